@@ -1,7 +1,7 @@
-"""A load generator for the collector: a few keep-alive connections by raw sockets, each sending its next call when it has its answer.
+"""A load generator for the collector: a few keep-alive connections over raw sockets; each sends a call once the last is answered.
 
-It runs in a process of its own, makes every message id anew, and counts what the answers say was accepted. Its processor
-seconds are reported, so that a generator that has become the bottleneck can be seen.
+It runs in its own process, creates a new message id for every event, and counts the events that the responses report as accepted.
+Its CPU seconds are reported, to show whether the generator is the bottleneck.
 """
 
 import argparse
@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PRODUCTS = 4_000
-SESSIONS = 2_000  # that go on at the same time
-LONGEST_SESSION = 15  # events; 8 in the mean
-KNOWN_SHARE = 1 / 3  # of the sessions somebody has logged in
+SESSIONS = 2_000  # concurrent
+MAX_SESSION_EVENTS = 15  # 8 on average
+KNOWN_SHARE = 1 / 3  # of the sessions have a known user
 NAMES = ("Product Viewed", "Product Viewed", "Product Viewed", "Product List Viewed", "Product Added")
-# what the browser SDK sends for one look at a product, about 1 kB
+# what the browser SDK sends for one product view, about 1 kB
 EVENT = (
     '{"type":"track","event":"%s","messageId":"ajs-next-%032x",%s"anonymousId":"%s",'
     '"timestamp":"%s","properties":{"product_id":"sku-%d","sku":"sku-%d","category":"Kitchen > Kettles",'
@@ -37,8 +37,8 @@ EVENT = (
 
 
 def make_events(chance: random.Random) -> Iterator[str]:
-    """Endless events of sessions, each of one visitor; one that ends makes room for a new one."""
-    sessions = [new_session(chance) for _ in range(SESSIONS)]
+    """Yield events of concurrent sessions forever; when one session ends, a new one replaces it."""
+    sessions = [make_session(chance) for _ in range(SESSIONS)]
     while True:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         for _ in range(500):
@@ -49,19 +49,19 @@ def make_events(chance: random.Random) -> Iterator[str]:
             yield EVENT % (name, chance.getrandbits(128), session[1], session[2], now, product, product, session[2])
             session[0] -= 1
             if not session[0]:
-                sessions[place] = new_session(chance)
+                sessions[place] = make_session(chance)
 
 
-def new_session(chance: random.Random) -> list[Any]:
-    """How many events are to come, the user as a piece of JSON where there is one, the visitor."""
+def make_session(chance: random.Random) -> list[Any]:
+    """Return the number of remaining events, the user id as a JSON member or "", and the visitor id."""
     visitor = f"{chance.getrandbits(128):032x}"
     user = f'"userId":"user-{visitor[:12]}",' if chance.random() < KNOWN_SHARE else ""
-    return [chance.randint(1, LONGEST_SESSION), user, visitor]
+    return [chance.randint(1, MAX_SESSION_EVENTS), user, visitor]
 
 
 @dataclass
-class Call:
-    """One connection and where it stands."""
+class Connection:
+    """A connection with the state of its current call."""
 
     socket: socket.socket
     sent_at: float = 0.0
@@ -70,16 +70,16 @@ class Call:
 
 
 @dataclass
-class Load:
-    """What to send, and what came of it."""
+class LoadGenerator:
+    """Sends events over several connections and records the results."""
 
     host: str
     port: int
     key: str
-    batch: int  # 0: single events
+    batch: int  # events per call; 0 for single events
     connections: int
     seed: int = 1
-    rate: float = 0.0  # events a second at most; 0: as many as are answered
+    rate: float = 0.0  # maximum events per second; 0 for no limit
     accepted: int = 0
     requests: int = 0
     refused: dict[int, int] = field(default_factory=dict)
@@ -102,10 +102,10 @@ class Load:
         data = body.encode()
         return b"%s%d\r\n\r\n%s" % (self.head, len(data), data)
 
-    def run(self, *, until: Callable[["Load"], bool]) -> float:
-        """Sends until the condition holds, then waits for the answers that are due; returns the seconds it took."""
+    def run(self, *, until: Callable[["LoadGenerator"], bool]) -> float:
+        """Send until the condition holds, then wait for the pending responses; return the seconds it took."""
         selector = selectors.DefaultSelector()
-        calls = [Call(self.connect()) for _ in range(self.connections)]
+        calls = [Connection(self.connect()) for _ in range(self.connections)]
         started = time.perf_counter()
         for call in calls:
             selector.register(call.socket, selectors.EVENT_READ, call)
@@ -137,12 +137,12 @@ class Load:
         connection.setblocking(False)
         return connection
 
-    def send(self, call: Call, selector: selectors.BaseSelector) -> None:
+    def send(self, call: Connection, selector: selectors.BaseSelector) -> None:
         call.out, call.answer = memoryview(self.request()), b""
         call.sent_at = time.perf_counter()
         self.push(call, selector)
 
-    def push(self, call: Call, selector: selectors.BaseSelector) -> None:
+    def push(self, call: Connection, selector: selectors.BaseSelector) -> None:
         try:
             while call.out:
                 call.out = call.out[call.socket.send(call.out) :]
@@ -151,8 +151,8 @@ class Load:
             return
         selector.modify(call.socket, selectors.EVENT_READ, call)
 
-    def receive(self, call: Call) -> bool:
-        """Whether the whole answer is there."""
+    def receive(self, call: Connection) -> bool:
+        """Read available bytes; return whether the response is complete."""
         data = call.socket.recv(65536)
         if not data:
             raise ConnectionError("the server closed a connection")
@@ -175,19 +175,19 @@ class Load:
 
 
 def main() -> None:
-    """Sends as the arguments say and prints what came of it as a JSON line."""
+    """Send events and print the results as one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--key", required=True, help="write key of the source")
-    parser.add_argument("--batch", type=int, default=100, help="events of a call; 0 for single events")
+    parser.add_argument("--batch", type=int, default=100, help="events per call; 0 for single events")
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--events", type=int, default=0, help="stop after so many accepted events instead")
-    parser.add_argument("--rate", type=float, default=0.0, help="events a second at most; 0 for as many as go")
+    parser.add_argument("--events", type=int, default=0, help="stop after this many accepted events instead")
+    parser.add_argument("--rate", type=float, default=0.0, help="maximum events per second; 0 for no limit")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    load = Load(
+    load = LoadGenerator(
         arguments.host,
         arguments.port,
         arguments.key,

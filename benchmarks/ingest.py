@@ -1,10 +1,9 @@
-"""The collector under load, on embedded servers of its own in a temporary folder; web, database, Valkey and load share the machine.
+"""Measure the collector under load on embedded servers in a temporary folder; servers and load generator share the machine.
 
-Events are about 1 kB, of sessions of which a third has a known user. `batched` is calls of 100 events, `single` one event a
-call; the latencies are those of single calls. `statement` is the recording statement alone, by one connection without HTTP,
-100 rows each, in the same run. `visible` is from the moment an event is sent until a recommendation knows it, on an otherwise
-idle server. With --events the whole of Perennial runs instead, with worker and beat, and a curve of its memory and of what waits
-to be processed is written.
+Events are about 1 kB; a third of the sessions have a known user. `batched` sends 100 events per call, `single` result event per call;
+the latencies are of single calls. `statement` is the insert statement alone, over result connection without HTTP, 100 rows each, in
+the same run. `visible` is the time from sending an event until a recommendation reflects it, on an otherwise idle server. With
+--events, all of Perennial runs instead, with worker and beat, and a curve of its memory and of the waiting events is written.
 """
 
 import argparse
@@ -31,7 +30,7 @@ import psutil
 import psycopg
 
 from benchmarks.clickstream import make_events
-from config.embedded.server_process import free_port
+from config.embedded.server_process import find_free_port
 from config.embedded.servers import EmbeddedServers
 
 SECONDS = 10.0
@@ -49,14 +48,14 @@ WHERE relname IN ('events_eventreceipt', 'events_outbox') OR relname LIKE 'event
 
 
 def main() -> None:
-    arguments = parse()
+    arguments = parse_arguments()
     if arguments.only:
         print(json.dumps(CHILDREN[arguments.only](arguments)))
         return
     with tempfile.TemporaryDirectory(prefix="perennial-ingest-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        servers = EmbeddedServers(folder / "var", say=say)
+        servers = EmbeddedServers(folder / "var", report=log)
         try:
             addresses = servers.ensure(postgres=True, valkey=True)
             os.environ |= {
@@ -65,18 +64,20 @@ def main() -> None:
                 "PERENNIAL_VAR": str(folder / "var"),
                 "DJANGO_SETTINGS_MODULE": "config.settings",
             }
-            print(json.dumps(follow(arguments) if arguments.events else measure(arguments)))
+            print(json.dumps(measure_memory_and_lag(arguments) if arguments.events else measure(arguments)))
         finally:
             servers.release()
 
 
-def parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each measurement under load")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="the best counts")
-    parser.add_argument("--events", type=int, default=0, help="send so many and follow memory and lag instead")
-    parser.add_argument("--rate", type=float, default=0.0, help="with --events: how many a second at most")
-    parser.add_argument("--curve", type=Path, default=Path("ingest-curve.csv"), help="with --events: the samples")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="duration of each measurement under load")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="number of rounds; the best is reported")
+    parser.add_argument("--events", type=int, default=0, help="send this many events and record memory and lag instead")
+    parser.add_argument("--rate", type=float, default=0.0, help="with --events: maximum events per second")
+    parser.add_argument(
+        "--curve", type=Path, default=Path("ingest-curve.csv"), help="with --events: file for the samples"
+    )
     parser.add_argument("--only", choices=sorted(CHILDREN), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.seconds <= 0 or arguments.rounds < 1 or arguments.events < 0 or arguments.rate < 0:
@@ -85,29 +86,34 @@ def parse() -> argparse.Namespace:
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, object]:
-    keys = run("prepare", arguments)
+    keys = run_step("prepare", arguments)
     statements, batched, single = [], [], []
-    with web_server() as port:
+    with run_web_server() as port:
         for number in range(1, arguments.rounds + 1):
-            empty()
-            statements.append(run("statement", arguments))
-            say(f"round {number}: the bare statement, {statements[-1]['rows_per_s']:,.0f} rows/s")
-            empty()
-            batched.append(load(port, keys["write_key"], arguments.seconds, BATCH, BATCH_CONNECTIONS, seed=number))
-            bytes_per_event = value(SIZE) / batched[-1]["accepted"]
-            check(batched[-1])
-            say(f"round {number}: in batches, {batched[-1]['events_per_s']:,.0f} events/s")
-            empty()
-            single.append(load(port, keys["write_key"], arguments.seconds, 0, SINGLE_CONNECTIONS, seed=number))
-            check(single[-1])
-            say(f"round {number}: one by one, {single[-1]['requests_per_s']:,.0f} requests/s")
-        visible = [seconds_until_visible(port, keys) for _visitor in range(VISITORS)]
-        say("filling the outbox for the processor")
-        empty()
-        load(port, keys["write_key"], 0, BATCH, BATCH_CONNECTIONS, seed=99, events=PROCESSED)
-    processed = run("process", arguments)
-    best, quick = max(batched, key=lambda one: one["events_per_s"]), max(single, key=lambda one: one["requests_per_s"])
-    statement = max(one["rows_per_s"] for one in statements)
+            empty_tables()
+            statements.append(run_step("statement", arguments))
+            log(f"round {number}: insert statement only, {statements[-1]['rows_per_s']:,.0f} rows/s")
+            empty_tables()
+            batched.append(
+                generate_load(port, keys["write_key"], arguments.seconds, BATCH, BATCH_CONNECTIONS, seed=number)
+            )
+            bytes_per_event = query_value(SIZE) / batched[-1]["accepted"]
+            check_stored_events(batched[-1])
+            log(f"round {number}: in batches, {batched[-1]['events_per_s']:,.0f} events/s")
+            empty_tables()
+            single.append(generate_load(port, keys["write_key"], arguments.seconds, 0, SINGLE_CONNECTIONS, seed=number))
+            check_stored_events(single[-1])
+            log(f"round {number}: result by result, {single[-1]['requests_per_s']:,.0f} requests/s")
+        visible = [measure_seconds_until_visible(port, keys) for _visitor in range(VISITORS)]
+        log("filling the outbox for the processor")
+        empty_tables()
+        generate_load(port, keys["write_key"], 0, BATCH, BATCH_CONNECTIONS, seed=99, events=PROCESSED)
+    processed = run_step("process", arguments)
+    best, quick = (
+        max(batched, key=lambda result: result["events_per_s"]),
+        max(single, key=lambda result: result["requests_per_s"]),
+    )
+    statement = max(result["rows_per_s"] for result in statements)
     return {
         "batched_events_per_s": round(best["events_per_s"]),
         "single_requests_per_s": round(quick["requests_per_s"]),
@@ -120,52 +126,54 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         "processed_events_per_s": round(processed["events_per_s"]),
         "processor_peak_mb": processed["peak_mb"],
         "bytes_per_event": round(bytes_per_event),
-        "visible_p95_ms": round(percentile(visible, 0.95) * 1000, 1),
-        "every_batched_events_per_s": [round(one["events_per_s"]) for one in batched],
-        "every_single_requests_per_s": [round(one["requests_per_s"]) for one in single],
-        "generator_cpu_s": round(sum(one["generator_cpu_s"] for one in (*batched, *single)), 1),
-        "generated_s": round(sum(one["seconds"] for one in (*batched, *single)), 1),
+        "visible_p95_ms": round(compute_percentile(visible, 0.95) * 1000, 1),
+        "every_batched_events_per_s": [round(result["events_per_s"]) for result in batched],
+        "every_single_requests_per_s": [round(result["requests_per_s"]) for result in single],
+        "generator_cpu_s": round(sum(result["generator_cpu_s"] for result in (*batched, *single)), 1),
+        "generated_s": round(sum(result["seconds"] for result in (*batched, *single)), 1),
         "processors": os.cpu_count(),
         "load_average": round(os.getloadavg()[0], 2),
         "notes": f"best of {arguments.rounds} rounds; load by benchmarks.clickstream, {BATCH_CONNECTIONS} connections in batches, "
-        f"{SINGLE_CONNECTIONS} one by one; p50_ms and p99_ms of single calls; visible on an otherwise idle server; bytes_per_event "
+        f"{SINGLE_CONNECTIONS} result by result; p50_ms and p99_ms of single calls; visible on an otherwise idle server; bytes_per_event "
         "with indexes, receipts and outbox; processor over " + f"{PROCESSED:,} events",
     }
 
 
-def follow(arguments: argparse.Namespace) -> dict[str, object]:
-    """Sends many events to the whole of Perennial and samples memory and lag until all are processed."""
-    keys = run("prepare", arguments)
-    port = free_port()
+def measure_memory_and_lag(arguments: argparse.Namespace) -> dict[str, object]:
+    """Send many events to all of Perennial, and sample memory and lag until all are processed."""
+    keys = run_step("prepare", arguments)
+    port = find_free_port()
     command = [sys.executable, "manage.py", "up", "--port", str(port), "--grace", "5"]
     started = time.perf_counter()
     samples: list[dict[str, float]] = []
-    with running(command, port) as up:
+    with run_program(command, port) as up:
         sender = subprocess.Popen(
-            sending(port, keys["write_key"], 0, BATCH, BATCH_CONNECTIONS, 1, arguments.events, arguments.rate),
+            build_load_command(
+                port, keys["write_key"], 0, BATCH, BATCH_CONNECTIONS, 1, arguments.events, arguments.rate
+            ),
             stdout=subprocess.PIPE,
             text=True,
         )
         while sender.poll() is None or samples[-1]["waiting"] > 0:
-            samples.append(sample(up, time.perf_counter() - started))
-            say(", ".join(f"{name} {number:,.0f}" for name, number in samples[-1].items()))
+            samples.append(take_sample(up, time.perf_counter() - started))
+            log(", ".join(f"{name} {number:,.0f}" for name, number in samples[-1].items()))
             time.sleep(SAMPLE_SECONDS)
         assert sender.stdout is not None
         sent = json.loads(sender.stdout.read())
-        samples.append(sample(up, time.perf_counter() - started))
+        samples.append(take_sample(up, time.perf_counter() - started))
     with arguments.curve.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(samples[0]))
         writer.writeheader()
-        writer.writerows({name: round(number, 1) for name, number in one.items()} for one in samples)
-    late = samples[len(samples) // 4 :]  # when everything is loaded
+        writer.writerows({name: round(number, 1) for name, number in result.items()} for result in samples)
+    late = samples[len(samples) // 4 :]  # after every module has been loaded
     return {
         "events": sent["accepted"],
         "events_per_s": round(sent["events_per_s"]),
         "p99_ms": round(sent["p99_ms"], 1),
         "refused": sent["refused"],
-        "stored": value("SELECT count(*) FROM events_event"),
-        "most_waiting": round(max(one["waiting"] for one in samples)),
-        "most_lag_s": round(max(one["lag_s"] for one in samples), 1),
+        "stored": query_value("SELECT count(*) FROM events_event"),
+        "most_waiting": round(max(result["waiting"] for result in samples)),
+        "most_lag_s": round(max(result["lag_s"] for result in samples), 1),
         "web_mb_growth": round(late[-1]["web_mb"] - late[0]["web_mb"], 1),
         "worker_mb_growth": round(late[-1]["worker_mb"] - late[0]["worker_mb"], 1),
         "web_mb": round(samples[-1]["web_mb"]),
@@ -177,7 +185,7 @@ def follow(arguments: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def sample(up: int, seconds: float) -> dict[str, float]:
+def take_sample(up: int, seconds: float) -> dict[str, float]:
     megabytes = {"web": 0.0, "worker": 0.0}
     for process in psutil.Process(up).children(recursive=True):
         try:
@@ -187,7 +195,7 @@ def sample(up: int, seconds: float) -> dict[str, float]:
                 megabytes[name] += process.memory_info().rss / 1e6
         except psutil.NoSuchProcess:
             continue
-    waiting, oldest, stored = value(
+    waiting, oldest, stored = query_value(
         "SELECT (SELECT count(*) FROM events_outbox),"
         " (SELECT extract(epoch FROM clock_timestamp() - received_at) FROM events_outbox ORDER BY event_id LIMIT 1),"
         " (SELECT count(*) FROM events_event)"
@@ -203,38 +211,38 @@ def sample(up: int, seconds: float) -> dict[str, float]:
 
 
 @contextmanager
-def web_server() -> Iterator[int]:
-    """The web server as `up` starts it; gives its port."""
+def run_web_server() -> Iterator[int]:
+    """Run the web server as `up` does; yield its port."""
     import django
 
     django.setup()
-    from config.management.commands.up import chosen_programs
+    from config.management.commands.up import build_programs
 
-    port = free_port()
+    port = find_free_port()
     options = {"host": "127.0.0.1", "web_workers": 2, "no_web": False, "no_worker": True, "no_beat": True}
-    [program] = chosen_programs(options, port)
-    with running(list(program.command), port):
+    [program] = build_programs(options, port)
+    with run_program(list(program.command), port):
         yield port
 
 
 @contextmanager
-def running(command: list[str], port: int) -> Iterator[int]:
-    """A program that serves on the port once it has started; gives its process id."""
+def run_program(command: list[str], port: int) -> Iterator[int]:
+    """Run a program until it listens on the port; yield its process id."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 90
-        while not listens(port):
+        while not is_listening(port):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{' '.join(command)} does not serve on port {port}")
+                raise RuntimeError(f"{' '.join(command)} does not listen on port {port}")
             time.sleep(0.1)
-        time.sleep(2)  # both workers have imported what they need
+        time.sleep(2)  # so that both workers have finished their imports
         yield process.pid
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=60)
 
 
-def listens(port: int) -> bool:
+def is_listening(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -242,7 +250,7 @@ def listens(port: int) -> bool:
     return True
 
 
-def sending(
+def build_load_command(
     port: int, key: str, seconds: float, batch: int, connections: int, seed: int, events: int, rate: float
 ) -> list[str]:
     command = [sys.executable, "-m", "benchmarks.clickstream", "--port", str(port), "--key", key, "--batch", str(batch)]
@@ -250,63 +258,66 @@ def sending(
     return [*command, "--events", str(events), "--rate", str(rate)]
 
 
-def load(
+def generate_load(
     port: int, key: str, seconds: float, batch: int, connections: int, *, seed: int, events: int = 0
 ) -> dict[str, Any]:
-    command = sending(port, key, seconds, batch, connections, seed, events, 0.0)
+    command = build_load_command(port, key, seconds, batch, connections, seed, events, 0.0)
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
-def check(sent: dict[str, Any]) -> None:
-    """What was accepted is stored, and nothing else."""
-    stored = value("SELECT count(*) FROM events_event")
+def check_stored_events(sent: dict[str, Any]) -> None:
+    """Check that exactly the accepted events are stored."""
+    stored = query_value("SELECT count(*) FROM events_event")
     assert (stored, sent["refused"]) == (sent["accepted"], {}), (stored, sent)
 
 
-def seconds_until_visible(port: int, keys: dict[str, Any]) -> float:
-    """From sending a view by a new visitor until what is recommended to them rests on it."""
+def measure_seconds_until_visible(port: int, keys: dict[str, Any]) -> float:
+    """Return the seconds from a new visitor's product view until their recommendations are based on it."""
     visitor = uuid4().hex
     event = {"event": "Product Viewed", "anonymousId": visitor, "properties": {"product_id": "tea-1"}}
     began = time.perf_counter()
-    sent = ask(port, "/v1/track", {"X-Write-Key": keys["write_key"]}, event)
+    sent = send_request(port, "/v1/track", {"X-Write-Key": keys["write_key"]}, event)
     assert sent["accepted"] == 1, sent
     headers = {"Authorization": f"Bearer {keys['api_key']}"}
-    while ask(port, f"/api/v1/recommendations/for-you/?anonymous_id={visitor}&n=3", headers)["fallback"] is not None:
+    while (
+        send_request(port, f"/api/v1/recommendations/for-you/?anonymous_id={visitor}&n=3", headers)["fallback"]
+        is not None
+    ):
         if time.perf_counter() - began > 10:
-            raise RuntimeError("an event is not seen by recommendations within 10 s")
+            raise RuntimeError("the recommendations do not reflect the event within 10 s")
     return time.perf_counter() - began
 
 
-def ask(port: int, path: str, headers: dict[str, str], body: Any = None) -> Any:
+def send_request(port: int, path: str, headers: dict[str, str], body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers)
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
 
-def run(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """One step in a process of its own."""
+def run_step(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Run result step in its own process."""
     command = [sys.executable, "-m", "benchmarks.ingest", "--only", name, "--seconds", str(arguments.seconds)]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
 
 
 def prepare(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Migrates, makes a source, and trains a model on a small shop of two tastes, so that recommendations answer."""
+    """Migrate, create a source, and train a model on a small shop with two tastes, for the recommendations."""
     import django
 
     django.setup()
     from django.core.management import call_command
 
     from catalog.models import Product
-    from config.access.keys import create_key
+    from config.access.keys import create_api_key
     from config.access.models import ApiKey
     from config.access.scopes import KNOWN_SCOPES
     from customers.events.models import Source
-    from customers.events.sources.write_keys import issue_write_key
+    from customers.events.sources.write_keys import rotate_write_key
     from customers.identity.resolution.user_ids import find_or_create_customers
     from customers.orders.models import Order, OrderLine
 
-    say("migrating, training on a small shop")
+    log("migrating, training on a small shop")
     call_command("migrate", verbosity=0)
     now = datetime.now(UTC)
     source = Source.objects.create(key="bench", name="bench", kind=Source.Kind.BROWSER)
@@ -334,19 +345,19 @@ def prepare(arguments: argparse.Namespace) -> dict[str, Any]:
                 )
     call_command("export_warehouse", verbosity=0, stdout=sys.stderr)
     call_command("train", verbosity=0, stdout=sys.stderr)
-    _key, plain = create_key(name="bench", kind=ApiKey.Kind.SECRET, scopes=sorted(KNOWN_SCOPES), now=now)
-    return {"write_key": issue_write_key(source_id=source.pk, now=now), "api_key": plain}
+    _key, plain = create_api_key(name="bench", kind=ApiKey.Kind.SECRET, scopes=sorted(KNOWN_SCOPES), now=now)
+    return {"write_key": rotate_write_key(source_id=source.pk, now=now), "api_key": plain}
 
 
 def time_statement(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Rows a second of the recording statement by one connection, its parameters' making included."""
+    """Measure the rows per second of the insert statement over result connection, including building its parameters."""
     import django
 
     django.setup()
-    from customers.events.collector.event_store import Call, Writer
-    from customers.events.collector.group_commit import connect
-    from customers.events.collector.ingest import read_items
-    from customers.events.collector.parsing import Frame
+    from customers.events.collector.event_store import CollectorCall, EventWriter
+    from customers.events.collector.group_commit import open_connection
+    from customers.events.collector.ingest import parse_items
+    from customers.events.collector.parsing import RequestContext
     from customers.events.models import Source
 
     source_id = Source.objects.get(key="bench").pk
@@ -354,18 +365,18 @@ def time_statement(arguments: argparse.Namespace) -> dict[str, Any]:
     calls = []
     for _call in range(STATEMENTS):
         items = enumerate(next(events).encode() for _ in range(BATCH))
-        calls.append(Call(read_items(items, Frame(source_id, datetime.now(UTC)))[0]))
-    connection = connect()
-    writer = Writer(connection, connection.transaction)
+        calls.append(CollectorCall(parse_items(items, RequestContext(source_id, datetime.now(UTC)))[0]))
+    connection = open_connection()
+    writer = EventWriter(connection, connection.transaction)
     began = time.perf_counter()
-    new = sum(len(writer.record([call])[0].rows) for call in calls)
+    new = sum(len(writer.store([call])[0].rows) for call in calls)
     seconds = time.perf_counter() - began
     assert new == STATEMENTS * BATCH
     return {"rows_per_s": new / seconds}
 
 
 def process(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Events a second of the processor over what waits."""
+    """Measure the events per second of the processor on the waiting events."""
     import django
 
     django.setup()
@@ -385,25 +396,25 @@ CHILDREN: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
 }
 
 
-def empty() -> None:
-    """Each measurement begins with empty tables and no checkpoint due."""
+def empty_tables() -> None:
+    """Empty the tables and run a checkpoint, so that every measurement starts in the same state."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         connection.execute("TRUNCATE events_event, events_eventreceipt, events_outbox, events_rejectedevent")
         connection.execute("CHECKPOINT")
 
 
-def value(query: str) -> Any:
+def query_value(query: str) -> Any:
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         row = connection.execute(query).fetchone()
     assert row is not None
     return row[0] if len(row) == 1 else row
 
 
-def percentile(numbers: list[float], share: float) -> float:
+def compute_percentile(numbers: list[float], share: float) -> float:
     return sorted(numbers)[min(len(numbers) - 1, int(len(numbers) * share))]
 
 
-def say(message: str) -> None:
+def log(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 

@@ -47,7 +47,7 @@ PARTS = {
     "learn_s": ("learn",),
     "write_s": ("profiles", "transitions"),
 }
-FIXED = ("compared_", "lifetimes_", "make_")  # not of so many customers, or not of a refresh
+FIXED = ("compared_", "lifetimes_", "make_")  # not of all customers, or not of a refresh
 PEER = Path(__file__).with_name("clv_lifetimes.py")
 DERIVED = (
     "lifecycle_customerprofile, lifecycle_stagetransition, lifecycle_stagerules, lifecycle_lifecyclerun, lifecycle_scoremodel,"
@@ -79,7 +79,7 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--customers", type=int, default=CUSTOMERS)
-    parser.add_argument("--folder", type=Path, help="keep the made shop here")
+    parser.add_argument("--folder", type=Path, help="keep the simulated shop here")
     parser.add_argument("--growth", action="store_true", help="measure half as many customers too")
     parser.add_argument("--only", choices=sorted(CHILDREN), help=argparse.SUPPRESS)
     parser.add_argument("--as-of", type=datetime.fromisoformat, help=argparse.SUPPRESS)
@@ -95,19 +95,19 @@ def measure_shop(arguments: argparse.Namespace, customers: int) -> dict[str, Any
         if record.exists():  # it may have been made by an earlier version
             subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], check=True)
         else:
-            record.write_text(json.dumps(run("make", customers)), encoding="utf-8")
+            record.write_text(json.dumps(run_step("make", customers)), encoding="utf-8")
         return measure(customers, json.loads(record.read_text(encoding="utf-8")))
 
 
 @contextmanager
 def start_servers(arguments: argparse.Namespace, customers: int) -> Iterator[Path]:
-    """Start an own PostgreSQL and Valkey; the environment names them meanwhile."""
+    """Start PostgreSQL and Valkey for the benchmark and set their URLs in the environment meanwhile."""
     with tempfile.TemporaryDirectory(prefix="perennial-lifecycle-") as name:
         folder = (arguments.folder or Path(name)) / str(customers)
         folder.mkdir(parents=True, exist_ok=True)
         for part in (folder, folder.parent):
             part.chmod(0o711)  # PostgreSQL runs as another user
-        embedded = EmbeddedServers(folder / "var", report=say)
+        embedded = EmbeddedServers(folder / "var", report=log)
         before = dict(os.environ)
         try:
             addresses = embedded.ensure(postgres=True, valkey=True)
@@ -127,7 +127,7 @@ def start_servers(arguments: argparse.Namespace, customers: int) -> Iterator[Pat
 def measure(customers: int, shop: dict[str, Any]) -> dict[str, Any]:
     from benchmarks.lifecycle_shop import AS_OF, MODEL, SPEND
 
-    peer = run("compare", customers)
+    peer = run_step("compare", customers)
     note = peer.pop("note")
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         connection.execute(f"TRUNCATE {DERIVED} CASCADE")
@@ -164,11 +164,11 @@ def refresh(customers: int, as_of: datetime) -> dict[str, Any]:
         assert row is not None
         postmaster = psutil.Process(row[0]).parent()
     samples: list[MemorySample] = []
-    result = run(
+    result = run_step(
         "refresh", customers, as_of=as_of, watch=lambda child: samples.append(sample_memory(child, postmaster))
     )
     seconds = result["seconds"]
-    say(f"{customers:,} customers as of {as_of:%Y-%m-%d}: {result['refresh_s']:.1f} s, {seconds}")
+    log(f"{customers:,} customers as of {as_of:%Y-%m-%d}: {result['refresh_s']:.1f} s, {seconds}")
     ends = dict(zip(seconds, result["began"] + np.cumsum(list(seconds.values())), strict=True))
     private = [memory.postgres_mb for memory in samples if memory.postgres_mb is not None]
     peaks = {
@@ -230,7 +230,7 @@ def sample_memory(child: psutil.Process, postmaster: psutil.Process) -> MemorySa
     return MemorySample(time.monotonic(), round(own / MEGABYTE), None if private is None else round(private / MEGABYTE))
 
 
-def run(
+def run_step(
     name: str, customers: int, *, as_of: datetime | None = None, watch: Callable[[psutil.Process], None] | None = None
 ) -> dict[str, Any]:
     """Run one step in its own process, so that its memory peak is its own; call `watch` periodically."""
@@ -262,7 +262,7 @@ def make_shop(arguments: argparse.Namespace) -> dict[str, Any]:
     call_command("migrate", verbosity=0)
     fill_shop(WARM_UP_CUSTOMERS, products=200)
     refresh_profiles(as_of=AS_OF, started_at=AS_OF)
-    say(f"{arguments.customers:,} customers: making orders")
+    log(f"{arguments.customers:,} customers: making orders")
     began = time.perf_counter()
     counts = fill_shop(arguments.customers)
     return {**vars(counts), "make_s": round(time.perf_counter() - began, 1)}
@@ -337,7 +337,7 @@ def compare_with_lifetimes(arguments: argparse.Namespace) -> dict[str, Any]:
         "lifetimes_fit_s": peer["fit_s"],
         "lifetimes_log_likelihood": model.total_log_likelihood(groups)[0],
         "lifetimes_parameters": peer["parameters"],
-        "note": "compared_fit_s: our fit from the orders on, best of three; lifetimes' is of ready histories, its own defaults",
+        "note": "compared_fit_s: our fit starts from the orders, best of three; lifetimes' starts from ready histories, with its defaults",
     }
 
 
@@ -358,7 +358,7 @@ def own_peak_mb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (MEGABYTE if sys.platform == "darwin" else 1024)
 
 
-def say(message: str) -> None:
+def log(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 

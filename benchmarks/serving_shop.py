@@ -282,7 +282,7 @@ def training_data(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime
 
     from recommendations.engine import KIND_CODES, IdMap, Interactions
     from recommendations.training.data.dismissals import Dismissals
-    from recommendations.training.data.extract import TrainingData, compute_fingerprint, build_products
+    from recommendations.training.data.extract import TrainingData, build_products, compute_fingerprint
 
     users, rank = IdMap.numbered(np.arange(10_000_000, 10_000_000 + customers))
     order = as_of.timestamp() - deeds.ago
@@ -333,23 +333,29 @@ def fit_model(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime, no
     """The real training but for its search: parameters where the candidates start, weights that are given."""
     from django.conf import settings
 
-    from recommendations.engine.data.event_weights import USUAL
+    from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS
     from recommendations.training.evaluation.latency import measure_latency
     from recommendations.training.registry.artifacts import save_artifact
     from recommendations.training.registry.promotion import get_artifact_folder, promote_version
-    from recommendations.training.train import TrainingOutcome, build_artifact, build_version, fit_for_serving, count_trials
+    from recommendations.training.train import (
+        TrainingOutcome,
+        build_artifact,
+        build_version,
+        count_trials,
+        fit_for_serving,
+    )
+    from recommendations.training.tuning.model_choice import ModelChoice
     from recommendations.training.tuning.search_space import CANDIDATES, describe_starts
-    from recommendations.training.tuning.tuning import ModelChoice
 
     data = training_data(shelf, deeds, customers, as_of=as_of, now=now)
     known = describe_starts(CANDIDATES) | {"trending": {"algorithm": "trending", "parameters": {}}}
     components = {name: known[name] for name in (*WEIGHTS, *OTHERS)}
     weights = {name: WEIGHTS.get(name, 0.0) for name in components}
-    judged = TrainingOutcome(ModelChoice(USUAL, components, weights, "max", float("nan"), {}, [], []))
-    weighed, blend = fit_for_serving(data=data, choice=judged.choice)
+    outcome = TrainingOutcome(ModelChoice(DEFAULT_EVENT_WEIGHTS, components, weights, "max", float("nan"), {}, [], []))
+    weighed, blend = fit_for_serving(data=data, choice=outcome.choice)
     measure_latency(model=blend, histories=weighed.interactions.histories(), seed=SEED)  # compiles what serving needs
-    version = build_version(data=data, judged=judged, as_of=as_of, created_at=now)
-    artifact = build_artifact(data=weighed, blend=blend, judged=judged, trials=count_trials(data, judged))
+    version = build_version(data=data, outcome=outcome, as_of=as_of, created_at=now)
+    artifact = build_artifact(data=weighed, blend=blend, outcome=outcome, trials=count_trials(data, outcome))
     settings.MODELS_DIR.mkdir(parents=True, exist_ok=True)
     version.checksum = save_artifact(folder=get_artifact_folder(version), artifact=artifact)
     version.save()
@@ -382,7 +388,13 @@ def promote_version(name: str) -> dict[str, Any]:
 
 def remember(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime, draws: np.random.Generator) -> Deeds:
     """Writes everybody's recent list as the collector would; returns what is newer than the model."""
-    from customers.events.recent.interactions import MEANING_LETTERS, to_base36, link_identifiers, read_recent_activity, run_remember_script
+    from customers.events.recent.interactions import (
+        MEANING_LETTERS,
+        link_identifiers,
+        read_recent_activity,
+        run_remember_script,
+        to_base36,
+    )
 
     new = make_recent(shelf, deeds, customers, draws)
     ids = shelf.product_ids()
@@ -434,8 +446,8 @@ def make_rules(shelf: Shelf, customers: int) -> int:
     from recommendations.merchandising.models import Rule
     from recommendations.merchandising.segment_members.member_file import (
         encode_members,
-        hash_identifier,
         get_members_path,
+        hash_identifier,
         replace_members_file,
     )
 

@@ -1,4 +1,4 @@
-"""Gives every test run its own PostgreSQL and Valkey, unless DATABASE_URL and VALKEY_URL name some."""
+"""Start PostgreSQL and Valkey for every test run, unless DATABASE_URL and VALKEY_URL are set."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ SERVERS = pytest.StashKey[EmbeddedServers]()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Sets the environment, then Django up; pytest-django would do so before the servers' addresses are known."""
+    """Set the environment, then set Django up; pytest-django would do so before the servers' URLs are known."""
     config.addinivalue_line("markers", "slow: takes more than a second or two; deselect with -m 'not slow'")
     config.addinivalue_line("markers", "browser: drives Chromium; skipped where there is none")
     config.addinivalue_line(
@@ -33,21 +33,23 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker:
         use_own_valkey_database(int(worker.removeprefix("gw")) + 1)
     else:
-        start_throw_away_servers(config)
+        start_temporary_servers(config)
         compile_catalog()
         if getattr(config.option, "numprocesses", None):
-            return  # workers would inherit the variable below and read the settings before they have chosen their database
+            return  # workers would inherit the variable below and read the settings before choosing their database
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     django.setup()
 
 
-def start_throw_away_servers(config: pytest.Config) -> None:
-    """Workers of xdist inherit the addresses through the environment."""
+def start_temporary_servers(config: pytest.Config) -> None:
+    """Start the servers and put their URLs into the environment, which xdist workers inherit."""
     if "PERENNIAL_VAR" not in os.environ:
         os.environ["PERENNIAL_VAR"] = tempfile.mkdtemp(prefix="perennial-tests-")
         var = Path(os.environ["PERENNIAL_VAR"])
         config.add_cleanup(lambda: shutil.rmtree(var))
-    servers = EmbeddedServers(Path(os.environ["PERENNIAL_VAR"]) / "servers", throw_away=True, report=lambda message: None)
+    servers = EmbeddedServers(
+        Path(os.environ["PERENNIAL_VAR"]) / "servers", throw_away=True, report=lambda message: None
+    )
     config.add_cleanup(servers.release)
     for variable in ("DATABASE_URL", "VALKEY_URL"):
         if variable in os.environ:
@@ -88,11 +90,7 @@ IS_SET_UP = pytest.StashKey[bool]()
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     """Remember the state of the process before the first fixture of the test."""
     item.stash[BEFORE] = read_process_state()
-    result = yield
-    if IS_SET_UP not in item.session.stash:  # Django's test environment changes some settings with the first test
-        item.session.stash[IS_SET_UP] = True
-        item.stash[BEFORE] = read_process_state()
-    return result
+    return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -101,8 +99,10 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     result = yield
     before, after = item.stash[BEFORE], read_process_state()
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    if nextitem is None:  # the test environment ends with the last test
+    # Django's test environment changes some settings with the first test of the process and restores them with the last.
+    if nextitem is None or IS_SET_UP not in item.session.stash:
         changed = [name for name in changed if not name.startswith("setting ")]
+    item.session.stash[IS_SET_UP] = True
     if changed:
         pytest.fail(f"The test leaves changed: {', '.join(changed)}", pytrace=False)
     return result
@@ -110,7 +110,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @pytest.fixture
 def valkey() -> Iterator[redis.Redis]:
-    """A client on this worker's own database, empty before and after the test."""
+    """Yield a client on this worker's own database, empty before and after the test."""
     with redis.Redis.from_url(os.environ["VALKEY_URL"]) as client:
         client.flushdb()
         yield client
@@ -118,8 +118,8 @@ def valkey() -> Iterator[redis.Redis]:
 
 
 @pytest.fixture(autouse=True)
-def language_of_the_settings() -> Iterator[None]:
-    """A request in Chinese leaves its language to the thread; no test starts with that of the one before."""
+def default_language() -> Iterator[None]:
+    """Reset the language, because a request in Chinese leaves it active in the thread."""
     from django.utils import translation
 
     translation.deactivate()
@@ -128,8 +128,8 @@ def language_of_the_settings() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def search_of_this_test() -> Iterator[None]:
-    """The thread that follows the products ends with its test: in the next it would load that one's models before they are there."""
+def stopped_searcher() -> Iterator[None]:
+    """Stop the search refresh thread with its test; in the next one it would load models before they exist."""
     yield
     refreshing = sys.modules.get("recommendations.serving.search.searcher")
     if refreshing is not None and refreshing.searcher.thread is not None:
@@ -137,13 +137,13 @@ def search_of_this_test() -> Iterator[None]:
         vars(refreshing.searcher).update(vars(refreshing.Searcher()))
 
 
-# half a minute and more each, the longest first
+# half a minute or more each, longest first
 LONGEST = (
     "journeys/test_kill_and_restart.py",
     "access/test_schemathesis.py",
     "benchmarks/test_lifecycle.py",
     "browser/test_pages.py",
-    "config/test_demo_data.py::test_killed_load",
+    "config/demo/test_complete_journey.py::test_killed_load",
     "serving/test_faults.py",
     "customers/processing/test_killed.py",
     "benchmarks/test_serving.py",
@@ -156,18 +156,18 @@ LONGEST = (
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Puts the longest at the beginning of what each worker gets: one that begins last keeps everybody waiting."""
+    """Run the longest tests first on each worker, so that no worker starts one when the others have finished."""
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
-    place = {
+    position = {
         id(item): next((n for n, part in enumerate(LONGEST) if part in item.nodeid), len(LONGEST)) for item in items
     }
-    longest = sorted((item for item in items if place[id(item)] < len(LONGEST)), key=lambda item: place[id(item)])
-    others = [item for item in items if place[id(item)] == len(LONGEST)]
+    longest = sorted((item for item in items if position[id(item)] < len(LONGEST)), key=lambda item: position[id(item)])
+    others = [item for item in items if position[id(item)] == len(LONGEST)]
     share = len(items) / max(workers, 1)
     ordered: list[pytest.Item] = []
     for worker in range(workers):
-        # those of a module stay together: they share what it sets up
-        own = [item for item in longest if place[id(item)] % workers == worker]
+        # the tests of a module stay together, because they share its fixtures
+        own = [item for item in longest if position[id(item)] % workers == worker]
         room = max(round((worker + 1) * share) - len(ordered) - len(own), 0)
         ordered += [*own, *others[:room]]
         del others[:room]

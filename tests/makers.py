@@ -1,4 +1,4 @@
-"""Plain makers of stored things; every argument that matters to a test is given by the test."""
+"""Functions that create stored objects; a test passes every argument that matters to it."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ numbers = count(1)
 
 
 def make_customer(user_id: str | None = None, **fields: Any) -> Customer:
-    """A customer, with an identifier when a user id is given."""
+    """Create a customer, with an identifier if a user id is given."""
     customer = Customer.objects.create(**fields)
     if user_id is not None:
         make_identifier(customer, user_id)
@@ -44,7 +44,7 @@ def make_consent(
 
 
 def make_category(path: str) -> Category:
-    """The category of that path, with those above it."""
+    """Create the category with this path and its ancestors."""
     above, _, name = path.rpartition(" > ")
     parent = make_category(above) if above else None
     slug = name.lower().replace(" ", "-")
@@ -73,7 +73,7 @@ def make_order(
     source: Source | None = None,
     **fields: Any,
 ) -> Order:
-    """An order with one line for each product; totals follow from the products' prices."""
+    """Create an order with one line per product; the totals are computed from the prices."""
     lines = [(product, (product.price or Decimal(0)) * quantity) for product in products]
     total = sum((total for _product, total in lines), Decimal(0))
     fields = {"currency": "EUR", "subtotal": total, "total": total, **fields}

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import behaviours
 from recommendations.engine import KIND_CODES, Interactions
-from recommendations.engine.evaluation.ranking_metrics.hits import hits_of
+from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
@@ -20,7 +20,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
 
 
 def write_shop(folder: Path) -> tuple[Path, Path]:
-    """120 people look at anything and buy products of one colour of six; each one's last purchase is TEST."""
+    """120 users look at anything and buy products of one colour of six; the last purchase of each is the test set."""
     draws = np.random.default_rng(4)
     train, test = [], []
     for user in range(120):
@@ -40,7 +40,7 @@ def write_shop(folder: Path) -> tuple[Path, Path]:
     return folder / "train.parquet", folder / "test.parquet"
 
 
-def test_what_was_bought_counts_and_the_best_is_told_with_its_lead(monkeypatch, tmp_path, capsys):
+def test_the_best_algorithm_is_reported_with_its_lead_over_the_others(monkeypatch, tmp_path, capsys):
     train, test = write_shop(tmp_path)
     names = ("popularity", "user-knn", "item-knn", "implicit-cosine")
     run(monkeypatch, train, test, "--budget", 1, "--algorithms", *names)
@@ -58,7 +58,7 @@ def test_what_was_bought_counts_and_the_best_is_told_with_its_lead(monkeypatch, 
     assert {"peak_mb", "parameters"} <= set(line)
 
 
-def test_peers_are_weighed_alike_and_never_show_what_was_seen():
+def test_peers_never_recommend_seen_products():
     draws = np.random.default_rng(5)
     train = Interactions.from_ids(
         user_ids=draws.integers(0, 50, 2000),
@@ -73,11 +73,11 @@ def test_peers_are_weighed_alike_and_never_show_what_was_seen():
         items = peer.best(histories)
         assert items.shape == (train.n_users, behaviours.N)
         assert (items >= 0).any()
-        assert not hits_of(items, histories.seen()).any()
+        assert not find_hits(items, histories.seen()).any()
 
 
-def test_parameters_fall_into_three_parts():
-    learnt, asked, rest = behaviours.parts_of(
+def test_parameters_are_split_into_three_groups():
+    training, scoring, rest = behaviours.parts_of(
         {
             "view": 0.1,
             "half_life_days": 7.0,
@@ -87,8 +87,8 @@ def test_parameters_fall_into_three_parts():
             "history_weighting": "log",
         }
     )
-    assert (dict(learnt.kinds), learnt.half_life_days) == ({"view": 0.1}, 7.0)
-    assert (dict(asked.kinds), asked.half_life_days) == ({"cart": 3.0}, None)
+    assert (dict(training.kinds), training.half_life_days) == ({"view": 0.1}, 7.0)
+    assert (dict(scoring.kinds), scoring.half_life_days) == ({"cart": 3.0}, None)
     assert rest == {"k": 5, "history_weighting": "log"}
 
 

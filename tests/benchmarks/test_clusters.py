@@ -13,8 +13,8 @@ from benchmarks import clusters
 
 
 @pytest.fixture(autouse=True)
-def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a process of its own does, without the seconds that starting one takes."""
+def run_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the steps in this process, to save the seconds that starting a process takes."""
 
     def run(name: str, folder: str, arguments: argparse.Namespace) -> dict[str, Any]:
         return json.loads(json.dumps(clusters.RUNS[name](Path(folder), arguments)))
@@ -22,7 +22,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "run", run)
 
 
-def test_a_few_customers_are_clustered_by_us_and_by_scikit_learn(
+def test_customers_are_clustered_by_us_and_by_scikit_learn(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["benchmark", "--customers", "3000"])
@@ -44,7 +44,7 @@ def test_too_few_customers_are_reported(monkeypatch: pytest.MonkeyPatch, capsys:
     assert "too_few_customers" in line["notes"]
 
 
-def test_made_customers_are_skewed_and_have_holes() -> None:
+def test_synthetic_customers_are_skewed_and_have_missing_values() -> None:
     features, kinds = clusters.make_customers(4_000, 1)
     assert 0.03 < np.isnan(features).mean() < 0.07
     assert np.nanmean(features[:, 3]) > np.nanmedian(features[:, 3])

@@ -1,4 +1,4 @@
-"""The whole command on a small made-up shop."""
+"""The CLV benchmark: the whole command on a small synthetic shop."""
 
 import json
 import sys
@@ -62,7 +62,7 @@ def test_one_line_reports_all_models_and_the_baselines(monkeypatch, capsys, tmp_
     assert line["lifetimes"] is not None or "lifetimes did not run" in line["notes"]
 
 
-def test_csv_and_parquet_give_the_same(monkeypatch, capsys, tmp_path, shop):
+def test_csv_and_parquet_give_the_same_result(monkeypatch, capsys, tmp_path, shop):
     pq.write_table(shop, tmp_path / "shop.parquet")
     pa.csv.write_csv(shop, tmp_path / "shop.csv")
     lines = [run(monkeypatch, capsys, tmp_path / name, *COLUMNS) for name in ("shop.parquet", "shop.csv")]
@@ -70,7 +70,7 @@ def test_csv_and_parquet_give_the_same(monkeypatch, capsys, tmp_path, shop):
     assert lines[0]["spend"] == lines[1]["spend"]
 
 
-def test_a_shop_without_repeats_says_why_there_is_no_model(monkeypatch, capsys, tmp_path):
+def test_a_shop_without_repeat_purchases_reports_why_there_is_no_model(monkeypatch, capsys, tmp_path):
     table = pa.table({"customer_id": [1, 2, 3], "date": [20200101, 20200105, 20200301], "value": [5.0, 6.0, 7.0]})
     pa.csv.write_csv(table, tmp_path / "shop.csv")
     line = run(monkeypatch, capsys, tmp_path / "shop.csv")

@@ -1,4 +1,4 @@
-"""The benchmark of a whole refresh: the made shop by itself, and the whole command on a small one."""
+"""The benchmark of a whole refresh: the simulated shop alone, and the whole command on a small one."""
 
 import json
 import os
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 PARTS = ("features_s", "fit_s", "score_s", "write_s", "choose_s")
 
 
-def test_everybody_of_the_made_shop_has_ordered_within_its_days():
+def test_every_customer_of_the_simulated_shop_has_ordered_within_its_days():
     orders = simulate_shop_orders(500)
     assert len(np.unique(orders.customer)) == 500
     days = (orders.at - START.timestamp() * 1e6) / 86_400e6
@@ -25,7 +25,7 @@ def test_everybody_of_the_made_shop_has_ordered_within_its_days():
     assert len(orders.at) > 750, "some more than once"
 
 
-def test_customers_of_the_made_shop_have_categories_of_their_own():
+def test_customers_of_the_simulated_shop_have_their_own_categories():
     draws = np.random.default_rng(3)
     shelf = make_shelf(600, draws)
     categories = draw_categories(shelf, np.full(1000, 7), draws)
@@ -34,6 +34,7 @@ def test_customers_of_the_made_shop_have_categories_of_their_own():
     assert (counts > 0).sum() > 10
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 def test_a_small_shop_is_refreshed_twice_and_measured(tmp_path: Path):
     command = [sys.executable, "-m", "benchmarks.lifecycle", "--customers", "1000"]

@@ -16,7 +16,7 @@ BEGIN = datetime(2024, 1, 1)  # noqa: DTZ001 - the file's times have no zone eit
 
 
 def write_shop(path: Path) -> None:
-    """300 customers who come about every 14 days, lines of two products, a return and a guest."""
+    """Write orders of 300 customers about every 14 days, with two products each, a return and a guest order."""
     draws = np.random.default_rng(4)
     rows: list[tuple[float | None, str, datetime, int]] = []
     for customer in range(300):

@@ -50,7 +50,7 @@ def test_cancelled_invoices_are_returns(tmp_path):
     assert found.category.tolist() == [0, 0, 1]
 
 
-def test_file_that_holds_no_orders_is_refused(tmp_path):
+def test_a_file_without_orders_is_rejected(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="customer_id"):
         read_orders(str(tmp_path / "other.csv"), **COLUMNS)
@@ -58,7 +58,7 @@ def test_file_that_holds_no_orders_is_refused(tmp_path):
         read_orders(str(tmp_path / "nowhere.csv"), **COLUMNS)
 
 
-def test_the_model_beats_recency_in_a_shop_of_different_rhythms(monkeypatch, capsys):
+def test_the_model_beats_recency_when_purchase_intervals_differ(monkeypatch, capsys):
     arguments = ["made", "--customers", "600", "--cuts", "1", "--targets", "purchase_30"]
     monkeypatch.setattr(sys, "argv", ["benchmark", *arguments])
     propensity.main()

@@ -27,7 +27,7 @@ def run(monkeypatch: pytest.MonkeyPatch, module: object, *arguments: object) -> 
     ],
     ids=["tabs", "tabs with types", "colons", "csv", "csv in another order", "csv without header"],
 )
-def test_shapes_of_movielens_are_the_same_ratings(tmp_path, text):
+def test_all_movielens_formats_give_the_same_ratings(tmp_path, text):
     (tmp_path / "file").write_text(text, encoding="utf-8", newline="")
     found = read_ratings(tmp_path / "file")
     assert found.users.ids(found.user) == ["7", "8"]
@@ -36,13 +36,13 @@ def test_shapes_of_movielens_are_the_same_ratings(tmp_path, text):
     assert found.order.tolist() == [880_000_001, 880_000_002]
 
 
-def test_lines_without_a_time_stand_in_order(tmp_path):
+def test_lines_without_a_time_keep_their_order(tmp_path):
     (tmp_path / "file").write_text("user,item,rating\n7,3,4\n8,3,1\n", encoding="utf-8")
     assert read_ratings(tmp_path / "file").order.tolist() == [2, 3]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("1\t2\tgood\t3\n", r"line 1.*'1\\t2\\tgood\\t3' is not user, item, rating, time"),
         (
@@ -57,13 +57,13 @@ def test_lines_without_a_time_stand_in_order(tmp_path):
         ("userId,movieId,rating,timestamp\n", "no rating"),
     ],
 )
-def test_file_that_holds_no_rating_is_refused(tmp_path, text, said):
+def test_an_invalid_ratings_file_is_rejected(tmp_path, text, message):
     (tmp_path / "file").write_text(text, encoding="utf-8")
-    with pytest.raises(SystemExit, match=said):
+    with pytest.raises(SystemExit, match=message):
         read_ratings(tmp_path / "file")
 
 
-def test_file_that_is_not_there_or_no_text_is_refused(tmp_path):
+def test_a_missing_or_binary_file_is_rejected(tmp_path):
     with pytest.raises(SystemExit, match="nowhere"):
         read_ratings(tmp_path / "nowhere")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
@@ -71,7 +71,7 @@ def test_file_that_is_not_there_or_no_text_is_refused(tmp_path):
         read_ratings(tmp_path / "binary")
 
 
-def test_latent_tastes_are_predicted_better_than_by_the_mean(monkeypatch, tmp_path, capsys):
+def test_models_of_latent_tastes_beat_the_mean(monkeypatch, tmp_path, capsys):
     file = tmp_path / "u.data"
     run(monkeypatch, rating_files, file, "--people", 200, "--items", 300, "--ratings", 8000)
     made = read_ratings(file)

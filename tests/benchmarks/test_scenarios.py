@@ -18,13 +18,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """The whole command, as a user starts it."""
+    """Run the whole command as a user does."""
     command = [sys.executable, "-m", "benchmarks.scenarios", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def write_shop(folder: Path) -> None:
-    """70 people view one of 20 pairs of products every week and buy both of another pair within minutes."""
+    """70 users view one of 20 pairs of products every week and buy both of another pair within minutes."""
     draws = np.random.default_rng(4)
     rows = []
     for user in range(70):
@@ -37,7 +37,7 @@ def write_shop(folder: Path) -> None:
     pq.write_table(pa.table(dict(zip(names, zip(*rows, strict=True), strict=True))), folder / "train.parquet")
 
 
-def test_every_placement_has_its_figures_and_those_of_its_fallback(tmp_path: Path) -> None:
+def test_every_placement_has_figures_for_itself_and_its_fallback(tmp_path: Path) -> None:
     write_shop(tmp_path)
     before = dict(os.environ)
     done = run("--data", "retailrocket", "--files", tmp_path, "--seconds", 20)

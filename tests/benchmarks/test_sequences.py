@@ -32,13 +32,13 @@ def test_attributes_become_products_in_the_order_of_the_items(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "message"), [("u1 5\nu2\n", "line 2"), ("\n", "empty")])
-def test_file_of_another_form_is_refused_naming_the_line(tmp_path, text, message):
+def test_an_invalid_file_is_rejected_with_its_line_number(tmp_path, text, message):
     (tmp_path / "sequences.txt").write_text(text, encoding="utf-8")
     with pytest.raises(WrongFileError, match=message):
         read_sequences(tmp_path / "sequences.txt")
 
 
-def test_order_lines_become_first_purchases_of_people_with_five_products(tmp_path):
+def test_order_lines_become_first_purchases_of_customers_with_five_products(tmp_path):
     codes = ["10001", "10002", "10003", "10004", "10005"]
     rows = [("1", code, 1, 3.0, 17.0, day) for day, code in zip((5, 4, 3, 2, 1), codes, strict=True)]
     rows += [("1", "10001", 1, 3.0, 17.0, 9), ("1", "POST", 1, 3.0, 17.0, 6), ("C2", "10006", -1, 3.0, 17.0, 7)]
@@ -62,7 +62,7 @@ def test_order_lines_become_first_purchases_of_people_with_five_products(tmp_pat
     assert found.products.texts["title"] == [f"product {each}" for each in codes]
 
 
-def test_repeat_purchases_stay_where_they_are_asked_for_once_a_moment(tmp_path):
+def test_repeat_purchases_are_kept_once_per_time_if_requested(tmp_path):
     codes = ["10001", "10002", "10003", "10004", "10005", "10001", "10001", "10002"]
     days = [1, 1, 2, 2, 3, 3, 3, 4]
     lines = pa.table(
@@ -82,7 +82,7 @@ def test_repeat_purchases_stay_where_they_are_asked_for_once_a_moment(tmp_path):
         assert interactions.items.ids(interactions.histories().item) == expected
 
 
-def test_people_who_walk_in_circles_are_foretold(monkeypatch, tmp_path, capsys):
+def test_cyclic_purchases_are_predicted(monkeypatch, tmp_path, capsys):
     draws = np.random.default_rng(1)
     lines = []
     for person in range(150):

@@ -1,4 +1,4 @@
-"""The benchmark of serving: the made shop by itself, and the whole command on a small one."""
+"""The benchmark of serving: the simulated shop alone, and the whole command on a small one."""
 
 import json
 import os
@@ -16,7 +16,7 @@ SCENARIOS = ("for_you", "for_you_any_price", "similar", "cart", "rank", "search"
 FIGURES = ("requests_per_s", "p50_ms", "p95_ms", "p99_ms", "open_p99_ms", "cpu_us")
 
 
-def test_customers_of_the_made_shop_have_tastes_and_products_a_power_law():
+def test_simulated_customers_have_tastes_and_products_follow_a_power_law():
     draws = np.random.default_rng(3)
     shelf = make_shelf(1200, draws)
     deeds = make_deeds(shelf, 4000, PER_CUSTOMER, draws)
@@ -35,7 +35,7 @@ def test_customers_of_the_made_shop_have_tastes_and_products_a_power_law():
     assert (new.ago < 0).all(), "since the model"
 
 
-def test_companions_stay_in_the_category():
+def test_complements_are_in_the_same_category():
     draws = np.random.default_rng(3)
     shelf = make_shelf(1200, draws)
     rows = np.arange(len(shelf))
@@ -44,8 +44,9 @@ def test_companions_stay_in_the_category():
     assert len(set(shelf.titles)) > 1000
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
-def test_a_small_shop_is_made_served_and_measured(tmp_path):
+def test_a_small_shop_is_simulated_served_and_measured(tmp_path):
     command = [sys.executable, "-m", "benchmarks.serving", "--products", "300", "--customers", "500"]
     command += ["--seconds", "0.3", "--rounds", "1"]
     kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "VALKEY_URL")}

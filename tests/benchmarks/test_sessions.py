@@ -27,7 +27,7 @@ def write_visits(path: Path, *, visits: int, seed: int) -> list[str]:
     return lines
 
 
-def test_pairs_of_prefix_and_label_are_read_as_they_stand(tmp_path):
+def test_pairs_of_prefix_and_label_are_read_unchanged(tmp_path):
     path = tmp_path / "test.txt"
     path.write_text("a b\tc\na\tb\n", encoding="utf-8")
     assert sessions.read_prefixes(path) == ([["a", "b"], ["a"]], ["c", "b"])
@@ -38,14 +38,14 @@ def test_pairs_of_prefix_and_label_are_read_as_they_stand(tmp_path):
 @pytest.mark.parametrize(
     ("text", "problem"), [("a b\tc d\n", ":1:"), ("\tc\n", "prefix<TAB>label"), ("a\n", "no prefix"), ("", "no prefix")]
 )
-def test_wrong_lines_are_named(tmp_path, text, problem):
+def test_invalid_lines_are_named(tmp_path, text, problem):
     path = tmp_path / "test.txt"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(SystemExit, match=problem):
         sessions.read_prefixes(path)
 
 
-def test_clicks_on_unknown_items_cannot_be_judged(tmp_path):
+def test_clicks_on_unknown_items_are_not_evaluated(tmp_path):
     train, test = tmp_path / "train.txt", tmp_path / "test.txt"
     train.write_text("b a\n\na c\n", encoding="utf-8")
     test.write_text("a new b\tc\nnew\tc\na\tnew\n", encoding="utf-8")
@@ -58,18 +58,18 @@ def test_clicks_on_unknown_items_cannot_be_judged(tmp_path):
     assert data.interactions.order.tolist() == [0.0, 0.5, 1.0, 1.5]
 
 
-def test_walks_along_shelves_are_foreseen(monkeypatch, tmp_path, capsys):
+def test_walks_along_shelves_are_predicted(monkeypatch, tmp_path, capsys):
     train, test = tmp_path / "train.txt", tmp_path / "test.txt"
     write_visits(train, visits=1500, seed=1)
     write_visits(test, visits=100, seed=2)
     run(
         monkeypatch, train, test, "--budget", 0.3, "--prefixes", 200,
-        "--algorithms", "popularity", "transitions", "session-neighbours",
+        "--algorithms", "popularity", "transitions", "session-knn",
     )  # fmt: skip
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     found = line["algorithms"]
-    assert set(found) == {"popularity", "transitions", "session-neighbours", "blend"}
-    assert found["session-neighbours"]["hr@20"] > 0.95 > found["popularity"]["hr@20"]
+    assert set(found) == {"popularity", "transitions", "session-knn", "blend"}
+    assert found["session-knn"]["hr@20"] > 0.95 > found["popularity"]["hr@20"]
     assert found["transitions"]["mrr@20"] > 0.3
     assert line["hr@20"] == found[line["algorithm"]]["hr@20"]
     assert line["hr@20_low"] <= line["hr@20"] <= line["hr@20_high"]

@@ -18,7 +18,7 @@ def run(monkeypatch: pytest.MonkeyPatch, module: object, *arguments: object) -> 
     module.main()
 
 
-def pairs_of(path: Path) -> set[tuple[str, str]]:
+def read_pairs(path: Path) -> set[tuple[str, str]]:
     return set(zip(*read_lists(path), strict=True))
 
 
@@ -34,11 +34,11 @@ def test_order_lines_become_two_files_that_share_no_pair(monkeypatch, tmp_path):
     pq.write_table(lines, tmp_path / "lines.parquet")
     train, test = tmp_path / "train.txt", tmp_path / "test.txt"
     run(monkeypatch, topn_files, "orders", tmp_path / "lines.parquet", train, test, "--newest", "--share", 0.4)
-    assert pairs_of(test) == {("7", "a"), ("7", "e")}
-    assert pairs_of(train) == {("7", "b"), ("7", "c"), ("7", "d"), ("8", "a")}
+    assert read_pairs(test) == {("7", "a"), ("7", "e")}
+    assert read_pairs(train) == {("7", "b"), ("7", "c"), ("7", "d"), ("8", "a")}
     run(monkeypatch, topn_files, "orders", tmp_path / "lines.parquet", train, test, "--share", 0.4)
-    assert len(pairs_of(test)) == 2
-    assert not pairs_of(test) & pairs_of(train)
+    assert len(read_pairs(test)) == 2
+    assert not read_pairs(test) & read_pairs(train)
 
 
 def test_sequences_keep_their_order_for_the_newest(monkeypatch, tmp_path):
@@ -50,7 +50,7 @@ def test_sequences_keep_their_order_for_the_newest(monkeypatch, tmp_path):
 
 
 def make_rhythm(path: Path) -> None:
-    """Thirty people who buy five products of their own again every ten days, and one new one."""
+    """Thirty users who buy five products of their own again every ten days, and one new one."""
     rows = [
         (user, f"own-{user}-{item}", 10 * visit + 1) for user in range(30) for visit in range(9) for item in range(5)
     ]
@@ -66,52 +66,52 @@ def make_rhythm(path: Path) -> None:
     pq.write_table(pa.table(lines), path)
 
 
-def test_cut_keeps_repeats_only_where_they_are_asked_for(monkeypatch, tmp_path):
+def test_the_split_keeps_repeat_purchases_only_if_requested(monkeypatch, tmp_path):
     make_rhythm(tmp_path / "lines.parquet")
     train, test = tmp_path / "train.txt", tmp_path / "test.txt"
     run(
         monkeypatch, topn_files, "orders", tmp_path / "lines.parquet", train, test, "--cut", "--share", 0.3, "--repeats"
     )
     assert read_lists(train)[1].count("own-3-1") == 6
-    assert ("3", "own-3-1") in pairs_of(test)
+    assert ("3", "own-3-1") in read_pairs(test)
     assert read_lists(test)[1].count("own-3-1") == 1
     run(monkeypatch, topn_files, "orders", tmp_path / "lines.parquet", train, test, "--cut", "--share", 0.1)
     assert read_lists(train)[1].count("own-3-1") == 1
-    assert not pairs_of(test) & pairs_of(train)
+    assert not read_pairs(test) & read_pairs(train)
     with pytest.raises(SystemExit):
         run(monkeypatch, topn_files, "orders", tmp_path / "lines.parquet", train, test, "--repeats")
 
 
-def test_people_who_buy_the_same_again_are_served_by_what_they_bought_most(monkeypatch, tmp_path, capsys):
+def test_repeat_buyers_are_best_served_by_their_most_frequent_products(monkeypatch, tmp_path, capsys):
     make_rhythm(tmp_path / "lines.parquet")
     train, test = tmp_path / "train.txt", tmp_path / "test.txt"
     inner = ("--validation", tmp_path / "inner_train.txt", tmp_path / "inner_test.txt")
     cut = ("--cut", "--share", 0.3, "--repeats", *inner)
     run(monkeypatch, topn_files, "orders", tmp_path / "lines.parquet", train, test, *cut)
     assert read_lists(inner[1])[1].count("own-3-1") == 4
-    assert pairs_of(inner[1]) < pairs_of(train)
+    assert read_pairs(inner[1]) < read_pairs(train)
     names = ("popularity", "repeat", "item-knn", "implicit-cosine")
     run(monkeypatch, topn, train, test, "--repeats", *inner, "--budget", 0.5, "--algorithms", *names)
     found = json.loads(capsys.readouterr().out.splitlines()[-1])["algorithms"]
     assert set(found) == {*names, "blend"}
-    # five of what somebody takes later are their own, the three new ones nobody has yet
+    # five of what a user takes later are their own, the three new ones no user has yet
     assert found["repeat"]["recall@20"] == 0.625
     assert found["popularity"]["recall@20"] < 0.3
     run(monkeypatch, topn, train, test, "--budget", 0.5, "--algorithms", "popularity", "repeat")
     assert "repeat" not in json.loads(capsys.readouterr().out.splitlines()[-1])["algorithms"]
 
 
-def test_file_without_a_pair_is_refused(tmp_path):
+def test_a_file_without_pairs_is_rejected(tmp_path):
     (tmp_path / "empty.txt").write_text("u1\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="user item item"):
         read_lists(tmp_path / "empty.txt")
 
 
-def test_people_of_a_few_tastes_are_served_better_than_by_popularity(monkeypatch, tmp_path, capsys):
+def test_customers_with_few_tastes_are_served_better_than_by_popularity(monkeypatch, tmp_path, capsys):
     train, test = tmp_path / "train.txt", tmp_path / "test.txt"
     made = ("--people", 400, "--items", 800, "--interactions", 6000)
     run(monkeypatch, topn_files, "generated", train, test, *made)
-    assert len(pairs_of(train) | pairs_of(test)) == 6000
+    assert len(read_pairs(train) | read_pairs(test)) == 6000
     names = ("popularity", "item-knn", "graph-filter", "implicit-cosine")
     capsys.readouterr()
     run(monkeypatch, topn, train, test, "--budget", 0.5, "--algorithms", *names)
@@ -127,7 +127,7 @@ def test_people_of_a_few_tastes_are_served_better_than_by_popularity(monkeypatch
     assert {"fit_s", "peak_mb", "parameters"} <= set(line)
 
 
-def test_least_share_leaves_everybody_something_to_learn_from(monkeypatch, tmp_path):
+def test_the_minimum_share_leaves_every_customer_training_data(monkeypatch, tmp_path):
     (tmp_path / "sequences.txt").write_text("".join(f"u{user} 1 {user}\n" for user in range(2, 40)), encoding="utf-8")
     train, test = tmp_path / "train.txt", tmp_path / "test.txt"
     run(monkeypatch, topn_files, "sequences", tmp_path / "sequences.txt", train, test, "--share", 0.9)

@@ -1,4 +1,4 @@
-"""Drives Debian's Chromium against a live server with a small made shop. Without Chromium these tests are skipped.
+"""Drive Debian's Chromium against a live server with a small sample shop; without Chromium, skip these tests.
 
 Models are imported inside the fixtures: pytest reads this file before tests/conftest.py has set Django up.
 """
@@ -29,29 +29,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
             if CHROMIUM is None:
-                item.add_marker(pytest.mark.skip(reason="no chromium on this machine: apt-get install chromium"))
+                item.add_marker(pytest.mark.skip(reason="Chromium is not installed: apt-get install chromium"))
 
 
 @dataclass
-class Watched:
-    """A page whose complaints are written down."""
+class MonitoredPage:
+    """A page that records its console errors, script errors and failed responses."""
 
     page: Page
     address: str
-    complaints: list[str] = field(default_factory=list)
+    browser_errors: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.page.on("console", self._note_console)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("pageerror", lambda error: self.browser_errors.append(str(error)))
         self.page.on("response", self._note_response)
 
     def _note_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.complaints.append(f"{message.type}: {message.text}")
+            self.browser_errors.append(f"{message.type}: {message.text}")
 
     def _note_response(self, response: Response) -> None:
         if response.status >= 400:
-            self.complaints.append(f"{response.status} {response.url}")
+            self.browser_errors.append(f"{response.status} {response.url}")
 
     def open(self, path: str) -> None:
         self.page.goto(self.address + path, wait_until="networkidle")
@@ -80,7 +80,7 @@ def operator(transactional_db: None) -> "User":
 
 @pytest.fixture
 def shop(operator: "User") -> SimpleNamespace:
-    """Half a year of orders of a few hundred customers, with profiles, and a model that was judged."""
+    """Make half a year of orders of 240 customers, with profiles and an evaluated model."""
     from tests.browser.shop import make_shop
 
     return make_shop(datetime.now(UTC))
@@ -96,7 +96,7 @@ def start_chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def chromium(request: pytest.FixtureRequest, operator: "User") -> Iterator[Browser]:
-    """Started after the data is made: Playwright's event loop and Django's ORM don't share a thread."""
+    """Start Chromium after the data is made: Playwright's event loop and Django's ORM cannot share a thread."""
     for name in ("shop", "loop"):
         if name in request.fixturenames:
             request.getfixturevalue(name)
@@ -104,10 +104,12 @@ def chromium(request: pytest.FixtureRequest, operator: "User") -> Iterator[Brows
         yield browser
 
 
-def watch(browser: Browser, address: str, *, width: int, language: str = "en", dark: bool = False) -> Watched:
+def open_monitored_page(
+    browser: Browser, address: str, *, width: int, language: str = "en", dark: bool = False
+) -> MonitoredPage:
     context = browser.new_context(
         viewport={"width": width, "height": 900},
         locale="zh-CN" if language == "zh-hans" else "en-US",
         color_scheme="dark" if dark else "light",
     )
-    return Watched(context.new_page(), address)
+    return MonitoredPage(context.new_page(), address)

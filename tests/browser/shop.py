@@ -1,4 +1,4 @@
-"""A small made shop, looking enough like a real one for a picture."""
+"""A small sample shop with realistic figures for screenshots."""
 
 import random
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def make_shop(now: datetime) -> SimpleNamespace:
     customers = Customer.objects.bulk_create(Customer() for _ in range(CUSTOMERS))
     Order.objects.bulk_create(make_orders(customers, source.pk, now, chance))
     make_profiles(customers, now, chance)
-    return SimpleNamespace(products=products, customers=customers, model=make_judged_model(now))
+    return SimpleNamespace(products=products, customers=customers, model=make_evaluated_model(now))
 
 
 def make_orders(customers: list[Customer], source_id: int, now: datetime, chance: random.Random) -> Iterator[Order]:
@@ -89,7 +89,7 @@ def make_profiles(customers: list[Customer], now: datetime, chance: random.Rando
     )
 
 
-def make_judged_model(now: datetime) -> ModelVersion:
+def make_evaluated_model(now: datetime) -> ModelVersion:
     version = ModelVersion.objects.create(
         version="blend-made.1",
         algorithm="blend",

@@ -11,33 +11,42 @@ from pytest_django.live_server_helper import LiveServer
 
 from customers.identity.customer_upsert import CustomerChange, upsert_customers
 from customers.identity.models import Customer, IdentityConflict, IdentityMerge
-from customers.identity.resolution.resolution import Trace, resolve_people
+from customers.identity.resolution.resolution import IdentityEvent, resolve_people
 from customers.lifecycle.refresh.nightly import refresh_profiles
-from tests.browser.conftest import watch
+from tests.browser.conftest import open_monitored_page
 from tests.makers import make_order, make_product
+
+pytestmark = pytest.mark.acceptance
 
 
 @pytest.fixture
 def loop(operator: User) -> SimpleNamespace:
-    """Li Wei with a laptop shared with somebody else, a phone, and two visits before the first log-in."""
+    """Make Li Wei with a laptop shared with another customer, a phone, and two visits before the first log-in."""
     now = datetime.now(UTC)
     seen = {"source_id": 1, "occurred_at": now - timedelta(days=9)}
     resolve_people(
-        traces=[
-            Trace(message_id=f"visit-{one}", type="page", anonymous_id=one, **seen) for one in ("laptop", "tablet")
+        events=[
+            IdentityEvent(message_id=f"visit-{device}", type="page", anonymous_id=device, **seen)
+            for device in ("laptop", "tablet")
         ],
         at=now,
     )
     wei = CustomerChange("wei", {"name": "Li Wei 李伟", "email": "wei@shop.test", "country": "CN"})
     upsert_customers(changes=[wei, CustomerChange("guo", {"name": "Guo"})], seen_at=now)
-    said = [
-        Trace(message_id="ajs-next-1763980000-login", type="track", user_id="wei", anonymous_id="laptop", **seen),
-        Trace(message_id="m-tablet", type="track", user_id="wei", anonymous_id="tablet", device_id="iPad-7", **seen),
-        Trace(message_id="m-identify", type="identify", user_id="wei", phone="+86 138 0013 8000", **seen),
-        Trace(message_id="m-alias", type="alias", user_id="wei", previous_id="3f2a77b0-6f1e-4b5c-9d2e-phone", **seen),
-        Trace(message_id="m-shared", type="track", user_id="guo", anonymous_id="laptop", **seen),
+    linking_events = [
+        IdentityEvent(
+            message_id="ajs-next-1763980000-login", type="track", user_id="wei", anonymous_id="laptop", **seen
+        ),
+        IdentityEvent(
+            message_id="m-tablet", type="track", user_id="wei", anonymous_id="tablet", device_id="iPad-7", **seen
+        ),
+        IdentityEvent(message_id="m-identify", type="identify", user_id="wei", phone="+86 138 0013 8000", **seen),
+        IdentityEvent(
+            message_id="m-alias", type="alias", user_id="wei", previous_id="3f2a77b0-6f1e-4b5c-9d2e-phone", **seen
+        ),
+        IdentityEvent(message_id="m-shared", type="track", user_id="guo", anonymous_id="laptop", **seen),
     ]
-    resolve_people(traces=said, at=now)
+    resolve_people(events=linking_events, at=now)
     customer = Customer.objects.get(identifiers__value="wei")
     make_order(customer, placed_at=now - timedelta(days=3), products=[make_product()])
     refresh_profiles(as_of=now, started_at=now)
@@ -53,10 +62,10 @@ def loop(operator: User) -> SimpleNamespace:
     ("width", "language", "dark"),
     [(1280, "en", False), (1280, "zh-hans", True), (390, "zh-hans", False), (390, "en", True)],
 )
-def test_identity_pages_are_whole(
+def test_identity_pages_fit_and_have_no_browser_errors(
     loop: SimpleNamespace, live_server: LiveServer, chromium: Browser, width: int, language: str, dark: bool
 ) -> None:
-    seen = watch(chromium, live_server.url, width=width, language=language, dark=dark)
+    seen = open_monitored_page(chromium, live_server.url, width=width, language=language, dark=dark)
     seen.log_in()
     for name in ("customer", "conflicts", "conflict", "merge"):
         seen.open(getattr(loop, name))
@@ -64,32 +73,32 @@ def test_identity_pages_are_whole(
             seen.page.click("button[value=preview]")
             seen.page.wait_for_selector("[role=status] li")
         if name == "merge":
-            seen.page.click("button[value=ask]")
+            seen.page.click("button[value=preview]")
             seen.page.wait_for_selector("[role=status]")
         seen.save(f"identity-{name}-{language}-{width}{'-dark' if dark else ''}")
         assert not seen.scrolls_sideways(), name
-    assert not seen.complaints
+    assert not seen.browser_errors
 
 
-def test_merge_is_decided_and_undone_by_clicking(
+def test_a_conflict_is_merged_and_the_merge_is_undone(
     loop: SimpleNamespace, live_server: LiveServer, chromium: Browser
 ) -> None:
-    seen = watch(chromium, live_server.url, width=1280)
+    seen = open_monitored_page(chromium, live_server.url, width=1280)
     seen.log_in()
     seen.open(loop.conflict)
     seen.page.click("button[value=preview]")
     seen.page.click("button[value=merge]")
-    seen.page.wait_for_selector("text=It can be undone here.")
-    seen.page.click("button[value=ask]")
+    seen.page.wait_for_selector("text=You can undo the merge here.")
+    seen.page.click("button[value=preview]")
     seen.page.click("button[value=undo]")
     seen.page.wait_for_selector("text=is separate again")
     seen.open(loop.conflict)
     assert seen.page.locator(".home-badge.identity-open").count() == 1
-    assert not seen.complaints
+    assert not seen.browser_errors
 
 
-def test_graph_stays_inside_its_place(loop: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> None:
-    seen = watch(chromium, live_server.url, width=390)
+def test_identity_graph_fits_its_container(loop: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> None:
+    seen = open_monitored_page(chromium, live_server.url, width=390)
     seen.log_in()
     seen.open(loop.customer)
     spills = seen.page.evaluate(

@@ -1,4 +1,4 @@
-"""The pages of every room in Chromium, in both languages, on a shop that went through the whole loop."""
+"""The pages of every room in Chromium, in both languages, on a shop with orders, profiles, a model, a segment and a campaign."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,19 +17,21 @@ from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import Product
 from customers.lifecycle.refresh.nightly import refresh_profiles
-from customers.lifecycle.stages.rules import rules_in_force
+from customers.lifecycle.stages.rules import get_active_rules
 from customers.segments.models import Segment
 from customers.warehouse.export import export_warehouse
 from recommendations.campaigns.models import Campaign
 from recommendations.training.models import EvaluationRun
 from recommendations.training.train import train
-from tests.browser.conftest import start_chromium, watch
+from tests.browser.conftest import open_monitored_page, start_chromium
 from tests.recommendations.shop import customer_of, make_tea_and_coffee_shop
+
+pytestmark = pytest.mark.acceptance
 
 
 @pytest.fixture
 def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> SimpleNamespace:
-    """Orders, warehouse, profiles, a trained model, a segment and a campaign; pages as (name, address)."""
+    """Make orders, warehouse, profiles, a model, a segment and a campaign; return the page URLs by name."""
     settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
     now = datetime.now(UTC)
     make_tea_and_coffee_shop(until=now)
@@ -49,8 +51,8 @@ def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
             "home": reverse("admin:index"),
             "customer": reverse("admin:lifecycle_customer", args=[customer.pk]),
             "lifecycle": reverse("admin:lifecycle_overview"),
-            "moved": f"{reverse('admin:lifecycle_people')}?of=moved&from=unknown&to=loyal",
-            "stage-rules": reverse("admin:lifecycle_stagerules_change", args=[rules_in_force().pk]),  # type: ignore[union-attr]
+            "moved": f"{reverse('admin:lifecycle_drilldown')}?figure=stage-flow&from=unknown&to=loyal",
+            "stage-rules": reverse("admin:lifecycle_stagerules_change", args=[get_active_rules().pk]),  # type: ignore[union-attr]
             "customer-recommendations": reverse("admin:serving_for_customer", args=[customer.pk]),
             "product": reverse("admin:catalog_product_change", args=[product.pk]),
             "product-similar": reverse("admin:serving_similar", args=[product.product_id]),
@@ -69,20 +71,20 @@ def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
-def test_pages_open_without_a_complaint(
+def test_pages_open_without_browser_errors(
     loop: SimpleNamespace, live_server: LiveServer, chromium: Browser, language: str
 ) -> None:
-    seen = watch(chromium, live_server.url, width=1440, language=language)
+    seen = open_monitored_page(chromium, live_server.url, width=1440, language=language)
     seen.log_in()
     for name, address in loop.pages.items():
         seen.open(address)
         seen.save(f"{name}-{language}")
-        assert not seen.complaints, name
+        assert not seen.browser_errors, name
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_pages_fit_on_a_phone(loop: SimpleNamespace, live_server: LiveServer, chromium: Browser, language: str) -> None:
-    seen = watch(chromium, live_server.url, width=390, language=language)
+    seen = open_monitored_page(chromium, live_server.url, width=390, language=language)
     seen.log_in()
     for name in ("home", "customer", "product-similar", "segment", "segment-members", "campaign-preview"):
         seen.open(loop.pages[name])
@@ -90,8 +92,8 @@ def test_pages_fit_on_a_phone(loop: SimpleNamespace, live_server: LiveServer, ch
         assert not seen.scrolls_sideways(), name
 
 
-def forms_and_lists(user: User) -> Iterator[str]:
-    """Every list, the form to add, and the form of the first object, where there are such."""
+def list_forms_and_changelists(user: User) -> Iterator[str]:
+    """Yield the URLs of every list, add form and change form of the first object, where they exist."""
     request = RequestFactory().get("/")
     request.user = user
     for model, model_admin in admin.site._registry.items():
@@ -106,13 +108,13 @@ def forms_and_lists(user: User) -> Iterator[str]:
             continue
 
 
-def test_every_list_and_form_opens_without_a_complaint(
+def test_every_list_and_form_opens_without_browser_errors(
     operator: User, loop: SimpleNamespace, live_server: LiveServer
 ) -> None:
-    addresses = list(forms_and_lists(operator))
+    addresses = list(list_forms_and_changelists(operator))
     with start_chromium() as browser:
-        seen = watch(browser, live_server.url, width=1440, language="zh-hans")
+        seen = open_monitored_page(browser, live_server.url, width=1440, language="zh-hans")
         seen.log_in()
         for address in addresses:
             seen.open(address)
-            assert not seen.complaints, address
+            assert not seen.browser_errors, address

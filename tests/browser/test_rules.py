@@ -1,4 +1,4 @@
-"""A merchandiser writes a rule in Chromium: what it would change is seen while it is written, and nothing is stored before it is saved."""
+"""The rule form in Chromium: the preview shows the effect of a rule before it is saved."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +14,10 @@ from pytest_django.live_server_helper import LiveServer
 from customers.warehouse.export import export_warehouse
 from recommendations.merchandising.models import Rule
 from recommendations.training.train import train
-from tests.browser.conftest import watch
+from tests.browser.conftest import open_monitored_page
 from tests.recommendations.shop import make_tea_and_coffee_shop
+
+pytestmark = pytest.mark.acceptance
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
 def test_the_preview_follows_the_form(
     loop: None, live_server: LiveServer, chromium: Browser, language: str, width: int
 ) -> None:
-    seen = watch(chromium, live_server.url, width=width, language=language)
+    seen = open_monitored_page(chromium, live_server.url, width=width, language=language)
     seen.log_in()
     seen.open(reverse("admin:merchandising_rule_add"))
     page = seen.page
@@ -49,7 +51,7 @@ def test_the_preview_follows_the_form(
     expect(second).to_contain_text("coffee-3")
     expect(panel.locator("ol").first.locator("li")).to_have_count(5)
     expect(panel.locator("[data-changed]")).to_contain_text("5")
-    assert page.input_value("input[name=preview-user_id]") == "user-0", "what was typed stays"
+    assert page.input_value("input[name=preview-user_id]") == "user-0", "the typed value stays"
     assert not seen.scrolls_sideways()
     seen.save(f"rule-{language}-{width}")
     page.click("button[name=_save], input[name=_save]")
@@ -59,4 +61,4 @@ def test_the_preview_follows_the_form(
     if width > 1000:
         page.locator("button.rule-switch").first.click()
         page.wait_for_load_state("networkidle")
-    assert not seen.complaints
+    assert not seen.browser_errors

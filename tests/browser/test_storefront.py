@@ -1,4 +1,4 @@
-"""The demo's shop in Chromium: a guest's visit, a second device, what is not wanted, and events that survive bad connections."""
+"""The demo shop in Chromium: a guest's visit, a second device, dismissed products, and events over bad connections."""
 
 import json
 import re
@@ -18,15 +18,17 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from psycopg.rows import dict_row
 from pytest_django.live_server_helper import LiveServer
 
-from tests.browser.conftest import Watched, watch
-from tests.browser.kettles import SHELVES, make_kettle_shop
-from tests.children import database_url
+from tests.browser.conftest import MonitoredPage, open_monitored_page
+from tests.browser.kettle_shop import SHELVES, make_kettle_shop
+from tests.child_processes import get_test_database_url
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.acceptance
 
 KETTLES = ("Blue kettle", "Steel kettle", "Glass kettle")
 TEA_THINGS = set(SHELVES["Kitchen > Tea things"])
 KETTLE_SHELF = set(SHELVES["Kitchen > Kettles"])
-KITCHEN = TEA_THINGS | KETTLE_SHELF  # who looks at kettles is shown these
+KITCHEN = TEA_THINGS | KETTLE_SHELF  # recommended to visitors who view kettles
 PAGES = (
     "/shop/",
     "/shop/search/",
@@ -39,62 +41,62 @@ PAGES = (
 
 @pytest.fixture
 def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> Iterator[SimpleNamespace]:
-    """The kettle shop in demo mode, with the keys of its pages. (Named as ``chromium`` waits for it.)"""
+    """Set up the kettle shop in demo mode with its storefront keys. (`chromium` waits for a fixture of this name.)"""
     from config.storefront.keys import ensure_storefront_keys
     from recommendations.serving.state.loader import loader
 
     settings.DEMO, settings.VAR_DIR, settings.TRAINING_SECONDS = True, tmp_path, 2
     settings.RECOMMEND_DEADLINE_MS = 10_000.0  # a browser and a trained model share the machine with other tests
     settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
-    loader.loaded = None
+    loader.state = None
     now = datetime.now(UTC)
     products = make_kettle_shop(now)
     ensure_storefront_keys(now=now)
-    yield SimpleNamespace(products=products, database=database_url())
-    loader.loaded = None
+    yield SimpleNamespace(products=products, database=get_test_database_url())
+    loader.state = None
 
 
 @pytest.fixture
 def device(loop: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> Iterator[Any]:
-    """Opens a browser of its own, with no memory of the others; none may complain."""
-    opened: list[Watched] = []
+    """Return a function that opens a separate browser context; after the test, none may have errors."""
+    opened: list[MonitoredPage] = []
 
-    def open_device(*, width: int = 1280, language: str = "en", dark: bool = False) -> Watched:
-        opened.append(watch(chromium, live_server.url, width=width, language=language, dark=dark))
+    def open_device(*, width: int = 1280, language: str = "en", dark: bool = False) -> MonitoredPage:
+        opened.append(open_monitored_page(chromium, live_server.url, width=width, language=language, dark=dark))
         return opened[-1]
 
     yield open_device
     for seen in opened:
-        assert seen.complaints == []
+        assert seen.browser_errors == []
 
 
-def row(page: Page, name: str) -> Locator:
+def get_row(page: Page, name: str) -> Locator:
     return page.locator(f"[data-row={name}]")
 
 
-def titles(page: Page, name: str = "for-you") -> list[str]:
-    expect(row(page, name).locator(".card:not(.skeleton)").first).to_be_visible()
-    return row(page, name).locator(".card-title").all_inner_texts()
+def list_titles(page: Page, name: str = "for-you") -> list[str]:
+    expect(get_row(page, name).locator(".card:not(.skeleton)").first).to_be_visible()
+    return get_row(page, name).locator(".card-title").all_inner_texts()
 
 
-def open_home(seen: Watched, heading: str = "Recommended for you") -> list[str]:
-    """The titles of the first row under that heading; asked again, as on a busy machine Valkey may be given up for a moment."""
+def open_home(seen: MonitoredPage, heading: str = "Recommended for you") -> list[str]:
+    """Return the titles of the first row once it has the heading; retry, because Valkey may time out on a busy machine."""
 
-    def headed() -> bool:
+    def has_heading() -> bool:
         seen.open("/shop/")
-        return row(seen.page, "for-you").get_by_role("heading").inner_text() == heading
+        return get_row(seen.page, "for-you").get_by_role("heading").inner_text() == heading
 
-    wait_until(headed, within=15, what=f"a row called {heading}")
-    return titles(seen.page)
+    wait_until(has_heading, within=15, what=f"a row with the heading {heading}")
+    return list_titles(seen.page)
 
 
-def view(seen: Watched, title: str) -> None:
-    """As by a link from elsewhere; then back to the home page."""
+def view_product(seen: MonitoredPage, title: str) -> None:
+    """Open a product page directly, as from an external link."""
     seen.open(f"/shop/product/?id={title.lower().replace(' ', '-')}")
     expect(seen.page.get_by_role("heading", level=1)).to_have_text(title)
 
 
-def log_in_as(seen: Watched, user_id: str) -> None:
+def log_in_as(seen: MonitoredPage, user_id: str) -> None:
     seen.open("/shop/account/")
     seen.page.locator("#user-id").fill(user_id)
     seen.page.locator("[data-log-in] button.button").click()
@@ -102,45 +104,45 @@ def log_in_as(seen: Watched, user_id: str) -> None:
     seen.page.wait_for_load_state("networkidle")
 
 
-def stored(loop: SimpleNamespace) -> list[dict[str, Any]]:
-    """The events as they were stored, oldest first; asked beside Django, which Playwright's loop keeps from its database."""
+def read_stored_events(loop: SimpleNamespace) -> list[dict[str, Any]]:
+    """Return the stored events, oldest first; with psycopg, because Django's ORM cannot run inside Playwright's event loop."""
     query = "SELECT message_id, type, name, user_id, anonymous_id, recommendation_id, properties, context FROM events_event ORDER BY id"
     with psycopg.connect(loop.database, row_factory=dict_row) as connection:
         return connection.execute(query).fetchall()
 
 
 def wait_for_event(loop: SimpleNamespace, name: str) -> dict[str, Any]:
-    """The newest event of that name."""
+    """Wait for an event with this name and return the newest."""
 
-    def found() -> list[dict[str, Any]]:
-        return [event for event in stored(loop) if event["name"] == name]
+    def list_matching() -> list[dict[str, Any]]:
+        return [event for event in read_stored_events(loop) if event["name"] == name]
 
-    wait_until(found, within=10, what=f"a stored {name}")
-    return found()[-1]
+    wait_until(list_matching, within=10, what=f"a stored {name}")
+    return list_matching()[-1]
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_guest_views_three_kettles_and_the_home_row_follows_at_once_and_says_why(
+def test_home_page_recommends_and_explains_products_after_a_guest_views_kettles(
     loop: SimpleNamespace, device: Any, width: int, language: str
 ) -> None:
     guest = device(width=width, language=language)
     with override(language):
         popular_now, for_you = gettext("Popular now"), gettext("Recommended for you")
     guest.open("/shop/")
-    expect(row(guest.page, "for-you").get_by_role("heading")).to_have_text(popular_now)
-    assert not set(titles(guest.page)[:3]) & KITCHEN
+    expect(get_row(guest.page, "for-you").get_by_role("heading")).to_have_text(popular_now)
+    assert not set(list_titles(guest.page)[:3]) & KITCHEN
     guest.save(f"shop-home-stranger-{language}-{width}")
     for title in KETTLES:
-        view(guest, title)
+        view_product(guest, title)
     guest.save(f"shop-product-{language}-{width}")
     shown = open_home(guest, for_you)
     assert set(shown[:4]) <= KITCHEN, shown
-    reasons = row(guest.page, "for-you").locator(".card-reason").all_inner_texts()
+    reasons = get_row(guest.page, "for-you").locator(".card-reason").all_inner_texts()
     assert any(title in reason for title in KETTLES for reason in reasons), reasons
     guest.save(f"shop-home-kettles-{language}-{width}")
     place = next(number for number, reason in enumerate(reasons) if any(title in reason for title in KETTLES))
-    row(guest.page, "for-you").locator("[data-tool=why]").nth(place).click()
+    get_row(guest.page, "for-you").locator("[data-tool=why]").nth(place).click()
     dialog = guest.page.get_by_role("dialog")
     expect(dialog.locator(".why-text")).to_have_text(reasons[place])
     expect(dialog.locator(".why-products a span").first).to_contain_text("kettle")
@@ -148,19 +150,19 @@ def test_guest_views_three_kettles_and_the_home_row_follows_at_once_and_says_why
     assert not guest.scrolls_sideways()
 
 
-def test_basket_offers_what_goes_with_it_and_an_order_is_told(loop: SimpleNamespace, device: Any) -> None:
+def test_basket_shows_complements_and_checkout_sends_an_order_event(loop: SimpleNamespace, device: Any) -> None:
     guest = device()
     page = guest.page
     for title in KETTLES:
-        view(guest, title)
+        view_product(guest, title)
     page.locator(".product-add button").click()
     expect(page.locator("[data-basket-count]")).to_have_text("1")
     guest.open("/shop/basket/")
-    complements = titles(page, "cart")
+    complements = list_titles(page, "cart")
     assert set(complements[:4]) & TEA_THINGS, complements
     assert KETTLES[-1] not in complements
     guest.save("shop-basket-en-1280")
-    row(page, "cart").locator("[data-tool=add]").first.click()
+    get_row(page, "cart").locator("[data-tool=add]").first.click()
     expect(page.locator(".line")).to_have_count(2)
     page.locator(".line .stepper button").last.click()
     expect(page.locator("[data-basket-count]")).to_have_text("3")
@@ -178,10 +180,12 @@ def test_basket_offers_what_goes_with_it_and_an_order_is_told(loop: SimpleNamesp
     assert order["total"] == pytest.approx(sum(line["price"] * line["quantity"] for line in order["products"]))
 
 
-def test_second_device_sees_the_same_and_what_is_dismissed_stays_gone(loop: SimpleNamespace, device: Any) -> None:
+def test_second_device_shows_the_same_products_and_dismissed_ones_stay_hidden(
+    loop: SimpleNamespace, device: Any
+) -> None:
     first, second = device(), device(width=390)
     for title in KETTLES:
-        view(first, title)
+        view_product(first, title)
     log_in_as(first, "mei-1")
     shown = open_home(first)
     assert set(shown[:4]) <= KITCHEN, shown
@@ -190,9 +194,9 @@ def test_second_device_sees_the_same_and_what_is_dismissed_stays_gone(loop: Simp
     second.save("shop-second-device-en-390")
 
     unwanted = shown[0]
-    row(first.page, "for-you").locator("[data-tool=dismiss]").first.click()
-    expect(row(first.page, "for-you").get_by_text(unwanted, exact=True)).to_have_count(0)
-    assert len(titles(first.page)) == len(shown), "another product takes the place"
+    get_row(first.page, "for-you").locator("[data-tool=dismiss]").first.click()
+    expect(get_row(first.page, "for-you").get_by_text(unwanted, exact=True)).to_have_count(0)
+    assert len(list_titles(first.page)) == len(shown), "another product replaces it"
     expect(first.page.locator("#said")).to_contain_text(unwanted)
     event = wait_for_event(loop, "Recommendation Dismissed")
     assert event["properties"]["product_id"] == unwanted.lower().replace(" ", "-")
@@ -205,71 +209,73 @@ def test_second_device_sees_the_same_and_what_is_dismissed_stays_gone(loop: Simp
     first.open("/shop/account/")
     first.page.locator("[data-log-out] button").click()
     first.page.wait_for_url("**/shop/")
-    assert not set(titles(first.page)[:3]) & KITCHEN, "a stranger again"
+    assert not set(list_titles(first.page)[:3]) & KITCHEN, "an anonymous visitor again"
 
 
-def test_what_is_shown_and_clicked_is_told_with_its_recommendation(loop: SimpleNamespace, device: Any) -> None:
+def test_view_and_click_events_carry_the_recommendation_id(loop: SimpleNamespace, device: Any) -> None:
     guest = device()
     guest.open("/shop/")
     shown = wait_for_event(loop, "Recommendation Viewed")
     products = shown["properties"]["products"]
     assert [product["position"] for product in products] == list(range(1, len(products) + 1))
     assert shown["recommendation_id"]
-    row(guest.page, "for-you").locator(".card-link").nth(2).click()
+    get_row(guest.page, "for-you").locator(".card-link").nth(2).click()
     guest.page.wait_for_url("**/shop/product/**", wait_until="networkidle")
     clicked = wait_for_event(loop, "Recommendation Clicked")
     assert clicked["recommendation_id"] == shown["recommendation_id"]
     assert clicked["properties"]["product_id"] == products[2]["product_id"]
     assert clicked["properties"]["position"] == 3
     viewed = wait_for_event(loop, "Product Viewed")
-    assert viewed["recommendation_id"] == shown["recommendation_id"], "a view says where it came from"
+    assert viewed["recommendation_id"] == shown["recommendation_id"], (
+        "a product view names the recommendation it came from"
+    )
     assert viewed["anonymous_id"] == clicked["anonymous_id"] != ""
 
 
-def test_a_click_changes_the_row_of_the_page_that_one_comes_back_to(loop: SimpleNamespace, device: Any) -> None:
+def test_a_click_updates_the_row_when_the_visitor_returns(loop: SimpleNamespace, device: Any) -> None:
     guest = device()
     guest.open("/shop/")
-    before = titles(guest.page)
-    row(guest.page, "for-you").locator(".card-link").nth(2).click()
+    before = list_titles(guest.page)
+    get_row(guest.page, "for-you").locator(".card-link").nth(2).click()
     guest.page.wait_for_url("**/shop/product/**", wait_until="networkidle")
     guest.page.go_back(wait_until="networkidle")
-    expect(row(guest.page, "for-you").get_by_role("heading")).to_have_text("Recommended for you")
-    assert titles(guest.page) != before
+    expect(get_row(guest.page, "for-you").get_by_role("heading")).to_have_text("Recommended for you")
+    assert list_titles(guest.page) != before
 
 
-def kept(page: Page) -> int:
-    """How many events wait in this browser."""
+def count_pending_events(page: Page) -> int:
+    """Return the number of events this browser has not sent yet."""
     return page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('perennial-shop:event:')).length")
 
 
-def test_events_of_bad_times_are_neither_lost_nor_doubled(loop: SimpleNamespace, device: Any) -> None:
+def test_events_arrive_exactly_once_despite_failures_and_offline_periods(loop: SimpleNamespace, device: Any) -> None:
     guest = device()
     guest.open("/shop/account/")
     page = guest.page
     faults = iter(["503", "lost", "503"])
 
-    def misbehave(route: Route) -> None:
+    def inject_fault(route: Route) -> None:
         match next(faults, None):
             case "503":
                 route.fulfill(status=503, headers={"Retry-After": "0"}, body="{}")
             case "lost":
-                route.fetch()  # stored, but nobody hears of it
+                route.fetch()  # stored, but the response is lost
                 route.abort()
             case _:
                 route.continue_()
 
-    page.route("**/v1/batch", misbehave)
+    page.route("**/v1/batch", inject_fault)
     sent = """async () => {
       const { track } = await import("/static/storefront/events.js");
       for (let number = 0; number < 30; number += 1) track("Made", { number });
     }"""
     page.evaluate(sent)
-    assert kept(page) > 0
-    wait_until(lambda: kept(page) == 0, what="the collector's receipt of all")
-    made = [event["properties"]["number"] for event in stored(loop) if event["name"] == "Made"]
+    assert count_pending_events(page) > 0
+    wait_until(lambda: count_pending_events(page) == 0, what="the collector to accept all events")
+    made = [event["properties"]["number"] for event in read_stored_events(loop) if event["name"] == "Made"]
     assert made == list(range(30))
-    guest.complaints[:] = [
-        text for text in guest.complaints if "/v1/batch" not in text and "Failed to load" not in text
+    guest.browser_errors[:] = [
+        text for text in guest.browser_errors if "/v1/batch" not in text and "Failed to load" not in text
     ]
 
     page.unroute("**/v1/batch")
@@ -277,62 +283,62 @@ def test_events_of_bad_times_are_neither_lost_nor_doubled(loop: SimpleNamespace,
     page.evaluate("""async () => (await import("/static/storefront/events.js")).track("Made offline")""")
     expect(page.locator("[data-offline]")).to_be_visible()
     page.context.set_offline(False)
-    wait_until(lambda: kept(page) == 0, what="the collector's receipt")
-    assert len([event for event in stored(loop) if event["name"] == "Made offline"]) == 1
-    guest.complaints[:] = [text for text in guest.complaints if "ERR_INTERNET_DISCONNECTED" not in text]
+    wait_until(lambda: count_pending_events(page) == 0, what="the collector to accept the event")
+    assert len([event for event in read_stored_events(loop) if event["name"] == "Made offline"]) == 1
+    guest.browser_errors[:] = [text for text in guest.browser_errors if "ERR_INTERNET_DISCONNECTED" not in text]
 
 
-def test_leaving_sends_what_was_not_yet_sent(loop: SimpleNamespace, device: Any) -> None:
+def test_leaving_the_page_sends_pending_events(loop: SimpleNamespace, device: Any) -> None:
     guest = device()
     guest.open("/shop/account/")
-    tell_and_leave = """async () => {
+    track_and_leave = """async () => {
       const { track } = await import("/static/storefront/events.js");
       track("Made on leaving");
       window.location.assign("/admin/login/");
     }"""
-    guest.page.evaluate(tell_and_leave)
+    guest.page.evaluate(track_and_leave)
     guest.page.wait_for_url("**/admin/login/")
     wait_for_event(loop, "Made on leaving")
     guest.open("/shop/account/")
-    assert len([event for event in stored(loop) if event["name"] == "Made on leaving"]) == 1
+    assert len([event for event in read_stored_events(loop) if event["name"] == "Made on leaving"]) == 1
 
 
-def test_who_refuses_personalisation_is_asked_for_as_nobody(loop: SimpleNamespace, device: Any) -> None:
+def test_requests_carry_no_ids_when_personalization_is_off(loop: SimpleNamespace, device: Any) -> None:
     guest = device()
     for title in KETTLES:
-        view(guest, title)
+        view_product(guest, title)
     assert set(open_home(guest)[:3]) <= KITCHEN
-    asked: list[str] = []
-    guest.page.on("request", lambda request: asked.append(request.url) if "/api/v1/" in request.url else None)
+    requested: list[str] = []
+    guest.page.on("request", lambda request: requested.append(request.url) if "/api/v1/" in request.url else None)
     guest.page.locator("[data-consent] [value=off]").click()
     expect(guest.page.locator("[data-consent]")).to_be_hidden()
-    expect(row(guest.page, "for-you").get_by_role("heading")).to_have_text("Popular now")
-    assert asked
-    assert not any("anonymous_id" in address or "user_id" in address for address in asked)
-    view(guest, "Red kettle")
+    expect(get_row(guest.page, "for-you").get_by_role("heading")).to_have_text("Popular now")
+    assert requested
+    assert not any("anonymous_id" in address or "user_id" in address for address in requested)
+    view_product(guest, "Red kettle")
     viewed = wait_for_event(loop, "Product Viewed")
     assert viewed["context"]["consent"] == {"categoryPreferences": {"analytics": True, "personalisation": False}}
     guest.open("/shop/")
-    assert not set(titles(guest.page)[:3]) & KITCHEN
+    assert not set(list_titles(guest.page)[:3]) & KITCHEN
 
 
-def test_trouble_is_said_and_the_row_can_be_asked_for_again(loop: SimpleNamespace, device: Any) -> None:
+def test_a_failed_row_shows_an_error_and_can_be_retried(loop: SimpleNamespace, device: Any) -> None:
     guest = device()
     guest.page.route("**/recommendations/for-you/**", lambda route: route.fulfill(status=503, body="{}"))
     guest.open("/shop/")
-    trouble = row(guest.page, "for-you").get_by_role("alert")
+    trouble = get_row(guest.page, "for-you").get_by_role("alert")
     expect(trouble).to_be_visible(timeout=15_000)  # after three tries
     guest.save("shop-trouble-en-1280", full_page=False)
     guest.page.unroute("**/recommendations/for-you/**")
     trouble.get_by_role("button", name="Try again").click()
     expect(trouble).to_have_count(0)
-    assert titles(guest.page)
-    guest.complaints.clear()
+    assert list_titles(guest.page)
+    guest.browser_errors.clear()
 
 
-def test_review_is_told_with_its_stars(loop: SimpleNamespace, device: Any) -> None:
+def test_a_review_event_has_the_rating_and_the_text(loop: SimpleNamespace, device: Any) -> None:
     guest = device()
-    view(guest, "Blue kettle")
+    view_product(guest, "Blue kettle")
     form = guest.page.locator("[data-review] form")
     form.locator("label[for=star-4]").click()
     form.get_by_label("What do you think of it?").fill("Quick, but <b>loud</b>.")
@@ -343,7 +349,7 @@ def test_review_is_told_with_its_stars(loop: SimpleNamespace, device: Any) -> No
     assert review["review_body"] == "Quick, but <b>loud</b>."
 
 
-def test_search_finds_filters_sorts_and_suggests(loop: SimpleNamespace, device: Any) -> None:
+def test_search_suggests_finds_sorts_and_filters_products(loop: SimpleNamespace, device: Any) -> None:
     guest = device()
     page = guest.page
     guest.open("/shop/")
@@ -371,27 +377,27 @@ def test_search_finds_filters_sorts_and_suggests(loop: SimpleNamespace, device: 
     expect(page).not_to_have_url(re.compile("category="))
     guest.open("/shop/search/?q=%3Cb%3Ezzqx")
     expect(page.locator("[data-nothing]")).to_be_visible()
-    assert titles(page, "instead")
+    assert list_titles(page, "instead")
     guest.save("shop-nothing-en-1280")
 
 
-def test_language_is_switched_and_the_page_stays(loop: SimpleNamespace, device: Any) -> None:
+def test_switching_the_language_keeps_the_page(loop: SimpleNamespace, device: Any) -> None:
     guest = device()
-    view(guest, "Blue kettle")
+    view_product(guest, "Blue kettle")
     guest.page.get_by_role("button", name="简体中文").click()
     guest.page.wait_for_load_state("networkidle")
     expect(guest.page.locator("html")).to_have_attribute("lang", "zh-Hans")
     expect(guest.page).to_have_url(re.compile(r"/shop/product/\?id=blue-kettle$"))
     expect(guest.page.locator(".product-price")).to_contain_text("US$")
     guest.open("/shop/")
-    assert titles(guest.page)
-    reasons = row(guest.page, "for-you").locator(".card-reason").all_inner_texts()
+    assert list_titles(guest.page)
+    reasons = get_row(guest.page, "for-you").locator(".card-reason").all_inner_texts()
     assert all(re.search("[\u4e00-\u9fff]", reason) for reason in reasons), reasons
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
-def test_pages_open_without_a_complaint_and_fit(
+def test_pages_open_without_browser_errors_and_fit_the_screen(
     loop: SimpleNamespace, device: Any, width: int, dark: bool, language: str
 ) -> None:
     guest = device(width=width, language=language, dark=dark)
@@ -404,7 +410,7 @@ def test_pages_open_without_a_complaint_and_fit(
         assert unnamed == [], json.dumps(unnamed)
 
 
-# what a screen reader would meet without a name
+# elements without an accessible name
 UNNAMED = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, textarea")]
   .filter((element) => element.checkVisibility() && !element.closest("[aria-hidden=true]"))
   .filter((element) => !(element.getAttribute("aria-label") || element.textContent.trim() || element.labels?.length))
@@ -412,17 +418,17 @@ UNNAMED = """() => [...document.querySelectorAll("a, button, input:not([type=hid
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
-def test_what_the_merchandiser_pins_and_hides_is_so_in_the_shop_within_two_seconds(
+def test_pin_and_hide_rules_take_effect_in_the_shop_within_two_seconds(
     loop: SimpleNamespace, device: Any, language: str
 ) -> None:
-    """Both are written in the form, looked at in its preview, saved, and then seen by a guest on another device."""
+    """Enter each rule in the form, check its preview, save it, and check the shop as a guest on another device."""
     guest, office = device(language=language), device(language=language)
     guest.open("/shop/")
-    before = titles(guest.page)
+    before = list_titles(guest.page)
     unwanted = before[0]
     office.log_in()
 
-    def write(name: str, **fields: str) -> None:
+    def fill_form(name: str, **fields: str) -> None:
         office.open("/admin/merchandising/rule/add/")
         office.page.fill("input[name=name]", name)
         office.page.select_option("select[name=action]", fields.pop("action"))
@@ -434,31 +440,31 @@ def test_what_the_merchandiser_pins_and_hides_is_so_in_the_shop_within_two_secon
         office.page.click("button[name=_save], input[name=_save]")
         office.page.wait_for_load_state("networkidle")
 
-    def shown(wanted: Any) -> None:
+    def wait_for_row(matches: Any) -> None:
         began = time.monotonic()
 
-        def seen() -> bool:
+        def has_changed() -> bool:
             guest.open("/shop/")
-            return bool(wanted(titles(guest.page)))
+            return bool(matches(list_titles(guest.page)))
 
-        wait_until(seen, within=15, what="the shop to follow the rule")
+        wait_until(has_changed, within=15, what="the shop to follow the rule")
         took.append(time.monotonic() - began)
 
     took: list[float] = []
-    write("Garden season", action="pin", position="1", product_ids="wheelbarrow")
+    fill_form("Garden season", action="pin", position="1", product_ids="wheelbarrow")
     expect(office.page.locator("[data-rule-preview-panel] ol").nth(1).locator("li").first).to_contain_text(
         "Wheelbarrow"
     )
     office.save(f"merchandiser-pin-{language}", full_page=True)
     save()
-    shown(lambda row: row[0] == "Wheelbarrow")
+    wait_for_row(lambda row: row[0] == "Wheelbarrow")
     guest.save(f"shop-pinned-{language}-1280")
-    write("Sold elsewhere", action="hide", product_ids=unwanted.lower().replace(" ", "-"))
+    fill_form("Sold elsewhere", action="hide", product_ids=unwanted.lower().replace(" ", "-"))
     office.save(f"merchandiser-hide-{language}", full_page=True)
     save()
-    shown(lambda row: row[0] == "Wheelbarrow" and unwanted not in row)
+    wait_for_row(lambda row: row[0] == "Wheelbarrow" and unwanted not in row)
     guest.save(f"shop-hidden-{language}-1280")
     office.open("/admin/merchandising/rule/")
     office.save(f"merchandiser-rules-{language}")
-    # a look every second, and the page that was asked for; a busy machine takes longer to draw it
+    # the servers check for changes every second, and a busy machine takes longer to render the page
     assert min(took) < 4.0, took

@@ -1,16 +1,16 @@
-"""A web server of its own for the SDKs, started once by each process that runs tests."""
+"""A web server for the SDK tests, started once per test process."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.clients.serving import web_server
+from tests.clients.web_server import run_web_server
 
 
 @pytest.fixture(scope="session")
 def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
     with django_db_blocker.unblock():
-        address = web_server()
+        address = run_web_server()
     with address as url:
         yield url

@@ -1,4 +1,4 @@
-"""Stands between a client and the real server, writes down what goes through, and misbehaves as often as it is told to."""
+"""A proxy between a client and the real server that records requests and injects faults."""
 
 import gzip
 import http.client
@@ -17,24 +17,24 @@ HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 @dataclass(frozen=True)
 class Refuse:
-    """Answers instead of the server."""
+    """Respond with this status instead of the server."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class LoseAnswer:
-    """Lets the server store what was sent, then hangs up."""
+class LoseResponse:
+    """Let the server store the request, then close the connection without a response."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One POST as it went by; ``status`` is what the client saw, None for a lost answer."""
+    """One POST request; ``status`` is what the client received, None for a lost response."""
 
     at: float
     path: str
-    message_ids: list[str]
+    read_message_ids: list[str]
     status: int | None
     answer: dict[str, Any]
 
@@ -42,8 +42,8 @@ class Exchange:
 class Proxy(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, upstream: str, faults: Sequence[Refuse | LoseAnswer]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, upstream: str, faults: Sequence[Refuse | LoseResponse]) -> None:
+        super().__init__(("127.0.0.1", 0), ProxyHandler)
         self.upstream = urlsplit(upstream).netloc
         self.faults = list(faults)
         self.exchanges: list[Exchange] = []
@@ -53,7 +53,7 @@ class Proxy(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
-    def next_fault(self) -> Refuse | LoseAnswer | None:
+    def next_fault(self) -> Refuse | LoseResponse | None:
         with self.lock:
             return self.faults.pop(0) if self.faults else None
 
@@ -66,7 +66,7 @@ class Proxy(ThreadingHTTPServer):
         return [exchange.status for exchange in sorted(self.exchanges, key=lambda exchange: exchange.at)]
 
 
-class Handler(BaseHTTPRequestHandler):
+class ProxyHandler(BaseHTTPRequestHandler):
     server: Proxy
 
     def do_GET(self) -> None:
@@ -79,7 +79,7 @@ class Handler(BaseHTTPRequestHandler):
         at = time.monotonic()
         body = self.rfile.read(int(self.headers["Content-Length"]))
         status, headers, answer = self.misbehave(body) or self.forward(body)
-        self.server.note(Exchange(at, self.path, message_ids(body), status or None, json.loads(answer)))
+        self.server.note(Exchange(at, self.path, read_message_ids(body), status or None, json.loads(answer)))
         if status:
             self.pass_back(status, headers, answer)
 
@@ -90,7 +90,7 @@ class Handler(BaseHTTPRequestHandler):
                 shown = {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "Retry-After"}
                 answer = json.dumps({"success": False, "code": "overloaded", "message": "Later."}).encode()
                 return status, {"Content-Type": "application/json", **(shown if origin else {}), **headers}, answer
-            case LoseAnswer():
+            case LoseResponse():
                 status, _headers, answer = self.forward(body)
                 assert status == 200, answer
                 return 0, {}, answer
@@ -117,16 +117,16 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """The tests read what was noted instead."""
+        """Print nothing: the tests read `Proxy.exchanges`."""
 
 
-def message_ids(body: bytes) -> list[str]:
+def read_message_ids(body: bytes) -> list[str]:
     sent = json.loads(gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body)
     return [item["messageId"] for item in sent.get("batch", [sent])]
 
 
 @contextmanager
-def proxy_to(upstream: str, *faults: Refuse | LoseAnswer) -> Iterator[Proxy]:
+def run_proxy(upstream: str, *faults: Refuse | LoseResponse) -> Iterator[Proxy]:
     with Proxy(upstream, faults) as proxy:
         thread = Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()

@@ -1,4 +1,4 @@
-"""A shop's page on an origin of its own, opened in Chromium, which notes what it asked for and what it was answered."""
+"""A shop's page with its own origin, opened in Chromium; its requests and responses are recorded."""
 
 import json
 import time
@@ -15,14 +15,14 @@ from playwright.sync_api import Page, Response
 from tests.browser.conftest import start_chromium
 
 PACKAGE = Path("node_modules", "@segment", "analytics-next", "dist", "umd")
-MOST_SECONDS = 40
+MAX_SECONDS = 40
 
 
-class Shop(ThreadingHTTPServer):
+class StorefrontServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, page: str, scripts: Path, port: int) -> None:
-        super().__init__(("127.0.0.1", port), ShopHandler)
+        super().__init__(("127.0.0.1", port), StorefrontHandler)
         self.page = page.encode()
         self.scripts = scripts
 
@@ -31,8 +31,8 @@ class Shop(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class ShopHandler(SimpleHTTPRequestHandler):
-    server: Shop
+class StorefrontHandler(SimpleHTTPRequestHandler):
+    server: StorefrontServer
 
     def do_GET(self) -> None:
         if self.path != "/":
@@ -47,26 +47,26 @@ class ShopHandler(SimpleHTTPRequestHandler):
         return str(self.server.scripts / Path(path).name)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """The tests read what Chromium noted instead."""
+        """Print nothing: the tests read what Chromium recorded."""
 
 
 @dataclass
-class Visit:
-    """An open page; ``delivered`` are the message ids whose POST was answered with 200, as Chromium saw it."""
+class PageVisit:
+    """An open page; ``delivered`` has the message ids of the POST requests that Chromium saw answered with 200."""
 
     page: Page
     shop: str
     delivered: list[str] = field(default_factory=list)
     addresses: set[str] = field(default_factory=set)
-    complaints: list[str] = field(default_factory=list)
+    browser_errors: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.page.on("request", lambda request: self.addresses.add(request.url))
         self.page.on("response", self._note_response)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("pageerror", lambda error: self.browser_errors.append(str(error)))
         self.page.on(
             "console",
-            lambda message: self.complaints.append(message.text) if message.type in ("error", "warning") else None,
+            lambda message: self.browser_errors.append(message.text) if message.type in ("error", "warning") else None,
         )
 
     def _note_response(self, response: Response) -> None:
@@ -81,21 +81,23 @@ class Visit:
         self._wait_until(lambda: len(self.delivered) >= count)
 
     def _wait_until(self, condition: Callable[[], bool]) -> None:
-        """Lets the page work until the condition holds or the time is over; what was delivered is for the test to judge."""
-        deadline = time.monotonic() + MOST_SECONDS
+        """Let the page run until the condition holds or the time is up; the test checks what was delivered."""
+        deadline = time.monotonic() + MAX_SECONDS
         while not condition() and time.monotonic() < deadline:
             self.page.wait_for_timeout(50)
 
 
 @contextmanager
-def visit(page: str, *, node_folder: Path, port: int = 0, headers: dict[str, str] | None = None) -> Iterator[Visit]:
-    """The page, with analytics-next's own files under ``/analytics-next/``; ``headers`` are the browser's own, such as Sec-GPC."""
-    with Shop(page, node_folder / PACKAGE, port) as shop:
+def visit_page(
+    page: str, *, node_folder: Path, port: int = 0, headers: dict[str, str] | None = None
+) -> Iterator[PageVisit]:
+    """Open the page, with analytics-next's files under ``/analytics-next/`` and extra browser ``headers`` such as Sec-GPC."""
+    with StorefrontServer(page, node_folder / PACKAGE, port) as shop:
         thread = Thread(target=shop.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:
             with start_chromium() as browser:
-                opened = Visit(browser.new_context(extra_http_headers=headers).new_page(), shop.url)
+                opened = PageVisit(browser.new_context(extra_http_headers=headers).new_page(), shop.url)
                 opened.page.goto(shop.url)
                 yield opened
         finally:

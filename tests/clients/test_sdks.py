@@ -1,4 +1,4 @@
-"""What every SDK must be able to do against the real server: be understood, be retried, be counted once."""
+"""Every SDK works with the real server: calls are understood, retried and counted once."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -16,11 +16,11 @@ from customers.identity.personal_data.hashing import hash_email
 from customers.identity.personal_data.personal_traits import unseal_personal
 from customers.orders.models import Order
 from customers.processing.pipeline import process_events
-from tests.clients.proxy import LoseAnswer, Proxy, Refuse, proxy_to
-from tests.clients.sdks import SDKS, Call, Report, Sdk
+from tests.clients.proxy import LoseResponse, Proxy, Refuse, run_proxy
+from tests.clients.sdks import SDKS, Call, Sdk, SdkReport
 from tests.customers.events.senders import make_keyed_source
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 PERSONAL = {"email": "mei.lin@example.org", "phone": "+43 660 5550199", "firstName": "Meilinda"}
 PRODUCTS = [
@@ -45,14 +45,14 @@ def sdk(request: pytest.FixtureRequest) -> Sdk:
     return request.param
 
 
-def views(count: int) -> list[Call]:
+def make_views(count: int) -> list[Call]:
     return [
         {"call": "track", "userId": "u-17", "event": "Product Viewed", "properties": {"product_id": f"p-{number}"}}
         for number in range(count)
     ]
 
 
-def assert_each_stored_once(source: Source, report: Report, calls: list[Call]) -> None:
+def assert_each_stored_once(source: Source, report: SdkReport, calls: list[Call]) -> None:
     print(f"{report.sdk}: {len(report.delivered)} of {len(calls)} delivered, errors: {report.errors or 'none'}")
     assert report.errors == []
     assert len(report.delivered) == len(set(report.delivered)) == len(calls)
@@ -70,22 +70,24 @@ def assert_personal_traits_are_sealed(identify: Event) -> None:
     assert [value for value in PERSONAL.values() if value in stored] == []
 
 
-def test_every_kind_of_call_arrives_as_it_was_meant(sdk: Sdk, server: str, settings: Any, tmp_path: Path) -> None:
+def test_every_type_of_call_is_stored_and_processed_correctly(
+    sdk: Sdk, server: str, settings: Any, tmp_path: Path
+) -> None:
     settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
     source, key = make_keyed_source()
     report = sdk.send(CALLS, host=server, write_key=key)
     assert_each_stored_once(source, report, CALLS)
-    assert report.complaints == []
-    assert_says_what_was_called({(event.type, event.name): event for event in Event.objects.all()})
+    assert report.browser_errors == []
+    assert_events_match_calls({(event.type, event.name): event for event in Event.objects.all()})
     assert_personal_traits_are_sealed(Event.objects.get(type="identify"))
-    assert_is_one_customer_with_an_order()
+    assert_one_customer_with_an_order()
 
 
-def assert_says_what_was_called(events: dict[tuple[str, str], Event]) -> None:
+def assert_events_match_calls(events: dict[tuple[str, str], Event]) -> None:
     for call in CALLS:
         event = events[call["call"], call.get("event") or call.get("groupId") or call.get("name", "")]
         assert event.user_id == call.get("userId", "")
-        assert event.anonymous_id == call.get("anonymousId", event.anonymous_id)  # a browser sends it always
+        assert event.anonymous_id == call.get("anonymousId", event.anonymous_id)  # a browser always sends it
         assert call.get("properties", {}).items() <= event.properties.items()
         assert abs(event.received_at - event.occurred_at) < timedelta(minutes=1)
     assert events["track", "Product Viewed"].product_ids == ["lamp-1"]
@@ -96,7 +98,7 @@ def assert_says_what_was_called(events: dict[tuple[str, str], Event]) -> None:
     assert (order.product_ids, order.value, order.currency) == (["lamp-1", "tea-2"], Decimal("45.50"), "EUR")
 
 
-def assert_is_one_customer_with_an_order() -> None:
+def assert_one_customer_with_an_order() -> None:
     processed = process_events(at=datetime.now(UTC))
     assert (processed.events, Outbox.objects.count()) == (len(CALLS), 0)
     customer = Customer.objects.get()
@@ -108,41 +110,41 @@ def assert_is_one_customer_with_an_order() -> None:
     assert dict(order.lines.values_list("product__product_id", "quantity")) == {"lamp-1": 1, "tea-2": 2}
 
 
-def test_batch_of_250_is_taken_in_one_call(sdk: Sdk, server: str) -> None:
+def test_250_events_are_sent_in_one_call(sdk: Sdk, server: str) -> None:
     source, key = make_keyed_source()
-    calls = views(250)
-    with proxy_to(server) as proxy:
+    calls = make_views(250)
+    with run_proxy(server) as proxy:
         report = sdk.send(calls, host=proxy.url, write_key=key)
     assert_each_stored_once(source, report, calls)
-    assert max(len(exchange.message_ids) for exchange in proxy.exchanges) == sdk.most_a_call
+    assert max(len(exchange.message_ids) for exchange in proxy.exchanges) == sdk.max_call_size
     assert set(proxy.statuses) == {200}
     products = Event.objects.filter(source=source).values_list("product_ids", flat=True)
     assert sorted(products) == sorted([f"p-{number}"] for number in range(250))
 
 
-def test_refused_calls_are_sent_again(sdk: Sdk, server: str) -> None:
+def test_refused_calls_are_retried(sdk: Sdk, server: str) -> None:
     source, key = make_keyed_source()
-    calls = views(3)
-    with proxy_to(server, Refuse(503), Refuse(429, {"Retry-After": "1"})) as proxy:
+    calls = make_views(3)
+    with run_proxy(server, Refuse(503), Refuse(429, {"Retry-After": "1"})) as proxy:
         report = sdk.send(calls, host=proxy.url, write_key=key)
     assert_each_stored_once(source, report, calls)
     assert Counter(proxy.statuses) - Counter([200] * len(proxy.statuses)) == Counter([503, 429])
-    if sdk.honours_retry_after:
-        assert pause_after(429, proxy) >= 0.95
+    if sdk.honors_retry_after:
+        assert measure_retry_delay(429, proxy) >= 0.95
 
 
-def pause_after(status: int, proxy: Proxy) -> float:
-    """Seconds until what was refused with this status came again."""
+def measure_retry_delay(status: int, proxy: Proxy) -> float:
+    """Return the seconds until the calls refused with this status were sent again."""
     in_time = sorted(proxy.exchanges, key=lambda exchange: exchange.at)
     refused = next(exchange for exchange in in_time if exchange.status == status)
     again = [exchange for exchange in in_time if set(exchange.message_ids) & set(refused.message_ids)]
     return next(after.at - before.at for before, after in pairwise(again) if before is refused)
 
 
-def test_lost_answer_makes_a_retry_and_no_second_event(sdk: Sdk, server: str) -> None:
+def test_a_lost_response_causes_a_retry_but_no_duplicate_event(sdk: Sdk, server: str) -> None:
     source, key = make_keyed_source()
-    calls = views(3)
-    with proxy_to(server, LoseAnswer()) as proxy:
+    calls = make_views(3)
+    with run_proxy(server, LoseResponse()) as proxy:
         report = sdk.send(calls, host=proxy.url, write_key=key)
     assert_each_stored_once(source, report, calls)
     lost = proxy.exchanges[0]
@@ -151,9 +153,9 @@ def test_lost_answer_makes_a_retry_and_no_second_event(sdk: Sdk, server: str) ->
     assert [exchange.answer["duplicates"] for exchange in again] == [len(lost.message_ids)]
 
 
-def test_wrong_key_is_told(sdk: Sdk, server: str) -> None:
+def test_a_wrong_key_is_reported_as_an_error(sdk: Sdk, server: str) -> None:
     make_keyed_source()
-    report = sdk.send(views(1), host=server, write_key="wk_of_nobody")
+    report = sdk.send(make_views(1), host=server, write_key="wk_unknown")
     assert report.errors != []
     assert report.delivered == []
     assert not Event.objects.exists()

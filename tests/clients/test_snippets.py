@@ -1,4 +1,4 @@
-"""The snippets of the documentation and the back office work as they stand, but for host and key."""
+"""The snippets of the documentation and the back office work once host and key are filled in."""
 
 import json
 import re
@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 from _pytest.mark.structures import ParameterSet
 
-from customers.events.collector import envelope, parsing
-from customers.events.event_taxonomy import NAMES, meaning_of
+from customers.events.collector import envelope, fields, items
+from customers.events.event_taxonomy import EVENT_NAMES, lookup_meaning
 from customers.events.models import Event, RejectedEvent, Source
-from customers.events.sources.snippets import KEY_TO_FILL_IN, snippets
-from tests.clients.installing import ROOT, install_node_packages
-from tests.clients.sdks import need_chromium
-from tests.clients.storefront import visit
+from customers.events.sources.snippets import KEY_PLACEHOLDER, build_snippets
+from tests.clients.sdk_packages import ROOT, install_node_packages
+from tests.clients.sdks import require_chromium
+from tests.clients.storefront import visit_page
 from tests.customers.events.senders import make_keyed_source
+
+pytestmark = pytest.mark.acceptance
 
 HOST = "https://perennial.example"
 PAGES = ["README.md", "docs/tracking.md"]
@@ -33,41 +35,43 @@ MODULE_PAGE = """<!doctype html>
 PLAIN_PAGE = '<!doctype html>\n<link rel="icon" href="data:,">\n%s'
 
 
-def fenced(page: str, key: str) -> list[tuple[str, str]]:
-    """Language and text of the blocks in which a key is to be filled in."""
+def list_fenced_blocks(page: str, key: str) -> list[tuple[str, str]]:
+    """Return language and text of the blocks that contain a key placeholder."""
     found = [(block["language"], block["code"]) for block in FENCE.finditer((ROOT / page).read_text())]
     return [(language, code) for language, code in found if key in code]
 
 
-def code_blocks(page: str) -> list[tuple[str, str]]:
-    """Language and text of the blocks that send something."""
-    return [(language, code) for language, code in fenced(page, KEY_TO_FILL_IN) if "YOUR_API_KEY" not in code]
-
-
-def documented() -> list[ParameterSet]:
+def list_code_blocks(page: str) -> list[tuple[str, str]]:
+    """Return language and text of the blocks that send events."""
     return [
-        pytest.param(language, code, id=f"{page} {number} {language}")
-        for page in PAGES
-        for number, (language, code) in enumerate(code_blocks(page), start=1)
+        (language, code) for language, code in list_fenced_blocks(page, KEY_PLACEHOLDER) if "YOUR_API_KEY" not in code
     ]
 
 
-def run(command: list[str], *, cwd: Path = ROOT) -> str:
+def list_documented_snippets() -> list[ParameterSet]:
+    return [
+        pytest.param(language, code, id=f"{page} {number} {language}")
+        for page in PAGES
+        for number, (language, code) in enumerate(list_code_blocks(page), start=1)
+    ]
+
+
+def run_command(command: list[str], *, cwd: Path = ROOT) -> str:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def run_in_shell(code: str) -> None:
-    said = run(["bash", "-euo", "pipefail", "-c", code])
-    assert not said or json.loads(said)["success"] is True
+    output = run_command(["bash", "-euo", "pipefail", "-c", code])
+    assert not output or json.loads(output)["success"] is True
 
 
 def run_in_chromium(page: str, *, events: int) -> None:
-    need_chromium()
-    with visit(page, node_folder=install_node_packages()) as opened:
+    require_chromium()
+    with visit_page(page, node_folder=install_node_packages()) as opened:
         opened.wait_for_count(events)
-    assert opened.complaints == []
+    assert opened.browser_errors == []
 
 
 def run_snippet(language: str, code: str) -> None:
@@ -75,66 +79,66 @@ def run_snippet(language: str, code: str) -> None:
         case "bash":
             run_in_shell(code)
         case "python":
-            run([sys.executable, "-c", code])
+            run_command([sys.executable, "-c", code])
         case "js node":
-            run(["node", "--input-type=module", "--eval", code], cwd=install_node_packages())
+            run_command(["node", "--input-type=module", "--eval", code], cwd=install_node_packages())
         case "js browser":
-            run_in_chromium(MODULE_PAGE % code, events=calls_in(code))
+            run_in_chromium(MODULE_PAGE % code, events=count_calls(code))
         case "html":
-            run_in_chromium(PLAIN_PAGE % code, events=calls_in(code))
+            run_in_chromium(PLAIN_PAGE % code, events=count_calls(code))
         case _:
-            raise AssertionError(f"nobody knows how to run {language}")
+            raise AssertionError(f"Unknown snippet language {language!r}")
 
 
-def calls_in(code: str) -> int:
+def count_calls(code: str) -> int:
     return len(re.findall(r'analytics\.(track|page|identify)\(|push\(\["', code))
 
 
-def the_view_of(source: Source) -> Event:
+def get_view_event(source: Source) -> Event:
     assert not RejectedEvent.objects.exists()
     return Event.objects.get(source=source, product_ids=["sku-1"], type="track")
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("language", "code"), documented())
-def test_documented_snippet_sends_what_it_says(language: str, code: str, server: str) -> None:
+@pytest.mark.parametrize(("language", "code"), list_documented_snippets())
+def test_a_documented_snippet_sends_its_event(language: str, code: str, server: str) -> None:
     source, key = make_keyed_source()
-    run_snippet(language, code.replace(HOST, server).replace(KEY_TO_FILL_IN, key))
-    event = the_view_of(source)
+    run_snippet(language, code.replace(HOST, server).replace(KEY_PLACEHOLDER, key))
+    event = get_view_event(source)
     refused = '"analytics": false' in code
     assert (event.user_id + event.anonymous_id == "") is refused
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("language", RUN_AS)
-def test_snippet_of_the_back_office_sends_what_it_says(language: str, server: str) -> None:
+def test_a_back_office_snippet_sends_its_event(language: str, server: str) -> None:
     source, key = make_keyed_source()
-    [snippet] = [one for one in snippets(host=server, write_key=key) if one.language == language]
+    [snippet] = [found for found in build_snippets(host=server, write_key=key) if found.language == language]
     run_snippet(RUN_AS[language], snippet.code)
-    assert the_view_of(source).name == "Product Viewed"
+    assert get_view_event(source).name == "Product Viewed"
 
 
-def test_both_languages_have_the_same_snippets() -> None:
+def test_the_pages_have_the_same_snippets_in_both_languages() -> None:
     for page in PAGES:
         translated = page.removesuffix(".md") + ".zh-hans.md"
-        assert code_blocks(page), page
-        assert code_blocks(translated) == code_blocks(page)
+        assert list_code_blocks(page), page
+        assert list_code_blocks(translated) == list_code_blocks(page)
 
 
 @pytest.mark.parametrize("page", ["docs/tracking.md", "docs/tracking.zh-hans.md"])
-def test_table_of_names_is_the_vocabulary(page: str) -> None:
+def test_the_table_of_event_names_matches_the_taxonomy(page: str) -> None:
     text = (ROOT / page).read_text()
     rows = [line.split("|")[2:4] for line in text.splitlines() if line.startswith("|")]
-    named = [[name.strip() for cell in row for name in cell.split(",") if meaning_of(name)] for row in rows]
-    assert {name for names in named for name in names} == {name for names in NAMES.values() for name in names}
-    assert all(len({meaning_of(name) for name in names}) <= 1 for names in named), "one meaning to a row"
+    named = [[name.strip() for cell in row for name in cell.split(",") if lookup_meaning(name)] for row in rows]
+    assert {name for names in named for name in names} == {name for names in EVENT_NAMES.values() for name in names}
+    assert all(len({lookup_meaning(name) for name in names}) <= 1 for names in named), "each row has one meaning"
 
 
 @pytest.mark.parametrize("page", ["docs/tracking.md", "docs/tracking.zh-hans.md"])
-def test_limits_are_those_of_the_code(page: str) -> None:
+def test_the_documented_limits_match_the_code(page: str) -> None:
     text = (ROOT / page).read_text()
-    assert f"{parsing.MOST_EVENT_BYTES // 1024} kB" in text
-    assert f"{envelope.MOST_BATCH_BYTES // 1024} kB" in text
-    assert f"{envelope.MOST_BATCH_EVENTS:,}" in text
-    for limit in (parsing.MOST_MESSAGE_ID + 1, parsing.MOST_ID, parsing.MOST_NAME, parsing.MOST_DEPTH):
+    assert f"{items.MAX_EVENT_BYTES // 1024} kB" in text
+    assert f"{envelope.MAX_BATCH_BYTES // 1024} kB" in text
+    assert f"{envelope.MAX_BATCH_EVENTS:,}" in text
+    for limit in (fields.MAX_MESSAGE_ID + 1, fields.MAX_ID, fields.MAX_NAME, items.MAX_DEPTH):
         assert str(limit) in text

@@ -57,7 +57,9 @@ def test_commands_and_nested_classes_may_share_a_name(tree: Path) -> None:
 
 
 def test_a_banned_name_is_reported_as_function_and_as_method(tree: Path) -> None:
-    write(tree, "customers/people.py", "def asked():\n    pass\n\n\nclass Person:\n    def asked(self):\n        pass\n")
+    write(
+        tree, "customers/people.py", "def asked():\n    pass\n\n\nclass Person:\n    def asked(self):\n        pass\n"
+    )
     assert [problem.split(": ")[0] for problem in find_problems(LIMITS, tree)] == [
         "customers/people.py:1",
         "customers/people.py:6",

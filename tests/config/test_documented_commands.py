@@ -1,4 +1,4 @@
-"""Commands that the README and the docs tell a reader to type exist, with the options they are given."""
+"""Every management command in the README and the docs exists and has the documented options."""
 
 import re
 
@@ -12,19 +12,19 @@ COMMAND = re.compile(r"manage\.py (?P<name>[a-z_]+)(?P<rest>[^`\n#;&|]*)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
-def documented() -> list[tuple[str, str, str]]:
-    """Page, command and what follows it."""
+def list_documented_commands() -> list[tuple[str, str, str]]:
+    """Return page, command and the rest of the line of every documented command."""
     found = [(page, one) for page in PAGES for one in COMMAND.finditer(page.read_text())]
     return sorted({(page.name, one["name"], one["rest"].strip()) for page, one in found})
 
 
-@pytest.mark.parametrize(("page", "name", "rest"), documented())
-def test_command_takes_what_the_page_gives_it(page: str, name: str, rest: str) -> None:
+@pytest.mark.parametrize(("page", "name", "rest"), list_documented_commands())
+def test_a_documented_command_accepts_its_options(page: str, name: str, rest: str) -> None:
     commands = get_commands()
     assert name in commands, f"{page} names manage.py {name}, which does not exist"
     known = load_command_class(commands[name], name).create_parser("manage.py", name)._option_string_actions
     assert set(OPTION.findall(rest)) <= set(known), f"{page}: manage.py {name} {rest}"
 
 
-def test_some_are_documented() -> None:
-    assert len(documented()) > 10
+def test_some_commands_are_documented() -> None:
+    assert len(list_documented_commands()) > 10

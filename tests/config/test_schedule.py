@@ -1,4 +1,4 @@
-"""The schedule names tasks that exist, leaves nothing periodic out, and respects what people edited."""
+"""The schedule has every periodic task, no missing ones, and keeps the operator's changes."""
 
 import inspect
 
@@ -10,30 +10,30 @@ from config.celery import app
 from config.schedule import SCHEDULE, ScheduledJob, describe_schedule, sync_schedule
 
 ROOMS = ("catalog.", "customers.", "recommendations.", "config.")
-JOB = ScheduledJob(task="celery.backend_cleanup", cron="15 4 * * *", title="Clean up", does="Cleans up.")
+JOB = ScheduledJob(task="celery.backend_cleanup", cron="15 4 * * *", title="Clean up", description="Cleans up.")
 
 
-def our_tasks() -> dict[str, object]:
+def list_project_tasks() -> dict[str, object]:
     app.loader.import_default_modules()
     return {name: task for name, task in app.tasks.items() if name.startswith(ROOMS)}
 
 
-def needs_no_argument(task: object) -> bool:
+def runs_without_arguments(task: object) -> bool:
     parameters = inspect.signature(task.run).parameters.values()  # type: ignore[attr-defined]
     return all(parameter.default is not inspect.Parameter.empty for parameter in parameters)
 
 
 def test_every_scheduled_task_exists() -> None:
-    assert {job.task for job in SCHEDULE} - set(our_tasks()) == set()
+    assert {job.task for job in SCHEDULE} - set(list_project_tasks()) == set()
 
 
-def test_every_task_that_can_run_by_itself_is_scheduled() -> None:
-    alone = {name for name, task in our_tasks().items() if needs_no_argument(task)}
+def test_every_task_without_required_arguments_is_scheduled() -> None:
+    alone = {name for name, task in list_project_tasks().items() if runs_without_arguments(task)}
     assert alone - {job.task for job in SCHEDULE} == set()
 
 
 def test_every_scheduled_task_runs_one_at_a_time() -> None:
-    tasks = our_tasks()
+    tasks = list_project_tasks()
     assert [job.task for job in SCHEDULE if not tasks[job.task].exclusive] == []  # type: ignore[attr-defined]
 
 
@@ -42,12 +42,12 @@ def test_titles_and_tasks_are_unique() -> None:
 
 
 @pytest.mark.django_db
-def test_migration_leaves_every_job_in_the_tables() -> None:
+def test_the_migration_creates_every_job() -> None:
     assert set(PeriodicTask.objects.values_list("task", flat=True)) >= {job.task for job in SCHEDULE}
 
 
 @pytest.mark.django_db
-def test_what_runs_every_few_seconds_leaves_no_queue_of_missed_ticks() -> None:
+def test_a_job_with_a_short_interval_expires_before_its_next_run() -> None:
     task = PeriodicTask.objects.get(task="customers.processing.tasks.process_events")
     assert (task.interval.every, task.interval.period, task.expire_seconds, task.crontab) == (2, "seconds", 2, None)
     with translation.override("en"):
@@ -56,12 +56,12 @@ def test_what_runs_every_few_seconds_leaves_no_queue_of_missed_ticks() -> None:
         assert describe_schedule(task) == "每 2 秒"
 
 
-def test_every_job_says_when_it_runs_in_one_way() -> None:
+def test_every_job_has_either_a_cron_or_an_interval() -> None:
     assert [job.task for job in SCHEDULE if bool(job.cron) == bool(job.seconds)] == []
 
 
 @pytest.mark.django_db
-def test_job_that_was_edited_stays_as_it_is() -> None:
+def test_an_edited_job_is_kept() -> None:
     sync_schedule(jobs=(JOB,))
     task = PeriodicTask.objects.get(task=JOB.task)
     task.name, task.enabled = "Renamed", False
@@ -74,15 +74,15 @@ def test_job_that_was_edited_stays_as_it_is() -> None:
 
 
 @pytest.mark.django_db
-def test_job_whose_task_is_gone_is_removed() -> None:
+def test_a_job_without_a_task_is_removed() -> None:
     crontab = CrontabSchedule.objects.create(minute="0", hour="4")
-    PeriodicTask.objects.create(name="Old", task="catalog.tasks.no_longer_there", crontab=crontab)
+    PeriodicTask.objects.create(name="Old", task="catalog.removed.refresh", crontab=crontab)
     sync_schedule()
     assert not PeriodicTask.objects.filter(name="Old").exists()
 
 
 @pytest.mark.django_db
-def test_second_sync_changes_nothing() -> None:
+def test_a_second_sync_changes_nothing() -> None:
     sync_schedule()
     before = list(PeriodicTask.objects.order_by("pk").values())
     sync_schedule()
@@ -90,13 +90,13 @@ def test_second_sync_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "At 04:15"), ("zh-hans", "04:15")])
-def test_schedule_reads_in_words(language: str, words: str) -> None:
+def test_a_crontab_is_described_in_words(language: str, words: str) -> None:
     crontab = CrontabSchedule(minute="15", hour="4", timezone="UTC")
     with translation.override(language):
         assert words in describe_schedule(PeriodicTask(crontab=crontab))
 
 
-def test_interval_reads_in_words() -> None:
+def test_an_interval_is_described_in_words() -> None:
     with translation.override("en"):
         assert (
             describe_schedule(PeriodicTask(interval=IntervalSchedule(every=10, period="minutes"))) == "every 10 minutes"

@@ -1,4 +1,4 @@
-"""A shop's first day, over HTTP alone: products and orders go in; stages, segments, an audience and recommendations come out."""
+"""A shop's first day over HTTP: it sends products and orders and gets stages, segments, an audience and recommendations."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -13,6 +13,8 @@ from django.utils import timezone
 
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.acceptance
+
 TASTES = {
     "tea": ["green tea", "black tea", "white tea", "oolong"],
     "coffee": ["espresso", "filter coffee", "mocha", "decaf"],
@@ -21,7 +23,7 @@ PRODUCTS = {f"{taste}-{place}": title for taste, titles in TASTES.items() for pl
 
 
 class Api:
-    """Calls the server as a shop's own server would."""
+    """Calls the REST API as a shop's server does."""
 
     def __init__(self, url: str, key: str) -> None:
         self.url = url
@@ -33,8 +35,8 @@ class Api:
         return answer.json() if "json" in answer.headers["Content-Type"] else answer.text
 
 
-def orders_until(now: datetime) -> list[dict[str, Any]]:
-    """Thirty people, each of one taste, buy two things every other week for half a year; two of them stopped in the middle."""
+def make_orders(now: datetime) -> list[dict[str, Any]]:
+    """Return the orders of 30 customers with one taste each, every two weeks for half a year; two stopped halfway."""
     orders = []
     for person in range(30):
         taste = "tea" if person % 2 == 0 else "coffee"
@@ -57,18 +59,18 @@ def orders_until(now: datetime) -> list[dict[str, Any]]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_shop_gets_from_orders_to_recommendations_and_an_audience(
+def test_a_shop_turns_orders_into_stages_recommendations_and_an_audience(
     live_server: Any, settings: Any, tmp_path: Path, valkey: redis.Redis
 ) -> None:
-    from config.access.keys import create_key
+    from config.access.keys import create_api_key
     from config.access.models import ApiKey
     from config.access.scopes import KNOWN_SCOPES
     from recommendations.serving.state.loader import loader
 
     settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
-    loader.loaded = None
+    loader.state = None
     now = datetime.now(UTC)
-    _key, plain = create_key(name="shop", kind=ApiKey.Kind.SECRET, scopes=sorted(KNOWN_SCOPES), now=timezone.now())
+    _key, plain = create_api_key(name="shop", kind=ApiKey.Kind.SECRET, scopes=sorted(KNOWN_SCOPES), now=timezone.now())
     api = Api(live_server.url, plain)
 
     products = [
@@ -84,7 +86,7 @@ def test_a_shop_gets_from_orders_to_recommendations_and_an_audience(
     assert api("PUT", "/products/", json={"products": products})["created"] == len(PRODUCTS)
     assert api("PUT", "/products/", json={"products": products})["unchanged"] == len(PRODUCTS)
 
-    orders = orders_until(now)
+    orders = make_orders(now)
     assert api("POST", "/orders/", json={"orders": orders})["created"] == len(orders)
     assert api("POST", "/orders/", json={"orders": orders})["unchanged"] == len(orders)
 
@@ -117,10 +119,10 @@ def test_a_shop_gets_from_orders_to_recommendations_and_an_audience(
     stranger = api("GET", "/recommendations/for-you/?anonymous_id=new&n=3")
     assert stranger["fallback"] == "popular"
 
-    source_key, number = write_key(), count(1)
+    source_key, number = create_write_key(), count(1)
 
-    def view_and_ask() -> bool:
-        """Another view each time: on a machine so slow that Valkey is given up for a second, that one alone is not known."""
+    def view_and_recommend() -> bool:
+        """Send another view each time, because Valkey may time out for a second on a slow machine and lose one."""
         properties = {"product_id": "coffee-2"}
         viewed = {"type": "track", "event": "Product Viewed", "anonymousId": "new", "messageId": f"m-{next(number)}"}
         sent = requests.post(
@@ -133,13 +135,13 @@ def test_a_shop_gets_from_orders_to_recommendations_and_an_audience(
         known = api("GET", "/recommendations/for-you/?anonymous_id=new&n=3")
         return known["fallback"] is None and known["items"][0]["product_id"].startswith("coffee")
 
-    wait_until(view_and_ask, within=10, what="a recommendation that knows the view")
-    loader.loaded = None
+    wait_until(view_and_recommend, within=10, what="a recommendation based on the view")
+    loader.state = None
 
 
-def write_key() -> str:
+def create_write_key() -> str:
     from customers.events.models import Source
-    from customers.events.sources.write_keys import issue_write_key
+    from customers.events.sources.write_keys import rotate_write_key
 
     source = Source.objects.create(key="web", name="web", kind=Source.Kind.BROWSER)
-    return issue_write_key(source_id=source.pk, now=timezone.now(), overlap=timedelta(0))
+    return rotate_write_key(source_id=source.pk, now=timezone.now(), overlap=timedelta(0))

@@ -1,4 +1,4 @@
-"""Everything runs as the operator runs it; a part is killed while it works; after the next start nothing is lost and nothing doubled."""
+"""Perennial runs as in production; a process is killed at work, and after a restart no data is lost or duplicated."""
 
 import os
 import signal
@@ -14,9 +14,11 @@ import psycopg
 import pytest
 
 from config import settings as project_settings
-from config.embedded.server_process import free_port
+from config.embedded.server_process import find_free_port
 from config.embedded.servers import EmbeddedServers
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.acceptance
 
 PROJECT = Path(project_settings.__file__).resolve().parents[1]
 ORDERS, LINES_PER_ORDER, CUSTOMERS, PRODUCTS = 20_000, 5, 1_500, 400
@@ -24,14 +26,14 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Operator:
-    """Starts and kills Perennial in a folder of its own, and looks into its database."""
+    """Starts and kills Perennial in a separate folder, and queries its database."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         hidden = {"DATABASE_URL", "VALKEY_URL"}
         self.env = {name: value for name, value in os.environ.items() if name not in hidden}
         self.env |= {"PERENNIAL_VAR": str(folder / "var"), "PYTHONUNBUFFERED": "1"}
-        self.servers = EmbeddedServers(folder / "var", say=lambda message: None)
+        self.servers = EmbeddedServers(folder / "var", report=lambda message: None)
         addresses = self.servers.ensure(postgres=True, valkey=True)
         assert addresses.postgres is not None
         self.database = addresses.postgres
@@ -57,16 +59,16 @@ class Operator:
                 "manage.py",
                 "up",
                 "--port",
-                str(free_port()),
+                str(find_free_port()),
                 "--grace",
                 "3",
                 "--web-workers",
                 "1",
             ]
             self.process = subprocess.Popen(command, cwd=PROJECT, env=self.env, stdout=file, stderr=file)
-        wait_until(lambda: " ready." in self.text(), within=60, what="the worker to be ready")
+        wait_until(lambda: " ready." in self.read_output(), within=60, what="the worker to be ready")
 
-    def text(self) -> str:
+    def read_output(self) -> str:
         return self.output.read_text()
 
     def kill(self, name: str) -> None:
@@ -79,16 +81,16 @@ class Operator:
         )
         child.send_signal(signal.SIGKILL)
 
-    def wait_for_the_end(self) -> int:
+    def wait_for_exit(self) -> int:
         assert self.process is not None
         return self.process.wait(timeout=60)
 
-    def value(self, query: str, *given: Any) -> Any:
+    def query_value(self, query: str, *given: Any) -> Any:
         with psycopg.connect(self.database) as connection:
             row = connection.execute(query, given).fetchone()
         return row[0] if row is not None and len(row) == 1 else row
 
-    def begin(self, task: str, *given: int) -> None:
+    def send_task(self, task: str, *given: int) -> None:
         self.manage(
             "shell",
             "-v",
@@ -104,12 +106,12 @@ def operator(tmp_path: Path) -> Iterator[Operator]:
     yield found
     if found.process is not None and found.process.poll() is None:
         found.process.send_signal(signal.SIGINT)
-        found.wait_for_the_end()
+        found.wait_for_exit()
     found.servers.release()
 
 
 def write_orders(path: Path) -> None:
-    """Every customer buys every few weeks; no two lines of an order name the same product."""
+    """Write orders of regular customers; every line of an order has a different product."""
     rows = ["order_id,customer_id,placed_at,product_id,quantity,unit_price"]
     for order in range(ORDERS):
         placed = START + timedelta(minutes=20 * order)
@@ -121,7 +123,7 @@ def write_orders(path: Path) -> None:
     path.write_text("\n".join(rows) + "\n")
 
 
-def expected_revenue() -> float:
+def compute_expected_revenue() -> float:
     total = 0.0
     for order in range(ORDERS):
         total += sum(
@@ -131,86 +133,87 @@ def expected_revenue() -> float:
 
 
 @pytest.mark.slow
-def test_killing_worker_web_or_beat_at_work_loses_and_doubles_nothing(operator: Operator) -> None:
+def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data(operator: Operator) -> None:
     operator.manage("migrate", "-v", "0")
     write_orders(operator.folder / "orders.csv")
     run = int(
         operator.manage(
             "shell", "-v", "0", "-c",
             "from pathlib import Path; from django.core.files import File; from django.utils import timezone;"
-            "from customers.events.models import Source; from customers.orders.imports.uploads import confirm_upload, keep_upload, run_upload;"
+            "from customers.events.models import Source; from customers.orders.imports.uploads import create_confirmed_import, create_dry_run;"
+            "from customers.orders.imports.uploads import import_upload;"
             "source = Source.objects.create(key='shop', name='shop', kind='import');"
             f"file = File(Path({str(operator.folder / 'orders.csv')!r}).open('rb'), name='orders.csv'); file.size;"
-            "tried = keep_upload(file=file, source=source, options={'currency': 'EUR'}, at=timezone.now()); run_upload(run=tried);"
-            "print(confirm_upload(tried=tried, at=timezone.now()).pk)",
+            "tried = create_dry_run(file=file, source=source, options={'currency': 'EUR'}, at=timezone.now()); import_upload(run=tried);"
+            "print(create_confirmed_import(dry_run=tried, at=timezone.now()).pk)",
         ).strip()
     )  # fmt: skip
 
-    # a killed worker: its import is taken up again by the next start
+    # a killed worker: the next start resumes its import
     operator.start()
-    operator.begin("customers.orders.tasks.import_orders_file", run)
-    wait_until(lambda: operator.value(WORKING, "%orders%") > 0, within=60, what="the import to write")
+    operator.send_task("customers.orders.tasks.import_orders_file", run)
+    wait_until(lambda: operator.query_value(WORKING, "%orders%") > 0, within=60, what="the import to write")
     operator.kill("worker")
-    assert operator.wait_for_the_end() == 1
-    assert "worker" in operator.text()
-    assert operator.value("SELECT count(*) FROM orders_orderline") in (0, ORDERS * LINES_PER_ORDER)
+    assert operator.wait_for_exit() == 1
+    assert "worker" in operator.read_output()
+    assert operator.query_value("SELECT count(*) FROM orders_orderline") in (0, ORDERS * LINES_PER_ORDER)
     operator.start()
     finished = "SELECT finished_at IS NOT NULL AND error = '' FROM orders_orderimport WHERE id = %s"
-    wait_until(lambda: operator.value(finished, run), within=120, what="the import to end")
-    assert operator.value("SELECT count(*) FROM orders_order") == ORDERS
-    assert operator.value("SELECT count(*), sum(total)::float FROM orders_orderline") == (
+    wait_until(lambda: operator.query_value(finished, run), within=120, what="the import to end")
+    assert operator.query_value("SELECT count(*) FROM orders_order") == ORDERS
+    assert operator.query_value("SELECT count(*), sum(total)::float FROM orders_orderline") == (
         ORDERS * LINES_PER_ORDER,
-        expected_revenue(),
+        compute_expected_revenue(),
     )
-    assert operator.value("SELECT count(*) FROM identity_customer") == CUSTOMERS
+    assert operator.query_value("SELECT count(*) FROM identity_customer") == CUSTOMERS
 
-    # a killed web server ends everything in the middle of a refresh
-    operator.begin("customers.lifecycle.tasks.refresh_profiles")
+    # a killed web server stops everything during a refresh
+    operator.send_task("customers.lifecycle.tasks.refresh_profiles")
     wait_until(
-        lambda: operator.value("SELECT count(*) FROM lifecycle_lifecyclerun") > 0,
+        lambda: operator.query_value("SELECT count(*) FROM lifecycle_lifecyclerun") > 0,
         within=60,
         what="the refresh to begin",
     )
     operator.kill("web")
-    assert operator.wait_for_the_end() == 1
-    assert operator.value("SELECT count(*) FROM lifecycle_customerprofile") in (0, CUSTOMERS)
+    assert operator.wait_for_exit() == 1
+    assert operator.query_value("SELECT count(*) FROM lifecycle_customerprofile") in (0, CUSTOMERS)
     operator.start()
-    operator.begin("customers.lifecycle.tasks.refresh_profiles")
+    operator.send_task("customers.lifecycle.tasks.refresh_profiles")
     done = "SELECT count(*) FROM lifecycle_lifecyclerun WHERE status = 'done'"
-    wait_until(lambda: operator.value(done) > 0, within=120, what="a refresh to end")
-    wait_until(lambda: operator.value(RUNNING) == 0, within=120, what="every refresh to end")
-    assert operator.value("SELECT count(*), sum(orders), sum(revenue)::float FROM lifecycle_customerprofile") == (
+    wait_until(lambda: operator.query_value(done) > 0, within=120, what="a refresh to end")
+    wait_until(lambda: operator.query_value(RUNNING) == 0, within=120, what="every refresh to end")
+    assert operator.query_value("SELECT count(*), sum(orders), sum(revenue)::float FROM lifecycle_customerprofile") == (
         CUSTOMERS,
         ORDERS,
-        expected_revenue(),
+        compute_expected_revenue(),
     )
     twice = "SELECT count(*) FROM (SELECT 1 FROM lifecycle_stagetransition GROUP BY customer_id, at, to_stage HAVING count(*) > 1) d"
-    assert operator.value(twice) == 0
+    assert operator.query_value(twice) == 0
     last = (
         "SELECT count(*) FROM lifecycle_customerprofile p JOIN LATERAL (SELECT to_stage FROM lifecycle_stagetransition t"
         " WHERE t.customer_id = p.customer_id ORDER BY at DESC, id DESC LIMIT 1) t ON true WHERE t.to_stage = p.stage"
     )
-    assert operator.value(last) == CUSTOMERS
+    assert operator.query_value(last) == CUSTOMERS
 
-    # a killed beat ends everything in the middle of a training
+    # a killed beat stops everything during a training
     operator.manage("export_warehouse")
-    operator.begin("recommendations.training.tasks.train_nightly")
+    operator.send_task("recommendations.training.tasks.train_nightly")
     wait_until(
-        lambda: operator.value("SELECT count(*) FROM training_evaluationrun") > 0,
+        lambda: operator.query_value("SELECT count(*) FROM training_evaluationrun") > 0,
         within=60,
         what="the training to begin",
     )
     operator.kill("beat")
-    assert operator.wait_for_the_end() == 1
-    assert operator.value("SELECT count(*) FROM training_modelversion WHERE status = 'active'") in (0, 1)
+    assert operator.wait_for_exit() == 1
+    assert operator.query_value("SELECT count(*) FROM training_modelversion WHERE status = 'active'") in (0, 1)
     operator.start()
-    operator.begin("recommendations.training.tasks.train_nightly")
+    operator.send_task("recommendations.training.tasks.train_nightly")
     active = "SELECT count(*) FROM training_modelversion WHERE status = 'active'"
-    wait_until(lambda: operator.value(active) == 1, within=180, what="a model to serve")
-    wait_until(lambda: operator.value(TRAINING) == 0, within=180, what="every training to end")
-    assert operator.value(active) == 1
+    wait_until(lambda: operator.query_value(active) == 1, within=180, what="a model to serve")
+    wait_until(lambda: operator.query_value(TRAINING) == 0, within=180, what="every training to end")
+    assert operator.query_value(active) == 1
     folders = {path.name for path in (operator.folder / "var" / "models").iterdir()}
-    assert operator.value("SELECT artifact FROM training_modelversion WHERE status = 'active'") in folders
+    assert operator.query_value("SELECT artifact FROM training_modelversion WHERE status = 'active'") in folders
 
 
 WORKING = "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid() AND query ILIKE %s"

@@ -1,4 +1,4 @@
-"""Drives one of the Python SDKs in a process of its own: ``drive.py MODULE``, a task on stdin, a report on stdout."""
+"""Run one of the Python SDKs in its own process: ``drive.py MODULE``, a task on stdin, a report on stdout."""
 
 import importlib
 import json

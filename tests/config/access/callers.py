@@ -1,4 +1,4 @@
-"""Callers of the REST API."""
+"""Keys and clients for the REST API."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,9 +16,9 @@ def make_key(*scopes: str, kind: str = "secret", **fields: Any) -> tuple[ApiKey,
     return api_key, plain
 
 
-def bearer(plain: str) -> Client:
+def make_bearer_client(plain: str) -> Client:
     return Client(headers={"Authorization": f"Bearer {plain}"})
 
 
-def caller(*scopes: str, **fields: Any) -> Client:
-    return bearer(make_key(*scopes, **fields)[1])
+def make_client(*scopes: str, **fields: Any) -> Client:
+    return make_bearer_client(make_key(*scopes, **fields)[1])

@@ -1,4 +1,4 @@
-"""Writes that are sent twice are carried out once."""
+"""A write that is sent twice is carried out once."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ from config.access import idempotency
 from config.access.idempotency import purge_idempotent_responses
 from config.access.models import IdempotentResponse
 from customers.identity.models import Consent
-from tests.config.access.callers import bearer, caller, make_key
+from tests.config.access.callers import make_bearer_client, make_client, make_key
 from tests.makers import make_customer
 
 ADDRESS = "/api/v1/customers/u1/consents/"
@@ -27,9 +27,9 @@ def post(client: Client, line: dict[str, str] = LINE, key: str = "k1", address: 
 
 
 @pytest.mark.django_db
-def test_second_time_gets_the_first_answer_byte_for_byte() -> None:
+def test_a_repeated_request_gets_the_first_response_unchanged() -> None:
     make_customer("u1")
-    client = caller("customers:write")
+    client = make_client("customers:write")
     first, second = post(client), post(client)
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.content == second.content
@@ -40,10 +40,10 @@ def test_second_time_gets_the_first_answer_byte_for_byte() -> None:
 
 
 @pytest.mark.django_db
-def test_same_key_with_another_request_is_422() -> None:
+def test_the_same_key_with_another_request_is_a_422() -> None:
     make_customer("u1")
     make_customer("u2")
-    client = caller("customers:write")
+    client = make_client("customers:write")
     post(client)
     for answer in (
         post(client, {"purpose": "sms", "status": "granted"}),
@@ -54,46 +54,46 @@ def test_same_key_with_another_request_is_422() -> None:
 
 
 @pytest.mark.django_db
-def test_keys_of_two_callers_are_apart() -> None:
+def test_two_callers_can_use_the_same_key() -> None:
     make_customer("u1")
     for _caller in range(2):
-        assert "Idempotency-Replayed" not in post(caller("customers:write"))
+        assert "Idempotency-Replayed" not in post(make_client("customers:write"))
     assert Consent.objects.count() == 2
 
 
 @pytest.mark.django_db
-def test_wrong_request_is_answered_alike_and_a_forbidden_one_is_not_kept() -> None:
+def test_an_invalid_request_is_replayed_and_a_forbidden_one_is_not_stored() -> None:
     make_customer("u1")
-    client = caller("customers:write")
+    client = make_client("customers:write")
     wrong = {"purpose": "spam", "status": "granted"}
     assert [post(client, wrong).status_code for _time in range(2)] == [400, 400]
     assert post(client, wrong)["Content-Type"] == "application/problem+json"
-    assert post(caller("customers:read"), key="k2").status_code == 403
+    assert post(make_client("customers:read"), key="k2").status_code == 403
     assert IdempotentResponse.objects.count() == 1
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("key", ["", "x" * 201, "tab\there", "ümlaut"])
-def test_wrong_key_is_named(key: str) -> None:
+def test_an_invalid_key_is_named(key: str) -> None:
     make_customer("u1")
-    answer = post(caller("customers:write"), key=key)
+    answer = post(make_client("customers:write"), key=key)
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"] == "Idempotency-Key"
     assert not Consent.objects.exists()
 
 
 @pytest.mark.django_db
-def test_read_ignores_the_key() -> None:
+def test_a_read_ignores_the_key() -> None:
     make_customer("u1")
-    answer = caller("customers:read").get(ADDRESS, headers={"Idempotency-Key": "k1"})
+    answer = make_client("customers:read").get(ADDRESS, headers={"Idempotency-Key": "k1"})
     assert answer.status_code == 200
     assert not IdempotentResponse.objects.exists()
 
 
 @pytest.mark.django_db
-def test_old_answers_are_purged() -> None:
+def test_old_responses_are_purged() -> None:
     make_customer("u1")
-    client = caller("customers:write")
+    client = make_client("customers:write")
     post(client)
     assert purge_idempotent_responses(before=datetime.now(UTC) - timedelta(hours=24)) == 0
     assert purge_idempotent_responses(before=datetime.now(UTC) + timedelta(seconds=1)) == 1
@@ -101,9 +101,9 @@ def test_old_answers_are_purged() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_failure_after_the_write_takes_the_write_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_after_the_write_rolls_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
     make_customer("u1")
-    client = caller("customers:write")
+    client = make_client("customers:write")
 
     def fail(*_arguments: Any) -> None:
         raise OperationalError("the server is gone")
@@ -117,7 +117,7 @@ def test_failure_after_the_write_takes_the_write_back(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.django_db(transaction=True)
-def test_request_in_progress_is_409() -> None:
+def test_a_request_in_progress_is_a_409() -> None:
     make_customer("u1")
     api_key, plain = make_key("customers:write")
     locked, done = threading.Event(), threading.Event()
@@ -134,20 +134,20 @@ def test_request_in_progress_is_409() -> None:
     holder = threading.Thread(target=hold)
     holder.start()
     assert locked.wait(30)
-    answer = post(bearer(plain))
+    answer = post(make_bearer_client(plain))
     done.set()
     holder.join()
     assert (answer.status_code, answer["Content-Type"]) == (409, "application/problem+json")
-    assert post(bearer(plain)).status_code == 201
+    assert post(make_bearer_client(plain)).status_code == 201
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_at_once_over_http_write_once(live_server: Any) -> None:
+def test_concurrent_requests_over_http_write_once(live_server: Any) -> None:
     make_customer("u1")
     _api_key, plain = make_key("customers:write")
     headers = {"Authorization": f"Bearer {plain}", "Idempotency-Key": "k1", "Content-Type": "application/json"}
 
-    def send(_turn: int) -> int:
+    def send(_number: int) -> int:
         return requests.post(live_server.url + ADDRESS, data=json.dumps(LINE), headers=headers, timeout=30).status_code
 
     with ThreadPoolExecutor(6) as pool:

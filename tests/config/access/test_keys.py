@@ -1,4 +1,4 @@
-"""Keys: who gets in, with what, and until when."""
+"""API keys: authentication, scopes, expiry, rotation and caching."""
 
 import base64
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ from config.access.keys import UnknownScopeError, create_api_key, rotate_api_key
 from config.access.models import ApiKey
 from config.foundation.ttl_cache import TtlCache
 from customers.events.sources.write_keys import clear_source_cache
-from tests.config.access.callers import bearer, caller, make_key
+from tests.config.access.callers import make_bearer_client, make_client, make_key
 from tests.customers.events.senders import make_keyed_source
 
 pytestmark = pytest.mark.django_db
@@ -26,12 +26,12 @@ ADDRESS = "/api/v1/customers/"
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_remembered() -> None:
+def _clear_caches() -> None:
     clear_key_cache()
     clear_source_cache()
 
 
-def test_key_itself_is_stored_nowhere() -> None:
+def test_the_plain_key_is_not_stored() -> None:
     _api_key, plain = make_key("customers:read")
     with connection.cursor() as cursor:
         cursor.execute("SELECT access_apikey::text FROM access_apikey")
@@ -41,7 +41,7 @@ def test_key_itself_is_stored_nowhere() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["Bearer {}", "bearer  {}", "Basic {basic}"])
-def test_key_opens_what_its_scope_names(scheme: str) -> None:
+def test_a_key_grants_access_to_its_scope(scheme: str) -> None:
     _api_key, plain = make_key("customers:read")
     header = scheme.format(plain, basic=base64.b64encode(f"{plain}:".encode()).decode())
     assert Client(headers={"Authorization": header}).get(ADDRESS).status_code == 200
@@ -50,26 +50,26 @@ def test_key_opens_what_its_scope_names(scheme: str) -> None:
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer sk_live_wrong", "Basic ?", "Basic /w==", "Digest x", "Bearer ü\udcff"]
 )
-def test_wrong_key_is_401_and_says_how(header: str) -> None:
+def test_an_invalid_key_is_a_401_that_names_the_scheme(header: str) -> None:
     answer = Client().get(ADDRESS, headers={"Authorization": header} if header else {})
     assert answer.status_code == 401
     assert answer["WWW-Authenticate"].startswith("Bearer")
     assert answer["Content-Type"] == "application/problem+json"
 
 
-def test_missing_scope_is_named() -> None:
-    answer = caller("catalog:read").get(ADDRESS)
+def test_a_missing_scope_is_named() -> None:
+    answer = make_client("catalog:read").get(ADDRESS)
     assert answer.status_code == 403
     assert "customers:read" in answer.json()["detail"]
-    assert caller("customers:read").put(ADDRESS, {}, "application/json").status_code == 403
+    assert make_client("customers:read").put(ADDRESS, {}, "application/json").status_code == 403
 
 
 @pytest.mark.parametrize("fields", [{"enabled": False}, {"expires_at": datetime(2026, 1, 1, tzinfo=UTC)}])
-def test_disabled_or_expired_key_is_refused(fields: dict[str, Any]) -> None:
-    assert caller("customers:read", **fields).get(ADDRESS).status_code == 401
+def test_a_disabled_or_expired_key_is_refused(fields: dict[str, Any]) -> None:
+    assert make_client("customers:read", **fields).get(ADDRESS).status_code == 401
 
 
-def test_rotated_key_works_beside_the_new_one_until_the_overlap_ends() -> None:
+def test_the_old_key_works_until_the_overlap_ends() -> None:
     api_key, old = make_key("customers:read")
     now = datetime.now(UTC)
     new = rotate_api_key(key_id=api_key.pk, now=now, overlap=timedelta(hours=1))
@@ -79,13 +79,13 @@ def test_rotated_key_works_beside_the_new_one_until_the_overlap_ends() -> None:
     assert find_key_grant(new, now=now + timedelta(minutes=60)) is not None
 
 
-def test_rotation_without_overlap_ends_the_old_key() -> None:
+def test_rotation_without_overlap_disables_the_old_key_at_once() -> None:
     api_key, old = make_key("customers:read")
     rotate_api_key(key_id=api_key.pk, now=datetime.now(UTC), overlap=timedelta(0))
-    assert bearer(old).get(ADDRESS).status_code == 401
+    assert make_bearer_client(old).get(ADDRESS).status_code == 401
 
 
-def test_warm_call_asks_the_database_nothing_about_the_key() -> None:
+def test_a_cached_key_needs_no_query() -> None:
     _api_key, plain = make_key("customers:read")
     now = datetime.now(UTC)
     find_key_grant(plain, now=now)
@@ -94,7 +94,7 @@ def test_warm_call_asks_the_database_nothing_about_the_key() -> None:
     assert len(queries) == 0
 
 
-def test_revoked_key_is_refused_once_the_memory_is_five_seconds_old(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_revoked_key_is_refused_after_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     api_key, plain = make_key("customers:read")
     seconds = 0.0
     monkeypatch.setattr("config.foundation.ttl_cache.time.monotonic", lambda: seconds)
@@ -107,26 +107,26 @@ def test_revoked_key_is_refused_once_the_memory_is_five_seconds_old(monkeypatch:
     assert find_key_grant(plain, now=now) is None
 
 
-def test_known_answer_outlives_a_database_that_is_away_and_an_unknown_one_does_not(
+def test_cached_values_survive_a_database_outage_and_missing_ones_do_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seconds, away = 0.0, False
+    seconds, is_down = 0.0, False
     monkeypatch.setattr("config.foundation.ttl_cache.time.monotonic", lambda: seconds)
 
     def load(key: str) -> str | None:
-        if away:
+        if is_down:
             raise OperationalError("no connection")
         return "known" if key == "a" else None
 
-    memory = TtlCache(load)
-    assert (memory.get("a"), memory.get("b")) == ("known", None)
-    seconds, away = 60.0, True
-    assert memory.get("a") == "known"
+    cache = TtlCache(load)
+    assert (cache.get("a"), cache.get("b")) == ("known", None)
+    seconds, is_down = 60.0, True
+    assert cache.get("a") == "known"
     with pytest.raises(OperationalError):
-        memory.get("b")
+        cache.get("b")
 
 
-def test_last_use_is_written_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_use_is_written_once_per_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grants, "_last_noted", {})
     api_key, plain = make_key("customers:read")
     start = datetime.now(UTC)
@@ -136,15 +136,15 @@ def test_last_use_is_written_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> N
         assert api_key.last_used_at == start + timedelta(seconds=60 if seconds == 60 else 0)
 
 
-def test_write_key_of_a_source_counts_as_publishable() -> None:
+def test_a_write_key_counts_as_publishable() -> None:
     _source, plain = make_keyed_source()
     grant = find_key_grant(plain, now=datetime.now(UTC))
     assert grant is not None
     assert grant.publishable
-    assert bearer(plain).get(ADDRESS).status_code == 403
+    assert make_bearer_client(plain).get(ADDRESS).status_code == 403
 
 
-def test_publishable_key_opens_only_publishable_views() -> None:
+def test_a_publishable_key_opens_only_publishable_views() -> None:
     grant = find_key_grant(make_key(kind="publishable")[1], now=datetime.now(UTC))
     assert grant is not None
 
@@ -155,42 +155,42 @@ def test_publishable_key_opens_only_publishable_views() -> None:
     assert not grant.allows(object, "GET")
 
 
-def test_unknown_scope_and_scopes_of_a_publishable_key_are_refused() -> None:
+def test_unknown_scopes_and_scopes_of_publishable_keys_are_rejected() -> None:
     with pytest.raises(UnknownScopeError, match="everything"):
         create_api_key(name="x", kind="secret", scopes=["everything"], now=datetime.now(UTC))
     with pytest.raises(ValueError, match="publishable"):
         create_api_key(name="x", kind="publishable", scopes=["catalog:read"], now=datetime.now(UTC))
 
 
-def test_command_prints_a_key_that_works() -> None:
+def test_the_command_prints_a_valid_key() -> None:
     out = StringIO()
     call_command("create_api_key", "reader", "--scope", "customers:read", stdout=out)
-    assert bearer(out.getvalue().strip()).get(ADDRESS).status_code == 200
+    assert make_bearer_client(out.getvalue().strip()).get(ADDRESS).status_code == 200
     with pytest.raises(CommandError, match="everything"):
         call_command("create_api_key", "reader", "--scope", "everything")
 
 
-def staff(*permissions: str, is_staff: bool = True) -> Client:
-    user = User.objects.create_user("somebody", is_staff=is_staff)
+def make_staff_client(*permissions: str, is_staff: bool = True) -> Client:
+    user = User.objects.create_user("user", is_staff=is_staff)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     client = Client()
     client.force_login(user)
     return client
 
 
-def test_permissions_of_a_back_office_user_are_scopes() -> None:
-    assert staff("view_customer").get(ADDRESS).status_code == 200
+def test_the_permissions_of_a_back_office_user_act_as_scopes() -> None:
+    assert make_staff_client("view_customer").get(ADDRESS).status_code == 200
 
 
-def test_back_office_user_without_the_permission_is_403() -> None:
-    assert staff().get(ADDRESS).status_code == 403
+def test_a_back_office_user_without_the_permission_gets_a_403() -> None:
+    assert make_staff_client().get(ADDRESS).status_code == 403
 
 
-def test_session_of_somebody_who_is_no_staff_is_401() -> None:
-    assert staff("view_customer", is_staff=False).get(ADDRESS).status_code == 401
+def test_the_session_of_a_non_staff_user_gets_a_401() -> None:
+    assert make_staff_client("view_customer", is_staff=False).get(ADDRESS).status_code == 401
 
 
-def test_write_by_session_needs_the_csrf_token() -> None:
+def test_a_write_in_a_session_needs_the_csrf_token() -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(User.objects.create_superuser("root"))
     assert client.put(ADDRESS, {"customers": []}, "application/json").status_code == 403
@@ -207,7 +207,7 @@ def test_write_by_session_needs_the_csrf_token() -> None:
         ("Administrator", True),
     ],
 )
-def test_role_may_read_customers(role: str, readable: bool) -> None:
-    client = staff()
+def test_only_some_roles_can_read_customers(role: str, readable: bool) -> None:
+    client = make_staff_client()
     User.objects.get().groups.add(Group.objects.get(name=role))
     assert (client.get(ADDRESS).status_code == 200) is readable

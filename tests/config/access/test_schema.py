@@ -1,4 +1,4 @@
-"""The OpenAPI document says what can go wrong and what is needed."""
+"""The OpenAPI document describes errors, limits, keys and scopes."""
 
 import re
 from typing import Any
@@ -8,7 +8,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
 
-def test_document_is_valid_without_a_warning_and_names_problems_keys_and_scopes() -> None:
+def test_the_document_is_valid_and_describes_errors_keys_and_scopes() -> None:
     GENERATOR_STATS.reset()
     document = SchemaGenerator().get_schema(request=None, public=True)
     assert (GENERATOR_STATS._warn_cache, GENERATOR_STATS._error_cache) == ({}, {})
@@ -21,13 +21,13 @@ def test_document_is_valid_without_a_warning_and_names_problems_keys_and_scopes(
     assert {"key": []} in upsert["security"]
 
 
-def request_schemas() -> dict[str, dict[str, Any]]:
+def build_request_schemas() -> dict[str, dict[str, Any]]:
     document = SchemaGenerator().get_schema(request=None, public=True)
     return {name: schema for name, schema in document["components"]["schemas"].items() if name.endswith("Request")}
 
 
-def test_texts_of_a_request_hold_no_nul_and_are_not_blank_where_they_must_not_be() -> None:
-    properties = request_schemas()["CampaignRequest"]["properties"]
+def test_text_patterns_exclude_nul_and_blank_values() -> None:
+    properties = build_request_schemas()["CampaignRequest"]["properties"]
     name, description = (re.compile(properties[field]["pattern"]) for field in ("name", "description"))
     assert [bool(name.search(text)) for text in ("Spring", " a ", "", " \t", "a\0")] == [
         True,
@@ -40,26 +40,28 @@ def test_texts_of_a_request_hold_no_nul_and_are_not_blank_where_they_must_not_be
     assert properties["key"]["pattern"] == "^[-a-zA-Z0-9_]+$"
 
 
-def test_an_exact_number_is_a_text_of_as_many_digits_or_a_number() -> None:
-    digits, number = request_schemas()["CampaignRequest"]["properties"]["holdout_share"]["oneOf"]
+def test_a_decimal_is_a_string_with_limited_digits_or_a_number() -> None:
+    digits, number = build_request_schemas()["CampaignRequest"]["properties"]["holdout_share"]["oneOf"]
     assert digits == {"type": "string", "format": "decimal", "pattern": r"^[0-9]{1,1}(\.[0-9]{1,4})?$"}
     assert number == {"type": "number", "minimum": 0.0, "maximum": 0.9999}
-    price = request_schemas()["OrderItemRequest"]["properties"]["total"]["oneOf"]
+    price = build_request_schemas()["OrderItemRequest"]["properties"]["total"]["oneOf"]
     assert price[0]["pattern"] == r"^-?[0-9]{1,12}(\.[0-9]{1,2})?$"
     assert price[1]["minimum"] == -price[1]["maximum"] == -(10**12)
 
 
-def test_lists_say_how_much_they_take_and_a_person_is_one_of_six() -> None:
-    schemas = request_schemas()
+def test_lists_have_a_maximum_length_and_a_person_has_one_of_six_ids() -> None:
+    schemas = build_request_schemas()
     assert schemas["ProductsWriteRequest"]["properties"]["products"]["maxItems"] == 1000
-    ways = schemas["PersonRequest"]["oneOf"]
-    assert [way["required"] for way in ways] == [
+    options = schemas["PersonRequest"]["oneOf"]
+    assert [option["required"] for option in options] == [
         [name] for name in ("id", "user_id", "anonymous_id", "device_id", "email", "phone")
     ]
 
 
-def test_an_empty_parameter_is_as_good_as_none() -> None:
+def test_an_empty_query_parameter_is_allowed() -> None:
     document = SchemaGenerator().get_schema(request=None, public=True)
-    parameters = {one["name"]: one for one in document["paths"]["/api/v1/search/"]["get"]["parameters"]}
-    assert all(one["allowEmptyValue"] for one in parameters.values())
+    parameters = {
+        parameter["name"]: parameter for parameter in document["paths"]["/api/v1/search/"]["get"]["parameters"]
+    }
+    assert all(parameter["allowEmptyValue"] for parameter in parameters.values())
     assert parameters["brand"]["schema"] == {"type": "string", "maxLength": 255, "pattern": r"^[^\u0000]*$"}

@@ -1,8 +1,7 @@
-"""Every operation of the OpenAPI document does what the document says, whatever is sent and whoever asks.
+"""Every operation matches the OpenAPI document, for any request and any caller.
 
-Schemathesis makes the requests out of the document: examples, one for each limit that it names and each way to overstep it, and drawn ones. They
-go through the real web server, so that what is answered in front of Django is asked too. ``schemathesis.toml`` holds for this and
-for the command line.
+Schemathesis generates the requests from the document: examples, cases at and beyond every limit, and random ones. They go through
+the real web server, so that its own responses are tested too. ``schemathesis.toml`` configures these tests and the command line.
 """
 
 from collections import Counter
@@ -20,19 +19,19 @@ from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 
 from config.access.scopes import KNOWN_SCOPES
-from tests.children import PROJECT
-from tests.clients.serving import web_server
+from tests.child_processes import PROJECT
+from tests.clients.web_server import run_web_server
 from tests.config.access.callers import make_key
 
 DOCUMENT = "/api/v1/schema/"
 PROBLEM = "application/problem+json"
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
 
 @dataclass
-class Outcome:
-    """What came of a run; ``statuses``: how often each was answered, with its media type."""
+class FuzzResult:
+    """The result of a run; ``statuses`` counts the responses by status and media type."""
 
     operations: int = 0
     cases: int = 0
@@ -42,17 +41,14 @@ class Outcome:
 
 @pytest.fixture
 def address(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path: Path) -> Iterator[str]:
-    """Of a web server with the tea and coffee shop, its model, and one of each thing that can be asked for by its key.
-
-    Whatever it is asked, it logs no error.
-    """
+    """Yield the URL of a web server with a trained shop and definition object of each type; fail if it logs an error."""
     from customers.warehouse.export import export_warehouse
     from recommendations.training.train import train
     from tests.makers import NOON
 
     settings.TRAINING_SECONDS, settings.WAREHOUSE_URL = 2, str(tmp_path / "warehouse")
     settings.MODELS_DIR = tmp_path / "models"
-    furnish()
+    make_sample_data()
     export_warehouse(started_at=NOON)
     train(as_of=NOON, started_at=NOON)
     folders = {
@@ -62,12 +58,12 @@ def address(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path
         "EXPORTS_DIR": "exports",
     }
     log = tmp_path / "log"
-    with web_server(log=log, **{name: str(tmp_path / folder) for name, folder in folders.items()}) as url:
+    with run_web_server(log=log, **{name: str(tmp_path / folder) for name, folder in folders.items()}) as url:
         yield url
-    assert " ERROR " not in (said := log.read_text()), said[max(said.index(" ERROR ") - 200, 0) :][:5000]
+    assert " ERROR " not in (output := log.read_text()), output[max(output.index(" ERROR ") - 200, 0) :][:5000]
 
 
-def furnish() -> None:
+def make_sample_data() -> None:
     from customers.feedback.models import Review
     from recommendations.campaigns.models import Campaign
     from recommendations.merchandising.choices import RuleAction
@@ -83,10 +79,10 @@ def furnish() -> None:
     Review.objects.create(review_id="review-1", product=products["tea-1"], rating=5, written_at=NOON)
 
 
-def run(
+def run_schemathesis(
     address: str, *, key: str | None, examples: int, phases: list[str], only: Callable[[Any], bool] | None = None
-) -> Outcome:
-    """Asks all operations, or those whose definition passes ``only``, with that key in the header."""
+) -> FuzzResult:
+    """Send requests to all operations, or to those whose definition passes ``only``, with this key."""
     config = SchemathesisConfig.from_path(PROJECT / "schemathesis.toml")
     project = config.projects.default
     project.generation.update(max_examples=examples)
@@ -96,16 +92,16 @@ def run(
     schema = schemathesis.openapi.from_url(f"{address}{DOCUMENT}", config=config)
     if only is not None:
         schema = schema.include(lambda context: only(context.operation.definition.raw))
-    outcome = Outcome(operations=schema.statistic.operations.selected)
+    outcome = FuzzResult(operations=schema.statistic.operations.selected)
     for event in from_schema(schema).execute():
         if isinstance(event, events.NonFatalError):
             outcome.failures.append(f"{event.label}: {event.info.title}: {event.info.message}")
         elif isinstance(event, events.ScenarioFinished):
-            note(outcome, event.label or event.phase.value, event.recorder)
+            record_scenario(outcome, event.label or event.phase.value, event.recorder)
     return outcome
 
 
-def note(outcome: Outcome, label: str, recorder: ScenarioRecorder) -> None:
+def record_scenario(outcome: FuzzResult, label: str, recorder: ScenarioRecorder) -> None:
     outcome.cases += len(recorder.cases)
     for interaction in recorder.interactions.values():
         if (response := interaction.response) is not None:
@@ -114,15 +110,17 @@ def note(outcome: Outcome, label: str, recorder: ScenarioRecorder) -> None:
         for check in checks:
             if check.status == Status.FAILURE and check.failure_info is not None:
                 response = recorder.interactions[case_id].response
-                said = (
+                output = (
                     ""
                     if response is None
                     else f"{response.status_code} {response.content[:1000].decode(errors='replace')}"
                 )
-                outcome.failures.append(told(label, check.failure_info.failure, check.failure_info.code_sample, said))
+                outcome.failures.append(
+                    format_failure(label, check.failure_info.failure, check.failure_info.code_sample, output)
+                )
 
 
-def told(label: str, failure: Failure, request: str, answer: str) -> str:
+def format_failure(label: str, failure: Failure, request: str, answer: str) -> str:
     return f"{label}: {failure.title}\n{failure.message}\n{request[:2000]}\n{answer}"
 
 
@@ -130,28 +128,32 @@ def is_publishable(definition: dict[str, Any]) -> bool:
     return bool(definition.get("x-publishable"))
 
 
-def test_a_secret_key_finds_every_operation_as_it_is_described(address: str) -> None:
+def test_every_operation_matches_its_description_for_a_secret_key(address: str) -> None:
     _key, plain = make_key(*KNOWN_SCOPES)
-    outcome = run(address, key=plain, examples=5, phases=["examples", "coverage", "fuzzing"])
+    outcome = run_schemathesis(address, key=plain, examples=5, phases=["examples", "coverage", "fuzzing"])
     assert not outcome.failures, "\n\n".join(outcome.failures)
     assert outcome.operations > 40
     assert outcome.statuses[200, "application/json"] > outcome.operations
 
 
-def test_a_publishable_key_finds_those_for_shops_as_they_are_described(address: str) -> None:
+def test_storefront_operations_match_their_description_for_a_publishable_key(address: str) -> None:
     _key, plain = make_key(kind="publishable")
-    outcome = run(address, key=plain, examples=5, phases=["examples", "coverage", "fuzzing"], only=is_publishable)
+    outcome = run_schemathesis(
+        address, key=plain, examples=5, phases=["examples", "coverage", "fuzzing"], only=is_publishable
+    )
     assert not outcome.failures, "\n\n".join(outcome.failures)
     assert outcome.operations >= 3
     assert outcome.statuses[200, "application/json"] > outcome.operations
 
 
-def test_whoever_may_not_ask_is_told_so_by_a_problem_document(address: str) -> None:
+def test_a_caller_without_permission_gets_a_problem_document(address: str) -> None:
     _key, plain = make_key(kind="publishable")
-    nobody = run(address, key=None, examples=2, phases=["fuzzing"])
-    visitor = run(address, key=plain, examples=2, phases=["fuzzing"], only=lambda one: not is_publishable(one))
-    for outcome, status in ((nobody, 401), (visitor, 403)):
+    without_key = run_schemathesis(address, key=None, examples=2, phases=["fuzzing"])
+    with_publishable_key = run_schemathesis(
+        address, key=plain, examples=2, phases=["fuzzing"], only=lambda definition: not is_publishable(definition)
+    )
+    for outcome, status in ((without_key, 401), (with_publishable_key, 403)):
         assert not outcome.failures, "\n\n".join(outcome.failures)
-        # an address of which a part fits none leads nowhere, whoever asks
+        # a path that matches no route is not found, for every caller
         assert set(outcome.statuses) <= {(status, PROBLEM), (404, PROBLEM)}
         assert outcome.statuses[status, PROBLEM] > outcome.operations

@@ -1,4 +1,4 @@
-"""Simulated clicks arrive once, straight, by file and through the public collector, and order nothing a second time."""
+"""Simulated events arrive once, stored directly, by file or through the public collector, and create no orders."""
 
 import gzip
 import io
@@ -20,9 +20,9 @@ from customers.events.models import Event, Source
 from customers.identity.models import Customer, Identifier, IdentityMerge
 from customers.orders.models import Order
 from customers.processing import pipeline
-from tests.clients.proxy import LoseAnswer, Refuse, proxy_to
-from tests.clients.serving import web_server
-from tests.config.clicks.making import DAYS, HOUSEHOLDS, make_shop
+from tests.clients.proxy import LoseResponse, Refuse, run_proxy
+from tests.clients.web_server import run_web_server
+from tests.config.clickstream.small_shop import DAYS, HOUSEHOLDS, make_shop
 from tests.customers.events.senders import make_keyed_source
 from tests.makers import NOON
 
@@ -30,38 +30,38 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SENDERS = {"the SDK": send_with_sdk, "plain HTTP": send_over_http}
 
 
-def run(*arguments: Any) -> str:
+def run_simulation(*arguments: Any) -> str:
     out = io.StringIO()
     call_command("simulate_clickstream", *map(str, arguments), stdout=out, verbosity=0)
     return out.getvalue()
 
 
-def simulation(**options: int) -> ClickstreamSimulation:
+def make_simulation(**options: int) -> ClickstreamSimulation:
     return ClickstreamSimulation(**{"days": DAYS, "households": HOUSEHOLDS, "seed": 1, **options})
 
 
-def stored(key: str) -> list[tuple[Any, ...]]:
+def list_stored_events(key: str) -> list[tuple[Any, ...]]:
     columns = ("message_id", "type", "name", "user_id", "anonymous_id", "session_id", "product_ids", "properties")
     return list(Event.objects.filter(source__key=key).order_by("message_id").values_list(*columns))
 
 
-def test_clicks_are_stored_once_under_a_source_that_is_marked() -> None:
+def test_events_are_stored_once_under_a_simulated_source() -> None:
     make_shop()
-    first = run("--days", DAYS, "--households", HOUSEHOLDS)
+    first = run_simulation("--days", DAYS, "--households", HOUSEHOLDS)
     source = Source.objects.get(key="simulated-storefront")
     assert source.is_simulated
     count = Event.objects.count()
     assert f"{count:,} accepted, 0 duplicates, 0 rejected, source simulated-storefront" in first
     assert f"{count:,} simulated events around 60 baskets of {HOUSEHOLDS} households" in first
-    assert f"0 accepted, {count:,} duplicates" in run("--days", DAYS, "--households", HOUSEHOLDS)
+    assert f"0 accepted, {count:,} duplicates" in run_simulation("--days", DAYS, "--households", HOUSEHOLDS)
     assert Event.objects.count() == count == Event.objects.filter(context__simulated=True).count()
 
 
-def test_processed_they_bring_visitors_and_merges_and_no_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "BATCH_SIZE", 50)  # within one batch nobody is made only to be merged
+def test_processing_creates_visitors_and_merges_but_no_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "BATCH_SIZE", 50)  # a visitor who is identified within the same batch needs no merge
     make_shop()
     before = list(Order.objects.order_by("id").values())
-    simulation().store(at=NOON)
+    make_simulation().store(at=NOON)
     pipeline.process_events(at=NOON)
     assert list(Order.objects.order_by("id").values()) == before
     assert IdentityMerge.objects.exists()
@@ -71,64 +71,67 @@ def test_processed_they_bring_visitors_and_merges_and_no_order(monkeypatch: pyte
 
 
 @pytest.mark.parametrize("name", ["clicks.jsonl", "clicks.jsonl.gz"])
-def test_a_file_holds_the_same_as_what_is_stored_straight(tmp_path: Path, name: str) -> None:
+def test_a_file_has_the_same_events_as_the_database(tmp_path: Path, name: str) -> None:
     make_shop()
     path = tmp_path / name
-    text = run("--days", DAYS, "--households", HOUSEHOLDS, "--to", path)
+    text = run_simulation("--days", DAYS, "--households", HOUSEHOLDS, "--to", path)
     assert f"written to {path}" in text
     assert not Event.objects.exists()
     assert list(tmp_path.iterdir()) == [path]
     lines = (gzip.decompress(path.read_bytes()) if name.endswith(".gz") else path.read_bytes()).splitlines()
     source = Source.objects.create(key="file", name="file", kind=Source.Kind.IMPORT)
     imported = import_events(path=path, source=source, received_at=NOON, errors=tmp_path / "errors.csv")
-    assert imported.accepted == len(lines) == len(simulation())
-    simulation().store(at=NOON)
-    assert stored("file") == stored("simulated-storefront")
+    assert imported.accepted == len(lines) == len(make_simulation())
+    make_simulation().store(at=NOON)
+    assert list_stored_events("file") == list_stored_events("simulated-storefront")
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.parametrize("sender", SENDERS)
-def test_through_the_public_collector_every_event_arrives_once(sender: str) -> None:
-    """A server that refuses, asks for patience and loses an answer changes nothing."""
+def test_every_event_arrives_once_through_the_public_collector(sender: str) -> None:
+    """Every event arrives once although the server refuses calls, asks to wait and loses a response."""
     make_shop()
     _source, key = make_keyed_source("web", is_simulated=True)
-    clicks = simulation()
+    clicks = make_simulation()
     seen: list[int] = []
-    faults = [Refuse(503), LoseAnswer(), Refuse(429, {"Retry-After": "1"})]
-    with web_server() as address, proxy_to(address, *faults) as proxy:
+    faults = [Refuse(503), LoseResponse(), Refuse(429, {"Retry-After": "1"})]
+    with run_web_server() as address, run_proxy(address, *faults) as proxy:
         sent = SENDERS[sender](clicks.items(), host=proxy.url, write_key=key, done=seen.append)
     assert proxy.statuses[:3] == [503, None, 429]
     assert sent == seen[-1] == len(clicks)
     clicks.store(at=NOON)
-    assert stored("web") == stored("simulated-storefront")
+    assert list_stored_events("web") == list_stored_events("simulated-storefront")
     moments = {
         key: dict(Event.objects.filter(source__key=key).values_list("message_id", "occurred_at"))
         for key in ("web", "simulated-storefront")
     }
-    late = [moments["web"][one] - at for one, at in moments["simulated-storefront"].items()]
-    assert all(timedelta(0) <= one + timedelta(milliseconds=1) and one < timedelta(minutes=2) for one in late)
+    delays = [moments["web"][message_id] - at for message_id, at in moments["simulated-storefront"].items()]
+    assert all(timedelta(0) <= delay + timedelta(milliseconds=1) and delay < timedelta(minutes=2) for delay in delays)
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.parametrize("sender", SENDERS)
-def test_a_collector_that_refuses_is_no_success(sender: str) -> None:
+def test_a_refusing_collector_raises_a_delivery_error(sender: str) -> None:
     make_shop()
-    with web_server() as address, pytest.raises(DeliveryError, match=r"did not take a batch: .*401"):
-        SENDERS[sender](simulation().items(), host=address, write_key="wk_wrong", done=lambda done: None)
+    with run_web_server() as address, pytest.raises(DeliveryError, match=r"did not take a batch: .*401"):
+        SENDERS[sender](make_simulation().items(), host=address, write_key="wk_wrong", done=lambda done: None)
     assert not Event.objects.exists()
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
-def test_the_command_says_how_it_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_reports_how_the_events_were_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     make_shop()
     _source, key = make_keyed_source("web")
-    with web_server() as address:
-        assert f"sent to {address} by segment-analytics-python" in run(
+    with run_web_server() as address:
+        assert f"sent to {address} by segment-analytics-python" in run_simulation(
             "--host", address, "--write-key", key, "--days", 5
         )
         monkeypatch.setattr(delivery.importlib.util, "find_spec", lambda name: None)
-        assert f"sent to {address} by plain HTTP" in run("--host", address, "--write-key", key, "--days", 5)
-    assert Event.objects.count() == len(simulation(days=5, households=600))
+        assert f"sent to {address} by plain HTTP" in run_simulation("--host", address, "--write-key", key, "--days", 5)
+    assert Event.objects.count() == len(make_simulation(days=5, households=600))
 
 
 @pytest.mark.parametrize(
@@ -141,40 +144,40 @@ def test_the_command_says_how_it_was_sent(monkeypatch: pytest.MonkeyPatch) -> No
         (["--to", "a", "--host", "b"], "not allowed with"),
     ],
 )
-def test_what_is_wrong_is_said(arguments: list[str], message: str) -> None:
+def test_invalid_arguments_are_reported(arguments: list[str], message: str) -> None:
     with pytest.raises(CommandError, match=message):
-        run(*arguments)
+        run_simulation(*arguments)
 
 
-def test_a_place_that_cannot_be_written_and_an_address_that_is_none(tmp_path: Path) -> None:
+def test_an_unwritable_path_and_an_invalid_url_are_reported(tmp_path: Path) -> None:
     make_shop()
     with pytest.raises(CommandError, match="No such file or directory"):
-        run("--to", tmp_path / "none" / "clicks.jsonl")
-    with pytest.raises(DeliveryError, match=r"'shop\.example' is no address"):
-        send_over_http(simulation().items(), host="shop.example", write_key="wk", done=lambda done: None)
+        run_simulation("--to", tmp_path / "none" / "clicks.jsonl")
+    with pytest.raises(DeliveryError, match=r"'shop\.example' is not a valid URL"):
+        send_over_http(make_simulation().items(), host="shop.example", write_key="wk", done=lambda done: None)
 
 
-def test_visits_are_not_simulated_again_when_their_receipts_are_gone() -> None:
+def test_a_simulation_is_not_repeated_after_its_receipts_have_expired() -> None:
     make_shop()
-    simulation().store(at=NOON)
-    simulation().store(at=NOON + timedelta(days=RECEIPT_DAYS - 2))
+    make_simulation().store(at=NOON)
+    make_simulation().store(at=NOON + timedelta(days=RECEIPT_DAYS - 2))
     with pytest.raises(ReceiptsExpiredError, match="would count twice"):
-        simulation().store(at=NOON + timedelta(days=RECEIPT_DAYS))
+        make_simulation().store(at=NOON + timedelta(days=RECEIPT_DAYS))
     assert RECEIPT_DAYS == tasks.RECEIPT_DAYS
 
 
-def test_the_demo_takes_its_clicks_once() -> None:
+def test_the_demo_loads_its_clickstream_once() -> None:
     make_shop()
     assert not has_clickstream()
-    taken = load_clickstream(loaded_at=NOON)
-    assert taken == Event.objects.count() > 0
+    loaded = load_clickstream(loaded_at=NOON)
+    assert loaded == Event.objects.count() > 0
     assert has_clickstream()
     assert load_clickstream(loaded_at=NOON + timedelta(hours=1)) == 0
 
 
-def test_items_are_what_an_sdk_would_send() -> None:
+def test_items_have_the_fields_an_sdk_sends() -> None:
     make_shop()
-    items = [json.loads(item) for found in simulation().items() for item in found]
+    items = [json.loads(item) for found in make_simulation().items() for item in found]
     [view, *_rest] = [item for item in items if item.get("event") == "Product Viewed"]
     assert set(view["properties"]) == {"product_id", "name", "category", "brand", "price", "currency"}
     assert view["context"]["sessionId"].startswith("sim-")

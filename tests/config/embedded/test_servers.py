@@ -1,3 +1,5 @@
+"""Embedded PostgreSQL and Valkey: shared by processes, restarted after a kill, with clear errors."""
+
 import json
 import os
 import shutil
@@ -37,32 +39,32 @@ pids = [server.pid for server in servers.used]
 print(json.dumps([addresses.postgres, addresses.valkey, pids]), flush=True)
 sys.stdin.read()
 """
-# as `manage.py demo` does once its long work is done
+# replaces itself with exec, as `manage.py demo` does when the data is loaded
 REPLACED_PROGRAM = """
 import os, sys
 sys.path.insert(0, "")
 import manage
-from config.embedded.servers import own_environment
+from config.embedded.servers import build_child_environment
 manage.set_server_urls()
 if sys.argv[1] == "again":
-    os.execve(sys.executable, [sys.executable, "-c", sys.argv[2], "once", ""], own_environment())
+    os.execve(sys.executable, [sys.executable, "-c", sys.argv[2], "once", ""], build_child_environment())
 print(os.environ["DATABASE_URL"], flush=True)
 sys.stdin.read()
 """
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Not pytest's tmp_path: every start of pytest closes the folder above it to the user that PostgreSQL runs as."""
+    """Yield a folder outside pytest's tmp_path, whose parent PostgreSQL's user may not enter."""
     with tempfile.TemporaryDirectory(prefix="perennial-embedded-") as name:
         yield Path(name).resolve()
 
 
 @pytest.fixture(scope="module")
 def var() -> Iterator[Path]:
-    """One folder for all tests that may find a cluster there: each leaves it stopped."""
+    """Yield a folder for the tests that can reuse a cluster; each test leaves it stopped."""
     with temporary_folder() as folder:
         yield folder / "var"
 
@@ -80,14 +82,14 @@ def fresh_var(folder: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def own_ports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Away from the ports of a Perennial that runs on this machine."""
+    """Avoid the ports of a Perennial that runs on this machine."""
     monkeypatch.setattr(PostgresServer, "preferred_port", find_free_port())
     monkeypatch.setattr(ValkeyServer, "preferred_port", find_free_port())
 
 
 @contextmanager
-def using(var: Path, said: list[str] | None = None) -> Iterator[EmbeddedServers]:
-    servers = EmbeddedServers(var, report=(said if said is not None else []).append)
+def use_servers(var: Path, messages: list[str] | None = None) -> Iterator[EmbeddedServers]:
+    servers = EmbeddedServers(var, report=(messages if messages is not None else []).append)
     try:
         yield servers
     finally:
@@ -106,7 +108,7 @@ def start_user(var: Path, **kwargs: Any) -> subprocess.Popen[str]:
     )
 
 
-def what_it_uses(user: subprocess.Popen[str]) -> Any:
+def read_server_details(user: subprocess.Popen[str]) -> Any:
     assert user.stdout is not None
     line = user.stdout.readline()
     if not line:
@@ -114,7 +116,7 @@ def what_it_uses(user: subprocess.Popen[str]) -> Any:
     return json.loads(line)
 
 
-def pids(servers: EmbeddedServers) -> list[int]:
+def list_pids(servers: EmbeddedServers) -> list[int]:
     return [server.pid for server in servers.used if server.pid is not None]
 
 
@@ -125,8 +127,8 @@ def query(url: str | None, statement: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def test_first_start_makes_a_database_that_knows_chinese_words(var: Path) -> None:
-    with using(var) as servers:
+def test_the_first_start_creates_a_database_that_handles_chinese_text(var: Path) -> None:
+    with use_servers(var) as servers:
         url = servers.ensure(postgres=True, valkey=False).postgres
         assert query(url, "SELECT current_database(), pg_encoding_to_char(6)") == [("perennial", "UTF8")]
         query(url, "CREATE EXTENSION IF NOT EXISTS pg_trgm; CREATE EXTENSION IF NOT EXISTS vector")
@@ -135,144 +137,144 @@ def test_first_start_makes_a_database_that_knows_chinese_words(var: Path) -> Non
         assert lower == "écrou"
 
 
-def test_valkey_refuses_rather_than_forgets_when_its_memory_is_full(var: Path) -> None:
-    with using(var) as servers:
+def test_valkey_rejects_writes_instead_of_evicting_when_its_memory_is_full(var: Path) -> None:
+    with use_servers(var) as servers:
         url = servers.ensure(postgres=False, valkey=True).valkey
         with redis.Redis.from_url(str(url)) as client:
             assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
             assert int(client.config_get("maxmemory")["maxmemory"]) > 0
 
 
-def test_passwords_are_readable_by_their_owner_alone(var: Path) -> None:
-    with using(var) as servers:
+def test_passwords_are_readable_only_by_their_owner(var: Path) -> None:
+    with use_servers(var) as servers:
         servers.ensure(postgres=False, valkey=True)
         for path in (var / "secrets" / "servers.password", var / "run" / "valkey.conf"):
             assert path.stat().st_mode & 0o077 == 0
 
 
-def test_processes_that_start_together_share_servers_that_the_last_one_stops(fresh_var: Path) -> None:
+def test_concurrent_processes_share_servers_and_the_last_one_stops_them(fresh_var: Path) -> None:
     first, second = start_user(fresh_var), start_user(fresh_var)
-    uses = what_it_uses(first)
-    assert what_it_uses(second) == uses
+    uses = read_server_details(first)
+    assert read_server_details(second) == uses
     first.communicate()
     assert query(uses[0], "SELECT 1") == [(1,)]
     second.communicate()
     assert not any(is_alive(pid) for pid in uses[2])
 
 
-def test_program_that_takes_the_place_of_another_keeps_the_servers_to_itself(fresh_var: Path) -> None:
-    strange = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "VALKEY_URL")}
+def test_a_program_started_by_exec_keeps_the_servers_running(fresh_var: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "VALKEY_URL")}
     program = subprocess.Popen(
         [sys.executable, "-c", REPLACED_PROGRAM, "again", REPLACED_PROGRAM],
         cwd=PROJECT,
-        env=strange | {"PERENNIAL_VAR": str(fresh_var)},
+        env=environment | {"PERENNIAL_VAR": str(fresh_var)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert program.stdout is not None
     url = program.stdout.readline().strip()
-    with using(fresh_var) as visitor:
+    with use_servers(fresh_var) as visitor:
         assert visitor.ensure(postgres=True, valkey=True).postgres == url
-        used = pids(visitor)
-    assert query(url, "SELECT 1") == [(1,)]  # the visitor's end did not stop them
+        used = list_pids(visitor)
+    assert query(url, "SELECT 1") == [(1,)]  # the servers keep running after the visitor has left
     program.communicate()
     assert not any(is_alive(pid) for pid in used)
 
 
-def test_taken_port_is_replaced_by_another_and_said(fresh_var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    with socket.create_server(("127.0.0.1", 0)) as stranger, using(fresh_var, said) as servers:
+def test_a_port_in_use_is_replaced_and_reported(fresh_var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    messages: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as stranger, use_servers(fresh_var, messages) as servers:
         taken = stranger.getsockname()[1]
         monkeypatch.setattr(ValkeyServer, "preferred_port", taken)
         url = servers.ensure(postgres=False, valkey=True).valkey
         check_address("VALKEY_URL", str(url))
         assert f":{taken}/" not in str(url)
-        assert any(f"Port {taken} is in use" in message for message in said)
+        assert any(f"Port {taken} is in use" in message for message in messages)
 
 
-def test_servers_left_by_a_killed_process_serve_the_next_one(var: Path) -> None:
+def test_servers_of_a_killed_process_are_reused_by_the_next_one(var: Path) -> None:
     killed = start_user(var)
-    uses = what_it_uses(killed)
+    uses = read_server_details(killed)
     killed.kill()
     killed.communicate()
-    with using(var) as servers:
+    with use_servers(var) as servers:
         addresses = servers.ensure(postgres=True, valkey=True)
-        assert [addresses.postgres, addresses.valkey, pids(servers)] == uses
+        assert [addresses.postgres, addresses.valkey, list_pids(servers)] == uses
     assert not any(is_alive(pid) for pid in uses[2])
 
 
-def test_killed_servers_are_noticed_and_come_back_with_everything_they_had_confirmed(var: Path) -> None:
-    with using(var) as servers:
+def test_killed_servers_are_detected_and_restart_with_all_committed_data(var: Path) -> None:
+    with use_servers(var) as servers:
         before = servers.ensure(postgres=True, valkey=True)
         query(before.postgres, "DROP TABLE IF EXISTS kept; CREATE TABLE kept AS SELECT 7 AS number")
         with redis.Redis.from_url(str(before.valkey)) as client:
             client.set("kept", 7)
         assert servers.list_ended() == []
-        for pid in pids(servers):
+        for pid in list_pids(servers):
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: servers.list_ended() == ["PostgreSQL", "Valkey"], what="both servers' end")
-    with using(var) as servers:
+        wait_until(lambda: servers.list_ended() == ["PostgreSQL", "Valkey"], what="the end of both servers")
+    with use_servers(var) as servers:
         after = servers.ensure(postgres=True, valkey=True)
         assert query(after.postgres, "SELECT number FROM kept") == [(7,)]
         with redis.Redis.from_url(str(after.valkey)) as client:
             assert client.get("kept") == b"7"
 
 
-def test_half_made_cluster_is_made_again_and_a_strangers_pid_is_no_obstacle(fresh_var: Path) -> None:
+def test_an_incomplete_cluster_is_recreated_and_a_foreign_pid_is_ignored(fresh_var: Path) -> None:
     (fresh_var / "postgres.new" / "base").mkdir(parents=True)
-    with using(fresh_var) as servers:
+    with use_servers(fresh_var) as servers:
         servers.ensure(postgres=True, valkey=False)
     assert not (fresh_var / "postgres.new").exists()
     (fresh_var / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n{fresh_var / 'postgres'}\n")
-    with using(fresh_var) as servers:
+    with use_servers(fresh_var) as servers:
         assert query(servers.ensure(postgres=True, valkey=False).postgres, "SELECT 1") == [(1,)]
 
 
-def test_killed_postmaster_that_nobody_has_reaped_is_no_obstacle(var: Path) -> None:
-    with using(var) as servers:
+def test_a_zombie_postmaster_is_ignored(var: Path) -> None:
+    with use_servers(var) as servers:
         servers.ensure(postgres=True, valkey=False)
     dead = subprocess.Popen([sys.executable, "-c", ""])
     wait_until(lambda: not is_alive(dead.pid), what="the end of a process that stays a zombie")
     (var / "postgres" / "postmaster.pid").write_text(f"{dead.pid}\n{var / 'postgres'}\n")
-    with using(var) as servers:
+    with use_servers(var) as servers:
         assert query(servers.ensure(postgres=True, valkey=False).postgres, "SELECT 1") == [(1,)]
     dead.wait()
 
 
-def test_cluster_of_another_version_is_refused_by_name(fresh_var: Path) -> None:
+def test_a_cluster_of_another_version_is_refused_and_named(fresh_var: Path) -> None:
     (fresh_var / "postgres").mkdir(parents=True)
     (fresh_var / "postgres" / "PG_VERSION").write_text("17\n")
     with (
-        using(fresh_var) as servers,
+        use_servers(fresh_var) as servers,
         pytest.raises(ServerError, match="was created by PostgreSQL 17, but the installed wheel"),
     ):
         servers.ensure(postgres=True, valkey=False)
 
 
-def test_lost_password_is_named(var: Path) -> None:
-    with using(var) as servers:
+def test_a_wrong_password_file_is_named(var: Path) -> None:
+    with use_servers(var) as servers:
         servers.ensure(postgres=True, valkey=False)
     path = var / "secrets" / "servers.password"
     right = path.read_text()
     path.write_text("another")
     try:
-        with using(var) as servers, pytest.raises(ServerError, match=r"servers\.password is not the password"):
+        with use_servers(var) as servers, pytest.raises(ServerError, match=r"servers\.password is not the password"):
             servers.ensure(postgres=True, valkey=False)
     finally:
         path.write_text(right)
 
 
-def test_full_disk_is_named_before_anything_is_made(fresh_var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_anything_is_created(fresh_var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type(shutil.disk_usage("/"))
     monkeypatch.setattr("config.embedded.server_process.shutil.disk_usage", lambda path: usage(10**9, 10**9, 5_000_000))
-    with using(fresh_var) as servers, pytest.raises(ServerError, match=r"has 5 MB free.*PERENNIAL_VAR"):
+    with use_servers(fresh_var) as servers, pytest.raises(ServerError, match=r"has 5 MB free.*PERENNIAL_VAR"):
         servers.ensure(postgres=True, valkey=False)
     assert not (fresh_var / "postgres.new").exists()
 
 
-def as_ordinary_user(folder: Path) -> dict[str, Any]:
-    """What makes Popen run as an ordinary user who owns the folder."""
+def build_ordinary_user_options(folder: Path) -> dict[str, Any]:
+    """Return the Popen options for an ordinary user who owns the folder."""
     if os.geteuid() != 0:
         return {}
     postgres.make_parents_traversable(folder)
@@ -286,17 +288,17 @@ def as_ordinary_user(folder: Path) -> dict[str, Any]:
     return who
 
 
-def test_ordinary_user_can_run_the_servers(folder: Path) -> None:
-    user = start_user(folder / "var", **as_ordinary_user(folder))
-    url, _, server_pids = what_it_uses(user)
+def test_an_ordinary_user_can_run_the_servers(folder: Path) -> None:
+    user = start_user(folder / "var", **build_ordinary_user_options(folder))
+    url, _, server_pids = read_server_details(user)
     assert query(url, "SELECT 1") == [(1,)]
     user.communicate()
     assert not any(is_alive(pid) for pid in server_pids)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make a folder the ordinary user may not write")
-def test_folder_without_permission_is_named(folder: Path) -> None:
-    who = as_ordinary_user(folder)
+def test_a_folder_without_permission_is_named(folder: Path) -> None:
+    who = build_ordinary_user_options(folder)
     os.chown(folder, 0, 0)
     user = start_user(folder / "var", **who)
     _, message = user.communicate()
@@ -315,7 +317,7 @@ def test_folder_without_permission_is_named(folder: Path) -> None:
         ("VALKEY_URL", "127.0.0.1:6379", "VALKEY_URL should look like redis://"),
     ],
 )
-def test_wrong_address_is_named_in_one_line_without_its_password(variable: str, url: str, message: str) -> None:
+def test_an_invalid_url_is_reported_in_one_line_without_its_password(variable: str, url: str, message: str) -> None:
     with pytest.raises(ServerError) as caught:
         check_address(variable, url)
     assert str(caught.value).startswith(message)

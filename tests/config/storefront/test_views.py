@@ -1,4 +1,4 @@
-"""The shop's pages are shells: in the demo alone, without a query, with nothing that a strict policy forbids, every text known."""
+"""The shop's pages: only in demo mode, without queries, within a strict content security policy, with every text."""
 
 import json
 import re
@@ -31,67 +31,67 @@ def address(request: pytest.FixtureRequest) -> str:
     return reverse(f"shop:{request.param}")
 
 
-def given_to(page: str) -> dict[str, Any]:
-    """What the page hands to its scripts."""
+def read_page_data(page: str) -> dict[str, Any]:
+    """Return the data that the page passes to its scripts."""
     [data] = re.findall(r'<script id="shop" type="application/json">(.*?)</script>', page)
     return json.loads(data)
 
 
-def test_there_is_no_shop_outside_the_demo(address: str, client: Client, settings: Any) -> None:
+def test_the_shop_exists_only_in_demo_mode(address: str, client: Client, settings: Any) -> None:
     settings.DEMO = False
     assert client.get(address).status_code == 404
 
 
-def test_page_holds_the_two_keys_its_texts_and_one_script(address: str, client: Client) -> None:
-    """Without the mark of the database: a query would fail the test."""
+def test_a_page_has_both_keys_the_texts_and_one_script(address: str, client: Client) -> None:
+    """The test has no django_db mark, so a query would fail it."""
     page = client.get(address).content.decode()
-    given = given_to(page)
-    assert (given["publishable_key"], given["write_key"]) == (KEYS.publishable_key, KEYS.write_key)
-    assert given["texts"] == texts.build_texts()
+    data_of_page = read_page_data(page)
+    assert (data_of_page["publishable_key"], data_of_page["write_key"]) == (KEYS.publishable_key, KEYS.write_key)
+    assert data_of_page["texts"] == texts.build_texts()
     [script] = re.findall(r'<script type="module" src="/static/(.*?)"></script>', page)
     assert finders.find(script), script
 
 
-def test_page_needs_nothing_inline_and_no_other_host(address: str, client: Client) -> None:
+def test_a_page_needs_no_inline_code_and_no_other_host(address: str, client: Client) -> None:
     response = client.get(address)
     page = response.content.decode()
     policy = response["Content-Security-Policy"]
     assert {"script-src 'self'", "style-src 'self'"} <= {directive.strip() for directive in policy.split(";")}
     assert "unsafe" not in policy
     assert not re.search(r"\son[a-z]+=|\sstyle=|javascript:|<style", page)
-    assert page.count("<script") == 2, "the data, and the page's module"
+    assert page.count("<script") == 2, "the data and the page's module"
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
 
 
-def test_page_speaks_the_readers_language(address: str, client: Client) -> None:
+def test_a_page_uses_the_visitors_language(address: str, client: Client) -> None:
     page = client.get(address, headers={"Accept-Language": "zh-hans"}).content.decode()
     assert '<html lang="zh-Hans">' in page
     with override("zh-hans"):
-        assert given_to(page)["texts"] == texts.build_texts()
-    assert given_to(page)["language"] == "zh-hans"
+        assert read_page_data(page)["texts"] == texts.build_texts()
+    assert read_page_data(page)["language"] == "zh-hans"
 
 
-def test_page_without_keys_says_what_makes_them(client: Client, settings: Any, tmp_path: Path) -> None:
+def test_a_page_without_keys_names_the_command_that_creates_them(client: Client, settings: Any, tmp_path: Path) -> None:
     settings.VAR_DIR = tmp_path / "empty"
     page = client.get(reverse("shop:home")).content.decode()
     assert "manage.py demo" in page
     assert 'type="module"' not in page
 
 
-def test_other_methods_than_reading_are_refused(client: Client) -> None:
+def test_write_methods_are_not_allowed(client: Client) -> None:
     assert client.post(reverse("shop:checkout")).status_code == 405
 
 
-def test_scripts_say_nothing_that_has_no_text_and_no_text_is_unused() -> None:
+def test_every_text_of_the_scripts_exists_and_is_used() -> None:
     code = "\n".join(path.read_text() for path in SCRIPTS)
-    said = set(re.findall(r'\bt\("(\w+)"', code))
-    counted = set(re.findall(r'\bplural\("(\w+)"', code))
-    spoken = said | {f"{name}_{form}" for name in counted for form in ("one", "other")}
-    assert spoken == texts.build_texts().keys()
+    singular = set(re.findall(r'\bt\("(\w+)"', code))
+    plural_keys = set(re.findall(r'\bplural\("(\w+)"', code))
+    used = singular | {f"{name}_{form}" for name in plural_keys for form in ("one", "other")}
+    assert used == texts.build_texts().keys()
 
 
-def test_scripts_use_the_public_addresses_alone() -> None:
-    """No other address of this server, no other host, and nothing that makes markup of text."""
+def test_scripts_use_only_the_public_api() -> None:
+    """The scripts use no other path, no other host, and nothing that parses text as HTML."""
     code = "\n".join(path.read_text() for path in SCRIPTS)
     assert set(re.findall(r'["`](/[a-z][^"`$?]*)', code)) == {"/v1/batch", "/api/v1/"}
     assert not re.search(r"https?://(?!www\.w3\.org)", code)

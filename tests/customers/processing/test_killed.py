@@ -65,9 +65,9 @@ POINTS = {
     "files written beside": 'stop_at(batch, "draft_events", after=True, calls=2)',
     "counted, not committed": 'stop_at(pipeline, "add_to_totals", after=True, calls=2)',
     "committed": 'stop_at(batch, "link_identifiers", after=False, calls=2)',
-    "files not in place": 'stop_at(batch, "publish", after=False, calls=2)',
-    "some files in place": 'stop_at(append, "appended_path", after=True, calls=4)',
-    "files in place": 'stop_at(batch, "publish", after=True, calls=2)',
+    "files not in place": 'stop_at(batch, "publish_draft", after=False, calls=2)',
+    "some files in place": 'stop_at(append, "build_append_path", after=True, calls=4)',
+    "files in place": 'stop_at(batch, "publish_draft", after=True, calls=2)',
     "at the end": 'stop_at(pipeline.PipelineRun, "_finish", after=False, calls=1)',
 }
 

@@ -28,7 +28,7 @@ from customers.lifecycle.refresh.writer import write_stages
 from customers.lifecycle.scoring.stages.derivation import derive_stages
 from customers.lifecycle.stages.rules import activate_rules, list_threshold_versions
 from customers.orders.models import Order, OrderLine
-from tests.children import database_url, kill_when_it_says, start_child
+from tests.child_processes import get_test_database_url, kill_after_output, start_child
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
 
 START = datetime(2025, 1, 1, 12, tzinfo=UTC)
@@ -416,7 +416,7 @@ def test_the_command_reads_the_moment_and_says_what_it_found(
 
 @pytest.mark.django_db(transaction=True)
 def test_two_refreshes_at_once_are_refused() -> None:
-    with psycopg.connect(database_url()) as other:
+    with psycopg.connect(get_test_database_url()) as other:
         other.execute("SELECT pg_advisory_lock(%s)", [lock_key(REFRESH_LOCK)])
         with pytest.raises(AlreadyRunningError, match="already running"):
             refresh()
@@ -439,6 +439,7 @@ refresh_profiles(as_of=moment, started_at=moment, progress=stop)
 """
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("step", [3, 5])
@@ -455,7 +456,7 @@ def test_a_killed_refresh_leaves_the_old_profiles_and_the_next_one_is_as_if_it_h
     assert child.stdin is not None
     child.stdin.write(f"{AS_OF.isoformat()}\n{step}\n")
     child.stdin.flush()
-    kill_when_it_says(child, "there")
+    kill_after_output(child, "there")
     assert everything() == before
     died = LifecycleRun.objects.latest("id")
     assert died.status == LifecycleRun.Status.RUNNING

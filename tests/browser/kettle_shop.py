@@ -1,4 +1,4 @@
-"""A small shop of kettles and what goes with them, with readers and gardeners beside, and a model trained on half a year of it."""
+"""A small shop that sells kettles and tea things, novels and garden tools, and a model trained on 20 weeks of orders."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,10 +38,10 @@ BRANDS = {"Kitchen": "Northwind", "Books": "Harbour Press", "Garden": "Greenfiel
 def make_kettle_shop(
     now: datetime, *, product_ids: Mapping[str, str] | None = None, people: str = "household"
 ) -> dict[str, Product]:
-    """Products by title. Novels sell best; whoever buys a kettle takes tea things along, and neither novels nor spades.
+    """Make the shop and return its products by title. Kettles are bought with tea things, never with novels or tools.
 
-    product_ids: of titles that are not to be called after themselves. Customers are household-0…household-44: those whose number
-    can be divided by three buy kettles.
+    Novels sell best. `product_ids` overrides the product ids derived from the titles. The customers are household-0…household-44;
+    those whose number is divisible by three buy kettles.
     """
     chance = random.Random(11)
     products = dict(make_products(chance, product_ids or {}))
@@ -50,9 +50,9 @@ def make_kettle_shop(
         Identifier(kind="user_id", value=f"{people}-{person}", customer=customer)
         for person, customer in enumerate(customers)
     )
-    baskets = list(baskets_of(products, customers, now=now, chance=chance))
+    baskets = list(generate_orders(products, customers, now=now, chance=chance))
     Order.objects.bulk_create(order for order, _bought in baskets)
-    OrderLine.objects.bulk_create(line for order, bought in baskets for line in lines_of(order, bought))
+    OrderLine.objects.bulk_create(line for order, bought in baskets for line in generate_lines(order, bought))
     export_warehouse(started_at=now)
     train(as_of=now, started_at=now)
     return products
@@ -74,7 +74,7 @@ def make_products(chance: random.Random, product_ids: Mapping[str, str]) -> Iter
             )
 
 
-def baskets_of(
+def generate_orders(
     products: dict[str, Product], customers: Sequence[Customer], *, now: datetime, chance: random.Random
 ) -> Iterator[tuple[Order, list[Product]]]:
     source = make_source("made-kettles")
@@ -103,7 +103,7 @@ def baskets_of(
             yield order, bought
 
 
-def lines_of(order: Order, bought: Sequence[Product]) -> Iterator[OrderLine]:
+def generate_lines(order: Order, bought: Sequence[Product]) -> Iterator[OrderLine]:
     for number, product in enumerate(bought, start=1):
         yield OrderLine(
             order=order,

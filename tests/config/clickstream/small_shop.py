@@ -1,4 +1,4 @@
-"""A small shop with baskets, to simulate clicks around."""
+"""A small shop with orders, for clickstream simulations."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ DAYS = 14
 
 
 def make_shop() -> list[Order]:
-    """Twelve households, a basket each on every third day, out of thirty products in three categories."""
+    """Make twelve households that each order every third day, with thirty products in three categories."""
     products = [
         make_product(f"p{number}", title=f"Thing {number}, 10 oz", category=f"Department > Shelf {number % 3}")
         for number in range(30)

