@@ -41,7 +41,7 @@ def get_members_path() -> Path:
 
 @lru_cache(maxsize=4)
 def make_hash_prefix(key: bytes) -> str:
-    """Of this purpose alone, so that the shop's key is told to no query."""
+    """Of this purpose alone, so that the shop's key is part of no query."""
     return hashlib.sha256(b"segment members:" + key).hexdigest()
 
 
@@ -163,13 +163,13 @@ def combine_segments(members: Mapping[int, Hashes]) -> tuple[Hashes, npt.NDArray
         numbers <<= SEGMENTS_PER_PASS
         for place, (_segment, own) in enumerate(some):
             numbers[np.searchsorted(hashes, own)] |= 1 << place
-        told, numbers = np.unique(numbers, return_inverse=True)
+        distinct, numbers = np.unique(numbers, return_inverse=True)
         sets = [
             [
                 *sets[number >> SEGMENTS_PER_PASS],
                 *(segment for place, (segment, _own) in enumerate(some) if number >> place & 1),
             ]
-            for number in told.tolist()
+            for number in distinct.tolist()
         ]
     return hashes, numbers, sets
 

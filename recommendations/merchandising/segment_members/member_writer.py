@@ -64,10 +64,10 @@ def write_segment_members(*, as_of: datetime) -> MembersFileSummary:
 
 
 def read_member_hashes(customers: QuerySet[Customer]) -> Hashes:
-    told = Identifier.objects.filter(kind__in=IDENTIFIER_KINDS, customer__in=customers.values("pk")).annotate(
+    identifiers = Identifier.objects.filter(kind__in=IDENTIFIER_KINDS, customer__in=customers.values("pk")).annotate(
         hash=IdentifierHash(Value(make_hash_prefix(settings.HASH_KEY)), F("kind"), Value(":"), F("value"))
     )
-    return to_unsigned_hashes(told.values_list("hash", flat=True).iterator(chunk_size=50_000))
+    return to_unsigned_hashes(identifiers.values_list("hash", flat=True).iterator(chunk_size=50_000))
 
 
 def request_members_file(*, start: Callable[[], object]) -> None:

@@ -133,9 +133,9 @@ def select_customers(segment: str, *, now: datetime) -> QuerySet[Customer]:
 def compute_lines(batch: BatchRecommender, chunk: Sequence[int]) -> list[ExportLine]:
     """Compute the recommendations of a chunk of customers, with one query for their identifiers."""
     place = {pk: number for number, pk in enumerate(chunk)}
-    told = Identifier.objects.filter(customer__in=chunk, kind__in=IDENTIFIER_KINDS).order_by("pk")
+    rows_found = Identifier.objects.filter(customer__in=chunk, kind__in=IDENTIFIER_KINDS).order_by("pk")
     rows = sorted(
-        (place[customer], kind, value) for customer, kind, value in told.values_list("customer", "kind", "value")
+        (place[customer], kind, value) for customer, kind, value in rows_found.values_list("customer", "kind", "value")
     )
     user_ids = [""] * len(chunk)
     for number, kind, value in reversed(rows):
@@ -168,9 +168,9 @@ class ExportParts:
 
     def open(self, *, resume: bool) -> int:
         """Return the last finished customer, 0 for none. Errors: InvalidExportError if the parts have other options."""
-        told = self.folder / "options.json"
-        if resume and told.exists():
-            before = json.loads(told.read_text(encoding="utf-8"))
+        rows_found = self.folder / "options.json"
+        if resume and rows_found.exists():
+            before = json.loads(rows_found.read_text(encoding="utf-8"))
             different = [name for name, value in asdict(self.options).items() if before.get(name) != value]
             if different:
                 raise InvalidExportError(
@@ -182,7 +182,7 @@ class ExportParts:
             return max((after for after, _path in self._list_parts()), default=0)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        write_atomically(told, json.dumps(asdict(self.options)).encode())
+        write_atomically(rows_found, json.dumps(asdict(self.options)).encode())
         return 0
 
     def write(self, lines: Sequence[ExportLine], *, after: int) -> None:
@@ -231,10 +231,10 @@ def join_csv(path: Path, parts: Sequence[Path]) -> tuple[int, int]:
         csv.writer(file).writerow(COLUMNS)
         for part in parts:
             with part.open(encoding="utf-8", newline="") as read:
-                told = list(csv.reader(read))
-            csv.writer(file).writerows(told)
-            rows += len(told)
-            customers += len({row[0] for row in told})
+                rows_found = list(csv.reader(read))
+            csv.writer(file).writerows(rows_found)
+            rows += len(rows_found)
+            customers += len({row[0] for row in rows_found})
     return customers, rows
 
 

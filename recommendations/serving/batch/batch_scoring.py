@@ -1,7 +1,7 @@
 """Recommendations for many people at once: histories, scores and exclusions in blocks, with the model and the places as requests find them.
 
 Rules of the merchandiser hold for each as they do in a request. What differs: what happened since the newest refresh is not known, no
-product is tried, none changes places, and no reasons are told.
+product is tried, none changes places, and no reasons are selected.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from recommendations.engine.algorithms.ensembles.weighted_ensemble import Weight
 from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.cold_start import NewVisitors
 from recommendations.engine.linear_algebra.sparse import make_csr
-from recommendations.engine.placements import BUY_AGAIN, FOR_YOU, NEW, POPULAR, PLACEMENTS, TRENDING
+from recommendations.engine.placements import BUY_AGAIN, FOR_YOU, NEW, PLACEMENTS, POPULAR, TRENDING
 from recommendations.engine.topn import count_block_rows, top_n
 from recommendations.merchandising.rules.ranking import apply_factors, apply_to_ranking
 from recommendations.merchandising.rules.rule_book import RuleEffects
@@ -209,8 +209,8 @@ class BatchRecommender:
         guests = ~bought[rows]
         if visit is not None and guests.any():
             own = remove_popularity(self.model.blend)
-            told = own.score(select_histories(known.histories, rows[guests])) if own is not None else None
-            lost[guests] = row_maxima(told) <= 0 if told is not None else True
+            selected = own.score(select_histories(known.histories, rows[guests])) if own is not None else None
+            lost[guests] = row_maxima(selected) <= 0 if selected is not None else True
         parts: list[tuple[WeightedEnsemble, npt.NDArray[np.int64]]] = [(self.model.blend, rows[~lost])]
         if visit is not None:
             parts.append((visit, rows[lost]))
@@ -265,8 +265,8 @@ class BatchRecommender:
                 newest = newest[newest < self.n_items]
                 scores[newest] = score_by_rank(len(newest))
             elif (blend := self._get_blend(name)) is not None:
-                told = blend.score(self.model.build_product_history(np.empty(0, np.int32)))
-                scores = (told.toarray() if isinstance(told, csr_array) else told)[0].astype(np.float32)
+                selected = blend.score(self.model.build_product_history(np.empty(0, np.int32)))
+                scores = (selected.toarray() if isinstance(selected, csr_array) else selected)[0].astype(np.float32)
             self._static_scores[name] = scores
         return self._static_scores[name] if np.isfinite(self._static_scores[name]).any() else None
 
@@ -314,8 +314,8 @@ def apply_batch_factors(scores: Values | csr_array, factors: Values | None) -> V
     if factors is None:
         return scores
     if isinstance(scores, csr_array):
-        told = apply_factors(scores=scores.data, factors=factors[scores.indices])
-        return make_csr(told, scores.indices, scores.indptr, scores.shape)
+        selected = apply_factors(scores=scores.data, factors=factors[scores.indices])
+        return make_csr(selected, scores.indices, scores.indptr, scores.shape)
     return apply_factors(scores=scores, factors=factors[: scores.shape[1]]).astype(np.float32)
 
 
@@ -363,8 +363,8 @@ def build_histories(model: ServingModel, pairs: npt.NDArray[np.int64], n: int, *
         )
     ]
     if model.refreshed is not None:
-        told = pairs[pairs[:, 1] < len(model.refreshed.indptr) - 1]
-        columns.append(select_lines(told, model.refreshed.indptr, tuple(model.refreshed.lines)))
+        selected = pairs[pairs[:, 1] < len(model.refreshed.indptr) - 1]
+        columns.append(select_lines(selected, model.refreshed.indptr, tuple(model.refreshed.lines)))
     owner, item, order, weight, kind = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     in_order = np.lexsort((order, owner))
     user = np.full(n, -1, np.int32)

@@ -8,7 +8,7 @@ import numpy as np
 
 from config.foundation.array_types import Rows
 from recommendations.engine import IdMap
-from recommendations.engine.cold_start import NewVisitors, ColdStart, get_trait_field, make_trait, get_trait_value
+from recommendations.engine.cold_start import ColdStart, NewVisitors, get_trait_field, get_trait_value, make_trait
 from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.training.registry.artifacts import Artifact
 
