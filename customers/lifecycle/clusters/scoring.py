@@ -89,7 +89,7 @@ def dump_model(model: ClusterModel) -> dict[str, Any]:
 
 
 def parse_model(parameters: dict[str, Any]) -> ClusterModel | None:
-    """What `saved` told. None where it is of another format: clusters then begin anew."""
+    """Return the model of `dump_model`; None if its format is unknown, so that clusters start anew."""
     try:
         arrays = {name: np.array(values, np.float64) for name, values in parameters["arrays"].items()}
         return deserialize_clusters(arrays, parameters["words"])

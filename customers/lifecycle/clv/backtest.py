@@ -19,7 +19,7 @@ from customers.lifecycle.scoring.clv.purchase_histories import group_histories, 
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 
 BACKTEST_AGES = (timedelta(days=28), timedelta(days=91), timedelta(days=364))
-MAX_RATIO_ERROR = 0.25  # an interval of observed / expected that lies outside 1 ± this is told on the home page
+MAX_RATIO_ERROR = 0.25  # an interval of observed / expected that lies outside 1 ± this raises an alert on the home page
 
 
 def backtest_purchase_models(*, customer: Ints, at: Ints, value: Floats, as_of: datetime) -> list[dict[str, Any]]:
@@ -80,7 +80,7 @@ def select_models_to_backtest(as_of: datetime) -> list[ScoreModel]:
     return list(score_models.values())
 
 
-def is_forecast_off(told: dict[str, Any]) -> bool:
+def is_forecast_off(backtest: dict[str, Any]) -> bool:
     """Return whether actual orders differ from predicted ones significantly and by more than 25%."""
-    low, high = told["low"], told["high"]
+    low, high = backtest["low"], backtest["high"]
     return low is not None and high is not None and (low > 1 + MAX_RATIO_ERROR or high < 1 - MAX_RATIO_ERROR)

@@ -118,7 +118,7 @@ def compute_value_columns(
         "expected_orders": found.purchases,
         "expected_orders_low": found.purchases_low.astype(np.float64),
         "expected_orders_high": found.purchases_high.astype(np.float64),
-        **{name: np.where(one_currency, told, np.nan) for name, told in money.items() if told is not None},
+        **{name: np.where(one_currency, values, np.nan) for name, values in money.items() if values is not None},
     }
 
 

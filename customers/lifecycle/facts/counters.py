@@ -80,7 +80,7 @@ ACTIVITY = sql.SQL("""
     GROUP BY i.customer_id, e.session_id
 """)
 
-# everybody's, from what ``Trade`` says in whole numbers
+# counters of all customers, from the integer sums of `sum_orders`
 COUNTERS = sql.SQL("""
     WITH trade AS (
         SELECT customer_id, orders, returns, units * 0.001 AS units, revenue * 0.01 AS revenue, discounts * 0.01 AS discounts,

@@ -25,7 +25,7 @@ assert list(REASONS) == ["", *NextOrderReason.values]
 
 @dataclass(frozen=True, eq=False)
 class BuyerRhythms:
-    """Everybody who ordered: their ids, the rhythm of their orders, the place of their main category among those of the histories."""
+    """Customers who ordered: IDs, order rhythms, and the position of their main category in the histories."""
 
     customer: Ints
     rhythms: PurchaseRhythms

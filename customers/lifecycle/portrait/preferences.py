@@ -1,7 +1,7 @@
 """Preferences of a customer: weighted shares of their actions, with a half-life of `HALF_LIFE_DAYS`.
 
-What was done with products counts by `WEIGHTS`, the same with the same product once a day. When and by which device somebody came counts
-once an hour and once a day, however much they did then: fifty pages of one evening are one fact.
+Actions with products count by `ACTION_WEIGHTS`, each with a product once per day. Hours and devices also count once per day, so fifty
+pages in one evening are one fact.
 """
 
 from collections.abc import Mapping, Sequence
@@ -230,7 +230,7 @@ def _make_shares_line(
         format=ValueFormat.SHARES,
         value=shares,
         text=join_list([format_share(one["name"], one["share"]) for one in shares]),
-        source=origin,
+        source=source,
         facts=facts,
         newest=from_microseconds(round(found.newest.max() * DAY)) if facts else None,
         missing=find_missing_reason(facts),
@@ -287,7 +287,7 @@ def _count_once_per_day(code: Ints, at: Ints) -> InterestFacts:
 
 
 def _is_visit(event: CustomerEvent) -> bool:
-    """What servers and mail providers report says nothing of when and how somebody comes."""
+    """Return whether the event comes from a browser or app; servers and email providers say nothing about visits."""
     return bool(event.user_agent or event.device or event.locale)
 
 

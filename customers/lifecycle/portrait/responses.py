@@ -108,7 +108,7 @@ def _collect_signal_responses(customer_id: int, as_of: datetime) -> list[Channel
 
 
 def _make_channel_line(channel: ResponseChannel, found: Sequence[ChannelResponses], as_of: datetime) -> PortraitLine:
-    told = {one.step: one for one in found}
+    by_step = {response.step: response for response in found}
     facts = sum(one.number for one in found)
     newest = max((one.last_at for one in found), default=None)
     return make_line(
@@ -117,10 +117,10 @@ def _make_channel_line(channel: ResponseChannel, found: Sequence[ChannelResponse
         name=channel.label,
         format=ValueFormat.RESPONSES,
         value={
-            step: (told[step].number if step in told else 0) if step in MEASURED_STEPS[channel] else None
+            step: (by_step[step].number if step in by_step else 0) if step in MEASURED_STEPS[channel] else None
             for step in STEPS
         },
-        text=join_list([_format_step(channel, step, told[step]) for step in STEPS if step in told]),
+        text=join_list([_format_step(channel, step, by_step[step]) for step in STEPS if step in by_step]),
         source=FactSource.RECOMMENDATIONS if channel == ResponseChannel.RECOMMENDATIONS else FactSource.EVENTS,
         facts=facts,
         newest=newest,

@@ -90,7 +90,7 @@ class StoredCustomer:
 
 @dataclass(frozen=True)
 class IdentityLines:
-    """lines; hidden: how many lines somebody without the permission does not see; left: how many more traits there are."""
+    """The lines; hidden: number of lines that need a permission; more: number of traits beyond the maximum."""
 
     lines: list[PortraitLine]
     hidden: int

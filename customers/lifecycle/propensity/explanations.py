@@ -46,11 +46,11 @@ def explain_propensities(
         matrix = build_matrix(snapshot, one, rows, features)
         if one.propensity is None or matrix is None:
             continue
-        told = one.propensity.explain(matrix)
+        explanation = one.propensity.explain(matrix)
         found[kind] = tuple(
-            PropensityReason(one.propensity.names[column], told.codes[code], float(value), bool(effect > 0))
+            PropensityReason(one.propensity.names[column], explanation.codes[code], float(value), bool(effect > 0))
             for code, column, value, effect in zip(
-                told.code[0], told.column[0], told.value[0], told.effect[0], strict=True
+                explanation.code[0], explanation.column[0], explanation.value[0], explanation.effect[0], strict=True
             )
             if code >= 0
         )

@@ -78,7 +78,7 @@ def backtest_propensities(*, orders: OrderLines, as_of: datetime) -> dict[str, l
 
 
 def predict_as_of_run(score_models: Mapping[str, ScoreModel], orders: OrderLines) -> dict[str, Floats]:
-    """What a refresh said of these customers, by kind, (n_customers,); NaN of whoever hadn't ordered, nothing of what it knows no more."""
+    """Return what a refresh predicted for these customers, by kind, (n_customers,); NaN without an order, {} if a model was deleted."""
     if not {*PROPENSITY_KINDS, ScoreModel.Kind.PURCHASE_MODEL} <= set(score_models):
         return {}
     run = score_models[ScoreModel.Kind.PURCHASE_MODEL].run

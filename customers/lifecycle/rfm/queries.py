@@ -10,7 +10,7 @@ from django.db.models import Avg, Count, F, Sum
 from django.db.models.expressions import CombinedExpression
 
 from customers.lifecycle.models import CustomerProfile, LifecycleRun
-from customers.lifecycle.scoring.rfm.month_cells import BITS_PER_MONTH
+from customers.lifecycle.rfm.months import BITS_PER_MONTH
 from customers.lifecycle.scoring.rfm.rfm_scores import BINS, RFM_GROUPS, find_rfm_group
 
 CELLS_BY_GROUP: Mapping[str, list[int]] = {

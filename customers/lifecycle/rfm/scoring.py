@@ -9,8 +9,7 @@ from psycopg import sql
 from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.facts.histories import to_microseconds
 from customers.lifecycle.refresh.score_columns import ProfileScores
-from customers.lifecycle.rfm.months import list_month_ends
-from customers.lifecycle.scoring.rfm.month_cells import MAX_MONTHS, pack_cells
+from customers.lifecycle.rfm.months import MAX_MONTHS, list_month_ends, pack_cells
 from customers.lifecycle.scoring.rfm.rfm_scores import RFM_GROUPS, RfmValues, measure_rfm
 from customers.lifecycle.scoring.stages.derivation import OrderHistories
 

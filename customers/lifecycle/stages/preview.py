@@ -59,11 +59,11 @@ def preview_rules(*, values: Mapping[str, Any], as_of: datetime) -> RulesPreview
             proposed, effective_from=to_microseconds(as_of)
         )  # preview as if the rules were effective already
 
-    def told(rules: list[Any]) -> StageHistories:
+    def derive_with(rules: list[Any]) -> StageHistories:
         return derive_stages(histories=histories, versions=rules, as_of=to_microseconds(as_of))
 
-    then = told([*versions, proposed]).stage
-    now = told(versions).stage if versions else then
+    then = derive_with([*versions, proposed]).stage
+    now = derive_with(versions).stage if versions else then
     moved = np.flatnonzero(now != then)
     return RulesPreview(
         customer=histories.customer[moved],

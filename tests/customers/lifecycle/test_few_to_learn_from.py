@@ -1,4 +1,4 @@
-"""Propensities where too little is known to learn from: told by the buying process or by nobody, with the reason in words."""
+"""Propensities where too little is known to learn from: told by purchase model or by nobody, with the reason in words."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -127,7 +127,7 @@ def test_the_portrait_escapes_what_was_told_and_stands_before_the_first_refresh(
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<script>alert(1)" not in page
     assert "&lt;i&gt;" in page
-    assert "No order and no event of this customer is known." in page
+    assert "There are no orders or events of this customer." in page
 
 
 def test_a_withdrawn_consent_leaves_out_what_follows_from_behaviour_and_says_so(
@@ -139,7 +139,7 @@ def test_a_withdrawn_consent_leaves_out_what_follows_from_behaviour_and_says_so(
     page = admin_client.get(page_of(anna)).content.decode()
     assert "87 %" not in page
     assert "1,234.50" not in page
-    assert "left out: the customer has withdrawn the consent to personalisation" in page
+    assert "left out: the customer has withdrawn consent to personalization" in page
     assert "Drinks" not in page
     assert "household size" in page
 

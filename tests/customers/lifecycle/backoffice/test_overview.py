@@ -15,7 +15,7 @@ from tests.makers import make_customer, make_order
 
 pytestmark = pytest.mark.django_db
 
-PAGE, PEOPLE = "/admin/lifecycle/customerprofile/lifecycle/", "/admin/lifecycle/customerprofile/people/"
+PAGE, PEOPLE = "/admin/lifecycle/customerprofile/lifecycle/", "/admin/lifecycle/customerprofile/customers/"
 PREVIEW = "/admin/lifecycle/stagerules/preview/"
 
 
@@ -67,7 +67,10 @@ def test_days_are_chosen_and_wrong_ones_are_named(admin_client: Client, three: d
         page = admin_client.get(PAGE, {"since": far, "until": far})
         assert page.status_code == 200
         assert "Give a year between 1900 and 2200." in page.content.decode()
-        assert admin_client.get(PEOPLE, {"figure": "stage-flow", "from": "new", "to": "active", "until": far}).status_code == 200
+        assert (
+            admin_client.get(PEOPLE, {"figure": "stage-flow", "from": "new", "to": "active", "until": far}).status_code
+            == 200
+        )
     assert "Enter a valid date" in admin_client.get(PAGE, {"since": "yesterday"}).content.decode()
 
 

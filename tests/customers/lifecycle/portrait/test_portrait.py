@@ -124,7 +124,7 @@ def test_too_few_facts_say_so_and_give_no_number(anna: Customer, tea: Product) -
 def test_nobody_known_by_deeds_has_lines_that_say_so(anna: Customer) -> None:
     found = told(anna)
     assert {line.missing for line in found.lines} == {"nothing_known"}
-    assert {line.group for line in found.lines} == {"likes", "buys", "responds"}
+    assert {line.group for line in found.lines} == {"preferences", "buying", "engagement"}
     assert (found.orders, found.events, found.withheld) == (0, 0, "")
 
 
@@ -136,7 +136,7 @@ def test_prices_are_compared_within_the_category_and_the_currency(anna: Customer
     for product in (teas[0], teas[24], rare):
         view(product, days=1)
     found = lines_of(anna)["price_bands"]
-    assert shares(found) == pytest.approx({"cheapest fifth": 1 / 3, "dearest fifth": 2 / 3}, abs=1e-4)
+    assert shares(found) == pytest.approx({"cheapest 20%": 1 / 3, "dearest fifth": 2 / 3}, abs=1e-4)
     assert [one["code"] for one in found.value] == ["4", "0"]
 
 
@@ -181,8 +181,8 @@ def test_discounts_stand_beside_those_of_others_with_an_interval(anna: Customer,
     for days in range(1, 31):
         make_order(None, placed_at=NOON - DAY * days, products=[tea])
     line = lines_of(anna)["discounts"]
-    assert line.value == {"share": 1.0, "low": 0.7225, "high": 1.0, "others": 0.0, "against_others": "more"}
-    assert line.text.endswith("others 0 %: buys rather when there is a discount")
+    assert line.value == {"share": 1.0, "low": 0.7225, "high": 1.0, "others": 0.0, "compared": "more"}
+    assert line.text.endswith("others 0 %: uses discounts more than others")
     assert (line.facts, line.source) == (10, "orders")
 
 
@@ -201,7 +201,7 @@ def test_alone_in_the_shop_nobody_is_compared(anna: Customer, tea: Product) -> N
     for days in range(1, 5):
         make_order(anna, placed_at=NOON - DAY * days, products=[tea])
     line = lines_of(anna)["discounts"]
-    assert (line.value["others"], line.value["against_others"]) == (None, "unknown")
+    assert (line.value["others"], line.value["compared"]) == (None, "unknown")
     assert "others" not in line.text
 
 
@@ -282,7 +282,7 @@ def test_who_may_not_see_personal_data_sees_neither_names_nor_an_exact_age(anna:
     change = CustomerChange("anna", {"email": "a@b.cd"}, {"partner_name": "Bo", "motto": "bo@b.cd", "age": 36})
     upsert_customers(changes=[change], seen_at=NOON - DAY)
     found = told(anna, with_personal=False)
-    told_of_who = {line.key: line.value for line in found.lines if line.group == "who"}
+    told_of_who = {line.key: line.value for line in found.lines if line.group == "identity"}
     assert told_of_who == {"age": {"from": 30, "to": 39}, "traits.plan": "gold"}
     assert found.hidden_lines == 4
     everything = repr(found)
@@ -423,5 +423,5 @@ def test_the_age_of_a_fact_is_told_in_both_languages(anna: Customer) -> None:
 def test_many_traits_are_listed_up_to_a_number(anna: Customer) -> None:
     Customer.objects.filter(pk=anna.pk).update(traits={f"t{n:03}": n for n in range(150)})
     found = told(anna)
-    assert (sum(line.group == "who" for line in found.lines), found.more_traits) == (40, 110)
-    assert {line.as_of for line in found.lines if line.group == "who"} == {None}
+    assert (sum(line.group == "identity" for line in found.lines), found.more_traits) == (40, 110)
+    assert {line.as_of for line in found.lines if line.group == "identity"} == {None}

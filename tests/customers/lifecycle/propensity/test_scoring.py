@@ -328,13 +328,13 @@ def test_orders_in_two_currencies_are_foretold_all_the_same(learnt: Any) -> None
     ("feature", "value", "shown"),
     [
         ("recency_days", 14.0, "days since the last order: 14"),
-        ("active_weeks_12", 12.0, "weeks with an order among the last 12: 12"),
+        ("active_weeks_12", 12.0, "weeks with an order, last 12 weeks: 12"),
         ("gap_days", 3.456, "days between orders: 3.5"),
-        ("overdue", 1.239, "time since the last order, in their usual gaps: 1.24"),
-        ("return_share", 0.125, "share of returns: 12 %"),
-        ("orders_trend", 0.6931, "orders of the last 90 days against the 90 before: × 2"),
+        ("overdue", 1.239, "time since the last order ÷ usual gap: 1.24"),
+        ("return_share", 0.125, "return rate: 12 %"),
+        ("orders_trend", 0.6931, "orders, last 90 days vs. previous 90: × 2"),
         ("spend", 1234.56, "spend in all: 1,234.6"),
-        ("purchase_probability", 0.991, "what the buying process alone says: 99 %"),
+        ("purchase_probability", 0.991, "probability from the purchase model: 99 %"),
     ],
 )
 def test_a_reason_names_the_feature_with_its_value(feature: str, value: float, shown: str) -> None:

@@ -67,18 +67,18 @@ def test_the_portrait_tells_each_line_with_its_source_and_age(client: APIClient,
     del line["age_days"], line["age"]  # of now
     assert line == {
         "key": "discounts",
-        "group": "buys",
-        "group_name": "How they buy",
+        "group": "buying",
+        "group_name": "Buying habits",
         "name": "orders with a discount",
-        "form": "rate",
+        "format": "rate",
         "value": None,
-        "words": "only 2 facts: too few to say",
+        "text": "only 2 data points, not enough for a result",
         "source": "orders",
         "source_name": "orders",
         "reported_by": "",
         "as_of": "2026-11-22T12:00:00Z",
         "facts": 2,
-        "gap": "too_few_facts",
+        "missing": "too_few_facts",
     }
     chinese = client.get("/api/v1/customers/anna/profile/", headers={"accept-language": "zh-hans"}).json()
     assert {one["key"]: one["group_name"] for one in chinese["portrait"]}["discounts"] == "购买方式"
@@ -88,11 +88,11 @@ def test_personal_lines_need_the_scope(client: APIClient, anna: Customer) -> Non
     change = CustomerChange("anna", {"name": "Anna K.", "birthday": "1990-05-17"}, {"partner_name": "Bo"})
     upsert_customers(changes=[change], seen_at=NOON)
     plain = client.get("/api/v1/customers/anna/profile/")
-    assert {one["key"] for one in plain.json()["portrait"] if one["group"] == "who"} == {"age"}
+    assert {one["key"] for one in plain.json()["portrait"] if one["group"] == "identity"} == {"age"}
     for secret in ("Anna K.", "1990", "Bo"):
         assert secret not in plain.content.decode()
     body = client_with("customers:read", "customers:personal").get("/api/v1/customers/anna/profile/").json()
-    assert {one["key"]: one["words"] for one in body["portrait"] if one["group"] == "who"}["name"] == "Anna K."
+    assert {one["key"]: one["text"] for one in body["portrait"] if one["group"] == "identity"}["name"] == "Anna K."
 
 
 FORETOLD = {
@@ -202,7 +202,7 @@ def test_the_summary_tells_where_all_stand_and_who_moved(client: APIClient, anna
         "new": (1, 0),
         "active": (0, 1),
     }
-    assert body["moves"] == [{"from_stage": "new", "to_stage": "active", "customers": 1}]
+    assert body["transitions"] == [{"from_stage": "new", "to_stage": "active", "customers": 1}]
     assert (body["value"]["customers"], body["value"]["reason"]) == (0, "few_repeat_buyers")
     assert [len(body["rfm"][basis]) for basis in ("all", "window")] == [10, 10]
     alone = {"key": "hibernating", "name": "hibernating", "customers": 1, "revenue": "13.50"}
@@ -229,6 +229,6 @@ def test_a_wrong_range_is_named(client: APIClient, asked: dict[str, str], field:
 
 def test_the_summary_of_an_empty_shop_says_why_there_is_no_value(client: APIClient, db: None) -> None:
     body = client.get("/api/v1/lifecycle/").json()
-    assert (body["as_of"], body["moves"], body["value"]["customers"]) == (None, [], 0)
+    assert (body["as_of"], body["transitions"], body["value"]["customers"]) == (None, [], 0)
     assert body["rfm"] == {"all": [], "window": [], "window_days": None}
     assert client_with("catalog:read").get("/api/v1/lifecycle/").status_code == 403

@@ -9,8 +9,7 @@ import pytest
 from customers.identity.models import Customer
 from customers.lifecycle.models import CustomerProfile
 from customers.lifecycle.refresh.nightly import refresh_profiles
-from customers.lifecycle.rfm.months import find_month_ago, list_month_ends
-from customers.lifecycle.scoring.rfm.month_cells import BITS_PER_MONTH, MAX_MONTHS
+from customers.lifecycle.rfm.months import BITS_PER_MONTH, MAX_MONTHS, find_month_ago, list_month_ends
 from customers.lifecycle.scoring.rfm.rfm_scores import find_rfm_group
 from customers.orders.models import Order
 from tests.makers import NOON, make_customer, make_order, make_product

@@ -22,7 +22,7 @@ from tests.makers import NOON, make_customer, make_order, make_profile
 
 pytestmark = pytest.mark.django_db
 
-PAGE, PEOPLE = "/admin/lifecycle/customerprofile/lifecycle/", "/admin/lifecycle/customerprofile/people/"
+PAGE, PEOPLE = "/admin/lifecycle/customerprofile/lifecycle/", "/admin/lifecycle/customerprofile/customers/"
 
 
 def refresh(as_of: datetime = NOON) -> None:
@@ -122,7 +122,7 @@ def test_movement_is_between_the_chosen_months(admin_client: Client, ten: None) 
     [
         ({"rfm": "ever"}, "Select a valid choice"),
         ({"rfm_since": "1999-01"}, "Select a valid choice"),
-        ({"rfm_since": "2026-10", "rfm_until": "2026-09"}, "Give a later month than the first."),
+        ({"rfm_since": "2026-10", "rfm_until": "2026-09"}, "Choose a month after the first one."),
     ],
 )
 def test_wrong_choices_are_named_and_the_map_stays(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from customers.lifecycle.scoring.rfm.month_cells import BITS_PER_MONTH, MAX_MONTHS, pack_cells
+from customers.lifecycle.rfm.months import BITS_PER_MONTH, MAX_MONTHS, pack_cells
 from customers.lifecycle.scoring.rfm.rfm_scores import measure_rfm
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 

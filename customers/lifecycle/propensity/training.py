@@ -1,0 +1,192 @@
+"""Trains the propensity models, or reuses those of an earlier refresh.
+
+Fields of a score model of churn, purchase_7, purchase_30 or purchase_90:
+algorithm: the model in use (`model_selection.CANDIDATES`); empty without predictions.
+reason: why no model could be trained, so that the purchase model is used as a fallback or there are no predictions.
+parameters: propensity (`PropensityModel.to_saved`), horizon_days, given (whether the purchase model's probability is the last feature),
+trained_at, orders (of the shop at that time), shop_gap_days (as of the run).
+figures, plain JSON:
+horizon_days; rate (share of positive rows); customers, positives, negatives (distinct customers); trained_at; kept (reused from an
+earlier run). After training also:
+winner; why (best_candidate or baseline_not_beaten); evaluated_by (time: a later period; customers: other customers of the same times);
+evaluation_rows; evaluation_rate; baseline (name of the better simple candidate);
+candidates: [{name, brier, auc, mean_predicted, brier_gain, auc_gain}], gains over the baseline as [gain, low, high] of 95% or null;
+quality: of the winner on held-out rows, calibrated on other held-out customers: {customers, positives, rate, mean_predicted, auc, brier,
+skill, calibration_error, lift: [10, highest scores first] or null, curve: {predicted, actual, low, high, customers: [lowest scores first]}};
+rules: of a decision tree, most probable first, [{conditions: [{feature, operator, value}], share, probability}];
+drift: today's customers against the latest earlier model, or null: {trained_at, customers, score, score_level, features: [{feature, index,
+level}, largest first]}, population stability indices with the levels none, slight, large;
+backtests: [{as_of, days, algorithm, low, high and all of quality}], see `monitoring.backtest_propensities`.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from customers.lifecycle.facts.histories import to_microseconds
+from customers.lifecycle.models import ScoreModel
+from customers.lifecycle.propensity.models import (
+    PROPENSITY_KINDS,
+    PURCHASE_MODEL,
+    RETRAIN_AFTER,
+    ServedModel,
+    load_served_model,
+)
+from customers.lifecycle.scoring.propensity.features.event_facts import OrderLines
+from customers.lifecycle.scoring.propensity.features.labels import PURCHASE_DAYS, PropensityTarget, derive_churn_target
+from customers.lifecycle.scoring.propensity.features.snapshots import (
+    PURCHASE_MODEL_COLUMN,
+    CustomerSnapshot,
+    PurchaseModelColumns,
+)
+from customers.lifecycle.scoring.propensity.model_selection import BASELINES
+from customers.lifecycle.scoring.propensity.models.serialization import serialize_arrays
+from customers.lifecycle.scoring.propensity.target_training import plan_target_cutoffs, train_target
+from customers.lifecycle.scoring.propensity.training import TRAINED_REASONS, PropensityModel
+
+SEED = 1
+MAX_TRAINING_ROWS = 8_000
+MAX_ORDER_RATIO = 1.25  # a model is retrained when the orders of its time have changed by more than this factor
+MAX_TREE_RULES = 6
+THREADS = 2
+
+
+def reuse_models(
+    earlier: Sequence[ScoreModel], *, orders: OrderLines, today: CustomerSnapshot, as_of: datetime
+) -> dict[str, tuple[ScoreModel, ServedModel]]:
+    """Return score models, by kind, that reuse the latest trained model.
+
+    A model is retrained when it is a week old, but only one per night, the oldest first; immediately when it is two weeks old or the
+    shop's orders of its time have changed.
+    """
+    newest = {
+        kind: next((score_model for score_model in earlier if score_model.kind == kind), None)
+        for kind in PROPENSITY_KINDS
+    }
+    kept: dict[str, tuple[ScoreModel, ServedModel]] = {}
+    for kind, former in newest.items():
+        served = None if former is None else load_if_current(former, orders=orders, today=today, as_of=as_of)
+        if former is not None and served is not None:
+            score_model = ScoreModel(
+                kind=kind,
+                algorithm=former.algorithm,
+                parameters=dict(former.parameters),
+                figures={**former.figures, "kept": True},
+                trained_by=former,
+            )
+            kept[kind] = score_model, served
+    trained_at: dict[str, datetime] = {kind: former.run.as_of for kind, former in newest.items() if former is not None}
+    aged = [kind for kind in kept if as_of - trained_at[kind] >= RETRAIN_AFTER]
+    if aged and as_of not in trained_at.values():  # a repeated refresh of the same time retrains nothing
+        del kept[min(aged, key=lambda kind: trained_at[kind])]
+    return kept
+
+
+def load_if_current(
+    former: ScoreModel, *, orders: OrderLines, today: CustomerSnapshot, as_of: datetime
+) -> ServedModel | None:
+    if as_of - former.run.as_of >= 2 * RETRAIN_AFTER:
+        return None
+    then, now = former.parameters["orders"], count_orders_before(orders, to_microseconds(former.run.as_of))
+    if not then / MAX_ORDER_RATIO <= now <= then * MAX_ORDER_RATIO:
+        return None
+    served = load_served_model(former)
+    return None if served.propensity is None or (served.uses_purchase_model and today.fit.model is None) else served
+
+
+def train_models(
+    kinds: Sequence[ScoreModel.Kind], *, process: str, orders: OrderLines, today: CustomerSnapshot, as_of: datetime
+) -> dict[str, tuple[ScoreModel, ServedModel]]:
+    """Return score models, by kind, trained with the customers of `today`. orders: of the whole shop. process: name of the purchase model."""
+    some, moment = today.orders, today.as_of
+    targets = {kind: make_target(kind, orders=some, as_of=moment) for kind in kinds}
+    plans = {kind: plan_target_cutoffs(orders=some, target=target, as_of=moment) for kind, target in targets.items()}
+    cuts = {kind: [*plan.all_cutoffs, *plan.train_cutoffs] for kind, plan in plans.items()}
+    columns = PurchaseModelColumns(orders=some, name=process, cutoffs=[cut for own in cuts.values() for cut in own])
+    given = {kind: today.fit.model is not None and columns.is_available(cuts[kind]) for kind in kinds}
+
+    def train(kind: ScoreModel.Kind) -> PropensityModel:
+        target = targets[kind]
+        return train_target(
+            orders=some,
+            target=target,
+            as_of=moment,
+            seed=SEED,
+            columns=(lambda cut: {PURCHASE_MODEL_COLUMN: columns.predict(as_of=cut, target=target)})
+            if given[kind]
+            else None,
+            given=PURCHASE_MODEL_COLUMN if given[kind] else None,
+            max_rows=MAX_TRAINING_ROWS,
+        )
+
+    with threadpool_limits(limits=1), ThreadPoolExecutor(THREADS) as threads:
+        trained = dict(zip(kinds, threads.map(train, kinds), strict=True))
+    total_orders = count_orders_before(orders, moment)
+    fallback = PURCHASE_MODEL if today.fit.model is not None else ""
+    found: dict[str, tuple[ScoreModel, ServedModel]] = {}
+    for kind, propensity in trained.items():
+        score_model = make_score_model(kind, propensity, targets[kind], as_of=as_of, fallback=fallback)
+        score_model.parameters |= {"given": given[kind], "orders": total_orders}
+        found[kind] = score_model, ServedModel(targets[kind], None if score_model.reason else propensity, given[kind])
+    return found
+
+
+def make_score_model(
+    kind: ScoreModel.Kind, propensity: PropensityModel, target: PropensityTarget, *, as_of: datetime, fallback: str
+) -> ScoreModel:
+    """fallback: the algorithm without a trained model."""
+    parameters = {"horizon_days": target.horizon_days, "trained_at": as_of.isoformat()}
+    figures = summarize_training(propensity, target, as_of)
+    if propensity.reason not in TRAINED_REASONS:
+        return ScoreModel(
+            kind=kind, algorithm=fallback, reason=propensity.reason, parameters=parameters, figures=figures
+        )
+    arrays, plain = propensity.serialize()
+    plain["details"] = {name: value for name, value in plain["details"].items() if name not in figures}
+    return ScoreModel(
+        kind=kind,
+        algorithm=propensity.winner or "",
+        parameters={**parameters, "propensity": plain},
+        figures=figures,
+        arrays=serialize_arrays(arrays),
+    )
+
+
+def make_target(kind: ScoreModel.Kind, *, orders: OrderLines, as_of: int) -> PropensityTarget:
+    if kind == ScoreModel.Kind.CHURN:
+        return derive_churn_target(orders=orders, as_of=as_of)
+    return PropensityTarget("purchase", dict(zip(PROPENSITY_KINDS[1:], PURCHASE_DAYS, strict=True))[kind])
+
+
+def count_orders_before(orders: OrderLines, until: int) -> int:
+    return int((~orders.is_return & (orders.at < until)).sum())
+
+
+def summarize_training(propensity: PropensityModel, target: PropensityTarget, as_of: datetime) -> dict[str, Any]:
+    figures = {
+        "horizon_days": target.horizon_days,
+        "rate": propensity.rate,
+        "customers": propensity.customers,
+        "positives": propensity.positives,
+        "negatives": propensity.negatives,
+        "trained_at": as_of.isoformat(),
+        "kept": False,
+    }
+    if propensity.reason not in TRAINED_REASONS:
+        return figures
+    facts, judged = propensity.details, {one.name: one for one in propensity.results}
+    baseline = min((judged[name] for name in BASELINES if name in judged), key=lambda one: one.brier)
+    return figures | {
+        "winner": propensity.winner,
+        "why": propensity.reason,
+        "evaluated_by": facts["evaluated_by"],
+        "evaluation_rows": facts["evaluation_rows"],
+        "evaluation_rate": facts["evaluation_rate"],
+        "baseline": baseline.name,
+        "candidates": [vars(one) for one in propensity.results],
+        "quality": facts["quality"],
+        "rules": facts["rules"][:MAX_TREE_RULES],
+    }
