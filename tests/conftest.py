@@ -149,7 +149,7 @@ LONGEST = (
     "benchmarks/test_serving.py",
     "browser/test_home_page.py",
     "orders/test_projection.py",
-    "customers/events/test_faults.py",
+    "customers/events/collector/test_faults.py",
     "browser/test_storefront.py",
 )
 

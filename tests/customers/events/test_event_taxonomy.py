@@ -23,9 +23,9 @@ from customers.events.event_taxonomy import EVENT_NAMES, MEANING_BY_NAME, Meanin
         ("", None),
     ],
 )
-def test_name_means(name: str, meaning: Meaning | None) -> None:
+def test_event_name_has_its_meaning(name: str, meaning: Meaning | None) -> None:
     assert lookup_meaning(name) is meaning
 
 
-def test_no_name_means_two_things() -> None:
+def test_every_name_has_one_meaning() -> None:
     assert len(MEANING_BY_NAME) == sum(len(names) for names in EVENT_NAMES.values())

@@ -25,7 +25,9 @@ def squeezed(line: str) -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.django_db(transaction=True)
-def test_every_example_gives_what_the_page_shows(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_example_produces_the_documented_output(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     ran = 0
     for block in blocks(page):

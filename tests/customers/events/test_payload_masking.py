@@ -25,7 +25,7 @@ IDENTIFY = {
 }
 
 
-def test_personal_parts_are_masked_and_a_product_keeps_its_name() -> None:
+def test_personal_values_are_masked_and_a_product_keeps_its_name() -> None:
     assert mask_parts(IDENTIFY) == {
         "type": "identify",
         "userId": "•••",
@@ -35,36 +35,36 @@ def test_personal_parts_are_masked_and_a_product_keeps_its_name() -> None:
     }
 
 
-def test_traits_by_themselves_are_masked_as_traits() -> None:
+def test_traits_without_an_event_are_masked() -> None:
     assert mask_parts({"name": "Anna", "plan": "gold"}, among_traits=True) == {"name": "•••", "plan": "gold"}
     assert mask_parts({"name": "Kettle", "$personal": "gAAAA"}) == {"name": "Kettle", "$personal": "•••"}
 
 
-def test_only_the_address_in_a_text_is_masked() -> None:
+def test_only_the_email_address_within_a_text_is_masked() -> None:
     assert mask_text("userId is 'anna@example.com'; give a text.") == "userId is '•••'; give a text."
 
 
-def test_corrected_payload_gets_its_personal_parts_back() -> None:
+def test_masked_values_of_a_corrected_payload_are_restored() -> None:
     masked = mask_payload(json.dumps(IDENTIFY))
     assert "anna" not in masked.text.lower()
     corrected = masked.text.replace('"identify"', '"track"')
     assert json.loads(unmask_payload(corrected, masked.hidden)) == {**IDENTIFY, "type": "track"}
 
 
-def test_marks_are_others_than_what_stands_in_the_payload() -> None:
+def test_masks_differ_from_every_text_in_the_payload() -> None:
     payload = {"event": "•••1", "email": "anna@example.com"}
     masked = mask_payload(json.dumps(payload, ensure_ascii=False))
     assert json.loads(unmask_payload(masked.text, masked.hidden)) == payload
 
 
 @pytest.mark.parametrize("text", ["{", "", "[" * 100_000, '{"a": NaNa}'])
-def test_what_is_no_json_cannot_be_masked(text: str) -> None:
+def test_invalid_json_cannot_be_masked(text: str) -> None:
     with pytest.raises(UnreadablePayloadError):
         mask_payload(text)
     assert unmask_payload(text, {"•••1": "x"}) == text
 
 
-def test_half_a_character_can_be_shown() -> None:
+def test_lone_surrogate_can_be_shown() -> None:
     masked = mask_payload('{"event": "\\ud800"}')
     masked.text.encode()
     assert json.loads(unmask_payload(masked.text, {})) == {"event": "\ud800"}

@@ -31,7 +31,7 @@ def months() -> set[str]:
     return {name for name, month in list_partitions() if month is not None and month.year == 2031}
 
 
-def test_old_receipts_and_refused_events_are_purged_and_young_ones_stay() -> None:
+def test_only_old_receipts_and_rejected_events_are_deleted() -> None:
     source_id, old = make_source().pk, NOON - timedelta(days=31)
     record_events(rows=rows("old", source_id=source_id, at=old), rejected=[item(source_id=source_id, at=old)])
     record_events(rows=rows("young", source_id=source_id))
@@ -41,7 +41,7 @@ def test_old_receipts_and_refused_events_are_purged_and_young_ones_stay() -> Non
     assert Event.objects.count() == 2
 
 
-def test_month_past_every_source_is_dropped_and_a_short_retention_deletes_its_own_rows() -> None:
+def test_expired_month_is_dropped_and_a_shorter_retention_deletes_its_own_rows() -> None:
     ensure_partitions(as_of=SPRING)
     patient, hasty = make_source("patient", retention_days=50), make_source("hasty", retention_days=10)
     for message_id, source, day in (
@@ -58,7 +58,7 @@ def test_month_past_every_source_is_dropped_and_a_short_retention_deletes_its_ow
     assert months() == {"events_event_2031_04", "events_event_2031_05"}
 
 
-def test_event_that_waits_to_be_processed_is_not_thrown_away() -> None:
+def test_event_that_waits_in_the_outbox_is_not_deleted() -> None:
     ensure_partitions(as_of=SPRING)
     source = make_source(retention_days=10)
     record("processed", source, SPRING)
@@ -79,7 +79,7 @@ def test_event_in_the_default_partition_is_deleted_like_any_other() -> None:
     assert stored() == []
 
 
-def test_short_retention_of_one_source_leaves_the_others_alone() -> None:
+def test_short_retention_of_one_source_does_not_affect_others() -> None:
     keeper, goer = make_source("keeper", retention_days=4000), make_source("goer", retention_days=1)
     record("kept", keeper, SPRING)
     record("gone", goer, SPRING)

@@ -26,14 +26,14 @@ from tests.makers import NOON
         ({"address": "Main Street 1"}, {}),
     ],
 )
-def test_fields_are_read(traits: dict[str, Any], fields: dict[str, str]) -> None:
+def test_profile_fields_are_read_from_traits(traits: dict[str, Any], fields: dict[str, str]) -> None:
     assert read_identify_traits(traits, at=NOON).fields == fields
 
 
-def test_personal_and_deep_traits_are_no_traits() -> None:
+def test_personal_and_nested_traits_are_omitted() -> None:
     traits = {"email": "a@b.c", "birthdate": "x", "company": {"name": "x"}, "plan": "gold", "tags": ["a"], "gone": None}
     assert read_identify_traits(traits, at=NOON).traits == {"plan": "gold", "tags": ["a"], "gone": None}
 
 
-def test_no_more_traits_than_are_kept() -> None:
+def test_number_of_traits_is_limited() -> None:
     assert len(read_identify_traits({f"t{number}": number for number in range(500)}, at=NOON).traits) == MAX_TRAITS

@@ -152,7 +152,7 @@ def check(found: dict[str, Any]) -> None:
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("point", POINTS)
-def test_killed_at_a_point_it_loses_and_doubles_nothing(root: Path, point: str) -> None:
+def test_kill_at_any_step_neither_loses_nor_duplicates_events(root: Path, point: str) -> None:
     begin()
     child = start_child(CHILD + POINTS[point] + "\n" + RUN, WAREHOUSE_URL=str(root))
     kill_after_output(child, "there")
@@ -164,7 +164,7 @@ def test_killed_at_a_point_it_loses_and_doubles_nothing(root: Path, point: str) 
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_killed_again_and_again_at_any_moment(root: Path) -> None:
+def test_repeated_kills_at_random_moments_neither_lose_nor_duplicate_events(root: Path) -> None:
     begin()
     rng = random.Random(7)
     deaths = 0
@@ -184,7 +184,7 @@ def test_killed_again_and_again_at_any_moment(root: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_everybody_is_refreshed_while_events_are_processed(root: Path) -> None:
+def test_all_profiles_can_be_refreshed_while_events_are_processed(root: Path) -> None:
     begin()
     child = start_child(CHILD.replace("BATCH_SIZE = 100", "BATCH_SIZE = 10") + BEGUN + RUN, WAREHOUSE_URL=str(root))
     assert child.stdout is not None

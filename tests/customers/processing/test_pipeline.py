@@ -36,7 +36,7 @@ def root(settings: Any, tmp_path: Path) -> Path:
     return tmp_path / "warehouse"
 
 
-def test_order_profile_and_segment_are_there_after_one_run() -> None:
+def test_one_run_writes_order_profile_and_segment() -> None:
     buyers = make_segment("buyers", {"all": [{"field": "orders", "op": "gte", "value": 1}]})
     send(
         {"type": "identify", "userId": "ada", "anonymousId": "v1", "traits": {"email": "ada@example.org"}},
@@ -58,7 +58,7 @@ def test_order_profile_and_segment_are_there_after_one_run() -> None:
     assert Customer.objects.count() == 1
 
 
-def test_unsubscribing_withdraws_the_consent_to_mail_once() -> None:
+def test_unsubscribing_withdraws_email_consent_once() -> None:
     ada = make_customer("ada")
     make_consent(ada, recorded_at=NOW - timedelta(days=9))
     send(track("Email Unsubscribed"), track("Unsubscribed"))
@@ -71,7 +71,7 @@ def test_unsubscribing_withdraws_the_consent_to_mail_once() -> None:
     assert list(lines)[1:] == [("email", "withdrawn", "web", NOW)]
 
 
-def test_whoever_unsubscribes_by_address_is_found_by_it() -> None:
+def test_customer_who_unsubscribes_by_email_address_is_found() -> None:
     send({"type": "identify", "userId": "ada", "traits": {"email": "ada@example.org"}})
     process()
     refused = {"consent": {"categoryPreferences": {"Analytics": False}}}
@@ -83,7 +83,7 @@ def test_whoever_unsubscribes_by_address_is_found_by_it() -> None:
     assert Consent.objects.count() == 1
 
 
-def test_who_refuses_analytics_is_counted_and_nobody() -> None:
+def test_event_without_analytics_consent_is_counted_without_a_customer() -> None:
     refused = {"consent": {"categoryPreferences": {"Analytics": False}}}
     send(track("Product Viewed", product(), context=refused), track("Product Viewed", product()))
     done = process()
@@ -91,7 +91,7 @@ def test_who_refuses_analytics_is_counted_and_nobody() -> None:
     assert CustomerProfile.objects.get().events == 1
 
 
-def test_what_was_seen_on_one_device_counts_on_the_other(valkey: redis.Redis) -> None:
+def test_interactions_on_one_device_are_read_on_the_other(valkey: redis.Redis) -> None:
     send(track("Product Viewed", product("tea"), userId=None, anonymousId="phone"))
     send(track("Product Viewed", product("cup"), userId=None, anonymousId="laptop"))
     send({"type": "identify", "userId": "ada", "anonymousId": "phone"})
@@ -120,7 +120,7 @@ def views(count: int) -> list[dict[str, Any]]:
     return [{**track("Product Viewed", product()), "messageId": f"m{number}"} for number in range(count)]
 
 
-def test_a_poisoned_event_stands_alone_as_a_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_event_is_isolated_and_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     send(*views(50))
     break_on(monkeypatch, {"m7", "m31"}, lambda: ValueError("no such thing"))
     done = process()
@@ -135,7 +135,7 @@ def test_a_poisoned_event_stands_alone_as_a_dead_letter(monkeypatch: pytest.Monk
     assert Event.objects.count() == 50
 
 
-def test_when_everything_fails_nothing_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_event_is_rejected_when_all_events_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     send(*views(40))
     break_on(monkeypatch, {f"m{number}" for number in range(40)}, lambda: KeyError("a bug of ours"))
     with pytest.raises(AllEventsFailError):
@@ -146,20 +146,20 @@ def test_when_everything_fails_nothing_is_thrown_away(monkeypatch: pytest.Monkey
     assert "a bug of ours" in run.error
 
 
-def test_many_poisoned_events_at_the_front_do_not_keep_the_others_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_failing_events_at_the_front_do_not_block_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     send(*views(100))
     break_on(monkeypatch, {f"m{number}" for number in range(40)}, lambda: KeyError("x"))
     assert process().counts["failed"] == 40
     assert (Outbox.objects.count(), CustomerProfile.objects.get().events) == (0, 60)
 
 
-def test_an_order_that_came_in_while_the_run_went_on_counts_at_once() -> None:
+def test_order_received_during_the_run_is_counted_immediately() -> None:
     send(order(total=5), at=NOW + timedelta(minutes=5))
     process(NOW)
     assert (CustomerProfile.objects.get().orders, CustomerProfile.objects.get().stage) == (1, "new")
 
 
-def test_what_the_database_cannot_do_now_is_no_event_s_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_outage_rejects_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
     send(*views(3))
     sizes = break_on(monkeypatch, {"m1"}, lambda: OperationalError("the server is gone"))
     with pytest.raises(OperationalError):
@@ -167,7 +167,7 @@ def test_what_the_database_cannot_do_now_is_no_event_s_fault(monkeypatch: pytest
     assert (sizes, Outbox.objects.count(), RejectedEvent.objects.count()) == ([3], 3, 0)
 
 
-def test_an_overtaken_transaction_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_serialization_failure_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     send(*views(3))
     left = [1, 2]
 
@@ -184,7 +184,7 @@ def test_an_overtaken_transaction_is_tried_again(monkeypatch: pytest.MonkeyPatch
     assert (done.events, CustomerProfile.objects.get().events, left) == (3, 3, [])
 
 
-def test_batches_and_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_respects_batch_size_event_limit_and_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "BATCH_SIZE", 4)
     send(*views(10))
     seen: list[tuple[int, int]] = []
@@ -196,14 +196,14 @@ def test_batches_and_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ProcessingRun.objects.count() == 2, "a run that has nothing to do leaves no record"
 
 
-def test_an_event_that_retention_took_leaves_the_outbox() -> None:
+def test_event_deleted_by_retention_leaves_the_outbox() -> None:
     send(*views(2))
     Event.objects.filter(message_id="m0").delete()
     assert process().events == 2
     assert (Outbox.objects.count(), CustomerProfile.objects.get().events) == (0, 1)
 
 
-def test_a_run_that_died_is_marked_by_the_next() -> None:
+def test_interrupted_run_is_marked_as_failed_by_the_next() -> None:
     ProcessingRun.objects.create(started_at=NOW)
     send(*views(1))
     process()
@@ -213,7 +213,7 @@ def test_a_run_that_died_is_marked_by_the_next() -> None:
     ]
 
 
-def test_nothing_personal_comes_to_the_warehouse(root: Path) -> None:
+def test_personal_data_is_not_written_to_the_warehouse(root: Path) -> None:
     send(
         track("Newsletter Joined", {"email": "ada@example.org", "list": "tea"}),
         {"type": "identify", "userId": "ada", "traits": {"email": "ada@example.org"}},
@@ -225,14 +225,14 @@ def test_nothing_personal_comes_to_the_warehouse(root: Path) -> None:
     assert [row["properties"] for row in found] == ['{"list": "tea"}', "{}"]
 
 
-def test_records_are_purged() -> None:
+def test_old_run_records_are_deleted() -> None:
     for days, events, error in ((31, 9_999, ""), (29, 9_999, ""), (2, 5, ""), (2, 5, "full"), (0, 5, "")):
         ProcessingRun.objects.create(started_at=NOW - timedelta(days=days), events=events, status="done", error=error)
     assert delete_old_runs(before=NOW - timedelta(days=30), small_before=NOW - timedelta(days=1)) == 2
     assert sorted(ProcessingRun.objects.values_list("events", "error")) == [(5, ""), (5, "full"), (9_999, "")]
 
 
-def test_the_command_says_what_became_of_the_events(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_prints_the_results(capsys: pytest.CaptureFixture[str]) -> None:
     send(*views(3), order(products=[product()]), order(order_id=None))
     call_command("process_events", limit=4)
     call_command("process_events", until_empty=True)
@@ -246,14 +246,14 @@ def test_the_command_says_what_became_of_the_events(capsys: pytest.CaptureFixtur
         call_command("process_events", limit=0)
 
 
-def test_a_source_of_simulated_clicks_is_processed_like_any_other() -> None:
+def test_simulated_source_is_processed_like_any_other() -> None:
     source = Source.objects.create(key="simulated", name="simulated", kind="browser", is_simulated=True)
     send(*views(2), source=source)
     assert process().events == 2
     assert CustomerProfile.objects.get().events == 2
 
 
-def test_two_known_users_on_one_device_keep_their_orders_apart() -> None:
+def test_two_known_users_of_one_device_keep_separate_orders() -> None:
     make_identifier(make_customer("ada"), "tablet", kind="anonymous_id")
     make_customer("ben")
     send({**order(order_id="1", total=5), "userId": "ben", "anonymousId": "tablet"})

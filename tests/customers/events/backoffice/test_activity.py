@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 HOUR, DAY, MINUTE = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1)
 
 
-def test_activity_is_that_of_the_last_day_and_the_last_event_that_of_the_last_month() -> None:
+def test_activity_counts_one_day_and_finds_the_last_event_of_one_month() -> None:
     busy, silent, old, new = (make_source(key) for key in ("busy", "silent", "old", "new"))
     for age in (DAY + MINUTE, HOUR, 3 * HOUR):
         make_event(busy, at=NOON - age)
@@ -33,7 +33,7 @@ def test_activity_is_that_of_the_last_day_and_the_last_event_that_of_the_last_mo
 
 
 @pytest.mark.parametrize("sources", [2, 20])
-def test_activity_takes_two_queries_for_any_number_of_sources(
+def test_activity_of_any_number_of_sources_takes_two_queries(
     django_assert_num_queries: DjangoAssertNumQueries, sources: int
 ) -> None:
     made = [make_source(f"source-{number}") for number in range(sources)]
@@ -43,7 +43,7 @@ def test_activity_takes_two_queries_for_any_number_of_sources(
         measure_source_activity(source_ids=[source.pk for source in made], as_of=NOON)
 
 
-def test_minutes_count_by_source_and_end_with_the_minute_that_is_not_over() -> None:
+def test_events_per_minute_are_counted_by_source_up_to_the_current_minute() -> None:
     web, app = make_source("web"), make_source("app")
     now = NOON + timedelta(seconds=20)
     for at in (NOON + timedelta(seconds=10), NOON, NOON - timedelta(seconds=1), NOON - 59 * MINUTE):
@@ -60,7 +60,7 @@ def test_minutes_count_by_source_and_end_with_the_minute_that_is_not_over() -> N
     assert (figures.sources[1].counts[29], figures.rejected[29], sum(figures.rejected)) == (1, 1, 1)
 
 
-def test_minutes_take_three_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_events_per_minute_take_three_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for number in range(12):
         make_event(make_source(f"source-{number}"))
     with django_assert_num_queries(3):

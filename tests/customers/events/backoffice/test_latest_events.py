@@ -20,7 +20,7 @@ def names(wanted: EventQuery | None = None, *, after: int = 0) -> list[str]:
     return [event.name for event in find_latest_events(query=wanted or EventQuery(), after=after, as_of=NOON)]
 
 
-def test_newest_fifty_come_first() -> None:
+def test_latest_fifty_events_are_returned_newest_first() -> None:
     assert names() == []
     Event.objects.bulk_create(
         Event(source=make_source(), message_id=f"m{n}", name=str(n), type="track", occurred_at=NOON, received_at=NOON)
@@ -41,28 +41,28 @@ def test_newest_fifty_come_first() -> None:
         ({"who": "nobody"}, []),
     ],
 )
-def test_filters_restrict_together(wanted: dict[str, str], found: list[str]) -> None:
+def test_filters_are_combined_with_and(wanted: dict[str, str], found: list[str]) -> None:
     make_event(name="Product Viewed", message_id="m-1")
     make_event(name="Product Added", user_id="anna")
     make_event(name="Home", type="page", user_id="", anonymous_id="a-7")
     assert names(EventQuery(**wanted)) == found
 
 
-def test_one_source_can_be_watched() -> None:
+def test_events_are_filtered_by_source() -> None:
     web = make_source("web")
     make_event(web, name="here")
     make_event(make_source("app"), name="there")
     assert names(EventQuery(source_id=web.pk)) == ["here"]
 
 
-def test_only_what_came_since_is_sent() -> None:
+def test_only_events_after_the_cursor_are_returned() -> None:
     seen = make_event(at=NOON - MINUTE, name="seen")
     make_event(name="new")
     assert names(after=seen.pk) == ["new"]
     assert names(after=Event.objects.latest("id").pk) == ["new"]  # it might be younger than one that is committed late
 
 
-def test_event_that_is_committed_late_is_seen_all_the_same() -> None:
+def test_event_that_is_committed_late_is_still_returned() -> None:
     """Its id was drawn before that of an event that was shown already."""
     late = make_event(name="late").pk
     seen = make_event(at=NOON - MINUTE, name="seen")
@@ -70,20 +70,20 @@ def test_event_that_is_committed_late_is_seen_all_the_same() -> None:
     assert names(after=seen.pk) == ["late"]
 
 
-def test_filter_that_matches_nothing_looks_no_further_than_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_filter_without_matches_stops_at_the_scan_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latest_events_module, "SCAN_LIMIT", 2)
     for number in range(3):
         make_event(name=f"number {number}")
     assert names(EventQuery(name="number")) == ["number 2", "number 1"]
 
 
-def test_page_without_a_name_has_its_path() -> None:
+def test_page_without_a_name_is_labeled_with_its_path() -> None:
     make_event(type="page", name="", context={"page": {"path": "/kettles"}})
     make_event(type="page", name="", context={"page": "odd"})
     assert [event.path for event in find_latest_events(query=EventQuery(), as_of=NOON)] == [None, "/kettles"]
 
 
-def test_it_takes_two_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_latest_events_take_two_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for number in range(5):
         make_event(make_source(f"source-{number}"))
     with django_assert_num_queries(2):

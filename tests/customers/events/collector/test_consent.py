@@ -39,7 +39,7 @@ def _no_source_is_remembered() -> None:
         ({"consent": {"categoryPreferences": {"analytics": "false", "": False}}}, set()),
     ],
 )
-def test_refused_categories_are_read(context: dict[str, Any], denied: set[str]) -> None:
+def test_denied_categories_are_read_from_the_context(context: dict[str, Any], denied: set[str]) -> None:
     assert read_denied_purposes(context) == denied
 
 
@@ -63,7 +63,7 @@ def assert_counts_nobody(event: Event) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("valkey")
-def test_without_consent_to_analytics_an_event_is_counted_without_a_person() -> None:
+def test_event_without_analytics_consent_is_stored_without_a_person() -> None:
     _source, key = make_keyed_source()
     consent = {"consent": {"categoryPreferences": {"analytics": False}}}
     assert_counts_nobody(sent(key, context={**VIEW["context"], **consent}))
@@ -72,7 +72,7 @@ def test_without_consent_to_analytics_an_event_is_counted_without_a_person() -> 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("valkey")
-def test_without_consent_to_personalisation_an_event_keeps_its_person_and_stays_off_the_recent_list() -> None:
+def test_event_without_personalization_consent_keeps_its_person_and_is_not_a_recent_interaction() -> None:
     _source, key = make_keyed_source()
     sent(key)
     assert seen(user_id="u1") == ["p1"]
@@ -84,7 +84,7 @@ def test_without_consent_to_personalisation_an_event_keeps_its_person_and_stays_
 @pytest.mark.django_db
 @pytest.mark.usefixtures("valkey")
 @pytest.mark.parametrize("header", ["DNT", "Sec-GPC"])
-def test_browser_that_opts_out_is_heeded_where_the_source_says_so(header: str) -> None:
+def test_opt_out_header_of_a_browser_is_respected_if_the_source_enables_it(header: str) -> None:
     _source, key = make_keyed_source()
     assert_counts_nobody(sent(key, headers={header: "1"}))
     assert seen(user_id="u1", anonymous_id="a1") == []
@@ -96,7 +96,7 @@ def test_browser_that_opts_out_is_heeded_where_the_source_says_so(header: str) -
 @pytest.mark.django_db
 @pytest.mark.usefixtures("valkey")
 @pytest.mark.parametrize("purpose", [Consent.Purpose.ANALYTICS, Consent.Purpose.PERSONALISATION])
-def test_ledger_of_consents_counts_whatever_the_event_says(purpose: str) -> None:
+def test_consent_ledger_overrides_the_consent_of_the_event(purpose: str) -> None:
     _source, key = make_keyed_source()
     customer = make_customer("u1")
     make_identifier(customer, "a1", kind=Identifier.Kind.ANONYMOUS_ID)
@@ -116,7 +116,7 @@ def test_ledger_of_consents_counts_whatever_the_event_says(purpose: str) -> None
 
 
 @pytest.mark.django_db
-def test_traits_of_a_person_who_is_only_counted_are_not_kept() -> None:
+def test_traits_without_analytics_consent_are_not_stored() -> None:
     _source, key = make_keyed_source()
     customer = make_customer("u1")
     record_consent(customer=customer, purpose="analytics", status="withdrawn", recorded_at=NOON)
@@ -127,7 +127,7 @@ def test_traits_of_a_person_who_is_only_counted_are_not_kept() -> None:
 
 
 @pytest.mark.django_db
-def test_what_names_a_person_is_sealed() -> None:
+def test_personal_values_are_encrypted() -> None:
     _source, key = make_keyed_source()
     traits = {"email": "a@shop.example", "firstName": "Ann", "address": {"city": "Bonn"}, "plan": "gold"}
     send({"userId": "u1", "traits": traits}, key, "/v1/identify")
@@ -149,7 +149,7 @@ def test_what_names_a_person_is_sealed() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("nobody", ["undefined", "null", "guest", "0", "00000000-0000-0000-0000-000000000000", 0])
-def test_id_that_stands_for_nobody_counts_as_absent(nobody: Any) -> None:
+def test_placeholder_id_is_treated_as_missing(nobody: Any) -> None:
     _source, key = make_keyed_source()
     send({"batch": [track(userId=nobody, anonymousId="a1"), track(userId=nobody)]}, key)
     event = Event.objects.get()

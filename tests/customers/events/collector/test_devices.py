@@ -41,7 +41,7 @@ GOOGLEBOT = (
         ("?", None),
     ],
 )
-def test_a_user_agent_says_the_kind(user_agent: str, kind: str | None) -> None:
+def test_device_type_is_read_from_the_user_agent(user_agent: str, kind: str | None) -> None:
     assert classify_device(type="", model="", user_agent=user_agent) == kind
 
 
@@ -49,5 +49,5 @@ def test_a_user_agent_says_the_kind(user_agent: str, kind: str | None) -> None:
     ("type", "model", "kind"),
     [("ios", "iPhone14,5", "phone"), ("ios", "iPad13,1", "tablet"), ("Android", "", "phone"), ("tablet", "", "tablet"), ("Desktop", "", "desktop")],
 )  # fmt: skip
-def test_what_the_context_says_goes_before_the_user_agent(type: str, model: str, kind: str) -> None:
+def test_device_of_the_context_takes_precedence_over_the_user_agent(type: str, model: str, kind: str) -> None:
     assert classify_device(type=type, model=model, user_agent=WINDOWS) == kind

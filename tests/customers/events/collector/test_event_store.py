@@ -86,7 +86,7 @@ def test_product_ids_with_quotes_and_backslashes_come_back_as_they_were() -> Non
 
 
 @pytest.mark.django_db
-def test_late_partition_takes_the_rows_that_came_before_it() -> None:
+def test_late_partition_receives_the_rows_of_the_default_partition() -> None:
     later = datetime(2031, 5, 4, tzinfo=UTC)
     record_events(rows=rows("m1", source_id=make_source().pk, at=later))
     with connection.cursor() as cursor:

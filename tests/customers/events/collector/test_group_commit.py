@@ -53,7 +53,7 @@ def at_once(group: GroupCommit, gate: Gate, calls: list[tuple[Any, Any]]) -> lis
         return [done.exception() or done.result() for done in (first, *others)]
 
 
-def test_calls_that_wait_are_written_together_and_each_gets_its_own_outcome(
+def test_waiting_calls_are_written_together_and_each_gets_its_own_result(
     group: GroupCommit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source_id = make_source().pk
@@ -75,7 +75,7 @@ def test_calls_that_wait_are_written_together_and_each_gets_its_own_outcome(
     assert (Outbox.objects.count(), RejectedEvent.objects.count()) == (5, 1)
 
 
-def test_call_that_breaks_the_statement_does_not_break_the_others(
+def test_call_that_fails_the_statement_does_not_fail_the_others(
     group: GroupCommit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source_id = make_source().pk
@@ -92,7 +92,7 @@ def test_call_that_breaks_the_statement_does_not_break_the_others(
     assert sorted(Event.objects.values_list("message_id", flat=True)) == ["m1", "m2"]
 
 
-def test_lost_connection_is_made_anew_and_the_call_stored_once(group: GroupCommit) -> None:
+def test_lost_connection_is_reopened_and_the_call_is_stored_once(group: GroupCommit) -> None:
     source_id = make_source().pk
     group.store(rows("m1", source_id=source_id), [])
     assert group._connection is not None
@@ -102,7 +102,7 @@ def test_lost_connection_is_made_anew_and_the_call_stored_once(group: GroupCommi
     assert Event.objects.count() == 2
 
 
-def test_database_that_is_gone_is_told_to_every_call_and_asked_again_later(
+def test_unreachable_database_fails_every_call_and_is_retried_later(
     group: GroupCommit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source_id = make_source().pk
@@ -122,7 +122,7 @@ def test_database_that_is_gone_is_told_to_every_call_and_asked_again_later(
     assert len(group.store(rows("m1", source_id=source_id), []).rows) == 1
 
 
-def test_source_that_was_deleted_meanwhile_takes_nothing(group: GroupCommit) -> None:
+def test_source_that_was_deleted_meanwhile_stores_nothing(group: GroupCommit) -> None:
     source = make_source()
     waiting = rows("m1", source_id=source.pk)
     source.delete()
@@ -132,7 +132,7 @@ def test_source_that_was_deleted_meanwhile_takes_nothing(group: GroupCommit) -> 
     assert not Event.objects.exists()
 
 
-def test_source_with_events_can_not_be_deleted_by_any_statement(group: GroupCommit) -> None:
+def test_source_with_events_cannot_be_deleted_by_any_statement(group: GroupCommit) -> None:
     source = make_source()
     group.store(rows("m1", source_id=source.pk), [])
     assert group._connection is not None

@@ -33,36 +33,36 @@ def refused(raw: bytes | None = None, **item: Any) -> str:
     return caught.value.code
 
 
-def test_clock_of_the_client_is_corrected_by_the_time_it_sent() -> None:
+def test_client_clock_is_corrected_by_sent_at() -> None:
     wrong = NOON - timedelta(days=400)
     found = row(originalTimestamp=(wrong - timedelta(seconds=7)).isoformat(), sentAt=wrong.isoformat())
     assert found.occurred_at == NOON - timedelta(seconds=7)
 
 
-def test_time_of_the_batch_stands_in_for_the_time_of_the_item() -> None:
+def test_sent_at_of_the_batch_applies_to_items_without_one() -> None:
     wrong = NOON + timedelta(hours=5)
     assert row(timestamp=wrong.isoformat(), sent_at=wrong.isoformat()).occurred_at == NOON
 
 
-def test_without_sent_at_the_timestamp_counts() -> None:
+def test_timestamp_is_used_unchanged_without_sent_at() -> None:
     assert row(timestamp="2026-11-20T10:00:00+02:00").occurred_at == datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 
-def test_unreadable_sent_at_only_ends_the_correction() -> None:
+def test_invalid_sent_at_only_disables_the_correction() -> None:
     assert row(timestamp="2026-11-20T08:00:00Z", sentAt="soon").occurred_at == datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 
-def test_time_without_zone_is_taken_as_utc() -> None:
+def test_time_without_a_time_zone_is_read_as_utc() -> None:
     assert row(timestamp="2026-11-20T08:00:00").occurred_at == datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 
-def test_seconds_and_milliseconds_since_1970_are_times() -> None:
+def test_unix_seconds_and_milliseconds_are_valid_times() -> None:
     moment = datetime(2026, 11, 20, 8, tzinfo=UTC)
     assert row(timestamp=moment.timestamp()).occurred_at == moment
     assert row(timestamp=int(moment.timestamp() * 1000)).occurred_at == moment
 
 
-def test_more_than_a_day_in_the_future_becomes_now() -> None:
+def test_time_more_than_a_day_in_the_future_becomes_the_time_of_receipt() -> None:
     assert row(timestamp=(NOON + timedelta(hours=25)).isoformat()).occurred_at == NOON
     assert row(timestamp=(NOON + timedelta(hours=23)).isoformat()).occurred_at == NOON + timedelta(hours=23)
 
@@ -71,7 +71,7 @@ def test_more_than_a_day_in_the_future_becomes_now() -> None:
     "timestamp",
     ["yesterday", "", True, [], "2026-13-01T00:00:00Z", 1e300, -1e300, "0001-01-01", "1969-12-31T23:59:59Z"],
 )
-def test_wrong_time_is_refused(timestamp: Any) -> None:
+def test_invalid_time_is_rejected(timestamp: Any) -> None:
     assert refused(timestamp=timestamp) == "invalid_timestamp"
 
 
@@ -102,7 +102,7 @@ def test_wrong_time_is_refused(timestamp: Any) -> None:
         ({"properties": {"text": "x" * MAX_EVENT_BYTES}}, "event_too_large"),
     ],
 )
-def test_wrong_item_is_refused_with_its_code(item: dict[str, Any], code: str) -> None:
+def test_invalid_item_is_rejected_with_its_code(item: dict[str, Any], code: str) -> None:
     assert refused(**item) == code
 
 
@@ -121,35 +121,35 @@ def test_wrong_item_is_refused_with_its_code(item: dict[str, Any], code: str) ->
         ),
     ],
 )
-def test_what_no_database_keeps_is_refused(raw: bytes, code: str) -> None:
+def test_value_that_postgresql_cannot_store_is_rejected(raw: bytes, code: str) -> None:
     assert refused(raw) == code
 
 
-def test_escaped_backslash_before_u0000_is_no_nul_character() -> None:
+def test_escaped_backslash_before_u0000_is_not_a_nul_character() -> None:
     assert json.loads(bytes(row(properties={"path": "C:\\u0000"}).properties)) == {"path": "C:\\u0000"}
 
 
-def test_numbers_are_taken_as_ids() -> None:
+def test_numbers_are_accepted_as_ids() -> None:
     found = row(userId=17, anonymousId=4.0, messageId=99)
     assert (found.user_id, found.anonymous_id, found.message_id) == ("17", "4", "99")
 
 
-def test_missing_message_id_is_made_and_differs_each_time() -> None:
+def test_missing_message_id_is_generated_and_unique() -> None:
     first, second = row(), row()
     assert first.message_id
     assert first.message_id != second.message_id
 
 
-def test_longest_message_id_is_taken() -> None:
+def test_message_id_of_the_maximum_length_is_accepted() -> None:
     assert row(messageId="m" * 99).message_id == "m" * 99
 
 
-def test_empty_list_stands_for_an_empty_object_as_php_writes_it() -> None:
+def test_empty_list_from_php_is_read_as_an_empty_object() -> None:
     found = row(properties=[], context=[])
     assert (bytes(found.properties), bytes(found.context)) == (b"{}", b"{}")
 
 
-def test_traits_of_rudder_are_found_in_the_context() -> None:
+def test_rudderstack_traits_are_read_from_the_context() -> None:
     found = row(type="identify", context={"traits": {"plan": "gold"}})
     assert json.loads(bytes(found.properties)) == {"plan": "gold"}
 
@@ -164,14 +164,14 @@ def test_group_is_named_by_its_id_and_page_by_its_name() -> None:
     assert (found.name, json.loads(bytes(found.properties))) == ("Home", {"category": "Shop", "url": "/"})
 
 
-def test_order_names_its_products_its_value_and_its_currency() -> None:
+def test_order_event_has_products_value_and_currency() -> None:
     products = [{"product_id": "p1"}, {"sku": "s2"}, {"product_id": "p1"}, {"id": 3}, "p4", {}]
     found = row(event="Order Completed", properties={"products": products, "revenue": "25.999", "currency": "eur"})
     assert found.product_ids == ["p1", "s2", "3"]
     assert (found.value, found.currency) == (Decimal("26.00"), "EUR")
 
 
-def test_ga4_item_list_names_products() -> None:
+def test_product_ids_are_read_from_a_ga4_item_list() -> None:
     found = row(event="view_item", properties={"items": [{"item_id": "p9"}], "value": 3})
     assert (found.product_ids, found.value) == (["p9"], Decimal("3.00"))
 
@@ -179,12 +179,12 @@ def test_ga4_item_list_names_products() -> None:
 @pytest.mark.parametrize(
     ("event", "meaning"), [("view_item", "view"), ("Order Completed", "purchase"), ("Coupon Applied", "")]
 )
-def test_only_interactions_with_products_carry_their_meaning(event: str, meaning: str) -> None:
+def test_only_interactions_with_products_have_a_meaning(event: str, meaning: str) -> None:
     assert read(json.dumps({"type": "track", "event": event, "userId": "u"}).encode()).meaning == meaning
 
 
 @pytest.mark.parametrize("stated", ["a lot", 1e300, "NaN", "-Infinity", True, None, [], "1e15", ""])
-def test_value_that_is_no_amount_is_left_out_and_the_event_kept(stated: Any) -> None:
+def test_invalid_value_is_omitted_and_the_event_is_stored(stated: Any) -> None:
     assert row(properties={"value": stated}).value is None
 
 
@@ -206,7 +206,7 @@ VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(max_s
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(FIELDS), VALUES))
-def test_whatever_is_sent_becomes_a_row_or_is_refused(item: dict[str, Any]) -> None:
+def test_any_item_becomes_a_row_or_is_rejected(item: dict[str, Any]) -> None:
     raw = json.dumps({"type": "track", "event": "e", "userId": "u", **item}).encode()
     with contextlib.suppress(ItemError):
         found = read(raw).stored

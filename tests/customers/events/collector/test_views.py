@@ -21,7 +21,7 @@ from tests.customers.events.senders import basic, make_keyed_source, send, track
 pytestmark = pytest.mark.django_db
 
 
-def test_batch_is_stored_with_receipts_and_outbox_before_it_is_answered() -> None:
+def test_batch_is_stored_with_receipts_and_outbox_before_the_response() -> None:
     source, key = make_keyed_source()
     batch = [track(messageId="m1"), track("Product Viewed", messageId="m2", properties={"product_id": "p1"})]
     answer = send({"batch": batch}, key)
@@ -45,13 +45,13 @@ def test_retry_changes_nothing() -> None:
     assert Event.objects.count() == Outbox.objects.count() == 2
 
 
-def test_same_message_id_of_two_sources_is_two_events() -> None:
+def test_same_message_id_from_two_sources_is_two_events() -> None:
     for name in ("web", "app"):
         send({"batch": [track(messageId="m1")]}, make_keyed_source(name)[1])
     assert Event.objects.count() == 2
 
 
-def test_bad_item_does_not_spoil_the_good_ones_and_is_kept_once() -> None:
+def test_invalid_item_does_not_affect_valid_ones_and_is_stored_once() -> None:
     source, key = make_keyed_source()
     body = {"batch": [track(messageId="m1"), {"type": "track", "event": "x"}, "seven", track(messageId="m2")]}
     for _try in range(2):
@@ -67,7 +67,7 @@ def test_bad_item_does_not_spoil_the_good_ones_and_is_kept_once() -> None:
     ]
 
 
-def test_half_characters_and_nan_cost_only_their_own_item() -> None:
+def test_lone_surrogates_and_nan_reject_only_their_own_item() -> None:
     _source, key = make_keyed_source()
     raw = (
         b'{"batch":[{"type":"track","event":"a","userId":"u"},'
@@ -79,7 +79,7 @@ def test_half_characters_and_nan_cost_only_their_own_item() -> None:
     assert Event.objects.get().name == "a"
 
 
-def test_value_that_only_postgresql_refuses_costs_only_its_own_item(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_value_that_only_postgresql_rejects_rejects_only_its_own_item(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("customers.events.collector.items.contains_nul", lambda value: False)
     _source, key = make_keyed_source()
     batch = [track(messageId=f"m{number}") for number in range(7)]
@@ -91,7 +91,7 @@ def test_value_that_only_postgresql_refuses_costs_only_its_own_item(monkeypatch:
 
 
 @pytest.mark.parametrize("call_type", ["track", "identify", "page", "screen", "group", "alias"])
-def test_single_calls_are_stored_with_the_type_of_their_address(call_type: str) -> None:
+def test_single_calls_are_stored_with_the_type_of_their_path(call_type: str) -> None:
     _source, key = make_keyed_source()
     item = {"event": "e", "userId": "u", "groupId": "g", "previousId": "a", "messageId": "m"}
     answer = send(item, key, f"/v1/{call_type}")
@@ -99,7 +99,7 @@ def test_single_calls_are_stored_with_the_type_of_their_address(call_type: str) 
     assert Event.objects.get().type == call_type
 
 
-def test_single_call_that_is_wrong_is_answered_like_a_batch() -> None:
+def test_invalid_single_call_gets_the_response_of_a_batch() -> None:
     _source, key = make_keyed_source()
     answer = send({"event": "e"}, key, "/v1/track")
     assert (answer.status_code, answer.json()["rejected"]) == (200, 1)
@@ -107,7 +107,7 @@ def test_single_call_that_is_wrong_is_answered_like_a_batch() -> None:
 
 
 @pytest.mark.parametrize("place", ["basic", "bearer", "header", "query", "body", "item"])
-def test_write_key_is_found(place: str) -> None:
+def test_write_key_is_accepted_in_every_position(place: str) -> None:
     _source, key = make_keyed_source()
     body: dict[str, Any] = {"batch": [track()]}
     headers, path = {}, "/v1/batch"
@@ -128,7 +128,7 @@ def test_write_key_is_found(place: str) -> None:
 
 
 @pytest.mark.parametrize("key", [None, "wk_wrong", "\udcff"])
-def test_unknown_key_is_answered_with_401_as_json(key: str | None) -> None:
+def test_unknown_key_returns_401_as_json(key: str | None) -> None:
     headers = {} if key is None else {"X-Write-Key": key}
     answer = send({"batch": [track()]}, None, **headers)
     assert answer.status_code == 401
@@ -136,7 +136,7 @@ def test_unknown_key_is_answered_with_401_as_json(key: str | None) -> None:
     assert not Event.objects.exists()
 
 
-def test_disabled_source_is_answered_with_404() -> None:
+def test_disabled_source_returns_404() -> None:
     _source, key = make_keyed_source(enabled=False)
     assert send({"batch": [track()]}, key).status_code == 404
 
@@ -183,37 +183,37 @@ def test_old_key_works_until_its_overlap_ends() -> None:
         "many",
     ],
 )
-def test_wrong_body_is_refused_whole(body: bytes, status: int, code: str) -> None:
+def test_invalid_body_is_rejected_as_a_whole(body: bytes, status: int, code: str) -> None:
     _source, key = make_keyed_source()
     answer = send(body, key)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert not RejectedEvent.objects.exists()
 
 
-def test_empty_batch_is_fine() -> None:
+def test_empty_batch_is_accepted() -> None:
     _source, key = make_keyed_source()
     assert send({"batch": []}, key).json() == {"success": True, "accepted": 0, "duplicates": 0, "rejected": 0}
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/json", ""])
-def test_packed_body_is_read_whatever_its_content_type(content_type: str) -> None:
+def test_compressed_body_is_read_with_any_content_type(content_type: str) -> None:
     _source, key = make_keyed_source()
     packed = gzip.compress(json.dumps({"batch": [track()]}).encode())
     assert send(packed, key, content_type=content_type or "a/b").json()["accepted"] == 1
 
 
-def test_full_batch_is_taken() -> None:
+def test_batch_of_the_maximum_size_is_accepted() -> None:
     _source, key = make_keyed_source()
     batch = [{"type": "track", "event": "e", "userId": f"u{number}"} for number in range(MAX_BATCH_EVENTS)]
     assert send({"batch": batch}, key).json()["accepted"] == MAX_BATCH_EVENTS
 
 
-def test_get_is_answered_with_405_as_json() -> None:
+def test_get_returns_405_as_json() -> None:
     answer = Client().get("/v1/batch")
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
 
 
-def test_preflight_allows_the_headers_that_sdks_send() -> None:
+def test_preflight_allows_the_headers_of_the_sdks() -> None:
     make_keyed_source(allowed_origins=["https://shop.example"])
     allowed = Client().options("/v1/track", headers={"Origin": "https://shop.example"})
     assert allowed["Access-Control-Allow-Origin"] == "https://shop.example"
@@ -222,7 +222,7 @@ def test_preflight_allows_the_headers_that_sdks_send() -> None:
     assert "Access-Control-Allow-Origin" not in other
 
 
-def test_foreign_origin_is_refused_readably() -> None:
+def test_foreign_origin_gets_a_readable_error() -> None:
     _source, key = make_keyed_source(allowed_origins=["https://shop.example"])
     answer = send({"batch": [track()]}, key, Origin="https://other.example")
     assert (answer.status_code, answer.json()["code"]) == (403, "origin_not_allowed")
@@ -230,7 +230,7 @@ def test_foreign_origin_is_refused_readably() -> None:
     assert send({"batch": [track()]}, key, Origin="https://shop.example").status_code == 200
 
 
-def test_database_down_is_answered_with_503_and_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_database_returns_503_with_retry_after(monkeypatch: pytest.MonkeyPatch) -> None:
     _source, key = make_keyed_source()
 
     def fail(**_arguments: Any) -> None:
@@ -241,7 +241,7 @@ def test_database_down_is_answered_with_503_and_when_to_come_back(monkeypatch: p
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
 
 
-def test_valkey_down_does_not_keep_an_event_out(settings: Any) -> None:
+def test_event_is_stored_while_valkey_is_down(settings: Any) -> None:
     settings.VALKEY_URL = "redis://127.0.0.1:1/0"
     get_client.cache_clear()
     _source, key = make_keyed_source()
@@ -251,7 +251,7 @@ def test_valkey_down_does_not_keep_an_event_out(settings: Any) -> None:
     assert read_recent_interactions(identifiers=[("user_id", "u1")]) == []
 
 
-def test_product_events_are_on_the_recent_list_at_once(valkey: Any) -> None:
+def test_product_events_are_recent_interactions_immediately(valkey: Any) -> None:
     _source, key = make_keyed_source()
     send(track("Product Viewed", properties={"product_id": "p1"}, anonymousId="a1"), key, "/v1/track")
     for identifier in (("user_id", "u1"), ("anonymous_id", "a1")):
@@ -259,7 +259,7 @@ def test_product_events_are_on_the_recent_list_at_once(valkey: Any) -> None:
         assert (product_id, kind) == ("p1", "view")
 
 
-def test_warm_call_makes_one_query(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_call_with_a_cached_key_makes_one_query(monkeypatch: pytest.MonkeyPatch) -> None:
     _source, key = make_keyed_source()
     send({"batch": [track()]}, key)
     statements: list[str] = []

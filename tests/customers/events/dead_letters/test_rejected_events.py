@@ -28,7 +28,7 @@ def check(letter: RejectedEvent, payload: Any) -> rejected_events.ReplayResult:
     return rejected_events.preview_replay(rejected=letter, payload=text)
 
 
-def test_open_ones_are_counted_by_reason_the_most_frequent_first() -> None:
+def test_open_events_are_counted_by_reason_most_frequent_first() -> None:
     for code, at in (
         ("unknown_type", NOON),
         ("missing_identity", NOON - timedelta(hours=1)),
@@ -41,7 +41,7 @@ def test_open_ones_are_counted_by_reason_the_most_frequent_first() -> None:
     assert found == [("missing_identity", 2, NOON - timedelta(hours=1)), ("unknown_type", 1, NOON)]
 
 
-def test_checking_says_what_would_happen_and_changes_nothing() -> None:
+def test_preview_returns_the_outcome_and_changes_nothing() -> None:
     letter = make_letter()
     assert check(letter, TRACK).accepted
     assert (check(letter, {**TRACK, "userId": None}).code, check(letter, "{").code) == (
@@ -53,14 +53,14 @@ def test_checking_says_what_would_happen_and_changes_nothing() -> None:
     assert (letter.status, letter.code, letter.corrected_payload) == (Status.OPEN, "missing_identity", "")
 
 
-def test_checking_knows_what_was_taken_before(valkey: redis.Redis) -> None:
+def test_preview_reports_a_duplicate(valkey: redis.Redis) -> None:
     first, second = make_letter(TRACK), make_letter(TRACK)
     rejected_events.replay_many(events=everything().filter(pk=first.pk), at=NOON)
     assert check(second, TRACK).duplicate
     assert Event.objects.count() == 1
 
 
-def test_many_are_sent_again_and_what_became_of_them_is_counted(valkey: redis.Redis) -> None:
+def test_replay_of_many_events_counts_the_outcomes(valkey: redis.Redis) -> None:
     make_letter(TRACK)
     make_letter(TRACK, at=NOON + timedelta(seconds=1))  # the same message once more
     make_letter({**TRACK, "messageId": "m-2"}, corrected_payload=json.dumps({**TRACK, "messageId": "m-3"}))
@@ -74,7 +74,9 @@ def test_many_are_sent_again_and_what_became_of_them_is_counted(valkey: redis.Re
     assert set(everything().filter(status=Status.REPLAYED).values_list("replayed_at", flat=True)) == {NOON}
 
 
-def test_more_than_a_thousand_are_sent_in_several_goes(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_of_more_than_the_maximum_takes_several_calls(
+    valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rejected_events, "MAX_REPLAYED", 2)
     for number in range(3):
         make_letter({**TRACK, "messageId": f"m-{number}"}, at=NOON - timedelta(minutes=number))
@@ -83,7 +85,7 @@ def test_more_than_a_thousand_are_sent_in_several_goes(valkey: redis.Redis, monk
     assert set(Event.objects.values_list("message_id", flat=True)) == {"m-2", "m-1"}  # the oldest first
 
 
-def test_payload_whose_key_is_gone_spoils_no_other(valkey: redis.Redis, settings: Any) -> None:
+def test_payload_with_a_lost_encryption_key_does_not_affect_others(valkey: redis.Redis, settings: Any) -> None:
     make_letter(TRACK)
     keys = settings.FIELD_KEYS
     settings.FIELD_KEYS = [Fernet.generate_key().decode()]
@@ -96,7 +98,7 @@ def test_payload_whose_key_is_gone_spoils_no_other(valkey: redis.Redis, settings
     assert (result.accepted, result.skipped) == (1, 1)
 
 
-def test_discarded_ones_can_be_opened_again() -> None:
+def test_discarded_events_can_be_reopened() -> None:
     letter, replayed = make_letter(), make_letter(status=Status.REPLAYED)
     assert rejected_events.discard_rejected(events=everything()) == 1
     letter.refresh_from_db()
@@ -106,7 +108,7 @@ def test_discarded_ones_can_be_opened_again() -> None:
     assert replayed.status == Status.REPLAYED
 
 
-def test_event_of_a_replayed_one_is_found(valkey: redis.Redis) -> None:
+def test_replayed_event_is_found(valkey: redis.Redis) -> None:
     letter = make_letter(TRACK)
     assert rejected_events.find_replayed_event(letter) is None
     rejected_events.replay_many(events=everything(), at=NOON + timedelta(days=1))
@@ -119,7 +121,7 @@ def exported(*, with_personal: bool) -> list[dict[str, Any]]:
     return [json.loads(line) for line in rejected_events.export_lines(pks=pks, with_personal=with_personal)]
 
 
-def test_export_holds_each_on_a_line_and_hides_what_is_personal() -> None:
+def test_export_has_one_event_per_line_and_masks_personal_data() -> None:
     reason = "userId is {'mail': 'anna@example.com'}; give a text."
     make_letter({"userId": {"mail": "anna@example.com"}, "event": "x"}, source=make_source("web"), reason=reason)
     make_letter("{ no json, anna@example.com", code="invalid_text", at=NOON + timedelta(seconds=1))

@@ -18,13 +18,13 @@ def codes_in(module: object) -> set[str]:
 
 
 @pytest.mark.parametrize("modules", [(items, fields, parsing), (event_parsing,)])
-def test_every_code_has_a_text(modules: tuple[object, ...]) -> None:
+def test_every_code_has_a_description(modules: tuple[object, ...]) -> None:
     given = {code for module in modules for code in codes_in(module)}
     assert len(given) > 5
     assert {code for code in given if code not in REASONS and not code.startswith(INVALID_PREFIX)} == set()
 
 
-def test_code_for_what_cannot_be_stored_is_described() -> None:
+def test_code_of_values_that_cannot_be_stored_is_described() -> None:
     assert '"cannot_store"' in Path(event_store.__file__).read_text()
     assert "cannot_store" in REASONS
 
@@ -37,7 +37,7 @@ def test_code_for_what_cannot_be_stored_is_described() -> None:
         ("quite_new", "quite_new", "quite_new"),
     ],
 )
-def test_families_of_codes_and_new_ones_are_shown(code: str, english: str, chinese: str) -> None:
+def test_code_families_and_unknown_codes_are_described(code: str, english: str, chinese: str) -> None:
     assert describe_reason(code) == english
     with translation.override("zh-hans"):
         assert describe_reason(code) == chinese

@@ -27,7 +27,7 @@ def refused(item: Any, *, path: str = "/v1/track", **headers: str) -> RejectedEv
     return RejectedEvent.objects.get()
 
 
-def test_corrected_event_is_stored_as_if_it_had_come_then() -> None:
+def test_corrected_event_is_stored_with_its_original_time_of_receipt() -> None:
     when = "2026-11-24T12:00:00+00:00"
     body = {"batch": [{"type": "track", "event": "e", "timestamp": when}], "sentAt": "2026-11-24T12:00:10Z"}
     letter = refused(body, path="/v1/batch")
@@ -45,7 +45,7 @@ def test_corrected_event_is_stored_as_if_it_had_come_then() -> None:
         replay_rejected(rejected_id=letter.pk, payload=corrected, at=NOON)
 
 
-def test_event_that_is_still_wrong_keeps_its_row_with_the_new_reason() -> None:
+def test_event_that_is_still_invalid_keeps_its_row_with_the_new_reason() -> None:
     letter = refused({"event": "e"})
     outcome = replay_rejected(rejected_id=letter.pk, payload='{"userId": "u1"}', at=NOON)
     assert (outcome.accepted, outcome.code) == (False, "missing_event")
@@ -56,7 +56,7 @@ def test_event_that_is_still_wrong_keeps_its_row_with_the_new_reason() -> None:
     assert RejectedEvent.objects.count() == 1
 
 
-def test_value_that_postgresql_refuses_again_makes_no_second_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_value_that_postgresql_rejects_again_adds_no_second_rejected_event(monkeypatch: pytest.MonkeyPatch) -> None:
     letter = refused({"event": "e"})
     monkeypatch.setattr("customers.events.collector.items.contains_nul", lambda value: False)
     nul = json.dumps(track(properties={"t": "\0"}))
@@ -64,7 +64,7 @@ def test_value_that_postgresql_refuses_again_makes_no_second_letter(monkeypatch:
     assert RejectedEvent.objects.get().code == "cannot_store"
 
 
-def test_event_that_had_come_meanwhile_is_marked_and_not_stored_twice() -> None:
+def test_event_that_arrived_meanwhile_is_marked_and_not_stored_twice() -> None:
     letter = refused({"event": "e"})
     item = json.dumps({"event": "e", "userId": "u1", "messageId": "m1"})
     assert replay_rejected(rejected_id=letter.pk, payload=item, at=NOON).accepted
@@ -73,7 +73,7 @@ def test_event_that_had_come_meanwhile_is_marked_and_not_stored_twice() -> None:
     assert Event.objects.count() == 1
 
 
-def test_replay_heeds_the_opt_out_of_the_first_time() -> None:
+def test_replay_respects_the_original_opt_out() -> None:
     letter = refused({"event": "e"}, DNT="1")
     assert replay_rejected(rejected_id=letter.pk, payload='{"event": "e", "userId": "u1"}', at=NOON).accepted
     assert Event.objects.get().user_id == ""

@@ -34,7 +34,7 @@ def read(*lines: bytes, mapping: str | None = None) -> tuple[list[dict[str, Any]
     return items, reader.skipped
 
 
-def test_a_view_of_a_product() -> None:
+def test_product_page_becomes_a_product_view() -> None:
     [item], _skipped = read(
         line(
             "GET /product/7?utm_source=mail&utm_campaign=may&token=secret HTTP/2.0",
@@ -57,7 +57,7 @@ def test_a_view_of_a_product() -> None:
     }
 
 
-def test_a_page_has_a_name() -> None:
+def test_page_view_has_a_name() -> None:
     [item], _skipped = read(line("GET / HTTP/1.1"))
     assert (item["type"], item["name"], item["properties"]) == ("page", "Home", {})
 
@@ -79,7 +79,7 @@ def test_a_page_has_a_name() -> None:
         (line(agent="Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"), "bot"),
     ],
 )
-def test_lines_that_are_left_out(skipped: bytes, reason: str) -> None:
+def test_skipped_lines_have_a_reason(skipped: bytes, reason: str) -> None:
     assert read(skipped) == ([], Counter({reason: 1}))
 
 
@@ -100,7 +100,7 @@ def test_lines_that_are_left_out(skipped: bytes, reason: str) -> None:
         "",
     ],
 )
-def test_bots_are_known_by_their_user_agent(agent: str) -> None:
+def test_bots_are_recognized_by_their_user_agent(agent: str) -> None:
     assert is_bot(agent)
 
 
@@ -114,11 +114,11 @@ def test_bots_are_known_by_their_user_agent(agent: str) -> None:
         "Mozilla/5.0 (Linux; Android 14; SM-S918B) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Mobile Safari/537.36 MicroMessenger/8.0",
     ],
 )
-def test_people_are_no_bots(agent: str) -> None:
+def test_browsers_are_not_bots(agent: str) -> None:
     assert not is_bot(agent)
 
 
-def test_addresses_without_an_event_are_counted_by_their_first_part() -> None:
+def test_unmapped_urls_are_counted_by_their_first_segment() -> None:
     reader = AccessLogReader(load_builtin_mapping())
     for target in ("/static/a.js", "/static/b/c.css?v=1", "/favicon.ico"):
         assert reader.item(line(f"GET {target} HTTP/1.1")) is None
@@ -135,14 +135,14 @@ def test_addresses_without_an_event_are_counted_by_their_first_part() -> None:
         (line(at="24/Nuv/2026:10:42:00 +0000"), "invalid_time"),
     ],
 )
-def test_lines_that_cannot_be_read_say_why_and_name_nobody(wrong: bytes, code: str) -> None:
+def test_unreadable_lines_have_a_reason_without_personal_data(wrong: bytes, code: str) -> None:
     with pytest.raises(LogLineError) as caught:
         read(wrong)
     assert caught.value.code == code
     assert "203.0.113.9" not in caught.value.reason
 
 
-def test_a_visitor_is_told_apart_by_address_browser_and_day() -> None:
+def test_visitors_are_distinguished_by_ip_address_browser_and_day() -> None:
     items, _skipped = read(
         line("GET /cart HTTP/1.1"),
         line(),
@@ -156,7 +156,7 @@ def test_a_visitor_is_told_apart_by_address_browser_and_day() -> None:
     assert len({first, other_address, other_browser, next_day}) == 4
 
 
-def test_the_hash_needs_the_key_and_hides_the_address(settings: Any) -> None:
+def test_visitor_hash_depends_on_the_secret_key_and_hides_the_ip_address(settings: Any) -> None:
     [before], _skipped = read(line())
     settings.HASH_KEY = b"another"
     [after], _skipped = read(line())
@@ -165,7 +165,7 @@ def test_the_hash_needs_the_key_and_hides_the_address(settings: Any) -> None:
     assert "203.0.113.9" not in json.dumps([before, after])
 
 
-def test_ids_of_the_log_are_taken_where_the_mapping_names_them() -> None:
+def test_ids_are_read_from_the_log_variables_of_the_mapping() -> None:
     mapping = """
 format = '''$remote_addr - - [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" \
 "$cookie_visitor" "$cookie_user" "$http_x_forwarded_for"'''
@@ -188,20 +188,20 @@ event = "Product Viewed"
     assert hashed["anonymousId"] == same["anonymousId"] != other["anonymousId"]
 
 
-def test_message_ids_are_the_lines_own_wherever_they_stand() -> None:
+def test_message_id_depends_on_the_line_and_not_on_its_position() -> None:
     one, two = line(), line("GET /cart HTTP/1.1")
     (first, second), _skipped = read(one, two)
     (again_second, again_first), _skipped = read(two, one)
     assert (first["messageId"], second["messageId"]) == (again_first["messageId"], again_second["messageId"])
 
 
-def test_equal_lines_are_told_apart_by_their_number() -> None:
+def test_equal_lines_are_distinguished_by_their_occurrence() -> None:
     ids = [item["messageId"] for item in read(line(), line(), line("GET /cart HTTP/1.1"), line())[0]]
     assert len(set(ids)) == 4
     assert ids == [item["messageId"] for item in read(line(), line(), line("GET /cart HTTP/1.1"), line())[0]]
 
 
-def test_a_log_that_stands_twice_in_a_file_counts_once() -> None:
+def test_log_that_is_repeated_in_a_file_is_imported_once() -> None:
     log = [line(at=f"24/Nov/2026:10:{n // 60:02d}:{n % 60:02d} +0000") for n in range(200)]
     ids = [item["messageId"] for item in read(*log, *log)[0]]
     assert len(ids) == 400
@@ -216,7 +216,7 @@ def test_a_log_that_stands_twice_in_a_file_counts_once() -> None:
         ("$time_local", "24/Nov/2026:09:42:00 +0000"),
     ],
 )
-def test_times_of_every_kind(variable: str, text: str) -> None:
+def test_every_time_format_is_parsed(variable: str, text: str) -> None:
     mapping = (
         f"""format = '{variable};"$request_method" "$request_uri" $status'\n[[events]]\npath = "/a"\nevent = "A"\n"""
     )
@@ -230,7 +230,7 @@ def test_times_of_every_kind(variable: str, text: str) -> None:
         lambda a, b, c: line(a, status=b, agent=c), st.text(max_size=80), st.integers(0, 999), st.text(max_size=40)
     )
 )
-def test_no_line_at_all_is_a_surprise(data: bytes) -> None:
+def test_any_line_is_parsed_or_rejected(data: bytes) -> None:
     with suppress(LogLineError):
         item = AccessLogReader(load_builtin_mapping()).item(data)
         assert item is None or json.loads(item)["type"] in ("track", "page")

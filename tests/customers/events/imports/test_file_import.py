@@ -52,7 +52,7 @@ def errors_in(path: Path | None) -> list[tuple[str, str]]:
         return [(row["line"], row["code"]) for row in csv.DictReader(stream)]
 
 
-def test_history_keeps_its_time_and_waits_to_be_processed(tmp_path: Path) -> None:
+def test_imported_events_keep_their_time_and_wait_in_the_outbox(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         track("Product Viewed", messageId="m1", timestamp="2025-03-01T10:00:00Z", properties={"product_id": "p1"}),
@@ -67,7 +67,7 @@ def test_history_keeps_its_time_and_waits_to_be_processed(tmp_path: Path) -> Non
     assert Outbox.objects.count() == 2
 
 
-def test_wrong_lines_are_listed_with_their_numbers_and_spoil_no_other(tmp_path: Path) -> None:
+def test_invalid_lines_are_listed_with_their_numbers_and_do_not_affect_others(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         track(messageId="m1"),
@@ -105,7 +105,7 @@ def test_wrong_lines_are_listed_with_their_numbers_and_spoil_no_other(tmp_path: 
     }
 
 
-def test_a_second_import_changes_nothing(tmp_path: Path) -> None:
+def test_second_import_of_a_file_changes_nothing(tmp_path: Path) -> None:
     path = written(tmp_path, *(track(messageId=f"m{n}") for n in range(50)), {"type": "track"}, track(messageId="m1"))
     first, second = take(path), take(path)
     assert (first.accepted, first.duplicates, first.refused) == (50, 1, 1)
@@ -114,7 +114,7 @@ def test_a_second_import_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 7, 2000])
-def test_a_log_is_accounted_for_line_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+def test_every_line_of_a_log_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     monkeypatch.setattr(file_import, "BATCH_ITEMS", batch)
     path = tmp_path / "access.log.gz"
     path.write_bytes(gzip.compress(LOG.encode()))
@@ -132,7 +132,7 @@ def test_a_log_is_accounted_for_line_by_line(tmp_path: Path, monkeypatch: pytest
     assert "203.0.113.9" not in str(Event.objects.values())
 
 
-def test_a_dry_run_counts_the_same_and_writes_nothing(tmp_path: Path) -> None:
+def test_dry_run_counts_the_same_and_writes_nothing(tmp_path: Path) -> None:
     take(written(tmp_path, track(messageId="m0")))
     path = written(
         tmp_path, *(track(messageId=f"m{n}") for n in range(5)), track(messageId="m1"), {"type": "track"}, b"x"
@@ -144,7 +144,7 @@ def test_a_dry_run_counts_the_same_and_writes_nothing(tmp_path: Path) -> None:
     assert (dry.accepted, dry.duplicates, dry.problems) == (real.accepted, real.duplicates, real.problems) != (0, 0, {})
 
 
-def test_events_come_in_the_order_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_are_stored_in_the_order_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_import, "WRITERS", 1)
     monkeypatch.setattr(file_import, "BATCH_ITEMS", 10)
     take(written(tmp_path, *(track(messageId=f"m{n:03d}") for n in range(95))))
@@ -161,7 +161,7 @@ def test_progress_ends_at_the_end_of_the_file(tmp_path: Path, monkeypatch: pytes
     assert seen[-1] == (95, path.stat().st_size, path.stat().st_size)
 
 
-def test_a_file_that_breaks_off_keeps_what_was_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_truncated_file_keeps_the_events_stored_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_import, "BATCH_ITEMS", 10)
     path = tmp_path / "events.jsonl.gz"
     whole = gzip.compress(
@@ -188,20 +188,20 @@ def test_a_file_that_breaks_off_keeps_what_was_taken(tmp_path: Path, monkeypatch
         (b"", "is empty"),
     ],
 )
-def test_files_of_another_kind_say_what_would_be_right(tmp_path: Path, data: bytes, message: str) -> None:
+def test_unsupported_file_error_names_the_supported_formats(tmp_path: Path, data: bytes, message: str) -> None:
     path = tmp_path / "file"
     path.write_bytes(data)
     with pytest.raises(UnreadableFileError, match=message):
         take(path)
 
 
-def test_a_log_with_rubbish_at_its_beginning_is_a_log(tmp_path: Path) -> None:
+def test_log_with_invalid_first_lines_is_recognized(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     path.write_text(f"restarted\n{LOG}")
     assert take(path).accepted == 2
 
 
-def test_one_import_of_a_source_at_a_time(tmp_path: Path) -> None:
+def test_second_import_into_a_source_at_the_same_time_is_refused(tmp_path: Path) -> None:
     source = make_source()
     path = written(tmp_path, track(messageId="m1"), track(messageId="m2"))
     connection.close()  # the lock below belongs to a session of its own
@@ -228,7 +228,7 @@ def in_another_session(call: Any, done: int) -> None:
         connection.close()
 
 
-def test_writers_leave_no_connection_behind(tmp_path: Path) -> None:
+def test_writers_close_their_connections(tmp_path: Path) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
         before = cursor.fetchone()[0]
@@ -260,7 +260,7 @@ COLUMNS = ("type", "name", "user_id", "anonymous_id", "session_id", "product_ids
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(items, min_size=1, max_size=40))
-def test_imported_is_what_the_collector_takes(tmp_path: Path, found: list[dict[str, Any]]) -> None:
+def test_import_accepts_what_the_collector_accepts(tmp_path: Path, found: list[dict[str, Any]]) -> None:
     Event.objects.all().delete()
     RejectedEvent.objects.all().delete()
     with connection.cursor() as cursor:

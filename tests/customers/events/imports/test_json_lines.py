@@ -13,12 +13,12 @@ def items(line: Any) -> list[Any]:
     return [json.loads(item) for item in iterate_line_items(data)]
 
 
-def test_an_item_stays_as_it_is_to_the_byte() -> None:
+def test_item_is_unchanged_to_the_byte() -> None:
     line = b'{ "type": "track", "event": "A",  "userId": "u1", "properties": {"sentAtt": 1.10} }'
     assert list(iterate_line_items(line)) == [line]
 
 
-def test_a_batch_is_its_items() -> None:
+def test_batch_line_yields_its_items() -> None:
     assert items({"batch": [{"event": "A"}, {"event": "B"}], "sentAt": "2020-01-01T00:00:00Z"}) == [
         {"event": "A"},
         {"event": "B"},
@@ -26,7 +26,7 @@ def test_a_batch_is_its_items() -> None:
     assert items({"batch": []}) == []
 
 
-def test_an_item_that_speaks_of_a_batch_is_an_item() -> None:
+def test_item_that_contains_the_word_batch_is_one_item() -> None:
     assert items({"event": "Baked", "properties": {"batch": [1]}}) == [{"event": "Baked", "properties": {"batch": [1]}}]
     assert items({"batch": 7}) == [{"batch": 7}]
 
@@ -51,13 +51,13 @@ def test_an_item_that_speaks_of_a_batch_is_an_item() -> None:
     ],
     ids=["timestamp", "no receipt", "the client's clock was two hours ahead", "unreadable"],
 )
-def test_the_moment_of_sending_moves_no_history(times: dict[str, str], expected: str) -> None:
+def test_sent_at_does_not_shift_imported_times(times: dict[str, str], expected: str) -> None:
     [item] = items({"event": "A", "userId": "u1", **times})
     assert item["timestamp"] == expected
     assert not {"sentAt", "originalTimestamp"} & set(item)
 
 
-def test_in_a_batch_too() -> None:
+def test_sent_at_of_a_batch_does_not_shift_imported_times() -> None:
     [item] = items({"batch": [{"sentAt": "2026-01-01T12:00:00Z", "timestamp": "2026-01-01T11:00:00Z"}]})
     assert item == {"timestamp": "2026-01-01T11:00:00Z"}
 
@@ -65,7 +65,7 @@ def test_in_a_batch_too() -> None:
 @pytest.mark.parametrize(
     ("line", "code"), [(b'{"a":"\xff"}', "invalid_encoding"), (b"[1]", "invalid_json"), (b"hello", "invalid_json")]
 )
-def test_lines_that_are_no_objects_are_refused(line: bytes, code: str) -> None:
+def test_lines_that_are_not_objects_are_rejected(line: bytes, code: str) -> None:
     with pytest.raises(LineError) as caught:
         items(line)
     assert caught.value.code == code

@@ -38,15 +38,15 @@ def written(folder: Path, data: bytes, name: str = "events.jsonl") -> Path:
     ],
     ids=["plain", "with a mark", "gzip", "gzip of two members", "zstd", "bzip2"],
 )
-def test_lines_keep_their_numbers_and_blank_ones_are_left_out(tmp_path: Path, data: bytes) -> None:
+def test_lines_keep_their_numbers_and_blank_lines_are_skipped(tmp_path: Path, data: bytes) -> None:
     assert read(written(tmp_path, data)) == LINES
 
 
-def test_the_name_says_nothing_about_the_packing(tmp_path: Path) -> None:
+def test_compression_is_detected_from_the_content_and_not_from_the_name(tmp_path: Path) -> None:
     assert read(written(tmp_path, TEXT, "events.jsonl.gz")) == LINES
 
 
-def test_a_line_that_is_too_long_is_read_past_without_being_held(tmp_path: Path) -> None:
+def test_line_that_is_too_long_is_skipped_without_loading_it(tmp_path: Path) -> None:
     long, just = b"x" * 5_000_000, b"y" * 100
     path = written(tmp_path, b"a\n" + long + b"\n" + just + b"\r\n" + just + b"z\n" + long)
     assert read(path, most=100) == [
@@ -58,7 +58,7 @@ def test_a_line_that_is_too_long_is_read_past_without_being_held(tmp_path: Path)
     ]
 
 
-def test_position_counts_the_bytes_of_the_file_as_it_lies_there(tmp_path: Path) -> None:
+def test_position_counts_compressed_bytes(tmp_path: Path) -> None:
     path = written(tmp_path, gzip.compress((TEXT + b"\n") * 1000))
     with open_lines(path) as file:
         assert sum(1 for _line in file.lines(100)) == 3000
@@ -100,12 +100,12 @@ def test_standard_input_has_no_size(monkeypatch: pytest.MonkeyPatch) -> None:
         "gzip's first bytes only",
     ],
 )
-def test_what_is_no_file_of_lines_is_named(tmp_path: Path, data: bytes, message: str) -> None:
+def test_file_without_lines_is_named_in_the_error(tmp_path: Path, data: bytes, message: str) -> None:
     with pytest.raises(UnreadableFileError, match=message):
         read(written(tmp_path, data))
 
 
-def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
+def test_missing_files_and_folders_are_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError, match=r"nowhere\.log cannot be opened: No such file"):
         read(tmp_path / "nowhere.log")
     with pytest.raises(UnreadableFileError, match="cannot be opened: Is a directory"):

@@ -45,14 +45,14 @@ def properties(mapping: UrlMapping, target: str) -> dict[str, Any] | None:
         ("/checkout/payment", MappedEvent("track", "Checkout Step Viewed", {"step": "payment"})),
     ],
 )
-def test_builtin_paths_of_shops(target: str, expected: MappedEvent) -> None:
+def test_built_in_mapping_covers_common_shop_paths(target: str, expected: MappedEvent) -> None:
     assert load_builtin_mapping().find(method="GET", target=target, status=200) == expected
 
 
 @pytest.mark.parametrize(
     "target", ["/search?q=", "/search", "/static/app.js", "/product", "/product/1/reviews", "/cart.js"]
 )
-def test_builtin_paths_leave_the_rest(target: str) -> None:
+def test_built_in_mapping_ignores_other_paths(target: str) -> None:
     assert load_builtin_mapping().find(method="GET", target=target, status=200) is None
 
 
@@ -60,12 +60,12 @@ def test_builtin_paths_leave_the_rest(target: str) -> None:
     ("status", "counts"),
     [(200, True), (206, True), (302, True), (304, True), (301, False), (308, False), (404, False), (500, False)],
 )
-def test_only_calls_that_went_well_count(status: int, counts: bool) -> None:
+def test_only_successful_requests_are_mapped(status: int, counts: bool) -> None:
     assert (load_builtin_mapping().find(method="GET", target="/cart", status=status) is not None) is counts
     assert load_builtin_mapping().find(method="POST", target="/cart", status=status) is None
 
 
-def test_patterns_with_numbers_parts_and_optional_names() -> None:
+def test_patterns_support_numbers_parts_and_optional_names() -> None:
     mapping = mapping_of(
         "/{_language}/p/{slug}-{product_id:int}.html",
         "/list/{category}/{page:int?}?sort={sort?}&min={price:number?}",
@@ -88,13 +88,13 @@ def test_patterns_with_numbers_parts_and_optional_names() -> None:
     assert properties(mapping, "/add?id=a&n=٣") is None
 
 
-def test_the_first_entry_that_fits_decides_and_constants_are_added() -> None:
+def test_first_matching_entry_is_used_and_constants_are_added() -> None:
     mapping = mapping_of("/p/{product_id}", "/{rest*}", extra='properties = {list = "shelf", rank = 2}')
     assert properties(mapping, "/p/1") == {"": "E0", "product_id": "1", "list": "shelf", "rank": 2}
     assert properties(mapping, "/p/1/2") == {"": "E1", "rest": "p/1/2", "list": "shelf", "rank": 2}
 
 
-def test_method_and_status_can_be_chosen() -> None:
+def test_entry_can_require_method_and_status() -> None:
     mapping = mapping_of("/cart/add/{product_id}", extra='method = "post"\nstatus = [303]')
     assert mapping.methods == {"POST"}
     assert mapping.find(method="POST", target="/cart/add/7", status=303) == MappedEvent(
@@ -103,11 +103,11 @@ def test_method_and_status_can_be_chosen() -> None:
     assert mapping.find(method="POST", target="/cart/add/7", status=200) is None
 
 
-def test_a_query_of_thousands_of_parameters_is_no_query() -> None:
+def test_query_string_with_thousands_of_parameters_is_ignored() -> None:
     assert properties(mapping_of("/s?q={query}"), "/s?q=1&" + "&".join(f"a{n}=1" for n in range(5000))) is None
 
 
-def test_json_says_the_same_as_toml(tmp_path: Path) -> None:
+def test_json_mapping_equals_the_toml_mapping(tmp_path: Path) -> None:
     path = tmp_path / "mapping.json"
     path.write_text('{"events": [{"path": "/p/{product_id}", "event": "Product Viewed"}], "bots": ["acme (probe"]}')
     mapping = read_mapping(path)
@@ -116,7 +116,7 @@ def test_json_says_the_same_as_toml(tmp_path: Path) -> None:
     assert mapping.bots.search("ACME (Probe 1)")
 
 
-def test_the_builtin_mapping_reads_back_from_a_file(tmp_path: Path) -> None:
+def test_built_in_mapping_can_be_written_and_read_again(tmp_path: Path) -> None:
     path = tmp_path / "mapping.toml"
     path.write_text(read_builtin_mapping())
     assert read_mapping(path) == load_builtin_mapping()
@@ -147,7 +147,7 @@ def test_the_builtin_mapping_reads_back_from_a_file(tmp_path: Path) -> None:
         ('format = "$status"\n[[events]]\npath = "/a"\nevent = "A"', r"\$request is required"),
     ],
 )
-def test_wrong_files_say_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+def test_invalid_mapping_file_error_gives_the_reason(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mapping.toml"
     path.write_text(text)
     with pytest.raises(MappingError, match=message) as caught:
@@ -155,7 +155,7 @@ def test_wrong_files_say_what_is_wrong(tmp_path: Path, text: str, message: str) 
     assert str(path) in str(caught.value)
 
 
-def test_missing_and_unreadable_mapping_files_are_named(tmp_path: Path) -> None:
+def test_missing_and_unreadable_mapping_files_are_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match=r"The mapping file .* does not exist.*--print-mapping"):
         read_mapping(tmp_path / "none.toml")
     (tmp_path / "wide.toml").write_bytes("events = []".encode("utf-16"))

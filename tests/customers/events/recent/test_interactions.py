@@ -47,14 +47,14 @@ def products(**identifier: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("valkey")
-def test_newest_comes_first_also_when_events_come_late() -> None:
+def test_newest_interaction_comes_first_even_if_events_arrive_late() -> None:
     remember_interactions([interaction("p2", minutes=2), interaction("p3", minutes=3)])
     remember_interactions([interaction("p1", minutes=1)])
     assert products(user_id="u1") == ["p3", "p2", "p1"]
 
 
 @pytest.mark.usefixtures("valkey")
-def test_kind_and_second_come_back_as_they_went_in() -> None:
+def test_type_and_time_are_read_as_they_were_written() -> None:
     remember_interactions(
         [interaction("a:b c", meaning=kind, minutes=n) for n, kind in enumerate(("purchase", "cart"))]
     )
@@ -72,7 +72,7 @@ def test_same_event_twice_counts_once() -> None:
     assert products(user_id="u1", anonymous_id="a1") == ["p1"]
 
 
-def test_only_the_last_hundred_are_kept_for_ninety_days(valkey: Any) -> None:
+def test_the_last_hundred_interactions_are_kept_for_ninety_days(valkey: Any) -> None:
     remember_interactions([interaction(f"p{number}", minutes=number) for number in range(MAX_RECENT + 30)])
     key = recent_key("user_id", "u1")
     assert valkey.zcard(key) == MAX_RECENT
@@ -80,12 +80,12 @@ def test_only_the_last_hundred_are_kept_for_ninety_days(valkey: Any) -> None:
     assert RETENTION_DAYS * 86400 - 60 < valkey.ttl(key) <= RETENTION_DAYS * 86400
 
 
-def test_events_that_are_no_interaction_leave_nothing(valkey: Any) -> None:
+def test_event_that_is_not_an_interaction_writes_nothing(valkey: Any) -> None:
     remember_interactions([interaction("p1", meaning="")])
     assert valkey.keys("*") == []
 
 
-def test_nobody_has_no_interactions() -> None:
+def test_no_identifiers_have_no_interactions() -> None:
     assert read_recent_interactions(identifiers=[]) == []
 
 
@@ -98,7 +98,7 @@ def visitor(product_id: str, anonymous_id: str, *, minutes: float = 0) -> EventR
 
 
 @pytest.mark.usefixtures("valkey")
-def test_history_of_another_device_counts_as_soon_as_an_event_carries_both_ids() -> None:
+def test_history_of_another_device_is_included_after_an_event_with_both_ids() -> None:
     remember_interactions([visitor("on-the-phone", "phone", minutes=1), visitor("on-the-laptop", "laptop", minutes=2)])
     remember_interactions([both("logged-in", "u1", "phone", minutes=3)])
     assert products(anonymous_id="laptop") == ["on-the-laptop"]
@@ -108,7 +108,7 @@ def test_history_of_another_device_counts_as_soon_as_an_event_carries_both_ids()
 
 
 @pytest.mark.usefixtures("valkey")
-def test_nobody_gets_the_list_of_another_user_of_the_same_device() -> None:
+def test_users_of_the_same_device_do_not_share_interactions() -> None:
     remember_interactions([visitor("before", "shared"), both("first", "u1", "shared", minutes=1)])
     remember_interactions([both("second", "u2", "shared", minutes=2)])
     assert products(user_id="u2", anonymous_id="shared") == products(user_id="u2") == ["second"]
@@ -123,7 +123,7 @@ def test_two_users_in_one_call_do_not_share_a_visitor() -> None:
 
 
 @pytest.mark.usefixtures("valkey")
-def test_alias_links_what_it_names() -> None:
+def test_alias_links_its_two_ids() -> None:
     remember_interactions([visitor("before", "old-id")])
     alias = interaction("", user_id="u1", anonymous_id="", meaning="")
     alias.previous_id = "old-id"
@@ -132,7 +132,7 @@ def test_alias_links_what_it_names() -> None:
 
 
 @pytest.mark.usefixtures("valkey")
-def test_chain_of_visitors_becomes_the_users() -> None:
+def test_chain_of_visitors_is_linked_to_the_user() -> None:
     link_identifiers(groups=[[("anonymous_id", "a1"), ("anonymous_id", "a2")]])
     remember_interactions([visitor("first", "a1"), visitor("second", "a2", minutes=1)])
     remember_interactions([both("third", "u1", "a2", minutes=2)])
@@ -140,7 +140,7 @@ def test_chain_of_visitors_becomes_the_users() -> None:
 
 
 @pytest.mark.usefixtures("valkey")
-def test_what_the_processor_found_overrules_what_events_said() -> None:
+def test_links_of_the_processor_override_links_of_events() -> None:
     remember_interactions([visitor("before", "shared"), both("first", "u1", "shared", minutes=1)])
     link_identifiers(groups=[[("user_id", "u2"), ("anonymous_id", "shared")]])
     assert products(user_id="u2") == ["before"]
@@ -148,20 +148,20 @@ def test_what_the_processor_found_overrules_what_events_said() -> None:
 
 
 @pytest.mark.usefixtures("valkey")
-def test_two_user_ids_of_one_person_are_read_together_when_the_processor_says_so() -> None:
+def test_two_user_ids_linked_by_the_processor_are_read_together() -> None:
     remember_interactions([both("first", "u1", "a1"), both("second", "u2", "a2", minutes=1)])
     link_identifiers(groups=[[("user_id", "u1"), ("user_id", "u2"), ("anonymous_id", "a1"), ("anonymous_id", "a2")]])
     assert products(user_id="u1") == products(anonymous_id="a2") == ["second", "first"]
 
 
-def test_links_come_back_when_valkey_was_emptied(valkey: Any) -> None:
+def test_links_are_restored_after_valkey_was_flushed(valkey: Any) -> None:
     remember_interactions([both("first", "u1", "a1")])
     valkey.flushdb()
     remember_interactions([both("second", "u1", "a1")])
     assert products(anonymous_id="a1") == ["second"]
 
 
-def test_more_identifiers_than_are_read_together_are_not_linked(valkey: Any) -> None:
+def test_identifiers_above_the_maximum_are_not_linked(valkey: Any) -> None:
     for number in range(MAX_LINKED + 10):
         remember_interactions([both(f"p{number}", "u1", f"a{number}", minutes=number)])
     [person] = list(valkey.keys("group:*"))
@@ -174,7 +174,7 @@ def test_more_identifiers_than_are_read_together_are_not_linked(valkey: Any) -> 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("valkey")
 @pytest.mark.parametrize("purpose", [Consent.Purpose.ANALYTICS, Consent.Purpose.PERSONALISATION])
-def test_whoever_withdraws_consent_has_no_list_from_then_on(purpose: str) -> None:
+def test_interactions_are_deleted_when_consent_is_withdrawn(purpose: str) -> None:
     customer = make_customer("u1")
     make_identifier(customer, "a1", kind="anonymous_id")
     remember_interactions([interaction("p1"), interaction("p2", user_id="", anonymous_id="a1")])

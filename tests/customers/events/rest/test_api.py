@@ -48,13 +48,13 @@ def test_filters_narrow_the_list(api: Client) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("type", "dance"), ("since", "soon"), ("user_id", "a\0b")])
-def test_wrong_filter_is_named(api: Client, name: str, value: str) -> None:
+def test_invalid_filter_is_named_in_the_error(api: Client, name: str, value: str) -> None:
     answer = api.get("/api/v1/events/", {name: value})
     assert answer.status_code == 400
     assert [error["field"] for error in answer.json()["errors"]] == [name]
 
 
-def test_list_makes_one_query_however_long_it_is(api: Client, django_assert_num_queries: Any) -> None:
+def test_list_of_any_length_takes_one_query(api: Client, django_assert_num_queries: Any) -> None:
     record(*(f"m{number}" for number in range(20)))
     messages(api.get("/api/v1/events/"))
     with django_assert_num_queries(1):

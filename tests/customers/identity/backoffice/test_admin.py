@@ -31,7 +31,7 @@ def member_of(role: str) -> Client:
 
 
 @pytest.mark.parametrize("term", ["u1", "Anna@Example.org", "+49 (170) 123-4567"])
-def test_customer_is_found_by_what_is_typed(admin_client: Client, anna: Customer, term: str) -> None:
+def test_customer_is_found_by_every_search_term(admin_client: Client, anna: Customer, term: str) -> None:
     page = admin_client.get("/admin/identity/customer/", {"q": term})
     assert [row.pk for row in page.context["cl"].result_list] == [anna.pk]
 
@@ -50,7 +50,7 @@ def test_analyst_sees_masks_and_privacy_officer_sees_names(anna: Customer) -> No
         assert "Karenina" in officer.get(address).content.decode()
 
 
-def test_edited_email_is_searchable_and_the_log_hides_it(admin_client: Client, anna: Customer) -> None:
+def test_edited_email_is_searchable_and_masked_in_the_log(admin_client: Client, anna: Customer) -> None:
     make_consent(anna)
     address = f"/admin/identity/customer/{anna.pk}/change/"
     form = admin_client.get(address).context["adminform"].form
@@ -67,7 +67,7 @@ def test_edited_email_is_searchable_and_the_log_hides_it(admin_client: Client, a
     assert changes["email"] == ["•••", "•••"]
 
 
-def test_email_of_somebody_else_is_refused(admin_client: Client, anna: Customer) -> None:
+def test_email_of_another_customer_is_refused_by_the_form(admin_client: Client, anna: Customer) -> None:
     other = Customer.objects.get(identifiers__value="u2")
     answer = admin_client.post(
         f"/admin/identity/customer/{other.pk}/change/", {"traits": "{}", "email": "ANNA@example.org"}
@@ -75,14 +75,14 @@ def test_email_of_somebody_else_is_refused(admin_client: Client, anna: Customer)
     assert "email" in answer.context["adminform"].form.errors
 
 
-def test_lists_open(admin_client: Client, anna: Customer) -> None:
+def test_lists_can_be_opened(admin_client: Client, anna: Customer) -> None:
     make_consent(anna)
     for name in ("customer", "identifier", "identitymerge", "consent"):
         assert admin_client.get(f"/admin/identity/{name}/").status_code == 200
     assert admin_client.get("/admin/identity/consent/add/").status_code == 200
 
 
-def test_list_costs_no_query_a_row(admin_client: Client, django_assert_num_queries: Any) -> None:
+def test_number_of_queries_of_the_list_is_constant(admin_client: Client, django_assert_num_queries: Any) -> None:
     def count_of(rows: int) -> int:
         changes = [CustomerChange(f"u{number}", {"name": "n"}) for number in range(rows)]
         upsert_customers(changes=changes, seen_at=NOON)

@@ -93,7 +93,7 @@ def rows_of(customer: Customer) -> dict[str, set[Any]]:
     }
 
 
-def test_no_reference_to_a_customer_is_lost_by_a_merge_or_its_undoing() -> None:
+def test_merging_and_reverting_lose_no_reference_to_a_customer() -> None:
     anna, bo = make_customer(created_at=EARLIER), make_customer()
     labels = {field.model._meta.label_lower for field in references()}
     assert labels == MAKERS.keys(), "a new reference to Customer needs a receiver of customers_merged, and a maker here"
@@ -122,7 +122,7 @@ def test_no_reference_to_a_customer_is_lost_by_a_merge_or_its_undoing() -> None:
     assert {row.customer_id for row in StageTransition.objects.all()} == {anna.pk, bo.pk}
 
 
-def test_reference_that_nobody_handles_stops_the_merge() -> None:
+def test_unhandled_reference_stops_the_merge() -> None:
     anna, bo = make_customer("u1"), make_customer("u2")
     review = make_review(bo)
     with pytest.MonkeyPatch.context() as patch:
@@ -133,7 +133,7 @@ def test_reference_that_nobody_handles_stops_the_merge() -> None:
     assert (review.customer_id, Customer.objects.count()) == (bo.pk, 2)
 
 
-def test_kept_fields_stay_gaps_are_filled_and_come_back_encrypted() -> None:
+def test_merge_fills_only_empty_fields_and_reverting_restores_encrypted_ones() -> None:
     anna = make_customer(
         "u1", name="Anna", country="DE", traits={"plan": "gold"}, first_seen_at=NOON, last_seen_at=NOON
     )
@@ -151,7 +151,7 @@ def test_kept_fields_stay_gaps_are_filled_and_come_back_encrypted() -> None:
     assert [Customer.objects.filter(pk=one.pk).values().get() for one in (anna, bo)] == before
 
 
-def test_what_came_after_the_merge_stays_with_the_kept_customer() -> None:
+def test_rows_added_after_the_merge_stay_with_the_kept_customer() -> None:
     anna, bo = make_customer("u1"), make_customer("u2", email="bo@shop.org")
     old = make_order(bo, placed_at=EARLIER)
     merge = fold(anna, bo)
@@ -167,7 +167,7 @@ def test_what_came_after_the_merge_stays_with_the_kept_customer() -> None:
     assert Identifier.objects.get(value="u2").customer_id == bo.pk
 
 
-def test_merge_inside_a_later_one_is_undone_after_it() -> None:
+def test_merge_inside_a_later_one_can_be_reverted_only_after_it() -> None:
     anna, bo, cy = make_customer("u1"), make_customer("u2"), make_customer("u3")
     inner = fold(bo, cy)
     outer = fold(anna, bo)
@@ -184,7 +184,7 @@ def test_merge_inside_a_later_one_is_undone_after_it() -> None:
         undo(inner)
 
 
-def test_two_merges_into_one_are_undone_in_any_order() -> None:
+def test_two_merges_into_one_customer_can_be_reverted_in_any_order() -> None:
     anna, bo, cy = make_customer("u1"), make_customer("u2"), make_customer("u3")
     first, second = merge_customers(pairs=[(anna.pk, bo.pk), (anna.pk, cy.pk)], at=NOON, causes=["a", "b"])
     undo(first)
@@ -206,7 +206,7 @@ def test_two_merges_into_one_are_undone_in_any_order() -> None:
         ([(0, 3)], "erased"),
     ],
 )
-def test_pairs_that_make_no_sense_are_refused(pairs: list[tuple[int, int]], code: str) -> None:
+def test_invalid_pairs_are_refused(pairs: list[tuple[int, int]], code: str) -> None:
     people = [make_customer("u0"), make_customer("u1"), make_customer("u2"), make_customer("u3", erased_at=NOON)]
     ids = {number: customer.pk for number, customer in enumerate(people)} | {99: 10**9}
     with pytest.raises(MergeError) as caught:
@@ -215,7 +215,7 @@ def test_pairs_that_make_no_sense_are_refused(pairs: list[tuple[int, int]], code
     assert (Customer.objects.count(), IdentityMerge.objects.count()) == (4, 0)
 
 
-def test_refusal_holds_for_all_identifiers_of_the_merged_and_goes_with_its_own() -> None:
+def test_consent_denial_covers_all_identifiers_of_the_merged_customer_until_reverted() -> None:
     anna, bo = make_customer("u1"), make_customer("u2")
     make_identifier(bo, "a", kind="anonymous_id")
     record_consent(customer=bo, purpose="analytics", status="withdrawn", recorded_at=NOON)
@@ -234,7 +234,7 @@ def test_refusal_holds_for_all_identifiers_of_the_merged_and_goes_with_its_own()
     assert refused() == set()
 
 
-def test_identifier_that_comes_later_is_refused_too() -> None:
+def test_consent_denial_covers_identifiers_added_later() -> None:
     bo = make_customer("u2")
     record_consent(customer=bo, purpose="personalisation", status="withdrawn", recorded_at=NOON)
     seen = IdentityEvent(source_id=1, message_id="m", type="track", occurred_at=NOON, user_id="u2", anonymous_id="a")
@@ -245,7 +245,7 @@ def test_identifier_that_comes_later_is_refused_too() -> None:
     }
 
 
-def test_place_on_a_fixed_list_is_kept_once_and_given_back() -> None:
+def test_membership_of_a_static_segment_is_merged_and_restored() -> None:
     anna, bo, cy = make_customer("u1"), make_customer("u2"), make_customer("u3")
     shared, only_his = make_segment("shared", kind="fixed"), make_segment("his", kind="fixed")
     for segment, customer in ((shared, anna), (shared, bo), (only_his, bo), (only_his, cy)):
@@ -262,7 +262,7 @@ def test_place_on_a_fixed_list_is_kept_once_and_given_back() -> None:
     assert places() == before
 
 
-def test_conflict_about_the_merged_is_resolved_and_open_again_when_undone() -> None:
+def test_conflict_is_resolved_by_the_merge_and_reopened_by_reverting() -> None:
     said = {"source_id": 1, "type": "track", "occurred_at": NOON, "anonymous_id": "a"}
     traces = [IdentityEvent(message_id=f"m{user}", user_id=user, **said) for user in ("u1", "u2")]
     anna, bo = (Customer.objects.get(pk=one) for one in resolve_people(events=traces, at=NOON).customer_ids)
@@ -274,7 +274,7 @@ def test_conflict_about_the_merged_is_resolved_and_open_again_when_undone() -> N
     assert (conflict.status, conflict.resolution, conflict.customer_ids) == ("open", "", [anna.pk, bo.pk])
 
 
-def test_thousand_merges_cost_as_many_queries_as_one(django_assert_max_num_queries: Any) -> None:
+def test_thousand_merges_take_a_constant_number_of_queries(django_assert_max_num_queries: Any) -> None:
     people = [make_customer(f"u{number}") for number in range(200)]
     pairs = [(kept.pk, merged.pk) for kept, merged in zip(people[::2], people[1::2], strict=True)]
     with django_assert_max_num_queries(45):
@@ -290,7 +290,7 @@ def closing() -> Iterator[None]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("closing")
-def test_order_written_while_its_customer_is_folded_is_moved_too() -> None:
+def test_order_written_during_the_merge_is_moved_too() -> None:
     anna, bo = make_customer("u1"), make_customer("u2")
     make_product()
     moved, written = threading.Event(), threading.Event()

@@ -12,7 +12,7 @@ from customers.identity.personal_data.personal_traits import (
 )
 
 
-def test_sealed_traits_come_back_and_are_not_readable() -> None:
+def test_personal_traits_are_encrypted_and_can_be_decrypted() -> None:
     traits = {"email": "anna@shop.org", "address": {"city": "上海", "lines": ["a", 1, None]}}
     sealed = seal_personal(traits)
     assert unseal_personal(sealed) == traits
@@ -20,14 +20,14 @@ def test_sealed_traits_come_back_and_are_not_readable() -> None:
     assert seal_personal(traits) != sealed
 
 
-def test_key_that_is_gone_says_so(settings: pytest.FixtureRequest) -> None:
+def test_lost_encryption_key_raises_an_error(settings: pytest.FixtureRequest) -> None:
     sealed = seal_personal({"name": "Anna"})
     settings.FIELD_KEYS = [Fernet.generate_key().decode()]  # type: ignore[attr-defined]
     with pytest.raises(UnreadableFieldError, match="FIELD_KEYS"):
         unseal_personal(sealed)
 
 
-def test_every_spelling_is_known() -> None:
+def test_every_spelling_of_a_personal_trait_is_recognized() -> None:
     assert {
         "firstName",
         "first_name",
@@ -55,7 +55,7 @@ def test_every_spelling_is_known() -> None:
         ("friends", ["Bo", "bo@shop.org"]),
     ],
 )
-def test_a_trait_of_the_shop_s_own_is_personal_by_its_name_or_its_text(name: str, value: object) -> None:
+def test_custom_trait_is_personal_by_its_name_or_value(name: str, value: object) -> None:
     assert is_personal_trait(name, value)
 
 
@@ -73,5 +73,5 @@ def test_a_trait_of_the_shop_s_own_is_personal_by_its_name_or_its_text(name: str
         ("scenario", "mails"),
     ],
 )
-def test_other_traits_are_not(name: str, value: object) -> None:
+def test_other_traits_are_not_personal(name: str, value: object) -> None:
     assert not is_personal_trait(name, value)

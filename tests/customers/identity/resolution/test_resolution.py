@@ -40,7 +40,7 @@ def owner(kind: str, value: str) -> int:
     return Identifier.objects.get(kind=kind, value=value).customer_id
 
 
-def test_visitor_becomes_a_customer_and_stays_the_same() -> None:
+def test_visitor_becomes_one_customer() -> None:
     first = resolve(trace(anonymous_id="a"), trace(anonymous_id="a"), trace(anonymous_id="b"))
     assert first.customer_ids[0] == first.customer_ids[1] != first.customer_ids[2]
     assert sorted(first.created) == sorted(set(first.customer_ids))
@@ -49,14 +49,14 @@ def test_visitor_becomes_a_customer_and_stays_the_same() -> None:
     assert not again.created
 
 
-def test_new_user_id_goes_to_the_visitor_who_comes_with_it() -> None:
+def test_new_user_id_is_added_to_the_visitor_of_the_same_event() -> None:
     visitor = resolve(trace(anonymous_id="a")).customer_ids[0]
     found = resolve(trace(user_id="u1", anonymous_id="a"), trace(user_id="u1"))
     assert found.customer_ids == [visitor, visitor]
     assert (found.created, found.merges) == ([], [])
 
 
-def test_visitor_is_folded_into_the_known_user_and_the_message_is_named() -> None:
+def test_visitor_is_merged_into_the_known_user_and_the_message_is_the_cause() -> None:
     anna = make_customer("u1")
     visitor = resolve(trace(anonymous_id="a")).customer_ids[0]
     cause = trace(user_id="u1", anonymous_id="a")
@@ -68,7 +68,7 @@ def test_visitor_is_folded_into_the_known_user_and_the_message_is_named() -> Non
     assert owner("anonymous_id", "a") == anna.pk
 
 
-def test_shared_computer_stays_with_its_first_user_and_the_second_keeps_the_own_events() -> None:
+def test_shared_computer_belongs_to_its_first_user_and_the_second_keeps_their_events() -> None:
     resolve(trace(anonymous_id="a"))
     found = resolve(
         trace(user_id="u1", anonymous_id="a"), trace(user_id="u2", anonymous_id="a"), trace(anonymous_id="a")
@@ -81,7 +81,7 @@ def test_shared_computer_stays_with_its_first_user_and_the_second_keeps_the_own_
     assert found.conflicts == [conflict.pk]
 
 
-def test_third_user_of_a_shared_computer_joins_the_conflict_and_opens_it_again() -> None:
+def test_third_user_of_a_shared_computer_reopens_the_conflict() -> None:
     resolve(trace(user_id="u1", anonymous_id="a"), trace(user_id="u2", anonymous_id="a"))
     IdentityConflict.objects.update(status="resolved", resolution="kept_apart")
     resolve(trace(user_id="u2", anonymous_id="a", minutes=5))
@@ -114,7 +114,7 @@ def test_same_batch_again_changes_nothing() -> None:
     assert everything() == before
 
 
-def test_alias_links_a_visitor_seen_before_or_only_afterwards() -> None:
+def test_alias_links_a_visitor_seen_before_or_afterwards() -> None:
     early = resolve(trace(anonymous_id="early")).customer_ids[0]
     found = resolve(
         trace(type="alias", user_id="u1", previous_id="early"), trace(type="alias", user_id="u1", previous_id="late")
@@ -133,7 +133,7 @@ def test_alias_of_two_user_ids_is_a_conflict_whichever_comes_first(alias_first: 
     assert sorted(conflict.customer_ids) == sorted(set(found.customer_ids))
 
 
-def test_alias_to_its_own_id_is_nothing() -> None:
+def test_alias_to_its_own_id_is_ignored() -> None:
     resolve(trace(type="alias", user_id="u1", previous_id="u1"))
     assert list(Identifier.objects.values_list("kind", "value")) == [("user_id", "u1")]
 
@@ -153,7 +153,7 @@ def test_email_of_another_user_is_a_conflict_and_is_not_written() -> None:
     assert owner("email_hash", hash_email("anna@shop.org")) == owner("user_id", "u1") != other.pk
 
 
-def test_visitor_who_gives_a_known_email_is_that_customer() -> None:
+def test_visitor_with_a_known_email_is_that_customer() -> None:
     upsert_customers(changes=[CustomerChange("u1", {"email": "anna@shop.org"})], seen_at=NOON)
     visitor = resolve(trace(anonymous_id="a")).customer_ids[0]
     found = resolve(
@@ -163,20 +163,20 @@ def test_visitor_who_gives_a_known_email_is_that_customer() -> None:
     assert found.merges == [(owner("user_id", "u1"), visitor)]
 
 
-def test_email_outside_identify_links_nobody() -> None:
+def test_email_outside_an_identify_call_links_no_customers() -> None:
     upsert_customers(changes=[CustomerChange("u1", {"email": "anna@shop.org"})], seen_at=NOON)
     found = resolve(trace(anonymous_id="a", email="anna@shop.org", traits={"name": "Nobody"}))
     assert found.customer_ids[0] != owner("user_id", "u1")
     assert Customer.objects.get(pk=found.customer_ids[0]).name == ""
 
 
-def test_customer_known_by_email_only_gets_the_user_id() -> None:
+def test_customer_known_only_by_email_gets_the_user_id() -> None:
     buyer = make_customer()
     make_identifier(buyer, hash_email("anna@shop.org"), kind="email_hash")
     assert resolve(identify(user_id="u1", email="anna@shop.org")).customer_ids == [buyer.pk]
 
 
-def test_changed_email_is_written_and_the_old_one_still_leads_here() -> None:
+def test_changed_email_is_stored_and_the_old_one_still_finds_the_customer() -> None:
     found = resolve(
         identify(user_id="u1", email="old@shop.org"), identify(user_id="u1", email="new@shop.org", minutes=1)
     )
@@ -187,7 +187,7 @@ def test_changed_email_is_written_and_the_old_one_still_leads_here() -> None:
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 @pytest.mark.parametrize("batches", [1, 3])
-def test_latest_telling_counts_in_whatever_order_it_arrives(order: tuple[int, ...], batches: int) -> None:
+def test_latest_traits_are_kept_in_any_order_of_arrival(order: tuple[int, ...], batches: int) -> None:
     stated = [
         identify(user_id="u1", phone="+49 170 1111111", traits={"name": "A", "plan": "free", "seats": 1}),
         identify(user_id="u1", minutes=1, traits={"name": "B", "plan": None}),
@@ -201,7 +201,7 @@ def test_latest_telling_counts_in_whatever_order_it_arrives(order: tuple[int, ..
     assert (customer.language, customer.traits) == ("de", {"seats": 1})
 
 
-def test_old_event_does_not_replace_what_the_shop_has_written_since() -> None:
+def test_old_event_does_not_overwrite_newer_data_of_the_shop() -> None:
     upsert_customers(
         changes=[CustomerChange("u1", {"name": "Anna", "country": "DE"}, {"plan": "gold"})],
         seen_at=NOON + timedelta(days=1),
@@ -211,7 +211,7 @@ def test_old_event_does_not_replace_what_the_shop_has_written_since() -> None:
     assert (customer.name, customer.country, customer.traits) == ("Anna", "DE", {"plan": "gold", "seats": 2})
 
 
-def test_traits_that_cannot_be_kept_are_left_out() -> None:
+def test_traits_that_cannot_be_stored_are_omitted() -> None:
     deep, huge, infinite = {"deep": {"er": 1}}, {"big": 10**30}, {"much": float("inf")}
     odd = {"address": {"street": "Hidden 1"}, "firstName": "Li", "lastName": "王", "long": "x" * 3000, "ok": ["a", 1]}
     resolve(identify(user_id="u1", email="no address", phone="1", traits=deep | huge | infinite | odd))
@@ -220,7 +220,7 @@ def test_traits_that_cannot_be_kept_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("placeholder", ["null", "Undefined", "0", " guest ", "00000000-0000-0000-0000-000000000000"])
-def test_placeholder_is_nobody(placeholder: str) -> None:
+def test_placeholder_id_resolves_to_no_customer(placeholder: str) -> None:
     found = resolve(
         trace(user_id=placeholder), trace(user_id=placeholder, anonymous_id="a"), trace(anonymous_id="a"),
         trace(type="alias", user_id="u1", previous_id=placeholder),
@@ -231,7 +231,7 @@ def test_placeholder_is_nobody(placeholder: str) -> None:
     assert set(IdentityConflict.objects.values_list("reason", flat=True)) == {"blocked"}
 
 
-def test_customer_gets_no_more_identifiers_of_a_kind_than_the_limit() -> None:
+def test_identifiers_per_customer_and_type_are_limited() -> None:
     most = LIMITS["anonymous_id"]
     batch = [trace(user_id="u1", anonymous_id=f"a{number}") for number in range(most + 20)]
     found = resolve(*batch)
@@ -244,7 +244,7 @@ def test_customer_gets_no_more_identifiers_of_a_kind_than_the_limit() -> None:
     assert owner("anonymous_id", f"a{most}") == stranger
 
 
-def test_limit_keeps_two_crowds_apart() -> None:
+def test_customers_above_the_limit_are_not_merged() -> None:
     most = LIMITS["email_hash"]
     visitor = [identify(anonymous_id="a", email=f"v{number}@shop.org") for number in range(most)]
     user = [identify(user_id="u1", email=f"u{number}@shop.org") for number in range(most)]
@@ -254,7 +254,7 @@ def test_limit_keeps_two_crowds_apart() -> None:
     assert IdentityConflict.objects.get().reason == "limit"
 
 
-def test_device_continues_a_visitor_but_never_says_which_user_it_is() -> None:
+def test_device_id_continues_a_visitor_but_never_identifies_a_user() -> None:
     found = resolve(
         trace(anonymous_id="a1", device_id="tablet"), trace(anonymous_id="a2", device_id="tablet"),
         trace(user_id="u1", anonymous_id="a2"), trace(anonymous_id="a3", device_id="tablet"),
@@ -266,7 +266,7 @@ def test_device_continues_a_visitor_but_never_says_which_user_it_is() -> None:
     assert not IdentityConflict.objects.exists()
 
 
-def test_erased_customer_gets_nothing_and_draws_nobody_in() -> None:
+def test_erased_customer_gets_no_identifiers_and_no_merges() -> None:
     erased = make_customer("gone", erased_at=NOON)
     make_identifier(erased, "a", kind="anonymous_id")
     make_identifier(erased, hash_email("gone@shop.org"), kind="email_hash")
@@ -281,7 +281,7 @@ def test_erased_customer_gets_nothing_and_draws_nobody_in() -> None:
     assert Customer.objects.count() == 2
 
 
-def test_time_in_which_somebody_was_seen_widens() -> None:
+def test_first_and_last_seen_are_extended() -> None:
     customer = make_customer("u1", first_seen_at=NOON, last_seen_at=NOON)
     resolve(trace(user_id="u1", minutes=-10), trace(user_id="u1", minutes=20), trace(anonymous_id="a", minutes=-60))
     resolve(trace(user_id="u1", anonymous_id="a", minutes=5))
@@ -290,7 +290,7 @@ def test_time_in_which_somebody_was_seen_widens() -> None:
     assert customer.last_seen_at == NOON + timedelta(minutes=20)
 
 
-def test_chain_of_merges_in_one_batch_ends_with_one_customer() -> None:
+def test_chain_of_merges_in_one_batch_results_in_one_customer() -> None:
     for anonymous_id in ("a", "b", "c"):
         resolve(trace(anonymous_id=anonymous_id))
     anna = make_customer("u1")
@@ -303,7 +303,7 @@ def test_chain_of_merges_in_one_batch_ends_with_one_customer() -> None:
     assert len(found.merges) == IdentityMerge.objects.count() == 3
 
 
-def test_undone_merge_is_not_made_again_by_the_next_event() -> None:
+def test_reverted_merge_is_not_repeated_by_the_next_event() -> None:
     anna = make_customer("u1")
     visitor = resolve(trace(anonymous_id="a")).customer_ids[0]
     resolve(trace(user_id="u1", anonymous_id="a"))
@@ -314,7 +314,7 @@ def test_undone_merge_is_not_made_again_by_the_next_event() -> None:
     assert (conflict.reason, sorted(conflict.customer_ids)) == ("undone", sorted([anna.pk, visitor]))
 
 
-def test_customer_whom_a_person_gave_two_user_ids_takes_visitors_in() -> None:
+def test_customer_with_two_manually_merged_user_ids_still_absorbs_visitors() -> None:
     anna, bo = make_customer("u1"), make_customer("u2")
     merge_customers(pairs=[(anna.pk, bo.pk)], at=NOON, causes=["somebody"])
     resolve(trace(anonymous_id="a"))
@@ -323,7 +323,7 @@ def test_customer_whom_a_person_gave_two_user_ids_takes_visitors_in() -> None:
     assert not IdentityConflict.objects.exists()
 
 
-def test_thousand_people_cost_few_queries(django_assert_max_num_queries: Any) -> None:
+def test_thousand_people_are_resolved_with_few_queries(django_assert_max_num_queries: Any) -> None:
     batch = [trace(user_id=f"u{n}", anonymous_id=f"a{n}") for n in range(1000)]
     batch += [identify(user_id=f"u{n}", email=f"e{n}@shop.org", traits={"name": f"n{n}"}) for n in range(1000)]
     with django_assert_max_num_queries(20):
@@ -339,7 +339,7 @@ def closing() -> Iterator[None]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("closing")
-def test_writers_at_the_same_moment_make_each_person_once() -> None:
+def test_concurrent_writers_create_each_customer_once() -> None:
     barrier = threading.Barrier(3)
     ids = range(150)
 

@@ -14,7 +14,7 @@ from tests.makers import NOON, make_customer
 
 
 @pytest.mark.django_db
-def test_unknown_user_ids_become_customers_and_known_ones_stay() -> None:
+def test_unknown_user_ids_create_customers_and_known_ones_are_reused() -> None:
     known = make_customer("u1", first_seen_at=NOON, last_seen_at=NOON)
     found = find_or_create_customers(user_ids=["u1", "u2", "u2", "u3"], seen_at=NOON)
     assert found["u1"] == known.pk
@@ -24,7 +24,7 @@ def test_unknown_user_ids_become_customers_and_known_ones_stay() -> None:
 
 
 @pytest.mark.django_db
-def test_time_in_which_somebody_was_seen_only_widens() -> None:
+def test_first_and_last_seen_are_only_extended() -> None:
     for days in (0, -5, 3, 1):
         find_or_create_customers(user_ids=["u1"], seen_at=NOON + timedelta(days=days))
     customer = Customer.objects.get()
@@ -33,7 +33,7 @@ def test_time_in_which_somebody_was_seen_only_widens() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_threads_asking_at_once_get_the_same_customers() -> None:
+def test_concurrent_threads_get_the_same_customers() -> None:
     user_ids = [f"u{number}" for number in range(100)]
     barrier = threading.Barrier(4)
 
@@ -52,7 +52,7 @@ def test_many_threads_asking_at_once_get_the_same_customers() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("user_id", ["", "u" * 256, "a\0b"])
-def test_wrong_user_id_is_named_and_nothing_written(user_id: str) -> None:
+def test_invalid_user_id_is_named_in_the_error_and_nothing_is_written(user_id: str) -> None:
     with pytest.raises(InvalidUserIdError, match="1 to 255"):
         find_or_create_customers(user_ids=["u1", user_id], seen_at=NOON)
     assert not Customer.objects.exists()

@@ -57,7 +57,7 @@ def test_personal_fields_are_encrypted_in_the_database() -> None:
     assert not any(text in stored for text in ("Anna", "xample.org", "1234567", "1990"))
 
 
-def test_field_left_out_stays_null_empties_and_traits_merge() -> None:
+def test_omitted_field_stays_null_clears_and_traits_are_merged() -> None:
     put(ANNA)
     put({"user_id": "u1", "phone": None, "traits": {"plan": None, "size": 3}})
     customer = Customer.objects.get()
@@ -65,14 +65,14 @@ def test_field_left_out_stays_null_empties_and_traits_merge() -> None:
     assert set(customer.identifiers.values_list("kind", flat=True)) == {"user_id", "email_hash"}
 
 
-def test_changed_email_is_found_and_the_old_one_is_not() -> None:
+def test_customer_is_found_by_the_changed_email_only() -> None:
     put(ANNA)
     put({"user_id": "u1", "email": "new@example.org"})
     hashes = set(Identifier.objects.filter(kind="email_hash").values_list("value", flat=True))
     assert hashes == {hash_email("new@example.org")}
 
 
-def test_wrong_items_are_named_and_the_right_ones_written() -> None:
+def test_invalid_items_are_named_and_valid_ones_are_written() -> None:
     answer = put(
         {"user_id": "u1"},
         {"name": "nobody"},
@@ -103,7 +103,7 @@ def test_wrong_items_are_named_and_the_right_ones_written() -> None:
     assert Customer.objects.count() == 1
 
 
-def test_email_of_another_customer_is_refused_and_joins_nobody() -> None:
+def test_email_of_another_customer_is_refused_and_merges_no_customers() -> None:
     put(ANNA)
     answer = put(
         {"user_id": "u2", "email": "anna@example.org"},
@@ -117,12 +117,12 @@ def test_email_of_another_customer_is_refused_and_joins_nobody() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b'{"customers": 3}', b'{"customers": {}}', b'{"customers": [' + b"1," * 1000 + b"1]}"]
 )
-def test_wrong_body_is_a_problem(body: bytes) -> None:
+def test_invalid_body_returns_a_problem_document(body: bytes) -> None:
     answer = caller("customers:write").put("/api/v1/customers/", body, "application/json")
     assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
 
 
-def test_thousand_customers_cost_few_queries(django_assert_max_num_queries: Any) -> None:
+def test_thousand_customers_are_written_with_few_queries(django_assert_max_num_queries: Any) -> None:
     items = [{"user_id": f"u{number}", "email": f"e{number}@x.org"} for number in range(1000)]
     client = caller("customers:write")
     with django_assert_max_num_queries(25):
@@ -130,7 +130,7 @@ def test_thousand_customers_cost_few_queries(django_assert_max_num_queries: Any)
     assert answer.json()["created"] == 1000
 
 
-def test_personal_fields_need_their_scope() -> None:
+def test_personal_fields_require_their_scope() -> None:
     put(ANNA)
     plain = caller("customers:read").get("/api/v1/customers/u1/").json()
     assert plain["user_id"] == "u1"
@@ -155,12 +155,12 @@ def test_customers_are_found_by_email_and_listed_in_order(django_assert_num_quer
 @pytest.mark.parametrize(
     "path", ["/api/v1/customers/nobody/", "/api/v1/customers/a%00b/", "/api/v1/customers/nobody/consents/"]
 )
-def test_unknown_customer_is_404(path: str) -> None:
+def test_unknown_customer_returns_404(path: str) -> None:
     answer = caller("customers:read").get(path)
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:perennial:problem:not-found")
 
 
-def test_latest_line_of_the_consent_ledger_counts() -> None:
+def test_latest_entry_of_the_consent_ledger_is_valid() -> None:
     make_customer("u1")
     client = caller("customers:read", "customers:write")
     for status, at in (("granted", "2026-01-01T00:00:00Z"), ("withdrawn", "2026-02-01T00:00:00Z")):
@@ -180,7 +180,7 @@ def test_latest_line_of_the_consent_ledger_counts() -> None:
         ({"purpose": "email"}, "status"),
     ],
 )
-def test_wrong_consent_is_refused(line: dict[str, str], field: str) -> None:
+def test_invalid_consent_is_refused(line: dict[str, str], field: str) -> None:
     make_customer("u1")
     answer = caller("customers:write").post("/api/v1/customers/u1/consents/", line, "application/json")
     assert answer.status_code == 400
@@ -188,7 +188,7 @@ def test_wrong_consent_is_refused(line: dict[str, str], field: str) -> None:
     assert not Consent.objects.exists()
 
 
-def test_traits_that_name_or_reach_a_person_need_the_scope_too() -> None:
+def test_personal_traits_require_the_scope_too() -> None:
     make_customer("u1", traits={"plan": "gold", "partner_name": "Bo", "motto": "bo@shop.org"})
     plain = caller("customers:read").get("/api/v1/customers/u1/").json()
     assert plain["traits"] == {"plan": "gold"}

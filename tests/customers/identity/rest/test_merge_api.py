@@ -28,7 +28,7 @@ def post(body: Any, *scopes: str) -> Any:
     return client.post(ADDRESS, body, "application/json")
 
 
-def test_dry_run_says_what_would_move_and_moves_nothing(pair: tuple[Customer, Customer]) -> None:
+def test_dry_run_returns_the_moves_and_changes_nothing(pair: tuple[Customer, Customer]) -> None:
     anna, bo = pair
     answer = post({"keep": {"user_id": "u1"}, "merge": {"email": "Bo@shop.org"}, "dry_run": True})
     assert answer.status_code == 200, answer.content
@@ -43,7 +43,7 @@ def test_dry_run_says_what_would_move_and_moves_nothing(pair: tuple[Customer, Cu
     assert (Customer.objects.count(), IdentityMerge.objects.count()) == (2, 0)
 
 
-def test_merge_moves_what_the_dry_run_said_and_names_the_key(pair: tuple[Customer, Customer]) -> None:
+def test_merge_matches_the_dry_run_and_records_the_api_key(pair: tuple[Customer, Customer]) -> None:
     dry = post({"keep": {"id": pair[0].pk}, "merge": {"user_id": "u2"}, "dry_run": True}).json()
     done = post({"keep": {"id": pair[0].pk}, "merge": {"user_id": "u2"}}).json()
     assert done == dry | {"dry_run": False, "merge_id": done["merge_id"]}
@@ -67,7 +67,7 @@ def test_merge_moves_what_the_dry_run_said_and_names_the_key(pair: tuple[Custome
         ([], None, "invalid"),
     ],
 )
-def test_wrong_merge_names_the_field(pair: tuple[Customer, Customer], body: Any, field: str, code: str) -> None:
+def test_invalid_merge_names_the_field(pair: tuple[Customer, Customer], body: Any, field: str, code: str) -> None:
     make_customer("gone", erased_at=NOON)
     answer = post(body)
     assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json"), answer.content
@@ -76,12 +76,12 @@ def test_wrong_merge_names_the_field(pair: tuple[Customer, Customer], body: Any,
     assert not IdentityMerge.objects.exists()
 
 
-def test_merge_needs_the_scope(pair: tuple[Customer, Customer]) -> None:
+def test_merge_requires_the_scope(pair: tuple[Customer, Customer]) -> None:
     assert post({"keep": {"user_id": "u1"}, "merge": {"user_id": "u2"}}, "customers:read").status_code == 403
     assert Client().post(ADDRESS, {}, "application/json").status_code == 401
 
 
-def test_refusals_follow_consents_given_over_rest_and_merges(pair: tuple[Customer, Customer]) -> None:
+def test_consent_denials_follow_consents_and_merges_over_rest(pair: tuple[Customer, Customer]) -> None:
     client = caller("customers:write")
     line = {"purpose": "analytics", "status": "withdrawn"}
     assert client.post("/api/v1/customers/u2/consents/", line, "application/json").status_code == 201

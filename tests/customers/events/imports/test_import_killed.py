@@ -43,7 +43,7 @@ def write_file(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("stop_at", [50, 700, LINES])
-def test_killed_and_started_again_is_as_one_clean_run(tmp_path: Path, stop_at: int) -> None:
+def test_killed_and_restarted_import_equals_one_complete_run(tmp_path: Path, stop_at: int) -> None:
     source = make_source()
     path = write_file(tmp_path)
     kill_after_output(start_child(CHILD.format(path=str(path), stop_at=stop_at)), "there")
@@ -57,7 +57,7 @@ def test_killed_and_started_again_is_as_one_clean_run(tmp_path: Path, stop_at: i
     assert Outbox.objects.count() == LINES
 
 
-def test_ctrl_c_ends_with_a_message_and_keeps_what_was_taken(tmp_path: Path) -> None:
+def test_ctrl_c_shows_a_message_and_keeps_the_stored_events(tmp_path: Path) -> None:
     make_source()
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -35,7 +35,7 @@ def client_of(live_server: Any, key: str, failures: list[Any], *, gzip: bool = F
 
 
 @pytest.mark.parametrize("gzip", [False, True])
-def test_segment_sdk_delivers_every_kind_of_call(live_server: Any, gzip: bool) -> None:
+def test_segment_sdk_delivers_every_call_type(live_server: Any, gzip: bool) -> None:
     source, key = make_keyed_source(kind="server")
     failures: list[Any] = []
     client = client_of(live_server, key, failures, gzip=gzip)
@@ -69,7 +69,7 @@ def test_segment_sdk_delivers_every_kind_of_call(live_server: Any, gzip: bool) -
     assert Outbox.objects.count() == 7
 
 
-def test_segment_sdk_learns_that_its_key_is_unknown(live_server: Any) -> None:
+def test_segment_sdk_receives_an_error_for_an_unknown_key(live_server: Any) -> None:
     failures: list[Any] = []
     client = client_of(live_server, "wk_unknown", failures)
     client.track("u1", "Lamp Rubbed")
@@ -80,7 +80,7 @@ def test_segment_sdk_learns_that_its_key_is_unknown(live_server: Any) -> None:
     assert len(batch) == 1
 
 
-def test_retries_of_the_sdk_at_the_same_moment_store_once(live_server: Any) -> None:
+def test_concurrent_retries_of_the_sdk_are_stored_once(live_server: Any) -> None:
     _source, key = make_keyed_source()
     now = datetime.now(UTC).isoformat()
     batch = [
@@ -97,7 +97,7 @@ def test_retries_of_the_sdk_at_the_same_moment_store_once(live_server: Any) -> N
     assert Event.objects.count() == 100
 
 
-def test_keep_alive_connection_survives_a_refused_body(live_server: Any) -> None:
+def test_keep_alive_connection_survives_a_rejected_body(live_server: Any) -> None:
     _source, key = make_keyed_source()
     with requests.Session() as session:
         assert session.post(f"{live_server.url}/v1/batch", data=b"x" * 600_000, auth=(key, "")).status_code == 413

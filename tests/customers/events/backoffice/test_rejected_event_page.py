@@ -61,7 +61,7 @@ def rejected(valkey: redis.Redis) -> RejectedEvent:
 
 
 @pytest.mark.parametrize("role", ["Operator", "Administrator"])
-def test_it_is_corrected_checked_and_sent_again(rejected: RejectedEvent, role: str) -> None:
+def test_rejected_event_can_be_corrected_checked_and_replayed(rejected: RejectedEvent, role: str) -> None:
     client = member_of(role)
     text = shown(client, rejected).context["form"].initial["text"]
     assert "would be rejected again" in do(client, rejected, "check").text
@@ -80,7 +80,7 @@ def test_it_is_corrected_checked_and_sent_again(rejected: RejectedEvent, role: s
     assert 'name="text"' not in sent.text
 
 
-def test_who_may_not_see_personal_data_corrects_without_seeing_it(rejected: RejectedEvent) -> None:
+def test_user_without_personal_data_permission_can_correct_a_masked_payload(rejected: RejectedEvent) -> None:
     operator = member_of("Operator")
     page = shown(operator, rejected)
     assert "anna@example.com" not in page.text
@@ -93,7 +93,7 @@ def test_who_may_not_see_personal_data_corrects_without_seeing_it(rejected: Reje
     assert not LogEntry.objects.filter(object_id=rejected.pk, action=LogEntry.Action.ACCESS).exists()
 
 
-def test_privacy_officer_reads_all_of_it_and_that_is_written_down(rejected: RejectedEvent) -> None:
+def test_access_of_a_privacy_officer_to_the_payload_is_logged(rejected: RejectedEvent) -> None:
     officer = member_of("Privacy officer")
     page = shown(officer, rejected)
     assert "anna@example.com" in page.text
@@ -105,7 +105,7 @@ def test_privacy_officer_reads_all_of_it_and_that_is_written_down(rejected: Reje
     assert not Event.objects.exists()
 
 
-def test_still_wrong_one_stays_open_with_its_new_reason(rejected: RejectedEvent) -> None:
+def test_event_that_is_rejected_again_stays_open_with_the_new_reason(rejected: RejectedEvent) -> None:
     client = member_of("Operator")
     text = shown(client, rejected).context["form"].initial["text"]
     sent = do(client, rejected, "replay", text.replace('"track"', '"trakc"'))
@@ -119,7 +119,7 @@ def test_still_wrong_one_stays_open_with_its_new_reason(rejected: RejectedEvent)
     assert "Only users with permission to view personal data" in shown(client, rejected).text
 
 
-def test_two_do_not_correct_over_each_other(rejected: RejectedEvent) -> None:
+def test_concurrent_corrections_do_not_overwrite_each_other(rejected: RejectedEvent) -> None:
     client = member_of("Operator")
     initial = shown(client, rejected).context["form"].initial
     do(
@@ -136,7 +136,7 @@ def test_two_do_not_correct_over_each_other(rejected: RejectedEvent) -> None:
     assert 'name="text"' not in closed.text
 
 
-def test_sending_what_was_taken_before_says_so(rejected: RejectedEvent) -> None:
+def test_replay_of_a_duplicate_shows_a_message(rejected: RejectedEvent) -> None:
     source = Source.objects.get()
     twin = make_letter({**PERSONAL, "userId": "u1"}, source=source)
     client = member_of("Operator")
@@ -146,7 +146,7 @@ def test_sending_what_was_taken_before_says_so(rejected: RejectedEvent) -> None:
     assert Event.objects.get().user_id == "u1"
 
 
-def test_it_is_discarded_and_opened_again(rejected: RejectedEvent) -> None:
+def test_rejected_event_can_be_discarded_and_reopened(rejected: RejectedEvent) -> None:
     client = member_of("Operator")
     assert "The event was discarded" in do(client, rejected, "discard").text
     assert "Reopen" in shown(client, rejected).text
@@ -156,19 +156,19 @@ def test_it_is_discarded_and_opened_again(rejected: RejectedEvent) -> None:
     assert "Reopened." in history
 
 
-def test_payload_whose_key_is_gone_opens_with_the_problem(rejected: RejectedEvent, settings: Any) -> None:
+def test_payload_with_a_lost_encryption_key_shows_the_problem(rejected: RejectedEvent, settings: Any) -> None:
     settings.FIELD_KEYS = [Fernet.generate_key().decode()]
     page = member_of("Administrator").get(page_of(rejected))
     assert "FIELD_KEYS" in page.text
     assert 'name="text"' not in page.text
 
 
-def test_unknown_ones_are_not_found(admin_client: Client) -> None:
+def test_unknown_rejected_event_returns_404(admin_client: Client) -> None:
     for number in ("999", "x"):
         assert admin_client.get(f"{LETTERS}{number}/change/").status_code == 404
 
 
-def test_list_shows_open_ones_counts_reasons_and_filters() -> None:
+def test_list_shows_open_events_with_reason_counts_and_filters() -> None:
     now = datetime.now(UTC)
     old = make_letter(at=now - timedelta(days=8), code="unknown_type")
     fresh = make_letter(at=now, source=make_source("web"))
@@ -194,7 +194,7 @@ def test_list_shows_open_ones_counts_reasons_and_filters() -> None:
     ]
 
 
-def test_list_takes_as_many_queries_for_many_as_for_one_and_decrypts_nothing() -> None:
+def test_number_of_queries_of_the_list_is_constant_and_no_payload_is_loaded() -> None:
     client = member_of("Operator")
 
     def queries() -> list[str]:
@@ -210,7 +210,7 @@ def test_list_takes_as_many_queries_for_many_as_for_one_and_decrypts_nothing() -
     assert not any('"payload"' in query for query in for_one)
 
 
-def test_many_are_sent_again_after_the_cause_is_gone(valkey: redis.Redis) -> None:
+def test_many_events_can_be_replayed_after_the_cause_is_fixed(valkey: redis.Redis) -> None:
     right = make_letter({**PERSONAL, "userId": "u1"})
     twin = make_letter({**PERSONAL, "userId": "u1"}, at=datetime.now(UTC))
     wrong = make_letter()
@@ -222,12 +222,12 @@ def test_many_are_sent_again_after_the_cause_is_gone(valkey: redis.Redis) -> Non
     assert "m-1" in page.text  # as which message
 
 
-def test_many_are_discarded() -> None:
+def test_many_events_can_be_discarded() -> None:
     assert "2 events were discarded." in act(member_of("Operator"), "discard", make_letter(), make_letter()).text
     assert not RejectedEvent.objects.exclude(status=RejectedEvent.Status.DISCARDED).exists()
 
 
-def test_selection_is_downloaded_as_json_lines() -> None:
+def test_selection_can_be_downloaded_as_json_lines() -> None:
     chosen, _other = make_letter(PERSONAL), make_letter()
     answers = {role: act(member_of(role), "export", chosen) for role in ("Operator", "Privacy officer")}
     lines = {role: b"".join(answer).decode() for role, answer in answers.items()}
@@ -239,7 +239,7 @@ def test_selection_is_downloaded_as_json_lines() -> None:
     assert entry.actor.username == "Privacy officer"
 
 
-def test_who_may_only_look_cannot_act(valkey: redis.Redis) -> None:
+def test_user_with_view_permission_cannot_replay_or_discard(valkey: redis.Redis) -> None:
     viewer = User.objects.create_user("viewer", is_staff=True)
     viewer.user_permissions.add(Permission.objects.get(codename="view_rejectedevent"))
     client = Client()
@@ -253,7 +253,7 @@ def test_who_may_only_look_cannot_act(valkey: redis.Redis) -> None:
     assert "anna@example.com" not in client.get(page_of(letter)).text
 
 
-def test_reasons_stand_in_the_readers_language(rejected: RejectedEvent) -> None:
+def test_reasons_are_shown_in_the_language_of_the_user(rejected: RejectedEvent) -> None:
     client = member_of("Operator", language="zh-hans")
     assert "请至少提供一个" in client.get(LETTERS).text
     page = client.get(page_of(rejected)).text

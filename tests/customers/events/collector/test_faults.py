@@ -47,7 +47,7 @@ def batches(prefix: str, *, count: int, size: int = 50) -> list[list[dict[str, A
     return [[track(messageId=f"{prefix}-{number}-{place}") for place in range(size)] for number in range(count)]
 
 
-def test_same_batches_by_eight_processes_at_once_are_stored_once(shop: Collecting) -> None:
+def test_same_batches_from_eight_concurrent_processes_are_stored_once(shop: Collecting) -> None:
     key, wanted = shop.make_source("eight"), batches("eight", count=12)
     clients = [
         subprocess.Popen(
@@ -80,7 +80,7 @@ def test_same_batches_by_eight_processes_at_once_are_stored_once(shop: Collectin
     assert shop.stored("eight") == (600, 600, 600)
 
 
-def test_retry_while_the_first_call_is_still_running_waits_and_is_a_repetition(shop: Collecting) -> None:
+def test_retry_waits_for_the_running_first_call_and_is_a_duplicate(shop: Collecting) -> None:
     key, [batch] = shop.make_source("retry"), batches("retry", count=1)
     with psycopg.connect(shop.database) as blocker, ThreadPoolExecutor(4) as pool:
         blocker.execute("LOCK TABLE events_outbox IN ACCESS EXCLUSIVE MODE")
@@ -99,7 +99,7 @@ def waiting_statements(shop: Collecting) -> int:
     return int(shop.value(query))
 
 
-def test_killed_between_commit_and_answer_the_retry_finds_its_events_stored(shop: Collecting) -> None:
+def test_retry_after_a_kill_between_commit_and_response_is_a_duplicate(shop: Collecting) -> None:
     key = shop.make_source("killed")
     batch = [
         track("Product Viewed", messageId=f"killed-{number}", properties={"product_id": "p"}) for number in range(50)
@@ -163,7 +163,7 @@ class Senders:
         assert self.shop.stored(self.source) == (sent, sent, sent)
 
 
-def test_killed_at_any_moment_under_load_nothing_is_lost_and_nothing_doubled(shop: Collecting) -> None:
+def test_kill_at_any_moment_under_load_neither_loses_nor_duplicates_events(shop: Collecting) -> None:
     senders = Senders(shop, "any-moment")
     for _kill in range(3):
         senders.wait_for_more()
@@ -174,7 +174,7 @@ def test_killed_at_any_moment_under_load_nothing_is_lost_and_nothing_doubled(sho
     assert None in senders.statuses
 
 
-def test_postgresql_stopped_and_started_under_load_is_answered_with_503_meanwhile(shop: Collecting) -> None:
+def test_calls_return_503_while_postgresql_restarts_under_load(shop: Collecting) -> None:
     senders = Senders(shop, "stopped")
     senders.wait_for_more()
     shop.server("postgres").stop()
@@ -191,7 +191,7 @@ def test_postgresql_stopped_and_started_under_load_is_answered_with_503_meanwhil
     assert set(senders.statuses) == {503}
 
 
-def test_valkey_flushed_and_stopped_costs_freshness_and_no_event(shop: Collecting) -> None:
+def test_valkey_flush_and_stop_lose_recent_interactions_and_no_event(shop: Collecting) -> None:
     key = shop.make_source("valkey")
 
     def view(number: int) -> None:
@@ -227,7 +227,7 @@ def test_valkey_flushed_and_stopped_costs_freshness_and_no_event(shop: Collectin
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_clock_of_a_client_that_is_an_hour_off_does_not_move_its_events(shop: Collecting, hours: int) -> None:
+def test_client_clock_that_is_off_by_an_hour_does_not_shift_its_events(shop: Collecting, hours: int) -> None:
     key = shop.make_source(f"clock{hours}")
     now = datetime.now(UTC)
     theirs = now + timedelta(hours=hours)
@@ -241,7 +241,7 @@ def test_clock_of_a_client_that_is_an_hour_off_does_not_move_its_events(shop: Co
     assert abs(occurred - (now - timedelta(minutes=5))) < timedelta(seconds=20)
 
 
-def test_gzip_bomb_is_refused_and_takes_no_memory(shop: Collecting) -> None:
+def test_gzip_bomb_is_rejected_without_using_memory(shop: Collecting) -> None:
     key = shop.make_source("bomb")
     bomb = gzip.compress(bytes(300_000_000), compresslevel=9)
     inner = gzip.compress(bomb)
@@ -263,6 +263,6 @@ def test_body_of_unknown_length_is_read(shop: Collecting) -> None:
     connection.close()
 
 
-def test_log_of_the_web_server_names_no_unexpected_error(shop: Collecting) -> None:
+def test_web_server_log_has_no_traceback(shop: Collecting) -> None:
     text = (Path(shop.folder) / "web.log").read_text()
     assert "Traceback" not in text

@@ -33,7 +33,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_table_of_what_became_of_the_lines(file: Path, settings: Any, tmp_path: Path) -> None:
+def test_summary_table_shows_the_result_of_every_line(file: Path, settings: Any, tmp_path: Path) -> None:
     settings.EXPORTS_DIR = tmp_path / "exports"
     lines = run(file, "--source", "old-shop").splitlines()
     assert [line.split() for line in lines[:6]] == [
@@ -51,7 +51,7 @@ def test_a_table_of_what_became_of_the_lines(file: Path, settings: Any, tmp_path
     assert Event.objects.get().source == source
 
 
-def test_a_dry_run_makes_no_source(file: Path, tmp_path: Path) -> None:
+def test_dry_run_creates_no_source(file: Path, tmp_path: Path) -> None:
     text = run(file, "--source", "old-shop", "--dry-run", "--errors", tmp_path / "errors.csv")
     assert "to be accepted" in text
     assert "This was a dry run: nothing was written." in text
@@ -66,7 +66,7 @@ def test_standard_input_is_read(file: Path, monkeypatch: pytest.MonkeyPatch, tmp
     assert Event.objects.count() == 1
 
 
-def test_a_log_names_the_addresses_without_an_event(tmp_path: Path) -> None:
+def test_import_of_a_log_lists_unmapped_urls(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     path.write_text("".join(LOG.format(target=target) for target in ("/cart", "/api/cart", "/api/user", "/about")))
     text = run(path)
@@ -74,7 +74,7 @@ def test_a_log_names_the_addresses_without_an_event(tmp_path: Path) -> None:
     assert "Most frequent URLs without an event: /api (2), /about (1). --mapping gives them one." in text
 
 
-def test_an_own_mapping_is_used(tmp_path: Path) -> None:
+def test_custom_mapping_is_used(tmp_path: Path) -> None:
     mapping = tmp_path / "mapping.json"
     mapping.write_text('{"events": [{"path": "/about", "page": "About us"}]}')
     path = tmp_path / "access.log"
@@ -83,7 +83,7 @@ def test_an_own_mapping_is_used(tmp_path: Path) -> None:
     assert (Event.objects.get().type, Event.objects.get().name) == ("page", "About us")
 
 
-def test_the_builtin_mapping_is_printed() -> None:
+def test_built_in_mapping_is_printed() -> None:
     assert run("--print-mapping") == read_builtin_mapping()
 
 
@@ -92,13 +92,16 @@ def test_the_builtin_mapping_is_printed() -> None:
     [
         ([], "Specify a file, or - for standard input"),
         (["nowhere.jsonl"], "nowhere.jsonl cannot be opened: No such file or directory"),
-        (["{file}", "--source", "My Shop"], "--source 'My Shop' is not valid; use lowercase letters, digits and hyphens"),
+        (
+            ["{file}", "--source", "My Shop"],
+            "--source 'My Shop' is not valid; use lowercase letters, digits and hyphens",
+        ),
         (["{file}", "--mapping", "none.toml"], "The mapping file none.toml does not exist"),
         (["{file}", "--source", "closed"], "Source closed is disabled; enable it"),
         (["{file}", "--errors", "/proc/none/errors.csv"], "/proc/none.*Events stored so far stay"),
     ],
 )
-def test_what_is_wrong_is_said(file: Path, arguments: list[str], message: str) -> None:
+def test_invalid_arguments_are_named_in_the_error(file: Path, arguments: list[str], message: str) -> None:
     make_source("closed", enabled=False)
     with pytest.raises(CommandError, match=message):
         run(*(argument.replace("{file}", str(file)) for argument in arguments))
@@ -109,7 +112,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_the_bar_shows_rate_and_time_left() -> None:
+def test_progress_bar_shows_rate_and_remaining_time() -> None:
     stream = Terminal()
     bar = ImportProgressLine("Events", stream)
     bar.show(EventImportResult(lines=5_000), 250, 1_000, 2.0)

@@ -179,7 +179,7 @@ def known_disputes() -> set[tuple[str, Key]]:
 @pytest.mark.django_db
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=batches())
-def test_batches_say_what_one_event_after_the_other_says(made: list[list[IdentityEvent]]) -> None:
+def test_batches_give_the_same_result_as_single_events(made: list[list[IdentityEvent]]) -> None:
     with taken_back(SMALL):
         model = Model()
         for batch in made:
@@ -199,7 +199,7 @@ def test_batches_say_what_one_event_after_the_other_says(made: list[list[Identit
 @pytest.mark.django_db
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=batches())
-def test_batch_given_again_changes_nothing(made: list[list[IdentityEvent]]) -> None:
+def test_repeated_batch_changes_nothing(made: list[list[IdentityEvent]]) -> None:
     with taken_back({}):  # at a limit, what was refused first may be known by something else the second time
         for batch in made:
             resolve_people(events=batch, at=NOON)

@@ -121,7 +121,7 @@ def mutated(body: bytes, mutations: list[tuple[int, int, int]]) -> bytes:
     return bytes(data)
 
 
-def test_whatever_comes_is_answered_and_what_is_accepted_is_stored_once(shop: Collecting) -> None:
+def test_any_body_gets_a_response_and_accepted_events_are_stored_once(shop: Collecting) -> None:
     with closing(Fuzzer(shop)) as fuzzer:
         fuzz(shop, fuzzer)
 

@@ -1,0 +1,44 @@
+"""The page of events per minute."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tests.customers.events.stored import make_event, make_letter
+from tests.makers import make_source
+
+pytestmark = pytest.mark.django_db
+LIVE, ROWS, MINUTES = (reverse(f"admin:events_{name}") for name in ("live", "live_rows", "minutes"))
+
+
+def test_events_per_minute_are_shown_by_source_in_local_time(admin_client: Client, settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Kathmandu"  # five hours and three quarters ahead
+    now = datetime.now(UTC)
+    web = make_source("web", name="Web shop")
+    for _number in range(3):
+        make_event(web, at=now)
+    make_letter(source=web, at=now)
+    page = admin_client.get(MINUTES)
+    context = page.context
+    assert context["rows"][0]["name"] == "Web shop"
+    assert (context["rows"][0]["total"], context["rows"][1]["total"]) == ("3", "1")
+    assert sum(context["chart"]["sources"][0]["counts"]) == 3
+    here = f"{context['as_of'] + timedelta(hours=5, minutes=45):%H:%M}"
+    assert context["chart"]["labels"][-1] == here
+    assert f"as of {here} (Asia/Kathmandu)" in page.text
+    link = context["chart"]["sources"][0]["links"][-1]
+    assert len(admin_client.get(link).context["cl"].result_list) == 3
+
+
+def test_smallest_of_many_sources_are_combined_as_others(admin_client: Client) -> None:
+    for number in range(10):
+        make_event(make_source(f"source-{number}"), at=datetime.now(UTC))
+    chart = admin_client.get(MINUTES).context["chart"]
+    assert (len(chart["sources"]), chart["sources"][-1]["name"], sum(chart["sources"][-1]["counts"])) == (
+        8,
+        "others",
+        3,
+    )

@@ -1,0 +1,93 @@
+"""All pages of sources and events: permissions, number of queries, menu and empty pages."""
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from customers.events.collector.event_store import record_events
+from customers.events.models import Event, RejectedEvent
+from tests.customers.events.senders import item, rows
+from tests.customers.events.stored import make_event, make_letter, member_of
+from tests.makers import make_source
+
+pytestmark = pytest.mark.django_db
+LIVE, ROWS, MINUTES = (reverse(f"admin:events_{name}") for name in ("live", "live_rows", "minutes"))
+SOURCES, EVENTS, LETTERS = (reverse(f"admin:events_{name}_changelist") for name in ("source", "event", "rejectedevent"))
+
+
+def test_number_of_queries_does_not_depend_on_the_number_of_events(admin_client: Client) -> None:
+    def queries(address: str) -> int:
+        with CaptureQueriesContext(connection) as taken:
+            assert admin_client.get(address).status_code == 200
+        return len(taken)
+
+    make_event()
+    for_one = queries(ROWS), queries(MINUTES), queries(SOURCES), queries(EVENTS)
+    for number in range(8):
+        make_event(make_source(f"source-{number}"))
+        make_letter(source=make_source(f"source-{number}"))
+    assert (queries(ROWS), queries(MINUTES), queries(SOURCES), queries(EVENTS)) == for_one
+    assert for_one[0] <= 5  # session, user, permissions, and two for the events
+
+
+@pytest.mark.parametrize("address", [LIVE, ROWS, MINUTES])
+def test_event_pages_require_permission_to_view_events(address: str) -> None:
+    assert Client().get(address).status_code == 302
+    for role in ("Analyst", "Marketer", "Privacy officer", "Operator"):
+        assert member_of(role).get(address).status_code == 200
+    assert member_of("Merchandiser").get(address).status_code == 403
+
+
+def test_sources_and_rejected_events_require_permission() -> None:
+    source, letter = make_source(), make_letter()
+    pages = [
+        SOURCES,
+        LETTERS,
+        reverse("admin:events_source_change", args=[source.pk]),
+        reverse("admin:events_rejectedevent_change", args=[letter.pk]),
+    ]
+    for address in pages:
+        assert member_of("Operator").get(address).status_code == 200
+        assert member_of("Analyst").get(address).status_code == 403
+    assert member_of("Privacy officer").get(pages[3]).status_code == 200
+
+
+def test_menu_contains_only_permitted_pages() -> None:
+    home = reverse("admin:index")
+    analyst, operator = member_of("Analyst").get(home).text, member_of("Operator").get(home).text
+    for address in (LIVE, MINUTES):
+        assert f'href="{address}"' in analyst
+        assert f'href="{address}"' in operator
+    for address in (SOURCES, LETTERS):
+        assert f'href="{address}"' not in analyst
+        assert f'href="{address}"' in operator
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "No events were received"), ("zh-hans", "没有收到事件")])
+def test_empty_pages_show_next_steps(language: str, words: str) -> None:
+    client = member_of("Operator", language=language)
+    assert words in client.get(MINUTES).text
+    assert SOURCES in client.get(MINUTES).text
+    assert {"en": "within two seconds", "zh-hans": "两秒内"}[language] in client.get(LIVE).text
+    assert {"en": "There are no open rejected events", "zh-hans": "没有待处理的被拒事件"}[language] in client.get(
+        LETTERS
+    ).text
+
+
+def test_lists_and_pages_open(admin_client: Client) -> None:
+    source = make_source()
+    record_events(rows=rows("m1", source_id=source.pk), rejected=[item('{"event": "<b>"}', source_id=source.pk)])
+    event, rejected = Event.objects.get(), RejectedEvent.objects.get()
+    for address in (
+        "/admin/events/source/",
+        "/admin/events/event/",
+        "/admin/events/event/?q=u1",
+        f"/admin/events/event/{event.pk}/change/",
+        "/admin/events/rejectedevent/",
+        f"/admin/events/rejectedevent/{rejected.pk}/change/",
+    ):
+        assert admin_client.get(address).status_code == 200, address
+    page = admin_client.get(f"/admin/events/rejectedevent/{rejected.pk}/change/").content.decode()
+    assert "&lt;b&gt;" in page

@@ -1,0 +1,77 @@
+"""Hits of Google's Measurement Protocol become events."""
+
+import json
+from typing import Any
+
+import pytest
+
+from customers.events.models import Event
+from customers.events.sources.write_keys import clear_source_cache
+from tests.customers.events.senders import make_keyed_source, send
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_source_is_remembered() -> None:
+    clear_source_cache()
+
+
+def hit(key: str, **given: Any) -> Any:
+    body = {"client_id": "c1", "events": [{"name": "view_item", "params": {"items": [{"item_id": "p1"}]}}], **given}
+    return send(json.dumps(body).encode(), None, f"/mp/collect?measurement_id=G-1&api_secret={key}")
+
+
+def test_ga4_hit_is_stored_as_events() -> None:
+    _source, key = make_keyed_source()
+    answer = hit(
+        key,
+        user_id="u1",
+        timestamp_micros=1_763_985_600_000_000,
+        events=[
+            {"name": "purchase", "params": {"transaction_id": "o1", "value": 30.5, "currency": "EUR", "items": [{"item_id": "p1"}]}},
+            {"name": "page_view", "params": {"page_title": "Home", "page_location": "https://shop.example/", "session_id": 77}},
+            {"name": "view_item", "timestamp_micros": "1763985601000000", "params": {"items": [{"item_id": "p2"}]}},
+        ],
+        user_properties={"plan": {"value": "gold"}},
+    )  # fmt: skip
+    assert answer.json() == {"success": True, "accepted": 4, "duplicates": 0, "rejected": 0}
+    purchase, page, view, identify = Event.objects.order_by("id")
+    assert (purchase.name, purchase.product_ids, str(purchase.value), purchase.currency) == (
+        "purchase",
+        ["p1"],
+        "30.50",
+        "EUR",
+    )
+    assert (purchase.user_id, purchase.anonymous_id) == ("u1", "c1")
+    assert purchase.occurred_at.isoformat() == "2025-11-24T12:00:00+00:00"
+    assert (page.type, page.name, page.properties["url"], page.session_id) == (
+        "page",
+        "Home",
+        "https://shop.example/",
+        "77",
+    )
+    assert view.occurred_at.isoformat() == "2025-11-24T12:00:01+00:00"
+    assert (identify.type, identify.properties) == ("identify", {"plan": "gold"})
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "code"),
+    [
+        ({"events": {}}, 400, "invalid_hit"),
+        ({"events": [1] * 2501}, 413, "too_many_events"),
+    ],
+)
+def test_invalid_ga4_hit_is_rejected(given: dict[str, Any], status: int, code: str) -> None:
+    _source, key = make_keyed_source()
+    answer = hit(key, **given)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_invalid_event_of_a_ga4_hit_does_not_affect_the_others() -> None:
+    _source, key = make_keyed_source()
+    answer = hit(key, events=[{"name": "search"}, 7, {"name": "search", "timestamp_micros": "soon"}]).json()
+    assert (answer["accepted"], [error["code"] for error in answer["errors"]]) == (
+        1,
+        ["invalid_event", "invalid_timestamp"],
+    )
