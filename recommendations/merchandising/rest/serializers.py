@@ -41,7 +41,7 @@ class RuleSerializer(StrictTypesMixin, serializers.ModelSerializer[Rule]):
         required=False,
         help_text=_("1 is Monday, 7 is Sunday. Empty: every day."),
     )
-    describe_rule = serializers.SerializerMethodField(
+    description = serializers.SerializerMethodField(
         help_text=_("The rule in words, in the language of Accept-Language.")
     )
 
