@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.conftest import MonitoredPage, open_monitored_page
-from tests.customers.events.senders import make_keyed_source
+from tests.customers.events.client import make_keyed_source
 
 pytestmark = pytest.mark.acceptance
 

@@ -10,7 +10,7 @@ from tests.clients.proxy import run_proxy
 from tests.clients.sdk_packages import install_node_packages
 from tests.clients.sdks import STOREFRONT, require_chromium
 from tests.clients.storefront import visit_page
-from tests.customers.events.senders import make_keyed_source
+from tests.customers.events.client import make_keyed_source
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]

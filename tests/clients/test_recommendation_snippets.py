@@ -19,7 +19,7 @@ from tests.clients.sdks import require_chromium
 from tests.clients.storefront import visit_page
 from tests.clients.test_snippets import HOST, MODULE_PAGE, list_fenced_blocks, run_command
 from tests.clients.web_server import run_web_server
-from tests.customers.events.senders import make_keyed_source
+from tests.customers.events.client import make_keyed_source
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance

@@ -18,7 +18,7 @@ from customers.orders.models import Order
 from customers.processing.pipeline import process_events
 from tests.clients.proxy import LoseResponse, Proxy, Refuse, run_proxy
 from tests.clients.sdks import SDKS, Call, Sdk, SdkReport
-from tests.customers.events.senders import make_keyed_source
+from tests.customers.events.client import make_keyed_source
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 

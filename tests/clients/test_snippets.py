@@ -16,7 +16,7 @@ from customers.events.sources.snippets import KEY_PLACEHOLDER, build_snippets
 from tests.clients.sdk_packages import ROOT, install_node_packages
 from tests.clients.sdks import require_chromium
 from tests.clients.storefront import visit_page
-from tests.customers.events.senders import make_keyed_source
+from tests.customers.events.client import make_keyed_source
 
 pytestmark = pytest.mark.acceptance
 

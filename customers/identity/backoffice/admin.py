@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from unfold.admin import ModelAdmin
 
-from config.foundation.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
+from config.foundation.admin.read_only import ChangeDisabled, DeleteDisabled, ReadOnlyAdmin, ReadOnlyInline
 from customers.identity.backoffice.conflict_page import render_conflict
 from customers.identity.backoffice.identifier_labels import MASK, join_user_ids, label_identifier_type, mask_identifier
 from customers.identity.backoffice.merge_page import render_merge
@@ -298,7 +298,7 @@ def customer_link(customer_id: int) -> str:
 
 
 @admin.register(Consent)
-class ConsentAdmin(ReadOnlyAdmin):
+class ConsentAdmin(ChangeDisabled, DeleteDisabled, ModelAdmin):
     """The consent ledger: entries can be added but not changed."""
 
     list_display = ["recorded_at", "customer", "purpose", "status", "policy_version", "source"]
@@ -307,9 +307,8 @@ class ConsentAdmin(ReadOnlyAdmin):
     search_fields = ["customer__identifiers__value__exact"]
     raw_id_fields = ["customer"]
     fields = ["customer", "purpose", "status", "policy_version", "source"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return ModelAdmin.has_add_permission(self, request)
+    show_full_result_count = False
+    list_per_page = 50
 
     def save_model(self, request: HttpRequest, obj: Consent, form: Any, change: bool) -> None:
         obj.recorded_at = datetime.now(UTC)

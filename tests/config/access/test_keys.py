@@ -19,7 +19,7 @@ from config.access.models import ApiKey
 from config.foundation.ttl_cache import TtlCache
 from customers.events.sources.write_keys import clear_source_cache
 from tests.config.access.callers import make_bearer_client, make_client, make_key
-from tests.customers.events.senders import make_keyed_source
+from tests.customers.events.client import make_keyed_source
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/api/v1/customers/"

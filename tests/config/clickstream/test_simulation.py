@@ -23,7 +23,7 @@ from customers.processing import pipeline
 from tests.clients.proxy import LoseResponse, Refuse, run_proxy
 from tests.clients.web_server import run_web_server
 from tests.config.clickstream.small_shop import DAYS, HOUSEHOLDS, make_shop
-from tests.customers.events.senders import make_keyed_source
+from tests.customers.events.client import make_keyed_source
 from tests.makers import NOON
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -115,7 +115,7 @@ def test_every_event_arrives_once_through_the_public_collector(sender: str) -> N
 @pytest.mark.parametrize("sender", SENDERS)
 def test_a_refusing_collector_raises_a_delivery_error(sender: str) -> None:
     make_shop()
-    with run_web_server() as address, pytest.raises(DeliveryError, match=r"did not take a batch: .*401"):
+    with run_web_server() as address, pytest.raises(DeliveryError, match=r"did not accept a batch: .*401"):
         SENDERS[sender](make_simulation().items(), host=address, write_key="wk_wrong", done=lambda done: None)
     assert not Event.objects.exists()
 
@@ -137,9 +137,9 @@ def test_the_command_reports_how_the_events_were_sent(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--host", "http://127.0.0.1:1"], "--host and --write-key go together"),
-        (["--write-key", "wk"], "--host and --write-key go together"),
-        ([], "There are no orders; import some first"),
+        (["--host", "http://127.0.0.1:1"], "--host and --write-key must be used together"),
+        (["--write-key", "wk"], "--host and --write-key must be used together"),
+        ([], r"There are no orders\. Import some first"),
         (["--days", "0"], "--days"),
         (["--to", "a", "--host", "b"], "not allowed with"),
     ],
@@ -161,7 +161,7 @@ def test_a_simulation_is_not_repeated_after_its_receipts_have_expired() -> None:
     make_shop()
     make_simulation().store(at=NOON)
     make_simulation().store(at=NOON + timedelta(days=RECEIPT_DAYS - 2))
-    with pytest.raises(ReceiptsExpiredError, match="would count twice"):
+    with pytest.raises(ReceiptsExpiredError, match="would be stored twice"):
         make_simulation().store(at=NOON + timedelta(days=RECEIPT_DAYS))
     assert RECEIPT_DAYS == tasks.RECEIPT_DAYS
 

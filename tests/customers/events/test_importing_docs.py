@@ -1,4 +1,4 @@
-"""docs/importing-events.md: its files are imported by its commands and give what it shows, in both languages."""
+"""docs/importing-events.md: its commands import its files and print the documented output, in both languages."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""Nothing personal is left, nothing else is lost, and what was hidden comes back to its place."""
+"""Masking hides all personal values, changes nothing else and can be undone."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is old goes: each source's events after its own time, whole months where all are past it."""
+"""Events are deleted after the retention of their source; fully expired months are dropped."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +9,7 @@ from config.foundation.database.partitions import ensure_partitions, list_partit
 from customers.events.collector.event_store import record_events
 from customers.events.models import Event, EventReceipt, Outbox, Source
 from customers.events.retention import purge_events, purge_receipts, purge_rejected_events
-from tests.customers.events.senders import item, rows
+from tests.customers.events.client import build_rejected_item, build_rows
 from tests.makers import NOON, make_source
 
 pytestmark = pytest.mark.django_db
@@ -18,7 +18,7 @@ SPRING = datetime(2031, 3, 10, tzinfo=UTC)
 
 
 def record(message_id: str, source: Source, at: datetime, *, processed: bool = True) -> None:
-    record_events(rows=rows(message_id, source_id=source.pk, at=at))
+    record_events(rows=build_rows(message_id, source_id=source.pk, at=at))
     if processed:
         Outbox.objects.all().delete()
 
@@ -33,8 +33,10 @@ def months() -> set[str]:
 
 def test_only_old_receipts_and_rejected_events_are_deleted() -> None:
     source_id, old = make_source().pk, NOON - timedelta(days=31)
-    record_events(rows=rows("old", source_id=source_id, at=old), rejected=[item(source_id=source_id, at=old)])
-    record_events(rows=rows("young", source_id=source_id))
+    record_events(
+        rows=build_rows("old", source_id=source_id, at=old), rejected=[build_rejected_item(source_id=source_id, at=old)]
+    )
+    record_events(rows=build_rows("young", source_id=source_id))
     limit = NOON - timedelta(days=30)
     assert (purge_receipts(before=limit), purge_rejected_events(before=limit)) == (2, 1)
     assert EventReceipt.objects.get().message_id == "young"

@@ -1,4 +1,4 @@
-"""Facts among the traits of an identify call."""
+"""Profile fields among the traits of an identify call."""
 
 from typing import Any
 

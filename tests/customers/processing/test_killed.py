@@ -1,4 +1,4 @@
-"""kill -9 of the processor at any point, then again: accepted = stored = processed, per messageId, on the real servers."""
+"""The processor is killed at any step and restarted: accepted = stored = processed, per message id, on real servers."""
 
 import random
 import time
@@ -21,7 +21,7 @@ from customers.processing.totals import read_totals
 from customers.warehouse.append import APPEND_FOLDER
 from customers.warehouse.connection import open_warehouse
 from tests.child_processes import has_no_advisory_lock, kill_after_output, start_child
-from tests.customers.processing.support import NOW, order, process, product, send, track
+from tests.customers.processing.event_makers import NOW, order, process, product, send, track
 from tests.makers import make_product
 from tests.waiting import wait_until
 
@@ -44,7 +44,7 @@ def stop_at(module, name, *, after, calls):
         left[0] -= 1
         if left[0] == 0 and not after:
             print("there", flush=True)
-            sys.stdin.read()  # until the end comes
+            sys.stdin.read()  # until it is killed
         result = real(*args, **kwargs)
         if left[0] == 0 and after:
             print("there", flush=True)
@@ -78,8 +78,8 @@ def root(settings: Any, tmp_path: Path) -> Path:
     return tmp_path / "warehouse"
 
 
-def a_day() -> list[dict[str, Any]]:
-    """Views, log-ins, orders with their refunds, reviews, of people on two devices; some over midnight."""
+def make_day() -> list[dict[str, Any]]:
+    """Return views, logins, orders with refunds and reviews of people on two devices; some sessions cross midnight."""
     items = []
     for number in range(EVENTS):
         person = number % PEOPLE
@@ -103,8 +103,8 @@ def a_day() -> list[dict[str, Any]]:
     return items
 
 
-def facts() -> dict[str, Any]:
-    """What has to be the same after any number of deaths; ids differ."""
+def collect_facts() -> dict[str, Any]:
+    """Return what must be equal after any number of kills; ids differ."""
     with open_warehouse() as tables:
         events = tables["events"]
         found = events.select("id", "customer_id", "name", "occurred_at").to_pyarrow().to_pylist()
@@ -122,7 +122,7 @@ def facts() -> dict[str, Any]:
         ),
         "orders": sorted(Order.objects.values_list("order_id", "status", "total", "refunded")),
         "lines": OrderLine.objects.count(),
-        "order events": OrderEvent.objects.filter(merged=True).count(),
+        "order events": OrderEvent.objects.filter(folded=True).count(),
         "reviews": Review.objects.count(),
         "tallied": read_totals()["events"],
         "recorded": ProcessingRun.objects.aggregate(events=Sum("events"))["events"],
@@ -131,22 +131,22 @@ def facts() -> dict[str, Any]:
 
 def begin() -> None:
     make_product("tea")
-    send(*a_day())
+    send(*make_day())
 
 
-def check(found: dict[str, Any]) -> None:
-    assert found["stored"] == Counter({f"m{number}": 1 for number in range(EVENTS)})
-    assert (found["accepted"], found["waiting"]) == (EVENTS, 0)
-    assert found["warehouse"]
-    assert found["once in the warehouse"] == {1}
-    assert found["customers"][0] == PEOPLE
-    assert found["counted"]["events__sum"] == found["tallied"] == found["recorded"] == EVENTS
-    assert found["order events"] == 119
-    assert (len(found["orders"]), found["lines"], found["reviews"]) == (60, 60, 60)
-    assert [order[1:] for order in found["orders"] if order[1] == "partly_refunded"] != []
-    before = found["profiles"]
+def check_facts(facts: dict[str, Any]) -> None:
+    assert facts["stored"] == Counter({f"m{number}": 1 for number in range(EVENTS)})
+    assert (facts["accepted"], facts["waiting"]) == (EVENTS, 0)
+    assert facts["warehouse"]
+    assert facts["once in the warehouse"] == {1}
+    assert facts["customers"][0] == PEOPLE
+    assert facts["counted"]["events__sum"] == facts["tallied"] == facts["recorded"] == EVENTS
+    assert facts["order events"] == 119
+    assert (len(facts["orders"]), facts["lines"], facts["reviews"]) == (60, 60, 60)
+    assert [order[1:] for order in facts["orders"] if order[1] == "partly_refunded"] != []
+    before = facts["profiles"]
     refresh_profiles(as_of=NOW + timedelta(days=1), started_at=NOW + timedelta(days=1))
-    assert facts()["profiles"] == before
+    assert collect_facts()["profiles"] == before
 
 
 @pytest.mark.slow
@@ -157,7 +157,7 @@ def test_kill_at_any_step_neither_loses_nor_duplicates_events(root: Path, point:
     child = start_child(CHILD + POINTS[point] + "\n" + RUN, WAREHOUSE_URL=str(root))
     kill_after_output(child, "there")
     process(NOW + timedelta(hours=1))
-    check(facts())
+    check_facts(collect_facts())
     assert not any((root / APPEND_FOLDER).iterdir())
     assert "failed" in set(ProcessingRun.objects.values_list("status", flat=True))
 
@@ -167,7 +167,7 @@ def test_kill_at_any_step_neither_loses_nor_duplicates_events(root: Path, point:
 def test_repeated_kills_at_random_moments_neither_lose_nor_duplicate_events(root: Path) -> None:
     begin()
     rng = random.Random(7)
-    deaths = 0
+    kills = 0
     for _attempt in range(8):
         child = start_child(CHILD.replace("BATCH_SIZE = 100", "BATCH_SIZE = 40") + BEGUN + RUN, WAREHOUSE_URL=str(root))
         assert child.stdout is not None
@@ -175,11 +175,11 @@ def test_repeated_kills_at_random_moments_neither_lose_nor_duplicate_events(root
         time.sleep(rng.uniform(0.05, 0.6))
         child.kill()
         child.communicate()
-        deaths += child.returncode != 0
+        kills += child.returncode != 0
         wait_until(has_no_advisory_lock, what="the server's notice that the child is gone")
-    assert deaths
+    assert kills
     process(NOW + timedelta(hours=1))
-    check(facts())
+    check_facts(collect_facts())
 
 
 @pytest.mark.slow
@@ -197,4 +197,4 @@ def test_all_profiles_can_be_refreshed_while_events_are_processed(root: Path) ->
     assert child.returncode == 0, problems
     assert refreshes > 1
     process(NOW + timedelta(hours=1))
-    check(facts())
+    check_facts(collect_facts())

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from customers.processing.lag import measure_lag
-from tests.customers.processing.support import NOW, send, track
+from tests.customers.processing.event_makers import NOW, send, track
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.customers.processing.support import order, process, product, send, track
+from tests.customers.processing.event_makers import order, process, product, send, track
 
 pytestmark = pytest.mark.django_db
 

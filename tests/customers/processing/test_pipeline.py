@@ -1,4 +1,4 @@
-"""From the outbox to every room: what an event means is there after one run, once."""
+"""One run over the outbox writes orders, profiles, consents and segments exactly once."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,7 +24,7 @@ from customers.processing.tasks import delete_old_runs
 from customers.processing.totals import read_totals
 from customers.segments.membership import find_segments
 from customers.warehouse.connection import open_warehouse
-from tests.customers.processing.support import NOW, SECOND, order, process, product, send, track
+from tests.customers.processing.event_makers import NOW, SECOND, order, process, product, send, track
 from tests.makers import make_consent, make_customer, make_identifier, make_segment
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.customers.events.running import Collecting, collecting
+from tests.customers.events.server import CollectorServer, run_collector
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
@@ -50,7 +50,7 @@ PLACES = (FOR_YOU, POPULAR, "recommendations/similar/?product_id=tea-1&user_id=u
 
 @dataclass
 class Shop:
-    running: Collecting
+    running: CollectorServer
     key: str
     statuses: list[int] = field(default_factory=list)
 
@@ -72,7 +72,7 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Shop]:
-    with collecting() as running:
+    with run_collector() as running:
         key = running.python("-c", PREPARE).splitlines()[-1]
         shop = Shop(running, key)
         wait_until(

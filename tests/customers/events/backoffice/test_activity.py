@@ -1,4 +1,4 @@
-"""How much comes in, counted by hand."""
+"""Activity of sources and events per minute, checked against counts by hand."""
 
 from datetime import timedelta
 
@@ -6,7 +6,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from customers.events.backoffice.activity import SourceActivity, count_events_by_minute, measure_source_activity
-from tests.customers.events.stored import make_event, make_letter
+from tests.customers.events.makers import make_event, make_rejected_event
 from tests.makers import NOON, make_source
 
 pytestmark = pytest.mark.django_db
@@ -19,8 +19,8 @@ def test_activity_counts_one_day_and_finds_the_last_event_of_one_month() -> None
     for age in (DAY + MINUTE, HOUR, 3 * HOUR):
         make_event(busy, at=NOON - age)
     make_event(busy, at=NOON + MINUTE)  # after the moment that is asked about
-    make_letter(source=busy, at=NOON - HOUR)
-    make_letter(source=busy, at=NOON - 2 * DAY)
+    make_rejected_event(source=busy, at=NOON - HOUR)
+    make_rejected_event(source=busy, at=NOON - 2 * DAY)
     make_event(silent, at=NOON - 9 * DAY)
     make_event(old, at=NOON - 31 * DAY)
     found = measure_source_activity(source_ids=[source.pk for source in (busy, silent, old, new)], as_of=NOON)
@@ -51,7 +51,7 @@ def test_events_per_minute_are_counted_by_source_up_to_the_current_minute() -> N
     make_event(web, at=NOON - 59 * MINUTE - timedelta(seconds=1))  # a second too old
     make_event(web, at=NOON + timedelta(seconds=30))  # not yet
     make_event(app, at=NOON - 30 * MINUTE)
-    make_letter(source=None, at=NOON - 30 * MINUTE)
+    make_rejected_event(source=None, at=NOON - 30 * MINUTE)
     figures = count_events_by_minute(as_of=now)
     assert (len(figures.starts), figures.starts[0], figures.starts[-1]) == (60, NOON - 59 * MINUTE, NOON)
     assert [(one.source.key, one.total, one.peak) for one in figures.sources] == [("web", 4, 2), ("app", 1, 1)]

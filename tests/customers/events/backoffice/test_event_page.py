@@ -10,12 +10,14 @@ from django.urls import reverse
 
 from customers.events.models import Event
 from customers.identity.personal_data.personal_traits import seal_personal
-from tests.customers.events.stored import make_event, member_of
+from tests.customers.events.makers import log_in_as, make_event
 from tests.makers import make_customer
 
 pytestmark = pytest.mark.django_db
 LIVE, ROWS, MINUTES = (reverse(f"admin:events_{name}") for name in ("live", "live_rows", "minutes"))
-SOURCES, EVENTS, LETTERS = (reverse(f"admin:events_{name}_changelist") for name in ("source", "event", "rejectedevent"))
+SOURCES, EVENTS, REJECTED_EVENTS = (
+    reverse(f"admin:events_{name}_changelist") for name in ("source", "event", "rejectedevent")
+)
 
 
 def rows_of(client: Client, **query: Any) -> list[dict[str, Any]]:
@@ -38,7 +40,7 @@ def test_analyst_sees_no_personal_data() -> None:
         properties={"$personal": seal_personal({"email": "anna@example.com"}), "plan": "gold"},
         context={"ip": "203.0.113.7", "page": {"path": "/tea"}},
     )
-    analyst = member_of("Analyst")
+    analyst = log_in_as("Analyst")
     texts = [analyst.get(address).text for address in (LIVE, EVENTS, page_of(event))]
     assert rows_of(analyst)[0]["who"] == "•••"
     for text in texts:
@@ -51,7 +53,7 @@ def test_analyst_sees_no_personal_data() -> None:
 def test_access_to_personal_data_is_logged() -> None:
     sealed = seal_personal({"email": "anna@example.com"})
     event = make_event(type="identify", name="", properties={"$personal": sealed}, context={"ip": "203.0.113.7"})
-    text = member_of("Privacy officer").get(page_of(event)).text
+    text = log_in_as("Privacy officer").get(page_of(event)).text
     assert "anna@example.com" in text
     assert "203.0.113.7" in text
     entry = LogEntry.objects.get(object_id=event.pk, content_type__model="event")
@@ -71,14 +73,14 @@ def test_event_links_to_its_customer_source_and_session(admin_client: Client) ->
     event = make_event(user_id="anna", session_id="s1", at=now)
     before = make_event(user_id="anna", session_id="s1", at=now - timedelta(hours=2))
     other_session = make_event(user_id="anna", session_id="s2", at=now)
-    somebody = make_event(user_id="ben", session_id="s1", at=now)
+    other = make_event(user_id="ben", session_id="s1", at=now)
     text = admin_client.get(page_of(event)).text
     assert f'href="{reverse("admin:lifecycle_customer", args=[customer.pk])}"' in text
     assert f'href="{reverse("admin:events_source_change", args=[event.source_id])}"' in text
     assert f'href="{page_of(before)}"' in text
     assert f'href="{page_of(other_session)}"' not in text
-    assert f'href="{page_of(somebody)}"' not in text
-    visible = member_of("Analyst").get(page_of(event)).text
+    assert f'href="{page_of(other)}"' not in text
+    visible = log_in_as("Analyst").get(page_of(event)).text
     assert f'href="{reverse("admin:lifecycle_customer", args=[customer.pk])}"' in visible
     assert f'href="{reverse("admin:events_source_change", args=[event.source_id])}"' not in visible
 

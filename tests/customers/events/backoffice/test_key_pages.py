@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from customers.events.models import Source
-from tests.customers.events.senders import make_keyed_source, send, track
+from tests.customers.events.client import make_keyed_source, send, track
 
 pytestmark = pytest.mark.django_db
 

@@ -1,4 +1,4 @@
-"""The last events: what is wanted, what is new, and what was committed late."""
+"""The query of the live event page: filters, cursor and late commits."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 from customers.events.backoffice import latest_events as latest_events_module
 from customers.events.backoffice.latest_events import EventQuery, find_latest_events
 from customers.events.models import Event
-from tests.customers.events.stored import make_event
+from tests.customers.events.makers import make_event
 from tests.makers import NOON, make_source
 
 pytestmark = pytest.mark.django_db

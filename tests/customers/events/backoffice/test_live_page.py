@@ -9,8 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from customers.events.models import Event
-from tests.customers.events.senders import make_keyed_source, send, track
-from tests.customers.events.stored import make_event
+from tests.customers.events.client import make_keyed_source, send, track
+from tests.customers.events.makers import make_event
 from tests.makers import make_source
 
 pytestmark = pytest.mark.django_db

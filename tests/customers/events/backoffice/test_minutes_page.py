@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tests.customers.events.stored import make_event, make_letter
+from tests.customers.events.makers import make_event, make_rejected_event
 from tests.makers import make_source
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +20,7 @@ def test_events_per_minute_are_shown_by_source_in_local_time(admin_client: Clien
     web = make_source("web", name="Web shop")
     for _number in range(3):
         make_event(web, at=now)
-    make_letter(source=web, at=now)
+    make_rejected_event(source=web, at=now)
     page = admin_client.get(MINUTES)
     context = page.context
     assert context["rows"][0]["name"] == "Web shop"

@@ -8,13 +8,15 @@ from django.urls import reverse
 
 from customers.events.collector.event_store import record_events
 from customers.events.models import Event, RejectedEvent
-from tests.customers.events.senders import item, rows
-from tests.customers.events.stored import make_event, make_letter, member_of
+from tests.customers.events.client import build_rejected_item, build_rows
+from tests.customers.events.makers import log_in_as, make_event, make_rejected_event
 from tests.makers import make_source
 
 pytestmark = pytest.mark.django_db
 LIVE, ROWS, MINUTES = (reverse(f"admin:events_{name}") for name in ("live", "live_rows", "minutes"))
-SOURCES, EVENTS, LETTERS = (reverse(f"admin:events_{name}_changelist") for name in ("source", "event", "rejectedevent"))
+SOURCES, EVENTS, REJECTED_EVENTS = (
+    reverse(f"admin:events_{name}_changelist") for name in ("source", "event", "rejectedevent")
+)
 
 
 def test_number_of_queries_does_not_depend_on_the_number_of_events(admin_client: Client) -> None:
@@ -27,7 +29,7 @@ def test_number_of_queries_does_not_depend_on_the_number_of_events(admin_client:
     for_one = queries(ROWS), queries(MINUTES), queries(SOURCES), queries(EVENTS)
     for number in range(8):
         make_event(make_source(f"source-{number}"))
-        make_letter(source=make_source(f"source-{number}"))
+        make_rejected_event(source=make_source(f"source-{number}"))
     assert (queries(ROWS), queries(MINUTES), queries(SOURCES), queries(EVENTS)) == for_one
     assert for_one[0] <= 5  # session, user, permissions, and two for the events
 
@@ -36,49 +38,52 @@ def test_number_of_queries_does_not_depend_on_the_number_of_events(admin_client:
 def test_event_pages_require_permission_to_view_events(address: str) -> None:
     assert Client().get(address).status_code == 302
     for role in ("Analyst", "Marketer", "Privacy officer", "Operator"):
-        assert member_of(role).get(address).status_code == 200
-    assert member_of("Merchandiser").get(address).status_code == 403
+        assert log_in_as(role).get(address).status_code == 200
+    assert log_in_as("Merchandiser").get(address).status_code == 403
 
 
 def test_sources_and_rejected_events_require_permission() -> None:
-    source, letter = make_source(), make_letter()
+    source, rejected = make_source(), make_rejected_event()
     pages = [
         SOURCES,
-        LETTERS,
+        REJECTED_EVENTS,
         reverse("admin:events_source_change", args=[source.pk]),
-        reverse("admin:events_rejectedevent_change", args=[letter.pk]),
+        reverse("admin:events_rejectedevent_change", args=[rejected.pk]),
     ]
     for address in pages:
-        assert member_of("Operator").get(address).status_code == 200
-        assert member_of("Analyst").get(address).status_code == 403
-    assert member_of("Privacy officer").get(pages[3]).status_code == 200
+        assert log_in_as("Operator").get(address).status_code == 200
+        assert log_in_as("Analyst").get(address).status_code == 403
+    assert log_in_as("Privacy officer").get(pages[3]).status_code == 200
 
 
 def test_menu_contains_only_permitted_pages() -> None:
     home = reverse("admin:index")
-    analyst, operator = member_of("Analyst").get(home).text, member_of("Operator").get(home).text
+    analyst, operator = log_in_as("Analyst").get(home).text, log_in_as("Operator").get(home).text
     for address in (LIVE, MINUTES):
         assert f'href="{address}"' in analyst
         assert f'href="{address}"' in operator
-    for address in (SOURCES, LETTERS):
+    for address in (SOURCES, REJECTED_EVENTS):
         assert f'href="{address}"' not in analyst
         assert f'href="{address}"' in operator
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "No events were received"), ("zh-hans", "没有收到事件")])
 def test_empty_pages_show_next_steps(language: str, words: str) -> None:
-    client = member_of("Operator", language=language)
+    client = log_in_as("Operator", language=language)
     assert words in client.get(MINUTES).text
     assert SOURCES in client.get(MINUTES).text
     assert {"en": "within two seconds", "zh-hans": "两秒内"}[language] in client.get(LIVE).text
     assert {"en": "There are no open rejected events", "zh-hans": "没有待处理的被拒事件"}[language] in client.get(
-        LETTERS
+        REJECTED_EVENTS
     ).text
 
 
 def test_lists_and_pages_open(admin_client: Client) -> None:
     source = make_source()
-    record_events(rows=rows("m1", source_id=source.pk), rejected=[item('{"event": "<b>"}', source_id=source.pk)])
+    record_events(
+        rows=build_rows("m1", source_id=source.pk),
+        rejected=[build_rejected_item('{"event": "<b>"}', source_id=source.pk)],
+    )
     event, rejected = Event.objects.get(), RejectedEvent.objects.get()
     for address in (
         "/admin/events/source/",

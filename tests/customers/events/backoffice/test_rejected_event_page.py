@@ -1,4 +1,4 @@
-"""The back office's pages of rejected events: read, corrected, sent again, discarded, one and many."""
+"""The pages of rejected events: viewing, correcting, replaying and discarding, one event or many."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -15,13 +15,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from customers.events.models import Event, RejectedEvent, Source
-from tests.customers.events.senders import make_keyed_source, send
-from tests.customers.events.stored import make_letter, member_of
+from tests.customers.events.client import make_keyed_source, send
+from tests.customers.events.makers import log_in_as, make_rejected_event
 from tests.makers import make_source
 
 pytestmark = pytest.mark.django_db
 
-LETTERS = reverse("admin:events_rejectedevent_changelist")
+REJECTED_EVENTS = reverse("admin:events_rejectedevent_changelist")
 PERSONAL = {
     "type": "track",
     "event": "Product Viewed",
@@ -31,30 +31,30 @@ PERSONAL = {
 }
 
 
-def page_of(letter: RejectedEvent) -> str:
-    return reverse("admin:events_rejectedevent_change", args=[letter.pk])
+def page_of(rejected: RejectedEvent) -> str:
+    return reverse("admin:events_rejectedevent_change", args=[rejected.pk])
 
 
-def shown(client: Client, letter: RejectedEvent) -> Any:
-    page = client.get(page_of(letter))
+def shown(client: Client, rejected: RejectedEvent) -> Any:
+    page = client.get(page_of(rejected))
     assert page.status_code == 200
     return page
 
 
-def do(client: Client, letter: RejectedEvent, what: str, text: str | None = None) -> Any:
-    initial = shown(client, letter).context["form"].initial
+def do(client: Client, rejected: RejectedEvent, what: str, text: str | None = None) -> Any:
+    initial = shown(client, rejected).context["form"].initial
     text = initial["text"] if text is None else text
-    return client.post(page_of(letter), {"text": text, "stamp": initial["stamp"], "do": what}, follow=True)
+    return client.post(page_of(rejected), {"text": text, "stamp": initial["stamp"], "do": what}, follow=True)
 
 
-def act(client: Client, what: str, *letters: RejectedEvent) -> Any:
-    chosen = {"action": what, "_selected_action": [letter.pk for letter in letters]}
-    return client.post(f"{LETTERS}?status=all", chosen, follow=what != "export")
+def act(client: Client, what: str, *rejected_events: RejectedEvent) -> Any:
+    chosen = {"action": what, "_selected_action": [rejected.pk for rejected in rejected_events]}
+    return client.post(f"{REJECTED_EVENTS}?status=all", chosen, follow=what != "export")
 
 
 @pytest.fixture
 def rejected(valkey: redis.Redis) -> RejectedEvent:
-    """As the collector leaves it: an event that names nobody."""
+    """Return an event without any id, as the collector rejects it."""
     _source, key = make_keyed_source()
     assert send({"batch": [PERSONAL]}, key).json()["rejected"] == 1
     return RejectedEvent.objects.get()
@@ -62,13 +62,13 @@ def rejected(valkey: redis.Redis) -> RejectedEvent:
 
 @pytest.mark.parametrize("role", ["Operator", "Administrator"])
 def test_rejected_event_can_be_corrected_checked_and_replayed(rejected: RejectedEvent, role: str) -> None:
-    client = member_of(role)
+    client = log_in_as(role)
     text = shown(client, rejected).context["form"].initial["text"]
     assert "would be rejected again" in do(client, rejected, "check").text
     corrected = text.replace('"m-1"', '"m-1",\r\n  "userId": "anna"')
     checked = do(client, rejected, "check", corrected)
     assert "would be accepted" in checked.text
-    assert "&quot;userId&quot;: &quot;anna&quot;" in checked.text  # what was typed is still there
+    assert "&quot;userId&quot;: &quot;anna&quot;" in checked.text  # the form keeps the input
     assert not Event.objects.exists()
     sent = do(client, rejected, "replay", corrected)
     event = Event.objects.get()
@@ -81,7 +81,7 @@ def test_rejected_event_can_be_corrected_checked_and_replayed(rejected: Rejected
 
 
 def test_user_without_personal_data_permission_can_correct_a_masked_payload(rejected: RejectedEvent) -> None:
-    operator = member_of("Operator")
+    operator = log_in_as("Operator")
     page = shown(operator, rejected)
     assert "anna@example.com" not in page.text
     assert "203.0.113.7" not in page.text
@@ -94,7 +94,7 @@ def test_user_without_personal_data_permission_can_correct_a_masked_payload(reje
 
 
 def test_access_of_a_privacy_officer_to_the_payload_is_logged(rejected: RejectedEvent) -> None:
-    officer = member_of("Privacy officer")
+    officer = log_in_as("Privacy officer")
     page = shown(officer, rejected)
     assert "anna@example.com" in page.text
     entry = LogEntry.objects.get(object_id=rejected.pk, action=LogEntry.Action.ACCESS)
@@ -106,13 +106,15 @@ def test_access_of_a_privacy_officer_to_the_payload_is_logged(rejected: Rejected
 
 
 def test_event_that_is_rejected_again_stays_open_with_the_new_reason(rejected: RejectedEvent) -> None:
-    client = member_of("Operator")
+    client = log_in_as("Operator")
     text = shown(client, rejected).context["form"].initial["text"]
     sent = do(client, rejected, "replay", text.replace('"track"', '"trakc"'))
     assert "rejected again" in sent.text
     rejected.refresh_from_db()
     assert (rejected.status, rejected.code) == (RejectedEvent.Status.OPEN, "unknown_type")
-    assert "trakc" in shown(client, rejected).context["form"].initial["text"]  # the last correction is gone on with
+    assert (
+        "trakc" in shown(client, rejected).context["form"].initial["text"]
+    )  # the form continues with the last correction
     do(client, rejected, "replay", "no json at all")
     rejected.refresh_from_db()
     assert rejected.status == RejectedEvent.Status.OPEN
@@ -120,10 +122,10 @@ def test_event_that_is_rejected_again_stays_open_with_the_new_reason(rejected: R
 
 
 def test_concurrent_corrections_do_not_overwrite_each_other(rejected: RejectedEvent) -> None:
-    client = member_of("Operator")
+    client = log_in_as("Operator")
     initial = shown(client, rejected).context["form"].initial
     do(
-        member_of("Administrator"),
+        log_in_as("Administrator"),
         rejected,
         "replay",
         json.dumps({**PERSONAL, "type": "other", "email": "b@example.com"}),
@@ -138,8 +140,8 @@ def test_concurrent_corrections_do_not_overwrite_each_other(rejected: RejectedEv
 
 def test_replay_of_a_duplicate_shows_a_message(rejected: RejectedEvent) -> None:
     source = Source.objects.get()
-    twin = make_letter({**PERSONAL, "userId": "u1"}, source=source)
-    client = member_of("Operator")
+    twin = make_rejected_event({**PERSONAL, "userId": "u1"}, source=source)
+    client = log_in_as("Operator")
     do(client, twin, "replay")
     text = shown(client, rejected).context["form"].initial["text"].replace('"m-1"', '"m-1", "userId": "u2"')
     assert "already exists" in do(client, rejected, "replay", text).text
@@ -147,7 +149,7 @@ def test_replay_of_a_duplicate_shows_a_message(rejected: RejectedEvent) -> None:
 
 
 def test_rejected_event_can_be_discarded_and_reopened(rejected: RejectedEvent) -> None:
-    client = member_of("Operator")
+    client = log_in_as("Operator")
     assert "The event was discarded" in do(client, rejected, "discard").text
     assert "Reopen" in shown(client, rejected).text
     assert "The event is open again" in do(client, rejected, "reopen").text
@@ -158,25 +160,25 @@ def test_rejected_event_can_be_discarded_and_reopened(rejected: RejectedEvent) -
 
 def test_payload_with_a_lost_encryption_key_shows_the_problem(rejected: RejectedEvent, settings: Any) -> None:
     settings.FIELD_KEYS = [Fernet.generate_key().decode()]
-    page = member_of("Administrator").get(page_of(rejected))
+    page = log_in_as("Administrator").get(page_of(rejected))
     assert "FIELD_KEYS" in page.text
     assert 'name="text"' not in page.text
 
 
 def test_unknown_rejected_event_returns_404(admin_client: Client) -> None:
     for number in ("999", "x"):
-        assert admin_client.get(f"{LETTERS}{number}/change/").status_code == 404
+        assert admin_client.get(f"{REJECTED_EVENTS}{number}/change/").status_code == 404
 
 
 def test_list_shows_open_events_with_reason_counts_and_filters() -> None:
     now = datetime.now(UTC)
-    old = make_letter(at=now - timedelta(days=8), code="unknown_type")
-    fresh = make_letter(at=now, source=make_source("web"))
-    discarded = make_letter(at=now, status=RejectedEvent.Status.DISCARDED)
-    client = member_of("Operator")
+    old = make_rejected_event(at=now - timedelta(days=8), code="unknown_type")
+    fresh = make_rejected_event(at=now, source=make_source("web"))
+    discarded = make_rejected_event(at=now, status=RejectedEvent.Status.DISCARDED)
+    client = log_in_as("Operator")
 
     def listed(query: str = "") -> list[RejectedEvent]:
-        return list(client.get(f"{LETTERS}{query}").context["cl"].result_list)
+        return list(client.get(f"{REJECTED_EVENTS}{query}").context["cl"].result_list)
 
     assert listed() == [fresh, old]
     assert listed("?status=discarded") == [discarded]
@@ -186,8 +188,8 @@ def test_list_shows_open_events_with_reason_counts_and_filters() -> None:
     assert listed("?code=unknown_type") == [old]
     assert listed(f"?source__id__exact={fresh.source_id}") == [fresh]
     assert listed("?q=anonymousId") == [fresh, old]
-    assert listed("?q=Opened") == []  # stands in the payload alone
-    context = client.get(LETTERS).context
+    assert listed("?q=Opened") == []  # only in the payload
+    context = client.get(REJECTED_EVENTS).context
     assert [(one["code"], one["events"]) for one in context["open_reasons"]] == [
         ("missing_identity", 1),
         ("unknown_type", 1),
@@ -195,41 +197,44 @@ def test_list_shows_open_events_with_reason_counts_and_filters() -> None:
 
 
 def test_number_of_queries_of_the_list_is_constant_and_no_payload_is_loaded() -> None:
-    client = member_of("Operator")
+    client = log_in_as("Operator")
 
     def queries() -> list[str]:
         with CaptureQueriesContext(connection) as taken:
-            client.get(LETTERS)
+            client.get(REJECTED_EVENTS)
         return [query["sql"] for query in taken]
 
-    make_letter()
+    make_rejected_event()
     for_one = queries()
     for number in range(20):
-        make_letter(source=make_source(f"source-{number}"), code=f"code-{number}")
+        make_rejected_event(source=make_source(f"source-{number}"), code=f"code-{number}")
     assert len(queries()) == len(for_one)
     assert not any('"payload"' in query for query in for_one)
 
 
 def test_many_events_can_be_replayed_after_the_cause_is_fixed(valkey: redis.Redis) -> None:
-    right = make_letter({**PERSONAL, "userId": "u1"})
-    twin = make_letter({**PERSONAL, "userId": "u1"}, at=datetime.now(UTC))
-    wrong = make_letter()
-    page = act(member_of("Operator"), "replay", right, twin, wrong)
+    right = make_rejected_event({**PERSONAL, "userId": "u1"})
+    twin = make_rejected_event({**PERSONAL, "userId": "u1"}, at=datetime.now(UTC))
+    wrong = make_rejected_event()
+    page = act(log_in_as("Operator"), "replay", right, twin, wrong)
     assert "2 events were accepted." in page.text
     assert "1 of them was a duplicate." in page.text
     assert "1 event was rejected again: The event has neither" in page.text
     assert Event.objects.count() == 1
-    assert "m-1" in page.text  # as which message
+    assert "m-1" in page.text  # the message id
 
 
 def test_many_events_can_be_discarded() -> None:
-    assert "2 events were discarded." in act(member_of("Operator"), "discard", make_letter(), make_letter()).text
+    assert (
+        "2 events were discarded."
+        in act(log_in_as("Operator"), "discard", make_rejected_event(), make_rejected_event()).text
+    )
     assert not RejectedEvent.objects.exclude(status=RejectedEvent.Status.DISCARDED).exists()
 
 
 def test_selection_can_be_downloaded_as_json_lines() -> None:
-    chosen, _other = make_letter(PERSONAL), make_letter()
-    answers = {role: act(member_of(role), "export", chosen) for role in ("Operator", "Privacy officer")}
+    chosen, _other = make_rejected_event(PERSONAL), make_rejected_event()
+    answers = {role: act(log_in_as(role), "export", chosen) for role in ("Operator", "Privacy officer")}
     lines = {role: b"".join(answer).decode() for role, answer in answers.items()}
     assert answers["Operator"]["Content-Disposition"] == 'attachment; filename="rejected-events.jsonl"'
     assert [json.loads(line)["id"] for line in lines["Operator"].splitlines()] == [chosen.pk]
@@ -244,18 +249,18 @@ def test_user_with_view_permission_cannot_replay_or_discard(valkey: redis.Redis)
     viewer.user_permissions.add(Permission.objects.get(codename="view_rejectedevent"))
     client = Client()
     client.force_login(viewer)
-    letter = make_letter({**PERSONAL, "userId": "u1"})
-    act(client, "replay", letter)
-    act(client, "discard", letter)
-    letter.refresh_from_db()
-    assert letter.status == RejectedEvent.Status.OPEN
+    rejected = make_rejected_event({**PERSONAL, "userId": "u1"})
+    act(client, "replay", rejected)
+    act(client, "discard", rejected)
+    rejected.refresh_from_db()
+    assert rejected.status == RejectedEvent.Status.OPEN
     assert not Event.objects.exists()
-    assert "anna@example.com" not in client.get(page_of(letter)).text
+    assert "anna@example.com" not in client.get(page_of(rejected)).text
 
 
 def test_reasons_are_shown_in_the_language_of_the_user(rejected: RejectedEvent) -> None:
-    client = member_of("Operator", language="zh-hans")
-    assert "请至少提供一个" in client.get(LETTERS).text
+    client = log_in_as("Operator", language="zh-hans")
+    assert "请至少提供一个" in client.get(REJECTED_EVENTS).text
     page = client.get(page_of(rejected)).text
     assert "请至少提供一个" in page
     assert "重放" in page

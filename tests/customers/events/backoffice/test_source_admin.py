@@ -7,12 +7,14 @@ from django.test import Client
 from django.urls import reverse
 
 from customers.events.models import Source
-from tests.customers.events.senders import make_keyed_source
-from tests.customers.events.stored import make_event, make_letter
+from tests.customers.events.client import make_keyed_source
+from tests.customers.events.makers import make_event, make_rejected_event
 from tests.makers import make_source
 
 pytestmark = pytest.mark.django_db
-SOURCES, EVENTS, LETTERS = (reverse(f"admin:events_{name}_changelist") for name in ("source", "event", "rejectedevent"))
+SOURCES, EVENTS, REJECTED_EVENTS = (
+    reverse(f"admin:events_{name}_changelist") for name in ("source", "event", "rejectedevent")
+)
 
 
 def test_source_list_shows_activity_and_marks_simulated_sources(admin_client: Client) -> None:
@@ -20,7 +22,7 @@ def test_source_list_shows_activity_and_marks_simulated_sources(admin_client: Cl
     web, made = make_source("web"), make_source("made", is_simulated=True)
     make_event(web, at=now - timedelta(hours=3))
     make_event(web, at=now - timedelta(days=2))
-    make_letter(source=made, at=now)
+    make_rejected_event(source=made, at=now)
     text = admin_client.get(SOURCES).text
     sources = {source.key: source.activity for source in admin_client.get(SOURCES).context["cl"].result_list}
     assert (sources["web"].events, sources["made"].events, sources["made"].rejected) == (1, 0, 1)

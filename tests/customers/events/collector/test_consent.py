@@ -1,4 +1,4 @@
-"""What becomes of an event whose person does not want it, and of what names a person."""
+"""Events without consent, and encryption of personal values."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from customers.events.sources.write_keys import clear_source_cache
 from customers.identity.consent.ledger import record_consent
 from customers.identity.models import Consent, Identifier
 from customers.identity.personal_data.personal_traits import unseal_personal
-from tests.customers.events.senders import make_keyed_source, send, track
+from tests.customers.events.client import make_keyed_source, send, track
 from tests.makers import NOON, make_customer, make_identifier
 
 VIEW = {

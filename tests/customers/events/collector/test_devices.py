@@ -1,4 +1,4 @@
-"""Phone, tablet or desktop."""
+"""The device type: phone, tablet or desktop."""
 
 import pytest
 

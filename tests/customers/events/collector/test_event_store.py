@@ -1,4 +1,4 @@
-"""Exactly once, also when two take the same batch at the same moment, and nothing half-written."""
+"""Events are stored exactly once, even by concurrent writers, and never partly."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,7 @@ from config.foundation.database.partitions import ensure_partitions
 from customers.events.collector import event_store
 from customers.events.collector.event_store import record_events
 from customers.events.models import Event, EventReceipt, Outbox, RejectedEvent
-from tests.customers.events.senders import item, rows
+from tests.customers.events.client import build_rejected_item, build_rows
 from tests.makers import make_source
 
 
@@ -22,7 +22,7 @@ def test_same_batch_from_many_threads_at_once_is_stored_once() -> None:
     barrier = threading.Barrier(4)
 
     def record(turn: int) -> int:
-        mine = rows(
+        mine = build_rows(
             *(message_ids if turn % 2 else reversed(message_ids)), source_id=source_id
         )  # in both orders: no deadlock
         barrier.wait()
@@ -40,7 +40,7 @@ def test_same_batch_from_many_threads_at_once_is_stored_once() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_failure_before_the_commit_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     source_id = make_source().pk
-    refused = item(source_id=source_id)
+    refused = build_rejected_item(source_id=source_id)
 
     def fail(*_arguments: object) -> None:
         raise OperationalError("the server is gone")
@@ -48,10 +48,10 @@ def test_failure_before_the_commit_leaves_nothing(monkeypatch: pytest.MonkeyPatc
     with monkeypatch.context() as patched:
         patched.setattr(event_store.EventWriter, "refuse", fail)
         with pytest.raises(OperationalError):
-            record_events(rows=rows("m1", source_id=source_id), rejected=[refused])
+            record_events(rows=build_rows("m1", source_id=source_id), rejected=[refused])
     assert not Event.objects.exists()
     assert not EventReceipt.objects.exists()
-    again = record_events(rows=rows("m1", source_id=source_id), rejected=[refused])
+    again = record_events(rows=build_rows("m1", source_id=source_id), rejected=[refused])
     assert (len(again.rows), again.duplicates, len(again.rejected)) == (1, 0, 1)
     assert (Event.objects.count(), RejectedEvent.objects.count()) == (1, 1)
 
@@ -68,18 +68,18 @@ def test_connection_killed_in_the_middle_leaves_nothing() -> None:
         cursor.execute("CREATE TRIGGER stop AFTER INSERT ON events_outbox FOR EACH ROW EXECUTE FUNCTION stop()")
     try:
         with pytest.raises(OperationalError):
-            record_events(rows=rows("m1", source_id=source_id))
+            record_events(rows=build_rows("m1", source_id=source_id))
     finally:
         connection.close()
         with connection.cursor() as cursor:
             cursor.execute("DROP TRIGGER stop ON events_outbox; DROP FUNCTION stop()")
     assert not EventReceipt.objects.exists()
-    assert len(record_events(rows=rows("m1", source_id=source_id)).rows) == 1
+    assert len(record_events(rows=build_rows("m1", source_id=source_id)).rows) == 1
 
 
 @pytest.mark.django_db
 def test_product_ids_with_quotes_and_backslashes_come_back_as_they_were() -> None:
-    [row] = rows("m1", source_id=make_source().pk)
+    [row] = build_rows("m1", source_id=make_source().pk)
     row.stored.product_ids = ['a"b', "c\\d", "{e,f}", "NULL", ""]
     record_events(rows=[row])
     assert Event.objects.get().product_ids == ['a"b', "c\\d", "{e,f}", "NULL", ""]
@@ -88,7 +88,7 @@ def test_product_ids_with_quotes_and_backslashes_come_back_as_they_were() -> Non
 @pytest.mark.django_db
 def test_late_partition_receives_the_rows_of_the_default_partition() -> None:
     later = datetime(2031, 5, 4, tzinfo=UTC)
-    record_events(rows=rows("m1", source_id=make_source().pk, at=later))
+    record_events(rows=build_rows("m1", source_id=make_source().pk, at=later))
     with connection.cursor() as cursor:
         # checks that wait for the end of the test's transaction would keep the table from being altered
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")

@@ -1,4 +1,4 @@
-"""What goes wrong in a shop's night, on real servers: whatever was answered with 200 is stored, once."""
+"""Failures on real servers: every event of a call that returned 200 is stored exactly once."""
 
 import gzip
 import http.client
@@ -16,8 +16,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.customers.events.running import PROJECT, Collecting, collecting
-from tests.customers.events.senders import track
+from tests.customers.events.client import track
+from tests.customers.events.server import PROJECT, CollectorServer, run_collector
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 CLIENT = """
 import json, random, sys
 from pathlib import Path
-from tests.customers.events.running import Answer, Collecting
-shop = Collecting.__new__(Collecting)
+from tests.customers.events.server import Answer, CollectorServer
+shop = CollectorServer.__new__(CollectorServer)
 shop.port, key, seed, batches = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), json.loads(sys.stdin.readline())
 random.Random(seed).shuffle(batches)
 print("ready", flush=True)
@@ -38,8 +38,8 @@ print(sum(answer.body["accepted"] - answer.body["duplicates"] for answer in answ
 
 
 @pytest.fixture(scope="module")
-def shop() -> Iterator[Collecting]:
-    with collecting() as running:
+def shop() -> Iterator[CollectorServer]:
+    with run_collector() as running:
         yield running
 
 
@@ -47,7 +47,7 @@ def batches(prefix: str, *, count: int, size: int = 50) -> list[list[dict[str, A
     return [[track(messageId=f"{prefix}-{number}-{place}") for place in range(size)] for number in range(count)]
 
 
-def test_same_batches_from_eight_concurrent_processes_are_stored_once(shop: Collecting) -> None:
+def test_same_batches_from_eight_concurrent_processes_are_stored_once(shop: CollectorServer) -> None:
     key, wanted = shop.make_source("eight"), batches("eight", count=12)
     clients = [
         subprocess.Popen(
@@ -77,10 +77,10 @@ def test_same_batches_from_eight_concurrent_processes_are_stored_once(shop: Coll
         assert client.returncode == 0, problems
         new.append(int(out))
     assert sum(new) == 600
-    assert shop.stored("eight") == (600, 600, 600)
+    assert shop.count_stored("eight") == (600, 600, 600)
 
 
-def test_retry_waits_for_the_running_first_call_and_is_a_duplicate(shop: Collecting) -> None:
+def test_retry_waits_for_the_running_first_call_and_is_a_duplicate(shop: CollectorServer) -> None:
     key, [batch] = shop.make_source("retry"), batches("retry", count=1)
     with psycopg.connect(shop.database) as blocker, ThreadPoolExecutor(4) as pool:
         blocker.execute("LOCK TABLE events_outbox IN ACCESS EXCLUSIVE MODE")
@@ -91,15 +91,15 @@ def test_retry_waits_for_the_running_first_call_and_is_a_duplicate(shop: Collect
         answers = [call.result() for call in calls]
     assert {(answer.status, answer.body["accepted"]) for answer in answers} == {(200, 50)}
     assert sum(answer.body["duplicates"] for answer in answers) == 3 * 50
-    assert shop.stored("retry") == (50, 50, 50)
+    assert shop.count_stored("retry") == (50, 50, 50)
 
 
-def waiting_statements(shop: Collecting) -> int:
+def waiting_statements(shop: CollectorServer) -> int:
     query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'perennial collector' AND wait_event_type = 'Lock'"
-    return int(shop.value(query))
+    return int(shop.query_value(query))
 
 
-def test_retry_after_a_kill_between_commit_and_response_is_a_duplicate(shop: Collecting) -> None:
+def test_retry_after_a_kill_between_commit_and_response_is_a_duplicate(shop: CollectorServer) -> None:
     key = shop.make_source("killed")
     batch = [
         track("Product Viewed", messageId=f"killed-{number}", properties={"product_id": "p"}) for number in range(50)
@@ -113,25 +113,25 @@ def test_retry_after_a_kill_between_commit_and_response_is_a_duplicate(shop: Col
         except (OSError, http.client.HTTPException) as error:
             lost.append(error)
 
-    # after the commit a call tells Valkey: while that keeps silent, it has not been answered
+    # after the commit a call writes to Valkey: while Valkey is paused, the call has no response yet
     with shop.valkey() as valkey:
         valkey.execute_command("CLIENT", "PAUSE", "400", "ALL")
     sender = threading.Thread(target=send)
     sender.start()
-    wait_until(lambda: shop.stored("killed")[0] == 51, what="the commit")
+    wait_until(lambda: shop.count_stored("killed")[0] == 51, what="the commit")
     shop.kill_web()
     sender.join()
     assert len(lost) == 1
     shop.start_web()
     answer = shop.deliver(key, {"batch": batch})
     assert (answer.body["accepted"], answer.body["duplicates"]) == (50, 50)
-    assert shop.stored("killed") == (51, 51, 51)
+    assert shop.count_stored("killed") == (51, 51, 51)
 
 
 class Senders:
     """Four clients that send batches and retry each until it is answered with 200."""
 
-    def __init__(self, shop: Collecting, source: str) -> None:
+    def __init__(self, shop: CollectorServer, source: str) -> None:
         self.shop, self.source = shop, source
         self.key = shop.make_source(source)
         self.statuses: list[int | None] = []
@@ -160,10 +160,10 @@ class Senders:
         self.over.set()
         sent = sum(one.result() for one in self.running)
         self.pool.shutdown()
-        assert self.shop.stored(self.source) == (sent, sent, sent)
+        assert self.shop.count_stored(self.source) == (sent, sent, sent)
 
 
-def test_kill_at_any_moment_under_load_neither_loses_nor_duplicates_events(shop: Collecting) -> None:
+def test_kill_at_any_moment_under_load_neither_loses_nor_duplicates_events(shop: CollectorServer) -> None:
     senders = Senders(shop, "any-moment")
     for _kill in range(3):
         senders.wait_for_more()
@@ -174,7 +174,7 @@ def test_kill_at_any_moment_under_load_neither_loses_nor_duplicates_events(shop:
     assert None in senders.statuses
 
 
-def test_calls_return_503_while_postgresql_restarts_under_load(shop: Collecting) -> None:
+def test_calls_return_503_while_postgresql_restarts_under_load(shop: CollectorServer) -> None:
     senders = Senders(shop, "stopped")
     senders.wait_for_more()
     shop.server("postgres").stop()
@@ -191,7 +191,7 @@ def test_calls_return_503_while_postgresql_restarts_under_load(shop: Collecting)
     assert set(senders.statuses) == {503}
 
 
-def test_valkey_flush_and_stop_lose_recent_interactions_and_no_event(shop: Collecting) -> None:
+def test_valkey_flush_and_stop_lose_recent_interactions_and_no_event(shop: CollectorServer) -> None:
     key = shop.make_source("valkey")
 
     def view(number: int) -> None:
@@ -223,38 +223,38 @@ def test_valkey_flush_and_stop_lose_recent_interactions_and_no_event(shop: Colle
 
     wait_until(again, within=30, what="freshness to return")
     sent = next(more) - 1
-    assert shop.stored("valkey") == (sent, sent, sent)
+    assert shop.count_stored("valkey") == (sent, sent, sent)
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_client_clock_that_is_off_by_an_hour_does_not_shift_its_events(shop: Collecting, hours: int) -> None:
+def test_client_clock_that_is_off_by_an_hour_does_not_shift_its_events(shop: CollectorServer, hours: int) -> None:
     key = shop.make_source(f"clock{hours}")
     now = datetime.now(UTC)
     theirs = now + timedelta(hours=hours)
     happened = (theirs - timedelta(minutes=5)).isoformat()
     body = {"batch": [track(messageId="m", originalTimestamp=happened)], "sentAt": theirs.isoformat()}
     assert shop.post(key, body).status == 200
-    occurred = shop.value(
+    occurred = shop.query_value(
         "SELECT occurred_at FROM events_event e JOIN events_source s ON s.id = e.source_id WHERE s.key = %s",
         f"clock{hours}",
     )
     assert abs(occurred - (now - timedelta(minutes=5))) < timedelta(seconds=20)
 
 
-def test_gzip_bomb_is_rejected_without_using_memory(shop: Collecting) -> None:
+def test_gzip_bomb_is_rejected_without_using_memory(shop: CollectorServer) -> None:
     key = shop.make_source("bomb")
     bomb = gzip.compress(bytes(300_000_000), compresslevel=9)
     inner = gzip.compress(bomb)
     assert len(bomb) < 500_000
     assert shop.post(key, bomb).status == 413
-    before = shop.web_megabytes()
+    before = shop.measure_web_megabytes()
     for _call in range(30):
         assert shop.post(key, bomb).status == 413
         assert shop.post(key, inner).status in (400, 413)
-    assert shop.web_megabytes() - before < 60
+    assert shop.measure_web_megabytes() - before < 60
 
 
-def test_body_of_unknown_length_is_read(shop: Collecting) -> None:
+def test_body_of_unknown_length_is_read(shop: CollectorServer) -> None:
     key = shop.make_source("chunked")
     connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=30)
     pieces = [b'{"batch": [', json.dumps(track(messageId="m")).encode(), b"]}"]
@@ -263,6 +263,6 @@ def test_body_of_unknown_length_is_read(shop: Collecting) -> None:
     connection.close()
 
 
-def test_web_server_log_has_no_traceback(shop: Collecting) -> None:
+def test_web_server_log_has_no_traceback(shop: CollectorServer) -> None:
     text = (Path(shop.folder) / "web.log").read_text()
     assert "Traceback" not in text

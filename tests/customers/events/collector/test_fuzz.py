@@ -1,6 +1,6 @@
-"""Random and mutated bodies: never a 500, and what the answers say is what is stored.
+"""Random and mutated bodies: no response is a 500, and the stored events match the responses.
 
-A few thousand bodies by default; PERENNIAL_FUZZ_BODIES=100000 asks for as many.
+A few thousand bodies by default; PERENNIAL_FUZZ_BODIES=100000 sends 100,000.
 """
 
 import base64
@@ -18,14 +18,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.customers.events.running import Collecting, collecting
-from tests.customers.events.senders import track
+from tests.customers.events.client import track
+from tests.customers.events.server import CollectorServer, run_collector
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
 BODIES = int(os.environ.get("PERENNIAL_FUZZ_BODIES", "2400"))
-PARTS = 3  # memory is looked at after each
-MOST_GROWTH_MEGABYTES = 60
+PARTS = 3  # memory is measured after each
+MAX_GROWTH_MEGABYTES = 60
 
 PATHS = st.sampled_from(
     ["/v1/batch", "/v1/track", "/v1/i", "/v1/alias", "/v1/import", "/mp/collect", "/api/s/page", "/v1/g"]
@@ -52,15 +52,15 @@ MUTATIONS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2**32), st.inte
 
 
 @pytest.fixture(scope="module")
-def shop() -> Iterator[Collecting]:
-    with collecting() as running:
+def shop() -> Iterator[CollectorServer]:
+    with run_collector() as running:
         yield running
 
 
 class Fuzzer:
-    """Sends bodies by one connection and adds up what the answers say."""
+    """Sends bodies over one connection and sums the counts of the responses."""
 
-    def __init__(self, shop: Collecting) -> None:
+    def __init__(self, shop: CollectorServer) -> None:
         self.key = shop.make_source("fuzz")
         self.connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=60)
         self.numbers = count()
@@ -83,7 +83,7 @@ class Fuzzer:
             self.rejected += said["rejected"]
 
     def batch(self) -> bytes:
-        """A good batch with message ids that were never sent."""
+        """Return a valid batch with new message ids."""
         items = [
             track(
                 "Order Completed",
@@ -121,12 +121,12 @@ def mutated(body: bytes, mutations: list[tuple[int, int, int]]) -> bytes:
     return bytes(data)
 
 
-def test_any_body_gets_a_response_and_accepted_events_are_stored_once(shop: Collecting) -> None:
+def test_any_body_gets_a_response_and_accepted_events_are_stored_once(shop: CollectorServer) -> None:
     with closing(Fuzzer(shop)) as fuzzer:
         fuzz(shop, fuzzer)
 
 
-def fuzz(shop: Collecting, fuzzer: Fuzzer) -> None:
+def fuzz(shop: CollectorServer, fuzzer: Fuzzer) -> None:
     limits = settings(
         max_examples=-(-BODIES // (4 * PARTS)),
         deadline=None,
@@ -158,13 +158,13 @@ def fuzz(shop: Collecting, fuzzer: Fuzzer) -> None:
     for _part in range(PARTS):
         for step in (any_bytes, any_json, mutated_batch, mutated_packed_batch):
             step()
-        megabytes.append(shop.web_megabytes())
+        megabytes.append(shop.measure_web_megabytes())
     assert fuzzer.bodies >= BODIES
     assert fuzzer.accepted > BODIES // 20
     assert fuzzer.rejected > BODIES // 20
-    events, message_ids, waiting = shop.stored("fuzz")
+    events, message_ids, waiting = shop.count_stored("fuzz")
     assert events == message_ids == waiting == fuzzer.accepted
-    assert 0 < shop.value("SELECT count(*) FROM events_rejectedevent") <= fuzzer.rejected
-    assert megabytes[-1] - megabytes[0] < MOST_GROWTH_MEGABYTES, megabytes
+    assert 0 < shop.query_value("SELECT count(*) FROM events_rejectedevent") <= fuzzer.rejected
+    assert megabytes[-1] - megabytes[0] < MAX_GROWTH_MEGABYTES, megabytes
     log = (shop.folder / "web.log").read_text()
     assert "Traceback" not in log, log[-5000:]

@@ -7,7 +7,7 @@ import pytest
 
 from customers.events.models import Event
 from customers.events.sources.write_keys import clear_source_cache
-from tests.customers.events.senders import make_keyed_source, send
+from tests.customers.events.client import make_keyed_source, send
 
 pytestmark = pytest.mark.django_db
 

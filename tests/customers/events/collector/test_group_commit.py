@@ -1,4 +1,4 @@
-"""Calls that wait at the same moment are stored together, and each gets its own outcome."""
+"""Calls that wait at the same time are stored together, and each gets its own result."""
 
 import threading
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from customers.events.collector import group_commit
 from customers.events.collector.event_store import EventWriter
 from customers.events.collector.group_commit import GroupCommit
 from customers.events.models import Event, Outbox, RejectedEvent
-from tests.customers.events.senders import item, rows
+from tests.customers.events.client import build_rejected_item, build_rows
 from tests.makers import make_source
 from tests.waiting import wait_until
 
@@ -59,10 +59,10 @@ def test_waiting_calls_are_written_together_and_each_gets_its_own_result(
     source_id = make_source().pk
     gate = Gate(monkeypatch)
     calls = [
-        (rows("m1", source_id=source_id), []),
-        (rows("m2", "m3", source_id=source_id), []),
-        (rows("m1", "m4", source_id=source_id), [item(source_id=source_id)]),
-        (rows("m3", "m3", "m5", source_id=source_id), []),
+        (build_rows("m1", source_id=source_id), []),
+        (build_rows("m2", "m3", source_id=source_id), []),
+        (build_rows("m1", "m4", source_id=source_id), [build_rejected_item(source_id=source_id)]),
+        (build_rows("m3", "m3", "m5", source_id=source_id), []),
     ]
     outcomes = at_once(group, gate, calls)
     assert gate.sizes == [1, 3]
@@ -80,11 +80,11 @@ def test_call_that_fails_the_statement_does_not_fail_the_others(
 ) -> None:
     source_id = make_source().pk
     gate = Gate(monkeypatch)
-    [broken] = rows("m3", source_id=source_id)
+    [broken] = build_rows("m3", source_id=source_id)
     broken.stored.properties = b"no json"
-    [impossible] = rows("m4", source_id=source_id)
+    [impossible] = build_rows("m4", source_id=source_id)
     impossible.stored.name = "\ud83d"
-    calls = [(rows(name, source_id=source_id), []) for name in ("m1", "m2")]
+    calls = [(build_rows(name, source_id=source_id), []) for name in ("m1", "m2")]
     outcomes = at_once(group, gate, [*calls, ([broken], []), ([impossible], [])])
     assert [len(one.rows) for one in outcomes[:2]] == [1, 1]
     assert outcomes[2].rejected[0].code == "cannot_store"
@@ -94,11 +94,11 @@ def test_call_that_fails_the_statement_does_not_fail_the_others(
 
 def test_lost_connection_is_reopened_and_the_call_is_stored_once(group: GroupCommit) -> None:
     source_id = make_source().pk
-    group.store(rows("m1", source_id=source_id), [])
+    group.store(build_rows("m1", source_id=source_id), [])
     assert group._connection is not None
     with psycopg.connect(group._connection.info.dsn, password=group._connection.info.password) as other:
         other.execute("SELECT pg_terminate_backend(%s)", [group._connection.info.backend_pid])
-    assert len(group.store(rows("m2", source_id=source_id), []).rows) == 1
+    assert len(group.store(build_rows("m2", source_id=source_id), []).rows) == 1
     assert Event.objects.count() == 2
 
 
@@ -116,15 +116,15 @@ def test_unreachable_database_fails_every_call_and_is_retried_later(
         patched.setattr(group_commit, "open_connection", refuse)
         for _call in range(3):
             with pytest.raises(OperationalError):
-                group.store(rows("m1", source_id=source_id), [])
+                group.store(build_rows("m1", source_id=source_id), [])
         assert len(tries) == 2  # the first call tried twice, the others were refused at once
     group._down_until = 0.0
-    assert len(group.store(rows("m1", source_id=source_id), []).rows) == 1
+    assert len(group.store(build_rows("m1", source_id=source_id), []).rows) == 1
 
 
 def test_source_that_was_deleted_meanwhile_stores_nothing(group: GroupCommit) -> None:
     source = make_source()
-    waiting = rows("m1", source_id=source.pk)
+    waiting = build_rows("m1", source_id=source.pk)
     source.delete()
     outcome = group.store(waiting, [])
     assert (outcome.rows, outcome.duplicates) == ([], 0)
@@ -134,7 +134,7 @@ def test_source_that_was_deleted_meanwhile_stores_nothing(group: GroupCommit) ->
 
 def test_source_with_events_cannot_be_deleted_by_any_statement(group: GroupCommit) -> None:
     source = make_source()
-    group.store(rows("m1", source_id=source.pk), [])
+    group.store(build_rows("m1", source_id=source.pk), [])
     assert group._connection is not None
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
         group._connection.execute("DELETE FROM events_source")

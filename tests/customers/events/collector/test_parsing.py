@@ -1,4 +1,4 @@
-"""What becomes of the items that SDKs send."""
+"""Parsing of the items that SDKs send."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""A real SDK against a real server."""
+"""Segment's Python SDK against a live server."""
 
 import threading
 import uuid
@@ -13,7 +13,7 @@ from segment.analytics.request import APIError, post
 from customers.events.models import Event, Outbox
 from customers.events.sources.write_keys import clear_source_cache
 from customers.identity.personal_data.personal_traits import unseal_personal
-from tests.customers.events.senders import make_keyed_source
+from tests.customers.events.client import make_keyed_source
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 

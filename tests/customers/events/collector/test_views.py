@@ -1,4 +1,4 @@
-"""The collector, called over HTTP's own shapes."""
+"""The collector views: batches, single calls, write keys, invalid bodies and outages."""
 
 import gzip
 import json
@@ -16,7 +16,7 @@ from customers.events.collector.envelope import MAX_BATCH_BYTES, MAX_BATCH_EVENT
 from customers.events.models import Event, EventReceipt, Outbox, RejectedEvent
 from customers.events.recent.interactions import read_recent_interactions
 from customers.events.sources.write_keys import clear_source_cache, rotate_write_key
-from tests.customers.events.senders import basic, make_keyed_source, send, track
+from tests.customers.events.client import build_basic_auth, make_keyed_source, send, track
 
 pytestmark = pytest.mark.django_db
 
@@ -113,7 +113,7 @@ def test_write_key_is_accepted_in_every_position(place: str) -> None:
     headers, path = {}, "/v1/batch"
     match place:
         case "basic":
-            headers = basic(key)
+            headers = build_basic_auth(key)
         case "bearer":
             headers = {"Authorization": f"Bearer {key}"}
         case "header":

@@ -1,4 +1,4 @@
-"""Dead letters are counted, tried, sent again, put aside and taken away as a file."""
+"""Rejected events are counted, previewed, replayed, discarded and exported."""
 
 import json
 from datetime import timedelta
@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 
 from customers.events.dead_letters import rejected_events
 from customers.events.models import Event, EventReceipt, Outbox, RejectedEvent
-from tests.customers.events.stored import make_letter
+from tests.customers.events.makers import make_rejected_event
 from tests.makers import NOON, make_source
 
 pytestmark = pytest.mark.django_db
@@ -23,9 +23,9 @@ def everything() -> Any:
     return RejectedEvent.objects.all()
 
 
-def check(letter: RejectedEvent, payload: Any) -> rejected_events.ReplayResult:
+def check(rejected_event: RejectedEvent, payload: Any) -> rejected_events.ReplayResult:
     text = payload if isinstance(payload, str) else json.dumps(payload)
-    return rejected_events.preview_replay(rejected=letter, payload=text)
+    return rejected_events.preview_replay(rejected=rejected_event, payload=text)
 
 
 def test_open_events_are_counted_by_reason_most_frequent_first() -> None:
@@ -34,38 +34,42 @@ def test_open_events_are_counted_by_reason_most_frequent_first() -> None:
         ("missing_identity", NOON - timedelta(hours=1)),
         ("missing_identity", NOON),
     ):
-        make_letter(code=code, at=at)
-    make_letter(code="unknown_type", status=Status.DISCARDED)
-    make_letter(code="unknown_type", status=Status.REPLAYED)
+        make_rejected_event(code=code, at=at)
+    make_rejected_event(code="unknown_type", status=Status.DISCARDED)
+    make_rejected_event(code="unknown_type", status=Status.REPLAYED)
     found = [(one.code, one.events, one.oldest) for one in rejected_events.count_open_reasons()]
     assert found == [("missing_identity", 2, NOON - timedelta(hours=1)), ("unknown_type", 1, NOON)]
 
 
 def test_preview_returns_the_outcome_and_changes_nothing() -> None:
-    letter = make_letter()
-    assert check(letter, TRACK).accepted
-    assert (check(letter, {**TRACK, "userId": None}).code, check(letter, "{").code) == (
+    rejected_event = make_rejected_event()
+    assert check(rejected_event, TRACK).accepted
+    assert (check(rejected_event, {**TRACK, "userId": None}).code, check(rejected_event, "{").code) == (
         "missing_identity",
         "invalid_text",
     )
     assert [model.objects.count() for model in (Event, Outbox, EventReceipt)] == [0, 0, 0]
-    letter.refresh_from_db()
-    assert (letter.status, letter.code, letter.corrected_payload) == (Status.OPEN, "missing_identity", "")
+    rejected_event.refresh_from_db()
+    assert (rejected_event.status, rejected_event.code, rejected_event.corrected_payload) == (
+        Status.OPEN,
+        "missing_identity",
+        "",
+    )
 
 
 def test_preview_reports_a_duplicate(valkey: redis.Redis) -> None:
-    first, second = make_letter(TRACK), make_letter(TRACK)
+    first, second = make_rejected_event(TRACK), make_rejected_event(TRACK)
     rejected_events.replay_many(events=everything().filter(pk=first.pk), at=NOON)
     assert check(second, TRACK).duplicate
     assert Event.objects.count() == 1
 
 
 def test_replay_of_many_events_counts_the_outcomes(valkey: redis.Redis) -> None:
-    make_letter(TRACK)
-    make_letter(TRACK, at=NOON + timedelta(seconds=1))  # the same message once more
-    make_letter({**TRACK, "messageId": "m-2"}, corrected_payload=json.dumps({**TRACK, "messageId": "m-3"}))
-    wrong = make_letter()
-    make_letter({**TRACK, "messageId": "m-4"}, status=Status.DISCARDED)
+    make_rejected_event(TRACK)
+    make_rejected_event(TRACK, at=NOON + timedelta(seconds=1))  # the same message once more
+    make_rejected_event({**TRACK, "messageId": "m-2"}, corrected_payload=json.dumps({**TRACK, "messageId": "m-3"}))
+    wrong = make_rejected_event()
+    make_rejected_event({**TRACK, "messageId": "m-4"}, status=Status.DISCARDED)
     result = rejected_events.replay_many(events=everything(), at=NOON)
     assert (result.accepted, result.duplicates, result.skipped, result.remaining) == (3, 1, 0, 0)
     assert result.reasons == {"missing_identity": 1}
@@ -79,17 +83,17 @@ def test_replay_of_more_than_the_maximum_takes_several_calls(
 ) -> None:
     monkeypatch.setattr(rejected_events, "MAX_REPLAYED", 2)
     for number in range(3):
-        make_letter({**TRACK, "messageId": f"m-{number}"}, at=NOON - timedelta(minutes=number))
+        make_rejected_event({**TRACK, "messageId": f"m-{number}"}, at=NOON - timedelta(minutes=number))
     result = rejected_events.replay_many(events=everything(), at=NOON)
     assert (result.accepted, result.remaining) == (2, 1)
     assert set(Event.objects.values_list("message_id", flat=True)) == {"m-2", "m-1"}  # the oldest first
 
 
 def test_payload_with_a_lost_encryption_key_does_not_affect_others(valkey: redis.Redis, settings: Any) -> None:
-    make_letter(TRACK)
+    make_rejected_event(TRACK)
     keys = settings.FIELD_KEYS
     settings.FIELD_KEYS = [Fernet.generate_key().decode()]
-    make_letter({**TRACK, "messageId": "lost"}, at=NOON + timedelta(seconds=1))
+    make_rejected_event({**TRACK, "messageId": "lost"}, at=NOON + timedelta(seconds=1))
     settings.FIELD_KEYS = keys
     lines = exported(with_personal=True)
     assert (lines[0]["payload"], lines[1]["payload"]) == (TRACK, None)
@@ -99,21 +103,21 @@ def test_payload_with_a_lost_encryption_key_does_not_affect_others(valkey: redis
 
 
 def test_discarded_events_can_be_reopened() -> None:
-    letter, replayed = make_letter(), make_letter(status=Status.REPLAYED)
+    rejected_event, replayed = make_rejected_event(), make_rejected_event(status=Status.REPLAYED)
     assert rejected_events.discard_rejected(events=everything()) == 1
-    letter.refresh_from_db()
-    assert letter.status == Status.DISCARDED
+    rejected_event.refresh_from_db()
+    assert rejected_event.status == Status.DISCARDED
     assert rejected_events.reopen_discarded(events=everything()) == 1
     replayed.refresh_from_db()
     assert replayed.status == Status.REPLAYED
 
 
 def test_replayed_event_is_found(valkey: redis.Redis) -> None:
-    letter = make_letter(TRACK)
-    assert rejected_events.find_replayed_event(letter) is None
+    rejected_event = make_rejected_event(TRACK)
+    assert rejected_events.find_replayed_event(rejected_event) is None
     rejected_events.replay_many(events=everything(), at=NOON + timedelta(days=1))
-    letter.refresh_from_db()
-    assert rejected_events.find_replayed_event(letter) == Event.objects.get()
+    rejected_event.refresh_from_db()
+    assert rejected_events.find_replayed_event(rejected_event) == Event.objects.get()
 
 
 def exported(*, with_personal: bool) -> list[dict[str, Any]]:
@@ -123,8 +127,10 @@ def exported(*, with_personal: bool) -> list[dict[str, Any]]:
 
 def test_export_has_one_event_per_line_and_masks_personal_data() -> None:
     reason = "userId is {'mail': 'anna@example.com'}; give a text."
-    make_letter({"userId": {"mail": "anna@example.com"}, "event": "x"}, source=make_source("web"), reason=reason)
-    make_letter("{ no json, anna@example.com", code="invalid_text", at=NOON + timedelta(seconds=1))
+    make_rejected_event(
+        {"userId": {"mail": "anna@example.com"}, "event": "x"}, source=make_source("web"), reason=reason
+    )
+    make_rejected_event("{ no json, anna@example.com", code="invalid_text", at=NOON + timedelta(seconds=1))
     clear, masked = exported(with_personal=True), exported(with_personal=False)
     assert [line["payload"] for line in clear] == [
         {"userId": {"mail": "anna@example.com"}, "event": "x"},

@@ -1,4 +1,4 @@
-"""A refused item can be corrected and goes in by the door of all others."""
+"""A rejected event can be corrected and replayed like a new one."""
 
 import json
 from datetime import timedelta
@@ -10,7 +10,7 @@ from django.db import connection
 from customers.events.dead_letters.replay import NotOpenError, ReplayResult, replay_rejected
 from customers.events.models import Event, Outbox, RejectedEvent
 from customers.events.sources.write_keys import clear_source_cache
-from tests.customers.events.senders import make_keyed_source, send, track
+from tests.customers.events.client import make_keyed_source, send, track
 from tests.makers import NOON
 
 pytestmark = pytest.mark.django_db
@@ -30,52 +30,52 @@ def refused(item: Any, *, path: str = "/v1/track", **headers: str) -> RejectedEv
 def test_corrected_event_is_stored_with_its_original_time_of_receipt() -> None:
     when = "2026-11-24T12:00:00+00:00"
     body = {"batch": [{"type": "track", "event": "e", "timestamp": when}], "sentAt": "2026-11-24T12:00:10Z"}
-    letter = refused(body, path="/v1/batch")
-    corrected = json.dumps({**json.loads(letter.payload), "userId": "u1", "messageId": "m1"})
-    assert replay_rejected(rejected_id=letter.pk, payload=corrected, at=NOON) == ReplayResult(True, "m1")
+    rejected = refused(body, path="/v1/batch")
+    corrected = json.dumps({**json.loads(rejected.payload), "userId": "u1", "messageId": "m1"})
+    assert replay_rejected(rejected_id=rejected.pk, payload=corrected, at=NOON) == ReplayResult(True, "m1")
     event = Event.objects.get()
-    assert (event.source, event.user_id, event.received_at) == (letter.source, "u1", letter.received_at)
-    assert event.occurred_at == letter.received_at - timedelta(seconds=10)
+    assert (event.source, event.user_id, event.received_at) == (rejected.source, "u1", rejected.received_at)
+    assert event.occurred_at == rejected.received_at - timedelta(seconds=10)
     assert Outbox.objects.get().event_id == event.pk
-    letter.refresh_from_db()
-    assert (letter.status, letter.replay_message_id, letter.replayed_at) == ("replayed", "m1", NOON)
-    assert json.loads(letter.corrected_payload)["userId"] == "u1"
-    assert "userId" not in letter.payload
+    rejected.refresh_from_db()
+    assert (rejected.status, rejected.replay_message_id, rejected.replayed_at) == ("replayed", "m1", NOON)
+    assert json.loads(rejected.corrected_payload)["userId"] == "u1"
+    assert "userId" not in rejected.payload
     with pytest.raises(NotOpenError):
-        replay_rejected(rejected_id=letter.pk, payload=corrected, at=NOON)
+        replay_rejected(rejected_id=rejected.pk, payload=corrected, at=NOON)
 
 
 def test_event_that_is_still_invalid_keeps_its_row_with_the_new_reason() -> None:
-    letter = refused({"event": "e"})
-    outcome = replay_rejected(rejected_id=letter.pk, payload='{"userId": "u1"}', at=NOON)
+    rejected = refused({"event": "e"})
+    outcome = replay_rejected(rejected_id=rejected.pk, payload='{"userId": "u1"}', at=NOON)
     assert (outcome.accepted, outcome.code) == (False, "missing_event")
-    letter = RejectedEvent.objects.get()
-    assert (letter.status, letter.code, letter.replayed_at) == ("open", "missing_event", None)
+    rejected = RejectedEvent.objects.get()
+    assert (rejected.status, rejected.code, rejected.replayed_at) == ("open", "missing_event", None)
     for broken in ("{", '{"userId": "u1", "event": ' + "[" * 2000, "\ud83d"):
-        assert not replay_rejected(rejected_id=letter.pk, payload=broken, at=NOON).accepted
+        assert not replay_rejected(rejected_id=rejected.pk, payload=broken, at=NOON).accepted
     assert RejectedEvent.objects.count() == 1
 
 
 def test_value_that_postgresql_rejects_again_adds_no_second_rejected_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    letter = refused({"event": "e"})
+    rejected = refused({"event": "e"})
     monkeypatch.setattr("customers.events.collector.items.contains_nul", lambda value: False)
     nul = json.dumps(track(properties={"t": "\0"}))
-    assert replay_rejected(rejected_id=letter.pk, payload=nul, at=NOON).code == "cannot_store"
+    assert replay_rejected(rejected_id=rejected.pk, payload=nul, at=NOON).code == "cannot_store"
     assert RejectedEvent.objects.get().code == "cannot_store"
 
 
 def test_event_that_arrived_meanwhile_is_marked_and_not_stored_twice() -> None:
-    letter = refused({"event": "e"})
+    rejected = refused({"event": "e"})
     item = json.dumps({"event": "e", "userId": "u1", "messageId": "m1"})
-    assert replay_rejected(rejected_id=letter.pk, payload=item, at=NOON).accepted
+    assert replay_rejected(rejected_id=rejected.pk, payload=item, at=NOON).accepted
     RejectedEvent.objects.update(status="open")
-    assert replay_rejected(rejected_id=letter.pk, payload=item, at=NOON) == ReplayResult(True, "m1", duplicate=True)
+    assert replay_rejected(rejected_id=rejected.pk, payload=item, at=NOON) == ReplayResult(True, "m1", duplicate=True)
     assert Event.objects.count() == 1
 
 
 def test_replay_respects_the_original_opt_out() -> None:
-    letter = refused({"event": "e"}, DNT="1")
-    assert replay_rejected(rejected_id=letter.pk, payload='{"event": "e", "userId": "u1"}', at=NOON).accepted
+    rejected = refused({"event": "e"}, DNT="1")
+    assert replay_rejected(rejected_id=rejected.pk, payload='{"event": "e", "userId": "u1"}', at=NOON).accepted
     assert Event.objects.get().user_id == ""
 
 

@@ -1,4 +1,4 @@
-"""Known log lines, by hand: what becomes of each, who came, and that no address of a visitor is left anywhere."""
+"""Known log lines: the event and the visitor of each, and no stored IP address."""
 
 import json
 from collections import Counter

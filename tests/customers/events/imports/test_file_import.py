@@ -1,4 +1,4 @@
-"""What a file holds is taken by the collector's rules, once, and every line is accounted for."""
+"""A file import follows the collector's rules, stores events once and counts every line."""
 
 import csv
 import gzip
@@ -19,7 +19,7 @@ from customers.events.imports import file_import
 from customers.events.imports.file_import import EventImportResult, import_events, import_items
 from customers.events.imports.line_reader import UnreadableFileError
 from customers.events.models import Event, Outbox, RejectedEvent
-from tests.customers.events.senders import make_keyed_source, send, track
+from tests.customers.events.client import make_keyed_source, send, track
 from tests.makers import NOON, make_source
 
 pytestmark = pytest.mark.django_db(transaction=True)

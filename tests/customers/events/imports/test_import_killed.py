@@ -1,4 +1,4 @@
-"""kill -9 in the middle of an import, Ctrl-C, and then the import again: the same as one clean run, on the real server."""
+"""An import that was killed or interrupted and then restarted equals one complete run."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import pytest
 from customers.events.imports.file_import import import_events
 from customers.events.models import Event, EventReceipt, Outbox
 from tests.child_processes import PROJECT, get_test_database_url, kill_after_output, start_child
-from tests.customers.events.senders import track
+from tests.customers.events.client import track
 from tests.makers import NOON, make_source
 from tests.waiting import wait_until
 
@@ -29,7 +29,7 @@ file_import.BATCH_ITEMS = 50
 def watch(imported, position, size):
     if imported.lines >= {stop_at}:
         print("there", flush=True)
-        sys.stdin.read()  # until the end comes
+        sys.stdin.read()  # until it is killed
 
 file_import.import_events(path=Path({path!r}), source=Source.objects.get(key="shop"), received_at=datetime(2026, 11, 24, 12, tzinfo=UTC),
                         errors=Path({path!r} + ".csv"), watch=watch)

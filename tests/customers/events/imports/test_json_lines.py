@@ -1,4 +1,4 @@
-"""A line is an item or a batch; history keeps its own time whatever an archive says of its sending."""
+"""A JSON line is an item or a batch; imported events keep their own time, regardless of sentAt."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Files are opened whatever packs them, and what can't be read is said with its name and what would be right."""
+"""Files with any compression are read; errors name the file and the fix."""
 
 import bz2
 import gzip
@@ -86,7 +86,7 @@ def test_standard_input_has_no_size(monkeypatch: pytest.MonkeyPatch) -> None:
         (gzip.compress(TEXT)[:-9], "cannot be read to its end: .*Get it again"),
         (b"\x1f\x8b\x08\x00rubbish in place of data", "cannot be read to its end"),
     ],
-    # named, because gzip writes the second of the packing into the bytes and xdist's workers must name a test alike
+    # with ids, because gzip writes the time of compression into the bytes and xdist's workers must agree on the test ids
     ids=[
         "nothing",
         "blank lines",

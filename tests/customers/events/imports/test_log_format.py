@@ -1,4 +1,4 @@
-"""nginx's log_format is read as nginx writes it; lines are taken apart by hand here."""
+"""nginx's log_format is parsed as nginx writes it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Addresses mean events as the mapping file says; wrong files name the entry and what would be right."""
+"""URLs are mapped to events; errors in mapping files name the entry and the fix."""
 
 from pathlib import Path
 from typing import Any

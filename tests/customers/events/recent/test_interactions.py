@@ -1,4 +1,4 @@
-"""The recent list in Valkey."""
+"""Recent interactions in Valkey."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -8,7 +8,7 @@ from django.test import Client
 
 from config.access.keys import create_api_key
 from customers.events.collector.event_store import record_events
-from tests.customers.events.senders import rows
+from tests.customers.events.client import build_rows
 from tests.makers import NOON, make_source
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def messages(answer: Any) -> list[str]:
 
 def record(*message_ids: str, source: str = "shop", days: int = 0) -> None:
     received_at = NOON - timedelta(days=days)
-    record_events(rows=rows(*message_ids, source_id=make_source(source).pk, at=received_at))
+    record_events(rows=build_rows(*message_ids, source_id=make_source(source).pk, at=received_at))
 
 
 def test_events_come_newest_first_page_by_page(api: Client) -> None:

@@ -5,7 +5,7 @@ from django.test import Client
 
 from customers.events.models import Event, RejectedEvent
 from customers.events.sources.write_keys import clear_source_cache
-from tests.customers.events.senders import make_keyed_source, send, track
+from tests.customers.events.client import make_keyed_source, send, track
 
 pytestmark = pytest.mark.django_db
 SHORT = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias"}

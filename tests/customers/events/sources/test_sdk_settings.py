@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from customers.events.sources.write_keys import clear_source_cache
-from tests.customers.events.senders import basic, make_keyed_source
+from tests.customers.events.client import build_basic_auth, make_keyed_source
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ def test_segment_settings_send_events_only_to_this_host() -> None:
 @pytest.mark.parametrize("way", ["basic", "query"])
 def test_rudderstack_settings_contain_the_source(way: str) -> None:
     source, key = make_keyed_source()
-    headers, query = (basic(key), "") if way == "basic" else ({}, f"?writeKey={key}")
+    headers, query = (build_basic_auth(key), "") if way == "basic" else ({}, f"?writeKey={key}")
     answer = Client().get(f"/sourceConfig/{query}", headers=headers)
     found = answer.json()["source"]
     assert (found["id"], found["writeKey"], found["enabled"], found["destinations"]) == (source.key, key, True, [])

@@ -1,4 +1,4 @@
-"""Customers in the back office: found by hash, masked without the permission."""
+"""Customers in the back office: search by hash, and masking without the permission."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def anna() -> Customer:
 
 
 def member_of(role: str) -> Client:
-    user = User.objects.create_user("somebody", password="x", is_staff=True)
+    user = User.objects.create_user("staff", password="x", is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     client = Client()
     client.force_login(user)

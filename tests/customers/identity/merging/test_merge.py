@@ -1,4 +1,4 @@
-"""Merges move everything and lose nothing; what was moved comes back."""
+"""Merging moves every row and loses none; reverting moves them back."""
 
 import threading
 from collections.abc import Callable, Iterator

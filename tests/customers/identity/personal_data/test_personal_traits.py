@@ -1,4 +1,4 @@
-"""Personal traits are sealed whole, and known by all their spellings."""
+"""Personal traits are encrypted as a whole and recognized in every spelling."""
 
 import pytest
 from cryptography.fernet import Fernet

@@ -1,4 +1,4 @@
-"""Events say who is who; each case by hand."""
+"""Events are resolved to customers; known cases by hand."""
 
 import threading
 from collections.abc import Iterator
@@ -316,7 +316,7 @@ def test_reverted_merge_is_not_repeated_by_the_next_event() -> None:
 
 def test_customer_with_two_manually_merged_user_ids_still_absorbs_visitors() -> None:
     anna, bo = make_customer("u1"), make_customer("u2")
-    merge_customers(pairs=[(anna.pk, bo.pk)], at=NOON, causes=["somebody"])
+    merge_customers(pairs=[(anna.pk, bo.pk)], at=NOON, causes=["staff"])
     resolve(trace(anonymous_id="a"))
     found = resolve(trace(user_id="u2", anonymous_id="a"), trace(user_id="u1", anonymous_id="a"))
     assert found.customer_ids == [anna.pk, anna.pk]

@@ -1,4 +1,4 @@
-"""`resolve_people` against a slow model: one event after the other, people as plain sets, no batches, no database."""
+"""`resolve_people` against a simple model: one event at a time, people as sets, no batches and no database."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""User ids become customers, once."""
+"""Every user id becomes one customer."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -21,7 +21,7 @@ from customers.lifecycle.facts.histories import to_microseconds
 from customers.lifecycle.portrait import CustomerPortrait, build_portrait
 from customers.lifecycle.portrait.line import PortraitLine
 from customers.orders.models import OrderLine
-from tests.customers.events.stored import make_event
+from tests.customers.events.makers import make_event
 from tests.makers import (
     NOON,
     make_consent,

@@ -9,7 +9,7 @@ from customers.identity.models import Customer, Identifier
 from customers.lifecycle.models import Stage, StageRules, StageTransition
 from customers.lifecycle.portrait.timeline import MAX_PAGES, PER_PAGE, build_timeline
 from customers.orders.models import Order
-from tests.customers.events.stored import make_event
+from tests.customers.events.makers import make_event
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product
 
 pytestmark = pytest.mark.django_db

@@ -15,7 +15,7 @@ from customers.lifecycle.models import CountedSession, CustomerProfile, PendingR
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.lifecycle.refresh.profile_lock import lock_all_profiles, try_share_profile_lock
 from customers.lifecycle.refresh.profile_updates import recount_customers, recount_pending
-from tests.customers.processing.support import NOW, order, process, product, send, track
+from tests.customers.processing.event_makers import (NOW, order, process, product, send, track)
 from tests.makers import make_customer, make_order, make_product
 from tests.waiting import wait_until
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from customers.processing.models import ProcessingRun
-from tests.customers.processing.support import order, process, product, send, track
+from tests.customers.processing.event_makers import order, process, product, send, track
 
 pytestmark = pytest.mark.django_db
 

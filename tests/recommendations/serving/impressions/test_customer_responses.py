@@ -6,7 +6,7 @@ import pytest
 
 from customers.lifecycle.portrait import build_portrait
 from recommendations.serving.models import Impression
-from tests.customers.events.stored import make_event
+from tests.customers.events.makers import make_event
 from tests.makers import NOON, make_customer
 
 pytestmark = pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""``manage.py import_events``: what it prints, and what it says when it can't."""
+"""``manage.py import_events``: its output and its errors."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from customers.events.imports.file_import import EventImportResult
 from customers.events.imports.import_summary import ImportProgressLine
 from customers.events.imports.url_mapping import read_builtin_mapping
 from customers.events.models import Event, Source
-from tests.customers.events.senders import track
+from tests.customers.events.client import track
 from tests.makers import make_source
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,7 +10,7 @@ from recommendations.campaigns.assignment import is_held_out
 from recommendations.campaigns.backoffice.customer_panel import CampaignOutcome
 from recommendations.campaigns.backoffice.customer_panel import list_campaign_outcomes as campaigns_of
 from recommendations.campaigns.models import Campaign
-from tests.customers.events.stored import make_event
+from tests.customers.events.makers import make_event
 from tests.makers import NOON, make_consent, make_customer, make_identifier, make_profile, make_segment
 
 pytestmark = pytest.mark.django_db

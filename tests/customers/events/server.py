@@ -1,4 +1,4 @@
-"""The collector as an operator runs it: servers of its own, Granian with two workers, and clients that retry as SDKs do."""
+"""A collector with its own servers: Granian with two workers, and clients that retry as SDKs do."""
 
 import base64
 import gzip
@@ -42,8 +42,8 @@ class Answer:
     body: dict[str, Any]
 
 
-class Collecting:
-    """PostgreSQL, Valkey and web of one folder, which a test stops, kills and starts again."""
+class CollectorServer:
+    """PostgreSQL, Valkey and a web server in one folder, which a test can stop, kill and restart."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -71,7 +71,7 @@ class Collecting:
         return done.stdout.strip()
 
     def make_source(self, key: str) -> str:
-        """Its write key."""
+        """Create a source and return its write key."""
         return self.python("-c", MAKE_SOURCE, key).splitlines()[-1]
 
     def start_web(self) -> None:
@@ -92,7 +92,7 @@ class Collecting:
             connection.close()
 
     def kill_web(self) -> None:
-        """kill -9 of all its processes."""
+        """Kill all processes of the web server with SIGKILL."""
         assert self.web is not None
         family = [psutil.Process(self.web.pid), *psutil.Process(self.web.pid).children(recursive=True)]
         for process in family:
@@ -101,7 +101,7 @@ class Collecting:
         self.web.wait()
         self.web = None
 
-    def web_megabytes(self) -> float:
+    def measure_web_megabytes(self) -> float:
         assert self.web is not None
         children = psutil.Process(self.web.pid).children(recursive=True)
         return sum(process.memory_info().rss for process in children) / 1e6
@@ -109,14 +109,14 @@ class Collecting:
     def server(self, name: str) -> EmbeddedServer:
         return next(server for server in self.servers.used if server.name == name)
 
-    def value(self, query: str, *given: Any) -> Any:
+    def query_value(self, query: str, *given: Any) -> Any:
         with psycopg.connect(self.database) as connection:
             row = connection.execute(query, given).fetchone()
         return row[0] if row is not None and len(row) == 1 else row
 
-    def stored(self, source: str) -> tuple[int, int, int]:
-        """Events, different message ids and waiting events of a source."""
-        return self.value(
+    def count_stored(self, source: str) -> tuple[int, int, int]:
+        """Return the numbers of events, distinct message ids and waiting events of a source."""
+        return self.query_value(
             "SELECT count(*), count(DISTINCT message_id), count(w.event_id) FROM events_event e"
             " LEFT JOIN events_outbox w ON w.event_id = e.id"
             " WHERE source_id = (SELECT id FROM events_source WHERE key = %s)",
@@ -129,7 +129,7 @@ class Collecting:
     def post(
         self, key: str, body: Any, *, path: str = "/v1/batch", packed: bool = False, timeout: float = 60
     ) -> Answer:
-        """Errors: OSError or HTTPException when there is no whole answer."""
+        """Send one call. Errors: OSError or HTTPException if there is no complete response."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         token = base64.b64encode(f"{key}:".encode()).decode()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
@@ -143,7 +143,7 @@ class Collecting:
             connection.close()
 
     def deliver(self, key: str, body: Any, *, note: Callable[[int | None], object] = lambda status: None) -> Answer:
-        """Sends until the answer is 200, as SDKs do; ``note`` hears of every other answer, None for a lost connection."""
+        """Send until the response is 200, as SDKs do; ``note`` is called with every other status, None for a lost connection."""
         deadline = time.monotonic() + 120
         while True:
             assert time.monotonic() < deadline, "no 200 within two minutes"
@@ -167,12 +167,12 @@ class Collecting:
 
 
 @contextmanager
-def collecting() -> Iterator[Collecting]:
-    """In a folder that PostgreSQL's own user can reach, which pytest's are not while another run of it starts."""
+def run_collector() -> Iterator[CollectorServer]:
+    """Run a collector in a folder that PostgreSQL's own user can read, which pytest's folders are not during startup."""
     with tempfile.TemporaryDirectory(prefix="perennial-collecting-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        running = Collecting(folder)
+        running = CollectorServer(folder)
         try:
             yield running
         finally:

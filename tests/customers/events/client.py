@@ -1,4 +1,4 @@
-"""Makes sources with keys and sends to the collector as the SDKs do."""
+"""Sources with write keys, and calls to the collector as the SDKs make them."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ def make_keyed_source(key: str = "web", **fields: Any) -> tuple[Source, str]:
     return source, plain
 
 
-def basic(write_key: str) -> dict[str, str]:
+def build_basic_auth(write_key: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{write_key}:".encode()).decode()}
 
 
@@ -34,17 +34,17 @@ def send(
     body: Any, write_key: str | None, path: str = "/v1/batch", *, content_type: str = "text/plain", **headers: str
 ) -> Any:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    key_headers = basic(write_key) if write_key else {}
+    key_headers = build_basic_auth(write_key) if write_key else {}
     return Client().post(path, data, content_type=content_type, headers={**key_headers, **headers})
 
 
-def rows(*message_ids: str, source_id: int, at: datetime = NOON) -> list[EventRow]:
-    """Events ready to be recorded."""
+def build_rows(*message_ids: str, source_id: int, at: datetime = NOON) -> list[EventRow]:
+    """Return events that are ready to be stored."""
     raws = [json.dumps(track(messageId=message_id)).encode() for message_id in message_ids]
     context = RequestContext(source_id, at)
     return [build_row(decode_item(raw), index=index, raw=raw, context=context) for index, raw in enumerate(raws)]
 
 
-def item(payload: str = "{}", *, source_id: int, at: datetime = NOON) -> RejectedItem:
-    """Something that can't be taken."""
+def build_rejected_item(payload: str = "{}", *, source_id: int, at: datetime = NOON) -> RejectedItem:
+    """Return an item that the collector rejects."""
     return RejectedItem(0, payload, "missing_identity", "no identity", RequestContext(source_id, at))

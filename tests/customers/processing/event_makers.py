@@ -1,4 +1,4 @@
-"""Events as a collector's call brings them, and the counts that must agree after processing."""
+"""Makers of events and orders that are sent through the collector, and one call that processes them."""
 
 import json
 from collections.abc import Sequence
@@ -17,26 +17,31 @@ SECOND = timedelta(seconds=1)
 
 
 def send(*items: dict[str, Any], source: Source | None = None, at: datetime = NOW) -> StoreResult:
-    """The items as one call at that moment; what an item does not say about its time happened then."""
+    """Send the items as one call received at ``at``, which is also the time of items without one."""
     texts = [json.dumps({"type": "track", **item}).encode() for item in items]
-    recorded = ingest_items(
+    result = ingest_items(
         source=source or make_source("web", kind="browser"), items=texts, call_type=None, sent_at=None, received_at=at
     )
-    assert not recorded.rejected, recorded.rejected
-    return recorded
+    assert not result.rejected, result.rejected
+    return result
 
 
 def track(name: str, properties: dict[str, Any] | None = None, **item: Any) -> dict[str, Any]:
-    return {"event": name, "properties": properties or {}, **({"userId": "ada"} if not has_id(item) else {}), **item}
+    return {
+        "event": name,
+        "properties": properties or {},
+        **({"userId": "ada"} if not has_identifier(item) else {}),
+        **item,
+    }
 
 
-def has_id(item: dict[str, Any]) -> bool:
+def has_identifier(item: dict[str, Any]) -> bool:
     return "userId" in item or "anonymousId" in item
 
 
 def order(name: str = "Order Completed", order_id: str | None = "A1", **properties: Any) -> dict[str, Any]:
-    said = {"order_id": order_id, **properties} if order_id is not None else properties
-    return track(name, said)
+    values = {"order_id": order_id, **properties} if order_id is not None else properties
+    return track(name, values)
 
 
 def product(product_id: str = "tea", price: Any = "10.00", quantity: Any = 1, **more: Any) -> dict[str, Any]:
@@ -48,7 +53,7 @@ def process(at: datetime = NOW + SECOND, **options: Any) -> ProcessingResult:
 
 
 def at_minutes(items: Sequence[dict[str, Any]], start: datetime = NOW - timedelta(hours=1)) -> list[dict[str, Any]]:
-    """Each item a minute after the one before."""
+    """Return the items with timestamps one minute apart."""
     return [
         {**item, "timestamp": (start + number * timedelta(minutes=1)).isoformat()} for number, item in enumerate(items)
     ]

@@ -1,4 +1,4 @@
-"""Makers of stored events and dead letters, without the collector."""
+"""Makers of stored events and rejected events, without the collector."""
 
 import json
 from datetime import datetime
@@ -26,18 +26,18 @@ def make_event(source: Source | None = None, *, at: datetime = NOON, **fields: A
     return Event.objects.create(source=source or make_source(), received_at=at, **fields)
 
 
-def make_letter(
+def make_rejected_event(
     payload: Any = None, *, source: Source | None = None, at: datetime = NOON, **fields: Any
 ) -> RejectedEvent:
-    """An item that names nobody, unless another payload is given."""
+    """Create a rejected event; the default payload has no user id."""
     payload = {"type": "track", "event": "Shop Opened", "messageId": "m-wrong"} if payload is None else payload
     text = payload if isinstance(payload, str) else json.dumps(payload)
     fields = {"code": "missing_identity", "reason": "Neither userId nor anonymousId is given.", **fields}
     return RejectedEvent.objects.create(source=source or make_source(), received_at=at, payload=text, **fields)
 
 
-def member_of(role: str, *, language: str = "en") -> Client:
-    """A browser in which somebody with that role has logged in."""
+def log_in_as(role: str, *, language: str = "en") -> Client:
+    """Return a browser that is logged in with a role."""
     user, is_new = User.objects.get_or_create(username=role, defaults={"is_staff": True})
     if is_new:
         user.groups.add(Group.objects.get(name=role))
