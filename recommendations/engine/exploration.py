@@ -1,4 +1,4 @@
-"""Which new products to try: one that few have seen may be better than what is known of it, and only showing it tells."""
+"""Thompson sampling of new products: a product with few views may be better than its data suggest, and only showing it can tell."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,15 +10,17 @@ import numpy.typing as npt
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
 from recommendations.engine.data.products import Products
 
-PRIOR_USERS = 10.0  # so many users's worth is what the category says
-MIN_RATE = 0.01  # of a rate and of what it leaves, so that no draw is certain
-MIN_AFFINITY = 0.1  # what a user of whom nothing is known would feel for anything
+PRIOR_USERS = 10.0  # the prior of the category weighs as much as this many users
+MIN_RATE = 0.01  # bound of a rate and of 1 − rate, so that no draw is certain
+MIN_AFFINITY = 0.1  # added to every affinity, so that items are also drawn for unknown users
 
 
 @dataclass(frozen=True, eq=False)
 class ExplorationPriors:
-    """users: int32 (k,) how many did anything with each item. takers: int32 (k,) how many of them took it. prior: float32 (k,) the
-    share of takers to expect of it, that of its category.
+    """Counts and prior of the k items.
+
+    people: int32 (k,) how many users interacted with each item. takers: int32 (k,) how many of them bought it. prior: float32 (k,) the
+    expected share of takers, that of its category.
     """
 
     people: npt.NDArray[np.int32]
@@ -27,7 +29,7 @@ class ExplorationPriors:
 
     @classmethod
     def of(cls, interactions: Interactions, products: Products | None = None, *, kind: str = "purchase") -> Self:
-        """Prior (t_c + s r) / (p_c + s): t_c takers and p_c users of the category, r the share in the whole shop, s PRIOR_PEOPLE."""
+        """Build the priors (t_c + s r) / (p_c + s): t_c takers and p_c users of the category, r the overall share, s PRIOR_USERS."""
         people = _count_users(interactions)
         takers = np.minimum(_count_users(interactions.subset(interactions.kind == KIND_CODES[kind])), people)
         overall = takers.sum() / max(int(people.sum()), 1)
@@ -48,12 +50,11 @@ class ExplorationPriors:
         return {"people": self.people, "takers": self.takers, "prior": self.prior}
 
     def draws(self, items: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.float64]:
-        """θ_i ~ Beta(s r_i + t_i, s (1 − r_i) + p_i − t_i) of each of the items: Thompson sampling.
+        """Draw θ_i ~ Beta(s r_i + t_i, s (1 − r_i) + p_i − t_i) for each item: Thompson sampling.
 
-        An item beyond the k of training has no user yet, and the mean of all priors.
-
-        t_i of p_i users took it, r_i is the prior. What few have seen has a wide draw and is tried; what many have seen without
-        taking it is not. Source: Chapelle & Li, "An Empirical Evaluation of Thompson Sampling", NIPS 2011.
+        t_i of p_i users bought it, r_i is the prior, s PRIOR_USERS. Few users give a wide draw, so the item is tried; many users who did
+        not buy it give a narrow, low one. An item newer than the training has no users and the mean of all priors. Source: Chapelle &
+        Li, "An Empirical Evaluation of Thompson Sampling", NIPS 2011.
         """
         known = items < len(self.prior)
         places = np.where(known, items, 0)
@@ -69,11 +70,11 @@ class ExplorationPriors:
 
 
 def rank_for_exploration(thetas: npt.NDArray[np.float64], affinity: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
-    """Places from the largest to the smallest θ · (LEAST_AFFINITY + affinity); affinity: 0 to 1, what one person feels for each."""
+    """Return indexes by descending θ · (MIN_AFFINITY + affinity); affinity: 0 to 1, one user's affinity to each item."""
     return np.argsort(-thetas * (MIN_AFFINITY + affinity), kind="stable")
 
 
 def _count_users(interactions: Interactions) -> npt.NDArray[np.int32]:
-    """How many different users did something with each item."""
+    """Return how many distinct users interacted with each item."""
     pairs = np.unique(interactions.user.astype(np.int64) * interactions.n_items + interactions.item)
     return np.bincount(pairs % interactions.n_items, minlength=interactions.n_items).astype(np.int32)

@@ -1,6 +1,6 @@
-"""The places of a shop in which something is recommended: what each starts from, what it is made of, what takes over.
+"""The placements: the input of each, its ensemble before the first training, and its fallback.
 
-A training chooses the weights of each on a validation part and judges it against its fallback; these are where it starts.
+Training tunes the weights of each placement on validation data and evaluates it against its fallback.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class PlacementInput(StrEnum):
-    """What the scores of a place start from: what the person did, the products that are named, or nothing."""
+    """What the scores of a placement depend on: the customer's history, the products of the request, or nothing."""
 
     HISTORY = "history"
     PRODUCTS = "products"
@@ -18,10 +18,10 @@ class PlacementInput(StrEnum):
 
 @dataclass(frozen=True)
 class PlacementDefinition:
-    """A place of the shop.
+    """Definition of a placement.
 
-    weights: part of the model → its share, before a training has chosen. Of for-you they are those of the model. fallback: the place
-    that takes over where this one has nothing to say, or is switched off. only_own: nothing but what the person has bought before.
+    weights: component → its share before the first training; those of for-you come with the model. fallback: the placement used when
+    this one has no items or is switched off. only_own: only products the customer has bought before.
     """
 
     name: str

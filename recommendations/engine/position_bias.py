@@ -1,10 +1,11 @@
-"""How much less a product is looked at the further down it stands, learned from what was shown and clicked.
+"""Estimates position bias: the probability that a customer examines a position, from logged impressions and clicks.
 
-Position-based click model: a user clicks what they look at and want, P(click | product g at position k) = θ_k · γ_g, with θ_k the
-probability that position k is looked at and γ_g that the product is wanted once it is. Sources: Richardson, Dominowska & Ragno, WWW 2007;
-Craswell, Zoeter, Taylor & Ramsey, WSDM 2008; expectation maximisation as in Wang, Golbandi, Bendersky, Metzler & Najork, WSDM 2018,
-with one γ a product, drawn to the mean by a Beta prior where they regress it on features: no features of an answer are logged.
-Steps are lengthened by SQUAREM (Varadhan & Roland, Scandinavian Journal of Statistics 2008), because of rare clicks plain EM learns slowly.
+Position-based click model: a user clicks what they examine and want, P(click | product g at position k) = θ_k · γ_g, with θ_k the
+probability that position k is examined and γ_g that the product is wanted once it is. Sources: Richardson, Dominowska & Ragno, WWW
+2007; Craswell, Zoeter, Taylor & Ramsey, WSDM 2008; expectation maximization as in Wang, Golbandi, Bendersky, Metzler & Najork, WSDM
+2018, with one γ per product, shrunk to the mean by a Beta prior, where they regress it on features: no features of a response are
+logged. Steps are extrapolated by SQUAREM (Varadhan & Roland, Scandinavian Journal of Statistics 2008), because plain EM converges
+slowly when clicks are rare.
 """
 
 from dataclasses import dataclass
@@ -18,15 +19,15 @@ CLICK_MODEL, CASCADE, PRIOR = "click_model", "cascade", "prior"
 MIN_CLICKS = 300
 MIN_CLICKS_CASCADE = 30
 MIN_MOVED_SHARE = (
-    0.2  # share of what was shown whose product was at several positions: else position and product are one
+    0.2  # share of impressions of products shown at several positions; without these, position and product are confounded
 )
-PRIOR_PRODUCT, PRIOR_POSITION = 5.0, 20.0  # how many times shown, and looked at, the priors count for
+PRIOR_PRODUCT, PRIOR_POSITION = 5.0, 20.0  # weight of the priors in impressions and examinations
 TINY = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class ClickCounts:
-    """Aligned arrays: ``product`` numbers from 0, ``position`` from 1, how often it was shown there and how often clicked."""
+    """Aligned arrays: ``product`` numbers from 0, ``position`` from 1, impressions and clicks there."""
 
     product: npt.NDArray[np.int64]
     position: npt.NDArray[np.int64]
@@ -44,13 +45,13 @@ class ClickCounts:
 
 @dataclass(frozen=True, eq=False)
 class ExaminationCurve:
-    """``examination[k − 1]``: how likely position k is looked at against the first. ``method`` says how that is known."""
+    """``examination[k − 1]``: examination probability of position k relative to the first. ``method``: how it was estimated."""
 
     examination: Floats
     method: str
 
     def at(self, positions: npt.ArrayLike) -> Floats:
-        """Of any positions from 1; below the last one known it falls on as the prior does."""
+        """Return the value at any positions from 1; beyond the last known one it decreases as the prior does."""
         wanted = np.asarray(positions, np.int64)
         last = len(self.examination)
         if not last:
@@ -60,7 +61,7 @@ class ExaminationCurve:
 
 
 def compute_prior(positions: npt.ArrayLike) -> Floats:
-    """1 / log₂(1 + k): 1, 0.63, 0.5, 0.43 … The discount of DCG, taken where nothing else is known."""
+    """Return 1 / log₂(1 + k): 1, 0.63, 0.5, 0.43 … The discount of DCG, used without better data."""
     return 1.0 / np.log2(1.0 + np.asarray(positions, np.float64))
 
 
@@ -71,10 +72,10 @@ def learn_curve(
     fewest_clicks: int = MIN_CLICKS,
     least_moved: float = MIN_MOVED_SHARE,
 ) -> ExaminationCurve:
-    """The examination curve by the best method that the data allow.
+    """Estimate the examination curve by the best method the data allow.
 
-    With ``fewest_clicks`` and enough products that was at different positions, the click model; with some clicks the cascade;
-    else the prior. Positions that were never shown get the prior's fall.
+    The click model needs ``fewest_clicks`` and enough products shown at several positions; with some clicks the cascade is used, else
+    the prior. Positions that were never shown decrease as the prior does.
     """
     last = n_positions or int(counts.position.max(initial=0))
     clicks = counts.clicked.sum()
@@ -86,16 +87,16 @@ def learn_curve(
 
 
 def compute_moved_share(counts: ClickCounts) -> float:
-    """Of what was shown, the share whose product was at more than one position."""
+    """Return the share of impressions whose product was shown at more than one position."""
     positions = np.bincount(counts.product[counts.shown > 0])
     moved = positions[counts.product] > 1 if len(positions) else np.zeros(0, np.bool_)
     return float(counts.shown[moved].sum() / max(counts.shown.sum(), TINY))
 
 
 def fit_cascade(counts: ClickCounts, last: int) -> Floats:
-    """θ_k = prior_k · Π_{j<k} (1 − clicked_j / shown_j): who has clicked looks no further, who has not goes on as the prior says.
+    """Return θ_k = prior_k · Π_{j<k} (1 − clicked_j / shown_j): users stop after a click, else go on as the prior says.
 
-    Source: the cascade model of Craswell et al. 2008, whose users never give up, with the prior as their patience.
+    Source: the cascade model of Craswell et al. 2008, whose users never give up, here with the prior as their patience.
     """
     shown = np.bincount(counts.position, counts.shown, last + 1)[1 : last + 1]
     clicked = np.bincount(counts.position, counts.clicked, last + 1)[1 : last + 1]
@@ -104,7 +105,7 @@ def fit_cascade(counts: ClickCounts, last: int) -> Floats:
 
 
 def fit_click_model(counts: ClickCounts, last: int, *, tolerance: float = 1e-6, most_steps: int = 2000) -> Floats:
-    """θ_k / θ_1 of the most likely position-based model, positions 1…last."""
+    """Return θ_k / θ_1 of the most likely position-based model for positions 1…last."""
     chosen = (counts.shown > 0) & (counts.position <= last)
     products, product = np.unique(counts.product[chosen], return_inverse=True)
     model = _ClickModel(
@@ -124,7 +125,7 @@ def fit_click_model(counts: ClickCounts, last: int, *, tolerance: float = 1e-6, 
 
 @dataclass(frozen=True, eq=False)
 class _ClickModel:
-    """The data and the priors; parameters are one array, θ of the positions and γ of the products behind them."""
+    """The data and the priors; parameters are one array, θ of the positions followed by γ of the products."""
 
     product: npt.NDArray[np.int64]
     position: npt.NDArray[np.int64]
@@ -134,7 +135,7 @@ class _ClickModel:
     prior_product: float
 
     def step(self, x: Floats) -> Floats:
-        """One round of EM: how often each position was looked at and each product wanted, given what was clicked."""
+        """Run one round of EM: expected examinations of each position and wants of each product, given the clicks."""
         positions = len(self.prior_position)
         theta, gamma = x[:positions][self.position], x[positions:][self.product]
         ignored = (self.shown - self.clicked) / np.maximum(1.0 - theta * gamma, TINY)
@@ -157,7 +158,7 @@ class _ClickModel:
         return (np.bincount(place, hits, n) + weight * expected) / (total + weight)
 
     def likelihood(self, x: Floats) -> float:
-        """Logarithm, with the priors."""
+        """Return the log likelihood with the priors."""
         positions = len(self.prior_position)
         theta, gamma = x[:positions], x[positions:]
         chance = theta[self.position] * gamma[self.product]
@@ -174,7 +175,7 @@ def _log_beta(x: Floats, mean: Floats) -> float:
 
 
 def _fixed_point(model: _ClickModel, x: Floats, tolerance: float, most_steps: int) -> Floats:
-    """SQUAREM: two steps of EM show the direction and how much the third may be lengthened; never to less likelihood."""
+    """Iterate SQUAREM: two EM steps give the direction and length of a third; the likelihood never decreases."""
     for _step in range(most_steps):
         first = model.step(x)
         second = model.step(first)

@@ -1,4 +1,4 @@
-"""The n best items of many histories, with bounded memory."""
+"""Top-n items of many histories with bounded memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ BLOCK_BYTES = 32_000_000
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """items: int32 (rows, n), best first, -1 where there was nothing more. scores: float32 (rows, n), -inf there."""
+    """items: int32 (rows, n), best first, -1 where the list is short. scores: float32 (rows, n), -inf there."""
 
     items: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
@@ -35,9 +35,9 @@ def top_n(
     tie_seed: int | None = None,
     first_row: int = 0,
 ) -> Ranking:
-    """The n best columns of each row.
+    """Return the n best columns of each row.
 
-    exclude: the stored columns of its row are left out. allowed: columns that may appear at all. NaN, -inf and what a sparse
+    exclude: stored columns of a row are left out of it. allowed: the only columns that may appear. NaN, -inf and entries that a sparse
     matrix does not store never appear. Equal scores: lower column first, or with `tie_seed` in a random order that depends only
     on the seed, the row (counted from `first_row`) and the column. n may exceed the number of columns.
     """
@@ -88,9 +88,9 @@ def recommend(
     allowed: npt.NDArray[np.bool_] | None = None,
     tie_seed: int | None = None,
 ) -> Ranking:
-    """The n best items for each history, scored block by block so that no more than BLOCK_BYTES of dense scores exist at once.
+    """Return the n best items for each history, scored in blocks of at most BLOCK_BYTES of dense scores.
 
-    With `seen_kinds`, places in KINDS, only interactions of these kinds make an item seen: what was bought, not what was looked at.
+    With `seen_kinds`, indexes of KINDS, only interactions of these kinds make an item seen, for instance purchases but not views.
     """
     size = count_block_rows(histories.n_items)
     parts = []
@@ -107,7 +107,7 @@ def recommend(
 
 
 def count_block_rows(n_items: int) -> int:
-    """How many rows of dense scores over n_items fit into BLOCK_BYTES; at least one."""
+    """Return how many rows of dense scores over n_items fit into BLOCK_BYTES; at least one."""
     return max(1, BLOCK_BYTES // (4 * max(1, n_items)))
 
 

@@ -1,4 +1,4 @@
-"""Users without a history: see `model.ColdStart`."""
+"""Recommendations for users without a history; see `ColdStart`."""
 
 from recommendations.engine.cold_start.cold_start_model import (
     CLUSTER,

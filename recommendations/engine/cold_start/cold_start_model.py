@@ -1,4 +1,4 @@
-"""What to show to users without a history: by their traits, by the cluster these speak for, by the category they arrive at."""
+"""Model that ranks items for users without a history by their traits, their likely cluster and their landing category."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,10 @@ POPULARITY, TRAIT, CLUSTER, LANDING = "popularity", "trait", "trait-cluster", "l
 
 @dataclass(frozen=True, eq=False)
 class NewVisitors:
-    """n users who have done nothing yet. has: CSR (n, values) of their traits; landing: int32 (n,) rows of category paths, -1 for none."""
+    """n users without any interaction.
+
+    has: CSR (n, values) of their traits. landing: int32 (n,) rows of category paths, -1 for none.
+    """
 
     has: csr_array
     landing: npt.NDArray[np.int32]
@@ -41,12 +44,12 @@ class NewVisitors:
 
 
 class ColdStart(FittedModel):
-    """score(i) = ln p_i + traits · TraitLifts + cluster · TraitClusters + LandingPopularity(landing): sums of logarithms of probabilities.
+    """score(i) = ln p_i + traits · TraitLifts + cluster · TraitClusters + LandingPopularity(landing): a sum of log probabilities.
 
-    p_i is item i's share of the decayed weights, as `Popularity` counts them, so that with the weights `traits`, `cluster` and
-    `landing` at 0 the order is that of popularity. Items no user touched score -inf. Lifts are kept of at most `items` items that at
-    least `min_people` users have, the most widely held: memory is (values + clusters) · items · 4 bytes. `traits` below 1 damps
-    what correlated traits say twice.
+    p_i is item i's share of the decayed weights, as `Popularity` counts them, so with the weights `traits`, `cluster` and
+    `landing` at 0 the order is that of popularity. Items without interactions score -inf. Lifts are kept for the `items` most
+    widely held items with at least `min_people` users: memory is (values + clusters) · items · 4 bytes. `traits` below 1 damps
+    evidence that correlated traits count twice.
     """
 
     name = "cold-start"
@@ -82,7 +85,11 @@ class ColdStart(FittedModel):
         self.seed = seed
 
     def fit(self, interactions: Interactions, people: CustomerTraits, products: Products | None = None) -> Self:
-        """users: in rows of the users of `interactions`. Errors: NothingToLearnError on empty data, ValueError on parameters."""
+        """Learn from interactions and the traits of their users.
+
+        users: traits in the row order of the users of `interactions`. Errors: NothingToLearnError on empty data, ValueError on
+        parameters.
+        """
         require_weight(interactions)
         self.require_weights()
         if len(people) != interactions.n_users:
@@ -105,7 +112,7 @@ class ColdStart(FittedModel):
         return self
 
     def weighed(self, *, traits: float, cluster: float, landing: float, levels: int | None) -> Self:
-        """The same model under other weights. Errors: ValueError."""
+        """Return the same model with other weights. Errors: ValueError."""
         model = copy.copy(self)
         model.traits, model.cluster, model.landing, model.levels = traits, cluster, landing, levels
         model.require_weights()
@@ -114,7 +121,7 @@ class ColdStart(FittedModel):
         return model
 
     def require_weights(self) -> None:
-        """Errors: ValueError."""
+        """Check the weights. Errors: ValueError."""
         if not (self.traits >= 0 and self.cluster >= 0 and 0 <= self.landing < 1):
             raise ValueError(
                 "traits and cluster must be at least 0 and landing from 0 to below 1, "
@@ -122,11 +129,11 @@ class ColdStart(FittedModel):
             )
 
     def arrivals(self, people: CustomerTraits, paths: Sequence[str]) -> NewVisitors:
-        """Users of the same values, and for each the path of the category that they arrive at, "" for none."""
+        """Return new visitors with these traits and landing categories (paths, "" for none)."""
         return NewVisitors(people.has, self.landings_.rows(paths))
 
     def score(self, arrivals: NewVisitors, *, only_head: bool = False) -> npt.NDArray[np.float32]:
-        """(n, items), or with `only_head` the columns of `items_` alone."""
+        """Return scores (n, items), or only the columns of `items_` with `only_head`."""
         self.require_fit()
         head = slice(None) if only_head else self.items_
         base = self.log_shares_[self.items_] if only_head else self.log_shares_
@@ -140,15 +147,15 @@ class ColdStart(FittedModel):
         return scores
 
     def touches(self, arrivals: NewVisitors) -> npt.NDArray[np.bool_]:
-        """bool (n,): whose order differs from that of popularity by anything known of them."""
+        """Return bool (n,): whether anything known about the user changes their order from that of popularity."""
         known = np.diff(arrivals.has.indptr) > 0
         by_people = known & bool(self.traits or self.cluster)
         return by_people | (self.landings_.known(arrivals.landing) & bool(self.landing))
 
     def attribute(self, arrivals: NewVisitors, items: Sequence[int]) -> list[Attribution]:
-        """Where the scores of some items for one person come from: logarithms, whose parts sum to the score.
+        """Split the scores of some items for one user into log probabilities that sum to the score.
 
-        Sources are POPULARITY (ln p_i, below 0), "trait.FIELD" for each field, CLUSTER and LANDING; above 0 speaks for the item.
+        Sources are POPULARITY (ln p_i, below 0), "trait.FIELD" for each field, CLUSTER and LANDING; a positive part raises the score.
         """
         nowhere = np.array([-1], np.int32)
         columns = np.asarray(items, np.int64)
@@ -168,7 +175,7 @@ class ColdStart(FittedModel):
         return [Attribution(source, nowhere, values[None, :]) for source, values in parts.items()]
 
     def explain_many(self, arrivals: NewVisitors, items: Sequence[int]) -> list[list[Contribution]]:
-        """The same as a list for each item, largest first."""
+        """Return the same parts as one list per item, largest first."""
         return list_contributions(self.attribute(arrivals, items), len(items))
 
     def arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What is known of users apart from what they did: categorical traits, numbers as bands."""
+"""Traits of users that do not depend on their interactions: categories, and numbers as bands."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,19 +14,22 @@ from recommendations.engine.linear_algebra.sparse import make_csr, sum_entries
 
 BANDS = 5
 LANGUAGE, COUNTRY, DEVICE = "language", "country", "device"
-JOINT = "\x1f"  # between a field and its value; a control character that neither holds
+JOINT = "\x1f"  # separates a field from its value; a control character that neither contains
 
 
 @dataclass(frozen=True, eq=False)
 class CustomerTraits:
-    """has: CSR (n, k) with a 1 where a person has one of the k `values`, each a field and its value: see `field_of`."""
+    """Traits of n users.
+
+    has: CSR (n, k) with a 1 where a user has one of the k `values`, each a field and its value (`make_trait`).
+    """
 
     values: IdMap
     has: csr_array
 
     @classmethod
     def of_columns(cls, columns: Mapping[str, Sequence[str]], *, values: IdMap | None = None) -> Self:
-        """Field → a text for each person, "" where nothing is known. With `values` those that are not among them are left out."""
+        """Build traits from columns: field → one text per user, "" if unknown; with `values`, other values are ignored."""
         lengths = {len(column) for column in columns.values()}
         if len(lengths) > 1:
             raise ValueError(f"the columns of traits have {sorted(lengths)} entries, they must be equally many")
@@ -47,7 +50,7 @@ class CustomerTraits:
         return self.has.shape[0]
 
     def rows(self, people: npt.NDArray[np.integer]) -> Self:
-        """The chosen users, -1 for one of whom nothing is known."""
+        """Return the traits of the given users; -1 stands for a user without traits."""
         known = people >= 0
         chosen = self.has[people[known]]
         lengths = np.zeros(len(people), np.int64)
@@ -56,22 +59,22 @@ class CustomerTraits:
         return type(self)(self.values, make_csr(chosen.data, chosen.indices, indptr, (len(people), self.has.shape[1])))
 
     def known(self) -> npt.NDArray[np.bool_]:
-        """bool (n,): of whom there is any trait."""
+        """Return bool (n,): whether the user has any trait."""
         return np.diff(self.has.indptr) > 0
 
 
 def get_trait_field(value: str) -> str:
-    """The field of one of `People.values`."""
+    """Return the field of one of `CustomerTraits.values`."""
     return value.partition(JOINT)[0]
 
 
 def make_trait(field: str, value: str) -> str:
-    """As `People.values` name it."""
+    """Return the text of a field and value, as in `CustomerTraits.values`."""
     return f"{field}{JOINT}{value}"
 
 
 def get_trait_value(field: str, value: str) -> str:
-    """As values are compared: en-GB and EN are both en; countries and devices in small letters; everything else as given."""
+    """Normalize a value: en-GB and EN become en; countries and devices become lower case; others stay."""
     text = value.strip()
     if field == LANGUAGE:
         return text.replace("_", "-").partition("-")[0].lower()
@@ -79,7 +82,7 @@ def get_trait_value(field: str, value: str) -> str:
 
 
 def compute_quantile_edges(numbers: npt.NDArray[np.floating], bands: int = BANDS) -> list[float]:
-    """The different inner quantiles that part numbers into `bands` of about equally many; NaN is left out."""
+    """Return the distinct inner quantiles that divide the numbers into `bands` of equal size; NaN is ignored."""
     known = numbers[np.isfinite(numbers)]
     if not len(known):
         return []
@@ -87,7 +90,7 @@ def compute_quantile_edges(numbers: npt.NDArray[np.floating], bands: int = BANDS
 
 
 def assign_bands(numbers: npt.NDArray[np.floating], edges: Sequence[float]) -> list[str]:
-    """The band of each number as text: "< 30", "30 – 45", "≥ 45"; "" for NaN. A number on an edge is above it."""
+    """Return the band of each number as text: "< 30", "30 – 45", "≥ 45"; "" for NaN. A number on an edge is above it."""
     shown = [f"{edge:g}" for edge in edges]
     inner = [f"{low} – {high}" for low, high in pairwise(shown)]
     labels = [f"< {shown[0]}", *inner, f"≥ {shown[-1]}"] if shown else [""]

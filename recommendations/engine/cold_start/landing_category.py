@@ -1,4 +1,4 @@
-"""What is popular in the category on whose page a user arrives."""
+"""Popularity of items within the category on whose page a visitor arrives."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -12,15 +12,15 @@ from recommendations.engine.data.id_map import IdMap
 from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.sparse import invert_entries, make_csr, scale_rows, sum_entries
 
-BELOW = " > "  # between the steps of a category path
+BELOW = " > "  # separates the levels of a category path
 
 
 class LandingPopularity(FittedModel):
-    """share_c(i) = C_i / Σ_j C_j over the items j of category c and of those below it, C_i the decayed count of an item.
+    """share_c(i) = C_i / Σ_j C_j over the items j of category c and its subcategories, with C_i the decayed count of an item.
 
-    term(i) = ln(1 − λ + λ · share_c(i) / p_i), λ `weight`: that of the mixture (1 − λ) · p_i + λ · share_c(i), in which a person
-    takes with probability λ something of the category and else what all take. Source of mixtures with a popularity of all: Jelinek &
-    Mercer 1980. A category no user took anything of, or that is not known, adds nothing.
+    term(i) = ln(1 − λ + λ · share_c(i) / p_i) with λ the `weight`. It belongs to the mixture (1 − λ) · p_i + λ · share_c(i), in
+    which a visitor takes an item of the category with probability λ and otherwise any item by its popularity. Source of mixtures
+    with the overall distribution: Jelinek & Mercer 1980. A category that is unknown or has no interactions adds nothing.
     """
 
     name = "landing"
@@ -30,7 +30,7 @@ class LandingPopularity(FittedModel):
         self.levels = levels
 
     def fit(self, counts: npt.NDArray[np.floating], products: Products | None) -> Self:
-        """counts: (items,) decayed; products with `category`, else there are no categories."""
+        """Compute the shares from counts (items,), decayed. Products without `category` give no categories."""
         if products is None or products.category is None or products.categories is None:
             self.paths_, self.shares_ = IdMap.of([]), make_csr([], [], [0], (0, len(counts)))
             return self
@@ -46,17 +46,17 @@ class LandingPopularity(FittedModel):
         return self
 
     def rows(self, paths: Sequence[str]) -> npt.NDArray[np.int32]:
-        """The row of each category path, cut to its first `levels` steps; -1 where nothing is known."""
+        """Return the row of each category path, truncated to its first `levels` levels; -1 if unknown."""
         self.require_fit()
         return self.paths_.rows([BELOW.join(path.split(BELOW)[: self.levels]) for path in paths])
 
     def known(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-        """Of which a user took anything."""
+        """Return bool: whether the category of each row has any interaction."""
         lengths = np.append(np.diff(self.shares_.indptr), 0)
         return lengths[rows] > 0
 
     def shares(self, rows: npt.NDArray[np.integer]) -> csr_array:
-        """CSR (n, items); nothing for row -1."""
+        """Return CSR (n, items) of the shares; an empty row for row -1."""
         known = rows >= 0
         chosen = self.shares_[rows[known]]
         lengths = np.zeros(len(rows), np.int64)
@@ -67,6 +67,6 @@ class LandingPopularity(FittedModel):
 
 
 def list_ancestors(path: str) -> list[str]:
-    """ "a > b > c" → "a", "a > b", "a > b > c"."""
+    """Return a path and its ancestors: "a > b > c" → "a", "a > b", "a > b > c"."""
     steps = path.split(BELOW) if path else []
     return [BELOW.join(steps[: depth + 1]) for depth in range(len(steps))]

@@ -1,4 +1,4 @@
-"""The cluster that a user is likely to belong to by their traits, and what it takes more often than others."""
+"""Distribution over customer clusters given a user's traits, and the items each cluster prefers."""
 
 from typing import Self
 
@@ -15,11 +15,11 @@ from recommendations.engine.linear_algebra.sparse import make_csr, multiply, mul
 
 
 class TraitClusters(FittedModel):
-    """term(i) = ln Σ_c P(c | t) · lift_ci, lift_ci = (n_ci + s) / (N_c · p_i + s) of the clusters c of users who buy alike.
+    """term(i) = ln Σ_c P(c | t) · lift_ci with lift_ci = (n_ci + s) / (N_c · p_i + s) over clusters c of users with similar purchases.
 
-    P(c | t) ∝ P(c) · Π_f ((n_cf + s) / (n_c · P(f) + s))^d over a person's values f, d `damping` as correlated traits would count
-    twice: the mix of clusters that is to be expected of users with such traits. The clusters are those of `algorithms.clusters`,
-    of at most `most_people` users, those with traits before others.
+    P(c | t) ∝ P(c) · Π_f ((n_cf + s) / (n_c · P(f) + s))^d over a user's values f, the expected distribution over clusters given
+    the traits; d is `damping`, because correlated traits would count twice. The clusters are those of `UserClusters` on at most
+    `most_people` users, those with traits first.
     """
 
     name = "trait-clusters"
@@ -44,7 +44,10 @@ class TraitClusters(FittedModel):
     def fit(
         self, interactions: Interactions, people: CustomerTraits, has: csr_array, shares: npt.NDArray[np.floating]
     ) -> Self:
-        """interactions: with the m items of `has` alone; users, has, shares: as of `TraitLifts.fit`, users in rows of users."""
+        """Learn clusters and their lifts.
+
+        interactions: only with the m items of `has`. people, has, shares: as in `TraitLifts.fit`, in the row order of the users.
+        """
         users = self._some(people, has)
         part = interactions.subset(np.isin(interactions.user, users))
         fitted = UserClusters(self.clusters, iterations=self.iterations, seed=self.seed).fit(part)
@@ -61,13 +64,13 @@ class TraitClusters(FittedModel):
         return self
 
     def terms(self, has: csr_array, columns: npt.NDArray[np.integer] | slice = slice(None)) -> npt.NDArray[np.float32]:
-        """(n, columns) for users of the same values; 0 for those without any trait, who belong to every cluster as all do."""
+        """Return the terms (n, columns) for users described by the same values; 0 for users without traits."""
         mix = multiply_dense_matrices(self.mix(has), self.lifts_[:, columns])
         mix[np.diff(has.indptr) == 0] = 1.0
         return np.log(mix)
 
     def mix(self, has: csr_array) -> npt.NDArray[np.float32]:
-        """(n, clusters) P(c | t); the rows sum to 1."""
+        """Return P(c | t), shape (n, clusters); rows sum to 1."""
         logs = self.log_priors_ + np.float32(self.damping) * np.asarray(has @ self.log_chances_.T, np.float32)
         chances = np.exp(logs - logs.max(axis=1, keepdims=True))
         return np.asarray(chances / chances.sum(axis=1, keepdims=True), np.float32)
@@ -79,6 +82,6 @@ class TraitClusters(FittedModel):
         return np.sort(drawn[first][: self.most_people]).astype(np.int32)
 
     def _chances(self, together: npt.NDArray[np.floating], sizes: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-        """(clusters, values) ln((n_cf + s) / (n_c · P(f) + s)); sizes: n_c, a cluster's users of whom there is any trait."""
+        """Return ln((n_cf + s) / (n_c · P(f) + s)), shape (clusters, values); sizes: n_c, users of each cluster with any trait."""
         expected = sizes[:, None] * together.sum(axis=0)[None, :] / max(float(sizes.sum()), 1.0)
         return np.log((together + self.pseudo_count) / (expected + self.pseudo_count)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""How much more often users with a trait have an item than others, drawn to "as often" where little is known."""
+"""How much more often users with a trait have an item than other users, shrunk towards 1 where data are sparse."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -17,22 +17,22 @@ from recommendations.engine.linear_algebra.sparse import multiply, sum_entries
 def compute_log_lifts(
     together: npt.NDArray[np.floating], shares: npt.NDArray[np.floating], pseudo_count: float
 ) -> npt.NDArray[np.float32]:
-    """ln((n_gi + s) / (N_g · p_i + s)), float32 of the shape of `together`.
+    """Return ln((n_gi + s) / (N_g · p_i + s)), float32 of the shape of `together`.
 
-    together: (groups, items) how many users of a group have an item, n_gi; N_g its sum over the items. shares: (items,) p_i, an
-    item's share of all (person, item) pairs, so that N_g · p_i are to be expected of a group like all others. s `pseudo_count` adds
-    as many users who behave like all: 0 says "as often". Source: the gamma-Poisson shrinkage of DuMouchel, The American
-    Statistician 1999, with a prior of mean 1.
+    together: (groups, items) n_gi, how many users of a group have an item; N_g is its sum over the items. shares: (items,) p_i,
+    an item's share of all (user, item) pairs, so that N_g · p_i is expected for a group like all others. s `pseudo_count` adds
+    that many expected users and shrinks the lift towards 1. Source: gamma-Poisson shrinkage, DuMouchel, The American Statistician
+    1999, with a prior of mean 1.
     """
     expected = together.sum(axis=1, keepdims=True) * shares[None, :]
     return np.log((together + pseudo_count) / (expected + pseudo_count)).astype(np.float32)
 
 
 class TraitLifts(FittedModel):
-    """term(i) = Σ_f ln((n_fi + s) / (N_f · p_i + s)) over the values f that a person has: naive Bayes, one item against another.
+    """term(i) = Σ_f ln((n_fi + s) / (N_f · p_i + s)) over the values f of a user: naive Bayes with items as classes.
 
-    Values that fewer than `min_people` users have say nothing. The sum counts what correlated traits say twice; whoever adds it to
-    ln p_i damps it (see `ColdStart`). Source: Manning, Raghavan & Schütze, Introduction to Information Retrieval, 2008, 13.2.
+    Values with fewer than `min_people` users add nothing. Correlated traits count twice; `ColdStart` damps the sum before it adds
+    it to ln p_i. Source: Manning, Raghavan & Schütze, Introduction to Information Retrieval, 2008, 13.2.
     """
 
     name = "trait-lifts"
@@ -43,7 +43,7 @@ class TraitLifts(FittedModel):
         self.min_people = min_people
 
     def fit(self, people: CustomerTraits, has: csr_array, shares: npt.NDArray[np.floating]) -> Self:
-        """has: CSR (n, m) with a 1 where one of the users has an item; shares: (m,) of all pairs, above 0."""
+        """Learn the lifts. has: CSR (n, m), 1 where a user has an item; shares: (m,) share of all pairs, above 0."""
         if not self.pseudo_count > 0:
             raise ValueError(f"pseudo_count must be greater than 0, got {self.pseudo_count}")
         together = multiply(csr_array(people.has.T.tocsr()), has).toarray()
@@ -53,11 +53,11 @@ class TraitLifts(FittedModel):
         return self
 
     def terms(self, has: csr_array, columns: npt.NDArray[np.integer] | slice = slice(None)) -> npt.NDArray[np.float32]:
-        """(n, columns) for users of the same values."""
+        """Return the terms (n, columns) for users described by the same values."""
         return np.asarray(has @ self.lifts_[:, columns], np.float32)
 
     def by_field(self, codes: npt.NDArray[np.integer], columns: Sequence[int]) -> dict[str, npt.NDArray[np.float32]]:
-        """What the values of one person add, by their field; the parts sum to the term."""
+        """Return what the values of one user add, by field; the parts sum to the term."""
         found: dict[str, npt.NDArray[np.float32]] = {}
         for code in codes.tolist():
             field, values = get_trait_field(self.values_.id(code)), self.lifts_[code, list(columns)]
@@ -66,7 +66,7 @@ class TraitLifts(FittedModel):
 
 
 def people_items(interactions: Interactions) -> csr_array:
-    """CSR (users, items) with a 1 where a user did anything of a weight with an item."""
+    """Return CSR (users, items) with a 1 where a user has an interaction with positive weight with an item."""
     weighty = interactions.weight > 0
     shape = (interactions.n_users, interactions.n_items)
     rows, columns = interactions.user[weighty], interactions.item[weighty]

@@ -1,5 +1,4 @@
-"""What a view, a cart and a purchase of several pieces are worth, and how fast that fades: for data and for histories, learned on a
-validation part. Everything that weighs events does it by `EventWeights`."""
+"""Weights of views, carts and purchases and their decay over time, for training data and histories; tuned on validation data."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,8 +26,8 @@ CANDIDATES: dict[str, Sequence[Any]] = {
 class EventWeights:
     """weight → kinds[kind] · weight^quantity · 2^(−age / half-life).
 
-    weight^quantity for purchases only, whose weight is the number of pieces; 1 leaves it, 0 makes any number count as one. A kind
-    that is not named counts 1. Errors: WrongInteractionsError.
+    weight^quantity applies only to purchases, whose weight is the number of units: 1 leaves it, 0 counts any number as one. A kind
+    that is not listed has weight 1. Errors: WrongInteractionsError.
     """
 
     kinds: Mapping[str, float] = field(default_factory=dict)
@@ -45,19 +44,19 @@ class EventWeights:
             raise WrongInteractionsError(f"quantity must be finite and not negative, got {self.quantity}")
 
     def of(self, interactions: Interactions) -> Interactions:
-        """The interactions with these weights, aged at their as_of, without those that count nothing."""
+        """Return the interactions with these weights, aged at their as_of, without those whose weight is 0."""
         weight = self._weight(interactions.weight, interactions.kind, interactions.order, interactions.as_of)
         counts = weight > 0
         return replace(interactions.subset(counts), weight=weight[counts])
 
     def of_histories(self, histories: Histories) -> Histories:
-        """The same for what a recommendation starts from, of which every place stays."""
+        """Return the histories with these weights; entries of weight 0 stay."""
         return replace(
             histories, weight=self._weight(histories.weight, histories.kind, histories.order, histories.as_of)
         )
 
     def as_json(self) -> dict[str, Any]:
-        """What makes the same weights again: EventWeights(**saved)."""
+        """Return the arguments that build the same weights: EventWeights(**saved)."""
         return asdict(self)
 
     def _weight(
@@ -74,11 +73,11 @@ class EventWeights:
     def _pieces(self, weight: npt.NDArray[np.float32], kind: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
         if self.quantity == 1:
             return weight
-        bought = (kind == KIND_CODES["purchase"]) & (weight > 0)  # 0 pieces stay 0, whatever the power
+        bought = (kind == KIND_CODES["purchase"]) & (weight > 0)  # 0 units stay 0 for any exponent
         return np.power(weight, self.quantity, out=weight.copy(), where=bought)
 
 
-# where a search starts, and what counts where nothing can be learned: a shop that has no clicks before the cut
+# The start of a search, and the weights where there is nothing to learn from: a shop without clicks before the cutoff.
 DEFAULT_EVENT_WEIGHTS = EventWeights(
     {"view": 0.2, "click": 0.2, "wishlist": 0.4, "cart": 0.6, "purchase": 1.0, "rating": 1.0}, quantity=0.0
 )
@@ -87,10 +86,11 @@ DEFAULT_EVENT_WEIGHTS = EventWeights(
 def build_weight_space(
     interactions: Interactions, *, candidates: Mapping[str, Sequence[Any]] = CANDIDATES
 ) -> dict[str, Sequence[Any]]:
-    """What to search: a weight for each kind that occurs beside purchases, what several pieces count where any were bought, half-life.
+    """Return the search space: the weights of the kinds that occur, the exponent of the quantity, and the half-life.
 
-    Only ratios matter: where there is no purchase the rarest kind stays as it is instead. Half-lives longer than twice the time
-    that the data cover are left out: they make no difference. What `candidates` does not name is not searched.
+    Only ratios matter, so the weight of purchases stays fixed, or that of the rarest kind if there are no purchases. The quantity
+    is searched only if some purchase has more than one unit. Half-lives longer than twice the time span of the data make no
+    difference and are left out. Parameters that `candidates` does not name are not searched.
     """
     counts = np.bincount(interactions.kind, minlength=len(KINDS))
     present = [kind for kind in KINDS if counts[KIND_CODES[kind]]]
@@ -107,7 +107,7 @@ def build_weight_space(
 
 
 def parse_event_weights(parameters: Mapping[str, Any], start: EventWeights = EventWeights()) -> EventWeights:
-    """The weights that a row of a search over `weights_space` names, the rest as in `start`; other parameters are passed over."""
+    """Return the weights of one trial over `build_weight_space`, the rest as in `start`; ignore other parameters."""
     return EventWeights(
         {**start.kinds, **{kind: parameters[kind] for kind in KINDS if kind in parameters}},
         parameters.get(HALF_LIFE, start.half_life_days),
@@ -125,9 +125,10 @@ def choose_event_weights(
     candidates: Mapping[str, Sequence[Any]] = CANDIDATES,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[EventWeights, SearchResult]:
-    """The weights with the largest value of `evaluate`, which fits on train under them and judges on a validation part.
+    """Return the weights with the largest value of `evaluate`, and the search.
 
-    The search starts from `start`, by default 1 for every kind and no half-life, so the result is never worse there than that.
+    `evaluate` fits on train with the weights and evaluates on validation data. The search begins with `start` (by default 1 for
+    every kind and no half-life), so the result is never worse than that on the validation data.
     """
     space = build_weight_space(train, candidates=candidates)
     named: dict[str, Any] = {**{kind: start.kinds.get(kind, 1.0) for kind in KINDS}, **start.as_json()}

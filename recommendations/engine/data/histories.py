@@ -1,4 +1,4 @@
-"""What recommendations start from: the past of n users, whether the model knew them or not."""
+"""Input of a recommendation: the past interactions of n users, known to the model or not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +14,10 @@ from recommendations.engine.linear_algebra.sparse import make_csr, sum_entries
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """Row r holds places indptr[r]…indptr[r + 1] of item, order, weight and kind, oldest first.
+    """Row r holds entries indptr[r]…indptr[r + 1] of item, order, weight and kind, oldest first.
 
-    user: int32 (n,) the person's row in the training data, -1 for someone the model has not seen (a neighbor method leaves
-    a person out of their own neighbors). as_of: the moment from which ages are counted.
+    user: int32 (n,) the user's row in the training data, -1 for a user whom the model does not know; neighbor methods leave a user
+    out of their own neighbors. as_of: the moment from which ages are counted.
     """
 
     indptr: npt.NDArray[np.int64]
@@ -41,7 +41,7 @@ class Histories:
         users: npt.ArrayLike | None = None,
         as_of: float | None = None,
     ) -> Self:
-        """One history per list of item rows, oldest first. Weights default to 1, orders to the position, users to unknown."""
+        """Build one history per list of item rows, oldest first; by default weight 1, order = position, user unknown."""
         lengths = [len(np.atleast_1d(np.asarray(row))) for row in items]
         item = _flat(items, np.int32)
         if len(item) and not (item.min() >= 0 and item.max() < n_items):
@@ -67,7 +67,7 @@ class Histories:
 
     @classmethod
     def of_matrix(cls, matrix: csr_array, *, users: npt.ArrayLike | None = None) -> Self:
-        """One history per row of a CSR (n, n_items): entry = weight, all of the same age."""
+        """Build one history per row of a CSR (n, n_items): entry = weight, all of the same age."""
         matrix = csr_array(matrix)
         return cls(
             indptr=matrix.indptr.astype(np.int64),
@@ -84,7 +84,7 @@ class Histories:
         return len(self.indptr) - 1
 
     def rows(self, start: int, stop: int) -> Self:
-        """Histories start…stop-1."""
+        """Return histories start…stop-1."""
         first, last = self.indptr[start], self.indptr[min(stop, len(self))]
         return replace(
             self,
@@ -97,7 +97,7 @@ class Histories:
         )
 
     def only(self, chosen: npt.NDArray[np.bool_]) -> Self:
-        """The same histories with some of their places."""
+        """Return the same histories with only the chosen entries."""
         return replace(
             self,
             indptr=np.concatenate([[0], np.cumsum(chosen, dtype=np.int64)])[self.indptr],
@@ -108,13 +108,13 @@ class Histories:
         )
 
     def matrix(self, *, half_life_days: float | None = None) -> csr_array:
-        """CSR (n, n_items) of summed weights, aged by the half-life."""
+        """Return CSR (n, n_items) of summed weights, aged by the half-life."""
         rows = np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.indptr))
         weight = decay_weights(self.weight, self.order, self.as_of, half_life_days)
         return sum_entries(rows, self.item, weight, (len(self), self.n_items))
 
     def moments(self) -> npt.NDArray[np.int64]:
-        """For each place the number of its moment within the own history, from 0; equal orders are one moment."""
+        """Return the number of each entry's moment within its history, from 0; equal orders are one moment."""
         begins = np.ones(len(self.item), np.bool_)
         begins[1:] = self.order[1:] != self.order[:-1]
         lengths = np.diff(self.indptr)
@@ -124,14 +124,14 @@ class Histories:
         return numbers - np.repeat(numbers[starts], lengths[lengths > 0])
 
     def moments_back(self) -> npt.NDArray[np.int64]:
-        """The same counted back from the newest: 0 at the last moment of each history."""
+        """Return the number of moments back from the newest of the history: 0 for the last moment."""
         numbers = self.moments()
         lengths = np.diff(self.indptr)
         lasts = self.indptr[1:][lengths > 0] - 1
         return np.repeat(numbers[lasts], lengths[lengths > 0]) - numbers
 
     def seen(self, kinds: Sequence[int] | None = None) -> csr_array:
-        """CSR (n, n_items) whose stored columns are the items of each history, or those of some kinds; duplicates are not merged."""
+        """Return CSR (n, n_items) whose stored columns are the items of each history (of some kinds only); may hold duplicates."""
         item, indptr = self.item, self.indptr
         if kinds is not None:
             chosen = np.isin(self.kind, kinds)

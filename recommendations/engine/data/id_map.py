@@ -1,4 +1,4 @@
-"""Outside ids (text) ↔ row numbers, made once at the border."""
+"""Mapping between external ids (text) and row numbers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ type Ids = Sequence[str] | npt.NDArray[np.generic]
 
 
 class WrongIdsError(ValueError):
-    """Ids that are not text, or not known where they must be."""
+    """Ids that are not text, or that are unknown where they must be known."""
 
 
 @dataclass(frozen=True, eq=False)
 class IdMap:
-    """n different texts in a fixed order, held in four arrays that can be memory-mapped.
+    """n distinct texts in a fixed order, in four arrays that can be memory-mapped.
 
     `text` holds the UTF-8 bytes of all ids, id r at offsets[r]…offsets[r + 1]; `hashes` the sorted 64-bit hashes and
-    `hash_rows` the row of each. A lookup is a binary search of the hash and a comparison of the bytes, so a process that
-    serves needs no dictionary of its own.
+    `hash_rows` the row of each. A lookup is a binary search for the hash and a comparison of the bytes, so serving processes share
+    the mapped arrays and need no dictionary of their own.
     """
 
     PARTS: ClassVar[tuple[str, ...]] = ("text", "offsets", "hashes", "hash_rows")
@@ -35,12 +35,12 @@ class IdMap:
 
     @classmethod
     def of(cls, ids: Ids) -> "IdMap":
-        """Map of the different ids, in the order of their UTF-8 bytes."""
+        """Build the map of the distinct ids, in the order of their UTF-8 bytes."""
         return cls.numbered(ids)[0]
 
     @classmethod
     def numbered(cls, ids: Ids) -> tuple["IdMap", npt.NDArray[np.int32]]:
-        """The map and the row of each given id.
+        """Return the map and the row of each given id.
 
         Integer arrays count as their decimal text. Errors: WrongIdsError names the first entry that is not text.
         """
@@ -62,7 +62,7 @@ class IdMap:
         return cls(text, offsets, hashes[order], order.astype(np.int32))
 
     def extended(self, ids: Ids) -> "IdMap":
-        """The same rows, followed by those of the ids that are new, in the order of their UTF-8 bytes."""
+        """Return a map with the same rows, followed by the new ids in the order of their UTF-8 bytes."""
         others = IdMap.of(ids)
         texts = others._texts()
         new = [
@@ -83,14 +83,14 @@ class IdMap:
         return isinstance(outside, str) and self.row(outside) >= 0
 
     def row(self, outside: str) -> int:
-        """Row of one id, -1 if unknown."""
+        """Return the row of one id, -1 if unknown."""
         if not len(self):
             return -1
         wanted = np.frombuffer(_encoded([outside])[0], np.uint8)
         return int(find_text_row(wanted, self.hashes, self.hash_rows, self.text, self.offsets))
 
     def rows(self, ids: Ids) -> npt.NDArray[np.int32]:
-        """Row of each id, int32, -1 for unknown ones."""
+        """Return the row of each id as int32, -1 for unknown ids."""
         text, offsets = _joined(_encoded(ids))
         hashes = hash_texts(text, offsets)
         rows = np.full(len(hashes), -1, np.int32)
@@ -98,7 +98,7 @@ class IdMap:
             return rows
         place = np.searchsorted(self.hashes, hashes)
         unresolved = np.arange(len(hashes))
-        while len(unresolved):  # more than one round only where two ids share a 64-bit hash
+        while len(unresolved):  # more than one iteration only if two ids share a 64-bit hash
             inside = place[unresolved] < len(self)
             inside[inside] = self.hashes[place[unresolved[inside]]] == hashes[unresolved[inside]]
             unresolved = unresolved[inside]
@@ -110,22 +110,22 @@ class IdMap:
         return rows
 
     def id(self, row: int) -> str:
-        """The id of one row. Errors: IndexError outside 0…n-1."""
+        """Return the id of one row. Errors: IndexError outside 0…n-1."""
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} is outside 0…{len(self) - 1}")
         return self.text[self.offsets[row] : self.offsets[row + 1]].tobytes().decode()
 
     def ids(self, rows: Iterable[int] | None = None) -> list[str]:
-        """The ids of the given rows, of all rows by default."""
+        """Return the ids of the given rows, by default of all rows."""
         return [self.id(int(row)) for row in (range(len(self)) if rows is None else rows)]
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """Everything needed to build the same map again."""
+        """Return the arrays that build the same map again."""
         return {name: getattr(self, name) for name in self.PARTS}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, npt.NDArray]) -> "IdMap":
-        """The map of `arrays()`; memory-mapped arrays stay so."""
+        """Return the map of `arrays()`; memory-mapped arrays stay memory-mapped."""
         return cls(**{name: arrays[name] for name in cls.PARTS})
 
 
@@ -149,7 +149,7 @@ def _wrong(values: Iterable[object]) -> WrongIdsError:
 
 
 def _distinct(ids: Ids) -> tuple[list[bytes], npt.NDArray[np.intp]]:
-    """Different ids and, for each given id, which of them it is. Distinguished by hash, then checked byte by byte."""
+    """Return the distinct ids and the number of each given id; compared by hash, then verified by bytes."""
     encoded = _encoded(ids)
     text, offsets = _joined(encoded)
     hashes = hash_texts(text, offsets)

@@ -1,4 +1,4 @@
-"""What users did with products, as frozen arrays: the only form in which data enters the engine."""
+"""Interactions of users with products as frozen arrays: the only form in which data enter the engine."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -17,7 +17,7 @@ KIND_CODES: dict[str, int] = {name: code for code, name in enumerate(KINDS)}
 
 
 class WrongInteractionsError(ValueError):
-    """Interactions that contradict themselves; the message names the field, the first wrong entry and what would be right."""
+    """Inconsistent interactions; the message names the field, the first wrong entry and the valid values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +25,8 @@ class Interactions:
     """m interactions of n users with k items.
 
     user, item: int32 (m,) rows of `users` and `items`. order: float64 (m,) seconds since 1970, or a position where there is no
-    time. weight: float32 (m,) ≥ 0. kind: int8 (m,) places in KINDS. as_of: the moment at which this is all that is known, by
-    default the newest `order`; ages are counted back from it.
+    time. weight: float32 (m,) ≥ 0. kind: int8 (m,) indexes of KINDS. as_of: the moment that the data describe, by default the
+    newest `order`; ages are counted back from it.
     """
 
     user: npt.NDArray[np.int32]
@@ -51,11 +51,10 @@ class Interactions:
         items: IdMap | None = None,
         as_of: float | None = None,
     ) -> Self:
-        """Interactions of columns of equal length.
+        """Build interactions from columns of equal length.
 
-        Give `items` (or `users`) to number by a known list, for instance the whole catalog with products never bought; ids
-        that are missing from it are an error. `order` defaults to the position, `weight` to 1, `kind` to purchase; `order` may
-        be datetime64.
+        With `items` (or `users`) rows are numbered by a given list, for instance the whole catalog including products never bought; ids
+        that the list lacks are an error. `order` defaults to the position, `weight` to 1, `kind` to purchase; `order` may be datetime64.
         """
         users, user = _numbered("user_ids", user_ids, users)
         items, item = _numbered("item_ids", item_ids, items)
@@ -76,7 +75,7 @@ class Interactions:
         kind: npt.ArrayLike | None = None,
         as_of: float | None = None,
     ) -> Self:
-        """The same from row numbers. Errors: WrongInteractionsError."""
+        """Build interactions from row numbers. Errors: WrongInteractionsError."""
         user_rows, item_rows = _rows("user", user, len(users)), _rows("item", item, len(items))
         m = len(user_rows)
         times = np.arange(m, dtype=np.float64) if order is None else _seconds(order)
@@ -108,7 +107,7 @@ class Interactions:
         return len(self.items)
 
     def subset(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> Self:
-        """The chosen interactions; users, items and as_of stay."""
+        """Return the chosen interactions; users, items and as_of stay."""
         return replace(
             self,
             user=self.user[chosen],
@@ -119,22 +118,22 @@ class Interactions:
         )
 
     def before(self, time: float) -> Self:
-        """What was known at `time`: interactions with order < time, and as_of = time."""
+        """Return what was known at `time`: interactions with order < time, and as_of = time."""
         return replace(self.subset(self.order < time), as_of=time)
 
     def after(self, time: float) -> Self:
-        """Interactions with order ≥ time."""
+        """Return the interactions with order ≥ time."""
         return self.subset(self.order >= time)
 
     def user_items(self, *, half_life_days: float | None = None) -> csr_array:
-        """CSR (n_users, n_items) of summed weights; with a half-life h each is multiplied by 2^(−age / h) at as_of."""
+        """Return CSR (n_users, n_items) of summed weights; with a half-life h multiplied by 2^(−age / h) at as_of."""
         weight = decay_weights(self.weight, self.order, self.as_of, half_life_days)
         return sum_entries(self.user, self.item, weight, (self.n_users, self.n_items))
 
     def baskets(self, *, gap_s: float = 0.0) -> npt.NDArray[np.int32]:
-        """Number of the basket of each interaction, from 0: what one person did at the same moment, as the lines of an order are.
+        """Return the basket number of each interaction, from 0: a user's interactions at one moment, as in an order.
 
-        With `gap_s` a basket also goes on over pauses of at most so many seconds.
+        With `gap_s`, interactions with pauses of at most that many seconds belong to the same basket.
         """
         if not gap_s >= 0:
             raise ValueError(f"gap_s must be at least 0, got {gap_s}")
@@ -146,7 +145,7 @@ class Interactions:
         return numbers
 
     def histories(self, users: npt.NDArray[np.integer] | None = None) -> Histories:
-        """The interactions of the given user rows (all by default), each oldest first, as recommendations start from them."""
+        """Return the interactions of the given user rows (default: all) as histories, oldest first."""
         chosen = np.arange(self.n_users, dtype=np.int32) if users is None else _rows("users", users, self.n_users)
         by_user = np.lexsort((self.order, self.user))
         starts = np.searchsorted(self.user[by_user], np.arange(self.n_users + 1))
@@ -166,7 +165,7 @@ class Interactions:
         )
 
     def users_by_activity(self, *, warm_below: int = 5) -> dict[str, npt.NDArray[np.int32]]:
-        """Rows of users: cold without any interaction, warm with fewer than `warm_below`, hot with at least as many."""
+        """Return user rows by activity: cold (no interaction), warm (fewer than `warm_below`), hot (the rest)."""
         counts = np.bincount(self.user, minlength=self.n_users)
         return {
             "hot": np.flatnonzero(counts >= warm_below).astype(np.int32),

@@ -1,4 +1,4 @@
-"""Cheap or dear among its like: prices as bands that can be compared across categories."""
+"""Price bands that are comparable across categories: how expensive a product is within its category."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 BANDS = 5
-MIN_PRODUCTS = 20  # priced products of a category, fewer are compared with the whole catalog
+MIN_PRODUCTS = 20  # minimum priced products of a category; smaller categories are compared with the whole catalog
 
 
 def assign_price_bands(
@@ -17,7 +17,7 @@ def assign_price_bands(
     bands: int = BANDS,
     least: int = MIN_PRODUCTS,
 ) -> npt.NDArray[np.int32]:
-    """int32 (k,): 1 (cheapest) to `bands`, -1 where there is no price.
+    """Return int32 (k,): 1 (cheapest) to `bands`, -1 without a price.
 
     Band = 1 + ⌊bands · c / n⌋, where c of the n priced products in the same category and currency are cheaper; equal prices share a
     band. A category (-1: none) with fewer than `least` such products is compared with all products of the currency, and a
@@ -35,7 +35,7 @@ def assign_price_bands(
 def _bands(
     price: npt.NDArray[np.float64], group: npt.NDArray[np.int64], bands: int, least: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Bands within groups, -1 for group -1 and for groups of fewer than `least`; and who has one."""
+    """Return bands within groups and who has one; -1 for group -1 and for groups of fewer than `least`."""
     order = np.lexsort((price, group))
     sorted_group, sorted_price = group[order], price[order]
     begins = np.ones(len(order), np.bool_)

@@ -1,4 +1,4 @@
-"""What is known about the items apart from who bought them."""
+"""Item data that do not depend on interactions: texts, categories and vectors."""
 
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ from recommendations.engine.data.id_map import IdMap
 
 @dataclass(frozen=True, eq=False)
 class Products:
-    """Texts and numbers of k items, in the order of their rows.
+    """Texts, categories and vectors of k items, in the order of their rows.
 
-    texts: field name → k texts (title, description, brand, category, attributes …); "" where nothing is known. vectors: name →
-    float32 (k, d), extra dense blocks such as image embeddings; a row of zeros where there is none. category: int32 (k,) rows of
-    `categories`, -1 for none.
+    texts: field name → k texts (title, description, brand, category, attributes …); "" if unknown. vectors: name → float32 (k, d),
+    additional dense blocks such as image embeddings; a row of zeros if missing. category: int32 (k,) rows of `categories`, -1 for
+    none.
     """
 
     n_items: int
@@ -38,7 +38,7 @@ class Products:
 
     @classmethod
     def of_columns(cls, texts: Mapping[str, Sequence[str]], *, category_field: str = "category") -> Self:
-        """Products of text columns; the texts of `category_field`, if present, also number the categories."""
+        """Build products from text columns; the texts of `category_field`, if present, also number the categories."""
         n_items = len(next(iter(texts.values()))) if texts else 0
         if category_field not in texts:
             return cls(n_items, texts)

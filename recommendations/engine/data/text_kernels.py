@@ -11,7 +11,7 @@ type Bytes = npt.NDArray[np.uint8]
 
 @compiled
 def hash_texts(blob: Bytes, offsets: AnyInts) -> npt.NDArray[np.uint64]:
-    """64-bit FNV-1a of each text, finished with a splitmix64 round; the same in every process."""
+    """Return the 64-bit FNV-1a hash of each text, finished with a splitmix64 round; the same in every process."""
     hashes = np.empty(offsets.shape[0] - 1, np.uint64)
     for index in range(hashes.shape[0]):
         value = np.uint64(0xCBF29CE484222325)
@@ -26,7 +26,7 @@ def hash_texts(blob: Bytes, offsets: AnyInts) -> npt.NDArray[np.uint64]:
 def compare_texts(
     blob: Bytes, offsets: AnyInts, rows: AnyInts, other_blob: Bytes, other_offsets: AnyInts, other_rows: AnyInts
 ) -> Flags:
-    """Whether text rows[i] of the first set equals text other_rows[i] of the second, for each i."""
+    """Return for each i whether text rows[i] of the first set equals text other_rows[i] of the second."""
     equal = np.empty(rows.shape[0], np.bool_)
     for index in range(rows.shape[0]):
         start = offsets[rows[index]]
@@ -42,7 +42,7 @@ def compare_texts(
 
 @compiled_with_gil
 def find_text_row(encoded: Bytes, hashes: AnyInts, hash_rows: AnyInts, text: Bytes, offsets: AnyInts) -> int:
-    """The row of one text, -1 where it is unknown: what `IdMap.rows` does for many."""
+    """Return the row of one text, -1 if unknown; the single-text version of `IdMap.rows`."""
     ends = np.array([0, encoded.shape[0]])
     value = hash_texts(encoded, ends)[0]
     position = np.searchsorted(hashes, value)

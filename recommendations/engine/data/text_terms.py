@@ -1,17 +1,17 @@
-"""Texts to terms: words where words are separated by spaces, pieces of one to three characters where they are not."""
+"""Splits texts into terms: words, and for Chinese and Japanese all runs of one to three characters."""
 
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-SEPARATOR = "\x1f"  # between the values of a list, none of which holds it
-_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # kana and Chinese characters
+SEPARATOR = "\x1f"  # separates the values of a list; no value contains it
+_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Japanese kana and Chinese characters
 _RUN = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
 _VALUE = re.compile(r"\s*[>|;,]\s*")
 
 
 def split_terms(text: str) -> Iterator[str]:
-    """Lower-case words; of a Chinese or Japanese run all pieces of 1, 2 and 3 characters."""
+    """Return lower-case words; for Chinese or Japanese text all substrings of 1, 2 and 3 characters."""
     for run in _RUN.findall(unicodedata.normalize("NFKC", text).casefold()):
         if not _is_unspaced(run[0]):
             yield run
@@ -22,9 +22,9 @@ def split_terms(text: str) -> Iterator[str]:
 
 
 def split_values(field: str, text: str) -> Iterator[str]:
-    """One term field=value for each value: of a list that `joined` made, else of those that > | ; or , separate.
+    """Return one term field=value per value of a text joined by `join_values`, else separated by > | ; or ,.
 
-    Levels of a category, brands, attributes.
+    For levels of a category, brands and attributes.
     """
     normal = unicodedata.normalize("NFKC", text).casefold()
     for value in normal.split(SEPARATOR) if SEPARATOR in normal else _VALUE.split(normal):
@@ -33,7 +33,7 @@ def split_values(field: str, text: str) -> Iterator[str]:
 
 
 def join_values(parts: Iterable[str]) -> str:
-    """Values as one text that `values` takes apart again, whatever is in them."""
+    """Join values into one text that `split_values` splits again, whatever characters they contain."""
     return "".join(f"{part.replace(SEPARATOR, ' ')}{SEPARATOR}" for part in parts)
 
 

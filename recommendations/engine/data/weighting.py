@@ -1,4 +1,4 @@
-"""How much an interaction counts: age, saturation, and how telling a column is."""
+"""Weights of interactions: age decay, saturation, and inverse frequency."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ WEIGHTINGS = ("raw", "binary", "log", "tf-idf", "bm25")
 def decay_weights(
     weight: npt.NDArray[np.floating], order: npt.NDArray[np.float64], as_of: float, half_life_days: float | None
 ) -> npt.NDArray[np.float32]:
-    """weight · 2^(−age / half-life), age = as_of − order in days, never below 0. None: unchanged."""
+    """Return weight · 2^(−age / half-life), age = as_of − order in days, never below 0. None: unchanged."""
     if half_life_days is None:
         return weight
     if not half_life_days > 0:
@@ -24,14 +24,14 @@ def decay_weights(
 
 
 def weight_entries(matrix: csr_array, weighting: str) -> csr_array:
-    """raw, binary or log of `weighted`: those that look at one entry only, so that a history weighs the same in any batch."""
+    """Apply the raw, binary or log weighting, which depend on one entry only: a history has the same weights in any batch."""
     if weighting not in ENTRYWISE:
         raise ValueError(f"weighting of histories must be one of {', '.join(ENTRYWISE)}, got {weighting!r}")
     return weight_matrix(matrix, weighting)
 
 
 def weight_matrix(user_items: csr_array, weighting: str) -> csr_array:
-    """The matrix with its entries x re-weighted.
+    """Return the matrix with its entries x re-weighted.
 
     raw: x. binary: 1. log: ln(1 + x). tf-idf: √x · (ln(n / (1 + n_i)) + 1) with n users of whom n_i have item i, as in `implicit`.
     bm25: idf · x (K + 1) / (x + K (1 − B + B · length / mean length)), K = 1.2, B = 0.75, length the sum of the user's row
@@ -54,7 +54,7 @@ def weight_matrix(user_items: csr_array, weighting: str) -> csr_array:
 
 
 def compute_inverse_frequency(matrix: csr_array) -> npt.NDArray[np.float64]:
-    """ln(n / (1 + n_i)) + 1 per column i, n rows of which n_i have an entry; at least a hundredth."""
+    """Return ln(n / (1 + n_i)) + 1 per column i, with n rows of which n_i have an entry; at least 0.01."""
     frequency = np.bincount(matrix.indices, minlength=matrix.shape[1])
     return np.maximum(np.log(max(matrix.shape[0], 1) / (1.0 + frequency)) + 1.0, 0.01)
 

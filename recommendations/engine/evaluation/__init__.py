@@ -1,8 +1,8 @@
-"""How good an algorithm is: one metric a file, cuts in time, intervals, and a runner over several algorithms.
+"""Offline evaluation: metrics, time-based splits, confidence intervals, and a runner over several algorithms.
 
-Ranking metrics take `hits`, bool (users, n): whether the product at each place of the list was relevant, best first, and
-`relevant`, int (users,): how many products were relevant to each. They return one figure a person, NaN for users to whom
-nothing was relevant. A list shorter than n counts as filled up with misses. Metrics beyond accuracy take the lists themselves.
+Ranking metrics take `hits`, bool (users, n): whether the item at each rank of the list was relevant, best first, and
+`relevant`, int (users,): how many items were relevant to each user. They return one value per user, NaN for users without a
+relevant item. A list shorter than n counts as padded with misses. Metrics beyond accuracy take the lists themselves.
 """
 
 from recommendations.engine.evaluation.bootstrap import ConfidenceInterval, estimate_intervals

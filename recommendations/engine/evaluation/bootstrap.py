@@ -1,4 +1,4 @@
-"""How sure a mean over users is."""
+"""Confidence intervals of means over users."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +9,10 @@ from config.foundation.statistics import ConfidenceInterval
 def estimate_intervals(
     columns: npt.NDArray[np.float64], *, seed: int, samples: int = 1000, level: float = 0.95
 ) -> list[ConfidenceInterval]:
-    """Percentile bootstrap over users of the mean of each column of a (users, m) matrix; users with NaN are left out.
+    """Return the percentile bootstrap interval of the mean of each column of a (users, m) matrix; rows with NaN are left out.
 
-    Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13. All columns use the same resamples, so the
-    interval of a column of differences is that of a paired comparison. No users: NaN; one: low = value = high.
+    All columns use the same resamples, so the interval of a column of differences is that of a paired comparison. No users: NaN;
+    one user: low = value = high. Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
     """
     results: list[ConfidenceInterval | None] = [None] * columns.shape[1]
     missing = np.isnan(columns)
@@ -40,6 +40,6 @@ def _intervals(values: npt.NDArray[np.float64], seed: int, samples: int, level: 
 
 
 def _chunks(samples: int, people: int) -> list[int]:
-    """Sizes that sum to `samples` and keep a matrix of counts below 64 MB."""
+    """Return sizes that sum to `samples` and keep a matrix of counts below 64 MB."""
     largest = max(1, 8_000_000 // people)
     return [min(largest, samples - start) for start in range(0, samples, largest)]

@@ -1,12 +1,12 @@
-"""What another ranking would have been clicked, estimated from what was shown: clicks weighed by how likely they were seen.
+"""Estimates from logged impressions how often another ranking would have been clicked, correcting for position bias.
 
-With θ the examination of `position_bias`: a click at logged position k counts θ_t / θ_k for the position t at which the other ranking
-has the product, at most ``clip`` times. Sources: Joachims, Swaminathan & Schnabel, WSDM 2017 (inverse propensities of positions);
-Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay & Wen, KDD 2018 (rankings judged under a position-based model). The self-normalized
-figure divides, for each place of the other ranking, clicks by how much was looked at (clicks over expected clicks, Zhang & Jones,
-WWW 2007; self-normalisation after Swaminathan & Joachims, NIPS 2015): no weight is large, and it is off where better products
-stood higher before. Unbiased as far as the curve is right and no weight is clipped; products that the other
-ranking has and the logged one had not are unknown, ``coverage`` says how many are known.
+With θ the examination probability of `position_bias`, a click at logged position k counts θ_t / θ_k for the position t of the
+product in the other ranking, at most ``clip`` times. Sources: Joachims, Swaminathan & Schnabel, WSDM 2017 (inverse propensities
+of positions); Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay & Wen, KDD 2018 (evaluation of rankings under a position-based
+model). The self-normalized estimate divides, for each position of the other ranking, clicks by examinations (clicks over
+expected clicks, Zhang & Jones, WWW 2007; self-normalization after Swaminathan & Joachims, NIPS 2015): no weight is large, but
+it is biased where better products had higher positions before. The estimates are unbiased as far as the curve is right and no
+weight is clipped. Nothing is known about products that only the other ranking shows; ``coverage`` is the share of known ones.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,11 @@ CLIP = 10.0
 
 @dataclass(frozen=True)
 class ClickEstimates:
-    """ips and snips: clicks an answer of the other ranking; coverage: share of its places whose product was shown; clipped: of clicks."""
+    """Estimated clicks per response of the other ranking.
+
+    ips, snips: by inverse propensities, and self-normalized. coverage: share of its positions whose product was shown. clipped:
+    share of clicks whose weight was clipped.
+    """
 
     ips: ConfidenceInterval
     snips: ConfidenceInterval
@@ -35,7 +39,7 @@ class ClickEstimates:
 
 @dataclass(frozen=True)
 class LoggedFigures:
-    """raw: clicks a product shown; estimate: the same if every position were looked at as the first is."""
+    """Logged clicks per product shown: raw, and as an estimate with every position examined like the first."""
 
     answers: int
     items: int
@@ -56,10 +60,11 @@ def estimate_clicks(
     clip: float = CLIP,
     level: float = 0.95,
 ) -> ClickEstimates:
-    """How often a ranking would be clicked.
+    """Estimate how often a ranking would be clicked.
 
-    answer, position, clicked: one entry a product shown: in which answer (0…n−1), where, whether clicked. target: where the other
-    ranking has it in the same answer, 0 if nowhere. length: (n,) how many products the other ranking shows in each answer.
+    answer, position, clicked: one entry per product shown: its response (0…n−1), its position, whether it was clicked. target: its
+    position in the other ranking of the same response, 0 if it is not there. length: (n,) how many products the other ranking
+    shows in each response.
     """
     require_positions(position)
     n = len(length)
@@ -86,7 +91,7 @@ def normalize_estimates(
     curve: ExaminationCurve,
     level: float,
 ) -> ConfidenceInterval:
-    """Σ_t θ_t · n_t / n · (clicks / examinations of the products that the other ranking has at t), with the linearised interval."""
+    """Return Σ_t θ_t · n_t / n · (clicks / examinations of the products at t in the other ranking), with its linearized interval."""
     if not len(target):
         return ConfidenceInterval(0.0 if n else nan, 0.0 if n else nan, 0.0 if n else nan)
     places, place = np.unique(target, return_inverse=True)
@@ -106,11 +111,11 @@ def evaluate_logged(
     clip: float = CLIP,
     level: float = 0.95,
 ) -> LoggedFigures:
-    """What was shown, judged as if every position were looked at as much as the first.
+    """Evaluate what was shown as if every position were examined like the first.
 
-    lengths: (n,) how many products each answer showed; clicked_answer, clicked_position: one entry a product that was clicked. Two
-    models that show equally good products at different positions get the same estimate, where their raw rates differ. Intervals count
-    an answer as one observation, because clicks within it depend on each other.
+    lengths: (n,) how many products each response showed; clicked_answer, clicked_position: one entry per clicked product. Two models
+    that show equally good products at different positions get the same estimate although their raw rates differ. Intervals treat
+    a response as one observation, because clicks within it depend on each other.
     """
     require_positions(clicked_position)
     n, ones = len(lengths), np.ones(len(clicked_answer))
@@ -126,7 +131,7 @@ def evaluate_logged(
 
 
 def weighted_ratio(above: npt.ArrayLike, below: npt.ArrayLike, *, level: float) -> ConfidenceInterval:
-    """Σ above / Σ below over answers, with the interval of the linearised ratio; never below 0, NaN where nothing is below.
+    """Return Σ above / Σ below over responses with its linearized interval; low ≥ 0, NaN if Σ below is 0.
 
     Variance Σ (above − R·below)² / (Σ below)². Source: Cochran, Sampling Techniques, 1977, section 6.
     """
@@ -144,6 +149,6 @@ def compute_share(chosen: npt.NDArray[np.bool_]) -> float:
 
 
 def require_positions(position: Ints) -> None:
-    """Errors: ValueError."""
+    """Check that positions count from 1. Errors: ValueError."""
     if len(position) and position.min() < 1:
         raise ValueError(f"positions count from 1, got {position.min()}")

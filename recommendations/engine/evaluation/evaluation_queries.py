@@ -1,4 +1,4 @@
-"""What is asked in each place of a shop, and what users then took: found in what they did after a cut in time."""
+"""Evaluation queries of each placement, and the relevant products for each, from what users did after a cutoff."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,10 +21,10 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, eq=False)
 class EvaluationQueries:
-    """n queries: from row r of histories to the stored columns of row r of relevant.
+    """n queries: row r of histories should lead to the stored columns of row r of relevant.
 
-    person: int32 (n,) whose question it is. excluded: CSR (n, n_items), whose columns are not shown; offered: CSR, beside whose columns
-    nothing is shown; among: bool (n_items,), the same for all. known: bool (n,), whether the person had bought before what was wanted.
+    person: int32 (n,) the user of each query. excluded: CSR (n, n_items) of columns not to show; offered: CSR of the only columns to
+    show; among: bool (n_items,), the same for all queries. known: bool (n,), whether the user had bought the relevant product before.
     """
 
     histories: Histories
@@ -40,7 +40,7 @@ class EvaluationQueries:
 
     @property
     def n_users(self) -> int:
-        """With anything to find."""
+        """Return the number of users with any relevant product."""
         return len(np.unique(self.person[np.diff(self.relevant.indptr) > 0]))
 
     def slice_rows(self, start: int, stop: int) -> "EvaluationQueries":
@@ -58,7 +58,7 @@ class EvaluationQueries:
 
 @dataclass(frozen=True)
 class QuerySample:
-    """At most so many users, `each` queries of one of them and `most` in all, by the seed; first one of all users, then a second."""
+    """Limits of a seeded sample: `each` queries per user and `most` in total; first one query per user, then a second."""
 
     max_users: int
     seed: int
@@ -67,12 +67,12 @@ class QuerySample:
 
     @classmethod
     def of_cells(cls, cells: int, n_items: int, *, people: int, each: int, seed: int) -> "QuerySample":
-        """As many queries at most as keep the scores of all items below `cells` numbers; at least 100."""
+        """Return the limits that keep queries × items below `cells` scores; at least 100 queries."""
         most = max(cells // max(n_items, 1), 100)
         return cls(min(people, most), seed, each, most)
 
     def of(self, person: IntArray) -> npt.NDArray[np.intp]:
-        """Places of the queries that are drawn, in their order; person: whose question each is."""
+        """Return the indexes of the sampled queries, in their order; person: the user of each query."""
         draws = np.random.default_rng(self.seed)
         everybody = np.unique(person)
         chosen = everybody if len(everybody) <= self.max_users else draws.choice(everybody, self.max_users, replace=False)
@@ -85,14 +85,14 @@ class QuerySample:
 
 
 def make_product_histories(lists: npt.NDArray[np.int32], n_items: int) -> Histories:
-    """Histories of products that are named and of no user: each of weight 1 and of no age. lists: (n, m) rows of items, -1 where shorter."""
+    """Build histories of given products without a user, with weight 1 and age 0. lists: (n, m) item rows, -1 where shorter."""
     return Histories.of_matrix(build_list_matrix(lists, n_items))
 
 
 def query_next_viewed(future: Interactions, draw: QuerySample) -> EvaluationQueries:
-    """From a product a user views to the next other one that they view, mark or put into the cart in the same visit.
+    """Query from each viewed product to the next other products viewed, marked or added to the cart in the same visit.
 
-    A visit goes on over pauses of at most half an hour. Of several at one moment each counts.
+    A visit ends with a pause of more than half an hour. All products of the next moment are relevant.
     """
     steps = _Steps.of(future, VIEW_EVENTS)
     asked = steps.asked & np.isin(steps.kind, _list_codes(("view", "click")))
@@ -109,7 +109,7 @@ def query_next_viewed(future: Interactions, draw: QuerySample) -> EvaluationQuer
 def query_next_in_category(
     future: Interactions, category: npt.NDArray[np.int32], draw: QuerySample, *, kind: str = "purchase"
 ) -> EvaluationQueries:
-    """From a product of a basket to others of its category in the same person's next basket: where there are no views."""
+    """Query from each product of a basket to others of its category in the user's next basket, for shops without views."""
     lines = _select_events(future, kind)
     lines = lines.subset(category[lines.item] >= 0)
     basket = lines.baskets(gap_s=VISIT_GAP_S).astype(np.int64)
@@ -133,7 +133,7 @@ def query_next_in_category(
 def query_basket_items(
     past: Interactions, future: Interactions, draw: QuerySample, *, given: int, kind: str = "purchase"
 ) -> EvaluationQueries:
-    """From `given` random products of a basket (fewer where it is small) to one that is held out of it. past: with all that was bought."""
+    """Query from `given` random products of a basket (fewer if it is small) to a held-out one. past: all purchases before."""
     lines = _select_events(future, kind)
     basket = lines.baskets(gap_s=VISIT_GAP_S).astype(np.int64)
     _pairs, first = np.unique(basket * future.n_items + lines.item, return_index=True)
@@ -166,7 +166,7 @@ def query_basket_items(
 def query_repurchases(
     weighed: Interactions, past: Interactions, future: Interactions, draw: QuerySample, *, kind: str = "purchase"
 ) -> EvaluationQueries:
-    """From what users did to what of the products that they had bought they buy again. weighed: the past as scores start from it."""
+    """Query from a user's past to the products bought before that they buy again. weighed: the past as scores start from it."""
     own, later = _select_events(past, kind).user_items() > 0, _select_events(future, kind).user_items() > 0
     people = np.flatnonzero((np.diff(own.indptr) > 0) & (np.diff(later.indptr) > 0)).astype(np.int32)
     people = people[draw.of(people)]
@@ -179,7 +179,7 @@ def query_repurchases(
 def query_purchases(
     weighed: Interactions, future: Interactions, draw: QuerySample, *, kind: str = "purchase"
 ) -> EvaluationQueries:
-    """From what users did to what they then took; users without a past are asked about too."""
+    """Query from a user's past to what they then bought; includes users without a past."""
     later = csr_array(_select_events(future, kind).user_items() > 0, dtype=np.float32)
     people = np.flatnonzero(np.diff(later.indptr)).astype(np.int32)
     people = people[draw.of(people)]
@@ -189,15 +189,15 @@ def query_purchases(
 def find_new_items(
     past: Interactions, *, published: npt.NDArray[np.float64] | None = None, days: float = NEW_DAYS
 ) -> npt.NDArray[np.bool_]:
-    """bool (n_items,): published, or first touched by anybody, within so many days before as_of, whichever was first.
+    """Return bool (n_items,): first published or touched at most this many days before as_of, whichever came first.
 
-    published: seconds since 1970, NaN where nothing is known.
+    published: seconds since 1970, NaN if unknown.
     """
     return np.isfinite(begun := find_first_seen(past, published=published)) & (begun >= past.as_of - days * DAY)
 
 
 def find_first_seen(past: Interactions, *, published: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
-    """Seconds since 1970 of each item, NaN where it was neither published nor touched before as_of."""
+    """Return the first moment of each item in seconds since 1970, NaN if neither published nor touched before as_of."""
     begun = np.full(past.n_items, np.inf)
     np.minimum.at(begun, past.item, past.order)
     if published is not None:
@@ -208,9 +208,9 @@ def find_first_seen(past: Interactions, *, published: npt.NDArray[np.float64] | 
 def query_next_after_view(
     past: Interactions, future: Interactions, draw: QuerySample
 ) -> tuple[EvaluationQueries, npt.NDArray[np.int32]]:
-    """From a moment of a visit to the other products that are viewed, marked, put into the cart or bought next in it.
+    """Query from a moment of a visit to the other products viewed, marked, added to the cart or bought next in it.
 
-    Also int32 (n, 10): what the person had viewed until then without the present product, newest first.
+    Also returns int32 (n, 10): what the user had viewed before, without the present product, newest first.
     """
     steps = _Steps.of(future, (*VIEW_EVENTS, "purchase"))
     asked = steps.asked & np.isin(steps.kind, _list_codes(("view", "click")))
@@ -242,7 +242,7 @@ def query_next_after_view(
 def query_next_basket(
     weighed: Interactions, future: Interactions, draw: QuerySample, *, kind: str = "purchase"
 ) -> EvaluationQueries:
-    """From what users with a past did to the products of their next basket."""
+    """Query from the past of users to the products of their next basket."""
     lines = _select_events(future, kind)
     had = np.bincount(weighed.user, minlength=weighed.n_users) > 0
     lines = lines.subset(had[lines.user])
@@ -254,7 +254,7 @@ def query_next_basket(
 
 @dataclass(frozen=True, eq=False)
 class _Steps:
-    """What was done in visits, in order; what follows with the same product is one step. asked: whether another moment comes after it."""
+    """Steps of visits in order; consecutive interactions with one product are one step."""
 
     user: npt.NDArray[np.int32]
     item: npt.NDArray[np.int32]
@@ -283,7 +283,7 @@ class _Steps:
         return found
 
     def wanted(self, lines: npt.NDArray[np.intp]) -> csr_array:
-        """CSR (lines, n_items) of the products of the moment after each line."""
+        """Return CSR (lines, n_items) of the products of the moment after each line."""
         begins = np.ones(len(self.item), np.bool_)
         begins[1:] = (self.visit[1:] != self.visit[:-1]) | (self.order[1:] != self.order[:-1])
         starts = np.append(np.flatnonzero(begins), len(self.item))
@@ -302,7 +302,7 @@ def _list_codes(kinds: Sequence[str]) -> list[int]:
 
 
 def _number_within_groups(groups: IntArray) -> npt.NDArray[np.intp]:
-    """Place of each within its group, from 0; groups stand together."""
+    """Return the position of each entry within its group, from 0; groups must be contiguous."""
     begins = np.ones(len(groups), np.bool_)
     begins[1:] = groups[1:] != groups[:-1]
     starts = np.flatnonzero(begins)
@@ -310,7 +310,7 @@ def _number_within_groups(groups: IntArray) -> npt.NDArray[np.intp]:
 
 
 def _expand_ranges(begins: IntArray, ends: IntArray) -> tuple[IntArray, IntArray]:
-    """Number of the range, and each place begins[r] … ends[r] − 1."""
+    """Return for each range r its number and every position begins[r] … ends[r] − 1."""
     lengths = ends - begins
     rows = np.repeat(np.arange(len(begins)), lengths)
     return rows, np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths) + begins[rows]

@@ -1,4 +1,4 @@
-"""What it costs at most to give some places of a list to products of which nothing is known yet."""
+"""Upper bound on the cost of giving some positions of a list to new products."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,11 @@ from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 def compute_exploration_cost(
     items: npt.NDArray[np.int32], relevant: csr_array, *, every: int, seed: int
 ) -> ConfidenceInterval:
-    """Mean NDCG@n of the lists less that of the same lists whose every nth place went to something no user wanted.
+    """Return the mean NDCG@n of the lists minus that of the same lists with an irrelevant product at every `every`-th position.
 
-    items: int32 (users, n), best first. The products behind such a place move one place down. What the new products bring is not in
-    it, so this is the most that trying them can cost, with its bootstrap interval over users. 0 where no such place is among the n.
-    Errors: ValueError for `every` below 2.
+    items: int32 (users, n), best first. Products behind such a position move one position down. The benefit of the new products is
+    not counted, so this is the most that exploration can cost; returned with its bootstrap interval over users. 0 if no such
+    position is among the n. Errors: ValueError for `every` below 2.
     """
     if every < 2:
         raise ValueError(f"every must be at least 2, got {every}")

@@ -1,4 +1,4 @@
-"""How good the places of a shop are: weights chosen by queries of one stretch of time, judged by those of another."""
+"""Evaluation of placements: weights are tuned on the queries of one time window and evaluated on those of another."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ PRIMARY = "ndcg"
 MAX_SHOWN = 10
 STEPS = (0.0, 0.03, 0.1, 0.25, 0.5, 1.0, 2.0)
 DEPTH = 50
-MIN_WEIGHT = 0.02  # what counts less costs every answer its time for nothing
+MIN_WEIGHT = 0.02  # a smaller weight costs time in every response without improving it
 
 type Lists = npt.NDArray[np.int32]
 type Ranker = Callable[[EvaluationQueries], Lists]
@@ -32,7 +32,7 @@ type Ranker = Callable[[EvaluationQueries], Lists]
 
 @dataclass(frozen=True, eq=False)
 class QueryScores:
-    """queries and users with anything to find; metric@10 → the place's, its fallback's and their paired difference, over users."""
+    """Queries and users with a relevant product; metric@10 → value of the placement, of its fallback, and paired difference, over users."""
 
     questions: int
     people: int
@@ -41,12 +41,12 @@ class QueryScores:
     difference: dict[str, ConfidenceInterval]
 
     def beats(self) -> bool:
-        """Beyond probability."""
+        """Return whether the difference to the fallback is significantly above 0."""
         return self.difference[PRIMARY].low > 0
 
 
 def rank_queries(algorithm: Algorithm, questions: EvaluationQueries, *, seed: int) -> Lists:
-    """int32 (n, 10): the best of all items that each question admits."""
+    """Return int32 (n, 10): the best items that each query allows."""
     size = count_block_rows(questions.histories.n_items)
     parts = [np.empty((0, MAX_SHOWN), np.int32)]
     for start in range(0, len(questions), size):
@@ -69,9 +69,9 @@ def make_ranker(algorithm: Algorithm, *, seed: int) -> Ranker:
 def tune_shares(
     parts: Mapping[str, Algorithm], questions: EvaluationQueries, *, normalisation: str = "max"
 ) -> tuple[dict[str, float], float]:
-    """The weights with the largest mean NDCG@10, as `tune_ensemble_weights` finds them, and that mean; what hardly counts is left out.
+    """Return the weights with the largest mean NDCG@10 by `tune_ensemble_weights`, without negligible ones, and that mean.
 
-    Parts that have a score for nothing that was wanted get no weight. Errors: ValueError without a part.
+    Components without a score for any relevant product get no weight. Errors: ValueError without a component.
     """
     if not parts:
         raise ValueError("there is no part to weigh")
@@ -96,13 +96,13 @@ def tune_shares(
 def make_ensemble(
     parts: Mapping[str, Algorithm], weights: Mapping[str, float], normalisation: str = "max"
 ) -> WeightedEnsemble:
-    """Of those parts that have a weight."""
+    """Build the ensemble of the components with a weight."""
     used = {name: share for name, share in weights.items() if share > 0}
     return WeightedEnsemble.of_fitted({name: parts[name] for name in used}, used, normalisation)
 
 
 def summarize_scores(lists: Lists, questions: EvaluationQueries) -> dict[str, PerUser]:
-    """Metric → one figure a question, NaN where nothing was to be found."""
+    """Return metric → one value per query, NaN for queries without a relevant product."""
     hits, counts = find_hits(lists, questions.relevant), np.diff(questions.relevant.indptr)
     return {name: metric(hits, counts) for name, metric in METRICS.items()}
 
@@ -110,7 +110,7 @@ def summarize_scores(lists: Lists, questions: EvaluationQueries) -> dict[str, Pe
 def compare_scores(
     own: Mapping[str, PerUser], fallback: Mapping[str, PerUser], person: npt.NDArray[np.integer], *, seed: int
 ) -> QueryScores:
-    """Figures of the same queries under both. A person counts once, whatever number of queries they have."""
+    """Compare two rankings of the same queries. Each user counts once, whatever their number of queries."""
     answered = np.isfinite(own[PRIMARY])
     _, row = np.unique(person[answered], return_inverse=True)
     columns = {
@@ -136,7 +136,7 @@ def evaluate_lists(own: Lists, fallback: Lists, questions: EvaluationQueries, *,
 def list_categories(
     algorithm: Algorithm, questions: EvaluationQueries, category: npt.NDArray[np.int32], n_categories: int, *, pool: int
 ) -> tuple[Lists, csr_array]:
-    """The ten categories with the largest sums of scores, over the `pool` best items of each question, and CSR (n, categories) of those wanted.
+    """Return the ten best categories per query, by summed scores of its `pool` best items, and CSR (n, categories) of the relevant ones.
 
     category: int32 (n_items,), -1 for none.
     """
@@ -160,9 +160,9 @@ def find_best_shares(
     shares: Sequence[Mapping[str, float]],
     normalisation: str = "max",
 ) -> tuple[dict[str, float], float]:
-    """Of several mixtures of rankings that are the same for all users, the one with the largest mean NDCG@10, and that mean.
+    """Return the mixture of rankings common to all users with the largest mean NDCG@10, and that mean.
 
-    scores: for each stretch of time, name → (n_items,), -inf for what is silent.
+    scores: for each time window, name → (n_items,), -inf for items without a score.
     """
     best: tuple[dict[str, float], float] = ({}, -1.0)
     for mixture in shares:
@@ -179,7 +179,7 @@ def find_best_shares(
 def mix_lists(
     scores: Mapping[str, npt.NDArray[np.float32]], shares: Mapping[str, float], normalisation: str = "max"
 ) -> npt.NDArray[np.float32]:
-    """Σ share · normalized score, as `WeightedEnsemble` has it; -inf where nothing speaks."""
+    """Return Σ share · normalized score, as in `WeightedEnsemble`; -inf for items without a score."""
     total = np.zeros((1, len(next(iter(scores.values())))), np.float32)
     for name, share in shares.items():
         if share:
@@ -189,7 +189,7 @@ def mix_lists(
 
 
 def repeat_for_all(scores: npt.NDArray[np.float32], questions: EvaluationQueries) -> Lists:
-    """The ten best of one row of scores, for every question; what it bars or offers by row does not matter here."""
+    """Return the ten best of one row of scores for every query; items excluded or offered per row are ignored here."""
     best = top_n(scores[None, :], MAX_SHOWN, allowed=questions.among).items
     return np.broadcast_to(best, (len(questions), MAX_SHOWN))
 

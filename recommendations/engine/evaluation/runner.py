@@ -1,4 +1,4 @@
-"""Judges several algorithms on one cut, with intervals and paired differences."""
+"""Evaluates several algorithms on one split, with confidence intervals and paired differences."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +42,7 @@ MAX_DIVERSITY_USERS = 10_000
 
 @dataclass(frozen=True)
 class MetricResult:
-    """One figure: `metric`@`n` of `algorithm`, low…high holding it with 95 % (None where no interval is defined)."""
+    """One result: `metric`@`n` of `algorithm` and its 95 % interval low…high (None where no interval is defined)."""
 
     algorithm: str
     metric: str
@@ -54,9 +54,9 @@ class MetricResult:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Everything measured on one cut. `users` are the rows of the users judged; `scores[algorithm][metric, n]` one figure each.
+    """All results on one split. users: rows of the evaluated users; scores[algorithm][metric, n]: one value per user.
 
-    rankings: algorithm → int32 (users, largest n) of the items shown. relevant: CSR (users, items) of what counted as a hit.
+    rankings: algorithm → int32 (users, largest n) of the items shown. relevant: CSR (users, items) of the relevant items.
     """
 
     results: list[MetricResult]
@@ -69,19 +69,19 @@ class Evaluation:
     relevant: csr_array
 
     def value(self, algorithm: str, metric: str, n: int) -> MetricResult:
-        """One result. Errors: KeyError."""
+        """Return one result. Errors: KeyError."""
         for result in self.results:
             if (result.algorithm, result.metric, result.n) == (algorithm, metric, n):
                 return result
         raise KeyError(f"no {metric}@{n} of {algorithm} in this evaluation")
 
     def difference(self, first: str, second: str, metric: str, n: int) -> ConfidenceInterval:
-        """Mean of first − second over the same users with its paired bootstrap interval: above 0 throughout, first is better."""
+        """Return the mean of first − second over the same users with its paired bootstrap interval."""
         difference = self.scores[first][metric, n] - self.scores[second][metric, n]
         return estimate_intervals(difference[:, None], seed=self.seed)[0]
 
     def best(self, metric: str = "ndcg", n: int = 10) -> str:
-        """Name of the algorithm with the largest value; of equals the first."""
+        """Return the name of the algorithm with the largest value; of equals the first."""
         return max(self.scores, key=lambda name: self.value(name, metric, n).value)
 
 
@@ -96,10 +96,10 @@ def evaluate(
     ns: Sequence[int] = (5, 10, 20),
     allowed: npt.NDArray[np.bool_] | None = None,
 ) -> Evaluation:
-    """Fit each algorithm on train, rank all products for each person of test, compare with what they took there.
+    """Fit each algorithm on train, rank all products for each test user, and compare with what they chose in test.
 
-    Relevant are the different products of a person in test; with `exclude_seen` only those not in train, which are then never
-    shown either. Ties are broken at random by the seed. Memory is bounded by that of the algorithms plus one block of scores.
+    The distinct products of a user in test are relevant; with `exclude_seen` only those not in train, which are then never shown
+    either. Ties are broken at random by the seed. Memory is bounded by that of the algorithms plus one block of scores.
     """
     fit_s = {}
     for name, algorithm in algorithms.items():
@@ -130,9 +130,9 @@ def evaluate_fitted(
     fit_s: Mapping[str, float] | None = None,
     seen_kinds: Sequence[int] | None = None,
 ) -> Evaluation:
-    """`evaluate` for algorithms that are fitted on train already. With `seen_kinds` only these make a product of train seen.
+    """Evaluate algorithms that are fitted on train already; with `seen_kinds` only these kinds make a product seen.
 
-    Diversity is by who of at most DIVERSITY_PEOPLE users, drawn by the seed, has the products in train.
+    Diversity compares products by which of at most DIVERSITY_PEOPLE users, drawn by the seed, have them in train.
     """
     users = np.unique(test.user)
     histories = train.histories(users)
@@ -193,7 +193,7 @@ def find_relevant_items(
     exclude_seen: bool,
     seen_kinds: Sequence[int] | None = None,
 ) -> csr_array:
-    """CSR (users, items) whose stored columns are the products a person took in test."""
+    """Return CSR (users, items) whose stored columns are the products a user chose in test."""
     wanted = test.user_items()[users, :]
     if exclude_seen:
         seen = train if seen_kinds is None else train.subset(np.isin(train.kind, seen_kinds))

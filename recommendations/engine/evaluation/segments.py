@@ -1,4 +1,4 @@
-"""The same figures for parts of the users, and for products that few have."""
+"""Evaluation by user segment, and for items that few users have."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ COLD_ITEMS = "cold items"
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """`metric`@`n` of `algorithm` among the `people` of one segment who have a figure; low…high holds it with 95 %."""
+    """`metric`@`n` of `algorithm` over the `people` of one segment who have a value, with its 95 % interval low…high."""
 
     segment: str
     algorithm: str
@@ -32,7 +32,7 @@ class SegmentResult:
 def segment_users(
     train: Interactions, users: npt.NDArray[np.integer], *, loyal_from: int = 5
 ) -> dict[str, npt.NDArray[np.bool_]]:
-    """Masks over `users` by how many baskets (orders, visits) they have in train: new 1 at most, loyal `loyal_from` and more, active between."""
+    """Return masks over `users` by their baskets (orders, visits) in train: new ≤ 1, loyal ≥ `loyal_from`, active between."""
     if loyal_from < 2:
         raise ValueError(f"loyal_from must be at least 2, got {loyal_from}")
     _, first_lines = np.unique(train.baskets(), return_index=True)
@@ -41,12 +41,12 @@ def segment_users(
 
 
 def find_cold_items(train: Interactions, *, below: int = 5) -> npt.NDArray[np.bool_]:
-    """bool (n_items,): fewer than `below` users have it in train."""
+    """Return bool (n_items,): fewer than `below` users have it in train."""
     return count_users(train) < below
 
 
 def count_users(train: Interactions) -> npt.NDArray[np.integer]:
-    """How many users have each item."""
+    """Return how many users have each item."""
     return np.bincount(train.user_items().indices, minlength=train.n_items)
 
 
@@ -59,9 +59,9 @@ def evaluate_segments(
     loyal_from: int = 5,
     cold_below: int = 5,
 ) -> list[SegmentResult]:
-    """Figures of each algorithm for new, active and loyal users, and with only the cold items counted as relevant.
+    """Evaluate each algorithm for new, active and loyal users, and with only the cold items counted as relevant.
 
-    A segment no user belongs to has users 0 and NaN. Errors: KeyError for a metric or n that was not evaluated.
+    An empty segment has 0 users and NaN. Errors: KeyError for a metric or n that was not evaluated.
     """
     masks = segment_users(train, evaluation.users, loyal_from=loyal_from)
     cold = _only_columns(evaluation.relevant, find_cold_items(train, below=cold_below))

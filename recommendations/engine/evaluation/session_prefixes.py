@@ -1,4 +1,4 @@
-"""Session prefixes: every beginning of a visit predicts the click that follows."""
+"""Next-item evaluation within sessions: every prefix of a session predicts the click that follows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from recommendations.engine.topn import recommend
 
 @dataclass(frozen=True, eq=False)
 class SessionPrefixes:
-    """n beginnings of visits and what was clicked next: label[r], the row of an item, follows row r of histories."""
+    """n prefixes of sessions and the next click of each: label[r], an item row, follows row r of histories."""
 
     histories: Histories
     label: npt.NDArray[np.int32]
@@ -31,25 +31,25 @@ class SessionPrefixes:
 
     @property
     def relevant(self) -> csr_array:
-        """CSR (n, n_items) with the label of each row."""
+        """Return CSR (n, n_items) with the label of each row."""
         n = len(self)
         return make_csr(np.ones(n), self.label, np.arange(n + 1), (n, self.histories.n_items))
 
     def sample(self, size: int, *, seed: int) -> "SessionPrefixes":
-        """At most `size` of them, drawn without replacement, in their order."""
+        """Return at most `size` prefixes, drawn without replacement, in their order."""
         if size >= len(self):
             return self
         return self.chosen(np.sort(np.random.default_rng(seed).choice(len(self), size, replace=False)))
 
     def chosen(self, rows: npt.NDArray[np.integer]) -> "SessionPrefixes":
-        """Those of the given rows."""
+        """Return the prefixes of the given rows."""
         ends = self.histories.indptr[rows + 1]
         starts = self.histories.indptr[rows]
         return SessionPrefixes(_list_windows(self.histories, starts, ends, self.histories.user[rows]), self.label[rows])
 
 
 def build_session_prefixes(sessions: Histories) -> SessionPrefixes:
-    """All prefixes of all sessions: one of n clicks gives n − 1. Sessions of one click give none."""
+    """Build all prefixes of all sessions: a session of n clicks gives n − 1."""
     lengths = np.diff(sessions.indptr)
     line = np.arange(len(sessions.item))
     row = np.repeat(np.arange(len(sessions)), lengths)
@@ -62,7 +62,7 @@ def build_session_prefixes(sessions: Histories) -> SessionPrefixes:
 def make_session_prefixes(
     items: Sequence[npt.ArrayLike], label: npt.ArrayLike, *, n_items: int, as_of: float
 ) -> SessionPrefixes:
-    """Prefixes that a user else has cut, as lists of item rows oldest first. Errors: ValueError."""
+    """Build prefixes from lists of item rows, oldest first, and their labels. Errors: ValueError."""
     labels = np.asarray(label, np.int32)
     if len(labels) != len(items):
         raise ValueError(f"there are {len(items)} prefixes and {len(labels)} labels; they must be equally many")
@@ -73,10 +73,10 @@ def make_session_prefixes(
 
 
 def split_newest_sessions(interactions: Interactions, *, share: float) -> Split:
-    """test: the `share` of the users (sessions) that ended last, as users the model has not seen; train: all others.
+    """Split sessions by their end: the newest `share` is test, with users unknown to the model; the rest is train.
 
-    As in the published cuts (Li et al., "Neural Attentive Session-based Recommendation", CIKM 2017), items that train does not
-    hold are left out of test. Errors: EmptySplitError.
+    As in published splits (Li et al., "Neural Attentive Session-based Recommendation", CIKM 2017), items that train lacks are left
+    out of test. Errors: EmptySplitError.
     """
     if not 0 < share < 1:
         raise ValueError(f"share must be between 0 and 1, got {share}")
@@ -97,7 +97,7 @@ def split_newest_sessions(interactions: Interactions, *, share: float) -> Split:
 
 @dataclass(frozen=True, eq=False)
 class PrefixFigures:
-    """One figure a prefix, at `n`; their means are HR@n, MRR@n and NDCG@n."""
+    """One value per prefix, at `n`; their means are HR@n, MRR@n and NDCG@n."""
 
     n: int
     hit_rate: PerUser
@@ -108,7 +108,10 @@ class PrefixFigures:
 def evaluate_prefixes(
     algorithm: Algorithm, prefixes: SessionPrefixes, *, n: int = 20, exclude_seen: bool = False, seed: int = 0
 ) -> PrefixFigures:
-    """Ranks all items for each prefix; a click on something seen before counts unless `exclude_seen`. Ties: at random by the seed."""
+    """Rank all items for each prefix and return its metrics.
+
+    A click on an item of the prefix counts unless `exclude_seen`. Ties are broken at random by the seed.
+    """
     items = recommend(algorithm, prefixes.histories, n, exclude_seen=exclude_seen, tie_seed=seed).items
     hits = find_hits(items, prefixes.relevant)
     one = np.ones(len(prefixes), np.int64)
@@ -118,7 +121,7 @@ def evaluate_prefixes(
 def _list_windows(
     source: Histories, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], users: npt.NDArray[np.int32]
 ) -> Histories:
-    """Histories of the lines starts[r]…ends[r] of `source`."""
+    """Return histories of the lines starts[r]…ends[r] of `source`."""
     lengths = ends - starts
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     lines = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)

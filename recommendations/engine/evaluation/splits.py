@@ -1,4 +1,4 @@
-"""Past and future: what an algorithm may learn from and what it is judged by."""
+"""Splits of interactions into train and test data."""
 
 from dataclasses import dataclass, replace
 
@@ -10,19 +10,19 @@ from recommendations.engine.data.interactions import KIND_CODES, Interactions
 
 
 class EmptySplitError(ValueError):
-    """A cut that leaves nothing on one side."""
+    """A split that leaves nothing on one side."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """train ends before test begins, for everyone (a cut in time) or for each person (leave last out); row numbers are shared."""
+    """train ends before test begins, for all users (time split) or per user (leave last out); row numbers are shared."""
 
     train: Interactions
     test: Interactions
 
 
 def split_by_moment(interactions: Interactions, *, at: float, until: float | None = None) -> Split:
-    """train: order < at, seen as of `at`. test: at ≤ order < until, of users who are in train.
+    """Split at a moment: train has order < at, as of `at`; test has at ≤ order < until, only users of train.
 
     Errors: EmptySplitError naming the empty side.
     """
@@ -37,10 +37,10 @@ def split_by_moment(interactions: Interactions, *, at: float, until: float | Non
 
 
 def leave_last_out(interactions: Interactions, *, last: int = 1) -> Split:
-    """test: the last interaction of each person who has more than `last`; train: everything before it. `last`=2 takes the
-    second-last one as test and drops the last one, which is how validation is cut from the same data.
+    """Split off the last interaction of each user with more than `last`; train is everything before it.
 
-    Of equal orders the later line is the later one.
+    `last`=2 takes the second-last interaction as test and drops the last one, which gives a validation split of the same data. Of
+    equal orders the later line is the later one.
     """
     if last < 1:
         raise ValueError(f"last must be at least 1, got {last}")
@@ -56,10 +56,10 @@ def leave_last_out(interactions: Interactions, *, last: int = 1) -> Split:
 
 
 def leave_last_item_out(interactions: Interactions, *, kind: str) -> Split:
-    """test: of each person the newest interaction of `kind` (a purchase, say); train: all they did, of any kind, with other items.
+    """Split off each user's newest interaction of `kind`; train is all their interactions with other items.
 
-    How published sets of several behaviours are cut: what is to be found is new to the person, and nothing of theirs gives it
-    away. Users who would be left without any interaction stay whole in train. Errors: EmptySplitError.
+    Published data sets with several behaviors are split this way: the test item is new to the user, and no earlier interaction
+    with it reveals it. Users who would have nothing left stay whole in train. Errors: EmptySplitError.
     """
     lines = np.flatnonzero(interactions.kind == KIND_CODES[kind])
     by_user = lines[np.lexsort((interactions.order[lines], interactions.user[lines]))]
@@ -76,7 +76,7 @@ def leave_last_item_out(interactions: Interactions, *, kind: str) -> Split:
 
 
 def make_split(*, train: Interactions, test: Interactions) -> Split:
-    """A split that a user else has made, each part with its own ids: both numbered by the users and items of either.
+    """Build a split from parts that have their own ids; both are renumbered by the union of users and items.
 
     Errors: EmptySplitError when a part is empty or no user of test is in train. Users of test who are not in train stay: the
     protocols of published splits count them.
@@ -94,9 +94,9 @@ def make_split(*, train: Interactions, test: Interactions) -> Split:
 
 
 def hold_out(interactions: Interactions, *, share: float, seed: int) -> Split:
-    """test: a random `share` of the different items of each person, rounded, but at least one stays in train.
+    """Split off a random `share` of each user's distinct items, rounded; at least one stays in train.
 
-    All interactions of a person with an item go to the same side. How validation is cut from data without time.
+    All interactions of a user with an item go to the same side. For validation on data without timestamps.
     """
     if not 0 < share < 1:
         raise ValueError(f"share must be between 0 and 1, got {share}")
@@ -115,10 +115,10 @@ def hold_out(interactions: Interactions, *, share: float, seed: int) -> Split:
 
 
 def rating_folds(interactions: Interactions, *, folds: int = 5, seed: int) -> list[Split]:
-    """k splits: the different pairs of person and item, shuffled, are test once each; sizes differ by one at most.
+    """Return k splits in which every distinct (user, item) pair is in test once; sizes differ by at most one.
 
-    All interactions of a pair go to the same side. A user, or some item, may be left without anything in train: they are judged
-    all the same, by what an algorithm says without knowing them. Errors: ValueError; EmptySplitError for fewer pairs than folds.
+    All interactions of a pair go to the same side. A user or item may have nothing in train; they are evaluated nevertheless, with
+    the algorithm's prediction for unknown users or items. Errors: ValueError; EmptySplitError for fewer pairs than folds.
     """
     if folds < 2:
         raise ValueError(f"folds must be at least 2, got {folds}")

@@ -1,4 +1,4 @@
-"""What the algorithms that predict stars share: the newest rating of each pair, biases, and likeness over what both rated."""
+"""Shared parts of the rating algorithms: the newest rating of each pair, biases, and similarities over co-rated items."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ class RatingAlgorithm(Algorithm):
     """An algorithm whose scores are ratings, in the unit of the weights it was fitted on."""
 
     def predict(self, histories: Histories, rows: npt.ArrayLike, items: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """r̂ for pairs: history rows[p] and item items[p]. Only blocks of histories that occur are scored, one at a time."""
+        """Predict r̂ for pairs: history rows[p] and item items[p]; scores one block of histories at a time."""
         row, item = np.asarray(rows), np.asarray(items)
         predicted = np.empty(len(row), np.float32)
         size = max(1, CELLS // max(1, histories.n_items))
@@ -40,7 +40,7 @@ class RatingAlgorithm(Algorithm):
 
 
 def select_newest_ratings(histories: Histories) -> csr_array:
-    """CSR (n, n_items) of each person's newest weight of each item; weights of 0 are ratings too."""
+    """Return CSR (n, n_items) of each user's newest weight of each item; a weight of 0 is a rating too."""
     rows = np.repeat(np.arange(len(histories), dtype=np.int64), np.diff(histories.indptr))
     keys = rows * histories.n_items + histories.item
     _, last = np.unique(keys[::-1], return_index=True)
@@ -50,14 +50,14 @@ def select_newest_ratings(histories: Histories) -> csr_array:
 
 
 def list_entry_rows(matrix: csr_array) -> npt.NDArray[np.int64]:
-    """The row of each stored entry."""
+    """Return the row of each stored entry."""
     return np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr))
 
 
 def compute_user_biases(
     ratings: csr_array, mean: float, item_biases: npt.NDArray[np.floating], shrinkage: float
 ) -> Doubles:
-    """b_u = Σ_i (r_ui − μ − b_i) / (n_u + λ) of each row, 0 without a rating."""
+    """Return b_u = Σ_i (r_ui − μ − b_i) / (n_u + λ) of each row, 0 without a rating."""
     residuals = ratings.data - mean - item_biases[ratings.indices]
     return _shrink_means(list_entry_rows(ratings), residuals, ratings.shape[0], shrinkage)
 
@@ -65,9 +65,9 @@ def compute_user_biases(
 def fit_item_biases(
     ratings: csr_array, mean: float, *, user_shrinkage: float, item_shrinkage: float, sweeps: int
 ) -> Doubles:
-    """b_i of the minimum of Σ (r_ui − μ − b_u − b_i)² + λ_u Σ b_u² + λ_i Σ b_i², after `sweeps` alternations of exact halves.
+    """Return b_i of the minimum of Σ (r_ui − μ − b_u − b_i)² + λ_u Σ b_u² + λ_i Σ b_i², by `sweeps` exact alternations.
 
-    The b_u that belong to them are `user_biases`. Source: Koren, "Factor in the Neighbors", TKDD 2010, 2.1.
+    The matching b_u are those of `compute_user_biases`. Source: Koren, "Factor in the Neighbors", TKDD 2010, 2.1.
     """
     rows, items = list_entry_rows(ratings), ratings.indices
     found = np.zeros(ratings.shape[1])
@@ -79,17 +79,17 @@ def fit_item_biases(
 
 
 def split_bias(ratings: csr_array, mean: float, item_biases: npt.NDArray[np.floating], shrinkage: float) -> Doubles:
-    """What each rating of one person adds to their bias; the parts sum to it."""
+    """Return what each rating of one user adds to their bias; the parts sum to it."""
     return (ratings.data - mean - item_biases[ratings.indices]) / (ratings.nnz + shrinkage)
 
 
 def compute_similarities(
     own: csr_array, others: csr_array, *, pearson: bool, shrinkage: float
 ) -> npt.NDArray[np.float32]:
-    """Dense (n, m): likeness of the rows of `own` (n, width) and the columns of `others` (width, m), over the n_ab entries both have.
+    """Return similarities (n, m), dense, of the rows of `own` (n, width) and the columns of `others` (width, m).
 
-    Cosine Σ ab / √(Σ a² Σ b²), or Pearson: the same of what is left of a and b after their means over those entries; times
-    n_ab / (n_ab + λ). 0 where nothing is shared or nothing varies.
+    Computed over the n_ab entries that both have. Cosine: Σ ab / √(Σ a² Σ b²); Pearson: the same of a and b minus their means over
+    those entries; both times n_ab / (n_ab + λ). 0 where nothing is shared or nothing varies.
     """
     ones, squares = _powers(own)
     other_ones, other_squares = _powers(others)
@@ -110,12 +110,12 @@ def compute_similarities(
 
 
 def replace_data(matrix: csr_array, data: npt.ArrayLike) -> csr_array:
-    """The same places with other values."""
+    """Return a matrix with the same stored positions and other values."""
     return make_csr(data, matrix.indices, matrix.indptr, matrix.shape)
 
 
 def require_at_least(owner: object, least: float, names: Sequence[str]) -> None:
-    """Errors: ValueError naming the first attribute that is smaller, or not a number."""
+    """Check the parameters. Errors: ValueError naming the first attribute that is too small or not a number."""
     for name in names:
         if not getattr(owner, name) >= least:
             raise ValueError(f"{name} must be at least {least}, got {getattr(owner, name)}")
@@ -127,5 +127,5 @@ def _shrink_means(groups: npt.NDArray[np.integer], values: Doubles, n: int, shri
 
 
 def _powers(ratings: csr_array) -> tuple[csr_array, csr_array]:
-    """The same entries to the power 0 and 2."""
+    """Return the same entries to the powers 0 and 2."""
     return replace_data(ratings, np.ones(ratings.nnz)), replace_data(ratings, np.square(ratings.data))

@@ -1,4 +1,4 @@
-"""What rating would this person give, from how generous they are and how well the product is liked."""
+"""Rating baseline: the mean rating plus a bias of the user and a bias of the item."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -24,11 +24,11 @@ from recommendations.engine.ratings.base import (
 
 @register
 class RatingBaseline(RatingAlgorithm):
-    """r̂_ui = μ + b_u + b_i, μ the mean of all ratings, b from the minimum of
-    Σ (r_ui − μ − b_u − b_i)² + λ_u Σ b_u² + λ_i Σ b_i², λ `user_shrinkage` and `item_shrinkage`.
+    """r̂_ui = μ + b_u + b_i, μ the mean of all ratings.
 
-    Weights are ratings; of several by one person of one item the newest counts. b_i after `sweeps` alternations; b_u is the exact
-    half of any history given the b_i, 0 for an empty one. Source: Koren, "Factor in the Neighbors", TKDD 2010, 2.1.
+    b minimizes Σ (r_ui − μ − b_u − b_i)² + λ_u Σ b_u² + λ_i Σ b_i², λ `user_shrinkage` and `item_shrinkage`. Weights are ratings; the
+    newest of a (user, item) pair counts. b_i is found by `sweeps` alternations; b_u is the exact minimum for any history given the
+    b_i, 0 for an empty one. Source: Koren, "Factor in the Neighbors", TKDD 2010, 2.1.
     """
 
     name = "rating-baseline"

@@ -1,4 +1,4 @@
-"""What rating would this person give, averaged over many factor models that fit the ratings, each as often as it is likely."""
+"""Bayesian probabilistic matrix factorization: rating predictions averaged over samples of factor models."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Self
@@ -28,7 +28,7 @@ from recommendations.engine.ratings.kernels import (
     sum_squared_errors,
 )
 
-MEAN_STRENGTH = 2.0  # β_0: how many vectors of 0 the mean of a side is shrunk by
+MEAN_STRENGTH = 2.0  # β_0: prior weight of the mean 0, in vectors
 LINK_SHAPE, LINK_RATE = 1.0, 1.0  # of the gamma prior of λ
 NOISE_SHAPE, NOISE_RATE = 1.0, 1.0  # of the gamma prior of α
 
@@ -38,12 +38,12 @@ class RatingBPMF(RatingAlgorithm):
     """r_ui ~ N(μ + b_u + c_i + p_u · q_i, 1 / α), sampled: Bayesian probabilistic matrix factorization, with biases.
 
     a_u = (p_u, b_u) ~ N(m + |N_u|^−½ Σ_{j ∈ N_u} y_j, Λ⁻¹), N_u the items u rated, y_j ~ N(0, (λ Λ)⁻¹), and (m, Λ) normal–Wishart;
-    likewise (q_i, c_i) of an item with the users who rated it; without `implicit` no y. After `burn_in` rounds of Gibbs sampling over
-    everything every `thinning`-th of the next is kept, `samples` of them. r̂ is the mean over the kept of μ + c_i + E[a_u | history,
-    kept] · (q_i, 1): the person is not sampled but integrated out, so that any history has a prediction, known or new.
+    likewise (q_i, c_i) of an item with the users who rated it; without `implicit` there is no y. Gibbs sampling runs `burn_in` rounds
+    and then keeps every `thinning`-th round until it has `samples`. r̂ is the mean over the samples of μ + c_i + E[a_u | history,
+    sample] · (q_i, 1): the user is integrated out instead of sampled, so every history, known or new, has a prediction.
 
-    Weights are ratings, the newest of a pair counts. Sources: Salakhutdinov & Mnih, ICML 2008; a side's own ratings as its side
-    information: Simm et al., "Macau", MLSP 2017, and Koren, KDD 2008, section 4, for what y means.
+    Weights are ratings; the newest of a pair counts. Sources: Salakhutdinov & Mnih, ICML 2008; a side's own ratings as its side
+    information: Simm et al., "Macau", MLSP 2017; the meaning of y: Koren, KDD 2008, section 4.
     """
 
     name = "rating-bpmf"
@@ -112,7 +112,7 @@ class RatingBPMF(RatingAlgorithm):
         return multiply_dense_matrices(people.reshape(len(people), -1), flat) + base.astype(np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        """E[a_u | history] is linear in the ratings and in the y of the history: each sample gives each item its part."""
+        """Split the scores: E[a_u | history] is linear in the ratings and the y, so each sample gives each item its part."""
         ratings, mean = self._ratings(history), float(self.overall_mean_[0])
         rated, chosen, parts = ratings.indices, list(items), np.zeros((ratings.nnz + 1, len(items)))
         parts[-1] = mean
@@ -129,7 +129,7 @@ class RatingBPMF(RatingAlgorithm):
         return [Attribution(self.name, np.append(rated, np.int32(-1)), parts)]
 
     def _expected(self, ratings: csr_array, number: int, item_vectors: Doubles) -> Doubles:
-        """E[a_u | history, sample `number`] (n, factors + 1) of each row."""
+        """Return E[a_u | history, sample `number`] of each row, shape (n, factors + 1)."""
         links = self.implicit_vectors_[number].astype(np.float64)
         targets = ratings.data - float(self.overall_mean_[0]) - item_vectors[ratings.indices, -1]
         lengths = np.diff(ratings.indptr)
@@ -152,7 +152,7 @@ class RatingBPMF(RatingAlgorithm):
 
 
 class _Ratings(NamedTuple):
-    """Rows of a matrix of ratings, without their mean."""
+    """Rows of a rating matrix, minus the overall mean."""
 
     indptr: npt.NDArray[np.integer]
     indices: npt.NDArray[np.integer]
@@ -164,7 +164,7 @@ class _Ratings(NamedTuple):
 
 
 class _Side:
-    """The users or the items, as they were last drawn: vectors (n, factors + 1) with the bias last, and what they are drawn about."""
+    """One side of the model, users or items: its last drawn vectors (n, factors + 1), bias last, and their prior."""
 
     def __init__(
         self, own: _Ratings, other: _Ratings, factors: int, implicit: bool, draws: np.random.Generator
@@ -179,7 +179,7 @@ class _Side:
         self.offsets = np.zeros((n, size))
 
     def draw(self, others: Doubles, noise: float, draws: np.random.Generator) -> None:
-        """One round: what the vectors are drawn about, given them; then the vectors, given the other side's."""
+        """Draw the prior given the vectors, then the vectors given those of the other side."""
         self._draw_prior(draws)
         if self.implicit:
             self._draw_links(draws)
@@ -189,7 +189,7 @@ class _Side:
         self.vectors = _posterior(beyond, _features(others), pulls, self.precision, noise, noises)
 
     def _draw_prior(self, draws: np.random.Generator) -> None:
-        """m and Λ from their normal–Wishart conditional."""
+        """Draw m and Λ from their normal–Wishart conditional."""
         left = self.vectors - self.offsets
         n, size = left.shape
         middle = left.mean(axis=0)
@@ -204,7 +204,7 @@ class _Side:
         self.mean = middle * (n / (MEAN_STRENGTH + n)) + spread / np.sqrt(MEAN_STRENGTH + n)
 
     def _draw_links(self, draws: np.random.Generator) -> None:
-        """y, one after the other, then λ."""
+        """Draw each y in turn, then λ."""
         left = self.vectors - self.mean - self.offsets
         noises = draws.normal(size=self.links.shape) @ _compute_half_inverse(self.precision).T
         draw_implicit_links(
@@ -218,7 +218,7 @@ class _Side:
 def _posterior(
     own: _Ratings, features: Doubles, pulls: Doubles, precision: Doubles, noise: float, noises: Doubles
 ) -> Doubles:
-    """Each row's vector given its ratings less the other side's biases: the mean where `noises` are 0, a draw where standard normal."""
+    """Return each row's vector given its ratings: the posterior mean if `noises` are 0, a draw if they are standard normal."""
     found = np.empty_like(pulls)
     map_blocks(
         lambda start, stop: draw_vectors(
@@ -232,25 +232,25 @@ def _posterior(
 
 
 def _features[Kind: np.floating](vectors: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
-    """What the other side's vectors are multiplied with: the factors, and 1 for their bias."""
+    """Return the features of the other side: its factors, and 1 for the bias."""
     found = vectors.copy()
     found[:, -1] = 1
     return found
 
 
 def _scales(lengths: npt.NDArray[np.integer]) -> Doubles:
-    """n^−½."""
+    """Return n^−½."""
     return 1.0 / np.sqrt(np.maximum(lengths, 1))
 
 
 def _noise_precision(ratings: _Ratings, people: Doubles, items: Doubles, draws: np.random.Generator) -> float:
-    """α given everything else: a gamma draw."""
+    """Draw α given everything else, from a gamma distribution."""
     wrong = sum_squared_errors(ratings.indptr, ratings.indices, ratings.values, people, items)
     return draws.gamma(NOISE_SHAPE + len(ratings.values) / 2) / (NOISE_RATE + wrong / 2)
 
 
 def _wishart(scatter: Doubles, freedom: int, draws: np.random.Generator) -> Doubles:
-    """A draw of mean freedom · scatter⁻¹, by Bartlett's decomposition."""
+    """Draw from a Wishart distribution with mean freedom · scatter⁻¹, by Bartlett's decomposition."""
     size = len(scatter)
     lower = np.tril(draws.normal(size=(size, size)), -1)
     lower[np.diag_indices(size)] = np.sqrt(draws.chisquare(freedom - np.arange(size)))
@@ -259,5 +259,5 @@ def _wishart(scatter: Doubles, freedom: int, draws: np.random.Generator) -> Doub
 
 
 def _compute_half_inverse(precision: Doubles) -> Doubles:
-    """A matrix H with H Hᵀ = precision⁻¹."""
+    """Return a matrix H with H Hᵀ = precision⁻¹."""
     return np.linalg.inv(np.linalg.cholesky(precision)).T

@@ -1,4 +1,4 @@
-"""What rating would this person give, from how they rated the products most similar to it."""
+"""Item-based rating prediction: the user's ratings of the most similar items."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -35,11 +35,12 @@ SWEEPS = 15
 
 @register
 class RatingItemKNN(RatingAlgorithm):
-    """r̂_ui = b_ui + Σ_j s_ij (r_uj − b_uj) / (δ + Σ_j s_ij) over the k items j that u rated with the largest s_ij > 0.
+    """r̂_ui = b_ui + Σ_j s_ij (r_uj − b_uj) / (δ + Σ_j s_ij) over the k items j rated by u with the largest s_ij > 0.
 
-    b_ui = μ + b_u + b_i as in `rating_baseline`, δ `damping`. s over the n users who rated both, times n / (n + λ), λ
-    `shrinkage`: "pearson-baseline" the cosine of r − b, "pearson" and "cosine" of r. Of each item the `neighbours` most similar are
-    kept. Weights are ratings, the newest of a pair counts. Source: Koren, "Factor in the Neighbors", TKDD 2010, 2.2.
+    b_ui = μ + b_u + b_i as in `RatingBaseline`, δ `damping`. s is computed over the n users who rated both and multiplied by
+    n / (n + λ), λ `shrinkage`: "pearson-baseline" is the cosine of r − b, "pearson" and "cosine" are those of r. The `neighbours` most
+    similar items of each are kept. Weights are ratings; the newest of a pair counts. Source: Koren, "Factor in the Neighbors", TKDD
+    2010, 2.2.
     """
 
     name = "rating-item-knn"
@@ -114,7 +115,7 @@ class RatingItemKNN(RatingAlgorithm):
         return [Attribution(self.name, np.append(ratings.indices, np.int32(-1)), parts)]
 
     def _most_alike(self, ratings: csr_array) -> csr_array:
-        """CSR (items, items): the largest likenesses above 0, best first."""
+        """Return CSR (items, items) of the largest similarities above 0, best first."""
         item_users = transpose(ratings)
         n = item_users.shape[0]
         counts, columns, values = [], [], []
@@ -133,7 +134,7 @@ class RatingItemKNN(RatingAlgorithm):
         return make_csr(np.concatenate(values), np.concatenate(columns), indptr, (n, n))
 
     def _deviations(self, ratings: csr_array) -> np.ndarray:
-        """r_uj − b_uj of each rating."""
+        """Return r_uj − b_uj of each rating."""
         mean = float(self.overall_mean_[0])
         own = compute_user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)
         return ratings.data - mean - own[list_entry_rows(ratings)] - self.item_biases_[ratings.indices]

@@ -22,9 +22,9 @@ def sum_nearest_raters(
     out_sums: AnyFloats,
     out_norms: AnyFloats,
 ) -> None:
-    """Per row and item, Σ sim·deviation and Σ|sim| over the k raters of the item with the largest |sim| (sim 0 is no user).
+    """Sum sim·deviation and |sim| per row and item over the k raters of the item with the largest |sim|; sim 0 is no rater.
 
-    u rows are what each person rated. The most similar come first, and each is heard for an item until it has k.
+    The rows of u hold what each user rated. Users are visited in order of similarity, and each counts for an item until it has k.
     """
     raters_used = np.empty(out_sums.shape[1], np.int64)
     for row in range(similarities.shape[0]):
@@ -53,7 +53,7 @@ def add_nearest_rated(
     damping: float,
     scores: AnyFloats,
 ) -> None:
-    """Adds Σ s·deviation / (damping + Σ s) over the first k neighbors of each item that a history holds; n rows are sorted best first."""
+    """Add Σ s·deviation / (damping + Σ s) over the first k neighbors of each item in a history; rows are sorted best first."""
     n_items = scores.shape[1]
     rating_position = np.full(n_items, -1, np.int64)
     for row in range(scores.shape[0]):
@@ -95,7 +95,7 @@ def run_descent_epoch(
     user_biases: AnyFloats,
     item_biases: AnyFloats,
 ) -> None:
-    """One epoch of the descent of `ratings/matrix_factorization.py`, in place; `ratings` without their mean."""
+    """Run one epoch of the descent of `ratings/matrix_factorization.py` in place; `ratings` without their mean."""
     factors = items.shape[1]
     implicit_sum = np.zeros(factors, np.float32)
     slope = np.empty(factors, np.float32)
@@ -148,7 +148,7 @@ def fold_in_users(
     out: AnyFloats,
     out_biases: AnyFloats,
 ) -> None:
-    """Vector and bias of each row by ridge regression of its residuals on (items, 1), beyond the mean of the implicit vectors."""
+    """Solve each row's vector and bias by ridge regression of its residuals on (items, 1), beyond its implicit vectors' mean."""
     factors = items.shape[1]
     system = np.empty((factors + 1, factors + 1), np.float64)
     vector = np.empty(factors + 1, np.float64)
@@ -198,7 +198,7 @@ def draw_vectors(
     noises: AnyFloats,
     out: AnyFloats,
 ) -> None:
-    """Per row A⁻¹ (pull + noise Σ target f) + L⁻ᵀ noises with A = L Lᵀ = precision + noise Σ f fᵀ, f the features of its entries."""
+    """Return per row A⁻¹ (pull + noise Σ target f) + L⁻ᵀ noises with A = L Lᵀ = precision + noise Σ f fᵀ, f its features."""
     size = features.shape[1]
     system = np.empty((size, size), np.float64)
     vector = np.empty(size, np.float64)
@@ -224,7 +224,7 @@ def draw_vectors(
 
 @compiled
 def add_implicit_links(indptr: AnyInts, indices: AnyInts, scales: AnyFloats, links: AnyFloats, out: AnyFloats) -> None:
-    """Adds scale · Σ links of its entries to each row."""
+    """Add scale · Σ links of its entries to each row."""
     for row in range(out.shape[0]):
         for p in range(indptr[row], indptr[row + 1]):
             for position in range(links.shape[1]):
@@ -241,7 +241,7 @@ def draw_implicit_links(
     left: AnyFloats,
     links: AnyFloats,
 ) -> None:
-    """Draws each link y_j from its conditional under left_u = scale_u y_j + …, u the entries of row j; `left` follows."""
+    """Draw each link y_j from its conditional under left_u = scale_u y_j + …, u the entries of row j; update `left`."""
     size = links.shape[1]
     total = np.empty(size, np.float64)
     for row in range(links.shape[0]):
@@ -267,7 +267,7 @@ def draw_implicit_links(
 def sum_squared_errors(
     indptr: AnyInts, indices: AnyInts, values: AnyFloats, users: AnyFloats, items: AnyFloats
 ) -> float:
-    """Σ (value − p · q − b − c)² over all entries, vectors with the bias last."""
+    """Return Σ (value − p · q − b − c)² over all entries; vectors have the bias last."""
     total = 0.0
     last = users.shape[1] - 1
     for row in range(users.shape[0]):

@@ -1,4 +1,4 @@
-"""What rating would this person give, from vectors of users and products and from which products they rated at all."""
+"""Matrix factorization of ratings with implicit feedback (SVD++)."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -90,7 +90,7 @@ class RatingFactors(RatingAlgorithm):
         return self
 
     def vectors(self, histories: Histories) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
-        """p_u + |N_u|^−½ Σ y_j (n, factors) and b_u (n,) of each history; zeros for an empty one."""
+        """Return p_u + |N_u|^−½ Σ y_j (n, factors) and b_u (n,) of each history; zeros for an empty one."""
         ratings = self._ratings(histories)
         ridges = np.diff(ratings.indptr) ** float(self.frequency_exponent)
         found, biases = np.zeros((len(histories), self.item_vectors_.shape[1]), np.float32), np.zeros(len(histories))
@@ -111,7 +111,7 @@ class RatingFactors(RatingAlgorithm):
         return multiply_dense_matrices(vectors, self.item_vectors_.T) + base.astype(np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        """p_u and b_u are S⁻¹ Σ_j (q_j, 1) e_j with S the system solved and e_j what is left of the rating: a sum over the history."""
+        """Split the scores: p_u and b_u are S⁻¹ Σ_j (q_j, 1) e_j, a sum over the history (S: the system solved, e_j: the residual)."""
         ratings = self._ratings(history)
         targets = self.item_vectors_[list(items)].astype(np.float64)
         alone = float(self.overall_mean_[0]) + self.item_biases_[list(items)].astype(np.float64)
@@ -130,7 +130,7 @@ class RatingFactors(RatingAlgorithm):
         return [Attribution(self.name, np.append(ratings.indices, np.int32(-1)), parts)]
 
     def _pulls(self, counts: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
-        """n^(ν − 1): what one rating's step pays of λ n^ν."""
+        """Return n^(ν − 1): the share of λ n^ν in one rating's step."""
         return (np.maximum(counts, 1) ** (self.frequency_exponent - 1.0)).astype(np.float32)
 
     def _residuals(self, ratings: csr_array) -> npt.NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""What rating would this person give, from the ratings of users who rate alike."""
+"""User-based rating prediction: the ratings of users with similar ratings."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -37,12 +37,12 @@ SWEEPS = 15
 class RatingUserKNN(RatingAlgorithm):
     """r̂_ui = c_ui + Σ_v sim(u, v) (r_vi − c_vi) / (δ + Σ_v |sim(u, v)|) over the k users v with the largest |sim| who rated i.
 
-    Weights are ratings; of several by one person of one item the newest counts. c by `centre`: "none" 0, "mean" r̄_u, "baseline"
-    μ + b_u + b_i as in `rating_baseline`; δ `damping`. sim over the items both rated, n of them, times n / (n + λ), λ `shrinkage`:
-    "cosine" Σ r_u r_v / √(Σ r_u² Σ r_v²), "pearson" the same of r − mean over those items, "pearson-baseline" of r − b. Source:
-    Resnick et al., CSCW 1994; shrinkage: Koren, KDD 2008; baseline: Koren, TKDD 2010.
+    Weights are ratings; the newest of a (user, item) pair counts. c by `centre`: "none" 0, "mean" r̄_u, "baseline" μ + b_u + b_i as in
+    `RatingBaseline`; δ `damping`. sim is computed over the n items both rated and multiplied by n / (n + λ), λ `shrinkage`: "cosine"
+    Σ r_u r_v / √(Σ r_u² Σ r_v²), "pearson" the same of r − mean over those items, "pearson-baseline" of r − b. Sources: Resnick et al.,
+    CSCW 1994; shrinkage: Koren, KDD 2008; baseline: Koren, TKDD 2010.
 
-    Where no user alike rated i, r̂ is c_ui (centre "none": no prediction, -inf); r̄ of an empty history is the mean of all ratings.
+    If no similar user rated i, r̂ is c_ui (centre "none": no prediction, -inf); r̄ of an empty history is the mean of all ratings.
     """
 
     name = "rating-user-knn"
@@ -91,7 +91,7 @@ class RatingUserKNN(RatingAlgorithm):
         return self
 
     def similarities(self, histories: Histories) -> npt.NDArray[np.float32]:
-        """(n, n_users) of sim, 0 for the person themselves and for users without an item in common."""
+        """Return sim (n, n_users), 0 for the user themselves and for users without a common item."""
         own, others = self._ratings(histories), self.item_users_
         if self.similarity == "pearson-baseline":
             own, others = self._beyond_baseline(own), transpose(self._beyond_baseline(self.ratings_))
@@ -110,7 +110,7 @@ class RatingUserKNN(RatingAlgorithm):
         )
 
     def _score(self, histories: Histories) -> npt.NDArray[np.float32]:
-        """For so few histories that their likeness to all users fits into memory."""
+        """Score so few histories that their similarities to all users fit into memory."""
         similar = self.similarities(histories)
         centres = self.means_[list_entry_rows(self.ratings_)] + self._item_levels()[self.ratings_.indices]
         deviations = (self.ratings_.data - centres).astype(np.float32)
@@ -140,7 +140,7 @@ class RatingUserKNN(RatingAlgorithm):
         return [Attribution(self.name, np.array([-1], np.int32), np.where(np.isfinite(scores), scores, 0))]
 
     def _levels(self, ratings: csr_array) -> npt.NDArray[np.float64]:
-        """What is taken from all ratings of a row: 0, its mean, or μ + b_u."""
+        """Return what is subtracted from all ratings of a row: 0, its mean, or μ + b_u."""
         mean = float(self.overall_mean_[0])
         if self.centre == "baseline":
             return mean + compute_user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)

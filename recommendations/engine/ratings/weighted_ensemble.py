@@ -1,4 +1,4 @@
-"""What rating would this person give, as a weighted sum of what several algorithms say."""
+"""Weighted ensemble of rating algorithms."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
@@ -33,11 +33,11 @@ class EnsembleFit(NamedTuple):
 
 @register
 class RatingEnsemble(RatingAlgorithm):
-    """r̂(u, i) = w_0 + Σ_c w_c r̂_c(u, i); a component that says nothing about a pair counts as the mean of all ratings.
+    """r̂(u, i) = w_0 + Σ_c w_c r̂_c(u, i); a component without a prediction for a pair counts as the mean of all ratings.
 
-    components: name → {"algorithm": registered name, "parameters": {…}}; weights: name → w_c of any sign, default equal and summing
-    to 1; w_0 `intercept`. Weights come from `least_squares` on ratings that the components have not seen. Source: Breiman, "Stacked
-    Regressions", Machine Learning 1996.
+    components: name → {"algorithm": registered name, "parameters": {…}}; weights: name → w_c of any sign, by default equal and summing
+    to 1; w_0 `intercept`. Weights come from `fit_least_squares` on ratings that the components have not seen. Source: Breiman,
+    "Stacked Regressions", Machine Learning 1996.
     """
 
     name = "rating-blend"
@@ -63,7 +63,7 @@ class RatingEnsemble(RatingAlgorithm):
         *,
         overall_mean: float,
     ) -> Self:
-        """A fitted blend of algorithms that are fitted already, on the same interactions, whose mean is `overall_mean`."""
+        """Build an ensemble of algorithms fitted on the same interactions, whose mean rating is `overall_mean`."""
         described = {
             name: {"algorithm": component.name, "parameters": component.parameters()}
             for name, component in components.items()
@@ -86,7 +86,7 @@ class RatingEnsemble(RatingAlgorithm):
         return self
 
     def shares(self) -> dict[str, float]:
-        """The weights. Errors: ValueError."""
+        """Return the weights. Errors: ValueError."""
         if not self.components:
             raise ValueError("components must name at least one algorithm, got none")
         if self.weights is None:
@@ -146,9 +146,9 @@ class RatingEnsemble(RatingAlgorithm):
 
 
 def fit_least_squares(predicted: Mapping[str, npt.ArrayLike], actual: npt.ArrayLike) -> EnsembleFit:
-    """Intercept and weights with the smallest Σ (r − w_0 − Σ_c w_c r̂_c)² over pairs no component was fitted on.
+    """Return the intercept and weights with the smallest Σ (r − w_0 − Σ_c w_c r̂_c)² over pairs no component was fitted on.
 
-    Of columns that say the same the weights are those of the smallest length. Errors: ValueError for values that are not finite.
+    Of linearly dependent columns the weights are those of the smallest norm. Errors: ValueError for values that are not finite.
     """
     names = list(predicted)
     columns = np.column_stack([np.asarray(predicted[name], np.float64) for name in names])

@@ -1,4 +1,4 @@
-"""Chooses the weights of a blend by coordinate search on a validation cut."""
+"""Chooses the weights of a weighted ensemble by coordinate search on validation data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ STEPS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5)
 
 @dataclass(frozen=True)
 class ChosenWeights:
-    """weights sum to 1; `value` is the mean NDCG@n they reach on the validation part, `single` that of each component alone."""
+    """weights sum to 1; `value` is their mean NDCG@n on the validation data, `single` that of each component alone."""
 
     weights: dict[str, float]
     value: float
@@ -30,7 +30,7 @@ class ChosenWeights:
 
 @dataclass(frozen=True, eq=False)
 class _CandidateScores:
-    """features: float32 (users, places, components), the normalized score of each candidate; hits: bool (users, places)."""
+    """features: float32 (users, candidates, components) of normalized scores; hits: bool (users, candidates)."""
 
     features: npt.NDArray[np.float32]
     hits: npt.NDArray[np.bool_]
@@ -63,11 +63,11 @@ def choose_weights(
     steps: Sequence[float] = STEPS,
     rounds: int = 3,
 ) -> ChosenWeights:
-    """Weights for `WeightedEnsemble` with the largest mean NDCG@n over at most `people` of validation, drawn by the seed.
+    """Return the weights for `WeightedEnsemble` with the largest mean NDCG@n over at most `people` validation users.
 
-    components are fitted on train. Each person's candidates are the best `depth` of every component. From the best single
-    component on, and once more from equal weights, one weight after the other is set to the step that helps most, until a round
-    changes nothing. The better end is taken, so the result is never worse than the best component on this part.
+    components are fitted on train. Each user's candidates are the best `depth` of every component. From the best single component,
+    and again from equal weights, one weight after the other is set to the step that improves most, until a round changes nothing. The
+    better end is returned, so the result is never worse than the best component on the validation data.
     """
     users = np.unique(validation.user)
     if len(users) > people:
@@ -101,9 +101,9 @@ def tune_ensemble_weights(
     barred: csr_array | None = None,
     offered: csr_array | None = None,
 ) -> ChosenWeights:
-    """The same for any histories, of which row r ought to lead to the stored columns of row r of `relevant`.
+    """Choose the weights for any histories, of which row r should lead to the stored columns of row r of `relevant`.
 
-    excluded: CSR, whose columns are left out of a row besides; offered: CSR, beside whose columns nothing is shown in a row.
+    barred: CSR of further columns to leave out of each row; offered: CSR of the only columns that may appear in each row.
     """
     masks = _QueryMasks(exclude_seen, seen_kinds, barred, offered)
     candidates = _candidates(components, histories, relevant, masks, n, normalisation, depth)
@@ -131,9 +131,9 @@ def evaluate_without_each(
     normalisation: str = "max",
     depth: int = 100,
 ) -> dict[str, PerUser]:
-    """NDCG@n of each history under the blend ("": whole) and under the same without each of its parts that has a weight.
+    """Return NDCG@n of each history under the ensemble ("": whole) and under it without each component that has a weight.
 
-    Ranked are the best `depth` of every component, as when the weights are chosen.
+    Ranks the best `depth` items of every component, as when the weights are chosen.
     """
     used = {name: components[name] for name, weight in weights.items() if weight > 0}
     masks = _QueryMasks(exclude_seen, seen_kinds)
@@ -150,7 +150,7 @@ def evaluate_without_each(
 def _climb(
     candidates: _CandidateScores, weights: npt.NDArray[np.float32], steps: Sequence[float], rounds: int
 ) -> tuple[npt.NDArray[np.float32], float]:
-    """One weight after the other set to the step that helps most, until a round changes nothing."""
+    """Set one weight after the other to the step that improves most, until a round changes nothing."""
     value = candidates.value(weights)
     for _ in range(rounds):
         before = value
@@ -168,7 +168,7 @@ def _climb(
 
 @dataclass(frozen=True, eq=False)
 class _QueryMasks:
-    """What each row may show."""
+    """The items that each row may show."""
 
     exclude_seen: bool
     seen_kinds: Sequence[int] | None = None
@@ -176,7 +176,7 @@ class _QueryMasks:
     offered: csr_array | None = None
 
     def of(self, block: Histories, rows: slice) -> tuple[csr_array | None, npt.NDArray[np.bool_] | None]:
-        """CSR of what is left out of the rows of a block, and a dense mask of what alone is offered."""
+        """Return CSR of the items excluded from the rows of a block, and a dense mask of those offered."""
         left_out = block.seen(self.seen_kinds) if self.exclude_seen else None
         if self.barred is not None:
             barred = self.barred[rows]
@@ -218,7 +218,7 @@ def _block_candidates(
     depth: int,
     width: int,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Union of the best of each component, descending by item and filled up with -1, and all their normalized scores."""
+    """Return the union of each component's best items, descending and padded with -1, and all their normalized scores."""
     worths, tops = [], []
     for component in components.values():
         worth = np.zeros((len(block), block.n_items), np.float32)

@@ -1,4 +1,4 @@
-"""Chooses parameters by trying them on a validation part, within so many seconds."""
+"""Tunes parameters on validation data within a time budget."""
 
 import math
 import time
@@ -14,7 +14,7 @@ type Space = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class Trial:
-    """One row of a search: the parameters, the value they reached (NaN: none) and the seconds it took to find out."""
+    """One trial of a search: the parameters, their value (NaN: none) and the seconds it took."""
 
     parameters: Parameters
     value: float
@@ -23,7 +23,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """best: the row with the largest value, of equals the first. tried: every row in its order. seconds: of the whole search."""
+    """best: the trial with the largest value, of equals the first. trials: all in order. seconds: of the whole search."""
 
     best: Trial
     trials: list[Trial]
@@ -31,7 +31,7 @@ class SearchResult:
 
 
 class EmptySearchError(ValueError):
-    """No parameters of the search reached a value that is a number."""
+    """No trial of the search reached a value that is a number."""
 
 
 def search_parameters(
@@ -44,17 +44,16 @@ def search_parameters(
     patience: int = 20,
     clock: Callable[[], float] = time.monotonic,
 ) -> SearchResult:
-    """The parameters with the largest value of `evaluate`, of those tried within about `budget_s` seconds.
+    """Return the parameters with the largest value of `evaluate` among those tried within about `budget_s` seconds.
 
-    space: name → candidates, in order where there is one. First a climb by coordinates from `start` (default: the middle of
-    each): one parameter after the other, in the order of `space`, so the telling ones stand first, is moved to neighbouring
-    candidates as long as that helps, until a round over all of them changes nothing. Then random pairs of parameters are moved
-    at once, each to any of its candidates; what helps is climbed from again, and after `patience` fruitless draws in a row the
-    search ends.
+    space: name → candidates, in order if they have one. The search starts with a coordinate search from `start` (default: the middle
+    of each): one parameter after the other, in the order of `space` (most important first), moves to neighboring candidates as long as
+    that improves the value, until a round over all parameters changes nothing. Then random pairs of parameters move at once, each to
+    any candidate; an improvement starts another coordinate search, and `patience` draws in a row without one end the search.
 
-    `start` is always evaluated; after it nothing is begun that would end after the budget, judged by the mean row so far. Names in
-    `start` that the space does not have are passed through unchanged. Random search: Bergstra & Bengio, JMLR 2012.
-    Errors: ValueError for an empty candidate list or a start outside it; NothingFoundError.
+    `start` is always evaluated; after it no trial starts that would end after the budget, by the mean duration so far. Names in
+    `start` that the space lacks are passed through unchanged. Random search: Bergstra & Bengio, JMLR 2012.
+    Errors: ValueError for an empty candidate list or a start outside it; EmptySearchError.
     """
     climb = _CoordinateSearch(space, evaluate, budget_s, _choose_start(space, start), clock)
     draws = np.random.default_rng(seed)
@@ -72,7 +71,7 @@ def search_parameters(
 
 
 class _CoordinateSearch:
-    """Where a search stands."""
+    """The state of a search."""
 
     def __init__(
         self,
@@ -102,7 +101,7 @@ class _CoordinateSearch:
                 moved = self._slide(name, 1) or self._slide(name, -1) or moved
 
     def leap(self, draws: np.random.Generator) -> bool:
-        """Two parameters moved at once, to anywhere; whether that helped."""
+        """Move two parameters at once to any candidates; return whether that improved the value."""
         trial = dict(self.best.parameters)
         for place in draws.choice(len(self.free), 2, replace=False):
             candidates = self.space[self.free[place]]

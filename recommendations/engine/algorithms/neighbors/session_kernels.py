@@ -134,7 +134,7 @@ def _bound_kth_nearest(
 
 
 @compiled
-def _find_nearest_sessions(
+def _sum_shared_strengths(
     shared: AnyInts,
     strengths: AnyFloats,
     user: int,
@@ -146,15 +146,11 @@ def _find_nearest_sessions(
     item_sessions: AnyInts,
     table: AnyInts,
     used: AnyInts,
-    matches: AnyFloats,
-) -> tuple[AnyInts, AnyFloats, AnyInts]:
-    """The k sessions nearest to one history (ties: the newer ones), without those of `user`: (sessions, their v_s, newest_shared).
+) -> tuple[int, np.floating]:
+    """Sum into the table the strengths of the items that each session shares with the history.
 
-    newest_shared is the place in `shared` of the newest item both have. They come in the order in which they were met.
-
-    largest: of the session factors. table: rows of int32, all 0 and left so, at least 2^`_bits_for` of the entries that the index has
-    for the items; used and found: at least one place an entry. Sessions are summed in a table that fits into the processor's cache, not
-    by their number; and once the k-th best has more than all weaker items together could give, these only add to what is there.
+    Returns how many slots of `used` are filled, and a lower bound of the k-th largest value of a session. The strongest items come
+    first: once all weaker items together could not lift a new session above the bound, they only add to the sessions in the table.
     """
     sums = table.view(np.float32)
     bits = _count_table_bits(_count_entries(shared, item_starts))
@@ -166,6 +162,7 @@ def _find_nearest_sessions(
     lower_bound = np.float32(0)
     for position in np.argsort(-strengths):
         strength = strengths[position]
+        # Computing the bound takes a pass over the table, so it is renewed only after the table has doubled.
         if 2 * remaining_strength < added_strength and count >= next_bound_at:
             lower_bound = _bound_kth_nearest(k, user, table, used[:count], session_factors, session_users)
             next_bound_at = 2 * count
@@ -187,6 +184,26 @@ def _find_nearest_sessions(
                 count += 1
     if count > 4 * k:
         lower_bound = _bound_kth_nearest(k, user, table, used[:count], session_factors, session_users)
+    return count, lower_bound
+
+
+@compiled
+def _collect_candidates(
+    count: int,
+    lower_bound: np.floating,
+    user: int,
+    session_factors: AnyFloats,
+    largest: float,
+    session_users: AnyInts,
+    table: AnyInts,
+    used: AnyInts,
+    matches: AnyFloats,
+) -> int:
+    """Compute the values of the sessions that can be among the nearest and mark every used slot of the table as free.
+
+    Moves the slots of the candidates to the front of `used`, their values to the front of `matches`; returns their number.
+    """
+    sums = table.view(np.float32)
     candidates = 0
     for index in range(count):
         slot = used[index]
@@ -198,21 +215,59 @@ def _find_nearest_sessions(
                 matches[candidates] = value
                 used[candidates] = slot
                 candidates += 1
+    return candidates
+
+
+@compiled
+def _find_cutoff(k: int, candidates: int, table: AnyInts, used: AnyInts, matches: AnyFloats) -> tuple[np.floating, int]:
+    """Return the k-th largest value and, of the sessions with exactly that value, the oldest one to keep; for candidates > k."""
+    lowest = _select_kth_largest(matches[:candidates], k)
+    better = 0
+    tied = np.empty(candidates, np.int32)
+    ties = 0
+    for index in range(candidates):
+        if matches[index] > lowest:
+            better += 1
+        elif matches[index] == lowest:
+            tied[ties] = table[used[index], 3]
+            ties += 1
+    return lowest, np.partition(tied[:ties], ties - (k - better))[ties - (k - better)]
+
+
+@compiled
+def _find_nearest_sessions(
+    shared: AnyInts,
+    strengths: AnyFloats,
+    user: int,
+    k: int,
+    session_factors: AnyFloats,
+    largest: float,
+    session_users: AnyInts,
+    item_starts: AnyInts,
+    item_sessions: AnyInts,
+    table: AnyInts,
+    used: AnyInts,
+    matches: AnyFloats,
+) -> tuple[AnyInts, AnyFloats, AnyInts]:
+    """Return the k sessions nearest to one history (ties: the newer ones): (sessions, their v_s, newest_shared).
+
+    newest_shared: the position in `shared` of the newest item that both hold. Sessions of `user` are left out; the others come in
+    the order in which the search met them. largest: the maximum of the session factors. table: int32 rows of (1 if used, sum as
+    float32 bits, newest shared position, session), all free before and after, at least 2^`_count_table_bits` of the index entries
+    of the items; used, matches: at least one entry per index entry. The sums are in a hash table that fits into the processor's
+    cache, not in an array over all sessions.
+    """
+    count, lower_bound = _sum_shared_strengths(
+        shared, strengths, user, k, session_factors, largest, session_users, item_starts, item_sessions, table, used
+    )
+    candidates = _collect_candidates(
+        count, lower_bound, user, session_factors, largest, session_users, table, used, matches
+    )
     size = min(k, candidates)
     sessions, values, newest_shared = np.empty(size, np.int32), np.empty(size, np.float32), np.empty(size, np.int32)
-    lowest, oldest = np.float32(0), 0
+    lowest, oldest = np.float32(0), np.int32(0)
     if candidates > k:
-        lowest = _select_kth_largest(matches[:candidates], k)
-        better = 0
-        tied = np.empty(candidates, np.int32)
-        ties = 0
-        for index in range(candidates):
-            if matches[index] > lowest:
-                better += 1
-            elif matches[index] == lowest:
-                tied[ties] = table[used[index], 3]
-                ties += 1
-        oldest = np.partition(tied[:ties], ties - (k - better))[ties - (k - better)]
+        lowest, oldest = _find_cutoff(k, candidates, table, used, matches)
     filled = 0
     for index in range(candidates):
         slot = used[index]
@@ -308,6 +363,35 @@ def _add_sessions(
 
 
 @compiled
+def _grow(
+    columns: AnyInts, values: AnyFloats, filled: int, capacity: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Return arrays of the new capacity that start with the filled part of the old ones."""
+    grown_columns, grown_values = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
+    grown_columns[:filled] = columns[:filled]
+    grown_values[:filled] = values[:filled]
+    return grown_columns, grown_values
+
+
+@compiled
+def _take_scores(
+    order: AnyInts, item_factors: AnyFloats, total: AnyFloats, touched: Flags, columns: AnyInts, scores: AnyFloats
+) -> int:
+    """Write the items of `order` with a positive score and their scores, clear `total` and `touched`; return how many."""
+    filled = 0
+    for index in range(order.shape[0]):
+        column = order[index]
+        value = np.float32(total[column] * item_factors[column])
+        total[column] = 0
+        touched[column] = False
+        if value > 0:
+            columns[filled] = column
+            scores[filled] = value
+            filled += 1
+    return filled
+
+
+@compiled
 def score_sessions(
     indptr: AnyInts,
     items: AnyInts,
@@ -356,23 +440,10 @@ def score_sessions(
             np.empty(nearest.shape[0], np.int32),
         )  # fmt: skip
         if filled + count > out_columns.shape[0]:
-            capacity = 2 * (filled + count)
-            grown_columns = np.empty(capacity, np.int32)
-            grown_columns[:filled] = out_columns[:filled]
-            out_columns = grown_columns
-            grown_values = np.empty(capacity, np.float32)
-            grown_values[:filled] = out_values[:filled]
-            out_values = grown_values
-        for index in range(count):
-            column = order[index]
-            value = np.float32(total[column] * item_factors[column])
-            total[column] = 0
-            touched[column] = False
-            if value > 0:
-                out_columns[filled] = column
-                out_values[filled] = value
-                filled += 1
-                counts[row - start] += 1
+            out_columns, out_values = _grow(out_columns, out_values, filled, 2 * (filled + count))
+        kept = _take_scores(order[:count], item_factors, total, touched, out_columns[filled:], out_values[filled:])
+        counts[row - start] = kept
+        filled += kept
     return counts, out_columns[:filled].copy(), out_values[:filled].copy()
 
 
@@ -416,16 +487,7 @@ def score_one_history(
     )
     columns = np.empty(count, np.int32)
     scores = np.empty(count, np.float32)
-    filled = 0
-    for index in range(count):
-        column = order[index]
-        value = np.float32(total[column] * item_factors[column])
-        total[column] = 0
-        touched[column] = False
-        if value > 0:
-            columns[filled] = column
-            scores[filled] = value
-            filled += 1
+    filled = _take_scores(order[:count], item_factors, total, touched, columns, scores)
     return columns[:filled], scores[:filled], nearest, anchors, starts, items, weights
 
 

@@ -19,6 +19,70 @@ def _accumulate(total: AnyFloats, touched: Flags, order: AnyInts, count: int, co
 
 
 @compiled
+def _count_pairs(
+    row: int,
+    occurrences: AnyInts,
+    positions: AnyInts,
+    indptr: AnyInts,
+    owners: AnyInts,
+    items: AnyInts,
+    moments: AnyInts,
+    roots: AnyFloats,
+    dampings: AnyFloats,
+    forward: AnyFloats,
+    backward: AnyFloats,
+    window: int,
+    total: AnyFloats,
+    touched: Flags,
+    order: AnyInts,
+) -> int:
+    """Add the weights of all pairs of item `row` to total; return how many columns of `order` are filled."""
+    reach = forward.shape[0] - 1
+    count = 0
+    for q in range(occurrences[row], occurrences[row + 1]):
+        item_position = positions[q]
+        owner = owners[item_position]
+        root = roots[item_position] * dampings[owner]
+        for other_position in range(item_position + 1, min(item_position + window, indptr[owner + 1] - 1) + 1):
+            distance = moments[other_position] - moments[item_position]
+            if distance > reach:
+                break
+            value = root * roots[other_position] * forward[distance]
+            count = _accumulate(total, touched, order, count, items[other_position], value)
+        for other_position in range(item_position - 1, max(item_position - window, indptr[owner]) - 1, -1):
+            distance = moments[item_position] - moments[other_position]
+            if distance > reach:
+                break
+            value = root * roots[other_position] * backward[distance]
+            count = _accumulate(total, touched, order, count, items[other_position], value)
+    return count
+
+
+@compiled
+def _weigh_by_similarity(
+    row: int,
+    order: AnyInts,
+    similarity_weight: float,
+    v_indptr: AnyInts,
+    v_indices: AnyInts,
+    v_data: AnyFloats,
+    vector: AnyFloats,
+    total: AnyFloats,
+) -> None:
+    """Multiply total of each column in `order` by 1 + similarity_weight · its cosine to item `row`; `vector` is 0 before and after."""
+    for p in range(v_indptr[row], v_indptr[row + 1]):
+        vector[v_indices[p]] = v_data[p]
+    for index in range(order.shape[0]):
+        column = order[index]
+        cosine = 0.0
+        for p in range(v_indptr[column], v_indptr[column + 1]):
+            cosine += vector[v_indices[p]] * v_data[p]
+        total[column] *= 1.0 + similarity_weight * cosine
+    for p in range(v_indptr[row], v_indptr[row + 1]):
+        vector[v_indices[p]] = 0
+
+
+@compiled
 def compute_top_transitions(
     rows: AnyInts,
     occurrences: AnyInts,
@@ -53,7 +117,6 @@ def compute_top_transitions(
     over n_terms terms, A what is added to the counted pairs. k is the width of `out_columns`.
     """
     n_columns = column_factors.shape[0]
-    reach = forward.shape[0] - 1
     total = np.zeros(n_columns, np.float64)
     touched = np.zeros(n_columns, np.bool_)
     order = np.empty(n_columns, np.int32)
@@ -63,46 +126,12 @@ def compute_top_transitions(
     heap_ties = np.empty(k, np.int64)
     heap_columns = np.empty(k, np.int32)
     for row in rows:
-        count = 0
-        for q in range(occurrences[row], occurrences[row + 1]):
-            item_position = positions[q]
-            owner = owners[item_position]
-            root = roots[item_position] * dampings[owner]
-            for other_position in range(item_position + 1, min(item_position + window, indptr[owner + 1] - 1) + 1):
-                distance = moments[other_position] - moments[item_position]
-                if distance > reach:
-                    break
-                count = _accumulate(
-                    total,
-                    touched,
-                    order,
-                    count,
-                    items[other_position],
-                    root * roots[other_position] * forward[distance],
-                )
-            for other_position in range(item_position - 1, max(item_position - window, indptr[owner]) - 1, -1):
-                distance = moments[item_position] - moments[other_position]
-                if distance > reach:
-                    break
-                count = _accumulate(
-                    total,
-                    touched,
-                    order,
-                    count,
-                    items[other_position],
-                    root * roots[other_position] * backward[distance],
-                )
+        count = _count_pairs(
+            row, occurrences, positions, indptr, owners, items, moments, roots, dampings, forward, backward, window,
+            total, touched, order,
+        )  # fmt: skip
         if similarity_weight > 0:
-            for p in range(v_indptr[row], v_indptr[row + 1]):
-                vector[v_indices[p]] = v_data[p]
-            for index in range(count):
-                column = order[index]
-                cosine = 0.0
-                for p in range(v_indptr[column], v_indptr[column + 1]):
-                    cosine += vector[v_indices[p]] * v_data[p]
-                total[column] *= 1.0 + similarity_weight * cosine
-            for p in range(v_indptr[row], v_indptr[row + 1]):
-                vector[v_indices[p]] = 0
+            _weigh_by_similarity(row, order[:count], similarity_weight, v_indptr, v_indices, v_data, vector, total)
         for p in range(a_indptr[row], a_indptr[row + 1]):
             count = _accumulate(total, touched, order, count, a_indices[p], a_data[p])
         size = 0

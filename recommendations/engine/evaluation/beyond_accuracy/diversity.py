@@ -12,12 +12,13 @@ BLOCK = 512
 
 
 def compute_diversity(items: npt.NDArray[np.int32], vectors: csr_array) -> PerUser:
-    """ILD@n = 1 − mean cosine of v_i and v_j over all pairs i ≠ j of each list.
+    """Return ILD@n = 1 − mean cosine of v_i and v_j over all pairs i ≠ j of each list.
 
-    items: int (users, n), -1 where a list was short. vectors: CSR (n_items, d), for instance who has each product, or its content;
-    a product without a vector is unlike all others. Source: Ziegler et al., WWW 2005. NaN for lists of fewer than two products.
+    items: int (users, n), -1 where a list was short. vectors: CSR (n_items, d), for instance the users of each product, or its
+    content; a product without a vector has a cosine of 0 to all others. NaN for lists of fewer than two products. Source: Ziegler
+    et al., WWW 2005.
 
-    Σ_(i≠j) v_i · v_j = |Σ_i v_i|² − Σ_i |v_i|², so no pair is ever looked at.
+    Σ_(i≠j) v_i · v_j = |Σ_i v_i|² − Σ_i |v_i|², so the pairs need not be enumerated.
     """
     unit = normalize_rows(vectors)
     known = (np.diff(unit.indptr) > 0).astype(np.float64)

@@ -1,13 +1,14 @@
-"""Gini coefficient of how often products are shown."""
+"""Gini coefficient of how often products are recommended."""
 
 import numpy as np
 import numpy.typing as npt
 
 
 def compute_gini(items: npt.NDArray[np.int32], n_items: int) -> float:
-    """G = Σ_k (2k − m − 1) x_k / (m Σ x), x_1 ≤ … ≤ x_m how often each of the m = n_items products is in a list; items (users, n).
+    """Return G = Σ_k (2k − m − 1) x_k / (m Σ x), with x_1 ≤ … ≤ x_m the number of lists that hold each of the m = n_items products.
 
-    0: all equally often; towards 1: always the same few. Source: Adomavicius & Kwon, TKDE 2012. NaN when nothing was shown.
+    items: int (users, n), -1 where a list was short. 0: all equally often; towards 1: always the same few. NaN when nothing was
+    shown. Source: Adomavicius & Kwon, TKDE 2012.
     """
     shown = items[items >= 0]
     if not len(shown):

@@ -1,4 +1,4 @@
-"""Novelty at n: how surprising what was shown is."""
+"""Novelty at n: the self-information of the recommended products."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,10 +8,10 @@ from recommendations.engine.evaluation.ranking_metrics.ranked_lists import avera
 
 
 def compute_novelty(items: npt.NDArray[np.int32], people_with: npt.NDArray[np.integer], n_people: int) -> PerUser:
-    """Mean of −log₂ p_i over the products of each list, p_i = people_with[i] / n_people; bits.
+    """Return the mean of −log₂ p_i over the products of each list, with p_i = people_with[i] / n_people, in bits.
 
-    items: int (users, n), -1 where a list was short. A product that no user has counts as if one person had it. Source: Zhou et
-    al., PNAS 2010 (mean self-information); Vargas & Castells, RecSys 2011. NaN for an empty list.
+    items: int (users, n), -1 where a list was short. A product that no user has counts as if one user had it. NaN for an empty
+    list. Sources: Zhou et al., PNAS 2010 (mean self-information); Vargas & Castells, RecSys 2011.
     """
     information = -np.log2(np.maximum(people_with, 1) / max(n_people, 1))
     return average_lists(items, information)

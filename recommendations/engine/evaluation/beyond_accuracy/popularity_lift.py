@@ -1,4 +1,4 @@
-"""Popularity bias at n: how much more popular than their own purchases is what users are shown."""
+"""Popularity bias at n: popularity of the recommended products relative to the user's own products."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +11,11 @@ from recommendations.engine.evaluation.ranking_metrics.ranked_lists import avera
 def compute_popularity_lift(
     items: npt.NDArray[np.int32], own: csr_array, people_with: npt.NDArray[np.integer]
 ) -> PerUser:
-    """PL@n = (mean popularity of the list − mean popularity of the person's own products) / the latter.
+    """Return PL@n = (mean popularity of the list − mean popularity of the user's own products) / the latter.
 
-    Popularity of a product is people_with[i]; own: CSR (users, n_items) whose stored columns are a person's own products. 0: the
-    list is as popular as what they buy by themselves. Source: Abdollahpouri et al., "The Connection Between Popularity Bias,
-    Calibration, and Fairness in Recommendation", RecSys 2020. NaN for an empty list and for users without a product.
+    The popularity of a product is people_with[i]; own: CSR (users, n_items) whose stored columns are a user's own products. 0: the
+    list is as popular as the user's own purchases. NaN for an empty list and for users without a product. Source: Abdollahpouri et
+    al., "The Connection Between Popularity Bias, Calibration, and Fairness in Recommendation", RecSys 2020.
     """
     counts = np.diff(own.indptr)
     rows = np.repeat(np.arange(own.shape[0]), counts)

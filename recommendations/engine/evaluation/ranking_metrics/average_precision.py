@@ -6,9 +6,9 @@ from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits,
 
 
 def average_precision(hits: Hits, relevant: Counts) -> PerUser:
-    """AP@n = Σ_places hit · P@place / min(n, |relevant|).
+    """Return AP@n = Σ_ranks hit · P@rank / min(n, |relevant|).
 
-    Source: Manning, Raghavan & Schütze, Introduction to Information Retrieval, 2008, 8.4, cut at n. NaN when nothing was relevant.
+    Truncated at n. NaN when nothing was relevant. Source: Manning, Raghavan & Schütze, Introduction to Information Retrieval, 2008, 8.4.
     """
     places = np.arange(1, hits.shape[1] + 1)
     precisions = np.cumsum(hits, axis=1) / places

@@ -4,9 +4,9 @@ from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits,
 
 
 def f1(hits: Hits, relevant: Counts) -> PerUser:
-    """F1@n = 2 P R / (P + R) = 2 |relevant ∩ first n| / (n + |relevant|), the harmonic mean for one person; 0 without a hit.
+    """Return F1@n = 2 P R / (P + R) = 2 |relevant ∩ first n| / (n + |relevant|) per user; 0 without a hit.
 
-    Source: van Rijsbergen, Information Retrieval, 1979, chapter 7. NaN when nothing was relevant. The mean of this over users
-    is not the F1 of mean precision and mean recall.
+    The mean over users is not the F1 of mean precision and mean recall. NaN when nothing was relevant. Source: van Rijsbergen,
+    Information Retrieval, 1979, chapter 7.
     """
     return divide_per_user(2.0 * hits.sum(axis=1) / (hits.shape[1] + relevant), relevant)

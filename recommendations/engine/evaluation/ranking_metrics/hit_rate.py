@@ -4,8 +4,8 @@ from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits,
 
 
 def hit_rate(hits: Hits, relevant: Counts) -> PerUser:
-    """HR@n = 1 if any of the first n products was relevant, else 0.
+    """Return HR@n = 1 if any of the first n products was relevant, else 0.
 
-    Source: Deshpande & Karypis, TOIS 2004, 5.1. With one relevant product it equals recall. NaN when nothing was relevant.
+    With one relevant product it equals recall. NaN when nothing was relevant. Source: Deshpande & Karypis, TOIS 2004, 5.1.
     """
     return divide_per_user(hits.any(axis=1), relevant)

@@ -1,4 +1,4 @@
-"""Which places of ranked lists hold something relevant."""
+"""Hits: which ranks of the lists hold a relevant item."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ type PerUser = npt.NDArray[np.float64]
 
 
 def find_hits(items: npt.NDArray[np.int32], relevant: csr_array) -> Hits:
-    """bool (users, n): whether items[p, place] is a stored column of row p of `relevant`; -1 (nothing there) is a miss."""
+    """Return bool (users, n): whether items[p, rank] is a stored column of row p of `relevant`; -1 (no item) is a miss."""
     n_items = relevant.shape[1]
     rows = np.repeat(np.arange(relevant.shape[0], dtype=np.int64), np.diff(relevant.indptr))
     wanted = np.sort(rows * n_items + relevant.indices)
@@ -23,5 +23,5 @@ def find_hits(items: npt.NDArray[np.int32], relevant: csr_array) -> Hits:
 
 
 def divide_per_user(values: npt.ArrayLike, relevant: Counts) -> PerUser:
-    """The values, NaN where nothing was relevant."""
+    """Divide per user; NaN where nothing was relevant."""
     return np.where(np.asarray(relevant) > 0, np.asarray(values, np.float64), np.nan)

@@ -1,4 +1,4 @@
-"""Normalised discounted cumulative gain at n."""
+"""Normalized discounted cumulative gain at n."""
 
 import numpy as np
 
@@ -6,9 +6,10 @@ from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits,
 
 
 def ndcg(hits: Hits, relevant: Counts) -> PerUser:
-    """NDCG@n = DCG / IDCG with DCG = Σ_places hit / log₂(place + 1), places from 1, IDCG the DCG of min(n, |relevant|) hits in front.
+    """Return NDCG@n = DCG / IDCG with DCG = Σ_ranks hit / log₂(rank + 1), ranks from 1.
 
-    Source: Järvelin & Kekäläinen, TOIS 2002, with gains 0 and 1. NaN when nothing was relevant.
+    IDCG is the DCG of min(n, |relevant|) hits at the first ranks. Gains are 0 and 1. NaN when nothing was relevant. Source: Järvelin
+    & Kekäläinen, TOIS 2002.
     """
     discounts = 1.0 / np.log2(np.arange(hits.shape[1]) + 2.0)
     ideal = np.concatenate([[1.0], np.cumsum(discounts)])[np.minimum(relevant, hits.shape[1])]

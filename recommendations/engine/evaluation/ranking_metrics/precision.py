@@ -4,8 +4,8 @@ from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits,
 
 
 def precision(hits: Hits, relevant: Counts) -> PerUser:
-    """P@n = |relevant ∩ first n| / n, also when fewer than n products were relevant or shown.
+    """Return P@n = |relevant ∩ first n| / n, also when fewer than n products were relevant or shown.
 
-    Source: Manning, Raghavan & Schütze, Introduction to Information Retrieval, 2008, 8.4. NaN when nothing was relevant.
+    NaN when nothing was relevant. Source: Manning, Raghavan & Schütze, Introduction to Information Retrieval, 2008, 8.4.
     """
     return divide_per_user(hits.sum(axis=1) / hits.shape[1], relevant)

@@ -6,8 +6,8 @@ from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits,
 
 
 def recall(hits: Hits, relevant: Counts) -> PerUser:
-    """R@n = |relevant ∩ first n| / |relevant|; below 1 for any list where more than n products were relevant.
+    """Return R@n = |relevant ∩ first n| / |relevant|; below 1 for any list if more than n products were relevant.
 
-    Source: Manning, Raghavan & Schütze, Introduction to Information Retrieval, 2008, 8.4. NaN when nothing was relevant.
+    NaN when nothing was relevant. Source: Manning, Raghavan & Schütze, Introduction to Information Retrieval, 2008, 8.4.
     """
     return divide_per_user(hits.sum(axis=1) / np.maximum(relevant, 1), relevant)

@@ -6,8 +6,8 @@ from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits,
 
 
 def reciprocal_rank(hits: Hits, relevant: Counts) -> PerUser:
-    """RR@n = 1 / place of the first hit, 0 without one.
+    """Return RR@n = 1 / rank of the first hit, 0 without a hit.
 
-    Source: Voorhees, TREC-8 1999. NaN when nothing was relevant.
+    NaN when nothing was relevant. Source: Voorhees, TREC-8 1999.
     """
     return divide_per_user(np.where(hits.any(axis=1), 1.0 / (hits.argmax(axis=1) + 1.0), 0.0), relevant)

@@ -7,9 +7,9 @@ from recommendations.engine.evaluation.rating_metrics.rmse import compute_errors
 
 
 def mae(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> float:
-    """mean |predicted − actual|, in the unit of the ratings.
+    """Return the mean of |predicted − actual|, in the unit of the ratings.
 
-    Source: Herlocker et al., TOIS 2004, 4.1. Errors as in `rmse`. NaN for none.
+    Errors as in `rmse`. NaN for no ratings. Source: Herlocker et al., TOIS 2004, 4.1.
     """
     differences = compute_errors(predicted, actual)
     return float(np.mean(np.abs(differences))) if len(differences) else float("nan")

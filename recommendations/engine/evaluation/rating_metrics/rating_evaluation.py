@@ -1,4 +1,4 @@
-"""How far predicted ratings are off, and what a list of the highest of them is worth."""
+"""Evaluation of predicted ratings: their errors, and the quality of lists of the highest predictions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ from recommendations.engine.topn import count_block_rows, top_n
 
 @dataclass(frozen=True, eq=False)
 class RatingFigures:
-    """predicted: r̂ of each pair of test, in the order of `actual`. The rest one figure a person of test, NaN who liked nothing there.
+    """predicted: r̂ of each pair of test, in the order of `actual`. The others: one value per test user, NaN without a liked item.
 
-    precision, recall, f1: of the n highest r̂ among all items not rated in train. among_rated: the precision of the same among the
-    items rated in test alone, of those with more than n of them, so that there is something to choose.
+    precision, recall, f1: of the n highest r̂ among all items not rated in train. among_rated: the precision of the n highest r̂ among
+    the items rated in test, for users who rated more than n of them, so that there is a choice.
     """
 
     n: int
@@ -54,11 +54,11 @@ def evaluate_ratings(
     liked_from: float = 4.0,
     seed: int = 0,
 ) -> RatingFigures:
-    """Predicts every rating of test from train, by `score` of an algorithm fitted on train.
+    """Predict every rating of test with an algorithm fitted on train, and evaluate.
 
-    The newest rating of a pair counts. Predictions are cut to the range of train's ratings; where there is none (-inf, NaN) the mean
-    of the person's ratings in train is in, for those without any the mean of all. Relevant is a rating of `liked_from` and more.
-    Ties in lists are broken at random by the seed. Dense scores of one block of users exist at once.
+    The newest rating of a pair counts. Predictions are clipped to the range of train's ratings; a missing prediction (-inf, NaN)
+    becomes the mean of the user's ratings in train, or the mean of all for users without any. A rating of at least `liked_from` is
+    relevant. Ties in lists are broken at random by the seed. Memory: the dense scores of one block of users.
     """
     users = np.unique(split.test.user)
     histories, wanted = split.train.histories(users), select_newest_ratings(split.test.histories(users))
