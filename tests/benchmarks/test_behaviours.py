@@ -73,7 +73,7 @@ def test_peers_never_recommend_seen_products():
         items = peer.best(histories)
         assert items.shape == (train.n_users, behaviours.N)
         assert (items >= 0).any()
-        assert not find_hits(items, histories.seen()).any()
+        assert not find_hits(items, histories.get_seen_items()).any()
 
 
 def test_parameters_are_split_into_three_groups():

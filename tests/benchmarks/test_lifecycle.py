@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.lifecycle_shop import DAYS, START, draw_categories, simulate_shop_orders
-from benchmarks.serving_shop import make_shelf
+from benchmarks.serving_shop import simulate_catalog
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("features_s", "fit_s", "score_s", "write_s", "choose_s")
@@ -27,8 +27,8 @@ def test_every_customer_of_the_simulated_shop_has_ordered_within_its_days():
 
 def test_customers_of_the_simulated_shop_have_their_own_categories():
     draws = np.random.default_rng(3)
-    shelf = make_shelf(600, draws)
-    categories = draw_categories(shelf, np.full(1000, 7), draws)
+    catalog = simulate_catalog(600, draws)
+    categories = draw_categories(catalog, np.full(1000, 7), draws)
     counts = np.sort(np.bincount(categories))[::-1]
     assert counts[:3].sum() > 600
     assert (counts > 0).sum() > 10

@@ -84,7 +84,7 @@ def test_stages_count_customers_entries_and_exits() -> None:
             make_stage_change(customer, Stage.ACTIVE, Stage.LOYAL, days_ago=3, rules=rules)
             make_stage_change(customer, Stage.NEW, Stage.ACTIVE, days_ago=40, rules=rules)
     figures = home_queries.query_stages(as_of=NOON)
-    found = {row["stage"]: (row["customers"], row["came"], row["left"]) for row in figures["stages"]}
+    found = {row["stage"]: (row["customers"], row["entered"], row["left"]) for row in figures["stages"]}
     assert (found["active"], found["loyal"], found["new"]) == ((2, 0, 1), (1, 1, 0), (0, 0, 0))
     assert (list(found), figures["total"]) == (Stage.values, 3)
 
