@@ -50,15 +50,16 @@ def parse_items(
     items: Iterable[tuple[int, bytes]], context: RequestContext
 ) -> tuple[list[EventRow], list[RejectedItem]]:
     """Parse numbered items into rows and rejected items."""
-    rows, rejected = [], []
+    rows: list[EventRow] = []
+    rejected: list[RejectedItem] = []
     for index, data in items:
         try:
             rows.append(build_row(decode_item(data), index=index, raw=data, context=context))
         except ItemError as error:
             rejected.append(reject_item(index, data, error, context))
         except RecursionError:
-            error = ItemError("nested_too_deeply", "The event is nested too deeply.")
-            rejected.append(reject_item(index, data, error, context))
+            too_deep = ItemError("nested_too_deeply", "The event is nested too deeply.")
+            rejected.append(reject_item(index, data, too_deep, context))
     return rows, rejected
 
 

@@ -9,9 +9,15 @@ from django.test import Client
 
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Customer, Identifier, IdentityMerge
+from tests.customers.identity.backoffice.shared_computer import make_shared_computer
 from tests.makers import NOON
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shared_computer() -> SimpleNamespace:
+    return make_shared_computer()
 
 
 def member_of(role: str, *permissions: str) -> Client:

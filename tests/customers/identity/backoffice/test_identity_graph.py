@@ -11,9 +11,15 @@ from django.test.utils import CaptureQueriesContext
 from customers.identity.backoffice.identity_graph import build_identity_graph
 from customers.identity.merging.merge import merge_customers
 from customers.identity.merging.revert import revert_merge
+from tests.customers.identity.backoffice.shared_computer import make_shared_computer
 from tests.makers import NOON, make_customer, make_identifier
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shared_computer() -> SimpleNamespace:
+    return make_shared_computer()
 
 
 def test_graph_places_identifiers_below_the_customer_they_came_with() -> None:

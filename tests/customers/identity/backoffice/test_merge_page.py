@@ -7,9 +7,15 @@ from django.test import Client
 
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Customer, IdentityMerge
+from tests.customers.identity.backoffice.shared_computer import make_shared_computer
 from tests.makers import NOON, make_customer
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shared_computer() -> SimpleNamespace:
+    return make_shared_computer()
 
 
 def test_merge_page_shows_a_preview_before_undoing(admin_client: Client, shared_computer: SimpleNamespace) -> None:

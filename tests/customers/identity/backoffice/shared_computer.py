@@ -1,8 +1,6 @@
-"""The fixture of the identity pages: two customers who share a computer."""
+"""An identity conflict for the tests of the identity pages: two customers who share a computer."""
 
 from types import SimpleNamespace
-
-import pytest
 
 from customers.identity.customer_upsert import CustomerChange, upsert_customers
 from customers.identity.models import Customer, IdentityConflict
@@ -10,8 +8,7 @@ from customers.identity.resolution.resolution import IdentityEvent, resolve_peop
 from tests.makers import NOON, make_order
 
 
-@pytest.fixture
-def shared_computer() -> SimpleNamespace:
+def make_shared_computer() -> SimpleNamespace:
     """Create two customers who used the same computer, which is a conflict; the second has an order."""
     changes = [CustomerChange("u1", {"name": "Anna Karenina"}), CustomerChange("bo@shop.org", {"email": "bo@shop.org"})]
     upsert_customers(changes=changes, seen_at=NOON)
