@@ -74,7 +74,7 @@ def show_performance_page(request: HttpRequest, *, model_admin: ModelAdmin) -> H
 
 def format_report(report: PerformanceReport) -> dict[str, Any]:
     return {
-        "report": found,
+        "report": report,
         "scenarios": [format_placement(scenario, number) for number, scenario in enumerate(report.scenarios)],
         "versions": [format_version(version) for version in report.versions],
     }

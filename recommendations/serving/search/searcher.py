@@ -147,7 +147,7 @@ class Searcher:
                 texts = ProductTexts.empty()
                 for batch in read_products():
                     texts = texts.with_batch(batch, pause=yield_to_requests)
-                texts = replace(texts.merged(), measured=len(texts))
+                texts = replace(texts.merged(), measured_products=len(texts))
                 self.known_lately = count_recent_changes(texts.changed_until)
                 return self.write_texts(texts)
         except AlreadyRunningError:

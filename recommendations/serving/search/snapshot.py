@@ -57,7 +57,7 @@ class ProductTexts:
         moments[rows] = read.changed_at
         new = (rows >= len(self)) | (hashes[rows] != read.hashes)
         if not new.any():
-            return replace(self, moments=moments, known_until=newest)
+            return replace(self, changed_at=moments, changed_until=newest)
         changed, rows = read.subset(new), rows[new]
         hashes[rows] = changed.hashes
         measured = self.measured_products or len(changed.product_ids)
@@ -88,7 +88,7 @@ class ProductTexts:
     def merged(self) -> "ProductTexts":
         """Return the same texts in one segment: faster, smaller, and ready to be shared."""
         names = StringTable.of(self.product_ids.texts()) if self.product_ids.more else self.product_ids
-        return replace(self, index=self.index.merged(), names=names, attributes=self.attributes.compacted())
+        return replace(self, index=self.index.merged(), product_ids=names, attributes=self.attributes.compacted())
 
     @property
     def megabytes(self) -> float:
@@ -177,28 +177,33 @@ class SearchSnapshot:
         before: "SearchSnapshot | None" = None,
     ) -> "SearchSnapshot":
         """Build the snapshot; mappings of the previous one (`before`) are reused."""
-        shelf = loaded.products
-        n, ids = len(texts), list(shelf.product_ids)
+        catalog = loaded.products
+        n, ids = len(texts), list(catalog.product_ids)
         levels = before.levels if before is not None else CategoryLevels([], [])
         if (
             before is None
-            or before.shelf is not shelf
-            or (levels.at[0].size if levels.at else 1) != len(shelf.categories) + 1
+            or before.catalog is not catalog
+            or (levels.at[0].size if levels.at else 1) != len(catalog.categories) + 1
         ):
-            levels = CategoryLevels.of(shelf.categories)
-        same = before is not None and before.shelf is shelf and before.texts.names.base is texts.product_ids.base
-        if before is not None and same and len(before.there) == n and len(before.here) == len(ids):
-            return cls(texts, loaded, before.there, before.here, levels, synonyms, before._passing)
-        there, here = np.full(n, -1, np.int32), np.full(len(ids), -1, np.int32)
+            levels = CategoryLevels.of(catalog.categories)
+        same = (
+            before is not None and before.catalog is catalog and before.texts.product_ids.base is texts.product_ids.base
+        )
+        if before is not None and same and len(before.catalog_rows) == n and len(before.text_rows) == len(ids):
+            return cls(texts, loaded, before.catalog_rows, before.text_rows, levels, synonyms, before._passing)
+        catalog_rows, text_rows = np.full(n, -1, np.int32), np.full(len(ids), -1, np.int32)
         if before is not None and same:
-            there[: len(before.there)], here[: len(before.here)] = before.there, before.here
-            missing = np.flatnonzero(here < 0)
+            catalog_rows[: len(before.catalog_rows)], text_rows[: len(before.text_rows)] = (
+                before.catalog_rows,
+                before.text_rows,
+            )
+            missing = np.flatnonzero(text_rows < 0)
         else:
             missing = np.arange(len(ids))
-        here[missing] = texts.product_ids.numbers([ids[row] for row in missing.tolist()])
-        known = missing[here[missing] >= 0]
-        there[here[known]] = known
-        return cls(texts, loaded, there, here, levels, synonyms)
+        text_rows[missing] = texts.product_ids.numbers([ids[row] for row in missing.tolist()])
+        known = missing[text_rows[missing] >= 0]
+        catalog_rows[text_rows[known]] = known
+        return cls(texts, loaded, catalog_rows, text_rows, levels, synonyms)
 
     @property
     def catalog(self) -> ProductIndex:
