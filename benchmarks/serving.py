@@ -1,13 +1,14 @@
-"""Recommendations under load: a made shop on embedded servers of its own; web, database, Valkey and load share the machine.
+"""Recommendations under load: a simulated shop on its own embedded servers; web, database, Valkey and load share the machine.
 
-Without --products for 12,000 and for 100,000 products one after the other; the figures of the second end in _100k. Each kind of request
-(20 products, filters by category and price, reasons; 200 products to rank) first by 8 connections in a closed loop, the best of the
-rounds, then (open_…) in an open loop of 500 requests a second with exponential gaps, whose latencies count from the moment a request was due.
-The floors give out the bytes of a for-you answer on the same Granian: a Django view without middleware, and a view of Django REST
-framework without authentication. cpu_us is what the web workers compute for a request: it hardly depends on what else the machine does.
+Without --products, it runs with 12,000 and then with 100,000 products; the keys of the second run end in _100k. Each type of
+request (20 products, filters by category and price, reasons; 200 products to rank) runs first in a closed loop of 8 connections, of
+which the best round is reported, then in an open loop (keys open_…) of 500 requests per second with exponential gaps. The latencies of
+the open loop count from the moment a request is due. The floors return the bytes of a for-you response from the same Granian: a
+Django view without middleware, and a view of Django REST framework without authentication. cpu_us is the processor time of the web
+workers per request; it hardly depends on what else runs on the machine.
 
---reload promotes copies of the model under the open loop, --soak SECONDS runs a mix with promotions and changes of prices instead of
-all that. --folder keeps the made shop, and takes it from there when it is already made.
+--reload also promotes copies of the model during the open loop. --soak SECONDS instead runs a mix of requests with promotions and
+price changes. --folder keeps the simulated shop and reuses it in later runs.
 """
 
 import argparse
@@ -30,8 +31,8 @@ import psutil
 import psycopg
 import redis
 
-from benchmarks.ingest import ask, running
-from config.embedded.server_process import free_port
+from benchmarks.ingest import run_program, send_request
+from config.embedded.server_process import find_free_port
 from config.embedded.servers import EmbeddedServers
 
 SIZES = (12_000, 100_000)
@@ -39,35 +40,35 @@ CUSTOMERS = 1_000_000
 SECONDS, ROUNDS, OPEN_SECONDS = 10.0, 3, 15.0
 CONNECTIONS, RATE = 8, 500.0
 WARM_SECONDS = 2.0
-RELOADS, RELOAD_SECONDS, PROMOTION_TAKES = 3, 30.0, 6.0
+RELOADS, RELOAD_SECONDS, PROMOTION_SECONDS = 3, 30.0, 6.0
 SCENARIOS = ("for-you", "for-you-any-price", "similar", "cart", "rank", "search")
 SOAK_MIX = "for-you:70,similar:10,cart:10,rank:5,search:5"
 PROMOTION_EVERY, PRICE_EVERY, SAMPLE_EVERY = 60.0, 5.0, 60.0
 COPIES = 3
-SEARCH_PATIENCE = 30.0
+SEARCH_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
-class Shop:
-    """A made shop whose web server answers on the port. pid: of the program that was started."""
+class ShopServer:
+    """A simulated shop and its web server. pid: the process that was started; record: the output of `benchmarks.serving_shop`."""
 
     folder: Path
     port: int
     pid: int
-    told: dict[str, Any]
+    record: dict[str, Any]
 
     @property
     def key(self) -> str:
-        return str(self.told["api_key"])
+        return str(self.record["api_key"])
 
 
 def main() -> None:
-    arguments = parse()
+    arguments = parse_arguments()
     sizes = [arguments.products] if arguments.products else SIZES[:1] if arguments.soak else SIZES
     lines = []
     for size in sizes:
-        with made_shop(arguments, size) as told:
-            lines.append(soak(arguments, told) if arguments.soak else measure(arguments, told))
+        with run_shop(arguments, size) as record:
+            lines.append(run_soak(arguments, record) if arguments.soak else measure_shop(arguments, record))
     first, *others = lines
     for other in others:
         first |= {f"{name}_100k": value for name, value in other.items()}
@@ -76,36 +77,38 @@ def main() -> None:
     print(json.dumps(first))
 
 
-def parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--products", type=int, default=0, help="only a shop of so many")
+    parser.add_argument("--products", type=int, default=0, help="run only a shop with this number of products")
     parser.add_argument("--customers", type=int, default=CUSTOMERS)
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each round of the closed loop")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="the best counts")
-    parser.add_argument("--scenarios", default=",".join(SCENARIOS), help="separated by commas")
-    parser.add_argument("--whole", action="store_true", help="worker and beat run too")
-    parser.add_argument("--reload", action="store_true", help="promote copies of the model under load too")
-    parser.add_argument("--soak", type=float, default=0.0, metavar="SECONDS", help="run a mix for so long instead")
-    parser.add_argument("--folder", type=Path, help="keep the made shop here")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="duration of each round of the closed loop")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds of the closed loop; the best is reported")
+    parser.add_argument("--scenarios", default=",".join(SCENARIOS), help="types of requests, separated by commas")
+    parser.add_argument("--whole", action="store_true", help="also run the worker and the scheduler")
+    parser.add_argument("--reload", action="store_true", help="also promote copies of the model under load")
+    parser.add_argument(
+        "--soak", type=float, default=0.0, metavar="SECONDS", help="instead run a mix of requests for this time"
+    )
+    parser.add_argument("--folder", type=Path, help="keep the simulated shop in this folder")
     arguments = parser.parse_args()
     if arguments.seconds <= 0 or arguments.rounds < 1 or arguments.soak < 0 or arguments.customers < 100:
         parser.error("--seconds must be above 0, --rounds at least 1, --soak at least 0, --customers at least 100")
     if arguments.products and arguments.products < 200:
-        parser.error("--products must be at least 200: so many are ranked in one request")
+        parser.error("--products must be at least 200, the number of products ranked in one request")
     if unknown := set(arguments.scenarios.split(",")) - set(SCENARIOS):
-        parser.error(f"--scenarios: {', '.join(sorted(unknown))} is none of {', '.join(SCENARIOS)}")
+        parser.error(f"Unknown scenario {', '.join(sorted(unknown))}; valid: {', '.join(SCENARIOS)}")
     return arguments
 
 
 @contextmanager
-def made_shop(arguments: argparse.Namespace, products: int) -> Iterator[dict[str, Any]]:
-    """Servers with a shop in them; the environment names them meanwhile."""
+def run_shop(arguments: argparse.Namespace, products: int) -> Iterator[dict[str, Any]]:
+    """Run servers with a simulated shop; the environment has their addresses until the end."""
     with tempfile.TemporaryDirectory(prefix="perennial-serving-") as name:
         folder = (arguments.folder or Path(name)) / f"{products}x{arguments.customers}"
         folder.mkdir(parents=True, exist_ok=True)
         for part in (folder, folder.parent):
             part.chmod(0o711)  # PostgreSQL runs as another user
-        servers = EmbeddedServers(folder / "var", say=say)
+        servers = EmbeddedServers(folder / "var", report=log)
         before = dict(os.environ)
         try:
             addresses = servers.ensure(postgres=True, valkey=True)
@@ -115,166 +118,172 @@ def made_shop(arguments: argparse.Namespace, products: int) -> Iterator[dict[str
                 "PERENNIAL_VAR": str(folder / "var"),
                 "DJANGO_SETTINGS_MODULE": "config.settings",
             }
-            yield prepared(arguments, products, folder)
+            yield prepare_shop(arguments, products, folder)
         finally:
             servers.release()
             os.environ.clear()
             os.environ.update(before)
 
 
-def prepared(arguments: argparse.Namespace, products: int, folder: Path) -> dict[str, Any]:
-    record = folder / "shop.json"
-    if not record.exists():
+def prepare_shop(arguments: argparse.Namespace, products: int, folder: Path) -> dict[str, Any]:
+    path = folder / "shop.json"
+    if not path.exists():
         command = [sys.executable, "-m", "benchmarks.serving_shop", "--folder", str(folder), "--copies", str(COPIES)]
-        told = json_of([*command, "--products", str(products), "--customers", str(arguments.customers)])
-        record.write_text(json.dumps(told | {"folder": str(folder), "products": products}), encoding="utf-8")
+        record = run_json_program([*command, "--products", str(products), "--customers", str(arguments.customers)])
+        path.write_text(json.dumps(record | {"folder": str(folder), "products": products}), encoding="utf-8")
     wait_for_valkey()
-    return dict(json.loads(record.read_text(encoding="utf-8")))
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def wait_for_valkey() -> None:
-    """Until its file is rewritten: that is not what is measured."""
+    """Wait until Valkey has rewritten its append-only file, which would distort the measurement."""
     with redis.Redis.from_url(os.environ["VALKEY_URL"]) as valkey:
         while True:
-            told = valkey.info("persistence")
-            if not (told["aof_rewrite_in_progress"] or told["aof_rewrite_scheduled"] or told["loading"]):
+            status = valkey.info("persistence")
+            if not (status["aof_rewrite_in_progress"] or status["aof_rewrite_scheduled"] or status["loading"]):
                 return
             time.sleep(0.2)
 
 
-def measure(arguments: argparse.Namespace, told: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"products": told["products"], "customers": arguments.customers, "rules": told["rules"]}
+def measure_shop(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "products": record["products"],
+        "customers": arguments.customers,
+        "rules": record["rules"],
+    }
     notes = [f"best of {arguments.rounds} rounds; open loop with exponential gaps, by {RATE:.0f} requests/s"]
-    with web_server(arguments, told) as shop:
-        generate(shop, "for-you:1", seconds=min(WARM_SECONDS, arguments.seconds), seed=99)
+    with run_web_server(arguments, record) as shop:
+        run_load(shop, "for-you:1", seconds=min(WARM_SECONDS, arguments.seconds), seed=99)
         for scenario in arguments.scenarios.split(","):
             name = scenario.replace("-", "_")
             if scenario == "search" and not has_search(shop):
-                found |= {f"{name}_{figure}": None for figure in ("requests_per_s", "p50_ms", "p95_ms", "p99_ms")}
+                figures |= {f"{name}_{figure}": None for figure in ("requests_per_s", "p50_ms", "p95_ms", "p99_ms")}
                 notes.append("search is null: /api/v1/search/ does not answer")
                 continue
-            found |= {f"{name}_{figure}": value for figure, value in under_load(shop, arguments, scenario).items()}
+            figures |= {
+                f"{name}_{figure}": value for figure, value in measure_scenario(shop, arguments, scenario).items()
+            }
         if arguments.reload:
-            found |= reload(shop)
-        found |= memory(shop)
-        (shop.folder / "floor.json").write_bytes(for_you_answer(shop))
-    found |= floors(arguments, told)
-    found["ratio_to_bare"] = ratio(found["bare_requests_per_s"], found.get("for_you_requests_per_s"))
-    found["ratio_to_drf"] = ratio(found["drf_requests_per_s"], found.get("for_you_requests_per_s"))
-    steps = {name: value for name, value in told.items() if name.endswith("_s")}
-    return found | steps | {"load_average": round(os.getloadavg()[0], 2), "notes": "; ".join(notes)}
+            figures |= measure_reload(shop)
+        figures |= measure_memory(shop)
+        (shop.folder / "floor.json").write_bytes(fetch_for_you_response(shop))
+    figures |= measure_floors(arguments, record)
+    figures["ratio_to_bare"] = compute_ratio(figures["bare_requests_per_s"], figures.get("for_you_requests_per_s"))
+    figures["ratio_to_drf"] = compute_ratio(figures["drf_requests_per_s"], figures.get("for_you_requests_per_s"))
+    steps = {name: value for name, value in record.items() if name.endswith("_s")}
+    return figures | steps | {"load_average": round(os.getloadavg()[0], 2), "notes": "; ".join(notes)}
 
 
-def ratio(floor: float, reached: float | None) -> float | None:
+def compute_ratio(floor: float, reached: float | None) -> float | None:
     return round(floor / reached, 2) if reached else None
 
 
 @contextmanager
-def web_server(arguments: argparse.Namespace, told: dict[str, Any]) -> Iterator[Shop]:
-    """The web server as `up` starts it, or with --whole everything that `up` starts."""
-    port = free_port()
+def run_web_server(arguments: argparse.Namespace, record: dict[str, Any]) -> Iterator[ShopServer]:
+    """Run the web server as `up` starts it, or with --whole everything that `up` starts."""
+    port = find_free_port()
     if arguments.whole:
         command = [sys.executable, "manage.py", "up", "--port", str(port), "--grace", "5"]
     else:
-        command = granian(port)
-    with running(command, port) as pid:
-        yield Shop(Path(told["folder"]), port, pid, told)
+        command = build_web_command(port)
+    with run_program(command, port) as pid:
+        yield ShopServer(Path(record["folder"]), port, pid, record)
 
 
-def granian(port: int) -> list[str]:
+def build_web_command(port: int) -> list[str]:
     import django
 
     django.setup()
-    from config.management.commands.up import chosen_programs
+    from config.management.commands.up import build_programs
 
     options = {"host": "127.0.0.1", "web_workers": 2, "no_web": False, "no_worker": True, "no_beat": True}
-    [program] = chosen_programs(options, port)
+    [program] = build_programs(options, port)
     return list(program.command)
 
 
-def under_load(shop: Shop, arguments: argparse.Namespace, scenario: str) -> dict[str, Any]:
-    """Both loops over one kind of request."""
+def measure_scenario(shop: ShopServer, arguments: argparse.Namespace, scenario: str) -> dict[str, Any]:
+    """Return the figures of both loops over one type of request."""
     rounds = []
     for number in range(1, arguments.rounds + 1):
-        rounds.append(watched(shop, f"{scenario}:1", seconds=arguments.seconds, seed=number))
-        say(f"{scenario}, round {number}: {rounds[-1]['requests_per_s']:,.0f} requests/s")
-    best = max(rounds, key=lambda one: one["requests_per_s"])
-    open_loop = watched(
+        rounds.append(run_watched_load(shop, f"{scenario}:1", seconds=arguments.seconds, seed=number))
+        log(f"{scenario}, round {number}: {rounds[-1]['requests_per_s']:,.0f} requests/s")
+    best = max(rounds, key=lambda result: result["requests_per_s"])
+    open_loop = run_watched_load(
         shop, f"{scenario}:1", seconds=OPEN_SECONDS * min(1.0, arguments.seconds / SECONDS), rate=RATE, seed=50
     )
-    say(f"{scenario}, open loop: p99 {open_loop['all']['p99_ms']:.1f} ms, max {open_loop['all']['max_ms']:.1f} ms")
-    one = best["scenarios"][scenario]
-    found = {"requests_per_s": round(best["requests_per_s"])}
-    found |= {name: round(one[name], 2) for name in ("p50_ms", "p95_ms", "p99_ms")}
-    found |= {f"open_{name}": round(open_loop["all"][name], 2) for name in ("p50_ms", "p95_ms", "p99_ms", "max_ms")}
-    found |= {"open_behind_p99_ms": round(open_loop["behind_p99_ms"], 2), "open_slow": open_loop["all"]["slow"]}
-    found |= {name: round(one[name], 4) for name in ("fallback_share", "late_share", "short_share")}
-    found |= {"open_late_share": round(open_loop["scenarios"][scenario]["late_share"], 4)}
-    found |= {"served_ms": round(one["served_ms"], 2), "kb": round(one["kb"], 1)}
-    found |= {"errors": sum(each["scenarios"][scenario]["errors"] for each in [*rounds, open_loop])}
-    found |= {name: round(best[name], 2) for name in ("web_cores", "valkey_cores", "generator_cpu")}
-    found |= {"cpu_us": min(round(each["web_us"]) for each in rounds)}
-    found |= {"valkey_us": min(round(each["valkey_us"]) for each in rounds)}
-    return found
+    log(f"{scenario}, open loop: p99 {open_loop['all']['p99_ms']:.1f} ms, max {open_loop['all']['max_ms']:.1f} ms")
+    closed = best["scenarios"][scenario]
+    figures = {"requests_per_s": round(best["requests_per_s"])}
+    figures |= {name: round(closed[name], 2) for name in ("p50_ms", "p95_ms", "p99_ms")}
+    figures |= {f"open_{name}": round(open_loop["all"][name], 2) for name in ("p50_ms", "p95_ms", "p99_ms", "max_ms")}
+    figures |= {"open_behind_p99_ms": round(open_loop["behind_p99_ms"], 2), "open_slow": open_loop["all"]["slow"]}
+    figures |= {name: round(closed[name], 4) for name in ("fallback_share", "late_share", "short_share")}
+    figures |= {"open_late_share": round(open_loop["scenarios"][scenario]["late_share"], 4)}
+    figures |= {"served_ms": round(closed["served_ms"], 2), "kb": round(closed["kb"], 1)}
+    figures |= {"errors": sum(result["scenarios"][scenario]["errors"] for result in [*rounds, open_loop])}
+    figures |= {name: round(best[name], 2) for name in ("web_cores", "valkey_cores", "generator_cpu")}
+    figures |= {"cpu_us": min(round(result["web_us"]) for result in rounds)}
+    figures |= {"valkey_us": min(round(result["valkey_us"]) for result in rounds)}
+    return figures
 
 
-def generate(
-    shop: Shop, mix: str, *, seconds: float, rate: float = 0.0, seed: int = 1, background: bool = False
+def run_load(
+    shop: ShopServer, mix: str, *, seconds: float, rate: float = 0.0, seed: int = 1, background: bool = False
 ) -> Any:
-    """What benchmarks.serving_load found, or its process."""
+    """Return the output of `benchmarks.serving_load`, or its process if it runs in the background."""
     command = [sys.executable, "-m", "benchmarks.serving_load", "--port", str(shop.port), "--key", shop.key]
     command += ["--folder", str(shop.folder), "--mix", mix, "--connections", str(CONNECTIONS)]
     command += ["--seconds", str(seconds), "--rate", str(rate), "--seed", str(seed)]
     if background:
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    return json_of(command)
+    return run_json_program(command)
 
 
-def watched(shop: Shop, mix: str, *, seconds: float, rate: float = 0.0, seed: int = 1) -> dict[str, Any]:
-    """The same, with the processors that the servers used."""
-    before, began = cpu_seconds(shop), time.perf_counter()
-    found: dict[str, Any] = generate(shop, mix, seconds=seconds, rate=rate, seed=seed)
-    took, after = time.perf_counter() - began, cpu_seconds(shop)
-    requests = max(found["all"]["requests"], 1)
+def run_watched_load(shop: ShopServer, mix: str, *, seconds: float, rate: float = 0.0, seed: int = 1) -> dict[str, Any]:
+    """Run the load and return its figures with the processor use of the servers."""
+    before, began = get_cpu_seconds(shop), time.perf_counter()
+    figures: dict[str, Any] = run_load(shop, mix, seconds=seconds, rate=rate, seed=seed)
+    took, after = time.perf_counter() - began, get_cpu_seconds(shop)
+    requests = max(figures["all"]["requests"], 1)
     for name in before:
         used = after[name] - before[name]
-        found |= {f"{name}_cores": used / min(took, found["seconds"]), f"{name}_us": used / requests * 1e6}
-    return found
+        figures |= {f"{name}_cores": used / min(took, figures["seconds"]), f"{name}_us": used / requests * 1e6}
+    return figures
 
 
-def cpu_seconds(shop: Shop) -> dict[str, float]:
-    valkey = psutil.Process(valkey_pid()).cpu_times()
-    times = [process.cpu_times() for process in web_processes(shop)]
-    return {"web": sum(one.user + one.system for one in times), "valkey": valkey.user + valkey.system}
+def get_cpu_seconds(shop: ShopServer) -> dict[str, float]:
+    valkey = psutil.Process(get_valkey_pid()).cpu_times()
+    times = [process.cpu_times() for process in list_web_processes(shop)]
+    return {"web": sum(time_.user + time_.system for time_ in times), "valkey": valkey.user + valkey.system}
 
 
-def web_processes(shop: Shop) -> list[psutil.Process]:
+def list_web_processes(shop: ShopServer) -> list[psutil.Process]:
     top = psutil.Process(shop.pid)
     every = [top, *top.children(recursive=True)]
     return [process for process in every if "granian" in " ".join(process.cmdline())]
 
 
-def valkey_pid() -> int:
+def get_valkey_pid() -> int:
     with redis.Redis.from_url(os.environ["VALKEY_URL"]) as valkey:
         return int(valkey.info("server")["process_id"])
 
 
-def memory(shop: Shop) -> dict[str, float]:
-    """Megabytes of all web processes together, what they share counted once."""
-    infos = [process.memory_full_info() for process in web_processes(shop)]
+def measure_memory(shop: ShopServer) -> dict[str, float]:
+    """Return the total megabytes of all web processes, counting shared memory once, and those of Valkey."""
+    infos = [process.memory_full_info() for process in list_web_processes(shop)]
     return {
         "workers_mb": round(sum(info.pss for info in infos) / 1e6),
         "workers_private_mb": round(sum(info.uss for info in infos) / 1e6),
-        "valkey_mb": round(psutil.Process(valkey_pid()).memory_info().rss / 1e6),
+        "valkey_mb": round(psutil.Process(get_valkey_pid()).memory_info().rss / 1e6),
     }
 
 
-def has_search(shop: Shop) -> bool:
-    """Whether it answers; a search that has to be made ready first is waited for."""
-    deadline = time.monotonic() + SEARCH_PATIENCE
+def has_search(shop: ShopServer) -> bool:
+    """Return whether search responds, after waiting for its index."""
+    deadline = time.monotonic() + SEARCH_TIMEOUT
     while True:
         try:
-            ask(shop.port, "/api/v1/search/?q=tea", {"Authorization": f"Bearer {shop.key}"})
+            send_request(shop.port, "/api/v1/search/?q=tea", {"Authorization": f"Bearer {shop.key}"})
             return True
         except HTTPError as error:
             if error.code == HTTPStatus.SERVICE_UNAVAILABLE and time.monotonic() < deadline:
@@ -285,130 +294,137 @@ def has_search(shop: Shop) -> bool:
                 raise
 
 
-def for_you_answer(shop: Shop) -> bytes:
+def fetch_for_you_response(shop: ShopServer) -> bytes:
     first = json.loads((shop.folder / "for-you.jsonl").open(encoding="utf-8").readline())
-    return json.dumps(ask(shop.port, first[1], {"Authorization": f"Bearer {shop.key}"}), separators=(",", ":")).encode()
+    return json.dumps(
+        send_request(shop.port, first[1], {"Authorization": f"Bearer {shop.key}"}), separators=(",", ":")
+    ).encode()
 
 
-def floors(arguments: argparse.Namespace, told: dict[str, Any]) -> dict[str, Any]:
-    """Requests a second of views that do nothing, and what they cost."""
-    folder = Path(told["folder"])
+def measure_floors(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[str, Any]:
+    """Return the requests per second of views that do nothing, and their processor time."""
+    folder = Path(record["folder"])
     os.environ["FLOOR_BODY"] = str(folder / "floor.json")
-    port = free_port()
-    command = [*granian(port)[:-1], "benchmarks.serving_floor:application"]
-    found: dict[str, Any] = {}
-    with running(command, port) as pid:
-        shop = Shop(folder, port, pid, told)
+    port = find_free_port()
+    command = [*build_web_command(port)[:-1], "benchmarks.serving_floor:application"]
+    figures: dict[str, Any] = {}
+    with run_program(command, port) as pid:
+        shop = ShopServer(folder, port, pid, record)
         for name, path in (("bare", "/bare/"), ("drf", "/rest/")):
             rounds = [
-                watched(shop, f"floor:{path}", seconds=arguments.seconds / 2, seed=number)
+                run_watched_load(shop, f"floor:{path}", seconds=arguments.seconds / 2, seed=number)
                 for number in range(arguments.rounds)
             ]
-            best = max(rounds, key=lambda one: one["requests_per_s"])
-            found[f"{name}_requests_per_s"] = round(best["requests_per_s"])
-            found[f"{name}_p99_ms"] = round(best["all"]["p99_ms"], 2)
-            found[f"{name}_cpu_us"] = min(round(one["web_us"]) for one in rounds)
-            say(f"{name}: {best['requests_per_s']:,.0f} requests/s")
-    return found
+            best = max(rounds, key=lambda result: result["requests_per_s"])
+            figures[f"{name}_requests_per_s"] = round(best["requests_per_s"])
+            figures[f"{name}_p99_ms"] = round(best["all"]["p99_ms"], 2)
+            figures[f"{name}_cpu_us"] = min(round(result["web_us"]) for result in rounds)
+            log(f"{name}: {best['requests_per_s']:,.0f} requests/s")
+    return figures
 
 
-def reload(shop: Shop) -> dict[str, Any]:
-    """Promotions of copies while the open loop runs: what failed, what was slow, how long until no answer is of the version before."""
-    seconds_of_load = RELOAD_SECONDS + RELOADS * PROMOTION_TAKES  # so that the last promotion is under load too
-    load = generate(shop, "for-you:1", seconds=seconds_of_load, rate=RATE, seed=70, background=True)
-    told = []
+def measure_reload(shop: ShopServer) -> dict[str, Any]:
+    """Promote copies while the open loop runs; return failures, latencies and seconds until the last response of the previous version."""
+    seconds_of_load = RELOAD_SECONDS + RELOADS * PROMOTION_SECONDS  # the last promotion must be under load too
+    load = run_load(shop, "for-you:1", seconds=seconds_of_load, rate=RATE, seed=70, background=True)
+    promotions = []
     for _promotion in range(RELOADS):
         time.sleep(RELOAD_SECONDS / (RELOADS + 1))
-        told.append(promote(next_version()))
-    found = json.loads(load.communicate()[0])
+        promotions.append(promote(get_next_version()))
+    figures = json.loads(load.communicate()[0])
     seconds = [
-        seen_last - one["promoted"]
-        for one in told
-        for version, (_first, seen_last, _requests) in found["versions"].items()
-        if version == one["before"]
+        seen_last - promotion["promoted"]
+        for promotion in promotions
+        for version, (_first, seen_last, _requests) in figures["versions"].items()
+        if version == promotion["before"]
     ]
-    one = found["scenarios"]["for-you"]
+    tally = figures["scenarios"]["for-you"]
     return {
-        "reload_requests": one["requests"],
-        "reload_failed": one["errors"] + sum(found["problems"].values()),
-        "reload_slow": one["slow"],
-        "reload_late_share": round(one["late_share"], 4),
-        "reload_p99_ms": round(one["p99_ms"], 1),
-        "reload_max_ms": round(one["max_ms"], 1),
+        "reload_requests": tally["requests"],
+        "reload_failed": tally["errors"] + sum(figures["problems"].values()),
+        "reload_slow": tally["slow"],
+        "reload_late_share": round(tally["late_share"], 4),
+        "reload_p99_ms": round(tally["p99_ms"], 1),
+        "reload_max_ms": round(tally["max_ms"], 1),
         "reload_seconds": [round(second, 2) for second in seconds],
-        "reload_promotion_s": [round(one["promoted"] - one["began"], 2) for one in told],
+        "reload_promotion_s": [round(promotion["promoted"] - promotion["began"], 2) for promotion in promotions],
     }
 
 
-def next_version() -> str:
-    """The one after the one that serves, round and round: none of a few promotions brings back what served before them."""
+def get_next_version() -> str:
+    """Return the version after the active one, in turn, so that a few promotions never bring back an earlier version."""
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         rows = connection.execute("SELECT version, status FROM training_modelversion ORDER BY id").fetchall()
-    [serves] = [place for place, (_version, status) in enumerate(rows) if status == "active"]
-    return str(rows[(serves + 1) % len(rows)][0])
+    [active] = [index for index, (_version, status) in enumerate(rows) if status == "active"]
+    return str(rows[(active + 1) % len(rows)][0])
 
 
 def promote(version: str) -> dict[str, Any]:
-    """In a process of its own, as a training would; with the version that served before."""
+    """Promote a version in its own process, as a training does; return the moments and the previously active version."""
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         row = connection.execute("SELECT version FROM training_modelversion WHERE status = 'active'").fetchone()
     assert row is not None
-    told = json_of([sys.executable, "-m", "benchmarks.serving_shop", "--folder", ".", "--promote", version])
-    say(f"promoted {version} in {told['promoted'] - told['began']:.1f} s")
-    return told | {"before": row[0]}
+    promotion = run_json_program(
+        [sys.executable, "-m", "benchmarks.serving_shop", "--folder", ".", "--promote", version]
+    )
+    log(f"promoted {version} in {promotion['promoted'] - promotion['began']:.1f} s")
+    return promotion | {"before": row[0]}
 
 
-def soak(arguments: argparse.Namespace, told: dict[str, Any]) -> dict[str, Any]:
-    """A mix of requests at RATE with promotions and changes of prices: is anything lost, slow, or growing?"""
-    with web_server(arguments, told) as shop:
+def run_soak(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[str, Any]:
+    """Run a mix of requests at RATE with promotions and price changes; return errors, latencies and the growth of memory."""
+    with run_web_server(arguments, record) as shop:
         mix = SOAK_MIX if has_search(shop) else SOAK_MIX.rpartition(",")[0]
-        generate(shop, mix, seconds=WARM_SECONDS, seed=99)
-        load = generate(shop, mix, seconds=arguments.soak, rate=RATE, seed=70, background=True)
-        samples = [memory(shop)]
-        follow(shop, load, samples, arguments.soak)
-        found = json.loads(load.communicate()[0])
-        samples.append(memory(shop))
-    megabytes = [one["workers_mb"] for one in samples]
+        run_load(shop, mix, seconds=WARM_SECONDS, seed=99)
+        load = run_load(shop, mix, seconds=arguments.soak, rate=RATE, seed=70, background=True)
+        samples = [measure_memory(shop)]
+        run_background_actions(shop, load, samples, arguments.soak)
+        figures = json.loads(load.communicate()[0])
+        samples.append(measure_memory(shop))
+    megabytes = [sample["workers_mb"] for sample in samples]
     hours = max(arguments.soak - SAMPLE_EVERY, SAMPLE_EVERY) / 3600
     return {
         "benchmark": "soak",
         "seconds": arguments.soak,
-        "requests": found["all"]["requests"],
-        "errors": sum(one["errors"] for one in found["scenarios"].values()),
-        "problems": found["problems"],
-        **{name: round(found["all"][name], 2) for name in ("p50_ms", "p95_ms", "p99_ms", "max_ms")},
-        "slow": found["all"]["slow"],
-        "late_share": round(max(one["late_share"] for one in found["scenarios"].values()), 5),
-        "versions": len(found["versions"]),
+        "requests": figures["all"]["requests"],
+        "errors": sum(tally["errors"] for tally in figures["scenarios"].values()),
+        "problems": figures["problems"],
+        **{name: round(figures["all"][name], 2) for name in ("p50_ms", "p95_ms", "p99_ms", "max_ms")},
+        "slow": figures["all"]["slow"],
+        "late_share": round(max(tally["late_share"] for tally in figures["scenarios"].values()), 5),
+        "versions": len(figures["versions"]),
         "workers_mb": megabytes,
-        "workers_private_mb": [one["workers_private_mb"] for one in samples],
-        "valkey_mb": [one["valkey_mb"] for one in samples],
+        "workers_private_mb": [sample["workers_private_mb"] for sample in samples],
+        "valkey_mb": [sample["valkey_mb"] for sample in samples],
         "mb_per_hour": round((megabytes[-1] - megabytes[min(1, len(megabytes) - 2)]) / hours, 1),
-        "minutes": [{name: round(value, 2) for name, value in minute.items()} for minute in found["minutes"]],
+        "minutes": [{name: round(value, 2) for name, value in minute.items()} for minute in figures["minutes"]],
         "load_average": round(os.getloadavg()[0], 2),
         "notes": f"open loop, {RATE:.0f} requests/s of {mix}; a promotion every {PROMOTION_EVERY:.0f} s, a price every "
         f"{PRICE_EVERY:.0f} s; mb_per_hour from the first minute to the end",
     }
 
 
-def follow(shop: Shop, load: subprocess.Popen[str], samples: list[dict[str, float]], seconds: float) -> None:
-    """Promotes, changes prices and takes samples in their turns until the load has ended."""
+def run_background_actions(
+    shop: ShopServer, load: subprocess.Popen[str], samples: list[dict[str, float]], seconds: float
+) -> None:
+    """Change prices, take memory samples and promote versions at their intervals until the load has ended."""
     began = time.monotonic()
-    turns: list[tuple[float, Callable[[int], object]]] = [
+    actions: list[tuple[float, Callable[[int], object]]] = [
         (PRICE_EVERY, change_price),
-        (SAMPLE_EVERY, lambda number: samples.append(memory(shop))),
-        (PROMOTION_EVERY, lambda _number: promote(next_version())),
+        (SAMPLE_EVERY, lambda number: samples.append(measure_memory(shop))),
+        (PROMOTION_EVERY, lambda _number: promote(get_next_version())),
     ]
-    done = [0] * len(turns)
+    counts = [0] * len(actions)
     while load.poll() is None and time.monotonic() - began < seconds:
-        for place, (every, act) in enumerate(turns):
-            if time.monotonic() - began >= (done[place] + 1) * every:
-                done[place] += 1
-                act(done[place])
+        for index, (interval, act) in enumerate(actions):
+            if time.monotonic() - began >= (counts[index] + 1) * interval:
+                counts[index] += 1
+                act(counts[index])
         time.sleep(0.1)
 
 
 def change_price(number: int) -> None:
+    """Raise the price of one of the first 200 products by a cent, so that the product index must be updated."""
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         connection.execute(
             "UPDATE catalog_product SET price = price + 0.01, updated_at = clock_timestamp() WHERE id = "
@@ -417,13 +433,13 @@ def change_price(number: int) -> None:
         )
 
 
-def json_of(command: list[str]) -> dict[str, Any]:
-    """The last line that a program prints."""
+def run_json_program(command: list[str]) -> dict[str, Any]:
+    """Run a program and return the JSON of the last line that it prints."""
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def say(message: str) -> None:
+def log(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 

@@ -1,6 +1,6 @@
-"""What an answer costs at least: a Django view without middleware and a view of Django REST framework that give out bytes from a file.
+"""The lower bound of the cost of a response: a plain Django view and a Django REST framework view that return the bytes of a file.
 
-A WSGI application of its own, which Granian serves as it serves Perennial: `benchmarks.serving_floor:application`.
+Granian serves this WSGI application, `benchmarks.serving_floor:application`, as it serves Perennial. There is no middleware.
 """
 
 import os
@@ -32,17 +32,17 @@ from rest_framework.views import APIView  # noqa: E402
 BODY = Path(os.environ["FLOOR_BODY"]).read_bytes()
 
 
-def answer() -> HttpResponse:
+def respond() -> HttpResponse:
     return HttpResponse(BODY, content_type="application/json", headers={"Content-Length": len(BODY)})
 
 
-def bare(request: HttpRequest) -> HttpResponse:
-    return answer()
+def respond_bare(request: HttpRequest) -> HttpResponse:
+    return respond()
 
 
-class Rest(APIView):
+class FloorView(APIView):
     def get(self, request: Request) -> HttpResponse:
-        return answer()
+        return respond()
 
 
-urlpatterns = [path("bare/", bare), path("rest/", Rest.as_view())]
+urlpatterns = [path("bare/", respond_bare), path("rest/", FloorView.as_view())]

@@ -1,8 +1,9 @@
-"""A load generator for recommendations: keep-alive connections by raw sockets, requests made beforehand, in a process of its own.
+"""A load generator for recommendations in its own process: keep-alive connections over raw sockets, with prepared requests.
 
-Closed loop: each connection sends its next request when it has its answer. Open loop: requests are due at moments drawn beforehand
-(exponential gaps, as of many people who know nothing of each other), each goes by the next free connection, and its latency counts
-from the moment it was due, so that waiting is seen. Every answer is checked by its bytes: status, number of items, fallback.
+Closed loop: each connection sends its next request when it has received the response. Open loop: requests are due at moments drawn in
+advance with exponential gaps, as from many independent visitors. Each uses the next free connection, and its latency counts from the
+moment it was due, so that the latency includes the time in the queue. The bytes of every response are checked: status, number of items
+and fallback.
 """
 
 import argparse
@@ -17,39 +18,39 @@ from pathlib import Path
 
 OPEN_CONNECTIONS = 64
 SLOW_SECONDS = 0.1
-PATIENCE_SECONDS = 15.0
-WHOLE = {"rank": 100}  # items that an answer has at least; 20 of any other
-CHECKED = 600  # bytes of an answer in which all is that is looked for beside the items
-SAMPLES = 20  # answers that are read as JSON at the end
+TIMEOUT_SECONDS = 15.0
+MIN_ITEMS = {"rank": 100}  # minimum number of items in a response; 20 for the other scenarios
+CHECKED_BYTES = 600  # the fields before the items are within this number of bytes of a response body
+SAMPLES = 20  # responses that are parsed as JSON at the end
 
 
 @dataclass(frozen=True)
-class Call:
+class PreparedRequest:
     scenario: str
     data: bytes
 
 
 @dataclass(eq=False)
-class Line:
-    """One connection and where it stands."""
+class LoadConnection:
+    """A connection with the request that it waits for and the bytes received so far."""
 
     socket: socket.socket
-    call: Call | None = None
+    call: PreparedRequest | None = None
     due: float = 0.0
     sent: float = 0.0
-    answer: bytes = b""
-    length: int = -1  # of head and body, when the head is there
+    response: bytes = b""
+    length: int = -1  # of head and body; -1 until the head is complete
 
     def fileno(self) -> int:
         return self.socket.fileno()
 
 
 @dataclass
-class Tally:
-    """What came of the requests of one scenario."""
+class ScenarioTally:
+    """The results of the requests of one scenario."""
 
     latencies: list[float] = field(default_factory=list)
-    at: list[float] = field(default_factory=list)  # seconds since the beginning
+    at: list[float] = field(default_factory=list)  # seconds since the start
     served_ms: float = 0.0
     fallbacks: int = 0
     late: int = 0
@@ -58,32 +59,36 @@ class Tally:
     bytes: int = 0
 
 
-class Load:
-    """Sends and counts. versions: of the model, with the moments when an answer of it came first and was asked for last."""
+class LoadGenerator:
+    """Sends requests and counts responses.
 
-    def __init__(self, port: int, calls: list[Call], *, seed: int = 1) -> None:
+    versions: by model version the moment of its first response, the moment of the last request that it answered, and the number of
+    responses.
+    """
+
+    def __init__(self, port: int, calls: list[PreparedRequest], *, seed: int = 1) -> None:
         self.port = port
         self.calls = calls
-        self.chance = random.Random(seed)
-        self.place = self.chance.randrange(len(calls))
-        self.tallies = {call.scenario: Tally() for call in calls}
+        self.draws = random.Random(seed)
+        self.position = self.draws.randrange(len(calls))
+        self.tallies = {call.scenario: ScenarioTally() for call in calls}
         self.versions: dict[str, list[float]] = {}
         self.samples: list[tuple[str, bytes]] = []
         self.problems: dict[str, int] = {}
         self.behind: list[float] = []
         self.started = 0.0
 
-    def next_call(self) -> Call:
-        self.place = (self.place + 1) % len(self.calls)
-        return self.calls[self.place]
+    def get_next_call(self) -> PreparedRequest:
+        self.position = (self.position + 1) % len(self.calls)
+        return self.calls[self.position]
 
-    def connect(self) -> Line:
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
+    def connect(self) -> LoadConnection:
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT_SECONDS)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return Line(connection)
+        return LoadConnection(connection)
 
-    def closed(self, connections: int, seconds: float) -> float:
-        """Errors: TimeoutError when nothing is answered any more."""
+    def run_closed_loop(self, connections: int, seconds: float) -> float:
+        """Run the closed loop and return its seconds. Errors: TimeoutError if the server stops responding."""
         lines = [self.connect() for _number in range(connections)]
         poll = select.epoll()
         by_number = {line.fileno(): line for line in lines}
@@ -93,14 +98,14 @@ class Load:
             self.send(line, self.started)
         ends, busy = self.started + seconds, len(lines)
         while busy:
-            ready = poll.poll(PATIENCE_SECONDS)
+            ready = poll.poll(TIMEOUT_SECONDS)
             if not ready:
-                raise TimeoutError(f"no answer within {PATIENCE_SECONDS} s")
+                raise TimeoutError(f"no response within {TIMEOUT_SECONDS} s")
             for number, _event in ready:
                 line = by_number[number]
                 if not self.receive(line):
                     continue
-                if line.fileno() != number:  # renewed
+                if line.fileno() != number:  # a new connection replaced a closed one
                     by_number[line.fileno()] = line
                     poll.register(line.fileno(), select.EPOLLIN)
                 now = time.perf_counter()
@@ -113,25 +118,26 @@ class Load:
             line.socket.close()
         return took
 
-    def open(self, rate: float, seconds: float) -> float:
-        due = list(self.moments(rate, seconds))
+    def run_open_loop(self, rate: float, seconds: float) -> float:
+        """Run the open loop and return its seconds; unanswered requests count as problems."""
+        due = list(self.draw_due_times(rate, seconds))
         free = deque(self.connect() for _number in range(OPEN_CONNECTIONS))
         lines = list(free)
-        busy: list[Line] = []
+        busy: list[LoadConnection] = []
         self.started = time.perf_counter()
-        place, ends = 0, self.started + seconds + PATIENCE_SECONDS
-        while place < len(due) or busy:
+        position, ends = 0, self.started + seconds + TIMEOUT_SECONDS
+        while position < len(due) or busy:
             now = time.perf_counter()
             if now > ends:
                 self.count_problem("no answer", len(busy))
                 break
-            while place < len(due) and free and self.started + due[place] <= now:
+            while position < len(due) and free and self.started + due[position] <= now:
                 line = free.popleft()
-                self.send(line, self.started + due[place])
+                self.send(line, self.started + due[position])
                 busy.append(line)
-                place += 1
-            waits = place < len(due) and bool(free)
-            pause = self.started + due[place] - time.perf_counter() if waits else 1.0
+                position += 1
+            has_next = position < len(due) and bool(free)
+            pause = self.started + due[position] - time.perf_counter() if has_next else 1.0
             ready, _write, _error = select.select(busy, [], [], max(pause, 0.0))
             for line in ready:
                 if self.receive(line):
@@ -142,139 +148,145 @@ class Load:
             line.socket.close()
         return took
 
-    def moments(self, rate: float, seconds: float) -> list[float]:
-        found, at = [], 0.0
-        while (at := at + self.chance.expovariate(rate)) < seconds:
-            found.append(at)
-        return found
+    def draw_due_times(self, rate: float, seconds: float) -> list[float]:
+        """Return the moments of a Poisson process, in seconds since the start."""
+        moments, at = [], 0.0
+        while (at := at + self.draws.expovariate(rate)) < seconds:
+            moments.append(at)
+        return moments
 
-    def send(self, line: Line, due: float) -> None:
-        line.call, line.due, line.answer, line.length = self.next_call(), due, b"", -1
+    def send(self, line: LoadConnection, due: float) -> None:
+        line.call, line.due, line.response, line.length = self.get_next_call(), due, b"", -1
         line.sent = time.perf_counter()
         self.behind.append(line.sent - due)
         try:
             line.socket.sendall(line.call.data)
         except OSError:
-            self.renew(line)
+            self.reconnect(line)
             line.socket.sendall(line.call.data)
 
-    def renew(self, line: Line) -> None:
-        """Another connection instead of one that the server closed; the request counts as failed."""
+    def reconnect(self, line: LoadConnection) -> None:
+        """Replace a connection that the server closed; the request counts as failed."""
         assert line.call is not None
         self.tallies[line.call.scenario].errors += 1
         self.count_problem("closed")
         line.socket.close()
         other = self.connect()
-        line.socket, line.answer, line.length = other.socket, b"", -1
+        line.socket, line.response, line.length = other.socket, b"", -1
 
     def count_problem(self, what: str, times: int = 1) -> None:
         self.problems[what] = self.problems.get(what, 0) + times
 
-    def receive(self, line: Line) -> bool:
-        """Whether the whole answer is there."""
+    def receive(self, line: LoadConnection) -> bool:
+        """Read what has arrived; return whether the response is complete."""
         try:
             data = line.socket.recv(1 << 18)
         except OSError:
             data = b""
         if not data:
-            self.renew(line)
+            self.reconnect(line)
             return True
-        answer = line.answer = line.answer + data if line.answer else data
+        response = line.response = line.response + data if line.response else data
         if line.length < 0:
-            head = answer.find(b"\r\n\r\n")
+            head = response.find(b"\r\n\r\n")
             if head < 0:
                 return False
-            length = answer[:head].lower().partition(b"content-length:")[2].partition(b"\r")[0]
+            length = response[:head].lower().partition(b"content-length:")[2].partition(b"\r")[0]
             line.length = head + 4 + int(length)
-        if len(answer) < line.length:
+        if len(response) < line.length:
             return False
-        self.count(line)
+        self.count_response(line)
         return True
 
-    def count(self, line: Line) -> None:
+    def count_response(self, line: LoadConnection) -> None:
         assert line.call is not None
-        now, answer, scenario = time.perf_counter(), line.answer, line.call.scenario
+        now, response, scenario = time.perf_counter(), line.response, line.call.scenario
         tally = self.tallies[scenario]
         tally.latencies.append(now - line.due)
         tally.at.append(now - self.started)
-        tally.bytes += len(answer)
-        if answer[9:12] != b"200":
+        tally.bytes += len(response)
+        if response[9:12] != b"200":
             tally.errors += 1
-            self.count_problem(answer[9:12].decode())
+            self.count_problem(response[9:12].decode())
             return
         if scenario == "floor":
             return
-        start = answer[: answer.find(b"\r\n\r\n") + CHECKED]
+        start = response[: response.find(b"\r\n\r\n") + CHECKED_BYTES]
         if b'"fallback":null' not in start:
             tally.fallbacks += 1
             tally.late += b'"fallback_reason":"late"' in start
-        tally.short += answer.count(b'"rank":') < WHOLE.get(scenario, 20)
-        tally.served_ms += float(after(start, b'"took_ms":', b",") or 0)
-        version = after(start, b'"model_version":"', b'"').decode()
+        tally.short += response.count(b'"rank":') < MIN_ITEMS.get(scenario, 20)
+        tally.served_ms += float(extract_between(start, b'"took_ms":', b",") or 0)
+        version = extract_between(start, b'"model_version":"', b'"').decode()
         wall = time.time()
-        seen = self.versions.setdefault(version, [wall, 0.0, 0])
-        seen[1] = max(seen[1], wall - (now - line.sent))
-        seen[2] += 1
+        record = self.versions.setdefault(version, [wall, 0.0, 0])
+        record[1] = max(record[1], wall - (now - line.sent))
+        record[2] += 1
         if len(self.samples) < SAMPLES:
-            self.samples.append((scenario, answer))
+            self.samples.append((scenario, response))
 
 
-def after(text: bytes, name: bytes, end: bytes) -> bytes:
-    place = text.find(name)
-    return text[place + len(name) : text.find(end, place + len(name))] if place >= 0 else b""
+def extract_between(text: bytes, name: bytes, end: bytes) -> bytes:
+    """Return the bytes between name and end; empty if name is missing. Parsing all responses as JSON would slow the generator."""
+    start = text.find(name)
+    return text[start + len(name) : text.find(end, start + len(name))] if start >= 0 else b""
 
 
 def main() -> None:
-    arguments = parse()
-    load = Load(arguments.port, calls_of(arguments), seed=arguments.seed)
+    arguments = parse_arguments()
+    load = LoadGenerator(arguments.port, prepare_calls(arguments), seed=arguments.seed)
     began = time.process_time()
     if arguments.rate:
-        took = load.open(arguments.rate, arguments.seconds)
+        took = load.run_open_loop(arguments.rate, arguments.seconds)
     else:
-        took = load.closed(arguments.connections, arguments.seconds)
+        took = load.run_closed_loop(arguments.connections, arguments.seconds)
     cpu = time.process_time() - began
-    for scenario, answer in load.samples:
-        require_sound(scenario, answer)
-    print(json.dumps(result(load, took, cpu)))
+    for scenario, response in load.samples:
+        check_response(scenario, response)
+    print(json.dumps(build_report(load, took, cpu)))
 
 
-def parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--key", default="")
-    parser.add_argument("--folder", type=Path, required=True, help="of the requests that benchmarks.serving_shop wrote")
     parser.add_argument(
-        "--mix", default="for-you:1", help="scenario:share, separated by commas; floor:/path for one address"
+        "--folder", type=Path, required=True, help="folder of the requests written by benchmarks.serving_shop"
+    )
+    parser.add_argument(
+        "--mix", default="for-you:1", help="scenario:share, separated by commas; floor:/path for a single URL"
     )
     parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--rate", type=float, default=0.0, help="requests a second of an open loop; 0: closed")
+    parser.add_argument("--rate", type=float, default=0.0, help="requests per second of an open loop; 0: closed loop")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
 
-def calls_of(arguments: argparse.Namespace) -> list[Call]:
-    """All requests of the mix as bytes, in an order drawn by the seed."""
-    chance = random.Random(arguments.seed)
+def prepare_calls(arguments: argparse.Namespace) -> list[PreparedRequest]:
+    """Return all requests of the mix as bytes, in an order drawn from the seed."""
+    draws = random.Random(arguments.seed)
     shares = dict(part.split(":", 1) for part in arguments.mix.split(","))
     if "floor" in shares:
-        return [Call("floor", request_bytes(["GET", shares["floor"], "", "en"], arguments))]
+        return [PreparedRequest("floor", encode_request(["GET", shares["floor"], "", "en"], arguments))]
     by_scenario = {}
     for scenario in shares:
         lines = (arguments.folder / f"{scenario}.jsonl").read_text(encoding="utf-8").splitlines()
-        by_scenario[scenario] = [Call(scenario, request_bytes(json.loads(line), arguments)) for line in lines]
+        by_scenario[scenario] = [
+            PreparedRequest(scenario, encode_request(json.loads(line), arguments)) for line in lines
+        ]
     total = sum(map(float, shares.values()))
     calls = []
     for scenario, share in shares.items():
         known = by_scenario[scenario]
         wanted = round(len(known) * float(share) / total)
-        calls += chance.sample(known, min(wanted, len(known)))
-    chance.shuffle(calls)
+        calls += draws.sample(known, min(wanted, len(known)))
+    draws.shuffle(calls)
     return calls
 
 
-def request_bytes(asked: list[str], arguments: argparse.Namespace) -> bytes:
-    method, target, body, language = asked
+def encode_request(request: list[str], arguments: argparse.Namespace) -> bytes:
+    method, target, body, language = request
     head = (
         f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{arguments.port}\r\nAuthorization: Bearer {arguments.key}\r\n"
         f"Accept: application/json\r\nAccept-Language: {language}\r\n"
@@ -285,15 +297,15 @@ def request_bytes(asked: list[str], arguments: argparse.Namespace) -> bytes:
     return head.encode() + b"\r\n" + data
 
 
-def require_sound(scenario: str, answer: bytes) -> None:
-    """Errors: AssertionError where the bytes that were looked for are not what the JSON says."""
-    told = json.loads(answer.partition(b"\r\n\r\n")[2])
-    ids = [item["product_id"] for item in told["items"]]
-    assert len(set(ids)) == len(ids) == answer.count(b'"rank":'), (scenario, told)
-    assert all(item["product"]["title"] for item in told["items"]), (scenario, told)
+def check_response(scenario: str, data: bytes) -> None:
+    """Check that the counts from the bytes agree with the parsed JSON. Errors: AssertionError."""
+    response = json.loads(data.partition(b"\r\n\r\n")[2])
+    ids = [item["product_id"] for item in response["items"]]
+    assert len(set(ids)) == len(ids) == data.count(b'"rank":'), (scenario, response)
+    assert all(item["product"]["title"] for item in response["items"]), (scenario, response)
 
 
-def result(load: Load, took: float, cpu: float) -> dict[str, object]:
+def build_report(load: LoadGenerator, took: float, cpu: float) -> dict[str, object]:
     every = [
         (at, latency) for tally in load.tallies.values() for at, latency in zip(tally.at, tally.latencies, strict=True)
     ]
@@ -301,18 +313,18 @@ def result(load: Load, took: float, cpu: float) -> dict[str, object]:
         "seconds": took,
         "requests_per_s": len(every) / took,
         "generator_cpu": cpu / took,
-        "behind_p99_ms": percentile(load.behind, 0.99) * 1000,
+        "behind_p99_ms": compute_percentile(load.behind, 0.99) * 1000,
         "problems": load.problems,
         "versions": load.versions,
-        "all": figures([latency for _at, latency in every]),
-        "minutes": minutes(every),
-        "scenarios": {name: tally_figures(tally) for name, tally in load.tallies.items()},
+        "all": summarize_latencies([latency for _at, latency in every]),
+        "minutes": summarize_minutes(every),
+        "scenarios": {name: summarize_tally(tally) for name, tally in load.tallies.items()},
     }
 
 
-def tally_figures(tally: Tally) -> dict[str, float]:
+def summarize_tally(tally: ScenarioTally) -> dict[str, float]:
     n = max(len(tally.latencies), 1)
-    return figures(tally.latencies) | {
+    return summarize_latencies(tally.latencies) | {
         "served_ms": tally.served_ms / n,
         "fallback_share": tally.fallbacks / n,
         "late_share": tally.late / n,
@@ -322,26 +334,26 @@ def tally_figures(tally: Tally) -> dict[str, float]:
     }
 
 
-def figures(latencies: list[float]) -> dict[str, float]:
+def summarize_latencies(latencies: list[float]) -> dict[str, float]:
     return {
         "requests": len(latencies),
-        "p50_ms": percentile(latencies, 0.5) * 1000,
-        "p95_ms": percentile(latencies, 0.95) * 1000,
-        "p99_ms": percentile(latencies, 0.99) * 1000,
+        "p50_ms": compute_percentile(latencies, 0.5) * 1000,
+        "p95_ms": compute_percentile(latencies, 0.95) * 1000,
+        "p99_ms": compute_percentile(latencies, 0.99) * 1000,
         "max_ms": max(latencies, default=0.0) * 1000,
         "slow": sum(latency > SLOW_SECONDS for latency in latencies),
     }
 
 
-def minutes(every: list[tuple[float, float]]) -> list[dict[str, float]]:
-    """The same figures of each minute."""
+def summarize_minutes(every: list[tuple[float, float]]) -> list[dict[str, float]]:
+    """Return the figures of each minute."""
     by_minute: dict[int, list[float]] = {}
     for at, latency in every:
         by_minute.setdefault(int(at // 60), []).append(latency)
-    return [figures(by_minute[minute]) for minute in sorted(by_minute)]
+    return [summarize_latencies(by_minute[minute]) for minute in sorted(by_minute)]
 
 
-def percentile(numbers: list[float], share: float) -> float:
+def compute_percentile(numbers: list[float], share: float) -> float:
     return sorted(numbers)[min(len(numbers) - 1, int(len(numbers) * share))] if numbers else 0.0
 
 

@@ -1,4 +1,4 @@
-"""What the products of the made shop of benchmarks.serving are called, in English and Chinese."""
+"""The English and Chinese words of which the product titles of benchmarks.serving consist."""
 
 # department: (Chinese, ((thing, Chinese), …))
 DEPARTMENTS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {

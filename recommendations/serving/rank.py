@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 from django.utils.translation import gettext as _
 
-from config.foundation.array_types import Rows
+from config.foundation.array_types import AnyInts, Rows
 from customers.events.recent.interactions import RecentActivity
 from recommendations.engine.online.ensemble_scorer import DeadlineExceededError, ScoredHistory
 from recommendations.engine.placements import FOR_YOU
@@ -68,7 +68,7 @@ def rank_products(
     with WorkspacePool(state) as workspaces:
         context = _build_rank_context(request, state, workspaces, now=now, depth=len(rows), activity=activity)
         left_out = _find_excluded_products(context, rows)
-        positions = np.delete(np.arange(len(rows)), list(left_out))
+        positions: AnyInts = np.delete(np.arange(len(rows)), list(left_out))
         scored, problem = _score(context)
         positions, scores = _order(rows, positions, scored)
         ranked_rows = rows[positions]
@@ -134,7 +134,7 @@ def _score(context: RecommendationContext) -> tuple[ScoredHistory | None, str | 
     return scored, None if scored is not None else NOTHING_KNOWN
 
 
-def _order(rows: Rows, positions: Rows, scored: ScoredHistory | None) -> tuple[Rows, np.ndarray]:
+def _order(rows: Rows, positions: AnyInts, scored: ScoredHistory | None) -> tuple[AnyInts, np.ndarray]:
     """Return the positions in the list, best first, and their scores; unknown products come last."""
     scores = np.zeros(len(positions), np.float32)
     is_known = rows[positions] >= 0

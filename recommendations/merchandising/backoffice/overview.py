@@ -12,7 +12,7 @@ from recommendations.merchandising.backoffice.rule_labels import format_moment, 
 from recommendations.merchandising.choices import RuleAction
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rules.conflicts import RuleConflict, find_conflicts
-from recommendations.merchandising.rules.product_columns import ProductColumns, read_product_columns
+from recommendations.merchandising.rules.product_columns import RuleProductColumns, read_product_columns
 from recommendations.merchandising.rules.product_matching import match_products
 from recommendations.merchandising.rules.schedule import is_rule_open
 from recommendations.merchandising.rules.storage import load_rules
@@ -26,7 +26,7 @@ class RuleOverview:
     products: int
     in_stock: int
     state: str
-    find_conflicts: list[RuleConflict]
+    conflicts: list[RuleConflict]
     warnings: list[str]
 
 
@@ -37,17 +37,22 @@ def build_overviews(*, rules: Sequence[Rule], now: datetime) -> list[RuleOvervie
     """
     columns = read_product_columns(now=now)
     mine = {rule.pk: rule for rule in rules if rule.pk}
-    beside = [mine.get(rule.pk, rule) for rule in load_rules()]
-    beside += [rule for rule in rules if rule.pk is None]
-    found = find_conflicts(rules=beside, columns=columns, now=now)
-    return [build_overview(rule, columns, [one for one in found if one.concerns(rule)], now=now) for rule in rules]
+    all_rules = [mine.get(rule.pk, rule) for rule in load_rules()]
+    all_rules += [rule for rule in rules if rule.pk is None]
+    conflicts = find_conflicts(rules=all_rules, columns=columns, now=now)
+    return [
+        build_overview(rule, columns, [conflict for conflict in conflicts if conflict.concerns(rule)], now=now)
+        for rule in rules
+    ]
 
 
-def build_overview(rule: Rule, columns: ProductColumns, at_odds: list[RuleConflict], *, now: datetime) -> RuleOverview:
-    meant = match_products(rule=rule, columns=columns, now=now) & columns.shown
-    products, in_stock = int(meant.sum()), int((meant & columns.in_stock).sum())
+def build_overview(
+    rule: Rule, columns: RuleProductColumns, conflicts: list[RuleConflict], *, now: datetime
+) -> RuleOverview:
+    is_matching = match_products(rule=rule, columns=columns, now=now) & columns.shown
+    products, in_stock = int(is_matching.sum()), int((is_matching & columns.in_stock).sum())
     warnings = list_warnings(rule, columns, products=products, in_stock=in_stock, now=now)
-    return RuleOverview(rule, products, in_stock, get_rule_state(rule, now=now), at_odds, warnings)
+    return RuleOverview(rule, products, in_stock, get_rule_state(rule, now=now), conflicts, warnings)
 
 
 def get_rule_state(rule: Rule, *, now: datetime) -> str:
@@ -59,7 +64,7 @@ def get_rule_state(rule: Rule, *, now: datetime) -> str:
     return "on" if is_rule_open(rule, now=now) else "waiting"
 
 
-def list_warnings(rule: Rule, columns: ProductColumns, *, products: int, in_stock: int, now: datetime) -> list[str]:
+def list_warnings(rule: Rule, columns: RuleProductColumns, *, products: int, in_stock: int, now: datetime) -> list[str]:
     warnings = []
     total = int(columns.shown.sum())
     if not products:

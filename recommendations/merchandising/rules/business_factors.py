@@ -9,10 +9,11 @@ MIN_BUSINESS_FACTOR = 0.01
 def compute_business_factors(
     *, margin: npt.NDArray[np.float32], stock: npt.NDArray[np.float64], margin_weight: float, stock_weight: float
 ) -> npt.NDArray[np.float32] | None:
-    """Return float32 factors around 1, shape (n,): (1 + margin_weight (m - mean m)) (1 + stock_weight (s - mean s)), at least 0.01; None with weights of 0.
+    """Return float32 factors around 1, shape (n,); None if both weights are 0.
 
-    m: the margin as a share of the price, within -1 and 1. s: log(1 + stock) as a share of that of the 95th percentile, at most 1. Unknown
-    values count as the mean. With weight 1 and mean 0.3, a product with a margin of 0.5 gets the factor 1.2.
+    The factor is (1 + margin_weight (m - mean m)) (1 + stock_weight (s - mean s)), at least 0.01. m: the margin as a share of
+    the price, within -1 and 1. s: log(1 + stock) as a share of that of the 95th percentile, at most 1. Unknown values count
+    as the mean. With weight 1 and mean 0.3, a product with a margin of 0.5 gets the factor 1.2.
     """
     if not margin_weight and not stock_weight:
         return None

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from recommendations.merchandising.backoffice.rule_labels import format_plain
 from recommendations.merchandising.choices import RuleAction
-from recommendations.merchandising.rules.product_columns import Mask, ProductColumns
+from recommendations.merchandising.rules.product_columns import Mask, RuleProductColumns
 from recommendations.merchandising.rules.rule_book import MAX_FACTOR, MIN_FACTOR, CompiledRule
 from recommendations.merchandising.rules.schedule import can_overlap_in_time
 
@@ -33,7 +33,7 @@ class RuleConflict:
         return rule is self.first or rule is self.second
 
 
-def find_conflicts(*, rules: Iterable["Rule"], columns: ProductColumns, now: datetime) -> list[RuleConflict]:
+def find_conflicts(*, rules: Iterable["Rule"], columns: RuleProductColumns, now: datetime) -> list[RuleConflict]:
     """Return the conflicts between enabled rules that can apply at once in one placement to one visitor."""
     live = [rule for rule in rules if rule.enabled and (rule.ends_at is None or rule.ends_at > now)]
     entries = sorted((CompiledRule.compile(rule, columns, now=now) for rule in live), key=lambda entry: entry.sort_key)
@@ -86,16 +86,19 @@ def compare_pins(first: CompiledRule, second: CompiledRule) -> Iterator[RuleConf
             "%(first)s and %(second)s pin the same %(count)d products. They are shown at the positions of %(first)s.",
             len(shared),
         )
-        yield RuleConflict("same-product", first.rule, second.rule, len(shared), text % {**format_names(first, second), "count": len(shared)})  # fmt: skip
+        text = text % {**format_names(first, second), "count": len(shared)}
+        yield RuleConflict("same-product", first.rule, second.rule, len(shared), text)
     start, other = first.rule.position or 1, second.rule.position or 1
-    fought = sorted(
+    contested = sorted(
         set(range(start, start + len(first.rows))) & set(range(other, other + len(second.rows) - len(shared)))
     )
-    if fought:
+    if contested:
         text = _(
-            "%(first)s and %(second)s both pin to position %(place)d. %(first)s gets it; the products of %(second)s follow at the next free positions."
+            "%(first)s and %(second)s both pin to position %(place)d. %(first)s gets it; the products of %(second)s "
+            "follow at the next free positions."
         )
-        yield RuleConflict("same-place", first.rule, second.rule, len(fought), text % {**format_names(first, second), "place": fought[0]})  # fmt: skip
+        text = text % {**format_names(first, second), "place": contested[0]}
+        yield RuleConflict("same-place", first.rule, second.rule, len(contested), text)
 
 
 def compare_onlys(first: CompiledRule, second: CompiledRule, showable: Mask) -> Iterator[RuleConflict]:

@@ -19,7 +19,7 @@ type Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class ProductColumns:
+class RuleProductColumns:
     """Arrays in one order of products.
 
     shown, in_stock: bool. price: float64, NaN for none. margin: float32, a share of the price, NaN when the cost is unknown. stock: float64,
@@ -94,7 +94,7 @@ PRODUCT_FIELDS = (
 )
 
 
-def read_product_columns(*, now: datetime, product_ids: Sequence[str] | None = None) -> ProductColumns:
+def read_product_columns(*, now: datetime, product_ids: Sequence[str] | None = None) -> RuleProductColumns:
     """Read the columns of the whole catalog, or of these products in their order, from the database."""
     found = list(Product.objects.order_by("id").values_list(*PRODUCT_FIELDS))
     if product_ids is not None:
@@ -108,7 +108,7 @@ def read_product_columns(*, now: datetime, product_ids: Sequence[str] | None = N
     category, categories = encode_names(paths)
     sold_out = np.fromiter((value == Availability.OUT_OF_STOCK for value in availabilities), np.bool_, len(ids))
     places = {product_id: row for row, product_id in enumerate(ids)}
-    return ProductColumns(
+    return RuleProductColumns(
         shown=np.fromiter(active, np.bool_, len(ids)) & ~(moments > now.timestamp()),
         in_stock=~sold_out & ~(stock <= 0),
         price=price,

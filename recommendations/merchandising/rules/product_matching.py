@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recommendations.merchandising.rules.product_columns import Mask, ProductColumns
+from recommendations.merchandising.rules.product_columns import Mask, RuleProductColumns
 
 if TYPE_CHECKING:
     from recommendations.merchandising.models import Rule
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 
 
-def match_products(*, rule: "Rule", columns: ProductColumns, now: datetime) -> Mask:
+def match_products(*, rule: "Rule", columns: RuleProductColumns, now: datetime) -> Mask:
     """Return the products that match every condition of a rule; a missing value matches no condition."""
     mask = np.ones(columns.n, np.bool_)
     if rule.category:
@@ -42,7 +42,7 @@ def match_products(*, rule: "Rule", columns: ProductColumns, now: datetime) -> M
     return mask
 
 
-def match_category(columns: ProductColumns, path: str) -> Mask:
+def match_category(columns: RuleProductColumns, path: str) -> Mask:
     """Return the products in a category or below it."""
     below = f"{path} > "
     wanted = np.zeros(
@@ -52,7 +52,7 @@ def match_category(columns: ProductColumns, path: str) -> Mask:
     return wanted[columns.category]
 
 
-def make_mask(columns: ProductColumns, rows: np.ndarray) -> Mask:
+def make_mask(columns: RuleProductColumns, rows: np.ndarray) -> Mask:
     mask = np.zeros(columns.n, np.bool_)
     mask[rows] = True
     return mask

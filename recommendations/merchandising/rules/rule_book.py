@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Rows
 from recommendations.merchandising.choices import RuleAction, RulePlacement
-from recommendations.merchandising.rules.product_columns import Mask, ProductColumns
+from recommendations.merchandising.rules.product_columns import Mask, RuleProductColumns
 from recommendations.merchandising.rules.product_matching import match_products
 from recommendations.merchandising.rules.schedule import find_next_change, is_rule_open
 
@@ -77,7 +77,7 @@ class CompiledRule:
     sparse_rows: Rows | None = None
 
     @classmethod
-    def compile(cls, rule: "Rule", columns: ProductColumns, *, now: datetime) -> Self:
+    def compile(cls, rule: "Rule", columns: RuleProductColumns, *, now: datetime) -> Self:
         mask = match_products(rule=rule, columns=columns, now=now)
         few = np.flatnonzero(mask).astype(np.int32) if np.count_nonzero(mask) < columns.n / SPARSE_DIVISOR else None
         return cls(rule, rule.pk or 0, mask, order_pinned_rows(rule, columns, mask), few)
@@ -120,7 +120,7 @@ class RuleBook:
         self.lock = threading.Lock()
 
     @classmethod
-    def compile(cls, *, rules: Iterable["Rule"], columns: ProductColumns, now: datetime) -> Self:
+    def compile(cls, *, rules: Iterable["Rule"], columns: RuleProductColumns, now: datetime) -> Self:
         """Compile rules for the products of ``columns``; rules that match none of them are dropped."""
         entries = [CompiledRule.compile(rule, columns, now=now) for rule in rules]
         book = cls([entry for entry in entries if entry.mask.any()], columns.shown & columns.in_stock)
@@ -191,7 +191,7 @@ class RuleBook:
             slot.effects_by_segments.clear()
 
 
-def order_pinned_rows(rule: "Rule", columns: ProductColumns, mask: Mask) -> Rows:
+def order_pinned_rows(rule: "Rule", columns: RuleProductColumns, mask: Mask) -> Rows:
     """Return the rows of a pin in the order in which the rule lists its products."""
     if rule.action != RuleAction.PIN:
         return np.zeros(0, np.int32)

@@ -1,8 +1,8 @@
-"""Who is in the segments that rules name, in one file that all workers map: asked in microseconds, without the database.
+"""The members of the segments that rules use, in one file that all workers map: looked up in microseconds, without the database.
 
-The file: 8 bytes of magic, the length of the header, the header as JSON, then, each from a multiple of 8 on, the sorted hashes of
-``kind:value`` (uint64) and for each the number of its set of segments (uint32), last the SHA-256 of all before. Identifiers stand in it as keyed
-hashes: nobody reads a customer's id out of it.
+File format: 8 bytes of magic, the length of the header, the header as JSON; then, each starting at a multiple of 8, the sorted
+hashes of ``kind:value`` (uint64) and for each the number of its set of segments (uint32); last, the SHA-256 of everything
+before. Identifiers are stored as keyed hashes, so that the file reveals no customer ids.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ type Hashes = npt.NDArray[np.uint64]
 
 
 class DamagedMembersError(Exception):
-    """A file of members that is not what was written."""
+    """The file of segment members is damaged."""
 
 
 def get_members_path() -> Path:
@@ -41,77 +41,78 @@ def get_members_path() -> Path:
 
 @lru_cache(maxsize=4)
 def make_hash_prefix(key: bytes) -> str:
-    """Of this purpose alone, so that the shop's key is part of no query."""
+    """Return a key for this purpose only, so that the shop's own key is not part of any query."""
     return hashlib.sha256(b"segment members:" + key).hexdigest()
 
 
 def hash_identifier(identifier: str) -> int:
-    """64 bits of ``kind:value``; of a million members two share one with a chance of 1 to 30 million."""
+    """Return 64 bits of ``kind:value``; two of a million members share them with a probability of 1 in 30 million."""
     text = make_hash_prefix(settings.HASH_KEY) + identifier
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8])
 
 
 @dataclass(frozen=True, eq=False)
-class MembersTable:
-    """What a file says, as it was when it was mapped: another file in its place changes nothing here."""
+class SegmentMemberTable:
+    """The content of a mapped file. Replacing the file does not change it."""
 
     hashes: memoryview
     numbers: memoryview
     sets: tuple[frozenset[int], ...]
 
-    def segments_of(self, identifiers: Iterable[str]) -> frozenset[int]:
-        found, count = NO_SEGMENTS, len(self.hashes)
+    def find_segments(self, identifiers: Iterable[str]) -> frozenset[int]:
+        segments, count = NO_SEGMENTS, len(self.hashes)
         for identifier in identifiers:
-            wanted = hash_identifier(identifier)
-            place = bisect_left(self.hashes, wanted)
-            if place < count and self.hashes[place] == wanted:
-                found |= self.sets[self.numbers[place]]
-        return found
+            value = hash_identifier(identifier)
+            position = bisect_left(self.hashes, value)
+            if position < count and self.hashes[position] == value:
+                segments |= self.sets[self.numbers[position]]
+        return segments
 
 
-class SegmentMembers:
-    """The members as a worker knows them. `refresh` is called now and then, `segments_of` by every request."""
+class SegmentMemberReader:
+    """The members that a worker has in memory. `refresh` is called regularly, `find_segments` by every request."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
-        self.members: MembersTable | None = None
+        self.members: SegmentMemberTable | None = None
         self.fingerprint: tuple[int, int, int] | None = None
-        self.one_at_a_time = threading.Lock()
+        self._refresh_lock = threading.Lock()
 
-    def segments_of(self, identifiers: Iterable[str]) -> frozenset[int]:
-        """The segments that anybody of these ``kind:value`` is in, among those that rules name. A segment that is not known has no members."""
+    def find_segments(self, identifiers: Iterable[str]) -> frozenset[int]:
+        """Return the segments used in rules that have any of these ``kind:value`` identifiers. Unknown segments are empty."""
         members = self.members
-        return members.segments_of(identifiers) if members is not None else NO_SEGMENTS
+        return members.find_segments(identifiers) if members is not None else NO_SEGMENTS
 
     def refresh(self) -> bool:
-        """Takes the file if it is another than the last time; whether it was. One that is damaged has no members, and the log says so."""
-        with self.one_at_a_time:  # else one could put back an older file than another has just read
+        """Read the file if it has changed, and return whether it had. A damaged file counts as empty and is logged."""
+        with self._refresh_lock:  # otherwise a slow thread could put back an older file than another has just read
             return self._refresh()
 
     def _refresh(self) -> bool:
         path = self.path or get_members_path()
         try:
-            found = os.stat(path)
+            status = os.stat(path)
         except FileNotFoundError:
             changed, self.fingerprint, self.members = self.fingerprint is not None, None, None
             return changed
-        seen = (found.st_ino, found.st_size, found.st_mtime_ns)
-        if seen == self.fingerprint:
+        fingerprint = (status.st_ino, status.st_size, status.st_mtime_ns)
+        if fingerprint == self.fingerprint:
             return False
         try:
             self.members = open_members(path)
         except (DamagedMembersError, OSError) as error:
-            logger.error("%s: rules for segments hold for nobody until it is written anew: %s", path, error)
+            logger.error(
+                "Cannot read %s: rules for segments apply to no customer until the file is written again: %s",
+                path,
+                error,
+            )
             self.members = None
-        self.fingerprint = seen
+        self.fingerprint = fingerprint
         return True
 
 
-def open_members(path: Path) -> MembersTable:
-    """
-    Raises:
-        DamagedMembersError: the file is cut, changed or something else.
-    """
+def open_members(path: Path) -> SegmentMemberTable:
+    """Map a file of segment members. Errors: DamagedMembersError if it is truncated, changed or another file."""
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size < len(MAGIC) + 8 + DIGEST_BYTES:
             raise DamagedMembersError("the file is too short")
@@ -124,10 +125,10 @@ def open_members(path: Path) -> MembersTable:
     header = json.loads(bytes(body[start : start + length]))
     first = start + round_up_to_eight(length)
     second = first + header["count"] * 8
-    return MembersTable(
+    return SegmentMemberTable(
         body[first:second].cast("Q"),
         body[second : second + header["count"] * 4].cast("I"),
-        tuple(frozenset(one) for one in header["sets"]),
+        tuple(frozenset(segments) for segments in header["sets"]),
     )
 
 
@@ -136,7 +137,7 @@ def round_up_to_eight(length: int) -> int:
 
 
 def encode_members(members: Mapping[int, Hashes]) -> bytes:
-    """The file for the hashes of each segment's identifiers."""
+    """Return the content of the file for the identifier hashes of each segment."""
     hashes, numbers, sets = combine_segments(members)
     header = json.dumps({"count": len(hashes), "sets": sets}).encode()
     body = b"".join(
@@ -153,21 +154,20 @@ def encode_members(members: Mapping[int, Hashes]) -> bytes:
 
 
 def combine_segments(members: Mapping[int, Hashes]) -> tuple[Hashes, npt.NDArray[np.int64], list[list[int]]]:
-    """All hashes once, sorted; for each the number of its set of segments; the sets."""
+    """Return all distinct hashes, sorted; for each the number of its set of segments; the sets."""
     hashes = np.unique(np.concatenate([np.zeros(0, np.uint64), *members.values()]))
     numbers = np.zeros(len(hashes), np.int64)
     sets: list[list[int]] = [[]]
-    for some in batched(
-        sorted(members.items()), SEGMENTS_PER_PASS
-    ):  # a bit each, and as many for the sets so far: they fit into 63
+    for group in batched(sorted(members.items()), SEGMENTS_PER_PASS):
+        # One bit per segment of this pass, above them the number of the set so far: 31 + 32 bits fit into an int64.
         numbers <<= SEGMENTS_PER_PASS
-        for place, (_segment, own) in enumerate(some):
-            numbers[np.searchsorted(hashes, own)] |= 1 << place
+        for bit, (_segment, own_hashes) in enumerate(group):
+            numbers[np.searchsorted(hashes, own_hashes)] |= 1 << bit
         distinct, numbers = np.unique(numbers, return_inverse=True)
         sets = [
             [
                 *sets[number >> SEGMENTS_PER_PASS],
-                *(segment for place, (segment, _own) in enumerate(some) if number >> place & 1),
+                *(segment for bit, (segment, _own_hashes) in enumerate(group) if number >> bit & 1),
             ]
             for number in distinct.tolist()
         ]
@@ -175,12 +175,12 @@ def combine_segments(members: Mapping[int, Hashes]) -> tuple[Hashes, npt.NDArray
 
 
 def replace_members_file(*, path: Path, content: bytes) -> bool:
-    """Writes the file beside its name and renames it; whether it is another than before. A reader has the old or the new one, whole."""
+    """Replace the file atomically and return whether its content changed. Readers see the old or the new file, complete."""
     if has_content(path, content):
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left_over in path.parent.glob(f".{path.name}.*"):  # by a writer that was killed; two never write at once
-        left_over.unlink(missing_ok=True)
+    for leftover in path.parent.glob(f".{path.name}.*"):  # from a killed writer; only one process writes at a time
+        leftover.unlink(missing_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with draft.open("wb") as file:
@@ -202,5 +202,5 @@ def has_content(path: Path, content: bytes) -> bool:
 
 
 def to_unsigned_hashes(values: Sequence[int] | Iterable[int]) -> Hashes:
-    """Of PostgreSQL's signed 64 bits."""
+    """Return unsigned hashes for PostgreSQL's signed 64-bit numbers."""
     return np.fromiter(values, np.int64).view(np.uint64)

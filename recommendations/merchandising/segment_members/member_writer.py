@@ -1,4 +1,4 @@
-"""Keeps the file of segment members current."""
+"""Keep the file of segment members up to date."""
 
 import logging
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from recommendations.merchandising.segment_members.member_file import (
 
 logger = logging.getLogger(__name__)
 
-# what a request names people by
+# the identifiers by which requests name a visitor
 IDENTIFIER_KINDS = (Identifier.Kind.USER_ID, Identifier.Kind.ANONYMOUS_ID)
 
 
@@ -37,8 +37,8 @@ class IdentifierHash(Func):
 
 
 @dataclass(frozen=True)
-class MembersFileSummary:
-    """segments: how many rules name. identifiers: how many are in any. changed: whether the file is another. failed: keys without a count."""
+class MemberFileSummary:
+    """segments: number used in rules. identifiers: number in any of them. failed_segments: keys whose members are unknown."""
 
     segments: int
     identifiers: int
@@ -46,21 +46,21 @@ class MembersFileSummary:
     failed_segments: tuple[str, ...]
 
 
-def write_segment_members(*, as_of: datetime) -> MembersFileSummary:
-    """Writes who is in the segments that rules name which are switched on. A segment that cannot work has no members."""
-    found: dict[int, Hashes] = {}
+def write_segment_members(*, as_of: datetime) -> MemberFileSummary:
+    """Write the members of the segments used in enabled rules. A segment whose query fails is written as empty."""
+    hashes_by_segment: dict[int, Hashes] = {}
     failed = []
     segments = list(Segment.objects.filter(rules__enabled=True).distinct().order_by("pk"))
     for segment in segments:
         try:
             with transaction.atomic():
-                found[segment.pk] = read_member_hashes(query_members(segment=segment, as_of=as_of))
+                hashes_by_segment[segment.pk] = read_member_hashes(query_members(segment=segment, as_of=as_of))
         except (ConditionError, Error) as error:
-            logger.warning("Rules for the segment %s hold for nobody: %s", segment.key, error)
+            logger.warning("Rules for the segment %s apply to no customer: %s", segment.key, error)
             failed.append(segment.key)
-    changed = replace_members_file(path=get_members_path(), content=encode_members(found))
-    identifiers = sum(len(hashes) for hashes in found.values())
-    return MembersFileSummary(len(segments), identifiers, changed, tuple(failed))
+    changed = replace_members_file(path=get_members_path(), content=encode_members(hashes_by_segment))
+    identifiers = sum(len(hashes) for hashes in hashes_by_segment.values())
+    return MemberFileSummary(len(segments), identifiers, changed, tuple(failed))
 
 
 def read_member_hashes(customers: QuerySet[Customer]) -> Hashes:
@@ -71,12 +71,12 @@ def read_member_hashes(customers: QuerySet[Customer]) -> Hashes:
 
 
 def request_members_file(*, start: Callable[[], object]) -> None:
-    """Has the file written once the change of a rule is committed; without a broker the schedule does it within a minute."""
+    """Have the file written once the change of a rule is committed; without a broker the schedule does it within a minute."""
 
-    def ask() -> None:
+    def start_after_commit() -> None:
         try:
             start()
         except OperationalError as error:
-            logger.warning("Segment members are written within a minute, not at once: %s", error)
+            logger.warning("Segment members will be written within a minute instead of now: %s", error)
 
-    transaction.on_commit(ask)
+    transaction.on_commit(start_after_commit)

@@ -63,7 +63,7 @@ WHERE c.erased_at IS NULL
 ORDER BY given.place
 """
 
-type CacheKey = tuple[int, str, int]  # whose arrays, whether what was bought is shown again, the product's row
+type CacheKey = tuple[int, str, int]  # number of the serving state, purchased_products of for-you, row of the product
 type Numbers = npt.NDArray[np.float32]
 
 
@@ -120,20 +120,20 @@ class AudienceCache:
     """Caches the customers of the products requested last, as long as the same state serves."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[CacheKey, RankedUsers] = OrderedDict()
+        self._ranked_users: OrderedDict[CacheKey, RankedUsers] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, key: CacheKey) -> RankedUsers | None:
         with self._lock:
-            return self._kept.get(key)
+            return self._ranked_users.get(key)
 
-    def keep(self, key: CacheKey, ranked: RankedUsers) -> None:
+    def set(self, key: CacheKey, ranked: RankedUsers) -> None:
         with self._lock:
-            for other in [other for other in self._kept if other[0] != key[0]]:
-                del self._kept[other]
-            self._kept[key] = ranked
-            while len(self._kept) > MAX_CACHED_PRODUCTS:
-                self._kept.popitem(last=False)
+            for other in [other for other in self._ranked_users if other[0] != key[0]]:
+                del self._ranked_users[other]
+            self._ranked_users[key] = ranked
+            while len(self._ranked_users) > MAX_CACHED_PRODUCTS:
+                self._ranked_users.popitem(last=False)
 
 
 _cache = AudienceCache()
@@ -141,11 +141,11 @@ _cache = AudienceCache()
 
 def get_ranked_users(loaded: ServingState, model: ServingModel, row: int, *, now: float) -> RankedUsers:
     key = (loaded.number, loaded.placements[FOR_YOU].purchased_products, row)
-    found = _cache.get(key)
-    if found is None:
-        found = rank_users(loaded, model, row, now=now)
-        _cache.keep(key, found)
-    return found
+    ranked = _cache.get(key)
+    if ranked is None:
+        ranked = rank_users(loaded, model, row, now=now)
+        _cache.set(key, ranked)
+    return ranked
 
 
 def rank_users(loaded: ServingState, model: ServingModel, row: int, *, now: float) -> RankedUsers:
@@ -156,28 +156,30 @@ def rank_users(loaded: ServingState, model: ServingModel, row: int, *, now: floa
         if share and not isinstance(model.blend.components_[name], Popularity)
     }
     n = max(model.n_trained, len(model.refreshed.indptr) - 1 if model.refreshed is not None else 0)
-    worth = np.zeros((len(shares), n), np.float32)
-    barred, times = np.zeros(n, np.bool_), np.zeros(n, np.int64)
+    item_scores = np.zeros((len(shares), n), np.float32)
+    is_excluded, times_bought = np.zeros(n, np.bool_), np.zeros(n, np.int64)
     for start in range(0, n, BLOCK_SIZE):
         users = np.arange(start, min(start + BLOCK_SIZE, n))
         block = build_histories(model, np.stack([users - start, users], axis=1), len(users), now=now)
-        own = np.repeat(users, np.diff(block.indptr))
-        mine = block.item == row
-        np.add.at(times, own[mine & (block.kind == PURCHASE)], 1)
-        barred[own[mine & find_hidden_lines(loaded, model, block)]] = True
-        for place, name in enumerate(shares):
-            worth[place, users] = np.maximum(model.blend.components_[name].score_item(block, row), 0)
-    parts = np.array([*shares.values()], np.float32)[:, None] * worth
-    most = worth.max(axis=1, initial=0, keepdims=True)
-    parts = np.divide(parts, most * sum(shares.values()), out=np.zeros_like(parts), where=most > 0)
+        owners = np.repeat(users, np.diff(block.indptr))
+        is_product = block.item == row
+        np.add.at(times_bought, owners[is_product & (block.kind == PURCHASE)], 1)
+        is_excluded[owners[is_product & find_hidden_lines(loaded, model, block)]] = True
+        for component, name in enumerate(shares):
+            item_scores[component, users] = np.maximum(model.blend.components_[name].score_item(block, row), 0)
+    parts = np.array([*shares.values()], np.float32)[:, None] * item_scores
+    largest = item_scores.max(axis=1, initial=0, keepdims=True)
+    parts = np.divide(parts, largest * sum(shares.values()), out=np.zeros_like(parts), where=largest > 0)
     scores = parts.sum(axis=0)
-    scores[barred] = 0
-    chosen = np.argsort(-scores, kind="stable")[:MAX_AUDIENCE]
-    chosen = chosen[scores[chosen] > 0]
+    scores[is_excluded] = 0
+    best = np.argsort(-scores, kind="stable")[:MAX_AUDIENCE]
+    best = best[scores[best] > 0]
     names = list(shares)
-    sources = [names[place] for place in parts[:, chosen].argmax(axis=0).tolist()] if len(chosen) else []
-    codes = [choose_reason_code(name, bought) for name, bought in zip(sources, times[chosen].tolist(), strict=True)]
-    return RankedUsers(chosen, scores[chosen], codes)
+    sources = [names[component] for component in parts[:, best].argmax(axis=0).tolist()] if len(best) else []
+    codes = [
+        choose_reason_code(name, bought) for name, bought in zip(sources, times_bought[best].tolist(), strict=True)
+    ]
+    return RankedUsers(best, scores[best], codes)
 
 
 def find_hidden_lines(loaded: ServingState, model: ServingModel, block: Histories) -> npt.NDArray[np.bool_]:
@@ -225,39 +227,38 @@ def resolve_customers(
     """Return the present customers of people of the model; after a merge the better rank counts."""
     names = find_names(model, ranked.users)
     pairs = [name.partition(":") for name in names]
-    given: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "kinds": [kind for kind, _colon, _value in pairs],
         "values": [value for _kind, _colon, value in pairs],
         "once": hides_purchased_products(loaded, model),
         "product": product_id,
     }
     with connection.cursor() as cursor:
-        cursor.execute(CUSTOMERS_SQL, given)
+        cursor.execute(CUSTOMERS_SQL, parameters)
         rows = cursor.fetchall()
-    found: dict[int, AudienceMember] = {}
-    for place, customer_id, user_id in rows:
-        number = place - 1
-        one = AudienceMember(customer_id, user_id or "", float(ranked.scores[number]), ranked.codes[number])
-        found.setdefault(customer_id, one)
-    return list(found.values())
+    members: dict[int, AudienceMember] = {}
+    for number, customer_id, user_id in rows:
+        score, code = float(ranked.scores[number - 1]), ranked.codes[number - 1]
+        members.setdefault(customer_id, AudienceMember(customer_id, user_id or "", score, code))
+    return list(members.values())
 
 
 def find_names(model: ServingModel, users: npt.NDArray[np.int64]) -> Sequence[str]:
     """Return a "kind:value" identifier of each person, preferably a user id; "" without any."""
-    found = [""] * len(users)
+    names = [""] * len(users)
     maps = [(model.identifiers, model.identifier_user)]
     if model.refreshed is not None:
         maps.append((model.refreshed.identifiers, model.refreshed.identifier_user))
-    place = np.full(int(users.max(initial=-1)) + 2, -1, np.int64)
-    place[users] = np.arange(len(users))
+    number_by_user = np.full(int(users.max(initial=-1)) + 2, -1, np.int64)
+    number_by_user[users] = np.arange(len(users))
     for identifiers, owner in maps:
-        wanted = np.flatnonzero((owner >= 0) & (owner < len(place) - 1))
-        wanted = wanted[place[owner[wanted]] >= 0]
-        numbers = place[owner[wanted]].tolist()
-        for number, name in zip(numbers, identifiers.ids(wanted.astype(np.int32)), strict=True):
-            if not found[number] or name.startswith("user_id:"):
-                found[number] = name
-    return found
+        rows = np.flatnonzero((owner >= 0) & (owner < len(number_by_user) - 1))
+        rows = rows[number_by_user[owner[rows]] >= 0]
+        numbers = number_by_user[owner[rows]].tolist()
+        for number, name in zip(numbers, identifiers.ids(rows.astype(np.int32)), strict=True):
+            if not names[number] or name.startswith("user_id:"):
+                names[number] = name
+    return names
 
 
 def save_audience(*, audience: Audience, name: str, most: int) -> Segment:
@@ -266,5 +267,5 @@ def save_audience(*, audience: Audience, name: str, most: int) -> Segment:
         name=name,
         description=_("Audience for %(product)s, from model %(model)s") % {
             "product": audience.product_id, "model": audience.model_version},
-        customer_ids=[one.customer_id for one in audience.customers[:most]],
+        customer_ids=[member.customer_id for member in audience.customers[:most]],
     )  # fmt: skip

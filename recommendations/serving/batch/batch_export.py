@@ -1,7 +1,8 @@
 """Export the recommendations of a placement for all customers to one file.
 
-Each chunk of customers is written to a temporary part file beside the target and then renamed; at the end the parts are joined into
-the target, which appears complete or not at all. An export with the same options resumes after the last complete part.
+Each chunk of customers is written to a temporary part file beside the target and then renamed; at the end the parts are
+joined into the target, which appears complete or not at all. An export with the same options resumes after the last
+complete part.
 """
 
 import csv
@@ -89,12 +90,14 @@ def export_recommendations(
     source: StateLoader = loader,
     progress: Progress = ignore_progress,
 ) -> ExportSummary:
-    """Writes the best ``n`` products of a place for every customer with a user id, or those of a segment.
+    """Write the best ``n`` products of a placement for every customer with a user id, or for those of a segment.
 
-    CSV and Parquet have a row a recommendation, JSON Lines a line a customer. Erased customers are not in it; who refuses
-    personalisation gets what everybody gets. resume: go on behind what an export of the same wishes left.
+    CSV and Parquet have one row per recommendation, JSON Lines one line per customer. Erased customers are left out.
+    Customers who refused personalization get the recommendations that are the same for all customers. resume: continue an
+    interrupted export with the same options.
 
-    Errors: WrongExportError, WrongScenarioError, NoModelYetError, ConditionError of a segment that cannot work; OSError.
+    Errors: InvalidExportError, UnsupportedPlacementError, NoActiveModelError; ConditionError for a segment with invalid
+    conditions; OSError.
     """
     if format not in FORMATS:
         raise InvalidExportError(_("Unknown format %(given)s; valid: %(valid)s.") % {
@@ -120,22 +123,23 @@ def export_recommendations(
 
 
 def select_customers(segment: str, *, now: datetime) -> QuerySet[Customer]:
-    """Everybody who has a user id. Errors: WrongExportError for a segment that is not there; ConditionError."""
-    known = Identifier.objects.filter(customer=OuterRef("pk"), kind=Identifier.Kind.USER_ID)
+    """Return the customers with a user id. Errors: InvalidExportError for an unknown segment; ConditionError."""
+    user_ids = Identifier.objects.filter(customer=OuterRef("pk"), kind=Identifier.Kind.USER_ID)
     if not segment:
-        return query_customers().filter(Exists(known))
-    found = Segment.objects.filter(key=segment).first()
-    if found is None:
+        return query_customers().filter(Exists(user_ids))
+    selected = Segment.objects.filter(key=segment).first()
+    if selected is None:
         raise InvalidExportError(_("Unknown segment %(key)s.") % {"key": repr(segment)})
-    return query_members(segment=found, as_of=now).filter(Exists(known))
+    return query_members(segment=selected, as_of=now).filter(Exists(user_ids))
 
 
 def compute_lines(batch: BatchRecommender, chunk: Sequence[int]) -> list[ExportLine]:
     """Compute the recommendations of a chunk of customers, with one query for their identifiers."""
-    place = {pk: number for number, pk in enumerate(chunk)}
-    rows_found = Identifier.objects.filter(customer__in=chunk, kind__in=IDENTIFIER_KINDS).order_by("pk")
+    number_by_customer = {pk: number for number, pk in enumerate(chunk)}
+    identifiers = Identifier.objects.filter(customer__in=chunk, kind__in=IDENTIFIER_KINDS).order_by("pk")
     rows = sorted(
-        (place[customer], kind, value) for customer, kind, value in rows_found.values_list("customer", "kind", "value")
+        (number_by_customer[customer], kind, value)
+        for customer, kind, value in identifiers.values_list("customer", "kind", "value")
     )
     user_ids = [""] * len(chunk)
     for number, kind, value in reversed(rows):
@@ -146,14 +150,14 @@ def compute_lines(batch: BatchRecommender, chunk: Sequence[int]) -> list[ExportL
     return make_lines(batch, user_ids, batch.recommend(CustomerBlock(len(chunk), names, owner)))
 
 
-def make_lines(batch: BatchRecommender, user_ids: Sequence[str], chosen: BatchRecommendations) -> list[ExportLine]:
+def make_lines(batch: BatchRecommender, user_ids: Sequence[str], result: BatchRecommendations) -> list[ExportLine]:
     ids = batch.state.products.product_ids
     return [
         ExportLine(
             user_id, strategy, [ids[item] for item in items if item >= 0], scores[: sum(item >= 0 for item in items)]
         )
         for user_id, strategy, items, scores in zip(
-            user_ids, chosen.strategies, chosen.items.tolist(), chosen.scores.tolist(), strict=True
+            user_ids, result.strategies, result.items.tolist(), result.scores.tolist(), strict=True
         )
         if strategy
     ]
@@ -162,15 +166,15 @@ def make_lines(batch: BatchRecommender, user_ids: Sequence[str], chosen: BatchRe
 class ExportParts:
     """The parts of an unfinished export, in a folder beside the target; ``options.json`` there holds its options."""
 
-    def __init__(self, path: Path, wishes: ExportOptions) -> None:
-        self.path, self.options = path, wishes
+    def __init__(self, path: Path, options: ExportOptions) -> None:
+        self.path, self.options = path, options
         self.folder = path.with_name(f".{path.name}.parts")
 
     def open(self, *, resume: bool) -> int:
         """Return the last finished customer, 0 for none. Errors: InvalidExportError if the parts have other options."""
-        rows_found = self.folder / "options.json"
-        if resume and rows_found.exists():
-            before = json.loads(rows_found.read_text(encoding="utf-8"))
+        options_path = self.folder / "options.json"
+        if resume and options_path.exists():
+            before = json.loads(options_path.read_text(encoding="utf-8"))
             different = [name for name, value in asdict(self.options).items() if before.get(name) != value]
             if different:
                 raise InvalidExportError(
@@ -182,7 +186,7 @@ class ExportParts:
             return max((after for after, _path in self._list_parts()), default=0)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        write_atomically(rows_found, json.dumps(asdict(self.options)).encode())
+        write_atomically(options_path, json.dumps(asdict(self.options)).encode())
         return 0
 
     def write(self, lines: Sequence[ExportLine], *, after: int) -> None:
@@ -231,10 +235,10 @@ def join_csv(path: Path, parts: Sequence[Path]) -> tuple[int, int]:
         csv.writer(file).writerow(COLUMNS)
         for part in parts:
             with part.open(encoding="utf-8", newline="") as read:
-                rows_found = list(csv.reader(read))
-            csv.writer(file).writerows(rows_found)
-            rows += len(rows_found)
-            customers += len({row[0] for row in rows_found})
+                part_rows = list(csv.reader(read))
+            csv.writer(file).writerows(part_rows)
+            rows += len(part_rows)
+            customers += len({row[0] for row in part_rows})
     return customers, rows
 
 

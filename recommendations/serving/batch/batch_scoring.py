@@ -1,7 +1,7 @@
-"""Recommendations for many people at once: histories, scores and exclusions in blocks, with the model and the places as requests find them.
+"""Recommend products to many customers at once, in blocks, with the same model and placements as single requests.
 
-Rules of the merchandiser hold for each as they do in a request. What differs: what happened since the newest refresh is not known, no
-product is tried, none changes places, and no reasons are selected.
+Merchandising rules apply to each customer as in a request. Unlike a request: interactions since the newest refresh are
+unknown, no new products are explored, nothing is rotated or diversified, and there are no reasons.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,6 @@ from recommendations.serving.state.suppression import hash_name
 UNWEIGHTED_PLACEMENTS = (NEW,)  # ranks
 BATCH_PLACEMENTS = (FOR_YOU, BUY_AGAIN, POPULAR, TRENDING, NEW)
 
-
 type Values = npt.NDArray[np.float32]
 
 
@@ -59,20 +58,21 @@ class NoActiveModelError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class CustomerBlock:
-    """names: "kind:value" of everybody; owner: whose they are, 0 … n − 1."""
+    """n customers. names: all their identifiers as "kind:value"; owner: the customer of each name, 0 … n − 1, sorted."""
 
     n: int
     names: Sequence[str]
     owner: Rows
 
     def list_names_by_customer(self) -> list[list[str]]:
-        found: list[list[str]] = [[] for _person in range(self.n)]
+        """Return the names of each customer."""
+        names_by_customer: list[list[str]] = [[] for _customer in range(self.n)]
         for name, owner in zip(self.names, self.owner.tolist(), strict=True):
-            found[owner].append(name)
-        return found
+            names_by_customer[owner].append(name)
+        return names_by_customer
 
     def slice(self, start: int, stop: int) -> "CustomerBlock":
-        """Some of them, numbered from 0 again; ``owner`` is sorted."""
+        """Return the customers start … stop − 1, numbered from 0 again."""
         first, last = np.searchsorted(self.owner, [start, stop])
         return CustomerBlock(
             min(stop, self.n) - start, self.names[first:last], self.owner[first:last] - np.int32(start)
@@ -81,7 +81,7 @@ class CustomerBlock:
 
 @dataclass
 class BatchRecommendations:
-    """items: int32 (n, k) rows of the model, -1 where there was nothing more; strategy: of each person, "" for nobody chosen for."""
+    """items: int32 (n, k) model rows, padded with -1; strategies: one per customer, "" for a customer without products."""
 
     items: Rows
     scores: Values
@@ -89,7 +89,7 @@ class BatchRecommendations:
 
 
 class BlockState(NamedTuple):
-    """What the model knows of a block of people."""
+    """What the model knows about a block of customers. opted_out: (n,), refused personalization or suppressed."""
 
     customers: CustomerBlock
     histories: Histories
@@ -99,10 +99,10 @@ class BlockState(NamedTuple):
 
 
 class BatchRecommender:
-    """Everything about a place that is the same for all."""
+    """Recommends one placement to many customers; holds everything that is the same for all of them."""
 
     def __init__(self, *, loaded: ServingState, scenario: str, n: int, now: datetime) -> None:
-        """Errors: WrongScenarioError, NoModelYetError."""
+        """Errors: UnsupportedPlacementError, NoActiveModelError."""
         if scenario not in BATCH_PLACEMENTS:
             raise UnsupportedPlacementError(scenario)
         if loaded.model is None or loaded.blends is None:
@@ -118,10 +118,11 @@ class BatchRecommender:
         ]
         self._static_scores: dict[str, Values] = {}
 
-    def recommend(self, people: CustomerBlock) -> BatchRecommendations:
-        """The best for each, in blocks whose scores fit into memory."""
+    def recommend(self, customers: CustomerBlock) -> BatchRecommendations:
+        """Return the best products of each customer, computed in blocks whose scores fit into memory."""
         parts = [
-            self._recommend_block(people.slice(start, start + self.block)) for start in range(0, people.n, self.block)
+            self._recommend_block(customers.slice(start, start + self.block))
+            for start in range(0, customers.n, self.block)
         ]
         if not parts:
             return BatchRecommendations(np.empty((0, self.n), np.int32), np.empty((0, self.n), np.float32))
@@ -131,62 +132,68 @@ class BatchRecommender:
             [strategy for part in parts for strategy in part.strategies],
         )
 
-    def _recommend_block(self, people: CustomerBlock) -> BatchRecommendations:
-        known = load_block(self.state, self.model, people, scenario=self.scenario, now=self.now)
-        chosen = BatchRecommendations(
-            np.full((people.n, self.n), -1, np.int32),
-            np.full((people.n, self.n), -np.inf, np.float32),
-            [""] * people.n,
+    def _recommend_block(self, customers: CustomerBlock) -> BatchRecommendations:
+        known = load_block(self.state, self.model, customers, scenario=self.scenario, now=self.now)
+        result = BatchRecommendations(
+            np.full((customers.n, self.n), -1, np.int32),
+            np.full((customers.n, self.n), -np.inf, np.float32),
+            [""] * customers.n,
         )
         for name in self.placements:
-            waiting = np.array([place for place, strategy in enumerate(chosen.strategies) if not strategy], np.int64)
+            waiting = np.array([row for row, strategy in enumerate(result.strategies) if not strategy], np.int64)
             if not len(waiting):
                 break
             for strategy, rows, scores in self._score(name, known, waiting):
-                barred = self._exclude(name, known, rows)
-                for applied, places in group_by_rules(known.rule_effects, rows):
-                    self._fill(chosen, strategy, rows[places], scores[places], barred[places], applied)
-        return chosen
+                excluded = self._exclude(name, known, rows)
+                for effects, group in group_by_rules(known.rule_effects, rows):
+                    self._fill(result, strategy, rows[group], scores[group], excluded[group], effects)
+        return result
 
     def _fill(
         self,
-        chosen: BatchRecommendations,
+        result: BatchRecommendations,
         strategy: str,
         rows: npt.NDArray[np.int64],
         scores: Values | csr_array,
-        barred: csr_array,
-        applied: RuleEffects | None,
+        excluded: csr_array,
+        rule_effects: RuleEffects | None,
     ) -> None:
-        """The best of what the filters and rules let through for people for whom the same rules hold."""
-        allowed = self.allowed if applied is None or applied.allowed is None else self.allowed & applied.allowed
-        pins = applied.pins if applied is not None else ()
-        factors = (
-            self.state.rules.combine_factors(self.scenario, applied) if strategy not in UNWEIGHTED_PLACEMENTS else None
-        )
+        """Write the best allowed products of customers to whom the same rules apply into ``result``."""
+        allowed = self.allowed
+        if rule_effects is not None and rule_effects.allowed is not None:
+            allowed = allowed & rule_effects.allowed
+        pins = rule_effects.pins if rule_effects is not None else ()
+        factors = None
+        if strategy not in UNWEIGHTED_PLACEMENTS:
+            factors = self.state.rules.combine_factors(self.scenario, rule_effects)
         ranking = top_n(
-            apply_batch_factors(scores, factors), self.n + len(pins), allowed=allowed[: self.n_items], exclude=barred
+            apply_batch_factors(scores, factors), self.n + len(pins), allowed=allowed[: self.n_items], exclude=excluded
         )
-        found = np.flatnonzero(ranking.items[:, 0] >= 0)
-        for place in found.tolist():
-            chosen.strategies[int(rows[place])] = strategy
+        filled = np.flatnonzero(ranking.items[:, 0] >= 0)
+        for position in filled.tolist():
+            result.strategies[int(rows[position])] = strategy
         if not pins:
-            chosen.items[rows[found]], chosen.scores[rows[found]] = ranking.items[found], ranking.scores[found]
+            result.items[rows[filled]], result.scores[rows[filled]] = ranking.items[filled], ranking.scores[filled]
             return
-        for place in found.tolist():
-            kept = ranking.items[place] >= 0
-            own = allowed.copy()
-            own[barred[[place], :].indices] = False
-            placed = apply_to_ranking(
-                rows=ranking.items[place][kept], scores=ranking.scores[place][kept], pins=pins, allowed=own, n=self.n
+        for position in filled.tolist():
+            row, is_item = rows[position], ranking.items[position] >= 0
+            own_allowed = allowed.copy()
+            own_allowed[excluded[[position], :].indices] = False
+            pinned = apply_to_ranking(
+                rows=ranking.items[position][is_item],
+                scores=ranking.scores[position][is_item],
+                pins=pins,
+                allowed=own_allowed,
+                n=self.n,
             )
-            chosen.items[rows[place], : len(placed.rows)] = placed.rows
-            chosen.scores[rows[place], : len(placed.rows)] = placed.scores
-            chosen.items[rows[place], len(placed.rows) :] = -1
+            result.items[row, : len(pinned.rows)] = pinned.rows
+            result.scores[row, : len(pinned.rows)] = pinned.scores
+            result.items[row, len(pinned.rows) :] = -1
 
     def _score(
         self, name: str, known: BlockState, waiting: npt.NDArray[np.int64]
     ) -> list[tuple[str, npt.NDArray[np.int64], Values | csr_array]]:
-        """By strategy: people and their scores."""
+        """Return (strategy, customers, scores) of the customers that the placement has scores for."""
         lengths = np.diff(known.histories.indptr)
         with_history = waiting[lengths[waiting] > 0]
         if name == FOR_YOU:
@@ -202,18 +209,21 @@ class BatchRecommender:
     def _score_for_you(
         self, known: BlockState, rows: npt.NDArray[np.int64]
     ) -> list[tuple[str, npt.NDArray[np.int64], Values | csr_array]]:
-        """The blend; of visits that only popularity says anything of, what any product can start, as in a request."""
+        """Score with the weighted ensemble, as a request does.
+
+        Customers without a purchase whom only popularity scores get the ensemble that can start from any product.
+        """
         visit = self.model.visit_blend
-        lost = np.zeros(len(rows), np.bool_)
-        bought = np.diff(known.histories.seen([PURCHASE]).indptr) > 0
+        is_unscored = np.zeros(len(rows), np.bool_)
+        bought = np.diff(known.histories.get_seen_items([PURCHASE]).indptr) > 0
         guests = ~bought[rows]
         if visit is not None and guests.any():
             own = remove_popularity(self.model.blend)
             selected = own.score(select_histories(known.histories, rows[guests])) if own is not None else None
-            lost[guests] = row_maxima(selected) <= 0 if selected is not None else True
-        parts: list[tuple[WeightedEnsemble, npt.NDArray[np.int64]]] = [(self.model.blend, rows[~lost])]
+            is_unscored[guests] = compute_row_maxima(selected) <= 0 if selected is not None else True
+        parts: list[tuple[WeightedEnsemble, npt.NDArray[np.int64]]] = [(self.model.blend, rows[~is_unscored])]
         if visit is not None:
-            parts.append((visit, rows[lost]))
+            parts.append((visit, rows[is_unscored]))
         return [
             (self.model.algorithm, some, blend.score(select_histories(known.histories, some)))
             for blend, some in parts
@@ -223,15 +233,15 @@ class BatchRecommender:
     def _score_cold_start(
         self, known: BlockState, rows: npt.NDArray[np.int64]
     ) -> list[tuple[str, npt.NDArray[np.int64], Values | csr_array]]:
-        """By their traits, of those whose traits make a difference; of whoever refuses nothing is asked."""
+        """Score customers without a history by their traits; skip those whose traits make no difference or who opted out."""
         newcomers = self.model.cold_start
         rows = rows[~known.opted_out[rows]]
         if newcomers is None or not len(rows):
             return []
         names = known.customers.list_names_by_customer()
         codes = [sorted(set(newcomers.find_trait_codes(names[row]))) for row in rows.tolist()]
-        indptr = np.concatenate([[0], np.cumsum([len(one) for one in codes])])
-        flat = np.array([code for one in codes for code in one], np.int32)
+        indptr = np.concatenate([[0], np.cumsum([len(own_codes) for own_codes in codes])])
+        flat = np.array([code for own_codes in codes for code in own_codes], np.int32)
         has = make_csr(np.ones(len(flat)), flat, indptr, (len(rows), len(newcomers.model.lifts_.values_)))
         arrivals = NewVisitors(has, newcomers.model.landings_.rows([""] * len(rows)))
         touched = newcomers.model.touches(arrivals)
@@ -243,12 +253,12 @@ class BatchRecommender:
     def _score_buy_again(
         self, known: BlockState, rows: npt.NDArray[np.int64]
     ) -> list[tuple[str, npt.NDArray[np.int64], Values | csr_array]]:
-        """Nothing but what each has bought before, and that only where the place's parts say something for it."""
+        """Score only products that the customer bought before and that have a positive score."""
         blend = self._get_blend(BUY_AGAIN)
         if blend is None or not len(rows):
             return []
         histories = select_histories(known.histories, rows)
-        own = histories.seen([PURCHASE])
+        own = histories.get_seen_items([PURCHASE])
         own.sum_duplicates()
         scores = blend.score(histories)
         person = np.repeat(np.arange(len(rows)), np.diff(own.indptr))
@@ -257,7 +267,7 @@ class BatchRecommender:
         return [(BUY_AGAIN, rows, own)]
 
     def _score_static(self, name: str) -> Values | None:
-        """Scores that nobody's history changes; None where the model has nothing for the place."""
+        """Return scores that are the same for all customers; None if the model has none for the placement."""
         if name not in self._static_scores:
             scores = np.full(self.n_items, -np.inf, np.float32)
             if name == NEW:
@@ -277,20 +287,20 @@ class BatchRecommender:
         return select_components(self.model.blend, weights or PLACEMENTS[name].weights)
 
     def _exclude(self, name: str, known: BlockState, rows: npt.NDArray[np.int64]) -> csr_array:
-        """What each may not be shown in a place: dismissed, and bought where that is not to be shown again."""
+        """Return the products that must not be shown: dismissed, or bought where purchases are not shown again."""
         dismissed, bought = known.dismissed[rows], self.state.placements[name].purchased_products
         histories = select_histories(known.histories, rows)
         if name == BUY_AGAIN:
             return dismissed
         if bought == PurchasedProducts.AUTO and self.model.exclude_seen:
-            return union_columns(dismissed, histories.seen(self.model.seen_kinds))
+            return union_columns(dismissed, histories.get_seen_items(self.model.seen_kinds))
         if bought == PurchasedProducts.HIDE:
-            return union_columns(dismissed, histories.seen([PURCHASE]))
+            return union_columns(dismissed, histories.get_seen_items([PURCHASE]))
         return dismissed
 
 
 def list_fallback_chain(loaded: ServingState, scenario: str) -> list[str]:
-    """The place and those that take over, each once; what is popular at the end."""
+    """Return the placement and its fallbacks, each once, ending with popular."""
     names: list[str] = []
     name: str | None = scenario
     while name is not None and name not in names:
@@ -300,17 +310,17 @@ def list_fallback_chain(loaded: ServingState, scenario: str) -> list[str]:
 
 
 def group_by_rules(
-    applied: Sequence[RuleEffects | None], rows: npt.NDArray[np.int64]
+    rule_effects: Sequence[RuleEffects | None], rows: npt.NDArray[np.int64]
 ) -> list[tuple[RuleEffects | None, npt.NDArray[np.int64]]]:
-    """Places in ``rows`` of the people for whom the same rules hold."""
+    """Return the positions in ``rows`` of customers to whom the same rules apply, by rules."""
     groups: dict[int, list[int]] = {}
-    for place, row in enumerate(rows.tolist()):
-        groups.setdefault(id(applied[row]), []).append(place)
-    return [(applied[int(rows[places[0]])], np.array(places, np.int64)) for places in groups.values()]
+    for position, row in enumerate(rows.tolist()):
+        groups.setdefault(id(rule_effects[row]), []).append(position)
+    return [(rule_effects[int(rows[positions[0]])], np.array(positions, np.int64)) for positions in groups.values()]
 
 
 def apply_batch_factors(scores: Values | csr_array, factors: Values | None) -> Values | csr_array:
-    """By what rules, margin and stock make of them; what nothing speaks for stays so."""
+    """Return the scores multiplied by the factors of rules, margin and stock; missing scores stay missing."""
     if factors is None:
         return scores
     if isinstance(scores, csr_array):
@@ -320,43 +330,44 @@ def apply_batch_factors(scores: Values | csr_array, factors: Values | None) -> V
 
 
 def load_block(
-    loaded: ServingState, model: ServingModel, people: CustomerBlock, *, scenario: str, now: datetime
+    loaded: ServingState, model: ServingModel, customers: CustomerBlock, *, scenario: str, now: datetime
 ) -> BlockState:
-    """Histories as a request would start from, in the order of the people; of whoever refuses or is withheld nothing."""
-    refused = np.zeros(people.n, np.bool_)
-    if len(people.names) and len(loaded.suppressions.hashes):
-        hashes = np.fromiter((hash_name(name) for name in people.names), np.uint64, len(people.names))
-        refused[people.owner[np.isin(hashes, loaded.suppressions.hashes)]] = True
-    pairs = find_user_rows(model, people)
-    pairs = pairs[~refused[pairs[:, 0]]]
-    applied = [
-        loaded.rules.apply(scenario=scenario, names=[] if hidden else names, now=now)
-        for names, hidden in zip(people.list_names_by_customer(), refused.tolist(), strict=True)
+    """Return the histories that a request would use, in the order of the customers; empty for those who opted out."""
+    opted_out = np.zeros(customers.n, np.bool_)
+    if len(customers.names) and len(loaded.suppressions.hashes):
+        hashes = np.fromiter((hash_name(name) for name in customers.names), np.uint64, len(customers.names))
+        opted_out[customers.owner[np.isin(hashes, loaded.suppressions.hashes)]] = True
+    pairs = find_user_rows(model, customers)
+    pairs = pairs[~opted_out[pairs[:, 0]]]
+    rule_effects = [
+        loaded.rules.apply(scenario=scenario, names=[] if is_hidden else names, now=now)
+        for names, is_hidden in zip(customers.list_names_by_customer(), opted_out.tolist(), strict=True)
     ]
-    histories = build_histories(model, pairs, people.n, now=now.timestamp())
-    return BlockState(people, histories, refused, build_dismissed_matrix(model, pairs, people.n), applied)
+    histories = build_histories(model, pairs, customers.n, now=now.timestamp())
+    return BlockState(customers, histories, opted_out, build_dismissed_matrix(model, pairs, customers.n), rule_effects)
 
 
-def find_user_rows(model: ServingModel, people: CustomerBlock) -> npt.NDArray[np.int64]:
-    """Pairs of a person and one of their rows in the model, (m, 2), sorted, none twice."""
-    names, found = list(people.names), []
+def find_user_rows(model: ServingModel, customers: CustomerBlock) -> npt.NDArray[np.int64]:
+    """Return (customer, user row of the model) pairs, shape (m, 2), sorted and distinct."""
+    names, parts = list(customers.names), []
     maps = [(model.identifiers, model.identifier_user)]
     if model.refreshed is not None:
         maps.append((model.refreshed.identifiers, model.refreshed.identifier_user))
     for identifiers, users in maps:
-        places = identifiers.rows(names) if names else np.empty(0, np.int32)
-        there = places >= 0
-        found.append(np.stack([people.owner[there].astype(np.int64), users[places[there]].astype(np.int64)], axis=1))
-    pairs = np.concatenate(found)
+        rows = identifiers.rows(names) if names else np.empty(0, np.int32)
+        is_known = rows >= 0
+        owners, known_rows = customers.owner[is_known], rows[is_known]
+        parts.append(np.stack([owners.astype(np.int64), users[known_rows].astype(np.int64)], axis=1))
+    pairs = np.concatenate(parts)
     pairs = pairs[pairs[:, 1] >= 0]
     return np.unique(pairs, axis=0)
 
 
 def build_histories(model: ServingModel, pairs: npt.NDArray[np.int64], n: int, *, now: float) -> Histories:
-    """One history a person, oldest first: what the training has seen, and what its refresh brought."""
+    """Return one history per customer, oldest first: interactions from the training and from its newest refresh."""
     trained = pairs[pairs[:, 1] < model.n_trained]
     columns = [
-        select_lines(
+        select_interactions(
             trained,
             model.history_indptr,
             (model.history_item, model.history_order, model.history_weight, model.history_kind),
@@ -364,7 +375,7 @@ def build_histories(model: ServingModel, pairs: npt.NDArray[np.int64], n: int, *
     ]
     if model.refreshed is not None:
         selected = pairs[pairs[:, 1] < len(model.refreshed.indptr) - 1]
-        columns.append(select_lines(selected, model.refreshed.indptr, tuple(model.refreshed.lines)))
+        columns.append(select_interactions(selected, model.refreshed.indptr, tuple(model.refreshed.columns)))
     owner, item, order, weight, kind = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     in_order = np.lexsort((order, owner))
     user = np.full(n, -1, np.int32)
@@ -382,32 +393,33 @@ def build_histories(model: ServingModel, pairs: npt.NDArray[np.int64], n: int, *
     )
 
 
-def select_lines(
+def select_interactions(
     pairs: npt.NDArray[np.int64], indptr: npt.NDArray[np.int64], columns: tuple[npt.NDArray, ...]
 ) -> tuple[npt.NDArray, ...]:
-    """The owner of each line of these users, and the columns' entries."""
+    """Return the customer of each interaction of these users, and its entry in every column."""
     low, high = indptr[pairs[:, 1]], indptr[pairs[:, 1] + 1]
     lengths = high - low
-    places = np.arange(lengths.sum()) + np.repeat(low - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
-    places = places.astype(np.int64)
-    return (np.repeat(pairs[:, 0], lengths), *(np.asarray(column[places]) for column in columns))
+    positions = np.arange(lengths.sum()) + np.repeat(low - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
+    positions = positions.astype(np.int64)
+    return (np.repeat(pairs[:, 0], lengths), *(np.asarray(column[positions]) for column in columns))
 
 
 def build_dismissed_matrix(model: ServingModel, pairs: npt.NDArray[np.int64], n: int) -> csr_array:
+    """Return the products that each customer dismissed, shape (n, items)."""
     if model.dismissed is None:
         return make_csr(np.empty(0), np.empty(0, np.int32), np.zeros(n + 1), (n, len(model.items)))
     indptr, item = model.dismissed
-    owner, rows = select_lines(pairs[pairs[:, 1] < len(indptr) - 1], indptr, (item,))
+    owner, rows = select_interactions(pairs[pairs[:, 1] < len(indptr) - 1], indptr, (item,))
     return make_csr(np.ones(len(rows)), rows, np.searchsorted(owner, np.arange(n + 1)), (n, len(model.items)))
 
 
 def select_histories(histories: Histories, rows: npt.NDArray[np.int64]) -> Histories:
-    """The histories of some of the people."""
+    """Return the histories of some rows."""
     if len(rows) == len(histories):
         return histories
     pairs = np.stack([np.arange(len(rows)), rows], axis=1)
     columns = (histories.item, histories.order, histories.weight, histories.kind)
-    _owner, item, order, weight, kind = select_lines(pairs, histories.indptr, columns)
+    _owner, item, order, weight, kind = select_interactions(pairs, histories.indptr, columns)
     lengths = np.diff(histories.indptr)[rows]
     return Histories(
         indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
@@ -422,20 +434,20 @@ def select_histories(histories: Histories, rows: npt.NDArray[np.int64]) -> Histo
 
 
 def remove_popularity(blend: WeightedEnsemble) -> WeightedEnsemble | None:
-    """What of a blend depends on who is asking."""
+    """Return the ensemble without the components that are the same for all customers; None if nothing is left."""
     shares = {
         name: share for name, share in blend.shares().items() if not isinstance(blend.components_[name], Popularity)
     }
     return select_components(blend, shares)
 
 
-def row_maxima(scores: Values | csr_array) -> Values:
-    """Of each row; -inf for one that nothing speaks for."""
+def compute_row_maxima(scores: Values | csr_array) -> Values:
+    """Return the largest score of each row; -inf for a row without scores."""
     dense = scores.toarray() if isinstance(scores, csr_array) else scores
     return np.asarray(dense.max(axis=1, initial=-np.inf), np.float32)
 
 
-def union_columns(one: csr_array, other: csr_array) -> csr_array:
-    """The stored columns of both, row by row; values say nothing."""
-    both = one + other
+def union_columns(first: csr_array, second: csr_array) -> csr_array:
+    """Return the union of the stored columns of each row; the values have no meaning."""
+    both = first + second
     return make_csr(np.ones(both.nnz), both.indices, both.indptr, both.shape)

@@ -9,7 +9,7 @@ import numpy as np
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from config.foundation.array_types import Flags, Rows
+from config.foundation.array_types import AnyInts, Flags, Rows
 from customers.events.recent.interactions import RecentActivity
 from recommendations.engine import Histories
 from recommendations.engine.cold_start import NewVisitors
@@ -123,7 +123,7 @@ class Candidates:
     fallback: str | None = None
     fallback_reason: str | None = None
 
-    def reorder(self, order: Sequence[int] | Rows, size: int) -> None:
+    def reorder(self, order: Sequence[int] | AnyInts, size: int) -> None:
         """Put the first ``size`` candidates into another order."""
         self.rows = np.concatenate([self.rows[:size][order], self.rows[size:]])
         self.scores = np.concatenate([self.scores[:size][order], self.scores[size:]])

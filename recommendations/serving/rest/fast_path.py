@@ -96,7 +96,7 @@ def _answer(environ: Environ, path: str, authorize: Authorize) -> bytes:
         identifiers=identifiers,
         counted=limit.key,
         counted_seconds=2 * limit.window_seconds,
-        patience=VALKEY_TIMEOUT_SECONDS,
+        timeout=VALKEY_TIMEOUT_SECONDS,
     )
     if activity.count is not None and activity.count > limit.max_requests:
         raise NotPlainError

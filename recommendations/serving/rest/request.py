@@ -122,7 +122,8 @@ def _read_specs(schema: type[msgspec.Struct]) -> list[_FieldSpec]:
 
 
 def _read_spec(field: Any) -> _FieldSpec:
-    info, description, extra = field.type, "", {}
+    info, description = field.type, ""
+    extra: dict[str, Any] = {}
     while isinstance(info, msgspec.inspect.Metadata):
         description = (info.extra_json_schema or {}).get("description", description)
         extra = {**(info.extra or {}), **extra}
@@ -150,7 +151,7 @@ def _make_field(spec: _FieldSpec, *, in_body: bool) -> serializers.Field:
     options |= {"required": True} if spec.is_required else {"required": False, "default": spec.default}
     match spec.type:
         case "str":
-            return serializers.CharField(**options, **({"allow_blank": True} if in_body else {}))
+            return serializers.CharField(**(options | {"allow_blank": True} if in_body else options))
         case "int":
             return serializers.IntegerField(**options)
         case "float":

@@ -61,7 +61,7 @@ def select_components(blend: WeightedEnsemble, weights: Mapping[str, float]) -> 
     if not components:
         return None
     return WeightedEnsemble.of_fitted(
-        components, {name: float(weights[name]) for name in components}, blend.normalisation
+        components, {name: float(weights[name]) for name in components}, blend.normalization
     )
 
 

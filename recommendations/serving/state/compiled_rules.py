@@ -11,10 +11,10 @@ import numpy.typing as npt
 from config.foundation.array_types import Flags
 from recommendations.engine.placements import PLACEMENTS
 from recommendations.merchandising.rules.business_factors import compute_business_factors
-from recommendations.merchandising.rules.product_columns import ProductColumns
+from recommendations.merchandising.rules.product_columns import RuleProductColumns
 from recommendations.merchandising.rules.rule_book import RuleBook, RuleEffects
 from recommendations.merchandising.rules.storage import load_rules, read_rules_fingerprint
-from recommendations.merchandising.segment_members.member_file import SegmentMembers
+from recommendations.merchandising.segment_members.member_file import SegmentMemberReader
 from recommendations.serving.state.product_index import ProductIndex
 from recommendations.serving.state.settings import PlacementConfigs
 
@@ -39,7 +39,7 @@ class CompiledRules:
 
     book: RuleBook = field(default_factory=RuleBook)
     business_factors: dict[str, Factors] = field(default_factory=dict)
-    members: SegmentMembers = field(default_factory=SegmentMembers)
+    members: SegmentMemberReader = field(default_factory=SegmentMemberReader)
     fingerprint: tuple[object, ...] = ()
     _factors: dict[tuple[str, int], tuple[RuleEffects | None, Factors | None]] = field(default_factory=dict)
     _allowed: dict[tuple[int, int], tuple[Flags, Flags, Flags]] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class CompiledRules:
         names: "kind:value" identifiers of the visitor. rules: used instead of the shop's.
         """
         book = self.book if rules is None else rules
-        segments = self.members.segments_of(names) if names else frozenset()
+        segments = self.members.find_segments(names) if names else frozenset()
         return book.apply(scenario=scenario, segments=segments, now=now)
 
     def filter_rows(self, mask: Flags, effects: HasAllowedRows | None) -> Flags:
@@ -108,9 +108,9 @@ def read_compiled_rules(
     return CompiledRules(book, business_factors, before.members, fingerprint)
 
 
-def make_product_columns(products: ProductIndex) -> ProductColumns:
+def make_product_columns(products: ProductIndex) -> RuleProductColumns:
     """Return the columns that rules need; the arrays are shared with the product index, not copied."""
-    return ProductColumns(
+    return RuleProductColumns(
         shown=products.shown,
         in_stock=products.in_stock,
         price=products.price,

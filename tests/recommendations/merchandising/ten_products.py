@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from recommendations.merchandising.models import Rule
-from recommendations.merchandising.rules.product_columns import ProductColumns
+from recommendations.merchandising.rules.product_columns import RuleProductColumns
 from tests.makers import NOON
 
 IDS = [f"p{number}" for number in range(10)]
@@ -16,7 +16,7 @@ COLORS = {"blue": [0, 3, 6], "red": [1]}
 TAGS = {"sale": [2, 3]}
 
 
-def ten_products(**changes: Any) -> ProductColumns:
+def ten_products(**changes: Any) -> RuleProductColumns:
     """Prices 10, 20 … 100, the last without one; p9 is not shown, p8 sold out."""
     columns: dict[str, Any] = {
         "shown": np.array([True] * 9 + [False]),
@@ -33,7 +33,7 @@ def ten_products(**changes: Any) -> ProductColumns:
         "rows_with_attribute": lambda name, value: np.array(COLORS.get(value, []) if name == "color" else [], np.int32),
         "rows_with_tag": lambda tag: np.array(TAGS.get(tag, []), np.int32),
     }
-    return ProductColumns(**(columns | changes))
+    return RuleProductColumns(**(columns | changes))
 
 
 def rule(action: str, products: str = "", **fields: Any) -> Rule:

@@ -8,7 +8,7 @@ from recommendations.serving.models import PlacementSettings
 
 
 def names() -> set[str]:
-    return set(PlacementSettings.objects.values_list("scenario", flat=True))
+    return set(PlacementSettings.objects.values_list("placement", flat=True))
 
 
 @pytest.mark.django_db(transaction=True)

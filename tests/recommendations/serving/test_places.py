@@ -34,10 +34,10 @@ LATER = NOON + timedelta(minutes=5)
 
 
 def asked(
-    loader: StateLoader, scenario: str, *, now: datetime = LATER, recently: RecentActivity | None = None, **wanted: Any
+    loader: StateLoader, scenario: str, *, now: datetime = LATER, activity: RecentActivity | None = None, **wanted: Any
 ) -> RecommendationResponse:
     return recommend(
-        request=RecommendationRequest(scenario, **{"n": 5, **wanted}), now=now, source=loader, recently=recently
+        request=RecommendationRequest(scenario, **{"n": 5, **wanted}), now=now, source=loader, activity=activity
     )
 
 
@@ -265,7 +265,7 @@ def test_rank_orders_a_list_and_names_what_it_leaves_out(loader: StateLoader) ->
     assert ids(stranger) == given[:3]
     assert (stranger.fallback, stranger.fallback_reason) == ("as-given", "nothing_known")
     for wrong in ([], [str(number) for number in range(1001)]):
-        with pytest.raises(InvalidRequestError, match="give 1 to 1000") as caught:
+        with pytest.raises(InvalidRequestError, match="valid: 1 to 1000") as caught:
             rank_products(request=RankRequest(wrong), now=LATER, source=loader)
         assert caught.value.field == "product_ids"
 
@@ -320,8 +320,8 @@ def test_a_damaged_model_does_not_take_the_place_of_the_one_that_serves(
 
 
 def test_recently_is_taken_from_the_caller(loader: StateLoader) -> None:
-    told = RecentActivity([RecentInteraction("coffee-1", "view", LATER.timestamp())])
-    answer = asked(loader, "for-you", anonymous_id="somebody", activity=told)
+    activity = RecentActivity([RecentInteraction("coffee-1", "view", LATER.timestamp())])
+    answer = asked(loader, "for-you", anonymous_id="somebody", activity=activity)
     assert answer.fallback is None
 
 

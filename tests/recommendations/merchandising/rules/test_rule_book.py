@@ -233,8 +233,8 @@ def test_what_each_rule_promises_holds_for_any_rules(rules: list[Rule], segments
         if row in pinning:
             assert shown
         factors = [float(one.factor) for one in live if one.factor is not None and name in one.product_ids]
-        told = 1.0 if found.factors is None else float(found.factors[row])
-        assert told == pytest.approx(min(max(float(np.prod(factors)), 0.01), 100.0), rel=1e-5)
+        factor = 1.0 if found.factors is None else float(found.factors[row])
+        assert factor == pytest.approx(min(max(float(np.prod(factors)), 0.01), 100.0), rel=1e-5)
     columns = ten_products()
     showable = columns.shown & columns.in_stock
     hidden = {name for one in live if one.action == "hide" for name in one.product_ids}

@@ -12,7 +12,7 @@ import pytest
 from customers.identity.models import Identifier
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.segment_members.member_file import (
-    SegmentMembers,
+    SegmentMemberReader,
     encode_members,
     get_members_path,
     hash_identifier,
@@ -40,8 +40,8 @@ def write(members: dict[int, np.ndarray]) -> bool:
     return replace_members_file(path=get_members_path(), content=encode_members(members))
 
 
-def fresh() -> SegmentMembers:
-    members = SegmentMembers()
+def fresh() -> SegmentMemberReader:
+    members = SegmentMemberReader()
     assert members.refresh()
     return members
 
@@ -49,11 +49,11 @@ def fresh() -> SegmentMembers:
 def test_who_was_written_is_read() -> None:
     write({7: hashes("user_id:1", "user_id:2"), 9: hashes("user_id:2", "anonymous_id:2"), 11: hashes()})
     members = fresh()
-    assert members.segments_of(["user_id:1"]) == {7}
-    assert members.segments_of(["user_id:2"]) == {7, 9}
-    assert members.segments_of(["anonymous_id:2", "user_id:1"]) == {7, 9}
-    assert members.segments_of(["user_id:3", "anonymous_id:1", "", "user_id:\ud800"]) == NOBODY
-    assert members.segments_of([]) == NOBODY
+    assert members.find_segments(["user_id:1"]) == {7}
+    assert members.find_segments(["user_id:2"]) == {7, 9}
+    assert members.find_segments(["anonymous_id:2", "user_id:1"]) == {7, 9}
+    assert members.find_segments(["user_id:3", "anonymous_id:1", "", "user_id:\ud800"]) == NOBODY
+    assert members.find_segments([]) == NOBODY
 
 
 def test_many_segments_and_people_are_read_as_they_were_written() -> None:
@@ -63,13 +63,13 @@ def test_many_segments_and_people_are_read_as_they_were_written() -> None:
     write({segment: hashes(*np.array(people)[within[segment]]) for segment in range(70)})
     members = fresh()
     for number, identifier in enumerate(people):
-        assert members.segments_of([identifier]) == frozenset(np.flatnonzero(within[:, number]).tolist())
+        assert members.find_segments([identifier]) == frozenset(np.flatnonzero(within[:, number]).tolist())
 
 
 def test_without_a_file_nobody_is_in_any_segment() -> None:
-    members = SegmentMembers()
+    members = SegmentMemberReader()
     assert not members.refresh()
-    assert members.segments_of(["user_id:1"]) == NOBODY
+    assert members.find_segments(["user_id:1"]) == NOBODY
 
 
 def test_a_file_that_is_gone_has_no_members() -> None:
@@ -77,7 +77,7 @@ def test_a_file_that_is_gone_has_no_members() -> None:
     members = fresh()
     get_members_path().unlink()
     assert members.refresh()
-    assert members.segments_of(["user_id:1"]) == NOBODY
+    assert members.find_segments(["user_id:1"]) == NOBODY
     assert not members.refresh()
 
 
@@ -109,12 +109,12 @@ def test_a_damaged_file_has_no_members_and_is_logged_once(harm: str, caplog: pyt
     with caplog.at_level(logging.ERROR):
         assert members.refresh()
         assert not members.refresh()
-    assert members.segments_of(["user_id:1"]) == NOBODY
+    assert members.find_segments(["user_id:1"]) == NOBODY
     assert len(caplog.records) == 1
     assert str(get_members_path()) in caplog.text
     write({7: hashes("user_id:1")})
     assert members.refresh()
-    assert members.segments_of(["user_id:1"]) == {7}
+    assert members.find_segments(["user_id:1"]) == {7}
 
 
 def test_a_file_that_is_replaced_while_it_is_read_is_whole_the_old_or_the_new() -> None:
@@ -128,7 +128,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_whole_the_old_or_the_new() 
             members.refresh()
             mapped = members.members
             assert mapped is not None
-            found = {mapped.segments_of([person]) for person in people[::50]}
+            found = {mapped.find_segments([person]) for person in people[::50]}
             assert len(found) == 1
             seen.update(found)
 
@@ -141,7 +141,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_whole_the_old_or_the_new() 
     stop.set()
     for reader in readers:
         reader.join()
-    assert members.segments_of(people[:1]) == {59}
+    assert members.find_segments(people[:1]) == {59}
     assert len(seen) > 1
 
 
@@ -177,11 +177,11 @@ def test_the_task_writes_the_members_of_the_segments_that_rules_name() -> None:
     assert (written.segments, written.identifiers, written.has_changed, written.failed_segments) == (2, 10, True, ())
     assert not write_segment_members(as_of=NOON).has_changed
     members = fresh()
-    assert members.segments_of(["user_id:ann"]) == {loyal.pk, everybody.pk}
-    assert members.segments_of(["anonymous_id:browser of 客户 三"]) == {loyal.pk, everybody.pk}
-    assert members.segments_of(["user_id:ben", "anonymous_id:browser of ben"]) == {everybody.pk}
-    assert members.segments_of(["email_hash:ann", "user_id:nobody"]) == NOBODY
-    assert unused.pk not in members.segments_of(["user_id:ann"])
+    assert members.find_segments(["user_id:ann"]) == {loyal.pk, everybody.pk}
+    assert members.find_segments(["anonymous_id:browser of 客户 三"]) == {loyal.pk, everybody.pk}
+    assert members.find_segments(["user_id:ben", "anonymous_id:browser of ben"]) == {everybody.pk}
+    assert members.find_segments(["email_hash:ann", "user_id:nobody"]) == NOBODY
+    assert unused.pk not in members.find_segments(["user_id:ann"])
 
 
 @pytest.mark.django_db
@@ -192,7 +192,7 @@ def test_a_segment_that_cannot_work_has_no_members_and_keeps_no_other_out(caplog
     make_rule(segment=broken)
     assert write_segment_members(as_of=NOON).failed_segments == ("broken",)
     assert "broken" in caplog.text
-    assert fresh().segments_of(["user_id:ann"]) == {everybody.pk}
+    assert fresh().find_segments(["user_id:ann"]) == {everybody.pk}
 
 
 @pytest.mark.django_db
@@ -200,10 +200,10 @@ def test_erased_customers_leave_and_rules_without_segments_leave_an_empty_file()
     make_customer("ann", erased_at=NOON)
     rule = make_rule(segment=make_segment("everybody"))
     write_segment_members(as_of=NOON)
-    assert fresh().segments_of(["user_id:ann"]) == NOBODY
+    assert fresh().find_segments(["user_id:ann"]) == NOBODY
     rule.delete()
     assert write_segment_members(as_of=NOON).segments == 0
-    assert fresh().segments_of(["user_id:ann"]) == NOBODY
+    assert fresh().find_segments(["user_id:ann"]) == NOBODY
 
 
 @pytest.mark.django_db
@@ -213,7 +213,7 @@ def test_the_database_hashes_as_python_does() -> None:
     make_rule(segment=make_segment("everybody"))
     assert write_segment_members(as_of=NOON).identifiers == 5
     members = fresh()
-    assert all(members.segments_of([f"user_id:{name}"]) for name in ("1", "a b", "客户", "é" * 200, "'; --"))
+    assert all(members.find_segments([f"user_id:{name}"]) for name in ("1", "a b", "客户", "é" * 200, "'; --"))
     assert to_unsigned_hashes([-1, 1]).tolist() == [2**64 - 1, 1]
 
 
@@ -252,7 +252,7 @@ def test_a_writer_that_is_killed_anywhere_leaves_the_old_file(place: str, folder
     before = get_members_path().read_bytes()
     kill_after_output(start_child(WRITE_UNTIL, STOP_AT=place, MERCHANDISING_DIR=str(folder)), "reached")
     assert get_members_path().read_bytes() == before
-    assert fresh().segments_of(["user_id:old"]) == {segment.pk}
+    assert fresh().find_segments(["user_id:old"]) == {segment.pk}
     assert write_segment_members(as_of=NOON).has_changed
-    assert fresh().segments_of(["user_id:ann"]) == {segment.pk}
+    assert fresh().find_segments(["user_id:ann"]) == {segment.pk}
     assert [path.name for path in folder.iterdir()] == [get_members_path().name], "nothing is left lying"

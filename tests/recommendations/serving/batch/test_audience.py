@@ -55,10 +55,10 @@ def test_tea_is_wanted_by_those_who_drink_tea(wanting: Any) -> None:
     drinkers = {f"user-{person}" for person in range(0, PEOPLE, 2)}
     assert found.known
     assert set(names(found)[: len(drinkers)]) == drinkers
-    scores = [one.score for one in found.people]
+    scores = [one.score for one in found.customers]
     assert scores == sorted(scores, reverse=True)
     assert all(0 < score <= 1 + 1e-6 for score in scores)
-    assert all(one.reason for one in found.people)
+    assert all(one.reason for one in found.customers)
 
 
 def test_scores_are_those_of_the_parts_for_every_person(wanting: Any, loader: StateLoader) -> None:
@@ -79,9 +79,9 @@ def test_scores_are_those_of_the_parts_for_every_person(wanting: Any, loader: St
     expected = sum(
         share * np.array(worth[name]) / max(max(worth[name]), 1e-30) for name, share in shares.items()
     ) / sum(shares.values())
-    told = {one.user_id: one.score for one in found.people}
+    scores_by_user = {member.user_id: member.score for member in found.customers}
     for person in range(PEOPLE):
-        assert told.get(f"user-{person}", 0) == pytest.approx(expected[person], rel=1e-3, abs=1e-6)  # type: ignore[index]
+        assert scores_by_user.get(f"user-{person}", 0) == pytest.approx(expected[person], rel=1e-3, abs=1e-6)  # type: ignore[index]
 
 
 def test_erased_and_whoever_refuses_are_left_out_at_once(wanting: Any) -> None:
@@ -102,22 +102,22 @@ def test_who_has_bought_it_is_left_out_where_that_is_not_shown_again(wanting: An
         Customer.objects.filter(orders__lines__product__product_id="cake-0").values_list("pk", flat=True).distinct()
     )
     assert buyers
-    assert not buyers & {one.customer_id for one in found.people}
-    fresh = found.people[0]
+    assert not buyers & {one.customer_id for one in found.customers}
+    fresh = found.customers[0]
     make_order(Customer.objects.get(pk=fresh.customer_id), products=[make_product("unrelated")])
-    assert fresh in wanting("cake-0").people
+    assert fresh in wanting("cake-0").customers
     from catalog.models import Product
 
     make_order(Customer.objects.get(pk=fresh.customer_id), products=[Product.objects.get(product_id="cake-0")])
-    assert fresh not in wanting("cake-0").people
+    assert fresh not in wanting("cake-0").customers
 
 
 def test_two_who_are_one_by_now_count_once(wanting: Any) -> None:
     before = wanting()
     merge_customers(pairs=[(customer_of("user-0").pk, customer_of("user-2").pk)], at=NOON, causes=["test"])
     after = wanting()
-    assert len(after.people) == len(before.people) - 1
-    assert [one.customer_id for one in after.people].count(customer_of("user-0").pk) == 1
+    assert len(after.customers) == len(before.customers) - 1
+    assert [one.customer_id for one in after.customers].count(customer_of("user-0").pk) == 1
 
 
 def test_people_are_ranked_in_blocks_alike(wanting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,13 +125,13 @@ def test_people_are_ranked_in_blocks_alike(wanting: Any, monkeypatch: pytest.Mon
     monkeypatch.setattr(module, "BLOCK_SIZE", 7)
     monkeypatch.setattr(module, "_cache", module.AudienceCache())
     parts = wanting()
-    assert [one.customer_id for one in parts.people] == [one.customer_id for one in whole.people]
+    assert [one.customer_id for one in parts.customers] == [one.customer_id for one in whole.customers]
 
 
 def test_product_that_the_model_does_not_know_has_nobody_yet(wanting: Any) -> None:
     make_product("brand new")
     found = wanting("brand new")
-    assert (found.known, found.people) == (False, [])
+    assert (found.known, found.customers) == (False, [])
 
 
 def test_one_query_however_many_people(
@@ -200,7 +200,7 @@ def test_marketer_sees_people_and_saves_them_as_a_segment(fresh_loader: StateLoa
     answer = client.post(address, {"name": "Tea lovers", "most": 10})
     segment = Segment.objects.get(key="tea-lovers")
     assert answer.url == f"/admin/segments/segment/{segment.pk}/members/"  # type: ignore[attr-defined]
-    assert (segment.kind, segment.members.count()) == ("fixed", 10)
+    assert (segment.kind, segment.members.count()) == ("static", 10)
     again = client.post(address, {"name": "Tea lovers", "most": 10})
     assert "choose another name" in again.content.decode()
     chinese = client.post(address, {"name": "爱喝茶的人", "most": 5})

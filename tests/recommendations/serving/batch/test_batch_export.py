@@ -29,7 +29,7 @@ from tests.makers import NOON, make_customer, make_segment
 from tests.recommendations.shop import PEOPLE, customer_of
 
 type Export = Callable[..., ExportSummary]
-type Told = dict[str, list[tuple[str, str]]]
+type ExportedProducts = dict[str, list[tuple[str, str]]]
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def export(target: Path, loader: StateLoader, settings: Any) -> Export:
     return run
 
 
-def read(path: Path) -> Told:
+def read(path: Path) -> ExportedProducts:
     """By customer: products with their strategy, best first."""
-    found: Told = {}
+    found: ExportedProducts = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             assert int(row["rank"]) == len(found.setdefault(row["user_id"], [])) + 1
@@ -94,18 +94,22 @@ def test_whoever_has_no_history_is_ranked_by_traits(
 
 def test_formats_say_the_same(trained: ModelVersion, export: Export, target: Path) -> None:
     export()
-    told = read(target)
-    assert export(format="jsonl").rows == export(format="parquet").rows == sum(map(len, told.values()))
+    products_by_user = read(target)
+    assert export(format="jsonl").rows == export(format="parquet").rows == sum(map(len, products_by_user.values()))
     table = pq.read_table(target).to_pylist()
-    assert [(row["product_id"], row["strategy"]) for row in table if row["user_id"] == "user-3"] == told["user-3"]
+    assert [(row["product_id"], row["strategy"]) for row in table if row["user_id"] == "user-3"] == products_by_user[
+        "user-3"
+    ]
     export(format="jsonl")
     lines = {line["user_id"]: line for line in map(json.loads, target.read_text().splitlines())}
-    assert [item["product_id"] for item in lines["user-3"]["items"]] == [product for product, _ in told["user-3"]]
+    assert [item["product_id"] for item in lines["user-3"]["items"]] == [
+        product for product, _ in products_by_user["user-3"]
+    ]
     assert [item["rank"] for item in lines["user-3"]["items"]] == [1, 2, 3, 4, 5]
 
 
 def test_only_a_segment(trained: ModelVersion, export: Export, target: Path) -> None:
-    segment = make_segment("three", kind="fixed")
+    segment = make_segment("three", kind="static")
     for name in ("user-1", "user-2", "user-3"):
         segment.members.create(customer=customer_of(name))
     assert export(segment="three").customers == 3
@@ -140,7 +144,7 @@ def test_what_was_bought_is_left_out_where_the_place_is_set_so(
 def test_rules_of_the_merchandiser_hold_as_in_a_request(
     trained: ModelVersion, export: Export, target: Path, loader: StateLoader, scenario: str
 ) -> None:
-    few = make_segment("few", kind="fixed")
+    few = make_segment("few", kind="static")
     for name in ("user-1", "user-2"):
         few.members.create(customer=customer_of(name))
     Rule.objects.create(name="hidden", action="hide", product_ids=["tea-1"])
@@ -188,7 +192,7 @@ def test_other_wishes_do_not_go_on(
     monkeypatch.setattr(batch_export.ExportParts, "finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         export()
-    with pytest.raises(InvalidExportError, match="differs in n, format"):
+    with pytest.raises(InvalidExportError, match=r"used other options \(n, format\)"):
         export(resume=True, n=6, format="jsonl")
     monkeypatch.undo()
     assert export(n=6).resumed_customers == 0
@@ -200,7 +204,7 @@ def test_other_wishes_do_not_go_on(
         ({"scenario": "similar"}, UnsupportedPlacementError, "for-you"),
         ({"format": "xml"}, InvalidExportError, "csv, jsonl, parquet"),
         ({"n": 0}, InvalidExportError, "1 to 100"),
-        ({"segment": "nobody"}, InvalidExportError, "no segment 'nobody'"),
+        ({"segment": "nobody"}, InvalidExportError, "Unknown segment 'nobody'"),
     ],
 )
 def test_wrong_wishes_are_refused(
@@ -240,7 +244,7 @@ def test_command_writes_the_file_and_says_how_fast(
     said = capfd.readouterr()
     assert f"{PEOPLE} customers, {PEOPLE * 3} recommendations" in said.out
     assert "Customers [" in said.err
-    with pytest.raises(CommandError, match="no segment"):
+    with pytest.raises(CommandError, match="Unknown segment"):
         call_command("export_recommendations", output=target, segment="nobody")
     with pytest.raises(CommandError, match="--resume"):
         call_command("export_recommendations", output=target / "below" / "a file", verbosity=0)

@@ -72,13 +72,13 @@ class Caller:
             **({"HTTP_AUTHORIZATION": f"Bearer {key}"} if key else {}),
             **{f"HTTP_{name.upper()}": value for name, value in headers.items()},
         }
-        told: dict[str, Any] = {}
+        response: dict[str, Any] = {}
 
         def start_response(status: str, headers: list[tuple[str, str]], *rest: Any) -> None:
-            told.update(status=int(status.split()[0]), headers=dict(headers))
+            response.update(status=int(status.split()[0]), headers=dict(headers))
 
         content = b"".join(self.application(environ, start_response))
-        return told["status"], told["headers"], json.loads(content)
+        return response["status"], response["headers"], json.loads(content)
 
 
 def settled(answer: dict[str, Any]) -> dict[str, Any]:

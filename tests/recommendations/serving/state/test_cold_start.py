@@ -59,7 +59,7 @@ def test_of_whom_nothing_is_known_popular_is_shown(trained_with_tastes: ModelVer
 
 
 def test_an_unknown_landing_category_is_refused_by_its_name(trained: ModelVersion, loader: StateLoader) -> None:
-    with pytest.raises(InvalidRequestError, match=r"no category 'Drinks > wine'.*such as 'Drinks > ") as caught:
+    with pytest.raises(InvalidRequestError, match=r"Unknown category 'Drinks > wine'.*such as 'Drinks > ") as caught:
         asked(loader, landing_category="Drinks > wine")
     assert caught.value.field == "landing_category"
     assert asked(loader, landing_category="Drinks").items, "a category above others is known"

@@ -97,20 +97,20 @@ def test_an_event_counts_the_same_a_second_after_it_and_once_a_refresh_has_read_
 def test_of_a_visit_that_the_chosen_parts_cannot_speak_of_those_speak_that_can(
     trained: ModelVersion, loader: StateLoader, valkey: redis.Redis
 ) -> None:
-    loaded = loader.current(now=NOON)
-    model = loaded.model
+    state = loader.current(now=NOON)
+    model = state.model
     assert model is not None
     habits = WeightedEnsemble.of_fitted(
         model.blend.components_, {name: float(name == "popularity") for name in model.blend.components_}
     )
     model = replace(model, blend=habits)
-    prepared = CompiledBlends.compile(model=model, places=DEFAULT_CONFIGS, n=loaded.products.n)
-    loader.state = replace(loaded, model=model, prepared=prepared)
+    blends = CompiledBlends.compile(model=model, placements=DEFAULT_CONFIGS, n=state.products.n)
+    loader.state = replace(state, model=model, blends=blends)
     viewed = RecentActivity([RecentInteraction("coffee-2", "view", NOON.timestamp() + 60)])
 
-    def shown(recently: RecentActivity, **who: str) -> list[str]:
+    def shown(activity: RecentActivity, **who: str) -> list[str]:
         answer = recommend(
-            request=RecommendationRequest("for-you", n=3, **who), now=NOON, source=loader, recently=recently
+            request=RecommendationRequest("for-you", n=3, **who), now=NOON, source=loader, activity=activity
         )
         return [item.product_id for item in answer.items]
 
