@@ -76,8 +76,10 @@ def read_process_state() -> dict[str, object]:
 
         if settings.configured:
             values = vars(settings._wrapped)
-            # pytest-django writes the names of the test databases into DATABASES when the first test needs one
-            names = [name for name in values if name.isupper() and name != "DATABASES"]
+            # pytest-django writes the names of the test databases into DATABASES when the first test needs one;
+            # axes stores a lazy object in AXES_USERNAME_FORM_FIELD, whose repr changes at the first log-in
+            volatile = ("DATABASES", "AXES_USERNAME_FORM_FIELD")
+            names = [name for name in values if name.isupper() and name not in volatile]
             state |= {f"setting {name}": repr(values[name]) for name in names}
     return state
 

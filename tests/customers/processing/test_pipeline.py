@@ -242,7 +242,7 @@ def test_command_prints_the_results(capsys: pytest.CaptureFixture[str]) -> None:
     assert second.endswith("1 rejected events")
     call_command("process_events")
     assert "0 events" in capsys.readouterr().out
-    with pytest.raises(CommandError, match="from 1 on"):
+    with pytest.raises(CommandError, match="--limit is 0; give a number of at least 1"):
         call_command("process_events", limit=0)
 
 

@@ -21,12 +21,12 @@ def root(settings: Any, tmp_path: Path) -> None:
 
 def test_list_of_runs_shows_the_lag_and_the_runs(admin_client: Client) -> None:
     address = reverse("admin:processing_processingrun_changelist")
-    assert "Nothing waits" in admin_client.get(address).content.decode()
+    assert "No events are waiting" in admin_client.get(address).content.decode()
     send(track("Product Viewed"), track("Product Viewed"))
-    assert "2 events wait to be processed" in admin_client.get(address).content.decode()
+    assert "2 events are waiting to be processed" in admin_client.get(address).content.decode()
     process()
     page = admin_client.get(address).content.decode()
-    assert "Nothing waits" in page
+    assert "No events are waiting" in page
     assert "done" in page
 
 
@@ -39,7 +39,8 @@ def test_run_page_shows_the_results_of_its_events(admin_client: Client) -> None:
     assert "identities: 0" in page
     assert admin_client.post(address, {"events": 5}).status_code == 403
     chinese = admin_client.get(address, headers={"accept-language": "zh-hans"}).content.decode()
-    assert "事件产生的结果" in chinese
+    assert "新订单: 1" in chinese
+    assert "各阶段用时（秒）" in chinese
 
 
 def test_runs_are_visible_to_operators_only() -> None:
