@@ -103,7 +103,7 @@ def test_interactions_on_one_device_are_read_on_the_other(valkey: redis.Redis) -
 
 
 def break_on(monkeypatch: pytest.MonkeyPatch, message_ids: set[str], error: Callable[[], Exception]) -> list[int]:
-    """Makes each batch with one of these messages fail; the sizes of the batches that were tried."""
+    """Make each batch with one of these messages fail; return the sizes of the batches that were tried."""
     real, sizes = batch.resolve_event_people, []
 
     def resolve(events: Any, *, at: Any) -> Any:
@@ -125,10 +125,10 @@ def test_failing_event_is_isolated_and_rejected(monkeypatch: pytest.MonkeyPatch)
     break_on(monkeypatch, {"m7", "m31"}, lambda: ValueError("no such thing"))
     done = process()
     assert (done.events, done.counts["failed"], Outbox.objects.count()) == (50, 2, 0)
-    letters = RejectedEvent.objects.order_by("id")
-    assert {letter.code for letter in letters} == {"processing_failed"}
-    assert {letter.reason for letter in letters} == {"ValueError: no such thing"}
-    assert ['"again-m7"' in letter.payload for letter in letters].count(True) == 1
+    rejected_events = RejectedEvent.objects.order_by("id")
+    assert {rejected.code for rejected in rejected_events} == {"processing_failed"}
+    assert {rejected.reason for rejected in rejected_events} == {"ValueError: no such thing"}
+    assert ['"again-m7"' in rejected.payload for rejected in rejected_events].count(True) == 1
     assert CustomerProfile.objects.get().events == 48
     run = ProcessingRun.objects.get()
     assert (run.events, run.status, read_totals()["events"]) == (50, "done", 50)

@@ -63,7 +63,7 @@ def test_only_events_after_the_cursor_are_returned() -> None:
 
 
 def test_event_that_is_committed_late_is_still_returned() -> None:
-    """Its id was drawn before that of an event that was shown already."""
+    """The late event has a lower id than an event that has already been returned."""
     late = make_event(name="late").pk
     seen = make_event(at=NOON - MINUTE, name="seen")
     assert late < seen.pk

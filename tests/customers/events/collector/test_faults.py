@@ -129,7 +129,7 @@ def test_retry_after_a_kill_between_commit_and_response_is_a_duplicate(shop: Col
 
 
 class Senders:
-    """Four clients that send batches and retry each until it is answered with 200."""
+    """Four clients that send batches and retry each until the response is 200."""
 
     def __init__(self, shop: CollectorServer, source: str) -> None:
         self.shop, self.source = shop, source

@@ -28,7 +28,7 @@ def group() -> Iterator[GroupCommit]:
 
 
 class Gate:
-    """Holds the first statement back until all other calls wait behind it."""
+    """Blocks the first statement until all other calls wait behind it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.open = threading.Event()

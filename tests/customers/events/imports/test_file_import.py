@@ -279,7 +279,7 @@ def test_import_accepts_what_the_collector_accepts(tmp_path: Path, found: list[d
 
 
 def stored(key: str) -> list[tuple[Any, ...]]:
-    """What the columns say, the time only where the sender gave it."""
+    """Return the columns to compare, with the time only if the sender gave one."""
     rows = (
         Event.objects.filter(source__key=key).order_by("message_id").values_list("message_id", "received_at", *COLUMNS)
     )

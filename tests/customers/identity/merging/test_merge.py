@@ -48,7 +48,7 @@ def undo(merge_id: int) -> None:
 
 
 def references() -> list[models.Field]:
-    """Every foreign key to a customer in the whole project."""
+    """Return every foreign key to a customer in the project."""
     return [
         field
         for model in apps.get_models()

@@ -29,7 +29,7 @@ type Person = set[Key]
 
 @dataclass
 class Model:
-    """The rules as the decision record words them."""
+    """The resolution rules as the decision record states them."""
 
     people: list[Person] = field(default_factory=list)
     disputes: set[tuple[str, Key]] = field(default_factory=set)
@@ -63,7 +63,7 @@ class Model:
         return kind, value
 
     def earlier(self, trace: IdentityEvent, user: Key | None) -> Key | None:
-        """An alias of a user speaks of another user id if there is such a one, else of a visitor; never of itself."""
+        """Return the key of an alias's previous id: a known user id, otherwise a visitor, never the event's own id."""
         if trace.type != "alias" or trace.previous_id in (trace.user_id, trace.anonymous_id):
             return None
         is_user = user is not None and self.owner(("user_id", trace.previous_id)) is not None
