@@ -37,8 +37,8 @@ class AudiencePreview:
     channel: str
     consent: list[str]
     segment: int
-    build_reachable_condition: int
-    build_consent_condition: int
+    reachable: int
+    consented: int
     held_out: int
     audience: int
     holdout_share: float

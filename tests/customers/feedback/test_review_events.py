@@ -70,7 +70,7 @@ def test_visitor_can_write_a_review() -> None:
 def test_invalid_review_event_is_rejected_with_its_field(properties: dict[str, Any], code: str, words: str) -> None:
     send(review(**properties), review(rating=1))
     done = process()
-    assert (done.events, done.counts["refused"], Review.objects.count()) == (2, 1, 1)
+    assert (done.events, done.counts["rejected"], Review.objects.count()) == (2, 1, 1)
     letter = RejectedEvent.objects.get()
     assert letter.code == code
     assert words in letter.reason

@@ -104,10 +104,10 @@ def test_effect_follows_the_formula_or_has_a_reason(loyal: Segment) -> None:
     p, treated, control = 4 / 11, preview.audience, preview.held_out
     assert preview.mde == pytest.approx(2.8015852 * (p * (1 - p) * (1 / treated + 1 / control)) ** 0.5)
     assert is_too_small(preview)
-    assert "36.36 %" in describe_effect(preview)
+    assert "36.36%" in describe_effect(preview)
     without = preview_audience(campaign=make_campaign(loyal, key="all", holdout_share=0), as_of=NOON)
     assert (without.held_out, without.mde, without.mde_missing) == (0, None, "no_holdout")
-    assert "Hold out" in describe_effect(without)
+    assert "Set a holdout share" in describe_effect(without)
     later = preview_audience(campaign=Campaign.objects.get(key="spring"), as_of=NOON + timedelta(days=60))
     assert (later.rate, later.mde_missing) == (0, "no_buyers")
     assert "30 days" in describe_effect(later)

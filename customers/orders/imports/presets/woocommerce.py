@@ -29,7 +29,7 @@ WOOCOMMERCE = ColumnPreset(
         "line_total": ("item_total", "Order Line Total", "Item Total"),
         "currency": ("order_currency", "Currency", "Order Currency"),
         "status": ("status", "Order Status"),
-        # the plug-ins have already subtracted the order's discount from the item totals
+        # no column of these exports is imported as the order's discount
         "order_discount": (),
         "shipping": ("shipping_total", "Order Shipping Amount", "Shipping Total"),
         "tax": ("tax_total", "Order Total Tax Amount", "Tax Total"),

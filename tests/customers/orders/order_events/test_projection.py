@@ -117,7 +117,7 @@ def test_unknown_products_are_created_from_the_line_and_known_ones_stay() -> Non
 def test_event_without_order_id_is_rejected_but_still_counted() -> None:
     send(order(order_id=None, products=[product()], email="ada@example.org"), order(products=[product()]))
     done = process()
-    assert (done.events, done.counts["refused"], done.counts["orders_created"]) == (2, 1, 1)
+    assert (done.events, done.counts["rejected"], done.counts["orders_created"]) == (2, 1, 1)
     rejected = RejectedEvent.objects.get()
     assert (rejected.code, rejected.status, rejected.received_at) == ("missing_order_id", "open", NOW)
     assert "Order Completed has no order_id" in rejected.reason
