@@ -78,13 +78,13 @@ def test_standard_input_has_no_size(monkeypatch: pytest.MonkeyPatch) -> None:
         (b"", "events.jsonl is empty"),
         (b"\xef\xbb\xbf \r\n\n", "events.jsonl is empty"),
         (gzip.compress(b""), "events.jsonl is empty"),
-        ('{"a":1}\n'.encode("utf-16"), "is no UTF-8 text.*iconv"),
-        ('{"a":1}\n'.encode("utf-16-le"), "is no UTF-8 text.*iconv"),
+        ('{"a":1}\n'.encode("utf-16"), "is not UTF-8 text.*iconv"),
+        ('{"a":1}\n'.encode("utf-16-le"), "is not UTF-8 text.*iconv"),
         (b"PK\x03\x04rest", "is a zip file"),
         (b"PAR1rest", "is a Parquet file"),
         (b"\xfd7zXZ\x00rest", "is a xz file"),
-        (gzip.compress(TEXT)[:-9], "cannot be read to its end: .*Get it again"),
-        (b"\x1f\x8b\x08\x00rubbish in place of data", "cannot be read to its end"),
+        (gzip.compress(TEXT)[:-9], "cannot be read to the end: .*Obtain the file again"),
+        (b"\x1f\x8b\x08\x00rubbish in place of data", "cannot be read to the end"),
     ],
     # with ids, because gzip writes the time of compression into the bytes and xdist's workers must agree on the test ids
     ids=[

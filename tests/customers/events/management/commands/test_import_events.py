@@ -40,11 +40,11 @@ def test_summary_table_shows_the_result_of_every_line(file: Path, settings: Any,
         ["lines", "3"],
         ["events", "2"],
         ["accepted", "1"],
-        ["known", "already", "1"],
+        ["duplicates", "1"],
         ["rejected", "1"],
         ["invalid_json", "1"],
     ]
-    assert lines[6].startswith(f"Refused lines: {tmp_path / 'exports' / 'imports' / 'events-old-shop-'}")
+    assert lines[6].startswith(f"Rejected lines: {tmp_path / 'exports' / 'imports' / 'events-old-shop-'}")
     assert lines[7].endswith("lines per second.")
     source = Source.objects.get(key="old-shop")
     assert (source.kind, source.is_simulated) == (Source.Kind.IMPORT, False)
@@ -71,7 +71,7 @@ def test_import_of_a_log_lists_unmapped_urls(tmp_path: Path) -> None:
     path.write_text("".join(LOG.format(target=target) for target in ("/cart", "/api/cart", "/api/user", "/about")))
     text = run(path)
     assert "requests to URLs without an event" in text
-    assert "Most frequent URLs without an event: /api (2), /about (1). --mapping gives them one." in text
+    assert "Most frequent URLs without an event: /api (2), /about (1). Map them to events with --mapping." in text
 
 
 def test_custom_mapping_is_used(tmp_path: Path) -> None:
