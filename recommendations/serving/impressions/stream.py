@@ -44,9 +44,9 @@ end
 # a stream that does not exist yet is not an error
 ENTRIES_ADDED_SCRIPT = """
 if redis.call('EXISTS', 'served') == 0 then return 0 end
-local told = redis.call('XINFO', 'STREAM', 'served')
-for at = 1, #told, 2 do
-    if told[at] == 'entries-added' then return told[at + 1] end
+local info = redis.call('XINFO', 'STREAM', 'served')
+for at = 1, #info, 2 do
+    if info[at] == 'entries-added' then return info[at + 1] end
 end
 return 0
 """

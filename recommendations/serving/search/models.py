@@ -11,10 +11,11 @@ MAX_TERM_LENGTH = 100
 
 
 def validate_words(value: str) -> None:
-    """Errors: ValidationError for a term that search could never find in a text."""
+    """Raise ValidationError for a term that search could never find in a text."""
     if not 0 < len(split_into_atoms(value)) <= MAX_NAME_TERMS:
         raise ValidationError(
-            _("%(value)s holds no word; give one or a few, such as mobile phone."), params={"value": repr(value)}
+            _("%(value)s contains no word; enter one or a few words, such as mobile phone."),
+            params={"value": repr(value)},
         )
 
 
@@ -59,4 +60,6 @@ class Synonym(models.Model):
 
     def clean(self) -> None:
         if self.terms is not None and len(self.terms) < 2 and not self.replacements:
-            raise ValidationError({"terms": _("One term alone says nothing: give another, or what it also finds.")})
+            raise ValidationError(
+                {"terms": _("A single term has no effect; add another term, or words it also finds.")}
+            )

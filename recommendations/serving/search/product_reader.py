@@ -54,15 +54,15 @@ class ProductBatch:
     newest: datetime
 
     def subset(self, wanted: npt.NDArray[np.bool_]) -> "ProductBatch":
-        def kept[T](column: Sequence[T]) -> list[T]:
+        def select[T](column: Sequence[T]) -> list[T]:
             return [value for value, keep in zip(column, wanted.tolist(), strict=True) if keep]
 
-        texts = {name: kept(column) for name, column in self.documents.texts.items()}
-        documents = Documents(kept(self.documents.keys), texts)
+        texts = {name: select(column) for name, column in self.documents.texts.items()}
+        documents = Documents(select(self.documents.keys), texts)
         return ProductBatch(
-            kept(self.product_ids),
+            select(self.product_ids),
             documents,
-            kept(self.values),
+            select(self.values),
             self.hashes[wanted],
             self.changed_at[wanted],
             self.newest,

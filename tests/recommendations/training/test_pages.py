@@ -27,7 +27,7 @@ def running(db: None) -> Iterator[EvaluationRun]:
         yield EvaluationRun.objects.create(started_at=NOON, step="repeat", percent=40)
 
 
-def test_a_record_that_a_killed_training_left_is_no_running_one(operator: Client) -> None:
+def test_the_record_of_a_killed_training_does_not_count_as_running(operator: Client) -> None:
     EvaluationRun.objects.create(started_at=NOON, step="repeat", percent=40)
     assert "Train now" in operator.get(reverse(LIST)).content.decode()
 
@@ -40,31 +40,33 @@ def card(client: Client, version: ModelVersion, **query: str) -> str:
     return page.content.decode()
 
 
-def test_the_card_shows_everything_that_was_judged(operator: Client, trained: ModelVersion) -> None:
+def test_the_card_shows_everything_that_was_evaluated(operator: Client, trained: ModelVersion) -> None:
     page = card(operator, trained)
     for heading in (
         "Model card",
         "Known limits",
         "By segment",
         "Popularity bias",
-        "What it is made of",
-        "What was tried",
+        "Algorithms in the model",
+        "Trials",
     ):
         assert heading in page
-    assert "There was no version before" in page
+    assert "First version:" in page
     assert "Infinity" not in page
     assert "NaN" not in page
 
 
-def test_the_card_is_whole_in_chinese(operator: Client, trained: ModelVersion) -> None:
+def test_the_card_is_complete_in_chinese(operator: Client, trained: ModelVersion) -> None:
     address = reverse("admin:training_modelversion_change", args=[trained.pk])
     page = operator.get(address, headers={"accept-language": "zh-hans"}).content.decode()
-    for words in ("模型卡", "已知局限", "按分群", "热门偏差", "模型的组成", "尝试过的参数", "此前没有版本"):
+    for words in ("模型卡", "已知局限", "按分群", "热门偏差", "模型中的算法", "试验", "首个版本："):
         assert words in page
 
 
-def test_the_card_tells_of_new_products_or_that_there_were_none(operator: Client, trained: ModelVersion) -> None:
-    assert "nothing can be said about new products" in card(operator, trained)
+def test_the_card_describes_new_products_or_says_that_there_are_none(operator: Client, trained: ModelVersion) -> None:
+    assert "No customer bought a new product after the split, so there are no figures for new products." in card(
+        operator, trained
+    )
     run = trained.evaluations.get()
     figure = {metric: {"value": 0.1234, "low": 0.1, "high": 0.2} for metric in ("recall@10", "ndcg@10")}
     counts = {"new": 9, "wanted": 7, "people": 31, "figures": {"category-popularity": {"new": figure, "all": figure}}}
@@ -72,7 +74,7 @@ def test_the_card_tells_of_new_products_or_that_there_were_none(operator: Client
     run.save()
     page = card(operator, trained)
     assert "Of 9 products without interactions before the split, 31 customers bought 7 afterwards." in page
-    assert "Popularity of the category" in page
+    assert "Popularity within the category" in page
     assert page.count("0.1234") == 4
 
 
@@ -92,7 +94,7 @@ def test_the_card_shows_for_every_placement_whether_and_why_it_is_active(
     run.scenarios = {"rank": run.scenarios["rank"], "cart": cart, "similar": run.scenarios["similar"]}
     run.save()
     page = card(operator, trained).split('id="placements"')[1].split("</section>")[0]
-    names = [page.index(name) for name in ("Similar products", "Goes with the basket", "Own order of given products")]
+    names = [page.index(name) for name in ("Similar products", "Goes with your cart", "Ranked list")]
     assert names == sorted(names)
     assert "Inactive: not significantly better than “Popular” on the test period (+0.2000, -0.1000 to +0.3000)" in page
     assert "80 queries of 40 customers" in page

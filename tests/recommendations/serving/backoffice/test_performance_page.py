@@ -1,4 +1,4 @@
-"""The page of how recommendations do, in both languages."""
+"""The recommendation performance page."""
 
 import json
 import re
@@ -26,18 +26,18 @@ def test_analyst_sees_the_figures_with_intervals_charts_and_the_warning() -> Non
     make_days()
     learn()
     page = reader("Analyst").get(ALL).content.decode()
-    assert "no proof that it was because of it" in page
-    assert "within 7 days after a product was shown" in page
+    assert "does not prove that the recommendation caused it" in page
+    assert "within 7 days of the impression" in page
     assert "30.00 EUR + 5.00 USD" in page
-    assert "15.00 %" in page
-    assert "20.00 %" in page, "the estimate without position bias"
+    assert "15.00%" in page
+    assert "20.00%" in page, "the estimate without position bias"
     spec = json.loads(re.search(r'<script id="clicks-0" type="application/json">(.*?)</script>', page)[1])  # type: ignore[index]
     assert (spec["traces"][0]["y"], spec["traces"][0]["x"]) == (["1", "2"], [0.15, 0.05])
     assert 'id="looked-0"' in page
     assert "11/24/2026 11:55 a.m." in page or "Nov. 24" in page or "11/24/2026" in page
 
 
-def test_positions_far_down_are_summed_up() -> None:
+def test_low_positions_are_combined() -> None:
     from recommendations.serving.models import PerformanceDay
 
     for position in (1, 20, 21, 40):
@@ -45,23 +45,23 @@ def test_positions_far_down_are_summed_up() -> None:
             day="2026-11-24", scenario="search", model_version="m", strategy="s", position=position, shown=50
         )
     page = reader("Analyst").get(ALL).content.decode()
-    assert "below 20" in page
+    assert "after 20" in page
     assert ">100<" in page
 
 
 def test_empty_page_says_what_to_do() -> None:
     page = reader("Analyst").get(ADDRESS).content.decode()
-    assert "Nothing was shown on these days" in page
+    assert "No recommendations were shown in this period" in page
     assert "/api/v1/recommendations/for-you/" in page
 
 
-def test_wrong_period_is_said_at_its_field() -> None:
+def test_an_invalid_period_is_reported_at_its_field() -> None:
     page = reader("Analyst").get(f"{ADDRESS}?since=2026-11-25&until=2026-11-24")
     assert page.status_code == 200
-    assert "give the earlier day first" in page.content.decode()
+    assert "since must not be later" in page.content.decode()
 
 
-def test_who_may_not_see_figures_does_not() -> None:
+def test_the_page_needs_permission() -> None:
     assert reader("Privacy officer").get(ADDRESS).status_code == 403
     assert reader_of_nothing().get(ADDRESS).status_code == 302
 

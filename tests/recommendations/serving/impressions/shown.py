@@ -17,7 +17,7 @@ def shown(
     **fields: Any,
 ) -> ServedEntry:
     """For-you of a model to nobody in particular, unless said otherwise."""
-    told: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "scenario": "for-you",
         "user_id": "",
         "anonymous_id": "",
@@ -28,7 +28,7 @@ def shown(
         "first_rank": 1,
     }
     return ServedEntry(
-        recommendation_id=recommendation_id, served_at=served_at, product_ids=list(products), **(told | fields)
+        recommendation_id=recommendation_id, served_at=served_at, product_ids=list(products), **(defaults | fields)
     )
 
 

@@ -22,7 +22,7 @@ LATER = NOON + 3 * DAY
 
 def happen(name: str, *products: str, of: str = "r1", at: datetime = NOON + HOUR, **fields: Any) -> None:
     """An event that names a recommendation."""
-    told = {
+    fields = {
         "user_id": "ada",
         "received_at": at,
         "occurred_at": at,
@@ -31,7 +31,7 @@ def happen(name: str, *products: str, of: str = "r1", at: datetime = NOON + HOUR
         **fields,
     }
     Event.objects.create(
-        source=make_source(), name=name, product_ids=list(products), recommendation_id=of, value=None, **told
+        source=make_source(), name=name, product_ids=list(products), recommendation_id=of, value=None, **fields
     )
 
 

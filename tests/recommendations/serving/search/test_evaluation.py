@@ -1,4 +1,4 @@
-"""Search is judged by what people chose after it."""
+"""Search is evaluated by the products that customers chose after it."""
 
 from datetime import datetime, timedelta
 from io import StringIO
@@ -18,10 +18,10 @@ from tests.makers import NOON, make_customer, make_source
 MINUTE = timedelta(minutes=1)
 
 
-def make_events(*told: tuple[str, datetime, str, Any]) -> None:
+def make_events(*rows: tuple[str, datetime, str, Any]) -> None:
     """(who, when, name, query or product ids)"""
     source = make_source()
-    for who in {event[0] for event in told}:
+    for who in {event[0] for event in rows}:
         if not Identifier.objects.filter(kind="user_id", value=who).exists():
             make_customer(who)
     Event.objects.bulk_create(
@@ -36,12 +36,12 @@ def make_events(*told: tuple[str, datetime, str, Any]) -> None:
             product_ids=what if isinstance(what, list) else [],
             properties={"query": what} if isinstance(what, str) else {},
         )
-        for number, (who, at, name, what) in enumerate(told)
+        for number, (who, at, name, what) in enumerate(rows)
     )
-    export_warehouse(started_at=max(at for _who, at, _name, _what in told) + MINUTE)
+    export_warehouse(started_at=max(at for _who, at, _name, _what in rows) + MINUTE)
 
 
-def test_a_search_goes_with_what_was_chosen_soon_after_it(shop_of_twelve: None) -> None:
+def test_a_search_is_joined_with_the_products_chosen_soon_after_it(shop_of_twelve: None) -> None:
     make_events(
         ("ann", NOON, "Products Searched", "kettle"),
         ("ann", NOON + MINUTE, "Product Clicked", ["k1"]),
@@ -61,7 +61,7 @@ def test_a_search_goes_with_what_was_chosen_soon_after_it(shop_of_twelve: None) 
     assert read_searches(since=NOON + 2 * MINUTE, until=NOON + timedelta(hours=2)) == []
 
 
-def test_the_figures_are_those_of_the_first_ten_places(shop_of_twelve: None, searching: Searcher) -> None:
+def test_the_figures_cover_the_first_ten_positions(shop_of_twelve: None, searching: Searcher) -> None:
     make_events(
         ("ann", NOON, "Products Searched", "teapot"),
         ("ann", NOON + MINUTE, "Product Clicked", ["p1"]),  # the only one that is found
@@ -78,12 +78,12 @@ def test_the_figures_are_those_of_the_first_ten_places(shop_of_twelve: None, sea
     }
 
 
-def test_the_persons_order_is_judged_after_the_models_data(trained: Any, loader: Any) -> None:
+def test_the_personal_order_is_evaluated_after_the_training_data(trained: Any, loader: Any) -> None:
     before, after = NOON - timedelta(days=1), NOON + timedelta(hours=1)
-    told: list[tuple[str, datetime, str, Any]] = []
+    rows: list[tuple[str, datetime, str, Any]] = []
     for place in range(8):
         who = f"user-{place}"
-        told += [
+        rows += [
             (who, before, "Products Searched", "house"),
             (who, before + MINUTE, "Product Viewed", ["cake-1"]),
             (who, after, "Products Searched", "house"),
@@ -94,17 +94,17 @@ def test_the_persons_order_is_judged_after_the_models_data(trained: Any, loader:
                 [f"{('tea', 'coffee')[place % 2]}-{number}" for number in range(5)],
             ),
         ]
-    make_events(*told)
+    make_events(*rows)
     searches = read_searches(since=NOON - timedelta(days=2), until=NOON + timedelta(days=1))
     everything, plain, own = evaluate_search(
         searches=searches, now=NOON + timedelta(hours=3), source=Searcher(source=loader, background=False)
     )
     assert (everything.searches, plain.searches, own.searches) == (16, 8, 8)
-    assert own.figures["mrr@10"].value == 1.0, "one of the own taste stands first"
-    assert plain.figures["mrr@10"].value < 1.0, "nobody's order cannot suit both"
+    assert own.figures["mrr@10"].value == 1.0, "a product of the customer's taste is first"
+    assert plain.figures["mrr@10"].value < 1.0, "the general order cannot suit both tastes"
 
 
-def test_the_command_says_what_to_do_without_searches(shop_of_twelve: None) -> None:
+def test_without_searches_the_command_says_what_to_do(shop_of_twelve: None) -> None:
     with pytest.raises(CommandError, match="Products Searched"):
         call_command("evaluate_search")
     with pytest.raises(CommandError, match="--days is 0"):
@@ -119,4 +119,4 @@ def test_the_command_prints_the_figures(shop_of_twelve: None) -> None:
     )
     out = StringIO()
     call_command("evaluate_search", stdout=out)
-    assert "all searches, nobody's order: 1 searches, mrr@10 1.0000" in out.getvalue()
+    assert "all searches, general order: 1 searches, mrr@10 1.0000" in out.getvalue()

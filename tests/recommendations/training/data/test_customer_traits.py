@@ -30,7 +30,7 @@ def twelve(folders: Path) -> list[Customer]:
     return customers
 
 
-def told(known: KnownTraits, customer: Customer) -> set[str]:
+def list_values(known: KnownTraits, customer: Customer) -> set[str]:
     row = known.people.rows(known.customers.rows([str(customer.pk)])).has.indices
     return {known.people.values.id(code).replace("\x1f", "=") for code in row.tolist()}
 
@@ -40,8 +40,8 @@ def test_only_named_traits_are_read_and_many_numbers_are_bands(twelve: list[Cust
     known = extract_known_traits(as_of=NOON, traits=["taste", "age", "club"])
     # a band of fewer than five people says too much of them: twelve ages make bands of two and three
     assert known.edges == {"traits.age": pytest.approx([22.2, 24.4, 26.6, 28.8])}
-    assert told(known, twelve[0]) == {"language=de", "country=at", "traits.taste=tea", "traits.club=true"}
-    assert told(extract_known_traits(as_of=NOON, traits=[]), twelve[0]) == {"language=de", "country=at"}
+    assert list_values(known, twelve[0]) == {"language=de", "country=at", "traits.taste=tea", "traits.club=true"}
+    assert list_values(extract_known_traits(as_of=NOON, traits=[]), twelve[0]) == {"language=de", "country=at"}
 
 
 def test_the_device_is_that_of_the_first_visit_before_the_moment(twelve: list[Customer]) -> None:
@@ -58,8 +58,8 @@ def test_the_device_is_that_of_the_first_visit_before_the_moment(twelve: list[Cu
                 context={"device": {"type": device}},
             )
     export_warehouse(started_at=NOON)
-    assert "device=mobile" in told(extract_known_traits(as_of=NOON, traits=[]), twelve[0])
-    assert not any("device" in value for value in told(extract_known_traits(as_of=NOON, traits=[]), twelve[7]))
+    assert "device=mobile" in list_values(extract_known_traits(as_of=NOON, traits=[]), twelve[0])
+    assert not any("device" in value for value in list_values(extract_known_traits(as_of=NOON, traits=[]), twelve[7]))
 
 
 def test_newcomers_are_those_with_traits_and_without_history_who_do_not_refuse(twelve: list[Customer]) -> None:

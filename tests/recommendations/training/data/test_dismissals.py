@@ -127,8 +127,8 @@ def test_a_refresh_has_all_of_them_of_old_and_new_people_and_goes_on_when_nothin
     people = IdMap.from_arrays(base.part("identifiers"))
     assert named(part, people, base.arrays["identifier_user"], items) == {"user-3": ["tea-1"]}
     fresh = IdMap.from_arrays(overlay.part("news-identifiers"))
-    told = named(part, fresh, overlay.arrays["news_identifier_user"], items)
-    assert told == {"user-3": ["tea-1"], "newcomer": ["cake-0", "cake-1"]}
+    dismissed = named(part, fresh, overlay.arrays["news_identifier_user"], items)
+    assert dismissed == {"user-3": ["tea-1"], "newcomer": ["cake-0", "cake-1"]}
     monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)
     model = loader.current(now=LATER).model
     assert model.find_user_rows(["user_id:newcomer"]) == [model.n_trained]

@@ -23,12 +23,12 @@ AN_HOUR_AGO = NOON - timedelta(hours=1)
 
 
 @pytest.fixture
-def told(folders: Path) -> Callable[..., None]:
-    """Stores an event as the collector does once it is processed."""
+def send_event(folders: Path) -> Callable[..., None]:
+    """Return a function that stores a processed event as the collector does."""
     products = {name: make_product(name) for name in ("tea", "cake")}
     numbers = iter(range(1000))
 
-    def tell(name: str, *product_ids: str, at: datetime = AN_HOUR_AGO, **fields: Any) -> None:
+    def store(name: str, *product_ids: str, at: datetime = AN_HOUR_AGO, **fields: Any) -> None:
         Event.objects.create(
             source=make_source(),
             message_id=f"m{next(numbers)}",
@@ -40,10 +40,10 @@ def told(folders: Path) -> Callable[..., None]:
             **{"user_id": "ann", "properties": {}, **fields},
         )
 
-    return tell
+    return store
 
 
-def extracted() -> TrainingData:
+def extract_data() -> TrainingData:
     export_warehouse(started_at=NOON)
     return extract_training_data(as_of=NOON)
 
@@ -57,14 +57,14 @@ def rows(data: TrainingData) -> list[tuple[str, str, float]]:
     )
 
 
-def test_events_of_all_kinds_in_every_spelling_count(told: Callable[..., None]) -> None:
+def test_events_of_all_types_count_in_every_spelling(send_event: Callable[..., None]) -> None:
     make_customer("ann")
-    told("Product Viewed")
-    told("view_item", "tea", "cake")
-    told("PRODUCT ADDED ")
-    told("add_to_wishlist")
-    told("Something of the shop's own")
-    assert rows(extracted()) == [
+    send_event("Product Viewed")
+    send_event("view_item", "tea", "cake")
+    send_event("PRODUCT ADDED ")
+    send_event("add_to_wishlist")
+    send_event("Something of the shop's own")
+    assert rows(extract_data()) == [
         ("cart", "tea", 1.0),
         ("view", "cake", 1.0),
         ("view", "tea", 1.0),
@@ -81,12 +81,12 @@ def review(customer: Customer, product: Product, rating: int, **fields: Any) -> 
     )
 
 
-def test_stars_above_three_count_as_much_as_they_like(told: Callable[..., None]) -> None:
+def test_ratings_above_three_stars_count_by_their_stars(send_event: Callable[..., None]) -> None:
     make_customer("ann")
     for stars in (1, 3, 4, "5", 80, "many"):
         make_product(f"of {stars}")
-        told("Product Reviewed", f"of {stars}", properties={"rating": stars})
-    assert rows(extracted()) == [("rating", "of 4", 0.5), ("rating", "of 5", 1.0)]
+        send_event("Product Reviewed", f"of {stars}", properties={"rating": stars})
+    assert rows(extract_data()) == [("rating", "of 4", 0.5), ("rating", "of 5", 1.0)]
 
 
 def test_reviews_that_came_without_an_event_count_and_those_of_nobody_do_not(folders: Path) -> None:
@@ -95,34 +95,34 @@ def test_reviews_that_came_without_an_event_count_and_those_of_nobody_do_not(fol
     review(ann, make_product("cake"), 3)
     Review.objects.create(review_id="?", product=tea, rating=5, written_at=AN_HOUR_AGO)
     review(ann, make_product("later"), 5, written_at=NOON)
-    assert rows(extracted()) == [("rating", "tea", 0.5)]
+    assert rows(extract_data()) == [("rating", "tea", 0.5)]
 
 
-def test_a_review_counts_in_place_of_the_event_that_told_of_it(told: Callable[..., None]) -> None:
+def test_a_review_counts_in_place_of_the_event_that_reported_it(send_event: Callable[..., None]) -> None:
     ann = make_customer("ann")
-    told("Product Reviewed", properties={"rating": 5})
+    send_event("Product Reviewed", properties={"rating": 5})
     review(ann, Product.objects.get(product_id="tea"), 4)  # corrected since
-    told("Product Reviewed", "cake", properties={"rating": 5})
-    assert rows(extracted()) == [("rating", "cake", 1.0), ("rating", "tea", 0.5)]
+    send_event("Product Reviewed", "cake", properties={"rating": 5})
+    assert rows(extract_data()) == [("rating", "cake", 1.0), ("rating", "tea", 0.5)]
 
 
 def test_of_several_opinions_the_newest_counts(folders: Path) -> None:
     ann, tea = make_customer("ann"), make_product("tea")
     review(ann, tea, 4, written_at=AN_HOUR_AGO + timedelta(minutes=1))
     review(ann, tea, 5)
-    assert rows(extracted()) == [("rating", "tea", 0.5)]
+    assert rows(extract_data()) == [("rating", "tea", 0.5)]
 
 
-def test_what_got_low_stars_is_no_liking_of_its_giver_and_still_one_of_others(told: Callable[..., None]) -> None:
+def test_a_low_rating_removes_the_interaction_of_its_author_only(send_event: Callable[..., None]) -> None:
     ann, bob = make_customer("ann"), make_customer("bob")
     products = {stars: make_product(f"of {stars}") for stars in (1, 2, 3, 5)}
     for customer in (ann, bob):
         make_order(customer, placed_at=AN_HOUR_AGO, products=list(products.values()), quantity=2)
     for stars, product in products.items():
         review(ann, product, stars)
-    told("Product Viewed", "of 2")
-    told("Product Viewed", "of 3")
-    data = extracted()
+    send_event("Product Viewed", "of 2")
+    send_event("Product Viewed", "of 3")
+    data = extract_data()
     found = rows(data)
     bought = [(item, weight) for kind, item, weight in found if kind == "purchase"]
     assert bought == [
@@ -145,7 +145,7 @@ def test_a_shop_where_nobody_likes_anything_has_nothing_to_train_on(folders: Pat
     make_order(ann, placed_at=AN_HOUR_AGO, products=[tea])
     review(ann, tea, 1)
     with pytest.raises(NoTrainingDataError):
-        extracted()
+        extract_data()
 
 
 def test_somebody_who_changed_their_mind_is_taken_at_their_last_word(folders: Path) -> None:
@@ -153,65 +153,65 @@ def test_somebody_who_changed_their_mind_is_taken_at_their_last_word(folders: Pa
     make_order(ann, placed_at=AN_HOUR_AGO, products=[tea])
     review(ann, tea, 1, written_at=AN_HOUR_AGO - timedelta(days=1))
     review(ann, tea, 4)
-    assert rows(extracted()) == [("purchase", "tea", 1.0), ("rating", "tea", 0.5)]
+    assert rows(extract_data()) == [("purchase", "tea", 1.0), ("rating", "tea", 0.5)]
 
 
-def test_order_lines_carry_their_pieces(told: Callable[..., None]) -> None:
+def test_order_lines_carry_their_quantity(send_event: Callable[..., None]) -> None:
     make_order(make_customer("ann"), placed_at=AN_HOUR_AGO, products=[make_product("jam")], quantity=3)
-    assert rows(extracted()) == [("purchase", "jam", 3.0)]
+    assert rows(extract_data()) == [("purchase", "jam", 3.0)]
 
 
 @pytest.mark.parametrize("named", [{"order_id": "o-1"}, {"transaction_id": "o-1"}, {"orderId": "o-1"}])
 def test_a_purchase_told_by_an_event_and_an_order_of_its_number_counts_once(
-    told: Callable[..., None], named: dict[str, str]
+    send_event: Callable[..., None], named: dict[str, str]
 ) -> None:
     tea = make_product("black tea")
     make_order(make_customer("ann"), placed_at=NOON - timedelta(days=9), products=[tea], order_id="o-1")
-    told("Order Completed", "black tea", properties=named)
-    assert rows(extracted()) == [("purchase", "black tea", 1.0)]
+    send_event("Order Completed", "black tea", properties=named)
+    assert rows(extract_data()) == [("purchase", "black tea", 1.0)]
 
 
-def test_a_purchase_under_another_number_at_about_the_same_time_counts_once(told: Callable[..., None]) -> None:
+def test_a_purchase_with_another_number_at_about_the_same_time_counts_once(send_event: Callable[..., None]) -> None:
     tea = make_product("black tea")
     make_order(make_customer("ann"), placed_at=NOON - timedelta(hours=3), products=[tea], order_id="erp-77")
-    told("purchase", "black tea", properties={"transaction_id": "web-5"})
-    told("purchase", "black tea", properties={"transaction_id": "web-4"}, at=NOON - timedelta(days=5))
-    assert rows(extracted()) == [("purchase", "black tea", 1.0), ("purchase", "black tea", 1.0)]
+    send_event("purchase", "black tea", properties={"transaction_id": "web-5"})
+    send_event("purchase", "black tea", properties={"transaction_id": "web-4"}, at=NOON - timedelta(days=5))
+    assert rows(extract_data()) == [("purchase", "black tea", 1.0), ("purchase", "black tea", 1.0)]
 
 
-def test_what_was_cancelled_is_no_purchase_whatever_an_event_says(told: Callable[..., None]) -> None:
+def test_a_canceled_order_is_no_purchase_even_if_an_event_reports_it(send_event: Callable[..., None]) -> None:
     tea = make_product("black tea")
     make_order(make_customer("ann"), placed_at=AN_HOUR_AGO, products=[tea], order_id="o-1", status="cancelled")
-    told("Order Completed", "black tea", properties={"order_id": "o-1"})
-    told("Product Viewed", "black tea")
-    assert rows(extracted()) == [("view", "black tea", 1.0)]
+    send_event("Order Completed", "black tea", properties={"order_id": "o-1"})
+    send_event("Product Viewed", "black tea")
+    assert rows(extract_data()) == [("view", "black tea", 1.0)]
 
 
-def test_visitors_count_by_the_customer_that_the_processor_gave_them(told: Callable[..., None]) -> None:
+def test_visitors_count_as_the_customer_they_were_resolved_to(send_event: Callable[..., None]) -> None:
     visitor = Customer.objects.create()
     make_identifier(visitor, "v1", kind="anonymous_id")
-    told("Product Viewed", user_id="", anonymous_id="v1")
-    told("Product Viewed", user_id="", anonymous_id="nobody yet")
-    data = extracted()
+    send_event("Product Viewed", user_id="", anonymous_id="v1")
+    send_event("Product Viewed", user_id="", anonymous_id="nobody yet")
+    data = extract_data()
     assert data.interactions.users.ids() == [str(visitor.pk)]
     assert data.identifiers.row("anonymous_id:v1") == 0
     assert data.counts() == {"view": 1}
 
 
-def test_events_of_products_that_the_catalogue_lacks_are_left_out(told: Callable[..., None]) -> None:
+def test_events_of_products_missing_from_the_catalog_are_left_out(send_event: Callable[..., None]) -> None:
     make_customer("ann")
-    told("Product Viewed", "never heard of")
+    send_event("Product Viewed", "never heard of")
     with pytest.raises(NoTrainingDataError, match="send events"):
-        extracted()
+        extract_data()
 
 
-def test_the_fingerprint_tells_data_apart(told: Callable[..., None]) -> None:
+def test_the_fingerprint_changes_with_the_data(send_event: Callable[..., None]) -> None:
     make_customer("ann")
-    told("Product Viewed")
-    first = extracted().fingerprint
-    assert extracted().fingerprint == first
-    told("Product Added", properties=json.loads("{}"))
-    assert extracted().fingerprint != first
+    send_event("Product Viewed")
+    first = extract_data().fingerprint
+    assert extract_data().fingerprint == first
+    send_event("Product Added", properties=json.loads("{}"))
+    assert extract_data().fingerprint != first
 
 
 def terms_of(data: TrainingData, product_id: str, field: str) -> list[str]:
@@ -219,13 +219,13 @@ def terms_of(data: TrainingData, product_id: str, field: str) -> list[str]:
     return list(split_values(field, text))
 
 
-def test_attributes_and_tags_give_a_term_each_unless_one_product_alone_has_them(told: Callable[..., None]) -> None:
+def test_attributes_and_tags_become_terms_unless_only_one_product_has_them(send_event: Callable[..., None]) -> None:
     make_customer("ann")
-    told("Product Viewed")
+    send_event("Product Viewed")
     attributes = {"Colour": "Blue, light", "sizes": ["S", "M"], "of": {"wool": 0.5, "silk": None}, "eco": True, "": "x"}
     make_product("shirt", attributes=attributes | {"gtin": "4001"}, tags=["Summer > 2026", "new"])
     make_product("skirt", attributes=attributes | {"gtin": "4002", "text": "y" * 101}, tags=["new"])
-    data = extracted()
+    data = extract_data()
     expected = ["colour=blue, light", "sizes=s", "sizes=m", "of.wool=0.5", "eco=true"]
     assert sorted(terms_of(data, "shirt", "attributes")) == sorted(f"attributes={value}" for value in expected)
     assert terms_of(data, "skirt", "attributes") == terms_of(data, "shirt", "attributes")
@@ -233,27 +233,27 @@ def test_attributes_and_tags_give_a_term_each_unless_one_product_alone_has_them(
     assert terms_of(data, "tea", "attributes") == []
 
 
-def test_prices_are_bands_of_their_currency(told: Callable[..., None]) -> None:
+def test_prices_become_bands_per_currency(send_event: Callable[..., None]) -> None:
     make_customer("ann")
-    told("Product Viewed")
+    send_event("Product Viewed")
     Product.objects.update(price=None, currency="")
     for number in range(1, 11):
         make_product(f"euro-{number:02d}", price=number)
         make_product(f"yen-{number:02d}", price=number * 1000, currency="JPY")
-    bands = [text.rstrip("\x1f") for text in extracted().products.texts["price band"]]
+    bands = [text.rstrip("\x1f") for text in extract_data().products.texts["price band"]]
     ten = ["1", "1", "2", "2", "3", "3", "4", "4", "5", "5"]
     assert bands == ["", *ten, "", *ten], "cake, the euros, tea, the yen"
 
 
-def test_a_price_band_is_one_of_the_category(told: Callable[..., None]) -> None:
+def test_price_bands_are_computed_per_category(send_event: Callable[..., None]) -> None:
     make_customer("ann")
-    told("Product Viewed")
+    send_event("Product Viewed")
     Product.objects.update(price=None, currency="")
     for number in range(1, 6):
         make_product(f"pan-{number}", price=number, category="Kitchen > Pans")
         make_product(f"pot-{number}", price=number, category="Kitchen > Pots")
         make_product(f"tin-{number}", price=number, category="Kitchen > Pans")
-    data = extracted()
+    data = extract_data()
     assert (
         terms_of(data, "pan-1", "price band")
         == ["price band=kitchen > pans 1"]
@@ -262,12 +262,12 @@ def test_a_price_band_is_one_of_the_category(told: Callable[..., None]) -> None:
     assert terms_of(data, "pot-1", "price band") == [], "no other pot is as cheap"
 
 
-def test_vectors_come_by_name_and_are_zero_where_there_is_none(told: Callable[..., None]) -> None:
+def test_vectors_are_read_by_name_and_are_zero_if_missing(send_event: Callable[..., None]) -> None:
     make_customer("ann")
-    told("Product Viewed")
-    assert extracted().products.vectors == {}
+    send_event("Product Viewed")
+    assert extract_data().products.vectors == {}
     upsert_vectors(name="image", items=[("tea", [0.1, -2.0, 3.0])], at=NOON)
     upsert_vectors(name="sound", items=[("cake", [1.0]), ("tea", [2.0])], at=NOON)
-    vectors = extracted().products.vectors
+    vectors = extract_data().products.vectors
     np.testing.assert_array_equal(vectors["image"], np.array([[0, 0, 0], [0.1, -2, 3]], np.float32))
     np.testing.assert_array_equal(vectors["sound"], np.array([[1], [2]], np.float32))

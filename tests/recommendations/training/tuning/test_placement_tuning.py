@@ -1,4 +1,4 @@
-"""Places of a shop made so that the answers are known."""
+"""Placement tuning on a constructed shop whose answers are known."""
 
 from functools import cache
 from typing import Any
@@ -32,9 +32,9 @@ ITEMS = 2 * PAIRS
 
 
 def make_shop(*, views_from: float = 0.0) -> Interactions:
-    """Everybody has a taste of five pairs, and buys both of one of them each week, a few every week the same pair.
+    """Every customer likes five pairs of products and buys both of one pair each week, half of the time the same pair.
 
-    They look at one of a pair, then at the other, in a visit of their own; before `views_from` days nobody looks.
+    They view both products of a random pair in a separate visit; there are no views before `views_from` days.
     """
     draws = np.random.default_rng(5)
     rows: list[tuple[int, int, float, str]] = []
@@ -68,7 +68,7 @@ PRODUCTS = Products.of_columns(
 
 
 @cache
-def found(*, views_from: float = 0.0, seconds: float = 20.0) -> tuple[dict[str, PlacementResult], ModelChoice]:
+def tune_shop(*, views_from: float = 0.0, seconds: float = 20.0) -> tuple[dict[str, PlacementResult], ModelChoice]:
     interactions = make_shop(views_from=views_from)
     time_split = split_by_time(interactions)
     budget, step = TrainingBudget(seconds, 2000, clock=lambda: 0.0), lambda _name, _share: None  # time stands still
@@ -81,61 +81,64 @@ def found(*, views_from: float = 0.0, seconds: float = 20.0) -> tuple[dict[str, 
     return evaluate_placements(shop=shop, chosen=chosen, model_evaluation=model_evaluation, budget=budget, step=step)
 
 
-def test_every_place_has_a_verdict_that_json_can_hold() -> None:
-    placements, _choice = found()
+def test_every_placement_has_a_decision_that_json_can_store() -> None:
+    placements, _choice = tune_shop()
     assert list(placements) == [*PLACEMENTS, RANK]
-    for place in placements.values():
-        told = place.as_json()
-        assert {"weights", "on", "why", "fallback", "figures"} <= told.keys()
-        assert sum(told["weights"].values()) == pytest.approx(1.0, abs=0.01) or not told["weights"]
+    for placement in placements.values():
+        saved = placement.as_json()
+        assert {"weights", "on", "why", "fallback", "figures"} <= saved.keys()
+        assert sum(saved["weights"].values()) == pytest.approx(1.0, abs=0.01) or not saved["weights"]
 
 
-@pytest.mark.parametrize(("name", "asked"), [("similar", "next_view"), ("cart", "rest_of_basket")])
-def test_what_belongs_together_is_found_and_beats_what_is_popular(name: str, asked: str) -> None:
-    place = found()[0][name]
-    assert place.measurement.question == asked
-    assert place.measurement.comparison is not None
-    assert place.measurement.comparison.own["hit_rate"].value > 0.9
-    assert place.decide()[0]
-    assert place.decide()[1]["code"] == "place_better"
+@pytest.mark.parametrize(("name", "question"), [("similar", "next_view"), ("cart", "rest_of_basket")])
+def test_related_products_are_found_and_beat_popular_ones(name: str, question: str) -> None:
+    placement = tune_shop()[0][name]
+    assert placement.measurement.question == question
+    assert placement.measurement.comparison is not None
+    assert placement.measurement.comparison.own["hit_rate"].value > 0.9
+    assert placement.decide()[0]
+    assert placement.decide()[1]["code"] == "place_better"
 
 
-def test_what_is_bought_again_is_beside_for_you_among_the_same_and_as_it_is() -> None:
-    place = found()[0]["buy-again"]
-    assert place.measurement.comparison is not None
-    assert place.measurement.comparison.own["ndcg"].value > 0.6
-    assert set(place.measurement.other_comparisons) == {"for_you_unrestricted"}
+def test_buy_again_is_also_compared_with_unrestricted_for_you() -> None:
+    placement = tune_shop()[0]["buy-again"]
+    assert placement.measurement.comparison is not None
+    assert placement.measurement.comparison.own["ndcg"].value > 0.6
+    assert set(placement.measurement.other_comparisons) == {"for_you_unrestricted"}
 
 
-def test_what_somebody_had_bought_before_is_told_apart() -> None:
-    place = found()[0]["cart"]
-    apart = place.measurement.other_comparisons.get("without_repeats")
-    assert apart is None or apart.people < place.measurement.comparison.people  # type: ignore[union-attr]
+def test_repeat_purchases_are_measured_separately() -> None:
+    placement = tune_shop()[0]["cart"]
+    apart = placement.measurement.other_comparisons.get("without_repeats")
+    assert apart is None or apart.people < placement.measurement.comparison.people  # type: ignore[union-attr]
 
 
-def test_where_nothing_rises_trending_is_off_and_popular_takes_over() -> None:
-    place = found()[0]["trending"]
-    on, why = place.decide()
+def test_without_rising_products_trending_is_off_and_falls_back_to_popular() -> None:
+    placement = tune_shop()[0]["trending"]
+    on, why = placement.decide()
     assert not on
     assert why["values"]["fallback"] == "popular"
-    assert len(place.measurement.other_comparisons) == 2  # the weeks of the test part
+    assert len(placement.measurement.other_comparisons) == 2  # the weeks of the test part
 
 
-def test_categories_of_ones_own_are_found() -> None:
-    place = found()[0]["categories"]
-    assert place.measurement.question == "next_basket"
-    assert place.decide()[0]
+def test_personal_categories_are_found() -> None:
+    placement = tune_shop()[0]["categories"]
+    assert placement.measurement.question == "next_basket"
+    assert placement.decide()[0]
 
 
-def test_without_new_products_new_is_not_judged_and_says_so() -> None:
-    on, why = found()[0]["new"].decide()
+def test_without_new_products_the_new_placement_is_not_evaluated_and_says_so() -> None:
+    on, why = tune_shop()[0]["new"].decide()
     assert (on, why["code"]) == (True, "place_too_few")
 
 
-def test_parts_that_only_places_need_are_kept_with_weight_0_and_those_of_places_that_are_off_are_not() -> None:
-    placements, choice = found()
+def test_components_that_only_active_placements_need_are_kept_with_weight_0() -> None:
+    placements, choice = tune_shop()
     needed = {
-        part for place in placements.values() if place.weights and place.decide()[0] for part in place.weights.weights
+        part
+        for placement in placements.values()
+        if placement.weights and placement.decide()[0]
+        for part in placement.weights.weights
     }
     assert needed <= set(choice.components)
     assert set(choice.weights) == set(choice.components)
@@ -143,27 +146,27 @@ def test_parts_that_only_places_need_are_kept_with_weight_0_and_those_of_places_
     assert all(choice.weights[name] == 0.0 for name in choice.extra)
 
 
-def test_views_that_begin_after_the_validation_part_choose_by_one_half_and_judge_by_the_other() -> None:
-    placements, _choice = found(views_from=DAYS - 20)
-    place = placements["similar"]
-    assert place.measurement.question == "next_view"
-    assert place.validation is not None
-    assert place.measurement.comparison is not None
-    assert place.measurement.comparison.own["hit_rate"].value > 0.9
+def test_late_views_are_split_into_halves_for_tuning_and_evaluation() -> None:
+    placements, _choice = tune_shop(views_from=DAYS - 20)
+    placement = placements["similar"]
+    assert placement.measurement.question == "next_view"
+    assert placement.validation is not None
+    assert placement.measurement.comparison is not None
+    assert placement.measurement.comparison.own["hit_rate"].value > 0.9
 
 
-def test_without_views_similar_is_judged_by_the_next_basket_of_the_category() -> None:
-    place = found(views_from=10_000)[0]["similar"]
-    assert place.measurement.question == "next_basket_category"
+def test_without_views_similar_is_evaluated_by_the_next_basket_of_the_category() -> None:
+    placement = tune_shop(views_from=10_000)[0]["similar"]
+    assert placement.measurement.question == "next_basket_category"
 
 
-def test_without_time_places_begin_as_they_are_and_say_so() -> None:
-    placements, _choice = found(seconds=0.0)
+def test_without_time_placements_use_the_defaults_and_say_so() -> None:
+    placements, _choice = tune_shop(seconds=0.0)
     assert placements["cart"].decide()[0]
     assert placements["cart"].decide()[1]["code"] == "place_no_time"
 
 
-def test_a_history_too_short_begins_with_the_parts_that_there_are() -> None:
+def test_a_short_history_uses_defaults_over_the_available_components() -> None:
     from recommendations.training.data.extract import TrainingData
 
     data: Any = TrainingData.__new__(TrainingData)
@@ -175,7 +178,7 @@ def test_a_history_too_short_begins_with_the_parts_that_there_are() -> None:
     assert placements["recently-viewed"].as_json()["on"]
 
 
-def judged(difference: float, low: float, *, people: int = 100) -> QueryScores:
+def make_scores(difference: float, low: float, *, people: int = 100) -> QueryScores:
     interval = {name: ConfidenceInterval(difference, low, low + 1.0) for name in ("ndcg", "hit_rate", "precision")}
     return QueryScores(people, people, interval, interval, interval)
 
@@ -183,19 +186,19 @@ def judged(difference: float, low: float, *, people: int = 100) -> QueryScores:
 @pytest.mark.parametrize(
     ("before", "after", "on", "code"),
     [
-        (judged(0.1, 0.0), judged(0.1, 0.05), True, "place_better"),
-        (judged(-0.1, -0.2), judged(0.1, 0.05), False, "place_not_chosen"),
-        (judged(0.1, 0.0), judged(0.1, -0.05), False, "place_no_better"),
-        (judged(0.1, 0.0), judged(-0.1, -0.2, people=29), True, "place_too_few"),
-        (judged(0.1, 0.0), None, True, "place_too_few"),
-        (judged(-0.1, -0.2), None, False, "place_not_chosen"),
-        (None, judged(0.1, 0.05), True, "place_better"),
+        (make_scores(0.1, 0.0), make_scores(0.1, 0.05), True, "place_better"),
+        (make_scores(-0.1, -0.2), make_scores(0.1, 0.05), False, "place_not_chosen"),
+        (make_scores(0.1, 0.0), make_scores(0.1, -0.05), False, "place_no_better"),
+        (make_scores(0.1, 0.0), make_scores(-0.1, -0.2, people=29), True, "place_too_few"),
+        (make_scores(0.1, 0.0), None, True, "place_too_few"),
+        (make_scores(-0.1, -0.2), None, False, "place_not_chosen"),
+        (None, make_scores(0.1, 0.05), True, "place_better"),
     ],
 )
-def test_a_place_is_on_where_both_parts_speak_for_it(
+def test_a_placement_is_active_if_validation_and_test_support_it(
     before: QueryScores | None, after: QueryScores | None, on: bool, code: str
 ) -> None:
-    place = PlacementResult(
+    placement = PlacementResult(
         "cart", PlacementWeights({"co-purchase": 1.0}), before, PlacementMeasurement("rest_of_basket", after)
     )
-    assert (place.decide()[0], place.decide()[1]["code"]) == (on, code)
+    assert (placement.decide()[0], placement.decide()[1]["code"]) == (on, code)

@@ -143,7 +143,7 @@ def test_the_test_part_is_judged_beside_baselines_and_the_version_that_serves() 
     recipe = {
         "components": choice.components,
         "weights": choice.weights,
-        "normalisation": choice.normalisation,
+        "normalization": choice.normalization,
         "weighing": choice.event_weights.as_json(),
     }
     model_evaluation = evaluate_choice(
