@@ -46,7 +46,7 @@ def test_failure_before_the_commit_leaves_nothing(monkeypatch: pytest.MonkeyPatc
         raise OperationalError("the server is gone")
 
     with monkeypatch.context() as patched:
-        patched.setattr(event_store.EventWriter, "refuse", fail)
+        patched.setattr(event_store.EventWriter, "insert_rejected", fail)
         with pytest.raises(OperationalError):
             record_events(rows=build_rows("m1", source_id=source_id), rejected=[refused])
     assert not Event.objects.exists()

@@ -33,21 +33,21 @@ class Gate:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.open = threading.Event()
         self.sizes: list[int] = []
-        record = EventWriter.record
+        store = EventWriter.store
 
         def held(writer: EventWriter, calls: Any) -> Any:
             self.sizes.append(len(calls))
             self.open.wait(timeout=30)
-            return record(writer, calls)
+            return store(writer, calls)
 
-        monkeypatch.setattr(EventWriter, "record", held)
+        monkeypatch.setattr(EventWriter, "store", held)
 
 
 def at_once(group: GroupCommit, gate: Gate, calls: list[tuple[Any, Any]]) -> list[Any]:
     with ThreadPoolExecutor(len(calls)) as pool:
-        first = pool.submit(group.record, *calls[0])
+        first = pool.submit(group.store, *calls[0])
         wait_until(lambda: gate.sizes, what="the first call to be written")
-        others = [pool.submit(group.record, *call) for call in calls[1:]]
+        others = [pool.submit(group.store, *call) for call in calls[1:]]
         wait_until(lambda: len(group._queue) == len(others), what="the others to wait")
         gate.open.set()
         return [done.exception() or done.result() for done in (first, *others)]
