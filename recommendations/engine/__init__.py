@@ -4,7 +4,7 @@ Input: data/
     IdMap                       external ids (text) ↔ row numbers; -1 for unknown ids
     Interactions                who did what with which product, and when; from_ids(…), from_rows(…), before(time), after(time)
     Products                    texts, categories and vectors of the items, in the order of their rows
-    Histories                   the past of n users to recommend from; of_lists(…), of_matrix(csr), matrix(half_life_days=), seen()
+    Histories                   the past of n users to recommend from; of_lists(…), of_matrix(csr), matrix(half_life_days=), get_seen_items()
     EventWeights                what a view, a cart and a purchase are worth, and how fast that fades
 
 Training: algorithms/, ratings/, tuning/

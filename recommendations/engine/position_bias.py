@@ -18,9 +18,7 @@ from config.foundation.array_types import Floats
 CLICK_MODEL, CASCADE, PRIOR = "click_model", "cascade", "prior"
 MIN_CLICKS = 300
 MIN_CLICKS_CASCADE = 30
-MIN_MOVED_SHARE = (
-    0.2  # share of impressions of products shown at several positions; without these, position and product are confounded
-)
+MIN_MOVED_SHARE = 0.2  # share of impressions of products shown at several positions; without these, position and product are confounded
 PRIOR_PRODUCT, PRIOR_POSITION = 5.0, 20.0  # weight of the priors in impressions and examinations
 TINY = 1e-9
 

@@ -96,7 +96,7 @@ def recommend(
     parts = []
     for start in range(0, len(histories), size):
         block = histories.rows(start, start + size)
-        exclude = block.seen(seen_kinds) if exclude_seen else None
+        exclude = block.get_seen_items(seen_kinds) if exclude_seen else None
         parts.append(
             top_n(algorithm.score(block), n, exclude=exclude, allowed=allowed, tie_seed=tie_seed, first_row=start)
         )

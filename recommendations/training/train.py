@@ -173,7 +173,7 @@ def fit_for_serving(*, data: TrainingData, choice: ModelChoice) -> tuple[Trainin
     """Return the data under the chosen event weights and the ensemble fitted on all of it."""
     weighed = data.with_event_weights(choice.event_weights)
     fitted = fit_components(choice.components, weighed.interactions, data.products)
-    return weighed, WeightedEnsemble.of_fitted(fitted, choice.weights, choice.normalisation)
+    return weighed, WeightedEnsemble.of_fitted(fitted, choice.weights, choice.normalization)
 
 
 def build_version(
@@ -195,7 +195,7 @@ def build_version(
         parameters={
             "components": choice.components,
             "weights": choice.weights,
-            "normalisation": choice.normalisation,
+            "normalization": choice.normalization,
             "weighing": choice.event_weights.as_json(),
         },
         as_of=as_of,

@@ -1,4 +1,4 @@
-"""Recommendation algorithms, one module each; importing this package registers all of them, and those that predict ratings."""
+"""Recommendation algorithms, one module each; importing this package registers them and the rating algorithms."""
 
 from importlib import import_module
 from pkgutil import walk_packages

@@ -23,7 +23,7 @@ from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.online.batch_scorer import BatchScorer
 from recommendations.engine.online.context import OnlineScorer
 
-COLUMN_BYTES = 32_000_000  # of dense scores at once
+COLUMN_BYTES = 32_000_000  # bytes of dense scores at once
 
 type Array = npt.NDArray[Any]
 type Scores = npt.NDArray[np.float32] | csr_array
@@ -34,7 +34,7 @@ class NotFittedError(RuntimeError):
 
 
 class NothingToLearnError(ValueError):
-    """The training data hold no interaction that the algorithm could use."""
+    """The training data contain no interaction that the algorithm can use."""
 
 
 class WrongModelError(ValueError):
@@ -42,7 +42,7 @@ class WrongModelError(ValueError):
 
 
 class Contribution(NamedTuple):
-    """Part of a score: `value` came from `item` of the history (-1: from no single item) through the algorithm `source`."""
+    """Part of a score: `value` comes from `item` of the history (-1: from no single item) through the algorithm `source`."""
 
     source: str
     item: int
@@ -51,17 +51,17 @@ class Contribution(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """Parts of the scores of m items for one history: parts[place, column] of the score of column came from items[place].
+    """Parts of the scores of m items for one history: parts[row, column] of a column's score comes from items[row].
 
-    items: int32 (h,) rows of the history's items, -1 for what comes from no single one. parts: float (h, m).
+    items: int32 (h,) rows of the history's items, -1 for parts that no single item causes. parts: float (h, m).
     """
 
     source: str
     items: npt.NDArray[np.int32]
     parts: npt.NDArray[np.floating]
 
-    def contributions(self, column: int, limit: int | None = None) -> list[Contribution]:
-        """The parts of one column that are not 0, largest first, at most `limit`."""
+    def list_contributions(self, column: int, limit: int | None = None) -> list[Contribution]:
+        """Return the parts of one column that are not 0, largest first, at most `limit`."""
         values = self.parts[:, column]
         places = np.flatnonzero(values)
         places = places[np.argsort(-values[places], kind="stable")][:limit]
@@ -72,26 +72,26 @@ class Attribution:
 def list_contributions(
     attributions: Sequence[Attribution], n_items: int, *, limit: int | None = None
 ) -> list[list[Contribution]]:
-    """The parts of each item, largest first; with `limit` only that many of the largest values of each source."""
+    """Return the parts of each item, largest first; with `limit` only that many of the largest values of each source."""
     found = [
-        [part for attribution in attributions for part in attribution.contributions(column, limit)]
+        [part for attribution in attributions for part in attribution.list_contributions(column, limit)]
         for column in range(n_items)
     ]
     return [sorted(parts, key=lambda part: -part.value) for parts in found]
 
 
 class FittedModel:
-    """Keeps what it has learned in arrays: those named in `fitted`. `__init__` stores its keyword arguments unchanged and nothing else."""
+    """A model whose learned state is the arrays named in `fitted`. `__init__` only stores its keyword arguments."""
 
     name: ClassVar[str]
     fitted: ClassVar[tuple[str, ...]]
 
     def parameters(self) -> dict[str, Any]:
-        """The arguments of `__init__` as they are now; JSON can hold them."""
+        """Return the current arguments of `__init__`, which JSON can hold."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        """Fitted arrays by name, and what JSON can hold: {"algorithm", "parameters", "shapes"}."""
+        """Return the fitted arrays by name, and JSON data: {"algorithm", "parameters", "shapes"}."""
         self.require_fit()
         arrays: dict[str, Array] = {}
         shapes: dict[str, list[int]] = {}
@@ -108,7 +108,7 @@ class FittedModel:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Self:
-        """The model that gave these `arrays()`; arrays that are memory-mapped stay so. Errors: WrongModelError."""
+        """Return the model of these `arrays()`; memory-mapped arrays stay memory-mapped. Errors: WrongModelError."""
         if saved.get("algorithm") != cls.name:
             raise WrongModelError(f"algorithm is {saved.get('algorithm')!r}, {cls.__name__} reads {cls.name!r}")
         try:
@@ -120,7 +120,7 @@ class FittedModel:
         return model
 
     def require_fit(self) -> None:
-        """Errors: NotFittedError."""
+        """Check that the model is fitted. Errors: NotFittedError."""
         missing = [name for name in self.fitted if not hasattr(self, name)]
         if missing:
             raise NotFittedError(f"{type(self).__name__}: call fit before using it ({missing[0]} is missing)")
@@ -129,25 +129,25 @@ class FittedModel:
 class Algorithm(FittedModel, ABC):
     """Learns from interactions, then scores all items for any histories.
 
-    `__init__` stores its keyword arguments unchanged and nothing else; `fit` forgets what was fitted before; fitted attributes
-    end in `_`. The same input gives the same answer, and a batch the answers of its single rows.
+    `__init__` stores its keyword arguments unchanged and nothing else; `fit` discards what was fitted before; fitted attributes end in
+    `_`. The same input gives the same result, and a batch gives the same results as its single rows.
     """
 
     spec: ClassVar[AlgorithmSpec]
 
     @abstractmethod
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
-        """Learn. `products` describes the items of `interactions`. Errors: NothingToLearnError on empty data, ValueError on parameters."""
+        """Learn from interactions; `products` describes their items. Errors: NothingToLearnError on empty data, ValueError on parameters."""
 
     @abstractmethod
     def score(self, histories: Histories) -> Scores:
-        """(n, n_items): CSR, or dense float32. What CSR does not store, and -inf or NaN, means "nothing speaks for it".
+        """Return scores (n, n_items): CSR, or dense float32. An entry that CSR does not store, -inf or NaN means "no score".
 
         Dense results are meant for blocks of rows: see `topn.recommend`.
         """
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
-        """(n,): column `item` of `score`, 0 where nothing speaks for it. Algorithms that can do with less than all columns say so."""
+        """Return column `item` of `score`, shape (n,), 0 where there is no score; faster where one column needs less work."""
         found = np.zeros(len(histories), np.float32)
         size = max(1, COLUMN_BYTES // (4 * max(1, histories.n_items)))
         for start in range(0, len(histories), size):
@@ -158,16 +158,16 @@ class Algorithm(FittedModel, ABC):
 
     @abstractmethod
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        """Where the scores of some items for one history come from; the parts of an item sum to its score, all 0 if it has none."""
+        """Split the scores of some items for one history by item of the history; the parts of an item sum to its score."""
 
     def explain(self, history: Histories, item: int) -> list[Contribution]:
-        """The same for one item as a list, largest first; the values sum to the score."""
+        """Return the parts of one item's score as a list, largest first; the values sum to the score."""
         return self.explain_many(history, [item])[0]
 
     def explain_many(
         self, history: Histories, items: Sequence[int], *, limit: int | None = None
     ) -> list[list[Contribution]]:
-        """`explain` for each item; with `limit` only that many of the largest values of each source."""
+        """Return `explain` for each item; with `limit` only that many of the largest values of each source."""
         return list_contributions(self.attribute(history, items), len(items), limit=limit)
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
@@ -182,18 +182,18 @@ class Algorithm(FittedModel, ABC):
         return None
 
     def require_histories(self, histories: Histories, n_items: int) -> None:
-        """Errors: NotFittedError; ValueError when the histories number another catalog."""
+        """Check the histories. Errors: NotFittedError; ValueError if they are numbered by another catalog."""
         self.require_fit()
         if histories.n_items != n_items:
             raise ValueError(f"histories are over {histories.n_items} items, the model was fitted on {n_items}")
 
 
 class UpdatableAlgorithm(Algorithm):
-    """Can be brought up to date without what it has learned from."""
+    """An algorithm that can be updated without its training data."""
 
     @abstractmethod
     def updated(self, news: Interactions, *, since: float) -> Self:
-        """Fitted on everything before `since` (its as_of then), now with `news`, all that came after, as of theirs: as `fit` on both."""
+        """Return the model fitted on everything before `since`, updated with all interactions since then, as `fit` on both."""
 
 
 def _restore_array(name: str, arrays: Mapping[str, Array], shapes: Mapping[str, Any]) -> Array | csr_array | IdMap:
@@ -223,7 +223,7 @@ def register[Class: type[Algorithm]](algorithm: Class) -> Class:
 
 
 def restore(arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Algorithm:
-    """The fitted algorithm of `arrays()`, whichever it was. Errors: WrongModelError."""
+    """Return the fitted algorithm of `arrays()`, of any class. Errors: WrongModelError."""
     name = saved.get("algorithm")
     if name not in ALGORITHMS:
         raise WrongModelError(f"algorithm {name!r} is unknown; known are {', '.join(sorted(ALGORITHMS))}")
@@ -231,7 +231,7 @@ def restore(arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Algorithm:
 
 
 def require_weight(interactions: Interactions) -> None:
-    """Errors: NothingToLearnError when there is no interaction with a weight above 0."""
+    """Check the data. Errors: NothingToLearnError if no interaction has a weight above 0."""
     if not (interactions.weight > 0).any():
         raise NothingToLearnError(
             f"nothing to learn from: {len(interactions)} interactions, none with a weight above 0"

@@ -1,4 +1,4 @@
-"""What the rest of the project knows about an algorithm besides its mathematics; each algorithm declares one `AlgorithmSpec`."""
+"""What the rest of the project needs to know about an algorithm; each algorithm declares one `AlgorithmSpec`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ WEIGHTINGS = ("binary", "log", "raw")
 
 
 class ExplanationReason(StrEnum):
-    """Why an item is recommended, as far as the algorithm says; serving turns it into a sentence."""
+    """Why an item is recommended, according to the algorithm; serving turns it into a sentence."""
 
     SAME_BUYERS = "same-buyers"
     SIMILAR_PRODUCT = "similar-product"

@@ -150,7 +150,7 @@ class ColdStart(FittedModel):
         """Return bool (n,): whether anything known about the user changes their order from that of popularity."""
         known = np.diff(arrivals.has.indptr) > 0
         by_people = known & bool(self.traits or self.cluster)
-        return by_people | (self.landings_.known(arrivals.landing) & bool(self.landing))
+        return by_people | (self.landings_.has_interactions(arrivals.landing) & bool(self.landing))
 
     def attribute(self, arrivals: NewVisitors, items: Sequence[int]) -> list[Attribution]:
         """Split the scores of some items for one user into log probabilities that sum to the score.
@@ -204,7 +204,7 @@ class ColdStart(FittedModel):
         landing: npt.NDArray[np.int32],
         columns: npt.NDArray[np.integer] | None,
     ) -> None:
-        known = np.flatnonzero(self.landings_.known(landing))
+        known = np.flatnonzero(self.landings_.has_interactions(landing))
         paths, place = np.unique(landing[known], return_inverse=True)
         shares, base = self.landings_.shares(paths), self.log_shares_
         if columns is not None:

@@ -58,7 +58,7 @@ class CustomerTraits:
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         return type(self)(self.values, make_csr(chosen.data, chosen.indices, indptr, (len(people), self.has.shape[1])))
 
-    def known(self) -> npt.NDArray[np.bool_]:
+    def has_traits(self) -> npt.NDArray[np.bool_]:
         """Return bool (n,): whether the user has any trait."""
         return np.diff(self.has.indptr) > 0
 

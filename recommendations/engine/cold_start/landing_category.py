@@ -50,7 +50,7 @@ class LandingPopularity(FittedModel):
         self.require_fit()
         return self.paths_.rows([BELOW.join(path.split(BELOW)[: self.levels]) for path in paths])
 
-    def known(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+    def has_interactions(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
         """Return bool: whether the category of each row has any interaction."""
         lengths = np.append(np.diff(self.shares_.indptr), 0)
         return lengths[rows] > 0

@@ -59,7 +59,7 @@ class TraitClusters(FittedModel):
         sizes = np.bincount(cluster, minlength=n) + 1.0
         self.log_priors_ = np.log(sizes / sizes.sum()).astype(np.float32)
         traits = people.rows(users)
-        with_traits = members @ traits.known().astype(np.float32)
+        with_traits = members @ traits.has_traits().astype(np.float32)
         self.log_chances_ = self._chances(multiply(members, traits.has).toarray(), with_traits)
         return self
 
@@ -78,7 +78,7 @@ class TraitClusters(FittedModel):
     def _some(self, people: CustomerTraits, has: csr_array) -> npt.NDArray[np.int32]:
         active = np.flatnonzero(np.diff(has.indptr))
         drawn = np.random.default_rng(self.seed).permutation(active)
-        first = np.argsort(~people.known()[drawn], kind="stable")
+        first = np.argsort(~people.has_traits()[drawn], kind="stable")
         return np.sort(drawn[first][: self.most_people]).astype(np.int32)
 
     def _chances(self, together: npt.NDArray[np.floating], sizes: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:

@@ -96,7 +96,7 @@ class Histories:
             user=self.user[start:stop],
         )
 
-    def only(self, chosen: npt.NDArray[np.bool_]) -> Self:
+    def select_entries(self, chosen: npt.NDArray[np.bool_]) -> Self:
         """Return the same histories with only the chosen entries."""
         return replace(
             self,
@@ -130,7 +130,7 @@ class Histories:
         lasts = self.indptr[1:][lengths > 0] - 1
         return np.repeat(numbers[lasts], lengths[lengths > 0]) - numbers
 
-    def seen(self, kinds: Sequence[int] | None = None) -> csr_array:
+    def get_seen_items(self, kinds: Sequence[int] | None = None) -> csr_array:
         """Return CSR (n, n_items) whose stored columns are the items of each history (of some kinds only); may hold duplicates."""
         item, indptr = self.item, self.indptr
         if kinds is not None:

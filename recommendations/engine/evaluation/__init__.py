@@ -6,6 +6,9 @@ relevant item. A list shorter than n counts as padded with misses. Metrics beyon
 """
 
 from recommendations.engine.evaluation.bootstrap import ConfidenceInterval, estimate_intervals
+from recommendations.engine.evaluation.rating_metrics.rating_evaluation import RatingFigures, evaluate_ratings
+from recommendations.engine.evaluation.runner import Evaluation, MetricResult, evaluate, evaluate_fitted
+from recommendations.engine.evaluation.segments import SegmentResult, evaluate_segments
 from recommendations.engine.evaluation.session_prefixes import (
     PrefixFigures,
     SessionPrefixes,
@@ -14,9 +17,6 @@ from recommendations.engine.evaluation.session_prefixes import (
     make_session_prefixes,
     split_newest_sessions,
 )
-from recommendations.engine.evaluation.rating_metrics.rating_evaluation import RatingFigures, evaluate_ratings
-from recommendations.engine.evaluation.runner import Evaluation, MetricResult, evaluate, evaluate_fitted
-from recommendations.engine.evaluation.segments import SegmentResult, evaluate_segments
 from recommendations.engine.evaluation.splits import (
     Split,
     hold_out,
@@ -28,27 +28,27 @@ from recommendations.engine.evaluation.splits import (
 )
 
 __all__ = [
-    "Evaluation",
     "ConfidenceInterval",
-    "PrefixFigures",
-    "SessionPrefixes",
-    "RatingFigures",
+    "Evaluation",
     "MetricResult",
+    "PrefixFigures",
+    "RatingFigures",
     "SegmentResult",
+    "SessionPrefixes",
     "Split",
-    "evaluate_segments",
-    "split_by_moment",
-    "evaluate",
-    "make_session_prefixes",
-    "make_split",
-    "hold_out",
+    "build_session_prefixes",
     "estimate_intervals",
+    "evaluate",
     "evaluate_fitted",
     "evaluate_prefixes",
     "evaluate_ratings",
+    "evaluate_segments",
+    "hold_out",
     "leave_last_item_out",
     "leave_last_out",
-    "split_newest_sessions",
+    "make_session_prefixes",
+    "make_split",
     "rating_folds",
-    "build_session_prefixes",
+    "split_by_moment",
+    "split_newest_sessions",
 ]

@@ -74,8 +74,10 @@ class QuerySample:
     def of(self, person: IntArray) -> npt.NDArray[np.intp]:
         """Return the indexes of the sampled queries, in their order; person: the user of each query."""
         draws = np.random.default_rng(self.seed)
-        everybody = np.unique(person)
-        chosen = everybody if len(everybody) <= self.max_users else draws.choice(everybody, self.max_users, replace=False)
+        all_users = np.unique(person)
+        chosen = (
+            all_users if len(all_users) <= self.max_users else draws.choice(all_users, self.max_users, replace=False)
+        )
         mixed = draws.permutation(len(person))
         mixed = mixed[np.isin(person[mixed], chosen)]
         by_person = mixed[np.argsort(person[mixed], kind="stable")]
@@ -95,8 +97,8 @@ def query_next_viewed(future: Interactions, draw: QuerySample) -> EvaluationQuer
     A visit ends with a pause of more than half an hour. All products of the next moment are relevant.
     """
     steps = _Steps.of(future, VIEW_EVENTS)
-    asked = steps.asked & np.isin(steps.kind, _list_codes(("view", "click")))
-    lines = np.flatnonzero(asked)[draw.of(steps.user[asked])]
+    is_query = steps.has_next & np.isin(steps.kind, _list_codes(("view", "click")))
+    lines = np.flatnonzero(is_query)[draw.of(steps.user[is_query])]
     given = steps.item[lines, None]
     return EvaluationQueries(
         make_product_histories(given, future.n_items),
@@ -118,9 +120,9 @@ def query_next_in_category(
     width = int(category.max(initial=0)) + 1
     key = basket * width + category[item]
     begins, ends = (np.searchsorted(key, key + width, side=side) for side in ("left", "right"))
-    asked = ends > begins
-    asked[asked] = user[begins[asked]] == user[asked]
-    chosen = np.flatnonzero(asked)[draw.of(user[asked])]
+    is_query = ends > begins
+    is_query[is_query] = user[begins[is_query]] == user[is_query]
+    chosen = np.flatnonzero(is_query)[draw.of(user[is_query])]
     rows, places = _expand_ranges(begins[chosen], ends[chosen])
     other = item[places] != item[chosen][rows]
     relevant = sum_entries(rows[other], item[places][other], np.ones(int(other.sum())), (len(chosen), future.n_items))
@@ -213,8 +215,8 @@ def query_next_after_view(
     Also returns int32 (n, 10): what the user had viewed before, without the present product, newest first.
     """
     steps = _Steps.of(future, (*VIEW_EVENTS, "purchase"))
-    asked = steps.asked & np.isin(steps.kind, _list_codes(("view", "click")))
-    lines = np.flatnonzero(asked)[draw.of(steps.user[asked])]
+    is_query = steps.has_next & np.isin(steps.kind, _list_codes(("view", "click")))
+    lines = np.flatnonzero(is_query)[draw.of(steps.user[is_query])]
     given = steps.item[lines, None]
     questions = EvaluationQueries(
         make_product_histories(given, future.n_items),
@@ -277,7 +279,7 @@ class _Steps:
         )
 
     @property
-    def asked(self) -> npt.NDArray[np.bool_]:
+    def has_next(self) -> npt.NDArray[np.bool_]:
         found = np.zeros(len(self.item), np.bool_)
         found[:-1] = (self.visit[1:] == self.visit[:-1]) & (self.order[1:] > self.order[:-1])
         return found
@@ -317,7 +319,7 @@ def _expand_ranges(begins: IntArray, ends: IntArray) -> tuple[IntArray, IntArray
 
 
 def _had_before(past: Interactions, user: IntArray, item: IntArray) -> npt.NDArray[np.bool_]:
-    asked = np.zeros(past.n_users, np.bool_)
-    asked[user] = True
-    lines = past.subset(asked[past.user])
+    has_query = np.zeros(past.n_users, np.bool_)
+    has_query[user] = True
+    lines = past.subset(has_query[past.user])
     return np.isin(user.astype(np.int64) * past.n_items + item, lines.user.astype(np.int64) * past.n_items + lines.item)

@@ -67,7 +67,7 @@ def make_ranker(algorithm: Algorithm, *, seed: int) -> Ranker:
 
 
 def tune_shares(
-    parts: Mapping[str, Algorithm], questions: EvaluationQueries, *, normalisation: str = "max"
+    parts: Mapping[str, Algorithm], questions: EvaluationQueries, *, normalization: str = "max"
 ) -> tuple[dict[str, float], float]:
     """Return the weights with the largest mean NDCG@10 by `tune_ensemble_weights`, without negligible ones, and that mean.
 
@@ -81,7 +81,7 @@ def tune_shares(
         relevant=questions.relevant,
         exclude_seen=False,
         n=MAX_SHOWN,
-        normalisation=normalisation,
+        normalization=normalization,
         depth=DEPTH,
         steps=STEPS,
         rounds=2,
@@ -94,11 +94,11 @@ def tune_shares(
 
 
 def make_ensemble(
-    parts: Mapping[str, Algorithm], weights: Mapping[str, float], normalisation: str = "max"
+    parts: Mapping[str, Algorithm], weights: Mapping[str, float], normalization: str = "max"
 ) -> WeightedEnsemble:
     """Build the ensemble of the components with a weight."""
     used = {name: share for name, share in weights.items() if share > 0}
-    return WeightedEnsemble.of_fitted({name: parts[name] for name in used}, used, normalisation)
+    return WeightedEnsemble.of_fitted({name: parts[name] for name in used}, used, normalization)
 
 
 def summarize_scores(lists: Lists, questions: EvaluationQueries) -> dict[str, PerUser]:
@@ -158,7 +158,7 @@ def find_best_shares(
     questions: Sequence[EvaluationQueries],
     *,
     shares: Sequence[Mapping[str, float]],
-    normalisation: str = "max",
+    normalization: str = "max",
 ) -> tuple[dict[str, float], float]:
     """Return the mixture of rankings common to all users with the largest mean NDCG@10, and that mean.
 
@@ -167,7 +167,7 @@ def find_best_shares(
     best: tuple[dict[str, float], float] = ({}, -1.0)
     for mixture in shares:
         values = [
-            summarize_scores(repeat_for_all(mix_lists(part, mixture, normalisation), asked), asked)[PRIMARY]
+            summarize_scores(repeat_for_all(mix_lists(part, mixture, normalization), asked), asked)[PRIMARY]
             for part, asked in zip(scores, questions, strict=True)
         ]
         value = compute_mean(np.concatenate(values))
@@ -177,13 +177,13 @@ def find_best_shares(
 
 
 def mix_lists(
-    scores: Mapping[str, npt.NDArray[np.float32]], shares: Mapping[str, float], normalisation: str = "max"
+    scores: Mapping[str, npt.NDArray[np.float32]], shares: Mapping[str, float], normalization: str = "max"
 ) -> npt.NDArray[np.float32]:
     """Return Σ share · normalized score, as in `WeightedEnsemble`; -inf for items without a score."""
     total = np.zeros((1, len(next(iter(scores.values())))), np.float32)
     for name, share in shares.items():
         if share:
-            add_normalized(total, scores[name][None, :], share, normalisation)
+            add_normalized(total, scores[name][None, :], share, normalization)
     total[total <= 0] = -np.inf
     return total[0]
 

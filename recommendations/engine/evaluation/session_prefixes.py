@@ -39,9 +39,9 @@ class SessionPrefixes:
         """Return at most `size` prefixes, drawn without replacement, in their order."""
         if size >= len(self):
             return self
-        return self.chosen(np.sort(np.random.default_rng(seed).choice(len(self), size, replace=False)))
+        return self.select_rows(np.sort(np.random.default_rng(seed).choice(len(self), size, replace=False)))
 
-    def chosen(self, rows: npt.NDArray[np.integer]) -> "SessionPrefixes":
+    def select_rows(self, rows: npt.NDArray[np.integer]) -> "SessionPrefixes":
         """Return the prefixes of the given rows."""
         ends = self.histories.indptr[rows + 1]
         starts = self.histories.indptr[rows]

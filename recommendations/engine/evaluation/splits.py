@@ -31,7 +31,7 @@ def split_by_moment(interactions: Interactions, *, at: float, until: float | Non
     known = np.bincount(train.user, minlength=train.n_users) > 0
     test = later.subset(known[later.user])
     if not len(train) or not len(test):
-        side = "train" if not len(train) else "test (of people who are in train)"
+        side = "train" if not len(train) else "test (of users who are in train)"
         raise EmptySplitError(f"at={at} leaves no interaction in {side}; orders go from {_range(interactions)}")
     return Split(train, test)
 
@@ -51,7 +51,7 @@ def leave_last_out(interactions: Interactions, *, last: int = 1) -> Split:
     is_test = (from_end == last) & (lengths[users] > last)
     is_train = (from_end > last) | ((from_end == last) & (lengths[users] == last))
     if not is_test.any() or not is_train.any():
-        raise EmptySplitError(f"nobody has more than {last} interactions")
+        raise EmptySplitError(f"no user has more than {last} interactions")
     return Split(interactions.subset(np.sort(by_user[is_train])), interactions.subset(np.sort(by_user[is_test])))
 
 
@@ -71,7 +71,7 @@ def leave_last_item_out(interactions: Interactions, *, kind: str) -> Split:
     has_others = np.bincount(interactions.user[is_other], minlength=interactions.n_users) > 0
     test = newest[has_others[interactions.user[newest]]]
     if not len(test):
-        raise EmptySplitError(f"nobody has an interaction of kind {kind!r} and one with another item")
+        raise EmptySplitError(f"no user has an interaction of kind {kind!r} and one with another item")
     return Split(interactions.subset(is_other | ~has_others[interactions.user]), interactions.subset(test))
 
 
@@ -85,7 +85,7 @@ def make_split(*, train: Interactions, test: Interactions) -> Split:
     items, (train_item, test_item) = _merge_id_maps(train.items, test.items, train.item, test.item)
     if not np.isin(test_user, train_user).any():
         raise EmptySplitError(
-            f"nobody of test is in train: {len(test)} interactions of {test.n_users} and {len(train)} of {train.n_users} people"
+            f"no user of test is in train: {len(test)} interactions of {test.n_users} and {len(train)} of {train.n_users} users"
         )
     return Split(
         replace(train, user=train_user, item=train_item, users=users, items=items),
@@ -110,7 +110,7 @@ def hold_out(interactions: Interactions, *, share: float, seed: int) -> Split:
     is_test = np.zeros(len(distinct), np.bool_)
     is_test[shuffled] = place < wanted[users[shuffled]]
     if not is_test.any():
-        raise EmptySplitError(f"a share of {share} of each person's items is nowhere a whole item")
+        raise EmptySplitError(f"a share of {share} of each user's items is less than one item for every user")
     return Split(interactions.subset(~is_test[pair]), interactions.subset(is_test[pair]))
 
 
@@ -125,7 +125,7 @@ def rating_folds(interactions: Interactions, *, folds: int = 5, seed: int) -> li
     pairs = interactions.user.astype(np.int64) * interactions.n_items + interactions.item
     distinct, pair = np.unique(pairs, return_inverse=True)
     if len(distinct) < folds:
-        raise EmptySplitError(f"{len(distinct)} different pairs of person and item cannot make {folds} folds")
+        raise EmptySplitError(f"{len(distinct)} distinct pairs of user and item cannot make {folds} folds")
     fold = np.random.default_rng(seed).permutation(np.arange(len(distinct)) % folds)[pair]
     return [Split(interactions.subset(fold != number), interactions.subset(fold == number)) for number in range(folds)]
 

@@ -8,7 +8,7 @@ from recommendations.engine.linear_algebra.jit import compiled, inlined
 
 @compiled
 def factorize_cholesky(system: npt.NDArray[np.float64]) -> None:
-    """Cholesky factor L of a positive definite matrix, into its lower triangle."""
+    """Write the Cholesky factor L of a positive definite matrix into its lower triangle."""
     size = system.shape[0]
     for row in range(size):
         for column in range(row + 1):
@@ -20,14 +20,14 @@ def factorize_cholesky(system: npt.NDArray[np.float64]) -> None:
 
 @compiled
 def solve_cholesky(lower: npt.NDArray[np.float64], vector: npt.NDArray[np.float64]) -> None:
-    """L Lᵀ x = vector, in place."""
+    """Solve L Lᵀ x = vector in place."""
     solve_lower(lower, vector)
     solve_upper(lower, vector)
 
 
 @inlined
 def solve_lower(lower: npt.NDArray[np.float64], vector: npt.NDArray[np.float64]) -> None:
-    """L x = vector, in place."""
+    """Solve L x = vector in place."""
     for row in range(lower.shape[0]):
         total = vector[row]
         for position in range(row):
@@ -37,7 +37,7 @@ def solve_lower(lower: npt.NDArray[np.float64], vector: npt.NDArray[np.float64])
 
 @inlined
 def solve_upper(lower: npt.NDArray[np.float64], vector: npt.NDArray[np.float64]) -> None:
-    """Lᵀ x = vector, in place."""
+    """Solve Lᵀ x = vector in place."""
     for row in range(lower.shape[0] - 1, -1, -1):
         vector[row] /= lower[row, row]
         for position in range(row):

@@ -1,4 +1,4 @@
-"""Compiled heaps that keep the k best entries of a row, with their order of ties."""
+"""Compiled heaps that keep the k best entries of a row and their order among ties."""
 
 import numpy as np
 
@@ -80,7 +80,7 @@ def drain_heap(
 
 @inlined
 def tie_break(seed: int, row: int, column: int) -> np.int64:
-    """The tie-break: the column itself, or with seed >= 0 a pseudo-random number of (seed, row, column), splitmix64."""
+    """Return the tie-break: the column, or with seed >= 0 a pseudo-random number of (seed, row, column) by splitmix64."""
     if seed < 0:
         return np.int64(column)
     mixed = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + (np.uint64(row) << np.uint64(32)) + np.uint64(column)

@@ -11,10 +11,10 @@ POWER_PASSES = 30
 
 
 def compute_right_singular_vectors(matrix: csr_array, rank: int, *, seed: int) -> npt.NDArray[np.float32]:
-    """(columns, r) of orthonormal vectors, r = `rank` or as many as the matrix has, largest singular value first.
+    """Return orthonormal right singular vectors (columns, r), largest singular value first.
 
-    Randomised subspace iteration: Halko, Martinsson & Tropp, SIAM Review 2011, algorithm 4.4. Equal matrices and seeds give equal
-    vectors; those of nearly equal singular values at the cut are approximate.
+    r is `rank`, or less if the matrix has fewer. Randomized subspace iteration: Halko, Martinsson & Tropp, SIAM Review 2011, algorithm
+    4.4. Equal matrices and seeds give equal vectors; those of nearly equal singular values at the truncation are approximate.
     """
     n_rows, n_columns = matrix.shape
     width = min(rank + OVERSAMPLING, n_rows, n_columns)
@@ -30,8 +30,9 @@ def compute_right_singular_vectors(matrix: csr_array, rank: int, *, seed: int) -
 
 
 def compute_largest_singular_value(matrix: csr_array) -> float:
-    """Of a matrix without negative entries, from below, by power iteration from a vector of ones: its leading vector has no negative
-    entries either, so that the start is never at right angles to it (Perron & Frobenius).
+    """Return the largest singular value of a non-negative matrix, approached from below by power iteration from a vector of ones.
+
+    The leading vector has no negative entries either, so the start is never orthogonal to it (Perron & Frobenius).
     """
     across = csr_array(matrix.T)
     vector = np.ones(matrix.shape[1])

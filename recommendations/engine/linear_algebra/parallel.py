@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 def count_threads() -> int:
-    """Processors this process may use."""
+    """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -15,9 +15,9 @@ def count_threads() -> int:
 def map_blocks[Result](
     work: Callable[[int, int], Result], n_rows: int, *, blocks_per_thread: int = 8, smallest: int = 64
 ) -> list[Result]:
-    """Call work(start, stop) for consecutive blocks that cover 0…n_rows; results in order of the rows.
+    """Call work(start, stop) for consecutive blocks that cover 0…n_rows; return the results in the order of the rows.
 
-    Blocks are taken by whichever thread is free, so uneven rows do no harm. Few rows run in the calling thread.
+    The next free thread takes the next block, so uneven rows do no harm. Few rows run in the calling thread.
     """
     threads = count_threads()
     size = max(smallest, -(-n_rows // (threads * blocks_per_thread)))

@@ -19,7 +19,7 @@ def multiply_rows(
     start: int,
     stop: int,
 ) -> tuple[AnyInts, AnyInts, AnyFloats]:
-    """Rows start…stop of A·B: (entries per row, columns, values), columns in the order they were met."""
+    """Compute rows start…stop of A·B: (entries per row, columns, values), columns in the order in which they were met."""
     total = np.zeros(n_columns, np.float32)
     touched = np.zeros(n_columns, np.bool_)
     order = np.empty(n_columns, np.int32)
@@ -75,7 +75,7 @@ def multiply_top_k(
     out_values: AnyFloats,
     out_counts: AnyInts,
 ) -> None:
-    """The k largest positive entries of the named rows of A·B, best first, without column skip[row].
+    """Write the k largest positive entries of the given rows of A·B, best first, without column skip[row].
 
     Entries summed over fewer than `least` terms are left out. With shrinkage λ > 0 an entry summed over n terms is multiplied by
     n / (n + λ). k is the width of `out_columns`.
@@ -114,7 +114,7 @@ def multiply_top_k(
                 terms[column] = 0
             total[column] = 0
             touched[column] = False
-            # Equals at the border are common, and cost a call each if they are only refused inside.
+            # Values equal to the smallest kept one are common; checking here saves a call for each.
             is_wanted = size < k or ranks_before(value, np.int64(column), heap_values[0], heap_ties[0])
             if is_wanted and value > 0 and column != skip[row]:
                 size = push_entry(heap_values, heap_ties, heap_columns, size, value, np.int64(column), column)
@@ -135,7 +135,7 @@ def _add_four_rows(
 
 @compiled_contracted
 def multiply_dense(left: AnyFloats, right: AnyFloats, out: AnyFloats) -> None:
-    """out += left · right for dense float32 matrices; a row's result does not depend on the other rows, as it does in BLAS."""
+    """Add left · right to out for dense float32 matrices; unlike in BLAS, a row's result does not depend on the other rows."""
     tile = 1024
     fours = left.shape[1] // 4 * 4
     for first in range(0, right.shape[1], tile):

@@ -1,4 +1,4 @@
-"""Sparse matrices: built from coordinates, scaled, multiplied on all processors with bounded memory."""
+"""Sparse matrices: built from coordinates, scaled, and multiplied on all processors with bounded memory."""
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,14 @@ LONGEST_ROW = 20_000
 
 
 def make_csr(data: npt.ArrayLike, indices: npt.ArrayLike, indptr: npt.ArrayLike, shape: tuple[int, int]) -> csr_array:
-    """A CSR matrix with int32 positions and float32 values, sharing the arrays where their types already fit."""
+    """Return a CSR matrix with int32 indexes and float32 values; shares arrays that already have the type."""
     return csr_array(
         (np.asarray(data, np.float32), np.asarray(indices, np.int32), np.asarray(indptr, np.int32)), shape=shape
     )
 
 
 def sum_entries(rows: IntArray, columns: IntArray, values: FloatArray, shape: tuple[int, int]) -> csr_array:
-    """Matrix of coordinates with duplicates summed, zeros dropped and columns sorted."""
+    """Return the matrix of coordinates with duplicates summed, zeros dropped and columns sorted."""
     matrix = csr_array((np.asarray(values, np.float32), (rows, columns)), shape=shape)
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
@@ -30,12 +30,12 @@ def sum_entries(rows: IntArray, columns: IntArray, values: FloatArray, shape: tu
 
 
 def transpose(matrix: csr_array) -> csr_array:
-    """The transpose, as CSR."""
+    """Return the transpose as CSR."""
     return matrix.T.tocsr()
 
 
 def compute_row_norms(matrix: csr_array) -> FloatArray:
-    """Euclidean length of each row."""
+    """Return the Euclidean length of each row."""
     squares = np.add.reduceat(
         np.append(np.square(matrix.data, dtype=np.float64), 0.0), np.minimum(matrix.indptr[:-1], matrix.nnz)
     )
@@ -44,30 +44,30 @@ def compute_row_norms(matrix: csr_array) -> FloatArray:
 
 
 def scale_rows(matrix: csr_array, factors: FloatArray) -> csr_array:
-    """diag(factors) · matrix."""
+    """Return diag(factors) · matrix."""
     data = matrix.data * np.repeat(factors.astype(np.float32), np.diff(matrix.indptr))
     return make_csr(data, matrix.indices, matrix.indptr, matrix.shape)
 
 
 def scale_columns(matrix: csr_array, factors: FloatArray) -> csr_array:
-    """matrix · diag(factors)."""
+    """Return matrix · diag(factors)."""
     return make_csr(
         matrix.data * factors.astype(np.float32)[matrix.indices], matrix.indices, matrix.indptr, matrix.shape
     )
 
 
 def invert_entries(values: FloatArray) -> FloatArray:
-    """1 / value, and 0 where the value is 0."""
+    """Return 1 / value, and 0 where the value is 0."""
     return np.divide(1.0, values, out=np.zeros(len(values)), where=values > 0)
 
 
 def normalize_rows(matrix: csr_array) -> csr_array:
-    """Rows of Euclidean length 1; empty rows stay empty."""
+    """Return rows of Euclidean length 1; empty rows stay empty."""
     return scale_rows(matrix, invert_entries(compute_row_norms(matrix)))
 
 
 def select_columns(matrix: csr_array, rows: npt.ArrayLike, columns: npt.ArrayLike) -> FloatArray:
-    """Dense float32 (rows, columns) of the named rows and columns; no column may be named twice."""
+    """Return dense float32 (rows, columns) of the given rows and columns; columns must be distinct."""
     place = np.full(matrix.shape[1], -1, np.int32)
     place[np.asarray(columns)] = np.arange(len(np.asarray(columns)))
     chosen = matrix[np.asarray(rows), :]
@@ -79,7 +79,7 @@ def select_columns(matrix: csr_array, rows: npt.ArrayLike, columns: npt.ArrayLik
 
 
 def extract_column(matrix: csr_array, column: int) -> npt.NDArray[np.float32]:
-    """One column as float32 (rows,)."""
+    """Return one column as float32 (rows,)."""
     places = np.flatnonzero(matrix.indices == column)
     found = np.zeros(matrix.shape[0], np.float32)
     np.add.at(found, np.searchsorted(matrix.indptr, places, side="right") - 1, matrix.data[places])
@@ -87,7 +87,7 @@ def extract_column(matrix: csr_array, column: int) -> npt.NDArray[np.float32]:
 
 
 def multiply(a: csr_array, b: csr_array) -> csr_array:
-    """A·B as CSR (columns of a row in no order); memory is that of the result plus 9 bytes a column and thread."""
+    """Return A·B as CSR with unsorted columns; memory is that of the result plus 9 bytes per column and thread."""
     parts = map_blocks(
         lambda start, stop: multiply_rows(
             a.indptr, a.indices, a.data, b.indptr, b.indices, b.data, b.shape[1], start, stop
@@ -108,7 +108,7 @@ def multiply(a: csr_array, b: csr_array) -> csr_array:
 
 
 def multiply_dense_matrices(a: FloatArray, b: FloatArray) -> npt.NDArray[np.float32]:
-    """A·B of dense matrices as float32; each row is the same whatever other rows A has."""
+    """Return A·B of dense matrices as float32; each row is the same whatever other rows A has."""
     left, right = np.ascontiguousarray(a, np.float32), np.ascontiguousarray(b, np.float32)
     out = np.zeros((left.shape[0], right.shape[1]), np.float32)
     map_blocks(lambda start, stop: multiply_dense(left[start:stop], right, out[start:stop]), len(out), smallest=8)
@@ -118,10 +118,10 @@ def multiply_dense_matrices(a: FloatArray, b: FloatArray) -> npt.NDArray[np.floa
 def multiply_top_k_rows(
     a: csr_array, b: csr_array, k: int, *, skip: IntArray | None = None, shrinkage: float = 0.0, least: int = 1
 ) -> csr_array:
-    """The k largest positive entries of each row of A·B, best first (ties: lower column first).
+    """Return the k largest positive entries of each row of A·B, best first (ties: lower column first).
 
     `skip[row]` is a column to leave out (-1: none). With shrinkage λ an entry that is a sum of n products is multiplied by
-    n / (n + λ); entries of fewer than `least` products are left out. The whole product is never held: memory is that of the result.
+    n / (n + λ); entries of fewer than `least` products are left out. The whole product is never stored: memory is that of the result.
     """
     n_rows, n_columns = a.shape[0], b.shape[1]
     width = max(1, min(k, n_columns))
@@ -140,7 +140,7 @@ def multiply_top_k_rows(
 def _top_k_rows(
     a: csr_array, b: csr_array, chunk: slice, width: int, skipped: IntArray, shrinkage: float, least: int
 ) -> tuple[IntArray, IntArray, FloatArray]:
-    """Entries per row, columns and values of some rows."""
+    """Return entries per row, columns and values of some rows."""
     indptr = a.indptr[chunk.start : chunk.stop + 1]
     n_rows = len(indptr) - 1
     columns = np.empty((n_rows, width), np.int32)
@@ -159,7 +159,7 @@ def _top_k_rows(
 
 
 def shorten_rows(matrix: csr_array, most: int = LONGEST_ROW) -> csr_array:
-    """The `most` largest entries of each row (ties: lower column). Work on pairs of a row's entries is then bounded by `most` squared."""
+    """Return the `most` largest entries of each row (ties: lower column), so that work on pairs of entries is at most `most` squared."""
     lengths = np.diff(matrix.indptr)
     if not len(lengths) or lengths.max() <= most:
         return matrix
@@ -172,6 +172,6 @@ def shorten_rows(matrix: csr_array, most: int = LONGEST_ROW) -> csr_array:
 
 
 def _deal_rows(n_rows: int) -> IntArray:
-    """Row numbers shuffled by a fixed rule, so that every block holds cheap and dear rows alike."""
+    """Return row numbers shuffled by a fixed rule, so that every block has both cheap and costly rows."""
     blocks = max(1, n_rows // 64)
     return np.argsort(np.arange(n_rows) % blocks, kind="stable").astype(np.int32)

@@ -18,7 +18,7 @@ def select_top_dense(
     out_columns: AnyInts,
     out_values: AnyFloats,
 ) -> None:
-    """The n best columns of each row of a dense matrix; NaN, -inf, excluded and disallowed columns never appear."""
+    """Select the n best columns of each row of a dense matrix; NaN, -inf, excluded and disallowed columns never appear."""
     n_rows, n_columns = scores.shape
     n = out_columns.shape[1]
     heap_values = np.empty(n, np.float32)
@@ -54,7 +54,7 @@ def select_top_sparse(
     out_columns: AnyInts,
     out_values: AnyFloats,
 ) -> None:
-    """The same of a sparse matrix: only stored entries can appear."""
+    """Select the n best columns of each row of a sparse matrix: only stored entries can appear."""
     n_rows = indptr.shape[0] - 1
     n = out_columns.shape[1]
     heap_values = np.empty(n, np.float32)

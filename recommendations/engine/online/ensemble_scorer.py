@@ -139,7 +139,7 @@ class OnlineEnsemble:
 
     def __init__(self, ensemble: WeightedEnsemble, n: int, *, for_similar: bool = False) -> None:
         self.n = n
-        self.normalisation = ensemble.normalisation
+        self.normalization = ensemble.normalization
         self.shares = {name: share for name, share in ensemble.shares().items() if share > 0}
         self.scorers: dict[str, OnlineScorer] = {}
         self.static_by_name: dict[str, Values] = {}
@@ -147,7 +147,7 @@ class OnlineEnsemble:
             component = ensemble.components_[name]
             static = component.get_static_scores()
             if static is not None:
-                self.static_by_name[name] = _normalize_static(static, share, self.normalisation, n)
+                self.static_by_name[name] = _normalize_static(static, share, self.normalization, n)
             else:
                 self.scorers[name] = component.make_online_scorer(for_similar=for_similar)
         self.width = max((scorer.width for scorer in self.scorers.values()), default=0)
@@ -193,7 +193,7 @@ class OnlineEnsemble:
 
     def _normalize(self, name: str, scores: ComponentScores, highest: float) -> _NormalizedScores:
         share = self.shares[name]
-        if self.normalisation == "rank":
+        if self.normalization == "rank":
             return _NormalizedScores(name, scores, share, *_rank(scores.rows, scores.values))
         return _NormalizedScores(name, scores, share / max(highest, float(TINY)), scores.rows, scores.values)
 
@@ -205,13 +205,13 @@ def _rank(rows: Rows, values: Values) -> SparseRow:
     return rows[order], (1.0 / (1.0 + np.log(np.arange(1.0, len(order) + 1.0)))).astype(np.float32)
 
 
-def _normalize_static(scores: npt.NDArray[np.floating], share: float, normalisation: str, n: int) -> Values:
+def _normalize_static(scores: npt.NDArray[np.floating], share: float, normalization: str, n: int) -> Values:
     """Return share · normalized scores of n rows, for scores that are the same for every history."""
     normalized = np.zeros(n, np.float32)
     rows, values = get_positive_entries(np.asarray(scores, np.float32)[None, :])
     if not len(rows):
         return normalized
-    if normalisation == "rank":
+    if normalization == "rank":
         rows, values = _rank(rows, values)
         normalized[rows] = np.float32(share) * values
     else:

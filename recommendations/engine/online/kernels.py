@@ -21,10 +21,10 @@ def sum_history(
     touched: Flags,
     order: AnyInts,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Different items of one history and their summed weights, those that sum to 0 left out.
+    """Return the distinct items of one history and their summed weights, without items whose sum is 0.
 
     half_life: in the unit of `orders`, 0 for none. recency: factor for each moment back from the newest, below 0 for none.
-    weighting: 0 raw, 1 binary, 2 ln(1 + x) of the sums. total and met must be 0 and False, and are left so.
+    weighting: 0 raw, 1 binary, 2 ln(1 + x) of the sums. total and touched must be 0 and False, and are so afterwards.
     """
     count = 0
     factor, newest = 1.0, np.inf
@@ -69,7 +69,7 @@ def multiply_row(
     touched: Flags,
     order: AnyInts,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """One sparse row times a CSR matrix: (columns, values). total and met must be 0 and False, and are left so."""
+    """Return one sparse row times a CSR matrix: (columns, values). total and touched must be 0 and False, and are so afterwards."""
     count = 0
     for p in range(items.shape[0]):
         weight = weights[p]
@@ -95,7 +95,7 @@ def multiply_row(
 def add_scaled(
     columns: AnyInts, values: AnyFloats, factor: float, total: AnyFloats, touched: Flags, order: AnyInts, count: int
 ) -> int:
-    """Adds factor · value where the value is positive; `order` names the columns met so far, `count` of them."""
+    """Add factor · value where the value is positive; `order` lists the columns met so far, `count` of them."""
     for index in range(columns.shape[0]):
         if values[index] > 0:
             column = columns[index]
@@ -116,7 +116,7 @@ def clear_sums(total: AnyFloats, touched: Flags, order: AnyInts, count: int) -> 
 
 @compiled_with_gil
 def assign_slots(items: AnyInts, slots: AnyInts) -> npt.NDArray[np.int32]:
-    """The different items in order, each of whose slots becomes its place among them, and -1 behind them."""
+    """Return the distinct items in order, -1 at the end; the slot of each item becomes its index among them."""
     different = np.unique(items)
     base = np.empty(different.shape[0] + 1, np.int32)
     for position in range(different.shape[0]):
@@ -128,7 +128,7 @@ def assign_slots(items: AnyInts, slots: AnyInts) -> npt.NDArray[np.int32]:
 
 @compiled_with_gil
 def scale_contributions(rows: AnyInts, values: AnyFloats, factor: float, positions: AnyInts, out: AnyFloats) -> None:
-    """Makes each column of out sum to factor · value of its row where that is positive, and 0 where nothing speaks for it."""
+    """Scale each column of out to sum to factor · value of its row if that is positive, and 0 where nothing contributes."""
     targets = np.zeros(out.shape[1], np.float32)
     for index in range(rows.shape[0]):
         position = positions[rows[index]]
@@ -147,7 +147,7 @@ def scale_contributions(rows: AnyInts, values: AnyFloats, factor: float, positio
 def find_largest_contributions(
     parts: AnyFloats,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Of (sources, slots, columns): for each column the slot with the largest sum over sources, its largest source, and its share of all.
+    """Return per column of (sources, slots, columns) the slot with the largest sum over sources, its main source, and its share.
 
     The slot is -1 where nothing is positive.
     """
@@ -188,11 +188,11 @@ def select_top_online(
     largest: float,
     n: int,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """The n best columns by (total + static) · factors, best first (ties: lower column); only positive values, allowed and not excluded.
+    """Return the n best columns by (total + static) · factors, best first (ties: lower column), positive, allowed and not excluded.
 
-    order[:count] are the columns where total is not 0. static_order: the columns with a positive static value, largest first; no more of
-    it is looked at than can be among the best, so the size of the catalog does not matter. Without factors their length is 0; largest:
-    of the factors, 1 without. out must be False, and is left so.
+    order[:count] are the columns where total is not 0. static_order: the columns with a positive static value, largest first; only as
+    many as can be among the best are read, so the size of the catalog does not matter. Without factors their length is 0; largest:
+    the maximum of the factors, 1 without. out must be False, and is so afterwards.
     """
     heap_values = np.empty(n, np.float32)
     heap_ties = np.empty(n, np.int64)
@@ -244,7 +244,7 @@ def add_linear_contributions(
     positions: AnyInts,
     out: AnyFloats,
 ) -> None:
-    """out[slots[item], places[column]] += factor · weight · entry of the item's row, for the columns whose place is not negative."""
+    """Add factor · weight · entry of the item's row to out[slots[item], positions[column]], for positions ≥ 0."""
     for p in range(items.shape[0]):
         weight = factor * weights[p]
         slot = slots[items[p]]
@@ -258,7 +258,7 @@ def add_linear_contributions(
 def expand_documents(
     documents: AnyInts, values: AnyFloats, indptr: AnyInts, items: AnyInts
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """The items of each document, items[indptr[d]:indptr[d + 1]], with its value; without those that are not positive."""
+    """Return the items of each document, items[indptr[d]:indptr[d + 1]], with its value, if positive."""
     count = 0
     for p in range(documents.shape[0]):
         if values[p] > 0:
@@ -287,7 +287,7 @@ def add_content_contributions(
     buffer: AnyFloats,
     out: AnyFloats,
 ) -> None:
-    """out[slots[h], m] += weights[h] · (vector of row h · vector of target m). buffer: one entry a term, 0, and is left so."""
+    """Add weights[h] · (vector of row h · vector of target m) to out[slots[h], m]. buffer: one entry per term, 0 before and after."""
     for m in range(targets.shape[0]):
         if targets[m] < 0:
             continue
@@ -317,9 +317,9 @@ def add_neighbor_contributions(
     positions: AnyInts,
     out: AnyFloats,
 ) -> None:
-    """Of each neighbor's part in a score, to every item both have its part of their similarity.
+    """Split each neighbor's part of a score over the items that it shares with the history, by their part of the similarity.
 
-    out[slots[j], places[i]] += shares[v] · x_vi · u_vj own_j / Σ_j u_vj own_j; own is 0 for what the history does not hold.
+    out[slots[j], positions[i]] += shares[v] · x_vi · u_vj own_j / Σ_j u_vj own_j; own is 0 for items that the history lacks.
     """
     for v in range(nearest.shape[0]):
         neighbor = nearest[v]

@@ -38,13 +38,13 @@ class RatingItemKNN(RatingAlgorithm):
     """r̂_ui = b_ui + Σ_j s_ij (r_uj − b_uj) / (δ + Σ_j s_ij) over the k items j rated by u with the largest s_ij > 0.
 
     b_ui = μ + b_u + b_i as in `RatingBaseline`, δ `damping`. s is computed over the n users who rated both and multiplied by
-    n / (n + λ), λ `shrinkage`: "pearson-baseline" is the cosine of r − b, "pearson" and "cosine" are those of r. The `neighbours` most
+    n / (n + λ), λ `shrinkage`: "pearson-baseline" is the cosine of r − b, "pearson" and "cosine" are those of r. The `neighbors` most
     similar items of each are kept. Weights are ratings; the newest of a pair counts. Source: Koren, "Factor in the Neighbors", TKDD
     2010, 2.2.
     """
 
     name = "rating-item-knn"
-    fitted = ("neighbours_", "item_biases_", "overall_mean_")
+    fitted = ("neighbors_", "item_biases_", "overall_mean_")
     spec = make_rating_spec(translatable("Rating item-kNN"))
 
     def __init__(
@@ -53,7 +53,7 @@ class RatingItemKNN(RatingAlgorithm):
         similarity: str = "pearson-baseline",
         shrinkage: float = 100.0,
         damping: float = 0.0,
-        neighbours: int = 500,
+        neighbors: int = 500,
         user_shrinkage: float = 10.0,
         item_shrinkage: float = 5.0,
     ):
@@ -61,7 +61,7 @@ class RatingItemKNN(RatingAlgorithm):
         self.similarity = similarity
         self.shrinkage = shrinkage
         self.damping = damping
-        self.neighbours = neighbours
+        self.neighbors = neighbors
         self.user_shrinkage = user_shrinkage
         self.item_shrinkage = item_shrinkage
 
@@ -69,7 +69,7 @@ class RatingItemKNN(RatingAlgorithm):
         require_weight(interactions)
         if self.similarity not in SIMILARITIES:
             raise ValueError(f"similarity must be one of {', '.join(SIMILARITIES)}, got {self.similarity!r}")
-        require_at_least(self, 1, ("k", "neighbours"))
+        require_at_least(self, 1, ("k", "neighbors"))
         require_at_least(self, 0, ("shrinkage", "damping", "user_shrinkage", "item_shrinkage"))
         ratings = select_newest_ratings(interactions.histories())
         mean = float(ratings.data.mean(dtype=np.float64))
@@ -79,7 +79,7 @@ class RatingItemKNN(RatingAlgorithm):
         )
         if self.similarity == "pearson-baseline":
             ratings = replace_data(ratings, self._deviations(ratings))
-        self.neighbours_ = self._most_alike(ratings)
+        self.neighbors_ = self._find_most_similar(ratings)
         return self
 
     def score(self, histories: Histories) -> Scores:
@@ -89,7 +89,7 @@ class RatingItemKNN(RatingAlgorithm):
         scores = (float(self.overall_mean_[0]) + own[:, None] + self.item_biases_).astype(np.float32)
         map_blocks(
             lambda start, stop: add_nearest_rated(
-                self.neighbours_.indptr, self.neighbours_.indices, self.neighbours_.data,
+                self.neighbors_.indptr, self.neighbors_.indices, self.neighbors_.data,
                 ratings.indptr[start : stop + 1], ratings.indices, deviations, self.k, float(self.damping),
                 scores[start:stop],
             ),
@@ -106,15 +106,15 @@ class RatingItemKNN(RatingAlgorithm):
         own = split_bias(ratings, mean, self.item_biases_, self.user_shrinkage)
         parts = np.vstack([np.repeat(own[:, None], len(items), axis=1), mean + self.item_biases_[list(items)]])
         for column, item in enumerate(items):
-            row = slice(self.neighbours_.indptr[item], self.neighbours_.indptr[item + 1])
-            places, alike = place[self.neighbours_.indices[row]], self.neighbours_.data[row].astype(np.float64)
+            row = slice(self.neighbors_.indptr[item], self.neighbors_.indptr[item + 1])
+            places, similarities = place[self.neighbors_.indices[row]], self.neighbors_.data[row].astype(np.float64)
             rated = np.flatnonzero(places >= 0)[: self.k]
             if len(rated):
-                shares = alike[rated] / (self.damping + alike[rated].sum())
+                shares = similarities[rated] / (self.damping + similarities[rated].sum())
                 parts[places[rated], column] += shares * deviations[places[rated]]
         return [Attribution(self.name, np.append(ratings.indices, np.int32(-1)), parts)]
 
-    def _most_alike(self, ratings: csr_array) -> csr_array:
+    def _find_most_similar(self, ratings: csr_array) -> csr_array:
         """Return CSR (items, items) of the largest similarities above 0, best first."""
         item_users = transpose(ratings)
         n = item_users.shape[0]
@@ -122,10 +122,12 @@ class RatingItemKNN(RatingAlgorithm):
         size = max(1, CELLS // n)
         for start in range(0, n, size):
             rows = item_users[start : start + size, :]
-            alike = compute_similarities(rows, ratings, pearson=self.similarity == "pearson", shrinkage=self.shrinkage)
-            alike[np.arange(len(alike)), np.arange(start, start + len(alike))] = 0
-            alike[alike <= 0] = -np.inf
-            best = top_n(alike, min(self.neighbours, n))
+            similarities = compute_similarities(
+                rows, ratings, pearson=self.similarity == "pearson", shrinkage=self.shrinkage
+            )
+            similarities[np.arange(len(similarities)), np.arange(start, start + len(similarities))] = 0
+            similarities[similarities <= 0] = -np.inf
+            best = top_n(similarities, min(self.neighbors, n))
             kept = best.items >= 0
             counts.append(kept.sum(axis=1))
             columns.append(best.items[kept])

@@ -27,11 +27,11 @@ from recommendations.engine.ratings.kernels import fold_in_users, run_descent_ep
 class RatingFactors(RatingAlgorithm):
     """r̂_ui = μ + b_u + b_i + q_i · (p_u + |N_u|^−½ Σ_{j ∈ N_u} y_j), N_u the items u rated (SVD++; without `implicit` no y: SVD).
 
-    From the descent, a rating at a time, `epochs` over all with step `learning_rate`, of
-    Σ (r_ui − r̂_ui)² + λ Σ_u n_u^ν |p_u|² + λ Σ_i n_i^ν (|q_i|² + |y_i|²) + λ_b (Σ_u n_u^ν b_u² + Σ_i n_i^ν b_i²), n the number of
-    ratings, ν `frequency_exponent`, λ `regularisation`, λ_b `bias_regularisation`. Users are visited in an order drawn from the
-    seed, the y once a person. p_u and b_u are not stored: those of any history, known or new, are the exact minimum given the
-    items'. Weights are ratings, the newest of a pair counts. Sources: Koren, KDD 2008, section 4; ν: Zhou et al., AAIM 2008.
+    Fitted by stochastic gradient descent, one rating at a time, for `epochs` with step `learning_rate`, on
+    Σ (r_ui − r̂_ui)² + λ Σ_u n_u^ν |p_u|² + λ Σ_i n_i^ν (|q_i|² + |y_i|²) + λ_b (Σ_u n_u^ν b_u² + Σ_i n_i^ν b_i²), with n the number of
+    ratings, ν `frequency_exponent`, λ `regularization`, λ_b `bias_regularization`. Users are visited in an order drawn from the seed;
+    the y are updated once per user. p_u and b_u are not stored: those of any history, known or new, are the exact minimum given the
+    items'. Weights are ratings; the newest of a pair counts. Sources: Koren, KDD 2008, section 4; ν: Zhou et al., AAIM 2008.
     """
 
     name = "rating-factors"
@@ -41,8 +41,8 @@ class RatingFactors(RatingAlgorithm):
     def __init__(
         self,
         factors: int = 32,
-        regularisation: float = 0.5,
-        bias_regularisation: float = 0.1,
+        regularization: float = 0.5,
+        bias_regularization: float = 0.1,
         frequency_exponent: float = 0.5,
         learning_rate: float = 0.01,
         epochs: int = 40,
@@ -50,8 +50,8 @@ class RatingFactors(RatingAlgorithm):
         seed: int = 0,
     ):
         self.factors = factors
-        self.regularisation = regularisation
-        self.bias_regularisation = bias_regularisation
+        self.regularization = regularization
+        self.bias_regularization = bias_regularization
         self.frequency_exponent = frequency_exponent
         self.learning_rate = learning_rate
         self.epochs = epochs
@@ -61,10 +61,10 @@ class RatingFactors(RatingAlgorithm):
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         require_weight(interactions)
         require_at_least(self, 1, ("factors", "epochs"))
-        if not (self.regularisation > 0 and self.bias_regularisation > 0 and self.learning_rate > 0):
+        if not (self.regularization > 0 and self.bias_regularization > 0 and self.learning_rate > 0):
             raise ValueError(
-                "regularisation, bias_regularisation and learning_rate must be above 0, "
-                f"got {self.regularisation}, {self.bias_regularisation} and {self.learning_rate}"
+                "regularization, bias_regularization and learning_rate must be above 0, "
+                f"got {self.regularization}, {self.bias_regularization} and {self.learning_rate}"
             )
         ratings = select_newest_ratings(interactions.histories())
         n_users, n_items = ratings.shape
@@ -80,7 +80,7 @@ class RatingFactors(RatingAlgorithm):
         for _ in range(self.epochs):
             run_descent_epoch(
                 draws.permutation(n_users), ratings.indptr, ratings.indices, ratings.data - mean,
-                np.float32(self.learning_rate), np.float32(self.regularisation), np.float32(self.bias_regularisation),
+                np.float32(self.learning_rate), np.float32(self.regularization), np.float32(self.bias_regularization),
                 user_pulls, item_pulls, self.implicit, people, items, implicit, user_biases, item_biases,
             )  # fmt: skip
         if not np.isfinite(items).all():
@@ -98,7 +98,7 @@ class RatingFactors(RatingAlgorithm):
         map_blocks(
             lambda start, stop: fold_in_users(
                 ratings.indptr[start : stop + 1], ratings.indices, residuals, self.item_vectors_, self.implicit_vectors_,
-                self.regularisation * ridges[start:stop], self.bias_regularisation * ridges[start:stop],
+                self.regularization * ridges[start:stop], self.bias_regularization * ridges[start:stop],
                 found[start:stop], biases[start:stop],
             ),
             len(found),
@@ -122,8 +122,8 @@ class RatingFactors(RatingAlgorithm):
             implicit = self.implicit_vectors_[ratings.indices].astype(np.float64) / np.sqrt(ratings.nnz)
             left = self._residuals(ratings) - own @ implicit.sum(axis=0)
             design = np.column_stack([own, np.ones(ratings.nnz)])
-            ridge = np.full(design.shape[1], self.regularisation)
-            ridge[-1] = self.bias_regularisation
+            ridge = np.full(design.shape[1], self.regularization)
+            ridge[-1] = self.bias_regularization
             system = design.T @ design + np.diag(ridge * ratings.nnz**self.frequency_exponent)
             wanted = np.column_stack([targets, np.ones(len(items))])
             parts[:-1] = (design * left[:, None]) @ np.linalg.solve(system, wanted.T) + implicit @ targets.T

@@ -57,7 +57,7 @@ def choose_weights(
     seed: int,
     seen_kinds: Sequence[int] | None = None,
     n: int = 10,
-    normalisation: str = "max",
+    normalization: str = "max",
     people: int = 1000,
     depth: int = 100,
     steps: Sequence[float] = STEPS,
@@ -79,7 +79,7 @@ def choose_weights(
         exclude_seen=exclude_seen,
         seen_kinds=seen_kinds,
         n=n,
-        normalisation=normalisation,
+        normalization=normalization,
         depth=depth,
         steps=steps,
         rounds=rounds,
@@ -94,7 +94,7 @@ def tune_ensemble_weights(
     exclude_seen: bool,
     seen_kinds: Sequence[int] | None = None,
     n: int = 10,
-    normalisation: str = "max",
+    normalization: str = "max",
     depth: int = 100,
     steps: Sequence[float] = STEPS,
     rounds: int = 3,
@@ -106,7 +106,7 @@ def tune_ensemble_weights(
     barred: CSR of further columns to leave out of each row; offered: CSR of the only columns that may appear in each row.
     """
     masks = _QueryMasks(exclude_seen, seen_kinds, barred, offered)
-    candidates = _candidates(components, histories, relevant, masks, n, normalisation, depth)
+    candidates = _candidates(components, histories, relevant, masks, n, normalization, depth)
     names = list(components)
     alone = [candidates.value(np.eye(len(names), dtype=np.float32)[place]) for place in range(len(names))]
     starts = (np.eye(len(names), dtype=np.float32)[int(np.argmax(alone))], np.ones(len(names), np.float32))
@@ -128,7 +128,7 @@ def evaluate_without_each(
     exclude_seen: bool,
     seen_kinds: Sequence[int] | None = None,
     n: int = 10,
-    normalisation: str = "max",
+    normalization: str = "max",
     depth: int = 100,
 ) -> dict[str, PerUser]:
     """Return NDCG@n of each history under the ensemble ("": whole) and under it without each component that has a weight.
@@ -137,7 +137,7 @@ def evaluate_without_each(
     """
     used = {name: components[name] for name, weight in weights.items() if weight > 0}
     masks = _QueryMasks(exclude_seen, seen_kinds)
-    candidates = _candidates(used, histories, relevant, masks, n, normalisation, depth)
+    candidates = _candidates(used, histories, relevant, masks, n, normalization, depth)
     whole = np.array([weights[name] for name in used], np.float32)
     found = {"": candidates.values(whole)}
     for place, name in enumerate(used):
@@ -177,7 +177,7 @@ class _QueryMasks:
 
     def of(self, block: Histories, rows: slice) -> tuple[csr_array | None, npt.NDArray[np.bool_] | None]:
         """Return CSR of the items excluded from the rows of a block, and a dense mask of those offered."""
-        left_out = block.seen(self.seen_kinds) if self.exclude_seen else None
+        left_out = block.get_seen_items(self.seen_kinds) if self.exclude_seen else None
         if self.barred is not None:
             barred = self.barred[rows]
             left_out = barred if left_out is None else csr_array(left_out + barred)
@@ -192,7 +192,7 @@ def _candidates(
     relevant: csr_array,
     masks: _QueryMasks,
     n: int,
-    normalisation: str,
+    normalization: str,
     depth: int,
 ) -> _CandidateScores:
     width = min(depth * len(components), histories.n_items)
@@ -204,7 +204,7 @@ def _candidates(
         rows = slice(start, start + len(block))
         left_out, offered = masks.of(block, rows)
         items[rows], features[rows] = _block_candidates(
-            components, block, left_out, offered, normalisation, depth, width
+            components, block, left_out, offered, normalization, depth, width
         )
     return _CandidateScores(features, find_hits(items, relevant), np.diff(relevant.indptr), n)
 
@@ -214,7 +214,7 @@ def _block_candidates(
     block: Histories,
     left_out: csr_array | None,
     offered: npt.NDArray[np.bool_] | None,
-    normalisation: str,
+    normalization: str,
     depth: int,
     width: int,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
@@ -223,7 +223,7 @@ def _block_candidates(
     for component in components.values():
         worth = np.zeros((len(block), block.n_items), np.float32)
         scores = component.score(block)
-        add_normalized(worth, scores, 1.0, normalisation)
+        add_normalized(worth, scores, 1.0, normalization)
         worths.append(worth)
         ranked = scores if offered is None else np.where(offered & (worth > 0), worth, np.float32(-np.inf))
         tops.append(top_n(ranked, depth, exclude=left_out).items)

@@ -133,7 +133,7 @@ def keep_frequent(column: Sequence[str]) -> list[str]:
 
 def extract_new_customers(*, known: KnownTraits, with_history: IdMap, refusing: Collection[str]) -> NewCustomerTraits:
     """Return customers with traits but no interactions; refusing: "kind:value" of customers who refused personalization."""
-    with_traits = np.flatnonzero(known.people.known())
+    with_traits = np.flatnonzero(known.people.has_traits())
     ids = np.array(known.customers.ids(with_traits.tolist()), dtype=object)
     new = with_traits[with_history.rows(ids.tolist()) < 0] if len(ids) else with_traits
     new_customers = IdMap.of(known.customers.ids(new.tolist()))

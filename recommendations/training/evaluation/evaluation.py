@@ -73,7 +73,7 @@ def evaluate_choice(
     contestants = {name: part for name, part in parts.items() if name not in choice.extra}
     served = find_served_algorithm(choice.weights)
     if served == "blend":
-        contestants["blend"] = WeightedEnsemble.of_fitted(parts, choice.weights, choice.normalisation)
+        contestants["blend"] = WeightedEnsemble.of_fitted(parts, choice.weights, choice.normalization)
     past, test = choice.event_weights.of(time_split.test.train), sample_test_customers(time_split.test.test)
     evaluation = _evaluate_contestants(contestants, past, test, time_split, step)
     if active is not None:
@@ -173,7 +173,7 @@ def _add_active_version(
     weighing = EventWeights(**recipe["weighing"]) if "weighing" in recipe else DEFAULT_EVENT_WEIGHTS
     used = {name: weight for name, weight in recipe["weights"].items() if weight > 0}
     parts = {name: fits.of(recipe["components"][name], weighing) for name in used}
-    active = WeightedEnsemble.of_fitted(parts, used, recipe["normalisation"])
+    active = WeightedEnsemble.of_fitted(parts, used, recipe["normalization"])
     other = _evaluate_contestants({"active": active}, fits.past(weighing), test, time_split, step)
     return Evaluation(
         [*evaluation.results, *other.results],
@@ -204,7 +204,7 @@ def _measure_ablation(
         exclude_seen=time_split.exclude_seen,
         seen_kinds=time_split.seen_kinds,
         n=TOP_N,
-        normalisation=choice.normalisation,
+        normalization=choice.normalization,
     )
     rows = []
     for name in (name for name in values if name):

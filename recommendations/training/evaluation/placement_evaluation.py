@@ -153,7 +153,7 @@ class PlacementEvaluator:
 
     def make_ensemble(self, weights: Mapping[str, float]) -> WeightedEnsemble:
         """Return an ensemble as serving builds it: every component normalized as in for-you."""
-        return make_ensemble(self.components, weights, self.choice.normalisation)
+        return make_ensemble(self.components, weights, self.choice.normalization)
 
     @cached_property
     def has_views(self) -> bool:
@@ -168,7 +168,7 @@ class PlacementEvaluator:
         _asked, questions = self.get_queries(name)
         if not parts or questions.n_users < MIN_CUSTOMERS:
             return None
-        return PlacementWeights(tune_shares(parts, questions, normalisation=self.choice.normalisation)[0])
+        return PlacementWeights(tune_shares(parts, questions, normalization=self.choice.normalization)[0])
 
     def measure(self, name: str, placement_weights: PlacementWeights) -> PlacementMeasurement:
         """Compare a placement with its fallback on this window."""
@@ -294,20 +294,20 @@ class PlacementEvaluator:
         """Return the products that for-you excludes."""
         if not self.shop.split.exclude_seen:
             return None
-        return self.window.past.histories(questions.person).seen(self.shop.split.seen_kinds)
+        return self.window.past.histories(questions.person).get_seen_items(self.shop.split.seen_kinds)
 
 
 def measure_trending(
     windows: Sequence[EvaluationWindow],
     questions: Sequence[EvaluationQueries],
     shares: Mapping[str, float],
-    normalisation: str,
+    normalization: str,
 ) -> PlacementMeasurement:
     """Evaluate trending over several windows, in total and per window; needs components trending and popularity."""
     own, popular = [], []
     for window, queries in zip(windows, questions, strict=True):
         scores = {name: score_without_history(window.components[name]) for name in ("trending", "popularity")}
-        own.append(summarize_scores(repeat_for_all(mix_lists(scores, shares, normalisation), queries), queries))
+        own.append(summarize_scores(repeat_for_all(mix_lists(scores, shares, normalization), queries), queries))
         popular.append(summarize_scores(repeat_for_all(scores["popularity"], queries), queries))
     person = np.concatenate([queries.person for queries in questions])
     totals = [{name: np.concatenate([part[name] for part in parts]) for name in parts[0]} for parts in (own, popular)]

@@ -118,7 +118,7 @@ def tune_cold_start(
     served = find_best_contestant({name: scores["ndcg"] for name, scores in on_validation.items()})
     figures = {
         "people": _count_customers(test),
-        "with_traits": int(people.known().sum()),
+        "with_traits": int(people.has_traits().sum()),
         "fields": sorted({get_trait_field(value) for value in people.values.ids()}),
         "served": served,
         "weights": {name: dict(weights) for name, weights in chosen.items()},
@@ -184,7 +184,7 @@ class _ColdStartTuner:
     def hold_out_folds(self, start: float, stop: float, most: int) -> list[HeldOutCustomers]:
         """Return the customers with traits (all customers if too few have any) active in the period, in five held_out-out parts."""
         past, window = self.interactions.before(start), self.interactions.after(start).before(stop)
-        known = self.people.known()
+        known = self.people.has_traits()
         active = np.bincount(window.user, minlength=window.n_users) > 0
         evaluated = np.flatnonzero(active & known if (active & known).sum() >= MIN_CUSTOMERS else active)
         if len(evaluated) > most:
@@ -202,7 +202,7 @@ class _ColdStartTuner:
         if len(past) <= MAX_FITTED_INTERACTIONS:
             return past
         shuffled = np.random.default_rng(SEED).permutation(past.n_users)
-        shuffled = shuffled[np.argsort(~self.people.known()[shuffled], kind="stable")]
+        shuffled = shuffled[np.argsort(~self.people.has_traits()[shuffled], kind="stable")]
         counts = np.bincount(past.user, minlength=past.n_users)
         is_kept = np.zeros(past.n_users, np.bool_)
         is_kept[shuffled[: int(np.searchsorted(np.cumsum(counts[shuffled]), MAX_FITTED_INTERACTIONS)) + 1]] = True
@@ -305,7 +305,7 @@ class _ColdStartTuner:
         past, window = self.interactions.before(start), self.interactions.after(start)
         before = np.bincount(past.user, minlength=past.n_users) > 0
         users = np.unique(window.user[~before[window.user]])
-        users = users[self.people.known()[users]][:EVALUATION_CUSTOMERS]
+        users = users[self.people.has_traits()[users]][:EVALUATION_CUSTOMERS]
         folds = [self.hold_out(self.limit_past(past), window, users)]
         if _count_customers(folds) < MIN_CUSTOMERS:
             return {"people": _count_customers(folds), "rows": []}

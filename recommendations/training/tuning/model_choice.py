@@ -50,7 +50,7 @@ class ModelChoice:
     event_weights: EventWeights
     components: dict[str, dict[str, Any]]
     weights: dict[str, float]
-    normalisation: str
+    normalization: str
     value: float
     component_values: dict[str, float]
     trials: list[dict[str, Any]]

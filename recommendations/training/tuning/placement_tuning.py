@@ -230,10 +230,10 @@ class _PlacementTuner(_TimedPlacementStep):
                 {name: score_without_history(part) for name, part in one.components.items()} for one in of(parameters)
             ]
             return find_best_shares(
-                scores, query_sets, shares=[get_trending_shares(parameters)], normalisation=self.choice.normalisation
+                scores, query_sets, shares=[get_trending_shares(parameters)], normalization=self.choice.normalization
             )[1]
 
-        if sum(one.people for one in query_sets) < MIN_CUSTOMERS:
+        if sum(one.n_users for one in query_sets) < MIN_CUSTOMERS:
             return PlacementResult(TRENDING, PlacementWeights({TRENDING: 1.0})), describe_trending(TRENDING_START)
         budget_s = TRENDING_TIME_SHARE * self.budget.seconds
         found = search_parameters(
@@ -249,7 +249,7 @@ class _PlacementTuner(_TimedPlacementStep):
             {name: share for name, share in get_trending_shares(found).items() if share}
         )
         judged = measure_trending(
-            of(found), query_sets, placement_weights.weights, self.choice.normalisation
+            of(found), query_sets, placement_weights.weights, self.choice.normalization
         ).comparison
         return PlacementResult(TRENDING, placement_weights, judged), describe_trending(found)
 
@@ -331,10 +331,10 @@ class _PlacementTester(_TimedPlacementStep):
             query_purchases(one.weighed, one.future, self.evaluation_draw, kind=self.shop.split.target)
             for one in windows
         ]
-        if not sum(one.people for one in query_sets):
+        if not sum(one.n_users for one in query_sets):
             return place
         return replace(
-            place, measurement=measure_trending(windows, query_sets, place.weights.weights, self.choice.normalisation)
+            place, measurement=measure_trending(windows, query_sets, place.weights.weights, self.choice.normalization)
         )
 
     def compare_with_popularity(self, name: str, served: str, why: Reason) -> PlacementResult:
@@ -378,4 +378,4 @@ def describe_trending(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def has_enough_visits(shop: ShopData, draw: QuerySample, *, at: float) -> bool:
     """Return whether half of the visits are enough to tune and the other half to evaluate."""
-    return query_next_viewed(shop.interactions.after(at), draw).people >= 2 * MIN_CUSTOMERS
+    return query_next_viewed(shop.interactions.after(at), draw).n_users >= 2 * MIN_CUSTOMERS

@@ -134,16 +134,16 @@ class _ModelTuner:
         ]:
             self.exclude(name, "no_help", value=values[name])
             del components[name], fitted[name]
-        chosen, normalisation, weights = self.tune_weights(fitted, past)
+        chosen, normalization, weights = self.tune_weights(fitted, past)
         for name in [name for name in components if not weights[name] and not self.candidates[name].is_required]:
             self.exclude(name, "no_help", value=values[name])
             del components[name], fitted[name]
         affordable = self.drop_slow_components(components, weights, seconds)
         if len(affordable) < len(components):
-            chosen, normalisation, weights = self.tune_weights({name: fitted[name] for name in affordable}, past)
+            chosen, normalization, weights = self.tune_weights({name: fitted[name] for name in affordable}, past)
         used = {name: components[name] for name in affordable if weights[name]}
         if self.can_reweight(used, seconds):
-            chosen, normalisation, weights = self.tune_weights_on_all_customers(used, weighing)
+            chosen, normalization, weights = self.tune_weights_on_all_customers(used, weighing)
         kept = {name: components[name] for name in affordable if weights.get(name) or self.candidates[name].is_required}
         total = sum(weights.values())
         shares = {name: round(weights.get(name, 0.0) / total, 4) for name in kept}
@@ -151,7 +151,7 @@ class _ModelTuner:
             weighing,
             kept,
             shares,
-            normalisation,
+            normalization,
             chosen.value,
             chosen.single,
             self.trials,
@@ -205,7 +205,7 @@ class _ModelTuner:
             candidates=EVENT_WEIGHT_VALUES,
             clock=self.budget.clock,
         )
-        self.record_trials("kinds", found.tried, found.best)
+        self.record_trials("kinds", found.trials, found.best)
         return weights
 
     def tune_algorithm(self, name: str, candidate: Candidate, past: Interactions) -> "TunedAlgorithm | None":
@@ -259,7 +259,7 @@ class _ModelTuner:
         except (NothingToLearnError, EmptySearchError):
             self.exclude(name, "nothing_to_learn")
             return None
-        self.record_trials(name, found.tried, found.best)
+        self.record_trials(name, found.trials, found.best)
         return tuned
 
     def drop_slow_components(
@@ -325,19 +325,19 @@ class _ModelTuner:
         found: dict[str, ChosenWeights] = {}
         split, people = (self.split.validation, WEIGHTING_CUSTOMERS) if everybody else (self.sample, TUNING_CUSTOMERS)
         began = self.budget.get_elapsed()
-        for normalisation in NORMALIZATIONS:
+        for normalization in NORMALIZATIONS:
             took = self.budget.get_elapsed() - began
             if found and took > SECOND_NORMALIZATION_TIME_SHARE * self.get_remaining_seconds():
                 break
             self.report_progress("weights", 0.55)
-            found[normalisation] = self.choose_ensemble_weights(fitted, past, split, people, normalisation)
+            found[normalization] = self.choose_ensemble_weights(fitted, past, split, people, normalization)
         best = max(found, key=lambda name: found[name].value)
         for row in self.trials:  # rows of an earlier choice with more algorithms than there was time for
             row["chosen"] = row["chosen"] and row["algorithm"] != "blend"
         self.trials += [
             {
                 "algorithm": "blend",
-                "parameters": {"normalisation": name, **one.weights},
+                "parameters": {"normalization": name, **one.weights},
                 "value": round_finite(one.value),
                 "seconds": None,
                 "chosen": name == best,
@@ -349,7 +349,7 @@ class _ModelTuner:
         return chosen, best, weights
 
     def choose_ensemble_weights(
-        self, fitted: Mapping[str, Algorithm], past: Interactions, split: Split, people: int, normalisation: str
+        self, fitted: Mapping[str, Algorithm], past: Interactions, split: Split, people: int, normalization: str
     ) -> ChosenWeights:
         """Return the ensemble weights tuned on a part of the validation split."""
         return choose_weights(
@@ -360,7 +360,7 @@ class _ModelTuner:
             seen_kinds=self.split.seen_kinds,
             seed=SEED,
             n=TOP_N,
-            normalisation=normalisation,
+            normalization=normalization,
             people=people,
         )
 

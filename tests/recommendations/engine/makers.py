@@ -18,7 +18,7 @@ def make_seed_ratings() -> Interactions:
 
 
 def make_checkerboard(size: int = 8) -> tuple[Interactions, dict[str, str]]:
-    """Users and products of the same colour belong together; each of four users lacks one square. Returns the board and it."""
+    """Users and products of the same color belong together; each of four users lacks one square. Returns the board and it."""
     withheld = {"u0": "i2", "u1": "i5", "u4": "i6", "u7": "i1"}
     squares = [
         (f"u{user}", f"i{item}")
@@ -35,13 +35,13 @@ def make_random_interactions(*, m: int = 3000, n_users: int = 80, n_items: int =
     draws = np.random.default_rng(seed)
     users = draws.integers(0, n_users, m)
     items = np.minimum(draws.zipf(1.4, m) - 1 + users % 7, n_items - 5)
-    catalogue = [f"商品 {item:03d}" for item in range(n_items)]
+    catalog = [f"商品 {item:03d}" for item in range(n_items)]
     return Interactions.from_ids(
         user_ids=[f"user-{user}" for user in users],
-        item_ids=[catalogue[item] for item in items],
+        item_ids=[catalog[item] for item in items],
         order=draws.random(m) * 200 * 86_400,
         weight=draws.integers(1, 4, m),
-        items=IdMap.of(catalogue),
+        items=IdMap.of(catalog),
     )
 
 
@@ -102,3 +102,16 @@ def make_algorithm(name: str) -> Algorithm:
 def make_blend() -> WeightedEnsemble:
     names = ("popularity", "repeat", "item-knn", "user-knn", "content")
     return WeightedEnsemble({name: {"algorithm": name, "parameters": {}} for name in names})
+
+
+def make_three() -> Interactions:
+    """a has x and y, b has y and z, c has z: sums of rows 2, 2, 1, of columns 1, 2, 2."""
+    return Interactions.from_ids(user_ids=list("aabbc"), item_ids=list("xyyzz"))
+
+
+def make_stars(*, seed: int = 3, people: int = 60, items: int = 40) -> Interactions:
+    """Three stars plus one factor of taste, half of all pairs."""
+    draws = np.random.default_rng(seed)
+    taste = np.outer(draws.choice([-1.0, 1.0], people), draws.choice([-1.5, 1.5], items))
+    user, item = np.nonzero(draws.random((people, items)) < 0.5)
+    return Interactions.from_ids(user_ids=user, item_ids=item, weight=np.clip(3 + taste[user, item], 1, 5))

@@ -18,13 +18,13 @@ def viewed_and_bought() -> Interactions:
     )
 
 
-def test_people_are_counted_once_a_product_and_the_shop_gives_the_prior() -> None:
+def test_users_are_counted_once_per_product_and_the_shop_gives_the_prior() -> None:
     trials = ExplorationPriors.of(viewed_and_bought())
     assert (trials.people.tolist(), trials.takers.tolist()) == ([4, 1, 0], [2, 0, 0])
     assert trials.prior.tolist() == pytest.approx([2 / 5] * 3)
 
 
-def test_the_prior_is_that_of_the_category_drawn_towards_the_shop() -> None:
+def test_prior_of_the_category_is_shrunk_towards_the_shop() -> None:
     products = Products.of_columns({"category": ["tea", "cake", "cake"]})
     prior = ExplorationPriors.of(viewed_and_bought(), products).prior
     assert prior.tolist() == pytest.approx(
@@ -32,7 +32,7 @@ def test_the_prior_is_that_of_the_category_drawn_towards_the_shop() -> None:
     )
 
 
-def test_draws_have_the_mean_of_the_posterior_and_narrow_with_people() -> None:
+def test_draws_have_the_posterior_mean_and_narrow_with_more_users() -> None:
     trials = ExplorationPriors(
         np.array([0, 1000], np.int32), np.array([0, 100], np.int32), np.array([0.4, 0.4], np.float32)
     )
@@ -48,18 +48,18 @@ def test_rates_of_0_and_1_can_be_drawn_from() -> None:
     assert 0 <= never < always <= 1
 
 
-def test_of_two_that_do_as_well_the_nearer_one_is_tried_first() -> None:
+def test_nearer_candidate_is_tried_first() -> None:
     assert rank_for_exploration(np.array([0.5, 0.5, 0.1]), np.array([0.0, 0.6, 0.6])).tolist() == [1, 2, 0]
 
 
 def test_products_of_a_shop_without_interactions_have_a_prior_of_0() -> None:
-    nobody = viewed_and_bought().subset(np.zeros(8, np.bool_))
-    trials = ExplorationPriors.of(nobody)
+    no_events = viewed_and_bought().subset(np.zeros(8, np.bool_))
+    trials = ExplorationPriors.of(no_events)
     assert (trials.people.sum(), trials.prior.sum()) == (0, 0)
     assert np.isfinite(trials.draws(np.arange(3), seed=0)).all()
 
 
-def test_arrays_give_the_same_trials_back() -> None:
+def test_arrays_restore_the_same_priors() -> None:
     trials = ExplorationPriors.of(viewed_and_bought())
     again = ExplorationPriors.of_arrays(trials.arrays())
     assert all((again.arrays()[name] == array).all() for name, array in trials.arrays().items())

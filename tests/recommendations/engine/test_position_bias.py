@@ -9,10 +9,10 @@ from recommendations.engine.position_bias import (
     PRIOR,
     ClickCounts,
     ExaminationCurve,
-    fit_cascade,
-    learn_curve,
     compute_moved_share,
     compute_prior,
+    fit_cascade,
+    learn_curve,
 )
 
 TRUE = 1.0 / np.arange(1, 11) ** 0.7
@@ -45,14 +45,14 @@ def simulate(
     return ClickCounts(product, place + 1, shown[product, place], clicked[product, place])
 
 
-def test_curve_comes_back_from_shuffled_answers() -> None:
+def test_curve_is_recovered_from_shuffled_responses() -> None:
     found = learn_curve(simulate(answers=20_000))
     assert found.method == CLICK_MODEL
     assert found.examination[0] == 1
     assert found.examination == pytest.approx(TRUE, abs=0.05)
 
 
-def test_curve_comes_back_where_the_best_mostly_stand_first_and_raw_rates_would_mislead() -> None:
+def test_curve_is_recovered_where_raw_rates_would_mislead() -> None:
     counts = simulate(answers=30_000, best_first=0.5)
     raw = np.bincount(counts.position, counts.clicked)[1:] / np.bincount(counts.position, counts.shown)[1:]
     found = learn_curve(counts).examination
@@ -60,22 +60,22 @@ def test_curve_comes_back_where_the_best_mostly_stand_first_and_raw_rates_would_
     assert np.abs(raw / raw[0] - TRUE).max() > 2 * np.abs(found - TRUE).max()
 
 
-def test_rare_clicks_are_learnt_too() -> None:
+def test_curve_is_recovered_from_rare_clicks() -> None:
     found = learn_curve(simulate(answers=60_000, low=0.005, high=0.03, products=100))
     assert found.examination == pytest.approx(TRUE, abs=0.12)
 
 
-def test_a_second_place_that_is_looked_at_most_may_be_above_one() -> None:
+def test_second_position_may_be_examined_more_than_the_first() -> None:
     curve = np.array([0.6, 0.9, 0.5, 0.3])
     found = learn_curve(simulate(answers=20_000, curve=curve, products=50))
     assert found.examination == pytest.approx(curve / 0.6, abs=0.08)
 
 
-def test_same_clicks_same_curve() -> None:
+def test_curve_is_reproducible() -> None:
     assert (learn_curve(simulate(answers=500)).examination == learn_curve(simulate(answers=500)).examination).all()
 
 
-def test_few_clicks_take_the_cascade_and_hardly_any_the_prior() -> None:
+def test_few_clicks_use_the_cascade_and_very_few_the_prior() -> None:
     counts = simulate(answers=100)
     clicks = int(counts.clicked.sum())
     assert 30 <= clicks < 300
@@ -85,25 +85,25 @@ def test_few_clicks_take_the_cascade_and_hardly_any_the_prior() -> None:
     assert few.examination == pytest.approx(1 / np.log2(np.arange(2, 12)))
 
 
-def test_products_that_always_stand_at_the_same_place_cannot_tell_position_from_product() -> None:
+def test_fixed_positions_use_the_cascade() -> None:
     fixed = ClickCounts(np.arange(5), np.arange(1, 6), np.full(5, 1e4), np.array([900.0, 500, 400, 300, 200]))
     assert compute_moved_share(fixed) == 0
     assert learn_curve(fixed).method == CASCADE
 
 
-def test_cascade_of_a_worked_example() -> None:
+def test_cascade_matches_a_worked_example() -> None:
     """Half click the first place and look no further: of the rest 0.63 go on, of those who saw two places and did not click …"""
     counts = ClickCounts(np.array([0, 1, 2]), np.array([1, 2, 3]), np.full(3, 100.0), np.array([50.0, 20, 5]))
     assert fit_cascade(counts, 3) == pytest.approx([1, 0.5 * compute_prior(2), 0.5 * 0.8 * 0.5])
 
 
-def test_nothing_shown_gives_the_prior() -> None:
+def test_no_impressions_give_the_prior() -> None:
     nothing = ClickCounts(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
     assert learn_curve(nothing, n_positions=3).examination == pytest.approx(compute_prior([1, 2, 3]))
     assert len(learn_curve(nothing).examination) == 0
 
 
-def test_curve_falls_on_below_its_end_as_the_prior_does() -> None:
+def test_curve_decreases_beyond_its_end_as_the_prior_does() -> None:
     curve = ExaminationCurve(np.array([1.0, 0.5]), CLICK_MODEL)
     assert curve.at([1, 2]) == pytest.approx([1, 0.5])
     assert curve.at([5]) == pytest.approx([0.5 * compute_prior(5) / compute_prior(2)])
@@ -118,7 +118,7 @@ def test_curve_falls_on_below_its_end_as_the_prior_does() -> None:
         ([1, 2], [1.0], [0.0], "equally"),
     ],
 )
-def test_counts_that_cannot_be_are_refused(
+def test_impossible_counts_are_rejected(
     position: list[int], shown: list[float], clicked: list[float], words: str
 ) -> None:
     with pytest.raises(ValueError, match=words):

@@ -9,7 +9,7 @@ from recommendations.engine.algorithms.popularity.popularity import Popularity
 from tests.recommendations.engine.makers import make_random_interactions
 
 
-def test_best_come_first_and_of_equals_the_lower_row():
+def test_best_items_come_first_and_ties_go_to_the_lower_row():
     assert top_n(np.array([[1, 3, 2, 3]], np.float32), 3).items.tolist() == [[1, 3, 2]]
 
 
@@ -21,30 +21,30 @@ def test_agrees_with_sorting_everything():
 
 
 @pytest.mark.parametrize("lost", [np.nan, -np.inf])
-def test_items_that_cannot_be_scored_never_appear(lost):
+def test_items_without_a_score_never_appear(lost):
     ranking = top_n(np.array([[lost, -5, lost]], np.float32), 3)
     assert ranking.items.tolist() == [[1, -1, -1]]
     assert ranking.scores[0, 1] == -np.inf
 
 
-def test_sparse_scores_show_stored_entries_only():
+def test_only_stored_entries_of_sparse_scores_appear():
     assert top_n(csr_array(np.array([[0, 2, 0, 1]], np.float32)), 4).items.tolist() == [[1, 3, -1, -1]]
 
 
-def test_exclusions_hold_for_their_own_row_only():
+def test_exclusions_apply_only_to_their_own_row():
     scores = np.array([[3, 2, 1], [3, 2, 1]], np.float32)
     exclude = csr_array(np.array([[1, 0, 0], [0, 1, 0]]))
     assert top_n(scores, 2, exclude=exclude).items.tolist() == [[1, 2], [0, 2]]
 
 
-def test_disallowed_items_stay_away_even_when_excluded_twice():
+def test_disallowed_items_never_appear_even_if_also_excluded():
     scores = np.array([[3, 2, 1]] * 2, np.float32)
     exclude = csr_array(np.array([[1, 0, 0], [0, 0, 0]]))
     ranking = top_n(scores, 3, exclude=exclude, allowed=np.array([False, True, True]))
     assert ranking.items.tolist() == [[1, 2, -1]] * 2
 
 
-def test_random_ties_depend_on_the_seed_only_and_treat_items_alike():
+def test_random_ties_depend_only_on_the_seed_and_are_uniform():
     scores = np.zeros((4000, 5), np.float32)
     first = top_n(scores, 1, tie_seed=3).items[:, 0]
     np.testing.assert_array_equal(first, top_n(scores, 1, tie_seed=3).items[:, 0])
@@ -57,7 +57,7 @@ def test_random_ties_never_change_the_order_of_unequal_scores():
     np.testing.assert_array_equal(top_n(scores, 10, tie_seed=1).items, top_n(scores, 10).items)
 
 
-def test_blocks_do_not_change_the_answer(monkeypatch):
+def test_block_size_does_not_change_the_result(monkeypatch):
     interactions = make_random_interactions()
     model = Popularity().fit(interactions)
     whole = recommend(model, interactions.histories(), 7, exclude_seen=True, tie_seed=1).items
@@ -90,16 +90,16 @@ def test_dense_scores_never_exceed_the_block(monkeypatch):
         ({"n": 1, "exclude": csr_array((1, 2))}, "exclude has shape"),
     ],
 )
-def test_wrong_arguments_are_named(arguments, message):
+def test_invalid_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         top_n(np.zeros((1, 3), np.float32), **arguments)
 
 
-def test_only_the_kinds_that_are_asked_for_make_an_item_seen() -> None:
+def test_only_the_given_kinds_make_an_item_seen() -> None:
     view, purchase = KIND_CODES["view"], KIND_CODES["purchase"]
     histories = Histories.of_lists([[0, 1], [], [2]], n_items=3, kinds=[[view, purchase], [], [view]])
-    assert histories.seen([purchase]).toarray().tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0]]
-    assert histories.seen().toarray().tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
+    assert histories.get_seen_items([purchase]).toarray().tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0]]
+    assert histories.get_seen_items().toarray().tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
     interactions = Interactions.from_rows(
         user=[0, 0, 1], item=[0, 1, 2], users=IdMap.of(["a", "b"]), items=IdMap.of(["x", "y", "z"])
     )

@@ -1,4 +1,4 @@
-"""Products that read alike: for new products, for new shops, and for reasons one can see."""
+"""Content-based recommendation: products with similar texts, attributes and vectors; works for new products and new shops."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
@@ -53,18 +53,18 @@ class Content(Algorithm):
     """score(u, i) = p_u · t_i / |p_u| with p_u = Σ_j h_uj t_j, the weighted mean of the vectors of the history's items.
 
     t_i has length 1: (1 + ln tf) · ln((n + 1) / df) over the terms of the texts (Salton & Buckley 1988), followed by each block of
-    `Products.vectors`, of length `vector_weight`. Titles and descriptions give words or character pieces, other fields one term
-    a value; the price band, by which very different products agree, counts only `price_weight` of what its rarity says. Terms in
-    more than `max_share` of the different texts are left out. Items with equal texts and vectors share one row.
-    `similar` gives the k most similar, each once.
+    `Products.vectors`, of length `vector_weight`. Titles and descriptions give words or character n-grams, other fields one term per
+    value; the price band, which very different products share, counts only `price_weight` of its inverse frequency. Terms in more
+    than `max_share` of the distinct texts are left out. Items with equal texts and vectors share one row. `similar` returns the k
+    most similar, each once.
 
-    Vectors are taken from the mean of their block, so that two products have a cosine of 0 on average: that is also what a
-    product without a vector has to all, which is neither an advantage nor a drawback. Blocks of more than MOST_DIMENSIONS columns
-    are projected on as many leading singular vectors.
+    Vectors are centered on the mean of their block, so that two products have a cosine of 0 on average; a product without a vector
+    also has 0 to all, which is neither an advantage nor a drawback. Blocks of more than MOST_DIMENSIONS columns are projected on
+    that many leading singular vectors.
     """
 
     name = "content"
-    fitted = ("vectors_", "term_documents_", "document_", "neighbours_", "vocabulary_", "inverse_frequency_")
+    fitted = ("vectors_", "term_documents_", "document_", "neighbors_", "vocabulary_", "inverse_frequency_")
     spec = AlgorithmSpec(
         label=translatable("Content-based"),
         reason=ExplanationReason.SIMILAR_PRODUCT,
@@ -103,11 +103,11 @@ class Content(Algorithm):
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         self.learn_vectors(products, interactions.n_items)
         popularity = np.bincount(interactions.item, interactions.weight, interactions.n_items)
-        self.neighbours_ = self._similar_items(popularity)
+        self.neighbors_ = self._similar_items(popularity)
         return self
 
     def learn_vectors(self, products: Products | None, n_items: int) -> csr_array:
-        """Learn the vectors alone and return that of each item, CSR (n_items, terms). Errors: NothingToLearnError, ValueError."""
+        """Learn only the vectors and return that of each item, CSR (n_items, terms). Errors: NothingToLearnError, ValueError."""
         if products is None or not (products.texts or products.vectors):
             raise NothingToLearnError("content needs products with texts or vectors; there are none")
         if products.n_items != n_items:
@@ -115,7 +115,7 @@ class Content(Algorithm):
         documents, self.document_ = _find_distinct(products)
         counts, self.vocabulary_, priced = _count_terms(products, documents)
         share = np.bincount(counts.indices, minlength=counts.shape[1]) / max(len(documents), 1)
-        few = len(documents) * self.max_share < 10  # a share of a handful of texts says nothing
+        few = len(documents) * self.max_share < 10  # a share of very few texts is not informative
         kept = (share > 0) & ((share <= self.max_share) | few)
         self.inverse_frequency_ = np.where(kept, np.log((1 + 1 / max(len(documents), 1)) / np.where(kept, share, 1)), 0)
         self.inverse_frequency_[priced] *= self.price_weight
@@ -140,22 +140,22 @@ class Content(Algorithm):
         if not length:
             return []
         targets = self.vectors_[self.document_[list(items)], :]
-        alike = (self.vectors_[self.document_[weights.indices], :] @ targets.T).toarray()
-        parts = alike * weights.data[:, None] / length
+        cosines = (self.vectors_[self.document_[weights.indices], :] @ targets.T).toarray()
+        parts = cosines * weights.data[:, None] / length
         return [Attribution(self.name, weights.indices, parts * (parts.sum(axis=0) > 0))]
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
-        """With `for_similar` the k products most similar to each, one per text; else all that share a term."""
+        """Return the scorer: with `for_similar` the k products most similar to each, one per text; else all that share a term."""
         if for_similar:
-            return LinearScorer(self.neighbours_, lambda context: context.sum_weights(None, BINARY), self.document_)
+            return LinearScorer(self.neighbors_, lambda context: context.sum_weights(None, BINARY), self.document_)
         return ContentScorer(self)
 
     def similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        """The k products most similar to one product and their cosines, most similar first."""
+        """Return the k products most similar to one product and their cosines, most similar first."""
         self.require_fit()
         document = self.document_[item]
-        row = slice(self.neighbours_.indptr[document], self.neighbours_.indptr[document + 1])
-        items, cosines = self.neighbours_.indices[row], self.neighbours_.data[row]
+        row = slice(self.neighbors_.indptr[document], self.neighbors_.indptr[document + 1])
+        items, cosines = self.neighbors_.indices[row], self.neighbors_.data[row]
         others = items != item
         return items[others][: self.k], cosines[others][: self.k]
 
@@ -186,20 +186,20 @@ class Content(Algorithm):
         return normalize_rows(csr_array(hstack(blocks, format="csr")))
 
     def _similar_items(self, popularity: npt.NDArray[np.float64]) -> csr_array:
-        """CSR (documents, items): the k + 1 documents most similar to each, its own among them, each as its most popular item.
+        """Return CSR (documents, items): the k + 1 documents most similar to each, itself included, as their most popular items.
 
-        One item a text: of a catalog with fifty articles named "Bananas" the alternatives to one are not the other 49.
+        One item per text: in a catalog with fifty articles named "Bananas", the alternatives to one are not the other 49.
         """
         by_popularity = np.argsort(popularity, kind="stable").astype(np.int32)
         most_popular = np.empty(self.vectors_.shape[0], np.int32)
-        most_popular[self.document_[by_popularity]] = by_popularity  # the last one written stays
-        alike = multiply_top_k_rows(self.vectors_, self.term_documents_, self.k + 1)
-        shape = (alike.shape[0], len(self.document_))
-        return make_csr(alike.data, most_popular[alike.indices], alike.indptr, shape)
+        most_popular[self.document_[by_popularity]] = by_popularity  # the last write wins
+        cosines = multiply_top_k_rows(self.vectors_, self.term_documents_, self.k + 1)
+        shape = (cosines.shape[0], len(self.document_))
+        return make_csr(cosines.data, most_popular[cosines.indices], cosines.indptr, shape)
 
 
 def _find_distinct(products: Products) -> tuple[list[int], npt.NDArray[np.int32]]:
-    """Items that represent all items with the same texts and vectors, and for each item which of them represents it."""
+    """Return one item per distinct text and vectors, and for each item which of them represents it."""
     columns: list[Iterable[object]] = [*products.texts.values()]
     columns += [(row.tobytes() for row in block) for block in products.vectors.values()]
     places: dict[tuple[object, ...], int] = {}
@@ -211,7 +211,7 @@ def _find_distinct(products: Products) -> tuple[list[int], npt.NDArray[np.int32]
 
 
 def _center(block: npt.NDArray[np.float32]) -> csr_array:
-    """Rows of length 1 from the mean of the directions, of at most MOST_DIMENSIONS columns; zeros stay zeros."""
+    """Return rows of length 1, centered on their mean direction, with at most MOST_DIMENSIONS columns; zeros stay zeros."""
     present = block.any(axis=1)
     if not present.any():
         return csr_array(block.shape, dtype=np.float32)
@@ -224,7 +224,7 @@ def _center(block: npt.NDArray[np.float32]) -> csr_array:
 
 
 def _count_terms(products: Products, documents: list[int]) -> tuple[csr_array, IdMap, npt.NDArray[np.int32]]:
-    """How often each term is in each document, CSR (documents, terms), and which columns are price bands."""
+    """Return the count of each term in each document, CSR (documents, terms), and which columns are price bands."""
     found: list[str] = []
     ends = []
     for item in documents:

@@ -1,4 +1,4 @@
-"""Any algorithm, with views, carts and purchases weighed each by its own worth and age."""
+"""Wraps any algorithm with separate weights and decay for views, carts and purchases."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -27,11 +27,11 @@ from recommendations.engine.data.products import Products
 
 @register
 class EventTypeEnsemble(Algorithm):
-    """score(u, i) = that of `component` for the history u weighed by `EventWeights`(history_weights, history_half_life_days, history_quantity).
+    """score(u, i) is the `component`'s for the history u under EventWeights(history_weights, history_half_life_days, history_quantity).
 
-    The component has learned from `EventWeights`(weights, half_life_days, quantity). component: {"algorithm": registered name,
-    "parameters": {…}}; kinds that are not named count 1. Both sets of weights are chosen on a validation part: `event_weights`.
-    Source: confidence by feedback, Hu, Koren & Volinsky, ICDM 2008; weights of their own for the history are ours.
+    The component learns from `EventWeights`(weights, half_life_days, quantity). component: {"algorithm": registered name,
+    "parameters": {…}}; kinds that are not named have weight 1. Both sets of weights are tuned on validation data (`event_weights`).
+    Source: confidence by feedback, Hu, Koren & Volinsky, ICDM 2008; separate weights for the history are our own.
     """
 
     name = "event-types"

@@ -1,4 +1,4 @@
-"""A convex sum of several algorithms: what is shipped unless a single one is better."""
+"""A convex combination of several algorithms; the usual result of training."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -34,9 +34,9 @@ class WeightedEnsemble(Algorithm):
     """score(u, i) = Σ_c w_c · ŝ_c(u, i) with Σ w_c = 1.
 
     components: name → {"algorithm": registered name, "parameters": {…}}; weights: name → w ≥ 0, scaled to sum 1, default equal.
-    ŝ under "max" is s divided by the largest score of that history; under "rank" 1 / (1 + ln rank) for the best 200. What a
-    component says nothing about, or scores below 0, counts 0. Source: Fox & Shaw, TREC-2 1994 (CombSUM); weights by
-    `choose_weights` on a validation cut.
+    ŝ under "max" is s divided by the largest score of that history; under "rank" 1 / (1 + ln rank) for the best 200. Items that a
+    component does not score, or scores below 0, count 0. Source: Fox & Shaw, TREC-2 1994 (CombSUM); weights by `choose_weights` on
+    validation data.
     """
 
     name = "blend"
@@ -50,22 +50,22 @@ class WeightedEnsemble(Algorithm):
         self,
         components: Mapping[str, Mapping[str, Any]],
         weights: Mapping[str, float] | None = None,
-        normalisation: str = "max",
+        normalization: str = "max",
     ):
         self.components = components
         self.weights = weights
-        self.normalisation = normalisation
+        self.normalization = normalization
 
     @classmethod
     def of_fitted(
-        cls, components: Mapping[str, Algorithm], weights: Mapping[str, float] | None = None, normalisation: str = "max"
+        cls, components: Mapping[str, Algorithm], weights: Mapping[str, float] | None = None, normalization: str = "max"
     ) -> Self:
-        """A fitted blend of algorithms that are fitted already, on the same interactions."""
+        """Build an ensemble of algorithms fitted on the same interactions."""
         described = {
             name: {"algorithm": component.name, "parameters": component.parameters()}
             for name, component in components.items()
         }
-        blend = cls(described, weights, normalisation)
+        blend = cls(described, weights, normalization)
         blend.shares()
         blend.components_ = dict(components)
         return blend
@@ -79,12 +79,12 @@ class WeightedEnsemble(Algorithm):
         return self
 
     def shares(self) -> dict[str, float]:
-        """The weights, summing to 1. Errors: ValueError."""
+        """Return the weights, summing to 1. Errors: ValueError."""
         weights = dict.fromkeys(self.components, 1.0) if self.weights is None else dict(self.weights)
         if not self.components or set(weights) != set(self.components):
             raise ValueError(f"weights name {sorted(weights)}, components {sorted(self.components)}; both must agree")
-        if self.normalisation not in NORMALIZATIONS:
-            raise ValueError(f"normalisation must be one of {', '.join(NORMALIZATIONS)}, got {self.normalisation!r}")
+        if self.normalization not in NORMALIZATIONS:
+            raise ValueError(f"normalization must be one of {', '.join(NORMALIZATIONS)}, got {self.normalization!r}")
         total = sum(weights.values())
         if not (all(weight >= 0 for weight in weights.values()) and 0 < total < np.inf):
             raise ValueError(f"weights must be finite, not negative and not all 0, got {weights}")
@@ -95,7 +95,7 @@ class WeightedEnsemble(Algorithm):
         scores = np.zeros((len(histories), histories.n_items), np.float32)
         for name, share in self.shares().items():
             if share:
-                add_normalized(scores, self.components_[name].score(histories), share, self.normalisation)
+                add_normalized(scores, self.components_[name].score(histories), share, self.normalization)
         scores[scores <= 0] = -np.inf
         return scores
 
@@ -106,7 +106,7 @@ class WeightedEnsemble(Algorithm):
             if not share:
                 continue
             worth = np.zeros((1, history.n_items), np.float32)
-            add_normalized(worth, self.components_[name].score(history), share, self.normalisation)
+            add_normalized(worth, self.components_[name].score(history), share, self.normalization)
             inner = self.components_[name].attribute(history, items)
             total = sum(attribution.parts.sum(axis=0) for attribution in inner)
             factors = np.divide(worth[0, list(items)], total, out=np.zeros(len(items)), where=total > 0)
@@ -133,12 +133,12 @@ class WeightedEnsemble(Algorithm):
             )
             for name, inner in saved["components"].items()
         }
-        return cls.of_fitted(components, saved["parameters"]["weights"], saved["parameters"]["normalisation"])
+        return cls.of_fitted(components, saved["parameters"]["weights"], saved["parameters"]["normalization"])
 
 
-def add_normalized(total: npt.NDArray[np.float32], scores: Scores, share: float, normalisation: str) -> None:
+def add_normalized(total: npt.NDArray[np.float32], scores: Scores, share: float, normalization: str) -> None:
     """Add share · normalized scores to `total`, in place."""
-    if normalisation == "rank":
+    if normalization == "rank":
         best = top_n(scores, RANK_DEPTH)
         rows, places = np.nonzero((best.items >= 0) & (best.scores > 0))
         total[rows, best.items[rows, places]] += np.float32(share) / (1.0 + np.log(places + 1.0)).astype(np.float32)

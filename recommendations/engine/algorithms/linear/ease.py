@@ -1,4 +1,4 @@
-"""The linear model with a closed form: each product's place among all others, learned at once."""
+"""EASE: a linear item-to-item model with a closed-form solution."""
 
 from collections.abc import Mapping, Sequence
 from math import isqrt
@@ -20,13 +20,13 @@ from recommendations.engine.linear_algebra.sparse import make_csr, multiply, sel
 from recommendations.engine.online.context import OnlineScorer
 from recommendations.engine.online.linear_scorer import LinearScorer
 
-BYTES_PER_CELL = 4.5  # one float32 matrix, and blocks of it
+BYTES_PER_CELL = 4.5  # one float32 matrix and blocks of it
 BLOCK_CELLS = 8_000_000
 BEYOND_CHOICES = ("head", "refuse")
 
 
 class TooManyItemsError(ValueError):
-    """A catalog whose matrix of items × items does not fit the bound."""
+    """The dense items × items matrix of the catalog exceeds the limits."""
 
 
 # What training tries: the inverse takes O(items³), about 108 s for 12,000 items on two cores, so 4,000 take about 4 s.
@@ -43,12 +43,12 @@ def _estimate_mb(size: DataSize, parameters: Mapping[str, Any]) -> float:
 class EASE(Algorithm):
     """score(u, ·) = x_u · B with B = I − P · diag(1 / diag P), P = (XᵀX + λ I)⁻¹; the diagonal of B is 0.
 
-    x are the weights under `weighting`, λ `regularisation`. The k entries of each row of B with the largest magnitude are kept.
-    P needs a dense matrix of items × items: at most `max_items` and `memory_mb`. Of a larger catalog the products that most
-    users have are learned and the rest gets no score (`beyond` = "head"), or fit refuses ("refuse": TooManyItemsError).
-    Source: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
+    x are the weights under `weighting`, λ is `regularization`. The k entries of each row of B with the largest magnitude are kept. P
+    needs a dense items × items matrix, limited by `max_items` and `memory_mb`. For a larger catalog only the products that most users
+    have are learned and the others get no score (`beyond` = "head"), or fit raises TooManyItemsError ("refuse"). Source: Steck,
+    "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
 
-    XᵀX + λ I is scaled to a diagonal of ones before it is inverted in place, which is what makes float32 good enough.
+    XᵀX + λ I is scaled to a diagonal of ones before it is inverted in place, so that float32 is precise enough.
     """
 
     name = "ease"
@@ -57,9 +57,9 @@ class EASE(Algorithm):
         label=translatable("Linear model (EASE)"),
         search=SearchSpace(
             order=140,
-            start={"regularisation": 200.0, "half_life_days": None},
+            start={"regularization": 200.0, "half_life_days": None},
             values={
-                "regularisation": (50.0, 100.0, 200.0, 400.0, 800.0, 1600.0),
+                "regularization": (50.0, 100.0, 200.0, 400.0, 800.0, 1600.0),
                 "half_life_days": LONG_HALF_LIVES,
             },
             estimate_mb=_estimate_mb,
@@ -69,7 +69,7 @@ class EASE(Algorithm):
 
     def __init__(
         self,
-        regularisation: float = 200.0,
+        regularization: float = 200.0,
         k: int = 500,
         max_items: int = 15_000,
         memory_mb: int = 2_000,
@@ -77,7 +77,7 @@ class EASE(Algorithm):
         weighting: str = "binary",
         half_life_days: float | None = None,
     ):
-        self.regularisation = regularisation
+        self.regularization = regularization
         self.k = k
         self.max_items = max_items
         self.memory_mb = memory_mb
@@ -87,12 +87,12 @@ class EASE(Algorithm):
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         require_weight(interactions)
-        if self.k < 1 or not self.regularisation > 0:
-            raise ValueError(f"k must be at least 1 and regularisation above 0, got {self.k} and {self.regularisation}")
+        if self.k < 1 or not self.regularization > 0:
+            raise ValueError(f"k must be at least 1 and regularization above 0, got {self.k} and {self.regularization}")
         weights = weight_entries(interactions.user_items(half_life_days=self.half_life_days), self.weighting)
         self.head_ = self._head(np.bincount(weights.indices, minlength=weights.shape[1]))
-        learnt = csr_array(weights[:, self.head_])
-        dense = _compute_item_weights(learnt, self.regularisation)
+        learned = csr_array(weights[:, self.head_])
+        dense = _compute_item_weights(learned, self.regularization)
         self.weights_ = _keep_largest_weights(dense, self.k, self.head_, interactions.n_items)
         return self
 
@@ -115,7 +115,7 @@ class EASE(Algorithm):
         return weight_entries(histories.matrix(half_life_days=self.half_life_days), self.weighting)
 
     def _head(self, counts: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
-        """Rows of the items to learn, ascending: all that anybody has, or the most bought ones that fit."""
+        """Return rows of the items to learn, ascending: all with an interaction, or the most bought ones that fit."""
         if self.beyond not in BEYOND_CHOICES:
             raise ValueError(f"beyond must be one of {', '.join(BEYOND_CHOICES)}, got {self.beyond!r}")
         bought = int((counts > 0).sum())
@@ -131,27 +131,27 @@ class EASE(Algorithm):
         return np.sort(most_bought).astype(np.int32)
 
 
-def _compute_item_weights(weights: csr_array, regularisation: float) -> npt.NDArray[np.float32]:
-    """B of all columns of `weights`, dense."""
+def _compute_item_weights(weights: csr_array, regularization: float) -> npt.NDArray[np.float32]:
+    """Return B of all columns of `weights`, dense."""
     n_items = weights.shape[1]
     system = np.empty((n_items, n_items), np.float32)
     across = transpose(weights)
     for rows in _list_blocks(n_items):
         system[rows] = multiply(across[rows], weights).toarray()
-    scales = 1.0 / np.sqrt(np.diag(system).astype(np.float64) + regularisation)
-    system[np.diag_indices(n_items)] += np.float32(regularisation)
+    scales = 1.0 / np.sqrt(np.diag(system).astype(np.float64) + regularization)
+    system[np.diag_indices(n_items)] += np.float32(regularization)
     for rows in _list_blocks(n_items):
         system[rows] *= (scales[rows, None] * scales).astype(np.float32)
     # The transpose of a C array is the same symmetric matrix in Fortran's order: LAPACK works in place.
     factor, failed = spotrf(system.T, lower=1, overwrite_a=1, clean=0)
     inverse, failed_too = spotri(factor, lower=1, overwrite_c=1) if not failed else (factor, failed)
     if failed or failed_too:
-        raise ValueError(f"ease: the matrix is not positive definite; raise regularisation above {regularisation}")
+        raise ValueError(f"ease: the matrix is not positive definite; raise regularization above {regularization}")
     return _convert_inverse(inverse.T, scales)
 
 
 def _convert_inverse(upper: npt.NDArray[np.float32], scales: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    """−P_ij / P_jj of the upper triangle of the inverse of the scaled matrix, in place, 0 on the diagonal."""
+    """Compute −P_ij / P_jj from the upper triangle of the inverse of the scaled matrix, in place, 0 on the diagonal."""
     for rows in _list_blocks(len(upper)):
         upper[rows, : rows.start] = upper[: rows.start, rows].T
         square = upper[rows, rows]
@@ -166,7 +166,7 @@ def _convert_inverse(upper: npt.NDArray[np.float32], scales: npt.NDArray[np.floa
 def _keep_largest_weights(
     weights: npt.NDArray[np.float32], k: int, head: npt.NDArray[np.int32], n_items: int
 ) -> csr_array:
-    """The k entries of each row with the largest magnitude, rows and columns numbered by the catalog."""
+    """Return the k entries of each row with the largest magnitude, rows and columns numbered by the catalog."""
     width = min(k, len(head))
     columns, values = [], []
     for rows in _list_blocks(len(head)):

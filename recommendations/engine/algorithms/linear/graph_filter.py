@@ -1,4 +1,4 @@
-"""Graph signal filtering: products that users close by in the graph of purchases took, without training by iterations."""
+"""Graph signal filtering on the user–item graph, without iterative training."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -38,13 +38,13 @@ from recommendations.engine.online.linear_scorer import LinearScorer
 
 @register
 class GraphFilter(Algorithm):
-    """score(u, ·) = r_u · [(RᵀR)^∘γ + α V Vᵀ] · diag(d_i^c) with R = D_u^−a X D_i^−b and r_u the person's row of R.
+    """score(u, ·) = r_u · [(RᵀR)^∘γ + α V Vᵀ] · diag(d_i^c) with R = D_u^−a X D_i^−b and r_u the user's row of R.
 
     X are the weights under `weighting`, D_u and D_i its sums of rows and columns, a `user_exponent`, b `item_exponent`, γ `power`
-    (of each entry), c `target_exponent`. Rows of (RᵀR)^∘γ · diag(d_i^c) are cut to the k largest. V (items, r) are the right
-    singular vectors of the r = `low_pass_rank` largest singular values of R, α `low_pass_weight`; r = 0 leaves that part out.
+    (element-wise), c `target_exponent`. Only the k largest entries of each row of (RᵀR)^∘γ · diag(d_i^c) are kept. V (items, r) are the
+    right singular vectors of the r = `low_pass_rank` largest singular values of R, α `low_pass_weight`; r = 0 omits that part.
     Sources: Shen et al., "How Powerful is Graph Convolution for Recommendation?", CIKM 2021 (GF-CF: a = b = c = ½ in its low-pass
-    part, γ = 1); exponents of each entry as in Park et al., "Turbo-CF", SIGIR 2024.
+    part, γ = 1); element-wise exponents as in Park et al., "Turbo-CF", SIGIR 2024.
     """
 
     name = "graph-filter"
@@ -111,7 +111,7 @@ class GraphFilter(Algorithm):
         rows = scale_columns(scale_rows(weights, _raise_degrees(user_degrees, -self.user_exponent)), self.item_factors_)
         self.filter_ = self._linear_part(rows, target_factors)
         vectors = compute_right_singular_vectors(rows, self.low_pass_rank, seed=self.seed)
-        # Both sides of the low-pass part, one above the other: (2r, items).
+        # Both sides of the low-pass part, stacked: (2r, items).
         self.low_pass_ = np.concatenate(
             [vectors.T * self.low_pass_weight, vectors.T * target_factors], dtype=np.float32, casting="same_kind"
         )
@@ -148,7 +148,7 @@ class GraphFilter(Algorithm):
         return rows, (values * np.float32(length) * self.item_factors_[rows]).astype(np.float32)
 
     def _linear_part(self, rows: csr_array, target_factors: npt.NDArray[np.float64]) -> csr_array:
-        """The k largest of each row. x^γ · d^c = (x · d^(c/γ))^γ, so that the largest can be chosen before the power is taken."""
+        """Return the k largest of each row. x^γ · d^c = (x · d^(c/γ))^γ, so the largest can be chosen before the power is taken."""
         scaled = scale_columns(rows, target_factors ** (1.0 / self.power))
         largest = multiply_top_k_rows(transpose(rows), scaled, self.k)
         if self.power == 1.0:
@@ -164,5 +164,5 @@ class GraphFilter(Algorithm):
 
 
 def _raise_degrees(degrees: npt.NDArray[np.float64], exponent: float) -> npt.NDArray[np.float64]:
-    """degree^exponent, 0 where the degree is 0."""
+    """Return degree^exponent, 0 where the degree is 0."""
     return np.power(degrees, exponent, out=np.zeros(len(degrees)), where=degrees > 0)

@@ -1,4 +1,4 @@
-"""Weighted matrix factorization: vectors of users and of products from purchases and the lack of them."""
+"""Implicit alternating least squares (iALS): weighted matrix factorization of implicit feedback."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -33,19 +33,19 @@ def _estimate_mb(size: DataSize, parameters: Mapping[str, Any]) -> float:
 
 @register
 class IALS(Algorithm):
-    """score(u, i) = x_u · y_i, x and y from the minimum of
-    Σ_(u,i) w_ui (1 − x_u · y_i)² + α Σ_u Σ_i (x_u · y_i)² + λ (Σ_u s_u |x_u|² + Σ_i s_i |y_i|²).
+    """score(u, i) = x_u · y_i with x and y from regularized weighted least squares.
 
-    The first sum goes over what users have, w its weight under `weighting`; s_u = (n_u + α · items)^ν and s_i = (n_i + α ·
-    users)^ν with n the number of entries and ν `frequency_exponent`. Each of `iterations` sweeps once over users and once over
-    items by `steps` conjugate-gradient steps from where the last one ended. Users's vectors are not stored: that of any history,
-    known or new, is the exact solution given the items' vectors.
+    The objective is Σ_(u,i) w_ui (1 − x_u · y_i)² + α Σ_u Σ_i (x_u · y_i)² + λ (Σ_u s_u |x_u|² + Σ_i s_i |y_i|²).
 
-    α and λ are scaled so that they mean the same in every catalog. α · users · items = `unobserved_weight` · Σ w: all pairs
-    together weigh that many times what users have. λ = `regularisation` · λ₀, 0 < `regularisation` < 1, with λ₀ the largest
-    singular value of diag(s_u)^−½ · W · diag(s_i)^−½: at 0 the objective curves as λ (Σ s_u |x_u|² + Σ s_i |y_i|²) − 2 Σ w_ui
-    x_u · y_i, so from λ₀ on 0 is a minimum and every vector ends there; an absolute λ that suits one shop does so to one with
-    far more products.
+    The first sum is over the pairs in the data, with w their weights under `weighting`; s_u = (n_u + α · items)^ν and s_i = (n_i + α ·
+    users)^ν with n the number of entries and ν `frequency_exponent`. Each of `iterations` sweeps once over users and once over items,
+    by `steps` conjugate-gradient steps from the previous solution. User vectors are not stored: that of any history, known or new, is
+    the exact solution given the items' vectors.
+
+    α and λ are scaled so that they mean the same in every catalog. α · users · items = `unobserved_weight` · Σ w: all pairs together
+    weigh that many times the pairs in the data. λ = `regularization` · λ₀, 0 < `regularization` < 1, with λ₀ the largest singular value
+    of diag(s_u)^−½ · W · diag(s_i)^−½: around 0 the objective is λ (Σ s_u |x_u|² + Σ s_i |y_i|²) − 2 Σ w_ui x_u · y_i, so from λ₀ on 0
+    is a minimum and every vector collapses to it; an absolute λ that suits one shop would do so in a shop with many more products.
 
     Sources: Hu, Koren & Volinsky, ICDM 2008; s, ν and the weight of all pairs: Rendle et al., RecSys 2022; conjugate gradients:
     Takács et al., RecSys 2011. λ₀ is our own.
@@ -60,13 +60,13 @@ class IALS(Algorithm):
             start={
                 "factors": 32,
                 "unobserved_weight": 16.0,
-                "regularisation": 0.05,
+                "regularization": 0.05,
                 "iterations": 6,
                 "half_life_days": 180.0,
             },
             values={
                 "unobserved_weight": (2.0, 5.0, 16.0, 50.0),
-                "regularisation": (0.01, 0.02, 0.05, 0.1, 0.2),
+                "regularization": (0.01, 0.02, 0.05, 0.1, 0.2),
                 "factors": (16, 32, 64),
                 "half_life_days": LONG_HALF_LIVES,
             },
@@ -77,7 +77,7 @@ class IALS(Algorithm):
     def __init__(
         self,
         factors: int = 64,
-        regularisation: float = 0.05,
+        regularization: float = 0.05,
         unobserved_weight: float = 16.0,
         frequency_exponent: float = 1.0,
         iterations: int = 12,
@@ -87,7 +87,7 @@ class IALS(Algorithm):
         seed: int = 0,
     ):
         self.factors = factors
-        self.regularisation = regularisation
+        self.regularization = regularization
         self.unobserved_weight = unobserved_weight
         self.frequency_exponent = frequency_exponent
         self.iterations = iterations
@@ -101,10 +101,10 @@ class IALS(Algorithm):
         for name in ("factors", "iterations", "steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not (0 < self.regularisation < 1 and self.unobserved_weight >= 0):
+        if not (0 < self.regularization < 1 and self.unobserved_weight >= 0):
             raise ValueError(
-                "regularisation must be above 0 and below 1 and unobserved_weight at least 0, "
-                f"got {self.regularisation} and {self.unobserved_weight}"
+                "regularization must be above 0 and below 1 and unobserved_weight at least 0, "
+                f"got {self.regularization} and {self.unobserved_weight}"
             )
         user_items = weight_entries(interactions.user_items(half_life_days=self.half_life_days), self.weighting)
         self.penalties_ = self._penalties(user_items)
@@ -120,7 +120,7 @@ class IALS(Algorithm):
         return self
 
     def vectors(self, histories: Histories) -> npt.NDArray[np.float32]:
-        """x of each history, (n, factors); zeros for an empty one."""
+        """Return x of each history, (n, factors); zeros for an empty one."""
         rows = self._rows(histories)
         ridges = self._ridges(rows, len(self.item_vectors_))
         found = np.empty((rows.shape[0], self.item_vectors_.shape[1]), np.float32)
@@ -140,7 +140,7 @@ class IALS(Algorithm):
         return scores
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        """x_u is a sum over the history, x_u = Σ_j w_uj S⁻¹ y_j with S the system solved, and with it every score (Hu et al., 5)."""
+        """Split the scores: x_u = Σ_j w_uj S⁻¹ y_j with S the system solved, a sum over the history (Hu et al., 5)."""
         row = self._rows(history)
         if not row.nnz:
             return []
@@ -162,7 +162,7 @@ class IALS(Algorithm):
         )  # fmt: skip
 
     def _penalties(self, user_items: csr_array) -> npt.NDArray[np.float64]:
-        """α and λ."""
+        """Return α and λ."""
         n_users, n_items = user_items.shape
         alpha = self.unobserved_weight * float(user_items.sum(dtype=np.float64)) / n_users / n_items
         of_users = self._sizes(np.diff(user_items.indptr), alpha, n_items)
@@ -170,7 +170,7 @@ class IALS(Algorithm):
         scaled = scale_columns(
             scale_rows(user_items, np.sqrt(invert_entries(of_users))), np.sqrt(invert_entries(of_items))
         )
-        return np.array([alpha, self.regularisation * compute_largest_singular_value(scaled)])
+        return np.array([alpha, self.regularization * compute_largest_singular_value(scaled)])
 
     def _sizes(self, counts: npt.NDArray[np.integer], alpha: float, n_others: int) -> npt.NDArray[np.float64]:
         return np.asarray((counts + alpha * n_others) ** self.frequency_exponent, np.float64)

@@ -25,7 +25,7 @@ def _multiply_system(
     vector: AnyFloats,
     out: AnyFloats,
 ) -> None:
-    """out = (gram + ridge · I + Σ_p weights[p] · y_p y_pᵀ) · vector with y_p = others[columns[p]]."""
+    """Compute out = (gram + ridge · I + Σ_p weights[p] · y_p y_pᵀ) · vector with y_p = others[columns[p]]."""
     factors = vector.shape[0]
     for position in range(factors):
         out[position] = ridge * vector[position]
@@ -51,7 +51,7 @@ def descend_rows(
     steps: int,
     rows: AnyFloats,
 ) -> None:
-    """Each row a few conjugate-gradient steps nearer to the solution of (gram + ridge · I + Σ w y yᵀ) x = Σ w y, in place."""
+    """Run a few conjugate-gradient steps per row towards the solution of (gram + ridge · I + Σ w y yᵀ) x = Σ w y, in place."""
     factors = others.shape[1]
     residual = np.empty(factors, np.float32)
     direction = np.empty(factors, np.float32)
@@ -97,7 +97,7 @@ def solve_rows(
     others: AnyFloats,
     out: AnyFloats,
 ) -> None:
-    """The exact solution of (gram + ridge · I + Σ w y yᵀ) x = Σ w y for each row; 0 for a row without entries."""
+    """Solve (gram + ridge · I + Σ w y yᵀ) x = Σ w y exactly for each row; 0 for a row without entries."""
     factors = others.shape[1]
     system = np.empty((factors, factors), np.float64)
     vector = np.empty(factors, np.float64)

@@ -1,4 +1,4 @@
-"""Random walks person → product → person → product, with popular ends made less likely."""
+"""RP3β: random walks user → item → user → item that penalize popular items."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -38,9 +38,9 @@ from recommendations.engine.online.linear_scorer import LinearScorer
 class RP3Beta(Algorithm):
     """score(u, i) = Σ_j p_uj^α · W_ji with W_ji = Σ_v p_jv^α · p_vi^α / d_i^β, the walk u → j → v → i.
 
-    p are the weights divided by the sum of their row (from a person to a product) or of their column (from a product to a person),
-    d_i how many users have i, α `exponent`, β `damping`; j ≠ i in the last two steps. Rows of W are cut to the k largest.
-    Sources: Cooper et al., "Random Walks in Recommender Systems", WWW 2014 (P3α); Paudel et al., TiiS 2016 (RP3β).
+    p are the weights divided by the sum of their row (from a user to an item) or of their column (from an item to a user), d_i is the
+    number of users who have i, α `exponent`, β `damping`; j ≠ i in the last two steps. Only the k largest entries of each row of W are
+    kept. Sources: Cooper et al., "Random Walks in Recommender Systems", WWW 2014 (P3α); Paudel et al., TiiS 2016 (RP3β).
     """
 
     name = "rp3beta"
@@ -115,6 +115,6 @@ class RP3Beta(Algorithm):
 
 
 def _steps(matrix: csr_array, exponent: float) -> csr_array:
-    """Chances to go from a row to each column, each raised to the exponent."""
+    """Return transition probabilities from rows to columns, each raised to the exponent."""
     chances = scale_rows(matrix, invert_entries(np.asarray(matrix.sum(axis=1), np.float64).ravel()))
     return make_csr(chances.data**exponent, chances.indices, chances.indptr, chances.shape)

@@ -1,4 +1,4 @@
-"""Bought together: products of the same order."""
+"""Association rules between products of the same order."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Self
@@ -39,7 +39,7 @@ from recommendations.engine.online.linear_scorer import LinearScorer
 
 
 class BasketPair(NamedTuple):
-    """`baskets` hold both. confidence: share of the first item's baskets that hold `item` too. lift: how many times its share of all."""
+    """`baskets` contain both items; confidence: share of the first item's baskets with `item`; lift: confidence / support of `item`."""
 
     item: int
     baskets: int
@@ -51,10 +51,10 @@ class BasketPair(NamedTuple):
 class CoPurchase(Algorithm):
     """score(u, i) = Σ_j h_uj · c(j → i) / s_i^β, c(j → i) = n_ij / n_j the confidence and s_i = n_i / N the support of i.
 
-    n_j baskets hold j, n_ij both, N there are; with β `damping` 0 it is the confidence, with 1 the lift. Pairs in fewer than
-    `min_count` baskets are left out, rows cut to the k largest. A basket is what one person did at one moment, or with pauses of
-    at most `gap_s` seconds, of one `kind` (None: of any). h is the cart, or the history under `history_weighting`. Source:
-    Agrawal, Imieliński & Swami, SIGMOD 1993; lift: Brin et al., SIGMOD 1997.
+    n_j of N baskets contain j, n_ij both; `damping` β = 0 gives the confidence, 1 the lift. Pairs in fewer than `min_count` baskets
+    are left out, and only the k largest entries of each row are kept. A basket is a user's interactions at one moment, or with pauses
+    of at most `gap_s` seconds, of one `kind` (None: any). h is the cart, or the history under `history_weighting`. Sources: Agrawal,
+    Imieliński & Swami, SIGMOD 1993; lift: Brin et al., SIGMOD 1997.
     """
 
     name = "co-purchase"
@@ -129,7 +129,7 @@ class CoPurchase(Algorithm):
         )
 
     def together(self, item: int, n: int = 10) -> list[BasketPair]:
-        """The n products that the item's rules put first, for a page "bought together" and its reasons."""
+        """Return the n best products of the item's rules with their statistics."""
         self.require_fit()
         row = slice(self.rules_.indptr[item], self.rules_.indptr[item + 1])
         others = self.rules_.indices[row][:n]
@@ -140,7 +140,7 @@ class CoPurchase(Algorithm):
         return [BasketPair(*values) for values in found]
 
     def _baskets(self, interactions: Interactions) -> csr_array:
-        """CSR (baskets, items) of ones."""
+        """Return CSR (baskets, items) of ones."""
         chosen = interactions.weight > 0
         if self.kind is not None:
             if self.kind not in KIND_CODES:

@@ -1,4 +1,4 @@
-"""Users who bought this also bought: neighbors of items."""
+"""Item-based collaborative filtering: customers who bought this also bought."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -35,16 +35,16 @@ from recommendations.engine.online.linear_scorer import LinearScorer
 
 @register
 class ItemKNN(Algorithm):
-    """score(u, i) = Σ_j h_uj · sim(j, i) over the items j of the history whose k nearest neighbors hold i.
+    """score(u, i) = Σ_j h_uj · sim(j, i) over the items j of the history whose k nearest neighbors include i.
 
     sim(i, j) = x_i · x_j / (|x_i| |x_j|) · n_ij / (n_ij + λ), x_i the item's column of the weighted user × item matrix, n_ij the
-    number of users with both, λ `shrinkage`. Rows of neighbors are cut to the k most similar; an item is its own neighbor
-    (with similarity 1) only if `with_self`. `history_weighting` is applied to h. Sources: Deshpande & Karypis, TOIS 2004;
-    weightings as in `implicit`; strength of tuned item-kNN: Ferrari Dacrema et al., RecSys 2019.
+    number of users with both, λ `shrinkage`. Each row keeps the k most similar items; an item is its own neighbor (with similarity 1)
+    only if `with_self`. `history_weighting` is applied to h. Sources: Deshpande & Karypis, TOIS 2004; weightings as in `implicit`;
+    strength of tuned item-kNN: Ferrari Dacrema et al., RecSys 2019.
     """
 
     name = "item-knn"
-    fitted = ("neighbours_",)
+    fitted = ("neighbors_",)
     spec = AlgorithmSpec(
         label=translatable("Similar products (item-kNN)"),
         search=SearchSpace(
@@ -90,34 +90,34 @@ class ItemKNN(Algorithm):
             raise ValueError(f"k must be at least 1 and shrinkage at least 0, got {self.k} and {self.shrinkage}")
         item_users = normalize_rows(transpose(weight_matrix(shorten_rows(user_items), self.weighting)))
         own = None if self.with_self else np.arange(item_users.shape[0])
-        self.neighbours_ = multiply_top_k_rows(
+        self.neighbors_ = multiply_top_k_rows(
             item_users, transpose(item_users), self.k, skip=own, shrinkage=self.shrinkage
         )
         return self
 
     def score(self, histories: Histories) -> Scores:
-        return multiply(self._weights(histories), self.neighbours_)
+        return multiply(self._weights(histories), self.neighbors_)
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
-        return np.asarray(self._weights(histories) @ extract_column(self.neighbours_, item), np.float32)
+        return np.asarray(self._weights(histories) @ extract_column(self.neighbors_, item), np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         weights = self._weights(history)
-        similarities = select_columns(self.neighbours_, weights.indices, items)
+        similarities = select_columns(self.neighbors_, weights.indices, items)
         return [Attribution(self.name, weights.indices, similarities * weights.data[:, None])]
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
         return LinearScorer(
-            self.neighbours_, lambda context: context.sum_weights(self.history_half_life_days, self.history_weighting)
+            self.neighbors_, lambda context: context.sum_weights(self.history_half_life_days, self.history_weighting)
         )
 
     def similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        """Neighbours of one item and their similarities, nearest first."""
+        """Return the neighbors of one item and their similarities, nearest first."""
         self.require_fit()
-        row = slice(self.neighbours_.indptr[item], self.neighbours_.indptr[item + 1])
-        return self.neighbours_.indices[row], self.neighbours_.data[row]
+        row = slice(self.neighbors_.indptr[item], self.neighbors_.indptr[item + 1])
+        return self.neighbors_.indices[row], self.neighbors_.data[row]
 
     def _weights(self, histories: Histories) -> csr_array:
         self.require_fit()
-        self.require_histories(histories, self.neighbours_.shape[0])
+        self.require_histories(histories, self.neighbors_.shape[0])
         return weight_entries(histories.matrix(half_life_days=self.history_half_life_days), self.history_weighting)

@@ -1,4 +1,4 @@
-"""Compiled search for the nearest sessions and the scores of their items."""
+"""Compiled search for the nearest sessions, and the scores of their items."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +14,13 @@ SHORT_HISTORY = 128  # up to this length, a linear search for repeated items is 
 def compute_session_strengths(
     indptr: AnyInts, items: AnyInts, weights: AnyFloats, factors: AnyFloats, decay: float, longest: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Different items of each history, newest first, with weight · decay^(places back of the newest) · factors[item]."""
+    """Return the distinct items of each history, newest first, with weight · decay^(positions back) · factors[item]."""
     out_indptr = np.zeros(indptr.shape[0], np.int64)
     out_items = np.empty(items.shape[0], np.int32)
     out_strengths = np.empty(items.shape[0], np.float32)
     is_short = (
         longest <= SHORT_HISTORY and indptr.shape[0] == 2
-    )  # of one short history looking back is less work than an array of all items
+    )  # for one short history, comparing with the items so far is less work than an array over all items
     touched = np.full(0 if is_short else factors.shape[0], -1, np.int32)
     filled = 0
     for row in range(indptr.shape[0] - 1):
@@ -47,7 +47,7 @@ def compute_session_strengths(
 
 @inlined
 def _find_slot(table: AnyInts, bits: int, session: int) -> int:
-    """Where a session stands among the first 2^bits rows of the table, or the free row that it would get; by Fibonacci hashing."""
+    """Return the row of a session in the first 2^bits rows of the table, or the free row for it; Fibonacci hashing, linear probing."""
     slot = np.int64((np.uint64(session) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - bits))
     while table[slot, 0] != 0 and table[slot, 3] != session:
         slot = (slot + 1) & ((1 << bits) - 1)
@@ -64,7 +64,7 @@ def _count_entries(shared: AnyInts, item_starts: AnyInts) -> int:
 
 @inlined
 def _count_table_bits(entries: int) -> int:
-    """So that a table of 2^bits rows is at most half full."""
+    """Return the bits for which a table of 2^bits rows is at most half full."""
     bits = 4
     while (1 << bits) < 2 * entries:
         bits += 1
@@ -73,9 +73,9 @@ def _count_table_bits(entries: int) -> int:
 
 @compiled
 def _select_kth_largest(values: AnyFloats, k: int) -> np.floating:
-    """The k-th largest of float32 values that are not negative, whose bits are ordered as they are: by eleven, eleven and ten of them.
+    """Return the k-th largest of non-negative float32 values by radix selection on 11, 11 and 10 bits.
 
-    However many are equal, which selection by pivots does not take well.
+    The bits of non-negative floats have the order of the floats. Equal values do not slow it down, unlike selection by pivots.
     """
     bits = values.view(np.uint32)
     counts = np.zeros(2048, np.int32)
@@ -96,7 +96,7 @@ def _select_kth_largest(values: AnyFloats, k: int) -> np.floating:
 
 @inlined
 def _find_kth_bucket(counts: AnyInts, k: int) -> int:
-    """Of how many values have which eleven highest bits, the bits of the k-th largest; -1 where there are fewer."""
+    """Return the bucket that holds the k-th largest value, from the number of values per bucket; -1 if there are fewer than k."""
     digit = counts.shape[0] - 1
     while digit >= 0 and counts[digit] < k:
         k -= counts[digit]
@@ -113,7 +113,10 @@ def _bound_kth_nearest(
     session_factors: AnyFloats,
     session_users: AnyInts,
 ) -> np.floating:
-    """What the k-th nearest session has at least, to an eighth of it: the k-th value of those that share most; 0 where that is unknown."""
+    """Return a lower bound of the k-th largest value of a session, exact to an eighth; 0 if it is unknown.
+
+    Looks only at the 2k sessions with the largest sums: buckets are the 11 highest bits of a float (3 bits of the mantissa).
+    """
     sums = table.view(np.float32)
     counts = np.zeros(1024, np.int32)
     for index in range(used.shape[0]):
@@ -283,9 +286,9 @@ def _find_nearest_sessions(
 def copy_sessions(
     nearest: AnyInts, session_starts: AnyInts, session_items: AnyInts, session_weights: AnyFloats
 ) -> tuple[AnyInts, AnyInts, AnyFloats]:
-    """The places of some sessions, one after the other: (starts, items, weights).
+    """Copy some sessions one after the other: (starts, items, weights).
 
-    A loop that does nothing else has many of them on their way from memory at once.
+    A loop that only copies lets the processor load many of them from memory at the same time.
     """
     starts = np.empty(nearest.shape[0] + 1, np.int64)
     ends = np.empty(nearest.shape[0], np.int64)
@@ -310,7 +313,7 @@ def copy_sessions(
 
 @inlined
 def _find_last_position(items: AnyInts, first: int, last: int, item: int) -> int:
-    """The last place of `item` in items[first:last]."""
+    """Return the last position of `item` in items[first:last]."""
     position = last - 1
     while items[position] != item:
         position -= 1
@@ -319,7 +322,7 @@ def _find_last_position(items: AnyInts, first: int, last: int, item: int) -> int
 
 @inlined
 def _distance_weight(distance: int, powers: AnyFloats, reach: float, back: float, own: float) -> float:
-    """ρ of session neighbors, with reach^d from a table where it is long enough."""
+    """Return ρ(distance) of `SessionKNN`, with reach^d from a table where the table is long enough."""
     if distance == 0:
         return own
     steps = distance - 1 if distance > 0 else -distance - 1
@@ -344,7 +347,10 @@ def _add_sessions(
     order: AnyInts,
     anchors: AnyInts,
 ) -> int:
-    """total[i] += Σ v_s w_sp ρ(p − a_s) over the places p of i in the sessions; anchors become the a_s. `order` names the items met."""
+    """Add Σ v_s w_sp ρ(p − a_s) over the positions p of i in the sessions to total[i]; write the a_s to anchors.
+
+    `order` lists the items with a score; returns how many.
+    """
     count = 0
     for index in range(values.shape[0]):
         first, last = starts[index], starts[index + 1]
@@ -414,7 +420,7 @@ def score_sessions(
     back: float,
     own: float,
 ) -> tuple[AnyInts, AnyInts, AnyFloats]:
-    """Rows start…stop of the scores: (entries per row, columns, values), columns in the order they were met."""
+    """Score rows start…stop: (entries per row, columns, values); columns are in the order in which they were met."""
     n_items = item_factors.shape[0]
     entries = 0
     for row in range(start, stop):
@@ -473,9 +479,10 @@ def score_one_history(
     touched: Flags,
     order: AnyInts,
 ) -> tuple[AnyInts, AnyFloats, AnyInts, AnyInts, AnyInts, AnyInts, AnyFloats]:
-    """`session_scores` of one history in arrays that the caller keeps: (columns, values, nearest sessions, places of their anchors, and
+    """Score one history as `score_sessions` does, in arrays that the caller reuses.
 
-    the sessions themselves as of `copied_sessions`). total and met must be 0 and False, and are left so.
+    Returns (columns, values, nearest sessions, positions of their anchors) and the copied sessions of `copy_sessions`. total and touched
+    must be 0 and False, and are so afterwards.
     """
     nearest, values, newest_shared = _find_nearest_sessions(
         shared, strengths, user, k, session_factors, largest, session_users, item_starts, item_sessions, table, used, matches,
@@ -513,10 +520,10 @@ def attribute_to_sessions(
     strength_by_item: AnyFloats,
     out: AnyFloats,
 ) -> None:
-    """Of the sessions that `sessions_of_one` found, out[slots[shared item], places[column]] += the item's part of v_s times the rest.
+    """Add to out[slots[shared item], positions[column]] the item's part of v_s times the rest, for sessions of `score_one_history`.
 
-    strength_of: one entry an item, 0, and is left so. That an item's index names a session, of which it holds the newest alone, follows
-    from the oldest one in it.
+    strength_by_item: one entry per item, 0 before and after. The index of an item holds only its newest sessions; a session belongs to
+    it if it is not older than the oldest one there.
     """
     target_values = np.zeros(out.shape[1], out.dtype)
     for position in range(shared.shape[0]):
@@ -550,9 +557,6 @@ def attribute_to_sessions(
 
 
 def make_session_table(entries: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Return the arrays that the search for sessions needs for `entries` index entries: hash table, slots in use, values.
-
-    A history touches only the part of them that it needs.
-    """
+    """Return the work arrays for `entries` index entries: hash table, slots in use, values. A history touches only part of them."""
     bits = max(4, int(np.ceil(np.log2(max(2 * entries, 2)))))
     return np.zeros((1 << bits, 4), np.int32), np.empty(entries, np.int32), np.empty(entries, np.float32)

@@ -1,4 +1,4 @@
-"""Visits like this one went on with: neighbors of sessions, found as the visitor clicks, without training."""
+"""Session-based kNN: sessions similar to the current one, found without training."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -26,19 +26,19 @@ from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.online.context import OnlineScorer
 from recommendations.engine.online.session_scorer import SessionScorer
 
-MAX_POWERS = 128  # distances within a session beyond which a power is worked out
+MAX_POWERS = 128  # powers in the table; longer distances compute the power
 
 
 @register
 class SessionKNN(Algorithm):
-    """score(u, i) = (n_i + 1)^−e · Σ_s v_s · Σ_p w_sp [item at place p of s is i] · ρ(p − a_s) over the k sessions s with the largest v_s.
+    """score(u, i) = (n_i + 1)^−e · Σ_s v_s · Σ_p w_sp [item p of s is i] · ρ(p − a_s) over the k sessions s with the largest v_s.
 
     v_s = 2^(−age_s / half-life) · |s|^−ℓ · Σ_j π_j (n_j + 1)^−m over the items j that session and history share, each history
-    item counted once, at its newest place: π_j = weight · decay^(places back) · 2^(−age_j / history half-life). n_i sessions
-    hold i. Only the `newest` sessions of each j are looked at. a_s is the place in s of the newest shared item, and
-    ρ(d) = reach^(d−1) after it, back · reach^(−d−1) before it, `own` on it. A session is all a person did (a person may be a
-    session), or with `gap_s` what they did without a longer pause; a person's own sessions are left out. e is `damping`, ℓ
-    `length_damping`, m `match_damping`; only the last `longest` places of a history count.
+    item counted once, at its newest position: π_j = weight · decay^(positions back) · 2^(−age_j / history half-life). n_i sessions
+    contain i. Only the `newest` sessions of each j are searched. a_s is the position in s of the newest shared item, and
+    ρ(d) = reach^(d−1) after it, back · reach^(−d−1) before it, `own` on it. A session is the whole history of a user (a user may be
+    a session), or with `gap_s` the part between two longer pauses; a user's own sessions are left out. e is `damping`, ℓ
+    `length_damping`, m `match_damping`; only the last `longest` positions of a history count.
 
     Sources: VMIS-kNN, Kersbergen, Sprangers & Schelter, "Serenade", SIGMOD 2022 (inverted index, newest sessions, idf); distances
     within the neighbor: STAN, Garg et al., SIGIR 2019.
@@ -56,7 +56,7 @@ class SessionKNN(Algorithm):
             order=80,
             start={
                 "k": 200,
-                "newest": 250,  # more costs time in every request; on Diginetica ndcg@20 is the same from 50 to 1,000
+                "newest": 250,  # more sessions cost time in every request; on Diginetica NDCG@20 is the same from 50 to 1,000
                 "decay": 0.8,
                 "half_life_days": None,
                 "damping": 0.2,
@@ -172,7 +172,7 @@ class SessionKNN(Algorithm):
         table: tuple[npt.NDArray[Any], ...],
         sums: tuple[npt.NDArray[Any], ...],
     ) -> tuple[npt.NDArray[Any], ...]:
-        """`score_one_history` of one history. sessions: of that method; table: of `make_session_table`; sums: clean arrays by item."""
+        """Run `score_one_history`. sessions: of `session_arguments`; table: of `make_session_table`; sums: clean arrays by item."""
         return score_one_history(shared, strengths, user, self.item_factors_, *sessions, *table, *sums)
 
     def add_contributions(
@@ -185,7 +185,7 @@ class SessionKNN(Algorithm):
         strength_of: npt.NDArray[np.float32],
         out: npt.NDArray[np.floating],
     ) -> None:
-        """Adds to out[slot of a history item, place of an item] its part in the score of that; found: of `nearest`."""
+        """Add to out[slot of a history item, column of an item] its part of the item's score; found: of `find_nearest`."""
         _columns, _scores, near, anchors, starts, items, weights = found
         powers, reach, back, own = self._distances()
         attribute_to_sessions(
@@ -194,12 +194,12 @@ class SessionKNN(Algorithm):
         )  # fmt: skip
 
     def count_index_entries(self) -> int:
-        """Of the index, for the items of one history."""
+        """Return how many index entries the items of one history have."""
         each = int(np.diff(self.item_starts_).max(initial=0))
         return min(len(self.item_sessions_), each * min(self.longest, len(self.item_factors_)))
 
     def session_arguments(self) -> tuple[Any, ...]:
-        """What the kernels want to know of the sessions."""
+        """Return the kernels' arguments that describe the sessions."""
         return (
             self.session_starts_, self.session_items_, self.session_weights_, self.session_factors_,
             float(self.session_factors_.max(initial=0.0)), self.session_users_, self.item_starts_, self.item_sessions_,
@@ -211,7 +211,7 @@ class SessionKNN(Algorithm):
         return powers, float(self.reach), float(self.back), float(self.own)
 
     def _index(self, session: npt.NDArray[np.int32], item: npt.NDArray[np.int32], n_sessions: int, n_items: int) -> Any:
-        """Item → its newest sessions, newest first; returns how many sessions hold each item."""
+        """Build the index item → its newest sessions, newest first; return how many sessions contain each item."""
         keys = np.sort(item.astype(np.int64) * n_sessions + (n_sessions - 1 - session))
         keys = keys[np.append(True, keys[1:] != keys[:-1])]
         items = keys // n_sessions
@@ -225,7 +225,7 @@ class SessionKNN(Algorithm):
     def compute_strengths(
         self, histories: Histories
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        """Per history its different items, newest first, and π_j (n_j + 1)^−m of each: (indptr, items, strengths)."""
+        """Return each history's distinct items, newest first, and π_j (n_j + 1)^−m of each: (indptr, items, strengths)."""
         self.require_fit()
         self.require_histories(histories, len(self.item_factors_))
         weight = decay_weights(histories.weight, histories.order, histories.as_of, self.history_half_life_days)
@@ -248,7 +248,7 @@ class SessionKNN(Algorithm):
 def _number_by_end(
     sessions: npt.NDArray[np.int32], order: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-    """Sessions numbered from 0 in the order in which they ended: the number of each line, and the end of each session."""
+    """Number the sessions from 0 by their end; return the number of each line and the end of each session."""
     ends = np.full(int(sessions.max()) + 1, -np.inf)
     np.maximum.at(ends, sessions, order)
     by_end = np.argsort(ends, kind="stable")

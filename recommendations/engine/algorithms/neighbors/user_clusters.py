@@ -1,4 +1,4 @@
-"""Groups of users who buy alike, and what each group buys more than others do."""
+"""Clusters of users with similar purchases, and the items each cluster buys more often than others."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -18,17 +18,17 @@ from recommendations.engine.linear_algebra.parallel import map_blocks
 from recommendations.engine.linear_algebra.sparse import make_csr, multiply, normalize_rows, scale_columns
 
 USERS_PER_CLUSTER = 20
-CONVERGED_SHARE = 0.001  # share of users who still change their cluster
+CONVERGED_SHARE = 0.001  # stop when fewer than this share of users change their cluster
 
 
 @register
 class UserClusters(Algorithm):
-    """score(u, i) = p_ci / p_i^β for the cluster c of the history: with β `damping` 1 the lift, with 0 the share within the cluster.
+    """score(u, i) = p_ci / p_i^β for the cluster c of the history: `damping` β = 1 gives the lift, 0 the share within the cluster.
 
-    p_i is the share of all users who have i, p_ci = (n_ci + s · p_i) / (n_c + s) that of the n_c users of the cluster, drawn
-    towards p_i as by s `smoothing` further users; products that fewer than `min_count` of the cluster have get no score. Clusters
-    are those of spherical k-means on the users's vectors, log weights times inverse frequency, seeded by k-means++; at most one
-    for every 20 users. Sources: Dhillon & Modha, Machine Learning 2001; Arthur & Vassilvitskii, SODA 2007; lift: Brin et al., 1997.
+    p_i is the share of all users who have i, p_ci = (n_ci + s · p_i) / (n_c + s) that of the n_c users of the cluster, shrunk
+    towards p_i by s = `smoothing` additional users; products that fewer than `min_count` users of the cluster have get no score. Clusters
+    come from spherical k-means on the users' vectors (log weights times inverse frequency), seeded by k-means++; at most one for every
+    20 users. Sources: Dhillon & Modha, Machine Learning 2001; Arthur & Vassilvitskii, SODA 2007; lift: Brin et al., 1997.
     """
 
     name = "clusters"
@@ -75,7 +75,7 @@ class UserClusters(Algorithm):
         return self
 
     def cluster(self, histories: Histories) -> npt.NDArray[np.int32]:
-        """The cluster of each history, -1 for one without anything that the model knows."""
+        """Return the cluster of each history, -1 for one without a known item."""
         self.require_fit()
         self.require_histories(histories, len(self.item_factors_))
         weights = weight_entries(histories.matrix(half_life_days=self.half_life_days), "log")
@@ -90,7 +90,7 @@ class UserClusters(Algorithm):
         return [Attribution(self.name, np.array([-1], np.int32), scores)]
 
     def _centres(self, vectors: csr_array) -> npt.NDArray[np.float32]:
-        """(items, clusters) of length 1: a cluster's mean direction."""
+        """Return the clusters' mean directions (items, clusters), of length 1."""
         n = max(1, min(self.clusters, vectors.shape[0] // USERS_PER_CLUSTER))
         centres = _draw_first_centers(vectors, n, self.seed)
         n = centres.shape[1]
@@ -106,7 +106,7 @@ class UserClusters(Algorithm):
         return np.ascontiguousarray(centres, np.float32)
 
     def _lifts(self, members: csr_array, has: csr_array) -> csr_array:
-        """CSR (clusters, items) of p_ci / p_i^β."""
+        """Return CSR (clusters, items) of p_ci / p_i^β."""
         counts = multiply(csr_array(members.T), has)
         share = np.bincount(has.indices, minlength=has.shape[1]) / has.shape[0]
         rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
@@ -118,7 +118,7 @@ class UserClusters(Algorithm):
 
 
 def _draw_first_centers(vectors: csr_array, n: int, seed: int) -> npt.NDArray[np.float32]:
-    """Rows drawn one after the other, with probabilities by their distance to the nearest drawn before."""
+    """Draw rows in turn, with probabilities proportional to the squared distance to the nearest drawn row (k-means++)."""
     draws = np.random.default_rng(seed)
     drawn = [int(draws.integers(vectors.shape[0]))]
     distance = np.full(vectors.shape[0], 2.0)
@@ -140,7 +140,7 @@ def _find_nearest(vectors: csr_array, centres: npt.NDArray[np.float32]) -> npt.N
 
 
 def _build_membership(cluster: npt.NDArray[np.int32], n: int) -> csr_array:
-    """CSR (users, n) with a 1 at each one's cluster; -1: none."""
+    """Return CSR (users, n) with a 1 at each user's cluster; -1: none."""
     known = cluster >= 0
     indptr = np.concatenate([[0], np.cumsum(known)])
     return make_csr(np.ones(int(known.sum())), cluster[known], indptr, (len(cluster), n))

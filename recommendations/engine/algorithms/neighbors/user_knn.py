@@ -1,4 +1,4 @@
-"""Users like you bought: neighbors of users, for purchases, clicks and other signs without a rating."""
+"""User-based collaborative filtering for implicit feedback: customers with similar histories bought."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -88,17 +88,17 @@ class UserKNN(Algorithm):
         self.item_users_ = transpose(self.unit_rows_)
         return self
 
-    def neighbours(self, histories: Histories) -> csr_array:
-        """CSR (n, n_users): similarity to the k nearest users of the training data, nearest first."""
+    def find_neighbors(self, histories: Histories) -> csr_array:
+        """Return CSR (n, n_users) of the similarities to the k nearest training users, nearest first."""
         return self._nearest(self._unit(histories), histories)
 
     def score(self, histories: Histories) -> Scores:
-        near = self.neighbours(histories)
+        near = self.find_neighbors(histories)
         return multiply(_normalize_similarities(near), self.rows_)
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
         return np.asarray(
-            _normalize_similarities(self.neighbours(histories)) @ extract_column(self.rows_, item), np.float32
+            _normalize_similarities(self.find_neighbors(histories)) @ extract_column(self.rows_, item), np.float32
         )
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
@@ -107,7 +107,7 @@ class UserKNN(Algorithm):
         if not near.nnz:
             return []
         worth = _normalize_similarities(near).data[:, None] * select_columns(self.rows_, near.indices, items)
-        # Each neighbor's similarity is a sum over the items both have; hand every item its part of it.
+        # Each neighbor's similarity is a sum over the items both have, so every item gets its part of it.
         common = select_columns(self.unit_rows_, near.indices, unit.indices) * unit.data
         parts = (common / common.sum(axis=1, keepdims=True)).T @ worth
         return [Attribution(self.name, unit.indices, parts)]

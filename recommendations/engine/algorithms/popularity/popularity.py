@@ -1,4 +1,4 @@
-"""What all users buys: the floor that every other algorithm must beat, and the start for users without a history."""
+"""Popularity baseline: the items with the most weight; also serves users without a history."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -26,7 +26,7 @@ from recommendations.engine.topn import Ranking, top_n
 class Popularity(UpdatableAlgorithm):
     """score(i) = Σ weight · 2^(−age / half-life) over the interactions with item i.
 
-    The history does not matter. Items no user touched score 0.
+    The history is ignored. Items without interactions score 0.
     """
 
     name = "popularity"
@@ -76,7 +76,7 @@ class Popularity(UpdatableAlgorithm):
         return self.counts_
 
     def top(self, n: int, *, category: int | None = None, allowed: npt.NDArray[np.bool_] | None = None) -> Ranking:
-        """The n most popular items, of one category (its row in `Products.categories`) if given; one row."""
+        """Return the n most popular items, of one category (its row in `Products.categories`) if given; one row."""
         self.require_fit()
         mask = np.ones(len(self.counts_), np.bool_) if allowed is None else allowed
         if category is not None:

@@ -1,4 +1,4 @@
-"""What is rising now, against its own past: for visitors of whom nothing is known, and before popularity has caught up."""
+"""Trending items: those whose recent activity exceeds what their past predicts; for visitors without a history."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -18,21 +18,20 @@ from recommendations.engine.data.weighting import DAY, decay_weights
 
 @register
 class Trending(UpdatableAlgorithm):
-    """score(i) = ρ_i · (λ + e_i)^η where ρ_i > `least`, else nothing.
+    """score(i) = ρ_i · (λ + e_i)^η where ρ_i > `least`, else no score.
 
-    The window are the last `window_days` before as_of. With s_ui the weight of what person u did with i in it, r_i = Σ_u s_ui and
-    n_i = r_i² / Σ_u s_ui², the number of users that r_i is worth: one person's hundred clicks are one. e_i is what the past lets
-    expect in the same unit: e_i = (n_i / r_i) · P_i · Σr / ΣP, P_i = Σ weight · 2^(−age / `half_life_days`) before the window, so
-    that a season that lifts all products lifts none (of an item without anybody in the window the unit does not matter). The ratio of
-    now to expected has the prior Gamma(λ, λ) with mean 1 and λ `shrinkage`, hence given the data Gamma(λ + n_i, λ + e_i); ρ_i is its
-    quantile `doubt`: with 0.05 the ratio is larger with a probability of 95 %. A few users who by probability came together move it little.
-    η `level` weighs how many users it is about: 0 ranks by the ratio alone, 1 by the lower bound of the number of users.
+    The window is the last `window_days` before as_of. With s_ui the weight of user u's interactions with i in it, r_i = Σ_u s_ui and
+    n_i = r_i² / Σ_u s_ui² is the effective number of users: a hundred clicks of one user count as one user. e_i is the number that
+    the past predicts in the same unit: e_i = (n_i / r_i) · P_i · Σr / ΣP, P_i = Σ weight · 2^(−age / `half_life_days`) before the
+    window, so a season that lifts all products lifts none (the unit does not matter for an item without users in the window). The ratio
+    of actual to expected has the prior Gamma(λ, λ) with mean 1 and λ `shrinkage`, hence the posterior Gamma(λ + n_i, λ + e_i); ρ_i is its
+    quantile `doubt`: with 0.05 the ratio is larger with a probability of 95 %, so a few coincident users change it little. η `level`
+    weighs the number of users: 0 ranks by the ratio alone, 1 by the lower bound of the number of users.
 
-    Edge cases: without anything before the window nothing can rise, and nothing has a score. A new product has P = 0, so it rises as
-    soon as enough users want it. No user in the window: no score. The history does not matter. Sources: Gamma-Poisson shrinkage and its lower
-    5 % bound, EB05: DuMouchel, "Bayesian Data Mining in Large Frequency Tables", The American Statistician 1999 (with one Gamma
-    instead of two); weighted counts as a number of users: Kish, Survey Sampling, 1965, 11.7. That both are put together, and η,
-    is ours.
+    Edge cases: without data before the window nothing has a score. A new product has P = 0, so it trends as soon as enough users want
+    it. No user in the window: no score. The history is ignored. Sources: Gamma-Poisson shrinkage and its lower 5 % bound, EB05: DuMouchel,
+    "Bayesian Data Mining in Large Frequency Tables", The American Statistician 1999 (here with one Gamma instead of two); effective
+    number of weighted counts: Kish, Survey Sampling, 1965, 11.7. The combination of both, and η, are our own.
     """
 
     name = "trending"
@@ -85,7 +84,7 @@ class Trending(UpdatableAlgorithm):
         return [Attribution(self.name, np.array([-1], np.int32), scores)]
 
     def _moved(self, news: Interactions) -> Self:
-        """On to the news' as_of: what leaves the window joins the past."""
+        """Move the window to the as_of of the news: what leaves it joins the past."""
         begin, begun = (moment - self.window_days * DAY for moment in (news.as_of, float(self.as_of_[0])))
         user, item = np.append(self.user_, news.user), np.append(self.item_, news.item)
         order, weight = np.append(self.order_, news.order), np.append(self.weight_, news.weight)
@@ -114,7 +113,7 @@ class Trending(UpdatableAlgorithm):
         return scores
 
     def _people(self, now: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """n of each item."""
+        """Return n of each item."""
         pair, place = np.unique(self.user_.astype(np.int64) * len(now) + self.item_, return_inverse=True)
         squares = np.bincount(pair % len(now), np.bincount(place, self.weight_) ** 2, len(now))
         return np.divide(now**2, squares, out=np.zeros(len(now)), where=squares > 0)

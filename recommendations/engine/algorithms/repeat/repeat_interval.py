@@ -1,4 +1,4 @@
-"""What this person is about to need again: each product by when they last bought it and how often they do."""
+"""Products due for repurchase, by the customer's last purchase and usual interval."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -34,12 +34,13 @@ from recommendations.engine.online.own_items_scorer import OwnItemsScorer
 
 @register
 class RepurchaseInterval(Algorithm):
-    """score(u, i) = probability that u buys i again within `horizon_days` of the history's as_of, for what u has bought before.
+    """score(u, i) = probability that u buys i again within `horizon_days` of the history's as_of, for items u has bought before.
 
-    The gaps between u's days with i make a log-normal distribution, pulled towards that of i by λ `shrinkage`, and that of i towards
-    that of all products by `product_shrinkage`; older gaps count less by the half-life. Bought on fewer than `min_count` days: no
-    score. kinds: of which interactions the rhythm is (None: of all). The formula is in customers/lifecycle/scoring/next_order/repurchase.py.
-    Source: Bhagat et al., "Buy It Again", KDD 2018; that frequency needs recency, Hu et al., "TIFU-kNN", SIGIR 2020.
+    The gaps between u's purchase days of i have a log-normal distribution, shrunk towards that of i by λ `shrinkage`, and that of i
+    towards that of all products by `product_shrinkage`; older gaps count less by the half-life. Bought on fewer than `min_count` days: no
+    score. kinds: the interactions that count as purchases (None: all). The formula is in
+    customers/lifecycle/scoring/next_order/repurchase.py. Sources: Bhagat et al., "Buy It Again", KDD 2018; frequency needs recency: Hu
+    et al., "TIFU-kNN", SIGIR 2020.
     """
 
     name = "repeat-rhythm"
@@ -118,8 +119,8 @@ class RepurchaseInterval(Algorithm):
         return make_csr(chance[scored], product[scored], indptr, (len(histories), histories.n_items))
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
-        """What else a user did plays no part."""
-        scores = self.score(histories.only(histories.item == item))
+        """Return the scores of one item; they depend only on the interactions with that item."""
+        scores = self.score(histories.select_entries(histories.item == item))
         return scores[:, [item]].toarray().ravel()
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
@@ -135,7 +136,7 @@ class RepurchaseInterval(Algorithm):
         return scores.indices, scores.data
 
     def _rhythms(self, histories: Histories) -> PurchaseRhythms:
-        """Numbers of pairs: row of the history · n_items + item."""
+        """Return the rhythms of all pairs; the number of a pair is row of the history · n_items + item."""
         counts = histories.weight > 0
         if self.kinds is not None:
             counts &= np.isin(histories.kind, [KIND_CODES[kind] for kind in self.kinds])

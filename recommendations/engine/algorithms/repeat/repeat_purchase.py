@@ -1,4 +1,4 @@
-"""What this person buys most: the strong baseline wherever users buy the same things again, as in groceries."""
+"""Products a customer buys most often: a strong baseline where repeat purchases dominate, as in groceries."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -19,10 +19,10 @@ from recommendations.engine.online.own_items_scorer import OwnItemsScorer
 
 @register
 class RepeatPurchase(Algorithm):
-    """score(u, i) = Σ weight · 2^(−age / half-life) over the person's own interactions with i ("personal frequency").
+    """score(u, i) = Σ weight · 2^(−age / half-life) over the user's own interactions with i ("personal frequency").
 
-    Nothing is learned but the size of the catalog. Source: P-TopFreq in Li et al., "A Next Basket Recommendation Reality
-    Check", TOIS 2023, with an age added.
+    Only the size of the catalog is learned. Source: P-TopFreq in Li et al., "A Next Basket Recommendation Reality Check", TOIS 2023,
+    with decay added.
     """
 
     name = "repeat"
@@ -53,8 +53,8 @@ class RepeatPurchase(Algorithm):
         return histories.matrix(half_life_days=self.half_life_days)
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
-        """What else a user did plays no part."""
-        scores = self.score(histories.only(histories.item == item))
+        """Return the scores of one item; they depend only on the interactions with that item."""
+        scores = self.score(histories.select_entries(histories.item == item))
         return scores[:, [item]].toarray().ravel()
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:

@@ -9,7 +9,7 @@ from recommendations.engine.linear_algebra.jit import compiled, inlined
 
 @inlined
 def _accumulate(total: AnyFloats, touched: Flags, order: AnyInts, count: int, column: int, value: float) -> int:
-    """total[column] += value, remembering the columns in the order they were met; their number so far."""
+    """Add value to total[column] and list a new column in `order`; return how many columns are listed."""
     if not touched[column]:
         touched[column] = True
         order[count] = column
@@ -110,11 +110,11 @@ def compute_top_transitions(
     out_values: AnyFloats,
     out_counts: AnyInts,
 ) -> None:
-    """The k largest entries of the named rows of the transition matrix of `algorithms/sequences/transitions.py`, best first.
+    """Write the k largest entries of the given rows of the transition matrix of `transitions.py`, best first.
 
-    Item r is at places[occurrences[r]…occurrences[r + 1]] of the histories; person p has places indptr[p]…indptr[p + 1].
-    forward[d] and backward[d] weigh a pair d moments apart; no pair is more than `window` places apart. V are the items' vectors
-    over n_terms terms, A what is added to the counted pairs. k is the width of `out_columns`.
+    Item r occurs at positions[occurrences[r]…occurrences[r + 1]] of the histories; user p has positions indptr[p]…indptr[p + 1].
+    forward[d] and backward[d] weigh a pair d moments apart; pairs more than `window` positions apart do not count. V are the items'
+    vectors over n_terms terms, A is added to the counted pairs. k is the width of `out_columns`.
     """
     n_columns = column_factors.shape[0]
     total = np.zeros(n_columns, np.float64)

@@ -1,4 +1,4 @@
-"""What comes after what comes next: two steps along the transitions, for items too rare to have many of their own."""
+"""Two-step random walk over item transitions, for items too rare to have many transitions of their own."""
 
 from typing import Self
 
@@ -20,10 +20,11 @@ from recommendations.engine.linear_algebra.sparse import invert_entries, multipl
 
 @register
 class TransitionWalk(Transitions):
-    """score(u, j) = Σ_i h_ui · (P²)_ij, the k largest of each row; P is T of `Transitions` cut to its `branches` largest, rows summing to 1.
+    """score(u, j) = Σ_i h_ui · (P²)_ij, the k largest of each row; P is T of `Transitions` with its `branches` largest per row, normalized.
 
-    A pair that no single visit holds gets a score by way of what both stand beside. h and the parameters shared with `Transitions`
-    are explained there. Source: random walks on an item graph, Gori & Pucci, "ItemRank", IJCAI 2007, here two steps long.
+    The rows of P sum to 1. A pair that no single visit contains gets a score through items that occur with both. h and the parameters
+    shared with `Transitions` are explained there. Source: random walks on an item graph, Gori & Pucci, "ItemRank", IJCAI 2007, here
+    with two steps.
     """
 
     name = "transition-walk"
@@ -85,7 +86,7 @@ class TransitionWalk(Transitions):
         if self.k < 1 or self.branches < 1:
             raise ValueError(f"k and branches must be at least 1, got {self.k} and {self.branches}")
         shared = {name: value for name, value in self.parameters().items() if name not in ("k", "branches")}
-        single = Transitions(k=self.branches, likeness=0.0, substitutes=0.0, **shared).fit(interactions).neighbours_
+        single = Transitions(k=self.branches, likeness=0.0, substitutes=0.0, **shared).fit(interactions).neighbors_
         step = scale_rows(single, invert_entries(np.asarray(single.sum(axis=1)).ravel()))
-        self.neighbours_ = multiply_top_k_rows(step, step, self.k)
+        self.neighbors_ = multiply_top_k_rows(step, step, self.k)
         return self

@@ -1,4 +1,4 @@
-"""What comes next: the order in which users took products, and how similar these are."""
+"""Item transitions: the order in which users choose products, combined with the similarity of the products."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -43,20 +43,20 @@ _SIMILARITIES: WeakKeyDictionary[Products, dict[float, tuple[csr_array, csr_arra
 class Transitions(Algorithm):
     """score(u, j) = Σ_i h_ui · T_ij, T = diag((c + s)^−a) · (N ∘ (1 + βC) + κA) · diag((c + s)^−b t^τ), the k largest of each row.
 
-    N_ij sums √(w_i w_j) · g^(d−1) / log₂(2 + length)^ℓ over the pairs of one person in which j comes d ≤ `reach` moments after
-    i, and `backward` times that where it comes before; interactions of equal order are one moment, whose pairs count (1 +
-    `backward`) / 2 in both directions. C is the cosine of the items' content, A their 30 most similar (C³ √(1 + c), mean row sum 1)
-    as pairs all users is taken to have made; both are 0 without products. c is an item's summed weight, t how much of it is
-    recent: (l + s m) / (c + s) / m, l the weight under a half-life of `trend_half_life_days`, m = Σl / Σc. h_ui = Σ w ·
-    `recency`^(moments back), so the newest counts most. Here g is `decay`, ℓ `length_damping`, a `source_damping`, b
-    `target_damping`, s `smoothing`, β `likeness`, κ `substitutes`, τ `trend`. Pairs more than 200 places apart are left out.
+    N_ij sums √(w_i w_j) · g^(d−1) / log₂(2 + length)^ℓ over the pairs of one user in which j comes d ≤ `reach` moments after i, and
+    `backward` times that where it comes before; interactions of equal order are one moment, whose pairs count (1 + `backward`) / 2 in
+    both directions. C is the cosine of the items' content, A their 30 most similar items (C³ √(1 + c), mean row sum 1) as pseudo-pairs
+    of all users; both are 0 without products. c is an item's summed weight, t its recent share: (l + s m) / (c + s) / m, l the weight
+    under a half-life of `trend_half_life_days`, m = Σl / Σc. h_ui = Σ w · `recency`^(moments back), so the newest counts most. g is
+    `decay`, ℓ `length_damping`, a `source_damping`, b `target_damping`, s `smoothing`, β `likeness`, κ `substitutes`, τ `trend`. Pairs
+    more than 200 positions apart are left out.
 
-    Sources: first-order item transitions with distance decay as the sequential rules of Ludewig & Jannach, UMUAI 2018 (SR);
-    popularity damping as in RP3β (Paudel et al., TiiS 2017). The weighing of pairs by likeness and the pseudo-counts are our own.
+    Sources: first-order item transitions with distance decay as the sequential rules of Ludewig & Jannach, UMUAI 2018 (SR); popularity
+    damping as in RP3β (Paudel et al., TiiS 2017). The weighting of pairs by similarity and the pseudo-counts are our own.
     """
 
     name = "transitions"
-    fitted = ("neighbours_",)
+    fitted = ("neighbors_",)
     spec = AlgorithmSpec(
         label=translatable("Next product (transitions)"),
         reason=ExplanationReason.CHOSEN_NEXT,
@@ -119,7 +119,7 @@ class Transitions(Algorithm):
         past = interactions.subset(interactions.weight > 0).histories()
         weight = decay_weights(past.weight, past.order, past.as_of, self.half_life_days)
         counts = np.bincount(past.item, weight, n_items)
-        vectors, alike = self._content(products, counts)
+        vectors, similar = self._content(products, counts)
         smoothed = counts + self.smoothing
         lengths = np.diff(past.indptr)
         distances = np.arange(1, self.reach + 1)
@@ -148,9 +148,9 @@ class Transitions(Algorithm):
             vectors.indices,
             vectors.data,
             vectors.shape[1],
-            alike.indptr,
-            alike.indices,
-            alike.data,
+            similar.indptr,
+            similar.indices,
+            similar.data,
             smoothed**-self.source_damping,
             smoothed**-self.target_damping * self._trend(past, weight, counts),
             columns,
@@ -161,31 +161,31 @@ class Transitions(Algorithm):
         map_blocks(lambda start, stop: _fill_rows(rows, blocks, start, stop, arguments), blocks, smallest=1)
         kept = np.arange(width) < found[:, None]
         indptr = np.concatenate([[0], np.cumsum(found)])
-        self.neighbours_ = make_csr(values[kept], columns[kept], indptr, (n_items, n_items))
+        self.neighbors_ = make_csr(values[kept], columns[kept], indptr, (n_items, n_items))
         return self
 
     def score(self, histories: Histories) -> Scores:
-        return multiply(self._weights(histories), self.neighbours_)
+        return multiply(self._weights(histories), self.neighbors_)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         weights = self._weights(history)
-        following = select_columns(self.neighbours_, weights.indices, items)
+        following = select_columns(self.neighbors_, weights.indices, items)
         return [Attribution(self.name, weights.indices, following * weights.data[:, None])]
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
         return LinearScorer(
-            self.neighbours_, lambda context: context.sum_weights(self.history_half_life_days, RAW, self.recency)
+            self.neighbors_, lambda context: context.sum_weights(self.history_half_life_days, RAW, self.recency)
         )
 
     def following(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        """What is taken after one item, and how strongly, strongest first."""
+        """Return the items that follow one item and their strengths, strongest first."""
         self.require_fit()
-        row = slice(self.neighbours_.indptr[item], self.neighbours_.indptr[item + 1])
-        return self.neighbours_.indices[row], self.neighbours_.data[row]
+        row = slice(self.neighbors_.indptr[item], self.neighbors_.indptr[item + 1])
+        return self.neighbors_.indices[row], self.neighbors_.data[row]
 
     def _weights(self, histories: Histories) -> csr_array:
         self.require_fit()
-        self.require_histories(histories, self.neighbours_.shape[0])
+        self.require_histories(histories, self.neighbors_.shape[0])
         weight = decay_weights(histories.weight, histories.order, histories.as_of, self.history_half_life_days)
         rows = np.repeat(np.arange(len(histories), dtype=np.int32), np.diff(histories.indptr))
         recent = weight * self.recency ** histories.moments_back()
@@ -194,26 +194,26 @@ class Transitions(Algorithm):
     def _trend(
         self, past: Histories, weight: npt.NDArray[np.float32], counts: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
-        """t^τ of each item."""
-        newest = float(past.order.max())  # only ratios count, and those do not run into 0
+        """Return t^τ of each item."""
+        newest = float(past.order.max())  # only ratios count, and they do not underflow
         late = np.bincount(past.item, decay_weights(weight, past.order, newest, self.trend_half_life_days), len(counts))
         mean = late.sum() / counts.sum()
         return ((late + self.smoothing * mean) / (counts + self.smoothing) / mean) ** self.trend
 
     def _content(self, products: Products | None, counts: npt.NDArray[np.float64]) -> tuple[csr_array, csr_array]:
-        """The items' vectors, and κA."""
+        """Return the items' vectors, and κA."""
         n_items = len(counts)
         none = make_csr([], [], np.zeros(n_items + 1), (n_items, n_items))
         if products is None or not (products.texts or products.vectors) or not (self.likeness or self.substitutes):
             return none, none
         if products.n_items != n_items:
             raise ValueError(f"products describe {products.n_items} items, interactions number {n_items}")
-        vectors, alike = _compute_similarities(products, self.max_share)
+        vectors, similar = _compute_similarities(products, self.max_share)
         if not self.substitutes:
             return vectors, none
-        strength = alike.data.astype(np.float64) ** 3 * np.sqrt(1.0 + counts)[alike.indices]
+        strength = similar.data.astype(np.float64) ** 3 * np.sqrt(1.0 + counts)[similar.indices]
         scale = self.substitutes * n_items / max(strength.sum(), np.finfo(np.float64).tiny)
-        return vectors, make_csr(strength * scale, alike.indices, alike.indptr, alike.shape)
+        return vectors, make_csr(strength * scale, similar.indices, similar.indptr, similar.shape)
 
     def _require_parameters(self) -> None:
         for name, least, most in (
@@ -236,13 +236,13 @@ class Transitions(Algorithm):
 
 
 def _fill_rows(rows: npt.NDArray[np.int32], blocks: int, start: int, stop: int, arguments: tuple) -> None:
-    """Rows start, start + blocks, …; dealt by popularity, so that every block holds dear and cheap rows alike."""
+    """Fill rows start, start + blocks, …; they are dealt by popularity so that every block has both cheap and costly rows."""
     for block in range(start, stop):
         compute_top_transitions(rows[block::blocks].copy(), *arguments)
 
 
 def _compute_similarities(products: Products, max_share: float) -> tuple[csr_array, csr_array]:
-    """The items' vectors, and the cosines of the most similar of each; a search for parameters asks for the same many times."""
+    """Return the items' vectors and the cosines of the most similar items; cached, because a parameter search repeats it."""
     known = _SIMILARITIES.setdefault(products, {})
     if max_share not in known:
         vectors = Content(max_share=max_share).learn_vectors(products, products.n_items)

@@ -28,6 +28,8 @@ def compute_diversity(items: npt.NDArray[np.int32], vectors: csr_array) -> PerUs
         lists = build_list_matrix(block, vectors.shape[0])
         sizes = np.diff(lists.indptr)
         pairs = sizes * (sizes - 1.0)
-        alike = np.square(compute_row_norms(multiply(lists, unit))) - lists @ known
-        found[start : start + BLOCK] = 1.0 - np.divide(alike, pairs, out=np.full(len(block), np.nan), where=pairs > 0)
+        cosine_sums = np.square(compute_row_norms(multiply(lists, unit))) - lists @ known
+        found[start : start + BLOCK] = 1.0 - np.divide(
+            cosine_sums, pairs, out=np.full(len(block), np.nan), where=pairs > 0
+        )
     return found

@@ -60,7 +60,7 @@ class TestEveryAlgorithm:
         assert algorithm.fit(INTERACTIONS, PRODUCTS) is algorithm
         assert json.dumps(algorithm.parameters()) == before
 
-    def test_use_before_fit_is_refused(self, name):
+    def test_use_before_fit_is_rejected(self, name):
         histories = INTERACTIONS.histories()
         for use in (lambda a: a.score(histories), lambda a: a.explain(histories.rows(0, 1), 0), lambda a: a.arrays()):
             with pytest.raises(NotFittedError, match="fit"):
@@ -72,17 +72,17 @@ class TestEveryAlgorithm:
         assert scores.dtype == np.float32
         assert isinstance(scores, np.ndarray | csr_array)
 
-    def test_unknown_person_with_a_history_is_served(self, model):
+    def test_unknown_user_with_a_history_is_served(self, model):
         ranking = recommend(model, Histories.of_lists([[3, 1, 4]], n_items=N), 5, exclude_seen=False)
         assert (ranking.items[0, :3] >= 0).all()
 
-    def test_empty_history_is_no_error_and_gives_only_finite_scores(self, model):
+    def test_empty_history_gives_only_finite_scores(self, model):
         ranking = recommend(model, Histories.of_lists([[]], n_items=N), 5, exclude_seen=True)
         shown = ranking.items[0] >= 0
         assert np.isfinite(ranking.scores[0, shown]).all()
         assert (ranking.scores[0, ~shown] == -np.inf).all()
 
-    def test_scores_of_one_item_are_its_column(self, model):
+    def test_scores_of_one_item_equal_its_column(self, model):
         histories = INTERACTIONS.histories()
         whole = dense(model, histories)
         for item in (0, 3, N - 1):
@@ -91,10 +91,10 @@ class TestEveryAlgorithm:
             assert found.shape == (len(histories),)
             assert found == pytest.approx(column, rel=1e-4, abs=1e-6)
 
-    def test_no_history_at_all_gives_no_row(self, model):
+    def test_no_histories_give_no_rows(self, model):
         assert recommend(model, Histories.of_lists([], n_items=N), 5, exclude_seen=True).items.shape == (0, 5)
 
-    def test_n_larger_than_the_catalogue_is_filled_up_with_nothing(self, model):
+    def test_n_larger_than_the_catalog_is_padded(self, model):
         items = recommend(model, INTERACTIONS.histories(), N + 7, exclude_seen=False).items
         assert items.shape == (INTERACTIONS.n_users, N + 7)
         assert (items[:, N:] == -1).all()
@@ -102,7 +102,7 @@ class TestEveryAlgorithm:
             shown = row[row >= 0]
             assert len(set(shown.tolist())) == len(shown)
 
-    def test_exclusions_are_honoured(self, model):
+    def test_exclusions_are_respected(self, model):
         allowed = np.arange(N) % 3 > 0
         histories = INTERACTIONS.histories()
         items = recommend(model, histories, 20, exclude_seen=True, allowed=allowed).items
@@ -117,11 +117,11 @@ class TestEveryAlgorithm:
         single = np.concatenate([dense(model, histories.rows(row, row + 1)) for row in range(len(histories))])
         np.testing.assert_array_equal(batch, single)
 
-    def test_fitting_again_gives_the_same_answer(self, name, model):
+    def test_fitting_again_gives_the_same_result(self, name, model):
         again = make(name).fit(INTERACTIONS, PRODUCTS)
         np.testing.assert_array_equal(dense(model, INTERACTIONS.histories()), dense(again, INTERACTIONS.histories()))
 
-    def test_fit_forgets_the_last_fit(self, name, model):
+    def test_fit_discards_the_previous_fit(self, name, model):
         other = make_random_interactions(seed=6)
         refitted = make(name).fit(other, PRODUCTS).fit(INTERACTIONS, PRODUCTS)
         np.testing.assert_array_equal(dense(model, INTERACTIONS.histories()), dense(refitted, INTERACTIONS.histories()))
@@ -134,7 +134,7 @@ class TestEveryAlgorithm:
             rtol=1e-5,
         )
 
-    def test_saved_and_loaded_model_gives_the_same_answer(self, model, tmp_path):
+    def test_loaded_model_gives_the_same_result(self, model, tmp_path):
         arrays, saved = model.arrays()
         saved = json.loads(json.dumps(saved))
         for place, array in enumerate(arrays.values()):
@@ -154,7 +154,7 @@ class TestEveryAlgorithm:
         for key, array in restore(mapped, saved).arrays()[0].items():
             assert array.size == 0 or np.shares_memory(array, mapped[key]), f"{key} was copied"
 
-    def test_incomplete_saved_model_is_refused(self, name, model):
+    def test_incomplete_saved_model_is_rejected(self, name, model):
         arrays, saved = model.arrays()
         with pytest.raises(WrongModelError):
             restore({}, saved)
@@ -172,26 +172,26 @@ class TestEveryAlgorithm:
                 expected = scores[row, item] if np.isfinite(scores[row, item]) else 0.0
                 assert total == pytest.approx(expected, rel=2e-4, abs=1e-5)
 
-    def test_explanation_names_items_of_the_history_only(self, model):
+    def test_explanation_names_only_items_of_the_history(self, model):
         history = INTERACTIONS.histories().rows(3, 4)
         for item in range(N):
             assert {part.item for part in model.explain(history, item)} <= {-1, *history.item.tolist()}
 
-    def test_nothing_dated_after_the_cut_changes_anything(self, name):
-        cut = 100 * 86_400.0
-        past = INTERACTIONS.before(cut)
+    def test_interactions_after_the_split_change_nothing(self, name):
+        split_at = 100 * 86_400.0
+        past = INTERACTIONS.before(split_at)
         later = Interactions.from_rows(
             user=np.append(past.user, [0, 1]),
             item=np.append(past.item, [2, 2]),
-            order=np.append(past.order, [cut, cut + 1]),
+            order=np.append(past.order, [split_at, split_at + 1]),
             weight=np.append(past.weight, [50, 50]),
             users=past.users,
             items=past.items,
         )
-        one, two = make(name).fit(past, PRODUCTS), make(name).fit(later.before(cut), PRODUCTS)
-        np.testing.assert_array_equal(dense(one, past.histories()), dense(two, later.before(cut).histories()))
+        one, two = make(name).fit(past, PRODUCTS), make(name).fit(later.before(split_at), PRODUCTS)
+        np.testing.assert_array_equal(dense(one, past.histories()), dense(two, later.before(split_at).histories()))
 
-    def test_histories_over_another_catalogue_are_refused(self, model):
+    def test_histories_over_another_catalog_are_rejected(self, model):
         with pytest.raises(ValueError, match="items"):
             model.score(Histories.of_lists([[0]], n_items=N + 1))
 
@@ -200,13 +200,13 @@ BAD = sorted(set(ALGORITHMS) - {"content"})
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_empty_training_data_are_refused_with_a_reason(name):
+def test_empty_training_data_are_rejected_with_a_reason(name):
     with pytest.raises(NothingToLearnError, match="no interaction"):
         make(name).fit(INTERACTIONS.subset(np.array([], np.int64)), PRODUCTS)
 
 
 @pytest.mark.parametrize("name", sorted(set(ALGORITHMS) - {"content", "blend"}))
-def test_weights_that_are_all_zero_are_refused(name):
+def test_all_zero_weights_are_rejected(name):
     with pytest.raises(NothingToLearnError, match="above 0"):
         make(name).fit(replace(INTERACTIONS, weight=np.zeros_like(INTERACTIONS.weight)), PRODUCTS)
 
@@ -217,7 +217,7 @@ def test_weights_that_are_all_zero_are_refused(name):
     [(["a"], ["x"]), (["a"] * 4, ["x", "y", "z", "x"]), (["a", "b", "c"], ["x"] * 3), (["a", "b"] * 3, ["x", "y"] * 3)],
     ids=["one interaction", "one person", "one item", "all ties with duplicates"],
 )
-def test_tiny_data_are_no_error(name, users, items):
+def test_tiny_data_are_accepted(name, users, items):
     interactions = Interactions.from_ids(user_ids=users, item_ids=items)
     model = make(name).fit(interactions, make_products(interactions.n_items))
     items = recommend(model, interactions.histories(), 10, exclude_seen=False).items
@@ -225,7 +225,7 @@ def test_tiny_data_are_no_error(name, users, items):
     assert items.max() < interactions.n_items
 
 
-def test_name_that_is_taken_is_refused():
+def test_duplicate_name_is_rejected():
     class Second(ALGORITHMS["popularity"]):
         name = "popularity"
 

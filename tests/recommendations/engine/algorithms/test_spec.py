@@ -30,7 +30,7 @@ def test_labels_differ() -> None:
     assert len({algorithm.spec.label for algorithm in ALGORITHMS.values()}) == len(ALGORITHMS)
 
 
-def test_algorithms_are_tried_in_an_order_of_their_own() -> None:
+def test_search_orders_are_distinct() -> None:
     orders = [algorithm.spec.search.order for algorithm in ALGORITHMS.values() if algorithm.spec.search is not None]
     assert len(set(orders)) == len(orders)
 

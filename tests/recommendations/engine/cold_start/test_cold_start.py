@@ -7,17 +7,17 @@ import pytest
 from recommendations.engine import Interactions, NothingToLearnError, Products, WrongModelError
 from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.cold_start import (
-    NewVisitors,
     ColdStart,
-    LandingPopularity,
     CustomerTraits,
+    LandingPopularity,
+    NewVisitors,
     TraitClusters,
     TraitLifts,
     assign_bands,
-    get_trait_field,
-    make_trait,
-    get_trait_value,
     compute_quantile_edges,
+    get_trait_field,
+    get_trait_value,
+    make_trait,
 )
 from recommendations.engine.cold_start.trait_lifts import compute_log_lifts, people_items
 from recommendations.engine.linear_algebra.sparse import make_csr
@@ -27,7 +27,7 @@ TEA, COFFEE = range(5), range(5, 10)
 
 
 def make_two_tastes(people_each: int = 30, of_five: int = 2) -> tuple[Interactions, CustomerTraits]:
-    """Young users have two of five teas each, old ones two of five coffees; all users has the cake, the item 10."""
+    """Young users have two of five teas each, old ones two of five coffees; all users have the cake, the item 10."""
     users, items = [], []
     for person in range(2 * people_each):
         taste = TEA if person < people_each else COFFEE
@@ -41,28 +41,28 @@ def make_two_tastes(people_each: int = 30, of_five: int = 2) -> tuple[Interactio
 
 
 class TestPeople:
-    def test_each_field_and_value_is_a_column_and_what_is_not_told_has_none(self):
+    def test_each_field_and_value_is_a_column_and_unknown_values_have_none(self):
         people = CustomerTraits.of_columns({"age": ["young", "old", ""], "size": ["1", "", ""]})
         names = [value.replace("\x1f", "=") for value in people.values.ids()]
         assert names == ["age=old", "age=young", "size=1"]
         np.testing.assert_array_equal(people.has.toarray(), [[0, 1, 1], [1, 0, 0], [0, 0, 0]])
-        assert people.known().tolist() == [True, True, False]
+        assert people.has_traits().tolist() == [True, True, False]
         assert get_trait_field(people.values.id(2)) == "size"
 
-    def test_values_that_a_model_does_not_have_are_left_out(self):
+    def test_values_unknown_to_the_model_are_ignored(self):
         known = CustomerTraits.of_columns({"age": ["young"]}).values
         people = CustomerTraits.of_columns({"age": ["old", "young"], "size": ["1", "1"]}, values=known)
         np.testing.assert_array_equal(people.has.toarray(), [[0], [1]])
 
-    def test_chosen_rows_may_be_of_nobody(self):
+    def test_row_minus_one_has_no_traits(self):
         people = CustomerTraits.of_columns({"age": ["young", "old"]}).rows(np.array([1, -1, 0]))
         np.testing.assert_array_equal(people.has.toarray(), [[1, 0], [0, 0], [0, 1]])
 
-    def test_columns_of_unequal_length_are_refused(self):
+    def test_columns_of_unequal_length_are_rejected(self):
         with pytest.raises(ValueError, match="equally many"):
             CustomerTraits.of_columns({"age": ["young"], "size": ["1", "2"]})
 
-    def test_numbers_become_bands_of_about_equally_many(self):
+    def test_numbers_become_bands_of_similar_size(self):
         edges = compute_quantile_edges(np.arange(1.0, 12.0))  # quintiles of 1 to 11: 3, 5, 7, 9
         assert edges == [3.0, 5.0, 7.0, 9.0]
         assert assign_bands(np.array([1, 3, 6, 11, np.nan]), edges) == ["< 3", "3 – 5", "5 – 7", "≥ 9", ""]
@@ -73,14 +73,14 @@ class TestPeople:
         assert (get_trait_value("country", "DE"), get_trait_value("traits.taste", " Tea ")) == ("de", "Tea")
 
 
-def test_lifts_are_observed_over_expected_drawn_to_one():
+def test_lifts_are_observed_over_expected_shrunk_to_one():
     # both groups hold 10 pairs, 5 of each item are to be expected; 5 pseudo users
     found = compute_log_lifts(np.array([[8.0, 2.0], [5.0, 5.0]]), np.array([0.5, 0.5]), 5.0)
     np.testing.assert_allclose(found, [[log(13 / 10), log(7 / 10)], [0.0, 0.0]], rtol=1e-6)
 
 
 class TestTraitLifts:
-    def test_lifts_of_several_traits_add_up_and_rare_values_say_nothing(self):
+    def test_lifts_of_several_traits_add_up_and_rare_values_are_ignored(self):
         people = CustomerTraits.of_columns({"age": ["young", "young", "old", "old"], "size": ["1", "1", "1", "2"]})
         has = make_csr(np.ones(4), [0, 0, 1, 1], [0, 1, 2, 3, 4], (4, 2))
         model = TraitLifts(pseudo_count=1.0, min_people=2).fit(people, has, np.array([0.5, 0.5]))
@@ -92,7 +92,7 @@ class TestTraitLifts:
         assert set(parts) == {"age", "size"}
         np.testing.assert_allclose(parts["age"], young, rtol=1e-5)
 
-    def test_no_pseudo_count_is_refused(self):
+    def test_pseudo_count_must_be_positive(self):
         people = CustomerTraits.of_columns({"age": ["young"]})
         with pytest.raises(ValueError, match="pseudo_count"):
             TraitLifts(pseudo_count=0.0).fit(people, make_csr([1], [0], [0, 1], (1, 1)), np.array([1.0]))
@@ -106,7 +106,7 @@ class TestTraitClusters:
         shares = np.bincount(has.indices, minlength=11) / has.nnz
         return TraitClusters(clusters=2, damping=1.0, seed=1).fit(interactions, people, has, shares), people
 
-    def test_the_mix_of_clusters_follows_the_trait_and_sums_to_one(self, fitted):
+    def test_cluster_distribution_follows_the_trait_and_sums_to_one(self, fitted):
         model, people = fitted
         mix = model.mix(people.has[[0, 59]])
         np.testing.assert_allclose(mix.sum(axis=1), 1.0, rtol=1e-6)
@@ -114,20 +114,20 @@ class TestTraitClusters:
         # 30 of 30 against 15 expected and 0 against 15, 20 pseudo users: odds of (50 / 35) : (20 / 35)
         assert mix[0].max() == pytest.approx(50 / 70, rel=1e-5)
 
-    def test_the_term_is_the_logarithm_of_the_lifts_under_that_mix(self, fitted):
+    def test_term_is_the_log_of_the_expected_lift(self, fitted):
         model, people = fitted
         # a tea: 30 of the 180 pairs of its cluster; 15 are to be expected, as it is 30 of all 360
         inside, outside = (30 + 20) / (15 + 20), (0 + 20) / (15 + 20)
         expected = log(50 / 70 * inside + 20 / 70 * outside)
         np.testing.assert_allclose(model.terms(people.has[[0]])[0, list(TEA)], expected, rtol=1e-5)
 
-    def test_of_whom_nothing_is_known_it_says_nothing(self, fitted):
+    def test_users_without_traits_have_a_term_of_zero(self, fitted):
         model, _people = fitted
         np.testing.assert_array_equal(model.terms(make_csr([], [], [0, 0], (1, 2))), np.zeros((1, 11)))
 
 
 class TestLandingPopularity:
-    def test_shares_are_of_the_category_and_what_lies_below(self):
+    def test_shares_include_subcategories(self):
         products = Products.of_columns({"category": ["A > a", "A > b", "B", "", "A"]})
         model = LandingPopularity().fit(np.array([6.0, 3.0, 1.0, 5.0, 0.0]), products)
         rows = model.rows(["A", "A > b", "B", "C", ""])
@@ -135,14 +135,14 @@ class TestLandingPopularity:
         np.testing.assert_allclose(shares[0], [2 / 3, 1 / 3, 0, 0, 0], rtol=1e-6)
         np.testing.assert_allclose(shares[1:3], [[0, 1, 0, 0, 0], [0, 0, 1, 0, 0]])
         np.testing.assert_array_equal(shares[3:], 0)
-        assert model.known(rows).tolist() == [True, True, True, False, False]
+        assert model.has_interactions(rows).tolist() == [True, True, True, False, False]
 
-    def test_paths_are_cut_to_the_levels_that_count(self):
+    def test_paths_are_truncated_to_the_given_levels(self):
         products = Products.of_columns({"category": ["A > a", "A > b"]})
         model = LandingPopularity(levels=1).fit(np.array([1.0, 1.0]), products)
         assert model.rows(["A > a"]) == model.rows(["A"])
 
-    def test_without_categories_nothing_is_known(self):
+    def test_no_categories_give_no_shares(self):
         model = LandingPopularity().fit(np.array([1.0]), None)
         assert model.rows(["A"]).tolist() == [-1]
         assert model.shares(np.array([-1])).shape == (1, 1)
@@ -177,7 +177,7 @@ class TestColdStart:
             np.testing.assert_allclose(plain.score(arrivals), np.tile(np.log(counts / counts.sum()), (5, 1)), rtol=1e-4)
         assert not plain.touches(arrivals).any()
 
-    def test_landing_is_a_mixture_of_what_all_take_and_of_what_is_taken_there(self):
+    def test_landing_is_a_mixture_of_overall_and_category_popularity(self):
         interactions = Interactions.from_ids(user_ids=[str(user) for user in range(10)], item_ids=list("xxxxxxyyyz"))
         products = Products.of_columns({"category": ["A > a", "A > b", "B"]})
         people = CustomerTraits.of_columns({"age": [""] * 10})
@@ -186,7 +186,7 @@ class TestColdStart:
         # half of 0.6, 0.3 and 0.1, and half of 2 and 1 thirds
         np.testing.assert_allclose(chances, [[0.3 + 1 / 3, 0.15 + 1 / 6, 0.05]], rtol=1e-5)
 
-    def test_people_with_a_trait_get_what_such_people_have(self):
+    def test_users_with_a_trait_get_items_of_similar_users(self):
         interactions, people = make_two_tastes()
         model = ColdStart(traits=1.0, landing=0.0, half_life_days=None, pseudo_count=5.0).fit(interactions, people)
         young, old = model.score(model.arrivals(people.rows(np.array([0, 59])), ["", ""]))
@@ -195,7 +195,7 @@ class TestColdStart:
         # 12 of each tea against 6 expected, 5 pseudo users; a tea is 12 of all 180 pairs
         assert young[0] == pytest.approx(log(12 / 180) + log(17 / 11), rel=1e-5)
 
-    def test_the_parts_sum_to_the_score(self, model, arrivals):
+    def test_parts_sum_to_the_score(self, model, arrivals):
         items = np.flatnonzero(np.isfinite(model.log_shares_))
         scores = model.score(arrivals)
         for row in range(len(arrivals)):
@@ -211,31 +211,31 @@ class TestColdStart:
                 "landing",
             }
 
-    def test_a_batch_equals_its_single_rows(self, model, arrivals):
+    def test_batch_equals_its_single_rows(self, model, arrivals):
         single = [
             model.score(NewVisitors(arrivals.has[[row]], arrivals.landing[row : row + 1]))
             for row in range(len(arrivals))
         ]
         np.testing.assert_array_equal(model.score(arrivals), np.concatenate(single))
 
-    def test_the_head_has_the_scores_of_its_items(self, model, arrivals):
+    def test_head_scores_equal_those_of_its_items(self, model, arrivals):
         np.testing.assert_allclose(
             model.score(arrivals, only_head=True), model.score(arrivals)[:, model.items_], rtol=1e-5
         )
 
-    def test_items_that_nobody_has_are_never_shown(self, model, arrivals):
-        nobody = np.bincount(INTERACTIONS.item, minlength=INTERACTIONS.n_items) == 0
-        assert nobody.any()
-        assert (model.score(arrivals)[:, nobody] == -np.inf).all()
+    def test_items_without_users_are_never_shown(self, model, arrivals):
+        without_users = np.bincount(INTERACTIONS.item, minlength=INTERACTIONS.n_items) == 0
+        assert without_users.any()
+        assert (model.score(arrivals)[:, without_users] == -np.inf).all()
 
-    def test_only_who_is_known_by_anything_is_touched(self, model, arrivals):
+    def test_only_users_with_known_traits_or_landing_are_affected(self, model, arrivals):
         assert model.touches(arrivals).tolist() == [True, True, True, True, False]
 
     def test_fitting_again_gives_the_same(self, model, arrivals):
         again = ColdStart(**EVERY_PART).fit(INTERACTIONS, PEOPLE, PRODUCTS)
         np.testing.assert_array_equal(model.score(arrivals), again.score(arrivals))
 
-    def test_saved_and_loaded_it_gives_the_same_from_mapped_arrays(self, model, arrivals, tmp_path):
+    def test_loaded_model_gives_the_same_from_mapped_arrays(self, model, arrivals, tmp_path):
         arrays, saved = model.arrays()
         for place, array in enumerate(arrays.values()):
             np.save(tmp_path / f"{place}.npy", array, allow_pickle=False)
@@ -250,16 +250,16 @@ class TestColdStart:
         assert model.lifts_.lifts_.shape == (len(PEOPLE.values), 7)
 
     @pytest.mark.parametrize("wrong", [{"traits": -1.0}, {"cluster": float("nan")}, {"landing": 1.0}])
-    def test_wrong_weights_are_refused(self, wrong):
+    def test_invalid_weights_are_rejected(self, wrong):
         with pytest.raises(ValueError, match="landing"):
             ColdStart(**wrong).fit(INTERACTIONS, PEOPLE)
 
-    def test_people_of_other_users_and_empty_data_are_refused(self):
+    def test_traits_of_other_users_and_empty_data_are_rejected(self):
         with pytest.raises(ValueError, match="users"):
             ColdStart().fit(INTERACTIONS, PEOPLE.rows(np.array([0])))
         with pytest.raises(NothingToLearnError):
             ColdStart().fit(INTERACTIONS.subset(np.array([], np.int64)), PEOPLE)
 
 
-def test_a_field_and_its_value_are_told_apart():
+def test_field_and_value_are_separated():
     assert get_trait_field(make_trait("traits.age", "19-24")) == "traits.age"

@@ -9,9 +9,9 @@ from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.data.event_weights import (
     DEFAULT_EVENT_WEIGHTS,
     EventWeights,
+    build_weight_space,
     choose_event_weights,
     parse_event_weights,
-    build_weight_space,
 )
 
 DAY = 86_400.0
@@ -28,7 +28,7 @@ def make_events() -> Interactions:
     )
 
 
-def test_weight_is_that_of_the_kind_halved_by_age():
+def test_weight_is_that_of_the_kind_decayed_by_age():
     weights = EventWeights({"view": 4.0}, half_life_days=5.0)
     assert weights.of(make_events()).weight.tolist() == [1.0] * 6 + [1.0] * 2
     histories = weights.of_histories(make_events().histories())
@@ -46,7 +46,7 @@ def make_lines(kinds: list[str], weights: list[float]) -> Interactions:
     )  # fmt: skip
 
 
-def test_pieces_count_by_their_power_and_only_for_purchases():
+def test_quantity_exponent_applies_only_to_purchases():
     events = make_lines(["purchase", "purchase", "rating", "view"], [4, 1, 0.5, 1])
     weights = EventWeights({"purchase": 1.0, "rating": 2.0, "view": 0.2}, quantity=0.5)
     assert weights.of(events).weight.tolist() == pytest.approx([2, 1, 1, 0.2])
@@ -54,7 +54,7 @@ def test_pieces_count_by_their_power_and_only_for_purchases():
     assert EventWeights(quantity=0.0).of(events).weight.tolist() == [1, 1, 0.5, 1]
 
 
-def test_what_counts_nothing_is_left_out_of_data_and_keeps_its_place_in_a_history():
+def test_zero_weights_are_dropped_from_data_and_kept_in_histories():
     events = make_lines(["view", "purchase", "purchase"], [1, 9, 0])
     weights = EventWeights({"view": 0.0}, quantity=0.0)
     assert (weights.of(events).item.tolist(), weights.of(events).weight.tolist()) == ([1], [1.0])
@@ -67,7 +67,7 @@ def test_weights_are_saved_and_read_again():
     assert EventWeights(kinds={"view": 0.25}, quantity=0.5) == EventWeights({"view": 0.25}, None, 0.5)
 
 
-def test_wrong_weights_are_refused():
+def test_invalid_weights_are_rejected():
     with pytest.raises(WrongInteractionsError, match="quantity must be finite"):
         EventWeights(quantity=-1.0)
     with pytest.raises(WrongInteractionsError, match="'stare' is unknown"):
@@ -77,7 +77,7 @@ def test_wrong_weights_are_refused():
             EventWeights({"view": wrong})
 
 
-def test_purchases_stay_as_they_are_and_the_rarest_kind_where_there_is_none():
+def test_weight_of_purchases_or_else_of_the_rarest_kind_is_fixed():
     few = {**dict.fromkeys(("view", "cart", "purchase"), (0.0, 0.2, 0.6, 1.0)), "quantity": (0.0, 1.0)}
     assert build_weight_space(make_lines(["purchase"], [1]), candidates=few) == {}
     mixed = make_lines(["purchase", "purchase", "cart", "view"], [2, 1, 1, 1])
@@ -86,7 +86,7 @@ def test_purchases_stay_as_they_are_and_the_rarest_kind_where_there_is_none():
     assert set(build_weight_space(make_lines(["view", "cart", "cart"], [1, 1, 1]), candidates=few)) == {"cart"}
 
 
-def test_what_a_search_does_not_name_is_as_it_starts():
+def test_parameters_missing_in_a_trial_keep_their_start_values():
     weights = parse_event_weights({"view": 0.05, "quantity": 0.25}, DEFAULT_EVENT_WEIGHTS)
     assert (weights.kinds["view"], weights.kinds["cart"], weights.quantity) == (0.05, 0.6, 0.25)
     asked = []
@@ -115,7 +115,7 @@ def test_only_kinds_that_occur_are_searched_and_purchases_stay_one():
     assert parse_event_weights({"view": 0.3, "half_life_days": 7.0, "k": 5}) == EventWeights({"view": 0.3}, 7.0)
 
 
-def test_what_leads_to_purchases_is_found():
+def test_event_type_that_leads_to_purchases_gets_the_weight():
     events = make_events()
     wanted = events.items.row("y")
 
@@ -129,7 +129,7 @@ def test_what_leads_to_purchases_is_found():
     assert found.best.value == 1.0 > found.trials[0].value
 
 
-def test_an_algorithm_by_kind_learns_from_one_and_asks_with_the_other():
+def test_training_and_history_use_their_own_weights():
     events = make_events()
     component = {"algorithm": "popularity", "parameters": {}}
     ranked = EventTypeEnsemble(component, {"view": 0.1}).fit(events).score(events.histories())[0]

@@ -13,7 +13,7 @@ def make(**columns):
     return Interactions.from_ids(**{"user_ids": ["a", "b", "a"], "item_ids": ["x", "x", "y"], **columns})
 
 
-def test_ids_that_are_not_numbers_and_not_ascii_come_back():
+def test_any_text_is_an_id():
     ids = ["zoë", "张三", "a" * 300, "", "10", "9", "emoji 🙂", "x y"]
     known = IdMap.of(ids)
     assert known.ids(known.rows(ids)) == ids
@@ -28,7 +28,7 @@ def test_unknown_ids_have_row_minus_one():
     assert 1 not in known
 
 
-def test_rows_follow_the_order_of_the_ids_and_not_of_their_lines():
+def test_rows_follow_the_order_of_the_ids():
     assert IdMap.of(["c", "a", "b", "a"]).ids() == ["a", "b", "c"]
 
 
@@ -39,7 +39,7 @@ def test_integer_ids_count_as_their_text():
     assert known.row("9") == 1
 
 
-def test_ids_that_share_a_hash_are_told_apart():
+def test_ids_with_the_same_hash_are_distinguished():
     honest = IdMap.of([f"id{place}" for place in range(50)])
     colliding = IdMap(honest.text, honest.offsets, np.sort(np.repeat(honest.hashes[:1], 50)), honest.hash_rows)
     assert colliding.id(7) == honest.id(7)
@@ -56,7 +56,7 @@ def test_loaded_map_gives_the_same_rows(tmp_path):
 
 
 @pytest.mark.parametrize("ids", [["a", None], ["a", 3], [b"a"], [1.5], ["\ud800"]])
-def test_ids_that_are_not_text_are_refused_with_their_place(ids):
+def test_ids_that_are_not_text_are_rejected_with_their_position(ids):
     with pytest.raises(WrongIdsError, match=f"id {len(ids) - 1} "):
         IdMap.of(ids)
 
@@ -77,7 +77,7 @@ def test_ids_that_are_not_text_are_refused_with_their_place(ids):
         ("as_of", 1.0, "as_of is 1.0"),
     ],
 )
-def test_wrong_column_is_refused_by_name_value_and_place(column, values, message):
+def test_invalid_column_is_rejected_with_name_value_and_position(column, values, message):
     with pytest.raises(WrongInteractionsError, match=message):
         make(**{column: values})
 
@@ -97,22 +97,22 @@ def test_dates_become_seconds():
     assert interactions.order.tolist() == [DAY, 2 * DAY, 0.0]
 
 
-def test_before_and_after_share_nothing_and_lose_nothing():
+def test_before_and_after_partition_the_interactions():
     interactions = make_random_interactions()
-    cut = float(np.median(interactions.order))
-    past, future = interactions.before(cut), interactions.after(cut)
+    split_at = float(np.median(interactions.order))
+    past, future = interactions.before(split_at), interactions.after(split_at)
     assert len(past) + len(future) == len(interactions)
-    assert past.order.max() < cut <= future.order.min()
-    assert past.as_of == cut
+    assert past.order.max() < split_at <= future.order.min()
+    assert past.as_of == split_at
 
 
-def test_people_are_cold_warm_or_hot():
+def test_users_are_cold_warm_or_hot():
     interactions = make(user_ids=["a"] * 5 + ["b"], item_ids=["x"] * 6, users=IdMap.of(["a", "b", "c"]))
     named = interactions.users_by_activity(warm_below=5)
     assert {name: rows.tolist() for name, rows in named.items()} == {"hot": [0], "warm": [1], "cold": [2]}
 
 
-def test_histories_are_oldest_first_for_the_people_asked_for():
+def test_histories_are_oldest_first_for_the_given_users():
     interactions = make(user_ids=["b", "a", "b"], item_ids=["x", "y", "z"], order=[3, 2, 1])
     histories = interactions.histories(np.array([1, 0]))
     assert histories.rows(0, 1).item.tolist() == [2, 0]
@@ -120,9 +120,28 @@ def test_histories_are_oldest_first_for_the_people_asked_for():
     assert histories.user.tolist() == [1, 0]
 
 
-def test_an_extended_map_keeps_its_rows_and_numbers_the_new_after_them():
+def test_extended_map_keeps_its_rows_and_appends_new_ids():
     known = IdMap.of(["b", "d"])
     extended = known.extended(["a", "d", "c", "a"])
     assert extended.ids() == ["b", "d", "a", "c"]
     assert extended.rows(["b", "d", "a", "c", "x"]).tolist() == [0, 1, 2, 3, -1]
     assert known.extended(["b"]) is known
+
+
+def test_basket_is_one_user_at_one_moment_in_any_order_of_lines():
+    interactions = Interactions.from_ids(user_ids=list("abaab"), item_ids=list("vwxyz"), order=[5, 5, 5, 7, 5])
+    numbers = interactions.baskets()
+    assert numbers[0] == numbers[2]
+    assert numbers[1] == numbers[4]
+    assert len(set(numbers.tolist())) == 3
+    shuffled = interactions.subset(np.array([4, 3, 2, 1, 0]))
+    assert shuffled.baskets().tolist() == numbers[::-1].tolist()
+
+
+def test_basket_continues_over_short_pauses():
+    interactions = Interactions.from_ids(user_ids=list("aaab"), item_ids=list("wxyz"), order=[0, 60, 121, 121])
+    assert interactions.baskets(gap_s=60).tolist() == [0, 0, 1, 2]
+    assert interactions.baskets(gap_s=61).tolist() == [0, 0, 0, 1]
+    assert interactions.subset(np.array([], int)).baskets().tolist() == []
+    with pytest.raises(ValueError, match="gap_s"):
+        interactions.baskets(gap_s=-1)

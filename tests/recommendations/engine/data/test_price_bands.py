@@ -23,13 +23,13 @@ def test_equal_prices_share_a_band():
     assert bands([1, 1, 1, 2, 3], bands=5, least=5) == [1, 1, 1, 4, 5]
 
 
-def test_what_is_dear_in_its_category_may_be_cheap_elsewhere():
+def test_bands_are_relative_to_the_category():
     prices = [1, 2, 3, 4, 10, 20, 30, 40]
     assert bands(prices, category=[0] * 4 + [1] * 4, bands=2, least=4) == [1, 1, 2, 2, 1, 1, 2, 2]
     assert bands(prices, category=[-1] * 8, bands=2, least=4) == [1, 1, 1, 1, 2, 2, 2, 2]
 
 
-def test_a_small_category_is_compared_with_the_whole_catalogue():
+def test_small_category_is_compared_with_the_whole_catalog():
     assert bands([1, 2, 3, 4, 100], category=[0, 0, 0, 0, 1], bands=2, least=4) == [1, 1, 2, 2, 2]
 
 
@@ -38,7 +38,7 @@ def test_currencies_are_never_compared():
     assert bands([1, 2, 3, 500], ["EUR"] * 3 + ["JPY"], bands=3, least=3) == [1, 2, 3, -1]
 
 
-def test_what_has_no_price_has_no_band_and_counts_for_nobody():
+def test_products_without_a_price_have_no_band_and_do_not_count():
     assert bands([float("nan"), 1, 2], bands=2, least=2) == [-1, 1, 2]
     assert bands([float("nan")]) == [-1]
     assert bands([]) == []

@@ -6,7 +6,7 @@ from scipy.sparse import csr_array
 
 from recommendations.engine import Interactions
 from recommendations.engine.algorithms.popularity.popularity import Popularity
-from recommendations.engine.evaluation import evaluate_segments, evaluate
+from recommendations.engine.evaluation import evaluate, evaluate_segments
 from recommendations.engine.evaluation.beyond_accuracy.diversity import compute_diversity
 from recommendations.engine.evaluation.beyond_accuracy.gini import compute_gini
 from recommendations.engine.evaluation.beyond_accuracy.novelty import compute_novelty
@@ -26,7 +26,7 @@ def test_diversity_is_one_minus_the_mean_cosine_of_all_pairs():
     np.testing.assert_allclose(compute_diversity(lists, vectors), [1 - np.sqrt(0.5) / 3, 1, np.nan, np.nan], atol=1e-6)
 
 
-def test_diversity_of_many_lists_equals_the_pairs_counted_one_by_one():
+def test_diversity_of_many_lists_equals_the_sum_over_pairs():
     draws = np.random.default_rng(0)
     vectors = draws.random((40, 6)) * (draws.random((40, 6)) < 0.4)
     lists = np.array([draws.permutation(40)[:8] for _ in range(1100)], np.int32)
@@ -37,14 +37,14 @@ def test_diversity_of_many_lists_equals_the_pairs_counted_one_by_one():
     np.testing.assert_allclose(compute_diversity(lists, csr_array(vectors)), expected, atol=1e-5)
 
 
-def test_gini_is_zero_when_all_are_shown_equally_and_large_when_one_is():
+def test_gini_is_zero_for_equal_exposure_and_large_for_a_single_product():
     assert compute_gini(np.array([[0, 1], [2, 3]], np.int32), 4) == pytest.approx(0)
     assert compute_gini(np.array([[0], [0], [0]], np.int32), 4) == pytest.approx(3 / 4)
     assert compute_gini(np.array([[0, 1], [0, -1]], np.int32), 2) == pytest.approx((2 - 1) / (2 * 3))
     assert np.isnan(compute_gini(np.full((2, 2), -1, np.int32), 4))
 
 
-def test_popularity_lift_compares_with_the_persons_own_products():
+def test_popularity_lift_compares_with_the_users_own_products():
     own = csr_array(np.array([[0, 0, 1], [1, 0, 1], [1, 0, 0]]))
     np.testing.assert_allclose(
         compute_popularity_lift(LISTS, own, np.array([8, 4, 2])), [(6 - 2) / 2, (2 - 5) / 5, np.nan]
@@ -62,7 +62,7 @@ def make_past() -> tuple[Interactions, Interactions]:
     return train, test
 
 
-def test_people_are_new_active_or_loyal_by_their_orders():
+def test_users_are_new_active_or_loyal_by_their_orders():
     train, _ = make_past()
     segments = segment_users(train, np.arange(3))
     assert {name: mask.tolist() for name, mask in segments.items()} == {
@@ -74,11 +74,11 @@ def test_people_are_new_active_or_loyal_by_their_orders():
         segment_users(train, np.arange(3), loyal_from=1)
 
 
-def test_cold_items_are_those_few_people_have():
+def test_cold_items_are_those_with_few_users():
     assert find_cold_items(make_past()[0], below=2).tolist() == [False, False, True]
 
 
-def test_figures_by_segment():
+def test_metrics_are_computed_by_segment():
     train, test = make_past()
     evaluation = evaluate(
         algorithms={"popularity": Popularity()}, train=train, test=test, exclude_seen=False, seed=1, ns=(2, 3)
@@ -101,7 +101,7 @@ def test_figures_by_segment():
     assert whole.value == 1.0
 
 
-def test_segment_without_anybody_has_no_figure():
+def test_empty_segment_has_nan_metrics():
     train, test = make_past()
     evaluation = evaluate(algorithms={"p": Popularity()}, train=train, test=test, exclude_seen=False, seed=1)
     found = {result.segment: result for result in evaluate_segments(evaluation, train, loyal_from=9)}
@@ -109,7 +109,7 @@ def test_segment_without_anybody_has_no_figure():
     assert np.isnan(found["loyal"].value)
 
 
-def test_the_runner_tells_what_lies_beyond_accuracy():
+def test_runner_reports_metrics_beyond_accuracy():
     train, test = make_past()
     evaluation = evaluate(
         algorithms={"popularity": Popularity()}, train=train, test=test, exclude_seen=False, seed=1, ns=(2,)

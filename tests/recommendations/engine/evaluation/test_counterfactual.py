@@ -20,7 +20,7 @@ def logged(*, answers: int, wanted: np.ndarray, seed: int) -> tuple[np.ndarray, 
     return place, looked & (chance.random(place.shape) < wanted)
 
 
-def test_clicks_of_the_best_ranking_are_estimated_from_shuffled_answers() -> None:
+def test_clicks_of_the_best_ranking_are_estimated_from_shuffled_responses() -> None:
     wanted = np.linspace(0.5, 0.02, 8)
     place, clicked = logged(answers=40_000, wanted=wanted, seed=2)
     truth = float(THETA @ wanted)
@@ -42,7 +42,7 @@ def test_clicks_of_the_best_ranking_are_estimated_from_shuffled_answers() -> Non
     assert (found.coverage, found.clipped) == (1, 0)
 
 
-def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
+def test_intervals_have_their_nominal_coverage() -> None:
     wanted, held = np.linspace(0.4, 0.05, 8), 0
     for seed in range(100):
         place, clicked = logged(answers=400, wanted=wanted, seed=seed)
@@ -54,7 +54,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     assert held >= 88
 
 
-def test_two_models_with_equal_products_at_different_places_are_judged_alike() -> None:
+def test_equally_good_products_at_different_positions_get_the_same_estimate() -> None:
     chance = np.random.default_rng(5)
     high, low = chance.random(50_000) < 0.2, chance.random(50_000) < 0.2 * THETA[3]
     figures = [
@@ -71,7 +71,7 @@ def test_two_models_with_equal_products_at_different_places_are_judged_alike() -
     assert figures[1].estimate.low < 0.2 < figures[1].estimate.high
 
 
-def test_what_the_other_ranking_does_not_show_counts_nothing_and_what_was_not_logged_is_named() -> None:
+def test_products_missing_in_one_ranking_reduce_coverage_and_do_not_count() -> None:
     found = estimate_clicks(
         answer=np.array([0, 0]),
         position=np.array([1, 2]),
@@ -84,7 +84,7 @@ def test_what_the_other_ranking_does_not_show_counts_nothing_and_what_was_not_lo
     assert found.coverage == 0.25
 
 
-def test_weights_are_clipped_and_it_is_said_how_many() -> None:
+def test_weights_are_clipped_and_the_clipped_share_is_reported() -> None:
     found = evaluate_logged(
         lengths=np.array([10, 10]),
         clicked_answer=np.array([0, 1]),
@@ -97,21 +97,21 @@ def test_weights_are_clipped_and_it_is_said_how_many() -> None:
     assert (found.answers, found.items, found.clicks) == (2, 20, 2)
 
 
-def test_nothing_shown_is_no_figure() -> None:
+def test_estimates_without_impressions_are_nan() -> None:
     nothing = np.zeros(0, np.int64)
     found = evaluate_logged(lengths=nothing, clicked_answer=nothing, clicked_position=nothing, curve=CURVE)
     assert math.isnan(found.raw.value)
     assert math.isnan(found.estimate.value)
 
 
-def test_ratio_of_a_worked_example() -> None:
+def test_ratio_matches_a_worked_example() -> None:
     """2 clicks in 4 products, one answer each way: residuals ±1, variance 2 / 16."""
     found = weighted_ratio([2, 0], [2, 2], level=0.95)
     assert (found.value, found.low) == (0.5, 0.0)
     assert found.high == pytest.approx(0.5 + 1.959964 * math.sqrt(2) / 4)
 
 
-def test_position_nought_is_refused() -> None:
+def test_position_zero_is_rejected() -> None:
     with pytest.raises(ValueError, match="count from 1"):
         evaluate_logged(
             lengths=np.array([1]), clicked_answer=np.array([0]), clicked_position=np.array([0]), curve=CURVE

@@ -5,17 +5,17 @@ import pytest
 
 from recommendations.engine import KIND_CODES, IdMap, Interactions
 from recommendations.engine.evaluation.evaluation_queries import (
-    QuerySample,
     EvaluationQueries,
-    query_repurchases,
+    QuerySample,
     find_first_seen,
-    query_basket_items,
     find_new_items,
-    query_next_basket,
-    query_next_viewed,
-    query_next_in_category,
+    query_basket_items,
     query_next_after_view,
+    query_next_basket,
+    query_next_in_category,
+    query_next_viewed,
     query_purchases,
+    query_repurchases,
 )
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
@@ -57,7 +57,7 @@ def read(questions: EvaluationQueries) -> list[tuple[str, str, str]]:
     ]
 
 
-def test_a_view_leads_to_the_next_other_product_of_the_same_visit() -> None:
+def test_view_leads_to_the_next_other_product_of_the_same_visit() -> None:
     future = make(
         ("ann", "a", 0, "view"),
         ("ann", "a", 10, "cart"),  # the same product is no answer
@@ -70,18 +70,18 @@ def test_a_view_leads_to_the_next_other_product_of_the_same_visit() -> None:
     assert read(query_next_viewed(future, EVERYTHING)) == [("ann", "a", "b"), ("ann", "c", "d")]
 
 
-def test_of_several_products_at_one_moment_each_counts_and_asks_nothing_of_the_others() -> None:
+def test_products_of_one_moment_are_separate_queries() -> None:
     future = make(("ann", "a", 0, "view"), ("ann", "b", 9, "view"), ("ann", "c", 9, "view"), ("ann", "d", 10, "view"))
     assert read(query_next_viewed(future, EVERYTHING)) == [("ann", "a", "bc"), ("ann", "c", "d")]
 
 
-def test_the_product_itself_is_barred() -> None:
+def test_product_of_the_query_is_excluded() -> None:
     questions = query_next_viewed(make(("ann", "a", 0, "view"), ("ann", "b", 9, "view")), EVERYTHING)
     assert questions.excluded is not None
     assert questions.excluded.indices.tolist() == [ITEMS.row("a")]
 
 
-def test_without_views_it_is_the_category_in_the_next_basket() -> None:
+def test_shops_without_views_use_the_category_in_the_next_basket() -> None:
     category = np.array([0, 0, 0, 1, 1, -1, -1, 0], np.int32)  # a b c h, d e
     future = make(
         *(("ann", item, 0.0, "purchase") for item in "adf"),
@@ -91,7 +91,7 @@ def test_without_views_it_is_the_category_in_the_next_basket() -> None:
     assert read(query_next_in_category(future, category, EVERYTHING)) == [("ann", "a", "bch")]
 
 
-def test_of_each_basket_one_product_is_held_out_and_only_the_others_are_given() -> None:
+def test_one_product_of_each_basket_is_held_out() -> None:
     future = make(
         *(("ann", item, 0.0, "purchase") for item in "abcd"),
         ("ben", "e", 0.0, "purchase"),  # nothing to hold out
@@ -110,7 +110,7 @@ def test_of_each_basket_one_product_is_held_out_and_only_the_others_are_given() 
     assert [(len(given), len(held)) for _person, given, held in read(one)] == [(1, 1), (1, 1)]
 
 
-def test_what_is_bought_again_is_of_what_was_bought() -> None:
+def test_repurchases_are_products_bought_before() -> None:
     past = make(
         ("ann", "a", 0, "purchase"), ("ann", "b", 1, "purchase"), ("ann", "c", 2, "view"), ("ben", "a", 2, "purchase"),
         as_of=3.0,
@@ -122,7 +122,7 @@ def test_what_is_bought_again_is_of_what_was_bought() -> None:
     assert questions.offered.indices.tolist() == ITEMS.rows(["a", "b"]).tolist()
 
 
-def test_somebody_without_a_past_is_asked_about_too() -> None:
+def test_users_without_a_past_have_queries() -> None:
     past, future = (
         make(("ann", "a", 0, "view"), as_of=1.0),
         make(("ann", "b", 5, "purchase"), ("ben", "c", 5, "purchase")),
@@ -130,13 +130,13 @@ def test_somebody_without_a_past_is_asked_about_too() -> None:
     assert read(query_purchases(past, future, EVERYTHING)) == [("ann", "a", "b"), ("ben", "", "c")]
 
 
-def test_the_next_basket_is_the_first_one_of_those_with_a_past() -> None:
+def test_next_basket_is_the_first_one_of_users_with_a_past() -> None:
     past = make(("ann", "a", 0, "view"), as_of=1.0)
     future = make(("ann", "b", 5, "purchase"), ("ann", "c", DAY, "purchase"), ("ben", "d", 5, "purchase"))
     assert read(query_next_basket(past, future, EVERYTHING)) == [("ann", "a", "b")]
 
 
-def test_new_is_what_was_published_or_touched_first_within_thirty_days() -> None:
+def test_new_items_were_first_published_or_touched_within_thirty_days() -> None:
     past = make(("ann", "a", 0, "view"), ("ann", "a", 40 * DAY, "view"), ("ann", "b", 40 * DAY, "view"), as_of=50 * DAY)
     assert find_new_items(past).tolist() == [item == "b" for item in "abcdefgh"]
     published = np.full(8, np.nan)
@@ -146,7 +146,7 @@ def test_new_is_what_was_published_or_touched_first_within_thirty_days() -> None
     assert np.isnan(find_first_seen(past)[2])
 
 
-def test_recently_viewed_is_newest_first_without_the_present_product_and_without_what_comes_later() -> None:
+def test_recently_viewed_items_are_newest_first_without_the_present_and_later_ones() -> None:
     past = make(("ann", "a", 0, "view"), ("ann", "b", 1, "view"), ("ann", "a", 2, "view"), as_of=DAY)
     future = make(
         ("ann", "c", DAY, "view"),
@@ -160,7 +160,7 @@ def test_recently_viewed_is_newest_first_without_the_present_product_and_without
 
 
 @pytest.mark.parametrize(("people", "each", "expected"), [(1, 1, 1), (1, 2, 2), (2, 1, 2), (9, 9, 5)])
-def test_a_draw_takes_so_many_people_and_so_many_questions_of_each(people: int, each: int, expected: int) -> None:
+def test_sample_respects_its_limits(people: int, each: int, expected: int) -> None:
     person = np.array([4, 4, 4, 7, 7])
     drawn = QuerySample(people, 3, each=each).of(person)
     assert len(drawn) == expected
@@ -168,13 +168,13 @@ def test_a_draw_takes_so_many_people_and_so_many_questions_of_each(people: int, 
     np.testing.assert_array_equal(drawn, QuerySample(people, 3, each=each).of(person))
 
 
-def test_a_draw_of_cells_is_smaller_for_a_large_catalogue() -> None:
+def test_sample_is_smaller_for_a_large_catalog() -> None:
     small, large = (QuerySample.of_cells(30_000_000, n, people=400, each=2, seed=1) for n in (1_000, 100_000))
     assert (small.max_users, small.each, small.most) == (400, 2, 30_000)
     assert (large.max_users, large.each, large.most) == (300, 2, 300)
 
 
-def test_of_too_many_questions_everybody_keeps_one_before_anybody_keeps_a_second() -> None:
+def test_every_user_keeps_one_query_before_any_keeps_a_second() -> None:
     person = np.repeat(np.arange(10), 5)
     drawn = QuerySample(10, 1, each=3, most=13).of(person)
     counts = np.bincount(person[drawn], minlength=10)
@@ -182,7 +182,7 @@ def test_of_too_many_questions_everybody_keeps_one_before_anybody_keeps_a_second
 
 
 @pytest.mark.parametrize("kind", ["view", "purchase"])
-def test_nothing_that_happened_asks_nothing(kind: str) -> None:
+def test_no_events_give_no_queries(kind: str) -> None:
     nothing = make()
     category = np.zeros(8, np.int32)
     assert len(query_next_viewed(nothing, EVERYTHING)) == 0

@@ -7,18 +7,18 @@ from recommendations.engine.evaluation.exploration_cost import compute_explorati
 LISTS = np.array([[0, 1, 2, 3], [3, 2, 1, 0]], np.int32)
 
 
-def test_a_hit_that_moves_one_place_down_costs_what_its_discount_loses() -> None:
+def test_hit_moved_down_costs_the_difference_of_discounts() -> None:
     relevant = csr_array(np.array([[0, 1, 0, 0], [0, 0, 1, 0]]))  # both at the second place, which is tried
     found = compute_exploration_cost(LISTS, relevant, every=2, seed=0)
     assert found.value == pytest.approx(1 / np.log2(3) - 1 / np.log2(4))
 
 
-def test_a_hit_that_falls_off_the_list_costs_all_of_it() -> None:
+def test_hit_pushed_off_the_list_costs_its_whole_gain() -> None:
     relevant = csr_array(np.array([[0, 0, 0, 1], [1, 0, 0, 0]]))  # both at the last place
     assert compute_exploration_cost(LISTS, relevant, every=4, seed=0).value == pytest.approx(1 / np.log2(5))
 
 
-def test_a_place_beyond_the_list_costs_nothing_and_every_place_is_refused() -> None:
+def test_position_beyond_the_list_costs_nothing_and_every_position_is_rejected() -> None:
     relevant = csr_array(np.array([[1, 0, 0, 0], [1, 0, 0, 0]]))
     assert compute_exploration_cost(LISTS, relevant, every=5, seed=0).value == 0
     with pytest.raises(ValueError, match="at least 2, got 1"):

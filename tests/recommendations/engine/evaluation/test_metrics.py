@@ -35,7 +35,7 @@ IDEAL = 1 + 1 / np.log2(3) + 1 / np.log2(4) + 1 / np.log2(5)
         (reciprocal_rank, 1.0),
     ],
 )
-def test_metric_by_hand_zero_without_hit_and_nan_without_anything_relevant(metric, expected):
+def test_metric_matches_the_calculation_by_hand(metric, expected):
     np.testing.assert_allclose(metric(HITS, RELEVANT), [expected, 0.0, np.nan])
 
 
@@ -44,26 +44,26 @@ def test_perfect_list_scores_one(metric):
     np.testing.assert_allclose(metric(np.ones((1, 3), bool), np.array([3])), [1.0])
 
 
-def test_ndcg_of_a_full_list_is_one_though_more_was_relevant():
+def test_ndcg_of_a_full_list_of_hits_is_one():
     np.testing.assert_allclose(ndcg(np.ones((1, 3), bool), np.array([10])), [1.0])
 
 
-def test_first_hit_at_place_four_has_reciprocal_rank_a_quarter():
+def test_reciprocal_rank_of_a_first_hit_at_rank_four_is_a_quarter():
     np.testing.assert_allclose(reciprocal_rank(np.array([[0, 0, 0, 1, 1]], bool), np.array([2])), [0.25])
 
 
-def test_places_without_a_product_are_misses():
+def test_empty_ranks_are_misses():
     relevant = csr_array(np.array([[0, 1, 0, 1], [1, 0, 0, 0]]))
     items = np.array([[3, 0, -1], [-1, 0, 1]], np.int32)
     assert find_hits(items, relevant).tolist() == [[True, False, False], [False, True, False]]
 
 
-def test_coverage_counts_each_product_once_and_ignores_empty_places():
+def test_coverage_counts_each_product_once_and_ignores_empty_ranks():
     assert compute_coverage(np.array([[0, 1], [1, -1]], np.int32), 4) == 0.5
     assert np.isnan(compute_coverage(np.empty((0, 2), np.int32), 0))
 
 
-def test_errors_of_ratings_by_hand():
+def test_rating_errors_match_the_calculation_by_hand():
     assert rmse([3, 4, 5], [3, 2, 4]) == pytest.approx(np.sqrt(5 / 3))
     assert mae([3, 4, 5], [3, 2, 4]) == pytest.approx(1.0)
     assert np.isnan(rmse([], []))

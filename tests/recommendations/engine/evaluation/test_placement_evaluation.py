@@ -12,15 +12,15 @@ from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.algorithms.repeat.repeat_purchase import RepeatPurchase
 from recommendations.engine.evaluation.evaluation_queries import EvaluationQueries, make_product_histories
 from recommendations.engine.evaluation.placement_evaluation import (
-    find_best_shares,
-    make_ensemble,
-    list_categories,
     compare_scores,
-    summarize_scores,
     evaluate_lists,
+    find_best_shares,
+    list_categories,
+    make_ensemble,
     mix_lists,
     rank_queries,
     repeat_for_all,
+    summarize_scores,
     tune_shares,
 )
 
@@ -49,18 +49,18 @@ PAIRS = make_pairs()
 PARTS = {"popularity": Popularity().fit(PAIRS), "item-knn": ItemKNN(weighting="tf-idf").fit(PAIRS)}
 
 
-def test_the_part_that_knows_the_answer_gets_the_weight() -> None:
+def test_component_that_knows_the_answer_gets_the_weight() -> None:
     weights, value = tune_shares(PARTS, make_questions())
     assert weights == {"item-knn": 1.0}
     assert value == pytest.approx(1.0)
 
 
-def test_a_place_without_parts_cannot_be_weighed() -> None:
+def test_placement_without_components_is_rejected() -> None:
     with pytest.raises(ValueError, match="no part"):
         tune_shares({}, make_questions())
 
 
-def test_a_placement_is_compared_with_its_fallback_on_the_same_queries() -> None:
+def test_placement_is_compared_with_its_fallback_on_the_same_queries() -> None:
     questions = make_questions()
     own, popular = (rank_queries(PARTS[name], questions, seed=1) for name in ("item-knn", "popularity"))
     judged = evaluate_lists(own, popular, questions, seed=1)
@@ -83,7 +83,7 @@ def test_excluded_products_are_never_shown_and_only_offered_and_allowed_ones_are
     assert set(rank_queries(PARTS["popularity"], make_questions(among=among), seed=1).ravel().tolist()) == {11, -1}
 
 
-def test_weights_are_found_among_what_is_offered() -> None:
+def test_weights_are_tuned_on_the_offered_products() -> None:
     mine = np.array([[2, 5]] * 20)
     lists = Histories.of_lists([[2, 5, 5, 5]] * 20, n_items=N)
     wanted_again = csr_array((np.ones(20, np.float32), (np.arange(20), np.full(20, 5))), shape=(20, N))
@@ -95,7 +95,7 @@ def test_weights_are_found_among_what_is_offered() -> None:
     assert set(shown.ravel().tolist()) == {2, 5, -1}
 
 
-def test_somebody_with_many_questions_counts_once() -> None:
+def test_user_with_many_queries_counts_once() -> None:
     own = {name: np.array([1.0, 1.0, 1.0, 0.0, np.nan]) for name in ("ndcg", "hit_rate", "precision")}
     none = {name: np.zeros(5) * own[name] for name in own}
     judged = compare_scores(own, none, np.array([1, 1, 1, 2, 3]), seed=1)
@@ -113,7 +113,7 @@ def test_categories_are_ranked_by_the_sum_over_the_best_products() -> None:
     assert wanted.toarray().tolist() == [[1, 0]] * 10
 
 
-def test_the_mixture_that_finds_most_is_taken() -> None:
+def test_best_mixture_is_chosen() -> None:
     questions = make_questions(excluded=None)
     scores = {"right": np.arange(N, 0, -1, dtype=np.float32), "wrong": np.where(np.arange(N) > 9, 1.0, 0.0)}
     shares = [{"right": 0.0, "wrong": 1.0}, {"right": 1.0, "wrong": 0.0}]

@@ -7,10 +7,10 @@ from recommendations.engine import Histories, Interactions
 from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.algorithms.repeat.repeat_purchase import RepeatPurchase
 from recommendations.engine.evaluation.session_prefixes import (
-    make_session_prefixes,
-    evaluate_prefixes,
-    split_newest_sessions,
     build_session_prefixes,
+    evaluate_prefixes,
+    make_session_prefixes,
+    split_newest_sessions,
 )
 from recommendations.engine.evaluation.splits import EmptySplitError
 
@@ -27,7 +27,7 @@ def lists_of(histories: Histories) -> list[list[int]]:
     return [histories.rows(row, row + 1).item.tolist() for row in range(len(histories))]
 
 
-def test_a_session_of_three_gives_two_prefixes_and_one_of_one_none():
+def test_session_of_n_clicks_gives_n_minus_one_prefixes():
     sessions = Histories.of_lists([[4, 5, 4], [7], [], [8, 9]], n_items=10, users=[0, 1, 2, 3])
     prefixes = build_session_prefixes(sessions)
     assert lists_of(prefixes.histories) == [[4], [4, 5], [8]]
@@ -43,7 +43,7 @@ def test_sample_keeps_prefix_and_label_together():
     assert prefixes.sample(100, seed=3) is prefixes
 
 
-def test_newest_sessions_are_held_out_without_items_nobody_knew():
+def test_newest_sessions_are_held_out_without_unknown_items():
     interactions = make_sessions()
     split = split_newest_sessions(interactions, share=0.5)
     ids = split.test.users.ids(split.test.user)
@@ -56,7 +56,7 @@ def test_newest_sessions_are_held_out_without_items_nobody_knew():
         split_newest_sessions(interactions, share=1.0)
 
 
-def test_known_answer_of_hit_rate_and_reciprocal_rank():
+def test_hit_rate_and_reciprocal_rank_match_the_known_values():
     interactions = make_sessions()  # a is the most popular item, b the second, then c and z
     a, b = interactions.items.row("a"), interactions.items.row("b")
     prefixes = make_session_prefixes([[b], [b], [a]], [a, b, a], n_items=4, as_of=interactions.as_of)
@@ -69,13 +69,13 @@ def test_known_answer_of_hit_rate_and_reciprocal_rank():
     assert evaluate_prefixes(popularity, prefixes, n=2, exclude_seen=True).hit_rate.tolist() == [1, 0, 0]
 
 
-def test_repeating_finds_the_clicks_on_what_was_seen():
+def test_repeat_purchase_finds_clicks_on_items_of_the_prefix():
     sessions = Histories.of_lists([[1, 1, 2], [2, 3, 2]], n_items=5)
     repeat = RepeatPurchase().fit(Interactions.from_ids(user_ids=["s"] * 5, item_ids=list("abcde")))
     assert evaluate_prefixes(repeat, build_session_prefixes(sessions), n=5).hit_rate.tolist() == [1, 0, 0, 1]
 
 
-def test_wrong_given_prefixes_are_refused():
+def test_invalid_prefixes_are_rejected():
     with pytest.raises(ValueError, match="1 prefixes and 2 labels"):
         make_session_prefixes([[0]], [0, 1], n_items=3, as_of=0)
     with pytest.raises(ValueError, match="labels must be rows"):

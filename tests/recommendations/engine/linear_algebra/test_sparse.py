@@ -8,8 +8,8 @@ from recommendations.engine import ALGORITHMS, IdMap, Interactions, recommend
 from recommendations.engine.linear_algebra import sparse
 from recommendations.engine.linear_algebra.sparse import (
     multiply_dense_matrices,
-    shorten_rows,
     multiply_top_k_rows,
+    shorten_rows,
     transpose,
 )
 
@@ -18,7 +18,7 @@ def make_matrix(n_rows: int, n_columns: int, seed: int = 0) -> csr_array:
     return csr_array(random_array((n_rows, n_columns), density=0.2, rng=np.random.default_rng(seed), dtype=np.float32))
 
 
-def test_top_k_is_the_same_however_many_rows_are_worked_on_at_once(monkeypatch):
+def test_top_k_does_not_depend_on_the_block_size(monkeypatch):
     matrix = make_matrix(3000, 40)
     whole = multiply_top_k_rows(matrix, transpose(matrix), 7, skip=np.arange(3000), shrinkage=2.0, least=2)
     monkeypatch.setattr(sparse, "TOP_K_CELLS", 1)  # 1024 rows at once
@@ -27,7 +27,7 @@ def test_top_k_is_the_same_however_many_rows_are_worked_on_at_once(monkeypatch):
         np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
 
 
-def test_entries_of_few_products_are_left_out():
+def test_entries_with_few_terms_are_left_out():
     matrix = make_matrix(50, 30)
     common = ((matrix > 0).astype(int) @ (matrix > 0).astype(int).T).toarray()
     found = multiply_top_k_rows(matrix, transpose(matrix), 50, least=3).toarray()
@@ -40,7 +40,7 @@ def test_long_rows_keep_their_largest_entries():
     assert shorten_rows(matrix, 4) is matrix
 
 
-def test_dense_product_of_a_row_is_the_same_alone():
+def test_dense_product_of_a_row_does_not_depend_on_other_rows():
     draws = np.random.default_rng(3)
     left, right = draws.random((70, 13), np.float32), draws.random((13, 2100), np.float32)
     together = multiply_dense_matrices(left, right)
@@ -52,7 +52,7 @@ def test_dense_product_of_a_row_is_the_same_alone():
 @pytest.mark.parametrize(
     "name", ["item-knn", "user-knn", "graph-filter", "rp3beta", "co-purchase", "clusters", "ease", "ials"]
 )
-def test_somebody_with_very_many_items_holds_nothing_up(name):
+def test_user_with_very_many_items_does_not_slow_fitting_down(name):
     n_items = 30_000
     items = IdMap.of([f"{item:05d}" for item in range(n_items)])
     user = np.concatenate([np.zeros(n_items, np.int32), np.repeat(np.arange(1, 41, dtype=np.int32), 5)])

@@ -24,9 +24,9 @@ def fitted() -> dict[str, Algorithm]:
     return {name: make_algorithm(name).fit(INTERACTIONS, PRODUCTS) for name in NAMES}
 
 
-def blend_of(fitted: dict[str, Algorithm], *names: str, normalisation: str = "max") -> WeightedEnsemble:
+def blend_of(fitted: dict[str, Algorithm], *names: str, normalization: str = "max") -> WeightedEnsemble:
     weights = {name: 1.0 + place for place, name in enumerate(names)}
-    return WeightedEnsemble.of_fitted({name: fitted[name] for name in names}, weights, normalisation)
+    return WeightedEnsemble.of_fitted({name: fitted[name] for name in names}, weights, normalization)
 
 
 MIXED = ("popularity", "repeat", "item-knn", "user-knn", "content", "transitions", "session-knn", "rp3beta")
@@ -37,14 +37,14 @@ def histories() -> list[Histories]:
     return [every.rows(row, row + 1) for row in range(12)]
 
 
-@pytest.mark.parametrize("normalisation", ["max", "rank"])
+@pytest.mark.parametrize("normalization", ["max", "rank"])
 @pytest.mark.parametrize(
     "names", [*((name,) for name in NAMES), MIXED, ("co-purchase", "graph-filter", "ials")], ids=str
 )
-def test_scores_are_those_of_the_blend(
-    fitted: dict[str, Algorithm], names: tuple[str, ...], normalisation: str
+def test_scores_equal_those_of_the_ensemble(
+    fitted: dict[str, Algorithm], names: tuple[str, ...], normalization: str
 ) -> None:
-    blend = blend_of(fitted, *names, normalisation=normalisation)
+    blend = blend_of(fitted, *names, normalization=normalization)
     single = OnlineEnsemble(blend, N + 3)
     work = Workspace(N + 3, single.width)
     for history in histories():
@@ -63,7 +63,7 @@ def test_scores_are_those_of_the_blend(
 
 
 @pytest.mark.parametrize("names", [*((name,) for name in NAMES), MIXED], ids=str)
-def test_causes_have_the_largest_share(fitted: dict[str, Algorithm], names: tuple[str, ...]) -> None:
+def test_main_cause_has_the_largest_share(fitted: dict[str, Algorithm], names: tuple[str, ...]) -> None:
     blend = blend_of(fitted, *names)
     single = OnlineEnsemble(blend, N)
     work = Workspace(N, single.width)
@@ -85,7 +85,7 @@ def test_causes_have_the_largest_share(fitted: dict[str, Algorithm], names: tupl
         assert (work.columns == -1).all()
 
 
-def test_what_is_barred_or_not_allowed_never_comes(fitted: dict[str, Algorithm]) -> None:
+def test_excluded_and_disallowed_items_never_appear(fitted: dict[str, Algorithm]) -> None:
     single = OnlineEnsemble(blend_of(fitted, *MIXED), N)
     work = Workspace(N, single.width)
     history = histories()[0]
@@ -115,7 +115,7 @@ def test_factors_weigh_the_scores(fitted: dict[str, Algorithm]) -> None:
     np.testing.assert_allclose(expected[rows], values, rtol=2e-4)
 
 
-def test_empty_history_gets_what_is_the_same_for_everybody(fitted: dict[str, Algorithm]) -> None:
+def test_empty_history_gets_the_scores_common_to_all(fitted: dict[str, Algorithm]) -> None:
     blend = blend_of(fitted, *MIXED)
     single = OnlineEnsemble(blend, N)
     work = Workspace(N, single.width)
@@ -127,7 +127,7 @@ def test_empty_history_gets_what_is_the_same_for_everybody(fitted: dict[str, Alg
     assert {cause.item for cause in scored.find_main_causes(rows)} == {-1}
 
 
-def test_an_answer_that_is_overdue_is_given_up_with_a_clean_workspace(fitted: dict[str, Algorithm]) -> None:
+def test_missed_deadline_leaves_a_clean_workspace(fitted: dict[str, Algorithm]) -> None:
     single = OnlineEnsemble(blend_of(fitted, *MIXED), N)
     work = Workspace(N, single.width)
     with pytest.raises(DeadlineExceededError):
@@ -136,7 +136,7 @@ def test_an_answer_that_is_overdue_is_given_up_with_a_clean_workspace(fitted: di
     assert not work.total.any()
 
 
-def test_alike_products_are_those_of_content(fitted: dict[str, Algorithm]) -> None:
+def test_similar_products_are_those_of_content(fitted: dict[str, Algorithm]) -> None:
     content = fitted["content"]
     single = OnlineEnsemble(WeightedEnsemble.of_fitted({"content": content}), N, for_similar=True)
     work = Workspace(N, single.width)

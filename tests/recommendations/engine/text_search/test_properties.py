@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recommendations.engine.text_search import Documents, Synonyms, TextIndex, kernels, find_top_places
+from recommendations.engine.text_search import Documents, Synonyms, TextIndex, find_top_places, kernels
 from recommendations.engine.text_search.index import get_max_edits
-from recommendations.engine.text_search.tokens import list_document_terms, normalize, iterate_runs, singularize
+from recommendations.engine.text_search.tokens import iterate_runs, list_document_terms, normalize, singularize
 from recommendations.engine.text_search.vocabulary import Vocabulary, encode_code_points, is_correctable
 
 WORDS = [

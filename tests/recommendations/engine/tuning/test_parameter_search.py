@@ -21,14 +21,14 @@ class Watch:
         return hill(parameters)
 
 
-def test_top_of_a_hill_is_found_in_few_rows():
+def test_maximum_is_found_in_few_trials():
     found = search_parameters(space=GRID, evaluate=hill, budget_s=10, seed=1)
     assert found.best.parameters == {"x": 13, "y": 4}
     assert found.best.value == 0
     assert len(found.trials) < 21 * 21 / 5
 
 
-def test_ridge_that_single_steps_cannot_leave_is_left_by_moving_two_at_once():
+def test_pairwise_moves_leave_a_ridge():
     def ridge(parameters):
         return {(0, 0): 1.0, (1, 1): 2.0}.get((parameters["x"], parameters["y"]), 0.0)
 
@@ -37,13 +37,13 @@ def test_ridge_that_single_steps_cannot_leave_is_left_by_moving_two_at_once():
     assert found.best.parameters == {"x": 1, "y": 1}
 
 
-def test_same_seed_tries_the_same_rows_and_no_row_twice():
+def test_same_seed_gives_the_same_trials_without_repeats():
     first, second = (search_parameters(space=GRID, evaluate=hill, budget_s=10, seed=3).trials for _ in range(2))
     assert [row.parameters for row in first] == [row.parameters for row in second]
     assert len({tuple(row.parameters.items()) for row in first}) == len(first)
 
 
-def test_search_ends_within_the_budget_and_tries_the_start_in_any_case():
+def test_search_ends_within_the_budget_and_always_tries_the_start():
     watch = Watch()
     found = search_parameters(space=GRID, evaluate=watch.evaluate, budget_s=15, seed=1, clock=lambda: watch.now)
     assert found.seconds == len(found.trials) == 15
@@ -53,7 +53,7 @@ def test_search_ends_within_the_budget_and_tries_the_start_in_any_case():
     assert [row.parameters for row in none_left.trials] == [{"x": 2, "y": 2}]
 
 
-def test_parameters_that_reach_no_number_lose_against_any_that_do():
+def test_parameters_with_nan_lose_against_any_number():
     found = search_parameters(
         space={"x": [0, 1, 2]},
         evaluate=lambda p: -5.0 if p["x"] == 2 else float("nan"),
@@ -64,12 +64,12 @@ def test_parameters_that_reach_no_number_lose_against_any_that_do():
     assert found.best.parameters == {"x": 2}
 
 
-def test_search_in_which_nothing_reaches_a_number_is_an_error():
+def test_search_without_any_number_is_an_error():
     with pytest.raises(EmptySearchError, match="number"):
         search_parameters(space={"x": [0, 1]}, evaluate=lambda _: float("nan"), budget_s=5, seed=0)
 
 
-def test_start_keeps_what_is_not_searched_and_must_be_a_candidate():
+def test_start_keeps_other_parameters_and_must_be_a_candidate():
     found = search_parameters(
         space={"x": [1, 2]}, evaluate=lambda p: p["x"] * p["z"], budget_s=5, seed=0, start={"z": 3}
     )

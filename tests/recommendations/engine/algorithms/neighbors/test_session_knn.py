@@ -1,4 +1,4 @@
-"""Known answers of session neighbours."""
+"""Session-based kNN against known answers."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def scores(model: SessionKNN, interactions: Interactions, visit: str, **columns:
     return dict(zip(interactions.items.ids(found.indices), found.data.tolist(), strict=True))
 
 
-def test_three_visits_by_hand():
+def test_scores_of_three_visits_match_the_calculation_by_hand():
     visits = make_visits("abc", "bd", "ce")
     model = SessionKNN(decay=0.5, reach=0.5, back=0.25, own=0.0, **PLAIN).fit(visits)
     # History a, b: abc shares a (π ½) and b (π 1), v = 1.5, newest shared b at its place 1; bd shares b, v = 1.
@@ -31,7 +31,7 @@ def test_three_visits_by_hand():
     assert scores(model, visits, "a") == pytest.approx({"b": 1.0, "c": 0.5})
 
 
-def test_damping_of_frequent_items_and_long_visits_by_hand():
+def test_damping_of_frequent_items_and_long_visits_matches_the_calculation_by_hand():
     visits = make_visits("abbb", "ac")
     model = SessionKNN(damping=0.5, match_damping=1.0, length_damping=1.0, own=1.0, reach=1.0, back=1.0).fit(visits)
     # a is in 2 visits: π = 1/3. v = 1/3 ÷ 4 and 1/3 ÷ 2. b is in 1 visit, three times: 3 v / √2.
@@ -39,7 +39,7 @@ def test_damping_of_frequent_items_and_long_visits_by_hand():
     assert scores(model, visits, "a") == pytest.approx(expected)
 
 
-def test_older_visits_count_less_and_only_the_newest_are_looked_at():
+def test_older_visits_count_less_and_only_the_newest_are_searched():
     visits = make_visits("ab", "ac", "ad", order=np.array([0, 0, 10, 10, 20, 20]) * 86_400.0)
     aged = {**PLAIN, "half_life_days": 10.0}
     found = scores(SessionKNN(own=0.0, back=1.0, reach=1.0, **aged).fit(visits), visits, "a")
@@ -48,7 +48,7 @@ def test_older_visits_count_less_and_only_the_newest_are_looked_at():
     assert set(scores(SessionKNN(k=1, own=0.0, **aged).fit(visits), visits, "a")) == {"d"}
 
 
-def test_a_person_is_not_their_own_neighbour():
+def test_user_is_not_their_own_neighbor():
     visits = make_visits("ab", "ac")
     model = SessionKNN(own=0.0, **PLAIN).fit(visits)
     histories = visits.histories()
@@ -62,7 +62,7 @@ def test_long_pauses_end_a_session():
     assert set(scores(SessionKNN(own=0.0).fit(visits), visits, "a")) == {"b", "c", "d"}
 
 
-def test_weights_of_both_sides_count():
+def test_weights_of_history_and_session_count():
     visits = make_visits("ab", "ac", weight=[1, 3, 1, 1])
     model = SessionKNN(own=0.0, **PLAIN).fit(visits)
     assert scores(model, visits, "a") == pytest.approx({"b": 3.0, "c": 1.0})
@@ -70,7 +70,7 @@ def test_weights_of_both_sides_count():
     assert scores(model, visits, "a", weights=[[0.0]]) == {}
 
 
-def test_a_visitor_nobody_knows_is_served_from_a_list_of_recent_items():
+def test_unknown_visitor_is_served_from_recent_items():
     draws = np.random.default_rng(3)
     visits = Interactions.from_ids(
         user_ids=draws.integers(0, 300, 3000), item_ids=draws.integers(0, 40, 3000), order=draws.random(3000)
@@ -88,13 +88,13 @@ def test_a_visitor_nobody_knows_is_served_from_a_list_of_recent_items():
     )
 
 
-def test_a_history_without_end_costs_no_more_than_its_newest_places():
+def test_only_the_newest_positions_of_a_long_history_count():
     visits = make_visits("ab", "cd")
     model = SessionKNN(own=0.0, longest=3, **PLAIN).fit(visits)
     assert set(scores(model, visits, "a" * 1_000_000 + "ccc")) == {"d"}
 
 
 @pytest.mark.parametrize(("name", "value"), [("k", 0), ("newest", 0), ("decay", 0.0), ("reach", 1.5), ("own", -1.0)])
-def test_wrong_parameters_are_refused_by_name(name, value):
+def test_invalid_parameters_are_rejected_by_name(name, value):
     with pytest.raises(ValueError, match=name):
         SessionKNN(**{name: value}).fit(make_visits("ab"))

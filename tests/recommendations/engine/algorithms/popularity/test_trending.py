@@ -39,7 +39,7 @@ def scores(model: Trending, interactions: Interactions) -> dict[str, float]:
     return dict(zip(interactions.items.ids(), np.asarray(found)[0].tolist(), strict=True))
 
 
-def test_the_bound_of_the_ratio_is_that_of_the_formula() -> None:
+def test_lower_bound_of_the_ratio_matches_the_formula() -> None:
     # one product of 3 in the past and 3 now, of the shop's 6 and 6: with prior Gamma(1, 1) the ratio is Gamma(1 + 3, 1 + 3),
     # whose quantile q solves exp(−x)(1 + x + x²/2 + x³/6) = 1 − 0.05 at x = 4 q
     shop = make_shop({"a": (3, 12), "b": (3, 12)})
@@ -50,7 +50,7 @@ def test_the_bound_of_the_ratio_is_that_of_the_formula() -> None:
     assert exp(-x) * (1 + x + x**2 / 2 + x**3 / 6) == pytest.approx(0.95, abs=1e-5)
 
 
-def test_with_a_prior_of_one_and_nothing_expected_a_new_product_follows_the_exponential() -> None:
+def test_new_product_follows_the_exponential_with_a_prior_of_one() -> None:
     # no user in the past, one person now: Gamma(2, 1) at 1 − (1 + x) exp(−x) = 0.05
     shop = make_shop({"old": (1, 1), "new": (0, 1)})
     first = np.flatnonzero((shop.item == shop.items.row("new")) & (shop.order == 28 * DAY))
@@ -59,25 +59,25 @@ def test_with_a_prior_of_one_and_nothing_expected_a_new_product_follows_the_expo
     assert 1 - (1 + x) * exp(-x) == pytest.approx(0.05, abs=1e-5)
 
 
-def test_what_rises_is_there_and_what_is_steady_falls_or_is_gone_is_not() -> None:
+def test_only_rising_products_have_a_score() -> None:
     found = scores(Trending(half_life_days=None).fit(make_shop()), make_shop())
     assert {name for name, score in found.items() if score > 0} == {"rising", "new"}
     assert found["new"] > found["rising"]
 
 
-def test_a_season_that_lifts_everything_lifts_nothing() -> None:
+def test_season_that_lifts_all_products_makes_none_trend() -> None:
     shop = make_shop(dict.fromkeys("abcd", (1, 5)))
     assert max(scores(Trending(half_life_days=None).fit(shop), shop).values()) == -np.inf
 
 
-def test_more_people_make_a_rise_surer() -> None:
+def test_more_users_raise_the_lower_bound() -> None:
     daily = {"steady": (9, 9), "rising": (3, 4)}
     few, many = (scores(Trending(level=0.0).fit(shop), shop) for shop in (make_shop(daily), make_shop(daily, times=20)))
     assert few["rising"] == -np.inf
     assert many["rising"] > 1
 
 
-def test_one_person_who_comes_back_a_hundred_times_is_one_person() -> None:
+def test_hundred_clicks_of_one_user_count_as_one_user() -> None:
     shop = make_shop()
     now = (shop.item == shop.items.row("rising")) & (shop.order >= 28 * DAY)
     alone = replace(shop, user=np.where(now, shop.user[np.argmax(now)], shop.user).astype(np.int32))
@@ -87,21 +87,21 @@ def test_one_person_who_comes_back_a_hundred_times_is_one_person() -> None:
     assert scores(Trending().fit(heavy), heavy)["rising"] > 0
 
 
-def test_level_puts_the_larger_rise_before_the_steeper() -> None:
+def test_level_prefers_the_larger_rise_to_the_steeper() -> None:
     shop = make_shop({"steady": (40, 40), "small": (0, 3), "large": (5, 15)})
     steep, large = (scores(Trending(level=level).fit(shop), shop) for level in (0.0, 1.0))
     assert steep["small"] > steep["large"] > 0
     assert large["large"] > large["small"] > 0
 
 
-def test_a_shop_that_is_all_window_has_nothing_to_rise_from() -> None:
+def test_nothing_trends_without_data_before_the_window() -> None:
     shop = make_shop().after(30 * DAY)
     assert max(scores(Trending().fit(shop), shop).values()) == -np.inf
 
 
 @pytest.mark.parametrize("half_life_days", [None, 5.0, 90.0])
 @pytest.mark.parametrize("moments", [(150, 200), (100, 103, 104, 110, 200), (1, 120, 200)])
-def test_updated_equals_a_full_fit(half_life_days: float | None, moments: tuple[int, ...]) -> None:
+def test_update_equals_a_full_fit(half_life_days: float | None, moments: tuple[int, ...]) -> None:
     everything = make_random_interactions()
     parameters = {"window_days": 10.0, "half_life_days": half_life_days, "least": 0.0}
     whole = Trending(**parameters).fit(everything.before(200 * DAY))
@@ -116,6 +116,6 @@ def test_updated_equals_a_full_fit(half_life_days: float | None, moments: tuple[
 @pytest.mark.parametrize(
     ("name", "value"), [("window_days", 0.0), ("shrinkage", 0.0), ("doubt", 1.0), ("least", -1.0), ("level", np.nan)]
 )
-def test_parameters_that_mean_nothing_are_refused(name: str, value: float) -> None:
+def test_invalid_parameters_are_rejected(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=name):
         Trending(**{name: value}).fit(make_shop())

@@ -28,7 +28,7 @@ def scores_at(model: RepurchaseInterval, interactions: Interactions, day: float)
     return {item: float(row[interactions.items.row(item)]) for item in ("milk", "soap", "lamp")}
 
 
-def test_what_is_due_rises_as_time_goes_on_and_falls_when_it_is_overdue() -> None:
+def test_score_rises_until_due_and_falls_when_overdue() -> None:
     interactions = make_purchases()
     model = RepurchaseInterval(horizon_days=7.0).fit(interactions)
     fresh, due, late = (scores_at(model, interactions, day) for day in (169, 168 + 50, 168 + 600))
@@ -38,14 +38,14 @@ def test_what_is_due_rises_as_time_goes_on_and_falls_when_it_is_overdue() -> Non
     assert fresh["lamp"] < fresh["milk"]
 
 
-def test_what_was_bought_on_too_few_days_has_no_score() -> None:
+def test_products_bought_on_too_few_days_have_no_score() -> None:
     interactions = make_purchases()
     model = RepurchaseInterval(min_count=2).fit(interactions)
     assert scores_at(model, interactions, 169)["lamp"] == 0
     assert scores_at(RepurchaseInterval().fit(interactions), interactions, 169)["lamp"] > 0
 
 
-def test_views_make_no_rhythm_unless_asked_to() -> None:
+def test_views_form_no_interval_by_default() -> None:
     views = make_purchases()
     views = replace(views, kind=np.full_like(views.kind, KIND_CODES["view"]))
     with pytest.raises(NothingToLearnError, match="purchase"):

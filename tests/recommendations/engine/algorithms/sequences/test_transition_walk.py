@@ -15,7 +15,7 @@ def make_visits(*visits: str) -> Interactions:
     return Interactions.from_ids(user_ids=users, item_ids=list("".join(visits)))
 
 
-def test_what_no_visit_holds_is_reached_by_way_of_what_both_have():
+def test_pairs_without_a_common_visit_are_reached_in_two_steps():
     visits = make_visits("ab", "ab", "ac", "bd", "bd", "be", "cd")
     model = TransitionWalk(**ONLY_NEXT).fit(visits)
     # a → b ⅔, a → c ⅓; b → d ⅔, b → e ⅓; c → d 1
@@ -26,7 +26,7 @@ def test_what_no_visit_holds_is_reached_by_way_of_what_both_have():
     assert set(visits.items.ids(single.indices)) == {"b", "c"}
 
 
-def test_only_the_widest_branches_are_walked():
+def test_only_the_largest_branches_are_walked():
     visits = make_visits("ab", "ab", "ac", "bd", "ce")
     model = TransitionWalk(branches=1, **ONLY_NEXT).fit(visits)
     found = model.score(Histories.of_lists([visits.items.rows(["a"])], n_items=visits.n_items))
@@ -34,7 +34,7 @@ def test_only_the_widest_branches_are_walked():
     assert found.data.tolist() == [1.0]
 
 
-def test_history_fades_by_moments_back():
+def test_history_decays_by_moments_back():
     visits = make_visits("ab", "bc", "xy", "yz")
     model = TransitionWalk(recency=0.5, **ONLY_NEXT).fit(visits)
     found = model.score(Histories.of_lists([visits.items.rows(["a", "x"])], n_items=visits.n_items))
@@ -44,6 +44,6 @@ def test_history_fades_by_moments_back():
 
 
 @pytest.mark.parametrize("name", ["k", "branches"])
-def test_wrong_parameters_are_refused(name):
+def test_invalid_parameters_are_rejected(name):
     with pytest.raises(ValueError, match=name):
         TransitionWalk(**{name: 0}).fit(make_visits("ab"))

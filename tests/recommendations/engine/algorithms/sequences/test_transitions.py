@@ -20,49 +20,49 @@ PLAIN = {
 }
 
 
-def interactions_of(*histories: str, catalogue: str = "") -> Interactions:
+def interactions_of(*histories: str, catalog: str = "") -> Interactions:
     """One letter a product, one word a person; the order is that of the letters."""
     triples = [(f"u{user}", item, place) for user, word in enumerate(histories) for place, item in enumerate(word)]
     users, items, order = zip(*triples, strict=True)
-    known = IdMap.of(sorted(set(items) | set(catalogue)))
+    known = IdMap.of(sorted(set(items) | set(catalog)))
     return Interactions.from_ids(user_ids=users, item_ids=items, order=order, items=known)
 
 
 def matrix_of(model: Transitions) -> np.ndarray:
-    return model.neighbours_.toarray()
+    return model.neighbors_.toarray()
 
 
-def test_three_products_in_a_row_by_hand():
+def test_transitions_of_three_products_match_the_calculation_by_hand():
     model = Transitions(**PLAIN).fit(interactions_of("abc"))
     np.testing.assert_allclose(matrix_of(model), [[0, 1, 0.5], [0.2, 0, 1], [0.1, 0.2, 0]], atol=1e-7)
 
 
-def test_score_of_three_products_in_a_row_by_hand():
+def test_scores_of_three_products_match_the_calculation_by_hand():
     model = Transitions(**PLAIN, recency=0.5).fit(interactions_of("abc"))
     scores = model.score(Histories.of_lists([[0, 1]], n_items=3)).toarray()
     # b is the newest: 1 · row b + 0.5 · row a
     np.testing.assert_allclose(scores, [[0.2, 0.5, 1.25]], atol=1e-7)
 
 
-def test_parts_of_a_score_are_those_sums():
+def test_parts_of_a_score_sum_to_it():
     model = Transitions(**PLAIN, recency=0.5).fit(interactions_of("abc"))
     parts = model.explain(Histories.of_lists([[0, 1]], n_items=3), 2)
     assert [(part.item, part.value) for part in parts] == [(1, 1.0), (0, pytest.approx(0.25))]
 
 
-def test_long_histories_and_popular_products_are_damped_by_hand():
+def test_damping_of_long_histories_and_popular_products_matches_the_calculation_by_hand():
     parameters = {**PLAIN, "length_damping": 1.0, "source_damping": 1.0, "target_damping": 0.5, "smoothing": 2.0}
     model = Transitions(**parameters).fit(interactions_of("ab", "ab"))
     # two pairs, each divided by log2(2 + 2) = 2; (2 + 2)^-1 for the source, (2 + 2)^-0.5 for the target
     np.testing.assert_allclose(matrix_of(model), [[0, 1 / 8], [0.2 / 8, 0]], atol=1e-7)
 
 
-def test_pairs_further_apart_than_the_reach_do_not_count():
+def test_pairs_beyond_the_reach_do_not_count():
     model = Transitions(**{**PLAIN, "reach": 1}).fit(interactions_of("abc"))
     np.testing.assert_allclose(matrix_of(model), [[0, 1, 0], [0.2, 0, 1], [0, 0.2, 0]], atol=1e-7)
 
 
-def test_products_of_one_basket_count_both_ways_and_the_basket_as_one_step():
+def test_products_of_one_basket_count_both_ways_as_one_step():
     basket = Interactions.from_ids(user_ids=["u"] * 3, item_ids=["a", "b", "c"], order=[1, 1, 2])
     model = Transitions(**PLAIN, recency=0.5).fit(basket)
     np.testing.assert_allclose(matrix_of(model), [[0, 0.6, 1], [0.6, 0, 1], [0.2, 0.2, 0]], atol=1e-7)
@@ -70,12 +70,12 @@ def test_products_of_one_basket_count_both_ways_and_the_basket_as_one_step():
     np.testing.assert_allclose(scores, [[0.3 + 0.2, 0.3 + 0.2, 1.0]], atol=1e-7)
 
 
-def test_product_taken_again_follows_itself():
+def test_repeated_product_follows_itself():
     model = Transitions(**PLAIN).fit(interactions_of("aba"))
     np.testing.assert_allclose(matrix_of(model), [[0.5 + 0.1, 1 + 0.2], [1 + 0.2, 0]], atol=1e-7)
 
 
-def test_weights_of_a_pair_enter_by_their_geometric_mean_and_weight_zero_is_no_step():
+def test_pairs_weigh_their_geometric_mean_and_weight_zero_is_no_step():
     interactions = Interactions.from_ids(
         user_ids=["u"] * 3, item_ids=["a", "c", "b"], order=[1, 2, 3], weight=[4, 0, 9], items=IdMap.of("abc")
     )
@@ -83,14 +83,14 @@ def test_weights_of_a_pair_enter_by_their_geometric_mean_and_weight_zero_is_no_s
     np.testing.assert_allclose(matrix_of(model), [[0, 6, 0], [1.2, 0, 0], [0, 0, 0]], atol=1e-6)
 
 
-def test_old_interactions_fade_with_the_half_life():
+def test_old_interactions_decay_with_the_half_life():
     day = 86_400.0
     interactions = Interactions.from_ids(user_ids=["u"] * 2, item_ids=["a", "b"], order=[0, 2 * day])
     model = Transitions(**PLAIN, half_life_days=1.0).fit(interactions)
     assert matrix_of(model)[0, 1] == pytest.approx(np.sqrt(1 / 4 * 1))
 
 
-def test_products_on_the_rise_count_more_by_hand():
+def test_trending_products_count_more():
     day = 86_400.0
     interactions = Interactions.from_ids(
         user_ids=["u", "u", "v", "v"], item_ids=["a", "b", "a", "c"], order=[0, 0, 0, 2 * day]
@@ -105,7 +105,7 @@ def test_products_on_the_rise_count_more_by_hand():
     )
 
 
-def test_alike_products_count_more_by_hand():
+def test_similar_products_count_more():
     interactions = interactions_of("ab", "ac")
     products = Products.of_columns({"brand": ["x", "x", "y"]})
     plain = matrix_of(Transitions(**PLAIN).fit(interactions, products))
@@ -114,11 +114,11 @@ def test_alike_products_count_more_by_hand():
     np.testing.assert_allclose(liked[0], [0, 3, 1], atol=1e-6)  # the same brand: cosine 1, so 1 + 2 · 1
 
 
-def test_product_nobody_took_has_its_likes_as_successors():
-    interactions = interactions_of("ab", catalogue="abz")
+def test_new_product_has_similar_products_as_successors():
+    interactions = interactions_of("ab", catalog="abz")
     products = Products.of_columns({"brand": ["x", "y", "x"]})
     model = Transitions(**{**PLAIN, "substitutes": 1.0}).fit(interactions, products)
-    # a and z are alike; √(1 + c) of a is √2, of z 1; scaled to a mean row sum of 1 over the 3 products
+    # a and z are similar; √(1 + c) of a is √2, of z 1; scaled to a mean row sum of 1 over the 3 products
     expected = np.array([[0, 1, 0], [0.2, 0, 0], [0, 0, 0]]) + 3 / (1 + np.sqrt(2)) * np.array(
         [[0, 0, 1], [0, 0, 0], [np.sqrt(2), 0, 0]]
     )
@@ -142,15 +142,15 @@ def test_matrix_equals_the_sum_over_all_pairs(monkeypatch):
     np.testing.assert_allclose(matrix_of(model), expected, rtol=1e-5)
 
 
-def test_k_keeps_the_strongest_successors_strongest_first():
+def test_k_keeps_the_strongest_successors_in_order():
     interactions, products = make_random_interactions(), make_products(60)
-    everything, cut = (Transitions(k=k).fit(interactions, products) for k in (1000, 4))
+    everything, truncated = (Transitions(k=k).fit(interactions, products) for k in (1000, 4))
     for item in range(interactions.n_items):
-        np.testing.assert_array_equal(cut.following(item)[0], everything.following(item)[0][:4])
-        assert (np.diff(cut.following(item)[1]) <= 0).all()
+        np.testing.assert_array_equal(truncated.following(item)[0], everything.following(item)[0][:4])
+        assert (np.diff(truncated.following(item)[1]) <= 0).all()
 
 
-def test_a_circle_is_walked_in_its_direction():
+def test_cycle_is_followed_in_its_direction():
     circle = "abcdefgh"
     people = [circle[start:] + circle[:start] for start in range(8)]
     model = Transitions(backward=0.1).fit(interactions_of(*[word[:4] for word in people]))
@@ -158,7 +158,7 @@ def test_a_circle_is_walked_in_its_direction():
     assert recommend(model, histories, 1, exclude_seen=True).items[:, 0].tolist() == [2, 0]
 
 
-def test_history_of_one_moment_with_very_many_products_is_fitted_within_bounds():
+def test_very_large_basket_is_fitted_within_bounds():
     m = 200_000
     draws = np.random.default_rng(1)
     interactions = Interactions.from_ids(user_ids=["u"] * m, item_ids=draws.integers(0, 50, m), order=np.zeros(m))
@@ -171,11 +171,11 @@ def test_history_of_one_moment_with_very_many_products_is_fitted_within_bounds()
     "parameters",
     [{"k": 0}, {"reach": 0}, {"decay": 1.5}, {"backward": -0.1}, {"smoothing": 0.0}, {"recency": float("nan")}],
 )
-def test_wrong_parameters_are_named(parameters):
+def test_invalid_parameters_are_named(parameters):
     with pytest.raises(ValueError, match=next(iter(parameters))):
         Transitions(**parameters).fit(make_random_interactions())
 
 
-def test_products_of_another_catalogue_are_refused():
+def test_products_of_another_catalog_are_rejected():
     with pytest.raises(ValueError, match="items"):
         Transitions().fit(make_random_interactions(), make_products(3))

@@ -1,61 +1,11 @@
-"""EASE and weighted matrix factorization against their closed forms."""
+"""Weighted matrix factorization against its closed forms."""
 
 import numpy as np
 import pytest
 
 from recommendations.engine import Histories, IdMap, Interactions, recommend
-from recommendations.engine.algorithms.linear.ease import EASE, TooManyItemsError
 from recommendations.engine.algorithms.linear.ials import IALS
 from tests.recommendations.engine.makers import make_checkerboard, make_random_interactions
-
-
-def test_ease_by_hand_for_two_items():
-    # XᵀX = [[2, 1], [1, 2]] and λ = 1: P = [[3, -1], [-1, 3]] / 8, so both weights are 1/3.
-    interactions = Interactions.from_ids(user_ids=list("aabc"), item_ids=list("xyxy"))
-    model = EASE(regularisation=1.0).fit(interactions)
-    np.testing.assert_allclose(model.weights_.toarray(), [[0, 1 / 3], [1 / 3, 0]], rtol=1e-6)
-
-
-def test_ease_equals_the_closed_form_in_double_precision():
-    interactions = make_random_interactions()
-    X = (interactions.user_items().toarray() > 0).astype(float)
-    P = np.linalg.inv(X.T @ X + 5.0 * np.eye(X.shape[1]))
-    B = -P / np.diag(P)
-    np.fill_diagonal(B, 0)
-    bought = X.sum(axis=0) > 0
-    found = EASE(regularisation=5.0).fit(interactions).weights_.toarray()
-    np.testing.assert_allclose(found, B * bought * bought[:, None], atol=1e-5)
-
-
-def test_ease_keeps_the_largest_magnitudes_of_each_row():
-    interactions = make_random_interactions()
-    whole = EASE(regularisation=5.0).fit(interactions).weights_.toarray()
-    cut = EASE(regularisation=5.0, k=3).fit(interactions).weights_.toarray()
-    for all_values, kept in zip(np.abs(whole), np.abs(cut), strict=True):
-        np.testing.assert_allclose(np.sort(kept)[-3:], np.sort(all_values)[-3:], rtol=1e-6)
-
-
-def test_ease_of_a_large_catalogue_learns_the_most_bought_items():
-    interactions = make_random_interactions()
-    people = (interactions.user_items().toarray() > 0).sum(axis=0)
-    model = EASE(max_items=10).fit(interactions)
-    assert len(model.head_) == 10
-    assert people[model.head_].min() >= np.delete(people, model.head_).max()
-    scored = np.unique(model.score(interactions.histories()).indices)
-    assert set(scored.tolist()) <= set(model.head_.tolist())
-
-
-def test_ease_refuses_what_does_not_fit_and_says_what_would():
-    interactions = make_random_interactions()
-    with pytest.raises(TooManyItemsError, match=r"max_items=10 and memory_mb=2000 allow 10.*beyond='head'"):
-        EASE(max_items=10, beyond="refuse").fit(interactions)
-    few = EASE(memory_mb=0.001, beyond="refuse")
-    with pytest.raises(TooManyItemsError, match="allow 14"):
-        few.fit(interactions)
-    with pytest.raises(ValueError, match="leave no item"):
-        EASE(memory_mb=0).fit(interactions)
-    with pytest.raises(ValueError, match="beyond"):
-        EASE(beyond="swap").fit(interactions)
 
 
 def make_blocks() -> Interactions:
@@ -76,10 +26,10 @@ def objective(model: IALS, X: np.ndarray, people: np.ndarray, items: np.ndarray)
     return float((X * np.square(1 - scores)).sum() + alpha * np.square(scores).sum() + scale * ridge)
 
 
-def test_penalties_are_told_as_shares_of_the_data():
+def test_penalties_are_relative_to_the_data():
     interactions = make_random_interactions()
     X = (interactions.user_items().toarray() > 0).astype(float)
-    alpha, scale = IALS(regularisation=0.3, unobserved_weight=5.0, frequency_exponent=0.8).fit(interactions).penalties_
+    alpha, scale = IALS(regularization=0.3, unobserved_weight=5.0, frequency_exponent=0.8).fit(interactions).penalties_
     assert alpha * X.size == pytest.approx(5.0 * X.sum())
     s_people = (X.sum(axis=1) + alpha * X.shape[1]) ** 0.8
     s_items = (X.sum(axis=0) + alpha * X.shape[0]) ** 0.8
@@ -101,22 +51,22 @@ def make_tastes(n_items: int) -> Interactions:
 
 
 @pytest.mark.parametrize("n_items", [80, 20_000])
-def test_catalogue_of_any_size_leaves_the_tastes_to_be_seen(n_items):
+def test_tastes_are_recovered_for_any_catalog_size(n_items):
     interactions = make_tastes(n_items)
     model = IALS(factors=8).fit(interactions)
     first = recommend(model, interactions.histories(), 4, exclude_seen=True).items
     np.testing.assert_array_equal(first // 10, np.tile(np.arange(40)[:, None] % 8, 4))
 
 
-def test_no_regularisation_that_is_allowed_ends_in_nothing():
+def test_strongest_allowed_regularization_does_not_collapse():
     interactions = make_random_interactions()
-    almost = IALS(factors=4, regularisation=0.9, iterations=100).fit(interactions)
+    almost = IALS(factors=4, regularization=0.9, iterations=100).fit(interactions)
     assert np.linalg.norm(almost.item_vectors_) > 0.1
 
 
 def test_vector_of_a_history_is_the_exact_minimum_given_the_items():
     interactions = make_random_interactions()
-    model = IALS(factors=5, regularisation=0.05, weighting="log").fit(interactions)
+    model = IALS(factors=5, regularization=0.05, weighting="log").fit(interactions)
     alpha, scale = model.penalties_
     Y = model.item_vectors_.astype(float)
     w = np.log1p(interactions.user_items().toarray().astype(float))
@@ -138,7 +88,7 @@ def test_every_sweep_lowers_the_objective():
     assert values[-2] - values[-1] < 0.05 * values[-1], "twelve sweeps are near the end"
 
 
-def test_unseen_person_gets_the_vector_of_somebody_with_the_same_history():
+def test_unknown_user_scores_like_a_known_one_with_the_same_history():
     interactions = make_blocks()
     model = IALS(factors=4).fit(interactions)
     known = model.score(interactions.histories().rows(0, 1))
@@ -146,7 +96,7 @@ def test_unseen_person_gets_the_vector_of_somebody_with_the_same_history():
     np.testing.assert_array_equal(known, stranger)
 
 
-def test_missing_product_of_each_taste_comes_first():
+def test_missing_product_of_each_taste_ranks_first():
     interactions = make_blocks()
     model = IALS(factors=4).fit(interactions)
     first = recommend(model, interactions.histories(), 1, exclude_seen=True).items[:, 0]
@@ -154,8 +104,8 @@ def test_missing_product_of_each_taste_comes_first():
         assert interactions.items.id(first[user]) == f"i{user // 4 % 4 + 4 * (user % 2)}"
 
 
-@pytest.mark.parametrize("model", [EASE(regularisation=1.0), IALS(factors=2)])
-def test_withheld_squares_of_the_checkerboard_come_back_first(model):
+@pytest.mark.parametrize("model", [IALS(factors=2)])
+def test_withheld_squares_of_the_checkerboard_rank_first(model):
     board, withheld = make_checkerboard()
     first = recommend(model.fit(board), board.histories(), 1, exclude_seen=True).items[:, 0]
     for user, item in withheld.items():
@@ -164,9 +114,9 @@ def test_withheld_squares_of_the_checkerboard_come_back_first(model):
 
 @pytest.mark.parametrize(
     ("model", "named"),
-    [(EASE(k=0), "k"), (EASE(regularisation=0.0), "regularisation"), (IALS(factors=0), "factors"), (IALS(steps=0), "steps"),
-     (IALS(regularisation=0.0), "regularisation"), (IALS(regularisation=1.0), "regularisation"), (IALS(unobserved_weight=-1.0), "unobserved_weight")],
+    [(IALS(factors=0), "factors"), (IALS(steps=0), "steps"),
+     (IALS(regularization=0.0), "regularization"), (IALS(regularization=1.0), "regularization"), (IALS(unobserved_weight=-1.0), "unobserved_weight")],
 )  # fmt: skip
-def test_wrong_parameters_are_named(model, named):
+def test_invalid_parameters_are_named(model, named):
     with pytest.raises(ValueError, match=named):
         model.fit(make_random_interactions())

@@ -1,0 +1,91 @@
+"""Products bought together, against answers by hand."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from recommendations.engine import Histories, Interactions, NothingToLearnError
+from recommendations.engine.algorithms.neighbors.co_purchase import BasketPair, CoPurchase
+
+TEA, MILK, RICE = 1, 0, 2  # rows, by the order of the names
+ONLINE_RETAIL = Path(__file__).parents[6] / "shared" / "data" / "online_retail" / "year1.parquet"
+
+
+def make_orders() -> Interactions:
+    """Five orders of two users: tea and milk together three times, tea alone, milk with rice."""
+    orders = [
+        ("a", 1, "tea milk"),
+        ("a", 2, "tea milk milk"),
+        ("b", 1, "tea milk"),
+        ("b", 2, "tea"),
+        ("b", 3, "milk_ rice"),
+    ]
+    lines = [(user, time, item.strip("_")) for user, time, items in orders for item in items.split()]
+    users, times, items = zip(*lines, strict=True)
+    ids = {"milk": "0 milk", "tea": "1 tea", "rice": "2 rice"}
+    return Interactions.from_ids(user_ids=users, item_ids=[ids[item] for item in items], order=times)
+
+
+def test_count_confidence_and_lift_match_the_calculation_by_hand():
+    model = CoPurchase(min_count=1, damping=1.0).fit(make_orders())
+    (milk,) = model.together(TEA)
+    assert milk == BasketPair(MILK, 3, pytest.approx(3 / 4), pytest.approx(3 / 4 / (4 / 5)))
+    assert [pair.item for pair in model.together(MILK)] == [RICE, TEA], "rice has the larger lift, 1.25 against 0.94"
+    assert model.together(MILK, n=1)[0].lift == pytest.approx(1.25)
+
+
+def test_without_damping_the_score_is_the_sum_of_confidences():
+    model = CoPurchase(min_count=1, damping=0.0).fit(make_orders())
+    scores = model.score(Histories.of_lists([[MILK], [TEA, RICE]], n_items=3)).toarray()
+    np.testing.assert_allclose(scores, [[0, 3 / 4, 1 / 4], [3 / 4 + 1, 0, 0]], rtol=1e-6)
+    assert model.together(MILK)[0].item == TEA
+
+
+def test_pairs_below_the_minimum_count_are_left_out():
+    model = CoPurchase(min_count=2).fit(make_orders())
+    assert [pair.item for pair in model.together(MILK)] == [TEA]
+    assert model.together(RICE) == []
+
+
+def test_only_purchases_form_baskets_by_default():
+    views = Interactions.from_ids(user_ids=["a", "a"], item_ids=["x", "y"], order=[1, 1], kind=[0, 0])
+    with pytest.raises(NothingToLearnError, match="'purchase'"):
+        CoPurchase().fit(views)
+    assert CoPurchase(kind=None, min_count=1).fit(views).together(0)[0].baskets == 1
+    with pytest.raises(ValueError, match="kind"):
+        CoPurchase(kind="theft").fit(views)
+
+
+@pytest.mark.skipif(not ONLINE_RETAIL.exists(), reason="needs Online Retail")
+def test_pairs_of_a_real_shop_match_its_invoices():
+    lines = pq.read_table(ONLINE_RETAIL, columns=["Customer ID", "StockCode", "InvoiceDate", "Quantity"]).slice(
+        0, 60_000
+    )
+    rows = {
+        (customer, time, product.strip())
+        for customer, product, time, quantity in zip(*(column.to_pylist() for column in lines.columns), strict=True)
+        if customer and quantity > 0
+    }
+    customers, times, products = zip(*sorted(rows), strict=True)
+    interactions = Interactions.from_ids(
+        user_ids=[str(customer) for customer in customers], item_ids=products, order=np.array(times, "datetime64[s]")
+    )
+    model = CoPurchase(k=interactions.n_items, min_count=1, damping=0.0).fit(interactions)
+    hearts = {basket[:2] for basket in rows if basket[2] == "85123A"}
+    expected = Counter(
+        product for customer, time, product in rows if (customer, time) in hearts and product != "85123A"
+    )
+    found = model.together(interactions.items.row("85123A"), n=interactions.n_items)
+    assert {interactions.items.id(pair.item): pair.baskets for pair in found} == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [(CoPurchase(k=0), "k"), (CoPurchase(min_count=0), "min_count"),],
+)  # fmt: skip
+def test_invalid_parameters_are_named(model, named):
+    with pytest.raises(ValueError, match=named):
+        model.fit(make_orders())
