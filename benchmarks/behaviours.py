@@ -1,7 +1,7 @@
 """The next product a user buys, from all they did: TRAIN (parquet: user, item, behavior, ts) and TEST (user, item).
 
 All items are ranked for each person of TEST but those they had anything to do with in TRAIN. What each kind of event is worth and how
-fast that fades, for learning and for the history asked with, every further parameter, and the weights of the blend are chosen by
+fast that fades, for learning and for the history history with, every further parameter, and the weights of the blend are chosen by
 ndcg@10 on each person's newest purchase in TRAIN (all their events with that product taken away), within --budget seconds of search
 for each algorithm, `implicit`'s included; then each is fitted on all of TRAIN and scored on TEST once. The headline is the one of ours
 best on those purchases.
@@ -25,12 +25,12 @@ from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, TFID
 from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
-from benchmarks.neighbours import get_peak_mb, log
+from benchmarks.neighbors import get_peak_mb, log
 from recommendations.engine import ALGORITHMS, KIND_CODES, KINDS, Algorithm, Histories, Interactions, recommend
 from recommendations.engine.algorithms.ensembles.event_type_ensemble import EventTypeEnsemble
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
-from recommendations.engine.data.event_weights import PARAMETERS, EventWeights, parse_event_weights, build_weight_space
-from recommendations.engine.evaluation import Split, make_split, estimate_intervals, leave_last_item_out
+from recommendations.engine.data.event_weights import PARAMETERS, EventWeights, build_weight_space, parse_event_weights
+from recommendations.engine.evaluation import Split, estimate_intervals, leave_last_item_out, make_split
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
 from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
@@ -105,10 +105,10 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
         "gap_s": (0.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0),
         **NEIGHBOURS,
     },
-    "person-neighbours": {"gap_s": (86_400.0, 7 * 86_400.0, None), **NEIGHBOURS},
+    "person-neighbors": {"gap_s": (86_400.0, 7 * 86_400.0, None), **NEIGHBOURS},
     "ials": {
         "unobserved_weight": (2.0, 5.0, 16.0, 50.0, 160.0),
-        "regularisation": (0.01, 0.02, 0.05, 0.1, 0.2),
+        "regularization": (0.01, 0.02, 0.05, 0.1, 0.2),
         "factors": (32, 64, 128),
     },
     "implicit-cosine": {"K": (20, 50, 100, 200, 400)},
@@ -123,12 +123,12 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
 }
 STARTS: dict[str, dict[str, Any]] = {
     "session-knn": {"gap_s": 1800.0, "decay": 0.95},
-    "person-neighbours": {"gap_s": None, "decay": 0.95},
+    "person-neighbors": {"gap_s": None, "decay": 0.95},
     "transitions": {"recency": 0.9, "target_damping": 0.1},
     "transition-walk": {"recency": 0.9},
     "user-knn": {"weighting": "log", "idf": True},
 }
-VARIANTS = {"person-neighbours": "session-knn"}  # where a neighbor is all a user did, or did within days
+VARIANTS = {"person-neighbors": "session-knn"}  # where a neighbor is all a user did, or did within days
 PEERS: dict[str, type] = {
     "implicit-cosine": CosineRecommender,
     "implicit-tf-idf": TFIDFRecommender,
@@ -155,7 +155,9 @@ class Task:
     def of(cls, split: Split) -> "Task":
         users = np.unique(split.test.user)
         return cls(
-            split.train, split.train.histories(users), find_relevant_items(split.test, split.train, users, exclude_seen=True)
+            split.train,
+            split.train.histories(users),
+            find_relevant_items(split.test, split.train, users, exclude_seen=True),
         )
 
     def figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
@@ -169,10 +171,10 @@ class Task:
 
 class Ours:
     def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
-        learnt, asked, rest = parts_of(parameters)
+        training, history, rest = parts_of(parameters)
         self.model: Algorithm = EventTypeEnsemble(
             {"algorithm": VARIANTS.get(name, name), "parameters": rest},
-            dict(learnt.kinds), learnt.half_life_days, dict(asked.kinds), asked.half_life_days, learnt.quantity, asked.quantity,
+            dict(training.kinds), training.half_life_days, dict(history.kinds), history.half_life_days, training.quantity, history.quantity,
         )  # fmt: skip
 
     def fit(self, train: Interactions) -> None:
@@ -186,7 +188,7 @@ class Theirs:
     """`implicit`, with the same weights of kinds and ages to choose from."""
 
     def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
-        self.learnt, self.asked, rest = parts_of(parameters)
+        self.training, self.history, rest = parts_of(parameters)
         seed = {"random_state": 0} if name == "implicit-als" else {}
         self.make = lambda: PEERS[name](**rest, **seed)
 
@@ -194,11 +196,11 @@ class Theirs:
         with warnings.catch_warnings(), threadpool_limits(1, "blas"):  # as it asks for; it has threads of its own
             warnings.simplefilter("ignore")
             self.model = self.make()
-            self.model.fit(csr_matrix(self.learnt.of(train).user_items()), show_progress=False)
+            self.model.fit(csr_matrix(self.training.of(train).user_items()), show_progress=False)
 
     def best(self, histories: Histories) -> npt.NDArray[np.int32]:
-        own = csr_matrix(self.asked.of_histories(histories).matrix())
-        seen = histories.seen()
+        own = csr_matrix(self.history.of_histories(histories).matrix())
+        seen = histories.get_seen_items()
         # what was seen is left out here: under a weight of 0 it would not count as liked
         most = min(N + int(np.diff(seen.indptr).max(initial=0)), seen.shape[1])
         with threadpool_limits(1, "blas"):
@@ -288,21 +290,21 @@ def target_kind(train: Interactions) -> str:
 
 
 def space_of(name: str, train: Interactions) -> tuple[dict[str, Sequence[Any]], dict[str, Any]]:
-    """Kinds and half-life of learning, those of the history asked with, and the algorithm's own; and where to start."""
+    """Kinds and half-life of learning, those of the history history with, and the algorithm's own; and where to start."""
     events = build_weight_space(train)
-    asked = {} if name == "popularity" else {HISTORY + key: values for key, values in events.items()}
-    space = {**events, **asked, **SPACES[name]}
-    neutral = {key: None if key.endswith("half_life_days") else 1.0 for key in (*events, *asked)}
+    history = {} if name == "popularity" else {HISTORY + key: values for key, values in events.items()}
+    space = {**events, **history, **SPACES[name]}
+    neutral = {key: None if key.endswith("half_life_days") else 1.0 for key in (*events, *history)}
     return space, {**STARTS.get(name, {}), **neutral}
 
 
 def parts_of(parameters: Mapping[str, Any]) -> tuple[EventWeights, EventWeights, dict[str, Any]]:
     """Weights of learning, weights of the history, and what remains for the algorithm."""
-    learnt = {key: parameters[key] for key in PARAMETERS if key in parameters}
-    asked = {key: parameters[HISTORY + key] for key in PARAMETERS if HISTORY + key in parameters}
-    taken = {*learnt, *(HISTORY + key for key in asked)}
+    training = {key: parameters[key] for key in PARAMETERS if key in parameters}
+    history = {key: parameters[HISTORY + key] for key in PARAMETERS if HISTORY + key in parameters}
+    taken = {*training, *(HISTORY + key for key in history)}
     rest = {key: value for key, value in parameters.items() if key not in taken}
-    return parse_event_weights(learnt), parse_event_weights(asked), rest
+    return parse_event_weights(training), parse_event_weights(history), rest
 
 
 def made(name: str, parameters: Mapping[str, Any]) -> Ours | Theirs:
@@ -320,7 +322,9 @@ def measure(
         return tuning.value(contestant.best(tuning.histories))
 
     space, start = space_of(name, tuning.train)
-    found = search_parameters(space=space, evaluate=evaluate, budget_s=arguments.budget, seed=arguments.seed, start=start)
+    found = search_parameters(
+        space=space, evaluate=evaluate, budget_s=arguments.budget, seed=arguments.seed, start=start
+    )
     chosen, contestant = made(name, found.best.parameters), made(name, found.best.parameters)
     chosen.fit(tuning.train)
     begin = time.perf_counter()

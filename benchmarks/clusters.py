@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.neighbours import peak_mb, say
+from benchmarks.neighbors import get_peak_mb, log
 from customers.lifecycle.scoring.clusters.cluster_model import assign_clusters
 from customers.lifecycle.scoring.clusters.clustering import ClusteringResult, find_clusters
 from customers.lifecycle.scoring.clusters.kmeans import run_lloyd
@@ -40,7 +40,7 @@ def main() -> None:
         return
     # The data is made in its own process too: this one's memory would count in the peaks of its children.
     with tempfile.TemporaryDirectory() as folder:
-        say(f"making {arguments.customers:,} customers")
+        log(f"making {arguments.customers:,} customers")
         run("make", folder, arguments)
         ours = run("perennial", folder, arguments)
         theirs = run("sklearn", folder, arguments) if ours["k"] else {}
@@ -90,12 +90,12 @@ def make_customers(n: int, seed: int) -> tuple[npt.NDArray[np.float64], npt.NDAr
 
 
 def run(name: str, folder: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    say(f"running {name}")
+    log(f"running {name}")
     command = [sys.executable, "-m", "benchmarks.clusters", "--only", name, "--folder", folder]
     command += ["--customers", str(arguments.customers)]
     command += ["--seed", str(arguments.seed), "--repeats", str(arguments.repeats), "--method", arguments.method]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    say(f"{name}: {done.stdout.strip()}")
+    log(f"{name}: {done.stdout.strip()}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -112,13 +112,13 @@ def run_ours(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     find_clusters(features=make_customers(200, 0)[0], names=NAMES)
     compile_s = round(time.perf_counter() - start, 3)
     features, kinds = np.load(folder / "features.npy"), np.load(folder / "kinds.npy")
-    loaded = peak_mb()
+    loaded = get_peak_mb()
     seconds = []
     for _ in range(arguments.repeats):
         start = time.perf_counter()
         found = find_clusters(features=features, names=NAMES, method=arguments.method, seed=arguments.seed)
         seconds.append(time.perf_counter() - start)
-    peak = peak_mb()
+    peak = get_peak_mb()
     if not isinstance(found, ClusteringResult):
         return {"seconds": None, "assign_s": None, "peak_mb": peak, "k": None, "reason": found.reason}
     model = found.model
@@ -188,7 +188,7 @@ def run_sklearn(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         start = time.perf_counter()
         model = KMeans(k, n_init=STARTS, random_state=arguments.seed).fit(points)
         seconds.append(time.perf_counter() - start)
-    return {"seconds": round(min(seconds), 3), "peak_mb": peak_mb(), "inertia": float(model.inertia_)}
+    return {"seconds": round(min(seconds), 3), "peak_mb": get_peak_mb(), "inertia": float(model.inertia_)}
 
 
 RUNS = {"make": run_make, "perennial": run_ours, "sklearn": run_sklearn}

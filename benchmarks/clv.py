@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from benchmarks.neighbours import peak_mb, say
+from benchmarks.neighbors import get_peak_mb, log
 from customers.lifecycle.scoring.clv.fitting import PURCHASE_MODELS, fit_purchase_model
 from customers.lifecycle.scoring.clv.model_selection import (
     HeldOutResult,
@@ -56,7 +56,7 @@ def main() -> None:
     customer, at, value = read_cdnow() if str(arguments.file) == "cdnow" else read_orders(arguments)
     if not len(at):
         sys.exit(f"{arguments.file} holds no order with a customer, a date and a value")
-    say(f"{len(at):,} order lines of {len(np.unique(customer)):,} customers")
+    log(f"{len(at):,} order lines of {len(np.unique(customer)):,} customers")
     as_of = (int(at.max()) // DAY + 1) * DAY
     cut = parse_day_end(arguments.calibration_end) if arguments.calibration_end else default_cutoff(at=at, as_of=as_of)
     warm_up()
@@ -83,7 +83,7 @@ def main() -> None:
         "calibration_end": str(np.datetime64(choice.cutoff - 1, "us").astype("datetime64[D]")),
         "held_out_days": choice.held_out_days,
         "unit_days": arguments.unit_days,
-        "peak_mb": peak_mb(),
+        "peak_mb": get_peak_mb(),
         "notes": "log_likelihood is that of the calibration; held_out_log_likelihood decides which is best;"
         f" held80: share within the central 80 % of the predictive distribution, ties by share; {notes}",
     }

@@ -18,7 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from benchmarks.serving_shop import Shelf, make_shelf, powerlaw, store_products, within_categories
+from benchmarks.serving_shop import (
+    SimulatedCatalog,
+    draw_by_power_law,
+    draw_within_categories,
+    simulate_catalog,
+    store_products,
+)
 from customers.lifecycle.scoring.clv.models.gamma_gamma import GammaGamma
 from customers.lifecycle.scoring.clv.models.mbg_nbd import MbgNbd
 from customers.lifecycle.scoring.clv.simulation import SimulatedOrders, simulate_orders
@@ -65,10 +71,10 @@ def simulate_shop_orders(customers: int, *, seed: int = SEED, days: float = DAYS
 def fill_shop(customers: int, *, seed: int = SEED, products: int = PRODUCTS) -> Counts:
     """Replace the contents of the database by the shop, with a day of orders after AS_OF."""
     draws = np.random.default_rng(seed + 1)
-    shelf = make_shelf(products, draws)
+    catalog = simulate_catalog(products, draws)
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         connection.execute(EMPTY)
-    store_products(shelf, START)
+    store_products(catalog, START)
     orders = simulate_shop_orders(customers, seed=seed, days=DAYS + 1)
     counts = Counts()
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
@@ -90,7 +96,7 @@ def fill_shop(customers: int, *, seed: int = SEED, products: int = PRODUCTS) -> 
             first, last = np.searchsorted(orders.customer, [low, high])
             block = SimulatedOrders(orders.customer[first:last], orders.at[first:last], orders.value[first:last])
             write_customers(connection, block, low, high)
-            write_orders(connection, block, shelf, counts, draws, source=source[0], first_product=first_product[0])
+            write_orders(connection, block, catalog, counts, draws, source=source[0], first_product=first_product[0])
             counts.customers += high - low
         for table in ("identity_customer", "identity_identifier", "orders_order", "orders_orderline"):
             connection.execute(
@@ -126,7 +132,7 @@ def write_customers(connection: psycopg.Connection, orders: SimulatedOrders, low
 def write_orders(
     connection: psycopg.Connection,
     orders: SimulatedOrders,
-    shelf: Shelf,
+    catalog: SimulatedCatalog,
     counts: Counts,
     draws: np.random.Generator,
     *,
@@ -139,8 +145,8 @@ def write_orders(
     of = np.repeat(np.arange(n), lines_each)
     share = draws.gamma(2.0, 1.0, len(of))
     cents = np.maximum(np.rint(share / np.add.reduceat(share, starts[:-1])[of] * orders.value[of] * 100), 1.0)
-    category = draw_categories(shelf, orders.customer[of], draws)
-    product = within_categories(shelf, category, draws) + first_product
+    category = draw_categories(catalog, orders.customer[of], draws)
+    product = draw_within_categories(catalog, category, draws) + first_product
     quantity = draws.integers(1, 4, len(of))
     off = np.where(draws.random(len(of)) < DISCOUNTED, np.rint(cents * DISCOUNT), 0.0)
     number = np.arange(len(of)) - starts[:-1][of] + 1
@@ -186,11 +192,11 @@ def write_orders(
     counts.lines += len(of) + len(back)
 
 
-def draw_categories(shelf: Shelf, customer: Ints, draws: np.random.Generator) -> Ints:
+def draw_categories(catalog: SimulatedCatalog, customer: Ints, draws: np.random.Generator) -> Ints:
     """Draw mostly from the few categories derived from a customer's number, else any."""
-    n = len(shelf.starts) - 1
+    n = len(catalog.starts) - 1
     own = (customer * 2_654_435_761 + draws.integers(OWN_CATEGORIES, size=len(customer)) * 40_503) % n
-    return np.where(draws.random(len(customer)) < IN_OWN, own, powerlaw(len(customer), n, draws))
+    return np.where(draws.random(len(customer)) < IN_OWN, own, draw_by_power_law(len(customer), n, draws))
 
 
 def to_timestamps(at: Ints) -> pa.Array:

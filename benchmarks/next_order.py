@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from scipy.special import ndtr
 
-from benchmarks.neighbours import peak_mb, say
+from benchmarks.neighbors import get_peak_mb, log
 from customers.lifecycle.scoring.backtest import backtest_intervals
 from customers.lifecycle.scoring.next_order.forecast import FORECAST, REASONS, NextOrderForecasts, forecast_windows
 from customers.lifecycle.scoring.next_order.order_rhythm import fit_order_rhythm, predict_order_gaps
@@ -56,14 +56,14 @@ def main() -> None:
     if arguments.complete_journey:
         sources["complete_journey"] = read_complete_journey
     for name, read in sources.items():
-        say(f"reading {name}")
+        log(f"reading {name}")
         orders = read()
         for part, share in zip(("validation_", ""), CUTOFF_SHARES, strict=True):
             found = measure(orders, float(np.quantile(orders.at, share)))
-            say(f"{name} {part or 'test'}: {json.dumps(found)}")
+            log(f"{name} {part or 'test'}: {json.dumps(found)}")
             line |= {f"{name}_{part}{key}": value for key, value in found.items()}
     line |= {
-        "peak_mb": peak_mb(),
+        "peak_mb": get_peak_mb(),
         "notes": "50 % windows; coverage50 is of customers with a window who ordered again before the data ends, coverage50_followed allows for "
         "that end; complete_journey is "
         "simulated from real shopping patterns",

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.neighbours import peak_mb, say
+from benchmarks.neighbors import get_peak_mb, log
 from benchmarks.order_files import read_orders
 from config.foundation.array_types import Floats
 from customers.lifecycle.scoring.clv.fitting import fit_purchase_model
@@ -67,7 +67,7 @@ def main() -> None:
         seed=arguments.seed,
     )
     began, ended = int(orders.at.min()), int(orders.at.max()) + 1
-    say(f"{orders.n_customers:,} customers, {len(orders.at):,} lines, {(ended - began) / DAY:.0f} days")
+    log(f"{orders.n_customers:,} customers, {len(orders.at):,} lines, {(ended - began) / DAY:.0f} days")
     line: dict[str, Any] = {
         "customers": orders.n_customers,
         "lines": len(orders.at),
@@ -85,7 +85,7 @@ def main() -> None:
                 continue
             runs.append(found)
             line |= {f"{kind}_{cut + 1}_{key}": value for key, value in found.items()}
-            say(f"{kind} {cut + 1}: {describe_run(found)}")
+            log(f"{kind} {cut + 1}: {describe_run(found)}")
         line |= average_runs(kind, runs)
     line |= evaluate_next_categories(orders, began, ended, arguments.seed)
     line |= measure_speed(orders, ended, arguments.seed)
@@ -258,7 +258,7 @@ def measure_speed(orders: OrderLines, ended: int, seed: int) -> dict[str, float]
     measure_features(orders=orders, as_of=ended)  # compiles
     start = time.perf_counter()
     measure_features(orders=orders, as_of=ended)
-    return {"features_s": round(time.perf_counter() - start, 3), "peak_mb": peak_mb()}
+    return {"features_s": round(time.perf_counter() - start, 3), "peak_mb": get_peak_mb()}
 
 
 def describe_run(found: Mapping[str, Any]) -> str:

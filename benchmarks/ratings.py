@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.neighbours import get_peak_mb, log
+from benchmarks.neighbors import get_peak_mb, log
 from benchmarks.rating_files import read_ratings
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, NothingToLearnError
 from recommendations.engine.algorithms.base import Scores
@@ -43,12 +43,12 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
         "damping": (0.0, 0.03, 0.1, 0.3, 1.0),
     },
     "rating-factors": {
-        "regularisation": (0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0),
+        "regularization": (0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0),
         "epochs": (10, 20, 40, 80),
         "factors": (8, 16, 32, 64),
         "implicit": (False, True),
         "frequency_exponent": (0.5, 0.75, 1.0),
-        "bias_regularisation": (0.02, 0.1, 0.3),
+        "bias_regularization": (0.02, 0.1, 0.3),
         "learning_rate": (0.005, 0.01, 0.02),
     },
     "rating-bpmf": {"factors": (4, 8, 12, 16, 24, 32), "implicit": (True, False)},
@@ -60,8 +60,8 @@ STARTS: dict[str, dict[str, Any]] = {
     },
     "rating-item-knn": {"similarity": "pearson-baseline", "k": 40, "shrinkage": 100.0, "damping": 0.0},
     "rating-factors": {
-        "regularisation": 1.0, "epochs": 40, "factors": 32, "implicit": True, "frequency_exponent": 0.5,
-        "bias_regularisation": 0.1, "learning_rate": 0.01,
+        "regularization": 1.0, "epochs": 40, "factors": 32, "implicit": True, "frequency_exponent": 0.5,
+        "bias_regularization": 0.1, "learning_rate": 0.01,
     },
     "rating-bpmf": {"factors": 12, "implicit": True},
 }  # fmt: skip
@@ -138,7 +138,9 @@ def choose(
             return -evaluate_ratings(model.score, validation, n=N, seed=arguments.seed).rmse
 
         budget_s = arguments.budget * SHARE_OF_BUDGET[name]
-        found = search_parameters(space=space, evaluate=evaluate, budget_s=budget_s, seed=arguments.seed, start=STARTS[name])
+        found = search_parameters(
+            space=space, evaluate=evaluate, budget_s=budget_s, seed=arguments.seed, start=STARTS[name]
+        )
         for row in found.trials:
             log(f"{name}: {-row.value:.4f} in {row.seconds:.1f} s with {json.dumps(row.parameters)}")
         chosen[name] = found.best.parameters

@@ -1,10 +1,10 @@
-"""Each placement of a shop against its fallback: weights and parameters chosen on validation data, evaluated once on the last time window.
+"""Each placement compared with its fallback: weights and parameters tuned on validation data, evaluated once on the last time window.
 
-retailrocket: --files is a folder with its train.parquet (user, item, behavior, ts); it has no texts and no categories. demo: the
-warehouse of a demo's var folder, the Complete Journey's baskets and the visits that this program simulates before the newest of them. Everything is
-chosen and evaluated as in every training (recommendations/training/tuning/placement_tuning.py).
+retailrocket: --files is a folder with its train.parquet (user, item, behavior, ts), which has no texts and no categories. demo: the
+warehouse in the var folder of a demo, which has the orders of the Complete Journey and the visits that `simulate_clickstream` creates
+before the newest of them. Tuning and evaluation are those of every training (recommendations/training/tuning/placement_tuning.py).
 
-The settings read the folder from the environment, so the work is done by a child process with an environment of its own.
+The settings read the folder from the environment, so a child process with its own environment does the work.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.behaviours import read
-from benchmarks.neighbours import get_peak_mb, log
+from benchmarks.neighbors import get_peak_mb, log
 from recommendations.engine import Interactions, Products
 from recommendations.training.budget import TrainingBudget
 from recommendations.training.data.time_split import split_by_time
@@ -35,12 +35,12 @@ METRIC = "ndcg@10"
 
 
 def main() -> None:
-    arguments = parse()
+    arguments = parse_arguments()
     if arguments.measure:
-        measure(arguments)
+        measure_placements(arguments)
         return
     environment = {
-        "DJANGO_SETTINGS_MODULE": "config.settings",  # the evaluation reads the share of new products from them
+        "DJANGO_SETTINGS_MODULE": "config.settings",  # the evaluation needs the setting of the share of new products
         **os.environ,
         "PERENNIAL_VAR": str(arguments.var.resolve()),
     }
@@ -48,30 +48,34 @@ def main() -> None:
     sys.exit(subprocess.run(command, env=environment, check=False).returncode)
 
 
-def measure(arguments: argparse.Namespace) -> None:
+def measure_placements(arguments: argparse.Namespace) -> None:
     """Print the figures as one JSON line."""
     started = time.perf_counter()
-    interactions, products, candidates = retailrocket(arguments.files) if arguments.files else demo()
-    cuts = split_by_time(interactions)
-    shop = ShopData(interactions, products, cuts)
+    interactions, products, candidates = load_retailrocket(arguments.files) if arguments.files else load_demo()
+    time_split = split_by_time(interactions)
+    shop = ShopData(interactions, products, time_split)
     budget = TrainingBudget(arguments.seconds, arguments.memory_mb)
     log(f"{len(interactions):,} interactions of {interactions.n_users:,} people with {interactions.n_items:,} products")
-    choice = tune_model(time_split=cuts, products=products, budget=budget, step=step, candidates=candidates)
-    spent = [budget.get_elapsed()]
-    chosen = tune_placements(shop=shop, choice=choice, budget=budget, step=step)
-    spent.append(budget.get_elapsed())
-    judgement = evaluate_choice(time_split=cuts, choice=chosen.choice, products=products, active=None, step=step)
-    spent.append(budget.get_elapsed())
-    places, _choice = evaluate_placements(shop=shop, chosen=chosen, model_evaluation=judgement, budget=budget, step=step)
-    spent.append(budget.get_elapsed())
+    choice = tune_model(time_split=time_split, products=products, budget=budget, step=log_step, candidates=candidates)
+    elapsed = [budget.get_elapsed()]
+    tuned = tune_placements(shop=shop, choice=choice, budget=budget, step=log_step)
+    elapsed.append(budget.get_elapsed())
+    evaluation = evaluate_choice(
+        time_split=time_split, choice=tuned.choice, products=products, active=None, step=log_step
+    )
+    elapsed.append(budget.get_elapsed())
+    placements, _choice = evaluate_placements(
+        shop=shop, chosen=tuned, model_evaluation=evaluation, budget=budget, step=log_step
+    )
+    elapsed.append(budget.get_elapsed())
     line = {
         "data": arguments.data,
-        "scenarios": {name: row(place) for name, place in places.items()},
+        "scenarios": {name: summarize_placement(result) for name, result in placements.items()},
         "for_you": choice.weights,
-        "test_from": f"{datetime.fromtimestamp(judgement.cut_at, UTC):%Y-%m-%d %H:%M}",
-        "target": cuts.target,
+        "test_from": f"{datetime.fromtimestamp(evaluation.cut_at, UTC):%Y-%m-%d %H:%M}",
+        "target": time_split.target,
         "seconds_allowed": arguments.seconds,
-        "seconds_of_places": round(spent[1] - spent[0] + spent[3] - spent[2], 1),
+        "seconds_of_places": round(elapsed[1] - elapsed[0] + elapsed[3] - elapsed[2], 1),
         "seconds": round(time.perf_counter() - started, 1),
         "peak_mb": get_peak_mb(),
         "processors": os.cpu_count(),
@@ -81,29 +85,31 @@ def measure(arguments: argparse.Namespace) -> None:
     print(json.dumps(line))
 
 
-def row(place: PlacementResult) -> dict[str, Any]:
-    result = place.as_json()
+def summarize_placement(placement: PlacementResult) -> dict[str, Any]:
+    """Return the decision, the weights and the figures of one placement, and those of its other comparisons."""
+    result = placement.as_json()
     figures = result["figures"]
-    found = {
+    summary = {
         "on": result["on"],
         "why": result["why"]["code"],
         "fallback": result["fallback"],
-        "asked": figures["asked"],
+        "asked": figures["question"],
         "weights": result["weights"],
-        **compared(figures),
+        **summarize_comparison(figures),
     }
     if figures["validation"]:
-        found["validation_difference"] = figures["validation"][METRIC]["difference"]["value"]
-    return found | {name: compared(beside) for name, beside in figures["beside"].items()}
+        summary["validation_difference"] = figures["validation"][METRIC]["difference"]["value"]
+    return summary | {name: summarize_comparison(other) for name, other in figures["comparisons"].items()}
 
 
-def compared(figures: Mapping[str, Any]) -> dict[str, Any]:
-    found = {"judged": figures["judged"], "people": figures["people"]}
+def summarize_comparison(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the number of evaluated queries, and the metrics of the placement and its fallback if there are any."""
+    counts = {"judged": figures["queries"], "people": figures["people"]}
     if METRIC not in figures:
-        return found
+        return counts
     own, other, difference = (figures[METRIC][side] for side in ("own", "fallback", "difference"))
     return {
-        **found,
+        **counts,
         "metric": METRIC,
         **own,
         "fallback_value": other["value"],
@@ -117,16 +123,16 @@ def compared(figures: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def retailrocket(folder: Path) -> tuple[Interactions, Products, dict[str, Candidate]]:
-    """Every transaction has a moment of its own: an order is what a user buys within half an hour."""
+def load_retailrocket(folder: Path) -> tuple[Interactions, Products, dict[str, Candidate]]:
+    """Return the data set as interactions. Each purchase has its own time, so purchases within half an hour form an order."""
     interactions = read(folder / "train.parquet", with_kinds=True)
-    together = CANDIDATES["co-purchase"]
-    candidates = {name: one for name, one in CANDIDATES.items() if name != "content"}
-    candidates["co-purchase"] = replace(together, fixed={**together.fixed, "gap_s": 1800.0})
+    co_purchase = CANDIDATES["co-purchase"]
+    candidates = {name: candidate for name, candidate in CANDIDATES.items() if name != "content"}
+    candidates["co-purchase"] = replace(co_purchase, fixed={**co_purchase.fixed, "gap_s": 1800.0})
     return interactions, Products(interactions.n_items), candidates
 
 
-def demo() -> tuple[Interactions, Products, dict[str, Candidate]]:
+def load_demo() -> tuple[Interactions, Products, dict[str, Candidate]]:
     """Return the demo's data as of its newest event."""
     import django
 
@@ -138,21 +144,21 @@ def demo() -> tuple[Interactions, Products, dict[str, Candidate]]:
     return interactions, data.products, list_candidates(data.products)
 
 
-def step(name: str, _share: float) -> None:
+def log_step(name: str, _share: float) -> None:
     """Print each step of the training once, to standard error."""
-    if name not in SAID:
-        SAID.add(name)
+    if name not in LOGGED_STEPS:
+        LOGGED_STEPS.add(name)
         log(name)
 
 
-SAID: set[str] = set()
+LOGGED_STEPS: set[str] = set()
 
 
-def parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", choices=("retailrocket", "demo"), default="demo")
-    parser.add_argument("--files", type=Path, help="folder of retailrocket's train.parquet")
-    parser.add_argument("--var", type=Path, default=Path("var"), help="the demo's folder, of the settings too")
+    parser.add_argument("--files", type=Path, help="folder with the train.parquet of retailrocket")
+    parser.add_argument("--var", type=Path, default=Path("var"), help="data folder of the demo and of the settings")
     parser.add_argument(
         "--seconds", type=float, default=300.0, help="time budget of the training, like TRAINING_SECONDS"
     )
@@ -160,7 +166,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)  # the child process
     arguments = parser.parse_args()
     if (arguments.data == "retailrocket") != (arguments.files is not None):
-        parser.error("--data retailrocket needs --files, and nothing else takes it")
+        parser.error("--data retailrocket requires --files; --data demo does not accept it")
     return arguments
 
 

@@ -53,7 +53,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="perennial-search-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        servers = EmbeddedServers(folder / "var", say=log)
+        servers = EmbeddedServers(folder / "var", report=log)
         try:
             addresses = servers.ensure(postgres=True, valkey=True)
             os.environ |= {

@@ -27,7 +27,7 @@ from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, TFID
 from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
-from benchmarks.neighbours import get_peak_mb, log
+from benchmarks.neighbors import get_peak_mb, log
 from benchmarks.sequence_files import Sequences, read_sequences
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, Products, recommend
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
@@ -120,7 +120,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "transitions without trend": {"trend": 0.0},
     "transitions without content": {"likeness": 0.0, "substitutes": 0.0},
     "transitions without backward": {"backward": 0.0},
-    "transitions, neighbours only": {"reach": 1},
+    "transitions, neighbors only": {"reach": 1},
 }
 
 
@@ -264,7 +264,10 @@ class Contest:
         start = time.perf_counter()
         items = contestant.best(self.test_task)
         recommend_s = time.perf_counter() - start
-        line = summarize(self.test_task.figures(items)) | {"fit_s": round(fit_s, 2), "recommend_s": round(recommend_s, 2)}
+        line = summarize(self.test_task.figures(items)) | {
+            "fit_s": round(fit_s, 2),
+            "recommend_s": round(recommend_s, 2),
+        }
         log(f"{name}: {json.dumps(line)}")
         return line | tuned
 

@@ -17,18 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.neighbours import get_peak_mb, log
+from benchmarks.neighbors import get_peak_mb, log
 from recommendations.engine import ALGORITHMS, Algorithm, IdMap, Interactions, recommend
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.weighting import DAY
 from recommendations.engine.evaluation import (
-    SessionPrefixes,
     PrefixFigures,
-    make_session_prefixes,
+    SessionPrefixes,
+    build_session_prefixes,
     estimate_intervals,
     evaluate_prefixes,
+    make_session_prefixes,
     split_newest_sessions,
-    build_session_prefixes,
 )
 from recommendations.engine.tuning.ensemble_weights import tune_ensemble_weights
 from recommendations.engine.tuning.parameter_search import search_parameters

@@ -26,11 +26,11 @@ from implicit.nearest_neighbours import BM25Recommender, CosineRecommender
 from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
-from benchmarks.neighbours import get_peak_mb, log
+from benchmarks.neighbors import get_peak_mb, log
 from benchmarks.topn_files import newest_out, read_interactions
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, recommend
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
-from recommendations.engine.evaluation import Split, make_split, hold_out, estimate_intervals
+from recommendations.engine.evaluation import Split, estimate_intervals, hold_out, make_split
 from recommendations.engine.evaluation.beyond_accuracy.coverage import compute_coverage
 from recommendations.engine.evaluation.beyond_accuracy.gini import compute_gini
 from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
@@ -69,9 +69,9 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
         "exponent": (0.6, 0.8, 1.0, 1.2, 1.4),
         "k": (50, 100, 200, 400, 800),
     },
-    "ease": {"regularisation": (10.0, 30.0, 100.0, 200.0, 400.0, 800.0, 1600.0)},
+    "ease": {"regularization": (10.0, 30.0, 100.0, 200.0, 400.0, 800.0, 1600.0)},
     "ials": {
-        "regularisation": (0.01, 0.02, 0.05, 0.1, 0.2),
+        "regularization": (0.01, 0.02, 0.05, 0.1, 0.2),
         "unobserved_weight": (2.0, 5.0, 16.0, 50.0, 160.0),
         "factors": (32, 64, 128, 256),
         "frequency_exponent": (0.5, 0.75, 1.0),
@@ -99,8 +99,8 @@ STARTS: dict[str, dict[str, Any]] = {
         "low_pass_weight": 0.3,
     },
     "rp3beta": {"damping": 0.5, "exponent": 1.0, "k": 200},
-    "ease": {"regularisation": 200.0},
-    "ials": {"regularisation": 0.05, "unobserved_weight": 16.0, "factors": 64, "frequency_exponent": 1.0, "iterations": 8},
+    "ease": {"regularization": 200.0},
+    "ials": {"regularization": 0.05, "unobserved_weight": 16.0, "factors": 64, "frequency_exponent": 1.0, "iterations": 8},
     "clusters": {"clusters": 100, "damping": 0.25, "smoothing": 10.0},
     "implicit-cosine": {"K": 100},
     "implicit-bm25": {"K": 100, "B": 0.2, "K1": 1.2},

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recommendations.engine import Interactions
-from recommendations.engine.evaluation import Split, split_by_moment, hold_out
+from recommendations.engine.evaluation import Split, hold_out, split_by_moment
 
 TASTES = 200
 

@@ -32,9 +32,9 @@ def test_simulated_customers_have_tastes_and_products_follow_a_power_law():
     same = behavior.user[1:] == behavior.user[:-1]
     assert (np.diff(behavior.ago)[same] <= 0).all(), "the oldest first"
     categories = catalog.category[behavior.item]
-    together = (categories[1:] == categories[:-1])[same].mean()
-    by_chance = np.square(np.bincount(categories) / len(categories)).sum()
-    assert together > 3 * by_chance
+    share_in_same_category = (categories[1:] == categories[:-1])[same].mean()
+    random_share = np.square(np.bincount(categories) / len(categories)).sum()
+    assert share_in_same_category > 3 * random_share
     counts = np.sort(np.bincount(behavior.item, minlength=len(catalog)))[::-1]
     assert counts[: len(catalog) // 10].sum() > 0.4 * counts.sum()
     assert 0.15 < behavior.bought.mean() < 0.45

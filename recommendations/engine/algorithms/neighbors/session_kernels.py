@@ -222,7 +222,9 @@ def _collect_candidates(
 
 
 @compiled
-def _find_cutoff(k: int, candidates: int, table: AnyInts, used: AnyInts, matches: AnyFloats) -> tuple[np.floating, int]:
+def _find_cutoff(
+    k: int, candidates: int, table: AnyInts, used: AnyInts, matches: AnyFloats
+) -> tuple[np.floating, np.int32]:
     """Return the k-th largest value and, of the sessions with exactly that value, the oldest one to keep; for candidates > k."""
     lowest = _select_kth_largest(matches[:candidates], k)
     better = 0

@@ -103,7 +103,7 @@ def load_purchases(folder: Path) -> dict[str, npt.NDArray]:
 
 def run_library(name: str, folder: str) -> dict[str, float]:
     log(f"fitting {name}")
-    command = [sys.executable, "-m", "benchmarks.neighbours", "--only", name, "--folder", folder]
+    command = [sys.executable, "-m", "benchmarks.neighbors", "--only", name, "--folder", folder]
     fresh = {**os.environ, "NUMBA_CACHE_DIR": folder}  # so that compile_s is the cost of a new installation
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=fresh)
     log(f"{name}: {done.stdout.strip()}")
@@ -125,7 +125,7 @@ def run_ours(data: dict[str, npt.NDArray], folder: Path) -> dict[str, float]:
 
     seconds, model = time_best_of_three(lambda: ItemKNN(k=K, with_self=True).fit(collect()))
     peak = get_peak_mb()
-    save_npz(folder / "perennial.npz", csr_matrix(model.neighbours_))
+    save_npz(folder / "perennial.npz", csr_matrix(model.neighbors_))
     matrix = collect().user_items()
     fit_only, _ = time_best_of_three(lambda: ItemKNN(k=K, with_self=True).fit_matrix(matrix))
     return {
