@@ -65,7 +65,7 @@ ON CONFLICT (recommendation_id, served_at) DO NOTHING
 
 
 @dataclass
-class StoreResult:
+class ImpressionStoreResult:
     """``read`` entries; ``stored`` became new rows; the others existed already or were set aside as ``damaged``."""
 
     read: int = 0
@@ -73,12 +73,12 @@ class StoreResult:
     damaged: int = 0
 
 
-def store_impressions(*, at: datetime, seconds: float | None = None) -> StoreResult:
+def store_impressions(*, at: datetime, seconds: float | None = None) -> ImpressionStoreResult:
     """Empty the stream, oldest first, for about ``seconds``. With Valkey down nothing is read and nothing is lost.
 
     After a database error, everything not stored remains in the stream.
     """
-    began, done = time.monotonic(), StoreResult()
+    began, done = time.monotonic(), ImpressionStoreResult()
     try:
         while entries := stream.read_entries(CHUNK):
             store_entries(entries, at=at, done=done)
@@ -89,7 +89,7 @@ def store_impressions(*, at: datetime, seconds: float | None = None) -> StoreRes
     return done
 
 
-def store_entries(entries: Sequence[StreamEntry], *, at: datetime, done: StoreResult) -> None:
+def store_entries(entries: Sequence[StreamEntry], *, at: datetime, done: ImpressionStoreResult) -> None:
     good: list[tuple[StreamEntry, ServedEntry]] = []
     damaged: list[tuple[StreamEntry, str]] = []
     for entry in entries:

@@ -83,7 +83,7 @@ def test_a_worse_model_is_rejected_with_the_reason_and_the_active_one_stays(
     trained.refresh_from_db()
     assert (trained.status, rejected.status) == (ModelVersion.Status.ACTIVE, ModelVersion.Status.REJECTED)
     assert [reason["code"] for reason in rejected.reasons] == ["latency"]
-    assert "ms are allowed" in rejected.explanation()
+    assert "the limit is 0.0000 ms" in rejected.explanation()
 
 
 def test_the_tasks_train_and_refresh(shop: None) -> None:

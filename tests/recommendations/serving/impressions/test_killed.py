@@ -10,7 +10,7 @@ import redis
 
 from recommendations.serving.impressions.store import store_impressions
 from recommendations.serving.models import Impression
-from tests.child_processes import kill_after_output, has_no_advisory_lock, start_child
+from tests.child_processes import has_no_advisory_lock, kill_after_output, start_child
 from tests.makers import NOON
 from tests.recommendations.serving.impressions.shown import send, shown
 from tests.waiting import wait_until

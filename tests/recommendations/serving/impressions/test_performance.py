@@ -74,7 +74,7 @@ def test_period_and_place_are_chosen() -> None:
     found = get_performance(as_of=NOON, since=date(2026, 10, 1), until=date(2026, 10, 31), scenario="for-you")
     assert [scenario.figures.shown for scenario in found.scenarios] == [1000]
     assert get_performance(as_of=NOON, scenario="cart").scenarios == []
-    with pytest.raises(InvalidPeriodError, match="2026-11-25 lies after until 2026-11-24"):
+    with pytest.raises(InvalidPeriodError, match="2026-11-25 is after until 2026-11-24"):
         get_performance(as_of=NOON, since=date(2026, 11, 25), until=TODAY)
 
 

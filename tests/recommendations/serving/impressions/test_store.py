@@ -104,7 +104,7 @@ def test_damaged_entry_goes_aside_and_the_others_go_on(
     assert valkey.xlen("served") == 0
     [(_number, aside)] = valkey.xrange("served-damaged")  # type: ignore[misc]
     assert aside[b"shown"] == packed
-    assert "set aside" in caplog.text
+    assert "cannot be stored and were moved to served-damaged" in caplog.text
 
 
 def test_entry_of_another_program_goes_aside(valkey: redis.Redis) -> None:
