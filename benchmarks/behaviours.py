@@ -1,10 +1,9 @@
 """The next product a user buys, from all they did: TRAIN (parquet: user, item, behavior, ts) and TEST (user, item).
 
-All items are ranked for each person of TEST but those they had anything to do with in TRAIN. What each kind of event is worth and how
-fast that fades, for learning and for the history history with, every further parameter, and the weights of the blend are chosen by
-ndcg@10 on each person's newest purchase in TRAIN (all their events with that product taken away), within --budget seconds of search
-for each algorithm, `implicit`'s included; then each is fitted on all of TRAIN and scored on TEST once. The headline is the one of ours
-best on those purchases.
+Ranks all items for each user of TEST except those the user interacted with in TRAIN. The weight and decay of each event type (for
+training and for the history), all other parameters, and the ensemble weights are tuned by NDCG@10 on each user's newest purchase in
+TRAIN (without their other events with that product), within --budget seconds of search per algorithm, those of `implicit` included;
+then each is fitted on all of TRAIN and scored once on TEST. The headline is our best algorithm on the validation purchases.
 """
 
 import argparse
@@ -290,7 +289,7 @@ def target_kind(train: Interactions) -> str:
 
 
 def space_of(name: str, train: Interactions) -> tuple[dict[str, Sequence[Any]], dict[str, Any]]:
-    """Kinds and half-life of learning, those of the history history with, and the algorithm's own; and where to start."""
+    """Return the search space: weights and half-life for training and for the history, and the algorithm's own; and the start."""
     events = build_weight_space(train)
     history = {} if name == "popularity" else {HISTORY + key: values for key, values in events.items()}
     space = {**events, **history, **SPACES[name]}
@@ -299,7 +298,7 @@ def space_of(name: str, train: Interactions) -> tuple[dict[str, Sequence[Any]], 
 
 
 def parts_of(parameters: Mapping[str, Any]) -> tuple[EventWeights, EventWeights, dict[str, Any]]:
-    """Weights of learning, weights of the history, and what remains for the algorithm."""
+    """Split parameters into the training weights, the history weights, and the rest for the algorithm."""
     training = {key: parameters[key] for key in PARAMETERS if key in parameters}
     history = {key: parameters[HISTORY + key] for key in PARAMETERS if HISTORY + key in parameters}
     taken = {*training, *(HISTORY + key for key in history)}

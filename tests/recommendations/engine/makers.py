@@ -11,14 +11,14 @@ SEED_RATINGS = {"u1": (4, 5, 3), "u2": (3, 4, 5), "u3": (5, 2, 4), "u4": (3, 2, 
 
 
 def make_seed_ratings() -> Interactions:
-    """The five users and three items of the seed document's section 4.3."""
+    """Ratings of five users for three items, with similarities worked out by hand."""
     triples = [(user, f"i{place}", rating) for user, row in SEED_RATINGS.items() for place, rating in enumerate(row, 1)]
     users, items, ratings = zip(*triples, strict=True)
     return Interactions.from_ids(user_ids=users, item_ids=items, weight=ratings)
 
 
 def make_checkerboard(size: int = 8) -> tuple[Interactions, dict[str, str]]:
-    """Users and products of the same color belong together; each of four users lacks one square. Returns the board and it."""
+    """Users and products of the same color belong together; four users lack one product each. Returns the board and what is lacking."""
     withheld = {"u0": "i2", "u1": "i5", "u4": "i6", "u7": "i1"}
     squares = [
         (f"u{user}", f"i{item}")
@@ -31,7 +31,7 @@ def make_checkerboard(size: int = 8) -> tuple[Interactions, dict[str, str]]:
 
 
 def make_random_interactions(*, m: int = 3000, n_users: int = 80, n_items: int = 60, seed: int = 5) -> Interactions:
-    """Purchases with repeats, spread over 200 days; a few products no user bought."""
+    """Purchases with repeats over 200 days; a few products have no purchases."""
     draws = np.random.default_rng(seed)
     users = draws.integers(0, n_users, m)
     items = np.minimum(draws.zipf(1.4, m) - 1 + users % 7, n_items - 5)
@@ -92,7 +92,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def make_algorithm(name: str) -> Algorithm:
-    """With parameters under which the contract's small data have an answer; VARIANTS are further ways to run one."""
+    """Make an algorithm with parameters that suit the small test data; VARIANTS are further configurations."""
     if name == "blend":
         return make_blend()
     algorithm, parameters = VARIANTS.get(name, (name, MADE_WITH.get(name, {})))
@@ -110,7 +110,7 @@ def make_three() -> Interactions:
 
 
 def make_stars(*, seed: int = 3, people: int = 60, items: int = 40) -> Interactions:
-    """Three stars plus one factor of taste, half of all pairs."""
+    """Three stars plus or minus one factor of taste, for half of all pairs."""
     draws = np.random.default_rng(seed)
     taste = np.outer(draws.choice([-1.0, 1.0], people), draws.choice([-1.5, 1.5], items))
     user, item = np.nonzero(draws.random((people, items)) < 0.5)

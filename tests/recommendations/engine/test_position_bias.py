@@ -1,4 +1,4 @@
-"""The curve that made the clicks comes back, and where it cannot, the method used instead is reported."""
+"""The examination curve is recovered from simulated clicks, and the method used is reported."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def simulate(
     high: float = 0.3,
     seed: int = 1,
 ) -> ClickCounts:
-    """Users who look as the curve says and click what they want; ``best_first`` puts wanted products further up."""
+    """Simulate users who examine positions by the curve; ``best_first`` ranks wanted products higher."""
     chance = np.random.default_rng(seed)
     wanted = chance.uniform(low, high, products)
     shown = np.zeros((products, len(curve)))
@@ -92,7 +92,7 @@ def test_fixed_positions_use_the_cascade() -> None:
 
 
 def test_cascade_matches_a_worked_example() -> None:
-    """Half click the first place and look no further: of the rest 0.63 go on, of those who saw two places and did not click …"""
+    """Half click the first position and stop; of the others 0.63 go on, and so on."""
     counts = ClickCounts(np.array([0, 1, 2]), np.array([1, 2, 3]), np.full(3, 100.0), np.array([50.0, 20, 5]))
     assert fit_cascade(counts, 3) == pytest.approx([1, 0.5 * compute_prior(2), 0.5 * 0.8 * 0.5])
 

@@ -1,4 +1,4 @@
-"""The n best of each row."""
+"""Selection of the n best items."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What holds for every algorithm, present and future."""
+"""The contract of every registered algorithm."""
 
 import json
 from dataclasses import replace
@@ -29,7 +29,7 @@ make = make_algorithm
 
 
 def dense(algorithm: Algorithm, histories: Histories) -> np.ndarray:
-    """Scores with -inf where the algorithm is silent."""
+    """Return dense scores with -inf where there is no score."""
     scores = algorithm.score(histories)
     if not issparse(scores):
         return np.array(scores)

@@ -1,4 +1,4 @@
-"""Every registered algorithm is tuned by training or says why not."""
+"""Every registered algorithm is tuned by training or gives a reason why not."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Kinds and ages of events, weighed by what a validation part says."""
+"""Event weights and their tuning on validation data."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_weight_is_that_of_the_kind_decayed_by_age():
 
 
 def make_lines(kinds: list[str], weights: list[float]) -> Interactions:
-    """One line a person and a product, with its weight as it was given."""
+    """One interaction per user and product, with the given weights."""
     n = len(kinds)
     names = IdMap.of([f"{place:02d}" for place in range(n)])
     return Interactions.from_rows(

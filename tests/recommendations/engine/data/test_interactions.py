@@ -1,4 +1,4 @@
-"""Data enter the engine whole or not at all."""
+"""Interactions and id maps reject inconsistent data."""
 
 import numpy as np
 import pytest

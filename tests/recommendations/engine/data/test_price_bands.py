@@ -1,4 +1,4 @@
-"""Bands of prices against answers by hand."""
+"""Price bands against answers by hand."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Novelty, diversity, concentration, popularity bias and segments, worked out by hand."""
+"""Novelty, diversity, concentration, popularity bias and segments against values by hand."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Clicks of a ranking that was never shown are estimated from those of another one."""
+"""Estimates of the clicks of a ranking that was never shown."""
 
 import math
 
@@ -13,7 +13,7 @@ CURVE = ExaminationCurve(THETA, CLICK_MODEL)
 
 
 def logged(*, answers: int, wanted: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places (answers, products) from 1 by probability, and what was clicked."""
+    """Draw positions (responses, products) from 1, and clicks."""
     chance = np.random.default_rng(seed)
     place = np.argsort(chance.random((answers, len(wanted))), axis=1) + 1
     looked = chance.random(place.shape) < THETA[place - 1]
@@ -105,7 +105,7 @@ def test_estimates_without_impressions_are_nan() -> None:
 
 
 def test_ratio_matches_a_worked_example() -> None:
-    """2 clicks in 4 products, one answer each way: residuals ±1, variance 2 / 16."""
+    """2 clicks in 4 products, one response above and one below the mean: residuals ±1, variance 2 / 16."""
     found = weighted_ratio([2, 0], [2, 2], level=0.95)
     assert (found.value, found.low) == (0.5, 0.0)
     assert found.high == pytest.approx(0.5 + 1.959964 * math.sqrt(2) / 4)

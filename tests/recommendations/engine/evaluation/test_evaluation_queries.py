@@ -1,4 +1,4 @@
-"""What is asked, on visits and baskets that can be read by eye."""
+"""Evaluation queries on a few visits and baskets."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ type Line = tuple[str, str, float, str]
 
 
 def make(*lines: Line, as_of: float | None = None) -> Interactions:
-    """Lines of a person, a product, seconds and a kind."""
+    """Make interactions of (user, product, seconds, kind)."""
     people, items, seconds, kinds = zip(*lines, strict=True) if lines else ((), (), (), ())
     users = IdMap.of(["ann", "ben", "cem"])
     return Interactions.from_ids(
@@ -41,7 +41,7 @@ def make(*lines: Line, as_of: float | None = None) -> Interactions:
 
 
 def read(questions: EvaluationQueries) -> list[tuple[str, str, str]]:
-    """Person, what the question starts from, what is wanted."""
+    """List (user, given products, relevant products) of each query."""
     users = ["ann", "ben", "cem"]
 
     def named(rows: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""Metrics worked out by hand."""
+"""Ranking metrics against values by hand."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Weights and figures of places, on queries whose answer is known."""
+"""Placement weights and metrics on queries with known answers."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def make_pairs() -> Interactions:
 
 
 def make_questions(**changes: object) -> EvaluationQueries:
-    """From each product of a pair to the other one."""
+    """Query from each product of a pair to the other one."""
     given = np.arange(10, dtype=np.int32)[:, None]
     relevant = csr_array((np.ones(10, np.float32), (np.arange(10), given[:, 0] ^ 1)), shape=(10, N))
     barred = csr_array((np.ones(10, np.float32), (np.arange(10), given[:, 0])), shape=(10, N))

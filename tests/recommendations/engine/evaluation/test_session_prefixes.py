@@ -16,7 +16,7 @@ from recommendations.engine.evaluation.splits import EmptySplitError
 
 
 def make_sessions() -> Interactions:
-    """Four visits, one after the other; the last one holds an item no user clicked before."""
+    """Four visits, one after the other; the last one has an item without earlier clicks."""
     visits = {"s1": "aab", "s2": "ab", "s3": "ba", "s4": "acz"}
     lines = [(visit, item) for visit, items in visits.items() for item in items]
     users, items = zip(*lines, strict=True)

@@ -29,7 +29,7 @@ def test_folds_contain_each_pair_once_and_are_reproducible():
 
 
 def make_events(*events: tuple[str, str, str]) -> Interactions:
-    """(user, item, kind), one a second."""
+    """Make interactions of (user, item, kind), one per second."""
     users, items, kinds = zip(*events, strict=True)
     return Interactions.from_ids(user_ids=users, item_ids=items, kind=[KIND_CODES[kind] for kind in kinds])
 

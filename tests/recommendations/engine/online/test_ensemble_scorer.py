@@ -1,4 +1,4 @@
-"""One history at a time gives what the blend gives in a batch."""
+"""The online ensemble gives the same scores as the batch ensemble."""
 
 import time
 from dataclasses import replace

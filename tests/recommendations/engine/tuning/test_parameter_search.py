@@ -1,4 +1,4 @@
-"""The search for parameters on hills whose top is known."""
+"""Parameter search on functions with a known maximum."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def hill(parameters):
 
 
 class Watch:
-    """A clock that only evaluating moves, by one second a row."""
+    """A clock that advances one second per trial."""
 
     now = 0.0
 

@@ -9,7 +9,7 @@ from tests.recommendations.engine.makers import make_checkerboard, make_random_i
 
 
 def make_blocks() -> Interactions:
-    """Two tastes, all users with three of the four products of theirs."""
+    """Two tastes; each user has three of the four products of their taste."""
     rows = [(user, item) for user in range(16) for item in range(4) if item != user // 4 % 4]
     users = [f"u{user:02d}" for user, _ in rows]
     items = [f"i{item + 4 * (user % 2)}" for user, item in rows]
@@ -38,7 +38,7 @@ def test_penalties_are_relative_to_the_data():
 
 
 def make_tastes(n_items: int) -> Interactions:
-    """Forty users of eight tastes, each with six of the ten products of theirs, in a catalog most of which no user bought."""
+    """Forty users of eight tastes, each with six of its ten products; most of the catalog has no purchases."""
     draws = np.random.default_rng(2)
     rows = [(user, 10 * (user % 8) + item) for user in range(40) for item in draws.permutation(10)[:6]]
     user, item = np.array(rows).T

@@ -10,7 +10,7 @@ PLAIN = {"damping": 0.0, "match_damping": 0.0, "length_damping": 0.0, "half_life
 
 
 def make_visits(*visits: str, **columns: object) -> Interactions:
-    """One visit after the other, one item a letter, a click a second."""
+    """Make visits in sequence: one letter per item, one click per second."""
     users = [f"visit {place}" for place, visit in enumerate(visits) for _ in visit]
     return Interactions.from_ids(user_ids=users, item_ids=list("".join(visits)), **columns)
 

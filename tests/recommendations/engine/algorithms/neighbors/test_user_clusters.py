@@ -8,7 +8,7 @@ from recommendations.engine.algorithms.neighbors.user_clusters import UserCluste
 
 
 def make_tastes(people: int = 60) -> Interactions:
-    """Thirds of tea, coffee and rice drinkers; all users have salt, each three of the four products of their taste."""
+    """Thirds of tea, coffee and rice drinkers; all users have salt, and three of the four products of their taste."""
     lines = [(user, item) for user in range(people) for item in range(4) if item != user // 3 % 4]
     users = [f"u{user:02d}" for user, _ in lines] + [f"u{user:02d}" for user in range(people)]
     items = [f"{'abc'[user % 3]}{item}" for user, item in lines] + ["salt"] * people

@@ -1,4 +1,4 @@
-"""Known answers by hand."""
+"""Trending products against answers by hand."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -17,7 +17,7 @@ DAILY = {"steady": (1, 1), "rising": (1, 4), "falling": (4, 1), "new": (0, 4), "
 
 
 def make_shop(daily: dict[str, tuple[int, int]] = DAILY, *, times: int = 1) -> Interactions:
-    """28 days of one rate and 7 days of another; all users comes once."""
+    """28 days at one rate and 7 days at another; every user comes once."""
     rows = [
         (item, day)
         for item, (before, now) in daily.items()

@@ -10,7 +10,7 @@ DAY = 86_400.0
 
 
 def make_purchases() -> Interactions:
-    """All users buys milk every 7 and soap every 56 days; ann bought both last on day 168, ben milk on day 168 and a lamp once."""
+    """All users buy milk every 7 and soap every 56 days; ann last bought both on day 168, ben milk on day 168 and a lamp once."""
     rows = [
         (name, item, day)
         for name in ("ann", "ben", "cem", "dora")

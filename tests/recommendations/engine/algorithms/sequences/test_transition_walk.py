@@ -1,4 +1,4 @@
-"""Known answers of two steps along the transitions."""
+"""Two-step transition walks against known answers."""
 
 import numpy as np
 import pytest

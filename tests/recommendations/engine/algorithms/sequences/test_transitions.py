@@ -1,4 +1,4 @@
-"""Item transitions against histories worked out on paper."""
+"""Item transitions against answers by hand."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ PLAIN = {
 
 
 def interactions_of(*histories: str, catalog: str = "") -> Interactions:
-    """One letter a product, one word a person; the order is that of the letters."""
+    """Make histories: one word per user, one letter per product, in order."""
     triples = [(f"u{user}", item, place) for user, word in enumerate(histories) for place, item in enumerate(word)]
     users, items, order = zip(*triples, strict=True)
     known = IdMap.of(sorted(set(items) | set(catalog)))
