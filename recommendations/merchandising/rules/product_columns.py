@@ -22,10 +22,11 @@ type Mask = npt.NDArray[np.bool_]
 class RuleProductColumns:
     """Arrays in one order of products.
 
-    shown, in_stock: bool. price: float64, NaN for none. margin: float32, a share of the price, NaN when the cost is unknown. stock: float64,
-    NaN when it is not counted. published: float64 seconds since 1970, NaN for never. brand, category: int32 codes of ``brands`` and
-    ``categories`` (by path), -1 for none. find_row: the row of a product id, -1 for none. rows_with_attribute(name, value) and
-    rows_with_tag(tag): int32 rows; without them the database is asked, which is for compiling and never for a request.
+    shown, in_stock: bool. price: float64, NaN for none. margin: float32, a share of the price, NaN if the cost is unknown.
+    stock: float64, NaN without stock tracking. published: float64 seconds since 1970, NaN for never. brand, category: int32
+    codes of ``brands`` and ``categories`` (by path), -1 for none. find_row: the row of a product id, -1 for none.
+    rows_with_attribute(name, value) and rows_with_tag(tag): int32 rows; without them the database is queried, which happens
+    while rules are compiled, never during a request.
     """
 
     shown: Mask
@@ -76,8 +77,8 @@ def find_products_with_attribute(name: str, value: str) -> list[str]:
     having = Product.objects.filter(attributes__has_key=name).annotate(value=KeyTransform(name, "attributes"))
     return [
         product_id
-        for product_id, value in having.values_list("product_id", "value")
-        if value in list_attribute_values(value)
+        for product_id, stored in having.values_list("product_id", "value")
+        if value in list_attribute_values(stored)
     ]
 
 

@@ -16,9 +16,8 @@ def rank_categories(context: RecommendationContext, candidates: Candidates) -> l
     rows_by_category: dict[str, list[int]] = {}
     scores = candidates.scores
     if candidates.strategy == COLD_START and len(scores):
-        scores = (
-            scores - scores.min()
-        )  # logarithms of probabilities: below zero, so a sum would punish large categories
+        # logarithms of probabilities are below zero, so that a sum would punish large categories
+        scores = scores - scores.min()
     for row, score in zip(candidates.rows.tolist(), scores.tolist(), strict=True):
         name = names.get(int(products.category[row]))
         if name:

@@ -39,7 +39,7 @@ def login(*permissions: str, role: str = "") -> Client:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What a worker was asked for."""
+    """The tasks that were sent to a worker."""
     questions: list[str] = []
     monkeypatch.setattr(tasks.write_segment_members, "delay", lambda: questions.append("members"))
     return questions
@@ -63,7 +63,7 @@ def make_rule(**fields: Any) -> Rule:
     return Rule.objects.create(**{"name": "Hide kettles", "action": "hide", "category": "Kitchen", **fields})
 
 
-def test_a_merchandiser_makes_a_rule_changes_it_and_sees_what_it_means(merchandiser: Client) -> None:
+def test_a_merchandiser_creates_and_changes_a_rule_and_sees_what_it_does(merchandiser: Client) -> None:
     for number in range(3):
         make_product(f"k{number}", category="Kitchen > Kettles", stock=number)
     assert "data-rule-preview" in body(merchandiser.get(ADD))
@@ -106,22 +106,22 @@ def test_a_merchandiser_makes_a_rule_changes_it_and_sees_what_it_means(merchandi
         ({"margin_from": "30"}, "less than or equal to 1"),
     ],
 )
-def test_a_wrong_form_says_what_would_be_right(merchandiser: Client, changes: dict[str, str], says: str) -> None:
+def test_an_invalid_form_explains_the_fix(merchandiser: Client, changes: dict[str, str], says: str) -> None:
     assert says in body(merchandiser.post(ADD, form(**changes)))
     assert not Rule.objects.exists()
 
 
-def test_what_another_action_left_behind_is_dropped(merchandiser: Client) -> None:
+def test_fields_of_another_action_are_cleared(merchandiser: Client) -> None:
     assert merchandiser.post(ADD, form(position="x", factor="7")).status_code == 302
     assert (Rule.objects.get().position, Rule.objects.get().factor) == (None, None)
 
 
-def test_a_category_is_read_as_everywhere_else(merchandiser: Client) -> None:
+def test_a_category_path_is_normalized(merchandiser: Client) -> None:
     merchandiser.post(ADD, form(category=" Kitchen>Kettles "))
     assert Rule.objects.get().category == "Kitchen > Kettles"
 
 
-def test_saving_warns_of_what_means_nothing_and_of_what_contradicts(merchandiser: Client) -> None:
+def test_saving_warns_of_rules_without_products_and_of_conflicts(merchandiser: Client) -> None:
     make_product("a", category="Kitchen")
     make_product("b")
     make_rule()
@@ -136,7 +136,7 @@ def test_saving_warns_of_what_means_nothing_and_of_what_contradicts(merchandiser
     assert "The rule matches none of the 2 products" in page
 
 
-def test_the_list_tells_what_each_rule_does_without_a_query_a_rule(merchandiser: Client) -> None:
+def test_the_list_describes_every_rule_with_a_constant_number_of_queries(merchandiser: Client) -> None:
     make_product("a", category="Kitchen")
     make_rule()
     make_rule(name="Pin it", action="pin", category="", product_ids=["a"], position=1)
@@ -173,7 +173,7 @@ def test_the_list_is_filtered(merchandiser: Client, query: str, names: set[str])
     assert {rule.name for rule in answer.context["cl"].result_list} == names
 
 
-def test_a_rule_is_switched_off_and_on_with_one_click(merchandiser: Client, asked: list[str]) -> None:
+def test_a_rule_is_disabled_and_enabled_with_one_click(merchandiser: Client, asked: list[str]) -> None:
     rule = make_rule(segment=make_segment("loyal"))
     assert switch_page(rule) in body(merchandiser.get(LIST))
     assert merchandiser.get(switch_page(rule)).status_code == 405
@@ -185,7 +185,7 @@ def test_a_rule_is_switched_off_and_on_with_one_click(merchandiser: Client, aske
     assert rule.enabled
 
 
-def test_several_rules_are_switched_together(merchandiser: Client) -> None:
+def test_several_rules_are_enabled_and_disabled_together(merchandiser: Client) -> None:
     rules = [make_rule(name=str(number)) for number in range(3)]
     wanted = {"action": "switch_off", "_selected_action": [str(rule.pk) for rule in rules[:2]]}
     assert "Changed 2 rules" in body(merchandiser.post(LIST, wanted, follow=True))
@@ -195,7 +195,7 @@ def test_several_rules_are_switched_together(merchandiser: Client) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_is_in_a_rules_segment_is_written_once_it_is_saved(asked: list[str]) -> None:
+def test_saving_a_rule_with_a_segment_writes_the_segment_members(asked: list[str]) -> None:
     boss = Client()
     boss.force_login(User.objects.create_superuser("boss"), backend="django.contrib.auth.backends.ModelBackend")
     boss.post(ADD, form())
@@ -204,7 +204,7 @@ def test_who_is_in_a_rules_segment_is_written_once_it_is_saved(asked: list[str])
     assert asked == ["members"]
 
 
-def test_an_analyst_looks_and_changes_nothing() -> None:
+def test_an_analyst_can_view_and_not_change_rules() -> None:
     rule = make_rule()
     for analyst in (login(role="Analyst"), login(role="Marketer")):
         page = body(analyst.get(change_page(rule)))
@@ -220,7 +220,7 @@ def test_an_analyst_looks_and_changes_nothing() -> None:
     assert [stranger.get(page).status_code for page in (LIST, ADD, change_page(rule))] == [403, 403, 403]
 
 
-def test_pages_speak_chinese(merchandiser: Client) -> None:
+def test_pages_are_available_in_chinese(merchandiser: Client) -> None:
     make_product("a", category="Kitchen")
     rule = make_rule()
     merchandiser.cookies["django_language"] = "zh-hans"
@@ -228,5 +228,5 @@ def test_pages_speak_chinese(merchandiser: Client) -> None:
         assert 'lang="zh-hans"' in body(merchandiser.get(page)).lower()
 
 
-def test_the_menu_leads_to_the_rules(merchandiser: Client) -> None:
+def test_the_menu_links_to_the_rules(merchandiser: Client) -> None:
     assert LIST in body(merchandiser.get(reverse("admin:index")))

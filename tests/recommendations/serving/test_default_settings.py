@@ -1,4 +1,4 @@
-"""Every place has its settings after a migration, and after the tables were emptied; what was set stays."""
+"""Every placement has settings after a migration and after a flush; existing settings are kept."""
 
 import pytest
 from django.core.management import call_command
@@ -12,13 +12,13 @@ def names() -> set[str]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_places_are_there_again_after_a_flush() -> None:
+def test_every_placement_has_settings_again_after_a_flush() -> None:
     call_command("flush", interactive=False, verbosity=0)
     assert names() == set(RECOMMENDATION_PLACEMENT_LABELS)
 
 
 @pytest.mark.django_db
-def test_a_place_without_settings_gets_them_and_what_was_set_stays() -> None:
+def test_a_migration_adds_missing_settings_and_keeps_the_others() -> None:
     PlacementSettings.objects.filter(placement="trending").delete()
     PlacementSettings.objects.filter(placement="cart").update(switch="off")
     call_command("migrate", verbosity=0)
@@ -27,7 +27,7 @@ def test_a_place_without_settings_gets_them_and_what_was_set_stays() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_migrating_back_to_before_there_were_places_and_forward_again() -> None:
+def test_migrating_to_before_the_settings_and_forward_again_restores_them() -> None:
     call_command("migrate", "serving", "0001", verbosity=0)
     try:
         call_command("migrate", "serving", "0002", verbosity=0)

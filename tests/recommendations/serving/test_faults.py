@@ -1,4 +1,4 @@
-"""A shop that runs: servers of its own and two workers. What changes is seen in time, and what fails costs a shopper nothing."""
+"""Two workers with servers of their own: changes are applied in time, and failures of servers cost visitors nothing."""
 
 import http.client
 import json
@@ -55,7 +55,7 @@ class Shop:
     statuses: list[int] = field(default_factory=list)
 
     def ask(self, path: str) -> tuple[int, dict[str, Any], float]:
-        """Over a connection of its own, so that both workers answer in turn. Status, answer, seconds."""
+        """Return status, response and seconds, over a new connection so that both workers answer in turn."""
         started = time.monotonic()
         connection = http.client.HTTPConnection("127.0.0.1", self.running.port, timeout=60)
         try:
@@ -66,7 +66,7 @@ class Shop:
             connection.close()
 
     def everywhere(self, path: str, holds: Any, *, times: int = 12) -> bool:
-        """Whether it holds of so many answers in a row, which both workers share."""
+        """Return whether a condition is true of consecutive responses, which come from both workers."""
         return all(holds(self.ask(path)[1]) for _time in range(times))
 
 
@@ -85,7 +85,7 @@ def shop() -> Iterator[Shop]:
 
 
 class Load:
-    """Calls on and on, in a thread: how they ended and how long the slowest took."""
+    """Sends requests in a thread until stopped; records their statuses and the slowest one."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop, self.ended, self.statuses, self.empty, self.slowest = shop, threading.Event(), [], 0, 0.0
@@ -109,7 +109,7 @@ class Load:
         return self
 
 
-def test_a_price_a_sold_out_product_and_a_rule_are_seen_by_every_worker_within_two_seconds(shop: Shop) -> None:
+def test_every_worker_applies_a_price_a_sold_out_product_and_a_rule_within_two_seconds(shop: Shop) -> None:
     def took(change: Any, path: str, holds: Any) -> float:
         change()
         began = time.monotonic()
@@ -123,7 +123,7 @@ def test_a_price_a_sold_out_product_and_a_rule_are_seen_by_every_worker_within_t
     def products(answer: dict[str, Any]) -> dict[str, Any]:
         return {item["product_id"]: item["product"] for item in answer["items"]}
 
-    slack = 2.0  # of a machine that runs other tests beside
+    slack = 2.0  # for a machine that runs other tests at the same time
     price = took(
         lambda: sql("UPDATE catalog_product SET price = 77.77, updated_at = now() WHERE product_id = 'tea-1'"),
         POPULAR,
@@ -144,7 +144,7 @@ def test_a_price_a_sold_out_product_and_a_rule_are_seen_by_every_worker_within_t
     assert max(price, sold_out, found, pinned) < 2.0 + slack, (price, sold_out, found, pinned)
 
 
-def test_a_new_model_takes_over_without_a_failed_answer(shop: Shop) -> None:
+def test_a_new_model_becomes_active_without_a_failed_response(shop: Shop) -> None:
     load = Load(shop)
     version = shop.running.python("-c", AGAIN).splitlines()[-1]
     wait_until(
@@ -155,7 +155,7 @@ def test_a_new_model_takes_over_without_a_failed_answer(shop: Shop) -> None:
     assert load.empty == 0
 
 
-def test_with_postgresql_down_answers_go_on_from_memory_and_say_that_they_are_stale(shop: Shop) -> None:
+def test_without_postgresql_responses_come_from_memory_and_are_marked_stale(shop: Shop) -> None:
     load = Load(shop)
     wait_until(lambda: len(load.statuses) > 40, what="calls to both workers")
     shop.running.server("postgres").stop()
@@ -167,10 +167,10 @@ def test_with_postgresql_down_answers_go_on_from_memory_and_say_that_they_are_st
     load.finish()
     assert set(load.statuses) == {200}
     assert load.empty == 0
-    assert load.slowest < 10, "at most once somebody waits for what has just gone away"
+    assert load.slowest < 10, "at most one request waits for the server that has just stopped"
 
 
-def test_with_valkey_down_answers_go_on_with_what_the_model_knows(shop: Shop) -> None:
+def test_without_valkey_responses_come_from_the_model_alone(shop: Shop) -> None:
     load = Load(shop)
     wait_until(lambda: len(load.statuses) > 20, what="calls to both workers")
     shop.running.server("valkey").stop()

@@ -1,4 +1,4 @@
-"""The nine places of the shop and categories: what each starts from, what may not be shown, what takes over."""
+"""Every placement: what it starts from, which products it must not show, and its fallback."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -59,7 +59,7 @@ def seen(*products: str, kind: str = "view", user_id: str = "", anonymous_id: st
 
 
 def switch_on(*scenarios: str) -> None:
-    """With the weights that it starts with, whatever a training of two seconds has found and judged."""
+    """Switch placements on with their default weights, whatever the short training has chosen."""
     for name in scenarios:
         PlacementSettings.objects.filter(placement=name).update(
             switch=PlacementSettings.Switch.ON, weights=dict(PLACEMENTS[name].weights), updated_at=LATER
@@ -68,13 +68,13 @@ def switch_on(*scenarios: str) -> None:
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    """What changes is looked for at every request, and a slow machine answers all the same."""
+    """Refresh at every request, and allow a slow machine to answer."""
     monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)
     settings.RECOMMEND_DEADLINE_MS = 10_000.0
 
 
 @pytest.mark.parametrize("scenario", sorted(PLACEMENTS))
-def test_every_place_answers_anybody_and_is_never_empty(loader: StateLoader, scenario: str) -> None:
+def test_every_placement_has_items_for_every_visitor(loader: StateLoader, scenario: str) -> None:
     for who in ({}, {"user_id": "user-0"}, {"anonymous_id": "never seen"}, {"user_id": "nobody"}):
         answer = asked(loader, scenario, product_ids=["tea-1", "no such product"], **who)
         assert answer.scenario == scenario
@@ -83,7 +83,7 @@ def test_every_place_answers_anybody_and_is_never_empty(loader: StateLoader, sce
         assert all(item.reason is not None for item in answer.items)
 
 
-def test_a_click_counts_in_the_next_answer(loader: StateLoader) -> None:
+def test_a_click_counts_in_the_next_response(loader: StateLoader) -> None:
     before = asked(loader, "for-you", anonymous_id="guest")
     assert before.fallback == "popular"
     seen("coffee-1", "coffee-2", "coffee-3")
@@ -95,7 +95,7 @@ def test_a_click_counts_in_the_next_answer(loader: StateLoader) -> None:
     assert named
 
 
-def test_the_basket_gets_what_is_bought_with_it(loader: StateLoader) -> None:
+def test_the_cart_gets_products_bought_with_its_products(loader: StateLoader) -> None:
     switch_on("cart", "bought-together")
     for scenario in ("cart", "bought-together"):
         answer = asked(loader, scenario, product_ids=["tea-1", "tea-2"])
@@ -106,23 +106,23 @@ def test_the_basket_gets_what_is_bought_with_it(loader: StateLoader) -> None:
     assert "bought_together" in codes(asked(loader, "bought-together", product_ids=["tea-1"]))
 
 
-def test_a_basket_of_ten_thousand_is_answered(loader: StateLoader) -> None:
+def test_a_cart_of_ten_thousand_products_is_answered(loader: StateLoader) -> None:
     switch_on("cart")
     basket = [f"unknown-{number}" for number in range(10_000)]
     assert asked(loader, "cart", product_ids=["tea-1", *basket]).fallback is None
     assert asked(loader, "cart", product_ids=basket).fallback == "popular"
 
 
-def test_whoever_looks_moves_what_stands_beside_a_product(loader: StateLoader) -> None:
+def test_similar_products_move_towards_the_taste_of_the_visitor(loader: StateLoader) -> None:
     PlacementSettings.objects.filter(placement="similar").update(personal_share=0.9, updated_at=LATER)
     alone = asked(loader, "similar", product_ids=["cake-1"], n=14)
     moved = asked(loader, "similar", product_ids=["cake-1"], user_id="user-0", n=14)
-    assert set(ids(alone)) == set(ids(moved)), "the product gives the candidates"
+    assert set(ids(alone)) == set(ids(moved)), "the product determines the candidates"
     assert ids(moved)[0].startswith("tea")
     assert ids(moved) != ids(alone)
 
 
-def test_buy_again_is_what_somebody_bought_and_says_how_often(loader: StateLoader) -> None:
+def test_buy_again_shows_purchased_products_that_are_due(loader: StateLoader) -> None:
     switch_on("buy-again")
     answer = asked(loader, "buy-again", user_id="user-0")
     assert answer.fallback is None
@@ -133,7 +133,7 @@ def test_buy_again_is_what_somebody_bought_and_says_how_often(loader: StateLoade
     assert asked(loader, "buy-again", user_id="nobody", strict=True).items == []
 
 
-def test_new_is_by_publication_and_knows_products_that_the_model_does_not(loader: StateLoader) -> None:
+def test_new_products_are_ordered_by_publication_and_need_no_model(loader: StateLoader) -> None:
     make_product("of-today", published_at=NOON, title="Just arrived")
     make_product("of-tomorrow", published_at=NOON + timedelta(days=1))
     Product.objects.filter(product_id="tea-3").update(published_at=NOON - timedelta(days=2))
@@ -143,14 +143,14 @@ def test_new_is_by_publication_and_knows_products_that_the_model_does_not(loader
     assert "of-tomorrow" in ids(asked(loader, "new", now=NOON + timedelta(days=2)))
 
 
-def test_recently_viewed_is_what_it_says_newest_first(loader: StateLoader) -> None:
+def test_recently_viewed_products_come_newest_first(loader: StateLoader) -> None:
     make_product("not-in-the-model")
     seen("tea-1", "coffee-2", "not-in-the-model", "tea-1")
     assert ids(asked(loader, "recently-viewed", anonymous_id="guest")) == ["tea-1", "not-in-the-model", "coffee-2"]
     assert asked(loader, "recently-viewed", anonymous_id="other").fallback == "popular"
 
 
-def test_categories_are_those_of_the_persons_own_products(loader: StateLoader) -> None:
+def test_categories_follow_the_taste_of_the_customer(loader: StateLoader) -> None:
     tea, coffee = (asked(loader, "categories", user_id=f"user-{person}").categories for person in (0, 1))
     assert tea is not None
     assert coffee is not None
@@ -158,7 +158,7 @@ def test_categories_are_those_of_the_persons_own_products(loader: StateLoader) -
     assert all(name.startswith("tea") for name in tea[0].product_ids)
 
 
-def test_what_somebody_dismissed_stays_away_until_they_want_it_after_all(loader: StateLoader) -> None:
+def test_a_dismissed_product_stays_hidden_until_the_customer_adds_it_to_the_cart(loader: StateLoader) -> None:
     first = ids(asked(loader, "for-you", user_id="user-0"))[0]
     seen(first, kind="dismissal", user_id="user-0", anonymous_id="")
     for scenario in ("for-you", "popular", "similar", "buy-again", "trending"):
@@ -168,7 +168,7 @@ def test_what_somebody_dismissed_stays_away_until_they_want_it_after_all(loader:
     assert first in ids(asked(loader, "for-you", user_id="user-0", n=20))
 
 
-def test_what_was_bought_a_moment_ago_is_not_shown_where_that_is_set(loader: StateLoader) -> None:
+def test_a_fresh_purchase_is_hidden_if_the_placement_hides_purchased_products(loader: StateLoader) -> None:
     PlacementSettings.objects.filter(placement="for-you").update(purchased_products="hide", updated_at=LATER)
     answer = asked(loader, "for-you", user_id="user-0", n=20)
     bought = [name for name in ids(answer) if name.startswith("tea")]
@@ -178,7 +178,7 @@ def test_what_was_bought_a_moment_ago_is_not_shown_where_that_is_set(loader: Sta
 
 
 @pytest.mark.django_db(transaction=True)
-def test_whoever_withdraws_consent_is_not_recognised_from_that_moment(loader: StateLoader) -> None:
+def test_a_customer_who_withdraws_consent_is_not_recognized_from_then_on(loader: StateLoader) -> None:
     customer = customer_of("user-0")
     assert asked(loader, "for-you", user_id="user-0").fallback is None
     record_consent(customer=customer, purpose=Consent.Purpose.PERSONALISATION, status="withdrawn", recorded_at=NOON)
@@ -189,7 +189,7 @@ def test_whoever_withdraws_consent_is_not_recognised_from_that_moment(loader: St
     assert asked(loader, "for-you", user_id="user-0").fallback is None
 
 
-def test_a_refusal_is_known_from_the_database_when_valkey_was_emptied(loader: StateLoader, valkey: redis.Redis) -> None:
+def test_a_refusal_is_read_from_the_database_after_valkey_was_emptied(loader: StateLoader, valkey: redis.Redis) -> None:
     record_consent(
         customer=customer_of("user-0"), purpose=Consent.Purpose.PERSONALISATION, status="withdrawn", recorded_at=NOON
     )
@@ -198,7 +198,7 @@ def test_a_refusal_is_known_from_the_database_when_valkey_was_emptied(loader: St
     assert asked(loader, "for-you", user_id="user-2").fallback is None
 
 
-def test_whoever_was_erased_is_nobody_though_the_model_still_knows_them(loader: StateLoader) -> None:
+def test_an_erased_customer_is_not_recognized_although_the_model_knows_them(loader: StateLoader) -> None:
     customer = customer_of("user-0")
     suppress_erased_customer(customer_id=customer.pk, at=NOON)
     Customer.objects.filter(pk=customer.pk).update(erased_at=NOON)
@@ -206,19 +206,19 @@ def test_whoever_was_erased_is_nobody_though_the_model_still_knows_them(loader: 
     assert asked(loader, "buy-again", user_id="user-0").fallback == "popular"
 
 
-def test_a_place_that_is_off_says_so_and_its_fallback_serves(loader: StateLoader) -> None:
+def test_a_placement_that_is_off_shows_its_fallback(loader: StateLoader) -> None:
     PlacementSettings.objects.filter(placement="cart").update(switch="off", fallback="similar", updated_at=LATER)
     answer = asked(loader, "cart", product_ids=["tea-1"])
     assert (answer.fallback, answer.fallback_reason, answer.strategy) == ("similar", "off", "similar")
     assert ids(answer) == ids(asked(loader, "similar", product_ids=["tea-1"]))
 
 
-def test_weights_of_a_place_are_as_they_are_set(loader: StateLoader) -> None:
+def test_the_weights_of_the_settings_apply(loader: StateLoader) -> None:
     PlacementSettings.objects.filter(placement="similar").update(weights={"popularity": 1.0}, updated_at=LATER)
     assert codes(asked(loader, "similar", product_ids=["tea-1"])) == {"popular"}
 
 
-def test_diversity_spreads_over_categories_and_pages_still_fit(loader: StateLoader) -> None:
+def test_diversity_spreads_items_over_categories_and_pages_stay_consistent(loader: StateLoader) -> None:
     def kinds(answer: RecommendationResponse) -> list[str]:
         return [item.card.category for item in answer.items if item.card]
 
@@ -231,7 +231,7 @@ def test_diversity_spreads_over_categories_and_pages_still_fit(loader: StateLoad
     assert ids(pages[0]) + ids(pages[1]) == ids(spread)
 
 
-def test_rotation_changes_the_row_from_one_period_to_the_next_and_not_within_it(loader: StateLoader) -> None:
+def test_rotation_changes_the_order_between_periods_and_not_within_one(loader: StateLoader) -> None:
     PlacementSettings.objects.filter(placement="popular").update(rotation=1.0, rotation_hours=6, updated_at=LATER)
     start = datetime.fromtimestamp(NOON.timestamp() // (6 * 3600) * 6 * 3600, NOON.tzinfo) + timedelta(hours=6)
     rows = [
@@ -243,7 +243,7 @@ def test_rotation_changes_the_row_from_one_period_to_the_next_and_not_within_it(
     assert tuple(ids(asked(loader, "popular", user_id="user-1", now=start, n=10))) != rows[0]
 
 
-def test_an_answer_that_would_be_late_is_what_is_popular_and_says_so(loader: StateLoader, settings: Any) -> None:
+def test_a_late_response_falls_back_to_popular_products(loader: StateLoader, settings: Any) -> None:
     loader.current(now=NOON)
     settings.RECOMMEND_DEADLINE_MS = -1000.0
     answer = asked(loader, "for-you", user_id="user-0")
@@ -253,7 +253,7 @@ def test_an_answer_that_would_be_late_is_what_is_popular_and_says_so(loader: Sta
     assert asked(loader, "for-you", user_id="user-0").fallback is None
 
 
-def test_rank_orders_a_list_and_names_what_it_leaves_out(loader: StateLoader) -> None:
+def test_a_ranking_orders_a_list_and_names_the_products_it_leaves_out(loader: StateLoader) -> None:
     given = ["coffee-1", "unheard-of", "tea-1", "cake-1", "tea-2", "coffee-1"]
     Product.objects.filter(product_id="cake-1").update(stock=0, updated_at=NOON + timedelta(days=900))
     seen("tea-2", kind="dismissal", user_id="user-0", anonymous_id="")
@@ -270,7 +270,7 @@ def test_rank_orders_a_list_and_names_what_it_leaves_out(loader: StateLoader) ->
         assert caught.value.field == "product_ids"
 
 
-def test_contradictions_are_refused_by_the_name_of_the_field(loader: StateLoader) -> None:
+def test_a_contradictory_request_names_the_field(loader: StateLoader) -> None:
     for wanted, field in (
         ({"price_min": 5, "price_max": 2}, "price_min"),
         ({"n": 10**9}, "n"),
@@ -286,7 +286,7 @@ def test_contradictions_are_refused_by_the_name_of_the_field(loader: StateLoader
         assert caught.value.field == "product_ids"
 
 
-def test_a_product_that_comes_after_the_training_is_filtered_and_shown_like_any_other(loader: StateLoader) -> None:
+def test_a_product_added_after_the_training_is_filtered_and_shown_like_any_other(loader: StateLoader) -> None:
     for number in range(600):  # more than there is room for beside the model
         make_product(
             f"late-{number}", category="Drinks > late", brand="late house", published_at=NOON - timedelta(hours=1)
@@ -297,13 +297,13 @@ def test_a_product_that_comes_after_the_training_is_filtered_and_shown_like_any_
     assert asked(loader, "popular", brand="late house").fallback == "catalogue"
 
 
-def test_forgetting_somebody_empties_their_recently_viewed(loader: StateLoader) -> None:
+def test_clearing_the_interactions_of_a_customer_empties_recently_viewed(loader: StateLoader) -> None:
     seen("tea-1", user_id="user-9", anonymous_id="")
     clear_interactions(identifiers=[("user_id", "user-9")])
     assert asked(loader, "recently-viewed", user_id="user-9").fallback == "popular"
 
 
-def test_a_damaged_model_does_not_take_the_place_of_the_one_that_serves(
+def test_a_damaged_model_does_not_replace_the_loaded_one(
     loader: StateLoader, trained: ModelVersion, settings: Any, valkey: redis.Redis
 ) -> None:
     assert asked(loader, "popular").model_version == trained.version
@@ -319,20 +319,20 @@ def test_a_damaged_model_does_not_take_the_place_of_the_one_that_serves(
     assert asked(loader, "popular").model_version == trained.version
 
 
-def test_recently_is_taken_from_the_caller(loader: StateLoader) -> None:
+def test_activity_that_the_caller_has_read_is_used(loader: StateLoader) -> None:
     activity = RecentActivity([RecentInteraction("coffee-1", "view", LATER.timestamp())])
     answer = asked(loader, "for-you", anonymous_id="somebody", activity=activity)
     assert answer.fallback is None
 
 
-def test_a_short_row_goes_on_with_what_is_popular_and_says_so(loader: StateLoader) -> None:
+def test_a_short_list_is_filled_up_with_popular_products(loader: StateLoader) -> None:
     PlacementSettings.objects.filter(placement="for-you").update(weights={"co-purchase": 1.0}, updated_at=LATER)
     seen("tea-1", kind="purchase", user_id="user-99", anonymous_id="")
     answer = asked(loader, "for-you", user_id="user-99", n=14)
     kinds = [item.reason.code for item in answer.items if item.reason]
     assert len(answer.items) == len(set(ids(answer))) == 14
     assert "bought_together" in kinds
-    assert kinds == sorted(kinds, key=lambda code: code == "popular"), "what is popular comes last"
+    assert kinds == sorted(kinds, key=lambda code: code == "popular"), "popular products come last"
     pages = [asked(loader, "for-you", user_id="user-99", n=7)]
     pages.append(asked(loader, "for-you", user_id="user-99", n=7, cursor=pages[0].next_cursor or ""))
     assert ids(pages[0]) + ids(pages[1]) == ids(answer)

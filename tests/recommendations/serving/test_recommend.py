@@ -25,7 +25,7 @@ def ids(answer) -> list[str]:  # type: ignore[no-untyped-def]
     return [item.product_id for item in answer.items]
 
 
-def test_tea_drinkers_get_tea_and_coffee_drinkers_coffee(trained: ModelVersion, loader: StateLoader) -> None:
+def test_customers_get_products_of_their_own_taste(trained: ModelVersion, loader: StateLoader) -> None:
     tea = recommend(request=FOR_TEA, now=NOON, source=loader)
     coffee = recommend(
         request=RecommendationRequest(scenario="for-you", user_id="user-1", n=5), now=NOON, source=loader
@@ -55,7 +55,7 @@ def test_the_reason_is_the_largest_share_of_the_score(trained: ModelVersion, loa
         assert 0 < sum(cause.percent for cause in entry.causes) <= 100.5
 
 
-def test_reasons_are_worded_in_the_language_of_the_reader(trained: ModelVersion, loader: StateLoader) -> None:
+def test_reasons_are_in_the_language_of_the_request(trained: ModelVersion, loader: StateLoader) -> None:
     english = recommend(request=FOR_TEA, now=NOON, source=loader).items[0].reason
     with translation.override("zh-hans"):
         chinese = recommend(request=FOR_TEA, now=NOON, source=loader).items[0].reason
@@ -65,7 +65,9 @@ def test_reasons_are_worded_in_the_language_of_the_reader(trained: ModelVersion,
     assert english.text != chinese.text
 
 
-def test_somebody_unknown_gets_what_is_popular_unless_strict(trained: ModelVersion, loader: StateLoader) -> None:
+def test_an_unknown_visitor_gets_popular_products_unless_the_request_is_strict(
+    trained: ModelVersion, loader: StateLoader
+) -> None:
     popular = recommend(request=RecommendationRequest(scenario="popular", n=5), now=NOON, source=loader)
     stranger = recommend(
         request=RecommendationRequest(scenario="for-you", anonymous_id="never seen", n=5), now=NOON, source=loader
@@ -78,7 +80,7 @@ def test_somebody_unknown_gets_what_is_popular_unless_strict(trained: ModelVersi
     assert strict.items == []
 
 
-def test_what_is_out_of_stock_or_inactive_is_not_shown_within_two_seconds(
+def test_a_sold_out_or_inactive_product_disappears_at_the_next_refresh(
     trained: ModelVersion, loader: StateLoader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, *_rest = ids(recommend(request=FOR_TEA, now=NOON, source=loader))
@@ -98,7 +100,7 @@ def test_what_is_out_of_stock_or_inactive_is_not_shown_within_two_seconds(
     assert second not in ids(anyway)
 
 
-def test_filters_and_exclusions_hold(trained: ModelVersion, loader: StateLoader) -> None:
+def test_filters_and_exclusions_apply(trained: ModelVersion, loader: StateLoader) -> None:
     def shown(**wanted) -> list[str]:  # type: ignore[no-untyped-def]
         return ids(
             recommend(request=RecommendationRequest(scenario="popular", n=100, **wanted), now=NOON, source=loader)
@@ -116,7 +118,9 @@ def test_filters_and_exclusions_hold(trained: ModelVersion, loader: StateLoader)
     assert (len(wine.items), wine.fallback, wine.fallback_reason) == (15, "popular", "filters"), "a slot is never empty"
 
 
-def test_similar_products_are_alike_and_never_the_product_itself(trained: ModelVersion, loader: StateLoader) -> None:
+def test_similar_products_share_the_category_and_exclude_the_product_itself(
+    trained: ModelVersion, loader: StateLoader
+) -> None:
     answer = recommend(
         request=RecommendationRequest(scenario="similar", product_ids=["tea-2"], n=4), now=NOON, source=loader
     )
@@ -124,7 +128,7 @@ def test_similar_products_are_alike_and_never_the_product_itself(trained: ModelV
     assert all(item.reason is not None and item.reason.product_ids == ["tea-2"] for item in answer.items)
 
 
-def test_pages_follow_each_other_without_gap_or_repeat(trained: ModelVersion, loader: StateLoader) -> None:
+def test_pages_follow_each_other_without_gaps_or_repeats(trained: ModelVersion, loader: StateLoader) -> None:
     whole = ids(recommend(request=RecommendationRequest(scenario="popular", n=15), now=NOON, source=loader))
     found: list[str] = []
     cursor: str | None = ""
@@ -147,13 +151,15 @@ def test_pages_follow_each_other_without_gap_or_repeat(trained: ModelVersion, lo
         ({"scenario": "similar"}, "product_id"),
     ],
 )
-def test_a_wrong_request_names_the_field(trained: ModelVersion, loader: StateLoader, wrong: dict, field: str) -> None:
+def test_an_invalid_request_names_the_field(
+    trained: ModelVersion, loader: StateLoader, wrong: dict, field: str
+) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         recommend(request=RecommendationRequest(**{"scenario": "for-you", **wrong}), now=NOON, source=loader)
     assert caught.value.field == field
 
 
-def test_the_warm_path_asks_the_database_nothing(
+def test_a_loaded_state_answers_without_database_queries(
     trained: ModelVersion,
     loader: StateLoader,
     django_assert_num_queries: DjangoAssertNumQueries,
@@ -172,7 +178,7 @@ def test_the_warm_path_asks_the_database_nothing(
             recommend(request=request, now=NOON, source=loader)
 
 
-def test_a_new_version_serves_after_a_look_and_without_valkey_too(
+def test_a_new_version_serves_after_a_refresh_with_and_without_valkey(
     trained: ModelVersion, loader: StateLoader, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert recommend(request=FOR_TEA, now=NOON, source=loader).model_version == trained.version
@@ -187,9 +193,7 @@ def test_a_new_version_serves_after_a_look_and_without_valkey_too(
     assert recommend(request=FOR_TEA, now=NOON, source=StateLoader()).model_version == second.version
 
 
-def test_without_a_model_the_shop_shows_what_it_has_and_says_so(
-    db: None, valkey: redis.Redis, loader: StateLoader
-) -> None:
+def test_without_a_model_the_catalog_is_the_fallback(db: None, valkey: redis.Redis, loader: StateLoader) -> None:
     make_product("old", published_at=NOON - timedelta(days=9))
     make_product("new", published_at=NOON - timedelta(days=1))
     make_product("undated")

@@ -30,7 +30,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> APIClient:
     return client_with("recommendations:read", "recommendations:write")
 
 
-def test_a_rule_is_made_read_changed_and_removed(api: APIClient) -> None:
+def test_a_rule_is_created_read_changed_and_deleted(api: APIClient) -> None:
     make_segment("loyal")
     made = api.post(RULES, {**GOOD, "segment": "loyal", "weekdays": [1, 7]}, format="json")
     assert made.status_code == 201, made.content
@@ -72,21 +72,21 @@ def test_a_rule_is_made_read_changed_and_removed(api: APIClient) -> None:
         ({"stock_from": 2**40}, {"stock_from"}),
     ],
 )
-def test_wrong_input_is_refused_by_field(api: APIClient, change: dict[str, Any], fields: set[str]) -> None:
+def test_invalid_input_names_the_field(api: APIClient, change: dict[str, Any], fields: set[str]) -> None:
     answer = api.post(RULES, {**GOOD, **change}, format="json")
     assert answer.status_code == 400
     assert {error["field"] for error in answer.json()["errors"]} == fields
     assert not Rule.objects.exists()
 
 
-def test_a_change_is_judged_together_with_what_stays(api: APIClient) -> None:
+def test_a_change_is_validated_together_with_the_stored_fields(api: APIClient) -> None:
     rule = Rule.objects.create(**GOOD)
     answer = api.patch(f"{RULES}{rule.pk}/", {"action": "hide"}, format="json")
     assert [error["field"] for error in answer.json()["errors"]] == ["factor"]
     assert api.patch(f"{RULES}{rule.pk}/", {"category": ""}, format="json").status_code == 400
 
 
-def test_reading_does_not_write_and_browsers_do_neither() -> None:
+def test_a_read_scope_cannot_write_and_publishable_keys_can_do_neither() -> None:
     rule = Rule.objects.create(**GOOD)
     reader = client_with("recommendations:read")
     assert reader.get(RULES).status_code == 200
@@ -97,7 +97,7 @@ def test_reading_does_not_write_and_browsers_do_neither() -> None:
     assert browser.get(f"{RULES}{rule.pk}/").status_code == 403
 
 
-def test_the_list_costs_the_same_however_many_rules_there_are(api: APIClient) -> None:
+def test_the_list_takes_a_constant_number_of_queries(api: APIClient) -> None:
     segment = make_segment("loyal")
     Rule.objects.create(**GOOD, segment=segment)
     with CaptureQueriesContext(connection) as few:

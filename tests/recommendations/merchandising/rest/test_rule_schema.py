@@ -1,4 +1,4 @@
-"""The JSON Schema of a rule takes what can work, as far as a schema can tell."""
+"""The JSON Schema of a rule accepts valid rules and rejects invalid ones as far as a schema can."""
 
 from decimal import Decimal
 from typing import Any
@@ -38,12 +38,12 @@ def rule_of(body: dict[str, Any]) -> Rule:
 
 
 @pytest.mark.parametrize("body", RIGHT)
-def test_what_can_work_fits(body: dict[str, Any]) -> None:
+def test_valid_rules_match_the_schema(body: dict[str, Any]) -> None:
     assert find_rule_problems(rule_of(body)) == {}
     assert VALIDATOR.is_valid(body)
 
 
 @pytest.mark.parametrize("body", WRONG)
-def test_what_cannot_work_does_not_fit(body: dict[str, Any]) -> None:
+def test_invalid_rules_do_not_match_the_schema(body: dict[str, Any]) -> None:
     assert find_rule_problems(rule_of(body))
     assert not VALIDATOR.is_valid(body)

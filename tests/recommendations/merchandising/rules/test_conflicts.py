@@ -1,4 +1,4 @@
-"""Which rules contradict each other, in words with what will happen."""
+"""Conflicts between rules, with a description of the outcome."""
 
 from datetime import timedelta
 from typing import Any
@@ -38,7 +38,7 @@ def test_a_pin_and_a_hide_of_the_same_products() -> None:
     assert found(rule("pin", "p7"), rule("hide", brand="Acme")) == []
 
 
-def test_two_pins_on_one_place() -> None:
+def test_two_pins_at_one_position() -> None:
     conflict = only_one(rule("pin", "p1 p2", name="A", position=2), rule("pin", "p3", name="B", position=3, priority=1))
     assert conflict.kind == "same-place"
     assert conflict.text.startswith("“B” and “A” both pin to position 3. “B” gets it")
@@ -53,14 +53,14 @@ def test_one_product_in_two_pins() -> None:
     )
 
 
-def test_two_onlys_without_a_common_product() -> None:
+def test_two_only_rules_without_a_common_product() -> None:
     conflict = only_one(rule("only", category="Kitchen", name="A"), rule("only", brand="Bolt", name="B"))
     assert conflict.kind == "no-common-product"
     assert "“A” applies; “B” is ignored" in conflict.text
     assert found(rule("only", category="Kitchen"), rule("only", tag="sale")) == []
 
 
-def test_an_only_and_a_pin_outside_it() -> None:
+def test_an_only_rule_and_a_pin_outside_it() -> None:
     conflict = only_one(rule("only", category="Kitchen", name="A"), rule("pin", "p1 p7", name="B"))
     assert (conflict.kind, conflict.products) == ("pin-outside", 1)
     assert "excludes. It is not shown" in conflict.text
@@ -68,7 +68,7 @@ def test_an_only_and_a_pin_outside_it() -> None:
     assert "It is shown, because the pin has the higher priority" in won.text
 
 
-def test_an_only_all_of_which_is_hidden() -> None:
+def test_an_only_rule_whose_products_are_all_hidden() -> None:
     conflict = only_one(rule("only", "p1 p2 p8", name="A", priority=5), rule("hide", "p1 p2", name="B"))
     assert conflict.text == "“B” hides all products of “A”. “A” is ignored, so that the placement is not empty."
     assert found(rule("only", "p1 p2"), rule("hide", "p1")) == []
@@ -91,7 +91,7 @@ def test_boost_and_bury_of_the_same_products() -> None:
         ({"ends_at": NOON}, {}),
     ],
 )
-def test_rules_that_never_meet_contradict_nothing(one: dict[str, Any], other: dict[str, Any]) -> None:
+def test_rules_that_never_apply_together_do_not_conflict(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert found(rule("pin", "p1", **one), rule("hide", "p1", **other)) == []
     assert len(found(rule("pin", "p1", segment_id=1), rule("hide", "p1", segment_id=2))) == 1
 

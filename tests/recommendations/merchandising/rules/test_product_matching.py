@@ -1,4 +1,4 @@
-"""Which products a condition means, by hand, and as the database would say it."""
+"""The products that match a condition: by hand, and read from the database."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -36,7 +36,7 @@ from tests.recommendations.merchandising.ten_products import rule, ten_products
         ({"category": "Kitchen", "brand": "Bolt"}, []),
     ],
 )
-def test_a_condition_means_what_it_says(condition: dict[str, Any], rows: list[int]) -> None:
+def test_conditions_match_the_expected_products(condition: dict[str, Any], rows: list[int]) -> None:
     mask = match_products(rule=rule("hide", **condition), columns=ten_products(), now=NOON)
     assert mask.nonzero()[0].tolist() == rows
 
@@ -52,7 +52,7 @@ def test_an_attribute_is_compared_by_its_text_and_a_list_by_its_members() -> Non
 
 
 @pytest.mark.django_db
-def test_the_columns_of_the_database_say_what_products_are() -> None:
+def test_columns_read_from_the_database_match_the_products() -> None:
     make_product(
         "a", price=Decimal(10), cost=Decimal(7), stock=3, brand="Acme", category="Kitchen > Kettles", tags=["x"]
     )

@@ -1,4 +1,4 @@
-"""Pins in a ranked list: by hand, then any list, any pins, any page."""
+"""Pins in a ranking: by hand, then for arbitrary rankings, pins and pages."""
 
 from collections.abc import Sequence
 
@@ -28,40 +28,40 @@ def place(
     )
 
 
-def test_without_pins_a_page_is_cut_out() -> None:
+def test_without_pins_the_page_is_cut_from_the_ranking() -> None:
     assert (place([]).rows, place([]).has_more) == ([9, 8, 7, 6, 5], True)
     assert (place([], offset=5).rows, place([], offset=5).has_more) == ([4, 3, 2, 1, 0], False)
     assert place([], offset=50).rows == []
 
 
-def test_a_pin_stands_at_its_place_and_keeps_its_own_score() -> None:
+def test_a_pinned_product_gets_its_position_and_keeps_its_score() -> None:
     placed = place([(2, 3)])
     assert placed.rows == [9, 3, 8, 7, 6]
     assert placed.scores == [0.9, 0.3, 0.8, 0.7, 0.6]
     assert placed.pinned == frozenset([3])
 
 
-def test_a_pinned_product_that_no_model_ranked_is_shown_all_the_same() -> None:
+def test_a_pinned_product_without_a_score_is_shown_too() -> None:
     placed = place([(1, 15)])
     assert placed.rows == [15, 9, 8, 7, 6]
     assert placed.scores[0] == 0.0
 
 
-def test_the_first_named_pin_gets_the_place_the_other_the_next_free_one() -> None:
+def test_the_first_pin_gets_the_position_and_the_other_the_next_free_one() -> None:
     assert place([(2, 1), (2, 0), (3, 2)]).rows == [9, 1, 0, 2, 8]
 
 
-def test_what_may_not_be_shown_is_left_out_and_the_next_moves_up() -> None:
+def test_an_excluded_pin_is_omitted_and_the_next_moves_up() -> None:
     placed = place([(1, 1), (1, 0)], excluded=[1])
     assert (placed.rows[:2], placed.omitted) == ([0, 9], (1,))
 
 
-def test_a_pin_behind_a_short_list_stands_at_its_end() -> None:
+def test_a_pin_beyond_a_short_list_comes_last() -> None:
     placed = place([(50, 15), (9, 14)], ranked=[9, 8])
     assert (placed.rows, placed.has_more) == ([9, 8, 14, 15], False)
 
 
-def test_a_pin_far_behind_is_taken_from_where_it_would_stand() -> None:
+def test_a_pin_further_down_removes_the_product_from_its_own_position() -> None:
     assert place([(8, 9)]).rows == [8, 7, 6, 5, 4]
     assert place([(8, 9)], offset=5).rows == [3, 2, 9, 1, 0]
 
@@ -72,7 +72,7 @@ def test_a_pin_far_behind_is_taken_from_where_it_would_stand() -> None:
     excluded=st.sets(st.integers(0, 19), max_size=6),
     n=st.integers(1, 7),
 )
-def test_pages_are_cut_out_of_one_list_that_has_every_product_once(
+def test_pages_are_cut_from_one_list_with_every_product_once(
     ranked: list[int], pins: list[tuple[int, int]], excluded: set[int], n: int
 ) -> None:
     ranked = [row for row in ranked if row not in excluded]
@@ -97,14 +97,14 @@ def test_pages_are_cut_out_of_one_list_that_has_every_product_once(
         )
 
 
-def test_factors_never_lower_what_they_boost() -> None:
+def test_a_boost_never_lowers_a_score() -> None:
     scores = np.array([2.0, -2.0, 0.0, -np.inf], np.float32)
     factors = np.array([2.0, 2.0, 2.0, 2.0], np.float32)
     assert apply_factors(scores=scores, factors=factors).tolist() == [4.0, -1.0, 0.0, -np.inf]
     assert apply_factors(scores=scores, factors=None) is scores
 
 
-def test_margin_and_stock_weigh_by_hand() -> None:
+def test_margin_and_stock_give_the_expected_factors() -> None:
     margin = np.array([0.1, 0.3, 0.5, np.nan], np.float32)
     stock = np.array([0, np.nan, np.inf, np.nan])
     stock[2] = np.e**2 - 1

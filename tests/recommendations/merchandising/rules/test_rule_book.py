@@ -1,4 +1,4 @@
-"""What rules do together: ten products by hand, then any rules at all."""
+"""The combined effects of rules: on ten products by hand, then for arbitrary rules."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -42,41 +42,41 @@ def out(found: RuleEffects) -> list[int]:
     return [] if found.allowed is None else (~found.allowed).nonzero()[0].tolist()
 
 
-def test_places_are_the_scenarios_and_the_search() -> None:
+def test_rules_apply_to_all_placements_and_search() -> None:
     assert RulePlacement.values == [*PLACEMENTS, "search"]
 
 
-def test_without_rules_nothing_is_done() -> None:
+def test_without_rules_there_are_no_effects() -> None:
     assert applied() is None
     assert RuleBook().apply(scenario="for-you", segments=frozenset([1]), now=NOON) is None
 
 
-def test_hide_takes_products_out() -> None:
+def test_hide_removes_products() -> None:
     found = held(rule("hide", "p1 p2"), rule("hide", brand="Bolt"))
     assert out(found) == [1, 2, 5, 6, 7]
     assert (found.factors, found.pins, found.rule_ids) == (None, (), (1, 2))
 
 
-def test_only_takes_all_others_out_and_two_narrow_each_other() -> None:
+def test_only_removes_all_other_products_and_two_only_rules_are_intersected() -> None:
     assert out(held(rule("only", category="Kitchen"))) == [5, 6, 7, 8, 9]
     assert out(held(rule("only", category="Kitchen"), rule("only", tag="sale"))) == [0, 1, 4, 5, 6, 7, 8, 9]
 
 
-def test_of_two_onlys_without_a_common_product_the_higher_priority_holds() -> None:
+def test_the_higher_priority_applies_if_two_only_rules_have_no_common_product() -> None:
     found = held(rule("only", category="Kitchen"), rule("only", brand="Bolt", priority=5))
     assert out(found) == [0, 1, 2, 3, 4, 8, 9]
     assert (found.rule_ids, found.ignored_rule_ids) == ((2,), (1,))
 
 
-def test_an_only_whose_products_cannot_be_shown_is_set_aside() -> None:
+def test_an_only_rule_without_products_to_show_is_ignored() -> None:
     found = held(rule("only", "p8 p9"), rule("boost", "p1", factor=2))
     assert (found.allowed, found.ignored_rule_ids) == (None, (1,)), "p8 is sold out, p9 is not active"
 
 
-def test_hide_beats_only_whatever_its_priority() -> None:
+def test_hide_beats_only_at_any_priority() -> None:
     assert out(held(rule("only", "p1 p2", priority=9), rule("hide", "p2"))) == [0, 2, 3, 4, 5, 6, 7, 8, 9]
     found = held(rule("only", "p1 p2", priority=9), rule("hide", "p1 p2"))
-    assert (out(found), found.ignored_rule_ids) == ([1, 2], (1,)), "a place is never empty because of a rule"
+    assert (out(found), found.ignored_rule_ids) == ([1, 2], (1,)), "a rule never empties a placement"
 
 
 @pytest.mark.parametrize(("priority", "pins"), [(1, ((3, 1),)), (0, ()), (-1, ())])
@@ -95,17 +95,17 @@ def test_a_pin_beats_an_only_of_lower_priority_only(priority: int, pins: Any) ->
     assert found.omitted_pins == (() if pins else (OmittedPin(1, 7, "only", 2),))
 
 
-def test_pins_come_by_priority_each_product_once_in_the_order_of_the_rule() -> None:
+def test_pins_are_ordered_by_priority_with_each_product_once() -> None:
     found = held(rule("pin", "p4 p1", position=2), rule("pin", "p3 p4", position=1, priority=5))
     assert found.pins == ((1, 3), (1, 4), (2, 1))
     assert found.omitted_pins == (OmittedPin(1, 4, "pinned", 2),)
 
 
-def test_a_pin_stands_only_with_those_of_its_products_that_its_other_conditions_hold_for() -> None:
+def test_a_pin_keeps_only_products_that_match_its_other_conditions() -> None:
     assert held(rule("pin", "p7 p1 unknown", category="Kitchen")).pins == ((1, 1),)
 
 
-def test_boosts_and_buries_multiply_within_bounds() -> None:
+def test_factors_are_multiplied_within_limits() -> None:
     found = held(
         rule("boost", "p0 p1", factor=2),
         rule("boost", "p1", factor=3),
@@ -121,14 +121,14 @@ def test_boosts_and_buries_multiply_within_bounds() -> None:
     assert found.allowed is None
 
 
-def test_a_rule_holds_in_its_places_alone() -> None:
+def test_a_rule_applies_only_in_its_placements() -> None:
     cart = rule("hide", "p1", scenarios=["cart", "search"])
     assert applied(cart, scenario="for-you") is None
     assert out(held(cart, scenario="cart")) == out(held(cart, scenario="search")) == [1]
     assert applied(rule("hide", "p1"), scenario="unheard-of") is None
 
 
-def test_a_rule_for_a_segment_holds_for_who_is_in_it() -> None:
+def test_a_rule_for_a_segment_applies_to_its_members() -> None:
     for_seven, for_all = rule("hide", "p1", segment_id=7), rule("hide", "p2")
     assert applied(for_seven) is None
     assert applied(for_seven, segments=frozenset([8])) is None
@@ -137,7 +137,7 @@ def test_a_rule_for_a_segment_holds_for_who_is_in_it() -> None:
     assert out(held(for_seven, for_all, segments=frozenset([7]))) == [1, 2]
 
 
-def test_a_book_opens_and_closes_its_rules_by_the_clock_it_is_given() -> None:
+def test_rules_apply_within_their_schedule() -> None:
     hour = timedelta(hours=1)
     window = rule("hide", "p1", starts_at=NOON + hour, ends_at=NOON + 2 * hour)
     tuesdays = rule("hide", "p2", weekdays=[2])
@@ -239,6 +239,6 @@ def test_what_each_rule_promises_holds_for_any_rules(rules: list[Rule], segments
     showable = columns.shown & columns.in_stock
     hidden = {name for one in live if one.action == "hide" for name in one.product_ids}
     if any(showable[row] and name not in hidden for row, name in enumerate(IDS)):
-        assert found.allowed is None or (found.allowed & showable).any(), "rules never empty a place of the shop"
+        assert found.allowed is None or (found.allowed & showable).any(), "rules never empty a placement"
     named = {row for row, name in enumerate(IDS) for one in live if one.action == "pin" and name in one.product_ids}
     assert named == set(pinned_rows) | {left.row for left in found.omitted_pins if left.reason != "pinned"}

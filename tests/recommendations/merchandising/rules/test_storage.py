@@ -49,7 +49,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("fields", "field", "says"), WRONG)
-def test_a_rule_that_cannot_work_is_refused_by_field_and_by_the_database(
+def test_an_invalid_rule_is_rejected_by_field_and_by_the_database(
     fields: dict[str, Any], field: str, says: str
 ) -> None:
     with pytest.raises(ValidationError) as caught:
@@ -77,14 +77,14 @@ def test_a_rule_that_cannot_work_is_refused_by_field_and_by_the_database(
         {**GOOD, "starts_at": NOON, "ends_at": NOON + HOUR, "new_within_days": 7},
     ],
 )
-def test_a_rule_that_can_work_is_taken(fields: dict[str, Any]) -> None:
+def test_a_valid_rule_is_saved(fields: dict[str, Any]) -> None:
     rule = Rule(**fields)
     rule.full_clean()
     rule.save()
     assert Rule.objects.get() == rule
 
 
-def test_rules_are_loaded_in_one_query_and_those_switched_off_are_not(
+def test_enabled_rules_are_loaded_in_one_query(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     Rule.objects.create(**GOOD, priority=1)
@@ -129,7 +129,7 @@ def test_the_fingerprint_changes_when_a_window_opens_or_closes() -> None:
     assert before == after
 
 
-def test_the_fingerprint_follows_weekdays_of_the_shop_and_the_age_of_products(settings: Any) -> None:
+def test_the_fingerprint_depends_on_the_weekday_in_the_shop_and_the_age_of_products(settings: Any) -> None:
     settings.TIME_ZONE = "Asia/Shanghai"
     weekly = Rule.objects.create(**GOOD, weekdays=[2])
     assert read_rules_fingerprint(now=NOON + 4 * HOUR) != read_rules_fingerprint(
@@ -141,7 +141,7 @@ def test_the_fingerprint_follows_weekdays_of_the_shop_and_the_age_of_products(se
     assert read_rules_fingerprint(now=NOON) != read_rules_fingerprint(now=NOON + HOUR)
 
 
-def test_a_segment_that_a_rule_names_stays() -> None:
+def test_a_segment_used_by_a_rule_cannot_be_deleted() -> None:
     segment = make_segment("loyal")
     Rule.objects.create(**GOOD, segment=segment)
     with pytest.raises(ProtectedError):

@@ -46,7 +46,7 @@ def fresh() -> SegmentMemberReader:
     return members
 
 
-def test_who_was_written_is_read() -> None:
+def test_written_members_are_read() -> None:
     write({7: hashes("user_id:1", "user_id:2"), 9: hashes("user_id:2", "anonymous_id:2"), 11: hashes()})
     members = fresh()
     assert members.find_segments(["user_id:1"]) == {7}
@@ -56,7 +56,7 @@ def test_who_was_written_is_read() -> None:
     assert members.find_segments([]) == NOBODY
 
 
-def test_many_segments_and_people_are_read_as_they_were_written() -> None:
+def test_many_segments_and_members_are_read_as_written() -> None:
     chance = np.random.default_rng(1)
     people = [f"user_id:{number}" for number in range(3000)]
     within = chance.random((70, len(people))) < chance.random((70, 1)) / 4
@@ -66,13 +66,13 @@ def test_many_segments_and_people_are_read_as_they_were_written() -> None:
         assert members.find_segments([identifier]) == frozenset(np.flatnonzero(within[:, number]).tolist())
 
 
-def test_without_a_file_nobody_is_in_any_segment() -> None:
+def test_without_a_file_all_segments_are_empty() -> None:
     members = SegmentMemberReader()
     assert not members.refresh()
     assert members.find_segments(["user_id:1"]) == NOBODY
 
 
-def test_a_file_that_is_gone_has_no_members() -> None:
+def test_a_deleted_file_has_no_members() -> None:
     write({7: hashes("user_id:1")})
     members = fresh()
     get_members_path().unlink()
@@ -117,7 +117,7 @@ def test_a_damaged_file_has_no_members_and_is_logged_once(harm: str, caplog: pyt
     assert members.find_segments(["user_id:1"]) == {7}
 
 
-def test_a_file_that_is_replaced_while_it_is_read_is_whole_the_old_or_the_new() -> None:
+def test_readers_see_the_old_or_the_new_file_complete_while_it_is_replaced() -> None:
     people = [f"user_id:{number}" for number in range(500)]
     write({1: hashes(*people)})
     members = fresh()
@@ -145,7 +145,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_whole_the_old_or_the_new() 
     assert len(seen) > 1
 
 
-def test_hashes_hide_who_it_is_and_depend_on_the_shops_key(settings: Any) -> None:
+def test_hashes_hide_identifiers_and_depend_on_the_key_of_the_shop(settings: Any) -> None:
     before = hash_identifier("user_id:1")
     write({7: hashes("user_id:1")})
     assert b"user_id" not in get_members_path().read_bytes()
@@ -158,7 +158,7 @@ def make_rule(**fields: Any) -> Rule:
 
 
 @pytest.mark.django_db
-def test_the_task_writes_the_members_of_the_segments_that_rules_name() -> None:
+def test_the_task_writes_the_members_of_segments_used_in_rules() -> None:
     loyal, other = (
         make_segment("loyal", {"all": [{"field": "stage", "op": "in", "value": ["loyal"]}]}),
         make_segment("other"),
@@ -185,7 +185,9 @@ def test_the_task_writes_the_members_of_the_segments_that_rules_name() -> None:
 
 
 @pytest.mark.django_db
-def test_a_segment_that_cannot_work_has_no_members_and_keeps_no_other_out(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_segment_with_invalid_conditions_is_empty_and_does_not_affect_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     make_customer("ann")
     everybody, broken = make_segment("everybody"), make_segment("broken", {"field": "no such", "op": "eq"})
     make_rule(segment=everybody)
@@ -196,7 +198,7 @@ def test_a_segment_that_cannot_work_has_no_members_and_keeps_no_other_out(caplog
 
 
 @pytest.mark.django_db
-def test_erased_customers_leave_and_rules_without_segments_leave_an_empty_file() -> None:
+def test_erased_customers_are_removed_and_without_segments_the_file_is_empty() -> None:
     make_customer("ann", erased_at=NOON)
     rule = make_rule(segment=make_segment("everybody"))
     write_segment_members(as_of=NOON)
@@ -207,7 +209,7 @@ def test_erased_customers_leave_and_rules_without_segments_leave_an_empty_file()
 
 
 @pytest.mark.django_db
-def test_the_database_hashes_as_python_does() -> None:
+def test_database_and_python_compute_the_same_hashes() -> None:
     for name in ("1", "a b", "客户", "é" * 200, "'; --"):
         make_customer(name)
     make_rule(segment=make_segment("everybody"))
@@ -244,7 +246,7 @@ member_writer.write_segment_members(as_of=datetime(2026, 11, 24, 12, tzinfo=UTC)
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("place", ["read_member_hashes", "combine_segments", "encode_members", "fsync", "replace"])
-def test_a_writer_that_is_killed_anywhere_leaves_the_old_file(place: str, folder: Path) -> None:
+def test_a_killed_writer_leaves_the_old_file(place: str, folder: Path) -> None:
     make_customer("ann")
     segment = make_segment("everybody")
     make_rule(segment=segment)
@@ -255,4 +257,4 @@ def test_a_writer_that_is_killed_anywhere_leaves_the_old_file(place: str, folder
     assert fresh().find_segments(["user_id:old"]) == {segment.pk}
     assert write_segment_members(as_of=NOON).has_changed
     assert fresh().find_segments(["user_id:ann"]) == {segment.pk}
-    assert [path.name for path in folder.iterdir()] == [get_members_path().name], "nothing is left lying"
+    assert [path.name for path in folder.iterdir()] == [get_members_path().name], "no temporary file is left"

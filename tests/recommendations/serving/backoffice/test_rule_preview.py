@@ -1,4 +1,4 @@
-"""A rule tried without saving it, on the shop of tea and coffee."""
+"""The preview of a rule that is not saved."""
 
 from datetime import timedelta
 from typing import Any
@@ -29,7 +29,7 @@ def rule(action: str, *product_ids: str, **fields: Any) -> Rule:
     return Rule(action=action, **({"position": 1, **fields} if action == "pin" else fields))
 
 
-def test_a_pin_changes_the_places_from_its_own_on(trained: ModelVersion, loader: StateLoader) -> None:
+def test_a_pin_changes_its_own_and_all_later_positions(trained: ModelVersion, loader: StateLoader) -> None:
     plain = ids(
         recommend(request=FOR_TEA, now=NOON, source=loader).items
         and preview(loader, rule("hide", "none")).without_rules
@@ -48,7 +48,7 @@ def preview(loader: StateLoader, draft: Rule, request: RecommendationRequest = F
     return preview_with_rules(request=request, draft_rule=draft, now=NOON, source=loader)
 
 
-def test_a_rule_is_counted_against_the_others_and_shown_beside_no_rules(
+def test_changes_count_against_the_other_rules_and_the_list_is_compared_with_no_rules(
     trained: ModelVersion, loader: StateLoader
 ) -> None:
     plain = ids(preview(loader, rule("hide", "none")).without_rules)
@@ -58,12 +58,12 @@ def test_a_rule_is_counted_against_the_others_and_shown_beside_no_rules(
     assert ids(shown.without_rules) == plain
     assert ids(shown.with_rules)[:3] == plain[2:5]
     assert shown.removed >= {plain[0], plain[1]}
-    assert shown.changed_positions == 5, "all places move up by one"
+    assert shown.changed_positions == 5, "all positions move up by one"
     harmless = preview(loader, rule("hide", plain[0]))
     assert harmless.changed_positions == 0, "another rule hides it already"
 
 
-def test_time_and_segment_of_a_draft_are_taken_as_given(trained: ModelVersion, loader: StateLoader) -> None:
+def test_the_schedule_and_segment_of_a_draft_are_assumed_to_apply(trained: ModelVersion, loader: StateLoader) -> None:
     draft = rule("hide", "tea-0", segment=make_segment("loyal"), starts_at=NOON + timedelta(days=1), enabled=False)
     shown = preview(loader, draft)
     assert shown.assumptions == ("segment", "time")
@@ -73,7 +73,7 @@ def test_time_and_segment_of_a_draft_are_taken_as_given(trained: ModelVersion, l
     assert draft.starts_at == NOON + timedelta(days=1)
 
 
-def test_what_a_draft_cannot_do_is_said(trained: ModelVersion, loader: StateLoader) -> None:
+def test_missing_pins_and_an_ignored_draft_are_reported(trained: ModelVersion, loader: StateLoader) -> None:
     Rule.objects.create(name="hide", action="hide", product_ids=["tea-1"], priority=5)
     shown = preview(loader, rule("pin", "tea-1", "unknown", "coffee-1"))
     assert shown.missing_pins == ["tea-1", "unknown"]
@@ -99,7 +99,7 @@ def body(response: Any) -> str:
 FORM = {"name": "", "priority": "0", "action": "hide", "product_ids": "tea-0\ntea-1", "preview-rule": ""}
 
 
-def test_the_panel_follows_the_form_and_writes_nothing(
+def test_the_panel_follows_the_form_and_saves_nothing(
     trained: ModelVersion, loader: StateLoader, merchandiser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = {"preview-scenario": "for-you", "preview-user_id": "user-0", "preview-n": "5"}
@@ -129,12 +129,12 @@ def test_a_stored_rule_has_a_page(trained: ModelVersion, merchandiser: Client) -
     assert 'lang="zh-hans"' in body(merchandiser.get(reverse(PAGE), {"preview-rule": stored.pk})).lower()
 
 
-def test_without_a_model_the_whole_catalogue_is_previewed(db: None, loader: StateLoader) -> None:
+def test_without_a_model_the_whole_catalog_is_previewed(db: None, loader: StateLoader) -> None:
     make_product("a", published_at=NOON), make_product("b", published_at=NOON)
     assert ids(preview(loader, rule("hide", "a")).with_rules) == ["b"]
 
 
-def test_who_may_not_see_rules_sees_no_preview(db: None) -> None:
+def test_the_preview_requires_the_permission_to_view_rules(db: None) -> None:
     client = Client()
     assert client.get(reverse(PAGE)).status_code == 302
     client.force_login(

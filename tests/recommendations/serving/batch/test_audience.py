@@ -1,4 +1,4 @@
-"""Who would want a product: people of the right taste, without those who must not be asked."""
+"""The audience of a product: customers of the right taste, without those who must be left out."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -36,7 +36,7 @@ def wanting(trained: ModelVersion, loader: StateLoader) -> Any:
 
 @pytest.fixture
 def fresh_loader(monkeypatch: pytest.MonkeyPatch, trained: ModelVersion, loader: StateLoader) -> Iterator[StateLoader]:
-    """The pages and the API as a worker has them that serves this test's model."""
+    """Let the pages and the API use the loader of this test."""
 
     def ask(**wishes: Any) -> Audience:
         return find_audience(**{**wishes, "source": loader})
@@ -50,7 +50,7 @@ def names(found: Audience) -> list[str]:
     return [one.user_id for one in found.customers]
 
 
-def test_tea_is_wanted_by_those_who_drink_tea(wanting: Any) -> None:
+def test_tea_drinkers_are_the_audience_of_a_tea(wanting: Any) -> None:
     found = wanting()
     drinkers = {f"user-{person}" for person in range(0, PEOPLE, 2)}
     assert found.known
@@ -61,7 +61,7 @@ def test_tea_is_wanted_by_those_who_drink_tea(wanting: Any) -> None:
     assert all(one.reason for one in found.customers)
 
 
-def test_scores_are_those_of_the_parts_for_every_person(wanting: Any, loader: StateLoader) -> None:
+def test_scores_are_the_weighted_scores_of_the_components(wanting: Any, loader: StateLoader) -> None:
     found = wanting("cake-2")
     model = loader.current(now=NOON).model
     assert model is not None
@@ -84,14 +84,14 @@ def test_scores_are_those_of_the_parts_for_every_person(wanting: Any, loader: St
         assert scores_by_user.get(f"user-{person}", 0) == pytest.approx(expected[person], rel=1e-3, abs=1e-6)  # type: ignore[index]
 
 
-def test_erased_and_whoever_refuses_are_left_out_at_once(wanting: Any) -> None:
+def test_customers_who_were_erased_or_refused_are_left_out_at_once(wanting: Any) -> None:
     first, second, *_others = names(wanting())
     Customer.objects.filter(pk=customer_of(first).pk).update(erased_at=NOON)
     ConsentDenial.objects.create(kind="user_id", value=second, purpose=Consent.Purpose.PERSONALISATION)
     assert {first, second} & set(names(wanting())) == set()
 
 
-def test_who_has_bought_it_is_left_out_where_that_is_not_shown_again(wanting: Any, loader: StateLoader) -> None:
+def test_buyers_are_left_out_if_purchased_products_are_hidden(wanting: Any, loader: StateLoader) -> None:
     assert "user-0" in names(wanting())
     place = PlacementSettings.objects.get(placement="for-you")
     place.purchased_products = "hide"
@@ -112,7 +112,7 @@ def test_who_has_bought_it_is_left_out_where_that_is_not_shown_again(wanting: An
     assert fresh not in wanting("cake-0").customers
 
 
-def test_two_who_are_one_by_now_count_once(wanting: Any) -> None:
+def test_two_customers_merged_since_the_training_count_once(wanting: Any) -> None:
     before = wanting()
     merge_customers(pairs=[(customer_of("user-0").pk, customer_of("user-2").pk)], at=NOON, causes=["test"])
     after = wanting()
@@ -120,7 +120,7 @@ def test_two_who_are_one_by_now_count_once(wanting: Any) -> None:
     assert [one.customer_id for one in after.customers].count(customer_of("user-0").pk) == 1
 
 
-def test_people_are_ranked_in_blocks_alike(wanting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_block_size_does_not_change_the_ranking(wanting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = wanting()
     monkeypatch.setattr(module, "BLOCK_SIZE", 7)
     monkeypatch.setattr(module, "_cache", module.AudienceCache())
@@ -128,13 +128,13 @@ def test_people_are_ranked_in_blocks_alike(wanting: Any, monkeypatch: pytest.Mon
     assert [one.customer_id for one in parts.customers] == [one.customer_id for one in whole.customers]
 
 
-def test_product_that_the_model_does_not_know_has_nobody_yet(wanting: Any) -> None:
+def test_a_product_that_the_model_does_not_know_has_no_audience_yet(wanting: Any) -> None:
     make_product("brand new")
     found = wanting("brand new")
     assert (found.known, found.customers) == (False, [])
 
 
-def test_one_query_however_many_people(
+def test_the_number_of_customers_does_not_change_the_number_of_queries(
     wanting: Any, loader: StateLoader, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     wanting()
@@ -145,7 +145,7 @@ def test_one_query_however_many_people(
         wanting("coffee-1")
 
 
-def test_api_gives_pages_of_people_with_reasons(fresh_loader: StateLoader) -> None:
+def test_the_api_returns_pages_of_customers_with_reasons(fresh_loader: StateLoader) -> None:
     client = make_client("customers:read", "recommendations:read")
     first = client.get(f"{ADDRESS}?limit=15").json()
     second = client.get(f"{ADDRESS}?limit=15&cursor={first['next_cursor']}").json()
@@ -160,7 +160,7 @@ def test_api_gives_pages_of_people_with_reasons(fresh_loader: StateLoader) -> No
     assert (last["next_cursor"], last["next"], len(last["results"])) == (None, None, last["people"])
 
 
-def test_api_refuses_what_is_wrong(fresh_loader: StateLoader) -> None:
+def test_the_api_rejects_invalid_parameters_and_missing_scopes(fresh_loader: StateLoader) -> None:
     client = make_client("customers:read", "recommendations:read")
     assert client.get("/api/v1/products/nothing/audience/").status_code == 404
     for query, field in (
@@ -176,7 +176,7 @@ def test_api_refuses_what_is_wrong(fresh_loader: StateLoader) -> None:
         assert make_client(*scopes).get(ADDRESS).status_code == 403
 
 
-def test_product_whose_id_has_a_slash_is_found(fresh_loader: StateLoader) -> None:
+def test_a_product_id_may_contain_a_slash(fresh_loader: StateLoader) -> None:
     make_product("a/b")
     client = make_client("customers:read", "recommendations:read", "catalog:read")
     assert client.get("/api/v1/products/a/b/audience/").json()["known"] is False
@@ -191,7 +191,7 @@ def reader(group: str) -> Client:
     return client
 
 
-def test_marketer_sees_people_and_saves_them_as_a_segment(fresh_loader: StateLoader) -> None:
+def test_a_marketer_sees_the_audience_and_saves_it_as_a_segment(fresh_loader: StateLoader) -> None:
     client = reader("Marketer")
     address = "/admin/serving/preview/audience/tea-1/"
     page = client.get(address).content.decode()
@@ -208,7 +208,7 @@ def test_marketer_sees_people_and_saves_them_as_a_segment(fresh_loader: StateLoa
     assert Segment.objects.get(name="爱喝茶的人").members.count() == 5
 
 
-def test_who_may_not_save_or_see_does_not(fresh_loader: StateLoader) -> None:
+def test_pages_require_the_permissions_to_view_customers_and_add_segments(fresh_loader: StateLoader) -> None:
     address = "/admin/serving/preview/audience/tea-1/"
     analyst = reader("Analyst")
     assert "Save as a segment" not in analyst.get(address).content.decode()
@@ -217,7 +217,7 @@ def test_who_may_not_save_or_see_does_not(fresh_loader: StateLoader) -> None:
     assert analyst.get("/admin/serving/preview/audience/nothing/").status_code == 404
 
 
-def test_product_page_leads_to_its_audience(fresh_loader: StateLoader) -> None:
+def test_the_product_page_links_to_its_audience(fresh_loader: StateLoader) -> None:
     from catalog.models import Product
 
     page = reader("Administrator").get(f"/admin/catalog/product/{Product.objects.get(product_id='tea-1').pk}/change/")

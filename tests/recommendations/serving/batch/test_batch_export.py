@@ -42,15 +42,22 @@ def export(target: Path, loader: StateLoader, settings: Any) -> Export:
     settings.RECOMMEND_EXPLORATION_SHARE = 0.0
     settings.RECOMMEND_DEADLINE_MS = 10_000.0
 
-    def run(**wishes: Any) -> ExportSummary:
-        given: dict[str, Any] = {"scenario": "for-you", "n": 5, "format": "csv", "path": target, "now": NOON, **wishes}
-        return export_recommendations(source=loader, **given)
+    def run(**options: Any) -> ExportSummary:
+        arguments: dict[str, Any] = {
+            "scenario": "for-you",
+            "n": 5,
+            "format": "csv",
+            "path": target,
+            "now": NOON,
+            **options,
+        }
+        return export_recommendations(source=loader, **arguments)
 
     return run
 
 
 def read(path: Path) -> ExportedProducts:
-    """By customer: products with their strategy, best first."""
+    """Return the products of each customer with their strategy, best first."""
     found: ExportedProducts = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -60,7 +67,7 @@ def read(path: Path) -> ExportedProducts:
 
 
 @pytest.mark.parametrize("scenario", ["for-you", "buy-again", "popular", "new"])
-def test_everybody_gets_what_a_request_would_give(
+def test_every_customer_gets_what_a_request_would_return(
     trained: ModelVersion, export: Export, target: Path, loader: StateLoader, scenario: str
 ) -> None:
     Product.objects.filter(product_id__in=["tea-0", "coffee-0"]).update(stock=0)
@@ -79,7 +86,7 @@ def test_everybody_gets_what_a_request_would_give(
         assert {strategy for _product, strategy in found[user_id]} == {answer.strategy}
 
 
-def test_whoever_has_no_history_is_ranked_by_traits(
+def test_customers_without_a_history_are_ranked_by_traits(
     trained_with_tastes: ModelVersion, export: Export, target: Path, loader: StateLoader
 ) -> None:
     export()
@@ -92,7 +99,7 @@ def test_whoever_has_no_history_is_ranked_by_traits(
         assert found[user_id][0][1] == answer.strategy
 
 
-def test_formats_say_the_same(trained: ModelVersion, export: Export, target: Path) -> None:
+def test_all_formats_have_the_same_content(trained: ModelVersion, export: Export, target: Path) -> None:
     export()
     products_by_user = read(target)
     assert export(format="jsonl").rows == export(format="parquet").rows == sum(map(len, products_by_user.values()))
@@ -108,7 +115,7 @@ def test_formats_say_the_same(trained: ModelVersion, export: Export, target: Pat
     assert [item["rank"] for item in lines["user-3"]["items"]] == [1, 2, 3, 4, 5]
 
 
-def test_only_a_segment(trained: ModelVersion, export: Export, target: Path) -> None:
+def test_a_segment_limits_the_export_to_its_members(trained: ModelVersion, export: Export, target: Path) -> None:
     segment = make_segment("three", kind="static")
     for name in ("user-1", "user-2", "user-3"):
         segment.members.create(customer=customer_of(name))
@@ -116,7 +123,7 @@ def test_only_a_segment(trained: ModelVersion, export: Export, target: Path) -> 
     assert read(target).keys() == {"user-1", "user-2", "user-3"}
 
 
-def test_erased_are_left_out_and_whoever_refuses_gets_what_everybody_gets(
+def test_erased_customers_are_left_out_and_customers_who_refused_get_popular_products(
     trained: ModelVersion, export: Export, target: Path
 ) -> None:
     Customer.objects.filter(pk=customer_of("user-1").pk).update(erased_at=NOON)
@@ -127,7 +134,7 @@ def test_erased_are_left_out_and_whoever_refuses_gets_what_everybody_gets(
     assert {strategy for _product, strategy in found["user-2"]} == {"popular"}
 
 
-def test_what_was_bought_is_left_out_where_the_place_is_set_so(
+def test_purchased_products_are_left_out_if_the_placement_hides_them(
     trained: ModelVersion, export: Export, target: Path, loader: StateLoader
 ) -> None:
     PlacementSettings.objects.filter(placement="for-you").update(purchased_products="hide")
@@ -141,7 +148,7 @@ def test_what_was_bought_is_left_out_where_the_place_is_set_so(
 
 
 @pytest.mark.parametrize("scenario", ["for-you", "buy-again", "popular"])
-def test_rules_of_the_merchandiser_hold_as_in_a_request(
+def test_merchandising_rules_apply_as_in_a_request(
     trained: ModelVersion, export: Export, target: Path, loader: StateLoader, scenario: str
 ) -> None:
     few = make_segment("few", kind="static")
@@ -162,7 +169,7 @@ def test_rules_of_the_merchandiser_hold_as_in_a_request(
     assert found["user-1"][1][0] == "cake-3"
 
 
-def test_interrupted_export_goes_on_and_is_the_same(
+def test_an_interrupted_export_resumes_to_the_same_file(
     trained: ModelVersion, export: Export, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export()
@@ -180,13 +187,13 @@ def test_interrupted_export_goes_on_and_is_the_same(
     monkeypatch.setattr(batch_export, "compute_lines", dying)
     with pytest.raises(KeyboardInterrupt):
         export()
-    assert not target.exists(), "half a file must not be taken for a whole one"
+    assert not target.exists(), "an incomplete file must not appear under the final name"
     assert export(resume=True).resumed_customers == 20
     assert target.read_bytes() == whole
     assert not target.with_name(".out.parts").exists()
 
 
-def test_other_wishes_do_not_go_on(
+def test_an_export_with_other_options_does_not_resume(
     trained: ModelVersion, export: Export, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch_export.ExportParts, "finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -199,7 +206,7 @@ def test_other_wishes_do_not_go_on(
 
 
 @pytest.mark.parametrize(
-    ("wishes", "error", "words"),
+    ("options", "error", "words"),
     [
         ({"scenario": "similar"}, UnsupportedPlacementError, "for-you"),
         ({"format": "xml"}, InvalidExportError, "csv, jsonl, parquet"),
@@ -207,16 +214,16 @@ def test_other_wishes_do_not_go_on(
         ({"segment": "nobody"}, InvalidExportError, "Unknown segment 'nobody'"),
     ],
 )
-def test_wrong_wishes_are_refused(
-    trained: ModelVersion, export: Export, target: Path, wishes: dict[str, Any], error: type[Exception], words: str
+def test_invalid_options_are_rejected(
+    trained: ModelVersion, export: Export, target: Path, options: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        export(**wishes)
+        export(**options)
     assert not target.exists()
 
 
 @pytest.mark.django_db
-def test_without_a_model_it_says_what_to_do(valkey: Any, export: Export) -> None:
+def test_without_a_model_the_error_says_what_to_do(valkey: Any, export: Export) -> None:
     with pytest.raises(NoActiveModelError, match="train"):
         export()
 
@@ -230,20 +237,20 @@ def test_queries_grow_with_chunks_and_not_with_customers(
 ) -> None:
     loader.current(now=NOON)
     loader.has_refresh_thread = True
-    with django_assert_num_queries(4):  # how many, the customers, their ids, no further customers
+    with django_assert_num_queries(4):  # the count, the customers, their identifiers, no further customers
         export()
     monkeypatch.setattr(batch_export, "CHUNK_SIZE", 20)
     with django_assert_num_queries(6):
         export()
 
 
-def test_command_writes_the_file_and_says_how_fast(
+def test_the_command_writes_the_file_and_reports_its_speed(
     trained: ModelVersion, target: Path, capfd: pytest.CaptureFixture
 ) -> None:
     call_command("export_recommendations", scenario="popular", n=3, format="jsonl", output=target)
-    said = capfd.readouterr()
-    assert f"{PEOPLE} customers, {PEOPLE * 3} recommendations" in said.out
-    assert "Customers [" in said.err
+    captured = capfd.readouterr()
+    assert f"{PEOPLE} customers, {PEOPLE * 3} recommendations" in captured.out
+    assert "Customers [" in captured.err
     with pytest.raises(CommandError, match="Unknown segment"):
         call_command("export_recommendations", output=target, segment="nobody")
     with pytest.raises(CommandError, match="--resume"):
@@ -253,7 +260,7 @@ def test_command_writes_the_file_and_says_how_fast(
 @pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_killed_export_goes_on(
+def test_a_killed_export_resumes(
     folders: Path, valkey: Any, target: Path, export: Export, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from customers.warehouse.export import export_warehouse

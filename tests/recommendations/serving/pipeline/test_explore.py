@@ -16,7 +16,7 @@ from tests.makers import NOON
 
 @pytest.fixture
 def new_coffees(trained: ModelVersion) -> set[str]:
-    """Two coffees came out yesterday, all else long ago; to tea drinkers they are news."""
+    """Two coffees were published yesterday and everything else long ago; tea drinkers do not know them."""
     names = {"coffee-0", "coffee-1"}
     Product.objects.update(published_at=NOON - timedelta(days=400))
     Product.objects.filter(product_id__in=names).update(published_at=NOON - timedelta(days=1))
@@ -37,7 +37,7 @@ def tried(answer: RecommendationResponse) -> dict[int, str]:
     return {item.rank: item.product_id for item in answer.items if item.reason and item.reason.code == "new"}
 
 
-def test_the_tenth_place_tries_a_new_product_and_says_so(new_coffees: set[str], loader: StateLoader) -> None:
+def test_the_tenth_position_shows_a_new_product_with_that_reason(new_coffees: set[str], loader: StateLoader) -> None:
     with translation.override("zh-hans"):
         answer = asked(loader, n=12)
     assert list(tried(answer)) == [10]
@@ -47,7 +47,7 @@ def test_the_tenth_place_tries_a_new_product_and_says_so(new_coffees: set[str], 
     assert len(set(ids(answer))) == len(answer.items)
 
 
-def test_within_a_minute_the_same_person_gets_the_same_and_pages_fit_together(
+def test_within_a_minute_a_customer_gets_the_same_products_and_pages_stay_consistent(
     new_coffees: set[str], loader: StateLoader
 ) -> None:
     whole = asked(loader, n=12)
@@ -58,7 +58,7 @@ def test_within_a_minute_the_same_person_gets_the_same_and_pages_fit_together(
     assert ids(first) + ids(second) == ids(whole)
 
 
-def test_a_short_row_tries_nothing_and_neither_does_a_share_of_0(
+def test_a_short_list_and_a_share_of_0_explore_nothing(
     new_coffees: set[str], loader: StateLoader, settings: Any
 ) -> None:
     assert tried(asked(loader, n=9)) == {}
@@ -66,18 +66,18 @@ def test_a_short_row_tries_nothing_and_neither_does_a_share_of_0(
     assert tried(asked(loader, n=12)) == {}
 
 
-def test_what_may_not_be_shown_is_not_tried(new_coffees: set[str], loader: StateLoader) -> None:
+def test_a_product_that_must_not_be_shown_is_not_explored(new_coffees: set[str], loader: StateLoader) -> None:
     Product.objects.filter(product_id="coffee-0").update(availability=Availability.OUT_OF_STOCK, updated_at=NOON)
     assert tried(asked(loader, n=12, exclude=["coffee-1"])) == {}
     assert set(tried(asked(loader, n=12)).values()) == {"coffee-1"}
 
 
-def test_what_the_person_knows_is_not_new_to_them(trained: ModelVersion, loader: StateLoader) -> None:
+def test_a_purchased_product_is_not_explored(trained: ModelVersion, loader: StateLoader) -> None:
     Product.objects.filter(product_id__startswith="tea").update(published_at=NOON - timedelta(days=1))
     assert tried(asked(loader, n=12)) == {}, "user-0 has bought every tea"
 
 
-def test_without_new_products_the_ranking_is_as_it_was(
+def test_without_new_products_the_ranking_does_not_change(
     trained: ModelVersion, loader: StateLoader, settings: Any
 ) -> None:
     answer = asked(loader, n=12)
@@ -85,7 +85,7 @@ def test_without_new_products_the_ranking_is_as_it_was(
     assert ids(asked(loader, n=12)) == ids(answer)
 
 
-def test_merging_shows_no_row_twice_and_goes_on_when_one_side_ends() -> None:
+def test_merging_shows_no_row_twice_and_continues_when_one_list_ends() -> None:
     ranked = [(row, 1.0 - row / 10) for row in range(5)]
     assert [row for row, _ in merge_new_products(ranked, [1, 7, 8], every=3)] == [0, 1, 7, 2, 3, 8, 4]
     assert [row for row, _ in merge_new_products(ranked[:1], [7, 8], every=2)] == [0, 7]

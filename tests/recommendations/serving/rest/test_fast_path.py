@@ -27,7 +27,7 @@ MOVING = ("recommendation_id", "took_ms", "next_cursor")
 
 @pytest.fixture
 def key(trained: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A publishable key; this process serves what was trained."""
+    """A publishable key, while this process serves the trained model."""
     settings.RECOMMEND_DEADLINE_MS = 10_000.0
     monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", 3600.0)
     fresh = StateLoader()
@@ -82,7 +82,7 @@ class Caller:
 
 
 def settled(answer: dict[str, Any]) -> dict[str, Any]:
-    """Without what differs from one moment to the next: what is due again is so by the second."""
+    """Return the response without what differs from one moment to the next; due dates change by the second."""
     scored = {
         name: [one | {"score": round(one["score"], 3)} for one in answer[name]]
         for name in ("items", "categories")
@@ -92,7 +92,7 @@ def settled(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("scenario", sorted(PLACEMENTS))
-def test_the_fast_path_answers_as_the_view_does(key: str, client: Any, scenario: str) -> None:
+def test_the_fast_path_returns_the_response_of_the_view(key: str, client: Any, scenario: str) -> None:
     query = "user_id=user-0&product_ids=tea-1,tea-2&n=4&category=Drinks&price_min=1.00&diversity=0.2&explain=true"
     call = Caller()
     for language in ("en", "zh-CN,zh;q=0.9"):
@@ -106,7 +106,7 @@ def test_the_fast_path_answers_as_the_view_does(key: str, client: Any, scenario:
         assert settled(short) == settled(whole.json())
 
 
-def test_a_ranking_too(key: str, client: Any) -> None:
+def test_the_fast_path_returns_the_ranking_of_the_view(key: str, client: Any) -> None:
     call = Caller()
     body = json.dumps({"user_id": "user-0", "product_ids": ["coffee-1", "tea-1", "nothing"]}).encode()
     status, _headers, short = call(RANK_PATH, key=key, method="POST", body=body)
@@ -116,7 +116,9 @@ def test_a_ranking_too(key: str, client: Any) -> None:
     assert [item["product_id"] for item in short["items"]] == ["tea-1", "coffee-1", "nothing"]
 
 
-def test_the_warm_way_asks_the_database_nothing(key: str, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_a_loaded_state_answers_without_database_queries(
+    key: str, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     call = Caller()
     call(RECOMMENDATIONS_PATH + "for-you/", "user_id=user-0", key=key)
     with django_assert_num_queries(0):
@@ -146,7 +148,9 @@ def test_the_warm_way_asks_the_database_nothing(key: str, django_assert_num_quer
         ("landing_category=%27%3B+DROP+TABLE+x%3B--", "landing_category"),
     ],
 )
-def test_a_wrong_parameter_gives_the_same_problem_on_both_ways(key: str, client: Any, query: str, field: str) -> None:
+def test_an_invalid_parameter_gives_the_same_problem_as_in_the_view(
+    key: str, client: Any, query: str, field: str
+) -> None:
     call = Caller()
     status, headers, problem = call(RECOMMENDATIONS_PATH + "popular/", query, key=key)
     whole = client.get(f"{RECOMMENDATIONS_PATH}popular/?{query}", headers={"authorization": f"Bearer {key}"})
@@ -166,13 +170,13 @@ def test_a_wrong_parameter_gives_the_same_problem_on_both_ways(key: str, client:
         (b'{"product_ids": ["a"], "in_stock": "perhaps"}', "in_stock"),
     ],
 )
-def test_a_wrong_list_to_rank_is_named_too(key: str, body: bytes, field: str) -> None:
+def test_an_invalid_ranking_body_names_the_field(key: str, body: bytes, field: str) -> None:
     status, _headers, problem = Caller()(RANK_PATH, key=key, method="POST", body=body)
     assert status == 400
     assert {error["field"].partition("[")[0] for error in problem["errors"]} == {field}
 
 
-def test_no_key_a_wrong_key_and_a_wrong_method_are_refused_by_the_view(key: str) -> None:
+def test_the_view_rejects_missing_and_invalid_keys_and_methods(key: str) -> None:
     call = Caller()
     assert call(RECOMMENDATIONS_PATH + "popular/")[0] == 401
     assert call(RECOMMENDATIONS_PATH + "popular/", key="pk_live_wrong")[0] == 401
@@ -183,7 +187,7 @@ def test_no_key_a_wrong_key_and_a_wrong_method_are_refused_by_the_view(key: str)
     assert call(RECOMMENDATIONS_PATH + "psychic/", key=key)[0] == 400
 
 
-def test_the_limit_of_a_key_holds_on_the_short_way(key: str, valkey: redis.Redis) -> None:
+def test_the_rate_limit_of_a_key_applies_on_the_fast_path(key: str, valkey: redis.Redis) -> None:
     ApiKey.objects.update(requests_per_minute=3)
     clear_key_cache()
     call = Caller()
@@ -193,7 +197,7 @@ def test_the_limit_of_a_key_holds_on_the_short_way(key: str, valkey: redis.Redis
     assert int(answers[4][1]["Retry-After"]) >= 1
 
 
-def test_a_shop_on_another_host_may_call_where_that_is_set(key: str, settings: Any) -> None:
+def test_only_allowed_origins_get_a_cors_header(key: str, settings: Any) -> None:
     settings.CORS_ALLOWED_ORIGINS = ["https://shop.example"]
     call = Caller()
     ours = call(RECOMMENDATIONS_PATH + "popular/", key=key, origin="https://shop.example")[1]
@@ -202,7 +206,7 @@ def test_a_shop_on_another_host_may_call_where_that_is_set(key: str, settings: A
     assert "Access-Control-Allow-Origin" not in other
 
 
-def test_the_language_switch_counts_before_the_browser(key: str) -> None:
+def test_the_language_cookie_takes_precedence_over_the_browser(key: str) -> None:
     call = Caller()
     where = (RECOMMENDATIONS_PATH + "popular/", "n=1")
     switched = call(*where, key=key, accept_language="en", cookie="django_language=zh-hans")[2]
@@ -212,7 +216,7 @@ def test_the_language_switch_counts_before_the_browser(key: str) -> None:
     assert neither["items"][0]["reason"]["text"] == "Popular right now"
 
 
-def test_valkey_down_leaves_what_the_model_knows(key: str, settings: Any) -> None:
+def test_without_valkey_responses_come_from_the_model_alone(key: str, settings: Any) -> None:
     settings.VALKEY_URL = "redis://127.0.0.1:1/0"
     call = Caller()
     status, _headers, answer = call(RECOMMENDATIONS_PATH + "for-you/", "user_id=user-0", key=key)

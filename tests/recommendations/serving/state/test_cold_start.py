@@ -19,7 +19,7 @@ def tastes(answer: RecommendationResponse) -> set[str]:
     return {item.product_id.split("-")[0] for item in answer.items}
 
 
-def test_a_new_customer_gets_what_people_with_the_same_traits_buy(
+def test_a_new_customer_gets_what_customers_with_the_same_traits_buy(
     trained_with_tastes: ModelVersion, loader: StateLoader
 ) -> None:
     tea, coffee = asked(loader, user_id="new-tea"), asked(loader, user_id="new-coffee")
@@ -29,7 +29,7 @@ def test_a_new_customer_gets_what_people_with_the_same_traits_buy(
     assert all(item.reason and "tea" not in item.reason.text for item in tea.items), "no trait is named"
 
 
-def test_a_visitor_gets_what_is_popular_where_they_arrive(
+def test_a_visitor_gets_popular_products_of_the_landing_category(
     trained_with_tastes: ModelVersion, loader: StateLoader
 ) -> None:
     answer = asked(loader, anonymous_id="never seen", landing_category="Drinks > coffee")
@@ -44,7 +44,7 @@ def test_a_visitor_gets_what_is_popular_where_they_arrive(
         assert answer.fallback == "popular"
 
 
-def test_a_person_with_a_history_is_served_by_it_wherever_they_arrive(
+def test_a_history_takes_precedence_over_the_landing_category(
     trained_with_tastes: ModelVersion, loader: StateLoader
 ) -> None:
     answer = asked(loader, user_id="user-0", landing_category="Drinks > coffee")
@@ -52,20 +52,22 @@ def test_a_person_with_a_history_is_served_by_it_wherever_they_arrive(
     assert tastes(answer) == {"tea"}
 
 
-def test_of_whom_nothing_is_known_popular_is_shown(trained_with_tastes: ModelVersion, loader: StateLoader) -> None:
+def test_a_visitor_without_known_traits_gets_popular_products(
+    trained_with_tastes: ModelVersion, loader: StateLoader
+) -> None:
     for wanted in ({"anonymous_id": "never seen"}, {"language": "xx", "country": "nowhere", "device": "toaster"}):
         answer = asked(loader, **wanted)
         assert (answer.strategy, answer.fallback) == ("popular", "popular")
 
 
-def test_an_unknown_landing_category_is_refused_by_its_name(trained: ModelVersion, loader: StateLoader) -> None:
+def test_an_unknown_landing_category_is_named_in_the_error(trained: ModelVersion, loader: StateLoader) -> None:
     with pytest.raises(InvalidRequestError, match=r"Unknown category 'Drinks > wine'.*such as 'Drinks > ") as caught:
         asked(loader, landing_category="Drinks > wine")
     assert caught.value.field == "landing_category"
     assert asked(loader, landing_category="Drinks").items, "a category above others is known"
 
 
-def test_the_back_office_sees_the_field_that_speaks_for_a_product(
+def test_the_back_office_shows_which_trait_raises_a_score(
     trained_with_tastes: ModelVersion, loader: StateLoader
 ) -> None:
     shown = build_preview(

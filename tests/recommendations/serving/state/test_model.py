@@ -1,4 +1,4 @@
-"""What somebody did since the training counts in the next answer as it did in the training."""
+"""Interactions since the training have the same weight in the next response as in the training."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -37,7 +37,7 @@ def make_event(kind: str, user_id: str, product_id: str, at: datetime) -> Event:
 
 @pytest.fixture
 def trained_with_events(shop: None) -> ModelVersion:
-    """The shop with a view of whatever was bought, two days before, and a cart and a wish two hours before every third of it."""
+    """The shop with a view two days before every purchase, and a cart and a wishlist event two hours before every third one."""
     events = []
     lines = OrderLine.objects.select_related("order", "product").order_by("order__placed_at", "line_number")
     for number, line in enumerate(lines.filter(order__placed_at__gt=NOON - timedelta(weeks=12))):
@@ -52,10 +52,10 @@ def trained_with_events(shop: None) -> ModelVersion:
     return train_counted()
 
 
-def test_a_fresh_event_counts_what_the_model_learnt_for_its_kind(
+def test_a_fresh_event_has_the_trained_weight_of_its_type(
     trained_with_events: ModelVersion, loader: StateLoader
 ) -> None:
-    learnt = EventWeights(**trained_with_events.parameters["weighing"])
+    trained = EventWeights(**trained_with_events.parameters["weighing"])
     run = trained_with_events.evaluations.get()
     assert {"view", "cart", "wishlist", "purchase"} <= set(run.interactions_by_kind["all"])
     model = loader.current(now=NOON).model
@@ -66,14 +66,14 @@ def test_a_fresh_event_counts_what_the_model_learnt_for_its_kind(
     ]
     before, after = model.build_history(users=users, recent=[]), model.build_history(users=users, recent=fresh)
     counted = after.weight[len(before.item) :]
-    expected = [learnt.kinds[one.kind] for one in fresh if learnt.kinds[one.kind] > 0]
+    expected = [trained.kinds[one.kind] for one in fresh if trained.kinds[one.kind] > 0]
     assert counted.tolist() == pytest.approx(expected)
     assert [KINDS[code] for code in after.kind[len(before.item) :]] == [
-        one.kind for one in fresh if learnt.kinds[one.kind] > 0
+        one.kind for one in fresh if trained.kinds[one.kind] > 0
     ]
 
 
-def test_an_event_counts_the_same_a_second_after_it_and_once_a_refresh_has_read_it(
+def test_an_event_has_the_same_weight_before_and_after_a_refresh(
     trained_with_events: ModelVersion, loader: StateLoader
 ) -> None:
     at = NOON + timedelta(hours=1)
@@ -94,7 +94,7 @@ def test_an_event_counts_the_same_a_second_after_it_and_once_a_refresh_has_read_
     np.testing.assert_allclose(refreshed.weight, hot.weight)
 
 
-def test_of_a_visit_that_the_chosen_parts_cannot_speak_of_those_speak_that_can(
+def test_a_visit_without_scores_from_the_trained_weights_is_scored_by_the_visit_ensemble(
     trained: ModelVersion, loader: StateLoader, valkey: redis.Redis
 ) -> None:
     state = loader.current(now=NOON)
@@ -116,4 +116,4 @@ def test_of_a_visit_that_the_chosen_parts_cannot_speak_of_those_speak_that_can(
 
     assert all(name.startswith("coffee") for name in shown(viewed, anonymous_id="visitor"))
     popular = recommend(request=RecommendationRequest("popular", n=3), now=NOON, source=loader)
-    assert shown(viewed, user_id="user-0") == [item.product_id for item in popular.items], "has bought"
+    assert shown(viewed, user_id="user-0") == [item.product_id for item in popular.items], "user-0 has bought"
