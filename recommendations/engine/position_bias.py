@@ -34,7 +34,7 @@ class ClickCounts:
 
     def __post_init__(self) -> None:
         if not len(self.product) == len(self.position) == len(self.shown) == len(self.clicked):
-            raise ValueError("product, position, shown and clicked must be equally long")
+            raise ValueError("product, position, shown and clicked must have the same length")
         if len(self.position) and self.position.min() < 1:
             raise ValueError(f"positions count from 1, got {self.position.min()}")
         if ((self.clicked < 0) | (self.clicked > self.shown)).any():

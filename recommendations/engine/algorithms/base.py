@@ -226,7 +226,7 @@ def restore(arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Algorithm:
     """Return the fitted algorithm of `arrays()`, of any class. Errors: WrongModelError."""
     name = saved.get("algorithm")
     if name not in ALGORITHMS:
-        raise WrongModelError(f"algorithm {name!r} is unknown; known are {', '.join(sorted(ALGORITHMS))}")
+        raise WrongModelError(f"algorithm {name!r} is unknown; valid: {', '.join(sorted(ALGORITHMS))}")
     return ALGORITHMS[name].from_arrays(arrays, saved)
 
 

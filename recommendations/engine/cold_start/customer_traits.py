@@ -32,7 +32,7 @@ class CustomerTraits:
         """Build traits from columns: field → one text per user, "" if unknown; with `values`, other values are ignored."""
         lengths = {len(column) for column in columns.values()}
         if len(lengths) > 1:
-            raise ValueError(f"the columns of traits have {sorted(lengths)} entries, they must be equally many")
+            raise ValueError(f"the columns of traits have {sorted(lengths)} entries, they must have the same length")
         n = lengths.pop() if lengths else 0
         entries = [
             (person, f"{field}{JOINT}{value}")

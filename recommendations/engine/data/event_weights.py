@@ -37,7 +37,7 @@ class EventWeights:
     def __post_init__(self) -> None:
         for kind, weight in self.kinds.items():
             if kind not in KINDS:
-                raise WrongInteractionsError(f"kind {kind!r} is unknown; known are {', '.join(KINDS)}")
+                raise WrongInteractionsError(f"kind {kind!r} is unknown; valid: {', '.join(KINDS)}")
             if not 0 <= weight < np.inf:
                 raise WrongInteractionsError(f"weight of {kind} must be finite and not negative, got {weight}")
         if not 0 <= self.quantity < np.inf:

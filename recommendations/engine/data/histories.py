@@ -51,7 +51,9 @@ class Histories:
         kind = np.zeros(len(item), np.int8) if kinds is None else _flat(kinds, np.int8)
         for name, column in (("orders", order), ("weights", weight), ("kinds", kind)):
             if len(column) != len(item):
-                raise ValueError(f"{name} holds {len(column)} entries, items {len(item)}; they must be equally many")
+                raise ValueError(
+                    f"{name} holds {len(column)} entries, items {len(item)}; they must have the same length"
+                )
         if not (np.isfinite(weight) & (weight >= 0)).all():
             raise ValueError("weights must be finite and not negative")
         return cls(

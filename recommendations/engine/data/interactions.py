@@ -84,11 +84,11 @@ class Interactions:
         for name, column in (("item", item_rows), ("order", times), ("weight", weights), ("kind", kinds)):
             if column.shape != (m,):
                 raise WrongInteractionsError(
-                    f"{name} has shape {column.shape}, user has {m} entries; they must be equally long"
+                    f"{name} has shape {column.shape}, user has {m} entries; they must have the same length"
                 )
         _refuse("order", times, ~np.isfinite(times), "a finite number")
         _refuse("weight", weights, ~(np.isfinite(weights) & (weights >= 0)), "finite and not negative")
-        _refuse("kind", kinds, (kinds < 0) | (kinds >= len(KINDS)), f"0…{len(KINDS) - 1}, a place in {KINDS}")
+        _refuse("kind", kinds, (kinds < 0) | (kinds >= len(KINDS)), f"0…{len(KINDS) - 1}, an index of {KINDS}")
         if as_of is None:
             as_of = float(times.max()) if m else 0.0
         elif m and times.max() > as_of:
@@ -184,7 +184,7 @@ def _numbered(field: str, ids: Ids, known: IdMap | None) -> tuple[IdMap, npt.NDA
     missing = np.flatnonzero(rows < 0)
     if len(missing):
         raise WrongInteractionsError(
-            f"{field}: {len(missing)} ids are not among the {len(known)} known ones, first {ids[missing[0]]!r} at place {missing[0]}"
+            f"{field}: {len(missing)} ids are not among the {len(known)} known ones, first {ids[missing[0]]!r} at position {missing[0]}"
         )
     return known, rows
 
@@ -212,5 +212,5 @@ def _refuse(field: str, values: npt.NDArray[np.generic], wrong: npt.NDArray[np.b
     if wrong.any():
         place = int(np.argmax(wrong))
         raise WrongInteractionsError(
-            f"{field} must be {right}: {int(wrong.sum())} entries are not, first {values[place]} at place {place}"
+            f"{field} must be {right}: {int(wrong.sum())} entries are not, first {values[place]} at position {place}"
         )

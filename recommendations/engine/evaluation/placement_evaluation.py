@@ -74,7 +74,7 @@ def tune_shares(
     Components without a score for any relevant product get no weight. Errors: ValueError without a component.
     """
     if not parts:
-        raise ValueError("there is no part to weigh")
+        raise ValueError("an ensemble needs at least one component, got none")
     found = tune_ensemble_weights(
         components=parts,
         histories=questions.histories,

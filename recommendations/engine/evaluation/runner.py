@@ -73,7 +73,7 @@ class Evaluation:
         for result in self.results:
             if (result.algorithm, result.metric, result.n) == (algorithm, metric, n):
                 return result
-        raise KeyError(f"no {metric}@{n} of {algorithm} in this evaluation")
+        raise KeyError(f"{metric}@{n} of {algorithm} was not evaluated")
 
     def difference(self, first: str, second: str, metric: str, n: int) -> ConfidenceInterval:
         """Return the mean of first − second over the same users with its paired bootstrap interval."""

@@ -65,7 +65,7 @@ def make_session_prefixes(
     """Build prefixes from lists of item rows, oldest first, and their labels. Errors: ValueError."""
     labels = np.asarray(label, np.int32)
     if len(labels) != len(items):
-        raise ValueError(f"there are {len(items)} prefixes and {len(labels)} labels; they must be equally many")
+        raise ValueError(f"there are {len(items)} prefixes and {len(labels)} labels; they must have the same length")
     if len(labels) and not (labels.min() >= 0 and labels.max() < n_items):
         raise ValueError(f"labels must be rows 0…{n_items - 1}, got {labels.min()}…{labels.max()}")
     orders = [np.full(len(np.atleast_1d(np.asarray(row))), as_of) for row in items]
@@ -91,7 +91,7 @@ def split_newest_sessions(interactions: Interactions, *, share: float) -> Split:
     known = np.bincount(train.item, minlength=train.n_items) > 0
     test = interactions.subset(is_test & known[interactions.item])
     if not len(train) or not len(test):
-        raise EmptySplitError(f"a share of {share} of {len(present)} sessions leaves nothing on one side")
+        raise EmptySplitError(f"a share of {share} of {len(present)} sessions leaves train or test empty")
     return Split(replace(train, as_of=float(train.order.max())), test)
 
 

@@ -139,4 +139,4 @@ def _merge_id_maps(
 
 
 def _range(interactions: Interactions) -> str:
-    return f"{interactions.order.min()} to {interactions.order.max()}" if len(interactions) else "nothing to nothing"
+    return f"{interactions.order.min()} to {interactions.order.max()}" if len(interactions) else "no interactions"

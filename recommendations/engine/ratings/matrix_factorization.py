@@ -84,7 +84,7 @@ class RatingFactors(RatingAlgorithm):
                 user_pulls, item_pulls, self.implicit, people, items, implicit, user_biases, item_biases,
             )  # fmt: skip
         if not np.isfinite(items).all():
-            raise ValueError(f"the descent ran away: learning_rate {self.learning_rate} is too large for these ratings")
+            raise ValueError(f"the descent diverged: learning_rate {self.learning_rate} is too large for these ratings")
         self.item_vectors_, self.implicit_vectors_, self.item_biases_ = items, implicit, item_biases
         self.overall_mean_ = np.array([mean], np.float64)
         return self

@@ -17,10 +17,12 @@ def compute_errors(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> npt.NDArr
     """Return predicted − actual. Errors: ValueError for unequal lengths or values that are not finite."""
     left, right = np.asarray(predicted, np.float64), np.asarray(actual, np.float64)
     if left.shape != right.shape or left.ndim != 1:
-        raise ValueError(f"predicted has shape {left.shape}, actual {right.shape}; both must be equally long rows")
+        raise ValueError(
+            f"predicted has shape {left.shape}, actual {right.shape}; both must be one-dimensional and of the same length"
+        )
     wrong = ~(np.isfinite(left) & np.isfinite(right))
     if wrong.any():
         raise ValueError(
-            f"{int(wrong.sum())} ratings are missing or not finite, first at place {int(np.argmax(wrong))}"
+            f"{int(wrong.sum())} ratings are missing or not finite, first at position {int(np.argmax(wrong))}"
         )
     return left - right

@@ -59,7 +59,7 @@ class TestPeople:
         np.testing.assert_array_equal(people.has.toarray(), [[1, 0], [0, 0], [0, 1]])
 
     def test_columns_of_unequal_length_are_rejected(self):
-        with pytest.raises(ValueError, match="equally many"):
+        with pytest.raises(ValueError, match="same length"):
             CustomerTraits.of_columns({"age": ["young"], "size": ["1", "2"]})
 
     def test_numbers_become_bands_of_similar_size(self):

@@ -64,16 +64,16 @@ def test_ids_that_are_not_text_are_rejected_with_their_position(ids):
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [
-        ("weight", [1, float("nan"), 1], "weight .*first nan at place 1"),
-        ("weight", [1, 1, -2], "weight .*first -2.0 at place 2"),
+        ("weight", [1, float("nan"), 1], "weight .*first nan at position 1"),
+        ("weight", [1, 1, -2], "weight .*first -2.0 at position 2"),
         ("weight", [1, float("inf"), 1], "weight .*inf"),
         ("weight", [1, 1], "weight has shape"),
-        ("order", [1, 2, float("nan")], "order .*first nan at place 2"),
-        ("order", np.array(["2026-01-01", "NaT", "2026-01-02"], "M8[s]"), "order .*place 1"),
-        ("kind", [0, 9, 0], "kind .*first 9 at place 1"),
+        ("order", [1, 2, float("nan")], "order .*first nan at position 2"),
+        ("order", np.array(["2026-01-01", "NaT", "2026-01-02"], "M8[s]"), "order .*position 1"),
+        ("kind", [0, 9, 0], "kind .*first 9 at position 1"),
         ("item_ids", ["x", "x"], "item has shape"),
         ("user_ids", ["a", None, "b"], "user_ids: id 1 is None"),
-        ("items", IdMap.of(["x"]), "item_ids: 1 ids are not among the 1 known ones, first 'y' at place 2"),
+        ("items", IdMap.of(["x"]), "item_ids: 1 ids are not among the 1 known ones, first 'y' at position 2"),
         ("as_of", 1.0, "as_of is 1.0"),
     ],
 )

@@ -72,7 +72,7 @@ def test_rating_errors_match_the_calculation_by_hand():
 
 @pytest.mark.parametrize("metric", [rmse, mae])
 def test_missing_predictions_are_an_error(metric):
-    with pytest.raises(ValueError, match="first at place 1"):
+    with pytest.raises(ValueError, match="first at position 1"):
         metric([1, float("nan")], [1, 2])
     with pytest.raises(ValueError, match="shape"):
         metric([1], [1, 2])

@@ -56,7 +56,7 @@ def test_component_that_knows_the_answer_gets_the_weight() -> None:
 
 
 def test_placement_without_components_is_rejected() -> None:
-    with pytest.raises(ValueError, match="no part"):
+    with pytest.raises(ValueError, match="at least one component"):
         tune_shares({}, make_questions())
 
 
