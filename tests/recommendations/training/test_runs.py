@@ -36,11 +36,11 @@ def test_a_cancelled_training_leaves_the_active_version_and_says_so(
     assert {path.name for path in (folders / "models").iterdir()} == {trained.artifact}
 
 
-def test_what_has_ended_cannot_be_cancelled(trained: ModelVersion) -> None:
+def test_a_finished_training_cannot_be_cancelled(trained: ModelVersion) -> None:
     assert not request_cancellation(run_id=EvaluationRun.objects.get().pk, at=NOON)
 
 
-def test_progress_is_told_in_steps_that_have_words(shop: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_reported_in_labeled_steps(shop: None, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, int]] = []
     save = EvaluationRun.save
 
@@ -62,7 +62,7 @@ def test_progress_is_told_in_steps_that_have_words(shop: None, monkeypatch: pyte
     assert EvaluationRun.objects.get().percent == 100
 
 
-def test_everything_is_on_record(trained: ModelVersion) -> None:
+def test_the_run_records_everything(trained: ModelVersion) -> None:
     run = EvaluationRun.objects.get()
     assert run.target == "purchase"
     assert run.interactions_by_kind["all"]["purchase"] == trained.interactions

@@ -219,7 +219,7 @@ def test_runs_are_recorded_with_their_days_and_their_errors(monkeypatch: pytest.
         count_performance(at=LATER + HOUR)
     newest, died, done, nothing = PerformanceRun.objects.order_by("-id")
     assert (newest.status, "division by zero" in newest.error) == ("failed", True)
-    assert (died.status, died.error) == ("failed", "The process ended before the run did.")
+    assert (died.status, died.error) == ("failed", "The process stopped before the run finished.")
     assert (done.status, done.first_day, done.last_day) == ("done", date(2026, 11, 24), date(2026, 11, 27))
     assert (nothing.status, nothing.first_day) == ("done", None)
     assert PerformanceDay.objects.count() == 1, "what was counted before stays when a counting fails"

@@ -44,7 +44,7 @@ def test_only_named_traits_are_read_and_many_numbers_are_bands(twelve: list[Cust
     assert list_values(extract_known_traits(as_of=NOON, traits=[]), twelve[0]) == {"language=de", "country=at"}
 
 
-def test_the_device_is_that_of_the_first_visit_before_the_moment(twelve: list[Customer]) -> None:
+def test_the_device_is_from_the_first_visit(twelve: list[Customer]) -> None:
     for number, (device, days) in enumerate((("Mobile", 2), ("desktop", 1))):
         for person in range(6):
             Event.objects.create(
@@ -62,14 +62,14 @@ def test_the_device_is_that_of_the_first_visit_before_the_moment(twelve: list[Cu
     assert not any("device" in value for value in list_values(extract_known_traits(as_of=NOON, traits=[]), twelve[7]))
 
 
-def test_newcomers_are_those_with_traits_and_without_history_who_do_not_refuse(twelve: list[Customer]) -> None:
+def test_new_customers_have_traits_no_history_and_no_refusal(twelve: list[Customer]) -> None:
     export_warehouse(started_at=NOON)
     known = extract_known_traits(as_of=NOON, traits=["taste"])
-    newcomers = extract_new_customers(
+    new_customers = extract_new_customers(
         known=known, with_history=IdMap.of([str(twelve[0].pk)]), refusing={"user_id:user-2"}
     )
-    assert "user_id:user-0" not in newcomers.identifiers
-    assert newcomers.person[newcomers.identifiers.row("user_id:user-2")] == -1
-    row = int(newcomers.person[newcomers.identifiers.row("user_id:user-1")])
-    values = {known.people.values.id(code) for code in newcomers.traits[[row]].indices.tolist()}
+    assert "user_id:user-0" not in new_customers.identifiers
+    assert new_customers.person[new_customers.identifiers.row("user_id:user-2")] == -1
+    row = int(new_customers.person[new_customers.identifiers.row("user_id:user-1")])
+    values = {known.people.values.id(code) for code in new_customers.traits[[row]].indices.tolist()}
     assert values == {"language\x1fde", "country\x1fat", "traits.taste\x1fcoffee"}

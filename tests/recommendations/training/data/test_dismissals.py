@@ -24,10 +24,10 @@ LATER = NOON + timedelta(hours=2)
 
 @pytest.fixture
 def dismiss() -> Callable[..., None]:
-    """Stores an event as the collector does once it is processed."""
+    """Return a function that stores a processed event as the collector does."""
     numbers = iter(range(1000))
 
-    def tell(
+    def store(
         customer: Customer, *product_ids: str, at: datetime, name: str = "Product Dismissed", **fields: Any
     ) -> None:
         Event.objects.create(
@@ -40,11 +40,11 @@ def dismiss() -> Callable[..., None]:
             **{"type": "track", "user_id": customer.identifiers.get().value, "properties": {}, **fields},
         )
 
-    return tell
+    return store
 
 
 def dismissed(*, as_of: datetime = NOON) -> dict[str, list[str]]:
-    """User id → product ids, of whoever has dismissed anything."""
+    """Return user id → dismissed product ids, of customers with dismissals."""
     export_warehouse(started_at=as_of)
     data = extract_training_data(as_of=as_of)
     return named(data.dismissed.arrays(), data.identifiers, data.identifier_user, data.interactions.items)
@@ -59,9 +59,7 @@ def named(arrays: Any, identifiers: IdMap, users: Any, items: IdMap) -> dict[str
     return found
 
 
-def test_what_is_dismissed_under_either_name_is_known_of_each_person(
-    folders: Path, dismiss: Callable[..., None]
-) -> None:
+def test_dismissals_under_either_event_name_are_read_per_customer(folders: Path, dismiss: Callable[..., None]) -> None:
     ann, ben = make_customer("ann"), make_customer("ben")
     products = [make_product(name) for name in ("tea", "cake", "milk")]
     make_order(ann, placed_at=NOON - timedelta(days=3), products=products)
@@ -74,7 +72,7 @@ def test_what_is_dismissed_under_either_name_is_known_of_each_person(
     assert dismissed() == {"ann": ["milk", "tea"], "ben": ["cake"]}
 
 
-def test_buying_it_after_all_ends_it_and_another_dismissal_begins_it_again(
+def test_a_purchase_ends_a_dismissal_and_another_dismissal_starts_it_again(
     folders: Path, dismiss: Callable[..., None]
 ) -> None:
     ann, ben = make_customer("ann"), make_customer("ben")
@@ -88,7 +86,7 @@ def test_buying_it_after_all_ends_it_and_another_dismissal_begins_it_again(
     assert dismissed() == {"ann": ["cake", "milk"], "ben": ["cake", "milk", "tea"]}
 
 
-def test_buying_it_told_by_an_event_ends_it(folders: Path, dismiss: Callable[..., None]) -> None:
+def test_a_purchase_event_ends_the_dismissal(folders: Path, dismiss: Callable[..., None]) -> None:
     ann = make_customer("ann")
     make_product("tea")
     make_product("cake")
@@ -101,13 +99,13 @@ def saved(version: ModelVersion) -> Artifact:
     return open_artifact(folder=get_artifact_folder(version), checksum=version.checksum)
 
 
-def test_a_training_saves_an_empty_list_for_everybody(trained: ModelVersion) -> None:
+def test_a_training_saves_an_empty_list_for_every_customer(trained: ModelVersion) -> None:
     part = saved(trained).part("dismissed")
     assert len(part["item"]) == 0
     assert len(part["indptr"]) == trained.users + 1
 
 
-def test_a_refresh_has_all_of_them_of_old_and_new_people_and_goes_on_when_nothing_else_happened(
+def test_a_refresh_has_the_dismissals_of_old_and_new_customers_even_without_other_activity(
     trained: ModelVersion,
     dismiss: Callable[..., None],
     loader: StateLoader,
