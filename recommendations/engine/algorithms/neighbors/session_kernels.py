@@ -113,9 +113,10 @@ def _bound_kth_nearest(
     session_factors: AnyFloats,
     session_users: AnyInts,
 ) -> np.floating:
-    """Return a lower bound of the k-th largest value of a session, exact to an eighth; 0 if it is unknown.
+    """Return a lower bound of the k-th largest value of a session; 0 if it is unknown.
 
-    Looks only at the 2k sessions with the largest sums: buckets are the 11 highest bits of a float (3 bits of the mantissa).
+    Looks only at the 2k sessions with the largest sums, and rounds down to 2 bits of the mantissa: the buckets are the 11 highest bits of
+    a float32.
     """
     sums = table.view(np.float32)
     counts = np.zeros(1024, np.int32)
