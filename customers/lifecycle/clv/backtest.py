@@ -25,39 +25,39 @@ MAX_RATIO_ERROR = 0.25  # an interval of observed / expected that lies outside 1
 def backtest_purchase_models(*, customer: Ints, at: Ints, value: Floats, as_of: datetime) -> list[dict[str, Any]]:
     """Return predicted and actual orders since the latest refresh older than 28 days, 91 days and a year.
 
-    customer, at, value: one entry an order, as for `summarise_purchases`. The ratio is observed / expected, with its 95 % interval;
-    held is the share of customers within the middle 80 % of what was thought possible.
+    customer, at, value: one entry per order, as for `summarize_purchases`. The ratio is observed / expected, with its 95 % interval;
+    coverage is the share of customers within the middle 80 % of the predicted distribution.
     """
-    found = []
+    backtests = []
     for score_model in select_models_to_backtest(as_of):
         then = score_model.run.as_of
         days = (to_microseconds(as_of) - to_microseconds(then)) / DAY
         before = summarize_purchases(customer=customer, at=at, value=value, as_of=to_microseconds(then))
         since = summarize_purchases(customer=customer, at=at, value=value, as_of=to_microseconds(as_of))
         known = np.isin(since.customer, before.customer, assume_unique=True)
-        happened = since.x[known] - before.x
+        actual = since.x[known] - before.x
         groups = group_histories(histories=before)
         fit = deserialize_fit(score_model.parameters)
         if fit.model is None or not len(before):
             continue
         expected = fit.model.expected_purchases(horizon=days, x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
-        judged = backtest_counts(expected=expected, observed=happened.astype(np.float64))
-        ranks = transform_purchases(model=fit.model, groups=groups, horizon=days, actual=happened)
-        found.append(
+        comparison = backtest_counts(expected=expected, observed=actual.astype(np.float64))
+        ranks = transform_purchases(model=fit.model, groups=groups, horizon=days, actual=actual)
+        backtests.append(
             {
                 "as_of": then.isoformat(),
                 "days": round(days, 1),
-                "customers": judged.customers,
+                "customers": comparison.customers,
                 "algorithm": score_model.algorithm,
                 "expected": float(expected.sum()),
-                "happened": int(happened.sum()),
-                "ratio": judged.ratio.value,
-                "low": judged.ratio.low,
-                "high": judged.ratio.high,
-                "held": ranks.coverage(),
+                "actual": int(actual.sum()),
+                "ratio": comparison.ratio.value,
+                "low": comparison.ratio.low,
+                "high": comparison.ratio.high,
+                "coverage": ranks.coverage(),
             }
         )
-    return found
+    return backtests
 
 
 def select_models_to_backtest(as_of: datetime) -> list[ScoreModel]:

@@ -97,7 +97,7 @@ def compute_value_columns(
     scores: dict[str, Floats | Ints] = {name: np.full(len(purchases), np.nan) for name in VALUE_COLUMNS}
     if model is None or not len(purchases):
         return scores
-    found = predict_customer_values(
+    predicted = predict_customer_values(
         model=model,
         spend=spend,
         histories=purchases,
@@ -106,18 +106,18 @@ def compute_value_columns(
         monthly_discount=settings.VALUE_MONTHLY_DISCOUNT,
     )
     money = {
-        "expected_order_value": found.mean_spend,
-        "value": found.value,
-        "spend_low": found.spend_low,
-        "spend_high": found.spend_high,
-        "interval_probability": found.spend_probability,
+        "expected_order_value": predicted.mean_spend,
+        "value": predicted.value,
+        "spend_low": predicted.spend_low,
+        "spend_high": predicted.spend_high,
+        "interval_probability": predicted.spend_probability,
     }
     return {
         **scores,
-        "p_alive": np.clip(found.alive, 0.0, 1.0),
-        "expected_orders": found.purchases,
-        "expected_orders_low": found.purchases_low.astype(np.float64),
-        "expected_orders_high": found.purchases_high.astype(np.float64),
+        "p_alive": np.clip(predicted.alive, 0.0, 1.0),
+        "expected_orders": predicted.purchases,
+        "expected_orders_low": predicted.purchases_low.astype(np.float64),
+        "expected_orders_high": predicted.purchases_high.astype(np.float64),
         **{name: np.where(one_currency, values, np.nan) for name, values in money.items() if values is not None},
     }
 
@@ -137,7 +137,7 @@ def summarize_purchase_model(
 ) -> dict[str, Any]:
     """Return the held-out accuracy of each purchase model, and chart figures of the selected one."""
     figures: dict[str, Any] = {
-        "cut": choice.cutoff,
+        "cutoff": choice.cutoff,
         "days": choice.held_out_days,
         "held_out": {
             name: {
@@ -146,7 +146,7 @@ def summarize_purchase_model(
                 "bias": result.errors.bias,
                 "correlation": result.errors.correlation,
                 "total_ratio": result.errors.total_ratio,
-                "held": result.coverage,
+                "coverage": result.coverage,
             }
             for name, result in choice.results.items()
         },
@@ -172,12 +172,12 @@ def summarize_purchase_model(
         )
     return figures | {
         name: {
-            "at": one.position.tolist(),
-            "actual": one.actual.tolist(),
-            "expected": one.expected.tolist(),
-            "customers": one.customers.tolist(),
+            "at": comparison.position.tolist(),
+            "actual": comparison.actual.tolist(),
+            "expected": comparison.expected.tolist(),
+            "customers": comparison.customers.tolist(),
         }
-        for name, one in drawn.items()
+        for name, comparison in drawn.items()
     }
 
 

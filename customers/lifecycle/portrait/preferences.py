@@ -4,10 +4,11 @@ Actions with products count by `ACTION_WEIGHTS`, each with a product once per da
 pages in one evening are one fact.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from django.utils.dates import WEEKDAYS
@@ -110,129 +111,124 @@ def read_product_actions(*, bought: PurchasedProducts, events: Sequence[Customer
 
 
 def find_newest_per_day(code: Ints, at: Ints) -> Ints:
-    """The places of the newest fact of each code on each day."""
+    """Return the positions of the newest fact of each code on each day."""
     order = np.argsort(-at, kind="stable")
     pairs = np.stack((code[order], at[order] // DAY))
     return np.sort(order[np.unique(pairs, axis=1, return_index=True)[1]])
 
 
+class _Preference(NamedTuple):
+    """The interests behind one line of the portrait, with the names of what they are in."""
+
+    key: str
+    name: str | Promise
+    interests: Interests
+    names: Sequence[str | Promise]  # by position in `interests`
+    codes: Sequence[str | int] | None = None  # what programs call the same; None: by their names
+    source: FactSource = FactSource.ORDERS_AND_EVENTS
+
+
 def make_preference_lines(
     *, acts: ProductActions, documents: OrderDocuments, events: Sequence[CustomerEvent], as_of: datetime
 ) -> list[PortraitLine]:
-    """From what happened before as_of."""
-    tops, top_names = _encode_names([one.top for one in acts.products])
-    paths, path_names = _encode_names([one.path if " > " in one.path else "" for one in acts.products])
-    brands, brand_names = _encode_names([one.brand for one in acts.products])
-    prices = np.array([np.nan if one.price is None else one.price for one in acts.products], np.float64)
+    """Return the preferences that the facts before `as_of` show."""
+    preferences = _measure_product_preferences(acts, as_of) + _measure_visit_preferences(documents, events, as_of)
+    return [_make_shares_line(preference, as_of) for preference in preferences]
+
+
+def _measure_product_preferences(acts: ProductActions, as_of: datetime) -> list[_Preference]:
+    """Return the preferences for categories, subcategories, brands and price levels."""
+    tops, top_names = _encode_names([product.top for product in acts.products])
+    paths, path_names = _encode_names([product.path if " > " in product.path else "" for product in acts.products])
+    brands, brand_names = _encode_names([product.brand for product in acts.products])
+    prices = np.array([np.nan if product.price is None else product.price for product in acts.products], np.float64)
     bands = assign_price_bands(price=prices, edges=read_quintiles(products=acts.products))
-    hours, weekdays, devices, languages, language_codes = _read_visits(documents, events)
-    both = FactSource.ORDERS_AND_EVENTS
-    lines = (
-        (
-            "categories",
-            gettext_lazy("categories"),
-            _measure_action_interests(acts, tops, len(top_names), as_of),
-            top_names,
-            both,
-        ),
-        (
-            "subcategories",
-            gettext_lazy("subcategories"),
-            _measure_action_interests(acts, paths, len(path_names), as_of),
-            path_names,
-            both,
-        ),
-        (
-            "brands",
-            gettext_lazy("brands"),
-            _measure_action_interests(acts, brands, len(brand_names), as_of),
-            brand_names,
-            both,
-        ),
-        (
+
+    def measure(codes: Ints, size: int) -> Interests:
+        return _measure_action_interests(acts, codes, size, as_of)
+
+    return [
+        _Preference("categories", gettext_lazy("categories"), measure(tops, len(top_names)), top_names),
+        _Preference("subcategories", gettext_lazy("subcategories"), measure(paths, len(path_names)), path_names),
+        _Preference("brands", gettext_lazy("brands"), measure(brands, len(brand_names)), brand_names),
+        _Preference(
             "price_bands",
             gettext_lazy("price level within the category"),
-            _measure_action_interests(acts, bands, len(PRICE_BANDS), as_of),
+            measure(bands, len(PRICE_BANDS)),
             PRICE_BANDS,
-            both,
+            range(len(PRICE_BANDS)),
         ),
-        (
+    ]
+
+
+def _measure_visit_preferences(
+    documents: OrderDocuments, events: Sequence[CustomerEvent], as_of: datetime
+) -> list[_Preference]:
+    """Return the preferences for times of day, weekdays, devices and languages."""
+    hours, weekdays, devices, languages, language_codes = _read_visits(documents, events)
+    return [
+        _Preference(
             "hours",
             gettext_lazy("time of day"),
             compute_hour_interests(facts=hours, as_of=datetime_to_days(as_of), half_life_days=HALF_LIFE_DAYS),
             [f"{hour}:00–{(hour + 1) % HOURS}:00" for hour in range(HOURS)],
-            both,
+            range(HOURS),
         ),
-        (
+        _Preference(
             "weekdays",
             gettext_lazy("day of the week"),
             _measure_interests(weekdays, 7, as_of),
             list(WEEKDAYS.values()),
-            both,
+            range(7),
         ),
-        (
+        _Preference(
             "devices",
             gettext_lazy("device"),
             _measure_interests(devices, len(DEVICE_TYPES), as_of),
-            [DEVICE_LABELS[kind] for kind in DEVICE_TYPES],
+            [DEVICE_LABELS[device] for device in DEVICE_TYPES],
+            DEVICE_TYPES,
             FactSource.EVENTS,
         ),
-        (
+        _Preference(
             "languages",
             gettext_lazy("device language"),
             _measure_interests(languages, len(language_codes), as_of),
             [get_language_name(code) for code in language_codes],
+            language_codes,
             FactSource.EVENTS,
         ),
-    )
-    codes: Mapping[str, Sequence[str | int]] = {
-        "price_bands": range(len(PRICE_BANDS)),
-        "hours": range(HOURS),
-        "weekdays": range(7),
-        "devices": DEVICE_TYPES,
-        "languages": language_codes,
-    }
-    return [
-        _make_shares_line(key, name, found, names, codes.get(key, [str(name) for name in names]), origin, as_of)
-        for key, name, found, names, origin in lines
     ]
 
 
-def _make_shares_line(
-    key: str,
-    name: str | Promise,
-    found: Interests,
-    names: Sequence[str | Promise],
-    codes: Sequence[str | int],
-    source: FactSource,
-    as_of: datetime,
-) -> PortraitLine:
-    """codes: how programs call what `names` calls for people."""
-    facts = found.total_facts
+def _make_shares_line(preference: _Preference, as_of: datetime) -> PortraitLine:
+    """Return the line of a preference: its largest shares."""
+    interests = preference.interests
+    codes = preference.names if preference.codes is None else preference.codes
+    facts = interests.total_facts
     shares = [
         {
-            "code": str(codes[code]),
-            "name": str(names[code]),
+            "code": str(codes[position]),
+            "name": str(preference.names[position]),
             "share": round(share, 4),
-            "facts": facts_of,
+            "facts": share_facts,
         }
-        for code, share, facts_of in zip(
-            found.code[:MAX_SHARES].tolist(),
-            found.share[:MAX_SHARES].tolist(),
-            found.facts[:MAX_SHARES].tolist(),
+        for position, share, share_facts in zip(
+            interests.code[:MAX_SHARES].tolist(),
+            interests.share[:MAX_SHARES].tolist(),
+            interests.facts[:MAX_SHARES].tolist(),
             strict=True,
         )
     ]
     return make_line(
-        key=key,
+        key=preference.key,
         group=PortraitGroup.PREFERENCES,
-        name=name,
+        name=preference.name,
         format=ValueFormat.SHARES,
         value=shares,
-        text=join_list([format_share(one["name"], one["share"]) for one in shares]),
-        source=source,
+        text=join_list([format_share(share["name"], share["share"]) for share in shares]),
+        source=preference.source,
         facts=facts,
-        newest=from_microseconds(round(found.newest.max() * DAY)) if facts else None,
+        newest=from_microseconds(round(interests.newest.max() * DAY)) if facts else None,
         missing=find_missing_reason(facts),
         as_of=as_of,
     )

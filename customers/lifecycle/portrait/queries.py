@@ -213,8 +213,11 @@ def read_products(*, ids: Sequence[int], product_ids: Sequence[str]) -> list[Por
 
 
 def read_quintiles(*, products: Sequence[PortraitProduct]) -> Floats:
-    """Return an array of shape (k, 4): the quintiles of prices each product is compared with, those of its category or, where fewer than `LEAST_COMPARED`
-    are priced there, of its top category; in its own currency. NaN where there are too few."""
+    """Return the price quintiles that each product is compared with, shape (k, 4); NaN if there are too few prices.
+
+    They are those of its category or, if fewer than `LEAST_COMPARED` products have a price there, of its top category, in the
+    product's own currency.
+    """
     priced = [one for one in products if one.price is not None]
     own = sorted({(one.category_id, one.currency) for one in priced if one.category_id is not None})
     wide = sorted({(one.top, one.currency) for one in priced})

@@ -126,7 +126,10 @@ def load_served_models(score_models: Mapping[str, ScoreModel]) -> dict[str, Serv
 
 @lru_cache(maxsize=MAX_CACHED_MODELS)
 def _load_propensity(card_id: int, trained_at: str) -> PropensityModel | None:
-    """Return the model; None if its arrays were deleted or have another version. trained_at: score_models of another database may have the same id."""
+    """Return the model; None if its arrays were deleted or have another version.
+
+    trained_at: part of the cache key, since score models of another database may have the same ID.
+    """
     score_model = ScoreModel.objects.filter(pk=card_id).first()
     if score_model is None or score_model.arrays is None:
         return None

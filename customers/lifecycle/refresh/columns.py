@@ -162,7 +162,7 @@ def make_insert_columns(parts: dict[str, sql.Composable]) -> Iterator[tuple[sql.
     """Yield the columns that are no scores, each with its value. parts: what the expressions name in braces."""
     for column in PROFILE_COLUMNS:
         if column.expression:
-            yield sql.Identifier(column.name), sql.SQL(column.expression).format(**parts)  # type: ignore[arg-type]
+            yield sql.Identifier(column.name), sql.SQL(column.expression).format(**parts)
 
 
 def make_default_columns() -> Iterator[tuple[str, str]]:

@@ -25,11 +25,11 @@ from customers.lifecycle.backoffice.drilldowns.stages import (
 
 __all__ = [
     "DRILLDOWN_PARSERS",
+    "NO_GROUP",
+    "UNKNOWN_STAGE",
     "Drilldown",
     "DrilldownError",
     "MonthEnd",
-    "NO_GROUP",
-    "UNKNOWN_STAGE",
     "get_basis_label",
     "get_group_label",
     "get_stage_label",

@@ -31,9 +31,9 @@ class DrilldownError(ValueError):
 
 @dataclass(frozen=True)
 class Drilldown:
-    """Some customers. condition: the tree of a segment that holds for exactly them, now and later; None where there is none.
+    """A selection of customers. condition: the segment condition that selects the same customers, or None if there is none.
 
-    title and note say who they are; asked: the parameters of the address; days: of the movement, for the way back.
+    title, note: describe the selection; parameters: of its URL; period: the days compared, for the link back.
     """
 
     title: str

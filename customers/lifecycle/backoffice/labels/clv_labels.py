@@ -36,7 +36,7 @@ def describe_accuracy(score_model: ScoreModel) -> str:
     held_out = score_model.figures.get("held_out", {}).get(score_model.algorithm)
     if held_out is None:
         return _("The accuracy is unknown because the order history is too short to hold out a test period.")
-    ratio, held = held_out["total_ratio"], held_out["held"]
+    ratio, coverage = held_out["total_ratio"], held_out["coverage"]
     if ratio is None:
         return _("The accuracy is unknown because no customer ordered in the test period.")
     return _(
@@ -46,5 +46,5 @@ def describe_accuracy(score_model: ScoreModel) -> str:
         "days": number_format(score_model.figures["days"], force_grouping=True),
         "name": PURCHASE_MODEL_LABELS.get(score_model.algorithm, score_model.algorithm),
         "ratio": format_percent(ratio),
-        "coverage": format_percent(held),
+        "coverage": format_percent(coverage),
     }

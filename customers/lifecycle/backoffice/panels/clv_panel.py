@@ -54,7 +54,7 @@ def format_models(score_model: ScoreModel) -> list[dict[str, Any]]:
             "mae": number_format(round(row["mae"], 3), force_grouping=True),
             "correlation": "–" if row["correlation"] is None else number_format(round(row["correlation"], 3)),
             "ratio": format_percent(row["total_ratio"]) or "–",
-            "held": format_percent(row["held"]),
+            "coverage": format_percent(row["coverage"]),
         }
         for name, row in score_model.figures.get("held_out", {}).items()
     ]
@@ -72,7 +72,7 @@ def format_backtests(score_model: ScoreModel) -> list[dict[str, Any]]:
             "interval": f"{format_percent(figures['low'])} – {format_percent(figures['high'])}"
             if figures["low"] is not None
             else "–",
-            "held": format_percent(figures["held"]),
+            "coverage": format_percent(figures["coverage"]),
             "is_off": is_forecast_off(figures),
         }
         for figures in score_model.figures.get("backtests", [])
@@ -89,14 +89,14 @@ def list_spend_warnings(score_model: ScoreModel) -> list[str]:
             "A few very large orders dominate the average, so the order value of new customers is uncertain."
         ),
     }
-    found = [messages[code] for code in score_model.figures.get("warnings", []) if code in messages]
+    warnings = [messages[code] for code in score_model.figures.get("warnings", []) if code in messages]
     several = score_model.figures.get("several_currencies", 0)
     if several:
-        found.append(
+        warnings.append(
             _("Customers without a predicted value, because they order in several currencies: %(n)s.")
             % {"n": number_format(several, force_grouping=True)}
         )
-    return found
+    return warnings
 
 
 def make_value_url(low: Any, high: Any, *, closed: bool = False) -> str:

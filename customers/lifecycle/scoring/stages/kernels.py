@@ -151,31 +151,45 @@ def _find_gap_limits(
 
 
 @compiled
+def _count_category_order(category_orders: Ints, category: int, main: int) -> int:
+    """Count an order of a category and return the main one; -1 stands for an unknown category."""
+    if category < 0:
+        return main
+    category_orders[category] += 1
+    # A strict comparison: of several leading categories the one that got there first stays.
+    return category if main < 0 or category_orders[category] > category_orders[main] else main
+
+
+@compiled
+def _advance_epoch(epochs: Ints, epoch: int, now: int) -> int:
+    """Return the rules' epoch at a moment that is not before that of `epoch`."""
+    while epoch + 1 < len(epochs) and epochs[epoch + 1] <= now:
+        epoch += 1
+    return epoch
+
+
+@compiled
+def _find_next_moment(
+    until: int, identified: bool, identified_at: int, epochs: Ints, epoch: int, at: Ints, fact: int, stop: int
+) -> int:
+    """Return when the stage may change next: by time, identification, new rules or the next fact."""
+    following = until
+    if not identified:
+        following = min(following, identified_at)
+    if epoch + 1 < len(epochs):
+        following = min(following, epochs[epoch + 1])
+    if fact < stop:
+        following = min(following, at[fact])
+    return following
+
+
+@compiled
 def _derive_customer(
-    row: int,
-    known_at: int,
-    identified_at: int,
-    fact: int,
-    stop: int,
-    at: Ints,
-    amount: Ints,
-    is_order: npt.NDArray[np.bool_],
-    epochs: Ints,
-    rules: Ints,
-    alive: Floats,
-    category: Ints,
-    category_gaps: Ints,
-    as_of: int,
-    gaps: Ints,
-    category_orders: Ints,
-    rows: Ints,
-    froms: Ints,
-    tos: Ints,
-    ats: Ints,
-    reasons: Ints,
-    versions: Ints,
-    k: int,
-) -> tuple[int, int, int, int]:
+    row: int, known_at: int, identified_at: int, fact: int, stop: int, at: Ints, amount: Ints,
+    is_order: npt.NDArray[np.bool_], epochs: Ints, rules: Ints, alive: Floats, category: Ints, category_gaps: Ints,
+    as_of: int, gaps: Ints, category_orders: Ints,
+    rows: Ints, froms: Ints, tos: Ints, ats: Ints, reasons: Ints, versions: Ints, k: int,
+) -> tuple[int, int, int, int]:  # fmt: skip
     """Write one customer's changes from index k on; return stage, since, the next change by time, and the new k.
 
     gaps, category_orders: scratch space, the customer's gaps in ascending order and orders by category.
@@ -184,16 +198,14 @@ def _derive_customer(
     stage, since = -1, now
     identified = False
     orders, last, returned, revenue, gap_count = 0, 0, -NEVER, 0, 0
-    first, repeats = 0, 0  # repeats: later days with an order, x of the purchase model
+    first, repeats, main = 0, 0, -1  # repeats: later days with an order, x of the purchase model
     category_orders[:] = 0
-    main = -1
     rule, q75, q90, churn_time = rules[0], 0, 0, NEVER
     cause = BY_RECORD
     while True:
         # Apply everything that happens at this moment before the stage is evaluated, so that one moment gives one change.
         if epoch + 1 < len(epochs) and epochs[epoch + 1] <= now:
-            while epoch + 1 < len(epochs) and epochs[epoch + 1] <= now:
-                epoch += 1
+            epoch = _advance_epoch(epochs, epoch, now)
             cause = BY_RULES if stage >= 0 else BY_RECORD
         if not identified and identified_at <= now:
             identified = True
@@ -214,11 +226,8 @@ def _derive_customer(
                 orders += 1
                 last = at[fact]
                 cause = BY_ORDER
-                if len(category_orders) > 0 and category[fact] >= 0:
-                    category_orders[category[fact]] += 1
-                    # A strict comparison: of several leading categories the one that got there first stays.
-                    if main < 0 or category_orders[category[fact]] > category_orders[main]:
-                        main = category[fact]
+                if len(category_orders) > 0:
+                    main = _count_category_order(category_orders, category[fact], main)
             elif cause != BY_ORDER:
                 cause = BY_RECORD
             fact += 1
@@ -236,16 +245,9 @@ def _derive_customer(
             stage, since = new_stage, now
         # Where several things happen at one moment, recorded facts overwrite this cause.
         cause = BY_TIME
-        following = until
-        if not identified:
-            following = min(following, identified_at)
-        if epoch + 1 < len(epochs):
-            following = min(following, epochs[epoch + 1])
-        if fact < stop:
-            following = min(following, at[fact])
-        if following > as_of:
+        now = _find_next_moment(until, identified, identified_at, epochs, epoch, at, fact, stop)
+        if now > as_of:
             return stage, since, until, k
-        now = following
 
 
 @compiled

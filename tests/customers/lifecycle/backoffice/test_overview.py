@@ -1,4 +1,4 @@
-"""The Lifecycle page: movement between two days, the people of a cell, and the preview of rules."""
+"""The Lifecycle page: stage changes between two days, the customers of a cell, and the preview of stage rules."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,7 +36,7 @@ def three(today: datetime) -> dict[str, int]:
     return ids
 
 
-def test_every_flow_leads_to_its_people(admin_client: Client, three: dict[str, int]) -> None:
+def test_every_flow_links_to_its_customers(admin_client: Client, three: dict[str, int]) -> None:
     page = admin_client.get(PAGE)
     assert page.status_code == 200
     assert (page.context["matrix"]["moved"], page.context["matrix"]["total"]) == (2, 3)
@@ -45,28 +45,28 @@ def test_every_flow_leads_to_its_people(admin_client: Client, three: dict[str, i
     listed: list[str] = []
     for link in flows["customdata"]:
         people = admin_client.get(link)
-        listed += [one["name"] for one in people.context["people"]]
+        listed += [row["name"] for row in people.context["customers"]]
     assert sorted(listed) == ["bob", "eve"]
     cells = [cell for row in page.context["matrix"]["rows"] for cell in row["cells"]]
     assert sum(cell["customers"] for cell in cells) == 3
     assert all(bool(cell["url"]) == (cell["customers"] > 0) for cell in cells)
 
 
-def test_days_are_chosen_and_wrong_ones_are_named(admin_client: Client, three: dict[str, int]) -> None:
+def test_the_days_can_be_chosen_and_invalid_ones_are_reported(admin_client: Client, three: dict[str, int]) -> None:
     day = localdate()
     past = admin_client.get(PAGE, {"since": day - timedelta(days=60), "until": day - timedelta(days=35)})
-    assert {row["name"]: row["after"] for row in past.context["standing"]} == {
+    assert {row["name"]: row["after"] for row in past.context["stage_counts"]} == {
         "new": 0,
         "active": 1,
         "churned": 1,
     }
     backwards = admin_client.get(PAGE, {"since": day, "until": day - timedelta(days=1)})
-    assert "give the earlier day first" in backwards.content.decode()
-    assert "standing" not in backwards.context
+    assert "The end date is before the start date." in backwards.content.decode()
+    assert "stage_counts" not in backwards.context
     for far in ("9999-12-31", "0001-01-01"):
         page = admin_client.get(PAGE, {"since": far, "until": far})
         assert page.status_code == 200
-        assert "Give a year between 1900 and 2200." in page.content.decode()
+        assert "Enter a year between 1900 and 2200." in page.content.decode()
         assert (
             admin_client.get(PEOPLE, {"figure": "stage-flow", "from": "new", "to": "active", "until": far}).status_code
             == 200
@@ -74,33 +74,37 @@ def test_days_are_chosen_and_wrong_ones_are_named(admin_client: Client, three: d
     assert "Enter a valid date" in admin_client.get(PAGE, {"since": "yesterday"}).content.decode()
 
 
-def test_before_the_first_refresh_the_page_says_what_to_do(admin_client: Client) -> None:
+def test_before_the_first_refresh_the_page_explains_what_to_do(admin_client: Client) -> None:
     assert "refresh_profiles" in admin_client.get(PAGE).content.decode()
 
 
 @pytest.mark.parametrize("asked", [{}, {"from": "new"}, {"from": "'; --", "to": "active"}, {"from": "new", "to": ""}])
-def test_an_address_without_two_stages_says_so(admin_client: Client, asked: dict[str, str]) -> None:
+def test_a_url_without_two_stages_is_reported(admin_client: Client, asked: dict[str, str]) -> None:
     page = admin_client.get(PEOPLE, {"figure": "stage-flow", **asked})
     assert page.status_code == 200
-    assert "names no stage" in page.content.decode()
+    assert "has no valid stages" in page.content.decode()
 
 
-def test_people_come_by_fifty(admin_client: Client, today: datetime) -> None:
+def test_customers_are_listed_fifty_per_page(admin_client: Client, today: datetime) -> None:
     for number in range(60):
         make_order(make_customer(f"customer-{number:02}"), placed_at=today - timedelta(days=3, minutes=number))
     refresh_profiles(as_of=today, started_at=today)
     first = admin_client.get(PEOPLE, {"figure": "stage-flow", "from": "unknown", "to": "new"})
     second = admin_client.get(PEOPLE, {"figure": "stage-flow", "from": "unknown", "to": "new", "page": 2})
-    assert (len(first.context["people"]), len(second.context["people"]), first.context["pages"].paginator.count) == (
+    assert (
+        len(first.context["customers"]),
+        len(second.context["customers"]),
+        first.context["pages"].paginator.count,
+    ) == (
         50,
         10,
         60,
     )
-    names = [one["name"] for page in (first, second) for one in page.context["people"]]
+    names = [row["name"] for page in (first, second) for row in page.context["customers"]]
     assert len(set(names)) == 60
 
 
-def test_only_who_may_see_profiles_sees_the_page(client: Client) -> None:
+def test_only_users_with_the_permission_see_the_page(client: Client) -> None:
     client.force_login(User.objects.create_user("guest", password="x", is_staff=True))
     assert client.get(PAGE).status_code == 403
     assert client.get(PEOPLE).status_code == 403
@@ -122,7 +126,7 @@ def form_of(rules: StageRules, **changed: Any) -> dict[str, Any]:
     return {**{name: getattr(rules, name) for name in names}, "loyal_revenue": rules.loyal_revenue or "", **changed}
 
 
-def test_the_preview_tells_who_would_move_and_saves_nothing(admin_client: Client, three: dict[str, int]) -> None:
+def test_the_preview_shows_the_stage_changes_and_saves_nothing(admin_client: Client, three: dict[str, int]) -> None:
     rules = get_active_rules()
     assert rules is not None
     before = list(CustomerProfile.objects.order_by("pk").values_list("pk", "stage", "stage_since"))
@@ -130,8 +134,8 @@ def test_the_preview_tells_who_would_move_and_saves_nothing(admin_client: Client
     assert page.context["problems"] == []
     assert (page.context["moved"], page.context["customers"]) == (1, 3)
     assert page.context["cells"] == [{"from": "at risk", "to": "active", "customers": 1}]
-    assert [one["name"] for one in page.context["people"]] == ["bob"]
-    assert {row["name"]: row["change"] for row in page.context["standing"] if row["change"]} == {
+    assert [row["name"] for row in page.context["people"]] == ["bob"]
+    assert {row["name"]: row["change"] for row in page.context["stage_counts"] if row["change"]} == {
         "at risk": -1,
         "active": 1,
     }
@@ -142,7 +146,7 @@ def test_the_preview_tells_who_would_move_and_saves_nothing(admin_client: Client
     assert same.context["moved"] == 0
 
 
-def test_the_preview_names_what_is_wrong(admin_client: Client, three: dict[str, int]) -> None:
+def test_the_preview_reports_form_errors(admin_client: Client, three: dict[str, int]) -> None:
     rules = get_active_rules()
     assert rules is not None
     page = admin_client.post(PREVIEW, form_of(rules, dormant_gap_days=1, loyal_orders="many"))
@@ -152,7 +156,7 @@ def test_the_preview_names_what_is_wrong(admin_client: Client, three: dict[str, 
     assert admin_client.get(PREVIEW).status_code == 405
 
 
-def test_p_alive_moves_those_who_hardly_come_back(admin_client: Client, today: datetime) -> None:
+def test_a_low_p_alive_makes_a_customer_churned(admin_client: Client, today: datetime) -> None:
     """Six orders in a month and then nothing for 130 days: dormant by gaps of up to 120 and 240 days."""
     eager = make_customer("eager")
     for ago in (160, 155, 150, 144, 139, 130):

@@ -70,11 +70,11 @@ def test_a_long_history_has_as_many_points_as_a_chart_shows(process: None) -> No
     assert np.isfinite(found.p_alive).all()
 
 
-def test_nothing_is_told_without_an_order_or_a_process(anna: Customer) -> None:
+def test_there_is_no_history_without_an_order_or_a_purchase_model(anna: Customer) -> None:
     assert compute_active_history(customer_id=anna.pk, as_of=NOON, score_models=load_latest_score_models()) is None
 
 
-def test_nothing_is_told_of_somebody_who_never_ordered(process: None) -> None:
+def test_there_is_no_history_of_a_customer_without_orders(process: None) -> None:
     assert (
         compute_active_history(customer_id=make_customer("bob").pk, as_of=NOON, score_models=load_latest_score_models())
         is None

@@ -38,12 +38,12 @@ IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/131.0.0.0 Safari/537.36"
 
 
-def told(customer: Customer, *, as_of: datetime = NOON, with_personal: bool = True) -> CustomerPortrait:
+def get_portrait(customer: Customer, *, as_of: datetime = NOON, with_personal: bool = True) -> CustomerPortrait:
     return build_portrait(customer_id=customer.pk, as_of=as_of, with_personal=with_personal)
 
 
 def lines_of(customer: Customer, **given: Any) -> dict[str, PortraitLine]:
-    return {line.key: line for line in told(customer, **given).lines}
+    return {line.key: line for line in get_portrait(customer, **given).lines}
 
 
 def shares(line: PortraitLine) -> dict[str, float]:
@@ -122,7 +122,7 @@ def test_too_few_facts_say_so_and_give_no_number(anna: Customer, tea: Product) -
 
 
 def test_nobody_known_by_deeds_has_lines_that_say_so(anna: Customer) -> None:
-    found = told(anna)
+    found = get_portrait(anna)
     assert {line.missing for line in found.lines} == {"nothing_known"}
     assert {line.group for line in found.lines} == {"preferences", "buying", "engagement"}
     assert (found.orders, found.events, found.withheld) == (0, 0, "")
@@ -233,7 +233,7 @@ def test_each_channel_tells_what_was_sent_opened_and_clicked(anna: Customer) -> 
     assert lines["responses.promotions"].missing == "nothing_known"
 
 
-def test_traits_tell_when_and_by_which_source_they_were_told(anna: Customer) -> None:
+def test_traits_show_when_and_by_which_source_they_were_sent(anna: Customer) -> None:
     web, crm = make_source("web", name="Web shop"), make_source("crm", name="CRM")
     identify(
         anna,
@@ -281,7 +281,7 @@ def test_who_may_not_see_personal_data_sees_neither_names_nor_an_exact_age(anna:
     )
     change = CustomerChange("anna", {"email": "a@b.cd"}, {"partner_name": "Bo", "motto": "bo@b.cd", "age": 36})
     upsert_customers(changes=[change], seen_at=NOON - DAY)
-    found = told(anna, with_personal=False)
+    found = get_portrait(anna, with_personal=False)
     told_of_who = {line.key: line.value for line in found.lines if line.group == "identity"}
     assert told_of_who == {"age": {"from": 30, "to": 39}, "traits.plan": "gold"}
     assert found.hidden_lines == 4
@@ -298,24 +298,24 @@ def test_a_birthday_whose_key_is_missing_says_so(anna: Customer, settings: Any) 
 
 
 @pytest.mark.parametrize("purpose", ["analytics", "personalisation"])
-def test_whoever_withdrew_a_consent_is_told_by_what_they_told_alone(anna: Customer, tea: Product, purpose: str) -> None:
+def test_after_a_withdrawn_consent_only_declared_traits_remain(anna: Customer, tea: Product, purpose: str) -> None:
     upsert_customers(changes=[CustomerChange("anna", traits={"plan": "gold"})], seen_at=NOON - DAY)
     for days in range(1, 5):
         make_order(anna, placed_at=NOON - DAY * days, products=[tea])
     make_consent(anna, purpose, recorded_at=NOON - DAY * 9)
-    assert told(anna).withheld == ""
+    assert get_portrait(anna).withheld == ""
     make_consent(anna, purpose, status="withdrawn", recorded_at=NOON - DAY)
-    found = told(anna)
+    found = get_portrait(anna)
     assert [line.key for line in found.lines] == ["traits.plan"]
     assert found.withheld == f"{purpose}_withdrawn"
     make_consent(anna, purpose, recorded_at=NOON)
-    assert told(anna).withheld == ""
+    assert get_portrait(anna).withheld == ""
 
 
 def test_whoever_was_erased_has_no_portrait(tea: Product) -> None:
     gone = make_customer("gone", erased_at=NOON, traits={"plan": "gold"})
     make_order(gone, placed_at=NOON - DAY, products=[tea])
-    found = told(gone)
+    found = get_portrait(gone)
     assert (found.lines, found.withheld) == ([], "erased")
     assert build_portrait(customer_id=987654321, as_of=NOON, with_personal=True).lines == []
 
@@ -327,7 +327,7 @@ def test_what_comes_later_changes_nothing(anna: Customer, tea: Product) -> None:
         view(tea, days=days, context={"userAgent": IPHONE, "locale": "de"})
         make_order(None, placed_at=NOON - DAY * days, products=[tea])
     make_event(at=NOON - DAY, user_id="anna", name="Email Opened")
-    before = told(anna)
+    before = get_portrait(anna)
     cup = make_product("cup", category="Kitchen", brand="Clay")
     for minutes in (0, 1, 5000):
         at = NOON + timedelta(minutes=minutes)
@@ -344,13 +344,13 @@ def test_what_comes_later_changes_nothing(anna: Customer, tea: Product) -> None:
             "traits.mood": to_microseconds(NOON),
         },
     )
-    assert told(anna) == before
+    assert get_portrait(anna) == before
 
 
 def test_the_number_of_queries_is_the_same_whatever_there_is(anna: Customer) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as taken:
-            told(anna)
+            get_portrait(anna)
         return len(taken)
 
     for_nobody = queries()
@@ -372,7 +372,7 @@ def test_events_of_a_visitor_who_became_known_count_and_those_of_another_user_of
     for days in (1, 2, 3):
         view(tea, days=days, user_id="", anonymous_id="browser")
         view("tea", days=days, user_id="bert", anonymous_id="browser")
-    assert told(anna).events == 3
+    assert get_portrait(anna).events == 3
 
 
 @pytest.mark.parametrize(
@@ -396,7 +396,7 @@ def test_strange_orders_and_events_never_break_it(anna: Customer, moments: Seque
         traits=["no", "object"], field_updated_at={"name": "soon", "traits.x": None}
     )
     for as_of in (NOON, datetime(1950, 1, 1, tzinfo=UTC)):
-        found = told(anna, as_of=as_of)
+        found = get_portrait(anna, as_of=as_of)
         assert "nan" not in repr(found).casefold().replace("tenant", "")
         assert len(found.lines) >= 17
 
@@ -413,7 +413,7 @@ def test_orders_of_before_1970_are_as_old_as_they_are(anna: Customer, tea: Produ
     )
 
 
-def test_the_age_of_a_fact_is_told_in_both_languages(anna: Customer) -> None:
+def test_the_age_of_a_fact_is_shown_in_both_languages(anna: Customer) -> None:
     upsert_customers(changes=[CustomerChange("anna", {"country": "AT"})], seen_at=NOON - DAY * 95)
     assert (lines_of(anna)["country"].text, lines_of(anna)["country"].age) == ("Austria", "3 months ago")
     with translation.override("zh-hans"):
@@ -422,6 +422,6 @@ def test_the_age_of_a_fact_is_told_in_both_languages(anna: Customer) -> None:
 
 def test_many_traits_are_listed_up_to_a_number(anna: Customer) -> None:
     Customer.objects.filter(pk=anna.pk).update(traits={f"t{n:03}": n for n in range(150)})
-    found = told(anna)
+    found = get_portrait(anna)
     assert (sum(line.group == "identity" for line in found.lines), found.more_traits) == (40, 110)
     assert {line.as_of for line in found.lines if line.group == "identity"} == {None}

@@ -40,13 +40,13 @@ def test_an_age_follows_from_a_birthday_that_can_be_right(birthday: str, years: 
 
 
 @pytest.mark.parametrize("birthday", ["1987-01-01", "1996-11-24"])
-def test_without_the_permission_an_age_is_told_by_its_ten_years(birthday: str) -> None:
+def test_without_the_permission_an_age_is_shown_by_decade(birthday: str) -> None:
     found = format_age_from_birthday(birthday, as_of=NOON, exact=False)
     assert (found.format, found.value, found.text) == ("years_range", {"from": 30, "to": 39}, "30 to 39 years")
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         (41, ("years", 41, "41 years", "")),
         ("41", ("years", 41, "41 years", "")),
@@ -58,12 +58,12 @@ def test_without_the_permission_an_age_is_told_by_its_ten_years(birthday: str) -
         (float("nan"), ("years", None, "", "implausible")),
     ],
 )
-def test_an_age_is_a_number_of_years_or_what_the_shop_calls_it(value: Any, told: tuple[str, Any, str, str]) -> None:
-    assert read("age", value) == told
+def test_an_age_is_a_number_of_years_or_what_the_shop_calls_it(value: Any, expected: tuple[str, Any, str, str]) -> None:
+    assert read("age", value) == expected
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "expected"),
     [
         ("gender", "F", ("text", "F", "female", "")),
         ("gender", "男", ("text", "男", "male", "")),
@@ -78,8 +78,8 @@ def test_an_age_is_a_number_of_years_or_what_the_shop_calls_it(value: Any, told:
         ("createdAt", 1e300, ("moment", None, "", "implausible")),
     ],
 )
-def test_a_value_is_typed_and_readable(name: str, value: Any, told: tuple[str, Any, str, str]) -> None:
-    assert read(name, value) == told
+def test_a_value_is_typed_and_readable(name: str, value: Any, expected: tuple[str, Any, str, str]) -> None:
+    assert read(name, value) == expected
 
 
 def test_the_moment_of_a_registration_is_read_from_texts_and_numbers() -> None:

@@ -42,7 +42,7 @@ from customers.lifecycle.scoring.propensity.metrics import evaluate_scores
 from customers.lifecycle.scoring.propensity.model_selection import CANDIDATES
 from customers.lifecycle.scoring.propensity.training import TRAINED_REASONS
 from customers.orders.models import Order, OrderLine
-from tests.customers.lifecycle.trade import make_trade
+from tests.customers.lifecycle.sample_shop import make_sample_shop
 from tests.makers import NOON, make_customer, make_order, make_product
 
 pytestmark = pytest.mark.django_db
@@ -61,7 +61,7 @@ def propensities_learn_from() -> None:
 def learnt(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[int, dict[str, Any]]]:
     """A shop refreshed 40 days before noon and at noon, made once for all tests here; what profiles said the first time."""
     with django_db_blocker.unblock(), transaction.atomic():
-        customers = make_trade(people=PEOPLE)
+        customers = make_sample_shop(customers=PEOPLE)
         tea, cup = make_product("tea", category="Drinks > Tea"), make_product("cup", category="Home")
         make_lines(customers, (tea, cup))
         refresh_profiles(as_of=EARLIER, started_at=NOON)
@@ -104,8 +104,8 @@ def test_everybody_who_ordered_has_every_probability_and_who_has_not_has_none(le
         assert one["purchase_30"] <= one["purchase_90"] + 1e-9
     visitor = make_customer("visitor", first_seen_at=NOON - timedelta(days=1))
     refresh_profiles(as_of=NOON, started_at=NOON)
-    told = CustomerProfile.objects.filter(customer=visitor).values(*SCORES).get()
-    assert set(told.values()) == {None, ""}
+    scores = CustomerProfile.objects.filter(customer=visitor).values(*SCORES).get()
+    assert set(scores.values()) == {None, ""}
     found_reasons = {one["reason"] for one in build_customer_profile(customer_id=visitor.pk)["propensities"]}  # type: ignore[index]
     assert found_reasons == {"no_order"}
 
@@ -155,16 +155,16 @@ def test_the_cards_tell_how_it_was_learnt_in_plain_json(learnt: Any) -> None:
 
 def test_earlier_models_are_judged_by_what_then_came(learnt: dict[int, dict[str, Any]]) -> None:
     for kind, days in (("purchase_7", 7), ("purchase_30", 30)):
-        (told,) = cards_of()[kind].figures["backtests"]
+        (backtest,) = cards_of()[kind].figures["backtests"]
         window = Order.objects.filter(placed_at__gte=EARLIER, placed_at__lt=EARLIER + timedelta(days=days))
         bought = set(window.values_list("customer_id", flat=True))
         said = np.array([one[kind] for one in learnt.values()])
         quality = evaluate_scores(score=said, label=np.array([customer_id in bought for customer_id in learnt]))
-        assert (told["as_of"], told["days"]) == (EARLIER.isoformat(), days)
-        assert (told["customers"], told["positives"]) == (quality.customers, quality.positives)
+        assert (backtest["as_of"], backtest["days"]) == (EARLIER.isoformat(), days)
+        assert (backtest["customers"], backtest["positives"]) == (quality.customers, quality.positives)
         for name in ("auc", "brier", "mean_predicted", "rate"):
-            assert told[name] == pytest.approx(getattr(quality, name)), name
-        assert told["low"] < told["rate"] < told["high"]
+            assert backtest[name] == pytest.approx(getattr(quality, name)), name
+        assert backtest["low"] < backtest["rate"] < backtest["high"]
     assert cards_of()["purchase_90"].figures["backtests"] == []
 
 
@@ -289,12 +289,12 @@ def test_the_customers_page_tells_what_comes_next(admin_client: Client, learnt: 
     address = f"/admin/lifecycle/customerprofile/customer/{anna.pk}/"
     page = admin_client.get(address, headers={"accept-language": language})
     text = page.content.decode()
-    assert [row["share"] for row in page.context["coming"][:4]] != ["–"] * 4
-    assert page.context["coming"][4]["means"] == anna.next_category
+    assert [row["share"] for row in page.context["predictions"][:4]] != ["–"] * 4
+    assert page.context["predictions"][4]["meaning"] == anna.next_category
     with override(language):
-        told = build_customer_profile(customer_id=anna.pk)
-    assert told is not None
-    for one in told["propensities"]:
+        profile = build_customer_profile(customer_id=anna.pk)
+    assert profile is not None
+    for one in profile["propensities"]:
         for reason in one["reasons"]:
             assert reason["text"] in text
     assert "AUC" in text
@@ -331,10 +331,10 @@ def test_orders_in_two_currencies_are_foretold_all_the_same(learnt: Any) -> None
         ("active_weeks_12", 12.0, "weeks with an order, last 12 weeks: 12"),
         ("gap_days", 3.456, "days between orders: 3.5"),
         ("overdue", 1.239, "time since the last order ÷ usual gap: 1.24"),
-        ("return_share", 0.125, "return rate: 12 %"),
+        ("return_share", 0.125, "return rate: 12%"),
         ("orders_trend", 0.6931, "orders, last 90 days vs. previous 90: × 2"),
-        ("spend", 1234.56, "spend in all: 1,234.6"),
-        ("purchase_probability", 0.991, "probability from the purchase model: 99 %"),
+        ("spend", 1234.56, "total spend: 1,234.6"),
+        ("purchase_probability", 0.991, "probability from the purchase model: 99%"),
     ],
 )
 def test_a_reason_names_the_feature_with_its_value(feature: str, value: float, shown: str) -> None:

@@ -409,7 +409,7 @@ def test_the_command_reads_the_moment_and_says_what_it_found(
     shop: dict[str, Customer], capsys: pytest.CaptureFixture[str]
 ) -> None:
     call_command("refresh_profiles", "--as-of", AS_OF.isoformat())
-    assert "12 customers as of 2025-04-11 12:00 by rules v1" in capsys.readouterr().out
+    assert "12 customers as of 2025-04-11 12:00 with stage rules v1" in capsys.readouterr().out
     with pytest.raises(CommandError, match="no moment"):
         call_command("refresh_profiles", "--as-of", "yesterday")
 

@@ -15,7 +15,7 @@ from customers.lifecycle.models import CountedSession, CustomerProfile, PendingR
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.lifecycle.refresh.profile_lock import lock_all_profiles, try_share_profile_lock
 from customers.lifecycle.refresh.profile_updates import recount_customers, recount_pending
-from tests.customers.processing.event_makers import (NOW, order, process, product, send, track)
+from tests.customers.processing.event_makers import NOW, order, process, product, send, track
 from tests.makers import make_customer, make_order, make_product
 from tests.waiting import wait_until
 
@@ -111,7 +111,7 @@ def random_items(rng: random.Random, *, people: int, count: int) -> list[dict[st
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_live_counters_are_those_of_a_refresh(seed: int) -> None:
     rng = random.Random(seed)
-    refresh(NOW - timedelta(days=1))  # there are rules, so stages are told with their history
+    refresh(NOW - timedelta(days=1))  # there are rules, so stages have a history
     for number, item in enumerate(random_items(rng, people=12, count=400)):
         send({**item, "messageId": f"m{number}"})
         if rng.random() < 0.03:

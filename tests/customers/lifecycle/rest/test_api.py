@@ -95,16 +95,14 @@ def test_personal_lines_need_the_scope(client: APIClient, anna: Customer) -> Non
     assert {one["key"]: one["text"] for one in body["portrait"] if one["group"] == "identity"}["name"] == "Anna K."
 
 
-FORETOLD = {
+PREDICTED_FIELDS = {
     "next_category": ["name", "probability"],
     "next_order": ["earliest", "likeliest", "latest"],
     "value": ["p_alive", "expected_orders", "expected_orders_high", "value", "spend_high", "interval_probability"],
 }
 
 
-def test_a_withdrawn_consent_leaves_out_interests_discounts_and_what_is_foretold(
-    client: APIClient, anna: Customer
-) -> None:
+def test_a_withdrawn_consent_leaves_out_interests_discounts_and_predictions(client: APIClient, anna: Customer) -> None:
     profile = CustomerProfile.objects.filter(customer=anna)
     profile.update(p_alive=0.9, expected_orders=3.5, value=Decimal(120), cluster=2, next_order_likely=NOON.date())
     before = client.get("/api/v1/customers/anna/profile/").json()
@@ -116,23 +114,23 @@ def test_a_withdrawn_consent_leaves_out_interests_discounts_and_what_is_foretold
     assert body["interests"] == {"categories": [], "brands": [], "hours": []}
     assert body["discount_share"] is None
     assert body["propensities"] == []
-    for foretold, keys in FORETOLD.items():
-        assert body[foretold]["reason"] == "analytics_withdrawn", foretold
-        assert not any(body[foretold][key] for key in keys), foretold
+    for part, keys in PREDICTED_FIELDS.items():
+        assert body[part]["reason"] == "analytics_withdrawn", part
+        assert not any(body[part][key] for key in keys), part
     assert body["cluster"] is None
     assert (body["stage"]["key"], body["counters"]["orders"]) == (before["stage"]["key"], before["counters"]["orders"])
 
 
-def test_the_profile_tells_rfm_of_the_window_or_why_there_is_none(client: APIClient, anna: Customer) -> None:
+def test_the_profile_has_the_rfm_scores_of_the_window_or_a_reason(client: APIClient, anna: Customer) -> None:
     make_order(make_customer("old"), placed_at=NOON - timedelta(days=800), total=Decimal(7))
     Customer.objects.filter(pk=make_customer("prospect").pk).update(created_at=NOON - timedelta(days=1))
     refresh_profiles(as_of=NOON, started_at=NOON)
     make_profile(make_customer("live"), orders=1)
-    told = {
+    windows = {
         name: client.get(f"/api/v1/customers/{name}/profile/").json()["rfm_window"]
         for name in ("anna", "old", "prospect", "live")
     }
-    assert told["anna"] == {
+    assert windows["anna"] == {
         "days": 365,
         "r": 1,
         "f": 1,
@@ -144,12 +142,12 @@ def test_the_profile_tells_rfm_of_the_window_or_why_there_is_none(client: APICli
         "reason": "",
         "reason_name": "",
     }
-    assert {name: (one["r"], one["group"], one["reason"]) for name, one in told.items() if name != "anna"} == {
+    assert {name: (one["r"], one["group"], one["reason"]) for name, one in windows.items() if name != "anna"} == {
         "old": (None, "", "not_in_window"),
         "prospect": (None, "", "no_order"),
         "live": (None, "", "not_yet"),
     }
-    assert told["old"]["reason_name"] == "no order in the window"
+    assert windows["old"]["reason_name"] == "no order in the window"
 
 
 def test_the_profile_takes_as_many_queries_as_it_has_tables(client: APIClient, anna: Customer) -> None:
@@ -182,7 +180,7 @@ def test_a_key_for_something_else_may_not_read_profiles(anna: Customer) -> None:
     assert client_with("catalog:read").get("/api/v1/customers/anna/profile/").status_code == 403
 
 
-def test_the_stages_are_told_newest_first(client: APIClient, anna: Customer) -> None:
+def test_stage_changes_are_listed_newest_first(client: APIClient, anna: Customer) -> None:
     body = client.get("/api/v1/customers/anna/stages/").json()
     assert [(move["from_stage"], move["to_stage"], move["reason"]) for move in body["stages"]] == [
         ("new", "active", "ordered"),

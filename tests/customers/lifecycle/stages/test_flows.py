@@ -19,7 +19,7 @@ def days(number: float) -> datetime:
 
 @pytest.fixture
 def four() -> dict[str, int]:
-    """By the first thresholds (new 30 days, active 60, dormant 120): each a story that can be told by hand."""
+    """By the first thresholds (new 30 days, active 60, dormant 120): each history can be derived by hand."""
     ids: dict[str, int] = {}
     for name, ago in {"ann": (200.0,), "bob": (70.0,), "eve": (10.0,), "kim": (200.0, 5.0)}.items():
         customer = make_customer(name)
@@ -48,7 +48,7 @@ def test_the_matrix_tells_where_everybody_stood_then_and_now(four: dict[str, int
     assert now == {stage: list(stages.values()).count(stage) for stage in sum_flows_by_stage([])}
 
 
-def test_a_past_day_is_told_as_it_was(four: dict[str, int]) -> None:
+def test_a_past_day_is_shown_as_it_was(four: dict[str, int]) -> None:
     then = sum_flows_by_stage(count_stage_flows(since=days(180), until=days(69)))
     assert {stage: after for stage, (_before, after) in then.items() if after} == {"new": 1, "dormant": 2}
     earlier = sum_flows_by_stage(count_stage_flows(since=days(198), until=days(190)))

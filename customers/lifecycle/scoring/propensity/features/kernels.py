@@ -61,13 +61,64 @@ def _count_bits(bits: int) -> int:
 
 
 @compiled
+def _add_spend(row: Floats, age: float, paid: float) -> None:
+    """Add an order's value, negative for a return, to the total spend and to the windows it is in."""
+    row[SPEND] += paid
+    for window in range(len(WINDOWS)):
+        if age <= WINDOWS[window]:
+            row[SPEND_30 + window] += paid
+
+
+@compiled
+def _count_order(row: Floats, age: float) -> None:
+    """Count an order in the windows it is in, with its decayed weights, and in the season of a year ago."""
+    for window in range(len(WINDOWS)):
+        if age <= WINDOWS[window]:
+            row[ORDERS_30 + window] += 1
+    for half in range(len(HALF_LIVES)):
+        row[DECAYED_7 + half] += 2.0 ** (-age / HALF_LIVES[half])
+    if YEAR - SEASON < age <= YEAR:
+        row[YEAR_AGO] += 1
+
+
+@compiled
+def _write_gaps(
+    row: Floats, recency: float, total: float, gaps: int, squares: float, last_gap: float, shop_gap: float
+) -> None:
+    """Write the mean gap, its spread and what the current gap is relative to it.
+
+    recency: days since the last order; total: days between the first and the last order; squares: sum of squared gaps.
+    The shop's mean gap is a prior, so a customer with one order has a gap too.
+    """
+    gap = max((total + GAP_PRIOR * shop_gap) / (gaps + GAP_PRIOR), 1.0)
+    around = max(squares - 2 * gap * total + gaps * gap * gap, 0.0)
+    row[GAP] = gap
+    row[GAP_SPREAD] = np.sqrt((around + GAP_PRIOR * gap * gap) / (gaps + GAP_PRIOR)) / gap
+    row[OVERDUE] = recency / gap
+    row[LAST_GAP] = last_gap / gap if gaps > 0 else 1.0
+
+
+@compiled
+def _write_order_values(
+    row: Floats, orders: int, bought: float, returned: float, last_value: float, previous_spend: float
+) -> None:
+    """Write the order values, the trend of the spend and the share of it that was returned."""
+    usual = bought / orders
+    row[ORDER_VALUE], row[LAST_VALUE] = usual, last_value
+    if usual > 0:
+        recent, before = max(row[SPEND_90], 0.0), max(previous_spend, 0.0)
+        row[SPEND_TREND] = np.log((recent + usual) / (before + usual))
+    row[RETURN_SHARE] = min(returned / bought, 1.0) if bought > 0 else (1.0 if returned > 0 else 0.0)
+
+
+@compiled
 def measure_orders(
     rows: Ints, start: Ints, at: Ints, value: Floats, is_return: Flags, as_of: int, shop_gap: float, out: Matrix
 ) -> None:
     """Write ORDER_COLUMNS of the customers `rows` into out, shape (len(rows), ≥ 29), which must be 0 before."""
-    for place in range(len(rows)):
-        i = rows[place]
-        row = out[place]
+    for index in range(len(rows)):
+        i = rows[index]
+        row = out[index]
         first, last, orders, gaps = 0, 0, 0, 0
         squares, last_gap = 0.0, 0.0
         weeks, months = 0, 0  # bit sets of the weeks and 30-day periods with an order
@@ -79,10 +130,7 @@ def measure_orders(
                 break
             age = (as_of - moment) / DAY
             paid = -value[line] if is_return[line] else value[line]
-            row[SPEND] += paid
-            for window in range(len(WINDOWS)):
-                if age <= WINDOWS[window]:
-                    row[SPEND_30 + window] += paid
+            _add_spend(row, age, paid)
             if WINDOWS[1] < age <= 2 * WINDOWS[1]:
                 previous_spend += paid
             if is_return[line]:
@@ -100,19 +148,13 @@ def measure_orders(
                 gaps += 1
             last, last_value = moment, value[line]
             orders += 1
-            for window in range(len(WINDOWS)):
-                if age <= WINDOWS[window]:
-                    row[ORDERS_30 + window] += 1
+            _count_order(row, age)
             if WINDOWS[1] < age <= 2 * WINDOWS[1]:
                 previous_orders += 1
-            for half in range(len(HALF_LIVES)):
-                row[DECAYED_7 + half] += 2.0 ** (-age / HALF_LIVES[half])
             if age < 7 * WEEKS:
                 weeks |= 1 << int(age / 7)
             if age < 30 * MONTHS:
                 months |= 1 << int(age / 30)
-            if YEAR - SEASON < age <= YEAR:
-                row[YEAR_AGO] += 1
             day = moment % (7 * DAY) / (7 * DAY) * 2 * np.pi
             hour = moment % DAY / DAY * 2 * np.pi
             cos_day += np.cos(day)
@@ -122,24 +164,13 @@ def measure_orders(
         if orders == 0:
             continue
         recency = (as_of - last) / DAY
-        total = (last - first) / DAY
-        gap = max((total + GAP_PRIOR * shop_gap) / (gaps + GAP_PRIOR), 1.0)
-        around = max(squares - 2 * gap * total + gaps * gap * gap, 0.0)
         row[RECENCY], row[TENURE], row[ORDERS] = recency, (as_of - first) / DAY, orders
         row[WEEKS_12], row[MONTHS_12] = _count_bits(weeks), _count_bits(months)
-        row[GAP] = gap
-        row[GAP_SPREAD] = np.sqrt((around + GAP_PRIOR * gap * gap) / (gaps + GAP_PRIOR)) / gap
-        row[OVERDUE] = recency / gap
-        row[LAST_GAP] = last_gap / gap if gaps > 0 else 1.0
+        _write_gaps(row, recency, (last - first) / DAY, gaps, squares, last_gap, shop_gap)
+        _write_order_values(row, orders, bought, returned, last_value, previous_spend)
         row[ORDERS_TREND] = np.log((row[ORDERS_90] + 1.0) / (previous_orders + 1.0))
         row[WEEKDAY] = np.sqrt(cos_day**2 + sin_day**2) / (orders + 1)
         row[HOUR] = np.sqrt(cos_hour**2 + sin_hour**2) / (orders + 1)
-        row[ORDER_VALUE], row[LAST_VALUE] = bought / orders, last_value
-        usual = bought / orders
-        if usual > 0:
-            recent, before = max(row[SPEND_90], 0.0), max(previous_spend, 0.0)
-            row[SPEND_TREND] = np.log((recent + usual) / (before + usual))
-        row[RETURN_SHARE] = min(returned / bought, 1.0) if bought > 0 else (1.0 if returned > 0 else 0.0)
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""Propensities where too little is known to learn from: told by purchase model or by nobody, with the reason in words."""
+"""Propensities with too little data to train on: the purchase model predicts them, or a reason is shown."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -11,10 +11,12 @@ from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel
 from customers.lifecycle.portrait.customer_profile import build_customer_profile
 from customers.lifecycle.propensity.models import PROPENSITY_KINDS
 from customers.lifecycle.refresh.nightly import refresh_profiles
-from tests.customers.lifecycle.trade import make_trade
+from tests.customers.lifecycle.sample_shop import make_sample_shop
 from tests.makers import NOON, make_customer, make_order
 
 pytestmark = pytest.mark.django_db
+
+PAGE = "/admin/lifecycle/customerprofile/lifecycle/"
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +38,7 @@ def score_models() -> dict[str, ScoreModel]:
         ([25_000, 300, 2], "few_positives", ""),
     ],
 )
-def test_where_too_little_is_known_there_is_none_and_the_reason_in_words(
+def test_a_missing_propensity_is_explained_on_the_page(
     admin_client: Client, db: None, days: list[float], reason: str, algorithm: str
 ) -> None:
     only = make_customer("only", first_seen_at=NOON - timedelta(days=1))
@@ -44,16 +46,16 @@ def test_where_too_little_is_known_there_is_none_and_the_reason_in_words(
         make_order(only, placed_at=NOON - timedelta(days=ago), total=Decimal(10))
         make_order(None, placed_at=NOON - timedelta(days=ago), total=Decimal(10))
     refresh_profiles(as_of=NOON, started_at=NOON)
-    told = build_customer_profile(customer_id=only.pk)
-    assert told is not None
-    for kind, one in zip(PROPENSITY_KINDS, told["propensities"], strict=True):
+    profile = build_customer_profile(customer_id=only.pk)
+    assert profile is not None
+    for kind, propensity in zip(PROPENSITY_KINDS, profile["propensities"], strict=True):
         score_model = score_models()[kind]
         assert (
             score_model.reason in ("history_too_short", "few_positives", "few_negatives"),
             score_model.algorithm,
         ) == (True, "")
-        assert one["probability"] is None
-        assert one["reason"] == (score_model.reason if days else "no_order")
+        assert propensity["probability"] is None
+        assert propensity["reason"] == (score_model.reason if days else "no_order")
     assert score_models()["purchase_30"].reason == reason
     for language in ("en", "zh-hans"):
         address = f"/admin/lifecycle/customerprofile/customer/{only.pk}/"
@@ -65,8 +67,8 @@ def test_where_too_little_is_known_there_is_none_and_the_reason_in_words(
         assert "nan" not in text.lower().replace("finance", "")
 
 
-def test_with_too_few_to_learn_from_the_buying_process_says_it_alone(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_trade()
+def test_with_too_few_customers_the_purchase_model_is_the_fallback(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_sample_shop()
     monkeypatch.setattr("customers.lifecycle.propensity.scoring.MAX_TRAINING_CUSTOMERS", 40)
     refresh_profiles(as_of=NOON, started_at=NOON)
     score_model = score_models()["purchase_30"]
@@ -74,8 +76,14 @@ def test_with_too_few_to_learn_from_the_buying_process_says_it_alone(db: None, m
     stopped = CustomerProfile.objects.filter(p_alive__lt=0.3).first()
     assert stopped is not None
     assert stopped.purchase_30 < stopped.p_alive
-    told = build_customer_profile(customer_id=stopped.pk)
-    assert told is not None
-    found = told["propensities"][2]
-    assert (found["fallback"], found["reasons"], found["algorithm"]) == (True, [], "purchase_model")
-    assert found["reason_name"]
+    profile = build_customer_profile(customer_id=stopped.pk)
+    assert profile is not None
+    propensity = profile["propensities"][2]
+    assert (propensity["fallback"], propensity["reasons"], propensity["algorithm"]) == (True, [], "purchase_model")
+    assert propensity["reason_name"]
+
+
+def test_without_orders_the_page_explains_why_there_are_no_propensities(admin_client: Client) -> None:
+    refresh_profiles(as_of=NOON, started_at=NOON)
+    page = admin_client.get(PAGE).content.decode()
+    assert "Too little to learn from" in page

@@ -1,0 +1,77 @@
+"""The RFM panel of shops without orders, without recent orders, or with large numbers."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from customers.lifecycle.models import LifecycleRun
+from customers.lifecycle.refresh.nightly import refresh_profiles
+from tests.makers import NOON, make_customer, make_order, make_profile
+
+pytestmark = pytest.mark.django_db
+
+PAGE, CUSTOMERS_PAGE = "/admin/lifecycle/customerprofile/lifecycle/", "/admin/lifecycle/customerprofile/customers/"
+
+
+def refresh(as_of: datetime = NOON) -> None:
+    refresh_profiles(as_of=as_of, started_at=as_of)
+
+
+def get_panel(client: Client, **query: str) -> dict[str, Any]:
+    page = client.get(PAGE, query)
+    assert page.status_code == 200
+    return dict(page.context["rfm"])
+
+
+def test_without_orders_the_panel_explains_what_to_do(admin_client: Client) -> None:
+    make_customer("prospect")
+    refresh(NOON + timedelta(days=90))
+    page = admin_client.get(PAGE)
+    assert page.context["rfm"]["empty"]
+    assert "No customer has RFM scores yet" in page.content.decode()
+
+
+def test_without_orders_in_the_window_the_panel_says_so(admin_client: Client) -> None:
+    make_order(make_customer("old"), placed_at=NOON - timedelta(days=1500))
+    refresh()
+    assert not get_panel(admin_client)["empty"]
+    page = admin_client.get(PAGE, {"rfm": "window"})
+    assert "No customer ordered in the last 365 days" in page.content.decode()
+
+
+def test_profiles_of_an_older_version_show_all_time_until_the_next_refresh(admin_client: Client) -> None:
+    make_profile(make_customer("ann"), r=5, f=5, m=5, rfm_group="champions", orders=3, revenue=30, last_order_at=NOON)
+    LifecycleRun.objects.create(as_of=NOON, started_at=NOON, status=LifecycleRun.Status.DONE)
+    page = admin_client.get(PAGE)
+    assert page.context["rfm"]["customers"] == 1
+    assert "are computed by the next refresh" in page.content.decode()
+
+
+def test_a_shop_whose_orders_were_all_returned_has_no_revenue_shares(admin_client: Client) -> None:
+    customer = make_customer("returner")
+    make_order(customer, placed_at=NOON - timedelta(days=2), total=Decimal(10))
+    make_order(customer, placed_at=NOON - timedelta(days=1), total=Decimal(30), kind="return")
+    refresh()
+    panel = get_panel(admin_client)
+    assert {row["revenue_share"] for row in panel["groups"]} == {"–"}
+    page = admin_client.get(PAGE)
+    assert "nan" not in page.content.decode().lower().split("rfm-map")[1][:4000]
+
+
+def test_numbers_in_sentences_are_grouped_in_english_and_chinese(admin_client: Client, settings: Any) -> None:
+    settings.RFM_WINDOW_DAYS = 1500
+    make_order(make_customer("ann"), placed_at=NOON - timedelta(days=3))
+    for number in range(1100):
+        make_profile(make_customer(), stage="visitor", events=number)
+    refresh(NOON + timedelta(days=90))
+    text = admin_client.get(PAGE).content.decode()
+    assert "of 1,101 customers" in text
+    assert "the last 1,500 days" in text
+    people = admin_client.get(CUSTOMERS_PAGE, {"figure": "stage", "stage": "visitor"}).content.decode()
+    assert "1,100 customers" in people
+    chinese = admin_client.get(PAGE, headers={"accept-language": "zh-hans"}).content.decode()
+    assert "最近 1,500 天" in chinese
+    assert "十个分组" in chinese
