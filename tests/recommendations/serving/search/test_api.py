@@ -54,7 +54,7 @@ def test_the_answer_has_the_shape_of_recommendations_and_what_search_adds(shoppe
     assert found["total"] == 4, "few have all words, so those with some follow"
     item = found["items"][0]
     assert (item["product_id"], item["rank"]) == ("k1", 1)
-    assert item["reason"] == {"code": "search_all_words", "text": "Matches all that you typed", "product_ids": []}
+    assert item["reason"] == {"code": "search_all_words", "text": "Matches all search words", "product_ids": []}
     assert item["product"] == {
         "title": "Blue electric kettle", "price": "39.90", "currency": "EUR", "image_url": "", "url": "", "brand": "Hearth",
         "category": "Kitchen > Kettles",
@@ -140,7 +140,7 @@ def test_odd_queries_are_answered(shopper: Client, q: str) -> None:
     assert found["items"], "never an empty page"
 
 
-def test_nothing_stays_nothing_where_strict(shopper: Client) -> None:
+def test_a_strict_search_without_matches_stays_empty(shopper: Client) -> None:
     found = answer(shopper, q="🍵", strict="true")
     assert (found["total"], found["items"], found["fallback"]) == (0, [], None)
 
@@ -163,7 +163,7 @@ def test_before_the_products_are_read_the_answer_says_when_to_come_again(
     assert response["Retry-After"] == "5"
 
 
-def test_the_order_is_that_of_whoever_asks(trained: Any, loader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_is_personal(trained: Any, loader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """user-0 drinks tea, user-1 coffee; cakes are for both."""
     source = Searcher(source=loader, background=False)
     query = {"q": "house", "n": "5"}
