@@ -1,4 +1,4 @@
-"""Propensities of everybody: learnt and written by a refresh, kept for a week, explained, judged, absent with their reason."""
+"""Propensities: trained and written by a refresh, kept for a week, explained and evaluated."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.translation import override
@@ -42,38 +42,37 @@ from customers.lifecycle.scoring.propensity.metrics import evaluate_scores
 from customers.lifecycle.scoring.propensity.model_selection import CANDIDATES
 from customers.lifecycle.scoring.propensity.training import TRAINED_REASONS
 from customers.orders.models import Order, OrderLine
-from tests.customers.lifecycle.sample_shop import make_sample_shop
+from tests.customers.lifecycle.sample_shop import make_sample_shop, share_rows
 from tests.makers import NOON, make_customer, make_order, make_product
 
 pytestmark = pytest.mark.django_db
 
 SCORES = ("churn", "purchase_7", "purchase_30", "purchase_90", "next_category", "next_category_probability")
-PEOPLE = 300
+CUSTOMERS = 300
 EARLIER = NOON - timedelta(days=40)
 
 
 @pytest.fixture(autouse=True)
 def propensities_learn_from() -> None:
-    """Of all customers."""
+    """Train on all customers."""
 
 
 @pytest.fixture(scope="module")
-def learnt(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[int, dict[str, Any]]]:
-    """A shop refreshed 40 days before noon and at noon, made once for all tests here; what profiles said the first time."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        customers = make_sample_shop(customers=PEOPLE)
+def trained(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[int, dict[str, Any]]]:
+    """Return the first scores of a shop that is refreshed 40 days before noon and at noon, once for all tests here."""
+    with share_rows(django_db_blocker):
+        customers = make_sample_shop(customers=CUSTOMERS)
         tea, cup = make_product("tea", category="Drinks > Tea"), make_product("cup", category="Home")
         make_lines(customers, (tea, cup))
         refresh_profiles(as_of=EARLIER, started_at=NOON)
-        then = scores_of()
+        then = read_scores()
         refresh_profiles(as_of=NOON, started_at=NOON)
         with django_db_blocker.block():
             yield then
-        transaction.set_rollback(True)
 
 
 def make_lines(customers: list[Customer], products: tuple[Any, Any]) -> None:
-    """Those of even ids buy the first product, the others the second."""
+    """Add lines to all orders: customers with an even ID buy the first product, the others the second."""
     OrderLine.objects.bulk_create(
         OrderLine(
             order=order, line_number=1, product=products[order.customer_id % 2], quantity=1, unit_price=order.total,
@@ -83,20 +82,20 @@ def make_lines(customers: list[Customer], products: tuple[Any, Any]) -> None:
     )  # fmt: skip
 
 
-def scores_of() -> dict[int, dict[str, Any]]:
+def read_scores() -> dict[int, dict[str, Any]]:
     return {
         row["customer_id"]: row for row in CustomerProfile.objects.filter(orders__gt=0).values("customer_id", *SCORES)
     }
 
 
-def cards_of(as_of: datetime = NOON) -> dict[str, ScoreModel]:
+def get_score_models(as_of: datetime = NOON) -> dict[str, ScoreModel]:
     run = LifecycleRun.objects.filter(as_of=as_of).latest("id")
     return {score_model.kind: score_model for score_model in run.score_models.all()}
 
 
-def test_everybody_who_ordered_has_every_probability_and_who_has_not_has_none(learnt: Any) -> None:
-    found = scores_of()
-    assert len(found) == PEOPLE
+def test_every_buyer_has_all_probabilities_and_a_visitor_has_none(trained: Any) -> None:
+    found = read_scores()
+    assert len(found) == CUSTOMERS
     for one in found.values():
         assert all(0 < one[kind] < 1 for kind in PROPENSITY_KINDS)
         assert 0 < one["next_category_probability"] <= 1
@@ -110,7 +109,7 @@ def test_everybody_who_ordered_has_every_probability_and_who_has_not_has_none(le
     assert found_reasons == {"no_order"}
 
 
-def test_who_has_stopped_is_likelier_to_stay_away(learnt: Any) -> None:
+def test_a_customer_who_stopped_ordering_has_a_higher_churn_probability(trained: Any) -> None:
     last = CustomerProfile.objects.order_by("last_order_at").first()
     newest = CustomerProfile.objects.filter(orders__gte=8).order_by("-last_order_at").first()
     assert last is not None
@@ -120,18 +119,18 @@ def test_who_has_stopped_is_likelier_to_stay_away(learnt: Any) -> None:
     assert last.purchase_90 < newest.purchase_90
 
 
-def test_the_next_category_is_that_of_their_own(learnt: Any) -> None:
-    for customer_id, one in scores_of().items():
+def test_the_next_category_is_the_one_a_customer_buys(trained: Any) -> None:
+    for customer_id, one in read_scores().items():
         assert one["next_category"] == ("Home" if customer_id % 2 else "Drinks")
         assert one["next_category_probability"] > 0.6
-    judged = cards_of()["next_category"].figures["judged"]
+    judged = get_score_models()["next_category"].figures["judged"]
     assert judged["history"]["hit_1"] == pytest.approx(1)
     assert judged["popularity"]["hit_1"] < 0.9
 
 
-def test_the_cards_tell_how_it_was_learnt_in_plain_json(learnt: Any) -> None:
+def test_the_score_models_describe_the_training_in_json(trained: Any) -> None:
     for kind in PROPENSITY_KINDS:
-        score_model = cards_of()[kind]
+        score_model = get_score_models()[kind]
         figures = score_model.figures
         assert json.loads(json.dumps(figures, allow_nan=False)) == figures
         assert (score_model.reason, score_model.algorithm) == ("", figures["winner"])
@@ -153,60 +152,62 @@ def test_the_cards_tell_how_it_was_learnt_in_plain_json(learnt: Any) -> None:
         )
 
 
-def test_earlier_models_are_judged_by_what_then_came(learnt: dict[int, dict[str, Any]]) -> None:
+def test_earlier_models_are_compared_with_the_actual_orders_since(trained: dict[int, dict[str, Any]]) -> None:
     for kind, days in (("purchase_7", 7), ("purchase_30", 30)):
-        (backtest,) = cards_of()[kind].figures["backtests"]
+        (backtest,) = get_score_models()[kind].figures["backtests"]
         window = Order.objects.filter(placed_at__gte=EARLIER, placed_at__lt=EARLIER + timedelta(days=days))
         bought = set(window.values_list("customer_id", flat=True))
-        said = np.array([one[kind] for one in learnt.values()])
-        quality = evaluate_scores(score=said, label=np.array([customer_id in bought for customer_id in learnt]))
+        said = np.array([one[kind] for one in trained.values()])
+        quality = evaluate_scores(score=said, label=np.array([customer_id in bought for customer_id in trained]))
         assert (backtest["as_of"], backtest["days"]) == (EARLIER.isoformat(), days)
         assert (backtest["customers"], backtest["positives"]) == (quality.customers, quality.positives)
         for name in ("auc", "brier", "mean_predicted", "rate"):
             assert backtest[name] == pytest.approx(getattr(quality, name)), name
         assert backtest["low"] < backtest["rate"] < backtest["high"]
-    assert cards_of()["purchase_90"].figures["backtests"] == []
+    assert get_score_models()["purchase_90"].figures["backtests"] == []
 
 
-def test_what_is_kept_scores_as_what_was_learnt(learnt: Any) -> None:
+def test_the_stored_model_is_the_trained_one(trained: Any) -> None:
     facts = read_order_facts(as_of=NOON)
     orders = to_orders(facts.histories)
     counted = to_microseconds(NOON)
     for kind in PROPENSITY_KINDS:
-        score_model = cards_of()[kind]
+        score_model = get_score_models()[kind]
         assert score_model.trained_by is None
         served = load_served_model(score_model)
         assert served.propensity is not None
         assert served.propensity.winner == score_model.algorithm
         assert score_model.parameters["orders"] == int((~orders.is_return & (orders.at < counted)).sum())
-        assert len(bytes(cards_of()[kind].arrays or b"")) < 1_000_000
+        assert len(bytes(get_score_models()[kind].arrays or b"")) < 1_000_000
     assert "arrays" in load_latest_score_models()["churn"].get_deferred_fields()
 
 
-def test_the_same_refresh_again_says_the_same_and_learns_nothing(learnt: Any) -> None:
-    before = scores_of()
+def test_the_same_refresh_again_gives_the_same_scores_without_training(trained: Any) -> None:
+    before = read_scores()
     refresh_profiles(as_of=NOON, started_at=NOON + timedelta(hours=1))
-    assert scores_of() == before
+    assert read_scores() == before
     first = LifecycleRun.objects.filter(as_of=NOON).earliest("id")
     for kind in PROPENSITY_KINDS:
-        score_model = cards_of()[kind]
+        score_model = get_score_models()[kind]
         assert score_model.trained_by is not None
         assert (score_model.trained_by.run, score_model.arrays, score_model.figures["kept"]) == (first, None, True)
 
 
-def test_what_comes_later_changes_nothing_even_when_learnt_anew(learnt: Any) -> None:
-    before = scores_of()
+def test_later_orders_change_nothing_even_when_trained_again(trained: Any) -> None:
+    before = read_scores()
     for customer_id in list(before)[:30]:
         make_order(Customer.objects.get(pk=customer_id), placed_at=NOON + timedelta(minutes=1), total=Decimal(5000))
     ScoreModel.objects.all().delete()
     refresh_profiles(as_of=NOON, started_at=NOON + timedelta(hours=1))
-    assert scores_of() == before
-    assert {score_model.trained_by for score_model in cards_of().values()} == {None}
+    assert read_scores() == before
+    assert {score_model.trained_by for score_model in get_score_models().values()} == {None}
 
 
-def test_a_model_is_learnt_anew_after_a_week_one_in_a_night(learnt: Any) -> None:
+def test_one_model_per_refresh_is_trained_again_after_a_week(trained: Any) -> None:
     refresh_profiles(as_of=NOON + timedelta(days=6), started_at=NOON)
-    assert not [kind for kind in PROPENSITY_KINDS if cards_of(NOON + timedelta(days=6))[kind].trained_by is None]
+    assert not [
+        kind for kind in PROPENSITY_KINDS if get_score_models(NOON + timedelta(days=6))[kind].trained_by is None
+    ]
     for _again in range(2):
         week = NOON + timedelta(days=7)
         refresh_profiles(as_of=week, started_at=NOON)
@@ -218,7 +219,7 @@ def test_a_model_is_learnt_anew_after_a_week_one_in_a_night(learnt: Any) -> None
         assert own == {"churn"}
 
 
-def test_a_shop_that_got_other_orders_of_the_past_is_learnt_anew(learnt: Any) -> None:
+def test_models_are_trained_again_when_many_past_orders_were_added(trained: Any) -> None:
     late = Order.objects.all()[: Order.objects.count() // 2]
     Order.objects.bulk_create(
         Order(
@@ -228,37 +229,37 @@ def test_a_shop_that_got_other_orders_of_the_past_is_learnt_anew(learnt: Any) ->
         for order in late
     )  # fmt: skip
     refresh_profiles(as_of=NOON + timedelta(days=1), started_at=NOON)
-    assert {score_model.trained_by for score_model in cards_of(NOON + timedelta(days=1)).values()} == {None}
+    assert {score_model.trained_by for score_model in get_score_models(NOON + timedelta(days=1)).values()} == {None}
 
 
-def test_arrays_that_nobody_looks_back_on_are_forgotten(learnt: Any) -> None:
-    score_models = cards_of()
+def test_arrays_that_no_backtest_needs_are_deleted(trained: Any) -> None:
+    score_models = get_score_models()
     much_later = NOON + MODEL_RETENTION
     kept = score_models["churn"].pk
     assert delete_old_arrays(as_of=much_later, but=[kept]) == 2 * len(PROPENSITY_KINDS) - 1
     assert ScoreModel.objects.filter(arrays__isnull=False).get().pk == kept
 
 
-def test_an_order_brings_them_up_to_date_by_the_kept_models(learnt: Any) -> None:
+def test_an_order_updates_the_scores_with_the_stored_models(trained: Any) -> None:
     sleeper = CustomerProfile.objects.order_by("-churn").filter(orders__gte=5).first()
     assert sleeper is not None
-    before = scores_of()
+    before = read_scores()
     make_order(sleeper.customer, placed_at=NOON + timedelta(minutes=10), total=Decimal(90))
     recount_customers(customer_ids=[sleeper.pk], as_of=NOON + timedelta(minutes=11))
     assert refresh_outdated_scores(as_of=NOON + timedelta(minutes=12)) == 1
-    after = scores_of()
+    after = read_scores()
     assert after[sleeper.pk]["churn"] < before[sleeper.pk]["churn"]
     assert after[sleeper.pk]["purchase_30"] > before[sleeper.pk]["purchase_30"]
     assert {pk: one for pk, one in after.items() if pk != sleeper.pk} == {
         pk: one for pk, one in before.items() if pk != sleeper.pk
     }
     refresh_profiles(as_of=NOON + timedelta(minutes=12), started_at=NOON)
-    again = scores_of()[sleeper.pk]
+    again = read_scores()[sleeper.pk]
     for kind in PROPENSITY_KINDS:
         assert again[kind] == pytest.approx(after[sleeper.pk][kind], abs=0.05)
 
 
-def test_each_probability_has_what_moves_it_most(learnt: Any) -> None:
+def test_each_probability_has_the_reasons_that_change_it_most(trained: Any) -> None:
     anna = CustomerProfile.objects.filter(orders__gte=5).first()
     assert anna is not None
     assert anna.valued_at is not None
@@ -283,7 +284,7 @@ def test_each_probability_has_what_moves_it_most(learnt: Any) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
-def test_the_customers_page_tells_what_comes_next(admin_client: Client, learnt: Any, language: str) -> None:
+def test_the_customer_page_shows_the_predictions(admin_client: Client, trained: Any, language: str) -> None:
     anna = CustomerProfile.objects.filter(orders__gte=5).first()
     assert anna is not None
     address = f"/admin/lifecycle/customerprofile/customer/{anna.pk}/"
@@ -301,7 +302,7 @@ def test_the_customers_page_tells_what_comes_next(admin_client: Client, learnt: 
     assert "nan" not in text.lower().replace("finance", "")
 
 
-def test_the_profile_tells_them_over_rest(learnt: Any) -> None:
+def test_the_profile_has_the_propensities_over_rest(trained: Any) -> None:
     client = APIClient()
     client.force_authenticate(token=Grant(caller="test", name="test", scopes=frozenset({"customers:read"})))
     body = client.get("/api/v1/customers/buyer-3/profile/").json()
@@ -316,11 +317,11 @@ def test_the_profile_tells_them_over_rest(learnt: Any) -> None:
     assert body["next_category"]["reason"] == ""
 
 
-def test_orders_in_two_currencies_are_foretold_all_the_same(learnt: Any) -> None:
-    customer = Customer.objects.get(pk=next(iter(scores_of())))
+def test_customers_with_orders_in_two_currencies_have_propensities(trained: Any) -> None:
+    customer = Customer.objects.get(pk=next(iter(read_scores())))
     make_order(customer, placed_at=NOON - timedelta(days=2), currency="CNY", total=Decimal("99999999.99"))
     refresh_profiles(as_of=NOON, started_at=NOON)
-    assert all(0 < scores_of()[customer.pk][kind] < 1 for kind in PROPENSITY_KINDS)
+    assert all(0 < read_scores()[customer.pk][kind] < 1 for kind in PROPENSITY_KINDS)
     assert CustomerProfile.objects.get(customer=customer).value is None
 
 
@@ -337,13 +338,13 @@ def test_orders_in_two_currencies_are_foretold_all_the_same(learnt: Any) -> None
         ("purchase_probability", 0.991, "probability from the purchase model: 99%"),
     ],
 )
-def test_a_reason_names_the_feature_with_its_value(feature: str, value: float, shown: str) -> None:
+def test_a_reason_has_the_feature_and_its_value(feature: str, value: float, shown: str) -> None:
     assert format_reason(PropensityReason(feature, "recency", value, raises=True)) == shown
 
 
-def test_every_column_of_the_models_has_a_name_and_every_family(learnt: Any) -> None:
+def test_every_feature_and_family_of_the_models_has_a_label(trained: Any) -> None:
     for kind in PROPENSITY_KINDS:
-        served = load_served_model(cards_of()[kind])
+        served = load_served_model(get_score_models()[kind])
         assert served.propensity is not None
         assert set(served.propensity.names) <= set(FEATURE_LABELS)
         assert set(group_by_family(served.propensity.names)[0]) <= set(FAMILY_LABELS)

@@ -260,7 +260,7 @@ def test_any_day_can_be_replayed_from_the_stored_moves(shop: dict[str, Customer]
 
 
 @pytest.mark.django_db
-def test_a_cancelled_order_is_as_if_it_had_not_been(shop: dict[str, Customer]) -> None:
+def test_a_canceled_order_counts_for_nothing(shop: dict[str, Customer]) -> None:
     refresh()
     Order.objects.filter(customer=shop["reactivated"], placed_at=day(95)).update(status="cancelled")
     refresh()
@@ -381,14 +381,14 @@ def test_the_portrait_tells_stage_reason_and_interests(shop: dict[str, Customer]
 
 
 @pytest.mark.django_db
-def test_a_moment_without_a_zone_is_refused() -> None:
+def test_a_time_without_a_time_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="no time zone"):
         refresh_profiles(as_of=datetime(2025, 1, 1), started_at=AS_OF)  # noqa: DTZ001
     assert not LifecycleRun.objects.exists()
 
 
 @pytest.mark.django_db
-def test_a_failed_run_says_why_and_writes_nothing(shop: dict[str, Customer]) -> None:
+def test_a_failed_run_stores_its_error_and_writes_nothing(shop: dict[str, Customer]) -> None:
     refresh()
     before = everything()
     with connection.cursor() as cursor:
@@ -405,12 +405,12 @@ def test_a_failed_run_says_why_and_writes_nothing(shop: dict[str, Customer]) -> 
 
 
 @pytest.mark.django_db
-def test_the_command_reads_the_moment_and_says_what_it_found(
+def test_the_command_parses_the_time_and_prints_the_counts(
     shop: dict[str, Customer], capsys: pytest.CaptureFixture[str]
 ) -> None:
     call_command("refresh_profiles", "--as-of", AS_OF.isoformat())
     assert "12 customers as of 2025-04-11 12:00 with stage rules v1" in capsys.readouterr().out
-    with pytest.raises(CommandError, match="no moment"):
+    with pytest.raises(CommandError, match="not a valid time"):
         call_command("refresh_profiles", "--as-of", "yesterday")
 
 
@@ -477,7 +477,7 @@ def test_a_killed_refresh_leaves_the_old_profiles_and_the_next_one_is_as_if_it_h
 
 
 @pytest.mark.django_db
-def test_customers_of_slow_categories_are_given_more_time() -> None:
+def test_customers_of_slow_categories_stay_active_longer() -> None:
     """Forty people buy shoes every hundred days and forty tea every ten; the two of one order each follow their category."""
     shoes, tea = make_product("shoes", category="Clothes > Shoes"), make_product("tea", category="Drinks > Tea")
     lace = make_product("lace", category="Drinks", price=Decimal(1))

@@ -39,7 +39,7 @@ def anna() -> Customer:
     return anna
 
 
-def test_the_profile_tells_counters_interests_stage_and_scores(client: APIClient, anna: Customer) -> None:
+def test_the_profile_has_counters_interests_stage_and_scores(client: APIClient, anna: Customer) -> None:
     answer = client.get("/api/v1/customers/anna/profile/")
     assert answer.status_code == 200, answer.content
     body = answer.json()
@@ -60,7 +60,7 @@ def test_the_profile_tells_counters_interests_stage_and_scores(client: APIClient
     assert body["interests"]["hours"] == [{"name": 12, "share": 1.0}]
 
 
-def test_the_portrait_tells_each_line_with_its_source_and_age(client: APIClient, anna: Customer) -> None:
+def test_the_portrait_has_each_line_with_its_source_and_age(client: APIClient, anna: Customer) -> None:
     body = client.get("/api/v1/customers/anna/profile/").json()
     assert (body["portrait_withheld"], body["portrait_withheld_name"]) == ("", "")
     [line] = [one for one in body["portrait"] if one["key"] == "discounts"]
@@ -81,7 +81,7 @@ def test_the_portrait_tells_each_line_with_its_source_and_age(client: APIClient,
         "missing": "too_few_facts",
     }
     chinese = client.get("/api/v1/customers/anna/profile/", headers={"accept-language": "zh-hans"}).json()
-    assert {one["key"]: one["group_name"] for one in chinese["portrait"]}["discounts"] == "购买方式"
+    assert {one["key"]: one["group_name"] for one in chinese["portrait"]}["discounts"] == "购买习惯"
 
 
 def test_personal_lines_need_the_scope(client: APIClient, anna: Customer) -> None:
@@ -192,7 +192,7 @@ def test_stage_changes_are_listed_newest_first(client: APIClient, anna: Customer
     assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (400, "limit")
 
 
-def test_the_summary_tells_where_all_stand_and_who_moved(client: APIClient, anna: Customer) -> None:
+def test_the_summary_counts_stages_and_stage_changes(client: APIClient, anna: Customer) -> None:
     asked = {"since": (NOON - timedelta(days=3)).isoformat(), "until": NOON.isoformat()}
     body = client.get("/api/v1/lifecycle/", asked).json()
     assert body["as_of"] == "2026-11-24T12:00:00Z"
@@ -219,13 +219,13 @@ def test_the_summary_tells_where_all_stand_and_who_moved(client: APIClient, anna
         ({"since": "9999-12-31T23:59:59Z", "until": "9999-12-31T23:59:59Z"}, "since"),
     ],
 )
-def test_a_wrong_range_is_named(client: APIClient, asked: dict[str, str], field: str) -> None:
+def test_an_invalid_range_is_reported(client: APIClient, asked: dict[str, str], field: str) -> None:
     answer = client.get("/api/v1/lifecycle/", asked)
     assert answer.status_code == 400
     assert field in [error["field"] for error in answer.json()["errors"]]
 
 
-def test_the_summary_of_an_empty_shop_says_why_there_is_no_value(client: APIClient, db: None) -> None:
+def test_the_summary_of_an_empty_shop_has_the_reason_for_the_missing_value(client: APIClient, db: None) -> None:
     body = client.get("/api/v1/lifecycle/").json()
     assert (body["as_of"], body["transitions"], body["value"]["customers"]) == (None, [], 0)
     assert body["rfm"] == {"all": [], "window": [], "window_days": None}
