@@ -30,7 +30,7 @@ SHRINKAGES = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0)
 SPACES: dict[str, dict[str, Sequence[Any]]] = {
     "rating-baseline": {"user_shrinkage": SHRINKAGES, "item_shrinkage": SHRINKAGES},
     "rating-user-knn": {
-        "centre": ("mean", "baseline"),
+        "center": ("mean", "baseline"),
         "similarity": ("cosine", "pearson", "pearson-baseline"),
         "k": (20, 40, 60, 100, 200),
         "shrinkage": (0.0, 10.0, 30.0, 100.0, 300.0),
@@ -56,7 +56,7 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
 STARTS: dict[str, dict[str, Any]] = {
     "rating-baseline": {"user_shrinkage": 5.0, "item_shrinkage": 2.0},
     "rating-user-knn": {
-        "centre": "baseline", "similarity": "pearson-baseline", "k": 60, "shrinkage": 100.0, "damping": 0.3,
+        "center": "baseline", "similarity": "pearson-baseline", "k": 60, "shrinkage": 100.0, "damping": 0.3,
     },
     "rating-item-knn": {"similarity": "pearson-baseline", "k": 40, "shrinkage": 100.0, "damping": 0.0},
     "rating-factors": {

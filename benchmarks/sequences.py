@@ -46,7 +46,7 @@ BLEND_PEOPLE = 3_000
 HALF_LIVES = (1.0, 2.0, 4.0, 8.0, 20.0, 50.0, 120.0, None)
 SPACES: dict[str, dict[str, Sequence[Any]]] = {
     "transitions": {
-        "likeness": (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0),
+        "similarity_weight": (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0),
         "trend": (0.0, 0.3, 0.6, 0.9, 1.3, 1.8),
         "recency": (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
         "reach": (1, 2, 5, 10, 20, 40),
@@ -88,7 +88,7 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
 }
 STARTS: dict[str, dict[str, Any]] = {
     "transitions": {
-        "likeness": 1.0, "trend": 0.3, "recency": 0.5, "backward": 0.3, "decay": 0.9, "source_damping": 0.3, "target_damping": 0.1,
+        "similarity_weight": 1.0, "trend": 0.3, "recency": 0.5, "backward": 0.3, "decay": 0.9, "source_damping": 0.3, "target_damping": 0.1,
         "length_damping": 0.5, "substitutes": 1.0, "smoothing": 10.0, "reach": 20, "trend_half_life_days": 3.0, "half_life_days": None,
     },
     "item-knn": {"history_half_life_days": None, "weighting": "bm25", "k": 200, "shrinkage": 0.0},
@@ -115,10 +115,10 @@ SHARE_OF_BUDGET = {
 }
 PEER_SHARE = 0.1
 PARTS: dict[str, dict[str, Any]] = {
-    "transitions without likeness": {"likeness": 0.0},
+    "transitions without similarity": {"similarity_weight": 0.0},
     "transitions without substitutes": {"substitutes": 0.0},
     "transitions without trend": {"trend": 0.0},
-    "transitions without content": {"likeness": 0.0, "substitutes": 0.0},
+    "transitions without content": {"similarity_weight": 0.0, "substitutes": 0.0},
     "transitions without backward": {"backward": 0.0},
     "transitions, neighbors only": {"reach": 1},
 }

@@ -102,5 +102,5 @@ def test_cyclic_purchases_are_predicted(monkeypatch, tmp_path, capsys):
     assert set(line["algorithms"]) == {*sequences.SPACES, "blend"} - {"repeat"}
     assert line["ndcg@10_low"] <= line["ndcg@10"] <= line["ndcg@10_high"]
     assert line["not_refitted"]["hr@10"] > 0.9
-    assert "transitions without likeness" in line["ablation"]
+    assert "transitions without similarity" in line["ablation"]
     assert line["people"] == 150

@@ -29,7 +29,7 @@ from recommendations.engine.ratings.base import (
 from recommendations.engine.ratings.kernels import sum_nearest_raters
 
 SIMILARITIES = ("cosine", "pearson", "pearson-baseline")
-CENTRES = ("none", "mean", "baseline")
+CENTERS = ("none", "mean", "baseline")
 SWEEPS = 15
 
 
@@ -37,12 +37,12 @@ SWEEPS = 15
 class RatingUserKNN(RatingAlgorithm):
     """r̂_ui = c_ui + Σ_v sim(u, v) (r_vi − c_vi) / (δ + Σ_v |sim(u, v)|) over the k users v with the largest |sim| who rated i.
 
-    Weights are ratings; the newest of a (user, item) pair counts. c by `centre`: "none" 0, "mean" r̄_u, "baseline" μ + b_u + b_i as in
+    Weights are ratings; the newest of a (user, item) pair counts. c by `center`: "none" 0, "mean" r̄_u, "baseline" μ + b_u + b_i as in
     `RatingBaseline`; δ `damping`. sim is computed over the n items both rated and multiplied by n / (n + λ), λ `shrinkage`: "cosine"
     Σ r_u r_v / √(Σ r_u² Σ r_v²), "pearson" the same of r − mean over those items, "pearson-baseline" of r − b. Sources: Resnick et al.,
     CSCW 1994; shrinkage: Koren, KDD 2008; baseline: Koren, TKDD 2010.
 
-    If no similar user rated i, r̂ is c_ui (centre "none": no prediction, -inf); r̄ of an empty history is the mean of all ratings.
+    If no similar user rated i, r̂ is c_ui (center "none": no prediction, -inf); r̄ of an empty history is the mean of all ratings.
     """
 
     name = "rating-user-knn"
@@ -54,7 +54,7 @@ class RatingUserKNN(RatingAlgorithm):
         k: int = 40,
         similarity: str = "cosine",
         shrinkage: float = 0.0,
-        centre: str = "mean",
+        center: str = "mean",
         damping: float = 0.0,
         user_shrinkage: float = 10.0,
         item_shrinkage: float = 5.0,
@@ -62,14 +62,14 @@ class RatingUserKNN(RatingAlgorithm):
         self.k = k
         self.similarity = similarity
         self.shrinkage = shrinkage
-        self.centre = centre
+        self.center = center
         self.damping = damping
         self.user_shrinkage = user_shrinkage
         self.item_shrinkage = item_shrinkage
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         require_weight(interactions)
-        for name, known in (("similarity", SIMILARITIES), ("centre", CENTRES)):
+        for name, known in (("similarity", SIMILARITIES), ("center", CENTERS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         require_at_least(self, 1, ("k",))
@@ -79,7 +79,7 @@ class RatingUserKNN(RatingAlgorithm):
         mean = float(self.ratings_.data.mean(dtype=np.float64))
         self.overall_mean_ = np.array([mean])
         self.item_biases_ = np.zeros(self.ratings_.shape[1])
-        if "baseline" in (self.centre, self.similarity.removeprefix("pearson-")):
+        if "baseline" in (self.center, self.similarity.removeprefix("pearson-")):
             self.item_biases_ = fit_item_biases(
                 self.ratings_,
                 mean,
@@ -112,8 +112,8 @@ class RatingUserKNN(RatingAlgorithm):
     def _score(self, histories: Histories) -> npt.NDArray[np.float32]:
         """Score so few histories that their similarities to all users fit into memory."""
         similar = self.similarities(histories)
-        centres = self.means_[list_entry_rows(self.ratings_)] + self._item_levels()[self.ratings_.indices]
-        deviations = (self.ratings_.data - centres).astype(np.float32)
+        centers = self.means_[list_entry_rows(self.ratings_)] + self._item_levels()[self.ratings_.indices]
+        deviations = (self.ratings_.data - centers).astype(np.float32)
         sums = np.zeros((len(histories), histories.n_items), np.float32)
         norms = np.zeros_like(sums)
         map_blocks(
@@ -130,7 +130,7 @@ class RatingUserKNN(RatingAlgorithm):
             smallest=8,
         )
         shares = np.divide(sums, norms + np.float32(self.damping), out=np.zeros_like(sums), where=norms > 0)
-        if self.centre == "none":
+        if self.center == "none":
             return np.where(norms > 0, shares, np.float32(-np.inf))
         own = self._levels(self._ratings(histories))[:, None] + self._item_levels()
         return own.astype(np.float32) + shares
@@ -142,16 +142,16 @@ class RatingUserKNN(RatingAlgorithm):
     def _levels(self, ratings: csr_array) -> npt.NDArray[np.float64]:
         """Return what is subtracted from all ratings of a row: 0, its mean, or μ + b_u."""
         mean = float(self.overall_mean_[0])
-        if self.centre == "baseline":
+        if self.center == "baseline":
             return mean + compute_user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)
         counts = np.diff(ratings.indptr)
-        if self.centre == "none":
+        if self.center == "none":
             return np.zeros(len(counts))
         sums = np.bincount(list_entry_rows(ratings), ratings.data, len(counts))
         return np.divide(sums, counts, out=np.full(len(counts), mean), where=counts > 0)
 
     def _item_levels(self) -> npt.NDArray[np.float64]:
-        return self.item_biases_ if self.centre == "baseline" else np.zeros(len(self.item_biases_))
+        return self.item_biases_ if self.center == "baseline" else np.zeros(len(self.item_biases_))
 
     def _beyond_baseline(self, ratings: csr_array) -> csr_array:
         mean = float(self.overall_mean_[0])

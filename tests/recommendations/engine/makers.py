@@ -70,7 +70,7 @@ MADE_WITH: dict[str, dict[str, Any]] = {
             name: {"algorithm": name, "parameters": {}}
             for name in ("rating-baseline", "rating-item-knn", "rating-factors")
         }
-        | {"plain": {"algorithm": "rating-user-knn", "parameters": {"centre": "none"}}},
+        | {"plain": {"algorithm": "rating-user-knn", "parameters": {"center": "none"}}},
         "weights": {"rating-baseline": -0.2, "rating-item-knn": 0.5, "rating-factors": 0.6, "plain": 0.1},
         "intercept": 0.05,
     },
@@ -83,7 +83,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "graph-filter with low-pass": ("graph-filter", {"low_pass_rank": 4, "power": 1.2, "target_exponent": 0.3}),
     "rating-user-knn beyond the baseline": (
         "rating-user-knn",
-        {"similarity": "pearson-baseline", "centre": "baseline", "shrinkage": 5.0, "damping": 0.1},
+        {"similarity": "pearson-baseline", "center": "baseline", "shrinkage": 5.0, "damping": 0.1},
     ),
     "rating-bpmf without implicit": ("rating-bpmf", {"implicit": False, "factors": 3, "burn_in": 0, "samples": 2}),
     "rating-factors without implicit": ("rating-factors", {"implicit": False, "factors": 4, "epochs": 5}),

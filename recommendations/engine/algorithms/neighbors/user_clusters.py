@@ -32,7 +32,7 @@ class UserClusters(Algorithm):
     """
 
     name = "clusters"
-    fitted = ("centres_", "item_factors_", "lifts_", "sizes_")
+    fitted = ("centers_", "item_factors_", "lifts_", "sizes_")
     spec = AlgorithmSpec(
         label=translatable("Customers of the same cluster"),
         not_tried="All customers of a cluster get the same scores; the cold-start model uses the clusters for customers without a history instead.",
@@ -68,8 +68,8 @@ class UserClusters(Algorithm):
         vectors = normalize_rows(scale_columns(weights, self.item_factors_))
         people = np.flatnonzero(np.diff(vectors.indptr))
         vectors, weights = vectors[people], weights[people]
-        self.centres_ = self._centres(vectors)
-        members = _build_membership(_find_nearest(vectors, self.centres_), len(self.centres_.T))
+        self.centers_ = self._compute_centers(vectors)
+        members = _build_membership(_find_nearest(vectors, self.centers_), len(self.centers_.T))
         self.sizes_ = np.bincount(members.indices, minlength=members.shape[1])
         self.lifts_ = self._lifts(members, weight_entries(weights, "binary"))
         return self
@@ -80,7 +80,7 @@ class UserClusters(Algorithm):
         self.require_histories(histories, len(self.item_factors_))
         weights = weight_entries(histories.matrix(half_life_days=self.half_life_days), "log")
         vectors = normalize_rows(scale_columns(weights, self.item_factors_))
-        return np.where(np.diff(vectors.indptr) > 0, _find_nearest(vectors, self.centres_), -1).astype(np.int32)
+        return np.where(np.diff(vectors.indptr) > 0, _find_nearest(vectors, self.centers_), -1).astype(np.int32)
 
     def score(self, histories: Histories) -> csr_array:
         return multiply(_build_membership(self.cluster(histories), self.lifts_.shape[0]), self.lifts_)
@@ -89,21 +89,21 @@ class UserClusters(Algorithm):
         scores = self.score(history).toarray()[:, list(items)]
         return [Attribution(self.name, np.array([-1], np.int32), scores)]
 
-    def _centres(self, vectors: csr_array) -> npt.NDArray[np.float32]:
+    def _compute_centers(self, vectors: csr_array) -> npt.NDArray[np.float32]:
         """Return the clusters' mean directions (items, clusters), of length 1."""
         n = max(1, min(self.clusters, vectors.shape[0] // USERS_PER_CLUSTER))
-        centres = _draw_first_centers(vectors, n, self.seed)
-        n = centres.shape[1]
+        centers = _draw_first_centers(vectors, n, self.seed)
+        n = centers.shape[1]
         before = np.empty(0, np.int32)
         for _ in range(self.iterations):
-            nearest = _find_nearest(vectors, centres)
+            nearest = _find_nearest(vectors, centers)
             if len(before) and (nearest != before).mean() < CONVERGED_SHARE:
                 break
             before = nearest
             sums = multiply(csr_array(_build_membership(nearest, n).T), vectors).toarray()
             lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-            centres = np.where(lengths > 0, sums / np.maximum(lengths, 1e-12), centres.T).T
-        return np.ascontiguousarray(centres, np.float32)
+            centers = np.where(lengths > 0, sums / np.maximum(lengths, 1e-12), centers.T).T
+        return np.ascontiguousarray(centers, np.float32)
 
     def _lifts(self, members: csr_array, has: csr_array) -> csr_array:
         """Return CSR (clusters, items) of p_ci / p_i^β."""
@@ -132,9 +132,9 @@ def _draw_first_centers(vectors: csr_array, n: int, seed: int) -> npt.NDArray[np
     return vectors[drawn].toarray().T
 
 
-def _find_nearest(vectors: csr_array, centres: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
+def _find_nearest(vectors: csr_array, centers: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
     parts = map_blocks(
-        lambda start, stop: (vectors[start:stop] @ centres).argmax(axis=1).astype(np.int32), vectors.shape[0]
+        lambda start, stop: (vectors[start:stop] @ centers).argmax(axis=1).astype(np.int32), vectors.shape[0]
     )
     return np.concatenate(parts) if parts else np.empty(0, np.int32)
 

@@ -86,7 +86,9 @@ class TransitionWalk(Transitions):
         if self.k < 1 or self.branches < 1:
             raise ValueError(f"k and branches must be at least 1, got {self.k} and {self.branches}")
         shared = {name: value for name, value in self.parameters().items() if name not in ("k", "branches")}
-        single = Transitions(k=self.branches, likeness=0.0, substitutes=0.0, **shared).fit(interactions).neighbors_
+        single = (
+            Transitions(k=self.branches, similarity_weight=0.0, substitutes=0.0, **shared).fit(interactions).neighbors_
+        )
         step = scale_rows(single, invert_entries(np.asarray(single.sum(axis=1)).ravel()))
         self.neighbors_ = multiply_top_k_rows(step, step, self.k)
         return self

@@ -48,7 +48,7 @@ class Transitions(Algorithm):
     both directions. C is the cosine of the items' content, A their 30 most similar items (C³ √(1 + c), mean row sum 1) as pseudo-pairs
     of all users; both are 0 without products. c is an item's summed weight, t its recent share: (l + s m) / (c + s) / m, l the weight
     under a half-life of `trend_half_life_days`, m = Σl / Σc. h_ui = Σ w · `recency`^(moments back), so the newest counts most. g is
-    `decay`, ℓ `length_damping`, a `source_damping`, b `target_damping`, s `smoothing`, β `likeness`, κ `substitutes`, τ `trend`. Pairs
+    `decay`, ℓ `length_damping`, a `source_damping`, b `target_damping`, s `smoothing`, β `similarity_weight`, κ `substitutes`, τ `trend`. Pairs
     more than 200 positions apart are left out.
 
     Sources: first-order item transitions with distance decay as the sequential rules of Ludewig & Jannach, UMUAI 2018 (SR); popularity
@@ -72,7 +72,7 @@ class Transitions(Algorithm):
             },
             estimate_mb=estimate_transitions_mb,
             scoring_only=frozenset({"recency"}),
-            fixed={"likeness": 0.0, "substitutes": 0.0},
+            fixed={"similarity_weight": 0.0, "substitutes": 0.0},
         ),
     )
 
@@ -87,7 +87,7 @@ class Transitions(Algorithm):
         target_damping: float = 0.1,
         smoothing: float = 10.0,
         recency: float = 0.5,
-        likeness: float = 1.0,
+        similarity_weight: float = 1.0,
         substitutes: float = 1.0,
         max_share: float = 0.3,
         trend: float = 0.0,
@@ -104,7 +104,7 @@ class Transitions(Algorithm):
         self.target_damping = target_damping
         self.smoothing = smoothing
         self.recency = recency
-        self.likeness = likeness
+        self.similarity_weight = similarity_weight
         self.substitutes = substitutes
         self.max_share = max_share
         self.trend = trend
@@ -143,7 +143,7 @@ class Transitions(Algorithm):
             forward,
             backward,
             WINDOW,
-            float(self.likeness) if vectors.nnz else 0.0,
+            float(self.similarity_weight) if vectors.nnz else 0.0,
             vectors.indptr,
             vectors.indices,
             vectors.data,
@@ -204,7 +204,11 @@ class Transitions(Algorithm):
         """Return the items' vectors, and κA."""
         n_items = len(counts)
         none = make_csr([], [], np.zeros(n_items + 1), (n_items, n_items))
-        if products is None or not (products.texts or products.vectors) or not (self.likeness or self.substitutes):
+        if (
+            products is None
+            or not (products.texts or products.vectors)
+            or not (self.similarity_weight or self.substitutes)
+        ):
             return none, none
         if products.n_items != n_items:
             raise ValueError(f"products describe {products.n_items} items, interactions number {n_items}")
@@ -226,7 +230,7 @@ class Transitions(Algorithm):
             ("target_damping", -np.inf, np.inf),
             ("smoothing", np.finfo(np.float64).tiny, np.inf),
             ("recency", 0, 1),
-            ("likeness", 0, np.inf),
+            ("similarity_weight", 0, np.inf),
             ("substitutes", 0, np.inf),
             ("trend", -np.inf, np.inf),
         ):

@@ -21,7 +21,7 @@ def test_unknown_user_gets_about_the_mean_rating(name):
     [
         ("rating-baseline", {"user_shrinkage": -1.0}),
         ("rating-item-knn", {"similarity": "odd"}),
-        ("rating-user-knn", {"centre": "odd"}),
+        ("rating-user-knn", {"center": "odd"}),
         ("rating-user-knn", {"damping": -1.0}),
         ("rating-factors", {"factors": 0}),
         ("rating-factors", {"regularization": 0.0}),

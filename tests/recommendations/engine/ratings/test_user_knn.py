@@ -19,7 +19,7 @@ def test_similarities_of_five_users_match_the_known_values():
 
 def test_prediction_without_centering_matches_the_known_value():
     ratings = make_seed_ratings()
-    model = RatingUserKNN(k=4, centre="none").fit(ratings)
+    model = RatingUserKNN(k=4, center="none").fit(ratings)
     assert model.predict(ratings.histories(), [0], [1])[0] == pytest.approx(2.771, abs=5e-4)
 
 
@@ -35,7 +35,7 @@ def test_prediction_with_means_matches_the_calculation_by_hand():
 
 def test_only_the_k_nearest_raters_count_and_ties_go_to_the_first():
     ratings = make_seed_ratings()
-    model = RatingUserKNN(k=1, centre="none").fit(ratings)
+    model = RatingUserKNN(k=1, center="none").fit(ratings)
     assert model.predict(ratings.histories(), [0], [1])[0] == pytest.approx(4.0)
 
 
@@ -55,11 +55,11 @@ def test_pearson_is_zero_for_a_user_with_constant_ratings():
 
 def test_newest_of_several_ratings_counts():
     ratings = Interactions.from_ids(user_ids=["a", "a", "b"], item_ids=["x", "x", "x"], weight=[5, 1, 4])
-    model = RatingUserKNN(centre="none").fit(ratings)
+    model = RatingUserKNN(center="none").fit(ratings)
     assert model.predict(ratings.histories(), [1], [0])[0] == pytest.approx(1.0)
 
 
 def test_rating_without_raters_is_the_user_mean_or_missing_without_means():
     ratings = Interactions.from_ids(user_ids=["a", "a", "b"], item_ids=["x", "y", "z"], weight=[5, 1, 4])
     assert RatingUserKNN().fit(ratings).predict(ratings.histories(), [0], [2])[0] == pytest.approx(3.0)
-    assert RatingUserKNN(centre="none").fit(ratings).predict(ratings.histories(), [0], [2])[0] == -np.inf
+    assert RatingUserKNN(center="none").fit(ratings).predict(ratings.histories(), [0], [2])[0] == -np.inf

@@ -51,7 +51,7 @@ def test_products_of_the_own_cluster_rank_first():
 def test_empty_history_has_no_cluster_and_few_users_form_few_clusters():
     interactions = make_tastes()
     model = UserClusters(clusters=30).fit(interactions)
-    assert model.centres_.shape[1] == 3
+    assert model.centers_.shape[1] == 3
     assert model.cluster(Histories.of_lists([[], [0]], n_items=13)).tolist()[0] == -1
     assert model.sizes_.sum() == 60
 

@@ -15,7 +15,7 @@ PLAIN = {
     "source_damping": 0.0,
     "target_damping": 0.0,
     "smoothing": 1.0,
-    "likeness": 0.0,
+    "similarity_weight": 0.0,
     "substitutes": 0.0,
 }
 
@@ -109,7 +109,7 @@ def test_similar_products_count_more():
     interactions = interactions_of("ab", "ac")
     products = Products.of_columns({"brand": ["x", "x", "y"]})
     plain = matrix_of(Transitions(**PLAIN).fit(interactions, products))
-    liked = matrix_of(Transitions(**{**PLAIN, "likeness": 2.0}).fit(interactions, products))
+    liked = matrix_of(Transitions(**{**PLAIN, "similarity_weight": 2.0}).fit(interactions, products))
     assert plain[0].tolist() == [0, 1, 1]
     np.testing.assert_allclose(liked[0], [0, 3, 1], atol=1e-6)  # the same brand: cosine 1, so 1 + 2 · 1
 
