@@ -70,7 +70,7 @@ make_venv() {
     "$python" -m venv --clear .venv || fail "Making .venv failed. Is $(pwd) writable, and the disk not full?"
 }
 
-# uv reads no pip.conf: where a company's index is configured for pip, uv is told of it for this run only.
+# uv does not read pip.conf: where an index is configured for pip, pass it to uv for this run only.
 lend_pip_index_to_uv() {
     if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
         index=${PIP_INDEX_URL:-$("$venv_python" -m pip config get global.index-url 2>/dev/null || true)}

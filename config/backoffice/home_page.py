@@ -1,4 +1,4 @@
-"""The home page: asks for the figures that the reader may see and dresses them for charts, tables and tiles."""
+"""The home page: formats the figures that the user may see as charts, tables and tiles."""
 
 from collections import Counter
 from datetime import datetime
@@ -29,48 +29,48 @@ from customers.lifecycle.backoffice.labels.alert_messages import format_alert
 from customers.lifecycle.models import RfmGroup, Stage
 from customers.lifecycle.scoring.rfm.rfm_scores import RFM_CELLS
 from customers.processing.lag import ProcessingLag
-from recommendations.training.backoffice.labels.algorithm_labels import algorithm_name, metric_name
+from recommendations.training.backoffice.labels.algorithm_labels import get_algorithm_label, get_metric_label
 
-TOTAL_NAMES = {
+TOTAL_LABELS = {
     "revenue": gettext_lazy("Revenue"),
     "orders": gettext_lazy("Orders"),
-    "customers": gettext_lazy("Customers who bought"),
+    "customers": gettext_lazy("Buying customers"),
     "order_value": gettext_lazy("Average order value"),
 }
-RUN_NAMES: dict[str, str | Promise] = {
+RUN_LABELS: dict[str, str | Promise] = {
     "lifecycle.lifecyclerun": gettext_lazy("profile refresh"),
     "training.evaluationrun": gettext_lazy("training"),
     "orders.orderimport": gettext_lazy("order import"),
     "catalog.feedimport": gettext_lazy("product feed"),
     "warehouse.exportrun": gettext_lazy("warehouse export"),
     "processing.processingrun": gettext_lazy("event processing"),
-    "serving.performancerun": gettext_lazy("counting of what followed from recommendations"),
-    "serving.positionbiasrun": gettext_lazy("learning of position bias"),
+    "serving.performancerun": gettext_lazy("recommendation performance"),
+    "serving.positionbiasrun": gettext_lazy("position bias estimate"),
 }
 LATE_SECONDS = 60
 Context = dict[str, Any]
 
 
 def fill_home_page(request: HttpRequest, context: Context) -> Context:
-    """The callback of django-unfold: reads the clock, once."""
+    """Add the figures to the context of the home page; the dashboard callback of django-unfold."""
     as_of = timezone.now()
     may = request.user.has_perm
     context |= {"title": _("Home"), "as_of": number_formats.format_moment(as_of), "demo": settings.DEMO}
     if may("orders.view_order"):
-        context["trade"] = show_trade(home_queries.query_sales(as_of=as_of))
+        context["sales"] = format_sales(home_queries.query_sales(as_of=as_of))
     if may("lifecycle.view_customerprofile"):
-        context["stages"] = show_stages(home_queries.query_stages(as_of=as_of))
-        context["rfm"] = show_rfm(home_queries.query_rfm())
+        context["stages"] = format_stages(home_queries.query_stages(as_of=as_of))
+        context["rfm"] = format_rfm(home_queries.query_rfm())
     if may("training.view_modelversion"):
-        context["quality"] = show_quality(home_queries.query_model_accuracy())
-    context["health"] = show_health(home_queries.query_health(as_of=as_of), as_of=as_of)
+        context["quality"] = format_accuracy(home_queries.query_model_accuracy())
+    context["health"] = format_health(home_queries.query_health(as_of=as_of), as_of=as_of)
     return context
 
 
-def show_trade(figures: dict[str, Any]) -> Context:
+def format_sales(figures: dict[str, Any]) -> Context:
     weeks, currency = figures["weeks"], figures["currency"]
     links = [
-        list_link("orders.order", placed_at__gte=week["from"].isoformat(), placed_at__lt=week["to"].isoformat())
+        build_list_url("orders.order", placed_at__gte=week["from"].isoformat(), placed_at__lt=week["to"].isoformat())
         for week in weeks
     ]
     labels = [number_formats.format_day(week["from"]) for week in weeks]
@@ -80,17 +80,17 @@ def show_trade(figures: dict[str, Any]) -> Context:
         "weeks": len(weeks),
         "other_orders": figures["other_orders"],
         "currency": currency,
-        "tiles": [show_total(total, currency) for total in figures["totals"]],
+        "tiles": [format_total(total, currency) for total in figures["totals"]],
         "charts": [
             {
-                "id": "trade-revenue",
+                "id": "sales-revenue",
                 "title": _("Revenue by week"),
                 "spec": build_weekly_chart(
                     weeks, "revenue", labels, links, lambda value: number_formats.format_whole_money(value, currency)
                 ),
             },
             {
-                "id": "trade-orders",
+                "id": "sales-orders",
                 "title": _("Orders by week"),
                 "spec": build_weekly_chart(weeks, "orders", labels, links, number_formats.format_count),
             },
@@ -116,23 +116,23 @@ def build_weekly_chart(
     return build_period_chart(
         labels=labels,
         links=links,
-        now=Series(_("this period"), [float(week[name]) for week in weeks], [show(week[name]) for week in weeks]),
+        now=Series(_("Current period"), [float(week[name]) for week in weeks], [show(week[name]) for week in weeks]),
         before=Series(
-            _("previous period"),
+            _("Previous period"),
             [float(week[f"{name}_before"]) for week in weeks],
             [show(week[f"{name}_before"]) for week in weeks],
         ),
     )
 
 
-def show_total(total: dict[str, Any], currency: str) -> Context:
+def format_total(total: dict[str, Any], currency: str) -> Context:
     show = {
         "revenue": lambda value: number_formats.format_whole_money(value, currency),
         "order_value": lambda value: number_formats.format_money(value, currency),
     }.get(total["name"], number_formats.format_count)
     change = total["change"]
     return {
-        "name": TOTAL_NAMES[total["name"]],
+        "name": TOTAL_LABELS[total["name"]],
         "now": show(total["now"]),
         "before": show(total["before"]),
         "change": number_formats.format_change(change),
@@ -140,16 +140,16 @@ def show_total(total: dict[str, Any], currency: str) -> Context:
     }
 
 
-def show_stages(figures: dict[str, Any]) -> Context:
+def format_stages(figures: dict[str, Any]) -> Context:
     total = figures["total"]
     rows = [
         {
             "stage": row["stage"],
             "name": capfirst(str(Stage(row["stage"]).label)),
-            "url": list_link("lifecycle.customerprofile", stage__exact=row["stage"]),
+            "url": build_list_url("lifecycle.customerprofile", stage__exact=row["stage"]),
             "customers": number_formats.format_count(row["customers"]),
             "share": number_formats.format_percent(row["customers"] / total if total else None),
-            "came": number_formats.format_count(row["came"]),
+            "entered": number_formats.format_count(row["entered"]),
             "left": number_formats.format_count(row["left"]),
         }
         for row in figures["stages"]
@@ -172,7 +172,7 @@ def show_stages(figures: dict[str, Any]) -> Context:
     }
 
 
-def show_rfm(figures: dict[str, Any]) -> Context:
+def format_rfm(figures: dict[str, Any]) -> Context:
     customers: Counter[tuple[int, int]] = Counter()
     for cell in figures["cells"]:
         customers[cell["r"], cell["f"]] += cell["customers"]
@@ -182,8 +182,8 @@ def show_rfm(figures: dict[str, Any]) -> Context:
         "empty": not total,
         "rows": [
             {
-                "name": group_name(group["group"]),
-                "url": list_link("lifecycle.customerprofile", rfm_group__exact=group["group"]),
+                "name": get_group_name(group["group"]),
+                "url": build_list_url("lifecycle.customerprofile", rfm_group__exact=group["group"]),
                 "customers": number_formats.format_count(group["customers"]),
                 "share": number_formats.format_percent(group["customers"] / total),
                 "revenue": number_formats.format_count(round(group["revenue"])),
@@ -195,7 +195,7 @@ def show_rfm(figures: dict[str, Any]) -> Context:
 
 
 def rfm_chart(customers: Counter[tuple[int, int]]) -> ChartSpec:
-    """All 25 cells by name, those without a customer too."""
+    """Build the chart of all 25 RFM cells, including empty ones."""
     scores = range(1, 6)
     return build_heatmap(
         columns=[str(r) for r in scores],
@@ -204,23 +204,23 @@ def rfm_chart(customers: Counter[tuple[int, int]]) -> ChartSpec:
         y_title=_("Frequency (5 = most frequent)"),
         hover_prefix="R %{x} · F %{y}",
         values=[[customers[r, f] for r in scores] for f in scores],
-        names=[[group_name(RFM_CELLS[r - 1][f - 1]) for r in scores] for f in scores],
+        names=[[get_group_name(RFM_CELLS[r - 1][f - 1]) for r in scores] for f in scores],
         texts=[[number_formats.format_count(customers[r, f]) for r in scores] for f in scores],
-        links=[[list_link("lifecycle.customerprofile", r__exact=r, f__exact=f) for r in scores] for f in scores],
+        links=[[build_list_url("lifecycle.customerprofile", r__exact=r, f__exact=f) for r in scores] for f in scores],
     )
 
 
-def group_name(group: str) -> str:
+def get_group_name(group: str) -> str:
     return capfirst(str(RfmGroup(group).label)) if group in RfmGroup.values else _("Without a group")
 
 
-def show_quality(figures: dict[str, Any]) -> Context:
+def format_accuracy(figures: dict[str, Any]) -> Context:
     version = figures["version"]
     if version is None:
         return {"empty": True}
     rows = [
         {
-            "name": algorithm_name(row["algorithm"]),
+            "name": get_algorithm_label(row["algorithm"]),
             "value": number_formats.format_score(row["value"]),
             "low": number_formats.format_score(row["low"]),
             "high": number_formats.format_score(row["high"]),
@@ -232,9 +232,9 @@ def show_quality(figures: dict[str, Any]) -> Context:
         "empty": False,
         "as_of": number_formats.format_moment(figures["as_of"]),
         "version": version["name"],
-        "algorithm": algorithm_name(version["algorithm"]),
+        "algorithm": get_algorithm_label(version["algorithm"]),
         "url": reverse("admin:training_modelversion_change", args=[version["id"]]),
-        "metric": metric_name(figures["metric"]),
+        "metric": get_metric_label(figures["metric"]),
         "test_users": number_formats.format_count(figures["test_users"]),
         "cut_at": number_formats.format_moment(figures["cut_at"]),
         "rows": rows,
@@ -247,24 +247,26 @@ def show_quality(figures: dict[str, Any]) -> Context:
                 high=[row["high"] for row in figures["algorithms"]],
                 highlighted=[row["serves"] for row in rows],
                 texts=[f"{row['value']} ({row['low']} – {row['high']})" for row in rows],
-                x_title=metric_name(figures["metric"]),
+                x_title=get_metric_label(figures["metric"]),
             ),
         },
     }
 
 
-def show_health(figures: dict[str, Any], *, as_of: datetime) -> Context:
-    """A strip of signs; a sign warns when it calls for someone to look."""
+def format_health(figures: dict[str, Any], *, as_of: datetime) -> Context:
+    """Format the health indicators; an indicator warns when it needs attention."""
     failed = figures["failed"]
     return {
         "signs": [
-            sign(pgettext_lazy("home", "Last event"), figures["last_event"], as_of=as_of),
-            sign(pgettext_lazy("home", "Last order"), figures["last_order"], as_of=as_of),
-            sign(pgettext_lazy("home", "Profiles refreshed"), figures["last_refresh"], as_of=as_of, warn_after_days=2),
-            sign(
-                pgettext_lazy("home", "Model knows data until"), figures["model_as_of"], as_of=as_of, warn_after_days=7
+            format_age_indicator(pgettext_lazy("home", "Last event"), figures["last_event"], as_of=as_of),
+            format_age_indicator(pgettext_lazy("home", "Last order"), figures["last_order"], as_of=as_of),
+            format_age_indicator(
+                pgettext_lazy("home", "Profiles refreshed"), figures["last_refresh"], as_of=as_of, warn_after_days=2
             ),
-            waiting_sign(figures["lag"]),
+            format_age_indicator(
+                pgettext_lazy("home", "Model data until"), figures["model_as_of"], as_of=as_of, warn_after_days=7
+            ),
+            format_lag_indicator(figures["lag"]),
             {
                 "name": _("Failed runs in 7 days"),
                 "text": number_formats.format_count(sum(run["runs"] for run in failed)),
@@ -275,16 +277,18 @@ def show_health(figures: dict[str, Any], *, as_of: datetime) -> Context:
         "alarms": [format_alert(alarm) for alarm in figures["alarms"]],
         "failed": [
             {
-                "name": RUN_NAMES[run["model"]],
+                "name": RUN_LABELS[run["model"]],
                 "runs": number_formats.format_count(run["runs"]),
-                "url": list_link(run["model"]),
+                "url": build_list_url(run["model"]),
             }
             for run in failed
         ],
     }
 
 
-def sign(name: str | Promise, at: datetime | None, *, as_of: datetime, warn_after_days: int | None = None) -> Context:
+def format_age_indicator(
+    name: str | Promise, at: datetime | None, *, as_of: datetime, warn_after_days: int | None = None
+) -> Context:
     old = at is not None and warn_after_days is not None and (as_of - at).days >= warn_after_days
     return {
         "name": name,
@@ -294,11 +298,11 @@ def sign(name: str | Promise, at: datetime | None, *, as_of: datetime, warn_afte
     }
 
 
-def waiting_sign(lag: ProcessingLag) -> Context:
-    """Warns when the oldest waiting event is older than processing takes at its slowest."""
+def format_lag_indicator(lag: ProcessingLag) -> Context:
+    """Format the processing lag; warn when the oldest waiting event is older than processing ever takes."""
     text = number_formats.format_count(lag.waiting)
     if lag.waiting:
-        text = _("%(waiting)s, the oldest for %(time)s") % {
+        text = _("%(waiting)s, oldest for %(time)s") % {
             "waiting": text,
             "time": number_formats.format_duration(lag.oldest_seconds),
         }
@@ -310,8 +314,8 @@ def waiting_sign(lag: ProcessingLag) -> Context:
     }
 
 
-def list_link(model: str, **conditions: object) -> str:
-    """The address of a list with only the rows that fulfil the conditions; empty when there is no such list."""
+def build_list_url(model: str, **conditions: object) -> str:
+    """Return the URL of a list filtered by conditions; empty if there is no such list."""
     try:
         url = reverse(f"admin:{model.replace('.', '_')}_changelist")
     except NoReverseMatch:

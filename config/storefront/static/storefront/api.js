@@ -1,4 +1,4 @@
-// Asks the public API, as the shop's visitor and in the page's language, and remembers the cards of what it was shown.
+// Calls the public API for the current visitor in the page's language, and caches the cards of products in its answers.
 
 import { settled } from "./events.js"
 import { person } from "./person.js"
@@ -19,7 +19,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The answer, asked for again where the server is away or has just started. */
+/** Fetches an answer, with retries while the server is unavailable. */
 async function get(path, parameters, signal) {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(parameters)) {
@@ -54,7 +54,7 @@ async function getOnce(address, signal) {
   return answer.json()
 }
 
-/** Recommendations for a place of the shop; null where the server has no such place. */
+/** Fetches recommendations for a placement; null if the server does not have that placement. */
 export async function recommend(scenario, parameters = {}) {
   await settled()
   try {
@@ -65,7 +65,7 @@ export async function recommend(scenario, parameters = {}) {
   }
 }
 
-/** Products for words or filters; null where the server cannot search. */
+/** Fetches products for a query or filters; null if search is not available. */
 export async function search(parameters, { signal } = {}) {
   try {
     return await get("search/", { ...person.identity, personalised: person.personalisation !== false, ...parameters }, signal)
@@ -75,7 +75,7 @@ export async function search(parameters, { signal } = {}) {
   }
 }
 
-/** Cards by product id, in the order asked for: those seen before at once, the others from the search. */
+/** Returns cards by product id, in the given order: cached ones at once, the others from the search. */
 export async function cardsOf(productIds) {
   const known = ofThisTab.read("cards", {})
   const missing = productIds.filter((id) => !known[id])

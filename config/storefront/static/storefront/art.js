@@ -1,8 +1,8 @@
-// The demo's products have no pictures: each gets one drawn from its category (colours) and its id (shapes), always the same.
+// The demo's products have no images: each gets a drawing that depends on its category (colors) and id (shapes).
 
 import { h, svg } from "./dom.js"
 
-/** A number from a text, the same everywhere (FNV-1a). */
+/** Hashes a text to a number (FNV-1a). */
 export function hash(text) {
   let value = 0x811c9dc5
   for (const character of text) {
@@ -12,7 +12,7 @@ export function hash(text) {
   return (value ^ (value >>> 15)) >>> 0
 }
 
-/** By the two topmost steps of the path: what stands side by side in a shop looks alike. */
+/** Uses the two top levels of the category path, so that related products look similar. */
 export function hueOf(category) {
   return hash((category || "").split(" > ").slice(0, 2).join(" > ")) % 360
 }

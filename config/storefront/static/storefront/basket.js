@@ -1,4 +1,4 @@
-// The basket of this browser. Every change is told; pages that show it hear "basket".
+// The basket of this browser. Every change dispatches a "basket" event, which the pages listen to.
 
 import { randomId, shop } from "./shop.js"
 import { lasting } from "./storage.js"
@@ -23,7 +23,7 @@ export const basket = {
     return this.lines[0]?.product.currency || shop.currency
   },
 
-  /** In cents while it is summed: 0.1 + 0.2 is not 0.3. */
+  /** Sums in cents, because 0.1 + 0.2 is not 0.3. */
   get total() {
     return this.lines.reduce((sum, line) => sum + Math.round(Number(line.product.price ?? 0) * 100) * line.quantity, 0) / 100
   },
@@ -33,7 +33,7 @@ export const basket = {
     this.set(productId, product, (line?.quantity ?? 0) + quantity)
   },
 
-  /** Changes a line to that many pieces; 0 takes it out. */
+  /** Sets the quantity of a line; 0 removes it. */
   set(productId, product, quantity) {
     const lines = this.lines
     const place = lines.findIndex((line) => line.product_id === productId)
@@ -48,7 +48,7 @@ export const basket = {
     else productRemoved(productId, product, before - after)
   },
 
-  /** As an order or a checkout tells it. */
+  /** Returns the lines in the form of order and checkout events. */
   asOrder(orderId) {
     return { order_id: orderId, total: this.total, currency: this.currency, products: linesOf(this) }
   },

@@ -1,4 +1,4 @@
-// A product in a row or a grid: picture, price, why it is shown, and what can be done with it.
+// A product card of a row or grid: image, price, reason, and actions.
 
 import { picture } from "./art.js"
 import { basket } from "./basket.js"
@@ -8,8 +8,8 @@ import { productClicked } from "./tracking.js"
 import { explain } from "./why.js"
 
 /**
- * `shown` is the answer that the item came with. `reasoned`: whether the reason stands on the card, not only behind "why this?".
- * `dismiss`, where it is given, takes the item away for good.
+ * `shown` is the answer that contains the item. `reasoned`: whether the card shows the reason, not only behind "Why this?".
+ * `dismiss`, if given, removes the item permanently.
  */
 export function card(item, shown, { dismiss = null, reasoned = true } = {}) {
   const { product_id: id, product, reason } = item
@@ -50,7 +50,7 @@ export function skeletons(count) {
   )
 }
 
-/** What is shown when an answer did not come, with a way to ask again. */
+/** The error shown when an answer could not be loaded, with a button to retry. */
 export function trouble(again) {
   const button = h("button", { type: "button", class: "button quiet", onclick: again }, t("try_again"))
   return h("div", { class: "trouble", role: "alert" }, h("p", {}, t("trouble")), button)

@@ -1,4 +1,4 @@
-// Elements from data. Text is always set as text, so nothing that a catalogue or a query holds becomes markup.
+// Creates elements from data. Text is always set as text, so nothing in a catalog or a query becomes markup.
 
 const SVG = "http://www.w3.org/2000/svg"
 
@@ -26,7 +26,7 @@ export function icon(name) {
   return svg("svg", { class: "icon", "aria-hidden": "true" }, svg("use", { href: `#icon-${name}` }))
 }
 
-/** Says something to those who hear the page; the others see it for a moment, unless they see it anyway. */
+/** Announces a message to screen readers, and shows it for a moment unless it is visible anyway. */
 export function announce(text, { visible = true } = {}) {
   const place = document.getElementById("said")
   place.textContent = ""

@@ -1,5 +1,5 @@
-// Tells the collector what happened, in Segment's wire format. An event is kept in localStorage, under a name of its own, until the
-// collector has said that it is stored; it is sent again as often as that takes, and its messageId makes a repetition harmless.
+// Sends events to the collector in Segment's wire format. An event stays in localStorage, under its own key, until the
+// collector confirms that it is stored. It is retried until then, and its messageId makes repetitions harmless.
 
 import { person } from "./person.js"
 import { randomId, shop } from "./shop.js"
@@ -31,13 +31,13 @@ export function page() {
   keep({ type: "page", name: document.body.dataset.page, properties: place() })
 }
 
-/** Tells which product somebody had to do with; recommendations shown elsewhere are out of date from now on. */
+/** Announces an interaction with a product; recommendations shown elsewhere are outdated from now on. */
 export function trackProduct(event, properties) {
   lasting.write("activity", randomId())
   track(event, properties)
 }
 
-/** Resolves when everything is stored, or after `milliseconds`: an answer asked for now knows what happened before. */
+/** Resolves when all events are stored, or after `milliseconds`, so that the next answer takes them into account. */
 export function settled(milliseconds = 1500) {
   return Promise.race([flush(), new Promise((resolve) => setTimeout(resolve, milliseconds))])
 }
@@ -67,7 +67,7 @@ function keep(call) {
       ...(consented === null ? {} : { consent: { categoryPreferences: { analytics: true, personalisation: consented } } }),
     },
   }
-  // events of one millisecond are told apart by a number, so that they leave in their order
+  // a number distinguishes events of the same millisecond, so that they are sent in order
   numbered += 1
   lasting.write(`${KEPT}${Date.now()}-${String(numbered).padStart(6, "0")}-${event.messageId}`, event)
   setTimeout(flush)
@@ -109,14 +109,14 @@ function sendLater(retryAfter) {
   retry = setTimeout(flush, wait)
 }
 
-/** The oldest events that are kept, as many as one call may hold. */
+/** Returns the oldest pending events that fit into one call. */
 function nextBatch(but = new Set()) {
   const batch = { names: [], events: [] }
   let bytes = 0
   for (const name of lasting.names(KEPT).sort()) {
     const event = but.has(name) ? null : lasting.read(name)
     if (!event) continue
-    bytes += JSON.stringify(event).length * 1.5 // Chinese takes three bytes a character
+    bytes += JSON.stringify(event).length * 1.5 // Chinese takes three bytes per character
     if (batch.names.length && (bytes > MOST_BYTES || batch.names.length === MOST_EVENTS)) break
     batch.names.push(name)
     batch.events.push(event)
@@ -128,7 +128,7 @@ function bodyOf(batch) {
   return JSON.stringify({ batch, writeKey: shop.write_key, sentAt: new Date().toISOString() })
 }
 
-/** What is not on its way is given to the browser to send; it stays kept, as nobody hears the answer. */
+/** Hands pending events to the browser to send on unload; they stay stored, because the response cannot be read. */
 function sendOnLeaving() {
   const { events } = nextBatch(underway)
   if (events.length) navigator.sendBeacon(ADDRESS, bodyOf(events))

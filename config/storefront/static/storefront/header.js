@@ -1,4 +1,4 @@
-// What stands on every page: search with suggestions, pieces in the basket, who is logged in, consent, language, connection.
+// The header of every page: search with suggestions, basket, log-in, consent, language, connection status.
 
 import { search } from "./api.js"
 import { basket } from "./basket.js"
@@ -35,7 +35,7 @@ function consentBanner() {
   }
 }
 
-/** From the next event on each says so, and rows are asked for as for this person, or as for nobody. */
+/** Stores the choice: events carry it from now on, and rows are requested with or without the visitor's ids. */
 export function setPersonalisation(given) {
   person.personalisation = given
   page() // carries the answer to the collector at once
@@ -61,7 +61,7 @@ function connection() {
   show()
 }
 
-/** The pattern "combobox with a list": arrows choose, Enter opens, Escape closes. */
+/** Implements the ARIA pattern "combobox with list": arrows select, Enter opens, Escape closes. */
 class Suggestions {
   constructor(form) {
     this.input = form.elements.q
@@ -106,9 +106,9 @@ class Suggestions {
     this.input.setAttribute("aria-expanded", String(open))
   }
 
-  option(address, text, note, told = () => {}) {
+  option(address, text, note, onSelect = () => {}) {
     const open = () => {
-      told()
+      onSelect()
       window.location.assign(address)
     }
     return h("li", { role: "option", "aria-selected": "false", onmousedown: open, onopen: open }, h("span", {}, text), h("span", { class: "note" }, note))

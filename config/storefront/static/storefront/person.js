@@ -1,4 +1,4 @@
-// Who is looking, as far as the shop knows: a visitor's id of this browser, a customer's id after logging in, and their consent.
+// The current visitor: the anonymous id of this browser, the user id after log-in, and the consent.
 
 import { randomId } from "./shop.js"
 import { lasting, ofThisTab } from "./storage.js"
@@ -33,7 +33,7 @@ export const person = {
     return made
   },
 
-  /** Whom to ask recommendations for; nobody, when they are not to be personal. */
+  /** Returns the ids for recommendation requests; none if personalization is off. */
   get identity() {
     if (this.personalisation === false) return {}
     return this.userId ? { user_id: this.userId, anonymous_id: this.anonymousId } : { anonymous_id: this.anonymousId }
@@ -43,7 +43,7 @@ export const person = {
     lasting.write("user-id", userId)
   },
 
-  /** The next visitor of this browser is a stranger. */
+  /** Resets the ids, so that the next visitor of this browser is unknown. */
   leave() {
     for (const name of ["user-id", "anonymous-id"]) lasting.remove(name)
     for (const name of ["session-id", "came-from"]) ofThisTab.remove(name)

@@ -1,4 +1,4 @@
-// A row of recommendations: loads, hides itself when there is nothing to show, and is asked for again when it is out of date.
+// A row of recommendations: loads itself, hides when it is empty, and reloads when it is outdated.
 
 import { recommend } from "./api.js"
 import { card, skeletons, trouble } from "./card.js"
@@ -13,8 +13,8 @@ const rows = new Set()
 
 export class Row {
   /**
-   * `place` is the section of the page; `parameters` gives what the scenario needs, or null when the row has no sense now.
-   * `fallback`: what else may stand in the row, with the title that is then right; without, the row hides rather than mislead.
+   * `place` is the section of the page; `parameters` returns what the placement needs, or null if the row does not apply.
+   * `fallback`: what else the row may show, with its title; without it, the row hides instead of misleading.
    */
   constructor(place, { scenario, parameters = () => ({}), fallback = null, count = 10, dismissible = true, shown = () => {} }) {
     Object.assign(this, { place, scenario, parameters, fallback, count, dismissible, shown })
@@ -44,7 +44,7 @@ export class Row {
     }
   }
 
-  /** The answer; once more where the server was too busy for the one that belongs here. */
+  /** Fetches the answer; retries once if the server was too busy for the right one. */
   async ask(parameters) {
     const answer = await recommend(this.scenario, { n: this.count + SPARE, ...parameters })
     if (answer?.fallback_reason !== "late") return answer
@@ -80,7 +80,7 @@ export class Row {
     this.shown(answer)
   }
 
-  /** `answer`: what the item came with, where that is not the row's own. */
+  /** `answer`: the answer that contains the item, if it is not the row's own. */
   cardOf(item, answer = this.answer) {
     return card(item, answer, { dismiss: this.dismissible ? (dismissed) => this.dismiss(dismissed, answer) : null })
   }
@@ -109,7 +109,7 @@ export class Row {
     if (!this.items.length) this.hide()
   }
 
-  /** The best that is not shown yet; where the row knows no more, what is popular. */
+  /** Returns the best item that is not shown yet, or a popular one if the row has no more. */
   async replacementOf(item) {
     const spare = this.spare.shift()
     if (spare) return { item: spare, answer: this.answer }
@@ -123,7 +123,7 @@ export class Row {
     }
   }
 
-  /** Another row's product was dismissed: it is not wanted here either. */
+  /** Removes a product that was dismissed in another row. */
   drop(productId) {
     if (!this.answer) return
     this.spare = this.spare.filter((item) => item.product_id !== productId)
@@ -139,7 +139,7 @@ export class Row {
     if (element) this.list.before(element)
   }
 
-  /** Told once an answer, when a good part of the row has come into view. */
+  /** Reports one impression per answer, when half of the row has come into view. */
   noteWhenSeen() {
     this.observer?.disconnect()
     const { answer, items } = this
@@ -155,7 +155,7 @@ export class Row {
   }
 }
 
-/** A section for a row that only a script knows of. */
+/** Creates the section of a row that is not in the template. */
 export function rowSection(title, id) {
   return h("section", { class: "row", "aria-labelledby": id }, h("h2", { id }, title), h("ul", { class: "strip", tabindex: "0" }))
 }
@@ -164,7 +164,7 @@ export function reloadRows() {
   for (const row of rows) row.load()
 }
 
-// a page that comes back from the browser's memory, or a tab that comes to the front, knows nothing of what happened elsewhere
+// a page restored from the browser's cache, or a tab brought to the front, may have outdated rows
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) reloadRows()
 })

@@ -1,14 +1,14 @@
-// What the page was given (keys, language, texts, addresses), and how it speaks.
+// The page's configuration (keys, language, texts, URLs) and its texts.
 
 export const shop = JSON.parse(document.getElementById("shop").textContent)
 
-/** The text of that name in the page's language, with its {placeholders} filled. */
+/** Returns a text in the page's language, with its {placeholders} filled. */
 export function t(name, values = {}) {
   const text = shop.texts[name] ?? name
   return text.replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole)
 }
 
-/** The text `name_one` or `name_other`, by the number. */
+/** Returns the text `name_one` or `name_other`, depending on the number. */
 export function plural(name, number) {
   const form = new Intl.PluralRules(shop.language).select(number) === "one" ? "one" : "other"
   return t(`${name}_${form}`, { number: formatNumber(number) })
@@ -29,13 +29,13 @@ export function formatDate(moment) {
   return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(moment))
 }
 
-/** An address of the shop: `pageAddress("product", { id: "42" })`. */
+/** Returns a URL of the shop: `pageAddress("product", { id: "42" })`. */
 export function pageAddress(page, parameters = {}) {
   const query = new URLSearchParams(parameters).toString()
   return shop.pages[page] + (query ? `?${query}` : "")
 }
 
-/** Random enough for ids, and there on plain http too, where crypto.randomUUID is not. */
+/** Returns a random id; also works over plain http, where crypto.randomUUID does not exist. */
 export function randomId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("")
 }

@@ -1,4 +1,4 @@
-// localStorage and sessionStorage as JSON. Where a browser forbids them, things are kept until the page is left.
+// localStorage and sessionStorage as JSON. If a browser blocks them, values last until the page is closed.
 
 const PREFIX = "perennial-shop:"
 

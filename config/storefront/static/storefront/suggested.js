@@ -1,4 +1,4 @@
-// What a search suggests to try instead, with the addresses of it. Products stand in rows of their own.
+// The alternatives that a search suggests, with their URLs. Products are shown in their own rows.
 
 import { pageAddress } from "./shop.js"
 

@@ -1,9 +1,9 @@
-// The shop's events, each with the properties that docs/tracking.md names; what was bought can be led back to what was shown.
+// The shop's events with the properties from docs/tracking.md; purchases can be attributed to recommendations.
 
 import { track, trackProduct } from "./events.js"
 import { ofThisTab } from "./storage.js"
 
-/** The properties of a product in an event; where it was clicked in a row, that row's recommendation_id and position. */
+/** Returns the event properties of a product, with recommendation_id and position if it was clicked in a row. */
 function described(productId, product, more = {}) {
   const { title, category, brand, price, currency } = product
   const origin = ofThisTab.read("came-from", {})[productId]

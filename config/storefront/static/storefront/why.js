@@ -1,4 +1,4 @@
-// "Why this?": the reason that came with an item, the products it names, and where the item stood.
+// "Why this?": an item's reason, the products it names, and its position.
 
 import { cardsOf } from "./api.js"
 import { picture } from "./art.js"
@@ -31,7 +31,7 @@ async function showNamed(ids, list) {
   try {
     cards = await cardsOf(ids)
   } catch {
-    cards = [] // the ids alone still say which products are meant
+    cards = [] // the ids still identify the products
   }
   const titles = new Map(cards.map(({ product_id, product }) => [product_id, product]))
   list.replaceChildren(
@@ -43,16 +43,16 @@ async function showNamed(ids, list) {
 }
 
 function facts(item, shown) {
-  const told = [
+  const rows = [
     [t("why_place"), shown.scenario],
     [t("why_strategy"), shown.fallback ? t("why_fallback", shown) : shown.strategy],
     [t("why_rank"), formatNumber(item.rank)],
     [t("why_score"), typeof item.score === "number" ? formatNumber(Number(item.score.toPrecision(3))) : ""],
     [t("why_model"), shown.model_version],
   ].filter(([, value]) => value)
-  return h("dl", { class: "facts" }, ...told.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]))
+  return h("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]))
 }
 
 dialog.addEventListener("click", (event) => {
-  if (event.target === dialog) dialog.close() // beside the box
+  if (event.target === dialog) dialog.close() // outside the box
 })
