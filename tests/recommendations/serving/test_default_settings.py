@@ -28,9 +28,9 @@ def test_a_migration_adds_missing_settings_and_keeps_the_others() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_migrating_to_before_the_settings_and_forward_again_restores_them() -> None:
-    call_command("migrate", "serving", "0001", verbosity=0)
+    call_command("migrate", "serving", "zero", verbosity=0)
     try:
-        call_command("migrate", "serving", "0002", verbosity=0)
+        call_command("migrate", "serving", "0001", verbosity=0)
     finally:
         call_command("migrate", verbosity=0)
     assert names() == set(RECOMMENDATION_PLACEMENT_LABELS)
