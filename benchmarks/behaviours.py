@@ -24,7 +24,7 @@ from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, TFID
 from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
-from benchmarks.neighbors import get_peak_mb, log
+from benchmarks.neighbours import get_peak_mb, log
 from recommendations.engine import ALGORITHMS, KIND_CODES, KINDS, Algorithm, Histories, Interactions, recommend
 from recommendations.engine.algorithms.ensembles.event_type_ensemble import EventTypeEnsemble
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.neighbors import get_peak_mb, log
+from benchmarks.neighbours import get_peak_mb, log
 from customers.lifecycle.scoring.clusters.cluster_model import assign_clusters
 from customers.lifecycle.scoring.clusters.clustering import ClusteringResult, find_clusters
 from customers.lifecycle.scoring.clusters.kmeans import run_lloyd

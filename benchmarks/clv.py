@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from benchmarks.neighbors import get_peak_mb, log
+from benchmarks.neighbours import get_peak_mb, log
 from customers.lifecycle.scoring.clv.fitting import PURCHASE_MODELS, fit_purchase_model
 from customers.lifecycle.scoring.clv.model_selection import (
     HeldOutResult,

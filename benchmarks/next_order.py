@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from scipy.special import ndtr
 
-from benchmarks.neighbors import get_peak_mb, log
+from benchmarks.neighbours import get_peak_mb, log
 from customers.lifecycle.scoring.backtest import backtest_intervals
 from customers.lifecycle.scoring.next_order.forecast import FORECAST, REASONS, NextOrderForecasts, forecast_windows
 from customers.lifecycle.scoring.next_order.order_rhythm import fit_order_rhythm, predict_order_gaps

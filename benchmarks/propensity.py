@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.neighbors import get_peak_mb, log
+from benchmarks.neighbours import get_peak_mb, log
 from benchmarks.order_files import read_orders
 from config.foundation.array_types import Floats
 from customers.lifecycle.scoring.clv.fitting import fit_purchase_model

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.neighbors import get_peak_mb, log
+from benchmarks.neighbours import get_peak_mb, log
 from benchmarks.rating_files import read_ratings
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, NothingToLearnError
 from recommendations.engine.algorithms.base import Scores

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.behaviours import read
-from benchmarks.neighbors import get_peak_mb, log
+from benchmarks.neighbours import get_peak_mb, log
 from recommendations.engine import Interactions, Products
 from recommendations.training.budget import TrainingBudget
 from recommendations.training.data.time_split import split_by_time

@@ -27,7 +27,7 @@ from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, TFID
 from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
-from benchmarks.neighbors import get_peak_mb, log
+from benchmarks.neighbours import get_peak_mb, log
 from benchmarks.sequence_files import Sequences, read_sequences
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, Products, recommend
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.neighbors import get_peak_mb, log
+from benchmarks.neighbours import get_peak_mb, log
 from recommendations.engine import ALGORITHMS, Algorithm, IdMap, Interactions, recommend
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.weighting import DAY

@@ -26,7 +26,7 @@ from implicit.nearest_neighbours import BM25Recommender, CosineRecommender
 from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
-from benchmarks.neighbors import get_peak_mb, log
+from benchmarks.neighbours import get_peak_mb, log
 from benchmarks.topn_files import newest_out, read_interactions
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, recommend
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble

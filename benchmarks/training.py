@@ -24,7 +24,7 @@ from implicit.nearest_neighbours import BM25Recommender, CosineRecommender
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from benchmarks.neighbors import get_peak_mb, log, make_purchases
+from benchmarks.neighbours import get_peak_mb, log, make_purchases
 from recommendations.engine import ALGORITHMS, IdMap, Interactions
 
 K, FACTORS, SWEEPS = 50, 64, 5

@@ -42,9 +42,9 @@ def trained(shop: None) -> Any:
 @pytest.fixture
 def loader() -> Iterator[Any]:
     """A Loader as a fresh worker has it."""
-    from recommendations.serving.state.loader import Loader
+    from recommendations.serving.state.loader import StateLoader
 
-    fresh = Loader()
+    fresh = StateLoader()
     yield fresh
     fresh.valkey.close()
 

@@ -18,9 +18,9 @@ from django.db import connection
 from catalog.models import Category, Product
 from customers.identity.models import Customer, Identifier
 from customers.orders.models import Order, OrderLine
-from recommendations.training.budget import Budget
+from recommendations.training.budget import TrainingBudget
 from recommendations.training.models import EvaluationRun, ModelVersion
-from recommendations.training.registry.promotion import announce, serving_name
+from recommendations.training.registry.promotion import announce_active_version, get_serving_name
 from recommendations.training.train import train
 from tests.makers import NOON
 
@@ -52,15 +52,15 @@ def same_ids() -> Iterator[None]:
     number_from(NEXT_ID)
 
 
-def counted_budget(seconds: float, memory_mb: float) -> Budget:
+def counted_budget(seconds: float, memory_mb: float) -> TrainingBudget:
     """Each look at the clock is a hundredth of a second: a training gets as far on a busy machine as on a quiet one."""
     looks = count()
-    return Budget(seconds, memory_mb, clock=lambda: next(looks) / 100)
+    return TrainingBudget(seconds, memory_mb, clock=lambda: next(looks) / 100)
 
 
 def train_counted(*, started_at: datetime = NOON) -> ModelVersion:
     """`train` as of NOON that learns the same on every machine."""
-    with patch("recommendations.training.train.Budget", counted_budget):
+    with patch("recommendations.training.train.TrainingBudget", counted_budget):
         return train(as_of=NOON, started_at=started_at)
 
 
@@ -79,5 +79,5 @@ def trained_once(shop: str) -> ModelVersion:
     ModelVersion.objects.bulk_create(copy.deepcopy(training.versions))
     EvaluationRun.objects.bulk_create(copy.deepcopy(training.runs))
     version = ModelVersion.objects.get(status=ModelVersion.Status.ACTIVE)
-    announce(scenario=version.scenario, version=serving_name(version))
+    announce_active_version(scenario=version.scenario, version=get_serving_name(version))
     return version

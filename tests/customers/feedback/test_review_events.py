@@ -8,7 +8,7 @@ import pytest
 
 from customers.events.models import RejectedEvent
 from customers.feedback.models import Review
-from tests.customers.processing.event_makers import (NOW, process, send, track)
+from tests.customers.processing.event_makers import NOW, process, send, track
 from tests.makers import make_product
 
 pytestmark = pytest.mark.django_db

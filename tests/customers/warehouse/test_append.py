@@ -19,7 +19,7 @@ from customers.warehouse.models import AppendMark
 from customers.warehouse.parquet_files import PART_NAME, list_current_files, remove_superseded_files
 from customers.warehouse.tables import EVENTS
 from tests.child_processes import start_child
-from tests.customers.processing.event_makers import (NOW, order, process, product, send, track)
+from tests.customers.processing.event_makers import NOW, order, process, product, send, track
 
 TODAY, YESTERDAY = "2026-11-24", "2026-11-23"
 

@@ -84,13 +84,13 @@ def test_profiles_filter_by_stage_and_group(admin_client: Client, anna: Customer
     assert admin_client.get(address, {"rfm_group__exact": "hibernating"}).context["cl"].result_list
 
 
-def test_the_page_of_a_customer_tells_their_story(admin_client: Client, anna: Customer) -> None:
+def test_the_customer_page_shows_stages_traits_and_orders(admin_client: Client, anna: Customer) -> None:
     page = admin_client.get(page_of(anna))
     text = page.content.decode()
     assert page.status_code == 200
     for expected in (
         "Customer anna",
-        "reactivated",
+        "won back",
         "ordered again after being dormant or churned",
         "Drinks &gt; Tea",
         "household size",
@@ -100,10 +100,10 @@ def test_the_page_of_a_customer_tells_their_story(admin_client: Client, anna: Cu
     ):
         assert expected.lower() in text.lower(), expected
     moves = page.context["chart"]["values"]
-    assert moves == ["new", "active", "at risk", "dormant", "reactivated"]
+    assert moves == ["new", "active", "at risk", "dormant", "won back"]
 
 
-def test_the_page_exists_before_the_first_refresh_and_for_nobody_else(admin_client: Client) -> None:
+def test_the_page_exists_before_the_first_refresh_for_known_customers_only(admin_client: Client) -> None:
     assert "next refresh" in admin_client.get(page_of(make_customer("bert"))).content.decode()
     assert admin_client.get("/admin/lifecycle/customerprofile/customer/987654321/").status_code == 404
 
@@ -114,7 +114,7 @@ def test_opening_the_page_is_recorded(admin_client: Client, anna: Customer) -> N
     assert (entry.object_pk, entry.actor.username) == (str(anna.pk), "admin")
 
 
-def test_who_may_not_see_personal_data_sees_none(anna: Customer) -> None:
+def test_without_the_permission_personal_data_is_hidden(anna: Customer) -> None:
     page = member_of("Analyst").get(page_of(anna))
     assert page.status_code == 200
     assert "Karenina" not in page.content.decode()
@@ -130,7 +130,7 @@ def test_the_portrait_escapes_traits_and_appears_before_the_first_refresh(admin_
     assert "There are no orders or events of this customer." in page
 
 
-def test_a_withdrawn_consent_leaves_out_what_follows_from_behaviour_and_says_so(
+def test_a_withdrawn_consent_hides_data_derived_from_behavior_and_explains_it(
     admin_client: Client, anna: Customer
 ) -> None:
     CustomerProfile.objects.filter(customer=anna).update(p_alive=0.87, value=Decimal("1234.50"))
@@ -141,7 +141,7 @@ def test_a_withdrawn_consent_leaves_out_what_follows_from_behaviour_and_says_so(
     page = admin_client.get(page_of(anna)).content.decode()
     assert "87%" not in page
     assert "1,234.50" not in page
-    assert "left out: the customer has withdrawn consent to personalization" in page
+    assert "Data derived from behavior is not shown: the customer has withdrawn consent to personalization" in page
     assert "Drinks" not in page
     assert "household size" in page
 
@@ -154,7 +154,7 @@ def test_an_erased_customer_has_no_portrait(admin_client: Client, anna: Customer
     assert "next refresh" not in page
 
 
-def test_who_may_see_no_profiles_may_not_open_the_page(anna: Customer) -> None:
+def test_without_the_permission_the_page_is_forbidden(anna: Customer) -> None:
     User.objects.create_user("outsider", password="x", is_staff=True)
     client = Client()
     client.force_login(User.objects.get(username="outsider"))
@@ -169,7 +169,7 @@ def form_of(admin_client: Client, rules: StageRules) -> dict[str, Any]:
     return {**values, "effective_from_0": moment.strftime("%Y-%m-%d"), "effective_from_1": moment.strftime("%H:%M:%S")}
 
 
-def test_edited_rules_are_a_new_version_from_now_on(admin_client: Client, anna: Customer) -> None:
+def test_edited_rules_become_a_new_active_version(admin_client: Client, anna: Customer) -> None:
     first = StageRules.objects.get()
     values = form_of(admin_client, first)
     answer = admin_client.post(
@@ -201,7 +201,9 @@ def test_saving_rules_unchanged_makes_no_version(admin_client: Client, anna: Cus
         ("loyal_revenue", "much"),
     ],
 )
-def test_wrong_rules_are_refused_at_their_field(admin_client: Client, anna: Customer, field: str, value: Any) -> None:
+def test_invalid_rules_are_rejected_at_their_field(
+    admin_client: Client, anna: Customer, field: str, value: Any
+) -> None:
     first = StageRules.objects.get()
     values = form_of(admin_client, first) | {field: value}
     answer = admin_client.post(f"/admin/lifecycle/stagerules/{first.pk}/change/", values)

@@ -12,7 +12,7 @@ def test_each_id_has_its_place_and_strangers_have_none(known: list[int]):
     assert find_positions(np.array(wanted), np.array(known)).tolist() == [2, 0, -1, -1, -1, 1]
 
 
-def test_nobody_stands_among_nobody():
+def test_an_empty_array_has_no_positions():
     nobody = np.empty(0, np.int64)
     assert find_positions(np.array([1, 2]), nobody).tolist() == [-1, -1]
     assert find_positions(nobody, np.array([1])).tolist() == []

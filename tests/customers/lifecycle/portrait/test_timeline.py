@@ -74,5 +74,5 @@ def test_queries_are_five_however_much_happened(
         assert build_timeline(customer_id=anna.pk, as_of=NOON).more
 
 
-def test_somebody_of_whom_nothing_is_known_has_an_empty_one() -> None:
+def test_a_customer_without_facts_has_an_empty_timeline() -> None:
     assert build_timeline(customer_id=make_customer().pk, as_of=NOON).entries == []

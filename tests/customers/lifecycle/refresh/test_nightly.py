@@ -1,4 +1,4 @@
-"""Refreshing everybody: what is written, that later facts change nothing, that twice is once, that a kill loses nothing."""
+"""Full refreshes: results, independence of later facts, idempotence, and failures."""
 
 import json
 from collections.abc import Iterator
@@ -114,7 +114,7 @@ def known_by_device() -> Customer:
 
 
 @pytest.mark.django_db
-def test_everybody_stands_where_the_rules_say(shop: dict[str, Customer]) -> None:
+def test_all_customers_have_the_stage_of_the_rules(shop: dict[str, Customer]) -> None:
     run = refresh()
     found = {name: CustomerProfile.objects.get(customer=customer).stage for name, customer in shop.items()}
     assert found == {
@@ -508,7 +508,7 @@ def customer_named(name: str) -> Customer:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", [1, 2])
-def test_everybody_at_once_is_read_and_counted_as_each_alone(settings: Any, seed: int) -> None:
+def test_counters_of_all_customers_are_those_of_each_alone(settings: Any, seed: int) -> None:
     """The refresh counts in memory, live changes in SQL; what a customer's history and profile say is the same."""
     settings.TIME_ZONE = "Asia/Shanghai"
     rng = np.random.default_rng(seed)
@@ -561,7 +561,7 @@ def test_everybody_at_once_is_read_and_counted_as_each_alone(settings: Any, seed
 WRITTEN_AT_ONCE = ["lifecycle_customerprofile", "lifecycle_stagetransition"]
 
 
-def keys_of_what_is_written_at_once() -> list[Any]:
+def read_bulk_written_keys() -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = ANY(%(tables)s::regclass[])"
@@ -576,7 +576,7 @@ def test_the_first_rows_of_many_are_written_without_keys_and_these_are_there_aga
     shop: dict[str, Customer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refresh()
-    before, keys = everything(), keys_of_what_is_written_at_once()
+    before, keys = everything(), read_bulk_written_keys()
     moves = list(StageTransition.objects.order_by("id").values_list("customer_id", "at", "to_stage", "reason"))
     StageTransition.objects.all().delete()
     CustomerProfile.objects.all().delete()
@@ -592,7 +592,7 @@ def test_the_first_rows_of_many_are_written_without_keys_and_these_are_there_aga
     monkeypatch.setattr(bulk_insert, "rebuild_keys", noted)
     refresh()
     assert moves == list(StageTransition.objects.order_by("id").values_list("customer_id", "at", "to_stage", "reason"))
-    assert keys_of_what_is_written_at_once() == keys
+    assert read_bulk_written_keys() == keys
     assert rebuilt == WRITTEN_AT_ONCE
     after = everything()
     assert json.loads(after)[0] == json.loads(before)[0]

@@ -157,7 +157,7 @@ def test_an_erased_customer_gets_no_profile() -> None:
 
 
 @pytest.mark.django_db
-def test_recount_mends_what_is_wrong() -> None:
+def test_a_recount_corrects_wrong_counters() -> None:
     send(track("Product Viewed", product(), context={"sessionId": "s1"}), order(products=[product()]))
     process()
     before = counters()
@@ -181,7 +181,7 @@ def test_a_visitor_who_gives_a_name_becomes_a_prospect() -> None:
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_while_everybody_is_refreshed_changes_wait_and_are_counted_afterwards() -> None:
+def test_changes_during_a_full_refresh_wait_and_are_counted_afterwards() -> None:
     send(track("Product Viewed", product()))
     process()
     send(track("Product Viewed", product()), order(products=[product()]))

@@ -34,7 +34,7 @@ def cells(rows: list[dict[str, Any]]) -> dict[tuple[str, str], int]:
     return {(row["from_stage"], row["to_stage"]): row["customers"] for row in rows}
 
 
-def test_the_matrix_tells_where_everybody_stood_then_and_now(four: dict[str, int]) -> None:
+def test_the_matrix_counts_all_customers_by_stage_before_and_after(four: dict[str, int]) -> None:
     found = cells(count_stage_flows(since=days(28), until=NOON))
     # ann has been gone throughout... bob was active 42 days after his order; eve was not known; kim came back
     stages = dict(CustomerProfile.objects.values_list("customer_id", "stage"))

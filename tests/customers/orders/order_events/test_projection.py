@@ -22,7 +22,7 @@ from customers.identity.models import Customer
 from customers.identity.personal_data.hashing import hash_email
 from customers.lifecycle.models import CustomerProfile
 from customers.orders.models import Order, OrderEvent, OrderLine
-from tests.customers.processing.event_makers import (NOW, at_minutes, order, process, product, send, track)
+from tests.customers.processing.event_makers import NOW, at_minutes, order, process, product, send, track
 from tests.makers import make_customer, make_order, make_product, make_source
 
 

@@ -93,7 +93,7 @@ def test_the_groups_are_those_of_the_profile() -> None:
     assert set(RFM_GROUPS) == set(RfmGroup.values)
 
 
-def test_five_bins_exist_when_everybody_is_equal_and_the_first_order_decides() -> None:
+def test_five_bins_exist_when_all_customers_are_equal_and_the_first_order_decides() -> None:
     same = np.full(10, 3, np.int64)
     first = np.arange(10, 0, -1)
     assert fifths(same, first, np.arange(10)).tolist() == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]

@@ -113,7 +113,7 @@ def test_an_impossible_fit_has_a_reason(x: list[int], mean_value: list[float], r
 
 
 @pytest.mark.parametrize("value", [5.0, 1e9, 1e-6])
-def test_everybody_spending_the_same_gives_just_that(value: float) -> None:
+def test_equal_spend_of_all_customers_gives_that_spend(value: float) -> None:
     fit = fit_gamma_gamma(x=np.full(60, 2), mean_value=np.full(60, value))
     assert fit.model is not None
     assert fit.correlation is None

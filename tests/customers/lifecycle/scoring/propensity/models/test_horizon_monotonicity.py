@@ -40,7 +40,7 @@ def test_no_order_within_sixty_days_stands_between_thirty_and_ninety():
     assert found[1] == pytest.approx(said[1])
 
 
-def test_somebody_lapsed_moves_no_purchase():
+def test_a_lapsed_customer_changes_no_purchase_probability():
     said = np.array([[0.6, 0.01, 0.05, 0.1]])
     found = reconcile_horizons(targets=TARGETS, probabilities=said, lapsed=np.array([True]))
     assert found[0] == pytest.approx([0.9, 0.01, 0.05, 0.1])
