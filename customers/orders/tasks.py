@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from config.foundation.database.advisory_locks import AlreadyRunningError
-from customers.orders.imports.file_import import ImportOptionError, MappingError, UnreadableFileError
+from customers.orders.imports.file_import import ColumnMappingError, ImportOptionError, UnreadableOrderFileError
 from customers.orders.imports.uploads import ORDER_UPLOADS, import_upload
 from customers.orders.models import OrderImport
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 def import_orders_file(run_id: int) -> None:
     try:
         import_upload(run=OrderImport.objects.select_related("source").get(pk=run_id))
-    except (UnreadableFileError, MappingError, ImportOptionError, AlreadyRunningError) as error:
+    except (UnreadableOrderFileError, ColumnMappingError, ImportOptionError, AlreadyRunningError) as error:
         logger.warning("Order import %s: %s", run_id, error)
 
 

@@ -44,7 +44,9 @@ class Command(BaseCommand):
         started = time.monotonic()
         progress: Progress = ProgressBar("Clicks") if options["verbosity"] else ignore_progress
         try:
-            simulation = ClickstreamSimulation(days=options["days"], households=options["households"], seed=options["seed"])
+            simulation = ClickstreamSimulation(
+                days=options["days"], households=options["households"], seed=options["seed"]
+            )
             summary = self.deliver(simulation, options, progress)
         except (NoOrdersError, ReceiptsExpiredError, DeliveryError, AlreadyRunningError) as error:
             raise CommandError(str(error)) from error

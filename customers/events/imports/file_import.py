@@ -26,8 +26,8 @@ from customers.events.collector.ingest import ingest_items, parse_items
 from customers.events.collector.parsing import RequestContext
 from customers.events.imports.access_log import AccessLogReader, LogLineError
 from customers.events.imports.json_lines import MAX_LINE, LineError, iterate_line_items
-from customers.events.imports.line_reader import LineFile, UnreadableFileError, open_lines
-from customers.events.imports.url_mapping import MappingError, UrlMapping, load_builtin_mapping, read_mapping
+from customers.events.imports.line_reader import LineFile, UnreadableEventFileError, open_lines
+from customers.events.imports.url_mapping import UrlMapping, UrlMappingError, load_builtin_mapping, read_mapping
 from customers.events.models import EventReceipt, Source
 
 Format = Literal["auto", "jsonl", "nginx"]
@@ -152,7 +152,7 @@ def detect_format(file: LineFile, urls: UrlMapping) -> Literal["jsonl", "nginx"]
     lines = [line for line in start.splitlines()[:DETECTION_LINES] if line.strip()]
     if any(urls.log_format.fields(line.decode(errors="replace")) for line in lines):
         return "nginx"
-    raise UnreadableFileError(
+    raise UnreadableEventFileError(
         _(
             "%(file)s begins with %(start)s, which is neither a JSON object per line nor the expected log format. "
             "Set --format to jsonl or nginx; for a log in another format, define it in a --mapping file."
@@ -163,7 +163,7 @@ def detect_format(file: LineFile, urls: UrlMapping) -> Literal["jsonl", "nginx"]
 
 def require_json_lines(file: LineFile) -> None:
     if file.head.lstrip().startswith(b"["):
-        raise UnreadableFileError(
+        raise UnreadableEventFileError(
             _("%(file)s is one JSON array; write one object per line, for example with: jq -c '.[]' FILE")
             % {"file": file.name}
         )
@@ -312,4 +312,4 @@ class EventErrorFile:
             csv.writer(self._stream).writerow([problem.line, problem.code, escape_text(problem.reason)])
 
 
-__all__ = ["MappingError", "UnreadableFileError", "import_events", "import_items"]
+__all__ = ["UnreadableEventFileError", "UrlMappingError", "import_events", "import_items"]

@@ -28,7 +28,7 @@ MAX_HEAD = 1 << 16
 STANDARD_INPUT = Path("-")
 
 
-class UnreadableFileError(Exception):
+class UnreadableEventFileError(Exception):
     """The file is missing, empty, damaged, or in an unsupported format."""
 
 
@@ -60,7 +60,7 @@ class LineFile:
         start = buffered.peek(8)[:8]
         for magic, kind in UNSUPPORTED_FORMATS.items():
             if start.startswith(magic):
-                raise UnreadableFileError(
+                raise UnreadableEventFileError(
                     _("%(file)s is a %(kind)s file; use plain text, optionally compressed with gzip, zstd or bzip2.")
                     % {"file": self.name, "kind": kind}
                 )
@@ -78,10 +78,10 @@ class LineFile:
                 start = start[len(BOM) :]
         if not start.strip():
             if len(start) < MAX_HEAD:
-                raise UnreadableFileError(_("%(file)s is empty.") % {"file": self.name})
-            raise UnreadableFileError(_("%(file)s begins with only blank characters.") % {"file": self.name})
+                raise UnreadableEventFileError(_("%(file)s is empty.") % {"file": self.name})
+            raise UnreadableEventFileError(_("%(file)s begins with only blank characters.") % {"file": self.name})
         if start[:2] in UTF16_MARKS or b"\0" in start[:200]:
-            raise UnreadableFileError(
+            raise UnreadableEventFileError(
                 _("%(file)s is not UTF-8 text. Convert UTF-16 with: iconv -f UTF-16 -t UTF-8 FILE")
                 % {"file": self.name}
             )
@@ -112,7 +112,7 @@ class LineFile:
         try:
             yield
         except OSError as error:
-            raise UnreadableFileError(
+            raise UnreadableEventFileError(
                 _(
                     "%(file)s cannot be read to the end: %(reason)s. Obtain the file again; events stored so far stay and are not duplicated."
                 )
@@ -150,7 +150,7 @@ def open_lines(path: Path) -> Iterator[LineFile]:
     try:
         raw = path.open("rb", buffering=0)
     except OSError as error:
-        raise UnreadableFileError(
+        raise UnreadableEventFileError(
             _("%(file)s cannot be opened: %(reason)s.") % {"file": path, "reason": error.strerror}
         ) from error
     with raw:

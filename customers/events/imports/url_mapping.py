@@ -27,7 +27,7 @@ PropertyValue = str | int | float | bool
 ParameterSpec = tuple[str, str, bool]  # property, conversion, may be lacking
 
 
-class MappingError(Exception):
+class UrlMappingError(Exception):
     """The mapping file is missing or invalid; names the entry and a valid alternative."""
 
 
@@ -150,20 +150,20 @@ def read_mapping(path: Path) -> UrlMapping:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise MappingError(
+        raise UrlMappingError(
             _("The mapping file %(file)s does not exist. --print-mapping prints the built-in one as a starting point.")
             % {"file": path}
         ) from error
     except UnicodeDecodeError as error:
-        raise MappingError(_("%(file)s is not UTF-8 text.") % {"file": path}) from error
+        raise UrlMappingError(_("%(file)s is not UTF-8 text.") % {"file": path}) from error
     except OSError as error:
-        raise MappingError(
+        raise UrlMappingError(
             _("%(file)s cannot be opened: %(reason)s.") % {"file": path, "reason": error.strerror}
         ) from error
     try:
         return parse_mapping(text, is_json=path.suffix.lower() == ".json")
-    except MappingError as error:
-        raise MappingError(f"{path}: {error}") from error
+    except UrlMappingError as error:
+        raise UrlMappingError(f"{path}: {error}") from error
 
 
 def read_builtin_mapping() -> str:
@@ -181,13 +181,13 @@ def parse_mapping(text: str, *, is_json: bool) -> UrlMapping:
         loose = msgspec.json.decode(text) if is_json else tomllib.loads(text)
         stated = msgspec.convert(loose, MappingFile)
     except (tomllib.TOMLDecodeError, msgspec.MsgspecError) as error:
-        raise MappingError(str(error)) from error
+        raise UrlMappingError(str(error)) from error
     if not stated.events:
-        raise MappingError(_("events is empty; add at least one entry with path and event."))
+        raise UrlMappingError(_("events is empty; add at least one entry with path and event."))
     try:
         log_format = compile_format(stated.format)
     except LogFormatError as error:
-        raise MappingError(str(error)) from error
+        raise UrlMappingError(str(error)) from error
     return UrlMapping(
         rules=tuple(build_rule(entry, f"events[{index}]") for index, entry in enumerate(stated.events)),
         log_format=log_format,
@@ -203,30 +203,30 @@ def resolve_variable(text: str, field: str, log_format: LogFormat) -> str:
     if not text:
         return ""
     if not VARIABLE.fullmatch(text):
-        raise MappingError(
+        raise UrlMappingError(
             _("%(field)s is %(value)s; use a variable of the format, such as $cookie_visitor.")
             % {"field": field, "value": repr(text)}
         )
     if text[1:] not in log_format.names:
         if field == "address":  # only the visitor's hash needs it, and the log may carry an id
             return ""
-        raise MappingError(_("%(field)s: %(value)s is not in format.") % {"field": field, "value": text})
+        raise UrlMappingError(_("%(field)s: %(value)s is not in format.") % {"field": field, "value": text})
     return text[1:]
 
 
 def build_rule(entry: MappingEntry, place: str) -> MappingRule:
     if bool(entry.event) == (entry.page is not None):
-        raise MappingError(
+        raise UrlMappingError(
             _("%(place)s: set either event (the event's name) or page (the page's name).") % {"place": place}
         )
     if not entry.path.startswith("/"):
-        raise MappingError(
+        raise UrlMappingError(
             _("%(place)s.path is %(value)s; use a path such as /product/{product_id}.")
             % {"place": place, "value": repr(entry.path)}
         )
     path, query = [*QUERY_MARK.split(entry.path, maxsplit=1), ""][:2]
     if path.count("{") != len(PLACEHOLDER.findall(path)):
-        raise MappingError(
+        raise UrlMappingError(
             _(
                 "%(place)s.path: a name in braces may contain letters, digits and _, such as {product_id}, {rest*}, {page:int}."
             )
@@ -271,7 +271,7 @@ def compile_query(query: str, place: str) -> dict[str, ParameterSpec]:
         parameter, _mark, group = part.partition("=")
         found = PLACEHOLDER.fullmatch(group)
         if not parameter or found is None:
-            raise MappingError(
+            raise UrlMappingError(
                 _(
                     "%(place)s.path: %(part)s is not valid; write parameters as q={query}, or page={page:int?} if optional."
                 )
@@ -283,7 +283,7 @@ def compile_query(query: str, place: str) -> dict[str, ParameterSpec]:
 
 def check_conversion(name: str | None, place: str) -> str:
     if name and name not in CONVERSIONS:
-        raise MappingError(
+        raise UrlMappingError(
             _("%(place)s.path: unknown type %(name)s; valid: %(known)s.")
             % {"place": place, "name": repr(name), "known": ", ".join(CONVERSIONS)}
         )

@@ -16,7 +16,7 @@ from unfold.widgets import (
 )
 
 from catalog.field_cleaning import get_known_currencies
-from customers.orders.imports.column_mapping import MappingError, parse_assignments
+from customers.orders.imports.column_mapping import ColumnMappingError, parse_assignments
 from customers.orders.imports.order_fields import FIELDS
 from customers.orders.imports.presets.registry import DEFAULT_PRESET, PRESETS
 
@@ -88,7 +88,7 @@ class OrderUploadForm(forms.Form):
         lines = [line.strip() for line in self.cleaned_data["mapping"].splitlines() if line.strip()]
         try:
             return parse_assignments(lines)
-        except MappingError as error:
+        except ColumnMappingError as error:
             raise forms.ValidationError(str(error)) from error
 
     def clean_currency(self) -> str:

@@ -14,7 +14,12 @@ from kombu.exceptions import OperationalError
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from customers.events.models import Source
 from customers.orders.backoffice.forms import OrderUploadForm
-from customers.orders.imports.file_import import ImportOptionError, MappingError, UnreadableFileError, get_error_file
+from customers.orders.imports.file_import import (
+    ColumnMappingError,
+    ImportOptionError,
+    UnreadableOrderFileError,
+    get_error_file,
+)
 from customers.orders.imports.uploads import ORDER_UPLOADS, create_confirmed_import, create_dry_run, import_upload
 from customers.orders.models import OrderImport
 from customers.orders.tasks import import_orders_file
@@ -87,7 +92,7 @@ def start_import(request: HttpRequest, run: OrderImport) -> None:
     except AlreadyRunningError as error:
         run.error = str(error)
         run.save(update_fields=["error"])
-    except (UnreadableFileError, MappingError, ImportOptionError):
+    except (UnreadableOrderFileError, ColumnMappingError, ImportOptionError):
         pass  # the page of the record shows the reason
 
 

@@ -11,7 +11,7 @@ from customers.orders.imports.presets.base import ColumnPreset
 from customers.orders.imports.presets.registry import DEFAULT_PRESET, PRESETS
 
 
-class MappingError(Exception):
+class ColumnMappingError(Exception):
     """The columns of the file do not match the requested fields."""
 
 
@@ -44,11 +44,11 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
     for text in assignments:
         name, equals, column = text.partition("=")
         if not equals or not name.strip() or not column.strip():
-            raise MappingError(
+            raise ColumnMappingError(
                 _("Invalid mapping %(text)s; use field=column, such as order_id=Invoice.") % {"text": repr(text)}
             )
         if name.strip() in mapping:
-            raise MappingError(
+            raise ColumnMappingError(
                 _("The field %(name)s is mapped twice; give each field one column.") % {"name": name.strip()}
             )
         mapping[name.strip()] = column.strip()
@@ -68,7 +68,7 @@ def resolve_mapping(
         MappingError: an unknown preset, field or column, one column for two fields, or a required field without a column.
     """
     if preset not in PRESETS:
-        raise MappingError(
+        raise ColumnMappingError(
             _("Unknown preset %(preset)s; valid: %(known)s.") % {"preset": repr(preset), "known": ", ".join(PRESETS)}
         )
     chosen = PRESETS[preset]
@@ -93,12 +93,12 @@ def check_explicit_mapping(mapping: Mapping[str, str], columns: Sequence[str]) -
     field_of_column: dict[str, str] = {}
     for name, column in mapping.items():
         if name not in FIELDS:
-            raise MappingError(
+            raise ColumnMappingError(
                 _("Unknown field %(name)s.%(nearest)s Valid fields: %(fields)s.")
                 % {"name": repr(name), "nearest": suggest(name, list(FIELDS)), "fields": ", ".join(FIELDS)}
             )
         if column not in columns:
-            raise MappingError(
+            raise ColumnMappingError(
                 _("The file has no column %(column)s for %(name)s.%(nearest)s Its columns: %(columns)s.")
                 % {
                     "column": repr(column),
@@ -108,7 +108,7 @@ def check_explicit_mapping(mapping: Mapping[str, str], columns: Sequence[str]) -
                 }
             )
         if column in field_of_column:
-            raise MappingError(
+            raise ColumnMappingError(
                 _("The column %(column)s is mapped to both %(first)s and %(second)s; give each field its own column.")
                 % {"column": repr(column), "first": field_of_column[column], "second": name}
             )
@@ -127,14 +127,14 @@ def check_required_fields(
     if not missing:
         return
     if not resolved and looks_like_data(columns):
-        raise MappingError(
+        raise ColumnMappingError(
             _("The first line of the file must contain the column names; it contains: %(columns)s.")
             % {"columns": ", ".join(columns)}
         )
     descriptions = [
         f"{name} ({FIELDS[name]}){suggest_any([*preset.columns.get(name, ()), name], columns)}" for name in missing
     ]
-    raise MappingError(
+    raise ColumnMappingError(
         _("No column for %(missing)s. The file's columns: %(columns)s. Map a field with field=column.")
         % {"missing": "; ".join(descriptions), "columns": ", ".join(columns)}
     )

@@ -19,9 +19,9 @@ from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.progress import Progress, ignore_progress
 from customers.events.models import Source
 from customers.orders.imports.arrow_copy import prefetch
-from customers.orders.imports.column_mapping import ColumnMapping, MappingError, resolve_mapping
+from customers.orders.imports.column_mapping import ColumnMapping, ColumnMappingError, resolve_mapping
 from customers.orders.imports.files.order_file import open_rows
-from customers.orders.imports.files.row_batches import OrderRows, UnreadableFileError
+from customers.orders.imports.files.row_batches import OrderRows, UnreadableOrderFileError
 from customers.orders.imports.loading.load_result import LoadResult
 from customers.orders.imports.loading.staged_load import load_staged_orders
 from customers.orders.imports.parsing import ImportOptions
@@ -142,7 +142,7 @@ def import_rows(
         try:
             return check_and_load(rows, run, options, staging, products=products, progress=progress)
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-            raise UnreadableFileError(
+            raise UnreadableOrderFileError(
                 _("Writing temporary data to %(folder)s failed: %(reason)s") % {"folder": folder, "reason": error}
             ) from error
 
@@ -189,7 +189,7 @@ def stage_rows(rows: OrderRows, staging: Staging, mapping: ColumnMapping, progre
         staging.add(batch)
         progress(int(batch.rows_read * READING_SHARE), batch.total_rows)
     if not staging.staged:
-        raise UnreadableFileError(
+        raise UnreadableOrderFileError(
             _("No row of %(name)s has the same number of values as the header.") % {"name": rows.name}
         )
     staging.check_orders()
@@ -258,9 +258,9 @@ def check_timezone(name: str) -> str:
 
 
 __all__ = [
+    "ColumnMappingError",
     "ImportOptionError",
-    "MappingError",
-    "UnreadableFileError",
+    "UnreadableOrderFileError",
     "get_error_file",
     "import_orders",
     "import_rows",

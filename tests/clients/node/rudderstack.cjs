@@ -23,7 +23,7 @@ async function main() {
   try {
     while (client.queue.length > 0) await client.flush()
   } catch {
-    // each call's own callback has been told
+    // each call's own callback runs first
   }
   await Promise.all(answered)
   report(`@rudderstack/rudder-sdk-node ${version}`, [...delivered], errors)

@@ -13,7 +13,12 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from config.foundation.database.advisory_locks import AlreadyRunningError
-from customers.events.imports.file_import import MappingError, UnreadableFileError, import_events, no_import_progress
+from customers.events.imports.file_import import (
+    UnreadableEventFileError,
+    UrlMappingError,
+    import_events,
+    no_import_progress,
+)
 from customers.events.imports.import_summary import ImportProgressLine, format_summary
 from customers.events.imports.url_mapping import read_builtin_mapping
 from customers.events.models import Source
@@ -58,7 +63,7 @@ class Command(BaseCommand):
                 errors=options["errors"] or default_error_file(options["source"]),
                 watch=bar if options["verbosity"] else no_import_progress,
             )
-        except (UnreadableFileError, MappingError, AlreadyRunningError) as error:
+        except (UnreadableEventFileError, UrlMappingError, AlreadyRunningError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             message = _("%(place)s: %(reason)s. Events stored so far stay; fix the problem and start again.")

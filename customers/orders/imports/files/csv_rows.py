@@ -11,7 +11,7 @@ import pyarrow.csv as pacsv
 from django.utils.translation import gettext as _
 
 from customers.orders.imports.files.line_counter import LineCounter
-from customers.orders.imports.files.row_batches import MalformedRow, RowBatch, UnreadableFileError
+from customers.orders.imports.files.row_batches import MalformedRow, RowBatch, UnreadableOrderFileError
 from customers.orders.imports.files.text_decoding import DecodedStream, UndecodableError, detect_encoding
 
 CHUNK_BYTES = 4 * 1024 * 1024
@@ -60,7 +60,7 @@ class CsvRows:
         self.malformed = counter.finish()
         self._check_quotes()
         if rows_read == 0 and not self.malformed:
-            raise UnreadableFileError(_("%(name)s has a header but no rows.") % {"name": self.name})
+            raise UnreadableOrderFileError(_("%(name)s has a header but no rows.") % {"name": self.name})
 
     def _open_reader(self, stream: DecodedStream, counter: LineCounter) -> pacsv.CSVStreamingReader:
         return pacsv.open_csv(
@@ -79,20 +79,20 @@ class CsvRows:
             ),
         )
 
-    def _explain(self, error: Exception, stream: DecodedStream, counter: LineCounter) -> UnreadableFileError:
+    def _explain(self, error: Exception, stream: DecodedStream, counter: LineCounter) -> UnreadableOrderFileError:
         """Return the error that tells the user what is wrong with the file."""
         if isinstance(error, UndecodableError):
-            return UnreadableFileError(error.explain(self.name))
+            return UnreadableOrderFileError(error.explain(self.name))
         if stream.failure is not None:  # Arrow wraps the errors of its input in its own
-            return UnreadableFileError(stream.failure.explain(self.name))
+            return UnreadableOrderFileError(stream.failure.explain(self.name))
         if isinstance(error, pa.ArrowInvalid):
-            return UnreadableFileError(
+            return UnreadableOrderFileError(
                 _(
                     "%(name)s is not a valid CSV file after line %(line)d: %(reason)s. Check for an unclosed quotation mark."
                 )
                 % {"name": self.name, "line": counter.last_line, "reason": str(error).split("\n")[0]}
             )
-        return UnreadableFileError(
+        return UnreadableOrderFileError(
             _("%(name)s cannot be read after line %(line)d: %(reason)s")
             % {"name": self.name, "line": counter.last_line, "reason": str(error)}
         )
@@ -101,7 +101,7 @@ class CsvRows:
         """Raise UnreadableFileError if a malformed row swallowed the lines after it, by an unclosed quotation mark."""
         for row in self.malformed:
             if "\n" in row.text and row.text.count('"') % 2:
-                raise UnreadableFileError(
+                raise UnreadableOrderFileError(
                     _("%(name)s, line %(line)d: the quotation mark that opens on this line is never closed.")
                     % {"name": self.name, "line": row.line}
                 )
@@ -111,14 +111,14 @@ class CsvRows:
             try:
                 text = stream.read(MAX_HEADER_BYTES).decode(errors="ignore")
             except UndecodableError as error:
-                raise UnreadableFileError(error.explain(self.name)) from error
+                raise UnreadableOrderFileError(error.explain(self.name)) from error
             except (OSError, EOFError) as error:
-                raise UnreadableFileError(
+                raise UnreadableOrderFileError(
                     _("%(name)s cannot be read: %(reason)s") % {"name": self.name, "reason": str(error)}
                 ) from error
         header = take_first_record(text)
         if not header.strip():
-            raise UnreadableFileError(
+            raise UnreadableOrderFileError(
                 _("%(name)s has no header; the first line must contain the column names.") % {"name": self.name}
             )
         return header

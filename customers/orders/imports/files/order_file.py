@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from customers.orders.imports.files.csv_rows import CsvRows
 from customers.orders.imports.files.parquet_rows import ParquetRows
-from customers.orders.imports.files.row_batches import OrderRows, UnreadableFileError
+from customers.orders.imports.files.row_batches import OrderRows, UnreadableOrderFileError
 
 PARQUET_MAGIC = b"PAR1"
 ZIP_MAGIC = b"PK\x03\x04"
@@ -20,17 +20,17 @@ def open_rows(path: Path, *, encoding: str | None = None) -> OrderRows:
     """
     try:
         if path.is_dir():
-            raise UnreadableFileError(_("%(path)s is a folder; choose a file.") % {"path": path})
+            raise UnreadableOrderFileError(_("%(path)s is a folder; choose a file.") % {"path": path})
         with path.open("rb") as file:
             head = file.read(4)
     except OSError as error:
-        raise UnreadableFileError(
+        raise UnreadableOrderFileError(
             _("%(path)s cannot be read: %(reason)s.") % {"path": path, "reason": error.strerror}
         ) from error
     if not head:
-        raise UnreadableFileError(_("%(path)s is empty.") % {"path": path})
+        raise UnreadableOrderFileError(_("%(path)s is empty.") % {"path": path})
     if head == PARQUET_MAGIC:
         return ParquetRows(path)
     if head == ZIP_MAGIC:
-        raise UnreadableFileError(_("%(path)s is a workbook or a ZIP archive; save it as CSV.") % {"path": path})
+        raise UnreadableOrderFileError(_("%(path)s is a workbook or a ZIP archive; save it as CSV.") % {"path": path})
     return CsvRows(path, encoding=encoding)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from django.utils.translation import gettext as _
 
 from customers.orders.imports.arrow_arrays import build_integer_array
-from customers.orders.imports.files.row_batches import MalformedRow, RowBatch, UnreadableFileError
+from customers.orders.imports.files.row_batches import MalformedRow, RowBatch, UnreadableOrderFileError
 
 BATCH_ROWS = 131_072
 
@@ -21,7 +21,7 @@ class ParquetRows:
         try:
             self.file = pq.ParquetFile(path)
         except (pa.ArrowInvalid, OSError) as error:
-            raise UnreadableFileError(
+            raise UnreadableOrderFileError(
                 _("%(path)s is not a complete Parquet file: %(reason)s")
                 % {"path": path, "reason": str(error).split("\n")[0]}
             ) from error
@@ -30,7 +30,7 @@ class ParquetRows:
         self.decimal_comma = False
         self.malformed: list[MalformedRow] = []
         if self.file.metadata.num_rows == 0:
-            raise UnreadableFileError(_("%(path)s has no rows.") % {"path": path})
+            raise UnreadableOrderFileError(_("%(path)s has no rows.") % {"path": path})
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
         """Yield all rows with the given columns, or with all."""
@@ -43,7 +43,7 @@ class ParquetRows:
                 rows_read += rows.num_rows
                 yield RowBatch(lines, rows, rows_read, total)
         except (pa.ArrowInvalid, OSError) as error:
-            raise UnreadableFileError(
+            raise UnreadableOrderFileError(
                 _("%(name)s cannot be read after row %(row)d: %(reason)s")
                 % {"name": self.name, "row": rows_read, "reason": str(error).split("\n")[0]}
             ) from error

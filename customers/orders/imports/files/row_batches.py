@@ -7,7 +7,7 @@ from typing import Protocol
 import pyarrow as pa
 
 
-class UnreadableFileError(Exception):
+class UnreadableOrderFileError(Exception):
     """The file as a whole cannot be read: missing, empty, of an unknown encoding, or neither CSV nor Parquet."""
 
 

@@ -9,7 +9,7 @@ from typing import IO, cast
 from django.utils.translation import gettext as _
 
 from config.foundation.text_encoding import detect_8bit_encoding, detect_byte_order_mark, detect_utf16
-from customers.orders.imports.files.row_batches import UnreadableFileError
+from customers.orders.imports.files.row_batches import UnreadableOrderFileError
 
 HEAD_BYTES = 200
 GZIP_MAGIC = b"\x1f\x8b"
@@ -106,7 +106,7 @@ def make_decoder(encoding: str) -> codecs.IncrementalDecoder:
     try:
         return codecs.getincrementaldecoder(encoding)()
     except LookupError as error:
-        raise UnreadableFileError(
+        raise UnreadableOrderFileError(
             _("Unknown encoding %(encoding)s; valid: utf-8, utf-16, gb18030, windows-1252 …")
             % {"encoding": repr(encoding)}
         ) from error
@@ -132,11 +132,11 @@ def detect_encoding(path: Path) -> str:
             return encoding
         encoding, failure = detect_8bit_encoding(open_file)
     except (OSError, EOFError) as error:
-        raise UnreadableFileError(
+        raise UnreadableOrderFileError(
             _("%(name)s cannot be read: %(reason)s") % {"name": path.name, "reason": str(error)}
         ) from error
     if failure is not None:
         undecodable = UndecodableError(line=failure.line, encoding="utf-8", invalid=failure.invalid_bytes)
-        raise UnreadableFileError(undecodable.explain(path.name))
+        raise UnreadableOrderFileError(undecodable.explain(path.name))
     assert encoding is not None
     return encoding

@@ -16,9 +16,9 @@ from customers.events.models import Source
 from customers.orders.imports.column_mapping import parse_assignments
 from customers.orders.imports.count_labels import COUNT_LABELS
 from customers.orders.imports.file_import import (
+    ColumnMappingError,
     ImportOptionError,
-    MappingError,
-    UnreadableFileError,
+    UnreadableOrderFileError,
     get_error_file,
     import_orders,
 )
@@ -89,7 +89,7 @@ class Command(BaseCommand):
                 dry_run=options["dry_run"],
                 progress=ProgressBar(_("Orders")) if options["verbosity"] else ignore_progress,
             )
-        except (UnreadableFileError, MappingError, ImportOptionError, AlreadyRunningError) as error:
+        except (UnreadableOrderFileError, ColumnMappingError, ImportOptionError, AlreadyRunningError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             message = _("%(path)s: %(reason)s. Nothing was written; fix the problem and run the command again.")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from customers.events.imports import file_import
 from customers.events.imports.file_import import EventImportResult, import_events, import_items
-from customers.events.imports.line_reader import UnreadableFileError
+from customers.events.imports.line_reader import UnreadableEventFileError
 from customers.events.models import Event, Outbox, RejectedEvent
 from tests.customers.events.client import make_keyed_source, send, track
 from tests.makers import NOON, make_source
@@ -168,7 +168,7 @@ def test_truncated_file_keeps_the_events_stored_so_far(tmp_path: Path, monkeypat
         "\n".join(json.dumps(track(messageId=f"m{n}", note=f"{n * n:x}" * 300)) for n in range(3000)).encode()
     )
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UnreadableFileError, match="cannot be read to the end"):
+    with pytest.raises(UnreadableEventFileError, match="cannot be read to the end"):
         take(path)
     before = Event.objects.count()
     assert 0 < before < 3000
@@ -191,7 +191,7 @@ def test_truncated_file_keeps_the_events_stored_so_far(tmp_path: Path, monkeypat
 def test_unsupported_file_error_names_the_supported_formats(tmp_path: Path, data: bytes, message: str) -> None:
     path = tmp_path / "file"
     path.write_bytes(data)
-    with pytest.raises(UnreadableFileError, match=message):
+    with pytest.raises(UnreadableEventFileError, match=message):
         take(path)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from customers.events.imports.line_reader import FileLine, UnreadableFileError, open_lines
+from customers.events.imports.line_reader import FileLine, UnreadableEventFileError, open_lines
 
 TEXT = b'{"a":1}\n\n  {"b":2}\r\n{"c":3}'
 LINES = [FileLine(1, b'{"a":1}'), FileLine(3, b'{"b":2}'), FileLine(4, b'{"c":3}')]
@@ -101,12 +101,12 @@ def test_standard_input_has_no_size(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_file_without_lines_is_named_in_the_error(tmp_path: Path, data: bytes, message: str) -> None:
-    with pytest.raises(UnreadableFileError, match=message):
+    with pytest.raises(UnreadableEventFileError, match=message):
         read(written(tmp_path, data))
 
 
 def test_missing_files_and_folders_are_named_in_the_error(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableFileError, match=r"nowhere\.log cannot be opened: No such file"):
+    with pytest.raises(UnreadableEventFileError, match=r"nowhere\.log cannot be opened: No such file"):
         read(tmp_path / "nowhere.log")
-    with pytest.raises(UnreadableFileError, match="cannot be opened: Is a directory"):
+    with pytest.raises(UnreadableEventFileError, match="cannot be opened: Is a directory"):
         read(tmp_path)

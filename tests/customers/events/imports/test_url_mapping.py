@@ -7,8 +7,8 @@ import pytest
 
 from customers.events.imports.url_mapping import (
     MappedEvent,
-    MappingError,
     UrlMapping,
+    UrlMappingError,
     load_builtin_mapping,
     parse_mapping,
     read_builtin_mapping,
@@ -150,14 +150,14 @@ def test_built_in_mapping_can_be_written_and_read_again(tmp_path: Path) -> None:
 def test_invalid_mapping_file_error_gives_the_reason(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mapping.toml"
     path.write_text(text)
-    with pytest.raises(MappingError, match=message) as caught:
+    with pytest.raises(UrlMappingError, match=message) as caught:
         read_mapping(path)
     assert str(path) in str(caught.value)
 
 
 def test_missing_and_unreadable_mapping_files_are_named_in_the_error(tmp_path: Path) -> None:
-    with pytest.raises(MappingError, match=r"The mapping file .* does not exist.*--print-mapping"):
+    with pytest.raises(UrlMappingError, match=r"The mapping file .* does not exist.*--print-mapping"):
         read_mapping(tmp_path / "none.toml")
     (tmp_path / "wide.toml").write_bytes("events = []".encode("utf-16"))
-    with pytest.raises(MappingError, match="is not UTF-8 text"):
+    with pytest.raises(UrlMappingError, match="is not UTF-8 text"):
         read_mapping(tmp_path / "wide.toml")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from customers.orders.imports.column_mapping import MappingError, parse_assignments, resolve_mapping
+from customers.orders.imports.column_mapping import ColumnMappingError, parse_assignments, resolve_mapping
 
 NATIVE = ["order_id", "placed_at", "product_id", "quantity", "unit_price"]
 
@@ -19,12 +19,12 @@ def test_explicit_columns_take_precedence_over_the_preset() -> None:
 
 
 def test_unknown_field_is_reported_with_a_suggestion() -> None:
-    with pytest.raises(MappingError, match=r"Unknown field 'quantiti'\. Did you mean 'quantity'"):
+    with pytest.raises(ColumnMappingError, match=r"Unknown field 'quantiti'\. Did you mean 'quantity'"):
         resolve_mapping(columns=NATIVE, mapping={"quantiti": "quantity"})
 
 
 def test_missing_column_is_reported_with_a_suggestion_and_all_columns() -> None:
-    with pytest.raises(MappingError) as caught:
+    with pytest.raises(ColumnMappingError) as caught:
         resolve_mapping(columns=["Invoice", "StockCode"], mapping={"order_id": "Invoyce"})
     assert "'Invoyce'" in str(caught.value)
     assert "Did you mean 'Invoice'?" in str(caught.value)
@@ -32,12 +32,12 @@ def test_missing_column_is_reported_with_a_suggestion_and_all_columns() -> None:
 
 
 def test_one_column_for_two_fields_is_an_error() -> None:
-    with pytest.raises(MappingError, match="'Price' is mapped to both unit_price and line_total"):
+    with pytest.raises(ColumnMappingError, match="'Price' is mapped to both unit_price and line_total"):
         resolve_mapping(columns=["Price"], mapping={"unit_price": "Price", "line_total": "Price"})
 
 
 def test_all_required_fields_without_a_column_are_listed() -> None:
-    with pytest.raises(MappingError) as caught:
+    with pytest.raises(ColumnMappingError) as caught:
         resolve_mapping(columns=["order_id", "quantitty"])
     message = str(caught.value)
     assert all(name in message for name in ("placed_at", "product_id", "quantity", "unit_price"))
@@ -50,10 +50,10 @@ def test_assignments_are_parsed_or_rejected() -> None:
         "customer_id": "Customer ID",
     }
     for wrong in (["order_id"], ["=x"], ["order_id="], ["order_id=a", "order_id=b"]):
-        with pytest.raises(MappingError):
+        with pytest.raises(ColumnMappingError):
             parse_assignments(wrong)
 
 
 def test_unknown_preset_is_an_error() -> None:
-    with pytest.raises(MappingError, match="valid: native, shopify, woocommerce, online-retail"):
+    with pytest.raises(ColumnMappingError, match="valid: native, shopify, woocommerce, online-retail"):
         resolve_mapping(columns=NATIVE, preset="magento")

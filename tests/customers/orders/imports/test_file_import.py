@@ -16,9 +16,9 @@ from catalog.models import Product
 from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.hashing import hash_email
 from customers.orders.imports.file_import import (
+    ColumnMappingError,
     ImportOptionError,
-    MappingError,
-    UnreadableFileError,
+    UnreadableOrderFileError,
     get_error_file,
     import_orders,
 )
@@ -460,7 +460,7 @@ def test_encoding_is_detected(load: Load, text: str, encoding: str, title: str) 
 
 
 def test_invalid_utf8_is_reported_with_its_line(load: Load) -> None:
-    with pytest.raises(UnreadableFileError, match=r"orders\.csv, line 3: the bytes e9 .* are not valid utf-8"):
+    with pytest.raises(UnreadableOrderFileError, match=r"orders\.csv, line 3: the bytes e9 .* are not valid utf-8"):
         load(CHINESE.encode() + "A2,Zoé,2026-05-01,thé,Thé,1,4.50\n".encode("cp1252"))
     assert "line 3" in OrderImport.objects.get().error
     assert not Order.objects.exists()
@@ -470,12 +470,12 @@ def test_encoding_can_be_set(load: Load) -> None:
     text = f"{HEADER}\nA1,zoe,2026-05-01,menthe,Thé menthe,1,4.50\n".encode("mac_roman")
     load(text, encoding="mac_roman")
     assert Product.objects.get().title == "Thé menthe"
-    with pytest.raises(UnreadableFileError, match="Unknown encoding 'klingon'"):
+    with pytest.raises(UnreadableOrderFileError, match="Unknown encoding 'klingon'"):
         load(text, encoding="klingon")
 
 
 def test_binary_data_is_rejected(load: Load) -> None:
-    with pytest.raises(UnreadableFileError, match="line 2"):
+    with pytest.raises(UnreadableOrderFileError, match="line 2"):
         load(HEADER.encode() + b"\nA1,\x00\x00,2026-05-01,tea,Tea,1,4.50\n")
 
 
@@ -521,7 +521,7 @@ def test_gzipped_file_is_read(load: Load) -> None:
 
 
 def test_truncated_gzip_is_rejected(load: Load) -> None:
-    with pytest.raises(UnreadableFileError, match="cannot be read"):
+    with pytest.raises(UnreadableOrderFileError, match="cannot be read"):
         load(gzip.compress(THREE.encode())[:-20], name="orders.csv.gz")
 
 
@@ -548,27 +548,27 @@ def test_parquet_is_read_with_its_types(load: Load, tmp_path: Path) -> None:
 
 
 def test_unreadable_files_stop_the_import(load: Load, tmp_path: Path) -> None:
-    with pytest.raises(UnreadableFileError, match="is empty"):
+    with pytest.raises(UnreadableOrderFileError, match="is empty"):
         load("")
-    with pytest.raises(UnreadableFileError, match="No such file"):
+    with pytest.raises(UnreadableOrderFileError, match="No such file"):
         import_orders(path=tmp_path / "gone.csv", source=make_source(), started_at=NOW)
-    with pytest.raises(UnreadableFileError, match="folder"):
+    with pytest.raises(UnreadableOrderFileError, match="folder"):
         import_orders(path=tmp_path, source=make_source(), started_at=NOW)
-    with pytest.raises(UnreadableFileError, match="has a header but no rows"):
+    with pytest.raises(UnreadableOrderFileError, match="has a header but no rows"):
         load(HEADER + "\n")
-    with pytest.raises(UnreadableFileError, match="save it as CSV"):
+    with pytest.raises(UnreadableOrderFileError, match="save it as CSV"):
         load(b"PK\x03\x04 and so on", name="orders.xlsx")
-    with pytest.raises(UnreadableFileError, match="not a complete Parquet file"):
+    with pytest.raises(UnreadableOrderFileError, match="not a complete Parquet file"):
         load(b"PAR1 cut", name="orders.parquet")
 
 
 def test_file_without_header_stops_the_import(load: Load) -> None:
-    with pytest.raises(MappingError, match="first line of the file must contain the column names"):
+    with pytest.raises(ColumnMappingError, match="first line of the file must contain the column names"):
         load("A1,ada,2026-05-01,tea,Tea,1,4.50\n")
 
 
 def test_unclosed_quote_stops_the_import_and_writes_nothing(load: Load) -> None:
-    with pytest.raises(UnreadableFileError, match=r"line 5.* quotation mark"):
+    with pytest.raises(UnreadableOrderFileError, match=r"line 5.* quotation mark"):
         load(THREE + 'A3,"ada,2026-05-01,tea,Tea,1,4.50\nA4,ada,2026-05-01,tea,Tea,1,4.50\n')
     assert not Order.objects.exists()
 

@@ -42,7 +42,7 @@ def documents(texts: list[str]) -> Documents:
     )
 
 
-def told(index: TextIndex, query: str) -> dict[int, tuple[float, int]]:
+def search_all(index: TextIndex, query: str) -> dict[int, tuple[float, int]]:
     matches = index.search(query, synonyms=Synonyms.of([(["pot", "红茶"], []), (["steel"], ["tea pot"])]))
     columns = (matches.rows.tolist(), matches.scores.tolist(), matches.n_covered.tolist())
     return {row: (round(score, 5), covered) for row, score, covered in zip(*columns, strict=True)}
@@ -72,10 +72,10 @@ def test_changes_give_what_building_anew_gives(
         )
     anew = TextIndex.of(documents(present), pivots=anew_from or index.pivots)
     for query in asked:
-        expected = told(anew, query)
-        assert told(index, query) == expected
-        assert told(index.merged(), query) == expected
-        assert told(TextIndex.from_arrays(*index.merged().arrays()), query) == expected
+        expected = search_all(anew, query)
+        assert search_all(index, query) == expected
+        assert search_all(index.merged(), query) == expected
+        assert search_all(TextIndex.from_arrays(*index.merged().arrays()), query) == expected
 
 
 @lenient
@@ -84,8 +84,8 @@ def test_what_is_taken_out_is_not_found(texts: list[str], query: str, data: st.D
     index = TextIndex.of(documents(texts))
     gone = data.draw(st.integers(0, len(texts) - 1))
     left = index.without([gone])
-    assert gone not in told(left, query)
-    assert told(left.merged(), query) == told(left, query)
+    assert gone not in search_all(left, query)
+    assert search_all(left.merged(), query) == search_all(left, query)
 
 
 @lenient
