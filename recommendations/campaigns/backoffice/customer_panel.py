@@ -26,7 +26,7 @@ class CampaignOutcome(TextChoices):
 @dataclass(frozen=True)
 class CustomerCampaign:
     campaign: Campaign
-    determine_outcome: CampaignOutcome
+    outcome: CampaignOutcome
 
 
 def list_campaign_outcomes(customer: Customer, as_of: datetime) -> list[CustomerCampaign]:

@@ -60,7 +60,7 @@ def test_a_customer_without_data_sees_what_to_do(admin_client: Client) -> None:
         assert text in page
 
 
-def test_a_campaign_says_at_which_step_the_customer_stays_behind(anna: Customer) -> None:
+def test_a_campaign_shows_its_outcome_for_the_customer(anna: Customer) -> None:
     segment = make_segment("everybody")
     visitor = make_customer()
     make_identifier(visitor, "browser", kind=Identifier.Kind.ANONYMOUS_ID)
