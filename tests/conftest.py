@@ -145,14 +145,17 @@ LONGEST = (
     "access/test_schemathesis.py",
     "benchmarks/test_lifecycle.py",
     "browser/test_pages.py",
-    "config/demo/test_complete_journey.py::test_killed_load",
+    "demo/test_complete_journey.py",
     "serving/test_faults.py",
-    "customers/processing/test_killed.py",
+    "processing/test_killed.py",
     "benchmarks/test_serving.py",
     "browser/test_home_page.py",
-    "orders/test_projection.py",
-    "customers/events/collector/test_faults.py",
+    "events/collector/test_faults.py",
     "browser/test_storefront.py",
+    "propensity/test_scoring.py",
+    "benchmarks/test_propensity.py",
+    "training/test_train.py",
+    "order_events/test_projection.py",
 )
 
 

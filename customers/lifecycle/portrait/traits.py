@@ -74,17 +74,17 @@ WHERE i.customer_id = %(customer)s AND i.kind IN ('user_id', 'anonymous_id')
 
 @dataclass(frozen=True)
 class StoredCustomer:
-    """A customer as stored; told_at: update time of a field or `traits.name`, in microseconds since 1970."""
+    """A customer as stored; updated_at: update time of a field or `traits.name`, in microseconds since 1970."""
 
     erased_at: datetime | None
     sealed: dict[str, str]
     language: str
     country: str
     traits: dict[str, Any]
-    told_at: dict[str, int]
+    updated_at: dict[str, int]
 
     def at(self, name: str) -> int | None:
-        found = self.told_at.get(name)
+        found = self.updated_at.get(name)
         return found if isinstance(found, int) else None
 
 
@@ -111,21 +111,21 @@ def read_stored_customer(*, customer_id: int) -> StoredCustomer | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    erased_at, *sealed, language, country, traits, told_at = row
+    erased_at, *sealed, language, country, traits, updated_at = row
     fields = dict(zip(PERSONAL_FIELDS, sealed, strict=True))
-    return StoredCustomer(erased_at, fields, language, country, _parse_object(traits), _parse_object(told_at))
+    return StoredCustomer(erased_at, fields, language, country, _parse_object(traits), _parse_object(updated_at))
 
 
 def make_identity_lines(
     *, customer_id: int, stored: StoredCustomer, events: Sequence[CustomerEvent], as_of: datetime, with_personal: bool
 ) -> IdentityLines:
     """Return the lines. events: of the customer, latest first; only identify events are read."""
-    tellers = read_trait_sources(customer_id=customer_id, stored=stored)
+    sources = read_trait_sources(customer_id=customer_id, stored=stored)
     until = to_microseconds(as_of)
-    lines = list(_make_field_lines(stored, tellers, as_of, with_personal))
+    lines = list(_make_field_lines(stored, sources, as_of, with_personal))
     hidden = 0 if with_personal else sum(1 for name, text in stored.sealed.items() if text and name != "birthday")
     kept = [
-        CustomerTrait(name, value, stored.at(TRAIT_PREFIX + name), tellers.get(stored.at(TRAIT_PREFIX + name) or -1))
+        CustomerTrait(name, value, stored.at(TRAIT_PREFIX + name), sources.get(stored.at(TRAIT_PREFIX + name) or -1))
         for name, value in stored.traits.items()
     ]
     traits = [
@@ -143,7 +143,7 @@ def make_identity_lines(
 
 def read_trait_sources(*, customer_id: int, stored: StoredCustomer) -> dict[int, tuple[str, str]]:
     """Return key and name of the source of each update time."""
-    moments = sorted({at for at in stored.told_at.values() if isinstance(at, int)}, reverse=True)[:MAX_MOMENTS]
+    moments = sorted({at for at in stored.updated_at.values() if isinstance(at, int)}, reverse=True)[:MAX_MOMENTS]
     with connection.cursor() as cursor:
         cursor.execute(TRAIT_SOURCES, {"customer": customer_id, "moments": [from_microseconds(at) for at in moments]})
         return {at: (key, name) for at, key, name in cursor.fetchall()}
@@ -168,11 +168,11 @@ def extract_event_traits(events: Sequence[CustomerEvent], *, with_personal: bool
 
 
 def _make_field_lines(
-    stored: StoredCustomer, tellers: Mapping[int, tuple[str, str]], as_of: datetime, with_personal: bool
+    stored: StoredCustomer, sources: Mapping[int, tuple[str, str]], as_of: datetime, with_personal: bool
 ) -> Iterator[PortraitLine]:
     def line(key: str, field: str, found: FormattedValue, name: str | Promise = "") -> PortraitLine:
         return _make_identity_line(
-            key, name or label_field(field), found, stored.at(field), tellers.get(stored.at(field) or -1), as_of
+            key, name or label_field(field), found, stored.at(field), sources.get(stored.at(field) or -1), as_of
         )
 
     for field in ("name", "email", "phone") if with_personal else ():
@@ -206,10 +206,10 @@ def _make_identity_line(
     name: str | Promise,
     found: FormattedValue,
     at: int | None,
-    teller: tuple[str, str] | None,
+    source: tuple[str, str] | None,
     as_of: datetime,
 ) -> PortraitLine:
-    reported_by, reported_by_name = teller or ("", "")
+    reported_by, reported_by_name = source or ("", "")
     return make_line(
         key=key,
         group=PortraitGroup.IDENTITY,
@@ -217,7 +217,7 @@ def _make_identity_line(
         format=found.format,
         value=found.value,
         text=found.text,
-        source=FactSource.IDENTIFY if teller else FactSource.SHOP,
+        source=FactSource.IDENTIFY if source else FactSource.SHOP,
         newest=None if at is None else from_microseconds(at),
         reported_by=reported_by,
         reported_by_name=reported_by_name,

@@ -162,7 +162,7 @@ def test_order_lines_carry_their_quantity(send_event: Callable[..., None]) -> No
 
 
 @pytest.mark.parametrize("named", [{"order_id": "o-1"}, {"transaction_id": "o-1"}, {"orderId": "o-1"}])
-def test_a_purchase_told_by_an_event_and_an_order_of_its_number_counts_once(
+def test_a_purchase_reported_by_an_event_and_an_order_of_its_number_counts_once(
     send_event: Callable[..., None], named: dict[str, str]
 ) -> None:
     tea = make_product("black tea")
