@@ -435,7 +435,7 @@ def write_recent_activity(
     moment = int(as_of.timestamp())
     seconds = moment - behavior.ago.astype(np.int64)
     later = moment - new.ago.astype(np.int64)
-    nothing: dict[str, object] = {"pairs": [], "dismissed": [], "forgotten": []}
+    nothing: dict[str, object] = {"pairs": [], "dismissed": [], "denied": []}
     for start in range(0, customers, LISTS_PER_CALL):
         lists = []
         for person in range(start, min(start + LISTS_PER_CALL, customers)):

@@ -34,7 +34,7 @@ class Exchange:
 
     at: float
     path: str
-    read_message_ids: list[str]
+    message_ids: list[str]
     status: int | None
     answer: dict[str, Any]
 

@@ -82,7 +82,7 @@ def test_template_texts_are_found_with_any_indentation() -> None:
 
 @pytest.mark.parametrize(
     ("chinese", "problem"),
-    [("", "no translation"), ("行", "should hold"), ("%(m)s 行", "should hold"), ("%(n)s 行\n", "line break")],
+    [("", "no translation"), ("行", "must contain"), ("%(m)s 行", "must contain"), ("%(n)s 行\n", "line break")],
 )
 def test_an_invalid_translation_is_reported(chinese: str, problem: str) -> None:
     catalog = Catalog(locale="zh_Hans")

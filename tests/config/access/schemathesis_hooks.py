@@ -16,15 +16,15 @@ ACCEPTED_INVALID, REJECTED_VALID = "ST201", "ST202"
 # JSON Schema cannot limit the digits of a number, nor the value of a string of digits
 DIGITS = frozenset({"max_digits", "max_decimal_places", "max_whole_digits", "max_value", "min_value"})
 # names must exist, segments must not form a cycle, ranges must be ordered, at most 12 levels
-CONDITION = frozenset({"unknown_name", "unknown_segment", "broken_segment", "circle", "range", "too_large"})
+CONDITION = frozenset({"unknown_name", "unknown_segment", "broken_segment", "cycle", "range", "too_large"})
 # operation → error codes of rules that its schema cannot express
 ALLOWED_CODES: dict[str, frozenset[str]] = {
     "POST /api/v1/campaigns/": DIGITS | {"does_not_exist", "unique"},
     # the type of a campaign or segment cannot change, and only the stored object has it
-    "PATCH /api/v1/campaigns/{key}/": DIGITS | {"does_not_exist", "unique", "stays"},
+    "PATCH /api/v1/campaigns/{key}/": DIGITS | {"does_not_exist", "unique", "immutable"},
     "POST /api/v1/segments/": CONDITION | {"unique"},
-    "PUT /api/v1/segments/{key}/": CONDITION | {"unique", "stays", "other_kind"},
-    "PATCH /api/v1/segments/{key}/": CONDITION | {"unique", "stays", "other_kind"},
+    "PUT /api/v1/segments/{key}/": CONDITION | {"unique", "immutable", "other_type"},
+    "PATCH /api/v1/segments/{key}/": CONDITION | {"unique", "immutable", "other_type"},
     "POST /api/v1/segments/preview/": CONDITION,
     # reversed ranges, an attribute without a value; for a change, also a conflict with the stored fields of the rule
     "POST /api/v1/rules/": DIGITS | {"does_not_exist", "contradictory"},

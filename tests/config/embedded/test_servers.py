@@ -310,11 +310,15 @@ def test_a_folder_without_permission_is_named(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "url", "message"),
     [
-        ("DATABASE_URL", "postgresql://me:secret@127.0.0.1:1/shop", "DATABASE_URL: the server at 127.0.0.1:1 cannot"),
+        (
+            "DATABASE_URL",
+            "postgresql://me:secret@127.0.0.1:1/shop",
+            "DATABASE_URL: the server at 127.0.0.1:1 is not usable",
+        ),
         ("DATABASE_URL", "postgresql://me:secret@127.0.0.1:99999/shop", "DATABASE_URL: the server at 127.0.0.1:99999"),
-        ("DATABASE_URL", "mysql://me:secret@127.0.0.1/shop", "DATABASE_URL should look like postgresql://"),
-        ("VALKEY_URL", "redis://:secret@127.0.0.1:1/0", "VALKEY_URL: the server at 127.0.0.1:1 cannot"),
-        ("VALKEY_URL", "127.0.0.1:6379", "VALKEY_URL should look like redis://"),
+        ("DATABASE_URL", "mysql://me:secret@127.0.0.1/shop", "DATABASE_URL must look like postgresql://"),
+        ("VALKEY_URL", "redis://:secret@127.0.0.1:1/0", "VALKEY_URL: the server at 127.0.0.1:1 is not usable"),
+        ("VALKEY_URL", "127.0.0.1:6379", "VALKEY_URL must look like redis://"),
     ],
 )
 def test_an_invalid_url_is_reported_in_one_line_without_its_password(variable: str, url: str, message: str) -> None:

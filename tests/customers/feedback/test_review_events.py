@@ -61,10 +61,10 @@ def test_visitor_can_write_a_review() -> None:
 @pytest.mark.parametrize(
     ("properties", "code", "words"),
     [
-        ({"rating": "11"}, "review_out_of_range", "rating: 11 is outside 1 to 5"),
+        ({"rating": "11"}, "review_out_of_range", "rating: 11 is not between 1 and 5."),
         ({"rating": "great"}, "review_not_a_number", "rating: 'great'"),
         ({}, "review_required", "rating: This field is required."),
-        ({"rating": 3, "product_id": "unheard of"}, "review_unknown_product", "import the product first"),
+        ({"rating": 3, "product_id": "unheard of"}, "review_unknown_product", "Unknown product; import it first."),
     ],
 )
 def test_invalid_review_event_is_rejected_with_its_field(properties: dict[str, Any], code: str, words: str) -> None:

@@ -144,9 +144,9 @@ def test_page_previews_the_segment_before_saving(marketer: Client, twelve: None)
     people = marketer.get(PEOPLE, GROUP)
     assert f"{SAVE}?figure=rfm-group&amp;basis=window&amp;group=loyal" in people.content.decode()
     look = marketer.get(SAVE, GROUP)
-    assert look.context["is_live"]
+    assert look.context["is_dynamic"]
     assert look.context["total"] == people.context["pages"].paginator.count
-    assert look.context["comparisons"] == ["RFM group of the window is one of loyal customers"]
+    assert look.context["comparisons"] == ["RFM group in the window is one of loyal customers"]
     assert "stays up to date" in look.content.decode()
     assert look.context["form"]["name"].value() == "Loyal customers · the last 365 days"
     assert not Segment.objects.exists()
@@ -162,8 +162,8 @@ def test_page_previews_the_segment_before_saving(marketer: Client, twelve: None)
 def test_page_announces_a_static_segment(marketer: Client, twelve: None) -> None:
     asked = "figure=stage-flow&from=active&to=at_risk&since=2026-11-01&until=2026-11-24"
     look = marketer.get(f"{SAVE}?{asked}")
-    assert not look.context["is_live"]
-    assert "fixed list of the people of this moment" in look.content.decode()
+    assert not look.context["is_dynamic"]
+    assert "static segment of the current customers" in look.content.decode()
     marketer.post(f"{SAVE}?{asked}", {"name": "Now at risk"})
     assert Segment.objects.get().members.count() == look.context["total"]
 
@@ -195,4 +195,4 @@ def test_saving_requires_both_permissions(twelve: None, permissions: list[str]) 
 
 def test_invalid_parameters_are_rejected(marketer: Client, twelve: None) -> None:
     page: Any = marketer.get(SAVE, {"figure": "value", "low": "999999999999"})
-    assert page.context["problems"] == ["Give amounts such as 12.50."]
+    assert page.context["problems"] == ["Amounts must be numbers, such as 12.50."]

@@ -208,12 +208,12 @@ def test_full_disk_does_not_stop_processing_and_the_export_catches_up(root: Path
     child = start_child(FULL, WAREHOUSE_URL=str(root))
     out, problems = child.communicate(timeout=60)
     assert out.split() == ["300", "0"], problems
-    assert "would be larger than is allowed" in problems
+    assert "the file would exceed the size limit" in problems
     assert len(rows()) == 2
     assert not any((root / APPEND_FOLDER).iterdir())
     run = ProcessingRun.objects.latest("id")
     assert (run.status, run.events) == ("done", 300)
-    assert "would be larger than is allowed" in run.error
+    assert "the file would exceed the size limit" in run.error
     views(1, prefix="room")
     process()
     assert len(rows()) == 3

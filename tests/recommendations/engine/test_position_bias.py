@@ -115,7 +115,7 @@ def test_curve_decreases_beyond_its_end_as_the_prior_does() -> None:
     [
         ([0], [1.0], [0.0], "count from 1"),
         ([1], [1.0], [2.0], "between 0 and shown"),
-        ([1, 2], [1.0], [0.0], "equally"),
+        ([1, 2], [1.0], [0.0], "same length"),
     ],
 )
 def test_impossible_counts_are_rejected(

@@ -86,4 +86,4 @@ def test_with_too_few_customers_the_purchase_model_is_the_fallback(db: None, mon
 def test_without_orders_the_page_explains_why_there_are_no_propensities(admin_client: Client) -> None:
     refresh_profiles(as_of=NOON, started_at=NOON)
     page = admin_client.get(PAGE).content.decode()
-    assert "Too little to learn from" in page
+    assert "Not enough data to train a model" in page

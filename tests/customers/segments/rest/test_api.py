@@ -101,7 +101,7 @@ def test_members_are_current_paged_and_without_personal_data(client: APIClient) 
 def test_members_of_visitors_without_profile_are_listed(client: APIClient) -> None:
     make_segment("all-customers")
     make_customer()
-    [visitor] = client.get("/api/v1/segments/all_customers/members/").json()["results"]
+    [visitor] = client.get("/api/v1/segments/all-customers/members/").json()["results"]
     assert (visitor["user_id"], visitor["stage"], visitor["orders"]) == (None, None, None)
 
 
@@ -110,11 +110,11 @@ def test_number_of_queries_does_not_depend_on_members(client: APIClient) -> None
     for number in range(3):
         make_profile(make_customer(f"u{number}"))
     with CaptureQueriesContext(connection) as few:
-        client.get("/api/v1/segments/all_customers/members/")
+        client.get("/api/v1/segments/all-customers/members/")
     for number in range(3, 30):
         make_profile(make_customer(f"u{number}"))
     with CaptureQueriesContext(connection) as many:
-        assert len(client.get("/api/v1/segments/all_customers/members/").json()["results"]) == 30
+        assert len(client.get("/api/v1/segments/all-customers/members/").json()["results"]) == 30
     assert len(few) == len(many) == 2
 
 
