@@ -17,7 +17,7 @@ class ExclusiveTask(Task):
     """A task that can run under an advisory lock named after it; a second start while it runs is logged and ends."""
 
     abstract = True
-    exclusive_lock = False
+    exclusive = False
     quiet = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -29,7 +29,7 @@ class IdentifierRow:
 
     id: int
     kind: str
-    label_identifier_type: str
+    type_label: str
     value: str
     linked_at: datetime
     linked_by: str
