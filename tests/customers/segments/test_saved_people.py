@@ -147,7 +147,7 @@ def test_page_previews_the_segment_before_saving(marketer: Client, twelve: None)
     assert look.context["is_dynamic"]
     assert look.context["total"] == people.context["pages"].paginator.count
     assert look.context["comparisons"] == ["RFM group in the window is one of loyal customers"]
-    assert "updates automatically" in look.content.decode()
+    assert "enter and leave it automatically" in look.content.decode()
     assert look.context["form"]["name"].value() == "Loyal customers · the last 365 days"
     assert not Segment.objects.exists()
     answer = marketer.post(f"{SAVE}?figure=rfm-group&basis=window&group=loyal", {"name": "Loyal lately"})
