@@ -26,10 +26,10 @@ def find_model_alerts() -> list[ModelAlert]:
     """Return the alerts of the latest refresh, at most one per code and model."""
     score_models = load_latest_score_models()
     alerts = []
-    if buying := score_models.get(ScoreModel.Kind.PURCHASE_MODEL):
+    if purchase_model := score_models.get(ScoreModel.Kind.PURCHASE_MODEL):
         alerts += [
-            ModelAlert("orders_off", buying, backtest)
-            for backtest in get_backtests(buying)
+            ModelAlert("orders_off", purchase_model, backtest)
+            for backtest in get_backtests(purchase_model)
             if is_forecast_off(backtest)
         ][:1]
     for score_model in (score_models[kind] for kind in PROPENSITY_KINDS if kind in score_models):

@@ -18,6 +18,7 @@ from unfold.decorators import display
 from config.foundation.admin.read_only import ReadOnlyAdmin
 from customers.identity.models import Identifier
 from customers.lifecycle.backoffice import customer, drilldown_page, overview, stage_rules_page
+from customers.lifecycle.backoffice.customer_names import PERSONAL_LOOKUPS, get_customer_name
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, StageRules, StageTransition
 from customers.lifecycle.stages.rules import activate_rules, get_active_rules
 
@@ -54,44 +55,42 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("Complete user ID or customer number.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CustomerProfile]:
-        personal = [f"customer__{name}" for name in ("name", "email", "phone", "birthday")]
-        return super().get_queryset(request).prefetch_related("customer__identifiers").defer(*personal)
+        return super().get_queryset(request).prefetch_related("customer__identifiers").defer(*PERSONAL_LOOKUPS)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[CustomerProfile], search_term: str
     ) -> tuple[QuerySet[CustomerProfile], bool]:
         term = search_term.strip()
-        named = Identifier.objects.filter(value=term).values("customer_id")
+        customer_ids = Identifier.objects.filter(value=term).values("customer_id")
         if term and not term.removeprefix("#").isdecimal():
-            return queryset.filter(customer_id__in=named), False
-        found, distinct = super().get_search_results(request, queryset, term.removeprefix("#"))
-        return (found | queryset.filter(customer_id__in=named)) if term else found, distinct
+            return queryset.filter(customer_id__in=customer_ids), False
+        results, may_have_duplicates = super().get_search_results(request, queryset, term.removeprefix("#"))
+        return (results | queryset.filter(customer_id__in=customer_ids)) if term else results, may_have_duplicates
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
-            path("customer/<int:customer_id>/", view(self.customer_page), name="lifecycle_customer"),
-            path("lifecycle/", view(self.lifecycle_page), name="lifecycle_overview"),
-            path("customers/", view(self.drilldown_page), name="lifecycle_drilldown"),
+            path("customer/<int:customer_id>/", view(self.customer_view), name="lifecycle_customer"),
+            path("lifecycle/", view(self.overview_view), name="lifecycle_overview"),
+            path("customers/", view(self.drilldown_view), name="lifecycle_drilldown"),
             *super().get_urls(),
         ]
 
-    def lifecycle_page(self, request: HttpRequest) -> HttpResponse:
+    def overview_view(self, request: HttpRequest) -> HttpResponse:
         return overview.render_overview_page(request, model_admin=self)
 
-    def drilldown_page(self, request: HttpRequest) -> HttpResponse:
+    def drilldown_view(self, request: HttpRequest) -> HttpResponse:
         return drilldown_page.render_drilldown_page(request, model_admin=self)
 
-    def customer_page(self, request: HttpRequest, customer_id: int) -> HttpResponse:
+    def customer_view(self, request: HttpRequest, customer_id: int) -> HttpResponse:
         return customer.render_customer_page(request, model_admin=self, customer_id=customer_id)
 
     @display(description=gettext_lazy("customer"), ordering="customer_id")
     def customer_link(self, profile: CustomerProfile) -> SafeString:
-        names = [each.value for each in profile.customer.identifiers.all() if each.kind == Identifier.Kind.USER_ID]
         return format_html(
             '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>',
             reverse("admin:lifecycle_customer", args=[profile.pk]),
-            names[0] if names else str(profile.customer),
+            get_customer_name(profile.customer, profile.customer.identifiers.all()),
         )
 
     @display(description=gettext_lazy("stage"), label=STAGE_BADGES, ordering="stage")
@@ -118,7 +117,7 @@ class StageTransitionAdmin(ReadOnlyAdmin):
 
 
 class StageRulesForm(forms.ModelForm):
-    """Saving creates a new version, effective from now unless another time or none is given."""
+    """The form of the stage rules; saving creates a version that is effective from now unless the user changes the time."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -135,20 +134,20 @@ class StageRulesForm(forms.ModelForm):
                 self.add_error(name, _("Enter more than 0 days."))
         if cleaned.get("churned_multiple") is not None and cleaned["churned_multiple"] < 1:
             self.add_error("churned_multiple", _("Enter 1 or more."))
-        least = cleaned.get("min_p_alive")
-        if least is not None and not 0 <= least < 1:
+        min_p_alive = cleaned.get("min_p_alive")
+        if min_p_alive is not None and not 0 <= min_p_alive < 1:
             self.add_error("min_p_alive", _("Enter a probability from 0 to less than 1, such as 0.2."))
-        share = cleaned.get("loyal_revenue_quantile")
-        if share is not None and not 0 < share < 1:
+        quantile = cleaned.get("loyal_revenue_quantile")
+        if quantile is not None and not 0 < quantile < 1:
             self.add_error("loyal_revenue_quantile", _("Enter a value between 0 and 1, such as 0.8."))
         return cleaned
 
     def _get_validation_exclusions(self) -> set[str]:
-        """The save sets the version; `clean` checks the constraints with better messages."""
+        """Exclude the fields that the save sets from the validation."""
         return super()._get_validation_exclusions() | {"version", "is_active"}  # type: ignore[misc]
 
     def validate_constraints(self) -> None:
-        return
+        """Do nothing: `clean` checks the same constraints and reports each at its field."""
 
 
 @admin.register(StageRules)
@@ -178,10 +177,10 @@ class StageRulesAdmin(ModelAdmin):
     ]
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.preview)
+        view = self.admin_site.admin_view(self.preview_view)
         return [path("preview/", view, name="lifecycle_stagerules_preview"), *super().get_urls()]
 
-    def preview(self, request: HttpRequest) -> HttpResponse:
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
         return stage_rules_page.render_rules_preview(request, model_admin=self)
 
     def has_delete_permission(self, request: HttpRequest, obj: StageRules | None = None) -> bool:

@@ -21,6 +21,7 @@ from customers.identity.backoffice.identity_graph import build_identity_graph
 from customers.identity.consent.ledger import read_latest_consents
 from customers.identity.customer_upsert import PERSONAL_FIELDS
 from customers.identity.models import Customer, Identifier
+from customers.lifecycle.backoffice.customer_names import get_customer_name
 from customers.lifecycle.backoffice.labels.clv_labels import describe_value
 from customers.lifecycle.backoffice.panels.predictions_panel import build_predictions_panel
 from customers.lifecycle.backoffice.panels.registry import build_customer_panels
@@ -44,20 +45,20 @@ VIEW_PERSONAL_PERMISSION = "identity.view_personal"
 
 
 def render_customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id: int) -> HttpResponse:
-    """Render the page of one customer; every view is recorded in the audit log."""
+    """Render the page of one customer and record the access in the audit log."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     with_personal = request.user.has_perm(VIEW_PERSONAL_PERMISSION)
     customer = get_object_or_404(Customer.objects.defer(*PERSONAL_FIELDS), pk=customer_id)
     accessed.send(Customer, instance=customer)
     identity = build_identity_graph(customer_id=customer_id, with_personal=with_personal)
-    names = [one.value for one in identity.identifiers if one.kind == Identifier.Kind.USER_ID]
     now = timezone.now()
-    changes = list_stage_changes(customer_id=customer_id, most=MAX_STAGE_CHANGES)
+    changes = list_stage_changes(customer_id=customer_id, limit=MAX_STAGE_CHANGES)
     score_models = load_latest_score_models()
     customer_portrait = build_portrait(customer_id=customer_id, as_of=now, with_personal=with_personal)
-    stored = build_customer_profile(customer_id=customer_id, score_models=score_models)
-    profile = stored and stored | customer_portrait.make_withheld_fields()
+    stored_profile = build_customer_profile(customer_id=customer_id, score_models=score_models)
+    # Consent also covers the stored predictions, so the fields that it withholds replace those of the profile.
+    profile = stored_profile and stored_profile | customer_portrait.make_withheld_fields()
     active_history = (
         None
         if customer_portrait.withheld
@@ -68,7 +69,7 @@ def render_customer_page(request: HttpRequest, *, model_admin: ModelAdmin, custo
         "admin/lifecycle/customer.html",
         {
             **model_admin.admin_site.each_context(request),
-            "title": _("Customer %(name)s") % {"name": names[0] if names else customer},
+            "title": _("Customer %(name)s") % {"name": get_customer_name(customer, identity.identifiers)},
             "opts": model_admin.opts,
             "customer": customer,
             "identity": identity,

@@ -1,4 +1,4 @@
-"""A range of days, as a form and as times."""
+"""A range of days: the form in which a user enters it, and its start and end as times."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class DateRangeForm(forms.Form):
             self.add_error("until", _("The end date is before the start date."))
         return cleaned
 
-    def days(self) -> dict[str, str]:
+    def to_url_parameters(self) -> dict[str, str]:
         """Return the days of a valid form as URL parameters."""
         return {name: self.cleaned_data[name].isoformat() for name in ("since", "until")}
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from customers.identity.models import Identifier
+from customers.lifecycle.backoffice.customer_names import PERSONAL_LOOKUPS, get_customer_name
 from customers.lifecycle.backoffice.drilldowns import DrilldownError, parse_drilldown
 from customers.lifecycle.models import CustomerProfile
 
@@ -22,7 +22,7 @@ ADD_SEGMENT_PERMISSION = "segments.add_segment"
 
 
 def render_drilldown_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
-    """Render the customers that the URL selects, or why it selects none."""
+    """Render the customers that the URL selects, or the reason why it selects none."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     back = reverse("admin:lifecycle_overview")
@@ -48,20 +48,16 @@ def render_drilldown_page(request: HttpRequest, *, model_admin: ModelAdmin) -> H
 
 def list_customers(ids: Sequence[int]) -> list[dict[str, Any]]:
     """Return the rows of the table, in the order of the IDs, without personal data."""
-    personal = [f"customer__{name}" for name in ("name", "email", "phone", "birthday")]
     profiles = (
         CustomerProfile.objects.filter(pk__in=ids)
         .select_related("customer")
         .prefetch_related("customer__identifiers")
-        .defer(*personal)
+        .defer(*PERSONAL_LOOKUPS)
         .order_by("pk")
     )
     return [
         {
-            "name": next(
-                (one.value for one in profile.customer.identifiers.all() if one.kind == Identifier.Kind.USER_ID),
-                f"#{profile.pk}",
-            ),
+            "name": get_customer_name(profile.customer, profile.customer.identifiers.all()),
             "url": reverse("admin:lifecycle_customer", args=[profile.pk]),
             "stage": str(profile.get_stage_display()),
             "since": date_format(profile.stage_since, "DATE_FORMAT") if profile.stage_since else "–",

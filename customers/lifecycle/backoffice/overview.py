@@ -24,7 +24,7 @@ FORMS = {"form": ("since", "until"), "rfm_form": ("rfm", "rfm_since", "rfm_until
 
 
 def render_overview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
-    """Render the Lifecycle page; the URL can have the two days to compare."""
+    """Render the Lifecycle page for the two days in the URL, by default the last four weeks."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     parameters = request.GET.dict()
@@ -34,8 +34,8 @@ def render_overview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> Ht
         "form": form,
         "run": run,
         "empty": run is None,
-        "carried": select_parameters(parameters, FORMS["rfm_form"]),
-        "rfm_carried": select_parameters(parameters, FORMS["form"]),
+        "other_parameters": select_parameters(parameters, FORMS["rfm_form"]),
+        "rfm_other_parameters": select_parameters(parameters, FORMS["form"]),
     }
     if run is not None:
         context |= {
@@ -47,7 +47,7 @@ def render_overview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> Ht
     if form.is_valid() and run is not None:
         period = DateRange.from_form(form)
         rows = count_stage_flows(since=period.since, until=period.until)
-        context |= format_stage_flows(rows, form.days()) | {
+        context |= format_stage_flows(rows, form.to_url_parameters()) | {
             "stage_counts": format_stage_counts(rows, is_now=form.cleaned_data["until"] >= localdate())
         }
     return TemplateResponse(
@@ -63,26 +63,36 @@ def render_overview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> Ht
 
 
 def select_parameters(parameters: dict[str, str], names: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Return the parameters of the other form, which this form submits along."""
+    """Return the parameters of the other form, which this form submits in hidden fields."""
     return [(name, parameters[name]) for name in names if parameters.get(name)]
 
 
-def format_stage_flows(rows: list[dict[str, Any]], days: dict[str, str]) -> dict[str, Any]:
+def format_stage_flows(rows: list[dict[str, Any]], period: dict[str, str]) -> dict[str, Any]:
+    """Return the matrix and the chart of the stage changes. period: URL parameters of the compared days."""
     counts = {(row["from_stage"], row["to_stage"]): row["customers"] for row in rows}
 
-    def link(old: str, new: str) -> str:
-        return make_drilldown_url("stage-flow", **{"from": old or UNKNOWN_STAGE, "to": new}, **days)
+    def make_url(old: str, new: str) -> str:
+        return make_drilldown_url("stage-flow", **{"from": old or UNKNOWN_STAGE, "to": new}, **period)
 
     return {
         "matrix": make_transition_matrix(
-            counts, olds=("", *Stage.values), news=Stage.values, name=get_stage_label, link=link
+            counts,
+            from_states=("", *Stage.values),
+            to_states=Stage.values,
+            get_label=get_stage_label,
+            make_url=make_url,
         ),
-        "sankey": make_sankey_chart(counts, news=Stage.values, name=get_stage_label, link=link, colors=STAGE_COLORS),
+        "sankey": make_sankey_chart(
+            counts, to_states=Stage.values, get_label=get_stage_label, make_url=make_url, colors=STAGE_COLORS
+        ),
     }
 
 
 def format_stage_counts(rows: list[dict[str, Any]], *, is_now: bool) -> list[dict[str, Any]]:
-    """Return the customers per stage before and after. is_now: the period ends today, so the counts can link to customers."""
+    """Return the customers per stage before and after.
+
+    is_now: whether the period ends today. Only the current stage can be filtered, so earlier counts have no link.
+    """
     return [
         {
             "name": get_stage_label(stage),

@@ -64,11 +64,11 @@ def format_preview(preview: RulesPreview) -> dict[str, Any]:
             for cell in preview.count_changes()
         ],
         "stage_counts": [
-            {"name": str(Stage(stage).label), "before": now, "after": then, "change": then - now}
-            for stage, now, then in zip(
+            {"name": str(Stage(stage).label), "before": current, "after": proposed, "change": proposed - current}
+            for stage, current, proposed in zip(
                 STAGES, preview.current_counts.tolist(), preview.proposed_counts.tolist(), strict=True
             )
         ],
-        "people": list_customers(preview.customer[:MAX_CUSTOMERS].tolist()),
+        "changed_customers": list_customers(preview.customer[:MAX_CUSTOMERS].tolist()),
         "max_customers": MAX_CUSTOMERS,
     }

@@ -13,35 +13,35 @@ type FlowCounts = Mapping[tuple[str, str], int]
 def make_transition_matrix(
     counts: FlowCounts,
     *,
-    olds: Sequence[str],
-    news: Sequence[str],
-    name: Callable[[str], str],
-    link: Callable[[str, str], str],
+    from_states: Sequence[str],
+    to_states: Sequence[str],
+    get_label: Callable[[str], str],
+    make_url: Callable[[str, str], str],
 ) -> dict[str, Any]:
     """Return the heads, rows and totals of the matrix; states without customers are left out.
 
-    counts: customers by state before and after. olds, news: the states in the order of the rows and of the columns.
+    counts: customers by state before and after. from_states, to_states: the states in the order of the rows and of the columns.
     """
-    heads = [state for state in news if any(new == state for _old, new in counts)]
-    begun = [state for state in olds if any(old == state for old, _new in counts)]
+    to_heads = [state for state in to_states if any(new == state for _old, new in counts)]
+    from_heads = [state for state in from_states if any(old == state for old, _new in counts)]
     return {
-        "heads": [name(state) for state in heads],
+        "heads": [get_label(state) for state in to_heads],
         "rows": [
             {
-                "name": name(old),
-                "total": sum(counts.get((old, new), 0) for new in heads),
+                "name": get_label(old),
+                "total": sum(counts.get((old, new), 0) for new in to_heads),
                 "cells": [
                     {
                         "customers": counts.get((old, new), 0),
                         "same": old == new,
-                        "url": link(old, new) if (old, new) in counts else "",
+                        "url": make_url(old, new) if (old, new) in counts else "",
                     }
-                    for new in heads
+                    for new in to_heads
                 ],
             }
-            for old in begun
+            for old in from_heads
         ],
-        "totals": [sum(counts.get((old, new), 0) for old in begun) for new in heads],
+        "totals": [sum(counts.get((old, new), 0) for old in from_heads) for new in to_heads],
         "total": sum(counts.values()),
         "moved": sum(customers for (old, new), customers in counts.items() if old != new),
     }
@@ -50,23 +50,23 @@ def make_transition_matrix(
 def make_sankey_chart(
     counts: FlowCounts,
     *,
-    news: Sequence[str],
-    name: Callable[[str], str],
-    link: Callable[[str, str], str],
+    to_states: Sequence[str],
+    get_label: Callable[[str], str],
+    make_url: Callable[[str, str], str],
     colors: Mapping[str, str],
 ) -> ChartSpec:
-    """Return the chart of the customers who changed state; the others would hide the flows and are in the table.
+    """Return the chart of the customers who changed state.
 
-    colors: of the states; others are gray.
+    Those who did not would hide the flows; the table has them. colors: by state; other states are gray.
     """
     moved = {pair: customers for pair, customers in counts.items() if pair[0] != pair[1]}
     left = list(dict.fromkeys(old for old, _new in moved))
-    right = [state for state in news if any(new == state for _old, new in moved)]
+    right = [state for state in to_states if any(new == state for _old, new in moved)]
     return build_sankey_chart(
-        labels=[name(state) for state in [*left, *right]],
+        labels=[get_label(state) for state in [*left, *right]],
         colors=[colors.get(state, OTHER_COLOR) for state in [*left, *right]],
         sources=[left.index(old) for old, _new in moved],
         targets=[len(left) + right.index(new) for _old, new in moved],
         values=list(moved.values()),
-        links=[link(*pair) for pair in moved],
+        links=[make_url(*pair) for pair in moved],
     )

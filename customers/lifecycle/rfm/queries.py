@@ -42,12 +42,12 @@ def get_profiles_run() -> LifecycleRun | None:
 
 
 def get_window_days(run: LifecycleRun) -> int | None:
-    """How long the window was; None for a run before there was one."""
+    """Return the length of the window; None for a run of a version without one."""
     return run.quality.get("rfm_window_days")
 
 
 def query_rfm_cells(*, basis: RfmBasis = ALL_TIME) -> list[dict[str, Any]]:
-    """The cells of recency by frequency that have customers: how many, their revenue, the group they belong to."""
+    """Return the cells of recency and frequency that have customers, with their number, revenue and group."""
     cells = (
         CustomerProfile.objects.filter(**{f"{basis.r}__isnull": False})
         .values(cell_r=F(basis.r), cell_f=F(basis.f), cell_group=F(basis.group))
@@ -76,49 +76,51 @@ def query_rfm_groups(*, basis: RfmBasis, as_of: datetime) -> dict[str, dict[str,
         .values(key=F(basis.group))
         .annotate(
             customers=Count("customer"),
-            total=Sum(basis.revenue),
-            silent=Avg(as_of - F("last_order_at")),
-            ordered=Avg(basis.orders),
-            spent=Avg(basis.revenue),
+            total_revenue=Sum(basis.revenue),
+            mean_recency=Avg(as_of - F("last_order_at")),
+            mean_orders=Avg(basis.orders),
+            mean_revenue=Avg(basis.revenue),
         )
         .order_by()
     )
-    found = {row["key"]: row for row in rows}
-    nobody = {"customers": 0, "total": 0, "silent": None, "ordered": None, "spent": None}
-    return {group: to_group_figures(found.get(group, nobody)) for group in RFM_GROUPS}
+    rows_by_group = {row["key"]: row for row in rows}
+    empty = {"customers": 0, "total_revenue": 0, "mean_recency": None, "mean_orders": None, "mean_revenue": None}
+    return {group: to_group_figures(rows_by_group.get(group, empty)) for group in RFM_GROUPS}
 
 
 def to_group_figures(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "customers": row["customers"],
-        "revenue": row["total"],
-        "recency_days": None if row["silent"] is None else row["silent"].total_seconds() / 86_400,
-        "orders": row["ordered"],
-        "value": row["spent"],
+        "revenue": row["total_revenue"],
+        "recency_days": None if row["mean_recency"] is None else row["mean_recency"].total_seconds() / 86_400,
+        "orders": row["mean_orders"],
+        "value": row["mean_revenue"],
     }
 
 
-def make_cell_expression(*, basis: RfmBasis, back: int) -> CombinedExpression:
-    """Return an expression of a profile's cell ``back`` month ends before the last one; 0 for none."""
-    return F(basis.months).bitrightshift(BITS_PER_MONTH * back).bitand(2**BITS_PER_MONTH - 1)
+def make_cell_expression(*, basis: RfmBasis, months_back: int) -> CombinedExpression:
+    """Return an expression of a profile's cell ``months_back`` month ends before the last one; 0 for none."""
+    return F(basis.months).bitrightshift(BITS_PER_MONTH * months_back).bitand(2**BITS_PER_MONTH - 1)
 
 
 def count_group_flows(*, basis: RfmBasis, since: int, until: int) -> list[dict[str, Any]]:
     """Return the customers per pair of groups at two month ends.
 
-    since, until: how many month ends before the last one. A group is "" for those who had none; who had none at both is left out.
+    since, until: number of month ends before the last one. The group is "" for customers without one; customers without a group at
+    both month ends are left out.
     """
     rows = (
         CustomerProfile.objects.annotate(
-            was=make_cell_expression(basis=basis, back=since), became=make_cell_expression(basis=basis, back=until)
+            cell_before=make_cell_expression(basis=basis, months_back=since),
+            cell_after=make_cell_expression(basis=basis, months_back=until),
         )
-        .values_list("was", "became")
+        .values_list("cell_before", "cell_after")
         .annotate(customers=Count("customer"))
         .order_by()
     )
     counts: Counter[tuple[str, str]] = Counter()
-    for was, became, customers in rows:
-        counts[find_rfm_group(was), find_rfm_group(became)] += customers
+    for cell_before, cell_after, customers in rows:
+        counts[find_rfm_group(cell_before), find_rfm_group(cell_after)] += customers
     order = ("", *RFM_GROUPS)
     return [
         {"from_group": old, "to_group": new, "customers": counts[old, new]}
@@ -128,8 +130,8 @@ def count_group_flows(*, basis: RfmBasis, since: int, until: int) -> list[dict[s
     ]
 
 
-def count_groups_at(*, basis: RfmBasis, back: int) -> dict[str, int]:
+def count_groups_at(*, basis: RfmBasis, months_back: int) -> dict[str, int]:
     """Return the customers per group at a month end."""
-    rows = count_group_flows(basis=basis, since=back, until=back)
-    found = {row["to_group"]: row["customers"] for row in rows}
-    return {group: found.get(group, 0) for group in RFM_GROUPS}
+    rows = count_group_flows(basis=basis, since=months_back, until=months_back)
+    counts = {row["to_group"]: row["customers"] for row in rows}
+    return {group: counts.get(group, 0) for group in RFM_GROUPS}

@@ -10,9 +10,9 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from customers.lifecycle.models import CustomerProfile
-from customers.lifecycle.propensity.models import PROPENSITY_KINDS as PROPENSITIES
+from customers.lifecycle.propensity.models import PROPENSITY_KINDS
 
-MAX_AMOUNT = Decimal(10) ** 11  # the largest number a segment condition takes
+MAX_AMOUNT = Decimal(10) ** 11  # the largest number that a segment condition accepts
 
 OPERATORS = {"low": "gte", "high": "lte", "below": "lt"}
 
@@ -31,9 +31,10 @@ class DrilldownError(ValueError):
 
 @dataclass(frozen=True)
 class Drilldown:
-    """A selection of customers. condition: the segment condition that selects the same customers, or None if there is none.
+    """A selection of customers.
 
-    title, note: describe the selection; parameters: of its URL; period: the days compared, for the link back.
+    title, note: description of the selection. parameters: of its URL. condition: the segment condition that selects the same
+    customers, or None if there is none. period: URL parameters of the compared days, for the link back.
     """
 
     title: str
@@ -64,23 +65,26 @@ def parse_amounts(parameters: Mapping[str, str]) -> dict[str, Decimal]:
 
 def make_range_drilldown(
     column: str,
-    ends: Mapping[str, Decimal],
+    bounds: Mapping[str, Decimal],
     *,
     parameters: dict[str, str],
     title: str,
     format_bound: Callable[[Decimal], str],
 ) -> Drilldown:
+    """Return the customers whose column is within the bounds, which have the keys of `OPERATORS`."""
     return Drilldown(
         title=title,
-        note=", ".join(f"{SIGNS[name]} {format_bound(end)}" for name, end in ends.items()),
+        note=", ".join(f"{SIGNS[name]} {format_bound(bound)}" for name, bound in bounds.items()),
         customers=CustomerProfile.objects.filter(
             **{
-                f"{column}__{OPERATORS[name]}": float(end) if column in PROPENSITIES else end
-                for name, end in ends.items()
+                f"{column}__{OPERATORS[name]}": float(bound) if column in PROPENSITY_KINDS else bound
+                for name, bound in bounds.items()
             }
         ),
-        parameters={**parameters, **{name: str(end) for name, end in ends.items()}},
-        condition=make_condition(*(make_comparison(column, OPERATORS[name], float(end)) for name, end in ends.items())),
+        parameters={**parameters, **{name: str(bound) for name, bound in bounds.items()}},
+        condition=make_condition(
+            *(make_comparison(column, OPERATORS[name], float(bound)) for name, bound in bounds.items())
+        ),
     )
 
 

@@ -75,14 +75,14 @@ def parse_rfm_flow(parameters: Mapping[str, str]) -> Drilldown:
     since, until = months.get(parameters.get("since", "")), months.get(parameters.get("until", ""))
     if since is None or until is None or (not old and not new):
         raise DrilldownError([_("The link has no valid groups or months. Choose a number on the Lifecycle page.")])
-    days = {"rfm": basis.key, "rfm_since": since.key, "rfm_until": until.key}
+    period = {"rfm": basis.key, "rfm_since": since.key, "rfm_until": until.key}
     return Drilldown(
         title=f"{capfirst(get_group_label(old, basis))} → {get_group_label(new, basis)}",
         note=f"{since.name} – {until.name}, {get_basis_label(basis)}",
         customers=CustomerProfile.objects.annotate(
-            was=make_cell_expression(basis=basis, back=since.months_back),
-            became=make_cell_expression(basis=basis, back=until.months_back),
-        ).filter(was__in=CELLS_BY_GROUP[old], became__in=CELLS_BY_GROUP[new]),
+            cell_before=make_cell_expression(basis=basis, months_back=since.months_back),
+            cell_after=make_cell_expression(basis=basis, months_back=until.months_back),
+        ).filter(cell_before__in=CELLS_BY_GROUP[old], cell_after__in=CELLS_BY_GROUP[new]),
         parameters={
             "figure": "rfm-flow",
             "basis": basis.key,
@@ -91,7 +91,7 @@ def parse_rfm_flow(parameters: Mapping[str, str]) -> Drilldown:
             "from": old or NO_GROUP,
             "to": new or NO_GROUP,
         },
-        period=days,
+        period=period,
     )
 
 
@@ -136,7 +136,7 @@ def list_known_months() -> list[MonthEnd]:
         MonthEnd(
             key=f"{day:%Y-%m}",
             name=_("end of %(month)s") % {"month": date_format(day.date(), "YEAR_MONTH_FORMAT")},
-            months_back=back,
+            months_back=months_back,
         )
-        for back, day in enumerate(ends)
+        for months_back, day in enumerate(ends)
     ]

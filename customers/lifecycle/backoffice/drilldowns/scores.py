@@ -18,7 +18,7 @@ from customers.lifecycle.backoffice.drilldowns.drilldown import (
 )
 from customers.lifecycle.backoffice.labels.cluster_labels import get_cluster_names
 from customers.lifecycle.models import CustomerProfile, ScoreModel
-from customers.lifecycle.propensity.models import PROPENSITY_KINDS as PROPENSITIES
+from customers.lifecycle.propensity.models import PROPENSITY_KINDS
 from customers.lifecycle.refresh.score_models import load_latest_score_models
 
 
@@ -41,9 +41,9 @@ def format_amount(amount: Decimal) -> str:
 
 
 def parse_probability_range(parameters: Mapping[str, str]) -> Drilldown:
-    """Parse a range of probabilities of churn or a purchase; the bounds are as for values, from 0 to 1."""
+    """Parse a range of probabilities of churn or of a purchase, with the bounds of `parse_value_range`."""
     kind, bounds = parameters.get("kind", ""), parse_amounts(parameters)
-    if kind not in PROPENSITIES or not bounds or not all(0 <= bound <= 1 for bound in bounds.values()):
+    if kind not in PROPENSITY_KINDS or not bounds or not all(0 <= bound <= 1 for bound in bounds.values()):
         raise DrilldownError([_("The link has no valid probability. Choose a bar on the Lifecycle page.")])
     title = capfirst(str(ScoreModel.Kind(kind).label))
     return make_range_drilldown(

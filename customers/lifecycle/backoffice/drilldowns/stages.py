@@ -45,8 +45,8 @@ def parse_stage_flow(parameters: Mapping[str, str]) -> Drilldown:
         title=f"{capfirst(get_stage_label(stage))} → {get_stage_label(new)}",
         note=" – ".join(date_format(form.cleaned_data[name], "DATE_FORMAT") for name in ("since", "until")),
         customers=find_customers_in_flow(since=period.since, until=period.until, from_stage=stage, to_stage=new),
-        parameters={"figure": "stage-flow", "from": old, "to": new, **form.days()},
-        period=form.days(),
+        parameters={"figure": "stage-flow", "from": old, "to": new, **form.to_url_parameters()},
+        period=form.to_url_parameters(),
     )
 
 

@@ -117,8 +117,8 @@ def format_feature_value(feature: str, value: float) -> str:
 
 def format_number(value: float, digits: int) -> str:
     """Return a number with at most `digits` decimals, and none for whole numbers."""
-    shown = round(value, digits)
-    return number_format(int(shown) if shown == int(shown) else shown, force_grouping=True)
+    rounded = round(value, digits)
+    return number_format(int(rounded) if rounded == int(rounded) else rounded, force_grouping=True)
 
 
 def describe_fallback(score_model: ScoreModel) -> str:
@@ -138,8 +138,8 @@ def describe_propensity_accuracy(score_model: ScoreModel) -> str:
     figures: dict[str, Any] = score_model.figures
     if score_model.reason or "candidates" not in figures:
         return describe_fallback(score_model)
-    judged = {one["name"]: one for one in figures["candidates"]}
-    winner, baseline = judged[figures["winner"]], judged[figures["baseline"]]
+    candidates = {candidate["name"]: candidate for candidate in figures["candidates"]}
+    winner, baseline = candidates[figures["winner"]], candidates[figures["baseline"]]
     texts = {
         "name": CANDIDATE_LABELS[winner["name"]],
         "auc": number_format(round(winner["auc"], 3), 3),
@@ -165,12 +165,12 @@ def describe_category_accuracy(score_model: ScoreModel) -> str:
             else _("Based mainly on the best-selling categories: %(reason)s.")
             % {"reason": score_model.get_reason_display()}
         )
-    judged = score_model.figures.get("judged", {})
-    if not judged:
+    metrics = score_model.figures.get("judged", {})
+    if not metrics:
         return ""
     return _(
         "Correct for %(share)s of next orders in a test on the last fifth of the history; the best-selling category: %(popular)s."
     ) % {
-        "share": format_percent(judged["history"]["hit_1"]),
-        "popular": format_percent(judged["popularity"]["hit_1"]),
+        "share": format_percent(metrics["history"]["hit_1"]),
+        "popular": format_percent(metrics["popularity"]["hit_1"]),
     }

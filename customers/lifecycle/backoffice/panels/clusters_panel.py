@@ -18,7 +18,7 @@ from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.refresh.score_models import load_latest_score_models
 
 SHARE_FEATURES = ("discount_share", "return_share")
-MAX_TRAITS = 3  # features named in the description
+MAX_TRAITS = 3  # features in the description
 
 
 def build_clusters_panel() -> dict[str, Any]:
@@ -26,14 +26,14 @@ def build_clusters_panel() -> dict[str, Any]:
     score_model = load_latest_score_models().get(ScoreModel.Kind.CLUSTERS)
     if score_model is None or score_model.reason:
         return {"empty": True, "reason": score_model.get_reason_display() if score_model else ""}
-    words = score_model.parameters["words"]
+    metadata = score_model.parameters["words"]
     names = get_cluster_names(score_model)
-    features = words["features"]
+    features = metadata["features"]
     return {
         "empty": False,
-        "silhouette": number_format(round(words["silhouette"], 2)),
-        "stability": number_format(round(words["stability"], 2)),
-        "stable": words["stable"],
+        "silhouette": number_format(round(metadata["silhouette"], 2)),
+        "stability": number_format(round(metadata["stability"], 2)),
+        "stable": metadata["stable"],
         "heads": [str(CLUSTER_FEATURE_LABELS[feature]) for feature in features],
         "rows": [
             {
@@ -42,11 +42,11 @@ def build_clusters_panel() -> dict[str, Any]:
                 "customers": cluster["customers"],
                 "share": f"{number_format(round(100 * cluster['share'], 1))}%",
                 "medians": [format_median(feature, cluster["medians"].get(feature)) for feature in features],
-                "words": describe_cluster(cluster),
+                "description": describe_cluster(cluster),
                 "url": make_drilldown_url("cluster", cluster=cluster["id"]),
                 "new": cluster["shift"] is None,
             }
-            for cluster in words["clusters"]
+            for cluster in metadata["clusters"]
         ],
         "chart": build_radar_chart(
             labels=[str(CLUSTER_FEATURE_LABELS[feature]) for feature in features],
@@ -55,7 +55,7 @@ def build_clusters_panel() -> dict[str, Any]:
                     f"{cluster['id']} · {names[cluster['id']]}",
                     [round(cluster["radar"].get(feature, 0.0)) for feature in features],
                 )
-                for cluster in words["clusters"]
+                for cluster in metadata["clusters"]
             ],
         ),
     }
@@ -71,5 +71,8 @@ def format_median(feature: str, value: float | None) -> str:
 
 def describe_cluster(cluster: dict[str, Any]) -> str:
     """Return the most distinctive features as a sentence."""
-    parts = [get_trait_phrase(one["direction"], one["feature"]) for one in cluster["deviations"][:MAX_TRAITS]]
+    parts = [
+        get_trait_phrase(deviation["direction"], deviation["feature"])
+        for deviation in cluster["deviations"][:MAX_TRAITS]
+    ]
     return _("Main features: %(parts)s.") % {"parts": ", ".join(parts)}

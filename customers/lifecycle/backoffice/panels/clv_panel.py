@@ -20,27 +20,29 @@ from customers.lifecycle.scoring.clv.models.gamma_gamma import FREQUENCY_CORRELA
 def build_clv_panel() -> dict[str, Any]:
     """Return the charts and tables; `reason` says why there is no model."""
     score_models = load_latest_score_models()
-    buying, spend = score_models.get(ScoreModel.Kind.PURCHASE_MODEL), score_models.get(ScoreModel.Kind.SPEND)
-    if buying is None or buying.reason:
-        return {"empty": True, "reason": buying.get_reason_display() if buying else ""}
+    purchase_model, spend = score_models.get(ScoreModel.Kind.PURCHASE_MODEL), score_models.get(ScoreModel.Kind.SPEND)
+    if purchase_model is None or purchase_model.reason:
+        return {"empty": True, "reason": purchase_model.get_reason_display() if purchase_model else ""}
     deciles = query_value_deciles()
     return {
         "empty": False,
-        "accuracy": describe_accuracy(buying),
-        "models": format_models(buying),
-        "backtests": format_backtests(buying),
+        "accuracy": describe_accuracy(purchase_model),
+        "models": format_models(purchase_model),
+        "backtests": format_backtests(purchase_model),
         "spend_reason": spend.get_reason_display() if spend and spend.reason else "",
         "warnings": list_spend_warnings(spend) if spend else [],
         "deciles": [
             {
                 **row,
                 "share_text": format_percent(row["share"]),
-                "url": make_value_url(row["low"], row["high"], closed=True),
+                "url": make_value_url(row["low"], row["high"], is_closed=True),
             }
             for row in deciles
         ],
         "histogram": make_histogram_chart(),
-        "comparisons": [chart for chart in (make_frequency_chart(buying), make_weekly_chart(buying)) if chart],
+        "comparisons": [
+            chart for chart in (make_frequency_chart(purchase_model), make_weekly_chart(purchase_model)) if chart
+        ],
     }
 
 
@@ -90,19 +92,19 @@ def list_spend_warnings(score_model: ScoreModel) -> list[str]:
         ),
     }
     warnings = [messages[code] for code in score_model.figures.get("warnings", []) if code in messages]
-    several = score_model.figures.get("several_currencies", 0)
-    if several:
+    n_customers = score_model.figures.get("several_currencies", 0)
+    if n_customers:
         warnings.append(
             _("Customers without a predicted value, because they order in several currencies: %(n)s.")
-            % {"n": number_format(several, force_grouping=True)}
+            % {"n": number_format(n_customers, force_grouping=True)}
         )
     return warnings
 
 
-def make_value_url(low: Any, high: Any, *, closed: bool = False) -> str:
-    """Return the URL of the customers in a value range. closed: the upper bound is included."""
-    ends = {"low": low, "high" if closed else "below": high}
-    return make_drilldown_url("value", **{name: amount for name, amount in ends.items() if amount is not None})
+def make_value_url(low: Any, high: Any, *, is_closed: bool = False) -> str:
+    """Return the URL of the customers in a value range. is_closed: whether the upper bound is included."""
+    bounds = {"low": low, "high" if is_closed else "below": high}
+    return make_drilldown_url("value", **{name: amount for name, amount in bounds.items() if amount is not None})
 
 
 def make_histogram_chart() -> ChartSpec:

@@ -30,14 +30,16 @@ def build_predictions_panel(profile: dict[str, Any], score_models: ScoreModelsBy
         for propensity in profile["propensities"]
     ]
     category, score_model = profile["next_category"], score_models.get(ScoreModel.Kind.NEXT_CATEGORY)
-    found = bool(category["name"]) and score_model is not None
+    has_prediction = bool(category["name"]) and score_model is not None
     rows.append(
         {
             "name": str(ScoreModel.Kind.NEXT_CATEGORY.label),
             "share": format_percent(category["probability"]) or "–",
             "meaning": category["name"],
             "reasons": [],
-            "accuracy": describe_category_accuracy(score_model) if found and score_model else category["reason_name"],
+            "accuracy": describe_category_accuracy(score_model)
+            if has_prediction and score_model
+            else category["reason_name"],
         }
     )
     return rows

@@ -28,7 +28,7 @@ N_BINS = 10
 SEED = 1
 MAX_FEATURES = 5
 
-# a bin includes its lower bound; the last bin includes both
+# A bin includes its lower bound; the last one also includes 1, which would otherwise be a bin of its own.
 COUNT_BY_PROBABILITY = """
     SELECT score.kind, least(floor(score.probability * %(bars)s), %(bars)s - 1)::int AS bar, count(*)
     FROM lifecycle_customerprofile p
@@ -85,7 +85,7 @@ def format_target(score_model: ScoreModel, counts: list[int]) -> dict[str, Any]:
         "lift": make_lift_chart(score_model.kind, quality) if quality and quality["lift"] else None,
         "rules": [
             {
-                "text": _(" and ").join(format_condition(one) for one in rule["conditions"]),
+                "text": _(" and ").join(format_condition(condition) for condition in rule["conditions"]),
                 "share": format_percent(rule["share"]),
                 "probability": format_percent(rule["probability"]),
             }
@@ -131,18 +131,18 @@ def format_candidates(figures: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the held-out accuracy of each candidate model; the gain is over the better baseline."""
     return [
         {
-            "name": CANDIDATE_LABELS[one["name"]],
-            "is_used": one["name"] == figures["winner"],
-            "brier": format_decimals(one["brier"], 4),
-            "auc": format_decimals(one["auc"], 3),
-            "gain": format_interval(one["brier_gain"]) if one["brier_gain"] else "–",
+            "name": CANDIDATE_LABELS[candidate["name"]],
+            "is_used": candidate["name"] == figures["winner"],
+            "brier": format_decimals(candidate["brier"], 4),
+            "auc": format_decimals(candidate["auc"], 3),
+            "gain": format_interval(candidate["brier_gain"]) if candidate["brier_gain"] else "–",
         }
-        for one in figures.get("candidates", [])
+        for candidate in figures.get("candidates", [])
     ]
 
 
 def format_interval(gain: list[float]) -> str:
-    value, low, high = (format_decimals(one, 4) for one in gain)
+    value, low, high = (format_decimals(number, 4) for number in gain)
     return f"{value} ({low} – {high})"
 
 
@@ -192,7 +192,7 @@ def make_calibration_chart(kind: str, quality: dict[str, Any]) -> dict[str, Any]
 def make_lift_chart(kind: str, quality: dict[str, Any]) -> dict[str, Any]:
     lift = [round(value, 2) for value in quality["lift"]]
     chart = build_bar_chart(
-        labels=[str(place) for place in range(1, len(lift) + 1)],
+        labels=[str(decile) for decile in range(1, len(lift) + 1)],
         values=lift,
         texts=[format_decimals(value, 2) for value in lift],
         x_title=_("Decile, highest probabilities first"),
@@ -228,12 +228,12 @@ def format_drift(drift: dict[str, Any] | None) -> dict[str, Any] | None:
         "is_large": drift["score_level"] == "large",
         "features": [
             {
-                "name": get_feature_label(one["feature"]),
-                "index": format_decimals(one["index"], 3),
-                "level": DRIFT_LABELS[one["level"]],
+                "name": get_feature_label(feature["feature"]),
+                "index": format_decimals(feature["index"], 3),
+                "level": DRIFT_LABELS[feature["level"]],
             }
-            for one in drift["features"][:MAX_FEATURES]
-            if one["level"] != "none"
+            for feature in drift["features"][:MAX_FEATURES]
+            if feature["level"] != "none"
         ],
     }
 

@@ -71,7 +71,7 @@ class RfmForm(forms.Form):
 
 
 def build_rfm_panel(parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the panel. empty: there are no scores; is_outdated: the refresh was made by an older version."""
+    """Return the panel. empty: there are no scores. is_outdated: an older version made the refresh, without months."""
     run, months = get_profiles_run(), list_known_months()
     if run is None:
         return {"empty": True}
@@ -81,8 +81,8 @@ def build_rfm_panel(parameters: Mapping[str, str]) -> dict[str, Any]:
     basis = BASES.get(form["rfm"].value(), ALL_TIME)
     panel = {"form": form, **format_basis(basis, run, months[find_month_ago(as_of=run.as_of)])}
     if form.is_valid():
-        chosen = {month.key: month for month in months}
-        since, until = (chosen[form.cleaned_data[name]] for name in ("rfm_since", "rfm_until"))
+        months_by_key = {month.key: month for month in months}
+        since, until = (months_by_key[form.cleaned_data[name]] for name in ("rfm_since", "rfm_until"))
         panel["flows"] = format_group_flows(basis, since, until)
     return panel
 
@@ -93,7 +93,7 @@ def format_basis(basis: RfmBasis, run: LifecycleRun, before: MonthEnd | None) ->
     customers = sum(cell["customers"] for cell in cells)
     total = sum((cell["total_revenue"] for cell in cells), Decimal(0))
     days = get_window_days(run)
-    found = {(cell["r"], cell["f"]): cell for cell in cells}
+    cells_by_score = {(cell["r"], cell["f"]): cell for cell in cells}
     return {
         "empty": not customers,
         "is_window": basis is WINDOW,
@@ -101,17 +101,19 @@ def format_basis(basis: RfmBasis, run: LifecycleRun, before: MonthEnd | None) ->
         "run": run,
         "days": None if days is None else number_format(days, force_grouping=True),
         "customers": customers,
-        "map": format_map(basis, found, total),
-        "chart": make_map_chart(basis, found, total),
+        "map": format_map(basis, cells_by_score, total),
+        "chart": make_map_chart(basis, cells_by_score, total),
         "groups": format_groups(basis, run, before, customers, total),
         "before": before.name if before else "",
     }
 
 
-def format_map(basis: RfmBasis, found: dict[tuple[int, int], dict[str, Any]], total: Decimal) -> list[dict[str, Any]]:
+def format_map(
+    basis: RfmBasis, cells_by_score: dict[tuple[int, int], dict[str, Any]], total: Decimal
+) -> list[dict[str, Any]]:
     """Return a row per F from 5 down, with a cell per R from 1 to 5."""
     return [
-        {"f": f, "cells": [format_cell(basis, r, f, found.get((r, f)), total) for r in SCORES]}
+        {"f": f, "cells": [format_cell(basis, r, f, cells_by_score.get((r, f)), total) for r in SCORES]}
         for f in reversed(SCORES)
     ]
 
@@ -127,9 +129,9 @@ def format_cell(basis: RfmBasis, r: int, f: int, cell: dict[str, Any] | None, to
     }
 
 
-def make_map_chart(basis: RfmBasis, found: dict[tuple[int, int], dict[str, Any]], total: Decimal) -> ChartSpec:
-    """All 25 cells in the colors of their groups."""
-    rows = [[format_cell(basis, r, f, found.get((r, f)), total) for r in SCORES] for f in SCORES]
+def make_map_chart(basis: RfmBasis, cells_by_score: dict[tuple[int, int], dict[str, Any]], total: Decimal) -> ChartSpec:
+    """Return the heatmap of all 25 cells, in the colors of their groups."""
+    rows = [[format_cell(basis, r, f, cells_by_score.get((r, f)), total) for r in SCORES] for f in SCORES]
     return build_heatmap(
         columns=[str(r) for r in SCORES],
         rows=[str(f) for f in SCORES],
@@ -149,7 +151,7 @@ def make_map_chart(basis: RfmBasis, found: dict[tuple[int, int], dict[str, Any]]
 def format_groups(
     basis: RfmBasis, run: LifecycleRun, before: MonthEnd | None, customers: int, total: Decimal
 ) -> list[dict[str, Any]]:
-    then = count_groups_at(basis=basis, back=before.months_back) if before else {}
+    counts_before = count_groups_at(basis=basis, months_back=before.months_back) if before else {}
     return [
         {
             "key": group,
@@ -163,7 +165,7 @@ def format_groups(
             "recency_days": row["recency_days"],
             "orders": row["orders"],
             "value": row["value"],
-            "change": row["customers"] - then[group] if before else None,
+            "change": row["customers"] - counts_before[group] if before else None,
         }
         for group, row in query_rfm_groups(basis=basis, as_of=run.as_of).items()
     ]
@@ -179,7 +181,7 @@ def format_group_flows(basis: RfmBasis, since: MonthEnd, until: MonthEnd) -> dic
     rows = count_group_flows(basis=basis, since=since.months_back, until=until.months_back)
     counts = {(row["from_group"], row["to_group"]): row["customers"] for row in rows}
 
-    def link(old: str, new: str) -> str:
+    def make_url(old: str, new: str) -> str:
         parameters = {
             "basis": basis.key,
             "since": since.key,
@@ -189,13 +191,17 @@ def format_group_flows(basis: RfmBasis, since: MonthEnd, until: MonthEnd) -> dic
         }
         return make_drilldown_url("rfm-flow", **parameters)
 
-    def name(group: str) -> str:
+    def get_label(group: str) -> str:
         return get_group_label(group, basis)
 
-    news = (*RFM_GROUPS, "")
+    to_groups = (*RFM_GROUPS, "")
     return {
         "since": since.name,
         "until": until.name,
-        "matrix": make_transition_matrix(counts, olds=("", *RFM_GROUPS), news=news, name=name, link=link),
-        "sankey": make_sankey_chart(counts, news=news, name=name, link=link, colors=RFM_COLORS),
+        "matrix": make_transition_matrix(
+            counts, from_states=("", *RFM_GROUPS), to_states=to_groups, get_label=get_label, make_url=make_url
+        ),
+        "sankey": make_sankey_chart(
+            counts, to_states=to_groups, get_label=get_label, make_url=make_url, colors=RFM_COLORS
+        ),
     }

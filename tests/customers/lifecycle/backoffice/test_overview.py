@@ -134,7 +134,7 @@ def test_the_preview_shows_the_stage_changes_and_saves_nothing(admin_client: Cli
     assert page.context["problems"] == []
     assert (page.context["moved"], page.context["customers"]) == (1, 3)
     assert page.context["cells"] == [{"from": "at risk", "to": "active", "customers": 1}]
-    assert [row["name"] for row in page.context["people"]] == ["bob"]
+    assert [row["name"] for row in page.context["changed_customers"]] == ["bob"]
     assert {row["name"]: row["change"] for row in page.context["stage_counts"] if row["change"]} == {
         "at risk": -1,
         "active": 1,

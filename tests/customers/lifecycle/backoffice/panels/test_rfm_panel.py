@@ -107,7 +107,7 @@ def test_groups_have_averages(ten: None) -> None:
 def test_the_change_is_against_the_month_end_nearest_to_a_month_ago(admin_client: Client, ten: None) -> None:
     panel = get_panel(admin_client)
     assert panel["before"] == "end of October 2026"
-    then = count_groups_at(basis=ALL_TIME, back=0)
+    then = count_groups_at(basis=ALL_TIME, months_back=0)
     assert sum(then.values()) == 9  # customer 0 first ordered in November
     assert {row["key"]: row["customers"] - row["change"] for row in panel["groups"]} == then
 
@@ -145,8 +145,8 @@ def test_invalid_choices_are_reported_and_the_map_remains(
 
 def test_each_form_of_the_page_keeps_the_parameters_of_the_other(admin_client: Client, ten: None) -> None:
     page = admin_client.get(PAGE, {"rfm": "window", "since": "2026-11-01", "until": "2026-11-20"})
-    assert page.context["carried"] == [("rfm", "window")]
-    assert page.context["rfm_carried"] == [("since", "2026-11-01"), ("until", "2026-11-20")]
+    assert page.context["other_parameters"] == [("rfm", "window")]
+    assert page.context["rfm_other_parameters"] == [("since", "2026-11-01"), ("until", "2026-11-20")]
 
 
 def test_the_map_shows_the_revenue_of_its_own_period(ten: None) -> None:
