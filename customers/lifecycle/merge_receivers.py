@@ -9,7 +9,7 @@ from django.db import connection
 from customers.lifecycle.refresh.profile_lock import PROFILE_LOCK_KEY
 from customers.lifecycle.refresh.profile_updates import recount_customers
 
-# a running refresh also writes the profiles of merged customers, so wait for it to end
+# A running refresh also writes the profiles of merged customers, so wait until it ends.
 WAIT_FOR_REFRESH = "SELECT pg_advisory_xact_lock_shared(%s)"
 DELETE_DERIVED_ROWS = (
     "DELETE FROM lifecycle_stagetransition WHERE customer_id = ANY(%s)",
@@ -20,17 +20,20 @@ DELETE_DERIVED_ROWS = (
 
 
 def recount_after_merge(*, pairs: Sequence[tuple[int, int]], at: datetime, **_kwargs: Any) -> None:
-    merged = [merged for _kept, merged in pairs]
+    """Delete what was derived for the merged customers and recount the kept ones. pairs: (kept ID, merged ID)."""
+    merged_ids = [merged_id for _kept_id, merged_id in pairs]
     with connection.cursor() as cursor:
         cursor.execute(WAIT_FOR_REFRESH, [PROFILE_LOCK_KEY])
         for statement in DELETE_DERIVED_ROWS:
-            cursor.execute(statement, [merged])
-    recount_customers(customer_ids=[kept for kept, _merged in pairs], as_of=at)
+            cursor.execute(statement, [merged_ids])
+    recount_customers(customer_ids=[kept_id for kept_id, _merged_id in pairs], as_of=at)
 
 
 def recount_after_revert(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], at: datetime, **_kwargs: Any) -> None:
+    """Recount both customers of each merge. merges: (kept ID, merged ID, moved rows)."""
     with connection.cursor() as cursor:
         cursor.execute(WAIT_FOR_REFRESH, [PROFILE_LOCK_KEY])
     recount_customers(
-        customer_ids=[customer_id for kept, merged, _rows in merges for customer_id in (kept, merged)], as_of=at
+        customer_ids=[customer_id for kept_id, merged_id, _rows in merges for customer_id in (kept_id, merged_id)],
+        as_of=at,
     )

@@ -1,6 +1,7 @@
-"""Signals through which lifecycle asks apps that it does not import.
+"""Signals to apps that lifecycle does not import.
 
-`responses_asked`: customer_id, as_of. A receiver returns `portrait.responses.ChannelResponses` for each channel that it knows better than the events.
+`channel_responses_requested`: customer_id, as_of. A receiver returns a list of `portrait.responses.ChannelResponses`, for channels about
+which its app has more than the events.
 """
 
 from django.dispatch import Signal

@@ -12,7 +12,10 @@ from customers.lifecycle.stages.flows import count_stage_flows, sum_flows_by_sta
 
 
 def summarize_lifecycle(*, since: datetime, until: datetime) -> dict[str, Any]:
-    """Return stages before and after, changes, RFM groups and the total value. Errors: ValueError as `count_stage_flows`."""
+    """Return stages before and after, stage changes, RFM groups and the total value.
+
+    Errors: ValueError as for `count_stage_flows`.
+    """
     rows = count_stage_flows(since=since, until=until)
     latest = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-as_of", "-id").first()
     totals = CustomerProfile.objects.filter(value__isnull=False).aggregate(
@@ -52,9 +55,9 @@ def summarize_rfm_groups() -> dict[str, Any]:
                     "customers": row["customers"],
                     "revenue": row["revenue"],
                 }
-                for group, row in found.items()
+                for group, row in rows.items()
             ]
-            for key, found in groups.items()
+            for key, rows in groups.items()
         },
         "window_days": get_window_days(run) if run else None,
     }

@@ -1,4 +1,4 @@
-"""Clusters of similar customers, computed by every refresh; clusters that are found again keep their numbers and names."""
+"""Clusters of similar customers, computed by every refresh. A cluster that is found again keeps its number and name."""
 
 from datetime import datetime
 from typing import Any
@@ -40,52 +40,57 @@ def score_clusters(*, histories: OrderHistories, as_of: datetime, run: Lifecycle
     rows, at = select_orders(histories)
     buyers, first, orders = np.unique(rows, return_index=True, return_counts=True)
     customer = histories.customer[buyers]
+    # Orders are sorted by customer and time, so the first and the last row of a customer are the first and the last order.
     features = build_features(
         customer=customer, first=at[first], last=at[first + orders - 1], as_of=to_microseconds(as_of)
     )
-    found = find_clusters(features=features, names=FEATURES, previous=load_previous_model())
+    clustering = find_clusters(features=features, names=FEATURES, previous=load_previous_model())
     score_model = ScoreModel(run=run, kind=ScoreModel.Kind.CLUSTERS)
-    if isinstance(found, ClusteringUnavailable):
-        score_model.reason = found.reason
+    if isinstance(clustering, ClusteringUnavailable):
+        score_model.reason = clustering.reason
         return ProfileScores(customer, {"cluster": np.full(len(customer), -1, np.int64)}, score_models=[score_model])
-    score_model.algorithm = found.model.method
-    score_model.parameters = dump_model(found.model)
-    return ProfileScores(customer, {"cluster": found.cluster}, score_models=[score_model])
+    score_model.algorithm = clustering.model.method
+    score_model.parameters = dump_model(clustering.model)
+    return ProfileScores(customer, {"cluster": clustering.cluster}, score_models=[score_model])
 
 
 def build_features(
     *, customer: npt.NDArray[np.int64], first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], as_of: int
 ) -> Floats:
-    """Shape (n, len(FEATURES)); NaN where there is none, as a gap with one order."""
+    """Return the features, shape (n, len(FEATURES)); NaN where undefined, such as the gap with one order.
+
+    customer, first, last: shape (n,), IDs and times of the first and last order. Errors: ValueError if the counters differ in customers.
+    """
     names = ["customer_id", "orders", "returns", "discounts", "order_value", "sessions"]
-    counted = read_integers(SELECT_COUNTERS, names)
-    if not np.array_equal(counted["customer_id"], customer):
+    counters = read_integers(SELECT_COUNTERS, names)
+    if not np.array_equal(counters["customer_id"], customer):
         raise ValueError("The counters and the histories have different customers.")
-    orders = counted["orders"]
-    full = counted["order_value"] * orders + counted["discounts"]
+    orders = counters["orders"]
+    undiscounted = counters["order_value"] * orders + counters["discounts"]
     repeats = np.maximum(orders - 1, 1)
     columns = {
         "recency_days": (as_of - last) / DAY,
         "orders": orders.astype(np.float64),
-        "order_value": counted["order_value"] / 100,
+        "order_value": counters["order_value"] / 100,
         "gap_days": np.where(orders > 1, (last - first) / DAY / repeats, np.nan),
         "tenure_days": (as_of - first) / DAY,
-        "discount_share": np.where(full > 0, counted["discounts"] / np.maximum(full, 1), np.nan),
-        "return_share": counted["returns"] / (orders + counted["returns"]),
-        "sessions": counted["sessions"].astype(np.float64),
+        "discount_share": np.where(undiscounted > 0, counters["discounts"] / np.maximum(undiscounted, 1), np.nan),
+        "return_share": counters["returns"] / (orders + counters["returns"]),
+        "sessions": counters["sessions"].astype(np.float64),
     }
     return np.stack([columns[name] for name in FEATURES], axis=1)
 
 
 def load_previous_model() -> ClusterModel | None:
-    """That of the newest refresh that found clusters; None where there is none that this version reads."""
+    """Return the model of the latest refresh that found clusters; None without one in the current format."""
     score_model = ScoreModel.objects.filter(kind=ScoreModel.Kind.CLUSTERS, reason="").order_by("-run_id").first()
     return None if score_model is None else parse_model(score_model.parameters)
 
 
 def dump_model(model: ClusterModel) -> dict[str, Any]:
-    arrays, words = serialize_clusters(model)
-    return {"arrays": {name: values.tolist() for name, values in arrays.items()}, "words": words}
+    """Return the model as plain values for JSON."""
+    arrays, metadata = serialize_clusters(model)
+    return {"arrays": {name: values.tolist() for name, values in arrays.items()}, "words": metadata}
 
 
 def parse_model(parameters: dict[str, Any]) -> ClusterModel | None:

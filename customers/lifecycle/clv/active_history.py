@@ -17,7 +17,11 @@ MAX_POINTS = 120
 
 @dataclass(frozen=True)
 class ActiveHistory:
-    """alive: P(alive) at each of the moments, oldest first, from what had been bought before it. ordered: the days with an order."""
+    """The probability active at past times, oldest first.
+
+    at, p_alive: the times, and P(alive) at each of them from the orders before it. ordered: the days with an order.
+    algorithm: the purchase model.
+    """
 
     at: list[datetime]
     p_alive: list[float]
@@ -28,30 +32,31 @@ class ActiveHistory:
 def compute_active_history(
     *, customer_id: int, as_of: datetime, score_models: ScoreModelsByKind
 ) -> ActiveHistory | None:
-    """Return the probability active from the first order on, at most 120 points in whole days, by the current model.
+    """Return the probability active from the first order on by the current model, at most 120 points in whole days.
 
-    Each point sees only the orders before it: it is computed as a customer of its own, shifted so that all end today.
-    None without an order or a model.
+    Each point uses only the orders before it. None without an order or a model.
     """
     score_model = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)
     model = deserialize_fit(score_model.parameters).model if score_model is not None else None
     if model is None or score_model is None:
         return None
-    _customer, at, _value = select_purchases(read_histories(as_of=as_of, customer_ids=[customer_id]))
+    _ids, at, _value = select_purchases(read_histories(as_of=as_of, customer_ids=[customer_id]))
     if not len(at):
         return None
     now = to_microseconds(as_of)
-    at = np.unique(at // DAY) * DAY  # purchases count per day
+    at = np.unique(at // DAY) * DAY  # the orders of one day are one purchase
     days = int((now - at[0]) // DAY)
-    back = np.arange(0, days + 1, days // MAX_POINTS + 1)[::-1]  # days before today of each moment
-    moved = at[None, :] + back[:, None] * DAY
-    point, place = np.nonzero(moved < now)
-    purchases = summarize_purchases(customer=point, at=moved[point, place], value=np.zeros(len(point)), as_of=now)
+    days_ago = np.arange(0, days + 1, days // MAX_POINTS + 1)[::-1]  # days before today of each point
+    # Each point becomes a customer of its own, whose orders are shifted so that the point is today: one call of the model, which
+    # takes histories that end at one time, then computes all points. Orders after the point land in the future and are dropped.
+    shifted_at = at[None, :] + days_ago[:, None] * DAY
+    point, order = np.nonzero(shifted_at < now)
+    purchases = summarize_purchases(customer=point, at=shifted_at[point, order], value=np.zeros(len(point)), as_of=now)
     groups = group_histories(histories=purchases)
-    alive = model.probability_alive(x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
+    p_alive = model.probability_alive(x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
     return ActiveHistory(
-        [from_microseconds(now - int(back[one]) * DAY) for one in purchases.customer],
-        np.clip(alive, 0.0, 1.0).tolist(),
-        [from_microseconds(int(one)) for one in at],
+        [from_microseconds(now - int(days_ago[index]) * DAY) for index in purchases.customer],
+        np.clip(p_alive, 0.0, 1.0).tolist(),
+        [from_microseconds(int(day)) for day in at],
         score_model.algorithm,
     )

@@ -1,7 +1,7 @@
 """Backtest of purchase models: predictions of earlier refreshes against actual orders.
 
-Only the parameters are stored: the histories of a past time are rebuilt from the facts before it, and the model predicts today
-what it predicted then. Orders imported later count as if they had been known.
+Only the parameters of a model are stored. The histories of a past time are rebuilt from the orders before it, so the model predicts
+now what it predicted then; orders that were imported later count as if they had been known.
 """
 
 from datetime import datetime, timedelta
@@ -19,14 +19,14 @@ from customers.lifecycle.scoring.clv.purchase_histories import group_histories, 
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 
 BACKTEST_AGES = (timedelta(days=28), timedelta(days=91), timedelta(days=364))
-MAX_RATIO_ERROR = 0.25  # an interval of observed / expected that lies outside 1 ± this raises an alert on the home page
+MAX_RATIO_ERROR = 0.25  # an alert is raised when the interval of actual / expected orders is outside 1 ± this
 
 
 def backtest_purchase_models(*, customer: Ints, at: Ints, value: Floats, as_of: datetime) -> list[dict[str, Any]]:
     """Return predicted and actual orders since the latest refresh older than 28 days, 91 days and a year.
 
-    customer, at, value: one entry per order, as for `summarize_purchases`. The ratio is observed / expected, with its 95 % interval;
-    coverage is the share of customers within the middle 80 % of the predicted distribution.
+    customer, at, value: one entry per order, as for `summarize_purchases`. ratio: actual / expected, with low and high of its 95 %
+    interval. coverage: share of customers within the central 80 % of the predictive distribution.
     """
     backtests = []
     for score_model in select_models_to_backtest(as_of):
@@ -42,7 +42,7 @@ def backtest_purchase_models(*, customer: Ints, at: Ints, value: Floats, as_of: 
             continue
         expected = fit.model.expected_purchases(horizon=days, x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
         comparison = backtest_counts(expected=expected, observed=actual.astype(np.float64))
-        ranks = transform_purchases(model=fit.model, groups=groups, horizon=days, actual=actual)
+        transform = transform_purchases(model=fit.model, groups=groups, horizon=days, actual=actual)
         backtests.append(
             {
                 "as_of": then.isoformat(),
@@ -54,7 +54,7 @@ def backtest_purchase_models(*, customer: Ints, at: Ints, value: Floats, as_of: 
                 "ratio": comparison.ratio.value,
                 "low": comparison.ratio.low,
                 "high": comparison.ratio.high,
-                "coverage": ranks.coverage(),
+                "coverage": transform.coverage(),
             }
         )
     return backtests

@@ -19,14 +19,14 @@ DECILES = """
     GROUP BY decile ORDER BY decile
 """
 HISTOGRAM = """
-    SELECT width_bucket(value, %s::numeric[]) AS bar, count(*), sum(value)
+    SELECT width_bucket(value, %s::numeric[]) AS bin, count(*), sum(value)
     FROM lifecycle_customerprofile WHERE value IS NOT NULL
-    GROUP BY bar ORDER BY bar
+    GROUP BY bin ORDER BY bin
 """
 
 
 def query_value_deciles() -> list[dict[str, Any]]:
-    """Return deciles of customers with a predicted value, most valuable first; fewer rows with fewer than ten."""
+    """Return the deciles of customers by predicted value, highest first; fewer with fewer than ten customers."""
     with connection.cursor() as cursor:
         cursor.execute(DECILES)
         rows = cursor.fetchall()
@@ -46,33 +46,39 @@ def query_value_deciles() -> list[dict[str, Any]]:
 
 
 def query_value_histogram() -> list[dict[str, Any]]:
-    """Return histogram bins between 0, 1, 2, 5, 10, 20, 50 …; low is inclusive, high exclusive, None is open."""
-    most = CustomerProfile.objects.aggregate(most=Max("value"))["most"]
-    if most is None:
+    """Return the bins of the value histogram between 0, 1, 2, 5, 10, 20, 50 …
+
+    low is inclusive and high exclusive; None is an open end. The first bin, below 0, and the last one are left out when empty.
+    """
+    max_value = CustomerProfile.objects.aggregate(max_value=Max("value"))["max_value"]
+    if max_value is None:
         return []
-    edges = make_bin_edges(most)
+    edges = make_bin_edges(max_value)
     with connection.cursor() as cursor:
         cursor.execute(HISTOGRAM, [edges])
-        found = {bar: (customers, value) for bar, customers, value in cursor.fetchall()}
-    ends: list[Decimal | None] = [*edges, None]
+        totals_by_bin = {index: (customers, value) for index, customers, value in cursor.fetchall()}
+    upper_edges: list[Decimal | None] = [*edges, None]
     return [
         {
-            "low": None if bar == 0 else ends[bar - 1],
-            "high": ends[bar],
-            "customers": found[bar][0] if bar in found else 0,
-            "value": found[bar][1] if bar in found else Decimal(0),
+            "low": None if index == 0 else upper_edges[index - 1],
+            "high": upper_edges[index],
+            "customers": totals_by_bin[index][0] if index in totals_by_bin else 0,
+            "value": totals_by_bin[index][1] if index in totals_by_bin else Decimal(0),
         }
-        for bar in range(1 if 0 not in found else 0, len(edges) + (1 if len(edges) in found else 0))
+        for index in range(1 if 0 not in totals_by_bin else 0, len(edges) + (1 if len(edges) in totals_by_bin else 0))
     ]
 
 
-def make_bin_edges(most: Decimal) -> list[Decimal]:
-    """0, and from a hundredth of the power of ten below ``most`` on 1, 2 and 5 times the powers of ten, until one is above it."""
-    if most <= 0:
+def make_bin_edges(max_value: Decimal) -> list[Decimal]:
+    """Return 0, and 1, 2 and 5 times the powers of ten up to ``max_value``.
+
+    They begin two powers of ten below the leading digit of ``max_value``, which gives about ten bins.
+    """
+    if max_value <= 0:
         return [Decimal(0)]
-    power = Decimal(10) ** (most.adjusted() - 2)
+    power = Decimal(10) ** (max_value.adjusted() - 2)
     edges = [Decimal(0)]
-    while edges[-1] <= most:
+    while edges[-1] <= max_value:
         edges += [step * power for step in EDGE_FACTORS]
         power *= 10
-    return [edge for edge in edges if edge == 0 or edge <= most]
+    return [edge for edge in edges if edge == 0 or edge <= max_value]

@@ -1,4 +1,4 @@
-"""Predicts orders and value of all customers for the next 12 months, with the purchase model that is best for the shop."""
+"""Predicts orders and value of all customers for the next 12 months, with the purchase model that fits the shop best."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -26,16 +26,21 @@ from customers.lifecycle.scoring.clv.models.gamma_gamma import (
     serialize_spend_fit,
 )
 from customers.lifecycle.scoring.clv.prediction.customer_value import predict_customer_values
-from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups, group_histories, summarize_purchases
-from customers.lifecycle.scoring.clv.purchase_histories import PurchaseHistories as Purchases
+from customers.lifecycle.scoring.clv.purchase_histories import (
+    HistoryGroups,
+    PurchaseHistories,
+    group_histories,
+    summarize_purchases,
+)
 from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
-FALLBACK_MODEL = "mbg_nbd"  # used if no test period can be held out; in it, one-time buyers can be inactive
+FALLBACK_MODEL = "mbg_nbd"  # without a test period; unlike in BG/NBD, one-time buyers can be inactive in it
 
-# customers with orders in other currencies than the main one: their amounts cannot be added up
+# Customers with an order in another currency than the shop's most frequent one. There are no exchange rates, so their amounts cannot
+# be added up. The main currency is that of all orders, even where only some customers are selected.
 OTHER_CURRENCIES = sql.SQL("""
     SELECT DISTINCT customer_id FROM orders_order
-    WHERE customer_id IS NOT NULL AND status <> 'cancelled' AND placed_at < {as_of}{some} AND currency <> (
+    WHERE customer_id IS NOT NULL AND status <> 'cancelled' AND placed_at < {as_of}{customer_filter} AND currency <> (
         SELECT currency FROM orders_order
         WHERE customer_id IS NOT NULL AND status <> 'cancelled' AND placed_at < {as_of}
         GROUP BY currency ORDER BY count(*) DESC, currency LIMIT 1
@@ -43,32 +48,32 @@ OTHER_CURRENCIES = sql.SQL("""
 """)
 
 
-def score_clv(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun, seconds: StepTimer) -> ProfileScores:
+def score_clv(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun, timer: StepTimer) -> ProfileScores:
     """Select the purchase model on held-out orders, fit it to all orders, and score all customers as of a time.
 
-    seconds: records the time of each step.
+    timer: records the time of each step.
     """
     customer, at, value = select_purchases(histories)
     moment = to_microseconds(as_of)
-    choice = select_purchase_model(customer=customer, at=at, value=value, as_of=moment)
-    seconds.record("choose")
+    selection = select_purchase_model(customer=customer, at=at, value=value, as_of=moment)
+    timer.record("choose")
     purchases = summarize_purchases(customer=customer, at=at, value=value, as_of=moment)
     groups = group_histories(histories=purchases)
-    fit = fit_purchase_model(name=choice.name or FALLBACK_MODEL, groups=groups)
+    fit = fit_purchase_model(name=selection.name or FALLBACK_MODEL, groups=groups)
     one_currency = ~np.isin(purchases.customer, find_multi_currency_customers(as_of))
     spend = fit_gamma_gamma(x=purchases.x[one_currency], mean_value=purchases.mean_value[one_currency])
-    seconds.record("fit")
+    timer.record("fit")
     scores = compute_value_columns(
         model=fit.model, spend=spend.model, purchases=purchases, groups=groups, one_currency=one_currency
     )
-    seconds.record("value")
+    timer.record("value")
     score_models = [
         ScoreModel(
             run=run,
             kind=ScoreModel.Kind.PURCHASE_MODEL,
             algorithm=fit.model.name if fit.model is not None else "",
             parameters=serialize_fit(fit),
-            figures=summarize_purchase_model(choice, fit, groups, customer=customer, at=at, as_of=moment)
+            figures=summarize_purchase_model(selection, fit, groups, customer=customer, at=at, as_of=moment)
             | {"backtests": backtest_purchase_models(customer=customer, at=at, value=value, as_of=as_of)},
             reason=fit.reason or "",
         ),
@@ -77,11 +82,11 @@ def score_clv(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun, 
             kind=ScoreModel.Kind.SPEND,
             algorithm=spend.model.name if spend.model is not None else "",
             parameters=serialize_spend_fit(spend),
-            figures=summarize_spend_model(spend, several=int((~one_currency).sum())),
+            figures=summarize_spend_model(spend, n_excluded=int((~one_currency).sum())),
             reason=spend.reason or "",
         ),
     ]
-    seconds.record("figures")
+    timer.record("figures")
     return ProfileScores(purchases.customer, scores, score_models=score_models)
 
 
@@ -89,11 +94,11 @@ def compute_value_columns(
     *,
     model: PurchaseModel | None,
     spend: GammaGamma | None,
-    purchases: Purchases,
+    purchases: PurchaseHistories,
     groups: HistoryGroups,
     one_currency: npt.NDArray[np.bool_],
 ) -> dict[str, Floats | Ints]:
-    """Return profile columns by name, NaN if unknown; money only for customers with one currency."""
+    """Return the profile columns by name; NaN if unknown. Amounts only for customers with one currency."""
     scores: dict[str, Floats | Ints] = {name: np.full(len(purchases), np.nan) for name in VALUE_COLUMNS}
     if model is None or not len(purchases):
         return scores
@@ -123,22 +128,22 @@ def compute_value_columns(
 
 
 def find_multi_currency_customers(as_of: datetime, customer_ids: Sequence[int] | None = None) -> Ints:
-    """Return IDs of customers, optionally among some, with orders not in the shop's main currency."""
-    some: sql.Composable = sql.SQL("")
+    """Return the IDs of customers, optionally among some, with an order not in the shop's main currency."""
+    customer_filter: sql.Composable = sql.SQL("")
     if customer_ids is not None:
-        some = sql.SQL(" AND customer_id = ANY({}::bigint[])").format(sql.Literal(list(customer_ids)))
+        customer_filter = sql.SQL(" AND customer_id = ANY({}::bigint[])").format(sql.Literal(list(customer_ids)))
     with connection.cursor() as cursor:
-        cursor.execute(OTHER_CURRENCIES.format(as_of=sql.Literal(as_of), some=some))
+        cursor.execute(OTHER_CURRENCIES.format(as_of=sql.Literal(as_of), customer_filter=customer_filter))
         return np.array([customer for (customer,) in cursor.fetchall()], np.int64)
 
 
 def summarize_purchase_model(
-    choice: ModelSelection, fit: PurchaseModelFit, groups: HistoryGroups, *, customer: Ints, at: Ints, as_of: int
+    selection: ModelSelection, fit: PurchaseModelFit, groups: HistoryGroups, *, customer: Ints, at: Ints, as_of: int
 ) -> dict[str, Any]:
     """Return the held-out accuracy of each purchase model, and chart figures of the selected one."""
     figures: dict[str, Any] = {
-        "cutoff": choice.cutoff,
-        "days": choice.held_out_days,
+        "cutoff": selection.cutoff,
+        "days": selection.held_out_days,
         "held_out": {
             name: {
                 "log_likelihood": result.log_likelihood,
@@ -148,26 +153,26 @@ def summarize_purchase_model(
                 "total_ratio": result.errors.total_ratio,
                 "coverage": result.coverage,
             }
-            for name, result in choice.results.items()
+            for name, result in selection.results.items()
         },
-        "reasons": choice.reasons,
+        "reasons": selection.reasons,
     }
-    if choice.name is None or fit.model is None:
+    if selection.name is None or fit.model is None:
         return figures
-    best = choice.results[choice.name]
-    drawn = {
+    best = selection.results[selection.name]
+    comparisons = {
         "by_frequency": compare_by_frequency(
-            x=choice.calibration_histories.x, actual=choice.actual, expected=best.expected
+            x=selection.calibration_histories.x, actual=selection.actual, expected=best.expected
         ),
         "repeats": compare_repeats(model=fit.model, groups=groups),
     }
     if best.fit.model is not None:
-        drawn["weeks"] = compare_weeks(
+        comparisons["weeks"] = compare_weeks(
             model=best.fit.model,
             unit_days=best.fit.unit_days,
             customer=customer,
             at=at,
-            cutoff=choice.cutoff,
+            cutoff=selection.cutoff,
             as_of=as_of,
         )
     return figures | {
@@ -177,19 +182,19 @@ def summarize_purchase_model(
             "expected": comparison.expected.tolist(),
             "customers": comparison.customers.tolist(),
         }
-        for name, comparison in drawn.items()
+        for name, comparison in comparisons.items()
     }
 
 
-def summarize_spend_model(spend: SpendFit, *, several: int) -> dict[str, Any]:
-    """several: number of customers left out for their currencies."""
+def summarize_spend_model(spend: SpendFit, *, n_excluded: int) -> dict[str, Any]:
+    """Return the figures of the spend model. n_excluded: customers left out because they order in several currencies."""
     return {
         "buyers": spend.buyers,
         "log_likelihood": spend.log_likelihood,
         "correlation": spend.correlation,
         "rank_correlation": spend.rank_correlation,
         "warnings": list(spend.warnings),
-        "several_currencies": several,
+        "several_currencies": n_excluded,
         "margin": settings.VALUE_MARGIN,
         "monthly_discount": settings.VALUE_MONTHLY_DISCOUNT,
     }

@@ -1,4 +1,8 @@
-"""Counters and favorites from facts before a time: of all customers in NumPy, of some in SQL. Both give the same results."""
+"""Counters and favorites from the facts before a time.
+
+For all customers they are computed in NumPy, in one pass over the lines; for some customers in SQL, which uses the indexes. Both give
+the same results, which a test compares.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,7 +27,7 @@ from customers.lifecycle.scoring.interests.favorites import Favorites, encode_co
 MAX_FAVORITES = 5
 MAX_FAVORITE_HOURS = 3
 
-# one row per customer, category and brand: the only pass over the order lines
+# One row per customer, category and brand: the only pass over the order lines, which all queries below share.
 PURCHASED_LINES = sql.SQL("""
     SELECT o.customer_id, p.category_id, p.brand,
            count(*) FILTER (WHERE o.kind = 'sale' AND l.quantity > 0) AS lines,
@@ -69,7 +73,8 @@ ORDER_COUNTERS = sql.SQL("""
     WHERE c.erased_at IS NULL AND c.id = ANY({ids}::bigint[])
 """)
 
-# an event belongs to its user ID, else to its anonymous ID; events in the outbox count when they are processed
+# An event belongs to its user ID, else to its anonymous ID. The events in the outbox are left out: the processor adds them to the counters
+# when their turn comes.
 ACTIVITY = sql.SQL("""
     SELECT i.customer_id, e.session_id, count(*) AS events, max(e.occurred_at) AS last_event_at
     FROM events_event e
@@ -80,9 +85,9 @@ ACTIVITY = sql.SQL("""
     GROUP BY i.customer_id, e.session_id
 """)
 
-# counters of all customers, from the integer sums of `sum_orders`
+# The counters of all customers, from the integer sums of `sum_orders`.
 COUNTERS = sql.SQL("""
-    WITH trade AS (
+    WITH order_totals AS (
         SELECT customer_id, orders, returns, units * 0.001 AS units, revenue * 0.01 AS revenue, discounts * 0.01 AS discounts,
                round(sales * 0.01 / NULLIF(orders, 0), 2) AS average_order_value,
                {first_order} AS first_order_at, {last_order} AS last_order_at
@@ -93,9 +98,9 @@ COUNTERS = sql.SQL("""
         FROM lifecycle_activity
         GROUP BY customer_id
     )
-    SELECT t.*, {average_gap} AS average_gap_days, COALESCE(a.events, 0) AS events, COALESCE(a.sessions, 0) AS sessions,
+    SELECT o.*, {average_gap} AS average_gap_days, COALESCE(a.events, 0) AS events, COALESCE(a.sessions, 0) AS sessions,
            a.last_event_at
-    FROM trade t
+    FROM order_totals o
     LEFT JOIN activity a USING (customer_id)
 """).format(
     average_gap=AVERAGE_GAP,
@@ -103,31 +108,31 @@ COUNTERS = sql.SQL("""
     last_order=build_timestamp_expression("last_order"),
 )
 
-# shares are of all purchased lines, so customers of uncategorized products have small ones
+# Shares are of all purchased lines, so they are small for customers of uncategorized products.
 FAVORITES_BY_LINES = sql.SQL("""
-    WITH named AS (
+    WITH line_counts AS (
         SELECT customer_id, name, level, sum(lines) AS lines
         FROM ({lines}) AS b (customer_id, name, level, lines)
         WHERE lines > 0
         GROUP BY customer_id, name, level
     ), totals AS (
         SELECT customer_id, sum(lines) AS lines FROM lifecycle_purchased_lines GROUP BY customer_id
-    ), placed AS (
+    ), ranked AS (
         SELECT customer_id, name, lines,
-               row_number() OVER (PARTITION BY customer_id, level ORDER BY lines DESC, name COLLATE "C") AS place
-        FROM named
+               row_number() OVER (PARTITION BY customer_id, level ORDER BY lines DESC, name COLLATE "C") AS position
+        FROM line_counts
     )
     SELECT p.customer_id,
            jsonb_agg(
                jsonb_build_array(p.name, round(p.lines / t.lines, 4)) ORDER BY p.lines DESC, p.name COLLATE "C"
-           ) AS favourites
-    FROM placed p
+           ) AS favorites
+    FROM ranked p
     JOIN totals t USING (customer_id)
-    WHERE p.place <= {most}
+    WHERE p.position <= {limit}
     GROUP BY p.customer_id
 """)
 
-# the top level and the category itself, unless it is the top level
+# A line counts for its top-level category and for the category itself, unless that is the top level.
 LINES_BY_CATEGORY = sql.SQL("""
     SELECT b.customer_id, n.name, n.level, b.lines
     FROM lifecycle_purchased_lines b
@@ -139,43 +144,43 @@ LINES_BY_CATEGORY = sql.SQL("""
 LINES_BY_BRAND = sql.SQL("SELECT customer_id, brand, 1, lines FROM lifecycle_purchased_lines WHERE brand <> ''")
 
 FAVORITE_HOURS = sql.SQL("""
-    WITH counted AS (
+    WITH orders_by_hour AS (
         SELECT o.customer_id, extract(hour FROM o.placed_at AT TIME ZONE {zone})::int AS hour, count(*) AS orders
         FROM orders_order o
         WHERE o.customer_id IS NOT NULL AND o.kind = 'sale' AND o.status <> 'cancelled' AND o.placed_at < {as_of}
       AND o.customer_id = ANY({ids}::bigint[])
         GROUP BY 1, 2
-    ), placed AS (
-        SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY orders DESC, hour) AS place,
+    ), ranked AS (
+        SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY orders DESC, hour) AS position,
                sum(orders) OVER (PARTITION BY customer_id) AS all_orders
-        FROM counted
+        FROM orders_by_hour
     )
     SELECT customer_id,
-           jsonb_agg(jsonb_build_array(hour, round(orders / all_orders, 4)) ORDER BY orders DESC, hour) AS favourites
-    FROM placed
-    WHERE place <= {most}
+           jsonb_agg(jsonb_build_array(hour, round(orders / all_orders, 4)) ORDER BY orders DESC, hour) AS favorites
+    FROM ranked
+    WHERE position <= {limit}
     GROUP BY customer_id
 """)
 
 
 def build_order_counter_queries(*, as_of: datetime, customer_ids: Sequence[int]) -> dict[str, sql.Composable]:
-    """Return the order counter queries of these customers by the names under which they refer to each other."""
+    """Return the order counter queries of these customers, by the names under which they refer to each other."""
     ids = sql.Literal(list(customer_ids))
     parts = {"as_of": sql.Literal(as_of), "ids": ids}
-    most = sql.Literal(MAX_FAVORITES)
+    limit = sql.Literal(MAX_FAVORITES)
     return {
         "lifecycle_purchased_lines": PURCHASED_LINES.format(**parts),
         "lifecycle_order_counters": ORDER_COUNTERS.format(net=NET_AMOUNT, average_gap=AVERAGE_GAP, **parts),
-        "lifecycle_categories": FAVORITES_BY_LINES.format(lines=LINES_BY_CATEGORY, most=most),
-        "lifecycle_brands": FAVORITES_BY_LINES.format(lines=LINES_BY_BRAND, most=most),
+        "lifecycle_categories": FAVORITES_BY_LINES.format(lines=LINES_BY_CATEGORY, limit=limit),
+        "lifecycle_brands": FAVORITES_BY_LINES.format(lines=LINES_BY_BRAND, limit=limit),
         "lifecycle_hours": FAVORITE_HOURS.format(
-            most=sql.Literal(MAX_FAVORITE_HOURS), zone=sql.Literal(settings.TIME_ZONE), **parts
+            limit=sql.Literal(MAX_FAVORITE_HOURS), zone=sql.Literal(settings.TIME_ZONE), **parts
         ),
     }
 
 
 def compute_counters(*, facts: OrderFacts, as_of: datetime) -> None:
-    """Fill the temporary tables lifecycle_activity, _counters and _favorites of all customers in ``facts``."""
+    """Create the temporary tables lifecycle_activity, lifecycle_counters and lifecycle_favorites of all customers."""
     load_temporary_table("lifecycle_order_counters", sum_orders(facts))
     customer = facts.histories.customer
     columns = {"customer_id": "bigint", "categories": "jsonb", "brands": "jsonb", "hours": "jsonb"}
@@ -186,15 +191,18 @@ def compute_counters(*, facts: OrderFacts, as_of: datetime) -> None:
 
 
 def sum_orders(facts: OrderFacts) -> IntegerColumns:
-    """Return the order counters per customer: amounts in minor units, units in thousandths, times in microseconds or ``NEVER``."""
+    """Return the order counters per customer.
+
+    Amounts are in minor units, units in thousandths, times in microseconds or ``NEVER``: integers, so that sums are exact.
+    """
     histories, lines = facts.histories, facts.lines
     orders = sum_by_customer(histories.is_order, histories.start)
     at = histories.at[histories.is_order]
-    has = orders > 0
-    ends = np.cumsum(orders)[has]
+    has_orders = orders > 0
+    ends = np.cumsum(orders)[has_orders]
     first, last = np.full(len(orders), NEVER), np.full(len(orders), NEVER)
-    first[has], last[has] = at[ends - orders[has]], at[ends - 1]
-    sold = np.where(histories.is_order, facts.discount, 0)
+    first[has_orders], last[has_orders] = at[ends - orders[has_orders]], at[ends - 1]
+    discount = np.where(histories.is_order, facts.discount, 0)
     return {
         "customer_id": histories.customer,
         "orders": orders,
@@ -202,20 +210,20 @@ def sum_orders(facts: OrderFacts) -> IntegerColumns:
         "units": sum_by_customer(lines.thousandths, lines.start),
         "revenue": sum_revenue(histories),
         "sales": sum_by_customer(np.where(histories.is_order, facts.total, 0), histories.start),
-        "discounts": sum_by_customer(sold, histories.start) + sum_by_customer(lines.discount, lines.start),
+        "discounts": sum_by_customer(discount, histories.start) + sum_by_customer(lines.discount, lines.start),
         "first_order": first,
         "last_order": last,
     }
 
 
 def find_favorites(facts: OrderFacts) -> tuple[Favorites, Favorites, Favorites]:
-    """Return favorite categories, brands and hours; shares are of order lines, for hours of orders."""
-    lines, names, histories = facts.lines, facts.products, facts.histories
-    bought = sum_by_customer(lines.is_purchase, lines.start)
+    """Return the favorite categories, brands and hours; shares are of order lines, for hours of orders."""
+    lines, products, histories = facts.lines, facts.products, facts.histories
+    purchases = sum_by_customer(lines.is_purchase, lines.start)
 
-    def of_lines(code: Ints, spelt: Sequence[str]) -> Favorites:
+    def rank_lines(code: Ints, labels: Sequence[str]) -> Favorites:
         codes = np.where(lines.is_purchase, code[lines.product], -1)
-        return rank_favorites(start=lines.start, code=codes, total=bought, names=spelt, limit=MAX_FAVORITES)
+        return rank_favorites(start=lines.start, code=codes, total=purchases, names=labels, limit=MAX_FAVORITES)
 
     hours = rank_favorites(
         start=histories.start,
@@ -224,11 +232,13 @@ def find_favorites(facts: OrderFacts) -> tuple[Favorites, Favorites, Favorites]:
         names=range(24),
         limit=MAX_FAVORITE_HOURS,
     )
-    tops, inner = of_lines(names.top, names.category_names), of_lines(names.inner, names.category_names)
-    return merge_favorites(tops, inner), of_lines(names.brand, names.brand_names), hours
+    top_categories = rank_lines(products.top, products.category_names)
+    inner_categories = rank_lines(products.inner, products.category_names)
+    return merge_favorites(top_categories, inner_categories), rank_lines(products.brand, products.brand_names), hours
 
 
 def sum_by_customer(values: npt.NDArray[np.integer] | npt.NDArray[np.bool_], start: Ints) -> Ints:
     """Return the sum per customer, shape (n,)."""
+    # Differences of a running sum, unlike np.add.reduceat, are also right for customers without values.
     total = np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
     return total[start[1:]] - total[start[:-1]]

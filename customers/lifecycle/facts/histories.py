@@ -1,4 +1,4 @@
-"""Reads what stages are derived from: orders, returns, and when customers became known and identified."""
+"""Reads the facts that stages are derived from: orders, returns, and when customers became known and identified."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,26 +13,27 @@ from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# the amount that an order or a return adds to revenue
+# The amount that a document adds to revenue. Shops send returns with either sign, hence abs(); a refunded order counts 0 even if the
+# refunded amount was not recorded.
 NET_AMOUNT = sql.SQL(
     "CASE WHEN o.kind = 'return' THEN -abs(o.total) WHEN o.status = 'refunded' THEN 0 ELSE o.total - o.refunded END"
 )
 
-# known from the earliest trace, so customers of imported older orders are known from those orders on
+# A customer is known from their earliest trace: an import can add orders from before the customer was created.
 CUSTOMERS = sql.SQL("""
     SELECT c.id, LEAST(c.created_at, c.first_seen_at, o.at) AS known_at, COALESCE(i.at, 'infinity') AS identified_at
     FROM identity_customer c
     LEFT JOIN (
         SELECT customer_id, min(placed_at) AS at FROM orders_order
-        WHERE customer_id IS NOT NULL AND placed_at < {as_of}{of_some}
+        WHERE customer_id IS NOT NULL AND placed_at < {as_of}{owner_filter}
         GROUP BY customer_id
     ) AS o ON o.customer_id = c.id
     LEFT JOIN (
         SELECT customer_id, min(created_at) AS at FROM identity_identifier
-        WHERE kind IN ('user_id', 'email_hash', 'phone_hash'){of_some}
+        WHERE kind IN ('user_id', 'email_hash', 'phone_hash'){owner_filter}
         GROUP BY customer_id
     ) AS i ON i.customer_id = c.id
-    WHERE c.erased_at IS NULL AND LEAST(c.created_at, c.first_seen_at, o.at) < {as_of}{chosen}
+    WHERE c.erased_at IS NULL AND LEAST(c.created_at, c.first_seen_at, o.at) < {as_of}{customer_filter}
     ORDER BY c.id
 """)
 
@@ -46,14 +47,15 @@ FACTS = sql.SQL("""
       AND c.id = ANY({ids}::bigint[])
     ORDER BY o.customer_id, o.placed_at, o.id
 """)
-# the main category of an order is the top-level category of its most expensive line
+# The main category of an order is the top-level category of its most expensive line. The subquery on the orders keeps the scan to the
+# lines of these customers.
 MAIN_CATEGORIES = sql.SQL("""
     SELECT DISTINCT ON (l.order_id) l.order_id, t.code
     FROM orders_orderline l
     JOIN catalog_product p ON p.id = l.product_id
     JOIN catalog_category k ON k.id = p.category_id
-    JOIN unnest({names}::text[]) WITH ORDINALITY AS n (name, place) ON n.name = split_part(k.path, ' > ', 1)
-    CROSS JOIN LATERAL (SELECT n.place - 1 AS code) AS t
+    JOIN unnest({names}::text[]) WITH ORDINALITY AS n (name, position) ON n.name = split_part(k.path, ' > ', 1)
+    CROSS JOIN LATERAL (SELECT n.position - 1 AS code) AS t
     WHERE l.order_id IN (SELECT id FROM orders_order WHERE customer_id = ANY({ids}::bigint[]))
     ORDER BY l.order_id, l.total DESC, t.code
 """)
@@ -61,7 +63,7 @@ NO_CATEGORIES = sql.SQL("SELECT NULL::bigint AS order_id, -1::bigint AS code WHE
 
 
 def to_microseconds(moment: datetime) -> int:
-    """Return microseconds since 1970, which are exact, unlike seconds as a float."""
+    """Return microseconds since 1970 as an integer, which is exact, unlike seconds as a float."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
@@ -71,19 +73,19 @@ def from_microseconds(microseconds: int) -> datetime:
 
 def read_customers(*, as_of: datetime, customer_ids: Sequence[int] | None = None) -> IntegerColumns:
     """Return id, known_at and identified_at of customers known before ``as_of``, optionally of some, ordered by ID."""
-    chosen: sql.Composable = sql.SQL("")
-    of_some: sql.Composable = sql.SQL("")
+    customer_filter: sql.Composable = sql.SQL("")
+    owner_filter: sql.Composable = sql.SQL("")
     if customer_ids is not None:
         ids = sql.Literal(list(customer_ids))
-        chosen = sql.SQL(" AND c.id = ANY({}::bigint[])").format(ids)
-        of_some = sql.SQL(" AND customer_id = ANY({}::bigint[])").format(ids)
-    query = CUSTOMERS.format(as_of=sql.Literal(as_of), chosen=chosen, of_some=of_some)
+        customer_filter = sql.SQL(" AND c.id = ANY({}::bigint[])").format(ids)
+        owner_filter = sql.SQL(" AND customer_id = ANY({}::bigint[])").format(ids)
+    query = CUSTOMERS.format(as_of=sql.Literal(as_of), customer_filter=customer_filter, owner_filter=owner_filter)
     moments = ["known_at", "identified_at"]
     return read_integers(query, ["id", *moments], moments=moments)
 
 
 def read_histories(*, as_of: datetime, customer_ids: Sequence[int]) -> OrderHistories:
-    """Return the facts before ``as_of`` of these customers; `read_order_facts` reads all customers."""
+    """Return the facts before ``as_of`` of these customers; `read_order_facts` does so for all customers."""
     names = list_top_categories()
     parts = {"as_of": sql.Literal(as_of), "net": NET_AMOUNT, "ids": sql.Literal(list(customer_ids))}
     main = MAIN_CATEGORIES.format(names=sql.Literal(names), **parts) if names else NO_CATEGORIES
@@ -91,6 +93,7 @@ def read_histories(*, as_of: datetime, customer_ids: Sequence[int]) -> OrderHist
     columns = ["customer_id", "at", "amount", "is_order", "category"]
     facts = read_integers(FACTS.format(main_categories=main, **parts), columns, moments=["at"])
     ids = customers["id"]
+    # Facts are sorted by customer. A fact of an unknown customer is impossible: an order makes its customer known.
     starts = np.append(np.searchsorted(facts["customer_id"], ids), len(facts["at"]))
     return OrderHistories(
         customer=ids,

@@ -1,4 +1,4 @@
-"""Reads orders and order lines of all customers once, for stages and counters.
+"""Reads the orders and order lines of all customers once, for stages and counters.
 
 For some customers, `histories` and `counters` compute the same figures in SQL; a test compares both.
 """
@@ -35,8 +35,11 @@ LINES = sql.SQL("""
 
 @dataclass(frozen=True, eq=False)
 class ProductAttributes:
-    """What p products belong to, shape (p,), places among the names and -1 for none: top category, category where it is not a top
-    one, brand. category_names: of both, and brand_names, in the order of their bytes."""
+    """Category and brand of p products, arrays of shape (p,).
+
+    product: primary keys, ascending. top, inner: positions in `category_names` of the top-level category and of the category below it;
+    brand: position in `brand_names`; -1 for none. The names are in the order of their bytes.
+    """
 
     product: Ints
     top: Ints
@@ -48,8 +51,11 @@ class ProductAttributes:
 
 @dataclass(frozen=True, eq=False)
 class LineFacts:
-    """Order lines by customer: customer i has start[i] to start[i + 1]. product: its row in ``names``; thousandths of a unit; discount
-    in minor units, 0 for returns; bought: whether something was sold."""
+    """The order lines by customer: customer i has the lines start[i] to start[i + 1].
+
+    product: row in `ProductAttributes`. thousandths: quantity in thousandths of a unit. discount: in minor
+    units, 0 for returns. is_purchase: whether the line sold something.
+    """
 
     start: Ints
     product: Ints
@@ -60,7 +66,10 @@ class LineFacts:
 
 @dataclass(frozen=True, eq=False)
 class OrderFacts:
-    """What happened before a moment. total, discount (minor units), hour (in the shop's time): of each fact in ``histories``."""
+    """All orders and order lines before a time.
+
+    total, discount (minor units) and hour (in the shop's time zone) belong to the facts in `histories`, in their order.
+    """
 
     histories: OrderHistories
     total: Ints
@@ -80,12 +89,12 @@ def read_order_facts(*, as_of: datetime) -> OrderFacts:
     order = np.lexsort((documents["id"], documents["at"], documents["customer_id"]))
     documents = {name: values[order] for name, values in documents.items()}
     row = find_positions(documents["customer_id"], ids)
-    if (row < 0).any():  # erased
+    if (row < 0).any():  # orders of erased customers, who have no profile
         documents = {name: values[row >= 0] for name, values in documents.items()}
         row = row[row >= 0]
-    names = read_product_attributes()
-    lines, category = read_lines(documents, row, len(ids), names)
-    tops = sorted({name for name in names.category_names if " > " not in name})
+    products = read_product_attributes()
+    lines, category = read_lines(documents, row, len(ids), products)
+    tops = sorted({name for name in products.category_names if " > " not in name})
     histories = OrderHistories(
         customer=ids,
         known_at=customers["known_at"],
@@ -94,41 +103,44 @@ def read_order_facts(*, as_of: datetime) -> OrderFacts:
         at=documents["at"],
         amount=documents["amount"],
         is_order=documents["is_order"].astype(bool),
-        category=np.append(np.searchsorted(tops, names.category_names), -1)[category] if tops else category,
+        category=np.append(np.searchsorted(tops, products.category_names), -1)[category] if tops else category,
         categories=tops,
     )
-    return OrderFacts(histories, documents["total"], documents["discount"], documents["hour"], lines, names)
+    return OrderFacts(histories, documents["total"], documents["discount"], documents["hour"], lines, products)
 
 
-def read_lines(documents: IntegerColumns, row: Ints, n: int, names: ProductAttributes) -> tuple[LineFacts, Ints]:
-    """The lines of these documents, which are of the customers ``row``, and what each document was mainly of: the top category of its
-    dearest line."""
-    found = read_integers(LINES, ["order_id", "product_id", "thousandths", "discount", "total"])
+def read_lines(documents: IntegerColumns, row: Ints, n: int, products: ProductAttributes) -> tuple[LineFacts, Ints]:
+    """Read the lines of the documents; also return the main category of each document, that of its most expensive line.
+
+    row: the customer of each document; n: number of customers.
+    """
+    columns = read_integers(LINES, ["order_id", "product_id", "thousandths", "discount", "total"])
+    # All lines are read, without a join: lines of other documents get fact -1 here and are left out by the kernels.
     by_id = np.argsort(documents["id"])
-    fact = np.append(by_id, -1)[find_positions(found["order_id"], documents["id"][by_id])]
-    product = find_positions(found["product_id"], names.product)
-    category = find_top_codes(fact, names.top[product], found["total"], len(row))
+    fact = np.append(by_id, -1)[find_positions(columns["order_id"], documents["id"][by_id])]
+    product_row = find_positions(columns["product_id"], products.product)
+    main_category = find_top_codes(fact, products.top[product_row], columns["total"], len(row))
     start, order = group_by_customer(np.append(row, -1)[fact], n)
-    sold = documents["is_order"][fact[order]].astype(bool)
-    thousandths = found["thousandths"][order]
+    is_sale = documents["is_order"][fact[order]].astype(bool)
+    thousandths = columns["thousandths"][order]
     lines = LineFacts(
         start=start,
-        product=product[order],
+        product=product_row[order],
         thousandths=thousandths,
-        discount=np.where(sold, found["discount"][order], 0),
-        is_purchase=sold & (thousandths > 0),
+        discount=np.where(is_sale, columns["discount"][order], 0),
+        is_purchase=is_sale & (thousandths > 0),
     )
-    return lines, category
+    return lines, main_category
 
 
 def read_product_attributes() -> ProductAttributes:
     paths = dict(Category.objects.values_list("id", "path"))
     tops = {key: path.split(" > ")[0] for key, path in paths.items()}
     categories = sort_by_bytes({*paths.values(), *tops.values()})
-    code = {name: place for place, name in enumerate(categories)}
+    code = {name: position for position, name in enumerate(categories)}
     rows = list(Product.objects.order_by("id").values_list("id", "category_id", "brand"))
     brands = sort_by_bytes({brand for _id, _category, brand in rows if brand})
-    brand_code = {name: place for place, name in enumerate(brands)}
+    brand_code = {name: position for position, name in enumerate(brands)}
     top_of: dict[int | None, int] = {key: code[top] for key, top in tops.items()}
     inner_of: dict[int | None, int] = {key: code[path] for key, path in paths.items() if " > " in path}
     return ProductAttributes(
@@ -142,5 +154,5 @@ def read_product_attributes() -> ProductAttributes:
 
 
 def sort_by_bytes(names: set[str]) -> list[str]:
-    """Return names in the order of COLLATE "C"."""
+    """Return the names in the order of COLLATE "C", in which the SQL of `counters` breaks ties."""
     return sorted(names, key=str.encode)

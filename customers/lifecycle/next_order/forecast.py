@@ -10,14 +10,14 @@ from psycopg import sql
 from config.foundation.array_types import Ints
 from customers.lifecycle.facts.histories import select_orders, to_microseconds
 from customers.lifecycle.models import LifecycleRun, NextOrderReason, ScoreModel
-from customers.lifecycle.refresh.score_columns import AS_DATE as AS_DAY
-from customers.lifecycle.refresh.score_columns import ProfileScores
+from customers.lifecycle.refresh.score_columns import AS_DATE, ProfileScores
 from customers.lifecycle.scoring.next_order.forecast import REASONS, forecast_windows
 from customers.lifecycle.scoring.next_order.order_rhythm import OrderRhythm, fit_order_rhythm
 from customers.lifecycle.scoring.next_order.repurchase import PurchaseRhythms, measure_rhythms
 from customers.lifecycle.scoring.stages.derivation import OrderHistories
 from customers.lifecycle.scoring.stages.order_gaps import DAY, find_main_categories
 
+# A position in `REASONS`; SQL arrays count from 1, so position 0, no reason, is null.
 AS_REASON = sql.SQL("COALESCE((ARRAY['never_ordered', 'long_overdue', 'left', 'too_uncertain'])[v.{column}], '')")
 DATE_COLUMNS = ("next_order_from", "next_order_likely", "next_order_to")
 assert list(REASONS) == ["", *NextOrderReason.values]
@@ -49,29 +49,31 @@ def forecast_next_orders(*, histories: OrderHistories, as_of: datetime, run: Lif
 
 
 def reforecast_next_orders(*, histories: OrderHistories, as_of: datetime, parameters: dict[str, Any]) -> ProfileScores:
-    """Forecast some customers with the trained rhythm of a refresh; unknown categories count as none."""
+    """Forecast some customers with the rhythm that a refresh trained; unknown categories count as none."""
     buyers = measure_buyer_rhythms(histories, as_of)
-    known = {name: place for place, name in enumerate(parameters["categories"])}
-    places = np.array([known.get(name, -1) for name in [*histories.categories, ""]], np.int64)
+    position_by_name = {name: position for position, name in enumerate(parameters["categories"])}
+    # The shop's categories may have changed since the training. The last element is for main category -1, none.
+    category_positions = np.array([position_by_name.get(name, -1) for name in [*histories.categories, ""]], np.int64)
     rhythm = OrderRhythm(
         np.array(parameters["mean"]),
         parameters["within"],
         parameters["between"],
         (parameters["follow"][0], parameters["follow"][1]),
     )
-    return to_forecast_scores(buyers, places[buyers.main], rhythm, as_of)
+    return to_forecast_scores(buyers, category_positions[buyers.main], rhythm, as_of)
 
 
 def measure_buyer_rhythms(histories: OrderHistories, as_of: datetime) -> BuyerRhythms:
+    """Measure the order rhythm of all customers who ordered, and find their main categories."""
     rows, at = select_orders(histories)
-    buyers, place = np.unique(rows, return_inverse=True)
+    buyers, buyer_of_order = np.unique(rows, return_inverse=True)
     category = np.full(len(at), -1, np.int64)
     if histories.category is not None:
         category = histories.category[histories.is_order]
     main = find_main_categories(
-        customer=place, category=category, n_customers=len(buyers), n_categories=len(histories.categories)
+        customer=buyer_of_order, category=category, n_customers=len(buyers), n_categories=len(histories.categories)
     )
-    rhythms = measure_rhythms(pair=place, at=at / DAY, as_of=to_microseconds(as_of) / DAY)
+    rhythms = measure_rhythms(pair=buyer_of_order, at=at / DAY, as_of=to_microseconds(as_of) / DAY)
     return BuyerRhythms(histories.customer[buyers], rhythms, main)
 
 
@@ -83,8 +85,12 @@ def to_forecast_scores(
     *,
     score_models: list[ScoreModel] | None = None,
 ) -> ProfileScores:
-    """A rhythm for each buyer, in their order: every one of them ordered before as_of."""
-    found = forecast_windows(rhythms=buyers.rhythms, category=main, rhythm=rhythm, as_of=to_microseconds(as_of) / DAY)
-    columns = dict(zip(DATE_COLUMNS, (found.earliest, found.likeliest, found.latest), strict=True))
-    forms = {**dict.fromkeys(DATE_COLUMNS, AS_DAY), "next_order_reason": AS_REASON}
-    return ProfileScores(buyers.customer, {**columns, "next_order_reason": found.reason}, forms, score_models or [])
+    """Forecast the next order of each buyer as profile columns. main: main categories, as positions in the rhythm."""
+    forecasts = forecast_windows(
+        rhythms=buyers.rhythms, category=main, rhythm=rhythm, as_of=to_microseconds(as_of) / DAY
+    )
+    columns = dict(zip(DATE_COLUMNS, (forecasts.earliest, forecasts.likeliest, forecasts.latest), strict=True))
+    formats = {**dict.fromkeys(DATE_COLUMNS, AS_DATE), "next_order_reason": AS_REASON}
+    return ProfileScores(
+        buyers.customer, {**columns, "next_order_reason": forecasts.reason}, formats, score_models or []
+    )
