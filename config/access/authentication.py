@@ -12,7 +12,7 @@ from config.access.grants import Grant, find_key_grant, find_user_grant, parse_a
 
 
 class KeyCaller:
-    """Takes the place of Django's user when a key calls; it has no Django permissions, only the key's scopes."""
+    """Replaces Django's user when a key calls; it has no Django permissions, only the key's scopes."""
 
     is_authenticated = True
     is_active = True

@@ -1,4 +1,4 @@
-"""Who calls the REST API and what they may do, in the same form for API keys, write keys and back-office users."""
+"""Identifies callers of the REST API and their permissions, in one form for API keys, write keys and back-office users."""
 
 import base64
 import binascii
@@ -24,7 +24,7 @@ LAST_USED_INTERVAL = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a caller may do. Views read it as ``request.auth``: ``"customers:personal" in request.auth.scopes``."""
+    """The permissions of a caller. Views read it as ``request.auth``: ``"customers:personal" in request.auth.scopes``."""
 
     caller: str  # key:12, source:3 or user:1; stable for each caller
     name: str
@@ -62,13 +62,13 @@ class CachedApiKey:
 
 def parse_authorization(authorization: str) -> str | None:
     """Return the key of an Authorization header: a Bearer token, or Basic's user name, which analytics SDKs use."""
-    scheme, _space, rest = authorization.strip().partition(" ")
+    scheme, _space, credentials = authorization.strip().partition(" ")
     if scheme.lower() == "bearer":
-        return rest.strip()
+        return credentials.strip()
     if scheme.lower() != "basic":
         return None
     try:
-        return base64.b64decode(rest.strip(), validate=True).decode().partition(":")[0]
+        return base64.b64decode(credentials.strip(), validate=True).decode().partition(":")[0]
     except (binascii.Error, UnicodeDecodeError):
         return ""
 
@@ -116,10 +116,10 @@ def _load_key(key_hash: str) -> CachedApiKey | None:
 
 def _record_use(key_id: int, now: datetime) -> None:
     """Write ``last_used_at`` at most once per minute, in the background; a failure does not fail the call."""
-    noted = _last_noted.get(key_id)
-    if noted is not None and now - noted < LAST_USED_INTERVAL:
+    recorded_at = _last_recorded.get(key_id)
+    if recorded_at is not None and now - recorded_at < LAST_USED_INTERVAL:
         return
-    _last_noted[key_id] = now
+    _last_recorded[key_id] = now
     run_in_background(lambda: _write_use(key_id, now))
 
 
@@ -132,4 +132,4 @@ def _write_use(key_id: int, now: datetime) -> None:
 
 
 _keys = TtlCache(_load_key)
-_last_noted: dict[int, datetime] = {}
+_last_recorded: dict[int, datetime] = {}

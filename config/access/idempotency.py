@@ -83,7 +83,9 @@ def check_key(key: str) -> None:
 def respond_once(caller: str, key: str, request: HttpRequest, call: Callable[[], HttpResponse]) -> HttpResponse:
     """Return the stored response, or call the view and store its response in the same transaction as its writes.
 
-    Errors: RequestInProgress while a request with the same key is executed; IdempotencyKeyReused if the key was used for another request.
+    Raises:
+        RequestInProgress: a request with the same key is being executed.
+        IdempotencyKeyReused: the key was used for another request.
     """
     request_hash = hash_request(request)
     with transaction.atomic():
@@ -97,6 +99,7 @@ def respond_once(caller: str, key: str, request: HttpRequest, call: Callable[[],
         response = call()
         if hasattr(response, "render") and not response.is_rendered:  # type: ignore[attr-defined]
             response.render()
+        # A server error leaves neither writes nor a response, so that a retry is executed.
         if response.status_code >= 500:
             transaction.set_rollback(True)
         elif response.status_code not in UNSTORED_STATUSES:
@@ -106,6 +109,7 @@ def respond_once(caller: str, key: str, request: HttpRequest, call: Callable[[],
 
 def acquire_lock(caller: str, key: str) -> bool:
     """Acquire a lock that is held until the transaction ends; return False if another request holds it."""
+    # A lock instead of a row marked "in progress": a crash releases it, and no row has to be cleaned up.
     number = int.from_bytes(blake2b(f"idempotency {caller} {key}".encode(), digest_size=8).digest(), signed=True)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])

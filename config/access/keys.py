@@ -38,7 +38,9 @@ def create_api_key(
 ) -> tuple[ApiKey, str]:
     """Create a key; return it with its plain text, which is stored nowhere.
 
-    Errors: UnknownScopeError for a scope that does not exist; ValueError for an unknown type, or for scopes of a publishable key.
+    Raises:
+        UnknownScopeError: a scope does not exist.
+        ValueError: the type is unknown, or a publishable key has scopes.
     """
     if unknown := find_unknown_scopes(list(scopes)):
         raise UnknownScopeError(unknown)

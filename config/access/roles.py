@@ -80,18 +80,18 @@ def ensure_roles() -> None:
     }
     with transaction.atomic():
         for name, patterns in ROLES.items():
-            wanted = {label for label in permissions if any(fnmatchcase(label, pattern) for pattern in patterns)}
-            grant_new_permissions(name, wanted, permissions)
+            labels = {label for label in permissions if any(fnmatchcase(label, pattern) for pattern in patterns)}
+            grant_new_permissions(name, labels, permissions)
 
 
-def grant_new_permissions(name: str, wanted: set[str], permissions: dict[str, Permission]) -> None:
+def grant_new_permissions(name: str, labels: set[str], permissions: dict[str, Permission]) -> None:
     role, is_new = Role.objects.get_or_create(name=name)
     if is_new:
         role.group, _created = Group.objects.get_or_create(name=name)
-    new = wanted - set(role.granted)
+    new = labels - set(role.granted)
     if not new:
         return
     if role.group is not None:
         role.group.permissions.add(*(permissions[label] for label in new))
-    role.granted = sorted(wanted | set(role.granted))
+    role.granted = sorted(labels | set(role.granted))
     role.save()

@@ -102,8 +102,8 @@ class ProblemAwareSchema(AutoSchema):
         sign = "" if field.min_value is not None and field.min_value >= 0 else "-?"
         digits = {"type": "string", "format": "decimal"}
         if field.max_digits is not None and field.decimal_places is not None:
-            whole = max(field.max_digits - field.decimal_places, 1)
-            digits["pattern"] = rf"^{sign}[0-9]{{1,{whole}}}(\.[0-9]{{1,{field.decimal_places}}})?$"
+            integer_digits = max(field.max_digits - field.decimal_places, 1)
+            digits["pattern"] = rf"^{sign}[0-9]{{1,{integer_digits}}}(\.[0-9]{{1,{field.decimal_places}}})?$"
         for name in ("type", "format", "pattern"):
             schema.pop(name, None)
         if self.in_url:
@@ -111,8 +111,8 @@ class ProblemAwareSchema(AutoSchema):
             return
         number: dict[str, Any] = {"type": "number"}
         if field.max_digits is not None and field.decimal_places is not None:
-            most = 10 ** (field.max_digits - field.decimal_places)
-            number |= {"minimum": 0 if not sign else -most, "maximum": most, "exclusiveMaximum": True}
+            bound = 10 ** (field.max_digits - field.decimal_places)
+            number |= {"minimum": 0 if not sign else -bound, "maximum": bound, "exclusiveMaximum": True}
             if sign:
                 number["exclusiveMinimum"] = True
         for name, limit in (("minimum", field.min_value), ("maximum", field.max_value)):
@@ -132,7 +132,7 @@ class ProblemAwareSchema(AutoSchema):
         responses = super()._get_response_bodies(direction)
         if direction != "response":
             return responses
-        for code in self.problem_codes():
+        for code in self.list_problem_codes():
             if code not in responses:
                 problem = self._get_response_for_code(ProblemSerializer, code, [CONTENT_TYPE], direction)
                 responses[code] = {**problem, "description": DESCRIPTIONS[code]}
@@ -140,7 +140,7 @@ class ProblemAwareSchema(AutoSchema):
             responses.setdefault("414", {"description": "The URL is longer than 65,534 bytes."})
         return responses
 
-    def problem_codes(self) -> list[str]:
+    def list_problem_codes(self) -> list[str]:
         codes = ["400", "401", "403", "429", "503"]
         if "{" in self.path:
             codes.append("404")

@@ -1,4 +1,4 @@
-"""Scheduled jobs of the access room."""
+"""Scheduled tasks of access to the REST API."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -27,7 +27,7 @@ class KeyRateThrottle(BaseThrottle):
         if not isinstance(grant, Grant):
             return True  # the permission class rejects it
         limit = grant.requests_per_minute or settings.API_REQUESTS_PER_MINUTE
-        now = self.now()
+        now = self.get_now()
         count = count_request(grant.caller, minute=int(now // WINDOW_SECONDS))
         if count is None or count <= limit:
             return True
@@ -38,7 +38,7 @@ class KeyRateThrottle(BaseThrottle):
         return self._wait
 
     @staticmethod
-    def now() -> float:
+    def get_now() -> float:
         return time.time()
 
 

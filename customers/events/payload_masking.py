@@ -26,7 +26,7 @@ def mask_text(text: str) -> str:
     return EMAIL.sub(MASK, text)
 
 
-def mask_parts(value: Any, *, among_traits: bool = False) -> Any:
+def mask_personal(value: Any, *, among_traits: bool = False) -> Any:
     """Return a copy of properties, traits or a context with personal values masked."""
     return replace_personal(value, lambda _personal: MASK, among_traits=among_traits)
 

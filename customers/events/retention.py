@@ -51,12 +51,12 @@ def purge_events(*, as_of: datetime) -> tuple[list[str], int]:
         return [], 0
     dropped, deleted = [], 0
     for name, month in list_partitions():
-        if month is not None and end_of_month(month) <= min(limits.values()) and drop_partition(name):
+        if month is not None and get_month_end(month) <= min(limits.values()) and drop_partition(name):
             dropped.append(name)
             continue
-        begins = datetime.min.replace(tzinfo=UTC) if month is None else start_of_month(month)
+        month_start = datetime.min.replace(tzinfo=UTC) if month is None else get_month_start(month)
         for before, sources in group_sources_by_limit(limits).items():
-            if begins < before:
+            if month_start < before:
                 statement = sql.SQL(DELETE_EVENTS).format(partition=sql.Identifier(name)).as_string(None)
                 deleted += delete_in_chunks(statement, {"sources": sources, "before": before, "chunk": CHUNK})
     return dropped, deleted
@@ -92,9 +92,9 @@ def delete_in_chunks(statement: str, parameters: Any) -> int:
                 return deleted
 
 
-def start_of_month(month: date) -> datetime:
+def get_month_start(month: date) -> datetime:
     return datetime(month.year, month.month, 1, tzinfo=UTC)
 
 
-def end_of_month(month: date) -> datetime:
-    return start_of_month(get_next_month(month))
+def get_month_end(month: date) -> datetime:
+    return get_month_start(get_next_month(month))

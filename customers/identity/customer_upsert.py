@@ -69,7 +69,7 @@ def upsert_customers(*, changes: Sequence[CustomerChange], seen_at: datetime) ->
 
 def write_upserts(changes: Sequence[CustomerChange], seen_at: datetime) -> BulkResult:
     problems = find_conflicts(changes)
-    accepted = [change for change, wrong in zip(changes, problems, strict=True) if not wrong]
+    accepted = [change for change, item_problems in zip(changes, problems, strict=True) if not item_problems]
     resolved = resolve_user_ids(user_ids=[change.user_id for change in accepted], seen_at=seen_at)
     add_identifiers(
         {
@@ -78,39 +78,39 @@ def write_upserts(changes: Sequence[CustomerChange], seen_at: datetime) -> BulkR
             for key in hash_contact_fields(change.fields).values()
         }
     )
-    written = dict.fromkeys(resolved.created, ItemStatus.CREATED)
+    statuses = dict.fromkeys(resolved.created, ItemStatus.CREATED)
     for user_id in write_changes(accepted, resolved.customer_ids, seen_at):
-        written.setdefault(user_id, ItemStatus.UPDATED)
-    return combine_results(keys=[change.user_id for change in changes], problems=problems, written=written)
+        statuses.setdefault(user_id, ItemStatus.UPDATED)
+    return combine_results(keys=[change.user_id for change in changes], problems=problems, written=statuses)
 
 
 def find_conflicts(changes: Sequence[CustomerChange]) -> list[list[FieldProblem]]:
     """Return the problems of each item, compared with the other items and with stored customers."""
     hashes = [hash_contact_fields(change.fields) for change in changes]
-    owners = find_identifier_owners({key for found in hashes for key in found.values()})
+    owners = find_identifier_owners({key for keys_by_field in hashes for key in keys_by_field.values()})
     customer_ids = find_customers_by_user_id(user_ids=[change.user_id for change in changes])
     problems: list[list[FieldProblem]] = []
-    seen: set[str] = set()
+    seen_user_ids: set[str] = set()
     claimed: dict[tuple[str, str], str] = {}
-    for change, found in zip(changes, hashes, strict=True):
-        wrong = []
-        if change.user_id in seen:
-            wrong.append(
+    for change, keys_by_field in zip(changes, hashes, strict=True):
+        item_problems = []
+        if change.user_id in seen_user_ids:
+            item_problems.append(
                 FieldProblem("user_id", "duplicate", _("This user_id appears earlier in the list."), change.user_id)
             )
-        seen.add(change.user_id)
-        for name, key in found.items():
+        seen_user_ids.add(change.user_id)
+        for name, key in keys_by_field.items():
             owner = owners.get(key)
-            taken = owner is not None and owner != customer_ids.get(change.user_id)
-            if taken or claimed.get(key, change.user_id) != change.user_id:
-                wrong.append(
+            is_taken = owner is not None and owner != customer_ids.get(change.user_id)
+            if is_taken or claimed.get(key, change.user_id) != change.user_id:
+                item_problems.append(
                     FieldProblem(
                         name, "taken", _("This value belongs to another customer; merge the two customers or omit it.")
                     )
                 )
-        if not wrong:
-            claimed.update(dict.fromkeys(found.values(), change.user_id))
-        problems.append(wrong)
+        if not item_problems:
+            claimed.update(dict.fromkeys(keys_by_field.values(), change.user_id))
+        problems.append(item_problems)
     return problems
 
 
@@ -124,28 +124,28 @@ def hash_contact_fields(fields: Mapping[str, str]) -> dict[str, tuple[str, str]]
 def find_identifier_owners(keys: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
     condition = Q(pk__in=[])
     for kind in {kind for kind, _value in keys}:
-        condition |= Q(kind=kind, value__in=[value for other, value in keys if other == kind])
+        condition |= Q(kind=kind, value__in=[value for key_kind, value in keys if key_kind == kind])
     rows = Identifier.objects.filter(condition).values_list("kind", "value", "customer_id")
     return {(kind, value): customer_id for kind, value, customer_id in rows}
 
 
 def write_changes(changes: Sequence[CustomerChange], customer_ids: Mapping[str, int], at: datetime) -> list[str]:
     """Apply changes to locked customers; return the user ids of those that changed."""
-    locked = Customer.objects.select_for_update().order_by("id").in_bulk(set(customer_ids.values()))
-    if len(locked) < len(set(customer_ids.values())):
+    customers = Customer.objects.select_for_update().order_by("id").in_bulk(set(customer_ids.values()))
+    if len(customers) < len(set(customer_ids.values())):
         raise CustomerGoneError
     changed: dict[str, Customer] = {}
-    gone: set[tuple[str, str]] = set()
+    removed: set[tuple[str, str]] = set()
     for change in changes:
-        customer = locked[customer_ids[change.user_id]]
+        customer = customers[customer_ids[change.user_id]]
         before = hash_contact_fields({name: getattr(customer, name) for name in HASHED_FIELDS})
         if not apply_change(change, customer, at):
             continue
         changed[change.user_id] = customer
         after = hash_contact_fields({name: getattr(customer, name) for name in HASHED_FIELDS})
-        gone |= set(before.values()) - set(after.values())
+        removed |= set(before.values()) - set(after.values())
     write_customers(list({customer.pk: customer for customer in changed.values()}.values()))
-    remove_identifiers(gone)
+    remove_identifiers(removed)
     return list(changed)
 
 
@@ -190,4 +190,4 @@ def add_identifiers(owners: Mapping[tuple[str, str], int]) -> None:
 
 def remove_identifiers(keys: set[tuple[str, str]]) -> None:
     for kind in {kind for kind, _value in keys}:
-        Identifier.objects.filter(kind=kind, value__in=[value for other, value in keys if other == kind]).delete()
+        Identifier.objects.filter(kind=kind, value__in=[value for key_kind, value in keys if key_kind == kind]).delete()

@@ -11,7 +11,7 @@ from customers.identity.personal_data.encrypted_field import EncryptedTextField
 
 
 class Customer(models.Model):
-    """One person, however many identifiers they have. Personal fields are encrypted."""
+    """One person, with any number of identifiers. Personal fields are encrypted."""
 
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     first_seen_at = models.DateTimeField(_("first seen at"), null=True, blank=True)
@@ -150,7 +150,7 @@ class ConsentDenial(models.Model):
 
 
 class IdentityConflict(models.Model):
-    """A link between identities that an event suggested and the rules refused; a user decides."""
+    """A link between identities that an event suggested and the rules rejected; a user decides."""
 
     class Reason(models.TextChoices):
         TWO_USER_IDS = "two_user_ids", _("two user ids")

@@ -6,8 +6,8 @@ returns what it moved, ``{merged_id: {"app.model": [ids]}}``, or None. The merge
 `merge_reverted`: merges [(kept_id, merged_id, {"app.model": [ids]})], at. The merged customer exists again; a receiver moves
 back those rows that still belong to the kept customer.
 
-`consent_denied`: identifiers [(kind, value), …] of people who now deny analytics or personalization; sent after the commit.
-`consent_restored`: identifiers of people who no longer deny either; sent after the commit.
+`consent_denied`: identifiers [(kind, value), …] of customers who now deny analytics or personalization; sent after the commit.
+`consent_restored`: identifiers of customers who no longer deny either; sent after the commit.
 
 `customer_erased`: customer_id, at, sent inside the erasure's transaction.
 """

@@ -27,7 +27,7 @@ WHERE customer.id = row.id
 
 
 class TraitUpdate(NamedTuple):
-    """The traits that one identify call states about a customer."""
+    """The traits of a customer in one identify call."""
 
     customer_id: int
     at: datetime
@@ -57,14 +57,14 @@ def update_row(row: dict[str, Any], updates: Iterable[TraitUpdate]) -> bool:
     if not isinstance(traits, dict):
         traits = {}
     for update in updates:
-        moment = to_microseconds(update.at)
+        set_at = to_microseconds(update.at)
         for name, text in update.traits.fields.items():
-            if moment >= field_updated_at.get(name, 0):
-                field_updated_at[name] = moment
+            if set_at >= field_updated_at.get(name, 0):
+                field_updated_at[name] = set_at
                 write_text(row, name, text)
         for name, value in update.traits.traits.items():
-            if moment >= field_updated_at.get(TRAIT_PREFIX + name, 0) and (name in traits or len(traits) < MAX_TRAITS):
-                field_updated_at[TRAIT_PREFIX + name] = moment
+            if set_at >= field_updated_at.get(TRAIT_PREFIX + name, 0) and (name in traits or len(traits) < MAX_TRAITS):
+                field_updated_at[TRAIT_PREFIX + name] = set_at
                 traits[name] = value
     traits = {name: value for name, value in traits.items() if value is not None}
     if traits != json.loads(before["traits"]):

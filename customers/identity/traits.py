@@ -19,7 +19,7 @@ MAX_COUNTRY = 100
 TRAIT_PREFIX = "traits."  # marks trait names in lists of fields and traits
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MIN_BIRTHDAY = date(1880, 1, 1)
-# these describe the call itself, or are fields of a customer
+# they describe the call itself, or are fields of a customer
 IGNORED_TRAITS = frozenset({"id", "userId", "anonymousId", "createdAt", "language", "locale", "country"})
 
 
@@ -35,12 +35,12 @@ def find_trait_problem(name: Any, value: Any) -> Any:
     """Return a message why a trait cannot be stored; None if it can."""
     if not is_plain_text(name, MAX_TRAIT_NAME) or not name:
         return _("A trait name must have 1 to %(max)d characters.") % {"max": MAX_TRAIT_NAME}
-    for part in value if isinstance(value, list) else [value]:
-        if isinstance(part, str) and not is_plain_text(part, MAX_TRAIT_TEXT):
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, str) and not is_plain_text(item, MAX_TRAIT_TEXT):
             return _("A text can have at most %(max)d characters and no NUL.") % {"max": MAX_TRAIT_TEXT}
-        if isinstance(part, int | float) and not abs(part) <= 2**63:  # rejects infinity too
+        if isinstance(item, int | float) and not abs(item) <= 2**63:  # rejects infinity too
             return _("The number is too large.")
-        if not isinstance(part, str | int | float | bool | None):
+        if not isinstance(item, str | int | float | bool | None):
             return _("Send a text, a number, a boolean, a list of these, or null to remove the trait.")
     return None
 
@@ -78,9 +78,9 @@ def read_identify_traits(traits: Mapping[str, Any], *, at: datetime) -> Identify
 
 def build_name(traits: Mapping[str, Any]) -> str:
     """Return the full name, or first and last name combined; empty for a placeholder."""
-    whole = clean_text(traits.get("name"), MAX_NAME)
+    full_name = clean_text(traits.get("name"), MAX_NAME)
     parts = [traits.get("firstName", traits.get("first_name")), traits.get("lastName", traits.get("last_name"))]
-    name = whole or clean_text(" ".join(part.strip() for part in parts if isinstance(part, str)), MAX_NAME)
+    name = full_name or clean_text(" ".join(part.strip() for part in parts if isinstance(part, str)), MAX_NAME)
     return "" if is_blocked_id(name) else name
 
 

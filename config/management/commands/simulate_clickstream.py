@@ -74,7 +74,7 @@ class Command(BaseCommand):
             simulation.send(host=options["host"], write_key=options["write_key"], progress=progress)
             return f"sent to {options['host']} by {get_sender_name()}"
         imported = simulation.store(at=timezone.now(), progress=progress)
-        return f"{imported.accepted:,} accepted, {imported.duplicates:,} duplicates, {imported.refused:,} rejected, source {SOURCE_KEY}"
+        return f"{imported.accepted:,} accepted, {imported.duplicates:,} duplicates, {imported.rejected:,} rejected, source {SOURCE_KEY}"
 
 
 def parse_positive(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Records in the audit log who viewed personal data of events."""
+"""Records views of personal data of events in the audit log."""
 
 from collections.abc import Collection
 

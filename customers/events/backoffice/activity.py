@@ -15,16 +15,16 @@ LAST_EVENT_WINDOW = timedelta(days=30)
 MINUTE = timedelta(minutes=1)
 
 COUNT_LAST_DAY = """
-SELECT source.id, coalesce(stored.events, 0), coalesce(refused.rejected, 0), stored.last_event_at
+SELECT source.id, coalesce(stored.events, 0), coalesce(rejected.events, 0), stored.last_event_at
 FROM events_source source
 LEFT JOIN (
     SELECT source_id, count(*) AS events, max(received_at) AS last_event_at
     FROM events_event WHERE received_at > %(since)s AND received_at <= %(as_of)s GROUP BY source_id
 ) stored ON stored.source_id = source.id
 LEFT JOIN (
-    SELECT source_id, count(*) AS rejected
+    SELECT source_id, count(*) AS events
     FROM events_rejectedevent WHERE received_at > %(since)s AND received_at <= %(as_of)s GROUP BY source_id
-) refused ON refused.source_id = source.id
+) rejected ON rejected.source_id = source.id
 WHERE source.id = ANY(%(source_ids)s)
 """
 

@@ -67,13 +67,13 @@ class EventAdmin(ReadOnlyAdmin):
     change_form_outer_after_template = "admin/events/event_context.html"
 
     def get_urls(self) -> list[URLPattern]:
-        def page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        def wrap_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
             return self.admin_site.admin_view(partial(view, model_admin=self))
 
         return [
-            path("live/", page(live_page.render_live_page), name="events_live"),
-            path("live/rows/", page(live_page.render_live_rows), name="events_live_rows"),
-            path("minutes/", page(minutes_page.render_minutes_page), name="events_minutes"),
+            path("live/", wrap_view(live_page.render_live_page), name="events_live"),
+            path("live/rows/", wrap_view(live_page.render_live_rows), name="events_live_rows"),
+            path("minutes/", wrap_view(minutes_page.render_minutes_page), name="events_minutes"),
             *super().get_urls(),
         ]
 

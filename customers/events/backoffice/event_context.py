@@ -1,4 +1,4 @@
-"""The customer behind an event, and the same person's other events around it."""
+"""Finds the customer of an event and the events of the same person before and after it."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from customers.events.models import Event
 from customers.identity.models import Customer, Identifier
 
 MAX_PER_SIDE = 25
-# how far from the event its session is searched; for an event without a session id, how near other events have to be
+# the range around an event in which its session is searched; without a session id, the range of related events
 SESSION_WINDOW = timedelta(days=1)
 NEARBY_WINDOW = timedelta(minutes=30)
 

@@ -1,4 +1,4 @@
-"""What the page of one event shows: its customer, surrounding events, and personal data masked or decrypted."""
+"""Content of the page of one event: its customer, surrounding events, and personal data, masked or decrypted."""
 
 from datetime import date, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from django.utils.timezone import localtime
 
 from customers.events.backoffice.event_context import find_owner, find_surrounding_events
 from customers.events.models import Event
-from customers.events.payload_masking import PERSONAL_PART, mask_parts, mask_text
+from customers.events.payload_masking import PERSONAL_PART, mask_personal, mask_text
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError
 from customers.identity.personal_data.personal_traits import unseal_personal
 
@@ -23,7 +23,7 @@ MAX_PRODUCTS = 3
 
 def build_event_row(event: Event, *, today: date, with_personal: bool) -> dict[str, Any]:
     """Return an event as a row of the live page or of the surrounding events."""
-    who = event.user_id or event.anonymous_id
+    person_id = event.user_id or event.anonymous_id
     name = event.name or getattr(event, "path", None) or event.type
     products = event.product_ids
     return {
@@ -33,7 +33,7 @@ def build_event_row(event: Event, *, today: date, with_personal: bool) -> dict[s
         "occurred": format_clock(event.occurred_at, today=today),
         "type": event.type,
         "name": name if with_personal else mask_text(name),
-        "who": (who if with_personal else mask_text(who)) or "–",
+        "who": (person_id if with_personal else mask_text(person_id)) or "–",
         "products": ", ".join(products[:MAX_PRODUCTS]) + ("…" if len(products) > MAX_PRODUCTS else "") or "–",
         "productsTitle": ", ".join(products),
         "value": "–" if event.value is None else f"{number_format(event.value)} {event.currency}".strip(),
@@ -54,7 +54,8 @@ def build_surroundings(request: HttpRequest, event: Event) -> dict[str, Any]:
     with_personal = request.user.has_perm(MAY_SEE_PERSONAL)
     return {
         "events": [
-            build_event_row(other, today=today, with_personal=with_personal) for other in find_surrounding_events(event)
+            build_event_row(surrounding, today=today, with_personal=with_personal)
+            for surrounding in find_surrounding_events(event)
         ],
         "has_session": bool(event.session_id),
         "has_person": bool(event.user_id or event.anonymous_id),
@@ -90,8 +91,8 @@ def unseal_event(event: Event) -> None:
 def mask_event(event: Event) -> None:
     """Mask the personal data of an event."""
     has_traits = event.type in (Event.Type.IDENTIFY, Event.Type.GROUP)
-    event.properties = mask_parts(event.properties, among_traits=has_traits)
-    event.context = mask_parts(event.context)
+    event.properties = mask_personal(event.properties, among_traits=has_traits)
+    event.context = mask_personal(event.context)
     for name in ("name", "user_id", "anonymous_id"):
         setattr(event, name, mask_text(getattr(event, name)))
 

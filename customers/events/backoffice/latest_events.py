@@ -45,7 +45,7 @@ def find_latest_events(*, query: EventQuery, after: int = 0, as_of: datetime) ->
     """Return the latest 50 matching events, newest first, with the ``path`` of a page but without properties.
 
     Args:
-        after: the id of the last event the page has; only newer events are returned, and possibly a few it already has.
+        after: the id of the last event on the page; newer events are returned, and possibly a few that the page already has.
     """
     newest = Event.objects.order_by("-id").values_list("id", flat=True).first()
     if newest is None:

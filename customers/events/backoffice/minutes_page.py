@@ -63,9 +63,9 @@ def build_chart_sources(counts: MinuteCounts) -> list[dict[str, Any]]:
         for source in counts.sources[:MAX_CHART_SOURCES]
     ]
     if rest := counts.sources[MAX_CHART_SOURCES:]:
-        sums = [sum(minute) for minute in zip(*(source.counts for source in rest), strict=True)]
+        totals = [sum(minute) for minute in zip(*(source.counts for source in rest), strict=True)]
         series.append(
-            {"name": _("others"), "counts": sums, "links": [build_minute_url(start) for start in counts.starts]}
+            {"name": _("others"), "counts": totals, "links": [build_minute_url(start) for start in counts.starts]}
         )
     return series
 

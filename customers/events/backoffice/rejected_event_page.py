@@ -53,7 +53,7 @@ class PayloadView:
 
     @property
     def stamp(self) -> str:
-        """A fingerprint that changes when another user saves a correction, which gives the marks other meanings."""
+        """A fingerprint of the stored payload; when another user saves a correction, the marks refer to other values."""
         return sha256(self.stored.encode(errors="surrogatepass")).hexdigest()[:16]
 
     def restore(self, text: str) -> str:

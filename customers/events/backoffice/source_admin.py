@@ -38,14 +38,14 @@ class SourceForm(forms.ModelForm):
     def clean_allowed_origins(self) -> list[str]:
         """Reject anything but scheme, host and port, which is all that a browser sends as its origin."""
         origins = []
-        for stated in self.cleaned_data["allowed_origins"]:
-            parts = urlsplit(stated.strip())
-            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
+        for text in self.cleaned_data["allowed_origins"]:
+            url = urlsplit(text.strip())
+            if url.scheme not in ("http", "https") or not url.netloc or url.path.strip("/") or url.query:
                 message = _(
                     "“%(origin)s” is not a valid origin; enter scheme and host, for example https://shop.example."
                 )
-                raise forms.ValidationError(message % {"origin": stated})
-            origins.append(f"{parts.scheme}://{parts.netloc.lower()}")
+                raise forms.ValidationError(message % {"origin": text})
+            origins.append(f"{url.scheme}://{url.netloc.lower()}")
         return list(dict.fromkeys(origins))
 
 

@@ -1,7 +1,7 @@
 """Classifies devices as phone, tablet or desktop, by the event's context or its user agent.
 
-Four patterns are used instead of a library: libraries recognize thousands of models and need a new list every few weeks, while only
-the device type is needed here. Browser vendors agreed on "Mobi" for phones; Android without it is a tablet; a current iPad
+Four patterns replace a library: libraries recognize thousands of models and need a new list every few weeks, but only the device
+type is needed here. Browser vendors agreed on "Mobi" for phones; Android without it is a tablet; a current iPad
 identifies itself as a Macintosh and counts as a desktop.
 """
 
@@ -40,9 +40,9 @@ def classify_device(*, type: str, model: str, user_agent: str) -> DeviceType | N
         return None
     if TABLET_PATTERN.search(model):
         return DeviceType.TABLET
-    stated = DEVICE_TYPES.get(type.strip().casefold())
-    if stated is not None:
-        return stated
+    sdk_type = DEVICE_TYPES.get(type.strip().casefold())
+    if sdk_type is not None:
+        return sdk_type
     for pattern, device_type in USER_AGENT_PATTERNS:
         if pattern.search(user_agent):
             return device_type

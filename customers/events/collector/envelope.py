@@ -112,11 +112,11 @@ def parse_leniently(body: bytes, problem: str) -> Any:
 
 def parse_batch_leniently(body: bytes, problem: str) -> Envelope:
     """Split a batch that only Python's reader accepts."""
-    loose = parse_leniently(body, problem)
-    if not isinstance(loose, dict) or not isinstance(loose.get("batch"), list):
+    parsed = parse_leniently(body, problem)
+    if not isinstance(parsed, dict) or not isinstance(parsed.get("batch"), list):
         raise CollectorError(400, "invalid_batch", 'Send an object {"batch": [ … ]}.')
-    items = [msgspec.Raw(json.dumps(item).encode()) for item in loose["batch"]]
-    return Envelope(batch=items, sentAt=loose.get("sentAt"), writeKey=loose.get("writeKey"))
+    items = [msgspec.Raw(json.dumps(item).encode()) for item in parsed["batch"]]
+    return Envelope(batch=items, sentAt=parsed.get("sentAt"), writeKey=parsed.get("writeKey"))
 
 
 def read_write_key(item: bytes) -> str:

@@ -21,7 +21,7 @@ from customers.events.collector.fields import parse_moment
 from customers.events.collector.parsing import ANONYMIZED_CONTEXT, PERSON_KEYS, EventRow, RequestContext
 from customers.identity.personal_data.encrypted_field import encrypt
 
-# A foreign key would look up the source for every row; the lock taken here keeps it from being deleted just as well (decision 10).
+# A foreign key would look up the source for every row; locking the sources here prevents their deletion too (decision 10).
 # All processes insert receipts in the same order: two that store the same batch wait for each other instead of deadlocking.
 # The consent ledger is checked here too: without consent to analytics the event is stored without ids, session or personal parts.
 INSERT_EVENTS = """
@@ -100,7 +100,7 @@ WHERE receipt.message_id = input.fingerprint
 """
 
 MAX_REASON = 500
-# SQLSTATE classes that blame a value, not the server: data exception, program limit exceeded
+# SQLSTATE classes of invalid values, as opposed to server failures: data exception, program limit exceeded
 VALUE_ERROR_CLASSES = ("22", "54")
 
 type Key = tuple[int, str]  # source id, message id
@@ -165,7 +165,7 @@ class EventWriter:
     def store(self, calls: Sequence[CollectorCall]) -> list[StoreResult]:
         """Store all calls, or none if the server fails; return the result of each."""
         # of several rows with one message id the first wins
-        first = {receipt_key(row): row for call in reversed(calls) for row in reversed(call.rows)}
+        first = {get_receipt_key(row): row for call in reversed(calls) for row in reversed(call.rows)}
         rows = list(first.values())[::-1]
         # without rejected items there is one statement, which needs no transaction around it
         is_single_statement = self.in_transaction or not any(call.rejected for call in calls)
@@ -173,7 +173,7 @@ class EventWriter:
             writer = self if is_single_statement else replace(self, in_transaction=True)
             new, invalid = writer.insert(rows)
             if len(new) < len(rows):
-                invalid |= writer.find_deleted_sources([row for row in rows if receipt_key(row) not in new])
+                invalid |= writer.find_deleted_sources([row for row in rows if get_receipt_key(row) not in new])
             results = [build_result(call, new, invalid) for call in calls]
             if self.keep_rejected:
                 writer.insert_rejected([item for result in results for item in result.rejected])
@@ -195,7 +195,7 @@ class EventWriter:
                 raise
             if len(rows) == 1:
                 reason = f"PostgreSQL cannot store a value of this event: {str(error).splitlines()[0]}"
-                return {}, {receipt_key(rows[0]): ("cannot_store", reason)}
+                return {}, {get_receipt_key(rows[0]): ("cannot_store", reason)}
         middle = len(rows) // 2
         with self.atomic():
             writer = replace(self, in_transaction=True)
@@ -213,7 +213,7 @@ class EventWriter:
                 row = rows[position - 1]
                 if is_unpersonalized:
                     row.is_personalized = False
-                new[receipt_key(row)] = row
+                new[get_receipt_key(row)] = row
         return new
 
     def find_deleted_sources(self, rows: Sequence[EventRow]) -> dict[Key, Reason]:
@@ -225,14 +225,14 @@ class EventWriter:
                 "SELECT id FROM events_source WHERE id = ANY(%s)", [encode_bigints(sorted(missing))], prepare=True
             )
             missing -= {source_id for (source_id,) in cursor.fetchall()}
-        return dict.fromkeys((receipt_key(row) for row in rows if row.stored.source_id in missing), SOURCE_DELETED)
+        return dict.fromkeys((get_receipt_key(row) for row in rows if row.stored.source_id in missing), SOURCE_DELETED)
 
     def insert_rejected(self, rejected: Sequence[RejectedItem]) -> None:
         """Save rejected items; a receipt of the payload keeps a retried call from saving the same item twice."""
         unique = {
             (item.context.source_id, fingerprint_payload(item.payload)): item
             for item in rejected
-            if (item.code, item.reason) != SOURCE_DELETED  # nobody could open them anymore
+            if (item.code, item.reason) != SOURCE_DELETED  # no page could show them anymore
         }
         if not unique:
             return
@@ -256,20 +256,20 @@ class EventWriter:
             )
 
 
-def receipt_key(row: EventRow) -> Key:
-    """Return what identifies a row's receipt."""
+def get_receipt_key(row: EventRow) -> Key:
+    """Return the key of a row's receipt: source and message id."""
     return row.stored.source_id, row.stored.message_id
 
 
 def build_result(call: CollectorCall, new: dict[Key, EventRow], invalid: dict[Key, Reason]) -> StoreResult:
     """Return the result of one call of a group."""
-    fresh = [row for row in call.rows if new.get(receipt_key(row)) is row]
+    new_rows = [row for row in call.rows if new.get(get_receipt_key(row)) is row]
     rejected = [
         RejectedItem(row.index, row.raw.decode(), *reason, row.context)
         for row in (call.rows if invalid else ())
-        if (reason := invalid.get(receipt_key(row)))
+        if (reason := invalid.get(get_receipt_key(row)))
     ]
-    return StoreResult(fresh, len(call.rows) - len(fresh) - len(rejected), [*call.rejected, *rejected])
+    return StoreResult(new_rows, len(call.rows) - len(new_rows) - len(rejected), [*call.rejected, *rejected])
 
 
 def build_columns(rows: Sequence[EventRow]) -> dict[str, Any]:

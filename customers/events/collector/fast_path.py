@@ -9,8 +9,8 @@ from django.db import connection
 from django.http import HttpResponse
 
 from customers.events.collector.group_commit import GroupCommit
-from customers.events.collector.views import error_response
-from customers.events.rest.urls import collector_views
+from customers.events.collector.views import build_error_response
+from customers.events.rest.urls import build_collector_views
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ def route_collector_calls(application: Application) -> Application:
 
     The views store events by group commit.
     """
-    views = {f"/{path}": view for path, view in collector_views(store=GroupCommit().store).items()}
+    views = {f"/{path}": view for path, view in build_collector_views(store=GroupCommit().store).items()}
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -42,7 +42,7 @@ def call_view(view: Callable[..., Any], request: WSGIRequest) -> HttpResponse:
         response: HttpResponse = view(request)
     except Exception:
         logger.exception("Collector: %s %s", request.method, request.path)
-        response = error_response(
+        response = build_error_response(
             500, "internal_error", "The server had an internal error; send the events again later."
         )
     finally:

@@ -23,7 +23,7 @@ LISTED_PRODUCT_KEYS = ("product_id", "productId", "item_id", "id", "sku")
 
 
 def read_object(value: Any, field: str) -> dict[str, Any]:
-    """Return a field that has to be a JSON object; a missing one is empty."""
+    """Return a field that must be a JSON object; a missing field is an empty object."""
     if value is None or value == []:  # PHP writes an empty object as []
         return {}
     if not isinstance(value, dict):
@@ -36,7 +36,7 @@ def read_name(item: EventItem, call_type: str) -> str:
     if call_type == "track":
         field, value = "event", item.event
         if value is None or value == "":
-            raise ItemError("missing_event", "A track call needs event: the name of what happened.")
+            raise ItemError("missing_event", "A track call needs event, the name of what happened.")
     elif call_type == "group":
         field, value = "groupId", read_id(item.groupId, "groupId")
         if not value:
@@ -92,21 +92,21 @@ def compute_occurred_at(item: EventItem, *, sent_at: Any, received_at: datetime)
     receivedAt − (sentAt − originalTimestamp): the client's offset is in both client times and cancels out.
     """
     field = "timestamp" if item.originalTimestamp is None else "originalTimestamp"
-    stated = item.timestamp if item.originalTimestamp is None else item.originalTimestamp
-    if stated is None:
+    client_time = item.timestamp if item.originalTimestamp is None else item.originalTimestamp
+    if client_time is None:
         return received_at
     try:
-        original = parse_moment(stated)
+        original = parse_moment(client_time)
     except (ValueError, TypeError, OverflowError) as error:
-        reason = f"{field} is {abbreviate(stated)}; send an ISO 8601 time such as 2026-11-24T10:42:00Z."
+        reason = f"{field} is {abbreviate(client_time)}; send an ISO 8601 time such as 2026-11-24T10:42:00Z."
         raise ItemError("invalid_timestamp", reason) from error
-    sent = item.sentAt if item.sentAt is not None else sent_at
+    client_sent_at = item.sentAt if item.sentAt is not None else sent_at
     try:
-        occurred = original if sent is None else received_at - (parse_moment(sent) - original)
+        occurred = original if client_sent_at is None else received_at - (parse_moment(client_sent_at) - original)
     except (ValueError, TypeError, OverflowError):
         occurred = original  # sentAt is unreadable, so the clock cannot be corrected
     if occurred < OLDEST:
-        raise ItemError("invalid_timestamp", f"{field} is {abbreviate(stated)}; send a time after 1970.")
+        raise ItemError("invalid_timestamp", f"{field} is {abbreviate(client_time)}; send a time after 1970.")
     return received_at if occurred - received_at > MAX_FUTURE else occurred
 
 
@@ -153,13 +153,13 @@ def read_product_id(properties: dict[str, Any], keys: tuple[str, ...]) -> str:
 
 
 def read_value(properties: dict[str, Any]) -> Decimal | None:
-    """Return the amount an event states; None if it has none or an unusable one (the properties keep it as sent)."""
+    """Return the amount of an event; None if it has none or an unusable one (the properties keep it as sent)."""
     for key in ("total", "revenue", "value"):
-        stated = properties.get(key)
-        if stated is None or stated == "" or isinstance(stated, bool) or not isinstance(stated, TEXT_OR_NUMBER):
+        text = properties.get(key)
+        if text is None or text == "" or isinstance(text, bool) or not isinstance(text, TEXT_OR_NUMBER):
             continue
         try:
-            amount = Decimal(str(stated))
+            amount = Decimal(str(text))
         except InvalidOperation:
             continue
         if amount.is_finite() and abs(amount) < MAX_VALUE and not math.isinf(float(amount)):

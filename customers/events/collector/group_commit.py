@@ -31,7 +31,7 @@ CONNECT_TIMEOUT_SECONDS = 3
 
 @dataclass(slots=True)
 class QueuedCall:
-    """A call in the queue; ``turn`` stays locked until its result is there or it is its turn to write."""
+    """A call in the queue; ``turn`` is released when the result is available or this thread must write the next group."""
 
     call: CollectorCall
     turn: threading.Lock = field(default_factory=threading.Lock)
@@ -79,13 +79,17 @@ class GroupCommit:
 
     def _write_group(self) -> None:
         if self._was_shared and sum(len(queued.call.rows) for queued in self._queue[:MIN_GROUP_ROWS]) < MIN_GROUP_ROWS:
-            time.sleep(GROUPING_SECONDS)  # many small calls arrive at once: more of them fit into this statement
+            # Under load, a millisecond of waiting puts many more small calls into this statement and saves their commits. After a
+            # group of one call there is no load, and nothing waits.
+            time.sleep(GROUPING_SECONDS)
         with self._lock:
             group = self._take_group()
             self._was_shared = len(group) > 1
         try:
             self._store_group(group)
         finally:
+            # The successor is chosen before the waiting threads continue: at every moment at most one thread writes, and a
+            # queued call always has a thread that will write it.
             with self._lock:
                 successor = self._queue[0] if self._queue else None
                 self._is_writing = successor is not None
@@ -153,7 +157,7 @@ class GroupCommit:
 
 
 def open_connection() -> psycopg.Connection[tuple[object, ...]]:
-    """Open a connection for the insert statement alone, whose plan never depends on a call's values."""
+    """Open a connection for the insert statement only, with one generic plan that fits calls of any size."""
     settings = connections["default"].settings_dict
     options = f"-c plan_cache_mode=force_generic_plan -c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s -c timezone=UTC"
     connection = psycopg.connect(

@@ -45,7 +45,7 @@ def decode_item(raw: bytes) -> EventItem:
     """Decode one item from JSON.
 
     Raises:
-        ItemError: the item is too large, is not an object, or holds something that no database can store.
+        ItemError: the item is too large, is not an object, or contains text that PostgreSQL cannot store.
     """
     if len(raw) > MAX_EVENT_BYTES:
         raise ItemError("event_too_large", f"The event has {len(raw)} bytes; the maximum is {MAX_EVENT_BYTES}.")
@@ -64,7 +64,7 @@ def decode_item(raw: bytes) -> EventItem:
     # counting brackets is cheap; only an item with many of them is decoded a second time to measure its depth
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and is_deeper_than(msgspec.json.decode(raw), MAX_DEPTH):
         raise ItemError("nested_too_deeply", f"The event is nested more than {MAX_DEPTH} levels deep.")
-    if b"\\u0000" in raw and contains_nul(msgspec.json.decode(raw)):
+    if b"\\u0000" in raw and has_nul(msgspec.json.decode(raw)):
         raise ItemError("nul_character", "The event contains a NUL character (\\u0000); remove it.")
     return item
 
@@ -75,13 +75,13 @@ def is_deeper_than(value: Any, levels: int) -> bool:
     return levels < 0 or any(is_deeper_than(child, levels - 1) for child in inner if isinstance(child, dict | list))
 
 
-def contains_nul(value: Any) -> bool:
+def has_nul(value: Any) -> bool:
     """Return whether any text in a JSON value contains the NUL character, which PostgreSQL cannot store."""
     if isinstance(value, str):
         return "\0" in value
     if isinstance(value, dict):
-        return any(contains_nul(key) or contains_nul(inner) for key, inner in value.items())
-    return isinstance(value, list) and any(contains_nul(inner) for inner in value)
+        return any(has_nul(key) or has_nul(inner) for key, inner in value.items())
+    return isinstance(value, list) and any(has_nul(inner) for inner in value)
 
 
 def abbreviate(value: Any) -> str:

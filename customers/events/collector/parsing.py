@@ -66,7 +66,7 @@ class StoredEvent(msgspec.Struct):
 
 
 class RequestContext(msgspec.Struct, frozen=True):
-    """What an item inherits from its request: source, time of receipt, call type, sending time and opt-out."""
+    """The values an item inherits from its request: source, time of receipt, call type, sending time and opt-out."""
 
     source_id: int
     received_at: datetime
@@ -153,9 +153,11 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
 
 def describe_missing_identity(item: EventItem) -> str:
     """Return why neither id of an item identifies a person."""
-    given = [f"{name} is {abbreviate(value)}" for name in ("userId", "anonymousId") if (value := getattr(item, name))]
-    if given:
-        return f"{' and '.join(given)}, which is a placeholder; send the id of a customer or of a visitor."
+    placeholders = [
+        f"{name} is {abbreviate(value)}" for name in ("userId", "anonymousId") if (value := getattr(item, name))
+    ]
+    if placeholders:
+        return f"{' and '.join(placeholders)}, which is a placeholder; send the id of a customer or of a visitor."
     return "Neither userId nor anonymousId is set; send at least one."
 
 
@@ -189,9 +191,9 @@ def extract_personal(call_type: str, properties: dict[str, Any], context: dict[s
     return personal
 
 
-def pop_keys(holder: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+def pop_keys(source: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
     """Remove the named keys from an object and return them with their values."""
-    return {name: holder.pop(name) for name in names.intersection(holder)}
+    return {name: source.pop(name) for name in names.intersection(source)}
 
 
 def anonymize_properties(call_type: str, properties: dict[str, Any]) -> dict[str, Any]:
@@ -202,5 +204,5 @@ def anonymize_properties(call_type: str, properties: dict[str, Any]) -> dict[str
 
 
 def anonymize_context(context: dict[str, Any]) -> dict[str, Any]:
-    """Return the parts of a context that say nothing about a person."""
+    """Return the parts of a context that do not describe a person."""
     return {key: context[key] for key in ANONYMIZED_CONTEXT if key in context}

@@ -1,4 +1,4 @@
-"""The event collector: what a Segment SDK posts is stored exactly once before it is answered with 200."""
+"""The event collector: stores each item that a Segment SDK posts exactly once, before it responds with 200."""
 
 import base64
 import binascii
@@ -51,15 +51,17 @@ class CollectorView(View):
         try:
             response = super().dispatch(request, *args, **kwargs)
         except CollectorError as error:
-            response = error_response(error.status, error.code, error.message)
+            response = build_error_response(error.status, error.code, error.message)
         except DatabaseError as error:
             if not isinstance(error, OperationalError | InterfaceError):
                 logger.exception("The events of a call could not be stored")
-            response = error_response(503, "database_unreachable", "The events could not be stored; send them again.")
+            response = build_error_response(
+                503, "database_unreachable", "The events could not be stored; send them again."
+            )
             response["Retry-After"] = str(RETRY_SECONDS)
         origin = request.META.get("HTTP_ORIGIN")
         if origin and request.method != "OPTIONS":
-            # errors need the header too: without it a browser reports nothing but "failed" to the shop
+            # errors need the header too: without it, the shop's script cannot read the response
             allow_origin(response, origin)
         return response
 
@@ -76,7 +78,7 @@ class CollectorView(View):
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         message = f"Method {request.method} is not allowed; use {self.methods.split(',')[0]}."
-        response = error_response(405, "method_not_allowed", message)
+        response = build_error_response(405, "method_not_allowed", message)
         response["Allow"] = self.methods
         return response
 
@@ -130,17 +132,17 @@ class Collector(CollectorView):
         rejected: list[RejectedItem] = []
         problems: list[tuple[CollectorError, NumberedItems]] = []
         context: RequestContext | None = None
-        for key, own in by_key.items():
+        for key, key_items in by_key.items():
             try:
-                more_rows, more_rejected = parse_with_key(key, own)
+                more_rows, more_rejected = parse_with_key(key, key_items)
             except CollectorError as error:
-                problems.append((error, own))
+                problems.append((error, key_items))
                 continue
             rows += more_rows
             rejected += more_rejected
             context = (more_rows or more_rejected)[0].context
         if context is None:
-            raise problems[0][0] if problems else missing_key_error()
+            raise problems[0][0] if problems else build_missing_key_error()
         for problem, failed in problems:
             reason = ItemError(problem.code, problem.message)
             rejected += [reject_item(index, data, reason, context) for index, data in failed]
@@ -150,7 +152,7 @@ class Collector(CollectorView):
 def build_context(
     source: KnownSource, request: HttpRequest, call_type: str | None, sent_at: Any, received_at: datetime
 ) -> RequestContext:
-    """Return what the items of a call inherit from it."""
+    """Return the values that the items of a call inherit from it."""
     opted_out = source.honours_opt_out and "1" in (request.META.get("HTTP_DNT"), request.META.get("HTTP_SEC_GPC"))
     return RequestContext(source.id, received_at, call_type, sent_at, opted_out)
 
@@ -162,7 +164,7 @@ def authenticate_source(write_key: str, *, origin: str, now: datetime) -> KnownS
         CollectorError: the key is unknown, or the source is disabled or does not allow this origin.
     """
     if not write_key:
-        raise missing_key_error()
+        raise build_missing_key_error()
     source = find_source_by_key(write_key, now=now)
     if source is None:
         raise CollectorError(401, "unknown_write_key", "No source has this write key.")
@@ -174,22 +176,22 @@ def authenticate_source(write_key: str, *, origin: str, now: datetime) -> KnownS
     return source
 
 
-def missing_key_error() -> CollectorError:
+def build_missing_key_error() -> CollectorError:
     """Return the error of a call without a write key."""
     return CollectorError(401, "missing_write_key", "Send the write key of a source as the Basic user name.")
 
 
 def read_request_key(request: HttpRequest) -> str:
     """Return the write key outside the body: Basic user name, Bearer token, X-Write-Key header, or writeKey in the query."""
-    scheme, _space, rest = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
+    scheme, _space, credentials = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
     if scheme.lower() == "basic":
         try:
-            if key := base64.b64decode(rest.strip(), validate=True).decode().partition(":")[0]:
+            if key := base64.b64decode(credentials.strip(), validate=True).decode().partition(":")[0]:
                 return key
         except (binascii.Error, UnicodeDecodeError, ValueError) as error:
             raise CollectorError(401, "invalid_authorization", "The Basic user name is unreadable.") from error
-    if scheme.lower() == "bearer" and rest.strip():
-        return rest.strip()
+    if scheme.lower() == "bearer" and credentials.strip():
+        return credentials.strip()
     if key := request.META.get("HTTP_X_WRITE_KEY", ""):
         return key
     return request.GET.get("writeKey", "") if request.META.get("QUERY_STRING") else ""
@@ -205,7 +207,7 @@ def build_response(result: StoreResult) -> HttpResponse:
     }
     if result.rejected:
         content["errors"] = list_errors(result.rejected)
-    return json_response(content)
+    return build_json_response(content)
 
 
 def list_errors(rejected: Sequence[RejectedItem]) -> list[dict[str, Any]]:
@@ -214,12 +216,12 @@ def list_errors(rejected: Sequence[RejectedItem]) -> list[dict[str, Any]]:
     return [{"index": item.index, "code": item.code, "message": item.reason} for item in ordered]
 
 
-def error_response(status: int, code: str, message: str) -> HttpResponse:
+def build_error_response(status: int, code: str, message: str) -> HttpResponse:
     """Return the response to a rejected call."""
-    return json_response({"success": False, "code": code, "message": message}, status=status)
+    return build_json_response({"success": False, "code": code, "message": message}, status=status)
 
 
-def json_response(content: dict[str, Any], *, status: int = 200) -> HttpResponse:
+def build_json_response(content: dict[str, Any], *, status: int = 200) -> HttpResponse:
     """Return a JSON response, encoded by msgspec."""
     return HttpResponse(msgspec.json.encode(content), status=status, content_type="application/json")
 

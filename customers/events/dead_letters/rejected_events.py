@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Count, Max, Min, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from customers.events.dead_letters.replay import NotOpenError, ReplayResult, ingest_again, replay_rejected
+from customers.events.dead_letters.replay import NotOpenError, ReplayResult, ingest_payload, replay_rejected
 from customers.events.models import Event, RejectedEvent
 from customers.events.payload_masking import (
     UnreadablePayloadError,
@@ -29,7 +29,7 @@ RejectedEvents = QuerySet[RejectedEvent, Any]
 
 @dataclass(frozen=True, slots=True)
 class OpenReason:
-    """How many open rejected events have one code, and when the first and last arrived."""
+    """The number of open rejected events with one code, and the times of the first and the last."""
 
     code: str
     events: int
@@ -67,7 +67,7 @@ def preview_replay(*, rejected: RejectedEvent, payload: str) -> ReplayResult:
     """Return what a replay would do now: it is executed and rolled back."""
     payload = payload.encode(errors="replace").decode()
     with transaction.atomic():
-        outcome, _stored = ingest_again(rejected, payload)
+        outcome, _stored = ingest_payload(rejected, payload)
         transaction.set_rollback(True)
     return outcome
 

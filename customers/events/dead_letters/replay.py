@@ -40,7 +40,7 @@ def replay_rejected(*, rejected_id: int, payload: str, at: datetime) -> ReplayRe
         rejected = RejectedEvent.objects.select_for_update().filter(pk=rejected_id).first()
         if rejected is None or rejected.status != RejectedEvent.Status.OPEN:
             raise NotOpenError(f"Rejected event {rejected_id} is no longer open.")
-        replay, stored = ingest_again(rejected, payload)
+        replay, stored = ingest_payload(rejected, payload)
         rejected.corrected_payload = payload if payload != rejected.payload else ""
         if replay.accepted:
             rejected.status = RejectedEvent.Status.REPLAYED
@@ -53,8 +53,8 @@ def replay_rejected(*, rejected_id: int, payload: str, at: datetime) -> ReplayRe
     return replay
 
 
-def ingest_again(rejected: RejectedEvent, payload: str) -> tuple[ReplayResult, StoreResult | None]:
-    """Parse and store a payload in the caller's transaction."""
+def ingest_payload(rejected: RejectedEvent, payload: str) -> tuple[ReplayResult, StoreResult | None]:
+    """Parse and store the payload of a rejected event in the caller's transaction."""
     if rejected.source_id is None:
         return ReplayResult(False, code="unknown_source", reason="The source of this event is unknown."), None
     context = RequestContext(

@@ -64,11 +64,12 @@ class LogLineError(Exception):
 
 @dataclass(slots=True)
 class EqualLineCounter:
-    """Numbers identical lines, in bounded memory, and the same way each time the file is read."""
+    """Counts identical lines, in bounded memory, and with the same result each time the file is read."""
 
     seconds: dict[str, Counter[bytes]] = field(default_factory=dict)
 
-    def number(self, second: str, line: bytes) -> int:
+    def count_earlier(self, second: str, line: bytes) -> int:
+        """Count a line; return the number of identical lines before it."""
         counts = self.seconds.get(second)
         if counts is None:
             if len(self.seconds) >= MAX_SECONDS:
@@ -91,15 +92,15 @@ class AccessLogReader:
         # a few browsers and URLs make up most of a log
         self.is_bot = lru_cache(maxsize=10_000)(self._is_bot)
         self.find = lru_cache(maxsize=20_000)(self._find)
-        self.visitor_hash = lru_cache(maxsize=20_000)(self._visitor_hash)
+        self.hash_visitor = lru_cache(maxsize=20_000)(self._hash_visitor)
 
-    def item(self, line: bytes) -> bytes | None:
+    def read_item(self, line: bytes) -> bytes | None:
         """Return the line's event as JSON; None if it has none.
 
         Raises:
             LogLineError: the line does not match the log format.
         """
-        fields = self.mapping.log_format.fields(line.decode(errors="replace"))
+        fields = self.mapping.log_format.parse_fields(line.decode(errors="replace"))
         if fields is None:
             raise LogLineError(
                 "unreadable_line", "The line does not match the log format; set another one with --mapping."
@@ -112,28 +113,28 @@ class AccessLogReader:
             ) from error
         request = parse_request(fields)
         if request is None or not 200 <= status < 400:
-            self.skip("failed_call")
+            self.count_skipped("failed_call")
             return None
         method, target = request
         if method not in self.methods:
-            self.skip("other_method")
+            self.count_skipped("other_method")
             return None
         agent = fields.get("http_user_agent")
         if agent is not None and self.is_bot(agent):
-            self.skip("bot")
+            self.count_skipped("bot")
             return None
-        found = self.find(method, target, status)
-        if found is None:
-            self.leave_address(target)
+        mapped = self.find(method, target, status)
+        if mapped is None:
+            self.count_unmapped(target)
             return None
-        moment = parse_log_time(fields)
+        timestamp = parse_log_time(fields)
         item: dict[str, Any] = {
-            "type": found.type,
-            "messageId": self.message_id(line, moment),
-            "timestamp": moment,
-            "anonymousId": self.visitor(fields, moment, agent or ""),
-            "event" if found.type == "track" else "name": found.name,
-            "properties": found.properties,
+            "type": mapped.type,
+            "messageId": self.compute_message_id(line, timestamp),
+            "timestamp": timestamp,
+            "anonymousId": self.identify_visitor(fields, timestamp, agent or ""),
+            "event" if mapped.type == "track" else "name": mapped.name,
+            "properties": mapped.properties,
             "context": build_context(fields, target, agent),
         }
         if self.mapping.user_id and (user_id := fields[self.mapping.user_id]):
@@ -144,35 +145,36 @@ class AccessLogReader:
         own = self.mapping.bots
         return is_bot(agent) or (own is not None and own.search(agent) is not None)
 
-    def _visitor_hash(self, day: str, address: str, agent: str) -> str:
-        """Return a visitor id for one day (UTC); nobody can be tracked into the next."""
+    def _hash_visitor(self, day: str, address: str, agent: str) -> str:
+        """Return a visitor id for one day (UTC); a visitor cannot be tracked into the next."""
         text = f"{day} {address} {agent}".encode(errors="replace")
         return f"log-{blake2b(text, digest_size=16, key=self.key).hexdigest()}"
 
     def _find(self, method: str, target: str, status: int) -> MappedEvent | None:
         return self.mapping.find(method=method, target=target, status=status)
 
-    def skip(self, reason: str) -> None:
+    def count_skipped(self, reason: str) -> None:
         self.skipped[reason] += 1
 
-    def leave_address(self, target: str) -> None:
+    def count_unmapped(self, target: str) -> None:
         section = "/" + target.partition("?")[0].split("/", 2)[1] if target.count("/") else target
         if section in self.sections or len(self.sections) < 1000:
             self.sections[section] += 1
-        self.skip("no_event")
+        self.count_skipped("no_event")
 
-    def message_id(self, line: bytes, moment: str) -> str:
-        """Return the same id for the same line wherever it is; keyed, since an unkeyed hash would reveal the address by trial."""
+    def compute_message_id(self, line: bytes, timestamp: str) -> str:
+        """Return an id that depends only on the line, so that a second import recognizes it."""
+        # Keyed: with an unkeyed hash, the IP address of the line could be found by trying all addresses.
         digest = blake2b(line, digest_size=16, key=self.key)
-        if number := self.equal.number(moment, digest.digest()):
+        if number := self.equal.count_earlier(timestamp, digest.digest()):
             digest.update(b"\n%d" % number)
         return f"log-{digest.hexdigest()}"
 
-    def visitor(self, fields: Mapping[str, str], moment: str, agent: str) -> str:
-        if self.mapping.anonymous_id and (stated := fields[self.mapping.anonymous_id]):
-            return stated
+    def identify_visitor(self, fields: Mapping[str, str], timestamp: str, agent: str) -> str:
+        if self.mapping.anonymous_id and (logged_id := fields[self.mapping.anonymous_id]):
+            return logged_id
         address = fields[self.mapping.address] if self.mapping.address else ""
-        return self.visitor_hash(moment[:10], address.partition(",")[0].strip(), agent)
+        return self.hash_visitor(timestamp[:10], address.partition(",")[0].strip(), agent)
 
 
 def is_bot(agent: str) -> bool:
@@ -184,10 +186,10 @@ def parse_request(fields: Mapping[str, str]) -> tuple[str, str] | None:
     if "request_method" in fields:
         method, target = fields["request_method"], fields.get("request_uri", "")
     else:
-        parts = fields["request"].split(" ")
-        if len(parts) != 3:
+        words = fields["request"].split(" ")
+        if len(words) != 3:
             return None
-        method, target = parts[:2]
+        method, target = words[:2]
     if target.startswith(("http://", "https://")):
         try:
             address = urlsplit(target)
@@ -210,15 +212,15 @@ def parse_log_time(fields: Mapping[str, str]) -> str:
 
 @lru_cache(maxsize=1024)
 def parse_local_time(text: str) -> str:
-    found = LOCAL_TIME.fullmatch(text)
-    if found is None:
+    match = LOCAL_TIME.fullmatch(text)
+    if match is None:
         raise ValueError(text)
-    day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
+    day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
     offset = timedelta(hours=int(hours), minutes=int(minutes))
     zone = timezone(-offset if sign == "-" else offset)
     # datetime does not support leap seconds
-    stated = datetime(int(year), MONTHS[month], int(day), int(hour), int(minute), min(int(second), 59), tzinfo=zone)
-    return stated.astimezone(UTC).isoformat()
+    time = datetime(int(year), MONTHS[month], int(day), int(hour), int(minute), min(int(second), 59), tzinfo=zone)
+    return time.astimezone(UTC).isoformat()
 
 
 @lru_cache(maxsize=1024)

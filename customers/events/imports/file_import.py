@@ -34,7 +34,7 @@ Format = Literal["auto", "jsonl", "nginx"]
 BATCH_ITEMS = 2_000
 BATCH_BYTES = 4_000_000
 WRITERS = 2
-DETECTION_LINES = 10  # before a file is said to be no access log
+DETECTION_LINES = 10  # read to decide whether a file is an access log
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class EventImportResult:
     error_file: Path | None = None
 
     @property
-    def refused(self) -> int:
+    def rejected(self) -> int:
         return self.problems.total()
 
 
@@ -88,8 +88,8 @@ class EventImportResult:
 ImportProgress = Callable[[EventImportResult, int, int], None]
 
 
-def no_import_progress(imported: EventImportResult, position: int, size: int) -> None:
-    """Ignore the progress."""
+def ignore_import_progress(imported: EventImportResult, position: int, size: int) -> None:
+    """Report no progress."""
 
 
 def import_events(
@@ -101,7 +101,7 @@ def import_events(
     mapping: Path | None = None,
     dry_run: bool = False,
     errors: Path,
-    watch: ImportProgress = no_import_progress,
+    watch: ImportProgress = ignore_import_progress,
 ) -> EventImportResult:
     """Import JSON Lines or an access log, compressed or not; ``-`` is standard input.
 
@@ -124,8 +124,8 @@ def import_events(
         if kind == "jsonl":
             require_json_lines(file)
         batches = read_json(file) if kind == "jsonl" else read_log(file, urls, imported)
-        for batch, recorded in store_batches(batches, source=source, received_at=received_at, dry_run=dry_run):
-            add_to_result(imported, batch, recorded, error_file)
+        for batch, result in store_batches(batches, source=source, received_at=received_at, dry_run=dry_run):
+            add_to_result(imported, batch, result, error_file)
             watch(imported, batch.position, file.size)
         imported.error_file = errors if error_file.exists else None
     return imported
@@ -136,10 +136,12 @@ def import_items(
 ) -> EventImportResult:
     """Import items that are not in a file, by the same rules; ``items`` are lists, each with the progress after it."""
     imported = EventImportResult()
-    made = (ImportBatch(items=found, numbers=[0] * len(found), position=done) for done, found in items)
+    batches = (
+        ImportBatch(items=item_list, numbers=[0] * len(item_list), position=position) for position, item_list in items
+    )
     with exclusive_lock(f"events:{source.key}"):
-        for batch, recorded in store_batches(made, source=source, received_at=received_at, dry_run=False):
-            add_to_result(imported, batch, recorded, None)
+        for batch, result in store_batches(batches, source=source, received_at=received_at, dry_run=False):
+            add_to_result(imported, batch, result, None)
             watch(batch.position)
     return imported
 
@@ -150,7 +152,7 @@ def detect_format(file: LineFile, urls: UrlMapping) -> Literal["jsonl", "nginx"]
     if start.startswith((b"{", b"[")):
         return "jsonl"
     lines = [line for line in start.splitlines()[:DETECTION_LINES] if line.strip()]
-    if any(urls.log_format.fields(line.decode(errors="replace")) for line in lines):
+    if any(urls.log_format.parse_fields(line.decode(errors="replace")) for line in lines):
         return "nginx"
     raise UnreadableEventFileError(
         _(
@@ -171,7 +173,7 @@ def require_json_lines(file: LineFile) -> None:
 
 def read_json(file: LineFile) -> Iterator[ImportBatch]:
     batch = ImportBatch()
-    for line in file.lines(MAX_LINE):
+    for line in file.iterate_lines(MAX_LINE):
         batch.lines += 1
         try:
             if line.oversize:
@@ -195,12 +197,12 @@ def read_log(file: LineFile, urls: UrlMapping, imported: EventImportResult) -> I
     reader = AccessLogReader(urls)
     imported.skipped, imported.sections = reader.skipped, reader.sections
     batch = ImportBatch()
-    for line in file.lines(MAX_LOG_LINE):
+    for line in file.iterate_lines(MAX_LOG_LINE):
         batch.lines += 1
         try:
             if line.oversize:
                 raise LogLineError("too_large", f"The line has more than {MAX_LOG_LINE} bytes.")
-            item = reader.item(line.text)
+            item = reader.read_item(line.text)
         except LogLineError as error:
             batch.problems.append(LineProblem(line.number, error.code, error.reason))
         else:
@@ -217,23 +219,23 @@ def read_log(file: LineFile, urls: UrlMapping, imported: EventImportResult) -> I
 def store_batches(
     batches: Iterator[ImportBatch], *, source: Source, received_at: datetime, dry_run: bool
 ) -> Iterator[tuple[ImportBatch, StoreResult]]:
-    """Store batches in threads and yield each with its result, in order; at most two wait, which limits the memory."""
+    """Store batches in threads and yield each with its result, in order; only a few wait, which limits the memory."""
 
     def record(batch: ImportBatch) -> StoreResult:
         if dry_run:
             return check_batch(source=source, items=batch.items, received_at=received_at)
         return ingest_items(source=source, items=batch.items, call_type=None, sent_at=None, received_at=received_at)
 
-    waiting: deque[tuple[ImportBatch, Future[StoreResult]]] = deque()
+    pending: deque[tuple[ImportBatch, Future[StoreResult]]] = deque()
     with WriterPool() as writers:
         for batch in batches:
-            waiting.append((batch, writers.pool.submit(record, batch)))
-            if len(waiting) >= 2 * WRITERS:
-                done, future = waiting.popleft()
-                yield done, future.result()
-        while waiting:
-            done, future = waiting.popleft()
-            yield done, future.result()
+            pending.append((batch, writers.pool.submit(record, batch)))
+            if len(pending) >= 2 * WRITERS:
+                stored_batch, future = pending.popleft()
+                yield stored_batch, future.result()
+        while pending:
+            stored_batch, future = pending.popleft()
+            yield stored_batch, future.result()
 
 
 def check_batch(*, source: Source, items: Sequence[bytes], received_at: datetime) -> StoreResult:
@@ -270,14 +272,14 @@ class WriterPool:
 
 
 def add_to_result(
-    imported: EventImportResult, batch: ImportBatch, recorded: StoreResult, errors: "EventErrorFile | None"
+    imported: EventImportResult, batch: ImportBatch, result: StoreResult, errors: "EventErrorFile | None"
 ) -> None:
     imported.lines += batch.lines
     imported.events += len(batch.items)
-    imported.accepted += len(recorded.rows)
-    imported.duplicates += recorded.duplicates
-    refused = [LineProblem(batch.numbers[one.index], one.code, one.reason) for one in recorded.rejected]
-    problems = sorted([*batch.problems, *refused], key=lambda problem: problem.line)
+    imported.accepted += len(result.rows)
+    imported.duplicates += result.duplicates
+    rejected = [LineProblem(batch.numbers[item.index], item.code, item.reason) for item in result.rejected]
+    problems = sorted([*batch.problems, *rejected], key=lambda problem: problem.line)
     imported.problems.update(problem.code for problem in problems)
     if errors is not None:
         errors.write(problems)

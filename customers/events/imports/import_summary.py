@@ -20,13 +20,13 @@ class ImportProgressLine:
         self.label = label
         self.stream = stream
         self.started = time.monotonic()
-        self.shown_at = self.started
-        self.shown = False
+        self.last_output_at = self.started
+        self.has_output = False
 
     def __call__(self, imported: EventImportResult, position: int, size: int) -> None:
         now = time.monotonic()
-        if now - self.shown_at >= SECONDS_BETWEEN[self.stream.isatty()]:
-            self.shown_at = now
+        if now - self.last_output_at >= SECONDS_BETWEEN[self.stream.isatty()]:
+            self.last_output_at = now
             self.show(imported, position, size, now - self.started)
 
     def show(self, imported: EventImportResult, position: int, size: int, seconds: float) -> None:
@@ -36,11 +36,11 @@ class ImportProgressLine:
         text = f"{self.label}{bar} {imported.lines:,} lines, {imported.lines / max(seconds, 1e-3):,.0f}/s ({seconds:.0f} s{left})"
         self.stream.write(f"\r{text:<100}" if self.stream.isatty() else f"{text}\n")
         self.stream.flush()
-        self.shown = True
+        self.has_output = True
 
     def end(self) -> None:
         """End the progress line, so that the next output starts on a new line."""
-        if self.shown and self.stream.isatty():
+        if self.has_output and self.stream.isatty():
             self.stream.write("\n")
             self.stream.flush()
 
@@ -52,7 +52,7 @@ def format_summary(imported: EventImportResult, seconds: float) -> str:
         (_("events"), imported.events),
         (_("  to be accepted") if imported.dry_run else _("  accepted"), imported.accepted),
         (_("  duplicates"), imported.duplicates),
-        (_("rejected"), imported.refused),
+        (_("rejected"), imported.rejected),
         *((f"  {code}", count) for code, count in imported.problems.most_common()),
     ]
     if imported.skipped:
@@ -62,9 +62,9 @@ def format_summary(imported: EventImportResult, seconds: float) -> str:
     lines = [f"{text:<{width}}  {count:>12,}" for text, count in rows]
     if imported.sections:
         common = imported.sections.most_common(MAX_SECTIONS)
-        shown = ", ".join(f"{section} ({count:,})" for section, count in common)
+        sections = ", ".join(f"{section} ({count:,})" for section, count in common)
         lines.append(
-            _("Most frequent URLs without an event: %(urls)s. Map them to events with --mapping.") % {"urls": shown}
+            _("Most frequent URLs without an event: %(urls)s. Map them to events with --mapping.") % {"urls": sections}
         )
     if imported.error_file:
         lines.append(_("Rejected lines: %(path)s") % {"path": imported.error_file})

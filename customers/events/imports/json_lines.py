@@ -38,9 +38,9 @@ class ItemTimes(msgspec.Struct):
     originalTimestamp: Any = None  # noqa: N815
 
 
-_batch = msgspec.json.Decoder(BatchLine)
-_times = msgspec.json.Decoder(ItemTimes)
-_raw = msgspec.json.Decoder(msgspec.Raw)
+_batch_decoder = msgspec.json.Decoder(BatchLine)
+_times_decoder = msgspec.json.Decoder(ItemTimes)
+_raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 
 
 def iterate_line_items(line: bytes) -> Iterator[bytes]:
@@ -59,9 +59,9 @@ def iterate_line_items(line: bytes) -> Iterator[bytes]:
         )
     if b'"batch"' in line:
         try:
-            inner = _batch.decode(line).batch
+            inner = _batch_decoder.decode(line).batch
         except (msgspec.MsgspecError, RecursionError):
-            pass  # an item that mentions a batch; decoding will report what is wrong with it
+            pass  # not a batch but an item with this text; if it is invalid, decoding it reports why
         else:
             yield from (normalize_time(bytes(raw)) for raw in inner)
             return
@@ -73,17 +73,17 @@ def normalize_time(item: bytes) -> bytes:
     if b'"sentAt"' not in item:
         return item
     try:
-        times = _times.decode(item)
+        times = _times_decoder.decode(item)
         if times.sentAt is None:
             return item
-        loose: dict[str, Any] = msgspec.json.decode(item)
+        parsed: dict[str, Any] = msgspec.json.decode(item)
     except (msgspec.MsgspecError, RecursionError):
-        return item  # decoding will report what is wrong with it
-    del loose["sentAt"]
+        return item  # invalid; decoding it reports why
+    del parsed["sentAt"]
     if times.originalTimestamp is not None:
-        loose.pop("originalTimestamp")
-        loose["timestamp"] = correct_clock(times) or times.originalTimestamp
-    return msgspec.json.encode(loose)
+        parsed.pop("originalTimestamp")
+        parsed["timestamp"] = correct_clock(times) or times.originalTimestamp
+    return msgspec.json.encode(parsed)
 
 
 def correct_clock(times: ItemTimes) -> str:
@@ -92,7 +92,7 @@ def correct_clock(times: ItemTimes) -> str:
         return ""
     try:
         received, sent, original = map(parse_moment, (times.receivedAt, times.sentAt, times.originalTimestamp))
-        moment: datetime = received - (sent - original)
+        corrected: datetime = received - (sent - original)
     except (ValueError, TypeError, OverflowError):
         return ""
-    return moment.isoformat()
+    return corrected.isoformat()

@@ -47,16 +47,16 @@ class LineFile:
     def __init__(self, raw: BinaryIO, *, name: str, size: int) -> None:
         self.name = name
         self.size = size
-        self._counted = CountingReader(raw)
-        self._stream = io.BufferedReader(self._unpacked(), 1 << 18)
-        self.head = self._peek()
+        self._counter = CountingReader(raw)
+        self._stream = io.BufferedReader(self._open_decompressed(), 1 << 18)
+        self.head = self._read_head()
 
     @property
     def position(self) -> int:
-        return self._counted.position
+        return self._counter.position
 
-    def _unpacked(self) -> Any:
-        buffered = io.BufferedReader(self._counted, 1 << 18)
+    def _open_decompressed(self) -> Any:
+        buffered = io.BufferedReader(self._counter, 1 << 18)
         start = buffered.peek(8)[:8]
         for magic, kind in UNSUPPORTED_FORMATS.items():
             if start.startswith(magic):
@@ -69,7 +69,7 @@ class LineFile:
                 return pa.CompressedInputStream(pa.PythonFile(buffered, mode="r"), codec)
         return buffered
 
-    def _peek(self) -> bytes:
+    def _read_head(self) -> bytes:
         """Return the beginning after decompression, without a byte order mark."""
         with self._convert_errors():
             start = self._stream.peek(MAX_HEAD)[:MAX_HEAD]
@@ -87,7 +87,7 @@ class LineFile:
             )
         return start
 
-    def lines(self, max_bytes: int) -> Iterator[FileLine]:
+    def iterate_lines(self, max_bytes: int) -> Iterator[FileLine]:
         """Yield all lines except blank ones; a line of more than ``max_bytes`` bytes is skipped without buffering it.
 
         Raises:
@@ -97,11 +97,11 @@ class LineFile:
         with self._convert_errors():
             while text := self._stream.readline(max_bytes + 2):
                 number += 1
-                whole = text.endswith(b"\n")
+                is_complete = text.endswith(b"\n")
                 stripped = text.strip()
-                oversize = len(stripped) > max_bytes or not (whole or len(text) < max_bytes + 2)
-                while not whole and (rest := self._stream.readline(1 << 18)):
-                    whole = rest.endswith(b"\n")
+                oversize = len(stripped) > max_bytes or not (is_complete or len(text) < max_bytes + 2)
+                while not is_complete and (rest := self._stream.readline(1 << 18)):
+                    is_complete = rest.endswith(b"\n")
                 if oversize:
                     yield FileLine(number, b"", oversize=True)
                 elif stripped:

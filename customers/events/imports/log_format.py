@@ -29,12 +29,12 @@ class LogFormat:
     pattern: re.Pattern[str]
     names: tuple[str, ...]
 
-    def fields(self, line: str) -> dict[str, str] | None:
+    def parse_fields(self, line: str) -> dict[str, str] | None:
         """Return the values of the variables, "" for nginx's ``-``; None if the line does not match."""
-        found = self.pattern.match(line)
-        if found is None:
+        match = self.pattern.match(line)
+        if match is None:
             return None
-        values = found.groups()
+        values = match.groups()
         if "\\" in line:
             values = tuple(decode_escapes(value) for value in values)
         return {name: "" if value == "-" else value for name, value in zip(self.names, values, strict=True)}
@@ -45,9 +45,9 @@ def decode_escapes(value: str) -> str:
     return ESCAPE.sub(decode_escape, value.encode()).decode(errors="replace") if "\\" in value else value
 
 
-def decode_escape(found: re.Match[bytes]) -> bytes:
-    code, itself, control = found.groups()
-    return bytes([int(code, 16)]) if code else itself or CONTROL[control]
+def decode_escape(match: re.Match[bytes]) -> bytes:
+    code, literal, control = match.groups()
+    return bytes([int(code, 16)]) if code else literal or CONTROL[control]
 
 
 @lru_cache(maxsize=16)
@@ -58,19 +58,19 @@ def compile_format(text: str) -> LogFormat:
         LogFormatError: a variable is repeated or directly follows another, or a required one is missing.
     """
     pattern, names, position = [], [], 0
-    for found in VARIABLE.finditer(text):
-        between = text[position : found.start()]
+    for variable in VARIABLE.finditer(text):
+        between = text[position : variable.start()]
         if position and not between:
             raise LogFormatError(
                 _("format: there must be a separator between %(first)s and the variable before it.")
-                % {"first": found[0]}
+                % {"first": variable[0]}
             )
         pattern += [
             re.escape(between),
-            build_value_pattern(found[1] or found[2], between[-1:], text[found.end() : found.end() + 1]),
+            build_value_pattern(variable[1] or variable[2], between[-1:], text[variable.end() : variable.end() + 1]),
         ]
-        names.append(found[1] or found[2])
-        position = found.end()
+        names.append(variable[1] or variable[2])
+        position = variable.end()
     check_names(names)
     pattern.append(re.escape(text[position:]))
     return LogFormat(re.compile("".join(pattern) + r"(?:\s|$)"), tuple(names))

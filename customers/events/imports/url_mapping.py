@@ -24,7 +24,7 @@ PERMANENT_REDIRECTS = frozenset({301, 308})
 MAX_QUERY_FIELDS = 100
 
 PropertyValue = str | int | float | bool
-ParameterSpec = tuple[str, str, bool]  # property, conversion, may be lacking
+ParameterSpec = tuple[str, str, bool]  # property, conversion, whether it is optional
 
 
 class UrlMappingError(Exception):
@@ -60,20 +60,22 @@ class MappingRule:
     method: str
     status: frozenset[int]
     path: re.Pattern[str]
-    readings: Mapping[str, ParameterSpec]  # by name of the path's group
+    path_parameters: Mapping[str, ParameterSpec]  # by name of the path's group
     query: Mapping[str, ParameterSpec]  # by name of the URL's parameter
     constants: Mapping[str, PropertyValue]
 
     def accepts_status(self, status: int) -> bool:
         return status in self.status if self.status else 200 <= status < 400 and status not in PERMANENT_REDIRECTS
 
-    def properties(self, path: str, query: Mapping[str, str]) -> dict[str, PropertyValue] | None:
+    def extract_properties(self, path: str, query: Mapping[str, str]) -> dict[str, PropertyValue] | None:
         """Return the properties in path and query; None if the URL does not match."""
-        found = self.path.fullmatch(path)
-        if found is None:
+        match = self.path.fullmatch(path)
+        if match is None:
             return None
         texts = [
-            (reading, text) for group, text in found.groupdict("").items() if (reading := self.readings.get(group))
+            (reading, text)
+            for group, text in match.groupdict("").items()
+            if (reading := self.path_parameters.get(group))
         ]
         texts += [(reading, query.get(name, "")) for name, reading in self.query.items()]
         properties: dict[str, PropertyValue] = dict(self.constants)
@@ -119,21 +121,21 @@ class UrlMapping:
         for rule in self.rules:
             if rule.method != method or not rule.accepts_status(status):
                 continue
-            properties = rule.properties(path, query)
+            properties = rule.extract_properties(path, query)
             if properties is not None:
                 return MappedEvent(rule.type, rule.name, properties)
         return None
 
 
 def normalize_path(path: str) -> str:
-    """Unquoted, and without the slash at its end: ``/cart/`` is ``/cart``."""
+    """Decode percent escapes and remove trailing slashes: ``/cart/`` becomes ``/cart``."""
     if "%" in path:
         path = unquote(path, errors="replace")
     return path.rstrip("/") or "/"
 
 
 def parse_query(text: str) -> dict[str, str]:
-    """The parameters of a URL; of one that comes twice, the first."""
+    """Return the parameters of a URL; the first value of a parameter that is repeated."""
     try:
         pairs = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=MAX_QUERY_FIELDS)
     except ValueError:  # more parameters than any page of a shop has
@@ -145,7 +147,7 @@ def read_mapping(path: Path) -> UrlMapping:
     """Read a mapping file, TOML or JSON by its extension.
 
     Raises:
-        MappingError: the file or one of its entries is invalid.
+        UrlMappingError: the file or one of its entries is invalid.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -176,25 +178,25 @@ def load_builtin_mapping() -> UrlMapping:
 
 
 def parse_mapping(text: str, *, is_json: bool) -> UrlMapping:
-    """Raises MappingError."""
+    """Parse and validate the text of a mapping file. Raises UrlMappingError."""
     try:
-        loose = msgspec.json.decode(text) if is_json else tomllib.loads(text)
-        stated = msgspec.convert(loose, MappingFile)
+        decoded = msgspec.json.decode(text) if is_json else tomllib.loads(text)
+        mapping_file = msgspec.convert(decoded, MappingFile)
     except (tomllib.TOMLDecodeError, msgspec.MsgspecError) as error:
         raise UrlMappingError(str(error)) from error
-    if not stated.events:
+    if not mapping_file.events:
         raise UrlMappingError(_("events is empty; add at least one entry with path and event."))
     try:
-        log_format = compile_format(stated.format)
+        log_format = compile_format(mapping_file.format)
     except LogFormatError as error:
         raise UrlMappingError(str(error)) from error
     return UrlMapping(
-        rules=tuple(build_rule(entry, f"events[{index}]") for index, entry in enumerate(stated.events)),
+        rules=tuple(build_rule(entry, f"events[{index}]") for index, entry in enumerate(mapping_file.events)),
         log_format=log_format,
-        anonymous_id=resolve_variable(stated.anonymous_id, "anonymous_id", log_format),
-        user_id=resolve_variable(stated.user_id, "user_id", log_format),
-        address=resolve_variable(stated.address, "address", log_format),
-        bots=re.compile("|".join(map(re.escape, stated.bots)), re.IGNORECASE) if stated.bots else None,
+        anonymous_id=resolve_variable(mapping_file.anonymous_id, "anonymous_id", log_format),
+        user_id=resolve_variable(mapping_file.user_id, "user_id", log_format),
+        address=resolve_variable(mapping_file.address, "address", log_format),
+        bots=re.compile("|".join(map(re.escape, mapping_file.bots)), re.IGNORECASE) if mapping_file.bots else None,
     )
 
 
@@ -208,21 +210,21 @@ def resolve_variable(text: str, field: str, log_format: LogFormat) -> str:
             % {"field": field, "value": repr(text)}
         )
     if text[1:] not in log_format.names:
-        if field == "address":  # only the visitor's hash needs it, and the log may carry an id
+        if field == "address":  # needed only for the visitor's hash, and the log may contain an id instead
             return ""
         raise UrlMappingError(_("%(field)s: %(value)s is not in format.") % {"field": field, "value": text})
     return text[1:]
 
 
-def build_rule(entry: MappingEntry, place: str) -> MappingRule:
+def build_rule(entry: MappingEntry, location: str) -> MappingRule:
     if bool(entry.event) == (entry.page is not None):
         raise UrlMappingError(
-            _("%(place)s: set either event (the event's name) or page (the page's name).") % {"place": place}
+            _("%(place)s: set either event (the event's name) or page (the page's name).") % {"place": location}
         )
     if not entry.path.startswith("/"):
         raise UrlMappingError(
             _("%(place)s.path is %(value)s; use a path such as /product/{product_id}.")
-            % {"place": place, "value": repr(entry.path)}
+            % {"place": location, "value": repr(entry.path)}
         )
     path, query = [*QUERY_MARK.split(entry.path, maxsplit=1), ""][:2]
     if path.count("{") != len(PLACEHOLDER.findall(path)):
@@ -230,61 +232,63 @@ def build_rule(entry: MappingEntry, place: str) -> MappingRule:
             _(
                 "%(place)s.path: a name in braces may contain letters, digits and _, such as {product_id}, {rest*}, {page:int}."
             )
-            % {"place": place}
+            % {"place": location}
         )
-    pattern, readings = compile_path(path, place)
+    pattern, path_parameters = compile_path(path, location)
     return MappingRule(
         type="track" if entry.event else "page",
         name=entry.event or entry.page or "",
         method=entry.method.upper(),
         status=frozenset(entry.status),
         path=pattern,
-        readings=readings,
-        query=compile_query(query, place),
+        path_parameters=path_parameters,
+        query=compile_query(query, location),
         constants=entry.properties,
     )
 
 
-def compile_path(path: str, place: str) -> tuple[re.Pattern[str], dict[str, ParameterSpec]]:
+def compile_path(path: str, location: str) -> tuple[re.Pattern[str], dict[str, ParameterSpec]]:
     pattern: list[str] = []
-    readings: dict[str, ParameterSpec] = {}
+    path_parameters: dict[str, ParameterSpec] = {}
     position = 0
-    for found in PLACEHOLDER.finditer(path):
-        name, many, conversion, optional = found.groups()
-        before = path[position : found.start()]
-        group = f"g{len(readings)}"
-        shape = CONVERSION_PATTERNS[check_conversion(conversion, place)] if conversion else ".+?" if many else "[^/]+?"
-        if optional:  # without the part, its slash is missing too
+    for placeholder in PLACEHOLDER.finditer(path):
+        name, many, conversion, optional = placeholder.groups()
+        before = path[position : placeholder.start()]
+        group = f"g{len(path_parameters)}"
+        shape = (
+            CONVERSION_PATTERNS[check_conversion(conversion, location)] if conversion else ".+?" if many else "[^/]+?"
+        )
+        if optional:  # if the value is missing, the slash before it is missing too
             bare = before.removesuffix("/")
             pattern.append(f"{re.escape(bare)}(?:{before[len(bare) :]}(?P<{group}>{shape}))?")
         else:
             pattern.append(f"{re.escape(before)}(?P<{group}>{shape})")
-        readings[group] = (name, conversion or "", bool(optional))
-        position = found.end()
+        path_parameters[group] = (name, conversion or "", bool(optional))
+        position = placeholder.end()
     pattern.append(re.escape(path[position:].rstrip("/") if path != "/" else path[position:]))
-    return re.compile("".join(pattern), re.ASCII), readings
+    return re.compile("".join(pattern), re.ASCII), path_parameters
 
 
-def compile_query(query: str, place: str) -> dict[str, ParameterSpec]:
-    readings: dict[str, ParameterSpec] = {}
-    for part in filter(None, query.split("&")):
-        parameter, _mark, group = part.partition("=")
-        found = PLACEHOLDER.fullmatch(group)
-        if not parameter or found is None:
+def compile_query(query: str, location: str) -> dict[str, ParameterSpec]:
+    parameters: dict[str, ParameterSpec] = {}
+    for text in filter(None, query.split("&")):
+        parameter, _mark, group = text.partition("=")
+        placeholder = PLACEHOLDER.fullmatch(group)
+        if not parameter or placeholder is None:
             raise UrlMappingError(
                 _(
                     "%(place)s.path: %(part)s is not valid; write parameters as q={query}, or page={page:int?} if optional."
                 )
-                % {"place": place, "part": repr(part)}
+                % {"place": location, "part": repr(text)}
             )
-        readings[parameter] = (found[1], check_conversion(found[3], place), bool(found[4]))
-    return readings
+        parameters[parameter] = (placeholder[1], check_conversion(placeholder[3], location), bool(placeholder[4]))
+    return parameters
 
 
-def check_conversion(name: str | None, place: str) -> str:
+def check_conversion(name: str | None, location: str) -> str:
     if name and name not in CONVERSIONS:
         raise UrlMappingError(
             _("%(place)s.path: unknown type %(name)s; valid: %(known)s.")
-            % {"place": place, "name": repr(name), "known": ", ".join(CONVERSIONS)}
+            % {"place": location, "name": repr(name), "known": ", ".join(CONVERSIONS)}
         )
     return name or ""

@@ -59,10 +59,10 @@ WANTED_MEANINGS = (str(Meaning.CART), str(Meaning.PURCHASE))  # these undo a dis
 
 
 def remember_interactions(rows: Iterable[EventRow]) -> None:
-    """Add product interactions to the lists of their people and link identifiers, in one round trip.
+    """Add product interactions to the lists of their customers and visitors and link identifiers, in one round trip.
 
-    The lists of people who deny personalization are deleted. If Valkey is down, only freshness is lost: the events are stored
-    already.
+    The lists of those who deny personalization are deleted. If Valkey is down, only the latest interactions are missing there; the
+    events are stored already.
     """
     lists: dict[str, dict[str, int]] = {}
     dismissed: dict[str, dict[str, int]] = {}
@@ -90,7 +90,7 @@ def remember_interactions(rows: Iterable[EventRow]) -> None:
     if not (new_pairs or lists or dismissed or denied):
         return
     arguments = {
-        "pairs": name_pairs(new_pairs),
+        "pairs": build_pair_arguments(new_pairs),
         "lists": [(name, flatten_newest(members, limit=MAX_RECENT)) for name, members in lists.items()],
         "dismissed": [(name, flatten_newest(members, limit=MAX_DISMISSED)) for name, members in dismissed.items()],
         "denied": list(denied),
@@ -99,18 +99,18 @@ def remember_interactions(rows: Iterable[EventRow]) -> None:
         if not _linked_pairs.add(new_pairs, run_remember_script(arguments)):
             # Valkey was emptied since the pairs were linked: link all pairs of this batch again
             empty: dict[str, object] = {"lists": [], "dismissed": [], "denied": []}
-            _linked_pairs.add(pairs, run_remember_script({"pairs": name_pairs(pairs), **empty}))
+            _linked_pairs.add(pairs, run_remember_script({"pairs": build_pair_arguments(pairs), **empty}))
     except ValkeyDownError:
-        return  # logged where it was noticed
+        return  # run_command has logged it
 
 
-def name_pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
-    """Return pairs of user and visitor as the script expects them, with a name for a new group."""
+def build_pair_arguments(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """Return pairs of user and visitor as the script expects them, each with a name for a new group."""
     return [(f"user_id:{user_id}", f"anonymous_id:{other_id}", uuid4().hex) for user_id, other_id in pairs]
 
 
 def run_remember_script(arguments: dict[str, object]) -> bytes:
-    """Run the script; return the epoch, a name that Valkey's contents got when they were last empty."""
+    """Run the script; return the epoch, which changes whenever Valkey has lost its contents."""
     packed = msgspec.msgpack.encode({**arguments, "epoch": uuid4().hex})
     return bytes(run_command("EVAL", REMEMBER, 0, MAX_RECENT, MAX_LINKED, RETENTION_SECONDS, packed, MAX_DISMISSED))
 
@@ -153,11 +153,11 @@ def link_identifiers(*, groups: Sequence[Sequence[tuple[str, str]]]) -> None:
 
     Does nothing if Valkey is down: the next events link the identifiers they carry.
     """
-    named = [(uuid4().hex, list(dict.fromkeys(f"{kind}:{value}" for kind, value in group))) for group in groups]
-    named = [(new_group, names) for new_group, names in named if len(names) > 1]
-    if not named:
+    named_groups = [(uuid4().hex, list(dict.fromkeys(f"{kind}:{value}" for kind, value in group))) for group in groups]
+    named_groups = [(new_group, names) for new_group, names in named_groups if len(names) > 1]
+    if not named_groups:
         return
-    packed = msgspec.msgpack.encode(named)
+    packed = msgspec.msgpack.encode(named_groups)
     try:
         run_command("EVAL", LINK_GROUPS, 0, MAX_LINKED, RETENTION_SECONDS, packed)
     except ValkeyDownError:
@@ -165,7 +165,7 @@ def link_identifiers(*, groups: Sequence[Sequence[tuple[str, str]]]) -> None:
 
 
 def clear_interactions(*, identifiers: Sequence[tuple[str, str]]) -> None:
-    """Delete the lists of people who deny personalization from now on; if Valkey is down, their next event does it."""
+    """Delete the lists of customers who now deny personalization; if Valkey is down, their next event does it."""
     names = [f"{kind}:{value}" for kind, value in identifiers]
 
     def fill(pipe: Any) -> None:
@@ -179,7 +179,7 @@ def clear_interactions(*, identifiers: Sequence[tuple[str, str]]) -> None:
 
 
 def allow_interactions(*, identifiers: Sequence[tuple[str, str]]) -> None:
-    """Mark the people behind the (kind, value) pairs as allowing personalization again."""
+    """Allow personalization again for the customers with these (kind, value) identifiers."""
     if identifiers:
         with suppress(ValkeyDownError):
             run_command("DEL", *(f"denied:{kind}:{value}" for kind, value in identifiers))
@@ -187,13 +187,13 @@ def allow_interactions(*, identifiers: Sequence[tuple[str, str]]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RecentActivity:
-    """What Valkey knows about a person.
+    """The recent activity of a person.
 
     Attributes:
         interactions: newest first.
         dismissed: ids of dismissed products.
         is_denied: the person denies personalization; nothing else is returned then.
-        count: the value of the counted key; None if Valkey is down.
+        count: the value of the counter; None if there is none or Valkey is down.
     """
 
     interactions: list[RecentInteraction] = field(default_factory=list)
@@ -205,8 +205,8 @@ class RecentActivity:
 def read_recent_activity(
     *,
     identifiers: Sequence[tuple[str, str]],
-    counted: str = "",
-    counted_seconds: int = 120,
+    counter_key: str = "",
+    counter_seconds: int = 120,
     timeout: float = TIMEOUT_SECONDS,
 ) -> RecentActivity:
     """Return the recent activity of the person with these (kind, value) identifiers, in one round trip.
@@ -214,22 +214,27 @@ def read_recent_activity(
     The result is empty if Valkey is down or takes longer than ``timeout`` seconds: recommendations work without it.
 
     Args:
-        counted: a key that is incremented in the same round trip.
+        counter_key: a key that is incremented in the same round trip.
+        counter_seconds: when the counter expires after its first increment.
     """
-    if not identifiers and not counted:
+    if not identifiers and not counter_key:
         return RecentActivity()
     names = [f"{kind}:{value}" for kind, value in identifiers]
     try:
-        packed = run_script(READ_ACTIVITY, MAX_RECENT, counted, counted_seconds, *names, timeout=timeout)
+        packed = run_script(READ_ACTIVITY, MAX_RECENT, counter_key, counter_seconds, *names, timeout=timeout)
     except ValkeyDownError:
         return RecentActivity()
     members, dismissals, is_denied, count = msgspec.msgpack.decode(packed)
     interactions = sorted(map(parse_member, set(members)), key=NEWEST, reverse=True)[:MAX_RECENT]
     dismissed = set()
     if dismissals:
-        wanted = {one.product_id: one.at for one in reversed(interactions) if one.kind in WANTED_MEANINGS}
+        wanted_at = {
+            interaction.product_id: interaction.at
+            for interaction in reversed(interactions)
+            if interaction.kind in WANTED_MEANINGS
+        }
         pairs = zip(dismissals[::2], dismissals[1::2], strict=True)
-        dismissed = {product_id for product_id, second in pairs if wanted.get(product_id, 0.0) <= float(second)}
+        dismissed = {product_id for product_id, second in pairs if wanted_at.get(product_id, 0.0) <= float(second)}
     return RecentActivity(interactions, dismissed, is_denied, count or None)
 
 
@@ -238,7 +243,7 @@ def read_recent_interactions(*, identifiers: Sequence[tuple[str, str]]) -> list[
     return read_recent_activity(identifiers=identifiers).interactions
 
 
-def recent_key(kind: str, value: str) -> str:
+def format_recent_key(kind: str, value: str) -> str:
     """Return the key of an identifier's list."""
     return f"recent:{kind}:{value}"
 

@@ -34,21 +34,21 @@ local function move(from, to)
     redis.call('DEL', 'group:' .. from)
 end
 """
-# One command with one argument for a whole batch: packing an argument for each part took longer than storing the events.
+# One command with one packed argument for a whole batch: one argument for each part took longer to send than storing the events.
 # `pairs`: user, visitor, name for a new group; `lists` and `dismissed`: key, scores and members; `denied`: keys to clear.
 REMEMBER = (
     """
-local max_recent, linked, seconds, given = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], cmsgpack.unpack(ARGV[4])
+local max_recent, linked, seconds, input = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], cmsgpack.unpack(ARGV[4])
 local max_dismissed = tonumber(ARGV[5])
 """
     + GROUP_FUNCTIONS
     + """
 local epoch = redis.call('GET', 'recent-epoch')
 if not epoch then
-    epoch = given.epoch
+    epoch = input.epoch
     redis.call('SET', 'recent-epoch', epoch)
 end
-for _, pair in ipairs(given.pairs) do
+for _, pair in ipairs(input.pairs) do
     local user, visitor = pair[1], pair[2]
     local group, other = group_of(user), group_of(visitor)
     if group and group == other then
@@ -64,20 +64,20 @@ for _, pair in ipairs(given.pairs) do
         if group then move(other, group) else add(user, other) end
     end
 end
-for _, list in ipairs(given.lists) do
+for _, list in ipairs(input.lists) do
     local key = 'recent:' .. list[1]
     redis.call('ZADD', key, unpack(list[2]))
     redis.call('ZREMRANGEBYRANK', key, 0, -max_recent - 1)
     redis.call('EXPIRE', key, seconds)
     redis.call('DEL', 'denied:' .. list[1])
 end
-for _, list in ipairs(given.dismissed) do
+for _, list in ipairs(input.dismissed) do
     local key = 'dismissed:' .. list[1]
     redis.call('ZADD', key, unpack(list[2]))
     redis.call('ZREMRANGEBYRANK', key, 0, -max_dismissed - 1)
     redis.call('EXPIRE', key, seconds)
 end
-for _, name in ipairs(given.denied) do
+for _, name in ipairs(input.denied) do
     redis.call('DEL', 'recent:' .. name, 'dismissed:' .. name)
     redis.call('SET', 'denied:' .. name, 1, 'EX', seconds)
 end
@@ -92,8 +92,8 @@ local linked, seconds = tonumber(ARGV[1]), ARGV[2]
 """
     + GROUP_FUNCTIONS
     + """
-for _, given in ipairs(cmsgpack.unpack(ARGV[3])) do
-    local new_group, names, group = given[1], given[2], nil
+for _, entry in ipairs(cmsgpack.unpack(ARGV[3])) do
+    local new_group, names, group = entry[1], entry[2], nil
     for _, name in ipairs(names) do
         group = group or is_user(name) and group_of(name)
     end
@@ -121,11 +121,11 @@ end
 # Returns the newest members of the lists of all identifiers in the same groups, the dismissed products, and whether consent is denied;
 # the same round trip counts the request for rate limiting. One packed reply: many small ones take longer to read.
 READ_ACTIVITY = LuaScript("""
-local max_recent, counted, seconds = ARGV[1], ARGV[2], ARGV[3]
+local max_recent, counter_key, seconds = ARGV[1], ARGV[2], ARGV[3]
 local count, users, groups, names, members, dismissed, denied = 0, false, {}, {}, {}, {}, false
-if counted ~= '' then
-    count = redis.call('INCR', counted)
-    if count == 1 then redis.call('EXPIRE', counted, seconds) end
+if counter_key ~= '' then
+    count = redis.call('INCR', counter_key)
+    if count == 1 then redis.call('EXPIRE', counter_key, seconds) end
 end
 for at = 4, #ARGV do
     local name = ARGV[at]

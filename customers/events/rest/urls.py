@@ -19,7 +19,7 @@ urlpatterns = [
 ]
 
 
-def collector_views(**options: StoreFunction) -> dict[str, Callable[..., HttpResponseBase]]:
+def build_collector_views(**options: StoreFunction) -> dict[str, Callable[..., HttpResponseBase]]:
     """Return the paths that accept events, each with its view; ``store`` replaces how the views store events."""
     batch = Collector.as_view(**options)
     views = dict.fromkeys(("v1/batch", "v1/b", "v1/import", "beacon/v1/batch"), batch)
@@ -32,7 +32,7 @@ def collector_views(**options: StoreFunction) -> dict[str, Callable[..., HttpRes
 
 
 collector_urlpatterns: list[Any] = [
-    *(re_path(rf"^{path}/?$", view) for path, view in collector_views().items()),
+    *(re_path(rf"^{path}/?$", view) for path, view in build_collector_views().items()),
     re_path(r"^v1/projects/(?P<write_key>[^/]+)/settings/?$", SegmentSettings.as_view(), name="segment-settings"),
     re_path(r"^sourceConfig/?$", RudderSettings.as_view(), name="rudder-settings"),
 ]

@@ -10,8 +10,8 @@ from customers.events.collector.envelope import CollectorError
 from customers.events.collector.views import (
     CollectorView,
     authenticate_source,
-    json_response,
-    missing_key_error,
+    build_json_response,
+    build_missing_key_error,
     read_request_key,
 )
 
@@ -30,7 +30,7 @@ class SegmentSettings(CollectorView):
             "addBundledMetadata": True,
             "unbundledIntegrations": [],
         }
-        return cacheable_response(
+        return build_cacheable_response(
             {
                 "integrations": {"Segment.io": integration},
                 "plan": {"track": {"__default": {"enabled": True, "integrations": {}}}},
@@ -48,10 +48,10 @@ class RudderSettings(CollectorView):
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         write_key = read_request_key(request)
         if not write_key:
-            raise missing_key_error()
+            raise build_missing_key_error()
         source = authenticate_source(write_key, origin=request.META.get("HTTP_ORIGIN", ""), now=datetime.now(UTC))
         off = {"enabled": False}
-        return cacheable_response(
+        return build_cacheable_response(
             {
                 "source": {
                     "id": source.key,
@@ -78,8 +78,8 @@ def read_host(request: HttpRequest) -> str:
         raise CollectorError(400, "host_not_allowed", message) from error
 
 
-def cacheable_response(content: dict[str, Any]) -> HttpResponse:
+def build_cacheable_response(content: dict[str, Any]) -> HttpResponse:
     """Return a JSON response that the browser caches for a few minutes."""
-    response = json_response(content)
+    response = build_json_response(content)
     response["Cache-Control"] = f"private, max-age={CACHED_SECONDS}"
     return response

@@ -110,10 +110,18 @@ class CustomerAdmin(ModelAdmin):
         return [name.removeprefix("masked_") for name in self.list_display]
 
     def get_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
-        shown = may_see_personal(request)
-        personal = [name if shown else f"masked_{name}" for name in PERSONAL_FIELDS]
-        seen = ["first_seen_at", "last_seen_at", "created_at", "erased_at"]
-        return ["user_id" if shown else "masked_user_id", "portrait", *personal, "language", "country", "traits", *seen]
+        with_personal = may_see_personal(request)
+        personal = [name if with_personal else f"masked_{name}" for name in PERSONAL_FIELDS]
+        times = ["first_seen_at", "last_seen_at", "created_at", "erased_at"]
+        return [
+            "user_id" if with_personal else "masked_user_id",
+            "portrait",
+            *personal,
+            "language",
+            "country",
+            "traits",
+            *times,
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
         masked = [] if may_see_personal(request) else [f"masked_{name}" for name in PERSONAL_FIELDS]
@@ -125,10 +133,10 @@ class CustomerAdmin(ModelAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        named = Q(kind__in=["user_id", "anonymous_id", "device_id"], value=term)
-        named |= Q(kind=Identifier.Kind.EMAIL_HASH, value=hash_email(term))
-        named |= Q(kind=Identifier.Kind.PHONE_HASH, value=hash_phone(term))
-        return queryset.filter(pk__in=Identifier.objects.filter(named).values("customer_id")), False
+        condition = Q(kind__in=["user_id", "anonymous_id", "device_id"], value=term)
+        condition |= Q(kind=Identifier.Kind.EMAIL_HASH, value=hash_email(term))
+        condition |= Q(kind=Identifier.Kind.PHONE_HASH, value=hash_phone(term))
+        return queryset.filter(pk__in=Identifier.objects.filter(condition).values("customer_id")), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # customers are created with an identifier, by events, orders or the REST API
@@ -206,12 +214,12 @@ class IdentifierAdmin(MaskedValues, ReadOnlyAdmin):
         return self.get_fields(request)
 
     def get_fields(self, request: HttpRequest, obj: Identifier | None = None) -> list[str]:
-        shown = "value" if may_see_personal(request) else "masked_value"
-        return ["kind", shown, "customer_number", "created_at", "linked_by"]
+        value_field = "value" if may_see_personal(request) else "masked_value"
+        return ["kind", value_field, "customer_number", "created_at", "linked_by"]
 
     @admin.display(description=_("customer"), ordering="customer_id")
     def customer_number(self, obj: Identifier) -> str:
-        return customer_link(obj.customer_id)
+        return format_customer_link(obj.customer_id)
 
 
 @admin.register(IdentityMerge)
@@ -235,7 +243,7 @@ class IdentityMergeAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("kept customer"), ordering="kept_id")
     def kept_link(self, obj: IdentityMerge) -> str:
-        return customer_link(obj.kept_id)
+        return format_customer_link(obj.kept_id)
 
 
 @admin.register(IdentityConflict)
@@ -259,16 +267,16 @@ class IdentityConflictAdmin(ReadOnlyAdmin):
         return render_conflict(request, model_admin=self, conflict_id=object_id)
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
-        shown = "disputed" if may_see_personal(request) else "masked_disputed"
-        return [shown if name == "disputed" else name for name in self.list_display]
+        identifier_column = "disputed" if may_see_personal(request) else "masked_disputed"
+        return [identifier_column if name == "disputed" else name for name in self.list_display]
 
     @admin.display(description=_("identifier"))
     def disputed(self, obj: IdentityConflict) -> str:
-        return first_identifier(obj, with_personal=True)
+        return format_first_identifier(obj, with_personal=True)
 
     @admin.display(description=_("identifier"))
     def masked_disputed(self, obj: IdentityConflict) -> str:
-        return first_identifier(obj, with_personal=False)
+        return format_first_identifier(obj, with_personal=False)
 
     @admin.display(description=_("reason"), ordering="reason")
     def labeled_reason(self, obj: IdentityConflict) -> str:
@@ -276,20 +284,20 @@ class IdentityConflictAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("customers"))
     def customers(self, obj: IdentityConflict) -> str:
-        shown = obj.customer_ids[:LISTED]
+        listed = obj.customer_ids[:LISTED]
         more = ", …" if len(obj.customer_ids) > LISTED else ""
-        links = format_html_join(", ", "{}", ((customer_link(customer_id),) for customer_id in shown))
-        return format_html("{}{}", links, more) if shown else "–"
+        links = format_html_join(", ", "{}", ((format_customer_link(customer_id),) for customer_id in listed))
+        return format_html("{}{}", links, more) if listed else "–"
 
 
-def first_identifier(conflict: IdentityConflict, *, with_personal: bool) -> str:
+def format_first_identifier(conflict: IdentityConflict, *, with_personal: bool) -> str:
     if not conflict.identifiers:
         return "–"
     kind, value = conflict.identifiers[0]["kind"], conflict.identifiers[0]["value"]
     return f"{label_identifier_type(kind)}: {mask_identifier(kind, value, with_personal=with_personal)}"
 
 
-def customer_link(customer_id: int) -> str:
+def format_customer_link(customer_id: int) -> str:
     try:
         address = reverse("admin:lifecycle_customer", args=[customer_id])
     except NoReverseMatch:

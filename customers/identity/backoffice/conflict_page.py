@@ -67,7 +67,7 @@ def render_conflict(request: HttpRequest, *, model_admin: ModelAdmin, conflict_i
     columns = compare_customers(customer_ids=conflict.customer_ids, with_personal=with_personal)
     form = MergePairForm(
         request.POST if request.POST.get("do") in ("preview", "merge") else None,
-        customer_ids=[one["customer"].pk for one in columns],
+        customer_ids=[column["customer"].pk for column in columns],
     )
     preview = None
     if request.method == "POST":
@@ -95,14 +95,14 @@ def render_conflict(request: HttpRequest, *, model_admin: ModelAdmin, conflict_i
             "conflict": conflict,
             "identifiers": [
                 (
-                    label_identifier_type(one["kind"]),
-                    mask_identifier(one["kind"], one["value"], with_personal=with_personal),
+                    label_identifier_type(identifier["kind"]),
+                    mask_identifier(identifier["kind"], identifier["value"], with_personal=with_personal),
                 )
-                for one in conflict.identifiers
+                for identifier in conflict.identifiers
             ],
             "columns": columns,
             "rows": build_comparison_rows(columns, with_personal=with_personal),
-            "missing": [one for one in conflict.customer_ids if one not in {row["customer"].pk for row in columns}],
+            "missing": find_missing_ids(conflict, columns),
             "form": form,
             "preview": preview,
             "is_open": conflict.status == IdentityConflict.Status.OPEN,
@@ -114,19 +114,26 @@ def render_conflict(request: HttpRequest, *, model_admin: ModelAdmin, conflict_i
     return response
 
 
+def find_missing_ids(conflict: IdentityConflict, columns: list[dict[str, Any]]) -> list[int]:
+    """Return the ids of customers of the conflict that no longer exist."""
+    existing = {column["customer"].pk for column in columns}
+    return [customer_id for customer_id in conflict.customer_ids if customer_id not in existing]
+
+
 def build_comparison_rows(columns: list[dict[str, Any]], *, with_personal: bool) -> list[tuple[str, list[Any]]]:
-    """A line for each thing that can be compared, with a cell for each customer."""
+    """Return a row for each property, with a cell for each customer."""
+    customers = [column["customer"] for column in columns]
     rows: list[tuple[str, list[Any]]] = [
-        (_("user ids"), [join_user_ids(one["customer"], with_personal=with_personal) or "–" for one in columns]),
+        (_("user ids"), [join_user_ids(customer, with_personal=with_personal) or "–" for customer in customers]),
     ]
     if with_personal:
-        people = [dict(list_personal_fields(one["customer"])) for one in columns]
-        rows += [(str(name), [person[name] or "–" for person in people]) for name in (people[0] if people else ())]
+        fields = [dict(list_personal_fields(customer)) for customer in customers]
+        rows += [(str(name), [values[name] or "–" for values in fields]) for name in (fields[0] if fields else ())]
     for name in ("first_seen_at", "last_seen_at", "language", "country"):
         label = str(Customer._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
-        rows.append((label, [getattr(one["customer"], name) or "–" for one in columns]))
-    names = dict.fromkeys(name for one in columns for name in one["counts"])
-    return rows + [(name, [one["counts"].get(name, 0) for one in columns]) for name in names]
+        rows.append((label, [getattr(customer, name) or "–" for customer in customers]))
+    names = dict.fromkeys(name for column in columns for name in column["counts"])
+    return rows + [(name, [column["counts"].get(name, 0) for column in columns]) for name in names]
 
 
 def preview_pair(pair: dict[str, int]) -> dict[str, Any]:
@@ -135,7 +142,7 @@ def preview_pair(pair: dict[str, int]) -> dict[str, Any]:
 
 
 def merge_pair(request: HttpRequest, conflict: IdentityConflict, *, keep: int, merge: int) -> HttpResponse:
-    done = merge_conflicting(
+    identity_merge = merge_conflicting(
         conflict_id=conflict.pk, kept_id=keep, merged_id=merge, at=timezone.now(), by=request.user.get_username()
     )
     messages.success(
@@ -143,7 +150,7 @@ def merge_pair(request: HttpRequest, conflict: IdentityConflict, *, keep: int, m
         _("Customer #%(merge)d was merged into #%(keep)d. You can undo the merge here.")
         % {"merge": merge, "keep": keep},
     )
-    return HttpResponseRedirect(reverse("admin:identity_identitymerge_change", args=[done.pk]))
+    return HttpResponseRedirect(reverse("admin:identity_identitymerge_change", args=[identity_merge.pk]))
 
 
 def resolve_conflict(request: HttpRequest, conflict: IdentityConflict) -> HttpResponse:

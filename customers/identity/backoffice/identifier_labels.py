@@ -53,5 +53,7 @@ def label_model(label: str) -> str:
 
 def join_user_ids(customer: Customer, *, with_personal: bool) -> str:
     """Return all user ids of a customer, from the prefetched identifiers."""
-    found = [one for one in customer.identifiers.all() if one.kind == Identifier.Kind.USER_ID]
-    return ", ".join(mask_identifier(one.kind, one.value, with_personal=with_personal) for one in found)
+    user_ids = [identifier for identifier in customer.identifiers.all() if identifier.kind == Identifier.Kind.USER_ID]
+    return ", ".join(
+        mask_identifier(identifier.kind, identifier.value, with_personal=with_personal) for identifier in user_ids
+    )

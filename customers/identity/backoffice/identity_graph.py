@@ -38,7 +38,7 @@ class IdentifierRow:
 
 @dataclass(slots=True)
 class GraphNode:
-    """A node of the drawing: a circle at (x, y) with two lines of text beside it."""
+    """A node of the drawing: a circle at (x, y) with two lines of text next to it."""
 
     tone: Literal[
         "customer", "merged", "conflict", "more", "user_id", "anonymous_id", "email_hash", "phone_hash", "device_id"
@@ -50,7 +50,7 @@ class GraphNode:
     conflict: IdentityConflict | None = None
     customer_id: int | None = None
     more: int = 0
-    below: list["GraphNode"] = field(default_factory=list)
+    children: list["GraphNode"] = field(default_factory=list)
     x: int = 0
     y: int = 0
 
@@ -79,23 +79,23 @@ class IdentityGraph:
 
 
 def build_identity_graph(*, customer_id: int, with_personal: bool) -> IdentityGraph:
-    """Build the graph by three queries, however large it is."""
-    about = Q(kept_id=customer_id) | Q(merged_id=customer_id)
-    merges = list(IdentityMerge.objects.filter(about).order_by("at", "id"))
+    """Build the graph with three queries, regardless of its size."""
+    is_involved = Q(kept_id=customer_id) | Q(merged_id=customer_id)
+    merges = list(IdentityMerge.objects.filter(is_involved).order_by("at", "id"))
     rows = Identifier.objects.filter(customer_id=customer_id).order_by("created_at", "id")
     identifiers = [
         IdentifierRow(
-            one.pk,
-            one.kind,
-            label_identifier_type(one.kind),
-            mask_identifier(one.kind, one.value, with_personal=with_personal),
-            one.created_at,
-            one.linked_by,
+            identifier.pk,
+            identifier.kind,
+            label_identifier_type(identifier.kind),
+            mask_identifier(identifier.kind, identifier.value, with_personal=with_personal),
+            identifier.created_at,
+            identifier.linked_by,
         )
-        for one in rows
+        for identifier in rows
     ]
     conflicts = list(IdentityConflict.objects.filter(customer_ids__contains=[customer_id])[:MAX_DRAWN])
-    root = build_tree(customer_id, identifiers, [one for one in merges if one.reverted_at is None], conflicts)
+    root = build_tree(customer_id, identifiers, [merge for merge in merges if merge.reverted_at is None], conflicts)
     nodes = list(lay_out_nodes(root))
     return IdentityGraph(
         nodes=nodes,
@@ -114,28 +114,29 @@ def build_tree(
     merges: list[IdentityMerge],
     conflicts: Iterable[IdentityConflict],
 ) -> GraphNode:
-    """Build the tree; a row that several merges moved is below the first of them, since the later ones moved it along."""
+    """Build the tree. A row that several merges moved is a child of the first; the later ones moved it along with the customer."""
     root = GraphNode("customer", f"#{customer_id}", 0, customer_id=customer_id)
-    merged = {one.pk: GraphNode("merged", f"#{one.merged_id}", 1, merge=one) for one in merges}
+    merge_nodes = {merge.pk: GraphNode("merged", f"#{merge.merged_id}", 1, merge=merge) for merge in merges}
     first = {label: find_first_merges(merges, label) for label in (IDENTIFIERS_LABEL, MERGES_LABEL)}
-    for one in merges:
-        around = merged.get(first[MERGES_LABEL].get(one.pk, 0), root)
-        around.below.append(merged[one.pk])
-    drawn = 0
+    for merge in merges:
+        parent = merge_nodes.get(first[MERGES_LABEL].get(merge.pk, 0), root)
+        parent.children.append(merge_nodes[merge.pk])
+    n_drawn = 0
     for identifier in identifiers:
-        node = merged.get(first[IDENTIFIERS_LABEL].get(identifier.id, 0), root)
+        node = merge_nodes.get(first[IDENTIFIERS_LABEL].get(identifier.id, 0), root)
         identifier.merge = node.merge
-        drawn += 1
-        if drawn <= MAX_DRAWN:
-            own = len([one for one in node.below if one.identifier])
-            node.below.insert(own, GraphNode(identifier.kind, identifier.value, 0, identifier=identifier))  # type: ignore[arg-type]
-    if drawn > MAX_DRAWN:
-        root.below.append(GraphNode("more", "…", 1, more=drawn - MAX_DRAWN))
+        n_drawn += 1
+        if n_drawn <= MAX_DRAWN:
+            # the node's own identifiers come before the merges into it
+            n_identifiers = len([child for child in node.children if child.identifier])
+            node.children.insert(n_identifiers, GraphNode(identifier.kind, identifier.value, 0, identifier=identifier))  # type: ignore[arg-type]
+    if n_drawn > MAX_DRAWN:
+        root.children.append(GraphNode("more", "…", 1, more=n_drawn - MAX_DRAWN))
     for conflict in conflicts:
-        others = [one for one in conflict.customer_ids if one != customer_id]
-        title = ", ".join(f"#{one}" for one in others) or conflict.get_reason_display()
-        other = others[0] if len(others) == 1 else None
-        root.below.append(GraphNode("conflict", str(title), 1, conflict=conflict, customer_id=other))
+        other_ids = [other_id for other_id in conflict.customer_ids if other_id != customer_id]
+        title = ", ".join(f"#{other_id}" for other_id in other_ids) or conflict.get_reason_display()
+        linked_id = other_ids[0] if len(other_ids) == 1 else None
+        root.children.append(GraphNode("conflict", str(title), 1, conflict=conflict, customer_id=linked_id))
     return root
 
 
@@ -155,38 +156,40 @@ def read_moved_rows(merge: IdentityMerge, label: str) -> list[Any]:
 
 def lay_out_nodes(root: GraphNode) -> Iterator[GraphNode]:
     """Place each node on a line of its own in reading order, indented by its depth."""
-    waiting, line = [(root, 0)], 0
-    while waiting:
-        node, depth = waiting.pop()
+    stack, line = [(root, 0)], 0
+    while stack:
+        node, depth = stack.pop()
         node.depth, node.x, node.y = depth, RADIUS + 2 + INDENT * depth, TOP + ROW * line
         line += 1
         yield node
-        waiting += [(below, depth + 1) for below in reversed(node.below)]
+        stack += [(child, depth + 1) for child in reversed(node.children)]
 
 
 def draw_edges(node: GraphNode) -> Iterator[GraphEdge]:
     """Yield the lines from a node to the nodes below it, and from those downwards."""
-    for below in node.below:
-        down, across = below.y - node.y - RADIUS - 8, below.x - node.x - RADIUS - 8
+    for child in node.children:
+        down, across = child.y - node.y - RADIUS - 8, child.x - node.x - RADIUS - 8
         path = f"M{node.x} {node.y + RADIUS}v{down}q0 8 8 8h{across}"
-        yield GraphEdge(path, below.tone == "conflict")
-        yield from draw_edges(below)
+        yield GraphEdge(path, child.tone == "conflict")
+        yield from draw_edges(child)
 
 
 def compare_customers(*, customer_ids: Iterable[int], with_personal: bool) -> list[dict[str, Any]]:
     """Return customers with the number of their rows in each model, for a comparison side by side."""
     ids = list(customer_ids)
     customers = Customer.objects.prefetch_related("identifiers")
-    found = (customers if with_personal else customers.defer(*PERSONAL_FIELDS)).in_bulk(ids)
-    counted = {
+    customers_by_id = (customers if with_personal else customers.defer(*PERSONAL_FIELDS)).in_bulk(ids)
+    counts_by_model = {
         str(relation.related_model._meta.verbose_name_plural): count_rows(relation, ids)
         for relation in Customer._meta.related_objects
     }
     return [
         {
-            "customer": found[customer_id],
-            "counts": {name: counts.get(customer_id, 0) for name, counts in counted.items() if any(counts.values())},
+            "customer": customers_by_id[customer_id],
+            "counts": {
+                name: counts.get(customer_id, 0) for name, counts in counts_by_model.items() if any(counts.values())
+            },
         }
         for customer_id in ids
-        if customer_id in found
+        if customer_id in customers_by_id
     ]

@@ -1,4 +1,4 @@
-"""The page of one merge: the customers, what moved, and undoing it."""
+"""The page of one merge: the customers, the moved rows, and the button that undoes it."""
 
 from typing import Any
 

@@ -11,6 +11,8 @@ from customers.identity.signals import consent_denied, consent_restored
 CHECKED_PURPOSES = (Consent.Purpose.ANALYTICS, Consent.Purpose.PERSONALISATION)
 CHECKED_IDENTIFIER_TYPES = (Identifier.Kind.USER_ID, Identifier.Kind.ANONYMOUS_ID, Identifier.Kind.DEVICE_ID)
 
+# Both writing parts see the table as it was before the statement, so `removed` cannot delete what `added` inserts. Added rows are
+# inserted in a fixed order, so that two transactions with the same rows wait for each other instead of deadlocking.
 REFRESH_DENIALS = """
 WITH latest AS (
     SELECT DISTINCT ON (customer_id, purpose) customer_id, purpose, status

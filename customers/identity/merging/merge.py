@@ -25,6 +25,7 @@ IDENTITY_MODELS = (Identifier, Consent)
 MAX_ATTEMPTS = 5
 FOREIGN_KEY_VIOLATION = "23503"
 
+# locked in the order of ids, like every other writer, to avoid deadlocks
 LOCK_ROWS = """
 SELECT to_jsonb(customer)::text FROM identity_customer AS customer WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
 """
@@ -62,10 +63,9 @@ class MergeRecord:
     kept: int
     merged: int
     customer: dict[str, Any]  # the merged customer's row
-    before: dict[str, Any]  # moments of the kept customer
-    filled: dict[str, str] = field(
-        default_factory=dict
-    )  # fields of the kept customer that were empty, with their new values
+    before: dict[str, Any]  # the kept customer's times before the merge
+    # fields of the kept customer that were empty, with their new values
+    filled: dict[str, str] = field(default_factory=dict)
     filled_traits: dict[str, Any] = field(default_factory=dict)
     rows: dict[str, list[Any]] = field(default_factory=dict)
 
@@ -145,6 +145,8 @@ def merge_pairs(pairs: Sequence[tuple[int, int]], at: datetime, causes: Sequence
     with connection.cursor() as cursor:
         # a row that still refers to a merged customer stops the merge here; a cascade would delete it
         cursor.execute("DELETE FROM identity_customer WHERE id = ANY(%s)", [[record.merged for record in records]])
+        # Foreign keys are checked at the commit by default. Checking them here raises the error inside the savepoint of
+        # merge_customers, which can then try again.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
     refresh_consent_denials(customer_ids=[record.kept for record in records])
@@ -203,9 +205,9 @@ def merge_row(kept: dict[str, Any], merged: dict[str, Any]) -> MergeRecord:
             record.filled_traits[name] = kept["traits"][name] = value
             copy_update_time(kept, merged, f"traits.{name}")
     kept["created_at"] = min(kept["created_at"], merged["created_at"], key=datetime.fromisoformat)
-    for name, choose in (("first_seen_at", min), ("last_seen_at", max)):
-        moments = [row[name] for row in (kept, merged) if row[name] is not None]
-        kept[name] = choose(moments, key=datetime.fromisoformat) if moments else None
+    for name, select in (("first_seen_at", min), ("last_seen_at", max)):
+        times = [row[name] for row in (kept, merged) if row[name] is not None]
+        kept[name] = select(times, key=datetime.fromisoformat) if times else None
     return record
 
 
@@ -223,30 +225,30 @@ def copy_update_time(kept: dict[str, Any], merged: dict[str, Any], name: str) ->
 
 def move_identity_rows(records: Sequence[MergeRecord]) -> None:
     """Move identifiers, consents, earlier merges into the merged customers, and conflicts that name them."""
-    of_merged = {record.merged: record for record in records}
+    records_by_merged = {record.merged: record for record in records}
     pairs = [(record.kept, record.merged) for record in records]
     for merged, rows in move_rows(models=IDENTITY_MODELS, pairs=pairs).items():
-        of_merged[merged].rows |= rows
+        records_by_merged[merged].rows |= rows
     with connection.cursor() as cursor:
-        cursor.execute(MOVE_MERGES, {"kept": [record.kept for record in records], "merged": list(of_merged)})
+        cursor.execute(MOVE_MERGES, {"kept": [record.kept for record in records], "merged": list(records_by_merged)})
         for merged, merge_id in cursor.fetchall():
-            of_merged[merged].rows.setdefault(MERGES_LABEL, []).append(merge_id)
-    move_conflicts(of_merged)
+            records_by_merged[merged].rows.setdefault(MERGES_LABEL, []).append(merge_id)
+    move_conflicts(records_by_merged)
 
 
-def move_conflicts(of_merged: Mapping[int, MergeRecord]) -> None:
+def move_conflicts(records_by_merged: Mapping[int, MergeRecord]) -> None:
     """Replace the merged customers in conflicts; a conflict that has one customer left is resolved."""
-    conflicts = list(IdentityConflict.objects.filter(customer_ids__overlap=list(of_merged)).select_for_update())
+    conflicts = list(IdentityConflict.objects.filter(customer_ids__overlap=list(records_by_merged)).select_for_update())
     for conflict in conflicts:
         before: dict[str, Any] = {
             "id": conflict.pk,
             "customer_ids": conflict.customer_ids,
             "status": conflict.status,
         }
-        merged_ids = [customer_id for customer_id in conflict.customer_ids if customer_id in of_merged]
-        of_merged[merged_ids[0]].rows.setdefault(CONFLICTS_LABEL, []).append(before)
+        merged_ids = [customer_id for customer_id in conflict.customer_ids if customer_id in records_by_merged]
+        records_by_merged[merged_ids[0]].rows.setdefault(CONFLICTS_LABEL, []).append(before)
         replaced = (
-            of_merged[customer_id].kept if customer_id in of_merged else customer_id
+            records_by_merged[customer_id].kept if customer_id in records_by_merged else customer_id
             for customer_id in conflict.customer_ids
         )
         conflict.customer_ids = list(dict.fromkeys(replaced))
@@ -258,9 +260,9 @@ def move_conflicts(of_merged: Mapping[int, MergeRecord]) -> None:
 
 def move_rows_of_other_apps(records: Sequence[MergeRecord], at: datetime) -> None:
     """Send ``customers_merged`` and record what the receivers moved."""
-    of_merged = {record.merged: record for record in records}
+    records_by_merged = {record.merged: record for record in records}
     pairs = [(record.kept, record.merged) for record in records]
     responses: list[tuple[Any, Any]] = customers_merged.send(sender=IdentityMerge, pairs=pairs, at=at)
     for _receiver, moved in responses:
         for merged, rows in (moved or {}).items():
-            of_merged[merged].rows |= rows
+            records_by_merged[merged].rows |= rows

@@ -117,9 +117,9 @@ def restore_customer(merge: IdentityMerge, kept: dict[str, Any]) -> None:
         if ensure_traits(kept).get(name) == value:
             del kept["traits"][name]
             kept["field_updated_at"].pop(f"traits.{name}", None)
-    for name, moment in moved["before"].items():
+    for name, time_before in moved["before"].items():
         if kept[name] == moved["customer"][name]:
-            kept[name] = moment
+            kept[name] = time_before
     names = [sql.Identifier(name) for name in moved["customer"]]
     insert = sql.SQL(
         "INSERT INTO identity_customer ({names}) SELECT {names} FROM jsonb_populate_record(NULL::identity_customer, %s::jsonb)"

@@ -35,14 +35,14 @@ _NAMES = (
 
 
 def list_spellings(name: str) -> list[str]:
-    """Return the spellings of ``first name``: itself, firstName, FirstName, first_name, firstname, first-name."""
+    """Return the spellings of a name such as ``first name``: itself, firstName, FirstName, first_name, firstname, first-name."""
     words = name.split()
     capitals = "".join(word.capitalize() for word in words)
     return [name, capitals[0].lower() + capitals[1:], capitals, "_".join(words), "".join(words), "-".join(words)]
 
 
 # trait names that identify or locate a person, as the SDK specification and shops spell them
-PERSONAL_TRAITS: frozenset[str] = frozenset(spelt for name in _NAMES for spelt in list_spellings(name))
+PERSONAL_TRAITS: frozenset[str] = frozenset(spelling for name in _NAMES for spelling in list_spellings(name))
 
 # words in the names of custom traits that indicate the same
 _PERSONAL_WORDS = frozenset(
@@ -54,8 +54,8 @@ _PERSONAL_WORDS = frozenset(
         "unionid", "instagram", "facebook", "twitter", "linkedin",
     }
 )  # fmt: skip
-_NAMED_THINGS = frozenset({"company", "brand", "product", "store", "shop", "plan", "campaign", "segment"})
-_PERSONAL_SIGNS = (
+_NON_PERSONAL_NOUNS = frozenset({"company", "brand", "product", "store", "shop", "plan", "campaign", "segment"})
+_PERSONAL_SUBSTRINGS = (
     "姓名", "名字", "昵称", "邮箱", "邮件", "手机", "电话", "生日", "出生", "地址",
     "住址", "街道", "城市", "邮编", "微信", "身份证", "护照", "头像",
 )  # fmt: skip
@@ -70,16 +70,16 @@ def is_personal_trait(name: str, value: Any) -> bool:
     Its name decides ("partnerName", "home_city", "address.street", 手机号), or its text, if that is an e-mail address or a phone
     number.
     """
-    if name in PERSONAL_TRAITS or any(sign in name for sign in _PERSONAL_SIGNS):
+    if name in PERSONAL_TRAITS or any(substring in name for substring in _PERSONAL_SUBSTRINGS):
         return True
     words = {word.casefold() for word in _WORD.findall(name)}
-    if not words.isdisjoint(_PERSONAL_WORDS - {"name"} if words & _NAMED_THINGS else _PERSONAL_WORDS):
+    if not words.isdisjoint(_PERSONAL_WORDS - {"name"} if words & _NON_PERSONAL_NOUNS else _PERSONAL_WORDS):
         return True
     texts = value if isinstance(value, list) else [value]
-    return any(isinstance(text, str) and _looks_personal(text) for text in texts)
+    return any(isinstance(text, str) and _is_personal_text(text) for text in texts)
 
 
-def _looks_personal(text: str) -> bool:
+def _is_personal_text(text: str) -> bool:
     if _ADDRESS.search(text):
         return True
     return _PHONE.fullmatch(text.strip()) is not None and sum(letter.isdigit() for letter in text) >= 9

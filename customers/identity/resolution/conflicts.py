@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from customers.identity.models import IdentityConflict
-from customers.identity.resolution.resolution_rules import MAX_NAMED, DetectedConflict, follow_merges
+from customers.identity.resolution.resolution_rules import MAX_LISTED, DetectedConflict, follow_merges
 
 REASON = IdentityConflict.Reason
 STATUS = IdentityConflict.Status
@@ -36,8 +36,8 @@ def record_conflicts(*, detected: Iterable[DetectedConflict]) -> list[int]:
         add_conflict(drafts, conflict)
     if not drafts:
         return []
-    known = IdentityConflict.objects.in_bulk(list(drafts), field_name="fingerprint")
-    changed = [row for key, row in known.items() if update_conflict(row, drafts[key])]
+    stored = IdentityConflict.objects.in_bulk(list(drafts), field_name="fingerprint")
+    changed = [row for key, row in stored.items() if update_conflict(row, drafts[key])]
     IdentityConflict.objects.bulk_update(changed, UPDATED_FIELDS, batch_size=500)
     new = [
         IdentityConflict(
@@ -50,18 +50,20 @@ def record_conflicts(*, detected: Iterable[DetectedConflict]) -> list[int]:
             customer_ids=draft.customer_ids,
         )
         for key, draft in drafts.items()
-        if key not in known
+        if key not in stored
     ]
     IdentityConflict.objects.bulk_create(new)
-    return [row.pk for row in [*known.values(), *new]]
+    return [row.pk for row in [*stored.values(), *new]]
 
 
 def add_conflict(drafts: dict[str, ConflictDraft], conflict: DetectedConflict) -> None:
     customers = list(
-        dict.fromkeys(id_of for person in conflict.people if (id_of := follow_merges(person).id) is not None)
+        dict.fromkeys(
+            customer_id for person in conflict.people if (customer_id := follow_merges(person).id) is not None
+        )
     )
     if conflict.reason in (REASON.TWO_USER_IDS, REASON.UNDONE) and len(customers) < 2:
-        return  # a later event of the same batch settled it
+        return  # a later event of the same batch resolved it
     key = fingerprint_conflict(conflict, customers)
     draft = drafts.setdefault(
         key, ConflictDraft(conflict.reason, conflict.event.message_id[:100], conflict.first_at, conflict.last_at)
@@ -98,8 +100,8 @@ def update_conflict(conflict: IdentityConflict, draft: ConflictDraft) -> bool:
     return before != (conflict.at, conflict.last_at, len(conflict.customer_ids), len(conflict.identifiers))
 
 
-def append_missing(known: list[Any], more: Sequence[Any]) -> None:
-    """Append missing values, up to a number that a user can review."""
-    for value in more:
-        if value not in known and len(known) < MAX_NAMED:
-            known.append(value)
+def append_missing(values: list[Any], additions: Sequence[Any]) -> None:
+    """Append the values that are missing, up to MAX_LISTED, which a user can still review."""
+    for value in additions:
+        if value not in values and len(values) < MAX_LISTED:
+            values.append(value)

@@ -37,8 +37,8 @@ MAX_ATTEMPTS = 20  # each failed attempt needs another writer that creates one o
 # rows and ids are passed as one text each: psycopg would quote every element separately
 FIND_OWNERS = """
 SELECT i.kind, i.value, i.customer_id
-FROM json_array_elements(%s::json) AS wanted
-JOIN identity_identifier i ON i.kind = wanted ->> 0 AND i.value = wanted ->> 1
+FROM json_array_elements(%s::json) AS key
+JOIN identity_identifier i ON i.kind = key ->> 0 AND i.value = key ->> 1
 """
 COUNT_IDENTIFIERS = """
 SELECT customer_id, kind, count(*) FROM identity_identifier WHERE customer_id = ANY(%s::bigint[])
@@ -67,9 +67,11 @@ RETURNING kind, value
 """
 RELEASE_IDENTIFIERS = """
 DELETE FROM identity_identifier i
-USING json_array_elements(%s::json) AS gone
-WHERE i.kind = gone ->> 0 AND i.value = gone ->> 1
+USING json_array_elements(%s::json) AS key
+WHERE i.kind = key ->> 0 AND i.value = key ->> 1
 """
+# The subquery locks the customers in the order of their ids before the update, whose own order depends on its plan. All writers
+# lock in this order, so that they cannot deadlock. Customers whose times do not change get no new row version.
 WIDEN_SEEN_TIMES = """
 UPDATE identity_customer AS customer
 SET first_seen_at = LEAST(customer.first_seen_at, seen.first_at),
@@ -85,7 +87,7 @@ WHERE customer.id = seen.id
 
 
 class ResolutionRaceError(Exception):
-    """Other writers were first again and again; the transaction has to be retried."""
+    """Other writers claimed the identifiers first too many times; the transaction has to be retried."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -129,15 +131,15 @@ def resolve_in_transaction(events: Sequence[IdentityEvent], at: datetime) -> Res
     for _attempt in range(MAX_ATTEMPTS):
         resolver = load_resolver(events, hasher)
         resolved = [resolver.resolve(event) for event in events]
-        unknown = [person for person in resolver.new if person.id is None and person.same_as is None]
+        unknown = [person for person in resolver.new if person.id is None and person.merged_into is None]
         new = create_customers(unknown, at)
         created |= new
         lost = claim_identifiers(resolver.claims, at)
         linked |= {get_customer_id(claim.person) for claim in resolver.claims}
         if not lost:
             break
-        # People whose claims all succeeded are known in the next attempt. The others start over, with what the other writer
-        # created.
+        # The next attempt finds the people whose claims all succeeded. The others are resolved again, now with the customers
+        # that the other writer created.
         created -= release_claims(resolver.claims, lost, new)
     else:
         raise ResolutionRaceError
@@ -193,11 +195,11 @@ def collect_identifiers(events: Sequence[IdentityEvent], hasher: IdentifierHashe
 
 def find_owners(values: dict[str, set[str]]) -> dict[Key, int]:
     """Return the customer id of each known identifier."""
-    wanted = [(kind, value) for kind, of_kind in values.items() for value in of_kind if value]
-    if not wanted:
+    keys = [(kind, value) for kind, kind_values in values.items() for value in kind_values if value]
+    if not keys:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(FIND_OWNERS, [encode_json(wanted)])
+        cursor.execute(FIND_OWNERS, [encode_json(keys)])
         return {(kind, value): customer_id for kind, value, customer_id in cursor.fetchall()}
 
 
@@ -253,19 +255,19 @@ def claim_identifiers(claims: Sequence[IdentifierClaim], at: datetime) -> list[I
     ]
     with connection.cursor() as cursor:
         cursor.execute(CLAIM_IDENTIFIERS, [encode_json(rows)])
-        won = set(cursor.fetchall())
-    return [claim for claim in claims if (claim.kind, claim.value) not in won]
+        inserted = set(cursor.fetchall())
+    return [claim for claim in claims if (claim.kind, claim.value) not in inserted]
 
 
 def release_claims(claims: Sequence[IdentifierClaim], lost: Sequence[IdentifierClaim], new: set[int]) -> set[int]:
     """Delete all claims of people who lost one, and their customers if these are new; return the deleted customers' ids."""
-    losers = {get_customer_id(claim.person) for claim in lost}
+    losing_ids = {get_customer_id(claim.person) for claim in lost}
     lost_keys = {(claim.kind, claim.value) for claim in lost}
-    keys = [(claim.kind, claim.value) for claim in claims if get_customer_id(claim.person) in losers]
+    keys = [(claim.kind, claim.value) for claim in claims if get_customer_id(claim.person) in losing_ids]
     with connection.cursor() as cursor:
         cursor.execute(RELEASE_IDENTIFIERS, [encode_json([key for key in keys if key not in lost_keys])])
-        cursor.execute("DELETE FROM identity_customer WHERE id = ANY(%s)", [list(losers & new)])
-    return losers & new
+        cursor.execute("DELETE FROM identity_customer WHERE id = ANY(%s)", [list(losing_ids & new)])
+    return losing_ids & new
 
 
 def merge_resolved(resolver: IdentityResolver, at: datetime) -> list[tuple[int, int]]:
@@ -287,7 +289,7 @@ def build_trait_updates(
     hasher: IdentifierHasher,
     at: datetime,
 ) -> list[TraitUpdate]:
-    """Return what identify calls say about customers; an address or number only if it belongs to that customer."""
+    """Return the traits of identify calls by customer; an e-mail address or phone number only if it belongs to that customer."""
     updates = []
     for event, person in zip(events, people, strict=True):
         if event.type != "identify" or person is None:

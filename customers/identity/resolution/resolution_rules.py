@@ -19,7 +19,7 @@ USER, ANONYMOUS, EMAIL, PHONE, DEVICE = "user_id", "anonymous_id", "email_hash",
 LIMITS = {ANONYMOUS: 200, DEVICE: 100, EMAIL: 5, PHONE: 5}
 
 MAX_VALUE_LENGTH = 255
-MAX_NAMED = 20  # people and identifiers listed in one conflict
+MAX_LISTED = 20  # people and identifiers listed in one conflict
 
 type Key = tuple[str, str]  # kind, value
 
@@ -37,25 +37,25 @@ class IdentityEvent(msgspec.Struct, frozen=True):
     device_id: str = ""
     email: str = ""
     phone: str = ""
-    traits: Mapping[str, Any] = {}  # plain and unsealed personal ones together
+    traits: Mapping[str, Any] = {}  # including the decrypted personal ones
 
 
 @dataclass(slots=True, eq=False)
 class ResolvedPerson:
-    """A person known by identifiers; ``same_as`` refers to the person it was merged into."""
+    """A person known by identifiers; ``merged_into`` refers to the person it was merged into."""
 
     id: int | None = None  # None until a customer is created
     is_erased: bool = False
     counts: dict[str, int] = field(default_factory=dict)
     first_at: datetime | None = None
     last_at: datetime | None = None
-    same_as: "ResolvedPerson | None" = None
+    merged_into: "ResolvedPerson | None" = None
 
     @property
     def has_user(self) -> bool:
         return self.counts.get(USER, 0) > 0
 
-    def has_room(self, kind: str) -> bool:
+    def is_below_limit(self, kind: str) -> bool:
         return self.counts.get(kind, 0) < LIMITS[kind]
 
 
@@ -77,7 +77,7 @@ class PlannedMerge(NamedTuple):
 
 @dataclass(slots=True)
 class DetectedConflict:
-    """A link that was refused: see IdentityConflict. The first key is the disputed one, the first person its owner."""
+    """A link that the rules rejected: see IdentityConflict. The first key is the disputed one, the first person its owner."""
 
     reason: str
     event: IdentityEvent
@@ -88,11 +88,12 @@ class DetectedConflict:
 
 
 def follow_merges(person: ResolvedPerson) -> ResolvedPerson:
-    """Return the person that a person was merged into in the end, shortening the chain on the way."""
-    while person.same_as is not None:
-        if person.same_as.same_as is not None:
-            person.same_as = person.same_as.same_as
-        person = person.same_as
+    """Return the person that a person was finally merged into."""
+    # Path halving: each step also shortens the chain, so that long chains of merges are not followed again and again.
+    while person.merged_into is not None:
+        if person.merged_into.merged_into is not None:
+            person.merged_into = person.merged_into.merged_into
+        person = person.merged_into
     return person
 
 
@@ -100,7 +101,7 @@ class IdentifierHasher:
     """Keyed hashes of e-mail addresses and phone numbers, each computed once; empty for placeholders."""
 
     def __init__(self) -> None:
-        self._known: dict[Key, str] = {}
+        self._hashes: dict[Key, str] = {}
 
     def hash_email(self, email: str) -> str:
         return self._hash((EMAIL, email)) if email else ""
@@ -109,12 +110,12 @@ class IdentifierHasher:
         return self._hash((PHONE, phone)) if phone else ""
 
     def _hash(self, key: Key) -> str:
-        if key not in self._known:
+        if key not in self._hashes:
             kind, text = key
             normal = normalize_email(text) if kind == EMAIL else normalize_phone(text)
             blocked = is_blocked_email(normal) if kind == EMAIL else is_blocked_phone(normal)
-            self._known[key] = "" if blocked else compute_keyed_hash(normal)
-        return self._known[key]
+            self._hashes[key] = "" if blocked else compute_keyed_hash(normal)
+        return self._hashes[key]
 
 
 class IdentityResolver:
@@ -166,33 +167,33 @@ class IdentityResolver:
             if not self._has_conflict:
                 self._resolved[identifiers] = person
         person = follow_merges(person)
-        moment = event.occurred_at
-        if person.first_at is None or moment < person.first_at:
-            person.first_at = moment
-        if person.last_at is None or moment > person.last_at:
-            person.last_at = moment
+        occurred_at = event.occurred_at
+        if person.first_at is None or occurred_at < person.first_at:
+            person.first_at = occurred_at
+        if person.last_at is None or occurred_at > person.last_at:
+            person.last_at = occurred_at
         return person
 
     def _link_identifiers(self, event: IdentityEvent, *, is_identify: bool, is_alias: bool) -> ResolvedPerson | None:
-        user = self._usable(USER, event.user_id, event)
+        user = self._build_key(USER, event.user_id, event)
         if user is None and event.user_id and self._is_erased((USER, event.user_id)):
             return None
-        anonymous = self._usable(ANONYMOUS, event.anonymous_id, event)
-        others = [anonymous, self._previous(event, user) if is_alias else None]
+        anonymous = self._build_key(ANONYMOUS, event.anonymous_id, event)
+        optional_keys = [anonymous, self._build_previous_key(event, user) if is_alias else None]
         if is_identify:
-            others += [self._hashed(EMAIL, event.email), self._hashed(PHONE, event.phone)]
-        keys = [key for key in others if key is not None]
-        device = self._usable(DEVICE, event.device_id, event)
+            optional_keys += [self._build_hashed_key(EMAIL, event.email), self._build_hashed_key(PHONE, event.phone)]
+        keys = [key for key in optional_keys if key is not None]
+        device = self._build_key(DEVICE, event.device_id, event)
         person = self._find_user(user, keys, event) if user else self._find_visitor(anonymous, keys, device, event)
         if person is None:
             return None
         for key in keys:
             person = self._link(person, key, event)
-        if device and device not in self.owners and person.has_room(DEVICE):
+        if device and device not in self.owners and person.is_below_limit(DEVICE):
             self._claim(device, person, event)
         return person
 
-    def _usable(self, kind: str, value: str, event: IdentityEvent) -> Key | None:
+    def _build_key(self, kind: str, value: str, event: IdentityEvent) -> Key | None:
         if not value or len(value) > MAX_VALUE_LENGTH:
             return None
         key = (kind, value)
@@ -201,62 +202,65 @@ class IdentityResolver:
             return None
         return None if self._is_erased(key) else key
 
-    def _hashed(self, kind: str, text: str) -> Key | None:
+    def _build_hashed_key(self, kind: str, text: str) -> Key | None:
         value = self._hasher.hash_email(text) if kind == EMAIL else self._hasher.hash_phone(text)
         return (kind, value) if value and not self._is_erased((kind, value)) else None
 
-    def _previous(self, event: IdentityEvent, user: Key | None) -> Key | None:
+    def _build_previous_key(self, event: IdentityEvent, user: Key | None) -> Key | None:
         """Return the previous id of an alias: a user id if it is known as one, else an anonymous id."""
         if event.previous_id in ("", event.user_id, event.anonymous_id):
             return None
         is_user = user is not None and (USER, event.previous_id) in self.owners
-        return self._usable(USER if is_user else ANONYMOUS, event.previous_id, event)
+        return self._build_key(USER if is_user else ANONYMOUS, event.previous_id, event)
 
     def _is_erased(self, key: Key) -> bool:
         owner = self.owners.get(key)
         return owner is not None and owner.is_erased
 
-    def _owner(self, key: Key) -> ResolvedPerson | None:
+    def _find_owner(self, key: Key) -> ResolvedPerson | None:
         owner = self.owners.get(key)
         return None if owner is None else follow_merges(owner)
 
     def _find_user(self, user: Key, keys: Sequence[Key], event: IdentityEvent) -> ResolvedPerson:
-        """Return the person of a user id; a new user id is given to the visitor in the same event who has none yet."""
-        owner = self._owner(user)
+        """Return the person of a user id; a new user id goes to the visitor of the same event if that visitor has none."""
+        owner = self._find_owner(user)
         if owner is not None:
             return owner
-        visitors = (self._owner(key) for key in keys)
+        visitors = (self._find_owner(key) for key in keys)
         person = next((visitor for visitor in visitors if visitor and not visitor.has_user), None) or self._create()
         self._claim(user, person, event)
-        namesake = self._owner((ANONYMOUS, user[1]))
-        if namesake is not None and namesake is not person and namesake.has_user:
+        anonymous_owner = self._find_owner((ANONYMOUS, user[1]))
+        if anonymous_owner is not None and anonymous_owner is not person and anonymous_owner.has_user:
             # an alias linked this id to another user as an anonymous id, before it was known to be a user id
-            self._report_two_users(user, person, namesake, event)
+            self._report_two_users(user, person, anonymous_owner, event)
         return person
 
     def _find_visitor(
         self, anonymous: Key | None, keys: Sequence[Key], device: Key | None, event: IdentityEvent
     ) -> ResolvedPerson | None:
-        """Return the person of the other identifiers, the strongest first; a device alone never decides between its users."""
+        """Return the person of the other identifiers, the strongest first.
+
+        Several users can share a device. Its owner is used if the event has no other identifier, or if the owner has no user id.
+        """
         kind = keys[0][0] if keys else DEVICE
         for key in keys:
-            owner = self._owner(key)
-            if owner is not None and (key is anonymous or not anonymous or owner.has_room(ANONYMOUS)):
+            owner = self._find_owner(key)
+            if owner is not None and (key is anonymous or not anonymous or owner.is_below_limit(ANONYMOUS)):
                 return owner
-        holder = self._owner(device) if device else None
+        device_owner = self._find_owner(device) if device else None
         if not keys:
-            return holder or (self._create() if device else None)
-        if holder is not None and not holder.has_user and holder.has_room(kind):
-            return holder
+            return device_owner or (self._create() if device else None)
+        if device_owner is not None and not device_owner.has_user and device_owner.is_below_limit(kind):
+            return device_owner
         return self._create()
 
     def _link(self, person: ResolvedPerson, key: Key, event: IdentityEvent) -> ResolvedPerson:
         """Link an identifier to a person, merging its owner if allowed; return the resulting person."""
-        owner = self._owner(key)
+        owner = self._find_owner(key)
         if owner is person:
             return person
         if owner is None:
-            if person.has_room(key[0]):
+            if person.is_below_limit(key[0]):
                 self._claim(key, person, event)
             else:
                 self._report_limit(key[0], person, event, [key])
@@ -277,12 +281,12 @@ class IdentityResolver:
         kept, merged = sorted(
             (first, second), key=lambda person: (not person.has_user, person.id is None, person.id or 0)
         )
-        merged.same_as = kept
+        merged.merged_into = kept
         for kind, count in merged.counts.items():
             kept.counts[kind] = kept.counts.get(kind, 0) + count
-        moments = [at for person in (first, second) for at in (person.first_at, person.last_at) if at is not None]
-        if moments:
-            kept.first_at, kept.last_at = min(moments), max(moments)
+        times = [at for person in (first, second) for at in (person.first_at, person.last_at) if at is not None]
+        if times:
+            kept.first_at, kept.last_at = min(times), max(times)
         if kept.id is None:
             kept.id = merged.id
         elif merged.id is not None:
@@ -299,8 +303,8 @@ class IdentityResolver:
         self.new.append(person)
         return person
 
-    def _is_undone(self, one: ResolvedPerson, other: ResolvedPerson) -> bool:
-        return any({follow_merges(kept), follow_merges(merged)} == {one, other} for kept, merged in self._undone)
+    def _is_undone(self, first: ResolvedPerson, second: ResolvedPerson) -> bool:
+        return any({follow_merges(kept), follow_merges(merged)} == {first, second} for kept, merged in self._undone)
 
     def _report_two_users(self, key: Key, owner: ResolvedPerson, person: ResolvedPerson, event: IdentityEvent) -> None:
         keys = [key, (USER, event.user_id)] if event.user_id else [key]
@@ -310,16 +314,23 @@ class IdentityResolver:
         self._report(("limit", kind, id(person)), "limit", event, keys, [person])
 
     def _report(
-        self, about: tuple[Any, ...], reason: str, event: IdentityEvent, keys: list[Key], people: list[ResolvedPerson]
+        self,
+        conflict_key: tuple[Any, ...],
+        reason: str,
+        event: IdentityEvent,
+        keys: list[Key],
+        people: list[ResolvedPerson],
     ) -> None:
         self._has_conflict = True
-        conflict = self.conflicts.get(about)
+        conflict = self.conflicts.get(conflict_key)
         if conflict is None:
-            self.conflicts[about] = DetectedConflict(reason, event, keys, people, event.occurred_at, event.occurred_at)
+            self.conflicts[conflict_key] = DetectedConflict(
+                reason, event, keys, people, event.occurred_at, event.occurred_at
+            )
             return
         conflict.first_at = min(conflict.first_at, event.occurred_at)
         conflict.last_at = max(conflict.last_at, event.occurred_at)
-        if len(conflict.people) < MAX_NAMED:
+        if len(conflict.people) < MAX_LISTED:
             conflict.keys += [key for key in keys if key not in conflict.keys]
             conflict.people += [person for person in people if person not in conflict.people]
 

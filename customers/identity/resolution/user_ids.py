@@ -48,7 +48,7 @@ class InvalidUserIdError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ResolvedUserIds:
-    """The customer ids of all given user ids; ``created`` are the user ids that were unknown."""
+    """The customer id of each user id; ``created`` contains the user ids that were unknown."""
 
     customer_ids: dict[str, int]
     created: frozenset[str]
@@ -64,24 +64,26 @@ def find_or_create_customers(*, user_ids: Iterable[str], seen_at: datetime) -> d
 
 
 def resolve_user_ids(*, user_ids: Iterable[str], seen_at: datetime) -> ResolvedUserIds:
-    """Do the same as `find_or_create_customers`, and return which ids were unknown."""
-    wanted = sorted(set(user_ids))
-    for user_id in wanted:
+    """Find or create customers as `find_or_create_customers` does, and return which ids were unknown."""
+    unique_ids = sorted(set(user_ids))
+    for user_id in unique_ids:
         if not 1 <= len(user_id) <= MAX_ID or "\0" in user_id:
             raise InvalidUserIdError(user_id)
-    if not wanted:
+    if not unique_ids:
         return ResolvedUserIds({}, frozenset())
     with transaction.atomic():
-        known = find_customers_by_user_id(user_ids=wanted)
-        missing = [user_id for user_id in wanted if user_id not in known]
+        existing = find_customers_by_user_id(user_ids=unique_ids)
+        missing = [user_id for user_id in unique_ids if user_id not in existing]
         # identifiers first, customers afterwards: all writers use this order, so that they cannot deadlock
         created = create_missing_customers(missing, seen_at) if missing else {}
-        if known:
+        if existing:
             with connection.cursor() as cursor:
-                cursor.execute(WIDEN_SEEN_TIMES, {"ids": sorted(set(known.values())), "seen_at": seen_at})
+                cursor.execute(WIDEN_SEEN_TIMES, {"ids": sorted(set(existing.values())), "seen_at": seen_at})
         # what another process created between our lookup and our insert is committed by now
-        others = find_customers_by_user_id(user_ids=[user_id for user_id in missing if user_id not in created])
-    return ResolvedUserIds(known | created | others, frozenset(created))
+        created_elsewhere = find_customers_by_user_id(
+            user_ids=[user_id for user_id in missing if user_id not in created]
+        )
+    return ResolvedUserIds(existing | created | created_elsewhere, frozenset(created))
 
 
 def create_missing_customers(user_ids: list[str], seen_at: datetime) -> dict[str, int]:

@@ -40,18 +40,18 @@ from customers.identity.rest.serializers import (
 
 
 class CustomerFilter(django_filters.FilterSet):
-    email = django_filters.CharFilter(method="by_email", help_text="A complete e-mail address.")
-    phone = django_filters.CharFilter(method="by_phone", help_text="A complete phone number.")
+    email = django_filters.CharFilter(method="filter_by_email", help_text="A complete e-mail address.")
+    phone = django_filters.CharFilter(method="filter_by_phone", help_text="A complete phone number.")
     seen_since = MomentFilter("last_seen_at", "gte", help_text="Last seen at this time or later.")
 
     class Meta:
         model = Customer
         fields = ["language", "country", "email", "phone", "seen_since"]
 
-    def by_email(self, customers: QuerySet[Customer], name: str, email: str) -> QuerySet[Customer]:
+    def filter_by_email(self, customers: QuerySet[Customer], name: str, email: str) -> QuerySet[Customer]:
         return filter_by_identifier(customers, Identifier.Kind.EMAIL_HASH, hash_email(email))
 
-    def by_phone(self, customers: QuerySet[Customer], name: str, phone: str) -> QuerySet[Customer]:
+    def filter_by_phone(self, customers: QuerySet[Customer], name: str, phone: str) -> QuerySet[Customer]:
         return filter_by_identifier(customers, Identifier.Kind.PHONE_HASH, hash_phone(phone))
 
 
@@ -77,10 +77,10 @@ class CustomerList(ListAPIView):
     )
     def put(self, request: Request) -> Response:
         """Create or update up to 1000 customers by user id; the response lists the outcome of each."""
-        loose = UnvalidatedItemsSerializer(data=request.data)
-        loose.is_valid(raise_exception=True)
-        result = validate_and_upsert(loose.validated_data["customers"], seen_at=datetime.now(UTC))
-        return Response(result.as_response("user_id"))
+        serializer = UnvalidatedItemsSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        result = validate_and_upsert(serializer.validated_data["customers"], seen_at=datetime.now(UTC))
+        return Response(result.build_response("user_id"))
 
 
 def validate_and_upsert(items: list[Any], *, seen_at: datetime) -> BulkResult:
@@ -95,8 +95,8 @@ def validate_and_upsert(items: list[Any], *, seen_at: datetime) -> BulkResult:
             user_id = item.get("user_id") if isinstance(item, Mapping) else None
             key = user_id if isinstance(user_id, str) else ""
             results[index] = ItemResult(index, key, ItemStatus.REJECTED, tuple(collect_problems(error.detail)))
-    written = upsert_customers(changes=[change for _index, change in valid], seen_at=seen_at)
-    for (index, _change), outcome in zip(valid, written.results, strict=True):
+    bulk_result = upsert_customers(changes=[change for _index, change in valid], seen_at=seen_at)
+    for (index, _change), outcome in zip(valid, bulk_result.results, strict=True):
         results[index] = ItemResult(index, outcome.key, outcome.status, outcome.problems)
     return BulkResult(tuple(results[index] for index in range(len(items))))
 
@@ -153,10 +153,10 @@ class ConsentList(APIView):
     def post(self, request: Request, user_id: str) -> Response:
         serializer = ConsentSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        facts = {"recorded_at": datetime.now(UTC), **serializer.validated_data}
+        values = {"recorded_at": datetime.now(UTC), **serializer.validated_data}
         with transaction.atomic():
             lock_identities()  # the customer cannot be merged between the lookup and the new entry
-            consent = record_consent(customer=get_customer_or_404(user_id), **facts)
+            consent = record_consent(customer=get_customer_or_404(user_id), **values)
         return Response(ConsentSerializer(consent).data, status=201)
 
 
@@ -192,19 +192,19 @@ class MergeCustomers(APIView):
         return Response(result)
 
 
-def find_customer_id(person: Mapping[str, Any], field: str) -> int:
+def find_customer_id(identifier: Mapping[str, Any], field: str) -> int:
     """Return the id of the customer with this identifier. Raises ValidationError with the field if there is none."""
-    [(name, value)] = person.items()
+    [(name, value)] = identifier.items()
     match name:
         case "id":
-            known = Customer.objects.filter(pk=value)
+            customers = Customer.objects.filter(pk=value)
         case "email":
-            known = filter_by_identifier(Customer.objects.all(), Identifier.Kind.EMAIL_HASH, hash_email(value))
+            customers = filter_by_identifier(Customer.objects.all(), Identifier.Kind.EMAIL_HASH, hash_email(value))
         case "phone":
-            known = filter_by_identifier(Customer.objects.all(), Identifier.Kind.PHONE_HASH, hash_phone(value))
+            customers = filter_by_identifier(Customer.objects.all(), Identifier.Kind.PHONE_HASH, hash_phone(value))
         case _:
-            known = filter_by_identifier(Customer.objects.all(), name, value)
-    customer_id = known.values_list("pk", flat=True).first()
+            customers = filter_by_identifier(Customer.objects.all(), name, value)
+    customer_id = customers.values_list("pk", flat=True).first()
     if customer_id is None:
         raise ValidationError({field: {name: [ErrorDetail(_("No customer has this identifier."), code="not_found")]}})
     return customer_id

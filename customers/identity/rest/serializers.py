@@ -30,9 +30,9 @@ class TraitsField(serializers.JSONField):
             raise serializers.ValidationError(
                 _("Send an object with at most %(max)d keys.") % {"max": MAX_TRAITS}, code="invalid"
             )
-        wrong = {name: problem for name, value in data.items() if (problem := find_trait_problem(name, value))}
-        if wrong:
-            raise serializers.ValidationError({str(name)[:MAX_TRAIT_NAME]: [text] for name, text in wrong.items()})
+        problems = {name: problem for name, value in data.items() if (problem := find_trait_problem(name, value))}
+        if problems:
+            raise serializers.ValidationError({str(name)[:MAX_TRAIT_NAME]: [text] for name, text in problems.items()})
         return dict(data)
 
 
@@ -69,32 +69,38 @@ class CustomerSerializer(serializers.ModelSerializer):
 
     def get_fields(self) -> dict[str, serializers.Field]:
         fields = super().get_fields()
-        if not self._shows_personal():
+        if not self._has_personal_access():
             for name in PERSONAL_FIELDS:
                 del fields[name]
         return fields
 
     def to_representation(self, customer: Customer) -> dict[str, Any]:
-        shown = super().to_representation(customer)
-        if not self._shows_personal() and isinstance(shown["traits"], dict):
-            traits = shown["traits"].items()
-            shown["traits"] = {name: value for name, value in traits if not is_personal_trait(name, value)}
-        return shown
+        representation = super().to_representation(customer)
+        if not self._has_personal_access() and isinstance(representation["traits"], dict):
+            traits = representation["traits"].items()
+            representation["traits"] = {name: value for name, value in traits if not is_personal_trait(name, value)}
+        return representation
 
-    def _shows_personal(self) -> bool:
+    def _has_personal_access(self) -> bool:
         """Return whether personal fields are included; the OpenAPI document, which has no caller, describes them."""
         request = self.context.get("request")
         return request is None or request.auth is None or PERSONAL_SCOPE in request.auth.scopes
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_user_id(self, customer: Customer) -> str | None:
-        user_ids = [one for one in customer.identifiers.all() if one.kind == Identifier.Kind.USER_ID]
-        return min(user_ids, key=lambda one: one.pk).value if user_ids else None
+        user_ids = [
+            identifier for identifier in customer.identifiers.all() if identifier.kind == Identifier.Kind.USER_ID
+        ]
+        return min(user_ids, key=lambda identifier: identifier.pk).value if user_ids else None
 
     @extend_schema_field(IdentifierSerializer(many=True))
     def get_identifiers(self, customer: Customer) -> list[dict[str, str]]:
         hidden = (Identifier.Kind.EMAIL_HASH, Identifier.Kind.PHONE_HASH)
-        return [{"kind": one.kind, "value": one.value} for one in customer.identifiers.all() if one.kind not in hidden]
+        return [
+            {"kind": identifier.kind, "value": identifier.value}
+            for identifier in customer.identifiers.all()
+            if identifier.kind not in hidden
+        ]
 
 
 class CustomerItemSerializer(serializers.Serializer):
@@ -131,12 +137,12 @@ class UnvalidatedItemsSerializer(serializers.Serializer):
 
 
 def build_change(validated: Mapping[str, Any]) -> CustomerChange:
-    texts = {}
+    fields = {}
     for name in TEXT_FIELDS:
         if name in validated:
             value = validated[name]
-            texts[name] = value.isoformat() if isinstance(value, date) else value or ""
-    return CustomerChange(user_id=validated["user_id"], fields=texts, traits=validated.get("traits", {}))
+            fields[name] = value.isoformat() if isinstance(value, date) else value or ""
+    return CustomerChange(user_id=validated["user_id"], fields=fields, traits=validated.get("traits", {}))
 
 
 class CustomerItemErrorSerializer(serializers.Serializer):

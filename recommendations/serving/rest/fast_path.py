@@ -24,9 +24,10 @@ from recommendations.serving.request import InvalidRequestError, RecommendationR
 from recommendations.serving.rest.api import RankView, RecommendationsView
 from recommendations.serving.rest.request import NotPlainError, parse_plain_body, parse_plain_query
 from recommendations.serving.rest.search.api import SearchView
-from recommendations.serving.rest.search.request import InvalidSearchError, SearchRequest, parse_search_request
-from recommendations.serving.rest.search.response import respond
+from recommendations.serving.rest.search.request import parse_search_request
+from recommendations.serving.rest.search.serve import serve_search
 from recommendations.serving.rest.serve import serve_ranking, serve_recommendations
+from recommendations.serving.search.request import InvalidSearchError, SearchRequest
 from recommendations.serving.search.searcher import SearchNotReadyError
 
 logger = logging.getLogger(__name__)
@@ -94,8 +95,8 @@ def _answer(environ: Environ, path: str, authorize: Authorize) -> bytes:
     request, identifiers = _read_request(environ, path, language)
     activity = read_recent_activity(
         identifiers=identifiers,
-        counted=limit.key,
-        counted_seconds=2 * limit.window_seconds,
+        counter_key=limit.key,
+        counter_seconds=2 * limit.window_seconds,
         timeout=VALKEY_TIMEOUT_SECONDS,
     )
     if activity.count is not None and activity.count > limit.max_requests:
@@ -104,7 +105,7 @@ def _answer(environ: Environ, path: str, authorize: Authorize) -> bytes:
         if isinstance(request, RankRequest):
             return serve_ranking(request=request, now=now, activity=activity)
         if isinstance(request, SearchRequest):
-            return respond(request, now, recently=activity)
+            return serve_search(request=request, now=now, activity=activity)
         return serve_recommendations(request=request, now=now, activity=activity)
 
 

@@ -1,4 +1,4 @@
-"""Hooks for what Schemathesis cannot know about this API; `schemathesis.toml` loads this file.
+"""Schemathesis hooks for rules of this API that OpenAPI cannot express; `schemathesis.toml` loads this file.
 
 No check is disabled. Some rules cannot be expressed in OpenAPI, such as that a referenced object exists; their violation has an error
 code, and exactly these codes are allowed for exactly these operations.
@@ -65,7 +65,7 @@ def filter_case(context: Any, case: Any) -> bool:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Make every Idempotency-Key unique, because a key used for another request is rightly refused."""
+    """Make every Idempotency-Key unique, because the API rejects a key that was used for another request."""
     key = (case.headers or {}).get("Idempotency-Key")
     if isinstance(key, str) and 0 < len(key) <= MAX_KEY_LENGTH:
         case.headers["Idempotency-Key"] = f"{next(numbers)}-{key}"[:MAX_KEY_LENGTH]
@@ -83,12 +83,12 @@ def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool
 
 def is_allowed_rejection(case: Any, errors: list[dict[str, str]]) -> bool:
     """Return whether every error has a code that the schema cannot express."""
-    known = ALLOWED_CODES.get(case.operation.label, frozenset())
-    return bool(errors) and all(error["code"] in known or is_invalid_parameter(case, error) for error in errors)
+    allowed_codes = ALLOWED_CODES.get(case.operation.label, frozenset())
+    return bool(errors) and all(error["code"] in allowed_codes or is_invalid_parameter(case, error) for error in errors)
 
 
 def is_invalid_parameter(case: Any, error: dict[str, str]) -> bool:
-    """Return whether a query parameter is invalid in a way the schema cannot express: a made-up cursor, a reversed range, no seed."""
+    """Return whether a query parameter is invalid in a way the schema cannot express, such as a random cursor or a reversed range."""
     allowed: dict[str, Callable[[dict[str, Any]], bool]] = {
         "cursor": lambda query: bool(query.get("cursor")),
         "price_min": lambda query: is_above(query.get("price_min"), query.get("price_max")),

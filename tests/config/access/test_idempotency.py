@@ -1,4 +1,4 @@
-"""A write that is sent twice is carried out once."""
+"""A repeated write is executed once."""
 
 import json
 import threading
@@ -19,11 +19,11 @@ from tests.config.access.callers import make_bearer_client, make_client, make_ke
 from tests.makers import make_customer
 
 ADDRESS = "/api/v1/customers/u1/consents/"
-LINE = {"purpose": "email", "status": "granted"}
+ENTRY = {"purpose": "email", "status": "granted"}
 
 
-def post(client: Client, line: dict[str, str] = LINE, key: str = "k1", address: str = ADDRESS) -> Any:
-    return client.post(address, line, "application/json", headers={"Idempotency-Key": key})
+def post(client: Client, entry: dict[str, str] = ENTRY, key: str = "k1", address: str = ADDRESS) -> Any:
+    return client.post(address, entry, "application/json", headers={"Idempotency-Key": key})
 
 
 @pytest.mark.django_db
@@ -45,11 +45,11 @@ def test_the_same_key_with_another_request_is_a_422() -> None:
     make_customer("u2")
     client = make_client("customers:write")
     post(client)
-    for answer in (
+    for response in (
         post(client, {"purpose": "sms", "status": "granted"}),
         post(client, address="/api/v1/customers/u2/consents/"),
     ):
-        assert (answer.status_code, answer["Content-Type"]) == (422, "application/problem+json")
+        assert (response.status_code, response["Content-Type"]) == (422, "application/problem+json")
     assert Consent.objects.count() == 1
 
 
@@ -65,9 +65,9 @@ def test_two_callers_can_use_the_same_key() -> None:
 def test_an_invalid_request_is_replayed_and_a_forbidden_one_is_not_stored() -> None:
     make_customer("u1")
     client = make_client("customers:write")
-    wrong = {"purpose": "spam", "status": "granted"}
-    assert [post(client, wrong).status_code for _time in range(2)] == [400, 400]
-    assert post(client, wrong)["Content-Type"] == "application/problem+json"
+    invalid = {"purpose": "spam", "status": "granted"}
+    assert [post(client, invalid).status_code for _time in range(2)] == [400, 400]
+    assert post(client, invalid)["Content-Type"] == "application/problem+json"
     assert post(make_client("customers:read"), key="k2").status_code == 403
     assert IdempotentResponse.objects.count() == 1
 
@@ -76,17 +76,17 @@ def test_an_invalid_request_is_replayed_and_a_forbidden_one_is_not_stored() -> N
 @pytest.mark.parametrize("key", ["", "x" * 201, "tab\there", "ümlaut"])
 def test_an_invalid_key_is_named(key: str) -> None:
     make_customer("u1")
-    answer = post(make_client("customers:write"), key=key)
-    assert answer.status_code == 400
-    assert answer.json()["errors"][0]["field"] == "Idempotency-Key"
+    response = post(make_client("customers:write"), key=key)
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["field"] == "Idempotency-Key"
     assert not Consent.objects.exists()
 
 
 @pytest.mark.django_db
 def test_a_read_ignores_the_key() -> None:
     make_customer("u1")
-    answer = make_client("customers:read").get(ADDRESS, headers={"Idempotency-Key": "k1"})
-    assert answer.status_code == 200
+    response = make_client("customers:read").get(ADDRESS, headers={"Idempotency-Key": "k1"})
+    assert response.status_code == 200
     assert not IdempotentResponse.objects.exists()
 
 
@@ -120,24 +120,24 @@ def test_a_failure_after_the_write_rolls_it_back(monkeypatch: pytest.MonkeyPatch
 def test_a_request_in_progress_is_a_409() -> None:
     make_customer("u1")
     api_key, plain = make_key("customers:write")
-    locked, done = threading.Event(), threading.Event()
+    is_locked, may_release = threading.Event(), threading.Event()
 
-    def hold() -> None:
+    def hold_lock() -> None:
         from django.db import connections, transaction
 
         with transaction.atomic():
             assert idempotency.acquire_lock(f"key:{api_key.pk}", "k1")
-            locked.set()
-            done.wait(30)
+            is_locked.set()
+            may_release.wait(30)
         connections.close_all()
 
-    holder = threading.Thread(target=hold)
-    holder.start()
-    assert locked.wait(30)
-    answer = post(make_bearer_client(plain))
-    done.set()
-    holder.join()
-    assert (answer.status_code, answer["Content-Type"]) == (409, "application/problem+json")
+    thread = threading.Thread(target=hold_lock)
+    thread.start()
+    assert is_locked.wait(30)
+    response = post(make_bearer_client(plain))
+    may_release.set()
+    thread.join()
+    assert (response.status_code, response["Content-Type"]) == (409, "application/problem+json")
     assert post(make_bearer_client(plain)).status_code == 201
 
 
@@ -148,7 +148,7 @@ def test_concurrent_requests_over_http_write_once(live_server: Any) -> None:
     headers = {"Authorization": f"Bearer {plain}", "Idempotency-Key": "k1", "Content-Type": "application/json"}
 
     def send(_number: int) -> int:
-        return requests.post(live_server.url + ADDRESS, data=json.dumps(LINE), headers=headers, timeout=30).status_code
+        return requests.post(live_server.url + ADDRESS, data=json.dumps(ENTRY), headers=headers, timeout=30).status_code
 
     with ThreadPoolExecutor(6) as pool:
         statuses = list(pool.map(send, range(12)))

@@ -51,21 +51,21 @@ def test_a_key_grants_access_to_its_scope(scheme: str) -> None:
     "header", ["", "Bearer", "Bearer sk_live_wrong", "Basic ?", "Basic /w==", "Digest x", "Bearer ü\udcff"]
 )
 def test_an_invalid_key_is_a_401_that_names_the_scheme(header: str) -> None:
-    answer = Client().get(ADDRESS, headers={"Authorization": header} if header else {})
-    assert answer.status_code == 401
-    assert answer["WWW-Authenticate"].startswith("Bearer")
-    assert answer["Content-Type"] == "application/problem+json"
+    response = Client().get(ADDRESS, headers={"Authorization": header} if header else {})
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"].startswith("Bearer")
+    assert response["Content-Type"] == "application/problem+json"
 
 
 def test_a_missing_scope_is_named() -> None:
-    answer = make_client("catalog:read").get(ADDRESS)
-    assert answer.status_code == 403
-    assert "customers:read" in answer.json()["detail"]
+    response = make_client("catalog:read").get(ADDRESS)
+    assert response.status_code == 403
+    assert "customers:read" in response.json()["detail"]
     assert make_client("customers:read").put(ADDRESS, {}, "application/json").status_code == 403
 
 
 @pytest.mark.parametrize("fields", [{"enabled": False}, {"expires_at": datetime(2026, 1, 1, tzinfo=UTC)}])
-def test_a_disabled_or_expired_key_is_refused(fields: dict[str, Any]) -> None:
+def test_a_disabled_or_expired_key_is_rejected(fields: dict[str, Any]) -> None:
     assert make_client("customers:read", **fields).get(ADDRESS).status_code == 401
 
 
@@ -94,7 +94,7 @@ def test_a_cached_key_needs_no_query() -> None:
     assert len(queries) == 0
 
 
-def test_a_revoked_key_is_refused_after_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_revoked_key_is_rejected_after_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     api_key, plain = make_key("customers:read")
     seconds = 0.0
     monkeypatch.setattr("config.foundation.ttl_cache.time.monotonic", lambda: seconds)
@@ -127,7 +127,7 @@ def test_cached_values_survive_a_database_outage_and_missing_ones_do_not(
 
 
 def test_the_last_use_is_written_once_per_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grants, "_last_noted", {})
+    monkeypatch.setattr(grants, "_last_recorded", {})
     api_key, plain = make_key("customers:read")
     start = datetime.now(UTC)
     for seconds in (0, 30, 59, 60):

@@ -92,20 +92,20 @@ def run_schemathesis(
     schema = schemathesis.openapi.from_url(f"{address}{DOCUMENT}", config=config)
     if only is not None:
         schema = schema.include(lambda context: only(context.operation.definition.raw))
-    outcome = FuzzResult(operations=schema.statistic.operations.selected)
+    result = FuzzResult(operations=schema.statistic.operations.selected)
     for event in from_schema(schema).execute():
         if isinstance(event, events.NonFatalError):
-            outcome.failures.append(f"{event.label}: {event.info.title}: {event.info.message}")
+            result.failures.append(f"{event.label}: {event.info.title}: {event.info.message}")
         elif isinstance(event, events.ScenarioFinished):
-            record_scenario(outcome, event.label or event.phase.value, event.recorder)
-    return outcome
+            record_scenario(result, event.label or event.phase.value, event.recorder)
+    return result
 
 
-def record_scenario(outcome: FuzzResult, label: str, recorder: ScenarioRecorder) -> None:
-    outcome.cases += len(recorder.cases)
+def record_scenario(result: FuzzResult, label: str, recorder: ScenarioRecorder) -> None:
+    result.cases += len(recorder.cases)
     for interaction in recorder.interactions.values():
         if (response := interaction.response) is not None:
-            outcome.statuses[response.status_code, response.headers.get("content-type", [""])[0]] += 1
+            result.statuses[response.status_code, response.headers.get("content-type", [""])[0]] += 1
     for case_id, checks in recorder.checks.items():
         for check in checks:
             if check.status == Status.FAILURE and check.failure_info is not None:
@@ -115,13 +115,13 @@ def record_scenario(outcome: FuzzResult, label: str, recorder: ScenarioRecorder)
                     if response is None
                     else f"{response.status_code} {response.content[:1000].decode(errors='replace')}"
                 )
-                outcome.failures.append(
+                result.failures.append(
                     format_failure(label, check.failure_info.failure, check.failure_info.code_sample, output)
                 )
 
 
-def format_failure(label: str, failure: Failure, request: str, answer: str) -> str:
-    return f"{label}: {failure.title}\n{failure.message}\n{request[:2000]}\n{answer}"
+def format_failure(label: str, failure: Failure, request: str, response: str) -> str:
+    return f"{label}: {failure.title}\n{failure.message}\n{request[:2000]}\n{response}"
 
 
 def is_publishable(definition: dict[str, Any]) -> bool:
@@ -130,20 +130,20 @@ def is_publishable(definition: dict[str, Any]) -> bool:
 
 def test_every_operation_matches_its_description_for_a_secret_key(address: str) -> None:
     _key, plain = make_key(*KNOWN_SCOPES)
-    outcome = run_schemathesis(address, key=plain, examples=5, phases=["examples", "coverage", "fuzzing"])
-    assert not outcome.failures, "\n\n".join(outcome.failures)
-    assert outcome.operations > 40
-    assert outcome.statuses[200, "application/json"] > outcome.operations
+    result = run_schemathesis(address, key=plain, examples=5, phases=["examples", "coverage", "fuzzing"])
+    assert not result.failures, "\n\n".join(result.failures)
+    assert result.operations > 40
+    assert result.statuses[200, "application/json"] > result.operations
 
 
 def test_storefront_operations_match_their_description_for_a_publishable_key(address: str) -> None:
     _key, plain = make_key(kind="publishable")
-    outcome = run_schemathesis(
+    result = run_schemathesis(
         address, key=plain, examples=5, phases=["examples", "coverage", "fuzzing"], only=is_publishable
     )
-    assert not outcome.failures, "\n\n".join(outcome.failures)
-    assert outcome.operations >= 3
-    assert outcome.statuses[200, "application/json"] > outcome.operations
+    assert not result.failures, "\n\n".join(result.failures)
+    assert result.operations >= 3
+    assert result.statuses[200, "application/json"] > result.operations
 
 
 def test_a_caller_without_permission_gets_a_problem_document(address: str) -> None:
@@ -152,8 +152,8 @@ def test_a_caller_without_permission_gets_a_problem_document(address: str) -> No
     with_publishable_key = run_schemathesis(
         address, key=plain, examples=2, phases=["fuzzing"], only=lambda definition: not is_publishable(definition)
     )
-    for outcome, status in ((without_key, 401), (with_publishable_key, 403)):
-        assert not outcome.failures, "\n\n".join(outcome.failures)
+    for result, status in ((without_key, 401), (with_publishable_key, 403)):
+        assert not result.failures, "\n\n".join(result.failures)
         # a path that matches no route is not found, for every caller
-        assert set(outcome.statuses) <= {(status, PROBLEM), (404, PROBLEM)}
-        assert outcome.statuses[status, PROBLEM] > outcome.operations
+        assert set(result.statuses) <= {(status, PROBLEM), (404, PROBLEM)}
+        assert result.statuses[status, PROBLEM] > result.operations

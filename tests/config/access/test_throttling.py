@@ -17,16 +17,16 @@ def clock(monkeypatch: pytest.MonkeyPatch, valkey: Any) -> Any:
     class Clock:
         seconds = 1_800_000_015.5
 
-    monkeypatch.setattr(KeyRateThrottle, "now", staticmethod(lambda: Clock.seconds))
+    monkeypatch.setattr(KeyRateThrottle, "get_now", staticmethod(lambda: Clock.seconds))
     return Clock
 
 
 def test_the_limit_of_a_key_applies_per_minute(clock: Any) -> None:
     client = make_client("customers:read", requests_per_minute=3)
     assert [client.get(ADDRESS).status_code for _time in range(4)] == [200, 200, 200, 429]
-    refused = client.get(ADDRESS)
-    assert refused["Retry-After"] == "45"
-    assert refused.json()["type"] == "urn:perennial:problem:throttled"
+    response = client.get(ADDRESS)
+    assert response["Retry-After"] == "45"
+    assert response.json()["type"] == "urn:perennial:problem:throttled"
     clock.seconds += 44.5
     assert client.get(ADDRESS).status_code == 200
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from customers.events.payload_masking import (
     UnreadablePayloadError,
     format_indented,
-    mask_parts,
     mask_payload,
+    mask_personal,
     mask_text,
     unmask_payload,
 )
@@ -26,7 +26,7 @@ IDENTIFY = {
 
 
 def test_personal_values_are_masked_and_a_product_keeps_its_name() -> None:
-    assert mask_parts(IDENTIFY) == {
+    assert mask_personal(IDENTIFY) == {
         "type": "identify",
         "userId": "•••",
         "traits": {"name": "•••", "email": "•••", "address": "•••", "plan": "gold", "phone": ""},
@@ -36,8 +36,8 @@ def test_personal_values_are_masked_and_a_product_keeps_its_name() -> None:
 
 
 def test_traits_without_an_event_are_masked() -> None:
-    assert mask_parts({"name": "Anna", "plan": "gold"}, among_traits=True) == {"name": "•••", "plan": "gold"}
-    assert mask_parts({"name": "Kettle", "$personal": "gAAAA"}) == {"name": "Kettle", "$personal": "•••"}
+    assert mask_personal({"name": "Anna", "plan": "gold"}, among_traits=True) == {"name": "•••", "plan": "gold"}
+    assert mask_personal({"name": "Kettle", "$personal": "gAAAA"}) == {"name": "Kettle", "$personal": "•••"}
 
 
 def test_only_the_email_address_within_a_text_is_masked() -> None:

@@ -16,8 +16,8 @@ from config.foundation.database.advisory_locks import AlreadyRunningError
 from customers.events.imports.file_import import (
     UnreadableEventFileError,
     UrlMappingError,
+    ignore_import_progress,
     import_events,
-    no_import_progress,
 )
 from customers.events.imports.import_summary import ImportProgressLine, format_summary
 from customers.events.imports.url_mapping import read_builtin_mapping
@@ -55,13 +55,13 @@ class Command(BaseCommand):
         try:
             imported = import_events(
                 path=options["file"],
-                source=find_source(options["source"], make=not options["dry_run"]),
+                source=find_or_create_source(options["source"], create=not options["dry_run"]),
                 received_at=timezone.now(),
                 format=options["format"],
                 mapping=options["mapping"],
                 dry_run=options["dry_run"],
-                errors=options["errors"] or default_error_file(options["source"]),
-                watch=bar if options["verbosity"] else no_import_progress,
+                errors=options["errors"] or build_error_file_path(options["source"]),
+                watch=bar if options["verbosity"] else ignore_import_progress,
             )
         except (UnreadableEventFileError, UrlMappingError, AlreadyRunningError) as error:
             raise CommandError(str(error)) from error
@@ -80,11 +80,11 @@ class Command(BaseCommand):
         self.stdout.write(format_summary(imported, time.monotonic() - started))
 
 
-def default_error_file(source_key: str) -> Path:
+def build_error_file_path(source_key: str) -> Path:
     return Path(settings.EXPORTS_DIR) / "imports" / f"events-{source_key}-{timezone.now():%Y%m%d-%H%M%S}.csv"
 
 
-def find_source(key: str, *, make: bool) -> Source:
+def find_or_create_source(key: str, *, create: bool) -> Source:
     if slugify(key) != key:
         raise CommandError(
             _("--source %(key)s is not valid; use lowercase letters, digits and hyphens.") % {"key": repr(key)}
@@ -92,7 +92,7 @@ def find_source(key: str, *, make: bool) -> Source:
     fields = {"name": key, "kind": Source.Kind.IMPORT}
     source = Source.objects.filter(key=key).first()
     if source is None:
-        source = Source.objects.get_or_create(key=key, defaults=fields)[0] if make else Source(key=key, **fields)
+        source = Source.objects.get_or_create(key=key, defaults=fields)[0] if create else Source(key=key, **fields)
     if not source.enabled:
         raise CommandError(_("Source %(key)s is disabled; enable it or choose another with --source.") % {"key": key})
     return source

@@ -15,9 +15,9 @@ FIELDS = {"name": "program", "kind": "secret", "scopes": ["customers:read"], "en
 
 
 def read_displayed_key(page: Any) -> str:
-    found = re.search(r'value="([ps]k_live_[^"]+)"', page.content.decode())
-    assert found, page.content.decode()
-    return found.group(1)
+    match = re.search(r'value="([ps]k_live_[^"]+)"', page.content.decode())
+    assert match, page.content.decode()
+    return match.group(1)
 
 
 def test_a_new_key_is_displayed_once_and_works(admin_client: Client) -> None:
@@ -48,8 +48,8 @@ def test_a_rotated_key_is_displayed_and_the_old_one_stops_without_overlap(admin_
 def test_editing_a_key_changes_neither_its_type_nor_its_value(admin_client: Client) -> None:
     api_key, plain = make_key("customers:read")
     address = f"/admin/access/apikey/{api_key.pk}/change/"
-    answer = admin_client.post(address, {"name": "renamed", "scopes": ["catalog:read"], "enabled": "on"})
-    assert answer.status_code == 302
+    response = admin_client.post(address, {"name": "renamed", "scopes": ["catalog:read"], "enabled": "on"})
+    assert response.status_code == 302
     api_key.refresh_from_db()
     assert (api_key.name, api_key.kind, api_key.scopes) == ("renamed", "secret", ["catalog:read"])
     assert make_bearer_client(plain).get("/api/v1/customers/").status_code == 403
@@ -64,7 +64,7 @@ def test_rotating_a_key_needs_permission(client: Client) -> None:
 def test_failed_log_ins_lead_to_the_lockout_page(client: Client) -> None:
     User.objects.create_superuser("root", password="right")
     for _time in range(5):
-        answer = client.post("/admin/login/", {"username": "root", "password": "wrong"})
-    assert answer.status_code == 429
-    assert "Locked out" in answer.content.decode()
+        response = client.post("/admin/login/", {"username": "root", "password": "wrong"})
+    assert response.status_code == 429
+    assert "Locked out" in response.content.decode()
     assert client.post("/admin/login/", {"username": "root", "password": "right"}).status_code == 429

@@ -80,7 +80,7 @@ def test_lone_surrogates_and_nan_reject_only_their_own_item() -> None:
 
 
 def test_value_that_only_postgresql_rejects_rejects_only_its_own_item(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("customers.events.collector.items.contains_nul", lambda value: False)
+    monkeypatch.setattr("customers.events.collector.items.has_nul", lambda value: False)
     _source, key = make_keyed_source()
     batch = [track(messageId=f"m{number}") for number in range(7)]
     batch[3]["properties"] = {"t": "\0"}

@@ -58,7 +58,7 @@ def test_event_that_is_still_invalid_keeps_its_row_with_the_new_reason() -> None
 
 def test_value_that_postgresql_rejects_again_adds_no_second_rejected_event(monkeypatch: pytest.MonkeyPatch) -> None:
     rejected = refused({"event": "e"})
-    monkeypatch.setattr("customers.events.collector.items.contains_nul", lambda value: False)
+    monkeypatch.setattr("customers.events.collector.items.has_nul", lambda value: False)
     nul = json.dumps(track(properties={"t": "\0"}))
     assert replay_rejected(rejected_id=rejected.pk, payload=nul, at=NOON).code == "cannot_store"
     assert RejectedEvent.objects.get().code == "cannot_store"

@@ -30,7 +30,7 @@ def line(
 
 def read(*lines: bytes, mapping: str | None = None) -> tuple[list[dict[str, Any]], Counter[str]]:
     reader = AccessLogReader(load_builtin_mapping() if mapping is None else parse_mapping(mapping, is_json=False))
-    items = [json.loads(item) for one in lines if (item := reader.item(one)) is not None]
+    items = [json.loads(item) for one in lines if (item := reader.read_item(one)) is not None]
     return items, reader.skipped
 
 
@@ -121,7 +121,7 @@ def test_browsers_are_not_bots(agent: str) -> None:
 def test_unmapped_urls_are_counted_by_their_first_segment() -> None:
     reader = AccessLogReader(load_builtin_mapping())
     for target in ("/static/a.js", "/static/b/c.css?v=1", "/favicon.ico"):
-        assert reader.item(line(f"GET {target} HTTP/1.1")) is None
+        assert reader.read_item(line(f"GET {target} HTTP/1.1")) is None
     assert reader.sections == {"/static": 2, "/favicon.ico": 1}
 
 
@@ -232,5 +232,5 @@ def test_every_time_format_is_parsed(variable: str, text: str) -> None:
 )
 def test_any_line_is_parsed_or_rejected(data: bytes) -> None:
     with suppress(LogLineError):
-        item = AccessLogReader(load_builtin_mapping()).item(data)
+        item = AccessLogReader(load_builtin_mapping()).read_item(data)
         assert item is None or json.loads(item)["type"] in ("track", "page")

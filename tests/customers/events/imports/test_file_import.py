@@ -60,7 +60,7 @@ def test_imported_events_keep_their_time_and_wait_in_the_outbox(tmp_path: Path) 
         {"batch": [track(messageId="m2", timestamp="2025-03-02T10:00:00Z", sentAt="2025-03-02T10:00:01Z")]},
     )
     imported = take(path)
-    assert (imported.lines, imported.events, imported.accepted, imported.refused) == (2, 2, 2, 0)
+    assert (imported.lines, imported.events, imported.accepted, imported.rejected) == (2, 2, 2, 0)
     assert imported.error_file is None
     first, second = Event.objects.order_by("message_id")
     assert (first.name, first.product_ids, first.received_at) == ("Product Viewed", ["p1"], NOON)
@@ -109,8 +109,8 @@ def test_invalid_lines_are_listed_with_their_numbers_and_do_not_affect_others(tm
 def test_second_import_of_a_file_changes_nothing(tmp_path: Path) -> None:
     path = written(tmp_path, *(track(messageId=f"m{n}") for n in range(50)), {"type": "track"}, track(messageId="m1"))
     first, second = take(path), take(path)
-    assert (first.accepted, first.duplicates, first.refused) == (50, 1, 1)
-    assert (second.accepted, second.duplicates, second.refused) == (0, 51, 1)
+    assert (first.accepted, first.duplicates, first.rejected) == (50, 1, 1)
+    assert (second.accepted, second.duplicates, second.rejected) == (0, 51, 1)
     assert (Event.objects.count(), Outbox.objects.count(), RejectedEvent.objects.count()) == (50, 50, 1)
 
 
@@ -125,7 +125,7 @@ def test_every_line_of_a_log_is_counted(tmp_path: Path, monkeypatch: pytest.Monk
         assert imported.skipped == {"no_event": 1, "bot": 1, "other_method": 1, "failed_call": 1}
         assert imported.sections == {"/static": 1}
         assert errors_in(imported.error_file) == [("6", "unreadable_line")]
-    assert imported.lines == imported.events + imported.skipped.total() + imported.refused
+    assert imported.lines == imported.events + imported.skipped.total() + imported.rejected
     searched, viewed = Event.objects.order_by("occurred_at")
     assert (searched.name, searched.properties) == ("Products Searched", {"query": "tea"})
     assert (viewed.name, viewed.product_ids) == ("Product Viewed", ["7"])
@@ -272,7 +272,7 @@ def test_import_accepts_what_the_collector_accepts(tmp_path: Path, found: list[d
     source, key = make_keyed_source(f"http-{next(source_numbers)}")
     answer = send({"batch": numbered}, key).json()
     imported = take(written(tmp_path, *numbered), received_at=NOON + timedelta(seconds=1))
-    assert (imported.accepted + imported.duplicates, imported.duplicates, imported.refused) == (
+    assert (imported.accepted + imported.duplicates, imported.duplicates, imported.rejected) == (
         answer["accepted"],
         answer["duplicates"],
         answer["rejected"],

@@ -17,7 +17,7 @@ LINES = [FileLine(1, b'{"a":1}'), FileLine(3, b'{"b":2}'), FileLine(4, b'{"c":3}
 
 def read(path: Path, most: int = 1000) -> list[FileLine]:
     with open_lines(path) as file:
-        return list(file.lines(most))
+        return list(file.iterate_lines(most))
 
 
 def written(folder: Path, data: bytes, name: str = "events.jsonl") -> Path:
@@ -61,7 +61,7 @@ def test_line_that_is_too_long_is_skipped_without_loading_it(tmp_path: Path) -> 
 def test_position_counts_compressed_bytes(tmp_path: Path) -> None:
     path = written(tmp_path, gzip.compress((TEXT + b"\n") * 1000))
     with open_lines(path) as file:
-        assert sum(1 for _line in file.lines(100)) == 3000
+        assert sum(1 for _line in file.iterate_lines(100)) == 3000
         assert file.position == file.size == path.stat().st_size
 
 
@@ -69,7 +69,7 @@ def test_standard_input_has_no_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(TEXT))))
     with open_lines(Path("-")) as file:
         assert file.size == 0
-        assert list(file.lines(100)) == LINES
+        assert list(file.iterate_lines(100)) == LINES
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ LINE = (
 
 
 def test_combined_format_is_parsed() -> None:
-    assert compile_format(COMBINED).fields(LINE) == {
+    assert compile_format(COMBINED).parse_fields(LINE) == {
         "remote_addr": "203.0.113.9",
         "remote_user": "anna",
         "time_local": "24/Nov/2026:10:42:00 +0100",
@@ -25,14 +25,14 @@ def test_combined_format_is_parsed() -> None:
 
 @pytest.mark.parametrize("line", [f'{LINE} "198.51.100.4"', f"{LINE} 0.004 -", LINE.replace(" - anna ", " - anna b ")])
 def test_text_after_the_last_variable_and_users_of_two_words_are_accepted(line: str) -> None:
-    fields = compile_format(COMBINED).fields(line)
+    fields = compile_format(COMBINED).parse_fields(line)
     assert fields is not None
     assert fields["http_user_agent"] == "Mozilla/5.0 (X11)"
 
 
 def test_hyphen_is_an_empty_value_and_escapes_are_decoded() -> None:
     line = r'::1 - - [24/Nov/2026:10:42:00 +0000] "GET /\xE8\x8C\xB6 HTTP/1.1" 200 0 "-" "say \x22hi\x22 and \"ho\" \\ \x5C"'
-    fields = compile_format(COMBINED).fields(line)
+    fields = compile_format(COMBINED).parse_fields(line)
     assert fields is not None
     assert fields["remote_user"] == fields["http_referer"] == ""
     assert fields["request"] == "GET /茶 HTTP/1.1"
@@ -41,13 +41,13 @@ def test_hyphen_is_an_empty_value_and_escapes_are_decoded() -> None:
 
 @pytest.mark.parametrize("line", ["", "hello", LINE[:80], LINE.replace("[", "("), LINE + "x"])
 def test_lines_of_another_format_do_not_match(line: str) -> None:
-    assert compile_format(COMBINED).fields(line) is None
+    assert compile_format(COMBINED).parse_fields(line) is None
 
 
 def test_custom_format_with_braces_and_literal_text_is_parsed() -> None:
     text = '${host} $remote_addr "$request_method" "$request_uri" st=$status t=$msec,v="$cookie_visitor"'
     line = 'shop.example ::1 "GET" "/a b" st=304 t=1763977320.123,v="abc"'
-    fields = compile_format(text).fields(line)
+    fields = compile_format(text).parse_fields(line)
     assert fields == {
         "host": "shop.example",
         "remote_addr": "::1",

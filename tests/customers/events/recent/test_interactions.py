@@ -11,9 +11,9 @@ from customers.events.recent.interactions import (
     MAX_LINKED,
     MAX_RECENT,
     RETENTION_DAYS,
+    format_recent_key,
     link_identifiers,
     read_recent_interactions,
-    recent_key,
     remember_interactions,
 )
 from customers.identity.consent.ledger import record_consent
@@ -74,7 +74,7 @@ def test_same_event_twice_counts_once() -> None:
 
 def test_the_last_hundred_interactions_are_kept_for_ninety_days(valkey: Any) -> None:
     remember_interactions([interaction(f"p{number}", minutes=number) for number in range(MAX_RECENT + 30)])
-    key = recent_key("user_id", "u1")
+    key = format_recent_key("user_id", "u1")
     assert valkey.zcard(key) == MAX_RECENT
     assert products(user_id="u1")[0] == f"p{MAX_RECENT + 29}"
     assert RETENTION_DAYS * 86400 - 60 < valkey.ttl(key) <= RETENTION_DAYS * 86400

@@ -22,7 +22,7 @@ def anna() -> Customer:
     return Customer.objects.get(identifiers__value="u1")
 
 
-def member_of(role: str) -> Client:
+def make_member_client(role: str) -> Client:
     user = User.objects.create_user("staff", password="x", is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     client = Client()
@@ -38,14 +38,14 @@ def test_customer_is_found_by_every_search_term(admin_client: Client, anna: Cust
 
 def test_analyst_sees_masks_and_privacy_officer_sees_names(anna: Customer) -> None:
     addresses = ("/admin/identity/customer/", f"/admin/identity/customer/{anna.pk}/change/")
-    analyst = member_of("Analyst")
+    analyst = make_member_client("Analyst")
     for address in addresses:
         page = analyst.get(address)
         assert page.status_code == 200
         assert "Karenina" not in page.content.decode()
         assert "anna@example.org" not in page.content.decode()
     User.objects.all().delete()
-    officer = member_of("Privacy officer")
+    officer = make_member_client("Privacy officer")
     for address in addresses:
         assert "Karenina" in officer.get(address).content.decode()
 
@@ -59,20 +59,20 @@ def test_edited_email_is_searchable_and_masked_in_the_log(admin_client: Client, 
         f"{prefix}-{name}": "0" for prefix in ("identifiers", "consents") for name in ("TOTAL_FORMS", "INITIAL_FORMS")
     }
     data = {**fields, **inlines, "traits": "{}", "email": "a.k@example.org"}
-    answer = admin_client.post(address, data)
-    assert answer.status_code == 302, answer.context["errors"]
+    response = admin_client.post(address, data)
+    assert response.status_code == 302, response.context["errors"]
     hashes = set(Identifier.objects.filter(kind="email_hash").values_list("value", flat=True))
     assert hashes == {hash_email("a.k@example.org")}
     changes = LogEntry.objects.get_for_object(anna).first().changes_dict
     assert changes["email"] == ["•••", "•••"]
 
 
-def test_email_of_another_customer_is_refused_by_the_form(admin_client: Client, anna: Customer) -> None:
-    other = Customer.objects.get(identifiers__value="u2")
-    answer = admin_client.post(
-        f"/admin/identity/customer/{other.pk}/change/", {"traits": "{}", "email": "ANNA@example.org"}
+def test_form_rejects_the_email_of_another_customer(admin_client: Client, anna: Customer) -> None:
+    other_customer = Customer.objects.get(identifiers__value="u2")
+    response = admin_client.post(
+        f"/admin/identity/customer/{other_customer.pk}/change/", {"traits": "{}", "email": "ANNA@example.org"}
     )
-    assert "email" in answer.context["adminform"].form.errors
+    assert "email" in response.context["adminform"].form.errors
 
 
 def test_lists_can_be_opened(admin_client: Client, anna: Customer) -> None:
@@ -83,11 +83,11 @@ def test_lists_can_be_opened(admin_client: Client, anna: Customer) -> None:
 
 
 def test_number_of_queries_of_the_list_is_constant(admin_client: Client, django_assert_num_queries: Any) -> None:
-    def count_of(rows: int) -> int:
+    def count_queries(rows: int) -> int:
         changes = [CustomerChange(f"u{number}", {"name": "n"}) for number in range(rows)]
         upsert_customers(changes=changes, seen_at=NOON)
         with django_assert_num_queries(1000, exact=False) as queries:
             admin_client.get("/admin/identity/customer/")
         return len(queries)
 
-    assert count_of(3) == count_of(30)
+    assert count_queries(3) == count_queries(30)

@@ -20,7 +20,7 @@ def shared_computer() -> SimpleNamespace:
     return make_shared_computer()
 
 
-def member_of(role: str, *permissions: str) -> Client:
+def make_member_client(role: str, *permissions: str) -> Client:
     user = User.objects.create_user(role, password="x", is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     client = Client()
@@ -46,9 +46,9 @@ def test_preview_shows_the_moves_and_the_merge_performs_them(
     assert page.context["preview"]["counts"] == [("identifiers", 2), ("orders", 1)]
     assert page.context["preview"]["filled"] == ["email"]
     assert Customer.objects.count() == 2
-    answer = admin_client.post(shared_computer.page, {"do": "merge", **pair})
+    response = admin_client.post(shared_computer.page, {"do": "merge", **pair})
     merge = IdentityMerge.objects.get()
-    assert answer["Location"] == f"/admin/identity/identitymerge/{merge.pk}/change/"
+    assert response["Location"] == f"/admin/identity/identitymerge/{merge.pk}/change/"
     shared_computer.conflict.refresh_from_db()
     assert (
         shared_computer.conflict.status,
@@ -63,7 +63,7 @@ def test_preview_shows_the_moves_and_the_merge_performs_them(
     assert LogEntry.objects.get_for_object(merge).get().actor.username == "admin"
 
 
-def test_merging_a_customer_with_itself_is_refused(admin_client: Client, shared_computer: SimpleNamespace) -> None:
+def test_merging_a_customer_with_itself_is_rejected(admin_client: Client, shared_computer: SimpleNamespace) -> None:
     page = admin_client.post(
         shared_computer.page, {"do": "merge", "keep": shared_computer.anna.pk, "merge": shared_computer.anna.pk}
     )
@@ -79,8 +79,8 @@ def test_decision_is_recorded_once_and_can_be_reopened(
     admin_client.post(shared_computer.page, {"do": do})
     shared_computer.conflict.refresh_from_db()
     assert (shared_computer.conflict.status, shared_computer.conflict.resolution) == ("resolved", resolution)
-    again = admin_client.post(shared_computer.page, {"do": "settle"}, follow=True)
-    assert "admin has already resolved this conflict." in again.content.decode()
+    second_response = admin_client.post(shared_computer.page, {"do": "settle"}, follow=True)
+    assert "admin has already resolved this conflict." in second_response.content.decode()
     assert "resolution" in LogEntry.objects.get_for_object(shared_computer.conflict).first().changes_dict
     admin_client.post(shared_computer.page, {"do": "reopen"})
     shared_computer.conflict.refresh_from_db()
@@ -118,7 +118,7 @@ def test_user_without_personal_data_permission_sees_no_personal_identifier(share
 
 def test_conflict_and_merge_pages_require_permission(shared_computer: SimpleNamespace) -> None:
     [merge_id] = merge_customers(pairs=[(shared_computer.anna.pk, shared_computer.bo.pk)], at=NOON, causes=["x"])
-    marketer = member_of("Marketer")
+    marketer = make_member_client("Marketer")
     for address in (shared_computer.page, f"/admin/identity/identitymerge/{merge_id}/change/"):
         assert marketer.get(address).status_code == 403
         assert marketer.post(address, {"do": "undo"}).status_code == 403

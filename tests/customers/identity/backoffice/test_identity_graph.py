@@ -22,7 +22,7 @@ def shared_computer() -> SimpleNamespace:
     return make_shared_computer()
 
 
-def test_graph_places_identifiers_below_the_customer_they_came_with() -> None:
+def test_graph_shows_identifiers_below_their_original_customer() -> None:
     anna, bo, cy = make_customer("u1"), make_customer("u2"), make_customer()
     make_identifier(cy, "phone", kind="device_id")
     merge_customers(pairs=[(bo.pk, cy.pk)], at=NOON, causes=["m1"])
@@ -42,7 +42,7 @@ def test_graph_places_identifiers_below_the_customer_they_came_with() -> None:
     assert len(graph.edges) == len(graph.nodes) - 1
     assert len({node.y for node in graph.nodes}) == len(graph.nodes)
     assert [merge.cause for merge in graph.merges] == ["m3", "m2", "m1"]
-    assert {one.value: one.merge and one.merge.cause for one in graph.identifiers} == {
+    assert {identifier.value: identifier.merge and identifier.merge.cause for identifier in graph.identifiers} == {
         "u1": None,
         "u2": "m2",
         "phone": "m1",
@@ -53,7 +53,7 @@ def test_customer_page_draws_the_graph_with_a_constant_number_of_queries(
     admin_client: Client, django_assert_num_queries: Any, shared_computer: SimpleNamespace
 ) -> None:
     address = f"/admin/lifecycle/customerprofile/customer/{shared_computer.anna.pk}/"
-    admin_client.get(address)  # loads what recommends
+    admin_client.get(address)  # loads the model for the recommendations on the page
     with CaptureQueriesContext(connection) as few:
         admin_client.get(address)
     assert len(few) < 40

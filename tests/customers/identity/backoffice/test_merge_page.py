@@ -1,4 +1,4 @@
-"""The page of a merge: what it moved, and undoing it."""
+"""The page of a merge: the moved rows, a preview and the undo."""
 
 from types import SimpleNamespace
 
@@ -26,13 +26,13 @@ def test_merge_page_shows_a_preview_before_undoing(admin_client: Client, shared_
     preview = admin_client.post(address, {"do": "preview"})
     assert dict(preview.context["restored_counts"]) == {"identifiers": 2, "orders": 1, "customer profiles": 1}
     assert Customer.objects.count() == 1
-    done = admin_client.post(address, {"do": "undo"}, follow=True)
-    assert f"Customer #{shared_computer.bo.pk} is separate again." in done.content.decode()
+    response = admin_client.post(address, {"do": "undo"}, follow=True)
+    assert f"Customer #{shared_computer.bo.pk} is separate again." in response.content.decode()
     merge = IdentityMerge.objects.get()
     assert (merge.reverted_by, Customer.objects.count()) == ("admin", 2)
-    assert not done.context["may_undo"]
-    refused = admin_client.post(address, {"do": "undo"})
-    assert refused.context["problem"] == f"Merge {merge_id} was already undone."
+    assert not response.context["may_undo"]
+    second_response = admin_client.post(address, {"do": "undo"})
+    assert second_response.context["problem"] == f"Merge {merge_id} was already undone."
 
 
 def test_error_names_the_later_merge_that_must_be_undone_first(

@@ -35,19 +35,19 @@ from tests.makers import (
 
 pytestmark = pytest.mark.django_db
 EARLIER = NOON - timedelta(days=30)
-# derived from facts: they are computed again rather than moved
+# computed again from facts, not moved
 DERIVED = {"lifecycle.customerprofile", "lifecycle.stagetransition"}
 
 
-def fold(kept: Customer, merged: Customer, cause: str = "test") -> int:
+def merge_pair(kept: Customer, merged: Customer, cause: str = "test") -> int:
     return merge_customers(pairs=[(kept.pk, merged.pk)], at=NOON, causes=[cause])[0]
 
 
-def undo(merge_id: int) -> None:
+def undo_merge(merge_id: int) -> None:
     revert_merge(merge_id=merge_id, at=NOON + timedelta(hours=1), by="anna")
 
 
-def references() -> list[models.Field]:
+def list_references() -> list[models.Field]:
     """Return every foreign key to a customer in the project."""
     return [
         field
@@ -65,7 +65,7 @@ def make_review(customer: Customer) -> Review:
 
 MAKERS: dict[str, Callable[[Customer], Any]] = {
     "identity.identifier": lambda customer: make_identifier(customer, f"u{customer.pk}"),
-    "identity.identitymerge": lambda customer: fold(customer, make_customer(f"x{customer.pk}")),
+    "identity.identitymerge": lambda customer: merge_pair(customer, make_customer(f"x{customer.pk}")),
     "identity.consent": make_consent,
     "orders.order": lambda customer: make_order(customer, placed_at=EARLIER),
     "feedback.review": make_review,
@@ -75,7 +75,7 @@ MAKERS: dict[str, Callable[[Customer], Any]] = {
     "segments.segmentmember": lambda customer: SegmentMember.objects.create(
         segment=make_segment(f"s{customer.pk}", kind="fixed"), customer=customer
     ),
-    # back goes what named one of the merged customer's ids: there may be thousands, and no list of them is kept
+    # reverting moves back the impressions with one of the merged customer's ids; there may be thousands, so no list of them is stored
     "serving.impression": lambda customer: Impression.objects.create(
         recommendation_id=f"r{customer.pk}", user_id=f"u{customer.pk}", customer=customer, served_at=NOON
     ),
@@ -84,41 +84,41 @@ MAKERS: dict[str, Callable[[Customer], Any]] = {
 }
 
 
-def rows_of(customer: Customer) -> dict[str, set[Any]]:
+def list_rows(customer: Customer) -> dict[str, set[Any]]:
     return {
         field.model._meta.label_lower: set(
             field.model._default_manager.filter(**{field.name: customer.pk}).values_list("pk", flat=True)
         )
-        for field in references()
+        for field in list_references()
     }
 
 
 def test_merging_and_reverting_lose_no_reference_to_a_customer() -> None:
     anna, bo = make_customer(created_at=EARLIER), make_customer()
-    labels = {field.model._meta.label_lower for field in references()}
+    labels = {field.model._meta.label_lower for field in list_references()}
     assert labels == MAKERS.keys(), "a new reference to Customer needs a receiver of customers_merged, and a maker here"
     for make in MAKERS.values():
         make(anna)
         make(bo)
-    hers, his = rows_of(anna), rows_of(bo)
-    assert all(hers.values())
-    assert all(his.values())
-    merge = fold(anna, bo)
-    together = rows_of(anna)
+    annas_rows, bos_rows = list_rows(anna), list_rows(bo)
+    assert all(annas_rows.values())
+    assert all(bos_rows.values())
+    merge = merge_pair(anna, bo)
+    merged_rows = list_rows(anna)
     for label in labels - DERIVED - {"identity.identitymerge"}:
-        assert together[label] == hers[label] | his[label], label
-    assert together["identity.identitymerge"] == hers["identity.identitymerge"] | his["identity.identitymerge"] | {
-        merge
-    }
+        assert merged_rows[label] == annas_rows[label] | bos_rows[label], label
+    assert merged_rows["identity.identitymerge"] == annas_rows["identity.identitymerge"] | bos_rows[
+        "identity.identitymerge"
+    ] | {merge}
     assert CustomerProfile.objects.get(customer=anna).orders == 2
     assert {row.customer_id for row in StageTransition.objects.all()} == {anna.pk}
-    assert not any(rows_of(bo).values())
-    undo(merge)
+    assert not any(list_rows(bo).values())
+    undo_merge(merge)
     for label in labels - DERIVED:
-        mine = {merge} if label == "identity.identitymerge" else set()
-        assert rows_of(anna)[label] == hers[label] | mine, label
-        assert rows_of(bo)[label] == his[label], label
-    assert [CustomerProfile.objects.get(customer=one).orders for one in (anna, bo)] == [1, 1]
+        merge_rows = {merge} if label == "identity.identitymerge" else set()
+        assert list_rows(anna)[label] == annas_rows[label] | merge_rows, label
+        assert list_rows(bo)[label] == bos_rows[label], label
+    assert [CustomerProfile.objects.get(customer=customer).orders for customer in (anna, bo)] == [1, 1]
     assert {row.customer_id for row in StageTransition.objects.all()} == {anna.pk, bo.pk}
 
 
@@ -128,7 +128,7 @@ def test_unhandled_reference_stops_the_merge() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("customers.feedback.merge_receivers.MERGED_MODELS", (SurveyAnswer,))
         with pytest.raises(IntegrityError):
-            fold(anna, bo)
+            merge_pair(anna, bo)
     review.refresh_from_db()
     assert (review.customer_id, Customer.objects.count()) == (bo.pk, 2)
 
@@ -137,28 +137,32 @@ def test_merge_fills_only_empty_fields_and_reverting_restores_encrypted_ones() -
     anna = make_customer(
         "u1", name="Anna", country="DE", traits={"plan": "gold"}, first_seen_at=NOON, last_seen_at=NOON
     )
-    seen = {"first_seen_at": EARLIER, "last_seen_at": EARLIER}
-    bo = make_customer("u2", name="Bo", email="bo@shop.org", traits={"plan": "free", "seats": 2}, **seen)
-    before = [Customer.objects.filter(pk=one.pk).values().get() for one in (anna, bo)]
-    merge = fold(anna, bo)
-    kept = Customer.objects.get()
-    assert (kept.name, kept.email, kept.country) == ("Anna", "bo@shop.org", "DE")
-    assert (kept.traits, kept.first_seen_at, kept.last_seen_at) == ({"plan": "gold", "seats": 2}, EARLIER, NOON)
+    times = {"first_seen_at": EARLIER, "last_seen_at": EARLIER}
+    bo = make_customer("u2", name="Bo", email="bo@shop.org", traits={"plan": "free", "seats": 2}, **times)
+    before = [Customer.objects.filter(pk=customer.pk).values().get() for customer in (anna, bo)]
+    merge = merge_pair(anna, bo)
+    kept_customer = Customer.objects.get()
+    assert (kept_customer.name, kept_customer.email, kept_customer.country) == ("Anna", "bo@shop.org", "DE")
+    assert (kept_customer.traits, kept_customer.first_seen_at, kept_customer.last_seen_at) == (
+        {"plan": "gold", "seats": 2},
+        EARLIER,
+        NOON,
+    )
     with connection.cursor() as cursor:
         cursor.execute("SELECT moved::text FROM identity_identitymerge")
         assert "bo@shop.org" not in cursor.fetchone()[0]
-    undo(merge)
-    assert [Customer.objects.filter(pk=one.pk).values().get() for one in (anna, bo)] == before
+    undo_merge(merge)
+    assert [Customer.objects.filter(pk=customer.pk).values().get() for customer in (anna, bo)] == before
 
 
 def test_rows_added_after_the_merge_stay_with_the_kept_customer() -> None:
     anna, bo = make_customer("u1"), make_customer("u2", email="bo@shop.org")
     old = make_order(bo, placed_at=EARLIER)
-    merge = fold(anna, bo)
+    merge = merge_pair(anna, bo)
     new = make_order(anna)
     Customer.objects.filter(pk=anna.pk).update(email="later@shop.org")
     make_identifier(anna, "a", kind="anonymous_id")
-    undo(merge)
+    undo_merge(merge)
     assert list(Order.objects.filter(customer=bo)) == [old]
     assert list(Order.objects.filter(customer=anna)) == [new]
     anna.refresh_from_db()
@@ -169,26 +173,26 @@ def test_rows_added_after_the_merge_stay_with_the_kept_customer() -> None:
 
 def test_merge_inside_a_later_one_can_be_reverted_only_after_it() -> None:
     anna, bo, cy = make_customer("u1"), make_customer("u2"), make_customer("u3")
-    inner = fold(bo, cy)
-    outer = fold(anna, bo)
+    inner = merge_pair(bo, cy)
+    outer = merge_pair(anna, bo)
     assert Identifier.objects.filter(customer=anna).count() == 3
-    with pytest.raises(MergeError, match=f"merge {outer} .*undo that one first") as caught:
-        undo(inner)
-    assert caught.value.code == "inside_later_merge"
-    undo(outer)
+    with pytest.raises(MergeError, match=f"merge {outer} .*undo that one first") as error_info:
+        undo_merge(inner)
+    assert error_info.value.code == "inside_later_merge"
+    undo_merge(outer)
     assert Identifier.objects.get(value="u3").customer_id == bo.pk
-    undo(inner)
+    undo_merge(inner)
     owners = dict(Identifier.objects.values_list("value", "customer_id"))
     assert owners == {"u1": anna.pk, "u2": bo.pk, "u3": cy.pk}
     with pytest.raises(MergeError, match="already undone"):
-        undo(inner)
+        undo_merge(inner)
 
 
 def test_two_merges_into_one_customer_can_be_reverted_in_any_order() -> None:
     anna, bo, cy = make_customer("u1"), make_customer("u2"), make_customer("u3")
     first, second = merge_customers(pairs=[(anna.pk, bo.pk), (anna.pk, cy.pk)], at=NOON, causes=["a", "b"])
-    undo(first)
-    undo(second)
+    undo_merge(first)
+    undo_merge(second)
     assert set(Identifier.objects.values_list("value", "customer_id")) == {
         ("u1", anna.pk),
         ("u2", bo.pk),
@@ -206,39 +210,39 @@ def test_two_merges_into_one_customer_can_be_reverted_in_any_order() -> None:
         ([(0, 3)], "erased"),
     ],
 )
-def test_invalid_pairs_are_refused(pairs: list[tuple[int, int]], code: str) -> None:
-    people = [make_customer("u0"), make_customer("u1"), make_customer("u2"), make_customer("u3", erased_at=NOON)]
-    ids = {number: customer.pk for number, customer in enumerate(people)} | {99: 10**9}
-    with pytest.raises(MergeError) as caught:
+def test_invalid_pairs_are_rejected(pairs: list[tuple[int, int]], code: str) -> None:
+    customers = [make_customer("u0"), make_customer("u1"), make_customer("u2"), make_customer("u3", erased_at=NOON)]
+    ids = {number: customer.pk for number, customer in enumerate(customers)} | {99: 10**9}
+    with pytest.raises(MergeError) as error_info:
         merge_customers(pairs=[(ids[kept], ids[merged]) for kept, merged in pairs], at=NOON, causes=["x"] * len(pairs))
-    assert caught.value.code == code
+    assert error_info.value.code == code
     assert (Customer.objects.count(), IdentityMerge.objects.count()) == (4, 0)
 
 
-def test_consent_denial_covers_all_identifiers_of_the_merged_customer_until_reverted() -> None:
+def test_consent_denial_covers_all_identifiers_of_the_kept_customer_until_reverted() -> None:
     anna, bo = make_customer("u1"), make_customer("u2")
     make_identifier(bo, "a", kind="anonymous_id")
     record_consent(customer=bo, purpose="analytics", status="withdrawn", recorded_at=NOON)
     record_consent(customer=bo, purpose="email", status="withdrawn", recorded_at=NOON)
 
-    def refused() -> set[tuple[str, str, str]]:
+    def list_denials() -> set[tuple[str, str, str]]:
         return set(ConsentDenial.objects.values_list("kind", "value", "purpose"))
 
-    his = {("user_id", "u2", "analytics"), ("anonymous_id", "a", "analytics")}
-    assert refused() == his
-    merge = fold(anna, bo)
-    assert refused() == his | {("user_id", "u1", "analytics")}
-    undo(merge)
-    assert refused() == his
+    bos_denials = {("user_id", "u2", "analytics"), ("anonymous_id", "a", "analytics")}
+    assert list_denials() == bos_denials
+    merge = merge_pair(anna, bo)
+    assert list_denials() == bos_denials | {("user_id", "u1", "analytics")}
+    undo_merge(merge)
+    assert list_denials() == bos_denials
     record_consent(customer=bo, purpose="analytics", status="granted", recorded_at=NOON + timedelta(days=1))
-    assert refused() == set()
+    assert list_denials() == set()
 
 
 def test_consent_denial_covers_identifiers_added_later() -> None:
     bo = make_customer("u2")
     record_consent(customer=bo, purpose="personalisation", status="withdrawn", recorded_at=NOON)
-    seen = IdentityEvent(source_id=1, message_id="m", type="track", occurred_at=NOON, user_id="u2", anonymous_id="a")
-    resolve_people(events=[seen], at=NOON)
+    event = IdentityEvent(source_id=1, message_id="m", type="track", occurred_at=NOON, user_id="u2", anonymous_id="a")
+    resolve_people(events=[event], at=NOON)
     assert set(ConsentDenial.objects.values_list("value", "purpose")) == {
         ("u2", "personalisation"),
         ("a", "personalisation"),
@@ -247,36 +251,38 @@ def test_consent_denial_covers_identifiers_added_later() -> None:
 
 def test_membership_of_a_static_segment_is_merged_and_restored() -> None:
     anna, bo, cy = make_customer("u1"), make_customer("u2"), make_customer("u3")
-    shared, only_his = make_segment("shared", kind="fixed"), make_segment("his", kind="fixed")
-    for segment, customer in ((shared, anna), (shared, bo), (only_his, bo), (only_his, cy)):
+    shared, bos_segment = make_segment("shared", kind="fixed"), make_segment("his", kind="fixed")
+    for segment, customer in ((shared, anna), (shared, bo), (bos_segment, bo), (bos_segment, cy)):
         SegmentMember.objects.create(segment=segment, customer=customer)
 
-    def places() -> set[tuple[str, int]]:
+    def list_memberships() -> set[tuple[str, int]]:
         return set(SegmentMember.objects.values_list("segment__key", "customer_id"))
 
-    before = places()
+    before = list_memberships()
     merges = merge_customers(pairs=[(anna.pk, bo.pk), (anna.pk, cy.pk)], at=NOON, causes=["a", "b"])
-    assert places() == {("shared", anna.pk), ("his", anna.pk)}
+    assert list_memberships() == {("shared", anna.pk), ("his", anna.pk)}
     for merge in merges:
-        undo(merge)
-    assert places() == before
+        undo_merge(merge)
+    assert list_memberships() == before
 
 
 def test_conflict_is_resolved_by_the_merge_and_reopened_by_reverting() -> None:
-    said = {"source_id": 1, "type": "track", "occurred_at": NOON, "anonymous_id": "a"}
-    traces = [IdentityEvent(message_id=f"m{user}", user_id=user, **said) for user in ("u1", "u2")]
-    anna, bo = (Customer.objects.get(pk=one) for one in resolve_people(events=traces, at=NOON).customer_ids)
-    merge = fold(anna, bo)
+    fields = {"source_id": 1, "type": "track", "occurred_at": NOON, "anonymous_id": "a"}
+    events = [IdentityEvent(message_id=f"m{user}", user_id=user, **fields) for user in ("u1", "u2")]
+    anna, bo = (
+        Customer.objects.get(pk=customer_id) for customer_id in resolve_people(events=events, at=NOON).customer_ids
+    )
+    merge = merge_pair(anna, bo)
     conflict = IdentityConflict.objects.get()
     assert (conflict.status, conflict.resolution, conflict.customer_ids) == ("resolved", "merged", [anna.pk])
-    undo(merge)
+    undo_merge(merge)
     conflict.refresh_from_db()
     assert (conflict.status, conflict.resolution, conflict.customer_ids) == ("open", "", [anna.pk, bo.pk])
 
 
-def test_thousand_merges_take_a_constant_number_of_queries(django_assert_max_num_queries: Any) -> None:
-    people = [make_customer(f"u{number}") for number in range(200)]
-    pairs = [(kept.pk, merged.pk) for kept, merged in zip(people[::2], people[1::2], strict=True)]
+def test_number_of_queries_for_a_hundred_merges_is_limited(django_assert_max_num_queries: Any) -> None:
+    customers = [make_customer(f"u{number}") for number in range(200)]
+    pairs = [(kept.pk, merged.pk) for kept, merged in zip(customers[::2], customers[1::2], strict=True)]
     with django_assert_max_num_queries(45):
         merge_customers(pairs=pairs, at=NOON, causes=["x"] * len(pairs))
     assert Customer.objects.count() == 100
@@ -293,27 +299,27 @@ def closing() -> Iterator[None]:
 def test_order_written_during_the_merge_is_moved_too() -> None:
     anna, bo = make_customer("u1"), make_customer("u2")
     make_product()
-    moved, written = threading.Event(), threading.Event()
+    rows_moved, order_written = threading.Event(), threading.Event()
 
-    def write() -> None:
-        moved.wait(10)
+    def write_order() -> None:
+        rows_moved.wait(10)
         try:
             make_order(bo)
         finally:
-            written.set()
+            order_written.set()
             connections.close_all()
 
-    def hold(**_kwargs: Any) -> None:
-        moved.set()
-        written.wait(10)
+    def wait_for_order(**_kwargs: Any) -> None:
+        rows_moved.set()
+        order_written.wait(10)
 
-    customers_merged.connect(hold)
+    customers_merged.connect(wait_for_order)
     try:
         with ThreadPoolExecutor(1) as pool:
-            writer = pool.submit(write)
-            fold(anna, bo)
+            writer = pool.submit(write_order)
+            merge_pair(anna, bo)
             writer.result()
     finally:
-        customers_merged.disconnect(hold)
+        customers_merged.disconnect(wait_for_order)
     assert Order.objects.get().customer_id == anna.pk
     assert Consent.objects.count() == 0

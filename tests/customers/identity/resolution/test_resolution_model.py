@@ -19,7 +19,7 @@ from tests.makers import NOON
 
 SMALL = {"anonymous_id": 3, "device_id": 2, "email_hash": 2, "phone_hash": 2}
 USERS = ["u1", "u2", "u3"]
-VISITORS = ["a1", "a2", "a3", "a4", "u1"]  # the last is a user id sent in the wrong place
+VISITORS = ["a1", "a2", "a3", "a4", "u1"]  # the last is a user id sent as an anonymous id
 EMAILS = ["e1@shop.org", "e2@shop.org", "e3@shop.org"]
 NOBODY = ["", "null"]
 
@@ -29,116 +29,123 @@ type Person = set[Key]
 
 @dataclass
 class Model:
-    """The resolution rules as the decision record states them."""
+    """The resolution rules of the decision record, one event at a time."""
 
-    people: list[Person] = field(default_factory=list)
-    disputes: set[tuple[str, Key]] = field(default_factory=set)
-    crowded: bool = False
+    persons: list[Person] = field(default_factory=list)
+    conflicts: set[tuple[str, Key]] = field(default_factory=set)
+    has_exceeded_limit: bool = False
 
-    def owner(self, key: Key | None) -> Person | None:
-        return next((person for person in self.people if key in person), None)
+    def find_owner(self, key: Key | None) -> Person | None:
+        return next((person for person in self.persons if key in person), None)
 
-    def see(self, trace: IdentityEvent) -> Person | None:
-        user = self.named("user_id", trace.user_id)
-        visitor = self.named("anonymous_id", trace.anonymous_id)
-        said = [visitor, self.earlier(trace, user)]
-        if trace.type == "identify" and trace.email:
-            said.append(("email_hash", hash_email(trace.email)))
-        keys = [key for key in said if key]
-        device = self.named("device_id", trace.device_id)
-        person = self.whom_user_names(user, keys) if user else self.whom_signs_name(visitor, keys, device)
+    def resolve(self, event: IdentityEvent) -> Person | None:
+        user = self.build_key("user_id", event.user_id)
+        visitor = self.build_key("anonymous_id", event.anonymous_id)
+        optional_keys = [visitor, self.build_previous_key(event, user)]
+        if event.type == "identify" and event.email:
+            optional_keys.append(("email_hash", hash_email(event.email)))
+        keys = [key for key in optional_keys if key]
+        device = self.build_key("device_id", event.device_id)
+        person = self.find_user(user, keys) if user else self.find_visitor(visitor, keys, device)
         if person is None:
             return None
         for key in keys:
             person = self.link(person, key)
-        if device and self.owner(device) is None and count(person, "device_id") < SMALL["device_id"]:
+        if device and self.find_owner(device) is None and count_identifiers(person, "device_id") < SMALL["device_id"]:
             person.add(device)
         return person
 
-    def named(self, kind: str, value: str) -> Key | None:
+    def build_key(self, kind: str, value: str) -> Key | None:
         if value in NOBODY:
             if value:
-                self.disputes.add(("blocked", (kind, value)))
+                self.conflicts.add(("blocked", (kind, value)))
             return None
         return kind, value
 
-    def earlier(self, trace: IdentityEvent, user: Key | None) -> Key | None:
+    def build_previous_key(self, event: IdentityEvent, user: Key | None) -> Key | None:
         """Return the key of an alias's previous id: a known user id, otherwise a visitor, never the event's own id."""
-        if trace.type != "alias" or trace.previous_id in (trace.user_id, trace.anonymous_id):
+        if event.type != "alias" or event.previous_id in (event.user_id, event.anonymous_id):
             return None
-        is_user = user is not None and self.owner(("user_id", trace.previous_id)) is not None
-        return self.named("user_id" if is_user else "anonymous_id", trace.previous_id)
+        is_user = user is not None and self.find_owner(("user_id", event.previous_id)) is not None
+        return self.build_key("user_id" if is_user else "anonymous_id", event.previous_id)
 
-    def whom_user_names(self, user: Key, keys: Iterable[Key]) -> Person:
-        known = self.owner(user)
-        if known is not None:
-            return known
-        person = next((one for key in keys if (one := self.owner(key)) and not users(one)), None) or self.make()
+    def find_user(self, user: Key, keys: Iterable[Key]) -> Person:
+        owner = self.find_owner(user)
+        if owner is not None:
+            return owner
+        owners = (self.find_owner(key) for key in keys)
+        person = next((owner for owner in owners if owner and not list_user_ids(owner)), None) or self.create_person()
         person.add(user)
-        twin = self.owner(("anonymous_id", user[1]))
-        if twin is not None and twin is not person and users(twin):
-            self.disputes.add(("two_user_ids", user))
+        namesake = self.find_owner(("anonymous_id", user[1]))
+        if namesake is not None and namesake is not person and list_user_ids(namesake):
+            self.conflicts.add(("two_user_ids", user))
         return person
 
-    def whom_signs_name(self, visitor: Key | None, keys: list[Key], device: Key | None) -> Person | None:
+    def find_visitor(self, visitor: Key | None, keys: list[Key], device: Key | None) -> Person | None:
         for key in keys:
-            one = self.owner(key)
-            if one is not None and (
-                key == visitor or not visitor or count(one, "anonymous_id") < SMALL["anonymous_id"]
+            owner = self.find_owner(key)
+            if owner is not None and (
+                key == visitor or not visitor or count_identifiers(owner, "anonymous_id") < SMALL["anonymous_id"]
             ):
-                return one
-        holder = self.owner(device)
+                return owner
+        device_owner = self.find_owner(device)
         if not keys:
-            return holder if holder is not None else self.make() if device else None
-        if holder is not None and not users(holder) and count(holder, keys[0][0]) < SMALL[keys[0][0]]:
-            return holder
-        return self.make()
+            return device_owner if device_owner is not None else self.create_person() if device else None
+        if (
+            device_owner is not None
+            and not list_user_ids(device_owner)
+            and count_identifiers(device_owner, keys[0][0]) < SMALL[keys[0][0]]
+        ):
+            return device_owner
+        return self.create_person()
 
     def link(self, person: Person, key: Key) -> Person:
-        other = self.owner(key)
-        if other is person:
+        owner = self.find_owner(key)
+        if owner is person:
             return person
-        if other is None:
-            if count(person, key[0]) < SMALL[key[0]]:
+        if owner is None:
+            if count_identifiers(person, key[0]) < SMALL[key[0]]:
                 person.add(key)
             else:
-                self.crowded = True
+                self.has_exceeded_limit = True
             return person
-        if users(other) and users(person):
-            self.disputes.add(("two_user_ids", key))
+        if list_user_ids(owner) and list_user_ids(person):
+            self.conflicts.add(("two_user_ids", key))
             return person
-        if any(count(person, kind) + count(other, kind) > most for kind, most in SMALL.items()):
-            self.crowded = True
+        if any(
+            count_identifiers(person, kind) + count_identifiers(owner, kind) > limit for kind, limit in SMALL.items()
+        ):
+            self.has_exceeded_limit = True
             return person
-        person |= other
-        self.people = [one for one in self.people if one is not other]
+        person |= owner
+        self.persons = [candidate for candidate in self.persons if candidate is not owner]
         return person
 
-    def make(self) -> Person:
+    def create_person(self) -> Person:
         person: Person = set()
-        self.people.append(person)
+        self.persons.append(person)
         return person
 
 
-def users(person: Person) -> set[str]:
+def list_user_ids(person: Person) -> set[str]:
     return {value for kind, value in person if kind == "user_id"}
 
 
-def count(person: Person, kind: str) -> int:
-    return sum(one == kind for one, _value in person)
+def count_identifiers(person: Person, kind: str) -> int:
+    return sum(identifier_kind == kind for identifier_kind, _value in person)
 
 
-def some(values: list[str]) -> st.SearchStrategy[str]:
+def draw_optional(values: list[str]) -> st.SearchStrategy[str]:
     return st.sampled_from([*NOBODY, *values, *values])
 
 
 @st.composite
-def batches(draw: st.DrawFn) -> list[list[IdentityEvent]]:
+def draw_batches(draw: st.DrawFn) -> list[list[IdentityEvent]]:
     number = 0
-    made = []
+    batches = []
     for size in draw(st.lists(st.integers(1, 12), min_size=1, max_size=5)):
         batch = []
-        for _place in range(size):
+        for _index in range(size):
             number += 1
             batch.append(
                 IdentityEvent(
@@ -146,64 +153,64 @@ def batches(draw: st.DrawFn) -> list[list[IdentityEvent]]:
                     message_id=f"m{number}",
                     type=draw(st.sampled_from(["track", "page", "identify", "alias"])),
                     occurred_at=NOON + timedelta(seconds=number),
-                    user_id=draw(some(USERS)),
-                    anonymous_id=draw(some(VISITORS)),
-                    previous_id=draw(some([*USERS, *VISITORS])),
-                    device_id=draw(some(["d1", "d2", "d3"])),
+                    user_id=draw(draw_optional(USERS)),
+                    anonymous_id=draw(draw_optional(VISITORS)),
+                    previous_id=draw(draw_optional([*USERS, *VISITORS])),
+                    device_id=draw(draw_optional(["d1", "d2", "d3"])),
                     email=draw(st.sampled_from(["", *EMAILS])),
                 )
             )
-        made.append(batch)
-    return made
+        batches.append(batch)
+    return batches
 
 
 @contextmanager
-def taken_back(limits: dict[str, int]) -> Iterator[None]:
+def use_limits(limits: dict[str, int]) -> Iterator[None]:
     with transaction.atomic(), patch.dict(LIMITS, limits):
         yield
         transaction.set_rollback(True)
 
 
-def known_people() -> dict[int, Person]:
-    people: dict[int, Person] = {}
+def read_persons() -> dict[int, Person]:
+    persons: dict[int, Person] = {}
     for kind, value, customer_id in Identifier.objects.values_list("kind", "value", "customer_id"):
-        people.setdefault(customer_id, set()).add((kind, value))
-    return people
+        persons.setdefault(customer_id, set()).add((kind, value))
+    return persons
 
 
-def known_disputes() -> set[tuple[str, Key]]:
+def read_conflicts() -> set[tuple[str, Key]]:
     rows = IdentityConflict.objects.exclude(reason="limit").values_list("reason", "identifiers")
     return {(reason, (keys[0]["kind"], keys[0]["value"])) for reason, keys in rows}
 
 
 @pytest.mark.django_db
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(made=batches())
-def test_batches_give_the_same_result_as_single_events(made: list[list[IdentityEvent]]) -> None:
-    with taken_back(SMALL):
+@given(batches=draw_batches())
+def test_batches_give_the_same_result_as_single_events(batches: list[list[IdentityEvent]]) -> None:
+    with use_limits(SMALL):
         model = Model()
-        for batch in made:
-            expected = [model.see(trace) for trace in batch]
-            found = resolve_people(events=batch, at=NOON).customer_ids
-            people = known_people()
-            assert sorted(map(sorted, people.values())) == sorted(map(sorted, model.people))
-            for person, customer_id in zip(expected, found, strict=True):
-                # a person of the model may have been taken into another one later in the batch
+        for batch in batches:
+            expected = [model.resolve(event) for event in batch]
+            customer_ids = resolve_people(events=batch, at=NOON).customer_ids
+            persons = read_persons()
+            assert sorted(map(sorted, persons.values())) == sorted(map(sorted, model.persons))
+            for person, customer_id in zip(expected, customer_ids, strict=True):
+                # a later event of the batch may have merged this person of the model into another one
                 assert (person is None) == (customer_id is None)
-                assert person is None or person <= people[customer_id]  # type: ignore[index]
-            assert known_disputes() == model.disputes
-            assert IdentityConflict.objects.filter(reason="limit").exists() == model.crowded
-            assert all(len(users(person)) <= 1 for person in people.values())
+                assert person is None or person <= persons[customer_id]  # type: ignore[index]
+            assert read_conflicts() == model.conflicts
+            assert IdentityConflict.objects.filter(reason="limit").exists() == model.has_exceeded_limit
+            assert all(len(list_user_ids(person)) <= 1 for person in persons.values())
 
 
 @pytest.mark.django_db
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(made=batches())
-def test_repeated_batch_changes_nothing(made: list[list[IdentityEvent]]) -> None:
-    with taken_back({}):  # at a limit, what was refused first may be known by something else the second time
-        for batch in made:
+@given(batches=draw_batches())
+def test_repeated_batch_changes_nothing(batches: list[list[IdentityEvent]]) -> None:
+    with use_limits({}):  # at a limit, a repeated batch may add an identifier that was rejected the first time
+        for batch in batches:
             resolve_people(events=batch, at=NOON)
-        last, before = made[-1], (known_people(), known_disputes())
-        again = resolve_people(events=last, at=NOON)
-        assert (known_people(), known_disputes()) == before
-        assert (again.created, again.merges) == ([], [])
+        last, before = batches[-1], (read_persons(), read_conflicts())
+        repeated = resolve_people(events=last, at=NOON)
+        assert (read_persons(), read_conflicts()) == before
+        assert (repeated.created, repeated.merges) == ([], [])

@@ -15,12 +15,15 @@ from tests.makers import NOON, make_customer
 
 @pytest.mark.django_db
 def test_unknown_user_ids_create_customers_and_known_ones_are_reused() -> None:
-    known = make_customer("u1", first_seen_at=NOON, last_seen_at=NOON)
-    found = find_or_create_customers(user_ids=["u1", "u2", "u2", "u3"], seen_at=NOON)
-    assert found["u1"] == known.pk
-    assert set(found) == {"u1", "u2", "u3"}
+    existing = make_customer("u1", first_seen_at=NOON, last_seen_at=NOON)
+    customer_ids = find_or_create_customers(user_ids=["u1", "u2", "u2", "u3"], seen_at=NOON)
+    assert customer_ids["u1"] == existing.pk
+    assert set(customer_ids) == {"u1", "u2", "u3"}
     assert Customer.objects.count() == Identifier.objects.count() == 3
-    assert find_or_create_customers(user_ids=["u3", "u2"], seen_at=NOON) == {"u2": found["u2"], "u3": found["u3"]}
+    assert find_or_create_customers(user_ids=["u3", "u2"], seen_at=NOON) == {
+        "u2": customer_ids["u2"],
+        "u3": customer_ids["u3"],
+    }
 
 
 @pytest.mark.django_db
@@ -45,8 +48,8 @@ def test_concurrent_threads_get_the_same_customers() -> None:
             connections.close_all()
 
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(resolve, range(4)))
-    assert all(answer == answers[0] for answer in answers)
+        results = list(pool.map(resolve, range(4)))
+    assert all(result == results[0] for result in results)
     assert Customer.objects.count() == Identifier.objects.count() == 100
 
 

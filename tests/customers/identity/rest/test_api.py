@@ -14,15 +14,17 @@ from tests.makers import NOON, make_customer
 pytestmark = pytest.mark.django_db
 
 
-def caller(*scopes: str) -> Client:
+def make_api_client(*scopes: str) -> Client:
     _key, plain = create_api_key(name="program", kind="secret", scopes=scopes, now=NOON)
     return Client(headers={"Authorization": f"Bearer {plain}"})
 
 
-def put(*customers: Any) -> dict[str, Any]:
-    answer = caller("customers:write").put("/api/v1/customers/", {"customers": list(customers)}, "application/json")
-    assert answer.status_code == 200, answer.content
-    return answer.json()
+def upsert(*customers: Any) -> dict[str, Any]:
+    response = make_api_client("customers:write").put(
+        "/api/v1/customers/", {"customers": list(customers)}, "application/json"
+    )
+    assert response.status_code == 200, response.content
+    return response.json()
 
 
 ANNA = {
@@ -38,7 +40,7 @@ ANNA = {
 
 
 def test_customer_is_created_then_unchanged_then_updated() -> None:
-    statuses = [put(item)["results"][0]["status"] for item in (ANNA, ANNA, {**ANNA, "country": "AT"})]
+    statuses = [upsert(item)["results"][0]["status"] for item in (ANNA, ANNA, {**ANNA, "country": "AT"})]
     assert statuses == ["created", "unchanged", "updated"]
     customer = Customer.objects.get()
     assert (customer.name, customer.email, customer.birthday, customer.country) == (
@@ -50,7 +52,7 @@ def test_customer_is_created_then_unchanged_then_updated() -> None:
 
 
 def test_personal_fields_are_encrypted_in_the_database() -> None:
-    put(ANNA)
+    upsert(ANNA)
     with connection.cursor() as cursor:
         cursor.execute("SELECT identity_customer::text FROM identity_customer")
         stored = cursor.fetchone()[0]
@@ -58,22 +60,22 @@ def test_personal_fields_are_encrypted_in_the_database() -> None:
 
 
 def test_omitted_field_stays_null_clears_and_traits_are_merged() -> None:
-    put(ANNA)
-    put({"user_id": "u1", "phone": None, "traits": {"plan": None, "size": 3}})
+    upsert(ANNA)
+    upsert({"user_id": "u1", "phone": None, "traits": {"plan": None, "size": 3}})
     customer = Customer.objects.get()
     assert (customer.name, customer.phone, customer.traits) == ("Anna 王", "", {"tags": ["a", 1], "size": 3})
     assert set(customer.identifiers.values_list("kind", flat=True)) == {"user_id", "email_hash"}
 
 
 def test_customer_is_found_by_the_changed_email_only() -> None:
-    put(ANNA)
-    put({"user_id": "u1", "email": "new@example.org"})
+    upsert(ANNA)
+    upsert({"user_id": "u1", "email": "new@example.org"})
     hashes = set(Identifier.objects.filter(kind="email_hash").values_list("value", flat=True))
     assert hashes == {hash_email("new@example.org")}
 
 
 def test_invalid_items_are_named_and_valid_ones_are_written() -> None:
-    answer = put(
+    response = upsert(
         {"user_id": "u1"},
         {"name": "nobody"},
         {"user_id": "u3", "email": "no address", "birthday": "2050-01-01"},
@@ -85,9 +87,9 @@ def test_invalid_items_are_named_and_valid_ones_are_written() -> None:
         {"user_id": "u8", "phone": "12"},
         {"user_id": "u9", "traits": {"big": 10**30}},
     )
-    assert (answer["created"], answer["rejected"]) == (1, 9)
-    wrong = [[error["field"] for error in result["errors"]] for result in answer["results"]]
-    assert wrong == [
+    assert (response["created"], response["rejected"]) == (1, 9)
+    invalid_fields = [[error["field"] for error in result["errors"]] for result in response["results"]]
+    assert invalid_fields == [
         [],
         ["user_id"],
         ["email", "birthday"],
@@ -99,56 +101,56 @@ def test_invalid_items_are_named_and_valid_ones_are_written() -> None:
         ["phone"],
         ["traits.big"],
     ]
-    assert [result["index"] for result in answer["results"]] == list(range(10))
+    assert [result["index"] for result in response["results"]] == list(range(10))
     assert Customer.objects.count() == 1
 
 
-def test_email_of_another_customer_is_refused_and_merges_no_customers() -> None:
-    put(ANNA)
-    answer = put(
+def test_email_of_another_customer_is_rejected_and_merges_no_customers() -> None:
+    upsert(ANNA)
+    response = upsert(
         {"user_id": "u2", "email": "anna@example.org"},
         {"user_id": "u3", "email": "b@x.org"},
         {"user_id": "u4", "email": "B@x.org"},
     )
-    assert [result["status"] for result in answer["results"]] == ["rejected", "created", "rejected"]
-    assert answer["results"][0]["errors"][0]["code"] == "taken"
+    assert [result["status"] for result in response["results"]] == ["rejected", "created", "rejected"]
+    assert response["results"][0]["errors"][0]["code"] == "taken"
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b'{"customers": 3}', b'{"customers": {}}', b'{"customers": [' + b"1," * 1000 + b"1]}"]
 )
 def test_invalid_body_returns_a_problem_document(body: bytes) -> None:
-    answer = caller("customers:write").put("/api/v1/customers/", body, "application/json")
-    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+    response = make_api_client("customers:write").put("/api/v1/customers/", body, "application/json")
+    assert (response.status_code, response["Content-Type"]) == (400, "application/problem+json")
 
 
 def test_thousand_customers_are_written_with_few_queries(django_assert_max_num_queries: Any) -> None:
     items = [{"user_id": f"u{number}", "email": f"e{number}@x.org"} for number in range(1000)]
-    client = caller("customers:write")
+    client = make_api_client("customers:write")
     with django_assert_max_num_queries(25):
-        answer = client.put("/api/v1/customers/", {"customers": items}, "application/json")
-    assert answer.json()["created"] == 1000
+        response = client.put("/api/v1/customers/", {"customers": items}, "application/json")
+    assert response.json()["created"] == 1000
 
 
 def test_personal_fields_require_their_scope() -> None:
-    put(ANNA)
-    plain = caller("customers:read").get("/api/v1/customers/u1/").json()
+    upsert(ANNA)
+    plain = make_api_client("customers:read").get("/api/v1/customers/u1/").json()
     assert plain["user_id"] == "u1"
     assert not {"name", "email", "phone", "birthday"} & plain.keys()
-    personal = caller("customers:read", "customers:personal").get("/api/v1/customers/u1/").json()
+    personal = make_api_client("customers:read", "customers:personal").get("/api/v1/customers/u1/").json()
     assert (personal["name"], personal["birthday"]) == ("Anna 王", "1990-05-17")
     assert plain["identifiers"] == [{"kind": "user_id", "value": "u1"}]
 
 
 def test_customers_are_found_by_email_and_listed_in_order(django_assert_num_queries: Any) -> None:
-    put(ANNA, {"user_id": "u2"}, {"user_id": "u3"})
-    client = caller("customers:read")
+    upsert(ANNA, {"user_id": "u2"}, {"user_id": "u3"})
+    client = make_api_client("customers:read")
     client.get("/api/v1/customers/")
     with django_assert_num_queries(2):
-        found = client.get("/api/v1/customers/").json()["results"]
-    assert [customer["user_id"] for customer in found] == ["u1", "u2", "u3"]
+        results = client.get("/api/v1/customers/").json()["results"]
+    assert [customer["user_id"] for customer in results] == ["u1", "u2", "u3"]
     assert [
-        one["user_id"] for one in client.get("/api/v1/customers/", {"email": "ANNA@example.org"}).json()["results"]
+        match["user_id"] for match in client.get("/api/v1/customers/", {"email": "ANNA@example.org"}).json()["results"]
     ] == ["u1"]
 
 
@@ -156,18 +158,18 @@ def test_customers_are_found_by_email_and_listed_in_order(django_assert_num_quer
     "path", ["/api/v1/customers/nobody/", "/api/v1/customers/a%00b/", "/api/v1/customers/nobody/consents/"]
 )
 def test_unknown_customer_returns_404(path: str) -> None:
-    answer = caller("customers:read").get(path)
-    assert (answer.status_code, answer.json()["type"]) == (404, "urn:perennial:problem:not-found")
+    response = make_api_client("customers:read").get(path)
+    assert (response.status_code, response.json()["type"]) == (404, "urn:perennial:problem:not-found")
 
 
-def test_latest_entry_of_the_consent_ledger_is_valid() -> None:
+def test_latest_entry_of_the_consent_ledger_applies() -> None:
     make_customer("u1")
-    client = caller("customers:read", "customers:write")
+    client = make_api_client("customers:read", "customers:write")
     for status, at in (("granted", "2026-01-01T00:00:00Z"), ("withdrawn", "2026-02-01T00:00:00Z")):
-        line = {"purpose": "email", "status": status, "recorded_at": at, "source": "checkout"}
-        assert client.post("/api/v1/customers/u1/consents/", line, "application/json").status_code == 201
+        entry = {"purpose": "email", "status": status, "recorded_at": at, "source": "checkout"}
+        assert client.post("/api/v1/customers/u1/consents/", entry, "application/json").status_code == 201
     latest = client.get("/api/v1/customers/u1/consents/").json()
-    assert [(line["purpose"], line["status"]) for line in latest] == [("email", "withdrawn")]
+    assert [(entry["purpose"], entry["status"]) for entry in latest] == [("email", "withdrawn")]
     assert Consent.objects.count() == 2
 
 
@@ -180,17 +182,17 @@ def test_latest_entry_of_the_consent_ledger_is_valid() -> None:
         ({"purpose": "email"}, "status"),
     ],
 )
-def test_invalid_consent_is_refused(line: dict[str, str], field: str) -> None:
+def test_invalid_consent_is_rejected(entry: dict[str, str], field: str) -> None:
     make_customer("u1")
-    answer = caller("customers:write").post("/api/v1/customers/u1/consents/", line, "application/json")
-    assert answer.status_code == 400
-    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    response = make_api_client("customers:write").post("/api/v1/customers/u1/consents/", entry, "application/json")
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["errors"]] == [field]
     assert not Consent.objects.exists()
 
 
 def test_personal_traits_require_the_scope_too() -> None:
     make_customer("u1", traits={"plan": "gold", "partner_name": "Bo", "motto": "bo@shop.org"})
-    plain = caller("customers:read").get("/api/v1/customers/u1/").json()
+    plain = make_api_client("customers:read").get("/api/v1/customers/u1/").json()
     assert plain["traits"] == {"plan": "gold"}
-    personal = caller("customers:read", "customers:personal").get("/api/v1/customers/u1/").json()
+    personal = make_api_client("customers:read", "customers:personal").get("/api/v1/customers/u1/").json()
     assert set(personal["traits"]) == {"plan", "partner_name", "motto"}

@@ -8,7 +8,7 @@ from django.test import Client
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import ConsentDenial, Customer, IdentityMerge
 from customers.identity.personal_data.hashing import hash_email
-from tests.customers.identity.rest.test_api import caller
+from tests.customers.identity.rest.test_api import make_api_client
 from tests.makers import NOON, make_customer, make_identifier, make_order
 
 pytestmark = pytest.mark.django_db
@@ -24,15 +24,15 @@ def pair() -> tuple[Customer, Customer]:
 
 
 def post(body: Any, *scopes: str) -> Any:
-    client: Client = caller(*(scopes or ("customers:write",)))
+    client: Client = make_api_client(*(scopes or ("customers:write",)))
     return client.post(ADDRESS, body, "application/json")
 
 
 def test_dry_run_returns_the_moves_and_changes_nothing(pair: tuple[Customer, Customer]) -> None:
     anna, bo = pair
-    answer = post({"keep": {"user_id": "u1"}, "merge": {"email": "Bo@shop.org"}, "dry_run": True})
-    assert answer.status_code == 200, answer.content
-    assert answer.json() == {
+    response = post({"keep": {"user_id": "u1"}, "merge": {"email": "Bo@shop.org"}, "dry_run": True})
+    assert response.status_code == 200, response.content
+    assert response.json() == {
         "dry_run": True,
         "merge_id": None,
         "kept": anna.pk,
@@ -44,12 +44,12 @@ def test_dry_run_returns_the_moves_and_changes_nothing(pair: tuple[Customer, Cus
 
 
 def test_merge_matches_the_dry_run_and_records_the_api_key(pair: tuple[Customer, Customer]) -> None:
-    dry = post({"keep": {"id": pair[0].pk}, "merge": {"user_id": "u2"}, "dry_run": True}).json()
-    done = post({"keep": {"id": pair[0].pk}, "merge": {"user_id": "u2"}}).json()
-    assert done == dry | {"dry_run": False, "merge_id": done["merge_id"]}
-    merge = IdentityMerge.objects.get(pk=done["merge_id"])
+    preview = post({"keep": {"id": pair[0].pk}, "merge": {"user_id": "u2"}, "dry_run": True}).json()
+    result = post({"keep": {"id": pair[0].pk}, "merge": {"user_id": "u2"}}).json()
+    assert result == preview | {"dry_run": False, "merge_id": result["merge_id"]}
+    merge = IdentityMerge.objects.get(pk=result["merge_id"])
     assert (merge.cause, Customer.objects.count()) == ("REST: program", 1)
-    profile = caller("customers:read").get("/api/v1/customers/u2/").json()
+    profile = make_api_client("customers:read").get("/api/v1/customers/u2/").json()
     assert (profile["id"], profile["country"], profile["language"]) == (pair[0].pk, "DE", "de")
 
 
@@ -69,9 +69,9 @@ def test_merge_matches_the_dry_run_and_records_the_api_key(pair: tuple[Customer,
 )
 def test_invalid_merge_names_the_field(pair: tuple[Customer, Customer], body: Any, field: str, code: str) -> None:
     make_customer("gone", erased_at=NOON)
-    answer = post(body)
-    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json"), answer.content
-    error = answer.json()["errors"][0]
+    response = post(body)
+    assert (response.status_code, response["Content-Type"]) == (400, "application/problem+json"), response.content
+    error = response.json()["errors"][0]
     assert (error["field"], error["code"]) == (field, code)
     assert not IdentityMerge.objects.exists()
 
@@ -82,11 +82,11 @@ def test_merge_requires_the_scope(pair: tuple[Customer, Customer]) -> None:
 
 
 def test_consent_denials_follow_consents_and_merges_over_rest(pair: tuple[Customer, Customer]) -> None:
-    client = caller("customers:write")
-    line = {"purpose": "analytics", "status": "withdrawn"}
-    assert client.post("/api/v1/customers/u2/consents/", line, "application/json").status_code == 201
+    client = make_api_client("customers:write")
+    entry = {"purpose": "analytics", "status": "withdrawn"}
+    assert client.post("/api/v1/customers/u2/consents/", entry, "application/json").status_code == 201
     merge_customers(pairs=[(pair[0].pk, pair[1].pk)], at=NOON, causes=["x"])
     assert set(ConsentDenial.objects.values_list("value", flat=True)) == {"u1", "u2"}
-    line["status"] = "granted"
-    assert client.post("/api/v1/customers/u1/consents/", line, "application/json").status_code == 201
+    entry["status"] = "granted"
+    assert client.post("/api/v1/customers/u1/consents/", entry, "application/json").status_code == 201
     assert not ConsentDenial.objects.exists()
