@@ -92,9 +92,9 @@ def update_conflict(conflict: IdentityConflict, draft: ConflictDraft) -> bool:
     before = (conflict.at, conflict.last_at, len(conflict.customer_ids), len(conflict.identifiers))
     conflict.at = min(conflict.at, draft.first_at)
     conflict.last_at = max(conflict.last_at, draft.last_at)
-    known_customers = len(conflict.customer_ids)
+    n_customers = len(conflict.customer_ids)
     append_missing(conflict.customer_ids, draft.customer_ids)
-    if len(conflict.customer_ids) > known_customers:
+    if len(conflict.customer_ids) > n_customers:
         append_missing(conflict.identifiers, draft.identifiers)
         conflict.status, conflict.resolution, conflict.resolved_at, conflict.resolved_by = STATUS.OPEN, "", None, ""
     return before != (conflict.at, conflict.last_at, len(conflict.customer_ids), len(conflict.identifiers))

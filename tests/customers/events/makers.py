@@ -32,7 +32,7 @@ def make_rejected_event(
     """Create a rejected event; the default payload has no user id."""
     payload = {"type": "track", "event": "Shop Opened", "messageId": "m-wrong"} if payload is None else payload
     text = payload if isinstance(payload, str) else json.dumps(payload)
-    fields = {"code": "missing_identity", "reason": "Neither userId nor anonymousId is given.", **fields}
+    fields = {"code": "missing_identity", "reason": "Neither userId nor anonymousId is set.", **fields}
     return RejectedEvent.objects.create(source=source or make_source(), received_at=at, payload=text, **fields)
 
 

@@ -1,4 +1,4 @@
-"""A collector with its own servers: Granian with two workers, and clients that retry as SDKs do."""
+"""A collector with its own servers: Granian with two workers, and calls that are retried as SDKs do."""
 
 import base64
 import gzip
@@ -36,7 +36,7 @@ print(rotate_write_key(source_id=source.pk, now=timezone.now(), overlap=timedelt
 
 
 @dataclass(frozen=True)
-class Answer:
+class CollectorResponse:
     status: int
     headers: dict[str, str]
     body: dict[str, Any]
@@ -60,19 +60,19 @@ class CollectorServer:
         }
         self.port = find_free_port()
         self.web: subprocess.Popen[bytes] | None = None
-        self.python("manage.py", "migrate", "-v", "0")
+        self.run_python("manage.py", "migrate", "-v", "0")
         self.start_web()
 
-    def python(self, *arguments: str) -> str:
-        done = subprocess.run(
+    def run_python(self, *arguments: str) -> str:
+        process = subprocess.run(
             [sys.executable, *arguments], cwd=PROJECT, env=self.env, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout.strip()
+        assert process.returncode == 0, process.stdout + process.stderr
+        return process.stdout.strip()
 
     def make_source(self, key: str) -> str:
         """Create a source and return its write key."""
-        return self.python("-c", MAKE_SOURCE, key).splitlines()[-1]
+        return self.run_python("-c", MAKE_SOURCE, key).splitlines()[-1]
 
     def start_web(self) -> None:
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(self.port), "--workers", "2"]
@@ -106,12 +106,12 @@ class CollectorServer:
         children = psutil.Process(self.web.pid).children(recursive=True)
         return sum(process.memory_info().rss for process in children) / 1e6
 
-    def server(self, name: str) -> EmbeddedServer:
-        return next(server for server in self.servers.used if server.name == name)
+    def find_server(self, name: str) -> EmbeddedServer:
+        return next(find_server for find_server in self.servers.used if find_server.name == name)
 
-    def query_value(self, query: str, *given: Any) -> Any:
+    def query_value(self, query: str, *parameters: Any) -> Any:
         with psycopg.connect(self.database) as connection:
-            row = connection.execute(query, given).fetchone()
+            row = connection.execute(query, parameters).fetchone()
         return row[0] if row is not None and len(row) == 1 else row
 
     def count_stored(self, source: str) -> tuple[int, int, int]:
@@ -123,13 +123,13 @@ class CollectorServer:
             source,
         )
 
-    def valkey(self) -> redis.Redis:
+    def connect_to_valkey(self) -> redis.Redis:
         return redis.Redis.from_url(self.valkey_url)
 
     def post(
         self, key: str, body: Any, *, path: str = "/v1/batch", packed: bool = False, timeout: float = 60
-    ) -> Answer:
-        """Send one call. Errors: OSError or HTTPException if there is no complete response."""
+    ) -> CollectorResponse:
+        """Send one call. Raises OSError or HTTPException if there is no complete response."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         token = base64.b64encode(f"{key}:".encode()).decode()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
@@ -137,27 +137,31 @@ class CollectorServer:
             connection.request(
                 "POST", path, gzip.compress(data) if packed else data, {"Authorization": f"Basic {token}"}
             )
-            answer = connection.getresponse()
-            return Answer(answer.status, dict(answer.getheaders()), json.loads(answer.read()))
+            response = connection.getresponse()
+            return CollectorResponse(response.status, dict(response.getheaders()), json.loads(response.read()))
         finally:
             connection.close()
 
-    def deliver(self, key: str, body: Any, *, note: Callable[[int | None], object] = lambda status: None) -> Answer:
-        """Send until the response is 200, as SDKs do; ``note`` is called with every other status, None for a lost connection."""
+    def deliver(
+        self, key: str, body: Any, *, report_status: Callable[[int | None], object] = lambda status: None
+    ) -> CollectorResponse:
+        """Send until the response is 200, as SDKs do; ``report_status`` is called with every other status, None for a lost connection."""
         deadline = time.monotonic() + 120
         while True:
             assert time.monotonic() < deadline, "no 200 within two minutes"
             try:
-                answer = self.post(key, body)
+                response = self.post(key, body)
             except (OSError, http.client.HTTPException):
-                note(None)
+                report_status(None)
                 time.sleep(0.1)
                 continue
-            if answer.status == 200:
-                return answer
-            assert answer.status == 503, answer
-            assert 0 < int(answer.headers["retry-after" if "retry-after" in answer.headers else "Retry-After"]) <= 300
-            note(answer.status)
+            if response.status == 200:
+                return response
+            assert response.status == 503, response
+            assert (
+                0 < int(response.headers["retry-after" if "retry-after" in response.headers else "Retry-After"]) <= 300
+            )
+            report_status(response.status)
             time.sleep(0.2)
 
     def close(self) -> None:
@@ -172,8 +176,8 @@ def run_collector() -> Iterator[CollectorServer]:
     with tempfile.TemporaryDirectory(prefix="perennial-collecting-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        running = CollectorServer(folder)
+        server = CollectorServer(folder)
         try:
-            yield running
+            yield server
         finally:
-            running.close()
+            server.close()

@@ -15,11 +15,11 @@ FENCE = re.compile(r"^```(?P<kind>\w+)(?: (?P<name>\S+))?\n(?P<text>.*?)^```$", 
 PAGES = ["docs/importing-events.md", "docs/importing-events.zh-hans.md"]
 
 
-def blocks(page: str) -> list[re.Match[str]]:
+def find_blocks(page: str) -> list[re.Match[str]]:
     return list(FENCE.finditer((ROOT / page).read_text()))
 
 
-def squeezed(line: str) -> str:
+def collapse_spaces(line: str) -> str:
     return re.sub(r"(?<=\S) {2,}", "  ", line)
 
 
@@ -29,20 +29,20 @@ def test_every_example_produces_the_documented_output(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    ran = 0
-    for block in blocks(page):
+    n_commands = 0
+    for block in find_blocks(page):
         if block["kind"] == "console":
-            command, *shown = block["text"].splitlines()
+            command, *expected = block["text"].splitlines()
             out = io.StringIO()
             call_command(*shlex.split(command.removeprefix("$ python manage.py ")), stdout=out, verbosity=0)
-            said = out.getvalue().splitlines()[:-1]  # the last line says how fast it was
-            assert list(map(squeezed, said)) == list(map(squeezed, shown))
-            ran += 1
+            output = out.getvalue().splitlines()[:-1]  # the last line is the speed, which varies
+            assert list(map(collapse_spaces, output)) == list(map(collapse_spaces, expected))
+            n_commands += 1
         elif block["kind"] == "csv":
             assert Path(block["name"]).read_text(encoding="utf-8-sig") == block["text"]
         else:
             Path(block["name"]).write_text(block["text"])
-    assert ran == 3
+    assert n_commands == 3
     viewed, searched, added = Event.objects.filter(source__key="proxy-log").order_by("occurred_at")
     assert (viewed.name, viewed.anonymous_id, viewed.properties) == (
         "Product Viewed",
@@ -58,7 +58,7 @@ def test_both_languages_show_the_same_files() -> None:
     files = [
         [
             (block["name"], re.sub(r"\s*#.*", "", block["text"]))
-            for block in blocks(page)
+            for block in find_blocks(page)
             if block["name"] and block["kind"] != "csv"
         ]
         for page in PAGES

@@ -23,11 +23,11 @@ def record(message_id: str, source: Source, at: datetime, *, processed: bool = T
         Outbox.objects.all().delete()
 
 
-def stored() -> list[str]:
+def list_message_ids() -> list[str]:
     return sorted(Event.objects.values_list("message_id", flat=True))
 
 
-def months() -> set[str]:
+def list_months() -> set[str]:
     return {name for name, month in list_partitions() if month is not None and month.year == 2031}
 
 
@@ -45,19 +45,19 @@ def test_only_old_receipts_and_rejected_events_are_deleted() -> None:
 
 def test_expired_month_is_dropped_and_a_shorter_retention_deletes_its_own_rows() -> None:
     ensure_partitions(as_of=SPRING)
-    patient, hasty = make_source("patient", retention_days=50), make_source("hasty", retention_days=10)
+    long_source, short_source = make_source("long", retention_days=50), make_source("short", retention_days=10)
     for message_id, source, day in (
-        ("patient-march", patient, 0),
-        ("hasty-march", hasty, 0),
-        ("patient-april", patient, 31),
-        ("hasty-april", hasty, 31),
-        ("hasty-may", hasty, 60),
+        ("long-march", long_source, 0),
+        ("short-march", short_source, 0),
+        ("long-april", long_source, 31),
+        ("short-april", short_source, 31),
+        ("short-may", short_source, 60),
     ):
         record(message_id, source, SPRING + timedelta(days=day))
     dropped, deleted = purge_events(as_of=SPRING + timedelta(days=75))
     assert ("events_event_2031_03" in dropped, deleted) == (True, 2)
-    assert stored() == ["patient-april"]
-    assert months() == {"events_event_2031_04", "events_event_2031_05"}
+    assert list_message_ids() == ["long-april"]
+    assert list_months() == {"events_event_2031_04", "events_event_2031_05"}
 
 
 def test_event_that_waits_in_the_outbox_is_not_deleted() -> None:
@@ -67,26 +67,26 @@ def test_event_that_waits_in_the_outbox_is_not_deleted() -> None:
     record("waiting", source, SPRING, processed=False)
     dropped, deleted = purge_events(as_of=SPRING + timedelta(days=400))
     assert ("events_event_2031_03" in dropped, deleted) == (False, 1)
-    assert stored() == ["waiting"]
+    assert list_message_ids() == ["waiting"]
     Outbox.objects.all().delete()
     dropped, _deleted = purge_events(as_of=SPRING + timedelta(days=400))
     assert "events_event_2031_03" in dropped
-    assert stored() == []
+    assert list_message_ids() == []
 
 
 def test_event_in_the_default_partition_is_deleted_like_any_other() -> None:
     source = make_source(retention_days=10)
     record("late", source, datetime(2029, 1, 1, tzinfo=UTC))
     assert purge_events(as_of=SPRING)[1] == 1
-    assert stored() == []
+    assert list_message_ids() == []
 
 
 def test_short_retention_of_one_source_does_not_affect_others() -> None:
-    keeper, goer = make_source("keeper", retention_days=4000), make_source("goer", retention_days=1)
-    record("kept", keeper, SPRING)
-    record("gone", goer, SPRING)
+    long_source, short_source = make_source("long", retention_days=4000), make_source("short", retention_days=1)
+    record("long", long_source, SPRING)
+    record("short", short_source, SPRING)
     purge_events(as_of=SPRING + timedelta(days=5))
-    assert stored() == ["kept"]
+    assert list_message_ids() == ["long"]
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM events_event_default")
         assert cursor.fetchone()[0] == 1

@@ -73,7 +73,7 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Shop]:
     with run_collector() as running:
-        key = running.python("-c", PREPARE).splitlines()[-1]
+        key = running.run_python("-c", PREPARE).splitlines()[-1]
         shop = Shop(running, key)
         wait_until(
             lambda: shop.everywhere(FOR_YOU, lambda answer: answer.get("model_version") and answer["fallback"] is None),
@@ -139,14 +139,14 @@ def test_every_worker_applies_a_price_a_sold_out_product_and_a_rule_within_two_s
         "search/?q=zebra&strict=true",
         lambda answer: list(products(answer)) == ["tea-3"],
     )
-    shop.running.python("-c", RULE)
+    shop.running.run_python("-c", RULE)
     pinned = took(lambda: None, POPULAR, lambda answer: answer["items"][0]["product_id"] == "coffee-4")
     assert max(price, sold_out, found, pinned) < 2.0 + slack, (price, sold_out, found, pinned)
 
 
 def test_a_new_model_becomes_active_without_a_failed_response(shop: Shop) -> None:
     load = Load(shop)
-    version = shop.running.python("-c", AGAIN).splitlines()[-1]
+    version = shop.running.run_python("-c", AGAIN).splitlines()[-1]
     wait_until(
         lambda: shop.everywhere(FOR_YOU, lambda answer: answer["model_version"] == version), what="the new version"
     )
@@ -158,9 +158,9 @@ def test_a_new_model_becomes_active_without_a_failed_response(shop: Shop) -> Non
 def test_without_postgresql_responses_come_from_memory_and_are_marked_stale(shop: Shop) -> None:
     load = Load(shop)
     wait_until(lambda: len(load.statuses) > 40, what="calls to both workers")
-    shop.running.server("postgres").stop()
+    shop.running.find_server("postgres").stop()
     wait_until(lambda: load.stale > 20, within=60, what="stale answers")
-    shop.running.server("postgres").ensure_running()
+    shop.running.find_server("postgres").ensure_running()
     wait_until(
         lambda: shop.everywhere(FOR_YOU, lambda answer: answer["stale"] is False), within=60, what="fresh answers"
     )
@@ -173,11 +173,11 @@ def test_without_postgresql_responses_come_from_memory_and_are_marked_stale(shop
 def test_without_valkey_responses_come_from_the_model_alone(shop: Shop) -> None:
     load = Load(shop)
     wait_until(lambda: len(load.statuses) > 20, what="calls to both workers")
-    shop.running.server("valkey").stop()
+    shop.running.find_server("valkey").stop()
     before = len(load.statuses)
     wait_until(lambda: len(load.statuses) > before + 60, within=60, what="answers without Valkey")
     status, answer, _seconds = shop.ask(FOR_YOU)
-    shop.running.server("valkey").ensure_running()
+    shop.running.find_server("valkey").ensure_running()
     load.finish()
     assert (status, answer["fallback"]) == (200, None)
     assert set(load.statuses) == {200}

@@ -15,17 +15,17 @@ HOUR, DAY, MINUTE = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1)
 
 
 def test_activity_counts_one_day_and_finds_the_last_event_of_one_month() -> None:
-    busy, silent, old, new = (make_source(key) for key in ("busy", "silent", "old", "new"))
+    active, silent, old, new = (make_source(key) for key in ("busy", "silent", "old", "new"))
     for age in (DAY + MINUTE, HOUR, 3 * HOUR):
-        make_event(busy, at=NOON - age)
-    make_event(busy, at=NOON + MINUTE)  # after the moment that is asked about
-    make_rejected_event(source=busy, at=NOON - HOUR)
-    make_rejected_event(source=busy, at=NOON - 2 * DAY)
+        make_event(active, at=NOON - age)
+    make_event(active, at=NOON + MINUTE)  # after as_of
+    make_rejected_event(source=active, at=NOON - HOUR)
+    make_rejected_event(source=active, at=NOON - 2 * DAY)
     make_event(silent, at=NOON - 9 * DAY)
     make_event(old, at=NOON - 31 * DAY)
-    found = measure_source_activity(source_ids=[source.pk for source in (busy, silent, old, new)], as_of=NOON)
-    assert found == {
-        busy.pk: SourceActivity(2, 1, NOON - HOUR),
+    activity = measure_source_activity(source_ids=[source.pk for source in (active, silent, old, new)], as_of=NOON)
+    assert activity == {
+        active.pk: SourceActivity(2, 1, NOON - HOUR),
         silent.pk: SourceActivity(0, 0, NOON - 9 * DAY),
         old.pk: SourceActivity(0, 0, None),
         new.pk: SourceActivity(0, 0, None),
@@ -36,11 +36,11 @@ def test_activity_counts_one_day_and_finds_the_last_event_of_one_month() -> None
 def test_activity_of_any_number_of_sources_takes_two_queries(
     django_assert_num_queries: DjangoAssertNumQueries, sources: int
 ) -> None:
-    made = [make_source(f"source-{number}") for number in range(sources)]
-    for source in made[::2]:
+    all_sources = [make_source(f"source-{number}") for number in range(sources)]
+    for source in all_sources[::2]:
         make_event(source)
     with django_assert_num_queries(2):
-        measure_source_activity(source_ids=[source.pk for source in made], as_of=NOON)
+        measure_source_activity(source_ids=[source.pk for source in all_sources], as_of=NOON)
 
 
 def test_events_per_minute_are_counted_by_source_up_to_the_current_minute() -> None:
@@ -52,12 +52,12 @@ def test_events_per_minute_are_counted_by_source_up_to_the_current_minute() -> N
     make_event(web, at=NOON + timedelta(seconds=30))  # not yet
     make_event(app, at=NOON - 30 * MINUTE)
     make_rejected_event(source=None, at=NOON - 30 * MINUTE)
-    figures = count_events_by_minute(as_of=now)
-    assert (len(figures.starts), figures.starts[0], figures.starts[-1]) == (60, NOON - 59 * MINUTE, NOON)
-    assert [(one.source.key, one.total, one.peak) for one in figures.sources] == [("web", 4, 2), ("app", 1, 1)]
-    counts = figures.sources[0].counts
+    minutes = count_events_by_minute(as_of=now)
+    assert (len(minutes.starts), minutes.starts[0], minutes.starts[-1]) == (60, NOON - 59 * MINUTE, NOON)
+    assert [(row.source.key, row.total, row.peak) for row in minutes.sources] == [("web", 4, 2), ("app", 1, 1)]
+    counts = minutes.sources[0].counts
     assert (counts[0], counts[-2], counts[-1], sum(counts)) == (1, 1, 2, 4)
-    assert (figures.sources[1].counts[29], figures.rejected[29], sum(figures.rejected)) == (1, 1, 1)
+    assert (minutes.sources[1].counts[29], minutes.rejected[29], sum(minutes.rejected)) == (1, 1, 1)
 
 
 def test_events_per_minute_take_three_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:

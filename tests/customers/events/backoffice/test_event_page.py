@@ -20,14 +20,14 @@ SOURCES, EVENTS, REJECTED_EVENTS = (
 )
 
 
-def rows_of(client: Client, **query: Any) -> list[dict[str, Any]]:
-    answer = client.get(ROWS, query)
-    assert answer.status_code == 200
-    assert "no-store" in answer["Cache-Control"]
-    return answer.json()["events"]
+def fetch_rows(client: Client, **query: Any) -> list[dict[str, Any]]:
+    response = client.get(ROWS, query)
+    assert response.status_code == 200
+    assert "no-store" in response["Cache-Control"]
+    return response.json()["events"]
 
 
-def page_of(event: Event) -> str:
+def get_page_url(event: Event) -> str:
     return reverse("admin:events_event_change", args=[event.pk])
 
 
@@ -41,8 +41,8 @@ def test_analyst_sees_no_personal_data() -> None:
         context={"ip": "203.0.113.7", "page": {"path": "/tea"}},
     )
     analyst = log_in_as("Analyst")
-    texts = [analyst.get(address).text for address in (LIVE, EVENTS, page_of(event))]
-    assert rows_of(analyst)[0]["who"] == "•••"
+    texts = [analyst.get(address).text for address in (LIVE, EVENTS, get_page_url(event))]
+    assert fetch_rows(analyst)[0]["who"] == "•••"
     for text in texts:
         assert "anna" not in text
         assert "203.0.113.7" not in text
@@ -53,7 +53,7 @@ def test_analyst_sees_no_personal_data() -> None:
 def test_access_to_personal_data_is_logged() -> None:
     sealed = seal_personal({"email": "anna@example.com"})
     event = make_event(type="identify", name="", properties={"$personal": sealed}, context={"ip": "203.0.113.7"})
-    text = log_in_as("Privacy officer").get(page_of(event)).text
+    text = log_in_as("Privacy officer").get(get_page_url(event)).text
     assert "anna@example.com" in text
     assert "203.0.113.7" in text
     entry = LogEntry.objects.get(object_id=event.pk, content_type__model="event")
@@ -62,7 +62,7 @@ def test_access_to_personal_data_is_logged() -> None:
 
 def test_event_with_a_lost_encryption_key_can_be_opened(admin_client: Client) -> None:
     event = make_event(properties={"$personal": "gAAAAA", "plan": "gold"})
-    text = admin_client.get(page_of(event)).text
+    text = admin_client.get(get_page_url(event)).text
     assert "FIELD_KEYS" in text
     assert "gold" in text
 
@@ -73,14 +73,14 @@ def test_event_links_to_its_customer_source_and_session(admin_client: Client) ->
     event = make_event(user_id="anna", session_id="s1", at=now)
     before = make_event(user_id="anna", session_id="s1", at=now - timedelta(hours=2))
     other_session = make_event(user_id="anna", session_id="s2", at=now)
-    other = make_event(user_id="ben", session_id="s1", at=now)
-    text = admin_client.get(page_of(event)).text
+    other_customer = make_event(user_id="ben", session_id="s1", at=now)
+    text = admin_client.get(get_page_url(event)).text
     assert f'href="{reverse("admin:lifecycle_customer", args=[customer.pk])}"' in text
     assert f'href="{reverse("admin:events_source_change", args=[event.source_id])}"' in text
-    assert f'href="{page_of(before)}"' in text
-    assert f'href="{page_of(other_session)}"' not in text
-    assert f'href="{page_of(other)}"' not in text
-    visible = log_in_as("Analyst").get(page_of(event)).text
+    assert f'href="{get_page_url(before)}"' in text
+    assert f'href="{get_page_url(other_session)}"' not in text
+    assert f'href="{get_page_url(other_customer)}"' not in text
+    visible = log_in_as("Analyst").get(get_page_url(event)).text
     assert f'href="{reverse("admin:lifecycle_customer", args=[customer.pk])}"' in visible
     assert f'href="{reverse("admin:events_source_change", args=[event.source_id])}"' not in visible
 
@@ -90,10 +90,10 @@ def test_event_without_a_session_shows_events_within_half_an_hour(admin_client: 
     event = make_event(user_id="", anonymous_id="a1", at=now)
     near = make_event(user_id="", anonymous_id="a1", at=now + timedelta(minutes=29))
     far = make_event(user_id="", anonymous_id="a1", at=now - timedelta(minutes=31))
-    text = admin_client.get(page_of(event)).text
-    assert page_of(near) in text
-    assert page_of(far) not in text
+    text = admin_client.get(get_page_url(event)).text
+    assert get_page_url(near) in text
+    assert get_page_url(far) not in text
 
 
 def test_event_without_a_person_shows_the_reason(admin_client: Client) -> None:
-    assert "consent to analytics was denied" in admin_client.get(page_of(make_event(user_id=""))).text
+    assert "consent to analytics was denied" in admin_client.get(get_page_url(make_event(user_id=""))).text

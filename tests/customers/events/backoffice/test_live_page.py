@@ -17,43 +17,43 @@ pytestmark = pytest.mark.django_db
 LIVE, ROWS, MINUTES = (reverse(f"admin:events_{name}") for name in ("live", "live_rows", "minutes"))
 
 
-def rows_of(client: Client, **query: Any) -> list[dict[str, Any]]:
-    answer = client.get(ROWS, query)
-    assert answer.status_code == 200
-    assert "no-store" in answer["Cache-Control"]
-    return answer.json()["events"]
+def fetch_rows(client: Client, **query: Any) -> list[dict[str, Any]]:
+    response = client.get(ROWS, query)
+    assert response.status_code == 200
+    assert "no-store" in response["Cache-Control"]
+    return response.json()["events"]
 
 
-def first_rows(client: Client, **query: Any) -> list[dict[str, Any]]:
+def fetch_first_rows(client: Client, **query: Any) -> list[dict[str, Any]]:
     text = client.get(LIVE, query).text
     data = text.partition('<script id="live-data" type="application/json">')[2].partition("</script>")[0]
     return json.loads(data)["events"]
 
 
-def page_of(event: Event) -> str:
+def get_page_url(event: Event) -> str:
     return reverse("admin:events_event_change", args=[event.pk])
 
 
 def test_posted_event_is_on_the_live_page_immediately(admin_client: Client) -> None:
     source, key = make_keyed_source("web")
-    assert rows_of(admin_client) == []
+    assert fetch_rows(admin_client) == []
     send({"batch": [track("Product Viewed", userId="anna", properties={"product_id": "tea", "value": 12.5})]}, key)
-    [row] = rows_of(admin_client)
+    [row] = fetch_rows(admin_client)
     assert (row["name"], row["type"], row["who"], row["source"]) == ("Product Viewed", "track", "anna", "web")
     assert (row["products"], row["value"], row["simulated"]) == ("tea", "12.50", False)
-    assert row["url"] == page_of(Event.objects.get(source=source.pk))
-    assert first_rows(admin_client) == [row]
+    assert row["url"] == get_page_url(Event.objects.get(source=source.pk))
+    assert fetch_first_rows(admin_client) == [row]
 
 
 def test_live_rows_can_be_filtered_and_continue_from_a_cursor(admin_client: Client) -> None:
     long_ago = datetime.now(UTC) - timedelta(minutes=5)
-    seen = make_event(at=long_ago, name="Product Viewed")
+    known = make_event(at=long_ago, name="Product Viewed")
     new = make_event(make_source("app", is_simulated=True), at=long_ago, name="Home", type="screen")
-    assert [row["id"] for row in rows_of(admin_client)] == [new.pk, seen.pk]
-    assert [row["id"] for row in rows_of(admin_client, after=seen.pk)] == [new.pk]
-    assert [row["name"] for row in rows_of(admin_client, type="screen")] == ["Home"]
-    assert [row["id"] for row in rows_of(admin_client, source=new.source_id)] == [new.pk]
-    assert [row["simulated"] for row in first_rows(admin_client, name="home")] == [True]
+    assert [row["id"] for row in fetch_rows(admin_client)] == [new.pk, known.pk]
+    assert [row["id"] for row in fetch_rows(admin_client, after=known.pk)] == [new.pk]
+    assert [row["name"] for row in fetch_rows(admin_client, type="screen")] == ["Home"]
+    assert [row["id"] for row in fetch_rows(admin_client, source=new.source_id)] == [new.pk]
+    assert [row["simulated"] for row in fetch_first_rows(admin_client, name="home")] == [True]
 
 
 @pytest.mark.parametrize(
@@ -61,4 +61,4 @@ def test_live_rows_can_be_filtered_and_continue_from_a_cursor(admin_client: Clie
 )
 def test_live_rows_ignore_invalid_query_parameters(admin_client: Client, query: dict[str, str]) -> None:
     make_event()
-    assert len(rows_of(admin_client, **query)) == 1
+    assert len(fetch_rows(admin_client, **query)) == 1

@@ -26,9 +26,9 @@ def test_events_per_minute_are_shown_by_source_in_local_time(admin_client: Clien
     assert context["rows"][0]["name"] == "Web shop"
     assert (context["rows"][0]["total"], context["rows"][1]["total"]) == ("3", "1")
     assert sum(context["chart"]["sources"][0]["counts"]) == 3
-    here = f"{context['as_of'] + timedelta(hours=5, minutes=45):%H:%M}"
-    assert context["chart"]["labels"][-1] == here
-    assert f"as of {here} (Asia/Kathmandu)" in page.text
+    local_time = f"{context['as_of'] + timedelta(hours=5, minutes=45):%H:%M}"
+    assert context["chart"]["labels"][-1] == local_time
+    assert f"as of {local_time} (Asia/Kathmandu)" in page.text
     link = context["chart"]["sources"][0]["links"][-1]
     assert len(admin_client.get(link).context["cl"].result_list) == 3
 

@@ -20,18 +20,23 @@ SOURCES, EVENTS, REJECTED_EVENTS = (
 
 
 def test_number_of_queries_does_not_depend_on_the_number_of_events(admin_client: Client) -> None:
-    def queries(address: str) -> int:
-        with CaptureQueriesContext(connection) as taken:
+    def count_queries(address: str) -> int:
+        with CaptureQueriesContext(connection) as captured:
             assert admin_client.get(address).status_code == 200
-        return len(taken)
+        return len(captured)
 
     make_event()
-    for_one = queries(ROWS), queries(MINUTES), queries(SOURCES), queries(EVENTS)
+    counts_for_one = count_queries(ROWS), count_queries(MINUTES), count_queries(SOURCES), count_queries(EVENTS)
     for number in range(8):
         make_event(make_source(f"source-{number}"))
         make_rejected_event(source=make_source(f"source-{number}"))
-    assert (queries(ROWS), queries(MINUTES), queries(SOURCES), queries(EVENTS)) == for_one
-    assert for_one[0] <= 5  # session, user, permissions, and two for the events
+    assert (
+        count_queries(ROWS),
+        count_queries(MINUTES),
+        count_queries(SOURCES),
+        count_queries(EVENTS),
+    ) == counts_for_one
+    assert counts_for_one[0] <= 5  # session, user, permissions, and two for the events
 
 
 @pytest.mark.parametrize("address", [LIVE, ROWS, MINUTES])
@@ -67,10 +72,10 @@ def test_menu_contains_only_permitted_pages() -> None:
         assert f'href="{address}"' in operator
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "No events were received"), ("zh-hans", "没有收到事件")])
-def test_empty_pages_show_next_steps(language: str, words: str) -> None:
+@pytest.mark.parametrize(("language", "text"), [("en", "No events were received"), ("zh-hans", "没有收到事件")])
+def test_empty_pages_show_next_steps(language: str, text: str) -> None:
     client = log_in_as("Operator", language=language)
-    assert words in client.get(MINUTES).text
+    assert text in client.get(MINUTES).text
     assert SOURCES in client.get(MINUTES).text
     assert {"en": "within two seconds", "zh-hans": "两秒内"}[language] in client.get(LIVE).text
     assert {"en": "There are no open rejected events", "zh-hans": "没有待处理的被拒事件"}[language] in client.get(

@@ -22,7 +22,7 @@ VIEW = {
 
 
 @pytest.fixture(autouse=True)
-def _no_source_is_remembered() -> None:
+def _clear_source_cache() -> None:
     clear_source_cache()
 
 
@@ -43,18 +43,18 @@ def test_denied_categories_are_read_from_the_context(context: dict[str, Any], de
     assert read_denied_purposes(context) == denied
 
 
-def seen(**identifier: str) -> list[str]:
-    return [found.product_id for found in read_recent_interactions(identifiers=list(identifier.items()))]
+def list_recent_products(**identifier: str) -> list[str]:
+    return [interaction.product_id for interaction in read_recent_interactions(identifiers=list(identifier.items()))]
 
 
-def sent(key: str, *, headers: dict[str, str] | None = None, **item: Any) -> Event:
-    given = {**VIEW, "userId": "u1", "anonymousId": "a1", **item}
-    answer = send(track("Product Viewed", **given), key, "/v1/track", **headers or {})
-    assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+def send_and_load(key: str, *, headers: dict[str, str] | None = None, **item: Any) -> Event:
+    fields = {**VIEW, "userId": "u1", "anonymousId": "a1", **item}
+    response = send(track("Product Viewed", **fields), key, "/v1/track", **headers or {})
+    assert (response.status_code, response.json()["accepted"]) == (200, 1)
     return Event.objects.latest("id")
 
 
-def assert_counts_nobody(event: Event) -> None:
+def assert_anonymized(event: Event) -> None:
     assert (event.user_id, event.anonymous_id, event.session_id) == ("", "", "")
     assert event.product_ids == ["p1"]
     assert event.properties == {"product_id": "p1"}
@@ -66,19 +66,19 @@ def assert_counts_nobody(event: Event) -> None:
 def test_event_without_analytics_consent_is_stored_without_a_person() -> None:
     _source, key = make_keyed_source()
     consent = {"consent": {"categoryPreferences": {"analytics": False}}}
-    assert_counts_nobody(sent(key, context={**VIEW["context"], **consent}))
-    assert seen(user_id="u1", anonymous_id="a1") == []
+    assert_anonymized(send_and_load(key, context={**VIEW["context"], **consent}))
+    assert list_recent_products(user_id="u1", anonymous_id="a1") == []
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("valkey")
 def test_event_without_personalization_consent_keeps_its_person_and_is_not_a_recent_interaction() -> None:
     _source, key = make_keyed_source()
-    sent(key)
-    assert seen(user_id="u1") == ["p1"]
-    event = sent(key, context={"consentManagement": {"deniedConsentIds": ["personalization"]}})
+    send_and_load(key)
+    assert list_recent_products(user_id="u1") == ["p1"]
+    event = send_and_load(key, context={"consentManagement": {"deniedConsentIds": ["personalization"]}})
     assert (event.user_id, event.anonymous_id) == ("u1", "a1")
-    assert seen(user_id="u1", anonymous_id="a1") == []  # and what was there before is gone
+    assert list_recent_products(user_id="u1", anonymous_id="a1") == []  # the earlier interactions are deleted too
 
 
 @pytest.mark.django_db
@@ -86,11 +86,11 @@ def test_event_without_personalization_consent_keeps_its_person_and_is_not_a_rec
 @pytest.mark.parametrize("header", ["DNT", "Sec-GPC"])
 def test_opt_out_header_of_a_browser_is_respected_if_the_source_enables_it(header: str) -> None:
     _source, key = make_keyed_source()
-    assert_counts_nobody(sent(key, headers={header: "1"}))
-    assert seen(user_id="u1", anonymous_id="a1") == []
-    assert sent(key, headers={header: "0"}).user_id == "u1"
-    _deaf, deaf_key = make_keyed_source("deaf", honours_opt_out=False)
-    assert sent(deaf_key, headers={header: "1"}).user_id == "u1"
+    assert_anonymized(send_and_load(key, headers={header: "1"}))
+    assert list_recent_products(user_id="u1", anonymous_id="a1") == []
+    assert send_and_load(key, headers={header: "0"}).user_id == "u1"
+    _other_source, other_key = make_keyed_source("other", honours_opt_out=False)
+    assert send_and_load(other_key, headers={header: "1"}).user_id == "u1"
 
 
 @pytest.mark.django_db
@@ -102,17 +102,17 @@ def test_consent_ledger_overrides_the_consent_of_the_event(purpose: str) -> None
     make_identifier(customer, "a1", kind=Identifier.Kind.ANONYMOUS_ID)
     record_consent(customer=customer, purpose=purpose, status=Consent.Status.WITHDRAWN, recorded_at=NOON)
     for identity in ({"userId": None}, {"anonymousId": None}):
-        event = sent(key, **identity)
+        event = send_and_load(key, **identity)
         if purpose == Consent.Purpose.ANALYTICS:
-            assert_counts_nobody(event)
+            assert_anonymized(event)
         else:
             assert event.user_id or event.anonymous_id
-    assert seen(user_id="u1", anonymous_id="a1") == []
-    assert sent(key, userId="u2", anonymousId="a2").user_id == "u2"
+    assert list_recent_products(user_id="u1", anonymous_id="a1") == []
+    assert send_and_load(key, userId="u2", anonymousId="a2").user_id == "u2"
     later = NOON + timedelta(days=1)
     record_consent(customer=customer, purpose=purpose, status=Consent.Status.GRANTED, recorded_at=later)
-    assert sent(key).user_id == "u1"
-    assert seen(user_id="u1") == ["p1"]
+    assert send_and_load(key).user_id == "u1"
+    assert list_recent_products(user_id="u1") == ["p1"]
 
 
 @pytest.mark.django_db
@@ -148,9 +148,9 @@ def test_personal_values_are_encrypted() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("nobody", ["undefined", "null", "guest", "0", "00000000-0000-0000-0000-000000000000", 0])
-def test_placeholder_id_is_treated_as_missing(nobody: Any) -> None:
+@pytest.mark.parametrize("placeholder", ["undefined", "null", "guest", "0", "00000000-0000-0000-0000-000000000000", 0])
+def test_placeholder_id_is_treated_as_missing(placeholder: Any) -> None:
     _source, key = make_keyed_source()
-    send({"batch": [track(userId=nobody, anonymousId="a1"), track(userId=nobody)]}, key)
+    send({"batch": [track(userId=placeholder, anonymousId="a1"), track(userId=placeholder)]}, key)
     event = Event.objects.get()
     assert (event.user_id, event.anonymous_id) == ("", "a1")

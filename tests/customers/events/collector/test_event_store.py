@@ -22,12 +22,12 @@ def test_same_batch_from_many_threads_at_once_is_stored_once() -> None:
     barrier = threading.Barrier(4)
 
     def record(turn: int) -> int:
-        mine = build_rows(
+        rows = build_rows(
             *(message_ids if turn % 2 else reversed(message_ids)), source_id=source_id
         )  # in both orders: no deadlock
         barrier.wait()
         try:
-            return len(record_events(rows=mine).rows)
+            return len(record_events(rows=rows).rows)
         finally:
             connections.close_all()
 
@@ -40,7 +40,7 @@ def test_same_batch_from_many_threads_at_once_is_stored_once() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_failure_before_the_commit_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     source_id = make_source().pk
-    refused = build_rejected_item(source_id=source_id)
+    rejected_item = build_rejected_item(source_id=source_id)
 
     def fail(*_arguments: object) -> None:
         raise OperationalError("the server is gone")
@@ -48,11 +48,11 @@ def test_failure_before_the_commit_leaves_nothing(monkeypatch: pytest.MonkeyPatc
     with monkeypatch.context() as patched:
         patched.setattr(event_store.EventWriter, "insert_rejected", fail)
         with pytest.raises(OperationalError):
-            record_events(rows=build_rows("m1", source_id=source_id), rejected=[refused])
+            record_events(rows=build_rows("m1", source_id=source_id), rejected=[rejected_item])
     assert not Event.objects.exists()
     assert not EventReceipt.objects.exists()
-    again = record_events(rows=build_rows("m1", source_id=source_id), rejected=[refused])
-    assert (len(again.rows), again.duplicates, len(again.rejected)) == (1, 0, 1)
+    result = record_events(rows=build_rows("m1", source_id=source_id), rejected=[rejected_item])
+    assert (len(result.rows), result.duplicates, len(result.rejected)) == (1, 0, 1)
     assert (Event.objects.count(), RejectedEvent.objects.count()) == (1, 1)
 
 
@@ -78,7 +78,7 @@ def test_connection_killed_in_the_middle_leaves_nothing() -> None:
 
 
 @pytest.mark.django_db
-def test_product_ids_with_quotes_and_backslashes_come_back_as_they_were() -> None:
+def test_product_ids_with_quotes_and_backslashes_are_stored_unchanged() -> None:
     [row] = build_rows("m1", source_id=make_source().pk)
     row.stored.product_ids = ['a"b', "c\\d", "{e,f}", "NULL", ""]
     record_events(rows=[row])
@@ -90,7 +90,7 @@ def test_late_partition_receives_the_rows_of_the_default_partition() -> None:
     later = datetime(2031, 5, 4, tzinfo=UTC)
     record_events(rows=build_rows("m1", source_id=make_source().pk, at=later))
     with connection.cursor() as cursor:
-        # checks that wait for the end of the test's transaction would keep the table from being altered
+        # constraint checks deferred to the end of the test's transaction would prevent altering the table
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     assert ensure_partitions(as_of=later, months_ahead=0) == ["events_event_2031_05"]
     assert ensure_partitions(as_of=later, months_ahead=0) == []

@@ -25,30 +25,30 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 CLIENT = """
 import json, random, sys
 from pathlib import Path
-from tests.customers.events.server import Answer, CollectorServer
+from tests.customers.events.server import CollectorServer
 shop = CollectorServer.__new__(CollectorServer)
 shop.port, key, seed, batches = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), json.loads(sys.stdin.readline())
 random.Random(seed).shuffle(batches)
 print("ready", flush=True)
 sys.stdin.readline()
-answers = [shop.post(key, {"batch": batch}) for batch in batches]
-assert {answer.status for answer in answers} == {200}, answers
-print(sum(answer.body["accepted"] - answer.body["duplicates"] for answer in answers), flush=True)
+responses = [shop.post(key, {"batch": batch}) for batch in batches]
+assert {response.status for response in responses} == {200}, responses
+print(sum(response.body["accepted"] - response.body["duplicates"] for response in responses), flush=True)
 """
 
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[CollectorServer]:
-    with run_collector() as running:
-        yield running
+    with run_collector() as server:
+        yield server
 
 
-def batches(prefix: str, *, count: int, size: int = 50) -> list[list[dict[str, Any]]]:
-    return [[track(messageId=f"{prefix}-{number}-{place}") for place in range(size)] for number in range(count)]
+def build_batches(prefix: str, *, count: int, size: int = 50) -> list[list[dict[str, Any]]]:
+    return [[track(messageId=f"{prefix}-{number}-{position}") for position in range(size)] for number in range(count)]
 
 
 def test_same_batches_from_eight_concurrent_processes_are_stored_once(shop: CollectorServer) -> None:
-    key, wanted = shop.make_source("eight"), batches("eight", count=12)
+    key, sent_batches = shop.make_source("eight"), build_batches("eight", count=12)
     clients = [
         subprocess.Popen(
             [sys.executable, "-c", CLIENT, str(shop.port), key, str(seed)],
@@ -62,7 +62,7 @@ def test_same_batches_from_eight_concurrent_processes_are_stored_once(shop: Coll
     ]
     for client in clients:
         assert client.stdin is not None
-        client.stdin.write(json.dumps(wanted) + "\n")
+        client.stdin.write(json.dumps(sent_batches) + "\n")
         client.stdin.flush()
     for client in clients:
         assert client.stdout is not None
@@ -81,20 +81,20 @@ def test_same_batches_from_eight_concurrent_processes_are_stored_once(shop: Coll
 
 
 def test_retry_waits_for_the_running_first_call_and_is_a_duplicate(shop: CollectorServer) -> None:
-    key, [batch] = shop.make_source("retry"), batches("retry", count=1)
+    key, [batch] = shop.make_source("retry"), build_batches("retry", count=1)
     with psycopg.connect(shop.database) as blocker, ThreadPoolExecutor(4) as pool:
         blocker.execute("LOCK TABLE events_outbox IN ACCESS EXCLUSIVE MODE")
         calls = [pool.submit(shop.post, key, {"batch": batch}) for _try in range(4)]
-        wait_until(lambda: waiting_statements(shop) >= 1, what="a call to wait for the table")
+        wait_until(lambda: count_waiting_statements(shop) >= 1, what="a call to wait for the table")
         assert not any(call.done() for call in calls)
         blocker.rollback()
-        answers = [call.result() for call in calls]
-    assert {(answer.status, answer.body["accepted"]) for answer in answers} == {(200, 50)}
-    assert sum(answer.body["duplicates"] for answer in answers) == 3 * 50
+        responses = [call.result() for call in calls]
+    assert {(response.status, response.body["accepted"]) for response in responses} == {(200, 50)}
+    assert sum(response.body["duplicates"] for response in responses) == 3 * 50
     assert shop.count_stored("retry") == (50, 50, 50)
 
 
-def waiting_statements(shop: CollectorServer) -> int:
+def count_waiting_statements(shop: CollectorServer) -> int:
     query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'perennial collector' AND wait_event_type = 'Lock'"
     return int(shop.query_value(query))
 
@@ -105,26 +105,26 @@ def test_retry_after_a_kill_between_commit_and_response_is_a_duplicate(shop: Col
         track("Product Viewed", messageId=f"killed-{number}", properties={"product_id": "p"}) for number in range(50)
     ]
     shop.post(key, {"batch": [track(messageId="warm")]})
-    lost: list[Exception] = []
+    errors: list[Exception] = []
 
     def send() -> None:
         try:
             shop.post(key, {"batch": batch})
         except (OSError, http.client.HTTPException) as error:
-            lost.append(error)
+            errors.append(error)
 
     # after the commit a call writes to Valkey: while Valkey is paused, the call has no response yet
-    with shop.valkey() as valkey:
+    with shop.connect_to_valkey() as valkey:
         valkey.execute_command("CLIENT", "PAUSE", "400", "ALL")
-    sender = threading.Thread(target=send)
-    sender.start()
+    thread = threading.Thread(target=send)
+    thread.start()
     wait_until(lambda: shop.count_stored("killed")[0] == 51, what="the commit")
     shop.kill_web()
-    sender.join()
-    assert len(lost) == 1
+    thread.join()
+    assert len(errors) == 1
     shop.start_web()
-    answer = shop.deliver(key, {"batch": batch})
-    assert (answer.body["accepted"], answer.body["duplicates"]) == (50, 50)
+    response = shop.deliver(key, {"batch": batch})
+    assert (response.body["accepted"], response.body["duplicates"]) == (50, 50)
     assert shop.count_stored("killed") == (51, 51, 51)
 
 
@@ -143,22 +143,24 @@ class Senders:
     def send(self, sender: int) -> int:
         sent = 0
         while not self.over.is_set():
-            batch = [track(messageId=f"{self.source}-{sender}-{sent}-{place}") for place in range(20)]
-            answer = self.shop.deliver(self.key, {"batch": batch}, note=self.statuses.append)
-            assert (answer.body["accepted"], answer.body["rejected"]) == (20, 0)
+            batch = [track(messageId=f"{self.source}-{sender}-{sent}-{position}") for position in range(20)]
+            response = self.shop.deliver(self.key, {"batch": batch}, report_status=self.statuses.append)
+            assert (response.body["accepted"], response.body["rejected"]) == (20, 0)
             sent += 1
             self.delivered += 1
         return 20 * sent
 
-    def wait_for_more(self, batches: int = 12) -> None:
-        enough = self.delivered + batches
+    def wait_for_more(self, more_batches: int = 12) -> None:
+        target = self.delivered + more_batches
         wait_until(
-            lambda: self.delivered >= enough or any(one.done() for one in self.running), within=90, what="more batches"
+            lambda: self.delivered >= target or any(future.done() for future in self.running),
+            within=90,
+            what="more batches",
         )
 
     def finish(self) -> None:
         self.over.set()
-        sent = sum(one.result() for one in self.running)
+        sent = sum(future.result() for future in self.running)
         self.pool.shutdown()
         assert self.shop.count_stored(self.source) == (sent, sent, sent)
 
@@ -177,15 +179,15 @@ def test_kill_at_any_moment_under_load_neither_loses_nor_duplicates_events(shop:
 def test_calls_return_503_while_postgresql_restarts_under_load(shop: CollectorServer) -> None:
     senders = Senders(shop, "stopped")
     senders.wait_for_more()
-    shop.server("postgres").stop()
-    refused = shop.post(senders.key, {"batch": []})
-    wait_until(lambda: senders.statuses.count(503) >= 8, what="answers of 503")
-    began = time.monotonic()
-    answer = shop.post(senders.key, {"batch": [track(messageId="stopped-once-more")]})
-    assert (answer.status, answer.body["code"]) == (503, "database_unreachable")
-    assert time.monotonic() - began < 5
-    assert refused.status in (200, 503)
-    shop.server("postgres").ensure_running()
+    shop.find_server("postgres").stop()
+    first_response = shop.post(senders.key, {"batch": []})
+    wait_until(lambda: senders.statuses.count(503) >= 8, what="503 responses")
+    started = time.monotonic()
+    response = shop.post(senders.key, {"batch": [track(messageId="stopped-once-more")]})
+    assert (response.status, response.body["code"]) == (503, "database_unreachable")
+    assert time.monotonic() - started < 5
+    assert first_response.status in (200, 503)
+    shop.find_server("postgres").ensure_running()
     senders.wait_for_more()
     senders.finish()
     assert set(senders.statuses) == {503}
@@ -195,33 +197,33 @@ def test_valkey_flush_and_stop_lose_recent_interactions_and_no_event(shop: Colle
     key = shop.make_source("valkey")
 
     def view(number: int) -> None:
-        seen = track("Product Viewed", messageId=f"valkey-{number}", properties={"product_id": f"p{number}"})
-        assert shop.post(key, seen, path="/v1/track").status == 200
+        event = track("Product Viewed", messageId=f"valkey-{number}", properties={"product_id": f"p{number}"})
+        assert shop.post(key, event, path="/v1/track").status == 200
 
-    def listed() -> int:
-        with shop.valkey() as valkey:
+    def count_listed() -> int:
+        with shop.connect_to_valkey() as valkey:
             return int(valkey.zcard("recent:user_id:u1"))
 
     view(1)
-    wait_until(lambda: listed() >= 1, what="the recent list")
-    with shop.valkey() as valkey:
+    wait_until(lambda: count_listed() >= 1, what="the recent list")
+    with shop.connect_to_valkey() as valkey:
         valkey.flushall()
     view(2)
-    assert listed() == 1
-    shop.server("valkey").stop()
-    began = time.monotonic()
+    assert count_listed() == 1
+    shop.find_server("valkey").stop()
+    started = time.monotonic()
     for number in range(3, 23):
         view(number)
-    assert time.monotonic() - began < 15
-    shop.server("valkey").ensure_running()
-    before = listed()
+    assert time.monotonic() - started < 15
+    shop.find_server("valkey").ensure_running()
+    before = count_listed()
     more = iter(range(23, 100_000))
 
-    def again() -> bool:
+    def view_and_check() -> bool:
         view(next(more))
-        return listed() > before
+        return count_listed() > before
 
-    wait_until(again, within=30, what="freshness to return")
+    wait_until(view_and_check, within=30, what="recent interactions to be written again")
     sent = next(more) - 1
     assert shop.count_stored("valkey") == (sent, sent, sent)
 
@@ -230,9 +232,9 @@ def test_valkey_flush_and_stop_lose_recent_interactions_and_no_event(shop: Colle
 def test_client_clock_that_is_off_by_an_hour_does_not_shift_its_events(shop: CollectorServer, hours: int) -> None:
     key = shop.make_source(f"clock{hours}")
     now = datetime.now(UTC)
-    theirs = now + timedelta(hours=hours)
-    happened = (theirs - timedelta(minutes=5)).isoformat()
-    body = {"batch": [track(messageId="m", originalTimestamp=happened)], "sentAt": theirs.isoformat()}
+    client_now = now + timedelta(hours=hours)
+    original_timestamp = (client_now - timedelta(minutes=5)).isoformat()
+    body = {"batch": [track(messageId="m", originalTimestamp=original_timestamp)], "sentAt": client_now.isoformat()}
     assert shop.post(key, body).status == 200
     occurred = shop.query_value(
         "SELECT occurred_at FROM events_event e JOIN events_source s ON s.id = e.source_id WHERE s.key = %s",
@@ -257,8 +259,8 @@ def test_gzip_bomb_is_rejected_without_using_memory(shop: CollectorServer) -> No
 def test_body_of_unknown_length_is_read(shop: CollectorServer) -> None:
     key = shop.make_source("chunked")
     connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=30)
-    pieces = [b'{"batch": [', json.dumps(track(messageId="m")).encode(), b"]}"]
-    connection.request("POST", "/v1/batch", iter(pieces), {"X-Write-Key": key}, encode_chunked=True)
+    chunks = [b'{"batch": [', json.dumps(track(messageId="m")).encode(), b"]}"]
+    connection.request("POST", "/v1/batch", iter(chunks), {"X-Write-Key": key}, encode_chunked=True)
     assert json.loads(connection.getresponse().read())["accepted"] == 1
     connection.close()
 

@@ -53,8 +53,8 @@ MUTATIONS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2**32), st.inte
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[CollectorServer]:
-    with run_collector() as running:
-        yield running
+    with run_collector() as server:
+        yield server
 
 
 class Fuzzer:
@@ -73,16 +73,16 @@ class Fuzzer:
         token = base64.b64encode(f"{self.key}:".encode()).decode()
         query = f"?api_secret={self.key}" if path == "/mp/collect" else ""
         self.connection.request("POST", path + query, body, {"Authorization": f"Basic {token}"})
-        answer = self.connection.getresponse()
-        said = json.loads(answer.read())
-        assert answer.status in (200, 400, 413), (answer.status, said, body)
-        assert said["success"] is (answer.status == 200)
+        response = self.connection.getresponse()
+        content = json.loads(response.read())
+        assert response.status in (200, 400, 413), (response.status, content, body)
+        assert content["success"] is (response.status == 200)
         self.bodies += 1
-        if answer.status == 200:
-            self.accepted += said["accepted"] - said["duplicates"]
-            self.rejected += said["rejected"]
+        if response.status == 200:
+            self.accepted += content["accepted"] - content["duplicates"]
+            self.rejected += content["rejected"]
 
-    def batch(self) -> bytes:
+    def build_batch(self) -> bytes:
         """Return a valid batch with new message ids."""
         items = [
             track(
@@ -96,15 +96,15 @@ class Fuzzer:
                     "consent": {"categoryPreferences": {"analytics": True}},
                 },
             )
-            for _place in range(3)
+            for _index in range(3)
         ]
         return json.dumps({"batch": items, "sentAt": "2026-11-24T12:00:01Z"}, ensure_ascii=False).encode()
 
 
-def mutated(body: bytes, mutations: list[tuple[int, int, int]]) -> bytes:
+def mutate(body: bytes, mutations: list[tuple[int, int, int]]) -> bytes:
     data = bytearray(body)
-    for kind, place, value in mutations:
-        at = place % (len(data) + 1)
+    for kind, position, value in mutations:
+        at = position % (len(data) + 1)
         match kind:
             case 0:
                 data[at : at + 1] = bytes([value])
@@ -113,7 +113,7 @@ def mutated(body: bytes, mutations: list[tuple[int, int, int]]) -> bytes:
             case 2:
                 data[at:at] = data[at : at + value % 8]
             case 3:
-                data[at:at] = random.Random(place).choice(
+                data[at:at] = random.Random(position).choice(
                     [b'"', b"\\", b"{", b"]", b"\\u0000", b"\\ud83d", b"1e400", b"NaN"]
                 )
             case 4 if value < 64:
@@ -136,27 +136,27 @@ def fuzz(shop: CollectorServer, fuzzer: Fuzzer) -> None:
 
     @limits
     @given(PATHS, st.binary(max_size=400))
-    def any_bytes(path: str, body: bytes) -> None:
+    def send_any_bytes(path: str, body: bytes) -> None:
         fuzzer.send(path, body)
 
     @limits
     @given(PATHS, VALUES | ITEMS | st.fixed_dictionaries({"batch": st.lists(ITEMS | VALUES, max_size=6)}))
-    def any_json(path: str, value: Any) -> None:
+    def send_any_json(path: str, value: Any) -> None:
         fuzzer.send(path, json.dumps(value).encode())
 
     @limits
     @given(PATHS, MUTATIONS)
-    def mutated_batch(path: str, mutations: list[tuple[int, int, int]]) -> None:
-        fuzzer.send(path, mutated(fuzzer.batch(), mutations))
+    def send_mutated_batch(path: str, mutations: list[tuple[int, int, int]]) -> None:
+        fuzzer.send(path, mutate(fuzzer.build_batch(), mutations))
 
     @limits
     @given(MUTATIONS)
-    def mutated_packed_batch(mutations: list[tuple[int, int, int]]) -> None:
-        fuzzer.send("/v1/batch", mutated(gzip.compress(fuzzer.batch(), mtime=0), mutations))
+    def send_mutated_compressed_batch(mutations: list[tuple[int, int, int]]) -> None:
+        fuzzer.send("/v1/batch", mutate(gzip.compress(fuzzer.build_batch(), mtime=0), mutations))
 
     megabytes = []
     for _part in range(PARTS):
-        for step in (any_bytes, any_json, mutated_batch, mutated_packed_batch):
+        for step in (send_any_bytes, send_any_json, send_mutated_batch, send_mutated_compressed_batch):
             step()
         megabytes.append(shop.measure_web_megabytes())
     assert fuzzer.bodies >= BODIES

@@ -1,4 +1,4 @@
-"""Hits of Google's Measurement Protocol become events."""
+"""Hits of Google's Measurement Protocol are stored as events."""
 
 import json
 from typing import Any
@@ -13,18 +13,18 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _no_source_is_remembered() -> None:
+def _clear_source_cache() -> None:
     clear_source_cache()
 
 
-def hit(key: str, **given: Any) -> Any:
-    body = {"client_id": "c1", "events": [{"name": "view_item", "params": {"items": [{"item_id": "p1"}]}}], **given}
+def send_hit(key: str, **fields: Any) -> Any:
+    body = {"client_id": "c1", "events": [{"name": "view_item", "params": {"items": [{"item_id": "p1"}]}}], **fields}
     return send(json.dumps(body).encode(), None, f"/mp/collect?measurement_id=G-1&api_secret={key}")
 
 
 def test_ga4_hit_is_stored_as_events() -> None:
     _source, key = make_keyed_source()
-    answer = hit(
+    response = send_hit(
         key,
         user_id="u1",
         timestamp_micros=1_763_985_600_000_000,
@@ -35,7 +35,7 @@ def test_ga4_hit_is_stored_as_events() -> None:
         ],
         user_properties={"plan": {"value": "gold"}},
     )  # fmt: skip
-    assert answer.json() == {"success": True, "accepted": 4, "duplicates": 0, "rejected": 0}
+    assert response.json() == {"success": True, "accepted": 4, "duplicates": 0, "rejected": 0}
     purchase, page, view, identify = Event.objects.order_by("id")
     assert (purchase.name, purchase.product_ids, str(purchase.value), purchase.currency) == (
         "purchase",
@@ -56,22 +56,22 @@ def test_ga4_hit_is_stored_as_events() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "status", "code"),
+    ("fields", "status", "code"),
     [
         ({"events": {}}, 400, "invalid_hit"),
         ({"events": [1] * 2501}, 413, "too_many_events"),
     ],
 )
-def test_invalid_ga4_hit_is_rejected(given: dict[str, Any], status: int, code: str) -> None:
+def test_invalid_ga4_hit_is_rejected(fields: dict[str, Any], status: int, code: str) -> None:
     _source, key = make_keyed_source()
-    answer = hit(key, **given)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    response = send_hit(key, **fields)
+    assert (response.status_code, response.json()["code"]) == (status, code)
 
 
 def test_invalid_event_of_a_ga4_hit_does_not_affect_the_others() -> None:
     _source, key = make_keyed_source()
-    answer = hit(key, events=[{"name": "search"}, 7, {"name": "search", "timestamp_micros": "soon"}]).json()
-    assert (answer["accepted"], [error["code"] for error in answer["errors"]]) == (
+    response = send_hit(key, events=[{"name": "search"}, 7, {"name": "search", "timestamp_micros": "soon"}]).json()
+    assert (response["accepted"], [error["code"] for error in response["errors"]]) == (
         1,
         ["invalid_event", "invalid_timestamp"],
     )

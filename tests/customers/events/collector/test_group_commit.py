@@ -22,9 +22,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def group() -> Iterator[GroupCommit]:
-    made = GroupCommit()
-    yield made
-    made.close()
+    group_commit = GroupCommit()
+    yield group_commit
+    group_commit.close()
 
 
 class Gate:
@@ -35,22 +35,22 @@ class Gate:
         self.sizes: list[int] = []
         store = EventWriter.store
 
-        def held(writer: EventWriter, calls: Any) -> Any:
+        def wait_and_store(writer: EventWriter, calls: Any) -> Any:
             self.sizes.append(len(calls))
             self.open.wait(timeout=30)
             return store(writer, calls)
 
-        monkeypatch.setattr(EventWriter, "store", held)
+        monkeypatch.setattr(EventWriter, "store", wait_and_store)
 
 
-def at_once(group: GroupCommit, gate: Gate, calls: list[tuple[Any, Any]]) -> list[Any]:
+def store_at_once(group: GroupCommit, gate: Gate, calls: list[tuple[Any, Any]]) -> list[Any]:
     with ThreadPoolExecutor(len(calls)) as pool:
         first = pool.submit(group.store, *calls[0])
         wait_until(lambda: gate.sizes, what="the first call to be written")
-        others = [pool.submit(group.store, *call) for call in calls[1:]]
-        wait_until(lambda: len(group._queue) == len(others), what="the others to wait")
+        futures = [pool.submit(group.store, *call) for call in calls[1:]]
+        wait_until(lambda: len(group._queue) == len(futures), what="the others to wait")
         gate.open.set()
-        return [done.exception() or done.result() for done in (first, *others)]
+        return [future.exception() or future.result() for future in (first, *futures)]
 
 
 def test_waiting_calls_are_written_together_and_each_gets_its_own_result(
@@ -64,18 +64,18 @@ def test_waiting_calls_are_written_together_and_each_gets_its_own_result(
         (build_rows("m1", "m4", source_id=source_id), [build_rejected_item(source_id=source_id)]),
         (build_rows("m3", "m3", "m5", source_id=source_id), []),
     ]
-    outcomes = at_once(group, gate, calls)
+    results = store_at_once(group, gate, calls)
     assert gate.sizes == [1, 3]
-    found = [(len(one.rows), one.duplicates, len(one.rejected)) for one in outcomes]
-    first_of_m3 = found[1] == (2, 0, 0)
-    assert found[0] == (1, 0, 0)
-    assert found[2] == (1, 1, 1)
-    assert found[1:4:2] == ([(2, 0, 0), (1, 2, 0)] if first_of_m3 else [(1, 1, 0), (2, 1, 0)])
+    counts = [(len(result.rows), result.duplicates, len(result.rejected)) for result in results]
+    first_of_m3 = counts[1] == (2, 0, 0)
+    assert counts[0] == (1, 0, 0)
+    assert counts[2] == (1, 1, 1)
+    assert counts[1:4:2] == ([(2, 0, 0), (1, 2, 0)] if first_of_m3 else [(1, 1, 0), (2, 1, 0)])
     assert sorted(Event.objects.values_list("message_id", flat=True)) == ["m1", "m2", "m3", "m4", "m5"]
     assert (Outbox.objects.count(), RejectedEvent.objects.count()) == (5, 1)
 
 
-def test_call_that_fails_the_statement_does_not_fail_the_others(
+def test_call_that_fails_the_statement_does_not_affect_the_others(
     group: GroupCommit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source_id = make_source().pk
@@ -85,10 +85,10 @@ def test_call_that_fails_the_statement_does_not_fail_the_others(
     [impossible] = build_rows("m4", source_id=source_id)
     impossible.stored.name = "\ud83d"
     calls = [(build_rows(name, source_id=source_id), []) for name in ("m1", "m2")]
-    outcomes = at_once(group, gate, [*calls, ([broken], []), ([impossible], [])])
-    assert [len(one.rows) for one in outcomes[:2]] == [1, 1]
-    assert outcomes[2].rejected[0].code == "cannot_store"
-    assert isinstance(outcomes[3], UnicodeEncodeError)
+    results = store_at_once(group, gate, [*calls, ([broken], []), ([impossible], [])])
+    assert [len(result.rows) for result in results[:2]] == [1, 1]
+    assert results[2].rejected[0].code == "cannot_store"
+    assert isinstance(results[3], UnicodeEncodeError)
     assert sorted(Event.objects.values_list("message_id", flat=True)) == ["m1", "m2"]
 
 
@@ -96,8 +96,8 @@ def test_lost_connection_is_reopened_and_the_call_is_stored_once(group: GroupCom
     source_id = make_source().pk
     group.store(build_rows("m1", source_id=source_id), [])
     assert group._connection is not None
-    with psycopg.connect(group._connection.info.dsn, password=group._connection.info.password) as other:
-        other.execute("SELECT pg_terminate_backend(%s)", [group._connection.info.backend_pid])
+    with psycopg.connect(group._connection.info.dsn, password=group._connection.info.password) as admin_connection:
+        admin_connection.execute("SELECT pg_terminate_backend(%s)", [group._connection.info.backend_pid])
     assert len(group.store(build_rows("m2", source_id=source_id), []).rows) == 1
     assert Event.objects.count() == 2
 
@@ -106,18 +106,18 @@ def test_unreachable_database_fails_every_call_and_is_retried_later(
     group: GroupCommit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source_id = make_source().pk
-    tries: list[int] = []
+    attempts: list[int] = []
 
-    def refuse() -> Any:
-        tries.append(1)
+    def fail_to_connect() -> Any:
+        attempts.append(1)
         raise psycopg.OperationalError("connection refused")
 
     with monkeypatch.context() as patched:
-        patched.setattr(group_commit, "open_connection", refuse)
+        patched.setattr(group_commit, "open_connection", fail_to_connect)
         for _call in range(3):
             with pytest.raises(OperationalError):
                 group.store(build_rows("m1", source_id=source_id), [])
-        assert len(tries) == 2  # the first call tried twice, the others were refused at once
+        assert len(attempts) == 2  # the first call tried twice, the others failed without trying
     group._down_until = 0.0
     assert len(group.store(build_rows("m1", source_id=source_id), []).rows) == 1
 
@@ -126,9 +126,9 @@ def test_source_that_was_deleted_meanwhile_stores_nothing(group: GroupCommit) ->
     source = make_source()
     waiting = build_rows("m1", source_id=source.pk)
     source.delete()
-    outcome = group.store(waiting, [])
-    assert (outcome.rows, outcome.duplicates) == ([], 0)
-    assert [one.code for one in outcome.rejected] == ["unknown_write_key"]
+    result = group.store(waiting, [])
+    assert (result.rows, result.duplicates) == ([], 0)
+    assert [item.code for item in result.rejected] == ["unknown_write_key"]
     assert not Event.objects.exists()
 
 

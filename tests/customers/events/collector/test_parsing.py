@@ -16,55 +16,57 @@ from customers.events.collector.parsing import EventRow, RequestContext, StoredE
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-def read(raw: bytes, *, call_type: str | None = None, sent_at: Any = None) -> EventRow:
+def parse(raw: bytes, *, call_type: str | None = None, sent_at: Any = None) -> EventRow:
     return build_row(decode_item(raw), index=0, raw=raw, context=RequestContext(1, NOON, call_type, sent_at))
 
 
-def row(*, sent_at: Any = None, **item: Any) -> StoredEvent:
-    return read(
+def parse_item(*, sent_at: Any = None, **item: Any) -> StoredEvent:
+    return parse(
         json.dumps({"type": "track", "event": "Shop Opened", "userId": "u1", **item}).encode(), sent_at=sent_at
     ).stored
 
 
-def refused(raw: bytes | None = None, **item: Any) -> str:
-    with pytest.raises(ItemError) as caught:
-        read(raw) if raw is not None else row(**item)
-    assert caught.value.reason
-    return caught.value.code
+def get_rejection_code(raw: bytes | None = None, **item: Any) -> str:
+    with pytest.raises(ItemError) as error_info:
+        parse(raw) if raw is not None else parse_item(**item)
+    assert error_info.value.reason
+    return error_info.value.code
 
 
 def test_client_clock_is_corrected_by_sent_at() -> None:
-    wrong = NOON - timedelta(days=400)
-    found = row(originalTimestamp=(wrong - timedelta(seconds=7)).isoformat(), sentAt=wrong.isoformat())
-    assert found.occurred_at == NOON - timedelta(seconds=7)
+    client_now = NOON - timedelta(days=400)
+    row = parse_item(originalTimestamp=(client_now - timedelta(seconds=7)).isoformat(), sentAt=client_now.isoformat())
+    assert row.occurred_at == NOON - timedelta(seconds=7)
 
 
 def test_sent_at_of_the_batch_applies_to_items_without_one() -> None:
-    wrong = NOON + timedelta(hours=5)
-    assert row(timestamp=wrong.isoformat(), sent_at=wrong.isoformat()).occurred_at == NOON
+    client_now = NOON + timedelta(hours=5)
+    assert parse_item(timestamp=client_now.isoformat(), sent_at=client_now.isoformat()).occurred_at == NOON
 
 
 def test_timestamp_is_used_unchanged_without_sent_at() -> None:
-    assert row(timestamp="2026-11-20T10:00:00+02:00").occurred_at == datetime(2026, 11, 20, 8, tzinfo=UTC)
+    assert parse_item(timestamp="2026-11-20T10:00:00+02:00").occurred_at == datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 
 def test_invalid_sent_at_only_disables_the_correction() -> None:
-    assert row(timestamp="2026-11-20T08:00:00Z", sentAt="soon").occurred_at == datetime(2026, 11, 20, 8, tzinfo=UTC)
+    assert parse_item(timestamp="2026-11-20T08:00:00Z", sentAt="soon").occurred_at == datetime(
+        2026, 11, 20, 8, tzinfo=UTC
+    )
 
 
 def test_time_without_a_time_zone_is_read_as_utc() -> None:
-    assert row(timestamp="2026-11-20T08:00:00").occurred_at == datetime(2026, 11, 20, 8, tzinfo=UTC)
+    assert parse_item(timestamp="2026-11-20T08:00:00").occurred_at == datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 
 def test_unix_seconds_and_milliseconds_are_valid_times() -> None:
-    moment = datetime(2026, 11, 20, 8, tzinfo=UTC)
-    assert row(timestamp=moment.timestamp()).occurred_at == moment
-    assert row(timestamp=int(moment.timestamp() * 1000)).occurred_at == moment
+    time = datetime(2026, 11, 20, 8, tzinfo=UTC)
+    assert parse_item(timestamp=time.timestamp()).occurred_at == time
+    assert parse_item(timestamp=int(time.timestamp() * 1000)).occurred_at == time
 
 
 def test_time_more_than_a_day_in_the_future_becomes_the_time_of_receipt() -> None:
-    assert row(timestamp=(NOON + timedelta(hours=25)).isoformat()).occurred_at == NOON
-    assert row(timestamp=(NOON + timedelta(hours=23)).isoformat()).occurred_at == NOON + timedelta(hours=23)
+    assert parse_item(timestamp=(NOON + timedelta(hours=25)).isoformat()).occurred_at == NOON
+    assert parse_item(timestamp=(NOON + timedelta(hours=23)).isoformat()).occurred_at == NOON + timedelta(hours=23)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_time_more_than_a_day_in_the_future_becomes_the_time_of_receipt() -> Non
     ["yesterday", "", True, [], "2026-13-01T00:00:00Z", 1e300, -1e300, "0001-01-01", "1969-12-31T23:59:59Z"],
 )
 def test_invalid_time_is_rejected(timestamp: Any) -> None:
-    assert refused(timestamp=timestamp) == "invalid_timestamp"
+    assert get_rejection_code(timestamp=timestamp) == "invalid_timestamp"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_invalid_time_is_rejected(timestamp: Any) -> None:
     ],
 )
 def test_invalid_item_is_rejected_with_its_code(item: dict[str, Any], code: str) -> None:
-    assert refused(**item) == code
+    assert get_rejection_code(**item) == code
 
 
 @pytest.mark.parametrize(
@@ -122,70 +124,70 @@ def test_invalid_item_is_rejected_with_its_code(item: dict[str, Any], code: str)
     ],
 )
 def test_value_that_postgresql_cannot_store_is_rejected(raw: bytes, code: str) -> None:
-    assert refused(raw) == code
+    assert get_rejection_code(raw) == code
 
 
 def test_escaped_backslash_before_u0000_is_not_a_nul_character() -> None:
-    assert json.loads(bytes(row(properties={"path": "C:\\u0000"}).properties)) == {"path": "C:\\u0000"}
+    assert json.loads(bytes(parse_item(properties={"path": "C:\\u0000"}).properties)) == {"path": "C:\\u0000"}
 
 
 def test_numbers_are_accepted_as_ids() -> None:
-    found = row(userId=17, anonymousId=4.0, messageId=99)
-    assert (found.user_id, found.anonymous_id, found.message_id) == ("17", "4", "99")
+    row = parse_item(userId=17, anonymousId=4.0, messageId=99)
+    assert (row.user_id, row.anonymous_id, row.message_id) == ("17", "4", "99")
 
 
 def test_missing_message_id_is_generated_and_unique() -> None:
-    first, second = row(), row()
+    first, second = parse_item(), parse_item()
     assert first.message_id
     assert first.message_id != second.message_id
 
 
 def test_message_id_of_the_maximum_length_is_accepted() -> None:
-    assert row(messageId="m" * 99).message_id == "m" * 99
+    assert parse_item(messageId="m" * 99).message_id == "m" * 99
 
 
 def test_empty_list_from_php_is_read_as_an_empty_object() -> None:
-    found = row(properties=[], context=[])
-    assert (bytes(found.properties), bytes(found.context)) == (b"{}", b"{}")
+    row = parse_item(properties=[], context=[])
+    assert (bytes(row.properties), bytes(row.context)) == (b"{}", b"{}")
 
 
 def test_rudderstack_traits_are_read_from_the_context() -> None:
-    found = row(type="identify", context={"traits": {"plan": "gold"}})
-    assert json.loads(bytes(found.properties)) == {"plan": "gold"}
+    row = parse_item(type="identify", context={"traits": {"plan": "gold"}})
+    assert json.loads(bytes(row.properties)) == {"plan": "gold"}
 
 
 def test_alias_keeps_the_previous_id_in_its_properties() -> None:
-    assert json.loads(bytes(row(type="alias", previousId="a1").properties)) == {"previousId": "a1"}
+    assert json.loads(bytes(parse_item(type="alias", previousId="a1").properties)) == {"previousId": "a1"}
 
 
 def test_group_is_named_by_its_id_and_page_by_its_name() -> None:
-    assert row(type="group", groupId="club").name == "club"
-    found = row(type="page", name="Home", category="Shop", properties={"url": "/"})
-    assert (found.name, json.loads(bytes(found.properties))) == ("Home", {"category": "Shop", "url": "/"})
+    assert parse_item(type="group", groupId="club").name == "club"
+    row = parse_item(type="page", name="Home", category="Shop", properties={"url": "/"})
+    assert (row.name, json.loads(bytes(row.properties))) == ("Home", {"category": "Shop", "url": "/"})
 
 
 def test_order_event_has_products_value_and_currency() -> None:
     products = [{"product_id": "p1"}, {"sku": "s2"}, {"product_id": "p1"}, {"id": 3}, "p4", {}]
-    found = row(event="Order Completed", properties={"products": products, "revenue": "25.999", "currency": "eur"})
-    assert found.product_ids == ["p1", "s2", "3"]
-    assert (found.value, found.currency) == (Decimal("26.00"), "EUR")
+    row = parse_item(event="Order Completed", properties={"products": products, "revenue": "25.999", "currency": "eur"})
+    assert row.product_ids == ["p1", "s2", "3"]
+    assert (row.value, row.currency) == (Decimal("26.00"), "EUR")
 
 
 def test_product_ids_are_read_from_a_ga4_item_list() -> None:
-    found = row(event="view_item", properties={"items": [{"item_id": "p9"}], "value": 3})
-    assert (found.product_ids, found.value) == (["p9"], Decimal("3.00"))
+    row = parse_item(event="view_item", properties={"items": [{"item_id": "p9"}], "value": 3})
+    assert (row.product_ids, row.value) == (["p9"], Decimal("3.00"))
 
 
 @pytest.mark.parametrize(
     ("event", "meaning"), [("view_item", "view"), ("Order Completed", "purchase"), ("Coupon Applied", "")]
 )
 def test_only_interactions_with_products_have_a_meaning(event: str, meaning: str) -> None:
-    assert read(json.dumps({"type": "track", "event": event, "userId": "u"}).encode()).meaning == meaning
+    assert parse(json.dumps({"type": "track", "event": event, "userId": "u"}).encode()).meaning == meaning
 
 
-@pytest.mark.parametrize("stated", ["a lot", 1e300, "NaN", "-Infinity", True, None, [], "1e15", ""])
-def test_invalid_value_is_omitted_and_the_event_is_stored(stated: Any) -> None:
-    assert row(properties={"value": stated}).value is None
+@pytest.mark.parametrize("value", ["a lot", 1e300, "NaN", "-Infinity", True, None, [], "1e15", ""])
+def test_invalid_value_is_omitted_and_the_event_is_stored(value: Any) -> None:
+    assert parse_item(properties={"value": value}).value is None
 
 
 FIELDS = [
@@ -209,7 +211,7 @@ VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(max_s
 def test_any_item_becomes_a_row_or_is_rejected(item: dict[str, Any]) -> None:
     raw = json.dumps({"type": "track", "event": "e", "userId": "u", **item}).encode()
     with contextlib.suppress(ItemError):
-        found = read(raw).stored
-        assert found.message_id
-        assert found.user_id or found.anonymous_id
-        assert found.occurred_at.tzinfo is not None
+        row = parse(raw).stored
+        assert row.message_id
+        assert row.user_id or row.anonymous_id
+        assert row.occurred_at.tzinfo is not None

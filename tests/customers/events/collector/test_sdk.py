@@ -19,11 +19,11 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)
-def _no_source_is_remembered() -> None:
+def _clear_source_cache() -> None:
     clear_source_cache()
 
 
-def client_of(live_server: Any, key: str, failures: list[Any], *, gzip: bool = False) -> Client:
+def make_client(live_server: Any, key: str, failures: list[Any], *, gzip: bool = False) -> Client:
     return Client(
         key,
         host=live_server.url,
@@ -38,7 +38,7 @@ def client_of(live_server: Any, key: str, failures: list[Any], *, gzip: bool = F
 def test_segment_sdk_delivers_every_call_type(live_server: Any, gzip: bool) -> None:
     source, key = make_keyed_source(kind="server")
     failures: list[Any] = []
-    client = client_of(live_server, key, failures, gzip=gzip)
+    client = make_client(live_server, key, failures, gzip=gzip)
     client.identify("u1", traits={"email": "a@example.org", "plan": "gold"})
     client.track("u1", "Product Viewed", {"product_id": "p1", "price": 12.5})
     client.page("u1", "Shop", "Home", {"url": "https://shop.example/"})
@@ -71,7 +71,7 @@ def test_segment_sdk_delivers_every_call_type(live_server: Any, gzip: bool) -> N
 
 def test_segment_sdk_receives_an_error_for_an_unknown_key(live_server: Any) -> None:
     failures: list[Any] = []
-    client = client_of(live_server, "wk_unknown", failures)
+    client = make_client(live_server, "wk_unknown", failures)
     client.track("u1", "Lamp Rubbed")
     client.shutdown()
     [(error, batch)] = failures
@@ -101,5 +101,5 @@ def test_keep_alive_connection_survives_a_rejected_body(live_server: Any) -> Non
     _source, key = make_keyed_source()
     with requests.Session() as session:
         assert session.post(f"{live_server.url}/v1/batch", data=b"x" * 600_000, auth=(key, "")).status_code == 413
-        answer = session.post(f"{live_server.url}/v1/track", data='{"event": "e", "userId": "u"}', auth=(key, ""))
-    assert answer.json()["accepted"] == 1
+        response = session.post(f"{live_server.url}/v1/track", data='{"event": "e", "userId": "u"}', auth=(key, ""))
+    assert response.json()["accepted"] == 1

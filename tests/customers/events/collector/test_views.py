@@ -24,9 +24,9 @@ pytestmark = pytest.mark.django_db
 def test_batch_is_stored_with_receipts_and_outbox_before_the_response() -> None:
     source, key = make_keyed_source()
     batch = [track(messageId="m1"), track("Product Viewed", messageId="m2", properties={"product_id": "p1"})]
-    answer = send({"batch": batch}, key)
-    assert answer.status_code == 200
-    assert answer.json() == {"success": True, "accepted": 2, "duplicates": 0, "rejected": 0}
+    response = send({"batch": batch}, key)
+    assert response.status_code == 200
+    assert response.json() == {"success": True, "accepted": 2, "duplicates": 0, "rejected": 0}
     events = list(Event.objects.order_by("id"))
     assert [(event.message_id, event.name, event.product_ids) for event in events] == [
         ("m1", "Shop Opened", []),
@@ -55,10 +55,10 @@ def test_invalid_item_does_not_affect_valid_ones_and_is_stored_once() -> None:
     source, key = make_keyed_source()
     body = {"batch": [track(messageId="m1"), {"type": "track", "event": "x"}, "seven", track(messageId="m2")]}
     for _try in range(2):
-        answer = send(body, key)
-        assert answer.status_code == 200
-        assert answer.json()["rejected"] == 2
-        assert [error["index"] for error in answer.json()["errors"]] == [1, 2]
+        response = send(body, key)
+        assert response.status_code == 200
+        assert response.json()["rejected"] == 2
+        assert [error["index"] for error in response.json()["errors"]] == [1, 2]
     assert Event.objects.count() == 2
     rejected = RejectedEvent.objects.order_by("id")
     assert [(row.code, json.loads(row.payload), row.source) for row in rejected] == [
@@ -74,8 +74,8 @@ def test_lone_surrogates_and_nan_reject_only_their_own_item() -> None:
         b'{"type":"track","event":"b","userId":"u","properties":{"t":"\\ud83d cut"}},'
         b'{"type":"track","event":"c","userId":"u","properties":{"price":NaN}}]}'
     )
-    answer = send(raw, key).json()
-    assert (answer["accepted"], answer["rejected"]) == (1, 2)
+    response = send(raw, key).json()
+    assert (response["accepted"], response["rejected"]) == (1, 2)
     assert Event.objects.get().name == "a"
 
 
@@ -84,8 +84,8 @@ def test_value_that_only_postgresql_rejects_rejects_only_its_own_item(monkeypatc
     _source, key = make_keyed_source()
     batch = [track(messageId=f"m{number}") for number in range(7)]
     batch[3]["properties"] = {"t": "\0"}
-    answer = send({"batch": batch}, key).json()
-    assert (answer["accepted"], answer["rejected"], answer["errors"][0]["index"]) == (6, 1, 3)
+    response = send({"batch": batch}, key).json()
+    assert (response["accepted"], response["rejected"], response["errors"][0]["index"]) == (6, 1, 3)
     assert sorted(Event.objects.values_list("message_id", flat=True)) == ["m0", "m1", "m2", "m4", "m5", "m6"]
     assert RejectedEvent.objects.get().code == "cannot_store"
 
@@ -94,24 +94,24 @@ def test_value_that_only_postgresql_rejects_rejects_only_its_own_item(monkeypatc
 def test_single_calls_are_stored_with_the_type_of_their_path(call_type: str) -> None:
     _source, key = make_keyed_source()
     item = {"event": "e", "userId": "u", "groupId": "g", "previousId": "a", "messageId": "m"}
-    answer = send(item, key, f"/v1/{call_type}")
-    assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+    response = send(item, key, f"/v1/{call_type}")
+    assert (response.status_code, response.json()["accepted"]) == (200, 1)
     assert Event.objects.get().type == call_type
 
 
 def test_invalid_single_call_gets_the_response_of_a_batch() -> None:
     _source, key = make_keyed_source()
-    answer = send({"event": "e"}, key, "/v1/track")
-    assert (answer.status_code, answer.json()["rejected"]) == (200, 1)
+    response = send({"event": "e"}, key, "/v1/track")
+    assert (response.status_code, response.json()["rejected"]) == (200, 1)
     assert RejectedEvent.objects.get().code == "missing_identity"
 
 
-@pytest.mark.parametrize("place", ["basic", "bearer", "header", "query", "body", "item"])
-def test_write_key_is_accepted_in_every_position(place: str) -> None:
+@pytest.mark.parametrize("position", ["basic", "bearer", "header", "query", "body", "item"])
+def test_write_key_is_accepted_in_every_position(position: str) -> None:
     _source, key = make_keyed_source()
     body: dict[str, Any] = {"batch": [track()]}
     headers, path = {}, "/v1/batch"
-    match place:
+    match position:
         case "basic":
             headers = build_basic_auth(key)
         case "bearer":
@@ -130,9 +130,9 @@ def test_write_key_is_accepted_in_every_position(place: str) -> None:
 @pytest.mark.parametrize("key", [None, "wk_wrong", "\udcff"])
 def test_unknown_key_returns_401_as_json(key: str | None) -> None:
     headers = {} if key is None else {"X-Write-Key": key}
-    answer = send({"batch": [track()]}, None, **headers)
-    assert answer.status_code == 401
-    assert set(answer.json()) == {"success", "code", "message"}
+    response = send({"batch": [track()]}, None, **headers)
+    assert response.status_code == 401
+    assert set(response.json()) == {"success", "code", "message"}
     assert not Event.objects.exists()
 
 
@@ -185,8 +185,8 @@ def test_old_key_works_until_its_overlap_ends() -> None:
 )
 def test_invalid_body_is_rejected_as_a_whole(body: bytes, status: int, code: str) -> None:
     _source, key = make_keyed_source()
-    answer = send(body, key)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    response = send(body, key)
+    assert (response.status_code, response.json()["code"]) == (status, code)
     assert not RejectedEvent.objects.exists()
 
 
@@ -209,24 +209,24 @@ def test_batch_of_the_maximum_size_is_accepted() -> None:
 
 
 def test_get_returns_405_as_json() -> None:
-    answer = Client().get("/v1/batch")
-    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    response = Client().get("/v1/batch")
+    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
 
 
 def test_preflight_allows_the_headers_of_the_sdks() -> None:
     make_keyed_source(allowed_origins=["https://shop.example"])
-    allowed = Client().options("/v1/track", headers={"Origin": "https://shop.example"})
-    assert allowed["Access-Control-Allow-Origin"] == "https://shop.example"
-    assert "x-retry-count" in allowed["Access-Control-Allow-Headers"]
-    other = Client().options("/v1/track", headers={"Origin": "https://other.example"})
-    assert "Access-Control-Allow-Origin" not in other
+    response = Client().options("/v1/track", headers={"Origin": "https://shop.example"})
+    assert response["Access-Control-Allow-Origin"] == "https://shop.example"
+    assert "x-retry-count" in response["Access-Control-Allow-Headers"]
+    other_response = Client().options("/v1/track", headers={"Origin": "https://other.example"})
+    assert "Access-Control-Allow-Origin" not in other_response
 
 
 def test_foreign_origin_gets_a_readable_error() -> None:
     _source, key = make_keyed_source(allowed_origins=["https://shop.example"])
-    answer = send({"batch": [track()]}, key, Origin="https://other.example")
-    assert (answer.status_code, answer.json()["code"]) == (403, "origin_not_allowed")
-    assert answer["Access-Control-Allow-Origin"] == "https://other.example"
+    response = send({"batch": [track()]}, key, Origin="https://other.example")
+    assert (response.status_code, response.json()["code"]) == (403, "origin_not_allowed")
+    assert response["Access-Control-Allow-Origin"] == "https://other.example"
     assert send({"batch": [track()]}, key, Origin="https://shop.example").status_code == 200
 
 
@@ -237,16 +237,16 @@ def test_unreachable_database_returns_503_with_retry_after(monkeypatch: pytest.M
         raise OperationalError("the connection is lost")
 
     monkeypatch.setattr(ingest, "record_events", fail)
-    answer = send({"batch": [track()]}, key)
-    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    response = send({"batch": [track()]}, key)
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
 
 
 def test_event_is_stored_while_valkey_is_down(settings: Any) -> None:
     settings.VALKEY_URL = "redis://127.0.0.1:1/0"
     get_client.cache_clear()
     _source, key = make_keyed_source()
-    answer = send(track("Product Viewed", properties={"product_id": "p1"}), key, "/v1/track")
-    assert answer.status_code == 200
+    response = send(track("Product Viewed", properties={"product_id": "p1"}), key, "/v1/track")
+    assert response.status_code == 200
     assert Event.objects.count() == 1
     assert read_recent_interactions(identifiers=[("user_id", "u1")]) == []
 
@@ -265,16 +265,16 @@ def test_call_with_a_cached_key_makes_one_query(monkeypatch: pytest.MonkeyPatch)
     statements: list[str] = []
     execute = psycopg.Cursor.execute
 
-    def note(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+    def record(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
         statements.append(str(query))
         return execute(self, query, *arguments, **options)
 
-    monkeypatch.setattr(psycopg.Cursor, "execute", note)
+    monkeypatch.setattr(psycopg.Cursor, "execute", record)
     send({"batch": [track() for _number in range(50)]}, key)
-    # the savepoints come from the test's own transaction
+    # the savepoints belong to the test's own transaction
     assert len([statement for statement in statements if "SAVEPOINT" not in statement]) == 1
 
 
 @pytest.fixture(autouse=True)
-def _no_source_is_remembered() -> None:
+def _clear_source_cache() -> None:
     clear_source_cache()

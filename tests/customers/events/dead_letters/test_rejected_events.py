@@ -19,11 +19,11 @@ TRACK = {"type": "track", "event": "Product Viewed", "messageId": "m-right", "us
 Status = RejectedEvent.Status
 
 
-def everything() -> Any:
+def all_rejected_events() -> Any:
     return RejectedEvent.objects.all()
 
 
-def check(rejected_event: RejectedEvent, payload: Any) -> rejected_events.ReplayResult:
+def preview(rejected_event: RejectedEvent, payload: Any) -> rejected_events.ReplayResult:
     text = payload if isinstance(payload, str) else json.dumps(payload)
     return rejected_events.preview_replay(rejected=rejected_event, payload=text)
 
@@ -37,14 +37,14 @@ def test_open_events_are_counted_by_reason_most_frequent_first() -> None:
         make_rejected_event(code=code, at=at)
     make_rejected_event(code="unknown_type", status=Status.DISCARDED)
     make_rejected_event(code="unknown_type", status=Status.REPLAYED)
-    found = [(one.code, one.events, one.oldest) for one in rejected_events.count_open_reasons()]
-    assert found == [("missing_identity", 2, NOON - timedelta(hours=1)), ("unknown_type", 1, NOON)]
+    counts = [(reason.code, reason.events, reason.oldest) for reason in rejected_events.count_open_reasons()]
+    assert counts == [("missing_identity", 2, NOON - timedelta(hours=1)), ("unknown_type", 1, NOON)]
 
 
 def test_preview_returns_the_outcome_and_changes_nothing() -> None:
     rejected_event = make_rejected_event()
-    assert check(rejected_event, TRACK).accepted
-    assert (check(rejected_event, {**TRACK, "userId": None}).code, check(rejected_event, "{").code) == (
+    assert preview(rejected_event, TRACK).accepted
+    assert (preview(rejected_event, {**TRACK, "userId": None}).code, preview(rejected_event, "{").code) == (
         "missing_identity",
         "invalid_text",
     )
@@ -59,8 +59,8 @@ def test_preview_returns_the_outcome_and_changes_nothing() -> None:
 
 def test_preview_reports_a_duplicate(valkey: redis.Redis) -> None:
     first, second = make_rejected_event(TRACK), make_rejected_event(TRACK)
-    rejected_events.replay_many(events=everything().filter(pk=first.pk), at=NOON)
-    assert check(second, TRACK).duplicate
+    rejected_events.replay_many(events=all_rejected_events().filter(pk=first.pk), at=NOON)
+    assert preview(second, TRACK).duplicate
     assert Event.objects.count() == 1
 
 
@@ -68,14 +68,14 @@ def test_replay_of_many_events_counts_the_outcomes(valkey: redis.Redis) -> None:
     make_rejected_event(TRACK)
     make_rejected_event(TRACK, at=NOON + timedelta(seconds=1))  # the same message once more
     make_rejected_event({**TRACK, "messageId": "m-2"}, corrected_payload=json.dumps({**TRACK, "messageId": "m-3"}))
-    wrong = make_rejected_event()
+    still_open = make_rejected_event()
     make_rejected_event({**TRACK, "messageId": "m-4"}, status=Status.DISCARDED)
-    result = rejected_events.replay_many(events=everything(), at=NOON)
+    result = rejected_events.replay_many(events=all_rejected_events(), at=NOON)
     assert (result.accepted, result.duplicates, result.skipped, result.remaining) == (3, 1, 0, 0)
     assert result.reasons == {"missing_identity": 1}
     assert set(Event.objects.values_list("message_id", flat=True)) == {"m-right", "m-3"}
-    assert list(everything().filter(status=Status.OPEN)) == [wrong]
-    assert set(everything().filter(status=Status.REPLAYED).values_list("replayed_at", flat=True)) == {NOON}
+    assert list(all_rejected_events().filter(status=Status.OPEN)) == [still_open]
+    assert set(all_rejected_events().filter(status=Status.REPLAYED).values_list("replayed_at", flat=True)) == {NOON}
 
 
 def test_replay_of_more_than_the_maximum_takes_several_calls(
@@ -84,7 +84,7 @@ def test_replay_of_more_than_the_maximum_takes_several_calls(
     monkeypatch.setattr(rejected_events, "MAX_REPLAYED", 2)
     for number in range(3):
         make_rejected_event({**TRACK, "messageId": f"m-{number}"}, at=NOON - timedelta(minutes=number))
-    result = rejected_events.replay_many(events=everything(), at=NOON)
+    result = rejected_events.replay_many(events=all_rejected_events(), at=NOON)
     assert (result.accepted, result.remaining) == (2, 1)
     assert set(Event.objects.values_list("message_id", flat=True)) == {"m-2", "m-1"}  # the oldest first
 
@@ -95,19 +95,19 @@ def test_payload_with_a_lost_encryption_key_does_not_affect_others(valkey: redis
     settings.FIELD_KEYS = [Fernet.generate_key().decode()]
     make_rejected_event({**TRACK, "messageId": "lost"}, at=NOON + timedelta(seconds=1))
     settings.FIELD_KEYS = keys
-    lines = exported(with_personal=True)
+    lines = export(with_personal=True)
     assert (lines[0]["payload"], lines[1]["payload"]) == (TRACK, None)
     assert "FIELD_KEYS" in lines[1]["problem"]
-    result = rejected_events.replay_many(events=everything(), at=NOON)
+    result = rejected_events.replay_many(events=all_rejected_events(), at=NOON)
     assert (result.accepted, result.skipped) == (1, 1)
 
 
 def test_discarded_events_can_be_reopened() -> None:
     rejected_event, replayed = make_rejected_event(), make_rejected_event(status=Status.REPLAYED)
-    assert rejected_events.discard_rejected(events=everything()) == 1
+    assert rejected_events.discard_rejected(events=all_rejected_events()) == 1
     rejected_event.refresh_from_db()
     assert rejected_event.status == Status.DISCARDED
-    assert rejected_events.reopen_discarded(events=everything()) == 1
+    assert rejected_events.reopen_discarded(events=all_rejected_events()) == 1
     replayed.refresh_from_db()
     assert replayed.status == Status.REPLAYED
 
@@ -115,13 +115,13 @@ def test_discarded_events_can_be_reopened() -> None:
 def test_replayed_event_is_found(valkey: redis.Redis) -> None:
     rejected_event = make_rejected_event(TRACK)
     assert rejected_events.find_replayed_event(rejected_event) is None
-    rejected_events.replay_many(events=everything(), at=NOON + timedelta(days=1))
+    rejected_events.replay_many(events=all_rejected_events(), at=NOON + timedelta(days=1))
     rejected_event.refresh_from_db()
     assert rejected_events.find_replayed_event(rejected_event) == Event.objects.get()
 
 
-def exported(*, with_personal: bool) -> list[dict[str, Any]]:
-    pks = list(everything().values_list("pk", flat=True))
+def export(*, with_personal: bool) -> list[dict[str, Any]]:
+    pks = list(all_rejected_events().values_list("pk", flat=True))
     return [json.loads(line) for line in rejected_events.export_lines(pks=pks, with_personal=with_personal)]
 
 
@@ -131,7 +131,7 @@ def test_export_has_one_event_per_line_and_masks_personal_data() -> None:
         {"userId": {"mail": "anna@example.com"}, "event": "x"}, source=make_source("web"), reason=reason
     )
     make_rejected_event("{ no json, anna@example.com", code="invalid_text", at=NOON + timedelta(seconds=1))
-    clear, masked = exported(with_personal=True), exported(with_personal=False)
+    clear, masked = export(with_personal=True), export(with_personal=False)
     assert [line["payload"] for line in clear] == [
         {"userId": {"mail": "anna@example.com"}, "event": "x"},
         "{ no json, anna@example.com",

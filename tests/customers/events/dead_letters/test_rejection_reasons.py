@@ -10,18 +10,18 @@ from customers.events.collector import event_store, fields, items, parsing
 from customers.events.dead_letters.rejection_reasons import INVALID_PREFIX, REASONS, describe_reason
 from customers.orders.order_events import event_parsing
 
-GIVEN = re.compile(r"(?:ItemError|OrderEventError|Refusal)\(\s*(?:[a-z_.]+, [a-z_.()]+, )?\"(?P<code>[a-zA-Z_]+)\"")
+CODE_PATTERN = re.compile(r"(?:ItemError|OrderEventError)\(\s*(?:[a-z_.]+, [a-z_.()]+, )?\"(?P<code>[a-zA-Z_]+)\"")
 
 
-def codes_in(module: object) -> set[str]:
-    return {found["code"] for found in GIVEN.finditer(Path(module.__file__).read_text())}  # type: ignore[attr-defined]
+def find_codes(module: object) -> set[str]:
+    return {match["code"] for match in CODE_PATTERN.finditer(Path(module.__file__).read_text())}  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("modules", [(items, fields, parsing), (event_parsing,)])
 def test_every_code_has_a_description(modules: tuple[object, ...]) -> None:
-    given = {code for module in modules for code in codes_in(module)}
-    assert len(given) > 5
-    assert {code for code in given if code not in REASONS and not code.startswith(INVALID_PREFIX)} == set()
+    codes = {code for module in modules for code in find_codes(module)}
+    assert len(codes) > 5
+    assert {code for code in codes if code not in REASONS and not code.startswith(INVALID_PREFIX)} == set()
 
 
 def test_code_of_values_that_cannot_be_stored_is_described() -> None:

@@ -17,20 +17,20 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _no_source_is_remembered() -> None:
+def _clear_source_cache() -> None:
     clear_source_cache()
 
 
-def refused(item: Any, *, path: str = "/v1/track", **headers: str) -> RejectedEvent:
+def make_rejected(item: Any, *, path: str = "/v1/track", **headers: str) -> RejectedEvent:
     _source, key = make_keyed_source()
     send(item, key, path, **headers)
     return RejectedEvent.objects.get()
 
 
 def test_corrected_event_is_stored_with_its_original_time_of_receipt() -> None:
-    when = "2026-11-24T12:00:00+00:00"
-    body = {"batch": [{"type": "track", "event": "e", "timestamp": when}], "sentAt": "2026-11-24T12:00:10Z"}
-    rejected = refused(body, path="/v1/batch")
+    timestamp = "2026-11-24T12:00:00+00:00"
+    body = {"batch": [{"type": "track", "event": "e", "timestamp": timestamp}], "sentAt": "2026-11-24T12:00:10Z"}
+    rejected = make_rejected(body, path="/v1/batch")
     corrected = json.dumps({**json.loads(rejected.payload), "userId": "u1", "messageId": "m1"})
     assert replay_rejected(rejected_id=rejected.pk, payload=corrected, at=NOON) == ReplayResult(True, "m1")
     event = Event.objects.get()
@@ -46,9 +46,9 @@ def test_corrected_event_is_stored_with_its_original_time_of_receipt() -> None:
 
 
 def test_event_that_is_still_invalid_keeps_its_row_with_the_new_reason() -> None:
-    rejected = refused({"event": "e"})
-    outcome = replay_rejected(rejected_id=rejected.pk, payload='{"userId": "u1"}', at=NOON)
-    assert (outcome.accepted, outcome.code) == (False, "missing_event")
+    rejected = make_rejected({"event": "e"})
+    result = replay_rejected(rejected_id=rejected.pk, payload='{"userId": "u1"}', at=NOON)
+    assert (result.accepted, result.code) == (False, "missing_event")
     rejected = RejectedEvent.objects.get()
     assert (rejected.status, rejected.code, rejected.replayed_at) == ("open", "missing_event", None)
     for broken in ("{", '{"userId": "u1", "event": ' + "[" * 2000, "\ud83d"):
@@ -57,7 +57,7 @@ def test_event_that_is_still_invalid_keeps_its_row_with_the_new_reason() -> None
 
 
 def test_value_that_postgresql_rejects_again_adds_no_second_rejected_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    rejected = refused({"event": "e"})
+    rejected = make_rejected({"event": "e"})
     monkeypatch.setattr("customers.events.collector.items.has_nul", lambda value: False)
     nul = json.dumps(track(properties={"t": "\0"}))
     assert replay_rejected(rejected_id=rejected.pk, payload=nul, at=NOON).code == "cannot_store"
@@ -65,7 +65,7 @@ def test_value_that_postgresql_rejects_again_adds_no_second_rejected_event(monke
 
 
 def test_event_that_arrived_meanwhile_is_marked_and_not_stored_twice() -> None:
-    rejected = refused({"event": "e"})
+    rejected = make_rejected({"event": "e"})
     item = json.dumps({"event": "e", "userId": "u1", "messageId": "m1"})
     assert replay_rejected(rejected_id=rejected.pk, payload=item, at=NOON).accepted
     RejectedEvent.objects.update(status="open")
@@ -74,13 +74,13 @@ def test_event_that_arrived_meanwhile_is_marked_and_not_stored_twice() -> None:
 
 
 def test_replay_respects_the_original_opt_out() -> None:
-    rejected = refused({"event": "e"}, DNT="1")
+    rejected = make_rejected({"event": "e"}, DNT="1")
     assert replay_rejected(rejected_id=rejected.pk, payload='{"event": "e", "userId": "u1"}', at=NOON).accepted
     assert Event.objects.get().user_id == ""
 
 
 def test_payload_is_encrypted_at_rest() -> None:
-    refused({"event": "e", "properties": {"email": "a@shop.example"}})
+    make_rejected({"event": "e", "properties": {"email": "a@shop.example"}})
     with connection.cursor() as cursor:
         cursor.execute("SELECT payload FROM events_rejectedevent")
         assert "shop.example" not in cursor.fetchone()[0]

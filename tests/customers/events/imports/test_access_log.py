@@ -1,4 +1,4 @@
-"""Known log lines: the event and the visitor of each, and no stored IP address."""
+"""Log lines are converted to events and visitors, and no IP address is stored."""
 
 import json
 from collections import Counter
@@ -15,7 +15,7 @@ from customers.events.imports.url_mapping import load_builtin_mapping, parse_map
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
-def line(
+def build_line(
     request: str = "GET /product/7 HTTP/1.1",
     *,
     status: int | str = 200,
@@ -28,15 +28,15 @@ def line(
     return f'{address} - - [{at}] "{request}" {status} 512 "{referrer}" "{agent}"{more}'.encode()
 
 
-def read(*lines: bytes, mapping: str | None = None) -> tuple[list[dict[str, Any]], Counter[str]]:
+def read_lines(*lines: bytes, mapping: str | None = None) -> tuple[list[dict[str, Any]], Counter[str]]:
     reader = AccessLogReader(load_builtin_mapping() if mapping is None else parse_mapping(mapping, is_json=False))
-    items = [json.loads(item) for one in lines if (item := reader.read_item(one)) is not None]
+    items = [json.loads(item) for line in lines if (item := reader.read_item(line)) is not None]
     return items, reader.skipped
 
 
 def test_product_page_becomes_a_product_view() -> None:
-    [item], _skipped = read(
-        line(
+    [item], _skipped = read_lines(
+        build_line(
             "GET /product/7?utm_source=mail&utm_campaign=may&token=secret HTTP/2.0",
             referrer="https://mail.example/read?user=anna#x",
         )
@@ -58,29 +58,29 @@ def test_product_page_becomes_a_product_view() -> None:
 
 
 def test_page_view_has_a_name() -> None:
-    [item], _skipped = read(line("GET / HTTP/1.1"))
+    [item], _skipped = read_lines(build_line("GET / HTTP/1.1"))
     assert (item["type"], item["name"], item["properties"]) == ("page", "Home", {})
 
 
 @pytest.mark.parametrize(
     ("skipped", "reason"),
     [
-        (line(status=404), "failed_call"),
-        (line(status=301), "no_event"),
-        (line(status=500), "failed_call"),
-        (line(status=499), "failed_call"),
-        (line(r"\x16\x03\x01\x02", status=200), "failed_call"),
-        (line("-", status=200), "failed_call"),
-        (line("GET http://[ HTTP/1.1"), "failed_call"),
-        (line("POST /product/7 HTTP/1.1"), "other_method"),
-        (line("HEAD /product/7 HTTP/1.1"), "other_method"),
-        (line("GET /static/app.js HTTP/1.1"), "no_event"),
-        (line(agent="-"), "bot"),
-        (line(agent="Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"), "bot"),
+        (build_line(status=404), "failed_call"),
+        (build_line(status=301), "no_event"),
+        (build_line(status=500), "failed_call"),
+        (build_line(status=499), "failed_call"),
+        (build_line(r"\x16\x03\x01\x02", status=200), "failed_call"),
+        (build_line("-", status=200), "failed_call"),
+        (build_line("GET http://[ HTTP/1.1"), "failed_call"),
+        (build_line("POST /product/7 HTTP/1.1"), "other_method"),
+        (build_line("HEAD /product/7 HTTP/1.1"), "other_method"),
+        (build_line("GET /static/app.js HTTP/1.1"), "no_event"),
+        (build_line(agent="-"), "bot"),
+        (build_line(agent="Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"), "bot"),
     ],
 )
 def test_skipped_lines_have_a_reason(skipped: bytes, reason: str) -> None:
-    assert read(skipped) == ([], Counter({reason: 1}))
+    assert read_lines(skipped) == ([], Counter({reason: 1}))
 
 
 @pytest.mark.parametrize(
@@ -121,35 +121,35 @@ def test_browsers_are_not_bots(agent: str) -> None:
 def test_unmapped_urls_are_counted_by_their_first_segment() -> None:
     reader = AccessLogReader(load_builtin_mapping())
     for target in ("/static/a.js", "/static/b/c.css?v=1", "/favicon.ico"):
-        assert reader.read_item(line(f"GET {target} HTTP/1.1")) is None
+        assert reader.read_item(build_line(f"GET {target} HTTP/1.1")) is None
     assert reader.sections == {"/static": 2, "/favicon.ico": 1}
 
 
 @pytest.mark.parametrize(
-    ("wrong", "code"),
+    ("invalid", "code"),
     [
         (b"hello", "unreadable_line"),
-        (line(status="ok"), "unreadable_line"),
-        (line(at="24/Nov/2026 10:42"), "invalid_time"),
-        (line(at="31/Feb/2026:10:42:00 +0000"), "invalid_time"),
-        (line(at="24/Nuv/2026:10:42:00 +0000"), "invalid_time"),
+        (build_line(status="ok"), "unreadable_line"),
+        (build_line(at="24/Nov/2026 10:42"), "invalid_time"),
+        (build_line(at="31/Feb/2026:10:42:00 +0000"), "invalid_time"),
+        (build_line(at="24/Nuv/2026:10:42:00 +0000"), "invalid_time"),
     ],
 )
-def test_unreadable_lines_have_a_reason_without_personal_data(wrong: bytes, code: str) -> None:
-    with pytest.raises(LogLineError) as caught:
-        read(wrong)
-    assert caught.value.code == code
-    assert "203.0.113.9" not in caught.value.reason
+def test_unreadable_lines_have_a_reason_without_personal_data(invalid: bytes, code: str) -> None:
+    with pytest.raises(LogLineError) as error_info:
+        read_lines(invalid)
+    assert error_info.value.code == code
+    assert "203.0.113.9" not in error_info.value.reason
 
 
 def test_visitors_are_distinguished_by_ip_address_browser_and_day() -> None:
-    items, _skipped = read(
-        line("GET /cart HTTP/1.1"),
-        line(),
-        line(address="203.0.113.10"),
-        line(agent=FIREFOX.replace("140", "141")),
-        line(at="25/Nov/2026:00:30:00 +0100"),  # still the 24th in UTC
-        line(at="25/Nov/2026:10:42:00 +0100"),
+    items, _skipped = read_lines(
+        build_line("GET /cart HTTP/1.1"),
+        build_line(),
+        build_line(address="203.0.113.10"),
+        build_line(agent=FIREFOX.replace("140", "141")),
+        build_line(at="25/Nov/2026:00:30:00 +0100"),  # still the 24th in UTC
+        build_line(at="25/Nov/2026:10:42:00 +0100"),
     )
     first, same, other_address, other_browser, same_day, next_day = (item["anonymousId"] for item in items)
     assert first == same == same_day
@@ -157,9 +157,9 @@ def test_visitors_are_distinguished_by_ip_address_browser_and_day() -> None:
 
 
 def test_visitor_hash_depends_on_the_secret_key_and_hides_the_ip_address(settings: Any) -> None:
-    [before], _skipped = read(line())
+    [before], _skipped = read_lines(build_line())
     settings.HASH_KEY = b"another"
-    [after], _skipped = read(line())
+    [after], _skipped = read_lines(build_line())
     assert before["anonymousId"] != after["anonymousId"]
     assert before["messageId"] != after["messageId"]
     assert "203.0.113.9" not in json.dumps([before, after])
@@ -176,34 +176,40 @@ address = "$http_x_forwarded_for"
 path = "/product/{product_id}"
 event = "Product Viewed"
 """
-    (known, hashed, same, other), _skipped = read(
-        line(more=' "v1" "u1" "198.51.100.1, 10.0.0.1"'),
-        line(more=' "-" "-" "198.51.100.1, 10.0.0.1"'),
-        line(more=' "-" "-" "198.51.100.1, 10.0.0.2"', address="10.9.9.9"),
-        line(more=' "-" "-" "198.51.100.2"'),
+    (with_ids, without_ids, same, other_visitor), _skipped = read_lines(
+        build_line(more=' "v1" "u1" "198.51.100.1, 10.0.0.1"'),
+        build_line(more=' "-" "-" "198.51.100.1, 10.0.0.1"'),
+        build_line(more=' "-" "-" "198.51.100.1, 10.0.0.2"', address="10.9.9.9"),
+        build_line(more=' "-" "-" "198.51.100.2"'),
         mapping=mapping,
     )
-    assert (known["anonymousId"], known["userId"]) == ("v1", "u1")
-    assert "userId" not in hashed
-    assert hashed["anonymousId"] == same["anonymousId"] != other["anonymousId"]
+    assert (with_ids["anonymousId"], with_ids["userId"]) == ("v1", "u1")
+    assert "userId" not in without_ids
+    assert without_ids["anonymousId"] == same["anonymousId"] != other_visitor["anonymousId"]
 
 
 def test_message_id_depends_on_the_line_and_not_on_its_position() -> None:
-    one, two = line(), line("GET /cart HTTP/1.1")
-    (first, second), _skipped = read(one, two)
-    (again_second, again_first), _skipped = read(two, one)
-    assert (first["messageId"], second["messageId"]) == (again_first["messageId"], again_second["messageId"])
+    product_line, cart_line = build_line(), build_line("GET /cart HTTP/1.1")
+    (first, second), _skipped = read_lines(product_line, cart_line)
+    (second_again, first_again), _skipped = read_lines(cart_line, product_line)
+    assert (first["messageId"], second["messageId"]) == (first_again["messageId"], second_again["messageId"])
 
 
 def test_equal_lines_are_distinguished_by_their_occurrence() -> None:
-    ids = [item["messageId"] for item in read(line(), line(), line("GET /cart HTTP/1.1"), line())[0]]
+    ids = [
+        item["messageId"]
+        for item in read_lines(build_line(), build_line(), build_line("GET /cart HTTP/1.1"), build_line())[0]
+    ]
     assert len(set(ids)) == 4
-    assert ids == [item["messageId"] for item in read(line(), line(), line("GET /cart HTTP/1.1"), line())[0]]
+    assert ids == [
+        item["messageId"]
+        for item in read_lines(build_line(), build_line(), build_line("GET /cart HTTP/1.1"), build_line())[0]
+    ]
 
 
 def test_log_that_is_repeated_in_a_file_is_imported_once() -> None:
-    log = [line(at=f"24/Nov/2026:10:{n // 60:02d}:{n % 60:02d} +0000") for n in range(200)]
-    ids = [item["messageId"] for item in read(*log, *log)[0]]
+    log = [build_line(at=f"24/Nov/2026:10:{n // 60:02d}:{n % 60:02d} +0000") for n in range(200)]
+    ids = [item["messageId"] for item in read_lines(*log, *log)[0]]
     assert len(ids) == 400
     assert len(set(ids)) == 200
 
@@ -220,14 +226,17 @@ def test_every_time_format_is_parsed(variable: str, text: str) -> None:
     mapping = (
         f"""format = '{variable};"$request_method" "$request_uri" $status'\n[[events]]\npath = "/a"\nevent = "A"\n"""
     )
-    [item], _skipped = read(f'{text};"GET" "/a" 200'.encode(), mapping=mapping)
+    [item], _skipped = read_lines(f'{text};"GET" "/a" 200'.encode(), mapping=mapping)
     assert item["timestamp"] == "2026-11-24T09:42:00+00:00"
 
 
 @given(
     st.binary(max_size=300)
     | st.builds(
-        lambda a, b, c: line(a, status=b, agent=c), st.text(max_size=80), st.integers(0, 999), st.text(max_size=40)
+        lambda a, b, c: build_line(a, status=b, agent=c),
+        st.text(max_size=80),
+        st.integers(0, 999),
+        st.text(max_size=40),
     )
 )
 def test_any_line_is_parsed_or_rejected(data: bytes) -> None:

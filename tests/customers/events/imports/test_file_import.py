@@ -35,31 +35,31 @@ what is this
 """
 
 
-def written(folder: Path, *lines: Any) -> Path:
+def write_lines(folder: Path, *lines: Any) -> Path:
     path = folder / "events.jsonl"
     texts = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
     path.write_bytes(b"".join(text + b"\n" for text in texts))
     return path
 
 
-def take(path: Path, key: str = "shop", **options: Any) -> EventImportResult:
+def run_import(path: Path, key: str = "shop", **options: Any) -> EventImportResult:
     options = {"received_at": NOON, "errors": path.with_name("errors.csv"), **options}
     return import_events(path=path, source=make_source(key), **options)
 
 
-def errors_in(path: Path | None) -> list[tuple[str, str]]:
+def read_errors(path: Path | None) -> list[tuple[str, str]]:
     assert path is not None
     with path.open(encoding="utf-8-sig", newline="") as stream:
         return [(row["line"], row["code"]) for row in csv.DictReader(stream)]
 
 
 def test_imported_events_keep_their_time_and_wait_in_the_outbox(tmp_path: Path) -> None:
-    path = written(
+    path = write_lines(
         tmp_path,
         track("Product Viewed", messageId="m1", timestamp="2025-03-01T10:00:00Z", properties={"product_id": "p1"}),
         {"batch": [track(messageId="m2", timestamp="2025-03-02T10:00:00Z", sentAt="2025-03-02T10:00:01Z")]},
     )
-    imported = take(path)
+    imported = run_import(path)
     assert (imported.lines, imported.events, imported.accepted, imported.rejected) == (2, 2, 2, 0)
     assert imported.error_file is None
     first, second = Event.objects.order_by("message_id")
@@ -69,7 +69,7 @@ def test_imported_events_keep_their_time_and_wait_in_the_outbox(tmp_path: Path) 
 
 
 def test_invalid_lines_are_listed_with_their_numbers_and_do_not_affect_others(tmp_path: Path) -> None:
-    path = written(
+    path = write_lines(
         tmp_path,
         track(messageId="m1"),
         b"",
@@ -82,9 +82,9 @@ def test_invalid_lines_are_listed_with_their_numbers_and_do_not_affect_others(tm
         b'{"event":"' + b"x" * 600_000 + b'"}',
         b'{"event":"\xff"}',
     )
-    imported = take(path)
+    imported = run_import(path)
     assert (imported.lines, imported.accepted) == (9, 2)
-    assert errors_in(imported.error_file) == [
+    assert read_errors(imported.error_file) == [
         ("3", "invalid_text"),
         ("4", "missing_identity"),
         ("5", "invalid_json"),
@@ -95,8 +95,8 @@ def test_invalid_lines_are_listed_with_their_numbers_and_do_not_affect_others(tm
         ("9", "too_large"),
         ("10", "invalid_encoding"),
     ]
-    assert imported.problems == Counter(code for _line, code in errors_in(imported.error_file))
-    # what is an item is saved so that it can be corrected; anything else is only in the error file
+    assert imported.problems == Counter(code for _line, code in read_errors(imported.error_file))
+    # items are saved so that they can be corrected; anything else is only in the error file
     assert set(RejectedEvent.objects.values_list("code", flat=True)) == {
         "invalid_text",
         "missing_identity",
@@ -107,8 +107,10 @@ def test_invalid_lines_are_listed_with_their_numbers_and_do_not_affect_others(tm
 
 
 def test_second_import_of_a_file_changes_nothing(tmp_path: Path) -> None:
-    path = written(tmp_path, *(track(messageId=f"m{n}") for n in range(50)), {"type": "track"}, track(messageId="m1"))
-    first, second = take(path), take(path)
+    path = write_lines(
+        tmp_path, *(track(messageId=f"m{n}") for n in range(50)), {"type": "track"}, track(messageId="m1")
+    )
+    first, second = run_import(path), run_import(path)
     assert (first.accepted, first.duplicates, first.rejected) == (50, 1, 1)
     assert (second.accepted, second.duplicates, second.rejected) == (0, 51, 1)
     assert (Event.objects.count(), Outbox.objects.count(), RejectedEvent.objects.count()) == (50, 50, 1)
@@ -120,11 +122,11 @@ def test_every_line_of_a_log_is_counted(tmp_path: Path, monkeypatch: pytest.Monk
     path = tmp_path / "access.log.gz"
     path.write_bytes(gzip.compress(LOG.encode()))
     for accepted in (2, 0):
-        imported = take(path)
+        imported = run_import(path)
         assert (imported.lines, imported.events, imported.accepted) == (7, 2, accepted)
         assert imported.skipped == {"no_event": 1, "bot": 1, "other_method": 1, "failed_call": 1}
         assert imported.sections == {"/static": 1}
-        assert errors_in(imported.error_file) == [("6", "unreadable_line")]
+        assert read_errors(imported.error_file) == [("6", "unreadable_line")]
     assert imported.lines == imported.events + imported.skipped.total() + imported.rejected
     searched, viewed = Event.objects.order_by("occurred_at")
     assert (searched.name, searched.properties) == ("Products Searched", {"query": "tea"})
@@ -134,48 +136,52 @@ def test_every_line_of_a_log_is_counted(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_dry_run_counts_the_same_and_writes_nothing(tmp_path: Path) -> None:
-    take(written(tmp_path, track(messageId="m0")))
-    path = written(
+    run_import(write_lines(tmp_path, track(messageId="m0")))
+    path = write_lines(
         tmp_path, *(track(messageId=f"m{n}") for n in range(5)), track(messageId="m1"), {"type": "track"}, b"x"
     )
-    dry = take(path, dry_run=True)
+    preview = run_import(path, dry_run=True)
     assert (Event.objects.count(), RejectedEvent.objects.count()) == (1, 0)
-    assert errors_in(dry.error_file) == [("7", "missing_identity"), ("8", "invalid_json")]
-    real = take(path)
-    assert (dry.accepted, dry.duplicates, dry.problems) == (real.accepted, real.duplicates, real.problems) != (0, 0, {})
+    assert read_errors(preview.error_file) == [("7", "missing_identity"), ("8", "invalid_json")]
+    result = run_import(path)
+    assert (
+        (preview.accepted, preview.duplicates, preview.problems)
+        == (result.accepted, result.duplicates, result.problems)
+        != (0, 0, {})
+    )
 
 
 def test_events_are_stored_in_the_order_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_import, "WRITERS", 1)
     monkeypatch.setattr(file_import, "BATCH_ITEMS", 10)
-    take(written(tmp_path, *(track(messageId=f"m{n:03d}") for n in range(95))))
+    run_import(write_lines(tmp_path, *(track(messageId=f"m{n:03d}") for n in range(95))))
     assert list(Event.objects.order_by("id").values_list("message_id", flat=True)) == [f"m{n:03d}" for n in range(95)]
 
 
 def test_progress_ends_at_the_end_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_import, "BATCH_ITEMS", 10)
-    path = written(tmp_path, *(track(messageId=f"m{n}") for n in range(95)))
-    seen: list[tuple[int, int, int]] = []
-    take(path, watch=lambda imported, position, size: seen.append((imported.lines, position, size)))
-    assert len(seen) == 10
-    assert seen == sorted(seen)
-    assert seen[-1] == (95, path.stat().st_size, path.stat().st_size)
+    path = write_lines(tmp_path, *(track(messageId=f"m{n}") for n in range(95)))
+    reports: list[tuple[int, int, int]] = []
+    run_import(path, watch=lambda imported, position, size: reports.append((imported.lines, position, size)))
+    assert len(reports) == 10
+    assert reports == sorted(reports)
+    assert reports[-1] == (95, path.stat().st_size, path.stat().st_size)
 
 
 def test_truncated_file_keeps_the_events_stored_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_import, "BATCH_ITEMS", 10)
     path = tmp_path / "events.jsonl.gz"
-    whole = gzip.compress(
+    complete = gzip.compress(
         "\n".join(json.dumps(track(messageId=f"m{n}", note=f"{n * n:x}" * 300)) for n in range(3000)).encode()
     )
-    path.write_bytes(whole[: len(whole) // 2])
+    path.write_bytes(complete[: len(complete) // 2])
     with pytest.raises(UnreadableEventFileError, match="cannot be read to the end"):
-        take(path)
+        run_import(path)
     before = Event.objects.count()
     assert 0 < before < 3000
-    path.write_bytes(whole)
-    again = take(path)
-    assert (again.accepted, again.duplicates) == (3000 - before, before)
+    path.write_bytes(complete)
+    second = run_import(path)
+    assert (second.accepted, second.duplicates) == (3000 - before, before)
 
 
 @pytest.mark.parametrize(
@@ -193,38 +199,41 @@ def test_unsupported_file_error_names_the_supported_formats(tmp_path: Path, data
     path = tmp_path / "file"
     path.write_bytes(data)
     with pytest.raises(UnreadableEventFileError, match=message):
-        take(path)
+        run_import(path)
 
 
 def test_log_with_invalid_first_lines_is_recognized(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     path.write_text(f"restarted\n{LOG}")
-    assert take(path).accepted == 2
+    assert run_import(path).accepted == 2
 
 
-def test_second_import_into_a_source_at_the_same_time_is_refused(tmp_path: Path) -> None:
+def test_concurrent_import_into_the_same_source_is_rejected(tmp_path: Path) -> None:
     source = make_source()
-    path = written(tmp_path, track(messageId="m1"), track(messageId="m2"))
-    connection.close()  # the lock below belongs to a session of its own
+    path = write_lines(tmp_path, track(messageId="m1"), track(messageId="m2"))
+    connection.close()  # the import below takes its lock in a session of its own
 
-    def again(_done: int) -> None:
+    def import_again(_position: int) -> None:
         with pytest.raises(AlreadyRunningError):
-            take(path)
+            run_import(path)
 
-    def watch(done: int) -> None:
-        other = Thread(target=in_another_session, args=(again, done))
-        other.start()
-        other.join()
+    def import_in_thread(position: int) -> None:
+        thread = Thread(target=run_in_own_session, args=(import_again, position))
+        thread.start()
+        thread.join()
 
     import_items(
-        items=[(1, [json.dumps(track(messageId="m3")).encode()])], source=source, received_at=NOON, watch=watch
+        items=[(1, [json.dumps(track(messageId="m3")).encode()])],
+        source=source,
+        received_at=NOON,
+        watch=import_in_thread,
     )
     assert Event.objects.count() == 1
 
 
-def in_another_session(call: Any, done: int) -> None:
+def run_in_own_session(call: Any, position: int) -> None:
     try:
-        call(done)
+        call(position)
     finally:
         connection.close()
 
@@ -233,7 +242,7 @@ def test_writers_close_their_connections(tmp_path: Path) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
         before = cursor.fetchone()[0]
-        take(written(tmp_path, *(track(messageId=f"m{n}") for n in range(5))))
+        run_import(write_lines(tmp_path, *(track(messageId=f"m{n}") for n in range(5))))
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
         assert cursor.fetchone()[0] == before
 
@@ -263,25 +272,25 @@ COLUMNS = ("type", "name", "user_id", "anonymous_id", "session_id", "product_ids
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(items, min_size=1, max_size=40))
-def test_import_accepts_what_the_collector_accepts(tmp_path: Path, found: list[dict[str, Any]]) -> None:
+def test_import_accepts_the_same_items_as_the_collector(tmp_path: Path, item_list: list[dict[str, Any]]) -> None:
     Event.objects.all().delete()
     RejectedEvent.objects.all().delete()
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE events_eventreceipt, events_outbox")
-    numbered = [{"messageId": f"own-{number}", **item} for number, item in enumerate(found)]
+    numbered = [{"messageId": f"own-{number}", **item} for number, item in enumerate(item_list)]
     source, key = make_keyed_source(f"http-{next(source_numbers)}")
-    answer = send({"batch": numbered}, key).json()
-    imported = take(written(tmp_path, *numbered), received_at=NOON + timedelta(seconds=1))
+    response = send({"batch": numbered}, key).json()
+    imported = run_import(write_lines(tmp_path, *numbered), received_at=NOON + timedelta(seconds=1))
     assert (imported.accepted + imported.duplicates, imported.duplicates, imported.rejected) == (
-        answer["accepted"],
-        answer["duplicates"],
-        answer["rejected"],
+        response["accepted"],
+        response["duplicates"],
+        response["rejected"],
     )
-    assert stored(source.key) == stored("shop")
-    assert refused(source.key) == refused("shop")
+    assert list_stored(source.key) == list_stored("shop")
+    assert list_rejected(source.key) == list_rejected("shop")
 
 
-def stored(key: str) -> list[tuple[Any, ...]]:
+def list_stored(key: str) -> list[tuple[Any, ...]]:
     """Return the columns to compare, with the time only if the sender gave one."""
     rows = (
         Event.objects.filter(source__key=key).order_by("message_id").values_list("message_id", "received_at", *COLUMNS)
@@ -289,5 +298,5 @@ def stored(key: str) -> list[tuple[Any, ...]]:
     return [(*row[:1], *row[2:-1], None if row[-1] == row[1] else row[-1]) for row in rows]
 
 
-def refused(key: str) -> list[tuple[str, str]]:
+def list_rejected(key: str) -> list[tuple[str, str]]:
     return sorted(RejectedEvent.objects.filter(source__key=key).values_list("code", "reason"))

@@ -49,7 +49,7 @@ def test_killed_and_restarted_import_equals_one_complete_run(tmp_path: Path, sto
     kill_after_output(start_child(CHILD.format(path=str(path), stop_at=stop_at)), "there")
     before = Event.objects.count()
     assert stop_at <= before <= LINES
-    assert before % 50 == 0  # a batch is stored whole or not at all
+    assert before % 50 == 0  # a batch is stored completely or not at all
     assert Outbox.objects.count() == EventReceipt.objects.count() == before
     imported = import_events(path=path, source=source, received_at=NOON, errors=tmp_path / "errors.csv")
     assert (imported.lines, imported.accepted, imported.duplicates) == (LINES, LINES - before, before)

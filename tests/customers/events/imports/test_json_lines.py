@@ -8,7 +8,7 @@ import pytest
 from customers.events.imports.json_lines import LineError, iterate_line_items
 
 
-def items(line: Any) -> list[Any]:
+def read_items(line: Any) -> list[Any]:
     data = line if isinstance(line, bytes) else json.dumps(line).encode()
     return [json.loads(item) for item in iterate_line_items(data)]
 
@@ -19,16 +19,18 @@ def test_item_is_unchanged_to_the_byte() -> None:
 
 
 def test_batch_line_yields_its_items() -> None:
-    assert items({"batch": [{"event": "A"}, {"event": "B"}], "sentAt": "2020-01-01T00:00:00Z"}) == [
+    assert read_items({"batch": [{"event": "A"}, {"event": "B"}], "sentAt": "2020-01-01T00:00:00Z"}) == [
         {"event": "A"},
         {"event": "B"},
     ]
-    assert items({"batch": []}) == []
+    assert read_items({"batch": []}) == []
 
 
 def test_item_that_contains_the_word_batch_is_one_item() -> None:
-    assert items({"event": "Baked", "properties": {"batch": [1]}}) == [{"event": "Baked", "properties": {"batch": [1]}}]
-    assert items({"batch": 7}) == [{"batch": 7}]
+    assert read_items({"event": "Baked", "properties": {"batch": [1]}}) == [
+        {"event": "Baked", "properties": {"batch": [1]}}
+    ]
+    assert read_items({"batch": 7}) == [{"batch": 7}]
 
 
 @pytest.mark.parametrize(
@@ -52,13 +54,13 @@ def test_item_that_contains_the_word_batch_is_one_item() -> None:
     ids=["timestamp", "no receipt", "the client's clock was two hours ahead", "unreadable"],
 )
 def test_sent_at_does_not_shift_imported_times(times: dict[str, str], expected: str) -> None:
-    [item] = items({"event": "A", "userId": "u1", **times})
+    [item] = read_items({"event": "A", "userId": "u1", **times})
     assert item["timestamp"] == expected
     assert not {"sentAt", "originalTimestamp"} & set(item)
 
 
 def test_sent_at_of_a_batch_does_not_shift_imported_times() -> None:
-    [item] = items({"batch": [{"sentAt": "2026-01-01T12:00:00Z", "timestamp": "2026-01-01T11:00:00Z"}]})
+    [item] = read_items({"batch": [{"sentAt": "2026-01-01T12:00:00Z", "timestamp": "2026-01-01T11:00:00Z"}]})
     assert item == {"timestamp": "2026-01-01T11:00:00Z"}
 
 
@@ -66,6 +68,6 @@ def test_sent_at_of_a_batch_does_not_shift_imported_times() -> None:
     ("line", "code"), [(b'{"a":"\xff"}', "invalid_encoding"), (b"[1]", "invalid_json"), (b"hello", "invalid_json")]
 )
 def test_lines_that_are_not_objects_are_rejected(line: bytes, code: str) -> None:
-    with pytest.raises(LineError) as caught:
-        items(line)
-    assert caught.value.code == code
+    with pytest.raises(LineError) as error_info:
+        read_items(line)
+    assert error_info.value.code == code

@@ -15,12 +15,12 @@ TEXT = b'{"a":1}\n\n  {"b":2}\r\n{"c":3}'
 LINES = [FileLine(1, b'{"a":1}'), FileLine(3, b'{"b":2}'), FileLine(4, b'{"c":3}')]
 
 
-def read(path: Path, most: int = 1000) -> list[FileLine]:
+def read_lines(path: Path, max_bytes: int = 1000) -> list[FileLine]:
     with open_lines(path) as file:
-        return list(file.iterate_lines(most))
+        return list(file.iterate_lines(max_bytes))
 
 
-def written(folder: Path, data: bytes, name: str = "events.jsonl") -> Path:
+def write_file(folder: Path, data: bytes, name: str = "events.jsonl") -> Path:
     path = folder / name
     path.write_bytes(data)
     return path
@@ -39,27 +39,27 @@ def written(folder: Path, data: bytes, name: str = "events.jsonl") -> Path:
     ids=["plain", "with a mark", "gzip", "gzip of two members", "zstd", "bzip2"],
 )
 def test_lines_keep_their_numbers_and_blank_lines_are_skipped(tmp_path: Path, data: bytes) -> None:
-    assert read(written(tmp_path, data)) == LINES
+    assert read_lines(write_file(tmp_path, data)) == LINES
 
 
 def test_compression_is_detected_from_the_content_and_not_from_the_name(tmp_path: Path) -> None:
-    assert read(written(tmp_path, TEXT, "events.jsonl.gz")) == LINES
+    assert read_lines(write_file(tmp_path, TEXT, "events.jsonl.gz")) == LINES
 
 
 def test_line_that_is_too_long_is_skipped_without_loading_it(tmp_path: Path) -> None:
-    long, just = b"x" * 5_000_000, b"y" * 100
-    path = written(tmp_path, b"a\n" + long + b"\n" + just + b"\r\n" + just + b"z\n" + long)
-    assert read(path, most=100) == [
+    long, longest = b"x" * 5_000_000, b"y" * 100
+    path = write_file(tmp_path, b"a\n" + long + b"\n" + longest + b"\r\n" + longest + b"z\n" + long)
+    assert read_lines(path, most=100) == [
         FileLine(1, b"a"),
         FileLine(2, b"", oversize=True),
-        FileLine(3, just),
+        FileLine(3, longest),
         FileLine(4, b"", oversize=True),
         FileLine(5, b"", oversize=True),
     ]
 
 
 def test_position_counts_compressed_bytes(tmp_path: Path) -> None:
-    path = written(tmp_path, gzip.compress((TEXT + b"\n") * 1000))
+    path = write_file(tmp_path, gzip.compress((TEXT + b"\n") * 1000))
     with open_lines(path) as file:
         assert sum(1 for _line in file.iterate_lines(100)) == 3000
         assert file.position == file.size == path.stat().st_size
@@ -102,11 +102,11 @@ def test_standard_input_has_no_size(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_file_without_lines_is_named_in_the_error(tmp_path: Path, data: bytes, message: str) -> None:
     with pytest.raises(UnreadableEventFileError, match=message):
-        read(written(tmp_path, data))
+        read_lines(write_file(tmp_path, data))
 
 
 def test_missing_files_and_folders_are_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(UnreadableEventFileError, match=r"nowhere\.log cannot be opened: No such file"):
-        read(tmp_path / "nowhere.log")
+        read_lines(tmp_path / "nowhere.log")
     with pytest.raises(UnreadableEventFileError, match="cannot be opened: Is a directory"):
-        read(tmp_path)
+        read_lines(tmp_path)

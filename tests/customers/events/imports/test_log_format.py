@@ -1,4 +1,4 @@
-"""nginx's log_format is parsed as nginx writes it."""
+"""nginx's log_format is parsed by the rules that nginx uses to write it."""
 
 import pytest
 

@@ -16,16 +16,16 @@ from customers.events.imports.url_mapping import (
 )
 
 
-def mapping_of(*paths: str, extra: str = "") -> UrlMapping:
+def build_mapping(*paths: str, extra: str = "") -> UrlMapping:
     events = "".join(
         f'[[events]]\npath = "{path}"\nevent = "E{number}"\n{extra}\n' for number, path in enumerate(paths)
     )
     return parse_mapping(events, is_json=False)
 
 
-def properties(mapping: UrlMapping, target: str) -> dict[str, Any] | None:
-    found = mapping.find(method="GET", target=target, status=200)
-    return None if found is None else {"": found.name, **found.properties}
+def find_properties(mapping: UrlMapping, target: str) -> dict[str, Any] | None:
+    event = mapping.find(method="GET", target=target, status=200)
+    return None if event is None else {"": event.name, **event.properties}
 
 
 @pytest.mark.parametrize(
@@ -66,36 +66,36 @@ def test_only_successful_requests_are_mapped(status: int, counts: bool) -> None:
 
 
 def test_patterns_support_numbers_parts_and_optional_names() -> None:
-    mapping = mapping_of(
+    mapping = build_mapping(
         "/{_language}/p/{slug}-{product_id:int}.html",
         "/list/{category}/{page:int?}?sort={sort?}&min={price:number?}",
         "/add?id={product_id}&n={quantity:int}",
     )
-    assert properties(mapping, "/en/p/blue-kettle-17.html") == {"": "E0", "slug": "blue-kettle", "product_id": 17}
-    assert properties(mapping, "/en/p/blue-kettle.html") is None
-    assert properties(mapping, "/list/tea") == {"": "E1", "category": "tea"}
-    assert properties(mapping, "/list/tea/2?sort=new&min=1.50") == {
+    assert find_properties(mapping, "/en/p/blue-kettle-17.html") == {"": "E0", "slug": "blue-kettle", "product_id": 17}
+    assert find_properties(mapping, "/en/p/blue-kettle.html") is None
+    assert find_properties(mapping, "/list/tea") == {"": "E1", "category": "tea"}
+    assert find_properties(mapping, "/list/tea/2?sort=new&min=1.50") == {
         "": "E1",
         "category": "tea",
         "page": 2,
         "sort": "new",
         "price": 1.5,
     }
-    assert properties(mapping, "/list/tea/two") is None
-    assert properties(mapping, "/list/tea?min=cheap") is None
-    assert properties(mapping, "/add?id=a&n=3") == {"": "E2", "product_id": "a", "quantity": 3}
-    assert properties(mapping, "/add?id=a") is None
-    assert properties(mapping, "/add?id=a&n=٣") is None
+    assert find_properties(mapping, "/list/tea/two") is None
+    assert find_properties(mapping, "/list/tea?min=cheap") is None
+    assert find_properties(mapping, "/add?id=a&n=3") == {"": "E2", "product_id": "a", "quantity": 3}
+    assert find_properties(mapping, "/add?id=a") is None
+    assert find_properties(mapping, "/add?id=a&n=٣") is None
 
 
 def test_first_matching_entry_is_used_and_constants_are_added() -> None:
-    mapping = mapping_of("/p/{product_id}", "/{rest*}", extra='properties = {list = "shelf", rank = 2}')
-    assert properties(mapping, "/p/1") == {"": "E0", "product_id": "1", "list": "shelf", "rank": 2}
-    assert properties(mapping, "/p/1/2") == {"": "E1", "rest": "p/1/2", "list": "shelf", "rank": 2}
+    mapping = build_mapping("/p/{product_id}", "/{rest*}", extra='properties = {list = "shelf", rank = 2}')
+    assert find_properties(mapping, "/p/1") == {"": "E0", "product_id": "1", "list": "shelf", "rank": 2}
+    assert find_properties(mapping, "/p/1/2") == {"": "E1", "rest": "p/1/2", "list": "shelf", "rank": 2}
 
 
 def test_entry_can_require_method_and_status() -> None:
-    mapping = mapping_of("/cart/add/{product_id}", extra='method = "post"\nstatus = [303]')
+    mapping = build_mapping("/cart/add/{product_id}", extra='method = "post"\nstatus = [303]')
     assert mapping.methods == {"POST"}
     assert mapping.find(method="POST", target="/cart/add/7", status=303) == MappedEvent(
         "track", "E0", {"product_id": "7"}
@@ -104,14 +104,14 @@ def test_entry_can_require_method_and_status() -> None:
 
 
 def test_query_string_with_thousands_of_parameters_is_ignored() -> None:
-    assert properties(mapping_of("/s?q={query}"), "/s?q=1&" + "&".join(f"a{n}=1" for n in range(5000))) is None
+    assert find_properties(build_mapping("/s?q={query}"), "/s?q=1&" + "&".join(f"a{n}=1" for n in range(5000))) is None
 
 
 def test_json_mapping_equals_the_toml_mapping(tmp_path: Path) -> None:
     path = tmp_path / "mapping.json"
     path.write_text('{"events": [{"path": "/p/{product_id}", "event": "Product Viewed"}], "bots": ["acme (probe"]}')
     mapping = read_mapping(path)
-    assert properties(mapping, "/p/1") == {"": "Product Viewed", "product_id": "1"}
+    assert find_properties(mapping, "/p/1") == {"": "Product Viewed", "product_id": "1"}
     assert mapping.bots is not None
     assert mapping.bots.search("ACME (Probe 1)")
 
@@ -150,9 +150,9 @@ def test_built_in_mapping_can_be_written_and_read_again(tmp_path: Path) -> None:
 def test_invalid_mapping_file_error_gives_the_reason(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mapping.toml"
     path.write_text(text)
-    with pytest.raises(UrlMappingError, match=message) as caught:
+    with pytest.raises(UrlMappingError, match=message) as error_info:
         read_mapping(path)
-    assert str(path) in str(caught.value)
+    assert str(path) in str(error_info.value)
 
 
 def test_missing_and_unreadable_mapping_files_are_named_in_the_error(tmp_path: Path) -> None:

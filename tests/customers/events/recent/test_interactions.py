@@ -21,8 +21,8 @@ from customers.identity.models import Consent
 from tests.makers import NOON, make_customer, make_identifier
 
 
-def interaction(product_id: str, *, minutes: float = 0, meaning: str = "view", **fields: str) -> EventRow:
-    known = {"user_id": "u1", "anonymous_id": "", **fields}
+def make_interaction(product_id: str, *, minutes: float = 0, meaning: str = "view", **fields: str) -> EventRow:
+    ids = {"user_id": "u1", "anonymous_id": "", **fields}
     stored = StoredEvent(
         source_id=1,
         received_at=NOON,
@@ -37,51 +37,51 @@ def interaction(product_id: str, *, minutes: float = 0, meaning: str = "view", *
         properties=b"{}",
         context=b"{}",
         recommendation_id="",
-        **known,
+        **ids,
     )
     return EventRow(0, stored, b"", RequestContext(1, NOON), meaning)
 
 
-def products(**identifier: str) -> list[str]:
+def list_products(**identifier: str) -> list[str]:
     return [product_id for product_id, _kind, _at in read_recent_interactions(identifiers=list(identifier.items()))]
 
 
 @pytest.mark.usefixtures("valkey")
 def test_newest_interaction_comes_first_even_if_events_arrive_late() -> None:
-    remember_interactions([interaction("p2", minutes=2), interaction("p3", minutes=3)])
-    remember_interactions([interaction("p1", minutes=1)])
-    assert products(user_id="u1") == ["p3", "p2", "p1"]
+    remember_interactions([make_interaction("p2", minutes=2), make_interaction("p3", minutes=3)])
+    remember_interactions([make_interaction("p1", minutes=1)])
+    assert list_products(user_id="u1") == ["p3", "p2", "p1"]
 
 
 @pytest.mark.usefixtures("valkey")
-def test_type_and_time_are_read_as_they_were_written() -> None:
+def test_type_and_time_are_read_unchanged() -> None:
     remember_interactions(
-        [interaction("a:b c", meaning=kind, minutes=n) for n, kind in enumerate(("purchase", "cart"))]
+        [make_interaction("a:b c", meaning=kind, minutes=n) for n, kind in enumerate(("purchase", "cart"))]
     )
-    found = read_recent_interactions(identifiers=[("user_id", "u1")])
-    assert [(one.product_id, one.kind, one.at) for one in found] == [
+    interactions = read_recent_interactions(identifiers=[("user_id", "u1")])
+    assert [(item.product_id, item.kind, item.at) for item in interactions] == [
         ("a:b c", "cart", NOON.timestamp() + 60),
         ("a:b c", "purchase", NOON.timestamp()),
     ]
 
 
 @pytest.mark.usefixtures("valkey")
-def test_same_event_twice_counts_once() -> None:
+def test_repeated_event_counts_once() -> None:
     for _time in range(2):
-        remember_interactions([interaction("p1", anonymous_id="a1")])
-    assert products(user_id="u1", anonymous_id="a1") == ["p1"]
+        remember_interactions([make_interaction("p1", anonymous_id="a1")])
+    assert list_products(user_id="u1", anonymous_id="a1") == ["p1"]
 
 
 def test_the_last_hundred_interactions_are_kept_for_ninety_days(valkey: Any) -> None:
-    remember_interactions([interaction(f"p{number}", minutes=number) for number in range(MAX_RECENT + 30)])
+    remember_interactions([make_interaction(f"p{number}", minutes=number) for number in range(MAX_RECENT + 30)])
     key = format_recent_key("user_id", "u1")
     assert valkey.zcard(key) == MAX_RECENT
-    assert products(user_id="u1")[0] == f"p{MAX_RECENT + 29}"
+    assert list_products(user_id="u1")[0] == f"p{MAX_RECENT + 29}"
     assert RETENTION_DAYS * 86400 - 60 < valkey.ttl(key) <= RETENTION_DAYS * 86400
 
 
 def test_event_that_is_not_an_interaction_writes_nothing(valkey: Any) -> None:
-    remember_interactions([interaction("p1", meaning="")])
+    remember_interactions([make_interaction("p1", meaning="")])
     assert valkey.keys("*") == []
 
 
@@ -89,86 +89,102 @@ def test_no_identifiers_have_no_interactions() -> None:
     assert read_recent_interactions(identifiers=[]) == []
 
 
-def both(product_id: str, user_id: str, anonymous_id: str, *, minutes: float = 0) -> EventRow:
-    return interaction(product_id, user_id=user_id, anonymous_id=anonymous_id, minutes=minutes)
+def make_user_interaction(product_id: str, user_id: str, anonymous_id: str, *, minutes: float = 0) -> EventRow:
+    return make_interaction(product_id, user_id=user_id, anonymous_id=anonymous_id, minutes=minutes)
 
 
-def visitor(product_id: str, anonymous_id: str, *, minutes: float = 0) -> EventRow:
-    return interaction(product_id, user_id="", anonymous_id=anonymous_id, minutes=minutes)
+def make_visitor_interaction(product_id: str, anonymous_id: str, *, minutes: float = 0) -> EventRow:
+    return make_interaction(product_id, user_id="", anonymous_id=anonymous_id, minutes=minutes)
 
 
 @pytest.mark.usefixtures("valkey")
 def test_history_of_another_device_is_included_after_an_event_with_both_ids() -> None:
-    remember_interactions([visitor("on-the-phone", "phone", minutes=1), visitor("on-the-laptop", "laptop", minutes=2)])
-    remember_interactions([both("logged-in", "u1", "phone", minutes=3)])
-    assert products(anonymous_id="laptop") == ["on-the-laptop"]
-    remember_interactions([both("at-last", "u1", "laptop", minutes=4)])
-    everything = ["at-last", "logged-in", "on-the-laptop", "on-the-phone"]
-    assert products(anonymous_id="laptop") == products(anonymous_id="phone") == products(user_id="u1") == everything
+    remember_interactions([make_visitor_interaction("on-the-phone", "phone", minutes=1)])
+    remember_interactions([make_visitor_interaction("on-the-laptop", "laptop", minutes=2)])
+    remember_interactions([make_user_interaction("logged-in", "u1", "phone", minutes=3)])
+    assert list_products(anonymous_id="laptop") == ["on-the-laptop"]
+    remember_interactions([make_user_interaction("at-last", "u1", "laptop", minutes=4)])
+    expected = ["at-last", "logged-in", "on-the-laptop", "on-the-phone"]
+    assert (
+        list_products(anonymous_id="laptop")
+        == list_products(anonymous_id="phone")
+        == list_products(user_id="u1")
+        == expected
+    )
 
 
 @pytest.mark.usefixtures("valkey")
 def test_users_of_the_same_device_do_not_share_interactions() -> None:
-    remember_interactions([visitor("before", "shared"), both("first", "u1", "shared", minutes=1)])
-    remember_interactions([both("second", "u2", "shared", minutes=2)])
-    assert products(user_id="u2", anonymous_id="shared") == products(user_id="u2") == ["second"]
-    assert products(user_id="u1", anonymous_id="shared") == ["first", "before"]
+    remember_interactions(
+        [make_visitor_interaction("before", "shared"), make_user_interaction("first", "u1", "shared", minutes=1)]
+    )
+    remember_interactions([make_user_interaction("second", "u2", "shared", minutes=2)])
+    assert list_products(user_id="u2", anonymous_id="shared") == list_products(user_id="u2") == ["second"]
+    assert list_products(user_id="u1", anonymous_id="shared") == ["first", "before"]
 
 
 @pytest.mark.usefixtures("valkey")
 def test_two_users_in_one_call_do_not_share_a_visitor() -> None:
-    remember_interactions([both("first", "u1", "shared"), both("second", "u2", "shared", minutes=1)])
-    assert products(user_id="u1", anonymous_id="shared") == ["first"]
-    assert products(user_id="u2", anonymous_id="shared") == ["second"]
+    remember_interactions(
+        [make_user_interaction("first", "u1", "shared"), make_user_interaction("second", "u2", "shared", minutes=1)]
+    )
+    assert list_products(user_id="u1", anonymous_id="shared") == ["first"]
+    assert list_products(user_id="u2", anonymous_id="shared") == ["second"]
 
 
 @pytest.mark.usefixtures("valkey")
 def test_alias_links_its_two_ids() -> None:
-    remember_interactions([visitor("before", "old-id")])
-    alias = interaction("", user_id="u1", anonymous_id="", meaning="")
+    remember_interactions([make_visitor_interaction("before", "old-id")])
+    alias = make_interaction("", user_id="u1", anonymous_id="", meaning="")
     alias.previous_id = "old-id"
     remember_interactions([alias])
-    assert products(user_id="u1") == ["before"]
+    assert list_products(user_id="u1") == ["before"]
 
 
 @pytest.mark.usefixtures("valkey")
 def test_chain_of_visitors_is_linked_to_the_user() -> None:
     link_identifiers(groups=[[("anonymous_id", "a1"), ("anonymous_id", "a2")]])
-    remember_interactions([visitor("first", "a1"), visitor("second", "a2", minutes=1)])
-    remember_interactions([both("third", "u1", "a2", minutes=2)])
-    assert products(user_id="u1") == products(anonymous_id="a1") == ["third", "second", "first"]
+    remember_interactions(
+        [make_visitor_interaction("first", "a1"), make_visitor_interaction("second", "a2", minutes=1)]
+    )
+    remember_interactions([make_user_interaction("third", "u1", "a2", minutes=2)])
+    assert list_products(user_id="u1") == list_products(anonymous_id="a1") == ["third", "second", "first"]
 
 
 @pytest.mark.usefixtures("valkey")
 def test_links_of_the_processor_override_links_of_events() -> None:
-    remember_interactions([visitor("before", "shared"), both("first", "u1", "shared", minutes=1)])
+    remember_interactions(
+        [make_visitor_interaction("before", "shared"), make_user_interaction("first", "u1", "shared", minutes=1)]
+    )
     link_identifiers(groups=[[("user_id", "u2"), ("anonymous_id", "shared")]])
-    assert products(user_id="u2") == ["before"]
-    assert products(user_id="u1") == products(user_id="u1", anonymous_id="shared") == ["first"]
+    assert list_products(user_id="u2") == ["before"]
+    assert list_products(user_id="u1") == list_products(user_id="u1", anonymous_id="shared") == ["first"]
 
 
 @pytest.mark.usefixtures("valkey")
 def test_two_user_ids_linked_by_the_processor_are_read_together() -> None:
-    remember_interactions([both("first", "u1", "a1"), both("second", "u2", "a2", minutes=1)])
+    remember_interactions(
+        [make_user_interaction("first", "u1", "a1"), make_user_interaction("second", "u2", "a2", minutes=1)]
+    )
     link_identifiers(groups=[[("user_id", "u1"), ("user_id", "u2"), ("anonymous_id", "a1"), ("anonymous_id", "a2")]])
-    assert products(user_id="u1") == products(anonymous_id="a2") == ["second", "first"]
+    assert list_products(user_id="u1") == list_products(anonymous_id="a2") == ["second", "first"]
 
 
 def test_links_are_restored_after_valkey_was_flushed(valkey: Any) -> None:
-    remember_interactions([both("first", "u1", "a1")])
+    remember_interactions([make_user_interaction("first", "u1", "a1")])
     valkey.flushdb()
-    remember_interactions([both("second", "u1", "a1")])
-    assert products(anonymous_id="a1") == ["second"]
+    remember_interactions([make_user_interaction("second", "u1", "a1")])
+    assert list_products(anonymous_id="a1") == ["second"]
 
 
 def test_identifiers_above_the_maximum_are_not_linked(valkey: Any) -> None:
     for number in range(MAX_LINKED + 10):
-        remember_interactions([both(f"p{number}", "u1", f"a{number}", minutes=number)])
-    [person] = list(valkey.keys("group:*"))
-    assert valkey.scard(person) == MAX_LINKED
-    assert valkey.ttl(person) > 0
-    assert products(anonymous_id=f"a{MAX_LINKED + 5}") == []
-    assert len(products(user_id="u1")) == MAX_LINKED + 10
+        remember_interactions([make_user_interaction(f"p{number}", "u1", f"a{number}", minutes=number)])
+    [group] = list(valkey.keys("group:*"))
+    assert valkey.scard(group) == MAX_LINKED
+    assert valkey.ttl(group) > 0
+    assert list_products(anonymous_id=f"a{MAX_LINKED + 5}") == []
+    assert len(list_products(user_id="u1")) == MAX_LINKED + 10
 
 
 @pytest.mark.django_db(transaction=True)
@@ -177,11 +193,11 @@ def test_identifiers_above_the_maximum_are_not_linked(valkey: Any) -> None:
 def test_interactions_are_deleted_when_consent_is_withdrawn(purpose: str) -> None:
     customer = make_customer("u1")
     make_identifier(customer, "a1", kind="anonymous_id")
-    remember_interactions([interaction("p1"), interaction("p2", user_id="", anonymous_id="a1")])
-    remember_interactions([interaction("p3", user_id="u2")])
+    remember_interactions([make_interaction("p1"), make_interaction("p2", user_id="", anonymous_id="a1")])
+    remember_interactions([make_interaction("p3", user_id="u2")])
     record_consent(customer=customer, purpose=Consent.Purpose.EMAIL, status="withdrawn", recorded_at=NOON)
-    assert products(user_id="u1") == ["p1"]
+    assert list_products(user_id="u1") == ["p1"]
     record_consent(customer=customer, purpose=purpose, status="withdrawn", recorded_at=NOON)
-    assert products(user_id="u1") == []
-    assert products(anonymous_id="a1") == []
-    assert products(user_id="u2") == ["p3"]
+    assert list_products(user_id="u1") == []
+    assert list_products(anonymous_id="a1") == []
+    assert list_products(user_id="u2") == ["p3"]

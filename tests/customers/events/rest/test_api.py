@@ -20,9 +20,9 @@ def api() -> Client:
     return Client(headers={"Authorization": f"Bearer {plain}"})
 
 
-def messages(answer: Any) -> list[str]:
-    assert answer.status_code == 200, answer.content
-    return [event["message_id"] for event in answer.json()["results"]]
+def list_message_ids(response: Any) -> list[str]:
+    assert response.status_code == 200, response.content
+    return [event["message_id"] for event in response.json()["results"]]
 
 
 def record(*message_ids: str, source: str = "shop", days: int = 0) -> None:
@@ -33,29 +33,29 @@ def record(*message_ids: str, source: str = "shop", days: int = 0) -> None:
 def test_events_come_newest_first_page_by_page(api: Client) -> None:
     record("m1", "m2", "m3")
     first = api.get("/api/v1/events/", {"limit": 2})
-    assert messages(first) == ["m3", "m2"]
+    assert list_message_ids(first) == ["m3", "m2"]
     second = api.get("/api/v1/events/", {"limit": 2, "cursor": first.json()["next_cursor"]})
-    assert messages(second) == ["m1"]
+    assert list_message_ids(second) == ["m1"]
     assert second.json()["next_cursor"] is second.json()["next"] is None
 
 
 def test_filters_narrow_the_list(api: Client) -> None:
     record("m1", source="web", days=3)
     record("m2", source="app")
-    assert messages(api.get("/api/v1/events/", {"source": "web"})) == ["m1"]
-    assert messages(api.get("/api/v1/events/", {"since": (NOON - timedelta(days=1)).isoformat()})) == ["m2"]
-    assert messages(api.get("/api/v1/events/", {"user_id": "nobody"})) == []
+    assert list_message_ids(api.get("/api/v1/events/", {"source": "web"})) == ["m1"]
+    assert list_message_ids(api.get("/api/v1/events/", {"since": (NOON - timedelta(days=1)).isoformat()})) == ["m2"]
+    assert list_message_ids(api.get("/api/v1/events/", {"user_id": "nobody"})) == []
 
 
 @pytest.mark.parametrize(("name", "value"), [("type", "dance"), ("since", "soon"), ("user_id", "a\0b")])
 def test_invalid_filter_is_named_in_the_error(api: Client, name: str, value: str) -> None:
-    answer = api.get("/api/v1/events/", {name: value})
-    assert answer.status_code == 400
-    assert [error["field"] for error in answer.json()["errors"]] == [name]
+    response = api.get("/api/v1/events/", {name: value})
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["errors"]] == [name]
 
 
 def test_list_of_any_length_takes_one_query(api: Client, django_assert_num_queries: Any) -> None:
     record(*(f"m{number}" for number in range(20)))
-    messages(api.get("/api/v1/events/"))
+    list_message_ids(api.get("/api/v1/events/"))
     with django_assert_num_queries(1):
-        assert len(messages(api.get("/api/v1/events/"))) == 20
+        assert len(list_message_ids(api.get("/api/v1/events/"))) == 20

@@ -1,4 +1,4 @@
-"""Every collector URL that an SDK calls, called as the SDK calls it."""
+"""Every collector URL of the SDKs, called as the SDKs call it."""
 
 import pytest
 from django.test import Client
@@ -17,7 +17,7 @@ SINGLES = [
 
 
 @pytest.fixture(autouse=True)
-def _no_source_is_remembered() -> None:
+def _clear_source_cache() -> None:
     clear_source_cache()
 
 
@@ -26,8 +26,8 @@ def _no_source_is_remembered() -> None:
 def test_single_call_has_the_type_of_its_path(path: str, call_type: str, slash: str) -> None:
     _source, key = make_keyed_source()
     item = {"event": "e", "userId": "u", "groupId": "g", "previousId": "a", "messageId": "m"}
-    answer = send(item, None, path + slash, **{"X-Write-Key": key})
-    assert (answer.status_code, answer.json()["success"], answer.json()["accepted"]) == (200, True, 1)
+    response = send(item, None, path + slash, **{"X-Write-Key": key})
+    assert (response.status_code, response.json()["success"], response.json()["accepted"]) == (200, True, 1)
     assert Event.objects.get().type == call_type
 
 
@@ -55,9 +55,9 @@ def test_items_of_a_batch_are_stored_in_the_source_of_their_own_key() -> None:
         track("e", writeKey=off_key),
         track("f", writeKey=app_key),
     ]
-    answer = send({"batch": batch}, None).json()
-    assert (answer["accepted"], answer["rejected"]) == (3, 3)
-    assert [(error["index"], error["code"]) for error in answer["errors"]] == [
+    response = send({"batch": batch}, None).json()
+    assert (response["accepted"], response["rejected"]) == (3, 3)
+    assert [(error["index"], error["code"]) for error in response["errors"]] == [
         (2, "unknown_write_key"),
         (3, "missing_write_key"),
         (4, "source_disabled"),
@@ -70,14 +70,14 @@ def test_items_of_a_batch_are_stored_in_the_source_of_their_own_key() -> None:
 
 def test_batch_without_any_valid_key_is_rejected_as_a_whole() -> None:
     make_keyed_source()
-    answer = send({"batch": [track(writeKey="wk_unknown"), track()]}, None)
-    assert (answer.status_code, answer.json()["code"]) == (401, "unknown_write_key")
+    response = send({"batch": [track(writeKey="wk_unknown"), track()]}, None)
+    assert (response.status_code, response.json()["code"]) == (401, "unknown_write_key")
     assert not RejectedEvent.objects.exists()
 
 
 def test_batch_with_too_many_keys_is_rejected_as_a_whole() -> None:
-    answer = send({"batch": [track(writeKey=f"wk_{number}") for number in range(21)]}, None)
-    assert (answer.status_code, answer.json()["code"]) == (400, "too_many_keys")
+    response = send({"batch": [track(writeKey=f"wk_{number}") for number in range(21)]}, None)
+    assert (response.status_code, response.json()["code"]) == (400, "too_many_keys")
 
 
 def test_key_of_the_batch_takes_precedence_over_keys_of_items() -> None:
@@ -90,11 +90,11 @@ def test_key_of_the_batch_takes_precedence_over_keys_of_items() -> None:
 @pytest.mark.parametrize("path", ["/v1/projects/wk/settings", "/sourceConfig/", "/mp/collect", "/v1/t"])
 def test_preflight_works_for_every_path(path: str) -> None:
     make_keyed_source(allowed_origins=["https://shop.example"])
-    known = Client().options(path, headers={"Origin": "https://shop.example"})
-    assert known.status_code == 204
-    assert known["Access-Control-Allow-Origin"] == "https://shop.example"
+    response = Client().options(path, headers={"Origin": "https://shop.example"})
+    assert response.status_code == 204
+    assert response["Access-Control-Allow-Origin"] == "https://shop.example"
     methods = "GET, OPTIONS" if "etti" in path or "Config" in path else "POST, OPTIONS"
-    assert known["Access-Control-Allow-Methods"] == methods
+    assert response["Access-Control-Allow-Methods"] == methods
     assert "Access-Control-Allow-Origin" not in Client().options(path, headers={"Origin": "https://other.example"})
 
 

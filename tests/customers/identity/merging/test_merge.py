@@ -219,7 +219,7 @@ def test_invalid_pairs_are_rejected(pairs: list[tuple[int, int]], code: str) -> 
     assert (Customer.objects.count(), IdentityMerge.objects.count()) == (4, 0)
 
 
-def test_consent_denial_covers_all_identifiers_of_the_kept_customer_until_reverted() -> None:
+def test_consent_denial_covers_all_identifiers_of_the_merged_customer_until_reverted() -> None:
     anna, bo = make_customer("u1"), make_customer("u2")
     make_identifier(bo, "a", kind="anonymous_id")
     record_consent(customer=bo, purpose="analytics", status="withdrawn", recorded_at=NOON)

@@ -174,7 +174,7 @@ def test_latest_entry_of_the_consent_ledger_applies() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "field"),
+    ("entry", "field"),
     [
         ({"purpose": "spam", "status": "granted"}, "purpose"),
         ({"purpose": "email", "status": "maybe"}, "status"),

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LOG = '203.0.113.9 - - [24/Nov/2026:10:42:00 +0000] "GET {target} HTTP/1.1" 200 5 "-" "Firefox"\n'
 
 
-def run(*arguments: Any) -> str:
+def run_command(*arguments: Any) -> str:
     out = io.StringIO()
     call_command("import_events", *map(str, arguments), stdout=out, verbosity=0)
     return out.getvalue()
@@ -35,7 +35,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_summary_table_shows_the_result_of_every_line(file: Path, settings: Any, tmp_path: Path) -> None:
     settings.EXPORTS_DIR = tmp_path / "exports"
-    lines = run(file, "--source", "old-shop").splitlines()
+    lines = run_command(file, "--source", "old-shop").splitlines()
     assert [line.split() for line in lines[:6]] == [
         ["lines", "3"],
         ["events", "2"],
@@ -52,7 +52,7 @@ def test_summary_table_shows_the_result_of_every_line(file: Path, settings: Any,
 
 
 def test_dry_run_creates_no_source(file: Path, tmp_path: Path) -> None:
-    text = run(file, "--source", "old-shop", "--dry-run", "--errors", tmp_path / "errors.csv")
+    text = run_command(file, "--source", "old-shop", "--dry-run", "--errors", tmp_path / "errors.csv")
     assert "to be accepted" in text
     assert "This was a dry run: nothing was written." in text
     assert (tmp_path / "errors.csv").read_text(encoding="utf-8-sig").splitlines()[1].startswith("3,invalid_json,")
@@ -62,14 +62,14 @@ def test_dry_run_creates_no_source(file: Path, tmp_path: Path) -> None:
 
 def test_standard_input_is_read(file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
-    run("-", "--errors", tmp_path / "errors.csv")
+    run_command("-", "--errors", tmp_path / "errors.csv")
     assert Event.objects.count() == 1
 
 
 def test_import_of_a_log_lists_unmapped_urls(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     path.write_text("".join(LOG.format(target=target) for target in ("/cart", "/api/cart", "/api/user", "/about")))
-    text = run(path)
+    text = run_command(path)
     assert "requests to URLs without an event" in text
     assert "Most frequent URLs without an event: /api (2), /about (1). Map them to events with --mapping." in text
 
@@ -79,12 +79,12 @@ def test_custom_mapping_is_used(tmp_path: Path) -> None:
     mapping.write_text('{"events": [{"path": "/about", "page": "About us"}]}')
     path = tmp_path / "access.log"
     path.write_text(LOG.format(target="/about"))
-    run(path, "--mapping", mapping)
+    run_command(path, "--mapping", mapping)
     assert (Event.objects.get().type, Event.objects.get().name) == ("page", "About us")
 
 
 def test_built_in_mapping_is_printed() -> None:
-    assert run("--print-mapping") == read_builtin_mapping()
+    assert run_command("--print-mapping") == read_builtin_mapping()
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_built_in_mapping_is_printed() -> None:
 def test_invalid_arguments_are_named_in_the_error(file: Path, arguments: list[str], message: str) -> None:
     make_source("closed", enabled=False)
     with pytest.raises(CommandError, match=message):
-        run(*(argument.replace("{file}", str(file)) for argument in arguments))
+        run_command(*(argument.replace("{file}", str(file)) for argument in arguments))
 
 
 class Terminal(io.StringIO):
