@@ -1,14 +1,15 @@
 """Buying habits of a customer compared with other customers: discounts, returns, breadth."""
 
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.foundation.statistics import wilson_bounds
-from customers.lifecycle.backoffice.labels.clv_labels import format_percent
+from config.foundation.number_formats import format_whole_percent
+from config.foundation.statistics import compute_wilson_bounds
 from customers.lifecycle.facts.histories import from_microseconds
 from customers.lifecycle.portrait.line import (
     MIN_FACTS,
@@ -37,97 +38,105 @@ RETURN_LABELS: dict[str, str | Promise] = {
 }
 
 
+class Rate(NamedTuple):
+    """How many of the cases are hits."""
+
+    hits: int
+    cases: int
+
+    @property
+    def share(self) -> float:
+        return self.hits / self.cases
+
+
 def make_buying_lines(
     *, documents: OrderDocuments, others: ShopRates, interests: Interests, as_of: datetime
 ) -> list[PortraitLine]:
-    """Return the lines. interests: by category. A return is a return document or a refund; it counts once per order."""
+    """Return the lines of discounts, returns and breadth. interests: by category."""
     orders = int(documents.is_sale.sum())
     returns = ~documents.is_sale
+    # A return is a return document or a refund. An order can have several of both, so the number is limited to the orders.
     returned = min(int(documents.is_refunded.sum() + returns.sum()), orders)
     newest = from_microseconds(int(documents.at[documents.is_sale].max())) if orders else None
     return [
         _make_rate_line(
-            "discounts",
-            gettext_lazy("orders with a discount"),
-            int(documents.has_discount[documents.is_sale].sum()),
-            orders,
-            others.discounted,
-            others.orders,
-            DISCOUNT_LABELS,
-            newest,
-            as_of,
+            key="discounts",
+            name=gettext_lazy("orders with a discount"),
+            own=Rate(int(documents.has_discount[documents.is_sale].sum()), orders),
+            others=Rate(others.discounted, others.orders),
+            labels=DISCOUNT_LABELS,
+            newest=newest,
+            as_of=as_of,
         ),
         _make_rate_line(
-            "returns",
-            gettext_lazy("returned orders"),
-            returned,
-            orders,
-            min(others.returned, others.orders),
-            others.orders,
-            RETURN_LABELS,
-            newest,
-            as_of,
+            key="returns",
+            name=gettext_lazy("returned orders"),
+            own=Rate(returned, orders),
+            others=Rate(min(others.returned, others.orders), others.orders),
+            labels=RETURN_LABELS,
+            newest=newest,
+            as_of=as_of,
         ),
         _make_breadth_line(interests, as_of),
     ]
 
 
 def _make_rate_line(
+    *,
     key: str,
     name: str | Promise,
-    hits: int,
-    cases: int,
-    other_hits: int,
-    other_cases: int,
-    words: dict[str, str | Promise],
+    own: Rate,
+    others: Rate,
+    labels: dict[str, str | Promise],
     newest: datetime | None,
     as_of: datetime,
 ) -> PortraitLine:
-    gap = find_missing_reason(cases)
-    if gap:
-        value, said = None, ""
-    else:
-        low, high = _compute_interval(hits, cases)
-        others = other_hits / other_cases if other_cases >= MIN_FACTS else None
-        leaning = (
-            UNKNOWN if others is None else _compare_intervals((low, high), _compute_interval(other_hits, other_cases))
-        )
-        value = {
-            "share": round(hits / cases, 4),
-            "low": round(low, 4),
-            "high": round(high, 4),
-            "others": None if others is None else round(others, 4),
-            "compared": leaning,
-        }
-        numbers = {
-            "share": format_percent(hits / cases),
-            "low": format_percent(low),
-            "high": format_percent(high),
-            "others": format_percent(others),
-            "words": words.get(leaning, ""),
-        }
-        said = (
-            _("%(share)s (%(low)s to %(high)s)") % numbers
-            if others is None
-            else _("%(share)s (%(low)s to %(high)s); others %(others)s: %(words)s") % numbers
-        )
+    missing = find_missing_reason(own.cases)
+    value, text = (None, "") if missing else _compare_rates(own, others, labels)
     return make_line(
         key=key,
         group=PortraitGroup.BUYING,
         name=name,
         format=ValueFormat.RATE,
         value=value,
-        text=said,
+        text=text,
         source=FactSource.ORDERS,
-        facts=cases,
+        facts=own.cases,
         newest=newest,
-        missing=gap,
+        missing=missing,
         as_of=as_of,
     )
 
 
-def _compute_interval(hits: int, cases: int) -> tuple[float, float]:
-    low, high = wilson_bounds(hits, cases, level=LEVEL)
+def _compare_rates(own: Rate, others: Rate, labels: dict[str, str | Promise]) -> tuple[dict[str, Any], str]:
+    """Return the customer's rate with its 95% interval, compared with others, as plain data and as text.
+
+    The comparison is unknown if others have too few cases.
+    """
+    low, high = _compute_interval(own)
+    others_share = others.share if others.cases >= MIN_FACTS else None
+    comparison = UNKNOWN if others_share is None else _compare_intervals((low, high), _compute_interval(others))
+    value = {
+        "share": round(own.share, 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
+        "others": None if others_share is None else round(others_share, 4),
+        "compared": comparison,
+    }
+    numbers = {
+        "share": format_whole_percent(own.share),
+        "low": format_whole_percent(low),
+        "high": format_whole_percent(high),
+        "others": format_whole_percent(others_share),
+        "words": labels.get(comparison, ""),
+    }
+    if others_share is None:
+        return value, _("%(share)s (%(low)s to %(high)s)") % numbers
+    return value, _("%(share)s (%(low)s to %(high)s); others %(others)s: %(words)s") % numbers
+
+
+def _compute_interval(rate: Rate) -> tuple[float, float]:
+    low, high = compute_wilson_bounds(rate.hits, rate.cases, level=LEVEL)
     return float(low), float(high)
 
 

@@ -30,7 +30,7 @@ REASON_NAMES = {
 
 
 def build_customer_profile(*, customer_id: int, score_models: ScoreModelsByKind | None = None) -> dict[str, Any] | None:
-    """Return counters, interests, the stage and the scores with their reasons; None without a profile or if erased.
+    """Return counters, interests, stage and scores with their reasons; None without a profile or if erased.
 
     score_models: of the latest refresh, if the caller has them.
     """
@@ -41,56 +41,56 @@ def build_customer_profile(*, customer_id: int, score_models: ScoreModelsByKind 
     return {
         "customer_id": customer_id,
         "computed_at": profile.computed_at,
-        "stage": _stage(profile),
-        "rfm": _rfm(profile),
-        "rfm_window": _rfm_window(profile, score_models),
-        "value": _value(profile, score_models),
-        "next_order": _next_order(profile),
-        "propensities": _propensities(profile, score_models),
-        "next_category": _next_category(profile, score_models),
-        "cluster": _cluster(profile, score_models),
+        "stage": _build_stage(profile),
+        "rfm": _build_rfm(profile),
+        "rfm_window": _build_rfm_window(profile, score_models),
+        "value": _build_value(profile, score_models),
+        "next_order": _build_next_order(profile),
+        "propensities": _build_propensities(profile, score_models),
+        "next_category": _build_next_category(profile, score_models),
+        "cluster": _build_cluster(profile, score_models),
         "counters": {name: getattr(profile, name) for name in COUNTERS},
-        "discount_share": _discount_share(profile),
+        "discount_share": _compute_discount_share(profile),
         "interests": {
-            "categories": _shares(profile.favorite_categories),
-            "brands": _shares(profile.favorite_brands),
-            "hours": _shares(profile.favorite_hours),
+            "categories": _build_shares(profile.favorite_categories),
+            "brands": _build_shares(profile.favorite_brands),
+            "hours": _build_shares(profile.favorite_hours),
         },
     }
 
 
-def list_stage_changes(*, customer_id: int, most: int | None = None) -> list[dict[str, Any]]:
+def list_stage_changes(*, customer_id: int, limit: int | None = None) -> list[dict[str, Any]]:
     """Return the stage changes, latest first."""
-    moves = StageTransition.objects.filter(customer_id=customer_id).select_related("rules")
+    changes = StageTransition.objects.filter(customer_id=customer_id).select_related("rules")
     return [
         {
-            "at": move.at,
-            "from_stage": move.from_stage,
-            "from_name": str(move.get_from_stage_display()),
-            "to_stage": move.to_stage,
-            "to_name": str(move.get_to_stage_display()),
-            "reason": move.reason,
-            "reason_name": str(move.get_reason_display()),
-            "rules_version": move.rules.version,
+            "at": change.at,
+            "from_stage": change.from_stage,
+            "from_name": str(change.get_from_stage_display()),
+            "to_stage": change.to_stage,
+            "to_name": str(change.get_to_stage_display()),
+            "reason": change.reason,
+            "reason_name": str(change.get_reason_display()),
+            "rules_version": change.rules.version,
         }
-        for move in moves[:most]
+        for change in changes[:limit]
     ]
 
 
-def list_latest_orders(*, customer_id: int, most: int = 20) -> list[Order]:
+def list_latest_orders(*, customer_id: int, limit: int = 20) -> list[Order]:
     """Return the latest orders and returns with their source."""
     return list(
-        Order.objects.filter(customer_id=customer_id).select_related("source").order_by("-placed_at", "-id")[:most]
+        Order.objects.filter(customer_id=customer_id).select_related("source").order_by("-placed_at", "-id")[:limit]
     )
 
 
-def list_order_times(*, customer_id: int, most: int = 2000) -> list[datetime]:
+def list_order_times(*, customer_id: int, limit: int = 2000) -> list[datetime]:
     """Return the times of orders, latest first, without returns and canceled orders."""
     orders = Order.objects.filter(customer_id=customer_id, kind=Order.Kind.SALE).exclude(status=Order.Status.CANCELLED)
-    return list(orders.order_by("-placed_at").values_list("placed_at", flat=True)[:most])
+    return list(orders.order_by("-placed_at").values_list("placed_at", flat=True)[:limit])
 
 
-def _stage(profile: CustomerProfile) -> dict[str, Any]:
+def _build_stage(profile: CustomerProfile) -> dict[str, Any]:
     latest = StageTransition.objects.filter(customer_id=profile.pk).select_related("rules").first()
     return {
         "key": profile.stage,
@@ -104,7 +104,7 @@ def _stage(profile: CustomerProfile) -> dict[str, Any]:
     }
 
 
-def _rfm(profile: CustomerProfile) -> dict[str, Any] | None:
+def _build_rfm(profile: CustomerProfile) -> dict[str, Any] | None:
     if profile.r is None:
         return None
     return {
@@ -116,7 +116,7 @@ def _rfm(profile: CustomerProfile) -> dict[str, Any] | None:
     }
 
 
-def _rfm_window(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> dict[str, Any]:
+def _build_rfm_window(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> dict[str, Any]:
     """Return the RFM scores of the window; reason says why there are none, else it is ""."""
     score_model = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)
     days = score_model.run.quality.get("rfm_window_days") if score_model else None
@@ -137,16 +137,16 @@ def _rfm_window(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -
     }
 
 
-def _value(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> dict[str, Any]:
+def _build_value(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> dict[str, Any]:
     """Return the predictions for the next 12 months; reason says why values are missing, else it is ""."""
     reason = ""
     if profile.p_alive is None:
         reason = (
-            NO_ORDER if not profile.orders else _reason_of(score_models.get(ScoreModel.Kind.PURCHASE_MODEL)) or NOT_YET
+            NO_ORDER if not profile.orders else _get_reason(score_models.get(ScoreModel.Kind.PURCHASE_MODEL)) or NOT_YET
         )
     elif profile.value is None:
-        reason = _reason_of(score_models.get(ScoreModel.Kind.SPEND)) or SEVERAL_CURRENCIES
-    buying = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)
+        reason = _get_reason(score_models.get(ScoreModel.Kind.SPEND)) or SEVERAL_CURRENCIES
+    purchase_model = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)
     return {
         "p_alive": profile.p_alive,
         "expected_orders": profile.expected_orders,
@@ -159,11 +159,11 @@ def _value(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> dic
         "interval_probability": profile.interval_probability,
         "reason": reason,
         "reason_name": str(REASON_NAMES[reason]) if reason else "",
-        "algorithm": buying.algorithm if buying else "",
+        "algorithm": purchase_model.algorithm if purchase_model else "",
     }
 
 
-def _next_order(profile: CustomerProfile) -> dict[str, Any]:
+def _build_next_order(profile: CustomerProfile) -> dict[str, Any]:
     return {
         "earliest": profile.next_order_from,
         "likeliest": profile.next_order_likely,
@@ -173,26 +173,29 @@ def _next_order(profile: CustomerProfile) -> dict[str, Any]:
     }
 
 
-def _propensities(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> list[dict[str, Any]]:
-    """Return one entry per target. fallback: whether the purchase model is used; reason: why, or why there is no prediction."""
-    known = set(PROPENSITY_KINDS) <= set(score_models) and bool(profile.orders) and profile.valued_at is not None
+def _build_propensities(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> list[dict[str, Any]]:
+    """Return one entry per target.
+
+    fallback: whether the purchase model is used instead of a trained model. reason: why, or why there is no prediction.
+    """
+    has_scores = set(PROPENSITY_KINDS) <= set(score_models) and bool(profile.orders) and profile.valued_at is not None
     reasons = {}
-    if known and profile.valued_at:
+    if has_scores and profile.valued_at:
         reasons = explain_propensities(customer_id=profile.pk, as_of=profile.valued_at, score_models=score_models)
     return [
-        _propensity(kind, getattr(profile, kind), profile, score_models.get(kind), reasons.get(kind, ()))
+        _build_propensity(kind, getattr(profile, kind), profile, score_models.get(kind), reasons.get(kind, ()))
         for kind in PROPENSITY_KINDS
     ]
 
 
-def _propensity(
+def _build_propensity(
     kind: ScoreModel.Kind,
     probability: float | None,
     profile: CustomerProfile,
     score_model: ScoreModel | None,
-    reasons: tuple[PropensityReason, ...],
+    propensity_reasons: tuple[PropensityReason, ...],
 ) -> dict[str, Any]:
-    reason = _reason_of(score_model)
+    reason = _get_reason(score_model)
     if probability is None:
         reason = NO_ORDER if not profile.orders else reason or NOT_YET
     return {
@@ -202,12 +205,12 @@ def _propensity(
         "horizon_days": score_model.parameters["horizon_days"] if score_model else None,
         "reasons": [
             {
-                "feature": one.feature,
-                "family": str(FAMILY_LABELS.get(one.family, one.family)),
-                "text": format_reason(one),
-                "direction": "raises" if one.raises else "lowers",
+                "feature": propensity_reason.feature,
+                "family": str(FAMILY_LABELS.get(propensity_reason.family, propensity_reason.family)),
+                "text": format_reason(propensity_reason),
+                "direction": "raises" if propensity_reason.raises else "lowers",
             }
-            for one in reasons
+            for propensity_reason in propensity_reasons
         ],
         "fallback": probability is not None and bool(reason),
         "reason": reason,
@@ -217,12 +220,12 @@ def _propensity(
     }
 
 
-def _next_category(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> dict[str, Any]:
+def _build_next_category(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> dict[str, Any]:
     """Return the most likely top-level category of the next order; reason says why there is none."""
     reason = ""
     if not profile.next_category:
         reason = (
-            NO_ORDER if not profile.orders else _reason_of(score_models.get(ScoreModel.Kind.NEXT_CATEGORY)) or NOT_YET
+            NO_ORDER if not profile.orders else _get_reason(score_models.get(ScoreModel.Kind.NEXT_CATEGORY)) or NOT_YET
         )
     return {
         "name": profile.next_category,
@@ -232,7 +235,7 @@ def _next_category(profile: CustomerProfile, score_models: dict[str, ScoreModel]
     }
 
 
-def _cluster(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> dict[str, Any] | None:
+def _build_cluster(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> dict[str, Any] | None:
     """Return number and name of the cluster; None without one."""
     if profile.cluster is None:
         return None
@@ -243,17 +246,17 @@ def _cluster(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> d
     }
 
 
-def _reason_of(score_model: ScoreModel | None) -> str:
+def _get_reason(score_model: ScoreModel | None) -> str:
     return score_model.reason if score_model else ""
 
 
-def _discount_share(profile: CustomerProfile) -> float | None:
+def _compute_discount_share(profile: CustomerProfile) -> float | None:
     """Return discounts as a share of the undiscounted order total; None without orders."""
     if profile.average_order_value is None:
         return None
-    full = profile.average_order_value * profile.orders + profile.discounts
-    return round(float(profile.discounts / full), 4) if full > 0 else None
+    undiscounted = profile.average_order_value * profile.orders + profile.discounts
+    return round(float(profile.discounts / undiscounted), 4) if undiscounted > 0 else None
 
 
-def _shares(pairs: list[list[Any]]) -> list[dict[str, Any]]:
+def _build_shares(pairs: list[list[Any]]) -> list[dict[str, Any]]:
     return [{"name": name, "share": share} for name, share in pairs]

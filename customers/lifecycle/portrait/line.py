@@ -9,8 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from config.foundation.number_formats import format_age
-from customers.lifecycle.backoffice.labels.clv_labels import format_percent
+from config.foundation.number_formats import format_age, format_whole_percent
 
 MIN_FACTS = 3
 
@@ -138,7 +137,7 @@ def _describe_missing(missing: str, facts: int) -> str:
 
 
 def format_share(name: str, share: float) -> str:
-    return f"{name} {format_percent(share)}"
+    return f"{name} {format_whole_percent(share)}"
 
 
 def join_list(parts: list[str]) -> str:

@@ -36,8 +36,11 @@ class WithheldReason(TextChoices):
 
 @dataclass(frozen=True)
 class CustomerPortrait:
-    """left_out: "" where nothing is. hidden_lines: personal ones that the reader may not see; more_traits: not listed any more.
-    orders and events: how many documents and events were read."""
+    """The portrait of a customer as of a time.
+
+    withheld: a `WithheldReason`, or "" if nothing is withheld. hidden_lines: number of personal lines that the reader may not see.
+    more_traits: number of traits beyond the maximum. orders, events: number of documents and events that were read.
+    """
 
     as_of: datetime
     lines: list[PortraitLine] = field(default_factory=list)
@@ -52,7 +55,7 @@ class CustomerPortrait:
         return str(WithheldReason(self.withheld).label) if self.withheld else ""
 
     def to_profile_fields(self) -> dict[str, Any]:
-        """Return the portrait's fields of the REST profile, with those that it withholds emptied."""
+        """Return the fields that the portrait adds to the REST profile, or replaces if they are withheld."""
         fields = {
             "portrait": self.lines,
             "portrait_as_of": self.as_of,
@@ -62,7 +65,7 @@ class CustomerPortrait:
         return fields | self.make_withheld_fields()
 
     def make_withheld_fields(self) -> dict[str, Any]:
-        """Return empty values for predictions and fields derived from behavior, with the reason; {} if nothing is withheld."""
+        """Return empty values for all fields derived from behavior, with the reason; {} if nothing is withheld."""
         if not self.withheld:
             return {}
         why = {"reason": self.withheld, "reason_name": self.withheld_name}
@@ -76,13 +79,14 @@ class CustomerPortrait:
             "cluster": None,
         }
 
-    def groups(self) -> Iterator[tuple[PortraitGroup, list[PortraitLine]]]:
+    def iterate_groups(self) -> Iterator[tuple[PortraitGroup, list[PortraitLine]]]:
+        """Yield each group with its lines."""
         for group in PortraitGroup:
             yield group, [line for line in self.lines if line.group == group]
 
 
 def build_portrait(*, customer_id: int, as_of: datetime, with_personal: bool) -> CustomerPortrait:
-    """Return what is known of a customer before as_of, in a constant number of queries.
+    """Build the portrait from what is known before as_of, in a constant number of queries.
 
     with_personal: whether the reader may view personal traits and the exact age. Erased customers have no lines; without consent to
     analytics or personalization, lines derived from behavior are withheld.
@@ -90,19 +94,19 @@ def build_portrait(*, customer_id: int, as_of: datetime, with_personal: bool) ->
     stored = read_stored_customer(customer_id=customer_id)
     if stored is None or stored.erased_at is not None:
         return CustomerPortrait(as_of, withheld=WithheldReason.ERASED if stored else "")
-    left_out = _find_withheld_reason(customer_id)
-    events = [] if left_out else read_events(customer_id=customer_id, as_of=as_of)
-    who = make_identity_lines(
+    withheld = _find_withheld_reason(customer_id)
+    events = [] if withheld else read_events(customer_id=customer_id, as_of=as_of)
+    identity = make_identity_lines(
         customer_id=customer_id, stored=stored, events=events, as_of=as_of, with_personal=with_personal
     )
-    if left_out:
-        return CustomerPortrait(as_of, who.lines, left_out, who.hidden, who.more)
-    documents, bought = read_orders(customer_id=customer_id, as_of=as_of)
-    acts = read_product_actions(bought=bought, events=events)
-    interests = measure_category_interests(acts=acts, as_of=as_of)
+    if withheld:
+        return CustomerPortrait(as_of, identity.lines, withheld, identity.hidden, identity.more)
+    documents, purchases = read_orders(customer_id=customer_id, as_of=as_of)
+    actions = read_product_actions(purchases=purchases, events=events)
+    interests = measure_category_interests(actions=actions, as_of=as_of)
     lines = [
-        *who.lines,
-        *make_preference_lines(acts=acts, documents=documents, events=events, as_of=as_of),
+        *identity.lines,
+        *make_preference_lines(actions=actions, documents=documents, events=events, as_of=as_of),
         *make_buying_lines(
             documents=documents,
             others=read_shop_rates(customer_id=customer_id, as_of=as_of),
@@ -111,13 +115,14 @@ def build_portrait(*, customer_id: int, as_of: datetime, with_personal: bool) ->
         ),
         *make_response_lines(customer_id=customer_id, events=events, as_of=as_of),
     ]
-    return CustomerPortrait(as_of, lines, "", who.hidden, who.more, len(documents.at), len(events))
+    return CustomerPortrait(as_of, lines, "", identity.hidden, identity.more, len(documents.at), len(events))
 
 
 def _find_withheld_reason(customer_id: int) -> str:
-    """Return why lines are withheld by the current consents, whatever as_of is."""
+    """Return the reason why lines are withheld, by the consents as of now; "" if they are not."""
+    # A withdrawal also covers portraits of past times, so as_of does not matter.
     latest = read_latest_consents(customer=Customer(pk=customer_id))
-    withdrawn = {one.purpose for one in latest if one.status == Consent.Status.WITHDRAWN}
+    withdrawn = {consent.purpose for consent in latest if consent.status == Consent.Status.WITHDRAWN}
     if Consent.Purpose.ANALYTICS in withdrawn:
         return WithheldReason.ANALYTICS
     return WithheldReason.PERSONALISATION if Consent.Purpose.PERSONALISATION in withdrawn else ""

@@ -71,8 +71,10 @@ DEVICE_TYPES = list(DeviceType)
 
 @dataclass(frozen=True, eq=False)
 class ProductActions:
-    """What was done with products, each act with a product once a day; shape (m,): row among the products, when in microseconds since
-    1970, weight."""
+    """The actions of a customer with products, each type of action with a product once per day; arrays of shape (m,).
+
+    product: row in `products`. at: microseconds since 1970.
+    """
 
     products: list[PortraitProduct]
     product: Ints
@@ -80,72 +82,78 @@ class ProductActions:
     weight: Floats
 
 
-def read_product_actions(*, bought: PurchasedProducts, events: Sequence[CustomerEvent]) -> ProductActions:
-    """Purchases are those of the orders; what events tell of them is there already."""
-    looks = [
+def read_product_actions(*, purchases: PurchasedProducts, events: Sequence[CustomerEvent]) -> ProductActions:
+    """Return the actions with products: purchases from the orders, all others from the events."""
+    event_actions = [
         (ACTION_TYPES.index(meaning), product_id, event.at)
         for event in events
         if event.product_ids
         and (meaning := _lookup_event_meaning(event)) in ACTION_WEIGHTS
-        and meaning != Meaning.PURCHASE
+        and meaning != Meaning.PURCHASE  # the orders have them already
         for product_id in event.product_ids
     ]
     products = read_products(
-        ids=np.unique(bought.product).tolist(), product_ids=sorted({product_id for _kind, product_id, _at in looks})
+        ids=np.unique(purchases.product).tolist(),
+        product_ids=sorted({product_id for _kind, product_id, _at in event_actions}),
     )
-    by_key = {product.id: row for row, product in enumerate(products)}
-    by_id = {product.product_id: row for row, product in enumerate(products)}
+    row_by_key = {product.id: position for position, product in enumerate(products)}
+    row_by_id = {product.product_id: position for position, product in enumerate(products)}
     kind = np.array(
-        [kind for kind, _product_id, _at in looks] + [ACTION_TYPES.index(Meaning.PURCHASE)] * len(bought.at), np.int64
-    )
-    product = np.array(
-        [by_id.get(product_id, -1) for _kind, product_id, _at in looks]
-        + [by_key.get(key, -1) for key in bought.product.tolist()],
+        [kind for kind, _product_id, _at in event_actions] + [ACTION_TYPES.index(Meaning.PURCHASE)] * len(purchases.at),
         np.int64,
     )
-    at = np.concatenate((np.array([at for _kind, _product_id, at in looks], np.int64), bought.at))
-    once = find_newest_per_day((kind * (len(products) + 1) + product)[product >= 0], at[product >= 0])
-    chosen = np.flatnonzero(product >= 0)[once]
-    weights = np.array([ACTION_WEIGHTS[one] for one in ACTION_TYPES], np.float64)
-    return ProductActions(products, product[chosen], at[chosen], weights[kind[chosen]])
+    product = np.array(
+        [row_by_id.get(product_id, -1) for _kind, product_id, _at in event_actions]
+        + [row_by_key.get(key, -1) for key in purchases.product.tolist()],
+        np.int64,
+    )
+    at = np.concatenate((np.array([at for _kind, _product_id, at in event_actions], np.int64), purchases.at))
+    newest_per_day = find_newest_per_day((kind * (len(products) + 1) + product)[product >= 0], at[product >= 0])
+    rows = np.flatnonzero(product >= 0)[newest_per_day]
+    weights = np.array([ACTION_WEIGHTS[action_type] for action_type in ACTION_TYPES], np.float64)
+    return ProductActions(products, product[rows], at[rows], weights[kind[rows]])
 
 
 def find_newest_per_day(code: Ints, at: Ints) -> Ints:
-    """Return the positions of the newest fact of each code on each day."""
+    """Return the positions, ascending, of the newest fact of each code on each day."""
+    # np.unique returns the first position of each pair, which is the newest in this order.
     order = np.argsort(-at, kind="stable")
     pairs = np.stack((code[order], at[order] // DAY))
     return np.sort(order[np.unique(pairs, axis=1, return_index=True)[1]])
 
 
 class _Preference(NamedTuple):
-    """The interests behind one line of the portrait, with the names of what they are in."""
+    """The interests behind one line of the portrait.
+
+    names: by position in `interests`. codes: the same for programs; None: the names.
+    """
 
     key: str
     name: str | Promise
     interests: Interests
-    names: Sequence[str | Promise]  # by position in `interests`
-    codes: Sequence[str | int] | None = None  # what programs call the same; None: by their names
+    names: Sequence[str | Promise]
+    codes: Sequence[str | int] | None = None
     source: FactSource = FactSource.ORDERS_AND_EVENTS
 
 
 def make_preference_lines(
-    *, acts: ProductActions, documents: OrderDocuments, events: Sequence[CustomerEvent], as_of: datetime
+    *, actions: ProductActions, documents: OrderDocuments, events: Sequence[CustomerEvent], as_of: datetime
 ) -> list[PortraitLine]:
-    """Return the preferences that the facts before `as_of` show."""
-    preferences = _measure_product_preferences(acts, as_of) + _measure_visit_preferences(documents, events, as_of)
+    """Return a line for each preference, from facts before `as_of`."""
+    preferences = _measure_product_preferences(actions, as_of) + _measure_visit_preferences(documents, events, as_of)
     return [_make_shares_line(preference, as_of) for preference in preferences]
 
 
-def _measure_product_preferences(acts: ProductActions, as_of: datetime) -> list[_Preference]:
+def _measure_product_preferences(actions: ProductActions, as_of: datetime) -> list[_Preference]:
     """Return the preferences for categories, subcategories, brands and price levels."""
-    tops, top_names = _encode_names([product.top for product in acts.products])
-    paths, path_names = _encode_names([product.path if " > " in product.path else "" for product in acts.products])
-    brands, brand_names = _encode_names([product.brand for product in acts.products])
-    prices = np.array([np.nan if product.price is None else product.price for product in acts.products], np.float64)
-    bands = assign_price_bands(price=prices, edges=read_quintiles(products=acts.products))
+    tops, top_names = _encode_names([product.top for product in actions.products])
+    paths, path_names = _encode_names([product.path if " > " in product.path else "" for product in actions.products])
+    brands, brand_names = _encode_names([product.brand for product in actions.products])
+    prices = np.array([np.nan if product.price is None else product.price for product in actions.products], np.float64)
+    bands = assign_price_bands(price=prices, edges=read_quintiles(products=actions.products))
 
     def measure(codes: Ints, size: int) -> Interests:
-        return _measure_action_interests(acts, codes, size, as_of)
+        return _measure_action_interests(actions, codes, size, as_of)
 
     return [
         _Preference("categories", gettext_lazy("categories"), measure(tops, len(top_names)), top_names),
@@ -234,14 +242,16 @@ def _make_shares_line(preference: _Preference, as_of: datetime) -> PortraitLine:
     )
 
 
-def measure_category_interests(*, acts: ProductActions, as_of: datetime) -> Interests:
-    """Among the categories as deep as the products stand in them."""
-    codes, names = _encode_names([one.path for one in acts.products])
-    return _measure_action_interests(acts, codes, len(names), as_of)
+def measure_category_interests(*, actions: ProductActions, as_of: datetime) -> Interests:
+    """Return the interests in categories, each product by its full path."""
+    codes, names = _encode_names([product.path for product in actions.products])
+    return _measure_action_interests(actions, codes, len(names), as_of)
 
 
-def _measure_action_interests(acts: ProductActions, codes: Ints, n_codes: int, as_of: datetime) -> Interests:
-    return _measure_interests(InterestFacts(codes[acts.product], to_days(acts.at), acts.weight), n_codes, as_of)
+def _measure_action_interests(actions: ProductActions, codes: Ints, n_codes: int, as_of: datetime) -> Interests:
+    return _measure_interests(
+        InterestFacts(codes[actions.product], to_days(actions.at), actions.weight), n_codes, as_of
+    )
 
 
 def _measure_interests(facts: InterestFacts, n_codes: int, as_of: datetime) -> Interests:
@@ -249,25 +259,28 @@ def _measure_interests(facts: InterestFacts, n_codes: int, as_of: datetime) -> I
 
 
 def _encode_names(names: Sequence[str]) -> tuple[Ints, list[str]]:
-    """The place of each name among the different ones, −1 for the empty one."""
-    different = sorted(set(names) - {""})
-    places = {name: place for place, name in enumerate(different)}
-    return np.array([places.get(name, -1) for name in names], np.int64), different
+    """Return the position of each name among the distinct ones, −1 for the empty name, and the distinct names."""
+    distinct = sorted(set(names) - {""})
+    positions = {name: position for position, name in enumerate(distinct)}
+    return np.array([positions.get(name, -1) for name in names], np.int64), distinct
 
 
 def _read_visits(
     documents: OrderDocuments, events: Sequence[CustomerEvent]
 ) -> tuple[InterestFacts, InterestFacts, InterestFacts, InterestFacts, list[str]]:
-    """Hours, weekdays, devices and languages of what was done; the last are places in the list of codes."""
-    done = [event for event in events if _is_visit(event)]
-    at = np.array([event.at for event in done], np.int64)
+    """Return the facts on hours, weekdays, devices and languages, and the language codes that the last refer to.
+
+    Hours and weekdays also count orders.
+    """
+    visits = [event for event in events if _is_visit(event)]
+    at = np.array([event.at for event in visits], np.int64)
     all_at = np.concatenate((documents.at[documents.is_sale], at))
-    hour = np.concatenate((documents.hour[documents.is_sale], np.array([event.hour for event in done], np.int64)))
+    hour = np.concatenate((documents.hour[documents.is_sale], np.array([event.hour for event in visits], np.int64)))
     weekday = np.concatenate(
-        (documents.weekday[documents.is_sale], np.array([event.weekday for event in done], np.int64))
+        (documents.weekday[documents.is_sale], np.array([event.weekday for event in visits], np.int64))
     )
-    devices = np.array([_classify_event_device(event) for event in done], np.int64)
-    languages, codes = _encode_names([_parse_language(event.locale) for event in done])
+    devices = np.array([_classify_event_device(event) for event in visits], np.int64)
+    languages, codes = _encode_names([_parse_language(event.locale) for event in visits])
     return (
         _count_once_per_day(hour, all_at),
         _count_once_per_day(weekday, all_at),
@@ -278,8 +291,8 @@ def _read_visits(
 
 
 def _count_once_per_day(code: Ints, at: Ints) -> InterestFacts:
-    chosen = find_newest_per_day(code, at)
-    return InterestFacts(code[chosen], to_days(at[chosen]), np.ones(len(chosen)))
+    newest = find_newest_per_day(code, at)
+    return InterestFacts(code[newest], to_days(at[newest]), np.ones(len(newest)))
 
 
 def _is_visit(event: CustomerEvent) -> bool:
@@ -288,8 +301,8 @@ def _is_visit(event: CustomerEvent) -> bool:
 
 
 def _classify_event_device(event: CustomerEvent) -> int:
-    kind = classify_device(type=event.device, model=event.model, user_agent=event.user_agent)
-    return -1 if kind is None else DEVICE_TYPES.index(kind)
+    device_type = classify_device(type=event.device, model=event.model, user_agent=event.user_agent)
+    return -1 if device_type is None else DEVICE_TYPES.index(device_type)
 
 
 @lru_cache(maxsize=1024)

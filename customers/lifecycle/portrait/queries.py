@@ -1,6 +1,7 @@
 """Queries of one customer's activity before a time: latest orders, events, their products, and the shop's average rates.
 
-Each is one statement by index, whatever there is; beyond `MOST_ORDERS` and `MOST_EVENTS` the oldest are left out.
+Each is one statement that uses indexes. Beyond `MAX_ORDERS` and `MAX_EVENTS` the oldest are left out, so a page stays fast for
+customers with any history.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ MIN_COMPARED_PRICES = 20
 
 EPOCH_MICROSECONDS = "(extract(epoch FROM {0}) * 1000000)::bigint"
 
-# orders at midnight have a date only, so their hour is unknown
+# Imports of dates without a time give orders at midnight, so the hour of an order at midnight is unknown.
 ORDERS = f"""
 WITH documents AS (
     SELECT id, kind, status, placed_at, discount, refunded, placed_at AT TIME ZONE %(zone)s AS shop_time
@@ -53,7 +54,8 @@ EVENT = f"""
            CASE WHEN e.type = 'identify' THEN e.properties END AS traits
     FROM events_event e
 """  # noqa: S608
-# an event with a user ID belongs to the user, whatever browser it came from
+# An event with a user ID belongs to the user, whatever browser it came from. One lateral query per identifier, each with its own LIMIT,
+# can read the newest events from the index of user_id or of anonymous_id and stop there.
 EVENTS = f"""
 SELECT e.at, e.type, e.name, e.product_ids, e.hour, e.weekday, e.device, e.model, e.user_agent, e.locale, e.of_campaign,
        e.traits, s.key, s.name
@@ -81,14 +83,14 @@ WHERE p.id IN (
 ORDER BY p.id
 """
 PRICES = "count(*) AS n, percentile_cont(ARRAY[0.2, 0.4, 0.6, 0.8]) WITHIN GROUP (ORDER BY price::float8) AS edges"
-# quintiles of the category itself and of its top-level category; products without one are compared with each other
+# Quintiles of the category itself and of its top-level category; products without a category are compared with each other.
 QUINTILES = f"""
 SELECT 'own', g.id, '', g.currency, q.n, q.edges
 FROM unnest(%(categories)s::bigint[], %(currencies)s::text[]) AS g (id, currency)
 CROSS JOIN LATERAL (SELECT {PRICES} FROM (
     SELECT price FROM catalog_product
     WHERE category_id = g.id AND currency = g.currency AND price IS NOT NULL ORDER BY id LIMIT {MAX_COMPARED_PRICES}
-) AS chosen) AS q
+) AS compared) AS q
 UNION ALL
 SELECT 'top', 0, g.top, g.currency, q.n, q.edges
 FROM unnest(%(tops)s::text[], %(top_currencies)s::text[]) AS g (top, currency)
@@ -99,7 +101,7 @@ CROSS JOIN LATERAL (SELECT {PRICES} FROM (
     UNION ALL
     (SELECT price FROM catalog_product
      WHERE g.top = '' AND category_id IS NULL AND currency = g.currency AND price IS NOT NULL LIMIT {MAX_COMPARED_PRICES})
-) AS chosen) AS q
+) AS compared) AS q
 """  # noqa: S608
 SHOP_RATES = f"""
 SELECT count(*) FILTER (WHERE d.kind = 'sale'),
@@ -118,8 +120,10 @@ LEFT JOIN LATERAL (
 
 @dataclass(frozen=True, eq=False)
 class OrderDocuments:
-    """Sales that are not canceled and returns, latest first, shape (k,). at: microseconds since 1970; hour: in the shop's time, −1 if only
-    the date is known; weekday: 0 is Monday."""
+    """Sales that are not canceled, and returns; latest first, arrays of shape (k,).
+
+    at: microseconds since 1970. hour: in the shop's time zone, −1 if only the date is known. weekday: 0 is Monday.
+    """
 
     at: Ints
     is_sale: Flags
@@ -138,7 +142,7 @@ class PurchasedProducts:
 
 
 class CustomerEvent(NamedTuple):
-    """at: microseconds since 1970; hour and weekday: in the shop's time; traits: of an identify event."""
+    """An event. at: microseconds since 1970; hour, weekday: in the shop's time zone; traits: of an identify event."""
 
     at: int
     type: str
@@ -171,7 +175,7 @@ class PortraitProduct(NamedTuple):
 
 
 class ShopRates(NamedTuple):
-    """The latest orders of all other customers and guests: orders, discounted orders, returns."""
+    """Numbers among the latest orders of all other customers and guests."""
 
     orders: int
     discounted: int
@@ -179,26 +183,33 @@ class ShopRates(NamedTuple):
 
 
 def read_orders(*, customer_id: int, as_of: datetime) -> tuple[OrderDocuments, PurchasedProducts]:
+    """Return the latest documents and the lines that sold something, in one query."""
     rows = _fetch_rows(ORDERS, customer=customer_id, as_of=as_of, zone=settings.TIME_ZONE)
     columns = list(zip(*rows, strict=True)) if rows else [()] * 10
     order = np.array(columns[0], np.int64)
-    at, is_sale, is_refunded, discounted, hour, weekday = (
+    at, is_sale, is_refunded, has_discount, hour, weekday = (
         np.array(column, kind)
         for column, kind in zip(columns[1:7], (np.int64, bool, bool, bool, np.int64, np.int64), strict=True)
     )
-    first = np.flatnonzero(np.diff(order, prepend=-1) != 0)
-    on_lines = np.array(columns[9], bool)
-    discounted |= (
-        np.repeat(np.logical_or.reduceat(on_lines, first), np.diff(first, append=len(order)))
+    # There is one row per line, or one without a line; the lines of a document follow each other.
+    first_rows = np.flatnonzero(np.diff(order, prepend=-1) != 0)
+    is_line_discounted = np.array(columns[9], bool)
+    has_discount |= (
+        np.repeat(np.logical_or.reduceat(is_line_discounted, first_rows), np.diff(first_rows, append=len(order)))
         if len(order)
-        else on_lines
+        else is_line_discounted
     )
     documents = OrderDocuments(
-        at[first], is_sale[first], is_refunded[first], discounted[first], hour[first], weekday[first]
+        at[first_rows],
+        is_sale[first_rows],
+        is_refunded[first_rows],
+        has_discount[first_rows],
+        hour[first_rows],
+        weekday[first_rows],
     )
-    bought = np.flatnonzero(np.array(columns[8], bool) & is_sale)
-    product = np.array([columns[7][row] for row in bought.tolist()], np.int64)
-    return documents, PurchasedProducts(product, at[bought])
+    purchase_rows = np.flatnonzero(np.array(columns[8], bool) & is_sale)
+    product = np.array([columns[7][row] for row in purchase_rows.tolist()], np.int64)
+    return documents, PurchasedProducts(product, at[purchase_rows])
 
 
 def read_events(*, customer_id: int, as_of: datetime) -> list[CustomerEvent]:
@@ -215,32 +226,36 @@ def read_products(*, ids: Sequence[int], product_ids: Sequence[str]) -> list[Por
 def read_quintiles(*, products: Sequence[PortraitProduct]) -> Floats:
     """Return the price quintiles that each product is compared with, shape (k, 4); NaN if there are too few prices.
 
-    They are those of its category or, if fewer than `LEAST_COMPARED` products have a price there, of its top category, in the
-    product's own currency.
+    They are those of its category or, if fewer than `MIN_COMPARED_PRICES` products have a price there, of its top-level category; always
+    in the product's own currency.
     """
-    priced = [one for one in products if one.price is not None]
-    own = sorted({(one.category_id, one.currency) for one in priced if one.category_id is not None})
-    wide = sorted({(one.top, one.currency) for one in priced})
+    priced_products = [product for product in products if product.price is not None]
+    own = sorted(
+        {(product.category_id, product.currency) for product in priced_products if product.category_id is not None}
+    )
+    top_level = sorted({(product.top, product.currency) for product in priced_products})
     rows = _fetch_rows(
         QUINTILES,
         categories=[category for category, _currency in own],
         currencies=[currency for _category, currency in own],
-        tops=[top for top, _currency in wide],
-        top_currencies=[currency for _top, currency in wide],
+        tops=[top for top, _currency in top_level],
+        top_currencies=[currency for _top, currency in top_level],
     )
-    known = {
+    edges_by_category = {
         (kind, key or top, currency): edges for kind, key, top, currency, n, edges in rows if n >= MIN_COMPARED_PRICES
     }
-    nothing = [np.nan] * 4
-    found = [
-        known.get(("own", one.category_id, one.currency)) or known.get(("top", one.top, one.currency)) or nothing
-        for one in products
+    missing = [np.nan] * 4
+    edges_of_products = [
+        edges_by_category.get(("own", product.category_id, product.currency))
+        or edges_by_category.get(("top", product.top, product.currency))
+        or missing
+        for product in products
     ]
-    return np.array(found, np.float64).reshape(len(products), 4)
+    return np.array(edges_of_products, np.float64).reshape(len(products), 4)
 
 
 def read_shop_rates(*, customer_id: int, as_of: datetime) -> ShopRates:
-    """Of the shop's newest `OTHER_ORDERS` documents before the moment that are not the customer's."""
+    """Return the rates of the latest `MAX_OTHER_ORDERS` documents before as_of that are not the customer's."""
     return ShopRates(*_fetch_rows(SHOP_RATES, customer=customer_id, as_of=as_of)[0])
 
 

@@ -1,6 +1,6 @@
 """Engagement of a customer by channel: messages sent, opened and clicked, and when last.
 
-Counted from events, and from the apps that know a channel better (`customers.lifecycle.signals.channel_responses_requested`).
+Counted from events, and by apps that have more data on a channel (`customers.lifecycle.signals.channel_responses_requested`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -55,7 +55,7 @@ STEP_BY_MEANING: dict[Meaning, tuple[ResponseChannel, str]] = {
     Meaning.SMS_DELIVERED: (ResponseChannel.SMS, SENT),
     Meaning.SMS_CLICKED: (ResponseChannel.SMS, CLICKED),
 }
-# the steps that a channel reports; the serving app reports recommendations as sent
+# The steps that a channel reports. Recommendations that were sent are reported by the serving app, not by events.
 MEASURED_STEPS: dict[ResponseChannel, tuple[str, ...]] = {
     ResponseChannel.RECOMMENDATIONS: STEPS,
     ResponseChannel.PROMOTIONS: (OPENED, CLICKED),
@@ -78,39 +78,41 @@ class ChannelResponses:
 
 def make_response_lines(*, customer_id: int, events: Sequence[CustomerEvent], as_of: datetime) -> list[PortraitLine]:
     """Return a line per channel from the events before as_of, also for channels without data."""
-    found = [*_count_event_responses(events), *_collect_signal_responses(customer_id, as_of)]
+    responses = [*_count_event_responses(events), *_collect_signal_responses(customer_id, as_of)]
     return [
-        _make_channel_line(channel, [one for one in found if one.channel == channel], as_of)
+        _make_channel_line(channel, [response for response in responses if response.channel == channel], as_of)
         for channel in ResponseChannel
     ]
 
 
 def _count_event_responses(events: Sequence[CustomerEvent]) -> Iterator[ChannelResponses]:
-    moments: dict[tuple[str, str], list[int]] = {}
+    times_by_step: dict[tuple[str, str], list[int]] = {}
     campaign_days: set[int] = set()
     for event in events:
         meaning = lookup_meaning(event.name) if event.type == "track" else None
         if meaning in STEP_BY_MEANING:
-            moments.setdefault(STEP_BY_MEANING[meaning], []).append(event.at)
-        # every page view of a visit has the campaign, so count each day once
+            times_by_step.setdefault(STEP_BY_MEANING[meaning], []).append(event.at)
+        # Every page view of a visit has the campaign, so each day counts once.
         if event.of_campaign and event.at // DAY not in campaign_days:
             campaign_days.add(event.at // DAY)
-            moments.setdefault((ResponseChannel.CAMPAIGNS, CLICKED), []).append(event.at)
-    for (channel, step), at in moments.items():
+            times_by_step.setdefault((ResponseChannel.CAMPAIGNS, CLICKED), []).append(event.at)
+    for (channel, step), at in times_by_step.items():
         yield ChannelResponses(channel, step, len(at), from_microseconds(max(at)))
 
 
 def _collect_signal_responses(customer_id: int, as_of: datetime) -> list[ChannelResponses]:
-    answers: list[tuple[Any, Any]] = channel_responses_requested.send(
+    results: list[tuple[Any, Any]] = channel_responses_requested.send(
         sender=Customer, customer_id=customer_id, as_of=as_of
     )
-    return [one for _receiver, answer in answers for one in answer or ()]
+    return [response for _receiver, responses in results for response in responses or ()]
 
 
-def _make_channel_line(channel: ResponseChannel, found: Sequence[ChannelResponses], as_of: datetime) -> PortraitLine:
-    by_step = {response.step: response for response in found}
-    facts = sum(one.number for one in found)
-    newest = max((one.last_at for one in found), default=None)
+def _make_channel_line(
+    channel: ResponseChannel, responses: Sequence[ChannelResponses], as_of: datetime
+) -> PortraitLine:
+    by_step = {response.step: response for response in responses}
+    facts = sum(response.number for response in responses)
+    newest = max((response.last_at for response in responses), default=None)
     return make_line(
         key=f"responses.{channel.value}",
         group=PortraitGroup.ENGAGEMENT,
@@ -129,10 +131,10 @@ def _make_channel_line(channel: ResponseChannel, found: Sequence[ChannelResponse
     )
 
 
-def _format_step(channel: ResponseChannel, step: str, found: ChannelResponses) -> str:
+def _format_step(channel: ResponseChannel, step: str, response: ChannelResponses) -> str:
     """Return the text of a step: served, viewed and clicked on site; sent, opened and clicked elsewhere."""
     on_site = channel in (ResponseChannel.RECOMMENDATIONS, ResponseChannel.PROMOTIONS)
-    parts = {"n": found.number, "day": date_format(localtime(found.last_at), "SHORT_DATE_FORMAT")}
+    parts = {"n": response.number, "day": date_format(localtime(response.last_at), "SHORT_DATE_FORMAT")}
     if step == CLICKED:
         return _("%(n)s clicked (last %(day)s)") % parts
     if step == OPENED:

@@ -44,18 +44,17 @@ class TimelinePage:
 
 
 def build_timeline(*, customer_id: int, as_of: datetime, page: int = 1, with_events: bool = True) -> TimelinePage:
-    """Return a page of what happened before `as_of`, in five queries; there are at most 100 pages.
+    """Return a page of the entries before `as_of`, in five queries; there are at most 100 pages.
 
     with_events: whether the reader may view events.
-
-    Each source is read up to the last entry of this page, so that no entry with an equal time is lost between pages.
     """
     page = min(max(page, 1), MAX_PAGES)
-    most = page * PER_PAGE + 1
+    # Any source alone may fill this page, so each is read up to its end; one more entry shows whether there is a next page.
+    limit = page * PER_PAGE + 1
     entries = [
-        *(_list_events(customer_id, as_of, most) if with_events else ()),
-        *_list_orders(customer_id, as_of, most),
-        *_list_stage_changes(customer_id, as_of, most),
+        *(_list_events(customer_id, as_of, limit) if with_events else ()),
+        *_list_orders(customer_id, as_of, limit),
+        *_list_stage_changes(customer_id, as_of, limit),
     ]
     entries.sort(key=attrgetter("at", "kind", "id"), reverse=True)
     first = (page - 1) * PER_PAGE
@@ -66,54 +65,54 @@ def build_timeline(*, customer_id: int, as_of: datetime, page: int = 1, with_eve
     )
 
 
-def _list_events(customer_id: int, as_of: datetime, most: int) -> Iterable[TimelineEntry]:
+def _list_events(customer_id: int, as_of: datetime, limit: int) -> Iterable[TimelineEntry]:
     """Return the events of the customer's user IDs, and those without a user ID of their anonymous IDs."""
-    names: dict[str, list[str]] = {}
+    values_by_kind: dict[str, list[str]] = {}
     for kind, value in Identifier.objects.filter(customer_id=customer_id).values_list("kind", "value"):
-        names.setdefault(kind, []).append(value)
-    whose = Q(user_id__in=names.get(Identifier.Kind.USER_ID, [])) | Q(
-        user_id="", anonymous_id__in=names.get(Identifier.Kind.ANONYMOUS_ID, [])
+        values_by_kind.setdefault(kind, []).append(value)
+    is_of_customer = Q(user_id__in=values_by_kind.get(Identifier.Kind.USER_ID, [])) | Q(
+        user_id="", anonymous_id__in=values_by_kind.get(Identifier.Kind.ANONYMOUS_ID, [])
     )
-    found = Event.objects.filter(whose, occurred_at__lt=as_of).defer("properties", "context")
+    events = Event.objects.filter(is_of_customer, occurred_at__lt=as_of).defer("properties", "context")
     return [
         TimelineEntry(
             "event",
-            one.pk,
-            one.occurred_at,
-            one.name or one.type,
-            tuple(one.product_ids[:MAX_PRODUCTS]),
-            one.value,
-            one.currency,
+            event.pk,
+            event.occurred_at,
+            event.name or event.type,
+            tuple(event.product_ids[:MAX_PRODUCTS]),
+            event.value,
+            event.currency,
         )
-        for one in found.order_by("-occurred_at", "-id")[:most]
+        for event in events.order_by("-occurred_at", "-id")[:limit]
     ]
 
 
-def _list_orders(customer_id: int, as_of: datetime, most: int) -> Iterable[TimelineEntry]:
-    found = Order.objects.filter(customer_id=customer_id, placed_at__lt=as_of)
+def _list_orders(customer_id: int, as_of: datetime, limit: int) -> Iterable[TimelineEntry]:
+    orders = Order.objects.filter(customer_id=customer_id, placed_at__lt=as_of)
     return [
         TimelineEntry(
-            "return" if one.kind == Order.Kind.RETURN else "order",
-            one.pk,
-            one.placed_at,
-            one.order_id,
+            "return" if order.kind == Order.Kind.RETURN else "order",
+            order.pk,
+            order.placed_at,
+            order.order_id,
             (),
-            one.total,
-            one.currency,
+            order.total,
+            order.currency,
         )
-        for one in found.order_by("-placed_at", "-id")[:most]
+        for order in orders.order_by("-placed_at", "-id")[:limit]
     ]
 
 
-def _list_stage_changes(customer_id: int, as_of: datetime, most: int) -> Iterable[TimelineEntry]:
-    found = StageTransition.objects.filter(customer_id=customer_id, at__lt=as_of).order_by("-at", "-id")[:most]
-    return [TimelineEntry("stage", one.pk, one.at, stage_change=one) for one in found]
+def _list_stage_changes(customer_id: int, as_of: datetime, limit: int) -> Iterable[TimelineEntry]:
+    changes = StageTransition.objects.filter(customer_id=customer_id, at__lt=as_of).order_by("-at", "-id")[:limit]
+    return [TimelineEntry("stage", change.pk, change.at, stage_change=change) for change in changes]
 
 
 def add_product_titles(entries: list[TimelineEntry]) -> Iterable[TimelineEntry]:
     """Replace product IDs by titles from the catalog, in one query."""
-    wanted = {product_id for entry in entries for product_id in entry.titles}
-    titles = dict(Product.objects.filter(product_id__in=wanted).values_list("product_id", "title"))
+    product_ids = {product_id for entry in entries for product_id in entry.titles}
+    titles = dict(Product.objects.filter(product_id__in=product_ids).values_list("product_id", "title"))
     for entry in entries:
-        named = tuple(titles.get(product_id, product_id) for product_id in entry.titles)
-        yield replace(entry, titles=named)
+        entry_titles = tuple(titles.get(product_id, product_id) for product_id in entry.titles)
+        yield replace(entry, titles=entry_titles)

@@ -21,7 +21,7 @@ MAX_TEXT_LENGTH = 160
 MAX_AGE = 130
 LANGUAGE_TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_].*)?")
 
-# keys: lower case, without spaces, hyphens and underscores
+# The keys are normalized as by `normalize_trait_name`.
 TRAIT_LABELS: dict[str, str | Promise] = {
     "age": pgettext_lazy("person", "age"),
     "gender": gettext_lazy("gender"),
@@ -83,8 +83,8 @@ def get_trait_label(name: str) -> str:
 
 def format_trait(name: str, value: Any, *, as_of: datetime, exact: bool) -> FormattedValue:
     """Format a trait. exact: show the exact age instead of a range of ten years."""
-    reader = FORMATTERS.get(normalize_trait_name(name))
-    return reader(value, as_of, exact) if reader else format_plain(value)
+    formatter = FORMATTERS.get(normalize_trait_name(name))
+    return formatter(value, as_of, exact) if formatter else format_plain(value)
 
 
 def format_plain(value: Any) -> FormattedValue:
@@ -107,10 +107,10 @@ def to_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def truncate_text(text: str, most: int) -> str:
+def truncate_text(text: str, max_length: int) -> str:
     """Return a text without line breaks and control characters, truncated to a maximum length."""
     text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
 
 
 def format_age_trait(value: Any, as_of: datetime, exact: bool) -> FormattedValue:
@@ -142,8 +142,8 @@ def format_years(years: int, *, exact: bool) -> FormattedValue:
     if exact:
         return FormattedValue(ValueFormat.YEARS, years, ngettext("%(n)s year", "%(n)s years", years) % {"n": years})
     low = years // 10 * 10
-    words = _("%(low)s to %(high)s years") % {"low": low, "high": low + 9}
-    return FormattedValue(ValueFormat.YEARS_RANGE, {"from": low, "to": low + 9}, words)
+    text = _("%(low)s to %(high)s years") % {"low": low, "high": low + 9}
+    return FormattedValue(ValueFormat.YEARS_RANGE, {"from": low, "to": low + 9}, text)
 
 
 def format_birthday(birthday: str) -> FormattedValue:
@@ -156,8 +156,8 @@ def format_birthday(birthday: str) -> FormattedValue:
 
 def format_gender(value: Any, as_of: datetime, exact: bool) -> FormattedValue:
     plain = format_plain(value)
-    known = GENDER_LABELS.get(str(value).strip().casefold())
-    return plain if known is None else FormattedValue(ValueFormat.TEXT, plain.value, str(known))
+    label = GENDER_LABELS.get(str(value).strip().casefold())
+    return plain if label is None else FormattedValue(ValueFormat.TEXT, plain.value, str(label))
 
 
 def format_moment(value: Any, as_of: datetime, exact: bool) -> FormattedValue:
@@ -170,11 +170,11 @@ def format_moment(value: Any, as_of: datetime, exact: bool) -> FormattedValue:
             moment = datetime.fromtimestamp(value / 1000 if abs(value) >= 1e11 else value, UTC)
         else:
             return format_plain(value)
-        words = date_format(localtime(moment), "DATE_FORMAT")
+        text = date_format(localtime(moment), "DATE_FORMAT")
     except (ValueError, OverflowError, OSError):
         return FormattedValue(ValueFormat.MOMENT, None, "", IMPLAUSIBLE)
     return (
-        FormattedValue(ValueFormat.MOMENT, moment.isoformat(), words)
+        FormattedValue(ValueFormat.MOMENT, moment.isoformat(), text)
         if moment <= as_of
         else FormattedValue(ValueFormat.MOMENT, None, "", IMPLAUSIBLE)
     )
@@ -183,8 +183,8 @@ def format_moment(value: Any, as_of: datetime, exact: bool) -> FormattedValue:
 def get_language_name(code: str) -> str:
     """Return the language name in the reader's language, or the code if it is unknown."""
     match = LANGUAGE_TAG.fullmatch(code.strip())
-    found = Locale.parse(get_reader_locale()).languages.get(match[1].lower()) if match else None
-    return found or truncate_text(code, MAX_NAME_LENGTH)
+    name = Locale.parse(get_reader_locale()).languages.get(match[1].lower()) if match else None
+    return name or truncate_text(code, MAX_NAME_LENGTH)
 
 
 def get_country_name(code: str) -> str:

@@ -44,14 +44,14 @@ from customers.lifecycle.portrait.trait_labels import (
 
 MAX_TRAITS = 40
 MAX_MOMENTS = 300
-# traits that are stored in customer fields
+# Traits that are stored in fields of the customer.
 FIELD_TRAITS = frozenset(
     {"name", "fullname", "firstname", "middlename", "lastname", "email", "emailaddress", "phone", "phonenumber", "birthday"}
     | {"language", "locale", "country", "address.country"}
 )  # fmt: skip
 LEADING_TRAITS = ("age", "gender", "sex", "address.city", "city", "company", "company.name", "title", "createdat")
 
-# as stored: personal fields are encrypted
+# Raw SQL returns the personal fields encrypted, as they are stored; only those that the reader may view are decrypted.
 CUSTOMER = """
 SELECT erased_at, name, email, phone, birthday, language, country, traits::text, field_updated_at::text
 FROM identity_customer WHERE id = %(customer)s
@@ -83,9 +83,10 @@ class StoredCustomer:
     traits: dict[str, Any]
     updated_at: dict[str, int]
 
-    def at(self, name: str) -> int | None:
-        found = self.updated_at.get(name)
-        return found if isinstance(found, int) else None
+    def get_updated_at(self, name: str) -> int | None:
+        """Return the update time of a field or `traits.name`; None if it is unknown or not a number."""
+        updated_at = self.updated_at.get(name)
+        return updated_at if isinstance(updated_at, int) else None
 
 
 @dataclass(frozen=True)
@@ -124,21 +125,26 @@ def make_identity_lines(
     until = to_microseconds(as_of)
     lines = list(_make_field_lines(stored, sources, as_of, with_personal))
     hidden = 0 if with_personal else sum(1 for name, text in stored.sealed.items() if text and name != "birthday")
-    kept = [
-        CustomerTrait(name, value, stored.at(TRAIT_PREFIX + name), sources.get(stored.at(TRAIT_PREFIX + name) or -1))
+    stored_traits = [
+        CustomerTrait(
+            name,
+            value,
+            stored.get_updated_at(TRAIT_PREFIX + name),
+            sources.get(stored.get_updated_at(TRAIT_PREFIX + name) or -1),
+        )
         for name, value in stored.traits.items()
     ]
     traits = [
-        one
-        for one in [*kept, *extract_event_traits(events, with_personal=with_personal)]
-        if one.value not in (None, "", [], {}) and (one.at is None or one.at < until)
+        trait
+        for trait in [*stored_traits, *extract_event_traits(events, with_personal=with_personal)]
+        if trait.value not in (None, "", [], {}) and (trait.at is None or trait.at < until)
     ]
     if any(line.key == "age" for line in lines):
-        traits = [one for one in traits if normalize_trait_name(one.name) != "age"]
-    shown = [one for one in traits if with_personal or not is_personal_trait(one.name, one.value)]
-    shown.sort(key=_sort_key)
-    lines += [_make_trait_line(one, as_of, with_personal) for one in shown[:MAX_TRAITS]]
-    return IdentityLines(lines, hidden + len(traits) - len(shown), max(len(shown) - MAX_TRAITS, 0))
+        traits = [trait for trait in traits if normalize_trait_name(trait.name) != "age"]
+    visible_traits = [trait for trait in traits if with_personal or not is_personal_trait(trait.name, trait.value)]
+    visible_traits.sort(key=_build_sort_key)
+    lines += [_make_trait_line(trait, as_of, with_personal) for trait in visible_traits[:MAX_TRAITS]]
+    return IdentityLines(lines, hidden + len(traits) - len(visible_traits), max(len(visible_traits) - MAX_TRAITS, 0))
 
 
 def read_trait_sources(*, customer_id: int, stored: StoredCustomer) -> dict[int, tuple[str, str]]:
@@ -151,60 +157,67 @@ def read_trait_sources(*, customer_id: int, stored: StoredCustomer) -> dict[int,
 
 def extract_event_traits(events: Sequence[CustomerEvent], *, with_personal: bool) -> Iterator[CustomerTrait]:
     """Yield the latest value of each trait that is not stored with customers; personal ones only with permission."""
-    seen: set[str] = set()
+    known_names: set[str] = set()
     for event in events:
         if event.type != "identify" or not event.traits:
             continue
-        said = _parse_object(event.traits)
-        sealed = said.pop(PERSONAL_PART, None)
+        traits = _parse_object(event.traits)
+        sealed = traits.pop(PERSONAL_PART, None)
         if with_personal and isinstance(sealed, str):
-            said |= _decrypt_personal(sealed)
-        for name, value in _flatten(said):
-            plain = normalize_trait_name(name)
-            if plain in seen or plain in FIELD_TRAITS or _is_stored_on_customer(name, value):
+            traits |= _decrypt_personal(sealed)
+        for name, value in _flatten_objects(traits):
+            normalized = normalize_trait_name(name)
+            if normalized in known_names or normalized in FIELD_TRAITS or _is_stored_on_customer(name, value):
                 continue
-            seen.add(plain)
+            known_names.add(normalized)
             yield CustomerTrait(name, value, event.at, (event.source, event.source_name))
 
 
 def _make_field_lines(
     stored: StoredCustomer, sources: Mapping[int, tuple[str, str]], as_of: datetime, with_personal: bool
 ) -> Iterator[PortraitLine]:
-    def line(key: str, field: str, found: FormattedValue, name: str | Promise = "") -> PortraitLine:
+    def make_field_line(key: str, field: str, formatted: FormattedValue, name: str | Promise = "") -> PortraitLine:
         return _make_identity_line(
-            key, name or label_field(field), found, stored.at(field), sources.get(stored.at(field) or -1), as_of
+            key,
+            name or label_field(field),
+            formatted,
+            stored.get_updated_at(field),
+            sources.get(stored.get_updated_at(field) or -1),
+            as_of,
         )
 
     for field in ("name", "email", "phone") if with_personal else ():
-        if stored.sealed[field] and _is_before(stored.at(field), as_of):
-            yield line(field, field, _decrypt_and_format(stored.sealed[field], format_plain))
-    if stored.sealed["birthday"] and _is_before(stored.at("birthday"), as_of):
+        if stored.sealed[field] and _is_before(stored.get_updated_at(field), as_of):
+            yield make_field_line(field, field, _decrypt_and_format(stored.sealed[field], format_plain))
+    if stored.sealed["birthday"] and _is_before(stored.get_updated_at("birthday"), as_of):
         sealed = stored.sealed["birthday"]
-        yield line(
+        yield make_field_line(
             "age",
             "birthday",
             _decrypt_and_format(sealed, lambda text: format_age_from_birthday(text, as_of=as_of, exact=with_personal)),
             pgettext_lazy("person", "age"),
         )
         if with_personal:
-            yield line("birthday", "birthday", _decrypt_and_format(sealed, format_birthday))
-    for field, text, name_of in (
+            yield make_field_line("birthday", "birthday", _decrypt_and_format(sealed, format_birthday))
+    for field, text, get_name in (
         ("language", stored.language, get_language_name),
         ("country", stored.country, get_country_name),
     ):
-        if text and _is_before(stored.at(field), as_of):
-            yield line(field, field, FormattedValue(ValueFormat.TEXT, text, name_of(text)))
+        if text and _is_before(stored.get_updated_at(field), as_of):
+            yield make_field_line(field, field, FormattedValue(ValueFormat.TEXT, text, get_name(text)))
 
 
-def _make_trait_line(one: CustomerTrait, as_of: datetime, with_personal: bool) -> PortraitLine:
-    found = format_trait(one.name, one.value, as_of=as_of, exact=with_personal)
-    return _make_identity_line(f"{TRAIT_PREFIX}{one.name}", get_trait_label(one.name), found, one.at, one.source, as_of)
+def _make_trait_line(trait: CustomerTrait, as_of: datetime, with_personal: bool) -> PortraitLine:
+    formatted = format_trait(trait.name, trait.value, as_of=as_of, exact=with_personal)
+    return _make_identity_line(
+        f"{TRAIT_PREFIX}{trait.name}", get_trait_label(trait.name), formatted, trait.at, trait.source, as_of
+    )
 
 
 def _make_identity_line(
     key: str,
     name: str | Promise,
-    found: FormattedValue,
+    formatted: FormattedValue,
     at: int | None,
     source: tuple[str, str] | None,
     as_of: datetime,
@@ -214,33 +227,33 @@ def _make_identity_line(
         key=key,
         group=PortraitGroup.IDENTITY,
         name=name,
-        format=found.format,
-        value=found.value,
-        text=found.text,
+        format=formatted.format,
+        value=formatted.value,
+        text=formatted.text,
         source=FactSource.IDENTIFY if source else FactSource.SHOP,
         newest=None if at is None else from_microseconds(at),
         reported_by=reported_by,
         reported_by_name=reported_by_name,
-        missing=found.missing,
+        missing=formatted.missing,
         as_of=as_of,
     )
 
 
-def _decrypt_and_format(sealed: str, read: Any) -> FormattedValue:
+def _decrypt_and_format(sealed: str, format_value: Any) -> FormattedValue:
     try:
-        found: FormattedValue = read(decrypt(sealed))
+        formatted: FormattedValue = format_value(decrypt(sealed))
     except UnreadableFieldError:
         return FormattedValue(ValueFormat.TEXT, None, "", MissingReason.UNREADABLE)
-    return found
+    return formatted
 
 
 def _is_before(at: int | None, as_of: datetime) -> bool:
     return at is None or at < to_microseconds(as_of)
 
 
-def _flatten(said: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield nested objects as names such as address.city."""
-    for name, value in said.items():
+def _flatten_objects(traits: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested objects under names such as address.city."""
+    for name, value in traits.items():
         if isinstance(value, Mapping):
             yield from ((f"{name}.{inner}", part) for inner, part in value.items())
         else:
@@ -261,12 +274,15 @@ def _decrypt_personal(sealed: str) -> dict[str, Any]:
         return {}
 
 
-def _sort_key(one: CustomerTrait) -> tuple[int, str]:
-    plain = normalize_trait_name(one.name)
-    return (LEADING_TRAITS.index(plain) if plain in LEADING_TRAITS else len(LEADING_TRAITS), one.name.casefold())
+def _build_sort_key(trait: CustomerTrait) -> tuple[int, str]:
+    normalized = normalize_trait_name(trait.name)
+    return (
+        LEADING_TRAITS.index(normalized) if normalized in LEADING_TRAITS else len(LEADING_TRAITS),
+        trait.name.casefold(),
+    )
 
 
 def _parse_object(text: Any) -> dict[str, Any]:
-    """Return a JSON object, or {} if the text is not an object, as after a manual edit."""
-    found = json.loads(text) if isinstance(text, str) else text
-    return found if isinstance(found, dict) else {}
+    """Return the JSON object, or {} for anything else, such as after a manual edit."""
+    value = json.loads(text) if isinstance(text, str) else text
+    return value if isinstance(value, dict) else {}

@@ -17,7 +17,11 @@ from customers.lifecycle.propensity.models import (
 
 @dataclass(frozen=True)
 class PropensityReason:
-    """feature: the column that says most for it, of a family of columns that tell the same story. raises: whether the probability."""
+    """A reason for a probability.
+
+    family: related features that count as one reason. feature: the one of them that contributes most, with the customer's value.
+    raises: whether it raises the probability.
+    """
 
     feature: str
     family: str
@@ -28,30 +32,33 @@ class PropensityReason:
 def explain_propensities(
     *, customer_id: int, as_of: datetime, score_models: Mapping[str, ScoreModel]
 ) -> dict[str, tuple[PropensityReason, ...]]:
-    """Return by kind up to three reasons with the strongest effect on the score; empty without a model.
+    """Return up to three reasons with the strongest effect on each score, by kind; none without a trained model.
 
     as_of: when the scores were computed. score_models: of the latest refresh, all kinds.
     """
-    served = {kind: load_served_model(score_models[kind]) for kind in PROPENSITY_KINDS if not score_models[kind].reason}
-    if not served:
+    served_models = {
+        kind: load_served_model(score_models[kind]) for kind in PROPENSITY_KINDS if not score_models[kind].reason
+    }
+    if not served_models:
         return {}
+    # The features are measured again as of the scoring, from the facts before it, instead of storing them with every profile.
     histories = read_histories(as_of=as_of, customer_ids=[customer_id])
     snapshot = make_snapshot(orders=to_orders(histories), as_of=as_of, score_models=score_models)
     rows = snapshot.buyers
     if not len(rows):
         return {}
     features = snapshot.measure_features(rows).matrix
-    found: dict[str, tuple[PropensityReason, ...]] = {}
-    for kind, one in served.items():
-        matrix = build_matrix(snapshot, one, rows, features)
-        if one.propensity is None or matrix is None:
+    reasons_by_kind: dict[str, tuple[PropensityReason, ...]] = {}
+    for kind, served in served_models.items():
+        matrix = build_matrix(snapshot, served, rows, features)
+        if served.propensity is None or matrix is None:
             continue
-        explanation = one.propensity.explain(matrix)
-        found[kind] = tuple(
-            PropensityReason(one.propensity.names[column], explanation.codes[code], float(value), bool(effect > 0))
+        explanation = served.propensity.explain(matrix)
+        reasons_by_kind[kind] = tuple(
+            PropensityReason(served.propensity.names[column], explanation.codes[code], float(value), bool(effect > 0))
             for code, column, value, effect in zip(
                 explanation.code[0], explanation.column[0], explanation.value[0], explanation.effect[0], strict=True
             )
             if code >= 0
         )
-    return found
+    return reasons_by_kind

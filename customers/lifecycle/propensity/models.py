@@ -21,17 +21,19 @@ from customers.lifecycle.scoring.propensity.training import PropensityModel
 from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
 PROPENSITY_KINDS = (ScoreModel.Kind.CHURN, *(ScoreModel.Kind(f"purchase_{days}") for days in PURCHASE_DAYS))
-PURCHASE_MODEL = "purchase_model"  # the algorithm where the purchase model alone predicts
+PURCHASE_MODEL = "purchase_model"  # the algorithm if the purchase model predicts alone
 RETRAIN_AFTER = timedelta(days=7)
-MODEL_RETENTION = (
-    max(BACKTEST_AGES) + 3 * RETRAIN_AFTER
-)  # a backtested score model may use a model two weeks older than itself
-MAX_CACHED_MODELS = 4 * len(PROPENSITY_KINDS)
+# A score model that is backtested may reuse a model that was trained two weeks before it.
+MODEL_RETENTION = max(BACKTEST_AGES) + 3 * RETRAIN_AFTER
+MAX_CACHED_MODELS = 4 * len(PROPENSITY_KINDS)  # the models of four runs, as a backtest of all ages needs them
 
 
 @dataclass(frozen=True, eq=False)
 class ServedModel:
-    """What tells a target. propensity: None where the buying process alone does. given: its probability is the last column."""
+    """The model that predicts a target.
+
+    propensity: None if the purchase model predicts alone. uses_purchase_model: whether its probability is the last feature.
+    """
 
     target: PropensityTarget
     propensity: PropensityModel | None
@@ -39,7 +41,10 @@ class ServedModel:
 
 
 def to_orders(histories: OrderHistories) -> OrderLines:
-    """The orders of all customers in `histories`; an order is of one category. Amounts of different currencies are taken as they are."""
+    """Return the orders of all customers in `histories`, one line per order with its main category.
+
+    Amounts in different currencies are not converted.
+    """
     category = histories.category
     paid = histories.amount / 100
     return OrderLines(
@@ -62,62 +67,71 @@ def make_snapshot(*, orders: OrderLines, as_of: datetime, score_models: Mapping[
 def build_matrix(
     snapshot: CustomerSnapshot, served: ServedModel, rows: Ints, features: Matrix | None = None
 ) -> Matrix | None:
-    """The columns of the model of these customers; None where it can't be asked. features: where they are measured already."""
+    """Return the features of these customers as the model's columns; None without a model or without the purchase model it needs.
+
+    features: those without the purchase model's column, if they are measured already.
+    """
     if served.propensity is None:
         return None
     matrix = snapshot.measure_features(rows).matrix if features is None else features
     if not served.uses_purchase_model:
         return matrix
-    chance = snapshot.predict_with_purchase_model(served.target)
-    return None if chance is None else np.concatenate((matrix, chance[rows, None].astype(np.float32)), axis=1)
+    probability = snapshot.predict_with_purchase_model(served.target)
+    return None if probability is None else np.concatenate((matrix, probability[rows, None].astype(np.float32)), axis=1)
 
 
 def predict_probabilities(
     snapshot: CustomerSnapshot, served: Mapping[str, ServedModel], rows: Ints
 ) -> dict[str, Floats]:
-    """Return the probabilities of these customers, (n,) each, by the models or else the purchase model, monotonic
-    over horizons; NaN with neither."""
+    """Return the probabilities of these customers by kind, shape (n,) each, never lower for a longer horizon.
+
+    Without a trained model the purchase model predicts; without both the values are NaN.
+    """
+    # All models share the features; only the last column, of the purchase model, depends on the target.
     features = snapshot.measure_features(rows).matrix
-    said = {kind: _predict_target(snapshot, one, rows, features) for kind, one in served.items()}
-    known = [kind for kind, values in said.items() if not np.isnan(values).any()]
-    if not known or not len(rows):
-        return said
+    predictions = {
+        kind: _predict_target(snapshot, served_model, rows, features) for kind, served_model in served.items()
+    }
+    predicted_kinds = [kind for kind, values in predictions.items() if not np.isnan(values).any()]
+    if not predicted_kinds or not len(rows):
+        return predictions
     lapsed = np.zeros(len(rows), np.bool_)
-    if ScoreModel.Kind.CHURN in known:
+    if ScoreModel.Kind.CHURN in predicted_kinds:
         lapsed = ~snapshot.is_eligible(served[ScoreModel.Kind.CHURN].target)[rows]
-    targets = [served[kind].target for kind in known]
-    found = reconcile_horizons(
-        targets=targets, probabilities=np.stack([said[kind] for kind in known], axis=1), lapsed=lapsed
+    targets = [served[kind].target for kind in predicted_kinds]
+    reconciled = reconcile_horizons(
+        targets=targets, probabilities=np.stack([predictions[kind] for kind in predicted_kinds], axis=1), lapsed=lapsed
     )
-    return said | {kind: found[:, place] for place, kind in enumerate(known)}
+    return predictions | {kind: reconciled[:, column] for column, kind in enumerate(predicted_kinds)}
 
 
 def _predict_target(snapshot: CustomerSnapshot, served: ServedModel, rows: Ints, features: Matrix) -> Floats:
     matrix = build_matrix(snapshot, served, rows, features)
     if matrix is not None and served.propensity is not None:
         return served.propensity.score(matrix)
-    chance = snapshot.predict_with_purchase_model(served.target)
-    return np.full(len(rows), np.nan) if chance is None else chance[rows]
+    probability = snapshot.predict_with_purchase_model(served.target)
+    return np.full(len(rows), np.nan) if probability is None else probability[rows]
 
 
 def list_earlier_models(as_of: datetime) -> list[ScoreModel]:
-    """Cards of targets by runs up to the moment that hold a model of their own, newest first, without their arrays."""
-    held = ScoreModel.objects.filter(kind__in=PROPENSITY_KINDS, arrays__isnull=False, run__as_of__lte=as_of)
-    done = held.filter(run__status=LifecycleRun.Status.DONE, run__as_of__gt=as_of - MODEL_RETENTION)
-    return list(done.select_related("run").defer("arrays").order_by("-run__as_of", "-run_id"))
+    """Return the score models that trained their own model, within the retention, latest first and without arrays."""
+    score_models = ScoreModel.objects.filter(kind__in=PROPENSITY_KINDS, arrays__isnull=False, run__as_of__lte=as_of)
+    recent = score_models.filter(run__status=LifecycleRun.Status.DONE, run__as_of__gt=as_of - MODEL_RETENTION)
+    return list(recent.select_related("run").defer("arrays").order_by("-run__as_of", "-run_id"))
 
 
 def load_served_model(score_model: ScoreModel) -> ServedModel:
-    kept = score_model.parameters
+    """Return the model of a score model, which an earlier run may have trained."""
+    parameters = score_model.parameters
     target = PropensityTarget(
-        "churn" if score_model.kind == ScoreModel.Kind.CHURN else "purchase", kept["horizon_days"]
+        "churn" if score_model.kind == ScoreModel.Kind.CHURN else "purchase", parameters["horizon_days"]
     )
     propensity = (
         None
         if score_model.reason
-        else _load_propensity(score_model.trained_by_id or score_model.pk, kept["trained_at"])
+        else _load_propensity(score_model.trained_by_id or score_model.pk, parameters["trained_at"])
     )
-    return ServedModel(target, propensity, kept["given"])
+    return ServedModel(target, propensity, parameters["given"])
 
 
 def load_served_models(score_models: Mapping[str, ScoreModel]) -> dict[str, ServedModel]:
@@ -125,12 +139,12 @@ def load_served_models(score_models: Mapping[str, ScoreModel]) -> dict[str, Serv
 
 
 @lru_cache(maxsize=MAX_CACHED_MODELS)
-def _load_propensity(card_id: int, trained_at: str) -> PropensityModel | None:
+def _load_propensity(score_model_id: int, trained_at: str) -> PropensityModel | None:
     """Return the model; None if its arrays were deleted or have another version.
 
-    trained_at: part of the cache key, since score models of another database may have the same ID.
+    trained_at: part of the cache key, because a score model of another database, as in tests, can have the same ID.
     """
-    score_model = ScoreModel.objects.filter(pk=card_id).first()
+    score_model = ScoreModel.objects.filter(pk=score_model_id).first()
     if score_model is None or score_model.arrays is None:
         return None
     try:

@@ -16,65 +16,70 @@ from customers.lifecycle.scoring.propensity.next_category import (
 )
 
 HISTORY = "history"
-HOLDOUT_PARTS = 5  # the last fifth of the time
-ROWS_PER_BLOCK = 65_536
+HOLDOUT_PARTS = 5  # the last fifth of the time is held out
+ROWS_PER_BLOCK = 65_536  # bounds the memory of the matrix of customers by categories
 
 
 def train_next_category(*, orders: OrderLines, names: Sequence[str], as_of: int, seed: int) -> ScoreModel:
-    """names: of the categories of the orders. The same way of learning was tried on the last fifth of the time before."""
+    """Return the score model of the next category, trained on all orders before as_of. names: of the orders' categories.
+
+    Its metrics are those of a model trained in the same way on the first four fifths of the time, evaluated on the last fifth.
+    """
     score_model = ScoreModel(kind=ScoreModel.Kind.NEXT_CATEGORY)
-    counted = orders.at[~orders.is_return]
-    began = int(counted.min()) if len(counted) else as_of
-    part = max((as_of - began) // HOLDOUT_PARTS, DAY)
-    found = fit_next_category(orders=orders, cutoff=as_of - part, as_of=as_of, seed=seed)
-    if isinstance(found, str):
-        score_model.reason = found
+    order_times = orders.at[~orders.is_return]
+    first_order = int(order_times.min()) if len(order_times) else as_of
+    part = max((as_of - first_order) // HOLDOUT_PARTS, DAY)
+    model = fit_next_category(orders=orders, cutoff=as_of - part, as_of=as_of, seed=seed)
+    if isinstance(model, str):
+        score_model.reason = model
         return score_model
     score_model.algorithm = HISTORY
-    score_model.reason = "" if found.reason == "selected" else found.reason
+    score_model.reason = "" if model.reason == "selected" else model.reason
     score_model.parameters = {
-        "categories": [names[code] for code in found.categories],
-        "popularity": found.popularity.tolist(),
-        "half_life_days": found.half_life_days,
-        "prior": found.prior,
+        "categories": [names[code] for code in model.categories],
+        "popularity": model.popularity.tolist(),
+        "half_life_days": model.half_life_days,
+        "prior": model.prior,
     }
-    before = fit_next_category(orders=orders, cutoff=as_of - 2 * part, as_of=as_of - part, seed=seed)
-    judged = (
+    earlier_model = fit_next_category(orders=orders, cutoff=as_of - 2 * part, as_of=as_of - part, seed=seed)
+    metrics = (
         {}
-        if isinstance(before, str)
-        else evaluate_next_category(model=before, orders=orders, as_of=as_of - part, until=as_of)
+        if isinstance(earlier_model, str)
+        else evaluate_next_category(model=earlier_model, orders=orders, as_of=as_of - part, until=as_of)
     )
-    score_model.figures = {"judged": {name: asdict(quality) for name, quality in judged.items()}}
+    score_model.figures = {"judged": {name: asdict(quality) for name, quality in metrics.items()}}
     return score_model
 
 
 def score_next_category(
     *, score_model: ScoreModel, orders: OrderLines, names: Sequence[str], as_of: int, rows: Ints, customer: Ints
 ) -> ProfileScores:
-    """The likeliest category of the customers `rows`, whose ids are `customer`, with its probability. A category that the score_model knows
-    and the shop has no longer stays one; one that it doesn't know counts among the others."""
-    place = np.full(len(rows), -1, np.int64)
-    chance: Floats = np.full(len(rows), np.nan)
-    spelt = list(dict.fromkeys([*names, *score_model.parameters.get("categories", [])]))
+    """Return the most likely category of the customers `rows`, whose IDs are `customer`, and its probability.
+
+    A trained category that the shop has deleted remains a candidate; a category that was added since counts among the others.
+    """
+    category = np.full(len(rows), -1, np.int64)
+    probability: Floats = np.full(len(rows), np.nan)
+    labels = list(dict.fromkeys([*names, *score_model.parameters.get("categories", [])]))
     if score_model.algorithm:
-        model = _load_next_category(score_model, spelt)
-        orders = replace(orders, n_categories=len(spelt))
+        model = _load_next_category(score_model, labels)
+        orders = replace(orders, n_categories=len(labels))
         for low in range(0, len(rows), ROWS_PER_BLOCK):
-            score = model.score(orders=orders, as_of=as_of, rows=rows[low : low + ROWS_PER_BLOCK])[:, :-1]
-            best = score.argmax(axis=1)
-            place[low : low + ROWS_PER_BLOCK] = model.categories[best]
-            chance[low : low + ROWS_PER_BLOCK] = score[np.arange(len(best)), best]
-    columns: dict[str, Floats | Ints] = {"next_category": place, "next_category_probability": chance}
-    return ProfileScores(customer, columns, names={"next_category": spelt})
+            scores = model.score(orders=orders, as_of=as_of, rows=rows[low : low + ROWS_PER_BLOCK])[:, :-1]
+            best = scores.argmax(axis=1)
+            category[low : low + ROWS_PER_BLOCK] = model.categories[best]
+            probability[low : low + ROWS_PER_BLOCK] = scores[np.arange(len(best)), best]
+    columns: dict[str, Floats | Ints] = {"next_category": category, "next_category_probability": probability}
+    return ProfileScores(customer, columns, names={"next_category": labels})
 
 
 def _load_next_category(score_model: ScoreModel, names: Sequence[str]) -> NextCategoryModel:
-    code = {name: place for place, name in enumerate(names)}
-    kept = score_model.parameters
+    code = {name: position for position, name in enumerate(names)}
+    parameters = score_model.parameters
     return NextCategoryModel(
-        categories=np.array([code[name] for name in kept["categories"]], np.int64),
-        popularity=np.array(kept["popularity"]),
-        half_life_days=kept["half_life_days"],
-        prior=kept["prior"],
+        categories=np.array([code[name] for name in parameters["categories"]], np.int64),
+        popularity=np.array(parameters["popularity"]),
+        half_life_days=parameters["half_life_days"],
+        prior=parameters["prior"],
         reason=score_model.reason,
     )

@@ -3,7 +3,7 @@
 Fields of a score model of churn, purchase_7, purchase_30 or purchase_90:
 algorithm: the model in use (`model_selection.CANDIDATES`); empty without predictions.
 reason: why no model could be trained, so that the purchase model is used as a fallback or there are no predictions.
-parameters: propensity (`PropensityModel.to_saved`), horizon_days, given (whether the purchase model's probability is the last feature),
+parameters: propensity (`PropensityModel.serialize`), horizon_days, given (whether the purchase model's probability is the last feature),
 trained_at, orders (of the shop at that time), shop_gap_days (as of the run).
 figures, plain JSON:
 horizon_days; rate (share of positive rows); customers, positives, negatives (distinct customers); trained_at; kept (reused from an
@@ -49,7 +49,8 @@ from customers.lifecycle.scoring.propensity.training import TRAINED_REASONS, Pro
 
 SEED = 1
 MAX_TRAINING_ROWS = 8_000
-MAX_ORDER_RATIO = 1.25  # a model is retrained when the orders of its time have changed by more than this factor
+# A model is retrained if imports or corrections changed the number of orders before its training by more than this factor.
+MAX_ORDER_RATIO = 1.25
 MAX_TREE_RULES = 6
 THREADS = 2
 
@@ -57,17 +58,17 @@ THREADS = 2
 def reuse_models(
     earlier: Sequence[ScoreModel], *, orders: OrderLines, today: CustomerSnapshot, as_of: datetime
 ) -> dict[str, tuple[ScoreModel, ServedModel]]:
-    """Return score models, by kind, that reuse the latest trained model.
+    """Return score models, by kind, that reuse the latest trained model, if it is still current.
 
-    A model is retrained when it is a week old, but only one per night, the oldest first; immediately when it is two weeks old or the
-    shop's orders of its time have changed.
+    A model is retrained when it is a week old, but only one per night, the oldest first, so that nights take about equally long. A model
+    that is two weeks old, or whose past orders have changed, is retrained at once.
     """
-    newest = {
+    latest = {
         kind: next((score_model for score_model in earlier if score_model.kind == kind), None)
         for kind in PROPENSITY_KINDS
     }
-    kept: dict[str, tuple[ScoreModel, ServedModel]] = {}
-    for kind, former in newest.items():
+    reused: dict[str, tuple[ScoreModel, ServedModel]] = {}
+    for kind, former in latest.items():
         served = None if former is None else load_if_current(former, orders=orders, today=today, as_of=as_of)
         if former is not None and served is not None:
             score_model = ScoreModel(
@@ -77,17 +78,18 @@ def reuse_models(
                 figures={**former.figures, "kept": True},
                 trained_by=former,
             )
-            kept[kind] = score_model, served
-    trained_at: dict[str, datetime] = {kind: former.run.as_of for kind, former in newest.items() if former is not None}
-    aged = [kind for kind in kept if as_of - trained_at[kind] >= RETRAIN_AFTER]
+            reused[kind] = score_model, served
+    trained_at: dict[str, datetime] = {kind: former.run.as_of for kind, former in latest.items() if former is not None}
+    aged = [kind for kind in reused if as_of - trained_at[kind] >= RETRAIN_AFTER]
     if aged and as_of not in trained_at.values():  # a repeated refresh of the same time retrains nothing
-        del kept[min(aged, key=lambda kind: trained_at[kind])]
-    return kept
+        del reused[min(aged, key=lambda kind: trained_at[kind])]
+    return reused
 
 
 def load_if_current(
     former: ScoreModel, *, orders: OrderLines, today: CustomerSnapshot, as_of: datetime
 ) -> ServedModel | None:
+    """Return the model; None if it is too old, was trained with other orders, or cannot be loaded or scored with."""
     if as_of - former.run.as_of >= 2 * RETRAIN_AFTER:
         return None
     then, now = former.parameters["orders"], count_orders_before(orders, to_microseconds(former.run.as_of))
@@ -98,46 +100,66 @@ def load_if_current(
 
 
 def train_models(
-    kinds: Sequence[ScoreModel.Kind], *, process: str, orders: OrderLines, today: CustomerSnapshot, as_of: datetime
+    kinds: Sequence[ScoreModel.Kind],
+    *,
+    purchase_model: str,
+    orders: OrderLines,
+    today: CustomerSnapshot,
+    as_of: datetime,
 ) -> dict[str, tuple[ScoreModel, ServedModel]]:
-    """Return score models, by kind, trained with the customers of `today`. orders: of the whole shop. process: name of the purchase model."""
-    some, moment = today.orders, today.as_of
-    targets = {kind: make_target(kind, orders=some, as_of=moment) for kind in kinds}
-    plans = {kind: plan_target_cutoffs(orders=some, target=target, as_of=moment) for kind, target in targets.items()}
-    cuts = {kind: [*plan.all_cutoffs, *plan.train_cutoffs] for kind, plan in plans.items()}
-    columns = PurchaseModelColumns(orders=some, name=process, cutoffs=[cut for own in cuts.values() for cut in own])
-    given = {kind: today.fit.model is not None and columns.is_available(cuts[kind]) for kind in kinds}
+    """Train these targets with the customers of `today`; return the score models and models by kind.
+
+    orders: of the whole shop. purchase_model: name of the purchase model.
+    """
+    sample_orders, as_of_microseconds = today.orders, today.as_of
+    targets = {kind: make_target(kind, orders=sample_orders, as_of=as_of_microseconds) for kind in kinds}
+    plans = {
+        kind: plan_target_cutoffs(orders=sample_orders, target=target, as_of=as_of_microseconds)
+        for kind, target in targets.items()
+    }
+    cutoffs = {kind: [*plan.all_cutoffs, *plan.train_cutoffs] for kind, plan in plans.items()}
+    columns = PurchaseModelColumns(
+        orders=sample_orders,
+        name=purchase_model,
+        cutoffs=[cutoff for kind_cutoffs in cutoffs.values() for cutoff in kind_cutoffs],
+    )
+    uses_purchase_model = {kind: today.fit.model is not None and columns.is_available(cutoffs[kind]) for kind in kinds}
 
     def train(kind: ScoreModel.Kind) -> PropensityModel:
         target = targets[kind]
         return train_target(
-            orders=some,
+            orders=sample_orders,
             target=target,
-            as_of=moment,
+            as_of=as_of_microseconds,
             seed=SEED,
-            columns=(lambda cut: {PURCHASE_MODEL_COLUMN: columns.predict(as_of=cut, target=target)})
-            if given[kind]
+            columns=(lambda cutoff: {PURCHASE_MODEL_COLUMN: columns.predict(as_of=cutoff, target=target)})
+            if uses_purchase_model[kind]
             else None,
-            given=PURCHASE_MODEL_COLUMN if given[kind] else None,
+            given=PURCHASE_MODEL_COLUMN if uses_purchase_model[kind] else None,
             max_rows=MAX_TRAINING_ROWS,
         )
 
+    # The targets are trained in parallel. Without the limit, each thread of ours would start as many BLAS and OpenMP threads as there are
+    # processors, and they would contend.
     with threadpool_limits(limits=1), ThreadPoolExecutor(THREADS) as threads:
         trained = dict(zip(kinds, threads.map(train, kinds), strict=True))
-    total_orders = count_orders_before(orders, moment)
+    total_orders = count_orders_before(orders, as_of_microseconds)
     fallback = PURCHASE_MODEL if today.fit.model is not None else ""
-    found: dict[str, tuple[ScoreModel, ServedModel]] = {}
+    models_by_kind: dict[str, tuple[ScoreModel, ServedModel]] = {}
     for kind, propensity in trained.items():
         score_model = make_score_model(kind, propensity, targets[kind], as_of=as_of, fallback=fallback)
-        score_model.parameters |= {"given": given[kind], "orders": total_orders}
-        found[kind] = score_model, ServedModel(targets[kind], None if score_model.reason else propensity, given[kind])
-    return found
+        score_model.parameters |= {"given": uses_purchase_model[kind], "orders": total_orders}
+        models_by_kind[kind] = (
+            score_model,
+            ServedModel(targets[kind], None if score_model.reason else propensity, uses_purchase_model[kind]),
+        )
+    return models_by_kind
 
 
 def make_score_model(
     kind: ScoreModel.Kind, propensity: PropensityModel, target: PropensityTarget, *, as_of: datetime, fallback: str
 ) -> ScoreModel:
-    """fallback: the algorithm without a trained model."""
+    """Return the score model of a trained target. fallback: the algorithm if no model could be trained."""
     parameters = {"horizon_days": target.horizon_days, "trained_at": as_of.isoformat()}
     figures = summarize_training(propensity, target, as_of)
     if propensity.reason not in TRAINED_REASONS:
@@ -177,16 +199,18 @@ def summarize_training(propensity: PropensityModel, target: PropensityTarget, as
     }
     if propensity.reason not in TRAINED_REASONS:
         return figures
-    facts, judged = propensity.details, {one.name: one for one in propensity.results}
-    baseline = min((judged[name] for name in BASELINES if name in judged), key=lambda one: one.brier)
+    details, results_by_name = propensity.details, {result.name: result for result in propensity.results}
+    baseline = min(
+        (results_by_name[name] for name in BASELINES if name in results_by_name), key=lambda result: result.brier
+    )
     return figures | {
         "winner": propensity.winner,
         "why": propensity.reason,
-        "evaluated_by": facts["evaluated_by"],
-        "evaluation_rows": facts["evaluation_rows"],
-        "evaluation_rate": facts["evaluation_rate"],
+        "evaluated_by": details["evaluated_by"],
+        "evaluation_rows": details["evaluation_rows"],
+        "evaluation_rate": details["evaluation_rate"],
         "baseline": baseline.name,
-        "candidates": [vars(one) for one in propensity.results],
-        "quality": facts["quality"],
-        "rules": facts["rules"][:MAX_TREE_RULES],
+        "candidates": [vars(result) for result in propensity.results],
+        "quality": details["quality"],
+        "rules": details["rules"][:MAX_TREE_RULES],
     }

@@ -1,4 +1,4 @@
-"""The columns of a customer profile, declared once: how a refresh writes them and who shows them.
+"""The columns of a customer profile, declared once: how a refresh writes them, and how segments, REST and pages show them.
 
 A new column needs its model field with a migration, its line in `PROFILE_COLUMNS`, and a test.
 """
@@ -21,7 +21,10 @@ type LineFormat = Literal["integer", "quantity", "money", "date"]
 
 @dataclass(frozen=True)
 class SegmentCondition:
-    """How a segment compares a column: its group and type, the bounds of its numbers, its choices, and whether it can be unknown."""
+    """How a segment condition compares a column.
+
+    low, high: bounds of its numbers. has_unknown: whether "unknown" is also a choice.
+    """
 
     group: ConditionGroup
     type: ConditionType
@@ -33,7 +36,7 @@ class SegmentCondition:
 
 @dataclass(frozen=True)
 class ProfileLine:
-    """How the customer page shows a column: the format, where the facts come from, and the column that has their newest time."""
+    """How the customer page shows a column. source: of the facts. newest: the column with the time of the latest fact, if any."""
 
     format: LineFormat
     source: str | Promise
@@ -44,8 +47,8 @@ class ProfileLine:
 class ProfileColumn:
     """One column of the profile.
 
-    expression: its value in the statement of `writer`, where s has the stages, c the counters, f the favorites and v the scores;
-    empty for scores, which `ProfileScores` writes. default: its value in a profile without facts; NULL where it is empty.
+    expression: its value in the SQL of `writer`, with the tables s (stages), c (counters), f (favorites) and v (scores); empty for scores,
+    which `ProfileScores` writes. default: its value in SQL in a profile without facts; empty for NULL.
     """
 
     name: str
@@ -67,7 +70,7 @@ COUNT = SegmentCondition("orders", "integer", low=0)
 AMOUNT = SegmentCondition("orders", "number")
 ORDERS, ORDER_LINES, BOTH, EVENTS = _("orders"), _("order lines"), _("orders and order lines"), _("events")
 
-# in the order in which segments, REST and the customer page list them
+# In the order in which segments, REST and the customer page list them.
 PROFILE_COLUMNS: tuple[ProfileColumn, ...] = (
     ProfileColumn(
         "stage",
@@ -159,14 +162,14 @@ COUNTERS = tuple(column.name for column in PROFILE_COLUMNS if column.is_counter)
 
 
 def make_insert_columns(parts: dict[str, sql.Composable]) -> Iterator[tuple[sql.Identifier, sql.Composable]]:
-    """Yield the columns that are no scores, each with its value. parts: what the expressions name in braces."""
+    """Yield each column that is not a score, with its value. parts: values of the names in braces."""
     for column in PROFILE_COLUMNS:
         if column.expression:
             yield sql.Identifier(column.name), sql.SQL(column.expression).format(**parts)
 
 
 def make_default_columns() -> Iterator[tuple[str, str]]:
-    """Yield the columns of a profile without facts that are not NULL, each with its value in SQL."""
+    """Yield each column that is not NULL in a profile without facts, with its value in SQL."""
     for column in PROFILE_COLUMNS:
         if column.default:
             yield column.name, column.default

@@ -31,7 +31,8 @@ UPDATE_SCORES = sql.SQL("""
 
 
 def find_customers_to_rescore() -> Sequence[int]:
-    """Return IDs of customers who ordered after they were scored, longest waiting first."""
+    """Return the IDs of customers who ordered after they were scored, earliest order first, at most one batch."""
+    # Scores count orders before valued_at, so an order at exactly that time is not in them.
     waiting = CustomerProfile.objects.filter(last_order_at__isnull=False).filter(
         Q(valued_at__isnull=True) | Q(last_order_at__gte=F("valued_at"))
     )
@@ -53,13 +54,12 @@ def rescore_customers(*, customer_ids: Sequence[int], as_of: datetime) -> int:
             histories=histories, as_of=as_of, parameters=score_models[ScoreModel.Kind.NEXT_ORDER].parameters
         ),
     ]
-    if {*PROPENSITY_KINDS, ScoreModel.Kind.NEXT_CATEGORY} <= set(
-        score_models
-    ):  # refreshes of earlier versions trained no propensities
+    # Refreshes of earlier versions trained no propensities.
+    if {*PROPENSITY_KINDS, ScoreModel.Kind.NEXT_CATEGORY} <= set(score_models):
         parts.append(rescore_propensities(histories=histories, as_of=as_of, score_models=score_models))
     scores = merge_scores(parts)
     load_temporary_table("lifecycle_values", {"customer_id": scores.customer, **scores.columns})
-    columns = zip(scores.columns, scores.expressions(), strict=True)
+    columns = zip(scores.columns, scores.build_expressions(), strict=True)
     values = sql.SQL(", ").join(
         sql.SQL("{} = {}").format(sql.Identifier(name), expression) for name, expression in columns
     )

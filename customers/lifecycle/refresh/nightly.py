@@ -1,6 +1,6 @@
-"""Refreshes all profiles as of a time, or the stages that changed by the passing of time.
+"""Refreshes all profiles as of a time, or only the stages that change as time passes.
 
-A refresh writes everything in one transaction, so a killed run leaves the profiles of the run before.
+A refresh writes everything in one transaction, so after a killed run the profiles are those of the run before.
 """
 
 import time
@@ -50,29 +50,32 @@ def refresh_profiles(
     """
     if as_of.tzinfo is None:
         raise ValueError(f"as_of={as_of.isoformat()} has no time zone; add one, such as {as_of.isoformat()}+00:00.")
-    began = time.monotonic()
+    start = time.monotonic()
     with exclusive_lock(REFRESH_LOCK):
         fail_interrupted_runs(LifecycleRun)
+        # Committed before the transaction of the refresh, so that a run that fails or is killed remains visible.
         run = LifecycleRun.objects.create(as_of=as_of, started_at=started_at)
         try:
+            # The lock comes first: the snapshot would miss updates that are committed while it waits, and then fail on their rows.
             with lock_all_profiles(), read_snapshot():
                 _run_refresh(run, measure=measure, progress=progress)
                 run.status = LifecycleRun.Status.DONE
-                run.finished_at = started_at + timedelta(seconds=time.monotonic() - began)
+                run.finished_at = started_at + timedelta(seconds=time.monotonic() - start)
                 run.save()
         except (Exception, KeyboardInterrupt) as error:
             LifecycleRun.objects.filter(pk=run.pk).update(
                 status=LifecycleRun.Status.FAILED,
                 error=str(error) or type(error).__name__,
-                finished_at=started_at + timedelta(seconds=time.monotonic() - began),
+                finished_at=started_at + timedelta(seconds=time.monotonic() - start),
             )
             raise
+    # Live updates queued these customers while the refresh held the lock.
     recount_pending(as_of=as_of)
     return run
 
 
 def refresh_due_stages(*, as_of: datetime) -> int:
-    """Update the stages that change by ``as_of`` without an order; return how many.
+    """Update the stages that change by ``as_of`` without an order; return the number of profiles.
 
     Only the orders of these customers are read. Errors: AlreadyRunningError while a refresh runs.
     """
@@ -81,7 +84,7 @@ def refresh_due_stages(*, as_of: datetime) -> int:
 
 
 def refresh_outdated_scores(*, as_of: datetime) -> int:
-    """Rescore customers who ordered since they were scored; return how many.
+    """Rescore the customers who ordered since they were scored; return their number.
 
     Errors: AlreadyRunningError while a refresh runs.
     """
@@ -93,7 +96,7 @@ def refresh_outdated_scores(*, as_of: datetime) -> int:
 
 
 def refresh_stages(*, customer_ids: Sequence[int], as_of: datetime) -> int:
-    """Derive the stages of some customers again; return how many profiles were written.
+    """Derive the stages of some customers again; return the number of profiles written.
 
     Customers without a profile get one at the next refresh. Errors: AlreadyRunningError.
     """
@@ -102,55 +105,59 @@ def refresh_stages(*, customer_ids: Sequence[int], as_of: datetime) -> int:
         if not versions:
             return 0
         histories = read_histories(as_of=as_of, customer_ids=customer_ids)
-        stories = derive_stages(histories=histories, versions=versions, as_of=to_microseconds(as_of))
-        write_transitions(stories=stories, customer_ids=histories.customer.tolist())
-        return write_stages(histories=histories, stories=stories)
+        stage_histories = derive_stages(histories=histories, versions=versions, as_of=to_microseconds(as_of))
+        write_transitions(stage_histories=stage_histories, customer_ids=histories.customer.tolist())
+        return write_stages(histories=histories, stage_histories=stage_histories)
 
 
 def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
-    as_of, seconds = run.as_of, StepTimer()
+    as_of, timer = run.as_of, StepTimer()
     progress(0, N_STEPS)
     facts = read_order_facts(as_of=as_of)
     histories = facts.histories
-    seconds.record("read")
+    timer.record("read")
     progress(1, N_STEPS)
     run.rules = _select_rules(histories, as_of, measure=measure)
-    seconds.record("rules")
-    stories = derive_stages(histories=histories, versions=list_threshold_versions(), as_of=to_microseconds(as_of))
-    seconds.record("stages")
+    timer.record("rules")
+    stage_histories = derive_stages(
+        histories=histories, versions=list_threshold_versions(), as_of=to_microseconds(as_of)
+    )
+    timer.record("stages")
     progress(2, N_STEPS)
     rfm = score_rfm(histories=histories, as_of=as_of, window_days=settings.RFM_WINDOW_DAYS)
-    seconds.record("rfm")
-    value = score_clv(histories=histories, as_of=as_of, run=run, seconds=seconds)
+    timer.record("rfm")
+    value = score_clv(histories=histories, as_of=as_of, run=run, timer=timer)
     parts = [rfm, value, forecast_next_orders(histories=histories, as_of=as_of, run=run)]
-    seconds.record("next_orders")
-    buying = next(
+    timer.record("next_orders")
+    purchase_model = next(
         score_model for score_model in value.score_models if score_model.kind == ScoreModel.Kind.PURCHASE_MODEL
     )
-    parts.append(score_propensities(histories=histories, as_of=as_of, run=run, buying=buying, seconds=seconds))
+    parts.append(
+        score_propensities(histories=histories, as_of=as_of, run=run, purchase_model=purchase_model, timer=timer)
+    )
     progress(3, N_STEPS)
     compute_counters(facts=facts, as_of=as_of)
-    seconds.record("counters")
+    timer.record("counters")
     parts.append(score_clusters(histories=histories, as_of=as_of, run=run))
-    seconds.record("clusters")
+    timer.record("clusters")
     progress(4, N_STEPS)
     scores = merge_scores(parts)
-    write_profiles(histories=histories, stories=stories, scores=scores, as_of=as_of)
+    write_profiles(histories=histories, stage_histories=stage_histories, scores=scores, as_of=as_of)
     ScoreModel.objects.bulk_create(scores.score_models)
     delete_old_arrays(
         as_of=as_of, but=[score_model.trained_by_id for score_model in scores.score_models if score_model.trained_by_id]
     )
-    seconds.record("profiles")
+    timer.record("profiles")
     progress(5, N_STEPS)
-    run.transitions, removed = sync_stage_history(histories=histories, stories=stories)
-    seconds.record("transitions")
+    run.transitions, removed = sync_stage_history(histories=histories, stage_histories=stage_histories)
+    timer.record("transitions")
     progress(6, N_STEPS)
     run.customers = len(histories.customer)
     run.counts = _count_stages()
     quality = _measure_data_quality(histories) | {"customers_with_orders": len(scores.customer)}
-    seconds.record("counts")
+    timer.record("counts")
     quality |= {"transitions_removed": removed, "rfm_window_days": settings.RFM_WINDOW_DAYS}
-    run.quality = quality | {"seconds": seconds}
+    run.quality = quality | {"seconds": timer}
     progress(N_STEPS, N_STEPS)
 
 
@@ -162,8 +169,8 @@ def _select_rules(histories: OrderHistories, as_of: datetime, *, measure: bool) 
 
 
 def _count_stages() -> dict[str, int]:
-    found = dict(CustomerProfile.objects.order_by().values_list("stage").annotate(Count("customer")))
-    return {stage: found.get(stage, 0) for stage in Stage.values}
+    counts = dict(CustomerProfile.objects.order_by().values_list("stage").annotate(Count("customer")))
+    return {stage: counts.get(stage, 0) for stage in Stage.values}
 
 
 def _measure_data_quality(histories: OrderHistories) -> dict[str, int | float]:

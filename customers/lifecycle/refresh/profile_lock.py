@@ -1,7 +1,7 @@
 """Locks for writing profiles: a refresh is exclusive, live updates share the lock.
 
-A refresh writes every profile as of its snapshot, and would fail on a row that changed meanwhile. Live updates do not wait for a
-running refresh: they queue the customers, who are recounted after it.
+A refresh writes every profile in a repeatable-read transaction, which would fail on a row that was changed since its snapshot. Live
+updates do not wait for a running refresh: they queue the customers, who are recounted after it.
 """
 
 from collections.abc import Iterator
@@ -9,14 +9,15 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-from config.foundation.database.advisory_locks import lock_key
+from config.foundation.database.advisory_locks import compute_lock_key
 
-PROFILE_LOCK_KEY = lock_key("lifecycle.profiles")
+PROFILE_LOCK_KEY = compute_lock_key("lifecycle.profiles")
 
 
 @contextmanager
 def lock_all_profiles() -> Iterator[None]:
     """Wait for running live updates, which take about a second, and block others during the block."""
+    # A lock of the session, not of the transaction: it is taken before the snapshot and held until after the commit.
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [PROFILE_LOCK_KEY])
     try:

@@ -1,7 +1,8 @@
 """Updates profiles between two refreshes as events arrive, with the same figures as a refresh.
 
-Everything runs in the caller's transaction; facts at exactly ``as_of`` count. Events are added to the counters. Order counters are
-recounted, because an order may change long after it was placed. RFM scores compare all customers and wait for the next refresh.
+Everything runs in the caller's transaction; unlike in a refresh, facts at exactly ``as_of`` count. Events are added to the counters. Order
+counters are recounted, because an order may change long after it was placed. RFM scores compare all customers, so they wait for the next
+refresh.
 """
 
 import json
@@ -27,7 +28,8 @@ from customers.warehouse.index_lookup import prefer_index_scans
 RECOUNT_BATCH_SIZE = 5_000
 MICROSECOND = timedelta(microseconds=1)
 
-# used until the first refresh has measured the shop's gaps; stages derived with these leave no history
+# Used until the first refresh has measured the shop's gaps. Stages derived with these leave no history, because there is no version of
+# the rules that a stage change could refer to.
 DEFAULT_THRESHOLDS = StageThresholds(
     version=0,
     second_gap_days=DEFAULT_QUANTILES.second_gap_days,
@@ -47,6 +49,7 @@ ORDER BY id
 ON CONFLICT (customer_id) DO NOTHING
 RETURNING customer_id
 """  # noqa: S608 — names and values of our own registry
+# In the order of IDs, so that two recounts cannot wait for each other.
 LOCK_PROFILES = """
 SELECT FROM lifecycle_customerprofile WHERE customer_id = ANY(%(ids)s::bigint[]) ORDER BY customer_id FOR NO KEY UPDATE
 """
@@ -65,8 +68,8 @@ ORDER_COLUMNS = (
 UPDATE_ORDER_COUNTERS = sql.SQL("""
     WITH {queries}
     UPDATE lifecycle_customerprofile p
-    SET ({columns}) = ROW ({values}), favorite_categories = COALESCE(k.favourites, '[]'),
-        favorite_brands = COALESCE(b.favourites, '[]'), favorite_hours = COALESCE(h.favourites, '[]')
+    SET ({columns}) = ROW ({values}), favorite_categories = COALESCE(k.favorites, '[]'),
+        favorite_brands = COALESCE(b.favorites, '[]'), favorite_hours = COALESCE(h.favorites, '[]')
     FROM lifecycle_order_counters t
     LEFT JOIN lifecycle_categories k USING (customer_id)
     LEFT JOIN lifecycle_brands b USING (customer_id)
@@ -89,7 +92,7 @@ FROM json_to_recordset(%s) AS s (customer_id bigint, events int, sessions int, l
 WHERE p.customer_id = s.customer_id
 """
 
-# uses an index per identifier, where a refresh reads all events once; the same events count
+# Counts the same events as `counters.ACTIVITY`, but uses an index per identifier, where a refresh reads all events once.
 RECOUNT_ACTIVITY = """
 WITH activity AS (
     SELECT i.customer_id, e.session_id, e.occurred_at
@@ -103,11 +106,11 @@ WITH activity AS (
     JOIN events_event e ON e.anonymous_id = i.value AND e.anonymous_id <> '' AND e.user_id = ''
     WHERE i.kind = 'anonymous_id' AND i.customer_id = ANY(%(ids)s::bigint[])
       AND NOT EXISTS (SELECT FROM events_outbox w WHERE w.event_id = e.id)
-), gone AS (
+), deleted_sessions AS (
     DELETE FROM lifecycle_countedsession s
     WHERE s.customer_id = ANY(%(ids)s::bigint[])
       AND NOT EXISTS (SELECT FROM activity a WHERE a.customer_id = s.customer_id AND a.session_id = s.session_id)
-), come AS (
+), new_sessions AS (
     INSERT INTO lifecycle_countedsession (customer_id, session_id)
     SELECT DISTINCT customer_id, session_id FROM activity WHERE session_id <> ''
     ON CONFLICT DO NOTHING
@@ -127,6 +130,7 @@ QUEUE_RECOUNTS = """
 INSERT INTO lifecycle_pendingrecount (customer_id)
 SELECT DISTINCT id FROM unnest(%s::bigint[]) AS row (id) ORDER BY id ON CONFLICT DO NOTHING
 """
+# SKIP LOCKED: several workers can recount at the same time, each its own customers.
 TAKE_RECOUNTS = """
 DELETE FROM lifecycle_pendingrecount WHERE customer_id IN (
     SELECT customer_id FROM lifecycle_pendingrecount ORDER BY customer_id LIMIT %s FOR UPDATE SKIP LOCKED
@@ -136,7 +140,7 @@ DELETE FROM lifecycle_pendingrecount WHERE customer_id IN (
 
 @dataclass(slots=True)
 class CustomerActivity:
-    """The activity of one customer in some events. ``has_user``: one of them has a user ID."""
+    """The activity of one customer in some events. has_user: whether one of them has a user ID."""
 
     events: int
     last_event_at: datetime
@@ -147,7 +151,7 @@ class CustomerActivity:
 def update_profiles(
     *, activity: Mapping[int, CustomerActivity], created: Iterable[int], ordered: Iterable[int], as_of: datetime
 ) -> int:
-    """Update profiles with events that are being processed; return how many were recounted from all facts.
+    """Update profiles with events that are being processed; return the number recounted from all facts.
 
     The events are still in the outbox, so a recount from the facts leaves them out.
 
@@ -156,22 +160,22 @@ def update_profiles(
         ordered: customers whose orders have changed.
     """
     ordered = set(ordered)
-    touched = sorted(activity.keys() | ordered)
-    if not touched:
+    affected = sorted(activity.keys() | ordered)
+    if not affected:
         return 0
     if not try_share_profile_lock():
-        queue_recounts(touched)
+        queue_recounts(affected)
         return 0
-    made = create_missing_profiles(touched)
-    # customers imported since the last refresh have no profile yet
-    unseen = sorted(made - set(created))
-    lock_profiles(sorted(ordered | set(unseen)))
-    recount_all_counters(unseen, as_of=as_of)
+    created_profiles = create_missing_profiles(affected)
+    # Customers who were imported since the last refresh have facts but had no profile, so their counters start with a full recount.
+    without_counters = sorted(created_profiles - set(created))
+    lock_profiles(sorted(ordered | set(without_counters)))
+    recount_all_counters(without_counters, as_of=as_of)
     add_activity(activity)
     if ordered:
         recount_order_counters(sorted(ordered), as_of=as_of)
-    update_stages(sorted(made | ordered | find_newly_identified(activity)), as_of=as_of)
-    return len(unseen)
+    update_stages(sorted(created_profiles | ordered | find_newly_identified(activity)), as_of=as_of)
+    return len(without_counters)
 
 
 def recount_customers(*, customer_ids: Sequence[int], as_of: datetime) -> None:
@@ -192,12 +196,12 @@ def recount_customers(*, customer_ids: Sequence[int], as_of: datetime) -> None:
 
 
 def recount_pending(*, as_of: datetime) -> int:
-    """Recount the customers queued during a refresh; return how many."""
+    """Recount the customers queued during a refresh, in batches; return their number."""
     done = 0
     while PendingRecount.objects.exists():
         with transaction.atomic():
             if not try_share_profile_lock():
-                break
+                break  # the next refresh has started; it recounts them when it ends
             with connection.cursor() as cursor:
                 cursor.execute(TAKE_RECOUNTS, [RECOUNT_BATCH_SIZE])
                 ids = [customer_id for (customer_id,) in cursor.fetchall()]
@@ -214,7 +218,7 @@ def queue_recounts(customer_ids: Sequence[int]) -> None:
 
 
 def create_missing_profiles(customer_ids: Sequence[int]) -> set[int]:
-    """Create empty profiles for customers without one who are not erased; return their IDs."""
+    """Create empty profiles for customers without one, except erased ones; return their IDs."""
     with connection.cursor() as cursor:
         cursor.execute(INSERT_PROFILES, {"ids": format_bigint_list(customer_ids)})
         return {customer_id for (customer_id,) in cursor.fetchall()}
@@ -239,11 +243,11 @@ def add_activity(activity: Mapping[int, CustomerActivity]) -> None:
         return
     pairs = [
         {"customer_id": customer_id, "session_id": session}
-        for customer_id, found in activity.items()
-        for session in found.sessions
+        for customer_id, customer_activity in activity.items()
+        for session in customer_activity.sessions
     ]
     new_sessions = dict.fromkeys(activity, 0)
-    # one JSON text instead of an array per column, because psycopg would quote every element
+    # One JSON text instead of an array per column, of which psycopg would quote every element.
     with connection.cursor() as cursor:
         if pairs:
             cursor.execute(ADD_SESSIONS, [json.dumps(pairs)])
@@ -252,11 +256,11 @@ def add_activity(activity: Mapping[int, CustomerActivity]) -> None:
         rows = [
             {
                 "customer_id": customer_id,
-                "events": found.events,
+                "events": customer_activity.events,
                 "sessions": new_sessions[customer_id],
-                "last_event_at": found.last_event_at.isoformat(),
+                "last_event_at": customer_activity.last_event_at.isoformat(),
             }
-            for customer_id, found in activity.items()
+            for customer_id, customer_activity in activity.items()
         ]
         cursor.execute(ADD_ACTIVITY, [json.dumps(rows)])
 
@@ -278,10 +282,10 @@ def recount_order_counters(customer_ids: Sequence[int], *, as_of: datetime) -> N
 
 def find_newly_identified(activity: Mapping[int, CustomerActivity]) -> set[int]:
     """Return the visitors among the customers whose events have a user ID."""
-    named = [customer_id for customer_id, found in activity.items() if found.has_user]
-    if not named:
+    identified = [customer_id for customer_id, customer_activity in activity.items() if customer_activity.has_user]
+    if not identified:
         return set()
-    visitors = CustomerProfile.objects.filter(customer_id__in=named, stage=Stage.VISITOR)
+    visitors = CustomerProfile.objects.filter(customer_id__in=identified, stage=Stage.VISITOR)
     return set(visitors.values_list("customer_id", flat=True))
 
 
@@ -291,9 +295,9 @@ def update_stages(customer_ids: Sequence[int], *, as_of: datetime) -> None:
     until = as_of + MICROSECOND
     histories = read_histories(as_of=until, customer_ids=customer_ids)
     versions = list_threshold_versions()
-    stories = derive_stages(
+    stage_histories = derive_stages(
         histories=histories, versions=versions or [DEFAULT_THRESHOLDS], as_of=to_microseconds(until)
     )
     if versions:
-        write_transitions(stories=stories, customer_ids=histories.customer.tolist())
-    write_stages(histories=histories, stories=stories)
+        write_transitions(stage_histories=stage_histories, customer_ids=histories.customer.tolist())
+    write_stages(histories=histories, stage_histories=stage_histories)

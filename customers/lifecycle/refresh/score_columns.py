@@ -16,10 +16,10 @@ AS_NAME = sql.SQL("COALESCE(({names}::text[])[v.{column} + 1], '')")
 
 @dataclass(frozen=True, eq=False)
 class ProfileScores:
-    """Columns of the profiles of the n customers who ordered, by name, shape (n,); nothing is NaN in floats and −1 in whole numbers.
+    """Profile columns of the n customers who ordered, by name, shape (n,); NaN in floats and −1 in integers are NULL.
 
-    customer: their ids, ascending. forms: how a column that is no plain number is written; names: of columns that are places among
-    names, those. score_models: of the models, unsaved.
+    customer: IDs, ascending. formats: SQL templates of columns that are not plain numbers. names: for columns that hold positions, the
+    names that they refer to. score_models: the unsaved score models that predicted the columns.
     """
 
     customer: Ints
@@ -28,15 +28,15 @@ class ProfileScores:
     score_models: list[ScoreModel] = field(default_factory=list)
     names: dict[str, list[str]] = field(default_factory=dict)
 
-    def expressions(self) -> list[sql.Composable]:
-        """Return the SQL expression of each column, from the table of scores, v."""
-        return [self._expression(name, values) for name, values in self.columns.items()]
+    def build_expressions(self) -> list[sql.Composable]:
+        """Return the SQL expression of each column, from the table of scores v."""
+        return [self._build_expression(name, values) for name, values in self.columns.items()]
 
-    def _expression(self, name: str, values: Floats | Ints) -> sql.Composable:
+    def _build_expression(self, name: str, values: Floats | Ints) -> sql.Composable:
         if name in self.names:
             return AS_NAME.format(names=sql.Literal(self.names[name]), column=sql.Identifier(name))
-        form = self.formats.get(name, AS_NUMBER if values.dtype.kind == "f" else AS_INTEGER)
-        return form.format(column=sql.Identifier(name))
+        template = self.formats.get(name, AS_NUMBER if values.dtype.kind == "f" else AS_INTEGER)
+        return template.format(column=sql.Identifier(name))
 
 
 def merge_scores(parts: list[ProfileScores]) -> ProfileScores:
@@ -44,11 +44,11 @@ def merge_scores(parts: list[ProfileScores]) -> ProfileScores:
     first = parts[0]
     for other in parts[1:]:
         if not np.array_equal(first.customer, other.customer):
-            raise ValueError("Scores of different customers cannot be joined.")
+            raise ValueError("Scores of different customers cannot be merged; pass scores of the same histories.")
     return ProfileScores(
         first.customer,
         {name: values for part in parts for name, values in part.columns.items()},
-        {name: form for part in parts for name, form in part.formats.items()},
+        {name: template for part in parts for name, template in part.formats.items()},
         [score_model for part in parts for score_model in part.score_models],
         {name: names for part in parts for name, names in part.names.items()},
     )

@@ -1,4 +1,4 @@
-"""The score_models of the newest refresh."""
+"""The score models of the latest refresh."""
 
 from customers.lifecycle.models import LifecycleRun, ScoreModel
 
@@ -7,8 +7,8 @@ type ScoreModelsByKind = dict[str, ScoreModel]
 
 def load_latest_score_models() -> ScoreModelsByKind:
     """Return the score models of the latest refresh by kind, without their arrays."""
-    newest = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-as_of", "-id").values("id")[:1]
+    latest_run = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-as_of", "-id").values("id")[:1]
     return {
         score_model.kind: score_model
-        for score_model in ScoreModel.objects.filter(run_id__in=newest).select_related("run").defer("arrays")
+        for score_model in ScoreModel.objects.filter(run_id__in=latest_run).select_related("run").defer("arrays")
     }

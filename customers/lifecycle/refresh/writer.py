@@ -34,7 +34,7 @@ DELETE_OTHER_PROFILES = sql.SQL("""
     WHERE NOT EXISTS (SELECT FROM lifecycle_stages s WHERE s.customer_id = p.customer_id)
 """)
 
-# the sessions that the counters have counted
+# The sessions in the counters are those of lifecycle_activity, which `compute_counters` created.
 DELETE_OUTDATED_SESSIONS = sql.SQL("""
     DELETE FROM lifecycle_countedsession s
     WHERE NOT EXISTS (
@@ -54,7 +54,7 @@ UPDATE_STAGES = sql.SQL("""
     WHERE s.customer_id = p.customer_id
 """)
 
-# the derived history, in the types of the table
+# The derived stage changes, in the types of the table.
 SELECT_DERIVED_TRANSITIONS = sql.SQL("""
     SELECT n.customer_id, COALESCE({stages}[n.from_stage + 1], '') AS from_stage, {stages}[n.to_stage + 1] AS to_stage,
            {at} AS at, {reasons}[n.reason + 1] AS reason, r.id AS rules_id
@@ -84,10 +84,13 @@ INSERT_NEW_TRANSITIONS = sql.SQL("""
 
 
 def write_profiles(
-    *, histories: OrderHistories, stories: StageHistories, scores: ProfileScores, as_of: datetime
+    *, histories: OrderHistories, stage_histories: StageHistories, scores: ProfileScores, as_of: datetime
 ) -> None:
-    """Write one profile for everyone in ``histories`` and delete all others; the counters come from `compute_counters`."""
-    load_temporary_table("lifecycle_stages", _make_stage_columns(histories, stories))
+    """Write the profiles of all customers in ``histories`` and delete all others.
+
+    The counters and favorites are in the temporary tables of `compute_counters`.
+    """
+    load_temporary_table("lifecycle_stages", _make_stage_columns(histories, stage_histories))
     load_temporary_table("lifecycle_values", {"customer_id": scores.customer, **scores.columns})
     parts = {
         "stages": make_text_array(STAGES),
@@ -97,7 +100,7 @@ def write_profiles(
     }
     columns = [
         *make_insert_columns(parts),
-        *zip(map(sql.Identifier, scores.columns), scores.expressions(), strict=True),
+        *zip(map(sql.Identifier, scores.columns), scores.build_expressions(), strict=True),
     ]
     updates = sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(name) for name, _value in columns)
     with connection.cursor() as cursor:
@@ -115,9 +118,9 @@ def write_profiles(
         cursor.execute(INSERT_SESSIONS)
 
 
-def write_stages(*, histories: OrderHistories, stories: StageHistories) -> int:
+def write_stages(*, histories: OrderHistories, stage_histories: StageHistories) -> int:
     """Write only the stages of some customers; return the number of changed profiles."""
-    load_temporary_table("lifecycle_stages", _make_stage_columns(histories, stories))
+    load_temporary_table("lifecycle_stages", _make_stage_columns(histories, stage_histories))
     parts = {
         "stages": make_text_array(STAGES),
         "since": build_timestamp_expression("s.since"),
@@ -128,17 +131,17 @@ def write_stages(*, histories: OrderHistories, stories: StageHistories) -> int:
         return cursor.rowcount
 
 
-def write_transitions(*, stories: StageHistories, customer_ids: Sequence[int]) -> None:
-    """Synchronize the stored stage changes of these customers with the derived ones; equal rows are not touched."""
+def write_transitions(*, stage_histories: StageHistories, customer_ids: Sequence[int]) -> None:
+    """Synchronize the stored stage changes of these customers with the derived ones; equal rows stay untouched."""
     changes = {
-        "customer_id": stories.customer,
-        "from_stage": stories.from_stage,
-        "to_stage": stories.to_stage,
-        "at": stories.at,
-        "reason": stories.reason,
-        "version": stories.version,
+        "customer_id": stage_histories.customer,
+        "from_stage": stage_histories.from_stage,
+        "to_stage": stage_histories.to_stage,
+        "at": stage_histories.at,
+        "reason": stage_histories.reason,
+        "version": stage_histories.version,
     }
-    assert NO_STAGE == -1  # element 0 of an array is null, which becomes the empty text
+    assert NO_STAGE == -1  # SQL arrays count from 1, so element 0 is null, which becomes the empty text
     load_temporary_table("lifecycle_derived_transitions", changes)
     create_temporary_table(
         "lifecycle_history",
@@ -151,15 +154,15 @@ def write_transitions(*, stories: StageHistories, customer_ids: Sequence[int]) -
         cursor.execute(INSERT_NEW_TRANSITIONS)
 
 
-def _make_stage_columns(histories: OrderHistories, stories: StageHistories) -> IntegerColumns:
+def _make_stage_columns(histories: OrderHistories, stage_histories: StageHistories) -> IntegerColumns:
     return {
         "customer_id": histories.customer,
-        "stage": stories.stage,
-        "since": stories.since,
-        "next_change": stories.next_change_at,
+        "stage": stage_histories.stage,
+        "since": stage_histories.since,
+        "next_change": stage_histories.next_change_at,
     }
 
 
 def make_text_array(values: Sequence[str]) -> sql.Composable:
-    """Return an SQL array, whose elements count from 1."""
+    """Return an SQL array of texts; its first element has index 1."""
     return sql.SQL("({}::text[])").format(sql.Literal(list(values)))

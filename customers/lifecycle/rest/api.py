@@ -29,7 +29,8 @@ DEFAULT_PERIOD = timedelta(days=28)
 
 
 def get_customer(user_id: str) -> Customer:
-    """Errors: NotFound."""
+    """Return the customer with this user ID. Errors: NotFound."""
+    # PostgreSQL rejects texts with a null character.
     customer = None if "\0" in user_id else find_customer(Identifier.Kind.USER_ID, user_id)
     if customer is None or customer.erased_at is not None:
         raise NotFound(_("Unknown user ID."))
@@ -49,15 +50,15 @@ class CustomerProfileView(APIView):
     @extend_schema(operation_id="customer_profile", responses=ProfileSerializer)
     def get(self, request: Request, user_id: str) -> Response:
         customer_id = get_customer(user_id).pk
-        found = build_customer_profile(customer_id=customer_id)
-        if found is None:
+        profile = build_customer_profile(customer_id=customer_id)
+        if profile is None:
             raise NotFound(_("This customer has no profile yet. The next refresh creates it."))
-        lines = build_portrait(
+        portrait = build_portrait(
             customer_id=customer_id,
             as_of=timezone.now(),
             with_personal=PERSONAL_SCOPE in getattr(request.auth, "scopes", ()),
         )
-        return Response(ProfileSerializer({"user_id": user_id, **found, **lines.to_profile_fields()}).data)
+        return Response(ProfileSerializer({"user_id": user_id, **profile, **portrait.to_profile_fields()}).data)
 
 
 class StageHistoryView(APIView):
@@ -71,7 +72,7 @@ class StageHistoryView(APIView):
     def get(self, request: Request, user_id: str) -> Response:
         query = StageHistoryQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        changes = list_stage_changes(customer_id=get_customer(user_id).pk, most=query.validated_data["limit"])
+        changes = list_stage_changes(customer_id=get_customer(user_id).pk, limit=query.validated_data["limit"])
         return Response(StageHistorySerializer({"user_id": user_id, "stages": changes}).data)
 
 

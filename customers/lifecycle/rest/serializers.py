@@ -113,7 +113,7 @@ class PropensitySerializer(serializers.Serializer):
     reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
     algorithm = serializers.CharField(
         allow_blank=True,
-        help_text="The model in use: rate, recency, buying, tree, logistic, boosting, forest or blend.",
+        help_text="The model in use: rate, recency, purchase_model, tree, logistic, boosting, forest or ensemble.",
     )
     trained_at = serializers.DateTimeField(allow_null=True)
 
@@ -267,10 +267,10 @@ class SummaryQuerySerializer(serializers.Serializer):
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
         for name, moment in values.items():
-            self._require_usual(name, moment)
+            self._require_supported_year(name, moment)
         return values
 
-    def _require_usual(self, name: str, moment: datetime) -> None:
+    def _require_supported_year(self, name: str, moment: datetime) -> None:
         """Require a year whose neighboring months exist in every time zone."""
         if not MINYEAR + 1 < moment.year < MAXYEAR - 1:
             raise serializers.ValidationError({name: _("Enter a year between 3 and 9997.")})

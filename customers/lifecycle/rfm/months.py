@@ -42,6 +42,6 @@ def pack_cells(*, customers: int, figures: Iterable[RfmValues]) -> npt.NDArray[n
     for number, values in enumerate(figures, start=1):
         if number > MAX_MONTHS:
             raise ValueError(f"pack_cells accepts at most {MAX_MONTHS} moments; pass the latest ones.")
-        packed <<= BITS_PER_MONTH
+        packed <<= BITS_PER_MONTH  # the latest moment ends up in the lowest bits
         packed[values.row] |= values.compute_cells()
     return packed

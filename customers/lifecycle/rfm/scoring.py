@@ -23,29 +23,31 @@ AS_MONEY = sql.SQL("COALESCE(v.{column}, 0) * 0.01")
 
 
 def score_rfm(*, histories: OrderHistories, as_of: datetime, window_days: int) -> ProfileScores:
-    """Return R, F, M and group of all customers who ordered, and their cells at the month ends.
+    """Return R, F, M and group of all customers who ordered, and their cells at the last month ends.
 
-    Computed from the facts each time, so corrected orders also correct earlier months.
+    All months are computed from the facts each time, so a corrected order also corrects earlier months.
     """
     n = len(histories.customer)
-    months, now = measure_at_month_ends(histories, as_of, None)
+    months_all_time, all_time = measure_at_month_ends(histories, as_of, None)
     months_window, window = measure_at_month_ends(histories, as_of, window_days)
     columns = {
-        **to_score_columns(now, n),
-        "rfm_months": months,
+        **to_score_columns(all_time, n),
+        "rfm_months": months_all_time,
         **{f"{name}_window": values for name, values in to_score_columns(window, n).items()},
         "orders_window": expand_rows(window, window.orders, n, missing=0),
         "revenue_window": expand_rows(window, window.revenue, n, missing=0),
         "rfm_months_window": months_window,
     }
-    forms = {
+    formats = {
         "rfm_group": AS_GROUP,
         "rfm_group_window": AS_GROUP,
         **dict.fromkeys(["orders_window", "rfm_months", "rfm_months_window"], AS_COUNT),
         "revenue_window": AS_MONEY,
     }
-    bought = np.sort(now.row)
-    return ProfileScores(histories.customer[bought], {name: values[bought] for name, values in columns.items()}, forms)
+    buyers = np.sort(all_time.row)
+    return ProfileScores(
+        histories.customer[buyers], {name: values[buyers] for name, values in columns.items()}, formats
+    )
 
 
 def measure_at_month_ends(
@@ -60,19 +62,20 @@ def measure_at_month_ends(
         moments=[*map(to_microseconds, list_month_ends(as_of=as_of)), to_microseconds(as_of)],
         window_days=window_days,
     )
+    # `figures` is a generator over the moments: the month ends are packed one by one, and as_of comes last.
     months = pack_cells(customers=len(histories.customer), figures=islice(figures, MAX_MONTHS))
     return months, next(figures)
 
 
 def to_score_columns(figures: RfmValues, n: int) -> dict[str, Floats | Ints]:
-    """Return columns by name, shape (n,), -1 without a score."""
+    """Return the scores as columns by name, shape (n,); -1 without a score."""
     rfm = figures.compute_scores()
-    found = {"r": rfm.r, "f": rfm.f, "m": rfm.m, "rfm_group": rfm.group}
-    return {name: expand_rows(figures, values, n, missing=-1) for name, values in found.items()}
+    scores = {"r": rfm.r, "f": rfm.f, "m": rfm.m, "rfm_group": rfm.group}
+    return {name: expand_rows(figures, values, n, missing=-1) for name, values in scores.items()}
 
 
 def expand_rows(figures: RfmValues, values: Ints, n: int, *, missing: int) -> Ints:
     """Return values of measured customers expanded to all n rows."""
-    found = np.full(n, missing, np.int64)
-    found[figures.row] = values
-    return found
+    expanded = np.full(n, missing, np.int64)
+    expanded[figures.row] = values
+    return expanded

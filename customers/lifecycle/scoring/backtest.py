@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 
 from config.foundation.array_types import Floats
-from config.foundation.statistics import wilson_bounds
+from config.foundation.statistics import compute_wilson_bounds
 
 REASONS: tuple[str, ...] = ("no_rows", "nothing_expected")
 DECILES = 10
@@ -82,7 +82,7 @@ def backtest_intervals(*, low: Floats, high: Floats, observed: Floats) -> Estima
     if not len(low):
         return Estimate(None, reason="no_rows")
     inside = int(((low <= observed) & (observed <= high)).sum())
-    lower, upper = wilson_bounds(inside, len(low))
+    lower, upper = compute_wilson_bounds(inside, len(low))
     return Estimate(inside / len(low), float(lower), float(upper))
 
 

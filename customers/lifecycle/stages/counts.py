@@ -9,11 +9,11 @@ from customers.lifecycle.models import CustomerProfile, Stage, StageTransition
 
 
 def query_stage_counts(*, since: datetime, until: datetime) -> list[dict[str, Any]]:
-    """Return per stage the current customers, and how many entered and left in ``[since, until)``."""
+    """Return the current customers per stage, and how many entered and left it in ``[since, until)``."""
     current = dict(
         CustomerProfile.objects.values("stage").annotate(n=Count("customer")).order_by().values_list("stage", "n")
     )
-    moved = StageTransition.objects.filter(at__gte=since, at__lt=until).aggregate(
+    changes = StageTransition.objects.filter(at__gte=since, at__lt=until).aggregate(
         **{f"entered_{stage}": Count("id", filter=Q(to_stage=stage)) for stage in Stage.values},
         **{f"left_{stage}": Count("id", filter=Q(from_stage=stage)) for stage in Stage.values},
     )
@@ -21,8 +21,8 @@ def query_stage_counts(*, since: datetime, until: datetime) -> list[dict[str, An
         {
             "stage": stage,
             "customers": current.get(stage, 0),
-            "entered": moved[f"entered_{stage}"],
-            "left": moved[f"left_{stage}"],
+            "entered": changes[f"entered_{stage}"],
+            "left": changes[f"left_{stage}"],
         }
         for stage in Stage.values
     ]

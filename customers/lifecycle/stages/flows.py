@@ -10,19 +10,19 @@ from django.db.models.expressions import RawSQL
 
 from customers.lifecycle.models import CustomerProfile, Stage
 
-# The stage at a time is the one that the first change after it left, or the current one without such a change.
-# '' is the stage of customers who were not known yet.
+# The stage at a time is the one that the first change after it left, or the current one without such a change: so only the changes
+# since then are read, not the whole history. '' is the stage of customers who were not known yet.
 STAGES_AT_BOTH_MOMENTS = """
-    SELECT p.customer_id, COALESCE(l.was, p.stage) AS from_stage, COALESCE(l.became, p.stage) AS to_stage
+    SELECT p.customer_id, COALESCE(l.stage_at_since, p.stage) AS from_stage, COALESCE(l.stage_at_until, p.stage) AS to_stage
     FROM lifecycle_customerprofile p
     LEFT JOIN (
-        SELECT customer_id, (array_agg(from_stage ORDER BY at, id))[1] AS was,
-               (array_agg(from_stage ORDER BY at, id) FILTER (WHERE at >= %s))[1] AS became
+        SELECT customer_id, (array_agg(from_stage ORDER BY at, id))[1] AS stage_at_since,
+               (array_agg(from_stage ORDER BY at, id) FILTER (WHERE at >= %s))[1] AS stage_at_until
         FROM lifecycle_stagetransition
         WHERE at >= %s
         GROUP BY customer_id
     ) AS l USING (customer_id)
-"""  # until, since
+"""  # parameters: until, since
 COUNT_FLOWS = f"""
     SELECT from_stage, to_stage, count(*) FROM ({STAGES_AT_BOTH_MOMENTS}) AS state
     WHERE to_stage <> '' GROUP BY from_stage, to_stage
@@ -31,7 +31,7 @@ SELECT_CUSTOMERS = (
     f"SELECT customer_id FROM ({STAGES_AT_BOTH_MOMENTS}) AS state WHERE from_stage = %s AND to_stage = %s"  # noqa: S608
 )
 
-STAGE_ORDER = {"": -1, **{stage: place for place, stage in enumerate(Stage.values)}}
+STAGE_ORDER = {"": -1, **{stage: position for position, stage in enumerate(Stage.values)}}
 
 
 def count_stage_flows(*, since: datetime, until: datetime) -> list[dict[str, Any]]:
@@ -55,8 +55,8 @@ def find_customers_in_flow(
 ) -> QuerySet[CustomerProfile]:
     """Return the profiles of one flow of `count_stage_flows`. Errors: as there."""
     validate_range(since, until)
-    found = RawSQL(SELECT_CUSTOMERS, [until, since, from_stage, to_stage])  # noqa: S611
-    return CustomerProfile.objects.filter(pk__in=found)
+    customer_ids = RawSQL(SELECT_CUSTOMERS, [until, since, from_stage, to_stage])  # noqa: S611
+    return CustomerProfile.objects.filter(pk__in=customer_ids)
 
 
 def sum_flows_by_stage(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[int, int]]:

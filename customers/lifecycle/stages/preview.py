@@ -20,7 +20,7 @@ from customers.lifecycle.stages.rules import MEASURED_FIELDS, get_active_rules, 
 class RulesPreview:
     """Customers whose stage would change, shape (k,): IDs, current and proposed stages (indices of STAGES).
 
-    customers: of how many; counts: per stage now and then, shape (stages,) each.
+    customers: number of all customers. current_counts, proposed_counts: customers per stage, shape (stages,).
     """
 
     customer: Ints
@@ -34,14 +34,14 @@ class RulesPreview:
         """Return the number of customers per change, largest first."""
         pairs, counts = np.unique(np.stack([self.current, self.proposed]), axis=1, return_counts=True)
         rows = [
-            {"from_stage": STAGES[now], "to_stage": STAGES[then], "customers": int(count)}
-            for now, then, count in zip(*pairs, counts, strict=True)
+            {"from_stage": STAGES[current], "to_stage": STAGES[proposed], "customers": int(count)}
+            for current, proposed, count in zip(*pairs, counts, strict=True)
         ]
         return sorted(rows, key=lambda row: -row["customers"])
 
 
 def preview_rules(*, values: Mapping[str, Any], as_of: datetime) -> RulesPreview:
-    """Compare all stages by the active rules with those after `activate_rules` with ``values``.
+    """Compare the stages by the active rules with those after `activate_rules(**values)`.
 
     values: fields of StageRules; ``effective_from`` None recalculates the whole history.
     """
@@ -51,25 +51,24 @@ def preview_rules(*, values: Mapping[str, Any], as_of: datetime) -> RulesPreview
         name: value for name, value in values.items() if name in {field.name for field in StageRules._meta.fields}
     }
     latest = max((version.version for version in versions), default=0)
-    current = get_active_rules()
-    measured = {name: getattr(current, name) for name in MEASURED_FIELDS} if current else {}
+    active_rules = get_active_rules()
+    measured = {name: getattr(active_rules, name) for name in MEASURED_FIELDS} if active_rules else {}
     proposed = to_thresholds(StageRules(**{**measured, **fields, "version": latest + 1}))
     if proposed.effective_from is not None and proposed.effective_from > to_microseconds(as_of):
-        proposed = replace(
-            proposed, effective_from=to_microseconds(as_of)
-        )  # preview as if the rules were effective already
+        # Future rules change nothing yet, so preview them as if they were effective now.
+        proposed = replace(proposed, effective_from=to_microseconds(as_of))
 
     def derive_with(rules: list[Any]) -> StageHistories:
         return derive_stages(histories=histories, versions=rules, as_of=to_microseconds(as_of))
 
-    then = derive_with([*versions, proposed]).stage
-    now = derive_with(versions).stage if versions else then
-    moved = np.flatnonzero(now != then)
+    proposed_stages = derive_with([*versions, proposed]).stage
+    current_stages = derive_with(versions).stage if versions else proposed_stages
+    changed = np.flatnonzero(current_stages != proposed_stages)
     return RulesPreview(
-        customer=histories.customer[moved],
-        current=now[moved],
-        proposed=then[moved],
+        customer=histories.customer[changed],
+        current=current_stages[changed],
+        proposed=proposed_stages[changed],
         customers=len(histories.customer),
-        current_counts=np.bincount(now, minlength=len(STAGES)),
-        proposed_counts=np.bincount(then, minlength=len(STAGES)),
+        current_counts=np.bincount(current_stages, minlength=len(STAGES)),
+        proposed_counts=np.bincount(proposed_stages, minlength=len(STAGES)),
     )

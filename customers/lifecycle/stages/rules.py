@@ -17,8 +17,7 @@ from customers.lifecycle.scoring.clv.purchase_histories import group_histories, 
 from customers.lifecycle.scoring.stages.derivation import AliveRule, OrderHistories, StageThresholds
 from customers.lifecycle.scoring.stages.order_gaps import GapQuantiles, measure_category_gaps, measure_gaps
 
-# a top fifth needs five customers
-MIN_BUYERS_FOR_QUANTILE = 5
+MIN_BUYERS_FOR_QUANTILE = 5  # with fewer there is no top fifth
 
 MEASURED_FIELDS = ("purchase_model", "category_gaps")
 CARRIED_OVER_FIELDS = (
@@ -46,13 +45,13 @@ def to_thresholds(rules: StageRules) -> StageThresholds:
         loyal_orders=rules.loyal_orders,
         loyal_revenue=None if rules.loyal_revenue is None else int(rules.loyal_revenue * 100),
         effective_from=None if rules.effective_from is None else to_microseconds(rules.effective_from),
-        alive=to_active_rule(rules),
+        alive=to_alive_rule(rules),
         category_gaps={name: (active, dormant) for name, (active, dormant) in rules.category_gaps.items()},
     )
 
 
-def to_active_rule(rules: StageRules) -> AliveRule | None:
-    """Return the rule on the probability active; None without a purchase model or if it is switched off by 0."""
+def to_alive_rule(rules: StageRules) -> AliveRule | None:
+    """Return the rule on the probability active; None without a purchase model, or if 0 switches it off."""
     if not rules.purchase_model or rules.min_p_alive <= 0:
         return None
     parameters = rules.purchase_model
@@ -77,7 +76,7 @@ def measure_rules(*, histories: OrderHistories, as_of: datetime) -> tuple[StageR
     """
     current = get_active_rules()
     quantiles = measure_shop_gaps(histories)
-    share = (
+    quantile = (
         current.loyal_revenue_quantile
         if current
         else float(StageRules._meta.get_field("loyal_revenue_quantile").default)
@@ -87,7 +86,7 @@ def measure_rules(*, histories: OrderHistories, as_of: datetime) -> tuple[StageR
         "median_gap_days": quantiles.median_gap_days,
         "active_gap_days": quantiles.active_gap_days,
         "dormant_gap_days": quantiles.dormant_gap_days,
-        "loyal_revenue": _measure_loyal_revenue(histories, share),
+        "loyal_revenue": _measure_loyal_revenue(histories, quantile),
         "category_gaps": measure_gaps_by_category(histories),
         "purchase_model": fit_purchase_parameters(histories, as_of),
     }
@@ -104,20 +103,25 @@ def measure_shop_gaps(histories: OrderHistories) -> GapQuantiles:
 
 
 def measure_gaps_by_category(histories: OrderHistories) -> dict[str, list[float]]:
-    """Return active and dormant gap in days of top-level categories with enough gaps."""
+    """Return the active and the dormant gap in days of top-level categories with enough gaps."""
     if histories.category is None:
         return {}
     rows, at = select_orders(histories)
     category = histories.category[histories.is_order]
-    found = measure_category_gaps(customer=rows, at=at, category=category, n_categories=len(histories.categories))
+    quantiles_by_code = measure_category_gaps(
+        customer=rows, at=at, category=category, n_categories=len(histories.categories)
+    )
     return {
         histories.categories[code]: [quantiles.active_gap_days, quantiles.dormant_gap_days]
-        for code, quantiles in found.items()
+        for code, quantiles in quantiles_by_code.items()
     }
 
 
 def fit_purchase_parameters(histories: OrderHistories, as_of: datetime) -> dict[str, Any]:
-    """Return the parameters of an MBG/NBD model in days, in which one-time buyers can be inactive; {} without enough data."""
+    """Return the parameters of an MBG/NBD model in days; {} without enough data.
+
+    Unlike BG/NBD, it lets one-time buyers become inactive.
+    """
     customer, at, value = select_purchases(histories)
     purchases = summarize_purchases(customer=customer, at=at, value=value, as_of=to_microseconds(as_of))
     fit = fit_purchase_model(name=MbgNbd.name, groups=group_histories(histories=purchases))
@@ -128,12 +132,16 @@ def fit_purchase_parameters(histories: OrderHistories, as_of: datetime) -> dict[
 
 
 def activate_rules(**values: Any) -> StageRules:
-    """Store and activate a new version. Old versions stay, because stage changes refer to them; measured values not given are copied."""
+    """Store and activate a new version; measured values that are missing are copied from the active one.
+
+    Old versions stay, because stage changes refer to them.
+    """
     with transaction.atomic():
         current = get_active_rules()
         measured = {name: getattr(current, name) for name in MEASURED_FIELDS} if current else {}
         values = {**measured, **values}
         latest = StageRules.objects.aggregate(latest=Max("version"))["latest"] or 0
+        # Deactivated first, because a constraint allows one active version.
         StageRules.objects.filter(is_active=True).update(is_active=False)
         return StageRules.objects.create(version=latest + 1, is_active=True, **values)
 

@@ -1,6 +1,6 @@
 """Synchronizes the stored stage changes of all customers with the derived ones; only differences are written.
 
-The comparison is made here, not by PostgreSQL, where joining millions of rows both ways took most of a night's refresh.
+The comparison is made in a kernel, not by PostgreSQL, where joining millions of rows both ways took most of a nightly refresh.
 """
 
 import numpy as np
@@ -20,7 +20,8 @@ from customers.lifecycle.scoring.stages.history_diff import diff_stage_changes
 from customers.lifecycle.scoring.stages.stage_table import STAGES
 
 TABLE = "lifecycle_stagetransition"
-# a change encoded as one number: to, from (0 for none) and reason, counted from 1, and the rules' ID
+# A stage change is encoded as one number, so that equality is one comparison: to, from (0 for none) and reason, counted from 1, in four
+# bits each, and the ID of the rules above them.
 TO, FROM, REASON, RULES = 1, 16, 256, 4096
 
 SELECT_STORED = sql.SQL("""
@@ -39,48 +40,53 @@ INSERT_NEW = sql.SQL("""
 """)
 
 
-def sync_stage_history(*, histories: OrderHistories, stories: StageHistories) -> tuple[int, int]:
-    """Insert and delete the differing rows; return how many. Rows that are stored already are not touched."""
+def sync_stage_history(*, histories: OrderHistories, stage_histories: StageHistories) -> tuple[int, int]:
+    """Insert and delete the differing rows; return the number of each. Equal rows stay untouched."""
     parts = {"stages": make_text_array(STAGES), "reasons": make_text_array(REASONS)}
     units = {
         name: sql.Literal(unit)
         for name, unit in {"to_unit": TO, "from_unit": FROM, "reason_unit": REASON, "rules_unit": RULES}.items()
     }
     stored = read_integers(SELECT_STORED.format(**parts, **units), ["id", "customer_id", "at", "code"], moments=["at"])
-    rules_id = find_rules_ids(stories)
+    rules_id = find_rules_ids(stage_histories)
     code = (
-        (stories.to_stage + 1) * TO + (stories.from_stage + 1) * FROM + (stories.reason + 1) * REASON + rules_id * RULES
+        (stage_histories.to_stage + 1) * TO
+        + (stage_histories.from_stage + 1) * FROM
+        + (stage_histories.reason + 1) * REASON
+        + rules_id * RULES
     )
     n = len(histories.customer)
-    start = np.searchsorted(stories.customer, np.append(histories.customer, np.iinfo(np.int64).max))
-    whose = find_positions(stored["customer_id"], histories.customer)
-    new, gone = diff_stage_changes(start, stories.at, code, *group_by_customer(whose, n), stored["at"], stored["code"])
-    rows = np.flatnonzero(new)
-    rows = rows[np.lexsort((stories.customer[rows], stories.at[rows]))]
+    start = np.searchsorted(stage_histories.customer, np.append(histories.customer, np.iinfo(np.int64).max))
+    customer_row = find_positions(stored["customer_id"], histories.customer)
+    is_new, is_outdated = diff_stage_changes(
+        start, stage_histories.at, code, *group_by_customer(customer_row, n), stored["at"], stored["code"]
+    )
+    rows = np.flatnonzero(is_new)
+    rows = rows[np.lexsort((stage_histories.customer[rows], stage_histories.at[rows]))]
     with connection.cursor() as cursor:
-        if gone.any():
-            load_temporary_table("lifecycle_outdated_transitions", {"id": stored["id"][gone]})
+        if is_outdated.any():
+            load_temporary_table("lifecycle_outdated_transitions", {"id": stored["id"][is_outdated]})
             cursor.execute(DELETE_OUTDATED)
         if len(rows):
             load_temporary_table(
                 "lifecycle_derived_transitions",
                 {
-                    "customer_id": stories.customer[rows],
-                    "from_stage": stories.from_stage[rows],
-                    "to_stage": stories.to_stage[rows],
-                    "at": stories.at[rows],
-                    "reason": stories.reason[rows],
+                    "customer_id": stage_histories.customer[rows],
+                    "from_stage": stage_histories.from_stage[rows],
+                    "to_stage": stage_histories.to_stage[rows],
+                    "at": stage_histories.at[rows],
+                    "reason": stage_histories.reason[rows],
                     "rules_id": rules_id[rows],
                 },
             )
             with drop_keys_for_first_load(cursor, table=TABLE, rows=len(rows)):
                 cursor.execute(INSERT_NEW.format(at=build_timestamp_expression("at"), **parts))
-    return len(rows), int(gone.sum())
+    return len(rows), int(is_outdated.sum())
 
 
-def find_rules_ids(stories: StageHistories) -> Ints:
+def find_rules_ids(stage_histories: StageHistories) -> Ints:
     """Return the ID of the rules of each change, shape (k,)."""
     ids = dict(StageRules.objects.values_list("version", "id"))
     by_version = np.zeros(max(ids, default=0) + 1, np.int64)
     by_version[list(ids)] = list(ids.values())
-    return by_version[stories.version]
+    return by_version[stage_histories.version]

@@ -7,6 +7,7 @@ from django.utils.formats import number_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from config.foundation.number_formats import format_exact_percent
 from customers.lifecycle.backoffice.drilldowns.drilldown import (
     MAX_AMOUNT,
     Drilldown,
@@ -47,12 +48,8 @@ def parse_probability_range(parameters: Mapping[str, str]) -> Drilldown:
         raise DrilldownError([_("The link has no valid probability. Choose a bar on the Lifecycle page.")])
     title = capfirst(str(ScoreModel.Kind(kind).label))
     return make_range_drilldown(
-        kind, bounds, parameters={"figure": "probability", "kind": kind}, title=title, format_bound=format_percent
+        kind, bounds, parameters={"figure": "probability", "kind": kind}, title=title, format_bound=format_exact_percent
     )
-
-
-def format_percent(probability: Decimal) -> str:
-    return f"{number_format((100 * probability).normalize())}%"
 
 
 def parse_cluster(parameters: Mapping[str, str]) -> Drilldown:

@@ -8,8 +8,8 @@ from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from config.foundation.number_formats import format_whole_percent
 from customers.lifecycle.alerts import ModelAlert
-from customers.lifecycle.backoffice.labels.clv_labels import format_percent
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,15 @@ def format_alert(alert: ModelAlert) -> AlertMessage:
         case "orders_off":
             text = _("Actual orders are %(share)s of those predicted on %(day)s. Measure the stage rules again.") % {
                 "day": day,
-                "share": format_percent(figures["ratio"]),
+                "share": format_whole_percent(figures["ratio"]),
             }
             return AlertMessage(text, f"{page}#value")
         case "propensity_miscalibrated":
             text = _("%(name)s: the mean prediction of %(day)s was %(predicted)s, the actual rate is %(actual)s.") % {
                 "name": name,
-                "predicted": format_percent(figures["mean_predicted"]),
+                "predicted": format_whole_percent(figures["mean_predicted"]),
                 "day": day,
-                "actual": format_percent(figures["rate"]),
+                "actual": format_whole_percent(figures["rate"]),
             }
         case "propensity_low_auc":
             text = _("%(name)s: the predictions of %(day)s were hardly better than random.") % {

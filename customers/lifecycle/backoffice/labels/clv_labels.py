@@ -5,6 +5,7 @@ from typing import Any
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from config.foundation.number_formats import format_whole_percent
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.refresh.score_models import ScoreModelsByKind
 
@@ -16,17 +17,12 @@ PURCHASE_MODEL_LABELS = {
 }
 
 
-def format_percent(share: float | None) -> str:
-    """Return a share as a whole percentage; "" for None."""
-    return "" if share is None else f"{number_format(round(100 * share), force_grouping=True)}%"
-
-
 def describe_value(value: dict[str, Any], score_models: ScoreModelsByKind) -> dict[str, str]:
     """Return the labels of a profile's value: its probabilities as percentages and the model's accuracy."""
     score_model = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)
     return {
-        "p_alive": format_percent(value["p_alive"]),
-        "probability": format_percent(value["interval_probability"]),
+        "p_alive": format_whole_percent(value["p_alive"]),
+        "probability": format_whole_percent(value["interval_probability"]),
         "accuracy": describe_accuracy(score_model) if score_model and value["p_alive"] is not None else "",
     }
 
@@ -45,6 +41,6 @@ def describe_accuracy(score_model: ScoreModel) -> str:
     ) % {
         "days": number_format(score_model.figures["days"], force_grouping=True),
         "name": PURCHASE_MODEL_LABELS.get(score_model.algorithm, score_model.algorithm),
-        "ratio": format_percent(ratio),
-        "coverage": format_percent(coverage),
+        "ratio": format_whole_percent(ratio),
+        "coverage": format_whole_percent(coverage),
     }

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from customers.lifecycle.backoffice.labels.clv_labels import format_percent
+from config.foundation.number_formats import format_whole_percent
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.propensity.explanations import PropensityReason
 
@@ -109,7 +109,7 @@ def format_condition(condition: Mapping[str, Any]) -> str:
 
 def format_feature_value(feature: str, value: float) -> str:
     if feature in SHARE_FEATURES:
-        return format_percent(value)
+        return format_whole_percent(value)
     if feature in TREND_FEATURES:
         return f"× {format_number(math.exp(value), 2)}"
     return format_number(value, 2 if feature in TWO_DECIMAL_FEATURES else 1)
@@ -171,6 +171,6 @@ def describe_category_accuracy(score_model: ScoreModel) -> str:
     return _(
         "Correct for %(share)s of next orders in a test on the last fifth of the history; the best-selling category: %(popular)s."
     ) % {
-        "share": format_percent(metrics["history"]["hit_1"]),
-        "popular": format_percent(metrics["popularity"]["hit_1"]),
+        "share": format_whole_percent(metrics["history"]["hit_1"]),
+        "popular": format_whole_percent(metrics["popularity"]["hit_1"]),
     }

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.charts import build_radar_chart
 from config.foundation.charts.bars import Series
+from config.foundation.number_formats import format_percent
 from customers.lifecycle.backoffice.drilldowns import make_drilldown_url
 from customers.lifecycle.backoffice.labels.cluster_labels import (
     CLUSTER_FEATURE_LABELS,
@@ -40,7 +41,7 @@ def build_clusters_panel() -> dict[str, Any]:
                 "number": cluster["id"],
                 "name": capfirst(names[cluster["id"]]),
                 "customers": cluster["customers"],
-                "share": f"{number_format(round(100 * cluster['share'], 1))}%",
+                "share": format_percent(cluster["share"]),
                 "medians": [format_median(feature, cluster["medians"].get(feature)) for feature in features],
                 "description": describe_cluster(cluster),
                 "url": make_drilldown_url("cluster", cluster=cluster["id"]),
@@ -65,7 +66,7 @@ def format_median(feature: str, value: float | None) -> str:
     if value is None:
         return "–"
     if feature in SHARE_FEATURES:
-        return f"{number_format(round(100 * value, 1))}%"
+        return format_percent(value)
     return number_format(round(value, 1 if abs(value) < 100 else 0), force_grouping=True)
 
 

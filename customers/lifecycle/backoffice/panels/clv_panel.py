@@ -8,8 +8,9 @@ from django.utils.translation import gettext as _
 
 from config.foundation.charts import ChartSpec, build_bar_chart, build_comparison_chart
 from config.foundation.charts.bars import Series
+from config.foundation.number_formats import format_whole_percent
 from customers.lifecycle.backoffice.drilldowns import make_drilldown_url
-from customers.lifecycle.backoffice.labels.clv_labels import PURCHASE_MODEL_LABELS, describe_accuracy, format_percent
+from customers.lifecycle.backoffice.labels.clv_labels import PURCHASE_MODEL_LABELS, describe_accuracy
 from customers.lifecycle.clv.backtest import is_forecast_off
 from customers.lifecycle.clv.queries import query_value_deciles, query_value_histogram
 from customers.lifecycle.models import ScoreModel
@@ -34,7 +35,7 @@ def build_clv_panel() -> dict[str, Any]:
         "deciles": [
             {
                 **row,
-                "share_text": format_percent(row["share"]),
+                "share_text": format_whole_percent(row["share"]),
                 "url": make_value_url(row["low"], row["high"], is_closed=True),
             }
             for row in deciles
@@ -55,8 +56,8 @@ def format_models(score_model: ScoreModel) -> list[dict[str, Any]]:
             "log_likelihood": number_format(round(row["log_likelihood"], 1), use_l10n=True, force_grouping=True),
             "mae": number_format(round(row["mae"], 3), force_grouping=True),
             "correlation": "–" if row["correlation"] is None else number_format(round(row["correlation"], 3)),
-            "ratio": format_percent(row["total_ratio"]) or "–",
-            "coverage": format_percent(row["coverage"]),
+            "ratio": format_whole_percent(row["total_ratio"]) or "–",
+            "coverage": format_whole_percent(row["coverage"]),
         }
         for name, row in score_model.figures.get("held_out", {}).items()
     ]
@@ -70,11 +71,11 @@ def format_backtests(score_model: ScoreModel) -> list[dict[str, Any]]:
             "days": number_format(round(figures["days"]), force_grouping=True),
             "expected": number_format(round(figures["expected"]), force_grouping=True),
             "actual": number_format(figures["actual"], force_grouping=True),
-            "ratio": format_percent(figures["ratio"]) or "–",
-            "interval": f"{format_percent(figures['low'])} – {format_percent(figures['high'])}"
+            "ratio": format_whole_percent(figures["ratio"]) or "–",
+            "interval": f"{format_whole_percent(figures['low'])} – {format_whole_percent(figures['high'])}"
             if figures["low"] is not None
             else "–",
-            "coverage": format_percent(figures["coverage"]),
+            "coverage": format_whole_percent(figures["coverage"]),
             "is_off": is_forecast_off(figures),
         }
         for figures in score_model.figures.get("backtests", [])

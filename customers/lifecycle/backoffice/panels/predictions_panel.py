@@ -6,7 +6,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from customers.lifecycle.backoffice.labels.clv_labels import format_percent
+from config.foundation.number_formats import format_whole_percent
 from customers.lifecycle.backoffice.labels.propensity_labels import (
     describe_category_accuracy,
     describe_propensity_accuracy,
@@ -20,7 +20,7 @@ def build_predictions_panel(profile: dict[str, Any], score_models: ScoreModelsBy
     rows = [
         {
             "name": propensity["name"],
-            "share": format_percent(propensity["probability"]) or "–",
+            "share": format_whole_percent(propensity["probability"]) or "–",
             "meaning": describe_target(propensity["key"], propensity["horizon_days"]),
             "reasons": propensity["reasons"],
             "accuracy": describe_propensity_accuracy(score_models[propensity["key"]])
@@ -34,7 +34,7 @@ def build_predictions_panel(profile: dict[str, Any], score_models: ScoreModelsBy
     rows.append(
         {
             "name": str(ScoreModel.Kind.NEXT_CATEGORY.label),
-            "share": format_percent(category["probability"]) or "–",
+            "share": format_whole_percent(category["probability"]) or "–",
             "meaning": category["name"],
             "reasons": [],
             "accuracy": describe_category_accuracy(score_model)

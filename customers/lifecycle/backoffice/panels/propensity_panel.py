@@ -9,9 +9,9 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from config.foundation.charts import build_bar_chart, build_calibration_chart
+from config.foundation.number_formats import format_whole_percent
 from customers.lifecycle.alerts import is_miscalibrated
 from customers.lifecycle.backoffice.drilldowns import make_drilldown_url
-from customers.lifecycle.backoffice.labels.clv_labels import format_percent
 from customers.lifecycle.backoffice.labels.propensity_labels import (
     CANDIDATE_LABELS,
     DRIFT_LABELS,
@@ -73,7 +73,7 @@ def format_target(score_model: ScoreModel, counts: list[int]) -> dict[str, Any]:
         "fallback": describe_fallback(score_model),
         "trained_at": datetime.fromisoformat(figures["trained_at"]),
         "customers": figures["customers"],
-        "rate": format_percent(figures["rate"]),
+        "rate": format_whole_percent(figures["rate"]),
         "by_time": figures.get("evaluated_by") == "time",
         "evaluation_rows": figures.get("evaluation_rows"),
         "simple": figures.get("why") == "baseline_not_beaten",
@@ -86,8 +86,8 @@ def format_target(score_model: ScoreModel, counts: list[int]) -> dict[str, Any]:
         "rules": [
             {
                 "text": _(" and ").join(format_condition(condition) for condition in rule["conditions"]),
-                "share": format_percent(rule["share"]),
-                "probability": format_percent(rule["probability"]),
+                "share": format_whole_percent(rule["share"]),
+                "probability": format_whole_percent(rule["probability"]),
             }
             for rule in figures.get("rules", [])
         ],
@@ -158,9 +158,9 @@ def format_quality(quality: dict[str, Any]) -> dict[str, Any]:
         "random_gap": format_decimals(100 * random_gap, 1),
         "rows": [
             {
-                "predicted": format_percent(predicted),
-                "actual": format_percent(actual),
-                "interval": f"{format_percent(low)} – {format_percent(high)}",
+                "predicted": format_whole_percent(predicted),
+                "actual": format_whole_percent(actual),
+                "interval": f"{format_whole_percent(low)} – {format_whole_percent(high)}",
                 "customers": customers,
             }
             for predicted, actual, low, high, customers in zip(*quality["curve"].values(), strict=True)
@@ -208,9 +208,9 @@ def format_backtest(figures: dict[str, Any]) -> dict[str, Any]:
         "days": figures["days"],
         "customers": figures["customers"],
         "model": CANDIDATE_LABELS.get(figures["algorithm"], "–"),
-        "predicted": format_percent(figures["mean_predicted"]),
-        "actual": format_percent(figures["rate"]),
-        "interval": f"{format_percent(figures['low'])} – {format_percent(figures['high'])}",
+        "predicted": format_whole_percent(figures["mean_predicted"]),
+        "actual": format_whole_percent(figures["rate"]),
+        "interval": f"{format_whole_percent(figures['low'])} – {format_whole_percent(figures['high'])}",
         "auc": format_decimals(figures["auc"], 3),
         "brier": format_decimals(figures["brier"], 4),
         "is_off": is_miscalibrated(figures),
@@ -253,8 +253,8 @@ def format_next_category(score_model: ScoreModel | None) -> dict[str, Any] | Non
             {
                 "name": names[name],
                 "is_used": name == "history",
-                "hit_1": format_percent(figures["hit_1"]),
-                "hit_3": format_percent(figures["hit_3"]),
+                "hit_1": format_whole_percent(figures["hit_1"]),
+                "hit_3": format_whole_percent(figures["hit_3"]),
                 "customers": figures["customers"],
             }
             for name, figures in score_model.figures.get("judged", {}).items()

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from config.foundation.array_types import Flags, Floats, Ints
-from config.foundation.statistics import wilson_bounds
+from config.foundation.statistics import compute_wilson_bounds
 from customers.lifecycle.scoring.propensity.models.array_models import to_log_odds
 
 BINS = 10
@@ -146,7 +146,7 @@ def calibration_curve(*, score: Floats, label: Flags, bins: int = BINS) -> Calib
     filled = customers > 0
     predicted, actual = (np.bincount(part, values[order], minlength=bins)[filled] for values in (score, label * 1.0))
     customers = customers[filled]
-    low, high = wilson_bounds(actual, customers)
+    low, high = compute_wilson_bounds(actual, customers)
     return CalibrationCurve(predicted / customers, actual / customers, low, high, customers)
 
 

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from config.foundation.database import bulk_insert
-from config.foundation.database.advisory_locks import AlreadyRunningError, lock_key
+from config.foundation.database.advisory_locks import AlreadyRunningError, compute_lock_key
 from config.foundation.database.index_rebuild import rebuild_keys
 from config.foundation.job_runs import INTERRUPTED_ERROR
 from customers.identity.models import Customer, Identifier
@@ -417,7 +417,7 @@ def test_the_command_parses_the_time_and_prints_the_counts(
 @pytest.mark.django_db(transaction=True)
 def test_two_refreshes_at_once_are_refused() -> None:
     with psycopg.connect(get_test_database_url()) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [lock_key(REFRESH_LOCK)])
+        other.execute("SELECT pg_advisory_lock(%s)", [compute_lock_key(REFRESH_LOCK)])
         with pytest.raises(AlreadyRunningError, match="already running"):
             refresh()
         with pytest.raises(AlreadyRunningError):
@@ -553,7 +553,7 @@ def test_counters_of_all_customers_are_those_of_each_alone(settings: Any, seed: 
         recount_order_counters(counted, as_of=AS_OF - timedelta(microseconds=1))
         write_stages(
             histories=alone,
-            stories=derive_stages(histories=alone, versions=list_threshold_versions(), as_of=to_microseconds(AS_OF)),
+            stage_histories=derive_stages(histories=alone, versions=list_threshold_versions(), as_of=to_microseconds(AS_OF)),
         )
     assert everything() == as_one
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from config.foundation.statistics import wilson_bounds
+from config.foundation.statistics import compute_wilson_bounds
 from customers.lifecycle.scoring.backtest import backtest_counts, backtest_intervals
 
 
@@ -40,8 +40,8 @@ def test_tenths_are_from_the_highest_and_as_even_as_they_can_be() -> None:
 def test_coverage_counts_both_ends_in() -> None:
     found = backtest_intervals(low=floats(1, 1, 1, 1), high=floats(2, 2, 2, 2), observed=floats(1, 2, 2.5, 0))
     assert found.value == 0.5
-    assert (found.low, found.high) == wilson_bounds(2, 4)
-    assert wilson_bounds(1, 10) == pytest.approx((0.0179, 0.4042), abs=1e-4)  # Newcombe, Stat. Med. 1998, by hand
+    assert (found.low, found.high) == compute_wilson_bounds(2, 4)
+    assert compute_wilson_bounds(1, 10) == pytest.approx((0.0179, 0.4042), abs=1e-4)  # Newcombe, Stat. Med. 1998, by hand
 
 
 def test_unavailable_results_have_a_reason() -> None:

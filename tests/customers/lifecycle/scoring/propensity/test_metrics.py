@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from config.foundation.statistics import wilson_bounds
+from config.foundation.statistics import compute_wilson_bounds
 from customers.lifecycle.scoring.propensity.drift import classify_drift, measure_reference, population_stability_index
 from customers.lifecycle.scoring.propensity.metrics import (
     auc,
@@ -48,7 +48,7 @@ def test_lift_takes_the_highest_first_and_parts_ties_evenly():
 
 
 def test_wilson_is_that_of_its_paper():
-    low, high = wilson_bounds(
+    low, high = compute_wilson_bounds(
         np.array([81.0, 0.0]), np.array([263, 20])
     )  # Newcombe, Statistics in Medicine 1998, table I
     assert low == pytest.approx([0.2553, 0.0], abs=5e-5)
