@@ -62,8 +62,8 @@ class BulkResult:
         """Return the number of problems per ``field: code``."""
         return Counter(f"{problem.field}: {problem.code}" for result in self.results for problem in result.problems)
 
-    def as_response(self, key_name: str) -> dict[str, object]:
-        """Return the body of a bulk endpoint's response; ``key_name`` is the field of the items' ids."""
+    def build_response(self, key_name: str) -> dict[str, object]:
+        """Return the body of a bulk endpoint's response; ``key_name`` is the field of the items' IDs."""
         return {
             "created": self.created,
             "updated": self.updated,
@@ -95,7 +95,7 @@ def combine_results(
         written: the status of the ids that the database created or changed; all others are unchanged.
     """
     results = []
-    for index, (key, wrong) in enumerate(zip(keys, problems, strict=True)):
-        status = ItemStatus.REJECTED if wrong else written.get(key, ItemStatus.UNCHANGED)
-        results.append(ItemResult(index, key, status, tuple(wrong)))
+    for index, (key, item_problems) in enumerate(zip(keys, problems, strict=True)):
+        status = ItemStatus.REJECTED if item_problems else written.get(key, ItemStatus.UNCHANGED)
+        results.append(ItemResult(index, key, status, tuple(item_problems)))
     return BulkResult(tuple(results))

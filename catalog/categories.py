@@ -43,10 +43,12 @@ def ensure_categories(paths: Collection[str]) -> dict[str, int]:
         # one import at a time, so that two do not create the same branch or choose the same slug
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('catalog.categories'))")
         all_paths = {prefix for path in paths for prefix in list_ancestor_paths(path)}
+        # read again under the lock: another import may have created some of them in the meantime
         known = find_categories(all_paths)
         by_depth: dict[int, list[str]] = {}
         for path in all_paths - known.keys():
             by_depth.setdefault(path.count(SEPARATOR), []).append(path)
+        # one level at a time, from the root: a child needs the id of its parent
         for depth in sorted(by_depth):
             known.update(create_categories(sorted(by_depth[depth]), known))
     return known
@@ -62,28 +64,28 @@ def list_ancestor_paths(path: str) -> list[str]:
 
 
 def create_categories(paths: list[str], known: dict[str, int]) -> dict[str, int]:
-    """Create categories whose parents exist, in two statements whatever their number."""
+    """Create categories below existing parents, in two statements for any number of categories."""
     parents = {path: known[path.rpartition(SEPARATOR)[0]] if SEPARATOR in path else None for path in paths}
     siblings = Category.objects.filter(parent__in=[parent for parent in parents.values() if parent is not None])
     if None in parents.values():
         siblings = siblings | Category.objects.filter(parent=None)
-    taken: dict[int | None, set[str]] = {parent: set() for parent in parents.values()}
+    slugs_by_parent: dict[int | None, set[str]] = {parent: set() for parent in parents.values()}
     for owner, slug in siblings.values_list("parent_id", "slug"):
-        taken[owner].add(slug)
+        slugs_by_parent[owner].add(slug)
     categories = []
     for path, parent in parents.items():
         name = path.rpartition(SEPARATOR)[2]
-        slug = choose_slug(name, taken[parent])
-        taken[parent].add(slug)
+        slug = choose_slug(name, slugs_by_parent[parent])
+        slugs_by_parent[parent].add(slug)
         categories.append(Category(name=name, slug=slug, parent_id=parent, path=path))
     return {category.path: category.pk for category in Category.objects.bulk_create(categories)}
 
 
-def choose_slug(name: str, taken: Collection[str]) -> str:
+def choose_slug(name: str, sibling_slugs: Collection[str]) -> str:
     """Return a slug that no sibling has; a hash is appended where names collide, such as “A & B” and “A B”."""
     fingerprint = blake2b(name.encode(), digest_size=4).hexdigest()
     slug = slugify(name, allow_unicode=True)[:180]
-    if slug and slug not in taken:
+    if slug and slug not in sibling_slugs:
         return slug
     return f"{slug}-{fingerprint}".strip("-")
 
@@ -108,10 +110,11 @@ def build_category_path(*, name: str, parent: Category | None) -> str:
 def save_category(*, category: Category) -> None:
     """Save a category under its name and parent; update the paths of everything below it."""
     with transaction.atomic():
-        before = Category.objects.select_for_update().filter(pk=category.pk).values_list("path", flat=True).first()
+        old_path = Category.objects.select_for_update().filter(pk=category.pk).values_list("path", flat=True).first()
         category.path = build_category_path(name=category.name, parent=category.parent)
         category.save()
-        if before and before != category.path:
-            Category.objects.filter(path__startswith=before + SEPARATOR).update(
-                path=Concat(Value(category.path), Substr("path", len(before) + 1))
+        if old_path and old_path != category.path:
+            # one statement for the whole subtree, so that no reader sees a child below a path that no longer exists
+            Category.objects.filter(path__startswith=old_path + SEPARATOR).update(
+                path=Concat(Value(category.path), Substr("path", len(old_path) + 1))
             )

@@ -5,14 +5,13 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from babel.numbers import list_currencies
 from django.utils.translation import gettext as _
 
 from catalog.bulk_results import FieldProblem
+from config.foundation.currencies import get_known_currencies
 
 SHOWN_VALUE_LENGTH = 200
 MAX_PRICE = Decimal("1e12")
@@ -24,7 +23,7 @@ UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class InvalidValueError(Exception):
-    """A value that is not valid; ``code`` is stable, ``message`` is for people."""
+    """A value that is not valid; ``code`` is stable, ``message`` is shown to users."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -51,8 +50,8 @@ def clean_fields(
             cleaned[field] = cleaner(value)
         except InvalidValueError as error:
             problems.append(FieldProblem(field, error.code, error.message, shorten_value(value)))
-    wrong = {problem.field for problem in problems}
-    missing = [field for field in sorted(required - wrong) if cleaned.get(field) in (None, "")]
+    invalid_fields = {problem.field for problem in problems}
+    missing = [field for field in sorted(required - invalid_fields) if cleaned.get(field) in (None, "")]
     problems.extend(FieldProblem(field, "required", _("This field is required.")) for field in missing)
     return cleaned, problems
 
@@ -72,9 +71,7 @@ def clean_text(value: Any, max_length: int) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        raise InvalidValueError(
-            "not_text", _("%(value)s is not a text; use a JSON string.") % {"value": repr(shorten_value(value))}
-        )
+        raise InvalidValueError("not_text", _("%(value)s is not a string.") % {"value": repr(shorten_value(value))})
     text = str(value).strip()
     if len(text) > max_length:
         raise InvalidValueError(
@@ -93,7 +90,7 @@ def clean_id(value: Any, max_length: int) -> str:
     """Return an external id: a text of one line."""
     text = clean_text(value, max_length)
     if not text.isprintable():
-        raise InvalidValueError("bad_characters", _("The id contains a line break or a control character; remove it."))
+        raise InvalidValueError("bad_characters", _("The ID contains a line break or a control character; remove it."))
     return text
 
 
@@ -103,21 +100,21 @@ def clean_url(value: Any, max_length: int = 2000) -> str:
         return ""
     try:
         parts = urlsplit(text)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", text)
-        _port = parts.port
+        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", text)
+        _port = parts.port  # urlsplit checks the port only when it is read
     except ValueError:
-        good = False
-    if not good:
+        is_valid = False
+    if not is_valid:
         raise InvalidValueError(
             "bad_url",
-            _("%(value)s is not a valid URL; use one like https://shop.example/item.")
+            _("%(value)s is not a valid URL; use a format like https://shop.example/item.")
             % {"value": repr(shorten_value(text))},
         )
     return text
 
 
 def clean_decimal(value: Any, *, places: int = 2) -> Decimal | None:
-    """Return a finite decimal number with at most ``places`` decimals; an empty value is None."""
+    """Return a finite decimal number with at most ``places`` decimals; None for an empty value."""
     if is_empty(value):
         return None
     text = shorten_value(value).strip()
@@ -127,11 +124,11 @@ def clean_decimal(value: Any, *, places: int = 2) -> Decimal | None:
         number = Decimal(text)
     except InvalidOperation as error:
         raise InvalidValueError(
-            "not_a_number", _("%(value)s is not a number; use one like 19.90.") % {"value": repr(text)}
+            "not_a_number", _("%(value)s is not a number; use a format like 19.90.") % {"value": repr(text)}
         ) from error
     if not number.is_finite():
         raise InvalidValueError(
-            "not_a_number", _("%(value)s is not a number; use one like 19.90.") % {"value": repr(text)}
+            "not_a_number", _("%(value)s is not a number; use a format like 19.90.") % {"value": repr(text)}
         )
     if abs(number) >= MAX_PRICE:
         raise InvalidValueError(
@@ -152,11 +149,6 @@ def clean_price(value: Any) -> Decimal | None:
     if price is not None and price < 0:
         raise InvalidValueError("negative", _("%(value)s is negative; use 0 or more.") % {"value": str(price)})
     return price
-
-
-@lru_cache(maxsize=1)
-def get_known_currencies() -> frozenset[str]:
-    return frozenset(list_currencies())
 
 
 def clean_currency(value: Any) -> str:
@@ -227,7 +219,7 @@ def clean_tags(value: Any) -> list[str]:
     parts = value.split("|") if isinstance(value, str) else value
     if not isinstance(parts, list | tuple):
         raise InvalidValueError(
-            "not_a_list", _("Tags must be a list of texts, or one text with the tags separated by |.")
+            "not_a_list", _("Tags must be a list of strings, or one string with the tags separated by |.")
         )
     return list(dict.fromkeys(tag for part in parts if (tag := clean_text(part, 100))))
 
@@ -264,4 +256,4 @@ def clean_attributes(value: Any) -> dict[str, Any]:
 
 
 def reject_json_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")

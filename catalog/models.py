@@ -53,7 +53,7 @@ class Availability(models.TextChoices):
 class Product(models.Model):
     """A product; other systems know it by ``product_id``."""
 
-    product_id = models.CharField(_("product id"), max_length=200, unique=True)
+    product_id = models.CharField(_("product ID"), max_length=200, unique=True)
     sku = models.CharField(_("SKU"), max_length=200, blank=True)
     title = models.CharField(_("title"), max_length=500)
     description = models.TextField(_("description"), blank=True)
@@ -69,7 +69,7 @@ class Product(models.Model):
         decimal_places=2,
         null=True,
         blank=True,
-        help_text=_("What the shop pays for the product, in the currency of the price. Never shown to visitors."),
+        help_text=_("Purchase cost, in the currency of the price. Never shown to visitors."),
     )
     availability = models.CharField(
         _("availability"), max_length=20, choices=Availability, default=Availability.IN_STOCK
@@ -125,7 +125,7 @@ class ProductVector(models.Model):
     """A vector that a model computed for a product, such as an image embedding; near vectors mean similar products."""
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="vectors", verbose_name=_("product"))
-    name = models.CharField(_("name"), max_length=50, help_text=_("What the numbers describe, such as image."))
+    name = models.CharField(_("name"), max_length=50, help_text=_("What the vector represents, such as image."))
     dimension = models.PositiveIntegerField(_("dimension"))
     vector = models.BinaryField(_("vector"), help_text=_("Little-endian 32-bit floating-point numbers."))
     updated_at = models.DateTimeField(_("updated at"))

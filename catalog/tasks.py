@@ -13,7 +13,7 @@ from config.foundation.database.advisory_locks import AlreadyRunningError
 logger = logging.getLogger(__name__)
 
 
-# Not an exclusive task, which would drop a second upload silently: the import takes a lock and its record says so.
+# Not an exclusive task, which would drop a second upload silently: the import takes the lock, and its record gets the error.
 @shared_task
 def import_uploaded_feed(record_id: int) -> None:
     try:

@@ -1,4 +1,4 @@
-"""Creates and updates products in one statement, whatever their number."""
+"""Creates and updates any number of products in one statement."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ AVAILABILITY_WORDS = {
 
 
 def clean_availability(value: Any) -> str:
-    """Return our value for ours, Google's (``in stock``) or schema.org's (``https://schema.org/InStock``)."""
+    """Return the value of ``Availability`` for ours, Google's (``in stock``) or schema.org's (``https://schema.org/InStock``)."""
     text = clean_text(value, 100)
     word = text.rpartition("/")[2].lower().replace(" ", "").replace("_", "").replace("-", "")
     if not word:
@@ -126,19 +126,19 @@ def clean_items(
     problems: list[list[FieldProblem]] = []
     rows: dict[str, dict[str, Any]] = {}
     for item in items:
-        cleaned, wrong = clean_product(item, currency=currency)
+        cleaned, item_problems = clean_product(item, currency=currency)
         key = cleaned.get("product_id", "")
-        if not wrong and key in rows:
-            wrong = [build_duplicate_problem(key)]
-        if not wrong:
+        if not item_problems and key in rows:
+            item_problems = [build_duplicate_problem(key)]
+        if not item_problems:
             rows[key] = cleaned
         keys.append(key or shorten_value(item.get("product_id")))
-        problems.append(wrong)
+        problems.append(item_problems)
     return keys, problems, rows
 
 
 def build_duplicate_problem(product_id: str) -> FieldProblem:
-    return FieldProblem("product_id", "duplicate", _("Duplicate id; the first item with this id was used."), product_id)
+    return FieldProblem("product_id", "duplicate", _("Duplicate ID; the first item with this ID is kept."), product_id)
 
 
 # column → its type and its default in a new row
@@ -167,15 +167,15 @@ def write_products(rows: Mapping[str, Mapping[str, Any]], *, at: datetime) -> di
     """Write clean rows in the caller's transaction; return the ids that were created or updated."""
     categories = ensure_categories({row["category"] for row in rows.values() if row.get("category")})
     payload = [build_row_columns(row, categories) for row in rows.values()]
-    present = [column for column in COLUMNS if any(column in row for row in payload)]
+    columns = [column for column in COLUMNS if any(column in row for row in payload)]
     with connection.cursor() as cursor:
-        if any(len(row) < len(present) for row in payload):
+        if any(len(row) < len(columns) for row in payload):
             # rows that lack a column get its current value written back: lock them, so that it does not change in between
             cursor.execute(
                 "SELECT 1 FROM catalog_product WHERE product_id = ANY(%s) ORDER BY product_id FOR UPDATE",
                 [list(rows)],
             )
-        cursor.execute(build_upsert_statement(tuple(present)), {"rows": json.dumps(payload, default=str), "at": at})
+        cursor.execute(build_upsert_statement(tuple(columns)), {"rows": json.dumps(payload, default=str), "at": at})
         return {key: ItemStatus.CREATED if created else ItemStatus.UPDATED for key, created in cursor.fetchall()}
 
 
@@ -188,12 +188,12 @@ def build_row_columns(row: Mapping[str, Any], categories: Mapping[str, int]) -> 
     return columns
 
 
-def build_upsert_statement(present: tuple[str, ...]) -> str:
-    """Return the statement for rows with at most the columns ``present``; all names in it are constants of this module."""
-    changing = [column for column in present if column != "product_id"]
+def build_upsert_statement(columns: tuple[str, ...]) -> str:
+    """Return the statement for rows with at most these columns; all names in it are constants of this module."""
+    updated_columns = [column for column in columns if column != "product_id"]
     values = [
         f"CASE WHEN item ? '{column}' THEN s.{column} WHEN p.id IS NOT NULL THEN p.{column} ELSE {default} END"
-        if column in present
+        if column in columns
         else default
         for column, (kind, default) in COLUMNS.items()
     ]
@@ -201,12 +201,12 @@ def build_upsert_statement(present: tuple[str, ...]) -> str:
         INSERT INTO catalog_product ({", ".join(COLUMNS)}, created_at, updated_at)
         SELECT {", ".join(values)}, %(at)s, %(at)s
         FROM jsonb_array_elements(%(rows)s::jsonb) AS item
-        CROSS JOIN LATERAL jsonb_to_record(item) AS s({", ".join(f"{name} {COLUMNS[name][0]}" for name in present)})
+        CROSS JOIN LATERAL jsonb_to_record(item) AS s({", ".join(f"{name} {COLUMNS[name][0]}" for name in columns)})
         LEFT JOIN catalog_product p ON p.product_id = s.product_id
         ORDER BY s.product_id  -- every writer locks rows in the same order, which prevents deadlocks
         ON CONFLICT (product_id) DO UPDATE
-        SET {", ".join(f"{name} = EXCLUDED.{name}" for name in changing)}, updated_at = EXCLUDED.updated_at
-        WHERE ({", ".join(f"catalog_product.{name}" for name in changing)})
-              IS DISTINCT FROM ({", ".join(f"EXCLUDED.{name}" for name in changing)})
-        RETURNING product_id, xmax = 0 AS created
+        SET {", ".join(f"{name} = EXCLUDED.{name}" for name in updated_columns)}, updated_at = EXCLUDED.updated_at
+        WHERE ({", ".join(f"catalog_product.{name}" for name in updated_columns)})
+              IS DISTINCT FROM ({", ".join(f"EXCLUDED.{name}" for name in updated_columns)})
+        RETURNING product_id, xmax = 0 AS created  -- xmax is 0 in an inserted row and set in an updated one
     """  # noqa: S608

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from catalog.bulk_results import BulkResult, FieldProblem, ItemStatus, combine_results
 from catalog.field_cleaning import InvalidValueError, clean_id, shorten_value
 from catalog.models import Product, ProductVector
-from config.foundation.database.advisory_locks import lock_key
+from config.foundation.database.advisory_locks import compute_lock_key
 
 MAX_DIMENSION = 4096
 MAX_NAME_LENGTH = 50
@@ -24,18 +24,18 @@ class InvalidVectorNameError(InvalidValueError):
 
 
 def clean_vector_name(name: Any) -> str:
-    """Errors: WrongNameError."""
+    """Return the vector name without surrounding spaces. Errors: InvalidVectorNameError."""
     try:
         cleaned = clean_id(name, MAX_NAME_LENGTH)
     except InvalidValueError as error:
         raise InvalidVectorNameError(error.code, error.message) from error
     if not cleaned:
-        raise InvalidVectorNameError("required", _("The name is required: what the vectors describe, such as image."))
+        raise InvalidVectorNameError("required", _("Enter a name for the vectors, such as image."))
     return cleaned
 
 
 def upsert_vectors(
-    *, name: str, items: Sequence[tuple[Any, Any]], at: datetime, seen: set[str] | None = None
+    *, name: str, items: Sequence[tuple[Any, Any]], at: datetime, seen_ids: set[str] | None = None
 ) -> BulkResult:
     """Create new vectors and update changed ones; unchanged vectors are not touched.
 
@@ -45,87 +45,90 @@ def upsert_vectors(
         name: what the numbers describe, such as ``image``.
         items: pairs of product id and numbers.
         at: the time of the change.
-        seen: products of earlier batches of the same file; the products of ``items`` are added to it.
+        seen_ids: products of earlier batches of the same file; the products of ``items`` are added to it.
 
     Raises:
-        WrongNameError: no name, or one that cannot be stored.
+        InvalidVectorNameError: no name, or one that cannot be stored.
     """
     name = clean_vector_name(name)
     with transaction.atomic():
-        with connection.cursor() as cursor:  # otherwise two first batches at once could have two dimensions
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock_key(f"catalog.vectors.{name}")])
-        keys, problems, rows = clean_vectors(items, name=name, seen=set() if seen is None else seen)
+        # without the lock, two first batches of a new name could both find no stored dimension and write two different ones
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [compute_lock_key(f"catalog.vectors.{name}")])
+        keys, problems, rows = clean_vectors(items, name=name, seen_ids=set() if seen_ids is None else seen_ids)
         written = write_vectors(rows, name=name, at=at)
     return combine_results(keys=keys, problems=problems, written=written)
 
 
 def clean_vectors(
-    items: Sequence[tuple[Any, Any]], *, name: str, seen: set[str]
+    items: Sequence[tuple[Any, Any]], *, name: str, seen_ids: set[str]
 ) -> tuple[list[str], list[list[FieldProblem]], dict[str, tuple[int, bytes]]]:
     """Return each item's product id and problems, and by product id its database key and the bytes to write."""
     keys = [shorten_value(product_id).strip() for product_id, _numbers in items]
+    # PostgreSQL accepts neither NUL nor unpaired surrogates in a parameter, so such ids are not looked up
     storable = [key for key in keys if key.isprintable()]
     products = dict(Product.objects.filter(product_id__in=storable).values_list("product_id", "id"))
     dimension = ProductVector.objects.filter(name=name).values_list("dimension", flat=True).first()
     problems: list[list[FieldProblem]] = []
     rows: dict[str, tuple[int, bytes]] = {}
     for key, (_product_id, numbers) in zip(keys, items, strict=True):
-        vector, wrong = clean_vector(numbers)
+        vector, item_problems = clean_vector(numbers)
         if not key:
-            wrong = [FieldProblem("product_id", "required", _("This field is required.")), *wrong]
+            item_problems = [FieldProblem("product_id", "required", _("This field is required.")), *item_problems]
         elif key not in products:
             message = _("Unknown product; import the products first.")
-            wrong = [FieldProblem("product_id", "unknown_product", message, key), *wrong]
-        elif key in seen:
-            wrong = [
-                FieldProblem("product_id", "duplicate", _("Duplicate id; the first item with this id was used."), key)
+            item_problems = [FieldProblem("product_id", "unknown_product", message, key), *item_problems]
+        elif key in seen_ids:
+            item_problems = [
+                FieldProblem("product_id", "duplicate", _("Duplicate ID; the first item with this ID is kept."), key)
             ]
-        if vector is not None and not wrong:
+        if vector is not None and not item_problems:
             dimension = dimension or len(vector)
             if len(vector) != dimension:
-                wrong = [build_dimension_problem(name, len(vector), dimension)]
+                item_problems = [build_dimension_problem(name, len(vector), dimension)]
             else:
                 rows[key] = products[key], vector.tobytes()
-                seen.add(key)
-        problems.append(wrong)
+                seen_ids.add(key)
+        problems.append(item_problems)
     return keys, problems, rows
 
 
 def clean_vector(numbers: Any) -> tuple[npt.NDArray[np.float32] | None, list[FieldProblem]]:
     """Return a little-endian float32 array of shape (d,), or the problems."""
 
-    def problem(code: str, message: str) -> tuple[None, list[FieldProblem]]:
+    def reject(code: str, message: str) -> tuple[None, list[FieldProblem]]:
         return None, [FieldProblem("vector", code, message, shorten_value(numbers))]
 
     is_numeric = isinstance(numbers, np.ndarray) or (
         isinstance(numbers, list) and all(type(number) in (int, float) for number in numbers)
     )
     if not is_numeric or not len(numbers):
-        return problem("not_numbers", _("The vector must be a list of numbers, such as [0.12, -0.5]."))
+        return reject("not_numbers", _("The vector must be a list of numbers, such as [0.12, -0.5]."))
     if len(numbers) > MAX_DIMENSION:
-        return problem(
+        return reject(
             "too_long",
-            _("The vector has %(length)d numbers; the maximum is %(most)d.")
+            _("The vector has %(length)d dimensions; the maximum is %(most)d.")
             % {"length": len(numbers), "most": MAX_DIMENSION},
         )
     try:
+        # a number beyond float32 becomes infinity here and is reported as such below
         with np.errstate(over="ignore"):
             vector = np.asarray(numbers, "<f4")
     except (ValueError, TypeError, OverflowError):
-        return problem("not_numbers", _("The vector must be a list of numbers, such as [0.12, -0.5]."))
+        return reject("not_numbers", _("The vector must be a list of numbers, such as [0.12, -0.5]."))
     if not np.isfinite(vector).all():
-        return problem("not_finite", _("The vector contains NaN or infinity; leave the product out instead."))
+        return reject("not_finite", _("The vector contains NaN or infinity; omit the product."))
     if not vector.any():
-        return problem("all_zero", _("The vector contains only zeros; leave the product out instead."))
+        return reject("all_zero", _("The vector contains only zeros; omit the product."))
     return vector, []
 
 
-def build_dimension_problem(name: str, given: int, stored: int) -> FieldProblem:
+def build_dimension_problem(name: str, length: int, stored_length: int) -> FieldProblem:
     message = _(
-        "The vectors named %(name)s have %(stored)d numbers, this one has %(given)d, so another model made it. Use another name, "
-        "or replace all of them: manage.py import_vectors FILE --name %(name)s --replace."
-    ) % {"name": name, "stored": stored, "given": given}
-    return FieldProblem("vector", "other_dimension", message, str(given))
+        "The vector has %(given)d dimensions, but the stored vectors named %(name)s have %(stored)d. Use "
+        "another name, or replace all of them: manage.py import_vectors FILE --name %(name)s --replace."
+    ) % {"name": name, "stored": stored_length, "given": length}
+    return FieldProblem("vector", "other_dimension", message, str(length))
 
 
 def write_vectors(rows: dict[str, tuple[int, bytes]], *, name: str, at: datetime) -> dict[str, ItemStatus]:
@@ -141,7 +144,7 @@ def write_vectors(rows: dict[str, tuple[int, bytes]], *, name: str, at: datetime
             ON CONFLICT (product_id, name) DO UPDATE
             SET dimension = EXCLUDED.dimension, vector = EXCLUDED.vector, updated_at = EXCLUDED.updated_at
             WHERE catalog_productvector.vector IS DISTINCT FROM EXCLUDED.vector
-            RETURNING product_id, xmax = 0 AS created
+            RETURNING product_id, xmax = 0 AS created  -- xmax is 0 in an inserted row and set in an updated one
             """,
             {
                 "name": name,

@@ -27,7 +27,8 @@ from catalog.backoffice.resources import ProductResource
 from catalog.categories import annotate_product_counts, save_category
 from catalog.feeds.uploads import FEED_UPLOADS
 from catalog.models import Category, FeedImport, Product
-from config.foundation.admin.read_only import ReadOnlyPermissions
+from config.foundation.admin.file_imports import FileImportAdmin, render_download_link, render_table
+from config.foundation.number_formats import NO_VALUE, format_amount
 
 
 @admin.register(Category)
@@ -94,7 +95,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
 
     @display(description=_("price"), ordering="price")
     def formatted_price(self, product: Product) -> str:
-        return "–" if product.price is None else f"{product.price} {product.currency}"
+        return format_amount(product.price, product.currency)
 
     @display(description=_("similar products"))
     def similar_products(self, product: Product) -> str | SafeString:
@@ -102,7 +103,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         try:
             address = reverse("admin:serving_similar", args=[product.product_id])
         except NoReverseMatch:
-            return "–"
+            return NO_VALUE
         return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Show similar products"))
 
     @display(description=_("interested customers"))
@@ -111,7 +112,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         try:
             address = reverse("admin:serving_audience", args=[product.product_id])
         except NoReverseMatch:
-            return "–"
+            return NO_VALUE
         return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Show interested customers"))
 
     @display(description=_("vectors"))
@@ -122,7 +123,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
             for name, dimension, updated_at in product.vectors.values_list("name", "dimension", "updated_at")
         ]
         if not rows:
-            return "–"
+            return NO_VALUE
         head = format_html("<tr><th>{}</th><th>{}</th><th>{}</th></tr>", _("name"), _("dimension"), _("updated at"))
         cells = '<tr><td class="pr-6">{}</td><td class="pr-6 text-right">{}</td><td>{}</td></tr>'
         return format_html("<table><thead>{}</thead><tbody>{}</tbody></table>", head, format_html_join("", cells, rows))
@@ -142,7 +143,9 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
 
 
 @admin.register(FeedImport)
-class FeedImportAdmin(ReadOnlyPermissions, ModelAdmin):
+class FeedImportAdmin(FileImportAdmin):
+    uploads = FEED_UPLOADS
+    import_permissions = pages.IMPORT_PERMISSIONS
     list_display = (
         "file_name",
         "format",
@@ -156,10 +159,6 @@ class FeedImportAdmin(ReadOnlyPermissions, ModelAdmin):
         "rejected",
     )
     list_filter = ("dry_run", "format")
-    search_fields = ("file_name",)
-    date_hierarchy = "started_at"
-    show_full_result_count = False
-    actions_list = ("open_upload",)
     change_form_before_template = "admin/catalog/feed_import_result.html"
     fields = (
         "file_name",
@@ -178,9 +177,6 @@ class FeedImportAdmin(ReadOnlyPermissions, ModelAdmin):
     )
     readonly_fields = fields
 
-    def has_import_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perms(["catalog.add_product", "catalog.change_product"])
-
     def get_urls(self) -> list[URLPattern]:
         wrap: Callable[..., Any] = self.admin_site.admin_view
         return [
@@ -194,30 +190,12 @@ class FeedImportAdmin(ReadOnlyPermissions, ModelAdmin):
     def open_upload(self, request: HttpRequest) -> HttpResponse:
         return redirect("admin:catalog_feedimport_upload")
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        record = self.get_object(request, object_id)
-        confirmable = record is not None and FEED_UPLOADS.can_confirm(record) and self.has_import_permission(request)
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "can_confirm": confirmable})
-
-    @display(description=_("state"), label={"done": "success", "failed": "danger", "open": "warning"})
-    def state(self, record: FeedImport) -> tuple[str, Any]:
-        if record.error:
-            return "failed", _("failed")
-        return ("done", _("done")) if record.finished_at else ("open", _("not finished"))
-
     @display(description=_("problems"))
     def problem_table(self, record: FeedImport) -> str | SafeString:
-        if not record.problems:
-            return "–"
-        counts: list[tuple[str, int]] = sorted(record.problems.items(), key=lambda item: (-item[1], item[0]))
-        rows = format_html_join("", '<tr><td class="pr-6">{}</td><td class="text-right">{}</td></tr>', counts)
-        return format_html("<table><tbody>{}</tbody></table>", rows)
+        return render_table(sorted(record.problems.items(), key=lambda item: (-item[1], item[0])))
 
     @display(description=_("error file"))
     def error_download(self, record: FeedImport) -> str | SafeString:
         if not record.error_file:
-            return "–"
-        address = reverse("admin:catalog_feedimport_errors", args=[record.pk])
-        return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Download"))
+            return NO_VALUE
+        return render_download_link(reverse("admin:catalog_feedimport_errors", args=[record.pk]))

@@ -3,53 +3,27 @@
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import (
-    UnfoldAdminFileFieldWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextInputWidget,
-    UnfoldBooleanWidget,
-)
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from catalog.categories import build_category_path
 from catalog.feeds.product_import import FeedOptions, MissingProducts
-from catalog.field_cleaning import get_known_currencies
 from catalog.models import Category, FeedImport
+from config.foundation.admin.upload_forms import UploadForm
 
 
-class FeedUploadForm(forms.Form):
+class FeedUploadForm(UploadForm):
     """A feed to upload, with the options of its import."""
 
-    file = forms.FileField(
-        label=_("file"),
-        widget=UnfoldAdminFileFieldWidget,
-        help_text=_("CSV, TSV, JSON Lines, or a Google Merchant feed in XML or TSV."),
-    )
+    file_help_text = _("CSV, TSV, JSON Lines, or a Google Merchant feed in XML or TSV.")
+    currency_help_text = _("Currency of prices without one.")
+    field_order = ("file", "format", "encoding", "currency", "missing", "force")
+
     format = forms.ChoiceField(
         label=_("format"),
         required=False,
         choices=[("", _("Detect automatically")), *FeedImport.Format.choices],
         widget=UnfoldAdminSelectWidget,
-    )
-    encoding = forms.ChoiceField(
-        label=_("encoding"),
-        required=False,
-        choices=[
-            ("", _("Detect automatically")),
-            ("utf-8", "UTF-8"),
-            ("utf-16", "UTF-16"),
-            ("gb18030", "GB18030 / GBK"),
-            ("windows-1252", "Windows-1252"),
-        ],
-        widget=UnfoldAdminSelectWidget,
-    )
-    currency = forms.CharField(
-        label=_("currency"),
-        max_length=3,
-        initial=lambda: settings.SHOP_CURRENCY,
-        widget=UnfoldAdminTextInputWidget,
-        help_text=_("For prices without a currency."),
     )
     missing = forms.ChoiceField(
         label=_("products missing from the file"),
@@ -65,13 +39,7 @@ class FeedUploadForm(forms.Form):
         widget=UnfoldBooleanWidget,
     )
 
-    def clean_currency(self) -> str:
-        code = self.cleaned_data["currency"].upper()
-        if code not in get_known_currencies():
-            raise forms.ValidationError(_("Use a three-letter ISO 4217 code in capitals, such as EUR."))
-        return code
-
-    def options(self) -> FeedOptions:
+    def build_options(self) -> FeedOptions:
         data = self.cleaned_data
         return FeedOptions(
             currency=data["currency"],
@@ -83,7 +51,7 @@ class FeedUploadForm(forms.Form):
 
 
 class CategoryForm(forms.ModelForm):
-    """A category, whose path must be unique and whose parent must not be below it."""
+    """A category with a unique path, which cannot be moved below itself."""
 
     class Meta:
         model = Category

@@ -14,19 +14,21 @@ from kombu.exceptions import OperationalError
 
 from catalog.backoffice.forms import FeedUploadForm
 from catalog.feeds.feed_file import FeedError
-from catalog.feeds.uploads import FEED_UPLOADS, create_confirmed_import, create_dry_run, import_upload
+from catalog.feeds.uploads import FEED_UPLOADS, create_dry_run, import_upload
 from catalog.models import FeedImport
 from catalog.tasks import import_uploaded_feed
 from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.uploads import create_confirmed_import
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
 
 CHANGE_PAGE = "admin:catalog_feedimport_change"
+IMPORT_PERMISSIONS = ("catalog.add_product", "catalog.change_product")
 
 
 def require_import_permission(request: HttpRequest) -> None:
-    if not request.user.has_perms(["catalog.add_product", "catalog.change_product"]):
+    if not request.user.has_perms(IMPORT_PERMISSIONS):
         raise PermissionDenied
 
 
@@ -36,7 +38,7 @@ def upload_feed(request: HttpRequest, model_admin: "ModelAdmin") -> HttpResponse
     form = FeedUploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         try:
-            record = create_dry_run(file=form.cleaned_data["file"], options=form.options(), at=timezone.now())
+            record = create_dry_run(file=form.cleaned_data["file"], options=form.build_options(), at=timezone.now())
         except OSError as error:
             form.add_error("file", _("The file cannot be stored: %(reason)s.") % {"reason": error.strerror or error})
         else:
@@ -58,7 +60,7 @@ def confirm_feed(request: HttpRequest, record_id: int) -> HttpResponse:
     if request.method != "POST" or not FEED_UPLOADS.can_confirm(dry_run):
         messages.error(request, _("The file was deleted or could not be read. Upload it again."))
         return redirect(CHANGE_PAGE, dry_run.pk)
-    record = create_confirmed_import(dry_run=dry_run, at=timezone.now())
+    record = create_confirmed_import(dry_run=dry_run, at=timezone.now(), copied_fields=["format"])
     start_import(request, record)
     return redirect(CHANGE_PAGE, record.pk)
 
@@ -69,13 +71,13 @@ def start_import(request: HttpRequest, record: FeedImport) -> None:
         try:
             import_uploaded_feed.delay(record.pk)
         except OperationalError as error:
-            record.error = _("No worker can be reached: %(reason)s") % {"reason": error}
+            record.error = _("No worker is available: %(reason)s") % {"reason": error}
             record.finished_at = timezone.now()
             record.save()
         else:
             messages.info(
                 request,
-                _("The file is large, so a worker imports it in the background. Reload this page for progress."),
+                _("The file is large and is imported in the background. Reload this page to see the progress."),
             )
         return
     try:

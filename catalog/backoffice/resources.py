@@ -17,7 +17,7 @@ from catalog.upsert import build_duplicate_problem, clean_product
 
 
 class CategoryWidget(widgets.Widget):
-    """A category as its path; the paths of a file are looked up at once, before its rows are read."""
+    """A category as its path; all paths of a file are looked up in one query before its rows are read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,13 +79,13 @@ class ProductResource(resources.ModelResource):
                 continue  # reported with its row
         self.fields["category"].widget.ids = ensure_categories(paths - {""})
 
-        self.seen: set[str] = set()
+        self.seen_ids: set[str] = set()
 
     def before_import_row(self, row: Any, **kwargs: Any) -> None:
         product_id = str(row.get("product_id") or "").strip()
-        if product_id in self.seen:
+        if product_id in self.seen_ids:
             raise ValidationError({"product_id": build_duplicate_problem(product_id).message})
-        self.seen.add(product_id)
+        self.seen_ids.add(product_id)
 
     def validate_instance(
         self, instance: Product, import_validation_errors: dict[str, Any] | None = None, validate_unique: bool = True

@@ -21,24 +21,24 @@ def read_delimited(stream: TextIO, check: Callable[[list[str]], None] | None = N
         FeedError: a column occurs twice, or ``check`` rejects the columns.
     """
     lines = iterate_bounded_lines(stream)
-    above, header = next(((n, line) for n, line in enumerate(lines, 1) if line.strip("\ufeff \t\r\n")), (1, ""))
+    header_line, header = next(((n, line) for n, line in enumerate(lines, 1) if line.strip("\ufeff \t\r\n")), (1, ""))
     delimiter = detect_delimiter(header)
     columns = parse_header(header, delimiter)
     (check or check_product_columns)(columns)
     # Google's TSV files contain unbalanced quotation marks, which the strict mode rejects
     reader = csv.reader(lines, delimiter=delimiter, strict=delimiter != "\t")
     while True:
-        line = above + reader.line_num + 1
+        line = header_line + reader.line_num + 1
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             message = _("The row cannot be read: %(reason)s.") % {"reason": error}
-            yield build_unreadable_row(line, above + reader.line_num, message)
+            yield build_unreadable_row(line, header_line + reader.line_num, message)
             continue
         if any(cell.strip() for cell in cells):
-            yield build_row(columns, cells, line, above + reader.line_num)
+            yield build_row(columns, cells, line, header_line + reader.line_num)
 
 
 def parse_header(header: str, delimiter: str) -> list[str]:
@@ -49,7 +49,9 @@ def parse_header(header: str, delimiter: str) -> list[str]:
         raise FeedError(_("The header row cannot be read: %(reason)s.") % {"reason": error}) from error
     duplicates = sorted({name for name in columns if name and columns.count(name) > 1})
     if duplicates:
-        raise FeedError(_("These columns occur twice: %(names)s.") % {"names": ", ".join(duplicates)})
+        raise FeedError(
+            _("Duplicate columns: %(names)s. Give each column its own name.") % {"names": ", ".join(duplicates)}
+        )
     return columns
 
 
@@ -61,7 +63,7 @@ def check_product_columns(columns: list[str]) -> None:
 def require_column(columns: list[str], field: str, names: Sequence[str]) -> None:
     if not set(names) & set(columns):
         raise FeedError(
-            _("No column for %(field)s; name it one of %(names)s. Columns in the file: %(found)s.")
+            _("Missing column for %(field)s; valid names: %(names)s. Columns in the file: %(found)s.")
             % {"field": field, "names": ", ".join(names), "found": ", ".join(name for name in columns if name) or "–"}
         )
 
@@ -71,7 +73,7 @@ def build_row(columns: list[str], cells: list[str], line: int, last_line: int) -
     while len(cells) > len(columns) and not cells[-1].strip():
         cells.pop()
     if len(cells) != len(columns):
-        message = _("The row has %(cells)d cells, the header has %(columns)d.") % {
+        message = _("The row has %(cells)d cells, but the header has %(columns)d.") % {
             "cells": len(cells),
             "columns": len(columns),
         }

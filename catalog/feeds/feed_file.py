@@ -54,7 +54,7 @@ def detect_encoding(path: Path, declared: str | None = None) -> str:
         return detected
     assert failure is not None
     raise FeedError(
-        _("%(where)s: the file is not UTF-8, GB18030 or Windows-1252. Save it as UTF-8, or name its encoding.")
+        _("%(where)s: the file is not UTF-8, GB18030 or Windows-1252. Save it as UTF-8, or specify its encoding.")
         % {"where": describe_failure(path, failure)}
     )
 
@@ -73,7 +73,7 @@ def read_head(path: Path) -> bytes:
     for magic, format_name in BINARY_FORMATS:
         if head.startswith(magic):
             raise FeedError(
-                _("%(file)s is %(kind)s. Unpack it, or save it as CSV in UTF-8.")
+                _("%(file)s is %(kind)s. Extract it, or save it as CSV in UTF-8.")
                 % {"file": path.name, "kind": format_name}
             )
     return head
@@ -84,7 +84,7 @@ def resolve_encoding(name: str) -> str:
         return find_encoding(name)
     except UnknownEncodingError as error:
         raise FeedError(
-            _("Unknown encoding %(name)s; use one such as utf-8, utf-16, gb18030 or windows-1252.")
+            _("Unknown encoding %(name)s; use utf-8, utf-16, gb18030 or windows-1252, for example.")
             % {"name": repr(name)}
         ) from error
 
@@ -101,7 +101,7 @@ def check_encoding(path: Path, encoding: str) -> str:
     failure = find_decoding_failure(lambda: path.open("rb"), encoding)
     if failure is not None:
         raise FeedError(
-            _("%(where)s: cannot be read as %(encoding)s. Save the file as UTF-8, or name its encoding.")
+            _("%(where)s: not valid %(encoding)s. Save the file as UTF-8, or specify its encoding.")
             % {"where": describe_failure(path, failure), "encoding": encoding}
         )
     return encoding
@@ -125,13 +125,14 @@ def detect_format(path: Path, encoding: str) -> FeedImport.Format:
     if head.startswith("{"):
         return FeedImport.Format.JSONL
     if head.startswith("["):
-        raise FeedError(_("%(file)s is a JSON list. Use JSON Lines: one object per line.") % {"file": path.name})
+        raise FeedError(_("%(file)s is a JSON array. Use JSON Lines: one object per line.") % {"file": path.name})
     if detect_delimiter(head.splitlines()[0]) == "\t":
         return FeedImport.Format.GOOGLE_TSV
     return FeedImport.Format.CSV
 
 
 def detect_delimiter(header: str) -> str:
+    # a delimiter inside a quoted column name does not separate columns
     outside_quotes = re.sub(r'"[^"]*"', "", header)
     return max(DELIMITERS, key=outside_quotes.count)
 
@@ -143,7 +144,10 @@ def iterate_bounded_lines(stream: TextIO) -> Iterator[str]:
         number += 1
         if len(line) == MAX_LINE_CHARACTERS and not line.endswith(("\n", "\r")):
             raise FeedError(
-                _("Line %(line)d has more than %(most)d characters. Check that this is a text file with lines.")
+                _(
+                    "Line %(line)d has more than %(most)d characters. Check that the file is plain text with line "
+                    "breaks."
+                )
                 % {"line": number, "most": MAX_LINE_CHARACTERS}
             )
         yield line

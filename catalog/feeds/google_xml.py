@@ -37,7 +37,7 @@ def read_google_xml(stream: TextIO) -> Iterator[FeedRow]:
             parser.feed(chunk)
             has_items = has_items or bool(target.rows)
             yield from target.pop_rows()
-        parser.close()
+        parser.close()  # reports a document that ends too early
     except ParseError as error:
         line, column = error.position
         raise FeedError(
@@ -45,10 +45,12 @@ def read_google_xml(stream: TextIO) -> Iterator[FeedRow]:
             % {"line": line, "column": column + 1, "reason": str(error).partition(":")[0]}
         ) from error
     except DefusedXmlException as error:
-        raise FeedError(_("The XML declares a document type or entities; remove the <!DOCTYPE …> part.")) from error
+        raise FeedError(
+            _("The XML declares a document type or entities; remove the <!DOCTYPE …> declaration.")
+        ) from error
     yield from target.pop_rows()
     if not has_items:
-        raise FeedError(_("The XML has no <item> and no <entry>, so it is not a product feed."))
+        raise FeedError(_("The XML has no <item> or <entry>, so it is not a product feed."))
 
 
 class ItemCollector:

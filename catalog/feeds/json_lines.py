@@ -24,7 +24,7 @@ def parse_line(number: int, text: str) -> FeedRow:
     try:
         value = json.loads(text, parse_constant=reject_json_constant)
     except (ValueError, RecursionError) as error:
-        message = _("The line is not JSON: %(reason)s") % {"reason": error}
+        message = _("The line is not valid JSON: %(reason)s") % {"reason": error}
         return FeedRow(number, problem=FieldProblem("row", "unreadable", message, shorten_value(text)))
     if not isinstance(value, dict):
         message = _("The line is not a JSON object; write one product per line, such as {“product_id”: …, “title”: …}.")

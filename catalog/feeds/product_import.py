@@ -22,9 +22,10 @@ from catalog.feeds.feed_file import FeedError, detect_encoding, detect_format, o
 from catalog.feeds.google_xml import read_google_xml
 from catalog.feeds.json_lines import read_json_lines
 from catalog.feeds.row_mapping import FeedRow, build_item
-from catalog.field_cleaning import get_known_currencies, shorten_value
+from catalog.field_cleaning import shorten_value
 from catalog.models import FeedImport, Product
 from catalog.upsert import build_duplicate_problem, clean_product, write_products
+from config.foundation.currencies import get_known_currencies
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.progress import Progress, ignore_progress
 
@@ -96,7 +97,7 @@ def import_feed(
 
 
 def reset_record(record: FeedImport) -> None:
-    """Clear the counts of a record whose earlier import was killed."""
+    """Reset a record to its initial state: an earlier import of it may have been killed."""
     record.rows = record.created = record.updated = record.unchanged = record.rejected = record.deactivated = 0
     record.problems, record.error_file, record.error, record.finished_at = {}, "", "", None
     record.save()
@@ -119,12 +120,15 @@ def record_errors(record: FeedImport, clock: float) -> Iterator[None]:
         raise
     except OSError as error:
         # a full disk, or a file that was deleted during the import
-        record.error = _("The import stopped: %(reason)s. Fix the cause and start it again.") % {"reason": error}
+        record.error = _("The import stopped: %(reason)s. Fix the problem and start the import again.") % {
+            "reason": error
+        }
         finish_record(record, clock)
         raise FeedError(record.error) from error
     except KeyboardInterrupt:
         record.error = _(
-            "The import was interrupted. The rows read so far are in the catalog; start it again to complete it."
+            "The import was interrupted. The rows read so far are in the catalog. Start the import again to "
+            "complete it."
         )
         finish_record(record, clock)
         raise
@@ -155,21 +159,23 @@ class FeedImporter:
             raise FeedError(_("%(file)s has no products.") % {"file": self.path.name})
         with (
             open_text(self.path, encoding) as stream,
-            ErrorFile(self.error_path()) as errors,
-            track_seen_ids() as seen,
+            ErrorFile(self.error_path) as errors,
+            track_seen_ids() as seen_ids,
         ):
             for batch in batched(READERS[record.format](stream), BATCH):
-                self.import_batch(batch, seen, errors)
+                self.import_batch(batch, seen_ids, errors)
                 self.progress(record.rows, total)
+            # only after the last row: until then it is unknown which products are missing
             if self.options.missing is MissingProducts.DEACTIVATE:
-                self.deactivate(seen)
+                self.deactivate(seen_ids)
 
+    @property
     def error_path(self) -> Path:
         name = f"products-{self.record.started_at:%Y%m%d-%H%M%S}-{self.record.pk}.csv"
         return Path(settings.EXPORTS_DIR) / "imports" / name
 
-    def import_batch(self, batch: tuple[FeedRow, ...], seen: "SeenIds", errors: ErrorFile) -> None:
-        result = self.write_batch(batch, seen)
+    def import_batch(self, batch: tuple[FeedRow, ...], seen_ids: "SeenIds", errors: ErrorFile) -> None:
+        result = self.write_batch(batch, seen_ids)
         for row, item in zip(batch, result.results, strict=True):
             if item.problems:
                 errors.write(row.line, item.problems)
@@ -184,21 +190,22 @@ class FeedImporter:
         record.error_file = str(errors.path) if errors.exists else ""
         record.save()
 
-    def write_batch(self, batch: tuple[FeedRow, ...], seen: "SeenIds") -> BulkResult:
+    def write_batch(self, batch: tuple[FeedRow, ...], seen_ids: "SeenIds") -> BulkResult:
         """Clean and write a batch; an id counts once per file, and its first valid row wins."""
         keys: list[str] = []
         problems: list[list[FieldProblem]] = []
         rows: dict[str, dict[str, Any]] = {}
         for row in batch:
-            key, cleaned, wrong = self.clean(row)
-            if not wrong and key in rows:
-                wrong = [build_duplicate_problem(key)]
-            if not wrong:
+            key, cleaned, row_problems = self.clean(row)
+            if not row_problems and key in rows:
+                row_problems = [build_duplicate_problem(key)]
+            if not row_problems:
                 rows[key] = cleaned
             keys.append(key)
-            problems.append(wrong)
-        seen.add([key for key in keys if key])
-        claimed = seen.claim(list(rows))
+            problems.append(row_problems)
+        # rejected rows count as seen, too: a product with an invalid row is not missing from the feed
+        seen_ids.add([key for key in keys if key])
+        claimed = seen_ids.claim(list(rows))
         for index, key in enumerate(keys):
             if key in rows and key not in claimed and not problems[index]:
                 problems[index] = [build_duplicate_problem(key)]
@@ -206,13 +213,17 @@ class FeedImporter:
         return combine_results(keys=keys, problems=problems, written=written)
 
     def clean(self, row: FeedRow) -> tuple[str, dict[str, Any], list[FieldProblem]]:
-        item, problems = build_item(row, at=self.record.started_at)
+        item, mapping_problems = build_item(row, at=self.record.started_at)
         if row.problem:
-            return "", {}, problems
+            return "", {}, mapping_problems
         if self.options.missing is MissingProducts.DEACTIVATE:
             item.setdefault("is_active", True)
-        cleaned, more = clean_product(item, currency=self.options.currency)
-        return cleaned.get("product_id", shorten_value(item.get("product_id"))), cleaned, problems + more
+        cleaned, product_problems = clean_product(item, currency=self.options.currency)
+        return (
+            cleaned.get("product_id", shorten_value(item.get("product_id"))),
+            cleaned,
+            mapping_problems + product_problems,
+        )
 
     def write(self, rows: dict[str, dict[str, Any]]) -> dict[str, ItemStatus]:
         if not rows:
@@ -223,31 +234,35 @@ class FeedImporter:
                 transaction.set_rollback(True)
         return written
 
-    def deactivate(self, seen: "SeenIds") -> None:
+    def deactivate(self, seen_ids: "SeenIds") -> None:
         """Deactivate the products that are missing from the feed. Errors: TooManyMissingError."""
         active = Product.objects.active().count()
-        self.record.deactivated = seen.count_absent()
+        self.record.deactivated = seen_ids.count_absent()
         if self.record.deactivated > active * MAX_DEACTIVATED_SHARE and not self.options.force:
             raise TooManyMissingError(
                 _(
-                    "%(absent)d of %(active)d active products are missing from the feed. No product was deactivated, because "
-                    "that would be more than half of them; use the option to force it if this is intended."
+                    "%(absent)d of %(active)d active products are missing from the feed, which is more than half. No "
+                    "product was deactivated. To deactivate them, use the force option."
                 )
                 % {"absent": self.record.deactivated, "active": active}
             )
         if not self.record.dry_run:
-            self.record.deactivated = seen.deactivate_absent(at=self.record.started_at)
+            self.record.deactivated = seen_ids.deactivate_absent(at=self.record.started_at)
 
 
 @contextmanager
 def track_seen_ids() -> Iterator["SeenIds"]:
     """Keep the ids of one file in a temporary table: a file may have more ids than fit in memory."""
     with connection.cursor() as cursor:
+        # a temporary table lives as long as its connection, which may serve several imports
         cursor.execute("DROP TABLE IF EXISTS catalog_feed_seen")
-        cursor.execute("CREATE TEMPORARY TABLE catalog_feed_seen (product_id text PRIMARY KEY, taken boolean NOT NULL)")
+        cursor.execute(
+            "CREATE TEMPORARY TABLE catalog_feed_seen (product_id text PRIMARY KEY, claimed boolean NOT NULL)"
+        )
     try:
         yield SeenIds()
     finally:
+        # after a database error the transaction accepts no more statements; its rollback drops the table
         if not connection.needs_rollback:
             with connection.cursor() as cursor:
                 cursor.execute("DROP TABLE IF EXISTS catalog_feed_seen")
@@ -267,7 +282,7 @@ class SeenIds:
         """Claim ids for this batch; return those that no earlier row had claimed."""
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE catalog_feed_seen SET taken = true WHERE product_id = ANY(%s) AND NOT taken RETURNING product_id",
+                "UPDATE catalog_feed_seen SET claimed = true WHERE product_id = ANY(%s) AND NOT claimed RETURNING product_id",
                 [product_ids],
             )
             return {product_id for (product_id,) in cursor.fetchall()}

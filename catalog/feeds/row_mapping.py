@@ -15,10 +15,10 @@ from catalog.field_cleaning import (
     InvalidValueError,
     clean_moment,
     clean_price,
-    get_known_currencies,
     is_empty,
     shorten_value,
 )
+from config.foundation.currencies import get_known_currencies
 
 # product field → its names in feeds, in order of preference
 FIELD_NAMES = {
@@ -78,8 +78,8 @@ def build_item(row: FeedRow, *, at: datetime) -> tuple[dict[str, Any], list[Fiel
         except FieldValueError as error:
             item.pop(name, None)
             problems.append(error.problem)
-    if attributes and isinstance(given := item.get("attributes") or {}, dict):
-        item["attributes"] = attributes | given
+    if attributes and isinstance(declared := item.get("attributes") or {}, dict):
+        item["attributes"] = attributes | declared
     elif "attributes" not in item and any(name not in KNOWN_NAMES for name in row.fields):
         item["attributes"] = {}
     return item, problems
@@ -190,7 +190,9 @@ def normalize_decimal(number: str) -> str:
         return number.replace(",", ".")
     if re.fullmatch(r"-?\d{1,3}([.\s]\d{3})+,\d{1,2}", number):
         return re.sub(r"[.\s]", "", number).replace(",", ".")
-    raise InvalidValueError("bad_price", _("%(value)s is ambiguous; write it as 1299.00.") % {"value": repr(number)})
+    raise InvalidValueError(
+        "bad_price", _("%(value)s is ambiguous; use a format like 1299.00.") % {"value": repr(number)}
+    )
 
 
 def is_sale_active(period: Any, *, at: datetime) -> bool:

@@ -14,33 +14,15 @@ FEED_UPLOADS = UploadFolder("uploads", "feed")
 
 def create_dry_run(*, file: UploadedFile, options: FeedOptions, at: datetime) -> FeedImport:
     """Store an uploaded feed and return the record of its dry run, which the caller starts."""
-    stored = FEED_UPLOADS.store_file(file)
-    return FeedImport.objects.create(
-        file_name=stored.original_name,
-        format=options.format or "",
-        dry_run=True,
-        started_at=at,
-        upload=stored.stored_name,
-        options=asdict(options),
-    )
-
-
-def create_confirmed_import(*, dry_run: FeedImport, at: datetime) -> FeedImport:
-    """Return the record of the real import that follows a dry run."""
-    return FeedImport.objects.create(
-        file_name=dry_run.file_name,
-        format=dry_run.format,
-        dry_run=False,
-        started_at=at,
-        upload=dry_run.upload,
-        options=dry_run.options,
+    return FEED_UPLOADS.create_dry_run(
+        FeedImport, file=file, options=asdict(options), at=at, format=options.format or ""
     )
 
 
 def import_upload(*, record: FeedImport) -> FeedImport:
-    """Import an uploaded feed as its record says; a second call after a crash completes the import."""
+    """Import the uploaded feed of a record; a second call after a crash completes the import."""
     options = FeedOptions(**{**record.options, "missing": MissingProducts(record.options["missing"])})
-    imported = import_feed(
+    finished = import_feed(
         path=FEED_UPLOADS.get_path(record),
         options=options,
         started_at=record.started_at,
@@ -48,4 +30,4 @@ def import_upload(*, record: FeedImport) -> FeedImport:
         record=record,
     )
     FEED_UPLOADS.delete_imported(record)
-    return imported
+    return finished

@@ -54,14 +54,16 @@ def read_parquet(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
     if missing:
         raise build_missing_columns_error(path, missing, COLUMNS)
 
-    def batches() -> Iterator[Sequence[VectorRow]]:
+    def iterate_batches() -> Iterator[Sequence[VectorRow]]:
         line = 0
         for batch in file.iter_batches(BATCH, columns=list(COLUMNS)):
             ids, vectors = batch["product_id"].to_pylist(), batch["vector"].to_pylist()
-            yield [VectorRow(line + place, *pair) for place, pair in enumerate(zip(ids, vectors, strict=True), start=1)]
+            yield [
+                VectorRow(line + number, *pair) for number, pair in enumerate(zip(ids, vectors, strict=True), start=1)
+            ]
             line += len(ids)
 
-    return file.metadata.num_rows, batches()
+    return file.metadata.num_rows, iterate_batches()
 
 
 def read_json_lines(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
@@ -71,13 +73,13 @@ def read_json_lines(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
         except UnicodeDecodeError as error:
             raise FeedError(_("%(file)s is not UTF-8: %(reason)s") % {"file": path.name, "reason": error}) from error
 
-    def rows() -> Iterator[VectorRow]:
+    def iterate_rows() -> Iterator[VectorRow]:
         with path.open(encoding="utf-8-sig") as stream:
             for line, text in enumerate(iterate_bounded_lines(stream), start=1):
                 if text.strip():
                     yield parse_json_line(line, text)
 
-    return total, batched(rows(), BATCH)
+    return total, batched(iterate_rows(), BATCH)
 
 
 def parse_json_line(line: int, text: str) -> VectorRow:
@@ -102,13 +104,11 @@ def read_npz(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
             ids, matrix = arrays["ids"], arrays["matrix"]
     except (ValueError, zipfile.BadZipFile) as error:
         raise FeedError(
-            _("%(file)s is not a .npz file of plain arrays: %(reason)s") % {"file": path.name, "reason": error}
+            _("%(file)s is not an .npz file of plain arrays: %(reason)s") % {"file": path.name, "reason": error}
         ) from error
     if matrix.ndim != 2 or matrix.dtype.kind not in "fiu" or ids.shape != matrix.shape[:1]:
         raise FeedError(
-            _(
-                "%(file)s: ids has shape %(ids)s and matrix has shape %(matrix)s; matrix needs one row of numbers per id."
-            )
+            _("%(file)s: ids has shape %(ids)s and matrix has shape %(matrix)s; matrix must have one row per ID.")
             % {"file": path.name, "ids": ids.shape, "matrix": matrix.shape}
         )
     rows = (VectorRow(line, str(product_id), matrix[line - 1]) for line, product_id in enumerate(ids.tolist(), start=1))
@@ -117,6 +117,6 @@ def read_npz(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
 
 def build_missing_columns_error(path: Path, missing: Sequence[str], required: Sequence[str]) -> FeedError:
     return FeedError(
-        _("%(file)s lacks %(missing)s; required: %(wanted)s.")
+        _("%(file)s is missing %(missing)s; required: %(wanted)s.")
         % {"file": path.name, "missing": ", ".join(missing), "wanted": ", ".join(required)}
     )

@@ -71,10 +71,10 @@ def import_vectors(
             raise FeedError(_("%(file)s has no vectors.") % {"file": path.name})
         if replace:
             ProductVector.objects.filter(name=name).delete()
-        seen: set[str] = set()
+        seen_ids: set[str] = set()
         for batch in batches:
             result = upsert_vectors(
-                name=name, items=[(row.product_id, row.vector) for row in batch], at=started_at, seen=seen
+                name=name, items=[(row.product_id, row.vector) for row in batch], at=started_at, seen_ids=seen_ids
             )
             for row, item in zip(batch, result.results, strict=True):
                 if item.problems:

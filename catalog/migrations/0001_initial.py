@@ -105,7 +105,7 @@ class Migration(migrations.Migration):
             name="Product",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("product_id", models.CharField(max_length=200, unique=True, verbose_name="product id")),
+                ("product_id", models.CharField(max_length=200, unique=True, verbose_name="product ID")),
                 ("sku", models.CharField(blank=True, max_length=200, verbose_name="SKU")),
                 ("title", models.CharField(max_length=500, verbose_name="title")),
                 ("description", models.TextField(blank=True, verbose_name="description")),
@@ -132,7 +132,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         blank=True,
                         decimal_places=2,
-                        help_text="What the shop pays for the product, in the currency of the price. Never shown to visitors.",
+                        help_text="Purchase cost, in the currency of the price. Never shown to visitors.",
                         max_digits=14,
                         null=True,
                         verbose_name="cost",
@@ -207,7 +207,7 @@ class Migration(migrations.Migration):
                 (
                     "name",
                     models.CharField(
-                        help_text="What the numbers describe, such as image.", max_length=50, verbose_name="name"
+                        help_text="What the vector represents, such as image.", max_length=50, verbose_name="name"
                     ),
                 ),
                 ("dimension", models.PositiveIntegerField(verbose_name="dimension")),

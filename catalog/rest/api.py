@@ -54,7 +54,7 @@ class ProductList(generics.ListAPIView):
         result = upsert_products(
             items=serializer.validated_data["products"], at=timezone.now(), currency=settings.SHOP_CURRENCY
         )
-        return Response(result.as_response("product_id"))
+        return Response(result.build_response("product_id"))
 
 
 class ProductVectors(APIView):
@@ -87,7 +87,7 @@ class ProductVectors(APIView):
             result = upsert_vectors(name=body["name"], items=items, at=timezone.now())
         except InvalidVectorNameError as error:
             raise ValidationError({"name": error.message}, code=error.code) from error
-        return Response(result.as_response("product_id"))
+        return Response(result.build_response("product_id"))
 
 
 class ProductDetail(generics.RetrieveAPIView):

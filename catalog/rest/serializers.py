@@ -87,7 +87,7 @@ class ProductItemSerializer(serializers.Serializer):
     brand = serializers.CharField(max_length=200, required=False, allow_blank=True, allow_null=True)
     price = serializers.DecimalField(max_digits=14, decimal_places=2, min_value=0, required=False, allow_null=True)
     currency = serializers.CharField(
-        max_length=3, required=False, allow_null=True, help_text=_("ISO 4217 code; the shop's currency by default.")
+        max_length=3, required=False, allow_null=True, help_text=_("ISO 4217 code; defaults to the shop's currency.")
     )
     cost = serializers.DecimalField(
         max_digits=14,
@@ -95,7 +95,7 @@ class ProductItemSerializer(serializers.Serializer):
         min_value=0,
         required=False,
         allow_null=True,
-        help_text=_("What the shop pays for the product, in the currency of the price."),
+        help_text=_("Purchase cost, in the currency of the price."),
     )
     availability = serializers.ChoiceField(choices=Availability.choices, required=False, allow_null=True)
     stock = serializers.IntegerField(required=False, allow_null=True)
@@ -121,7 +121,7 @@ class VectorItemSerializer(serializers.Serializer):
 
     product_id = serializers.CharField(max_length=200)
     vector = serializers.ListField(
-        child=serializers.FloatField(), help_text=_("All vectors of a name have the same number of numbers.")
+        child=serializers.FloatField(), help_text=_("All vectors with the same name must have the same dimension.")
     )
 
     def to_internal_value(self, data: Any) -> Any:
@@ -131,7 +131,7 @@ class VectorItemSerializer(serializers.Serializer):
 
 
 class VectorsWriteSerializer(StrictTypesMixin, serializers.Serializer):
-    name = serializers.CharField(max_length=50, help_text=_("What the numbers describe, such as image."))
+    name = serializers.CharField(max_length=50, help_text=_("What the vector represents, such as image."))
     vectors = VectorItemSerializer(many=True, max_length=MAX_ITEMS)  # type: ignore[call-arg]
 
 

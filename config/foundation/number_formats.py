@@ -38,12 +38,27 @@ def format_money(value: Number | None, currency: str) -> str:
     return NO_VALUE if value is None else numbers.format_currency(value, currency or "XXX", locale=get_reader_locale())
 
 
+def format_amount(value: Decimal | None, currency: str) -> str:
+    """Return an exact amount with its currency code, as other systems show it: 1234.50 EUR."""
+    return NO_VALUE if value is None else f"{value} {currency}".strip()
+
+
 def format_percent(share: Number | None, digits: int = 1) -> str:
     """Return a share from 0 to 1 as a percentage: 0.423 is 42.3%."""
     if share is None:
         return NO_VALUE
     pattern = "#,##0." + "0" * digits if digits else "#,##0"
     return numbers.format_percent(share, format=f"{pattern}%", locale=get_reader_locale())
+
+
+def format_whole_percent(share: Number | None) -> str:
+    """Return a share as a whole percentage: 0.423 is 42%. An unknown share is an empty text."""
+    return "" if share is None else f"{format_count(round(100 * share))}%"
+
+
+def format_exact_percent(share: Decimal) -> str:
+    """Return a share that a user has set as a percentage, with as many digits as it has: 0.125 is 12.5%."""
+    return numbers.format_percent(share, format="0.##########%", locale=get_reader_locale())
 
 
 def format_change(value: float | None) -> str:

@@ -1,14 +1,17 @@
 """Files that staff upload for an import: stored, tried as a dry run, then imported after confirmation."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.text import get_valid_filename
+
+from config.foundation.job_runs import FileImport
 
 # A web request imports files up to this size while the browser waits; a worker imports larger ones.
 MAX_INLINE_BYTES = 5 * 1024 * 1024
@@ -54,6 +57,25 @@ class UploadFolder:
                 stored.write(chunk)
         return StoredUpload(original_name, path.name)
 
+    def create_dry_run[Import: FileImport](
+        self, model: type[Import], *, file: UploadedFile, options: dict[str, Any], at: datetime, **fields: Any
+    ) -> Import:
+        """Store an uploaded file and return the record of its dry run, which the caller starts. Errors: OSError.
+
+        Args:
+            options: the options of the import, as JSON.
+            fields: further fields of the record.
+        """
+        stored = self.store_file(file)
+        return model._default_manager.create(
+            file_name=stored.original_name,
+            upload=stored.stored_name,
+            options=options,
+            dry_run=True,
+            started_at=at,
+            **fields,
+        )
+
     def get_path(self, record: UploadedImport) -> Path:
         return self.path / record.upload
 
@@ -80,3 +102,11 @@ class UploadFolder:
         for path in expired:
             path.unlink(missing_ok=True)
         return len(expired)
+
+
+def create_confirmed_import[Import: FileImport](
+    *, dry_run: Import, at: datetime, copied_fields: Sequence[str] = ()
+) -> Import:
+    """Return the record of the real import that follows a dry run; ``copied_fields`` are further fields of the model."""
+    copied = {name: getattr(dry_run, name) for name in ("file_name", "upload", "options", *copied_fields)}
+    return type(dry_run)._default_manager.create(dry_run=False, started_at=at, **copied)

@@ -7,6 +7,7 @@ from django.db import connection
 
 from customers.identity.resolution.user_ids import find_customers_by_user_id, resolve_user_ids
 
+# The rows are locked in the order of their IDs, as by every other writer of customers, so that two writers cannot deadlock.
 WIDEN_SEEN_TIMES = """
 UPDATE identity_customer c
 SET first_seen_at = CASE WHEN s.is_new THEN s.first_at ELSE LEAST(c.first_seen_at, s.first_at) END,
@@ -22,10 +23,13 @@ WHERE c.id = s.id
 """
 
 
-def find_authors(*, sightings: Iterable[tuple[str, datetime]]) -> dict[str, int]:
-    """Return the customer IDs of user IDs; unknown ones become customers, first and last seen at these times.
+def ensure_authors(*, sightings: Iterable[tuple[str, datetime]]) -> dict[str, int]:
+    """Return the customer ID of each user ID; create customers for unknown ones, and widen the seen times of all.
 
     Runs in the caller's transaction.
+
+    Args:
+        sightings: pairs of user ID and the time of the review or answer.
     """
     times_by_user: dict[str, list[datetime]] = {}
     for user_id, at in sightings:
@@ -41,7 +45,7 @@ def find_authors(*, sightings: Iterable[tuple[str, datetime]]) -> dict[str, int]
     times_by_customer: dict[int, list[datetime]] = {}
     for user_id, times in times_by_user.items():
         times_by_customer.setdefault(authors[user_id], []).extend(times)
-    new = {authors[user_id] for user_id in resolved.created}
+    created_ids = {authors[user_id] for user_id in resolved.created}
     with connection.cursor() as cursor:
         cursor.execute(
             WIDEN_SEEN_TIMES,
@@ -49,7 +53,7 @@ def find_authors(*, sightings: Iterable[tuple[str, datetime]]) -> dict[str, int]
                 "ids": list(times_by_customer),
                 "first": [min(times) for times in times_by_customer.values()],
                 "last": [max(times) for times in times_by_customer.values()],
-                "new": [customer_id in new for customer_id in times_by_customer],
+                "new": [customer_id in created_ids for customer_id in times_by_customer],
             },
         )
     return authors

@@ -1,4 +1,4 @@
-"""Reviews and survey answers follow their customer when people are merged, and go back when that is undone."""
+"""Moves reviews and survey answers when customers are merged, and back when the merge is reverted."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

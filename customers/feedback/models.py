@@ -16,7 +16,7 @@ class Review(models.Model):
         _("review ID"),
         max_length=200,
         unique=True,
-        help_text=_("The shop's own ID; a second review with the same ID replaces the first."),
+        help_text=_("The shop's own ID. A review with the same ID replaces the earlier one."),
     )
     product = models.ForeignKey(Product, models.CASCADE, related_name="reviews", verbose_name=_("product"))
     customer = models.ForeignKey(

@@ -1,4 +1,4 @@
-"""Turns review events into reviews, checked like those sent over REST; each invalid one is rejected alone."""
+"""Turns review events into reviews, checked like those sent over REST; an invalid event is rejected without the others."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,9 +29,9 @@ WHERE r.written_at > s.written_at
 
 
 class ReviewMessage(NamedTuple):
-    """A review event; ``place`` is the caller's number for it."""
+    """A review event; ``position`` is its index in the caller's list of events."""
 
-    place: int
+    position: int
     source: str
     message_id: str
     occurred_at: datetime
@@ -42,7 +42,7 @@ class ReviewMessage(NamedTuple):
 
 @dataclass
 class ReviewProjection:
-    """The result of a projection; ``rejected`` has place, code and reason of each rejected event."""
+    """The result of a projection; ``rejected`` has position, code and reason of each rejected event."""
 
     written: int = 0
     rejected: list[tuple[int, str, str]] = field(default_factory=list)
@@ -53,7 +53,7 @@ def project_reviews(*, messages: Sequence[ReviewMessage]) -> ReviewProjection:
 
     The default ``review_id`` is the message ID of the event. A review of an unknown product is rejected.
     """
-    done = ReviewProjection()
+    projection = ReviewProjection()
     items = [build_item(message) for message in messages]
     products = find_products(items)
     rows: dict[str, dict[str, Any]] = {}
@@ -63,16 +63,18 @@ def project_reviews(*, messages: Sequence[ReviewMessage]) -> ReviewProjection:
             problems += check_product(row, products)
             if problems:
                 first = problems[0]
-                done.rejected.append((message.place, f"review_{first.code}", f"{first.field}: {first.message}"))
+                projection.rejected.append(
+                    (message.position, f"review_{first.code}", f"{first.field}: {first.message}")
+                )
                 continue
-            known = rows.get(row["review_id"])
-            if known is None or known["written_at"] <= row["written_at"]:
+            latest = rows.get(row["review_id"])
+            if latest is None or latest["written_at"] <= row["written_at"]:
                 rows[row["review_id"]] = row | {
                     "product": products[row["product_id"]],
                     "customer": message.customer_id,
                 }
-    done.written = write_latest_reviews(rows)
-    return done
+    projection.written = write_latest_reviews(rows)
+    return projection
 
 
 def build_item(message: ReviewMessage) -> dict[str, Any]:

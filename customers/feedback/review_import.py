@@ -68,14 +68,16 @@ def import_reviews(
         total = sum(1 for _row in read_rows(path, encoding, columns))
         if not total:
             raise FeedError(_("%(file)s has no reviews.") % {"file": path.name})
-        done = ReviewImportResult()
-        seen: Counter[str] = Counter()
+        summary = ReviewImportResult()
+        fingerprint_counts: Counter[str] = Counter()
         with ErrorFile(build_error_path(path, received_at)) as errors:
             for batch in batched(read_rows(path, encoding, columns), BATCH_SIZE):
-                import_batch(batch, columns, seen, errors, done, received_at=received_at, dry_run=dry_run)
-                progress(done.rows, total)
-            done.error_file = errors.path if errors.exists else None
-    return done
+                import_batch(
+                    batch, columns, fingerprint_counts, errors, summary, received_at=received_at, dry_run=dry_run
+                )
+                progress(summary.rows, total)
+            summary.error_file = errors.path if errors.exists else None
+    return summary
 
 
 def build_error_path(path: Path, received_at: datetime) -> Path:
@@ -83,51 +85,53 @@ def build_error_path(path: Path, received_at: datetime) -> Path:
 
 
 def read_rows(path: Path, encoding: str, columns: Mapping[str, str]) -> Iterator[FeedRow]:
-    def check(found: list[str]) -> None:
+    def check_columns(names: list[str]) -> None:
         for name in ("product_id", "rating"):
-            require_column(found, name, [columns[name]])
+            require_column(names, name, [columns[name]])
 
-    form = detect_format(path, encoding)
-    if form == FeedImport.Format.GOOGLE_XML:
+    file_format = detect_format(path, encoding)
+    if file_format == FeedImport.Format.GOOGLE_XML:
         raise FeedError(_("%(file)s is XML; use CSV or JSON Lines for reviews.") % {"file": path.name})
     with open_text(path, encoding) as stream:
-        yield from read_json_lines(stream) if form == FeedImport.Format.JSONL else read_delimited(stream, check)
+        yield from (
+            read_json_lines(stream) if file_format == FeedImport.Format.JSONL else read_delimited(stream, check_columns)
+        )
 
 
 def import_batch(
     batch: tuple[FeedRow, ...],
     columns: Mapping[str, str],
-    seen: Counter[str],
+    fingerprint_counts: Counter[str],
     errors: ErrorFile,
-    done: ReviewImportResult,
+    summary: ReviewImportResult,
     *,
     received_at: datetime,
     dry_run: bool,
 ) -> None:
     readable = [row for row in batch if row.problem is None]
-    items = [build_review(row, columns, seen) for row in readable]
+    items = [build_review(row, columns, fingerprint_counts) for row in readable]
     result = record_reviews(items=items, received_at=received_at, dry_run=dry_run)
     for row, item in zip(readable, result.results, strict=True):
         if item.problems:
             errors.write(row.line, item.problems)
-    broken = [(row.line, row.problem) for row in batch if row.problem is not None]
-    for line, problem in broken:
+    unreadable = [(row.line, row.problem) for row in batch if row.problem is not None]
+    for line, problem in unreadable:
         errors.write(line, [problem])
-        done.problems[f"{problem.field}: {problem.code}"] += 1
-    done.problems.update(result.count_problems())
-    done.rows += len(batch)
-    done.created += result.created
-    done.updated += result.updated
-    done.unchanged += result.unchanged
-    done.rejected += result.rejected + len(broken)
+        summary.problems[f"{problem.field}: {problem.code}"] += 1
+    summary.problems.update(result.count_problems())
+    summary.rows += len(batch)
+    summary.created += result.created
+    summary.updated += result.updated
+    summary.unchanged += result.unchanged
+    summary.rejected += result.rejected + len(unreadable)
 
 
-def build_review(row: FeedRow, columns: Mapping[str, str], seen: Counter[str]) -> dict[str, Any]:
+def build_review(row: FeedRow, columns: Mapping[str, str], fingerprint_counts: Counter[str]) -> dict[str, Any]:
     item = {name: row.fields[column] for name, column in columns.items() if column in row.fields}
     if not item.get("review_id"):
         content = "\x1f".join(f"{name}={item[name]}" for name in sorted(item) if name != "review_id")
         fingerprint = blake2b(content.encode(errors="replace"), digest_size=12).hexdigest()
-        seen[fingerprint] += 1
+        fingerprint_counts[fingerprint] += 1
         # two reviews can have the same content; they are numbered in file order, which is the same in every import
-        item["review_id"] = f"import-{fingerprint}-{seen[fingerprint]}"
+        item["review_id"] = f"import-{fingerprint}-{fingerprint_counts[fingerprint]}"
     return item

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from catalog.bulk_results import BulkResult, FieldProblem, ItemStatus, combine_results
 from catalog.field_cleaning import Cleaner, clean_fields, clean_id, clean_text, shorten_value
 from catalog.models import Product
-from customers.feedback.authors import find_authors
+from customers.feedback.authors import ensure_authors
 from customers.feedback.field_cleaning import MAX_TEXT_LENGTH, clean_score, make_past_time_cleaner
 from customers.feedback.models import Review
 
@@ -43,7 +43,7 @@ WHERE (feedback_review.product_id, feedback_review.customer_id, feedback_review.
        feedback_review.body, feedback_review.language, feedback_review.written_at)
       IS DISTINCT FROM (EXCLUDED.product_id, EXCLUDED.customer_id, EXCLUDED.rating, EXCLUDED.title,
        EXCLUDED.body, EXCLUDED.language, EXCLUDED.written_at)
-RETURNING review_id, xmax = 0 AS created
+RETURNING review_id, xmax = 0 AS created  -- xmax is 0 in an inserted row and set in an updated one
 """
 
 
@@ -61,10 +61,10 @@ def build_review_cleaners(received_at: datetime) -> dict[str, Cleaner]:
 
 
 def record_reviews(*, items: Sequence[Mapping[str, Any]], received_at: datetime, dry_run: bool = False) -> BulkResult:
-    """Write reviews; a review replaces the one with the same ``review_id``, and each invalid one is rejected alone.
+    """Write reviews; a review replaces the one with the same ``review_id``.
 
-    Unknown user IDs become customers; an unknown product is an error. The default ``written_at`` is the time of receipt,
-    which a later version of the review keeps.
+    An invalid review is rejected without the others. Unknown user IDs become customers; an unknown product is an error.
+    The default ``written_at`` is the time of receipt, which a later version of the review keeps.
     """
     keys: list[str] = []
     problems: list[list[FieldProblem]] = []
@@ -77,9 +77,7 @@ def record_reviews(*, items: Sequence[Mapping[str, Any]], received_at: datetime,
         item_problems += check_product(row, products)
         if not item_problems and key in rows:
             item_problems = [
-                FieldProblem(
-                    "review_id", "duplicate", _("An earlier item has the same ID; the first one is kept."), key
-                )
+                FieldProblem("review_id", "duplicate", _("Duplicate ID; the first item with this ID is kept."), key)
             ]
         if not item_problems:
             rows[key] = row
@@ -110,7 +108,7 @@ def check_product(row: Mapping[str, Any], products: Mapping[str, int]) -> list[F
 def write_reviews(
     rows: Mapping[str, Mapping[str, Any]], products: Mapping[str, int], *, received_at: datetime
 ) -> dict[str, ItemStatus]:
-    authors = find_authors(
+    authors = ensure_authors(
         sightings=[
             (row["user_id"], row.get("written_at") or received_at) for row in rows.values() if row.get("user_id")
         ]

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from catalog.bulk_results import BulkResult, FieldProblem, ItemResult, ItemStatus
 from catalog.field_cleaning import Cleaner, InvalidValueError, clean_fields, clean_id, clean_text, shorten_value
-from customers.feedback.authors import find_authors
+from customers.feedback.authors import ensure_authors
 from customers.feedback.field_cleaning import MAX_TEXT_LENGTH, clean_score, make_past_time_cleaner
 from customers.feedback.models import SurveyAnswer
 
@@ -48,7 +48,7 @@ def record_answers(*, items: Sequence[Mapping[str, Any]], received_at: datetime)
     ]
     valid = [row for row, problems in cleaned if not problems]
     with transaction.atomic():
-        authors = find_authors(
+        authors = ensure_authors(
             sightings=[(row["user_id"], row.get("answered_at") or received_at) for row in valid if row.get("user_id")]
         )
         SurveyAnswer.objects.bulk_create(

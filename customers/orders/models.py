@@ -36,7 +36,7 @@ class Order(models.Model):
         help_text=_("Empty for a guest."),
         db_index=False,
     )
-    guest_email_hash = models.CharField(_("guest e-mail hash"), max_length=64, blank=True, editable=False)
+    guest_email_hash = models.CharField(_("guest email hash"), max_length=64, blank=True, editable=False)
     kind = models.CharField(_("type"), max_length=10, choices=Kind, default=Kind.SALE)
     status = models.CharField(_("status"), max_length=20, choices=Status, default=Status.PLACED)
     placed_at = models.DateTimeField(_("placed at"))
@@ -134,7 +134,7 @@ class OrderEvent(models.Model):
     occurred_at = models.DateTimeField(_("occurred at"))
     user_id = models.CharField(_("user ID"), max_length=255, blank=True)
     anonymous_id = models.CharField(_("anonymous ID"), max_length=255, blank=True)
-    guest_email_hash = models.CharField(_("guest e-mail hash"), max_length=64, blank=True, editable=False)
+    guest_email_hash = models.CharField(_("guest email hash"), max_length=64, blank=True, editable=False)
     content = models.JSONField(_("content"), default=dict, blank=True)
     folded = models.BooleanField(_("applied to the order"), default=False)
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
+    """Filters of orders."""
+
     def sales(self) -> Self:
         """Return the sales that were not cancelled."""
         return self.filter(kind="sale").exclude(status="cancelled")

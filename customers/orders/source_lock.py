@@ -2,7 +2,7 @@
 
 from django.db import OperationalError, connection, transaction
 
-from config.foundation.database.advisory_locks import AlreadyRunningError, lock_key
+from config.foundation.database.advisory_locks import AlreadyRunningError, compute_lock_key
 from customers.events.models import Source
 
 LOCK_TIMEOUT = "10s"
@@ -24,7 +24,7 @@ def lock_source(source: Source) -> None:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock_key(name)])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [compute_lock_key(name)])
             cursor.execute("SET LOCAL lock_timeout = DEFAULT")
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", "") != LOCK_NOT_AVAILABLE:

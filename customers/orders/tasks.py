@@ -13,7 +13,7 @@ from customers.orders.models import OrderImport
 logger = logging.getLogger(__name__)
 
 
-# Not an exclusive task, which would drop a second upload silently: the import takes a lock, and its record has the error.
+# Not an exclusive task, which would drop a second upload silently: the import takes the lock, and its record gets the error.
 @shared_task
 def import_orders_file(run_id: int) -> None:
     try:

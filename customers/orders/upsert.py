@@ -1,4 +1,4 @@
-"""Creates and updates orders sent over REST: checked and written like those of a file, each order completely or not at all."""
+"""Creates and updates orders sent over REST; they are checked and written like those of a file, each as a whole."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -57,11 +57,11 @@ OPTIONAL = frozenset({"line_discount", "line_total", "unit_price", "total"})
 
 
 def upsert_orders(*, items: Sequence[Mapping[str, Any]], source: Source, at: datetime, currency: str) -> BulkResult:
-    """Create new orders, replace those that differ, and leave the others untouched.
+    """Create new orders, replace those that differ, and do not write the others.
 
     An item is a complete order: missing fields are empty or computed from the others, and its lines are all its lines. An
-    order with an error is rejected alone; of two orders with the same ``order_id`` the first is kept. Unknown customers and
-    products are created.
+    order with an error is rejected without the others; of two orders with the same ``order_id`` the first counts. Unknown
+    customers and products are created.
 
     Args:
         items: fields as in ``ORDER_FIELDS``, and ``lines`` with fields as in ``LINE_FIELDS``.
@@ -98,12 +98,12 @@ def is_scalar(value: Any) -> bool:
 
 def find_problems(item: Mapping[str, Any], *, key: str, earlier: Sequence[str]) -> list[FieldProblem]:
     """Return the problems of an order's structure; its values are checked later, with those of the other orders."""
-    problems = check_fields(item, ORDER_FIELDS, prefix="", more=("lines",))
+    problems = check_fields(item, ORDER_FIELDS, prefix="", other_names=("lines",))
     if not key:
         problems.append(FieldProblem("order_id", "required", str(REASONS["missing_order_id"])))
     elif key in earlier:
         problems.append(
-            FieldProblem("order_id", "duplicate", _("An earlier item has the same ID; the first one is kept."), key)
+            FieldProblem("order_id", "duplicate", _("Duplicate ID; the first item with this ID is kept."), key)
         )
     lines = item.get("lines")
     if not isinstance(lines, list) or not 1 <= len(lines) <= MAX_LINES:
@@ -118,14 +118,14 @@ def find_problems(item: Mapping[str, Any], *, key: str, earlier: Sequence[str]) 
 
 
 def check_fields(
-    values: Mapping[str, Any], known: Mapping[str, str], *, prefix: str, more: Sequence[str] = ()
+    values: Mapping[str, Any], known: Mapping[str, str], *, prefix: str, other_names: Sequence[str] = ()
 ) -> list[FieldProblem]:
     problems = []
     for name, value in values.items():
-        if name in more:
+        if name in other_names:
             continue
         if name not in known:
-            message = _("Unknown field; valid: %(names)s.") % {"names": ", ".join([*known, *more])}
+            message = _("Unknown field; valid: %(names)s.") % {"names": ", ".join([*known, *other_names])}
             problems.append(
                 FieldProblem(f"{prefix}{shorten_value(name)}", "unknown_field", message, shorten_value(value))
             )
@@ -150,8 +150,10 @@ def flatten_orders(items: Sequence[Mapping[str, Any]]) -> tuple[pa.RecordBatch, 
             for column, value in row.items():
                 columns[column].append(value)
             origin.append((index, position))
-    used = {name: values for name, values in columns.items() if name not in OPTIONAL or any(values)}
-    return pa.RecordBatch.from_arrays([build_text_array(values) for values in used.values()], names=list(used)), origin
+    filled = {name: values for name, values in columns.items() if name not in OPTIONAL or any(values)}
+    return pa.RecordBatch.from_arrays(
+        [build_text_array(values) for values in filled.values()], names=list(filled)
+    ), origin
 
 
 def format_scalar(value: Any) -> str:

@@ -12,7 +12,7 @@ from customers.events.recent.interactions import link_identifiers
 from customers.feedback.review_events import project_reviews
 from customers.lifecycle.refresh.profile_updates import update_profiles
 from customers.orders.order_events.projection import project_orders
-from customers.processing.customer_resolution import find_linked_identifiers, resolve_event_people
+from customers.processing.customer_resolution import find_linked_identifiers, resolve_event_customers
 from customers.processing.outbox import OutboxClaim, read_events, release_events
 from customers.processing.rejections import ProcessingRejection, reject_events
 from customers.processing.routing import build_order_messages, build_review_messages, summarize_activity
@@ -28,7 +28,7 @@ class ProcessingResult:
     """The result of a run or a batch.
 
     Attributes:
-        counts: what the events became.
+        counts: the number of results of each type, such as new orders.
         stage_seconds: the time spent in each stage.
         warehouse_error: the last failed write to the warehouse.
     """
@@ -69,7 +69,7 @@ class ProcessingResult:
 
 @dataclass(frozen=True)
 class AfterCommit:
-    """What remains to be done after a batch is committed."""
+    """The work that follows the commit of a batch."""
 
     draft: AppendDraft | None
     groups: list[list[tuple[str, str]]]
@@ -81,20 +81,21 @@ def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime)
     The time is that of the run, or that of the last event if it was received since.
     """
     as_of = max(at, claim.high)
+    # identities come first: orders, reviews and profiles look their customers up by identifier
     with result.time_stage("read"):
         events = read_events(claim)
     with result.time_stage("identity"):
-        people = resolve_event_people(events, at=as_of)
+        customers = resolve_event_customers(events, at=as_of)
     with result.time_stage("orders"):
         orders = project_orders(messages=build_order_messages(events), at=as_of)
     with result.time_stage("feedback"):
-        reviews = project_reviews(messages=build_review_messages(events, people.customer_ids))
+        reviews = project_reviews(messages=build_review_messages(events, customers.customer_ids))
     with result.time_stage("consents"):
-        unsubscribed = record_unsubscribes(events, people.customer_ids)
+        unsubscribed = record_unsubscribes(events, customers.customer_ids)
     with result.time_stage("profiles"):
         update_profiles(
-            activity=summarize_activity(events, people.customer_ids),
-            created=people.resolution.created,
+            activity=summarize_activity(events, customers.customer_ids),
+            created=customers.resolution.created,
             ordered=orders.customer_ids,
             as_of=as_of,
         )
@@ -108,7 +109,7 @@ def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime)
     with result.time_stage("warehouse"):
         draft = draft_warehouse_rows(claim, result, at=at)
     result.events, result.batches = len(claim.ids), 1
-    result.counts.update(people.counts)
+    result.counts.update(customers.counts)
     result.counts.update(
         orders_created=orders.created,
         orders_updated=orders.updated,
@@ -118,7 +119,7 @@ def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime)
         rejected=rejected,
         appended=draft.rows if draft else 0,
     )
-    return AfterCommit(draft, find_linked_identifiers(events, people))
+    return AfterCommit(draft, find_linked_identifiers(events, customers))
 
 
 def draft_warehouse_rows(claim: OutboxClaim, result: ProcessingResult, *, at: datetime) -> AppendDraft | None:

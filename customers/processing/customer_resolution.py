@@ -14,8 +14,8 @@ LINKED_IDENTIFIER_TYPES = (Identifier.Kind.USER_ID, Identifier.Kind.ANONYMOUS_ID
 
 
 @dataclass(frozen=True, slots=True)
-class ResolvedPeople:
-    """``customer_ids`` is aligned with the events; None if no id identifies the person."""
+class ResolvedCustomers:
+    """``customer_ids`` is aligned with the events; None if no ID identifies a customer."""
 
     customer_ids: list[int | None]
     resolution: ResolutionResult
@@ -30,14 +30,14 @@ class ResolvedPeople:
         }
 
 
-def resolve_event_people(events: Sequence[OutboxEvent], *, at: datetime) -> ResolvedPeople:
+def resolve_event_customers(events: Sequence[OutboxEvent], *, at: datetime) -> ResolvedCustomers:
     """Find or create the customers of the events, which must be in order of occurrence."""
     resolution = resolve_people(events=[build_identity_event(event) for event in events], at=at)
-    return ResolvedPeople(resolution.customer_ids, resolution)
+    return ResolvedCustomers(resolution.customer_ids, resolution)
 
 
 def build_identity_event(event: OutboxEvent) -> IdentityEvent:
-    """Return what an event says about identity; only identify and alias calls say more than the ids."""
+    """Return the identity of an event; identify and alias calls have more than the IDs."""
     if event.type not in ("identify", "alias"):
         return IdentityEvent(
             event.source_id,
@@ -70,11 +70,11 @@ def to_text(value: Any) -> str:
     return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
-def find_linked_identifiers(events: Sequence[OutboxEvent], people: ResolvedPeople) -> list[list[tuple[str, str]]]:
-    """Return the identifiers of each person for whom these events may have linked several."""
-    affected = {kept for kept, _merged in people.resolution.merges}
-    created = set(people.resolution.created)
-    for event, customer_id in zip(events, people.customer_ids, strict=True):
+def find_linked_identifiers(events: Sequence[OutboxEvent], customers: ResolvedCustomers) -> list[list[tuple[str, str]]]:
+    """Return the identifiers of each customer for whom these events may have linked several."""
+    affected = {kept for kept, _merged in customers.resolution.merges}
+    created = set(customers.resolution.created)
+    for event, customer_id in zip(events, customers.customer_ids, strict=True):
         if customer_id is None:
             continue
         if event.type in ("identify", "alias") or (customer_id in created and event.user_id and event.anonymous_id):

@@ -5,7 +5,7 @@ from django.db import DataError, IntegrityError
 from customers.events.collector.event_store import is_value_error
 from customers.identity.resolution.resolution import ResolutionRaceError
 
-# serialization_failure, deadlock_detected, lock_not_available: another transaction was first, a retry sees what it did
+# serialization_failure, deadlock_detected, lock_not_available: another transaction was first, and a retry sees its changes
 TRANSIENT_STATES = frozenset({"40001", "40P01", "55P03"})
 # errors that the content of a single event can cause; a server that is down or full is not caused by an event
 EVENT_ERRORS = (

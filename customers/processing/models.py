@@ -19,7 +19,7 @@ class ProcessingRun(JobRun):
         _("waiting at start"), default=0, help_text=_("Events that were waiting when the run started.")
     )
     oldest_seconds = models.FloatField(
-        _("longest wait in seconds"), default=0, help_text=_("How long the oldest event had waited.")
+        _("longest wait in seconds"), default=0, help_text=_("Waiting time of the oldest event.")
     )
 
     class Meta(JobRun.Meta):

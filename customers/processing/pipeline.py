@@ -101,11 +101,11 @@ class PipelineRun:
     def _finish(self, status: JobStatus, error: str) -> None:
         assert self.record is not None
         # the transactions of the batches have written the counts already
-        finish_run(self.record, status, began=self.began, error=error, update_fields=["status", "error", "finished_at"])
+        finish_run(self.record, status, started=self.began, error=error, update_fields=["status", "error", "finished_at"])
 
     def process_next(self, limit: int) -> int:
         """Process the next batch; return how many events it had."""
-        before = self.result.events
+        events_before = self.result.events
         try:
             self._process(limit=limit)
         except (*EVENT_ERRORS, OperationalError) as error:
@@ -113,7 +113,7 @@ class PipelineRun:
                 raise
             logger.warning("A batch of events failed and is split (%s: %s)", type(error).__name__, error)
             self._isolate_failures(limit)
-        return self.result.events - before
+        return self.result.events - events_before
 
     def _isolate_failures(self, limit: int) -> None:
         """Halve a failing batch until each failing event is alone, and reject those events."""
@@ -122,9 +122,9 @@ class PipelineRun:
         if claim is None:
             return
         failed = self._probe(claim.ids)
-        waiting: list[list[int]] = [[event_id for event_id in claim.ids if event_id not in failed]]
-        while waiting:
-            ids = waiting.pop()
+        pending: list[list[int]] = [[event_id for event_id in claim.ids if event_id not in failed]]
+        while pending:
+            ids = pending.pop()
             cause = self._try(ids)
             if cause is None:
                 continue
@@ -132,14 +132,14 @@ class PipelineRun:
                 failed[ids[0]] = cause
             else:
                 middle = len(ids) // 2
-                waiting += [ids[middle:], ids[:middle]]
+                pending += [ids[middle:], ids[:middle]]
         for event_id, cause in failed.items():
             self._reject(event_id, cause)
 
     def _probe(self, ids: Sequence[int]) -> dict[int, Exception]:
         """Process a sample of the batch, each event alone; return the failures.
 
-        Without the sample, a bug of ours would reject every event of the batch.
+        Without the sample, a bug in the pipeline would reject every event of the batch.
 
         Raises:
             AllEventsFailError: every event of the sample fails.
@@ -194,6 +194,7 @@ class PipelineRun:
                     raise
                 logger.info("Retrying a batch of events: %s", str(error).splitlines()[0])
             else:
+                # after the commit: files and links that are written now never belong to a batch that was rolled back
                 self.result.add(result)
                 finish_batch(after_commit, self.result)
                 return
@@ -201,7 +202,7 @@ class PipelineRun:
     def _save_counts(self, result: ProcessingResult) -> None:
         """Save the counts in the batch's transaction, so that they always match what was committed."""
         assert self.record is not None
-        total = ProcessingResult()
+        total = ProcessingResult()  # a copy: if the transaction is rolled back, self.result must not contain the batch
         total.add(self.result)
         total.add(result)
         self.record.events, self.record.batches = total.events, total.batches

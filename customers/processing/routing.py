@@ -34,19 +34,19 @@ def unseal_properties(properties: dict[str, Any]) -> dict[str, Any]:
 
 def select_events_with_meaning(events: Sequence[OutboxEvent]) -> Iterator[tuple[int, OutboxEvent, Meaning]]:
     """Yield the events whose properties are needed, with their positions and meanings."""
-    for place, event in enumerate(events):
+    for position, event in enumerate(events):
         if (
             event.type == "track"
             and event.properties is not None
             and (meaning := lookup_meaning(event.name)) is not None
         ):
-            yield place, event, meaning
+            yield position, event, meaning
 
 
 def build_order_messages(events: Sequence[OutboxEvent]) -> list[OrderMessage]:
     return [
         OrderMessage(
-            place=place,
+            position=position,
             source_id=event.source_id,
             message_id=event.message_id,
             meaning=meaning,
@@ -58,7 +58,7 @@ def build_order_messages(events: Sequence[OutboxEvent]) -> list[OrderMessage]:
             guest_email_hash="" if event.user_id else hash_event_email(event.parsed_properties),
             properties=event.parsed_properties,
         )
-        for place, event, meaning in select_events_with_meaning(events)
+        for position, event, meaning in select_events_with_meaning(events)
         if meaning in TYPE_OF_MEANING
     ]
 
@@ -66,15 +66,15 @@ def build_order_messages(events: Sequence[OutboxEvent]) -> list[OrderMessage]:
 def build_review_messages(events: Sequence[OutboxEvent], customer_ids: Sequence[int | None]) -> list[ReviewMessage]:
     return [
         ReviewMessage(
-            place=place,
+            position=position,
             source=event.source,
             message_id=event.message_id,
             occurred_at=event.occurred_at,
             received_at=event.received_at,
-            customer_id=customer_ids[place],
+            customer_id=customer_ids[position],
             properties=event.parsed_properties,
         )
-        for place, event, meaning in select_events_with_meaning(events)
+        for position, event, meaning in select_events_with_meaning(events)
         if meaning == Meaning.REVIEW
     ]
 
@@ -91,16 +91,16 @@ def summarize_activity(
     events: Sequence[OutboxEvent], customer_ids: Sequence[int | None]
 ) -> dict[int, CustomerActivity]:
     """Return what the events add to the counters of each customer."""
-    found: dict[int, CustomerActivity] = {}
+    activities: dict[int, CustomerActivity] = {}
     for event, customer_id in zip(events, customer_ids, strict=True):
         if customer_id is None:
             continue
-        one = found.get(customer_id)
-        if one is None:
-            one = found[customer_id] = CustomerActivity(0, event.occurred_at, set())
-        one.events += 1
-        one.last_event_at = max(one.last_event_at, event.occurred_at)
+        activity = activities.get(customer_id)
+        if activity is None:
+            activity = activities[customer_id] = CustomerActivity(0, event.occurred_at, set())
+        activity.events += 1
+        activity.last_event_at = max(activity.last_event_at, event.occurred_at)
         if event.session_id:
-            one.sessions.add(event.session_id)
-        one.has_user |= bool(event.user_id) or event.type == "identify"
-    return found
+            activity.sessions.add(event.session_id)
+        activity.has_user |= bool(event.user_id) or event.type == "identify"
+    return activities

@@ -14,7 +14,7 @@ MAX_RUN_SECONDS = 20.0
 SMALL_RUN_EVENTS = 1_000
 
 
-# quiet: while a long run is in progress, ticks regularly find the lock taken
+# quiet: while a long run is in progress, the lock is regularly held when the next run is due
 @shared_task(exclusive=True, quiet=True)
 def process_events() -> None:
     """Process waiting events; runs every two seconds."""

@@ -15,10 +15,10 @@ ON CONFLICT (name) DO UPDATE SET value = total.value + excluded.value
 
 def add_to_totals(counts: Mapping[str, int]) -> None:
     """Add counts in the transaction of the work that they count."""
-    changed = {name: count for name, count in counts.items() if count}
-    if changed:
+    positive = {name: count for name, count in counts.items() if count}
+    if positive:
         with connection.cursor() as cursor:
-            cursor.execute(ADD_TO_TOTALS, [list(changed), list(changed.values())])
+            cursor.execute(ADD_TO_TOTALS, [list(positive), list(positive.values())])
 
 
 def read_totals() -> dict[str, int]:

@@ -18,18 +18,22 @@ def record_unsubscribes(events: Sequence[OutboxEvent], customer_ids: Sequence[in
         The number of entries added.
     """
     unsubscribed = [
-        (place, event)
-        for place, event, meaning in select_events_with_meaning(events)
+        (position, event)
+        for position, event, meaning in select_events_with_meaning(events)
         if meaning == Meaning.EMAIL_UNSUBSCRIBED
     ]
     if not unsubscribed:
         return 0
     owners = find_email_owners(
-        [hash_event_email(event.parsed_properties) for place, event in unsubscribed if customer_ids[place] is None]
+        [
+            hash_event_email(event.parsed_properties)
+            for position, event in unsubscribed
+            if customer_ids[position] is None
+        ]
     )
     latest: dict[int, tuple[datetime, OutboxEvent]] = {}
-    for place, event in unsubscribed:
-        customer_id = customer_ids[place] or owners.get(hash_event_email(event.parsed_properties))
+    for position, event in unsubscribed:
+        customer_id = customer_ids[position] or owners.get(hash_event_email(event.parsed_properties))
         if customer_id is not None:
             latest[customer_id] = (min(event.occurred_at, event.received_at), event)
     statuses = read_latest_statuses(list(latest))
@@ -50,10 +54,10 @@ def record_unsubscribes(events: Sequence[OutboxEvent], customer_ids: Sequence[in
 
 def find_email_owners(email_hashes: Sequence[str]) -> dict[str, int]:
     """Return the customer id of each known e-mail hash."""
-    wanted = {email_hash for email_hash in email_hashes if email_hash}
-    if not wanted:
+    hashes = {email_hash for email_hash in email_hashes if email_hash}
+    if not hashes:
         return {}
-    owners = Identifier.objects.filter(kind=Identifier.Kind.EMAIL_HASH, value__in=wanted, customer__erased_at=None)
+    owners = Identifier.objects.filter(kind=Identifier.Kind.EMAIL_HASH, value__in=hashes, customer__erased_at=None)
     return dict(owners.values_list("value", "customer_id"))
 
 

@@ -82,13 +82,13 @@ def add_members(*, segment: Segment, user_ids: Iterable[str]) -> MemberListResul
             ).values_list("value", "customer_id")
         )
         customers = set(known.values())
-        before = segment.members.count()
+        count_before = segment.members.count()
         SegmentMember.objects.bulk_create(
             (SegmentMember(segment=segment, customer_id=customer) for customer in sorted(customers)),
             ignore_conflicts=True,
             batch_size=5000,
         )
-        added = segment.members.count() - before
+        added = segment.members.count() - count_before
     return MemberListResult(added, len(customers) - added, [user_id for user_id in unique_ids if user_id not in known])
 
 
@@ -129,7 +129,7 @@ def read_user_ids(content: bytes) -> list[str]:
         column = 0
     else:
         raise MemberFileError(
-            _("The file has the columns %(columns)s; one must be called user_id.") % {"columns": ", ".join(rows[0])}
+            _("Missing column user_id. Columns in the file: %(columns)s.") % {"columns": ", ".join(rows[0])}
         )
     return [row[column].strip() for row in rows if len(row) > column and row[column].strip()]
 

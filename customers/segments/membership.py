@@ -69,6 +69,7 @@ def count_members(*, segment: Segment, as_of: datetime) -> SegmentCount:
     started = time.perf_counter()
     size, error = None, ""
     try:
+        # a savepoint: after a database error the caller's transaction still accepts statements
         with transaction.atomic():
             size = query_members(segment=segment, as_of=as_of).count()
     except (ConditionError, Error) as failure:

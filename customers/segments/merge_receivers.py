@@ -10,21 +10,21 @@ from customers.segments.models import SegmentMember
 
 DUPLICATES = "segments.doubled"  # segments that both customers were in: [segment, when the merged customer was added]
 
-# of several customers merged into the same one, the earliest membership is kept
+# of several customers merged into the same one, the earliest membership remains
 DELETE_DUPLICATES = """
 WITH pair AS (
     SELECT * FROM unnest(%(kept)s::bigint[], %(merged)s::bigint[]) AS row (kept, merged)
-), placed AS (
+), ranked AS (
     SELECT m.id, m.segment_id, m.added_at, pair.merged,
-           row_number() OVER (PARTITION BY m.segment_id, pair.kept ORDER BY m.added_at, m.id) AS place,
+           row_number() OVER (PARTITION BY m.segment_id, pair.kept ORDER BY m.added_at, m.id) AS position,
            EXISTS (
                SELECT FROM segments_segmentmember k WHERE k.segment_id = m.segment_id AND k.customer_id = pair.kept
-           ) AS is_there
+           ) AS is_member
     FROM segments_segmentmember m JOIN pair ON pair.merged = m.customer_id
 )
-DELETE FROM segments_segmentmember m USING placed
-WHERE m.id = placed.id AND (placed.is_there OR placed.place > 1)
-RETURNING placed.merged, m.segment_id, to_jsonb(m.added_at) #>> '{}'
+DELETE FROM segments_segmentmember m USING ranked
+WHERE m.id = ranked.id AND (ranked.is_member OR ranked.position > 1)
+RETURNING ranked.merged, m.segment_id, to_jsonb(m.added_at) #>> '{}'
 """
 RESTORE_DUPLICATES = """
 INSERT INTO segments_segmentmember (segment_id, customer_id, added_at)
@@ -39,22 +39,23 @@ ON CONFLICT DO NOTHING
 def move_memberships(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> MovedRows:
     columns = {"kept": [kept for kept, _merged in pairs], "merged": [merged for _kept, merged in pairs]}
     with connection.cursor() as cursor:
+        # before the move, which would violate the unique constraint of segment and customer
         cursor.execute(DELETE_DUPLICATES, columns)
-        doubled = cursor.fetchall()
+        duplicates = cursor.fetchall()
     moved: dict[int, dict[str, list[Any]]] = move_rows(models=(SegmentMember,), pairs=pairs)
-    for merged, segment_id, added_at in doubled:
+    for merged, segment_id, added_at in duplicates:
         moved.setdefault(merged, {}).setdefault(DUPLICATES, []).append([segment_id, added_at])
     return moved
 
 
 def restore_memberships(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], **_kwargs: Any) -> None:
     restore_rows(models=(SegmentMember,), merges=merges)
-    places = [
+    memberships = [
         (segment_id, merged, added_at)
         for _kept, merged, rows in merges
         for segment_id, added_at in rows.get(DUPLICATES, ())
     ]
-    if places:
-        segments, customers, added = map(list, zip(*places, strict=True))
+    if memberships:
+        segments, customers, added = map(list, zip(*memberships, strict=True))
         with connection.cursor() as cursor:
             cursor.execute(RESTORE_DUPLICATES, {"segment": segments, "customer": customers, "added": added})

@@ -7,8 +7,8 @@ from customers.segments.models import Segment
 Tree = dict[str, Any]
 
 
-def build_comparison(field: str, op: str, value: Any = None, **more: Any) -> Tree:
-    tree: Tree = {"field": field, "op": op, **more}
+def build_comparison(field: str, op: str, value: Any = None, **options: Any) -> Tree:
+    tree: Tree = {"field": field, "op": op, **options}
     return tree if value is None else {**tree, "value": value}
 
 

@@ -87,7 +87,7 @@ def draft_events(*, ids: Sequence[int], received: tuple[datetime, datetime], at:
     moments = rows["occurred_at"]
     first, last = moments[0].as_py().date(), moments[-1].as_py().date()
     days = [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
-    draft = AppendDraft(get_warehouse_root(), EVENTS, next_number(EVENTS), rows.num_rows)
+    draft = AppendDraft(get_warehouse_root(), EVENTS, increment_number(EVENTS), rows.num_rows)
     with translate_write_errors(draft.root):
         with suppress(FileNotFoundError):
             shutil.rmtree(draft.folder)  # left by a transaction that was rolled back
@@ -103,7 +103,7 @@ def draft_events(*, ids: Sequence[int], received: tuple[datetime, datetime], at:
     return draft
 
 
-def next_number(table: WarehouseTable) -> int:
+def increment_number(table: WarehouseTable) -> int:
     with connection.cursor() as cursor:
         cursor.execute(NEXT_NUMBER, [table.name])
         return int(cursor.fetchone()[0])
@@ -128,6 +128,7 @@ def finish_appends() -> None:
     drafts = list((root / APPEND_FOLDER).iterdir()) if (root / APPEND_FOLDER).is_dir() else []
     if not drafts:
         return
+    # the number is incremented in the transaction of the events: a draft with a larger number was never committed
     mark = AppendMark.objects.filter(table=EVENTS.name).first()
     for folder in drafts:
         if folder.name.isdigit() and mark is not None and int(folder.name) <= mark.number:

@@ -25,13 +25,11 @@ class Warehouse:
         self.root = root
         self.tables: dict[str, ibis.Table] = {}
 
-    def table(self, name: str) -> ibis.Table:
+    def __getitem__(self, name: str) -> ibis.Table:
         """Return a table; raises KeyError if ``customers.warehouse.tables`` does not define it."""
         if name not in self.tables:
             self.tables[name] = _read(self.backend, self.root, TABLES[name])
         return self.tables[name]
-
-    __getitem__ = table
 
 
 @contextmanager

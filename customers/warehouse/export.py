@@ -62,13 +62,13 @@ class ExportPlan:
     table: WarehouseTable
     run: ExportRun
     fingerprints: dict[str | None, Fingerprint]
-    changed: list[str | None]
-    gone: set[str]
-    through: int  # the last append whose rows are in the snapshot
+    changed_parts: list[str | None]
+    removed_days: set[str]
+    through: int  # the number of the last append whose rows are in the snapshot
 
     @property
     def rows(self) -> int:
-        return sum(self.fingerprints[part].rows for part in self.changed)
+        return sum(self.fingerprints[part].rows for part in self.changed_parts)
 
 
 class UnknownTableError(Exception):
@@ -101,51 +101,52 @@ def _export(tables: Sequence[WarehouseTable], started_at: datetime, progress: Pr
         runs = [ExportRun.objects.create(table=table.name, started_at=started_at) for table in tables]
         try:
             with read_snapshot(), ExportStaging(root) as staging:
-                plans = [_plan(root, table, run) for table, run in zip(tables, runs, strict=True)]
-                _write(plans, root, staging, progress)
+                plans = [_plan_export(root, table, run) for table, run in zip(tables, runs, strict=True)]
+                _write_parts(plans, root, staging, progress)
                 finished_at = started_at + timedelta(seconds=time.monotonic() - began)
-                return [_finish(plan, finished_at) for plan in plans]
+                return [_finish_export(plan, finished_at) for plan in plans]
         except Exception as error:
             ExportRun.objects.filter(id__in=[run.id for run in runs]).update(error=str(error) or repr(error))
             raise
 
 
-def _write(plans: list[ExportPlan], root: Path, staging: ExportStaging, progress: Progress) -> None:
+def _write_parts(plans: list[ExportPlan], root: Path, staging: ExportStaging, progress: Progress) -> None:
     done, total = 0, sum(plan.rows for plan in plans)
     progress(0, total)
     for plan in plans:
-        for rows in _stage(plan, root, staging):
+        for rows in _stage_parts(plan, root, staging):
             done += rows
             progress(done, total)
-    staging.publish()
+    staging.publish()  # before any removal: a reader in between sees all rows, never fewer
     for plan in plans:
-        remove_days(root, plan.table, plan.gone, through=plan.through)
+        remove_days(root, plan.table, plan.removed_days, through=plan.through)
         remove_superseded_files(root, plan.table)
     progress(total, total)
 
 
-def _plan(root: Path, table: WarehouseTable, run: ExportRun) -> ExportPlan:
-    fingerprints = _fingerprints(table)
+def _plan_export(root: Path, table: WarehouseTable, run: ExportRun) -> ExportPlan:
+    fingerprints = _compute_fingerprints(table)
     appended = {
         day for day, files in list_current_files(root, table).items() if len(files) > 1 or files[0].name != PART_NAME
     }
-    changed = [
+    changed_parts = [
         part
         for part, fingerprint in fingerprints.items()
         if part in appended or read_fingerprint(build_part_path(root, table, part)) != fingerprint
     ]
-    gone = list_days(root, table) - {part for part in fingerprints if part}
+    removed_days = list_days(root, table) - {part for part in fingerprints if part}
     mark = AppendMark.objects.filter(table=table.name).first()
-    return ExportPlan(table, run, fingerprints, changed, gone, mark.number if mark else 0)
+    return ExportPlan(table, run, fingerprints, changed_parts, removed_days, mark.number if mark else 0)
 
 
-def _fingerprints(table: WarehouseTable) -> dict[str | None, Fingerprint]:
+def _compute_fingerprints(table: WarehouseTable) -> dict[str | None, Fingerprint]:
     """Return the fingerprints by day, oldest first; a table without days has the single part None, even if it is empty."""
     day = f"(r.{table.moment} AT TIME ZONE 'UTC')::date" if table.moment else "NULL::date"
     query = (
         f"SELECT {day} AS day, count(*), COALESCE(bit_xor(hash_record_extended(r, 0)), 0)"  # noqa: S608 — the text is constant
         f" FROM ({table.query}) r GROUP BY {'1 ORDER BY 1' if table.moment else '()'}"
     )
+    # XOR needs no sorting, and equal rows would cancel out, but the key makes all rows different
     schema = sha256(f"{table.schema.to_string()}\n{table.query}".encode()).hexdigest()[:16]
     with connection.cursor() as cursor:
         cursor.execute(query)
@@ -155,16 +156,16 @@ def _fingerprints(table: WarehouseTable) -> dict[str | None, Fingerprint]:
         }
 
 
-def _stage(plan: ExportPlan, root: Path, staging: ExportStaging) -> Iterator[int]:
+def _stage_parts(plan: ExportPlan, root: Path, staging: ExportStaging) -> Iterator[int]:
     """Write the changed parts to the staging folder; yield the number of rows of each step."""
     table = plan.table
     if table.moment is None:
-        if plan.changed:
+        if plan.changed_parts:
             fingerprint = plan.fingerprints[None]
-            staging.write(build_part_path(root, table, None), table.schema, _pages(table), fingerprint)
+            staging.write(build_part_path(root, table, None), table.schema, _read_pages(table), fingerprint)
             yield fingerprint.rows
         return
-    for days in _chunks(plan):
+    for days in _group_days(plan):
         rows = _read_days(table, days)
         for day, part in zip(days, split_days(table, rows, days), strict=True):
             staging.write(
@@ -173,11 +174,11 @@ def _stage(plan: ExportPlan, root: Path, staging: ExportStaging) -> Iterator[int
         yield rows.num_rows
 
 
-def _chunks(plan: ExportPlan) -> Iterator[list[str]]:
+def _group_days(plan: ExportPlan) -> Iterator[list[str]]:
     """Yield the changed days in groups of at most CHUNK_ROWS rows."""
     group: list[str] = []
     rows = 0
-    for day in plan.changed:
+    for day in plan.changed_parts:
         assert day is not None
         size = plan.fingerprints[day].rows
         if group and rows + size > CHUNK_ROWS:
@@ -208,7 +209,7 @@ def _read_days(table: WarehouseTable, days: list[str]) -> pa.Table:
     )
 
 
-def _pages(table: WarehouseTable) -> Iterator[pa.Table]:
+def _read_pages(table: WarehouseTable) -> Iterator[pa.Table]:
     """Yield a whole table in pages, sorted by its key."""
     after, rows = -1, min(table.page_rows, CHUNK_ROWS)
     while True:
@@ -226,8 +227,8 @@ def _pages(table: WarehouseTable) -> Iterator[pa.Table]:
         after = page[table.key][-1].as_py()
 
 
-def _finish(plan: ExportPlan, finished_at: datetime) -> TableExport:
-    days = [part for part in plan.changed if part]
+def _finish_export(plan: ExportPlan, finished_at: datetime) -> TableExport:
+    days = [part for part in plan.changed_parts if part]
     parts = "".join(f"{part}:{value.rows}:{value.checksum}\n" for part, value in plan.fingerprints.items())
     plan.run.rows = plan.rows
     plan.run.part = f"{days[0]} – {days[-1]} ({len(days)})" if days else ""
@@ -239,6 +240,6 @@ def _finish(plan: ExportPlan, finished_at: datetime) -> TableExport:
         rows_total=sum(fingerprint.rows for fingerprint in plan.fingerprints.values()),
         rows_written=plan.rows,
         parts_total=len(plan.fingerprints),
-        parts_written=len(plan.changed),
-        parts_removed=len(plan.gone),
+        parts_written=len(plan.changed_parts),
+        parts_removed=len(plan.removed_days),
     )

@@ -98,22 +98,22 @@ def build_append_path(root: Path, table: WarehouseTable, day: str, first: int, l
 
 def parse_append_range(path: Path) -> tuple[int, int]:
     """Return the first and the last append number in the name of a file."""
-    found = APPENDED.fullmatch(path.name)
-    assert found is not None
-    return int(found[1]), int(found[2])
+    match = APPENDED.fullmatch(path.name)
+    assert match is not None
+    return int(match[1]), int(match[2])
 
 
 def list_current_files(root: Path, table: WarehouseTable) -> dict[str, list[Path]]:
     """Return the files with the rows of each day, each row once: the exported file, then the appended ones."""
-    found: dict[str, list[Path]] = {}
+    current_files: dict[str, list[Path]] = {}
     for day in sorted(list_days(root, table)):
-        files = _select_current(_files_of_day(root, table, day))
+        files = _select_current(_list_day_files(root, table, day))
         if files:
-            found[day] = files
-    return found
+            current_files[day] = files
+    return current_files
 
 
-def _files_of_day(root: Path, table: WarehouseTable, day: str) -> list[Path]:
+def _list_day_files(root: Path, table: WarehouseTable, day: str) -> list[Path]:
     try:
         names = sorted(os.listdir(root / table.name / f"date={day}"))
     except FileNotFoundError:  # an export has removed it
@@ -128,13 +128,13 @@ def _select_current(files: list[Path]) -> list[Path]:
     if not appended:
         return part
     covered_until = read_last_append(part[0]) if part else 0
-    kept = []
+    current = []
     # sorted by first number, the longest range first: a file inside the range of another one is superseded
     for path in sorted(appended, key=lambda path: (parse_append_range(path)[0], -parse_append_range(path)[1])):
         if parse_append_range(path)[1] > covered_until:
             covered_until = parse_append_range(path)[1]
-            kept.append(path)
-    return part + kept
+            current.append(path)
+    return part + current
 
 
 def read_last_append(path: Path) -> int:
@@ -153,10 +153,11 @@ def remove_superseded_files(root: Path, table: WarehouseTable, *, grace_seconds:
     oldest = time.time() - grace_seconds
     with translate_write_errors(root):
         for day in list_days(root, table):
-            files = _files_of_day(root, table, day)
+            files = _list_day_files(root, table, day)
             if len(files) < 2:
                 continue
             live = set(_select_current(files))
+            # a query lists the files first and opens them later; it may have listed them before the newest one replaced others
             newest = max(path.stat().st_mtime for path in live)
             for path in files:
                 if path not in live and newest <= oldest:
@@ -236,7 +237,7 @@ def remove_days(root: Path, table: WarehouseTable, days: Iterable[str], *, throu
     """Delete days that no longer have rows; files appended after ``through`` are kept."""
     with translate_write_errors(root):
         for day in days:
-            for path in _files_of_day(root, table, day):
+            for path in _list_day_files(root, table, day):
                 if path.name == PART_NAME or parse_append_range(path)[1] <= through:
                     path.unlink(missing_ok=True)
             folder = root / table.name / f"date={day}"

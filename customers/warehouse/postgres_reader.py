@@ -16,7 +16,7 @@ from customers.warehouse.tables import SEPARATOR, WarehouseTable
 
 
 def copy_rows(table: WarehouseTable, condition: sql.Composed) -> pa.Table:
-    """Return the rows of a table's query as Arrow, through COPY as CSV, which both sides implement in C."""
+    """Return the rows of a table's query as Arrow; they are copied as CSV, which both sides implement in C."""
     query = sql.SQL("COPY (SELECT * FROM ({query}) r{condition}) TO STDOUT (FORMAT csv)").format(
         query=sql.SQL(table.query), condition=condition
     )
@@ -33,23 +33,23 @@ def copy_rows(table: WarehouseTable, condition: sql.Composed) -> pa.Table:
         read_options=pa_csv.ReadOptions(column_names=names, block_size=8 << 20),
         parse_options=pa_csv.ParseOptions(newlines_in_values=True),
         convert_options=pa_csv.ConvertOptions(
-            column_types={field.name: _csv_type(field.type) for field in table.schema},
+            column_types={field.name: _get_csv_type(field.type) for field in table.schema},
             null_values=[""],
             true_values=["t"],
             false_values=["f"],
             strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
+            quoted_strings_can_be_null=False,  # COPY writes NULL without and an empty text with quotation marks
         ),
     )
-    columns = [_as_lists(rows[field.name], field.type) for field in table.schema]
+    columns = [_convert_lists(rows[field.name], field.type) for field in table.schema]
     return pa.table(columns, schema=table.schema)
 
 
-def _csv_type(data_type: pa.DataType) -> pa.DataType:
+def _get_csv_type(data_type: pa.DataType) -> pa.DataType:
     return pa.string() if pa.types.is_list(data_type) else data_type
 
 
-def _as_lists(column: pa.ChunkedArray, data_type: pa.DataType) -> pa.ChunkedArray | pa.Array:
+def _convert_lists(column: pa.ChunkedArray, data_type: pa.DataType) -> pa.ChunkedArray | pa.Array:
     if not pa.types.is_list(data_type):
         return column
     return _split_texts(column) if data_type.value_type == pa.string() else _decode_numbers(column, data_type)

@@ -12,7 +12,7 @@ def read_snapshot() -> Iterator[None]:
 
     The server checks every two seconds whether its client is still alive, so a killed process releases its locks soon.
     """
-    nested = connection.in_atomic_block
+    nested = connection.in_atomic_block  # the isolation level can only be set before the first query of a transaction
     with transaction.atomic():
         with connection.cursor() as cursor:
             if not nested:

@@ -25,9 +25,11 @@ _PERSONAL = "ARRAY[" + ", ".join(f"'{key}'" for key in PERSONAL_KEYS) + "]"
 class WarehouseTable:
     """One table of the warehouse.
 
-    ``query`` yields the columns of ``schema`` in order; ``key`` is its column that is unique and never null. A fact table
-    has in ``moment`` the column whose UTC day is its partition; other tables are written as a whole, ``page_rows`` at a time.
-    Lists of numbers are base64-encoded bytes.
+    Attributes:
+        query: yields the columns of ``schema`` in order; lists of numbers are base64-encoded bytes.
+        key: the column that is unique and never null.
+        moment: the time of a fact table, which is partitioned by UTC day; None for tables that are written as a whole.
+        page_rows: the number of rows of such a table that are read at a time.
     """
 
     name: str
@@ -181,7 +183,7 @@ PRODUCTS = WarehouseTable(
     """,
 )
 
-# stars of whoever is known; what somebody wrote stays in PostgreSQL
+# ratings of all reviews, also of guests; their texts stay in PostgreSQL
 REVIEWS = WarehouseTable(
     name="reviews",
     moment="written_at",

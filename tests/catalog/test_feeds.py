@@ -1,4 +1,4 @@
-"""Feeds of every format and encoding, good ones and broken ones."""
+"""Feeds of every format and encoding, valid and broken."""
 
 import csv
 import json
@@ -312,7 +312,7 @@ def test_products_missing_from_the_feed_are_deactivated_and_reactivated(write: C
     load(write("id,title\na,A\nb,B\nc,C\n"))
     dry = load(write("id,title\na,A\nb,\n"), missing=MissingProducts.DEACTIVATE, dry_run=True)
     assert (dry.deactivated, Product.objects.active().count()) == (1, 3)
-    # b is named, though wrongly: it stays
+    # b is in the feed, although its row is invalid, so it stays active
     record = load(write("id,title\na,A\nb,\n"), missing=MissingProducts.DEACTIVATE)
     assert record.deactivated == 1
     assert set(Product.objects.active().values_list("product_id", flat=True)) == {"a", "b"}
@@ -345,28 +345,28 @@ def test_an_ambiguous_number_is_rejected(text: str) -> None:
 
 
 def test_reading_xml_keeps_one_chunk_in_memory() -> None:
-    class Endless:
-        """A feed of any length, made as it is read."""
+    class GeneratedFeed:
+        """A feed that is generated while it is read; records how many items were read ahead of the parsed ones."""
 
         def __init__(self, items: int) -> None:
-            self.left = items
-            self.most_ahead = 0
-            self.taken = 0
+            self.remaining = items
+            self.max_ahead = 0
+            self.parsed = 0
 
         def read(self, size: int) -> str:
-            if self.left < 0:
+            if self.remaining < 0:
                 return ""
-            self.left -= 1
-            if self.left < 0:
+            self.remaining -= 1
+            if self.remaining < 0:
                 return "</rss>"
-            self.most_ahead = max(self.most_ahead, 1000 - self.left - self.taken)
-            return ("<rss>" if self.left == 999 else "") + "<item><id>1</id><title>T</title></item>"
+            self.max_ahead = max(self.max_ahead, 1000 - self.remaining - self.parsed)
+            return ("<rss>" if self.remaining == 999 else "") + "<item><id>1</id><title>T</title></item>"
 
-    stream = Endless(1000)
+    stream = GeneratedFeed(1000)
     for _row in read_google_xml(stream):  # type: ignore[arg-type]
-        stream.taken += 1
-    assert stream.taken == 1000
-    assert stream.most_ahead <= 1
+        stream.parsed += 1
+    assert stream.parsed == 1000
+    assert stream.max_ahead <= 1
 
 
 def test_the_command_reports_and_fails_clearly(

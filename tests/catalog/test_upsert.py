@@ -1,4 +1,4 @@
-"""The set-based writing of products."""
+"""Products are created and updated in bulk."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -140,12 +140,12 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
         operator.manage(
             "shell", "-v", "0", "-c",
             "from pathlib import Path; from django.core.files import File; from django.utils import timezone;"
-            "from customers.events.models import Source; from customers.orders.imports.uploads import create_confirmed_import, create_dry_run;"
-            "from customers.orders.imports.uploads import import_upload;"
+            "from customers.events.models import Source; from config.foundation.uploads import create_confirmed_import;"
+            "from customers.orders.imports.uploads import create_dry_run, import_upload;"
             "source = Source.objects.create(key='shop', name='shop', kind='import');"
             f"file = File(Path({str(operator.folder / 'orders.csv')!r}).open('rb'), name='orders.csv'); file.size;"
-            "tried = create_dry_run(file=file, source=source, options={'currency': 'EUR'}, at=timezone.now()); import_upload(run=tried);"
-            "print(create_confirmed_import(dry_run=tried, at=timezone.now()).pk)",
+            "dry_run = create_dry_run(file=file, source=source, options={'currency': 'EUR'}, at=timezone.now()); import_upload(run=dry_run);"
+            "print(create_confirmed_import(dry_run=dry_run, at=timezone.now(), copied_fields=['source']).pk)",
         ).strip()
     )  # fmt: skip
 

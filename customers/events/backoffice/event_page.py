@@ -8,9 +8,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.formats import number_format
 from django.utils.timezone import localtime
 
+from config.foundation.number_formats import format_amount
 from customers.events.backoffice.event_context import find_owner, find_surrounding_events
 from customers.events.models import Event
 from customers.events.payload_masking import PERSONAL_PART, mask_personal, mask_text
@@ -36,7 +36,7 @@ def build_event_row(event: Event, *, today: date, with_personal: bool) -> dict[s
         "who": (person_id if with_personal else mask_text(person_id)) or "–",
         "products": ", ".join(products[:MAX_PRODUCTS]) + ("…" if len(products) > MAX_PRODUCTS else "") or "–",
         "productsTitle": ", ".join(products),
-        "value": "–" if event.value is None else f"{number_format(event.value)} {event.currency}".strip(),
+        "value": format_amount(event.value, event.currency),
         "source": event.source.name,
         "simulated": event.source.is_simulated,
     }

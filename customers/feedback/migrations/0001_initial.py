@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 (
                     "review_id",
                     models.CharField(
-                        help_text="The shop's own ID; a second review with the same ID replaces the first.",
+                        help_text="The shop's own ID. A review with the same ID replaces the earlier one.",
                         max_length=200,
                         unique=True,
                         verbose_name="review ID",

@@ -55,7 +55,7 @@ class ReviewList(generics.ListAPIView):
         serializer = ReviewsWriteSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         result = record_reviews(items=serializer.validated_data["reviews"], received_at=timezone.now())
-        return Response(result.as_response("review_id"))
+        return Response(result.build_response("review_id"))
 
 
 class SurveyAnswers(APIView):
@@ -70,4 +70,4 @@ class SurveyAnswers(APIView):
         serializer = AnswersWriteSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         result = record_answers(items=serializer.validated_data["answers"], received_at=timezone.now())
-        return Response(result.as_response("user_id"))
+        return Response(result.build_response("user_id"))

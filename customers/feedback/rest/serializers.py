@@ -26,7 +26,7 @@ class FeedbackItemSerializer(serializers.Serializer):
 
 class ReviewSerializer(serializers.ModelSerializer):
     product_id: Any = serializers.SlugRelatedField(slug_field="product_id", source="product", read_only=True)
-    user_id = serializers.SerializerMethodField(help_text=_("The author's first user ID; null for a guest."))
+    user_id = serializers.SerializerMethodField(help_text=_("The author's first user ID; null for guests."))
 
     class Meta:
         model = Review
@@ -63,7 +63,9 @@ class ReviewItemSerializer(FeedbackItemSerializer):
     title = serializers.CharField(max_length=300, required=False, allow_blank=True, allow_null=True)
     body = serializers.CharField(required=False, allow_blank=True, allow_null=True)
     language = serializers.CharField(max_length=20, required=False, allow_blank=True, allow_null=True)
-    written_at = serializers.DateTimeField(required=False, allow_null=True, help_text=_("Default: time of receipt."))
+    written_at = serializers.DateTimeField(
+        required=False, allow_null=True, help_text=_("Defaults to the time of receipt.")
+    )
 
 
 class ReviewsWriteSerializer(serializers.Serializer):
@@ -98,7 +100,9 @@ class AnswerItemSerializer(FeedbackItemSerializer):
     kind = serializers.ChoiceField(choices=SurveyAnswer.Kind.choices)
     score = serializers.IntegerField(min_value=0, max_value=10, help_text=_("NPS: 0 to 10. CSAT: 1 to 5."))
     comment = serializers.CharField(required=False, allow_blank=True, allow_null=True)
-    answered_at = serializers.DateTimeField(required=False, allow_null=True, help_text=_("Default: time of receipt."))
+    answered_at = serializers.DateTimeField(
+        required=False, allow_null=True, help_text=_("Defaults to the time of receipt.")
+    )
 
 
 class AnswersWriteSerializer(serializers.Serializer):

@@ -1,4 +1,4 @@
-"""Addresses of feedback under ``/api/v1/``."""
+"""REST routes of reviews and survey answers, under ``/api/v1/``."""
 
 from django.urls import path
 

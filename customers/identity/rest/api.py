@@ -123,7 +123,7 @@ def join_field_path(field: str, name: str) -> str:
 def get_customer_or_404(user_id: str) -> Customer:
     customer = None if "\0" in user_id else find_customer(Identifier.Kind.USER_ID, user_id)
     if customer is None or customer.erased_at is not None:
-        raise Http404(_("No customer has this user id."))
+        raise Http404(_("No customer has this user ID."))
     return customer
 
 

@@ -9,14 +9,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RangeNumericFilter
 from unfold.decorators import action, display
 
+from config.foundation.admin.file_imports import FileImportAdmin, render_download_link, render_table
 from config.foundation.admin.read_only import ReadOnlyInline, ReadOnlyPermissions
+from config.foundation.number_formats import NO_VALUE, format_amount
 from customers.identity.models import Identifier
 from customers.orders.backoffice import pages
 from customers.orders.imports.count_labels import COUNT_LABELS
@@ -37,7 +38,7 @@ class OrderLineInline(ReadOnlyInline):
 
 @admin.register(Order)
 class OrderAdmin(ReadOnlyPermissions, ModelAdmin):
-    list_display = ("order_id", "source", "placed_at", "user_id", "kind", "status", "money", "channel")
+    list_display = ("order_id", "source", "placed_at", "user_id", "kind", "status", "formatted_total", "channel")
     list_filter = (
         "kind",
         "status",
@@ -99,12 +100,14 @@ class OrderAdmin(ReadOnlyPermissions, ModelAdmin):
         return min(ids, default=str(order.customer))
 
     @display(description=_("total"), ordering="total")
-    def money(self, order: Order) -> str:
-        return f"{order.total} {order.currency}"
+    def formatted_total(self, order: Order) -> str:
+        return format_amount(order.total, order.currency)
 
 
 @admin.register(OrderImport)
-class OrderImportAdmin(ReadOnlyPermissions, ModelAdmin):
+class OrderImportAdmin(FileImportAdmin):
+    uploads = ORDER_UPLOADS
+    import_permissions = pages.IMPORT_PERMISSIONS
     list_display = (
         "file_name",
         "source",
@@ -118,10 +121,6 @@ class OrderImportAdmin(ReadOnlyPermissions, ModelAdmin):
     )
     list_select_related = ("source",)
     list_filter = ("dry_run", "source")
-    search_fields = ("file_name",)
-    date_hierarchy = "started_at"
-    show_full_result_count = False
-    actions_list = ("open_upload",)
     change_form_before_template = "admin/orders/order_import_result.html"
     fields = (
         "file_name",
@@ -140,9 +139,6 @@ class OrderImportAdmin(ReadOnlyPermissions, ModelAdmin):
     )
     readonly_fields = fields
 
-    def has_import_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perms(pages.IMPORT_PERMISSIONS)
-
     def get_urls(self) -> list[URLPattern]:
         wrap: Callable[..., Any] = self.admin_site.admin_view
         return [
@@ -160,17 +156,8 @@ class OrderImportAdmin(ReadOnlyPermissions, ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         run = self.get_object(request, object_id)
-        more = {
-            "can_confirm": run is not None and ORDER_UPLOADS.can_confirm(run) and self.has_import_permission(request),
-            "percent": read_progress(run) if run is not None else None,
-        }
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
-
-    @display(description=_("state"), label={"done": "success", "failed": "danger", "open": "warning"})
-    def state(self, run: OrderImport) -> tuple[str, Any]:
-        if run.error:
-            return "failed", _("failed")
-        return ("done", _("done")) if run.finished_at else ("open", _("not finished"))
+        percent = read_progress(run) if run is not None else None
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "percent": percent})
 
     @display(description=_("counts"))
     def count_table(self, run: OrderImport) -> str | SafeString:
@@ -187,13 +174,5 @@ class OrderImportAdmin(ReadOnlyPermissions, ModelAdmin):
     @display(description=_("rejected rows"))
     def error_download(self, run: OrderImport) -> str | SafeString:
         if not run.error_file:
-            return "–"
-        address = reverse("admin:orders_orderimport_errors", args=[run.pk])
-        return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Download"))
-
-
-def render_table(rows: list[tuple[Any, Any]]) -> str | SafeString:
-    if not rows:
-        return "–"
-    body = format_html_join("", '<tr><td class="pr-6">{}</td><td class="text-right">{}</td></tr>', rows)
-    return format_html("<table><tbody>{}</tbody></table>", body)
+            return NO_VALUE
+        return render_download_link(reverse("admin:orders_orderimport_errors", args=[run.pk]))

@@ -8,38 +8,40 @@ from django.conf import settings
 from django.core.validators import validate_slug
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
-    UnfoldAdminFileFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanWidget,
 )
 
-from catalog.field_cleaning import get_known_currencies
+from config.foundation.admin.upload_forms import UploadForm
 from customers.orders.imports.column_mapping import ColumnMappingError, parse_assignments
 from customers.orders.imports.order_fields import FIELDS
 from customers.orders.imports.presets.registry import DEFAULT_PRESET, PRESETS
 
 
-class OrderUploadForm(forms.Form):
-    file = forms.FileField(
-        label=_("file"),
-        widget=UnfoldAdminFileFieldWidget,
-        help_text=_("CSV (also gzipped) or Parquet, with one row per order line."),
-    )
+class OrderUploadForm(UploadForm):
+    """An order file to upload, with the options of its import."""
+
+    file_help_text = _("CSV (also gzipped) or Parquet, with one row per order line.")
+    currency_help_text = _("Currency of orders without one.")
+    field_order = (
+        "file", "source", "preset", "mapping", "currency", "timezone", "encoding", "products", "keep_zero_quantity",
+    )  # fmt: skip
+
     source = forms.CharField(
         label=_("source"),
         max_length=100,
         initial="orders",
         validators=[validate_slug],
         widget=UnfoldAdminTextInputWidget,
-        help_text=_("Short name of the shop system; order IDs are unique within it."),
+        help_text=_("Short name of the shop system. Order IDs are unique within it."),
     )
     preset = forms.ChoiceField(
         label=_("column names"),
         choices=[(preset.key, preset.label) for preset in PRESETS.values()],
         initial=DEFAULT_PRESET,
-        help_text=_("The shop system that wrote the file."),
+        help_text=_("The shop system that exported the file."),
         widget=UnfoldAdminSelectWidget,
     )
     mapping = forms.CharField(
@@ -49,31 +51,12 @@ class OrderUploadForm(forms.Form):
         help_text=_("One field=column per line, such as order_id=Invoice. Fields: %(fields)s.")
         % {"fields": ", ".join(FIELDS)},
     )
-    currency = forms.CharField(
-        label=_("currency"),
-        max_length=3,
-        initial=lambda: settings.SHOP_CURRENCY,
-        widget=UnfoldAdminTextInputWidget,
-        help_text=_("For orders without a currency."),
-    )
     timezone = forms.CharField(
         label=_("time zone"),
         max_length=50,
         initial=lambda: settings.TIME_ZONE,
         widget=UnfoldAdminTextInputWidget,
-        help_text=_("For times without an offset, such as Europe/Berlin."),
-    )
-    encoding = forms.ChoiceField(
-        label=_("encoding"),
-        required=False,
-        choices=[
-            ("", _("Detect automatically")),
-            ("utf-8", "UTF-8"),
-            ("utf-16", "UTF-16"),
-            ("gb18030", "GB18030 / GBK"),
-            ("windows-1252", "Windows-1252"),
-        ],
-        widget=UnfoldAdminSelectWidget,
+        help_text=_("Time zone of times without an offset, such as Europe/Berlin."),
     )
     products = forms.ChoiceField(
         label=_("unknown products"),
@@ -91,19 +74,13 @@ class OrderUploadForm(forms.Form):
         except ColumnMappingError as error:
             raise forms.ValidationError(str(error)) from error
 
-    def clean_currency(self) -> str:
-        code = self.cleaned_data["currency"].upper()
-        if code not in get_known_currencies():
-            raise forms.ValidationError(_("Use a three-letter ISO 4217 code such as EUR."))
-        return code
-
     def clean_timezone(self) -> str:
         name = self.cleaned_data["timezone"]
         if name not in available_timezones():
-            raise forms.ValidationError(_("Use a name such as Europe/Berlin."))
+            raise forms.ValidationError(_("Unknown time zone; use a name such as Europe/Berlin."))
         return name
 
-    def options(self) -> dict[str, Any]:
+    def build_options(self) -> dict[str, Any]:
         """Return the arguments of ``import_orders`` other than the file and its source."""
         names = ("preset", "mapping", "currency", "timezone", "products", "keep_zero_quantity")
         return {name: self.cleaned_data[name] for name in names} | {"encoding": self.cleaned_data["encoding"] or None}

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
 from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.uploads import create_confirmed_import
 from customers.events.models import Source
 from customers.orders.backoffice.forms import OrderUploadForm
 from customers.orders.imports.file_import import (
@@ -20,7 +21,7 @@ from customers.orders.imports.file_import import (
     UnreadableOrderFileError,
     get_error_file,
 )
-from customers.orders.imports.uploads import ORDER_UPLOADS, create_confirmed_import, create_dry_run, import_upload
+from customers.orders.imports.uploads import ORDER_UPLOADS, create_dry_run, import_upload
 from customers.orders.models import OrderImport
 from customers.orders.tasks import import_orders_file
 
@@ -45,7 +46,7 @@ def upload_orders(request: HttpRequest, model_admin: "ModelAdmin") -> HttpRespon
         source, _created = Source.objects.get_or_create(key=key, defaults={"name": key, "kind": Source.Kind.IMPORT})
         try:
             run = create_dry_run(
-                file=form.cleaned_data["file"], source=source, options=form.options(), at=timezone.now()
+                file=form.cleaned_data["file"], source=source, options=form.build_options(), at=timezone.now()
             )
         except OSError as error:
             form.add_error("file", _("The file cannot be stored: %(reason)s.") % {"reason": error.strerror or error})
@@ -64,11 +65,11 @@ def upload_orders(request: HttpRequest, model_admin: "ModelAdmin") -> HttpRespon
 def confirm_orders(request: HttpRequest, run_id: int) -> HttpResponse:
     """Import the file of a dry run."""
     require_import_permission(request)
-    tried = get_object_or_404(OrderImport.objects.select_related("source"), pk=run_id)
-    if request.method != "POST" or not ORDER_UPLOADS.can_confirm(tried):
+    dry_run = get_object_or_404(OrderImport.objects.select_related("source"), pk=run_id)
+    if request.method != "POST" or not ORDER_UPLOADS.can_confirm(dry_run):
         messages.error(request, _("The file was deleted or could not be read. Upload it again."))
-        return redirect(CHANGE_PAGE, tried.pk)
-    run = create_confirmed_import(dry_run=tried, at=timezone.now())
+        return redirect(CHANGE_PAGE, dry_run.pk)
+    run = create_confirmed_import(dry_run=dry_run, at=timezone.now(), copied_fields=["source"])
     start_import(request, run)
     return redirect(CHANGE_PAGE, run.pk)
 
@@ -84,7 +85,7 @@ def start_import(request: HttpRequest, run: OrderImport) -> None:
         else:
             messages.info(
                 request,
-                _("The file is large, so a worker imports it in the background. Reload this page for progress."),
+                _("The file is large and is imported in the background. Reload this page to see the progress."),
             )
         return
     try:

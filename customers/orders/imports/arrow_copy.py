@@ -24,7 +24,7 @@ def copy_batches(
     """Write batches to a table by COPY and return the number of rows; the batches must have these columns in this order."""
     written = 0
     with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv)") as copy:
-        # the next batch is encoded while the current one is being sent
+        # the next batch is encoded while the current one is sent
         for rows, data in prefetch(encode_csv(batch) for batch in batches):
             copy.write(data)
             written += rows
@@ -38,7 +38,7 @@ def fetch_integers(cursor: CursorWrapper, query: str, schema: pa.Schema, paramet
     Fetching a hundred thousand rows one by one takes ten times as long.
     """
     columns = ", ".join(f"coalesce(array_agg({name}), '{{}}')" for name in schema.names)
-    cursor.execute(f"SELECT {columns} FROM ({query}) AS found", parameters)  # noqa: S608 — names and queries are ours
+    cursor.execute(f"SELECT {columns} FROM ({query}) AS result", parameters)  # noqa: S608 — names and queries are ours
     return pa.table([build_integer_array(values) for values in cursor.fetchone()], schema=schema)
 
 
@@ -51,9 +51,9 @@ def encode_csv(batch: pa.RecordBatch) -> tuple[int, bytes]:
 
 def prefetch[T](items: Iterator[T]) -> Iterator[T]:
     """Yield the same items; each is produced in another thread while the previous one is used."""
-    end = object()
+    end = object()  # no item can be equal to it, not even None
     with ThreadPoolExecutor(max_workers=1) as pool:
-        waiting = pool.submit(next, items, end)
-        while (item := waiting.result()) is not end:
-            waiting = pool.submit(next, items, end)
+        future = pool.submit(next, items, end)
+        while (item := future.result()) is not end:
+            future = pool.submit(next, items, end)
             yield item  # type: ignore[misc]

@@ -65,30 +65,31 @@ def resolve_mapping(
     """Match the columns of a file to fields; ``mapping`` takes precedence over the preset.
 
     Raises:
-        MappingError: an unknown preset, field or column, one column for two fields, or a required field without a column.
+        ColumnMappingError: an unknown preset, field or column, one column for two fields, or a required field without a column.
     """
     if preset not in PRESETS:
         raise ColumnMappingError(
             _("Unknown preset %(preset)s; valid: %(known)s.") % {"preset": repr(preset), "known": ", ".join(PRESETS)}
         )
-    chosen = PRESETS[preset]
+    column_preset = PRESETS[preset]
     resolved = check_explicit_mapping(mapping or {}, columns)
-    taken = {column for assigned in resolved.values() for column in assigned}
-    by_name = {normalize_name(column): column for column in reversed(columns) if column not in taken}
-    for name, candidates in chosen.columns.items():
+    explicit_columns = {column for assigned in resolved.values() for column in assigned}
+    # reversed: of several columns whose names differ only in case, the first one counts
+    by_name = {normalize_name(column): column for column in reversed(columns) if column not in explicit_columns}
+    for name, candidates in column_preset.columns.items():
         matches = [by_name[key] for key in map(normalize_name, candidates) if key in by_name]
         if name not in resolved and matches:
-            resolved[name] = tuple(dict.fromkeys(matches if name in chosen.joined_fields else matches[:1]))
-    check_required_fields(resolved, columns, chosen)
+            resolved[name] = tuple(dict.fromkeys(matches if name in column_preset.joined_fields else matches[:1]))
+    check_required_fields(resolved, columns, column_preset)
     return ColumnMapping(
         columns={name: resolved[name] for name in FIELDS if name in resolved},
-        date_formats=(*date_formats, *chosen.date_formats),
-        guest_ids=chosen.guest_ids,
+        date_formats=(*date_formats, *column_preset.date_formats),
+        guest_ids=column_preset.guest_ids,
     )
 
 
 def check_explicit_mapping(mapping: Mapping[str, str], columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the user's mapping as field → columns; raise MappingError for an unknown field or column."""
+    """Return the user's mapping as field → columns; raise ColumnMappingError for an unknown field or column."""
     resolved: dict[str, tuple[str, ...]] = {}
     field_of_column: dict[str, str] = {}
     for name, column in mapping.items():
@@ -99,7 +100,7 @@ def check_explicit_mapping(mapping: Mapping[str, str], columns: Sequence[str]) -
             )
         if column not in columns:
             raise ColumnMappingError(
-                _("The file has no column %(column)s for %(name)s.%(nearest)s Its columns: %(columns)s.")
+                _("The file has no column %(column)s for %(name)s.%(nearest)s Columns in the file: %(columns)s.")
                 % {
                     "column": repr(column),
                     "name": name,
@@ -120,7 +121,7 @@ def check_explicit_mapping(mapping: Mapping[str, str], columns: Sequence[str]) -
 def check_required_fields(
     resolved: Mapping[str, tuple[str, ...]], columns: Sequence[str], preset: ColumnPreset
 ) -> None:
-    """Raise MappingError if a required field has no column."""
+    """Raise ColumnMappingError if a required field has no column."""
     missing = [name for name in REQUIRED_FIELDS if name not in resolved]
     if not any(name in resolved for name in PRICE_FIELDS):
         missing.append("unit_price")
@@ -135,7 +136,7 @@ def check_required_fields(
         f"{name} ({FIELDS[name]}){suggest_any([*preset.columns.get(name, ()), name], columns)}" for name in missing
     ]
     raise ColumnMappingError(
-        _("No column for %(missing)s. The file's columns: %(columns)s. Map a field with field=column.")
+        _("Missing columns: %(missing)s. Columns in the file: %(columns)s. Map a field with field=column.")
         % {"missing": "; ".join(descriptions), "columns": ", ".join(columns)}
     )
 

@@ -12,7 +12,7 @@ COUNT_LABELS: dict[str, Promise] = {
     "lines_removed": _("removed lines"),
     "guest_lines": _("lines of guests"),
     "return_lines": _("returned lines"),
-    "free_lines": _("lines without charge"),
+    "free_lines": _("free lines"),
     "customers_created": _("new customers"),
     "products_created": _("new products"),
 }

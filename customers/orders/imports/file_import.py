@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from catalog.field_cleaning import get_known_currencies
+from config.foundation.currencies import get_known_currencies
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.progress import Progress, ignore_progress
 from customers.events.models import Source
@@ -76,7 +76,7 @@ def import_orders(
         file_name: the file name for the record; that of the path by default.
 
     Raises:
-        UnreadableFileError, MappingError, ImportOptionError: nothing was imported; the record has the reason.
+        UnreadableOrderFileError, ColumnMappingError, ImportOptionError: nothing was imported; the record has the reason.
         AlreadyRunningError: another import of this source is running.
     """
     run = run or OrderImport(source=source)
@@ -100,7 +100,7 @@ def import_orders(
 def record_import(run: OrderImport, source: Source) -> Iterator[None]:
     """Lock the source for the import, and record how the import ends."""
     with exclusive_lock(name_source_lock(source.key)):
-        # we hold the lock, so the process of any unfinished import of this source is gone
+        # the lock is free only if no other import of this source runs, so the process of every unfinished one is gone
         OrderImport.objects.filter(source=source, finished_at=None, error="").exclude(pk=run.pk).update(
             error=UNFINISHED
         )
@@ -137,7 +137,7 @@ def import_rows(
         decimal_comma=rows.decimal_comma,
         keep_zero_quantity=keep_zero_quantity,
     )
-    run.mapping = {name: list(used) for name, used in columns.columns.items()}
+    run.mapping = {name: list(names) for name, names in columns.columns.items()}
     with open_scratch_folder(run.source) as folder, Staging(options=options, folder=folder) as staging:
         try:
             return check_and_load(rows, run, options, staging, products=products, progress=progress)
@@ -157,7 +157,7 @@ def check_and_load(
     progress: Progress,
 ) -> OrderImport:
     """Stage all rows, then write the orders and the record in one transaction."""
-    began = monotonic()
+    started = monotonic()
     total = stage_rows(rows, staging, options.mapping, progress)
     with transaction.atomic():
         result = load_staged_orders(
@@ -166,19 +166,21 @@ def check_and_load(
             source_id=run.source_id,
             at=run.started_at,
             create_products=products == "create",
-            progress=lambda done: progress(int(total * READING_SHARE + done * (1 - READING_SHARE)), total),
+            progress=lambda loaded_lines: progress(
+                int(total * READING_SHARE + loaded_lines * (1 - READING_SHARE)), total
+            ),
         )
         fill_record(run, rows, staging, result)
         if run.rejected:
             run.error_file = f"imports/orders-{run.pk}-rejected.csv"
             write_rejected_rows(path=get_error_file(run), rows=rows, mapping=options.mapping, staging=staging)
-        run.finished_at = run.started_at + timedelta(seconds=monotonic() - began)
+        run.finished_at = run.started_at + timedelta(seconds=monotonic() - started)
         if run.dry_run:
             transaction.set_rollback(True)
         else:
-            run.save()
+            run.save()  # with the orders, so that a finished record always means that its orders are stored
     if run.dry_run:
-        run.save()
+        run.save()  # after the rollback, which would undo it
     progress(total, total)
     return run
 

@@ -8,7 +8,7 @@ FIELDS: dict[str, Promise] = {
     "order_id": _("order ID, repeated on each line of the order"),
     "line_number": _("number of the line within its order; without it, lines are numbered in file order"),
     "customer_id": _("the shop's own customer ID; empty for a guest"),
-    "email": _("e-mail address of the customer or guest"),
+    "email": _("email address of the customer or guest"),
     "placed_at": _("date and time of the order"),
     "product_id": _("product ID"),
     "product_title": _("product title, used for new products"),

@@ -8,7 +8,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog.field_cleaning import get_known_currencies
+from config.foundation.currencies import get_known_currencies
 from customers.orders.imports.column_mapping import ColumnMapping
 from customers.orders.models import Order
 from customers.orders.order_rules import (
@@ -97,9 +97,9 @@ class ParseQueryBuilder:
         return f"""
             WITH raw AS (SELECT "file line" AS line, "file row" AS row, {raw} FROM batch),
             typed AS (SELECT *, {typed} FROM raw),
-            summed AS (SELECT *, quantity * unit_price AS gross, {self._build_given_discount()} AS given_discount,
-                              {self._build_given_total()} AS given_total FROM typed),
-            netted AS (SELECT *, coalesce(given_total, round(gross - coalesce(given_discount, 0), 2)) AS net FROM summed),
+            summed AS (SELECT *, quantity * unit_price AS gross, {self._build_signed_discount()} AS signed_discount,
+                              {self._build_signed_total()} AS signed_total FROM typed),
+            netted AS (SELECT *, coalesce(signed_total, round(gross - coalesce(signed_discount, 0), 2)) AS net FROM summed),
             priced AS (SELECT *, {self._build_discount()} AS discount FROM netted)
             SELECT line, row, order_id, line_number, customer_id, email,
                    CASE WHEN placed_at <= {limit} THEN placed_at END AS placed_at, product_id, product_title, quantity,
@@ -198,16 +198,16 @@ class ParseQueryBuilder:
 
         A cancellation overrides the payment status, which overrides the order status. "Placed" overrides nothing.
         """
-        known = []
+        candidates = []
         if self.mapping.has("cancelled_at"):
-            known.append("CASE WHEN raw_cancelled_at IS NOT NULL THEN 'cancelled' END")
+            candidates.append("CASE WHEN raw_cancelled_at IS NOT NULL THEN 'cancelled' END")
         words = [self._build_status_match(name) for name in ("financial_status", "status") if self.mapping.has(name)]
-        known += [f"nullif({word}, 'placed')" for word in words]
-        known += words
-        return f"coalesce({', '.join(known)}, NULL)" if known else "CAST(NULL AS VARCHAR)"
+        candidates += [f"nullif({word}, 'placed')" for word in words]
+        candidates += words
+        return f"coalesce({', '.join(candidates)}, NULL)" if candidates else "CAST(NULL AS VARCHAR)"
 
     def _build_status_match(self, name: str) -> str:
-        """Return the expression that translates a shop system's status to ours, NULL if the status is unknown."""
+        """Return the expression that maps a shop system's status to ``Order.Status``, NULL if it is unknown."""
         word = f"regexp_replace(regexp_replace(lower(CAST(raw_{name} AS VARCHAR)), '[ -]+', '_', 'g'), '^wc_', '')"
         cases = " ".join(
             f"WHEN {word} IN ({', '.join(quote_text(word) for word in words.split())}) THEN {quote_text(str(status))}"
@@ -215,13 +215,13 @@ class ParseQueryBuilder:
         )
         return f"CASE {cases} END"
 
-    def _build_given_discount(self) -> str:
-        """Return the expression of the discount column: files use either sign, ours is that of the quantity."""
+    def _build_signed_discount(self) -> str:
+        """Return the expression of the discount column with the sign of the quantity; files use either sign."""
         if not self.mapping.has("line_discount"):
             return f"CAST(NULL AS {MONEY.sql_type})"
         return "sign(quantity) * abs(coalesce(line_discount, 0))"
 
-    def _build_given_total(self) -> str:
+    def _build_signed_total(self) -> str:
         """Return the expression of the line total, negative for returned items."""
         return "CASE WHEN quantity < 0 THEN -abs(line_total) ELSE line_total END"
 
@@ -230,9 +230,9 @@ class ParseQueryBuilder:
 
         Without a discount column it is price × quantity − total, unless that difference is within rounding.
         """
-        lacking = "round(gross - net, 2)"
-        real = f"abs(gross - net) > {self._build_tolerance()} AND sign(gross - net) = sign(quantity)"
-        return f"coalesce(given_discount, CASE WHEN {real} THEN {lacking} ELSE 0 END)"
+        difference = "round(gross - net, 2)"
+        is_significant = f"abs(gross - net) > {self._build_tolerance()} AND sign(gross - net) = sign(quantity)"
+        return f"coalesce(signed_discount, CASE WHEN {is_significant} THEN {difference} ELSE 0 END)"
 
     def _build_tolerance(self) -> str:
         """Return the expression of the largest difference that rounding explains: one cent per item, and one for the line."""
@@ -241,7 +241,7 @@ class ParseQueryBuilder:
     def _build_problem(self, latest: str) -> str:
         """Return the expression of a row's first problem, as ``code:field``."""
         has = self.mapping.has
-        tests: list[tuple[str, str]] = [
+        checks: list[tuple[str, str]] = [
             ("order_id IS NULL", "missing_order_id:order_id"),
             ("product_id IS NULL", "missing_product:product_id"),
             *((f"length({name}) > {size}", f"too_long:{name}") for name, size in ID_LENGTHS.items() if has(name)),
@@ -249,37 +249,41 @@ class ParseQueryBuilder:
             (f"placed_at > {latest}", "future_date:placed_at"),
             ("raw_quantity IS NULL", "missing_quantity:quantity"),
         ]
-        tests += [(f"raw_{name} IS NOT NULL AND {name} IS NULL", f"bad_number:{name}") for name in NUMBERS if has(name)]
+        checks += [
+            (f"raw_{name} IS NOT NULL AND {name} IS NULL", f"bad_number:{name}") for name in NUMBERS if has(name)
+        ]
         if not self.options.keep_zero_quantity:
-            tests.append(("quantity = 0", "zero_quantity:quantity"))
-        tests.append(("unit_price < 0", "negative_price:unit_price"))
-        tests.append(("line_total < 0 AND quantity >= 0", "negative_price:line_total"))
-        tests.append(("unit_price IS NULL AND line_total IS NULL", f"missing_price:{self._get_price_field()}"))
-        tests.append(("quantity < 0 AND coalesce(given_total, gross) = 0", "stock_movement:quantity"))
+            checks.append(("quantity = 0", "zero_quantity:quantity"))
+        checks.append(("unit_price < 0", "negative_price:unit_price"))
+        checks.append(("line_total < 0 AND quantity >= 0", "negative_price:line_total"))
+        checks.append(("unit_price IS NULL AND line_total IS NULL", f"missing_price:{self._get_price_field()}"))
+        checks.append(("quantity < 0 AND coalesce(signed_total, gross) = 0", "stock_movement:quantity"))
         if has("line_total") and has("unit_price"):
-            tests.append(
+            checks.append(
                 (
                     f"quantity <> 0 AND abs(gross - discount - net) > {self._build_tolerance()}",
                     "total_mismatch:line_total",
                 )
             )
-        tests.append(
+        checks.append(
             (
                 f"abs(net) >= 1e12 OR TRY_CAST(discount AS {MONEY.sql_type}) IS NULL",
                 f"bad_number:{self._get_price_field()}",
             )
         )
         if has("line_number"):
-            tests.append(("line_number IS NULL OR line_number < 0", "bad_line_number:line_number"))
+            checks.append(("line_number IS NULL OR line_number < 0", "bad_line_number:line_number"))
         if has("currency"):
             codes = ", ".join(quote_text(code) for code in sorted(get_known_currencies()))
-            tests.append((f"currency NOT IN ({codes})", "unknown_currency:currency"))
+            checks.append((f"currency NOT IN ({codes})", "unknown_currency:currency"))
         for name in ("status", "financial_status"):
             if has(name):
-                tests.append(
+                checks.append(
                     (f"raw_{name} IS NOT NULL AND ({self._build_status_match(name)}) IS NULL", f"unknown_status:{name}")
                 )
-        return "CASE " + " ".join(f"WHEN {test} THEN {quote_text(problem)}" for test, problem in tests) + " END"
+        return (
+            "CASE " + " ".join(f"WHEN {condition} THEN {quote_text(problem)}" for condition, problem in checks) + " END"
+        )
 
     def _get_price_field(self) -> str:
         return "unit_price" if self.mapping.has("unit_price") else "line_total"

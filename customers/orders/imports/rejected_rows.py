@@ -26,7 +26,7 @@ def write_rejected_rows(*, path: Path, rows: OrderRows, mapping: ColumnMapping, 
     with draft.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["line", "field", "value", "code", "reason", *rows.columns])
-        malformed = list(rows.malformed)  # reading the file again fills the list anew
+        malformed = list(rows.malformed)  # reading the file again replaces the list
         writer.writerows(read_rejected_rows(rows, mapping, staging))
         for row in malformed:
             counts = f"{row.actual_columns} ≠ {row.expected_columns}"
@@ -45,6 +45,7 @@ def read_rejected_rows(rows: OrderRows, mapping: ColumnMapping, staging: Staging
     for batch in rows.batches():
         if start >= len(lines) or not batch.rows.num_rows:
             break
+        # both lists of lines are sorted, so the rejected rows of a batch are a contiguous range
         stop = int(np.searchsorted(lines, batch.lines[-1].as_py(), side="right"))
         positions = np.searchsorted(batch.lines.to_numpy(), lines[start:stop])
         for raw, problem in zip(

@@ -60,11 +60,12 @@ class Staging:
             }
         )
         self.run(f"SET TimeZone = {quote_text(options.timezone)}")
+        # rows carry their own numbers, so DuckDB need not keep an order, which costs memory
         self.run("SET preserve_insertion_order = false")
         self.run("SET enable_progress_bar = false")  # it would write to standard output, even if that is not a terminal
         self.staged = 0
-        self.parsed = False
-        self.waiting: list[pa.Table] = []
+        self.has_parsed_table = False
+        self.pending: list[pa.Table] = []
 
     @property
     def identity_column(self) -> str:
@@ -109,20 +110,20 @@ class Staging:
             for name, column in zip(batch.rows.schema.names, batch.rows.columns, strict=True)
         }
         numbers = build_integer_array(np.arange(self.staged, self.staged + batch.rows.num_rows))
-        self.waiting.append(pa.table({**columns, "file line": batch.lines, "file row": numbers}))
+        self.pending.append(pa.table({**columns, "file line": batch.lines, "file row": numbers}))
         self.staged += batch.rows.num_rows
-        if sum(table.num_rows for table in self.waiting) >= PARSE_ROWS:
+        if sum(table.num_rows for table in self.pending) >= PARSE_ROWS:
             self._parse()
 
     def _parse(self) -> None:
         """Parse the waiting rows and record the first problem of each."""
-        table = pa.concat_tables(self.waiting, promote_options="default")
+        table = pa.concat_tables(self.pending, promote_options="default")
         self.connection.register("batch", table)
-        verb = "INSERT INTO parsed BY NAME" if self.parsed else "CREATE TABLE parsed AS"
+        verb = "INSERT INTO parsed BY NAME" if self.has_parsed_table else "CREATE TABLE parsed AS"
         self.run(f"{verb} {build_parse_query(table.schema, self.options)}")
         self.connection.unregister("batch")
-        self.parsed = True
-        self.waiting = []
+        self.has_parsed_table = True
+        self.pending = []
 
     def check_orders(self) -> None:
         """Check, after the last row, what only the rows of an order together show.
@@ -130,7 +131,7 @@ class Staging:
         Leaves the tables ``heads`` (one row per order, numbered by ``seq`` in file order) and ``lines`` (all rows, with
         their ``problem`` or NULL).
         """
-        if self.waiting:
+        if self.pending:
             self._parse()
         self._number_orders()
         lines = f"""
@@ -179,14 +180,14 @@ class Staging:
     def _build_problem(self) -> str:
         """Return the expression of a row's first problem, now that its order is known."""
         mapping = self.options.mapping
-        tests = ["WHEN p.problem IS NOT NULL THEN p.problem", "WHEN h.placed_at IS NULL THEN 'missing_date:placed_at'"]
+        checks = ["WHEN p.problem IS NOT NULL THEN p.problem", "WHEN h.placed_at IS NULL THEN 'missing_date:placed_at'"]
         unique_fields = [name for name in ("customer_id", "currency") if mapping.has(name)]
         if mapping.has("email") and not mapping.has("customer_id"):
             unique_fields.append("email")
-        tests += [f"WHEN p.{name} <> h.{name} THEN 'order_conflict:{name}'" for name in unique_fields]
-        is_apart = f"abs(epoch(p.placed_at) - epoch(h.placed_at)) > {SAME_ORDER_HOURS * 3600}"
-        tests.append(f"WHEN {is_apart} THEN 'order_conflict:placed_at'")
-        return f"CASE {' '.join(tests)} END"
+        checks += [f"WHEN p.{name} <> h.{name} THEN 'order_conflict:{name}'" for name in unique_fields]
+        is_distant = f"abs(epoch(p.placed_at) - epoch(h.placed_at)) > {SAME_ORDER_HOURS * 3600}"
+        checks.append(f"WHEN {is_distant} THEN 'order_conflict:placed_at'")
+        return f"CASE {' '.join(checks)} END"
 
     def reject_unknown_products(self) -> None:
         """Reject the rows whose product is not in the table ``products`` (product_id, id)."""
@@ -208,7 +209,7 @@ class Staging:
 
     def sum_orders(self) -> None:
         """Sum the valid lines; leaves the table ``orders``, without the sales whose total is negative."""
-        return_total = "-abs(h.total)"
+        return_total = "-abs(h.total)"  # files state the total of a return with either sign
         self.run(
             f"""
             CREATE TABLE orders AS

@@ -16,31 +16,11 @@ ORDER_UPLOADS = UploadFolder("order-uploads", "orders")
 
 def create_dry_run(*, file: UploadedFile, source: Source, options: dict[str, Any], at: datetime) -> OrderImport:
     """Store an uploaded file and return the record of its dry run, which the caller starts."""
-    stored = ORDER_UPLOADS.store_file(file)
-    return OrderImport.objects.create(
-        file_name=stored.original_name,
-        source=source,
-        dry_run=True,
-        started_at=at,
-        upload=stored.stored_name,
-        options=options,
-    )
-
-
-def create_confirmed_import(*, dry_run: OrderImport, at: datetime) -> OrderImport:
-    """Return the record of the real import that follows a dry run."""
-    return OrderImport.objects.create(
-        file_name=dry_run.file_name,
-        source=dry_run.source,
-        dry_run=False,
-        started_at=at,
-        upload=dry_run.upload,
-        options=dry_run.options,
-    )
+    return ORDER_UPLOADS.create_dry_run(OrderImport, file=file, options=options, at=at, source=source)
 
 
 def import_upload(*, run: OrderImport) -> OrderImport:
-    """Import an uploaded file as its record says; a second call after a crash completes the import."""
+    """Import the uploaded file of a record; a second call after a crash completes the import."""
     if run.finished_at is not None:
         return run
     imported = import_orders(

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 ("order_id", models.CharField(max_length=100, verbose_name="order ID")),
                 (
                     "guest_email_hash",
-                    models.CharField(blank=True, editable=False, max_length=64, verbose_name="guest e-mail hash"),
+                    models.CharField(blank=True, editable=False, max_length=64, verbose_name="guest email hash"),
                 ),
                 (
                     "kind",
@@ -140,7 +140,7 @@ class Migration(migrations.Migration):
                 ("anonymous_id", models.CharField(blank=True, max_length=255, verbose_name="anonymous ID")),
                 (
                     "guest_email_hash",
-                    models.CharField(blank=True, editable=False, max_length=64, verbose_name="guest e-mail hash"),
+                    models.CharField(blank=True, editable=False, max_length=64, verbose_name="guest email hash"),
                 ),
                 ("content", models.JSONField(blank=True, default=dict, verbose_name="content")),
                 ("folded", models.BooleanField(default=False, verbose_name="applied to the order")),

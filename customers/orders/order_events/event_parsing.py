@@ -9,7 +9,8 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
 from catalog.categories import clean_path
-from catalog.field_cleaning import UNSTORABLE, InvalidValueError, get_known_currencies, shorten_value
+from catalog.field_cleaning import UNSTORABLE, InvalidValueError, shorten_value
+from config.foundation.currencies import get_known_currencies
 from customers.events.event_taxonomy import Meaning
 from customers.identity.resolution.blocklist import is_blocked_id
 from customers.orders.order_rules import (
@@ -79,9 +80,9 @@ def parse_order_event(properties: Mapping[str, Any], *, meaning: Meaning, name: 
 
 def parse_sale(properties: Mapping[str, Any], *, ga4: bool) -> dict[str, Any]:
     content: dict[str, Any] = {}
-    listed = list_products(properties)
-    if listed is not None:
-        lines = [parse_line(product, field, ga4=ga4) for field, product in listed]
+    products = list_products(properties)
+    if products is not None:
+        lines = [parse_line(product, field, ga4=ga4) for field, product in products]
         content["lines"] = [line for line in lines if line is not None]
         subtotal = sum(Decimal(line["total"]) for line in content["lines"])
         if subtotal >= EVENT_AMOUNT_LIMIT:
@@ -113,9 +114,9 @@ def parse_sale(properties: Mapping[str, Any], *, ga4: bool) -> dict[str, Any]:
 def parse_refund(properties: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of a refund: products, an amount or both; neither means a full refund. SDKs send either sign."""
     content: dict[str, Any] = {}
-    listed = list_products(properties)
-    if listed:
-        content["products"] = [parse_returned_product(product, field) for field, product in listed]
+    products = list_products(properties)
+    if products:
+        content["products"] = [parse_returned_product(product, field) for field, product in products]
     for field in ("amount", "total", "revenue", "value"):
         amount = read_amount(properties.get(field), field)
         if amount is not None:
@@ -129,19 +130,19 @@ def parse_refund(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def list_products(properties: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]] | None:
-    """Return the products with the names of their fields, or None if the event has none; a bare ID is one item."""
+    """Return the products with the paths of their fields, or None if the event has none; a plain ID is one item."""
     name = next((name for name in PRODUCTS if properties.get(name) is not None), None)
     if name is None:
         return None
-    listed = properties[name]
-    if isinstance(listed, Mapping):
-        listed = [listed]
-    if not isinstance(listed, list) or len(listed) > MAX_LINES:
+    value = properties[name]
+    if isinstance(value, Mapping):
+        value = [value]
+    if not isinstance(value, list) or len(value) > MAX_LINES:
         raise OrderEventError(
-            "invalid_products", f"{name} is {format_value(listed)}; it must be a list of at most {MAX_LINES} products."
+            "invalid_products", f"{name} is {format_value(value)}; it must be a list of at most {MAX_LINES} products."
         )
     products = []
-    for number, product in enumerate(listed):
+    for number, product in enumerate(value):
         field = f"{name}.{number}"
         if isinstance(product, str | int) and not isinstance(product, bool):
             product = {"product_id": product}
@@ -171,11 +172,13 @@ def parse_line(product: Mapping[str, Any], field: str, *, ga4: bool) -> dict[str
     if ga4:
         price, discount = price + discount, discount * quantity
     discount = min(discount, price * quantity).quantize(MONEY.step, ROUND_HALF_UP)
-    given = read_amount(product.get("total"), f"{field}.total")
+    sent_total = read_amount(product.get("total"), f"{field}.total")
     total = (
-        given if given is not None and given >= 0 else (price * quantity - discount).quantize(MONEY.step, ROUND_HALF_UP)
+        sent_total
+        if sent_total is not None and sent_total >= 0
+        else (price * quantity - discount).quantize(MONEY.step, ROUND_HALF_UP)
     )
-    if not quantity:
+    if not quantity:  # only here, so that an invalid price or discount of such a line is still reported
         return None
     if total >= EVENT_AMOUNT_LIMIT:
         raise OrderEventError(
@@ -217,26 +220,26 @@ def read_product_id(product: Mapping[str, Any], field: str) -> str:
 
 def read_category(product: Mapping[str, Any]) -> str:
     """Return the category path; GA4 sends its levels as separate fields."""
-    given = get_first(product, CATEGORY)
+    category = get_first(product, CATEGORY)
     if "item_category" in product:
-        levels = [given, *(product.get(f"item_category{level}") for level in range(2, 6))]
-        given = [level for level in levels if isinstance(level, str) and level.strip()]
-    if isinstance(given, str):
-        given = given.replace("/", ">")
+        levels = [category, *(product.get(f"item_category{level}") for level in range(2, 6))]
+        category = [level for level in levels if isinstance(level, str) and level.strip()]
+    if isinstance(category, str):
+        category = category.replace("/", ">")
     try:
-        return clean_path(given) if isinstance(given, str | list) else ""
+        return clean_path(category) if isinstance(category, str | list) else ""
     except InvalidValueError:
         return ""
 
 
 def read_currency(properties: Mapping[str, Any]) -> str:
-    given = properties.get("currency")
-    if given is None or given == "":
+    currency = properties.get("currency")
+    if currency is None or currency == "":
         return ""
-    code = given.strip().upper() if isinstance(given, str) else ""
+    code = currency.strip().upper() if isinstance(currency, str) else ""
     if code not in get_known_currencies():
         raise OrderEventError(
-            "unknown_currency", f"currency is {format_value(given)}; use an ISO 4217 code such as EUR."
+            "unknown_currency", f"currency is {format_value(currency)}; use an ISO 4217 code such as EUR."
         )
     return code
 

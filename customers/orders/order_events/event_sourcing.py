@@ -1,7 +1,7 @@
 """Derives an order from all of its events, whatever the order of their arrival.
 
-The events are sorted by the time they occurred. Order Completed and Order Updated state the purchase: the last one that lists
-products sets lines and amounts, later ones without products change only the fields they have. Refunds add up to at most the
+The events are sorted by the time they occurred. Order Completed and Order Updated describe the purchase: the last one that lists
+products sets lines and amounts, later ones without products change only the fields that they have. Refunds add up to at most the
 order's total; a cancellation is final. Without Order Completed there is no order.
 """
 
@@ -59,26 +59,26 @@ class DerivedOrder:
     guest_email_hash: str
 
 
-def derive_order(facts: Iterable[LoggedOrderEvent], *, currency: str) -> DerivedOrder | None:
+def derive_order(events: Iterable[LoggedOrderEvent], *, currency: str) -> DerivedOrder | None:
     """Return the order, or None before it was completed; ``currency`` is the currency of events without one."""
-    ordered = sorted(facts, key=lambda fact: (fact.occurred_at, EVENT_TYPES.index(fact.kind), fact.message_id))
-    initial = [fact for fact in ordered if fact.kind in (IMPORTED, COMPLETED)]
-    if not initial:
+    log = sorted(events, key=lambda event: (event.occurred_at, EVENT_TYPES.index(event.kind), event.message_id))
+    initial_events = [event for event in log if event.kind in (IMPORTED, COMPLETED)]
+    if not initial_events:
         return None
-    purchases = [fact for fact in ordered if fact.kind in (IMPORTED, COMPLETED, UPDATED)]
+    purchases = [event for event in log if event.kind in (IMPORTED, COMPLETED, UPDATED)]
     details, lines, has_imported_lines = merge_purchase_events(purchases)
     amounts = sum_amounts(details, lines)
     refunded, refund_status = sum_refunds(
-        [fact for fact in ordered if fact.kind == REFUNDED],
+        [event for event in log if event.kind == REFUNDED],
         lines=lines,
         total=amounts["total"],
         currency=details.get("currency", currency),
-        before=next((fact.content for fact in initial if fact.kind == IMPORTED), {}),
+        imported_content=next((event.content for event in initial_events if event.kind == IMPORTED), {}),
     )
-    cancelled = any(fact.kind == CANCELLED or fact.content.get("status") == "cancelled" for fact in ordered)
+    cancelled = any(event.kind == CANCELLED or event.content.get("status") == "cancelled" for event in log)
     user_id, anonymous_id, guest_email_hash = find_buyer(purchases)
     return DerivedOrder(
-        placed_at=initial[0].occurred_at,
+        placed_at=initial_events[0].occurred_at,
         status="cancelled" if cancelled else refund_status,
         currency=details.get("currency", currency),
         refunded=refunded,
@@ -99,11 +99,11 @@ def merge_purchase_events(
     details: dict[str, Any] = {}
     lines: Sequence[Mapping[str, Any]] = ()
     has_imported_lines = False
-    for fact in purchases:
-        if "lines" in fact.content:
-            lines, has_imported_lines = fact.content["lines"], fact.kind == IMPORTED
+    for event in purchases:
+        if "lines" in event.content:
+            lines, has_imported_lines = event.content["lines"], event.kind == IMPORTED
             details = {name: value for name, value in details.items() if name not in AMOUNTS}
-        details |= {name: fact.content[name] for name in (*AMOUNTS, *DESCRIPTIONS) if name in fact.content}
+        details |= {name: event.content[name] for name in (*AMOUNTS, *DESCRIPTIONS) if name in event.content}
     return details, lines, has_imported_lines
 
 
@@ -132,18 +132,18 @@ def sum_refunds(
     lines: Sequence[Mapping[str, Any]],
     total: Decimal,
     currency: str,
-    before: Mapping[str, Any],
+    imported_content: Mapping[str, Any],
 ) -> tuple[Decimal, str]:
     """Return the refunded total and the resulting order status."""
-    refunded = Decimal(before.get("refunded", ZERO))
-    is_full = before.get("status") == "refunded"
-    for fact in drop_repeated_refunds(refunds):
-        amount = compute_refund_amount(fact.content, lines=lines, currency=currency)
+    refunded = Decimal(imported_content.get("refunded", ZERO))
+    is_full = imported_content.get("status") == "refunded"
+    for event in drop_repeated_refunds(refunds):
+        amount = compute_refund_amount(event.content, lines=lines, currency=currency)
         is_full |= amount is None
         refunded += amount or ZERO
     if is_full or (refunded >= total and refunded > 0):
         return total, "refunded"
-    is_partial = bool(refunds) or refunded > 0 or before.get("status") == "partly_refunded"
+    is_partial = bool(refunds) or refunded > 0 or imported_content.get("status") == "partly_refunded"
     return refunded, "partly_refunded" if is_partial else "placed"
 
 
@@ -151,13 +151,13 @@ def drop_repeated_refunds(refunds: Sequence[LoggedOrderEvent]) -> list[LoggedOrd
     """Return each refund once, identified by its refund_id or else by content and time; ``refunds`` are sorted by time."""
     distinct: list[LoggedOrderEvent] = []
     latest: dict[str, datetime] = {}
-    for fact in refunds:
-        refund_id = fact.content.get("refund_id")
-        key = f"id:{refund_id}" if refund_id else json.dumps(fact.content, sort_keys=True)
-        known = latest.get(key)
-        if known is None or (not refund_id and fact.occurred_at - known >= SAME_REFUND):
-            latest[key] = fact.occurred_at
-            distinct.append(fact)
+    for event in refunds:
+        refund_id = event.content.get("refund_id")
+        key = f"id:{refund_id}" if refund_id else json.dumps(event.content, sort_keys=True)
+        previous = latest.get(key)
+        if previous is None or (not refund_id and event.occurred_at - previous >= SAME_REFUND):
+            latest[key] = event.occurred_at
+            distinct.append(event)
     return distinct
 
 
@@ -199,11 +199,11 @@ def find_buyer(purchases: Sequence[LoggedOrderEvent]) -> tuple[str, str, str]:
     A user ID takes precedence over a visitor ID, and a later event over an earlier one.
     """
     for name in ("user_id", "anonymous_id"):
-        for fact in reversed(purchases):
-            if value := getattr(fact, name):
+        for event in reversed(purchases):
+            if value := getattr(event, name):
                 return (value, "", "") if name == "user_id" else ("", value, find_guest_email_hash(purchases))
     return "", "", find_guest_email_hash(purchases)
 
 
 def find_guest_email_hash(purchases: Sequence[LoggedOrderEvent]) -> str:
-    return next((fact.guest_email_hash for fact in reversed(purchases) if fact.guest_email_hash), "")
+    return next((event.guest_email_hash for event in reversed(purchases) if event.guest_email_hash), "")

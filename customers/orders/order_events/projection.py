@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection
 
 from catalog.categories import ensure_categories
-from config.foundation.database.advisory_locks import lock_key
+from config.foundation.database.advisory_locks import compute_lock_key
 from customers.events.event_taxonomy import Meaning
 from customers.orders.models import Order
 from customers.orders.order_events.event_parsing import OrderEventError, parse_order_event, read_order_id
@@ -29,6 +29,8 @@ TYPE_OF_MEANING = {
     Meaning.CANCELLATION: "cancelled",
 }
 
+# Every INSERT sorts its rows by their unique key, so that two writers lock rows in the same order and cannot deadlock. COLLATE "C"
+# compares bytes, which is faster than a collation and the same in every database.
 INSERT_EVENTS = """
 INSERT INTO orders_orderevent (
     source_id, message_id, order_id, kind, occurred_at, user_id, anonymous_id, guest_email_hash, content, folded
@@ -50,7 +52,7 @@ LIMIT %s
 """
 # An order that was imported before its first event gets its imported state as the first entry of its log.
 INSERT_IMPORTED_ORDERS = """
-WITH wanted AS (
+WITH projected AS (
     SELECT * FROM unnest(%(sources)s::bigint[], %(orders)s::text[]) AS row (source_id, order_id)
 )
 INSERT INTO orders_orderevent (
@@ -68,7 +70,7 @@ SELECT o.source_id, 'imported:' || o.order_id, o.order_id, 'imported', o.placed_
                FROM orders_orderline l JOIN catalog_product p ON p.id = l.product_id WHERE l.order_id = o.id
            ), '[]'::jsonb)
        ), true
-FROM wanted w
+FROM projected w
 JOIN orders_order o ON o.source_id = w.source_id AND o.order_id = w.order_id AND o.kind = 'sale'
 WHERE NOT EXISTS (
     SELECT FROM orders_orderevent e
@@ -146,9 +148,9 @@ MAX_ORDERS = 5_000
 
 
 class OrderMessage(NamedTuple):
-    """An event about an order, as stored; ``place`` is the caller's number for it."""
+    """An event about an order, as stored; ``position`` is its index in the caller's list of events."""
 
-    place: int
+    position: int
     source_id: int
     message_id: str
     meaning: Meaning
@@ -172,7 +174,7 @@ class OrderProjection:
 
     Attributes:
         customer_ids: the customers whose orders changed.
-        rejected: place, code and reason of each event that was rejected.
+        rejected: position, code and reason of each event that was rejected.
     """
 
     created: int = 0
@@ -202,7 +204,7 @@ def log_messages(messages: Sequence[OrderMessage], result: OrderProjection) -> N
             order_id = read_order_id(message.properties, name=message.name)
             content = parse_order_event(message.properties, meaning=message.meaning, name=message.name)
         except OrderEventError as error:
-            result.rejected.append((message.place, error.code, error.reason))
+            result.rejected.append((message.position, error.code, error.reason))
             continue
         rows.append(
             {
@@ -228,9 +230,9 @@ def claim_waiting_orders() -> list[OrderKey]:
     with connection.cursor() as cursor:
         cursor.execute(SELECT_WAITING_ORDERS, [MAX_ORDERS])
         waiting = cursor.fetchall()
-        free = {}
+        free = {}  # by source: whether this transaction holds its lock; a source that is being imported is left for later
         for source_id, source_key in sorted({(row[0], row[1]) for row in waiting}, key=lambda row: row[1]):
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock_key(name_source_lock(source_key))])
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [compute_lock_key(name_source_lock(source_key))])
             free[source_id] = cursor.fetchone()[0]
     return [OrderKey(source_id, order_id) for source_id, _key, order_id in waiting if free[source_id]]
 
@@ -239,29 +241,29 @@ def derive_orders(keys: Sequence[OrderKey], result: OrderProjection, *, at: date
     parameters = build_key_parameters(keys)
     with connection.cursor() as cursor:
         cursor.execute(INSERT_IMPORTED_ORDERS, parameters)
-        facts = read_log(cursor, parameters)
+        events = read_log(cursor, parameters)
         cursor.execute(SELECT_ORDERS, parameters)
-        present = {OrderKey(*row[:2]): row[2:] for row in cursor.fetchall()}
+        stored = {OrderKey(*row[:2]): row[2:] for row in cursor.fetchall()}
         derived = {}
         for key in keys:
-            if key in present and present[key][2] == Order.Kind.RETURN:
-                continue  # an imported credit note: no event refers to one
-            order = derive_order(facts[key], currency=settings.SHOP_CURRENCY)
+            if key in stored and stored[key][2] == Order.Kind.RETURN:
+                continue  # an imported credit note; events describe sales only
+            order = derive_order(events[key], currency=settings.SHOP_CURRENCY)
             if order is not None:
                 derived[key] = order
         if derived:
-            write_orders(cursor, derived, present, result, at=at)
+            write_orders(cursor, derived, stored, result, at=at)
         cursor.execute(MARK_PROJECTED, parameters)
 
 
 def build_key_parameters(keys: Iterable[OrderKey]) -> dict[str, Any]:
-    listed = list(keys)
-    return {"sources": [key.source_id for key in listed], "orders": [key.order_id for key in listed]}
+    key_list = list(keys)
+    return {"sources": [key.source_id for key in key_list], "orders": [key.order_id for key in key_list]}
 
 
 def read_log(cursor: Any, parameters: Mapping[str, Any]) -> dict[OrderKey, list[LoggedOrderEvent]]:
     cursor.execute(SELECT_EVENTS, parameters)
-    facts: dict[OrderKey, list[LoggedOrderEvent]] = defaultdict(list)
+    events: dict[OrderKey, list[LoggedOrderEvent]] = defaultdict(list)
     for (
         source_id,
         order_id,
@@ -274,16 +276,16 @@ def read_log(cursor: Any, parameters: Mapping[str, Any]) -> dict[OrderKey, list[
         email_hash,
     ) in cursor.fetchall():
         assert kind in EVENT_TYPES
-        facts[OrderKey(source_id, order_id)].append(
+        events[OrderKey(source_id, order_id)].append(
             LoggedOrderEvent(kind, occurred_at, message_id, json.loads(content), user_id, anonymous_id, email_hash)
         )
-    return facts
+    return events
 
 
 def write_orders(
     cursor: Any,
     derived: Mapping[OrderKey, DerivedOrder],
-    present: Mapping[OrderKey, tuple[int, int | None, str]],
+    stored: Mapping[OrderKey, tuple[int, int | None, str]],
     result: OrderProjection,
     *,
     at: datetime,
@@ -291,15 +293,15 @@ def write_orders(
     owners = find_owners(cursor, derived.values())
     rows = []
     for key, order in derived.items():
-        before = present[key][1] if key in present else None
-        customer_id = find_owner(order, owners, before)
-        result.customer_ids.update(customer for customer in (before, customer_id) if customer is not None)
+        previous_owner = stored[key][1] if key in stored else None
+        customer_id = find_owner(order, owners, previous_owner)
+        result.customer_ids.update(customer for customer in (previous_owner, customer_id) if customer is not None)
         row = {name: getattr(order, name) for name in ORDER_COLUMNS if name != "customer_id"}
         rows.append({"source_id": key.source_id, "order_id": key.order_id, "customer_id": customer_id, **row})
     cursor.execute(UPSERT_ORDERS, {"rows": json.dumps(rows, default=str), "at": at})
-    written = [created for (created,) in cursor.fetchall()]
-    result.created += sum(written)
-    result.updated += len(written) - sum(written)
+    created_flags = [created for (created,) in cursor.fetchall()]
+    result.created += sum(created_flags)
+    result.updated += len(created_flags) - sum(created_flags)
     write_lines(cursor, {key: order for key, order in derived.items() if order.lines is not None}, result, at=at)
 
 
@@ -310,11 +312,11 @@ def find_owners(cursor: Any, orders: Iterable[DerivedOrder]) -> dict[tuple[str, 
     return {(kind, value): customer_id for kind, value, customer_id in cursor.fetchall()}
 
 
-def find_owner(order: DerivedOrder, owners: Mapping[tuple[str, str], int], before: int | None) -> int | None:
+def find_owner(order: DerivedOrder, owners: Mapping[tuple[str, str], int], previous_owner: int | None) -> int | None:
     """Return the customer that the events name; without one, an imported order keeps its customer."""
     if order.user_id:
-        return owners.get(("user_id", order.user_id), before)
-    return owners.get(("anonymous_id", order.anonymous_id), before)
+        return owners.get(("user_id", order.user_id), previous_owner)
+    return owners.get(("anonymous_id", order.anonymous_id), previous_owner)
 
 
 def write_lines(cursor: Any, orders: Mapping[OrderKey, DerivedOrder], result: OrderProjection, *, at: datetime) -> None:
@@ -362,6 +364,7 @@ def find_or_create_products(
     ]
     cursor.execute(INSERT_PRODUCTS, {"rows": json.dumps(rows), "at": at})
     result.products_created += cursor.rowcount
+    # read again instead of RETURNING, which omits products that another transaction has just created
     return known | find_products(cursor, missing)
 
 

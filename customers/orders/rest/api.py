@@ -84,7 +84,7 @@ class OrderList(generics.ListAPIView):
             )
         except AlreadyRunningError as error:
             raise ImportRunningError from error
-        return Response(result.as_response("order_id"))
+        return Response(result.build_response("order_id"))
 
 
 class OrderDetail(generics.RetrieveAPIView):

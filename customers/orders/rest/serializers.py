@@ -60,7 +60,7 @@ ORDER_FIELDS = (
 
 class OrderSerializer(serializers.ModelSerializer):
     source: Any = serializers.SlugRelatedField("key", read_only=True)
-    user_id = serializers.SerializerMethodField(help_text=_("Null for guests and for customers known only by e-mail."))
+    user_id = serializers.SerializerMethodField(help_text=_("Null for guests and for customers known only by email."))
 
     class Meta:
         model = Order
@@ -129,13 +129,15 @@ class OrderItemSerializer(serializers.Serializer):
     email = serializers.CharField(max_length=EMAIL_LENGTH, required=False, allow_null=True, allow_blank=True)
     placed_at = serializers.DateTimeField(help_text=_("UTC if there is no offset."))
     currency = serializers.CharField(
-        max_length=3, required=False, allow_null=True, help_text=_("ISO 4217 code; default: the shop's currency.")
+        max_length=3, required=False, allow_null=True, help_text=_("ISO 4217 code; defaults to the shop's currency.")
     )
     status = serializers.ChoiceField(choices=Order.Status.choices, required=False, allow_null=True)
     discount = serializers.DecimalField(**MONEY)
     shipping = serializers.DecimalField(**MONEY)
     tax = serializers.DecimalField(**MONEY)
-    total = serializers.DecimalField(**MONEY, help_text=_("Default: sum of the lines − discount + shipping + tax."))
+    total = serializers.DecimalField(
+        **MONEY, help_text=_("Defaults to the sum of the lines − discount + shipping + tax.")
+    )
     refunded = serializers.DecimalField(**MONEY)
     coupon = serializers.CharField(max_length=TEXT_LENGTHS["coupon"], required=False, allow_null=True, allow_blank=True)
     channel = serializers.CharField(
@@ -154,7 +156,7 @@ class OrderItemSerializer(serializers.Serializer):
 
 class OrdersWriteSerializer(StrictTypesMixin, serializers.Serializer):
     source: Any = serializers.SlugField(
-        max_length=100, default="api", help_text=_("The shop system of the orders; order IDs are unique within it.")
+        max_length=100, default="api", help_text=_("Shop system of the orders. Order IDs are unique within it.")
     )
     orders = OrderItemSerializer(many=True, max_length=MAX_ORDERS)  # type: ignore[call-arg]
 

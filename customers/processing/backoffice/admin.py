@@ -20,7 +20,7 @@ COUNT_LABELS: dict[str, Promise] = {
     "customers_created": _("new customers"),
     "merges": _("merges"),
     "conflicts": _("conflicts"),
-    "without_person": _("events without a person"),
+    "without_person": _("events without a customer"),
     "orders_created": _("new orders"),
     "orders_updated": _("updated orders"),
     "products_created": _("new products"),

@@ -54,7 +54,7 @@ class Migration(migrations.Migration):
                     "oldest_seconds",
                     models.FloatField(
                         default=0,
-                        help_text="How long the oldest event had waited.",
+                        help_text="Waiting time of the oldest event.",
                         verbose_name="longest wait in seconds",
                     ),
                 ),

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from customers.segments.backoffice import pages, save_people_page
+from customers.segments.backoffice import pages, save_customers_page
 from customers.segments.backoffice.forms import SegmentForm
 from customers.segments.editing import MemberListResult, find_referring_keys, replace_members
 from customers.segments.membership import count_members
@@ -47,7 +47,7 @@ class SegmentAdmin(ModelAdmin):
         return {} if obj else {"key": ("name",)}
 
     def get_fieldsets(self, request: HttpRequest, obj: Segment | None = None) -> Any:
-        """A dynamic segment shows its condition, a static one its file; a new one both, and viewers no file."""
+        """Show the condition of a dynamic segment and the file of a static one; both for a new one, no file to viewers."""
         hidden = set() if obj is None else {"list_file" if obj.kind == Segment.Kind.DYNAMIC else "condition"}
         if obj is not None and not self.has_change_permission(request, obj):
             hidden.add("list_file")
@@ -58,7 +58,7 @@ class SegmentAdmin(ModelAdmin):
         ]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """``?condition=`` takes a condition as JSON, so that other pages can link to a new segment of their customers."""
+        """Read ``?condition=`` as JSON, so that other pages can link to a new segment of their customers."""
         initial: dict[str, Any] = {"condition": {"all": []}, **super().get_changeform_initial_data(request)}
         if isinstance(initial["condition"], str):
             initial["condition"] = pages.parse_condition_parameter(initial["condition"])
@@ -79,7 +79,7 @@ class SegmentAdmin(ModelAdmin):
         return pages.show_preview(request, model_admin=self)
 
     def save_people(self, request: HttpRequest) -> HttpResponse:
-        return save_people_page.show_save_page(request, model_admin=self)
+        return save_customers_page.show_save_page(request, model_admin=self)
 
     def suggest(self, request: HttpRequest) -> HttpResponse:
         return pages.show_suggestions(request, model_admin=self)

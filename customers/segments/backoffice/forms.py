@@ -42,8 +42,8 @@ class ConditionWidget(forms.Textarea):
 def get_builder_texts() -> dict[str, str]:
     """Return the texts of the condition builder in the active language."""
     return {
-        "all": _("all of these apply"),
-        "any": _("at least one of these applies"),
+        "all": _("All of these conditions"),
+        "any": _("Any of these conditions"),
         "not": _("not"),
         "group": _("Add a group"),
         "comparison": _("Add a condition"),
@@ -65,8 +65,8 @@ def get_builder_texts() -> dict[str, str]:
         "no": _("no"),
         "add": _("Add"),
         "addHint": _("Type a value and press Enter; separate several values with commas."),
-        "otherTrait": _("another trait…"),
-        "trait": _("trait name"),
+        "otherTrait": _("Other trait…"),
+        "trait": _("Trait name"),
         "customers": _("%(count)s customers (%(ms)s ms)"),
         "counting": _("Counting…"),
         "unreachable": _("The count could not be loaded: %(reason)s"),

@@ -84,9 +84,8 @@ def compile_comparison(comparison: Comparison, *, as_of: datetime, negated: bool
     if is_negative == negated:
         return Q(ExpressionWrapper(positive, BooleanField()))
     is_always_known = field.kind in (FieldType.BOUGHT, FieldType.FLAG) or field.name.startswith(CONSENT_PREFIX)
-    return (
-        ~positive if is_always_known else Q(IsNotTrue(positive))
-    )  # PostgreSQL runs NOT EXISTS as an anti-join, but not IS NOT TRUE
+    # PostgreSQL runs NOT EXISTS as an anti-join, but tests "(EXISTS …) IS NOT TRUE" for each customer
+    return ~positive if is_always_known else Q(IsNotTrue(positive))
 
 
 def compile_positive(comparison: Comparison, as_of: datetime) -> Q:
@@ -95,15 +94,15 @@ def compile_positive(comparison: Comparison, as_of: datetime) -> Q:
         return compile_is_set(comparison)
     if comparison.field.name.startswith(CONSENT_PREFIX):
         return compile_consent(comparison, as_of)
-    compiles: dict[FieldType, Callable[[Comparison, datetime], Q]] = {
+    compilers: dict[FieldType, Callable[[Comparison, datetime], Q]] = {
         FieldType.MOMENT: compile_moment,
-        FieldType.COMING: compile_moment,
+        FieldType.FUTURE_MOMENT: compile_moment,
         FieldType.FLAG: compile_identified,
         FieldType.NAMES: compile_names,
         FieldType.TRAIT: compile_trait,
         FieldType.BOUGHT: compile_bought,
     }
-    return compiles.get(comparison.field.kind, compile_column)(comparison, as_of)
+    return compilers.get(comparison.field.kind, compile_column)(comparison, as_of)
 
 
 def compile_column(comparison: Comparison, as_of: datetime) -> Q:
@@ -163,6 +162,7 @@ def compile_latest_consent(*, purpose: str, status: str, as_of: datetime, custom
     if status == CONSENT_NONE:
         return ~Q(Exists(lines.filter(customer=OuterRef(customer))))
     later = Q(recorded_at__gt=OuterRef("recorded_at")) | Q(recorded_at=OuterRef("recorded_at"), pk__gt=OuterRef("pk"))
+    # EXISTS can be planned as a join over all customers; a sort for the latest record would run once per customer
     latest = ~Exists(lines.filter(later, customer=OuterRef("customer")).exclude(status=status))
     return Q(Exists(lines.filter(latest, customer=OuterRef(customer), status=status)))
 
@@ -214,7 +214,7 @@ def compile_trait(comparison: Comparison, as_of: datetime) -> Q:
         case "eq" | "ne":
             return compile_trait_equals(trait, value)
         case "in" | "not_in":
-            return reduce(or_, (compile_trait_equals(trait, each) for each in value))
+            return reduce(or_, (compile_trait_equals(trait, item) for item in value))
         case "includes":
             return Q(traits__contains={trait: [convert_to_json(value)]})
         case "contains":

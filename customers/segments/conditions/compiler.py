@@ -81,7 +81,7 @@ class Compiler:
             return self.compile_group(node, within=within, negated=negated)
         self.compiled += 1
         if self.compiled > MAX_COMPARISONS:
-            message = _("With the segments that it refers to, the condition has more than %(limit)d comparisons.")
+            message = _("The condition and the segments it refers to have more than %(limit)d comparisons in total.")
             raise build_error(node.path, "too_large", message % {"limit": MAX_COMPARISONS})
         if node.field.kind == FieldType.SEGMENT:
             return self.compile_segments(node, within=within, negated=negated)
@@ -117,7 +117,7 @@ class Compiler:
             raise build_error(
                 path,
                 "too_large",
-                _("The segments refer to each other over more than %(limit)d levels.") % {"limit": MAX_CHAIN},
+                _("The segments refer to each other more than %(limit)d levels deep.") % {"limit": MAX_CHAIN},
             )
         segment = self.segments[key]
         if segment.kind == Segment.Kind.STATIC:

@@ -21,11 +21,11 @@ class FieldType(StrEnum):
     """The type of a field's values."""
 
     NUMBER = "number"
-    WHOLE = "whole"
+    INTEGER = "whole"
     CHOICE = "choice"
     TEXT = "text"
     MOMENT = "moment"
-    COMING = "coming"  # a time that can be in the future
+    FUTURE_MOMENT = "coming"  # a time that can be in the future
     FLAG = "flag"
     NAMES = "names"
     TRAIT = "trait"
@@ -82,11 +82,11 @@ TIME_OPERATORS = ("before", "after", "between", "within_days", "older_than_days"
 NUMBER_OPERATORS = ("eq", "ne", "lt", "lte", "gt", "gte", "between", *IS_SET_OPERATORS)
 OPERATORS_OF_TYPE: Mapping[FieldType, tuple[str, ...]] = {
     FieldType.NUMBER: NUMBER_OPERATORS,
-    FieldType.WHOLE: NUMBER_OPERATORS,
+    FieldType.INTEGER: NUMBER_OPERATORS,
     FieldType.CHOICE: ("eq", "ne", "in", "not_in"),
     FieldType.TEXT: ("eq", "ne", "in", "not_in", "starts_with", "contains", *IS_SET_OPERATORS),
     FieldType.MOMENT: TIME_OPERATORS,
-    FieldType.COMING: (*TIME_OPERATORS, "within_next_days"),
+    FieldType.FUTURE_MOMENT: (*TIME_OPERATORS, "within_next_days"),
     FieldType.FLAG: ("eq",),
     FieldType.NAMES: ("in", "not_in", *IS_SET_OPERATORS),
     FieldType.TRAIT: ("eq", "ne", "in", "not_in", "lt", "lte", "gt", "gte", "contains", "includes", *IS_SET_OPERATORS),
@@ -147,7 +147,7 @@ def get_label(model: type[models.Model], name: str) -> Label:
 
 
 def build_profile_field(column: ProfileColumn, condition: SegmentCondition) -> ConditionField:
-    """Return the field of a profile column, as its declaration says."""
+    """Return the field that a profile column declares."""
     return ConditionField(
         column.name,
         get_label(CustomerProfile, column.name),
@@ -165,11 +165,11 @@ def build_profile_field(column: ProfileColumn, condition: SegmentCondition) -> C
 PROFILE_GROUPS: Mapping[str, Label] = {"lifecycle": LIFECYCLE, "orders": ORDERS}
 PROFILE_TYPES: Mapping[str, FieldType] = {
     "number": FieldType.NUMBER,
-    "integer": FieldType.WHOLE,
+    "integer": FieldType.INTEGER,
     "choice": FieldType.CHOICE,
     "text": FieldType.TEXT,
     "datetime": FieldType.MOMENT,
-    "future_datetime": FieldType.COMING,
+    "future_datetime": FieldType.FUTURE_MOMENT,
 }
 
 FIXED_FIELDS: tuple[ConditionField, ...] = (
@@ -195,7 +195,7 @@ FIXED_FIELDS: tuple[ConditionField, ...] = (
         _("identified"),
         CUSTOMER,
         FieldType.FLAG,
-        help=_("Has a user ID, an e-mail address or a phone number."),
+        help=_("Has a user ID, an email address or a phone number."),
     ),
     ConditionField("language", get_label(Customer, "language"), CUSTOMER, FieldType.TEXT, lookup="language"),
     ConditionField("country", get_label(Customer, "country"), CUSTOMER, FieldType.TEXT, lookup="country"),
@@ -205,7 +205,7 @@ FIXED_FIELDS: tuple[ConditionField, ...] = (
     ),
     ConditionField("segment", _("segment"), SEGMENTS, FieldType.SEGMENT, help=_("Keys of other segments.")),
 )
-FIELDS: Mapping[str, ConditionField] = {each.name: each for each in FIXED_FIELDS}
+FIELDS: Mapping[str, ConditionField] = {fixed.name: fixed for fixed in FIXED_FIELDS}
 
 
 def find_field(name: str) -> ConditionField | None:
@@ -247,21 +247,21 @@ def describe_fields(*, traits: tuple[str, ...] = ()) -> list[FieldEntry]:
 
     Any field that starts with ``traits.`` is valid, listed or not.
     """
-    return [describe_field(each) for each in (*FIXED_FIELDS, *map(build_trait_field, traits))]
+    return [describe_field(entry) for entry in (*FIXED_FIELDS, *map(build_trait_field, traits))]
 
 
-def describe_field(each: ConditionField) -> FieldEntry:
+def describe_field(entry: ConditionField) -> FieldEntry:
     return {
-        "name": each.name,
-        "label": str(each.label),
-        "group": str(each.group),
-        "kind": each.kind.value,
-        "help": str(each.help),
-        "low": each.low,
-        "high": each.high,
+        "name": entry.name,
+        "label": str(entry.label),
+        "group": str(entry.group),
+        "kind": entry.kind.value,
+        "help": str(entry.help),
+        "low": entry.low,
+        "high": entry.high,
         "operators": [
             {"name": name, "label": str(OPERATORS[name].label), "takes": OPERATORS[name].takes.value}
-            for name in each.operators
+            for name in entry.operators
         ],
-        "choices": [{"value": value, "label": str(label)} for value, label in each.choices],
+        "choices": [{"value": value, "label": str(label)} for value, label in entry.choices],
     }

@@ -76,7 +76,7 @@ class ConditionParser(ValueParser):
             self.add_problem(
                 f"{path}.{extra[0]}",
                 "unknown_key",
-                _("%(key)s is not allowed next to %(head)s.")
+                _("%(key)s cannot be combined with %(head)s.")
                 % {"key": format_json(extra[0]), "head": format_json(heads[0])},
             )
         if heads[0] == "not":
@@ -91,7 +91,7 @@ class ConditionParser(ValueParser):
             )
             return None
         if not raw and not every:
-            self.add_problem(path, "empty", _("any needs at least one condition."))
+            self.add_problem(path, "empty", _("any requires at least one condition."))
             return None
         children = [self.parse(item, f"{path}[{index}]", depth=depth + 1) for index, item in enumerate(raw)]
         return Group(every, tuple(child for child in children if child is not None))
@@ -112,15 +112,15 @@ class ConditionParser(ValueParser):
             self.add_problem(
                 f"{path}.{key}",
                 "unknown_key",
-                _("Unknown key %(key)s; valid for this comparison: %(keys)s.")
+                _("Unknown key %(key)s; valid: %(keys)s.")
                 % {"key": format_json(key), "keys": ", ".join(sorted(allowed))},
             )
-        before = len(self.problems)
+        problems_before = len(self.problems)
         value = self.parse_value(raw, field, op, path) if "value" in allowed else None
         times = self.parse_integer(raw.get("times", 1), f"{path}.times", low=1, high=MAX_TIMES)
         days = raw.get("within_days")
         days = None if days is None else self.parse_integer(days, f"{path}.within_days", low=1, high=MAX_DAYS)
-        if len(self.problems) > before or times is None:
+        if len(self.problems) > problems_before or times is None:
             return None
         return Comparison(path, field, op, value, times, days)
 

@@ -1,4 +1,4 @@
-"""Parses the values of comparisons: item problem names its path, the value and the fix."""
+"""Parses the values of comparisons; each problem has its path, the value and the fix."""
 
 import json
 import math
@@ -75,8 +75,7 @@ class ValueParser:
             self.add_problem(
                 path,
                 "type",
-                _("%(value)s is not a range; use a list of the lowest and the highest value.")
-                % {"value": format_json(raw)},
+                _("%(value)s is not a range; use a list of the minimum and the maximum.") % {"value": format_json(raw)},
             )
             return None
         low, high = (self.parse_single(item, field, op, f"{path}[{index}]") for index, item in enumerate(raw))
@@ -93,11 +92,11 @@ class ValueParser:
 
     def parse_single(self, raw: object, field: ConditionField, op: str, path: str) -> Any:
         match field.kind:
-            case FieldType.NUMBER | FieldType.WHOLE:
+            case FieldType.NUMBER | FieldType.INTEGER:
                 return self.parse_numeric(raw, field, path)
             case FieldType.CHOICE:
                 return self.parse_choice(raw, field, path)
-            case FieldType.MOMENT | FieldType.COMING:
+            case FieldType.MOMENT | FieldType.FUTURE_MOMENT:
                 return self.parse_time(raw, path)
             case FieldType.FLAG:
                 return self.parse_flag(raw, path)
@@ -163,7 +162,7 @@ class ValueParser:
         self.add_problem(
             path,
             "text",
-            _("%(value)s is not valid; use a text of 1 to %(limit)d characters.")
+            _("%(value)s is not valid; use a string of 1 to %(limit)d characters.")
             % {"value": format_json(raw), "limit": MAX_TEXT},
         )
         return None
@@ -181,7 +180,7 @@ class ValueParser:
             self.add_problem(
                 path,
                 "type",
-                _("%(value)s is not valid for %(field)s; use a text, a number, true or false.")
+                _("%(value)s is not valid for %(field)s; use a string, a number, true or false.")
                 % {"value": format_json(raw), "field": field.name},
             )
         return number

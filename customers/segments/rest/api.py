@@ -42,8 +42,8 @@ class SegmentConflictError(APIException):
     default_code = "conflict"
 
 
-class SavesMembersMixin:
-    """Saves a segment together with its static members, and returns the result for these."""
+class SaveMembersMixin:
+    """Mixin: saves a segment and its list of static members in one transaction."""
 
     def save_with_members(self, serializer: serializers.BaseSerializer[Segment]) -> Segment:
         user_ids = serializer.validated_data.pop("user_ids", None)
@@ -52,7 +52,7 @@ class SavesMembersMixin:
                 segment = serializer.save()
                 result = None if user_ids is None else replace_members(segment=segment, user_ids=user_ids)
         except IntegrityError as error:  # another request took the key after it was checked
-            raise SegmentConflictError(_("A segment with this key was just created.")) from error
+            raise SegmentConflictError(_("A segment with this key already exists.")) from error
         segment.list_result = result  # type: ignore[attr-defined]
         return segment
 
@@ -63,7 +63,7 @@ class SavesMembersMixin:
         operation_id="segments_create", request=SegmentSerializer, responses={201: SavedSegmentSerializer}
     ),
 )
-class SegmentList(SavesMembersMixin, generics.ListCreateAPIView[Segment]):
+class SegmentList(SaveMembersMixin, generics.ListCreateAPIView[Segment]):
     """All segments by key."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "segments:read", "POST": "segments:write"}
@@ -85,7 +85,7 @@ class SegmentList(SavesMembersMixin, generics.ListCreateAPIView[Segment]):
     patch=extend_schema(operation_id="segments_change", request=SegmentSerializer, responses=SavedSegmentSerializer),
     delete=extend_schema(operation_id="segments_delete", responses={204: None}),
 )
-class SegmentDetail(SavesMembersMixin, generics.RetrieveUpdateDestroyAPIView[Segment]):
+class SegmentDetail(SaveMembersMixin, generics.RetrieveUpdateDestroyAPIView[Segment]):
     """One segment."""
 
     required_scopes: ClassVar[dict[str, str]] = {

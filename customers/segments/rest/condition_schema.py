@@ -95,9 +95,9 @@ def build_comparisons_of(
         else {}
     )
     for takes in Operand:
-        if not (fitting := [name for name in operators if OPERATORS[name].takes == takes]):
+        if not (matching_operators := [name for name in operators if OPERATORS[name].takes == takes]):
             continue
-        properties: Schema = {"field": names, "op": {"type": "string", "enum": fitting}}
+        properties: Schema = {"field": names, "op": {"type": "string", "enum": matching_operators}}
         values = build_operand(takes, value)
         if values is not None and not (field is not None and field.name == "bought.any"):
             properties["value"] = values
@@ -121,12 +121,12 @@ def build_value(field: ConditionField) -> Schema:
     match field.kind:
         case FieldType.NUMBER:
             return NUMBER if field.low is None else {**NUMBER, "minimum": field.low}
-        case FieldType.WHOLE:
+        case FieldType.INTEGER:
             high = MAX_NUMBER - 1 if field.high is None else int(field.high)
             return build_integer(1 - MAX_NUMBER if field.low is None else int(field.low), high)
         case FieldType.CHOICE:
             return {"type": "string", "enum": [value for value, _label in field.choices]}
-        case FieldType.MOMENT | FieldType.COMING:
+        case FieldType.MOMENT | FieldType.FUTURE_MOMENT:
             return MOMENT
         case FieldType.FLAG:
             return FLAG

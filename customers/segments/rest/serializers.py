@@ -1,4 +1,4 @@
-"""Shapes of the segment endpoints."""
+"""Serializers of segments, members and previews."""
 
 from typing import Any, ClassVar
 
@@ -119,7 +119,7 @@ class ListResultSerializer(serializers.Serializer[Any]):
 
 class SavedSegmentSerializer(SegmentSerializer):
     list_result = ListResultSerializer(
-        read_only=True, allow_null=True, default=None, help_text=_("The result for user_ids, if they were sent.")
+        read_only=True, allow_null=True, default=None, help_text=_("Result for user_ids, if sent.")
     )
 
     class Meta(SegmentSerializer.Meta):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
@@ -9,6 +10,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from config.foundation.number_formats import format_exact_percent
 from recommendations.merchandising.choices import RuleAction, RulePlacement, Weekday
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def describe_action(rule: "Rule") -> str:
                 "factor": format_plain(rule.factor),
             }
         case RuleAction.BURY:
-            return _("Lowers the score of %(products)s by the factor %(factor)s") % {
+            return _("Multiplies the score of %(products)s by %(factor)s (bury)") % {
                 "products": which,
                 "factor": format_plain(rule.factor),
             }
@@ -69,7 +71,7 @@ def describe_conditions(rule: "Rule") -> Iterator[str]:
         yield _("tagged %(tag)s") % {"tag": rule.tag}
     if price := describe_range(rule.price_from, rule.price_to):
         yield _("at a price of %(range)s") % {"range": price}
-    if margin := describe_range(format_percent(rule.margin_from), format_percent(rule.margin_to)):
+    if margin := describe_range(format_margin(rule.margin_from), format_margin(rule.margin_to)):
         yield _("with a margin of %(range)s") % {"range": margin}
     if stock := describe_range(rule.stock_from, rule.stock_to):
         yield _("with a stock of %(range)s") % {"range": stock}
@@ -103,8 +105,8 @@ def describe_range(low: Any, high: Any) -> str:
     return _("at most %(high)s") % {"high": format_plain(high)} if high is not None else ""
 
 
-def format_percent(share: Any) -> str | None:
-    return None if share is None else f"{format_plain(share * 100)}%"
+def format_margin(share: Decimal | None) -> str | None:
+    return None if share is None else format_exact_percent(share)
 
 
 def format_plain(number: Any) -> str:

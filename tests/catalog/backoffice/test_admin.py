@@ -1,4 +1,4 @@
-"""The catalogue in the back office."""
+"""Admin pages of products, categories and feed imports."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -37,9 +37,9 @@ def boss(client: Client, settings: Any, tmp_path: Path) -> Client:
 
 
 def get(client: Client, name: str, *args: Any, **query: Any) -> str:
-    answer = client.get(reverse(f"admin:catalog_{name}", args=args), query)
-    assert answer.status_code == 200
-    return answer.content.decode()
+    response = client.get(reverse(f"admin:catalog_{name}", args=args), query)
+    assert response.status_code == 200
+    return response.content.decode()
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
@@ -108,11 +108,11 @@ def test_the_actions_deactivate_and_activate_products(boss: Client) -> None:
 
 def test_renaming_a_category_updates_the_paths_below_it(boss: Client) -> None:
     kitchen = Category.objects.get(path="厨房")
-    answer = boss.post(
+    response = boss.post(
         reverse("admin:catalog_category_change", args=[kitchen.pk]),
         {"name": "Kitchen", "slug": "kitchen", "parent": ""},
     )
-    assert answer.status_code == 302
+    assert response.status_code == 302
     assert set(Category.objects.values_list("path", flat=True)) == {"Kitchen", "Kitchen > 水壶"}
 
 
@@ -120,43 +120,43 @@ def test_renaming_a_category_updates_the_paths_below_it(boss: Client) -> None:
 def test_a_category_cannot_break_the_tree(boss: Client, name: str, below: bool) -> None:
     kitchen, kettles = Category.objects.order_by("path")
     data = {"name": name, "slug": "s", "parent": kettles.pk if below else ""}
-    answer = boss.post(reverse("admin:catalog_category_change", args=[kitchen.pk]), data)
-    assert answer.status_code == 200
+    response = boss.post(reverse("admin:catalog_category_change", args=[kitchen.pk]), data)
+    assert response.status_code == 200
     assert set(Category.objects.values_list("path", flat=True)) == {"厨房", "厨房 > 水壶"}
 
 
 def upload(client: Client, text: str, **options: str) -> FeedImport:
     data = {"file": SimpleUploadedFile("商品.csv", text.encode()), "currency": "EUR", "missing": "keep", **options}
-    answer = client.post(reverse("admin:catalog_feedimport_upload"), data)
-    assert answer.status_code == 302, answer.content.decode()
+    response = client.post(reverse("admin:catalog_feedimport_upload"), data)
+    assert response.status_code == 302, response.content.decode()
     return FeedImport.objects.latest("id")
 
 
 def test_an_uploaded_feed_runs_as_a_dry_run_before_it_is_confirmed(boss: Client) -> None:
-    tried = upload(boss, "id,title\nb,Pan 2\nc,新品\n,x\n")
-    assert (tried.dry_run, tried.created, tried.updated, tried.rejected) == (True, 1, 1, 1)
+    dry_run = upload(boss, "id,title\nb,Pan 2\nc,新品\n,x\n")
+    assert (dry_run.dry_run, dry_run.created, dry_run.updated, dry_run.rejected) == (True, 1, 1, 1)
     assert Product.objects.count() == 2
-    page = get(boss, "feedimport_change", tried.pk)
-    confirm = reverse("admin:catalog_feedimport_confirm", args=[tried.pk])
+    page = get(boss, "feedimport_change", dry_run.pk)
+    confirm = reverse("admin:catalog_feedimport_confirm", args=[dry_run.pk])
     assert confirm in page
     assert "product_id: required" in page
 
-    answer = boss.post(confirm)
+    response = boss.post(confirm)
     record = FeedImport.objects.latest("id")
-    assert answer.status_code == 302
+    assert response.status_code == 302
     assert (record.dry_run, record.created, record.updated, record.error) == (False, 1, 1, "")
     assert Product.objects.get(product_id="c").title == "新品"
-    assert confirm not in get(boss, "feedimport_change", tried.pk), "the file is used up"
+    assert confirm not in get(boss, "feedimport_change", dry_run.pk), "the file is deleted after its import"
     errors = boss.get(reverse("admin:catalog_feedimport_errors", args=[record.pk]))
     assert b"4,product_id" in b"".join(errors.streaming_content)  # type: ignore[attr-defined]
 
 
 def test_an_unreadable_upload_shows_its_error_and_cannot_be_confirmed(boss: Client) -> None:
-    tried = upload(boss, "price\n1\n")
-    assert "No column for product_id" in tried.error
-    page = get(boss, "feedimport_change", tried.pk)
+    dry_run = upload(boss, "price\n1\n")
+    assert "No column for product_id" in dry_run.error
+    page = get(boss, "feedimport_change", dry_run.pk)
     assert "No column for product_id" in page
-    boss.post(reverse("admin:catalog_feedimport_confirm", args=[tried.pk]))
+    boss.post(reverse("admin:catalog_feedimport_confirm", args=[dry_run.pk]))
     assert FeedImport.objects.count() == 1
 
 
@@ -199,8 +199,8 @@ def test_the_import_page_shows_a_preview_before_it_writes(boss: Client) -> None:
     assert preview.status_code == 200
     assert Product.objects.count() == 2
     form = preview.context["confirm_form"]
-    done = boss.post(reverse("admin:catalog_product_process_import"), form.initial)
-    assert done.status_code == 302
+    confirmed = boss.post(reverse("admin:catalog_product_process_import"), form.initial)
+    assert confirmed.status_code == 302
     product = Product.objects.select_related("category").get(product_id="a/1")
     assert (product.title, product.price, product.tags) == ("Neu", Decimal(5), ["x", "y"])
     assert product.cost == Decimal("2.10")

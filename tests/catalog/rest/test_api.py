@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def shop(client: Client) -> Client:
-    """A signed-in superuser, and four products."""
+    """Return the client of a superuser, with four products."""
     client.force_login(get_user_model().objects.create_superuser("boss", password="x"))
     items: list[dict[str, Any]] = [
         {

@@ -69,8 +69,8 @@ def test_visitor_can_write_a_review() -> None:
 )
 def test_invalid_review_event_is_rejected_with_its_field(properties: dict[str, Any], code: str, words: str) -> None:
     send(review(**properties), review(rating=1))
-    done = process()
-    assert (done.events, done.counts["rejected"], Review.objects.count()) == (2, 1, 1)
+    result = process()
+    assert (result.events, result.counts["rejected"], Review.objects.count()) == (2, 1, 1)
     letter = RejectedEvent.objects.get()
     assert letter.code == code
     assert words in letter.reason

@@ -36,14 +36,14 @@ def load(path: Path, mapping: dict[str, str] | None = None, **options: Any) -> R
     return import_reviews(path=path, mapping=mapping or {}, received_at=NOW, **options)
 
 
-def counts(done: ReviewImportResult) -> tuple[int, int, int, int, int]:
-    return done.rows, done.created, done.updated, done.unchanged, done.rejected
+def counts(summary: ReviewImportResult) -> tuple[int, int, int, int, int]:
+    return summary.rows, summary.created, summary.updated, summary.unchanged, summary.rejected
 
 
 TEXT = (
     "sku,Stars,comment,who\n"
     "p1,5,很快，好吃,u1\n"
-    "p1,5,很快，好吃,u1\n"  # said twice
+    "p1,5,很快，好吃,u1\n"  # a duplicate of the row above
     "p1,9,x,u2\n"
     "p2,3,x,u2\n"
     "p1,3\n"
@@ -53,11 +53,11 @@ MAPPING = {"product_id": "sku", "rating": "Stars", "body": "comment", "user_id":
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "gb18030"])
 def test_mapped_file_is_imported_and_rejected_rows_are_reported(write: Callable[..., Path], encoding: str) -> None:
-    done = load(write(TEXT, encoding=encoding), MAPPING)
-    assert counts(done) == (5, 2, 0, 0, 3)
+    summary = load(write(TEXT, encoding=encoding), MAPPING)
+    assert counts(summary) == (5, 2, 0, 0, 3)
     assert set(Review.objects.values_list("body", flat=True)) == {"很快，好吃"}
-    assert done.error_file is not None
-    with done.error_file.open(encoding="utf-8-sig", newline="") as file:
+    assert summary.error_file is not None
+    with summary.error_file.open(encoding="utf-8-sig", newline="") as file:
         assert [(row["line"], row["field"], row["problem"]) for row in csv.DictReader(file)] == [
             ("4", "rating", "out_of_range"),
             ("5", "product_id", "unknown_product"),
@@ -77,7 +77,7 @@ def test_a_dry_run_changes_nothing(write: Callable[..., Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "mapping", "says"),
+    ("text", "mapping", "expected_text"),
     [
         ("", {}, "is empty"),
         ("product_id,rating\n", {}, "has no reviews"),
@@ -88,9 +88,9 @@ def test_a_dry_run_changes_nothing(write: Callable[..., Path]) -> None:
     ],
 )
 def test_unreadable_file_is_reported_with_the_reason(
-    write: Callable[..., Path], text: str, mapping: dict[str, str], says: str
+    write: Callable[..., Path], text: str, mapping: dict[str, str], expected_text: str
 ) -> None:
-    with pytest.raises(FeedError, match=says):
+    with pytest.raises(FeedError, match=expected_text):
         load(write(text), mapping)
 
 
@@ -105,13 +105,13 @@ def test_the_command_maps_columns(write: Callable[..., Path], capsys: pytest.Cap
 @pytest.mark.skipif(not WAIMAI.is_file(), reason="the Chinese reviews are not on this machine")
 def test_ten_thousand_chinese_reviews_are_stored_unchanged(write: Callable[..., Path], tmp_path: Path) -> None:
     with WAIMAI.open(encoding="utf-8", newline="") as file:
-        said = [(row["label"], row["review"]) for row in csv.DictReader(file)]
+        reviews = [(row["label"], row["review"]) for row in csv.DictReader(file)]
     path = tmp_path / "mapped.csv"
     with path.open("w", encoding="gb18030", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["product_id", "rating", "body"])
-        writer.writerows(["p1", "5" if label == "1" else "1", text] for label, text in said)
-    done = load(path)
-    assert (done.rows, done.created, done.rejected) == (len(said), len(said), 0)
-    expected = sorted((5 if label == "1" else 1, text.strip()) for label, text in said)
+        writer.writerows(["p1", "5" if label == "1" else "1", text] for label, text in reviews)
+    summary = load(path)
+    assert (summary.rows, summary.created, summary.rejected) == (len(reviews), len(reviews), 0)
+    expected = sorted((5 if label == "1" else 1, text.strip()) for label, text in reviews)
     assert sorted(Review.objects.values_list("rating", "body")) == expected

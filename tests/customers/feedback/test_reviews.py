@@ -1,4 +1,4 @@
-"""Reviews and survey answers, as functions."""
+"""Reviews and survey answers are checked, written and summarized."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Makers of events and orders that are sent through the collector, and one call that processes them."""
+"""Functions that build events and orders, send them through the collector and process them."""
 
 import json
 from collections.abc import Sequence
@@ -44,8 +44,8 @@ def order(name: str = "Order Completed", order_id: str | None = "A1", **properti
     return track(name, values)
 
 
-def product(product_id: str = "tea", price: Any = "10.00", quantity: Any = 1, **more: Any) -> dict[str, Any]:
-    return {"product_id": product_id, "price": price, "quantity": quantity, **more}
+def product(product_id: str = "tea", price: Any = "10.00", quantity: Any = 1, **fields: Any) -> dict[str, Any]:
+    return {"product_id": product_id, "price": price, "quantity": quantity, **fields}
 
 
 def process(at: datetime = NOW + SECOND, **options: Any) -> ProcessingResult:

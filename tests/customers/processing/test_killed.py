@@ -1,4 +1,4 @@
-"""The processor is killed at any step and restarted: accepted = stored = processed, per message id, on real servers."""
+"""The pipeline is killed at any step and restarted: every accepted event is stored and processed exactly once."""
 
 import random
 import time
@@ -28,7 +28,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.acceptance
 
 EVENTS = 600
-PEOPLE = 40
+CUSTOMERS = 40
 CHILD = """
 import sys
 from datetime import UTC, datetime
@@ -38,37 +38,37 @@ pipeline.BATCH_SIZE = 100
 AT = datetime(2026, 11, 24, 13, tzinfo=UTC)
 
 def stop_at(module, name, *, after, calls):
-    real, left = getattr(module, name), [calls]
+    original, remaining = getattr(module, name), [calls]
 
     def stopping(*args, **kwargs):
-        left[0] -= 1
-        if left[0] == 0 and not after:
-            print("there", flush=True)
+        remaining[0] -= 1
+        if remaining[0] == 0 and not after:
+            print("stopped", flush=True)
             sys.stdin.read()  # until it is killed
-        result = real(*args, **kwargs)
-        if left[0] == 0 and after:
-            print("there", flush=True)
+        result = original(*args, **kwargs)
+        if remaining[0] == 0 and after:
+            print("stopped", flush=True)
             sys.stdin.read()
         return result
 
     setattr(module, name, stopping)
 
 """
-BEGUN = 'print("begun", flush=True)\n'
+PRINT_STARTED = 'print("started", flush=True)\n'
 RUN = "pipeline.process_events(at=AT)\n"
 POINTS = {
     "events read": 'stop_at(batch, "read_events", after=True, calls=2)',
-    "people known": 'stop_at(batch, "resolve_event_people", after=True, calls=2)',
+    "customers resolved": 'stop_at(batch, "resolve_event_customers", after=True, calls=2)',
     "orders written": 'stop_at(batch, "project_orders", after=True, calls=2)',
     "profiles written": 'stop_at(batch, "update_profiles", after=True, calls=2)',
-    "off the outbox": 'stop_at(batch, "release_events", after=True, calls=2)',
-    "files written beside": 'stop_at(batch, "draft_events", after=True, calls=2)',
-    "counted, not committed": 'stop_at(pipeline, "add_to_totals", after=True, calls=2)',
+    "removed from the outbox": 'stop_at(batch, "release_events", after=True, calls=2)',
+    "draft written": 'stop_at(batch, "draft_events", after=True, calls=2)',
+    "counted, not yet committed": 'stop_at(pipeline, "add_to_totals", after=True, calls=2)',
     "committed": 'stop_at(batch, "link_identifiers", after=False, calls=2)',
-    "files not in place": 'stop_at(batch, "publish_draft", after=False, calls=2)',
-    "some files in place": 'stop_at(append, "build_append_path", after=True, calls=4)',
-    "files in place": 'stop_at(batch, "publish_draft", after=True, calls=2)',
-    "at the end": 'stop_at(pipeline.PipelineRun, "_finish", after=False, calls=1)',
+    "files not published": 'stop_at(batch, "publish_draft", after=False, calls=2)',
+    "some files published": 'stop_at(append, "build_append_path", after=True, calls=4)',
+    "files published": 'stop_at(batch, "publish_draft", after=True, calls=2)',
+    "before the end is recorded": 'stop_at(pipeline.PipelineRun, "_finish", after=False, calls=1)',
 }
 
 
@@ -79,19 +79,19 @@ def root(settings: Any, tmp_path: Path) -> Path:
 
 
 def make_day() -> list[dict[str, Any]]:
-    """Return views, logins, orders with refunds and reviews of people on two devices; some sessions cross midnight."""
+    """Return views, logins, orders with refunds and reviews of customers on two devices; some sessions cross midnight."""
     items = []
     for number in range(EVENTS):
-        person = number % PEOPLE
+        customer = number % CUSTOMERS
         item: dict[str, Any] = {
             "messageId": f"m{number}",
-            "anonymousId": f"v{person}-{number % 2}",
+            "anonymousId": f"v{customer}-{number % 2}",
             "timestamp": (NOW - timedelta(minutes=2 * (EVENTS - number))).isoformat(),
-            "context": {"sessionId": f"s{person}-{number // 200}"},
+            "context": {"sessionId": f"s{customer}-{number // 200}"},
         }
         kind = number % 10
         if kind == 0:
-            items.append({"type": "identify", **item, "userId": f"u{person}"})
+            items.append({"type": "identify", **item, "userId": f"u{customer}"})
         elif kind == 1:
             items.append({**order(order_id=f"o{number}", products=[product(quantity=2)]), "userId": None, **item})
         elif kind == 2 and number > 10:
@@ -103,20 +103,22 @@ def make_day() -> list[dict[str, Any]]:
     return items
 
 
-def collect_facts() -> dict[str, Any]:
-    """Return what must be equal after any number of kills; ids differ."""
+def collect_outcome() -> dict[str, Any]:
+    """Return the results that must be equal after any number of kills; database ids differ."""
     with open_warehouse() as tables:
         events = tables["events"]
-        found = events.select("id", "customer_id", "name", "occurred_at").to_pyarrow().to_pylist()
-    in_warehouse = Counter(row["id"] for row in found)
+        rows = events.select("id", "customer_id", "name", "occurred_at").to_pyarrow().to_pylist()
+    in_warehouse = Counter(row["id"] for row in rows)
     return {
         "stored": Counter(Event.objects.values_list("message_id", flat=True)),
         "accepted": EventReceipt.objects.count(),
         "waiting": Outbox.objects.count(),
         "warehouse": sorted(in_warehouse) == sorted(Event.objects.values_list("id", flat=True)),
-        "once in the warehouse": set(in_warehouse.values()),
+        "copies in the warehouse": set(in_warehouse.values()),
         "customers": (Customer.objects.count(), IdentityMerge.objects.count()),
-        "counted": CustomerProfile.objects.aggregate(Sum("events"), Sum("sessions"), Sum("orders"), Sum("revenue")),
+        "event totals": CustomerProfile.objects.aggregate(
+            Sum("events"), Sum("sessions"), Sum("orders"), Sum("revenue")
+        ),
         "profiles": sorted(
             CustomerProfile.objects.values_list("events", "sessions", "orders", "revenue", "last_event_at")
         ),
@@ -124,40 +126,40 @@ def collect_facts() -> dict[str, Any]:
         "lines": OrderLine.objects.count(),
         "order events": OrderEvent.objects.filter(folded=True).count(),
         "reviews": Review.objects.count(),
-        "tallied": read_totals()["events"],
-        "recorded": ProcessingRun.objects.aggregate(events=Sum("events"))["events"],
+        "lifetime total": read_totals()["events"],
+        "run total": ProcessingRun.objects.aggregate(events=Sum("events"))["events"],
     }
 
 
-def begin() -> None:
+def send_day() -> None:
     make_product("tea")
     send(*make_day())
 
 
-def check_facts(facts: dict[str, Any]) -> None:
-    assert facts["stored"] == Counter({f"m{number}": 1 for number in range(EVENTS)})
-    assert (facts["accepted"], facts["waiting"]) == (EVENTS, 0)
-    assert facts["warehouse"]
-    assert facts["once in the warehouse"] == {1}
-    assert facts["customers"][0] == PEOPLE
-    assert facts["counted"]["events__sum"] == facts["tallied"] == facts["recorded"] == EVENTS
-    assert facts["order events"] == 119
-    assert (len(facts["orders"]), facts["lines"], facts["reviews"]) == (60, 60, 60)
-    assert [order[1:] for order in facts["orders"] if order[1] == "partly_refunded"] != []
-    before = facts["profiles"]
+def check_outcome(outcome: dict[str, Any]) -> None:
+    assert outcome["stored"] == Counter({f"m{number}": 1 for number in range(EVENTS)})
+    assert (outcome["accepted"], outcome["waiting"]) == (EVENTS, 0)
+    assert outcome["warehouse"]
+    assert outcome["copies in the warehouse"] == {1}
+    assert outcome["customers"][0] == CUSTOMERS
+    assert outcome["event totals"]["events__sum"] == outcome["lifetime total"] == outcome["run total"] == EVENTS
+    assert outcome["order events"] == 119
+    assert (len(outcome["orders"]), outcome["lines"], outcome["reviews"]) == (60, 60, 60)
+    assert [order[1:] for order in outcome["orders"] if order[1] == "partly_refunded"] != []
+    profiles = outcome["profiles"]
     refresh_profiles(as_of=NOW + timedelta(days=1), started_at=NOW + timedelta(days=1))
-    assert collect_facts()["profiles"] == before
+    assert collect_outcome()["profiles"] == profiles
 
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("point", POINTS)
 def test_kill_at_any_step_neither_loses_nor_duplicates_events(root: Path, point: str) -> None:
-    begin()
+    send_day()
     child = start_child(CHILD + POINTS[point] + "\n" + RUN, WAREHOUSE_URL=str(root))
-    kill_after_output(child, "there")
+    kill_after_output(child, "stopped")
     process(NOW + timedelta(hours=1))
-    check_facts(collect_facts())
+    check_outcome(collect_outcome())
     assert not any((root / APPEND_FOLDER).iterdir())
     assert "failed" in set(ProcessingRun.objects.values_list("status", flat=True))
 
@@ -165,13 +167,15 @@ def test_kill_at_any_step_neither_loses_nor_duplicates_events(root: Path, point:
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_repeated_kills_at_random_moments_neither_lose_nor_duplicate_events(root: Path) -> None:
-    begin()
+    send_day()
     rng = random.Random(7)
     kills = 0
     for _attempt in range(8):
-        child = start_child(CHILD.replace("BATCH_SIZE = 100", "BATCH_SIZE = 40") + BEGUN + RUN, WAREHOUSE_URL=str(root))
+        child = start_child(
+            CHILD.replace("BATCH_SIZE = 100", "BATCH_SIZE = 40") + PRINT_STARTED + RUN, WAREHOUSE_URL=str(root)
+        )
         assert child.stdout is not None
-        assert child.stdout.readline().strip() == "begun"
+        assert child.stdout.readline().strip() == "started"
         time.sleep(rng.uniform(0.05, 0.6))
         child.kill()
         child.communicate()
@@ -179,16 +183,18 @@ def test_repeated_kills_at_random_moments_neither_lose_nor_duplicate_events(root
         wait_until(has_no_advisory_lock, what="the server's notice that the child is gone")
     assert kills
     process(NOW + timedelta(hours=1))
-    check_facts(collect_facts())
+    check_outcome(collect_outcome())
 
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_all_profiles_can_be_refreshed_while_events_are_processed(root: Path) -> None:
-    begin()
-    child = start_child(CHILD.replace("BATCH_SIZE = 100", "BATCH_SIZE = 10") + BEGUN + RUN, WAREHOUSE_URL=str(root))
+    send_day()
+    child = start_child(
+        CHILD.replace("BATCH_SIZE = 100", "BATCH_SIZE = 10") + PRINT_STARTED + RUN, WAREHOUSE_URL=str(root)
+    )
     assert child.stdout is not None
-    assert child.stdout.readline().strip() == "begun"
+    assert child.stdout.readline().strip() == "started"
     refreshes = 0
     while child.poll() is None:
         refresh_profiles(as_of=NOW + timedelta(days=1), started_at=NOW)
@@ -197,4 +203,4 @@ def test_all_profiles_can_be_refreshed_while_events_are_processed(root: Path) ->
     assert child.returncode == 0, problems
     assert refreshes > 1
     process(NOW + timedelta(hours=1))
-    check_facts(collect_facts())
+    check_outcome(collect_outcome())

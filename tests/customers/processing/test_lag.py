@@ -34,10 +34,10 @@ def test_home_page_shows_waiting_events_and_warns_when_processing_is_late(
     admin_client: Client, age: int, warns: bool
 ) -> None:
     send(track("Product Viewed"), at=timezone.now() - timedelta(seconds=age))
-    (found,) = [
+    (sign,) = [
         sign
         for sign in admin_client.get(reverse("admin:index")).context["health"]["signs"]
         if sign["name"] == "Events waiting"
     ]
-    assert found["text"].startswith("1, oldest for ")
-    assert found["warns"] is warns
+    assert sign["text"].startswith("1, oldest for ")
+    assert sign["warns"] is warns

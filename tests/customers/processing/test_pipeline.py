@@ -43,14 +43,19 @@ def test_one_run_writes_order_profile_and_segment() -> None:
         track("Product Viewed", product(), context={"sessionId": "s1"}),
         order(products=[product(quantity=2)], total="25.00", shipping="5.00", currency="EUR"),
     )
-    done = process()
-    assert (done.events, done.counts["orders_created"], Outbox.objects.count()) == (3, 1, 0)
-    found = Order.objects.get()
-    assert (found.order_id, found.total, found.currency, found.status) == ("A1", Decimal("25.00"), "EUR", "placed")
+    result = process()
+    assert (result.events, result.counts["orders_created"], Outbox.objects.count()) == (3, 1, 0)
+    stored_order = Order.objects.get()
+    assert (stored_order.order_id, stored_order.total, stored_order.currency, stored_order.status) == (
+        "A1",
+        Decimal("25.00"),
+        "EUR",
+        "placed",
+    )
     profile = CustomerProfile.objects.get()
     assert (profile.orders, profile.revenue, profile.events, profile.sessions) == (1, Decimal("25.00"), 3, 1)
     assert (profile.last_order_at, profile.stage) == (NOW, "new")
-    assert find_segments(customer=found.customer, as_of=NOW + SECOND) == [buyers]
+    assert find_segments(customer=stored_order.customer, as_of=NOW + SECOND) == [buyers]
     assert set(Identifier.objects.values_list("kind", flat=True)) == {"user_id", "anonymous_id", "email_hash"}
     run = ProcessingRun.objects.get()
     assert (run.status, run.events, run.waiting, run.error) == ("done", 3, 3, "")
@@ -86,8 +91,8 @@ def test_customer_who_unsubscribes_by_email_address_is_found() -> None:
 def test_event_without_analytics_consent_is_counted_without_a_customer() -> None:
     refused = {"consent": {"categoryPreferences": {"Analytics": False}}}
     send(track("Product Viewed", product(), context=refused), track("Product Viewed", product()))
-    done = process()
-    assert (done.events, done.counts["without_person"], Customer.objects.count()) == (2, 1, 1)
+    result = process()
+    assert (result.events, result.counts["without_person"], Customer.objects.count()) == (2, 1, 1)
     assert CustomerProfile.objects.get().events == 1
 
 
@@ -99,20 +104,23 @@ def test_interactions_on_one_device_are_read_on_the_other(valkey: redis.Redis) -
     process(NOW + 2 * SECOND)
     assert Customer.objects.count() == 1
     for kind, value in (("user_id", "ada"), ("anonymous_id", "phone"), ("anonymous_id", "laptop")):
-        assert {one.product_id for one in read_recent_interactions(identifiers=[(kind, value)])} == {"tea", "cup"}
+        assert {interaction.product_id for interaction in read_recent_interactions(identifiers=[(kind, value)])} == {
+            "tea",
+            "cup",
+        }
 
 
 def break_on(monkeypatch: pytest.MonkeyPatch, message_ids: set[str], error: Callable[[], Exception]) -> list[int]:
-    """Make each batch with one of these messages fail; return the sizes of the batches that were tried."""
-    real, sizes = batch.resolve_event_people, []
+    """Make each batch with one of these messages fail; return a list that collects the sizes of the attempted batches."""
+    resolve_original, sizes = batch.resolve_event_customers, []
 
     def resolve(events: Any, *, at: Any) -> Any:
         sizes.append(len(events))
         if any(event.message_id in message_ids for event in events):
             raise error()
-        return real(events, at=at)
+        return resolve_original(events, at=at)
 
-    monkeypatch.setattr(batch, "resolve_event_people", resolve)
+    monkeypatch.setattr(batch, "resolve_event_customers", resolve)
     return sizes
 
 
@@ -123,8 +131,8 @@ def views(count: int) -> list[dict[str, Any]]:
 def test_failing_event_is_isolated_and_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     send(*views(50))
     break_on(monkeypatch, {"m7", "m31"}, lambda: ValueError("no such thing"))
-    done = process()
-    assert (done.events, done.counts["failed"], Outbox.objects.count()) == (50, 2, 0)
+    result = process()
+    assert (result.events, result.counts["failed"], Outbox.objects.count()) == (50, 2, 0)
     rejected_events = RejectedEvent.objects.order_by("id")
     assert {rejected.code for rejected in rejected_events} == {"processing_failed"}
     assert {rejected.reason for rejected in rejected_events} == {"ValueError: no such thing"}
@@ -169,31 +177,33 @@ def test_database_outage_rejects_no_event(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_serialization_failure_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     send(*views(3))
-    left = [1, 2]
+    failures = [1, 2]
 
-    def overtaken(events: Any, *, at: Any) -> Any:
-        if left:
-            left.pop()
+    def resolve_after_failures(events: Any, *, at: Any) -> Any:
+        if failures:
+            failures.pop()
             with connection.cursor() as cursor:
-                cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'overtaken' USING ERRCODE = '40001'; END $$")
-        return real(events, at=at)
+                cursor.execute(
+                    "DO $$ BEGIN RAISE EXCEPTION 'could not serialize access' USING ERRCODE = '40001'; END $$"
+                )
+        return resolve_original(events, at=at)
 
-    real = batch.resolve_event_people
-    monkeypatch.setattr(batch, "resolve_event_people", overtaken)
-    done = process()
-    assert (done.events, CustomerProfile.objects.get().events, left) == (3, 3, [])
+    resolve_original = batch.resolve_event_customers
+    monkeypatch.setattr(batch, "resolve_event_customers", resolve_after_failures)
+    result = process()
+    assert (result.events, CustomerProfile.objects.get().events, failures) == (3, 3, [])
 
 
 def test_run_respects_batch_size_event_limit_and_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "BATCH_SIZE", 4)
     send(*views(10))
-    seen: list[tuple[int, int]] = []
-    done = process(limit=6, progress=lambda step, total: seen.append((step, total)))
-    assert (done.events, done.batches, Outbox.objects.count(), seen[:2]) == (6, 2, 4, [(4, 6), (6, 6)])
+    steps: list[tuple[int, int]] = []
+    result = process(limit=6, progress=lambda step, total: steps.append((step, total)))
+    assert (result.events, result.batches, Outbox.objects.count(), steps[:2]) == (6, 2, 4, [(4, 6), (6, 6)])
     assert process(seconds=0).events == 4
     assert process().events == 0
     assert CustomerProfile.objects.get().events == 10
-    assert ProcessingRun.objects.count() == 2, "a run that has nothing to do leaves no record"
+    assert ProcessingRun.objects.count() == 2, "a run without events leaves no record"
 
 
 def test_event_deleted_by_retention_leaves_the_outbox() -> None:
@@ -221,8 +231,8 @@ def test_personal_data_is_not_written_to_the_warehouse(root: Path) -> None:
     assert Event.objects.filter(properties__has_key="$personal").count() == 2
     process()
     with open_warehouse() as tables:
-        found = tables["events"].order_by("id").to_pyarrow().to_pylist()
-    assert [row["properties"] for row in found] == ['{"list": "tea"}', "{}"]
+        rows = tables["events"].order_by("id").to_pyarrow().to_pylist()
+    assert [row["properties"] for row in rows] == ['{"list": "tea"}', "{}"]
 
 
 def test_old_run_records_are_deleted() -> None:

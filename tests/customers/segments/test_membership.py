@@ -1,4 +1,4 @@
-"""Who is in, how many, and of which segments somebody is."""
+"""The members of a segment, their number, and the segments of a customer."""
 
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 LOYAL = {"field": "stage", "op": "eq", "value": "loyal"}
 
 
-def keys_of(customer: Customer) -> list[str]:
+def list_segment_keys(customer: Customer) -> list[str]:
     return [segment.key for segment in find_segments(customer=customer, as_of=NOON)]
 
 
@@ -62,30 +62,30 @@ def test_segments_of_a_customer_are_current_and_take_two_queries() -> None:
     make_segment("c-buyer", {"field": "bought.any", "op": "at_least"})
     make_segment("d-nobody", {"not": {"all": []}})
     make_segment("e-of-others", {"field": "segment", "op": "in", "value": ["a-loyal", "f-list"]})
-    listed = make_segment("f-list", {}, kind="static")
+    static_segment = make_segment("f-list", {}, kind="static")
     make_segment("g-broken", {"field": "x", "op": "eq"})
     customer = make_customer("anna")
     with CaptureQueriesContext(connection) as queries:
-        assert keys_of(customer)[:1] == ["b-not-loyal"]
+        assert list_segment_keys(customer)[:1] == ["b-not-loyal"]
     assert len(queries) == 2
     make_profile(customer, stage="loyal")
     make_order(customer, placed_at=NOON - timedelta(days=1))
-    listed.members.create(customer=customer)
+    static_segment.members.create(customer=customer)
     fillers = [f"filler-{number:02}" for number in range(20)]
-    assert keys_of(customer) == ["a-loyal", "c-buyer", "e-of-others", "f-list", *fillers]
+    assert list_segment_keys(customer) == ["a-loyal", "c-buyer", "e-of-others", "f-list", *fillers]
 
 
 def test_without_segments_a_customer_is_in_none() -> None:
-    assert keys_of(make_customer("anna")) == []
+    assert list_segment_keys(make_customer("anna")) == []
 
 
 def test_erased_customer_is_in_no_segment() -> None:
     customer = make_customer("anna", erased_at=NOON)
     make_segment("all-customers")
-    listed = make_segment("list", {}, kind="static")
-    listed.members.create(customer=customer)
-    assert keys_of(customer) == []
-    assert not query_members(segment=listed, as_of=NOON)
+    static_segment = make_segment("list", {}, kind="static")
+    static_segment.members.create(customer=customer)
+    assert list_segment_keys(customer) == []
+    assert not query_members(segment=static_segment, as_of=NOON)
 
 
 def test_static_segment_adds_known_user_ids_and_reports_unknown_ones() -> None:
@@ -138,7 +138,7 @@ def test_starter_segments_are_valid_and_created_once() -> None:
     assert evaluate_segments(as_of=NOON) == 0
 
 
-def starter_members(key: str) -> list[Any]:
+def list_starter_members(key: str) -> list[Any]:
     segment = Segment.objects.get(key=key)
     return sorted(query_members(segment=segment, as_of=NOON).values_list("identifiers__value", flat=True))
 
@@ -151,9 +151,9 @@ def test_starter_segments_match_the_described_customers() -> None:
     make_profile(make_customer("fresh"), stage="new", orders=1, first_order_at=NOON - timedelta(days=3))
     make_customer("prospect")
     make_profile(make_customer(), orders=0)
-    assert starter_members("champions") == ["champion"]
-    assert starter_members("at-risk") == ["silent"]
-    assert starter_members("dormant-loyal") == ["lost"]
-    assert starter_members("new-customers") == ["fresh"]
-    assert starter_members("big-baskets") == ["champion"]
-    assert "prospect" in starter_members("prospects")
+    assert list_starter_members("champions") == ["champion"]
+    assert list_starter_members("at-risk") == ["silent"]
+    assert list_starter_members("dormant-loyal") == ["lost"]
+    assert list_starter_members("new-customers") == ["fresh"]
+    assert list_starter_members("big-baskets") == ["champion"]
+    assert "prospect" in list_starter_members("prospects")

@@ -1,4 +1,4 @@
-"""Random trees: PostgreSQL finds exactly the customers that a plain reading of the tree in Python finds."""
+"""Random conditions: PostgreSQL finds the same customers as a direct evaluation of the tree in Python."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -46,8 +46,8 @@ trees = st.recursive(
 
 
 @pytest.fixture
-def crowd(db: None) -> list[Customer]:
-    """Forty customers that differ in everything asked about; every fifth has no profile."""
+def forty_customers(db: None) -> list[Customer]:
+    """Create forty customers with different values of all fields of the conditions; every fifth has no profile."""
     acme, other = make_product(brand="Acme"), make_product(brand="Other")
     customers = []
     for number in range(40):
@@ -82,13 +82,13 @@ def crowd(db: None) -> list[Customer]:
     )
 
 
-def holds(tree: dict[str, Any], customer: Customer) -> bool:
+def matches(tree: dict[str, Any], customer: Customer) -> bool:
     if "all" in tree:
-        return all(holds(child, customer) for child in tree["all"])
+        return all(matches(child, customer) for child in tree["all"])
     if "any" in tree:
-        return any(holds(child, customer) for child in tree["any"])
+        return any(matches(child, customer) for child in tree["any"])
     if "not" in tree:
-        return not holds(tree["not"], customer)
+        return not matches(tree["not"], customer)
     return compare(tree, customer)
 
 
@@ -127,22 +127,22 @@ def as_number(value: Any) -> int | None:
     return int(value) if str(value).isdigit() else None
 
 
-def operate(op: str, have: Any, value: Any) -> bool:
+def operate(op: str, actual: Any, value: Any) -> bool:
     operators: dict[str, Callable[[], bool]] = {
-        "eq": lambda: have == value,
-        "ne": lambda: have != value,
-        "in": lambda: have in value,
-        "not_in": lambda: have not in value,
-        "lt": lambda: have is not None and have < value,
-        "lte": lambda: have is not None and have <= value,
-        "gt": lambda: have is not None and have > value,
-        "gte": lambda: have is not None and have >= value,
+        "eq": lambda: actual == value,
+        "ne": lambda: actual != value,
+        "in": lambda: actual in value,
+        "not_in": lambda: actual not in value,
+        "lt": lambda: actual is not None and actual < value,
+        "lte": lambda: actual is not None and actual <= value,
+        "gt": lambda: actual is not None and actual > value,
+        "gte": lambda: actual is not None and actual >= value,
     }
     return operators[op]()
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=trees)
-def test_database_agrees_with_plain_evaluation(crowd: list[Customer], tree: dict[str, Any]) -> None:
-    expected = {customer.pk for customer in crowd if holds(tree, customer)}
+def test_database_agrees_with_plain_evaluation(forty_customers: list[Customer], tree: dict[str, Any]) -> None:
+    expected = {customer.pk for customer in forty_customers if matches(tree, customer)}
     assert set(query_matching(condition=tree, as_of=NOON).values_list("pk", flat=True)) == expected

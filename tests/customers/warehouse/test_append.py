@@ -1,4 +1,4 @@
-"""What is appended between two exports is read once, whatever a process leaves behind, and the export makes one file of it."""
+"""Appended events are read exactly once, also after a killed process, and the next export merges them into one file."""
 
 import os
 import time
@@ -30,20 +30,20 @@ def root(settings: Any, tmp_path: Path) -> Path:
     return tmp_path / "warehouse"
 
 
-def views(count: int, at: datetime = NOW, prefix: str = "m") -> None:
+def send_views(count: int, at: datetime = NOW, prefix: str = "m") -> None:
     send(*[{**track("Product Viewed", product()), "messageId": f"{prefix}{number}"} for number in range(count)], at=at)
 
 
-def rows() -> list[dict[str, Any]]:
+def read_rows() -> list[dict[str, Any]]:
     with open_warehouse() as tables:
         return tables["events"].order_by("id").to_pyarrow().to_pylist()
 
 
-def ids() -> list[int]:
-    return [row["id"] for row in rows()]
+def list_ids() -> list[int]:
+    return [row["id"] for row in read_rows()]
 
 
-def stored() -> list[int]:
+def list_stored_ids() -> list[int]:
     return list(Event.objects.order_by("id").values_list("id", flat=True))
 
 
@@ -51,126 +51,128 @@ def export() -> None:
     export_table(table="events", started_at=NOW)
 
 
-def live(root: Path) -> dict[str, list[str]]:
+def list_current_names(root: Path) -> dict[str, list[str]]:
     return {day: [path.name for path in files] for day, files in list_current_files(root, EVENTS).items()}
 
 
 @pytest.mark.django_db
 def test_appended_events_equal_exported_events(root: Path) -> None:
-    views(2, at=NOW - timedelta(days=1))
+    send_views(2, at=NOW - timedelta(days=1))
     send(order(products=[product("tea", 10, 2)], total=20, currency="EUR", email="ada@example.org"))
     process()
-    appended = rows()
-    assert live(root) == {day: ["append-000000000001-000000000001.parquet"] for day in (YESTERDAY, TODAY)}
+    appended = read_rows()
+    assert list_current_names(root) == {day: ["append-000000000001-000000000001.parquet"] for day in (YESTERDAY, TODAY)}
     export()
-    assert rows() == appended
-    assert live(root) == {YESTERDAY: [PART_NAME], TODAY: [PART_NAME]}
-    assert [row["id"] for row in appended] == stored()
+    assert read_rows() == appended
+    assert list_current_names(root) == {YESTERDAY: [PART_NAME], TODAY: [PART_NAME]}
+    assert [row["id"] for row in appended] == list_stored_ids()
 
 
 @pytest.mark.django_db
 def test_waiting_events_are_not_exported(root: Path) -> None:
-    views(2)
+    send_views(2)
     process()
-    views(3, prefix="w")
+    send_views(3, prefix="w")
     export()
-    assert len(rows()) == 2
+    assert len(read_rows()) == 2
     process()
-    assert ids() == stored()
-    assert live(root)[TODAY] == [PART_NAME, "append-000000000002-000000000002.parquet"]
+    assert list_ids() == list_stored_ids()
+    assert list_current_names(root)[TODAY] == [PART_NAME, "append-000000000002-000000000002.parquet"]
     export()
-    assert ids() == stored()
+    assert list_ids() == list_stored_ids()
 
 
 @pytest.mark.django_db
 def test_export_replaces_its_appends_and_keeps_later_ones(root: Path) -> None:
-    views(2)
+    send_views(2)
     process()
     export()
-    old = root / "events" / f"date={TODAY}" / "append-000000000001-000000000001.parquet"
-    assert old.exists(), "a query may still be reading it"
-    assert live(root)[TODAY] == [PART_NAME]
+    superseded = root / "events" / f"date={TODAY}" / "append-000000000001-000000000001.parquet"
+    assert superseded.exists(), "a query may still be reading it"
+    assert list_current_names(root)[TODAY] == [PART_NAME]
     remove_superseded_files(root, EVENTS, grace_seconds=3600)
-    assert old.exists()
+    assert superseded.exists()
     remove_superseded_files(root, EVENTS, grace_seconds=-1)
-    assert not old.exists()
-    assert ids() == stored()
+    assert not superseded.exists()
+    assert list_ids() == list_stored_ids()
 
 
 @pytest.mark.django_db
 def test_old_days_are_not_appended(root: Path) -> None:
     send(track("Product Viewed", product(), timestamp=(NOW - timedelta(days=400)).isoformat()))
-    views(1)
+    send_views(1)
     process()
-    assert len(rows()) == 1
+    assert len(read_rows()) == 1
     export()
-    assert ids() == stored()
+    assert list_ids() == list_stored_ids()
 
 
 @pytest.mark.django_db
 def test_many_small_files_of_a_day_are_joined(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(append, "MIN_FILES_TO_JOIN", 5)
     for number in range(7):
-        views(2, prefix=f"m{number}-")
+        send_views(2, prefix=f"m{number}-")
         process()
-    before = rows()
+    before = read_rows()
     assert join_appended() == 6
-    assert live(root) == {TODAY: ["append-000000000001-000000000007.parquet"]}
-    assert rows() == before
-    views(1, prefix="later")
+    assert list_current_names(root) == {TODAY: ["append-000000000001-000000000007.parquet"]}
+    assert read_rows() == before
+    send_views(1, prefix="later")
     process()
-    assert len(live(root)[TODAY]) == 2
-    assert ids() == stored()
+    assert len(list_current_names(root)[TODAY]) == 2
+    assert list_ids() == list_stored_ids()
     export()
-    assert live(root) == {TODAY: [PART_NAME]}
-    assert ids() == stored()
+    assert list_current_names(root) == {TODAY: [PART_NAME]}
+    assert list_ids() == list_stored_ids()
 
 
 @pytest.mark.django_db
 def test_only_adjacent_files_are_joined(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A joined file stands for all numbers from its first to its last: a large one between must not vanish behind it."""
+    """A joined file replaces all numbers from its first to its last, so it must not cover a large file in between."""
     monkeypatch.setattr(append, "MIN_FILES_TO_JOIN", 2)
     for number in range(5):
-        views(200 if number == 2 else 1, prefix=f"m{number}-")
+        send_views(200 if number == 2 else 1, prefix=f"m{number}-")
         process()
     large = root / "events" / f"date={TODAY}" / "append-000000000003-000000000003.parquet"
     monkeypatch.setattr(append, "MAX_SMALL_FILE_BYTES", large.stat().st_size)
     join_appended()
-    assert live(root)[TODAY] == [f"append-{first:012d}-{last:012d}.parquet" for first, last in ((1, 2), (3, 3), (4, 5))]
-    assert ids() == stored()
+    assert list_current_names(root)[TODAY] == [
+        f"append-{first:012d}-{last:012d}.parquet" for first, last in ((1, 2), (3, 3), (4, 5))
+    ]
+    assert list_ids() == list_stored_ids()
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("committed", [True, False])
 def test_drafts_of_a_killed_process_are_published_or_deleted(root: Path, committed: bool) -> None:
-    views(2)
+    send_views(2)
     process()
     target = root / "events" / f"date={TODAY}" / "append-000000000001-000000000001.parquet"
     left = root / APPEND_FOLDER / ("1" if committed else "2")
     left.mkdir(parents=True)
     target.rename(left / f"{TODAY}.parquet")
-    assert rows() == []
+    assert read_rows() == []
     finish_appends()
-    assert (len(rows()), target.exists()) == ((2, True) if committed else (0, False))
+    assert (len(read_rows()), target.exists()) == ((2, True) if committed else (0, False))
     assert not left.exists()
 
 
 @pytest.mark.django_db
 def test_day_without_events_loses_its_files_but_not_later_appends(root: Path) -> None:
-    views(1)
+    send_views(1)
     process()
     export()
     Event.objects.all().delete()
     export()
-    assert live(root) == {}
-    views(1, prefix="again")
+    assert list_current_names(root) == {}
+    send_views(1, prefix="again")
     process()
-    assert ids() == stored()
+    assert list_ids() == list_stored_ids()
 
 
 @pytest.mark.django_db
 def test_files_have_the_schema_of_the_table(root: Path) -> None:
-    views(1)
+    send_views(1)
     process()
     (path,) = list_current_files(root, EVENTS)[TODAY]
     assert pq.read_schema(path).remove_metadata() == EVENTS.schema
@@ -178,7 +180,7 @@ def test_files_have_the_schema_of_the_table(root: Path) -> None:
 
 @pytest.mark.django_db
 def test_export_deletes_superseded_files_after_the_grace_period(root: Path) -> None:
-    views(1)
+    send_views(1)
     process()
     export()
     long_ago = time.time() - 3600
@@ -202,28 +204,28 @@ print(done.events, done.counts["appended"], flush=True)
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_full_disk_does_not_stop_processing_and_the_export_catches_up(root: Path) -> None:
-    views(2)
+    send_views(2)
     process()
-    views(300, prefix="full")
+    send_views(300, prefix="full")
     child = start_child(FULL, WAREHOUSE_URL=str(root))
     out, problems = child.communicate(timeout=60)
     assert out.split() == ["300", "0"], problems
     assert "the file would exceed the size limit" in problems
-    assert len(rows()) == 2
+    assert len(read_rows()) == 2
     assert not any((root / APPEND_FOLDER).iterdir())
     run = ProcessingRun.objects.latest("id")
     assert (run.status, run.events) == ("done", 300)
     assert "the file would exceed the size limit" in run.error
-    views(1, prefix="room")
+    send_views(1, prefix="room")
     process()
-    assert len(rows()) == 3
+    assert len(read_rows()) == 3
     export()
-    assert ids() == stored()
+    assert list_ids() == list_stored_ids()
 
 
 @pytest.mark.django_db
 def test_append_numbers_are_rolled_back_with_their_transaction(root: Path) -> None:
-    views(1)
+    send_views(1)
     process()
     process()
     assert AppendMark.objects.get().number == 1

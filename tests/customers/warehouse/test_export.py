@@ -1,4 +1,4 @@
-"""The warehouse: the sums of the files are those of the database, only what changed is written, nothing is half-written."""
+"""The exported files have the sums of the database; only changed parts are written, and none is ever incomplete."""
 
 import hashlib
 import os
@@ -42,11 +42,11 @@ def root(settings: Any, tmp_path: Path) -> Path:
 
 
 def export() -> dict[str, TableExport]:
-    return {done.table: done for done in export_warehouse(started_at=NOW)}
+    return {result.table: result for result in export_warehouse(started_at=NOW)}
 
 
 def make_shop() -> None:
-    """Three days of orders with everything that CSV could spoil."""
+    """Create three days of orders with all characters that CSV has to escape."""
     anna = make_customer("anna", language="en", traits={"size": 3, "email": "anna@example.com"}, name="Anna")
     guest = None
     tea = make_product(
@@ -91,7 +91,7 @@ def make_event(message_id: str, at: datetime, **fields: Any) -> None:
         )
 
 
-def contents(root: Path) -> dict[str, str]:
+def hash_files(root: Path) -> dict[str, str]:
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))
@@ -99,7 +99,7 @@ def contents(root: Path) -> dict[str, str]:
     }
 
 
-def rows(name: str, order_by: str = "id") -> list[dict[str, Any]]:
+def read_rows(name: str, order_by: str = "id") -> list[dict[str, Any]]:
     with open_warehouse() as tables:
         return tables[name].order_by(order_by).to_pyarrow().to_pylist()
 
@@ -111,43 +111,52 @@ def test_sums_of_the_files_equal_those_of_the_database(root: Path) -> None:
     with open_warehouse() as tables:
         lines, orders = tables["order_lines"], tables["orders"]
         by_day = lines.group_by("date").aggregate(n=lines.count(), total=lines.total.sum(), units=lines.quantity.sum())
-        found = by_day.order_by("date").to_pyarrow().to_pylist()
+        days = by_day.order_by("date").to_pyarrow().to_pylist()
         of_orders = orders.aggregate(total=orders.total.sum(), refunded=orders.refunded.sum()).to_pyarrow().to_pylist()
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT (placed_at AT TIME ZONE 'UTC')::date, count(*), sum(l.total), sum(l.quantity)"
             " FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id GROUP BY 1 ORDER BY 1"
         )
-        assert [(row["date"], row["n"], row["total"], row["units"]) for row in found] == cursor.fetchall()
+        assert [(row["date"], row["n"], row["total"], row["units"]) for row in days] == cursor.fetchall()
         cursor.execute("SELECT sum(total), sum(refunded) FROM orders_order")
         assert [(row["total"], row["refunded"]) for row in of_orders] == cursor.fetchall()
-    assert [row["date"] for row in found] == [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 10)]
+    assert [row["date"] for row in days] == [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 10)]
 
 
 @pytest.mark.django_db
 def test_values_equal_those_in_the_database(root: Path) -> None:
     make_shop()
     export()
-    first = rows("orders")[0]
+    first = read_rows("orders")[0]
     order = Order.objects.earliest("id")
     assert (first["placed_at"], first["channel"], first["coupon"]) == (FIRST, "shop, north", '"SALE"')
     assert (first["total"], first["customer_id"], first["source"]) == (order.total, order.customer_id, "shop")
-    assert rows("orders")[1]["customer_id"] is None
-    assert rows("orders")[1]["placed_at"] == FIRST + timedelta(microseconds=1)
-    tea, cup = rows("products")
+    assert read_rows("orders")[1]["customer_id"] is None
+    assert read_rows("orders")[1]["placed_at"] == FIRST + timedelta(microseconds=1)
+    tea, cup = read_rows("products")
     assert (tea["title"], tea["tags"], tea["is_active"]) == ('Tea, "green"\nsecond line', ["a b", "c,d"], True)
     assert (cup["description"], cup["tags"], cup["price"], cup["sku"]) == ("杯子", [], Decimal("4.55"), None)
-    line = rows("order_lines")[1]
+    line = read_rows("order_lines")[1]
     assert (line["product_id"], line["category"], line["brand"], line["line_number"]) == ("cup,1", "Kitchen", None, 2)
-    known, unknown = rows("reviews")
-    assert (known["customer_id"], known["product_id"], known["rating"]) == (order.customer_id, "tea", 4)
-    assert (known["sentiment"], known["contradicts"], known["language"], known["written_at"]) == (
+    of_customer, of_guest = read_rows("reviews")
+    assert (of_customer["customer_id"], of_customer["product_id"], of_customer["rating"]) == (
+        order.customer_id,
+        "tea",
+        4,
+    )
+    assert (
+        of_customer["sentiment"],
+        of_customer["contradicts"],
+        of_customer["language"],
+        of_customer["written_at"],
+    ) == (
         0.5,
         False,
         "en",
         FIRST,
     )
-    assert (unknown["customer_id"], unknown["sentiment"], unknown["language"]) == (None, None, None)
+    assert (of_guest["customer_id"], of_guest["sentiment"], of_guest["language"]) == (None, None, None)
 
 
 @pytest.mark.django_db
@@ -159,17 +168,17 @@ def test_files_contain_no_personal_data(root: Path) -> None:
     make_event("2", FIRST, properties='{"email": "anna@example.com", "path": "/tea", "url": "https://x/?mail=anna"}')
     export()
     everything = b"".join(path.read_bytes() for path in root.rglob("*.parquet"))
-    texts = [str(row) for name in TABLES for row in rows(name)]
+    texts = [str(row) for name in TABLES for row in read_rows(name)]
     for secret in ("Anna", "anna@example.com", "hash-of-mail", "Paris", "mail=anna"):
         assert secret.encode() not in everything
         assert not [text for text in texts if secret in text]
-    assert [row["traits"] for row in rows("customers")] == ['{"size": 3}']
-    assert {row["properties"] for row in rows("events")} == {"{}", '{"path": "/tea"}'}
+    assert [row["traits"] for row in read_rows("customers")] == ['{"size": 3}']
+    assert {row["properties"] for row in read_rows("events")} == {"{}", '{"path": "/tea"}'}
 
 
 def test_no_column_is_named_after_personal_data() -> None:
     columns = {field.name for table in TABLES.values() for field in table.schema}
-    # what an event, and nobody, is called
+    # the name of an event, not of a person
     assert columns & set(PERSONAL_KEYS) == {"name"}
     assert "name" not in TABLES["customers"].schema.names
 
@@ -182,10 +191,15 @@ def test_events_have_their_customer_and_products(root: Path) -> None:
     make_event("2", FIRST, anonymous_id="browser", context='{"page": {"path": "/cup"}, "locale": "zh-CN"}')
     make_event("3", FIRST + timedelta(days=40), anonymous_id="stranger")
     export()
-    one, two, three = rows("events")
-    assert (one["customer_id"], one["product_ids"], one["value"]) == (anna.pk, ["tea", "cup,1"], Decimal("9.50"))
-    assert (two["customer_id"], two["path"], two["locale"], two["product_ids"]) == (anna.pk, "/cup", "zh-CN", [])
-    assert (three["customer_id"], three["anonymous_id"]) == (None, "stranger")
+    first, second, third = read_rows("events")
+    assert (first["customer_id"], first["product_ids"], first["value"]) == (anna.pk, ["tea", "cup,1"], Decimal("9.50"))
+    assert (second["customer_id"], second["path"], second["locale"], second["product_ids"]) == (
+        anna.pk,
+        "/cup",
+        "zh-CN",
+        [],
+    )
+    assert (third["customer_id"], third["anonymous_id"]) == (None, "stranger")
     assert sorted(path.name for path in (root / "events").iterdir()) == ["date=2026-01-01", "date=2026-02-10"]
 
 
@@ -193,10 +207,10 @@ def test_events_have_their_customer_and_products(root: Path) -> None:
 def test_a_second_export_writes_nothing(root: Path) -> None:
     make_shop()
     first = export()
-    before = contents(root)
+    before = hash_files(root)
     second = export()
-    assert contents(root) == before
-    assert [done.parts_written for done in second.values()] == [0] * len(TABLES)
+    assert hash_files(root) == before
+    assert [result.parts_written for result in second.values()] == [0] * len(TABLES)
     assert first["order_lines"].rows_written == second["order_lines"].rows_total == OrderLine.objects.count()
 
 
@@ -220,7 +234,7 @@ def both(*days: str | None) -> dict[str, list[str | None]]:
     return {"orders": list(days), "order_lines": list(days)}
 
 
-def forget_who_reviewed() -> None:
+def remove_reviewers() -> None:
     Review.objects.update(customer=None)
 
 
@@ -237,7 +251,7 @@ def change_nothing() -> None:
         (rename_a_category, {"order_lines": ["2026-01-01", "2026-01-02"], "products": [None]}, []),
         (add_a_late_order, both("2025-12-02"), []),
         (change_nothing, {}, []),
-        (forget_who_reviewed, {"reviews": ["2026-01-01"]}, []),
+        (remove_reviewers, {"reviews": ["2026-01-01"]}, []),
         (lambda: Review.objects.filter(review_id="r2").delete(), {}, ["reviews"]),
         (lambda: Order.objects.filter(order_id="4").delete(), {}, ["orders", "order_lines"]),
     ],
@@ -247,10 +261,10 @@ def test_only_changed_files_are_written(
 ) -> None:
     make_shop()
     export()
-    before = contents(root)
+    before = hash_files(root)
     change()
-    done = export()
-    after = contents(root)
+    result = export()
+    after = hash_files(root)
     touched = {path for path in after if after[path] != before.get(path)}
     expected = {
         f"{table}/date={day}/part.parquet" if day else f"{table}/part.parquet"
@@ -258,10 +272,10 @@ def test_only_changed_files_are_written(
         for day in days
     }
     assert touched == expected
-    assert [table for table in TABLES if done[table].parts_removed] == removed
+    assert [table for table in TABLES if result[table].parts_removed] == removed
     fresh = root.with_name("fresh")
     clean_export(fresh)
-    assert contents(fresh) == after
+    assert hash_files(fresh) == after
 
 
 def clean_export(folder: Path) -> None:
@@ -276,21 +290,21 @@ def test_result_does_not_depend_on_the_chunk_size(root: Path, monkeypatch: pytes
     monkeypatch.setattr("customers.warehouse.export.CHUNK_ROWS", 1)
     small = root.with_name("small")
     clean_export(small)
-    for path in contents(root):
+    for path in hash_files(root):
         assert pq.read_table(small / path).equals(pq.read_table(root / path))
-    assert contents(small).keys() == contents(root).keys()
+    assert hash_files(small).keys() == hash_files(root).keys()
 
 
 @pytest.mark.django_db
 def test_broken_or_missing_file_is_rewritten(root: Path) -> None:
     make_shop()
     export()
-    before = contents(root)
+    before = hash_files(root)
     (root / "orders" / "date=2026-01-01" / "part.parquet").write_bytes(b"PAR1 half a file")
     (root / "products" / "part.parquet").unlink()
-    done = export()
-    assert contents(root) == before
-    assert (done["orders"].parts_written, done["products"].parts_written, done["order_lines"].parts_written) == (
+    result = export()
+    assert hash_files(root) == before
+    assert (result["orders"].parts_written, result["products"].parts_written, result["order_lines"].parts_written) == (
         1,
         1,
         0,
@@ -310,8 +324,8 @@ def test_tables_that_were_never_exported_are_empty_and_have_their_columns(root: 
 @pytest.mark.django_db
 def test_a_shop_without_orders_exports_empty_tables(root: Path) -> None:
     export()
-    assert rows("order_lines") == []
-    assert rows("products") == []
+    assert read_rows("order_lines") == []
+    assert read_rows("products") == []
     assert pq.read_schema(root / "products" / "part.parquet").remove_metadata() == TABLES["products"].schema
 
 
@@ -393,22 +407,22 @@ except WarehouseWriteError as error:
 def test_full_disk_is_reported_and_keeps_the_old_files(root: Path) -> None:
     make_shop()
     export()
-    before = contents(root)
+    before = hash_files(root)
     make_order(None, placed_at=FIRST, products=[Product.objects.earliest("id")])
     noise = os.urandom(60_000).hex()  # does not compress below the limit
     Product.objects.filter(product_id="tea").update(description=noise)
     child = start_child(FULL_DISK, WAREHOUSE_URL=str(root))
-    said, problems = child.communicate(timeout=60)
-    assert str(root) in said, problems
-    assert "WAREHOUSE_URL" in said
-    assert contents(root) == before
+    output, problems = child.communicate(timeout=60)
+    assert str(root) in output, problems
+    assert "WAREHOUSE_URL" in output
+    assert hash_files(root) == before
     assert not (root / STAGING).exists()
     assert ExportRun.objects.filter(error__contains=str(root)).count() == len(TABLES)
     export()
-    assert rows("products")[0]["description"] == noise
+    assert read_rows("products")[0]["description"] == noise
 
 
-STOPS = """
+STOP_AT_FIFTH_STEP = """
 import sys
 from datetime import UTC, datetime
 from customers.warehouse import export
@@ -418,7 +432,7 @@ def stop(done, total):
     global steps
     steps += 1
     if steps == 5:
-        print("there", flush=True)
+        print("stopped", flush=True)
         sys.stdin.read()
 export.export_warehouse(started_at=datetime.now(UTC), progress=stop)
 """
@@ -430,18 +444,18 @@ export.export_warehouse(started_at=datetime.now(UTC), progress=stop)
 def test_killed_export_keeps_the_old_files_and_the_next_one_cleans_up(root: Path) -> None:
     make_shop()
     export()
-    before = contents(root)
+    before = hash_files(root)
     Order.objects.update(coupon="changed")
     OrderLine.objects.update(discount=1)
-    kill_after_output(start_child(STOPS, WAREHOUSE_URL=str(root)), "there")
-    left = contents(root)
-    assert {path: left[path] for path in before} == before
-    assert any(path.startswith(STAGING) for path in left)
+    kill_after_output(start_child(STOP_AT_FIFTH_STEP, WAREHOUSE_URL=str(root)), "stopped")
+    remaining = hash_files(root)
+    assert {path: remaining[path] for path in before} == before
+    assert any(path.startswith(STAGING) for path in remaining)
     export()
     assert not (root / STAGING).exists()
     fresh = root.with_name("fresh")
     clean_export(fresh)
-    assert contents(root) == contents(fresh)
+    assert hash_files(root) == hash_files(fresh)
     assert ExportRun.objects.filter(error=INTERRUPTED_ERROR).count() == len(TABLES)
 
 

@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            done = import_reviews(
+            summary = import_reviews(
                 path=options["file"],
                 mapping=dict(options["map"]),
                 received_at=timezone.now(),
@@ -45,10 +45,10 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self.stdout.write("Dry run: nothing was changed.")
         self.stdout.write(
-            f"{done.rows} rows: {done.created} created, {done.updated} updated, {done.unchanged} unchanged, "
-            f"{done.rejected} rejected."
+            f"{summary.rows} rows: {summary.created} created, {summary.updated} updated, {summary.unchanged} unchanged, "
+            f"{summary.rejected} rejected."
         )
-        for problem, count in done.problems.most_common():
+        for problem, count in summary.problems.most_common():
             self.stdout.write(f"  {count} × {problem}")
-        if done.error_file:
-            self.stdout.write(f"Rejected rows and reasons: {done.error_file}")
+        if summary.error_file:
+            self.stdout.write(f"Rejected rows and reasons: {summary.error_file}")

@@ -25,25 +25,29 @@ def format_alert(alert: ModelAlert) -> AlertMessage:
     page = reverse("admin:lifecycle_overview")
     match alert.code:
         case "orders_off":
-            text = _("Actual orders are %(share)s of those predicted on %(day)s. Measure the stage rules again.") % {
+            text = _(
+                "Actual orders are %(share)s of the orders predicted on %(day)s. Measure the stage rules again."
+            ) % {
                 "day": day,
                 "share": format_whole_percent(figures["ratio"]),
             }
             return AlertMessage(text, f"{page}#value")
         case "propensity_miscalibrated":
-            text = _("%(name)s: the mean prediction of %(day)s was %(predicted)s, the actual rate is %(actual)s.") % {
+            text = _(
+                "%(name)s: the mean prediction of %(day)s was %(predicted)s, but the actual rate is %(actual)s."
+            ) % {
                 "name": name,
                 "predicted": format_whole_percent(figures["mean_predicted"]),
                 "day": day,
                 "actual": format_whole_percent(figures["rate"]),
             }
         case "propensity_low_auc":
-            text = _("%(name)s: the predictions of %(day)s were hardly better than random.") % {
+            text = _("%(name)s: the predictions of %(day)s were not much better than random.") % {
                 "name": name,
                 "day": day,
             }
         case "drift":
-            text = _("%(name)s: customers have changed since the model was trained on %(day)s.") % {
+            text = _("%(name)s: customers have changed since the model was trained on %(day)s (drift).") % {
                 "name": name,
                 "day": day,
             }

@@ -36,8 +36,8 @@ def describe_accuracy(score_model: ScoreModel) -> str:
     if ratio is None:
         return _("The accuracy is unknown because no customer ordered in the test period.")
     return _(
-        "In a test on the last %(days)s days, %(name)s predicted %(ratio)s of the actual orders; %(coverage)s of customers were "
-        "within their 80%% interval."
+        "In a test on the last %(days)s days, %(name)s predicted %(ratio)s of the actual orders. "
+        "%(coverage)s of customers were within their 80%% interval."
     ) % {
         "days": number_format(score_model.figures["days"], force_grouping=True),
         "name": PURCHASE_MODEL_LABELS.get(score_model.algorithm, score_model.algorithm),

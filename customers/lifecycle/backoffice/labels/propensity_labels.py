@@ -56,7 +56,7 @@ FAMILY_LABELS: dict[str, str | Promise] = {
     "trend": pgettext_lazy("reason", "trend"),
     "spend": pgettext_lazy("reason", "spend"),
     "returns": pgettext_lazy("reason", "returns"),
-    "breadth": pgettext_lazy("reason", "breadth"),
+    "breadth": pgettext_lazy("reason", "category breadth"),
     "purchase_model": pgettext_lazy("reason", "purchase model"),
 }
 CANDIDATE_LABELS: dict[str, str | Promise] = {
@@ -71,8 +71,8 @@ CANDIDATE_LABELS: dict[str, str | Promise] = {
 }
 DRIFT_LABELS: dict[str, str | Promise] = {
     "none": pgettext_lazy("drift", "none"),
-    "slight": pgettext_lazy("drift", "slight"),
-    "large": pgettext_lazy("drift", "large"),
+    "slight": pgettext_lazy("drift", "moderate"),
+    "large": pgettext_lazy("drift", "significant"),
 }
 SHARE_FEATURES = ("weekday_regularity", "hour_regularity", "return_share", "favorite_share", "purchase_probability")
 TREND_FEATURES = ("orders_trend", "spend_trend")  # logarithms of ratios
@@ -130,7 +130,9 @@ def describe_fallback(score_model: ScoreModel) -> str:
         return _("Not enough data to train a model: %(reason)s. The purchase model is used as a fallback.") % {
             "reason": reason
         }
-    return _("Not enough data to train a model: %(reason)s. The purchase model also lacks data.") % {"reason": reason}
+    return _(
+        "Not enough data to train a model: %(reason)s. There is not enough data for the purchase model either."
+    ) % {"reason": reason}
 
 
 def describe_propensity_accuracy(score_model: ScoreModel) -> str:
@@ -169,7 +171,8 @@ def describe_category_accuracy(score_model: ScoreModel) -> str:
     if not metrics:
         return ""
     return _(
-        "Correct for %(share)s of next orders in a test on the last fifth of the history; the best-selling category: %(popular)s."
+        "Accuracy in a test on the last fifth of the history: %(share)s of next orders. Best-selling "
+        "category only: %(popular)s."
     ) % {
         "share": format_whole_percent(metrics["history"]["hit_1"]),
         "popular": format_whole_percent(metrics["popularity"]["hit_1"]),

@@ -182,8 +182,8 @@ def make_calibration_chart(kind: str, quality: dict[str, Any]) -> dict[str, Any]
         low=figures["low"],
         high=figures["high"],
         customers=quality["curve"]["customers"],
-        x_title=_("Predicted, %"),
-        y_title=_("Actual, %"),
+        x_title=_("Predicted (%)"),
+        y_title=_("Actual (%)"),
         diagonal_name=_("perfect calibration"),
     )
     return {"id": f"{kind}-calibration", **chart}

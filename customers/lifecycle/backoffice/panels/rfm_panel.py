@@ -45,7 +45,7 @@ class RfmForm(forms.Form):
     """The period of the scores, and the month ends between which changes are counted."""
 
     rfm = forms.ChoiceField(label=gettext_lazy("period"))
-    rfm_since = forms.ChoiceField(label=gettext_lazy("changes from"))
+    rfm_since = forms.ChoiceField(label=gettext_lazy("Changes from"))
     rfm_until = forms.ChoiceField(label=gettext_lazy("to"))
 
     @classmethod
@@ -66,7 +66,7 @@ class RfmForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("rfm_since") and cleaned.get("rfm_until") and cleaned["rfm_until"] <= cleaned["rfm_since"]:
-            self.add_error("rfm_until", _("Choose a month after the first one."))
+            self.add_error("rfm_until", _("Choose a month after the start month."))
         return cleaned
 
 

@@ -80,7 +80,7 @@ class CsvRows:
         )
 
     def _explain(self, error: Exception, stream: DecodedStream, counter: LineCounter) -> UnreadableOrderFileError:
-        """Return the error that tells the user what is wrong with the file."""
+        """Return an error that describes the problem of the file to the user."""
         if isinstance(error, UndecodableError):
             return UnreadableOrderFileError(error.explain(self.name))
         if stream.failure is not None:  # Arrow wraps the errors of its input in its own
@@ -98,12 +98,11 @@ class CsvRows:
         )
 
     def _check_quotes(self) -> None:
-        """Raise UnreadableFileError if a malformed row swallowed the lines after it, by an unclosed quotation mark."""
+        """Raise UnreadableOrderFileError if a malformed row contains the next lines because of an unclosed quotation mark."""
         for row in self.malformed:
             if "\n" in row.text and row.text.count('"') % 2:
                 raise UnreadableOrderFileError(
-                    _("%(name)s, line %(line)d: the quotation mark that opens on this line is never closed.")
-                    % {"name": self.name, "line": row.line}
+                    _("%(name)s, line %(line)d: unclosed quotation mark.") % {"name": self.name, "line": row.line}
                 )
 
     def _read_header(self) -> str:

@@ -51,10 +51,10 @@ class LineCounter:
             if stop == start:
                 self._finish_malformed()
                 continue
-            before = np.concatenate(([0], np.cumsum(breaks[start:stop])))
-            lines[start:stop] = self.row_number + 1 + np.arange(stop - start) + self.extra_lines + before[:-1]
+            breaks_before = np.concatenate(([0], np.cumsum(breaks[start:stop])))
+            lines[start:stop] = self.row_number + 1 + np.arange(stop - start) + self.extra_lines + breaks_before[:-1]
             self.row_number += stop - start
-            self.extra_lines += int(before[-1])
+            self.extra_lines += int(breaks_before[-1])
             start = stop
         if rows.num_rows:
             self.last_line = int(lines[-1])

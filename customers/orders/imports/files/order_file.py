@@ -16,7 +16,7 @@ def open_rows(path: Path, *, encoding: str | None = None) -> OrderRows:
     """Open a CSV or Parquet file.
 
     Raises:
-        UnreadableFileError: the text says what is wrong and how to fix it.
+        UnreadableOrderFileError: the message names the problem and the fix.
     """
     try:
         if path.is_dir():

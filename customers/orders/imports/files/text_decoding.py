@@ -102,12 +102,12 @@ def open_gzip(raw: IO[bytes]) -> IO[bytes]:
 
 
 def make_decoder(encoding: str) -> codecs.IncrementalDecoder:
-    """Return a decoder; raise UnreadableFileError if the encoding is unknown."""
+    """Return a decoder; raise UnreadableOrderFileError if the encoding is unknown."""
     try:
         return codecs.getincrementaldecoder(encoding)()
     except LookupError as error:
         raise UnreadableOrderFileError(
-            _("Unknown encoding %(encoding)s; valid: utf-8, utf-16, gb18030, windows-1252 …")
+            _("Unknown encoding %(encoding)s; use utf-8, utf-16, gb18030 or windows-1252, for example.")
             % {"encoding": repr(encoding)}
         ) from error
 
@@ -116,7 +116,7 @@ def detect_encoding(path: Path) -> str:
     """Return the encoding of a file: UTF-8 if the whole file is valid, else UTF-16, GB18030 or Windows-1252.
 
     Raises:
-        UnreadableFileError: the file is in none of these encodings, or is UTF-8 with invalid bytes.
+        UnreadableOrderFileError: the file is in none of these encodings, or is UTF-8 with invalid bytes.
     """
 
     def open_file() -> IO[bytes]:

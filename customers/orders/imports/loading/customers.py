@@ -15,8 +15,9 @@ from customers.orders.imports.loading.load_result import COPY_ROWS, KEY_IDS
 from customers.orders.imports.parsing import ImportOptions
 from customers.orders.imports.staging import Staging
 
+# "is distinct from", so that the second run updates only the customers whose identifier appeared in the meantime
 FIND_CUSTOMERS = """
-    UPDATE imported_person i SET customer_id = f.customer_id
+    UPDATE imported_customer i SET customer_id = f.customer_id
     FROM identity_identifier f WHERE f.kind = i.kind AND f.value = i.value AND i.customer_id IS DISTINCT FROM f.customer_id
 """
 
@@ -24,14 +25,14 @@ FIND_CUSTOMERS = """
 def load_customers(cursor: CursorWrapper, staging: Staging, options: ImportOptions, *, at: datetime) -> int:
     """Find or create the customers of the orders; return how many were created.
 
-    Leaves the tables ``people`` (key, identity) and ``person_ids`` (key, id) in DuckDB.
+    Leaves the tables ``customers`` (key, identity) and ``customer_ids`` (key, id) in DuckDB.
     """
     hash_emails(staging)
     identity = staging.identity_column
     kind = "user_id" if options.mapping.has("customer_id") else "email_hash"
     staging.run(
         f"""
-        CREATE TABLE people AS
+        CREATE TABLE customers AS
         SELECT row_number() OVER (ORDER BY min(seq)) AS key, {identity} AS identity, arg_min(email, seq) AS address,
                arg_min(email_hash, seq) AS address_hash, arg_min(country, seq) AS home,
                min(placed_at) AS first_at, max(placed_at) AS last_at
@@ -40,21 +41,22 @@ def load_customers(cursor: CursorWrapper, staging: Staging, options: ImportOptio
     )
     cursor.execute(
         """
-        CREATE TEMPORARY TABLE imported_person (
+        CREATE TEMPORARY TABLE imported_customer (
             key bigint, kind text, value text, email_hash text, email text, country text, first_at timestamp,
             last_at timestamp, customer_id bigint, is_new boolean DEFAULT false
         ) ON COMMIT DROP
         """
     )
     columns = ["key", "kind", "value", "email_hash", "country", "first_at", "last_at"]
-    people = f"SELECT key, '{kind}' AS kind, identity, address_hash, home, first_at, last_at FROM people"
-    copy_batches(cursor, "imported_person", columns, staging.stream(people, COPY_ROWS))
-    cursor.execute("ANALYZE imported_person")
+    query = f"SELECT key, '{kind}' AS kind, identity, address_hash, home, first_at, last_at FROM customers"
+    copy_batches(cursor, "imported_customer", columns, staging.stream(query, COPY_ROWS))
+    # autovacuum never analyzes temporary tables; without statistics the planner assumes a fixed small size
+    cursor.execute("ANALYZE imported_customer")
     created = create_missing_customers(cursor, staging, at=at)
     add_email_identifiers(cursor, at=at)
     update_known_customers(cursor)
-    ids = fetch_integers(cursor, "SELECT key, customer_id AS id FROM imported_person", KEY_IDS)
-    staging.put_table("person_ids", ids)
+    ids = fetch_integers(cursor, "SELECT key, customer_id AS id FROM imported_customer", KEY_IDS)
+    staging.put_table("customer_ids", ids)
     return created
 
 
@@ -68,11 +70,12 @@ def hash_emails(staging: Staging) -> None:
 
 
 def create_missing_customers(cursor: CursorWrapper, staging: Staging, *, at: datetime) -> int:
-    """Set the customer of each imported person, and create the customers that are missing; return how many."""
+    """Set the customer of each imported customer, and create the customers that are missing; return how many."""
     cursor.execute(FIND_CUSTOMERS)
+    # OFFSET 0 keeps the planner from inlining the subquery, which would look up the sequence once per row
     cursor.execute(
         """
-        UPDATE imported_person SET customer_id = nextval(name), is_new = true
+        UPDATE imported_customer SET customer_id = nextval(name), is_new = true
         FROM (SELECT pg_get_serial_sequence('identity_customer', 'id')::regclass AS name OFFSET 0) AS once
         WHERE customer_id IS NULL
         """
@@ -86,7 +89,7 @@ def create_missing_customers(cursor: CursorWrapper, staging: Staging, *, at: dat
                                        country, traits)
         SELECT customer_id, %(at)s, first_at AT TIME ZONE 'UTC', last_at AT TIME ZONE 'UTC', '', coalesce(email, ''), '', '',
                '', coalesce(country, ''), '{}'
-        FROM imported_person WHERE is_new ORDER BY customer_id
+        FROM imported_customer WHERE is_new ORDER BY customer_id
         """,
         {"at": at},
     )
@@ -94,21 +97,21 @@ def create_missing_customers(cursor: CursorWrapper, staging: Staging, *, at: dat
     cursor.execute(
         """
         INSERT INTO identity_identifier (kind, value, customer_id, created_at)
-        SELECT kind, value, customer_id, %(at)s FROM imported_person WHERE is_new ORDER BY kind, value
+        SELECT kind, value, customer_id, %(at)s FROM imported_customer WHERE is_new ORDER BY kind, value
         ON CONFLICT (kind, value) DO NOTHING
         """,
         {"at": at},
     )
     if cursor.rowcount < created:
-        # an event created the same customer in the meantime: that one is kept, ours is deleted
+        # an event created the same customer in the meantime: that customer stays, and ours is deleted
         cursor.execute(
-            "CREATE TEMPORARY TABLE created_customer ON COMMIT DROP AS SELECT customer_id FROM imported_person WHERE is_new"
+            "CREATE TEMPORARY TABLE created_customer ON COMMIT DROP AS SELECT customer_id FROM imported_customer WHERE is_new"
         )
         cursor.execute(FIND_CUSTOMERS)
         cursor.execute(
             """
             DELETE FROM identity_customer WHERE id IN (
-                SELECT customer_id FROM created_customer EXCEPT SELECT customer_id FROM imported_person)
+                SELECT customer_id FROM created_customer EXCEPT SELECT customer_id FROM imported_customer)
             """
         )
         created -= cursor.rowcount
@@ -117,14 +120,14 @@ def create_missing_customers(cursor: CursorWrapper, staging: Staging, *, at: dat
 
 def encrypt_emails(cursor: CursorWrapper, staging: Staging) -> None:
     """Set the encrypted e-mail address of each new customer."""
-    cursor.execute("SELECT key FROM imported_person WHERE is_new AND email_hash IS NOT NULL")
+    cursor.execute("SELECT key FROM imported_customer WHERE is_new AND email_hash IS NOT NULL")
     keys = pa.table({"key": build_integer_array([key for (key,) in cursor.fetchall()])})
     if not keys.num_rows:
         return
-    staging.put_table("new_people", keys)
-    rows = staging.run("SELECT key, address FROM people JOIN new_people USING (key)")
+    staging.put_table("new_customers", keys)
+    rows = staging.run("SELECT key, address FROM customers JOIN new_customers USING (key)")
     cursor.execute(
-        "UPDATE imported_person i SET email = e.email FROM unnest(%s::bigint[], %s::text[]) AS e(key, email) WHERE e.key = i.key",
+        "UPDATE imported_customer i SET email = e.email FROM unnest(%s::bigint[], %s::text[]) AS e(key, email) WHERE e.key = i.key",
         [[key for key, _ in rows], [encrypt(email) for _, email in rows]],
     )
 
@@ -132,13 +135,13 @@ def encrypt_emails(cursor: CursorWrapper, staging: Staging) -> None:
 def add_email_identifiers(cursor: CursorWrapper, *, at: datetime) -> None:
     """Add the e-mail address as an identifier of customers with a user ID.
 
-    An address that already belongs to another customer stays with that customer: an import merges nobody.
+    An address that already belongs to another customer stays with that customer: an import does not merge customers.
     """
     cursor.execute(
         """
         INSERT INTO identity_identifier (kind, value, customer_id, created_at)
         SELECT DISTINCT ON (email_hash) 'email_hash', email_hash, customer_id, %(at)s
-        FROM imported_person WHERE kind = 'user_id' AND email_hash IS NOT NULL ORDER BY email_hash, key
+        FROM imported_customer WHERE kind = 'user_id' AND email_hash IS NOT NULL ORDER BY email_hash, key
         ON CONFLICT (kind, value) DO NOTHING
         """,
         {"at": at},
@@ -153,7 +156,7 @@ def update_known_customers(cursor: CursorWrapper) -> None:
         SET first_seen_at = least(c.first_seen_at, i.first_at), last_seen_at = greatest(c.last_seen_at, i.last_at),
             country = CASE WHEN c.country = '' THEN coalesce(i.country, '') ELSE c.country END
         FROM (SELECT customer_id, min(first_at) AT TIME ZONE 'UTC' AS first_at, max(last_at) AT TIME ZONE 'UTC' AS last_at,
-                     min(country) AS country FROM imported_person WHERE NOT is_new GROUP BY customer_id) AS i
+                     min(country) AS country FROM imported_customer WHERE NOT is_new GROUP BY customer_id) AS i
         WHERE i.customer_id = c.id
           AND (c.first_seen_at IS NULL OR c.first_seen_at > i.first_at OR c.last_seen_at IS NULL
                OR c.last_seen_at < i.last_at OR (c.country = '' AND coalesce(i.country, '') <> ''))

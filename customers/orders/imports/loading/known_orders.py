@@ -20,6 +20,7 @@ def assign_order_ids(cursor: CursorWrapper, staging: Staging, *, source_id: int)
     seqs = staging.connection.sql(
         "SELECT seq FROM orders ANTI JOIN known_orders USING (seq) ORDER BY seq"
     ).to_arrow_table()
+    # the ids are taken from the sequence in advance, so that orders and lines can be written by COPY, which returns no ids
     cursor.execute(
         """
         SELECT coalesce(array_agg(nextval(name)), '{}')
@@ -43,13 +44,14 @@ def assign_order_ids(cursor: CursorWrapper, staging: Staging, *, source_id: int)
                o.kind, o.status, o.placed_at::VARCHAR || '+00' AS placed_at, o.currency, o.subtotal, o.discount, o.shipping,
                o.tax, o.total, o.refunded, coalesce(o.coupon, '') AS coupon, coalesce(o.channel, '') AS channel
         FROM orders o JOIN order_ids k USING (seq) LEFT JOIN email_hashes USING (email)
-        LEFT JOIN people p ON p.identity = {staging.identity_column} LEFT JOIN person_ids i ON i.key = p.key
+        LEFT JOIN customers c ON c.identity = {staging.identity_column} LEFT JOIN customer_ids i ON i.key = c.key
         """
     )
 
 
 def find_known_orders(cursor: CursorWrapper, staging: Staging, *, source_id: int) -> pa.Table:
     """Return the file's number (``seq``) and the database ID of the orders that exist already."""
+    # the first import of a source needs no comparison of keys
     cursor.execute("SELECT EXISTS (SELECT 1 FROM orders_order WHERE source_id = %s)", [source_id])
     if not cursor.fetchone()[0]:
         return pa.Table.from_batches([], schema=SEQ_IDS)

@@ -40,6 +40,7 @@ def update_lines(cursor: CursorWrapper, staging: Staging, result: LoadResult, pr
     if not staged:
         return
     cursor.execute("ANALYZE imported_line")
+    # updates before inserts: the new lines would otherwise be compared with themselves
     result.counts["lines_updated"] = run_and_record_orders(
         cursor,
         f"""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 COPY_ROWS = 131_072
-# the database's ID of each numbered thing: ``seq`` numbers the orders of the file, ``key`` its products or customers
+# database IDs by the numbers of the file: ``seq`` numbers its orders, ``key`` its products or customers
 SEQ_IDS = pa.schema([("seq", pa.int64()), ("id", pa.int64())])
 KEY_IDS = pa.schema([("key", pa.int64()), ("id", pa.int64())])
 

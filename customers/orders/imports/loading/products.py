@@ -48,9 +48,9 @@ def load_products(cursor: CursorWrapper, staging: Staging, *, at: datetime, crea
     cursor.execute("ANALYZE imported_product")
     created = create_missing_products(cursor, staging, at=at) if create else 0
     query = "SELECT i.key, p.id FROM imported_product i JOIN catalog_product p ON p.product_id = i.product_id"
-    staging.put_table("found_products", fetch_integers(cursor, query, KEY_IDS))
+    staging.put_table("known_products", fetch_integers(cursor, query, KEY_IDS))
     staging.run(
-        "CREATE TABLE products AS SELECT k.product_id, f.id FROM product_keys k JOIN found_products f USING (key)"
+        "CREATE TABLE products AS SELECT k.product_id, f.id FROM product_keys k JOIN known_products f USING (key)"
     )
     if not create:
         staging.reject_unknown_products()

@@ -23,7 +23,7 @@ REBUILD_RATIO = 4
 TEMPORARY_TABLES = (
     "imported_key",
     "imported_product",
-    "imported_person",
+    "imported_customer",
     "imported_order",
     "imported_line",
     "touched_order",
@@ -83,7 +83,7 @@ def count_line_types(staging: Staging) -> dict[str, int]:
         f"""
         SELECT count(*) FILTER (i.id IS NULL), count(*) FILTER (l.quantity < 0), count(*) FILTER (l.total = 0)
         FROM lines l JOIN orders o USING (seq) LEFT JOIN email_hashes USING (email)
-        LEFT JOIN people p ON p.identity = {staging.identity_column} LEFT JOIN person_ids i ON i.key = p.key
+        LEFT JOIN customers c ON c.identity = {staging.identity_column} LEFT JOIN customer_ids i ON i.key = c.key
         WHERE l.problem IS NULL
         """
     )

@@ -92,15 +92,13 @@ class Command(BaseCommand):
         except (UnreadableOrderFileError, ColumnMappingError, ImportOptionError, AlreadyRunningError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
-            message = _("%(path)s: %(reason)s. Nothing was written; fix the problem and run the command again.")
+            message = _("%(path)s: %(reason)s. Nothing was written. Fix the problem and run the command again.")
             raise CommandError(message % {"path": error.filename or "–", "reason": error.strerror or error}) from error
         except OperationalError as error:
-            message = _("Database error: %(reason)s. Nothing was written; fix the problem and run the command again.")
+            message = _("Database error: %(reason)s. Nothing was written. Fix the problem and run the command again.")
             raise CommandError(message % {"reason": str(error).strip().split("\n")[0]}) from error
         except KeyboardInterrupt as error:
-            raise CommandError(
-                _("Interrupted. Nothing was written; you can run the command again."), returncode=130
-            ) from error
+            raise CommandError(_("Interrupted. Nothing was written. Run the command again."), returncode=130) from error
         self.stdout.write(format_summary(run))
 
 

@@ -16,7 +16,7 @@ COUNT_NAMES = {
     "customers_created": "new customers",
     "merges": "merges",
     "conflicts": "conflicts",
-    "without_person": "events without a person",
+    "without_person": "events without a customer",
     "orders_created": "new orders",
     "orders_updated": "updated orders",
     "products_created": "new products",

@@ -23,13 +23,13 @@ class Command(BaseCommand):
         progress = ProgressBar("Warehouse")
         try:
             if table:
-                done = [export_table(table=table, started_at=timezone.now(), progress=progress)]
+                exports = [export_table(table=table, started_at=timezone.now(), progress=progress)]
             else:
-                done = export_warehouse(started_at=timezone.now(), progress=progress)
+                exports = export_warehouse(started_at=timezone.now(), progress=progress)
             root = get_warehouse_root()
         except (AlreadyRunningError, ImproperlyConfigured, WarehouseWriteError) as error:
             raise CommandError(str(error)) from error
-        for export in done:
+        for export in exports:
             self.stdout.write(
                 f"{export.table}: {export.rows_total:,} rows in {export.parts_total:,} files, "
                 f"{export.parts_written:,} files written, {export.parts_removed:,} removed"

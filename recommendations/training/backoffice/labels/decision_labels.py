@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from config.foundation.number_formats import format_percent
 from recommendations.placement_labels import get_placement_label
 from recommendations.training.backoffice.labels.algorithm_labels import get_algorithm_label
 
@@ -56,10 +57,10 @@ REASON_LABELS: dict[str, str | Promise] = {
     "place_no_time": _(
         "Active, not evaluated: the time budget was used up. The placement keeps its tuned or default weights."
     ),
-    "place_no_part": _("Inactive: the version has none of the algorithms this placement needs."),
+    "place_no_part": _("Inactive: the version has none of the algorithms that this placement requires."),
     "place_short_history": _("Active, not evaluated: the history is too short."),
-    "place_promotion": _("Active: decided together with the version."),
-    "place_floor": _("Active: it is the last fallback of the other placements."),
+    "place_promotion": _("Active: evaluated with the model version."),
+    "place_floor": _("Active: last fallback of the other placements."),
     "latency": _("One recommendation takes %(ms)s ms; the limit is %(limit)s ms."),
 }
 PERCENT_VALUES = {
@@ -91,7 +92,7 @@ def format_reason_value(code: str, name: str, value: Any) -> str:
     if name in ALGORITHM_VALUES:
         return get_algorithm_label(value)
     if name in PERCENT_VALUES.get(code, ()):
-        return f"{value:.2%}"
+        return format_percent(value, 2)
     if name in COUNT_VALUES or (code == "latency" and value >= 10):
         return f"{value:.0f}"
     if code in LOSS_CODES:

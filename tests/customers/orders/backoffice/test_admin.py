@@ -32,9 +32,9 @@ def boss(client: Client, settings: Any, tmp_path: Path) -> Client:
 
 
 def get(client: Client, name: str, *args: Any, **query: Any) -> str:
-    answer = client.get(reverse(f"admin:orders_{name}", args=args), query)
-    assert answer.status_code == 200
-    return answer.content.decode()
+    response = client.get(reverse(f"admin:orders_{name}", args=args), query)
+    assert response.status_code == 200
+    return response.content.decode()
 
 
 def upload(client: Client, text: str = FILE, **fields: Any) -> OrderImport:
@@ -48,8 +48,8 @@ def upload(client: Client, text: str = FILE, **fields: Any) -> OrderImport:
         "products": "create",
         **fields,
     }
-    answer = client.post(reverse("admin:orders_orderimport_upload"), fields)
-    assert answer.status_code == 302, answer.context["form"].errors
+    response = client.post(reverse("admin:orders_orderimport_upload"), fields)
+    assert response.status_code == 302, response.context["form"].errors
     return OrderImport.objects.latest("pk")
 
 
@@ -86,39 +86,45 @@ def test_orders_are_searched_by_id_and_by_customer(boss: Client) -> None:
 
 
 def test_upload_is_checked_first_and_imported_after_confirmation(boss: Client) -> None:
-    tried = upload(boss)
-    assert (tried.dry_run, tried.file_name, tried.rows, tried.loaded, tried.rejected) == (True, "march.csv", 2, 1, 1)
+    dry_run = upload(boss)
+    assert (dry_run.dry_run, dry_run.file_name, dry_run.rows, dry_run.loaded, dry_run.rejected) == (
+        True,
+        "march.csv",
+        2,
+        1,
+        1,
+    )
     assert not Order.objects.exists()
-    page = get(boss, "orderimport_change", tried.pk)
+    page = get(boss, "orderimport_change", dry_run.pk)
     assert "Nothing has been changed yet" in page
     assert "Not a valid number" in page
-    answer = boss.post(reverse("admin:orders_orderimport_confirm", args=[tried.pk]))
-    done = OrderImport.objects.latest("pk")
-    assert answer.headers["Location"] == reverse("admin:orders_orderimport_change", args=[done.pk])
-    assert (done.dry_run, done.file_name, done.loaded) == (False, "march.csv", 1)
+    response = boss.post(reverse("admin:orders_orderimport_confirm", args=[dry_run.pk]))
+    record = OrderImport.objects.latest("pk")
+    assert response.headers["Location"] == reverse("admin:orders_orderimport_change", args=[record.pk])
+    assert (record.dry_run, record.file_name, record.loaded) == (False, "march.csv", 1)
     assert Order.objects.get().currency == "EUR"
     assert not list(ORDER_UPLOADS.path.iterdir())
 
 
 def test_rejected_rows_are_downloaded_only_with_permission(boss: Client, client: Client) -> None:
-    tried = upload(boss)
-    address = reverse("admin:orders_orderimport_errors", args=[tried.pk])
-    answer = boss.get(address)
-    assert b"many" in b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    dry_run = upload(boss)
+    address = reverse("admin:orders_orderimport_errors", args=[dry_run.pk])
+    response = boss.get(address)
+    assert b"many" in b"".join(response.streaming_content)  # type: ignore[attr-defined]
     user = get_user_model().objects.create_user("clerk", password="x", is_staff=True)
     client.force_login(user)
     assert client.get(address).status_code == 403
     user.user_permissions.add(Permission.objects.get(codename="view_orderimport"))
-    answer = client.get(address)
-    assert answer.status_code == 200
-    assert b"many" in b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    response = client.get(address)
+    assert response.status_code == 200
+    assert b"many" in b"".join(response.streaming_content)  # type: ignore[attr-defined]
 
 
 def test_unreadable_file_shows_the_reason(boss: Client) -> None:
-    tried = upload(boss, mapping="order_id=Invoyce")
-    assert "Did you mean" in get(boss, "orderimport_change", tried.pk)
-    answer = boss.post(reverse("admin:orders_orderimport_confirm", args=[tried.pk]), follow=True)
-    assert "Upload it again" in answer.content.decode()
+    dry_run = upload(boss, mapping="order_id=Invoyce")
+    assert "Did you mean" in get(boss, "orderimport_change", dry_run.pk)
+    response = boss.post(reverse("admin:orders_orderimport_confirm", args=[dry_run.pk]), follow=True)
+    assert "Upload it again" in response.content.decode()
     assert not Order.objects.exists()
 
 
@@ -127,11 +133,11 @@ def test_unreadable_file_shows_the_reason(boss: Client) -> None:
 )
 def test_invalid_options_are_reported(boss: Client, field: str, value: str) -> None:
     fields = {"source": "shop", "preset": "native", "currency": "EUR", "timezone": "UTC", "products": "create"}
-    answer = boss.post(
+    response = boss.post(
         reverse("admin:orders_orderimport_upload"),
         {**fields, "file": SimpleUploadedFile("march.csv", FILE.encode()), field: value},
     )
-    assert field in answer.context["form"].errors
+    assert field in response.context["form"].errors
     assert not OrderImport.objects.exists()
 
 
@@ -141,6 +147,6 @@ def test_upload_page_requires_import_permission(client: Client) -> None:
 
 
 def test_old_uploads_are_deleted(boss: Client) -> None:
-    tried = upload(boss)
-    assert ORDER_UPLOADS.delete_expired(at=tried.started_at + timedelta(days=6)) == 0
-    assert ORDER_UPLOADS.delete_expired(at=tried.started_at + timedelta(days=8)) == 1
+    dry_run = upload(boss)
+    assert ORDER_UPLOADS.delete_expired(at=dry_run.started_at + timedelta(days=6)) == 0
+    assert ORDER_UPLOADS.delete_expired(at=dry_run.started_at + timedelta(days=8)) == 1

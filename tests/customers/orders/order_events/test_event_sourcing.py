@@ -163,7 +163,7 @@ def test_user_id_takes_precedence_over_visitor_id() -> None:
     assert (order.user_id, order.anonymous_id, order.guest_email_hash) == ("", "v1", "hash")
 
 
-def test_an_imported_order_is_the_first_thing_parse() -> None:
+def test_an_imported_order_is_the_first_event_of_its_log() -> None:
     imported = LoggedOrderEvent(
         "imported",
         NOON,

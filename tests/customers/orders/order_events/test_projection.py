@@ -1,4 +1,4 @@
-"""Orders from events, through the collector and the conveyor, in the database."""
+"""Order events become orders: through the collector and the pipeline, in the database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ def root(settings: Any, tmp_path: Path) -> Path:
     return tmp_path / "warehouse"
 
 
-def rows() -> tuple[list[Any], list[Any]]:
+def read_orders_and_lines() -> tuple[list[Any], list[Any]]:
     orders = Order.objects.order_by("order_id").values_list(
         "order_id", "status", "total", "subtotal", "refunded", "currency", "placed_at", "customer__identifiers__value"
     )
@@ -42,7 +42,7 @@ def rows() -> tuple[list[Any], list[Any]]:
     return list(orders), list(lines)
 
 
-def a_history() -> list[dict[str, Any]]:
+def make_history() -> list[dict[str, Any]]:
     return at_minutes(
         [
             order(products=[product("tea", 10, 3), product("cup", "4.50", 2)], shipping=5, currency="EUR"),
@@ -56,32 +56,32 @@ def a_history() -> list[dict[str, Any]]:
 
 @pytest.mark.django_db
 def test_any_order_and_batching_of_events_gives_the_same_order() -> None:
-    history = a_history()
+    history = make_history()
     expected: Any = None
     for number, arrival in enumerate(permutations(range(len(history)))):
-        for place in arrival:
-            send({**history[place], "messageId": f"{number}-{place}"})
-            if number % 2 or place == 2:  # each alone, or several at once
+        for index in arrival:
+            send({**history[index], "messageId": f"{number}-{index}"})
+            if number % 2 or index == 2:  # one event at a time, or several together
                 process()
         process()
         if expected is None:
-            expected = rows()
+            expected = read_orders_and_lines()
             assert [row[1:5] for row in expected[0]] == [
                 ("cancelled", Decimal("35.00"), Decimal("30.00"), Decimal("12.50"))
             ]
-        assert rows() == expected, arrival
+        assert read_orders_and_lines() == expected, arrival
         Order.objects.all().delete()
         OrderEvent.objects.all().delete()
 
 
 @pytest.mark.django_db
 def test_same_event_with_two_message_ids_changes_nothing() -> None:
-    send(*[{**item, "messageId": f"a{number}"} for number, item in enumerate(a_history())])
+    send(*[{**item, "messageId": f"a{number}"} for number, item in enumerate(make_history())])
     process()
-    before = rows()
-    send(*[{**item, "messageId": f"b{number}"} for number, item in enumerate(a_history())])
+    before = read_orders_and_lines()
+    send(*[{**item, "messageId": f"b{number}"} for number, item in enumerate(make_history())])
     process()
-    assert rows() == before
+    assert read_orders_and_lines() == before
     assert OrderEvent.objects.count() == 10
 
 
@@ -116,8 +116,8 @@ def test_unknown_products_are_created_from_the_line_and_known_ones_stay() -> Non
 @pytest.mark.django_db
 def test_event_without_order_id_is_rejected_but_still_counted() -> None:
     send(order(order_id=None, products=[product()], email="ada@example.org"), order(products=[product()]))
-    done = process()
-    assert (done.events, done.counts["rejected"], done.counts["orders_created"]) == (2, 1, 1)
+    result = process()
+    assert (result.events, result.counts["rejected"], result.counts["orders_created"]) == (2, 1, 1)
     rejected = RejectedEvent.objects.get()
     assert (rejected.code, rejected.status, rejected.received_at) == ("missing_order_id", "open", NOW)
     assert "Order Completed has no order_id" in rejected.reason
@@ -149,8 +149,8 @@ def test_guest_is_a_visitor_whose_email_is_stored_as_a_hash() -> None:
 
 @pytest.mark.django_db
 def test_order_without_analytics_consent_has_no_customer() -> None:
-    refused = {"consent": {"categoryPreferences": {"Analytics": False}}}
-    send({**order(products=[product()], email="ada@example.org"), "context": refused})
+    denied = {"consent": {"categoryPreferences": {"Analytics": False}}}
+    send({**order(products=[product()], email="ada@example.org"), "context": denied})
     assert process().counts["without_person"] == 1
     stored = Order.objects.get()
     assert (stored.customer, stored.guest_email_hash, stored.total) == (None, "", Decimal("10.00"))
@@ -227,25 +227,25 @@ def test_number_of_queries_does_not_grow_with_orders() -> None:
 
 
 @contextmanager
-def import_under_way(key: str) -> Iterator[None]:
+def hold_import_lock(key: str) -> Iterator[None]:
     """Hold the lock of an import of this source in another thread."""
-    begun, over = Signal(), Signal()
+    locked, released = Signal(), Signal()
 
     def hold() -> None:
         try:
             with exclusive_lock(f"orders:{key}"):
-                begun.set()
-                over.wait()
+                locked.set()
+                released.wait()
         finally:
             connections.close_all()
 
     thread = Thread(target=hold)
     thread.start()
-    begun.wait()
+    locked.wait()
     try:
         yield
     finally:
-        over.set()
+        released.set()
         thread.join()
 
 
@@ -254,9 +254,9 @@ def import_under_way(key: str) -> Iterator[None]:
 def test_orders_wait_during_an_import_of_their_source_only() -> None:
     send(order(total=5), track("Product Viewed", product()))
     send(order(total=7), source=make_source("app", kind="app"))
-    with import_under_way("web"):
+    with hold_import_lock("web"):
         assert process().events == 3
         assert list(Order.objects.values_list("source__key", flat=True)) == ["app"]
-    process()  # the outbox is empty: this only catches up
+    process()  # the outbox is empty; the run projects the order that waited
     assert Order.objects.count() == 2
     assert CustomerProfile.objects.get().orders == 2

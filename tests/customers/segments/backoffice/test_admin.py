@@ -1,4 +1,4 @@
-"""The back office's pages of segments."""
+"""Admin pages of segments."""
 
 import json
 from typing import Any
@@ -118,9 +118,9 @@ def test_member_file_is_uploaded_and_unknown_ids_are_reported(marketer: Client) 
     assert "nobody" in page
     segment = Segment.objects.get()
     assert (segment.size, segment.condition) == (1, {})
-    wrong = SimpleUploadedFile("list.csv", b"a,b\n1,2\n")
+    invalid = SimpleUploadedFile("list.csv", b"a,b\n1,2\n")
     change = reverse("admin:segments_segment_change", args=[segment.pk])
-    assert "user_id" in body(marketer.post(change, form(list_file=wrong)))
+    assert "user_id" in body(marketer.post(change, form(list_file=invalid)))
     assert marketer.post(change, form(name="Renamed")).status_code == 302
     segment.refresh_from_db()
     assert (segment.name, segment.members.count()) == ("Renamed", 1)
@@ -129,9 +129,9 @@ def test_member_file_is_uploaded_and_unknown_ids_are_reported(marketer: Client) 
 def test_preview_returns_the_count_or_the_path_of_the_problem(marketer: Client) -> None:
     make_profile(make_customer("anna"), stage="loyal")
     assert preview(marketer, LOYAL).json()["count"] == 1
-    wrong = preview(marketer, {"all": [{"field": "r", "op": "eq", "value": 7}]})
-    assert wrong.status_code == 400
-    assert wrong.json()["problems"][0]["path"] == "$.all[0].value"
+    invalid = preview(marketer, {"all": [{"field": "r", "op": "eq", "value": 7}]})
+    assert invalid.status_code == 400
+    assert invalid.json()["problems"][0]["path"] == "$.all[0].value"
     assert (
         preview(marketer, {"field": "segment", "op": "in", "value": ["me"]}, key="me").json()["problems"][0]["code"]
         == "cycle"

@@ -1,4 +1,4 @@
-"""Every operator on customers known by hand."""
+"""Every operator selects the expected ones of four customers."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -32,8 +32,8 @@ WINDOW: dict[str, Any] = {
 
 
 @pytest.fixture
-def four() -> None:
-    """Anna is a champion, Ben is dormant, Cem is a visitor with a bare profile, Dao has no profile at all."""
+def four_customers() -> None:
+    """Create four customers: Anna is a champion, Ben is dormant, Cem is a visitor with an empty profile, Dao has none."""
     anna = make_customer(
         ANNA,
         language="en",
@@ -73,14 +73,14 @@ def four() -> None:
     make_order(ben, placed_at=NOON - timedelta(days=99), products=[tea], kind="return", quantity=-1)
     make_order(dao, placed_at=NOON + timedelta(days=1), products=[soap])
     make_order(None, placed_at=LAST_WEEK, products=[tea, soap])
-    gone = make_customer("gone", country="DE", erased_at=NOON)
-    make_profile(gone, stage="loyal", orders=9)
+    erased = make_customer("gone", country="DE", erased_at=NOON)
+    make_profile(erased, stage="loyal", orders=9)
     make_segment("germans", {"field": "country", "op": "eq", "value": "DE"})
-    listed = make_segment("listed", {}, kind="static")
-    listed.members.create(customer=cem)
+    static_segment = make_segment("listed", {}, kind="static")
+    static_segment.members.create(customer=cem)
 
 
-def found(condition: Any, as_of: datetime = NOON) -> list[str]:
+def find_values(condition: Any, as_of: datetime = NOON) -> list[str]:
     customers = query_matching(condition=condition, as_of=as_of)
     return sorted(Identifier.objects.filter(customer__in=customers).values_list("value", flat=True))
 
@@ -201,8 +201,8 @@ def compare(field: str, op: str, value: Any = None, **more: Any) -> dict[str, An
     ],
     ids=str,
 )  # fmt: skip
-def test_condition_matches_the_expected_customers(four: None, condition: Any, expected: list[str]) -> None:
-    assert found(condition) == expected
+def test_condition_matches_the_expected_customers(four_customers: None, condition: Any, expected: list[str]) -> None:
+    assert find_values(condition) == expected
 
 
 def test_predictions_can_be_used_in_conditions() -> None:
@@ -210,39 +210,39 @@ def test_predictions_can_be_used_in_conditions() -> None:
         profile = {"churn": churn, "purchase_7": month, "purchase_30": month, "purchase_90": month}
         make_profile(make_customer(name), **profile, next_category=category)
 
-    def found(field: str, op: str, value: Any) -> set[str | None]:
+    def find_values(field: str, op: str, value: Any) -> set[str | None]:
         comparison = {"field": field, "op": op} | ({} if value is None else {"value": value})
-        people = query_matching(condition=comparison, as_of=NOON)
-        return set(people.values_list("identifiers__value", flat=True))
+        customers = query_matching(condition=comparison, as_of=NOON)
+        return set(customers.values_list("identifiers__value", flat=True))
 
-    assert found("churn", "gte", 0.5) == {BEN}
-    assert found("churn", "is_not_set", None) == {CEM}
+    assert find_values("churn", "gte", 0.5) == {BEN}
+    assert find_values("churn", "is_not_set", None) == {CEM}
     for field in ("purchase_7", "purchase_30", "purchase_90"):
-        assert found(field, "between", [0.5, 1]) == {ANNA}
-    assert found("next_category", "in", ["Home", "Garden"]) == {BEN}
-    assert found("next_category", "is_set", None) == {ANNA, BEN}
+        assert find_values(field, "between", [0.5, 1]) == {ANNA}
+    assert find_values("next_category", "in", ["Home", "Garden"]) == {BEN}
+    assert find_values("next_category", "is_set", None) == {ANNA, BEN}
 
 
-def test_relative_times_follow_as_of(four: None) -> None:
+def test_relative_times_follow_as_of(four_customers: None) -> None:
     condition = compare("last_order_at", "within_days", 7)
-    assert found(condition, NOON + timedelta(days=1)) == []
-    assert found(compare("bought.any", "at_least"), NOON + timedelta(days=2)) == [ANNA, BEN, DAO]
-    assert found(compare("consent.email", "eq", "granted"), NOON - timedelta(days=5)) == [BEN]
+    assert find_values(condition, NOON + timedelta(days=1)) == []
+    assert find_values(compare("bought.any", "at_least"), NOON + timedelta(days=2)) == [ANNA, BEN, DAO]
+    assert find_values(compare("consent.email", "eq", "granted"), NOON - timedelta(days=5)) == [BEN]
 
 
 def test_later_of_two_simultaneous_consents_counts() -> None:
     anna = make_customer(ANNA)
     make_consent(anna, recorded_at=NOON)
     make_consent(anna, status="withdrawn", recorded_at=NOON)
-    assert found(compare("consent.email", "eq", "withdrawn")) == [ANNA]
-    assert found(compare("consent.email", "eq", "granted")) == []
+    assert find_values(compare("consent.email", "eq", "withdrawn")) == [ANNA]
+    assert find_values(compare("consent.email", "eq", "granted")) == []
 
 
 def test_date_is_a_day_in_the_shops_time_zone(settings: Any) -> None:
     settings.TIME_ZONE = "Asia/Shanghai"
     make_profile(make_customer(ANNA), last_order_at=datetime(2026, 11, 16, 16, 30, tzinfo=UTC))
-    assert found(compare("last_order_at", "between", ["2026-11-17", "2026-11-17"])) == [ANNA]
-    assert found(compare("last_order_at", "before", "2026-11-17")) == []
+    assert find_values(compare("last_order_at", "between", ["2026-11-17", "2026-11-17"])) == [ANNA]
+    assert find_values(compare("last_order_at", "before", "2026-11-17")) == []
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_date_is_a_day_in_the_shops_time_zone(settings: Any) -> None:
         "{}",
     ],
 )
-def test_values_and_trait_names_never_become_sql(four: None, evil: str) -> None:
+def test_values_and_trait_names_never_become_sql(four_customers: None, evil: str) -> None:
     for condition in (
         compare("country", "eq", evil),
         compare("country", "contains", evil),
@@ -271,19 +271,19 @@ def test_values_and_trait_names_never_become_sql(four: None, evil: str) -> None:
         compare("bought.brand", "at_least", [evil]),
         compare("bought.category", "at_least", [evil], times=2),
     ):
-        assert found(condition) == []
+        assert find_values(condition) == []
     anna = make_customer("evil", traits={evil: "x"})
-    assert found(compare(f"traits.{evil}", "eq", "x")) == ["evil"]
+    assert find_values(compare(f"traits.{evil}", "eq", "x")) == ["evil"]
     assert anna.pk
 
 
 def test_wildcards_in_values_are_plain_characters() -> None:
     make_customer(ANNA, country="D_")
     make_customer(BEN, country="DE")
-    assert found(compare("country", "starts_with", "D_")) == [ANNA]
+    assert find_values(compare("country", "starts_with", "D_")) == [ANNA]
 
 
-def test_condition_is_one_query(four: None) -> None:
+def test_condition_is_one_query(four_customers: None) -> None:
     tree = {
         "any": [
             compare("stage", "eq", "loyal"),
@@ -304,17 +304,17 @@ def test_condition_is_one_query(four: None) -> None:
     assert len(queries) == 1
 
 
-def test_new_order_profile_or_consent_changes_membership_immediately(four: None) -> None:
+def test_new_order_profile_or_consent_changes_membership_immediately(four_customers: None) -> None:
     bought, loyal = compare("bought.any", "at_least"), compare("stage", "eq", "loyal")
-    asked = compare("consent.email", "eq", "granted")
+    consented = compare("consent.email", "eq", "granted")
     dao = Identifier.objects.get(value=DAO).customer
-    assert DAO not in found(bought) + found(loyal) + found(asked)
+    assert DAO not in find_values(bought) + find_values(loyal) + find_values(consented)
     make_order(dao, placed_at=NOON - timedelta(hours=1))
     make_profile(dao, stage="loyal")
     make_consent(dao)
-    assert DAO in found(bought)
-    assert DAO in found(loyal)
-    assert DAO in found(asked)
+    assert DAO in find_values(bought)
+    assert DAO in find_values(loyal)
+    assert DAO in find_values(consented)
     dao.profile.stage = "churned"
     dao.profile.save()
-    assert DAO not in found(loyal)
+    assert DAO not in find_values(loyal)

@@ -1,4 +1,4 @@
-"""What a condition refuses, and where it says so."""
+"""Invalid conditions are rejected with the path of the problem."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.makers import NOON, make_product, make_segment
 STAGE = {"field": "stage", "op": "in", "value": ["loyal"]}
 
 
-def deep(levels: int) -> dict[str, Any]:
+def nest_negations(levels: int) -> dict[str, Any]:
     tree: dict[str, Any] = STAGE
     for _level in range(levels):
         tree = {"not": tree}
@@ -72,7 +72,7 @@ def deep(levels: int) -> dict[str, Any]:
         ({"field": "bought.any", "op": "at_least", "value": ["x"]}, "$.value", "unknown_key", "times"),
         ({"field": "bought.any", "op": "at_least", "times": 0}, "$.times", "number", "0"),
         ({"field": "bought.any", "op": "at_least", "within_days": 0}, "$.within_days", "number", "0"),
-        (deep(20), "$" + ".not" * 12, "too_large", "12 levels"),
+        (nest_negations(20), "$" + ".not" * 12, "too_large", "12 levels"),
         ({"all": [STAGE] * 400}, "$.all[299]", "too_large", "300 parts"),
     ],
     ids=lambda part: str(part)[:60],
@@ -80,24 +80,24 @@ def deep(levels: int) -> dict[str, Any]:
 def test_invalid_conditions_are_rejected_with_their_path(
     condition: Any, path: str, code: str, expected_text: str
 ) -> None:
-    with pytest.raises(ConditionError) as refused:
+    with pytest.raises(ConditionError) as caught:
         parse_condition(condition)
-    problem = refused.value.problems[0]
+    problem = caught.value.problems[0]
     assert (problem.path, problem.code) == (path, code)
     assert expected_text in problem.message
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    wrong = {"all": [{"field": "x", "op": "eq"}, {"not": {"field": "r", "op": "eq", "value": 9}}]}
-    with pytest.raises(ConditionError) as refused:
-        parse_condition(wrong)
-    assert [problem.path for problem in refused.value.problems] == ["$.all[0].field", "$.all[1].not.value"]
+    invalid = {"all": [{"field": "x", "op": "eq"}, {"not": {"field": "r", "op": "eq", "value": 9}}]}
+    with pytest.raises(ConditionError) as caught:
+        parse_condition(invalid)
+    assert [problem.path for problem in caught.value.problems] == ["$.all[0].field", "$.all[1].not.value"]
 
 
-def compiled_problem(condition: Any, key: str = "mine") -> tuple[str, str, str]:
-    with pytest.raises(ConditionError) as refused:
+def compile_problem(condition: Any, key: str = "mine") -> tuple[str, str, str]:
+    with pytest.raises(ConditionError) as caught:
         compile_condition(condition, as_of=NOON, within=(key,))
-    [problem] = refused.value.problems
+    [problem] = caught.value.problems
     return problem.path, problem.code, problem.message
 
 
@@ -109,23 +109,23 @@ def refers_to(*keys: str) -> dict[str, Any]:
 def test_cycle_of_segments_is_rejected_and_shown() -> None:
     make_segment("theirs", refers_to("ours"))
     make_segment("ours", {"not": refers_to("mine")})
-    path, code, message = compiled_problem(refers_to("theirs"))
+    path, code, message = compile_problem(refers_to("theirs"))
     assert (path, code) == ("$.all[1].value[0]", "cycle")
     assert "mine → theirs → ours → mine" in message
-    assert compiled_problem(refers_to("mine"))[1] == "cycle"
+    assert compile_problem(refers_to("mine"))[1] == "cycle"
 
 
 @pytest.mark.django_db
 def test_stored_cycle_is_an_error_and_no_endless_loop() -> None:
     make_segment("a", refers_to("b"))
     make_segment("b", refers_to("a"))
-    assert compiled_problem(refers_to("a"), key="c")[1] == "cycle"
+    assert compile_problem(refers_to("a"), key="c")[1] == "cycle"
 
 
 @pytest.mark.django_db
 def test_unknown_segment_is_rejected_with_suggestions() -> None:
     make_segment("champions")
-    path, code, message = compiled_problem(refers_to("champion"))
+    path, code, message = compile_problem(refers_to("champion"))
     assert (path, code) == ("$.all[1].value[0]", "unknown_segment")
     assert "champions" in message
 
@@ -133,7 +133,7 @@ def test_unknown_segment_is_rejected_with_suggestions() -> None:
 @pytest.mark.django_db
 def test_error_of_a_segment_is_reported_at_the_reference() -> None:
     make_segment("broken", {"field": "x", "op": "eq"})
-    path, code, message = compiled_problem(refers_to("broken"))
+    path, code, message = compile_problem(refers_to("broken"))
     assert (path, code) == ("$.all[1].value[0]", "broken_segment")
     assert "$.field" in message
 
@@ -143,22 +143,22 @@ def test_long_chains_and_large_trees_of_segments_are_rejected() -> None:
     make_segment("s0", STAGE)
     for number in range(1, 13):
         make_segment(f"s{number}", refers_to(f"s{number - 1}"))
-    assert compiled_problem(refers_to("s12"))[1] == "too_large"
+    assert compile_problem(refers_to("s12"))[1] == "too_large"
     make_segment("w0", STAGE)
     for number in range(1, 9):
         make_segment(f"w{number}", refers_to(*[f"w{number - 1}"] * 4))
-    assert compiled_problem(refers_to("w8"))[1] == "too_large"
+    assert compile_problem(refers_to("w8"))[1] == "too_large"
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("field", ["bought.product", "bought.category", "bought.brand"])
 def test_names_missing_from_the_catalog_are_rejected_when_saving(field: str) -> None:
     make_product("teapot", category="Kitchen > Tea", brand="Teabrand")
-    right = {"bought.product": "teapot", "bought.category": "Kitchen > Tea", "bought.brand": "Teabrand"}[field]
-    wrong = {"all": [{"field": field, "op": "at_least", "value": [right, right[:-1] + "!"]}]}
-    with pytest.raises(ConditionError) as refused:
-        check_condition(condition=wrong, key="x", as_of=NOON)
-    [problem] = refused.value.problems
+    valid_name = {"bought.product": "teapot", "bought.category": "Kitchen > Tea", "bought.brand": "Teabrand"}[field]
+    invalid = {"all": [{"field": field, "op": "at_least", "value": [valid_name, valid_name[:-1] + "!"]}]}
+    with pytest.raises(ConditionError) as caught:
+        check_condition(condition=invalid, key="x", as_of=NOON)
+    [problem] = caught.value.problems
     assert problem.path == "$.all[0].value[1]"
-    assert right in problem.message
-    check_condition(condition={"field": field, "op": "at_least", "value": [right]}, key="x", as_of=NOON)
+    assert valid_name in problem.message
+    check_condition(condition={"field": field, "op": "at_least", "value": [valid_name]}, key="x", as_of=NOON)

@@ -31,11 +31,11 @@ def client() -> APIClient:
 
 def test_segment_is_created_read_updated_and_deleted(client: APIClient) -> None:
     body = {"key": "loyal", "name": "Loyal", "condition": LOYAL}
-    made = client.post("/api/v1/segments/", body, format="json")
-    assert made.status_code == 201, made.content
-    assert made.json()["list_result"] is None
+    created = client.post("/api/v1/segments/", body, format="json")
+    assert created.status_code == 201, created.content
+    assert created.json()["list_result"] is None
     assert client.get("/api/v1/segments/loyal/").json()["condition"] == LOYAL
-    assert [each["key"] for each in client.get("/api/v1/segments/").json()["results"]] == ["loyal"]
+    assert [item["key"] for item in client.get("/api/v1/segments/").json()["results"]] == ["loyal"]
     assert client.patch("/api/v1/segments/loyal/", {"name": "Faithful"}, format="json").json()["name"] == "Faithful"
     replaced = client.put("/api/v1/segments/loyal/", {**body, "name": "Again", "condition": {"all": []}}, format="json")
     assert replaced.json()["condition"] == {"all": []}
@@ -62,9 +62,9 @@ def test_segment_is_created_read_updated_and_deleted(client: APIClient) -> None:
 )
 def test_invalid_input_is_rejected_by_field(client: APIClient, body: dict[str, Any], field: str) -> None:
     make_segment("taken")
-    answer = client.post("/api/v1/segments/", body, format="json")
-    assert answer.status_code == 400
-    assert field in [error["field"] for error in answer.json()["errors"]]
+    response = client.post("/api/v1/segments/", body, format="json")
+    assert response.status_code == 400
+    assert field in [error["field"] for error in response.json()["errors"]]
     assert Segment.objects.count() == 1
 
 
@@ -78,11 +78,11 @@ def test_static_segment_is_created_and_replaced_by_user_ids(client: APIClient) -
     make_customer("a")
     make_customer("b")
     body = {"key": "list", "name": "List", "kind": "static", "user_ids": ["a", "nobody"]}
-    made = client.post("/api/v1/segments/", body, format="json").json()
-    assert made["list_result"] == {"added": 1, "already_members": 0, "unknown": ["nobody"]}
+    created = client.post("/api/v1/segments/", body, format="json").json()
+    assert created["list_result"] == {"added": 1, "already_members": 0, "unknown": ["nobody"]}
     client.patch("/api/v1/segments/list/", {"user_ids": ["b"]}, format="json")
-    found = client.get("/api/v1/segments/list/members/").json()["results"]
-    assert [each["user_id"] for each in found] == ["b"]
+    members = client.get("/api/v1/segments/list/members/").json()["results"]
+    assert [item["user_id"] for item in members] == ["b"]
 
 
 def test_members_are_current_paged_and_without_personal_data(client: APIClient) -> None:
@@ -90,12 +90,12 @@ def test_members_are_current_paged_and_without_personal_data(client: APIClient) 
     for number in range(3):
         make_profile(make_customer(f"u{number}", name="Secret Name"), stage="loyal", r=5, f=4, m=3, orders=number)
     first = client.get("/api/v1/segments/loyal/members/?limit=2").json()
-    assert [each["user_id"] for each in first["results"]] == ["u0", "u1"]
+    assert [item["user_id"] for item in first["results"]] == ["u0", "u1"]
     assert {"stage": "loyal", "r": 5, "orders": 1}.items() <= first["results"][1].items()
     assert "Secret" not in str(first)
     make_profile(make_customer("u3"), stage="loyal")
-    rest = client.get("/api/v1/segments/loyal/members/", {"cursor": first["next_cursor"]}).json()
-    assert [each["user_id"] for each in rest["results"]] == ["u2", "u3"]
+    second = client.get("/api/v1/segments/loyal/members/", {"cursor": first["next_cursor"]}).json()
+    assert [item["user_id"] for item in second["results"]] == ["u2", "u3"]
 
 
 def test_members_of_visitors_without_profile_are_listed(client: APIClient) -> None:
@@ -120,21 +120,21 @@ def test_number_of_queries_does_not_depend_on_members(client: APIClient) -> None
 
 def test_invalid_segment_returns_409_with_the_reason(client: APIClient) -> None:
     make_segment("broken", {"field": "stag", "op": "eq"})
-    answer = client.get("/api/v1/segments/broken/members/")
-    assert answer.status_code == 409
-    assert "stage" in answer.json()["detail"]
+    response = client.get("/api/v1/segments/broken/members/")
+    assert response.status_code == 409
+    assert "stage" in response.json()["detail"]
 
 
 def test_preview_returns_count_and_sample(client: APIClient) -> None:
     for number in range(3):
         make_profile(make_customer(f"u{number}"), stage="loyal")
-    answer = client.post("/api/v1/segments/preview/", {"condition": LOYAL, "sample": 2}, format="json").json()
-    assert answer["count"] == 3
-    assert [each["user_id"] for each in answer["sample"]] == ["u0", "u1"]
+    response = client.post("/api/v1/segments/preview/", {"condition": LOYAL, "sample": 2}, format="json").json()
+    assert response["count"] == 3
+    assert [item["user_id"] for item in response["sample"]] == ["u0", "u1"]
     assert not Segment.objects.exists()
-    wrong = client.post("/api/v1/segments/preview/", {"condition": {"any": []}}, format="json")
-    assert wrong.status_code == 400
-    assert wrong.json()["errors"][0]["field"] == "condition.any"
+    invalid = client.post("/api/v1/segments/preview/", {"condition": {"any": []}}, format="json")
+    assert invalid.status_code == 400
+    assert invalid.json()["errors"][0]["field"] == "condition.any"
 
 
 def test_segments_of_a_customer_change_with_an_order(client: APIClient) -> None:
@@ -142,16 +142,16 @@ def test_segments_of_a_customer_change_with_an_order(client: APIClient) -> None:
     make_segment("buyers", {"field": "bought.any", "op": "at_least"})
     assert client.get("/api/v1/customers/anna/segments/").json()["segments"] == []
     make_order(customer, placed_at=timezone.now() - timedelta(minutes=1))
-    found = client.get("/api/v1/customers/anna/segments/").json()
-    assert found["segments"] == [{"key": "buyers", "name": "buyers", "kind": "dynamic"}]
+    membership = client.get("/api/v1/customers/anna/segments/").json()
+    assert membership["segments"] == [{"key": "buyers", "name": "buyers", "kind": "dynamic"}]
     assert client.get("/api/v1/customers/nobody/segments/").status_code == 404
 
 
 def test_fields_are_described_in_the_requested_language(client: APIClient) -> None:
     make_customer("a", traits={"household_size": 2})
-    fields = {each["name"]: each for each in client.get("/api/v1/segments/fields/").json()}
+    fields = {item["name"]: item for item in client.get("/api/v1/segments/fields/").json()}
     assert {"value": "loyal", "label": "loyal"} in fields["stage"]["choices"]
-    assert [each["name"] for each in fields["identified"]["operators"]] == ["eq"]
+    assert [item["name"] for item in fields["identified"]["operators"]] == ["eq"]
     assert "traits.household_size" in fields
     assert client.get("/api/v1/segments/fields/", HTTP_ACCEPT_LANGUAGE="zh-hans").status_code == 200
 
@@ -159,14 +159,14 @@ def test_fields_are_described_in_the_requested_language(client: APIClient) -> No
 def test_segment_in_use_is_not_deleted(client: APIClient) -> None:
     loyal = make_segment("loyal", LOYAL)
     make_segment("both", {"field": "segment", "op": "in", "value": ["loyal"]})
-    answer = client.delete("/api/v1/segments/loyal/")
-    assert answer.status_code == 409
-    assert "both" in answer.json()["detail"]
+    response = client.delete("/api/v1/segments/loyal/")
+    assert response.status_code == 409
+    assert "both" in response.json()["detail"]
     client.delete("/api/v1/segments/both/")
     Campaign.objects.create(key="c", name="Spring", segment=loyal)
-    answer = client.delete("/api/v1/segments/loyal/")
-    assert answer.status_code == 409
-    assert "Spring" in answer.json()["detail"]
+    response = client.delete("/api/v1/segments/loyal/")
+    assert response.status_code == 409
+    assert "Spring" in response.json()["detail"]
 
 
 def test_read_scope_cannot_write() -> None:

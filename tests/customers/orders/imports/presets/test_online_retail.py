@@ -1,4 +1,4 @@
-"""One year of a real shop, with its dirty rows: all 525,461 lines are accounted for, and the sums equal those of the file."""
+"""One year of a real shop with invalid rows: all 525,461 lines are counted, and the sums equal those of the file."""
 
 from datetime import UTC, datetime
 from pathlib import Path

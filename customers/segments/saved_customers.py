@@ -1,4 +1,4 @@
-"""Saves the customers of another page as a segment: a dynamic one if a condition describes them, else a static one."""
+"""Saves the customers of another page as a segment: dynamic if a condition describes them, else static."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ from customers.segments.models import Segment
 
 INSERT_MEMBERS = """
     INSERT INTO segments_segmentmember (segment_id, customer_id, added_at)
-    SELECT %s, people.customer_id, %s FROM ({people}) AS people
+    SELECT %s, selected.customer_id, %s FROM ({customers}) AS selected
 """
 
 
@@ -22,7 +22,7 @@ def save_customers(
     *,
     name: str,
     description: str,
-    people: QuerySet[CustomerProfile],
+    customers: QuerySet[CustomerProfile],
     condition: Mapping[str, Any] | None,
     as_of: datetime,
 ) -> Segment:
@@ -41,14 +41,14 @@ def save_customers(
             segment = create_segment(name=name, description=description, condition=condition)
         else:
             segment = create_segment(name=name, description=description, kind=Segment.Kind.STATIC)
-            add_static_members(segment=segment, people=people, as_of=as_of)
+            add_static_members(segment=segment, customers=customers, as_of=as_of)
     count_members(segment=segment, as_of=as_of)
     return segment
 
 
-def add_static_members(*, segment: Segment, people: QuerySet[CustomerProfile], as_of: datetime) -> None:
-    """Add all customers but the erased to a static segment, by one statement."""
-    ids = people.filter(customer__erased_at__isnull=True).order_by().values("customer_id")
+def add_static_members(*, segment: Segment, customers: QuerySet[CustomerProfile], as_of: datetime) -> None:
+    """Add all customers but the erased ones to a static segment, by one statement."""
+    ids = customers.filter(customer__erased_at__isnull=True).order_by().values("customer_id")
     query, parameters = ids.query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(INSERT_MEMBERS.format(people=query), [segment.pk, as_of, *parameters])
+        cursor.execute(INSERT_MEMBERS.format(customers=query), [segment.pk, as_of, *parameters])

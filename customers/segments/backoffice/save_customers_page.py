@@ -1,4 +1,4 @@
-"""The admin page that saves the customers behind a figure as a segment."""
+"""The admin page that saves the customers behind a number of a report as a segment."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from customers.lifecycle.backoffice.drilldowns import Drilldown, DrilldownError, make_drilldown_url, parse_drilldown
 from customers.segments.conditions.fields import FIELDS, OPERATORS
 from customers.segments.editing import NameTakenError
-from customers.segments.saved_people import save_customers
+from customers.segments.saved_customers import save_customers
 
 VIEW_PERMISSION = "lifecycle.view_customerprofile"
 
@@ -73,7 +73,7 @@ def describe_condition(condition: Mapping[str, Any]) -> Iterator[str]:
 def save_segment(request: HttpRequest, form: SaveSegmentForm, selection: Drilldown, count: int) -> HttpResponse | None:
     """Save the segment and redirect to it; return None if the form has an error."""
     if not count and selection.condition is None:
-        form.add_error("name", _("There are no customers to save; a static segment would be empty."))
+        form.add_error("name", _("No customers to save. The static segment would be empty."))
         return None
     now = timezone.now()
     description = _("Saved from the lifecycle page: %(title)s, %(note)s, as of %(time)s") % {
@@ -85,7 +85,7 @@ def save_segment(request: HttpRequest, form: SaveSegmentForm, selection: Drilldo
         segment = save_customers(
             name=form.cleaned_data["name"],
             description=description,
-            people=selection.customers,
+            customers=selection.customers,
             condition=selection.condition,
             as_of=now,
         )

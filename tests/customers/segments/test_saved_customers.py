@@ -1,4 +1,4 @@
-"""Saving the people of a figure: living where a condition says who they are, a list of the moment where none does."""
+"""The customers of a drilldown are saved as a dynamic segment if a condition describes them, else as a static one."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -18,12 +18,12 @@ from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.segments.editing import NameTakenError
 from customers.segments.membership import query_members
 from customers.segments.models import Segment, SegmentMember
-from customers.segments.saved_people import save_customers
+from customers.segments.saved_customers import save_customers
 from tests.makers import NOON, make_customer, make_order, make_profile, make_segment
 
 pytestmark = pytest.mark.django_db
 
-SAVE, PEOPLE = "/admin/segments/segment/save-people/", "/admin/lifecycle/customerprofile/customers/"
+SAVE_PAGE, CUSTOMERS_PAGE = "/admin/segments/segment/save-people/", "/admin/lifecycle/customerprofile/customers/"
 GROUP = {"figure": "rfm-group", "basis": "window", "group": "loyal"}
 MOVED = {"figure": "stage-flow", "from": "unknown", "to": "active"}
 
@@ -42,7 +42,7 @@ def marketer() -> Client:
 
 
 @pytest.fixture
-def twelve() -> None:
+def twelve_customers() -> None:
     for number in range(12):
         customer = make_customer(f"customer-{number}")
         for order in range(number % 4 + 1):
@@ -55,14 +55,14 @@ def twelve() -> None:
     make_profile(make_customer("gone", erased_at=NOON), r=1, f=1, m=1, value=Decimal(20), cluster=1, stage="active")
 
 
-def ids_of(segment: Segment) -> set[int]:
+def list_member_ids(segment: Segment) -> set[int]:
     return set(query_members(segment=segment, as_of=NOON).values_list("pk", flat=True))
 
 
-def saved(asked: dict[str, str], name: str = "Saved") -> Segment:
-    selection = parse_drilldown(asked)
+def save_drilldown(parameters: dict[str, str], name: str = "Saved") -> Segment:
+    selection = parse_drilldown(parameters)
     return save_customers(
-        name=name, description="", people=selection.customers, condition=selection.condition, as_of=NOON
+        name=name, description="", customers=selection.customers, condition=selection.condition, as_of=NOON
     )
 
 
@@ -80,43 +80,45 @@ def saved(asked: dict[str, str], name: str = "Saved") -> Segment:
         {"figure": "value", "below": "12.35"},
     ],
 )
-def test_dynamic_segment_contains_exactly_the_counted_customers(twelve: None, asked: dict[str, str]) -> None:
-    people = parse_drilldown(asked).customers.filter(customer__erased_at__isnull=True)
-    expected = set(people.values_list("pk", flat=True))
-    segment = saved(asked)
+def test_dynamic_segment_contains_exactly_the_counted_customers(
+    twelve_customers: None, parameters: dict[str, str]
+) -> None:
+    selected = parse_drilldown(parameters).customers.filter(customer__erased_at__isnull=True)
+    expected = set(selected.values_list("pk", flat=True))
+    segment = save_drilldown(parameters)
     assert segment.kind == Segment.Kind.DYNAMIC
-    assert ids_of(segment) == expected
+    assert list_member_ids(segment) == expected
     assert segment.size == len(expected)
     assert not SegmentMember.objects.exists()
 
 
-def test_dynamic_segment_follows_changes(twelve: None) -> None:
-    segment = saved(GROUP)
-    before = ids_of(segment)
-    newcomer = CustomerProfile.objects.exclude(pk__in=before).order_by("pk")[0]
+def test_dynamic_segment_follows_changes(twelve_customers: None) -> None:
+    segment = save_drilldown(GROUP)
+    members_before = list_member_ids(segment)
+    newcomer = CustomerProfile.objects.exclude(pk__in=members_before).order_by("pk")[0]
     CustomerProfile.objects.filter(pk=newcomer.pk).update(rfm_group_window="loyal")
-    assert ids_of(segment) == before | {newcomer.pk}
+    assert list_member_ids(segment) == members_before | {newcomer.pk}
 
 
-def test_stage_changes_become_a_static_segment(twelve: None) -> None:
+def test_stage_changes_become_a_static_segment(twelve_customers: None) -> None:
     days = {"since": "2026-11-01", "until": "2026-11-24"}
-    asked = {"figure": "stage-flow", "from": "active", "to": "at_risk", **days}
-    expected = set(parse_drilldown(asked).customers.values_list("pk", flat=True))
+    parameters = {"figure": "stage-flow", "from": "active", "to": "at_risk", **days}
+    expected = set(parse_drilldown(parameters).customers.values_list("pk", flat=True))
     assert expected
-    segment = saved(asked)
-    assert (segment.kind, ids_of(segment), segment.size) == (Segment.Kind.STATIC, expected, len(expected))
+    segment = save_drilldown(parameters)
+    assert (segment.kind, list_member_ids(segment), segment.size) == (Segment.Kind.STATIC, expected, len(expected))
     CustomerProfile.objects.update(stage="dormant")
-    assert ids_of(segment) == expected
+    assert list_member_ids(segment) == expected
 
 
-def test_rfm_group_changes_become_a_static_segment(twelve: None) -> None:
-    asked = {
+def test_rfm_group_changes_become_a_static_segment(twelve_customers: None) -> None:
+    parameters = {
         "figure": "rfm-flow", "basis": "all", "since": "2025-12", "until": "2026-10", "from": "none", "to": "hibernating",
     }  # fmt: skip
-    expected = set(parse_drilldown(asked).customers.values_list("pk", flat=True))
+    expected = set(parse_drilldown(parameters).customers.values_list("pk", flat=True))
     assert expected
-    segment = saved(asked)
-    assert (segment.kind, ids_of(segment)) == (Segment.Kind.STATIC, expected)
+    segment = save_drilldown(parameters)
+    assert (segment.kind, list_member_ids(segment)) == (Segment.Kind.STATIC, expected)
 
 
 def test_static_segment_is_saved_by_one_statement() -> None:
@@ -126,57 +128,59 @@ def test_static_segment_is_saved_by_one_statement() -> None:
     )
     with CaptureQueriesContext(connection) as queries:
         segment = save_customers(
-            name="All", description="", people=CustomerProfile.objects.all(), condition=None, as_of=NOON
+            name="All", description="", customers=CustomerProfile.objects.all(), condition=None, as_of=NOON
         )
     assert segment.size == SegmentMember.objects.count() == 3000
     inserts = [query["sql"] for query in queries if "INTO segments_segmentmember" in query["sql"]]
     assert len(inserts) == 1
 
 
-def test_existing_name_saves_nothing(twelve: None) -> None:
+def test_existing_name_saves_nothing(twelve_customers: None) -> None:
     make_segment("saved")
     with pytest.raises(NameTakenError):
-        saved({"figure": "stage-flow", "from": "active", "to": "at_risk", "since": "2026-11-01", "until": "2026-11-24"})
+        save_drilldown(
+            {"figure": "stage-flow", "from": "active", "to": "at_risk", "since": "2026-11-01", "until": "2026-11-24"}
+        )
     assert not SegmentMember.objects.exists()
 
 
-def test_page_previews_the_segment_before_saving(marketer: Client, twelve: None) -> None:
-    people = marketer.get(PEOPLE, GROUP)
-    assert f"{SAVE}?figure=rfm-group&amp;basis=window&amp;group=loyal" in people.content.decode()
-    look = marketer.get(SAVE, GROUP)
-    assert look.context["is_dynamic"]
-    assert look.context["total"] == people.context["pages"].paginator.count
-    assert look.context["comparisons"] == ["RFM group in the window is one of loyal customers"]
-    assert "enter and leave it automatically" in look.content.decode()
-    assert look.context["form"]["name"].value() == "Loyal customers · the last 365 days"
+def test_page_previews_the_segment_before_saving(marketer: Client, twelve_customers: None) -> None:
+    selected = marketer.get(CUSTOMERS_PAGE, GROUP)
+    assert f"{SAVE_PAGE}?figure=rfm-group&amp;basis=window&amp;group=loyal" in selected.content.decode()
+    preview = marketer.get(SAVE_PAGE, GROUP)
+    assert preview.context["is_dynamic"]
+    assert preview.context["total"] == selected.context["pages"].paginator.count
+    assert preview.context["comparisons"] == ["RFM group in the window is one of loyal customers"]
+    assert "enter and leave it automatically" in preview.content.decode()
+    assert preview.context["form"]["name"].value() == "Loyal customers · the last 365 days"
     assert not Segment.objects.exists()
-    answer = marketer.post(f"{SAVE}?figure=rfm-group&basis=window&group=loyal", {"name": "Loyal lately"})
+    response = marketer.post(f"{SAVE_PAGE}?figure=rfm-group&basis=window&group=loyal", {"name": "Loyal lately"})
     segment = Segment.objects.get()
-    assert answer.url == f"/admin/segments/segment/{segment.pk}/members/"
+    assert response.url == f"/admin/segments/segment/{segment.pk}/members/"
     assert segment.condition == {"all": [{"field": "rfm_group_window", "op": "in", "value": ["loyal"]}]}
     assert "Loyal customers, the last 365 days" in segment.description
     entry = LogEntry.objects.get_for_object(segment).get()
     assert (entry.action, entry.actor) == (LogEntry.Action.CREATE, User.objects.get())
 
 
-def test_page_announces_a_static_segment(marketer: Client, twelve: None) -> None:
-    asked = "figure=stage-flow&from=active&to=at_risk&since=2026-11-01&until=2026-11-24"
-    look = marketer.get(f"{SAVE}?{asked}")
-    assert not look.context["is_dynamic"]
-    assert "static segment of the current customers" in look.content.decode()
-    marketer.post(f"{SAVE}?{asked}", {"name": "Now at risk"})
-    assert Segment.objects.get().members.count() == look.context["total"]
+def test_page_announces_a_static_segment(marketer: Client, twelve_customers: None) -> None:
+    parameters = "figure=stage-flow&from=active&to=at_risk&since=2026-11-01&until=2026-11-24"
+    preview = marketer.get(f"{SAVE_PAGE}?{parameters}")
+    assert not preview.context["is_dynamic"]
+    assert "static segment of the current customers" in preview.content.decode()
+    marketer.post(f"{SAVE_PAGE}?{parameters}", {"name": "Now at risk"})
+    assert Segment.objects.get().members.count() == preview.context["total"]
 
 
-def test_empty_static_segment_is_rejected_and_name_is_required(marketer: Client, twelve: None) -> None:
-    asked = "figure=stage-flow&from=churned&to=prospect&since=2026-11-01&until=2026-11-24"
-    page = marketer.post(f"{SAVE}?{asked}", {"name": "Nobody"})
+def test_empty_static_segment_is_rejected_and_name_is_required(marketer: Client, twelve_customers: None) -> None:
+    parameters = "figure=stage-flow&from=churned&to=prospect&since=2026-11-01&until=2026-11-24"
+    page = marketer.post(f"{SAVE_PAGE}?{parameters}", {"name": "Nobody"})
     assert "a static segment would be empty" in page.content.decode()
-    assert SAVE not in marketer.get(f"{PEOPLE}?{asked}").content.decode()
+    assert SAVE_PAGE not in marketer.get(f"{CUSTOMERS_PAGE}?{parameters}").content.decode()
     for name in ("", "x" * 201):
-        assert marketer.post(f"{SAVE}?figure=stage&stage=active", {"name": name}).context["form"].errors
+        assert marketer.post(f"{SAVE_PAGE}?figure=stage&stage=active", {"name": name}).context["form"].errors
     make_segment("taken")
-    page = marketer.post(f"{SAVE}?figure=stage&stage=active", {"name": "Taken"})
+    page = marketer.post(f"{SAVE_PAGE}?figure=stage&stage=active", {"name": "Taken"})
     assert "choose another name" in page.content.decode()
     assert Segment.objects.count() == 1
 
@@ -184,15 +188,15 @@ def test_empty_static_segment_is_rejected_and_name_is_required(marketer: Client,
 @pytest.mark.parametrize(
     "permissions", [["add_segment"], ["view_customerprofile"], ["view_customerprofile", "view_segment"]]
 )
-def test_saving_requires_both_permissions(twelve: None, permissions: list[str]) -> None:
+def test_saving_requires_both_permissions(twelve_customers: None, permissions: list[str]) -> None:
     client = login(*permissions)
-    assert client.get(SAVE, GROUP).status_code == 403
-    assert client.post(f"{SAVE}?figure=stage&stage=active", {"name": "Mine"}).status_code == 403
+    assert client.get(SAVE_PAGE, GROUP).status_code == 403
+    assert client.post(f"{SAVE_PAGE}?figure=stage&stage=active", {"name": "Mine"}).status_code == 403
     assert not Segment.objects.exists()
     if "view_customerprofile" in permissions:
-        assert SAVE not in client.get(PEOPLE, GROUP).content.decode()
+        assert SAVE_PAGE not in client.get(CUSTOMERS_PAGE, GROUP).content.decode()
 
 
-def test_invalid_parameters_are_rejected(marketer: Client, twelve: None) -> None:
-    page: Any = marketer.get(SAVE, {"figure": "value", "low": "999999999999"})
+def test_invalid_parameters_are_rejected(marketer: Client, twelve_customers: None) -> None:
+    page: Any = marketer.get(SAVE_PAGE, {"figure": "value", "low": "999999999999"})
     assert page.context["problems"] == ["Amounts must be numbers, such as 12.50."]
