@@ -33,7 +33,7 @@ from customers.lifecycle.scoring.clv.model_selection import (
     HeldOutResult,
     ModelSelection,
     compute_errors,
-    default_cutoff,
+    find_default_cutoff,
     select_purchase_model,
 )
 from customers.lifecycle.scoring.clv.models.gamma_gamma import fit_gamma_gamma
@@ -58,7 +58,11 @@ def main() -> None:
         sys.exit(f"{arguments.file} holds no order with a customer, a date and a value")
     log(f"{len(at):,} order lines of {len(np.unique(customer)):,} customers")
     as_of = (int(at.max()) // DAY + 1) * DAY
-    cut = parse_day_end(arguments.calibration_end) if arguments.calibration_end else default_cutoff(at=at, as_of=as_of)
+    cut = (
+        parse_day_end(arguments.calibration_end)
+        if arguments.calibration_end
+        else find_default_cutoff(at=at, as_of=as_of)
+    )
     warm_up()
     choice = select_purchase_model(
         customer=customer, at=at, value=value, as_of=as_of, cutoff=cut, unit_days=arguments.unit_days
@@ -243,7 +247,7 @@ def evaluate_spend_intervals(
     return {
         **figures,
         **asdict(compute_errors(expected, spent)),
-        "held80": ranks.coverage(),
+        "held80": ranks.compute_coverage(),
         "interval_stated": float(stated.mean()),
         "interval_hit": float(inside.mean()),
         "interval_hit_above_zero": float(inside[wide].mean()) if wide.any() else None,

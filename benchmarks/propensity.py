@@ -151,7 +151,7 @@ def evaluate_target(orders: OrderLines, test_at: int, target: PropensityTarget, 
     if train is not None and validation is not None and (find_shortage(train) or find_shortage(validation)):
         train = validation = None
     outcome = evaluate_candidates(
-        train=train, every=every, validation=validation, given=PURCHASE_MODEL_COLUMN, seed=seed
+        train=train, all_rows=every, validation=validation, purchase_model_column=PURCHASE_MODEL_COLUMN, seed=seed
     )
     found: dict[str, Any] = {
         "horizon_days": target.horizon_days,
@@ -164,7 +164,9 @@ def evaluate_target(orders: OrderLines, test_at: int, target: PropensityTarget, 
     }
     scores = {}
     for name in outcome.probabilities:
-        model, calibration = fit_candidate(name, outcome=outcome, every=every, given=PURCHASE_MODEL_COLUMN, seed=seed)
+        model, calibration = fit_candidate(
+            name, outcome=outcome, all_rows=every, purchase_model_column=PURCHASE_MODEL_COLUMN, seed=seed
+        )
         scores[name] = calibration.apply(predict_probability(model, test.matrix))
         if name == outcome.winner:
             found["calibration"] = calibration.kind

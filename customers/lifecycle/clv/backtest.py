@@ -54,7 +54,7 @@ def backtest_purchase_models(*, customer: Ints, at: Ints, value: Floats, as_of: 
                 "ratio": comparison.ratio.value,
                 "low": comparison.ratio.low,
                 "high": comparison.ratio.high,
-                "coverage": transform.coverage(),
+                "coverage": transform.compute_coverage(),
             }
         )
     return backtests

@@ -135,7 +135,7 @@ def train_models(
             columns=(lambda cutoff: {PURCHASE_MODEL_COLUMN: columns.predict(as_of=cutoff, target=target)})
             if uses_purchase_model[kind]
             else None,
-            given=PURCHASE_MODEL_COLUMN if uses_purchase_model[kind] else None,
+            purchase_model_column=PURCHASE_MODEL_COLUMN if uses_purchase_model[kind] else None,
             max_rows=MAX_TRAINING_ROWS,
         )
 

@@ -11,6 +11,7 @@ from config.foundation.statistics import compute_wilson_bounds
 
 REASONS: tuple[str, ...] = ("no_rows", "nothing_expected")
 DECILES = 10
+NORMAL_QUANTILE = NormalDist().inv_cdf(0.975)  # of the two-sided 95 % interval
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def backtest_counts(*, expected: Floats, observed: Floats) -> CountBacktest:
     ratio = Estimate(None, reason="nothing_expected")
     if total > 0:
         value = float(observed.sum()) / total
-        half_width = _normal_quantile() * sqrt(float(((observed - value * expected) ** 2).sum())) / total
+        half_width = NORMAL_QUANTILE * sqrt(float(((observed - value * expected) ** 2).sum())) / total
         ratio = Estimate(value, max(0.0, value - half_width), value + half_width)
     return CountBacktest(
         n,
@@ -89,7 +90,7 @@ def backtest_intervals(*, low: Floats, high: Floats, observed: Floats) -> Estima
 def _estimate_mean(values: Floats) -> Estimate:
     """Return the mean with its 95 % interval."""
     mean = float(values.mean())
-    half_width = _normal_quantile() * float(values.std(ddof=1)) / sqrt(len(values)) if len(values) > 1 else 0.0
+    half_width = NORMAL_QUANTILE * float(values.std(ddof=1)) / sqrt(len(values)) if len(values) > 1 else 0.0
     return Estimate(mean, mean - half_width, mean + half_width)
 
 
@@ -112,8 +113,3 @@ def _check_arrays(first: Floats, second: Floats, first_name: str, second_name: s
     for label, values in ((first_name, first), (second_name, second)):
         if not np.isfinite(values).all():
             raise ValueError(f"{label} contains a value that is not finite")
-
-
-def _normal_quantile() -> float:
-    """Return the 97.5 % quantile of the standard normal distribution."""
-    return NormalDist().inv_cdf(0.975)

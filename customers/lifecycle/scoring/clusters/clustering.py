@@ -154,7 +154,7 @@ def _build_result(
     deviations = rank_deviations(
         means=sums / counts[:, None], overall_mean=sums.sum(axis=0) / counts.sum(), features=scaling.features
     )
-    ids, moved, next_id, gone = _match_previous(centroids, scaling, previous, max_distance)
+    ids, shifts, next_id, ended_ids = _match_previous(centroids, scaling, previous, max_distance)
     former_names = {cluster.id: cluster.name for cluster in previous.clusters} if previous else {}
     kept_names = [
         former_names[own] if own in former_names and is_name_accurate(name=former_names[own], deviations=row) else None
@@ -173,7 +173,7 @@ def _build_result(
             deviations=deviations[i],
             radar=radar[i],
             medians=medians[i],
-            shift=moved[i],
+            shift=shifts[i],
         )
         for i in range(len(ids))
     )
@@ -188,7 +188,7 @@ def _build_result(
         stability=best.stability,
         stable=best.stability >= MIN_STABILITY,
         next_id=next_id,
-        ended_ids=gone,
+        ended_ids=ended_ids,
     )
     return ClusteringResult(model, np.array(ids, np.int64)[label])
 

@@ -91,11 +91,11 @@ def find_nearest(points: Points, centroids: npt.NDArray[np.floating]) -> Nearest
     blocks = -(-n // BLOCK_ROWS)
     sums, counts = np.zeros((blocks, k, d)), np.zeros((blocks, k), np.int64)
 
-    def work(block: int) -> None:
+    def process_block(block: int) -> None:
         rows = slice(block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS)
         _find_nearest_block(points[rows], centroids32, label[rows], distance[rows], sums[block], counts[block])
 
-    run_in_threads(work, blocks)
+    run_in_threads(process_block, blocks)
     return NearestCentroids(label, distance, sums.sum(axis=0), counts.sum(axis=0))
 
 

@@ -15,16 +15,16 @@ def initialize_kmeans(points: Points, k: int, draws: np.random.Generator) -> Flo
     Source: Arthur & Vassilvitskii, SODA 2007. Where fewer than k points differ, the last is drawn again.
     """
     rows = [int(draws.integers(len(points)))]
-    distance = _squared_distances(points, points[rows[0]])
+    distance = _compute_squared_distances(points, points[rows[0]])
     for _ in range(1, k):
         cumulative = np.cumsum(distance, dtype=np.float64)
-        drawn = (
+        row = (
             np.searchsorted(cumulative, draws.random() * cumulative[-1], side="right")
             if cumulative[-1] > 0
             else rows[-1]
         )
-        rows.append(min(int(drawn), len(points) - 1))
-        distance = np.minimum(distance, _squared_distances(points, points[rows[-1]]))
+        rows.append(min(int(row), len(points) - 1))
+        distance = np.minimum(distance, _compute_squared_distances(points, points[rows[-1]]))
     return points[rows].astype(np.float64)
 
 
@@ -60,7 +60,7 @@ def run_kmeans(points: Points, k: int, *, starts: int, seed: int) -> tuple[Float
     return min(results, key=lambda result: result[1].inertia)
 
 
-def _squared_distances(points: Points, point: Points) -> Points:
+def _compute_squared_distances(points: Points, point: Points) -> Points:
     """Return the squared distance of each point to one."""
     difference = points - point
     squares: Points = np.einsum("ij,ij->i", difference, difference)

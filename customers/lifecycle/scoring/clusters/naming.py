@@ -56,10 +56,10 @@ def build_unique_names(
     ]
     names: list[ClusterName | None] = list(kept)
     for length in range(MIN_PARTS, MAX_PARTS + 1):
-        wanted = {index: parts[index][:length] for index, name in enumerate(names) if name is None}
+        candidate_names = {index: parts[index][:length] for index, name in enumerate(names) if name is None}
         used = [frozenset(name) for name in names if name is not None]
-        for index, name in wanted.items():
-            is_unique = sum(frozenset(name) == frozenset(other) for other in wanted.values()) == 1
+        for index, name in candidate_names.items():
+            is_unique = sum(frozenset(name) == frozenset(other) for other in candidate_names.values()) == 1
             if is_unique and frozenset(name) not in used:
                 names[index] = name
     return [name or (*parts[index], (NUMBER, str(numbers[index]))) for index, name in enumerate(names)]

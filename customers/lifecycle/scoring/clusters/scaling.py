@@ -96,7 +96,11 @@ def fit_scaling(
             continue
         z = _scale_column(value, *column)
         twin = next(
-            (k for k, other in zip(kept, scaled, strict=True) if _absolute_correlation(z, other) > MAX_CORRELATION),
+            (
+                k
+                for k, other in zip(kept, scaled, strict=True)
+                if _compute_absolute_correlation(z, other) > MAX_CORRELATION
+            ),
             None,
         )
         if twin is not None:
@@ -124,12 +128,12 @@ def scale_features(*, features: npt.NDArray[np.floating], names: Sequence[str], 
     columns = [list(names).index(feature) for feature in scaling.features]
     points = np.empty((len(features), len(columns)), np.float32)
 
-    def work(block_index: int) -> None:
+    def scale_block(block_index: int) -> None:
         rows = slice(block_index * BLOCK_ROWS, (block_index + 1) * BLOCK_ROWS)
         block = features[rows][:, columns].astype(np.float64)
         points[rows] = _scale_column(block, scaling.unit, scaling.power, scaling.mean, scaling.deviation)
 
-    run_in_threads(work, -(-len(features) // BLOCK_ROWS))
+    run_in_threads(scale_block, -(-len(features) // BLOCK_ROWS))
     return points
 
 
@@ -175,12 +179,12 @@ def _fit_power(value: Floats) -> float:
         return 1.0
     log_sum = float((np.sign(value) * np.log1p(np.abs(value))).sum())
 
-    def cost(power: float) -> float:
+    def compute_cost(power: float) -> float:
         variance = float(yeo_johnson(value, power).var())
         return 0.5 * len(value) * float(np.log(max(variance, 1e-300))) - (power - 1.0) * log_sum
 
     search: Callable[..., object] = minimize_scalar
-    optimum = search(cost, bounds=POWER_BOUNDS, method="bounded", options={"xatol": 1e-3})
+    optimum = search(compute_cost, bounds=POWER_BOUNDS, method="bounded", options={"xatol": 1e-3})
     return float(optimum.x)  # type: ignore[attr-defined]
 
 
@@ -192,7 +196,7 @@ def _scale_column(
     return np.nan_to_num(z, copy=False, nan=0.0)
 
 
-def _absolute_correlation(first: Floats, second: Floats) -> float:
+def _compute_absolute_correlation(first: Floats, second: Floats) -> float:
     """Return |Pearson's r|, 0 where one of the two does not vary."""
     first, second = first - first.mean(), second - second.mean()
     size = float(np.sqrt((first @ first) * (second @ second)))

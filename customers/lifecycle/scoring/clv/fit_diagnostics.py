@@ -34,9 +34,8 @@ def compare_repeats(*, model: PurchaseModel, groups: HistoryGroups, max_repeats:
     ages, age_of = np.unique(groups.age, return_inverse=True)
     customers_of_age = np.bincount(age_of, groups.weight, minlength=len(ages))
     no_repeats, zero = np.zeros(1, np.int64), np.zeros(1)
-    active_at_first = float(
-        model.probability_alive(x=no_repeats, t_x=zero, age=zero)[0]
-    )  # P(alive) after the first purchase; below 1 in MBG/NBD only
+    # P(alive) after the first purchase; below 1 in MBG/NBD only.
+    active_at_first = float(model.probability_alive(x=no_repeats, t_x=zero, age=zero)[0])
     at_least = np.zeros(max_repeats + 2)
     for age, customers in zip(ages.tolist(), customers_of_age.tolist(), strict=True):
         at_least[:-1] += (

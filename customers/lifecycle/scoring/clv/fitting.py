@@ -174,10 +174,11 @@ def _sample_groups(groups: HistoryGroups) -> HistoryGroups:
     certain = SAMPLE_ROWS // 2
     by_weight = np.argsort(-groups.weight, kind="stable")
     draws = np.random.default_rng(0)
-    drawn = draws.choice(by_weight[certain:], SAMPLE_ROWS - certain, replace=False)
+    sampled = draws.choice(by_weight[certain:], SAMPLE_ROWS - certain, replace=False)
+    # The weights of the sampled rows are scaled to the customers of all rows that they represent.
     weight = groups.weight.copy()
-    weight[drawn] *= groups.weight[by_weight[certain:]].sum() / groups.weight[drawn].sum()
-    rows = np.sort(np.r_[by_weight[:certain], drawn])
+    weight[sampled] *= groups.weight[by_weight[certain:]].sum() / groups.weight[sampled].sum()
+    rows = np.sort(np.r_[by_weight[:certain], sampled])
     return HistoryGroups(
         groups.x[rows], groups.t_x[rows], groups.age[rows], weight[rows], groups.row[:0], groups.unit_days
     )

@@ -39,7 +39,7 @@ class HeldOutResult:
     """A model's predictions of the held-out purchases of the n customers known before the cutoff.
 
     expected: shape (n,). log_likelihood: ln of the density of the purchase times after the cutoff, given those before it. coverage:
-    share of purchases within the central 80 % of the predictive distribution; see `ProbabilityTransform.coverage`.
+    share of purchases within the central 80 % of the predictive distribution; see `ProbabilityTransform.compute_coverage`.
     """
 
     fit: PurchaseModelFit
@@ -66,7 +66,7 @@ class ModelSelection:
     actual: Ints
 
 
-def default_cutoff(*, at: Ints, as_of: int) -> int:
+def find_default_cutoff(*, at: Ints, as_of: int) -> int:
     """Return the moment two thirds of the way from the first order to as_of."""
     known = at[at < as_of]
     first = int(known.min()) if len(known) else as_of
@@ -93,7 +93,7 @@ def select_purchase_model(
     with the parameters fitted at the cutoff: L depends on (x, t_x, T) only, so the ratio is exactly the density of the purchases
     in between.
     """
-    cutoff = default_cutoff(at=at, as_of=as_of) if cutoff is None else cutoff
+    cutoff = find_default_cutoff(at=at, as_of=as_of) if cutoff is None else cutoff
     cutoff = (cutoff + offset) // DAY * DAY - offset
     calibration = summarize_purchases(customer=customer, at=at, value=value, as_of=cutoff, offset=offset)
     later_histories = summarize_purchases(customer=customer, at=at, value=value, as_of=as_of, offset=offset)
@@ -132,7 +132,7 @@ def evaluate_held_out(
         fit=fit,
         log_likelihood=model.total_log_likelihood(later)[0] - model.total_log_likelihood(groups)[0],
         expected=expected,
-        coverage=transform.coverage(level=LEVEL),
+        coverage=transform.compute_coverage(level=LEVEL),
         errors=compute_errors(expected, actual),
     )
 

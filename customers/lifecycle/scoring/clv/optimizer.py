@@ -8,9 +8,8 @@ from scipy.optimize import minimize
 
 from config.foundation.array_types import Floats
 
-type Objective = Callable[
-    [Floats], tuple[float, Floats]
-]  # log-likelihood and its gradient by the logarithms of the parameters
+# The log-likelihood and its gradient, as a function of the logarithms of the parameters.
+type Objective = Callable[[Floats], tuple[float, Floats]]
 
 PENALTY_START = 7.0  # e^7 ≈ 1,100: where the likelihood is flat, as with identical customers
 MAX_LOG = 12.0
@@ -42,7 +41,7 @@ def maximize_likelihood(*, objective: Objective, sample: Objective, n: float, st
     best, theta = -np.inf, np.array(starts[0])
     for start in starts:
         result = minimize(
-            _penalized_loss, start, (sample, n), "L-BFGS-B", jac=True, bounds=[(-MAX_LOG, MAX_LOG)] * len(start),
+            _compute_penalized_loss, start, (sample, n), "L-BFGS-B", jac=True, bounds=[(-MAX_LOG, MAX_LOG)] * len(start),
             options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-8},
         )  # fmt: skip
         iterations += int(result.nit)
@@ -53,7 +52,7 @@ def maximize_likelihood(*, objective: Objective, sample: Objective, n: float, st
         values, vectors = np.linalg.eigh(curvature)
         spread = vectors / np.sqrt(np.maximum(values, MIN_CURVATURE))
         result = minimize(
-            _whitened_loss, np.zeros(len(theta)), (objective, n, theta, spread), "BFGS", jac=True,
+            _compute_whitened_loss, np.zeros(len(theta)), (objective, n, theta, spread), "BFGS", jac=True,
             options={"maxiter": 50, "gtol": np.sqrt(GAIN_TOLERANCE / n)},
         )  # fmt: skip
         iterations += int(result.nit)
@@ -68,26 +67,30 @@ def maximize_likelihood(*, objective: Objective, sample: Objective, n: float, st
     return Optimum(theta, objective(theta)[0], remaining_gain < 2.0 * GAIN_TOLERANCE, iterations, covariance)
 
 
-def _penalized_loss(theta: Floats, objective: Objective, n: float) -> tuple[float, Floats]:
+def _compute_penalized_loss(theta: Floats, objective: Objective, n: float) -> tuple[float, Floats]:
     """Return the penalized negative log-likelihood per customer, and its gradient."""
     inside = np.clip(theta, -MAX_LOG, MAX_LOG)
     value, gradient = objective(inside)
+    # Outside the bounds the objective is constant, so only the penalty has a gradient there.
     beyond = np.sign(theta) * np.maximum(np.abs(theta) - PENALTY_START, 0.0)
     return (float(beyond @ beyond) - value) / n, (2.0 * beyond - gradient * (theta == inside)) / n
 
 
-def _whitened_loss(
+def _compute_whitened_loss(
     step: Floats, objective: Objective, n: float, origin: Floats, spread: Floats
 ) -> tuple[float, Floats]:
     """Return the loss and its gradient at a step in the coordinates `spread`."""
-    value, gradient = _penalized_loss(origin + spread @ step, objective, n)
+    value, gradient = _compute_penalized_loss(origin + spread @ step, objective, n)
     return value, spread.T @ gradient
 
 
 def _compute_curvature(objective: Objective, n: float, theta: Floats) -> Floats:
     """Return (k, k): the Hessian of the loss per customer, by central differences of its gradient."""
     rows = [
-        (_penalized_loss(theta + step, objective, n)[1] - _penalized_loss(theta - step, objective, n)[1])
+        (
+            _compute_penalized_loss(theta + step, objective, n)[1]
+            - _compute_penalized_loss(theta - step, objective, n)[1]
+        )
         / (2.0 * HESSIAN_STEP)
         for step in HESSIAN_STEP * np.eye(len(theta))
     ]

@@ -85,18 +85,18 @@ def _compute_interests(
     # Relative to the newest fact: absolute ages would underflow for customers who left long ago.
     weight = facts.weight[known] * 2.0 ** ((at - latest) / half_life_days) if len(at) else at
     sums = np.bincount(code, weight, minlength=n_codes)
-    counted = np.bincount(code, minlength=n_codes).astype(np.int64)
+    fact_counts = np.bincount(code, minlength=n_codes).astype(np.int64)
     newest = np.full(n_codes, -np.inf)
     np.maximum.at(newest, code, at)
     if neighbor_share:
         sums = (1 - 2 * neighbor_share) * sums + neighbor_share * (np.roll(sums, 1) + np.roll(sums, -1))
-        newest[counted == 0] = latest
+        newest[fact_counts == 0] = latest
     shares = sums / sums.sum() if len(at) else sums
     positive = np.flatnonzero(shares > 0)
     order = positive[np.lexsort((positive, -newest[positive], -shares[positive]))]
     share = shares[order]
     breadth = float(np.exp(-(share * np.log(share)).sum())) if len(order) else 0.0
-    return Interests(order, share, counted[order], newest[order], breadth)
+    return Interests(order, share, fact_counts[order], newest[order], breadth)
 
 
 def _check_facts(facts: InterestFacts, n_codes: int) -> None:

@@ -80,16 +80,16 @@ def forecast_windows(
     alive = gap.again * survival / (1.0 - gap.again * (1.0 - survival))
     last_day, today = np.floor(as_of - rhythms.since), np.floor(as_of)
 
-    def gap_quantile(share: float) -> Floats:
+    def compute_gap_quantile(share: float) -> Floats:
         length = gap.mean - gap.spread * ndtri_exp(log_survival + np.log1p(-share))
         days: Floats = np.exp(np.minimum(length, np.log(MAX_GAP_DAYS)))
         return days
 
     # Whole days add half a day at each end, so the bounds are rounded inwards; a window under one day becomes the likeliest day.
     early, middle, late = (
-        np.ceil(gap_quantile(0.5 - level / 2)),
-        np.rint(gap_quantile(0.5)),
-        np.floor(gap_quantile(0.5 + level / 2)),
+        np.ceil(compute_gap_quantile(0.5 - level / 2)),
+        np.rint(compute_gap_quantile(0.5)),
+        np.floor(compute_gap_quantile(0.5 + level / 2)),
     )
     earliest, likeliest, latest = (
         np.maximum(last_day + np.where(early > late, middle, length), today) for length in (early, middle, late)

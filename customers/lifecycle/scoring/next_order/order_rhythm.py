@@ -96,9 +96,8 @@ def fit_order_rhythm(*, rhythms: PurchaseRhythms, category: Ints, n_categories: 
         own_mean = (total + shrinkage * mean[index]) / (n + shrinkage)
         mean_variance = within / (n + shrinkage)
         within_squares = total_squares - 2.0 * own_mean * total + n * own_mean**2 + n * mean_variance
-        customer_weight = np.where(
-            gaps > 0, 1.0, open_gap
-        )  # customers who left after one order carry no information on how customers differ
+        # Customers who left after one order carry no information on how customers differ.
+        customer_weight = np.where(gaps > 0, 1.0, open_gap)
         between_squares = customer_weight * ((own_mean - mean[index]) ** 2 + mean_variance)
         within = (float(within_squares.sum()) + PRIOR_CASES * PRIOR_VARIANCE) / (float(n.sum()) + PRIOR_CASES)
         between = (float(between_squares.sum()) + PRIOR_CASES * PRIOR_VARIANCE) / (
@@ -140,14 +139,14 @@ def _fit_follow(gaps: Floats, ended: Floats, start: tuple[float, float]) -> tupl
     numbers, counts = np.unique(gaps, return_counts=True)
     prior = np.log(PRIOR_FOLLOW)
 
-    def cost(logs: Floats) -> float:
+    def compute_cost(logs: Floats) -> float:
         a, b = np.exp(np.clip(logs, -7.0, 7.0))
         followed = float((counts * (betaln(a + numbers, b) - betaln(a, b))).sum())
         censored = float(np.log1p(-(a + gaps) / (a + b + gaps) * ended).sum())
         return -followed - censored + float((((logs - prior) / PRIOR_FOLLOW_WIDTH) ** 2).sum()) / 2
 
     result = minimize(
-        cost, np.log(start), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-4 * len(gaps) ** 0.5}
+        compute_cost, np.log(start), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-4 * len(gaps) ** 0.5}
     )
     a, b = np.exp(np.clip(result.x, -7.0, 7.0)).tolist()
     return a, b

@@ -108,11 +108,11 @@ def fit_product_rhythms(
     """
     require_positive("shrinkage", shrinkage)
 
-    def by_product(values: Floats) -> Floats:
+    def sum_by_product(values: Floats) -> Floats:
         return np.bincount(product, values, minlength=n_products)
 
-    gaps, days = by_product(rhythms.gaps), by_product(rhythms.days)
-    logs, squares = by_product(rhythms.log_gaps), by_product(rhythms.log_gap_squares)
+    gaps, days = sum_by_product(rhythms.gaps), sum_by_product(rhythms.days)
+    logs, squares = sum_by_product(rhythms.log_gaps), sum_by_product(rhythms.log_gap_squares)
     total = float(gaps.sum())
     overall_mean, overall_variance = float(np.log(DEFAULT_QUANTILES.median_gap_days)), DEFAULT_VARIANCE
     if total > 0:

@@ -114,7 +114,7 @@ def lift_by_bin(*, score: Floats, label: Flags, bins: int = BINS) -> Floats:
     at the border counts for both, by its share. Errors: ValueError without positives.
     """
     borders = np.linspace(0, len(label), bins + 1)
-    positives = np.diff(np.interp(borders, np.arange(len(label) + 1), _cumulative_positives(score, label)))
+    positives = np.diff(np.interp(borders, np.arange(len(label) + 1), _accumulate_positives(score, label)))
     lift: Floats = positives / (len(label) / bins) / label.mean()
     return lift
 
@@ -123,11 +123,11 @@ def lift_at_share(*, score: Floats, label: Flags, share: float = 0.1) -> float:
     """Return the lift of the highest-scored share. Errors: ValueError as for `lift_by_bin`, or a share outside 0…1."""
     if not 0 < share <= 1:
         raise ValueError(f"share must be above 0 and at most 1, got {share}")
-    positives = np.interp(share * len(label), np.arange(len(label) + 1), _cumulative_positives(score, label))
+    positives = np.interp(share * len(label), np.arange(len(label) + 1), _accumulate_positives(score, label))
     return float(positives / (share * len(label)) / label.mean())
 
 
-def _cumulative_positives(score: Floats, label: Flags) -> Floats:
+def _accumulate_positives(score: Floats, label: Flags) -> Floats:
     """Return the positives among the first 0, 1, … n customers, highest scores first; shape (n + 1,)."""
     if not label.any():
         raise ValueError("lift needs at least one positive, got none")

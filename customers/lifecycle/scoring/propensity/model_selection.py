@@ -74,34 +74,39 @@ class SelectionOutcome:
 def evaluate_candidates(
     *,
     train: TrainingSample | None,
-    every: TrainingSample,
+    all_rows: TrainingSample,
     validation: TrainingSample | None,
-    given: str | None,
+    purchase_model_column: str | None,
     seed: int,
 ) -> SelectionOutcome:
-    """Fit each candidate on `train` and evaluate it on `validation`; without train, on folds of the customers of `every`.
+    """Fit each candidate on `train` and evaluate it on `validation`; without train, on folds of the customers of `all_rows`.
 
     The compared probabilities are calibrated on other customers of the same part: a level that shifts from one moment to the next
     shifts for all candidates, in an unknown direction, and is no merit of whichever happened to be off to that side.
 
     Where history is too short for an evaluation at a later moment, a model trained on past customers is not proven to hold for the
-    future: then only an ensemble with the largest of PURCHASE_MODEL_SHARES may beat the baselines, if that model is given.
+    future: then only an ensemble with the largest of PURCHASE_MODEL_SHARES may beat the baselines, if there is such a column.
     """
     if train is not None and validation is not None:
-        hyperparameters = tune_hyperparameters(train, given=given, seed=seed)
+        hyperparameters = tune_hyperparameters(train, purchase_model_column=purchase_model_column, seed=seed)
         sample, probabilities = (
             validation,
-            _predict_validation(build_fitters(every, hyperparameters, given, seed), train, validation),
+            _predict_validation(
+                build_fitters(all_rows, hyperparameters, purchase_model_column, seed), train, validation
+            ),
         )
-        hyperparameters = tune_hyperparameters(every, given=given, seed=seed)
+        hyperparameters = tune_hyperparameters(all_rows, purchase_model_column=purchase_model_column, seed=seed)
     else:
-        hyperparameters = tune_hyperparameters(every, given=given, seed=seed)
-        sample, probabilities = every, _predict_by_fold(build_fitters(every, hyperparameters, given, seed), every, seed)
-    is_time_split = sample is not every
-    is_cautious = given is not None and not is_time_split
+        hyperparameters = tune_hyperparameters(all_rows, purchase_model_column=purchase_model_column, seed=seed)
+        sample, probabilities = (
+            all_rows,
+            _predict_by_fold(build_fitters(all_rows, hyperparameters, purchase_model_column, seed), all_rows, seed),
+        )
+    is_time_split = sample is not all_rows
+    is_cautious = purchase_model_column is not None and not is_time_split
     shares = (
         PURCHASE_MODEL_SHARES[:1]
-        if given is None
+        if purchase_model_column is None
         else PURCHASE_MODEL_SHARES[-1:]
         if is_cautious
         else PURCHASE_MODEL_SHARES
@@ -120,41 +125,45 @@ def evaluate_candidates(
 
 
 def build_fitters(
-    sample: TrainingSample, hyperparameters: Hyperparameters, given: str | None, seed: int
+    sample: TrainingSample, hyperparameters: Hyperparameters, purchase_model_column: str | None, seed: int
 ) -> dict[str, Fitter]:
     """Return by name how each candidate but the ensemble is fitted, for samples of the same columns."""
     has_recency = fits.RECENCY in sample.names
     fitters: dict[str, Fitter] = {"recency": fits.fit_recency} if has_recency else {"rate": fits.fit_rate}
-    if given is not None:
-        fitters["purchase_model"] = lambda sample: fits.fit_probability_column(sample, column=given)
+    if purchase_model_column is not None:
+        fitters["purchase_model"] = lambda sample: fits.fit_probability_column(sample, column=purchase_model_column)
     return fitters | {
         "tree": lambda sample: fits.fit_tree(sample, seed=seed),
-        "logistic": lambda sample: fits.fit_logistic(sample, hyperparameters=hyperparameters, given=given),
+        "logistic": lambda sample: fits.fit_logistic(
+            sample, hyperparameters=hyperparameters, purchase_model_column=purchase_model_column
+        ),
         "boosting": lambda sample: fits.fit_boosting(sample, hyperparameters=hyperparameters, seed=seed),
         "forest": lambda sample: fits.fit_forest(sample, seed=seed),
     }
 
 
 def fit_candidate(
-    name: str, *, outcome: SelectionOutcome, every: TrainingSample, given: str | None, seed: int
+    name: str, *, outcome: SelectionOutcome, all_rows: TrainingSample, purchase_model_column: str | None, seed: int
 ) -> tuple[ArrayModel, Calibration]:
-    """Fit the named candidate on every row, and its calibration on predictions for customers it hasn't seen."""
-    all_fitters = build_fitters(every, outcome.hyperparameters, given, seed)
+    """Fit the named candidate on all rows, and its calibration on predictions for customers it hasn't seen."""
+    all_fitters = build_fitters(all_rows, outcome.hyperparameters, purchase_model_column, seed)
     members = (*ENSEMBLE_MEMBERS, "purchase_model") if outcome.purchase_model_share else ENSEMBLE_MEMBERS
     selected = {member: all_fitters[member] for member in (members if name == "ensemble" else (name,))}
-    models = {member: fit(every) for member, fit in selected.items()}
+    models = {member: fit(all_rows) for member, fit in selected.items()}
     if not outcome.is_time_split:
         out_of_fold = dict(outcome.probabilities)
     else:
-        out_of_fold = _predict_by_fold({key: fit for key, fit in selected.items() if key not in BASELINES}, every, seed)
-        out_of_fold |= {key: predict_probability(models[key], every.matrix) for key in selected if key in BASELINES}
+        out_of_fold = _predict_by_fold(
+            {key: fit for key, fit in selected.items() if key not in BASELINES}, all_rows, seed
+        )
+        out_of_fold |= {key: predict_probability(models[key], all_rows.matrix) for key in selected if key in BASELINES}
     if name != "ensemble":
-        return models[name], _fit_calibration(every, out_of_fold[name], seed)
+        return models[name], _fit_calibration(all_rows, out_of_fold[name], seed)
     weights = [(1 - outcome.purchase_model_share) / len(ENSEMBLE_MEMBERS)] * len(ENSEMBLE_MEMBERS) + (
         [outcome.purchase_model_share] if outcome.purchase_model_share else []
     )
     model = LogOddsEnsemble(tuple(models[member] for member in members), np.array(weights), base=0.0)
-    return model, _fit_calibration(every, _average_log_odds(out_of_fold, outcome.purchase_model_share), seed)
+    return model, _fit_calibration(all_rows, _average_log_odds(out_of_fold, outcome.purchase_model_share), seed)
 
 
 def select_winner(
@@ -205,6 +214,7 @@ def bootstrap_gains(
     Each gain comes with the range of 95 % of the resamples of customers.
     """
     draws = np.random.default_rng(seed)
+    # Customers are resampled, not rows: the rows of a customer at several cutoffs depend on each other.
     ids, index = np.unique(rows.customer, return_inverse=True)
     if len(rows) > BOOTSTRAP_ROWS:
         sampled = draws.choice(len(rows), BOOTSTRAP_ROWS, replace=False)
@@ -213,17 +223,18 @@ def bootstrap_gains(
         sampled = np.arange(len(rows))
     label = rows.label[sampled]
     errors = np.array([(candidate[sampled] - label) ** 2 for candidate in calibrated])
+    # A resample is a weight per customer, so the scores are sorted once and not in each draw.
     sorted_rows = [_sort_by_score(candidate[sampled]) for candidate in probabilities]
     resampled = np.empty((BOOTSTRAP_DRAWS, 2, len(probabilities)))
     for draw in range(BOOTSTRAP_DRAWS):
         weight = np.bincount(draws.integers(0, len(ids), len(ids)), minlength=len(ids))[index].astype(np.float64)
         resampled[draw, 0] = errors @ weight / weight.sum()
-        resampled[draw, 1] = [_weighted_auc(order, tie, label, weight) for order, tie in sorted_rows]
+        resampled[draw, 1] = [_compute_weighted_auc(order, tie, label, weight) for order, tie in sorted_rows]
     unit_weight = np.ones(len(label))
     observed = np.array(
         [
             errors @ unit_weight / len(unit_weight),
-            [_weighted_auc(order, tie, label, unit_weight) for order, tie in sorted_rows],
+            [_compute_weighted_auc(order, tie, label, unit_weight) for order, tie in sorted_rows],
         ]
     )
     sign = np.array([-1.0, 1.0])[:, None]
@@ -246,7 +257,7 @@ def _sort_by_score(score: Floats) -> tuple[Ints, Ints]:
     return order, np.flatnonzero(np.concatenate(([True], np.diff(score[order]) != 0)))
 
 
-def _weighted_auc(order: Ints, starts: Ints, label: Flags, weight: Floats) -> float:
+def _compute_weighted_auc(order: Ints, starts: Ints, label: Flags, weight: Floats) -> float:
     """Return the AUC; half where a resample has no positives or no negatives."""
     positive = np.add.reduceat((weight * label)[order], starts)
     negative = np.add.reduceat((weight * ~label)[order], starts)

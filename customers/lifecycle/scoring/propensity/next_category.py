@@ -115,6 +115,7 @@ def evaluate_next_category(
     write_last_order_shares(
         rows, orders.start, orders.at, _require_category(orders), orders.is_return, column_of, as_of, last_shares
     )
+    # A tiny share of the popularity breaks the ties of the categories that are not in the last order.
     shop = np.broadcast_to(model.popularity.astype(np.float32), actual.shape)
     own = model.score(orders=orders, as_of=as_of, rows=rows)
     return {
@@ -142,7 +143,7 @@ def _find_next_orders(
     orders: OrderLines, begin: int, end: int, column_of: Ints, seed: int, max_customers: int = MAX_FIT_CUSTOMERS
 ) -> tuple[Ints, Matrix]:
     """Return the customers with a history before `begin` and an order in [begin, end), and that order's category shares."""
-    customer = orders.customer_of_lines()
+    customer = orders.get_line_customers()
     is_known_line = ~orders.is_return & (_require_category(orders) != UNKNOWN)
     before = np.bincount(customer[is_known_line & (orders.at < begin)], minlength=orders.n_customers) > 0
     after = (

@@ -29,14 +29,14 @@ class SpendRegression:
 
     def score(self, matrix: Matrix) -> Floats:
         """Return the expected spend in money, (n,)."""
-        return np.maximum(0.0, self.intercept + compute_linear_margin(matrix, *self._parts()))
+        return np.maximum(0.0, self.intercept + compute_linear_margin(matrix, *self._list_kernel_arguments()))
 
     def compute_contributions(self, matrix: Matrix) -> Floats:
         """Return what each column adds to the average customer's spend, before the bound at 0; (n, k)."""
-        contributions: Floats = compute_linear_contributions(matrix, *self._parts())
+        contributions: Floats = compute_linear_contributions(matrix, *self._list_kernel_arguments())
         return contributions
 
-    def _parts(self) -> tuple[Any, ...]:
+    def _list_kernel_arguments(self) -> tuple[Any, ...]:
         k = len(self.center)
         return np.full(k, PLAIN), self.center, self.spread, np.empty((k, 0)), self.coefficients[:, None]
 

@@ -25,13 +25,13 @@ def train_target(
     seed: int,
     visits: VisitEvents | None = None,
     columns: ColumnProvider | None = None,
-    given: str | None = None,
+    purchase_model_column: str | None = None,
     max_rows: int = MAX_ROWS,
 ) -> PropensityModel:
     """Plan the cutoffs before `as_of` (microseconds), collect customers as they were then, and compare the candidates.
 
     columns: additional columns of all customers as of a moment, by name; their values must have been known by that moment.
-    given: the one of them that is the purchase model's probability of the target (for churn: of no order). The result scores
+    purchase_model_column: the one of them with the purchase model's probability of the target (for churn: of no order). The result scores
     `measure_features(..., columns=columns(as_of)).matrix` of the same columns. Where no label window has ended by `as_of` the reason
     is "history_too_short".
     """
@@ -39,12 +39,18 @@ def train_target(
         orders=orders, target=target, as_of=as_of, seed=seed, visits=visits, columns=columns, max_rows=max_rows
     )
     if not samples:
-        return train_propensity(every=None, seed=seed)
-    every, *earlier = samples
+        return train_propensity(all_rows=None, seed=seed)
+    all_rows, *earlier = samples
     if not earlier or plan.validation_at is None:
-        return train_propensity(every=every, given=given, seed=seed)
-    validation = every.select_cutoffs([plan.validation_at])
-    return train_propensity(every=every, train=earlier[0], validation=validation, given=given, seed=seed)
+        return train_propensity(all_rows=all_rows, purchase_model_column=purchase_model_column, seed=seed)
+    validation = all_rows.select_cutoffs([plan.validation_at])
+    return train_propensity(
+        all_rows=all_rows,
+        train=earlier[0],
+        validation=validation,
+        purchase_model_column=purchase_model_column,
+        seed=seed,
+    )
 
 
 def collect_target_samples(
@@ -71,8 +77,8 @@ def collect_target_samples(
 
 def plan_target_cutoffs(*, orders: OrderLines, target: PropensityTarget, as_of: int) -> CutoffPlan:
     """Plan the cutoffs before the moment, from the first order on."""
-    counted = orders.at[~orders.is_return & (orders.at < as_of)]
-    began_at = int(counted.min()) if len(counted) else as_of
+    order_times = orders.at[~orders.is_return & (orders.at < as_of)]
+    began_at = int(order_times.min()) if len(order_times) else as_of
     return plan_cutoffs(began_at=began_at, test_at=as_of, horizon_days=target.horizon_days)
 
 
@@ -91,13 +97,14 @@ def train_response(
             f"matrix has shape {matrix.shape}, names {len(names)}, customer {customer.shape}, sent_at {sent_at.shape} and "
             f"answered {answered.shape}; pass one row per message and one name per column"
         )
+    # Blocks of messages by time take the role of cutoffs, so the selection and the calibration also split by time.
     order = np.argsort(sent_at, kind="stable")
     block: npt.NDArray[np.int64] = np.empty(len(order), np.int64)
     block[order] = np.arange(len(order)) * TIME_BLOCKS // max(len(order), 1)
-    every = TrainingSample(names, matrix, answered, customer, block)
+    all_rows = TrainingSample(names, matrix, answered, customer, block)
     return train_propensity(
-        every=every,
-        train=every.select(block < TIME_BLOCKS - 1),
-        validation=every.select(block == TIME_BLOCKS - 1),
+        all_rows=all_rows,
+        train=all_rows.select(block < TIME_BLOCKS - 1),
+        validation=all_rows.select(block == TIME_BLOCKS - 1),
         seed=seed,
     )

@@ -161,36 +161,48 @@ class PropensityModel:
 
 def train_propensity(
     *,
-    every: TrainingSample | None,
+    all_rows: TrainingSample | None,
     train: TrainingSample | None = None,
     validation: TrainingSample | None = None,
-    given: str | None = None,
+    purchase_model_column: str | None = None,
     seed: int = 1,
 ) -> PropensityModel:
-    """Train the best of the candidates (see `model_selection`), fitted on `every` row and calibrated on rows it hadn't seen.
+    """Train the best of the candidates (see `model_selection`), fitted on all rows and calibrated on rows it hadn't seen.
 
-    every: all rows whose labels are known by now. train, validation: the part to fit candidates on and a later one to evaluate them
-    on; without them, or where they are too small, folds of the customers of `every` are used instead. given: name of the column with
-    the purchase model's probability of this label. The rows may be anything with a label: customers at cutoffs, or message recipients.
+    all_rows: those whose labels are known by now. train, validation: the part to fit candidates on and a later one to evaluate them
+    on; without them, or where they are too small, folds of the customers of `all_rows` are used instead.
+    purchase_model_column: name of the column with the purchase model's probability of this label, if there is one. The rows may be anything
+    with a label: customers at cutoffs, or message recipients.
 
-    With fewer than 50 positive or negative customers the purchase model's probability is the fallback where it is given, and `reason`
-    says why. Errors: ValueError for an unknown column `given`.
+    With fewer than 50 positive or negative customers the purchase model's probability is the fallback, if it is known, and `reason` says
+    why.
+    Errors: ValueError for an unknown `purchase_model_column`.
     """
-    if every is not None and given is not None and given not in every.names:
-        raise ValueError(f"given must be one of the columns, got {given!r}")
-    if every is None or not len(every):
-        return _build_untrained(every, "history_too_short" if every is None else "few_customers", given)
-    reason = find_shortage(every)
+    if all_rows is not None and purchase_model_column is not None and purchase_model_column not in all_rows.names:
+        raise ValueError(f"purchase_model_column must be one of the columns, got {purchase_model_column!r}")
+    if all_rows is None or not len(all_rows):
+        return _build_untrained(
+            all_rows, "history_too_short" if all_rows is None else "few_customers", purchase_model_column
+        )
+    reason = find_shortage(all_rows)
     if reason:
-        return _build_untrained(every, reason, given)
+        return _build_untrained(all_rows, reason, purchase_model_column)
     if any(part is not None and find_shortage(part) for part in (train, validation)):
         train = validation = None
     with threadpool_limits(limits=1):  # contending threads on a busy machine take seventy times as long
-        outcome = evaluate_candidates(train=train, every=every, validation=validation, given=given, seed=seed)
-        model, calibration = fit_candidate(outcome.winner, outcome=outcome, every=every, given=given, seed=seed)
-    newest = every.select(every.cutoff == every.cutoff.max())
+        outcome = evaluate_candidates(
+            train=train,
+            all_rows=all_rows,
+            validation=validation,
+            purchase_model_column=purchase_model_column,
+            seed=seed,
+        )
+        model, calibration = fit_candidate(
+            outcome.winner, outcome=outcome, all_rows=all_rows, purchase_model_column=purchase_model_column, seed=seed
+        )
+    newest = all_rows.select(all_rows.cutoff == all_rows.cutoff.max())
     return _build_model(
-        every,
+        all_rows,
         reason="baseline_not_beaten" if outcome.winner in BASELINES else "best_candidate",
         winner=outcome.winner,
         model=model,
@@ -206,24 +218,24 @@ def train_propensity(
             "quality": evaluate_scores(
                 score=outcome.calibrated[outcome.winner], label=outcome.evaluation_sample.label
             ).to_dict(),
-            "rules": [asdict(rule) for rule in extract_rules(tree=fit_tree(every, seed=seed), names=every.names)],
+            "rules": [asdict(rule) for rule in extract_rules(tree=fit_tree(all_rows, seed=seed), names=all_rows.names)],
         },
     )
 
 
 def find_shortage(sample: TrainingSample) -> str | None:
     """Return the reason if too few customers are positive or negative."""
-    for reason, chosen in (("few_positives", sample.label), ("few_negatives", ~sample.label)):
-        if len(np.unique(sample.customer[chosen])) < MIN_CUSTOMERS:
+    for reason, has_outcome in (("few_positives", sample.label), ("few_negatives", ~sample.label)):
+        if len(np.unique(sample.customer[has_outcome])) < MIN_CUSTOMERS:
             return reason
     return None
 
 
-def _build_untrained(sample: TrainingSample | None, reason: str, given: str | None) -> PropensityModel:
-    """Build the result without training: the purchase model's probability where it is given, else none."""
+def _build_untrained(sample: TrainingSample | None, reason: str, purchase_model_column: str | None) -> PropensityModel:
+    """Build the result without training: the purchase model's probability if it is known, else no model."""
     if sample is None or not len(sample):
         return PropensityModel((), reason, None, None, UNCALIBRATED, (), 0.0, 0, 0, 0, None, None)
-    model = None if given is None else fit_probability_column(sample, column=given)
+    model = None if purchase_model_column is None else fit_probability_column(sample, column=purchase_model_column)
     return _build_model(
         sample, reason=reason, winner=None if model is None else "purchase_model", model=model, calibration=UNCALIBRATED,
         results=(), newest=sample.select(sample.cutoff == sample.cutoff.max()), details={},

@@ -45,7 +45,7 @@ def measure_gaps(*, customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64]) 
     """
     same = customer[1:] == customer[:-1]
     gap = np.diff(at)
-    counted = same & (gap > 0)
+    is_counted = same & (gap > 0)
     visit_starts = np.flatnonzero(np.concatenate(([True], ~same | (gap > 0)))) if len(at) else np.empty(0, np.int64)
     visit_customer = customer[visit_starts]
     is_first = (
@@ -55,7 +55,7 @@ def measure_gaps(*, customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64]) 
     )
     second = np.flatnonzero(is_first[:-1] & ~is_first[1:]) + 1
     second_gaps = at[visit_starts[second]] - at[visit_starts[second - 1]]
-    return _summarize_gaps(gap[counted] / DAY, second_gaps / DAY)
+    return _summarize_gaps(gap[is_counted] / DAY, second_gaps / DAY)
 
 
 def measure_category_gaps(

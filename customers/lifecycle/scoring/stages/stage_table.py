@@ -18,7 +18,7 @@ class StageDefinition:
 # in the order of a customer's life; the position of a stage is the code that the kernels use
 STAGE_TABLE: tuple[StageDefinition, ...] = (
     StageDefinition(
-        "visitor", translatable("visitor"), "#94a3b8", translatable("No order yet; only a device is known.")
+        "visitor", translatable("visitor"), "#94a3b8", translatable("No order yet, known only by a device.")
     ),
     StageDefinition(
         "prospect",
@@ -43,19 +43,19 @@ STAGE_TABLE: tuple[StageDefinition, ...] = (
         "at_risk",
         translatable("at risk"),
         "#f59e0b",
-        translatable("The last order is longer ago than three quarters of all gaps."),
+        translatable("The time since the last order exceeds 75% of all gaps."),
     ),
     StageDefinition(
         "dormant",
         translatable("dormant"),
         "#ea580c",
-        translatable("The last order is longer ago than 90% of all gaps."),
+        translatable("The time since the last order exceeds 90% of all gaps."),
     ),
     StageDefinition(
         "churned",
         translatable("churned"),
         "#b91c1c",
-        translatable("The last order is so long ago that another one is unlikely."),
+        translatable("After so long without an order, another one is unlikely."),
     ),
     StageDefinition(
         "reactivated",

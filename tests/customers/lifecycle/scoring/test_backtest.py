@@ -41,7 +41,9 @@ def test_coverage_counts_both_ends_in() -> None:
     found = backtest_intervals(low=floats(1, 1, 1, 1), high=floats(2, 2, 2, 2), observed=floats(1, 2, 2.5, 0))
     assert found.value == 0.5
     assert (found.low, found.high) == compute_wilson_bounds(2, 4)
-    assert compute_wilson_bounds(1, 10) == pytest.approx((0.0179, 0.4042), abs=1e-4)  # Newcombe, Stat. Med. 1998, by hand
+    assert compute_wilson_bounds(1, 10) == pytest.approx(
+        (0.0179, 0.4042), abs=1e-4
+    )  # Newcombe, Stat. Med. 1998, by hand
 
 
 def test_unavailable_results_have_a_reason() -> None:

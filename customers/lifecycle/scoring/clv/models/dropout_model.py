@@ -13,7 +13,7 @@ from scipy.special import betaln, expit, gammaln, psi
 
 from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.scoring.clv.models.kernels import expect_purchases_until_dropout, sum_dropout_terms
-from customers.lifecycle.scoring.clv.models.purchase_model import PositiveParameters, as_horizons, check_histories
+from customers.lifecycle.scoring.clv.models.purchase_model import PositiveParameters, check_histories, to_horizons
 from customers.lifecycle.scoring.clv.prediction.tail_kernels import compute_tails_until_dropout
 from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups
 
@@ -75,7 +75,7 @@ class BetaGeometricModel(PositiveParameters):
     def expected_purchases(self, *, horizon: npt.ArrayLike, x: Ints, t_x: Floats, age: Floats) -> Floats:
         """Return E[purchases in (T, T + horizon]], shape (n,), or (n, h) for horizons of shape (h,)."""
         check_histories(x, t_x, age)
-        horizons = as_horizons(horizon)
+        horizons = to_horizons(horizon)
         result = self.expected_purchases_if_alive(horizon=horizons, x=x, age=age)
         result *= self.probability_alive(x=x, t_x=t_x, age=age)[:, None]
         return result if np.ndim(horizon) else result[:, 0]

@@ -116,7 +116,10 @@ def fit_gamma_gamma(*, x: Ints, mean_value: Floats, min_buyers: int = MIN_BUYERS
         starts=[np.log([p, q - 1.0, (q - 1.0) / p]) for p, q in START_VALUES],
     )
     p, excess, gamma = (float(value) for value in np.exp(optimum.theta))
-    correlation, rank_correlation = _correlate(repeats, mean), _correlate(rankdata(repeats), rankdata(mean))
+    correlation, rank_correlation = (
+        _compute_correlation(repeats, mean),
+        _compute_correlation(rankdata(repeats), rankdata(mean)),
+    )
     is_correlated = any(abs(r) > MAX_CORRELATION for r in (correlation, rank_correlation) if r is not None)
     is_heavy_tailed = excess < MIN_EXCESS
     return SpendFit(
@@ -188,7 +191,7 @@ def _build_objective(x: Floats, mean_value: Floats, weight: float) -> Objective:
     return log_likelihood
 
 
-def _correlate(first: Floats, second: Floats) -> float | None:
+def _compute_correlation(first: Floats, second: Floats) -> float | None:
     """Return the correlation, or None where one of the two does not vary."""
     first, second = first - first.mean(), second - second.mean()
     size = float(np.sqrt((first @ first) * (second @ second)))

@@ -17,7 +17,7 @@ from customers.lifecycle.scoring.clv.models.kernels import (
     compute_lifetime_terms,
     sum_lifetime_terms,
 )
-from customers.lifecycle.scoring.clv.models.purchase_model import PositiveParameters, as_horizons, check_histories
+from customers.lifecycle.scoring.clv.models.purchase_model import PositiveParameters, check_histories, to_horizons
 from customers.lifecycle.scoring.clv.prediction.tail_kernels import compute_tails_in_lifetime
 from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups
 
@@ -65,7 +65,7 @@ class ParetoNbd(PositiveParameters):
 
     def expected_purchases(self, *, horizon: npt.ArrayLike, x: Ints, t_x: Floats, age: Floats) -> Floats:
         """Return E[purchases in (T, T + horizon]], shape (n,), or (n, h) for horizons of shape (h,)."""
-        horizons = as_horizons(horizon)
+        horizons = to_horizons(horizon)
         result = self.probability_alive(x=x, t_x=t_x, age=age)[:, None] * self.expected_purchases_if_alive(
             horizon=horizons, x=x, age=age
         )

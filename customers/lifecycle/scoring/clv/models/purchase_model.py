@@ -59,7 +59,7 @@ def check_histories(x: npt.NDArray[Any], t_x: npt.NDArray[Any], age: npt.NDArray
         raise ValueError("x must be at least 0, and 0 ≤ t_x ≤ age with age finite, for every customer")
 
 
-def as_horizons(horizon: npt.ArrayLike) -> Floats:
+def to_horizons(horizon: npt.ArrayLike) -> Floats:
     """Return horizons of shape (h,). Errors: ValueError for a horizon that is negative or not finite."""
     horizons = np.atleast_1d(np.asarray(horizon, np.float64))
     if not (np.all(horizons >= 0) and np.all(np.isfinite(horizons))):

@@ -84,12 +84,12 @@ def compute_count_intervals(alive: Floats, state: Ints, tails: Floats, level: fl
 @compiled
 def compute_count_pit(alive: Floats, state: Ints, tails: Floats, actual: Ints) -> tuple[Floats, Floats]:
     """Return P(Y < actual) and P(Y ≤ actual)."""
-    n, most = len(alive), tails.shape[1] - 1
+    n, max_purchases = len(alive), tails.shape[1] - 1
     lower, upper = np.zeros(n), np.ones(n)
     for i in range(n):
         if actual[i] > 0:
-            lower[i] = 1.0 - (alive[i] * tails[state[i], actual[i]] if actual[i] <= most else 0.0)
-        if actual[i] < most:
+            lower[i] = 1.0 - (alive[i] * tails[state[i], actual[i]] if actual[i] <= max_purchases else 0.0)
+        if actual[i] < max_purchases:
             upper[i] = 1.0 - alive[i] * tails[state[i], actual[i] + 1]
     return lower, upper
 

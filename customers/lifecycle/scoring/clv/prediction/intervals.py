@@ -89,7 +89,7 @@ class ProbabilityTransform:
     lower: Floats
     upper: Floats
 
-    def coverage(self, *, level: float = LEVEL) -> float:
+    def compute_coverage(self, *, level: float = LEVEL) -> float:
         """Return the share of customers between the (1 − level)/2 and (1 + level)/2 quantiles.
 
         Customers on a border count by the share of their probability that lies within: the result is `level` if the model is right,

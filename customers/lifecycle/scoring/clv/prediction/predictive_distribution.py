@@ -109,7 +109,7 @@ def _compute_spend_tails(spend: GammaGamma | None, x: int, bins: Rows) -> tuple[
         return np.empty(0), np.empty((len(bins), 0))
     shape = spend.p * (bins + np.r_[(np.diff(bins) - 1) / 2.0, 0.0])
     q = spend.q + spend.p * x
-    least = betaincinv(shape[0], q, 1e-3)
+    smallest = betaincinv(shape[0], q, 1e-3)
     complement = betaincinv(q, shape[-1], 1e-3)  # 1 − the largest u / (1 + u)
-    log_u = np.linspace(np.log(least) - np.log1p(-least), np.log1p(-complement) - np.log(complement), GRID_POINTS)
+    log_u = np.linspace(np.log(smallest) - np.log1p(-smallest), np.log1p(-complement) - np.log(complement), GRID_POINTS)
     return log_u, betaincc(shape[:, None], q, 1.0 / (1.0 + np.exp(-log_u))[None, :])

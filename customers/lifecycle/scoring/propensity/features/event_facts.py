@@ -38,7 +38,7 @@ class OrderLines:
         """Return the number of customers."""
         return len(self.start) - 1
 
-    def customer_of_lines(self) -> Ints:
+    def get_line_customers(self) -> Ints:
         """Return the customer of each line, shape (m,)."""
         return np.repeat(np.arange(self.n_customers), np.diff(self.start))
 
@@ -46,6 +46,7 @@ class OrderLines:
         """Return the lines of the customers `rows`, who become customers 0 to len(rows) − 1."""
         lines = np.diff(self.start)[rows]
         start = np.concatenate(([0], np.cumsum(lines))).astype(np.int64)
+        # Row k of the result is as far from the start of its customer there as here.
         selected = np.arange(start[-1]) + np.repeat(self.start[rows] - start[:-1], lines)
         columns = {
             name: None if column is None else column[selected]

@@ -61,7 +61,7 @@ def plan_cutoffs(
     Errors: ValueError for a horizon, number or step that is not above 0.
     """
     step_days = max(WEEK_DAYS, _round_up_to_weeks(horizon_days / 2)) if step_days is None else step_days
-    for name, value in {"horizon_days": horizon_days, "most": max_cutoffs, "step_days": step_days}.items():
+    for name, value in {"horizon_days": horizon_days, "max_cutoffs": max_cutoffs, "step_days": step_days}.items():
         if value <= 0:
             raise ValueError(f"{name} must be greater than 0, got {value}")
     reach = _round_up_to_weeks(horizon_days) * DAY
@@ -81,23 +81,23 @@ def derive_churn_target(*, orders: OrderLines, as_of: int) -> PropensityTarget:
 
     With fewer than 30 gaps it is that of a monthly rhythm (see `stages.order_gaps`).
     """
-    counted = ~orders.is_return & (orders.at < as_of)
-    gaps = measure_gaps(customer=orders.customer_of_lines()[counted], at=orders.at[counted])
+    is_counted = ~orders.is_return & (orders.at < as_of)
+    gaps = measure_gaps(customer=orders.get_line_customers()[is_counted], at=orders.at[is_counted])
     days = int(np.ceil(gaps.dormant_gap_days))
     return PropensityTarget("churn", int(np.clip(days, MIN_CHURN_DAYS, MAX_CHURN_DAYS)))
 
 
 def has_ordered_within(*, orders: OrderLines, as_of: int, horizon_days: float) -> Flags:
     """Return whether each customer orders in [as_of, as_of + horizon), shape (n,)."""
-    counted = ~orders.is_return & _is_within(orders, as_of, horizon_days)
-    return np.bincount(orders.customer_of_lines()[counted], minlength=orders.n_customers) > 0
+    is_counted = ~orders.is_return & _is_within(orders, as_of, horizon_days)
+    return np.bincount(orders.get_line_customers()[is_counted], minlength=orders.n_customers) > 0
 
 
 def sum_spend_within(*, orders: OrderLines, as_of: int, horizon_days: float) -> Floats:
     """Return each customer's spend in [as_of, as_of + horizon), net of returns, shape (n,)."""
-    counted = _is_within(orders, as_of, horizon_days)
+    is_counted = _is_within(orders, as_of, horizon_days)
     paid = np.where(orders.is_return, -orders.value, orders.value)
-    return np.bincount(orders.customer_of_lines()[counted], paid[counted], minlength=orders.n_customers)
+    return np.bincount(orders.get_line_customers()[is_counted], paid[is_counted], minlength=orders.n_customers)
 
 
 def label_customers(*, orders: OrderLines, target: PropensityTarget, as_of: int) -> Flags:
@@ -108,9 +108,11 @@ def label_customers(*, orders: OrderLines, target: PropensityTarget, as_of: int)
 
 def find_eligible_customers(*, orders: OrderLines, target: PropensityTarget, as_of: int) -> Ints:
     """Return the customers a target applies to, ascending: those who have ordered, for churn within two horizons."""
-    counted = ~orders.is_return & (orders.at < as_of)
+    is_counted = ~orders.is_return & (orders.at < as_of)
     last = np.full(orders.n_customers, np.iinfo(np.int64).min)
-    last[orders.customer_of_lines()[counted]] = orders.at[counted]  # ascending, so that the last one stays
+    last[orders.get_line_customers()[is_counted]] = orders.at[
+        is_counted
+    ]  # by ascending moment, so the last assignment stays
     since = as_of - LAPSED_HORIZONS * target.horizon_days * DAY if target.kind == "churn" else np.iinfo(np.int64).min
     return np.flatnonzero(last > since)
 

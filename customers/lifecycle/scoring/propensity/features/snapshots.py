@@ -109,5 +109,8 @@ def summarize_purchases_before(orders: OrderLines, as_of: int) -> PurchaseHistor
     """Summarize the purchase histories before a moment, returns excluded."""
     is_order = ~orders.is_return
     return summarize_purchases(
-        customer=orders.customer_of_lines()[is_order], at=orders.at[is_order], value=orders.value[is_order], as_of=as_of
+        customer=orders.get_line_customers()[is_order],
+        at=orders.at[is_order],
+        value=orders.value[is_order],
+        as_of=as_of,
     )

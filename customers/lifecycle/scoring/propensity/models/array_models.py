@@ -139,13 +139,13 @@ class LinearModel:
         return self.intercept + float(self.means.sum())
 
     def predict_margin(self, matrix: Matrix) -> Floats:
-        return self.intercept + compute_linear_margin(matrix, *self._parts())
+        return self.intercept + compute_linear_margin(matrix, *self._list_kernel_arguments())
 
     def compute_contributions(self, matrix: Matrix) -> Floats:
-        contributions: Floats = compute_linear_contributions(matrix, *self._parts()) - self.means
+        contributions: Floats = compute_linear_contributions(matrix, *self._list_kernel_arguments()) - self.means
         return contributions
 
-    def _parts(self) -> tuple[Ints, Floats, Floats, Floats, Floats]:
+    def _list_kernel_arguments(self) -> tuple[Ints, Floats, Floats, Floats, Floats]:
         return self.transform, self.center, self.spread, self.knots, self.coefficients
 
     def to_arrays(self) -> Arrays:
@@ -181,17 +181,17 @@ class TreeModel:
         return self.base + float(self.value[self.root].sum())
 
     def predict_margin(self, matrix: Matrix) -> Floats:
-        return self.base + compute_tree_margin(matrix, *self._parts())
+        return self.base + compute_tree_margin(matrix, *self._list_kernel_arguments())
 
     def compute_contributions(self, matrix: Matrix) -> Floats:
         """Return the contributions along each path: a split's change of the mean goes to its column.
 
         Source: Saabas, Interpreting random forests, 2014.
         """
-        contributions: Floats = compute_tree_contributions(matrix, *self._parts())
+        contributions: Floats = compute_tree_contributions(matrix, *self._list_kernel_arguments())
         return contributions
 
-    def _parts(self) -> tuple[Any, ...]:
+    def _list_kernel_arguments(self) -> tuple[Any, ...]:
         return self.feature, self.threshold, self.left, self.right, self.value, self.root
 
     def to_arrays(self) -> Arrays:

@@ -88,9 +88,9 @@ def select_calibration(*, probability: Floats, label: Flags, group: Ints, cutoff
         return UNCALIBRATED
     kinds = CALIBRATION_TYPES if len(label) >= MIN_ISOTONIC_ROWS else CALIBRATION_TYPES[:2]
     splits = split_for_calibration(group, cutoff, seed)
-    best, best_errors = kinds[0], _squared_errors(kinds[0], probability, label, splits)
+    best, best_errors = kinds[0], _compute_squared_errors(kinds[0], probability, label, splits)
     for kind in kinds[1:]:
-        errors = _squared_errors(kind, probability, label, splits)
+        errors = _compute_squared_errors(kind, probability, label, splits)
         gain = best_errors - errors
         if gain.mean() > gain.std() / np.sqrt(max(len(gain), 1)):
             best, best_errors = kind, errors
@@ -113,7 +113,7 @@ def assign_folds(group: Ints, folds: int, seed: int) -> Ints:
     return fold_of_group[index]
 
 
-def _squared_errors(
+def _compute_squared_errors(
     kind: CalibrationType, probability: Floats, label: Flags, splits: list[tuple[Ints, Ints]]
 ) -> Floats:
     """Return the squared errors of a calibration type on the evaluation rows of all splits."""
@@ -138,21 +138,21 @@ def _fit_platt(odds: Floats, label: Flags) -> tuple[float, float]:
 def _fit_logistic(design: Floats, offset: Floats, target: Floats) -> list[float]:
     """Fit a logistic regression by Newton's method with halved steps and a negligible ridge."""
 
-    def loss(beta: Floats) -> float:
+    def compute_loss(beta: Floats) -> float:
         margin = offset + design @ beta
         return float((np.logaddexp(0.0, margin) - target * margin).sum() + RIDGE / 2 * beta @ beta)
 
     beta = np.zeros(design.shape[1])
-    now = loss(beta)
+    current_loss = compute_loss(beta)
     for _ in range(NEWTON_STEPS):
         probability = expit(offset + design @ beta)
         weight = probability * (1 - probability)
         curvature = (design * weight[:, None]).T @ design + RIDGE * np.eye(len(beta))
         step = np.linalg.solve(curvature, design.T @ (target - probability) - RIDGE * beta)
-        while np.abs(step).max() > MIN_STEP and loss(beta + step) > now:
+        while np.abs(step).max() > MIN_STEP and compute_loss(beta + step) > current_loss:
             step = step / 2
         beta = beta + step
-        now = loss(beta)
+        current_loss = compute_loss(beta)
         if np.abs(step).max() <= MIN_STEP:
             break
     return [float(value) for value in beta]

@@ -69,13 +69,17 @@ def fit_probability_column(sample: TrainingSample, *, column: str) -> Probabilit
     return ProbabilityColumnModel(index, mean=float(to_log_odds(sample.matrix[:, index].astype(np.float64)).mean()))
 
 
-def fit_logistic(sample: TrainingSample, *, hyperparameters: Hyperparameters, given: str | None = None) -> LinearModel:
-    """Fit logistic regression with an L2 penalty on standardized columns, skewed ones log-transformed, `given` as log-odds.
+def fit_logistic(
+    sample: TrainingSample, *, hyperparameters: Hyperparameters, purchase_model_column: str | None = None
+) -> LinearModel:
+    """Fit logistic regression with an L2 penalty on standardized columns, skewed ones log-transformed.
 
     With hyperparameters.hinges each column gets a piecewise linear function with knots at its 20, 50 and 80 % quantiles (an additive
-    model), so a column's contribution is still a function of that column alone.
+    model), so a column's contribution is still a function of that column alone. purchase_model_column: a probability, taken as log-odds.
     """
-    transform = np.array([_select_transform(sample, j, given) for j in range(len(sample.names))], np.int64)
+    transform = np.array(
+        [_select_transform(sample, j, purchase_model_column) for j in range(len(sample.names))], np.int64
+    )
     k = len(transform)
     raw = _transform_matrix(sample.matrix, transform)
     center, spread = raw.mean(axis=0), raw.std(axis=0)
@@ -106,9 +110,9 @@ def fit_forest(sample: TrainingSample, *, seed: int) -> TreeModel:
     On 30,000 rows at most, drawn by the seed, since it takes thirty times as long as boosting. Source: Machine Learning 2001.
     """
     sample = _draw_rows(sample, FOREST_ROWS, seed)
-    least = max(10, len(sample) // 1000)
+    min_leaf_rows = max(10, len(sample) // 1000)
     model = RandomForestClassifier(
-        FOREST_TREES, max_depth=FOREST_DEPTH, min_samples_leaf=least, max_features=1 / 3, random_state=seed
+        FOREST_TREES, max_depth=FOREST_DEPTH, min_samples_leaf=min_leaf_rows, max_features=1 / 3, random_state=seed
     )
     model.fit(sample.matrix, sample.label)
     return convert_sklearn_trees([tree.tree_ for tree in model.estimators_], base=0.0, divided_by=FOREST_TREES)
@@ -136,7 +140,7 @@ def train_boosting(sample: TrainingSample, *, leaves: int, trees: int, seed: int
     return model.fit(sample.matrix, sample.label)
 
 
-def tune_hyperparameters(sample: TrainingSample, *, given: str | None, seed: int) -> Hyperparameters:
+def tune_hyperparameters(sample: TrainingSample, *, purchase_model_column: str | None, seed: int) -> Hyperparameters:
     """Return penalty, leaves and trees with the lowest log loss on a held-out quarter of the customers."""
     fold = assign_folds(sample.customer, TUNING_FOLDS, seed)
     fit_sample, evaluation_sample = sample.select(np.flatnonzero(fold > 0)), sample.select(np.flatnonzero(fold == 0))
@@ -147,7 +151,8 @@ def tune_hyperparameters(sample: TrainingSample, *, given: str | None, seed: int
     losses = [
         log_loss(
             predict_probability(
-                fit_logistic(fit_sample, hyperparameters=settings, given=given), evaluation_sample.matrix
+                fit_logistic(fit_sample, hyperparameters=settings, purchase_model_column=purchase_model_column),
+                evaluation_sample.matrix,
             ),
             evaluation_sample.label,
         )
@@ -227,9 +232,9 @@ def convert_boosting_trees(model: HistGradientBoostingClassifier) -> TreeModel:
     )
 
 
-def _select_transform(sample: TrainingSample, column: int, given: str | None) -> int:
-    """Return the transform of a column: log-odds if given, signed log if skewed."""
-    if sample.names[column] == given:
+def _select_transform(sample: TrainingSample, column: int, purchase_model_column: str | None) -> int:
+    """Return the transform of a column: log-odds of the purchase model's probability, signed log if skewed."""
+    if sample.names[column] == purchase_model_column:
         return LOGIT
     x = sample.matrix[:, column].astype(np.float64)
     spread = x.std()

@@ -5,7 +5,7 @@ import pytest
 
 from customers.lifecycle.scoring.clv.fit_diagnostics import compare_by_frequency, compare_repeats, compare_weeks
 from customers.lifecycle.scoring.clv.fitting import PurchaseModel
-from customers.lifecycle.scoring.clv.model_selection import default_cutoff, select_purchase_model
+from customers.lifecycle.scoring.clv.model_selection import find_default_cutoff, select_purchase_model
 from customers.lifecycle.scoring.clv.models.bg_nbd import BgNbd
 from customers.lifecycle.scoring.clv.models.gamma_gamma import GammaGamma
 from customers.lifecycle.scoring.clv.models.mbg_nbd import MbgNbd
@@ -81,7 +81,7 @@ def test_a_cutoff_is_moved_to_midnight_and_defaults_to_two_thirds() -> None:
     orders = made(TRUTHS[0], 600)
     choice = select_purchase_model(customer=orders.customer, at=orders.at, value=orders.value, as_of=600 * DAY)
     assert choice.cutoff % DAY == 0
-    assert default_cutoff(at=orders.at, as_of=600 * DAY) // DAY * DAY == choice.cutoff == 400 * DAY
+    assert find_default_cutoff(at=orders.at, as_of=600 * DAY) // DAY * DAY == choice.cutoff == 400 * DAY
     assert choice.held_out_days == 200
 
 

@@ -68,7 +68,7 @@ def test_orders_after_the_moment_change_nothing():
     orders = make_tastes(0.7)
     keep = orders.at < 100 * DAY
     cut = collect_order_lines(
-        n_customers=300, customer=orders.customer_of_lines()[keep], at=orders.at[keep], value=orders.value[keep],
+        n_customers=300, customer=orders.get_line_customers()[keep], at=orders.at[keep], value=orders.value[keep],
         category=orders.category[keep], n_categories=6,
     )  # fmt: skip
     first, second = (fit_next_category(orders=one, cutoff=80 * DAY, as_of=100 * DAY, seed=1) for one in (orders, cut))

@@ -38,7 +38,9 @@ TARGET = PropensityTarget("purchase", 7)
 
 def test_orders_become_probabilities_of_future_outcomes():
     orders, as_of = make_orders(), 250 * DAY
-    found = train_target(orders=orders, target=TARGET, as_of=as_of, seed=1, columns=halves, given="guess")
+    found = train_target(
+        orders=orders, target=TARGET, as_of=as_of, seed=1, columns=halves, purchase_model_column="guess"
+    )
     rows = find_eligible_customers(orders=orders, target=TARGET, as_of=as_of)
     seen = measure_features(orders=orders, as_of=as_of, rows=rows, columns=halves(as_of))
     assert seen.names == found.names
@@ -54,7 +56,7 @@ def test_later_facts_are_not_used_for_training():
     orders, as_of = make_orders(n=250), 120 * DAY
     keep = orders.at < as_of
     earlier = collect_order_lines(
-        n_customers=250, customer=orders.customer_of_lines()[keep], at=orders.at[keep], value=orders.value[keep]
+        n_customers=250, customer=orders.get_line_customers()[keep], at=orders.at[keep], value=orders.value[keep]
     )
     first, second = (train_target(orders=one, target=TARGET, as_of=as_of, seed=1) for one in (orders, earlier))
     matrix = measure_features(orders=earlier, as_of=as_of).matrix

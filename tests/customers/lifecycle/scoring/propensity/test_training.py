@@ -44,7 +44,10 @@ def joined(*parts: TrainingSample) -> TrainingSample:
 def rich() -> PropensityModel:
     train, validation = make_sample(2000, cut=1), make_sample(2000, cut=2)
     return train_propensity(
-        every=joined(train, validation), train=train, validation=validation, given="buying_probability"
+        all_rows=joined(train, validation),
+        train=train,
+        validation=validation,
+        purchase_model_column="buying_probability",
     )
 
 
@@ -61,7 +64,7 @@ def test_a_model_wins_where_there_is_more_to_know_than_recency(rich):
 
 def test_the_baseline_wins_where_nothing_beats_it():
     sample = make_sample(1500, strength=0.0)
-    found = train_propensity(every=sample, given="buying_probability")
+    found = train_propensity(all_rows=sample, purchase_model_column="buying_probability")
     assert found.reason == "baseline_not_beaten"
     assert found.winner in ("recency", "purchase_model")
     assert found.details["evaluated_by"] == "customers"
@@ -69,10 +72,10 @@ def test_the_baseline_wins_where_nothing_beats_it():
 
 
 def test_without_a_later_evaluation_the_purchase_model_has_its_share():
-    found = train_propensity(every=make_sample(1500), given="buying_probability")
+    found = train_propensity(all_rows=make_sample(1500), purchase_model_column="buying_probability")
     assert found.details["evaluated_by"] == "customers"
     assert (found.winner, found.details["purchase_model_share"]) == ("ensemble", 0.4)
-    alone = train_propensity(every=make_sample(1500))
+    alone = train_propensity(all_rows=make_sample(1500))
     assert alone.details["purchase_model_share"] == 0.0
 
 
@@ -94,7 +97,7 @@ def test_a_serialized_model_scores_and_explains_the_same(rich, tmp_path):
 def test_the_same_seed_trains_the_same_model():
     sample = make_sample(600)
     matrix = make_sample(100, seed=4).matrix
-    first, second = (train_propensity(every=sample, seed=7) for _ in range(2))
+    first, second = (train_propensity(all_rows=sample, seed=7) for _ in range(2))
     assert np.array_equal(first.score(matrix), second.score(matrix))
     assert first.results == second.results
 
@@ -103,10 +106,10 @@ def test_the_same_seed_trains_the_same_model():
 def test_too_few_of_one_outcome_fall_back_to_the_purchase_model(label, reason):
     sample = make_sample(300)
     rare = TrainingSample(NAMES, sample.matrix, (np.arange(300) < 49) ^ label, sample.customer, sample.cutoff)
-    found = train_propensity(every=rare, given="buying_probability")
+    found = train_propensity(all_rows=rare, purchase_model_column="buying_probability")
     assert (found.winner, found.reason) == ("purchase_model", reason)
     assert found.score(sample.matrix) == pytest.approx(sample.matrix[:, 3], abs=2e-6)
-    alone = train_propensity(every=rare)
+    alone = train_propensity(all_rows=rare)
     assert (alone.winner, alone.model, alone.reason) == (None, None, reason)
     with pytest.raises(ValueError, match=reason):
         alone.score(sample.matrix)
@@ -116,20 +119,20 @@ def test_too_few_of_one_outcome_fall_back_to_the_purchase_model(label, reason):
 
 def test_many_cutoffs_of_few_customers_are_still_few():
     sample = make_sample(40)
-    found = train_propensity(every=joined(*(make_sample(40, cut=cut) for cut in range(10))))
+    found = train_propensity(all_rows=joined(*(make_sample(40, cut=cut) for cut in range(10))))
     assert found.customers == len(sample)
     assert found.reason == "few_positives"
 
 
 def test_no_rows_have_a_reason():
-    for found in (train_propensity(every=None), train_propensity(every=make_sample(0))):
+    for found in (train_propensity(all_rows=None), train_propensity(all_rows=make_sample(0))):
         assert found.reason in REASONS
         assert found.winner is None
 
 
 def test_short_training_part_is_replaced_by_folds_of_customers():
     every = make_sample(600)
-    found = train_propensity(every=every, train=every.select(np.arange(20)), validation=every)
+    found = train_propensity(all_rows=every, train=every.select(np.arange(20)), validation=every)
     assert found.details["evaluated_by"] == "customers"
 
 
@@ -137,7 +140,7 @@ def test_separable_and_constant_columns_give_finite_scores():
     n = 400
     matrix = np.column_stack([np.arange(n), np.zeros(n), np.zeros(n), np.full(n, 0.5)]).astype(np.float32)
     sample = TrainingSample(NAMES, matrix, np.arange(n) < 200, np.arange(n), np.zeros(n, np.int64))
-    score = train_propensity(every=sample, given="buying_probability").score(matrix)
+    score = train_propensity(all_rows=sample, purchase_model_column="buying_probability").score(matrix)
     assert np.isfinite(score).all()
     assert (score > 0).all()
     assert (score < 1).all()
@@ -149,8 +152,8 @@ def test_wrong_matrix_is_refused(rich):
         rich.score(np.zeros((2, 3), np.float32))
     with pytest.raises(ValueError, match="finite"):
         rich.score(np.full((2, 4), np.nan, np.float32))
-    with pytest.raises(ValueError, match="given"):
-        train_propensity(every=make_sample(200), given="nothing")
+    with pytest.raises(ValueError, match="purchase_model_column"):
+        train_propensity(all_rows=make_sample(200), purchase_model_column="nothing")
 
 
 def test_drift_is_seen_in_the_column_that_moved(rich):

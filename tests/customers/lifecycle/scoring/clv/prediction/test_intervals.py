@@ -84,8 +84,8 @@ def test_fitted_intervals_cover_the_known_future_as_often_as_they_say(name: str)
             actual=spent,
         ),
     ):
-        assert 0.78 < ranks.coverage() < 0.82
-        assert 0.47 < ranks.coverage(level=0.5) < 0.53
+        assert 0.78 < ranks.compute_coverage() < 0.82
+        assert 0.47 < ranks.compute_coverage(level=0.5) < 0.53
 
 
 @pytest.mark.parametrize("name", list(TRUTHS))
@@ -162,9 +162,9 @@ def test_a_customer_of_100_000_orders_gets_an_interval_around_what_is_expected(n
 
 
 def test_ranks_on_a_border_count_by_their_share() -> None:
-    assert ProbabilityTransform(np.array([0.0]), np.array([1.0])).coverage() == pytest.approx(0.8)
-    assert ProbabilityTransform(np.array([0.0]), np.array([0.2])).coverage() == pytest.approx(0.5)
-    assert ProbabilityTransform(np.array([0.4, 0.95]), np.array([0.4, 0.95])).coverage() == pytest.approx(0.5)
+    assert ProbabilityTransform(np.array([0.0]), np.array([1.0])).compute_coverage() == pytest.approx(0.8)
+    assert ProbabilityTransform(np.array([0.0]), np.array([0.2])).compute_coverage() == pytest.approx(0.5)
+    assert ProbabilityTransform(np.array([0.4, 0.95]), np.array([0.4, 0.95])).compute_coverage() == pytest.approx(0.5)
 
 
 def test_invalid_arguments_are_rejected() -> None:

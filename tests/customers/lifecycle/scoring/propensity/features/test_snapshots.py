@@ -44,7 +44,7 @@ def before(orders: OrderLines, cut: int) -> OrderLines:
     assert orders.category is not None
     return collect_order_lines(
         n_customers=orders.n_customers,
-        customer=orders.customer_of_lines()[kept],
+        customer=orders.get_line_customers()[kept],
         at=orders.at[kept],
         value=orders.value[kept],
         category=orders.category[kept],
@@ -112,7 +112,7 @@ def test_some_customers_look_as_they_do_among_all():
 def test_a_customer_of_a_hundred_thousand_orders_before_1970_is_scored_like_any_other():
     many = 100_000
     at = np.concatenate([-np.arange(many)[::-1] * DAY // 100, make_orders(start=-300).at])
-    customer = np.concatenate([np.full(many, 200), make_orders(start=-300).customer_of_lines()])
+    customer = np.concatenate([np.full(many, 200), make_orders(start=-300).get_line_customers()])
     orders = collect_order_lines(n_customers=201, customer=customer, at=at, value=np.ones(len(at)))
     snapshot = CustomerSnapshot(
         orders=orders,

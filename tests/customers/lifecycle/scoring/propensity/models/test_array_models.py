@@ -53,8 +53,10 @@ OTHERS = make_sample(700, seed=2)
 
 def fitted() -> dict:
     settings = Hyperparameters(leaves=8, trees=40)
-    line = fit_logistic(SAMPLE, hyperparameters=settings, given="buying_probability")
-    bent = fit_logistic(SAMPLE, hyperparameters=Hyperparameters(hinges=True), given="buying_probability")
+    line = fit_logistic(SAMPLE, hyperparameters=settings, purchase_model_column="buying_probability")
+    bent = fit_logistic(
+        SAMPLE, hyperparameters=Hyperparameters(hinges=True), purchase_model_column="buying_probability"
+    )
     boosted = fit_boosting(SAMPLE, hyperparameters=settings, seed=1)
     return {
         "recency": fit_recency(SAMPLE),
