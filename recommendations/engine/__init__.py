@@ -9,7 +9,7 @@ Input: data/
 
 Training: algorithms/, ratings/, tuning/
     ALGORITHMS                  name → class; each has fit(interactions, products), score(histories), attribute(history, items),
-                                explain(history, item), arrays() and from_arrays(arrays, saved), and a spec (algorithms/spec.py)
+                                explain(history, item), to_arrays() and from_arrays(arrays, saved), and a spec (algorithms/spec.py)
     restore(arrays, saved)      the fitted algorithm of saved arrays; memory-mapped arrays stay memory-mapped
     Contribution                (source, item, value): part of a score; item -1: due to no single item
     WeightedEnsemble            algorithms/ensembles/; its weights by choose_weights: tuning/ensemble_weights.py
@@ -23,13 +23,13 @@ score and explain once before serving.
 
 Output
     recommend(algorithm, histories, n, exclude_seen=, allowed=, tie_seed=) → Ranking(items, scores), -1 / -inf where short
-    top_n(scores, n, exclude=, allowed=, tie_seed=)
+    select_top_n(scores, n, exclude=, allowed=, tie_seed=)
     online/                     OnlineEnsemble scores one history at a time for a storefront, with the main cause of each score
     cold_start/                 scores for visitors without a history, by their traits and their landing category
 
 Evaluation: evaluation/
     evaluate(…), evaluate_fitted(…) → Evaluation; evaluate_segments(…) by user segment and for cold items
-    splits.py                   split_by_moment, leave_last_out, hold_out, make_split, rating_folds → Split(train, test)
+    splits.py                   split_by_moment, leave_last_out, hold_out, make_split, make_rating_folds → Split(train, test)
     evaluation_queries.py       what customers looked for in each placement, and what they then chose
     session_prefixes.py         next-item evaluation within sessions
 
@@ -50,7 +50,7 @@ from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.id_map import IdMap, WrongIdsError
 from recommendations.engine.data.interactions import KIND_CODES, KINDS, Interactions, WrongInteractionsError
 from recommendations.engine.data.products import Products
-from recommendations.engine.topn import Ranking, recommend, top_n
+from recommendations.engine.topn import Ranking, recommend, select_top_n
 
 __all__ = [
     "ALGORITHMS",
@@ -71,5 +71,5 @@ __all__ = [
     "algorithms",
     "recommend",
     "restore",
-    "top_n",
+    "select_top_n",
 ]

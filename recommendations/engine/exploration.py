@@ -30,26 +30,26 @@ class ExplorationPriors:
     @classmethod
     def of(cls, interactions: Interactions, products: Products | None = None, *, kind: str = "purchase") -> Self:
         """Build the priors (t_c + s r) / (p_c + s): t_c takers and p_c users of the category, r the overall share, s PRIOR_USERS."""
-        people = _count_users(interactions)
-        takers = np.minimum(_count_users(interactions.subset(interactions.kind == KIND_CODES[kind])), people)
-        overall = takers.sum() / max(int(people.sum()), 1)
+        n_users = _count_users(interactions)
+        n_takers = np.minimum(_count_users(interactions.select(interactions.kind == KIND_CODES[kind])), n_users)
+        overall = n_takers.sum() / max(int(n_users.sum()), 1)
         prior = np.full(interactions.n_items, overall)
         if products is not None and products.category is not None and products.categories is not None:
             known = np.flatnonzero(products.category >= 0)
             category, n = products.category[known], len(products.categories)
-            all_people = np.bincount(category, people[known], n)
-            all_takers = np.bincount(category, takers[known], n)
+            all_people = np.bincount(category, n_users[known], n)
+            all_takers = np.bincount(category, n_takers[known], n)
             prior[known] = ((all_takers + PRIOR_USERS * overall) / (all_people + PRIOR_USERS))[category]
-        return cls(people, takers, prior.astype(np.float32))
+        return cls(n_users, n_takers, prior.astype(np.float32))
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
         return cls(**{name: arrays[name] for name in ("people", "takers", "prior")})
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"people": self.people, "takers": self.takers, "prior": self.prior}
 
-    def draws(self, items: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.float64]:
+    def draw_rates(self, items: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.float64]:
         """Draw θ_i ~ Beta(s r_i + t_i, s (1 − r_i) + p_i − t_i) for each item: Thompson sampling.
 
         t_i of p_i users bought it, r_i is the prior, s PRIOR_USERS. Few users give a wide draw, so the item is tried; many users who did
@@ -57,16 +57,16 @@ class ExplorationPriors:
         Li, "An Empirical Evaluation of Thompson Sampling", NIPS 2011.
         """
         known = items < len(self.prior)
-        places = np.where(known, items, 0)
+        rows = np.where(known, items, 0)
         mean = float(self.prior.mean()) if len(self.prior) else MIN_RATE
-        rate = np.full(len(items), mean) if not len(self.prior) else np.where(known, self.prior[places], mean)
+        rate = np.full(len(items), mean) if not len(self.prior) else np.where(known, self.prior[rows], mean)
         rate = np.clip(rate.astype(np.float64), MIN_RATE, 1 - MIN_RATE)
-        people, takers = (
-            np.where(known, counts[places], 0) if len(counts) else np.zeros(len(items), np.int32)
+        n_users, n_takers = (
+            np.where(known, counts[rows], 0) if len(counts) else np.zeros(len(items), np.int32)
             for counts in (self.people, self.takers)
         )
-        draws = np.random.default_rng(seed)
-        return draws.beta(PRIOR_USERS * rate + takers, PRIOR_USERS * (1 - rate) + people - takers)
+        rng = np.random.default_rng(seed)
+        return rng.beta(PRIOR_USERS * rate + n_takers, PRIOR_USERS * (1 - rate) + n_users - n_takers)
 
 
 def rank_for_exploration(thetas: npt.NDArray[np.float64], affinity: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:

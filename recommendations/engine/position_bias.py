@@ -29,15 +29,15 @@ class ClickCounts:
 
     product: npt.NDArray[np.int64]
     position: npt.NDArray[np.int64]
-    shown: Floats
-    clicked: Floats
+    impressions: Floats
+    clicks: Floats
 
     def __post_init__(self) -> None:
-        if not len(self.product) == len(self.position) == len(self.shown) == len(self.clicked):
+        if not len(self.product) == len(self.position) == len(self.impressions) == len(self.clicks):
             raise ValueError("product, position, shown and clicked must have the same length")
         if len(self.position) and self.position.min() < 1:
             raise ValueError(f"positions count from 1, got {self.position.min()}")
-        if ((self.clicked < 0) | (self.clicked > self.shown)).any():
+        if ((self.clicks < 0) | (self.clicks > self.impressions)).any():
             raise ValueError("clicked must be between 0 and shown")
 
 
@@ -48,14 +48,14 @@ class ExaminationCurve:
     examination: Floats
     method: str
 
-    def at(self, positions: npt.ArrayLike) -> Floats:
+    def get_examination(self, positions: npt.ArrayLike) -> Floats:
         """Return the value at any positions from 1; beyond the last known one it decreases as the prior does."""
-        wanted = np.asarray(positions, np.int64)
+        position_array = np.asarray(positions, np.int64)
         last = len(self.examination)
         if not last:
-            return compute_prior(wanted)
-        beyond = self.examination[-1] * compute_prior(wanted) / compute_prior(np.array(last))
-        return np.where(wanted <= last, self.examination[np.minimum(wanted, last) - 1], beyond)
+            return compute_prior(position_array)
+        beyond = self.examination[-1] * compute_prior(position_array) / compute_prior(np.array(last))
+        return np.where(position_array <= last, self.examination[np.minimum(position_array, last) - 1], beyond)
 
 
 def compute_prior(positions: npt.ArrayLike) -> Floats:
@@ -67,28 +67,28 @@ def learn_curve(
     counts: ClickCounts,
     *,
     n_positions: int | None = None,
-    fewest_clicks: int = MIN_CLICKS,
-    least_moved: float = MIN_MOVED_SHARE,
+    min_clicks: int = MIN_CLICKS,
+    min_moved_share: float = MIN_MOVED_SHARE,
 ) -> ExaminationCurve:
     """Estimate the examination curve by the best method the data allow.
 
-    The click model needs ``fewest_clicks`` and enough products shown at several positions; with some clicks the cascade is used, else
+    The click model needs ``min_clicks`` and enough products shown at several positions; with some clicks the cascade is used, else
     the prior. Positions that were never shown decrease as the prior does.
     """
     last = n_positions or int(counts.position.max(initial=0))
-    clicks = counts.clicked.sum()
+    clicks = counts.clicks.sum()
     if not last or clicks < MIN_CLICKS_CASCADE:
         return ExaminationCurve(compute_prior(np.arange(1, last + 1)), PRIOR)
-    if clicks >= fewest_clicks and compute_moved_share(counts) >= least_moved:
+    if clicks >= min_clicks and compute_moved_share(counts) >= min_moved_share:
         return ExaminationCurve(fit_click_model(counts, last), CLICK_MODEL)
     return ExaminationCurve(fit_cascade(counts, last), CASCADE)
 
 
 def compute_moved_share(counts: ClickCounts) -> float:
     """Return the share of impressions whose product was shown at more than one position."""
-    positions = np.bincount(counts.product[counts.shown > 0])
-    moved = positions[counts.product] > 1 if len(positions) else np.zeros(0, np.bool_)
-    return float(counts.shown[moved].sum() / max(counts.shown.sum(), TINY))
+    positions = np.bincount(counts.product[counts.impressions > 0])
+    is_moved = positions[counts.product] > 1 if len(positions) else np.zeros(0, np.bool_)
+    return float(counts.impressions[is_moved].sum() / max(counts.impressions.sum(), TINY))
 
 
 def fit_cascade(counts: ClickCounts, last: int) -> Floats:
@@ -96,28 +96,28 @@ def fit_cascade(counts: ClickCounts, last: int) -> Floats:
 
     Source: the cascade model of Craswell et al. 2008, whose users never give up, here with the prior as their patience.
     """
-    shown = np.bincount(counts.position, counts.shown, last + 1)[1 : last + 1]
-    clicked = np.bincount(counts.position, counts.clicked, last + 1)[1 : last + 1]
+    shown = np.bincount(counts.position, counts.impressions, last + 1)[1 : last + 1]
+    clicked = np.bincount(counts.position, counts.clicks, last + 1)[1 : last + 1]
     rates = clicked / np.maximum(shown, 1.0)
     return compute_prior(np.arange(1, last + 1)) * np.concatenate([[1.0], np.cumprod(1.0 - rates)[:-1]])
 
 
-def fit_click_model(counts: ClickCounts, last: int, *, tolerance: float = 1e-6, most_steps: int = 2000) -> Floats:
+def fit_click_model(counts: ClickCounts, last: int, *, tolerance: float = 1e-6, max_steps: int = 2000) -> Floats:
     """Return θ_k / θ_1 of the most likely position-based model for positions 1…last."""
-    chosen = (counts.shown > 0) & (counts.position <= last)
-    products, product = np.unique(counts.product[chosen], return_inverse=True)
+    is_used = (counts.impressions > 0) & (counts.position <= last)
+    products, product = np.unique(counts.product[is_used], return_inverse=True)
     model = _ClickModel(
         product,
-        counts.position[chosen] - 1,
-        counts.shown[chosen],
-        counts.clicked[chosen],
+        counts.position[is_used] - 1,
+        counts.impressions[is_used],
+        counts.clicks[is_used],
         prior_position=np.minimum(compute_prior(np.arange(1, last + 1)), 1.0 - 1e-3),
         prior_product=float(
-            np.clip(counts.clicked.sum() / (counts.shown * compute_prior(counts.position)).sum(), 1e-6, 0.9)
+            np.clip(counts.clicks.sum() / (counts.impressions * compute_prior(counts.position)).sum(), 1e-6, 0.9)
         ),
     )
     start = np.concatenate([model.prior_position, np.full(len(products), model.prior_product)])
-    theta = _fixed_point(model, start, tolerance, most_steps)[:last]
+    theta = _find_fixed_point(model, start, tolerance, max_steps)[:last]
     return theta / theta[0]
 
 
@@ -127,8 +127,8 @@ class _ClickModel:
 
     product: npt.NDArray[np.int64]
     position: npt.NDArray[np.int64]
-    shown: Floats
-    clicked: Floats
+    impressions: Floats
+    clicks: Floats
     prior_position: Floats
     prior_product: float
 
@@ -136,33 +136,39 @@ class _ClickModel:
         """Run one round of EM: expected examinations of each position and wants of each product, given the clicks."""
         positions = len(self.prior_position)
         theta, gamma = x[:positions][self.position], x[positions:][self.product]
-        ignored = (self.shown - self.clicked) / np.maximum(1.0 - theta * gamma, TINY)
-        looked = self.clicked + ignored * theta * (1.0 - gamma)
-        wanted = self.clicked + ignored * gamma * (1.0 - theta)
+        skip_weight = (self.impressions - self.clicks) / np.maximum(1.0 - theta * gamma, TINY)
+        examined = self.clicks + skip_weight * theta * (1.0 - gamma)
+        attracted = self.clicks + skip_weight * gamma * (1.0 - theta)
         return np.clip(
             np.concatenate(
                 [
-                    self._mean(self.position, looked, self.prior_position, PRIOR_POSITION),
-                    self._mean(self.product, wanted, np.full(len(x) - positions, self.prior_product), PRIOR_PRODUCT),
+                    self._estimate_rates(self.position, examined, self.prior_position, PRIOR_POSITION),
+                    self._estimate_rates(
+                        self.product, attracted, np.full(len(x) - positions, self.prior_product), PRIOR_PRODUCT
+                    ),
                 ]
             ),
             TINY,
             1.0 - TINY,
         )
 
-    def _mean(self, place: npt.NDArray[np.int64], hits: Floats, expected: Floats, weight: float) -> Floats:
-        n = len(expected)
-        total = np.bincount(place, self.shown, n)
-        return (np.bincount(place, hits, n) + weight * expected) / (total + weight)
+    def _estimate_rates(
+        self, group: npt.NDArray[np.int64], expected_hits: Floats, prior: Floats, weight: float
+    ) -> Floats:
+        n = len(prior)
+        total = np.bincount(group, self.impressions, n)
+        return (np.bincount(group, expected_hits, n) + weight * prior) / (total + weight)
 
-    def likelihood(self, x: Floats) -> float:
+    def compute_likelihood(self, x: Floats) -> float:
         """Return the log likelihood with the priors."""
         positions = len(self.prior_position)
         theta, gamma = x[:positions], x[positions:]
-        chance = theta[self.position] * gamma[self.product]
-        data = self.clicked @ np.log(chance) + (self.shown - self.clicked) @ np.log1p(-chance)
+        click_probability = theta[self.position] * gamma[self.product]
+        data_likelihood = self.clicks @ np.log(click_probability) + (self.impressions - self.clicks) @ np.log1p(
+            -click_probability
+        )
         return float(
-            data
+            data_likelihood
             + PRIOR_POSITION * _log_beta(theta, self.prior_position)
             + PRIOR_PRODUCT * _log_beta(gamma, np.full(len(gamma), self.prior_product))
         )
@@ -172,20 +178,20 @@ def _log_beta(x: Floats, mean: Floats) -> float:
     return float(mean @ np.log(x) + (1.0 - mean) @ np.log1p(-x))
 
 
-def _fixed_point(model: _ClickModel, x: Floats, tolerance: float, most_steps: int) -> Floats:
+def _find_fixed_point(model: _ClickModel, x: Floats, tolerance: float, max_steps: int) -> Floats:
     """Iterate SQUAREM: two EM steps give the direction and length of a third; the likelihood never decreases."""
-    for _step in range(most_steps):
+    for _step in range(max_steps):
         first = model.step(x)
         second = model.step(first)
         r, v = first - x, second - 2.0 * first + x
         if np.abs(r).max() < tolerance:
             return second
         length = -np.linalg.norm(r) / max(float(np.linalg.norm(v)), TINY)
-        longer = second
+        accepted = second
         if length < -1.0:
-            jumped = np.clip(x - 2.0 * length * r + length * length * v, TINY, 1.0 - TINY)
-            jumped = model.step(jumped)
-            if model.likelihood(jumped) >= model.likelihood(second):
-                longer = jumped
-        x = longer
+            extrapolated = np.clip(x - 2.0 * length * r + length * length * v, TINY, 1.0 - TINY)
+            extrapolated = model.step(extrapolated)
+            if model.compute_likelihood(extrapolated) >= model.compute_likelihood(second):
+                accepted = extrapolated
+        x = accepted
     return x

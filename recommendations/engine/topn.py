@@ -26,7 +26,7 @@ class Ranking:
         return len(self.items)
 
 
-def top_n(
+def select_top_n(
     scores: Scores,
     n: int,
     *,
@@ -54,14 +54,18 @@ def top_n(
     if not n_rows or not n_columns:
         return Ranking(items, values)
     best, best_values = np.full((n_rows, width), -1, np.int32), np.full((n_rows, width), -np.inf, np.float32)
-    barred = (exclude.indptr, exclude.indices) if exclude is not None else (_no_indptr(n_rows), np.empty(0, np.int32))
+    excluded = (
+        (exclude.indptr, exclude.indices)
+        if exclude is not None
+        else (_make_empty_indptr(n_rows), np.empty(0, np.int32))
+    )
     mask = np.ones(n_columns, np.bool_) if allowed is None else np.asarray(allowed, np.bool_)
     seed = -1 if tie_seed is None else tie_seed
 
     def select(start: int, stop: int) -> None:
-        rest = (
-            barred[0][start : stop + 1],
-            barred[1],
+        arguments = (
+            excluded[0][start : stop + 1],
+            excluded[1],
             mask,
             seed,
             first_row + start,
@@ -69,9 +73,9 @@ def top_n(
             best_values[start:stop],
         )
         if isinstance(scores, csr_array):
-            select_top_sparse(scores.indptr[start : stop + 1], scores.indices, scores.data, *rest)
+            select_top_sparse(scores.indptr[start : stop + 1], scores.indices, scores.data, *arguments)
         else:
-            select_top_dense(np.ascontiguousarray(scores[start:stop], np.float32), *rest)
+            select_top_dense(np.ascontiguousarray(scores[start:stop], np.float32), *arguments)
 
     map_blocks(select, n_rows, smallest=16)
     items[:, :width], values[:, :width] = best, best_values
@@ -95,10 +99,12 @@ def recommend(
     size = count_block_rows(histories.n_items)
     parts = []
     for start in range(0, len(histories), size):
-        block = histories.rows(start, start + size)
+        block = histories.slice_rows(start, start + size)
         exclude = block.get_seen_items(seen_kinds) if exclude_seen else None
         parts.append(
-            top_n(algorithm.score(block), n, exclude=exclude, allowed=allowed, tie_seed=tie_seed, first_row=start)
+            select_top_n(
+                algorithm.score(block), n, exclude=exclude, allowed=allowed, tie_seed=tie_seed, first_row=start
+            )
         )
     if not parts:
         algorithm.require_fit()
@@ -111,5 +117,5 @@ def count_block_rows(n_items: int) -> int:
     return max(1, BLOCK_BYTES // (4 * max(1, n_items)))
 
 
-def _no_indptr(n_rows: int) -> npt.NDArray[np.int32]:
+def _make_empty_indptr(n_rows: int) -> npt.NDArray[np.int32]:
     return np.zeros(n_rows + 1, np.int32)

@@ -63,9 +63,9 @@ class Attribution:
     def list_contributions(self, column: int, limit: int | None = None) -> list[Contribution]:
         """Return the parts of one column that are not 0, largest first, at most `limit`."""
         values = self.parts[:, column]
-        places = np.flatnonzero(values)
-        places = places[np.argsort(-values[places], kind="stable")][:limit]
-        pairs = zip(self.items[places].tolist(), values[places].tolist(), strict=True)
+        rows = np.flatnonzero(values)
+        rows = rows[np.argsort(-values[rows], kind="stable")][:limit]
+        pairs = zip(self.items[rows].tolist(), values[rows].tolist(), strict=True)
         return [Contribution(self.source, item, value) for item, value in pairs]
 
 
@@ -73,11 +73,11 @@ def list_contributions(
     attributions: Sequence[Attribution], n_items: int, *, limit: int | None = None
 ) -> list[list[Contribution]]:
     """Return the parts of each item, largest first; with `limit` only that many of the largest values of each source."""
-    found = [
+    contributions = [
         [part for attribution in attributions for part in attribution.list_contributions(column, limit)]
         for column in range(n_items)
     ]
-    return [sorted(parts, key=lambda part: -part.value) for parts in found]
+    return [sorted(parts, key=lambda part: -part.value) for parts in contributions]
 
 
 class FittedModel:
@@ -86,11 +86,11 @@ class FittedModel:
     name: ClassVar[str]
     fitted: ClassVar[tuple[str, ...]]
 
-    def parameters(self) -> dict[str, Any]:
+    def get_parameters(self) -> dict[str, Any]:
         """Return the current arguments of `__init__`, which JSON can hold."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
-    def arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
+    def to_arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return the fitted arrays by name, and JSON data: {"algorithm", "parameters", "shapes"}."""
         self.require_fit()
         arrays: dict[str, Array] = {}
@@ -101,14 +101,14 @@ class FittedModel:
                 shapes[name] = list(value.shape)
                 arrays |= {f"{name}.{part}": getattr(value, part) for part in ("data", "indices", "indptr")}
             elif isinstance(value, IdMap):
-                arrays |= {f"{name}.{part}": array for part, array in value.arrays().items()}
+                arrays |= {f"{name}.{part}": array for part, array in value.to_arrays().items()}
             else:
                 arrays[name] = value
-        return arrays, {"algorithm": self.name, "parameters": self.parameters(), "shapes": shapes}
+        return arrays, {"algorithm": self.name, "parameters": self.get_parameters(), "shapes": shapes}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Self:
-        """Return the model of these `arrays()`; memory-mapped arrays stay memory-mapped. Errors: WrongModelError."""
+        """Return the model of these `to_arrays()`; memory-mapped arrays stay memory-mapped. Errors: WrongModelError."""
         if saved.get("algorithm") != cls.name:
             raise WrongModelError(f"algorithm is {saved.get('algorithm')!r}, {cls.__name__} reads {cls.name!r}")
         try:
@@ -148,13 +148,13 @@ class Algorithm(FittedModel, ABC):
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
         """Return column `item` of `score`, shape (n,), 0 where there is no score; faster where one column needs less work."""
-        found = np.zeros(len(histories), np.float32)
-        size = max(1, COLUMN_BYTES // (4 * max(1, histories.n_items)))
-        for start in range(0, len(histories), size):
-            scores = self.score(histories.rows(start, start + size))
+        column_scores = np.zeros(len(histories), np.float32)
+        block_rows = max(1, COLUMN_BYTES // (4 * max(1, histories.n_items)))
+        for start in range(0, len(histories), block_rows):
+            scores = self.score(histories.slice_rows(start, start + block_rows))
             column = scores[:, [item]].toarray().ravel() if isinstance(scores, csr_array) else scores[:, item]
-            found[start : start + size] = np.where(np.isfinite(column), column, 0)
-        return found
+            column_scores[start : start + block_rows] = np.where(np.isfinite(column), column, 0)
+        return column_scores
 
     @abstractmethod
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
@@ -192,7 +192,7 @@ class UpdatableAlgorithm(Algorithm):
     """An algorithm that can be updated without its training data."""
 
     @abstractmethod
-    def updated(self, news: Interactions, *, since: float) -> Self:
+    def update(self, news: Interactions, *, since: float) -> Self:
         """Return the model fitted on everything before `since`, updated with all interactions since then, as `fit` on both."""
 
 
@@ -223,7 +223,7 @@ def register[Class: type[Algorithm]](algorithm: Class) -> Class:
 
 
 def restore(arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Algorithm:
-    """Return the fitted algorithm of `arrays()`, of any class. Errors: WrongModelError."""
+    """Return the fitted algorithm of `to_arrays()`, of any class. Errors: WrongModelError."""
     name = saved.get("algorithm")
     if name not in ALGORITHMS:
         raise WrongModelError(f"algorithm {name!r} is unknown; valid: {', '.join(sorted(ALGORITHMS))}")

@@ -22,7 +22,7 @@ from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.cold_start.customer_traits import CustomerTraits
 from recommendations.engine.cold_start.landing_category import LandingPopularity
 from recommendations.engine.cold_start.trait_clusters import TraitClusters
-from recommendations.engine.cold_start.trait_lifts import TraitLifts, people_items
+from recommendations.engine.cold_start.trait_lifts import TraitLifts, build_user_items
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 
@@ -84,7 +84,7 @@ class ColdStart(FittedModel):
         self.clusters = clusters
         self.seed = seed
 
-    def fit(self, interactions: Interactions, people: CustomerTraits, products: Products | None = None) -> Self:
+    def fit(self, interactions: Interactions, user_traits: CustomerTraits, products: Products | None = None) -> Self:
         """Learn from interactions and the traits of their users.
 
         users: traits in the row order of the users of `interactions`. Errors: NothingToLearnError on empty data, ValueError on
@@ -92,26 +92,26 @@ class ColdStart(FittedModel):
         """
         require_weight(interactions)
         self.require_weights()
-        if len(people) != interactions.n_users:
-            raise ValueError(f"people has {len(people)} rows, there are {interactions.n_users} users")
+        if len(user_traits) != interactions.n_users:
+            raise ValueError(f"people has {len(user_traits)} rows, there are {interactions.n_users} users")
         counts = Popularity(self.half_life_days).fit(interactions).counts_.astype(np.float64)
         with np.errstate(divide="ignore"):
             self.log_shares_ = np.log(counts / counts.sum()).astype(np.float32)
         self.landings_ = LandingPopularity(self.levels).fit(counts, products)
-        has = people_items(interactions)
-        held = np.bincount(has.indices, minlength=has.shape[1])
-        enough = np.flatnonzero(held >= self.min_people)
-        self.items_ = np.sort(enough[np.argsort(-held[enough], kind="stable")][: self.items]).astype(np.int32)
+        has = build_user_items(interactions)
+        n_holders = np.bincount(has.indices, minlength=has.shape[1])
+        frequent = np.flatnonzero(n_holders >= self.min_people)
+        self.items_ = np.sort(frequent[np.argsort(-n_holders[frequent], kind="stable")][: self.items]).astype(np.int32)
         has = csr_array(has[:, self.items_])
         shares = np.bincount(has.indices, minlength=len(self.items_)) / max(has.nnz, 1)
-        self.lifts_ = TraitLifts(self.pseudo_count, self.min_people).fit(people, has, shares)
-        part = interactions.subset(np.isin(interactions.item, self.items_))
+        self.lifts_ = TraitLifts(self.pseudo_count, self.min_people).fit(user_traits, has, shares)
+        head_interactions = interactions.select(np.isin(interactions.item, self.items_))
         self.clusters_ = TraitClusters(self.clusters, pseudo_count=self.pseudo_count, seed=self.seed).fit(
-            part, people, has, shares
+            head_interactions, user_traits, has, shares
         )
         return self
 
-    def weighed(self, *, traits: float, cluster: float, landing: float, levels: int | None) -> Self:
+    def with_weights(self, *, traits: float, cluster: float, landing: float, levels: int | None) -> Self:
         """Return the same model with other weights. Errors: ValueError."""
         model = copy.copy(self)
         model.traits, model.cluster, model.landing, model.levels = traits, cluster, landing, levels
@@ -128,61 +128,61 @@ class ColdStart(FittedModel):
                 f"got {self.traits}, {self.cluster} and {self.landing}"
             )
 
-    def arrivals(self, people: CustomerTraits, paths: Sequence[str]) -> NewVisitors:
+    def make_visitors(self, user_traits: CustomerTraits, paths: Sequence[str]) -> NewVisitors:
         """Return new visitors with these traits and landing categories (paths, "" for none)."""
-        return NewVisitors(people.has, self.landings_.rows(paths))
+        return NewVisitors(user_traits.has, self.landings_.find_rows(paths))
 
-    def score(self, arrivals: NewVisitors, *, only_head: bool = False) -> npt.NDArray[np.float32]:
+    def score(self, visitors: NewVisitors, *, only_head: bool = False) -> npt.NDArray[np.float32]:
         """Return scores (n, items), or only the columns of `items_` with `only_head`."""
         self.require_fit()
         head = slice(None) if only_head else self.items_
         base = self.log_shares_[self.items_] if only_head else self.log_shares_
-        scores = np.tile(base, (len(arrivals), 1))
+        scores = np.tile(base, (len(visitors), 1))
         if self.traits:
-            scores[:, head] += np.float32(self.traits) * self.lifts_.terms(arrivals.has)
+            scores[:, head] += np.float32(self.traits) * self.lifts_.compute_terms(visitors.has)
         if self.cluster:
-            scores[:, head] += np.float32(self.cluster) * self.clusters_.terms(arrivals.has)
+            scores[:, head] += np.float32(self.cluster) * self.clusters_.compute_terms(visitors.has)
         if self.landing:
-            self._add_landing(scores, arrivals.landing, self.items_ if only_head else None)
+            self._add_landing(scores, visitors.landing, self.items_ if only_head else None)
         return scores
 
-    def touches(self, arrivals: NewVisitors) -> npt.NDArray[np.bool_]:
+    def is_personalized(self, visitors: NewVisitors) -> npt.NDArray[np.bool_]:
         """Return bool (n,): whether anything known about the user changes their order from that of popularity."""
-        known = np.diff(arrivals.has.indptr) > 0
-        by_people = known & bool(self.traits or self.cluster)
-        return by_people | (self.landings_.has_interactions(arrivals.landing) & bool(self.landing))
+        known = np.diff(visitors.has.indptr) > 0
+        has_person_scores = known & bool(self.traits or self.cluster)
+        return has_person_scores | (self.landings_.has_interactions(visitors.landing) & bool(self.landing))
 
-    def attribute(self, arrivals: NewVisitors, items: Sequence[int]) -> list[Attribution]:
+    def attribute(self, visitors: NewVisitors, items: Sequence[int]) -> list[Attribution]:
         """Split the scores of some items for one user into log probabilities that sum to the score.
 
         Sources are POPULARITY (ln p_i, below 0), "trait.FIELD" for each field, CLUSTER and LANDING; a positive part raises the score.
         """
-        nowhere = np.array([-1], np.int32)
+        no_item = np.array([-1], np.int32)
         columns = np.asarray(items, np.int64)
-        place = np.minimum(np.searchsorted(self.items_, columns), max(len(self.items_) - 1, 0))
-        kept = self.items_[place] == columns if len(self.items_) else np.zeros(len(columns), np.bool_)
+        head_columns = np.minimum(np.searchsorted(self.items_, columns), max(len(self.items_) - 1, 0))
+        in_head = self.items_[head_columns] == columns if len(self.items_) else np.zeros(len(columns), np.bool_)
         parts = {POPULARITY: self.log_shares_[columns]}
         if self.traits:
-            for field, values in self.lifts_.by_field(arrivals.has.indices, place.tolist()).items():
-                parts[f"{TRAIT}.{field}"] = np.where(kept, np.float32(self.traits) * values, np.float32(0))
+            for field, values in self.lifts_.split_by_field(visitors.has.indices, head_columns.tolist()).items():
+                parts[f"{TRAIT}.{field}"] = np.where(in_head, np.float32(self.traits) * values, np.float32(0))
         if self.cluster:
-            values = self.clusters_.terms(arrivals.has, place)[0]
-            parts[CLUSTER] = np.where(kept, np.float32(self.cluster) * values, np.float32(0))
+            values = self.clusters_.compute_terms(visitors.has, head_columns)[0]
+            parts[CLUSTER] = np.where(in_head, np.float32(self.cluster) * values, np.float32(0))
         if self.landing:
             landing = np.tile(self.log_shares_[columns], (1, 1))
-            self._add_landing(landing, arrivals.landing, columns)
+            self._add_landing(landing, visitors.landing, columns)
             parts[LANDING] = np.nan_to_num(landing[0] - self.log_shares_[columns])
-        return [Attribution(source, nowhere, values[None, :]) for source, values in parts.items()]
+        return [Attribution(source, no_item, values[None, :]) for source, values in parts.items()]
 
-    def explain_many(self, arrivals: NewVisitors, items: Sequence[int]) -> list[list[Contribution]]:
+    def explain_many(self, visitors: NewVisitors, items: Sequence[int]) -> list[list[Contribution]]:
         """Return the same parts as one list per item, largest first."""
-        return list_contributions(self.attribute(arrivals, items), len(items))
+        return list_contributions(self.attribute(visitors, items), len(items))
 
-    def arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        arrays, saved = super().arrays()
+    def to_arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        arrays, saved = super().to_arrays()
         saved["parts"] = {}
         for part in self.PARTS:
-            inner, saved["parts"][part] = getattr(self, f"{part}_").arrays()
+            inner, saved["parts"][part] = getattr(self, f"{part}_").to_arrays()
             arrays |= {f"{part}/{name}": array for name, array in inner.items()}
         return arrays, saved
 
@@ -205,10 +205,10 @@ class ColdStart(FittedModel):
         columns: npt.NDArray[np.integer] | None,
     ) -> None:
         known = np.flatnonzero(self.landings_.has_interactions(landing))
-        paths, place = np.unique(landing[known], return_inverse=True)
-        shares, base = self.landings_.shares(paths), self.log_shares_
+        paths, path_of_visitor = np.unique(landing[known], return_inverse=True)
+        shares, base = self.landings_.select_shares(paths), self.log_shares_
         if columns is not None:
             shares, base = csr_array(shares[:, columns]), base[columns]
         odds = shares.toarray() * np.float32(self.landing / (1 - self.landing))
-        terms = np.log1p(np.divide(odds, np.exp(base), out=odds, where=odds > 0), out=odds)
-        scores[known] += terms[place] + np.float32(np.log1p(-self.landing))
+        log_ratios = np.log1p(np.divide(odds, np.exp(base), out=odds, where=odds > 0), out=odds)
+        scores[known] += log_ratios[path_of_visitor] + np.float32(np.log1p(-self.landing))

@@ -35,28 +35,30 @@ class CustomerTraits:
             raise ValueError(f"the columns of traits have {sorted(lengths)} entries, they must have the same length")
         n = lengths.pop() if lengths else 0
         entries = [
-            (person, f"{field}{JOINT}{value}")
+            (user, f"{field}{JOINT}{value}")
             for field, column in columns.items()
-            for person, value in enumerate(column)
+            for user, value in enumerate(column)
             if value
         ]
         names = [name for _person, name in entries]
-        person = np.fromiter((index for index, _name in entries), np.int32, len(entries))
-        known, code = IdMap.numbered(names) if values is None else (values, values.rows(names))
-        person, code = person[code >= 0], code[code >= 0]
-        return cls(known, sum_entries(person, code, np.ones(len(code)), (n, len(known))))
+        user = np.fromiter((index for index, _name in entries), np.int32, len(entries))
+        known, code = IdMap.number_ids(names) if values is None else (values, values.get_rows(names))
+        user, code = user[code >= 0], code[code >= 0]
+        return cls(known, sum_entries(user, code, np.ones(len(code)), (n, len(known))))
 
     def __len__(self) -> int:
         return self.has.shape[0]
 
-    def rows(self, people: npt.NDArray[np.integer]) -> Self:
+    def select_users(self, users: npt.NDArray[np.integer]) -> Self:
         """Return the traits of the given users; -1 stands for a user without traits."""
-        known = people >= 0
-        chosen = self.has[people[known]]
-        lengths = np.zeros(len(people), np.int64)
-        lengths[known] = np.diff(chosen.indptr)
+        known = users >= 0
+        selected = self.has[users[known]]
+        lengths = np.zeros(len(users), np.int64)
+        lengths[known] = np.diff(selected.indptr)
         indptr = np.concatenate([[0], np.cumsum(lengths)])
-        return type(self)(self.values, make_csr(chosen.data, chosen.indices, indptr, (len(people), self.has.shape[1])))
+        return type(self)(
+            self.values, make_csr(selected.data, selected.indices, indptr, (len(users), self.has.shape[1]))
+        )
 
     def has_traits(self) -> npt.NDArray[np.bool_]:
         """Return bool (n,): whether the user has any trait."""
@@ -91,8 +93,8 @@ def compute_quantile_edges(numbers: npt.NDArray[np.floating], bands: int = BANDS
 
 def assign_bands(numbers: npt.NDArray[np.floating], edges: Sequence[float]) -> list[str]:
     """Return the band of each number as text: "< 30", "30 – 45", "≥ 45"; "" for NaN. A number on an edge is above it."""
-    shown = [f"{edge:g}" for edge in edges]
-    inner = [f"{low} – {high}" for low, high in pairwise(shown)]
-    labels = [f"< {shown[0]}", *inner, f"≥ {shown[-1]}"] if shown else [""]
-    places = np.searchsorted(np.asarray(edges, np.float64), numbers, side="right")
-    return [labels[place] if np.isfinite(number) else "" for place, number in zip(places, numbers, strict=True)]
+    edge_texts = [f"{edge:g}" for edge in edges]
+    inner = [f"{low} – {high}" for low, high in pairwise(edge_texts)]
+    labels = [f"< {edge_texts[0]}", *inner, f"≥ {edge_texts[-1]}"] if edge_texts else [""]
+    band_numbers = np.searchsorted(np.asarray(edges, np.float64), numbers, side="right")
+    return [labels[band] if np.isfinite(number) else "" for band, number in zip(band_numbers, numbers, strict=True)]

@@ -34,35 +34,37 @@ class LandingPopularity(FittedModel):
         if products is None or products.category is None or products.categories is None:
             self.paths_, self.shares_ = IdMap.of([]), make_csr([], [], [0], (0, len(counts)))
             return self
-        names = products.categories.ids()
-        lines = [(number, path) for number, name in enumerate(names) for path in list_ancestors(name)]
-        self.paths_, path = IdMap.numbered([path for _number, path in lines])
-        category = np.fromiter((number for number, _path in lines), np.int32, len(lines))
-        above = csr_array((np.ones(len(lines), np.float32), (path, category)), shape=(len(self.paths_), len(names)))
+        names = products.categories.get_ids()
+        ancestor_pairs = [(number, path) for number, name in enumerate(names) for path in list_ancestors(name)]
+        self.paths_, path = IdMap.number_ids([path for _number, path in ancestor_pairs])
+        category = np.fromiter((number for number, _path in ancestor_pairs), np.int32, len(ancestor_pairs))
+        ancestors = csr_array(
+            (np.ones(len(ancestor_pairs), np.float32), (path, category)), shape=(len(self.paths_), len(names))
+        )
         item = np.flatnonzero((products.category >= 0) & (counts > 0))
-        inside = sum_entries(products.category[item], item, counts[item], (len(names), len(counts)))
-        together = csr_array(above @ inside)
-        self.shares_ = scale_rows(together, invert_entries(np.asarray(together.sum(axis=1)).ravel()))
+        direct_counts = sum_entries(products.category[item], item, counts[item], (len(names), len(counts)))
+        category_counts = csr_array(ancestors @ direct_counts)
+        self.shares_ = scale_rows(category_counts, invert_entries(np.asarray(category_counts.sum(axis=1)).ravel()))
         return self
 
-    def rows(self, paths: Sequence[str]) -> npt.NDArray[np.int32]:
+    def find_rows(self, paths: Sequence[str]) -> npt.NDArray[np.int32]:
         """Return the row of each category path, truncated to its first `levels` levels; -1 if unknown."""
         self.require_fit()
-        return self.paths_.rows([BELOW.join(path.split(BELOW)[: self.levels]) for path in paths])
+        return self.paths_.get_rows([BELOW.join(path.split(BELOW)[: self.levels]) for path in paths])
 
     def has_interactions(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
         """Return bool: whether the category of each row has any interaction."""
         lengths = np.append(np.diff(self.shares_.indptr), 0)
         return lengths[rows] > 0
 
-    def shares(self, rows: npt.NDArray[np.integer]) -> csr_array:
+    def select_shares(self, rows: npt.NDArray[np.integer]) -> csr_array:
         """Return CSR (n, items) of the shares; an empty row for row -1."""
         known = rows >= 0
-        chosen = self.shares_[rows[known]]
+        selected = self.shares_[rows[known]]
         lengths = np.zeros(len(rows), np.int64)
-        lengths[known] = np.diff(chosen.indptr)
+        lengths[known] = np.diff(selected.indptr)
         return make_csr(
-            chosen.data, chosen.indices, np.concatenate([[0], np.cumsum(lengths)]), (len(rows), chosen.shape[1])
+            selected.data, selected.indices, np.concatenate([[0], np.cumsum(lengths)]), (len(rows), selected.shape[1])
         )
 
 

@@ -42,46 +42,50 @@ class TraitClusters(FittedModel):
         self.seed = seed
 
     def fit(
-        self, interactions: Interactions, people: CustomerTraits, has: csr_array, shares: npt.NDArray[np.floating]
+        self, interactions: Interactions, user_traits: CustomerTraits, has: csr_array, shares: npt.NDArray[np.floating]
     ) -> Self:
         """Learn clusters and their lifts.
 
         interactions: only with the m items of `has`. people, has, shares: as in `TraitLifts.fit`, in the row order of the users.
         """
-        users = self._some(people, has)
-        part = interactions.subset(np.isin(interactions.user, users))
-        fitted = UserClusters(self.clusters, iterations=self.iterations, seed=self.seed).fit(part)
-        cluster = fitted.cluster(part.histories(users))
+        users = self._sample_users(user_traits, has)
+        sampled_interactions = interactions.select(np.isin(interactions.user, users))
+        fitted = UserClusters(self.clusters, iterations=self.iterations, seed=self.seed).fit(sampled_interactions)
+        cluster = fitted.cluster(sampled_interactions.build_histories(users))
         users, cluster = users[cluster >= 0], cluster[cluster >= 0]
         n = len(fitted.sizes_)
         members = make_csr(np.ones(len(users)), cluster, np.arange(len(users) + 1), (len(users), n)).T.tocsr()
         self.lifts_ = np.exp(compute_log_lifts(multiply(members, has[users]).toarray(), shares, self.pseudo_count))
         sizes = np.bincount(cluster, minlength=n) + 1.0
         self.log_priors_ = np.log(sizes / sizes.sum()).astype(np.float32)
-        traits = people.rows(users)
+        traits = user_traits.select_users(users)
         with_traits = members @ traits.has_traits().astype(np.float32)
-        self.log_chances_ = self._chances(multiply(members, traits.has).toarray(), with_traits)
+        self.log_chances_ = self._compute_log_ratios(multiply(members, traits.has).toarray(), with_traits)
         return self
 
-    def terms(self, has: csr_array, columns: npt.NDArray[np.integer] | slice = slice(None)) -> npt.NDArray[np.float32]:
+    def compute_terms(
+        self, has: csr_array, columns: npt.NDArray[np.integer] | slice = slice(None)
+    ) -> npt.NDArray[np.float32]:
         """Return the terms (n, columns) for users described by the same values; 0 for users without traits."""
-        mix = multiply_dense_matrices(self.mix(has), self.lifts_[:, columns])
-        mix[np.diff(has.indptr) == 0] = 1.0
-        return np.log(mix)
+        expected_lifts = multiply_dense_matrices(self.compute_cluster_probabilities(has), self.lifts_[:, columns])
+        expected_lifts[np.diff(has.indptr) == 0] = 1.0
+        return np.log(expected_lifts)
 
-    def mix(self, has: csr_array) -> npt.NDArray[np.float32]:
+    def compute_cluster_probabilities(self, has: csr_array) -> npt.NDArray[np.float32]:
         """Return P(c | t), shape (n, clusters); rows sum to 1."""
-        logs = self.log_priors_ + np.float32(self.damping) * np.asarray(has @ self.log_chances_.T, np.float32)
-        chances = np.exp(logs - logs.max(axis=1, keepdims=True))
-        return np.asarray(chances / chances.sum(axis=1, keepdims=True), np.float32)
+        log_odds = self.log_priors_ + np.float32(self.damping) * np.asarray(has @ self.log_chances_.T, np.float32)
+        probabilities = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
+        return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True), np.float32)
 
-    def _some(self, people: CustomerTraits, has: csr_array) -> npt.NDArray[np.int32]:
+    def _sample_users(self, user_traits: CustomerTraits, has: csr_array) -> npt.NDArray[np.int32]:
         active = np.flatnonzero(np.diff(has.indptr))
-        drawn = np.random.default_rng(self.seed).permutation(active)
-        first = np.argsort(~people.has_traits()[drawn], kind="stable")
-        return np.sort(drawn[first][: self.most_people]).astype(np.int32)
+        shuffled = np.random.default_rng(self.seed).permutation(active)
+        traits_first = np.argsort(~user_traits.has_traits()[shuffled], kind="stable")
+        return np.sort(shuffled[traits_first][: self.most_people]).astype(np.int32)
 
-    def _chances(self, together: npt.NDArray[np.floating], sizes: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    def _compute_log_ratios(
+        self, pair_counts: npt.NDArray[np.floating], sizes: npt.NDArray[np.floating]
+    ) -> npt.NDArray[np.float32]:
         """Return ln((n_cf + s) / (n_c · P(f) + s)), shape (clusters, values); sizes: n_c, users of each cluster with any trait."""
-        expected = sizes[:, None] * together.sum(axis=0)[None, :] / max(float(sizes.sum()), 1.0)
-        return np.log((together + self.pseudo_count) / (expected + self.pseudo_count)).astype(np.float32)
+        expected = sizes[:, None] * pair_counts.sum(axis=0)[None, :] / max(float(sizes.sum()), 1.0)
+        return np.log((pair_counts + self.pseudo_count) / (expected + self.pseudo_count)).astype(np.float32)

@@ -15,7 +15,7 @@ from recommendations.engine.linear_algebra.sparse import multiply, sum_entries
 
 
 def compute_log_lifts(
-    together: npt.NDArray[np.floating], shares: npt.NDArray[np.floating], pseudo_count: float
+    pair_counts: npt.NDArray[np.floating], shares: npt.NDArray[np.floating], pseudo_count: float
 ) -> npt.NDArray[np.float32]:
     """Return ln((n_gi + s) / (N_g · p_i + s)), float32 of the shape of `together`.
 
@@ -24,8 +24,8 @@ def compute_log_lifts(
     that many expected users and shrinks the lift towards 1. Source: gamma-Poisson shrinkage, DuMouchel, The American Statistician
     1999, with a prior of mean 1.
     """
-    expected = together.sum(axis=1, keepdims=True) * shares[None, :]
-    return np.log((together + pseudo_count) / (expected + pseudo_count)).astype(np.float32)
+    expected = pair_counts.sum(axis=1, keepdims=True) * shares[None, :]
+    return np.log((pair_counts + pseudo_count) / (expected + pseudo_count)).astype(np.float32)
 
 
 class TraitLifts(FittedModel):
@@ -42,32 +42,38 @@ class TraitLifts(FittedModel):
         self.pseudo_count = pseudo_count
         self.min_people = min_people
 
-    def fit(self, people: CustomerTraits, has: csr_array, shares: npt.NDArray[np.floating]) -> Self:
+    def fit(self, user_traits: CustomerTraits, has: csr_array, shares: npt.NDArray[np.floating]) -> Self:
         """Learn the lifts. has: CSR (n, m), 1 where a user has an item; shares: (m,) share of all pairs, above 0."""
         if not self.pseudo_count > 0:
             raise ValueError(f"pseudo_count must be greater than 0, got {self.pseudo_count}")
-        together = multiply(csr_array(people.has.T.tocsr()), has).toarray()
-        often = np.bincount(people.has.indices, minlength=len(people.values)) >= self.min_people
-        self.lifts_ = np.where(often[:, None], compute_log_lifts(together, shares, self.pseudo_count), np.float32(0))
-        self.values_ = people.values
+        pair_counts = multiply(csr_array(user_traits.has.T.tocsr()), has).toarray()
+        is_frequent = np.bincount(user_traits.has.indices, minlength=len(user_traits.values)) >= self.min_people
+        self.lifts_ = np.where(
+            is_frequent[:, None], compute_log_lifts(pair_counts, shares, self.pseudo_count), np.float32(0)
+        )
+        self.values_ = user_traits.values
         return self
 
-    def terms(self, has: csr_array, columns: npt.NDArray[np.integer] | slice = slice(None)) -> npt.NDArray[np.float32]:
+    def compute_terms(
+        self, has: csr_array, columns: npt.NDArray[np.integer] | slice = slice(None)
+    ) -> npt.NDArray[np.float32]:
         """Return the terms (n, columns) for users described by the same values."""
         return np.asarray(has @ self.lifts_[:, columns], np.float32)
 
-    def by_field(self, codes: npt.NDArray[np.integer], columns: Sequence[int]) -> dict[str, npt.NDArray[np.float32]]:
+    def split_by_field(
+        self, codes: npt.NDArray[np.integer], columns: Sequence[int]
+    ) -> dict[str, npt.NDArray[np.float32]]:
         """Return what the values of one user add, by field; the parts sum to the term."""
-        found: dict[str, npt.NDArray[np.float32]] = {}
+        parts: dict[str, npt.NDArray[np.float32]] = {}
         for code in codes.tolist():
-            field, values = get_trait_field(self.values_.id(code)), self.lifts_[code, list(columns)]
-            found[field] = found[field] + values if field in found else values
-        return found
+            field, values = get_trait_field(self.values_.get_id(code)), self.lifts_[code, list(columns)]
+            parts[field] = parts[field] + values if field in parts else values
+        return parts
 
 
-def people_items(interactions: Interactions) -> csr_array:
+def build_user_items(interactions: Interactions) -> csr_array:
     """Return CSR (users, items) with a 1 where a user has an interaction with positive weight with an item."""
-    weighty = interactions.weight > 0
+    is_positive = interactions.weight > 0
     shape = (interactions.n_users, interactions.n_items)
-    rows, columns = interactions.user[weighty], interactions.item[weighty]
+    rows, columns = interactions.user[is_positive], interactions.item[is_positive]
     return weight_entries(sum_entries(rows, columns, np.ones(len(rows), np.float32), shape), "binary")

@@ -45,21 +45,21 @@ class EventWeights:
 
     def of(self, interactions: Interactions) -> Interactions:
         """Return the interactions with these weights, aged at their as_of, without those whose weight is 0."""
-        weight = self._weight(interactions.weight, interactions.kind, interactions.order, interactions.as_of)
-        counts = weight > 0
-        return replace(interactions.subset(counts), weight=weight[counts])
+        weight = self._compute_weight(interactions.weight, interactions.kind, interactions.order, interactions.as_of)
+        is_positive = weight > 0
+        return replace(interactions.select(is_positive), weight=weight[is_positive])
 
     def of_histories(self, histories: Histories) -> Histories:
         """Return the histories with these weights; entries of weight 0 stay."""
         return replace(
-            histories, weight=self._weight(histories.weight, histories.kind, histories.order, histories.as_of)
+            histories, weight=self._compute_weight(histories.weight, histories.kind, histories.order, histories.as_of)
         )
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the arguments that build the same weights: EventWeights(**saved)."""
         return asdict(self)
 
-    def _weight(
+    def _compute_weight(
         self,
         weight: npt.NDArray[np.float32],
         kind: npt.NDArray[np.int8],
@@ -67,14 +67,14 @@ class EventWeights:
         as_of: float,
     ) -> npt.NDArray[np.float32]:
         factors = np.array([self.kinds.get(name, 1.0) for name in KINDS], np.float32)
-        counted = factors[kind] * self._pieces(weight, kind)
-        return decay_weights(counted.astype(np.float32), order, as_of, self.half_life_days)
+        weighted = factors[kind] * self._raise_quantities(weight, kind)
+        return decay_weights(weighted.astype(np.float32), order, as_of, self.half_life_days)
 
-    def _pieces(self, weight: npt.NDArray[np.float32], kind: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
+    def _raise_quantities(self, weight: npt.NDArray[np.float32], kind: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
         if self.quantity == 1:
             return weight
-        bought = (kind == KIND_CODES["purchase"]) & (weight > 0)  # 0 units stay 0 for any exponent
-        return np.power(weight, self.quantity, out=weight.copy(), where=bought)
+        is_purchase = (kind == KIND_CODES["purchase"]) & (weight > 0)  # 0 units stay 0 for any exponent
+        return np.power(weight, self.quantity, out=weight.copy(), where=is_purchase)
 
 
 # The start of a search, and the weights where there is nothing to learn from: a shop without clicks before the cutoff.
@@ -131,13 +131,13 @@ def choose_event_weights(
     every kind and no half-life), so the result is never worse than that on the validation data.
     """
     space = build_weight_space(train, candidates=candidates)
-    named: dict[str, Any] = {**{kind: start.kinds.get(kind, 1.0) for kind in KINDS}, **start.as_json()}
-    found = search_parameters(
+    start_values: dict[str, Any] = {**{kind: start.kinds.get(kind, 1.0) for kind in KINDS}, **start.to_json()}
+    result = search_parameters(
         space=space,
         evaluate=lambda row: evaluate(parse_event_weights(row, start)),
         budget_s=budget_s,
         seed=seed,
-        start={name: named[name] for name in space},
+        start={name: start_values[name] for name in space},
         clock=clock,
     )
-    return parse_event_weights(found.best.parameters, start), found
+    return parse_event_weights(result.best.parameters, start), result

@@ -43,12 +43,12 @@ class Histories:
     ) -> Self:
         """Build one history per list of item rows, oldest first; by default weight 1, order = position, user unknown."""
         lengths = [len(np.atleast_1d(np.asarray(row))) for row in items]
-        item = _flat(items, np.int32)
+        item = _concatenate(items, np.int32)
         if len(item) and not (item.min() >= 0 and item.max() < n_items):
             raise ValueError(f"items must be rows 0…{n_items - 1}, got {item.min()}…{item.max()}")
-        order = _flat([np.arange(length) for length in lengths] if orders is None else orders, np.float64)
-        weight = np.ones(len(item), np.float32) if weights is None else _flat(weights, np.float32)
-        kind = np.zeros(len(item), np.int8) if kinds is None else _flat(kinds, np.int8)
+        order = _concatenate([np.arange(length) for length in lengths] if orders is None else orders, np.float64)
+        weight = np.ones(len(item), np.float32) if weights is None else _concatenate(weights, np.float32)
+        kind = np.zeros(len(item), np.int8) if kinds is None else _concatenate(kinds, np.int8)
         for name, column in (("orders", order), ("weights", weight), ("kinds", kind)):
             if len(column) != len(item):
                 raise ValueError(
@@ -85,7 +85,7 @@ class Histories:
     def __len__(self) -> int:
         return len(self.indptr) - 1
 
-    def rows(self, start: int, stop: int) -> Self:
+    def slice_rows(self, start: int, stop: int) -> Self:
         """Return histories start…stop-1."""
         first, last = self.indptr[start], self.indptr[min(stop, len(self))]
         return replace(
@@ -98,24 +98,24 @@ class Histories:
             user=self.user[start:stop],
         )
 
-    def select_entries(self, chosen: npt.NDArray[np.bool_]) -> Self:
+    def select_entries(self, mask: npt.NDArray[np.bool_]) -> Self:
         """Return the same histories with only the chosen entries."""
         return replace(
             self,
-            indptr=np.concatenate([[0], np.cumsum(chosen, dtype=np.int64)])[self.indptr],
-            item=self.item[chosen],
-            order=self.order[chosen],
-            weight=self.weight[chosen],
-            kind=self.kind[chosen],
+            indptr=np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])[self.indptr],
+            item=self.item[mask],
+            order=self.order[mask],
+            weight=self.weight[mask],
+            kind=self.kind[mask],
         )
 
-    def matrix(self, *, half_life_days: float | None = None) -> csr_array:
+    def build_matrix(self, *, half_life_days: float | None = None) -> csr_array:
         """Return CSR (n, n_items) of summed weights, aged by the half-life."""
         rows = np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.indptr))
         weight = decay_weights(self.weight, self.order, self.as_of, half_life_days)
         return sum_entries(rows, self.item, weight, (len(self), self.n_items))
 
-    def moments(self) -> npt.NDArray[np.int64]:
+    def number_moments(self) -> npt.NDArray[np.int64]:
         """Return the number of each entry's moment within its history, from 0; equal orders are one moment."""
         begins = np.ones(len(self.item), np.bool_)
         begins[1:] = self.order[1:] != self.order[:-1]
@@ -125,9 +125,9 @@ class Histories:
         numbers = np.cumsum(begins)
         return numbers - np.repeat(numbers[starts], lengths[lengths > 0])
 
-    def moments_back(self) -> npt.NDArray[np.int64]:
+    def count_moments_back(self) -> npt.NDArray[np.int64]:
         """Return the number of moments back from the newest of the history: 0 for the last moment."""
-        numbers = self.moments()
+        numbers = self.number_moments()
         lengths = np.diff(self.indptr)
         lasts = self.indptr[1:][lengths > 0] - 1
         return np.repeat(numbers[lasts], lengths[lengths > 0]) - numbers
@@ -136,11 +136,11 @@ class Histories:
         """Return CSR (n, n_items) whose stored columns are the items of each history (of some kinds only); may hold duplicates."""
         item, indptr = self.item, self.indptr
         if kinds is not None:
-            chosen = np.isin(self.kind, kinds)
-            item, indptr = item[chosen], np.concatenate([[0], np.cumsum(chosen)])[indptr]
+            mask = np.isin(self.kind, kinds)
+            item, indptr = item[mask], np.concatenate([[0], np.cumsum(mask)])[indptr]
         return make_csr(np.ones(len(item)), item, indptr, (len(self), self.n_items))
 
 
-def _flat(rows: Sequence[npt.ArrayLike], dtype: type[np.generic]) -> npt.NDArray:
+def _concatenate(rows: Sequence[npt.ArrayLike], dtype: type[np.generic]) -> npt.NDArray:
     parts = [np.atleast_1d(np.asarray(row, dtype)) for row in rows]
     return np.concatenate(parts) if parts else np.empty(0, dtype)

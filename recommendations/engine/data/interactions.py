@@ -56,8 +56,8 @@ class Interactions:
         With `items` (or `users`) rows are numbered by a given list, for instance the whole catalog including products never bought; ids
         that the list lacks are an error. `order` defaults to the position, `weight` to 1, `kind` to purchase; `order` may be datetime64.
         """
-        users, user = _numbered("user_ids", user_ids, users)
-        items, item = _numbered("item_ids", item_ids, items)
+        users, user = _number_ids("user_ids", user_ids, users)
+        items, item = _number_ids("item_ids", item_ids, items)
         return cls.from_rows(
             user=user, item=item, order=order, weight=weight, kind=kind, users=users, items=items, as_of=as_of
         )
@@ -76,9 +76,9 @@ class Interactions:
         as_of: float | None = None,
     ) -> Self:
         """Build interactions from row numbers. Errors: WrongInteractionsError."""
-        user_rows, item_rows = _rows("user", user, len(users)), _rows("item", item, len(items))
+        user_rows, item_rows = _parse_rows("user", user, len(users)), _parse_rows("item", item, len(items))
         m = len(user_rows)
-        times = np.arange(m, dtype=np.float64) if order is None else _seconds(order)
+        times = np.arange(m, dtype=np.float64) if order is None else _parse_seconds(order)
         weights = np.ones(m, np.float32) if weight is None else np.asarray(weight, np.float32)
         kinds = np.full(m, KIND_CODES["purchase"], np.int8) if kind is None else np.asarray(kind, np.int8)
         for name, column in (("item", item_rows), ("order", times), ("weight", weights), ("kind", kinds)):
@@ -86,9 +86,9 @@ class Interactions:
                 raise WrongInteractionsError(
                     f"{name} has shape {column.shape}, user has {m} entries; they must have the same length"
                 )
-        _refuse("order", times, ~np.isfinite(times), "a finite number")
-        _refuse("weight", weights, ~(np.isfinite(weights) & (weights >= 0)), "finite and not negative")
-        _refuse("kind", kinds, (kinds < 0) | (kinds >= len(KINDS)), f"0…{len(KINDS) - 1}, an index of {KINDS}")
+        _require_valid("order", times, ~np.isfinite(times), "a finite number")
+        _require_valid("weight", weights, ~(np.isfinite(weights) & (weights >= 0)), "finite and not negative")
+        _require_valid("kind", kinds, (kinds < 0) | (kinds >= len(KINDS)), f"0…{len(KINDS) - 1}, an index of {KINDS}")
         if as_of is None:
             as_of = float(times.max()) if m else 0.0
         elif m and times.max() > as_of:
@@ -106,31 +106,31 @@ class Interactions:
     def n_items(self) -> int:
         return len(self.items)
 
-    def subset(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> Self:
+    def select(self, selection: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> Self:
         """Return the chosen interactions; users, items and as_of stay."""
         return replace(
             self,
-            user=self.user[chosen],
-            item=self.item[chosen],
-            order=self.order[chosen],
-            weight=self.weight[chosen],
-            kind=self.kind[chosen],
+            user=self.user[selection],
+            item=self.item[selection],
+            order=self.order[selection],
+            weight=self.weight[selection],
+            kind=self.kind[selection],
         )
 
     def before(self, time: float) -> Self:
         """Return what was known at `time`: interactions with order < time, and as_of = time."""
-        return replace(self.subset(self.order < time), as_of=time)
+        return replace(self.select(self.order < time), as_of=time)
 
     def after(self, time: float) -> Self:
         """Return the interactions with order ≥ time."""
-        return self.subset(self.order >= time)
+        return self.select(self.order >= time)
 
-    def user_items(self, *, half_life_days: float | None = None) -> csr_array:
+    def build_user_items(self, *, half_life_days: float | None = None) -> csr_array:
         """Return CSR (n_users, n_items) of summed weights; with a half-life h multiplied by 2^(−age / h) at as_of."""
         weight = decay_weights(self.weight, self.order, self.as_of, half_life_days)
         return sum_entries(self.user, self.item, weight, (self.n_users, self.n_items))
 
-    def baskets(self, *, gap_s: float = 0.0) -> npt.NDArray[np.int32]:
+    def number_baskets(self, *, gap_s: float = 0.0) -> npt.NDArray[np.int32]:
         """Return the basket number of each interaction, from 0: a user's interactions at one moment, as in an order.
 
         With `gap_s`, interactions with pauses of at most that many seconds belong to the same basket.
@@ -144,27 +144,29 @@ class Interactions:
         numbers[by_user] = np.concatenate([[0], np.cumsum(begins)])[: len(self)]
         return numbers
 
-    def histories(self, users: npt.NDArray[np.integer] | None = None) -> Histories:
+    def build_histories(self, users: npt.NDArray[np.integer] | None = None) -> Histories:
         """Return the interactions of the given user rows (default: all) as histories, oldest first."""
-        chosen = np.arange(self.n_users, dtype=np.int32) if users is None else _rows("users", users, self.n_users)
+        user_rows = (
+            np.arange(self.n_users, dtype=np.int32) if users is None else _parse_rows("users", users, self.n_users)
+        )
         by_user = np.lexsort((self.order, self.user))
         starts = np.searchsorted(self.user[by_user], np.arange(self.n_users + 1))
-        lengths = starts[chosen + 1] - starts[chosen]
+        lengths = starts[user_rows + 1] - starts[user_rows]
         indptr = np.concatenate([[0], np.cumsum(lengths)])
-        places = np.arange(indptr[-1]) + np.repeat(starts[chosen] - indptr[:-1], lengths)
-        lines = by_user[places]
+        positions = np.arange(indptr[-1]) + np.repeat(starts[user_rows] - indptr[:-1], lengths)
+        lines = by_user[positions]
         return Histories(
             indptr=indptr.astype(np.int64),
             item=self.item[lines],
             order=self.order[lines],
             weight=self.weight[lines],
             kind=self.kind[lines],
-            user=chosen,
+            user=user_rows,
             n_items=self.n_items,
             as_of=self.as_of,
         )
 
-    def users_by_activity(self, *, warm_below: int = 5) -> dict[str, npt.NDArray[np.int32]]:
+    def group_users_by_activity(self, *, warm_below: int = 5) -> dict[str, npt.NDArray[np.int32]]:
         """Return user rows by activity: cold (no interaction), warm (fewer than `warm_below`), hot (the rest)."""
         counts = np.bincount(self.user, minlength=self.n_users)
         return {
@@ -174,11 +176,11 @@ class Interactions:
         }
 
 
-def _numbered(field: str, ids: Ids, known: IdMap | None) -> tuple[IdMap, npt.NDArray[np.int32]]:
+def _number_ids(field: str, ids: Ids, known: IdMap | None) -> tuple[IdMap, npt.NDArray[np.int32]]:
     try:
         if known is None:
-            return IdMap.numbered(ids)
-        rows = known.rows(ids)
+            return IdMap.number_ids(ids)
+        rows = known.get_rows(ids)
     except WrongIdsError as problem:
         raise WrongInteractionsError(f"{field}: {problem}") from problem
     missing = np.flatnonzero(rows < 0)
@@ -189,17 +191,17 @@ def _numbered(field: str, ids: Ids, known: IdMap | None) -> tuple[IdMap, npt.NDA
     return known, rows
 
 
-def _rows(field: str, rows: npt.ArrayLike, limit: int) -> npt.NDArray[np.int32]:
+def _parse_rows(field: str, rows: npt.ArrayLike, limit: int) -> npt.NDArray[np.int32]:
     array = np.asarray(rows)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise WrongInteractionsError(
             f"{field} must be one row of whole numbers, got {array.dtype} of shape {array.shape}"
         )
-    _refuse(field, array, (array < 0) | (array >= limit), f"0…{limit - 1}")
+    _require_valid(field, array, (array < 0) | (array >= limit), f"0…{limit - 1}")
     return array.astype(np.int32, copy=False)
 
 
-def _seconds(order: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def _parse_seconds(order: npt.ArrayLike) -> npt.NDArray[np.float64]:
     array = np.asarray(order)
     if array.dtype.kind == "M":
         missing = np.isnat(array)
@@ -208,9 +210,9 @@ def _seconds(order: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return array.astype(np.float64)
 
 
-def _refuse(field: str, values: npt.NDArray[np.generic], wrong: npt.NDArray[np.bool_], right: str) -> None:
+def _require_valid(field: str, values: npt.NDArray[np.generic], wrong: npt.NDArray[np.bool_], right: str) -> None:
     if wrong.any():
-        place = int(np.argmax(wrong))
+        position = int(np.argmax(wrong))
         raise WrongInteractionsError(
-            f"{field} must be {right}: {int(wrong.sum())} entries are not, first {values[place]} at position {place}"
+            f"{field} must be {right}: {int(wrong.sum())} entries are not, first {values[position]} at position {position}"
         )

@@ -27,12 +27,12 @@ def assign_price_bands(
     priced = np.isfinite(price)
     overall = np.where(priced, money, -1)
     own = np.where(priced & (category >= 0), money * (int(category.max(initial=-1)) + 1) + category, -1)
-    found, _ = _bands(price, overall, bands, bands)
-    in_category, enough = _bands(price, own, bands, max(least, bands))
-    return np.where(enough, in_category, found).astype(np.int32)
+    overall_bands, _ = _compute_bands(price, overall, bands, bands)
+    category_bands, has_category_band = _compute_bands(price, own, bands, max(least, bands))
+    return np.where(has_category_band, category_bands, overall_bands).astype(np.int32)
 
 
-def _bands(
+def _compute_bands(
     price: npt.NDArray[np.float64], group: npt.NDArray[np.int64], bands: int, least: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Return bands within groups and who has one; -1 for group -1 and for groups of fewer than `least`."""
@@ -42,12 +42,12 @@ def _bands(
     begins[1:] = sorted_group[1:] != sorted_group[:-1]
     steps = begins.copy()
     steps[1:] |= sorted_price[1:] != sorted_price[:-1]
-    place = np.arange(len(order))
-    first = np.maximum.accumulate(np.where(begins, place, 0))
-    cheaper = np.maximum.accumulate(np.where(steps, place, 0)) - first
-    size = np.bincount(np.cumsum(begins) - 1)[np.cumsum(begins) - 1] if len(order) else place
-    enough = np.empty(len(order), np.bool_)
-    enough[order] = (sorted_group >= 0) & (size >= least)
+    position = np.arange(len(order))
+    first = np.maximum.accumulate(np.where(begins, position, 0))
+    cheaper = np.maximum.accumulate(np.where(steps, position, 0)) - first
+    size = np.bincount(np.cumsum(begins) - 1)[np.cumsum(begins) - 1] if len(order) else position
+    has_band = np.empty(len(order), np.bool_)
+    has_band[order] = (sorted_group >= 0) & (size >= least)
     band = np.empty(len(order), np.int64)
     band[order] = 1 + bands * cheaper // np.maximum(size, 1)
-    return np.where(enough, band, -1), enough
+    return np.where(has_band, band, -1), has_band

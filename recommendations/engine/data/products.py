@@ -43,6 +43,6 @@ class Products:
         if category_field not in texts:
             return cls(n_items, texts)
         names = texts[category_field]
-        categories, category = IdMap.numbered(names)
+        categories, category = IdMap.number_ids(names)
         empty = np.fromiter((not name for name in names), np.bool_, n_items)
         return cls(n_items, texts, category=np.where(empty, -1, category).astype(np.int32), categories=categories)

@@ -41,15 +41,15 @@ def weight_matrix(user_items: csr_array, weighting: str) -> csr_array:
         case "raw":
             return user_items
         case "binary":
-            return _with_data(user_items, np.ones(user_items.nnz))
+            return _replace_data(user_items, np.ones(user_items.nnz))
         case "log":
-            return _with_data(user_items, np.log1p(user_items.data))
+            return _replace_data(user_items, np.log1p(user_items.data))
         case "tf-idf":
             return scale_columns(
-                _with_data(user_items, np.sqrt(user_items.data)), compute_inverse_frequency(user_items)
+                _replace_data(user_items, np.sqrt(user_items.data)), compute_inverse_frequency(user_items)
             )
         case "bm25":
-            return _bm25(user_items)
+            return _apply_bm25(user_items)
     raise ValueError(f"weighting must be one of {', '.join(WEIGHTINGS)}, got {weighting!r}")
 
 
@@ -59,13 +59,13 @@ def compute_inverse_frequency(matrix: csr_array) -> npt.NDArray[np.float64]:
     return np.maximum(np.log(max(matrix.shape[0], 1) / (1.0 + frequency)) + 1.0, 0.01)
 
 
-def _bm25(user_items: csr_array, k: float = 1.2, b: float = 0.75) -> csr_array:
+def _apply_bm25(user_items: csr_array, k: float = 1.2, b: float = 0.75) -> csr_array:
     lengths = np.asarray(user_items.sum(axis=1)).ravel()
     mean = lengths.mean() if len(lengths) and lengths.sum() > 0 else 1.0
     damping = np.repeat(k * (1.0 - b + b * lengths / mean), np.diff(user_items.indptr))
     saturated = user_items.data * (k + 1.0) / (user_items.data + damping)
-    return scale_columns(_with_data(user_items, saturated), compute_inverse_frequency(user_items))
+    return scale_columns(_replace_data(user_items, saturated), compute_inverse_frequency(user_items))
 
 
-def _with_data(matrix: csr_array, data: npt.NDArray[np.floating]) -> csr_array:
+def _replace_data(matrix: csr_array, data: npt.NDArray[np.floating]) -> csr_array:
     return make_csr(data, matrix.indices, matrix.indptr, matrix.shape)

@@ -22,8 +22,8 @@ from recommendations.engine.evaluation.splits import (
     hold_out,
     leave_last_item_out,
     leave_last_out,
+    make_rating_folds,
     make_split,
-    rating_folds,
     split_by_moment,
 )
 
@@ -46,9 +46,9 @@ __all__ = [
     "hold_out",
     "leave_last_item_out",
     "leave_last_out",
+    "make_rating_folds",
     "make_session_prefixes",
     "make_split",
-    "rating_folds",
     "split_by_moment",
     "split_newest_sessions",
 ]

@@ -17,29 +17,29 @@ def estimate_intervals(
     results: list[ConfidenceInterval | None] = [None] * columns.shape[1]
     missing = np.isnan(columns)
     for pattern in np.unique(missing.T, axis=0):
-        chosen = np.flatnonzero((pattern == missing.T).all(axis=1))
-        values = columns[np.ix_(~pattern, chosen)]
-        for column, interval in zip(chosen, _intervals(values, seed, samples, level), strict=True):
+        same_pattern = np.flatnonzero((pattern == missing.T).all(axis=1))
+        values = columns[np.ix_(~pattern, same_pattern)]
+        for column, interval in zip(same_pattern, _resample_means(values, seed, samples, level), strict=True):
             results[column] = interval
     return [interval for interval in results if interval is not None]
 
 
-def _intervals(values: npt.NDArray[np.float64], seed: int, samples: int, level: float) -> list[ConfidenceInterval]:
-    people = len(values)
-    if not people:
+def _resample_means(values: npt.NDArray[np.float64], seed: int, samples: int, level: float) -> list[ConfidenceInterval]:
+    n_users = len(values)
+    if not n_users:
         return [ConfidenceInterval(float("nan"), float("nan"), float("nan"))] * values.shape[1]
-    draws = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     means = np.concatenate(
         [
-            draws.multinomial(people, np.full(people, 1.0 / people), size=size) @ values / people
-            for size in _chunks(samples, people)
+            rng.multinomial(n_users, np.full(n_users, 1.0 / n_users), size=size) @ values / n_users
+            for size in _split_samples(samples, n_users)
         ]
     )
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return [ConfidenceInterval(*map(float, triple)) for triple in zip(values.mean(axis=0), low, high, strict=True)]
 
 
-def _chunks(samples: int, people: int) -> list[int]:
+def _split_samples(samples: int, n_users: int) -> list[int]:
     """Return sizes that sum to `samples` and keep a matrix of counts below 64 MB."""
-    largest = max(1, 8_000_000 // people)
+    largest = max(1, 8_000_000 // n_users)
     return [min(largest, samples - start) for start in range(0, samples, largest)]

@@ -41,7 +41,7 @@ class ClickEstimates:
 class LoggedFigures:
     """Logged clicks per product shown: raw, and as an estimate with every position examined like the first."""
 
-    answers: int
+    responses: int
     items: int
     clicks: int
     raw: ConfidenceInterval
@@ -51,7 +51,7 @@ class LoggedFigures:
 
 def estimate_clicks(
     *,
-    answer: Ints,
+    response: Ints,
     position: Ints,
     clicked: npt.NDArray[np.bool_],
     target: Ints,
@@ -62,29 +62,35 @@ def estimate_clicks(
 ) -> ClickEstimates:
     """Estimate how often a ranking would be clicked.
 
-    answer, position, clicked: one entry per product shown: its response (0…n−1), its position, whether it was clicked. target: its
+    response, position, clicked: one entry per product shown: its response (0…n−1), its position, whether it was clicked. target: its
     position in the other ranking of the same response, 0 if it is not there. length: (n,) how many products the other ranking
     shows in each response.
     """
     require_positions(position)
     n = len(length)
-    moved = np.divide(curve.at(np.maximum(target, 1)), curve.at(position))
-    weight = np.where(target > 0, np.minimum(moved, clip), 0.0)
-    gained = np.bincount(answer, weight * clicked, n)
-    known = target > 0
+    propensity_ratio = np.divide(curve.get_examination(np.maximum(target, 1)), curve.get_examination(position))
+    weight = np.where(target > 0, np.minimum(propensity_ratio, clip), 0.0)
+    weighted_clicks = np.bincount(response, weight * clicked, n)
+    is_ranked = target > 0
     return ClickEstimates(
-        ips=weighted_ratio(gained, np.ones(n), level=level),
+        ips=estimate_ratio(weighted_clicks, np.ones(n), level=level),
         snips=normalize_estimates(
-            answer[known], curve.at(position[known]), clicked[known], target[known], n, curve, level
+            response[is_ranked],
+            curve.get_examination(position[is_ranked]),
+            clicked[is_ranked],
+            target[is_ranked],
+            n,
+            curve,
+            level,
         ),
-        coverage=float(known.sum() / length.sum()) if length.sum() else nan,
-        clipped=compute_share((moved > clip)[clicked & known]),
+        coverage=float(is_ranked.sum() / length.sum()) if length.sum() else nan,
+        clipped=compute_share((propensity_ratio > clip)[clicked & is_ranked]),
     )
 
 
 def normalize_estimates(
-    answer: Ints,
-    looked: npt.NDArray[np.float64],
+    response: Ints,
+    examination: npt.NDArray[np.float64],
     clicked: npt.NDArray[np.bool_],
     target: Ints,
     n: int,
@@ -94,18 +100,23 @@ def normalize_estimates(
     """Return Σ_t θ_t · n_t / n · (clicks / examinations of the products at t in the other ranking), with its linearized interval."""
     if not len(target):
         return ConfidenceInterval(0.0 if n else nan, 0.0 if n else nan, 0.0 if n else nan)
-    places, place = np.unique(target, return_inverse=True)
-    wanted = np.bincount(place, clicked) / np.bincount(place, looked)
-    share = curve.at(places) * np.bincount(place) / n
-    residual = np.bincount(answer, (share / np.bincount(place, looked))[place] * (clicked - wanted[place] * looked), n)
-    value, reach = float(share @ wanted), NormalDist().inv_cdf((1 + level) / 2) * sqrt(float((residual**2).sum()))
-    return ConfidenceInterval(value, max(0.0, value - reach), value + reach)
+    positions, position_of_entry = np.unique(target, return_inverse=True)
+    click_rate = np.bincount(position_of_entry, clicked) / np.bincount(position_of_entry, examination)
+    share = curve.get_examination(positions) * np.bincount(position_of_entry) / n
+    residual = np.bincount(
+        response,
+        (share / np.bincount(position_of_entry, examination))[position_of_entry]
+        * (clicked - click_rate[position_of_entry] * examination),
+        n,
+    )
+    value, margin = float(share @ click_rate), NormalDist().inv_cdf((1 + level) / 2) * sqrt(float((residual**2).sum()))
+    return ConfidenceInterval(value, max(0.0, value - margin), value + margin)
 
 
 def evaluate_logged(
     *,
     lengths: Ints,
-    clicked_answer: Ints,
+    clicked_response: Ints,
     clicked_position: Ints,
     curve: ExaminationCurve,
     clip: float = CLIP,
@@ -113,39 +124,39 @@ def evaluate_logged(
 ) -> LoggedFigures:
     """Evaluate what was shown as if every position were examined like the first.
 
-    lengths: (n,) how many products each response showed; clicked_answer, clicked_position: one entry per clicked product. Two models
+    lengths: (n,) how many products each response showed; clicked_response, clicked_position: one entry per clicked product. Two models
     that show equally good products at different positions get the same estimate although their raw rates differ. Intervals treat
     a response as one observation, because clicks within it depend on each other.
     """
     require_positions(clicked_position)
-    n, ones = len(lengths), np.ones(len(clicked_answer))
-    weight = 1.0 / curve.at(clicked_position)
+    n, ones = len(lengths), np.ones(len(clicked_response))
+    weight = 1.0 / curve.get_examination(clicked_position)
     return LoggedFigures(
-        answers=n,
+        responses=n,
         items=int(lengths.sum()),
-        clicks=len(clicked_answer),
-        raw=weighted_ratio(np.bincount(clicked_answer, ones, n), lengths, level=level),
-        estimate=weighted_ratio(np.bincount(clicked_answer, np.minimum(weight, clip), n), lengths, level=level),
+        clicks=len(clicked_response),
+        raw=estimate_ratio(np.bincount(clicked_response, ones, n), lengths, level=level),
+        estimate=estimate_ratio(np.bincount(clicked_response, np.minimum(weight, clip), n), lengths, level=level),
         clipped=compute_share(weight > clip),
     )
 
 
-def weighted_ratio(above: npt.ArrayLike, below: npt.ArrayLike, *, level: float) -> ConfidenceInterval:
+def estimate_ratio(numerators: npt.ArrayLike, denominators: npt.ArrayLike, *, level: float) -> ConfidenceInterval:
     """Return Σ above / Σ below over responses with its linearized interval; low ≥ 0, NaN if Σ below is 0.
 
     Variance Σ (above − R·below)² / (Σ below)². Source: Cochran, Sampling Techniques, 1977, section 6.
     """
-    top, bottom = np.asarray(above, np.float64), np.asarray(below, np.float64)
+    top, bottom = np.asarray(numerators, np.float64), np.asarray(denominators, np.float64)
     total = float(bottom.sum())
     if total <= 0:
         return ConfidenceInterval(nan, nan, nan)
     value = float(top.sum() / total)
-    reach = NormalDist().inv_cdf((1 + level) / 2) * sqrt(float(((top - value * bottom) ** 2).sum())) / total
-    return ConfidenceInterval(value, max(0.0, value - reach), value + reach)
+    margin = NormalDist().inv_cdf((1 + level) / 2) * sqrt(float(((top - value * bottom) ** 2).sum())) / total
+    return ConfidenceInterval(value, max(0.0, value - margin), value + margin)
 
 
-def compute_share(chosen: npt.NDArray[np.bool_]) -> float:
-    return float(chosen.mean()) if len(chosen) else 0.0
+def compute_share(mask: npt.NDArray[np.bool_]) -> float:
+    return float(mask.mean()) if len(mask) else 0.0
 
 
 def require_positions(position: Ints) -> None:

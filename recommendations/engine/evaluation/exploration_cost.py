@@ -22,7 +22,7 @@ def compute_exploration_cost(
         raise ValueError(f"every must be at least 2, got {every}")
     hits, counts = find_hits(items, relevant), np.diff(relevant.indptr)
     n = hits.shape[1]
-    kept = np.flatnonzero((np.arange(n) + 1) % every)
-    tried = np.zeros_like(hits)
-    tried[:, kept] = hits[:, : len(kept)]
-    return estimate_intervals((ndcg(hits, counts) - ndcg(tried, counts))[:, None], seed=seed)[0]
+    remaining = np.flatnonzero((np.arange(n) + 1) % every)
+    explored = np.zeros_like(hits)
+    explored[:, remaining] = hits[:, : len(remaining)]
+    return estimate_intervals((ndcg(hits, counts) - ndcg(explored, counts))[:, None], seed=seed)[0]

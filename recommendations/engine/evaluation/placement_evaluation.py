@@ -16,7 +16,7 @@ from recommendations.engine.evaluation.ranking_metrics.hits import PerUser, find
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.ranking_metrics.precision import precision
 from recommendations.engine.linear_algebra.sparse import sum_entries
-from recommendations.engine.topn import count_block_rows, top_n
+from recommendations.engine.topn import count_block_rows, select_top_n
 from recommendations.engine.tuning.ensemble_weights import tune_ensemble_weights
 
 METRICS = {"ndcg": ndcg, "hit_rate": hit_rate, "precision": precision}
@@ -34,8 +34,8 @@ type Ranker = Callable[[EvaluationQueries], Lists]
 class QueryScores:
     """Queries and users with a relevant product; metric@10 → value of the placement, of its fallback, and paired difference, over users."""
 
-    questions: int
-    people: int
+    n_queries: int
+    n_users: int
     own: dict[str, ConfidenceInterval]
     fallback: dict[str, ConfidenceInterval]
     difference: dict[str, ConfidenceInterval]
@@ -45,29 +45,31 @@ class QueryScores:
         return self.difference[PRIMARY].low > 0
 
 
-def rank_queries(algorithm: Algorithm, questions: EvaluationQueries, *, seed: int) -> Lists:
+def rank_queries(algorithm: Algorithm, queries: EvaluationQueries, *, seed: int) -> Lists:
     """Return int32 (n, 10): the best items that each query allows."""
-    size = count_block_rows(questions.histories.n_items)
+    size = count_block_rows(queries.histories.n_items)
     parts = [np.empty((0, MAX_SHOWN), np.int32)]
-    for start in range(0, len(questions), size):
-        block = questions.slice_rows(start, start + size)
+    for start in range(0, len(queries), size):
+        block = queries.slice_rows(start, start + size)
         scores = algorithm.score(block.histories)
         if block.offered is not None:
             dense = scores.toarray() if isinstance(scores, csr_array) else scores
-            shown = (block.offered.toarray() > 0) & (dense > 0)
-            scores = np.where(shown, dense, np.float32(-np.inf))
+            is_offered = (block.offered.toarray() > 0) & (dense > 0)
+            scores = np.where(is_offered, dense, np.float32(-np.inf))
         parts.append(
-            top_n(scores, MAX_SHOWN, exclude=block.excluded, allowed=block.among, tie_seed=seed, first_row=start).items
+            select_top_n(
+                scores, MAX_SHOWN, exclude=block.excluded, allowed=block.allowed, tie_seed=seed, first_row=start
+            ).items
         )
     return np.concatenate(parts)
 
 
 def make_ranker(algorithm: Algorithm, *, seed: int) -> Ranker:
-    return lambda questions: rank_queries(algorithm, questions, seed=seed)
+    return lambda queries: rank_queries(algorithm, queries, seed=seed)
 
 
 def tune_shares(
-    parts: Mapping[str, Algorithm], questions: EvaluationQueries, *, normalization: str = "max"
+    parts: Mapping[str, Algorithm], queries: EvaluationQueries, *, normalization: str = "max"
 ) -> tuple[dict[str, float], float]:
     """Return the weights with the largest mean NDCG@10 by `tune_ensemble_weights`, without negligible ones, and that mean.
 
@@ -75,22 +77,22 @@ def tune_shares(
     """
     if not parts:
         raise ValueError("an ensemble needs at least one component, got none")
-    found = tune_ensemble_weights(
+    chosen_weights = tune_ensemble_weights(
         components=parts,
-        histories=questions.histories,
-        relevant=questions.relevant,
+        histories=queries.histories,
+        relevant=queries.relevant,
         exclude_seen=False,
         n=MAX_SHOWN,
         normalization=normalization,
         depth=DEPTH,
         steps=STEPS,
         rounds=2,
-        barred=questions.excluded,
-        offered=questions.offered,
+        excluded=queries.excluded,
+        offered=queries.offered,
     )
-    kept = {name: share for name, share in found.weights.items() if share >= MIN_WEIGHT}
-    total = sum(kept.values())
-    return {name: round(share / total, 4) for name, share in kept.items()}, found.value
+    kept_shares = {name: share for name, share in chosen_weights.weights.items() if share >= MIN_WEIGHT}
+    total = sum(kept_shares.values())
+    return {name: round(share / total, 4) for name, share in kept_shares.items()}, chosen_weights.value
 
 
 def make_ensemble(
@@ -101,61 +103,61 @@ def make_ensemble(
     return WeightedEnsemble.of_fitted({name: parts[name] for name in used}, used, normalization)
 
 
-def summarize_scores(lists: Lists, questions: EvaluationQueries) -> dict[str, PerUser]:
+def summarize_scores(lists: Lists, queries: EvaluationQueries) -> dict[str, PerUser]:
     """Return metric → one value per query, NaN for queries without a relevant product."""
-    hits, counts = find_hits(lists, questions.relevant), np.diff(questions.relevant.indptr)
+    hits, counts = find_hits(lists, queries.relevant), np.diff(queries.relevant.indptr)
     return {name: metric(hits, counts) for name, metric in METRICS.items()}
 
 
 def compare_scores(
-    own: Mapping[str, PerUser], fallback: Mapping[str, PerUser], person: npt.NDArray[np.integer], *, seed: int
+    own: Mapping[str, PerUser], fallback: Mapping[str, PerUser], user: npt.NDArray[np.integer], *, seed: int
 ) -> QueryScores:
     """Compare two rankings of the same queries. Each user counts once, whatever their number of queries."""
-    answered = np.isfinite(own[PRIMARY])
-    _, row = np.unique(person[answered], return_inverse=True)
+    has_answer = np.isfinite(own[PRIMARY])
+    _, row = np.unique(user[has_answer], return_inverse=True)
     columns = {
-        (which, metric): _by_person(values[metric][answered], row)
-        for which, values in (("own", own), ("fallback", fallback))
+        (side, metric): _average_by_user(values[metric][has_answer], row)
+        for side, values in (("own", own), ("fallback", fallback))
         for metric in METRICS
     }
     for metric in METRICS:
         columns["difference", metric] = columns["own", metric] - columns["fallback", metric]
-    found = dict(zip(columns, estimate_intervals(np.column_stack(list(columns.values())), seed=seed), strict=True))
-    sides = {which: {metric: found[which, metric] for metric in METRICS} for which in ("own", "fallback", "difference")}
+    intervals = dict(zip(columns, estimate_intervals(np.column_stack(list(columns.values())), seed=seed), strict=True))
+    sides = {
+        side: {metric: intervals[side, metric] for metric in METRICS} for side in ("own", "fallback", "difference")
+    }
     return QueryScores(
-        int(answered.sum()), len(columns["own", PRIMARY]), sides["own"], sides["fallback"], sides["difference"]
+        int(has_answer.sum()), len(columns["own", PRIMARY]), sides["own"], sides["fallback"], sides["difference"]
     )
 
 
-def evaluate_lists(own: Lists, fallback: Lists, questions: EvaluationQueries, *, seed: int) -> QueryScores:
-    return compare_scores(
-        summarize_scores(own, questions), summarize_scores(fallback, questions), questions.person, seed=seed
-    )
+def evaluate_lists(own: Lists, fallback: Lists, queries: EvaluationQueries, *, seed: int) -> QueryScores:
+    return compare_scores(summarize_scores(own, queries), summarize_scores(fallback, queries), queries.user, seed=seed)
 
 
 def list_categories(
-    algorithm: Algorithm, questions: EvaluationQueries, category: npt.NDArray[np.int32], n_categories: int, *, pool: int
+    algorithm: Algorithm, queries: EvaluationQueries, category: npt.NDArray[np.int32], n_categories: int, *, pool: int
 ) -> tuple[Lists, csr_array]:
     """Return the ten best categories per query, by summed scores of its `pool` best items, and CSR (n, categories) of the relevant ones.
 
     category: int32 (n_items,), -1 for none.
     """
-    size = count_block_rows(max(questions.histories.n_items, n_categories))
+    size = count_block_rows(max(queries.histories.n_items, n_categories))
     parts = [np.empty((0, MAX_SHOWN), np.int32)]
-    for start in range(0, len(questions), size):
-        block = questions.histories.rows(start, start + size)
-        best = top_n(algorithm.score(block), pool)
-        of_items = np.where(best.items >= 0, category[best.items], -1)
-        rows, places = np.nonzero((of_items >= 0) & (best.scores > 0))
-        values = best.scores[rows, places]
-        sums = sum_entries(rows, of_items[rows, places], values, (len(block), n_categories))
-        parts.append(top_n(sums, MAX_SHOWN).items)
-    return np.concatenate(parts), _in_categories(questions.relevant, category, n_categories)
+    for start in range(0, len(queries), size):
+        block = queries.histories.slice_rows(start, start + size)
+        best = select_top_n(algorithm.score(block), pool)
+        item_categories = np.where(best.items >= 0, category[best.items], -1)
+        rows, ranks = np.nonzero((item_categories >= 0) & (best.scores > 0))
+        values = best.scores[rows, ranks]
+        sums = sum_entries(rows, item_categories[rows, ranks], values, (len(block), n_categories))
+        parts.append(select_top_n(sums, MAX_SHOWN).items)
+    return np.concatenate(parts), _map_to_categories(queries.relevant, category, n_categories)
 
 
 def find_best_shares(
     scores: Sequence[Mapping[str, npt.NDArray[np.float32]]],
-    questions: Sequence[EvaluationQueries],
+    queries: Sequence[EvaluationQueries],
     *,
     shares: Sequence[Mapping[str, float]],
     normalization: str = "max",
@@ -167,8 +169,10 @@ def find_best_shares(
     best: tuple[dict[str, float], float] = ({}, -1.0)
     for mixture in shares:
         values = [
-            summarize_scores(repeat_for_all(mix_lists(part, mixture, normalization), asked), asked)[PRIMARY]
-            for part, asked in zip(scores, questions, strict=True)
+            summarize_scores(
+                repeat_for_all(mix_lists(window_scores, mixture, normalization), window_queries), window_queries
+            )[PRIMARY]
+            for window_scores, window_queries in zip(scores, queries, strict=True)
         ]
         value = compute_mean(np.concatenate(values))
         if value > best[1]:
@@ -188,24 +192,24 @@ def mix_lists(
     return total[0]
 
 
-def repeat_for_all(scores: npt.NDArray[np.float32], questions: EvaluationQueries) -> Lists:
+def repeat_for_all(scores: npt.NDArray[np.float32], queries: EvaluationQueries) -> Lists:
     """Return the ten best of one row of scores for every query; items excluded or offered per row are ignored here."""
-    best = top_n(scores[None, :], MAX_SHOWN, allowed=questions.among).items
-    return np.broadcast_to(best, (len(questions), MAX_SHOWN))
+    best = select_top_n(scores[None, :], MAX_SHOWN, allowed=queries.allowed).items
+    return np.broadcast_to(best, (len(queries), MAX_SHOWN))
 
 
 def compute_mean(values: PerUser) -> float:
     return float(np.nanmean(values)) if np.isfinite(values).any() else -1.0
 
 
-def _by_person(values: PerUser, row: npt.NDArray[np.integer]) -> PerUser:
+def _average_by_user(values: PerUser, row: npt.NDArray[np.integer]) -> PerUser:
     return np.bincount(row, values) / np.maximum(np.bincount(row), 1)
 
 
-def _in_categories(relevant: csr_array, category: npt.NDArray[np.int32], n_categories: int) -> csr_array:
+def _map_to_categories(relevant: csr_array, category: npt.NDArray[np.int32], n_categories: int) -> csr_array:
     rows = np.repeat(np.arange(relevant.shape[0]), np.diff(relevant.indptr))
-    of_items = category[relevant.indices]
-    kept = of_items >= 0
-    keys = np.unique(rows[kept] * n_categories + of_items[kept])
+    item_categories = category[relevant.indices]
+    has_category = item_categories >= 0
+    keys = np.unique(rows[has_category] * n_categories + item_categories[has_category])
     shape = (relevant.shape[0], n_categories)
     return csr_array((np.ones(len(keys), np.float32), (keys // n_categories, keys % n_categories)), shape=shape)

@@ -68,21 +68,21 @@ class Evaluation:
     rankings: dict[str, npt.NDArray[np.int32]]
     relevant: csr_array
 
-    def value(self, algorithm: str, metric: str, n: int) -> MetricResult:
+    def get_result(self, algorithm: str, metric: str, n: int) -> MetricResult:
         """Return one result. Errors: KeyError."""
         for result in self.results:
             if (result.algorithm, result.metric, result.n) == (algorithm, metric, n):
                 return result
         raise KeyError(f"{metric}@{n} of {algorithm} was not evaluated")
 
-    def difference(self, first: str, second: str, metric: str, n: int) -> ConfidenceInterval:
+    def compare(self, first: str, second: str, metric: str, n: int) -> ConfidenceInterval:
         """Return the mean of first − second over the same users with its paired bootstrap interval."""
         difference = self.scores[first][metric, n] - self.scores[second][metric, n]
         return estimate_intervals(difference[:, None], seed=self.seed)[0]
 
-    def best(self, metric: str = "ndcg", n: int = 10) -> str:
+    def find_best(self, metric: str = "ndcg", n: int = 10) -> str:
         """Return the name of the algorithm with the largest value; of equals the first."""
-        return max(self.scores, key=lambda name: self.value(name, metric, n).value)
+        return max(self.scores, key=lambda name: self.get_result(name, metric, n).value)
 
 
 def evaluate(
@@ -135,10 +135,10 @@ def evaluate_fitted(
     Diversity compares products by which of at most DIVERSITY_PEOPLE users, drawn by the seed, have them in train.
     """
     users = np.unique(test.user)
-    histories = train.histories(users)
+    histories = train.build_histories(users)
     relevant = find_relevant_items(test, train, users, exclude_seen, seen_kinds)
     counts = np.diff(relevant.indptr)
-    own = train.user_items()
+    own = train.build_user_items()
     had_by = np.bincount(own.indices, minlength=train.n_items)
     item_users = transpose(own[_sample_rows(train.n_users, MAX_DIVERSITY_USERS, seed), :])
     own = own[users, :]
@@ -170,15 +170,15 @@ def evaluate_fitted(
             scores[name]["popularity_lift", n] = compute_popularity_lift(items, own, had_by)
             results.append(MetricResult(name, "coverage", n, compute_coverage(items, train.n_items), None, None))
             results.append(MetricResult(name, "gini", n, compute_gini(items, train.n_items), None, None))
-        results += _results(name, scores[name], seed)
+        results += _build_results(name, scores[name], seed)
     return Evaluation(results, users, scores, dict(fit_s or {}), recommend_s, seed, rankings, relevant)
 
 
-def _results(name: str, scores: dict[tuple[str, int], PerUser], seed: int) -> list[MetricResult]:
-    found = estimate_intervals(np.column_stack(list(scores.values())), seed=seed)
+def _build_results(name: str, scores: dict[tuple[str, int], PerUser], seed: int) -> list[MetricResult]:
+    intervals = estimate_intervals(np.column_stack(list(scores.values())), seed=seed)
     return [
         MetricResult(name, metric, n, interval.value, interval.low, interval.high)
-        for (metric, n), interval in zip(scores, found, strict=True)
+        for (metric, n), interval in zip(scores, intervals, strict=True)
     ]
 
 
@@ -194,9 +194,9 @@ def find_relevant_items(
     seen_kinds: Sequence[int] | None = None,
 ) -> csr_array:
     """Return CSR (users, items) whose stored columns are the products a user chose in test."""
-    wanted = test.user_items()[users, :]
+    relevant = test.build_user_items()[users, :]
     if exclude_seen:
-        seen = train if seen_kinds is None else train.subset(np.isin(train.kind, seen_kinds))
-        wanted = wanted - wanted.multiply(seen.user_items()[users, :] > 0)
-        wanted.eliminate_zeros()
-    return csr_array(wanted)
+        seen = train if seen_kinds is None else train.select(np.isin(train.kind, seen_kinds))
+        relevant = relevant - relevant.multiply(seen.build_user_items()[users, :] > 0)
+        relevant.eliminate_zeros()
+    return csr_array(relevant)

@@ -17,13 +17,13 @@ COLD_ITEMS = "cold items"
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """`metric`@`n` of `algorithm` over the `people` of one segment who have a value, with its 95 % interval low…high."""
+    """`metric`@`n` of `algorithm` over the `n_users` users of one segment who have a value, with its 95 % interval low…high."""
 
     segment: str
     algorithm: str
     metric: str
     n: int
-    people: int
+    n_users: int
     value: float
     low: float
     high: float
@@ -35,7 +35,7 @@ def segment_users(
     """Return masks over `users` by their baskets (orders, visits) in train: new ≤ 1, loyal ≥ `loyal_from`, active between."""
     if loyal_from < 2:
         raise ValueError(f"loyal_from must be at least 2, got {loyal_from}")
-    _, first_lines = np.unique(train.baskets(), return_index=True)
+    _, first_lines = np.unique(train.number_baskets(), return_index=True)
     counts = np.bincount(train.user[first_lines], minlength=train.n_users)[users]
     return {"new": counts <= 1, "active": (counts > 1) & (counts < loyal_from), "loyal": counts >= loyal_from}
 
@@ -47,7 +47,7 @@ def find_cold_items(train: Interactions, *, below: int = 5) -> npt.NDArray[np.bo
 
 def count_users(train: Interactions) -> npt.NDArray[np.integer]:
     """Return how many users have each item."""
-    return np.bincount(train.user_items().indices, minlength=train.n_items)
+    return np.bincount(train.build_user_items().indices, minlength=train.n_items)
 
 
 def evaluate_segments(
@@ -64,7 +64,7 @@ def evaluate_segments(
     An empty segment has 0 users and NaN. Errors: KeyError for a metric or n that was not evaluated.
     """
     masks = segment_users(train, evaluation.users, loyal_from=loyal_from)
-    cold = _only_columns(evaluation.relevant, find_cold_items(train, below=cold_below))
+    cold = _keep_columns(evaluation.relevant, find_cold_items(train, below=cold_below))
     results = []
     for name, scores in evaluation.scores.items():
         hits = find_hits(evaluation.rankings[name][:, :n], cold)
@@ -72,13 +72,15 @@ def evaluate_segments(
             parts = {segment: scores[metric, n][mask] for segment, mask in masks.items()}
             parts[COLD_ITEMS] = RANKING_METRICS[metric](hits, np.diff(cold.indptr))
             for segment, values in parts.items():
-                found = estimate_intervals(values[:, None], seed=evaluation.seed)[0]
-                people = int(np.isfinite(values).sum())
-                results.append(SegmentResult(segment, name, metric, n, people, found.value, found.low, found.high))
+                interval = estimate_intervals(values[:, None], seed=evaluation.seed)[0]
+                n_users = int(np.isfinite(values).sum())
+                results.append(
+                    SegmentResult(segment, name, metric, n, n_users, interval.value, interval.low, interval.high)
+                )
     return results
 
 
-def _only_columns(matrix: csr_array, columns: npt.NDArray[np.bool_]) -> csr_array:
-    kept = csr_array(matrix.multiply(columns.astype(matrix.dtype)[None, :]))
-    kept.eliminate_zeros()
-    return kept
+def _keep_columns(matrix: csr_array, columns: npt.NDArray[np.bool_]) -> csr_array:
+    selected = csr_array(matrix.multiply(columns.astype(matrix.dtype)[None, :]))
+    selected.eliminate_zeros()
+    return selected

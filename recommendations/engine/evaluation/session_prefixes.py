@@ -83,13 +83,13 @@ def split_newest_sessions(interactions: Interactions, *, share: float) -> Split:
     ends = np.full(interactions.n_users, -np.inf)
     np.maximum.at(ends, interactions.user, interactions.order)
     present = np.flatnonzero(np.isfinite(ends))
-    wanted = round(len(present) * share)
+    n_test = round(len(present) * share)
     newest = np.zeros(interactions.n_users, np.bool_)
-    newest[present[np.argsort(ends[present], kind="stable")][len(present) - wanted :]] = True
+    newest[present[np.argsort(ends[present], kind="stable")][len(present) - n_test :]] = True
     is_test = newest[interactions.user]
-    train = interactions.subset(~is_test)
+    train = interactions.select(~is_test)
     known = np.bincount(train.item, minlength=train.n_items) > 0
-    test = interactions.subset(is_test & known[interactions.item])
+    test = interactions.select(is_test & known[interactions.item])
     if not len(train) or not len(test):
         raise EmptySplitError(f"a share of {share} of {len(present)} sessions leaves train or test empty")
     return Split(replace(train, as_of=float(train.order.max())), test)
@@ -114,8 +114,8 @@ def evaluate_prefixes(
     """
     items = recommend(algorithm, prefixes.histories, n, exclude_seen=exclude_seen, tie_seed=seed).items
     hits = find_hits(items, prefixes.relevant)
-    one = np.ones(len(prefixes), np.int64)
-    return PrefixFigures(n, hit_rate(hits, one), reciprocal_rank(hits, one), ndcg(hits, one))
+    n_relevant = np.ones(len(prefixes), np.int64)
+    return PrefixFigures(n, hit_rate(hits, n_relevant), reciprocal_rank(hits, n_relevant), ndcg(hits, n_relevant))
 
 
 def _list_windows(

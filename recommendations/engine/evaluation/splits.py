@@ -29,10 +29,10 @@ def split_by_moment(interactions: Interactions, *, at: float, until: float | Non
     train = interactions.before(at)
     later = interactions.after(at) if until is None else interactions.after(at).before(until)
     known = np.bincount(train.user, minlength=train.n_users) > 0
-    test = later.subset(known[later.user])
+    test = later.select(known[later.user])
     if not len(train) or not len(test):
         side = "train" if not len(train) else "test (of users who are in train)"
-        raise EmptySplitError(f"at={at} leaves no interaction in {side}; orders go from {_range(interactions)}")
+        raise EmptySplitError(f"at={at} leaves no interaction in {side}; orders go from {_format_range(interactions)}")
     return Split(train, test)
 
 
@@ -52,7 +52,7 @@ def leave_last_out(interactions: Interactions, *, last: int = 1) -> Split:
     is_train = (from_end > last) | ((from_end == last) & (lengths[users] == last))
     if not is_test.any() or not is_train.any():
         raise EmptySplitError(f"no user has more than {last} interactions")
-    return Split(interactions.subset(np.sort(by_user[is_train])), interactions.subset(np.sort(by_user[is_test])))
+    return Split(interactions.select(np.sort(by_user[is_train])), interactions.select(np.sort(by_user[is_test])))
 
 
 def leave_last_item_out(interactions: Interactions, *, kind: str) -> Split:
@@ -65,14 +65,14 @@ def leave_last_item_out(interactions: Interactions, *, kind: str) -> Split:
     by_user = lines[np.lexsort((interactions.order[lines], interactions.user[lines]))]
     users = interactions.user[by_user]
     newest = by_user[np.append(users[1:] != users[:-1], True)[: len(users)]]
-    wanted = np.full(interactions.n_users, -1, np.int32)
-    wanted[interactions.user[newest]] = interactions.item[newest]
-    is_other = interactions.item != wanted[interactions.user]
+    test_item = np.full(interactions.n_users, -1, np.int32)
+    test_item[interactions.user[newest]] = interactions.item[newest]
+    is_other = interactions.item != test_item[interactions.user]
     has_others = np.bincount(interactions.user[is_other], minlength=interactions.n_users) > 0
     test = newest[has_others[interactions.user[newest]]]
     if not len(test):
         raise EmptySplitError(f"no user has an interaction of kind {kind!r} and one with another item")
-    return Split(interactions.subset(is_other | ~has_others[interactions.user]), interactions.subset(test))
+    return Split(interactions.select(is_other | ~has_others[interactions.user]), interactions.select(test))
 
 
 def make_split(*, train: Interactions, test: Interactions) -> Split:
@@ -105,16 +105,16 @@ def hold_out(interactions: Interactions, *, share: float, seed: int) -> Split:
     users = distinct // max(1, interactions.n_items)
     shuffled = np.lexsort((np.random.default_rng(seed).random(len(distinct)), users))
     counts = np.bincount(users, minlength=interactions.n_users)
-    place = np.arange(len(distinct)) - np.concatenate([[0], np.cumsum(counts)])[users[shuffled]]
-    wanted = np.minimum(np.rint(counts * share), np.maximum(counts - 1, 0))
+    rank = np.arange(len(distinct)) - np.concatenate([[0], np.cumsum(counts)])[users[shuffled]]
+    n_test = np.minimum(np.rint(counts * share), np.maximum(counts - 1, 0))
     is_test = np.zeros(len(distinct), np.bool_)
-    is_test[shuffled] = place < wanted[users[shuffled]]
+    is_test[shuffled] = rank < n_test[users[shuffled]]
     if not is_test.any():
         raise EmptySplitError(f"a share of {share} of each user's items is less than one item for every user")
-    return Split(interactions.subset(~is_test[pair]), interactions.subset(is_test[pair]))
+    return Split(interactions.select(~is_test[pair]), interactions.select(is_test[pair]))
 
 
-def rating_folds(interactions: Interactions, *, folds: int = 5, seed: int) -> list[Split]:
+def make_rating_folds(interactions: Interactions, *, folds: int = 5, seed: int) -> list[Split]:
     """Return k splits in which every distinct (user, item) pair is in test once; sizes differ by at most one.
 
     All interactions of a pair go to the same side. A user or item may have nothing in train; they are evaluated nevertheless, with
@@ -127,16 +127,16 @@ def rating_folds(interactions: Interactions, *, folds: int = 5, seed: int) -> li
     if len(distinct) < folds:
         raise EmptySplitError(f"{len(distinct)} distinct pairs of user and item cannot make {folds} folds")
     fold = np.random.default_rng(seed).permutation(np.arange(len(distinct)) % folds)[pair]
-    return [Split(interactions.subset(fold != number), interactions.subset(fold == number)) for number in range(folds)]
+    return [Split(interactions.select(fold != number), interactions.select(fold == number)) for number in range(folds)]
 
 
 def _merge_id_maps(
-    one: IdMap, two: IdMap, one_rows: npt.NDArray[np.int32], two_rows: npt.NDArray[np.int32]
+    first: IdMap, second: IdMap, first_rows: npt.NDArray[np.int32], second_rows: npt.NDArray[np.int32]
 ) -> tuple[IdMap, tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]]:
-    ids = one.ids(), two.ids()
-    both = IdMap.of([*ids[0], *ids[1]])
-    return both, (both.rows(ids[0])[one_rows], both.rows(ids[1])[two_rows])
+    ids = first.get_ids(), second.get_ids()
+    merged = IdMap.of([*ids[0], *ids[1]])
+    return merged, (merged.get_rows(ids[0])[first_rows], merged.get_rows(ids[1])[second_rows])
 
 
-def _range(interactions: Interactions) -> str:
+def _format_range(interactions: Interactions) -> str:
     return f"{interactions.order.min()} to {interactions.order.max()}" if len(interactions) else "no interactions"

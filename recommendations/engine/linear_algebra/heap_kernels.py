@@ -79,7 +79,7 @@ def drain_heap(
 
 
 @inlined
-def tie_break(seed: int, row: int, column: int) -> np.int64:
+def compute_tie_break(seed: int, row: int, column: int) -> np.int64:
     """Return the tie-break: the column, or with seed >= 0 a pseudo-random number of (seed, row, column) by splitmix64."""
     if seed < 0:
         return np.int64(column)

@@ -10,12 +10,20 @@ from typing import Any, cast
 
 import numba
 
-# Kernels that the kernels of other files call, and this file.
-SHARED_FILES = ("jit.py", "heap_kernels.py", "cholesky_kernels.py", "product_kernels.py")
+ENGINE = Path(__file__).parents[1]
+# Files with kernels that the kernels of other files call, and this file.
+SHARED_FILES = (
+    "linear_algebra/jit.py",
+    "linear_algebra/heap_kernels.py",
+    "linear_algebra/cholesky_kernels.py",
+    "linear_algebra/product_kernels.py",
+    "algorithms/neighbors/session_search_kernels.py",
+)
 
 
 def stamp_shared_files() -> tuple[tuple[float, int], ...]:
-    stats = [(Path(__file__).parent / name).stat() for name in SHARED_FILES]
+    """Return the modification time and the size of each shared file."""
+    stats = [(ENGINE / name).stat() for name in SHARED_FILES]
     return tuple((stat.st_mtime, stat.st_size) for stat in stats)
 
 
@@ -33,6 +41,7 @@ def _compile_with(**options: Any) -> Callable[[Any], Any]:
     def decorate(function: Any) -> Any:
         dispatcher = jit(function)
         if not numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+            # Numba has no public hook for this; a stale cache would run old machine code without any error.
             index = dispatcher._cache._cache_file
             index._source_stamp = (index._source_stamp, _SHARED_STAMP)
         return dispatcher

@@ -20,13 +20,13 @@ def compute_right_singular_vectors(matrix: csr_array, rank: int, *, seed: int) -
     width = min(rank + OVERSAMPLING, n_rows, n_columns)
     if rank < 1 or width < 1:
         return np.zeros((n_columns, 0), np.float32)
-    across = csr_array(matrix.T)
+    transposed = csr_array(matrix.T)
     basis = np.random.default_rng(seed).standard_normal((n_columns, width)).astype(np.float32)
     for _ in range(PASSES):
-        basis = _orthonormal(across @ (matrix @ basis))
-    _, sizes, directions = np.linalg.svd(matrix @ basis, full_matrices=False)
-    kept = min(rank, int((sizes > 1e-6 * max(float(sizes[0]), 1e-30)).sum()))
-    return (basis @ directions[:kept].T).astype(np.float32)
+        basis = _orthonormalize(transposed @ (matrix @ basis))
+    _, singular_values, directions = np.linalg.svd(matrix @ basis, full_matrices=False)
+    n_kept = min(rank, int((singular_values > 1e-6 * max(float(singular_values[0]), 1e-30)).sum()))
+    return (basis @ directions[:n_kept].T).astype(np.float32)
 
 
 def compute_largest_singular_value(matrix: csr_array) -> float:
@@ -34,17 +34,17 @@ def compute_largest_singular_value(matrix: csr_array) -> float:
 
     The leading vector has no negative entries either, so the start is never orthogonal to it (Perron & Frobenius).
     """
-    across = csr_array(matrix.T)
+    transposed = csr_array(matrix.T)
     vector = np.ones(matrix.shape[1])
-    size = 0.0
+    norm = 0.0
     for _ in range(POWER_PASSES):
         image = matrix @ (vector / np.linalg.norm(vector))
-        last, size = size, float(np.linalg.norm(image))
-        vector = across @ image
-        if not size or size - last < 1e-4 * size:
+        previous_norm, norm = norm, float(np.linalg.norm(image))
+        vector = transposed @ image
+        if not norm or norm - previous_norm < 1e-4 * norm:
             break
-    return size
+    return norm
 
 
-def _orthonormal(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _orthonormalize(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return qr(matrix, mode="economic", check_finite=False)[0]

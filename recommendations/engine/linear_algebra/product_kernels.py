@@ -77,7 +77,7 @@ def multiply_top_k(
 ) -> None:
     """Write the k largest positive entries of the given rows of A·B, best first, without column skip[row].
 
-    Entries summed over fewer than `least` terms are left out. With shrinkage λ > 0 an entry summed over n terms is multiplied by
+    Entries summed over fewer than `min_terms` terms are left out. With shrinkage λ > 0 an entry summed over n terms is multiplied by
     n / (n + λ). k is the width of `out_columns`.
     """
     needs_counts = shrinkage > 0 or min_terms > 1

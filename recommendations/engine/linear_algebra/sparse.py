@@ -68,22 +68,24 @@ def normalize_rows(matrix: csr_array) -> csr_array:
 
 def select_columns(matrix: csr_array, rows: npt.ArrayLike, columns: npt.ArrayLike) -> FloatArray:
     """Return dense float32 (rows, columns) of the given rows and columns; columns must be distinct."""
-    place = np.full(matrix.shape[1], -1, np.int32)
-    place[np.asarray(columns)] = np.arange(len(np.asarray(columns)))
-    chosen = matrix[np.asarray(rows), :]
-    places = place[chosen.indices]
-    wanted = places >= 0
-    dense = np.zeros((chosen.shape[0], len(np.asarray(columns))), np.float32)
-    dense[np.repeat(np.arange(chosen.shape[0]), np.diff(chosen.indptr))[wanted], places[wanted]] = chosen.data[wanted]
+    position_of_column = np.full(matrix.shape[1], -1, np.int32)
+    position_of_column[np.asarray(columns)] = np.arange(len(np.asarray(columns)))
+    selected = matrix[np.asarray(rows), :]
+    positions = position_of_column[selected.indices]
+    is_selected = positions >= 0
+    dense = np.zeros((selected.shape[0], len(np.asarray(columns))), np.float32)
+    dense[np.repeat(np.arange(selected.shape[0]), np.diff(selected.indptr))[is_selected], positions[is_selected]] = (
+        selected.data[is_selected]
+    )
     return dense
 
 
 def extract_column(matrix: csr_array, column: int) -> npt.NDArray[np.float32]:
     """Return one column as float32 (rows,)."""
-    places = np.flatnonzero(matrix.indices == column)
-    found = np.zeros(matrix.shape[0], np.float32)
-    np.add.at(found, np.searchsorted(matrix.indptr, places, side="right") - 1, matrix.data[places])
-    return found
+    entries = np.flatnonzero(matrix.indices == column)
+    values = np.zeros(matrix.shape[0], np.float32)
+    np.add.at(values, np.searchsorted(matrix.indptr, entries, side="right") - 1, matrix.data[entries])
+    return values
 
 
 def multiply(a: csr_array, b: csr_array) -> csr_array:
@@ -116,29 +118,29 @@ def multiply_dense_matrices(a: FloatArray, b: FloatArray) -> npt.NDArray[np.floa
 
 
 def multiply_top_k_rows(
-    a: csr_array, b: csr_array, k: int, *, skip: IntArray | None = None, shrinkage: float = 0.0, least: int = 1
+    a: csr_array, b: csr_array, k: int, *, skip: IntArray | None = None, shrinkage: float = 0.0, min_terms: int = 1
 ) -> csr_array:
     """Return the k largest positive entries of each row of A·B, best first (ties: lower column first).
 
     `skip[row]` is a column to leave out (-1: none). With shrinkage λ an entry that is a sum of n products is multiplied by
-    n / (n + λ); entries of fewer than `least` products are left out. The whole product is never stored: memory is that of the result.
+    n / (n + λ); entries of fewer than `min_terms` products are left out. The whole product is never stored: memory is that of the result.
     """
     n_rows, n_columns = a.shape[0], b.shape[1]
     width = max(1, min(k, n_columns))
     skipped = np.full(n_rows, -1, np.int32) if skip is None else np.asarray(skip, np.int32)
     size = max(1024, TOP_K_CELLS // width)
     parts = [
-        _top_k_rows(a, b, slice(start, min(start + size, n_rows)), width, skipped, shrinkage, least)
+        _multiply_top_k_chunk(a, b, slice(start, min(start + size, n_rows)), width, skipped, shrinkage, min_terms)
         for start in range(0, n_rows, size)
     ]
     if not parts:
         return make_csr([], [], [0], (0, n_columns))
-    counts, columns, values = (np.concatenate([part[place] for part in parts]) for place in range(3))
+    counts, columns, values = (np.concatenate([part[number] for part in parts]) for number in range(3))
     return make_csr(values, columns, np.concatenate([[0], np.cumsum(counts)]), (n_rows, n_columns))
 
 
-def _top_k_rows(
-    a: csr_array, b: csr_array, chunk: slice, width: int, skipped: IntArray, shrinkage: float, least: int
+def _multiply_top_k_chunk(
+    a: csr_array, b: csr_array, chunk: slice, width: int, skipped: IntArray, shrinkage: float, min_terms: int
 ) -> tuple[IntArray, IntArray, FloatArray]:
     """Return entries per row, columns and values of some rows."""
     indptr = a.indptr[chunk.start : chunk.stop + 1]
@@ -150,25 +152,25 @@ def _top_k_rows(
     map_blocks(
         lambda start, stop: multiply_top_k(
             indptr, a.indices, a.data, b.indptr, b.indices, b.data, b.shape[1],
-            rows[start:stop], skipped[chunk], np.float32(shrinkage), least, columns, values, counts,
+            rows[start:stop], skipped[chunk], np.float32(shrinkage), min_terms, columns, values, counts,
         ),
         n_rows,
     )  # fmt: skip
-    kept = np.arange(width) < counts[:, None]
-    return counts, columns[kept], values[kept]
+    is_filled = np.arange(width) < counts[:, None]
+    return counts, columns[is_filled], values[is_filled]
 
 
-def shorten_rows(matrix: csr_array, most: int = LONGEST_ROW) -> csr_array:
+def shorten_rows(matrix: csr_array, max_entries: int = LONGEST_ROW) -> csr_array:
     """Return the `most` largest entries of each row (ties: lower column), so that work on pairs of entries is at most `most` squared."""
     lengths = np.diff(matrix.indptr)
-    if not len(lengths) or lengths.max() <= most:
+    if not len(lengths) or lengths.max() <= max_entries:
         return matrix
-    kept = np.ones(matrix.nnz, np.bool_)
-    for row in np.flatnonzero(lengths > most):
+    is_kept = np.ones(matrix.nnz, np.bool_)
+    for row in np.flatnonzero(lengths > max_entries):
         start, stop = matrix.indptr[row], matrix.indptr[row + 1]
-        kept[start + np.argsort(-matrix.data[start:stop], kind="stable")[most:]] = False
-    indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
-    return make_csr(matrix.data[kept], matrix.indices[kept], indptr, matrix.shape)
+        is_kept[start + np.argsort(-matrix.data[start:stop], kind="stable")[max_entries:]] = False
+    indptr = np.concatenate([[0], np.cumsum(is_kept)])[matrix.indptr]
+    return make_csr(matrix.data[is_kept], matrix.indices[is_kept], indptr, matrix.shape)
 
 
 def _deal_rows(n_rows: int) -> IntArray:

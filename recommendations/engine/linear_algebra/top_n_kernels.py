@@ -3,7 +3,7 @@
 import numpy as np
 
 from config.foundation.array_types import AnyFloats, AnyInts, Flags
-from recommendations.engine.linear_algebra.heap_kernels import drain_heap, push_entry, ranks_before, tie_break
+from recommendations.engine.linear_algebra.heap_kernels import compute_tie_break, drain_heap, push_entry, ranks_before
 from recommendations.engine.linear_algebra.jit import compiled
 
 
@@ -32,7 +32,7 @@ def select_top_dense(
         for column in range(n_columns):
             value = scores[row, column]
             if (size < n or value >= heap_values[0]) and open_columns[column] and value > -np.inf:
-                tie = tie_break(seed, first_row + row, column)
+                tie = compute_tie_break(seed, first_row + row, column)
                 if size == n and not ranks_before(value, tie, heap_values[0], heap_ties[0]):
                     continue
                 size = push_entry(heap_values, heap_ties, heap_columns, size, value, tie, column)
@@ -69,7 +69,7 @@ def select_top_sparse(
             column = indices[q]
             value = data[q]
             if (size < n or value >= heap_values[0]) and open_columns[column] and value > -np.inf:
-                tie = tie_break(seed, first_row + row, column)
+                tie = compute_tie_break(seed, first_row + row, column)
                 if size == n and not ranks_before(value, tie, heap_values[0], heap_ties[0]):
                     continue
                 size = push_entry(heap_values, heap_ties, heap_columns, size, value, tie, column)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from config.foundation.array_types import Rows
-from recommendations.engine.algorithms.neighbors.session_kernels import make_session_table
+from recommendations.engine.algorithms.neighbors.session_search_kernels import make_session_table
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.weighting import DAY, ENTRYWISE
 from recommendations.engine.online.kernels import clear_sums, multiply_row, sum_history

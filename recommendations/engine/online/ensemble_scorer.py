@@ -134,13 +134,13 @@ class OnlineEnsemble:
     """A fitted ensemble, prepared to score one history at a time over n ≥ items rows; rows beyond the items score 0.
 
     score(u, i) = Σ_c w_c · ŝ_c(u, i) as `WeightedEnsemble` defines it. With `for_similar`, for products that a page names instead of a
-    history, content gives the k most similar of `Content.similar`, each text once, instead of all that share a term.
+    history, content gives the k most similar of `Content.find_similar`, each text once, instead of all that share a term.
     """
 
     def __init__(self, ensemble: WeightedEnsemble, n: int, *, for_similar: bool = False) -> None:
         self.n = n
         self.normalization = ensemble.normalization
-        self.shares = {name: share for name, share in ensemble.shares().items() if share > 0}
+        self.shares = {name: share for name, share in ensemble.compute_shares().items() if share > 0}
         self.scorers: dict[str, OnlineScorer] = {}
         self.static_by_name: dict[str, Values] = {}
         for name, share in self.shares.items():
@@ -194,11 +194,11 @@ class OnlineEnsemble:
     def _normalize(self, name: str, scores: ComponentScores, highest: float) -> _NormalizedScores:
         share = self.shares[name]
         if self.normalization == "rank":
-            return _NormalizedScores(name, scores, share, *_rank(scores.rows, scores.values))
+            return _NormalizedScores(name, scores, share, *_weigh_ranks(scores.rows, scores.values))
         return _NormalizedScores(name, scores, share / max(highest, float(TINY)), scores.rows, scores.values)
 
 
-def _rank(rows: Rows, values: Values) -> SparseRow:
+def _weigh_ranks(rows: Rows, values: Values) -> SparseRow:
     """Return 1 / (1 + ln rank) of the best RANK_DEPTH positive values; ties: lower row first."""
     order = np.lexsort((rows, -values))[:RANK_DEPTH]
     order = order[values[order] > 0]
@@ -212,7 +212,7 @@ def _normalize_static(scores: npt.NDArray[np.floating], share: float, normalizat
     if not len(rows):
         return normalized
     if normalization == "rank":
-        rows, values = _rank(rows, values)
+        rows, values = _weigh_ranks(rows, values)
         normalized[rows] = np.float32(share) * values
     else:
         normalized[rows] = values * (np.float32(share) / np.float32(max(float(values.max()), float(TINY))))

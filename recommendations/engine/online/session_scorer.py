@@ -15,7 +15,7 @@ class SessionScorer:
     def __init__(self, component: "SessionKNN") -> None:
         self.component = component
         self.width = 0
-        self.sessions = component.session_arguments()
+        self.sessions = component.get_session_arguments()
         self.entries = component.count_index_entries()
 
     def score(self, context: HistoryContext) -> ComponentScores:

@@ -32,10 +32,10 @@ class RatingAlgorithm(Algorithm):
         predicted = np.empty(len(row), np.float32)
         size = max(1, CELLS // max(1, histories.n_items))
         for start in range(0, len(histories), size):
-            chosen = np.flatnonzero((row >= start) & (row < start + size))
-            if len(chosen):
-                scores = np.asarray(self.score(histories.rows(start, start + size)))
-                predicted[chosen] = scores[row[chosen] - start, item[chosen]]
+            entries = np.flatnonzero((row >= start) & (row < start + size))
+            if len(entries):
+                scores = np.asarray(self.score(histories.slice_rows(start, start + size)))
+                predicted[entries] = scores[row[entries] - start, item[entries]]
         return predicted
 
 
@@ -44,9 +44,9 @@ def select_newest_ratings(histories: Histories) -> csr_array:
     rows = np.repeat(np.arange(len(histories), dtype=np.int64), np.diff(histories.indptr))
     keys = rows * histories.n_items + histories.item
     _, last = np.unique(keys[::-1], return_index=True)
-    places = len(keys) - 1 - last
-    indptr = np.searchsorted(rows[places], np.arange(len(histories) + 1))
-    return make_csr(histories.weight[places], histories.item[places], indptr, (len(histories), histories.n_items))
+    newest = len(keys) - 1 - last
+    indptr = np.searchsorted(rows[newest], np.arange(len(histories) + 1))
+    return make_csr(histories.weight[newest], histories.item[newest], indptr, (len(histories), histories.n_items))
 
 
 def list_entry_rows(matrix: csr_array) -> npt.NDArray[np.int64]:
@@ -70,12 +70,12 @@ def fit_item_biases(
     The matching b_u are those of `compute_user_biases`. Source: Koren, "Factor in the Neighbors", TKDD 2010, 2.1.
     """
     rows, items = list_entry_rows(ratings), ratings.indices
-    found = np.zeros(ratings.shape[1])
-    own = np.zeros(ratings.shape[0])
+    item_biases = np.zeros(ratings.shape[1])
+    user_biases = np.zeros(ratings.shape[0])
     for _ in range(sweeps):
-        found = _shrink_means(items, ratings.data - mean - own[rows], ratings.shape[1], item_shrinkage)
-        own = compute_user_biases(ratings, mean, found, user_shrinkage)
-    return found
+        item_biases = _shrink_means(items, ratings.data - mean - user_biases[rows], ratings.shape[1], item_shrinkage)
+        user_biases = compute_user_biases(ratings, mean, item_biases, user_shrinkage)
+    return item_biases
 
 
 def split_bias(ratings: csr_array, mean: float, item_biases: npt.NDArray[np.floating], shrinkage: float) -> Doubles:
@@ -91,8 +91,8 @@ def compute_similarities(
     Computed over the n_ab entries that both have. Cosine: Σ ab / √(Σ a² Σ b²); Pearson: the same of a and b minus their means over
     those entries; both times n_ab / (n_ab + λ). 0 where nothing is shared or nothing varies.
     """
-    ones, squares = _powers(own)
-    other_ones, other_squares = _powers(others)
+    ones, squares = _raise_to_powers(own)
+    other_ones, other_squares = _raise_to_powers(others)
     both = (ones @ other_ones).toarray()
     dots, own_squares, their_squares = (
         matrix.toarray().astype(np.float64) for matrix in (own @ others, squares @ other_ones, ones @ other_squares)
@@ -114,11 +114,11 @@ def replace_data(matrix: csr_array, data: npt.ArrayLike) -> csr_array:
     return make_csr(data, matrix.indices, matrix.indptr, matrix.shape)
 
 
-def require_at_least(owner: object, least: float, names: Sequence[str]) -> None:
+def require_at_least(owner: object, minimum: float, names: Sequence[str]) -> None:
     """Check the parameters. Errors: ValueError naming the first attribute that is too small or not a number."""
     for name in names:
-        if not getattr(owner, name) >= least:
-            raise ValueError(f"{name} must be at least {least}, got {getattr(owner, name)}")
+        if not getattr(owner, name) >= minimum:
+            raise ValueError(f"{name} must be at least {minimum}, got {getattr(owner, name)}")
 
 
 def _shrink_means(groups: npt.NDArray[np.integer], values: Doubles, n: int, shrinkage: float) -> Doubles:
@@ -126,6 +126,6 @@ def _shrink_means(groups: npt.NDArray[np.integer], values: Doubles, n: int, shri
     return np.divide(sums, counts + shrinkage, out=np.zeros(n), where=counts > 0)
 
 
-def _powers(ratings: csr_array) -> tuple[csr_array, csr_array]:
+def _raise_to_powers(ratings: csr_array) -> tuple[csr_array, csr_array]:
     """Return the same entries to the powers 0 and 2."""
     return replace_data(ratings, np.ones(ratings.nnz)), replace_data(ratings, np.square(ratings.data))

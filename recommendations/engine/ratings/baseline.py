@@ -44,7 +44,7 @@ class RatingBaseline(RatingAlgorithm):
         require_weight(interactions)
         require_at_least(self, 0, ("user_shrinkage", "item_shrinkage"))
         require_at_least(self, 1, ("sweeps",))
-        ratings = select_newest_ratings(interactions.histories())
+        ratings = select_newest_ratings(interactions.build_histories())
         mean = float(ratings.data.mean(dtype=np.float64))
         self.overall_mean_ = np.array([mean])
         self.item_biases_ = fit_item_biases(
@@ -57,17 +57,17 @@ class RatingBaseline(RatingAlgorithm):
         return self
 
     def score(self, histories: Histories) -> Scores:
-        ratings, mean = self._ratings(histories), float(self.overall_mean_[0])
+        ratings, mean = self._select_ratings(histories), float(self.overall_mean_[0])
         own = compute_user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)
         return (mean + own[:, None] + self.item_biases_).astype(np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        ratings, mean = self._ratings(history), float(self.overall_mean_[0])
+        ratings, mean = self._select_ratings(history), float(self.overall_mean_[0])
         own = split_bias(ratings, mean, self.item_biases_, self.user_shrinkage)
         parts = np.vstack([np.repeat(own[:, None], len(items), axis=1), mean + self.item_biases_[list(items)]])
         return [Attribution(self.name, np.append(ratings.indices, np.int32(-1)), parts)]
 
-    def _ratings(self, histories: Histories) -> csr_array:
+    def _select_ratings(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, len(self.item_biases_))
         return select_newest_ratings(histories)

@@ -27,7 +27,7 @@ from recommendations.engine.ratings.base import (
     split_bias,
 )
 from recommendations.engine.ratings.kernels import add_nearest_rated
-from recommendations.engine.topn import top_n
+from recommendations.engine.topn import select_top_n
 
 SIMILARITIES = ("pearson-baseline", "pearson", "cosine")
 SWEEPS = 15
@@ -71,20 +71,20 @@ class RatingItemKNN(RatingAlgorithm):
             raise ValueError(f"similarity must be one of {', '.join(SIMILARITIES)}, got {self.similarity!r}")
         require_at_least(self, 1, ("k", "neighbors"))
         require_at_least(self, 0, ("shrinkage", "damping", "user_shrinkage", "item_shrinkage"))
-        ratings = select_newest_ratings(interactions.histories())
+        ratings = select_newest_ratings(interactions.build_histories())
         mean = float(ratings.data.mean(dtype=np.float64))
         self.overall_mean_ = np.array([mean])
         self.item_biases_ = fit_item_biases(
             ratings, mean, user_shrinkage=self.user_shrinkage, item_shrinkage=self.item_shrinkage, sweeps=SWEEPS
         )
         if self.similarity == "pearson-baseline":
-            ratings = replace_data(ratings, self._deviations(ratings))
+            ratings = replace_data(ratings, self._compute_deviations(ratings))
         self.neighbors_ = self._find_most_similar(ratings)
         return self
 
     def score(self, histories: Histories) -> Scores:
-        ratings = self._ratings(histories)
-        deviations = self._deviations(ratings).astype(np.float32)
+        ratings = self._select_ratings(histories)
+        deviations = self._compute_deviations(ratings).astype(np.float32)
         own = compute_user_biases(ratings, float(self.overall_mean_[0]), self.item_biases_, self.user_shrinkage)
         scores = (float(self.overall_mean_[0]) + own[:, None] + self.item_biases_).astype(np.float32)
         map_blocks(
@@ -99,19 +99,22 @@ class RatingItemKNN(RatingAlgorithm):
         return scores
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        ratings, mean = self._ratings(history), float(self.overall_mean_[0])
-        deviations = self._deviations(ratings)
-        place = np.full(history.n_items, -1, np.int64)
-        place[ratings.indices] = np.arange(ratings.nnz)
+        ratings, mean = self._select_ratings(history), float(self.overall_mean_[0])
+        deviations = self._compute_deviations(ratings)
+        position_of_item = np.full(history.n_items, -1, np.int64)
+        position_of_item[ratings.indices] = np.arange(ratings.nnz)
         own = split_bias(ratings, mean, self.item_biases_, self.user_shrinkage)
         parts = np.vstack([np.repeat(own[:, None], len(items), axis=1), mean + self.item_biases_[list(items)]])
         for column, item in enumerate(items):
             row = slice(self.neighbors_.indptr[item], self.neighbors_.indptr[item + 1])
-            places, similarities = place[self.neighbors_.indices[row]], self.neighbors_.data[row].astype(np.float64)
-            rated = np.flatnonzero(places >= 0)[: self.k]
+            positions, similarities = (
+                position_of_item[self.neighbors_.indices[row]],
+                self.neighbors_.data[row].astype(np.float64),
+            )
+            rated = np.flatnonzero(positions >= 0)[: self.k]
             if len(rated):
                 shares = similarities[rated] / (self.damping + similarities[rated].sum())
-                parts[places[rated], column] += shares * deviations[places[rated]]
+                parts[positions[rated], column] += shares * deviations[positions[rated]]
         return [Attribution(self.name, np.append(ratings.indices, np.int32(-1)), parts)]
 
     def _find_most_similar(self, ratings: csr_array) -> csr_array:
@@ -127,21 +130,21 @@ class RatingItemKNN(RatingAlgorithm):
             )
             similarities[np.arange(len(similarities)), np.arange(start, start + len(similarities))] = 0
             similarities[similarities <= 0] = -np.inf
-            best = top_n(similarities, min(self.neighbors, n))
-            kept = best.items >= 0
-            counts.append(kept.sum(axis=1))
-            columns.append(best.items[kept])
-            values.append(best.scores[kept])
+            best = select_top_n(similarities, min(self.neighbors, n))
+            is_kept = best.items >= 0
+            counts.append(is_kept.sum(axis=1))
+            columns.append(best.items[is_kept])
+            values.append(best.scores[is_kept])
         indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
         return make_csr(np.concatenate(values), np.concatenate(columns), indptr, (n, n))
 
-    def _deviations(self, ratings: csr_array) -> np.ndarray:
+    def _compute_deviations(self, ratings: csr_array) -> np.ndarray:
         """Return r_uj − b_uj of each rating."""
         mean = float(self.overall_mean_[0])
         own = compute_user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)
         return ratings.data - mean - own[list_entry_rows(ratings)] - self.item_biases_[ratings.indices]
 
-    def _ratings(self, histories: Histories) -> csr_array:
+    def _select_ratings(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, len(self.item_biases_))
         return select_newest_ratings(histories)

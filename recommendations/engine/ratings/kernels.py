@@ -166,16 +166,16 @@ def fold_in_users(
         vector[:] = 0
         for p in range(first, last):
             item = items[indices[p]]
-            left = residuals[p]
+            residual = residuals[p]
             for i in range(factors):
-                left -= item[i] * implicit_sum[i]
+                residual -= item[i] * implicit_sum[i]
             for i in range(factors):
                 value = np.float64(item[i])
-                vector[i] += left * value
+                vector[i] += residual * value
                 system[factors, i] += value
                 for j in range(i + 1):
                     system[i, j] += value * item[j]
-            vector[factors] += left
+            vector[factors] += residual
         for i in range(factors):
             system[i, i] += ridges[row]
         system[factors, factors] = last - first + bias_ridges[row]
@@ -238,7 +238,7 @@ def draw_implicit_links(
     scales: AnyFloats,
     ridge: float,
     noises: AnyFloats,
-    left: AnyFloats,
+    residuals: AnyFloats,
     links: AnyFloats,
 ) -> None:
     """Draw each link y_j from its conditional under left_u = scale_u y_j + …, u the entries of row j; update `left`."""
@@ -251,16 +251,16 @@ def draw_implicit_links(
             scale = scales[indices[p]]
             strength += scale * scale
             for position in range(size):
-                total[position] += scale * left[indices[p], position]
+                total[position] += scale * residuals[indices[p], position]
         for position in range(size):
-            drawn = (total[position] + strength * links[row, position]) / (ridge + strength)
-            drawn += noises[row, position] / np.sqrt(ridge + strength)
-            total[position] = drawn - links[row, position]
-            links[row, position] = drawn
+            new_value = (total[position] + strength * links[row, position]) / (ridge + strength)
+            new_value += noises[row, position] / np.sqrt(ridge + strength)
+            total[position] = new_value - links[row, position]
+            links[row, position] = new_value
         for p in range(indptr[row], indptr[row + 1]):
             scale = scales[indices[p]]
             for position in range(size):
-                left[indices[p], position] -= scale * total[position]
+                residuals[indices[p], position] -= scale * total[position]
 
 
 @compiled_reassociated

@@ -66,22 +66,25 @@ class RatingFactors(RatingAlgorithm):
                 "regularization, bias_regularization and learning_rate must be above 0, "
                 f"got {self.regularization}, {self.bias_regularization} and {self.learning_rate}"
             )
-        ratings = select_newest_ratings(interactions.histories())
+        ratings = select_newest_ratings(interactions.build_histories())
         n_users, n_items = ratings.shape
         mean = np.float32(ratings.data.mean(dtype=np.float64))
-        draws = np.random.default_rng(self.seed)
-        people = draws.normal(0, 0.1, (n_users, self.factors)).astype(np.float32)
-        items = draws.normal(0, 0.1, (n_items, self.factors)).astype(np.float32)
+        rng = np.random.default_rng(self.seed)
+        users = rng.normal(0, 0.1, (n_users, self.factors)).astype(np.float32)
+        items = rng.normal(0, 0.1, (n_items, self.factors)).astype(np.float32)
         counts = np.bincount(ratings.indices, minlength=n_items)
         items[counts == 0] = 0
         implicit = np.zeros_like(items)
         user_biases, item_biases = np.zeros(n_users, np.float32), np.zeros(n_items, np.float32)
-        user_pulls, item_pulls = self._pulls(np.diff(ratings.indptr)), self._pulls(counts)
+        user_pulls, item_pulls = (
+            self._compute_penalty_factors(np.diff(ratings.indptr)),
+            self._compute_penalty_factors(counts),
+        )
         for _ in range(self.epochs):
             run_descent_epoch(
-                draws.permutation(n_users), ratings.indptr, ratings.indices, ratings.data - mean,
+                rng.permutation(n_users), ratings.indptr, ratings.indices, ratings.data - mean,
                 np.float32(self.learning_rate), np.float32(self.regularization), np.float32(self.bias_regularization),
-                user_pulls, item_pulls, self.implicit, people, items, implicit, user_biases, item_biases,
+                user_pulls, item_pulls, self.implicit, users, items, implicit, user_biases, item_biases,
             )  # fmt: skip
         if not np.isfinite(items).all():
             raise ValueError(f"the descent diverged: learning_rate {self.learning_rate} is too large for these ratings")
@@ -89,54 +92,56 @@ class RatingFactors(RatingAlgorithm):
         self.overall_mean_ = np.array([mean], np.float64)
         return self
 
-    def vectors(self, histories: Histories) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    def compute_vectors(self, histories: Histories) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
         """Return p_u + |N_u|^−½ Σ y_j (n, factors) and b_u (n,) of each history; zeros for an empty one."""
-        ratings = self._ratings(histories)
+        ratings = self._select_ratings(histories)
         ridges = np.diff(ratings.indptr) ** float(self.frequency_exponent)
-        found, biases = np.zeros((len(histories), self.item_vectors_.shape[1]), np.float32), np.zeros(len(histories))
-        residuals = self._residuals(ratings)
+        vectors, biases = np.zeros((len(histories), self.item_vectors_.shape[1]), np.float32), np.zeros(len(histories))
+        residuals = self._compute_residuals(ratings)
         map_blocks(
             lambda start, stop: fold_in_users(
                 ratings.indptr[start : stop + 1], ratings.indices, residuals, self.item_vectors_, self.implicit_vectors_,
                 self.regularization * ridges[start:stop], self.bias_regularization * ridges[start:stop],
-                found[start:stop], biases[start:stop],
+                vectors[start:stop], biases[start:stop],
             ),
-            len(found),
+            len(vectors),
         )  # fmt: skip
-        return found, biases
+        return vectors, biases
 
     def score(self, histories: Histories) -> Scores:
-        vectors, biases = self.vectors(histories)
+        vectors, biases = self.compute_vectors(histories)
         base = float(self.overall_mean_[0]) + biases[:, None] + self.item_biases_
         return multiply_dense_matrices(vectors, self.item_vectors_.T) + base.astype(np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         """Split the scores: p_u and b_u are S⁻¹ Σ_j (q_j, 1) e_j, a sum over the history (S: the system solved, e_j: the residual)."""
-        ratings = self._ratings(history)
+        ratings = self._select_ratings(history)
         targets = self.item_vectors_[list(items)].astype(np.float64)
-        alone = float(self.overall_mean_[0]) + self.item_biases_[list(items)].astype(np.float64)
+        base_scores = float(self.overall_mean_[0]) + self.item_biases_[list(items)].astype(np.float64)
         parts = np.zeros((ratings.nnz + 1, len(items)))
-        parts[-1] = alone
+        parts[-1] = base_scores
         if ratings.nnz:
             own = self.item_vectors_[ratings.indices].astype(np.float64)
             implicit = self.implicit_vectors_[ratings.indices].astype(np.float64) / np.sqrt(ratings.nnz)
-            left = self._residuals(ratings) - own @ implicit.sum(axis=0)
+            residuals = self._compute_residuals(ratings) - own @ implicit.sum(axis=0)
             design = np.column_stack([own, np.ones(ratings.nnz)])
             ridge = np.full(design.shape[1], self.regularization)
             ridge[-1] = self.bias_regularization
             system = design.T @ design + np.diag(ridge * ratings.nnz**self.frequency_exponent)
-            wanted = np.column_stack([targets, np.ones(len(items))])
-            parts[:-1] = (design * left[:, None]) @ np.linalg.solve(system, wanted.T) + implicit @ targets.T
+            target_features = np.column_stack([targets, np.ones(len(items))])
+            parts[:-1] = (design * residuals[:, None]) @ np.linalg.solve(
+                system, target_features.T
+            ) + implicit @ targets.T
         return [Attribution(self.name, np.append(ratings.indices, np.int32(-1)), parts)]
 
-    def _pulls(self, counts: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+    def _compute_penalty_factors(self, counts: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
         """Return n^(ν − 1): the share of λ n^ν in one rating's step."""
         return (np.maximum(counts, 1) ** (self.frequency_exponent - 1.0)).astype(np.float32)
 
-    def _residuals(self, ratings: csr_array) -> npt.NDArray[np.float64]:
+    def _compute_residuals(self, ratings: csr_array) -> npt.NDArray[np.float64]:
         return ratings.data - float(self.overall_mean_[0]) - self.item_biases_[ratings.indices].astype(np.float64)
 
-    def _ratings(self, histories: Histories) -> csr_array:
+    def _select_ratings(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, len(self.item_biases_))
         return select_newest_ratings(histories)

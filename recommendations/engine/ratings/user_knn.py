@@ -74,7 +74,7 @@ class RatingUserKNN(RatingAlgorithm):
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         require_at_least(self, 1, ("k",))
         require_at_least(self, 0, ("shrinkage", "damping", "user_shrinkage", "item_shrinkage"))
-        self.ratings_ = select_newest_ratings(interactions.histories())
+        self.ratings_ = select_newest_ratings(interactions.build_histories())
         self.item_users_ = transpose(self.ratings_)
         mean = float(self.ratings_.data.mean(dtype=np.float64))
         self.overall_mean_ = np.array([mean])
@@ -87,32 +87,32 @@ class RatingUserKNN(RatingAlgorithm):
                 item_shrinkage=self.item_shrinkage,
                 sweeps=SWEEPS,
             )
-        self.means_ = self._levels(self.ratings_)
+        self.means_ = self._compute_centers(self.ratings_)
         return self
 
-    def similarities(self, histories: Histories) -> npt.NDArray[np.float32]:
+    def compute_user_similarities(self, histories: Histories) -> npt.NDArray[np.float32]:
         """Return sim (n, n_users), 0 for the user themselves and for users without a common item."""
-        own, others = self._ratings(histories), self.item_users_
+        own, others = self._select_ratings(histories), self.item_users_
         if self.similarity == "pearson-baseline":
-            own, others = self._beyond_baseline(own), transpose(self._beyond_baseline(self.ratings_))
+            own, others = self._subtract_baseline(own), transpose(self._subtract_baseline(self.ratings_))
         similar = compute_similarities(own, others, pearson=self.similarity == "pearson", shrinkage=self.shrinkage)
         known = np.flatnonzero(histories.user >= 0)
         similar[known, histories.user[known]] = 0.0
         return similar
 
     def score(self, histories: Histories) -> Scores:
-        self._ratings(histories.rows(0, 0))
+        self._select_ratings(histories.slice_rows(0, 0))
         size = max(1, CELLS // max(1, self.ratings_.shape[0]))
         if len(histories) <= size:
             return self._score(histories)
         return np.concatenate(
-            [self._score(histories.rows(start, start + size)) for start in range(0, len(histories), size)]
+            [self._score(histories.slice_rows(start, start + size)) for start in range(0, len(histories), size)]
         )
 
     def _score(self, histories: Histories) -> npt.NDArray[np.float32]:
         """Score so few histories that their similarities to all users fit into memory."""
-        similar = self.similarities(histories)
-        centers = self.means_[list_entry_rows(self.ratings_)] + self._item_levels()[self.ratings_.indices]
+        similar = self.compute_user_similarities(histories)
+        centers = self.means_[list_entry_rows(self.ratings_)] + self._get_item_centers()[self.ratings_.indices]
         deviations = (self.ratings_.data - centers).astype(np.float32)
         sums = np.zeros((len(histories), histories.n_items), np.float32)
         norms = np.zeros_like(sums)
@@ -132,14 +132,14 @@ class RatingUserKNN(RatingAlgorithm):
         shares = np.divide(sums, norms + np.float32(self.damping), out=np.zeros_like(sums), where=norms > 0)
         if self.center == "none":
             return np.where(norms > 0, shares, np.float32(-np.inf))
-        own = self._levels(self._ratings(histories))[:, None] + self._item_levels()
+        own = self._compute_centers(self._select_ratings(histories))[:, None] + self._get_item_centers()
         return own.astype(np.float32) + shares
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         scores = self._score(history)[:, list(items)]
         return [Attribution(self.name, np.array([-1], np.int32), np.where(np.isfinite(scores), scores, 0))]
 
-    def _levels(self, ratings: csr_array) -> npt.NDArray[np.float64]:
+    def _compute_centers(self, ratings: csr_array) -> npt.NDArray[np.float64]:
         """Return what is subtracted from all ratings of a row: 0, its mean, or μ + b_u."""
         mean = float(self.overall_mean_[0])
         if self.center == "baseline":
@@ -150,17 +150,17 @@ class RatingUserKNN(RatingAlgorithm):
         sums = np.bincount(list_entry_rows(ratings), ratings.data, len(counts))
         return np.divide(sums, counts, out=np.full(len(counts), mean), where=counts > 0)
 
-    def _item_levels(self) -> npt.NDArray[np.float64]:
+    def _get_item_centers(self) -> npt.NDArray[np.float64]:
         return self.item_biases_ if self.center == "baseline" else np.zeros(len(self.item_biases_))
 
-    def _beyond_baseline(self, ratings: csr_array) -> csr_array:
+    def _subtract_baseline(self, ratings: csr_array) -> csr_array:
         mean = float(self.overall_mean_[0])
         own = compute_user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)
         return replace_data(
             ratings, ratings.data - mean - own[list_entry_rows(ratings)] - self.item_biases_[ratings.indices]
         )
 
-    def _ratings(self, histories: Histories) -> csr_array:
+    def _select_ratings(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, self.ratings_.shape[1])
         return select_newest_ratings(histories)

@@ -64,28 +64,28 @@ class RatingEnsemble(RatingAlgorithm):
         overall_mean: float,
     ) -> Self:
         """Build an ensemble of algorithms fitted on the same interactions, whose mean rating is `overall_mean`."""
-        described = {
-            name: {"algorithm": component.name, "parameters": component.parameters()}
+        specifications = {
+            name: {"algorithm": component.name, "parameters": component.get_parameters()}
             for name, component in components.items()
         }
-        blend = cls(described, weights, intercept)
-        blend.shares()
-        blend.components_ = dict(components)
-        blend.overall_mean_ = np.array([overall_mean])
-        return blend
+        ensemble = cls(specifications, weights, intercept)
+        ensemble.compute_shares()
+        ensemble.components_ = dict(components)
+        ensemble.overall_mean_ = np.array([overall_mean])
+        return ensemble
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         require_weight(interactions)
-        self.shares()
+        self.compute_shares()
         self.components_: dict[str, Algorithm] = {
-            name: ALGORITHMS[described["algorithm"]](**described["parameters"]).fit(interactions, products)
-            for name, described in self.components.items()
+            name: ALGORITHMS[specification["algorithm"]](**specification["parameters"]).fit(interactions, products)
+            for name, specification in self.components.items()
         }
-        ratings = select_newest_ratings(interactions.histories())
+        ratings = select_newest_ratings(interactions.build_histories())
         self.overall_mean_ = np.array([ratings.data.mean(dtype=np.float64)])
         return self
 
-    def shares(self) -> dict[str, float]:
+    def compute_shares(self) -> dict[str, float]:
         """Return the weights. Errors: ValueError."""
         if not self.components:
             raise ValueError("components must name at least one algorithm, got none")
@@ -102,29 +102,31 @@ class RatingEnsemble(RatingAlgorithm):
     def score(self, histories: Histories) -> Scores:
         self.require_fit()
         scores = np.full((len(histories), histories.n_items), self.intercept, np.float64)
-        for name, share in self.shares().items():
-            scores += share * self._finite(np.asarray(self.components_[name].score(histories)))
+        for name, share in self.compute_shares().items():
+            scores += share * self._fill_missing(np.asarray(self.components_[name].score(histories)))
         return scores.astype(np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         self.require_fit()
-        nothing = np.array([-1], np.int32)
-        found = [Attribution(self.name, nothing, np.full((1, len(items)), self.intercept))]
-        for name, share in self.shares().items():
+        no_item = np.array([-1], np.int32)
+        attributions = [Attribution(self.name, no_item, np.full((1, len(items)), self.intercept))]
+        for name, share in self.compute_shares().items():
             component = self.components_[name]
-            silent = ~np.isfinite(np.asarray(component.score(history))[:, list(items)])
-            found.append(Attribution(name, nothing, share * silent * float(self.overall_mean_[0])))
-            found += [Attribution(name, part.items, share * part.parts) for part in component.attribute(history, items)]
-        return found
+            is_missing = ~np.isfinite(np.asarray(component.score(history))[:, list(items)])
+            attributions.append(Attribution(name, no_item, share * is_missing * float(self.overall_mean_[0])))
+            attributions += [
+                Attribution(name, part.items, share * part.parts) for part in component.attribute(history, items)
+            ]
+        return attributions
 
-    def arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
+    def to_arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
         self.require_fit()
         arrays: dict[str, Array] = {"overall_mean_": self.overall_mean_}
         saved: dict[str, Any] = {}
         for name, component in self.components_.items():
-            inner, saved[name] = component.arrays()
+            inner, saved[name] = component.to_arrays()
             arrays |= {f"{name}/{key}": array for key, array in inner.items()}
-        return arrays, {"algorithm": self.name, "parameters": self.parameters(), "components": saved}
+        return arrays, {"algorithm": self.name, "parameters": self.get_parameters(), "components": saved}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Self:
@@ -141,7 +143,7 @@ class RatingEnsemble(RatingAlgorithm):
         model.overall_mean_ = arrays["overall_mean_"]
         return model
 
-    def _finite(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def _fill_missing(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return np.where(np.isfinite(scores), scores, np.float32(self.overall_mean_[0]))
 
 

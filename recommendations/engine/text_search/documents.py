@@ -45,7 +45,7 @@ class Documents:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def parts(self, size: int) -> Iterator["Documents"]:
+    def split(self, size: int) -> Iterator["Documents"]:
         """Yield the documents in batches of this size."""
         for start in range(0, len(self), size):
             texts = {name: column[start : start + size] for name, column in self.texts.items()}

@@ -18,10 +18,10 @@ IMPACT_UNIT = np.float32(1 / 65_535)
 @compiled
 def _compare(letters: AnyInts, start: int, end: int, word: AnyInts, only_prefix: bool) -> int:
     """Return -1, 0 or 1: the term sorts before, equals, or sorts after the word; with only_prefix, terms with that prefix are equal."""
-    for place in range(word.shape[0]):
-        if start + place >= end:
+    for position in range(word.shape[0]):
+        if start + position >= end:
             return -1
-        letter, other = letters[start + place], word[place]
+        letter, other = letters[start + position], word[position]
         if letter != other:
             return -1 if letter < other else 1
     return 0 if only_prefix or end - start == word.shape[0] else 1
@@ -37,7 +37,8 @@ def find_term_range(letters: AnyInts, offsets: AnyInts, word: AnyInts, prefix: b
             low = middle + 1
         else:
             high = middle
-    first, high = low, offsets.shape[0] - 1  # second binary search: the end of the range
+    # A second binary search finds the end of the range; it starts at the first match.
+    first, high = low, offsets.shape[0] - 1
     while low < high:
         middle = (low + high) // 2
         if _compare(letters, offsets[middle], offsets[middle + 1], word, prefix) <= 0:
@@ -48,24 +49,25 @@ def find_term_range(letters: AnyInts, offsets: AnyInts, word: AnyInts, prefix: b
 
 
 @inlined
-def _signature_bit(letter: np.int64) -> np.uint64:
+def _compute_signature_bit(letter: np.int64) -> np.uint64:
+    # 37 is odd, so the letters of one block of 64 code points get 64 different bits.
     return np.uint64(1) << np.uint64((letter * 37 + (letter >> 6)) & 63)
 
 
 @compiled
 def compute_signature(word: AnyInts) -> np.uint64:
     """Return a bit mask of the letters that occur; two letters may share a bit."""
-    found = np.uint64(0)
+    signature = np.uint64(0)
     for letter in word:
-        found |= _signature_bit(np.int64(letter))
-    return found
+        signature |= _compute_signature_bit(np.int64(letter))
+    return signature
 
 
 @compiled
-def compute_signatures(letters: AnyInts, offsets: AnyInts, wanted: Flags, out: AnyInts) -> None:
-    """Write the signature of each wanted term."""
+def compute_signatures(letters: AnyInts, offsets: AnyInts, is_signed: Flags, out: AnyInts) -> None:
+    """Write the signature of each term with `is_signed`."""
     for term in range(offsets.shape[0] - 1):
-        if wanted[term]:
+        if is_signed[term]:
             out[term] = compute_signature(letters[offsets[term] : offsets[term + 1]])
 
 
@@ -79,64 +81,67 @@ def _count_bits(value: np.uint64) -> np.uint64:
 
 
 @compiled
-def edit_distance(word: AnyInts, term: AnyInts, most: int, prefix: bool) -> int:
-    """Return the insertions, deletions, replacements and swaps of neighbors (optimal string alignment), max most + 1.
+def compute_edit_distance(word: AnyInts, term: AnyInts, max_edits: int, prefix: bool) -> int:
+    """Return the insertions, deletions, replacements and swaps of neighbors (optimal string alignment), at most max_edits + 1.
 
     With prefix, the smallest distance to any prefix of the term.
     """
     n, m = word.shape[0], term.shape[0]
-    if n - m > most or (not prefix and m - n > most):
-        return most + 1
-    width = min(m, n + most)
-    before = np.empty(width + 1, np.int64)
+    if n - m > max_edits or (not prefix and m - n > max_edits):
+        return max_edits + 1
+    width = min(m, n + max_edits)  # later letters of the term would need more than max_edits insertions
+    second_last = np.empty(width + 1, np.int64)
     last = np.arange(width + 1)
-    this = np.empty(width + 1, np.int64)
+    current = np.empty(width + 1, np.int64)
     for i in range(1, n + 1):
-        this[0] = i
-        least = i  # smallest value of this row
+        current[0] = i
+        row_minimum = i  # smallest value of this row
         for j in range(1, width + 1):
             cost = 0 if word[i - 1] == term[j - 1] else 1
-            value = min(last[j] + 1, this[j - 1] + 1, last[j - 1] + cost)
+            value = min(last[j] + 1, current[j - 1] + 1, last[j - 1] + cost)
             if i > 1 and j > 1 and word[i - 1] == term[j - 2] and word[i - 2] == term[j - 1]:
-                value = min(value, before[j - 2] + 1)
-            this[j] = value
-            least = min(least, value)
-        if least > most and i > 1 and last.min() > most:
-            return most + 1
-        before, last, this = last, this, before
-    found = last.min() if prefix else last[width]
-    return most + 1 if found > most or (not prefix and width < m) else int(found)
+                value = min(value, second_last[j - 2] + 1)
+            current[j] = value
+            row_minimum = min(row_minimum, value)
+        # A swap reads the row before the last, so the distance can still decrease unless two rows in a row exceed the limit.
+        if row_minimum > max_edits and i > 1 and last.min() > max_edits:
+            return max_edits + 1
+        second_last, last, current = last, current, second_last
+    distance = last.min() if prefix else last[width]
+    return max_edits + 1 if distance > max_edits or (not prefix and width < m) else int(distance)
 
 
 @compiled
 def find_near_terms(
     letters: AnyInts,
     offsets: AnyInts,
-    marks: AnyInts,
+    signatures: AnyInts,
     word: AnyInts,
-    most: int,
+    max_edits: int,
     prefix: bool,
     out_terms: AnyInts,
     out_distances: AnyInts,
 ) -> int:
-    """Write terms within `most` edits of the word, except the word itself; return their number, at most the output's length.
+    """Write terms within `max_edits` edits of the word, except the word itself; return their number, at most the output's length.
 
     A linear scan over 8 bytes per term: one edit removes at most one letter and adds at most one, so words whose signatures differ by more
-    than `most` bits on either side cannot be near, and hardly any other word is left to compare. Compared with SymSpell's deletion index it
+    than `max_edits` bits on either side cannot be near, and hardly any other word is left to compare. Compared with SymSpell's deletion index it
     needs a thirtieth of the memory, and 0.1 ms for 100,000 terms.
     """
-    mark = compute_signature(word)
+    word_signature = compute_signature(word)
     n = word.shape[0]
     count = 0
-    for term in range(marks.shape[0]):
-        other = marks[term]
-        if other == 0 or _count_bits(mark & ~other) > most:
+    for term in range(signatures.shape[0]):
+        signature = signatures[term]
+        if signature == 0 or _count_bits(word_signature & ~signature) > max_edits:
             continue
-        size = offsets[term + 1] - offsets[term]
-        if n - size > most or (not prefix and (size - n > most or _count_bits(other & ~mark) > most)):
+        length = offsets[term + 1] - offsets[term]
+        if n - length > max_edits or (
+            not prefix and (length - n > max_edits or _count_bits(signature & ~word_signature) > max_edits)
+        ):
             continue
-        distance = edit_distance(word, letters[offsets[term] : offsets[term + 1]], most, prefix)
-        if 0 < distance <= most and count < out_terms.shape[0]:
+        distance = compute_edit_distance(word, letters[offsets[term] : offsets[term + 1]], max_edits, prefix)
+        if 0 < distance <= max_edits and count < out_terms.shape[0]:
             out_terms[count], out_distances[count] = term, distance
             count += 1
     return count
@@ -144,7 +149,7 @@ def find_near_terms(
 
 @compiled
 def scatter_postings(
-    places: AnyInts,
+    targets: AnyInts,
     indptr: AnyInts,
     docs: AnyInts,
     impacts: AnyInts,
@@ -152,14 +157,14 @@ def scatter_postings(
     out_docs: AnyInts,
     out_impacts: AnyInts,
 ) -> None:
-    """Append the postings of each term to those of places[term], at filled[place]; -1: the term is not wanted."""
-    for term in range(places.shape[0]):
-        place = places[term]
-        if place >= 0:
+    """Append the postings of each term to those of targets[term], at filled[target]; -1: the term is left out."""
+    for term in range(targets.shape[0]):
+        target = targets[term]
+        if target >= 0:
             for source in range(indptr[term], indptr[term + 1]):
-                out_docs[filled[place]] = docs[source]
-                out_impacts[filled[place]] = impacts[source]
-                filled[place] += 1
+                out_docs[filled[target]] = docs[source]
+                out_impacts[filled[target]] = impacts[source]
+                filled[target] += 1
 
 
 @compiled
@@ -175,10 +180,10 @@ def raise_best(
 ) -> int:
     """Set best[d] = max(best[d], factor · impact) for live documents of postings start…end; return how many were 0 before."""
     new = 0
-    for place in range(start, end):
-        doc = docs[place]
+    for posting in range(start, end):
+        doc = docs[posting]
         if owner[doc] == segment:
-            value = factor * impacts[place] * IMPACT_UNIT
+            value = factor * impacts[posting] * IMPACT_UNIT
             if value > best[doc]:
                 new += best[doc] == 0
                 best[doc] = value
@@ -197,16 +202,17 @@ def raise_best_of_all(
     best: AnyFloats,
 ) -> int:
     """Do the same for documents in all of the lists, with the smallest of their impacts."""
-    met = np.zeros(best.shape[0], np.int16)
+    # n_matched[d] counts the lists in a row that contain d, so one array replaces the intersection of sorted lists.
+    n_matched = np.zeros(best.shape[0], np.int16)
     least = np.zeros(best.shape[0], np.float32)
     new = 0
     for list_ in range(starts.shape[0]):
-        for place in range(starts[list_], ends[list_]):
-            doc = docs[place]
-            if met[doc] == list_ and owner[doc] == segment:
-                value = factor * impacts[place] * IMPACT_UNIT
+        for posting in range(starts[list_], ends[list_]):
+            doc = docs[posting]
+            if n_matched[doc] == list_ and owner[doc] == segment:
+                value = factor * impacts[posting] * IMPACT_UNIT
                 least[doc] = value if list_ == 0 else min(value, least[doc])
-                met[doc] = list_ + 1
+                n_matched[doc] = list_ + 1
                 if list_ + 1 == starts.shape[0] and least[doc] > best[doc]:
                     new += best[doc] == 0
                     best[doc] = least[doc]
@@ -215,10 +221,10 @@ def raise_best_of_all(
 
 @compiled
 def count_live(docs: AnyInts, start: int, end: int, owner: AnyInts, segment: int) -> int:
-    """Return how many postings belong to documents the segment still owns."""
+    """Return how many postings belong to documents that the segment still owns."""
     count = 0
-    for place in range(start, end):
-        count += owner[docs[place]] == segment
+    for posting in range(start, end):
+        count += owner[docs[posting]] == segment
     return count
 
 
@@ -227,82 +233,82 @@ def add_scores(
     docs: AnyInts,
     start: int,
     end: int,
-    worth: np.float32,
-    covered: np.uint64,
+    idf: np.float32,
+    term_bits: np.uint64,
     best: AnyFloats,
     total: AnyFloats,
-    cover: AnyInts,
+    covered_terms: AnyInts,
 ) -> None:
-    """Add worth · best to the total of each document of the postings, mark the covered terms, and clear best."""
-    for place in range(start, end):
-        doc = docs[place]
+    """Add idf · best to the total of each document of the postings, mark the covered terms, and clear best."""
+    for posting in range(start, end):
+        doc = docs[posting]
         if best[doc] > 0:
-            total[doc] += worth * best[doc]
-            cover[doc] |= covered
-            best[doc] = 0
+            total[doc] += idf * best[doc]
+            covered_terms[doc] |= term_bits
+            best[doc] = 0  # also keeps a document in two ranges from counting twice
 
 
 @compiled
 def add_all_scores(
-    worth: np.float32, covered: np.uint64, adds: bool, best: AnyFloats, total: AnyFloats, cover: AnyInts
+    idf: np.float32, term_bits: np.uint64, adds: bool, best: AnyFloats, total: AnyFloats, covered_terms: AnyInts
 ) -> None:
-    """Do the same for all documents; unless `adds`, raise the total to worth · best instead."""
+    """Do the same for all documents; unless `adds`, raise the total to idf · best instead."""
     for doc in range(best.shape[0]):
         if best[doc] > 0:
-            value = worth * best[doc]
+            value = idf * best[doc]
             total[doc] = total[doc] + value if adds else max(total[doc], value)
-            cover[doc] |= covered
+            covered_terms[doc] |= term_bits
             best[doc] = 0
 
 
 @compiled
-def find_matching_rows(cover: AnyInts, allowed: Flags, least: int, rows: AnyInts, covered: AnyInts) -> int:
-    """Write allowed documents that cover at least `least` query terms; return their number."""
+def find_matching_rows(covered_terms: AnyInts, allowed: Flags, min_terms: int, rows: AnyInts, covered: AnyInts) -> int:
+    """Write allowed documents that cover at least `min_terms` query terms; return their number."""
     count = 0
-    for doc in range(cover.shape[0]):
-        if cover[doc] and allowed[doc]:
-            bits = np.int64(_count_bits(cover[doc]))
-            if bits >= least:
+    for doc in range(covered_terms.shape[0]):
+        if covered_terms[doc] and allowed[doc]:
+            bits = np.int64(_count_bits(covered_terms[doc]))
+            if bits >= min_terms:
                 rows[count], covered[count] = doc, bits
                 count += 1
     return count
 
 
 @compiled
-def find_top_places(keys: AnyFloats, ties: AnyInts, k: int) -> AnyInts:
-    """Return the places of the k largest keys, largest first; for equal keys the smaller tie first."""
+def find_top_positions(keys: AnyFloats, ties: AnyInts, k: int) -> AnyInts:
+    """Return the positions of the k largest keys, largest first; for equal keys the smaller tie first."""
     size = 0
-    heap = np.empty(min(k, keys.shape[0]), np.int64)  # the worst of the kept places is at the root
-    for place in range(keys.shape[0]):
+    heap = np.empty(min(k, keys.shape[0]), np.int64)  # the worst of the kept positions is at the root
+    for position in range(keys.shape[0]):
         if size < heap.shape[0]:
             hole = size
             size += 1
             while hole > 0:
                 parent = (hole - 1) // 2
-                if not _is_before(keys, ties, heap[parent], place):
+                if not _is_before(keys, ties, heap[parent], position):
                     break
                 heap[hole] = heap[parent]
                 hole = parent
-            heap[hole] = place
-        elif size and _is_before(keys, ties, place, heap[0]):
-            _sink(keys, ties, heap, size, place)
+            heap[hole] = position
+        elif size and _is_before(keys, ties, position, heap[0]):
+            _sift_down(keys, ties, heap, size, position)
     out = np.empty(size, np.int64)
     while size > 0:
         size -= 1
         out[size] = heap[0]
         if size > 0:
-            _sink(keys, ties, heap, size, heap[size])
+            _sift_down(keys, ties, heap, size, heap[size])
     return out
 
 
 @inlined
-def _is_before(keys: AnyFloats, ties: AnyInts, one: int, other: int) -> bool | np.bool_:
-    return keys[one] > keys[other] or (keys[one] == keys[other] and ties[one] < ties[other])
+def _is_before(keys: AnyFloats, ties: AnyInts, first: int, second: int) -> bool | np.bool_:
+    return keys[first] > keys[second] or (keys[first] == keys[second] and ties[first] < ties[second])
 
 
 @compiled
-def _sink(keys: AnyFloats, ties: AnyInts, heap: AnyInts, size: int, place: int) -> None:
-    """Put a place at the root of a heap whose worst entry is there, and restore the heap."""
+def _sift_down(keys: AnyFloats, ties: AnyInts, heap: AnyInts, size: int, position: int) -> None:
+    """Put a position at the root of a heap whose worst entry is there, and restore the heap."""
     hole = 0
     while True:
         child = 2 * hole + 1
@@ -310,19 +316,19 @@ def _sink(keys: AnyFloats, ties: AnyInts, heap: AnyInts, size: int, place: int) 
             break
         if child + 1 < size and _is_before(keys, ties, heap[child], heap[child + 1]):
             child += 1
-        if not _is_before(keys, ties, place, heap[child]):
+        if not _is_before(keys, ties, position, heap[child]):
             break
         heap[hole] = heap[child]
         hole = child
-    heap[hole] = place
+    heap[hole] = position
 
 
 @compiled
 def count_codes(rows: AnyInts, starts: AnyInts, lengths: AnyInts, pool: AnyInts, counts: AnyInts) -> None:
     """Add 1 to the count of each code of each row; the codes of a row are pool[start…start + length]."""
     for row in rows:
-        for place in range(starts[row], starts[row] + lengths[row]):
-            counts[pool[place]] += 1
+        for position in range(starts[row], starts[row] + lengths[row]):
+            counts[pool[position]] += 1
 
 
 @compiled
@@ -331,7 +337,7 @@ def find_rows_with_code(rows: AnyInts, starts: AnyInts, lengths: AnyInts, pool: 
     for index in range(rows.shape[0]):
         row = rows[index]
         out[index] = False
-        for place in range(starts[row], starts[row] + lengths[row]):
-            if pool[place] == code:
+        for position in range(starts[row], starts[row] + lengths[row]):
+            if pool[position] == code:
                 out[index] = True
                 break

@@ -16,10 +16,8 @@ from recommendations.engine.text_search.tokens import BREAK, RUN, list_document_
 from recommendations.engine.text_search.vocabulary import Vocabulary, freeze
 
 K1 = 1.2  # term frequency saturation
-NORMALIZE_BATCH, POSTINGS_BATCH = (
-    2000,
-    20_000,
-)  # documents normalized together, documents whose postings are built together
+NORMALIZE_BATCH = 2000  # documents normalized together
+POSTINGS_BATCH = 20_000  # documents that get their postings together
 MAX_CHARACTERS = 2000  # per text; later text rarely describes the product
 
 type Pivots = Mapping[str, float]
@@ -46,23 +44,25 @@ class IndexSegment:
     key_indptr: npt.NDArray[np.int64]
     key_rows: npt.NDArray[np.int32]
 
-    def rows_of_key(self, key: str) -> npt.NDArray[np.int32]:
-        place = self.keys.row(key) if len(self.keys) else -1
-        return self.key_rows[self.key_indptr[place] : self.key_indptr[place + 1]] if place >= 0 else self.key_rows[:0]
+    def find_rows(self, key: str) -> npt.NDArray[np.int32]:
+        number = self.keys.get_row(key) if len(self.keys) else -1
+        return (
+            self.key_rows[self.key_indptr[number] : self.key_indptr[number + 1]] if number >= 0 else self.key_rows[:0]
+        )
 
     @cached_property
     def megabytes(self) -> float:
-        return sum(array.nbytes for array in self.arrays().values()) / 1e6
+        return sum(array.nbytes for array in self.to_arrays().values()) / 1e6
 
-    def arrays(self) -> dict[str, npt.NDArray]:
+    def to_arrays(self) -> dict[str, npt.NDArray]:
         """Return the segment as arrays."""
         own = {name: getattr(self, name) for name in self.PARTS}
         terms = {f"vocabulary.{name}": getattr(self.vocabulary, name) for name in Vocabulary.PARTS}
-        return own | terms | {f"keys.{name}": array for name, array in self.keys.arrays().items()}
+        return own | terms | {f"keys.{name}": array for name, array in self.keys.to_arrays().items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray]) -> "IndexSegment":
-        """Load the segment of `arrays()`; memory-mapped arrays stay mapped."""
+        """Load the segment of `to_arrays()`; memory-mapped arrays stay mapped."""
         return cls(
             vocabulary=Vocabulary(*(freeze(arrays[f"vocabulary.{name}"]) for name in Vocabulary.PARTS)),
             keys=IdMap.from_arrays({name: arrays[f"keys.{name}"] for name in IdMap.PARTS}),
@@ -71,7 +71,10 @@ class IndexSegment:
 
 
 class _RunNumbers(dict[str, int]):
-    """Numbers the distinct runs of the texts and their terms; filled as runs are looked up."""
+    """Numbers the distinct runs of the texts and their terms; filled as runs are looked up.
+
+    Catalogs repeat the same words, so each distinct run is split into terms only once.
+    """
 
     def __init__(self) -> None:
         super().__init__({BREAK: 0})
@@ -87,7 +90,7 @@ class _RunNumbers(dict[str, int]):
         self.lengths.append(measure_length(run))
         return number
 
-    def frozen(self) -> "_RunTerms":
+    def freeze(self) -> "_RunTerms":
         ends = np.array(self.ends, np.int64)
         starts = np.concatenate([[0], ends[:-1]])
         return _RunTerms(starts, ends - starts, np.array(self.terms, np.int32), np.array(self.lengths))
@@ -102,16 +105,16 @@ class _RunTerms:
     terms: npt.NDArray[np.int32]
     lengths: npt.NDArray[np.float64]
 
-    def entries(
+    def build_entries(
         self, number: npt.NDArray[np.int32], doc: npt.NDArray[np.int32], norm: npt.NDArray[np.float32], start: int
     ) -> "Entries":
         """Return terms, documents (from 0) and weights of POSTINGS_BATCH documents from `start` on."""
         first, last = np.searchsorted(doc, [start, start + POSTINGS_BATCH])
-        run, place = number[first:last], doc[first:last]
+        run, entry_docs = number[first:last], doc[first:last]
         counts = self.counts[run]
         inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         terms = self.terms[np.repeat(self.starts[run], counts) + inside]
-        return terms, np.repeat(place - np.int32(start), counts), np.repeat(norm[place], counts)
+        return terms, np.repeat(entry_docs - np.int32(start), counts), np.repeat(norm[entry_docs], counts)
 
 
 def build_segment(
@@ -126,59 +129,68 @@ def build_segment(
 
     pause is called between pieces of a few milliseconds.
     """
-    known = _RunNumbers()
+    run_numbers = _RunNumbers()
     fields = [name for name in FIELDS if name in documents.texts]
-    found: dict[str, list[Numbered]] = {name: [] for name in fields}
-    for place, part in enumerate(documents.parts(NORMALIZE_BATCH)):
+    numbered_parts: dict[str, list[Numbered]] = {name: [] for name in fields}
+    for batch, batch_documents in enumerate(documents.split(NORMALIZE_BATCH)):
         for name in fields:
-            numbers, docs = _number_runs(part.texts[name], known)
-            found[name].append((numbers, docs + np.int32(place * NORMALIZE_BATCH)))
+            numbers, docs = _number_runs(batch_documents.texts[name], run_numbers)
+            numbered_parts[name].append((numbers, docs + np.int32(batch * NORMALIZE_BATCH)))
             pause()
-    held = {
-        name: tuple(np.concatenate(columns) for columns in zip(*found[name], strict=True))
+    numbered_fields = {
+        name: tuple(np.concatenate(columns) for columns in zip(*numbered_parts[name], strict=True))
         for name in fields
-        if found[name]
+        if numbered_parts[name]
     }
-    known_runs = known.frozen()
-    used: dict[str, float] = dict(pivots or {})
+    run_terms = run_numbers.freeze()
+    used_pivots: dict[str, float] = dict(pivots or {})
     norms: dict[str, npt.NDArray[np.float32]] = {}
-    for name, (number, doc) in held.items():
-        total = np.bincount(doc, weights=known_runs.lengths[number], minlength=len(documents))
-        if name not in used:
-            used[name] = float(total[total > 0].mean()) if (total > 0).any() else 1.0
+    for name, (number, doc) in numbered_fields.items():
+        lengths = np.bincount(doc, weights=run_terms.lengths[number], minlength=len(documents))
+        if name not in used_pivots:
+            used_pivots[name] = float(lengths[lengths > 0].mean()) if (lengths > 0).any() else 1.0
         field = FIELDS[name]
-        norms[name] = (field.weight / (1 - field.b + field.b * total / used[name])).astype(np.float32)
+        norms[name] = (field.weight / (1 - field.b + field.b * lengths / used_pivots[name])).astype(np.float32)
     parts: list[Postings] = []
     for start in range(0, len(documents), POSTINGS_BATCH):
-        entries = [known_runs.entries(number, doc, norms[name], start) for name, (number, doc) in held.items()]
-        parts.append(_build_postings(entries, rows[start : start + POSTINGS_BATCH], n_terms=len(known.term_numbers)))
+        entries = [
+            run_terms.build_entries(number, doc, norms[name], start) for name, (number, doc) in numbered_fields.items()
+        ]
+        parts.append(
+            _build_postings(entries, rows[start : start + POSTINGS_BATCH], n_terms=len(run_numbers.term_numbers))
+        )
         pause()
     keys = [
-        (normalize(key.strip()), row) for row, own in zip(rows.tolist(), documents.keys, strict=True) for key in own
+        (normalize(key.strip()), row)
+        for row, document_keys in zip(rows.tolist(), documents.keys, strict=True)
+        for key in document_keys
     ]
     pause()
-    texts = list(known.term_numbers)
+    texts = list(run_numbers.term_numbers)
     return assemble_segment(
         [(texts, postings) for postings in parts], keys=[(key, row) for key, row in keys if key]
-    ), used
+    ), used_pivots
 
 
 type Numbered = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]  # runs, and the document of each
-type Entries = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]  # terms, documents, worths
+type Entries = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]  # terms, documents, weights
 
 
-def _number_runs(column: Sequence[str], known: _RunNumbers) -> Numbered:
+def _number_runs(column: Sequence[str], run_numbers: _RunNumbers) -> Numbered:
     """Return the runs of all texts as numbers, and the text index of each."""
-    whole = BREAK.join([text[:MAX_CHARACTERS].replace(BREAK, " ") for text in column])
-    numbers = np.array(list(map(known.__getitem__, RUN.findall(normalize(whole)))), np.int32)
+    # One call of normalize and of the regular expression for many texts is much faster than one call per text.
+    joined = BREAK.join([text[:MAX_CHARACTERS].replace(BREAK, " ") for text in column])
+    numbers = np.array(list(map(run_numbers.__getitem__, RUN.findall(normalize(joined)))), np.int32)
     breaks = numbers == 0
-    return numbers[~breaks], np.cumsum(breaks, dtype=np.int32)[~breaks]
+    return numbers[~breaks], np.cumsum(breaks, dtype=np.int32)[
+        ~breaks
+    ]  # the breaks before a run count the texts before it
 
 
 def _build_postings(entries: Sequence[Entries], rows: npt.NDArray[np.int32], *, n_terms: int) -> "Postings":
     """Sum the fields' weights per term and document and convert them to impacts."""
-    terms, docs, worths = (np.concatenate(columns) for columns in zip(*entries, strict=True))
-    summed = csr_matrix((worths, (terms, docs)), shape=(n_terms, len(rows)))
+    terms, docs, weights = (np.concatenate(columns) for columns in zip(*entries, strict=True))
+    summed = csr_matrix((weights, (terms, docs)), shape=(n_terms, len(rows)))
     frequency = summed.data.astype(np.float64)
     impacts = np.maximum(np.rint(frequency / (K1 + frequency) * 65_535), 1).astype(np.uint16)
     return summed.indptr, rows[summed.indices], impacts
@@ -194,26 +206,28 @@ def assemble_segment(
 
     Terms without documents are dropped.
     """
-    every = sorted({term for texts, (indptr, _, _) in parts for term in _list_held_terms(texts, indptr)})
-    place_of = {term: place for place, term in enumerate(every)}
-    moves = [np.fromiter((place_of.get(term, -1) for term in texts), np.int64, len(texts)) for texts, _ in parts]
-    counts = np.zeros(len(every), np.int64)
-    for places, (_, (part_indptr, _, _)) in zip(moves, parts, strict=True):
-        wanted = places >= 0
-        counts[places[wanted]] += np.diff(part_indptr)[wanted]
+    all_terms = sorted({term for texts, (indptr, _, _) in parts for term in _list_used_terms(texts, indptr)})
+    number_of = {term: number for number, term in enumerate(all_terms)}
+    renumberings = [
+        np.fromiter((number_of.get(term, -1) for term in texts), np.int64, len(texts)) for texts, _ in parts
+    ]
+    counts = np.zeros(len(all_terms), np.int64)
+    for numbers, (_, (part_indptr, _, _)) in zip(renumberings, parts, strict=True):
+        is_kept = numbers >= 0
+        counts[numbers[is_kept]] += np.diff(part_indptr)[is_kept]
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     docs, impacts = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.uint16)
-    filled = indptr[:-1].copy()
-    for places, (_, (part_indptr, part_docs, part_impacts)) in zip(moves, parts, strict=True):
-        own = freeze(part_indptr.astype(np.int64)), freeze(part_docs), freeze(part_impacts)
-        kernels.scatter_postings(places, *own, filled, docs, impacts)
-    names, inverse = IdMap.numbered([key for key, _ in keys])
+    filled = indptr[:-1].copy()  # where the next posting of each term goes
+    for numbers, (_, (part_indptr, part_docs, part_impacts)) in zip(renumberings, parts, strict=True):
+        frozen_part = freeze(part_indptr.astype(np.int64)), freeze(part_docs), freeze(part_impacts)
+        kernels.scatter_postings(numbers, *frozen_part, filled, docs, impacts)
+    names, inverse = IdMap.number_ids([key for key, _ in keys])
     by_key = np.argsort(inverse, kind="stable")
     key_indptr = np.zeros(len(names) + 1, np.int64)
     np.cumsum(np.bincount(inverse, minlength=len(names)), out=key_indptr[1:])
     key_rows = np.array([row for _, row in keys], np.int32)[by_key]
     return IndexSegment(
-        Vocabulary.of(every),
+        Vocabulary.of(all_terms),
         freeze(indptr),
         freeze(docs),
         freeze(impacts),
@@ -223,6 +237,6 @@ def assemble_segment(
     )
 
 
-def _list_held_terms(texts: Sequence[str], indptr: npt.NDArray[np.integer]) -> list[str]:
-    some = np.diff(indptr) > 0
-    return [text for text, held in zip(texts, some.tolist(), strict=True) if held]
+def _list_used_terms(texts: Sequence[str], indptr: npt.NDArray[np.integer]) -> list[str]:
+    has_documents = np.diff(indptr) > 0
+    return [text for text, is_used in zip(texts, has_documents.tolist(), strict=True) if is_used]

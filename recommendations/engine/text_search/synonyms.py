@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from recommendations.engine.text_search.tokens import iterate_runs, list_document_terms, normalize, split_into_words
 
 type Atoms = tuple[str, ...]
-type TermSet = tuple[str, ...]  # terms of which a document must hold all
+type TermSet = tuple[str, ...]  # terms of which a document must contain all
 MAX_NAME_TERMS = 64
 
 
@@ -37,22 +37,22 @@ class Synonyms:
 
     @classmethod
     def of(cls, groups: Iterable[tuple[Sequence[str], Sequence[str]]]) -> "Synonyms":
-        """Build from (names, others): without others all names are equivalent; with others each name implies these, not vice versa."""
-        meant: dict[Atoms, dict[TermSet, None]] = {}
+        """Build from (names, others). Without others all names are equivalent; otherwise each name implies the others."""
+        alternatives_of: dict[Atoms, dict[TermSet, None]] = {}
         for names, others in groups:
             for name in names:
                 atoms = split_into_atoms(name)
                 if not 0 < len(atoms) <= MAX_NAME_TERMS:
                     continue
                 for other in others or names:
-                    if (together := split_into_terms(other)) and split_into_atoms(other) != atoms:
-                        meant.setdefault(atoms, {})[together] = None
+                    if (terms := split_into_terms(other)) and split_into_atoms(other) != atoms:
+                        alternatives_of.setdefault(atoms, {})[terms] = None
         by_first: dict[str, list[tuple[Atoms, list[TermSet]]]] = {}
-        for atoms, others_of in sorted(meant.items(), key=lambda entry: (-len(entry[0]), entry[0])):
-            by_first.setdefault(atoms[0], []).append((atoms, list(others_of)))
+        for atoms, alternatives in sorted(alternatives_of.items(), key=lambda entry: (-len(entry[0]), entry[0])):
+            by_first.setdefault(atoms[0], []).append((atoms, list(alternatives)))
         return cls(by_first)
 
-    def at(self, atoms: Atoms, start: int) -> Iterator[tuple[int, list[TermSet]]]:
+    def find_at(self, atoms: Atoms, start: int) -> Iterator[tuple[int, list[TermSet]]]:
         """Yield (end, alternatives) of the names that begin at `start`, longest first."""
         for name, others in self.by_first.get(atoms[start], ()):
             if atoms[start : start + len(name)] == name:

@@ -43,9 +43,9 @@ def is_unspaced(run: str) -> bool:
 
 
 def iterate_runs(normal_text: str) -> Iterator[TextRun]:
-    for found in RUN.finditer(normal_text):
-        if found[0] != BREAK:
-            yield TextRun(found[0], found.start(), found.end())
+    for match in RUN.finditer(normal_text):
+        if match[0] != BREAK:
+            yield TextRun(match[0], match.start(), match.end())
 
 
 def singularize(word: str) -> str:
@@ -71,15 +71,15 @@ def split_into_words(run: str) -> list[str]:
 
 def join_hyphenated(run: str) -> str | None:
     """Return a hyphenated run as one word (tshirt); None without hyphens."""
-    whole = _HYPHEN.sub("", _APOSTROPHE.sub("", run))
-    return singularize(whole) if len(whole) <= MAX_TERM_LENGTH and _HYPHEN.search(run) else None
+    joined = _HYPHEN.sub("", _APOSTROPHE.sub("", run))
+    return singularize(joined) if len(joined) <= MAX_TERM_LENGTH and _HYPHEN.search(run) else None
 
 
 def list_document_terms(run: str) -> tuple[str, ...]:
     """Return the terms under which a document with this run is found."""
     if not is_unspaced(run):
-        whole = join_hyphenated(run)
-        return (*split_into_words(run), whole) if whole else tuple(split_into_words(run))
+        joined = join_hyphenated(run)
+        return (*split_into_words(run), joined) if joined else tuple(split_into_words(run))
     return (*run, *(run[start : start + 2] for start in range(len(run) - 1)))
 
 

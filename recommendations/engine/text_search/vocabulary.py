@@ -16,7 +16,7 @@ MAX_NEAR_TERMS = 4096  # candidates for a misspelled word
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """Term t is letters[offsets[t]…offsets[t + 1]] as code points. marks: its signature, 0 if it is never corrected."""
+    """Term t is letters[offsets[t]…offsets[t + 1]] as code points. marks: its signature, 0 if it is never a correction."""
 
     PARTS: ClassVar[tuple[str, ...]] = ("letters", "offsets", "marks")
 
@@ -39,23 +39,23 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.marks)
 
-    def term(self, number: int) -> str:
+    def get_term(self, number: int) -> str:
         return self.letters[self.offsets[number] : self.offsets[number + 1]].tobytes().decode("utf-32-le")
 
-    def terms(self) -> list[str]:
-        whole = self.letters.tobytes().decode("utf-32-le")
+    def list_terms(self) -> list[str]:
+        all_letters = self.letters.tobytes().decode("utf-32-le")
         ends = self.offsets.tolist()
-        return [whole[start:end] for start, end in pairwise(ends)]
+        return [all_letters[start:end] for start, end in pairwise(ends)]
 
     def find(self, word: str, *, prefix: bool = False) -> tuple[int, int]:
         """Return the first term equal to the word (or with that prefix) and the one after the last; equal numbers if there is none."""
         return kernels.find_term_range(self.letters, self.offsets, encode_code_points(word), prefix)
 
-    def near(self, word: str, *, most: int, prefix: bool = False) -> list[tuple[int, int]]:
-        """Return (term, edits) of words with 1…most edits; with prefix, edits of the beginning only."""
+    def find_near(self, word: str, *, max_edits: int, prefix: bool = False) -> list[tuple[int, int]]:
+        """Return (term, edits) of words with 1…max_edits edits; with prefix, edits of the beginning only."""
         terms, distances = np.empty(MAX_NEAR_TERMS, np.int32), np.empty(MAX_NEAR_TERMS, np.int32)
         count = kernels.find_near_terms(
-            self.letters, self.offsets, self.marks, encode_code_points(word), most, prefix, terms, distances
+            self.letters, self.offsets, self.marks, encode_code_points(word), max_edits, prefix, terms, distances
         )
         return list(zip(terms[:count].tolist(), distances[:count].tolist(), strict=True))
 

@@ -14,7 +14,7 @@ from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.evaluation.ranking_metrics.hits import PerUser, find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.runner import find_relevant_items
-from recommendations.engine.topn import count_block_rows, top_n
+from recommendations.engine.topn import count_block_rows, select_top_n
 
 STEPS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5)
 
@@ -37,13 +37,13 @@ class _CandidateScores:
     relevant: npt.NDArray[np.integer]
     n: int
 
-    def value(self, weights: npt.NDArray[np.float32]) -> float:
-        return float(np.nanmean(self.values(weights)))
+    def compute_mean(self, weights: npt.NDArray[np.float32]) -> float:
+        return float(np.nanmean(self.compute_values(weights)))
 
-    def values(self, weights: npt.NDArray[np.float32]) -> PerUser:
+    def compute_values(self, weights: npt.NDArray[np.float32]) -> PerUser:
         scores = self.features @ weights
         scores[scores <= 0] = -np.inf
-        best = top_n(scores, self.n).items
+        best = select_top_n(scores, self.n).items
         hits = np.take_along_axis(self.hits, np.maximum(best, 0), axis=1) & (best >= 0)
         return ndcg(hits, self.relevant)
 
@@ -58,23 +58,23 @@ def choose_weights(
     seen_kinds: Sequence[int] | None = None,
     n: int = 10,
     normalization: str = "max",
-    people: int = 1000,
+    max_users: int = 1000,
     depth: int = 100,
     steps: Sequence[float] = STEPS,
     rounds: int = 3,
 ) -> ChosenWeights:
-    """Return the weights for `WeightedEnsemble` with the largest mean NDCG@n over at most `people` validation users.
+    """Return the weights for `WeightedEnsemble` with the largest mean NDCG@n over at most `max_users` validation users.
 
     components are fitted on train. Each user's candidates are the best `depth` of every component. From the best single component,
     and again from equal weights, one weight after the other is set to the step that improves most, until a round changes nothing. The
     better end is returned, so the result is never worse than the best component on the validation data.
     """
     users = np.unique(validation.user)
-    if len(users) > people:
-        users = np.sort(np.random.default_rng(seed).choice(users, people, replace=False))
+    if len(users) > max_users:
+        users = np.sort(np.random.default_rng(seed).choice(users, max_users, replace=False))
     return tune_ensemble_weights(
         components=components,
-        histories=train.histories(users),
+        histories=train.build_histories(users),
         relevant=find_relevant_items(validation, train, users, exclude_seen, seen_kinds),
         exclude_seen=exclude_seen,
         seen_kinds=seen_kinds,
@@ -98,24 +98,26 @@ def tune_ensemble_weights(
     depth: int = 100,
     steps: Sequence[float] = STEPS,
     rounds: int = 3,
-    barred: csr_array | None = None,
+    excluded: csr_array | None = None,
     offered: csr_array | None = None,
 ) -> ChosenWeights:
     """Choose the weights for any histories, of which row r should lead to the stored columns of row r of `relevant`.
 
-    barred: CSR of further columns to leave out of each row; offered: CSR of the only columns that may appear in each row.
+    excluded: CSR of further columns to leave out of each row; offered: CSR of the only columns that may appear in each row.
     """
-    masks = _QueryMasks(exclude_seen, seen_kinds, barred, offered)
-    candidates = _candidates(components, histories, relevant, masks, n, normalization, depth)
+    masks = _QueryMasks(exclude_seen, seen_kinds, excluded, offered)
+    candidates = _collect_candidates(components, histories, relevant, masks, n, normalization, depth)
     names = list(components)
-    alone = [candidates.value(np.eye(len(names), dtype=np.float32)[place]) for place in range(len(names))]
-    starts = (np.eye(len(names), dtype=np.float32)[int(np.argmax(alone))], np.ones(len(names), np.float32))
-    weights, value = max((_climb(candidates, start, steps, rounds) for start in starts), key=lambda reached: reached[1])
+    single_values = [
+        candidates.compute_mean(np.eye(len(names), dtype=np.float32)[index]) for index in range(len(names))
+    ]
+    starts = (np.eye(len(names), dtype=np.float32)[int(np.argmax(single_values))], np.ones(len(names), np.float32))
+    weights, value = max((_climb(candidates, start, steps, rounds) for start in starts), key=lambda result: result[1])
     shares = weights / weights.sum()
     return ChosenWeights(
         {name: round(float(share), 4) for name, share in zip(names, shares, strict=True)},
         value,
-        dict(zip(names, alone, strict=True)),
+        dict(zip(names, single_values, strict=True)),
     )
 
 
@@ -137,30 +139,30 @@ def evaluate_without_each(
     """
     used = {name: components[name] for name, weight in weights.items() if weight > 0}
     masks = _QueryMasks(exclude_seen, seen_kinds)
-    candidates = _candidates(used, histories, relevant, masks, n, normalization, depth)
-    whole = np.array([weights[name] for name in used], np.float32)
-    found = {"": candidates.values(whole)}
-    for place, name in enumerate(used):
-        rest = whole.copy()
-        rest[place] = 0.0
-        found[name] = candidates.values(rest)
-    return found
+    candidates = _collect_candidates(used, histories, relevant, masks, n, normalization, depth)
+    all_weights = np.array([weights[name] for name in used], np.float32)
+    values = {"": candidates.compute_values(all_weights)}
+    for index, name in enumerate(used):
+        reduced = all_weights.copy()
+        reduced[index] = 0.0
+        values[name] = candidates.compute_values(reduced)
+    return values
 
 
 def _climb(
     candidates: _CandidateScores, weights: npt.NDArray[np.float32], steps: Sequence[float], rounds: int
 ) -> tuple[npt.NDArray[np.float32], float]:
     """Set one weight after the other to the step that improves most, until a round changes nothing."""
-    value = candidates.value(weights)
+    value = candidates.compute_mean(weights)
     for _ in range(rounds):
         before = value
-        for place in range(len(weights)):
+        for index in range(len(weights)):
             for step in steps:
                 trial = weights.copy()
-                trial[place] = step
-                reached = candidates.value(trial) if trial.any() else -1.0
-                if reached > value:
-                    weights, value = trial, reached
+                trial[index] = step
+                trial_value = candidates.compute_mean(trial) if trial.any() else -1.0
+                if trial_value > value:
+                    weights, value = trial, trial_value
         if value == before:
             break
     return weights, value
@@ -172,21 +174,21 @@ class _QueryMasks:
 
     exclude_seen: bool
     seen_kinds: Sequence[int] | None = None
-    barred: csr_array | None = None
+    excluded: csr_array | None = None
     offered: csr_array | None = None
 
     def of(self, block: Histories, rows: slice) -> tuple[csr_array | None, npt.NDArray[np.bool_] | None]:
         """Return CSR of the items excluded from the rows of a block, and a dense mask of those offered."""
-        left_out = block.get_seen_items(self.seen_kinds) if self.exclude_seen else None
-        if self.barred is not None:
-            barred = self.barred[rows]
-            left_out = barred if left_out is None else csr_array(left_out + barred)
+        excluded = block.get_seen_items(self.seen_kinds) if self.exclude_seen else None
+        if self.excluded is not None:
+            row_exclusions = self.excluded[rows]
+            excluded = row_exclusions if excluded is None else csr_array(excluded + row_exclusions)
         if self.offered is None:
-            return left_out, None
-        return left_out, self.offered[rows].toarray() > 0
+            return excluded, None
+        return excluded, self.offered[rows].toarray() > 0
 
 
-def _candidates(
+def _collect_candidates(
     components: Mapping[str, Algorithm],
     histories: Histories,
     relevant: csr_array,
@@ -200,36 +202,38 @@ def _candidates(
     items = np.full((len(histories), width), -1, np.int32)
     size = max(1, count_block_rows(histories.n_items) // len(components))
     for start in range(0, len(histories), size):
-        block = histories.rows(start, start + size)
+        block = histories.slice_rows(start, start + size)
         rows = slice(start, start + len(block))
-        left_out, offered = masks.of(block, rows)
-        items[rows], features[rows] = _block_candidates(
-            components, block, left_out, offered, normalization, depth, width
+        excluded, offered = masks.of(block, rows)
+        items[rows], features[rows] = _collect_block_candidates(
+            components, block, excluded, offered, normalization, depth, width
         )
     return _CandidateScores(features, find_hits(items, relevant), np.diff(relevant.indptr), n)
 
 
-def _block_candidates(
+def _collect_block_candidates(
     components: Mapping[str, Algorithm],
     block: Histories,
-    left_out: csr_array | None,
+    excluded: csr_array | None,
     offered: npt.NDArray[np.bool_] | None,
     normalization: str,
     depth: int,
     width: int,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """Return the union of each component's best items, descending and padded with -1, and all their normalized scores."""
-    worths, tops = [], []
+    normalized_scores, tops = [], []
     for component in components.values():
-        worth = np.zeros((len(block), block.n_items), np.float32)
+        normalized = np.zeros((len(block), block.n_items), np.float32)
         scores = component.score(block)
-        add_normalized(worth, scores, 1.0, normalization)
-        worths.append(worth)
-        ranked = scores if offered is None else np.where(offered & (worth > 0), worth, np.float32(-np.inf))
-        tops.append(top_n(ranked, depth, exclude=left_out).items)
+        add_normalized(normalized, scores, 1.0, normalization)
+        normalized_scores.append(normalized)
+        ranked = scores if offered is None else np.where(offered & (normalized > 0), normalized, np.float32(-np.inf))
+        tops.append(select_top_n(ranked, depth, exclude=excluded).items)
     union = np.sort(np.concatenate(tops, axis=1), axis=1)
     union[:, 1:][union[:, 1:] == union[:, :-1]] = -1
     items = -np.sort(-union, axis=1)[:, :width]
-    features = np.stack([np.take_along_axis(worth, np.maximum(items, 0), axis=1) for worth in worths], axis=2)
+    features = np.stack(
+        [np.take_along_axis(normalized, np.maximum(items, 0), axis=1) for normalized in normalized_scores], axis=2
+    )
     features[items < 0] = 0
     return items, features

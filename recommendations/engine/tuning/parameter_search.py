@@ -55,19 +55,21 @@ def search_parameters(
     `start` that the space lacks are passed through unchanged. Random search: Bergstra & Bengio, JMLR 2012.
     Errors: ValueError for an empty candidate list or a start outside it; EmptySearchError.
     """
-    climb = _CoordinateSearch(space, evaluate, budget_s, _choose_start(space, start), clock)
-    draws = np.random.default_rng(seed)
-    climb.coordinates()
-    fruitless = 0
-    while len(climb.free) > 1 and fruitless < patience and climb.time_left():
-        if climb.leap(draws):
-            fruitless = 0
-            climb.coordinates()
+    search = _CoordinateSearch(space, evaluate, budget_s, _choose_start(space, start), clock)
+    rng = np.random.default_rng(seed)
+    search.search_coordinates()
+    n_failures = 0
+    while len(search.names) > 1 and n_failures < patience and search.has_time_left():
+        if search.try_random_pair(rng):
+            n_failures = 0
+            search.search_coordinates()
         else:
-            fruitless += 1
-    if math.isnan(climb.best.value):
-        raise EmptySearchError(f"none of {len(climb.tried)} parameters reached a number, first {climb.best.parameters}")
-    return SearchResult(climb.best, climb.tried, clock() - climb.began)
+            n_failures += 1
+    if math.isnan(search.best.value):
+        raise EmptySearchError(
+            f"none of {len(search.trials)} parameters reached a number, first {search.best.parameters}"
+        )
+    return SearchResult(search.best, search.trials, clock() - search.started_at)
 
 
 class _CoordinateSearch:
@@ -82,68 +84,68 @@ class _CoordinateSearch:
         clock: Callable[[], float],
     ):
         self.space, self.evaluate, self.clock, self.budget_s = space, evaluate, clock, budget_s
-        self.free = [name for name, candidates in space.items() if len(candidates) > 1]
-        self.began = clock()
-        self.tried: list[Trial] = []
-        self.best = self._row(start)
+        self.names = [name for name, candidates in space.items() if len(candidates) > 1]
+        self.started_at = clock()
+        self.trials: list[Trial] = []
+        self.best = self._run_trial(start)
 
-    def time_left(self) -> bool:
-        return self.clock() - self.began + self._usual_s() <= self.budget_s
+    def has_time_left(self) -> bool:
+        return self.clock() - self.started_at + self._compute_mean_s() <= self.budget_s
 
-    def _usual_s(self) -> float:
-        return sum(row.seconds for row in self.tried) / len(self.tried)
+    def _compute_mean_s(self) -> float:
+        return sum(row.seconds for row in self.trials) / len(self.trials)
 
-    def coordinates(self) -> None:
-        moved = True
-        while moved:
-            moved = False
-            for name in self.free:
-                moved = self._slide(name, 1) or self._slide(name, -1) or moved
+    def search_coordinates(self) -> None:
+        has_improved = True
+        while has_improved:
+            has_improved = False
+            for name in self.names:
+                has_improved = self._move_along(name, 1) or self._move_along(name, -1) or has_improved
 
-    def leap(self, draws: np.random.Generator) -> bool:
+    def try_random_pair(self, rng: np.random.Generator) -> bool:
         """Move two parameters at once to any candidates; return whether that improved the value."""
         trial = dict(self.best.parameters)
-        for place in draws.choice(len(self.free), 2, replace=False):
-            candidates = self.space[self.free[place]]
-            trial[self.free[place]] = candidates[int(draws.integers(len(candidates)))]
+        for index in rng.choice(len(self.names), 2, replace=False):
+            candidates = self.space[self.names[index]]
+            trial[self.names[index]] = candidates[int(rng.integers(len(candidates)))]
         return self._try(trial)
 
-    def _slide(self, name: str, step: int) -> bool:
-        moved = False
+    def _move_along(self, name: str, step: int) -> bool:
+        has_improved = False
         while True:
-            place = _find_nearest_index(self.space[name], self.best.parameters[name]) + step
-            if not 0 <= place < len(self.space[name]):
-                return moved
-            if not self._try({**self.best.parameters, name: self.space[name][place]}):
-                return moved
-            moved = True
+            index = _find_nearest_index(self.space[name], self.best.parameters[name]) + step
+            if not 0 <= index < len(self.space[name]):
+                return has_improved
+            if not self._try({**self.best.parameters, name: self.space[name][index]}):
+                return has_improved
+            has_improved = True
 
-    def _try(self, trial: Parameters) -> bool:
-        if any(row.parameters == trial for row in self.tried) or not self.time_left():
+    def _try(self, parameters: Parameters) -> bool:
+        if any(row.parameters == parameters for row in self.trials) or not self.has_time_left():
             return False
-        row = self._row(trial)
+        row = self._run_trial(parameters)
         if row.value > self.best.value or (math.isnan(self.best.value) and not math.isnan(row.value)):
             self.best = row
             return True
         return False
 
-    def _row(self, parameters: Parameters) -> Trial:
-        begun = self.clock()
+    def _run_trial(self, parameters: Parameters) -> Trial:
+        started_at = self.clock()
         value = float(self.evaluate(dict(parameters)))
-        row = Trial(parameters, value, self.clock() - begun)
-        self.tried.append(row)
-        return row
+        trial = Trial(parameters, value, self.clock() - started_at)
+        self.trials.append(trial)
+        return trial
 
 
 def _choose_start(space: Space, start: Mapping[str, Any] | None) -> Parameters:
     for name, candidates in space.items():
         if not len(candidates):
             raise ValueError(f"space[{name!r}] has no candidate")
-    begin = {name: candidates[(len(candidates) - 1) // 2] for name, candidates in space.items()} | dict(start or {})
+    first = {name: candidates[(len(candidates) - 1) // 2] for name, candidates in space.items()} | dict(start or {})
     for name, candidates in space.items():
-        if begin[name] not in candidates:
-            raise ValueError(f"start has {name}={begin[name]!r}, which is not among its candidates {list(candidates)}")
-    return begin
+        if first[name] not in candidates:
+            raise ValueError(f"start has {name}={first[name]!r}, which is not among its candidates {list(candidates)}")
+    return first
 
 
 def _find_nearest_index(candidates: Sequence[Any], value: Any) -> int:

@@ -36,15 +36,15 @@ def test_draws_have_the_posterior_mean_and_narrow_with_more_users() -> None:
     trials = ExplorationPriors(
         np.array([0, 1000], np.int32), np.array([0, 100], np.int32), np.array([0.4, 0.4], np.float32)
     )
-    draws = np.array([trials.draws(np.array([0, 1]), seed=seed) for seed in range(3000)])
+    draws = np.array([trials.draw_rates(np.array([0, 1]), seed=seed) for seed in range(3000)])
     assert draws.mean(axis=0) == pytest.approx([0.4, (4 + 100) / (10 + 1000)], abs=0.01)
     assert draws.std(axis=0)[0] > 10 * draws.std(axis=0)[1]
-    assert (trials.draws(np.array([0, 1]), seed=7) == trials.draws(np.array([0, 1]), seed=7)).all()
+    assert (trials.draw_rates(np.array([0, 1]), seed=7) == trials.draw_rates(np.array([0, 1]), seed=7)).all()
 
 
 def test_rates_of_0_and_1_can_be_drawn_from() -> None:
     trials = ExplorationPriors(np.array([3, 3], np.int32), np.array([0, 3], np.int32), np.array([0.0, 1.0], np.float32))
-    never, always = trials.draws(np.array([0, 1]), seed=1)
+    never, always = trials.draw_rates(np.array([0, 1]), seed=1)
     assert 0 <= never < always <= 1
 
 
@@ -53,13 +53,13 @@ def test_nearer_candidate_is_tried_first() -> None:
 
 
 def test_products_of_a_shop_without_interactions_have_a_prior_of_0() -> None:
-    no_events = viewed_and_bought().subset(np.zeros(8, np.bool_))
+    no_events = viewed_and_bought().select(np.zeros(8, np.bool_))
     trials = ExplorationPriors.of(no_events)
     assert (trials.people.sum(), trials.prior.sum()) == (0, 0)
-    assert np.isfinite(trials.draws(np.arange(3), seed=0)).all()
+    assert np.isfinite(trials.draw_rates(np.arange(3), seed=0)).all()
 
 
 def test_arrays_restore_the_same_priors() -> None:
     trials = ExplorationPriors.of(viewed_and_bought())
-    again = ExplorationPriors.of_arrays(trials.arrays())
-    assert all((again.arrays()[name] == array).all() for name, array in trials.arrays().items())
+    again = ExplorationPriors.of_arrays(trials.to_arrays())
+    assert all((again.to_arrays()[name] == array).all() for name, array in trials.to_arrays().items())

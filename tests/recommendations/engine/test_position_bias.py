@@ -54,7 +54,7 @@ def test_curve_is_recovered_from_shuffled_responses() -> None:
 
 def test_curve_is_recovered_where_raw_rates_would_mislead() -> None:
     counts = simulate(answers=30_000, best_first=0.5)
-    raw = np.bincount(counts.position, counts.clicked)[1:] / np.bincount(counts.position, counts.shown)[1:]
+    raw = np.bincount(counts.position, counts.clicks)[1:] / np.bincount(counts.position, counts.impressions)[1:]
     found = learn_curve(counts).examination
     assert found == pytest.approx(TRUE, abs=0.06)
     assert np.abs(raw / raw[0] - TRUE).max() > 2 * np.abs(found - TRUE).max()
@@ -77,7 +77,7 @@ def test_curve_is_reproducible() -> None:
 
 def test_few_clicks_use_the_cascade_and_very_few_the_prior() -> None:
     counts = simulate(answers=100)
-    clicks = int(counts.clicked.sum())
+    clicks = int(counts.clicks.sum())
     assert 30 <= clicks < 300
     assert learn_curve(counts).method == CASCADE
     few = learn_curve(simulate(answers=10))
@@ -105,9 +105,9 @@ def test_no_impressions_give_the_prior() -> None:
 
 def test_curve_decreases_beyond_its_end_as_the_prior_does() -> None:
     curve = ExaminationCurve(np.array([1.0, 0.5]), CLICK_MODEL)
-    assert curve.at([1, 2]) == pytest.approx([1, 0.5])
-    assert curve.at([5]) == pytest.approx([0.5 * compute_prior(5) / compute_prior(2)])
-    assert ExaminationCurve(np.zeros(0), PRIOR).at([3]) == pytest.approx([0.5])
+    assert curve.get_examination([1, 2]) == pytest.approx([1, 0.5])
+    assert curve.get_examination([5]) == pytest.approx([0.5 * compute_prior(5) / compute_prior(2)])
+    assert ExaminationCurve(np.zeros(0), PRIOR).get_examination([3]) == pytest.approx([0.5])
 
 
 @pytest.mark.parametrize(

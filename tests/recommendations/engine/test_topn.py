@@ -4,66 +4,66 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from recommendations.engine import KIND_CODES, Histories, IdMap, Interactions, recommend, top_n, topn
+from recommendations.engine import KIND_CODES, Histories, IdMap, Interactions, recommend, select_top_n, topn
 from recommendations.engine.algorithms.popularity.popularity import Popularity
 from tests.recommendations.engine.makers import make_random_interactions
 
 
 def test_best_items_come_first_and_ties_go_to_the_lower_row():
-    assert top_n(np.array([[1, 3, 2, 3]], np.float32), 3).items.tolist() == [[1, 3, 2]]
+    assert select_top_n(np.array([[1, 3, 2, 3]], np.float32), 3).items.tolist() == [[1, 3, 2]]
 
 
 def test_agrees_with_sorting_everything():
     scores = np.random.default_rng(2).integers(0, 30, (200, 300)).astype(np.float32)
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :25]
-    np.testing.assert_array_equal(top_n(scores, 25).items, expected)
-    np.testing.assert_array_equal(top_n(csr_array(scores + 1), 25).items, expected)
+    np.testing.assert_array_equal(select_top_n(scores, 25).items, expected)
+    np.testing.assert_array_equal(select_top_n(csr_array(scores + 1), 25).items, expected)
 
 
 @pytest.mark.parametrize("lost", [np.nan, -np.inf])
 def test_items_without_a_score_never_appear(lost):
-    ranking = top_n(np.array([[lost, -5, lost]], np.float32), 3)
+    ranking = select_top_n(np.array([[lost, -5, lost]], np.float32), 3)
     assert ranking.items.tolist() == [[1, -1, -1]]
     assert ranking.scores[0, 1] == -np.inf
 
 
 def test_only_stored_entries_of_sparse_scores_appear():
-    assert top_n(csr_array(np.array([[0, 2, 0, 1]], np.float32)), 4).items.tolist() == [[1, 3, -1, -1]]
+    assert select_top_n(csr_array(np.array([[0, 2, 0, 1]], np.float32)), 4).items.tolist() == [[1, 3, -1, -1]]
 
 
 def test_exclusions_apply_only_to_their_own_row():
     scores = np.array([[3, 2, 1], [3, 2, 1]], np.float32)
     exclude = csr_array(np.array([[1, 0, 0], [0, 1, 0]]))
-    assert top_n(scores, 2, exclude=exclude).items.tolist() == [[1, 2], [0, 2]]
+    assert select_top_n(scores, 2, exclude=exclude).items.tolist() == [[1, 2], [0, 2]]
 
 
 def test_disallowed_items_never_appear_even_if_also_excluded():
     scores = np.array([[3, 2, 1]] * 2, np.float32)
     exclude = csr_array(np.array([[1, 0, 0], [0, 0, 0]]))
-    ranking = top_n(scores, 3, exclude=exclude, allowed=np.array([False, True, True]))
+    ranking = select_top_n(scores, 3, exclude=exclude, allowed=np.array([False, True, True]))
     assert ranking.items.tolist() == [[1, 2, -1]] * 2
 
 
 def test_random_ties_depend_only_on_the_seed_and_are_uniform():
     scores = np.zeros((4000, 5), np.float32)
-    first = top_n(scores, 1, tie_seed=3).items[:, 0]
-    np.testing.assert_array_equal(first, top_n(scores, 1, tie_seed=3).items[:, 0])
-    assert (first != top_n(scores, 1, tie_seed=4).items[:, 0]).any()
+    first = select_top_n(scores, 1, tie_seed=3).items[:, 0]
+    np.testing.assert_array_equal(first, select_top_n(scores, 1, tie_seed=3).items[:, 0])
+    assert (first != select_top_n(scores, 1, tie_seed=4).items[:, 0]).any()
     assert np.bincount(first, minlength=5).min() > 700  # 800 expected, 28 standard deviation
 
 
 def test_random_ties_never_change_the_order_of_unequal_scores():
     scores = np.random.default_rng(0).permuted(np.tile(np.arange(50, dtype=np.float32), (30, 1)), axis=1)
-    np.testing.assert_array_equal(top_n(scores, 10, tie_seed=1).items, top_n(scores, 10).items)
+    np.testing.assert_array_equal(select_top_n(scores, 10, tie_seed=1).items, select_top_n(scores, 10).items)
 
 
 def test_block_size_does_not_change_the_result(monkeypatch):
     interactions = make_random_interactions()
     model = Popularity().fit(interactions)
-    whole = recommend(model, interactions.histories(), 7, exclude_seen=True, tie_seed=1).items
+    whole = recommend(model, interactions.build_histories(), 7, exclude_seen=True, tie_seed=1).items
     monkeypatch.setattr(topn, "BLOCK_BYTES", 4 * interactions.n_items * 3)
     np.testing.assert_array_equal(
-        recommend(model, interactions.histories(), 7, exclude_seen=True, tie_seed=1).items, whole
+        recommend(model, interactions.build_histories(), 7, exclude_seen=True, tie_seed=1).items, whole
     )
 
 
@@ -77,7 +77,7 @@ def test_dense_scores_never_exceed_the_block(monkeypatch):
             return super().score(histories)
 
     monkeypatch.setattr(topn, "BLOCK_BYTES", 4 * interactions.n_items * 10)
-    recommend(Watched().fit(interactions), interactions.histories(), 7, exclude_seen=True)
+    recommend(Watched().fit(interactions), interactions.build_histories(), 7, exclude_seen=True)
     assert max(seen) == 10
     assert sum(seen) == interactions.n_users
 
@@ -92,7 +92,7 @@ def test_dense_scores_never_exceed_the_block(monkeypatch):
 )
 def test_invalid_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
-        top_n(np.zeros((1, 3), np.float32), **arguments)
+        select_top_n(np.zeros((1, 3), np.float32), **arguments)
 
 
 def test_only_the_given_kinds_make_an_item_seen() -> None:

@@ -55,7 +55,7 @@ class Content(Algorithm):
     t_i has length 1: (1 + ln tf) · ln((n + 1) / df) over the terms of the texts (Salton & Buckley 1988), followed by each block of
     `Products.vectors`, of length `vector_weight`. Titles and descriptions give words or character n-grams, other fields one term per
     value; the price band, which very different products share, counts only `price_weight` of its inverse frequency. Terms in more
-    than `max_share` of the distinct texts are left out. Items with equal texts and vectors share one row. `similar` returns the k
+    than `max_share` of the distinct texts are left out. Items with equal texts and vectors share one row. `find_similar` returns the k
     most similar, each once.
 
     Vectors are centered on the mean of their block, so that two products have a cosine of 0 on average; a product without a vector
@@ -103,7 +103,7 @@ class Content(Algorithm):
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         self.learn_vectors(products, interactions.n_items)
         popularity = np.bincount(interactions.item, interactions.weight, interactions.n_items)
-        self.neighbors_ = self._similar_items(popularity)
+        self.neighbors_ = self._find_similar_items(popularity)
         return self
 
     def learn_vectors(self, products: Products | None, n_items: int) -> csr_array:
@@ -115,27 +115,29 @@ class Content(Algorithm):
         documents, self.document_ = _find_distinct(products)
         counts, self.vocabulary_, priced = _count_terms(products, documents)
         share = np.bincount(counts.indices, minlength=counts.shape[1]) / max(len(documents), 1)
-        few = len(documents) * self.max_share < 10  # a share of very few texts is not informative
-        kept = (share > 0) & ((share <= self.max_share) | few)
-        self.inverse_frequency_ = np.where(kept, np.log((1 + 1 / max(len(documents), 1)) / np.where(kept, share, 1)), 0)
+        is_small = len(documents) * self.max_share < 10  # a share of very few texts is not informative
+        is_kept = (share > 0) & ((share <= self.max_share) | is_small)
+        self.inverse_frequency_ = np.where(
+            is_kept, np.log((1 + 1 / max(len(documents), 1)) / np.where(is_kept, share, 1)), 0
+        )
         self.inverse_frequency_[priced] *= self.price_weight
-        self.vectors_ = self._vectors(counts, products, documents)
+        self.vectors_ = self._build_vectors(counts, products, documents)
         self.term_documents_ = transpose(self.vectors_)
         return self.vectors_[self.document_, :]
 
     def score(self, histories: Histories) -> Scores:
-        of_documents = multiply(self._profiles(histories), self.term_documents_).toarray()
-        scores = of_documents[:, self.document_]
+        document_scores = multiply(self._build_profiles(histories), self.term_documents_).toarray()
+        scores = document_scores[:, self.document_]
         scores[scores <= 0] = -np.inf
         return scores
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
         terms = self.vectors_[[self.document_[item]], :].toarray().ravel()
-        return np.maximum(np.asarray(self._profiles(histories) @ terms, np.float32), 0)
+        return np.maximum(np.asarray(self._build_profiles(histories) @ terms, np.float32), 0)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        weights = self._weights(history)
-        profile = multiply(self._by_document(weights), self.vectors_)
+        weights = self._build_weights(history)
+        profile = multiply(self._map_to_documents(weights), self.vectors_)
         length = float(np.sqrt(np.square(profile.data, dtype=np.float64).sum()))
         if not length:
             return []
@@ -150,7 +152,7 @@ class Content(Algorithm):
             return LinearScorer(self.neighbors_, lambda context: context.sum_weights(None, BINARY), self.document_)
         return ContentScorer(self)
 
-    def similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    def find_similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Return the k products most similar to one product and their cosines, most similar first."""
         self.require_fit()
         document = self.document_[item]
@@ -159,12 +161,12 @@ class Content(Algorithm):
         others = items != item
         return items[others][: self.k], cosines[others][: self.k]
 
-    def _weights(self, histories: Histories) -> csr_array:
+    def _build_weights(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, len(self.document_))
-        return weight_entries(histories.matrix(half_life_days=self.half_life_days), self.history_weighting)
+        return weight_entries(histories.build_matrix(half_life_days=self.half_life_days), self.history_weighting)
 
-    def _by_document(self, weights: csr_array) -> csr_array:
+    def _map_to_documents(self, weights: csr_array) -> csr_array:
         return make_csr(
             weights.data,
             self.document_[weights.indices],
@@ -172,10 +174,10 @@ class Content(Algorithm):
             (weights.shape[0], self.vectors_.shape[0]),
         )
 
-    def _profiles(self, histories: Histories) -> csr_array:
-        return normalize_rows(multiply(self._by_document(self._weights(histories)), self.vectors_))
+    def _build_profiles(self, histories: Histories) -> csr_array:
+        return normalize_rows(multiply(self._map_to_documents(self._build_weights(histories)), self.vectors_))
 
-    def _vectors(self, counts: csr_array, products: Products, documents: list[int]) -> csr_array:
+    def _build_vectors(self, counts: csr_array, products: Products, documents: list[int]) -> csr_array:
         logged = make_csr(1.0 + np.log(counts.data), counts.indices, counts.indptr, counts.shape)
         rows = scale_columns(logged, self.inverse_frequency_)
         rows.eliminate_zeros()
@@ -185,7 +187,7 @@ class Content(Algorithm):
             blocks.append(make_csr(unit.data * self.vector_weight, unit.indices, unit.indptr, unit.shape))
         return normalize_rows(csr_array(hstack(blocks, format="csr")))
 
-    def _similar_items(self, popularity: npt.NDArray[np.float64]) -> csr_array:
+    def _find_similar_items(self, popularity: npt.NDArray[np.float64]) -> csr_array:
         """Return CSR (documents, items): the k + 1 documents most similar to each, itself included, as their most popular items.
 
         One item per text: in a catalog with fifty articles named "Bananas", the alternatives to one are not the other 49.
@@ -202,12 +204,12 @@ def _find_distinct(products: Products) -> tuple[list[int], npt.NDArray[np.int32]
     """Return one item per distinct text and vectors, and for each item which of them represents it."""
     columns: list[Iterable[object]] = [*products.texts.values()]
     columns += [(row.tobytes() for row in block) for block in products.vectors.values()]
-    places: dict[tuple[object, ...], int] = {}
-    document = [places.setdefault(said, len(places)) for said in zip(*columns, strict=True)]
-    standing: dict[int, int] = {}
-    for item, place in enumerate(document):
-        standing.setdefault(place, item)
-    return list(standing.values()), np.array(document, np.int32)
+    number_of: dict[tuple[object, ...], int] = {}
+    documents = [number_of.setdefault(texts, len(number_of)) for texts in zip(*columns, strict=True)]
+    representatives: dict[int, int] = {}
+    for item, number in enumerate(documents):
+        representatives.setdefault(number, item)
+    return list(representatives.values()), np.array(documents, np.int32)
 
 
 def _center(block: npt.NDArray[np.float32]) -> csr_array:
@@ -225,14 +227,14 @@ def _center(block: npt.NDArray[np.float32]) -> csr_array:
 
 def _count_terms(products: Products, documents: list[int]) -> tuple[csr_array, IdMap, npt.NDArray[np.int32]]:
     """Return the count of each term in each document, CSR (documents, terms), and which columns are price bands."""
-    found: list[str] = []
+    terms: list[str] = []
     ends = []
     for item in documents:
         for name, column in products.texts.items():
-            found += split_terms(column[item]) if name in FREE_TEXT else split_values(name, column[item])
-        ends.append(len(found))
-    vocabulary, columns = IdMap.numbered(found)
+            terms += split_terms(column[item]) if name in FREE_TEXT else split_values(name, column[item])
+        ends.append(len(terms))
+    vocabulary, columns = IdMap.number_ids(terms)
     rows = np.repeat(np.arange(len(documents)), np.diff(ends, prepend=0))
     bands = {term for text in set(products.texts.get(PRICE, ())) for term in split_values(PRICE, text)}
     shape = (len(documents), max(len(vocabulary), 1))
-    return sum_entries(rows, columns, np.ones(len(found)), shape), vocabulary, vocabulary.rows(sorted(bands))
+    return sum_entries(rows, columns, np.ones(len(terms)), shape), vocabulary, vocabulary.get_rows(sorted(bands))

@@ -61,27 +61,27 @@ class EventTypeEnsemble(Algorithm):
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         require_weight(interactions)
-        weighed = EventWeights(self.weights or {}, self.half_life_days, self.quantity).of(interactions)
-        made = ALGORITHMS[self.component["algorithm"]](**self.component["parameters"])
-        self.component_: Algorithm = made.fit(weighed, products)
+        weighted = EventWeights(self.weights or {}, self.half_life_days, self.quantity).of(interactions)
+        component = ALGORITHMS[self.component["algorithm"]](**self.component["parameters"])
+        self.component_: Algorithm = component.fit(weighted, products)
         return self
 
     def score(self, histories: Histories) -> Scores:
         self.require_fit()
-        return self.component_.score(self._asked(histories))
+        return self.component_.score(self._weigh_histories(histories))
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
         self.require_fit()
-        return self.component_.score_item(self._asked(histories), item)
+        return self.component_.score_item(self._weigh_histories(histories), item)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         self.require_fit()
-        return self.component_.attribute(self._asked(history), items)
+        return self.component_.attribute(self._weigh_histories(history), items)
 
-    def arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
+    def to_arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
         self.require_fit()
-        arrays, saved = self.component_.arrays()
-        return arrays, {"algorithm": self.name, "parameters": self.parameters(), "component": saved}
+        arrays, saved = self.component_.to_arrays()
+        return arrays, {"algorithm": self.name, "parameters": self.get_parameters(), "component": saved}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Self:
@@ -91,6 +91,6 @@ class EventTypeEnsemble(Algorithm):
         model.component_ = restore(arrays, saved["component"])
         return model
 
-    def _asked(self, histories: Histories) -> Histories:
+    def _weigh_histories(self, histories: Histories) -> Histories:
         weights = EventWeights(self.history_weights or {}, self.history_half_life_days, self.history_quantity)
         return weights.of_histories(histories)

@@ -22,7 +22,7 @@ from recommendations.engine.algorithms.spec import AlgorithmSpec
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.topn import top_n
+from recommendations.engine.topn import select_top_n
 
 NORMALIZATIONS = ("max", "rank")
 RANK_DEPTH = 200
@@ -61,24 +61,24 @@ class WeightedEnsemble(Algorithm):
         cls, components: Mapping[str, Algorithm], weights: Mapping[str, float] | None = None, normalization: str = "max"
     ) -> Self:
         """Build an ensemble of algorithms fitted on the same interactions."""
-        described = {
-            name: {"algorithm": component.name, "parameters": component.parameters()}
+        specifications = {
+            name: {"algorithm": component.name, "parameters": component.get_parameters()}
             for name, component in components.items()
         }
-        blend = cls(described, weights, normalization)
-        blend.shares()
-        blend.components_ = dict(components)
-        return blend
+        ensemble = cls(specifications, weights, normalization)
+        ensemble.compute_shares()
+        ensemble.components_ = dict(components)
+        return ensemble
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
-        self.shares()
+        self.compute_shares()
         self.components_: dict[str, Algorithm] = {
-            name: ALGORITHMS[described["algorithm"]](**described["parameters"]).fit(interactions, products)
-            for name, described in self.components.items()
+            name: ALGORITHMS[specification["algorithm"]](**specification["parameters"]).fit(interactions, products)
+            for name, specification in self.components.items()
         }
         return self
 
-    def shares(self) -> dict[str, float]:
+    def compute_shares(self) -> dict[str, float]:
         """Return the weights, summing to 1. Errors: ValueError."""
         weights = dict.fromkeys(self.components, 1.0) if self.weights is None else dict(self.weights)
         if not self.components or set(weights) != set(self.components):
@@ -93,7 +93,7 @@ class WeightedEnsemble(Algorithm):
     def score(self, histories: Histories) -> Scores:
         self.require_fit()
         scores = np.zeros((len(histories), histories.n_items), np.float32)
-        for name, share in self.shares().items():
+        for name, share in self.compute_shares().items():
             if share:
                 add_normalized(scores, self.components_[name].score(histories), share, self.normalization)
         scores[scores <= 0] = -np.inf
@@ -101,26 +101,29 @@ class WeightedEnsemble(Algorithm):
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         self.require_fit()
-        found = []
-        for name, share in self.shares().items():
+        attributions = []
+        for name, share in self.compute_shares().items():
             if not share:
                 continue
-            worth = np.zeros((1, history.n_items), np.float32)
-            add_normalized(worth, self.components_[name].score(history), share, self.normalization)
-            inner = self.components_[name].attribute(history, items)
-            total = sum(attribution.parts.sum(axis=0) for attribution in inner)
-            factors = np.divide(worth[0, list(items)], total, out=np.zeros(len(items)), where=total > 0)
-            found += [Attribution(name, attribution.items, attribution.parts * factors) for attribution in inner]
-        return found
+            normalized = np.zeros((1, history.n_items), np.float32)
+            add_normalized(normalized, self.components_[name].score(history), share, self.normalization)
+            component_attributions = self.components_[name].attribute(history, items)
+            total = sum(attribution.parts.sum(axis=0) for attribution in component_attributions)
+            factors = np.divide(normalized[0, list(items)], total, out=np.zeros(len(items)), where=total > 0)
+            attributions += [
+                Attribution(name, attribution.items, attribution.parts * factors)
+                for attribution in component_attributions
+            ]
+        return attributions
 
-    def arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
+    def to_arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
         self.require_fit()
         arrays: dict[str, Array] = {}
         saved: dict[str, Any] = {}
         for name, component in self.components_.items():
-            inner, saved[name] = component.arrays()
+            inner, saved[name] = component.to_arrays()
             arrays |= {f"{name}/{key}": array for key, array in inner.items()}
-        return arrays, {"algorithm": self.name, "parameters": self.parameters(), "components": saved}
+        return arrays, {"algorithm": self.name, "parameters": self.get_parameters(), "components": saved}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Self:
@@ -139,9 +142,9 @@ class WeightedEnsemble(Algorithm):
 def add_normalized(total: npt.NDArray[np.float32], scores: Scores, share: float, normalization: str) -> None:
     """Add share · normalized scores to `total`, in place."""
     if normalization == "rank":
-        best = top_n(scores, RANK_DEPTH)
-        rows, places = np.nonzero((best.items >= 0) & (best.scores > 0))
-        total[rows, best.items[rows, places]] += np.float32(share) / (1.0 + np.log(places + 1.0)).astype(np.float32)
+        best = select_top_n(scores, RANK_DEPTH)
+        rows, ranks = np.nonzero((best.items >= 0) & (best.scores > 0))
+        total[rows, best.items[rows, ranks]] += np.float32(share) / (1.0 + np.log(ranks + 1.0)).astype(np.float32)
     elif isinstance(scores, csr_array):
         rows = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
         factors = np.float32(share) / _find_row_maxima(scores)

@@ -89,18 +89,18 @@ class EASE(Algorithm):
         require_weight(interactions)
         if self.k < 1 or not self.regularization > 0:
             raise ValueError(f"k must be at least 1 and regularization above 0, got {self.k} and {self.regularization}")
-        weights = weight_entries(interactions.user_items(half_life_days=self.half_life_days), self.weighting)
-        self.head_ = self._head(np.bincount(weights.indices, minlength=weights.shape[1]))
+        weights = weight_entries(interactions.build_user_items(half_life_days=self.half_life_days), self.weighting)
+        self.head_ = self._select_head(np.bincount(weights.indices, minlength=weights.shape[1]))
         learned = csr_array(weights[:, self.head_])
         dense = _compute_item_weights(learned, self.regularization)
         self.weights_ = _keep_largest_weights(dense, self.k, self.head_, interactions.n_items)
         return self
 
     def score(self, histories: Histories) -> csr_array:
-        return multiply(self._rows(histories), self.weights_)
+        return multiply(self._build_rows(histories), self.weights_)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        row = self._rows(history)
+        row = self._build_rows(history)
         parts = select_columns(self.weights_, row.indices, items) * row.data[:, None]
         return [Attribution(self.name, row.indices, parts)]
 
@@ -109,25 +109,25 @@ class EASE(Algorithm):
             return super().make_online_scorer(for_similar=for_similar)
         return LinearScorer(self.weights_, lambda context: context.sum_weights(self.half_life_days, self.weighting))
 
-    def _rows(self, histories: Histories) -> csr_array:
+    def _build_rows(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, self.weights_.shape[0])
-        return weight_entries(histories.matrix(half_life_days=self.half_life_days), self.weighting)
+        return weight_entries(histories.build_matrix(half_life_days=self.half_life_days), self.weighting)
 
-    def _head(self, counts: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+    def _select_head(self, counts: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         """Return rows of the items to learn, ascending: all with an interaction, or the most bought ones that fit."""
         if self.beyond not in BEYOND_CHOICES:
             raise ValueError(f"beyond must be one of {', '.join(BEYOND_CHOICES)}, got {self.beyond!r}")
-        bought = int((counts > 0).sum())
+        n_bought = int((counts > 0).sum())
         limit = min(self.max_items, isqrt(int(self.memory_mb * 1e6 / BYTES_PER_CELL)))
         if limit < 1:
             raise ValueError(f"max_items and memory_mb leave no item: {self.max_items} and {self.memory_mb}")
-        if bought > limit and self.beyond == "refuse":
+        if n_bought > limit and self.beyond == "refuse":
             raise TooManyItemsError(
-                f"ease: {bought} products need {bought**2 * BYTES_PER_CELL / 1e6:.0f} MB; max_items={self.max_items} and "
+                f"ease: {n_bought} products need {n_bought**2 * BYTES_PER_CELL / 1e6:.0f} MB; max_items={self.max_items} and "
                 f"memory_mb={self.memory_mb} allow {limit}. Raise them, or set beyond='head' to learn the most bought ones."
             )
-        most_bought = np.argsort(-counts, kind="stable")[: min(bought, limit)]
+        most_bought = np.argsort(-counts, kind="stable")[: min(n_bought, limit)]
         return np.sort(most_bought).astype(np.int32)
 
 
@@ -135,17 +135,17 @@ def _compute_item_weights(weights: csr_array, regularization: float) -> npt.NDAr
     """Return B of all columns of `weights`, dense."""
     n_items = weights.shape[1]
     system = np.empty((n_items, n_items), np.float32)
-    across = transpose(weights)
+    item_users = transpose(weights)
     for rows in _list_blocks(n_items):
-        system[rows] = multiply(across[rows], weights).toarray()
+        system[rows] = multiply(item_users[rows], weights).toarray()
     scales = 1.0 / np.sqrt(np.diag(system).astype(np.float64) + regularization)
     system[np.diag_indices(n_items)] += np.float32(regularization)
     for rows in _list_blocks(n_items):
         system[rows] *= (scales[rows, None] * scales).astype(np.float32)
     # The transpose of a C array is the same symmetric matrix in Fortran's order: LAPACK works in place.
-    factor, failed = spotrf(system.T, lower=1, overwrite_a=1, clean=0)
-    inverse, failed_too = spotri(factor, lower=1, overwrite_c=1) if not failed else (factor, failed)
-    if failed or failed_too:
+    factor, error_code = spotrf(system.T, lower=1, overwrite_a=1, clean=0)
+    inverse, inverse_error_code = spotri(factor, lower=1, overwrite_c=1) if not error_code else (factor, error_code)
+    if error_code or inverse_error_code:
         raise ValueError(f"ease: the matrix is not positive definite; raise regularization above {regularization}")
     return _convert_inverse(inverse.T, scales)
 
@@ -171,15 +171,15 @@ def _keep_largest_weights(
     columns, values = [], []
     for rows in _list_blocks(len(head)):
         block = weights[rows]
-        chosen = np.sort(np.argpartition(-np.abs(block), width - 1, axis=1)[:, :width], axis=1)
-        columns.append(head[chosen].ravel())
-        values.append(np.take_along_axis(block, chosen, axis=1).ravel())
+        largest = np.sort(np.argpartition(-np.abs(block), width - 1, axis=1)[:, :width], axis=1)
+        columns.append(head[largest].ravel())
+        values.append(np.take_along_axis(block, largest, axis=1).ravel())
     lengths = np.zeros(n_items, np.int64)
     lengths[head] = width
     indptr = np.concatenate([[0], np.cumsum(lengths)])
-    found = make_csr(np.concatenate(values), np.concatenate(columns), indptr, (n_items, n_items))
-    found.eliminate_zeros()
-    return found
+    kept_weights = make_csr(np.concatenate(values), np.concatenate(columns), indptr, (n_items, n_items))
+    kept_weights.eliminate_zeros()
+    return kept_weights
 
 
 def _list_blocks(n: int) -> list[slice]:

@@ -102,14 +102,14 @@ class GraphFilter(Algorithm):
                 "k must be at least 1, low_pass_rank at least 0 and power above 0, "
                 f"got {self.k}, {self.low_pass_rank} and {self.power}"
             )
-        user_items = shorten_rows(interactions.user_items(half_life_days=self.half_life_days))
+        user_items = shorten_rows(interactions.build_user_items(half_life_days=self.half_life_days))
         weights = weight_entries(user_items, self.weighting)
         degrees = np.asarray(weights.sum(axis=0), np.float64).ravel()
         self.item_factors_ = _raise_degrees(degrees, -self.item_exponent)
         target_factors = _raise_degrees(degrees, self.target_exponent)
         user_degrees = np.asarray(weights.sum(axis=1), np.float64).ravel()
         rows = scale_columns(scale_rows(weights, _raise_degrees(user_degrees, -self.user_exponent)), self.item_factors_)
-        self.filter_ = self._linear_part(rows, target_factors)
+        self.filter_ = self._build_filter(rows, target_factors)
         vectors = compute_right_singular_vectors(rows, self.low_pass_rank, seed=self.seed)
         # Both sides of the low-pass part, stacked: (2r, items).
         self.low_pass_ = np.concatenate(
@@ -118,7 +118,7 @@ class GraphFilter(Algorithm):
         return self
 
     def score(self, histories: Histories) -> Scores:
-        rows = self._rows(histories)
+        rows = self._build_rows(histories)
         scores = multiply(rows, self.filter_)
         if not len(self.low_pass_):
             return scores
@@ -128,7 +128,7 @@ class GraphFilter(Algorithm):
         return dense
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        row = self._rows(history)
+        row = self._build_rows(history)
         gains = select_columns(self.filter_, row.indices, items)
         if len(self.low_pass_):
             inward, outward = np.split(self.low_pass_, 2)
@@ -141,13 +141,13 @@ class GraphFilter(Algorithm):
         return LinearScorer(self.filter_, self._weigh_context)
 
     def _weigh_context(self, context: HistoryContext) -> SparseRow:
-        """Return r_u of one history, as `_rows` does for many."""
+        """Return r_u of one history, as `_build_rows` does for many."""
         rows, values = context.sum_weights(self.half_life_days, self.weighting)
         total = float(values.sum())
         length = total**-self.user_exponent if total > 0 else 0.0
         return rows, (values * np.float32(length) * self.item_factors_[rows]).astype(np.float32)
 
-    def _linear_part(self, rows: csr_array, target_factors: npt.NDArray[np.float64]) -> csr_array:
+    def _build_filter(self, rows: csr_array, target_factors: npt.NDArray[np.float64]) -> csr_array:
         """Return the k largest of each row. x^γ · d^c = (x · d^(c/γ))^γ, so the largest can be chosen before the power is taken."""
         scaled = scale_columns(rows, target_factors ** (1.0 / self.power))
         largest = multiply_top_k_rows(transpose(rows), scaled, self.k)
@@ -155,10 +155,10 @@ class GraphFilter(Algorithm):
             return largest
         return make_csr(largest.data**self.power, largest.indices, largest.indptr, largest.shape)
 
-    def _rows(self, histories: Histories) -> csr_array:
+    def _build_rows(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, len(self.item_factors_))
-        weights = weight_entries(histories.matrix(half_life_days=self.half_life_days), self.weighting)
+        weights = weight_entries(histories.build_matrix(half_life_days=self.half_life_days), self.weighting)
         lengths = np.asarray(weights.sum(axis=1), np.float64).ravel()
         return scale_columns(scale_rows(weights, _raise_degrees(lengths, -self.user_exponent)), self.item_factors_)
 

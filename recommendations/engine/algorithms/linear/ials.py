@@ -106,53 +106,53 @@ class IALS(Algorithm):
                 "regularization must be above 0 and below 1 and unobserved_weight at least 0, "
                 f"got {self.regularization} and {self.unobserved_weight}"
             )
-        user_items = weight_entries(interactions.user_items(half_life_days=self.half_life_days), self.weighting)
-        self.penalties_ = self._penalties(user_items)
+        user_items = weight_entries(interactions.build_user_items(half_life_days=self.half_life_days), self.weighting)
+        self.penalties_ = self._compute_penalties(user_items)
         item_users = transpose(user_items)
         draws = np.random.default_rng(self.seed)
         items = draws.normal(0, 0.1 / np.sqrt(self.factors), (interactions.n_items, self.factors)).astype(np.float32)
-        people = np.zeros((interactions.n_users, self.factors), np.float32)
+        users = np.zeros((interactions.n_users, self.factors), np.float32)
         for _ in range(self.iterations):
-            self._descend(user_items, items, people)
-            self._descend(item_users, people, items)
+            self._descend(user_items, items, users)
+            self._descend(item_users, users, items)
         self.item_vectors_ = items
-        self.gram_ = self._gram(items)
+        self.gram_ = self._compute_gram(items)
         return self
 
-    def vectors(self, histories: Histories) -> npt.NDArray[np.float32]:
+    def compute_vectors(self, histories: Histories) -> npt.NDArray[np.float32]:
         """Return x of each history, (n, factors); zeros for an empty one."""
-        rows = self._rows(histories)
-        ridges = self._ridges(rows, len(self.item_vectors_))
-        found = np.empty((rows.shape[0], self.item_vectors_.shape[1]), np.float32)
+        rows = self._build_rows(histories)
+        ridges = self._compute_ridges(rows, len(self.item_vectors_))
+        vectors = np.empty((rows.shape[0], self.item_vectors_.shape[1]), np.float32)
         map_blocks(
             lambda start, stop: solve_rows(
                 rows.indptr[start : stop + 1], rows.indices, rows.data, self.gram_, ridges[start:stop],
-                self.item_vectors_, found[start:stop],
+                self.item_vectors_, vectors[start:stop],
             ),
-            len(found),
+            len(vectors),
         )  # fmt: skip
-        return found
+        return vectors
 
     def score(self, histories: Histories) -> Scores:
-        vectors = self.vectors(histories)
+        vectors = self.compute_vectors(histories)
         scores = multiply_dense_matrices(vectors, self.item_vectors_.T)
         scores[~vectors.any(axis=1)] = -np.inf
         return scores
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         """Split the scores: x_u = Σ_j w_uj S⁻¹ y_j with S the system solved, a sum over the history (Hu et al., 5)."""
-        row = self._rows(history)
+        row = self._build_rows(history)
         if not row.nnz:
             return []
         own = self.item_vectors_[row.indices].astype(np.float64)
-        ridge = float(self._ridges(row, len(self.item_vectors_))[0])
+        ridge = float(self._compute_ridges(row, len(self.item_vectors_))[0])
         system = self.gram_ + ridge * np.eye(len(self.gram_)) + own.T @ (own * row.data[:, None])
         towards = np.linalg.solve(system, self.item_vectors_[list(items)].T.astype(np.float64))
         return [Attribution(self.name, row.indices, (own * row.data[:, None]) @ towards)]
 
     def _descend(self, matrix: csr_array, others: npt.NDArray[np.float32], rows: npt.NDArray[np.float32]) -> None:
-        gram = self._gram(others).astype(np.float32)
-        ridges = self._ridges(matrix, len(others))
+        gram = self._compute_gram(others).astype(np.float32)
+        ridges = self._compute_ridges(matrix, len(others))
         map_blocks(
             lambda start, stop: descend_rows(
                 matrix.indptr[start : stop + 1], matrix.indices, matrix.data, gram, ridges[start:stop],
@@ -161,28 +161,28 @@ class IALS(Algorithm):
             len(rows),
         )  # fmt: skip
 
-    def _penalties(self, user_items: csr_array) -> npt.NDArray[np.float64]:
+    def _compute_penalties(self, user_items: csr_array) -> npt.NDArray[np.float64]:
         """Return α and λ."""
         n_users, n_items = user_items.shape
         alpha = self.unobserved_weight * float(user_items.sum(dtype=np.float64)) / n_users / n_items
-        of_users = self._sizes(np.diff(user_items.indptr), alpha, n_items)
-        of_items = self._sizes(np.bincount(user_items.indices, minlength=n_items), alpha, n_users)
+        user_scales = self._compute_scales(np.diff(user_items.indptr), alpha, n_items)
+        item_scales = self._compute_scales(np.bincount(user_items.indices, minlength=n_items), alpha, n_users)
         scaled = scale_columns(
-            scale_rows(user_items, np.sqrt(invert_entries(of_users))), np.sqrt(invert_entries(of_items))
+            scale_rows(user_items, np.sqrt(invert_entries(user_scales))), np.sqrt(invert_entries(item_scales))
         )
         return np.array([alpha, self.regularization * compute_largest_singular_value(scaled)])
 
-    def _sizes(self, counts: npt.NDArray[np.integer], alpha: float, n_others: int) -> npt.NDArray[np.float64]:
+    def _compute_scales(self, counts: npt.NDArray[np.integer], alpha: float, n_others: int) -> npt.NDArray[np.float64]:
         return np.asarray((counts + alpha * n_others) ** self.frequency_exponent, np.float64)
 
-    def _gram(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def _compute_gram(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         return self.penalties_[0] * (vectors.T @ vectors).astype(np.float64)
 
-    def _ridges(self, matrix: csr_array, n_others: int) -> npt.NDArray[np.float32]:
+    def _compute_ridges(self, matrix: csr_array, n_others: int) -> npt.NDArray[np.float32]:
         alpha, scale = self.penalties_
-        return (scale * self._sizes(np.diff(matrix.indptr), alpha, n_others)).astype(np.float32)
+        return (scale * self._compute_scales(np.diff(matrix.indptr), alpha, n_others)).astype(np.float32)
 
-    def _rows(self, histories: Histories) -> csr_array:
+    def _build_rows(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, len(self.item_vectors_))
-        return weight_entries(histories.matrix(half_life_days=self.half_life_days), self.weighting)
+        return weight_entries(histories.build_matrix(half_life_days=self.half_life_days), self.weighting)

@@ -8,7 +8,7 @@ from recommendations.engine.linear_algebra.jit import compiled, compiled_reassoc
 
 
 @compiled_reassociated
-def _dot(left: AnyFloats, right: AnyFloats) -> np.float32:
+def _compute_dot(left: AnyFloats, right: AnyFloats) -> np.float32:
     total = np.float32(0)
     for position in range(left.shape[0]):
         total += left[position] * right[position]
@@ -35,7 +35,7 @@ def _multiply_system(
             out[position] += value * gram[row, position]
     for p in range(columns.shape[0]):
         other = others[columns[p]]
-        value = weights[p] * _dot(other, vector)
+        value = weights[p] * _compute_dot(other, vector)
         for position in range(factors):
             out[position] += value * other[position]
 
@@ -72,16 +72,16 @@ def descend_rows(
             for position in range(factors):
                 residual[position] += weights[p] * other[position]
         direction[:] = residual
-        size = _dot(residual, residual)
+        size = _compute_dot(residual, residual)
         for _ in range(steps):
             if size < 1e-20:
                 break
             _multiply_system(gram, ridge, columns, weights, others, direction, image)
-            stride = size / _dot(direction, image)
+            stride = size / _compute_dot(direction, image)
             for position in range(factors):
                 x[position] += stride * direction[position]
                 residual[position] -= stride * image[position]
-            smaller = _dot(residual, residual)
+            smaller = _compute_dot(residual, residual)
             for position in range(factors):
                 direction[position] = residual[position] + smaller / size * direction[position]
             size = smaller

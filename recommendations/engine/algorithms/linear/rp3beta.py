@@ -78,20 +78,20 @@ class RP3Beta(Algorithm):
         require_weight(interactions)
         if self.k < 1 or not self.exponent > 0:
             raise ValueError(f"k must be at least 1 and exponent above 0, got {self.k} and {self.exponent}")
-        user_items = shorten_rows(interactions.user_items(half_life_days=self.half_life_days))
+        user_items = shorten_rows(interactions.build_user_items(half_life_days=self.half_life_days))
         weights = weight_entries(user_items, self.weighting)
-        to_people = _steps(transpose(weights), self.exponent)
-        degrees = np.diff(to_people.indptr).astype(np.float64)
+        to_users = _compute_steps(transpose(weights), self.exponent)
+        degrees = np.diff(to_users.indptr).astype(np.float64)
         damped = np.power(degrees, -self.damping, out=np.zeros(len(degrees)), where=degrees > 0)
-        to_items = scale_columns(_steps(weights, self.exponent), damped)
-        self.walks_ = multiply_top_k_rows(to_people, to_items, self.k, skip=np.arange(interactions.n_items))
+        to_items = scale_columns(_compute_steps(weights, self.exponent), damped)
+        self.walks_ = multiply_top_k_rows(to_users, to_items, self.k, skip=np.arange(interactions.n_items))
         return self
 
     def score(self, histories: Histories) -> csr_array:
-        return multiply(self._first_steps(histories), self.walks_)
+        return multiply(self._compute_first_steps(histories), self.walks_)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        first = self._first_steps(history)
+        first = self._compute_first_steps(history)
         parts = select_columns(self.walks_, first.indices, items) * first.data[:, None]
         return [Attribution(self.name, first.indices, parts)]
 
@@ -101,20 +101,20 @@ class RP3Beta(Algorithm):
         return LinearScorer(self.walks_, self._weigh_context)
 
     def _weigh_context(self, context: HistoryContext) -> SparseRow:
-        """Return p_u^α of one history, as `_first_steps` does for many."""
+        """Return p_u^α of one history, as `_compute_first_steps` does for many."""
         rows, values = context.sum_weights(self.half_life_days, self.weighting)
         total = float(values.sum())
         return rows, ((values / total) ** self.exponent if total > 0 else values).astype(np.float32)
 
-    def _first_steps(self, histories: Histories) -> csr_array:
+    def _compute_first_steps(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, self.walks_.shape[0])
-        return _steps(
-            weight_entries(histories.matrix(half_life_days=self.half_life_days), self.weighting), self.exponent
+        return _compute_steps(
+            weight_entries(histories.build_matrix(half_life_days=self.half_life_days), self.weighting), self.exponent
         )
 
 
-def _steps(matrix: csr_array, exponent: float) -> csr_array:
+def _compute_steps(matrix: csr_array, exponent: float) -> csr_array:
     """Return transition probabilities from rows to columns, each raised to the exponent."""
-    chances = scale_rows(matrix, invert_entries(np.asarray(matrix.sum(axis=1), np.float64).ravel()))
-    return make_csr(chances.data**exponent, chances.indices, chances.indptr, chances.shape)
+    probabilities = scale_rows(matrix, invert_entries(np.asarray(matrix.sum(axis=1), np.float64).ravel()))
+    return make_csr(probabilities.data**exponent, probabilities.indices, probabilities.indptr, probabilities.shape)

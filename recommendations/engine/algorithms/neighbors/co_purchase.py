@@ -99,27 +99,27 @@ class CoPurchase(Algorithm):
         require_weight(interactions)
         if self.k < 1 or self.min_count < 1:
             raise ValueError(f"k and min_count must be at least 1, got {self.k} and {self.min_count}")
-        basket_items = self._baskets(interactions)
-        together = multiply_top_k_rows(
+        basket_items = self._build_baskets(interactions)
+        top_pairs = multiply_top_k_rows(
             transpose(basket_items),
-            scale_columns(basket_items, self._lifting(basket_items)),
+            scale_columns(basket_items, self._compute_lift_factors(basket_items)),
             self.k,
             skip=np.arange(interactions.n_items),
-            least=self.min_count,
+            min_terms=self.min_count,
         )
         self.baskets_with_ = np.bincount(basket_items.indices, minlength=interactions.n_items)
         self.baskets_ = np.array([basket_items.shape[0]])
-        self.rules_ = scale_rows(together, invert_entries(self.baskets_with_.astype(np.float64)))
+        self.rules_ = scale_rows(top_pairs, invert_entries(self.baskets_with_.astype(np.float64)))
         return self
 
     def score(self, histories: Histories) -> csr_array:
-        return multiply(self._weights(histories), self.rules_)
+        return multiply(self._build_weights(histories), self.rules_)
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
-        return np.asarray(self._weights(histories) @ extract_column(self.rules_, item), np.float32)
+        return np.asarray(self._build_weights(histories) @ extract_column(self.rules_, item), np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        weights = self._weights(history)
+        weights = self._build_weights(history)
         parts = select_columns(self.rules_, weights.indices, items) * weights.data[:, None]
         return [Attribution(self.name, weights.indices, parts)]
 
@@ -128,7 +128,7 @@ class CoPurchase(Algorithm):
             self.rules_, lambda context: context.sum_weights(self.history_half_life_days, self.history_weighting)
         )
 
-    def together(self, item: int, n: int = 10) -> list[BasketPair]:
+    def list_bought_together(self, item: int, n: int = 10) -> list[BasketPair]:
         """Return the n best products of the item's rules with their statistics."""
         self.require_fit()
         row = slice(self.rules_.indptr[item], self.rules_.indptr[item + 1])
@@ -136,30 +136,34 @@ class CoPurchase(Algorithm):
         support = self.baskets_with_[others] / self.baskets_[0]
         confidence = self.rules_.data[row][:n] * support**self.damping
         counts = np.rint(confidence * self.baskets_with_[item]).astype(np.int64)
-        found = zip(others.tolist(), counts.tolist(), confidence.tolist(), (confidence / support).tolist(), strict=True)
-        return [BasketPair(*values) for values in found]
+        columns = zip(
+            others.tolist(), counts.tolist(), confidence.tolist(), (confidence / support).tolist(), strict=True
+        )
+        return [BasketPair(*values) for values in columns]
 
-    def _baskets(self, interactions: Interactions) -> csr_array:
+    def _build_baskets(self, interactions: Interactions) -> csr_array:
         """Return CSR (baskets, items) of ones."""
-        chosen = interactions.weight > 0
+        is_counted = interactions.weight > 0
         if self.kind is not None:
             if self.kind not in KIND_CODES:
                 raise ValueError(f"kind must be None or one of {', '.join(KIND_CODES)}, got {self.kind!r}")
-            chosen &= interactions.kind == KIND_CODES[self.kind]
-        if not chosen.any():
+            is_counted &= interactions.kind == KIND_CODES[self.kind]
+        if not is_counted.any():
             raise NothingToLearnError(
                 f"nothing to learn from: no interaction of kind {self.kind!r} with a weight above 0"
             )
-        bought = interactions.subset(chosen)
-        basket = bought.baskets(gap_s=self.gap_s)
+        bought = interactions.select(is_counted)
+        basket = bought.number_baskets(gap_s=self.gap_s)
         counts = sum_entries(basket, bought.item, bought.weight, (int(basket.max()) + 1, bought.n_items))
         return weight_entries(shorten_rows(counts), "binary")
 
-    def _lifting(self, basket_items: csr_array) -> np.ndarray:
+    def _compute_lift_factors(self, basket_items: csr_array) -> np.ndarray:
         support = np.bincount(basket_items.indices, minlength=basket_items.shape[1]) / basket_items.shape[0]
         return np.power(support, -self.damping, out=np.zeros(len(support)), where=support > 0)
 
-    def _weights(self, histories: Histories) -> csr_array:
+    def _build_weights(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, self.rules_.shape[0])
-        return weight_entries(histories.matrix(half_life_days=self.history_half_life_days), self.history_weighting)
+        return weight_entries(
+            histories.build_matrix(half_life_days=self.history_half_life_days), self.history_weighting
+        )

@@ -82,7 +82,7 @@ class ItemKNN(Algorithm):
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         require_weight(interactions)
-        return self.fit_matrix(interactions.user_items(half_life_days=self.half_life_days))
+        return self.fit_matrix(interactions.build_user_items(half_life_days=self.half_life_days))
 
     def fit_matrix(self, user_items: csr_array) -> Self:
         """Learn from a CSR (n_users, n_items) of weights."""
@@ -96,13 +96,13 @@ class ItemKNN(Algorithm):
         return self
 
     def score(self, histories: Histories) -> Scores:
-        return multiply(self._weights(histories), self.neighbors_)
+        return multiply(self._build_weights(histories), self.neighbors_)
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
-        return np.asarray(self._weights(histories) @ extract_column(self.neighbors_, item), np.float32)
+        return np.asarray(self._build_weights(histories) @ extract_column(self.neighbors_, item), np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        weights = self._weights(history)
+        weights = self._build_weights(history)
         similarities = select_columns(self.neighbors_, weights.indices, items)
         return [Attribution(self.name, weights.indices, similarities * weights.data[:, None])]
 
@@ -111,13 +111,15 @@ class ItemKNN(Algorithm):
             self.neighbors_, lambda context: context.sum_weights(self.history_half_life_days, self.history_weighting)
         )
 
-    def similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    def find_similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Return the neighbors of one item and their similarities, nearest first."""
         self.require_fit()
         row = slice(self.neighbors_.indptr[item], self.neighbors_.indptr[item + 1])
         return self.neighbors_.indices[row], self.neighbors_.data[row]
 
-    def _weights(self, histories: Histories) -> csr_array:
+    def _build_weights(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, self.neighbors_.shape[0])
-        return weight_entries(histories.matrix(half_life_days=self.history_half_life_days), self.history_weighting)
+        return weight_entries(
+            histories.build_matrix(half_life_days=self.history_half_life_days), self.history_weighting
+        )

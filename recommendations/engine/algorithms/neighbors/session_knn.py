@@ -11,10 +11,12 @@ from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Algorithm, Attribution, register, require_weight
 from recommendations.engine.algorithms.neighbors.session_kernels import (
     attribute_to_sessions,
-    compute_session_strengths,
-    make_session_table,
     score_one_history,
     score_sessions,
+)
+from recommendations.engine.algorithms.neighbors.session_search_kernels import (
+    compute_session_strengths,
+    make_session_table,
 )
 from recommendations.engine.algorithms.spec import AlgorithmSpec, ExplanationReason, SearchSpace, estimate_sessions_mb
 from recommendations.engine.data.histories import Histories
@@ -109,19 +111,19 @@ class SessionKNN(Algorithm):
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         require_weight(interactions)
         self._require_parameters()
-        lines = interactions.subset(interactions.weight > 0)
-        sessions = lines.user if self.gap_s is None else lines.baskets(gap_s=self.gap_s)
+        lines = interactions.select(interactions.weight > 0)
+        sessions = lines.user if self.gap_s is None else lines.number_baskets(gap_s=self.gap_s)
         session, ends = _number_by_end(sessions, lines.order)
-        places = np.lexsort((lines.order, session))
+        by_session = np.lexsort((lines.order, session))
         n_sessions = len(ends)
         lengths = np.bincount(session, minlength=n_sessions)
         self.session_starts_ = np.concatenate([[0], np.cumsum(lengths)])
-        self.session_items_ = lines.item[places]
-        self.session_weights_ = lines.weight[places]
-        self.session_users_ = lines.user[places][self.session_starts_[:-1]]
-        damped = (lengths.astype(np.float64) ** -self.length_damping).astype(np.float32)
-        self.session_factors_ = decay_weights(damped, ends, interactions.as_of, self.half_life_days)
-        counts = self._index(session, lines.item, n_sessions, interactions.n_items)
+        self.session_items_ = lines.item[by_session]
+        self.session_weights_ = lines.weight[by_session]
+        self.session_users_ = lines.user[by_session][self.session_starts_[:-1]]
+        length_factors = (lengths.astype(np.float64) ** -self.length_damping).astype(np.float32)
+        self.session_factors_ = decay_weights(length_factors, ends, interactions.as_of, self.half_life_days)
+        counts = self._build_index(session, lines.item, n_sessions, interactions.n_items)
         self.item_factors_ = ((counts + 1.0) ** -self.damping).astype(np.float32)
         self.match_factors_ = ((counts + 1.0) ** -self.match_damping).astype(np.float32)
         return self
@@ -130,7 +132,7 @@ class SessionKNN(Algorithm):
         indptr, items, strengths = self.compute_strengths(histories)
         parts = map_blocks(
             lambda start, stop: score_sessions(
-                indptr, items, strengths, histories.user, start, stop, self.item_factors_, *self.session_arguments()
+                indptr, items, strengths, histories.user, start, stop, self.item_factors_, *self.get_session_arguments()
             ),
             len(histories),
             smallest=16,
@@ -142,22 +144,22 @@ class SessionKNN(Algorithm):
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         _, shared, strengths = self.compute_strengths(history)
-        wanted, columns = np.unique(np.asarray(items, np.int32), return_inverse=True)
-        parts = np.zeros((len(shared), len(wanted)), np.float64)
+        targets, columns = np.unique(np.asarray(items, np.int32), return_inverse=True)
+        parts = np.zeros((len(shared), len(targets)), np.float64)
         n_items = len(self.item_factors_)
-        slots, places = np.zeros(n_items, np.int32), np.full(n_items, -1, np.int32)
+        slots, positions = np.zeros(n_items, np.int32), np.full(n_items, -1, np.int32)
         slots[shared] = np.arange(len(shared))
-        places[wanted] = np.arange(len(wanted))
+        positions[targets] = np.arange(len(targets))
         sums = np.zeros(n_items), np.zeros(n_items, np.bool_), np.empty(n_items, np.int32)
-        found = self.find_nearest(
+        nearest = self.find_nearest(
             shared,
             strengths,
             history.user[0],
-            self.session_arguments(),
+            self.get_session_arguments(),
             make_session_table(self.count_index_entries()),
             sums,
         )
-        self.add_contributions(found, shared, strengths, slots, places, np.zeros(n_items, np.float32), parts)
+        self.add_contributions(nearest, shared, strengths, slots, positions, np.zeros(n_items, np.float32), parts)
         return [Attribution(self.name, shared, parts[:, columns])]
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
@@ -172,53 +174,55 @@ class SessionKNN(Algorithm):
         table: tuple[npt.NDArray[Any], ...],
         sums: tuple[npt.NDArray[Any], ...],
     ) -> tuple[npt.NDArray[Any], ...]:
-        """Run `score_one_history`. sessions: of `session_arguments`; table: of `make_session_table`; sums: clean arrays by item."""
+        """Run `score_one_history`. sessions: of `get_session_arguments`; table: of `make_session_table`; sums: clean arrays by item."""
         return score_one_history(shared, strengths, user, self.item_factors_, *sessions, *table, *sums)
 
     def add_contributions(
         self,
-        found: tuple[npt.NDArray[Any], ...],
+        nearest: tuple[npt.NDArray[Any], ...],
         shared: npt.NDArray[np.int32],
         strengths: npt.NDArray[np.float32],
         slots: npt.NDArray[np.int32],
-        places: npt.NDArray[np.int32],
-        strength_of: npt.NDArray[np.float32],
+        positions: npt.NDArray[np.int32],
+        strength_by_item: npt.NDArray[np.float32],
         out: npt.NDArray[np.floating],
     ) -> None:
         """Add to out[slot of a history item, column of an item] its part of the item's score; found: of `find_nearest`."""
-        _columns, _scores, near, anchors, starts, items, weights = found
-        powers, reach, back, own = self._distances()
+        _columns, _scores, sessions, anchors, starts, items, weights = nearest
+        powers, reach, back, own = self._get_distance_arguments()
         attribute_to_sessions(
-            near, anchors, starts, items, weights, shared, strengths, self.item_factors_, self.session_factors_,
-            self.item_starts_, self.item_sessions_, powers, reach, back, own, slots, places, strength_of, out,
+            sessions, anchors, starts, items, weights, shared, strengths, self.item_factors_, self.session_factors_,
+            self.item_starts_, self.item_sessions_, powers, reach, back, own, slots, positions, strength_by_item, out,
         )  # fmt: skip
 
     def count_index_entries(self) -> int:
         """Return how many index entries the items of one history have."""
-        each = int(np.diff(self.item_starts_).max(initial=0))
-        return min(len(self.item_sessions_), each * min(self.longest, len(self.item_factors_)))
+        longest_list = int(np.diff(self.item_starts_).max(initial=0))
+        return min(len(self.item_sessions_), longest_list * min(self.longest, len(self.item_factors_)))
 
-    def session_arguments(self) -> tuple[Any, ...]:
+    def get_session_arguments(self) -> tuple[Any, ...]:
         """Return the kernels' arguments that describe the sessions."""
         return (
             self.session_starts_, self.session_items_, self.session_weights_, self.session_factors_,
             float(self.session_factors_.max(initial=0.0)), self.session_users_, self.item_starts_, self.item_sessions_,
-            self.k, *self._distances(),
+            self.k, *self._get_distance_arguments(),
         )  # fmt: skip
 
-    def _distances(self) -> tuple[Any, ...]:
+    def _get_distance_arguments(self) -> tuple[Any, ...]:
         powers = float(self.reach) ** np.arange(MAX_POWERS, dtype=np.float64)
         return powers, float(self.reach), float(self.back), float(self.own)
 
-    def _index(self, session: npt.NDArray[np.int32], item: npt.NDArray[np.int32], n_sessions: int, n_items: int) -> Any:
+    def _build_index(
+        self, session: npt.NDArray[np.int32], item: npt.NDArray[np.int32], n_sessions: int, n_items: int
+    ) -> Any:
         """Build the index item → its newest sessions, newest first; return how many sessions contain each item."""
         keys = np.sort(item.astype(np.int64) * n_sessions + (n_sessions - 1 - session))
         keys = keys[np.append(True, keys[1:] != keys[:-1])]
         items = keys // n_sessions
         counts = np.bincount(items, minlength=n_items)
         rank = np.arange(len(keys)) - np.concatenate([[0], np.cumsum(counts)])[items]
-        kept = rank < self.newest
-        self.item_sessions_ = (n_sessions - 1 - keys[kept] % n_sessions).astype(np.int32)
+        is_kept = rank < self.newest
+        self.item_sessions_ = (n_sessions - 1 - keys[is_kept] % n_sessions).astype(np.int32)
         self.item_starts_ = np.concatenate([[0], np.cumsum(np.minimum(counts, self.newest))])
         return counts
 

@@ -63,22 +63,22 @@ class UserClusters(Algorithm):
                 "clusters and iterations must be at least 1 and smoothing at least 0, "
                 f"got {self.clusters}, {self.iterations} and {self.smoothing}"
             )
-        weights = weight_entries(interactions.user_items(half_life_days=self.half_life_days), "log")
+        weights = weight_entries(interactions.build_user_items(half_life_days=self.half_life_days), "log")
         self.item_factors_ = compute_inverse_frequency(weights)
         vectors = normalize_rows(scale_columns(weights, self.item_factors_))
-        people = np.flatnonzero(np.diff(vectors.indptr))
-        vectors, weights = vectors[people], weights[people]
+        active_users = np.flatnonzero(np.diff(vectors.indptr))
+        vectors, weights = vectors[active_users], weights[active_users]
         self.centers_ = self._compute_centers(vectors)
         members = _build_membership(_find_nearest(vectors, self.centers_), len(self.centers_.T))
         self.sizes_ = np.bincount(members.indices, minlength=members.shape[1])
-        self.lifts_ = self._lifts(members, weight_entries(weights, "binary"))
+        self.lifts_ = self._compute_lifts(members, weight_entries(weights, "binary"))
         return self
 
     def cluster(self, histories: Histories) -> npt.NDArray[np.int32]:
         """Return the cluster of each history, -1 for one without a known item."""
         self.require_fit()
         self.require_histories(histories, len(self.item_factors_))
-        weights = weight_entries(histories.matrix(half_life_days=self.half_life_days), "log")
+        weights = weight_entries(histories.build_matrix(half_life_days=self.half_life_days), "log")
         vectors = normalize_rows(scale_columns(weights, self.item_factors_))
         return np.where(np.diff(vectors.indptr) > 0, _find_nearest(vectors, self.centers_), -1).astype(np.int32)
 
@@ -105,31 +105,31 @@ class UserClusters(Algorithm):
             centers = np.where(lengths > 0, sums / np.maximum(lengths, 1e-12), centers.T).T
         return np.ascontiguousarray(centers, np.float32)
 
-    def _lifts(self, members: csr_array, has: csr_array) -> csr_array:
+    def _compute_lifts(self, members: csr_array, has: csr_array) -> csr_array:
         """Return CSR (clusters, items) of p_ci / p_i^β."""
         counts = multiply(csr_array(members.T), has)
         share = np.bincount(has.indices, minlength=has.shape[1]) / has.shape[0]
         rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
-        kept = counts.data >= self.min_count
-        rows, items, together = rows[kept], counts.indices[kept], counts.data[kept]
-        within = (together + self.smoothing * share[items]) / (self.sizes_[rows] + self.smoothing)
+        is_frequent = counts.data >= self.min_count
+        rows, items, pair_counts = rows[is_frequent], counts.indices[is_frequent], counts.data[is_frequent]
+        within = (pair_counts + self.smoothing * share[items]) / (self.sizes_[rows] + self.smoothing)
         indptr = np.searchsorted(rows, np.arange(counts.shape[0] + 1))
         return make_csr(within / share[items] ** self.damping, items, indptr, counts.shape)
 
 
 def _draw_first_centers(vectors: csr_array, n: int, seed: int) -> npt.NDArray[np.float32]:
     """Draw rows in turn, with probabilities proportional to the squared distance to the nearest drawn row (k-means++)."""
-    draws = np.random.default_rng(seed)
-    drawn = [int(draws.integers(vectors.shape[0]))]
+    rng = np.random.default_rng(seed)
+    rows = [int(rng.integers(vectors.shape[0]))]
     distance = np.full(vectors.shape[0], 2.0)
-    while len(drawn) < n:
-        newest = vectors[[drawn[-1]]].toarray().ravel()
+    while len(rows) < n:
+        newest = vectors[[rows[-1]]].toarray().ravel()
         distance = np.minimum(distance, np.maximum(1.0 - vectors @ newest, 0.0))
         total = distance.sum()
         if not total > 1e-6:
             break
-        drawn.append(int(np.searchsorted(np.cumsum(distance), draws.random() * total)))
-    return vectors[drawn].toarray().T
+        rows.append(int(np.searchsorted(np.cumsum(distance), rng.random() * total)))
+    return vectors[rows].toarray().T
 
 
 def _find_nearest(vectors: csr_array, centers: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:

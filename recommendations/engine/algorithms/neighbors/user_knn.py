@@ -81,7 +81,7 @@ class UserKNN(Algorithm):
         require_weight(interactions)
         if self.k < 1 or self.shrinkage < 0:
             raise ValueError(f"k must be at least 1 and shrinkage at least 0, got {self.k} and {self.shrinkage}")
-        self.rows_ = weight_entries(interactions.user_items(half_life_days=self.half_life_days), self.weighting)
+        self.rows_ = weight_entries(interactions.build_user_items(half_life_days=self.half_life_days), self.weighting)
         ones = np.ones(interactions.n_items)
         self.item_factors_ = compute_inverse_frequency(self.rows_) if self.idf else ones
         self.unit_rows_ = normalize_rows(scale_columns(self.rows_, self.item_factors_))
@@ -90,11 +90,11 @@ class UserKNN(Algorithm):
 
     def find_neighbors(self, histories: Histories) -> csr_array:
         """Return CSR (n, n_users) of the similarities to the k nearest training users, nearest first."""
-        return self._nearest(self._unit(histories), histories)
+        return self._find_nearest(self._normalize_histories(histories), histories)
 
     def score(self, histories: Histories) -> Scores:
-        near = self.find_neighbors(histories)
-        return multiply(_normalize_similarities(near), self.rows_)
+        neighbors = self.find_neighbors(histories)
+        return multiply(_normalize_similarities(neighbors), self.rows_)
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
         return np.asarray(
@@ -102,28 +102,30 @@ class UserKNN(Algorithm):
         )
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        unit = self._unit(history)
-        near = self._nearest(unit, history)
-        if not near.nnz:
+        unit = self._normalize_histories(history)
+        neighbors = self._find_nearest(unit, history)
+        if not neighbors.nnz:
             return []
-        worth = _normalize_similarities(near).data[:, None] * select_columns(self.rows_, near.indices, items)
+        neighbor_scores = _normalize_similarities(neighbors).data[:, None] * select_columns(
+            self.rows_, neighbors.indices, items
+        )
         # Each neighbor's similarity is a sum over the items both have, so every item gets its part of it.
-        common = select_columns(self.unit_rows_, near.indices, unit.indices) * unit.data
-        parts = (common / common.sum(axis=1, keepdims=True)).T @ worth
+        common = select_columns(self.unit_rows_, neighbors.indices, unit.indices) * unit.data
+        parts = (common / common.sum(axis=1, keepdims=True)).T @ neighbor_scores
         return [Attribution(self.name, unit.indices, parts)]
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
         return UserNeighborsScorer(self)
 
-    def _unit(self, histories: Histories) -> csr_array:
+    def _normalize_histories(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, self.rows_.shape[1])
-        rows = weight_entries(histories.matrix(half_life_days=self.half_life_days), self.weighting)
+        rows = weight_entries(histories.build_matrix(half_life_days=self.half_life_days), self.weighting)
         return normalize_rows(scale_columns(rows, self.item_factors_))
 
-    def _nearest(self, unit: csr_array, histories: Histories) -> csr_array:
+    def _find_nearest(self, unit: csr_array, histories: Histories) -> csr_array:
         return multiply_top_k_rows(unit, self.item_users_, self.k, skip=histories.user, shrinkage=self.shrinkage)
 
 
-def _normalize_similarities(near: csr_array) -> csr_array:
-    return scale_rows(near, invert_entries(np.asarray(near.sum(axis=1)).ravel()))
+def _normalize_similarities(neighbors: csr_array) -> csr_array:
+    return scale_rows(neighbors, invert_entries(np.asarray(neighbors.sum(axis=1)).ravel()))

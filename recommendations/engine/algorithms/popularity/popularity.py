@@ -19,7 +19,7 @@ from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.data.weighting import decay_weights
-from recommendations.engine.topn import Ranking, top_n
+from recommendations.engine.topn import Ranking, select_top_n
 
 
 @register
@@ -54,11 +54,11 @@ class Popularity(UpdatableAlgorithm):
         self.category_ = unknown if products is None or products.category is None else products.category
         return self
 
-    def updated(self, news: Interactions, *, since: float) -> Self:
+    def update(self, news: Interactions, *, since: float) -> Self:
         self.require_fit()
         faded = decay_weights(self.counts_, np.array(since), news.as_of, self.half_life_days)
         weight = decay_weights(news.weight, news.order, news.as_of, self.half_life_days)
-        model = type(self)(**self.parameters())
+        model = type(self)(**self.get_parameters())
         model.counts_ = (faded + np.bincount(news.item, weight, len(self.counts_))).astype(np.float32)
         model.category_ = self.category_
         return model
@@ -75,10 +75,12 @@ class Popularity(UpdatableAlgorithm):
         self.require_fit()
         return self.counts_
 
-    def top(self, n: int, *, category: int | None = None, allowed: npt.NDArray[np.bool_] | None = None) -> Ranking:
+    def select_top(
+        self, n: int, *, category: int | None = None, allowed: npt.NDArray[np.bool_] | None = None
+    ) -> Ranking:
         """Return the n most popular items, of one category (its row in `Products.categories`) if given; one row."""
         self.require_fit()
         mask = np.ones(len(self.counts_), np.bool_) if allowed is None else allowed
         if category is not None:
             mask = mask & (self.category_ == category)
-        return top_n(self.counts_[None, :], n, allowed=mask)
+        return select_top_n(self.counts_[None, :], n, allowed=mask)

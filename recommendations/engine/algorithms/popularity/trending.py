@@ -65,14 +65,14 @@ class Trending(UpdatableAlgorithm):
         self.user_, self.item_ = np.empty(0, np.int32), np.empty(0, np.int32)
         self.order_, self.weight_ = np.empty(0, np.float64), np.empty(0, np.float32)
         self.as_of_ = np.array([interactions.as_of])
-        return self._moved(interactions)
+        return self._move_window(interactions)
 
-    def updated(self, news: Interactions, *, since: float) -> Self:
+    def update(self, news: Interactions, *, since: float) -> Self:
         self.require_fit()
-        model = type(self)(**self.parameters())
+        model = type(self)(**self.get_parameters())
         for name in self.fitted:
             setattr(model, name, getattr(self, name))
-        return model._moved(news)
+        return model._move_window(news)
 
     def score(self, histories: Histories) -> Scores:
         self.require_histories(histories, len(self.scores_) if hasattr(self, "scores_") else 0)
@@ -83,40 +83,49 @@ class Trending(UpdatableAlgorithm):
         scores = np.maximum(self.scores_[None, list(items)], 0)
         return [Attribution(self.name, np.array([-1], np.int32), scores)]
 
-    def _moved(self, news: Interactions) -> Self:
+    def _move_window(self, news: Interactions) -> Self:
         """Move the window to the as_of of the news: what leaves it joins the past."""
-        begin, begun = (moment - self.window_days * DAY for moment in (news.as_of, float(self.as_of_[0])))
+        begin, previous_begin = (moment - self.window_days * DAY for moment in (news.as_of, float(self.as_of_[0])))
         user, item = np.append(self.user_, news.user), np.append(self.item_, news.item)
         order, weight = np.append(self.order_, news.order), np.append(self.weight_, news.weight)
-        gone = order < begin
-        faded = decay_weights(weight[gone].astype(np.float64), order[gone], begin, self.half_life_days)
-        self.past_ = decay_weights(self.past_, np.array(begun), begin, self.half_life_days).astype(
+        has_left = order < begin
+        faded = decay_weights(weight[has_left].astype(np.float64), order[has_left], begin, self.half_life_days)
+        self.past_ = decay_weights(self.past_, np.array(previous_begin), begin, self.half_life_days).astype(
             np.float64
-        ) + np.bincount(item[gone], faded, len(self.past_))
-        self.user_, self.item_, self.order_, self.weight_ = user[~gone], item[~gone], order[~gone], weight[~gone]
+        ) + np.bincount(item[has_left], faded, len(self.past_))
+        self.user_, self.item_, self.order_, self.weight_ = (
+            user[~has_left],
+            item[~has_left],
+            order[~has_left],
+            weight[~has_left],
+        )
         self.as_of_ = np.array([news.as_of])
-        self.scores_ = self._scores()
+        self.scores_ = self._compute_scores()
         return self
 
-    def _scores(self) -> npt.NDArray[np.float32]:
+    def _compute_scores(self) -> npt.NDArray[np.float32]:
         scores = np.full(len(self.past_), -np.inf, np.float32)
-        now = np.bincount(self.item_, self.weight_, len(self.past_))
-        if not self.past_.sum() or not now.sum():
+        window_weights = np.bincount(self.item_, self.weight_, len(self.past_))
+        if not self.past_.sum() or not window_weights.sum():
             return scores
-        people = self._people(now)
-        wanted = np.flatnonzero(people)
-        n = people[wanted]
-        expected = n / now[wanted] * self.past_[wanted] * (now.sum() / self.past_.sum())
+        n_users = self._count_effective_users(window_weights)
+        active = np.flatnonzero(n_users)
+        n = n_users[active]
+        expected = n / window_weights[active] * self.past_[active] * (window_weights.sum() / self.past_.sum())
         ratio = gammaincinv(self.shrinkage + n, self.doubt) / (self.shrinkage + expected)
         rising = ratio > self.least
-        scores[wanted[rising]] = (ratio * (self.shrinkage + expected) ** self.level)[rising]
+        scores[active[rising]] = (ratio * (self.shrinkage + expected) ** self.level)[rising]
         return scores
 
-    def _people(self, now: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def _count_effective_users(self, window_weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return n of each item."""
-        pair, place = np.unique(self.user_.astype(np.int64) * len(now) + self.item_, return_inverse=True)
-        squares = np.bincount(pair % len(now), np.bincount(place, self.weight_) ** 2, len(now))
-        return np.divide(now**2, squares, out=np.zeros(len(now)), where=squares > 0)
+        pair, pair_of_entry = np.unique(
+            self.user_.astype(np.int64) * len(window_weights) + self.item_, return_inverse=True
+        )
+        squares = np.bincount(
+            pair % len(window_weights), np.bincount(pair_of_entry, self.weight_) ** 2, len(window_weights)
+        )
+        return np.divide(window_weights**2, squares, out=np.zeros(len(window_weights)), where=squares > 0)
 
     def _require_parameters(self) -> None:
         for name, least, most in (

@@ -87,7 +87,7 @@ class RepurchaseInterval(Algorithm):
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         require_weight(interactions)
-        rhythms = self._rhythms(interactions.histories())
+        rhythms = self._measure_rhythms(interactions.build_histories())
         if not len(rhythms.pair):
             raise NothingToLearnError(
                 f"nothing to learn from: no interaction of a kind among {self.kinds} has a weight"
@@ -104,19 +104,19 @@ class RepurchaseInterval(Algorithm):
     def score(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, len(self.mean_))
-        rhythms = self._rhythms(histories)
+        rhythms = self._measure_rhythms(histories)
         product = rhythms.pair % histories.n_items
-        chance = predict_repurchase_probability(
+        probability = predict_repurchase_probability(
             rhythms=rhythms,
             product=product,
             population=ProductRhythms(self.mean_, self.variance_, self.again_),
             horizon_days=self.horizon_days,
             shrinkage=self.shrinkage,
         ).astype(np.float32)
-        scored = (rhythms.number >= self.min_count) & (chance > 0)
-        person = (rhythms.pair // histories.n_items)[scored]
-        indptr = np.searchsorted(person, np.arange(len(histories) + 1))
-        return make_csr(chance[scored], product[scored], indptr, (len(histories), histories.n_items))
+        has_score = (rhythms.number >= self.min_count) & (probability > 0)
+        row = (rhythms.pair // histories.n_items)[has_score]
+        indptr = np.searchsorted(row, np.arange(len(histories) + 1))
+        return make_csr(probability[has_score], product[has_score], indptr, (len(histories), histories.n_items))
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
         """Return the scores of one item; they depend only on the interactions with that item."""
@@ -135,15 +135,15 @@ class RepurchaseInterval(Algorithm):
         scores = self.score(context.history)
         return scores.indices, scores.data
 
-    def _rhythms(self, histories: Histories) -> PurchaseRhythms:
+    def _measure_rhythms(self, histories: Histories) -> PurchaseRhythms:
         """Return the rhythms of all pairs; the number of a pair is row of the history · n_items + item."""
-        counts = histories.weight > 0
+        is_purchase = histories.weight > 0
         if self.kinds is not None:
-            counts &= np.isin(histories.kind, [KIND_CODES[kind] for kind in self.kinds])
+            is_purchase &= np.isin(histories.kind, [KIND_CODES[kind] for kind in self.kinds])
         row: IntArray = np.repeat(np.arange(len(histories)), np.diff(histories.indptr))
         return measure_rhythms(
-            pair=row[counts].astype(np.int64) * histories.n_items + histories.item[counts],
-            at=histories.order[counts] / DAY,
+            pair=row[is_purchase].astype(np.int64) * histories.n_items + histories.item[is_purchase],
+            at=histories.order[is_purchase] / DAY,
             as_of=histories.as_of / DAY,
             half_life_days=self.half_life_days,
         )

@@ -50,7 +50,7 @@ class RepeatPurchase(Algorithm):
     def score(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, int(self.n_items_[0]))
-        return histories.matrix(half_life_days=self.half_life_days)
+        return histories.build_matrix(half_life_days=self.half_life_days)
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
         """Return the scores of one item; they depend only on the interactions with that item."""

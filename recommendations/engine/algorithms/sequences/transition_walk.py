@@ -85,7 +85,7 @@ class TransitionWalk(Transitions):
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         if self.k < 1 or self.branches < 1:
             raise ValueError(f"k and branches must be at least 1, got {self.k} and {self.branches}")
-        shared = {name: value for name, value in self.parameters().items() if name not in ("k", "branches")}
+        shared = {name: value for name, value in self.get_parameters().items() if name not in ("k", "branches")}
         single = (
             Transitions(k=self.branches, similarity_weight=0.0, substitutes=0.0, **shared).fit(interactions).neighbors_
         )

@@ -116,10 +116,10 @@ class Transitions(Algorithm):
         require_weight(interactions)
         self._require_parameters()
         n_items = interactions.n_items
-        past = interactions.subset(interactions.weight > 0).histories()
+        past = interactions.select(interactions.weight > 0).build_histories()
         weight = decay_weights(past.weight, past.order, past.as_of, self.half_life_days)
         counts = np.bincount(past.item, weight, n_items)
-        vectors, similar = self._content(products, counts)
+        vectors, similar = self._compare_content(products, counts)
         smoothed = counts + self.smoothing
         lengths = np.diff(past.indptr)
         distances = np.arange(1, self.reach + 1)
@@ -128,16 +128,16 @@ class Transitions(Algorithm):
         width = max(1, min(self.k, n_items))
         columns = np.empty((n_items, width), np.int32)
         values = np.empty((n_items, width), np.float32)
-        found = np.zeros(n_items, np.int32)
+        row_counts = np.zeros(n_items, np.int32)
         rows = np.argsort(-counts, kind="stable").astype(np.int32)
-        places = np.argsort(past.item, kind="stable")
+        by_item = np.argsort(past.item, kind="stable")
         arguments = (
             np.concatenate([[0], np.cumsum(np.bincount(past.item, minlength=n_items))]),
-            places,
+            by_item,
             past.indptr,
             np.repeat(np.arange(len(past), dtype=np.int32), lengths),
             past.item,
-            past.moments(),
+            past.number_moments(),
             np.sqrt(weight, dtype=np.float64),
             np.log2(2.0 + lengths) ** -self.length_damping,
             forward,
@@ -152,23 +152,23 @@ class Transitions(Algorithm):
             similar.indices,
             similar.data,
             smoothed**-self.source_damping,
-            smoothed**-self.target_damping * self._trend(past, weight, counts),
+            smoothed**-self.target_damping * self._compute_trend(past, weight, counts),
             columns,
             values,
-            found,
+            row_counts,
         )
         blocks = max(1, n_items // 64)
         map_blocks(lambda start, stop: _fill_rows(rows, blocks, start, stop, arguments), blocks, smallest=1)
-        kept = np.arange(width) < found[:, None]
-        indptr = np.concatenate([[0], np.cumsum(found)])
-        self.neighbors_ = make_csr(values[kept], columns[kept], indptr, (n_items, n_items))
+        is_filled = np.arange(width) < row_counts[:, None]
+        indptr = np.concatenate([[0], np.cumsum(row_counts)])
+        self.neighbors_ = make_csr(values[is_filled], columns[is_filled], indptr, (n_items, n_items))
         return self
 
     def score(self, histories: Histories) -> Scores:
-        return multiply(self._weights(histories), self.neighbors_)
+        return multiply(self._build_weights(histories), self.neighbors_)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        weights = self._weights(history)
+        weights = self._build_weights(history)
         following = select_columns(self.neighbors_, weights.indices, items)
         return [Attribution(self.name, weights.indices, following * weights.data[:, None])]
 
@@ -177,44 +177,48 @@ class Transitions(Algorithm):
             self.neighbors_, lambda context: context.sum_weights(self.history_half_life_days, RAW, self.recency)
         )
 
-    def following(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    def find_following(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Return the items that follow one item and their strengths, strongest first."""
         self.require_fit()
         row = slice(self.neighbors_.indptr[item], self.neighbors_.indptr[item + 1])
         return self.neighbors_.indices[row], self.neighbors_.data[row]
 
-    def _weights(self, histories: Histories) -> csr_array:
+    def _build_weights(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, self.neighbors_.shape[0])
         weight = decay_weights(histories.weight, histories.order, histories.as_of, self.history_half_life_days)
         rows = np.repeat(np.arange(len(histories), dtype=np.int32), np.diff(histories.indptr))
-        recent = weight * self.recency ** histories.moments_back()
+        recent = weight * self.recency ** histories.count_moments_back()
         return sum_entries(rows, histories.item, recent, (len(histories), histories.n_items))
 
-    def _trend(
+    def _compute_trend(
         self, past: Histories, weight: npt.NDArray[np.float32], counts: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
         """Return t^τ of each item."""
         newest = float(past.order.max())  # only ratios count, and they do not underflow
-        late = np.bincount(past.item, decay_weights(weight, past.order, newest, self.trend_half_life_days), len(counts))
-        mean = late.sum() / counts.sum()
-        return ((late + self.smoothing * mean) / (counts + self.smoothing) / mean) ** self.trend
+        recent = np.bincount(
+            past.item, decay_weights(weight, past.order, newest, self.trend_half_life_days), len(counts)
+        )
+        mean = recent.sum() / counts.sum()
+        return ((recent + self.smoothing * mean) / (counts + self.smoothing) / mean) ** self.trend
 
-    def _content(self, products: Products | None, counts: npt.NDArray[np.float64]) -> tuple[csr_array, csr_array]:
+    def _compare_content(
+        self, products: Products | None, counts: npt.NDArray[np.float64]
+    ) -> tuple[csr_array, csr_array]:
         """Return the items' vectors, and κA."""
         n_items = len(counts)
-        none = make_csr([], [], np.zeros(n_items + 1), (n_items, n_items))
+        empty = make_csr([], [], np.zeros(n_items + 1), (n_items, n_items))
         if (
             products is None
             or not (products.texts or products.vectors)
             or not (self.similarity_weight or self.substitutes)
         ):
-            return none, none
+            return empty, empty
         if products.n_items != n_items:
             raise ValueError(f"products describe {products.n_items} items, interactions number {n_items}")
         vectors, similar = _compute_similarities(products, self.max_share)
         if not self.substitutes:
-            return vectors, none
+            return vectors, empty
         strength = similar.data.astype(np.float64) ** 3 * np.sqrt(1.0 + counts)[similar.indices]
         scale = self.substitutes * n_items / max(strength.sum(), np.finfo(np.float64).tiny)
         return vectors, make_csr(strength * scale, similar.indices, similar.indptr, similar.shape)
@@ -247,11 +251,11 @@ def _fill_rows(rows: npt.NDArray[np.int32], blocks: int, start: int, stop: int, 
 
 def _compute_similarities(products: Products, max_share: float) -> tuple[csr_array, csr_array]:
     """Return the items' vectors and the cosines of the most similar items; cached, because a parameter search repeats it."""
-    known = _SIMILARITIES.setdefault(products, {})
-    if max_share not in known:
+    cached = _SIMILARITIES.setdefault(products, {})
+    if max_share not in cached:
         vectors = Content(max_share=max_share).learn_vectors(products, products.n_items)
-        known[max_share] = (
+        cached[max_share] = (
             vectors,
             multiply_top_k_rows(vectors, transpose(vectors), SUBSTITUTES, skip=np.arange(products.n_items)),
         )
-    return known[max_share]
+    return cached[max_share]

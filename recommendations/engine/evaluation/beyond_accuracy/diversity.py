@@ -22,14 +22,14 @@ def compute_diversity(items: npt.NDArray[np.int32], vectors: csr_array) -> PerUs
     """
     unit = normalize_rows(vectors)
     known = (np.diff(unit.indptr) > 0).astype(np.float64)
-    found = np.full(len(items), np.nan)
+    diversity = np.full(len(items), np.nan)
     for start in range(0, len(items), BLOCK):
         block = items[start : start + BLOCK]
         lists = build_list_matrix(block, vectors.shape[0])
         sizes = np.diff(lists.indptr)
         pairs = sizes * (sizes - 1.0)
         cosine_sums = np.square(compute_row_norms(multiply(lists, unit))) - lists @ known
-        found[start : start + BLOCK] = 1.0 - np.divide(
+        diversity[start : start + BLOCK] = 1.0 - np.divide(
             cosine_sums, pairs, out=np.full(len(block), np.nan), where=pairs > 0
         )
-    return found
+    return diversity

@@ -10,9 +10,9 @@ def compute_gini(items: npt.NDArray[np.int32], n_items: int) -> float:
     items: int (users, n), -1 where a list was short. 0: all equally often; towards 1: always the same few. NaN when nothing was
     shown. Source: Adomavicius & Kwon, TKDE 2012.
     """
-    shown = items[items >= 0]
-    if not len(shown):
+    recommended = items[items >= 0]
+    if not len(recommended):
         return float("nan")
-    counts = np.sort(np.bincount(shown, minlength=n_items)).astype(np.float64)
-    places = np.arange(1, n_items + 1)
-    return float(((2 * places - n_items - 1) * counts).sum() / (n_items * counts.sum()))
+    counts = np.sort(np.bincount(recommended, minlength=n_items)).astype(np.float64)
+    ranks = np.arange(1, n_items + 1)
+    return float(((2 * ranks - n_items - 1) * counts).sum() / (n_items * counts.sum()))

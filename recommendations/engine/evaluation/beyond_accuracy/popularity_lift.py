@@ -9,7 +9,7 @@ from recommendations.engine.evaluation.ranking_metrics.ranked_lists import avera
 
 
 def compute_popularity_lift(
-    items: npt.NDArray[np.int32], own: csr_array, people_with: npt.NDArray[np.integer]
+    items: npt.NDArray[np.int32], own: csr_array, user_counts: npt.NDArray[np.integer]
 ) -> PerUser:
     """Return PL@n = (mean popularity of the list − mean popularity of the user's own products) / the latter.
 
@@ -19,6 +19,6 @@ def compute_popularity_lift(
     """
     counts = np.diff(own.indptr)
     rows = np.repeat(np.arange(own.shape[0]), counts)
-    sums = np.bincount(rows, people_with[own.indices], own.shape[0])
-    usual = np.divide(sums, counts, out=np.full(own.shape[0], np.nan), where=sums > 0)
-    return (average_lists(items, people_with.astype(np.float64)) - usual) / usual
+    sums = np.bincount(rows, user_counts[own.indices], own.shape[0])
+    own_means = np.divide(sums, counts, out=np.full(own.shape[0], np.nan), where=sums > 0)
+    return (average_lists(items, user_counts.astype(np.float64)) - own_means) / own_means

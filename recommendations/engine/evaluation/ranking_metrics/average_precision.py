@@ -10,6 +10,6 @@ def average_precision(hits: Hits, relevant: Counts) -> PerUser:
 
     Truncated at n. NaN when nothing was relevant. Source: Manning, Raghavan & Schütze, Introduction to Information Retrieval, 2008, 8.4.
     """
-    places = np.arange(1, hits.shape[1] + 1)
-    precisions = np.cumsum(hits, axis=1) / places
+    ranks = np.arange(1, hits.shape[1] + 1)
+    precisions = np.cumsum(hits, axis=1) / ranks
     return divide_per_user((hits * precisions).sum(axis=1) / np.clip(relevant, 1, hits.shape[1]), relevant)

@@ -13,13 +13,13 @@ def find_hits(items: npt.NDArray[np.int32], relevant: csr_array) -> Hits:
     """Return bool (users, n): whether items[p, rank] is a stored column of row p of `relevant`; -1 (no item) is a miss."""
     n_items = relevant.shape[1]
     rows = np.repeat(np.arange(relevant.shape[0], dtype=np.int64), np.diff(relevant.indptr))
-    wanted = np.sort(rows * n_items + relevant.indices)
+    relevant_keys = np.sort(rows * n_items + relevant.indices)
     keys = np.arange(len(items), dtype=np.int64)[:, None] * n_items + items
-    place = np.searchsorted(wanted, keys)
-    found = np.zeros(items.shape, np.bool_)
-    inside = (place < len(wanted)) & (items >= 0)
-    found[inside] = wanted[place[inside]] == keys[inside]
-    return found
+    position = np.searchsorted(relevant_keys, keys)
+    hits = np.zeros(items.shape, np.bool_)
+    inside = (position < len(relevant_keys)) & (items >= 0)
+    hits[inside] = relevant_keys[position[inside]] == keys[inside]
+    return hits
 
 
 def divide_per_user(values: npt.ArrayLike, relevant: Counts) -> PerUser:

@@ -18,7 +18,7 @@ from recommendations.engine.evaluation.rating_metrics.rmse import rmse
 from recommendations.engine.evaluation.splits import Split
 from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.ratings.base import select_newest_ratings
-from recommendations.engine.topn import count_block_rows, top_n
+from recommendations.engine.topn import count_block_rows, select_top_n
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,50 +61,58 @@ def evaluate_ratings(
     relevant. Ties in lists are broken at random by the seed. Memory: the dense scores of one block of users.
     """
     users = np.unique(split.test.user)
-    histories, wanted = split.train.histories(users), select_newest_ratings(split.test.histories(users))
+    histories, test_ratings = (
+        split.train.build_histories(users),
+        select_newest_ratings(split.test.build_histories(users)),
+    )
     ratings = select_newest_ratings(histories)
-    all_ratings = select_newest_ratings(split.train.histories())
+    all_ratings = select_newest_ratings(split.train.build_histories())
     lowest, highest = float(all_ratings.data.min()), float(all_ratings.data.max())
-    means = _means(ratings, float(all_ratings.data.mean(dtype=np.float64)))
-    predicted = np.empty(wanted.nnz)
-    lists, chosen = np.full((len(users), n), -1, np.int32), np.full((len(users), n), -1, np.int32)
+    means = _compute_means(ratings, float(all_ratings.data.mean(dtype=np.float64)))
+    predicted = np.empty(test_ratings.nnz)
+    lists, rated_lists = np.full((len(users), n), -1, np.int32), np.full((len(users), n), -1, np.int32)
     size = count_block_rows(split.train.n_items)
     for start in range(0, len(users), size):
         stop = min(start + size, len(users))
-        scores = score(histories.rows(start, stop))
-        lists[start:stop] = top_n(scores, n, exclude=ratings[start:stop, :], tie_seed=seed, first_row=start).items
-        dense = _dense(scores)
-        rows = np.repeat(np.arange(stop - start), np.diff(wanted.indptr[start : stop + 1]))
-        places = slice(wanted.indptr[start], wanted.indptr[stop])
-        values = dense[rows, wanted.indices[places]]
-        predicted[places] = np.where(np.isfinite(values), values, means[start + rows])
-        only = make_csr(
-            values, wanted.indices[places], wanted.indptr[start : stop + 1] - wanted.indptr[start], dense.shape
+        scores = score(histories.slice_rows(start, stop))
+        lists[start:stop] = select_top_n(
+            scores, n, exclude=ratings[start:stop, :], tie_seed=seed, first_row=start
+        ).items
+        dense = _make_dense(scores)
+        rows = np.repeat(np.arange(stop - start), np.diff(test_ratings.indptr[start : stop + 1]))
+        entries = slice(test_ratings.indptr[start], test_ratings.indptr[stop])
+        values = dense[rows, test_ratings.indices[entries]]
+        predicted[entries] = np.where(np.isfinite(values), values, means[start + rows])
+        rated_scores = make_csr(
+            values,
+            test_ratings.indices[entries],
+            test_ratings.indptr[start : stop + 1] - test_ratings.indptr[start],
+            dense.shape,
         )
-        chosen[start:stop] = top_n(only, n, tie_seed=seed, first_row=start).items
-    liked = _liked(wanted, liked_from)
+        rated_lists[start:stop] = select_top_n(rated_scores, n, tie_seed=seed, first_row=start).items
+    liked = _select_liked(test_ratings, liked_from)
     counts = np.diff(liked.indptr)
     hits = find_hits(lists, liked)
-    among = precision(find_hits(chosen, liked), counts)
-    among[np.diff(wanted.indptr) <= n] = np.nan
+    among_rated = precision(find_hits(rated_lists, liked), counts)
+    among_rated[np.diff(test_ratings.indptr) <= n] = np.nan
     return RatingFigures(
         n,
         np.clip(predicted, lowest, highest),
-        wanted.data.astype(np.float64),
+        test_ratings.data.astype(np.float64),
         precision(hits, counts),
         recall(hits, counts),
         f1(hits, counts),
-        among,
+        among_rated,
     )
 
 
-def _means(ratings: csr_array, otherwise: float) -> npt.NDArray[np.float64]:
+def _compute_means(ratings: csr_array, default: float) -> npt.NDArray[np.float64]:
     counts = np.diff(ratings.indptr)
     sums = np.bincount(np.repeat(np.arange(len(counts)), counts), ratings.data, len(counts))
-    return np.divide(sums, counts, out=np.full(len(counts), otherwise), where=counts > 0)
+    return np.divide(sums, counts, out=np.full(len(counts), default), where=counts > 0)
 
 
-def _dense(scores: Scores) -> npt.NDArray[np.float32]:
+def _make_dense(scores: Scores) -> npt.NDArray[np.float32]:
     if not isinstance(scores, csr_array):
         return scores
     dense = np.full(scores.shape, -np.inf, np.float32)
@@ -112,7 +120,7 @@ def _dense(scores: Scores) -> npt.NDArray[np.float32]:
     return dense
 
 
-def _liked(wanted: csr_array, liked_from: float) -> csr_array:
-    kept = wanted.data >= liked_from
-    indptr = np.concatenate([[0], np.cumsum(kept)])[wanted.indptr]
-    return make_csr(np.ones(int(kept.sum())), wanted.indices[kept], indptr, wanted.shape)
+def _select_liked(ratings: csr_array, liked_from: float) -> csr_array:
+    is_liked = ratings.data >= liked_from
+    indptr = np.concatenate([[0], np.cumsum(is_liked)])[ratings.indptr]
+    return make_csr(np.ones(int(is_liked.sum())), ratings.indices[is_liked], indptr, ratings.shape)

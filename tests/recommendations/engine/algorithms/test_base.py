@@ -52,22 +52,26 @@ class TestEveryAlgorithm:
 
     def test_init_stores_parameters_and_nothing_else(self, name):
         algorithm = make(name)
-        assert vars(algorithm) == algorithm.parameters()
+        assert vars(algorithm) == algorithm.get_parameters()
 
     def test_fit_returns_the_algorithm_and_leaves_parameters_alone(self, name):
         algorithm = make(name)
-        before = json.dumps(algorithm.parameters())
+        before = json.dumps(algorithm.get_parameters())
         assert algorithm.fit(INTERACTIONS, PRODUCTS) is algorithm
-        assert json.dumps(algorithm.parameters()) == before
+        assert json.dumps(algorithm.get_parameters()) == before
 
     def test_use_before_fit_is_rejected(self, name):
-        histories = INTERACTIONS.histories()
-        for use in (lambda a: a.score(histories), lambda a: a.explain(histories.rows(0, 1), 0), lambda a: a.arrays()):
+        histories = INTERACTIONS.build_histories()
+        for use in (
+            lambda a: a.score(histories),
+            lambda a: a.explain(histories.slice_rows(0, 1), 0),
+            lambda a: a.to_arrays(),
+        ):
             with pytest.raises(NotFittedError, match="fit"):
                 use(make(name))
 
     def test_scores_have_one_row_a_history_and_one_column_an_item(self, model):
-        scores = model.score(INTERACTIONS.histories())
+        scores = model.score(INTERACTIONS.build_histories())
         assert scores.shape == (INTERACTIONS.n_users, N)
         assert scores.dtype == np.float32
         assert isinstance(scores, np.ndarray | csr_array)
@@ -83,7 +87,7 @@ class TestEveryAlgorithm:
         assert (ranking.scores[0, ~shown] == -np.inf).all()
 
     def test_scores_of_one_item_equal_its_column(self, model):
-        histories = INTERACTIONS.histories()
+        histories = INTERACTIONS.build_histories()
         whole = dense(model, histories)
         for item in (0, 3, N - 1):
             column = np.where(np.isfinite(whole[:, item]), whole[:, item], 0)
@@ -95,7 +99,7 @@ class TestEveryAlgorithm:
         assert recommend(model, Histories.of_lists([], n_items=N), 5, exclude_seen=True).items.shape == (0, 5)
 
     def test_n_larger_than_the_catalog_is_padded(self, model):
-        items = recommend(model, INTERACTIONS.histories(), N + 7, exclude_seen=False).items
+        items = recommend(model, INTERACTIONS.build_histories(), N + 7, exclude_seen=False).items
         assert items.shape == (INTERACTIONS.n_users, N + 7)
         assert (items[:, N:] == -1).all()
         for row in items:
@@ -104,58 +108,64 @@ class TestEveryAlgorithm:
 
     def test_exclusions_are_respected(self, model):
         allowed = np.arange(N) % 3 > 0
-        histories = INTERACTIONS.histories()
+        histories = INTERACTIONS.build_histories()
         items = recommend(model, histories, 20, exclude_seen=True, allowed=allowed).items
         for row in range(len(histories)):
             shown = set(items[row][items[row] >= 0].tolist())
-            assert not shown & set(histories.rows(row, row + 1).item.tolist())
+            assert not shown & set(histories.slice_rows(row, row + 1).item.tolist())
             assert all(allowed[item] for item in shown)
 
     def test_batch_equals_single(self, model):
-        histories = INTERACTIONS.histories()
+        histories = INTERACTIONS.build_histories()
         batch = dense(model, histories)
-        single = np.concatenate([dense(model, histories.rows(row, row + 1)) for row in range(len(histories))])
+        single = np.concatenate([dense(model, histories.slice_rows(row, row + 1)) for row in range(len(histories))])
         np.testing.assert_array_equal(batch, single)
 
     def test_fitting_again_gives_the_same_result(self, name, model):
         again = make(name).fit(INTERACTIONS, PRODUCTS)
-        np.testing.assert_array_equal(dense(model, INTERACTIONS.histories()), dense(again, INTERACTIONS.histories()))
+        np.testing.assert_array_equal(
+            dense(model, INTERACTIONS.build_histories()), dense(again, INTERACTIONS.build_histories())
+        )
 
     def test_fit_discards_the_previous_fit(self, name, model):
         other = make_random_interactions(seed=6)
         refitted = make(name).fit(other, PRODUCTS).fit(INTERACTIONS, PRODUCTS)
-        np.testing.assert_array_equal(dense(model, INTERACTIONS.histories()), dense(refitted, INTERACTIONS.histories()))
+        np.testing.assert_array_equal(
+            dense(model, INTERACTIONS.build_histories()), dense(refitted, INTERACTIONS.build_histories())
+        )
 
     def test_order_of_lines_does_not_matter(self, name, model):
-        shuffled = INTERACTIONS.subset(np.random.default_rng(1).permutation(len(INTERACTIONS)))
+        shuffled = INTERACTIONS.select(np.random.default_rng(1).permutation(len(INTERACTIONS)))
         np.testing.assert_allclose(
-            dense(model, INTERACTIONS.histories()),
-            dense(make(name).fit(shuffled, PRODUCTS), INTERACTIONS.histories()),
+            dense(model, INTERACTIONS.build_histories()),
+            dense(make(name).fit(shuffled, PRODUCTS), INTERACTIONS.build_histories()),
             rtol=1e-5,
         )
 
     def test_loaded_model_gives_the_same_result(self, model, tmp_path):
-        arrays, saved = model.arrays()
+        arrays, saved = model.to_arrays()
         saved = json.loads(json.dumps(saved))
         for place, array in enumerate(arrays.values()):
             np.save(tmp_path / f"{place}.npy", array, allow_pickle=False)
         mapped = {key: np.load(tmp_path / f"{place}.npy", mmap_mode="r") for place, key in enumerate(arrays)}
         loaded = restore(mapped, saved)
-        np.testing.assert_array_equal(dense(model, INTERACTIONS.histories()), dense(loaded, INTERACTIONS.histories()))
-        assert loaded.explain(INTERACTIONS.histories().rows(0, 1), 3) == model.explain(
-            INTERACTIONS.histories().rows(0, 1), 3
+        np.testing.assert_array_equal(
+            dense(model, INTERACTIONS.build_histories()), dense(loaded, INTERACTIONS.build_histories())
+        )
+        assert loaded.explain(INTERACTIONS.build_histories().slice_rows(0, 1), 3) == model.explain(
+            INTERACTIONS.build_histories().slice_rows(0, 1), 3
         )
 
     def test_loaded_arrays_stay_memory_mapped(self, model, tmp_path):
-        arrays, saved = model.arrays()
+        arrays, saved = model.to_arrays()
         for place, array in enumerate(arrays.values()):
             np.save(tmp_path / f"{place}.npy", array, allow_pickle=False)
         mapped = {key: np.load(tmp_path / f"{place}.npy", mmap_mode="r") for place, key in enumerate(arrays)}
-        for key, array in restore(mapped, saved).arrays()[0].items():
+        for key, array in restore(mapped, saved).to_arrays()[0].items():
             assert array.size == 0 or np.shares_memory(array, mapped[key]), f"{key} was copied"
 
     def test_incomplete_saved_model_is_rejected(self, name, model):
-        arrays, saved = model.arrays()
+        arrays, saved = model.to_arrays()
         with pytest.raises(WrongModelError):
             restore({}, saved)
         with pytest.raises(WrongModelError, match="unknown"):
@@ -164,16 +174,16 @@ class TestEveryAlgorithm:
             type(model).from_arrays(arrays, {**saved, "algorithm": "oracle"})
 
     def test_explanation_sums_to_the_score(self, model):
-        histories = INTERACTIONS.histories()
+        histories = INTERACTIONS.build_histories()
         scores = dense(model, histories)
         for row in range(12):
             for item in range(0, N, 5):
-                total = sum(part.value for part in model.explain(histories.rows(row, row + 1), item))
+                total = sum(part.value for part in model.explain(histories.slice_rows(row, row + 1), item))
                 expected = scores[row, item] if np.isfinite(scores[row, item]) else 0.0
                 assert total == pytest.approx(expected, rel=2e-4, abs=1e-5)
 
     def test_explanation_names_only_items_of_the_history(self, model):
-        history = INTERACTIONS.histories().rows(3, 4)
+        history = INTERACTIONS.build_histories().slice_rows(3, 4)
         for item in range(N):
             assert {part.item for part in model.explain(history, item)} <= {-1, *history.item.tolist()}
 
@@ -189,7 +199,9 @@ class TestEveryAlgorithm:
             items=past.items,
         )
         one, two = make(name).fit(past, PRODUCTS), make(name).fit(later.before(split_at), PRODUCTS)
-        np.testing.assert_array_equal(dense(one, past.histories()), dense(two, later.before(split_at).histories()))
+        np.testing.assert_array_equal(
+            dense(one, past.build_histories()), dense(two, later.before(split_at).build_histories())
+        )
 
     def test_histories_over_another_catalog_are_rejected(self, model):
         with pytest.raises(ValueError, match="items"):
@@ -202,7 +214,7 @@ BAD = sorted(set(ALGORITHMS) - {"content"})
 @pytest.mark.parametrize("name", BAD)
 def test_empty_training_data_are_rejected_with_a_reason(name):
     with pytest.raises(NothingToLearnError, match="no interaction"):
-        make(name).fit(INTERACTIONS.subset(np.array([], np.int64)), PRODUCTS)
+        make(name).fit(INTERACTIONS.select(np.array([], np.int64)), PRODUCTS)
 
 
 @pytest.mark.parametrize("name", sorted(set(ALGORITHMS) - {"content", "blend"}))
@@ -220,7 +232,7 @@ def test_all_zero_weights_are_rejected(name):
 def test_tiny_data_are_accepted(name, users, items):
     interactions = Interactions.from_ids(user_ids=users, item_ids=items)
     model = make(name).fit(interactions, make_products(interactions.n_items))
-    items = recommend(model, interactions.histories(), 10, exclude_seen=False).items
+    items = recommend(model, interactions.build_histories(), 10, exclude_seen=False).items
     assert items.shape == (interactions.n_users, 10)
     assert items.max() < interactions.n_items
 

@@ -20,7 +20,7 @@ class TestEverySpec:
         if search is None:
             return
         start = {**search.fixed, **search.start, **search.vector_start}
-        known = set(ALGORITHMS[name](**start).parameters())
+        known = set(ALGORITHMS[name](**start).get_parameters())
         assert {*search.values, *search.vector_values, *search.scoring_only} <= known
         assert search.estimate_mb(DataSize(users=100, items=50, entries=800, interactions=2000), start) > 0
         assert all(start[parameter] in values for parameter, values in search.values.items() if parameter in start)

@@ -19,7 +19,7 @@ from recommendations.engine.cold_start import (
     get_trait_value,
     make_trait,
 )
-from recommendations.engine.cold_start.trait_lifts import compute_log_lifts, people_items
+from recommendations.engine.cold_start.trait_lifts import build_user_items, compute_log_lifts
 from recommendations.engine.linear_algebra.sparse import make_csr
 from tests.recommendations.engine.makers import make_products, make_random_interactions
 
@@ -43,11 +43,11 @@ def make_two_tastes(people_each: int = 30, of_five: int = 2) -> tuple[Interactio
 class TestPeople:
     def test_each_field_and_value_is_a_column_and_unknown_values_have_none(self):
         people = CustomerTraits.of_columns({"age": ["young", "old", ""], "size": ["1", "", ""]})
-        names = [value.replace("\x1f", "=") for value in people.values.ids()]
+        names = [value.replace("\x1f", "=") for value in people.values.get_ids()]
         assert names == ["age=old", "age=young", "size=1"]
         np.testing.assert_array_equal(people.has.toarray(), [[0, 1, 1], [1, 0, 0], [0, 0, 0]])
         assert people.has_traits().tolist() == [True, True, False]
-        assert get_trait_field(people.values.id(2)) == "size"
+        assert get_trait_field(people.values.get_id(2)) == "size"
 
     def test_values_unknown_to_the_model_are_ignored(self):
         known = CustomerTraits.of_columns({"age": ["young"]}).values
@@ -55,7 +55,7 @@ class TestPeople:
         np.testing.assert_array_equal(people.has.toarray(), [[0], [1]])
 
     def test_row_minus_one_has_no_traits(self):
-        people = CustomerTraits.of_columns({"age": ["young", "old"]}).rows(np.array([1, -1, 0]))
+        people = CustomerTraits.of_columns({"age": ["young", "old"]}).select_users(np.array([1, -1, 0]))
         np.testing.assert_array_equal(people.has.toarray(), [[1, 0], [0, 0], [0, 1]])
 
     def test_columns_of_unequal_length_are_rejected(self):
@@ -86,9 +86,9 @@ class TestTraitLifts:
         model = TraitLifts(pseudo_count=1.0, min_people=2).fit(people, has, np.array([0.5, 0.5]))
         # young: 2 of 2 pairs are item 0, 1 expected; size 1: 2 and 1 of 3 pairs, 1.5 expected; size 2: one person only
         young, size = np.log([3 / 2, 1 / 2]), np.log([3 / 2.5, 2 / 2.5])
-        np.testing.assert_allclose(model.terms(people.has)[0], young + size, rtol=1e-5)
-        np.testing.assert_allclose(model.terms(people.has)[3], np.log([1 / 2, 3 / 2]), rtol=1e-5)
-        parts = model.by_field(people.has[[0]].indices, [0, 1])
+        np.testing.assert_allclose(model.compute_terms(people.has)[0], young + size, rtol=1e-5)
+        np.testing.assert_allclose(model.compute_terms(people.has)[3], np.log([1 / 2, 3 / 2]), rtol=1e-5)
+        parts = model.split_by_field(people.has[[0]].indices, [0, 1])
         assert set(parts) == {"age", "size"}
         np.testing.assert_allclose(parts["age"], young, rtol=1e-5)
 
@@ -102,13 +102,13 @@ class TestTraitClusters:
     @pytest.fixture
     def fitted(self):
         interactions, people = make_two_tastes(of_five=5)
-        has = people_items(interactions)
+        has = build_user_items(interactions)
         shares = np.bincount(has.indices, minlength=11) / has.nnz
         return TraitClusters(clusters=2, damping=1.0, seed=1).fit(interactions, people, has, shares), people
 
     def test_cluster_distribution_follows_the_trait_and_sums_to_one(self, fitted):
         model, people = fitted
-        mix = model.mix(people.has[[0, 59]])
+        mix = model.compute_cluster_probabilities(people.has[[0, 59]])
         np.testing.assert_allclose(mix.sum(axis=1), 1.0, rtol=1e-6)
         assert mix[0].argmax() != mix[1].argmax()
         # 30 of 30 against 15 expected and 0 against 15, 20 pseudo users: odds of (50 / 35) : (20 / 35)
@@ -119,19 +119,19 @@ class TestTraitClusters:
         # a tea: 30 of the 180 pairs of its cluster; 15 are to be expected, as it is 30 of all 360
         inside, outside = (30 + 20) / (15 + 20), (0 + 20) / (15 + 20)
         expected = log(50 / 70 * inside + 20 / 70 * outside)
-        np.testing.assert_allclose(model.terms(people.has[[0]])[0, list(TEA)], expected, rtol=1e-5)
+        np.testing.assert_allclose(model.compute_terms(people.has[[0]])[0, list(TEA)], expected, rtol=1e-5)
 
     def test_users_without_traits_have_a_term_of_zero(self, fitted):
         model, _people = fitted
-        np.testing.assert_array_equal(model.terms(make_csr([], [], [0, 0], (1, 2))), np.zeros((1, 11)))
+        np.testing.assert_array_equal(model.compute_terms(make_csr([], [], [0, 0], (1, 2))), np.zeros((1, 11)))
 
 
 class TestLandingPopularity:
     def test_shares_include_subcategories(self):
         products = Products.of_columns({"category": ["A > a", "A > b", "B", "", "A"]})
         model = LandingPopularity().fit(np.array([6.0, 3.0, 1.0, 5.0, 0.0]), products)
-        rows = model.rows(["A", "A > b", "B", "C", ""])
-        shares = model.shares(rows).toarray()
+        rows = model.find_rows(["A", "A > b", "B", "C", ""])
+        shares = model.select_shares(rows).toarray()
         np.testing.assert_allclose(shares[0], [2 / 3, 1 / 3, 0, 0, 0], rtol=1e-6)
         np.testing.assert_allclose(shares[1:3], [[0, 1, 0, 0, 0], [0, 0, 1, 0, 0]])
         np.testing.assert_array_equal(shares[3:], 0)
@@ -140,12 +140,12 @@ class TestLandingPopularity:
     def test_paths_are_truncated_to_the_given_levels(self):
         products = Products.of_columns({"category": ["A > a", "A > b"]})
         model = LandingPopularity(levels=1).fit(np.array([1.0, 1.0]), products)
-        assert model.rows(["A > a"]) == model.rows(["A"])
+        assert model.find_rows(["A > a"]) == model.find_rows(["A"])
 
     def test_no_categories_give_no_shares(self):
         model = LandingPopularity().fit(np.array([1.0]), None)
-        assert model.rows(["A"]).tolist() == [-1]
-        assert model.shares(np.array([-1])).shape == (1, 1)
+        assert model.find_rows(["A"]).tolist() == [-1]
+        assert model.select_shares(np.array([-1])).shape == (1, 1)
 
 
 INTERACTIONS = make_random_interactions()
@@ -166,30 +166,32 @@ def model():
 
 @pytest.fixture(scope="module")
 def arrivals(model):
-    return model.arrivals(PEOPLE.rows(np.array([0, 1, 2, -1, -1])), ["Food", "Food > 分类1", "", "Food", "Nowhere"])
+    return model.make_visitors(
+        PEOPLE.select_users(np.array([0, 1, 2, -1, -1])), ["Food", "Food > 分类1", "", "Food", "Nowhere"]
+    )
 
 
 class TestColdStart:
     def test_without_weights_the_order_is_that_of_popularity(self, model, arrivals):
-        plain = model.weighed(traits=0.0, cluster=0.0, landing=0.0, levels=None)
+        plain = model.with_weights(traits=0.0, cluster=0.0, landing=0.0, levels=None)
         counts = Popularity(90.0).fit(INTERACTIONS).counts_
         with np.errstate(divide="ignore"):
             np.testing.assert_allclose(plain.score(arrivals), np.tile(np.log(counts / counts.sum()), (5, 1)), rtol=1e-4)
-        assert not plain.touches(arrivals).any()
+        assert not plain.is_personalized(arrivals).any()
 
     def test_landing_is_a_mixture_of_overall_and_category_popularity(self):
         interactions = Interactions.from_ids(user_ids=[str(user) for user in range(10)], item_ids=list("xxxxxxyyyz"))
         products = Products.of_columns({"category": ["A > a", "A > b", "B"]})
         people = CustomerTraits.of_columns({"age": [""] * 10})
         model = ColdStart(traits=0.0, landing=0.5, half_life_days=None).fit(interactions, people, products)
-        chances = np.exp(model.score(model.arrivals(people.rows(np.array([0])), ["A"])))
+        chances = np.exp(model.score(model.make_visitors(people.select_users(np.array([0])), ["A"])))
         # half of 0.6, 0.3 and 0.1, and half of 2 and 1 thirds
         np.testing.assert_allclose(chances, [[0.3 + 1 / 3, 0.15 + 1 / 6, 0.05]], rtol=1e-5)
 
     def test_users_with_a_trait_get_items_of_similar_users(self):
         interactions, people = make_two_tastes()
         model = ColdStart(traits=1.0, landing=0.0, half_life_days=None, pseudo_count=5.0).fit(interactions, people)
-        young, old = model.score(model.arrivals(people.rows(np.array([0, 59])), ["", ""]))
+        young, old = model.score(model.make_visitors(people.select_users(np.array([0, 59])), ["", ""]))
         assert young[list(TEA)].min() > young[list(COFFEE)].max()
         assert old[list(COFFEE)].min() > old[list(TEA)].max()
         # 12 of each tea against 6 expected, 5 pseudo users; a tea is 12 of all 180 pairs
@@ -229,14 +231,14 @@ class TestColdStart:
         assert (model.score(arrivals)[:, without_users] == -np.inf).all()
 
     def test_only_users_with_known_traits_or_landing_are_affected(self, model, arrivals):
-        assert model.touches(arrivals).tolist() == [True, True, True, True, False]
+        assert model.is_personalized(arrivals).tolist() == [True, True, True, True, False]
 
     def test_fitting_again_gives_the_same(self, model, arrivals):
         again = ColdStart(**EVERY_PART).fit(INTERACTIONS, PEOPLE, PRODUCTS)
         np.testing.assert_array_equal(model.score(arrivals), again.score(arrivals))
 
     def test_loaded_model_gives_the_same_from_mapped_arrays(self, model, arrivals, tmp_path):
-        arrays, saved = model.arrays()
+        arrays, saved = model.to_arrays()
         for place, array in enumerate(arrays.values()):
             np.save(tmp_path / f"{place}.npy", array, allow_pickle=False)
         mapped = {key: np.load(tmp_path / f"{place}.npy", mmap_mode="r") for place, key in enumerate(arrays)}
@@ -256,9 +258,9 @@ class TestColdStart:
 
     def test_traits_of_other_users_and_empty_data_are_rejected(self):
         with pytest.raises(ValueError, match="users"):
-            ColdStart().fit(INTERACTIONS, PEOPLE.rows(np.array([0])))
+            ColdStart().fit(INTERACTIONS, PEOPLE.select_users(np.array([0])))
         with pytest.raises(NothingToLearnError):
-            ColdStart().fit(INTERACTIONS.subset(np.array([], np.int64)), PEOPLE)
+            ColdStart().fit(INTERACTIONS.select(np.array([], np.int64)), PEOPLE)
 
 
 def test_field_and_value_are_separated():

@@ -31,7 +31,7 @@ def make_events() -> Interactions:
 def test_weight_is_that_of_the_kind_decayed_by_age():
     weights = EventWeights({"view": 4.0}, half_life_days=5.0)
     assert weights.of(make_events()).weight.tolist() == [1.0] * 6 + [1.0] * 2
-    histories = weights.of_histories(make_events().histories())
+    histories = weights.of_histories(make_events().build_histories())
     assert histories.weight.tolist() == [1.0] * 8
     assert EventWeights().of(make_events()).weight.tolist() == [1.0] * 8
 
@@ -50,7 +50,7 @@ def test_quantity_exponent_applies_only_to_purchases():
     events = make_lines(["purchase", "purchase", "rating", "view"], [4, 1, 0.5, 1])
     weights = EventWeights({"purchase": 1.0, "rating": 2.0, "view": 0.2}, quantity=0.5)
     assert weights.of(events).weight.tolist() == pytest.approx([2, 1, 1, 0.2])
-    assert weights.of_histories(events.histories()).weight.tolist() == pytest.approx([2, 1, 1, 0.2])
+    assert weights.of_histories(events.build_histories()).weight.tolist() == pytest.approx([2, 1, 1, 0.2])
     assert EventWeights(quantity=0.0).of(events).weight.tolist() == [1, 1, 0.5, 1]
 
 
@@ -58,12 +58,12 @@ def test_zero_weights_are_dropped_from_data_and_kept_in_histories():
     events = make_lines(["view", "purchase", "purchase"], [1, 9, 0])
     weights = EventWeights({"view": 0.0}, quantity=0.0)
     assert (weights.of(events).item.tolist(), weights.of(events).weight.tolist()) == ([1], [1.0])
-    assert weights.of_histories(events.histories()).weight.tolist() == [0, 1, 0]
+    assert weights.of_histories(events.build_histories()).weight.tolist() == [0, 1, 0]
 
 
 def test_weights_are_saved_and_read_again():
     weights = EventWeights({"view": 0.25}, 7.0, 0.5)
-    assert EventWeights(**weights.as_json()) == weights
+    assert EventWeights(**weights.to_json()) == weights
     assert EventWeights(kinds={"view": 0.25}, quantity=0.5) == EventWeights({"view": 0.25}, None, 0.5)
 
 
@@ -117,7 +117,7 @@ def test_only_kinds_that_occur_are_searched_and_purchases_stay_one():
 
 def test_event_type_that_leads_to_purchases_gets_the_weight():
     events = make_events()
-    wanted = events.items.row("y")
+    wanted = events.items.get_row("y")
 
     def evaluate(weights: EventWeights) -> float:
         counts = Popularity().fit(weights.of(events)).counts_
@@ -132,8 +132,8 @@ def test_event_type_that_leads_to_purchases_gets_the_weight():
 def test_training_and_history_use_their_own_weights():
     events = make_events()
     component = {"algorithm": "popularity", "parameters": {}}
-    ranked = EventTypeEnsemble(component, {"view": 0.1}).fit(events).score(events.histories())[0]
-    assert ranked[events.items.row("y")] == pytest.approx(2.1)
-    assert ranked[events.items.row("x")] == pytest.approx(0.5)
+    ranked = EventTypeEnsemble(component, {"view": 0.1}).fit(events).score(events.build_histories())[0]
+    assert ranked[events.items.get_row("y")] == pytest.approx(2.1)
+    assert ranked[events.items.get_row("x")] == pytest.approx(0.5)
     own = EventTypeEnsemble({"algorithm": "repeat", "parameters": {}}, history_weights={"view": 0.25}).fit(events)
-    assert own.score(events.histories()).toarray()[0].tolist() == [0.25, 1.25]
+    assert own.score(events.build_histories()).toarray()[0].tolist() == [0.25, 1.25]

@@ -92,7 +92,7 @@ def test_metrics_are_computed_by_segment():
         "loyal": 1.0,
         "cold items": 0.0,
     }
-    assert all(result.people == 1 for result in found.values())
+    assert all(result.n_users == 1 for result in found.values())
     (whole,) = (
         result
         for result in evaluate_segments(evaluation, train, metrics=["recall"], n=3, cold_below=2)
@@ -105,7 +105,7 @@ def test_empty_segment_has_nan_metrics():
     train, test = make_past()
     evaluation = evaluate(algorithms={"p": Popularity()}, train=train, test=test, exclude_seen=False, seed=1)
     found = {result.segment: result for result in evaluate_segments(evaluation, train, loyal_from=9)}
-    assert found["loyal"].people == 0
+    assert found["loyal"].n_users == 0
     assert np.isnan(found["loyal"].value)
 
 
@@ -114,7 +114,7 @@ def test_runner_reports_metrics_beyond_accuracy():
     evaluation = evaluate(
         algorithms={"popularity": Popularity()}, train=train, test=test, exclude_seen=False, seed=1, ns=(2,)
     )
-    assert evaluation.value("popularity", "novelty", 2).value == pytest.approx(0)
-    assert evaluation.value("popularity", "gini", 2).value == pytest.approx(1 / 3)
-    assert evaluation.value("popularity", "diversity", 2).value == pytest.approx(0, abs=1e-6)
-    assert evaluation.value("popularity", "popularity_lift", 2).low is not None
+    assert evaluation.get_result("popularity", "novelty", 2).value == pytest.approx(0)
+    assert evaluation.get_result("popularity", "gini", 2).value == pytest.approx(1 / 3)
+    assert evaluation.get_result("popularity", "diversity", 2).value == pytest.approx(0, abs=1e-6)
+    assert evaluation.get_result("popularity", "popularity_lift", 2).low is not None

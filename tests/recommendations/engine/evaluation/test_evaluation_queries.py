@@ -19,7 +19,7 @@ from recommendations.engine.evaluation.evaluation_queries import (
 )
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
-EVERYTHING = QuerySample(1000, 1, each=1000)
+EVERYTHING = QuerySample(1000, 1, per_user=1000)
 ITEMS = IdMap.of(list("abcdefgh"))
 
 type Line = tuple[str, str, float, str]
@@ -45,12 +45,12 @@ def read(questions: EvaluationQueries) -> list[tuple[str, str, str]]:
     users = ["ann", "ben", "cem"]
 
     def named(rows: np.ndarray) -> str:
-        return "".join(sorted(ITEMS.ids(rows.tolist())))
+        return "".join(sorted(ITEMS.get_ids(rows.tolist())))
 
     return [
         (
-            users[questions.person[row]],
-            named(questions.histories.rows(row, row + 1).item),
+            users[questions.user[row]],
+            named(questions.histories.slice_rows(row, row + 1).item),
             named(questions.relevant[[row], :].indices),
         )
         for row in range(len(questions))
@@ -78,7 +78,7 @@ def test_products_of_one_moment_are_separate_queries() -> None:
 def test_product_of_the_query_is_excluded() -> None:
     questions = query_next_viewed(make(("ann", "a", 0, "view"), ("ann", "b", 9, "view")), EVERYTHING)
     assert questions.excluded is not None
-    assert questions.excluded.indices.tolist() == [ITEMS.row("a")]
+    assert questions.excluded.indices.tolist() == [ITEMS.get_row("a")]
 
 
 def test_shops_without_views_use_the_category_in_the_next_basket() -> None:
@@ -100,13 +100,13 @@ def test_one_product_of_each_basket_is_held_out() -> None:
         ("cem", "g", 11.0, "purchase"),
     )
     past = make(*(("ann", item, -DAY, "purchase") for item in "abcd"), ("cem", "f", -DAY, "view"), as_of=-1.0)
-    rest = query_basket_items(past, future, EVERYTHING, given=50)
+    rest = query_basket_items(past, future, EVERYTHING, n_given=50)
     assert [person for person, _given, _held in read(rest)] == ["ann", "cem"]
     for (_person, given, held), everything in zip(read(rest), ("abcd", "fg"), strict=True):
         assert sorted(given + held) == sorted(everything)
     assert rest.known is not None
     assert rest.known.tolist() == [True, False]  # a view is no purchase
-    one = query_basket_items(past, future, EVERYTHING, given=1)
+    one = query_basket_items(past, future, EVERYTHING, n_given=1)
     assert [(len(given), len(held)) for _person, given, held in read(one)] == [(1, 1), (1, 1)]
 
 
@@ -119,7 +119,7 @@ def test_repurchases_are_products_bought_before() -> None:
     questions = query_repurchases(past, past, future, EVERYTHING)
     assert read(questions) == [("ann", "abc", "a")]
     assert questions.offered is not None
-    assert questions.offered.indices.tolist() == ITEMS.rows(["a", "b"]).tolist()
+    assert questions.offered.indices.tolist() == ITEMS.get_rows(["a", "b"]).tolist()
 
 
 def test_users_without_a_past_have_queries() -> None:
@@ -156,27 +156,27 @@ def test_recently_viewed_items_are_newest_first_without_the_present_and_later_on
     )
     questions, recent = query_next_after_view(past, future, EVERYTHING)
     assert read(questions) == [("ann", "c", "b"), ("ann", "b", "d")]
-    assert ["".join(ITEMS.ids(row[row >= 0].tolist())) for row in recent] == ["ab", "ca"]
+    assert ["".join(ITEMS.get_ids(row[row >= 0].tolist())) for row in recent] == ["ab", "ca"]
 
 
-@pytest.mark.parametrize(("people", "each", "expected"), [(1, 1, 1), (1, 2, 2), (2, 1, 2), (9, 9, 5)])
-def test_sample_respects_its_limits(people: int, each: int, expected: int) -> None:
+@pytest.mark.parametrize(("people", "per_user", "expected"), [(1, 1, 1), (1, 2, 2), (2, 1, 2), (9, 9, 5)])
+def test_sample_respects_its_limits(people: int, per_user: int, expected: int) -> None:
     person = np.array([4, 4, 4, 7, 7])
-    drawn = QuerySample(people, 3, each=each).of(person)
+    drawn = QuerySample(people, 3, per_user=per_user).of(person)
     assert len(drawn) == expected
     assert len(np.unique(person[drawn])) == min(people, 2)
-    np.testing.assert_array_equal(drawn, QuerySample(people, 3, each=each).of(person))
+    np.testing.assert_array_equal(drawn, QuerySample(people, 3, per_user=per_user).of(person))
 
 
 def test_sample_is_smaller_for_a_large_catalog() -> None:
-    small, large = (QuerySample.of_cells(30_000_000, n, people=400, each=2, seed=1) for n in (1_000, 100_000))
-    assert (small.max_users, small.each, small.most) == (400, 2, 30_000)
-    assert (large.max_users, large.each, large.most) == (300, 2, 300)
+    small, large = (QuerySample.of_cells(30_000_000, n, max_users=400, per_user=2, seed=1) for n in (1_000, 100_000))
+    assert (small.max_users, small.per_user, small.max_queries) == (400, 2, 30_000)
+    assert (large.max_users, large.per_user, large.max_queries) == (300, 2, 300)
 
 
 def test_every_user_keeps_one_query_before_any_keeps_a_second() -> None:
     person = np.repeat(np.arange(10), 5)
-    drawn = QuerySample(10, 1, each=3, most=13).of(person)
+    drawn = QuerySample(10, 1, per_user=3, max_queries=13).of(person)
     counts = np.bincount(person[drawn], minlength=10)
     assert (counts.min(), counts.max(), counts.sum()) == (1, 2, 13)
 
@@ -187,7 +187,7 @@ def test_no_events_give_no_queries(kind: str) -> None:
     category = np.zeros(8, np.int32)
     assert len(query_next_viewed(nothing, EVERYTHING)) == 0
     assert len(query_next_in_category(nothing, category, EVERYTHING, kind=kind)) == 0
-    assert len(query_basket_items(nothing, nothing, EVERYTHING, given=1, kind=kind)) == 0
+    assert len(query_basket_items(nothing, nothing, EVERYTHING, n_given=1, kind=kind)) == 0
     assert len(query_repurchases(nothing, nothing, nothing, EVERYTHING, kind=kind)) == 0
     assert len(query_purchases(nothing, nothing, EVERYTHING, kind=kind)) == 0
     assert len(query_next_after_view(nothing, nothing, EVERYTHING)[0]) == 0

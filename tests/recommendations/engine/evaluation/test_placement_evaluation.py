@@ -64,7 +64,7 @@ def test_placement_is_compared_with_its_fallback_on_the_same_queries() -> None:
     questions = make_questions()
     own, popular = (rank_queries(PARTS[name], questions, seed=1) for name in ("item-knn", "popularity"))
     judged = evaluate_lists(own, popular, questions, seed=1)
-    assert (judged.questions, judged.people) == (10, 10)
+    assert (judged.n_queries, judged.n_users) == (10, 10)
     assert judged.own["ndcg"].value == pytest.approx(1.0)
     assert judged.own["precision"].value == pytest.approx(0.1)
     assert judged.difference["ndcg"].value == pytest.approx(1.0 - judged.fallback["ndcg"].value)
@@ -79,8 +79,8 @@ def test_excluded_products_are_never_shown_and_only_offered_and_allowed_ones_are
     offered = csr_array((np.ones(20, np.float32), (np.repeat(np.arange(10), 2), np.tile([3, 10], 10))), shape=(10, N))
     some = rank_queries(PARTS["popularity"], make_questions(excluded=None, offered=offered), seed=1)
     assert {tuple(row[row >= 0].tolist()) for row in some} == {(10, 3)}
-    among = np.arange(N) == 11
-    assert set(rank_queries(PARTS["popularity"], make_questions(among=among), seed=1).ravel().tolist()) == {11, -1}
+    allowed = np.arange(N) == 11
+    assert set(rank_queries(PARTS["popularity"], make_questions(allowed=allowed), seed=1).ravel().tolist()) == {11, -1}
 
 
 def test_weights_are_tuned_on_the_offered_products() -> None:
@@ -99,7 +99,7 @@ def test_user_with_many_queries_counts_once() -> None:
     own = {name: np.array([1.0, 1.0, 1.0, 0.0, np.nan]) for name in ("ndcg", "hit_rate", "precision")}
     none = {name: np.zeros(5) * own[name] for name in own}
     judged = compare_scores(own, none, np.array([1, 1, 1, 2, 3]), seed=1)
-    assert (judged.questions, judged.people) == (4, 2)
+    assert (judged.n_queries, judged.n_users) == (4, 2)
     assert judged.own["ndcg"].value == pytest.approx(0.5)
 
 

@@ -62,12 +62,12 @@ def test_repeat_purchase_is_significantly_best_for_users_with_habits():
         exclude_seen=False,
         seed=3,
     )
-    assert evaluation.best() == "repeat"
-    assert evaluation.difference("repeat", "popularity", "ndcg", 10).low > 0
-    assert evaluation.difference("repeat", "repeat", "ndcg", 10).value == 0
-    result = evaluation.value("repeat", "precision", 5)
+    assert evaluation.find_best() == "repeat"
+    assert evaluation.compare("repeat", "popularity", "ndcg", 10).low > 0
+    assert evaluation.compare("repeat", "repeat", "ndcg", 10).value == 0
+    result = evaluation.get_result("repeat", "precision", 5)
     assert result.low < result.value < result.high
-    assert evaluation.value("repeat", "coverage", 10).low is None
+    assert evaluation.get_result("repeat", "coverage", 10).low is None
 
 
 def test_excluded_seen_items_are_neither_shown_nor_counted():

@@ -24,7 +24,7 @@ def make_sessions() -> Interactions:
 
 
 def lists_of(histories: Histories) -> list[list[int]]:
-    return [histories.rows(row, row + 1).item.tolist() for row in range(len(histories))]
+    return [histories.slice_rows(row, row + 1).item.tolist() for row in range(len(histories))]
 
 
 def test_session_of_n_clicks_gives_n_minus_one_prefixes():
@@ -46,9 +46,9 @@ def test_sample_keeps_prefix_and_label_together():
 def test_newest_sessions_are_held_out_without_unknown_items():
     interactions = make_sessions()
     split = split_newest_sessions(interactions, share=0.5)
-    ids = split.test.users.ids(split.test.user)
+    ids = split.test.users.get_ids(split.test.user)
     assert set(ids) == {"s3", "s4"}
-    assert split.test.items.ids(split.test.item) == ["b", "a", "a"]
+    assert split.test.items.get_ids(split.test.item) == ["b", "a", "a"]
     assert split.train.as_of == split.train.order.max() < split.test.order.min()
     with pytest.raises(EmptySplitError, match="share"):
         split_newest_sessions(interactions, share=0.1)
@@ -58,7 +58,7 @@ def test_newest_sessions_are_held_out_without_unknown_items():
 
 def test_hit_rate_and_reciprocal_rank_match_the_known_values():
     interactions = make_sessions()  # a is the most popular item, b the second, then c and z
-    a, b = interactions.items.row("a"), interactions.items.row("b")
+    a, b = interactions.items.get_row("a"), interactions.items.get_row("b")
     prefixes = make_session_prefixes([[b], [b], [a]], [a, b, a], n_items=4, as_of=interactions.as_of)
     popularity = Popularity().fit(interactions)
     figures = evaluate_prefixes(popularity, prefixes, n=2)

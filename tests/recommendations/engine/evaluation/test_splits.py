@@ -8,8 +8,8 @@ from recommendations.engine.evaluation import (
     hold_out,
     leave_last_item_out,
     leave_last_out,
+    make_rating_folds,
     make_split,
-    rating_folds,
     split_by_moment,
 )
 from recommendations.engine.evaluation.splits import EmptySplitError
@@ -18,14 +18,14 @@ from tests.recommendations.engine.makers import make_random_interactions, make_s
 
 def test_folds_contain_each_pair_once_and_are_reproducible():
     ratings = make_stars()
-    folds = rating_folds(ratings, folds=4, seed=9)
+    folds = make_rating_folds(ratings, folds=4, seed=9)
     tested = np.concatenate([fold.test.user * ratings.n_items + fold.test.item for fold in folds])
     assert len(np.unique(tested)) == len(ratings) == len(tested)
     assert all(len(fold.train) + len(fold.test) == len(ratings) for fold in folds)
-    again = rating_folds(ratings, folds=4, seed=9)
+    again = make_rating_folds(ratings, folds=4, seed=9)
     assert all(np.array_equal(one.test.user, two.test.user) for one, two in zip(folds, again, strict=True))
     with pytest.raises(EmptySplitError, match="folds"):
-        rating_folds(ratings.subset(np.arange(3)), folds=4, seed=9)
+        make_rating_folds(ratings.select(np.arange(3)), folds=4, seed=9)
 
 
 def make_events(*events: tuple[str, str, str]) -> Interactions:
@@ -35,7 +35,7 @@ def make_events(*events: tuple[str, str, str]) -> Interactions:
 
 
 def list_pairs(part: Interactions) -> list[tuple[str, str]]:
-    return list(zip(part.users.ids(part.user), part.items.ids(part.item), strict=True))
+    return list(zip(part.users.get_ids(part.user), part.items.get_ids(part.item), strict=True))
 
 
 def test_newest_purchase_is_held_out_with_all_interactions_with_its_item():
@@ -66,7 +66,7 @@ def test_time_split_keeps_the_future_out_of_train_and_unknown_users_out_of_test(
     interactions = Interactions.from_ids(user_ids=["a", "b", "a", "c"], item_ids=list("xyyx"), order=[1, 2, 3, 4])
     split = split_by_moment(interactions, at=3)
     assert split.train.order.tolist() == [1, 2]
-    assert split.test.users.ids(split.test.user) == ["a"]
+    assert split.test.users.get_ids(split.test.user) == ["a"]
     assert split.train.as_of == 3
 
 
@@ -92,9 +92,9 @@ def test_given_parts_share_one_numbering_and_keep_unknown_test_users():
     test = Interactions.from_ids(user_ids=["b", "c"], item_ids=["y", "x"], order=[3, 4])
     split = make_split(train=train, test=test)
     assert split.train.users is split.test.users
-    assert split.test.users.ids() == ["a", "b", "c"]
-    assert split.test.items.ids(split.test.item) == ["y", "x"]
-    assert split.train.items.ids(split.train.item) == ["x", "z"]
+    assert split.test.users.get_ids() == ["a", "b", "c"]
+    assert split.test.items.get_ids(split.test.item) == ["y", "x"]
+    assert split.train.items.get_ids(split.train.item) == ["x", "z"]
     assert split.test.order.tolist() == [3, 4]
 
 
@@ -107,10 +107,10 @@ def test_given_parts_without_common_users_are_rejected():
 def test_share_of_each_users_items_is_held_out_with_all_their_lines():
     interactions = make_random_interactions()
     split = hold_out(interactions, share=0.25, seed=4)
-    train, test = split.train.user_items() > 0, split.test.user_items() > 0
+    train, test = split.train.build_user_items() > 0, split.test.build_user_items() > 0
     assert len(split.train) + len(split.test) == len(interactions)
     assert train.multiply(test).nnz == 0
-    counts = np.diff((interactions.user_items() > 0).indptr)
+    counts = np.diff((interactions.build_user_items() > 0).indptr)
     np.testing.assert_array_equal(np.diff(test.indptr), np.minimum(np.rint(counts * 0.25), counts - 1))
     again = hold_out(interactions, share=0.25, seed=4)
     np.testing.assert_array_equal(again.test.item, split.test.item)

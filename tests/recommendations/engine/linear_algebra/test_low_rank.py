@@ -7,7 +7,7 @@ from tests.recommendations.engine.makers import make_checkerboard, make_random_i
 
 
 def test_singular_vectors_span_the_exact_subspace():
-    matrix = make_random_interactions().user_items()
+    matrix = make_random_interactions().build_user_items()
     found = compute_right_singular_vectors(matrix, 6, seed=1)
     exact = np.linalg.svd(matrix.toarray())[2][:6].T
     np.testing.assert_allclose(found.T @ found, np.eye(6), atol=1e-5)
@@ -16,6 +16,6 @@ def test_singular_vectors_span_the_exact_subspace():
 
 def test_number_of_singular_vectors_is_limited_by_the_rank():
     board, _ = make_checkerboard()
-    matrix = board.user_items()
+    matrix = board.build_user_items()
     assert compute_right_singular_vectors(matrix, 50, seed=0).shape == (8, np.linalg.matrix_rank(matrix.toarray()))
     assert compute_right_singular_vectors(matrix, 0, seed=0).shape == (8, 0)

@@ -20,9 +20,9 @@ def make_matrix(n_rows: int, n_columns: int, seed: int = 0) -> csr_array:
 
 def test_top_k_does_not_depend_on_the_block_size(monkeypatch):
     matrix = make_matrix(3000, 40)
-    whole = multiply_top_k_rows(matrix, transpose(matrix), 7, skip=np.arange(3000), shrinkage=2.0, least=2)
+    whole = multiply_top_k_rows(matrix, transpose(matrix), 7, skip=np.arange(3000), shrinkage=2.0, min_terms=2)
     monkeypatch.setattr(sparse, "TOP_K_CELLS", 1)  # 1024 rows at once
-    parts = multiply_top_k_rows(matrix, transpose(matrix), 7, skip=np.arange(3000), shrinkage=2.0, least=2)
+    parts = multiply_top_k_rows(matrix, transpose(matrix), 7, skip=np.arange(3000), shrinkage=2.0, min_terms=2)
     for name in ("data", "indices", "indptr"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
 
@@ -30,7 +30,7 @@ def test_top_k_does_not_depend_on_the_block_size(monkeypatch):
 def test_entries_with_few_terms_are_left_out():
     matrix = make_matrix(50, 30)
     common = ((matrix > 0).astype(int) @ (matrix > 0).astype(int).T).toarray()
-    found = multiply_top_k_rows(matrix, transpose(matrix), 50, least=3).toarray()
+    found = multiply_top_k_rows(matrix, transpose(matrix), 50, min_terms=3).toarray()
     np.testing.assert_allclose(found, np.where(common >= 3, (matrix @ matrix.T).toarray(), 0), rtol=1e-5)
 
 
@@ -66,6 +66,6 @@ def test_user_with_very_many_items_does_not_slow_fitting_down(name):
         items=items,
     )
     model = ALGORITHMS[name](**parameters).fit(interactions)
-    ranking = recommend(model, interactions.histories(np.array([0, 1])), 3, exclude_seen=False)
+    ranking = recommend(model, interactions.build_histories(np.array([0, 1])), 3, exclude_seen=False)
     assert set(ranking.items[1].tolist()) <= {3, 4, 5, 6, 7, -1} | set(range(n_items))
     assert set(ranking.items[1, :1].tolist()) <= {3, 4, 5, 6, 7}

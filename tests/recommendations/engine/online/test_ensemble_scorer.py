@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recommendations.engine import ALGORITHMS, Algorithm, Histories, top_n
+from recommendations.engine import ALGORITHMS, Algorithm, Histories, select_top_n
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.online.ensemble_scorer import DeadlineExceededError, OnlineEnsemble, Workspace
 from tests.recommendations.engine.makers import make_algorithm, make_products, make_random_interactions
@@ -33,8 +33,8 @@ MIXED = ("popularity", "repeat", "item-knn", "user-knn", "content", "transitions
 
 
 def histories() -> list[Histories]:
-    every = INTERACTIONS.histories()
-    return [every.rows(row, row + 1) for row in range(12)]
+    every = INTERACTIONS.build_histories()
+    return [every.slice_rows(row, row + 1) for row in range(12)]
 
 
 @pytest.mark.parametrize("normalization", ["max", "rank"])
@@ -53,7 +53,7 @@ def test_scores_equal_those_of_the_ensemble(
         scored = single.score(history, work)
         np.testing.assert_allclose(scored.get_scores(np.arange(N, dtype=np.int32)), expected, rtol=2e-4, atol=2e-6)
         rows, values = scored.select_top(10, allowed=ALL, excluded=NOBODY)
-        ranking = top_n(expected[None, :].astype(np.float32), 10)
+        ranking = select_top_n(expected[None, :].astype(np.float32), 10)
         best = ranking.items[0][(ranking.items[0] >= 0) & (ranking.scores[0] > 0)]
         np.testing.assert_allclose(values, expected[best], rtol=2e-4, atol=2e-6)
         assert (rows < N).all()
@@ -123,7 +123,7 @@ def test_empty_history_gets_the_scores_common_to_all(fitted: dict[str, Algorithm
     scored = single.score(history, work)
     rows, _values = scored.select_top(5, allowed=np.ones(N, np.bool_), excluded=NOBODY)
     assert not scored.is_personalized
-    assert rows.tolist() == top_n(blend.components_["popularity"].score(history), 5).items[0].tolist()
+    assert rows.tolist() == select_top_n(blend.components_["popularity"].score(history), 5).items[0].tolist()
     assert {cause.item for cause in scored.find_main_causes(rows)} == {-1}
 
 
@@ -141,7 +141,7 @@ def test_similar_products_are_those_of_content(fitted: dict[str, Algorithm]) -> 
     single = OnlineEnsemble(WeightedEnsemble.of_fitted({"content": content}), N, for_similar=True)
     work = Workspace(N, single.width)
     for item in range(0, N, 7):
-        items, cosines = content.similar(item)
+        items, cosines = content.find_similar(item)
         scored = single.score(Histories.of_lists([[item]], n_items=N), work)
         rows, values = scored.select_top(50, allowed=np.ones(N, np.bool_), excluded=np.array([item], np.int32))
         expected = np.sort(cosines / scored.components[0].scores.values.max())[::-1] if len(items) else cosines

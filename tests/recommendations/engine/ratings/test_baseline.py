@@ -18,4 +18,4 @@ def test_biases_solve_the_normal_equations():
     model = RatingBaseline(user_shrinkage=2, item_shrinkage=3, sweeps=200).fit(ratings)
     np.testing.assert_allclose(model.item_biases_, solved[n_users:], atol=1e-6)
     expected = mean + solved[:n_users, None] + solved[n_users:]
-    np.testing.assert_allclose(model.score(ratings.histories()), expected, atol=1e-5)
+    np.testing.assert_allclose(model.score(ratings.build_histories()), expected, atol=1e-5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recommendations.engine import Histories, Interactions
-from recommendations.engine.evaluation import evaluate_ratings, rating_folds
+from recommendations.engine.evaluation import evaluate_ratings, make_rating_folds
 from recommendations.engine.ratings.baseline import RatingBaseline
 from recommendations.engine.ratings.bpmf import RatingBPMF
 from tests.recommendations.engine.makers import make_stars
@@ -12,7 +12,7 @@ from tests.recommendations.engine.makers import make_stars
 
 @pytest.mark.parametrize("implicit", [True, False])
 def test_sampled_factors_recover_a_taste_that_biases_cannot(implicit):
-    split = rating_folds(make_stars(), seed=1)[0]
+    split = make_rating_folds(make_stars(), seed=1)[0]
     model = RatingBPMF(factors=2, burn_in=40, samples=10, implicit=implicit).fit(split.train)
     found = evaluate_ratings(model.score, split).rmse
     assert found < 0.5 < evaluate_ratings(RatingBaseline().fit(split.train).score, split).rmse
@@ -27,7 +27,7 @@ def test_sampled_noise_matches_the_ratings():
     )
     model = RatingBPMF(factors=2, burn_in=60, samples=20).fit(ratings)
     np.testing.assert_allclose(model.noise_precisions_.mean() ** -0.5, 0.3, rtol=0.05)
-    wrong = model.predict(ratings.histories(), ratings.user, ratings.item) - meant[user, item]
+    wrong = model.predict(ratings.build_histories(), ratings.user, ratings.item) - meant[user, item]
     assert np.sqrt(np.square(wrong).mean()) < 0.15
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recommendations.engine.evaluation import evaluate_ratings, rating_folds
+from recommendations.engine.evaluation import evaluate_ratings, make_rating_folds
 from recommendations.engine.ratings.baseline import RatingBaseline
 from recommendations.engine.ratings.matrix_factorization import RatingFactors
 from tests.recommendations.engine.makers import make_stars
@@ -11,7 +11,7 @@ from tests.recommendations.engine.makers import make_stars
 
 @pytest.mark.parametrize("implicit", [True, False])
 def test_factors_recover_a_taste_that_biases_cannot(implicit):
-    split = rating_folds(make_stars(), seed=1)[0]
+    split = make_rating_folds(make_stars(), seed=1)[0]
     model = RatingFactors(factors=2, epochs=60, regularization=0.1, learning_rate=0.03, implicit=implicit)
     found = evaluate_ratings(model.fit(split.train).score, split).rmse
     assert found < 0.5 < evaluate_ratings(RatingBaseline().fit(split.train).score, split).rmse

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recommendations.engine.text_search import Documents, Synonyms, TextIndex, find_top_places, kernels
-from recommendations.engine.text_search.index import get_max_edits
+from recommendations.engine.text_search import Documents, Synonyms, TextIndex, find_top_positions, kernels
+from recommendations.engine.text_search.query_execution import get_max_edits
 from recommendations.engine.text_search.tokens import iterate_runs, list_document_terms, normalize, singularize
 from recommendations.engine.text_search.vocabulary import Vocabulary, encode_code_points, is_correctable
 
@@ -74,8 +74,8 @@ def test_changes_give_what_building_anew_gives(
     for query in asked:
         expected = search_all(anew, query)
         assert search_all(index, query) == expected
-        assert search_all(index.merged(), query) == expected
-        assert search_all(TextIndex.from_arrays(*index.merged().arrays()), query) == expected
+        assert search_all(index.merge_segments(), query) == expected
+        assert search_all(TextIndex.from_arrays(*index.merge_segments().to_arrays()), query) == expected
 
 
 @lenient
@@ -83,9 +83,9 @@ def test_changes_give_what_building_anew_gives(
 def test_what_is_taken_out_is_not_found(texts: list[str], query: str, data: st.DataObject) -> None:
     index = TextIndex.of(documents(texts))
     gone = data.draw(st.integers(0, len(texts) - 1))
-    left = index.without([gone])
+    left = index.without_rows([gone])
     assert gone not in search_all(left, query)
-    assert search_all(left.merged(), query) == search_all(left, query)
+    assert search_all(left.merge_segments(), query) == search_all(left, query)
 
 
 @lenient
@@ -117,7 +117,7 @@ def distance(one: str, other: str) -> int:
 @given(st.sets(words.filter(bool), max_size=30), words.filter(bool), st.integers(1, 2))
 def test_near_words_are_those_of_a_look_at_every_word(terms: set[str], word: str, most: int) -> None:
     vocabulary = Vocabulary.of(sorted(terms))
-    found = {vocabulary.term(term): edits for term, edits in vocabulary.near(word, most=most)}
+    found = {vocabulary.get_term(term): edits for term, edits in vocabulary.find_near(word, max_edits=most)}
     assert found == {term: edits for term in terms if 0 < (edits := distance(word, term)) <= most}
 
 
@@ -125,7 +125,7 @@ def test_near_words_are_those_of_a_look_at_every_word(terms: set[str], word: str
 @given(st.sets(words.filter(bool), max_size=20), words.filter(bool))
 def test_near_beginnings_are_those_of_a_look_at_every_beginning(terms: set[str], word: str) -> None:
     vocabulary = Vocabulary.of(sorted(terms))
-    found = {vocabulary.term(term): edits for term, edits in vocabulary.near(word, most=1, prefix=True)}
+    found = {vocabulary.get_term(term): edits for term, edits in vocabulary.find_near(word, max_edits=1, prefix=True)}
     least = {term: min(distance(word, term[:end]) for end in range(len(term) + 1)) for term in terms}
     assert found == {term: edits for term, edits in least.items() if 0 < edits <= 1}
 
@@ -133,7 +133,7 @@ def test_near_beginnings_are_those_of_a_look_at_every_beginning(terms: set[str],
 @lenient
 @given(words, words, st.integers(0, 3))
 def test_edits_are_counted_up_to_a_limit(one: str, other: str, most: int) -> None:
-    assert kernels.edit_distance(encode_code_points(one), encode_code_points(other), most, False) == min(
+    assert kernels.compute_edit_distance(encode_code_points(one), encode_code_points(other), most, False) == min(
         distance(one, other), most + 1
     )
 
@@ -142,18 +142,20 @@ def test_edits_are_counted_up_to_a_limit(one: str, other: str, most: int) -> Non
 @given(st.sets(words, max_size=30), words)
 def test_terms_are_found_by_word_and_by_beginning(terms: set[str], word: str) -> None:
     vocabulary = Vocabulary.of(sorted(terms))
-    assert vocabulary.terms() == sorted(terms)
+    assert vocabulary.list_terms() == sorted(terms)
     first, last = vocabulary.find(word)
-    assert [vocabulary.term(term) for term in range(first, last)] == [term for term in [word] if term in terms]
+    assert [vocabulary.get_term(term) for term in range(first, last)] == [term for term in [word] if term in terms]
     first, last = vocabulary.find(word, prefix=True)
-    assert {vocabulary.term(term) for term in range(first, last)} == {term for term in terms if term.startswith(word)}
+    assert {vocabulary.get_term(term) for term in range(first, last)} == {
+        term for term in terms if term.startswith(word)
+    }
 
 
 @lenient
 @given(st.lists(st.sampled_from([0.0, 1.0, 2.5, -np.inf, 7.0]), max_size=30), st.integers(0, 40))
 def test_the_best_come_first_and_ties_by_their_row(keys: list[float], k: int) -> None:
     rows = np.arange(len(keys), dtype=np.int32)
-    best = find_top_places(np.array(keys), rows, k).tolist()
+    best = find_top_positions(np.array(keys), rows, k).tolist()
     assert best == sorted(range(len(keys)), key=lambda place: (-keys[place], place))[:k]
 
 

@@ -21,7 +21,7 @@ def make_shop(titles: list[str]) -> tuple[Interactions, Products]:
 
 def test_product_with_the_same_words_is_most_similar():
     interactions, products = make_shop(["Green tea", "Motor oil", "green TEA leaves", "Brake pads", "Motor pads"])
-    items, cosines = Content().fit(interactions, products).similar(0)
+    items, cosines = Content().fit(interactions, products).find_similar(0)
     assert items[0] == 2
     assert (cosines > 0).all()
 
@@ -29,15 +29,15 @@ def test_product_with_the_same_words_is_most_similar():
 def test_chinese_titles_match_by_character_n_grams():
     interactions, products = make_shop(["龙井绿茶礼盒", "汽车机油", "新款绿茶", "刹车片", "机油滤清器"])
     model = Content().fit(interactions, products)
-    assert model.similar(0)[0][0] == 2
-    assert model.similar(1)[0][0] == 4
+    assert model.find_similar(0)[0][0] == 2
+    assert model.find_similar(1)[0][0] == 4
 
 
 def test_cosine_matches_the_calculation_by_hand():
     interactions, products = make_shop(["a b", "a c", "d"])
     rare, shared = np.log((1 + 1 / 3) / (1 / 3)), np.log((1 + 1 / 3) / (2 / 3))
     expected = shared**2 / (shared**2 + rare**2)
-    items, cosines = Content().fit(interactions, products).similar(0)
+    items, cosines = Content().fit(interactions, products).find_similar(0)
     assert items.tolist() == [1]
     np.testing.assert_allclose(cosines, [expected], rtol=1e-5)
 
@@ -47,22 +47,22 @@ def test_only_the_most_popular_of_equal_products_is_an_alternative():
         user_ids=["a", "b", "a"], item_ids=["p2", "p2", "p0"], items=IdMap.of(["p0", "p1", "p2", "p3"])
     )
     model = Content().fit(interactions, Products.of_columns({"title": ["tea", "tea", "tea", "green tea"]}))
-    assert model.similar(1)[0].tolist() == [2, 3]
-    assert model.similar(2)[0].tolist() == [3]
-    assert model.similar(3)[0].tolist() == [2]
+    assert model.find_similar(1)[0].tolist() == [2, 3]
+    assert model.find_similar(2)[0].tolist() == [3]
+    assert model.find_similar(3)[0].tolist() == [2]
 
 
 def test_image_vectors_alone_are_content():
     interactions, _ = make_shop(["", "", ""])
     vectors = np.array([[1, 0], [0, 1], [1, 0.1]], np.float32)
     model = Content().fit(interactions, Products(3, vectors={"image": vectors}))
-    assert model.similar(0)[0][0] == 2
+    assert model.find_similar(0)[0][0] == 2
 
 
 def test_chinese_titles_are_split_into_one_to_three_characters():
     assert list(split_terms("龙井茶 200G")) == ["龙", "井", "茶", "龙井", "井茶", "龙井茶", "200g"]
     interactions, products = make_shop(["红茶", "绿茶", "咖啡"])
-    items, cosines = Content().fit(interactions, products).similar(0)
+    items, cosines = Content().fit(interactions, products).find_similar(0)
     shared, rare = np.log((1 + 1 / 3) / (2 / 3)), np.log((1 + 1 / 3) / (1 / 3))
     assert items.tolist() == [1], "they share 茶, and coffee nothing"
     np.testing.assert_allclose(cosines, [shared**2 / (shared**2 + 2 * rare**2)], rtol=1e-5)
@@ -71,9 +71,9 @@ def test_chinese_titles_are_split_into_one_to_three_characters():
 def test_price_bands_count_less_than_words():
     interactions, _ = make_shop(["", "", ""])
     products = Products.of_columns({"title": ["red tea", "green tea", "oil"], "price band": ["1", "2", "1"]})
-    assert Content(price_weight=2.0).fit(interactions, products).similar(0)[0][0] == 2
-    assert Content().fit(interactions, products).similar(0)[0][0] == 1
-    assert Content(price_weight=0.0).fit(interactions, products).similar(0)[0].tolist() == [1]
+    assert Content(price_weight=2.0).fit(interactions, products).find_similar(0)[0][0] == 2
+    assert Content().fit(interactions, products).find_similar(0)[0][0] == 1
+    assert Content(price_weight=0.0).fit(interactions, products).find_similar(0)[0].tolist() == [1]
 
 
 def test_product_without_a_vector_has_no_advantage_or_drawback():
@@ -102,7 +102,7 @@ def test_projecting_wide_vectors_preserves_their_neighbors():
     vectors = (kinds[np.arange(40) % 2] + 0.5 * chance.standard_normal((40, 300))).astype(np.float32)
     model = Content(k=19).fit(interactions, Products(40, vectors={"image": vectors}))
     assert model.vectors_.shape[1] <= 1 + 64
-    assert (model.similar(0)[0] % 2 == 0).all()
+    assert (model.find_similar(0)[0] % 2 == 0).all()
 
 
 def test_products_with_equal_texts_and_vectors_share_a_row():

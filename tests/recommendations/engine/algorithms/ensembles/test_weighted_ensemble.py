@@ -15,7 +15,7 @@ def test_ensemble_of_one_component_ranks_like_the_component(normalization):
     interactions = make_random_interactions()
     alone = RepeatPurchase().fit(interactions)
     blend = WeightedEnsemble.of_fitted({"repeat": alone}, {"repeat": 3.0}, normalization)
-    histories = interactions.histories()
+    histories = interactions.build_histories()
     np.testing.assert_array_equal(
         recommend(blend, histories, 5, exclude_seen=False).items[:, :1],
         recommend(alone, histories, 5, exclude_seen=False).items[:, :1],
@@ -26,7 +26,7 @@ def test_ensemble_of_one_component_ranks_like_the_component(normalization):
 def test_ensemble_is_the_weighted_sum_of_scores_scaled_to_their_maximum():
     interactions = make_random_interactions()
     popular, own = Popularity().fit(interactions), RepeatPurchase().fit(interactions)
-    history = interactions.histories().rows(0, 1)
+    history = interactions.build_histories().slice_rows(0, 1)
     blend = WeightedEnsemble.of_fitted({"popularity": popular, "repeat": own}, {"popularity": 1, "repeat": 3})
     one, two = popular.score(history), own.score(history).toarray()
     expected = 0.25 * one / one.max() + 0.75 * two / two.max()
@@ -37,7 +37,7 @@ def test_ensemble_is_the_weighted_sum_of_scores_scaled_to_their_maximum():
 def test_explanation_names_the_components():
     interactions = make_random_interactions()
     blend = make_blend().fit(interactions, make_products(interactions.n_items))
-    history = interactions.histories().rows(0, 1)
+    history = interactions.build_histories().slice_rows(0, 1)
     best = int(recommend(blend, history, 1, exclude_seen=False).items[0, 0])
     assert {part.source for part in blend.explain(history, best)} >= {"popularity", "item-knn", "user-knn"}
 

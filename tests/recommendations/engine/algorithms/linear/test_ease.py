@@ -17,7 +17,7 @@ def test_weights_of_two_items_match_the_calculation_by_hand():
 
 def test_weights_equal_the_closed_form_in_double_precision():
     interactions = make_random_interactions()
-    X = (interactions.user_items().toarray() > 0).astype(float)
+    X = (interactions.build_user_items().toarray() > 0).astype(float)
     P = np.linalg.inv(X.T @ X + 5.0 * np.eye(X.shape[1]))
     B = -P / np.diag(P)
     np.fill_diagonal(B, 0)
@@ -36,11 +36,11 @@ def test_largest_magnitudes_of_each_row_are_kept():
 
 def test_only_the_most_bought_items_of_a_large_catalog_are_learned():
     interactions = make_random_interactions()
-    people = (interactions.user_items().toarray() > 0).sum(axis=0)
+    people = (interactions.build_user_items().toarray() > 0).sum(axis=0)
     model = EASE(max_items=10).fit(interactions)
     assert len(model.head_) == 10
     assert people[model.head_].min() >= np.delete(people, model.head_).max()
-    scored = np.unique(model.score(interactions.histories()).indices)
+    scored = np.unique(model.score(interactions.build_histories()).indices)
     assert set(scored.tolist()) <= set(model.head_.tolist())
 
 
@@ -60,9 +60,9 @@ def test_error_for_a_large_catalog_names_the_limit():
 @pytest.mark.parametrize("model", [EASE(regularization=1.0)])
 def test_withheld_squares_of_the_checkerboard_rank_first(model):
     board, withheld = make_checkerboard()
-    first = recommend(model.fit(board), board.histories(), 1, exclude_seen=True).items[:, 0]
+    first = recommend(model.fit(board), board.build_histories(), 1, exclude_seen=True).items[:, 0]
     for user, item in withheld.items():
-        assert board.items.id(first[board.users.row(user)]) == item
+        assert board.items.get_id(first[board.users.get_row(user)]) == item
 
 
 @pytest.mark.parametrize(

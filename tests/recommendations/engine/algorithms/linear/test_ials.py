@@ -28,7 +28,7 @@ def objective(model: IALS, X: np.ndarray, people: np.ndarray, items: np.ndarray)
 
 def test_penalties_are_relative_to_the_data():
     interactions = make_random_interactions()
-    X = (interactions.user_items().toarray() > 0).astype(float)
+    X = (interactions.build_user_items().toarray() > 0).astype(float)
     alpha, scale = IALS(regularization=0.3, unobserved_weight=5.0, frequency_exponent=0.8).fit(interactions).penalties_
     assert alpha * X.size == pytest.approx(5.0 * X.sum())
     s_people = (X.sum(axis=1) + alpha * X.shape[1]) ** 0.8
@@ -54,7 +54,7 @@ def make_tastes(n_items: int) -> Interactions:
 def test_tastes_are_recovered_for_any_catalog_size(n_items):
     interactions = make_tastes(n_items)
     model = IALS(factors=8).fit(interactions)
-    first = recommend(model, interactions.histories(), 4, exclude_seen=True).items
+    first = recommend(model, interactions.build_histories(), 4, exclude_seen=True).items
     np.testing.assert_array_equal(first // 10, np.tile(np.arange(40)[:, None] % 8, 4))
 
 
@@ -69,8 +69,8 @@ def test_vector_of_a_history_is_the_exact_minimum_given_the_items():
     model = IALS(factors=5, regularization=0.05, weighting="log").fit(interactions)
     alpha, scale = model.penalties_
     Y = model.item_vectors_.astype(float)
-    w = np.log1p(interactions.user_items().toarray().astype(float))
-    found = model.vectors(interactions.histories())
+    w = np.log1p(interactions.build_user_items().toarray().astype(float))
+    found = model.compute_vectors(interactions.build_histories())
     for user in (0, 7, 33):
         ridge = scale * ((w[user] > 0).sum() + alpha * len(Y))
         system = alpha * Y.T @ Y + ridge * np.eye(5) + (Y.T * w[user]) @ Y
@@ -79,11 +79,11 @@ def test_vector_of_a_history_is_the_exact_minimum_given_the_items():
 
 def test_every_sweep_lowers_the_objective():
     interactions = make_random_interactions()
-    X = (interactions.user_items().toarray() > 0).astype(float)
+    X = (interactions.build_user_items().toarray() > 0).astype(float)
     values = []
     for iterations in (1, 2, 4, 12, 40):
         model = IALS(factors=6, iterations=iterations, seed=3).fit(interactions)
-        values.append(objective(model, X, model.vectors(interactions.histories()), model.item_vectors_))
+        values.append(objective(model, X, model.compute_vectors(interactions.build_histories()), model.item_vectors_))
     assert values == sorted(values, reverse=True)
     assert values[-2] - values[-1] < 0.05 * values[-1], "twelve sweeps are near the end"
 
@@ -91,7 +91,7 @@ def test_every_sweep_lowers_the_objective():
 def test_unknown_user_scores_like_a_known_one_with_the_same_history():
     interactions = make_blocks()
     model = IALS(factors=4).fit(interactions)
-    known = model.score(interactions.histories().rows(0, 1))
+    known = model.score(interactions.build_histories().slice_rows(0, 1))
     stranger = model.score(Histories.of_lists([[1, 2, 3]], n_items=8))
     np.testing.assert_array_equal(known, stranger)
 
@@ -99,17 +99,17 @@ def test_unknown_user_scores_like_a_known_one_with_the_same_history():
 def test_missing_product_of_each_taste_ranks_first():
     interactions = make_blocks()
     model = IALS(factors=4).fit(interactions)
-    first = recommend(model, interactions.histories(), 1, exclude_seen=True).items[:, 0]
+    first = recommend(model, interactions.build_histories(), 1, exclude_seen=True).items[:, 0]
     for user in range(16):
-        assert interactions.items.id(first[user]) == f"i{user // 4 % 4 + 4 * (user % 2)}"
+        assert interactions.items.get_id(first[user]) == f"i{user // 4 % 4 + 4 * (user % 2)}"
 
 
 @pytest.mark.parametrize("model", [IALS(factors=2)])
 def test_withheld_squares_of_the_checkerboard_rank_first(model):
     board, withheld = make_checkerboard()
-    first = recommend(model.fit(board), board.histories(), 1, exclude_seen=True).items[:, 0]
+    first = recommend(model.fit(board), board.build_histories(), 1, exclude_seen=True).items[:, 0]
     for user, item in withheld.items():
-        assert board.items.id(first[board.users.row(user)]) == item
+        assert board.items.get_id(first[board.users.get_row(user)]) == item
 
 
 @pytest.mark.parametrize(

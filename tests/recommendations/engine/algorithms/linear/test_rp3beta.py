@@ -26,9 +26,9 @@ def test_exponent_changes_each_step():
 @pytest.mark.parametrize("model", [RP3Beta()])
 def test_withheld_squares_of_the_checkerboard_rank_first(model):
     board, withheld = make_checkerboard()
-    first = recommend(model.fit(board), board.histories(), 1, exclude_seen=True).items[:, 0]
+    first = recommend(model.fit(board), board.build_histories(), 1, exclude_seen=True).items[:, 0]
     for user, item in withheld.items():
-        assert board.items.id(first[board.users.row(user)]) == item
+        assert board.items.get_id(first[board.users.get_row(user)]) == item
 
 
 @pytest.mark.parametrize(

@@ -31,30 +31,32 @@ def make_orders() -> Interactions:
 
 def test_count_confidence_and_lift_match_the_calculation_by_hand():
     model = CoPurchase(min_count=1, damping=1.0).fit(make_orders())
-    (milk,) = model.together(TEA)
+    (milk,) = model.list_bought_together(TEA)
     assert milk == BasketPair(MILK, 3, pytest.approx(3 / 4), pytest.approx(3 / 4 / (4 / 5)))
-    assert [pair.item for pair in model.together(MILK)] == [RICE, TEA], "rice has the larger lift, 1.25 against 0.94"
-    assert model.together(MILK, n=1)[0].lift == pytest.approx(1.25)
+    assert [pair.item for pair in model.list_bought_together(MILK)] == [RICE, TEA], (
+        "rice has the larger lift, 1.25 against 0.94"
+    )
+    assert model.list_bought_together(MILK, n=1)[0].lift == pytest.approx(1.25)
 
 
 def test_without_damping_the_score_is_the_sum_of_confidences():
     model = CoPurchase(min_count=1, damping=0.0).fit(make_orders())
     scores = model.score(Histories.of_lists([[MILK], [TEA, RICE]], n_items=3)).toarray()
     np.testing.assert_allclose(scores, [[0, 3 / 4, 1 / 4], [3 / 4 + 1, 0, 0]], rtol=1e-6)
-    assert model.together(MILK)[0].item == TEA
+    assert model.list_bought_together(MILK)[0].item == TEA
 
 
 def test_pairs_below_the_minimum_count_are_left_out():
     model = CoPurchase(min_count=2).fit(make_orders())
-    assert [pair.item for pair in model.together(MILK)] == [TEA]
-    assert model.together(RICE) == []
+    assert [pair.item for pair in model.list_bought_together(MILK)] == [TEA]
+    assert model.list_bought_together(RICE) == []
 
 
 def test_only_purchases_form_baskets_by_default():
     views = Interactions.from_ids(user_ids=["a", "a"], item_ids=["x", "y"], order=[1, 1], kind=[0, 0])
     with pytest.raises(NothingToLearnError, match="'purchase'"):
         CoPurchase().fit(views)
-    assert CoPurchase(kind=None, min_count=1).fit(views).together(0)[0].baskets == 1
+    assert CoPurchase(kind=None, min_count=1).fit(views).list_bought_together(0)[0].baskets == 1
     with pytest.raises(ValueError, match="kind"):
         CoPurchase(kind="theft").fit(views)
 
@@ -78,8 +80,8 @@ def test_pairs_of_a_real_shop_match_its_invoices():
     expected = Counter(
         product for customer, time, product in rows if (customer, time) in hearts and product != "85123A"
     )
-    found = model.together(interactions.items.row("85123A"), n=interactions.n_items)
-    assert {interactions.items.id(pair.item): pair.baskets for pair in found} == expected
+    found = model.list_bought_together(interactions.items.get_row("85123A"), n=interactions.n_items)
+    assert {interactions.items.get_id(pair.item): pair.baskets for pair in found} == expected
 
 
 @pytest.mark.parametrize(

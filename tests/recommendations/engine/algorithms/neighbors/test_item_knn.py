@@ -15,14 +15,14 @@ from tests.recommendations.engine.makers import (
 def test_withheld_squares_of_the_checkerboard_rank_first(name):
     board, withheld = make_checkerboard()
     model = ALGORITHMS[name]().fit(board)
-    first = recommend(model, board.histories(), 1, exclude_seen=True).items[:, 0]
+    first = recommend(model, board.build_histories(), 1, exclude_seen=True).items[:, 0]
     for user, item in withheld.items():
-        assert board.items.id(first[board.users.row(user)]) == item
+        assert board.items.get_id(first[board.users.get_row(user)]) == item
 
 
 def test_item_similarity_is_the_cosine_of_the_columns():
     interactions = make_random_interactions()
-    matrix = interactions.user_items().toarray().astype(float)
+    matrix = interactions.build_user_items().toarray().astype(float)
     norms = np.linalg.norm(matrix, axis=0)
     expected = matrix.T @ matrix / np.maximum(np.outer(norms, norms), 1e-12)
     np.fill_diagonal(expected, 0)
@@ -32,7 +32,7 @@ def test_item_similarity_is_the_cosine_of_the_columns():
 
 def test_item_similarity_shrinks_when_few_users_have_both():
     interactions = make_random_interactions()
-    matrix = interactions.user_items().toarray()
+    matrix = interactions.build_user_items().toarray()
     common = (matrix > 0).T.astype(float) @ (matrix > 0)
     plain = ItemKNN(k=interactions.n_items).fit(interactions).neighbors_.toarray()
     shrunk = ItemKNN(k=interactions.n_items, shrinkage=10.0).fit(interactions).neighbors_.toarray()
@@ -44,8 +44,8 @@ def test_k_keeps_the_largest_similarities_nearest_first():
     everything = ItemKNN(k=interactions.n_items).fit(interactions)
     truncated = ItemKNN(k=4).fit(interactions)
     for item in range(interactions.n_items):
-        np.testing.assert_array_equal(truncated.similar(item)[0], everything.similar(item)[0][:4])
-        assert (np.diff(truncated.similar(item)[1]) <= 0).all()
+        np.testing.assert_array_equal(truncated.find_similar(item)[0], everything.find_similar(item)[0][:4])
+        assert (np.diff(truncated.find_similar(item)[1]) <= 0).all()
 
 
 def test_item_is_its_own_neighbor_only_with_self():

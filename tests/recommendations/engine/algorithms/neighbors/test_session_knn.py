@@ -16,9 +16,9 @@ def make_visits(*visits: str, **columns: object) -> Interactions:
 
 
 def scores(model: SessionKNN, interactions: Interactions, visit: str, **columns: object) -> dict[str, float]:
-    rows = interactions.items.rows(list(visit))
+    rows = interactions.items.get_rows(list(visit))
     found = model.score(Histories.of_lists([rows], n_items=interactions.n_items, **columns))
-    return dict(zip(interactions.items.ids(found.indices), found.data.tolist(), strict=True))
+    return dict(zip(interactions.items.get_ids(found.indices), found.data.tolist(), strict=True))
 
 
 def test_scores_of_three_visits_match_the_calculation_by_hand():
@@ -51,8 +51,8 @@ def test_older_visits_count_less_and_only_the_newest_are_searched():
 def test_user_is_not_their_own_neighbor():
     visits = make_visits("ab", "ac")
     model = SessionKNN(own=0.0, **PLAIN).fit(visits)
-    histories = visits.histories()
-    assert visits.items.ids(model.score(histories.rows(0, 1)).indices) == ["c"]
+    histories = visits.build_histories()
+    assert visits.items.get_ids(model.score(histories.slice_rows(0, 1)).indices) == ["c"]
     assert set(scores(model, visits, "a")) == {"b", "c"}
 
 

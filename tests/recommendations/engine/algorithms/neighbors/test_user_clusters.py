@@ -17,35 +17,35 @@ def make_tastes(people: int = 60) -> Interactions:
 
 def test_users_of_one_taste_share_a_cluster():
     interactions = make_tastes()
-    labels = UserClusters(clusters=3).fit(interactions).cluster(interactions.histories())
-    tastes = np.array([int(user[1:]) % 3 for user in interactions.users.ids()])
+    labels = UserClusters(clusters=3).fit(interactions).cluster(interactions.build_histories())
+    tastes = np.array([int(user[1:]) % 3 for user in interactions.users.get_ids()])
     assert len({(label, taste) for label, taste in zip(labels.tolist(), tastes.tolist(), strict=True)}) == 3
 
 
 def test_lift_matches_the_calculation_by_hand():
     interactions = make_tastes()
     model = UserClusters(clusters=3, damping=1.0, smoothing=10.0).fit(interactions)
-    scores = model.score(interactions.histories().rows(0, 1)).toarray()[0]
+    scores = model.score(interactions.build_histories().slice_rows(0, 1)).toarray()[0]
     # Of the 20 with the first one's taste 15 have each of its products, of all 60 as many: p = 1/4.
     within = (15 + 10 / 4) / (20 + 10)
-    assert scores[interactions.items.row("a1")] == pytest.approx(within * 4)
-    assert scores[interactions.items.row("salt")] == pytest.approx(1.0), "what all users have is no sign of a taste"
-    assert scores[interactions.items.row("b1")] == 0
+    assert scores[interactions.items.get_row("a1")] == pytest.approx(within * 4)
+    assert scores[interactions.items.get_row("salt")] == pytest.approx(1.0), "what all users have is no sign of a taste"
+    assert scores[interactions.items.get_row("b1")] == 0
 
 
 def test_without_damping_the_score_is_the_share_within_the_cluster():
     interactions = make_tastes()
     model = UserClusters(clusters=3, damping=0.0, smoothing=0.0).fit(interactions)
-    scores = model.score(interactions.histories().rows(0, 1)).toarray()[0]
-    assert scores[interactions.items.row("a1")] == pytest.approx(15 / 20)
+    scores = model.score(interactions.build_histories().slice_rows(0, 1)).toarray()[0]
+    assert scores[interactions.items.get_row("a1")] == pytest.approx(15 / 20)
 
 
 def test_products_of_the_own_cluster_rank_first():
     interactions = make_tastes()
     model = UserClusters(clusters=3).fit(interactions)
-    first = recommend(model, interactions.histories(), 1, exclude_seen=True).items[:, 0]
+    first = recommend(model, interactions.build_histories(), 1, exclude_seen=True).items[:, 0]
     for user in range(60):
-        assert interactions.items.id(first[user]) == f"{'abc'[user % 3]}{user // 3 % 4}"
+        assert interactions.items.get_id(first[user]) == f"{'abc'[user % 3]}{user // 3 % 4}"
 
 
 def test_empty_history_has_no_cluster_and_few_users_form_few_clusters():

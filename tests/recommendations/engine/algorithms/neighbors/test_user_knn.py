@@ -14,7 +14,7 @@ from tests.recommendations.engine.makers import (
 
 def test_neighbors_have_the_known_cosines():
     ratings = make_seed_ratings()
-    near = UserKNN(k=4, weighting="raw").fit(ratings).find_neighbors(ratings.histories()).toarray()[0]
+    near = UserKNN(k=4, weighting="raw").fit(ratings).find_neighbors(ratings.build_histories()).toarray()[0]
     np.testing.assert_allclose(near, [0, 0.94, 0.8854, 0.8929, 0.94], atol=5e-5)
 
 
@@ -22,16 +22,16 @@ def test_neighbors_have_the_known_cosines():
 def test_withheld_squares_of_the_checkerboard_rank_first(name):
     board, withheld = make_checkerboard()
     model = ALGORITHMS[name]().fit(board)
-    first = recommend(model, board.histories(), 1, exclude_seen=True).items[:, 0]
+    first = recommend(model, board.build_histories(), 1, exclude_seen=True).items[:, 0]
     for user, item in withheld.items():
-        assert board.items.id(first[board.users.row(user)]) == item
+        assert board.items.get_id(first[board.users.get_row(user)]) == item
 
 
 def test_known_user_is_left_out_of_their_own_neighbors():
     board, _ = make_checkerboard()
     model = UserKNN(k=8).fit(board)
-    assert model.find_neighbors(board.histories()).diagonal().sum() == 0
-    stranger = Histories.of_matrix(board.user_items())
+    assert model.find_neighbors(board.build_histories()).diagonal().sum() == 0
+    stranger = Histories.of_matrix(board.build_user_items())
     assert (model.find_neighbors(stranger).diagonal() > 0.99).all()
 
 

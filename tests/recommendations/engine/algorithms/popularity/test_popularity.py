@@ -22,7 +22,7 @@ def test_popularity_of_a_category_contains_only_its_items():
     interactions = Interactions.from_ids(user_ids=list("abcd"), item_ids=["x", "x", "y", "z"])
     products = Products.of_columns({"category": ["toys", "food", "toys"]})
     model = Popularity().fit(interactions, products)
-    ranking = model.top(3, category=products.categories.row("toys"))
+    ranking = model.select_top(3, category=products.categories.get_row("toys"))
     assert ranking.items.tolist() == [[0, 2, -1]]
 
 
@@ -43,6 +43,6 @@ def test_update_equals_a_full_fit(half_life_days: float | None, parts: tuple[flo
     model = Popularity(half_life_days=half_life_days).fit(everything.before(moments[0]), products)
     for since, until in zip(moments, [*moments[1:], None], strict=True):
         news = everything.after(since) if until is None else everything.before(until).after(since)
-        model = model.updated(news, since=since)
+        model = model.update(news, since=since)
     np.testing.assert_allclose(model.counts_, whole.counts_, rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(model.category_, whole.category_)

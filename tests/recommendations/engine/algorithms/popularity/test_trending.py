@@ -35,15 +35,15 @@ def make_shop(daily: dict[str, tuple[int, int]] = DAILY, *, times: int = 1) -> I
 
 
 def scores(model: Trending, interactions: Interactions) -> dict[str, float]:
-    found = model.score(interactions.histories(np.array([0])))
-    return dict(zip(interactions.items.ids(), np.asarray(found)[0].tolist(), strict=True))
+    found = model.score(interactions.build_histories(np.array([0])))
+    return dict(zip(interactions.items.get_ids(), np.asarray(found)[0].tolist(), strict=True))
 
 
 def test_lower_bound_of_the_ratio_matches_the_formula() -> None:
     # one product of 3 in the past and 3 now, of the shop's 6 and 6: with prior Gamma(1, 1) the ratio is Gamma(1 + 3, 1 + 3),
     # whose quantile q solves exp(−x)(1 + x + x²/2 + x³/6) = 1 − 0.05 at x = 4 q
     shop = make_shop({"a": (3, 12), "b": (3, 12)})
-    shop = shop.subset(np.concatenate([[0, 1, 2, 84, 85, 86], 168 + np.array([0, 1, 2, 84, 85, 86])]))
+    shop = shop.select(np.concatenate([[0, 1, 2, 84, 85, 86], 168 + np.array([0, 1, 2, 84, 85, 86])]))
     model = Trending(shrinkage=1.0, half_life_days=None, level=0.0, least=0.0).fit(shop)
     ratio = scores(model, shop)["a"]
     x = 4 * ratio
@@ -53,8 +53,8 @@ def test_lower_bound_of_the_ratio_matches_the_formula() -> None:
 def test_new_product_follows_the_exponential_with_a_prior_of_one() -> None:
     # no user in the past, one person now: Gamma(2, 1) at 1 − (1 + x) exp(−x) = 0.05
     shop = make_shop({"old": (1, 1), "new": (0, 1)})
-    first = np.flatnonzero((shop.item == shop.items.row("new")) & (shop.order == 28 * DAY))
-    shop = shop.subset(np.concatenate([np.flatnonzero(shop.item == shop.items.row("old")), first]))
+    first = np.flatnonzero((shop.item == shop.items.get_row("new")) & (shop.order == 28 * DAY))
+    shop = shop.select(np.concatenate([np.flatnonzero(shop.item == shop.items.get_row("old")), first]))
     x = scores(Trending(shrinkage=1.0, level=0.0, least=0.0).fit(shop), shop)["new"]
     assert 1 - (1 + x) * exp(-x) == pytest.approx(0.05, abs=1e-5)
 
@@ -79,7 +79,7 @@ def test_more_users_raise_the_lower_bound() -> None:
 
 def test_hundred_clicks_of_one_user_count_as_one_user() -> None:
     shop = make_shop()
-    now = (shop.item == shop.items.row("rising")) & (shop.order >= 28 * DAY)
+    now = (shop.item == shop.items.get_row("rising")) & (shop.order >= 28 * DAY)
     alone = replace(shop, user=np.where(now, shop.user[np.argmax(now)], shop.user).astype(np.int32))
     assert scores(Trending().fit(alone), alone)["rising"] == -np.inf
     weight = np.where(now, 100.0, 1.0).astype(np.float32)
@@ -107,7 +107,7 @@ def test_update_equals_a_full_fit(half_life_days: float | None, moments: tuple[i
     whole = Trending(**parameters).fit(everything.before(200 * DAY))
     model = Trending(**parameters).fit(everything.before(moments[0] * DAY), make_products(everything.n_items))
     for since, until in pairwise(moments):
-        model = model.updated(everything.after(since * DAY).before(until * DAY), since=since * DAY)
+        model = model.update(everything.after(since * DAY).before(until * DAY), since=since * DAY)
     np.testing.assert_allclose(model.scores_, whole.scores_, rtol=1e-4)
     np.testing.assert_allclose(model.past_, whole.past_, rtol=1e-4, atol=1e-6)
     assert sorted(model.order_) == sorted(whole.order_)

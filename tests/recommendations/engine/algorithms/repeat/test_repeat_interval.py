@@ -23,9 +23,9 @@ def make_purchases() -> Interactions:
 
 
 def scores_at(model: RepurchaseInterval, interactions: Interactions, day: float) -> dict[str, float]:
-    histories = replace(interactions.histories(np.array([1])), as_of=day * DAY)
+    histories = replace(interactions.build_histories(np.array([1])), as_of=day * DAY)
     row = model.score(histories).toarray()[0]
-    return {item: float(row[interactions.items.row(item)]) for item in ("milk", "soap", "lamp")}
+    return {item: float(row[interactions.items.get_row(item)]) for item in ("milk", "soap", "lamp")}
 
 
 def test_score_rises_until_due_and_falls_when_overdue() -> None:
@@ -51,4 +51,4 @@ def test_views_form_no_interval_by_default() -> None:
     with pytest.raises(NothingToLearnError, match="purchase"):
         RepurchaseInterval().fit(views)
     model = RepurchaseInterval(kinds=None).fit(views)
-    assert model.score(views.histories()).nnz
+    assert model.score(views.build_histories()).nnz

@@ -12,8 +12,10 @@ def test_most_bought_product_ranks_first():
     interactions = Interactions.from_ids(
         user_ids=["a"] * 6, item_ids=["milk", "tea", "milk", "milk", "tea", "rice"], order=np.arange(6) * DAY
     )
-    items = recommend(RepeatPurchase().fit(interactions), interactions.histories(), 3, exclude_seen=False).items[0]
-    assert interactions.items.ids(items) == ["milk", "tea", "rice"]
+    items = recommend(RepeatPurchase().fit(interactions), interactions.build_histories(), 3, exclude_seen=False).items[
+        0
+    ]
+    assert interactions.items.get_ids(items) == ["milk", "tea", "rice"]
 
 
 def test_short_half_life_prefers_the_latest_purchase():
@@ -21,5 +23,5 @@ def test_short_half_life_prefers_the_latest_purchase():
         user_ids=["a"] * 6, item_ids=["milk", "tea", "milk", "milk", "tea", "rice"], order=np.arange(6) * DAY
     )
     model = RepeatPurchase(half_life_days=0.25).fit(interactions)
-    items = recommend(model, interactions.histories(), 3, exclude_seen=False).items[0]
-    assert interactions.items.ids(items) == ["rice", "tea", "milk"]
+    items = recommend(model, interactions.build_histories(), 3, exclude_seen=False).items[0]
+    assert interactions.items.get_ids(items) == ["rice", "tea", "milk"]

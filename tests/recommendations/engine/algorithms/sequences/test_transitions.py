@@ -66,7 +66,7 @@ def test_products_of_one_basket_count_both_ways_as_one_step():
     basket = Interactions.from_ids(user_ids=["u"] * 3, item_ids=["a", "b", "c"], order=[1, 1, 2])
     model = Transitions(**PLAIN, recency=0.5).fit(basket)
     np.testing.assert_allclose(matrix_of(model), [[0, 0.6, 1], [0.6, 0, 1], [0.2, 0.2, 0]], atol=1e-7)
-    scores = model.score(basket.histories()).toarray()
+    scores = model.score(basket.build_histories()).toarray()
     np.testing.assert_allclose(scores, [[0.3 + 0.2, 0.3 + 0.2, 1.0]], atol=1e-7)
 
 
@@ -123,7 +123,7 @@ def test_new_product_has_similar_products_as_successors():
         [[0, 0, 1], [0, 0, 0], [np.sqrt(2), 0, 0]]
     )
     np.testing.assert_allclose(matrix_of(model), expected, atol=1e-6)
-    assert model.following(2)[0].tolist() == [0]
+    assert model.find_following(2)[0].tolist() == [0]
 
 
 def test_matrix_equals_the_sum_over_all_pairs(monkeypatch):
@@ -131,9 +131,9 @@ def test_matrix_equals_the_sum_over_all_pairs(monkeypatch):
     interactions = make_random_interactions(m=800, n_users=30)
     model = Transitions(**{**PLAIN, "decay": 0.8, "length_damping": 0.5}, k=1000, reach=5).fit(interactions)
     expected = np.zeros((interactions.n_items, interactions.n_items))
-    histories = interactions.histories()
+    histories = interactions.build_histories()
     for row in range(len(histories)):
-        one = histories.rows(row, row + 1)
+        one = histories.slice_rows(row, row + 1)
         for i in range(len(one.item)):
             for j in range(i + 1, min(i + 5, len(one.item) - 1) + 1):
                 worth = np.sqrt(one.weight[i] * one.weight[j]) * 0.8 ** (j - i - 1) / np.log2(2 + len(one.item)) ** 0.5
@@ -146,8 +146,8 @@ def test_k_keeps_the_strongest_successors_in_order():
     interactions, products = make_random_interactions(), make_products(60)
     everything, truncated = (Transitions(k=k).fit(interactions, products) for k in (1000, 4))
     for item in range(interactions.n_items):
-        np.testing.assert_array_equal(truncated.following(item)[0], everything.following(item)[0][:4])
-        assert (np.diff(truncated.following(item)[1]) <= 0).all()
+        np.testing.assert_array_equal(truncated.find_following(item)[0], everything.find_following(item)[0][:4])
+        assert (np.diff(truncated.find_following(item)[1]) <= 0).all()
 
 
 def test_cycle_is_followed_in_its_direction():

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from recommendations.engine import Interactions
-from recommendations.engine.evaluation import evaluate_ratings, rating_folds
+from recommendations.engine.evaluation import evaluate_ratings, make_rating_folds
 
 
 def test_user_without_training_ratings_gets_the_overall_mean():
     ratings = Interactions.from_ids(user_ids=["a", "a", "b", "b"], item_ids=["x", "y", "x", "z"], weight=[5, 2, 4, 3])
-    whole = rating_folds(ratings, folds=2, seed=1)[0]
-    split = type(whole)(ratings.subset(np.array([0, 1])), ratings.subset(np.array([2, 3])))
+    whole = make_rating_folds(ratings, folds=2, seed=1)[0]
+    split = type(whole)(ratings.select(np.array([0, 1])), ratings.select(np.array([2, 3])))
     silent = evaluate_ratings(lambda histories: np.full((len(histories), 3), -np.inf, np.float32), split)
     np.testing.assert_allclose(silent.predicted, [3.5, 3.5])
     assert silent.rmse == silent.mae == pytest.approx(0.5)
