@@ -1,4 +1,4 @@
-"""The scheduled jobs. New ones are written into django-celery-beat's tables after every migration; operators edit them in the back office."""
+"""The scheduled jobs. Missing ones are added to django-celery-beat's tables after every migration; operators can edit them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ class ScheduledJob:
     """A scheduled job: its Celery task, when it runs, and what it does.
 
     ``cron`` has five fields in the shop's time zone; a job that runs more often than every minute has ``seconds`` instead. A start that no
-    worker accepted within those seconds is dropped: the next one does its work, and no queue builds up.
+    worker accepted within those seconds is dropped, so that no queue builds up; the next start does the same work.
     """
 
     task: str
@@ -42,27 +42,25 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="customers.processing.tasks.process_events",
         seconds=2,
         title=_("Process events"),
-        description=_("Turns received events into orders, reviews, consents and profile updates."),
+        description=_("Converts received events to orders, reviews, consents and profile updates."),
     ),
     ScheduledJob(
         task="customers.lifecycle.tasks.refresh_due_stages",
         cron="*/10 * * * *",
         title=_("Update due lifecycle stages"),
-        description=_("Updates the stage of customers for whom enough time has passed."),
+        description=_("Updates customers whose stage changes with the passing of time."),
     ),
     ScheduledJob(
         task="customers.segments.tasks.evaluate_segments",
         cron="15 * * * *",
         title=_("Count segments"),
-        description=_("Counts the members of every segment for the list of segments."),
+        description=_("Counts the members of every segment."),
     ),
     ScheduledJob(
         task="recommendations.merchandising.tasks.write_segment_members",
         cron="* * * * *",
         title=_("Write segment members for rules"),
-        description=_(
-            "Writes the file that tells recommendation requests which customers are in the segments of rules."
-        ),
+        description=_("Writes the file in which recommendation requests look up the segments that rules use."),
     ),
     ScheduledJob(
         task="customers.events.tasks.ensure_partitions",
@@ -74,7 +72,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="customers.events.tasks.purge_receipts",
         cron="20 0 * * *",
         title=_("Purge event receipts"),
-        description=_("Deletes old receipts, which detect repeated events."),
+        description=_("Deletes old event receipts, which are used to detect duplicates."),
     ),
     ScheduledJob(
         task="customers.events.tasks.purge_events",
@@ -92,7 +90,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="config.access.tasks.purge_idempotent_responses",
         cron="30 0 * * *",
         title=_("Purge idempotent responses"),
-        description=_("Deletes stored responses of idempotent writes after a day."),
+        description=_("Deletes stored idempotent responses after one day."),
     ),
     ScheduledJob(
         task="catalog.tasks.delete_expired_uploads",
@@ -104,13 +102,13 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="customers.orders.tasks.delete_expired_order_uploads",
         cron="40 0 * * *",
         title=_("Purge uploaded orders"),
-        description=_("Deletes uploaded order files that nobody confirmed within a week."),
+        description=_("Deletes uploaded order files that were not confirmed within a week."),
     ),
     ScheduledJob(
         task="customers.processing.tasks.purge_runs",
         cron="45 0 * * *",
         title=_("Purge processing runs"),
-        description=_("Deletes the records of processing runs after 30 days, those of small runs after one day."),
+        description=_("Deletes processing runs after 30 days, and small ones after one day."),
     ),
     ScheduledJob(
         task="customers.warehouse.tasks.export_warehouse",
@@ -140,7 +138,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="recommendations.serving.tasks.learn_position_bias",
         cron="30 4 * * *",
         title=_("Estimate position bias"),
-        description=_("Estimates from clicks how far down visitors look in each placement."),
+        description=_("Estimates the examination probability of each position from clicks."),
     ),
     ScheduledJob(
         task="recommendations.serving.tasks.tidy_impressions",
@@ -152,13 +150,13 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="recommendations.training.tasks.refresh_model",
         cron="*/15 * * * *",
         title=_("Update recommendations"),
-        description=_("Adds what happened since the last training to the histories and counts of the active model."),
+        description=_("Adds the events since the last training to the active model."),
     ),
     ScheduledJob(
         task="recommendations.training.tasks.train_nightly",
         cron="30 3 * * *",
         title=_("Train recommendations"),
-        description=_("Trains and evaluates recommendation models and promotes a better one."),
+        description=_("Trains and evaluates a recommendation model and promotes it if it passes the checks."),
     ),
 )
 
@@ -172,8 +170,8 @@ def sync_schedule(*, jobs: tuple[ScheduledJob, ...] = SCHEDULE) -> None:
     """Create jobs whose task is not scheduled yet and delete those whose task no longer exists; edited jobs stay."""
     app.loader.import_default_modules()
     with transaction.atomic():
-        gone = PeriodicTask.objects.exclude(task__in=list(app.tasks))
-        removed, _counts = gone.delete()
+        obsolete = PeriodicTask.objects.exclude(task__in=list(app.tasks))
+        removed, _counts = obsolete.delete()
         scheduled = set(PeriodicTask.objects.values_list("task", flat=True))
         missing = [job for job in jobs if job.task not in scheduled]
         for job in missing:
@@ -217,22 +215,22 @@ def _describe_crontab(crontab: CrontabSchedule) -> str:
     options.use_24hour_time_format = True
     options.locale_code = "zh_CN" if (get_language() or "").startswith("zh") else "en_US"
     try:
-        words = get_description(expression, options)
+        description = get_description(expression, options)
     except (FormatException, MissingFieldException, WrongArgumentException):
-        words = expression
-    return f"{words} ({crontab.timezone})"
+        description = expression
+    return f"{description} ({crontab.timezone})"
 
 
 def _describe_interval(interval: IntervalSchedule) -> str:
     every = interval.every
-    words = {
+    descriptions = {
         "days": ngettext("every day", "every %(every)d days", every),
         "hours": ngettext("every hour", "every %(every)d hours", every),
         "minutes": ngettext("every minute", "every %(every)d minutes", every),
         "seconds": ngettext("every second", "every %(every)d seconds", every),
         "microseconds": ngettext("every microsecond", "every %(every)d microseconds", every),
     }
-    return words[interval.period] % {"every": every}
+    return descriptions[interval.period] % {"every": every}
 
 
 def sync_after_migrate(using: str, **kwargs: Any) -> None:

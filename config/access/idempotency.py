@@ -64,7 +64,7 @@ class IdempotencyMiddleware:
         except (APIException, OperationalError, InterfaceError, RequestDataTooBig) as error:
             return build_problem_response(to_api_error(error) or APIException())
         except UnreadablePostError:
-            return build_problem_response(ParseError(_("The request body ended early. Send the request again.")))
+            return build_problem_response(ParseError(_("The request body is incomplete. Send the request again.")))
 
 
 def find_request_grant(request: HttpRequest) -> Grant | None:

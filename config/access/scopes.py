@@ -9,7 +9,7 @@ KNOWN_SCOPES = {
     "catalog:write": (_("change products and categories"), "catalog.change_product"),
     "customers:read": (_("read customers, profiles and consents"), "identity.view_customer"),
     "customers:write": (_("change customers and record consents"), "identity.change_customer"),
-    "customers:personal": (_("read names, e-mail addresses, phone numbers and birthdays"), "identity.view_personal"),
+    "customers:personal": (_("read names, email addresses, phone numbers and birthdays"), "identity.view_personal"),
     "orders:read": (_("read orders"), "orders.view_order"),
     "orders:write": (_("change orders"), "orders.change_order"),
     "events:read": (_("read events"), "events.view_event"),

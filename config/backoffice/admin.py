@@ -1,4 +1,4 @@
-"""The admin pages of Django and of packages, in the look of the back office."""
+"""The admin pages of Django and of packages, in the design of the back office."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -58,7 +58,7 @@ class GroupAdmin(PlainGroupAdmin, ModelAdmin):
 
 @admin.register(LogEntry)
 class LogEntryAdmin(PlainLogEntryAdmin, ModelAdmin):
-    """Who changed or viewed what; read-only."""
+    """The audit log, read-only."""
 
     show_full_result_count = False
 
@@ -129,7 +129,7 @@ class PeriodicTaskAdmin(PlainPeriodicTaskAdmin, ModelAdmin):
         job = find_job(task.task)
         return str(job.title) if job and job.name == task.name else task.name
 
-    @admin.display(description=_("what it does"))
+    @admin.display(description=_("purpose"))
     def job_description(self, task: PeriodicTask) -> str:
         """Return the operator's description of the job, or ours in the reader's language."""
         job = find_job(task.task)

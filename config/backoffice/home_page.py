@@ -34,7 +34,7 @@ from recommendations.training.backoffice.labels.algorithm_labels import get_algo
 TOTAL_LABELS = {
     "revenue": gettext_lazy("Revenue"),
     "orders": gettext_lazy("Orders"),
-    "customers": gettext_lazy("Buying customers"),
+    "customers": gettext_lazy("Customers with orders"),
     "order_value": gettext_lazy("Average order value"),
 }
 RUN_LABELS: dict[str, str | Promise] = {
@@ -112,7 +112,7 @@ def format_sales(figures: dict[str, Any]) -> Context:
 def build_weekly_chart(
     weeks: list[dict[str, Any]], name: str, labels: list[str], links: list[str], show: Any
 ) -> ChartSpec:
-    """Bars of this period, a line of the period before."""
+    """Return the chart of this period as bars and of the previous period as a line."""
     return build_period_chart(
         labels=labels,
         links=links,
@@ -190,11 +190,11 @@ def format_rfm(figures: dict[str, Any]) -> Context:
             }
             for group in figures["groups"]
         ],
-        "chart": {"id": "rfm", "spec": rfm_chart(customers)},
+        "chart": {"id": "rfm", "spec": build_rfm_chart(customers)},
     }
 
 
-def rfm_chart(customers: Counter[tuple[int, int]]) -> ChartSpec:
+def build_rfm_chart(customers: Counter[tuple[int, int]]) -> ChartSpec:
     """Build the chart of all 25 RFM cells, including empty ones."""
     scores = range(1, 6)
     return build_heatmap(
@@ -211,7 +211,7 @@ def rfm_chart(customers: Counter[tuple[int, int]]) -> ChartSpec:
 
 
 def get_group_name(group: str) -> str:
-    return capfirst(str(RfmGroup(group).label)) if group in RfmGroup.values else _("Without a group")
+    return capfirst(str(RfmGroup(group).label)) if group in RfmGroup.values else _("No group")
 
 
 def format_accuracy(figures: dict[str, Any]) -> Context:
@@ -264,7 +264,7 @@ def format_health(figures: dict[str, Any], *, as_of: datetime) -> Context:
                 pgettext_lazy("home", "Profiles refreshed"), figures["last_refresh"], as_of=as_of, warn_after_days=2
             ),
             format_age_indicator(
-                pgettext_lazy("home", "Model data until"), figures["model_as_of"], as_of=as_of, warn_after_days=7
+                pgettext_lazy("home", "Model data up to"), figures["model_as_of"], as_of=as_of, warn_after_days=7
             ),
             format_lag_indicator(figures["lag"]),
             {
@@ -299,10 +299,10 @@ def format_age_indicator(
 
 
 def format_lag_indicator(lag: ProcessingLag) -> Context:
-    """Format the processing lag; warn when the oldest waiting event is older than processing ever takes."""
+    """Format the processing lag; warn if the oldest waiting event is older than processing should take."""
     text = number_formats.format_count(lag.waiting)
     if lag.waiting:
-        text = _("%(waiting)s, oldest for %(time)s") % {
+        text = _("%(waiting)s, oldest waiting for %(time)s") % {
             "waiting": text,
             "time": number_formats.format_duration(lag.oldest_seconds),
         }

@@ -91,7 +91,7 @@ SECTIONS: list[tuple[str | Promise, list[ModelListEntry | PageEntry]]] = [
         ],
     ),
     (
-        _("Operation"),
+        _("Operations"),
         [
             ModelListEntry("processing.ProcessingRun", "conveyor_belt"),
             ModelListEntry("lifecycle.LifecycleRun", "autorenew"),
@@ -123,13 +123,13 @@ def build_sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _mark_active_item(sections: list[dict[str, Any]], path: str) -> None:
-    """Mark the entry with the longest URL that the page's URL starts with, because pages may be below a list of their room."""
+    """Mark the entry with the longest URL that the page's URL starts with; the URLs of pages can be below that of a list."""
     items = [item for section in sections for item in section["items"]]
     home = reverse("admin:index")
-    near = {item["link"] for item in items if path.startswith(item["link"])} - ({home} if path != home else set())
-    here = max(near, key=len, default="")
+    candidates = {item["link"] for item in items if path.startswith(item["link"])} - ({home} if path != home else set())
+    active_url = max(candidates, key=len, default="")
     for item in items:
-        item["active"] = item["link"] == here
+        item["active"] = item["link"] == active_url
 
 
 def _build_items(entry: ModelListEntry | PageEntry, request: HttpRequest) -> Iterator[dict[str, Any]]:
@@ -151,5 +151,5 @@ def get_shop_name(request: HttpRequest) -> str:
 
 
 def get_environment_label(request: HttpRequest) -> list[str | Promise] | None:
-    """Return the label beside the user name that marks a demo installation."""
+    """Return the label next to the user name that marks a demo installation."""
     return [_("Demo"), "warning"] if settings.DEMO else None

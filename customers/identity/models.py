@@ -17,13 +17,13 @@ class Customer(models.Model):
     first_seen_at = models.DateTimeField(_("first seen at"), null=True, blank=True)
     last_seen_at = models.DateTimeField(_("last seen at"), null=True, blank=True)
     name = EncryptedTextField(pgettext_lazy("person", "name"), blank=True, default="")
-    email = EncryptedTextField(_("e-mail"), blank=True, default="")
+    email = EncryptedTextField(_("email"), blank=True, default="")
     phone = EncryptedTextField(_("phone"), blank=True, default="")
     birthday = EncryptedTextField(_("birthday"), blank=True, default="", help_text=_("ISO date, such as 1990-05-17."))
     language = models.CharField(_("language"), max_length=20, blank=True)
     country = models.CharField(_("country"), max_length=100, blank=True)
     traits = models.JSONField(
-        _("traits"), default=dict, blank=True, help_text=_("Facts provided by the shop, such as household size.")
+        _("traits"), default=dict, blank=True, help_text=_("Attributes provided by the shop, such as household size.")
     )
     field_updated_at = models.JSONField(
         default=dict,
@@ -48,11 +48,11 @@ class Identifier(models.Model):
     """One identifier of a customer in some system; e-mail and phone only as keyed hashes."""
 
     class Kind(models.TextChoices):
-        USER_ID = "user_id", _("user id")
-        ANONYMOUS_ID = "anonymous_id", _("anonymous id")
-        EMAIL_HASH = "email_hash", _("e-mail hash")
+        USER_ID = "user_id", _("user ID")
+        ANONYMOUS_ID = "anonymous_id", _("anonymous ID")
+        EMAIL_HASH = "email_hash", _("email hash")
         PHONE_HASH = "phone_hash", _("phone hash")
-        DEVICE_ID = "device_id", _("device id")
+        DEVICE_ID = "device_id", _("device ID")
 
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
     value = models.CharField(_("value"), max_length=255)
@@ -63,7 +63,7 @@ class Identifier(models.Model):
         max_length=100,
         blank=True,
         db_default="",
-        help_text=_("The message id of the event, or the user who did it."),
+        help_text=_("Message ID of the event, or the user who did it."),
     )
 
     class Meta:
@@ -81,11 +81,11 @@ class Identifier(models.Model):
 class IdentityMerge(models.Model):
     """One customer merged into another, with everything needed to undo it."""
 
-    kept = models.ForeignKey(Customer, models.CASCADE, related_name="merges", verbose_name=_("kept customer"))
+    kept = models.ForeignKey(Customer, models.CASCADE, related_name="merges", verbose_name=_("customer to keep"))
     merged_id = models.BigIntegerField(_("merged customer"))
     at = models.DateTimeField(_("at"))
     cause = models.CharField(
-        _("cause"), max_length=100, help_text=_("The message id of the event, or the user who did it.")
+        _("cause"), max_length=100, help_text=_("Message ID of the event, or the user who did it.")
     )
     moved = models.JSONField(_("moved data"), default=dict, blank=True)
     reverted_at = models.DateTimeField(_("reverted at"), null=True, blank=True)
@@ -107,7 +107,7 @@ class Consent(models.Model):
     class Purpose(models.TextChoices):
         ANALYTICS = "analytics", _("analytics")
         PERSONALISATION = "personalisation", _("personalization")
-        EMAIL = "email", _("e-mail")
+        EMAIL = "email", _("email")
         SMS = "sms", _("SMS")
         PUSH = "push", _("push")
         SHARING = "sharing", _("sharing")
@@ -153,9 +153,9 @@ class IdentityConflict(models.Model):
     """A link between identities that an event suggested and the rules rejected; a user decides."""
 
     class Reason(models.TextChoices):
-        TWO_USER_IDS = "two_user_ids", _("two user ids")
+        TWO_USER_IDS = "two_user_ids", _("two user IDs")
         LIMIT = "limit", _("too many identifiers")
-        BLOCKED = "blocked", _("placeholder instead of an id")
+        BLOCKED = "blocked", _("placeholder instead of an ID")
         UNDONE = "undone", _("merge undone earlier")
 
     class Status(models.TextChoices):
@@ -171,7 +171,7 @@ class IdentityConflict(models.Model):
     reason = models.CharField(_("reason"), max_length=20, choices=Reason)
     at = models.DateTimeField(_("first occurred at"))
     last_at = models.DateTimeField(_("last occurred at"))
-    cause = models.CharField(_("cause"), max_length=100, help_text=_("The message id of the first event."))
+    cause = models.CharField(_("cause"), max_length=100, help_text=_("The message ID of the first event."))
     identifiers = models.JSONField(_("identifiers"), default=list)
     customer_ids = ArrayField(models.BigIntegerField(), verbose_name=_("customers"), default=list)
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.OPEN)

@@ -37,11 +37,11 @@ def find_trait_problem(name: Any, value: Any) -> Any:
         return _("A trait name must have 1 to %(max)d characters.") % {"max": MAX_TRAIT_NAME}
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, str) and not is_plain_text(item, MAX_TRAIT_TEXT):
-            return _("A text can have at most %(max)d characters and no NUL.") % {"max": MAX_TRAIT_TEXT}
+            return _("A string can have at most %(max)d characters and no NUL.") % {"max": MAX_TRAIT_TEXT}
         if isinstance(item, int | float) and not abs(item) <= 2**63:  # rejects infinity too
             return _("The number is too large.")
         if not isinstance(item, str | int | float | bool | None):
-            return _("Send a text, a number, a boolean, a list of these, or null to remove the trait.")
+            return _("Send a string, a number, a boolean, a list of these, or null to remove the trait.")
     return None
 
 

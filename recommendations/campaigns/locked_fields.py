@@ -14,4 +14,4 @@ def get_locked_fields(campaign: Campaign) -> tuple[str, ...]:
 
 
 def get_locked_message() -> str:
-    return _("This cannot be changed after the launch, so that the result stays measurable.")
+    return _("This cannot be changed after launch, so that the result stays measurable.")

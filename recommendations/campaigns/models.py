@@ -19,7 +19,7 @@ class Campaign(models.Model):
 
     class Channel(models.TextChoices):
         EXPORT = "export", _("CSV export")
-        EMAIL = "email", _("e-mail")
+        EMAIL = "email", _("email")
         WEBHOOK = "webhook", _("webhook")
         ON_SITE = "on_site", _("on-site offer")
 
@@ -39,7 +39,7 @@ class Campaign(models.Model):
         max_digits=5,
         decimal_places=4,
         default=0.1,
-        help_text=_("0.1 holds out one customer in ten."),
+        help_text=_("0.1 puts one customer in ten in the holdout group."),
     )
     required_consent = models.CharField(
         _("required consent"),
@@ -47,8 +47,8 @@ class Campaign(models.Model):
         choices=Consent.Purpose,
         blank=True,
         help_text=_(
-            "Only customers who granted this consent are in the audience. "
-            "The e-mail channel always requires consent to e-mail; other channels require none unless you select one here."
+            "Only customers who granted this consent are in the audience. The email channel always requires "
+            "consent to email. Other channels require consent only if you select one here."
         ),
     )
     salt = models.CharField(
@@ -82,7 +82,7 @@ class AudienceExport(models.Model):
     exported_at = models.DateTimeField(_("exported at"))
     exported_by = models.CharField(_("exported by"), max_length=150, blank=True)
     segment_size = models.PositiveBigIntegerField(_("segment size"))
-    held_out = models.PositiveBigIntegerField(_("held out"))
+    held_out = models.PositiveBigIntegerField(_("holdout group"))
     rows = models.PositiveBigIntegerField(_("rows"))
 
     class Meta:

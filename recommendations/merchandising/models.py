@@ -45,9 +45,7 @@ class Rule(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_POSITION)],
-        help_text=_(
-            "Only for pin: 1 is the first position. Several products follow each other from there, in their order."
-        ),
+        help_text=_("Only for pin. 1 is the first position. Several products take consecutive positions from there."),
     )
     factor = models.DecimalField(
         _("factor"),
@@ -55,7 +53,7 @@ class Rule(models.Model):
         decimal_places=2,
         null=True,
         blank=True,
-        help_text=_("Multiplies the score: 1.01 to 100 for boost, 0.01 to 0.99 for bury."),
+        help_text=_("Factor for the score: 1.01 to 100 for boost, 0.01 to 0.99 for bury."),
     )
 
     scenarios = ArrayField(
@@ -63,14 +61,14 @@ class Rule(models.Model):
         verbose_name=_("placements"),
         default=list,
         blank=True,
-        help_text=_("No selection means all placements."),
+        help_text=_("Leave empty for all placements."),
     )
     category = models.CharField(
         _("category path"), max_length=1000, blank=True, help_text=_("Includes all subcategories.")
     )
     brand = models.CharField(_("brand"), max_length=200, blank=True)
     product_ids = ArrayField(
-        models.CharField(max_length=200), verbose_name=_("product ids"), default=list, blank=True, size=MAX_PRODUCT_IDS
+        models.CharField(max_length=200), verbose_name=_("product IDs"), default=list, blank=True, size=MAX_PRODUCT_IDS
     )
     attribute_name = models.CharField(_("attribute"), max_length=200, blank=True)
     attribute_value = models.CharField(_("attribute value"), max_length=500, blank=True)
@@ -118,7 +116,7 @@ class Rule(models.Model):
         verbose_name=_("weekdays"),
         default=list,
         blank=True,
-        help_text=_("No selection means every day. Days start at midnight in the shop's time zone."),
+        help_text=_("Leave empty for every day. Days start at midnight in the shop's time zone."),
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)

@@ -52,7 +52,7 @@ class PlacementSettings(models.Model):
         OFF = "off", _("off: show the fallback")
 
     class PurchasedProducts(models.TextChoices):
-        AUTO = "auto", _("automatic: by how often customers repurchase")
+        AUTO = "auto", _("automatic: based on repurchase rates")
         SHOW = "show", _("show again")
         HIDE = "hide", _("do not show again")
 
@@ -64,14 +64,17 @@ class PlacementSettings(models.Model):
         _("algorithm weights"),
         default=dict,
         blank=True,
-        help_text=_("Weight of each algorithm, such as {“item-knn”: 0.6, “content”: 0.4}. Empty: as trained."),
+        help_text=_(
+            "Weight of each algorithm, such as {“item-knn”: 0.6, “content”: 0.4}. If empty, the trained "
+            "weights are used."
+        ),
     )
     fallback = models.CharField(
         _("fallback"),
         max_length=50,
         blank=True,
         choices=list(RECOMMENDATION_PLACEMENT_LABELS.items()),
-        help_text=_("Shown instead when this placement has no products. Empty: the default fallback."),
+        help_text=_("Shown when this placement has no products. If empty, the default fallback is used."),
     )
     purchased_products = models.CharField(
         _("purchased products"), max_length=10, choices=PurchasedProducts, default=PurchasedProducts.AUTO
@@ -81,20 +84,21 @@ class PlacementSettings(models.Model):
         default=0.2,
         validators=SHARE_VALIDATORS,
         help_text=_(
-            "How strongly the visitor's taste reorders products related to a product or cart: 0 not at all, 1 completely."
+            "How much the visitor's preferences change the order of products related to a product or cart: 0 "
+            "is not at all, 1 is completely."
         ),
     )
     diversity = models.FloatField(
         _("diversity"),
         default=0.0,
         validators=SHARE_VALIDATORS,
-        help_text=_("0: best products first. 1: as varied as possible. A request can override it."),
+        help_text=_("0 shows the best products first, 1 the most varied. A request can override it."),
     )
     rotation = models.FloatField(
         _("rotation"),
         default=0.0,
         validators=SHARE_VALIDATORS,
-        help_text=_("How much products with nearly the same score swap positions from one period to the next, 0 to 1."),
+        help_text=_("How much products with similar scores swap positions between periods, 0 to 1."),
     )
     rotation_hours = models.PositiveIntegerField(
         _("rotation period in hours"), default=24, validators=[MinValueValidator(1), MaxValueValidator(720)]
@@ -104,21 +108,25 @@ class PlacementSettings(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(0.0), MaxValueValidator(0.5)],
-        help_text=_("Share of the positions in “For you”. Empty: the setting RECOMMEND_EXPLORATION_SHARE."),
+        help_text=_("Share of positions in “For you”. If empty, the setting RECOMMEND_EXPLORATION_SHARE applies."),
     )
     margin_weight = models.FloatField(
         _("margin weight"),
         default=0.0,
         validators=SHARE_VALIDATORS,
         help_text=_(
-            "0: the margin is ignored. 1: a margin ten percentage points above average raises the score by 10%."
+            "With 0, the margin is ignored. With 1, a margin ten percentage points above average raises the "
+            "score by 10%."
         ),
     )
     stock_weight = models.FloatField(
         _("stock weight"),
         default=0.0,
         validators=SHARE_VALIDATORS,
-        help_text=_("0: the stock is ignored. 1: well-stocked products rank higher, nearly sold-out ones lower."),
+        help_text=_(
+            "With 0, the stock is ignored. With 1, products with high stock rank higher and products with low "
+            "stock rank lower."
+        ),
     )
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
@@ -142,7 +150,7 @@ class PlacementSettings(models.Model):
 class ErasedIdentifier(models.Model):
     """The keyed hash of an erased customer's identifier: models trained before the erasure must not recognize it."""
 
-    digest = models.CharField(_("digest"), max_length=16, unique=True)
+    digest = models.CharField(_("hash"), max_length=16, unique=True)
     erased_at = models.DateTimeField(_("erased at"))
 
     class Meta:

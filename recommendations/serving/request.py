@@ -77,14 +77,14 @@ def validate_request(request: RecommendationRequest) -> None:
         field_name = "product_id" if request.scenario == SIMILAR else "product_ids"
         raise InvalidRequestError(
             field_name,
-            _("%(scenario)s requires %(field)s, the products to start from.")
+            _("%(scenario)s requires %(field)s, the products that recommendations are based on.")
             % {"scenario": request.scenario, "field": field_name},
         )
     low, high = request.price_min, request.price_max
     if low is not None and high is not None and low > high:
         raise InvalidRequestError(
             "price_min",
-            _("price_min %(low)s is above price_max %(high)s.") % {"low": low, "high": high},
+            _("price_min %(low)s is greater than price_max %(high)s.") % {"low": low, "high": high},
         )
 
 

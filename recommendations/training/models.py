@@ -23,7 +23,7 @@ class ModelVersion(models.Model):
     algorithm = models.CharField(_("algorithm"), max_length=50)
     parameters = models.JSONField(_("parameters"), default=dict)
     as_of = models.DateTimeField(_("as of"), help_text=_("The model contains only events before this time."))
-    data_from = models.DateTimeField(_("data from"), null=True, blank=True)
+    data_from = models.DateTimeField(_("data start"), null=True, blank=True)
     interactions = models.PositiveBigIntegerField(_("interactions"), default=0)
     users = models.PositiveBigIntegerField(_("customers"), default=0)
     items = models.PositiveBigIntegerField(_("products"), default=0)
@@ -36,7 +36,7 @@ class ModelVersion(models.Model):
         _("reasons"), default=list, blank=True, help_text=_("Codes and values that explain the promotion or rejection.")
     )
     why = models.TextField(
-        _("remark"), blank=True, help_text=_("Comment of the user who promoted or rolled back the version.")
+        _("note"), blank=True, help_text=_("Comment of the user who promoted or rolled back the version.")
     )
     created_at = models.DateTimeField(_("created at"))
     activated_at = models.DateTimeField(_("activated at"), null=True, blank=True)
@@ -61,6 +61,7 @@ class ModelVersion(models.Model):
     def __str__(self) -> str:
         return self.version
 
+    @property
     def explanation(self) -> str:
         """Return the reasons of the status in the active language."""
         return explain_reasons(self.reasons, self.why)
@@ -82,39 +83,37 @@ class EvaluationRun(TimedRun):
     cut_at = models.DateTimeField(_("split at"), null=True, blank=True)
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.RUNNING)
     step = models.CharField(_("step"), max_length=100, blank=True)
-    percent = models.PositiveSmallIntegerField(_("percent done"), default=0)
+    percent = models.PositiveSmallIntegerField(_("percent complete"), default=0)
     cancel_requested_at = models.DateTimeField(_("cancel requested at"), null=True, blank=True)
     target = models.CharField(
         _("target"), max_length=20, blank=True, help_text=_("The event that recommendations are optimized for.")
     )
     primary_metric = models.CharField(_("primary metric"), max_length=50, default="ndcg@10")
-    figures = models.JSONField(_("figures"), default=dict, help_text=_("Algorithm → metric → value, low, high."))
+    figures = models.JSONField(_("metrics"), default=dict, help_text=_("Algorithm → metric → value, low, high."))
     comparisons = models.JSONField(
         _("comparisons"), default=list, help_text=_("Paired differences on the same customers.")
     )
     tried = models.JSONField(
-        _("tried parameters"), default=list, help_text=_("Every trial of the parameter search, on the validation part.")
+        _("parameter trials"), default=list, help_text=_("All trials of the parameter search on the validation period.")
     )
     left_out = models.JSONField(
-        _("excluded"), default=list, help_text=_("Algorithms that are not in the model, and why.")
+        _("excluded"), default=list, help_text=_("Algorithms that are not in the model, with the reason.")
     )
     segments = models.JSONField(
-        _("segments"), default=list, help_text=_("Figures per customer segment and for cold products.")
+        _("segments"), default=list, help_text=_("Metrics per customer segment and for cold products.")
     )
     ablation = models.JSONField(
-        _("ablation"), default=list, help_text=_("How much the ensemble loses without each component.")
+        _("ablation"), default=list, help_text=_("Loss of the ensemble without each component.")
     )
     cold_start = models.JSONField(
         _("cold start"),
         default=dict,
-        help_text=_("Figures for products and customers that were new at the split: {“products”: …, “people”: …}."),
+        help_text=_("Metrics for products and customers that were new at the split: {“products”: …, “people”: …}."),
     )
     scenarios = models.JSONField(
         _("scenarios"),
         default=dict,
-        help_text=_(
-            "For each placement: its weights, its figures and those of its fallback, and whether it is active and why."
-        ),
+        help_text=_("For each placement: weights, metrics, metrics of the fallback, status and reason."),
     )
     interactions_by_kind = models.JSONField(
         _("interactions by type"), default=dict, help_text=_("In total and before the split.")

@@ -77,11 +77,11 @@ def test_live_page_pauses_resumes_and_filters(seen: MonitoredPage, loop: SimpleN
     assert list_rows(page) == ["First"]
     page.locator("[data-live-pause]").click()
     expect(page.locator("tbody tr")).to_have_count(2, timeout=5000)
-    page.get_by_label("user, anonymous or message id").fill("anna")
+    page.get_by_label("user, anonymous or message ID").fill("anna")
     expect(page.locator("tbody tr")).to_have_count(1, timeout=5000)
     assert list_rows(page) == ["First"]
     assert "who=anna" in page.url
-    page.get_by_label("user, anonymous or message id").fill("nobody")
+    page.get_by_label("user, anonymous or message ID").fill("nobody")
     expect(page.locator("[data-live-unmatched]")).to_be_visible(timeout=5000)
 
 

@@ -169,7 +169,7 @@ def test_basket_shows_complements_and_checkout_sends_an_order_event(loop: Simple
     page.locator(".sum .button").click()
     page.get_by_label("Name").fill("Mei")
     page.get_by_label("E-mail").fill("mei@shop.example")
-    page.get_by_role("button", name="Place the order").click()
+    page.get_by_role("button", name="Place order").click()
     page.wait_for_url("**/shop/orders/**")
     expect(page.locator("[data-thanks]")).to_be_visible()
     expect(page.locator(".order .line")).to_have_count(2)
@@ -341,7 +341,7 @@ def test_a_review_event_has_the_rating_and_the_text(loop: SimpleNamespace, devic
     view_product(guest, "Blue kettle")
     form = guest.page.locator("[data-review] form")
     form.locator("label[for=star-4]").click()
-    form.get_by_label("What do you think of it?").fill("Quick, but <b>loud</b>.")
+    form.get_by_label("Comment").fill("Quick, but <b>loud</b>.")
     form.get_by_role("button").click()
     expect(form.get_by_role("status")).to_be_visible()
     review = wait_for_event(loop, "Product Reviewed")["properties"]

@@ -25,7 +25,9 @@ class ApiKeyForm(forms.ModelForm):
         required=False,
         choices=[(scope, format_lazy("{}: {}", scope, text)) for scope, (text, _permission) in KNOWN_SCOPES.items()],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text=_("What a secret key may do. A publishable key has no scopes: it can only request recommendations."),
+        help_text=_(
+            "Permissions of a secret key. A publishable key has no scopes: it can only request recommendations."
+        ),
     )
 
     class Meta:

@@ -43,7 +43,7 @@ class EventAdmin(ReadOnlyAdmin):
     list_filter = ["type", "source"]
     list_select_related = ["source"]
     search_fields = ["user_id__exact", "anonymous_id__exact"]
-    search_help_text = gettext_lazy("Enter a complete user id or anonymous id.")
+    search_help_text = gettext_lazy("Enter a complete user ID or anonymous ID.")
     ordering = ["-id"]
     sortable_by: list[str] = []
     fields = [
@@ -100,11 +100,11 @@ class EventAdmin(ReadOnlyAdmin):
     def masked_name(self, obj: Event) -> str:
         return mask_text(obj.name)
 
-    @admin.display(description=gettext_lazy("user id"))
+    @admin.display(description=gettext_lazy("user ID"))
     def masked_user_id(self, obj: Event) -> str:
         return mask_text(obj.user_id)
 
-    @admin.display(description=gettext_lazy("anonymous id"))
+    @admin.display(description=gettext_lazy("anonymous ID"))
     def masked_anonymous_id(self, obj: Event) -> str:
         return mask_text(obj.anonymous_id)
 

@@ -18,11 +18,11 @@ MAX_OVERLAP_HOURS = 24 * 90
 
 class RotateForm(forms.Form):
     hours = forms.IntegerField(
-        label=_("Hours for which the old key keeps working"),
+        label=_("Hours until the old key expires"),
         min_value=0,
         max_value=MAX_OVERLAP_HOURS,
         initial=24,
-        help_text=_("With 0, the old key stops working immediately (within five seconds)."),
+        help_text=_("With 0, the old key expires within five seconds."),
         widget=UnfoldAdminIntegerFieldWidget,
     )
 

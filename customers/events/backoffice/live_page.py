@@ -29,7 +29,7 @@ class LiveForm(forms.Form):
     )
     name = forms.CharField(label=gettext_lazy("name"), max_length=200, required=False)
     who = forms.CharField(
-        label=gettext_lazy("user, anonymous or message id"), max_length=255, strip=True, required=False
+        label=gettext_lazy("user, anonymous or message ID"), max_length=255, strip=True, required=False
     )
 
     def build_query(self) -> EventQuery:

@@ -65,7 +65,7 @@ def build_chart_sources(counts: MinuteCounts) -> list[dict[str, Any]]:
     if rest := counts.sources[MAX_CHART_SOURCES:]:
         totals = [sum(minute) for minute in zip(*(source.counts for source in rest), strict=True)]
         series.append(
-            {"name": _("others"), "counts": totals, "links": [build_minute_url(start) for start in counts.starts]}
+            {"name": _("Other"), "counts": totals, "links": [build_minute_url(start) for start in counts.starts]}
         )
     return series
 

@@ -92,7 +92,7 @@ class RejectedEventAdmin(ReadOnlyAdmin):
     list_filter = [StatusFilter, "code", "source", AgeFilter]
     list_select_related = ["source"]
     search_fields = ["reason"]
-    search_help_text = gettext_lazy("Enter a part of the reason; payloads are encrypted and cannot be searched.")
+    search_help_text = gettext_lazy("Enter part of the reason. Payloads are encrypted and cannot be searched.")
     sortable_by: list[str] = []
     list_before_template = "admin/events/open_reasons.html"
     actions = ["replay", "discard", "export"]
@@ -111,7 +111,7 @@ class RejectedEventAdmin(ReadOnlyAdmin):
                 "code": reason.code,
                 "label": describe_reason(reason.code),
                 "events": reason.events,
-                "since": _("for %(age)s") % {"age": timesince(reason.oldest, now, depth=1)},
+                "since": _("open for %(age)s") % {"age": timesince(reason.oldest, now, depth=1)},
                 "url": f"{url}?{urlencode({'code': reason.code})}",
             }
             for reason in rejected_events.count_open_reasons()
@@ -145,8 +145,8 @@ class RejectedEventAdmin(ReadOnlyAdmin):
             self.message_user(request, message % {"n": count, "reason": describe_reason(code)}, messages.WARNING)
         if result.skipped:
             message = ngettext(
-                "%(n)d event was skipped: another user handled it first, or its payload is unreadable.",
-                "%(n)d events were skipped: another user handled them first, or their payloads are unreadable.",
+                "%(n)d event was skipped: another user has already handled it, or its payload is unreadable.",
+                "%(n)d events were skipped: another user has already handled them, or their payloads are unreadable.",
                 result.skipped,
             )
             self.message_user(request, message % {"n": result.skipped}, messages.WARNING)

@@ -79,9 +79,7 @@ class CorrectionForm(forms.Form):
     def clean_stamp(self) -> str:
         if self.cleaned_data["stamp"] != self.view.stamp:
             raise forms.ValidationError(
-                _(
-                    "Another user saved a different correction in the meantime. Reload this page and correct that version."
-                )
+                _("Another user has saved a different correction. Reload this page and correct that version.")
             )
         return self.cleaned_data["stamp"]
 
@@ -128,8 +126,8 @@ def build_payload_view(rejected: RejectedEvent, *, with_personal: bool) -> Paylo
         if with_personal:
             return PayloadView(stored, stored, {})
     problem = _(
-        "The payload is not valid JSON, so its personal parts cannot be masked. "
-        "Only users with permission to view personal data can see it."
+        "The payload is not valid JSON, so personal data in it cannot be masked. Only users with "
+        "permission to view personal data can see it."
     )
     return PayloadView(stored, "", {}, problem)
 
@@ -182,7 +180,7 @@ def replay_correction(
     try:
         outcome = replay_rejected(rejected_id=rejected.pk, payload=payload, at=timezone.now())
     except NotOpenError:
-        messages.error(request, _("Another user handled this event first: it is no longer open."))
+        messages.error(request, _("Another user has already handled this event."))
         return redirect_to_event(rejected)
     if not outcome.accepted:
         messages.error(
@@ -190,7 +188,7 @@ def replay_correction(
         )
         model_admin.log_change(request, rejected, _("Replayed and rejected again (%(code)s).") % {"code": outcome.code})
     elif outcome.duplicate:
-        messages.warning(request, _("An event with this message id already exists; nothing was added."))
+        messages.warning(request, _("An event with this message ID already exists; nothing was added."))
         model_admin.log_change(request, rejected, _("Replayed; it was a duplicate."))
     else:
         messages.success(request, _("The event was accepted and will be processed."))
@@ -202,7 +200,7 @@ def discard_or_reopen(request: HttpRequest, model_admin: ModelAdmin, rejected: R
     """Discard an open event or open a discarded one."""
     events = RejectedEvent.objects.filter(pk=rejected.pk)
     if request.POST["do"] == "discard" and rejected_events.discard_rejected(events=events):
-        messages.success(request, _("The event was discarded. It is kept until old rejected events are deleted."))
+        messages.success(request, _("The event was discarded. It is kept until old rejected events are purged."))
         model_admin.log_change(request, rejected, _("Discarded."))
     elif request.POST["do"] == "reopen" and rejected_events.reopen_discarded(events=events):
         messages.success(request, _("The event is open again."))

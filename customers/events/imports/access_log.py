@@ -46,10 +46,10 @@ UTM_FIELDS = {
 MAX_SECONDS = 64
 
 SKIP_REASONS = {
-    "other_method": gettext_lazy("requests with a method without events"),
+    "other_method": gettext_lazy("requests with an unmapped method"),
     "failed_call": gettext_lazy("failed or permanently redirected requests"),
     "bot": gettext_lazy("requests by bots (user agent)"),
-    "no_event": gettext_lazy("requests to URLs without an event"),
+    "no_event": gettext_lazy("requests to unmapped URLs"),
 }
 
 

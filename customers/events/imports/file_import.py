@@ -156,8 +156,8 @@ def detect_format(file: LineFile, urls: UrlMapping) -> Literal["jsonl", "nginx"]
         return "nginx"
     raise UnreadableEventFileError(
         _(
-            "%(file)s begins with %(start)s, which is neither a JSON object per line nor the expected log format. "
-            "Set --format to jsonl or nginx; for a log in another format, define it in a --mapping file."
+            "%(file)s starts with %(start)s, which is neither JSON Lines nor the expected log format. Set "
+            "--format to jsonl or nginx. Define other log formats in a --mapping file."
         )
         % {"file": file.name, "start": repr(lines[0][:60].decode(errors="replace"))}
     )
@@ -166,7 +166,7 @@ def detect_format(file: LineFile, urls: UrlMapping) -> Literal["jsonl", "nginx"]
 def require_json_lines(file: LineFile) -> None:
     if file.head.lstrip().startswith(b"["):
         raise UnreadableEventFileError(
-            _("%(file)s is one JSON array; write one object per line, for example with: jq -c '.[]' FILE")
+            _("%(file)s is a JSON array; write one object per line, for example with: jq -c '.[]' FILE")
             % {"file": file.name}
         )
 

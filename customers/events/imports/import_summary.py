@@ -64,7 +64,7 @@ def format_summary(imported: EventImportResult, seconds: float) -> str:
         common = imported.sections.most_common(MAX_SECTIONS)
         sections = ", ".join(f"{section} ({count:,})" for section, count in common)
         lines.append(
-            _("Most frequent URLs without an event: %(urls)s. Map them to events with --mapping.") % {"urls": sections}
+            _("Most frequent unmapped URLs: %(urls)s. Map them to events with --mapping.") % {"urls": sections}
         )
     if imported.error_file:
         lines.append(_("Rejected lines: %(path)s") % {"path": imported.error_file})

@@ -79,7 +79,7 @@ class LineFile:
         if not start.strip():
             if len(start) < MAX_HEAD:
                 raise UnreadableEventFileError(_("%(file)s is empty.") % {"file": self.name})
-            raise UnreadableEventFileError(_("%(file)s begins with only blank characters.") % {"file": self.name})
+            raise UnreadableEventFileError(_("%(file)s starts with blank characters only.") % {"file": self.name})
         if start[:2] in UTF16_MARKS or b"\0" in start[:200]:
             raise UnreadableEventFileError(
                 _("%(file)s is not UTF-8 text. Convert UTF-16 with: iconv -f UTF-16 -t UTF-8 FILE")
@@ -114,7 +114,8 @@ class LineFile:
         except OSError as error:
             raise UnreadableEventFileError(
                 _(
-                    "%(file)s cannot be read to the end: %(reason)s. Obtain the file again; events stored so far stay and are not duplicated."
+                    "%(file)s is truncated or damaged: %(reason)s. Get the file again and repeat the import. Events "
+                    "stored so far are kept and will not be duplicated."
                 )
                 % {"file": self.name, "reason": error}
             ) from error

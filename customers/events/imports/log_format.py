@@ -62,8 +62,7 @@ def compile_format(text: str) -> LogFormat:
         between = text[position : variable.start()]
         if position and not between:
             raise LogFormatError(
-                _("format: there must be a separator between %(first)s and the variable before it.")
-                % {"first": variable[0]}
+                _("format: add a separator between %(first)s and the variable before it.") % {"first": variable[0]}
             )
         pattern += [
             re.escape(between),
@@ -91,7 +90,7 @@ def check_names(names: list[str]) -> None:
     if doubled:
         raise LogFormatError(_("format: $%(name)s appears more than once.") % {"name": doubled[0]})
     if "status" not in names:
-        raise LogFormatError(_("format: $status is required, to skip failed requests."))
+        raise LogFormatError(_("format: $status is required."))
     if "request" not in names and not {"request_method", "request_uri"} <= set(names):
         raise LogFormatError(_("format: $request is required, or $request_method and $request_uri."))
     if not set(TIMES) & set(names):

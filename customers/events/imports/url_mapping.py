@@ -212,7 +212,7 @@ def resolve_variable(text: str, field: str, log_format: LogFormat) -> str:
     if text[1:] not in log_format.names:
         if field == "address":  # needed only for the visitor's hash, and the log may contain an id instead
             return ""
-        raise UrlMappingError(_("%(field)s: %(value)s is not in format.") % {"field": field, "value": text})
+        raise UrlMappingError(_("%(field)s: %(value)s is not a variable of format.") % {"field": field, "value": text})
     return text[1:]
 
 

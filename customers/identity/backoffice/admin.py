@@ -86,7 +86,7 @@ class CustomerAdmin(ModelAdmin):
     ]
     list_filter = ["language", "country"]
     search_fields = ["pk"]
-    search_help_text = _("Enter a complete user id, e-mail address or phone number.")
+    search_help_text = _("Enter a complete user ID, email address or phone number.")
     show_full_result_count = False
     list_per_page = 50
     readonly_fields = [
@@ -155,11 +155,11 @@ class CustomerAdmin(ModelAdmin):
     def number(self, obj: Customer) -> str:
         return f"#{obj.pk}"
 
-    @admin.display(description=_("user id"))
+    @admin.display(description=_("user ID"))
     def user_id(self, obj: Customer) -> str:
         return join_user_ids(obj, with_personal=True)
 
-    @admin.display(description=_("user id"))
+    @admin.display(description=_("user ID"))
     def masked_user_id(self, obj: Customer) -> str:
         return join_user_ids(obj, with_personal=False)
 
@@ -167,7 +167,7 @@ class CustomerAdmin(ModelAdmin):
     def masked_name(self, obj: Customer) -> str:
         return MASK
 
-    @admin.display(description=_("e-mail"))
+    @admin.display(description=_("email"))
     def masked_email(self, obj: Customer) -> str:
         return MASK
 
@@ -227,7 +227,7 @@ class IdentityMergeAdmin(ReadOnlyAdmin):
     list_display = ["labeled_merge", "at", "cause", "kept_link", "reverted_at", "reverted_by"]
     list_filter = [("reverted_at", admin.EmptyFieldListFilter)]
     search_fields = ["cause__exact", "=kept__id", "=merged_id"]
-    search_help_text = _("Enter a message id or a customer number.")
+    search_help_text = _("Enter a message ID or a customer number.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[IdentityMerge]:
         return super().get_queryset(request).defer("moved")
@@ -241,7 +241,7 @@ class IdentityMergeAdmin(ReadOnlyAdmin):
     def labeled_merge(self, obj: IdentityMerge) -> str:
         return str(obj)
 
-    @admin.display(description=_("kept customer"), ordering="kept_id")
+    @admin.display(description=_("customer to keep"), ordering="kept_id")
     def kept_link(self, obj: IdentityMerge) -> str:
         return format_customer_link(obj.kept_id)
 
@@ -251,7 +251,7 @@ class IdentityConflictAdmin(ReadOnlyAdmin):
     list_display = ["labeled_reason", "disputed", "customers", "at", "last_at", "status", "resolution"]
     list_filter = ["status", "reason", "resolution"]
     search_fields = ["cause__exact"]
-    search_help_text = _("Enter a message id or a customer number.")
+    search_help_text = _("Enter a message ID or a customer number.")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[IdentityConflict], search_term: str

@@ -44,8 +44,8 @@ RESOLUTIONS = {
 class MergePairForm(forms.Form):
     """Selects the two customers of a conflict to merge."""
 
-    keep = forms.TypedChoiceField(label=gettext_lazy("kept customer"), coerce=int)
-    merge = forms.TypedChoiceField(label=gettext_lazy("customer to merge into it"), coerce=int)
+    keep = forms.TypedChoiceField(label=gettext_lazy("customer to keep"), coerce=int)
+    merge = forms.TypedChoiceField(label=gettext_lazy("customer to merge"), coerce=int)
 
     def __init__(self, data: Any, *, customer_ids: list[int]) -> None:
         super().__init__(data, initial=dict(zip(("keep", "merge"), customer_ids, strict=False)))
@@ -55,7 +55,7 @@ class MergePairForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("keep") is not None and cleaned.get("keep") == cleaned.get("merge"):
-            self.add_error("merge", _("Choose a different customer than the kept one."))
+            self.add_error("merge", _("Choose a customer other than the one to keep."))
         return cleaned
 
 
@@ -124,7 +124,7 @@ def build_comparison_rows(columns: list[dict[str, Any]], *, with_personal: bool)
     """Return a row for each property, with a cell for each customer."""
     customers = [column["customer"] for column in columns]
     rows: list[tuple[str, list[Any]]] = [
-        (_("user ids"), [join_user_ids(customer, with_personal=with_personal) or "–" for customer in customers]),
+        (_("user IDs"), [join_user_ids(customer, with_personal=with_personal) or "–" for customer in customers]),
     ]
     if with_personal:
         fields = [dict(list_personal_fields(customer)) for customer in customers]

@@ -177,7 +177,7 @@ def check_pairs(pairs: Sequence[tuple[int, int]]) -> None:
     kept, merged = {pair[0] for pair in pairs}, [pair[1] for pair in pairs]
     for customer_id in merged:
         if customer_id in kept:
-            message = _("Customer #%(id)d cannot be kept and merged at the same time.") % {"id": customer_id}
+            message = _("Customer #%(id)d cannot be merged into itself.") % {"id": customer_id}
             raise MergeError("kept_and_merged", message, customer_id)
         if merged.count(customer_id) > 1:
             message = _("Customer #%(id)d cannot be merged twice.") % {"id": customer_id}

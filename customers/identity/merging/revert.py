@@ -93,7 +93,9 @@ def find_revertible(merge_id: int) -> IdentityMerge:
             later.kept_id,
         )
     if not {"customer", "before", "filled", "filled_traits", "rows"} <= merge.moved.keys():
-        raise MergeError("incomplete", _("Merge %(id)d has no record of what it moved.") % {"id": merge_id})
+        raise MergeError(
+            "incomplete", _("Merge %(id)d has no record of the moved data and cannot be undone.") % {"id": merge_id}
+        )
     if Customer.objects.filter(pk=merge.merged_id).exists():
         message = _("Customer #%(id)d already exists.") % {"id": merge.merged_id}
         raise MergeError("exists", message, merge.merged_id)

@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 (
                     "email",
                     customers.identity.personal_data.encrypted_field.EncryptedTextField(
-                        blank=True, default="", verbose_name="e-mail"
+                        blank=True, default="", verbose_name="email"
                     ),
                 ),
                 (
@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
                     models.JSONField(
                         blank=True,
                         default=dict,
-                        help_text="Facts provided by the shop, such as household size.",
+                        help_text="Attributes provided by the shop, such as household size.",
                         verbose_name="traits",
                     ),
                 ),
@@ -81,11 +81,11 @@ class Migration(migrations.Migration):
                     "kind",
                     models.CharField(
                         choices=[
-                            ("user_id", "user id"),
-                            ("anonymous_id", "anonymous id"),
-                            ("email_hash", "e-mail hash"),
+                            ("user_id", "user ID"),
+                            ("anonymous_id", "anonymous ID"),
+                            ("email_hash", "email hash"),
                             ("phone_hash", "phone hash"),
-                            ("device_id", "device id"),
+                            ("device_id", "device ID"),
                         ],
                         max_length=20,
                     ),
@@ -97,7 +97,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("analytics", "analytics"),
                             ("personalisation", "personalization"),
-                            ("email", "e-mail"),
+                            ("email", "email"),
                             ("sms", "SMS"),
                             ("push", "push"),
                             ("sharing", "sharing"),
@@ -123,9 +123,9 @@ class Migration(migrations.Migration):
                     "reason",
                     models.CharField(
                         choices=[
-                            ("two_user_ids", "two user ids"),
+                            ("two_user_ids", "two user IDs"),
                             ("limit", "too many identifiers"),
-                            ("blocked", "placeholder instead of an id"),
+                            ("blocked", "placeholder instead of an ID"),
                             ("undone", "merge undone earlier"),
                         ],
                         max_length=20,
@@ -137,7 +137,7 @@ class Migration(migrations.Migration):
                 (
                     "cause",
                     models.CharField(
-                        help_text="The message id of the first event.", max_length=100, verbose_name="cause"
+                        help_text="The message ID of the first event.", max_length=100, verbose_name="cause"
                     ),
                 ),
                 ("identifiers", models.JSONField(default=list, verbose_name="identifiers")),
@@ -191,7 +191,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("analytics", "analytics"),
                             ("personalisation", "personalization"),
-                            ("email", "e-mail"),
+                            ("email", "email"),
                             ("sms", "SMS"),
                             ("push", "push"),
                             ("sharing", "sharing"),
@@ -238,11 +238,11 @@ class Migration(migrations.Migration):
                     "kind",
                     models.CharField(
                         choices=[
-                            ("user_id", "user id"),
-                            ("anonymous_id", "anonymous id"),
-                            ("email_hash", "e-mail hash"),
+                            ("user_id", "user ID"),
+                            ("anonymous_id", "anonymous ID"),
+                            ("email_hash", "email hash"),
                             ("phone_hash", "phone hash"),
-                            ("device_id", "device id"),
+                            ("device_id", "device ID"),
                         ],
                         max_length=20,
                         verbose_name="kind",
@@ -255,7 +255,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         db_default="",
-                        help_text="The message id of the event, or the user who did it.",
+                        help_text="Message ID of the event, or the user who did it.",
                         max_length=100,
                         verbose_name="linked by",
                     ),
@@ -290,7 +290,7 @@ class Migration(migrations.Migration):
                 (
                     "cause",
                     models.CharField(
-                        help_text="The message id of the event, or the user who did it.",
+                        help_text="Message ID of the event, or the user who did it.",
                         max_length=100,
                         verbose_name="cause",
                     ),
@@ -304,7 +304,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="merges",
                         to="identity.customer",
-                        verbose_name="kept customer",
+                        verbose_name="customer to keep",
                     ),
                 ),
             ],

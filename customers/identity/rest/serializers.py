@@ -46,7 +46,7 @@ class CustomerSerializer(serializers.ModelSerializer):
     """A customer. `name`, `email`, `phone`, `birthday` and personal traits require the scope `customers:personal`."""
 
     user_id = serializers.SerializerMethodField(
-        help_text=_("The first user id; null if the customer was never identified.")
+        help_text=_("The first user ID; null if the customer was never identified.")
     )
     identifiers = serializers.SerializerMethodField()
     traits = TraitsField()
@@ -168,7 +168,7 @@ class CustomersWrittenSerializer(serializers.Serializer):
 
 class ConsentSerializer(StrictTypesMixin, serializers.ModelSerializer):
     recorded_at = serializers.DateTimeField(
-        required=False, help_text=_("When the consent was given or withdrawn; defaults to now.")
+        required=False, help_text=_("Time when the consent was granted or withdrawn; defaults to now.")
     )
 
     class Meta:
@@ -202,17 +202,17 @@ class PersonSerializer(StrictTypesMixin, serializers.Serializer):
 
 class MergeSerializer(StrictTypesMixin, serializers.Serializer):
     keep = PersonSerializer(help_text=_("The customer to keep; its field values take precedence."))
-    merge = PersonSerializer(help_text=_("The customer to merge into it."))
-    dry_run = serializers.BooleanField(default=False, help_text=_("Only show what would move."))
+    merge = PersonSerializer(help_text=_("The customer to merge."))
+    dry_run = serializers.BooleanField(default=False, help_text=_("Dry run: only show what would be moved."))
 
 
 class MergeResultSerializer(serializers.Serializer):
     dry_run = serializers.BooleanField()
-    merge_id = serializers.IntegerField(allow_null=True, help_text=_("The id of the merge, which can be undone."))
-    kept = serializers.IntegerField(help_text=_("The id of the kept customer."))
-    merged = serializers.IntegerField(help_text=_("The former id of the merged customer."))
+    merge_id = serializers.IntegerField(allow_null=True, help_text=_("ID of the merge, for undoing it."))
+    kept = serializers.IntegerField(help_text=_("ID of the kept customer."))
+    merged = serializers.IntegerField(help_text=_("Former ID of the merged customer."))
     moved = serializers.DictField(
-        child=serializers.IntegerField(), help_text=_("The number of rows moved per model, such as orders.order.")
+        child=serializers.IntegerField(), help_text=_("Number of rows moved per model, such as orders.order.")
     )
     filled = serializers.ListField(
         child=serializers.CharField(), help_text=_("Empty fields and traits of the kept customer that were filled.")

@@ -52,7 +52,7 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
     list_filter = ["stage", "rfm_group", "r", "f", "m"]
     list_select_related = ["customer"]
     search_fields = ["=customer__id"]
-    search_help_text = gettext_lazy("Complete user ID or customer number.")
+    search_help_text = gettext_lazy("Enter a complete user ID or a customer number.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CustomerProfile]:
         return super().get_queryset(request).prefetch_related("customer__identifiers").defer(*PERSONAL_LOOKUPS)
@@ -104,7 +104,7 @@ class StageTransitionAdmin(ReadOnlyAdmin):
     list_filter = ["to_stage", "from_stage", "reason"]
     list_select_related = ["customer", "rules"]
     search_fields = ["=customer__id"]
-    search_help_text = gettext_lazy("Customer number.")
+    search_help_text = gettext_lazy("Enter a customer number.")
     date_hierarchy = None
 
     @display(description=gettext_lazy("customer"), ordering="customer_id")
@@ -128,7 +128,7 @@ class StageRulesForm(forms.ModelForm):
         cleaned = super().clean() or self.cleaned_data
         active, dormant = cleaned.get("active_gap_days"), cleaned.get("dormant_gap_days")
         if active is not None and dormant is not None and dormant < active:
-            self.add_error("dormant_gap_days", _("Enter at least the active gap."))
+            self.add_error("dormant_gap_days", _("Enter a value that is at least the active gap."))
         for name in ("second_gap_days", "median_gap_days", "active_gap_days"):
             if cleaned.get(name) is not None and cleaned[name] <= 0:
                 self.add_error(name, _("Enter more than 0 days."))
@@ -198,7 +198,7 @@ class StageRulesAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: StageRules, form: forms.ModelForm, change: bool) -> None:
         if change and not set(form.changed_data) - {"effective_from"}:
-            self.message_user(request, _("Nothing was changed, so no version was created."), messages.INFO)
+            self.message_user(request, _("No changes, so no version was created."), messages.INFO)
             return
         rules = activate_rules(**form.cleaned_data)
         obj.pk, obj.version, obj.is_active = rules.pk, rules.version, True

@@ -222,7 +222,7 @@ class Migration(migrations.Migration):
                     "expected_orders",
                     models.FloatField(
                         blank=True,
-                        help_text="Days with an order in the next 12 months.",
+                        help_text="Expected days with an order in the next 12 months.",
                         null=True,
                         verbose_name="expected orders",
                     ),
@@ -300,7 +300,7 @@ class Migration(migrations.Migration):
                             ("never_ordered", "no order yet"),
                             ("long_overdue", "overdue for so long that no date can be predicted"),
                             ("left", "has probably churned"),
-                            ("too_uncertain", "orders too irregularly: the dates would be more than a year apart"),
+                            ("too_uncertain", "orders too irregularly: the interval would be longer than a year"),
                         ],
                         default="",
                         max_length=20,
@@ -505,14 +505,14 @@ class Migration(migrations.Migration):
                 (
                     "active_gap_days",
                     models.FloatField(
-                        help_text="75th percentile of gaps: a longer gap makes a customer at risk.",
+                        help_text="75th percentile of gaps. A customer is at risk after a longer gap.",
                         verbose_name="active gap in days",
                     ),
                 ),
                 (
                     "dormant_gap_days",
                     models.FloatField(
-                        help_text="90th percentile of gaps: a longer gap makes a customer dormant.",
+                        help_text="90th percentile of gaps. A customer is dormant after a longer gap.",
                         verbose_name="dormant gap in days",
                     ),
                 ),
@@ -546,7 +546,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         blank=True,
                         decimal_places=2,
-                        help_text="An active customer with at least this revenue is loyal. Empty: only the number of orders counts.",
+                        help_text="An active customer with at least this revenue is loyal. If empty, only the number of orders counts.",
                         max_digits=14,
                         null=True,
                         verbose_name="revenue to be loyal",
@@ -556,7 +556,7 @@ class Migration(migrations.Migration):
                     "min_p_alive",
                     models.FloatField(
                         default=0.2,
-                        help_text="A dormant customer has churned when their probability active falls below this value. 0: only gaps count.",
+                        help_text="A dormant customer has churned when their probability active falls below this value. If 0, only gaps count.",
                         verbose_name="churned below probability active",
                     ),
                 ),
@@ -576,7 +576,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         default=dict,
                         editable=False,
-                        help_text="Active and dormant gap in days of customers who mostly order from a category with enough measured gaps.",
+                        help_text="Active and dormant gap in days, for customers who mostly order from a category with enough measured gaps.",
                         verbose_name="gaps by category",
                     ),
                 ),
@@ -584,7 +584,7 @@ class Migration(migrations.Migration):
                     "effective_from",
                     models.DateTimeField(
                         blank=True,
-                        help_text="Stage changes before this time keep the rules that were active then. Empty: the whole history is recalculated with these rules.",
+                        help_text="Stage changes before this time keep the rules that were active then. If empty, the whole history is recalculated with these rules.",
                         null=True,
                         verbose_name="effective from",
                     ),
@@ -682,7 +682,7 @@ class Migration(migrations.Migration):
                 ),
                 ("algorithm", models.CharField(blank=True, max_length=40, verbose_name="algorithm")),
                 ("parameters", models.JSONField(blank=True, default=dict, verbose_name="parameters")),
-                ("figures", models.JSONField(blank=True, default=dict, verbose_name="figures")),
+                ("figures", models.JSONField(blank=True, default=dict, verbose_name="metrics")),
                 (
                     "reason",
                     models.CharField(
@@ -730,7 +730,7 @@ class Migration(migrations.Migration):
                     "trained_by",
                     models.ForeignKey(
                         blank=True,
-                        help_text="The score model that was trained earlier and is reused; empty if this run trained its own.",
+                        help_text="Earlier score model that this run uses; empty if the run trained its own.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="reused_by",
@@ -799,13 +799,13 @@ class Migration(migrations.Migration):
                             ("loyal_orders", "reached the number of orders for loyal customers"),
                             ("loyal_revenue", "reached the revenue for loyal customers"),
                             ("returned", "ordered again after being dormant or churned"),
-                            ("gap_active", "the last order is no longer ago than usual"),
-                            ("gap_long", "the last order is longer ago than usual"),
-                            ("gap_dormant", "the last order is longer ago than 90% of gaps"),
-                            ("gap_churned", "the last order is far longer ago than usual"),
+                            ("gap_active", "the time since the last order is within the usual gap"),
+                            ("gap_long", "the time since the last order exceeds the usual gap"),
+                            ("gap_dormant", "the time since the last order exceeds 90% of gaps"),
+                            ("gap_churned", "the time since the last order far exceeds the usual gap"),
                             ("rules", "the stage rules changed"),
                             ("orders_changed", "orders were cancelled or corrected"),
-                            ("alive_low", "the probability that the customer is still active is low"),
+                            ("alive_low", "the probability active is low"),
                         ],
                         max_length=20,
                         verbose_name="reason",

@@ -32,7 +32,7 @@ class NextOrderReason(models.TextChoices):
     NEVER_ORDERED = "never_ordered", _("no order yet")
     LONG_OVERDUE = "long_overdue", _("overdue for so long that no date can be predicted")
     LEFT = "left", _("has probably churned")
-    TOO_UNCERTAIN = "too_uncertain", _("orders too irregularly: the dates would be more than a year apart")
+    TOO_UNCERTAIN = "too_uncertain", _("orders too irregularly: the interval would be longer than a year")
 
 
 # predictions for the next 12 months
@@ -105,7 +105,7 @@ class CustomerProfile(models.Model):
     )
     p_alive = models.FloatField(_("probability active"), null=True, blank=True, help_text=_("As of the last refresh."))
     expected_orders = models.FloatField(
-        _("expected orders"), null=True, blank=True, help_text=_("Days with an order in the next 12 months.")
+        _("expected orders"), null=True, blank=True, help_text=_("Expected days with an order in the next 12 months.")
     )
     expected_orders_low = models.PositiveIntegerField(_("expected orders, lower bound"), null=True, blank=True)
     expected_orders_high = models.PositiveIntegerField(_("expected orders, upper bound"), null=True, blank=True)

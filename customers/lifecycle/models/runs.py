@@ -64,7 +64,7 @@ class ScoreModel(models.Model):
     kind = models.CharField(_("type"), max_length=20, choices=Kind)
     algorithm = models.CharField(_("algorithm"), max_length=40, blank=True)
     parameters = models.JSONField(_("parameters"), default=dict, blank=True)
-    figures = models.JSONField(_("figures"), default=dict, blank=True)
+    figures = models.JSONField(_("metrics"), default=dict, blank=True)
     reason = models.CharField(_("reason"), max_length=40, choices=Reason, blank=True)
     arrays = models.BinaryField(
         _("arrays"),
@@ -79,7 +79,7 @@ class ScoreModel(models.Model):
         blank=True,
         related_name="reused_by",
         verbose_name=_("trained by"),
-        help_text=_("The score model that was trained earlier and is reused; empty if this run trained its own."),
+        help_text=_("Earlier score model that this run uses; empty if the run trained its own."),
     )
 
     class Meta:

@@ -47,10 +47,10 @@ class StageRules(models.Model):
         _("median gap in days"), help_text=_("Median gap between consecutive orders of a customer.")
     )
     active_gap_days = models.FloatField(
-        _("active gap in days"), help_text=_("75th percentile of gaps: a longer gap makes a customer at risk.")
+        _("active gap in days"), help_text=_("75th percentile of gaps. A customer is at risk after a longer gap.")
     )
     dormant_gap_days = models.FloatField(
-        _("dormant gap in days"), help_text=_("90th percentile of gaps: a longer gap makes a customer dormant.")
+        _("dormant gap in days"), help_text=_("90th percentile of gaps. A customer is dormant after a longer gap.")
     )
     churned_multiple = models.FloatField(
         _("churned multiple"),
@@ -76,13 +76,16 @@ class StageRules(models.Model):
         decimal_places=2,
         null=True,
         blank=True,
-        help_text=_("An active customer with at least this revenue is loyal. Empty: only the number of orders counts."),
+        help_text=_(
+            "An active customer with at least this revenue is loyal. If empty, only the number of orders counts."
+        ),
     )
     min_p_alive = models.FloatField(
         _("churned below probability active"),
         default=0.2,
         help_text=_(
-            "A dormant customer has churned when their probability active falls below this value. 0: only gaps count."
+            "A dormant customer has churned when their probability active falls below this value. If 0, only "
+            "gaps count."
         ),
     )
     purchase_model = models.JSONField(
@@ -98,7 +101,7 @@ class StageRules(models.Model):
         blank=True,
         editable=False,
         help_text=_(
-            "Active and dormant gap in days of customers who mostly order from a category with enough measured gaps."
+            "Active and dormant gap in days, for customers who mostly order from a category with enough measured gaps."
         ),
     )
     effective_from = models.DateTimeField(
@@ -106,8 +109,8 @@ class StageRules(models.Model):
         null=True,
         blank=True,
         help_text=_(
-            "Stage changes before this time keep the rules that were active then. "
-            "Empty: the whole history is recalculated with these rules."
+            "Stage changes before this time keep the rules that were active then. If empty, the whole history "
+            "is recalculated with these rules."
         ),
     )
     is_active = models.BooleanField(_("active"), default=False)
@@ -145,13 +148,13 @@ class StageTransition(models.Model):
         LOYAL_ORDERS = "loyal_orders", _("reached the number of orders for loyal customers")
         LOYAL_REVENUE = "loyal_revenue", _("reached the revenue for loyal customers")
         RETURNED = "returned", _("ordered again after being dormant or churned")
-        GAP_ACTIVE = "gap_active", _("the last order is no longer ago than usual")
-        GAP_LONG = "gap_long", _("the last order is longer ago than usual")
-        GAP_DORMANT = "gap_dormant", _("the last order is longer ago than 90% of gaps")
-        GAP_CHURNED = "gap_churned", _("the last order is far longer ago than usual")
+        GAP_ACTIVE = "gap_active", _("the time since the last order is within the usual gap")
+        GAP_LONG = "gap_long", _("the time since the last order exceeds the usual gap")
+        GAP_DORMANT = "gap_dormant", _("the time since the last order exceeds 90% of gaps")
+        GAP_CHURNED = "gap_churned", _("the time since the last order far exceeds the usual gap")
         RULES = "rules", _("the stage rules changed")
         ORDERS_CHANGED = "orders_changed", _("orders were cancelled or corrected")
-        ALIVE_LOW = "alive_low", _("the probability that the customer is still active is low")
+        ALIVE_LOW = "alive_low", _("the probability active is low")
 
     customer = models.ForeignKey(
         Customer, models.CASCADE, related_name="stage_transitions", verbose_name=_("customer"), db_index=False

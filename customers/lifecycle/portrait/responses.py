@@ -34,7 +34,7 @@ from customers.lifecycle.signals import channel_responses_requested
 class ResponseChannel(TextChoices):
     RECOMMENDATIONS = "recommendations", gettext_lazy("on-site recommendations")
     PROMOTIONS = "promotions", gettext_lazy("on-site promotions")
-    EMAIL = "email", pgettext_lazy("channel", "e-mail")
+    EMAIL = "email", pgettext_lazy("channel", "email")
     PUSH = "push", gettext_lazy("push messages")
     SMS = "sms", gettext_lazy("text messages")
     CAMPAIGNS = "campaigns", gettext_lazy("visits from campaign links")

@@ -44,7 +44,7 @@ def build_waterfall(preview: AudiencePreview) -> list[WaterfallStep]:
 
 def describe_reach(channel: str) -> str:
     if channel == Campaign.Channel.EMAIL:
-        return _("With an e-mail address.")
+        return _("With an email address.")
     if channel == Campaign.Channel.ON_SITE:
         return _("With a user ID or a known browser.")
     return _("With a user ID.")
@@ -52,7 +52,7 @@ def describe_reach(channel: str) -> str:
 
 def describe_consent(purposes: list[str]) -> str:
     if not purposes:
-        return _("No consent required: neither the channel nor the campaign needs one.")
+        return _("No consent required by the channel or the campaign.")
     labels = ", ".join(str(Consent.Purpose(purpose).label) for purpose in purposes)
     return _("Consent granted: %(purposes)s.") % {"purposes": labels}
 
@@ -70,9 +70,9 @@ def describe_effect(preview: AudiencePreview) -> str:
     if preview.mde is None or preview.rate is None:
         return describe_missing_effect(preview)
     return _(
-        "%(rate)s%% of this segment bought in the last %(days)d days. With %(audience)s recipients and %(held_out)s customers "
-        "in the holdout group, a difference of %(mde)s percentage points or more is detected with %(power)d%% probability; "
-        "a smaller effect may go unnoticed."
+        "%(rate)s%% of this segment bought in the last %(days)d days. With %(audience)s recipients and "
+        "%(held_out)s customers in the holdout group, a difference of %(mde)s percentage points or more is "
+        "detected with %(power)d%% probability. A smaller effect may not be detected."
     ) % {
         "rate": number_format(preview.rate * 100, 2),
         "days": preview.rate_days,

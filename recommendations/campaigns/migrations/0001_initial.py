@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("export", "CSV export"),
-                            ("email", "e-mail"),
+                            ("email", "email"),
                             ("webhook", "webhook"),
                             ("on_site", "on-site offer"),
                         ],
@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         decimal_places=4,
                         default=0.1,
-                        help_text="0.1 holds out one customer in ten.",
+                        help_text="0.1 puts one customer in ten in the holdout group.",
                         max_digits=5,
                         verbose_name="holdout share",
                     ),
@@ -50,12 +50,12 @@ class Migration(migrations.Migration):
                         choices=[
                             ("analytics", "analytics"),
                             ("personalisation", "personalization"),
-                            ("email", "e-mail"),
+                            ("email", "email"),
                             ("sms", "SMS"),
                             ("push", "push"),
                             ("sharing", "sharing"),
                         ],
-                        help_text="Only customers who granted this consent are in the audience. The e-mail channel always requires consent to e-mail; other channels require none unless you select one here.",
+                        help_text="Only customers who granted this consent are in the audience. The email channel always requires consent to email. Other channels require consent only if you select one here.",
                         max_length=20,
                         verbose_name="required consent",
                     ),
@@ -108,7 +108,7 @@ class Migration(migrations.Migration):
                 ("exported_at", models.DateTimeField(verbose_name="exported at")),
                 ("exported_by", models.CharField(blank=True, max_length=150, verbose_name="exported by")),
                 ("segment_size", models.PositiveBigIntegerField(verbose_name="segment size")),
-                ("held_out", models.PositiveBigIntegerField(verbose_name="held out")),
+                ("held_out", models.PositiveBigIntegerField(verbose_name="holdout group")),
                 ("rows", models.PositiveBigIntegerField(verbose_name="rows")),
                 (
                     "campaign",

@@ -22,7 +22,7 @@ class CampaignSerializer(StrictTypesMixin, serializers.ModelSerializer[Campaign]
         min_value=Decimal(0),
         max_value=Decimal("0.9999"),
         default=Decimal("0.1"),
-        help_text=_("0.1 holds out one customer in ten."),
+        help_text=_("0.1 puts one customer in ten in the holdout group."),
     )
 
     class Meta:
@@ -62,7 +62,7 @@ class AudiencePreviewSerializer(serializers.Serializer[Any]):
 
     as_of = serializers.DateTimeField()
     channel = serializers.CharField()
-    consent = serializers.ListField(child=serializers.CharField(), help_text=_("Consents that are required."))
+    consent = serializers.ListField(child=serializers.CharField(), help_text=_("Required consents."))
     segment = serializers.IntegerField()
     reachable = serializers.IntegerField()
     consented = serializers.IntegerField()

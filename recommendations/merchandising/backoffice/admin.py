@@ -144,7 +144,7 @@ class RuleAdmin(ModelAdmin):
 
     def switch_many(self, request: HttpRequest, chosen: QuerySet[Rule], *, enabled: bool) -> None:
         changed = switch_rules(rules=list(chosen), enabled=enabled, write_members=write_segment_members.delay)
-        text = ngettext("Changed %(count)d rule.", "Changed %(count)d rules.", changed)
+        text = ngettext("%(count)d rule was changed.", "%(count)d rules were changed.", changed)
         messages.success(request, text % {"count": changed})
 
     @display(description=gettext_lazy("effect"))

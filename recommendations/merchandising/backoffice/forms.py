@@ -37,7 +37,7 @@ class RuleForm(forms.ModelForm):
         choices=RulePlacement,
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text=gettext_lazy("No selection means all placements."),
+        help_text=gettext_lazy("Leave empty for all placements."),
     )
     weekdays = forms.TypedMultipleChoiceField(
         label=gettext_lazy("Weekdays"),
@@ -45,13 +45,13 @@ class RuleForm(forms.ModelForm):
         coerce=int,
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text=gettext_lazy("No selection means every day. Days start at midnight in the shop's time zone."),
+        help_text=gettext_lazy("Leave empty for every day. Days start at midnight in the shop's time zone."),
     )
     product_ids = LinesField(
         label=gettext_lazy("Product IDs"),
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
-        help_text=gettext_lazy("One per line, in the order in which they are pinned."),
+        help_text=gettext_lazy("One per line, in the order of their positions."),
     )
 
     class Meta:
@@ -63,7 +63,7 @@ class RuleForm(forms.ModelForm):
         ids: list[str] = self.cleaned_data["product_ids"]
         if long := [product_id for product_id in ids if len(product_id) > MAX_PRODUCT_ID_LENGTH]:
             raise forms.ValidationError(
-                _("The product ID %(id)s … has %(length)d characters (at most %(max)d). Enter one ID per line.")
+                _("The product ID %(id)s … has %(length)d characters; the maximum is %(max)d. Enter one ID per line.")
                 % {"id": long[0][:40], "length": len(long[0]), "max": MAX_PRODUCT_ID_LENGTH}
             )
         return ids

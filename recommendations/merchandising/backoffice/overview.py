@@ -76,7 +76,7 @@ def list_warnings(rule: Rule, columns: RuleProductColumns, *, products: int, in_
         warnings.append(text % {"total": number_format(total, force_grouping=True)})
     elif rule.action == RuleAction.ONLY and not in_stock:
         warnings.append(
-            _("No matching product is in stock. The rule is ignored until one is, so that the placement is not empty.")
+            _("No matching product is in stock. The rule is ignored until a matching product is back in stock.")
         )
     elif rule.action == RuleAction.HIDE and products == total:
         warnings.append(_("The rule hides every product. Its placements will be empty."))

@@ -31,7 +31,7 @@ class RuleSerializer(StrictTypesMixin, serializers.ModelSerializer[Rule]):
     scenarios = serializers.ListField(
         child=serializers.ChoiceField(choices=RulePlacement.choices),
         required=False,
-        help_text=_("Empty: all placements."),
+        help_text=_("Leave empty for all placements."),
     )
     product_ids = serializers.ListField(
         child=serializers.CharField(max_length=MAX_PRODUCT_ID_LENGTH), required=False, max_length=MAX_PRODUCT_IDS
@@ -39,10 +39,10 @@ class RuleSerializer(StrictTypesMixin, serializers.ModelSerializer[Rule]):
     weekdays = serializers.ListField(
         child=serializers.ChoiceField(choices=Weekday.choices),
         required=False,
-        help_text=_("1 is Monday, 7 is Sunday. Empty: every day."),
+        help_text=_("1 is Monday, 7 is Sunday. Leave empty for every day."),
     )
     description = serializers.SerializerMethodField(
-        help_text=_("The rule in words, in the language of Accept-Language.")
+        help_text=_("Description of the rule in the language of Accept-Language.")
     )
 
     request_schema: ClassVar[dict[str, Any]] = build_rule_schema()

@@ -94,8 +94,8 @@ def compare_pins(first: CompiledRule, second: CompiledRule) -> Iterator[RuleConf
     )
     if contested:
         text = _(
-            "%(first)s and %(second)s both pin to position %(place)d. %(first)s gets it; the products of %(second)s "
-            "follow at the next free positions."
+            "%(first)s and %(second)s both pin to position %(place)d. %(first)s takes it. The products of "
+            "%(second)s move to the next free positions."
         )
         text = text % {**format_names(first, second), "place": contested[0]}
         yield RuleConflict("same-place", first.rule, second.rule, len(contested), text)
@@ -104,8 +104,8 @@ def compare_pins(first: CompiledRule, second: CompiledRule) -> Iterator[RuleConf
 def compare_onlys(first: CompiledRule, second: CompiledRule, showable: Mask) -> Iterator[RuleConflict]:
     if not (first.mask & second.mask & showable).any():
         text = _(
-            "%(first)s and %(second)s each show only their own products and have none in common. "
-            "%(first)s applies; %(second)s is ignored."
+            "%(first)s and %(second)s are both Only rules and have no product in common. %(first)s applies, "
+            "and %(second)s is ignored."
         )
         yield RuleConflict("no-common-product", first.rule, second.rule, 0, text % format_names(first, second))
 

@@ -87,13 +87,13 @@ def find_rule_problems(rule: "Rule") -> dict[str, str]:
             "days": ", ".join(map(str, invalid_days))
         }
     if len(rule.product_ids or ()) > MAX_PRODUCT_IDS:
-        problems["product_ids"] = _("%(count)d product IDs are too many (at most %(max)d). Use a tag instead.") % {
+        problems["product_ids"] = _("Too many product IDs: %(count)d; the maximum is %(max)d. Use a tag instead.") % {
             "count": len(rule.product_ids),
             "max": MAX_PRODUCT_IDS,
         }
     if not has_product_condition(rule) and "product_ids" not in problems:
         problems["category"] = _(
-            "Choose the products: by category, brand, product IDs, attribute, tag, price, margin, stock or age. "
+            "Choose products by category, brand, product IDs, attribute, tag, price, margin, stock or age. "
             "Products must match all conditions."
         )
     return problems
@@ -109,9 +109,9 @@ def _find_action_problems(rule: "Rule") -> dict[str, str]:
         low, high = FACTOR_LIMITS[RuleAction(rule.action)]
         if rule.factor is None or not low <= rule.factor <= high:
             problems["factor"] = (
-                _("A boost needs a factor from 1.01 to 100. For example, 2 doubles the score.")
+                _("A boost requires a factor from 1.01 to 100. For example, 2 doubles the score.")
                 if rule.action == RuleAction.BOOST
-                else _("A bury rule needs a factor from 0.01 to 0.99. For example, 0.5 halves the score.")
+                else _("A bury rule requires a factor from 0.01 to 0.99. For example, 0.5 halves the score.")
             )
     elif rule.factor is not None:
         problems["factor"] = _("Only boost and bury have a factor. Clear the field or choose one of these actions.")
@@ -121,16 +121,18 @@ def _find_action_problems(rule: "Rule") -> dict[str, str]:
 def _find_pin_problems(rule: "Rule") -> dict[str, str]:
     problems: dict[str, str] = {}
     if rule.position is None:
-        problems["position"] = _("A pin needs a position from 1 to %(last)d; 1 is the first.") % {"last": MAX_POSITION}
+        problems["position"] = _("A pin requires a position from 1 to %(last)d; 1 is the first.") % {
+            "last": MAX_POSITION
+        }
     elif not 1 <= rule.position <= MAX_POSITION:
         problems["position"] = _("%(position)d is not a valid position (1 to %(last)d).") % {
             "position": rule.position,
             "last": MAX_POSITION,
         }
     if not rule.product_ids:
-        problems["product_ids"] = _("A pin needs the IDs of the products to pin.")
+        problems["product_ids"] = _("A pin requires product IDs.")
     elif len(rule.product_ids) > MAX_PINNED_PRODUCTS:
-        problems["product_ids"] = _("%(count)d products are too many for a pin (at most %(max)d).") % {
+        problems["product_ids"] = _("Too many products for a pin: %(count)d; the maximum is %(max)d.") % {
             "count": len(rule.product_ids),
             "max": MAX_PINNED_PRODUCTS,
         }
@@ -142,13 +144,13 @@ def _find_range_problems(rule: "Rule") -> dict[str, str]:
     for low, high, name in RANGES:
         least, most = getattr(rule, low), getattr(rule, high)
         if least is not None and most is not None and least > most:
-            problems[low] = _("The minimum %(name)s %(low)s is above the maximum %(high)s. Swap the two.") % {
+            problems[low] = _("The minimum %(name)s %(low)s is greater than the maximum %(high)s. Swap the values.") % {
                 "name": name,
                 "low": least,
                 "high": most,
             }
     if rule.starts_at is not None and rule.ends_at is not None and rule.starts_at >= rule.ends_at:
-        problems["ends_at"] = _("The rule ends before it starts. Enter a later end, or none.")
+        problems["ends_at"] = _("The end is before the start. Enter a later end, or leave it empty.")
     return problems
 
 
@@ -159,7 +161,7 @@ def _find_attribute_problems(rule: "Rule") -> dict[str, str]:
         }
     if rule.attribute_value and not rule.attribute_name:
         return {
-            "attribute_name": _("Enter the attribute whose value is %(value)s, or clear the value.")
+            "attribute_name": _("Enter an attribute for the value %(value)s, or clear the value.")
             % {"value": repr(rule.attribute_value)}
         }
     return {}

@@ -125,7 +125,7 @@ class PlacementSettingsAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
         """Return the configured weights, else the defaults; trained weights are on the page of the model."""
         weights = obj.weights or PLACEMENTS[obj.placement].weights
         if not weights:
-            return _("as trained") if obj.placement == FOR_YOU else "–"
+            return _("trained weights") if obj.placement == FOR_YOU else "–"
         return ", ".join(f"{get_algorithm_label(name)} {share:g}" for name, share in weights.items())
 
     @display(description=gettext_lazy("fallback"))

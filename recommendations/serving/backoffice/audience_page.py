@@ -38,7 +38,7 @@ def audience_page(request: HttpRequest, *, model_admin: ModelAdmin, product_id: 
     product = get_object_or_404(Product, product_id=product_id)
     audience = find_audience(product_id=product_id, now=timezone.now())
     may_save = request.user.has_perm(ADD_SEGMENT_PERMISSION) and bool(audience.customers)
-    title = _("Audience for %(title)s") % {"title": product.title}
+    title = _("Customers interested in %(title)s") % {"title": product.title}
     form = SaveAudienceForm(
         request.POST or None, initial={"name": title[:200], "most": min(1000, len(audience.customers))}
     )

@@ -26,12 +26,14 @@ class PreviewForm(forms.Form):
         choices=list(RECOMMENDATION_PLACEMENT_LABELS.items()),
         required=False,
     )
-    user_id = forms.CharField(label=_("user id"), required=False, help_text=_("Leave empty for a new visitor."))
-    anonymous_id = forms.CharField(label=_("anonymous id"), required=False)
+    user_id = forms.CharField(label=_("user ID"), required=False, help_text=_("Leave empty for a new visitor."))
+    anonymous_id = forms.CharField(label=_("anonymous ID"), required=False)
     product_id = forms.CharField(
-        label=_("product ids"),
+        label=_("product IDs"),
         required=False,
-        help_text=_("The products to start from, for similar, bought together and cart. Separate several by commas."),
+        help_text=_(
+            "The products that similar, bought-together and cart recommendations are based on, separated by commas."
+        ),
     )
     category = forms.CharField(label=_("category path"), required=False)
     n = forms.IntegerField(label=_("number of products"), required=False, min_value=1, max_value=100)

@@ -29,8 +29,8 @@ PREVIEW_PLACEMENTS = [
 
 class RulePreviewForm(forms.Form):
     scenario = forms.ChoiceField(label=gettext_lazy("placement"), choices=PREVIEW_PLACEMENTS, required=False)
-    user_id = forms.CharField(label=gettext_lazy("user id"), required=False)
-    anonymous_id = forms.CharField(label=gettext_lazy("anonymous id"), required=False)
+    user_id = forms.CharField(label=gettext_lazy("user ID"), required=False)
+    anonymous_id = forms.CharField(label=gettext_lazy("anonymous ID"), required=False)
     product_ids = forms.CharField(label=gettext_lazy("product IDs"), required=False)
     category = forms.CharField(label=gettext_lazy("category path"), required=False)
     n = forms.IntegerField(label=gettext_lazy("number of products"), required=False, min_value=1, max_value=100)
@@ -81,7 +81,7 @@ def read_draft_rule(request: HttpRequest, data: QueryDict) -> tuple[Rule | None,
     number = data.get(f"{PREFIX}-rule", "")
     stored = get_object_or_404(Rule.objects.select_related("segment"), pk=int(number)) if number.isdecimal() else None
     if request.method != "POST":
-        return stored, {} if stored else {"": [_("No rule was given. Open the preview from the page of a rule.")]}
+        return stored, {} if stored else {"": [_("No rule selected. Open the preview from the page of a rule.")]}
     form = RuleForm(join_dates(data), instance=stored)
     if form.is_valid():
         return form.instance, {}

@@ -106,7 +106,7 @@ def find_audience(*, product_id: str, now: datetime, source: StateLoader = loade
     Customers who were erased or refused personalization or analytics are left out, and buyers if for-you does not show
     purchased products again. Two people of the model who have been merged since count once.
     """
-    loaded = source.current(now=now)
+    loaded = source.get_state(now=now)
     model, row = loaded.model, loaded.products.find_row(product_id)
     if model is None or not 0 <= row < len(model.items):
         return Audience(product_id, loaded.version, known=False, customers=[])
@@ -152,7 +152,7 @@ def rank_users(loaded: ServingState, model: ServingModel, row: int, *, now: floa
     """Rank all people of the model by their score for one product, in blocks."""
     shares = {
         name: share
-        for name, share in model.blend.shares().items()
+        for name, share in model.blend.compute_shares().items()
         if share and not isinstance(model.blend.components_[name], Popularity)
     }
     n = max(model.n_trained, len(model.refreshed.indptr) - 1 if model.refreshed is not None else 0)
@@ -218,7 +218,7 @@ def describe_reason_code(code: str) -> str:
         "similar_to_bought": _("Chose similar products"),
         "bought_together": _("Bought complementary products"),
         "customers_like_you": _("Similar customers buy it"),
-    }.get(code, _("Chose products that are often chosen with it"))
+    }.get(code, _("Chose products that are often chosen together with it"))
 
 
 def resolve_customers(
@@ -255,7 +255,7 @@ def find_names(model: ServingModel, users: npt.NDArray[np.int64]) -> Sequence[st
         rows = np.flatnonzero((owner >= 0) & (owner < len(number_by_user) - 1))
         rows = rows[number_by_user[owner[rows]] >= 0]
         numbers = number_by_user[owner[rows]].tolist()
-        for number, name in zip(numbers, identifiers.ids(rows.astype(np.int32)), strict=True):
+        for number, name in zip(numbers, identifiers.get_ids(rows.astype(np.int32)), strict=True):
             if not names[number] or name.startswith("user_id:"):
                 names[number] = name
     return names
@@ -265,7 +265,7 @@ def save_audience(*, audience: Audience, name: str, most: int) -> Segment:
     """Save the best ``most`` customers as a static segment. Errors: NameTakenError."""
     return create_static_segment(
         name=name,
-        description=_("Audience for %(product)s, from model %(model)s") % {
+        description=_("Customers interested in %(product)s (model %(model)s)") % {
             "product": audience.product_id, "model": audience.model_version},
         customer_ids=[member.customer_id for member in audience.customers[:most]],
     )  # fmt: skip

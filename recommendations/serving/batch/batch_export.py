@@ -104,7 +104,7 @@ def export_recommendations(
             "given": repr(format), "valid": ", ".join(FORMATS)})  # fmt: skip
     if not 1 <= n <= 100:
         raise InvalidExportError(_("n is %(n)s; valid: 1 to 100.") % {"n": n})
-    loaded = source.current(now=now)
+    loaded = source.get_state(now=now)
     batch = BatchRecommender(loaded=loaded, scenario=scenario, n=n, now=now)
     parts = ExportParts(path, ExportOptions(scenario, n, format, segment, loaded.name))
     customers = select_customers(segment, now=now)
@@ -179,7 +179,8 @@ class ExportParts:
             if different:
                 raise InvalidExportError(
                     _(
-                        "The interrupted export used other options (%(names)s). Start without --resume, or with the same options."
+                        "The interrupted export used different options (%(names)s). Start without --resume, or use the "
+                        "same options."
                     )
                     % {"names": ", ".join(different)}
                 )

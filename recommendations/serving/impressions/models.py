@@ -14,10 +14,10 @@ class Impression(models.Model):
     ``user_id`` and ``anonymous_id`` are those of the request; ``customer`` is whom they belonged to at the last lookup.
     """
 
-    recommendation_id = models.CharField(_("recommendation id"), max_length=64)
+    recommendation_id = models.CharField(_("recommendation ID"), max_length=64)
     scenario = models.CharField(_("scenario"), max_length=50)
-    user_id = models.CharField(_("user id"), max_length=255, blank=True)
-    anonymous_id = models.CharField(_("anonymous id"), max_length=255, blank=True)
+    user_id = models.CharField(_("user ID"), max_length=255, blank=True)
+    anonymous_id = models.CharField(_("anonymous ID"), max_length=255, blank=True)
     # no foreign key: the bulk insert looks customers up itself, and merged or erased
     # customers are corrected by the next attribution run
     customer = models.ForeignKey(
@@ -32,11 +32,11 @@ class Impression(models.Model):
     )
     model_version = models.CharField(_("model version"), max_length=100)
     strategy = models.CharField(_("strategy"), max_length=64)
-    arm = models.CharField(_("arm"), max_length=100, blank=True)
+    arm = models.CharField(_("experiment variant"), max_length=100, blank=True)
     fallback = models.CharField(_("fallback"), max_length=64, blank=True)
     served_at = models.DateTimeField(_("served at"))
     first_rank = models.PositiveIntegerField(_("first rank"), default=1)
-    product_ids = ArrayField(models.CharField(max_length=200), verbose_name=_("product ids"), default=list)
+    product_ids = ArrayField(models.CharField(max_length=200), verbose_name=_("product IDs"), default=list)
 
     class Meta:
         app_label = "serving"

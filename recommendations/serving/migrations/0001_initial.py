@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
             name="ErasedIdentifier",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("digest", models.CharField(max_length=16, unique=True, verbose_name="digest")),
+                ("digest", models.CharField(max_length=16, unique=True, verbose_name="hash")),
                 ("erased_at", models.DateTimeField(verbose_name="erased at")),
             ],
             options={
@@ -138,10 +138,10 @@ class Migration(migrations.Migration):
                                 auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                             ),
                         ),
-                        ("recommendation_id", models.CharField(max_length=64, verbose_name="recommendation id")),
+                        ("recommendation_id", models.CharField(max_length=64, verbose_name="recommendation ID")),
                         ("scenario", models.CharField(max_length=50, verbose_name="scenario")),
-                        ("user_id", models.CharField(blank=True, max_length=255, verbose_name="user id")),
-                        ("anonymous_id", models.CharField(blank=True, max_length=255, verbose_name="anonymous id")),
+                        ("user_id", models.CharField(blank=True, max_length=255, verbose_name="user ID")),
+                        ("anonymous_id", models.CharField(blank=True, max_length=255, verbose_name="anonymous ID")),
                         ("model_version", models.CharField(max_length=100, verbose_name="model version")),
                         ("strategy", models.CharField(max_length=64, verbose_name="strategy")),
                         ("arm", models.CharField(blank=True, max_length=100, verbose_name="arm")),
@@ -154,7 +154,7 @@ class Migration(migrations.Migration):
                                 base_field=models.CharField(max_length=200),
                                 default=list,
                                 size=None,
-                                verbose_name="product ids",
+                                verbose_name="product IDs",
                             ),
                         ),
                         (
@@ -248,7 +248,7 @@ class Migration(migrations.Migration):
                     models.JSONField(
                         blank=True,
                         default=dict,
-                        help_text="Weight of each algorithm, such as {“item-knn”: 0.6, “content”: 0.4}. Empty: as trained.",
+                        help_text="Weight of each algorithm, such as {“item-knn”: 0.6, “content”: 0.4}. If empty, the trained weights are used.",
                         verbose_name="algorithm weights",
                     ),
                 ),
@@ -268,7 +268,7 @@ class Migration(migrations.Migration):
                             ("recently-viewed", "Recently viewed"),
                             ("categories", "Categories for you"),
                         ],
-                        help_text="Shown instead when this placement has no products. Empty: the default fallback.",
+                        help_text="Shown when this placement has no products. If empty, the default fallback is used.",
                         max_length=50,
                         verbose_name="fallback",
                     ),
@@ -277,7 +277,7 @@ class Migration(migrations.Migration):
                     "purchased_products",
                     models.CharField(
                         choices=[
-                            ("auto", "automatic: by how often customers repurchase"),
+                            ("auto", "automatic: based on repurchase rates"),
                             ("show", "show again"),
                             ("hide", "do not show again"),
                         ],
@@ -290,7 +290,7 @@ class Migration(migrations.Migration):
                     "personal_share",
                     models.FloatField(
                         default=0.2,
-                        help_text="How strongly the visitor's taste reorders products related to a product or cart: 0 not at all, 1 completely.",
+                        help_text="How much the visitor's preferences change the order of products related to a product or cart: 0 is not at all, 1 is completely.",
                         validators=[
                             django.core.validators.MinValueValidator(0.0),
                             django.core.validators.MaxValueValidator(1.0),
@@ -302,7 +302,7 @@ class Migration(migrations.Migration):
                     "diversity",
                     models.FloatField(
                         default=0.0,
-                        help_text="0: best products first. 1: as varied as possible. A request can override it.",
+                        help_text="0 shows the best products first, 1 the most varied. A request can override it.",
                         validators=[
                             django.core.validators.MinValueValidator(0.0),
                             django.core.validators.MaxValueValidator(1.0),
@@ -314,7 +314,7 @@ class Migration(migrations.Migration):
                     "rotation",
                     models.FloatField(
                         default=0.0,
-                        help_text="How much products with nearly the same score swap positions from one period to the next, 0 to 1.",
+                        help_text="How much products with similar scores swap positions between periods, 0 to 1.",
                         validators=[
                             django.core.validators.MinValueValidator(0.0),
                             django.core.validators.MaxValueValidator(1.0),
@@ -337,7 +337,7 @@ class Migration(migrations.Migration):
                     "exploration",
                     models.FloatField(
                         blank=True,
-                        help_text="Share of the positions in “For you”. Empty: the setting RECOMMEND_EXPLORATION_SHARE.",
+                        help_text="Share of positions in “For you”. If empty, the setting RECOMMEND_EXPLORATION_SHARE applies.",
                         null=True,
                         validators=[
                             django.core.validators.MinValueValidator(0.0),
@@ -350,7 +350,7 @@ class Migration(migrations.Migration):
                     "margin_weight",
                     models.FloatField(
                         default=0.0,
-                        help_text="0: the margin is ignored. 1: a margin ten percentage points above average raises the score by 10%.",
+                        help_text="With 0, the margin is ignored. With 1, a margin ten percentage points above average raises the score by 10%.",
                         validators=[
                             django.core.validators.MinValueValidator(0.0),
                             django.core.validators.MaxValueValidator(1.0),
@@ -362,7 +362,7 @@ class Migration(migrations.Migration):
                     "stock_weight",
                     models.FloatField(
                         default=0.0,
-                        help_text="0: the stock is ignored. 1: well-stocked products rank higher, nearly sold-out ones lower.",
+                        help_text="With 0, the stock is ignored. With 1, products with high stock rank higher and products with low stock rank lower.",
                         validators=[
                             django.core.validators.MinValueValidator(0.0),
                             django.core.validators.MaxValueValidator(1.0),
@@ -420,7 +420,7 @@ class Migration(migrations.Migration):
                         base_field=models.CharField(
                             max_length=100, validators=[recommendations.serving.search.models.validate_words]
                         ),
-                        help_text="What customers type, separated by commas: tv, television.",
+                        help_text="Search terms, separated by commas, such as tv, television.",
                         size=None,
                         verbose_name="terms",
                     ),
@@ -433,7 +433,7 @@ class Migration(migrations.Migration):
                         ),
                         blank=True,
                         default=list,
-                        help_text="One way: whoever types a term also finds these, not the other way. Empty: all terms mean the same, both ways.",
+                        help_text="A search for any of the terms also finds these words, but not the reverse. If empty, all terms are synonyms of each other.",
                         size=None,
                         verbose_name="also find",
                     ),
@@ -442,7 +442,7 @@ class Migration(migrations.Migration):
                     "language",
                     models.CharField(
                         blank=True,
-                        help_text="Such as en or zh; empty: for readers of every language.",
+                        help_text="A language such as en or zh. Leave empty for all languages.",
                         max_length=10,
                         verbose_name="language",
                     ),

@@ -98,7 +98,7 @@ def make_new_product_reason() -> ItemReason:
 @cache_by_language
 def make_catalog_reason() -> ItemReason:
     """Return the reason in a shop that has no model yet."""
-    return ItemReason("in_the_shop", _("From our range"))
+    return ItemReason("in_the_shop", _("From our catalog"))
 
 
 @cache_by_language
@@ -144,7 +144,9 @@ def _make_repeat_reason(*, row: int, history: Histories, products: ProductIndex,
 @cache_by_language
 def _make_history_reason(title: str, product_id: str, reason: ExplanationReason, was_viewed: bool) -> ItemReason:
     if reason == ExplanationReason.SIMILAR_PRODUCT:
-        text = _("Similar to %(title)s that you viewed") if was_viewed else _("Similar to %(title)s that you bought")
+        text = (
+            _("Similar to %(title)s, which you viewed") if was_viewed else _("Similar to %(title)s, which you bought")
+        )
         code = "similar_to_viewed" if was_viewed else "similar_to_bought"
         return ItemReason(code, text % {"title": title}, [product_id])
     if reason == ExplanationReason.SIMILAR_CUSTOMERS:
@@ -165,7 +167,7 @@ def _make_related_reason(title: str, product_id: str, reason: ExplanationReason)
         return _make_bought_together_reason(title, product_id)
     if reason == ExplanationReason.CHOSEN_NEXT:
         return ItemReason("looked_at_next", _("Often chosen after %(title)s") % {"title": title}, [product_id])
-    return ItemReason("same_buyers", _("Customers of %(title)s also buy this") % {"title": title}, [product_id])
+    return ItemReason("same_buyers", _("Customers who bought %(title)s also buy this") % {"title": title}, [product_id])
 
 
 @cache_by_language

@@ -1,4 +1,4 @@
-"""What a merchandiser tells the search."""
+"""Synonyms, which merchandisers maintain."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
@@ -14,18 +14,18 @@ def validate_words(value: str) -> None:
     """Raise ValidationError for a term that search could never find in a text."""
     if not 0 < len(split_into_atoms(value)) <= MAX_NAME_TERMS:
         raise ValidationError(
-            _("%(value)s contains no word; enter one or a few words, such as mobile phone."),
+            _("%(value)s contains no words; enter one or more, such as mobile phone."),
             params={"value": repr(value)},
         )
 
 
 class Synonym(models.Model):
-    """Words that customers use for the same thing; with ``replacements`` the terms mean these too, not the other way."""
+    """Words with the same meaning; with ``replacements`` the terms find these too, but not the other way round."""
 
     terms = ArrayField(
         models.CharField(max_length=MAX_TERM_LENGTH, validators=[validate_words]),
         verbose_name=_("terms"),
-        help_text=_("What customers type, separated by commas: tv, television."),
+        help_text=_("Search terms, separated by commas, such as tv, television."),
     )
     replacements = ArrayField(
         models.CharField(max_length=MAX_TERM_LENGTH, validators=[validate_words]),
@@ -33,11 +33,15 @@ class Synonym(models.Model):
         default=list,
         blank=True,
         help_text=_(
-            "One way: whoever types a term also finds these, not the other way. Empty: all terms mean the same, both ways."
+            "A search for any of the terms also finds these words, but not the reverse. If empty, all terms "
+            "are synonyms of each other."
         ),
     )
     language = models.CharField(
-        _("language"), max_length=10, blank=True, help_text=_("Such as en or zh; empty: for readers of every language.")
+        _("language"),
+        max_length=10,
+        blank=True,
+        help_text=_("A language such as en or zh. Leave empty for all languages."),
     )
     enabled = models.BooleanField(_("enabled"), default=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
@@ -60,6 +64,4 @@ class Synonym(models.Model):
 
     def clean(self) -> None:
         if self.terms is not None and len(self.terms) < 2 and not self.replacements:
-            raise ValidationError(
-                {"terms": _("A single term has no effect; add another term, or words it also finds.")}
-            )
+            raise ValidationError({"terms": _("A single term has no effect; add another term, or words to also find.")})

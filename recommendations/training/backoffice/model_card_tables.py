@@ -152,11 +152,12 @@ def list_limits(run: EvaluationRun) -> list[str]:
     cold = (run.cold_start.get("people") or {}).get("served", "popularity")
     limits = [
         _(
-            "Customers without a history get popular products; the figures cover customers with a history before the split."
+            "Customers without a history get popular products. The metrics cover customers with a history "
+            "before the split."
         )
         if cold == "popularity"
-        else _("The figures cover customers with a history before the split; new customers are evaluated separately."),
-        _("Products without any purchase can be recommended by their text only."),
+        else _("The metrics cover customers with a history before the split. New customers are evaluated separately."),
+        _("Products without purchases can only be recommended based on their text."),
     ]
     everything, before = run.interactions_by_kind.get("all", {}), run.interactions_by_kind.get("before_cut", {})
     unweighted_kinds = [kind for kind in everything if kind not in before and kind != "purchase"]
@@ -170,7 +171,7 @@ def list_limits(run: EvaluationRun) -> list[str]:
     if small_segments:
         names = ", ".join(get_segment_label(row) for row in small_segments)
         limits.append(
-            _("Segments with fewer than 30 customers, whose figures are unreliable: %(segments)s.")
+            _("Unreliable metrics, because the segment has fewer than 30 customers: %(segments)s.")
             % {"segments": names}
         )
     few_buyers = [
@@ -207,14 +208,15 @@ def excluded_label(code: str, values: Mapping[str, float]) -> str:
         case "no_memory":
             return (
                 _(
-                    "needs about %(needed)s MB together with the data and the other algorithms; the limit is %(bound)s MB"
+                    "requires about %(needed)s MB, including the data and the other algorithms; the limit is %(bound)s "
+                    "MB"
                 )
                 % texts
             )
         case "no_time":
-            return _("fitting and evaluating it takes about %(needed)s seconds; only %(left)s are left") % texts
+            return _("fitting and evaluation take about %(needed)s seconds; only %(left)s seconds are left") % texts
         case "nothing_to_learn":
-            return _("the data contain nothing it can learn from")
+            return _("no training data for this algorithm")
         case "no_help":
             return _("does not improve the ensemble on the validation period (%(value)s alone)") % texts
     return code

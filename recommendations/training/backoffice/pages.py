@@ -26,7 +26,7 @@ def start_training(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResp
         messages.warning(request, _("A training is already running."))
     else:
         train_nightly.delay()
-        messages.success(request, _("The training starts as soon as a worker is free."))
+        messages.success(request, _("The training starts as soon as a worker is available."))
     return redirect_to_list()
 
 
@@ -35,7 +35,7 @@ def cancel_training(request: HttpRequest, *, model_admin: ModelAdmin, run_id: in
     if (rejection := reject_unless_allowed(request, model_admin)) is not None:
         return rejection
     if request_cancellation(run_id=run_id, at=timezone.now()):
-        messages.success(request, _("The training stops within seconds; the active version keeps serving."))
+        messages.success(request, _("The training stops within seconds. The active version continues to serve."))
     else:
         messages.warning(request, _("This training has already ended."))
     return redirect_to_list()

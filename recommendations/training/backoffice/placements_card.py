@@ -19,20 +19,22 @@ QUESTION_LABELS: dict[str, str | Promise] = {
     "horizon": gettext_lazy("Purchases after the split, by customers with a history."),
     "next_view": gettext_lazy("From a viewed product to the next product viewed or added to the cart in the same visit."),
     "next_basket_category": gettext_lazy(
-        "No views available: from a product in an order to products of the same category in the customer's next order."
+        "No views available. From a product in an order to products of the same category in the customer's "
+"next order."
     ),
-    "one_of_basket": gettext_lazy("From one product in an order to another product in it."),
-    "rest_of_basket": gettext_lazy("From all other products in an order to the one that was left out."),
-    "again": gettext_lazy("Which previously bought products customers buy again after the split."),
-    "next_week": gettext_lazy("Purchases in the following seven days, at several dates; all customers get the same list."),
-    "wanted_new": gettext_lazy("Purchases of products at most 30 days old; all customers get the same list of such products."),
-    "next_in_visit": gettext_lazy("Whether the next product in a visit is one the visitor has viewed before."),
-    "next_basket": gettext_lazy("The categories of the next order."),
-    "popular_reordered": gettext_lazy("The 200 most popular products in a personal order, evaluated on purchases of them."),
+    "one_of_basket": gettext_lazy("From one product in an order to another product in the same order."),
+    "rest_of_basket": gettext_lazy("From all other products in an order to the held-out product."),
+    "again": gettext_lazy("Previously purchased products that customers buy again after the split."),
+    "next_week": gettext_lazy("Purchases in the seven days after each of several dates. All customers get the same list."),
+    "wanted_new": gettext_lazy("Purchases of products published in the last 30 days. All customers get the same list of these "
+"products."),
+    "next_in_visit": gettext_lazy("The next product in a visit, if the visitor has viewed it before."),
+    "next_basket": gettext_lazy("Categories of the next order."),
+    "popular_reordered": gettext_lazy("The 200 most popular products in a personal order, evaluated on their purchases."),
 }  # fmt: skip
 COMPARISON_LABELS: dict[str, str | Promise] = {
     "without_repeats": gettext_lazy("without previously bought products"),
-    "for_you_unrestricted": gettext_lazy("all purchases, compared with unrestricted “For you”"),
+    "for_you_unrestricted": gettext_lazy("all purchases, compared with “For you” without restrictions"),
 }
 
 

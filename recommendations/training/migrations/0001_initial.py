@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                         help_text="The model contains only events before this time.", verbose_name="as of"
                     ),
                 ),
-                ("data_from", models.DateTimeField(blank=True, null=True, verbose_name="data from")),
+                ("data_from", models.DateTimeField(blank=True, null=True, verbose_name="data start")),
                 ("interactions", models.PositiveBigIntegerField(default=0, verbose_name="interactions")),
                 ("users", models.PositiveBigIntegerField(default=0, verbose_name="customers")),
                 ("items", models.PositiveBigIntegerField(default=0, verbose_name="products")),
@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                     models.TextField(
                         blank=True,
                         help_text="Comment of the user who promoted or rolled back the version.",
-                        verbose_name="remark",
+                        verbose_name="note",
                     ),
                 ),
                 ("created_at", models.DateTimeField(verbose_name="created at")),
@@ -125,7 +125,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("step", models.CharField(blank=True, max_length=100, verbose_name="step")),
-                ("percent", models.PositiveSmallIntegerField(default=0, verbose_name="percent done")),
+                ("percent", models.PositiveSmallIntegerField(default=0, verbose_name="percent complete")),
                 (
                     "cancel_requested_at",
                     models.DateTimeField(blank=True, null=True, verbose_name="cancel requested at"),
@@ -143,7 +143,7 @@ class Migration(migrations.Migration):
                 (
                     "figures",
                     models.JSONField(
-                        default=dict, help_text="Algorithm → metric → value, low, high.", verbose_name="figures"
+                        default=dict, help_text="Algorithm → metric → value, low, high.", verbose_name="metrics"
                     ),
                 ),
                 (
@@ -156,15 +156,15 @@ class Migration(migrations.Migration):
                     "tried",
                     models.JSONField(
                         default=list,
-                        help_text="Every trial of the parameter search, on the validation part.",
-                        verbose_name="tried parameters",
+                        help_text="All trials of the parameter search on the validation period.",
+                        verbose_name="parameter trials",
                     ),
                 ),
                 (
                     "left_out",
                     models.JSONField(
                         default=list,
-                        help_text="Algorithms that are not in the model, and why.",
+                        help_text="Algorithms that are not in the model, with the reason.",
                         verbose_name="excluded",
                     ),
                 ),
@@ -172,7 +172,7 @@ class Migration(migrations.Migration):
                     "segments",
                     models.JSONField(
                         default=list,
-                        help_text="Figures per customer segment and for cold products.",
+                        help_text="Metrics per customer segment and for cold products.",
                         verbose_name="segments",
                     ),
                 ),
@@ -180,7 +180,7 @@ class Migration(migrations.Migration):
                     "ablation",
                     models.JSONField(
                         default=list,
-                        help_text="How much the ensemble loses without each component.",
+                        help_text="Loss of the ensemble without each component.",
                         verbose_name="ablation",
                     ),
                 ),
@@ -188,7 +188,7 @@ class Migration(migrations.Migration):
                     "cold_start",
                     models.JSONField(
                         default=dict,
-                        help_text="Figures for products and customers that were new at the split: {“products”: …, “people”: …}.",
+                        help_text="Metrics for products and customers that were new at the split: {“products”: …, “people”: …}.",
                         verbose_name="cold start",
                     ),
                 ),
@@ -196,7 +196,7 @@ class Migration(migrations.Migration):
                     "scenarios",
                     models.JSONField(
                         default=dict,
-                        help_text="For each placement: its weights, its figures and those of its fallback, and whether it is active and why.",
+                        help_text="For each placement: weights, metrics, metrics of the fallback, status and reason.",
                         verbose_name="scenarios",
                     ),
                 ),

@@ -64,7 +64,7 @@ def test_the_card_is_complete_in_chinese(operator: Client, trained: ModelVersion
 
 
 def test_the_card_describes_new_products_or_says_that_there_are_none(operator: Client, trained: ModelVersion) -> None:
-    assert "No customer bought a new product after the split, so there are no figures for new products." in card(
+    assert "No customer bought a new product after the split, so there are no metrics for new products." in card(
         operator, trained
     )
     run = trained.evaluations.get()
@@ -73,7 +73,7 @@ def test_the_card_describes_new_products_or_says_that_there_are_none(operator: C
     run.cold_start = {"products": counts}
     run.save()
     page = card(operator, trained)
-    assert "Of 9 products without interactions before the split, 31 customers bought 7 afterwards." in page
+    assert "31 customers bought 7 of the 9 products that had no interactions before the split." in page
     assert "Popularity within the category" in page
     assert page.count("0.1234") == 4
 

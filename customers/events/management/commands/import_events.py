@@ -66,14 +66,19 @@ class Command(BaseCommand):
         except (UnreadableEventFileError, UrlMappingError, AlreadyRunningError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
-            message = _("%(place)s: %(reason)s. Events stored so far stay; fix the problem and start again.")
+            message = _(
+                "%(place)s: %(reason)s. Events stored so far are kept. Fix the problem and run the command again."
+            )
             raise CommandError(message % {"place": error.filename or "–", "reason": error.strerror or error}) from error
         except OperationalError as error:
-            message = _("The database failed: %(reason)s. Events stored so far stay; fix the problem and start again.")
+            message = _(
+                "Database error: %(reason)s. Events stored so far are kept. Fix the problem and run the command again."
+            )
             raise CommandError(message % {"reason": str(error).strip().split("\n")[0]}) from error
         except KeyboardInterrupt as error:
             raise CommandError(
-                _("Interrupted. Events stored so far stay; start again to import the rest."), returncode=130
+                _("Interrupted. Events stored so far are kept. Run the command again to import the rest."),
+                returncode=130,
             ) from error
         finally:
             bar.end()
@@ -87,7 +92,7 @@ def build_error_file_path(source_key: str) -> Path:
 def find_or_create_source(key: str, *, create: bool) -> Source:
     if slugify(key) != key:
         raise CommandError(
-            _("--source %(key)s is not valid; use lowercase letters, digits and hyphens.") % {"key": repr(key)}
+            _("Invalid --source %(key)s; use lowercase letters, digits and hyphens.") % {"key": repr(key)}
         )
     fields = {"name": key, "kind": Source.Kind.IMPORT}
     source = Source.objects.filter(key=key).first()

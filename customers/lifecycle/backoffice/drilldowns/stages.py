@@ -19,7 +19,7 @@ from customers.lifecycle.stages.flows import find_customers_in_flow
 
 UNKNOWN_STAGE = "unknown"  # URL value for customers who were not known yet
 
-UNKNOWN_STAGE_LABEL = pgettext_lazy("stage", "not known yet")
+UNKNOWN_STAGE_LABEL = pgettext_lazy("stage", "not yet known")
 
 
 def get_stage_label(stage: str) -> str:

@@ -27,7 +27,7 @@ class SynonymAdmin(ModelAdmin, ImportExportModelAdmin):
     import_form_class = ImportForm
     export_form_class = ExportForm
     form = SynonymForm
-    list_display = ("shown_terms", "shown_replacements", "language", "enabled", "updated_at")
+    list_display = ("show_terms", "show_replacements", "language", "enabled", "updated_at")
     list_filter = ("enabled", "language")
     search_fields = ("terms", "replacements")
     show_full_result_count = False
@@ -42,11 +42,11 @@ class SynonymAdmin(ModelAdmin, ImportExportModelAdmin):
         return field
 
     @display(description=_("terms"), ordering="terms")
-    def shown_terms(self, synonym: Synonym) -> str:
+    def show_terms(self, synonym: Synonym) -> str:
         return ", ".join(synonym.terms)
 
     @display(description=_("also finds"))
-    def shown_replacements(self, synonym: Synonym) -> str:
+    def show_replacements(self, synonym: Synonym) -> str:
         return f"→ {', '.join(synonym.replacements)}" if synonym.replacements else "↔"
 
     @admin.action(description=_("Enable the selected synonyms"), permissions=["change"])
@@ -59,7 +59,7 @@ class SynonymAdmin(ModelAdmin, ImportExportModelAdmin):
 
     def set_enabled(self, request: HttpRequest, queryset: QuerySet[Synonym], *, enabled: bool) -> None:
         changed = queryset.exclude(enabled=enabled).update(enabled=enabled, updated_at=timezone.now())
-        text = ngettext("%(count)d synonym changed.", "%(count)d synonyms changed.", changed)
+        text = ngettext("%(count)d synonym was changed.", "%(count)d synonyms were changed.", changed)
         messages.success(request, text % {"count": changed})
 
     def get_urls(self) -> list[URLPattern]:

@@ -8,14 +8,14 @@ from django import forms
 from django.contrib.postgres.forms import SimpleArrayField
 from django.utils.translation import gettext_lazy as _
 
-from recommendations.serving.rest.search.request import (
+from recommendations.serving.search.models import MAX_TERM_LENGTH, Synonym, validate_words
+from recommendations.serving.search.request import (
     MAX_ID_LENGTH,
     MAX_PATH_LENGTH,
     MAX_QUERY_LENGTH,
     SearchRequest,
     SearchSort,
 )
-from recommendations.serving.search.models import MAX_TERM_LENGTH, Synonym, validate_words
 
 COMMAS = re.compile(r"[,，、;；\n]")
 
@@ -49,12 +49,12 @@ INPUT_CLASSES = (
 
 class SearchPreviewForm(forms.Form):
     q = forms.CharField(
-        label=_("query"), required=False, max_length=MAX_QUERY_LENGTH, help_text=_("Empty: all products.")
+        label=_("query"), required=False, max_length=MAX_QUERY_LENGTH, help_text=_("Leave empty for all products.")
     )
     user_id = forms.CharField(
-        label=_("user id"), required=False, max_length=MAX_ID_LENGTH, help_text=_("Empty: new visitor.")
+        label=_("user ID"), required=False, max_length=MAX_ID_LENGTH, help_text=_("Leave empty for a new visitor.")
     )
-    anonymous_id = forms.CharField(label=_("anonymous id"), required=False, max_length=MAX_ID_LENGTH)
+    anonymous_id = forms.CharField(label=_("anonymous ID"), required=False, max_length=MAX_ID_LENGTH)
     category = forms.CharField(label=_("category path"), required=False, max_length=MAX_PATH_LENGTH)
     brand = forms.CharField(label=_("brand"), required=False, max_length=MAX_ID_LENGTH)
     sort = forms.ChoiceField(
@@ -63,7 +63,7 @@ class SearchPreviewForm(forms.Form):
         choices=[
             (SearchSort.RELEVANCE.value, _("relevance")),
             (SearchSort.CHEAPEST.value, _("price: low to high")),
-            (SearchSort.DEAREST.value, _("price: high to low")),
+            (SearchSort.MOST_EXPENSIVE.value, _("price: high to low")),
             (SearchSort.NEWEST.value, _("newest first")),
         ],
     )
@@ -75,7 +75,7 @@ class SearchPreviewForm(forms.Form):
             if not isinstance(field, forms.BooleanField):
                 field.widget.attrs["class"] = INPUT_CLASSES
 
-    def request(self, *, language: str) -> SearchRequest:
+    def make_request(self, *, language: str) -> SearchRequest:
         values = self.cleaned_data
         return SearchRequest(
             q=values["q"],

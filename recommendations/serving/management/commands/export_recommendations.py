@@ -46,13 +46,14 @@ class Command(BaseCommand):
         except (InvalidExportError, UnsupportedPlacementError, NoActiveModelError, ConditionError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
-            message = _("%(path)s: %(reason)s. Fix this and start again with --resume.")
+            message = _("%(path)s: %(reason)s. Fix the problem and start again with --resume.")
             raise CommandError(message % {"path": error.filename or "–", "reason": error.strerror or error}) from error
         except KeyboardInterrupt as error:
             raise CommandError(_("Interrupted. Start again with --resume to continue."), returncode=130) from error
         seconds = max(time.monotonic() - began, 0.001)
         message = _(
-            "%(customers)s customers, %(rows)s recommendations of %(model)s in %(path)s (%(seconds)s s, %(speed)s customers/s)."
+            "Wrote %(rows)s recommendations of %(model)s for %(customers)s customers to %(path)s (%(seconds)s "
+            "s, %(speed)s customers/s)."
         )
         self.stdout.write(
             message

@@ -1,65 +1,72 @@
-"""The search request and its parser; every invalid parameter is reported with what is valid."""
+"""The request schema of the search; REST view, fast path and OpenAPI document derive from it.
+
+Both callers share one parser, which reports every invalid parameter with what is valid.
+"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
+from typing import Annotated, Any
 
+import msgspec
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from msgspec import Meta
 
-MAX_QUERY_LENGTH = 200
-MAX_PAGE_SIZE = 100
-DEFAULT_PAGE_SIZE = 20
-MAX_PRODUCT_IDS, MAX_ATTRIBUTES = 1000, 20
-MAX_ID_LENGTH, MAX_PATH_LENGTH, MAX_CURSOR_LENGTH, MAX_LIST_LENGTH = 255, 1000, 200, 50_000
+from recommendations.serving.rest.schema import (
+    FieldSpec,
+    build_serializer,
+    make_id_list_type,
+    make_text_type,
+    read_specs,
+    split_ids,
+)
+from recommendations.serving.search.request import (
+    DEFAULT_PAGE_SIZE,
+    MAX_ATTRIBUTES,
+    MAX_ID_LENGTH,
+    MAX_PAGE_SIZE,
+    MAX_PATH_LENGTH,
+    MAX_PRODUCT_IDS,
+    MAX_QUERY_LENGTH,
+    InvalidSearchError,
+    SearchRequest,
+    SearchSort,
+)
+
+MAX_CURSOR_LENGTH, MAX_LIST_LENGTH = 200, 50_000
 MAX_PRICE = Decimal(10) ** 12
 ATTRIBUTE_PREFIX = "attributes."
 TRUE_WORDS, FALSE_WORDS = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
-class SearchSort(StrEnum):
-    RELEVANCE = "relevance"
-    CHEAPEST = "price"
-    DEAREST = "-price"
-    NEWEST = "newest"
+class SearchQuery(msgspec.Struct, kw_only=True):
+    """The parameters of a search request. attributes: those that begin with ATTRIBUTE_PREFIX, by the rest of their name."""
 
-
-class InvalidSearchError(Exception):
-    """A search with invalid parameters, each with what is valid."""
-
-    def __init__(self, errors: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {message}" for name, message in errors.items()))
-        self.errors = dict(errors)
-
-
-@dataclass(frozen=True)
-class SearchRequest:
-    """A parsed search. ``category`` includes its subcategories; an empty ``q`` matches everything; ``language`` is the reader's."""
-
-    q: str = ""
-    user_id: str = ""
-    anonymous_id: str = ""
-    category: str = ""
-    brand: str = ""
+    q: make_text_type(  # type: ignore[valid-type]
+        MAX_QUERY_LENGTH, "The query; the last word may be unfinished. Empty: all products."
+    ) = ""
+    user_id: make_text_type(MAX_ID_LENGTH, "The shop's id of the customer.") = ""  # type: ignore[valid-type]
+    anonymous_id: make_text_type(MAX_ID_LENGTH, "The visitor's id in the browser.") = ""  # type: ignore[valid-type]
+    category: make_text_type(MAX_PATH_LENGTH, "A category path; includes its subcategories.") = ""  # type: ignore[valid-type]
+    brand: make_text_type(MAX_ID_LENGTH) = ""  # type: ignore[valid-type]
     price_min: Decimal | None = None
     price_max: Decimal | None = None
     in_stock: bool = True
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    product_ids: tuple[str, ...] = ()
-    n: int = DEFAULT_PAGE_SIZE
-    cursor: str = ""
-    personalised: bool = True
+    attributes: dict[str, str] = {}
+    product_ids: make_id_list_type(  # type: ignore[valid-type]
+        MAX_LIST_LENGTH, "Only these product ids, separated by commas; at most 1000."
+    ) = []
+    n: Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)] = DEFAULT_PAGE_SIZE
+    cursor: make_text_type(MAX_CURSOR_LENGTH, "next_cursor of the previous response.") = ""  # type: ignore[valid-type]
+    personalised: Annotated[bool, Meta(description="false: the same order for all customers.")] = True
     sort: SearchSort = SearchSort.RELEVANCE
     facets: bool = True
     explain: bool = True
-    strict: bool = False
-    language: str = ""
+    strict: Annotated[bool, Meta(description="true: no fallback to popular products.")] = False
 
-    @property
-    def identifiers(self) -> list[tuple[str, str]]:
-        pairs = (("user_id", self.user_id), ("anonymous_id", self.anonymous_id))
-        return [(kind, value) for kind, value in pairs if value]
+
+SearchQuerySerializer = build_serializer("SearchQuerySerializer", SearchQuery, accepts_blank=True)
+_QUERY_SPECS = read_specs(SearchQuery)
 
 
 class _InvalidValueError(Exception):
@@ -73,37 +80,17 @@ def parse_search_request(params: Mapping[str, str], *, language: str | None = No
         InvalidSearchError: names every invalid parameter.
     """
     errors: dict[str, str] = {}
-
-    def taken[T](name: str, read: Callable[[str], T], default: T) -> T:
-        text = params.get(name, "")
-        if text == "":
-            return default
-        try:
-            return read(text)
-        except _InvalidValueError as error:
-            errors[name] = str(error)
-            return default
-
-    request = SearchRequest(
-        q=taken("q", parse_query, ""),
-        user_id=taken("user_id", parse_text(MAX_ID_LENGTH), ""),
-        anonymous_id=taken("anonymous_id", parse_text(MAX_ID_LENGTH), ""),
-        category=taken("category", parse_text(MAX_PATH_LENGTH), ""),
-        brand=taken("brand", parse_text(MAX_ID_LENGTH), ""),
-        price_min=taken("price_min", parse_price, None),
-        price_max=taken("price_max", parse_price, None),
-        in_stock=taken("in_stock", parse_boolean, True),
-        attributes=parse_attributes(params, errors),
-        product_ids=taken("product_ids", parse_ids, ()),
-        n=taken("n", parse_page_size, DEFAULT_PAGE_SIZE),
-        cursor=taken("cursor", parse_text(MAX_CURSOR_LENGTH), ""),
-        personalised=taken("personalised", parse_boolean, True),
-        sort=taken("sort", parse_sort, SearchSort.RELEVANCE),
-        facets=taken("facets", parse_boolean, True),
-        explain=taken("explain", parse_boolean, True),
-        strict=taken("strict", parse_boolean, False),
-        language=language if language is not None else get_language() or "",
-    )
+    values: dict[str, Any] = {}
+    for spec in _QUERY_SPECS:
+        if spec.type == "dict":
+            values[spec.name] = _parse_attributes(params, errors)
+        elif text := params.get(spec.name, ""):
+            try:
+                values[spec.name] = _PARSERS[spec.type](spec, text)
+            except _InvalidValueError as error:
+                errors[spec.name] = str(error)
+    values["q"] = values.get("q", "").strip()
+    request = SearchRequest(**values, language=language if language is not None else get_language() or "")
     if request.price_min is not None and request.price_max is not None and request.price_min > request.price_max:
         errors["price_min"] = _("%(low)s is greater than price_max %(high)s.") % {
             "low": request.price_min,
@@ -114,59 +101,54 @@ def parse_search_request(params: Mapping[str, str], *, language: str | None = No
     return request
 
 
-def parse_attributes(params: Mapping[str, str], errors: dict[str, str]) -> dict[str, str]:
+def _parse_attributes(params: Mapping[str, str], errors: dict[str, str]) -> dict[str, str]:
+    """Return the attribute filters by name; add what is wrong with them to the errors."""
     attributes: dict[str, str] = {}
     for name, value in params.items():
         if name.startswith(ATTRIBUTE_PREFIX) and len(name) > len(ATTRIBUTE_PREFIX) and value:
             try:
-                attributes[name.removeprefix(ATTRIBUTE_PREFIX)] = parse_text(MAX_ID_LENGTH)(value)
+                attributes[name.removeprefix(ATTRIBUTE_PREFIX)] = _require_storable_text(value, MAX_ID_LENGTH)
             except _InvalidValueError as error:
                 errors[quote_value(name)] = str(error)
     if len(attributes) > MAX_ATTRIBUTES:
-        errors["attributes"] = _("Too many values: %(count)d; at most %(most)d are allowed.") % {
+        errors["attributes"] = _("Too many values: %(count)d; the maximum is %(most)d.") % {
             "count": len(attributes),
             "most": MAX_ATTRIBUTES,
         }
     return attributes
 
 
-def parse_query(text: str) -> str:
-    """Parse the query; longer texts were probably pasted by mistake, so they are an error."""
-    return parse_text(MAX_QUERY_LENGTH)(text).strip()
+def _require_storable_text(text: str, max_length: int) -> str:
+    """Return a text that is short enough and valid in the database. A longer query was probably pasted by mistake."""
+    if len(text) > max_length:
+        raise _InvalidValueError(
+            _("Too long: %(length)d characters; the maximum is %(most)d.") % {"length": len(text), "most": max_length}
+        )
+    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise _InvalidValueError(_("Contains a NUL character or an unpaired surrogate; remove it."))
+    return text
 
 
-def parse_text(most: int) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if len(text) > most:
-            raise _InvalidValueError(
-                _("Too long: %(length)d characters; at most %(most)d are allowed.")
-                % {"length": len(text), "most": most}
-            )
-        if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise _InvalidValueError(_("Contains a NUL character or an unpaired surrogate; remove it."))
-        return text
-
-    return read
+def _parse_text(spec: FieldSpec, text: str) -> str:
+    return _require_storable_text(text, spec.limits["max_length"])
 
 
-def parse_ids(text: str) -> tuple[str, ...]:
-    product_ids = tuple(
-        dict.fromkeys(part.strip() for part in parse_text(MAX_LIST_LENGTH)(text).split(",") if part.strip())
-    )
+def _parse_ids(spec: FieldSpec, text: str) -> tuple[str, ...]:
+    product_ids = tuple(dict.fromkeys(split_ids(_parse_text(spec, text))))
     if len(product_ids) > MAX_PRODUCT_IDS:
         raise _InvalidValueError(
-            _("Too many values: %(count)d; at most %(most)d are allowed.")
+            _("Too many values: %(count)d; the maximum is %(most)d.")
             % {"count": len(product_ids), "most": MAX_PRODUCT_IDS}
         )
     return product_ids
 
 
-def parse_price(text: str) -> Decimal:
+def _parse_price(_spec: FieldSpec, text: str) -> Decimal:
     try:
         value = Decimal(text.strip())
     except InvalidOperation as error:
         raise _InvalidValueError(
-            _("%(value)s is not a valid price (e.g. 19.90).") % {"value": quote_value(text)}
+            _("%(value)s is not a valid price; use a format like 19.90.") % {"value": quote_value(text)}
         ) from error
     if not value.is_finite() or not 0 <= value < MAX_PRICE:
         raise _InvalidValueError(
@@ -175,22 +157,22 @@ def parse_price(text: str) -> Decimal:
     return value
 
 
-def parse_page_size(text: str) -> int:
+def _parse_integer(spec: FieldSpec, text: str) -> int:
+    low, high = spec.limits["min_value"], spec.limits["max_value"]
     try:
         value = int(text)
     except ValueError as error:
         raise _InvalidValueError(
-            _("%(value)s is not an integer; valid: 1 to %(most)d.")
-            % {"value": quote_value(text), "most": MAX_PAGE_SIZE}
+            _("%(value)s is not an integer; valid: 1 to %(most)d.") % {"value": quote_value(text), "most": high}
         ) from error
-    if not 1 <= value <= MAX_PAGE_SIZE:
+    if not low <= value <= high:
         raise _InvalidValueError(
-            _("%(value)s is out of range; valid: 1 to %(most)d.") % {"value": quote_value(text), "most": MAX_PAGE_SIZE}
+            _("%(value)s is out of range; valid: 1 to %(most)d.") % {"value": quote_value(text), "most": high}
         )
     return value
 
 
-def parse_boolean(text: str) -> bool:
+def _parse_boolean(_spec: FieldSpec, text: str) -> bool:
     word = text.strip().lower()
     if word not in (*TRUE_WORDS, *FALSE_WORDS):
         raise _InvalidValueError(
@@ -199,7 +181,7 @@ def parse_boolean(text: str) -> bool:
     return word in TRUE_WORDS
 
 
-def parse_sort(text: str) -> SearchSort:
+def _parse_sort(_spec: FieldSpec, text: str) -> SearchSort:
     try:
         return SearchSort(text)
     except ValueError as error:
@@ -212,3 +194,13 @@ def parse_sort(text: str) -> SearchSort:
 def quote_value(text: str) -> str:
     """Return a value quoted and shortened for an error message."""
     return repr(text if len(text) <= 50 else f"{text[:50]}…")
+
+
+_PARSERS: dict[str, Callable[[FieldSpec, str], Any]] = {
+    "str": _parse_text,
+    "list": _parse_ids,
+    "decimal": _parse_price,
+    "int": _parse_integer,
+    "bool": _parse_boolean,
+    "enum": _parse_sort,
+}

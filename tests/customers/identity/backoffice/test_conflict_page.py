@@ -31,10 +31,10 @@ def make_member_client(role: str, *permissions: str) -> Client:
 def test_conflict_page_compares_both_customers(admin_client: Client, shared_computer: SimpleNamespace) -> None:
     page = admin_client.get(shared_computer.page)
     rows = dict(page.context["rows"])
-    assert rows["user ids"] == ["u1", "bo@shop.org"]
+    assert rows["user IDs"] == ["u1", "bo@shop.org"]
     assert rows["name"] == ["Anna Karenina", "–"]
     assert rows["orders"] == [0, 1]
-    assert page.context["identifiers"] == [("anonymous id", "laptop"), ("user id", "bo@shop.org")]
+    assert page.context["identifiers"] == [("anonymous ID", "laptop"), ("user id", "bo@shop.org")]
     assert "m-bo@shop.org" in page.content.decode()
 
 

@@ -127,7 +127,7 @@ def test_the_portrait_escapes_traits_and_appears_before_the_first_refresh(admin_
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<script>alert(1)" not in page
     assert "&lt;i&gt;" in page
-    assert "There are no orders or events of this customer." in page
+    assert "This customer has no orders or events." in page
 
 
 def test_a_withdrawn_consent_hides_data_derived_from_behavior_and_explains_it(

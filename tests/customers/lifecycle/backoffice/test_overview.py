@@ -151,7 +151,7 @@ def test_the_preview_reports_form_errors(admin_client: Client, three: dict[str, 
     assert rules is not None
     page = admin_client.post(PREVIEW, form_of(rules, dormant_gap_days=1, loyal_orders="many"))
     text = page.content.decode()
-    assert "Dormant gap in days: Enter at least the active gap." in text
+    assert "Dormant gap in days: Enter a value that is at least the active gap." in text
     assert "Orders to be loyal: Enter a whole number." in text
     assert admin_client.get(PREVIEW).status_code == 405
 

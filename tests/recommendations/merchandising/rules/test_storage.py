@@ -37,13 +37,13 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({**GOOD, "weekdays": [8]}, "weekdays", "8 is not a weekday"),
     ({**GOOD, "attribute_name": "color"}, "attribute_value", "Enter the value"),
     ({**GOOD, "attribute_value": "blue"}, "attribute_name", "'blue'"),
-    ({**GOOD, "price_from": Decimal(5), "price_to": Decimal(4)}, "price_from", "price 5 is above the maximum 4"),
+    ({**GOOD, "price_from": Decimal(5), "price_to": Decimal(4)}, "price_from", "price 5 is greater than the maximum 4"),
     (
         {**GOOD, "margin_from": Decimal("0.5"), "margin_to": Decimal("0.4")},
         "margin_from",
-        "margin 0.5 is above the maximum 0.4",
+        "margin 0.5 is greater than the maximum 0.4",
     ),
-    ({**GOOD, "stock_from": 5, "stock_to": 4}, "stock_from", "stock 5 is above the maximum 4"),
+    ({**GOOD, "stock_from": 5, "stock_to": 4}, "stock_from", "stock 5 is greater than the maximum 4"),
     ({**GOOD, "starts_at": NOON, "ends_at": NOON}, "ends_at", "ends before it starts"),
 ]
 

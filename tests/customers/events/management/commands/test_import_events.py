@@ -70,8 +70,8 @@ def test_import_of_a_log_lists_unmapped_urls(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     path.write_text("".join(LOG.format(target=target) for target in ("/cart", "/api/cart", "/api/user", "/about")))
     text = run_command(path)
-    assert "requests to URLs without an event" in text
-    assert "Most frequent URLs without an event: /api (2), /about (1). Map them to events with --mapping." in text
+    assert "requests to unmapped URLs" in text
+    assert "Most frequent unmapped URLs: /api (2), /about (1). Map them to events with --mapping." in text
 
 
 def test_custom_mapping_is_used(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_who_may_see_no_campaigns_does_not_see_them(anna: Customer) -> None:
 def test_a_customer_without_data_sees_what_to_do(admin_client: Client) -> None:
     page = admin_client.get(reverse("admin:lifecycle_customer", args=[make_customer("bob").pk])).content.decode()
     for text in (
-        "This customer is in no segment.",
+        "This customer is not in any segment.",
         "No campaign targets a segment",
         "Train a model first",
         "There is no activity yet",

@@ -131,7 +131,7 @@ def test_group_changes_are_between_the_chosen_months(admin_client: Client, ten: 
     [
         ({"rfm": "ever"}, "Select a valid choice"),
         ({"rfm_since": "1999-01"}, "Select a valid choice"),
-        ({"rfm_since": "2026-10", "rfm_until": "2026-09"}, "Choose a month after the first one."),
+        ({"rfm_since": "2026-10", "rfm_until": "2026-09"}, "Choose a month after the start month."),
     ],
 )
 def test_invalid_choices_are_reported_and_the_map_remains(
