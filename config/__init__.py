@@ -1,1 +1,1 @@
-"""Wires Perennial together: settings, addresses, processes, the schedule. Nothing else imports it."""
+"""Connects the parts of Perennial: settings, URLs, processes, the schedule. Other packages import only ``config.foundation``."""

@@ -42,7 +42,7 @@ app.autodiscover_tasks()
 
 
 def return_interrupted_tasks() -> int:
-    """Return tasks that a worker reserved and did not finish to their queues; return their number.
+    """Put tasks that a worker reserved and did not finish back into their queues; return their number.
 
     Call this only at a start when no other worker runs. Otherwise, the tasks return when the visibility timeout is over.
     """

@@ -53,12 +53,12 @@ def read_limits(pyproject: Path = ROOT / "pyproject.toml") -> Limits:
 def list_files(root: Path = ROOT) -> list[str]:
     """List the text files that Git tracks or would track, as paths below the root."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
-    return sorted(path for path in set(listed) if path.endswith(TEXT_SUFFIXES) and (root / path).is_file())
+    tracked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
+    return sorted(path for path in set(tracked) if path.endswith(TEXT_SUFFIXES) and (root / path).is_file())
 
 
 def find_banned_words(files: Sequence[str], limits: Limits, root: Path = ROOT) -> Iterator[str]:
-    """Report every line that holds a banned word."""
+    """Report every line that contains a banned word."""
     pattern = re.compile(rf"\b({'|'.join(limits.banned_words)})\b", re.IGNORECASE)
     for path in files:
         if path in limits.unchecked_files:
@@ -85,7 +85,7 @@ def read_definitions(path: str, root: Path = ROOT) -> Iterator[Definition]:
 
 
 def _count_lines(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Count the lines of a body without its docstring: a long formula is no reason to split a function."""
+    """Count the lines of a function without its docstring, which may contain a long formula."""
     first = node.body[0]
     has_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
     docstring = (first.end_lineno or first.lineno) - first.lineno + 1 if has_docstring else 0
@@ -95,13 +95,15 @@ def _count_lines(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) ->
 def find_bad_definitions(definitions: Sequence[Definition], limits: Limits) -> Iterator[str]:
     """Report class names that are defined twice, banned names and functions that are too long."""
     modules = defaultdict(set)
-    for one in definitions:
-        if one.is_class and one.is_top_level and one.name != "Command":  # Django finds commands by this name
-            modules[one.name].add(one.path)
-        if one.name in limits.banned_names:
-            yield f"{one.path}:{one.line}: {one.name!r} does not say what it does; see docs/glossary.md"
-        if not one.is_class and one.lines > limits.max_function_lines:
-            yield f"{one.path}:{one.line}: {one.name}() has {one.lines} lines (at most {limits.max_function_lines})"
+    for definition in definitions:
+        if (
+            definition.is_class and definition.is_top_level and definition.name != "Command"
+        ):  # Django finds commands by this name
+            modules[definition.name].add(definition.path)
+        if definition.name in limits.banned_names:
+            yield f"{definition.path}:{definition.line}: {definition.name!r} does not say what it does; see docs/glossary.md"
+        if not definition.is_class and definition.lines > limits.max_function_lines:
+            yield f"{definition.path}:{definition.line}: {definition.name}() has {definition.lines} lines (at most {limits.max_function_lines})"
     for name, paths in sorted(modules.items()):
         if len(paths) > 1:
             yield f"{', '.join(sorted(paths))}: the class name {name} is defined {len(paths)} times"
@@ -118,7 +120,7 @@ def find_full_folders(modules: Sequence[str], limits: Limits) -> Iterator[str]:
 
 
 def find_problems(limits: Limits, root: Path = ROOT) -> list[str]:
-    """Return every breach of the rules, one line each."""
+    """Return one line for each violation of the rules."""
     files = list_files(root)
     modules = [
         path

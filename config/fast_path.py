@@ -1,4 +1,4 @@
-"""Connect the fast path of serving with the API keys and rate limits of `config.access`."""
+"""Connects the fast path of serving with the API keys and rate limits of `config.access`."""
 
 import time
 
@@ -17,7 +17,7 @@ from recommendations.serving.rest.fast_path import (
 
 
 def add_fast_path(application: Application) -> Application:
-    """Return a WSGI application that answers plain recommendation requests in front of Django."""
+    """Return a WSGI application that responds to plain recommendation requests before Django."""
     return serve_recommendations_first(application, authorize=_authorize)
 
 

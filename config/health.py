@@ -7,12 +7,12 @@ from django.http import HttpRequest, JsonResponse
 
 
 def report_liveness(request: HttpRequest) -> JsonResponse:
-    """Answer 200 while the process can handle requests."""
+    """Return 200 while the process can handle requests."""
     return JsonResponse({"status": "live"})
 
 
 def report_readiness(request: HttpRequest) -> JsonResponse:
-    """Answer 200 if PostgreSQL is reachable, otherwise 503. Valkey is reported too; without it, only freshness is lost."""
+    """Return 200 if PostgreSQL is reachable, otherwise 503. Valkey is reported too, but serving works without it."""
     checks = {"database": is_database_reachable(), "valkey": is_valkey_reachable()}
     return JsonResponse(
         {"status": "ready" if checks["database"] else "not ready", **checks}, status=200 if checks["database"] else 503

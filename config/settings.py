@@ -19,7 +19,7 @@ from config.backoffice.theme import UNFOLD  # noqa: F401 — a setting
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
-def read_variable[T](name: str, default: T, parse: Callable[[str], T], wanted: str) -> T:
+def read_variable[T](name: str, default: T, parse: Callable[[str], T], expected: str) -> T:
     """Return the parsed value of an environment variable, or ``default`` if it is unset or empty."""
     raw = os.environ.get(name, "").strip()
     if not raw:
@@ -28,17 +28,17 @@ def read_variable[T](name: str, default: T, parse: Callable[[str], T], wanted: s
         return parse(raw)
     except ValueError as error:
         raise ImproperlyConfigured(
-            f"{name}={raw!r} is invalid: {error or wanted}. Set it to {wanted}, or unset it."
+            f"{name}={raw!r} is invalid: {error or expected}. Set it to {expected}, or unset it."
         ) from error
 
 
 def read_bool(name: str, default: bool) -> bool:
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    values = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
     def parse(raw: str) -> bool:
-        if raw.lower() not in words:
+        if raw.lower() not in values:
             raise ValueError("not a boolean")
-        return words[raw.lower()]
+        return values[raw.lower()]
 
     return read_variable(name, default, parse, "one of true, false, yes, no, on, off, 1, 0")
 
@@ -100,7 +100,8 @@ def read_secret(name: str, file_name: str, make: Callable[[], str]) -> str:
         draft.touch(mode=0o600)
         draft.write_text(make())
         try:
-            os.link(draft, path)  # of two processes the first one wins, and both read the same secret
+            # link fails if the file exists, so that of two concurrent processes the first wins and both read the same secret
+            os.link(draft, path)
         except FileExistsError:
             pass
         finally:
@@ -376,13 +377,13 @@ EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")
 VALUE_MARGIN = read_float("VALUE_MARGIN", 1.0, low=0.0, high=1.0)
 VALUE_MONTHLY_DISCOUNT = read_float("VALUE_MONTHLY_DISCOUNT", 0.01, low=0.0, high=1.0)
 
-# The window in days of the second RFM score, shown beside the all-time score.
+# The window in days of the second RFM score, shown next to the all-time score.
 RFM_WINDOW_DAYS = read_int("RFM_WINDOW_DAYS", 365, low=1, high=36_500)
 
 # The budget of one training: seconds, and memory in addition to what the program itself needs.
 TRAINING_SECONDS = read_int("TRAINING_SECONDS", 300, low=1, high=86_400)
 TRAINING_MEMORY_MB = read_int("TRAINING_MEMORY_MB", 2048, low=64, high=1_000_000)
-# The traits that may decide what a customer without a history is shown, in addition to language, country and device.
+# The traits that may influence recommendations for a customer without a history, in addition to language, country and device.
 COLD_START_TRAITS = read_list(
     "COLD_START_TRAITS",
     ["age", "income", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count"]
@@ -392,12 +393,12 @@ COLD_START_TRAITS = read_list(
 # The share of for-you positions that try new products (0: none), and for how many days after its publication a product is new.
 RECOMMEND_EXPLORATION_SHARE = read_float("RECOMMEND_EXPLORATION_SHARE", 0.1, low=0.0, high=0.5)
 RECOMMEND_NEW_DAYS = read_int("RECOMMEND_NEW_DAYS", 30, low=1, high=3650)
-# The time limit of an answer; when scores are not ready by then, the fallback answers.
+# The time limit of a response; if scores are not ready by then, the fallback is used.
 RECOMMEND_DEADLINE_MS = read_float("RECOMMEND_DEADLINE_MS", 50.0, low=20.0, high=10_000.0)
 # For how many days clicks and purchases are attributed to a recommendation, and for how long impressions are stored.
 RECOMMEND_ATTRIBUTION_DAYS = read_int("RECOMMEND_ATTRIBUTION_DAYS", 7, low=1, high=90)
 IMPRESSION_RETENTION_DAYS = read_int("IMPRESSION_RETENTION_DAYS", 400, low=1, high=3650)
-# Promotion criteria: the least share of the active model's coverage and of its accuracy for new customers, and the longest answer time.
+# Promotion criteria: minimum shares of the active model's coverage and of its accuracy for new customers, and the maximum latency.
 PROMOTION_COVERAGE_SHARE = read_float("PROMOTION_COVERAGE_SHARE", 0.5, low=0.0, high=10.0)
 PROMOTION_COLD_START_SHARE = read_float("PROMOTION_COLD_START_SHARE", 0.8, low=0.0, high=10.0)
 PROMOTION_LATENCY_MS = read_float("PROMOTION_LATENCY_MS", 250.0, low=1.0, high=60_000.0)

@@ -85,7 +85,7 @@ type Key = tuple[str, str | None]  # the English text and its context
 
 
 class UntranslatableTextError(Exception):
-    """A translatable text that is composed at run time, which no catalog can contain."""
+    """A translatable text is composed at run time, so no catalog can contain it."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class TranslatableText:
     text: str
     plural: str | None
     context: str | None
-    place: str
+    path: str
 
     @property
     def key(self) -> Key:
@@ -106,16 +106,16 @@ class TranslatableText:
         return (self.text, self.plural) if self.plural is not None else self.text
 
 
-def find_python_texts(source: str, place: str) -> Iterator[TranslatableText]:
+def find_python_texts(source: str, path: str) -> Iterator[TranslatableText]:
     """Yield the texts passed to Django's translation functions, whatever names a module imports them under."""
     tree = ast.parse(source)
-    names = dict(_imported_names(tree))
+    names = dict(_find_imported_names(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and (function := _match_call(node.func, names)):
-            yield _read_call(node, function, place)
+            yield _read_call(node, function, path)
 
 
-def _imported_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
+def _find_imported_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module in CALL_MODULES:
             for alias in node.names:
@@ -133,53 +133,53 @@ def _match_call(function: ast.expr, names: dict[str, str]) -> str | None:
     return None
 
 
-def _read_call(node: ast.Call, function: str, place: str) -> TranslatableText:
+def _read_call(node: ast.Call, function: str, path: str) -> TranslatableText:
     context_at, text_at, plural_at = CALLS[function]
-    where = f"{place}:{node.lineno}"
+    location = f"{path}:{node.lineno}"
 
-    def constant(position: int) -> str:
+    def read_argument(position: int) -> str:
         argument = node.args[position] if position < len(node.args) else None
         if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
             raise UntranslatableTextError(
-                f"{where}: pass a literal string to {function}() and fill placeholders afterwards."
+                f"{location}: pass a literal string to {function}() and fill placeholders afterwards."
             )
         return argument.value
 
     return TranslatableText(
-        text=constant(text_at),
-        plural=None if plural_at is None else constant(plural_at),
-        context=None if context_at is None else constant(context_at),
-        place=place,
+        text=read_argument(text_at),
+        plural=None if plural_at is None else read_argument(plural_at),
+        context=None if context_at is None else read_argument(context_at),
+        path=path,
     )
 
 
-def find_template_texts(source: str, place: str) -> Iterator[TranslatableText]:
+def find_template_texts(source: str, path: str) -> Iterator[TranslatableText]:
     """Yield the texts of translate and blocktranslate tags and of _() in filters and tags."""
     from django.utils.translation.template import templatize  # Django is not needed for --compile
 
     # Within brackets, Python's tokenizer ignores the template's indentation.
-    code = BytesIO(f"(\n{templatize(source, origin=place)}\n)".encode())
+    code = BytesIO(f"(\n{templatize(source, origin=path)}\n)".encode())
     for _line, text, _comments, context in extract("python", code, TEMPLATE_KEYWORDS, options={"encoding": "utf-8"}):
         singular, plural = text if isinstance(text, tuple) else (text, None)
         if singular:
-            yield TranslatableText(text=singular, plural=plural, context=context, place=place)
+            yield TranslatableText(text=singular, plural=plural, context=context, path=path)
 
 
-def find_folder_texts(folder: Path, root: Path, *, ours: bool) -> Iterator[TranslatableText]:
+def find_folder_texts(folder: Path, root: Path, *, is_project: bool) -> Iterator[TranslatableText]:
     """Yield the texts of every module and template below a folder, in a stable order."""
-    for path in sorted(folder.rglob("*")):
-        place = path.relative_to(root).as_posix()
-        parts = path.relative_to(root).parts
-        if place.startswith(SKIPPED) or not {"migrations", "tests", "__pycache__"}.isdisjoint(parts):
+    for file in sorted(folder.rglob("*")):
+        path = file.relative_to(root).as_posix()
+        parts = file.relative_to(root).parts
+        if path.startswith(SKIPPED) or not {"migrations", "tests", "__pycache__"}.isdisjoint(parts):
             continue
-        if path.suffix == ".py":
+        if file.suffix == ".py":
             try:
-                yield from find_python_texts(path.read_text(encoding="utf-8"), place)
+                yield from find_python_texts(file.read_text(encoding="utf-8"), path)
             except UntranslatableTextError:
-                if ours:
+                if is_project:
                     raise
-        elif path.suffix in (".html", ".txt") and "templates" in parts:
-            yield from find_template_texts(path.read_text(encoding="utf-8"), place)
+        elif file.suffix in (".html", ".txt") and "templates" in parts:
+            yield from find_template_texts(file.read_text(encoding="utf-8"), path)
 
 
 def find_package_folder(name: str) -> Path:
@@ -195,7 +195,7 @@ def read_package_translations() -> set[Key]:
     """Return the texts for which Django or a package has its own Simplified Chinese translation."""
     folders = [find_package_folder(f"django/{part}") for part in DJANGO_PARTS]
     folders += [find_package_folder(name) for name in PACKAGES if "/" not in name]
-    spoken: set[Key] = set()
+    translated_keys: set[Key] = set()
     for folder in folders:
         path = folder / "locale" / LANGUAGE / "LC_MESSAGES" / "django.mo"
         if not path.exists():
@@ -206,19 +206,19 @@ def read_package_translations() -> set[Key]:
             text = entry[0] if isinstance(entry, tuple) else entry
             context, _, text = text.rpartition("\x04")
             if text and translated:
-                spoken.add((text, context or None))
-    return spoken
+                translated_keys.add((text, context or None))
+    return translated_keys
 
 
 def find_all_texts() -> list[TranslatableText]:
     """Return all texts of the project, then those of packages without a translation."""
-    found = [text for name in ROOMS for text in find_folder_texts(ROOT / name, ROOT, ours=True)]
-    spoken = read_package_translations()
+    texts = [text for name in ROOMS for text in find_folder_texts(ROOT / name, ROOT, is_project=True)]
+    translated_keys = read_package_translations()
     for name in PACKAGES:
         folder = find_package_folder(name)
         root = folder.parents[len(Path(name).parts) - 1]
-        found += [text for text in find_folder_texts(folder, root, ours=False) if text.key not in spoken]
-    return [text for text in found if text.text.strip()]
+        texts += [text for text in find_folder_texts(folder, root, is_project=False) if text.key not in translated_keys]
+    return [text for text in texts if text.text.strip()]
 
 
 def read_catalog(path: Path) -> Catalog:
@@ -228,41 +228,41 @@ def read_catalog(path: Path) -> Catalog:
         return read_po(file, locale=LANGUAGE, domain="django", abort_invalid=True)
 
 
-def update_catalog(old: Catalog, found: Iterable[TranslatableText]) -> Catalog:
+def update_catalog(old: Catalog, texts: Iterable[TranslatableText]) -> Catalog:
     """Return a catalog of exactly the texts found, with their existing translations."""
     new = Catalog(locale=LANGUAGE, domain="django", project="Perennial", fuzzy=False)
-    for text in found:
-        known = old.get(text.text, text.context)
+    for text in texts:
+        existing = old.get(text.text, text.context)
         message = new.get(text.text, text.context)
         if message is None:
             new.add(
                 text.id,
-                _fit_translation(known, text),
-                locations=[(text.place, 0)],
+                _fit_translation(existing, text),
+                locations=[(text.path, 0)],
                 context=text.context,
-                flags=[flag for flag in known.flags if flag == "fuzzy"] if known else (),
+                flags=[flag for flag in existing.flags if flag == "fuzzy"] if existing else (),
             )
-        elif (text.place, 0) not in message.locations:
-            message.locations.append((text.place, 0))
+        elif (text.path, 0) not in message.locations:
+            message.locations.append((text.path, 0))
     return new
 
 
-def _fit_translation(known: Message | None, text: TranslatableText) -> str | tuple[str, ...]:
+def _fit_translation(existing: Message | None, text: TranslatableText) -> str | tuple[str, ...]:
     """Return the existing translation in the right form: Chinese has one form for every number, so a plural has one string."""
-    strings = _list_strings(known) if known else []
+    strings = _list_strings(existing) if existing else []
     first = strings[0] if strings else ""
     return (first,) if text.plural is not None else first
 
 
 def _list_strings(message: Message) -> list[str]:
     string = message.string
-    return [part or "" for part in string] if isinstance(string, list | tuple) else [string or ""]
+    return [form or "" for form in string] if isinstance(string, list | tuple) else [string or ""]
 
 
-def save_catalog(catalogue: Catalog, path: Path) -> None:
+def save_catalog(catalog: Catalog, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer = BytesIO()
-    write_po(buffer, catalogue, width=120, sort_by_file=True, include_lineno=False, omit_header=True)
+    write_po(buffer, catalog, width=120, sort_by_file=True, include_lineno=False, omit_header=True)
     header = 'msgid ""\nmsgstr ""\n"Language: zh_Hans\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n'
     header += '"Plural-Forms: nplurals=1; plural=0;\\n"\n\n'
     _replace(path, header.encode() + buffer.getvalue())
@@ -283,13 +283,13 @@ def _replace(path: Path, content: bytes) -> None:
     draft.replace(path)
 
 
-def find_problems(catalogue: Catalog, found: Iterable[TranslatableText]) -> list[str]:
+def find_problems(catalog: Catalog, texts: Iterable[TranslatableText]) -> list[str]:
     """Return the problems of the catalog: missing translations, fuzzy ones, and placeholders that differ."""
-    listed: dict[Key, str] = {}
-    for text in found:
-        if text.key not in listed and (problem := _find_problem(catalogue.get(text.text, text.context), text)):
-            listed[text.key] = f"{text.place}: {text.text!r}: {problem}"
-    return list(listed.values())
+    problems: dict[Key, str] = {}
+    for text in texts:
+        if text.key not in problems and (problem := _find_problem(catalog.get(text.text, text.context), text)):
+            problems[text.key] = f"{text.path}: {text.text!r}: {problem}"
+    return list(problems.values())
 
 
 def _find_problem(message: Message | None, text: TranslatableText) -> str | None:
@@ -314,26 +314,26 @@ def _find_placeholders(text: str) -> set[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m config.translations", description=(__doc__ or "").splitlines()[0])
-    wanted = parser.add_mutually_exclusive_group(required=True)
-    wanted.add_argument("--extract", action="store_true", help="update the .po file from the code")
-    wanted.add_argument("--compile", action="store_true", help="write the .mo file")
-    wanted.add_argument("--check", action="store_true", help="list texts without a valid translation")
-    chosen = parser.parse_args(arguments)
-    if chosen.compile:
+    actions = parser.add_mutually_exclusive_group(required=True)
+    actions.add_argument("--extract", action="store_true", help="update the .po file from the code")
+    actions.add_argument("--compile", action="store_true", help="write the .mo file")
+    actions.add_argument("--check", action="store_true", help="list texts without a valid translation")
+    options = parser.parse_args(arguments)
+    if options.compile:
         print(f"Wrote {compile_catalog().relative_to(ROOT)}.")
         return 0
     try:
-        found = find_all_texts()
+        texts = find_all_texts()
     except UntranslatableTextError as error:
         print(error, file=sys.stderr)
         return 1
-    if chosen.extract:
-        save_catalog(update_catalog(read_catalog(CATALOG), found), CATALOG)
+    if options.extract:
+        save_catalog(update_catalog(read_catalog(CATALOG), texts), CATALOG)
         print(f"Wrote {CATALOG.relative_to(ROOT)}.")
         return 0
-    listed = find_problems(read_catalog(CATALOG), found)
-    print("\n".join(listed) or "Every text has a Chinese translation.")
-    return 1 if listed else 0
+    problems = find_problems(read_catalog(CATALOG), texts)
+    print("\n".join(problems) or "Every text has a Chinese translation.")
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The WSGI application that Granian serves.
 
-Events and recommendations are answered before Django's middleware. In each worker, one thread keeps the serving state current and
-another the search index.
+Calls for events and recommendations are handled before Django's middleware. In each worker, one thread keeps the serving state
+current, and another the search index.
 """
 
 import os
@@ -21,4 +21,4 @@ FIRST_LOOK_SECONDS = 10.0
 application = route_collector_calls(add_fast_path(django_application))
 Thread(target=loader.refresh_forever, name="watch-model", daemon=True).start()
 searcher.start()
-loader.first_refresh_done.wait(FIRST_LOOK_SECONDS)  # without this wait, the first answers would be late
+loader.first_refresh_done.wait(FIRST_LOOK_SECONDS)  # without this wait, the first responses would be late

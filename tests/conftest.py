@@ -66,7 +66,7 @@ def use_own_valkey_database(number: int) -> None:
 
 
 def read_process_state() -> dict[str, object]:
-    """Return what no test may leave changed: environment, working directory and Django's settings."""
+    """Return the state that each test must restore: environment, working directory and Django's settings."""
     state: dict[str, object] = {
         f"environment variable {name}": value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"
     }
@@ -90,14 +90,14 @@ IS_SET_UP = pytest.StashKey[bool]()
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    """Remember the state of the process before the first fixture of the test."""
+    """Record the state of the process before the first fixture of the test."""
     item.stash[BEFORE] = read_process_state()
     return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """Fail a test that leaves the environment, the settings or the working directory changed, for the tests after it."""
+    """Fail a test that does not restore the environment, the settings or the working directory for the tests after it."""
     result = yield
     before, after = item.stash[BEFORE], read_process_state()
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
@@ -133,10 +133,10 @@ def default_language() -> Iterator[None]:
 def stopped_searcher() -> Iterator[None]:
     """Stop the search refresh thread with its test; in the next one it would load models before they exist."""
     yield
-    refreshing = sys.modules.get("recommendations.serving.search.searcher")
-    if refreshing is not None and refreshing.searcher.thread is not None:
-        refreshing.searcher.stop()
-        vars(refreshing.searcher).update(vars(refreshing.Searcher()))
+    searcher_module = sys.modules.get("recommendations.serving.search.searcher")
+    if searcher_module is not None and searcher_module.searcher.thread is not None:
+        searcher_module.searcher.stop()
+        vars(searcher_module.searcher).update(vars(searcher_module.Searcher()))
 
 
 # half a minute or more each, longest first
@@ -164,16 +164,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Run the longest tests first on each worker, so that no worker starts one when the others have finished."""
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
     position = {
-        id(item): next((n for n, part in enumerate(LONGEST) if part in item.nodeid), len(LONGEST)) for item in items
+        id(item): next((n for n, path_part in enumerate(LONGEST) if path_part in item.nodeid), len(LONGEST))
+        for item in items
     }
     longest = sorted((item for item in items if position[id(item)] < len(LONGEST)), key=lambda item: position[id(item)])
-    others = [item for item in items if position[id(item)] == len(LONGEST)]
+    short = [item for item in items if position[id(item)] == len(LONGEST)]
     share = len(items) / max(workers, 1)
     ordered: list[pytest.Item] = []
     for worker in range(workers):
         # the tests of a module stay together, because they share its fixtures
-        own = [item for item in longest if position[id(item)] % workers == worker]
-        room = max(round((worker + 1) * share) - len(ordered) - len(own), 0)
-        ordered += [*own, *others[:room]]
-        del others[:room]
-    items[:] = [*ordered, *others]
+        worker_tests = [item for item in longest if position[id(item)] % workers == worker]
+        n_short = max(round((worker + 1) * share) - len(ordered) - len(worker_tests), 0)
+        ordered += [*worker_tests, *short[:n_short]]
+        del short[:n_short]
+    items[:] = [*ordered, *short]

@@ -1,4 +1,4 @@
-"""Functions that create stored objects; a test passes every argument that matters to it."""
+"""Functions that create stored objects; a test passes every argument that it depends on."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -45,8 +45,8 @@ def make_consent(
 
 def make_category(path: str) -> Category:
     """Create the category with this path and its ancestors."""
-    above, _, name = path.rpartition(" > ")
-    parent = make_category(above) if above else None
+    parent_path, _, name = path.rpartition(" > ")
+    parent = make_category(parent_path) if parent_path else None
     slug = name.lower().replace(" ", "-")
     return Category.objects.get_or_create(path=path, defaults={"name": name, "slug": slug, "parent": parent})[0]
 

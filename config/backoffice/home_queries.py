@@ -24,7 +24,7 @@ from recommendations.serving.impressions.models import PerformanceRun, PositionB
 from recommendations.training.models import EvaluationRun, ModelVersion
 
 WEEK = timedelta(days=7)
-MOVEMENT = timedelta(days=28)
+STAGE_CHANGE_WINDOW = timedelta(days=28)
 
 
 def query_sales(*, as_of: datetime, weeks: int = 13) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def query_sales(*, as_of: datetime, weeks: int = 13) -> dict[str, Any]:
 def _query_sales_by_day(*, start: date, as_of: datetime) -> Iterable[dict[str, Any]]:
     days = (
         Order.objects.before(as_of)
-        .filter(placed_at__gte=start_of_day(start))
+        .filter(placed_at__gte=get_day_start(start))
         .exclude(status=Order.Status.CANCELLED)
         .values("currency", day=TruncDate("placed_at"))
         .annotate(revenue=Sum(F("total") - F("refunded")), orders=Count("id", filter=Q(kind=Order.Kind.SALE)))
@@ -98,33 +98,33 @@ def _count_buyers(*, start: date, middle: date, as_of: datetime, currency: str) 
         Order.objects.sales()
         .known()
         .before(as_of)
-        .filter(placed_at__gte=start_of_day(start), currency=currency)
+        .filter(placed_at__gte=get_day_start(start), currency=currency)
         .aggregate(
-            before=Count("customer", distinct=True, filter=Q(placed_at__lt=start_of_day(middle))),
-            now=Count("customer", distinct=True, filter=Q(placed_at__gte=start_of_day(middle))),
+            before=Count("customer", distinct=True, filter=Q(placed_at__lt=get_day_start(middle))),
+            now=Count("customer", distinct=True, filter=Q(placed_at__gte=get_day_start(middle))),
         )
     )
     return counts["before"], counts["now"]
 
 
-def start_of_day(day: date) -> datetime:
-    """Return the moment at which a day begins in the shop's time zone."""
+def get_day_start(day: date) -> datetime:
+    """Return the start of a day in the shop's time zone."""
     return datetime.combine(day, time.min, tzinfo=get_current_timezone())
 
 
 def compare_periods(name: str, now: Decimal | int | None, before: Decimal | int | None) -> dict[str, Any]:
-    """Return a figure with its relative change over the previous period: 0.1 is 10 % more; None without a base."""
+    """Return a figure with its relative change over the previous period: 0.1 is 10% more; None without a base."""
     change = float(now / before - 1) if now is not None and before else None
     return {"name": name, "now": now, "before": before, "change": change}
 
 
-def divide(above: Decimal, below: int) -> Decimal | None:
-    return above / below if below else None
+def divide(numerator: Decimal, denominator: int) -> Decimal | None:
+    return numerator / denominator if denominator else None
 
 
 def query_stages(*, as_of: datetime) -> dict[str, Any]:
     """Return the customers per stage, with those who entered and left it during the last four weeks."""
-    counts = query_stage_counts(since=as_of - MOVEMENT, until=as_of)
+    counts = query_stage_counts(since=as_of - STAGE_CHANGE_WINDOW, until=as_of)
     return {"as_of": _query_refresh_time(), "total": sum(row["customers"] for row in counts), "stages": counts}
 
 
@@ -168,7 +168,7 @@ def query_model_accuracy(*, scenario: str = "for-you") -> dict[str, Any]:
 
 
 def query_health(*, as_of: datetime) -> dict[str, Any]:
-    """Return when things last happened, the processing lag, alerts, and what failed during the last week."""
+    """Return the times of the latest data, the processing lag, alerts, and the failed runs of the last week."""
     since = as_of - WEEK
     failed = {
         "lifecycle.lifecyclerun": LifecycleRun.objects.filter(status=LifecycleRun.Status.FAILED),

@@ -38,39 +38,45 @@ def ensure_simulated_source() -> Source:
     )[0]
 
 
-def write_file(items: Items, path: Path, done: ReportProgress) -> int:
+def write_file(items: Items, path: Path, report_progress: ReportProgress) -> int:
     """Write JSON Lines for `manage.py import_events`, compressed if the name ends in .gz; the file appears only when it is complete."""
-    written = 0
-    part = path.with_name(f"{path.name}.part")
-    with cast(BinaryIO, gzip.open(part, "wb", compresslevel=1) if path.suffix == ".gz" else part.open("wb")) as stream:
-        for found in items:
-            stream.write(b"\n".join(found) + b"\n")
-            written += len(found)
-            done(written)
-    part.replace(path)
-    return written
+    n_items = 0
+    partial_file = path.with_name(f"{path.name}.part")
+    with cast(
+        BinaryIO, gzip.open(partial_file, "wb", compresslevel=1) if path.suffix == ".gz" else partial_file.open("wb")
+    ) as stream:
+        for batch in items:
+            stream.write(b"\n".join(batch) + b"\n")
+            n_items += len(batch)
+            report_progress(n_items)
+    partial_file.replace(path)
+    return n_items
 
 
 def get_sender_name() -> str:
     return "segment-analytics-python" if importlib.util.find_spec("segment") else "plain HTTP"
 
 
-def send_items(items: Items, *, host: str, write_key: str, done: ReportProgress) -> int:
-    """Send items to a collector, with Segment's own SDK if it is installed; return their number. Errors: DeliveryError."""
+def send_items(items: Items, *, host: str, write_key: str, report_progress: ReportProgress) -> int:
+    """Send items to a collector, with Segment's own SDK if it is installed; return their number. Raises DeliveryError."""
     if importlib.util.find_spec("segment"):
-        return send_with_sdk(items, host=host, write_key=write_key, done=done)
-    return send_over_http(items, host=host, write_key=write_key, done=done)
+        return send_with_sdk(items, host=host, write_key=write_key, report_progress=report_progress)
+    return send_over_http(items, host=host, write_key=write_key, report_progress=report_progress)
 
 
-def send_with_sdk(items: Items, *, host: str, write_key: str, done: ReportProgress) -> int:
-    """Send items with Segment's SDK; return their number. Errors: DeliveryError if the SDK gives up on a batch."""
+def send_with_sdk(items: Items, *, host: str, write_key: str, report_progress: ReportProgress) -> int:
+    """Send items with Segment's SDK; return their number. Raises DeliveryError if the SDK gives up on a batch."""
     from segment.analytics.client import Client
 
     failures: list[Exception] = []
     client = Client(
-        write_key, host=host, gzip=True, max_retries=MAX_ATTEMPTS, on_error=lambda error, batch: failures.append(error)
+        write_key,
+        host=host,
+        gzip=True,
+        max_retries=MAX_ATTEMPTS,
+        on_error=lambda error, failed_batch: failures.append(error),
     )
-    sent = 0
+    n_sent = 0
     try:
         for part in split_into_batches(items, FLUSH_EVENTS):
             for raw in part:
@@ -78,11 +84,11 @@ def send_with_sdk(items: Items, *, host: str, write_key: str, done: ReportProgre
             client.flush()
             if failures:
                 raise DeliveryError(f"{host} did not accept a batch: {failures[0]}")
-            sent += len(part)
-            done(sent)
+            n_sent += len(part)
+            report_progress(n_sent)
     finally:
         client.shutdown()
-    return sent
+    return n_sent
 
 
 def queue_item(client: Any, item: dict[str, Any]) -> None:
@@ -101,11 +107,11 @@ def queue_item(client: Any, item: dict[str, Any]) -> None:
         case kind:  # page, screen
             queued, _message = getattr(client, kind)(name=item["name"], properties=item["properties"], **common)
     if not queued:
-        raise DeliveryError("The SDK's queue is full although it was flushed in time.")
+        raise DeliveryError("The SDK's queue is full although it was flushed.")
 
 
-def send_over_http(items: Items, *, host: str, write_key: str, done: ReportProgress) -> int:
-    """Send items in batches like those of the SDK; return their number. Errors: DeliveryError."""
+def send_over_http(items: Items, *, host: str, write_key: str, report_progress: ReportProgress) -> int:
+    """Send items in batches like those of the SDK; return their number. Raises DeliveryError."""
     address = urlsplit(host)
     if address.scheme not in ("http", "https") or not address.hostname:
         raise DeliveryError(f"{host!r} is not a valid URL. Use one such as http://127.0.0.1:8000.")
@@ -115,33 +121,33 @@ def send_over_http(items: Items, *, host: str, write_key: str, done: ReportProgr
         "Content-Type": "application/json",
         "Content-Encoding": "gzip",
     }
-    sent = 0
+    n_sent = 0
     with closing(kind(address.hostname, address.port, timeout=30)) as connection:
-        for part in split_into_batches(items, BATCH_EVENTS):
-            post_batch(connection, f"{address.path.rstrip('/')}/v1/batch", part, headers)
-            sent += len(part)
-            done(sent)
-    return sent
+        for batch in split_into_batches(items, BATCH_EVENTS):
+            post_batch(connection, f"{address.path.rstrip('/')}/v1/batch", batch, headers)
+            n_sent += len(batch)
+            report_progress(n_sent)
+    return n_sent
 
 
-def post_batch(connection: http.client.HTTPConnection, path: str, part: list[bytes], headers: dict[str, str]) -> None:
-    """Post one batch, with retries while the server is down or asks to wait. Errors: DeliveryError."""
+def post_batch(connection: http.client.HTTPConnection, path: str, batch: list[bytes], headers: dict[str, str]) -> None:
+    """Post one batch, with retries while the server is down or asks to wait. Raises DeliveryError."""
     problem = ""
-    for tried in range(MAX_ATTEMPTS):
+    for attempt in range(MAX_ATTEMPTS):
         sent_at = datetime.now(UTC).isoformat()
-        body = b'{"batch":[' + b",".join(part) + b'],"sentAt":' + json.dumps(sent_at).encode() + b"}"
-        wait = min(2.0**tried / 4, 30.0)
+        body = b'{"batch":[' + b",".join(batch) + b'],"sentAt":' + json.dumps(sent_at).encode() + b"}"
+        wait = min(2.0**attempt / 4, 30.0)
         try:
             connection.request("POST", path, gzip.compress(body, compresslevel=1), headers)
             response = connection.getresponse()
-            answer = response.read().decode(errors="replace")
+            content = response.read().decode(errors="replace")
         except (OSError, http.client.HTTPException) as error:
             connection.close()  # the next request reopens it
             problem = str(error)
         else:
             if 200 <= response.status < 300:
                 return
-            problem = f"{response.status} {answer[:200]}"
+            problem = f"{response.status} {content[:200]}"
             if response.status not in (408, 429) and response.status < 500:
                 break
             wait = min(float(response.headers.get("Retry-After") or wait), MAX_WAIT_SECONDS)
@@ -150,12 +156,12 @@ def post_batch(connection: http.client.HTTPConnection, path: str, part: list[byt
 
 
 def split_into_batches(items: Items, size: int) -> Iterator[list[bytes]]:
-    part: list[bytes] = []
-    for found in items:
-        for item in found:
-            part.append(item)
-            if len(part) == size:
-                yield part
-                part = []
-    if part:
-        yield part
+    batch: list[bytes] = []
+    for item_list in items:
+        for item in item_list:
+            batch.append(item)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    if batch:
+        yield batch

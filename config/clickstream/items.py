@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from config.clickstream.sessions import NOBODY, SimulatedDevice, SimulatedHistory, VisitStep
+from config.clickstream.sessions import SimulatedHistory, VisitStep
 from config.clickstream.shop import SimulatedShop
+from config.clickstream.visits import MISSING, SimulatedDevice
 
 LIBRARY = {"name": "perennial-simulation"}
 EVENT_NAMES = {
@@ -39,7 +40,7 @@ def build_items(shop: SimulatedShop, history: SimulatedHistory) -> Iterator[list
     """Yield lists of items in order of time. The same seed and orders give the same message ids."""
     writer = ItemWriter(shop, history)
     for start in range(0, len(history), BATCH_ITEMS):
-        yield writer.items(start, min(start + BATCH_ITEMS, len(history)))
+        yield writer.encode_items(start, min(start + BATCH_ITEMS, len(history)))
 
 
 class ItemWriter:
@@ -56,24 +57,24 @@ class ItemWriter:
         self.households = visits.household.tolist()
         self.baskets = visits.basket.tolist()
 
-    def items(self, start: int, end: int) -> list[bytes]:
-        history, part = self.history, slice(start, end)
+    def encode_items(self, start: int, end: int) -> list[bytes]:
+        history, rows_slice = self.history, slice(start, end)
         columns = (history.visit, history.number, history.step, history.product, history.quantity, history.signed_in)
-        moments = np.datetime_as_string(
-            (history.at[part] * 1000).astype(np.int64).astype("datetime64[ms]"), unit="ms", timezone="UTC"
+        times = np.datetime_as_string(
+            (history.at[rows_slice] * 1000).astype(np.int64).astype("datetime64[ms]"), unit="ms", timezone="UTC"
         )
-        rows = zip(*(column[part].tolist() for column in columns), moments.tolist(), strict=True)
-        return [self.item(*row) for row in rows]
+        rows = zip(*(column[rows_slice].tolist() for column in columns), times.tolist(), strict=True)
+        return [self.encode_item(*row) for row in rows]
 
-    def item(
-        self, visit: int, number: int, step: int, product: int, quantity: int, signed_in: bool, moment: str
+    def encode_item(
+        self, visit: int, number: int, step: int, product: int, quantity: int, signed_in: bool, timestamp: str
     ) -> bytes:
         item: dict[str, Any] = {
             "type": "track",
             "messageId": f"sim-{self.visit_ids[visit]}-{number}",
             "anonymousId": self.visitors[visit],
-            "timestamp": moment,
-            "context": self.contexts.get(visit) or self.context(visit),
+            "timestamp": timestamp,
+            "context": self.contexts.get(visit) or self.encode_context(visit),
         }
         if signed_in:
             item["userId"] = self.shop.households[self.households[visit]]
@@ -84,16 +85,16 @@ class ItemWriter:
         if step in PAGES:
             item["type"] = "screen" if self.history.visits.device_kind[visit] == SimulatedDevice.APP else "page"
             item["name"], path = PAGES[VisitStep(step)]
-            item["properties"] = self.page(visit, step, path)
+            item["properties"] = self.build_page_properties(visit, step, path)
             return _encode(item)
         item["event"] = EVENT_NAMES[VisitStep(step)]
-        if product != NOBODY:
-            item["properties"] = self.product_properties(step, product, quantity)
+        if product != MISSING:
+            item["properties"] = self.encode_product_properties(step, product, quantity)
         else:
-            item["properties"] = self.visit_properties(visit, step)
+            item["properties"] = self.build_visit_properties(visit, step)
         return _encode(item)
 
-    def context(self, visit: int) -> msgspec.Raw:
+    def encode_context(self, visit: int) -> msgspec.Raw:
         """Return the encoded context of a visit. Its events follow each other, so caching a few thousand contexts is enough."""
         visits = self.history.visits
         kind = SimulatedDevice(int(visits.device_kind[visit]))
@@ -113,38 +114,38 @@ class ItemWriter:
         self.contexts[visit] = raw = msgspec.Raw(_encode(context))
         return raw
 
-    def page(self, visit: int, step: int, path: str) -> dict[str, Any]:
-        if step != VisitStep.CONFIRMED or self.baskets[visit] == NOBODY:
+    def build_page_properties(self, visit: int, step: int, path: str) -> dict[str, Any]:
+        if step != VisitStep.CONFIRMED or self.baskets[visit] == MISSING:
             return {"path": path}
         return {"path": path, "order_id": self.shop.basket_order[self.baskets[visit]]}
 
-    def product_properties(self, step: int, product: int, quantity: int) -> Any:
-        _pk, product_id, title, brand, category, price, currency = self.shop.catalogue.rows[product]
+    def encode_product_properties(self, step: int, product: int, quantity: int) -> Any:
+        _pk, product_id, title, brand, category, price, currency = self.shop.catalog.rows[product]
         if step == VisitStep.LIST_VIEWED:
             return {"category": category}
         if step == VisitStep.SEARCHED:
             return {"query": title.partition(",")[0].lower()}
-        counted = quantity if step in (VisitStep.ADDED, VisitStep.REMOVED) else 0
-        raw = self.products.get((product, counted))
+        quantity_shown = quantity if step in (VisitStep.ADDED, VisitStep.REMOVED) else 0
+        raw = self.products.get((product, quantity_shown))
         if raw is None:
             properties = {"product_id": product_id, "name": title, "category": category, "brand": brand}
             if price is not None:
                 properties |= {"price": price, "currency": currency}
-            if counted:
-                properties["quantity"] = counted
+            if quantity_shown:
+                properties["quantity"] = quantity_shown
             if len(self.products) >= 50_000:
                 self.products.clear()
-            self.products[product, counted] = raw = msgspec.Raw(_encode(properties))
+            self.products[product, quantity_shown] = raw = msgspec.Raw(_encode(properties))
         return raw
 
-    def visit_properties(self, visit: int, step: int) -> dict[str, Any]:
+    def build_visit_properties(self, visit: int, step: int) -> dict[str, Any]:
         if step == VisitStep.EMAIL_CLICKED:
             return {"campaign_name": EMAIL_CAMPAIGN["name"], "link_url": "/"}
         properties: dict[str, Any] = {"cart_id": self.visit_ids[visit]}
         if step in (VisitStep.STEP_VIEWED, VisitStep.STEP_COMPLETED):
             properties["step"] = 1
         basket = self.baskets[visit]
-        if step == VisitStep.CHECKOUT_STARTED and basket != NOBODY:
+        if step == VisitStep.CHECKOUT_STARTED and basket != MISSING:
             properties |= {
                 "value": float(self.shop.basket_total[basket]),
                 "currency": self.shop.basket_currency[basket],

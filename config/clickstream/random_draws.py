@@ -1,4 +1,4 @@
-"""Random numbers that depend on a key, not on a position in a stream: an order gets the same draws whatever else is simulated.
+"""Random numbers that depend on a key, not on a position in a stream, so an order's draws do not depend on other simulated data.
 
 Keys are unsigned 64-bit numbers, one per entity (an order, a device, an event of a session). Each draw of an entity has its own number.
 Source: SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
@@ -25,6 +25,7 @@ def hash_to_keys(texts: Sequence[str], *, seed: int) -> Keys:
 
 
 def mix_keys(keys: Keys) -> Keys:
+    # SplitMix64 computes modulo 2^64, so overflow is part of the algorithm
     with np.errstate(over="ignore"):
         z = keys + GOLDEN
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -38,7 +39,7 @@ def combine_keys(keys: Keys, numbers: npt.ArrayLike) -> Keys:
 
 
 def draw_uniform(keys: Keys, question: int) -> Floats:
-    """Draw uniformly from [0, 1)."""
+    """Draw uniformly from [0, 1), using the upper 53 bits, as many as a double can hold."""
     return (combine_keys(keys, np.uint64(question)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 

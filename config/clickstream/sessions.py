@@ -1,4 +1,4 @@
-"""Plans visits, devices and steps of a simulated storefront history as arrays sorted by time.
+"""Plans the steps of a simulated storefront history as arrays sorted by time; ``visits.py`` plans the visits.
 
 Every order gets the visit in which it was placed, and often an earlier research visit. Other visits, including those of unknown visitors,
 end without an order. A device is anonymous until someone signs in with it, at the first checkout or the first click in an e-mail.
@@ -9,28 +9,10 @@ from enum import IntEnum
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from config.clickstream.random_draws import (
-    Floats,
-    Integers,
-    Keys,
-    combine_keys,
-    draw_exponential,
-    draw_uniform,
-    hash_to_keys,
-)
+from config.clickstream.random_draws import Floats, Integers, combine_keys, draw_exponential, draw_uniform
 from config.clickstream.shop import SimulatedShop
-
-Booleans = npt.NDArray[np.bool_]
-DAY = 86_400.0
-NOBODY = -1
-
-
-class VisitType(IntEnum):
-    BUY = 0
-    RESEARCH = 1
-    BROWSE = 2
+from config.clickstream.visits import MISSING, Booleans, SimulatedVisits, VisitType, plan_visits
 
 
 class VisitStep(IntEnum):
@@ -50,12 +32,6 @@ class VisitStep(IntEnum):
     CONFIRMED = 13
 
 
-class SimulatedDevice(IntEnum):
-    PHONE = 0
-    DESKTOP = 1
-    APP = 2
-
-
 # Rates of: list view, search, similar product, its add and removal, product view, add, removal at the end.
 RATES = np.array(
     [
@@ -66,35 +42,9 @@ RATES = np.array(
 )
 # Mean seconds before each step, in addition to the one second that every step takes.
 PAUSES = np.array([1, 2, 12, 10, 20, 6, 8, 15, 25, 8, 4, 40, 30, 6], dtype=np.float64)
-RESEARCH_RATE = 0.35  # of orders
 RESEARCHED_LINE_RATE = 0.35
-BROWSING_VISITS_PER_DAY = 0.12  # visits of a household without an order
-STRANGER_VISITS_PER_DAY = 0.04  # per household
 MAX_VIEWS = 8
-EMAIL_RATE = 0.04
 SIGNED_IN_RATE = 0.75
-COOKIE_LOSS_RATE = 0.3  # devices that lose their cookies every two weeks
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedVisits:
-    """One row per visit. ``anchor`` is the end of a BUY visit and the start of any other; ``device`` and ``visitor`` are keys."""
-
-    key: Keys
-    kind: Integers
-    household: Integers
-    basket: Integers
-    anchor: Floats
-    device: Keys
-    device_kind: Integers
-    visitor: Keys
-    by_email: Booleans
-
-    def __len__(self) -> int:
-        return len(self.key)
-
-    def only(self, chosen: Booleans) -> Self:
-        return type(self)(**{one.name: getattr(self, one.name)[chosen] for one in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +56,8 @@ class ProductViews:
     product: Integers
     quantity: Integers
 
-    def only(self, chosen: Booleans) -> Self:
-        return type(self)(**{one.name: getattr(self, one.name)[chosen] for one in fields(self)})
+    def select(self, mask: Booleans) -> Self:
+        return type(self)(**{column.name: getattr(self, column.name)[mask] for column in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,91 +78,17 @@ class SimulatedHistory:
 
 
 def plan_history(shop: SimulatedShop, *, seed: int) -> SimulatedHistory:
+    """Plan all events around the shop's orders; the same seed and orders give the same history."""
     visits = plan_visits(shop, seed=seed)
-    looks = plan_product_views(shop, visits)
-    steps = [*plan_product_steps(shop, visits, looks), *plan_opening_steps(visits)]
+    views = plan_product_views(shop, visits)
+    steps = [*plan_product_steps(shop, visits, views), *plan_opening_steps(visits)]
     cart = np.zeros(len(visits), dtype=bool)
     cart[np.concatenate([visit for visit, _pos, step, _product, _quantity in steps if step == VisitStep.ADDED])] = True
     steps += plan_closing_steps(visits, cart)
     return assign_times(shop, visits, *stack_steps(steps))
 
 
-# ---- visits
-
-
-def plan_visits(shop: SimulatedShop, *, seed: int) -> SimulatedVisits:
-    """Plan three types of household visits, and visits of unknown visitors."""
-    baskets = np.arange(len(shop.basket_key))
-    buys = (combine_keys(shop.basket_key, 1), VisitType.BUY, shop.basket_household, baskets, shop.basket_at)
-    researched = np.flatnonzero(draw_uniform(shop.basket_key, 2) < RESEARCH_RATE)
-    key = combine_keys(shop.basket_key[researched], 3)
-    before = np.minimum(5 * DAY, 7200 + draw_exponential(key, 4) * 1.2 * DAY)
-    research = (
-        key,
-        VisitType.RESEARCH,
-        shop.basket_household[researched],
-        researched,
-        shop.basket_at[researched] - before,
-    )
-    days = np.arange(int(shop.since.timestamp() // DAY), int(shop.until.timestamp() // DAY) + 1)
-    browsing = draw_daily_visits(shop.household_key, days, BROWSING_VISITS_PER_DAY)
-    strangers = draw_daily_visits(
-        hash_to_keys([f"stranger {n}" for n in range(len(shop.households))], seed=seed), days, STRANGER_VISITS_PER_DAY
-    )
-    parts = [
-        buys,
-        research,
-        (browsing[0], VisitType.BROWSE, browsing[1], NOBODY, browsing[2]),
-        (strangers[0], VisitType.BROWSE, NOBODY, NOBODY, strangers[2]),
-    ]
-    sizes = [len(part[0]) for part in parts]
-    kind, household, basket = (
-        np.concatenate(
-            [np.broadcast_to(np.asarray(part[column]), size) for part, size in zip(parts, sizes, strict=True)]
-        )
-        for column in (1, 2, 3)
-    )
-    key = np.concatenate([part[0] for part in parts])
-    anchor = np.concatenate([part[4] for part in parts])
-    visits = assign_devices(shop, key, kind, household, basket, anchor)
-    return visits.only((anchor > shop.since.timestamp()) & (anchor <= shop.until.timestamp()))
-
-
-def draw_daily_visits(keys: Keys, days: Integers, rate: float) -> tuple[Keys, Integers, Floats]:
-    """Draw days with a visit for each key; return the visits' keys, their owners' rows, and a moment in the waking hours of the day."""
-    day_keys = combine_keys(keys[:, None], days[None, :])
-    who, when = np.nonzero(draw_uniform(day_keys, 5) < rate)
-    chosen = day_keys[who, when]
-    hours = 7 + 15 * (draw_uniform(chosen, 6) + draw_uniform(chosen, 7)) / 2
-    return combine_keys(chosen, 8), who, days[when] * DAY + hours * 3600
-
-
-def assign_devices(
-    shop: SimulatedShop, key: Keys, kind: Integers, household: Integers, basket: Integers, anchor: Floats
-) -> SimulatedVisits:
-    """Assign devices: a household has up to three and prefers the first; an unknown visitor has one that never returns."""
-    known = household != NOBODY
-    owner = np.where(known, shop.household_key[household], key)
-    devices = 1 + (draw_uniform(owner, 10) < 0.6) + (draw_uniform(owner, 11) < 0.25)
-    draw = draw_uniform(key, 12)
-    number = np.where(known, np.minimum((draw > 0.65).astype(np.int64) + (draw > 0.9), devices - 1), 0)
-    device = combine_keys(owner, number + 13)
-    forgetful = draw_uniform(device, 14) < COOKIE_LOSS_RATE
-    fortnight = np.floor((anchor / DAY + draw_uniform(device, 15) * 14) / 14).astype(np.int64)
-    return SimulatedVisits(
-        key=key,
-        kind=kind.astype(np.int64),
-        household=household.astype(np.int64),
-        basket=basket.astype(np.int64),
-        anchor=anchor,
-        device=device,
-        device_kind=((draw_uniform(owner, 16) * 3).astype(np.int64) + number) % len(SimulatedDevice),
-        visitor=combine_keys(device, np.where(forgetful, fortnight, 0)),
-        by_email=known & (draw_uniform(key, 17) < EMAIL_RATE),
-    )
-
-
-# ---- what they look at
+# ---- viewed products
 
 
 def plan_product_views(shop: SimulatedShop, visits: SimulatedVisits) -> ProductViews:
@@ -227,40 +103,40 @@ def plan_product_views(shop: SimulatedShop, visits: SimulatedVisits) -> ProductV
 
 def view_basket_lines(shop: SimulatedShop, visits: SimulatedVisits, kind: VisitType) -> ProductViews:
     """Return views of the lines of the visits' orders; for RESEARCH visits, some of them."""
-    visit_of = np.full(len(shop.basket_key), NOBODY, dtype=np.int64)
-    mine = np.flatnonzero(visits.kind == kind)
-    visit_of[visits.basket[mine]] = mine
+    visit_of = np.full(len(shop.basket_key), MISSING, dtype=np.int64)
+    visit_rows = np.flatnonzero(visits.kind == kind)
+    visit_of[visits.basket[visit_rows]] = visit_rows
     first = np.searchsorted(shop.line_basket, shop.line_basket)
-    looks = ProductViews(
+    views = ProductViews(
         visit=visit_of[shop.line_basket],
         rank=np.arange(len(shop.line_basket)) - first,
         product=shop.line_product,
         quantity=shop.line_quantity,
     )
-    chosen = looks.visit != NOBODY
+    is_viewed = views.visit != MISSING
     if kind == VisitType.RESEARCH:
-        chosen &= (
-            draw_uniform(combine_keys(combine_keys(shop.basket_key[shop.line_basket], 20), looks.rank), 21)
+        is_viewed &= (
+            draw_uniform(combine_keys(combine_keys(shop.basket_key[shop.line_basket], 20), views.rank), 21)
             < RESEARCHED_LINE_RATE
         )
-    return looks.only(chosen)
+    return views.select(is_viewed)
 
 
 def browse_products(shop: SimulatedShop, visits: SimulatedVisits) -> ProductViews:
     """Draw a few products per BROWSE visit: from categories that the household buys, or popular ones."""
-    mine = np.flatnonzero(visits.kind == VisitType.BROWSE)
-    counts = np.minimum(MAX_VIEWS, 1 + (draw_exponential(visits.key[mine], 22) * 2.2).astype(np.int64))
-    visit = np.repeat(mine, counts)
+    visit_rows = np.flatnonzero(visits.kind == VisitType.BROWSE)
+    counts = np.minimum(MAX_VIEWS, 1 + (draw_exponential(visits.key[visit_rows], 22) * 2.2).astype(np.int64))
+    visit = np.repeat(visit_rows, counts)
     rank = np.arange(len(visit)) - np.repeat(np.cumsum(counts) - counts, counts)
     key = combine_keys(combine_keys(visits.key[visit], 23), rank)
-    everything = np.zeros(len(visit), dtype=np.int64)
-    low, high = everything, everything + len(shop.catalogue.rows)
-    line, bought = draw_own_line(shop, visits.household[visit], draw_uniform(key, 24))
-    own = bought & (draw_uniform(key, 25) < 0.6)
-    category = shop.catalogue.category[shop.line_product[line]] if len(shop.line_product) else everything
-    low = np.where(own, shop.catalogue.starts[category], low)
-    high = np.where(own, shop.catalogue.starts[category + 1], high)
-    return ProductViews(visit, rank, shop.catalogue.pick(low, high, draw_uniform(key, 26)), np.ones_like(rank))
+    zeros = np.zeros(len(visit), dtype=np.int64)
+    low, high = zeros, zeros + len(shop.catalog.rows)
+    line, has_orders = draw_own_line(shop, visits.household[visit], draw_uniform(key, 24))
+    own = has_orders & (draw_uniform(key, 25) < 0.6)
+    category = shop.catalog.category[shop.line_product[line]] if len(shop.line_product) else zeros
+    low = np.where(own, shop.catalog.starts[category], low)
+    high = np.where(own, shop.catalog.starts[category + 1], high)
+    return ProductViews(visit, rank, shop.catalog.pick_products(low, high, draw_uniform(key, 26)), np.ones_like(rank))
 
 
 def draw_own_line(shop: SimulatedShop, household: Integers, draws: Floats) -> tuple[Integers, Booleans]:
@@ -269,13 +145,15 @@ def draw_own_line(shop: SimulatedShop, household: Integers, draws: Floats) -> tu
     order = np.argsort(owner, kind="stable")
     low = np.searchsorted(owner[order], household)
     high = np.searchsorted(owner[order], household, side="right")
-    has = (high > low) & (household != NOBODY)
-    place = np.where(has, low + (draws * (high - low)).astype(np.int64), 0)
-    return (order[place] if len(order) else place), has
+    has_orders = (high > low) & (household != MISSING)
+    position = np.where(has_orders, low + (draws * (high - low)).astype(np.int64), 0)
+    return (order[position] if len(order) else position), has_orders
 
 
-def concatenate_views(parts: list[ProductViews]) -> ProductViews:
-    return ProductViews(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(ProductViews)))
+def concatenate_views(views: list[ProductViews]) -> ProductViews:
+    return ProductViews(
+        *(np.concatenate([getattr(view, column.name) for view in views]) for column in fields(ProductViews))
+    )
 
 
 # ---- steps: (visit, position within it, step, product, quantity)
@@ -283,52 +161,52 @@ def concatenate_views(parts: list[ProductViews]) -> ProductViews:
 Steps = tuple[Integers, Floats, VisitStep, Integers, Integers]
 
 
-def plan_product_steps(shop: SimulatedShop, visits: SimulatedVisits, looks: ProductViews) -> list[Steps]:
-    key = combine_keys(combine_keys(visits.key[looks.visit], 30), looks.rank)
-    rates = RATES[visits.kind[looks.visit]]
-    position: Floats = looks.rank.astype(np.float64) + 10
+def plan_product_steps(shop: SimulatedShop, visits: SimulatedVisits, views: ProductViews) -> list[Steps]:
+    key = combine_keys(combine_keys(visits.key[views.visit], 30), views.rank)
+    rates = RATES[visits.kind[views.visit]]
+    position: Floats = views.rank.astype(np.float64) + 10
 
-    def taken(chosen: Booleans, offset: float, step: VisitStep, product: Integers = looks.product) -> Steps:
-        return looks.visit[chosen], position[chosen] + offset, step, product[chosen], looks.quantity[chosen]
+    def build_steps(mask: Booleans, offset: float, step: VisitStep, product: Integers = views.product) -> Steps:
+        return views.visit[mask], position[mask] + offset, step, product[mask], views.quantity[mask]
 
-    category = shop.catalogue.category[looks.product]
-    starts = shop.catalogue.starts
-    similar = shop.catalogue.pick(starts[category], starts[category + 1], draw_uniform(key, 33))
-    compared = (draw_uniform(key, 34) < rates[:, 2]) & (similar != looks.product)
+    category = shop.catalog.category[views.product]
+    starts = shop.catalog.starts
+    similar = shop.catalog.pick_products(starts[category], starts[category + 1], draw_uniform(key, 33))
+    compared = (draw_uniform(key, 34) < rates[:, 2]) & (similar != views.product)
     regretted = compared & (draw_uniform(key, 35) < rates[:, 3])
     added = draw_uniform(key, 37) < rates[:, 5]
     return [
-        taken(draw_uniform(key, 31) < rates[:, 0], 0.1, VisitStep.LIST_VIEWED),
-        taken(draw_uniform(key, 32) < rates[:, 1], 0.2, VisitStep.SEARCHED),
-        taken(compared, 0.3, VisitStep.VIEWED, similar),
-        taken(regretted, 0.4, VisitStep.ADDED, similar),
-        taken(draw_uniform(key, 36) < rates[:, 4], 0.5, VisitStep.VIEWED),
-        taken(regretted, 0.6, VisitStep.REMOVED, similar),
-        taken(added, 0.7, VisitStep.ADDED),
-        taken(added & (draw_uniform(key, 38) < rates[:, 6]), 500.0, VisitStep.REMOVED),
+        build_steps(draw_uniform(key, 31) < rates[:, 0], 0.1, VisitStep.LIST_VIEWED),
+        build_steps(draw_uniform(key, 32) < rates[:, 1], 0.2, VisitStep.SEARCHED),
+        build_steps(compared, 0.3, VisitStep.VIEWED, similar),
+        build_steps(regretted, 0.4, VisitStep.ADDED, similar),
+        build_steps(draw_uniform(key, 36) < rates[:, 4], 0.5, VisitStep.VIEWED),
+        build_steps(regretted, 0.6, VisitStep.REMOVED, similar),
+        build_steps(added, 0.7, VisitStep.ADDED),
+        build_steps(added & (draw_uniform(key, 38) < rates[:, 6]), 500.0, VisitStep.REMOVED),
     ]
 
 
 def plan_opening_steps(visits: SimulatedVisits) -> list[Steps]:
-    everybody = np.ones(len(visits), dtype=bool)
+    all_visits = np.ones(len(visits), dtype=bool)
     return [
         build_visit_steps(visits.by_email, 0, VisitStep.EMAIL_CLICKED),
-        build_visit_steps(everybody, 1, VisitStep.LANDED),
+        build_visit_steps(all_visits, 1, VisitStep.LANDED),
     ]
 
 
 def plan_closing_steps(visits: SimulatedVisits, cart: Booleans) -> list[Steps]:
-    """Plan the checkout of BUY visits; in other visits, a cart is viewed and sometimes almost bought."""
+    """Plan the checkout of BUY visits; in other visits, a cart is viewed and some checkouts are started."""
     buys = visits.kind == VisitType.BUY
-    left = cart & ~buys
+    abandoned = cart & ~buys
     return [
         build_visit_steps(
-            (buys & (draw_uniform(visits.key, 40) < 0.8)) | (left & (draw_uniform(visits.key, 41) < 0.5)),
+            (buys & (draw_uniform(visits.key, 40) < 0.8)) | (abandoned & (draw_uniform(visits.key, 41) < 0.5)),
             1000,
             VisitStep.CART_VIEWED,
         ),
         build_visit_steps(buys, 1001, VisitStep.IDENTIFIED),  # removed later for visitors who are signed in already
-        build_visit_steps(buys | (left & (draw_uniform(visits.key, 42) < 0.15)), 1002, VisitStep.CHECKOUT_STARTED),
+        build_visit_steps(buys | (abandoned & (draw_uniform(visits.key, 42) < 0.15)), 1002, VisitStep.CHECKOUT_STARTED),
         build_visit_steps(buys, 1003, VisitStep.STEP_VIEWED),
         build_visit_steps(buys, 1004, VisitStep.STEP_COMPLETED),
         build_visit_steps(buys, 1005, VisitStep.PAYMENT_ENTERED),
@@ -336,24 +214,24 @@ def plan_closing_steps(visits: SimulatedVisits, cart: Booleans) -> list[Steps]:
     ]
 
 
-def build_visit_steps(chosen: Booleans, position: float, step: VisitStep) -> Steps:
-    visit = np.flatnonzero(chosen)
+def build_visit_steps(mask: Booleans, position: float, step: VisitStep) -> Steps:
+    visit = np.flatnonzero(mask)
     return (
         visit,
         np.full(len(visit), position, dtype=np.float64),
         step,
-        np.full(len(visit), NOBODY),
+        np.full(len(visit), MISSING),
         np.ones(len(visit), dtype=np.int64),
     )
 
 
 def stack_steps(steps: list[Steps]) -> tuple[Integers, Floats, Integers, Integers, Integers]:
     return (
-        np.concatenate([one[0] for one in steps]),
-        np.concatenate([one[1] for one in steps]),
-        np.concatenate([np.full(len(one[0]), int(one[2])) for one in steps]),
-        np.concatenate([one[3] for one in steps]),
-        np.concatenate([one[4] for one in steps]),
+        np.concatenate([step[0] for step in steps]),
+        np.concatenate([step[1] for step in steps]),
+        np.concatenate([np.full(len(step[0]), int(step[2])) for step in steps]),
+        np.concatenate([step[3] for step in steps]),
+        np.concatenate([step[4] for step in steps]),
     )
 
 
@@ -376,14 +254,15 @@ def assign_times(
     last = np.searchsorted(visit, visit, side="right") - 1
     number = np.arange(len(visit)) - first
     elapsed = np.cumsum(1.0 + PAUSES[step] * draw_exponential(combine_keys(visits.key[visit], number), 50))
-    forward = visits.anchor[visit] + elapsed - elapsed[first]
-    at = np.where(visits.kind[visit] == VisitType.BUY, visits.anchor[visit] + elapsed - elapsed[last], forward)
-    signed_in, needless = find_sign_ins(visits, visit, step, at, first, last)
-    too_late = at[last] > shop.until.timestamp()  # no event after the newest order
-    kept = np.flatnonzero(~needless & ~too_late)
-    kept = kept[np.lexsort((number[kept], visits.key[visit[kept]], at[kept]))]
+    times_from_start = visits.anchor[visit] + elapsed - elapsed[first]
+    at = np.where(visits.kind[visit] == VisitType.BUY, visits.anchor[visit] + elapsed - elapsed[last], times_from_start)
+    signed_in, is_redundant = find_sign_ins(visits, visit, step, at, first, last)
+    is_too_late = at[last] > shop.until.timestamp()  # no event after the newest order
+    rows = np.flatnonzero(~is_redundant & ~is_too_late)
+    # ties in time are broken by the visit's key, so that the order does not depend on the other simulated visits
+    rows = rows[np.lexsort((number[rows], visits.key[visit[rows]], at[rows]))]
     return SimulatedHistory(
-        visits, visit[kept], number[kept], step[kept], product[kept], quantity[kept], at[kept], signed_in[kept]
+        visits, visit[rows], number[rows], step[rows], product[rows], quantity[rows], at[rows], signed_in[rows]
     )
 
 
@@ -394,14 +273,15 @@ def find_sign_ins(
 
     A visitor is known from the first checkout or click in an e-mail on; afterwards, most visits are signed in from the start.
     """
-    _ids, visitor = np.unique(visits.visitor, return_inverse=True)
-    known_at = np.full(len(_ids), np.inf)
-    tells = (step == VisitStep.IDENTIFIED) | (step == VisitStep.EMAIL_CLICKED)
-    np.minimum.at(known_at, visitor[visit[tells]], at[tells])
-    begins = at[first]
+    visitor_ids, visitor = np.unique(visits.visitor, return_inverse=True)
+    first_sign_in = np.full(len(visitor_ids), np.inf)
+    reveals_user = (step == VisitStep.IDENTIFIED) | (step == VisitStep.EMAIL_CLICKED)
+    np.minimum.at(first_sign_in, visitor[visit[reveals_user]], at[reveals_user])
+    visit_start = at[first]
     from_start = visits.by_email[visit] | (
-        (begins > known_at[visitor[visit]]) & (draw_uniform(visits.key[visit], 51) < SIGNED_IN_RATE)
+        (visit_start > first_sign_in[visitor[visit]]) & (draw_uniform(visits.key[visit], 51) < SIGNED_IN_RATE)
     )
-    identified = np.maximum.accumulate(np.where(step == VisitStep.IDENTIFIED, np.arange(len(step)), NOBODY)) >= first
-    known = visits.household[visit] != NOBODY
-    return known & (from_start | identified), from_start & (step == VisitStep.IDENTIFIED)
+    # the position of the latest sign-in up to each event; it belongs to this visit if it is not before the visit's first event
+    identified = np.maximum.accumulate(np.where(step == VisitStep.IDENTIFIED, np.arange(len(step)), MISSING)) >= first
+    is_household = visits.household[visit] != MISSING
+    return is_household & (from_start | identified), from_start & (step == VisitStep.IDENTIFIED)

@@ -51,20 +51,20 @@ class SimulatedCatalog:
     categories: list[str]
     category: Integers
     starts: Integers
-    pull: Floats  # running sum of each product's attractiveness
+    cumulative_weights: Floats  # running sum of each product's attractiveness
 
-    def pick(self, low: Integers, high: Integers, draws: Floats) -> Integers:
+    def pick_products(self, low: Integers, high: Integers, draws: Floats) -> Integers:
         """Return a product from [low, high) for each draw, attractive ones more often."""
-        below = np.concatenate([[0.0], self.pull])
-        wanted = below[low] + draws * (below[high] - below[low])
-        return np.clip(np.searchsorted(self.pull, wanted, side="right"), low, high - 1)
+        lower_bounds = np.concatenate([[0.0], self.cumulative_weights])
+        targets = lower_bounds[low] + draws * (lower_bounds[high] - lower_bounds[low])
+        return np.clip(np.searchsorted(self.cumulative_weights, targets, side="right"), low, high - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedShop:
     """Orders in order of time; `line_*` are their lines, order by order."""
 
-    catalogue: SimulatedCatalog
+    catalog: SimulatedCatalog
     households: list[str]
     household_key: Keys
     basket_key: Keys
@@ -83,38 +83,39 @@ class SimulatedShop:
 def read_shop(*, days: int, households: int, seed: int) -> SimulatedShop:
     """Read the orders of some of the households that bought in the last days before the newest order.
 
-    Errors: NoOrdersError if no customer with a user id bought anything.
+    Raises NoOrdersError if no customer with a user id bought anything.
     """
     until = Order.objects.filter(kind=Order.Kind.SALE, source__is_simulated=False).aggregate(at=Max("placed_at"))["at"]
     if until is None:
         raise NoOrdersError("There are no orders. Import some first (manage.py import_orders).")
     window: dict[str, Any] = {"since": until - timedelta(days=days), "until": until}
-    chosen = choose_households(window, households=households, seed=seed)
-    if not chosen:
+    user_ids = choose_households(window, households=households, seed=seed)
+    if not user_ids:
         raise NoOrdersError(f"No customer with a user id bought anything in the {days} days before {until:%Y-%m-%d}.")
-    baskets = run_query(BASKETS, window | {"customers": list(chosen)})
-    names = sorted(chosen.values())
-    place = {name: number for number, name in enumerate(names)}
-    catalogue, product_place = read_catalogue(seed=seed)
-    basket_place = {row[0]: number for number, row in enumerate(baskets)}
-    lines = run_query(LINES, {"orders": list(basket_place)})
-    found = np.array(
-        [(basket_place[order], product_place[product], quantity) for order, product, quantity in lines], dtype=np.int64
+    baskets = run_query(BASKETS, window | {"customers": list(user_ids)})
+    names = sorted(user_ids.values())
+    household_positions = {name: number for number, name in enumerate(names)}
+    catalog, product_positions = read_catalog(seed=seed)
+    basket_positions = {row[0]: number for number, row in enumerate(baskets)}
+    lines = run_query(LINES, {"orders": list(basket_positions)})
+    line_columns = np.array(
+        [(basket_positions[order], product_positions[product], quantity) for order, product, quantity in lines],
+        dtype=np.int64,
     ).reshape(-1, 3)
-    found = found[np.argsort(found[:, 0], kind="stable")]
+    line_columns = line_columns[np.argsort(line_columns[:, 0], kind="stable")]
     return SimulatedShop(
-        catalogue=catalogue,
+        catalog=catalog,
         households=names,
         household_key=hash_to_keys(names, seed=seed),
         basket_key=hash_to_keys([row[1] for row in baskets], seed=seed),
         basket_order=[row[2] for row in baskets],
-        basket_household=np.array([place[chosen[row[3]]] for row in baskets], dtype=np.int64),
+        basket_household=np.array([household_positions[user_ids[row[3]]] for row in baskets], dtype=np.int64),
         basket_at=np.array([row[4] for row in baskets], dtype=np.float64),
         basket_total=np.array([row[5] for row in baskets], dtype=np.float64),
         basket_currency=[row[6] for row in baskets],
-        line_basket=found[:, 0],
-        line_product=found[:, 1],
-        line_quantity=found[:, 2],
+        line_basket=line_columns[:, 0],
+        line_product=line_columns[:, 1],
+        line_quantity=line_columns[:, 2],
         since=window["since"],
         until=until,
     )
@@ -122,25 +123,25 @@ def read_shop(*, days: int, households: int, seed: int) -> SimulatedShop:
 
 def choose_households(window: dict[str, Any], *, households: int, seed: int) -> dict[int, str]:
     """Choose households by their keys: a larger number includes those of a smaller one."""
-    found = run_query(HOUSEHOLDS, window)
-    order = np.argsort(hash_to_keys([user_id for _customer, user_id in found], seed=seed), kind="stable")
-    return {found[number][0]: found[number][1] for number in order[:households]}
+    candidates = run_query(HOUSEHOLDS, window)
+    order = np.argsort(hash_to_keys([user_id for _customer, user_id in candidates], seed=seed), kind="stable")
+    return {candidates[number][0]: candidates[number][1] for number in order[:households]}
 
 
-def read_catalogue(*, seed: int) -> tuple[SimulatedCatalog, dict[int, int]]:
+def read_catalog(*, seed: int) -> tuple[SimulatedCatalog, dict[int, int]]:
     rows = run_query(PRODUCTS, {})
     categories = list(dict.fromkeys(row[4] for row in rows))
-    number = {path: place for place, path in enumerate(categories)}
-    category = np.array([number[row[4]] for row in rows], dtype=np.int64)
+    category_numbers = {path: position for position, path in enumerate(categories)}
+    category = np.array([category_numbers[row[4]] for row in rows], dtype=np.int64)
     draws = draw_uniform(hash_to_keys([row[1] for row in rows], seed=seed), 1)
-    catalogue = SimulatedCatalog(
+    catalog = SimulatedCatalog(
         rows=rows,
         categories=categories,
         category=category,
         starts=np.searchsorted(category, np.arange(len(categories) + 1)),
         pull=np.cumsum(1.0 / (0.02 + draws)),  # the most attractive hundredth gets a sixth of the views
     )
-    return catalogue, {row[0]: place for place, row in enumerate(rows)}
+    return catalog, {row[0]: position for position, row in enumerate(rows)}
 
 
 def run_query(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -20,7 +20,7 @@ RECEIPT_DAYS = 30  # the retention of the task purge_receipts
 
 
 def check_receipts(source: Source, *, at: datetime) -> None:
-    """Check that events simulated earlier are still recognized. Errors: ReceiptsExpiredError."""
+    """Check that events simulated earlier are still recognized. Raises ReceiptsExpiredError."""
     before = at - timedelta(days=RECEIPT_DAYS - 1)
     if Event.objects.filter(source=source, received_at__lt=before).exists():
         raise ReceiptsExpiredError(
@@ -43,7 +43,7 @@ class ClickstreamSimulation:
     def __len__(self) -> int:
         return len(self.history)
 
-    def items(self) -> Iterator[list[bytes]]:
+    def build_items(self) -> Iterator[list[bytes]]:
         return build_items(self.shop, self.history)
 
     def build_reporter(self, progress: Progress) -> Callable[[int], None]:
@@ -52,21 +52,23 @@ class ClickstreamSimulation:
     def store(self, *, at: datetime, progress: Progress = ignore_progress) -> EventImportResult:
         """Store the events in the source that is marked as simulated.
 
-        Errors: ReceiptsExpiredError if an earlier simulation is too old to be recognized; AlreadyRunningError if another one runs.
+        Raises ReceiptsExpiredError if an earlier simulation is too old to be recognized; AlreadyRunningError if another one runs.
         """
         source = ensure_simulated_source()
         check_receipts(source, at=at)
 
         def count_items() -> Iterator[tuple[int, list[bytes]]]:
-            done = 0
-            for found in self.items():
-                done += len(found)
-                yield done, found
+            n_items = 0
+            for item_list in self.build_items():
+                n_items += len(item_list)
+                yield n_items, item_list
 
         return import_items(items=count_items(), source=source, received_at=at, watch=self.build_reporter(progress))
 
     def write(self, path: Path, *, progress: Progress = ignore_progress) -> int:
-        return write_file(self.items(), path, self.build_reporter(progress))
+        return write_file(self.build_items(), path, self.build_reporter(progress))
 
     def send(self, *, host: str, write_key: str, progress: Progress = ignore_progress) -> int:
-        return send_items(self.items(), host=host, write_key=write_key, done=self.build_reporter(progress))
+        return send_items(
+            self.build_items(), host=host, write_key=write_key, report_progress=self.build_reporter(progress)
+        )

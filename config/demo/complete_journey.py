@@ -74,16 +74,16 @@ def load_sales(folder: Path, *, source: Source, at: datetime, progress: Progress
     if OrderImport.objects.filter(source=source, dry_run=False, finished_at__isnull=False, rows=LINES).exists():
         return False
     sales = CompleteJourneySales(folder / "transactions.parquet", shift=count_weeks_to(at))
-    load_products(folder, prices=sales.median_prices(), at=at)
+    load_products(folder, prices=sales.compute_median_prices(), at=at)
     run = OrderImport(source=source, file_name=sales.name, started_at=at)
     with record_import(run, source):
         import_rows(rows=sales, run=run, currency=CURRENCY, keep_zero_quantity=True, progress=progress)
     return True
 
 
-def count_weeks_to(moment: datetime) -> timedelta:
+def count_weeks_to(at: datetime) -> timedelta:
     """Return the shift of all dates: whole weeks, so that the last day is within the seven days before ``moment``."""
-    days = (moment.astimezone(UTC).date() - LAST_SALE).days - 1
+    days = (at.astimezone(UTC).date() - LAST_SALE).days - 1
     return timedelta(weeks=days // 7)
 
 
@@ -108,16 +108,16 @@ class CompleteJourneySales:
         self.decimal_comma = False
         self.malformed: list[MalformedRow] = []
 
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
+    def iterate_batches(self, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
         total = self.file.metadata.num_rows
-        done = 0
+        n_rows = 0
         for raw in self.file.iter_batches(batch_size=BATCH):
-            rows = self.translate(raw).select(list(columns or self.columns))
-            lines = build_integer_array(np.arange(done + 1, done + 1 + raw.num_rows))
-            done += raw.num_rows
-            yield RowBatch(lines, rows, done, total)
+            rows = self.convert_batch(raw).select(list(columns or self.columns))
+            lines = build_integer_array(np.arange(n_rows + 1, n_rows + 1 + raw.num_rows))
+            n_rows += raw.num_rows
+            yield RowBatch(lines, rows, n_rows, total)
 
-    def translate(self, raw: pa.RecordBatch) -> pa.RecordBatch:
+    def convert_batch(self, raw: pa.RecordBatch) -> pa.RecordBatch:
         discount = pc.round(pc.add(raw["retail_disc"], raw["coupon_match_disc"]), 2)
         return pa.RecordBatch.from_pydict(
             {
@@ -132,7 +132,7 @@ class CompleteJourneySales:
             }
         )
 
-    def median_prices(self) -> dict[int, float]:
+    def compute_median_prices(self) -> dict[int, float]:
         """Return each product's median price before discounts, for products with a sale above zero."""
         table = self.file.read(["product_id", "quantity", "sales_value", "retail_disc", "coupon_match_disc"])
         table = table.filter(pc.and_(pc.greater(table["quantity"], 0), pc.greater(table["sales_value"], 0)))
@@ -168,12 +168,14 @@ def load_products(folder: Path, *, prices: dict[int, float], at: datetime) -> in
         )
         for row, path in zip(rows, paths, strict=True)
     ]
-    listed = {row["product_id"] for row in rows}
-    sold = pc.unique(pq.read_table(folder / "transactions.parquet", columns=["product_id"])["product_id"]).to_pylist()
+    listed_ids = {row["product_id"] for row in rows}
+    sold_ids = pc.unique(
+        pq.read_table(folder / "transactions.parquet", columns=["product_id"])["product_id"]
+    ).to_pylist()
     records += [
         (str(number), f"Product {number}", None, "", prices.get(number), None, None, False)
-        for number in sold
-        if number not in listed
+        for number in sold_ids
+        if number not in listed_ids
     ]
     return write_products(records, at=at)
 

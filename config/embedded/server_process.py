@@ -26,7 +26,7 @@ Report = Callable[[str], None]
 
 
 class ServerError(Exception):
-    """A server that cannot be started or reached; the message is for the operator and says what to do."""
+    """A server cannot be started or reached; the message explains to the operator how to fix it."""
 
 
 class EmbeddedServer(ABC):
@@ -71,7 +71,7 @@ class EmbeddedServer(ABC):
 
     @abstractmethod
     def find_running_pid(self) -> int | None:
-        """Return the process that serves our data folder, whether it is ready or not and whoever started it."""
+        """Return the process that serves our data folder, even if it is not ready or another process started it."""
 
     def find_owner(self) -> tuple[int, int] | None:
         """Return the (uid, gid) to run as; None for our own."""
@@ -112,11 +112,11 @@ class EmbeddedServer(ABC):
         if self.throw_away:
             while True:
                 yield find_free_port()
-        wanted = self.read_configured_port() or self.preferred_port
-        for port in [wanted, *range(self.preferred_port, self.preferred_port + 50)]:
+        preferred = self.read_configured_port() or self.preferred_port
+        for port in [preferred, *range(self.preferred_port, self.preferred_port + 50)]:
             if is_port_free(HOST, port):
-                if port != wanted:
-                    self.report(f"Port {wanted} is in use: {self.title} uses {port}.")
+                if port != preferred:
+                    self.report(f"Port {preferred} is in use: {self.title} uses {port}.")
                 yield port
         yield find_free_port()
 
@@ -124,10 +124,11 @@ class EmbeddedServer(ABC):
         for port in self._list_ports():
             self.configure(port)
             self._spawn()
-            if self._survives_the_start() or is_port_free(HOST, port):
+            if self._stays_alive() or is_port_free(HOST, port):
                 return
 
     def _spawn(self) -> None:
+        """Start the process in a session of its own, so that Ctrl-C in the terminal does not reach it."""
         rotate_log(self.log)
         owner = self.find_owner()
         with self.log.open("ab") as log:
@@ -142,8 +143,8 @@ class EmbeddedServer(ABC):
                 preexec_fn=lambda: drop_privileges(owner, die_with_parent=self.throw_away),  # noqa: PLW1509 — there are no threads yet
             )
 
-    def _survives_the_start(self) -> bool:
-        """Return False if the process ended before it answered, for example because its port was just taken."""
+    def _stays_alive(self) -> bool:
+        """Return False if the process ends before it responds, for example because another program took its port."""
         process = self.process
         assert process is not None
         deadline = time.monotonic() + 2
@@ -157,7 +158,7 @@ class EmbeddedServer(ABC):
 
     def _wait_until_ready(self) -> None:
         started = time.monotonic()
-        said = 0
+        n_reports = 0
         while not self.is_answering():
             waited = time.monotonic() - started
             if self.find_running_pid() is None and not self._is_process_running():
@@ -167,11 +168,11 @@ class EmbeddedServer(ABC):
                     f"{self.title} in {self.var / self.name} is not ready after {START_TIMEOUT_SECONDS:.0f} s. It is still "
                     f"running. Run the command again to continue waiting, or read {self.log}."
                 )
-            if waited > REPORT_AFTER * 2**said:
+            if waited > REPORT_AFTER * 2**n_reports:
                 self.report(
                     f"{self.title} is not ready after {waited:.0f} s, waiting: {read_log_tail(self.log, 1).strip()}"
                 )
-                said += 1
+                n_reports += 1
             time.sleep(POLL_SECONDS)
 
     def _is_process_running(self) -> bool:
@@ -243,13 +244,13 @@ def require_space(folder: Path) -> None:
 
 def write_private_file(path: Path, text: str) -> None:
     """Replace a file atomically with one that only its owner can read."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(path)
+    draft.replace(path)
 
 
 def rotate_log(log: Path) -> None:

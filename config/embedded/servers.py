@@ -1,8 +1,8 @@
 """Starts PostgreSQL and Valkey from their wheels when no URL is configured, shares them, and stops them with their last user.
 
 All files are under `var/` (or PERENNIAL_VAR): postgres/, valkey/, log/, run/ and secrets/servers.password.
-Each process that uses the servers holds a shared lock on run/in-use.lock, which the kernel releases however the process
-ends. The last process to end stops the servers. Servers left behind by kill -9 are reused by the next process.
+Each process that uses the servers holds a shared lock on run/in-use.lock, which the kernel releases when the process ends, even
+after kill -9. The last process to end stops the servers. Servers that a killed process left running are reused by the next process.
 """
 
 import atexit
@@ -49,8 +49,8 @@ class ServerUrls:
 
 
 def get_var_folder() -> Path:
-    given = os.environ.get("PERENNIAL_VAR")
-    return Path(given).expanduser().resolve() if given else Path(__file__).resolve().parents[2] / "var"
+    configured = os.environ.get("PERENNIAL_VAR")
+    return Path(configured).expanduser().resolve() if configured else Path(__file__).resolve().parents[2] / "var"
 
 
 def print_to_stderr(message: str) -> None:
@@ -70,7 +70,7 @@ class EmbeddedServers:
         self._owner_pid = os.getpid()
 
     def ensure(self, *, postgres: bool, valkey: bool) -> ServerUrls:
-        """Start the requested servers that are not running. Errors: ServerError with a message for the operator."""
+        """Start the requested servers that are not running. Raises ServerError with a message for the operator."""
         try:
             return self._ensure(postgres=postgres, valkey=valkey)
         except PermissionError as error:
@@ -79,15 +79,18 @@ class EmbeddedServers:
                 "owner, or set PERENNIAL_VAR to another folder."
             ) from error
         except OSError as error:
-            place = error.filename or self.var
-            raise ServerError(f"{place}: {error.strerror}. Is the disk full or read-only?") from error
+            location = error.filename or self.var
+            raise ServerError(f"{location}: {error.strerror}. Is the disk full or read-only?") from error
 
     def release(self) -> None:
         """Stop using the servers, and stop the servers themselves if no other process uses them."""
+        # A forked child inherits this object and the lock's file descriptor, but only the parent may release them.
         if self._in_use is None or os.getpid() != self._owner_pid:
             return
+        # With the start lock held, no other process can start to use the servers between the check and the stop.
         with self._lock_start():
             try:
+                # the exclusive lock succeeds only if no other process holds the shared one
                 fcntl.flock(self._in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 pass
@@ -113,11 +116,11 @@ class EmbeddedServers:
         with self._lock_start():
             self._mark_in_use()
             servers = self._build_servers(self._read_password())
-            wanted = [server for server, needed in zip(servers, (postgres, valkey), strict=True) if needed]
-            for server in wanted:
+            requested = [server for server, needed in zip(servers, (postgres, valkey), strict=True) if needed]
+            for server in requested:
                 server.ensure_running()
-        self.used = [server for server in servers if server in wanted or server in self.used]
-        urls = {server.name: server.build_url() for server in wanted}
+        self.used = [server for server in servers if server in requested or server in self.used]
+        urls = {server.name: server.build_url() for server in requested}
         return ServerUrls(postgres=urls.get("postgres"), valkey=urls.get("valkey"))
 
     def _build_servers(self, password: str) -> list[EmbeddedServer]:
@@ -150,65 +153,64 @@ class EmbeddedServers:
         """Allow one process at a time to start or stop servers."""
         lock = os.open(self.var / "run" / "start.lock", os.O_RDWR | os.O_CREAT, 0o600)
         started = time.monotonic()
-        said = False
+        is_reported = False
         try:
             while True:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
-                    if not said and time.monotonic() - started > 2:
+                    if not is_reported and time.monotonic() - started > 2:
                         self.report("Another Perennial process is starting or stopping the servers. Waiting for it.")
-                        said = True
+                        is_reported = True
                     time.sleep(POLL_SECONDS)
             yield
         finally:
             os.close(lock)
 
 
-_joined: dict[Path, EmbeddedServers] = {}
+_servers_by_folder: dict[Path, EmbeddedServers] = {}
 
 
 def ensure_servers(*, postgres: bool, valkey: bool) -> ServerUrls:
-    """Start or share the servers of `get_var_folder()` until this process ends. Errors: ServerError."""
+    """Start or share the servers of `get_var_folder()` until this process ends. Raises ServerError."""
     var = get_var_folder()
-    servers = _joined.setdefault(var, EmbeddedServers(var))
+    servers = _servers_by_folder.setdefault(var, EmbeddedServers(var))
     return servers.ensure(postgres=postgres, valkey=valkey)
 
 
 def build_child_environment() -> dict[str, str]:
     """Return the environment without the URLs of the servers shared here, for a program that replaces this process with exec.
 
-    With these URLs, that program would treat the servers as configured by a person and hold no lock, so the next command to end would
-    stop them.
+    With these URLs, that program would treat the servers as external and hold no lock, so another command would stop them at its end.
     """
-    own = {server.build_url() for servers in _joined.values() for server in servers.used}
+    own = {server.build_url() for servers in _servers_by_folder.values() for server in servers.used}
     return {name: value for name, value in os.environ.items() if value not in own}
 
 
 def release_servers() -> None:
     """Stop using the servers now instead of at the end of the process."""
-    for servers in _joined.values():
+    for servers in _servers_by_folder.values():
         servers.release()
 
 
 def list_ended_servers() -> list[str]:
     """Return the names of the embedded servers used by this process whose process has ended."""
-    return [name for servers in _joined.values() for name in servers.list_ended()]
+    return [name for servers in _servers_by_folder.values() for name in servers.list_ended()]
 
 
 def list_server_logs() -> dict[str, Path]:
     """Return the log files of the embedded servers used by this process."""
-    return {server.name: server.log for servers in _joined.values() for server in servers.used}
+    return {server.name: server.log for servers in _servers_by_folder.values() for server in servers.used}
 
 
 def check_address(variable: str, url: str) -> None:
-    """Check that the server in an environment variable is reachable. Errors: ServerError in one line."""
+    """Check that the server in an environment variable is reachable. Raises ServerError with a message of one line."""
     problem = _find_connection_problem(variable, url)
     if problem:
-        place = urlsplit(url).netloc.rpartition("@")[2] or "the local socket"
+        location = urlsplit(url).netloc.rpartition("@")[2] or "the local socket"
         raise ServerError(
-            f"{variable}: the server at {place} is not usable ({problem}). "
+            f"{variable}: the server at {location} is not usable ({problem}). "
             f"Start it or correct {variable}. If {variable} is unset, Perennial starts its own server."
         )
 

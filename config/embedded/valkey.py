@@ -75,7 +75,7 @@ class ValkeyServer(EmbeddedServer):
         if self.read_configured_port() is None:
             return False
         try:
-            with self._client() as client:
+            with self._connect() as client:
                 return bool(client.ping())
         except redis.RedisError:
             return False
@@ -85,13 +85,13 @@ class ValkeyServer(EmbeddedServer):
         if self.read_configured_port() is None:
             return None
         try:
-            with self._client() as client:
+            with self._connect() as client:
                 pid = int(client.info("server")["process_id"])
         except redis.RedisError:
             return None
         return pid if self.is_alive(pid) else None
 
-    def _client(self) -> redis.Redis:
+    def _connect(self) -> redis.Redis:
         return redis.Redis(
             host=HOST,
             port=self.read_configured_port() or 0,

@@ -1,4 +1,4 @@
-"""Names of NumPy array types for signatures, and the sentinel for a moment that never comes."""
+"""Names of NumPy array types for signatures, and the sentinel for a time that never comes."""
 
 import numpy as np
 import numpy.typing as npt

@@ -13,7 +13,7 @@ PLAIN_NUMBER = re.compile(r"[+-]?[\d.,]+")
 
 
 def escape_text(text: str) -> str:
-    """Put an apostrophe in front of a text that a spreadsheet would take for a formula; signed numbers stay."""
+    """Put an apostrophe before a text that a spreadsheet would run as a formula; signed numbers stay unchanged."""
     if text.startswith(FORMULA_PREFIXES) and not PLAIN_NUMBER.fullmatch(text):
         return f"'{text}"
     return text
@@ -28,7 +28,7 @@ def escape_cell(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     text = str(value)
-    # without the exception for numbers: here numbers have a type, and "+49123" in a text is a telephone number or a formula
+    # No exception for numbers as in escape_text: here numbers have their own type, so a text such as "+49123" is not a number.
     return f"'{text}" if text.startswith(FORMULA_PREFIXES) else text
 
 

@@ -80,25 +80,25 @@ def record_run[Run: JobRun](run: Run) -> Iterator[Run]:
 
     A failure is recorded and raised again. Earlier interrupted runs of the same job are marked as failed.
     """
-    began = time.monotonic()
+    started = time.monotonic()
     fail_interrupted_runs(type(run))
     run.save()
     try:
         yield run
     except BaseException as error:
-        # the database may be what failed; then the next run marks this one as interrupted
+        # if the database itself failed, this write fails too, and the next run marks this one as interrupted
         with suppress(Error):
-            finish_run(run, JobStatus.FAILED, began=began, error=describe_error(error))
+            finish_run(run, JobStatus.FAILED, started=started, error=describe_error(error))
         raise
-    finish_run(run, JobStatus.DONE, began=began)
+    finish_run(run, JobStatus.DONE, started=started)
 
 
 def finish_run(
-    run: JobRun, status: JobStatus, *, began: float, error: str = "", update_fields: Sequence[str] | None = None
+    run: JobRun, status: JobStatus, *, started: float, error: str = "", update_fields: Sequence[str] | None = None
 ) -> None:
-    """Save the end of a run; ``began`` is ``time.monotonic()`` at its start."""
+    """Save the end of a run; ``started`` is ``time.monotonic()`` at its start, which clock changes do not affect."""
     run.status, run.error = status, error
-    run.finished_at = run.started_at + timedelta(seconds=time.monotonic() - began)
+    run.finished_at = run.started_at + timedelta(seconds=time.monotonic() - started)
     run.save(update_fields=update_fields)
 
 

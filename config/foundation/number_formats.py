@@ -25,7 +25,7 @@ def format_score(value: Number | None) -> str:
 
 
 def format_whole_money(value: Number | None, currency: str) -> str:
-    """Return an amount in whole units, for overviews where cents are noise."""
+    """Return an amount in whole units, for overviews."""
     if value is None:
         return NO_VALUE
     return numbers.format_currency(
@@ -81,7 +81,7 @@ def format_moment(value: datetime | None) -> str:
 
 
 def format_age(value: datetime | None, *, as_of: datetime) -> str:
-    """Return how long ago a moment was, in words: 3 days ago."""
+    """Return the age of a time in words: 3 days ago."""
     if value is None:
         return NO_VALUE
     return dates.format_timedelta(value - as_of, add_direction=True, locale=get_reader_locale())

@@ -24,14 +24,14 @@ class ProgressBar:
         self.label = label
         self.stream = stream
         self.started = time.monotonic()
-        self.shown_percent = -1
+        self.last_percent = -1
 
     def __call__(self, done: int, total: int) -> None:
         percent = 100 if total <= 0 else min(100, done * 100 // total)
         step = percent if self.stream.isatty() else percent // 10 * 10
-        if step <= self.shown_percent:
+        if step <= self.last_percent:
             return
-        self.shown_percent = step
+        self.last_percent = step
         seconds = time.monotonic() - self.started
         left = f", {seconds * (100 - percent) / percent:.0f} s left" if 0 < percent < 100 else ""
         text = f"{self.label} [{'#' * (percent // 5):<20}] {percent:3d}% {done:,}/{total:,} ({seconds:.0f} s{left})"
@@ -41,7 +41,7 @@ class ProgressBar:
 
 
 class PublishedProgress:
-    """Writes whole percentages to the cache, so that a page can show how far a worker is."""
+    """Writes whole percentages to the cache, so that a page can show the progress of a worker."""
 
     def __init__(self, key: str) -> None:
         self.key = key

@@ -18,8 +18,8 @@ class ConfidenceInterval:
     high: float
 
 
-def wilson_bounds(hits: npt.ArrayLike, trials: npt.ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Return the low and high ends of Wilson's score interval of the shares hits / trials, in the shape of both.
+def compute_wilson_bounds(hits: npt.ArrayLike, trials: npt.ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Return the bounds of Wilson's score interval of the shares hits / trials, elementwise.
 
     (p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n). Source: Wilson, JASA 1927. It stays inside 0…1 and holds for rare
     events, which p ± z·√(p(1−p)/n) does not. trials must be above 0.
@@ -27,17 +27,17 @@ def wilson_bounds(hits: npt.ArrayLike, trials: npt.ArrayLike, *, level: float = 
     hits, trials = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
     z = NormalDist().inv_cdf((1 + level) / 2)
     share = hits / trials
-    below = 1 + z * z / trials
-    middle = (share + z * z / (2 * trials)) / below
-    reach = z * np.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2) / below
-    return np.maximum(middle - reach, 0.0), np.minimum(middle + reach, 1.0)
+    denominator = 1 + z * z / trials
+    center = (share + z * z / (2 * trials)) / denominator
+    half_width = z * np.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2) / denominator
+    return np.maximum(center - half_width, 0.0), np.minimum(center + half_width, 1.0)
 
 
-def wilson_interval(hits: int, trials: int, *, level: float = 0.95) -> ConfidenceInterval:
-    """Return one share with its Wilson interval; NaN without trials. Errors: ValueError unless 0 ≤ hits ≤ trials."""
+def compute_wilson_interval(hits: int, trials: int, *, level: float = 0.95) -> ConfidenceInterval:
+    """Return one share with its Wilson interval; NaN without trials. Raises ValueError unless 0 ≤ hits ≤ trials."""
     if not 0 <= hits <= trials:
         raise ValueError(f"hits must be 0…{trials}, got {hits}")
     if not trials:
         return ConfidenceInterval(float("nan"), float("nan"), float("nan"))
-    low, high = wilson_bounds(hits, trials, level=level)
+    low, high = compute_wilson_bounds(hits, trials, level=level)
     return ConfidenceInterval(hits / trials, float(low), float(high))

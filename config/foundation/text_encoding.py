@@ -24,7 +24,7 @@ OpenFile = Callable[[], IO[bytes]]
 
 
 class UnknownEncodingError(Exception):
-    """A name that is not the name of a text encoding."""
+    """A name does not refer to a text encoding."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class DecodingFailure:
 
 
 def find_encoding(name: str) -> str:
-    """Return the standard name of a text encoding; GBK and GB2312 become GB18030. Errors: UnknownEncodingError."""
+    """Return the standard name of a text encoding; GBK and GB2312 become GB18030. Raises UnknownEncodingError."""
     try:
         encoding = codecs.lookup(name).name
         "".encode(encoding)
@@ -63,13 +63,13 @@ def detect_utf16(head: bytes) -> str | None:
 
 
 def detect_8bit_encoding(open_file: OpenFile) -> tuple[str | None, DecodingFailure | None]:
-    """Return UTF-8, GB18030 or Windows-1252, whichever decodes the whole file; else None and the failure of UTF-8."""
+    """Return the first of UTF-8, GB18030 and Windows-1252 that decodes the whole file; else None and the failure of UTF-8."""
     failure = find_decoding_failure(open_file, "utf-8")
     if failure is None:
         return "utf-8", None
     # valid multibyte characters before the failure are hardly a coincidence: the file is UTF-8 with a broken byte
     if not failure.had_multibyte:
-        candidate = "gb18030" if looks_like_gb18030(failure.following) else "cp1252"
+        candidate = "gb18030" if is_likely_gb18030(failure.following) else "cp1252"
         if find_decoding_failure(open_file, candidate) is None:
             return candidate, None
     return None, failure
@@ -100,7 +100,7 @@ def find_decoding_failure(open_file: OpenFile, encoding: str) -> DecodingFailure
                 return None
 
 
-def looks_like_gb18030(sample: bytes) -> bool:
+def is_likely_gb18030(sample: bytes) -> bool:
     """Return whether most high bytes come in even runs, as in Chinese; accented Western letters mostly occur alone."""
     high = np.frombuffer(sample, dtype=np.uint8) >= 0x80
     edges = np.flatnonzero(np.diff(np.concatenate(([0], high.view(np.int8), [0]))))

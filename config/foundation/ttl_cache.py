@@ -42,10 +42,10 @@ def _run_and_log(work: Callable[[], object]) -> None:
 
 
 class TtlCache[T]:
-    """What ``load`` answered for a key, for ``REMEMBERED_SECONDS``; that nothing was found is remembered as well.
+    """Caches the values that ``load`` returns for ``TTL_SECONDS``, including None for an unknown key.
 
-    A key in use is asked again beside the calls. While the database can't be asked, an answer that has grown too old is still given:
-    nobody can revoke a key then.
+    Entries in use are refreshed in the background. While the database is down, expired values are still returned: no key can be
+    revoked during that time.
     """
 
     def __init__(self, load: Callable[[str], T | None]) -> None:
@@ -56,19 +56,23 @@ class TtlCache[T]:
         self._lock = threading.Lock()
 
     def get(self, key: str) -> T | None:
-        """Return the value of a key. Errors: OperationalError or InterfaceError when the database is down and the key is unknown."""
+        """Return the value of a key.
+
+        Raises:
+            OperationalError, InterfaceError: the database is down, and the cache has no value for the key.
+        """
         now = time.monotonic()
-        known = self._entries.get(key)
-        if known is not None:
-            age = now - known[0]
+        entry = self._entries.get(key)
+        if entry is not None:
+            age = now - entry[0]
             if age < REFRESH_SECONDS:
-                return known[1]
-            if known[1] is not None and (age < TTL_SECONDS or now < self._down_until):
+                return entry[1]
+            if entry[1] is not None and (age < TTL_SECONDS or now < self._down_until):
                 if now >= self._down_until and not connection.in_atomic_block:
                     self._refresh_in_background(key)
-                return known[1]
+                return entry[1]
             if age < TTL_SECONDS:
-                return known[1]
+                return entry[1]
         return self._load_now(key)
 
     def _refresh_in_background(self, key: str) -> None:
@@ -87,16 +91,17 @@ class TtlCache[T]:
         run_in_background(refresh)
 
     def _load_now(self, key: str) -> T | None:
-        known = self._entries.get(key)
+        entry = self._entries.get(key)
         try:
             value = self._load_with_retry(key)
         except (OperationalError, InterfaceError) as error:
             self._down_until = time.monotonic() + DOWN_SECONDS
-            if known is None or known[1] is None:
+            if entry is None or entry[1] is None:
                 raise
             logger.warning("Database not reachable (%s); using the cached value of the key", error)
-            value = known[1]
+            value = entry[1]
         with self._lock:
+            # unknown keys are cached too, so a caller who tries many keys must not fill the memory
             if len(self._entries) >= MAX_ENTRIES:
                 self._entries.clear()
             self._entries[key] = (time.monotonic(), value)

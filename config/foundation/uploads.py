@@ -1,4 +1,4 @@
-"""Files that staff upload for an import: stored, tried as a dry run, then imported after confirmation."""
+"""Files that staff upload for an import: stored, checked by a dry run, then imported after confirmation."""
 
 import uuid
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ class UploadFolder:
         return Path(settings.EXPORTS_DIR) / self.name
 
     def store_file(self, file: UploadedFile) -> StoredUpload:
-        """Store an uploaded file under a unique name. Errors: OSError."""
+        """Store an uploaded file under a unique name. Raises OSError."""
         original_name = (file.name or self.default_file_name)[-MAX_NAME_LENGTH:]
         path = self.path / f"{uuid.uuid4().hex}-{get_valid_filename(original_name)}"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ class UploadFolder:
     def create_dry_run[Import: FileImport](
         self, model: type[Import], *, file: UploadedFile, options: dict[str, Any], at: datetime, **fields: Any
     ) -> Import:
-        """Store an uploaded file and return the record of its dry run, which the caller starts. Errors: OSError.
+        """Store an uploaded file and return the record of its dry run, which the caller starts. Raises OSError.
 
         Args:
             options: the options of the import, as JSON.
@@ -94,7 +94,7 @@ class UploadFolder:
             self.get_path(record).unlink(missing_ok=True)
 
     def delete_expired(self, *, at: datetime) -> int:
-        """Delete the files that nobody confirmed within ``RETENTION``; return their number."""
+        """Delete the files that were not confirmed within ``RETENTION``; return their number."""
         if not self.path.is_dir():
             return 0
         oldest = (at - RETENTION).timestamp()

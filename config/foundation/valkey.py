@@ -41,7 +41,7 @@ class _ThreadConnection(threading.local):
 
 
 class ValkeyClient:
-    """Sends pipelines and commands in one round trip each; after a failure all calls fail at once during a pause."""
+    """Sends pipelines and commands in one round trip each; after a failure, all calls fail immediately during a pause."""
 
     def __init__(self, url: str, timeout: float = TIMEOUT_SECONDS) -> None:
         self._client = redis.Redis.from_url(
@@ -65,11 +65,11 @@ class ValkeyClient:
         return self._guard(pipeline.execute)
 
     def call(self, *command: str | int | bytes) -> Any:
-        """Return the reply to one command, with less overhead than a pipeline. Errors: as `run`."""
+        """Return the reply to one command, with less overhead than a pipeline. Raises the errors of `run`."""
         return self._guard(self._client.execute_command, *command)
 
-    def script(self, script: LuaScript, *arguments: str | int | bytes) -> Any:
-        """Return the reply of a script without keys. Errors: as `run`."""
+    def run_script(self, script: LuaScript, *arguments: str | int | bytes) -> Any:
+        """Return the reply of a script without keys. Raises the errors of `run`."""
         return self._guard(self._run_script, script, *arguments)
 
     def _run_script(self, script: LuaScript, *arguments: str | int | bytes) -> Any:
@@ -83,12 +83,12 @@ class ValkeyClient:
 
         A connection that was open before may date from before a restart of the server: then a new one is opened.
         """
-        own, connection = self._thread_connection, self._thread_connection.connection
-        if connection is None or own.process != os.getpid():
+        local, connection = self._thread_connection, self._thread_connection.connection
+        if connection is None or local.process != os.getpid():
             # Not from the pool: it counts its connections and does not notice when a thread ends with one of them.
             pool = self._client.connection_pool
             connection = pool.connection_class(**pool.connection_kwargs)
-            own.connection, own.process = connection, os.getpid()
+            local.connection, local.process = connection, os.getpid()
         opened = connection.is_connected
         try:
             connection.send_command(*command, check_health=False)
@@ -130,4 +130,4 @@ def run_command(*command: str | int | bytes) -> Any:
 
 def run_script(script: LuaScript, *arguments: str | int | bytes, timeout: float = TIMEOUT_SECONDS) -> Any:
     """Run a script on the configured Valkey server; each ``timeout`` has its own connections."""
-    return get_client(settings.VALKEY_URL, timeout).script(script, *arguments)
+    return get_client(settings.VALKEY_URL, timeout).run_script(script, *arguments)

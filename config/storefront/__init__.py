@@ -1,1 +1,1 @@
-"""The demo's shop at ``/shop/``: page shells and static files. All it shows comes from the public API, all it tells goes to the collector."""
+"""The demo shop at ``/shop/``: page shells and static files. It reads from the public API and sends events to the collector."""

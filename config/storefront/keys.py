@@ -39,15 +39,15 @@ def read_storefront_keys() -> StorefrontKeys | None:
 
 
 def ensure_storefront_keys(*, now: datetime) -> bool:
-    """Create the keys, or replace them if the database does not accept those of the file; return whether it did."""
-    known = read_storefront_keys()
-    if known is not None and are_valid(known, now=now):
+    """Create the keys, or replace them if those of the file are not valid; return whether they changed."""
+    keys = read_storefront_keys()
+    if keys is not None and are_keys_valid(keys, now=now):
         return False
     write_storefront_keys(StorefrontKeys(publishable_key=make_api_key(now=now), write_key=make_write_key(now=now)))
     return True
 
 
-def are_valid(keys: StorefrontKeys, *, now: datetime) -> bool:
+def are_keys_valid(keys: StorefrontKeys, *, now: datetime) -> bool:
     grant = find_key_grant(keys.publishable_key, now=now)
     source = find_source_by_key(keys.write_key, now=now)
     return grant is not None and grant.publishable and source is not None and source.enabled

@@ -1,4 +1,4 @@
-"""Page shells of the demo shop. They query nothing: the browser calls the public API, as in any other shop."""
+"""Page shells of the demo shop. They make no queries: the browser calls the public API, as in any other shop."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ class ShopPage(TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         keys = read_storefront_keys()
-        given = {
+        shop_context = {
             "language": get_language(),
             "currency": settings.SHOP_CURRENCY,
             "publishable_key": keys.publishable_key if keys else "",
@@ -51,7 +51,7 @@ class ShopPage(TemplateView):
         return super().get_context_data(
             page=self.page,
             script=f"storefront/pages/{self.page}.js",
-            shop=given,
+            shop=shop_context,
             shop_name=settings.SHOP_NAME,
             has_keys=keys is not None,
             households=HOUSEHOLDS,

@@ -26,12 +26,12 @@ def read_announced_groups() -> set[int]:
 
 def send_signal(groups: set[int], number: signal.Signals | int) -> set[int]:
     """Send a signal to groups; return those that still have a process."""
-    left = set()
+    remaining = set()
     for group in groups:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(group, number)
-            left.add(group)
-    return left
+            remaining.add(group)
+    return remaining
 
 
 def main() -> None:

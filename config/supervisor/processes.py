@@ -1,4 +1,4 @@
-"""Runs several programs in one terminal: prefixes their output, stops all of them together and leaves none behind."""
+"""Runs several programs in one terminal: prefixes their output, and stops all of them when one ends."""
 
 import os
 import selectors
@@ -50,14 +50,14 @@ class PrefixedOutput:
     def __init__(self, stream: TextIO, names: Sequence[str]) -> None:
         self.stream = stream
         self.width = max(len(name) for name in names)
-        colourful = stream.isatty() and "NO_COLOR" not in os.environ
-        self.colours = {name: COLORS[i % len(COLORS)] for i, name in enumerate(names)} if colourful else {}
+        is_colored = stream.isatty() and "NO_COLOR" not in os.environ
+        self.colors = {name: COLORS[i % len(COLORS)] for i, name in enumerate(names)} if is_colored else {}
         self.closed = False
 
     def write(self, name: str, line: str) -> None:
         label = name.ljust(self.width) + " │"
-        if name in self.colours:
-            label = f"\x1b[{self.colours[name]}m{label}\x1b[0m"
+        if name in self.colors:
+            label = f"\x1b[{self.colors[name]}m{label}\x1b[0m"
         try:
             self.stream.write(f"{label} {line}\n")
             self.stream.flush()
@@ -67,16 +67,16 @@ class PrefixedOutput:
 
 @dataclass
 class LogFollower:
-    """Reads new lines of a log file, from the moment of its creation on."""
+    """Reads the lines that are added to a log file after this object is created."""
 
     path: Path
     position: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.position = self._size()
+        self.position = self._read_size()
 
     def read_new_lines(self) -> list[str]:
-        size = self._size()
+        size = self._read_size()
         if size < self.position:
             self.position = 0
         if size == self.position:
@@ -84,11 +84,11 @@ class LogFollower:
         with self.path.open("rb") as file:
             file.seek(self.position)
             data = file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        self.position += len(whole)
-        return whole.decode(errors="replace").splitlines()
+        complete_lines = data[: data.rfind(b"\n") + 1]
+        self.position += len(complete_lines)
+        return complete_lines.decode(errors="replace").splitlines()
 
-    def _size(self) -> int:
+    def _read_size(self) -> int:
         return self.path.stat().st_size if self.path.exists() else 0
 
 
@@ -226,10 +226,10 @@ class Supervisor:
             if running.process.poll() is None:
                 running.process.terminate()
         deadline = time.monotonic() + self.grace
-        asked = len(self.signals)
-        while late := [running for running in self.running if running.process.poll() is None]:
-            if time.monotonic() > deadline or len(self.signals) > asked:
-                names = ", ".join(running.program.name for running in late)
+        n_signals = len(self.signals)
+        while unstopped := [running for running in self.running if running.process.poll() is None]:
+            if time.monotonic() > deadline or len(self.signals) > n_signals:
+                names = ", ".join(running.program.name for running in unstopped)
                 self.report(f"killing programs that did not stop: {names}.")
                 break
             self._forward_output(TICK_SECONDS / 5)
@@ -260,6 +260,7 @@ def prepare_child(parent: int, niceness: int) -> None:
     """Set niceness and the parent-death signal in the child before exec."""
     request_parent_death_signal(signal.SIGTERM)
     os.nice(niceness)
+    # the parent may have died before the request above; then the signal would never come
     if os.getppid() != parent:
         os._exit(1)
 

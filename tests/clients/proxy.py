@@ -16,7 +16,7 @@ HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
 @dataclass(frozen=True)
-class Refuse:
+class RespondWith:
     """Respond with this status instead of the server."""
 
     status: int
@@ -30,19 +30,19 @@ class LoseResponse:
 
 @dataclass(frozen=True)
 class Exchange:
-    """One POST request; ``status`` is what the client received, None for a lost response."""
+    """One POST request; ``status`` is the status the client received, None for a lost response."""
 
     at: float
     path: str
     message_ids: list[str]
     status: int | None
-    answer: dict[str, Any]
+    content: dict[str, Any]
 
 
 class Proxy(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, upstream: str, faults: Sequence[Refuse | LoseResponse]) -> None:
+    def __init__(self, upstream: str, faults: Sequence[RespondWith | LoseResponse]) -> None:
         super().__init__(("127.0.0.1", 0), ProxyHandler)
         self.upstream = urlsplit(upstream).netloc
         self.faults = list(faults)
@@ -53,11 +53,11 @@ class Proxy(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
-    def next_fault(self) -> Refuse | LoseResponse | None:
+    def next_fault(self) -> RespondWith | LoseResponse | None:
         with self.lock:
             return self.faults.pop(0) if self.faults else None
 
-    def note(self, exchange: Exchange) -> None:
+    def record(self, exchange: Exchange) -> None:
         with self.lock:
             self.exchanges.append(exchange)
 
@@ -78,55 +78,59 @@ class ProxyHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         at = time.monotonic()
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        status, headers, answer = self.misbehave(body) or self.forward(body)
-        self.server.note(Exchange(at, self.path, read_message_ids(body), status or None, json.loads(answer)))
+        status, headers, content = self.inject_fault(body) or self.forward(body)
+        self.server.record(Exchange(at, self.path, read_message_ids(body), status or None, json.loads(content)))
         if status:
-            self.pass_back(status, headers, answer)
+            self.pass_back(status, headers, content)
 
-    def misbehave(self, body: bytes) -> tuple[int, dict[str, str], bytes] | None:
+    def inject_fault(self, body: bytes) -> tuple[int, dict[str, str], bytes] | None:
         match self.server.next_fault():
-            case Refuse(status, headers):
+            case RespondWith(status, headers):
                 origin = self.headers.get("Origin")
-                shown = {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "Retry-After"}
-                answer = json.dumps({"success": False, "code": "overloaded", "message": "Later."}).encode()
-                return status, {"Content-Type": "application/json", **(shown if origin else {}), **headers}, answer
+                cors_headers = {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "Retry-After"}
+                content = json.dumps({"success": False, "code": "overloaded", "message": "Later."}).encode()
+                return (
+                    status,
+                    {"Content-Type": "application/json", **(cors_headers if origin else {}), **headers},
+                    content,
+                )
             case LoseResponse():
-                status, _headers, answer = self.forward(body)
-                assert status == 200, answer
-                return 0, {}, answer
+                status, _headers, content = self.forward(body)
+                assert status == 200, content
+                return 0, {}, content
         return None
 
     def forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection(self.server.upstream, timeout=30)
-        given = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
+        request_headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
         try:
-            connection.request(self.command, self.path, body, given)
+            connection.request(self.command, self.path, body, request_headers)
             response = connection.getresponse()
-            answer = response.read()
+            content = response.read()
         finally:
             connection.close()
         headers = {name: value for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP}
-        return response.status, headers, answer
+        return response.status, headers, content
 
-    def pass_back(self, status: int, headers: dict[str, str], answer: bytes) -> None:
+    def pass_back(self, status: int, headers: dict[str, str], content: bytes) -> None:
         self.send_response_only(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Print nothing: the tests read `Proxy.exchanges`."""
 
 
 def read_message_ids(body: bytes) -> list[str]:
-    sent = json.loads(gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body)
-    return [item["messageId"] for item in sent.get("batch", [sent])]
+    payload = json.loads(gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body)
+    return [item["messageId"] for item in payload.get("batch", [payload])]
 
 
 @contextmanager
-def run_proxy(upstream: str, *faults: Refuse | LoseResponse) -> Iterator[Proxy]:
+def run_proxy(upstream: str, *faults: RespondWith | LoseResponse) -> Iterator[Proxy]:
     with Proxy(upstream, faults) as proxy:
         thread = Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()

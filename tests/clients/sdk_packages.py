@@ -55,21 +55,21 @@ def find_old_client_obstacle() -> str:
 def install_once(folder: Path, pins: Path, command: list[str], *, cwd: Path) -> str:
     """Install once for all test workers; return why it failed, or "". The stamp file, written last, identifies the pins."""
     stamp = folder / ".installed"
-    wanted = sha256(pins.read_bytes() + sys.version.encode()).hexdigest()
-    for needed in (VAR, folder):
-        needed.mkdir(parents=True, exist_ok=True)
+    fingerprint = sha256(pins.read_bytes() + sys.version.encode()).hexdigest()
+    for required_folder in (VAR, folder):
+        required_folder.mkdir(parents=True, exist_ok=True)
     with (VAR / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if stamp.exists() and stamp.read_text() == wanted:
+        if stamp.exists() and stamp.read_text() == fingerprint:
             return ""
         shutil.rmtree(folder)
         folder.mkdir()
         try:
-            done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=180)
+            process = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=180)
         except subprocess.TimeoutExpired:
             return f"{' '.join(command[:4])} did not finish within three minutes: is the registry reachable?"
-        if done.returncode:
-            message = " ".join(done.stderr.split())
+        if process.returncode:
+            message = " ".join(process.stderr.split())
             return f"{' '.join(command[:4])} failed, is the registry reachable? {message[-300:]}"
-        stamp.write_text(wanted)
+        stamp.write_text(fingerprint)
     return ""

@@ -24,7 +24,7 @@ Call = dict[str, Any]
 
 @dataclass(frozen=True)
 class SdkReport:
-    """What the SDK reports: delivered messages, and the errors it received or raised."""
+    """The report of an SDK: delivered messages, and the errors it received or raised."""
 
     sdk: str
     delivered: list[str]
@@ -46,7 +46,7 @@ def require_chromium() -> None:
 
 
 def run_program(command: list[str], task: dict[str, Any], **options: Any) -> SdkReport:
-    done = subprocess.run(
+    process = subprocess.run(
         command,
         input=json.dumps(task),
         capture_output=True,
@@ -55,8 +55,8 @@ def run_program(command: list[str], task: dict[str, Any], **options: Any) -> Sdk
         timeout=MAX_SECONDS,
         **options,
     )
-    assert done.returncode == 0, done.stderr
-    return SdkReport(**json.loads(done.stdout))
+    assert process.returncode == 0, process.stderr
+    return SdkReport(**json.loads(process.stdout))
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,11 @@ class BrowserSdk:
         require_chromium()
         task = {"calls": calls, "host": host, "writeKey": write_key, "batches": len(calls) > 20}
         with visit_page(STOREFRONT.read_text(), node_folder=install_node_packages()) as opened:
-            made = opened.page.evaluate("task => drive(task)", task)
-            opened.wait_for(set(made["made"]))
+            result = opened.page.evaluate("task => drive(task)", task)
+            opened.wait_for(set(result["made"]))
         third_party = [address for address in opened.addresses if not address.startswith((opened.shop, host, "data:"))]
         assert third_party == [], "no visitor data may go to a third party"
-        return SdkReport(made["sdk"], opened.delivered, made["errors"], opened.browser_errors)
+        return SdkReport(result["sdk"], opened.delivered, result["errors"], opened.browser_errors)
 
 
 SDKS: list[Sdk] = [

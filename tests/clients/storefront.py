@@ -47,12 +47,12 @@ class StorefrontHandler(SimpleHTTPRequestHandler):
         return str(self.server.scripts / Path(path).name)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Print nothing: the tests read what Chromium recorded."""
+        """Print nothing: the tests read Chromium's records."""
 
 
 @dataclass
 class PageVisit:
-    """An open page; ``delivered`` has the message ids of the POST requests that Chromium saw answered with 200."""
+    """An open page; ``delivered`` has the message ids of the POST requests that got status 200 in Chromium."""
 
     page: Page
     shop: str
@@ -62,17 +62,17 @@ class PageVisit:
 
     def __post_init__(self) -> None:
         self.page.on("request", lambda request: self.addresses.add(request.url))
-        self.page.on("response", self._note_response)
+        self.page.on("response", self._record_response)
         self.page.on("pageerror", lambda error: self.browser_errors.append(str(error)))
         self.page.on(
             "console",
             lambda message: self.browser_errors.append(message.text) if message.type in ("error", "warning") else None,
         )
 
-    def _note_response(self, response: Response) -> None:
+    def _record_response(self, response: Response) -> None:
         if response.request.method == "POST" and response.status == 200:
-            sent = json.loads(response.request.post_data or "{}")
-            self.delivered += [item["messageId"] for item in sent.get("batch", [sent])]
+            payload = json.loads(response.request.post_data or "{}")
+            self.delivered += [item["messageId"] for item in payload.get("batch", [payload])]
 
     def wait_for(self, message_ids: set[str]) -> None:
         self._wait_until(lambda: message_ids <= set(self.delivered))

@@ -1,4 +1,4 @@
-"""What only browsers do: send an origin, leave a page at any moment, and ask not to be tracked."""
+"""Behavior of browsers only: they send an origin, can leave a page at any time, and can opt out of tracking."""
 
 from typing import Any
 
@@ -35,35 +35,35 @@ def make_task(server: str, key: str, *calls: dict[str, Any], batches: bool = Fal
 def test_only_allowed_origins_may_send_events(server: str) -> None:
     port = find_free_port()
     source, key = make_keyed_source(allowed_origins=[f"http://127.0.0.1:{port}"])
-    with open_shop() as another:
-        refused = another.page.evaluate("task => drive(task)", make_task(server, key, VIEW))
-    assert "origin_not_allowed" in refused["errors"][0]
-    with open_shop(port=port) as own:
-        delivered = own.page.evaluate("task => drive(task)", make_task(server, key, VIEW))
-        own.wait_for(set(delivered["made"]))
-    assert (delivered["errors"], own.browser_errors) == ([], [])
-    assert [event.message_id for event in Event.objects.filter(source=source)] == delivered["made"]
+    with open_shop() as other_shop:
+        report = other_shop.page.evaluate("task => drive(task)", make_task(server, key, VIEW))
+    assert "origin_not_allowed" in report["errors"][0]
+    with open_shop(port=port) as shop:
+        report = shop.page.evaluate("task => drive(task)", make_task(server, key, VIEW))
+        shop.wait_for(set(report["made"]))
+    assert (report["errors"], shop.browser_errors) == ([], [])
+    assert [event.message_id for event in Event.objects.filter(source=source)] == report["made"]
 
 
 def test_events_of_a_visitor_who_leaves_at_once_are_stored(server: str) -> None:
     source, key = make_keyed_source()
-    with run_proxy(server) as proxy, open_shop() as opened:
+    with run_proxy(server) as proxy, open_shop() as shop:
         task = make_task(proxy.url, key, VIEW, IDENTIFY, batches=True)
-        made = opened.page.evaluate("task => drive(task)", task)["made"]
+        report = shop.page.evaluate("task => drive(task)", task)["made"]
         assert proxy.exchanges == []
-        opened.page.goto("about:blank")
+        shop.page.goto("about:blank")
         wait_until(lambda: proxy.exchanges, within=10, what="the last call of the closed page")
     stored = Event.objects.filter(source=source).values_list("message_id", flat=True)
-    assert sorted(stored) == sorted(made)
+    assert sorted(stored) == sorted(report)
 
 
 @pytest.mark.parametrize("header", ["Sec-GPC", "DNT"])
 def test_events_of_a_visitor_who_opted_out_carry_no_ids(server: str, header: str) -> None:
     source, key = make_keyed_source()
-    with open_shop(headers={header: "1"}) as opened:
-        made = opened.page.evaluate("task => drive(task)", make_task(server, key, IDENTIFY, VIEW))
-        opened.wait_for(set(made["made"]))
-    assert made["errors"] == []
+    with open_shop(headers={header: "1"}) as shop:
+        report = shop.page.evaluate("task => drive(task)", make_task(server, key, IDENTIFY, VIEW))
+        shop.wait_for(set(report["made"]))
+    assert report["errors"] == []
     events = list(Event.objects.filter(source=source))
     assert len(events) == 2
     assert {(event.user_id, event.anonymous_id, event.session_id) for event in events} == {("", "", "")}

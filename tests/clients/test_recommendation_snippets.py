@@ -43,7 +43,7 @@ class Shop:
 
 
 def list_code_blocks(page: str) -> list[tuple[str, str]]:
-    """Return language and text of the blocks that request something."""
+    """Return language and text of the blocks that contain an API key."""
     return list_fenced_blocks(page, API_KEY)
 
 
@@ -91,20 +91,20 @@ def render_in_chromium(shop: Shop, code: str) -> str:
     with visit_page(MODULE_PAGE % code, node_folder=install_node_packages(), port=shop.port) as opened:
         opened.page.locator("li a").first.click()
         opened.wait_for_count(2)  # the view and the click event
-        drawn = opened.page.locator("ul").inner_text()
+        text = opened.page.locator("ul").inner_text()
     assert opened.browser_errors == []
-    return drawn
+    return text
 
 
 def test_every_snippet_shows_recommendations(shop: Shop) -> None:
-    outcomes = [
+    outputs = [
         (language, code, run_snippet(shop, language, code))
         for page in PAGES
         for language, code in list_code_blocks(page)
     ]
-    for language, code, outcome in outcomes:
+    for language, code, output in outputs:
         expected = build_expected_pattern(code)
-        assert re.search(expected, outcome), f"{language}:\n{code}\nprinted {outcome!r}, which lacks {expected}"
+        assert re.search(expected, output), f"{language}:\n{code}\nprinted {output!r}, which lacks {expected}"
     events = list_recommendation_events()
     assert {name for name, _id in events} == {"Recommendation Viewed", "Recommendation Clicked"}
     assert len({recommendation_id for _name, recommendation_id in events} - {""}) == 1
@@ -141,7 +141,7 @@ def test_the_table_of_placements_matches_the_code(page: str) -> None:
     from recommendations.engine.placements import PLACEMENTS
 
     rows = re.findall(r"^\| `([a-z-]+)` \|.*\| (?:`([a-z-]+)`|–) \|$", (ROOT / page).read_text(), re.MULTILINE)
-    assert {place: fallback or None for place, fallback in rows if place in PLACEMENTS} == {
+    assert {placement: fallback or None for placement, fallback in rows if placement in PLACEMENTS} == {
         scenario.name: scenario.fallback for scenario in PLACEMENTS.values()
     }
 

@@ -16,7 +16,7 @@ from customers.identity.personal_data.hashing import hash_email
 from customers.identity.personal_data.personal_traits import unseal_personal
 from customers.orders.models import Order
 from customers.processing.pipeline import process_events
-from tests.clients.proxy import LoseResponse, Proxy, Refuse, run_proxy
+from tests.clients.proxy import LoseResponse, Proxy, RespondWith, run_proxy
 from tests.clients.sdks import SDKS, Call, Sdk, SdkReport
 from tests.customers.events.client import make_keyed_source
 
@@ -103,8 +103,8 @@ def assert_one_customer_with_an_order() -> None:
     assert (processed.events, Outbox.objects.count()) == (len(CALLS), 0)
     customer = Customer.objects.get()
     assert (customer.email, customer.phone, customer.traits["plan"]) == (PERSONAL["email"], PERSONAL["phone"], "gold")
-    known = set(customer.identifiers.values_list("kind", "value"))
-    assert {("user_id", "u-17"), ("anonymous_id", "a-17"), ("email_hash", hash_email(PERSONAL["email"]))} <= known
+    identifiers = set(customer.identifiers.values_list("kind", "value"))
+    assert {("user_id", "u-17"), ("anonymous_id", "a-17"), ("email_hash", hash_email(PERSONAL["email"]))} <= identifiers
     order = Order.objects.get(customer=customer)
     assert (order.order_id, order.total, order.currency) == ("o-1", Decimal("45.50"), "EUR")
     assert dict(order.lines.values_list("product__product_id", "quantity")) == {"lamp-1": 1, "tea-2": 2}
@@ -122,10 +122,10 @@ def test_250_events_are_sent_in_one_call(sdk: Sdk, server: str) -> None:
     assert sorted(products) == sorted([f"p-{number}"] for number in range(250))
 
 
-def test_refused_calls_are_retried(sdk: Sdk, server: str) -> None:
+def test_rejected_calls_are_retried(sdk: Sdk, server: str) -> None:
     source, key = make_keyed_source()
     calls = make_views(3)
-    with run_proxy(server, Refuse(503), Refuse(429, {"Retry-After": "1"})) as proxy:
+    with run_proxy(server, RespondWith(503), RespondWith(429, {"Retry-After": "1"})) as proxy:
         report = sdk.send(calls, host=proxy.url, write_key=key)
     assert_each_stored_once(source, report, calls)
     assert Counter(proxy.statuses) - Counter([200] * len(proxy.statuses)) == Counter([503, 429])
@@ -136,9 +136,9 @@ def test_refused_calls_are_retried(sdk: Sdk, server: str) -> None:
 def measure_retry_delay(status: int, proxy: Proxy) -> float:
     """Return the seconds until the calls refused with this status were sent again."""
     in_time = sorted(proxy.exchanges, key=lambda exchange: exchange.at)
-    refused = next(exchange for exchange in in_time if exchange.status == status)
-    again = [exchange for exchange in in_time if set(exchange.message_ids) & set(refused.message_ids)]
-    return next(after.at - before.at for before, after in pairwise(again) if before is refused)
+    rejected = next(exchange for exchange in in_time if exchange.status == status)
+    retries = [exchange for exchange in in_time if set(exchange.message_ids) & set(rejected.message_ids)]
+    return next(later.at - earlier.at for earlier, later in pairwise(retries) if earlier is rejected)
 
 
 def test_a_lost_response_causes_a_retry_but_no_duplicate_event(sdk: Sdk, server: str) -> None:
@@ -147,10 +147,14 @@ def test_a_lost_response_causes_a_retry_but_no_duplicate_event(sdk: Sdk, server:
     with run_proxy(server, LoseResponse()) as proxy:
         report = sdk.send(calls, host=proxy.url, write_key=key)
     assert_each_stored_once(source, report, calls)
-    lost = proxy.exchanges[0]
-    assert (lost.status, lost.answer["accepted"], lost.answer["duplicates"]) == (None, len(lost.message_ids), 0)
-    again = [exchange for exchange in proxy.exchanges[1:] if exchange.message_ids == lost.message_ids]
-    assert [exchange.answer["duplicates"] for exchange in again] == [len(lost.message_ids)]
+    lost_exchange = proxy.exchanges[0]
+    assert (lost_exchange.status, lost_exchange.content["accepted"], lost_exchange.content["duplicates"]) == (
+        None,
+        len(lost_exchange.message_ids),
+        0,
+    )
+    retries = [exchange for exchange in proxy.exchanges[1:] if exchange.message_ids == lost_exchange.message_ids]
+    assert [exchange.content["duplicates"] for exchange in retries] == [len(lost_exchange.message_ids)]
 
 
 def test_a_wrong_key_is_reported_as_an_error(sdk: Sdk, server: str) -> None:

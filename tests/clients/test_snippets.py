@@ -37,8 +37,8 @@ PLAIN_PAGE = '<!doctype html>\n<link rel="icon" href="data:,">\n%s'
 
 def list_fenced_blocks(page: str, key: str) -> list[tuple[str, str]]:
     """Return language and text of the blocks that contain a key placeholder."""
-    found = [(block["language"], block["code"]) for block in FENCE.finditer((ROOT / page).read_text())]
-    return [(language, code) for language, code in found if key in code]
+    blocks = [(block["language"], block["code"]) for block in FENCE.finditer((ROOT / page).read_text())]
+    return [(language, code) for language, code in blocks if key in code]
 
 
 def list_code_blocks(page: str) -> list[tuple[str, str]]:
@@ -57,9 +57,9 @@ def list_documented_snippets() -> list[ParameterSet]:
 
 
 def run_command(command: list[str], *, cwd: Path = ROOT) -> str:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    process = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 def run_in_shell(code: str) -> None:
@@ -105,15 +105,17 @@ def test_a_documented_snippet_sends_its_event(language: str, code: str, server: 
     source, key = make_keyed_source()
     run_snippet(language, code.replace(HOST, server).replace(KEY_PLACEHOLDER, key))
     event = get_view_event(source)
-    refused = '"analytics": false' in code
-    assert (event.user_id + event.anonymous_id == "") is refused
+    is_denied = '"analytics": false' in code
+    assert (event.user_id + event.anonymous_id == "") is is_denied
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("language", RUN_AS)
 def test_a_back_office_snippet_sends_its_event(language: str, server: str) -> None:
     source, key = make_keyed_source()
-    [snippet] = [found for found in build_snippets(host=server, write_key=key) if found.language == language]
+    [snippet] = [
+        candidate for candidate in build_snippets(host=server, write_key=key) if candidate.language == language
+    ]
     run_snippet(RUN_AS[language], snippet.code)
     assert get_view_event(source).name == "Product Viewed"
 
@@ -129,9 +131,13 @@ def test_the_pages_have_the_same_snippets_in_both_languages() -> None:
 def test_the_table_of_event_names_matches_the_taxonomy(page: str) -> None:
     text = (ROOT / page).read_text()
     rows = [line.split("|")[2:4] for line in text.splitlines() if line.startswith("|")]
-    named = [[name.strip() for cell in row for name in cell.split(",") if lookup_meaning(name)] for row in rows]
-    assert {name for names in named for name in names} == {name for names in EVENT_NAMES.values() for name in names}
-    assert all(len({lookup_meaning(name) for name in names}) <= 1 for names in named), "each row has one meaning"
+    rows_of_names = [[name.strip() for cell in row for name in cell.split(",") if lookup_meaning(name)] for row in rows]
+    assert {name for names in rows_of_names for name in names} == {
+        name for names in EVENT_NAMES.values() for name in names
+    }
+    assert all(len({lookup_meaning(name) for name in names}) <= 1 for names in rows_of_names), (
+        "each row has one meaning"
+    )
 
 
 @pytest.mark.parametrize("page", ["docs/tracking.md", "docs/tracking.zh-hans.md"])

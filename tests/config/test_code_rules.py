@@ -1,4 +1,4 @@
-"""The rules of naming and layout, each broken on purpose in a small tree."""
+"""The rules of naming and layout, each violated in a small repository."""
 
 import subprocess
 from pathlib import Path

@@ -35,7 +35,7 @@ def find_missing(page: Path) -> Iterator[str]:
 
 
 def is_defined(dotted: str) -> bool:
-    """Whether a dotted name is a module, or a name that its module's source defines."""
+    """Return whether a dotted name is a module, or a name that a module defines."""
     parent, _dot, name = dotted.rpartition(".")
     try:
         if find_spec(dotted) is not None:

@@ -21,7 +21,7 @@ from recommendations.training.tuning.search_space import CANDIDATES
 assert "reach" in CANDIDATES
 events = Interactions.from_ids(user_ids=["a", "b", "b", "b"], item_ids=["tea", "tea", "cup", "cup"])
 model = ALGORITHMS["reach"]().fit(events)
-assert dict(zip(events.items.ids(np.arange(2)), model.counts_.tolist())) == {"tea": 2, "cup": 1}
+assert dict(zip(events.items.get_ids(np.arange(2)), model.counts_.tolist())) == {"tea": 2, "cup": 1}
 """,
     "A lifecycle stage": """
 from customers.lifecycle.models import Stage
@@ -75,7 +75,7 @@ def apply_block(root: Path, kind: str, path: str, text: str) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project's code with every example applied."""
+    """Return the folder of a copy of the project's code with every example applied."""
     root = tmp_path_factory.mktemp("extended")
     for room in ROOMS:
         shutil.copytree(BASE_DIR / room, root / room, ignore=shutil.ignore_patterns("__pycache__"))
@@ -99,5 +99,5 @@ def test_an_example_touches_its_own_file_and_a_registry_only(section: str) -> No
 
 def test_all_examples_run(project: Path) -> None:
     program = "import django; django.setup()\n" + "\n".join(CHECKS.values())
-    done = subprocess.run([sys.executable, "-c", program], cwd=project, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    process = subprocess.run([sys.executable, "-c", program], cwd=project, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr[-2000:]

@@ -28,8 +28,8 @@ def test_every_scheduled_task_exists() -> None:
 
 
 def test_every_task_without_required_arguments_is_scheduled() -> None:
-    alone = {name for name, task in list_project_tasks().items() if runs_without_arguments(task)}
-    assert alone - {job.task for job in SCHEDULE} == set()
+    without_arguments = {name for name, task in list_project_tasks().items() if runs_without_arguments(task)}
+    assert without_arguments - {job.task for job in SCHEDULE} == set()
 
 
 def test_every_scheduled_task_runs_one_at_a_time() -> None:
@@ -89,11 +89,11 @@ def test_a_second_sync_changes_nothing() -> None:
     assert list(PeriodicTask.objects.order_by("pk").values()) == before
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "At 04:15"), ("zh-hans", "04:15")])
-def test_a_crontab_is_described_in_words(language: str, words: str) -> None:
+@pytest.mark.parametrize(("language", "description"), [("en", "At 04:15"), ("zh-hans", "04:15")])
+def test_a_crontab_is_described_in_words(language: str, description: str) -> None:
     crontab = CrontabSchedule(minute="15", hour="4", timezone="UTC")
     with translation.override(language):
-        assert words in describe_schedule(PeriodicTask(crontab=crontab))
+        assert description in describe_schedule(PeriodicTask(crontab=crontab))
 
 
 def test_an_interval_is_described_in_words() -> None:

@@ -20,8 +20,8 @@ from config.translations import (
 )
 
 
-def list_texts(found: list[TranslatableText]) -> list[tuple[str, str | None, str | None]]:
-    return [(text.text, text.plural, text.context) for text in found]
+def list_texts(texts: list[TranslatableText]) -> list[tuple[str, str | None, str | None]]:
+    return [(text.text, text.plural, text.context) for text in texts]
 
 
 def make_catalog(**strings: str) -> Catalog:
@@ -87,31 +87,33 @@ def test_template_texts_are_found_with_any_indentation() -> None:
 def test_an_invalid_translation_is_reported(chinese: str, problem: str) -> None:
     catalog = Catalog(locale="zh_Hans")
     catalog.add("%(n)s rows", chinese)
-    [reported] = find_problems(catalog, [TranslatableText(text="%(n)s rows", plural=None, context=None, place="x.py")])
-    assert problem in reported
+    [problem_line] = find_problems(
+        catalog, [TranslatableText(text="%(n)s rows", plural=None, context=None, path="x.py")]
+    )
+    assert problem in problem_line
 
 
 def test_a_fuzzy_translation_is_reported() -> None:
     catalog = Catalog(locale="zh_Hans")
     catalog.add("rows", "行", flags=["fuzzy"])
-    [reported] = find_problems(catalog, [TranslatableText(text="rows", plural=None, context=None, place="x.py")])
-    assert "fuzzy" in reported
+    [problem_line] = find_problems(catalog, [TranslatableText(text="rows", plural=None, context=None, path="x.py")])
+    assert "fuzzy" in problem_line
 
 
 def test_an_update_keeps_known_texts_and_drops_unused_ones(tmp_path: Path) -> None:
     path = tmp_path / "django.po"
     old = make_catalog(kept="留", dropped="弃")
-    found = [
-        TranslatableText(text="kept", plural=None, context=None, place="a.py"),
-        TranslatableText(text="%(n)s new", plural="%(n)s new ones", context=None, place="b.py"),
+    texts = [
+        TranslatableText(text="kept", plural=None, context=None, path="a.py"),
+        TranslatableText(text="%(n)s new", plural="%(n)s new ones", context=None, path="b.py"),
     ]
-    save_catalog(update_catalog(old, found), path)
+    save_catalog(update_catalog(old, texts), path)
     read = read_catalog(path)
     assert read.get("kept").string == "留"
     assert read.get("dropped") is None
     assert read.get("%(n)s new").string == ("",)
     before = path.read_bytes()
-    save_catalog(update_catalog(read, found), path)
+    save_catalog(update_catalog(read, texts), path)
     assert path.read_bytes() == before
 
 

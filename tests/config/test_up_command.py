@@ -120,13 +120,13 @@ def test_every_line_is_prefixed_with_its_program(terminals: list[Terminal], tmp_
     assert [line for line in lines if line.startswith("p0")] == ["p0 │ one", "p0 │ two", "p0 │ three"]
 
 
-def test_a_program_that_exits_stops_the_others_and_is_named(terminals: list[Terminal], tmp_path: Path) -> None:
+def test_a_program_that_exits_is_reported_and_stops_the_others(terminals: list[Terminal], tmp_path: Path) -> None:
     terminal = supervise(terminals, tmp_path, PARENT, "import sys; sys.exit(3)")
     assert terminal.process.wait(timeout=30) == 1
     assert "p1 exited with status 3: stopping the others." in terminal.text()
 
 
-def test_a_killed_program_stops_its_children_and_the_others_and_is_named(
+def test_a_killed_program_is_reported_and_stops_its_children_and_the_others(
     terminals: list[Terminal], tmp_path: Path
 ) -> None:
     terminal = supervise(terminals, tmp_path, PARENT, PARENT)
@@ -158,16 +158,16 @@ def test_killing_the_supervisor_leaves_no_process_behind(terminals: list[Termina
 
 def test_the_default_port_falls_back_to_the_next_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
     messages: list[str] = []
-    with socket.create_server(("127.0.0.1", 0)) as stranger:
-        taken = stranger.getsockname()[1]
-        monkeypatch.setattr("config.management.commands.up.DEFAULT_PORT", taken)
-        assert choose_port("127.0.0.1", None, report=messages.append) > taken
-        assert messages[0].startswith(f"Port {taken} is in use: the web server uses ")
-        with pytest.raises(CommandError, match=f"port {taken}: .* Choose another with --port"):
-            choose_port("127.0.0.1", taken, report=messages.append)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        used_port = listener.getsockname()[1]
+        monkeypatch.setattr("config.management.commands.up.DEFAULT_PORT", used_port)
+        assert choose_port("127.0.0.1", None, report=messages.append) > used_port
+        assert messages[0].startswith(f"Port {used_port} is in use: the web server uses ")
+        with pytest.raises(CommandError, match=f"port {used_port}: .* Choose another with --port"):
+            choose_port("127.0.0.1", used_port, report=messages.append)
 
 
-def test_an_unmigrated_database_is_refused_with_the_command_to_run(
+def test_an_unmigrated_database_is_rejected_with_the_command_to_run(
     terminals: list[Terminal], tmp_path: Path, empty_database: str
 ) -> None:
     terminals.append(Terminal(tmp_path, ["manage.py", "up"], {"DATABASE_URL": empty_database}))
@@ -190,9 +190,9 @@ def test_up_serves_until_ctrl_c_and_leaves_no_process_behind(
     client.request("GET", "/health/live")
     assert client.getresponse().status == http.HTTPStatus.OK
     client.close()
-    family = [process.pid for process in psutil.Process(terminal.process.pid).children(recursive=True)]
-    assert len(family) >= 5
+    pids = [process.pid for process in psutil.Process(terminal.process.pid).children(recursive=True)]
+    assert len(pids) >= 5
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.process.wait(timeout=120) == 0
     assert "killing" not in terminal.text()
-    wait_until(lambda: not any(map(is_alive, family)), what="the end of all processes")
+    wait_until(lambda: not any(map(is_alive, pids)), what="the end of all processes")

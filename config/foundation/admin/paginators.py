@@ -10,7 +10,7 @@ MAX_COUNTED_ROWS = 10_000
 
 
 class CappedPaginator(Paginator):
-    """Counts no further than ``MOST_COUNTED`` rows: nobody turns a hundred pages, a filter finds what is behind them."""
+    """Counts at most ``MAX_COUNTED_ROWS`` rows; users find later rows with filters, not by paging."""
 
     @cached_property
     def count(self) -> int:

@@ -7,28 +7,28 @@ from unfold.admin import ModelAdmin, TabularInline
 
 
 class AddDisabled:
-    """Mixin: nobody adds records in the back office."""
+    """Mixin: records cannot be added in the back office."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 
 class ChangeDisabled:
-    """Mixin: nobody changes records in the back office."""
+    """Mixin: records cannot be changed in the back office."""
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 
 class DeleteDisabled:
-    """Mixin: nobody deletes records in the back office."""
+    """Mixin: records cannot be deleted in the back office."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 
 class ReadOnlyPermissions(AddDisabled, ChangeDisabled, DeleteDisabled):
-    """Mixin: records can be viewed and nothing else."""
+    """Mixin: records can only be viewed."""
 
 
 class ReadOnlyAdmin(ReadOnlyPermissions, ModelAdmin):

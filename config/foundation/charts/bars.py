@@ -84,7 +84,7 @@ def build_period_chart(*, labels: Sequence[str], links: Sequence[str], now: Seri
 def build_comparison_chart(
     *, labels: Sequence[str], actual: Series, predicted: Series, x_title: str, y_title: str, lines: bool = False
 ) -> ChartSpec:
-    """Return actual values beside predicted ones, as pairs of bars or as two lines."""
+    """Return actual and predicted values, as pairs of bars or as two lines."""
     traces = []
     for series, color, dash in ((actual, "theme:main", "solid"), (predicted, "theme:before", "dot")):
         trace = {

@@ -46,7 +46,7 @@ def build_heatmap(
     ]
 
     def write(shorten_name: bool) -> list[list[str]]:
-        """A name of two words takes two lines where cells are narrow."""
+        """Return the cell texts; ``shorten_name`` breaks a name of two words into two lines, for narrow cells."""
         return [
             [
                 f"{name.replace(' ', '<br>', 1) if shorten_name else name}<br>{text}".replace("\n", "<br>")
@@ -83,7 +83,7 @@ def build_heatmap(
 
 
 def color_cells(colors: Grid[str]) -> dict[str, Any]:
-    """Return the part of a heat map that gives each cell a color of its own, whatever its value.
+    """Return the part of a heat map that gives each cell its own color, independent of its value.
 
     Plotly knows colors only as a scale over numbers: each color gets an equal step of the scale, and each cell the
     number in the middle of its color's step.
@@ -91,7 +91,9 @@ def color_cells(colors: Grid[str]) -> dict[str, Any]:
     distinct = list(dict.fromkeys(color for row in colors for color in row))
     step = 1 / len(distinct)
     scale = [
-        [end, f"{color}~cell"] for place, color in enumerate(distinct) for end in (place * step, (place + 1) * step)
+        [end, f"{color}~cell"]
+        for position, color in enumerate(distinct)
+        for end in (position * step, (position + 1) * step)
     ]
     return {
         "z": [[distinct.index(color) + 0.5 for color in row] for row in colors],
@@ -150,12 +152,12 @@ def build_radar_chart(*, labels: Sequence[str], series: Sequence[Series]) -> Cha
             "name": line.name,
             "r": [*line.values, line.values[0]],
             "theta": [*labels, labels[0]],
-            "line": {"color": RADAR_COLORS[place % len(RADAR_COLORS)], "width": 2},
+            "line": {"color": RADAR_COLORS[position % len(RADAR_COLORS)], "width": 2},
             "fill": fill,
             "opacity": 0.9,
             "hovertemplate": "%{theta}: %{r}<extra>%{fullData.name}</extra>",
         }
-        for place, line in enumerate(series)
+        for position, line in enumerate(series)
     ]
     layout = {
         "showlegend": True,

@@ -62,7 +62,7 @@ def build_point_chart(
     y_title: str,
     show_names: bool = True,
 ) -> ChartSpec:
-    """Return points with their names beside them; with many points leave the names to the pointer (``show_names``)."""
+    """Return points with their names; with many points set ``show_names`` to False, and names appear under the pointer."""
     middle = max(x) / 2
     trace = {
         "type": "scatter",
@@ -95,13 +95,14 @@ def choose_visible_names(x: Sequence[float], y: Sequence[float], labels: Sequenc
     visible: list[tuple[float, float]] = []
     names = []
     for point_x, point_y, label in zip(x, y, labels, strict=True):
-        place = (point_x / x_range, point_y / y_range)
+        position = (point_x / x_range, point_y / y_range)
         is_covered = any(
-            abs(other[0] - place[0]) < name_width and abs(other[1] - place[1]) < NAME_HEIGHT for other in visible
+            abs(visible_position[0] - position[0]) < name_width and abs(visible_position[1] - position[1]) < NAME_HEIGHT
+            for visible_position in visible
         )
         names.append("" if is_covered else label)
         if not is_covered:
-            visible.append(place)
+            visible.append(position)
     return names
 
 

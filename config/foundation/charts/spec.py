@@ -25,7 +25,7 @@ class NarrowVariant(TypedDict):
 
 
 class ChartSpec(TypedDict):
-    """What charts.js draws. A click on a mark follows the address in the trace's ``customdata``."""
+    """The input of charts.js. A click on a mark opens the URL in the trace's ``customdata``."""
 
     traces: list[Trace]
     layout: Layout

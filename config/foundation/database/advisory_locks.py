@@ -1,4 +1,4 @@
-"""One run of a job at a time, by an advisory lock of PostgreSQL, which a killed process releases at once."""
+"""Advisory locks of PostgreSQL, so that a job runs once at a time; a killed process releases its lock immediately."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ def exclusive_lock(name: str) -> Iterator[None]:
     Raises:
         AlreadyRunningError: another database session holds it.
     """
-    key = lock_key(name)
+    key = compute_lock_key(name)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
         if not cursor.fetchone()[0]:
@@ -35,6 +35,6 @@ def exclusive_lock(name: str) -> Iterator[None]:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
-def lock_key(name: str) -> int:
+def compute_lock_key(name: str) -> int:
     """Return the 64-bit number that PostgreSQL uses for the lock."""
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)

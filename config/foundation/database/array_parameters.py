@@ -1,4 +1,4 @@
-"""Encodes the columns of set-based statements as binary PostgreSQL arrays, faster than psycopg quotes each element.
+"""Encodes the columns of set-based statements as binary PostgreSQL arrays, faster than psycopg's quoting of each element.
 
 https://www.postgresql.org/docs/18/sql-copy.html (binary format) and array_recv in src/backend/utils/adt/arrayfuncs.c
 """
@@ -53,34 +53,34 @@ ARRAY_TYPES = (BigintArray, TextArray, TimeArray, JsonArray)
 
 
 def encode_bigints(values: Sequence[int]) -> BigintArray:
-    return BigintArray(_header(BigintArray, values) + b"".join([NUMBER.pack(8, value) for value in values]))
+    return BigintArray(_build_header(BigintArray, values) + b"".join([NUMBER.pack(8, value) for value in values]))
 
 
 def encode_times(values: Sequence[datetime]) -> TimeArray:
-    moments = [NUMBER.pack(8, (value - EPOCH) // MICROSECOND) for value in values]
-    return TimeArray(_header(TimeArray, values) + b"".join(moments))
+    parts = [NUMBER.pack(8, (value - EPOCH) // MICROSECOND) for value in values]
+    return TimeArray(_build_header(TimeArray, values) + b"".join(parts))
 
 
 def encode_texts(values: Sequence[str | None]) -> TextArray:
-    pieces = [_header(TextArray, values)]
+    parts = [_build_header(TextArray, values)]
     for value in values:
         if value is None:
-            pieces.append(NULL)
+            parts.append(NULL)
         else:
             data = value.encode()
-            pieces += (LENGTH(len(data)), data)
-    return TextArray(b"".join(pieces))
+            parts += (LENGTH(len(data)), data)
+    return TextArray(b"".join(parts))
 
 
 def encode_jsons(values: Sequence[bytes]) -> JsonArray:
-    pieces = [_header(JsonArray, values)]
+    parts = [_build_header(JsonArray, values)]
     for value in values:
-        pieces += (LENGTH(len(value) + 1), JSONB_VERSION, value)
-    return JsonArray(b"".join(pieces))
+        parts += (LENGTH(len(value) + 1), JSONB_VERSION, value)
+    return JsonArray(b"".join(parts))
 
 
 def format_text_list(values: Iterable[str]) -> str:
-    """Return a list of texts as an array literal; for columns of lists, as nested arrays need lists of equal length."""
+    """Return a list of texts as an array literal, for columns of lists: a nested array would need lists of equal length."""
     quoted = ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]
     return "{" + ",".join(quoted) + "}"
 
@@ -96,7 +96,7 @@ def register_array_dumpers(context: AdaptContext) -> None:
         context.adapters.register_dumper(array_type, _DUMPERS[array_type])
 
 
-def _header(array_type: type[Any], values: Sequence[Any]) -> bytes:
+def _build_header(array_type: type[Any], values: Sequence[Any]) -> bytes:
     return HEADER.pack(1, 1, array_type.element, len(values), 1)
 
 

@@ -17,7 +17,7 @@ from config.foundation.array_types import NEVER
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 BLOCK_ROWS = 100_000
-DECODE_BYTES = 1 << 25  # bytes
+DECODE_BYTES = 1 << 25
 INFINITY = np.iinfo(np.int64).max
 POSTGRES_EPOCH_MICROSECONDS = 946_684_800_000_000  # PostgreSQL counts microseconds from 2000
 
@@ -25,7 +25,7 @@ type IntegerColumns = dict[str, npt.NDArray[np.int64]]
 type NumberColumns = Mapping[str, npt.NDArray[np.int64] | npt.NDArray[np.float64]]
 
 
-def _row_type(names: Sequence[str], letters: Sequence[str] = ()) -> np.dtype[Any]:
+def _build_row_type(names: Sequence[str], letters: Sequence[str] = ()) -> np.dtype[Any]:
     """Return the type of a row of COPY: the number of fields, then each field's length and value.
 
     letters: i for a bigint, f for a double precision; by default all are bigints.
@@ -39,27 +39,30 @@ def _row_type(names: Sequence[str], letters: Sequence[str] = ()) -> np.dtype[Any
 def read_integers(query: sql.Composable, names: Sequence[str], *, moments: Sequence[str] = ()) -> IntegerColumns:
     """Return the columns of a query of bigints by name; columns in ``moments`` are timestamptz, infinity is ``NEVER``.
 
-    Errors: ValueError when a row has a null or another type.
+    Raises:
+        ValueError: a row has a null or another type.
     """
-    row = _row_type(names)
+    row = _build_row_type(names)
     statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query)
-    parts: list[list[npt.NDArray[np.int64]]] = [[] for _name in names]
+    blocks_by_column: list[list[npt.NDArray[np.int64]]] = [[] for _name in names]
     pending = bytearray()
     start = len(HEADER)
 
     def decode() -> None:
+        # a view without a copy; the incomplete row at the end stays for the next block
         rows = np.frombuffer(pending, row, (len(pending) - start) // row.itemsize, start)
         if any((rows[field] != expected).any() for field, expected in lengths.items()):
             raise ValueError(
                 f"The query for {', '.join(names)} returns a null or a column that is not a bigint; cast its columns."
             )
-        for name, part in zip(names, parts, strict=True):
-            part.append(rows[name].astype(np.int64))
+        for name, column_blocks in zip(names, blocks_by_column, strict=True):
+            column_blocks.append(rows[name].astype(np.int64))
 
     lengths = {"fields": len(names), **{f"{name}_length": 8 for name in names}}
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for block in copy:
             pending += block
+            # Decoding a few large blocks is faster than decoding each of COPY's small ones, and memory stays bounded.
             if len(pending) > DECODE_BYTES:
                 decode()
                 pending, start = pending[start + (len(pending) - start) // row.itemsize * row.itemsize :], 0
@@ -69,9 +72,9 @@ def read_integers(query: sql.Composable, names: Sequence[str], *, moments: Seque
             f"The query for {', '.join(names)} returns a null or a column that is not a bigint; cast its columns."
         )
     columns = {}
-    for name, part in zip(names, parts, strict=True):
-        columns[name] = np.concatenate(part)
-        part.clear()
+    for name, column_blocks in zip(names, blocks_by_column, strict=True):
+        columns[name] = np.concatenate(column_blocks)
+        column_blocks.clear()
     for name in moments:
         columns[name] = np.where(columns[name] == INFINITY, NEVER, columns[name] + POSTGRES_EPOCH_MICROSECONDS)
     return columns
@@ -79,11 +82,11 @@ def read_integers(query: sql.Composable, names: Sequence[str], *, moments: Seque
 
 def write_numbers(table: str, columns: NumberColumns) -> None:
     """Append the columns to a table: integers as bigint, other numbers as double precision."""
-    copy_blocks(table, list(columns), _encoded(columns))
+    copy_blocks(table, list(columns), _encode_blocks(columns))
 
 
-def _encoded(columns: NumberColumns) -> Iterator[bytes]:
-    row = _row_type(list(columns), [get_type_letter(values) for values in columns.values()])
+def _encode_blocks(columns: NumberColumns) -> Iterator[bytes]:
+    row = _build_row_type(list(columns), [get_type_letter(values) for values in columns.values()])
     total = len(next(iter(columns.values())))
     for low in range(0, total, BLOCK_ROWS):
         rows = np.empty(min(BLOCK_ROWS, total - low), row)

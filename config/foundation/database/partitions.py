@@ -39,7 +39,7 @@ def ensure_partitions(*, as_of: datetime, months_ahead: int = 2, of: MonthlyPart
 
 
 def create_partition(first: date, following: date, *, of: MonthlyPartitions = EVENTS) -> str:
-    """Create the partition from ``first`` to before ``following``; return its name, or "" when it exists."""
+    """Create the partition from ``first`` to before ``following``; return its name, or "" if it exists."""
     name = f"{of.table}_{first:%Y_%m}"
     statements = sql.SQL(
         "LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;"

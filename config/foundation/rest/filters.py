@@ -16,16 +16,16 @@ FLAG_CHOICES = (("true", "true"), ("false", "false"))
 
 
 class UtcField(IsoDateTimeField):
-    """A moment in UTC, because PostgreSQL rejects offsets of 16 hours or more; years outside 1–9999 are clipped."""
+    """A time in UTC, because PostgreSQL rejects offsets of 16 hours or more; years outside 1–9999 are clipped."""
 
     def clean(self, value: Any) -> datetime | None:
-        moment: datetime | None = super().clean(value)
-        if moment is None:
+        time: datetime | None = super().clean(value)
+        if time is None:
             return None
         try:
-            return moment.astimezone(UTC)
+            return time.astimezone(UTC)
         except OverflowError:
-            return FIRST if moment.year == FIRST.year else LAST
+            return FIRST if time.year == FIRST.year else LAST
 
 
 class MomentFilter(django_filters.IsoDateTimeFilter):
@@ -39,7 +39,7 @@ class FlagFilter(django_filters.TypedChoiceFilter):
     """Filters by true or false and rejects other values, which django-filter's own filter ignores."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, choices=FLAG_CHOICES, coerce=lambda word: word == "true", **kwargs)
+        super().__init__(*args, choices=FLAG_CHOICES, coerce=lambda text: text == "true", **kwargs)
 
 
 @extend_schema_field({"type": "number", "maximum": MAX_PRICE})

@@ -102,9 +102,9 @@ def build_after_condition(columns: Sequence[str], values: Sequence[Any]) -> Q:
     condition = Q()
     for column, value in reversed(list(zip(columns, values, strict=True))):
         name, comparison = column.removeprefix("-"), "lt" if column.startswith("-") else "gt"
-        beyond = Q(**{f"{name}__{comparison}": value})
+        is_after = Q(**{f"{name}__{comparison}": value})
         # redundant, but it lets PostgreSQL use an index on the first column
-        condition = Q(**{f"{name}__{comparison}e": value}) & (beyond | condition) if condition else beyond
+        condition = Q(**{f"{name}__{comparison}e": value}) & (is_after | condition) if condition else is_after
     return condition
 
 

@@ -65,8 +65,8 @@ def to_api_error(exc: Exception) -> exceptions.APIException | None:
         case ModelValidationError():
             return exceptions.ValidationError(as_serializer_error(exc))
         case RequestDataTooBig():
-            most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-            return PayloadTooLarge(_("The request body is too large; the maximum is %(most)d bytes.") % {"most": most})
+            limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            return PayloadTooLarge(_("The request body is too large; the maximum is %(most)d bytes.") % {"most": limit})
         case OperationalError() | InterfaceError():
             logger.error("Answered 503: %s", exc)
             return DatabaseUnreachable(_("The database is not reachable; try again in a few seconds."))

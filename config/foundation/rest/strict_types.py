@@ -37,7 +37,7 @@ class StrictTypesMixin(serializers.Serializer):
 
 
 def has_wrong_type(field: serializers.Field, value: Any) -> bool:
-    """Return whether the value's JSON type differs from the field's; the field itself rejects what is no list or object."""
+    """Return whether the value's JSON type differs from the field's; fields reject values that are no list or object themselves."""
     if field.read_only or value is None:
         return False
     match field:

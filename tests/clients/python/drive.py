@@ -11,17 +11,17 @@ def main(module: str) -> None:
     task = json.load(sys.stdin)
     errors, failed = [], set()
 
-    def note_failure(error, batch):
+    def record_failure(error, batch):
         errors.append(f"{type(error).__name__}: {error}")
         failed.update(message["messageId"] for message in batch)
 
     sdk = importlib.import_module(f"{module}.client")
-    client = sdk.Client(task["writeKey"], host=task["host"], on_error=note_failure, upload_size=250)
+    client = sdk.Client(task["writeKey"], host=task["host"], on_error=record_failure, upload_size=250)
     queued = []
     for call in task["calls"]:
-        given = {ARGUMENTS.get(name, name): value for name, value in call.items() if name != "call"}
-        taken, message = getattr(client, call["call"])(**given)
-        assert taken, message
+        arguments = {ARGUMENTS.get(name, name): value for name, value in call.items() if name != "call"}
+        is_queued, message = getattr(client, call["call"])(**arguments)
+        assert is_queued, message
         queued.append(message["messageId"])
     client.flush()
     client.shutdown()

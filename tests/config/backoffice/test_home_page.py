@@ -1,4 +1,4 @@
-"""The home page's figures, checked by hand; the menu by permission; the lockout page."""
+"""The figures of the home page in cases worked out by hand, the menu by permission, and the lockout page."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -84,9 +84,9 @@ def test_stages_count_customers_entries_and_exits() -> None:
             make_stage_change(customer, Stage.ACTIVE, Stage.LOYAL, days_ago=3, rules=rules)
             make_stage_change(customer, Stage.NEW, Stage.ACTIVE, days_ago=40, rules=rules)
     figures = home_queries.query_stages(as_of=NOON)
-    found = {row["stage"]: (row["customers"], row["entered"], row["left"]) for row in figures["stages"]}
-    assert (found["active"], found["loyal"], found["new"]) == ((2, 0, 1), (1, 1, 0), (0, 0, 0))
-    assert (list(found), figures["total"]) == (Stage.values, 3)
+    counts = {row["stage"]: (row["customers"], row["entered"], row["left"]) for row in figures["stages"]}
+    assert (counts["active"], counts["loyal"], counts["new"]) == ((2, 0, 1), (1, 1, 0), (0, 0, 0))
+    assert (list(counts), figures["total"]) == (Stage.values, 3)
 
 
 def make_rules() -> StageRules:
@@ -130,8 +130,8 @@ def test_model_accuracy_lists_the_best_first_and_marks_the_active_algorithm() ->
     EvaluationRun.objects.create(
         model_version=version, started_at=NOON, status=EvaluationRun.Status.DONE, figures=figures
     )
-    found = home_queries.query_model_accuracy()["algorithms"]
-    assert [(row["algorithm"], row["serves"]) for row in found] == [("blend", True), ("popularity", False)]
+    algorithms = home_queries.query_model_accuracy()["algorithms"]
+    assert [(row["algorithm"], row["serves"]) for row in algorithms] == [("blend", True), ("popularity", False)]
 
 
 def test_health_lists_jobs_that_failed_in_the_last_week() -> None:
@@ -154,9 +154,9 @@ def make_user(*permissions: str, superuser: bool = False) -> User:
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_the_home_page_opens_without_data(client: Client, language: str) -> None:
     client.force_login(make_user(superuser=True))
-    answer = client.get(reverse("admin:index"), headers={"accept-language": language})
-    assert answer.status_code == 200
-    assert "import_orders" in answer.text
+    response = client.get(reverse("admin:index"), headers={"accept-language": language})
+    assert response.status_code == 200
+    assert "import_orders" in response.text
 
 
 @pytest.mark.parametrize("demo", [True, False])
@@ -195,16 +195,16 @@ def test_the_menu_of_the_administrator_is_complete() -> None:
     """Every entry has a URL, and every list of this project is in the menu."""
     request = RequestFactory().get("/admin/")
     request.user = make_user(superuser=True)
-    entries = [entry for _title, found in SECTIONS for entry in found]
-    shown = [item for section in build_sidebar(request)[1:] for item in section["items"]]
-    assert len(shown) == len(entries)
-    listed = {entry.model.lower() for entry in entries if isinstance(entry, ModelListEntry)}
-    ours = {
+    entries = [entry for _title, section_entries in SECTIONS for entry in section_entries]
+    items = [item for section in build_sidebar(request)[1:] for item in section["items"]]
+    assert len(items) == len(entries)
+    listed_models = {entry.model.lower() for entry in entries if isinstance(entry, ModelListEntry)}
+    project_models = {
         model._meta.label_lower
         for model in admin.site._registry
         if model.__module__.startswith(("catalog.", "customers.", "recommendations.", "config."))
     }
-    assert ours - listed == set()
+    assert project_models - listed_models == set()
     assert all(reverse(entry.url_name) for entry in entries if isinstance(entry, PageEntry))
 
 
@@ -223,20 +223,20 @@ def test_the_menu_marks_the_current_page(name: str, arguments: list[int]) -> Non
 def test_the_lockout_page_states_the_duration(client: Client, settings: object) -> None:
     make_user()
     for _number in range(settings.AXES_FAILURE_LIMIT):  # type: ignore[attr-defined]
-        answer = client.post(reverse("admin:login"), {"username": "person", "password": "wrong"})
-    assert answer.status_code == 429
+        response = client.post(reverse("admin:login"), {"username": "person", "password": "wrong"})
+    assert response.status_code == 429
     assert settings.AXES_COOLOFF_TIME == 0.25  # type: ignore[attr-defined]
-    assert "fifteen minutes" in answer.text
-    again = client.post(reverse("admin:login"), {"username": "person", "password": PASSWORD})
-    assert again.status_code == 429
+    assert "fifteen minutes" in response.text
+    second_response = client.post(reverse("admin:login"), {"username": "person", "password": PASSWORD})
+    assert second_response.status_code == 429
 
 
 def test_the_lockout_page_is_translated(client: Client, settings: object) -> None:
     for _number in range(settings.AXES_FAILURE_LIMIT):  # type: ignore[attr-defined]
-        answer = client.post(
+        response = client.post(
             reverse("admin:login"), {"username": "x", "password": "y"}, headers={"accept-language": "zh-hans"}
         )
-    assert "分钟" in answer.text
+    assert "分钟" in response.text
 
 
 def test_the_log_in_page_offers_both_languages(client: Client) -> None:
@@ -260,7 +260,9 @@ def test_a_significantly_wrong_prediction_shows_an_alert_on_the_home_page(admin_
     score_model = ScoreModel.objects.create(
         run=run, kind="purchase_model", algorithm="bg_nbd", figures={"backtests": [backtest]}
     )
-    assert "Actual orders are 50% of the orders predicted on Oct. 1, 2026." in admin_client.get("/admin/").content.decode()
+    assert (
+        "Actual orders are 50% of the orders predicted on Oct. 1, 2026." in admin_client.get("/admin/").content.decode()
+    )
     score_model.figures = {"backtests": [{**backtest, "ratio": 0.9, "low": 0.7, "high": 1.1}]}
     score_model.save()
     assert "Actual orders are" not in admin_client.get("/admin/").content.decode()

@@ -1,4 +1,4 @@
-"""Random draws depend only on seed, purpose and object, and are uniform and independent."""
+"""Random draws depend only on the key and the number of the draw, and are uniform and independent."""
 
 import numpy as np
 
@@ -8,17 +8,17 @@ TEXTS = [f"basket {number}" for number in range(20_000)]
 
 
 def test_draws_match_the_published_splitmix64_numbers() -> None:
-    # the first three of its stream for seed 0, as in Vigna's splitmix64.c: the state grows by the golden gamma
+    # the first three numbers for seed 0 in Vigna's splitmix64.c, whose state grows by the golden gamma
     states = np.array([0, 0x9E3779B97F4A7C15, 0x3C6EF372FE94F82A], dtype=np.uint64)
-    assert [int(one) for one in mix_keys(states)] == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
+    assert [int(draw) for draw in mix_keys(states)] == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
 
 
-def test_an_object_has_the_same_draws_in_any_batch() -> None:
+def test_a_key_has_the_same_draws_in_any_batch() -> None:
     keys = hash_to_keys(TEXTS, seed=1)
-    some = hash_to_keys(TEXTS[7:9], seed=1)
-    assert (some == keys[7:9]).all()
-    assert (draw_uniform(some, 3) == draw_uniform(keys, 3)[7:9]).all()
-    assert (combine_keys(some, [4, 5]) == combine_keys(keys[7:9], [4, 5])).all()
+    subset = hash_to_keys(TEXTS[7:9], seed=1)
+    assert (subset == keys[7:9]).all()
+    assert (draw_uniform(subset, 3) == draw_uniform(keys, 3)[7:9]).all()
+    assert (combine_keys(subset, [4, 5]) == combine_keys(keys[7:9], [4, 5])).all()
 
 
 def test_another_seed_or_purpose_gives_other_draws() -> None:

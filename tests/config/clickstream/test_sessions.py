@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 def simulate(*, days: int = DAYS, households: int = HOUSEHOLDS, seed: int = 1) -> list[dict[str, Any]]:
     shop = read_shop(days=days, households=households, seed=seed)
-    return [json.loads(item) for found in build_items(shop, plan_history(shop, seed=seed)) for item in found]
+    return [json.loads(item) for batch in build_items(shop, plan_history(shop, seed=seed)) for item in batch]
 
 
 @pytest.fixture
@@ -84,10 +84,10 @@ def test_visits_start_on_an_entry_page_and_many_end_without_an_order(orders: lis
     visits = list(group_by_visit(simulate()).values())
     assert all(list_names(visit)[0] in ("Home", "Email Link Clicked") for visit in visits)
     for visit in visits:
-        moments = [item["timestamp"] for item in visit]
-        assert moments == sorted(moments)
-    bought = [visit for visit in visits if list_names(visit)[-1] == "Order Confirmation"]
-    assert 0.3 < len(bought) / len(visits) < 0.9
+        times = [item["timestamp"] for item in visit]
+        assert times == sorted(times)
+    purchases = [visit for visit in visits if list_names(visit)[-1] == "Order Confirmation"]
+    assert 0.3 < len(purchases) / len(visits) < 0.9
     steps = Counter(list_names([item for visit in visits for item in visit]))
     assert (
         min(
@@ -107,19 +107,21 @@ def test_visits_start_on_an_entry_page_and_many_end_without_an_order(orders: lis
 
 
 def test_viewed_products_share_a_category_with_the_purchased_ones(orders: list[Order]) -> None:
-    bought = {order.order_id: {line.product.category.path for line in order.lines.all()} for order in orders}  # type: ignore[union-attr]
-    others = 0
+    categories_by_order = {
+        order.order_id: {line.product.category.path for line in order.lines.all()} for order in orders
+    }  # type: ignore[union-attr]
+    n_viewed = 0
     for visit in group_by_visit(simulate()).values():
         if visit[-1].get("name") == "Order Confirmation":
-            paths = bought[visit[-1]["properties"]["order_id"]]
-            seen = {
+            paths = categories_by_order[visit[-1]["properties"]["order_id"]]
+            viewed = {
                 item["properties"]["product_id"]: item["properties"]["category"]
                 for item in visit
                 if item.get("event") == "Product Viewed"
             }
-            assert set(seen.values()) <= paths
-            others += len(seen)
-    assert others > 0
+            assert set(viewed.values()) <= paths
+            n_viewed += len(viewed)
+    assert n_viewed > 0
 
 
 def test_visitors_are_anonymous_until_they_log_in_on_each_device(orders: list[Order]) -> None:
@@ -130,11 +132,11 @@ def test_visitors_are_anonymous_until_they_log_in_on_each_device(orders: list[Or
     devices: dict[str, set[str]] = defaultdict(set)
     identified = 0
     for visitor, users in by_visitor.items():
-        known = {user for user in users if user}
-        assert len(known) <= 1  # a device belongs to one household
-        for user in known:
+        user_ids = {user for user in users if user}
+        assert len(user_ids) <= 1  # a device belongs to one household
+        for user in user_ids:
             devices[user].add(visitor)
-        identified += users[0] is None and bool(known)
+        identified += users[0] is None and bool(user_ids)
     assert identified >= HOUSEHOLDS  # these cause merges
     assert len(devices) == HOUSEHOLDS
     assert max(map(len, devices.values())) > 1
@@ -160,10 +162,10 @@ def test_apps_send_screens_and_a_device_id(orders: list[Order]) -> None:
 
 
 def test_all_items_are_within_the_period(orders: list[Order]) -> None:
-    moments = [item["timestamp"] for item in simulate(days=6)]
-    assert moments == sorted(moments)
-    assert datetime.fromisoformat(moments[-1]) <= NOON
-    assert (NOON - datetime.fromisoformat(moments[0])).days <= 6
+    times = [item["timestamp"] for item in simulate(days=6)]
+    assert times == sorted(times)
+    assert datetime.fromisoformat(times[-1]) <= NOON
+    assert (NOON - datetime.fromisoformat(times[0])).days <= 6
 
 
 def test_the_seed_determines_the_items(orders: list[Order]) -> None:
@@ -174,15 +176,17 @@ def test_the_seed_determines_the_items(orders: list[Order]) -> None:
 def test_more_days_and_households_add_visits_without_changing_any(orders: list[Order]) -> None:
     few, many = simulate(days=6, households=5), simulate(days=DAYS, households=HOUSEHOLDS)
     by_id = {item["messageId"]: item for item in many}
-    strangers = 0
+    n_matched = 0
     for item in few:
-        wider = by_id.get(item["messageId"])
-        assert wider is not None or item["type"] == "identify"  # a visitor who is already known does not log in again
-        if wider is not None:
-            same = ("event", "name", "anonymousId", "timestamp")
-            assert [item.get(key) for key in same] == [wider.get(key) for key in same]
-            strangers += 1
-    assert strangers > 100
+        counterpart = by_id.get(item["messageId"])
+        assert (
+            counterpart is not None or item["type"] == "identify"
+        )  # a visitor who is already known does not log in again
+        if counterpart is not None:
+            compared_keys = ("event", "name", "anonymousId", "timestamp")
+            assert [item.get(key) for key in compared_keys] == [counterpart.get(key) for key in compared_keys]
+            n_matched += 1
+    assert n_matched > 100
 
 
 def test_the_number_of_queries_is_constant(orders: list[Order]) -> None:
@@ -217,9 +221,9 @@ def test_returns_and_simulated_orders_are_ignored() -> None:
 
 
 def test_products_are_picked_in_proportion_to_their_attractiveness(orders: list[Order]) -> None:
-    catalogue = read_shop(days=DAYS, households=1, seed=1).catalogue
+    catalog = read_shop(days=DAYS, households=1, seed=1).catalog
     low, high = np.zeros(50_000, dtype=np.int64), np.full(50_000, 10)
-    picked = np.bincount(catalogue.pick(low, high, np.linspace(0, 1, 50_000, endpoint=False)), minlength=10)
-    weights = np.diff(np.concatenate([[0.0], catalogue.pull]))[:10]
+    picked = np.bincount(catalog.pick_products(low, high, np.linspace(0, 1, 50_000, endpoint=False)), minlength=10)
+    weights = np.diff(np.concatenate([[0.0], catalog.cumulative_weights]))[:10]
     assert len(picked) == 10
     assert np.abs(picked / 50_000 - weights / weights.sum()).max() < 0.001

@@ -20,7 +20,7 @@ from customers.events.models import Event, Source
 from customers.identity.models import Customer, Identifier, IdentityMerge
 from customers.orders.models import Order
 from customers.processing import pipeline
-from tests.clients.proxy import LoseResponse, Refuse, run_proxy
+from tests.clients.proxy import LoseResponse, RespondWith, run_proxy
 from tests.clients.web_server import run_web_server
 from tests.config.clickstream.small_shop import DAYS, HOUSEHOLDS, make_shop
 from tests.customers.events.client import make_keyed_source
@@ -94,29 +94,36 @@ def test_every_event_arrives_once_through_the_public_collector(sender: str) -> N
     make_shop()
     _source, key = make_keyed_source("web", is_simulated=True)
     clicks = make_simulation()
-    seen: list[int] = []
-    faults = [Refuse(503), LoseResponse(), Refuse(429, {"Retry-After": "1"})]
+    reported_counts: list[int] = []
+    faults = [RespondWith(503), LoseResponse(), RespondWith(429, {"Retry-After": "1"})]
     with run_web_server() as address, run_proxy(address, *faults) as proxy:
-        sent = SENDERS[sender](clicks.items(), host=proxy.url, write_key=key, done=seen.append)
+        n_sent = SENDERS[sender](
+            clicks.build_items(), host=proxy.url, write_key=key, report_progress=reported_counts.append
+        )
     assert proxy.statuses[:3] == [503, None, 429]
-    assert sent == seen[-1] == len(clicks)
+    assert n_sent == reported_counts[-1] == len(clicks)
     clicks.store(at=NOON)
     assert list_stored_events("web") == list_stored_events("simulated-storefront")
-    moments = {
+    times = {
         key: dict(Event.objects.filter(source__key=key).values_list("message_id", "occurred_at"))
         for key in ("web", "simulated-storefront")
     }
-    delays = [moments["web"][message_id] - at for message_id, at in moments["simulated-storefront"].items()]
+    delays = [times["web"][message_id] - at for message_id, at in times["simulated-storefront"].build_items()]
     assert all(timedelta(0) <= delay + timedelta(milliseconds=1) and delay < timedelta(minutes=2) for delay in delays)
 
 
 @pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.parametrize("sender", SENDERS)
-def test_a_refusing_collector_raises_a_delivery_error(sender: str) -> None:
+def test_a_rejecting_collector_raises_a_delivery_error(sender: str) -> None:
     make_shop()
     with run_web_server() as address, pytest.raises(DeliveryError, match=r"did not accept a batch: .*401"):
-        SENDERS[sender](make_simulation().items(), host=address, write_key="wk_wrong", done=lambda done: None)
+        SENDERS[sender](
+            make_simulation().build_items(),
+            host=address,
+            write_key="wk_wrong",
+            report_progress=lambda report_progress: None,
+        )
     assert not Event.objects.exists()
 
 
@@ -154,7 +161,12 @@ def test_an_unwritable_path_and_an_invalid_url_are_reported(tmp_path: Path) -> N
     with pytest.raises(CommandError, match="No such file or directory"):
         run_simulation("--to", tmp_path / "none" / "clicks.jsonl")
     with pytest.raises(DeliveryError, match=r"'shop\.example' is not a valid URL"):
-        send_over_http(make_simulation().items(), host="shop.example", write_key="wk", done=lambda done: None)
+        send_over_http(
+            make_simulation().build_items(),
+            host="shop.example",
+            write_key="wk",
+            report_progress=lambda report_progress: None,
+        )
 
 
 def test_a_simulation_is_not_repeated_after_its_receipts_have_expired() -> None:
@@ -177,7 +189,7 @@ def test_the_demo_loads_its_clickstream_once() -> None:
 
 def test_items_have_the_fields_an_sdk_sends() -> None:
     make_shop()
-    items = [json.loads(item) for found in make_simulation().items() for item in found]
+    items = [json.loads(item) for batch in make_simulation().build_items() for item in batch]
     [view, *_rest] = [item for item in items if item.get("event") == "Product Viewed"]
     assert set(view["properties"]) == {"product_id", "name", "category", "brand", "price", "currency"}
     assert view["context"]["sessionId"].startswith("sim-")

@@ -61,15 +61,15 @@ def test_titles_are_readable() -> None:
 
 
 def test_median_prices_exclude_discounts() -> None:
-    with_prices = CompleteJourneySales(Path(str(DATA / "transactions.parquet")), shift=timedelta(0)).median_prices()
+    prices = CompleteJourneySales(Path(str(DATA / "transactions.parquet")), shift=timedelta(0)).compute_median_prices()
     query = """
         SELECT product_id, median((sales_value + retail_disc + coupon_match_disc) / quantity)
         FROM '{data}/transactions.parquet' WHERE quantity > 0 AND sales_value > 0 GROUP BY 1 ORDER BY product_id
     """
     with duckdb.connect() as connection:
-        wanted = dict(connection.execute(query.replace("{data}", str(DATA))).fetchall())
-    assert with_prices.keys() == wanted.keys()
-    assert max(abs(price - wanted[product]) for product, price in with_prices.items()) < 0.00501
+        expected = dict(connection.execute(query.replace("{data}", str(DATA))).fetchall())
+    assert prices.keys() == expected.keys()
+    assert max(abs(price - expected[product]) for product, price in prices.items()) < 0.00501
 
 
 CHILD = """
@@ -134,8 +134,8 @@ def test_killed_load_is_completed_by_the_next_and_a_third_does_nothing(settings:
         FROM '{data}/transactions.parquet'
         """
     )
-    sums = OrderLine.objects.aggregate(Count("id"), Sum("total"), Sum("discount"), Sum("quantity"))
-    assert list(sums.values()) == [lines, total, discount, quantity]
+    totals = OrderLine.objects.aggregate(Count("id"), Sum("total"), Sum("discount"), Sum("quantity"))
+    assert list(totals.values()) == [lines, total, discount, quantity]
     assert lines == 1_469_307
     assert (Order.objects.count(), Customer.objects.count()) == (orders, households)
     assert Order.objects.filter(customer=None).count() == 0

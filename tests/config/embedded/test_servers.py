@@ -17,14 +17,14 @@ import psycopg
 import pytest
 import redis
 
-from config.embedded import postgres
+from config.embedded import file_access
 from config.embedded.postgres import PostgresServer
 from config.embedded.server_process import find_free_port, is_alive
 from config.embedded.servers import EmbeddedServers, ServerError, check_address
 from config.embedded.valkey import ValkeyServer
 from tests.waiting import wait_until
 
-PROJECT = Path(postgres.__file__).parents[2]
+PROJECT = Path(file_access.__file__).parents[2]
 NOBODY = 65534
 USER_PROGRAM = """
 import json, sys
@@ -56,7 +56,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
 
 @contextmanager
-def temporary_folder() -> Iterator[Path]:
+def make_temporary_folder() -> Iterator[Path]:
     """Yield a folder outside pytest's tmp_path, whose parent PostgreSQL's user may not enter."""
     with tempfile.TemporaryDirectory(prefix="perennial-embedded-") as name:
         yield Path(name).resolve()
@@ -65,23 +65,23 @@ def temporary_folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def var() -> Iterator[Path]:
     """Yield a folder for the tests that can reuse a cluster; each test leaves it stopped."""
-    with temporary_folder() as folder:
+    with make_temporary_folder() as folder:
         yield folder / "var"
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with temporary_folder() as folder:
+    with make_temporary_folder() as folder:
         yield folder
 
 
 @pytest.fixture
-def fresh_var(folder: Path) -> Path:
+def empty_var(folder: Path) -> Path:
     return folder / "var"
 
 
 @pytest.fixture(autouse=True)
-def own_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+def use_free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Avoid the ports of a Perennial that runs on this machine."""
     monkeypatch.setattr(PostgresServer, "preferred_port", find_free_port())
     monkeypatch.setattr(ValkeyServer, "preferred_port", find_free_port())
@@ -152,56 +152,56 @@ def test_passwords_are_readable_only_by_their_owner(var: Path) -> None:
             assert path.stat().st_mode & 0o077 == 0
 
 
-def test_concurrent_processes_share_servers_and_the_last_one_stops_them(fresh_var: Path) -> None:
-    first, second = start_user(fresh_var), start_user(fresh_var)
-    uses = read_server_details(first)
-    assert read_server_details(second) == uses
+def test_concurrent_processes_share_servers_and_the_last_one_stops_them(empty_var: Path) -> None:
+    first, second = start_user(empty_var), start_user(empty_var)
+    details = read_server_details(first)
+    assert read_server_details(second) == details
     first.communicate()
-    assert query(uses[0], "SELECT 1") == [(1,)]
+    assert query(details[0], "SELECT 1") == [(1,)]
     second.communicate()
-    assert not any(is_alive(pid) for pid in uses[2])
+    assert not any(is_alive(pid) for pid in details[2])
 
 
-def test_a_program_started_by_exec_keeps_the_servers_running(fresh_var: Path) -> None:
+def test_a_program_started_by_exec_keeps_the_servers_running(empty_var: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "VALKEY_URL")}
     program = subprocess.Popen(
         [sys.executable, "-c", REPLACED_PROGRAM, "again", REPLACED_PROGRAM],
         cwd=PROJECT,
-        env=environment | {"PERENNIAL_VAR": str(fresh_var)},
+        env=environment | {"PERENNIAL_VAR": str(empty_var)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert program.stdout is not None
     url = program.stdout.readline().strip()
-    with use_servers(fresh_var) as visitor:
-        assert visitor.ensure(postgres=True, valkey=True).postgres == url
-        used = list_pids(visitor)
+    with use_servers(empty_var) as other_user:
+        assert other_user.ensure(postgres=True, valkey=True).postgres == url
+        pids = list_pids(other_user)
     assert query(url, "SELECT 1") == [(1,)]  # the servers keep running after the visitor has left
     program.communicate()
-    assert not any(is_alive(pid) for pid in used)
+    assert not any(is_alive(pid) for pid in pids)
 
 
-def test_a_port_in_use_is_replaced_and_reported(fresh_var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_in_use_is_replaced_and_reported(empty_var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     messages: list[str] = []
-    with socket.create_server(("127.0.0.1", 0)) as stranger, use_servers(fresh_var, messages) as servers:
-        taken = stranger.getsockname()[1]
-        monkeypatch.setattr(ValkeyServer, "preferred_port", taken)
+    with socket.create_server(("127.0.0.1", 0)) as listener, use_servers(empty_var, messages) as servers:
+        used_port = listener.getsockname()[1]
+        monkeypatch.setattr(ValkeyServer, "preferred_port", used_port)
         url = servers.ensure(postgres=False, valkey=True).valkey
         check_address("VALKEY_URL", str(url))
-        assert f":{taken}/" not in str(url)
-        assert any(f"Port {taken} is in use" in message for message in messages)
+        assert f":{used_port}/" not in str(url)
+        assert any(f"Port {used_port} is in use" in message for message in messages)
 
 
 def test_servers_of_a_killed_process_are_reused_by_the_next_one(var: Path) -> None:
     killed = start_user(var)
-    uses = read_server_details(killed)
+    details = read_server_details(killed)
     killed.kill()
     killed.communicate()
     with use_servers(var) as servers:
         addresses = servers.ensure(postgres=True, valkey=True)
-        assert [addresses.postgres, addresses.valkey, list_pids(servers)] == uses
-    assert not any(is_alive(pid) for pid in uses[2])
+        assert [addresses.postgres, addresses.valkey, list_pids(servers)] == details
+    assert not any(is_alive(pid) for pid in details[2])
 
 
 def test_killed_servers_are_detected_and_restart_with_all_committed_data(var: Path) -> None:
@@ -221,13 +221,13 @@ def test_killed_servers_are_detected_and_restart_with_all_committed_data(var: Pa
             assert client.get("kept") == b"7"
 
 
-def test_an_incomplete_cluster_is_recreated_and_a_foreign_pid_is_ignored(fresh_var: Path) -> None:
-    (fresh_var / "postgres.new" / "base").mkdir(parents=True)
-    with use_servers(fresh_var) as servers:
+def test_an_incomplete_cluster_is_recreated_and_a_foreign_pid_is_ignored(empty_var: Path) -> None:
+    (empty_var / "postgres.new" / "base").mkdir(parents=True)
+    with use_servers(empty_var) as servers:
         servers.ensure(postgres=True, valkey=False)
-    assert not (fresh_var / "postgres.new").exists()
-    (fresh_var / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n{fresh_var / 'postgres'}\n")
-    with use_servers(fresh_var) as servers:
+    assert not (empty_var / "postgres.new").exists()
+    (empty_var / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n{empty_var / 'postgres'}\n")
+    with use_servers(empty_var) as servers:
         assert query(servers.ensure(postgres=True, valkey=False).postgres, "SELECT 1") == [(1,)]
 
 
@@ -242,50 +242,52 @@ def test_a_zombie_postmaster_is_ignored(var: Path) -> None:
     dead.wait()
 
 
-def test_a_cluster_of_another_version_is_refused_and_named(fresh_var: Path) -> None:
-    (fresh_var / "postgres").mkdir(parents=True)
-    (fresh_var / "postgres" / "PG_VERSION").write_text("17\n")
+def test_a_cluster_of_another_version_is_rejected_with_its_version(empty_var: Path) -> None:
+    (empty_var / "postgres").mkdir(parents=True)
+    (empty_var / "postgres" / "PG_VERSION").write_text("17\n")
     with (
-        use_servers(fresh_var) as servers,
+        use_servers(empty_var) as servers,
         pytest.raises(ServerError, match="was created by PostgreSQL 17, but the installed wheel"),
     ):
         servers.ensure(postgres=True, valkey=False)
 
 
-def test_a_wrong_password_file_is_named(var: Path) -> None:
+def test_the_error_for_a_wrong_password_names_the_file(var: Path) -> None:
     with use_servers(var) as servers:
         servers.ensure(postgres=True, valkey=False)
     path = var / "secrets" / "servers.password"
-    right = path.read_text()
+    password = path.read_text()
     path.write_text("another")
     try:
         with use_servers(var) as servers, pytest.raises(ServerError, match=r"servers\.password is not the password"):
             servers.ensure(postgres=True, valkey=False)
     finally:
-        path.write_text(right)
+        path.write_text(password)
 
 
-def test_a_full_disk_is_reported_before_anything_is_created(fresh_var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_anything_is_created(empty_var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type(shutil.disk_usage("/"))
     monkeypatch.setattr("config.embedded.server_process.shutil.disk_usage", lambda path: usage(10**9, 10**9, 5_000_000))
-    with use_servers(fresh_var) as servers, pytest.raises(ServerError, match=r"has 5 MB free.*PERENNIAL_VAR"):
+    with use_servers(empty_var) as servers, pytest.raises(ServerError, match=r"has 5 MB free.*PERENNIAL_VAR"):
         servers.ensure(postgres=True, valkey=False)
-    assert not (fresh_var / "postgres.new").exists()
+    assert not (empty_var / "postgres.new").exists()
 
 
 def build_ordinary_user_options(folder: Path) -> dict[str, Any]:
     """Return the Popen options for an ordinary user who owns the folder."""
     if os.geteuid() != 0:
         return {}
-    postgres.make_parents_traversable(folder)
-    postgres.make_parents_traversable(PROJECT / "config")
+    file_access.make_parents_traversable(folder)
+    file_access.make_parents_traversable(PROJECT / "config")
     os.chown(folder, NOBODY, NOBODY)
-    who: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+    user_options: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
     try:
-        subprocess.run([sys.executable, "-c", "import config.embedded.servers"], cwd=PROJECT, check=True, **who)
+        subprocess.run(
+            [sys.executable, "-c", "import config.embedded.servers"], cwd=PROJECT, check=True, **user_options
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"the ordinary user cannot run {sys.executable}: {error}")
-    return who
+    return user_options
 
 
 def test_an_ordinary_user_can_run_the_servers(folder: Path) -> None:
@@ -297,10 +299,10 @@ def test_an_ordinary_user_can_run_the_servers(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make a folder the ordinary user may not write")
-def test_a_folder_without_permission_is_named(folder: Path) -> None:
-    who = build_ordinary_user_options(folder)
+def test_the_error_for_a_folder_without_permission_names_it(folder: Path) -> None:
+    user_options = build_ordinary_user_options(folder)
     os.chown(folder, 0, 0)
-    user = start_user(folder / "var", **who)
+    user = start_user(folder / "var", **user_options)
     _, message = user.communicate()
     assert user.returncode == 1
     assert f"{folder / 'var'}: Permission denied" in message
@@ -322,8 +324,8 @@ def test_a_folder_without_permission_is_named(folder: Path) -> None:
     ],
 )
 def test_an_invalid_url_is_reported_in_one_line_without_its_password(variable: str, url: str, message: str) -> None:
-    with pytest.raises(ServerError) as caught:
+    with pytest.raises(ServerError) as error_info:
         check_address(variable, url)
-    assert str(caught.value).startswith(message)
-    assert "\n" not in str(caught.value)
-    assert "secret" not in str(caught.value)
+    assert str(error_info.value).startswith(message)
+    assert "\n" not in str(error_info.value)
+    assert "secret" not in str(error_info.value)

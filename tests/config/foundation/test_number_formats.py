@@ -1,4 +1,4 @@
-"""Numbers are written as the reader's language writes them."""
+"""Numbers are formatted by the rules of the reader's language."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal

@@ -28,7 +28,7 @@ def test_text_in_each_encoding_is_recognized(text: str, encoding: str) -> None:
     assert detect_8bit_encoding(lambda: io.BytesIO(data)) == (encoding, None)
 
 
-def test_broken_utf8_is_not_taken_for_another_encoding() -> None:
+def test_broken_utf8_is_not_detected_as_another_encoding() -> None:
     data = "茶壶\nThéière\n".encode() + b"\xff"
     encoding, failure = detect_8bit_encoding(lambda: io.BytesIO(data))
     assert encoding is None

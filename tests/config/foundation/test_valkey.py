@@ -13,18 +13,18 @@ ONE = LuaScript("return 1")
 
 
 @pytest.fixture
-def pipelines(valkey: redis.Redis) -> ValkeyClient:
+def client(valkey: redis.Redis) -> ValkeyClient:
     return ValkeyClient(settings.VALKEY_URL)
 
 
-def test_short_lived_threads_do_not_exhaust_the_connections(pipelines: ValkeyClient, valkey: redis.Redis) -> None:
+def test_short_lived_threads_do_not_exhaust_the_connections(client: ValkeyClient, valkey: redis.Redis) -> None:
     before = valkey.info("clients")["connected_clients"]
-    answers: list[int] = []
+    results: list[int] = []
     for _number in range(250):  # a pool has at most a hundred connections
-        thread = Thread(target=lambda: answers.append(pipelines.script(ONE)))
+        thread = Thread(target=lambda: results.append(client.run_script(ONE)))
         thread.start()
         thread.join()
-    assert answers == [1] * 250
+    assert results == [1] * 250
     wait_until(
         lambda: valkey.info("clients")["connected_clients"] < before + 50,
         within=10,

@@ -10,7 +10,7 @@ from config.foundation.rest.filters import FIRST, LAST, FlagFilter, MomentFilter
 
 
 @pytest.mark.parametrize(
-    ("text", "moment"),
+    ("text", "expected"),
     [
         ("2026-11-24T12:00:00Z", datetime(2026, 11, 24, 12, tzinfo=UTC)),
         ("4178-07-14T11:34:54-22:34", datetime(4178, 7, 15, 10, 8, 54, tzinfo=UTC)),
@@ -19,8 +19,8 @@ from config.foundation.rest.filters import FIRST, LAST, FlagFilter, MomentFilter
         ("", None),
     ],
 )
-def test_a_moment_is_converted_to_utc(text: str, moment: datetime | None) -> None:
-    assert MomentFilter().field.clean(text) == moment
+def test_a_time_is_converted_to_utc(text: str, expected: datetime | None) -> None:
+    assert MomentFilter().field.clean(text) == expected
 
 
 @pytest.mark.parametrize(("text", "flag"), [("true", True), ("false", False), ("", "")])
@@ -38,7 +38,7 @@ def test_a_flag_is_parsed_as_a_boolean(text: str, flag: Any) -> None:
         (MomentFilter().field, "soon"),
     ],
 )
-def test_other_values_are_rejected(field: Any, text: str) -> None:
+def test_invalid_values_are_rejected(field: Any, text: str) -> None:
     with pytest.raises(ValidationError):
         field.clean(text)
 

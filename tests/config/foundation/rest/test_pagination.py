@@ -17,18 +17,18 @@ class FakeView:
         self.ordering = ordering
 
 
-def walk(rows: Any, ordering: Any, limit: int, rf: Any) -> list[int]:
+def list_all_pages(rows: Any, ordering: Any, limit: int, rf: Any) -> list[int]:
     from rest_framework.request import Request
 
-    found, cursor = [], None
+    ids, cursor = [], None
     while True:
         paginator = CursorPagination()
         query = {"limit": str(limit), **({"cursor": cursor} if cursor else {})}
         page = paginator.paginate_queryset(rows, Request(rf.get("/", query)), FakeView(ordering))
-        found += [row.pk for row in page]
+        ids += [row.pk for row in page]
         cursor = paginator.next_cursor
         if cursor is None:
-            return found
+            return ids
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_following_the_cursors_returns_every_row_once_in_order(ordering: Any, li
         make_customer(country="ABA"[number % 3], language="de" if number % 2 else "en")
     columns = [ordering] if isinstance(ordering, str) else list(ordering)
     expected = list(Customer.objects.order_by(*columns).values_list("pk", flat=True))
-    assert walk(Customer.objects.all(), ordering, limit, rf) == expected
+    assert list_all_pages(Customer.objects.all(), ordering, limit, rf) == expected
 
 
 def test_a_row_added_meanwhile_does_not_shift_the_pages() -> None:
@@ -65,27 +65,27 @@ def test_link_to_the_next_page_keeps_the_filters() -> None:
 
 @pytest.mark.parametrize("limit", ["0", "-1", "1001", "many", "1e3", "٣", "9" * 5000])
 def test_an_invalid_limit_is_named(limit: str) -> None:
-    answer = make_client("customers:read").get(ADDRESS, {"limit": limit})
-    assert answer.status_code == 400
-    assert answer.json()["errors"][0]["field"] == "limit"
+    response = make_client("customers:read").get(ADDRESS, {"limit": limit})
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["field"] == "limit"
 
 
 @pytest.mark.parametrize(
     "cursor", ["x", "ü", "WyJhIl0", "WyIxIiwiMiJd", "bnVsbA", "WzFd", "WyJcdTAwMDAiXQ", "W" * 5000]
 )
 def test_an_invalid_cursor_is_named(cursor: str) -> None:
-    answer = make_client("customers:read").get(ADDRESS, {"cursor": cursor})
-    assert answer.status_code == 400
-    assert answer.json()["errors"][0]["field"] == "cursor"
+    response = make_client("customers:read").get(ADDRESS, {"cursor": cursor})
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["field"] == "cursor"
 
 
 def test_number_too_large_for_the_database_is_an_empty_page() -> None:
     make_customer()
-    answer = make_client("customers:read").get(ADDRESS, {"cursor": "WyI5OTk5OTk5OTk5OTk5OTk5OTk5OTk5Il0"})
-    assert answer.json()["results"] == []
+    response = make_client("customers:read").get(ADDRESS, {"cursor": "WyI5OTk5OTk5OTk5OTk5OTk5OTk5OTk5Il0"})
+    assert response.json()["results"] == []
 
 
 def test_empty_parameters_are_ignored() -> None:
     first, second = make_customer(), make_customer()
-    answer = make_client("customers:read").get(ADDRESS, {"cursor": "", "limit": "", "country": "", "seen_since": ""})
-    assert [row["id"] for row in answer.json()["results"]] == [first.pk, second.pk]
+    response = make_client("customers:read").get(ADDRESS, {"cursor": "", "limit": "", "country": "", "seen_since": ""})
+    assert [row["id"] for row in response.json()["results"]] == [first.pk, second.pk]

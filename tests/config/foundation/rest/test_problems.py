@@ -54,19 +54,19 @@ class FailingView(APIView):
 
 
 urlpatterns = [path("failing/", FailingView.as_view())]
-here = override_settings(ROOT_URLCONF=__name__)
+use_test_urls = override_settings(ROOT_URLCONF=__name__)
 
 
 def get(error: Exception, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(FailingView, "error", error)
-    with here:
+    with use_test_urls:
         client = make_client("orders:read")
         client.raise_request_exception = False
         return client.get("/failing/")
 
 
 def post(body: Any, content_type: str = "application/json") -> Any:
-    with here:
+    with use_test_urls:
         return make_client("orders:write").post("/failing/", body, content_type)
 
 
@@ -89,15 +89,15 @@ def post(body: Any, content_type: str = "application/json") -> Any:
 def test_error_becomes_a_problem(
     error: Exception, status: int, kind: str, retry: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = get(error, monkeypatch)
-    assert answer.status_code == status
-    assert answer["Content-Type"] == "application/problem+json"
-    assert answer.get("Retry-After") == retry
-    problem = answer.json()
+    response = get(error, monkeypatch)
+    assert response.status_code == status
+    assert response["Content-Type"] == "application/problem+json"
+    assert response.get("Retry-After") == retry
+    problem = response.json()
     assert list(problem) == ["type", "title", "status", "detail", "errors"]
     assert (problem["type"], problem["status"]) == (f"urn:perennial:problem:{kind}", status)
     assert problem["detail"]
-    assert "secret" not in answer.content.decode()
+    assert "secret" not in response.content.decode()
 
 
 def test_every_invalid_field_is_named_with_its_path() -> None:
@@ -120,8 +120,8 @@ def test_error_of_the_whole_object_has_no_field() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"order_id": NaN}', b"[" * 200_000, b"1" * 5000])
 def test_malformed_json_is_400(body: bytes) -> None:
-    answer = post(body)
-    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+    response = post(body)
+    assert (response.status_code, response["Content-Type"]) == (400, "application/problem+json")
 
 
 def test_an_unpaired_surrogate_is_a_400() -> None:
@@ -129,30 +129,30 @@ def test_an_unpaired_surrogate_is_a_400() -> None:
 
 
 def test_other_content_type_is_415_and_other_method_405() -> None:
-    answer = post(b"a=1", "application/x-www-form-urlencoded")
-    assert (answer.status_code, answer.json()["type"]) == (415, "urn:perennial:problem:unsupported-media-type")
-    with here:
-        answer = make_client("orders:read").delete("/failing/")
-    assert (answer.status_code, answer["Allow"]) == (405, "GET, POST, HEAD, OPTIONS")
-    assert answer["Content-Type"] == "application/problem+json"
+    response = post(b"a=1", "application/x-www-form-urlencoded")
+    assert (response.status_code, response.json()["type"]) == (415, "urn:perennial:problem:unsupported-media-type")
+    with use_test_urls:
+        response = make_client("orders:read").delete("/failing/")
+    assert (response.status_code, response["Allow"]) == (405, "GET, POST, HEAD, OPTIONS")
+    assert response["Content-Type"] == "application/problem+json"
 
 
 def test_an_unknown_url_returns_problem_details() -> None:
-    answer = Client().get("/api/v1/nowhere")
-    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+    response = Client().get("/api/v1/nowhere")
+    assert (response.status_code, response["Content-Type"]) == (404, "application/problem+json")
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
 def test_a_write_to_an_unknown_url_returns_problem_details_instead_of_a_csrf_page(method: str) -> None:
-    answer = getattr(Client(enforce_csrf_checks=True), method)("/api/v1/segments/no slug/")
-    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+    response = getattr(Client(enforce_csrf_checks=True), method)("/api/v1/segments/no slug/")
+    assert (response.status_code, response["Content-Type"]) == (404, "application/problem+json")
 
 
 @pytest.mark.parametrize("address", ["customers", "products", "orders", "segments", "rank"])
 def test_every_endpoint_responds_to_options(address: str) -> None:
-    answer = make_client(*KNOWN_SCOPES).options(f"/api/v1/{address}/")
-    assert answer.status_code == 200
-    assert answer.json().keys() == {"name", "description"}
+    response = make_client(*KNOWN_SCOPES).options(f"/api/v1/{address}/")
+    assert response.status_code == 200
+    assert response.json().keys() == {"name", "description"}
 
 
 def test_the_message_and_code_of_an_api_error_are_kept() -> None:
