@@ -2,7 +2,7 @@
 
 from django.db import connection
 
-from config.foundation.database.advisory_locks import lock_key
+from config.foundation.database.advisory_locks import compute_lock_key
 
 LOCK = "identity"
 
@@ -10,4 +10,4 @@ LOCK = "identity"
 def lock_identities() -> None:
     """Wait for the identity lock and hold it until the end of the current transaction."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock_key(LOCK)])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [compute_lock_key(LOCK)])

@@ -13,7 +13,7 @@ from django.db.models import QuerySet, Sum
 from django.utils.timezone import localdate
 
 from config.foundation.job_runs import JobStatus
-from config.foundation.statistics import wilson_interval
+from config.foundation.statistics import compute_wilson_interval
 from recommendations.engine.evaluation import ConfidenceInterval
 from recommendations.serving.impressions.attribution import get_first_open_day
 from recommendations.serving.impressions.models import (
@@ -50,7 +50,7 @@ class PerformanceFigures:
     @property
     def click_rate(self) -> ConfidenceInterval | None:
         """Return the click-through rate with Wilson's interval; None without impressions."""
-        return wilson_interval(min(self.clicked, self.shown), self.shown) if self.shown else None
+        return compute_wilson_interval(min(self.clicked, self.shown), self.shown) if self.shown else None
 
 
 @dataclass(frozen=True)

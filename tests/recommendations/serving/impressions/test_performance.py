@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from config.foundation.statistics import wilson_interval
+from config.foundation.statistics import compute_wilson_interval
 from recommendations.serving.impressions.performance import InvalidPeriodError, get_performance
 from recommendations.serving.models import (
     LoggedJudgement,
@@ -59,7 +59,7 @@ def test_days_are_summed_by_place_and_position() -> None:
     first, second = for_you.positions
     assert (first.position, first.figures.shown, first.figures.clicked, first.figures.bought) == (1, 200, 30, 4)
     assert first.figures.revenue == {"EUR": Decimal(30), "USD": Decimal(5)}
-    assert first.figures.click_rate == wilson_interval(30, 200)
+    assert first.figures.click_rate == compute_wilson_interval(30, 200)
     assert (second.figures.shown, second.examination, first.examination) == (100, 0.5, 1)
     assert (for_you.figures.shown, for_you.figures.clicked, for_you.figures.carted) == (300, 35, 3)
     assert similar.positions[0].examination is None
