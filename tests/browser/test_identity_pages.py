@@ -91,7 +91,7 @@ def test_a_conflict_is_merged_and_the_merge_is_undone(
     seen.page.wait_for_selector("text=You can undo the merge here.")
     seen.page.click("button[value=preview]")
     seen.page.click("button[value=undo]")
-    seen.page.wait_for_selector("text=is separate again")
+    seen.page.wait_for_selector("text=is a separate customer again")
     seen.open(loop.conflict)
     assert seen.page.locator(".home-badge.identity-open").count() == 1
     assert not seen.browser_errors

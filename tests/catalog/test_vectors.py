@@ -92,8 +92,8 @@ def test_an_invalid_vector_rejects_only_its_item(boss: Client, item: dict[str, A
 def test_another_dimension_is_an_error_with_both_dimensions_and_the_fix(boss: Client) -> None:
     send(boss, [{"product_id": "a", "vector": [1, 2]}])
     message = send(boss, [{"product_id": "b", "vector": [1]}]).json()["results"][0]["errors"][0]["message"]
-    assert "the stored vectors named image have 2" in message
-    assert "this one has 1" in message
+    assert "the stored vectors named image have dimension 2" in message
+    assert "The vector has dimension 1" in message
     assert "--replace" in message
     assert send(boss, [{"product_id": "b", "vector": [1]}], name="sound").json()["created"] == 1
 

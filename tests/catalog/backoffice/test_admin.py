@@ -153,9 +153,9 @@ def test_an_uploaded_feed_runs_as_a_dry_run_before_it_is_confirmed(boss: Client)
 
 def test_an_unreadable_upload_shows_its_error_and_cannot_be_confirmed(boss: Client) -> None:
     dry_run = upload(boss, "price\n1\n")
-    assert "No column for product_id" in dry_run.error
+    assert "Missing column for product_id" in dry_run.error
     page = get(boss, "feedimport_change", dry_run.pk)
-    assert "No column for product_id" in page
+    assert "Missing column for product_id" in page
     boss.post(reverse("admin:catalog_feedimport_confirm", args=[dry_run.pk]))
     assert FeedImport.objects.count() == 1
 

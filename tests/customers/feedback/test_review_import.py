@@ -81,8 +81,8 @@ def test_a_dry_run_changes_nothing(write: Callable[..., Path]) -> None:
     [
         ("", {}, "is empty"),
         ("product_id,rating\n", {}, "has no reviews"),
-        ("product_id,stars\np1,5\n", {}, "No column for rating"),
-        ("product_id,rating\np1,5\n", {"product_id": "sku"}, "No column for product_id.*sku"),
+        ("product_id,stars\np1,5\n", {}, "Missing column for rating"),
+        ("product_id,rating\np1,5\n", {"product_id": "sku"}, "Missing column for product_id.*sku"),
         ("product_id,rating\np1,5\n", {"stars": "rating"}, "Unknown review fields: stars"),
         ("<xml/>", {}, "is XML"),
     ],

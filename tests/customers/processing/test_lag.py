@@ -39,5 +39,5 @@ def test_home_page_shows_waiting_events_and_warns_when_processing_is_late(
         for sign in admin_client.get(reverse("admin:index")).context["health"]["signs"]
         if sign["name"] == "Events waiting"
     ]
-    assert sign["text"].startswith("1, oldest for ")
+    assert sign["text"].startswith("1, oldest waiting for ")
     assert sign["warns"] is warns

@@ -94,10 +94,10 @@ def test_a_merchandiser_creates_and_changes_a_rule_and_sees_what_it_does(merchan
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"action": "pin"}, "A pin needs a position"),
-        ({"action": "boost", "factor": "0.5"}, "A boost needs a factor from 1.01 to 100"),
-        ({"category": ""}, "Choose the products"),
-        ({"price_from": "5", "price_to": "4"}, "Swap the two"),
+        ({"action": "pin"}, "A pin requires a position"),
+        ({"action": "boost", "factor": "0.5"}, "A boost requires a factor from 1.01 to 100"),
+        ({"category": ""}, "Choose products by"),
+        ({"price_from": "5", "price_to": "4"}, "Swap the values"),
         (
             {"starts_at_0": "2026-11-24", "starts_at_1": "12:00", "ends_at_0": "2026-11-24", "ends_at_1": "11:00"},
             "ends before",

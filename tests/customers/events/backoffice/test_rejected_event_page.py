@@ -131,7 +131,7 @@ def test_concurrent_corrections_do_not_overwrite_each_other(rejected: RejectedEv
         json.dumps({**PERSONAL, "type": "other", "email": "b@example.com"}),
     )
     late = client.post(get_page_url(rejected), {**initial, "do": "replay"})
-    assert "Another user saved a different correction" in late.text
+    assert "Another user has saved a different correction" in late.text
     submit_form(client, rejected, "discard")
     closed = submit_form(client, rejected, "replay")
     assert not Event.objects.exists()

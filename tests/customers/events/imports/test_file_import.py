@@ -175,7 +175,7 @@ def test_truncated_file_keeps_the_events_stored_so_far(tmp_path: Path, monkeypat
         "\n".join(json.dumps(track(messageId=f"m{n}", note=f"{n * n:x}" * 300)) for n in range(3000)).encode()
     )
     path.write_bytes(complete[: len(complete) // 2])
-    with pytest.raises(UnreadableEventFileError, match="cannot be read to the end"):
+    with pytest.raises(UnreadableEventFileError, match="is truncated or damaged"):
         run_import(path)
     before = Event.objects.count()
     assert 0 < before < 3000
@@ -187,10 +187,10 @@ def test_truncated_file_keeps_the_events_stored_so_far(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b'[{"type":"track"}]', r"is one JSON array; write one object per line, for example with: jq"),
+        (b'[{"type":"track"}]', r"is a JSON array; write one object per line, for example with: jq"),
         (
             b"date,event\n2026-01-01,view\n",
-            r"begins with 'date,event', which is neither a JSON object per line nor the expected log format",
+            r"starts with 'date,event', which is neither JSON Lines nor the expected log format",
         ),
         (b"", "is empty"),
     ],

@@ -77,6 +77,6 @@ def test_ctrl_c_shows_a_message_and_keeps_the_stored_events(tmp_path: Path) -> N
         child.send_signal(signal.SIGINT)
         _out, problems = child.communicate(timeout=30)
     assert child.returncode == 130
-    assert "Interrupted. Events stored so far stay" in problems
+    assert "Interrupted. Events stored so far are kept" in problems
     assert Event.objects.count() in (2_000, 4_000, 6_000)
     assert Outbox.objects.count() == Event.objects.count()

@@ -65,7 +65,7 @@ def test_custom_format_with_braces_and_literal_text_is_parsed() -> None:
         ('"$request" $msec', r"\$status is required"),
         ("$status $msec", r"\$request is required, or \$request_method and \$request_uri"),
         ('"$request" $status', "a time is required"),
-        ('$status$msec "$request"', "there must be a separator between"),
+        ('$status$msec "$request"', "add a separator between"),
         ('$status $msec "$request" $status', r"\$status appears more than once"),
     ],
 )

@@ -142,7 +142,7 @@ def test_built_in_mapping_can_be_written_and_read_again(tmp_path: Path) -> None:
         ),
         (
             'anonymous_id = "$cookie_v"\n[[events]]\npath = "/a"\nevent = "A"',
-            r"anonymous_id: \$cookie_v is not in format",
+            r"anonymous_id: \$cookie_v is not a variable of format",
         ),
         ('format = "$status"\n[[events]]\npath = "/a"\nevent = "A"', r"\$request is required"),
     ],

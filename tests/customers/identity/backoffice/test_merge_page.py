@@ -27,7 +27,7 @@ def test_merge_page_shows_a_preview_before_undoing(admin_client: Client, shared_
     assert dict(preview.context["restored_counts"]) == {"identifiers": 2, "orders": 1, "customer profiles": 1}
     assert Customer.objects.count() == 1
     response = admin_client.post(address, {"do": "undo"}, follow=True)
-    assert f"Customer #{shared_computer.bo.pk} is separate again." in response.content.decode()
+    assert f"Customer #{shared_computer.bo.pk} is a separate customer again" in response.content.decode()
     merge = IdentityMerge.objects.get()
     assert (merge.reverted_by, Customer.objects.count()) == ("admin", 2)
     assert not response.context["may_undo"]

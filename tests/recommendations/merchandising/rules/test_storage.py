@@ -21,10 +21,10 @@ PIN: dict[str, Any] = {"name": "Kettles", "action": "pin", "product_ids": ["a"],
 
 # what is wrong, the field that says so, a part of what it says
 WRONG: list[tuple[dict[str, Any], str, str]] = [
-    ({**PIN, "position": None}, "position", "needs a position"),
+    ({**PIN, "position": None}, "position", "requires a position"),
     ({**PIN, "position": 0}, "position", "0 is not a valid position"),
     ({**PIN, "position": 101}, "position", "1 to 100"),
-    ({**PIN, "product_ids": [], "tag": "x"}, "product_ids", "needs the IDs"),
+    ({**PIN, "product_ids": [], "tag": "x"}, "product_ids", "requires product IDs"),
     ({**PIN, "factor": 2}, "factor", "Only boost and bury"),
     ({**GOOD, "position": 1}, "position", "Only a pin"),
     ({**GOOD, "action": "boost"}, "factor", "from 1.01 to 100"),
@@ -32,7 +32,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({**GOOD, "action": "boost", "factor": Decimal("100.01")}, "factor", "from 1.01 to 100"),
     ({**GOOD, "action": "bury", "factor": Decimal(1)}, "factor", "from 0.01 to 0.99"),
     ({**GOOD, "action": "bury", "factor": Decimal(0)}, "factor", "from 0.01 to 0.99"),
-    ({**GOOD, "category": ""}, "category", "Choose the products"),
+    ({**GOOD, "category": ""}, "category", "Choose products by"),
     ({**GOOD, "scenarios": ["home"]}, "scenarios", "'home'"),
     ({**GOOD, "weekdays": [8]}, "weekdays", "8 is not a weekday"),
     ({**GOOD, "attribute_name": "color"}, "attribute_value", "Enter the value"),
@@ -44,7 +44,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "margin 0.5 is greater than the maximum 0.4",
     ),
     ({**GOOD, "stock_from": 5, "stock_to": 4}, "stock_from", "stock 5 is greater than the maximum 4"),
-    ({**GOOD, "starts_at": NOON, "ends_at": NOON}, "ends_at", "ends before it starts"),
+    ({**GOOD, "starts_at": NOON, "ends_at": NOON}, "ends_at", "end is before the start"),
 ]
 
 

@@ -26,7 +26,7 @@ def test_analyst_sees_the_figures_with_intervals_charts_and_the_warning() -> Non
     make_days()
     learn()
     page = reader("Analyst").get(ALL).content.decode()
-    assert "does not prove that the recommendation caused it" in page
+    assert "is not necessarily caused by the recommendation" in page
     assert "within 7 days of the impression" in page
     assert "30.00 EUR + 5.00 USD" in page
     assert "15.00%" in page

@@ -113,7 +113,7 @@ def test_the_panel_follows_the_form_and_saves_nothing(
     whole = body(merchandiser.post(reverse(PAGE), FORM | asked))
     assert '<input type="hidden" name="product_ids" value="tea-0&#10;tea-1">' in whole.replace("\n", "&#10;")
     wrong = body(merchandiser.post(reverse(PAGE), FORM | {"action": "pin"}))
-    assert "Position: A pin needs a position" in wrong
+    assert "Position: A pin requires a position" in wrong
     missing = body(merchandiser.post(reverse(PAGE), FORM | asked | {"preview-scenario": "similar"}))
     assert "similar requires product_id" in missing
 
@@ -123,7 +123,7 @@ def test_a_stored_rule_has_a_page(trained: ModelVersion, merchandiser: Client) -
     page = body(merchandiser.get(reverse(PAGE), {"preview-rule": stored.pk}))
     assert "&lt;Tea&gt; &amp; more" in page
     assert '<option value="popular" selected>' in page
-    assert "No rule was given." in body(merchandiser.get(reverse(PAGE)))
+    assert "No rule selected." in body(merchandiser.get(reverse(PAGE)))
     assert merchandiser.get(reverse(PAGE), {"preview-rule": "99999"}).status_code == 404
     merchandiser.cookies["django_language"] = "zh-hans"
     assert 'lang="zh-hans"' in body(merchandiser.get(reverse(PAGE), {"preview-rule": stored.pk})).lower()

@@ -199,7 +199,7 @@ def test_an_export_with_other_options_does_not_resume(
     monkeypatch.setattr(batch_export.ExportParts, "finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         export()
-    with pytest.raises(InvalidExportError, match=r"used other options \(n, format\)"):
+    with pytest.raises(InvalidExportError, match=r"used different options \(n, format\)"):
         export(resume=True, n=6, format="jsonl")
     monkeypatch.undo()
     assert export(n=6).resumed_customers == 0
@@ -235,7 +235,7 @@ def test_queries_grow_with_chunks_and_not_with_customers(
     monkeypatch: pytest.MonkeyPatch,
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    loader.current(now=NOON)
+    loader.get_state(now=NOON)
     loader.has_refresh_thread = True
     with django_assert_num_queries(4):  # the count, the customers, their identifiers, no further customers
         export()

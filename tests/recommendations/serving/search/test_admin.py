@@ -19,12 +19,12 @@ PREVIEW = "admin:serving_search_preview"
 
 
 @pytest.fixture
-def boss(client: Client, worker: Searcher) -> Client:
-    client.force_login(get_user_model().objects.create_superuser("boss", password="-"))
+def administrator(client: Client, worker: Searcher) -> Client:
+    client.force_login(get_user_model().objects.create_superuser("administrator", password="-"))
     return client
 
 
-def get(client: Client, name: str, **query: Any) -> str:
+def get_page(client: Client, name: str, **query: Any) -> str:
     response = client.get(reverse(name), query, headers={"accept-language": "en"})
     assert response.status_code == 200
     return response.content.decode()
@@ -32,22 +32,22 @@ def get(client: Client, name: str, **query: Any) -> str:
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 @pytest.mark.parametrize("page", ["changelist", "add", "import", "export"])
-def test_every_page_of_synonyms_answers(boss: Client, page: str, language: str) -> None:
+def test_every_page_of_synonyms_opens(administrator: Client, page: str, language: str) -> None:
     Synonym.objects.create(terms=["耳麦", "耳机"])
     Synonym.objects.create(terms=["flask"], replacements=["保温杯"])
-    response = boss.get(reverse(f"admin:serving_synonym_{page}"), headers={"accept-language": language})
+    response = administrator.get(reverse(f"admin:serving_synonym_{page}"), headers={"accept-language": language})
     assert response.status_code == 200
     if page == "changelist":
         assert "耳麦, 耳机" in response.content.decode()
         assert "→ 保温杯" in response.content.decode()
 
 
-def test_a_synonym_can_be_typed_with_any_commas(boss: Client) -> None:
+def test_synonyms_are_separated_by_any_kind_of_comma(administrator: Client) -> None:
     data = {"terms": "boiler，kettle, ; boiler", "replacements": "", "language": "", "enabled": "on"}
-    assert boss.post(reverse("admin:serving_synonym_add"), data).status_code == 302
+    assert administrator.post(reverse("admin:serving_synonym_add"), data).status_code == 302
     assert Synonym.objects.get().terms == ["boiler", "kettle"]
-    assert "k1" in get(boss, PREVIEW, q="boiler")
-    page = boss.get(reverse("admin:serving_synonym_change", args=[Synonym.objects.get().pk])).content.decode()
+    assert "k1" in get_page(administrator, PREVIEW, q="boiler")
+    page = administrator.get(reverse("admin:serving_synonym_change", args=[Synonym.objects.get().pk])).content.decode()
     assert "boiler, kettle</textarea>" in page
 
 
@@ -55,20 +55,22 @@ def test_a_synonym_can_be_typed_with_any_commas(boss: Client) -> None:
     ("terms", "replacements", "message"),
     [
         ("boiler", "", "A single term has no effect"),
-        ("!?, kettle", "", "contains no word"),
+        ("!?, kettle", "", "contains no words"),
         ("x" * 101 + ", kettle", "", "101"),
         ("", "kettle", "required"),
     ],
 )
-def test_a_synonym_without_effect_is_rejected(boss: Client, terms: str, replacements: str, message: str) -> None:
+def test_a_synonym_without_effect_is_rejected(
+    administrator: Client, terms: str, replacements: str, message: str
+) -> None:
     data = {"terms": terms, "replacements": replacements, "language": "", "enabled": "on"}
-    response = boss.post(reverse("admin:serving_synonym_add"), data, headers={"accept-language": "en"})
+    response = administrator.post(reverse("admin:serving_synonym_add"), data, headers={"accept-language": "en"})
     assert response.status_code == 200
     assert message in response.content.decode()
     assert not Synonym.objects.exists()
 
 
-def test_the_database_rejects_it_too(db: None) -> None:
+def test_the_database_rejects_a_synonym_without_effect(db: None) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         Synonym.objects.create(terms=["alone"])
     Synonym.objects.create(terms=["a", "b"])
@@ -78,14 +80,18 @@ def test_the_database_rejects_it_too(db: None) -> None:
         Synonym(terms=["alone"]).full_clean()
 
 
-def test_synonyms_are_switched_off_and_on(boss: Client) -> None:
+def test_synonyms_are_disabled_and_enabled(administrator: Client) -> None:
     synonym = Synonym.objects.create(terms=["boiler", "kettle"])
     for action, enabled in (("disable", False), ("enable", True)):
-        boss.post(reverse("admin:serving_synonym_changelist"), {"action": action, "_selected_action": [synonym.pk]})
+        administrator.post(
+            reverse("admin:serving_synonym_changelist"), {"action": action, "_selected_action": [synonym.pk]}
+        )
         synonym.refresh_from_db()
         assert synonym.enabled is enabled
-        assert ("boiler" in get(boss, PREVIEW, q="boiler")) is True
-        assert ("No products match. Showing popular products instead." in get(boss, PREVIEW, q="boiler")) is not enabled
+        assert ("boiler" in get_page(administrator, PREVIEW, q="boiler")) is True
+        assert (
+            "No products match. Showing popular products instead." in get_page(administrator, PREVIEW, q="boiler")
+        ) is not enabled
 
 
 def test_synonyms_are_imported_and_exported(db: None, django_assert_max_num_queries: Any) -> None:
@@ -113,20 +119,20 @@ def test_an_imported_row_without_effect_is_rejected_with_its_field(db: None) -> 
     assert "terms" in result.invalid_rows[0].error_dict
 
 
-def test_the_preview_shows_how_each_product_was_ranked(boss: Client) -> None:
-    page = get(boss, PREVIEW, q="red kettles", personalised="on")
+def test_the_preview_shows_how_each_product_was_ranked(administrator: Client) -> None:
+    page = get_page(administrator, PREVIEW, q="red kettles", personalised="on")
     assert "3 products in " in page
     assert ">Red</mark>" in page
     assert ">kettle</mark>" in page
     assert "all words" in page
     assert "some words" in page
-    corrected = get(boss, PREVIEW, q="ketle")
+    corrected = get_page(administrator, PREVIEW, q="ketle")
     assert "<strong>kettle</strong>" in corrected
-    nothing = get(boss, PREVIEW, q="<b>xylophone")
+    nothing = get_page(administrator, PREVIEW, q="<b>xylophone")
     assert "No products match. Showing popular products instead." in nothing
     assert "?terms=%3Cb%3Exylophone" in nothing
     assert "<b>xylophone" not in nothing
-    assert "12" in get(boss, PREVIEW) or "10 products in " in get(boss, PREVIEW)
+    assert "12" in get_page(administrator, PREVIEW) or "10 products in " in get_page(administrator, PREVIEW)
 
 
 def test_the_preview_needs_the_permission_to_view_models(client: Client, worker: Searcher) -> None:
@@ -134,5 +140,5 @@ def test_the_preview_needs_the_permission_to_view_models(client: Client, worker:
     client.force_login(user)
     assert client.get(reverse(PREVIEW)).status_code == 403
     user.user_permissions.add(Permission.objects.get(codename="view_modelversion"))
-    assert "Search preview" in get(client, PREVIEW)
+    assert "Search preview" in get_page(client, PREVIEW)
     assert reverse(PREVIEW) in client.get(reverse("admin:index")).content.decode()

@@ -98,7 +98,7 @@ def test_built_in_mapping_is_printed() -> None:
         ),
         (["{file}", "--mapping", "none.toml"], "The mapping file none.toml does not exist"),
         (["{file}", "--source", "closed"], "Source closed is disabled; enable it"),
-        (["{file}", "--errors", "/proc/none/errors.csv"], "/proc/none.*Events stored so far stay"),
+        (["{file}", "--errors", "/proc/none/errors.csv"], "/proc/none.*Events stored so far are kept"),
     ],
 )
 def test_invalid_arguments_are_named_in_the_error(file: Path, arguments: list[str], message: str) -> None:

@@ -54,7 +54,7 @@ def test_a_customer_without_data_sees_what_to_do(admin_client: Client) -> None:
         "This customer is not in any segment.",
         "No campaign targets a segment",
         "Train a model first",
-        "There is no activity yet",
+        "No activity yet",
         "No consent has been recorded",
     ):
         assert text in page

@@ -51,7 +51,7 @@ def test_dry_run_is_announced_and_writes_nothing(file: Path) -> None:
     ("arguments", "message"),
     [
         (["--map", "prise=Price"], "Unknown field 'prise'"),
-        ([], "No column for unit_price"),
+        ([], "Missing columns: unit_price"),
         (["--map", "unit_price=Price", "--currency", "moon"], "Unknown currency 'MOON'"),
         (["--map", "unit_price=Price", "--source", "My Shop"], "lowercase letters"),
         (["--map", "unit_price"], "field=column"),
