@@ -2,7 +2,7 @@
 
 retailrocket: --files is a folder with its train.parquet (user, item, behavior, ts), which has no texts and no categories. demo: the
 warehouse in the var folder of a demo, which has the orders of the Complete Journey and the visits that `simulate_clickstream` creates
-before the newest of them. Tuning and evaluation are those of every training (recommendations/training/tuning/placement_tuning.py).
+before the newest of them. Tuning and evaluation are those of every training (recommendations/training/tuning/placements).
 
 The settings read the folder from the environment, so a child process with its own environment does the work.
 """
@@ -25,11 +25,12 @@ from recommendations.engine import Interactions, Products
 from recommendations.training.budget import TrainingBudget
 from recommendations.training.data.time_split import split_by_time
 from recommendations.training.evaluation.evaluation import evaluate_choice
-from recommendations.training.evaluation.placement_evaluation import ShopData
-from recommendations.training.tuning.placement_result import PlacementResult
-from recommendations.training.tuning.placement_tuning import evaluate_placements, tune_placements
+from recommendations.training.evaluation.placement_data import ShopData
+from recommendations.training.tuning.model_tuning import tune_model
+from recommendations.training.tuning.placements.placement_result import PlacementResult
+from recommendations.training.tuning.placements.placement_testing import evaluate_placements
+from recommendations.training.tuning.placements.placement_tuning import tune_placements
 from recommendations.training.tuning.search_space import CANDIDATES, Candidate, list_candidates
-from recommendations.training.tuning.tuning import tune_model
 
 METRIC = "ndcg@10"
 
@@ -65,7 +66,7 @@ def measure_placements(arguments: argparse.Namespace) -> None:
     )
     elapsed.append(budget.get_elapsed())
     placements, _choice = evaluate_placements(
-        shop=shop, chosen=tuned, model_evaluation=evaluation, budget=budget, step=log_step
+        shop=shop, tuned=tuned, model_evaluation=evaluation, budget=budget, step=log_step
     )
     elapsed.append(budget.get_elapsed())
     line = {
@@ -87,7 +88,7 @@ def measure_placements(arguments: argparse.Namespace) -> None:
 
 def summarize_placement(placement: PlacementResult) -> dict[str, Any]:
     """Return the decision, the weights and the figures of one placement, and those of its other comparisons."""
-    result = placement.as_json()
+    result = placement.to_json()
     figures = result["figures"]
     summary = {
         "on": result["on"],

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from django.db import connection
 
-from config.foundation.database.advisory_locks import lock_key
+from config.foundation.database.advisory_locks import compute_lock_key
 from config.foundation.job_runs import INTERRUPTED_ERROR
 from config.foundation.progress import Progress
 from recommendations.training.models import EvaluationRun
@@ -33,7 +33,10 @@ class TrainingCancelledError(Exception):
 
 
 class TrainingTracker:
-    """Saves the progress of a training and stops the training once it is cancelled."""
+    """Saves the progress of a training and stops the training once it is cancelled.
+
+    A training reports before every trial, which may take milliseconds; the database is asked at most every WRITE_INTERVAL_S.
+    """
 
     def __init__(self, run: EvaluationRun, progress: Progress) -> None:
         self.run, self.progress = run, progress
@@ -41,9 +44,9 @@ class TrainingTracker:
 
     def __call__(self, step: str, share: float) -> None:
         """Report that ``share`` (0 to 1) of the training is done. Raises TrainingCancelledError."""
-        percent = max(self.run.percent, min(99, round(share * 100)))
-        changed = step != self.run.step
-        if not changed and time.monotonic() - self.written_at < WRITE_INTERVAL_S:
+        percent = max(self.run.percent, min(99, round(share * 100)))  # never backwards, and 100 only once it is saved
+        is_new_step = step != self.run.step
+        if not is_new_step and time.monotonic() - self.written_at < WRITE_INTERVAL_S:
             return
         self.written_at = time.monotonic()
         self.run.step, self.run.percent = step, percent
@@ -90,7 +93,7 @@ def get_running_training() -> EvaluationRun | None:
 
 def is_training_locked() -> bool:
     """Return whether a session of this database holds the training lock."""
-    key = lock_key(TRAINING_LOCK) & 0xFFFF_FFFF_FFFF_FFFF
+    key = compute_lock_key(TRAINING_LOCK) & 0xFFFF_FFFF_FFFF_FFFF
     with connection.cursor() as cursor:
         cursor.execute(LOCK_IS_HELD, [key >> 32, key & 0xFFFF_FFFF])
         return bool(cursor.fetchone()[0])

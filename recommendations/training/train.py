@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from django.conf import settings
 from django.db import transaction
 
@@ -30,7 +29,7 @@ from recommendations.training.evaluation.evaluation import (
     serialize_segments,
 )
 from recommendations.training.evaluation.latency import Latency, measure_latency
-from recommendations.training.evaluation.placement_evaluation import ShopData
+from recommendations.training.evaluation.placement_data import ShopData
 from recommendations.training.evaluation.promotion_criteria import (
     PromotionDecision,
     PromotionLimits,
@@ -41,17 +40,18 @@ from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.registry.artifacts import MANIFEST, Artifact, save_artifact
 from recommendations.training.registry.promotion import get_artifact_folder, promote_version
 from recommendations.training.runs import TRAINING_LOCK, TrainingTracker, record_training_run
-from recommendations.training.tuning.cold_start import (
+from recommendations.training.tuning.cold_start.cold_start_artifact import build_cold_start_artifact
+from recommendations.training.tuning.cold_start.cold_start_tuning import (
     NO_COLD_START,
     ColdStartResult,
-    build_cold_start_artifact,
     tune_cold_start,
 )
 from recommendations.training.tuning.model_choice import SEED, ModelChoice, ReportStep, fit_components
-from recommendations.training.tuning.placement_result import PlacementResult, make_default_placements
-from recommendations.training.tuning.placement_tuning import evaluate_placements, tune_placements
+from recommendations.training.tuning.model_tuning import tune_model
+from recommendations.training.tuning.placements.placement_result import PlacementResult, make_default_placements
+from recommendations.training.tuning.placements.placement_testing import evaluate_placements
+from recommendations.training.tuning.placements.placement_tuning import tune_placements
 from recommendations.training.tuning.search_space import CANDIDATES, describe_starts, list_candidates
-from recommendations.training.tuning.tuning import tune_model
 
 logger = logging.getLogger(__name__)
 SCENARIO = "for-you"
@@ -63,7 +63,7 @@ Status = ModelVersion.Status
 
 @dataclass(frozen=True, eq=False)
 class TrainingOutcome:
-    """The tuned model and how it did. `split` and `evaluation` are None if the history is too short."""
+    """The tuned model and its evaluation. `split` and `evaluation` are None if the history is too short."""
 
     choice: ModelChoice
     split: TimeSplit | None = None
@@ -98,14 +98,16 @@ def train(
         known = extract_known_traits(as_of=as_of, traits=settings.COLD_START_TRAITS)
         outcome = tune_and_evaluate(data=data, known=known, budget=budget, step=step)
         step("fitting on everything", 0.85)
-        weighed, blend = fit_for_serving(data=data, choice=outcome.choice)
-        latency = measure_latency(model=blend, histories=weighed.interactions.histories(), seed=SEED)
+        weighted, blend = fit_for_serving(data=data, choice=outcome.choice)
+        latency = measure_latency(model=blend, histories=weighted.interactions.build_histories(), seed=SEED)
         step("saving", 0.95)
         version = build_version(data=data, outcome=outcome, as_of=as_of, created_at=started_at)
         folder = get_artifact_folder(version)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        artifact = build_artifact(data=weighed, blend=blend, outcome=outcome, trials=count_trials(data, outcome))
-        cold = build_cold_start_artifact(data=weighed, known=known, cold_start=outcome.cold_start)
+        artifact = build_artifact(data=weighted, blend=blend, outcome=outcome, trials=count_trials(data, outcome))
+        cold = build_cold_start_artifact(data=weighted, known=known, cold_start=outcome.cold_start)
+        # The folder before the record: a training killed in between leaves a folder without a version, which the next one
+        # deletes, and never a version without a folder.
         version.checksum = save_artifact(folder=folder, artifact=artifact.with_parts(cold))
         with transaction.atomic():
             version.save()
@@ -136,44 +138,43 @@ def tune_and_evaluate(
             candidates=list_candidates(data.products),
         )
         shop = ShopData(data.interactions, data.products, time_split, data.published)
-        chosen = tune_placements(shop=shop, choice=choice, budget=budget, step=step)
+        tuned = tune_placements(shop=shop, choice=choice, budget=budget, step=step)
         model_evaluation = evaluate_choice(
             time_split=time_split,
-            choice=chosen.choice,
+            choice=tuned.choice,
             products=data.products,
             active=active.parameters if active is not None else None,
             step=step,
         )
     except EmptySplitError as error:
-        logger.warning("no evaluation, the history is too short: %s", error)
-        choice = make_default_choice(data)
+        logger.warning("The history is too short for an evaluation: %s", error)
+        choice = make_default_choice()
         return TrainingOutcome(
             choice, placements=make_default_placements(choice.components, make_reason("place_short_history"))
         )
     placements, choice = evaluate_placements(
-        shop=shop, chosen=chosen, model_evaluation=model_evaluation, budget=budget, step=step
+        shop=shop, tuned=tuned, model_evaluation=model_evaluation, budget=budget, step=step
     )
-    model_evaluation = replace(
-        model_evaluation, components={}
-    )  # frees the memory of the models fitted for the test before the final fit
+    # Frees the memory of the models fitted for the test before the final fit.
+    model_evaluation = replace(model_evaluation, components={})
     cold_start = tune_cold_start(data=data, known=known, time_split=time_split, choice=choice, budget=budget, step=step)
     return TrainingOutcome(choice, time_split, model_evaluation, cold_start, placements)
 
 
-def make_default_choice(data: TrainingData) -> ModelChoice:
+def make_default_choice() -> ModelChoice:
     """Return equal weights over the algorithms that work with a short history."""
     components = {
-        name: described for name, described in describe_starts(CANDIDATES).items() if name in SHORT_HISTORY_ALGORITHMS
+        name: component for name, component in describe_starts(CANDIDATES).items() if name in SHORT_HISTORY_ALGORITHMS
     }
     weights = dict.fromkeys(components, round(1.0 / len(components), 4))
     return ModelChoice(DEFAULT_EVENT_WEIGHTS, components, weights, "max", float("nan"), {}, [], [])
 
 
 def fit_for_serving(*, data: TrainingData, choice: ModelChoice) -> tuple[TrainingData, WeightedEnsemble]:
-    """Return the data under the chosen event weights and the ensemble fitted on all of it."""
-    weighed = data.with_event_weights(choice.event_weights)
-    fitted = fit_components(choice.components, weighed.interactions, data.products)
-    return weighed, WeightedEnsemble.of_fitted(fitted, choice.weights, choice.normalization)
+    """Return the data under the tuned event weights and the ensemble fitted on all of it."""
+    weighted = data.with_event_weights(choice.event_weights)
+    fitted = fit_components(choice.components, weighted.interactions, data.products)
+    return weighted, WeightedEnsemble.of_fitted(fitted, choice.weights, choice.normalization)
 
 
 def build_version(
@@ -182,11 +183,11 @@ def build_version(
     """Return the unsaved model version; its name is algorithm, date and the next free number."""
     algorithm, choice = outcome.algorithm, outcome.choice
     prefix = f"{algorithm}-{as_of:%Y-%m-%d}."
-    taken_numbers = [
+    used_numbers = [
         int(version.removeprefix(prefix))
         for version in ModelVersion.objects.filter(version__startswith=prefix).values_list("version", flat=True)
     ]
-    name = f"{prefix}{max(taken_numbers, default=0) + 1}"
+    name = f"{prefix}{max(used_numbers, default=0) + 1}"
     interactions = data.interactions
     return ModelVersion(
         version=name,
@@ -196,7 +197,7 @@ def build_version(
             "components": choice.components,
             "weights": choice.weights,
             "normalization": choice.normalization,
-            "weighing": choice.event_weights.as_json(),
+            "weighing": choice.event_weights.to_json(),
         },
         as_of=as_of,
         data_from=datetime.fromtimestamp(float(interactions.order.min()), UTC),
@@ -221,34 +222,34 @@ def build_artifact(
 ) -> Artifact:
     """Collect the fitted ensemble, the ids and the customer histories as `ServingModel` reads them.
 
-    `data` is under the chosen event weights.
+    `data` is under the tuned event weights.
     """
-    arrays, saved = blend.arrays()
-    history = data.interactions.histories()
-    arrays_by_part: Mapping[str, dict[str, Any]] = {
+    arrays, saved = blend.to_arrays()
+    history = data.interactions.build_histories()
+    parts: Mapping[str, Mapping[str, Any]] = {
         "model": arrays,
-        "items": data.interactions.items.arrays(),
-        "customers": data.interactions.users.arrays(),
-        "identifiers": data.identifiers.arrays(),
-        "exploration": trials.arrays(),
+        "items": data.interactions.items.to_arrays(),
+        "customers": data.interactions.users.to_arrays(),
+        "identifiers": data.identifiers.to_arrays(),
+        "exploration": trials.to_arrays(),
         "history": {name: getattr(history, name) for name in ("indptr", "item", "order", "weight", "kind")},
-        "dismissed": data.dismissed.arrays(),
-    }
-    flat: dict[str, np.ndarray] = {
-        f"{part}/{name}": array for part, inner in arrays_by_part.items() for name, array in inner.items()
+        "dismissed": data.dismissed.to_arrays(),
     }
     time_split = outcome.split
-    return Artifact(
-        flat | {"identifier_user": data.identifier_user},
-        {
-            "model": saved,
-            "kind_weights": dict(outcome.choice.event_weights.kinds),
-            "exclude_seen": time_split.exclude_seen if time_split is not None else True,
-            "seen_kinds": time_split.seen_kinds if time_split is not None else None,
-            "as_of": data.interactions.as_of,
-            "scenarios": {name: place.as_json() for name, place in outcome.placements.items()},
-        },
-    )
+    values = {
+        "model": saved,
+        "kind_weights": dict(outcome.choice.event_weights.kinds),
+        "exclude_seen": time_split.exclude_seen if time_split is not None else True,
+        "seen_kinds": time_split.seen_kinds if time_split is not None else None,
+        "as_of": data.interactions.as_of,
+        "scenarios": serialize_placements(outcome),
+    }
+    return Artifact.from_parts(parts, values).with_parts(Artifact({"identifier_user": data.identifier_user}, {}))
+
+
+def serialize_placements(outcome: TrainingOutcome) -> dict[str, dict[str, Any]]:
+    """Return the placements as the artifact and the run record store them."""
+    return {name: placement.to_json() for name, placement in outcome.placements.items()}
 
 
 def record_evaluation(
@@ -261,8 +262,8 @@ def record_evaluation(
     run.finished_at = datetime.now(UTC)
     run.step, run.percent = "", 100
     run.tried = choice.trials
-    run.left_out = [asdict(one) for one in choice.excluded if one.algorithm not in choice.components]
-    run.scenarios = {name: place.as_json() for name, place in outcome.placements.items()}
+    run.left_out = [asdict(excluded) for excluded in choice.excluded if excluded.algorithm not in choice.components]
+    run.scenarios = serialize_placements(outcome)
     run.interactions_by_kind = {"all": count_kinds(data.interactions)}
     if time_split is None or model_evaluation is None:
         return
@@ -272,9 +273,8 @@ def record_evaluation(
     run.figures = serialize_figures(model_evaluation.evaluation)
     run.comparisons = serialize_comparisons(model_evaluation.evaluation, winner=model_evaluation.served)
     run.segments = serialize_segments(model_evaluation)
-    run.cold_start = {**run.cold_start, "products": model_evaluation.new_products}
+    run.cold_start = {"products": model_evaluation.new_products, "people": outcome.cold_start.figures}
     run.ablation = model_evaluation.ablation
-    run.cold_start = run.cold_start | {"people": outcome.cold_start.figures}
     run.test_users = len(model_evaluation.evaluation.users)
 
 
@@ -293,35 +293,35 @@ def summarize_resources(budget: TrainingBudget, memory: PeakMemory, latency: Lat
 def decide_promotion(*, version: ModelVersion, outcome: TrainingOutcome, latency: Latency, at: datetime) -> None:
     """Promote the version, or reject it with reasons."""
     if outcome.evaluation is None:
-        verdict = PromotionDecision(True, [make_reason("short_history")])
+        decision = PromotionDecision(True, [make_reason("short_history")])
     else:
-        verdict = evaluate_promotion(
-            model_evaluation=outcome.evaluation, latency_ms=latency.median_ms, limits=PromotionLimits.of_settings()
+        decision = evaluate_promotion(
+            model_evaluation=outcome.evaluation, latency_ms=latency.median_ms, limits=PromotionLimits.from_settings()
         )
-    if verdict.is_promoted:
-        promote_version(version=version, reasons=verdict.reasons, at=at)
+    if decision.is_promoted:
+        promote_version(version=version, reasons=decision.reasons, at=at)
         return
-    version.status, version.reasons = Status.REJECTED, verdict.reasons
+    version.status, version.reasons = Status.REJECTED, decision.reasons
     version.save(update_fields=["status", "reasons"])
 
 
 def remove_old_artifacts() -> None:
     """Delete the folders of old versions; their records stay.
 
-    Kept are the active version, the newest versions that can be rolled back to, and the newest version of all.
+    The folders of the active version, of the newest versions that can be rolled back to, and of the newest version stay.
     """
-    kept_names = {
+    active_names = {
         name
         for names in ModelVersion.objects.filter(status=Status.ACTIVE).values_list("artifact", "refresh")
         for name in names
     }
-    others = ModelVersion.objects.order_by("-created_at")
-    kept_names |= set(others.exclude(status=Status.REJECTED).values_list("artifact", flat=True)[:MAX_KEPT_VERSIONS])
-    kept_names |= set(others.values_list("artifact", flat=True)[:1])
+    versions = ModelVersion.objects.order_by("-created_at")
+    usable_names = versions.exclude(status=Status.REJECTED).values_list("artifact", flat=True)[:MAX_KEPT_VERSIONS]
+    newest_name = versions.values_list("artifact", flat=True)[:1]  # even if it was rejected
+    kept_names = {*active_names, *usable_names, *newest_name}
     root: Path = settings.MODELS_DIR
     for folder in root.iterdir():
-        is_artifact = (
-            folder.name.startswith(".") or (folder / MANIFEST).exists()
-        )  # MODELS_DIR may also hold folders of other components
+        # MODELS_DIR may also hold folders of other components; a leading dot marks the draft of a killed training.
+        is_artifact = folder.name.startswith(".") or (folder / MANIFEST).exists()
         if folder.is_dir() and is_artifact and folder.name not in kept_names:
             shutil.rmtree(folder, ignore_errors=True)

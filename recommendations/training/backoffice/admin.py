@@ -23,7 +23,7 @@ from recommendations.training.runs import get_running_training
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
-    list_display = ("version", "scenario", "shown_status", "shown_quality", "interactions", "as_of", "activated_at")
+    list_display = ("version", "scenario", "status_badge", "quality", "interactions", "as_of", "activated_at")
     list_filter = ("status", "scenario", "algorithm")
     search_fields = ("version",)
     fields = readonly_fields = [
@@ -38,24 +38,24 @@ class ModelVersionAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
         description=gettext_lazy("status"),
         label={"active": "success", "rejected": "danger", "candidate": "info", "retired": "warning"},
     )
-    def shown_status(self, version: ModelVersion) -> tuple[str, str]:
+    def status_badge(self, version: ModelVersion) -> tuple[str, str]:
         return version.status, version.get_status_display()
 
     @display(description=gettext_lazy("why"))
     def explanation(self, version: ModelVersion) -> str:
-        return version.explanation()
+        return version.explanation
 
     @display(description="NDCG@10")
-    def shown_quality(self, version: ModelVersion) -> str:
+    def quality(self, version: ModelVersion) -> str:
         figure = version.metrics.get("ndcg@10")
         return f"{figure['value']:.4f} ({figure['low']:.4f} – {figure['high']:.4f})" if figure else "–"
 
     @admin.action(description=gettext_lazy("Promote the selected version"), permissions=["change"])
-    def promote_version(self, request: HttpRequest, chosen: QuerySet[ModelVersion]) -> None:
-        if chosen.count() != 1:
+    def promote_version(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
+        if queryset.count() != 1:
             self.message_user(request, _("Select exactly one version."), messages.ERROR)
             return
-        version = chosen.get()
+        version = queryset.get()
         try:
             promote_version(
                 version=version,
@@ -70,9 +70,8 @@ class ModelVersionAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
             )
 
     @admin.action(description=gettext_lazy("Roll back to the previous version"), permissions=["change"])
-    def roll_back_to_earlier(self, request: HttpRequest, chosen: QuerySet[ModelVersion]) -> None:
-        scenarios = set(chosen.values_list("scenario", flat=True))
-        for scenario in scenarios:
+    def roll_back_to_earlier(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
+        for scenario in set(queryset.values_list("scenario", flat=True)):
             try:
                 version = roll_back_version(
                     scenario=scenario,

@@ -29,23 +29,24 @@ def build_cold_start_section(run: EvaluationRun) -> dict[str, Any] | None:
         return None
     held_out, new, served = figures["held_out"], figures["new"], figures["served"]
     rows = [
-        (contestant_name(row["contestant"]), row["figures"][SORT_METRIC], row["contestant"] == served)
+        (get_contestant_label(row["contestant"]), row["figures"][SORT_METRIC], row["contestant"] == served)
         for row in sorted(held_out["rows"], key=lambda row: -(row["figures"][SORT_METRIC]["value"] or 0))
     ]
     n = held_out["people"]
-    titles = ngettext("%(n)d customer held out", "%(n)d customers held out", n) % {"n": n}
-    tables = [build_metric_table(held_out["rows"], served, title=titles)]
-    arrived = new["people"]
-    title = ngettext(
+    held_out_title = ngettext("%(n)d customer held out", "%(n)d customers held out", n) % {"n": n}
+    n_new = new["people"]
+    new_title = ngettext(
         "%(n)d customer with traits who joined after the split",
         "%(n)d customers with traits who joined after the split",
-        arrived,
-    ) % {"n": arrived}
-    tables.append(build_metric_table(new["rows"], served, title=title))
+        n_new,
+    ) % {"n": n_new}
     return {
         "meaning": describe_result(held_out["rows"], served),
         "chart": build_intervals_spec(get_metric_label(SORT_METRIC), rows),
-        "tables": tables,
+        "tables": [
+            build_metric_table(held_out["rows"], served, title=held_out_title),
+            build_metric_table(new["rows"], served, title=new_title),
+        ],
         "fields": [field.removeprefix("traits.") for field in figures["fields"]],
     }
 
@@ -57,7 +58,7 @@ def build_metric_table(rows: Sequence[Mapping[str, Any]], served: str, *, title:
         "metrics": [get_metric_label(metric) for metric in METRICS],
         "rows": [
             {
-                "name": contestant_name(row["contestant"]),
+                "name": get_contestant_label(row["contestant"]),
                 "cells": [row["figures"][metric] for metric in METRICS],
                 "wins": row["contestant"] == served,
             }
@@ -67,12 +68,12 @@ def build_metric_table(rows: Sequence[Mapping[str, Any]], served: str, *, title:
 
 
 def describe_result(rows: Sequence[Mapping[str, Any]], served: str) -> str:
-    """Return one sentence: what serves new customers and its difference to popularity on the test part."""
+    """Return one sentence: the method that serves new customers and its difference to popularity on the test part."""
     if served == "popularity":
         return _("No method beat popularity on the validation period, so new customers get popular products.")
     difference = next(row["difference"] for row in rows if row["contestant"] == served)
     values = {
-        "name": contestant_name(served),
+        "name": get_contestant_label(served),
         "difference": f"{difference['value']:+.4f}",
         "low": f"{difference['low']:+.4f}",
         "high": f"{difference['high']:+.4f}",
@@ -89,6 +90,6 @@ def describe_result(rows: Sequence[Mapping[str, Any]], served: str) -> str:
     return (text + ": %(metric)s %(difference)s (%(low)s – %(high)s).") % values
 
 
-def contestant_name(contestant: str) -> str:
+def get_contestant_label(contestant: str) -> str:
     """Return the label of a cold-start method."""
     return str(CONTESTANT_NAMES.get(contestant, contestant))

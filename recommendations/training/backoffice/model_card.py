@@ -22,7 +22,7 @@ def build_model_card(version: ModelVersion, *, trial_order: str) -> dict[str, An
         return {}
     card: dict[str, Any] = {
         "evaluation": run,
-        "explanation": version.explanation(),
+        "explanation": version.explanation,
         "sizes": {name: format_count(getattr(version, name)) for name in ("interactions", "users", "items")},
         "kinds": model_card_tables.build_kinds_table(run),
         "parts": model_card_tables.build_parts_table(run),

@@ -23,17 +23,18 @@ BASELINES = ("popularity", "repeat")
 
 def build_metric_chart(run: EvaluationRun) -> ChartSpec:
     """Return the chart of the primary metric of every algorithm with its interval, best first."""
-    found = [(name, figures[run.primary_metric]) for name, figures in sort_by_primary_metric(run)]
-    return build_intervals_spec(
-        get_metric_label(run.primary_metric),
-        [(get_algorithm_label(name), figure, name == get_served_algorithm(run)) for name, figure in found],
-    )
+    served = get_served_algorithm(run)
+    rows = [
+        (get_algorithm_label(name), figures[run.primary_metric], name == served)
+        for name, figures in sort_by_primary_metric(run)
+    ]
+    return build_intervals_spec(get_metric_label(run.primary_metric), rows)
 
 
-def build_intervals_spec(across: str, rows: Sequence[tuple[str, Mapping[str, Any], bool]]) -> ChartSpec:
+def build_intervals_spec(x_title: str, rows: Sequence[tuple[str, Mapping[str, Any], bool]]) -> ChartSpec:
     """Return an interval chart of (label, figure, whether it serves) rows."""
     return build_interval_chart(
-        x_title=across,
+        x_title=x_title,
         labels=[label for label, _figure, _serves in rows],
         values=[figure["value"] for _label, figure, _serves in rows],
         low=[figure["low"] for _label, figure, _serves in rows],
@@ -45,15 +46,16 @@ def build_intervals_spec(across: str, rows: Sequence[tuple[str, Mapping[str, Any
 
 def build_segment_chart(run: EvaluationRun) -> ChartSpec | None:
     """Return the chart of the served algorithm and the baselines per segment."""
-    wanted = [get_served_algorithm(run), *(name for name in BASELINES if name != get_served_algorithm(run))]
+    served = get_served_algorithm(run)
+    algorithms = [served, *(name for name in BASELINES if name != served)]
     rows = [
         (
             f"{get_segment_label(row['segment'])} · {get_algorithm_label(row['algorithm'])}",
             row,
-            row["algorithm"] == get_served_algorithm(run),
+            row["algorithm"] == served,
         )
         for segment in list_segments(run)
-        for name in wanted
+        for name in algorithms
         for row in run.segments
         if (row["segment"], row["algorithm"], row["metric"]) == (segment, name, run.primary_metric)
         and row["value"] is not None
@@ -93,15 +95,15 @@ def build_popularity_chart(run: EvaluationRun) -> ChartSpec | None:
 
 def build_trials_chart(run: EvaluationRun) -> ChartSpec | None:
     """Return the chart of the value of every trial in chronological order."""
-    rows = [(place, row) for place, row in enumerate(run.tried, start=1) if row.get("value") is not None]
+    rows = [(number, row) for number, row in enumerate(run.tried, start=1) if row.get("value") is not None]
     if not rows:
         return None
     return build_point_chart(
         x_title=_("trial"),
         y_title=get_metric_label(run.primary_metric),
-        x=[place for place, _row in rows],
-        y=[row["value"] for _place, row in rows],
-        labels=[get_algorithm_label(row["algorithm"]) for _place, row in rows],
-        highlighted=[bool(row.get("chosen")) for _place, row in rows],
+        x=[number for number, _row in rows],
+        y=[row["value"] for _number, row in rows],
+        labels=[get_algorithm_label(row["algorithm"]) for _number, row in rows],
+        highlighted=[bool(row.get("chosen")) for _number, row in rows],
         show_names=False,
     )

@@ -16,15 +16,10 @@ from recommendations.training.backoffice.labels.algorithm_labels import (
 from recommendations.training.models import EvaluationRun
 
 ACCURACY_METRICS = ("ndcg@10", "precision@10", "recall@10", "f1@10", "hit_rate@10", "map@10", "mrr@10")
-
-
 BEYOND_METRICS = ("coverage@10", "novelty@10", "diversity@10", "popularity_lift@10", "gini@10")
-
-
 TRIAL_ORDERS = ("-value", "value", "algorithm", "-seconds", "tried")
-
-
-MAX_SHOWN_TRIALS = 200
+MAX_LISTED_TRIALS = 200
+MIN_RELIABLE_CUSTOMERS = 30
 
 
 def build_evaluation_table(run: EvaluationRun, metrics: Iterable[str] = ACCURACY_METRICS) -> dict[str, Any]:
@@ -53,9 +48,9 @@ def build_segment_table(run: EvaluationRun) -> dict[str, Any]:
     """Return the primary metric with algorithms in rows and segments in columns."""
     segments = list_segments(run)
     cells = {(row["algorithm"], row["segment"]): row for row in run.segments if row["metric"] == run.primary_metric}
-    people = {segment: next((cells[key]["people"] for key in cells if key[1] == segment), 0) for segment in segments}
+    counts = {segment: next((cells[key]["people"] for key in cells if key[1] == segment), 0) for segment in segments}
     return {
-        "segments": [{"name": get_segment_label(segment), "people": people[segment]} for segment in segments],
+        "segments": [{"name": get_segment_label(segment), "people": counts[segment]} for segment in segments],
         "rows": [
             {
                 "name": get_algorithm_label(name),
@@ -90,14 +85,14 @@ def build_trials_table(run: EvaluationRun, order: str) -> list[dict[str, Any]]:
     """Return the trials in one of TRIAL_ORDERS; by default the largest value first."""
     rows = [
         {
-            "number": place,
+            "number": number,
             "algorithm": get_algorithm_label(row["algorithm"]),
             "parameters": ", ".join(f"{name} {format_parameter(value)}" for name, value in row["parameters"].items()),
             "value": row.get("value"),
             "seconds": row.get("seconds"),
             "chosen": bool(row.get("chosen")),
         }
-        for place, row in enumerate(run.tried, start=1)
+        for number, row in enumerate(run.tried, start=1)
         if "parameters" in row
     ]
     keys: dict[str, Any] = {
@@ -107,7 +102,7 @@ def build_trials_table(run: EvaluationRun, order: str) -> list[dict[str, Any]]:
         "-seconds": lambda row: -(row["seconds"] or 0.0),
         "tried": lambda row: row["number"],
     }
-    return sorted(rows, key=keys[order if order in keys else TRIAL_ORDERS[0]])[:MAX_SHOWN_TRIALS]
+    return sorted(rows, key=keys[order if order in keys else TRIAL_ORDERS[0]])[:MAX_LISTED_TRIALS]
 
 
 def build_parts_table(run: EvaluationRun) -> list[dict[str, Any]]:
@@ -121,18 +116,18 @@ def build_parts_table(run: EvaluationRun) -> list[dict[str, Any]]:
             "name": get_algorithm_label(name),
             "weight": parameters["weights"].get(name, 0.0),
             "parameters": ", ".join(
-                f"{key} {format_parameter(value)}" for key, value in described["parameters"].items()
+                f"{key} {format_parameter(value)}" for key, value in component["parameters"].items()
             ),
             "lost": lost.get(name),
         }
-        for name, described in parameters["components"].items()
+        for name, component in parameters["components"].items()
     ]
     return sorted(rows, key=lambda row: -row["weight"])
 
 
 def build_kinds_table(run: EvaluationRun) -> list[dict[str, Any]]:
     """Return the number of interactions of each type and the weight of one."""
-    everything = run.interactions_by_kind.get("all", {})
+    all_counts = run.interactions_by_kind.get("all", {})
     before = run.interactions_by_kind.get("before_cut", {})
     version = run.model_version
     weights = version.parameters.get("weighing", {}).get("kinds", {}) if version is not None else {}
@@ -143,41 +138,43 @@ def build_kinds_table(run: EvaluationRun) -> list[dict[str, Any]]:
             "before_cut": number_format(before.get(kind, 0), force_grouping=True),
             "weight": weights.get(kind),
         }
-        for kind, count in everything.items()
+        for kind, count in all_counts.items()
     ]
 
 
 def list_limits(run: EvaluationRun) -> list[str]:
     """Return the known limits of the version and of its figures."""
-    cold = (run.cold_start.get("people") or {}).get("served", "popularity")
+    cold_start_algorithm = (run.cold_start.get("people") or {}).get("served", "popularity")
     limits = [
         _(
             "Customers without a history get popular products. The metrics cover customers with a history "
             "before the split."
         )
-        if cold == "popularity"
+        if cold_start_algorithm == "popularity"
         else _("The metrics cover customers with a history before the split. New customers are evaluated separately."),
         _("Products without purchases can only be recommended based on their text."),
     ]
-    everything, before = run.interactions_by_kind.get("all", {}), run.interactions_by_kind.get("before_cut", {})
-    unweighted_kinds = [kind for kind in everything if kind not in before and kind != "purchase"]
+    all_counts, before = run.interactions_by_kind.get("all", {}), run.interactions_by_kind.get("before_cut", {})
+    unweighted_kinds = [kind for kind in all_counts if kind not in before and kind != "purchase"]
     if unweighted_kinds and run.cut_at:
         names = ", ".join(get_event_type_label(kind) for kind in unweighted_kinds)
         limits.append(
             _("These event types did not occur before the split, so they have default weights: %(kinds)s.")
             % {"kinds": names}
         )
-    small_segments = [row for row in list_segments(run) if 0 < count_segment_customers(run, row) < 30]
+    small_segments = [
+        segment for segment in list_segments(run) if 0 < count_segment_customers(run, segment) < MIN_RELIABLE_CUSTOMERS
+    ]
     if small_segments:
-        names = ", ".join(get_segment_label(row) for row in small_segments)
+        names = ", ".join(get_segment_label(segment) for segment in small_segments)
         limits.append(
             _("Unreliable metrics, because the segment has fewer than 30 customers: %(segments)s.")
             % {"segments": names}
         )
-    few_buyers = [
+    cold_item_rows = [
         row for row in run.segments if row["segment"] == "cold items" and row["algorithm"] == get_served_algorithm(run)
     ]
-    value = next((row["value"] for row in few_buyers if row["metric"] == run.primary_metric), None)
+    value = next((row["value"] for row in cold_item_rows if row["metric"] == run.primary_metric), None)
     if value is not None:
         limits.append(
             _("For products with fewer than five buyers: %(metric)s %(value)s.")
@@ -194,12 +191,12 @@ def count_segment_customers(run: EvaluationRun, segment: str) -> int:
 def build_excluded_table(run: EvaluationRun) -> list[dict[str, str]]:
     """Return the excluded algorithms and why."""
     return [
-        {"name": get_algorithm_label(row["algorithm"]), "why": excluded_label(row["code"], row["values"])}
+        {"name": get_algorithm_label(row["algorithm"]), "why": explain_exclusion(row["code"], row["values"])}
         for row in run.left_out
     ]
 
 
-def excluded_label(code: str, values: Mapping[str, float]) -> str:
+def explain_exclusion(code: str, values: Mapping[str, float]) -> str:
     """Return why an algorithm is excluded, in the active language."""
     texts = {
         name: number_format(value, 4 if name == "value" else 0, force_grouping=True) for name, value in values.items()
@@ -242,8 +239,8 @@ def list_comparisons(run: EvaluationRun) -> list[dict[str, Any]]:
 
 def sort_by_primary_metric(run: EvaluationRun) -> list[tuple[str, dict[str, Any]]]:
     """Return (algorithm, figures), best primary metric first."""
-    judged = [(name, figures) for name, figures in run.figures.items() if run.primary_metric in figures]
-    return sorted(judged, key=lambda pair: -(pair[1][run.primary_metric]["value"] or 0))
+    evaluated = [(name, figures) for name, figures in run.figures.items() if run.primary_metric in figures]
+    return sorted(evaluated, key=lambda pair: -(pair[1][run.primary_metric]["value"] or 0))
 
 
 def get_served_algorithm(run: EvaluationRun) -> str:

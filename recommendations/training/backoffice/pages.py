@@ -12,10 +12,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from recommendations.training.backoffice.labels.step_labels import step_label
+from recommendations.training.backoffice.labels.step_labels import get_step_label
 from recommendations.training.models import EvaluationRun
 from recommendations.training.runs import get_running_training, request_cancellation
 from recommendations.training.tasks import train_nightly
+
+MIN_PERCENT = 5  # below, an estimate of the remaining time would be too unreliable
 
 
 def start_training(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
@@ -51,11 +53,12 @@ def show_progress(request: HttpRequest, *, model_admin: ModelAdmin, run_id: int)
 def describe_progress(run: EvaluationRun, *, at: datetime) -> dict[str, Any]:
     """Return the progress; ``left``: estimated seconds, None while the progress is too small to estimate."""
     elapsed = (at - run.started_at).total_seconds()
-    left = round(elapsed * (100 - run.percent) / run.percent) if run.percent >= 5 else None
-    text = step_label(run.step)
-    if left is not None:
-        text = _("%(step)s, about %(seconds)s seconds left") % {"step": text, "seconds": left}
-    return {"running": run.status == EvaluationRun.Status.RUNNING, "percent": run.percent, "left": left, "text": text}
+    remaining = round(elapsed * (100 - run.percent) / run.percent) if run.percent >= MIN_PERCENT else None
+    text = get_step_label(run.step)
+    if remaining is not None:
+        text = _("%(step)s, about %(seconds)s seconds left") % {"step": text, "seconds": remaining}
+    is_running = run.status == EvaluationRun.Status.RUNNING
+    return {"running": is_running, "percent": run.percent, "left": remaining, "text": text}
 
 
 def reject_unless_allowed(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse | None:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from recommendations.placement_labels import PLACEMENT_LABELS, get_placement_label
 from recommendations.training.backoffice.labels.algorithm_labels import get_algorithm_label, get_metric_label
-from recommendations.training.backoffice.labels.decision_labels import reason_label
+from recommendations.training.backoffice.labels.decision_labels import get_reason_label
 from recommendations.training.models import EvaluationRun
 
 METRICS = ("ndcg@10", "hit_rate@10", "precision@10")
@@ -54,14 +54,14 @@ def build_placement_row(name: str, placement: Mapping[str, Any]) -> dict[str, An
     return {
         "name": get_placement_label(name),
         "on": placement["on"],
-        "why": reason_label(placement["why"]["code"], placement["why"]["values"]),
+        "why": get_reason_label(placement["why"]["code"], placement["why"]["values"]),
         "components": list_weights(placement),
         "question": str(QUESTION_LABELS.get(figures["question"], "")),
         "sample": describe_sample(figures),
         "fallback": get_placement_label(placement["fallback"]) if placement["fallback"] else "",
         "cells": list_cells(figures),
         "comparisons": [
-            {"name": comparison_label(key), "sample": describe_sample(comparison), "cells": list_cells(comparison)}
+            {"name": get_comparison_label(key), "sample": describe_sample(comparison), "cells": list_cells(comparison)}
             for key, comparison in figures["comparisons"].items()
         ],
     }
@@ -76,11 +76,11 @@ def describe_sample(figures: Mapping[str, Any]) -> str:
     """Return the number of queries and customers behind a figure."""
     if not figures["queries"]:
         return ""
-    people = ngettext("%(n)d customer", "%(n)d customers", figures["people"]) % {"n": figures["people"]}
+    customers = ngettext("%(n)d customer", "%(n)d customers", figures["people"]) % {"n": figures["people"]}
     if figures["queries"] == figures["people"]:
-        return people
+        return customers
     n = figures["queries"]
-    return ngettext("%(n)d query of %(people)s", "%(n)d queries of %(people)s", n) % {"n": n, "people": people}
+    return ngettext("%(n)d query of %(people)s", "%(n)d queries of %(people)s", n) % {"n": n, "people": customers}
 
 
 def list_weights(placement: Mapping[str, Any]) -> list[str]:
@@ -89,7 +89,7 @@ def list_weights(placement: Mapping[str, Any]) -> list[str]:
     return [f"{get_algorithm_label(part)} {share:.2f}" for part, share in weights]
 
 
-def comparison_label(key: str) -> str:
+def get_comparison_label(key: str) -> str:
     """Return the label of a further comparison."""
     comparison_type, _colon, timestamp = key.partition(":")
     if comparison_type == "from":

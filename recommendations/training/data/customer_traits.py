@@ -36,28 +36,29 @@ type Edges = dict[str, list[float]]
 
 @dataclass(frozen=True, eq=False)
 class KnownTraits:
-    """people: in rows of `customers`, which holds database ids; edges: band edges of the numeric fields."""
+    """traits: in the rows of `customers`, which holds database ids; edges: band edges of the numeric fields."""
 
     customers: IdMap
-    people: CustomerTraits
+    traits: CustomerTraits
     edges: Edges
 
     def select_users(self, users: IdMap) -> CustomerTraits:
         """Return the traits in the row order of the interactions' users."""
-        return self.people.rows(self.customers.rows(users.ids()))
+        return self.traits.select_users(self.customers.get_rows(users.get_ids()))
 
 
 @dataclass(frozen=True, eq=False)
 class NewCustomerTraits:
-    """traits: CSR (n, values) of customers with traits but no history; identifiers: "kind:value", person: the row of each."""
+    """traits: CSR (n, values) of customers with traits but no history; identifiers: "kind:value", row: of each, -1 if excluded."""
 
     identifiers: IdMap
-    person: npt.NDArray[np.int32]
+    row: npt.NDArray[np.int32]
     traits: csr_array
 
-    def arrays(self) -> dict[str, npt.NDArray]:
-        named = {f"identifiers.{name}": array for name, array in self.identifiers.arrays().items()}
-        return {**named, "person": self.person, "indptr": self.traits.indptr, "indices": self.traits.indices}
+    def to_arrays(self) -> dict[str, npt.NDArray]:
+        """Return the arrays to save; the values of the traits are all 1, so their positions are enough."""
+        arrays = {f"identifiers.{name}": array for name, array in self.identifiers.to_arrays().items()}
+        return {**arrays, "person": self.row, "indptr": self.traits.indptr, "indices": self.traits.indices}
 
 
 def extract_known_traits(
@@ -65,7 +66,7 @@ def extract_known_traits(
 ) -> KnownTraits:
     """Extract language, country, device of the first visit, and the named ``traits``.
 
-    edges, values: those of a version that already serves; by default they are computed here.
+    edges, values: of a version that is active already; by default they are computed here.
     """
     with open_warehouse() as tables:
         table = build_traits_table(tables, as_of=as_of, traits=traits).to_pyarrow()
@@ -76,15 +77,15 @@ def extract_known_traits(
     for name in traits:
         field = f"{TRAIT_PREFIX}{name}"
         numbers = table[f"number.{name}"].to_numpy()
-        if band := find_band_edges(table[field], numbers) if edges is None else edges.get(field):
-            columns[field], used_edges[field] = assign_bands(numbers, band), band
+        if field_edges := find_band_edges(table[field], numbers) if edges is None else edges.get(field):
+            columns[field], used_edges[field] = assign_bands(numbers, field_edges), field_edges
         else:
             columns[field] = normalize_texts(table[field], field)
     if values is None:
         columns = {field: keep_frequent(column) for field, column in columns.items()}
-    customers, place = IdMap.numbered(table["id"].to_numpy())
-    people = CustomerTraits.of_columns(columns, values=values)
-    return KnownTraits(customers, people.rows(np.argsort(place)), used_edges)
+    customers, row_of_record = IdMap.number_ids(table["id"].to_numpy())
+    traits_by_record = CustomerTraits.of_columns(columns, values=values)
+    return KnownTraits(customers, traits_by_record.select_users(np.argsort(row_of_record)), used_edges)
 
 
 def build_traits_table(tables: Warehouse, *, as_of: datetime, traits: Sequence[str]) -> ir.Table:
@@ -109,8 +110,8 @@ def build_traits_table(tables: Warehouse, *, as_of: datetime, traits: Sequence[s
 def normalize_texts(column: pa.ChunkedArray, field: str) -> list[str]:
     """Return the normalized values; each distinct text is normalized once."""
     encoded = pc.fill_null(column, "").combine_chunks().dictionary_encode()
-    plain = [get_trait_value(field, text) for text in encoded.dictionary.to_pylist()]
-    return [plain[code] for code in encoded.indices.to_pylist()]
+    normalized = [get_trait_value(field, text) for text in encoded.dictionary.to_pylist()]
+    return [normalized[code] for code in encoded.indices.to_pylist()]
 
 
 def find_band_edges(texts: pa.ChunkedArray, numbers: npt.NDArray[np.floating]) -> list[float]:
@@ -126,24 +127,28 @@ def keep_frequent(column: Sequence[str]) -> list[str]:
     counts: Mapping[str, int] = {
         row["values"]: row["counts"] for row in pc.value_counts(pa.array(column, pa.string())).to_pylist()
     }
-    frequent_enough = [value for value, count in counts.items() if value and count >= MIN_CUSTOMERS]
-    kept = set(sorted(frequent_enough, key=lambda value: (-counts[value], value))[:MAX_VALUES])
-    return [value if value in kept else "" for value in column]
+    candidates = [value for value, count in counts.items() if value and count >= MIN_CUSTOMERS]
+    frequent = set(sorted(candidates, key=lambda value: (-counts[value], value))[:MAX_VALUES])
+    return [value if value in frequent else "" for value in column]
 
 
-def extract_new_customers(*, known: KnownTraits, with_history: IdMap, refusing: Collection[str]) -> NewCustomerTraits:
-    """Return customers with traits but no interactions; refusing: "kind:value" of customers who refused personalization."""
-    with_traits = np.flatnonzero(known.people.has_traits())
-    ids = np.array(known.customers.ids(with_traits.tolist()), dtype=object)
-    new = with_traits[with_history.rows(ids.tolist()) < 0] if len(ids) else with_traits
-    new_customers = IdMap.of(known.customers.ids(new.tolist()))
+def extract_new_customers(*, known: KnownTraits, with_history: IdMap, excluded: Collection[str]) -> NewCustomerTraits:
+    """Return customers with traits but no interactions.
+
+    excluded: identifiers, "kind:value", of customers who refused personalization.
+    """
+    with_traits = np.flatnonzero(known.traits.has_traits())
+    ids = np.array(known.customers.get_ids(with_traits.tolist()), dtype=object)
+    new = with_traits[with_history.get_rows(ids.tolist()) < 0] if len(ids) else with_traits
+    new_customers = IdMap.of(known.customers.get_ids(new.tolist()))
     with open_warehouse() as tables:
         identifiers = tables["identifiers"]
-        customers = pa.array([int(customer_id) for customer_id in new_customers.ids()], pa.int64())
-        identifier_rows = identifiers.semi_join(ibis.memtable(pa.table({"customer_id": customers})), "customer_id")
-        names, person = index_identifiers(
+        customer_ids = pa.array([int(customer_id) for customer_id in new_customers.get_ids()], pa.int64())
+        identifier_rows = identifiers.semi_join(ibis.memtable(pa.table({"customer_id": customer_ids})), "customer_id")
+        names, row = index_identifiers(
             identifier_rows.select("kind", "value", "customer_id").to_pyarrow(), new_customers
         )
-    allowed = np.array([name not in refusing for name in names.ids()], np.bool_)
-    person = np.where(allowed, person, -1).astype(np.int32)
-    return NewCustomerTraits(names, person, known.people.rows(known.customers.rows(new_customers.ids())).has)
+    is_allowed = np.array([name not in excluded for name in names.get_ids()], np.bool_)
+    row = np.where(is_allowed, row, -1).astype(np.int32)
+    traits = known.traits.select_users(known.customers.get_rows(new_customers.get_ids()))
+    return NewCustomerTraits(names, row, traits.has)

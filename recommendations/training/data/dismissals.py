@@ -23,16 +23,18 @@ class Dismissals:
     item: npt.NDArray[np.int32]
 
     @classmethod
-    def of_table(cls, table: pa.Table, *, customers: IdMap, items: IdMap) -> Self:
+    def from_table(cls, table: pa.Table, *, customers: IdMap, items: IdMap) -> Self:
         """Build from columns customer_id and product_id; unknown customers and products are dropped."""
-        user = customers.rows(table["customer_id"].to_numpy())
-        item = items.rows(table["product_id"].to_pylist())
-        known = (user >= 0) & (item >= 0)
-        pairs = np.unique(user[known].astype(np.int64) * max(len(items), 1) + item[known])
-        user, item = pairs // max(len(items), 1), (pairs % max(len(items), 1)).astype(np.int32)
+        user = customers.get_rows(table["customer_id"].to_numpy())
+        item = items.get_rows(table["product_id"].to_pylist())
+        is_known = (user >= 0) & (item >= 0)
+        # One number per pair: unique sorts pairs by user and then by item, which is the order of CSR.
+        n_items = max(len(items), 1)
+        pairs = np.unique(user[is_known].astype(np.int64) * n_items + item[is_known])
+        user, item = pairs // n_items, (pairs % n_items).astype(np.int32)
         return cls(np.searchsorted(user, np.arange(len(customers) + 1)).astype(np.int64), item)
 
-    def arrays(self) -> dict[str, npt.NDArray]:
+    def to_arrays(self) -> dict[str, npt.NDArray]:
         return {"indptr": self.indptr, "item": self.item}
 
 

@@ -14,12 +14,8 @@ from customers.warehouse.connection import open_warehouse
 from recommendations.engine import IdMap, Interactions, Products
 from recommendations.engine.data.event_weights import EventWeights
 from recommendations.training.data.dismissals import Dismissals, read_dismissals
-from recommendations.training.data.interaction_tables import (
-    build_purchases_table,
-    read_interactions,
-)
+from recommendations.training.data.interaction_tables import build_purchases_table, read_interactions
 from recommendations.training.data.product_texts import ProductColumns, compute_price_bands
-from recommendations.training.data.time_split import count_kinds
 
 
 class NoTrainingDataError(Exception):
@@ -49,13 +45,9 @@ class TrainingData:
     dismissed: Dismissals
     published: npt.NDArray[np.float64]
 
-    def with_event_weights(self, weighing: EventWeights) -> "TrainingData":
-        """Return the same data under the event weights a training has chosen."""
-        return replace(self, interactions=weighing.of(self.interactions))
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of interactions of each type that occurs."""
-        return count_kinds(self.interactions)
+    def with_event_weights(self, event_weights: EventWeights) -> "TrainingData":
+        """Return the same data under the tuned event weights."""
+        return replace(self, interactions=event_weights.of(self.interactions))
 
 
 def extract_training_data(*, as_of: datetime) -> TrainingData:
@@ -78,7 +70,7 @@ def extract_training_data(*, as_of: datetime) -> TrainingData:
         names,
         rows,
         compute_fingerprint(interactions),
-        Dismissals.of_table(dismissal_rows, customers=customers, items=items),
+        Dismissals.from_table(dismissal_rows, customers=customers, items=items),
         read_publication_times(catalog, items),
     )
 
@@ -88,23 +80,24 @@ def list_customer_ids(interaction_rows: pa.Table, dismissal_rows: pa.Table) -> n
     return np.union1d(interaction_rows["customer_id"].to_numpy(), dismissal_rows["customer_id"].to_numpy())
 
 
-def read_publication_times(catalogue: pa.Table, items: IdMap) -> npt.NDArray[np.float64]:
+def read_publication_times(catalog: pa.Table, items: IdMap) -> npt.NDArray[np.float64]:
     """Return the publication time of each item row in seconds since 1970, NaN if unknown."""
-    seconds = pc.fill_null(catalogue["published_at"].cast(pa.int64()).cast(pa.float64()), np.nan).to_numpy() / 1e6
+    seconds = pc.fill_null(catalog["published_at"].cast(pa.int64()).cast(pa.float64()), np.nan).to_numpy() / 1e6
     published = np.full(len(items), np.nan)
-    published[items.rows(catalogue["product_id"].to_pylist())] = seconds
+    published[items.get_rows(catalog["product_id"].to_pylist())] = seconds
     return published
 
 
 def build_interactions(table: pa.Table, *, customers: IdMap, items: IdMap, as_of: datetime) -> Interactions:
     """Return the numbered interactions in time order; rows whose product is not in the catalog are dropped."""
-    seconds = table["at"].cast(pa.int64()).to_numpy() / 1e6
+    seconds = table["at"].cast(pa.int64()).to_numpy() / 1e6  # timestamps are in microseconds
     customer_ids, item = table["customer_id"].to_numpy(), find_item_rows(items, table["product_id"])
     kind, weight = table["kind"].to_numpy(), table["weight"].to_numpy()
+    # By all columns, not only by time: the warehouse returns rows in any order, and equal data must get an equal fingerprint.
     time_order = np.lexsort((weight, kind, item, customer_ids, seconds))
     time_order = time_order[item[time_order] >= 0]
     return Interactions.from_rows(
-        user=customers.rows(customer_ids[time_order]),
+        user=customers.get_rows(customer_ids[time_order]),
         item=item[time_order],
         order=seconds[time_order],
         weight=weight[time_order],
@@ -118,13 +111,13 @@ def build_interactions(table: pa.Table, *, customers: IdMap, items: IdMap, as_of
 def find_item_rows(items: IdMap, column: pa.ChunkedArray) -> npt.NDArray[np.int32]:
     """Return the item row of each product id; each distinct id is looked up once."""
     encoded = column.combine_chunks().dictionary_encode()
-    return items.rows(encoded.dictionary.to_pylist())[encoded.indices.to_numpy(zero_copy_only=False)]
+    return items.get_rows(encoded.dictionary.to_pylist())[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
-def build_products(catalogue: pa.Table, vectors: pa.Table | None = None) -> Products:
+def build_products(catalog: pa.Table, vectors: pa.Table | None = None) -> Products:
     """Return texts and vectors of the products, ordered by the bytes of their ids, as the item rows are."""
-    order = np.argsort(np.array([text.encode() for text in catalogue["product_id"].to_pylist()], dtype=object))
-    sorted_rows = catalogue.take(pa.array(order))
+    order = np.argsort(np.array([text.encode() for text in catalog["product_id"].to_pylist()], dtype=object))
+    sorted_rows = catalog.take(pa.array(order))
     columns = {
         name: [text or "" for text in sorted_rows[name].to_pylist()]
         for name in ("title", "description", "brand", "category", "currency")
@@ -135,13 +128,13 @@ def build_products(catalogue: pa.Table, vectors: pa.Table | None = None) -> Prod
         category=columns["category"],
     )
     attributes = [json.loads(text) if text else {} for text in sorted_rows["attributes"].to_pylist()]
-    described = ProductColumns(
+    product_columns = ProductColumns(
         **columns, attributes=attributes, tags=[tags or [] for tags in sorted_rows["tags"].to_pylist()]
     )
-    products = Products.of_columns(described.texts(band))
+    products = Products.of_columns(product_columns.build_texts(band))
     if vectors is None:
         return products
-    return replace(products, vectors=build_vectors(vectors, IdMap.of(catalogue["product_id"].to_pylist())))
+    return replace(products, vectors=build_vectors(vectors, IdMap.of(catalog["product_id"].to_pylist())))
 
 
 def build_vectors(vectors: pa.Table, items: IdMap) -> dict[str, npt.NDArray[np.float32]]:
@@ -150,7 +143,7 @@ def build_vectors(vectors: pa.Table, items: IdMap) -> dict[str, npt.NDArray[np.f
     for name in sorted(pc.unique(vectors["name"]).to_pylist()):
         rows = vectors.filter(pc.equal(vectors["name"], name))
         dimension = rows["dimension"][0].as_py()
-        item_rows = items.rows(rows["product_id"].to_pylist())
+        item_rows = items.get_rows(rows["product_id"].to_pylist())
         block = np.zeros((len(items), dimension), np.float32)
         values = rows["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, dimension)
         block[item_rows[item_rows >= 0]] = values[item_rows >= 0]
@@ -160,17 +153,17 @@ def build_vectors(vectors: pa.Table, items: IdMap) -> dict[str, npt.NDArray[np.f
 
 def index_identifiers(identifiers: pa.Table, customers: IdMap) -> tuple[IdMap, npt.NDArray[np.int32]]:
     """Return the names "kind:value" of customers in the training data, and their user rows."""
-    rows = customers.rows(identifiers["customer_id"].to_numpy())
+    rows = customers.get_rows(identifiers["customer_id"].to_numpy())
     known_rows = np.flatnonzero(rows >= 0)
     types, values = identifiers["kind"].to_pylist(), identifiers["value"].to_pylist()
-    names, name_rows = IdMap.numbered([f"{types[number]}:{values[number]}" for number in known_rows])
+    names, name_rows = IdMap.number_ids([f"{types[number]}:{values[number]}" for number in known_rows])
     user = np.full(len(names), -1, np.int32)
     user[name_rows] = rows[known_rows]
     return names, user
 
 
 def compute_fingerprint(interactions: Interactions) -> str:
-    """Return the SHA-256 of the interactions: equal data, equal fingerprint."""
+    """Return the SHA-256 of the interactions: equal data have an equal fingerprint."""
     digest = hashlib.sha256()
     for array in (interactions.user, interactions.item, interactions.order, interactions.weight, interactions.kind):
         digest.update(np.ascontiguousarray(array).tobytes())

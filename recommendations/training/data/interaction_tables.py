@@ -18,18 +18,10 @@ MEANING_KINDS = {
     Meaning.CART: "cart",
     Meaning.PURCHASE: "purchase",
 }
-
-
-NEUTRAL_STARS, MAX_STARS = 3.0, 5.0  # stars
-
-
+NEUTRAL_STARS, MAX_STARS = 3.0, 5.0
 ORDER_ID_PROPERTIES = ("order_id", "orderId", "transaction_id", "transactionId", "id")
-
-
 # A purchase event and an order with different numbers are the same purchase if customer and product match within this time.
 SAME_PURCHASE_WINDOW = timedelta(days=1)
-
-
 INTERACTION_SCHEMA = pa.schema(
     [
         ("customer_id", pa.int64()),
@@ -116,7 +108,7 @@ def build_ratings_table(tables: Warehouse, *, as_of: datetime) -> ir.Table:
     Reviews take precedence. A rating event counts only for pairs without a review: its review has another time, or was refused.
     """
     reviews = tables["reviews"]
-    written = reviews.filter(reviews.customer_id.notnull() & (reviews.written_at < as_of)).select(
+    review_ratings = reviews.filter(reviews.customer_id.notnull() & (reviews.written_at < as_of)).select(
         "id", "customer_id", "product_id", at=reviews.written_at, stars=reviews.rating.cast("float64")
     )
     events = tables["events"]
@@ -132,13 +124,13 @@ def build_ratings_table(tables: Warehouse, *, as_of: datetime) -> ir.Table:
         "id", "customer_id", product_id=rating_events.product_ids.unnest(), at=rating_events.occurred_at, stars=stars
     )
     rating_events = rating_events.filter(rating_events.stars.between(1.0, MAX_STARS)).anti_join(
-        written, ["customer_id", "product_id"]
+        review_ratings, ["customer_id", "product_id"]
     )
-    ratings = written.union(rating_events)
+    ratings = review_ratings.union(rating_events)
     age_rank = ibis.row_number().over(
         group_by=["customer_id", "product_id"], order_by=[ibis.desc(ratings["at"]), ibis.desc(ratings["id"])]
     )
-    return ratings.mutate(place=age_rank).filter(ibis._.place == 0).drop("place", "id")
+    return ratings.mutate(age_rank=age_rank).filter(ibis._.age_rank == 0).drop("age_rank", "id")
 
 
 def keep_positive_ratings(ratings: ir.Table) -> ir.Table:

@@ -27,8 +27,8 @@ class ProductColumns:
     attributes: Sequence[Any]
     tags: Sequence[Sequence[str]]
 
-    def texts(self, band: npt.NDArray[np.int32]) -> dict[str, Sequence[str]]:
-        """Return columns as `Products.texts` expects; band: the price band of each product within its category, -1 for none."""
+    def build_texts(self, band: npt.NDArray[np.int32]) -> dict[str, Sequence[str]]:
+        """Return the columns as `Products.texts` expects; band: the price band of each product within its category, -1 for none."""
         return {
             "title": self.title,
             "description": self.description,
@@ -61,14 +61,14 @@ def iterate_attribute_values(attributes: Any, name: str = "") -> Iterator[str]:
 
 def drop_unique_values(values: Sequence[Sequence[str]]) -> list[str]:
     """Join the values of each product, without values that occur in one product only: they create no similarity."""
-    counts = Counter(value for one in values for value in set(one))
-    return [join_values(value for value in one if counts[value] > 1) for one in values]
+    counts = Counter(value for product_values in values for value in set(product_values))
+    return [join_values(value for value in product_values if counts[value] > 1) for product_values in values]
 
 
 def compute_price_bands(
     *, price: npt.NDArray[np.float64], currency: Sequence[str], category: Sequence[str]
 ) -> npt.NDArray[np.int32]:
     """Return `price_bands` with categories given by their paths."""
-    codes = IdMap.numbered(category)[1]
+    codes = IdMap.number_ids(category)[1]
     without_category = np.fromiter((not path for path in category), np.bool_, len(category))
     return assign_price_bands(price, currency, np.where(without_category, -1, codes).astype(np.int32))

@@ -40,9 +40,11 @@ def split_by_time(interactions: Interactions) -> TimeSplit:
     test = split_by_moment(interactions, at=end - horizon)
     target = find_target(validation, test)
     validation, test = keep_target_kind(validation, target), keep_target_kind(test, target)
-    seen = [code for kind, code in KIND_CODES.items() if code >= KIND_CODES[target] and kind != "rating"]
-    share = compute_repeat_share(keep_kinds(validation.train, seen), validation.test)
-    return TimeSplit(validation, test, target, seen, share, share < MIN_REPEAT_SHARE)
+    # The codes are in the order of the funnel: a product is seen once it reached the target or a later step.
+    seen_kinds = [code for kind, code in KIND_CODES.items() if code >= KIND_CODES[target] and kind != "rating"]
+    # Measured before the test part, so that the decision does not depend on the purchases it is tested on.
+    repeat_share = compute_repeat_share(keep_kinds(validation.train, seen_kinds), validation.test)
+    return TimeSplit(validation, test, target, seen_kinds, repeat_share, repeat_share < MIN_REPEAT_SHARE)
 
 
 def choose_horizon_days(interactions: Interactions) -> float:
@@ -55,7 +57,7 @@ def find_target(*splits: Split) -> str:
     """Return the first type of TARGETS that occurs in every part. Raises EmptySplitError."""
     for kind in TARGETS:
         code = KIND_CODES[kind]
-        if all((side.kind == code).any() for split in splits for side in (split.train, split.test)):
+        if all((part.kind == code).any() for split in splits for part in (split.train, split.test)):
             return kind
     raise EmptySplitError(f"none of {', '.join(TARGETS)} occurs before and after both split points")
 
@@ -67,28 +69,32 @@ def keep_target_kind(split: Split, kind: str) -> Split:
 
 def keep_kinds(interactions: Interactions, kinds: list[int]) -> Interactions:
     """Return the interactions of the given types."""
-    return interactions.subset(np.isin(interactions.kind, kinds))
+    return interactions.select(np.isin(interactions.kind, kinds))
 
 
 def compute_repeat_share(past: Interactions, later: Interactions) -> float:
     """Return the share of later (customer, product) pairs that already existed: whether customers buy again."""
-    past_pairs, later_pairs = past.user_items() > 0, later.user_items() > 0
+    past_pairs, later_pairs = past.build_user_items() > 0, later.build_user_items() > 0
     return float(later_pairs.multiply(past_pairs).nnz / later_pairs.nnz) if later_pairs.nnz else 0.0
 
 
-def sample_customers(split: Split, *, lines: int, people: int, seed: int) -> tuple[Split, npt.NDArray[np.int32]]:
-    """Return the split for a random part of the customers with about ``lines`` past interactions, and the rows to evaluate.
+def sample_users(
+    split: Split, *, n_interactions: int, max_evaluated: int, seed: int
+) -> tuple[Split, npt.NDArray[np.int32]]:
+    """Return the split for random users with about ``n_interactions`` past interactions, and the user rows to evaluate.
 
-    These are at most ``people`` of the customers that have a future.
+    These are at most ``max_evaluated`` of the users that have a future.
     """
-    generator = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     counts = np.bincount(split.train.user, minlength=split.train.n_users)
-    shuffled = generator.permutation(split.train.n_users)
-    chosen = np.zeros(split.train.n_users, np.bool_)
-    chosen[shuffled[: int(np.searchsorted(np.cumsum(counts[shuffled]), lines)) + 1]] = True
-    with_future = np.flatnonzero(chosen & (np.bincount(split.test.user, minlength=len(chosen)) > 0))
-    evaluated: npt.NDArray[np.int32] = np.sort(generator.permutation(with_future)[:people]).astype(np.int32)
-    return Split(split.train.subset(chosen[split.train.user]), split.test.subset(chosen[split.test.user])), evaluated
+    shuffled = rng.permutation(split.train.n_users)
+    is_sampled = np.zeros(split.train.n_users, np.bool_)
+    # Whole users: a history with gaps would look like other habits.
+    is_sampled[shuffled[: int(np.searchsorted(np.cumsum(counts[shuffled]), n_interactions)) + 1]] = True
+    with_future = np.flatnonzero(is_sampled & (np.bincount(split.test.user, minlength=len(is_sampled)) > 0))
+    evaluated: npt.NDArray[np.int32] = np.sort(rng.permutation(with_future)[:max_evaluated]).astype(np.int32)
+    sample = Split(split.train.select(is_sampled[split.train.user]), split.test.select(is_sampled[split.test.user]))
+    return sample, evaluated
 
 
 def count_kinds(interactions: Interactions) -> dict[str, int]:

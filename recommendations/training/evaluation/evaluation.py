@@ -23,16 +23,16 @@ from recommendations.engine.evaluation.runner import find_relevant_items
 from recommendations.engine.tuning.ensemble_weights import evaluate_without_each
 from recommendations.training.data.time_split import TimeSplit
 from recommendations.training.evaluation.new_products import measure_new_products
+from recommendations.training.figures import round_figure, serialize_interval
 from recommendations.training.tuning.model_choice import (
-    EVALUATION_CUSTOMERS,
+    EVALUATION_USERS,
     PRIMARY_METRIC,
     SEED,
     TOP_N,
-    WEIGHTING_CUSTOMERS,
+    WEIGHTING_USERS,
     ModelChoice,
     ReportStep,
     fit_component,
-    round_finite,
 )
 
 SEGMENT_METRICS = ("ndcg", "hit_rate")
@@ -43,8 +43,8 @@ LIST_LENGTHS = (5, 10, 20)
 class ModelEvaluation:
     """The figures of one model on the test part.
 
-    cut_at: split time in seconds since 1970; served: the contestant that is to serve; ablation: NDCG lost without each component;
-    new_products: see `measure_new_products`; components: fitted on everything before the split.
+    cut_at: split time in seconds since 1970; served: the contestant that serves if promoted; ablation: NDCG lost without each
+    component; new_products: see `measure_new_products`; components: fitted on everything before the split.
     """
 
     cut_at: float
@@ -69,15 +69,15 @@ def evaluate_choice(
     active: parameters of the active version, refitted on the same past as "active".
     """
     fits = _FitCache(time_split.test.train, products, step)
-    parts = {name: fits.of(described, choice.event_weights) for name, described in choice.components.items()}
+    parts = {name: fits.get_fitted(component, choice.event_weights) for name, component in choice.components.items()}
     contestants = {name: part for name, part in parts.items() if name not in choice.extra}
     served = find_served_algorithm(choice.weights)
     if served == "blend":
         contestants["blend"] = WeightedEnsemble.of_fitted(parts, choice.weights, choice.normalization)
-    past, test = choice.event_weights.of(time_split.test.train), sample_test_customers(time_split.test.test)
+    past, test = choice.event_weights.of(time_split.test.train), sample_test_users(time_split.test.test)
     evaluation = _evaluate_contestants(contestants, past, test, time_split, step)
     if active is not None:
-        evaluation = _add_active_version(evaluation, fits, active, past, test, time_split, step)
+        evaluation = _add_active_version(evaluation, fits, active, test, time_split, step)
     step("judging", 0.8)
     segments = evaluate_segments(evaluation, past, metrics=SEGMENT_METRICS, n=TOP_N)
     ablation = _measure_ablation(parts, choice, past, test, time_split)
@@ -97,9 +97,9 @@ def measure_exploration_cost(evaluation: Evaluation, served: str) -> dict[str, A
     return {
         "every": every,
         "at": evaluation.rankings[served].shape[1],
-        "lost": round_finite(lost.value),
-        "low": round_optional(lost.low),
-        "high": round_optional(lost.high),
+        "lost": round_figure(lost.value),
+        "low": round_figure(lost.low),
+        "high": round_figure(lost.high),
     }
 
 
@@ -109,34 +109,37 @@ def find_served_algorithm(weights: Mapping[str, float]) -> str:
     return used[0] if len(used) == 1 else "blend"
 
 
-def sample_test_customers(test: Interactions) -> Interactions:
-    """Return the test interactions of at most EVALUATION_CUSTOMERS customers."""
-    people = np.unique(test.user)
-    if len(people) <= EVALUATION_CUSTOMERS:
+def sample_test_users(test: Interactions) -> Interactions:
+    """Return the test interactions of at most EVALUATION_USERS users."""
+    users = np.unique(test.user)
+    if len(users) <= EVALUATION_USERS:
         return test
-    chosen = np.random.default_rng(SEED).choice(people, EVALUATION_CUSTOMERS, replace=False)
-    return test.subset(np.isin(test.user, chosen))
+    sampled = np.random.default_rng(SEED).choice(users, EVALUATION_USERS, replace=False)
+    return test.select(np.isin(test.user, sampled))
 
 
 class _FitCache:
-    """Algorithms fitted on the past of the test part, each set of parameters once."""
+    """Algorithms fitted on the past of the test part, each set of parameters once.
+
+    The active version may have components in common with the new one.
+    """
 
     def __init__(self, train: Interactions, products: Products, step: ReportStep) -> None:
         self.train, self.products, self.step = train, products, step
         self.fitted: dict[str, Algorithm] = {}
         self.pasts: dict[str, Interactions] = {}
 
-    def past(self, weighing: EventWeights) -> Interactions:
-        key = json.dumps(weighing.as_json(), sort_keys=True)
+    def get_past(self, event_weights: EventWeights) -> Interactions:
+        key = json.dumps(event_weights.to_json(), sort_keys=True)
         if key not in self.pasts:
-            self.pasts[key] = weighing.of(self.train)
+            self.pasts[key] = event_weights.of(self.train)
         return self.pasts[key]
 
-    def of(self, described: Mapping[str, Any], weighing: EventWeights) -> Algorithm:
-        key = json.dumps([described, weighing.as_json()], sort_keys=True)
+    def get_fitted(self, component: Mapping[str, Any], event_weights: EventWeights) -> Algorithm:
+        key = json.dumps([component, event_weights.to_json()], sort_keys=True)
         if key not in self.fitted:
             self.step("fitting for the test", 0.6)
-            self.fitted[key] = fit_component(described, self.past(weighing), self.products)
+            self.fitted[key] = fit_component(component, self.get_past(event_weights), self.products)
         return self.fitted[key]
 
 
@@ -163,18 +166,17 @@ def _evaluate_contestants(
 def _add_active_version(
     evaluation: Evaluation,
     fits: _FitCache,
-    recipe: Mapping[str, Any],
-    past: Interactions,
+    parameters: Mapping[str, Any],
     test: Interactions,
     time_split: TimeSplit,
     step: ReportStep,
 ) -> Evaluation:
-    """Add the active version to the evaluation, under its own event weights and for the same customers."""
-    weighing = EventWeights(**recipe["weighing"]) if "weighing" in recipe else DEFAULT_EVENT_WEIGHTS
-    used = {name: weight for name, weight in recipe["weights"].items() if weight > 0}
-    parts = {name: fits.of(recipe["components"][name], weighing) for name in used}
-    active = WeightedEnsemble.of_fitted(parts, used, recipe["normalization"])
-    other = _evaluate_contestants({"active": active}, fits.past(weighing), test, time_split, step)
+    """Add the active version to the evaluation, under its own event weights and for the same users."""
+    event_weights = EventWeights(**parameters["weighing"]) if "weighing" in parameters else DEFAULT_EVENT_WEIGHTS
+    weights = {name: weight for name, weight in parameters["weights"].items() if weight > 0}
+    parts = {name: fits.get_fitted(parameters["components"][name], event_weights) for name in weights}
+    active = WeightedEnsemble.of_fitted(parts, weights, parameters["normalization"])
+    other = _evaluate_contestants({"active": active}, fits.get_past(event_weights), test, time_split, step)
     return Evaluation(
         [*evaluation.results, *other.results],
         evaluation.users,
@@ -190,32 +192,32 @@ def _add_active_version(
 def _measure_ablation(
     parts: Mapping[str, Algorithm], choice: ModelChoice, past: Interactions, test: Interactions, time_split: TimeSplit
 ) -> list[dict[str, Any]]:
-    """Return how much the ensemble loses without each component, on at most WEIGHTING_CUSTOMERS customers."""
+    """Return how much the ensemble loses without each component, on at most WEIGHTING_USERS users."""
     if find_served_algorithm(choice.weights) != "blend":
         return []
-    people = np.unique(test.user)
-    if len(people) > WEIGHTING_CUSTOMERS:
-        people = np.sort(np.random.default_rng(SEED).choice(people, WEIGHTING_CUSTOMERS, replace=False))
+    users = np.unique(test.user)
+    if len(users) > WEIGHTING_USERS:
+        users = np.sort(np.random.default_rng(SEED).choice(users, WEIGHTING_USERS, replace=False))
     values = evaluate_without_each(
         components=parts,
         weights=choice.weights,
-        histories=past.histories(people),
-        relevant=find_relevant_items(test, past, people, time_split.exclude_seen, time_split.seen_kinds),
+        histories=past.build_histories(users),
+        relevant=find_relevant_items(test, past, users, time_split.exclude_seen, time_split.seen_kinds),
         exclude_seen=time_split.exclude_seen,
         seen_kinds=time_split.seen_kinds,
         n=TOP_N,
         normalization=choice.normalization,
     )
     rows = []
-    for name in (name for name in values if name):
+    for name in (name for name in values if name):  # "" is the whole ensemble
         lost = estimate_intervals((values[""] - values[name])[:, None], seed=SEED)[0]
         rows.append(
             {
                 "without": name,
                 "weight": choice.weights[name],
-                "lost": round_finite(lost.value),
-                "low": round_optional(lost.low),
-                "high": round_optional(lost.high),
+                "lost": round_figure(lost.value),
+                "low": round_figure(lost.low),
+                "high": round_figure(lost.high),
             }
         )
     return sorted(rows, key=lambda row: -(row["lost"] or 0.0))
@@ -225,30 +227,26 @@ def serialize_figures(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
     """Return algorithm → metric@n → value, low, high, and the seconds to recommend."""
     figures: dict[str, dict[str, Any]] = {name: {} for name in evaluation.scores}
     for result in evaluation.results:
-        figures[result.algorithm][f"{result.metric}@{result.n}"] = {
-            "value": round_optional(result.value),
-            "low": round_optional(result.low),
-            "high": round_optional(result.high),
-        }
+        figures[result.algorithm][f"{result.metric}@{result.n}"] = serialize_interval(result)
     for name, seconds in evaluation.recommend_s.items():
         figures[name]["recommend_s"] = round(seconds, 3)
     return figures
 
 
 def serialize_comparisons(evaluation: Evaluation, *, winner: str) -> list[dict[str, Any]]:
-    """Return the difference of the winner to each other algorithm on the same customers."""
+    """Return the difference of the winner to each other algorithm on the same users."""
     rows = []
     for other in evaluation.scores:
         if other != winner:
-            interval = evaluation.difference(winner, other, PRIMARY_METRIC, TOP_N)
+            interval = evaluation.compare(winner, other, PRIMARY_METRIC, TOP_N)
             rows.append(
                 {
                     "metric": f"{PRIMARY_METRIC}@{TOP_N}",
                     "first": winner,
                     "second": other,
-                    "difference": round_optional(interval.value),
-                    "low": round_optional(interval.low),
-                    "high": round_optional(interval.high),
+                    "difference": round_figure(interval.value),
+                    "low": round_figure(interval.low),
+                    "high": round_figure(interval.high),
                 }
             )
     return rows
@@ -258,18 +256,11 @@ def serialize_segments(model_evaluation: ModelEvaluation) -> list[dict[str, Any]
     """Return the figures per customer segment."""
     return [
         {
-            "segment": row.segment,
-            "algorithm": row.algorithm,
-            "metric": f"{row.metric}@{row.n}",
-            "people": row.people,
-            "value": round_optional(row.value),
-            "low": round_optional(row.low),
-            "high": round_optional(row.high),
+            "segment": result.segment,
+            "algorithm": result.algorithm,
+            "metric": f"{result.metric}@{result.n}",
+            "people": result.n_users,
+            **serialize_interval(result),
         }
-        for row in model_evaluation.segments
+        for result in model_evaluation.segments
     ]
-
-
-def round_optional(value: float | None) -> float | None:
-    """Return a rounded number, None for NaN or None."""
-    return None if value is None else round_finite(value)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recommendations.engine import Algorithm, Histories, top_n
+from recommendations.engine import Algorithm, Histories, select_top_n
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, Workspace
 
-MEASURED_CUSTOMERS = 40
-SHOWN_PRODUCTS = 10
+MEASURED_USERS = 40
+N_PRODUCTS = 10
 
 
 @dataclass(frozen=True)
@@ -23,19 +23,22 @@ class Latency:
 
 
 def measure_latency(*, model: Algorithm, histories: Histories, seed: int) -> Latency:
-    """Time one customer after the other, as requests arrive; the first is not counted because it compiles and loads."""
+    """Time one user after the other, as requests arrive."""
     with_history = np.flatnonzero(np.diff(histories.indptr))
     if not len(with_history):
         return Latency(0.0, 0.0)
-    chosen = np.random.default_rng(seed).choice(with_history, min(MEASURED_CUSTOMERS, len(with_history)), replace=False)
+    rows = (
+        np.random.default_rng(seed).choice(with_history, min(MEASURED_USERS, len(with_history)), replace=False).tolist()
+    )
     recommend_once = make_recommender(model, histories.n_items)
-    recommend_once(histories.rows(int(chosen[0]), int(chosen[0]) + 1))
+    # Not measured: the first call compiles kernels and touches memory that later calls find ready, as in a worker.
+    recommend_once(histories.slice_rows(rows[0], rows[0] + 1))
     milliseconds = []
-    for row in chosen.tolist():
-        history = histories.rows(row, row + 1)
-        began = time.perf_counter()
+    for row in rows:
+        history = histories.slice_rows(row, row + 1)
+        started_at = time.perf_counter()
         recommend_once(history)
-        milliseconds.append((time.perf_counter() - began) * 1000)
+        milliseconds.append((time.perf_counter() - started_at) * 1000)
     return Latency(round(float(np.median(milliseconds)), 2), round(float(np.percentile(milliseconds, 95)), 2))
 
 
@@ -44,18 +47,18 @@ def make_recommender(model: Algorithm, n: int) -> Callable[[Histories], object]:
     if not isinstance(model, WeightedEnsemble):
         return lambda history: score_as_batch(model, history)
     ensemble = OnlineEnsemble(model, n)
-    work, all_allowed, none_excluded = Workspace(n, ensemble.width), np.ones(n, np.bool_), np.empty(0, np.int32)
+    workspace, all_allowed, none_excluded = Workspace(n, ensemble.width), np.ones(n, np.bool_), np.empty(0, np.int32)
 
-    def answer(history: Histories) -> None:
-        scored = ensemble.score(history, work)
-        rows, _values = scored.select_top(SHOWN_PRODUCTS, allowed=all_allowed, excluded=none_excluded)
+    def score_online(history: Histories) -> None:
+        scored = ensemble.score(history, workspace)
+        rows, _values = scored.select_top(N_PRODUCTS, allowed=all_allowed, excluded=none_excluded)
         scored.find_main_causes(rows)
-        work.clear()
+        workspace.clear()
 
-    return answer
+    return score_online
 
 
 def score_as_batch(model: Algorithm, history: Histories) -> None:
     """Score one history as a batch and explain the top products."""
-    shown = top_n(model.score(history), SHOWN_PRODUCTS).items[0]
-    model.explain_many(history, shown[shown >= 0].tolist(), limit=5)
+    top = select_top_n(model.score(history), N_PRODUCTS).items[0]
+    model.explain_many(history, top[top >= 0].tolist(), limit=5)

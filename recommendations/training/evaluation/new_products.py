@@ -9,10 +9,11 @@ from recommendations.engine import Algorithm, Histories, Interactions, Products
 from recommendations.engine.algorithms.base import Attribution, Scores
 from recommendations.engine.evaluation.runner import evaluate_fitted
 from recommendations.training.data.time_split import TimeSplit
-from recommendations.training.tuning.model_choice import SEED, TOP_N, round_finite
+from recommendations.training.figures import serialize_interval
+from recommendations.training.tuning.model_choice import SEED, TOP_N
 
 METRICS = ("recall", "ndcg")
-MAX_CUSTOMERS = 500
+MAX_USERS = 500
 BASELINE = "category-popularity"
 
 
@@ -24,9 +25,9 @@ class CategoryPopularity(Algorithm):
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         counts = np.bincount(interactions.item, interactions.weight, interactions.n_items)
-        none = np.full(interactions.n_items, -1, np.int32)
-        category = none if products is None or products.category is None else products.category
-        sums = np.bincount(category + 1, counts)
+        no_category = np.full(interactions.n_items, -1, np.int32)
+        category = no_category if products is None or products.category is None else products.category
+        sums = np.bincount(category + 1, counts)  # bin 0: the items without a category
         means = sums / np.maximum(np.bincount(category + 1), 1)
         means[0] = counts.mean()
         self.counts_ = np.where(counts > 0, counts, means[category + 1]).astype(np.float32)
@@ -45,32 +46,27 @@ def measure_new_products(
 ) -> dict[str, Any]:
     """Return {"new", "wanted", "people", "figures"}: new products, those bought in the test part, and by how many customers.
 
-    figures: name → "new" (ranked among new products) or "all" (among all) → metric@10 → value, low, high. At most MAX_CUSTOMERS
+    figures: name → "new" (ranked among new products) or "all" (among all) → metric@10 → value, low, high. At most MAX_USERS
     customers, sampled by the seed.
     """
-    new = np.bincount(time_split.test.train.item, minlength=past.n_items) == 0
-    test = time_split.test.test.subset(new[time_split.test.test.item])
-    people = np.unique(test.user)
-    counts = {"new": int(new.sum()), "wanted": len(np.unique(test.item)), "people": len(people), "figures": {}}
-    if not len(people):
+    is_new = np.bincount(time_split.test.train.item, minlength=past.n_items) == 0
+    test = time_split.test.test.select(is_new[time_split.test.test.item])
+    users = np.unique(test.user)
+    counts = {"new": int(is_new.sum()), "wanted": len(np.unique(test.item)), "people": len(users), "figures": {}}
+    if not len(users):
         return counts
-    if len(people) > MAX_CUSTOMERS:
-        chosen = np.random.default_rng(SEED).choice(people, MAX_CUSTOMERS, replace=False)
-        test = test.subset(np.isin(test.user, chosen))
-    ranked = {**contestants, BASELINE: CategoryPopularity().fit(past, products)}
-    figures: dict[str, dict[str, Any]] = {name: {} for name in ranked}
-    for among, allowed in (("new", new), ("all", None)):
+    if len(users) > MAX_USERS:
+        sampled = np.random.default_rng(SEED).choice(users, MAX_USERS, replace=False)
+        test = test.select(np.isin(test.user, sampled))
+    algorithms = {**contestants, BASELINE: CategoryPopularity().fit(past, products)}
+    figures: dict[str, dict[str, Any]] = {name: {} for name in algorithms}
+    for among, allowed in (("new", is_new), ("all", None)):
         evaluation = evaluate_fitted(
-            algorithms=ranked, train=past, test=test, exclude_seen=False, seed=SEED, ns=(TOP_N,), allowed=allowed
+            algorithms=algorithms, train=past, test=test, exclude_seen=False, seed=SEED, ns=(TOP_N,), allowed=allowed
         )
-        for name in ranked:
-            figures[name][among] = {}
-            for metric in METRICS:
-                result = evaluation.value(name, metric, TOP_N)
-                low, high = (None if end is None else round_finite(end) for end in (result.low, result.high))
-                figures[name][among][f"{metric}@{TOP_N}"] = {
-                    "value": round_finite(result.value),
-                    "low": low,
-                    "high": high,
-                }
+        for name in algorithms:
+            figures[name][among] = {
+                f"{metric}@{TOP_N}": serialize_interval(evaluation.get_result(name, metric, TOP_N))
+                for metric in METRICS
+            }
     return {**counts, "figures": figures}

@@ -1,6 +1,6 @@
 """Evaluation of placements on one time window: what each would have shown, compared with its fallback."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine import KIND_CODES, Algorithm, Interactions, Products
+from recommendations.engine import KIND_CODES, Algorithm
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
-from recommendations.engine.data.event_weights import EventWeights
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.evaluation.evaluation_queries import (
     DAY,
@@ -31,14 +30,11 @@ from recommendations.engine.evaluation.evaluation_queries import (
 from recommendations.engine.evaluation.placement_evaluation import (
     Lists,
     QueryScores,
-    compare_scores,
     evaluate_lists,
     list_categories,
     make_ensemble,
-    mix_lists,
     rank_queries,
     repeat_for_all,
-    summarize_scores,
     tune_shares,
 )
 from recommendations.engine.placements import (
@@ -50,12 +46,11 @@ from recommendations.engine.placements import (
     RECENTLY_VIEWED,
     SIMILAR,
 )
-from recommendations.engine.topn import top_n
-from recommendations.training.data.time_split import TimeSplit
+from recommendations.engine.topn import select_top_n
+from recommendations.training.evaluation.placement_data import EvaluationWindow, ShopData
 from recommendations.training.tuning.model_choice import SEED, ModelChoice
 
 MIN_CUSTOMERS = 30  # fewer give no reliable figure
-CATEGORY_LEVEL = 2  # of the category paths
 RANK = "rank"
 RANKED_PRODUCTS = 200
 PRODUCT_ALGORITHMS = ("content", "item-knn", "co-purchase", "transitions", "session-knn")
@@ -69,59 +64,6 @@ CATEGORY_POOL = 300  # best products considered, as in serving
 
 
 @dataclass(frozen=True, eq=False)
-class ShopData:
-    """The data placements are evaluated on. interactions: recorded weights; published: seconds since 1970 per product, NaN if unknown."""
-
-    interactions: Interactions
-    products: Products
-    split: TimeSplit
-    published: npt.NDArray[np.float64] | None = None
-
-    @cached_property
-    def categories(self) -> tuple[npt.NDArray[np.int32], list[str]]:
-        """Return the category of each product cut to CATEGORY_LEVEL, -1 without one, and the paths."""
-        products = self.products
-        if products.category is None or products.categories is None:
-            return np.full(self.interactions.n_items, -1, np.int32), []
-        paths = [" > ".join(path.split(" > ")[:CATEGORY_LEVEL]) for path in products.categories.ids()]
-        names = sorted({path for path in paths if path})
-        row_of_name = {name: place for place, name in enumerate(names)}
-        row_of_path = np.array([row_of_name.get(path, -1) for path in paths], np.int32)
-        return np.where(products.category >= 0, row_of_path[products.category], -1).astype(np.int32), names
-
-
-@dataclass(frozen=True, eq=False)
-class EvaluationWindow:
-    """Past and future of one split point with recorded weights.
-
-    weighed: the past under the event weights; components: algorithms fitted on it.
-    """
-
-    past: Interactions
-    weighed: Interactions
-    future: Interactions
-    components: Mapping[str, Algorithm] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls,
-        interactions: Interactions,
-        weighing: EventWeights,
-        *,
-        at: float,
-        until: float,
-        components: Mapping[str, Algorithm] | None = None,
-    ) -> "EvaluationWindow":
-        """Return the window between two times, with everything before it as past."""
-        past = interactions.before(at)
-        return cls(past, weighing.of(past), _keep_between(interactions, at, until), components or {})
-
-
-def _keep_between(interactions: Interactions, at: float, until: float) -> Interactions:
-    return interactions.subset((interactions.order >= at) & (interactions.order < until))
-
-
-@dataclass(frozen=True, eq=False)
 class PlacementWeights:
     """The ensemble of a placement: component → share; empty for placements without components, such as recently viewed."""
 
@@ -130,9 +72,9 @@ class PlacementWeights:
 
 @dataclass(frozen=True, eq=False)
 class PlacementMeasurement:
-    """question: the type of query; comparison: against the fallback; other_comparisons: further comparisons by name."""
+    """query_type: its label is on the model card; comparison: against the fallback; other_comparisons: further ones by name."""
 
-    question: str
+    query_type: str
     comparison: QueryScores | None = None
     other_comparisons: dict[str, QueryScores] = field(default_factory=dict)
 
@@ -140,8 +82,8 @@ class PlacementMeasurement:
 class PlacementEvaluator:
     """Tunes and evaluates placements on one window. similar_weights: of `similar`, the fallback of bought-together."""
 
-    def __init__(self, shop: ShopData, choice: ModelChoice, window: EvaluationWindow, draw: QuerySample) -> None:
-        self.shop, self.choice, self.window, self.draw = shop, choice, window, draw
+    def __init__(self, shop: ShopData, choice: ModelChoice, window: EvaluationWindow, sample: QuerySample) -> None:
+        self.shop, self.choice, self.window, self.sample = shop, choice, window, sample
         self.components, self.target = window.components, shop.split.target
         self.similar_weights: dict[str, float] = {}
         self.query_cache: dict[str, tuple[str, EvaluationQueries]] = {}
@@ -158,17 +100,17 @@ class PlacementEvaluator:
     @cached_property
     def has_views(self) -> bool:
         """Return whether there are enough views to evaluate by."""
-        return query_next_viewed(self.window.future, self.draw).n_users >= MIN_CUSTOMERS
+        return query_next_viewed(self.window.future, self.sample).n_users >= MIN_CUSTOMERS
 
-    def weigh(self, name: str) -> PlacementWeights | None:
+    def tune_weights(self, name: str) -> PlacementWeights | None:
         """Return the best weights of a placement on this window; None if there are too few queries."""
         if name not in PLACEMENT_ALGORITHMS:
             return PlacementWeights({})
         parts = {part: self.components[part] for part in PLACEMENT_ALGORITHMS[name] if part in self.components}
-        _asked, questions = self.get_queries(name)
-        if not parts or questions.n_users < MIN_CUSTOMERS:
+        _query_type, queries = self.get_queries(name)
+        if not parts or queries.n_users < MIN_CUSTOMERS:
             return None
-        return PlacementWeights(tune_shares(parts, questions, normalization=self.choice.normalization)[0])
+        return PlacementWeights(tune_shares(parts, queries, normalization=self.choice.normalization)[0])
 
     def measure(self, name: str, placement_weights: PlacementWeights) -> PlacementMeasurement:
         """Compare a placement with its fallback on this window."""
@@ -182,18 +124,18 @@ class PlacementEvaluator:
             return self.measure_rank()
         if name == BUY_AGAIN:
             return self.measure_buy_again(placement_weights)
-        question, questions = self.get_queries(name)
-        if not questions.n_users or not placement_weights.weights:
-            return PlacementMeasurement(question)
-        own = rank_queries(self.make_ensemble(placement_weights.weights), questions, seed=SEED)
-        other: Algorithm = self.components["popularity"]
+        query_type, queries = self.get_queries(name)
+        if not queries.n_users or not placement_weights.weights:
+            return PlacementMeasurement(query_type)
+        own = rank_queries(self.make_ensemble(placement_weights.weights), queries, seed=SEED)
+        fallback_algorithm: Algorithm = self.components["popularity"]
         if name == BOUGHT_TOGETHER and self.similar_weights:
-            other = self.make_ensemble(self.similar_weights)
-        fallback = rank_queries(other, questions, seed=SEED)
+            fallback_algorithm = self.make_ensemble(self.similar_weights)
+        fallback = rank_queries(fallback_algorithm, queries, seed=SEED)
         return PlacementMeasurement(
-            question,
-            evaluate_lists(own, fallback, questions, seed=SEED),
-            compare_without_repeats(own, fallback, questions),
+            query_type,
+            evaluate_lists(own, fallback, queries, seed=SEED),
+            compare_without_repeats(own, fallback, queries),
         )
 
     def get_queries(self, name: str) -> tuple[str, EvaluationQueries]:
@@ -206,125 +148,107 @@ class PlacementEvaluator:
         """Return the query type and the queries of a placement."""
         past, future = self.window.past, self.window.future
         if name == SIMILAR and self.has_views:
-            return "next_view", query_next_viewed(future, self.draw)
+            return "next_view", query_next_viewed(future, self.sample)
         if name == SIMILAR:
             category = self.shop.products.category
-            none = np.full(future.n_items, -1, np.int32)
-            codes = category if category is not None else none
-            return "next_basket_category", query_next_in_category(future, codes, self.draw, kind=self.target)
+            codes = category if category is not None else np.full(future.n_items, -1, np.int32)
+            return "next_basket_category", query_next_in_category(future, codes, self.sample, kind=self.target)
         if name == BUY_AGAIN:
-            return "again", query_repurchases(self.window.weighed, past, future, self.draw, kind=self.target)
-        given = 1 if name == BOUGHT_TOGETHER else MAX_CART_ITEMS
-        question = "one_of_basket" if name == BOUGHT_TOGETHER else "rest_of_basket"
-        return question, query_basket_items(past, future, self.draw, given=given, kind=self.target)
+            return "again", query_repurchases(self.window.weighted, past, future, self.sample, kind=self.target)
+        n_given = 1 if name == BOUGHT_TOGETHER else MAX_CART_ITEMS
+        query_type = "one_of_basket" if name == BOUGHT_TOGETHER else "rest_of_basket"
+        return query_type, query_basket_items(past, future, self.sample, n_given=n_given, kind=self.target)
 
     def measure_buy_again(self, placement_weights: PlacementWeights) -> PlacementMeasurement:
         """Compare buy-again with for-you among the same products, and with unrestricted for-you on all later purchases."""
-        question, questions = self.get_queries(BUY_AGAIN)
-        if not questions.n_users or not placement_weights.weights:
-            return PlacementMeasurement(question)
-        own = rank_queries(self.make_ensemble(placement_weights.weights), questions, seed=SEED)
-        judged = evaluate_lists(own, rank_queries(self.for_you, questions, seed=SEED), questions, seed=SEED)
-        later = self.window.future.subset(self.window.future.kind == KIND_CODES[self.target]).user_items()
-        everything = replace(
-            questions,
-            relevant=csr_array(later[questions.person, :]),
+        query_type, queries = self.get_queries(BUY_AGAIN)
+        if not queries.n_users or not placement_weights.weights:
+            return PlacementMeasurement(query_type)
+        own = rank_queries(self.make_ensemble(placement_weights.weights), queries, seed=SEED)
+        for_you = rank_queries(self.for_you, queries, seed=SEED)
+        is_target = self.window.future.kind == KIND_CODES[self.target]
+        purchases = self.window.future.select(is_target).build_user_items()
+        unrestricted = replace(
+            queries,
+            relevant=csr_array(purchases[queries.user, :]),
             offered=None,
-            excluded=self.find_excluded(questions),
+            excluded=self.find_excluded(queries),
         )
-        free = rank_queries(self.for_you, everything, seed=SEED)
+        unrestricted_for_you = rank_queries(self.for_you, unrestricted, seed=SEED)
         return PlacementMeasurement(
-            question, judged, {"for_you_unrestricted": evaluate_lists(own, free, everything, seed=SEED)}
+            query_type,
+            evaluate_lists(own, for_you, queries, seed=SEED),
+            {"for_you_unrestricted": evaluate_lists(own, unrestricted_for_you, unrestricted, seed=SEED)},
         )
 
     def measure_recent(self) -> PlacementMeasurement:
         """Compare recently viewed with popularity."""
-        questions, recent = query_next_after_view(self.window.past, self.window.future, self.draw)
-        if not questions.n_users:
+        queries, recent = query_next_after_view(self.window.past, self.window.future, self.sample)
+        if not queries.n_users:
             return PlacementMeasurement("next_in_visit")
-        popular = rank_queries(self.components["popularity"], questions, seed=SEED)
-        return PlacementMeasurement("next_in_visit", evaluate_lists(recent, popular, questions, seed=SEED))
+        popular = rank_queries(self.components["popularity"], queries, seed=SEED)
+        return PlacementMeasurement("next_in_visit", evaluate_lists(recent, popular, queries, seed=SEED))
 
     def measure_categories(self) -> PlacementMeasurement:
         """Compare the categories of for-you with the most popular categories."""
         category, names = self.shop.categories
         if not names:
             return PlacementMeasurement("next_basket")
-        questions = query_next_basket(self.window.weighed, self.window.future, self.draw, kind=self.target)
-        lists, relevant = list_categories(self.for_you, questions, category, len(names), pool=CATEGORY_POOL)
-        popular, _ = list_categories(self.components["popularity"], questions, category, len(names), pool=CATEGORY_POOL)
+        queries = query_next_basket(self.window.weighted, self.window.future, self.sample, kind=self.target)
+        lists, relevant = list_categories(self.for_you, queries, category, len(names), pool=CATEGORY_POOL)
+        popular, _ = list_categories(self.components["popularity"], queries, category, len(names), pool=CATEGORY_POOL)
         return PlacementMeasurement(
-            "next_basket", evaluate_lists(lists, popular, replace(questions, relevant=relevant), seed=SEED)
+            "next_basket", evaluate_lists(lists, popular, replace(queries, relevant=relevant), seed=SEED)
         )
 
     def measure_rank(self) -> PlacementMeasurement:
         """Compare the most popular products in their own order with the customer's personal order."""
         popular = score_without_history(self.components["popularity"])
         is_ranked = np.zeros(len(popular), np.bool_)
-        ranked_items = top_n(popular[None, :], RANKED_PRODUCTS).items[0]
+        ranked_items = select_top_n(popular[None, :], RANKED_PRODUCTS).items[0]
         is_ranked[ranked_items[ranked_items >= 0]] = True
-        questions = query_purchases(self.window.weighed, self.window.future, self.draw, kind=self.target)
-        seen = self.find_excluded(questions)
-        relevant = csr_array(questions.relevant.multiply(is_ranked.astype(np.float32)[None, :]))
-        if seen is not None:
-            relevant = csr_array(relevant - relevant.multiply(seen > 0))
+        queries = query_purchases(self.window.weighted, self.window.future, self.sample, kind=self.target)
+        excluded = self.find_excluded(queries)
+        relevant = csr_array(queries.relevant.multiply(is_ranked.astype(np.float32)[None, :]))
+        if excluded is not None:
+            relevant = csr_array(relevant - relevant.multiply(excluded > 0))
+        # Products that no list can show must not count as relevant, and stored zeros would: metrics count stored columns.
         relevant.eliminate_zeros()
-        questions = replace(questions, relevant=relevant, among=is_ranked, excluded=seen)
-        own, floor = (rank_queries(one, questions, seed=SEED) for one in (self.for_you, self.components["popularity"]))
-        return PlacementMeasurement("popular_reordered", evaluate_lists(own, floor, questions, seed=SEED))
+        queries = replace(queries, relevant=relevant, allowed=is_ranked, excluded=excluded)
+        own = rank_queries(self.for_you, queries, seed=SEED)
+        fallback = rank_queries(self.components["popularity"], queries, seed=SEED)
+        return PlacementMeasurement("popular_reordered", evaluate_lists(own, fallback, queries, seed=SEED))
 
     def measure_new(self) -> PlacementMeasurement:
         """Compare the newest products first, as served, with the most popular of the new products."""
         is_new = find_new_items(self.window.past, published=self.shop.published)
-        questions = query_purchases(self.window.weighed, self.window.future, self.draw, kind=self.target)
-        relevant = csr_array(questions.relevant.multiply(is_new.astype(np.float32)[None, :]))
+        queries = query_purchases(self.window.weighted, self.window.future, self.sample, kind=self.target)
+        relevant = csr_array(queries.relevant.multiply(is_new.astype(np.float32)[None, :]))
         relevant.eliminate_zeros()
-        questions = replace(questions, relevant=relevant, among=is_new)
-        if not questions.n_users:
+        queries = replace(queries, relevant=relevant, allowed=is_new)
+        if not queries.n_users:
             return PlacementMeasurement("wanted_new")
         first_seen_at = find_first_seen(self.window.past, published=self.shop.published)
-        recency = np.where(
-            np.isfinite(first_seen_at), 1.0 - (self.window.past.as_of - first_seen_at) / (NEW_DAYS * DAY), -np.inf
-        )
-        own = repeat_for_all(recency.astype(np.float32), questions)
-        popular = repeat_for_all(score_without_history(self.components["popularity"]), questions)
-        return PlacementMeasurement("wanted_new", evaluate_lists(own, popular, questions, seed=SEED))
+        age_seconds = self.window.past.as_of - first_seen_at
+        recency = np.where(np.isfinite(first_seen_at), 1.0 - age_seconds / (NEW_DAYS * DAY), -np.inf)
+        own = repeat_for_all(recency.astype(np.float32), queries)
+        popular = repeat_for_all(score_without_history(self.components["popularity"]), queries)
+        return PlacementMeasurement("wanted_new", evaluate_lists(own, popular, queries, seed=SEED))
 
-    def find_excluded(self, questions: EvaluationQueries) -> csr_array | None:
+    def find_excluded(self, queries: EvaluationQueries) -> csr_array | None:
         """Return the products that for-you excludes."""
         if not self.shop.split.exclude_seen:
             return None
-        return self.window.past.histories(questions.person).get_seen_items(self.shop.split.seen_kinds)
+        return self.window.past.build_histories(queries.user).get_seen_items(self.shop.split.seen_kinds)
 
 
-def measure_trending(
-    windows: Sequence[EvaluationWindow],
-    questions: Sequence[EvaluationQueries],
-    shares: Mapping[str, float],
-    normalization: str,
-) -> PlacementMeasurement:
-    """Evaluate trending over several windows, in total and per window; needs components trending and popularity."""
-    own, popular = [], []
-    for window, queries in zip(windows, questions, strict=True):
-        scores = {name: score_without_history(window.components[name]) for name in ("trending", "popularity")}
-        own.append(summarize_scores(repeat_for_all(mix_lists(scores, shares, normalization), queries), queries))
-        popular.append(summarize_scores(repeat_for_all(scores["popularity"], queries), queries))
-    person = np.concatenate([queries.person for queries in questions])
-    totals = [{name: np.concatenate([part[name] for part in parts]) for name in parts[0]} for parts in (own, popular)]
-    per_window = {
-        f"from:{int(window.past.as_of)}": compare_scores(own_figures, popular_figures, queries.person, seed=SEED)
-        for window, queries, own_figures, popular_figures in zip(windows, questions, own, popular, strict=True)
-    }
-    return PlacementMeasurement("next_week", compare_scores(totals[0], totals[1], person, seed=SEED), per_window)
-
-
-def compare_without_repeats(own: Lists, fallback: Lists, questions: EvaluationQueries) -> dict[str, QueryScores]:
+def compare_without_repeats(own: Lists, fallback: Lists, queries: EvaluationQueries) -> dict[str, QueryScores]:
     """Return the comparison on products the customer had never bought before."""
-    if questions.known is None or questions.known.all():
+    if queries.known is None or queries.known.all():
         return {}
-    first = np.flatnonzero(~questions.known)
-    some = replace(questions, relevant=questions.relevant[first, :], person=questions.person[first])
-    return {"without_repeats": evaluate_lists(own[first], fallback[first], some, seed=SEED)}
+    is_first = np.flatnonzero(~queries.known)
+    first_purchases = replace(queries, relevant=queries.relevant[is_first, :], user=queries.user[is_first])
+    return {"without_repeats": evaluate_lists(own[is_first], fallback[is_first], first_purchases, seed=SEED)}
 
 
 def score_without_history(algorithm: Algorithm) -> npt.NDArray[np.float32]:

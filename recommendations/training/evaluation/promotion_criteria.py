@@ -26,7 +26,7 @@ class PromotionLimits:
     latency_ms: float
 
     @classmethod
-    def of_settings(cls) -> Self:
+    def from_settings(cls) -> Self:
         return cls(
             settings.PROMOTION_COVERAGE_SHARE, settings.PROMOTION_COLD_START_SHARE, settings.PROMOTION_LATENCY_MS
         )
@@ -45,7 +45,7 @@ def evaluate_promotion(
 ) -> PromotionDecision:
     """Decide the promotion. Without an active version the new one is always promoted: a weak model is better than none."""
     evaluation, served = model_evaluation.evaluation, model_evaluation.served
-    broken = [
+    failures = [
         *_check_baselines(evaluation, served),
         *_check_active_version(evaluation, served),
         *_check_coverage(evaluation, served, limits),
@@ -53,9 +53,9 @@ def evaluate_promotion(
         *_check_latency(latency_ms, limits),
     ]
     has_active = "active" in evaluation.scores
-    if broken and has_active:
-        return PromotionDecision(False, broken)
-    return PromotionDecision(True, [_explain_promotion(evaluation, served, has_active), *broken])
+    if failures and has_active:
+        return PromotionDecision(False, failures)
+    return PromotionDecision(True, [_explain_promotion(evaluation, served, has_active), *failures])
 
 
 def make_reason(code: str, **values: float | str | None) -> Reason:
@@ -64,19 +64,19 @@ def make_reason(code: str, **values: float | str | None) -> Reason:
 
 
 def _explain_promotion(evaluation: Evaluation, served: str, has_active: bool) -> Reason:
-    value = evaluation.value(served, PRIMARY_METRIC, TOP_N)
-    shown: dict[str, float | str | None] = {
+    result = evaluation.get_result(served, PRIMARY_METRIC, TOP_N)
+    figures: dict[str, float | str | None] = {
         "algorithm": served,
-        "value": value.value,
-        "low": value.low,
-        "high": value.high,
+        "value": result.value,
+        "low": result.low,
+        "high": result.high,
     }
     if not has_active:
-        return make_reason("first", **shown)
-    difference = evaluation.difference(served, "active", PRIMARY_METRIC, TOP_N)
+        return make_reason("first", **figures)
+    difference = evaluation.compare(served, "active", PRIMARY_METRIC, TOP_N)
     code = "better" if difference.low is not None and difference.low > 0 else "as_good"
     return make_reason(
-        code, **shown, difference=difference.value, difference_low=difference.low, difference_high=difference.high
+        code, **figures, difference=difference.value, difference_low=difference.low, difference_high=difference.high
     )
 
 
@@ -87,7 +87,7 @@ def _check_active_version(evaluation: Evaluation, served: str) -> list[Reason]:
     """
     if "active" not in evaluation.scores:
         return []
-    difference = evaluation.difference(served, "active", PRIMARY_METRIC, TOP_N)
+    difference = evaluation.compare(served, "active", PRIMARY_METRIC, TOP_N)
     if difference.high is None or difference.high >= 0:
         return []
     return [make_reason("worse_than_active", difference=difference.value, low=difference.low, high=difference.high)]
@@ -98,7 +98,7 @@ def _check_baselines(evaluation: Evaluation, served: str) -> list[Reason]:
     for baseline in BASELINES:
         if baseline == served or baseline not in evaluation.scores:
             continue
-        difference = evaluation.difference(served, baseline, PRIMARY_METRIC, TOP_N)
+        difference = evaluation.compare(served, baseline, PRIMARY_METRIC, TOP_N)
         if difference.high is not None and difference.value < 0 and difference.high < 0:
             reasons.append(
                 make_reason(
@@ -115,7 +115,7 @@ def _check_baselines(evaluation: Evaluation, served: str) -> list[Reason]:
 def _check_coverage(evaluation: Evaluation, served: str, limits: PromotionLimits) -> list[Reason]:
     if "active" not in evaluation.scores:
         return []
-    own, active = (evaluation.value(name, "coverage", TOP_N).value for name in (served, "active"))
+    own, active = (evaluation.get_result(name, "coverage", TOP_N).value for name in (served, "active"))
     if own >= limits.coverage_share * active:
         return []
     return [make_reason("coverage", value=own, active=active, share=limits.coverage_share)]
@@ -125,7 +125,7 @@ def _check_new_customers(model_evaluation: ModelEvaluation, limits: PromotionLim
     new: Mapping[str, Any] = {
         row.algorithm: row
         for row in model_evaluation.segments
-        if row.segment == NEW_SEGMENT and row.metric == PRIMARY_METRIC and row.people >= MIN_CUSTOMERS
+        if row.segment == NEW_SEGMENT and row.metric == PRIMARY_METRIC and row.n_users >= MIN_CUSTOMERS
     }
     if model_evaluation.served not in new or "active" not in new:
         return []
@@ -134,7 +134,7 @@ def _check_new_customers(model_evaluation: ModelEvaluation, limits: PromotionLim
         return []
     return [
         make_reason(
-            "cold_start", value=own.value, active=active.value, share=limits.cold_start_share, people=own.people
+            "cold_start", value=own.value, active=active.value, share=limits.cold_start_share, people=own.n_users
         )
     ]
 

@@ -10,13 +10,14 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+NPY_HEADER_BYTES = 128  # of an array with a short shape: the file of an empty array is not larger
 
 
 class DamagedArtifactError(Exception):
@@ -30,8 +31,14 @@ class Artifact:
     arrays: Mapping[str, npt.NDArray[Any]]
     saved: Mapping[str, Any]
 
-    def part(self, prefix: str) -> dict[str, npt.NDArray[Any]]:
-        """The arrays below ``prefix/``, by the rest of their names."""
+    @classmethod
+    def from_parts(cls, parts: Mapping[str, Mapping[str, npt.NDArray[Any]]], saved: Mapping[str, Any]) -> Self:
+        """Return an artifact with the arrays of each part below its name, as `get_part` returns them."""
+        arrays = {f"{part}/{name}": array for part, own in parts.items() for name, array in own.items()}
+        return cls(arrays, saved)
+
+    def get_part(self, prefix: str) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays below ``prefix/``, by the rest of their names."""
         start = f"{prefix}/"
         return {name.removeprefix(start): array for name, array in self.arrays.items() if name.startswith(start)}
 
@@ -42,6 +49,7 @@ class Artifact:
 
 def save_artifact(*, folder: Path, artifact: Artifact) -> str:
     """Write the folder and return the checksum of its manifest, which holds the checksum of every array."""
+    # In the same directory, because a rename is atomic only within one file system.
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     try:
@@ -83,9 +91,9 @@ def open_artifact(*, folder: Path, checksum: str, verify_arrays: bool = False) -
             f"{folder} has format {content['format']}, but this release reads format {FORMAT}; train again."
         )
     arrays = {}
-    for name, entries in content["arrays"].items():
-        file = folder / entries["file"]
-        if verify_arrays and compute_file_checksum(file) != entries["sha256"]:
+    for name, entry in content["arrays"].items():
+        file = folder / entry["file"]
+        if verify_arrays and compute_file_checksum(file) != entry["sha256"]:
             raise DamagedArtifactError(f"{file} ({name}) differs from what was saved (wrong checksum); train again.")
         try:
             arrays[name] = read_array(file)
@@ -96,9 +104,10 @@ def open_artifact(*, folder: Path, checksum: str, verify_arrays: bool = False) -
 
 def read_array(file: Path) -> npt.NDArray[Any]:
     """Return one array, memory-mapped unless it is empty (an empty file cannot be mapped)."""
-    if file.stat().st_size <= 128:
+    if file.stat().st_size <= NPY_HEADER_BYTES:
         return np.load(file, allow_pickle=False)
     mapped = np.load(file, mmap_mode="r", allow_pickle=False)
+    # A plain view, because slicing a memmap is slower; the map stays open as the base of the view.
     return mapped.view(np.ndarray) if isinstance(mapped, np.memmap) else mapped
 
 

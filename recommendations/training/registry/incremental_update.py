@@ -68,11 +68,12 @@ def refresh_active_version(*, as_of: datetime, scenario: str = "for-you") -> Mod
         if version is None:
             raise NothingToRefreshError("There is no active model; train one first.")
         base = open_artifact(folder=get_artifact_folder(version), checksum=version.checksum)
-        if not base.part("customers"):
+        if not base.get_part("customers"):
             raise NothingToRefreshError(
                 f"{version.version} was trained by a release without incremental updates; train again."
             )
-        news = read_activity_update(base=base, weighing=EventWeights(**version.parameters["weighing"]), as_of=as_of)
+        event_weights = EventWeights(**version.parameters["weighing"])
+        news = read_activity_update(base=base, event_weights=event_weights, as_of=as_of)
         if not len(news.interactions) and not have_dismissals_changed(news, base):
             raise NothingToRefreshError(f"There is no new activity since {version.version} was trained.")
         folder = f"{version.artifact}@{as_of.astimezone(UTC):%Y-%m-%dT%H%M%S}"
@@ -84,7 +85,7 @@ def refresh_active_version(*, as_of: datetime, scenario: str = "for-you") -> Mod
         return activate_refresh(version=version, folder=folder, checksum=checksum, as_of=as_of)
 
 
-def read_activity_update(*, base: Artifact, weighing: EventWeights, as_of: datetime) -> ActivityUpdate:
+def read_activity_update(*, base: Artifact, event_weights: EventWeights, as_of: datetime) -> ActivityUpdate:
     """Read activity since the training and all dismissals from the warehouse."""
     since = datetime.fromtimestamp(base.saved["as_of"], UTC)
     with open_warehouse() as tables:
@@ -99,45 +100,48 @@ def read_activity_update(*, base: Artifact, weighing: EventWeights, as_of: datet
         identifier_rows = (
             identifiers.select("kind", "value", "customer_id").to_pyarrow() if len(customer_ids) else NO_IDENTIFIERS
         )
-    customers = IdMap.from_arrays(base.part("customers")).extended(customer_ids)
-    items = IdMap.from_arrays(base.part("items"))
+    customers = IdMap.from_arrays(base.get_part("customers")).extend(customer_ids)
+    items = IdMap.from_arrays(base.get_part("items"))
     interactions = build_interactions(interaction_rows, customers=customers, items=items, as_of=as_of)
     names, rows = index_identifiers(identifier_rows, customers)
-    dismissed = Dismissals.of_table(dismissal_rows, customers=customers, items=items)
-    return ActivityUpdate(weighing.of(interactions), names, rows, dismissed, int((items.rows(active) < 0).sum()))
+    dismissed = Dismissals.from_table(dismissal_rows, customers=customers, items=items)
+    return ActivityUpdate(
+        event_weights.of(interactions), names, rows, dismissed, int((items.get_rows(active) < 0).sum())
+    )
 
 
 def build_overlay(*, base: Artifact, news: ActivityUpdate) -> Artifact:
     """Return the arrays that differ from the version's, and those it does not have."""
-    history = news.interactions.histories()
+    history = news.interactions.build_histories()
     parts = {
         "news": {name: getattr(history, name) for name in ("indptr", "item", "order", "weight", "kind")},
-        "news-identifiers": news.identifiers.arrays(),
-        "dismissed": news.dismissed.arrays(),
+        "news-identifiers": news.identifiers.to_arrays(),
+        "dismissed": news.dismissed.to_arrays(),
         "model": update_counts(news, base),
     }
-    arrays = {f"{part}/{name}": array for part, inner in parts.items() for name, array in inner.items()}
     saved = {"as_of": news.interactions.as_of, "new_products": news.new_products}
-    return Artifact(arrays | {"news_identifier_user": news.identifier_user}, saved)
+    identifier_user = Artifact({"news_identifier_user": news.identifier_user}, {})
+    return Artifact.from_parts(parts, saved).with_parts(identifier_user)
 
 
 def have_dismissals_changed(news: ActivityUpdate, base: Artifact) -> bool:
     """Return whether dismissals were added or ended since the training."""
-    before = base.part("dismissed")
+    before = base.get_part("dismissed")
     if not before:  # trained by a release without dismissals
         return bool(len(news.dismissed.item))
-    people = len(news.dismissed.indptr)
-    indptr = np.append(before["indptr"], np.full(people - len(before["indptr"]), len(before["item"])))
+    # Customers whom the version does not know come last and had no dismissals then: their ranges are empty.
+    n_new = len(news.dismissed.indptr) - len(before["indptr"])
+    indptr = np.append(before["indptr"], np.full(n_new, len(before["item"])))
     return not (np.array_equal(indptr, news.dismissed.indptr) and np.array_equal(before["item"], news.dismissed.item))
 
 
 def update_counts(news: ActivityUpdate, base: Artifact) -> dict[str, npt.NDArray[Any]]:
     """Return the updated arrays of the components that count: popularity and trending."""
-    blend = restore(base.part("model"), base.saved["model"])
+    model = restore(base.get_part("model"), base.saved["model"])
     updated_arrays: dict[str, npt.NDArray[Any]] = {}
-    for name, component in blend.components_.items() if isinstance(blend, WeightedEnsemble) else ():
+    for name, component in model.components_.items() if isinstance(model, WeightedEnsemble) else ():
         if isinstance(component, UpdatableAlgorithm):
-            arrays, _saved = component.updated(news.interactions, since=base.saved["as_of"]).arrays()
+            arrays, _saved = component.update(news.interactions, since=base.saved["as_of"]).to_arrays()
             updated_arrays |= {f"{name}/{key}": array for key, array in arrays.items()}
     return updated_arrays
 

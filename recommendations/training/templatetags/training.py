@@ -3,8 +3,8 @@
 from django import template
 
 from recommendations.training.backoffice.labels.algorithm_labels import get_algorithm_label
-from recommendations.training.backoffice.labels.step_labels import step_label
+from recommendations.training.backoffice.labels.step_labels import get_step_label
 
 register = template.Library()
-register.filter("step_name", step_label)
+register.filter("step_name", get_step_label)
 register.filter("algorithm_name", get_algorithm_label)

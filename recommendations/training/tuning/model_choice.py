@@ -4,24 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from recommendations.engine import ALGORITHMS, Algorithm, Interactions, Products
+from recommendations.engine.algorithms.spec import DataSize
 from recommendations.engine.data.event_weights import EventWeights
-from recommendations.training.budget import DataSize
 
 PRIMARY_METRIC, TOP_N = "ndcg", 10
-
-
 SEED = 20261124
+WEIGHTING_USERS = 1000  # for ensemble weights and the ablation
+EVALUATION_USERS = 5000  # of the test part
 
-
-WEIGHTING_CUSTOMERS = 1000
-
-
-EVALUATION_CUSTOMERS = 5000
-
-
+# step code and share of the training that is done; raises an exception to stop the training
 type ReportStep = Callable[[str, float], None]
 
 
@@ -42,9 +34,9 @@ class ModelChoice:
     """The tuned model: event weights, components and ensemble weights.
 
     components: name → algorithm and parameters; weights: of the ensemble, 0 for components only other placements need.
-    value: of the ensemble on the validation part, component_values: of each component alone. trials: every row of every search.
-    unused: tuned components that for-you does not use but other placements may. fit_seconds: estimated seconds to fit each on everything
-    before the validation part. extra: components for other placements only, which are not contestants of for-you.
+    value: of the ensemble on the validation part, component_values: of each component alone. trials: the record of every search.
+    unused: tuned components that for-you does not use but other placements may. fit_seconds: estimated seconds to fit each on
+    everything before the validation part. extra: components for other placements only, which are not contestants of for-you.
     """
 
     event_weights: EventWeights
@@ -59,14 +51,10 @@ class ModelChoice:
     fit_seconds: dict[str, float] = field(default_factory=dict)
     extra: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def list_used(self) -> list[str]:
-        """Return the components of for-you."""
-        return [name for name, weight in self.weights.items() if weight > 0]
-
-    def with_extra(self, others: Mapping[str, Mapping[str, Any]]) -> "ModelChoice":
+    def with_extra(self, extra: Mapping[str, Mapping[str, Any]]) -> "ModelChoice":
         """Return the choice with these extra components instead of the present ones."""
-        own = {name: described for name, described in self.components.items() if name not in self.extra}
-        added = {name: dict(described) for name, described in others.items() if name not in own}
+        own = {name: component for name, component in self.components.items() if name not in self.extra}
+        added = {name: dict(component) for name, component in extra.items() if name not in own}
         weights = {name: self.weights.get(name, 0.0) for name in (*own, *added)}
         return replace(self, components={**own, **added}, weights=weights, extra=added)
 
@@ -75,25 +63,15 @@ def fit_components(
     components: Mapping[str, Mapping[str, Any]], interactions: Interactions, products: Products
 ) -> dict[str, Algorithm]:
     """Fit each component on the interactions."""
-    return {name: fit_component(described, interactions, products) for name, described in components.items()}
+    return {name: fit_component(component, interactions, products) for name, component in components.items()}
 
 
-def fit_component(described: Mapping[str, Any], interactions: Interactions, products: Products) -> Algorithm:
+def fit_component(component: Mapping[str, Any], interactions: Interactions, products: Products) -> Algorithm:
     """Fit one algorithm with its parameters."""
-    return ALGORITHMS[described["algorithm"]](**described["parameters"]).fit(interactions, products)
+    return ALGORITHMS[component["algorithm"]](**component["parameters"]).fit(interactions, products)
 
 
 def measure_size(interactions: Interactions) -> DataSize:
     """Return the size of the interactions."""
-    entries = interactions.user_items().nnz
+    entries = interactions.build_user_items().nnz
     return DataSize(interactions.n_users, interactions.n_items, entries, len(interactions))
-
-
-def mean_of_finite(values: np.ndarray) -> float:
-    """Return the mean without NaN, NaN if there is no finite value."""
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
-
-
-def round_finite(value: float) -> float | None:
-    """Return a rounded number, None for NaN: JSON has no NaN."""
-    return round(float(value), 6) if np.isfinite(value) else None

@@ -26,9 +26,10 @@ class Candidate:
 
 
 def _list_search_spaces() -> dict[str, SearchSpace]:
+    """Return the search spaces in the order in which training tries them."""
     spaces = {name: algorithm.spec.search for name, algorithm in ALGORITHMS.items()}
-    tuned = {name: space for name, space in spaces.items() if space is not None}
-    return dict(sorted(tuned.items(), key=lambda entry: (entry[1].order, entry[0])))
+    tried = {name: space for name, space in spaces.items() if space is not None}
+    return dict(sorted(tried.items(), key=lambda item: (item[1].order, item[0])))
 
 
 def _make_candidate(name: str, space: SearchSpace) -> Candidate:
@@ -38,12 +39,11 @@ def _make_candidate(name: str, space: SearchSpace) -> Candidate:
 
 
 SEARCH_SPACES = _list_search_spaces()
-# In the order in which training tries them.
 CANDIDATES: dict[str, Candidate] = {name: _make_candidate(name, space) for name, space in SEARCH_SPACES.items()}
 
 
 def list_candidates(products: Products) -> dict[str, Candidate]:
-    """Return CANDIDATES; where products have vectors, those that use vectors also tune how much these count, down to nothing."""
+    """Return CANDIDATES; if products have vectors, candidates that use vectors also tune their weight, down to 0."""
     if not products.vectors:
         return CANDIDATES
     return {

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from recommendations.training import train as training
-from recommendations.training.backoffice.labels.step_labels import step_label
+from recommendations.training.backoffice.labels.step_labels import get_step_label
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.runs import TrainingCancelledError, request_cancellation
 from recommendations.training.tasks import refresh_model, train_nightly
@@ -58,7 +58,7 @@ def test_progress_is_reported_in_labeled_steps(shop: None, monkeypatch: pytest.M
     assert {"reading the data", "repeat", "weights", "judging", "fitting on everything", "saving"} <= {
         step for step, _percent in seen
     }
-    assert all(step_label(step) for step, _percent in seen)
+    assert all(get_step_label(step) for step, _percent in seen)
     assert EvaluationRun.objects.get().percent == 100
 
 
@@ -83,7 +83,7 @@ def test_a_worse_model_is_rejected_with_the_reason_and_the_active_one_stays(
     trained.refresh_from_db()
     assert (trained.status, rejected.status) == (ModelVersion.Status.ACTIVE, ModelVersion.Status.REJECTED)
     assert [reason["code"] for reason in rejected.reasons] == ["latency"]
-    assert "the limit is 0.0000 ms" in rejected.explanation()
+    assert "the limit is 0.0000 ms" in rejected.explanation
 
 
 def test_the_tasks_train_and_refresh(shop: None) -> None:

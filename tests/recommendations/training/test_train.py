@@ -85,7 +85,7 @@ def test_a_shop_of_one_day_serves_equal_weights_and_says_why(db: None, folders: 
     export_warehouse(started_at=NOON)
     version = train(as_of=NOON, started_at=NOON)
     assert version.status == Status.ACTIVE
-    assert "too short" in version.explanation()
+    assert "too short" in version.explanation
 
 
 def test_rolling_back_returns_to_the_version_before_and_not_forward_again(trained: ModelVersion) -> None:

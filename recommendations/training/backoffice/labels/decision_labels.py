@@ -74,7 +74,7 @@ PLACEMENT_PREFIX = "place_"  # low and high of these reasons are signed differen
 LOSS_CODES = ("worse_than_active", "worse_than_baseline")
 
 
-def reason_label(code: str, values: Mapping[str, Any]) -> str:
+def get_reason_label(code: str, values: Mapping[str, Any]) -> str:
     """Return a reason in the active language, or its code if it has no label."""
     if code not in REASON_LABELS:
         return code
@@ -103,5 +103,5 @@ def format_reason_value(code: str, name: str, value: Any) -> str:
 
 def explain_reasons(reasons: Sequence[Mapping[str, Any]], remark: str) -> str:
     """Return all reasons of a version, followed by the comment of the user."""
-    labels = [reason_label(entry["code"], entry["values"]) for entry in reasons]
+    labels = [get_reason_label(entry["code"], entry["values"]) for entry in reasons]
     return " ".join([*labels, remark] if remark else labels)

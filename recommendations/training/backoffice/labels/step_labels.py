@@ -20,7 +20,8 @@ STEP_LABELS: dict[str, str | Promise] = {
 }
 
 
-def step_label(step: str) -> str:
+def get_step_label(step: str) -> str:
+    """Return the label of a step; the parameters of an algorithm are tuned in a step with the name of the algorithm."""
     if step in STEP_LABELS:
         return str(STEP_LABELS[step])
     if is_algorithm(step):

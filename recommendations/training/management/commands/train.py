@@ -36,7 +36,7 @@ class Command(BaseCommand):
             )
         except (AlreadyRunningError, NoTrainingDataError, InsufficientMemoryError, TrainingCancelledError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{version.version}: {version.status}. {version.explanation()}")
+        self.stdout.write(f"{version.version}: {version.status}. {version.explanation}")
 
 
 def parse_moment(text: str) -> datetime:

@@ -31,8 +31,8 @@ def twelve(folders: Path) -> list[Customer]:
 
 
 def list_values(known: KnownTraits, customer: Customer) -> set[str]:
-    row = known.people.rows(known.customers.rows([str(customer.pk)])).has.indices
-    return {known.people.values.id(code).replace("\x1f", "=") for code in row.tolist()}
+    row = known.people.select_users(known.customers.get_rows([str(customer.pk)])).has.indices
+    return {known.people.values.get_id(code).replace("\x1f", "=") for code in row.tolist()}
 
 
 def test_only_named_traits_are_read_and_many_numbers_are_bands(twelve: list[Customer]) -> None:
@@ -69,7 +69,7 @@ def test_new_customers_have_traits_no_history_and_no_refusal(twelve: list[Custom
         known=known, with_history=IdMap.of([str(twelve[0].pk)]), refusing={"user_id:user-2"}
     )
     assert "user_id:user-0" not in new_customers.identifiers
-    assert new_customers.person[new_customers.identifiers.row("user_id:user-2")] == -1
-    row = int(new_customers.person[new_customers.identifiers.row("user_id:user-1")])
-    values = {known.people.values.id(code) for code in new_customers.traits[[row]].indices.tolist()}
+    assert new_customers.person[new_customers.identifiers.get_row("user_id:user-2")] == -1
+    row = int(new_customers.person[new_customers.identifiers.get_row("user_id:user-1")])
+    values = {known.people.values.get_id(code) for code in new_customers.traits[[row]].indices.tolist()}
     assert values == {"language\x1fde", "country\x1fat", "traits.taste\x1fcoffee"}

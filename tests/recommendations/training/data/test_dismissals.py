@@ -52,10 +52,10 @@ def dismissed(*, as_of: datetime = NOON) -> dict[str, list[str]]:
 
 def named(arrays: Any, identifiers: IdMap, users: Any, items: IdMap) -> dict[str, list[str]]:
     found = {}
-    for name, user in zip(identifiers.ids(), users.tolist(), strict=True):
+    for name, user in zip(identifiers.get_ids(), users.tolist(), strict=True):
         rows = arrays["item"][arrays["indptr"][user] : arrays["indptr"][user + 1]]
         if len(rows):
-            found[name.removeprefix("user_id:")] = items.ids(rows.tolist())
+            found[name.removeprefix("user_id:")] = items.get_ids(rows.tolist())
     return found
 
 
@@ -100,7 +100,7 @@ def saved(version: ModelVersion) -> Artifact:
 
 
 def test_a_training_saves_an_empty_list_for_every_customer(trained: ModelVersion) -> None:
-    part = saved(trained).part("dismissed")
+    part = saved(trained).get_part("dismissed")
     assert len(part["item"]) == 0
     assert len(part["indptr"]) == trained.users + 1
 
@@ -120,15 +120,15 @@ def test_a_refresh_has_the_dismissals_of_old_and_new_customers_even_without_othe
     version = refresh_active_version(as_of=LATER)
     overlay = open_artifact(folder=settings.MODELS_DIR / version.refresh, checksum=version.refresh_checksum)
     assert overlay.saved["new_products"] == 1
-    part, base = overlay.part("dismissed"), saved(version)
-    items = IdMap.from_arrays(base.part("items"))
-    people = IdMap.from_arrays(base.part("identifiers"))
+    part, base = overlay.get_part("dismissed"), saved(version)
+    items = IdMap.from_arrays(base.get_part("items"))
+    people = IdMap.from_arrays(base.get_part("identifiers"))
     assert named(part, people, base.arrays["identifier_user"], items) == {"user-3": ["tea-1"]}
-    fresh = IdMap.from_arrays(overlay.part("news-identifiers"))
+    fresh = IdMap.from_arrays(overlay.get_part("news-identifiers"))
     dismissed = named(part, fresh, overlay.arrays["news_identifier_user"], items)
     assert dismissed == {"user-3": ["tea-1"], "newcomer": ["cake-0", "cake-1"]}
     monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)
-    model = loader.current(now=LATER).model
+    model = loader.get_state(now=LATER).model
     assert model.find_user_rows(["user_id:newcomer"]) == [model.n_trained]
 
 

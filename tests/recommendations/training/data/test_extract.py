@@ -52,7 +52,7 @@ def rows(data: TrainingData) -> list[tuple[str, str, float]]:
     names = ("view", "click", "wishlist", "cart", "purchase", "rating")
     found = data.interactions
     return sorted(
-        (names[kind], found.items.id(item), weight)
+        (names[kind], found.items.get_id(item), weight)
         for kind, item, weight in zip(found.kind.tolist(), found.item.tolist(), found.weight.tolist(), strict=True)
     )
 
@@ -193,8 +193,8 @@ def test_visitors_count_as_the_customer_they_were_resolved_to(send_event: Callab
     send_event("Product Viewed", user_id="", anonymous_id="v1")
     send_event("Product Viewed", user_id="", anonymous_id="nobody yet")
     data = extract_data()
-    assert data.interactions.users.ids() == [str(visitor.pk)]
-    assert data.identifiers.row("anonymous_id:v1") == 0
+    assert data.interactions.users.get_ids() == [str(visitor.pk)]
+    assert data.identifiers.get_row("anonymous_id:v1") == 0
     assert data.counts() == {"view": 1}
 
 
@@ -215,7 +215,7 @@ def test_the_fingerprint_changes_with_the_data(send_event: Callable[..., None]) 
 
 
 def terms_of(data: TrainingData, product_id: str, field: str) -> list[str]:
-    text = data.products.texts[field][data.interactions.items.row(product_id)]
+    text = data.products.texts[field][data.interactions.items.get_row(product_id)]
     return list(split_values(field, text))
 
 

@@ -23,7 +23,7 @@ def test_an_artifact_comes_back_as_it_was_saved_and_mapped(tmp_path: Path) -> No
         np.testing.assert_array_equal(found.arrays[name], array)
         assert found.arrays[name].dtype == array.dtype
     assert not found.arrays["model/weights"].flags.writeable
-    assert found.part("model").keys() == {"weights"}
+    assert found.get_part("model").keys() == {"weights"}
 
 
 def test_saving_leaves_no_draft_and_replaces_what_a_killed_training_left(tmp_path: Path) -> None:

@@ -47,10 +47,10 @@ def moved_on(trained: ModelVersion) -> ModelVersion:
 
 def test_counts_are_those_of_a_full_fit(moved_on: ModelVersion, loader: StateLoader) -> None:
     refresh_active_version(as_of=LATER)
-    part = loader.current(now=LATER).model.blend.components_["popularity"]
+    part = loader.get_state(now=LATER).model.blend.components_["popularity"]
     assert isinstance(part, Popularity)
     weighing = EventWeights(**moved_on.parameters["weighing"])
-    whole = Popularity(**part.parameters()).fit(weighing.of(extract_training_data(as_of=LATER).interactions))
+    whole = Popularity(**part.get_parameters()).fit(weighing.of(extract_training_data(as_of=LATER).interactions))
     np.testing.assert_allclose(part.counts_, whole.counts_, rtol=1e-5)
 
 
@@ -59,13 +59,13 @@ def test_what_is_trending_is_that_of_a_full_fit(moved_on: ModelVersion) -> None:
     base = open_artifact(folder=get_artifact_folder(moved_on), checksum=moved_on.checksum)
     trending = Trending(least=0.0).fit(weighing.of(extract_training_data(as_of=NOON).interactions))
     blend = WeightedEnsemble.of_fitted({"trending": trending})
-    arrays, saved = blend.arrays()
+    arrays, saved = blend.to_arrays()
     with_it = Artifact(
         {**base.arrays, **{f"model/{name}": array for name, array in arrays.items()}}, {**base.saved, "model": saved}
     )
     news = read_activity_update(base=base, weighing=weighing, as_of=LATER)
     overlaid = with_it.with_parts(build_overlay(base=with_it, news=news))
-    later = restore(overlaid.part("model"), overlaid.saved["model"]).components_["trending"]  # type: ignore[attr-defined]
+    later = restore(overlaid.get_part("model"), overlaid.saved["model"]).components_["trending"]  # type: ignore[attr-defined]
     whole = Trending(least=0.0).fit(weighing.of(extract_training_data(as_of=LATER).interactions))
     np.testing.assert_allclose(later.scores_, whole.scores_, rtol=1e-4)
     assert not np.array_equal(trending.scores_, whole.scores_)
@@ -73,13 +73,13 @@ def test_what_is_trending_is_that_of_a_full_fit(moved_on: ModelVersion) -> None:
 
 def test_histories_are_those_of_everything_that_happened(moved_on: ModelVersion, loader: StateLoader) -> None:
     refresh_active_version(as_of=LATER)
-    model = loader.current(now=LATER).model
+    model = loader.get_state(now=LATER).model
     data = extract_training_data(as_of=LATER)
     for user_id in ("user-0", "user-1", "newcomer"):
         found = model.build_history(users=model.find_user_rows([f"user_id:{user_id}"]), recent=[])
-        row = int(data.identifier_user[data.identifiers.row(f"user_id:{user_id}")])
-        whole = data.interactions.histories(np.array([row], np.int32))
-        assert model.items.ids(found.item) == data.interactions.items.ids(whole.item)
+        row = int(data.identifier_user[data.identifiers.get_row(f"user_id:{user_id}")])
+        whole = data.interactions.build_histories(np.array([row], np.int32))
+        assert model.items.get_ids(found.item) == data.interactions.items.get_ids(whole.item)
         assert found.order.tolist() == whole.order.tolist()
 
 
@@ -104,7 +104,7 @@ def test_a_second_refresh_takes_the_place_of_the_first(moved_on: ModelVersion, l
     folders = {path.name for path in settings.MODELS_DIR.iterdir()}
     assert folders == {moved_on.artifact, second, third}
     assert first not in folders
-    assert loader.current(now=LATER).name == third
+    assert loader.get_state(now=LATER).name == third
 
 
 def test_nothing_new_is_nothing_to_refresh(trained: ModelVersion) -> None:
@@ -122,7 +122,7 @@ def test_a_damaged_refresh_leaves_the_version_serving_as_it_was_trained(
 ) -> None:  # type: ignore[no-untyped-def]
     folder = settings.MODELS_DIR / refresh_active_version(as_of=LATER).refresh
     (folder / "manifest.json").write_text("{}")
-    model = loader.current(now=LATER).model
+    model = loader.get_state(now=LATER).model
     assert model.version == moved_on.version
     assert model.refreshed is None
 

@@ -7,10 +7,10 @@ from django.urls import reverse
 
 from recommendations.training.backoffice.cold_start_card import describe_result
 from recommendations.training.models import ModelVersion
-from recommendations.training.tuning.cold_start import find_best_contestant, summarize_scores
+from recommendations.training.tuning.cold_start.contestant_evaluation import find_best_contestant, summarize_scores
 
 
-def test_popularity_serves_where_nothing_beats_it() -> None:
+def test_popularity_serves_if_no_contestant_beats_it() -> None:
     popularity = np.array([0.2, 0.4])
     assert find_best_contestant({"popularity": popularity, "traits": np.array([0.2, 0.3])}) == "popularity"
     assert find_best_contestant({"popularity": popularity, "traits": popularity}) == "popularity"
@@ -40,22 +40,22 @@ def test_the_result_text_follows_the_interval(low: float, high: float, words: st
 
 
 def test_new_customers_are_evaluated_by_models_that_have_not_seen_them(trained_with_tastes: ModelVersion) -> None:
-    found = trained_with_tastes.evaluations.get().cold_start["people"]
-    values = {row["contestant"]: row["figures"]["ndcg@10"]["value"] for row in found["held_out"]["rows"]}
+    figures = trained_with_tastes.evaluations.get().cold_start["people"]
+    values = {row["contestant"]: row["figures"]["ndcg@10"]["value"] for row in figures["held_out"]["rows"]}
     assert set(values) == {"popularity", "traits", "cluster", "landing", "all"}
-    assert found["held_out"]["people"] == 40
+    assert figures["held_out"]["people"] == 40
     assert values["traits"] > values["popularity"] + 0.1, "the trait alone separates tea from coffee"
     assert values["landing"] > values["popularity"] + 0.1, "so does the category of the first product"
-    assert found["served"] != "popularity"
-    assert found["fields"] == ["traits.taste"]
-    assert found["new"] == {"people": 0, "rows": []}
+    assert figures["served"] != "popularity"
+    assert figures["fields"] == ["traits.taste"]
+    assert figures["new"] == {"people": 0, "rows": []}
 
 
 def test_without_useful_traits_popularity_serves_new_customers(trained: ModelVersion) -> None:
-    found = trained.evaluations.get().cold_start["people"]
-    values = {row["contestant"]: row["figures"]["ndcg@10"]["value"] for row in found["held_out"]["rows"]}
+    figures = trained.evaluations.get().cold_start["people"]
+    values = {row["contestant"]: row["figures"]["ndcg@10"]["value"] for row in figures["held_out"]["rows"]}
     assert values["traits"] == values["popularity"]
-    assert found["with_traits"] == 0
+    assert figures["with_traits"] == 0
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Placement tuning on a constructed shop whose answers are known."""
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,21 +12,18 @@ from recommendations.engine.placements import PLACEMENTS
 from recommendations.training.budget import TrainingBudget
 from recommendations.training.data.time_split import split_by_time
 from recommendations.training.evaluation.evaluation import evaluate_choice
-from recommendations.training.evaluation.placement_evaluation import (
-    RANK,
-    PlacementMeasurement,
-    PlacementWeights,
-    ShopData,
-)
+from recommendations.training.evaluation.placement_data import ShopData
+from recommendations.training.evaluation.placement_evaluation import RANK, PlacementMeasurement, PlacementWeights
 from recommendations.training.evaluation.promotion_criteria import make_reason
 from recommendations.training.train import make_default_choice
 from recommendations.training.tuning.model_choice import ModelChoice
-from recommendations.training.tuning.placement_result import PlacementResult, make_default_placements
-from recommendations.training.tuning.placement_tuning import evaluate_placements, tune_placements
-from recommendations.training.tuning.tuning import tune_model
+from recommendations.training.tuning.model_tuning import tune_model
+from recommendations.training.tuning.placements.placement_result import PlacementResult, make_default_placements
+from recommendations.training.tuning.placements.placement_testing import evaluate_placements
+from recommendations.training.tuning.placements.placement_tuning import tune_placements
 
 DAY = 86_400.0
-PEOPLE, PAIRS, DAYS = 80, 20, 140
+N_USERS, PAIRS, DAYS = 80, 20, 140
 ITEMS = 2 * PAIRS
 
 
@@ -36,24 +32,24 @@ def make_shop(*, views_from: float = 0.0) -> Interactions:
 
     They view both products of a random pair in a separate visit; there are no views before `views_from` days.
     """
-    draws = np.random.default_rng(5)
+    rng = np.random.default_rng(5)
     rows: list[tuple[int, int, float, str]] = []
-    for person in range(PEOPLE):
-        own = draws.choice(PAIRS, 5, replace=False)
+    for user in range(N_USERS):
+        own = rng.choice(PAIRS, 5, replace=False)
         for week in range(DAYS // 7):
-            pair = own[0] if draws.random() < 0.5 else draws.choice(own)
-            at = (week * 7 + draws.random() * 6) * DAY
-            rows += [(person, 2 * pair + side, at, "purchase") for side in (0, 1)]
+            pair = own[0] if rng.random() < 0.5 else rng.choice(own)
+            at = (week * 7 + rng.random() * 6) * DAY
+            rows += [(user, 2 * pair + side, at, "purchase") for side in (0, 1)]
             if week * 7 >= views_from:
-                looked = draws.integers(PAIRS)
-                rows += [(person, 2 * looked + side, at + 40_000 + side, "view") for side in (0, 1)]
-    user, item, seconds, kinds = zip(*rows, strict=True)
+                viewed = rng.integers(PAIRS)
+                rows += [(user, 2 * viewed + side, at + 40_000 + side, "view") for side in (0, 1)]
+    users, items, seconds, kinds = zip(*rows, strict=True)
     return Interactions.from_rows(
-        user=np.array(user),
-        item=np.array(item),
+        user=np.array(users),
+        item=np.array(items),
         order=np.array(seconds),
         kind=np.array([KIND_CODES[kind] for kind in kinds], np.int8),
-        users=IdMap.of([f"{person:03d}" for person in range(PEOPLE)]),
+        users=IdMap.of([f"{user:03d}" for user in range(N_USERS)]),
         items=IdMap.of([f"{item:03d}" for item in range(ITEMS)]),
         as_of=DAYS * DAY,
     )
@@ -71,29 +67,32 @@ PRODUCTS = Products.of_columns(
 def tune_shop(*, views_from: float = 0.0, seconds: float = 20.0) -> tuple[dict[str, PlacementResult], ModelChoice]:
     interactions = make_shop(views_from=views_from)
     time_split = split_by_time(interactions)
-    budget, step = TrainingBudget(seconds, 2000, clock=lambda: 0.0), lambda _name, _share: None  # time stands still
+    budget, step = (
+        TrainingBudget(seconds, 2000, clock=lambda: 0.0),
+        lambda _name, _share: None,
+    )  # the clock does not move
     choice = tune_model(time_split=time_split, products=PRODUCTS, budget=TrainingBudget(3, 2000), step=step)
     shop = ShopData(interactions, PRODUCTS, time_split)
-    chosen = tune_placements(shop=shop, choice=choice, budget=budget, step=step)
+    tuned = tune_placements(shop=shop, choice=choice, budget=budget, step=step)
     model_evaluation = evaluate_choice(
-        time_split=time_split, choice=chosen.choice, products=PRODUCTS, active=None, step=step
+        time_split=time_split, choice=tuned.choice, products=PRODUCTS, active=None, step=step
     )
-    return evaluate_placements(shop=shop, chosen=chosen, model_evaluation=model_evaluation, budget=budget, step=step)
+    return evaluate_placements(shop=shop, tuned=tuned, model_evaluation=model_evaluation, budget=budget, step=step)
 
 
 def test_every_placement_has_a_decision_that_json_can_store() -> None:
     placements, _choice = tune_shop()
     assert list(placements) == [*PLACEMENTS, RANK]
     for placement in placements.values():
-        saved = placement.as_json()
+        saved = placement.to_json()
         assert {"weights", "on", "why", "fallback", "figures"} <= saved.keys()
         assert sum(saved["weights"].values()) == pytest.approx(1.0, abs=0.01) or not saved["weights"]
 
 
-@pytest.mark.parametrize(("name", "question"), [("similar", "next_view"), ("cart", "rest_of_basket")])
-def test_related_products_are_found_and_beat_popular_ones(name: str, question: str) -> None:
+@pytest.mark.parametrize(("name", "query_type"), [("similar", "next_view"), ("cart", "rest_of_basket")])
+def test_related_products_are_found_and_beat_popular_ones(name: str, query_type: str) -> None:
     placement = tune_shop()[0][name]
-    assert placement.measurement.question == question
+    assert placement.measurement.query_type == query_type
     assert placement.measurement.comparison is not None
     assert placement.measurement.comparison.own["hit_rate"].value > 0.9
     assert placement.decide()[0]
@@ -109,27 +108,27 @@ def test_buy_again_is_also_compared_with_unrestricted_for_you() -> None:
 
 def test_repeat_purchases_are_measured_separately() -> None:
     placement = tune_shop()[0]["cart"]
-    apart = placement.measurement.other_comparisons.get("without_repeats")
-    assert apart is None or apart.people < placement.measurement.comparison.people  # type: ignore[union-attr]
+    comparison = placement.measurement.other_comparisons.get("without_repeats")
+    assert comparison is None or comparison.n_users < placement.measurement.comparison.n_users  # type: ignore[union-attr]
 
 
 def test_without_rising_products_trending_is_off_and_falls_back_to_popular() -> None:
     placement = tune_shop()[0]["trending"]
-    on, why = placement.decide()
-    assert not on
-    assert why["values"]["fallback"] == "popular"
+    is_active, reason = placement.decide()
+    assert not is_active
+    assert reason["values"]["fallback"] == "popular"
     assert len(placement.measurement.other_comparisons) == 2  # the weeks of the test part
 
 
 def test_personal_categories_are_found() -> None:
     placement = tune_shop()[0]["categories"]
-    assert placement.measurement.question == "next_basket"
+    assert placement.measurement.query_type == "next_basket"
     assert placement.decide()[0]
 
 
-def test_without_new_products_the_new_placement_is_not_evaluated_and_says_so() -> None:
-    on, why = tune_shop()[0]["new"].decide()
-    assert (on, why["code"]) == (True, "place_too_few")
+def test_without_new_products_the_new_placement_is_active_and_not_evaluated() -> None:
+    is_active, reason = tune_shop()[0]["new"].decide()
+    assert (is_active, reason["code"]) == (True, "place_too_few")
 
 
 def test_components_that_only_active_placements_need_are_kept_with_weight_0() -> None:
@@ -149,7 +148,7 @@ def test_components_that_only_active_placements_need_are_kept_with_weight_0() ->
 def test_late_views_are_split_into_halves_for_tuning_and_evaluation() -> None:
     placements, _choice = tune_shop(views_from=DAYS - 20)
     placement = placements["similar"]
-    assert placement.measurement.question == "next_view"
+    assert placement.measurement.query_type == "next_view"
     assert placement.validation is not None
     assert placement.measurement.comparison is not None
     assert placement.measurement.comparison.own["hit_rate"].value > 0.9
@@ -157,25 +156,22 @@ def test_late_views_are_split_into_halves_for_tuning_and_evaluation() -> None:
 
 def test_without_views_similar_is_evaluated_by_the_next_basket_of_the_category() -> None:
     placement = tune_shop(views_from=10_000)[0]["similar"]
-    assert placement.measurement.question == "next_basket_category"
+    assert placement.measurement.query_type == "next_basket_category"
 
 
-def test_without_time_placements_use_the_defaults_and_say_so() -> None:
+def test_without_time_placements_use_the_defaults_and_are_not_evaluated() -> None:
     placements, _choice = tune_shop(seconds=0.0)
     assert placements["cart"].decide()[0]
     assert placements["cart"].decide()[1]["code"] == "place_no_time"
 
 
 def test_a_short_history_uses_defaults_over_the_available_components() -> None:
-    from recommendations.training.data.extract import TrainingData
-
-    data: Any = TrainingData.__new__(TrainingData)
-    choice = make_default_choice(data)
+    choice = make_default_choice()
     placements = make_default_placements(choice.components, make_reason("place_short_history"))
-    assert placements["similar"].as_json()["weights"] == {"content": 0.6, "item-knn": 0.4}
-    assert placements["cart"].as_json()["weights"] == {"item-knn": 1.0}
-    assert not placements["bought-together"].as_json()["on"]
-    assert placements["recently-viewed"].as_json()["on"]
+    assert placements["similar"].to_json()["weights"] == {"content": 0.6, "item-knn": 0.4}
+    assert placements["cart"].to_json()["weights"] == {"item-knn": 1.0}
+    assert not placements["bought-together"].to_json()["on"]
+    assert placements["recently-viewed"].to_json()["on"]
 
 
 def make_scores(difference: float, low: float, *, people: int = 100) -> QueryScores:
@@ -184,7 +180,7 @@ def make_scores(difference: float, low: float, *, people: int = 100) -> QuerySco
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "on", "code"),
+    ("validation", "test", "is_active", "code"),
     [
         (make_scores(0.1, 0.0), make_scores(0.1, 0.05), True, "place_better"),
         (make_scores(-0.1, -0.2), make_scores(0.1, 0.05), False, "place_not_chosen"),
@@ -196,9 +192,9 @@ def make_scores(difference: float, low: float, *, people: int = 100) -> QuerySco
     ],
 )
 def test_a_placement_is_active_if_validation_and_test_support_it(
-    before: QueryScores | None, after: QueryScores | None, on: bool, code: str
+    validation: QueryScores | None, test: QueryScores | None, is_active: bool, code: str
 ) -> None:
     placement = PlacementResult(
-        "cart", PlacementWeights({"co-purchase": 1.0}), before, PlacementMeasurement("rest_of_basket", after)
+        "cart", PlacementWeights({"co-purchase": 1.0}), validation, PlacementMeasurement("rest_of_basket", test)
     )
-    assert (placement.decide()[0], placement.decide()[1]["code"]) == (on, code)
+    assert (placement.decide()[0], placement.decide()[1]["code"]) == (is_active, code)

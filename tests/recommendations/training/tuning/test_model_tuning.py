@@ -1,4 +1,4 @@
-"""Choosing on data made so that the answer is known."""
+"""Model tuning on constructed data whose best model is known."""
 
 from collections.abc import Iterator
 
@@ -12,31 +12,34 @@ from recommendations.training.data.time_split import split_by_time
 from recommendations.training.evaluation.evaluation import evaluate_choice, find_served_algorithm
 from recommendations.training.runs import TrainingCancelledError
 from recommendations.training.tuning.model_choice import ModelChoice, measure_size
+from recommendations.training.tuning.model_tuning import tune_model
 from recommendations.training.tuning.search_space import CANDIDATES
-from recommendations.training.tuning.tuning import tune_model
 
 DAY = 86_400.0
-PEOPLE, ITEMS, DAYS = 60, 40, 140
+N_USERS, ITEMS, DAYS = 60, 40, 140
 
 
 def make_habits(*, views: bool = False) -> Interactions:
-    """Everybody buys their own five products again and again; with views, they look at the next purchase a day before it."""
-    draws = np.random.default_rng(2)
-    own = np.array([draws.choice(ITEMS, 5, replace=False) for _ in range(PEOPLE)])
+    """Return users who buy their own five products again and again.
+
+    With views, they buy any product, and view it about eight days before they buy it.
+    """
+    rng = np.random.default_rng(2)
+    own = np.array([rng.choice(ITEMS, 5, replace=False) for _ in range(N_USERS)])
     rows = []
-    for person in range(PEOPLE):
+    for user in range(N_USERS):
         for day in range(0, DAYS, 7):
-            item = draws.integers(ITEMS) if views else draws.choice(own[person])
-            rows.append((person, item, day + draws.random(), "purchase"))
+            item = rng.integers(ITEMS) if views else rng.choice(own[user])
+            rows.append((user, item, day + rng.random(), "purchase"))
             if views:
-                rows.append((person, item, max(day - 8, 0) + 0.5, "view"))
-    user, item, days, kinds = zip(*rows, strict=True)
+                rows.append((user, item, max(day - 8, 0) + 0.5, "view"))
+    users, items, days, kinds = zip(*rows, strict=True)
     return Interactions.from_rows(
-        user=np.array(user),
-        item=np.array(item),
+        user=np.array(users),
+        item=np.array(items),
         order=np.array(days) * DAY,
         kind=np.array([KIND_CODES[kind] for kind in kinds], np.int8),
-        users=IdMap.of([f"{person:03d}" for person in range(PEOPLE)]),
+        users=IdMap.of([f"{user:03d}" for user in range(N_USERS)]),
         items=IdMap.of([f"{item:03d}" for item in range(ITEMS)]),
         as_of=DAYS * DAY,
     )
@@ -45,31 +48,33 @@ def make_habits(*, views: bool = False) -> Interactions:
 PRODUCTS = Products.of_columns({"title": [f"thing number {item}" for item in range(ITEMS)]})
 
 
-class Steps:
+class StepRecorder:
+    """Records the reported steps and cancels the training at one of them."""
+
     def __init__(self, cancel_at: str = "") -> None:
-        self.seen: list[str] = []
+        self.steps: list[str] = []
         self.cancel_at = cancel_at
 
     def __call__(self, step: str, share: float) -> None:
         assert 0 <= share <= 1
-        self.seen.append(step)
+        self.steps.append(step)
         if step == self.cancel_at:
             raise TrainingCancelledError
 
 
-def chosen(
-    interactions: Interactions, *, seconds: float = 4, memory_mb: float = 2000, steps: Steps | None = None
+def tune(
+    interactions: Interactions, *, seconds: float = 4, memory_mb: float = 2000, step: StepRecorder | None = None
 ) -> ModelChoice:
     return tune_model(
         time_split=split_by_time(interactions),
         products=PRODUCTS,
         budget=TrainingBudget(seconds, memory_mb),
-        step=steps or Steps(),
+        step=step or StepRecorder(),
     )
 
 
-def test_a_habit_is_found_and_every_trial_is_kept() -> None:
-    choice = chosen(make_habits())
+def test_repeat_purchases_are_found_and_every_trial_is_recorded() -> None:
+    choice = tune(make_habits())
     assert choice.component_values["repeat"] > 2 * choice.component_values["popularity"]
     assert choice.value >= max(choice.component_values.values())
     assert sum(choice.weights.values()) == pytest.approx(1, abs=0.01)
@@ -82,72 +87,76 @@ def test_a_habit_is_found_and_every_trial_is_kept() -> None:
         assert best[0]["value"] == max(row["value"] for row in choice.trials if row["algorithm"] == name)
 
 
-def test_what_other_places_need_stays_without_a_weight() -> None:
-    assert {"popularity", "item-knn", "content", "co-purchase"} <= set(chosen(make_habits()).components)
+def test_components_that_other_placements_require_stay_without_a_weight() -> None:
+    assert {"popularity", "item-knn", "content", "co-purchase"} <= set(tune(make_habits()).components)
 
 
-def test_what_does_not_fit_the_memory_is_left_out_and_named() -> None:
+def test_algorithms_that_do_not_fit_into_memory_are_excluded_with_a_reason() -> None:
     size = measure_size(split_by_time(make_habits()).test.train)
-    largest = max(one.estimate_mb(size, {**one.fixed, **one.start}) for one in CANDIDATES.values())
-    choice = chosen(make_habits(), memory_mb=estimate_data_mb(size) + 0.9 * largest)
-    assert "no_memory" in {one.code for one in choice.excluded}
-    assert not {one.algorithm for one in choice.excluded if one.code == "no_memory"} & set(choice.components)
+    largest = max(
+        candidate.estimate_mb(size, {**candidate.fixed, **candidate.start}) for candidate in CANDIDATES.values()
+    )
+    choice = tune(make_habits(), memory_mb=estimate_data_mb(size) + 0.9 * largest)
+    assert "no_memory" in {excluded.code for excluded in choice.excluded}
+    assert not {excluded.algorithm for excluded in choice.excluded if excluded.code == "no_memory"} & set(
+        choice.components
+    )
 
 
-def test_data_that_do_not_fit_the_memory_are_refused_with_the_setting_to_change() -> None:
+def test_data_that_do_not_fit_into_memory_raise_an_error_with_the_setting_to_change() -> None:
     with pytest.raises(InsufficientMemoryError, match="TRAINING_MEMORY_MB=0 is too low for"):
-        chosen(make_habits(), memory_mb=0.01)
+        tune(make_habits(), memory_mb=0.01)
 
 
-def test_without_time_each_is_tried_as_it_starts_and_the_dear_ones_are_left_out() -> None:
+def test_without_time_each_start_is_tried_and_slow_optional_algorithms_are_excluded() -> None:
     ticks: Iterator[int] = iter(range(10**9))
     budget = TrainingBudget(5, 2000, clock=lambda: float(next(ticks)))
-    choice = tune_model(time_split=split_by_time(make_habits()), products=PRODUCTS, budget=budget, step=Steps())
+    choice = tune_model(time_split=split_by_time(make_habits()), products=PRODUCTS, budget=budget, step=StepRecorder())
     assert {row["algorithm"] for row in choice.trials} >= set(CANDIDATES)
-    assert {one.code for one in choice.excluded} <= {"no_time", "no_help"}
+    assert {excluded.code for excluded in choice.excluded} <= {"no_time", "no_help"}
     assert set(choice.components) == {name for name, candidate in CANDIDATES.items() if candidate.is_required}
 
 
-def test_a_cancel_ends_it_at_the_next_trial() -> None:
-    steps = Steps(cancel_at="user-knn")
+def test_a_cancellation_ends_the_tuning_at_the_next_trial() -> None:
+    recorder = StepRecorder(cancel_at="user-knn")
     with pytest.raises(TrainingCancelledError):
-        chosen(make_habits(), steps=steps)
-    assert steps.seen[-1] == "user-knn"
+        tune(make_habits(), step=recorder)
+    assert recorder.steps[-1] == "user-knn"
 
 
-def test_what_is_looked_at_before_it_is_bought_is_learnt_to_count() -> None:
-    choice = chosen(make_habits(views=True))
+def test_views_get_a_weight_where_they_precede_purchases() -> None:
+    choice = tune(make_habits(views=True))
     assert choice.event_weights.kinds["view"] > 0
-    rows = [row for row in choice.trials if row["algorithm"] == "kinds"]
-    zero = [row["value"] for row in rows if row["parameters"]["view"] == 0]
-    best = max(row["value"] for row in rows)
-    assert all(best > value for value in zero)
+    trials = [row for row in choice.trials if row["algorithm"] == "kinds"]
+    values_without_views = [row["value"] for row in trials if row["parameters"]["view"] == 0]
+    best = max(row["value"] for row in trials)
+    assert all(best > value for value in values_without_views)
 
 
-def test_the_target_is_what_people_do_at_the_end() -> None:
+def test_the_target_is_the_last_event_type_of_the_funnel_that_occurs() -> None:
     assert split_by_time(make_habits(views=True)).target == "purchase"
-    looked = make_habits(views=True)
-    looked = looked.subset(looked.kind == KIND_CODES["view"])
-    assert split_by_time(looked).target == "view"
+    habits = make_habits(views=True)
+    views = habits.select(habits.kind == KIND_CODES["view"])
+    assert split_by_time(views).target == "view"
 
 
-def test_a_history_of_a_moment_has_no_cut() -> None:
+def test_a_history_of_one_day_cannot_be_split() -> None:
     habits = make_habits()
     with pytest.raises(EmptySplitError):
         split_by_time(habits.before(DAY))
 
 
-def test_the_test_part_is_judged_beside_baselines_and_the_version_that_serves() -> None:
+def test_the_model_is_evaluated_against_baselines_and_the_active_version() -> None:
     time_split = split_by_time(make_habits())
-    choice = tune_model(time_split=time_split, products=PRODUCTS, budget=TrainingBudget(3, 2000), step=Steps())
-    recipe = {
+    choice = tune_model(time_split=time_split, products=PRODUCTS, budget=TrainingBudget(3, 2000), step=StepRecorder())
+    active = {
         "components": choice.components,
         "weights": choice.weights,
         "normalization": choice.normalization,
-        "weighing": choice.event_weights.as_json(),
+        "weighing": choice.event_weights.to_json(),
     }
     model_evaluation = evaluate_choice(
-        time_split=time_split, choice=choice, products=PRODUCTS, active=recipe, step=Steps()
+        time_split=time_split, choice=choice, products=PRODUCTS, active=active, step=StepRecorder()
     )
     scores = model_evaluation.evaluation.scores
     assert {"popularity", "repeat", "active", model_evaluation.served} <= set(scores)

@@ -1,0 +1,107 @@
+"""Tuning of the parameters of one algorithm on the sample of the validation part."""
+
+import copy
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recommendations.engine import Algorithm, Interactions, recommend
+from recommendations.engine.algorithms.base import NothingToLearnError
+from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
+from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
+from recommendations.engine.tuning.parameter_search import EmptySearchError, search_parameters
+from recommendations.training.figures import compute_finite_mean
+from recommendations.training.tuning.model_choice import SEED, TOP_N, fit_component
+from recommendations.training.tuning.search_space import Candidate
+from recommendations.training.tuning.tuning_session import TuningSession
+
+
+@dataclass(frozen=True, eq=False)
+class TunedAlgorithm:
+    """The best trial of a candidate, fitted on the sample; seconds to fit it and to score one user."""
+
+    parameters: dict[str, Any]
+    value: float
+    fitted: Algorithm
+    fit_seconds: float
+    score_seconds: float
+
+
+def tune_parameters(
+    session: TuningSession, name: str, candidate: Candidate, past: Interactions
+) -> TunedAlgorithm | None:
+    """Return the best trial within the candidate's share of the time budget; None if the data contain nothing to learn.
+
+    past: the past of the sample under the event weights.
+    """
+    budget_s = session.get_parameter_seconds(name)
+    trials = _ParameterTrials(session, name, candidate, past)
+    try:
+        result = search_parameters(
+            space=candidate.values,
+            evaluate=trials.evaluate,
+            budget_s=budget_s,
+            seed=SEED,
+            start=candidate.start,
+            clock=session.budget.clock,
+        )
+    except (NothingToLearnError, EmptySearchError):
+        session.exclude(name, "nothing_to_learn")
+        return None
+    session.record_trials(name, result.trials, result.best)
+    return trials.best
+
+
+class _ParameterTrials:
+    """Evaluates parameters of one candidate and keeps the best trial."""
+
+    def __init__(self, session: TuningSession, name: str, candidate: Candidate, past: Interactions) -> None:
+        self.session, self.name, self.candidate, self.past = session, name, candidate, past
+        self.histories = past.build_histories(session.evaluated_users)
+        self.relevant = session.find_relevant(past)
+        self.fitted: dict[str, Algorithm] = {}
+        self.fit_seconds = 0.0
+        self.best: TunedAlgorithm | None = None
+
+    def evaluate(self, parameters: dict[str, Any]) -> float:
+        """Return the mean NDCG of the evaluated users; NaN for parameters that need too much memory."""
+        session, candidate = self.session, self.candidate
+        session.report_progress(self.name, 0.1 + 0.4 * session.get_position(self.name))
+        if candidate.estimate_mb(session.size, {**candidate.fixed, **parameters}) > session.budget.memory_mb:
+            return float("nan")
+        algorithm = self.fit(parameters)
+        clock = session.budget.clock
+        started_at = clock()
+        top = recommend(
+            algorithm,
+            self.histories,
+            TOP_N,
+            exclude_seen=session.split.exclude_seen,
+            seen_kinds=session.split.seen_kinds,
+            tie_seed=SEED,
+        )
+        score_seconds = (clock() - started_at) / max(len(self.histories), 1)
+        value = compute_finite_mean(ndcg(find_hits(top.items, self.relevant), np.diff(self.relevant.indptr)))
+        if self.best is None or np.isnan(self.best.value) or value > self.best.value:
+            self.best = TunedAlgorithm(parameters, value, algorithm, self.fit_seconds, score_seconds)
+        return value
+
+    def fit(self, parameters: dict[str, Any]) -> Algorithm:
+        """Return the algorithm with these parameters, fitted only if one that is not for scoring alone has changed."""
+        clock, scoring_only = self.session.budget.clock, self.candidate.scoring_only
+        key = json.dumps(
+            {name: value for name, value in parameters.items() if name not in scoring_only}, sort_keys=True
+        )
+        started_at = clock()
+        if key not in self.fitted:
+            # Only the last fit is kept: coordinate search varies one parameter at a time, and each fit may be large.
+            self.fitted.clear()
+            self.fitted[key] = fit_component(self.candidate.describe(parameters), self.past, self.session.products)
+            self.fit_seconds = clock() - started_at
+        # A shallow copy shares the fitted arrays but not the parameters, so that the best trial keeps its own.
+        algorithm = copy.copy(self.fitted[key])
+        for name in scoring_only & parameters.keys():
+            setattr(algorithm, name, parameters[name])
+        return algorithm

@@ -1,0 +1,121 @@
+"""The result of a placement: its weights, its evaluation, and whether it is active."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from recommendations.engine.evaluation.placement_evaluation import METRICS, PRIMARY, QueryScores
+from recommendations.engine.placements import PLACEMENTS, POPULAR
+from recommendations.training.evaluation.placement_evaluation import (
+    MIN_CUSTOMERS,
+    PlacementMeasurement,
+    PlacementWeights,
+)
+from recommendations.training.evaluation.promotion_criteria import Reason, make_reason
+from recommendations.training.figures import serialize_interval
+from recommendations.training.tuning.model_choice import TOP_N
+
+
+@dataclass(frozen=True, eq=False)
+class PlacementResult:
+    """The tuning and evaluation of one placement.
+
+    weights: None if no algorithm is available; validation, measurement: results on the validation and test parts; fixed_reason: why the
+    placement is or is not active, where the measurement does not decide.
+    """
+
+    name: str
+    weights: PlacementWeights | None = None
+    validation: QueryScores | None = None
+    measurement: PlacementMeasurement = field(default_factory=lambda: PlacementMeasurement(""))
+    fixed_reason: Reason | None = None
+
+    @property
+    def fallback(self) -> str | None:
+        """Return the placement shown instead, or None."""
+        return PLACEMENTS[self.name].fallback if self.name in PLACEMENTS else POPULAR
+
+    def decide(self) -> tuple[bool, Reason]:
+        """Return whether the placement is active, and why. Without an evaluation it is active: nothing speaks against it."""
+        comparison = self.measurement.comparison
+        if comparison is None and self.is_worse_on_validation:
+            unknown = {"difference": None, "low": None, "high": None}
+            return False, self.make_validation_reason(**unknown)
+        if self.fixed_reason is not None:
+            return self.weights is not None, self.fixed_reason
+        if comparison is None or comparison.n_users < MIN_CUSTOMERS:
+            n_users = comparison.n_users if comparison is not None else 0
+            return True, make_reason("place_too_few", people=n_users, least=MIN_CUSTOMERS)
+        difference = comparison.difference[PRIMARY]
+        values = {"difference": difference.value, "low": difference.low, "high": difference.high}
+        if self.is_worse_on_validation:
+            return False, self.make_validation_reason(**values)
+        is_better = comparison.beats()
+        return is_better, make_reason(
+            "place_better" if is_better else "place_no_better", fallback=self.fallback, **values
+        )
+
+    @property
+    def is_worse_on_validation(self) -> bool:
+        """Return whether the placement was evaluated on the validation part and not better than its fallback."""
+        return self.validation is not None and not self.validation.difference[PRIMARY].value > 0
+
+    def make_validation_reason(self, **values: float | None) -> Reason:
+        """Return the reason for a placement that was not better than its fallback on the validation part."""
+        assert self.validation is not None
+        before = self.validation.difference[PRIMARY].value
+        return make_reason("place_not_chosen", fallback=self.fallback, before=before, **values)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as the artifact and the run record store it."""
+        is_active, reason = self.decide()
+        placement_weights, measurement = self.weights or PlacementWeights({}), self.measurement
+        return {
+            "weights": placement_weights.weights,
+            "on": is_active,
+            "why": reason,
+            "fallback": self.fallback,
+            "figures": {
+                "question": measurement.query_type,
+                **serialize_comparison(measurement.comparison),
+                "validation": serialize_comparison(self.validation) if self.validation is not None else None,
+                "comparisons": {
+                    name: serialize_comparison(comparison) for name, comparison in measurement.other_comparisons.items()
+                },
+            },
+        }
+
+
+def make_default_placements(components: Collection[str], reason: Reason) -> dict[str, PlacementResult]:
+    """Return the placements with default weights over the available components, before any evaluation."""
+    placements = {}
+    for name in PLACEMENTS:
+        placement = make_default_placement(name, components)
+        placements[name] = replace(placement, fixed_reason=reason) if placement.weights else placement
+    return placements
+
+
+def make_default_placement(name: str, components: Collection[str]) -> PlacementResult:
+    """Return a placement with its default weights over the available components."""
+    defaults = PLACEMENTS[name].weights if name in PLACEMENTS else {}
+    shares = {part: share for part, share in defaults.items() if part in components}
+    total = sum(shares.values())
+    if defaults and not total:
+        return PlacementResult(name, fixed_reason=make_reason("place_no_part"))
+    return PlacementResult(name, PlacementWeights({part: round(share / total, 4) for part, share in shares.items()}))
+
+
+def serialize_comparison(comparison: QueryScores | None) -> dict[str, Any]:
+    """Return a comparison as the run record, the artifact and the model card have it."""
+    if comparison is None:
+        return {"queries": 0, "people": 0}
+    sides = {"own": comparison.own, "fallback": comparison.fallback, "difference": comparison.difference}
+    return {
+        "queries": comparison.n_queries,
+        "people": comparison.n_users,
+        "metric": f"{PRIMARY}@{TOP_N}",
+        **{
+            f"{metric}@{TOP_N}": {side: serialize_interval(intervals[metric]) for side, intervals in sides.items()}
+            for metric in METRICS
+        },
+    }

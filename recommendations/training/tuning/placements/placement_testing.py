@@ -1,0 +1,142 @@
+"""Test of tuned placements: whether each beats its fallback on the test part."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from recommendations.engine import KIND_CODES
+from recommendations.engine.evaluation.placement_evaluation import METRICS, compare_scores
+from recommendations.engine.placements import FOR_YOU, PLACEMENTS, POPULAR, SIMILAR, TRENDING
+from recommendations.training.budget import TrainingBudget
+from recommendations.training.evaluation.evaluation import ModelEvaluation
+from recommendations.training.evaluation.placement_data import EvaluationWindow, ShopData
+from recommendations.training.evaluation.placement_evaluation import (
+    RANK,
+    PlacementEvaluator,
+    PlacementMeasurement,
+    PlacementWeights,
+)
+from recommendations.training.evaluation.promotion_criteria import Reason, make_reason
+from recommendations.training.evaluation.trending_evaluation import measure_trending
+from recommendations.training.tuning.model_choice import SEED, TOP_N, ModelChoice, ReportStep, fit_component
+from recommendations.training.tuning.placements.placement_result import PlacementResult
+from recommendations.training.tuning.placements.placement_tuning import TunedPlacements
+from recommendations.training.tuning.placements.timed_step import PLACEMENT_ORDER, TimedPlacementStep
+from recommendations.training.tuning.placements.trending_tuning import build_trending_windows, make_trending_queries
+
+EVALUATION_TIME_SHARE = 0.06  # of the training's time budget
+
+
+def evaluate_placements(
+    *,
+    shop: ShopData,
+    tuned: TunedPlacements,
+    model_evaluation: ModelEvaluation,
+    budget: TrainingBudget,
+    step: ReportStep,
+) -> tuple[dict[str, PlacementResult], ModelChoice]:
+    """Evaluate the placements once on the test part; drop extra components that no active placement needs."""
+    placements = _PlacementTester(shop, tuned, model_evaluation, budget, step).run()
+    needed = {
+        part
+        for placement in placements.values()
+        if placement.weights and placement.decide()[0]
+        for part in placement.weights.weights
+    }
+    extra = tuned.choice.extra
+    return placements, tuned.choice.with_extra({name: extra[name] for name in extra if name in needed})
+
+
+class _PlacementTester(TimedPlacementStep):
+    share = EVALUATION_TIME_SHARE
+
+    def __init__(
+        self,
+        shop: ShopData,
+        tuned: TunedPlacements,
+        model_evaluation: ModelEvaluation,
+        budget: TrainingBudget,
+        step: ReportStep,
+    ) -> None:
+        super().__init__(shop, tuned.choice, budget, step)
+        self.tuned, self.model_evaluation, self.placements = tuned, model_evaluation, dict(tuned.placements)
+
+    def run(self) -> dict[str, PlacementResult]:
+        """Evaluate all placements in order."""
+        start = self.shop.split.test.train.as_of
+        window = EvaluationWindow.from_interactions(
+            self.shop.interactions,
+            self.choice.event_weights,
+            start=start,
+            stop=np.inf,
+            components=self.model_evaluation.components,
+        )
+        evaluator = PlacementEvaluator(self.shop, self.choice, window, self.test_sample)
+        if self.tuned.has_late_visits and self.has_time(0.84):
+            self.placements[SIMILAR], evaluator.window = self.split_late_visits(window)
+        for name in PLACEMENT_ORDER:
+            placement = self.placements[name]
+            if placement.fixed_reason is None and placement.weights is not None:
+                self.placements[name] = (
+                    replace(placement, measurement=evaluator.measure(name, placement.weights))
+                    if self.has_time(0.84)
+                    else replace(placement, fixed_reason=make_reason("place_no_time"))
+                )
+            if name == SIMILAR:
+                # A fresh evaluator: that of `similar` may be limited to the later half of the visits.
+                evaluator = PlacementEvaluator(self.shop, self.choice, window, self.test_sample)
+                similar = self.placements[name].weights
+                evaluator.similar_weights = similar.weights if similar is not None else {}
+        self.placements[TRENDING] = self.evaluate_trending(start)
+        self.placements[FOR_YOU] = self.compare_with_popularity(
+            FOR_YOU, self.model_evaluation.served, make_reason("place_promotion")
+        )
+        self.placements[POPULAR] = self.compare_with_popularity(POPULAR, "popularity", make_reason("place_floor"))
+        return {name: self.placements[name] for name in (*PLACEMENTS, RANK)}
+
+    def split_late_visits(self, window: EvaluationWindow) -> tuple[PlacementResult, EvaluationWindow]:
+        """Tune `similar` on the first half of visits that begin after the validation part; the second half evaluates it."""
+        future = window.future
+        viewed_at = future.order[np.isin(future.kind, [KIND_CODES["view"], KIND_CODES["click"]])]
+        middle = float(np.median(viewed_at))
+        early = replace(window, future=future.select(future.order < middle))
+        evaluator = PlacementEvaluator(self.shop, self.choice, early, self.tuning_sample)
+        placement_weights = evaluator.tune_weights(SIMILAR) if evaluator.has_views else None
+        if placement_weights is None:
+            return self.placements[SIMILAR], window
+        validation = evaluator.measure(SIMILAR, placement_weights).comparison
+        late = replace(window, future=future.select(future.order >= middle))
+        return PlacementResult(SIMILAR, placement_weights, validation), late
+
+    def evaluate_trending(self, start: float) -> PlacementResult:
+        """Evaluate trending over several windows."""
+        placement, shop = self.placements[TRENDING], self.shop
+        if placement.weights is None or not self.has_time(0.84):
+            return replace(placement, fixed_reason=make_reason("place_no_time"))
+        component = self.choice.components[TRENDING]
+        windows = [
+            replace(
+                window,
+                components={**window.components, TRENDING: fit_component(component, window.weighted, shop.products)},
+            )
+            for window in build_trending_windows(shop, self.choice, start=start, stop=shop.interactions.as_of)
+        ]
+        query_sets = make_trending_queries(shop, windows, self.test_sample)
+        if not sum(queries.n_users for queries in query_sets):
+            return placement
+        weights, normalization = placement.weights.weights, self.choice.normalization
+        return replace(placement, measurement=measure_trending(windows, query_sets, weights, normalization))
+
+    def compare_with_popularity(self, name: str, served: str, reason: Reason) -> PlacementResult:
+        """Return a placement evaluated as the whole version was, against popularity."""
+        evaluation = self.model_evaluation.evaluation
+        scores = {
+            algorithm: {metric: evaluation.scores[algorithm][metric, TOP_N] for metric in METRICS}
+            for algorithm in {served, "popularity"}
+        }
+        comparison = compare_scores(scores[served], scores["popularity"], evaluation.users, seed=SEED)
+        weights = {part: share for part, share in self.choice.weights.items() if share}
+        placement_weights = PlacementWeights(weights if name == FOR_YOU else {"popularity": 1.0})
+        return PlacementResult(
+            name, placement_weights, measurement=PlacementMeasurement("horizon", comparison), fixed_reason=reason
+        )
