@@ -38,7 +38,7 @@ class Customer(models.Model):
         verbose_name = _("customer")
         verbose_name_plural = _("customers")
         ordering = ["id"]
-        permissions = [("view_personal", "Can view names, e-mail addresses, phone numbers and birthdays")]
+        permissions = [("view_personal", "Can view names, email addresses, phone numbers and birthdays")]
 
     def __str__(self) -> str:
         return f"#{self.pk}"

@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "customer",
                 "verbose_name_plural": "customers",
                 "ordering": ["id"],
-                "permissions": [("view_personal", "Can view names, e-mail addresses, phone numbers and birthdays")],
+                "permissions": [("view_personal", "Can view names, email addresses, phone numbers and birthdays")],
             },
         ),
         migrations.CreateModel(
