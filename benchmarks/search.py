@@ -125,7 +125,7 @@ def measure_own_search(products: Sequence[SimulatedProduct], items: dict[str, li
     before = measure_resident_mb()
     source = Searcher(background=False)
     started = time.perf_counter()
-    snapshot = source.current(now=datetime.now(UTC))
+    snapshot = source.get_snapshot(now=datetime.now(UTC))
     build_s = time.perf_counter() - started
     log(f"built in {build_s:.1f} s, {snapshot.texts.megabytes:.0f} MB")
     shelf, chance = snapshot.catalog, np.random.default_rng(5)
@@ -133,7 +133,7 @@ def measure_own_search(products: Sequence[SimulatedProduct], items: dict[str, li
     liked = chance.random(shelf.n).astype(np.float32) ** 8
 
     def found(q: str, **more: str) -> list[str]:
-        page = search(parse_search({"q": q, "n": "10", **more}), snapshot=source.current(now=datetime.now(UTC)))
+        page = search(parse_search({"q": q, "n": "10", **more}), snapshot=source.get_snapshot(now=datetime.now(UTC)))
         return [page.snapshot.catalog.product_ids[hit.row] for hit in page.hits]
 
     queries = [query for pairs in items.values() for query, _ in pairs]
@@ -187,8 +187,8 @@ def time_queries(
         started, cpu = time.perf_counter(), time.thread_time()
         page = search(
             parse_search({"q": q, "n": "20"}, language="en"),
-            snapshot=source.current(now=now),
-            person_scores=lambda rows: wishes[rows],
+            snapshot=source.get_snapshot(now=now),
+            personal_scores=lambda rows: wishes[rows],
             popularity=lambda rows: liked[rows],
         )
         encoder.encode(build_response(page, recommendation_id="made-up"))

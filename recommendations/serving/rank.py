@@ -62,7 +62,7 @@ def rank_products(
             _("product_ids has %(count)d products; valid: 1 to %(max)d.")
             % {"count": len(request.product_ids), "max": MAX_RANKED_PRODUCTS},
         )
-    state = source.current(now=now)
+    state = source.get_state(now=now)
     product_ids = list(dict.fromkeys(request.product_ids))
     rows = state.products.find_rows(product_ids)
     with WorkspacePool(state) as workspaces:

@@ -45,7 +45,7 @@ def recommend(
     """
     started = time.perf_counter()
     validate_request(request)
-    state = source.current(now=now)
+    state = source.get_state(now=now)
     with WorkspacePool(state) as workspaces:
         context = build_context(
             request=request, state=state, workspaces=workspaces, now=now, activity=activity, rules=rules

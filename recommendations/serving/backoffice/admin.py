@@ -12,9 +12,7 @@ from unfold.decorators import display
 from config.foundation.admin.read_only import AddDisabled, DeleteDisabled, ReadOnlyPermissions
 from recommendations.engine.placements import FOR_YOU, PLACEMENTS
 from recommendations.placement_labels import get_placement_label
-from recommendations.serving.backoffice import audience_page, performance_page
-from recommendations.serving.backoffice import pages as pages_module
-from recommendations.serving.backoffice.rule_preview_page import rule_preview_page
+from recommendations.serving.backoffice import audience_page, pages, performance_page, rule_preview_page
 from recommendations.serving.backoffice.search import admin as search_admin
 from recommendations.serving.models import (
     PerformanceDay,
@@ -44,19 +42,19 @@ class PreviewAdmin(ReadOnlyPermissions, ModelAdmin):
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        return pages_module.preview_page(request, model_admin=self)
+        return pages.show_preview_page(request, model_admin=self)
 
     def audience_view(self, request: HttpRequest, product_id: str) -> HttpResponse:
-        return audience_page.audience_page(request, model_admin=self, product_id=product_id)
+        return audience_page.show_audience_page(request, model_admin=self, product_id=product_id)
 
     def similar_view(self, request: HttpRequest, product_id: str) -> HttpResponse:
-        return pages_module.similar_page(request, model_admin=self, product_id=product_id)
+        return pages.show_similar_page(request, model_admin=self, product_id=product_id)
 
     def rule_view(self, request: HttpRequest) -> HttpResponse:
-        return rule_preview_page(request, model_admin=self)
+        return rule_preview_page.show_rule_preview_page(request, model_admin=self)
 
     def customer_view(self, request: HttpRequest, customer_id: int) -> HttpResponse:
-        return pages_module.customer_page(request, model_admin=self, customer_id=customer_id)
+        return pages.show_customer_page(request, model_admin=self, customer_id=customer_id)
 
 
 class PlacementSettingsForm(forms.ModelForm):
@@ -135,7 +133,7 @@ class PlacementSettingsAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
 
 
 class ReadOnlyServingAdmin(ReadOnlyPermissions, ModelAdmin):
-    """What a program counted: to look at, not to type in."""
+    """Results of jobs, which nobody edits by hand."""
 
 
 @admin.register(PerformanceDay)

@@ -32,7 +32,7 @@ class SaveAudienceForm(forms.Form):
     )
 
 
-def audience_page(request: HttpRequest, *, model_admin: ModelAdmin, product_id: str) -> HttpResponse:
+def show_audience_page(request: HttpRequest, *, model_admin: ModelAdmin, product_id: str) -> HttpResponse:
     if not (model_admin.has_view_permission(request) and request.user.has_perm(VIEW_CUSTOMERS_PERMISSION)):
         raise PermissionDenied
     product = get_object_or_404(Product, product_id=product_id)
@@ -75,7 +75,9 @@ def audience_page(request: HttpRequest, *, model_admin: ModelAdmin, product_id: 
 def save_as_segment(request: HttpRequest, form: SaveAudienceForm, audience: Audience) -> HttpResponse | None:
     """Save the audience as a segment; None if the name is taken, which the form then reports."""
     try:
-        segment = save_audience(audience=audience, name=form.cleaned_data["name"], most=form.cleaned_data["most"])
+        segment = save_audience(
+            audience=audience, name=form.cleaned_data["name"], max_customers=form.cleaned_data["most"]
+        )
     except NameTakenError as error:
         form.add_error("name", str(error))
         return None

@@ -51,7 +51,7 @@ def build_preview(
 ) -> RecommendationPreview:
     """Return the response to a request with the sources of each item."""
     answer = recommend(request=request, now=now, source=source)
-    state = source.current(now=now)
+    state = source.get_state(now=now)
     activity = read_activity(request)
     visitor = identify_visitor(state=state, request=request, activity=activity, now=now.timestamp())
     causes = explain_sources(state, request, visitor, answer, [item.row for item in answer.items])

@@ -62,7 +62,7 @@ def preview_with_rules(
 
     Errors: InvalidRequestError for a contradictory request; DatabaseError if nothing is loaded and the database is down.
     """
-    columns = make_product_columns(source.current(now=now).products)
+    columns = make_product_columns(source.get_state(now=now).products)
     draft, assumptions = make_unconditional(draft_rule, now=now)
     others = [rule for rule in load_rules() if rule.pk != draft_rule.pk]
     with_others = RuleBook.compile(rules=others, columns=columns, now=now)

@@ -48,7 +48,7 @@ class RulePreviewForm(forms.Form):
         )
 
 
-def rule_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
+def show_rule_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
     """Preview a stored rule (GET with ``preview-rule``) or the rule of a posted form; nothing is saved."""
     if not (model_admin.has_view_permission(request) and request.user.has_perm(VIEW_RULES_PERMISSION)):
         raise PermissionDenied

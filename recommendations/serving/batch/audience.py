@@ -25,14 +25,14 @@ from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.algorithms.spec import ExplanationReason
 from recommendations.engine.data.interactions import KIND_CODES
 from recommendations.engine.placements import FOR_YOU
-from recommendations.serving.batch.batch_scoring import build_histories
+from recommendations.serving.batch.customer_blocks import build_histories
 from recommendations.serving.state.loader import ServingState, StateLoader, loader
 from recommendations.serving.state.model import PURCHASE, ServingModel
 from recommendations.serving.state.settings import PurchasedProducts
 
-MAX_AUDIENCE = 10_000  # customers of one product; those further down want it hardly more than the average customer
+MAX_AUDIENCE = 10_000  # customers of one product; those below have scores close to the average customer's
 BLOCK_SIZE = 2_000  # customers whose histories are in memory at a time
-MAX_CACHED_PRODUCTS = 16  # products whose customers this process keeps
+MAX_CACHED_PRODUCTS = 16  # products whose ranked users this process keeps in memory
 # reason codes by component; for interactions with the product itself see `choose_reason_code`
 REASON_CODES = {
     ExplanationReason.SIMILAR_PRODUCT: "similar_to_bought",
@@ -43,24 +43,24 @@ REASON_CODES = {
 
 # without erased customers, those who refused, and buyers where purchased products are not shown again
 CUSTOMERS_SQL = """
-SELECT given.place, i.customer_id,
+SELECT ranked.position, i.customer_id,
        (SELECT u.value FROM identity_identifier u WHERE u.customer_id = i.customer_id AND u.kind = 'user_id' ORDER BY u.id LIMIT 1)
-FROM unnest(%(kinds)s::text[], %(values)s::text[]) WITH ORDINALITY AS given (kind, value, place)
-JOIN identity_identifier i ON i.kind = given.kind AND i.value = given.value
+FROM unnest(%(kinds)s::text[], %(values)s::text[]) WITH ORDINALITY AS ranked (kind, value, position)
+JOIN identity_identifier i ON i.kind = ranked.kind AND i.value = ranked.value
 JOIN identity_customer c ON c.id = i.customer_id
 WHERE c.erased_at IS NULL
   AND NOT EXISTS (
       SELECT FROM identity_identifier own
-      JOIN identity_consentdenial r ON r.kind = own.kind AND r.value = own.value
+      JOIN identity_consentdenial d ON d.kind = own.kind AND d.value = own.value
       WHERE own.customer_id = i.customer_id
   )
-  AND NOT (%(once)s AND EXISTS (
+  AND NOT (%(hides_purchased)s AND EXISTS (
       SELECT FROM orders_order o
       JOIN orders_orderline l ON l.order_id = o.id
       JOIN catalog_product p ON p.id = l.product_id
       WHERE o.customer_id = i.customer_id AND o.kind = 'sale' AND o.status <> 'cancelled' AND p.product_id = %(product)s
   ))
-ORDER BY given.place
+ORDER BY ranked.position
 """
 
 type CacheKey = tuple[int, str, int]  # number of the serving state, purchased_products of for-you, row of the product
@@ -93,7 +93,7 @@ class Audience:
 
 @dataclass(frozen=True, eq=False)
 class RankedUsers:
-    """Rows of people in the model, best first, with their scores and reason codes."""
+    """Rows of users in the model, best first, with their scores and reason codes."""
 
     users: npt.NDArray[np.int64]
     scores: Numbers
@@ -104,15 +104,15 @@ def find_audience(*, product_id: str, now: datetime, source: StateLoader = loade
     """Return the customers most likely to want a product, at most MAX_AUDIENCE, with one query.
 
     Customers who were erased or refused personalization or analytics are left out, and buyers if for-you does not show
-    purchased products again. Two people of the model who have been merged since count once.
+    purchased products again. Two users of the model who have been merged since count once.
     """
-    loaded = source.get_state(now=now)
-    model, row = loaded.model, loaded.products.find_row(product_id)
+    state = source.get_state(now=now)
+    model, row = state.model, state.products.find_row(product_id)
     if model is None or not 0 <= row < len(model.items):
-        return Audience(product_id, loaded.version, known=False, customers=[])
-    ranked = get_ranked_users(loaded, model, row, now=now.timestamp())
+        return Audience(product_id, state.version, known=False, customers=[])
+    ranked = get_ranked_users(state, model, row, now=now.timestamp())
     return Audience(
-        product_id, loaded.version, known=True, customers=resolve_customers(loaded, model, ranked, product_id)
+        product_id, state.version, known=True, customers=resolve_customers(state, model, ranked, product_id)
     )
 
 
@@ -129,6 +129,7 @@ class AudienceCache:
 
     def set(self, key: CacheKey, ranked: RankedUsers) -> None:
         with self._lock:
+            # entries of an earlier state are never asked for again
             for other in [other for other in self._ranked_users if other[0] != key[0]]:
                 del self._ranked_users[other]
             self._ranked_users[key] = ranked
@@ -139,17 +140,17 @@ class AudienceCache:
 _cache = AudienceCache()
 
 
-def get_ranked_users(loaded: ServingState, model: ServingModel, row: int, *, now: float) -> RankedUsers:
-    key = (loaded.number, loaded.placements[FOR_YOU].purchased_products, row)
+def get_ranked_users(state: ServingState, model: ServingModel, row: int, *, now: float) -> RankedUsers:
+    key = (state.number, state.placements[FOR_YOU].purchased_products, row)
     ranked = _cache.get(key)
     if ranked is None:
-        ranked = rank_users(loaded, model, row, now=now)
+        ranked = rank_users(state, model, row, now=now)
         _cache.set(key, ranked)
     return ranked
 
 
-def rank_users(loaded: ServingState, model: ServingModel, row: int, *, now: float) -> RankedUsers:
-    """Rank all people of the model by their score for one product, in blocks."""
+def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float) -> RankedUsers:
+    """Rank all users of the model by their score for one product, in blocks."""
     shares = {
         name: share
         for name, share in model.blend.compute_shares().items()
@@ -164,9 +165,10 @@ def rank_users(loaded: ServingState, model: ServingModel, row: int, *, now: floa
         owners = np.repeat(users, np.diff(block.indptr))
         is_product = block.item == row
         np.add.at(times_bought, owners[is_product & (block.kind == PURCHASE)], 1)
-        is_excluded[owners[is_product & find_hidden_lines(loaded, model, block)]] = True
+        is_excluded[owners[is_product & find_hidden_interactions(state, model, block)]] = True
         for component, name in enumerate(shares):
             item_scores[component, users] = np.maximum(model.blend.components_[name].score_item(block, row), 0)
+    # each component relative to its largest score, in proportion to its share; one that scores nobody adds 0
     parts = np.array([*shares.values()], np.float32)[:, None] * item_scores
     largest = item_scores.max(axis=1, initial=0, keepdims=True)
     parts = np.divide(parts, largest * sum(shares.values()), out=np.zeros_like(parts), where=largest > 0)
@@ -176,35 +178,34 @@ def rank_users(loaded: ServingState, model: ServingModel, row: int, *, now: floa
     best = best[scores[best] > 0]
     names = list(shares)
     sources = [names[component] for component in parts[:, best].argmax(axis=0).tolist()] if len(best) else []
-    codes = [
-        choose_reason_code(name, bought) for name, bought in zip(sources, times_bought[best].tolist(), strict=True)
-    ]
+    codes = [choose_reason_code(name, times) for name, times in zip(sources, times_bought[best].tolist(), strict=True)]
     return RankedUsers(best, scores[best], codes)
 
 
-def find_hidden_lines(loaded: ServingState, model: ServingModel, block: Histories) -> npt.NDArray[np.bool_]:
-    """Return for each line of the histories whether for-you hides its product from then on."""
-    bought = loaded.placements[FOR_YOU].purchased_products
-    if bought == PurchasedProducts.HIDE:
+def find_hidden_interactions(state: ServingState, model: ServingModel, block: Histories) -> npt.NDArray[np.bool_]:
+    """Return for each interaction of the histories whether for-you hides its product from then on."""
+    purchased = state.placements[FOR_YOU].purchased_products
+    if purchased == PurchasedProducts.HIDE:
         return block.kind == PURCHASE
-    if bought == PurchasedProducts.AUTO and model.exclude_seen:
+    if purchased == PurchasedProducts.AUTO and model.exclude_seen:
         if model.seen_kinds is None:
             return np.ones(len(block.item), np.bool_)
         return np.isin(block.kind, model.seen_kinds)
     return np.zeros(len(block.item), np.bool_)
 
 
-def hides_purchased_products(loaded: ServingState, model: ServingModel) -> bool:
+def hides_purchased_products(state: ServingState, model: ServingModel) -> bool:
     """Return whether for-you hides purchased products."""
-    bought = loaded.placements[FOR_YOU].purchased_products
+    purchased = state.placements[FOR_YOU].purchased_products
     kinds = model.seen_kinds
-    hides = model.exclude_seen and (kinds is None or KIND_CODES["purchase"] in kinds)
-    return bought == PurchasedProducts.HIDE or (bought == PurchasedProducts.AUTO and hides)
+    hides_seen = model.exclude_seen and (kinds is None or KIND_CODES["purchase"] in kinds)
+    return purchased == PurchasedProducts.HIDE or (purchased == PurchasedProducts.AUTO and hides_seen)
 
 
-def choose_reason_code(source: str, bought: int) -> str:
+def choose_reason_code(source: str, times_bought: int) -> str:
+    """Return the code of the reason for a component's share of a score."""
     if source == "repeat":
-        return "bought_often" if bought > 1 else "bought_before" if bought else "you_viewed"
+        return "bought_often" if times_bought > 1 else "bought_before" if times_bought else "you_viewed"
     return REASON_CODES.get(get_reason(source), "because_you_bought")
 
 
@@ -222,15 +223,15 @@ def describe_reason_code(code: str) -> str:
 
 
 def resolve_customers(
-    loaded: ServingState, model: ServingModel, ranked: RankedUsers, product_id: str
+    state: ServingState, model: ServingModel, ranked: RankedUsers, product_id: str
 ) -> list[AudienceMember]:
-    """Return the present customers of people of the model; after a merge the better rank counts."""
+    """Return the current customers of the model's users; after a merge the better rank counts."""
     names = find_names(model, ranked.users)
     pairs = [name.partition(":") for name in names]
     parameters: dict[str, Any] = {
         "kinds": [kind for kind, _colon, _value in pairs],
         "values": [value for _kind, _colon, value in pairs],
-        "once": hides_purchased_products(loaded, model),
+        "hides_purchased": hides_purchased_products(state, model),
         "product": product_id,
     }
     with connection.cursor() as cursor:
@@ -244,7 +245,7 @@ def resolve_customers(
 
 
 def find_names(model: ServingModel, users: npt.NDArray[np.int64]) -> Sequence[str]:
-    """Return a "kind:value" identifier of each person, preferably a user id; "" without any."""
+    """Return a "kind:value" identifier of each user, preferably a user id; "" without any."""
     names = [""] * len(users)
     maps = [(model.identifiers, model.identifier_user)]
     if model.refreshed is not None:
@@ -261,11 +262,11 @@ def find_names(model: ServingModel, users: npt.NDArray[np.int64]) -> Sequence[st
     return names
 
 
-def save_audience(*, audience: Audience, name: str, most: int) -> Segment:
-    """Save the best ``most`` customers as a static segment. Errors: NameTakenError."""
+def save_audience(*, audience: Audience, name: str, max_customers: int) -> Segment:
+    """Save the best ``max_customers`` customers as a static segment. Errors: NameTakenError."""
     return create_static_segment(
         name=name,
         description=_("Customers interested in %(product)s (model %(model)s)") % {
             "product": audience.product_id, "model": audience.model_version},
-        customer_ids=[member.customer_id for member in audience.customers[:most]],
+        customer_ids=[member.customer_id for member in audience.customers[:max_customers]],
     )  # fmt: skip

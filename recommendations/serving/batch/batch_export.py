@@ -25,7 +25,8 @@ from config.foundation.progress import Progress, ignore_progress
 from customers.identity.models import Customer, Identifier
 from customers.segments.membership import query_customers, query_members
 from customers.segments.models import Segment
-from recommendations.serving.batch.batch_scoring import BatchRecommendations, BatchRecommender, CustomerBlock
+from recommendations.serving.batch.batch_scoring import BatchRecommendations, BatchRecommender
+from recommendations.serving.batch.customer_blocks import CustomerBlock
 from recommendations.serving.state.loader import StateLoader, loader
 
 CHUNK_SIZE = 2_000  # customers
@@ -104,9 +105,9 @@ def export_recommendations(
             "given": repr(format), "valid": ", ".join(FORMATS)})  # fmt: skip
     if not 1 <= n <= 100:
         raise InvalidExportError(_("n is %(n)s; valid: 1 to 100.") % {"n": n})
-    loaded = source.get_state(now=now)
-    batch = BatchRecommender(loaded=loaded, scenario=scenario, n=n, now=now)
-    parts = ExportParts(path, ExportOptions(scenario, n, format, segment, loaded.name))
+    state = source.get_state(now=now)
+    batch = BatchRecommender(state=state, scenario=scenario, n=n, now=now)
+    parts = ExportParts(path, ExportOptions(scenario, n, format, segment, state.name))
     customers = select_customers(segment, now=now)
     after = parts.open(resume=resume)
     total = customers.count()
@@ -119,7 +120,7 @@ def export_recommendations(
         progress(min(done, total), total)
     written = parts.finish()
     progress(total, total)
-    return ExportSummary(*written, resumed_customers=resumed, model=loaded.name)
+    return ExportSummary(*written, resumed_customers=resumed, model=state.name)
 
 
 def select_customers(segment: str, *, now: datetime) -> QuerySet[Customer]:
@@ -141,6 +142,7 @@ def compute_lines(batch: BatchRecommender, chunk: Sequence[int]) -> list[ExportL
         (number_by_customer[customer], kind, value)
         for customer, kind, value in identifiers.values_list("customer", "kind", "value")
     )
+    # reversed, so that the first user id of each customer is written last
     user_ids = [""] * len(chunk)
     for number, kind, value in reversed(rows):
         if kind == Identifier.Kind.USER_ID:
@@ -164,7 +166,10 @@ def make_lines(batch: BatchRecommender, user_ids: Sequence[str], result: BatchRe
 
 
 class ExportParts:
-    """The parts of an unfinished export, in a folder beside the target; ``options.json`` there holds its options."""
+    """The parts of an unfinished export, in a folder beside the target; ``options.json`` there has its options.
+
+    The name of a part is the last customer in it, so that the names alone say where to resume.
+    """
 
     def __init__(self, path: Path, options: ExportOptions) -> None:
         self.path, self.options = path, options
@@ -174,8 +179,8 @@ class ExportParts:
         """Return the last finished customer, 0 for none. Errors: InvalidExportError if the parts have other options."""
         options_path = self.folder / "options.json"
         if resume and options_path.exists():
-            before = json.loads(options_path.read_text(encoding="utf-8"))
-            different = [name for name, value in asdict(self.options).items() if before.get(name) != value]
+            previous = json.loads(options_path.read_text(encoding="utf-8"))
+            different = [name for name, value in asdict(self.options).items() if previous.get(name) != value]
             if different:
                 raise InvalidExportError(
                     _(
@@ -191,21 +196,23 @@ class ExportParts:
         return 0
 
     def write(self, lines: Sequence[ExportLine], *, after: int) -> None:
+        """Write one part. after: the last customer in it."""
         target = self.folder / f"{after:020d}.{self.options.format}"
-        beside = target.with_suffix(".new")
-        WRITERS[self.options.format](beside, lines)
-        beside.replace(target)
+        draft = target.with_suffix(".new")
+        WRITERS[self.options.format](draft, lines)
+        draft.replace(target)
 
     def finish(self) -> tuple[int, int]:
         """Join the parts into the target; return its numbers of customers and recommendations."""
         paths = [path for _after, path in self._list_parts()]
-        beside = self.folder / "whole"
-        counted = JOINERS[self.options.format](beside, paths)
-        with beside.open("rb") as whole:
-            os.fsync(whole.fileno())
-        beside.replace(self.path)
+        draft = self.folder / "whole"
+        counts = JOINERS[self.options.format](draft, paths)
+        # without fsync, a power failure after the rename could leave an empty file under the final name
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(self.path)
         shutil.rmtree(self.folder)
-        return counted
+        return counts
 
     def _list_parts(self) -> list[tuple[int, Path]]:
         paths = sorted(self.folder.glob(f"*.{self.options.format}"))
@@ -213,19 +220,21 @@ class ExportParts:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    beside = path.with_suffix(".new")
-    beside.write_bytes(content)
-    beside.replace(path)
+    """Write a file that appears complete or not at all."""
+    draft = path.with_suffix(".new")
+    draft.write_bytes(content)
+    draft.replace(path)
 
 
 def iterate_rows(lines: Sequence[ExportLine]) -> Iterator[tuple[str, int, str, float, str]]:
+    """Yield one row per recommendation, in the order of COLUMNS."""
     for line in lines:
         for rank, (product_id, score) in enumerate(zip(line.products, line.scores, strict=True), start=1):
             yield line.user_id, rank, product_id, score, line.strategy
 
 
 def write_csv(path: Path, lines: Sequence[ExportLine]) -> None:
-    """Write ids unchanged, because programs read them; a spreadsheet may take one that begins with = for a formula."""
+    """Write ids unchanged, because programs read them; a spreadsheet may interpret an id that begins with = as a formula."""
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows((*row[:3], f"{row[3]:.6g}", row[4]) for row in iterate_rows(lines))
 
@@ -235,8 +244,8 @@ def join_csv(path: Path, parts: Sequence[Path]) -> tuple[int, int]:
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerow(COLUMNS)
         for part in parts:
-            with part.open(encoding="utf-8", newline="") as read:
-                part_rows = list(csv.reader(read))
+            with part.open(encoding="utf-8", newline="") as part_file:
+                part_rows = list(csv.reader(part_file))
             csv.writer(file).writerows(part_rows)
             rows += len(part_rows)
             customers += len({row[0] for row in part_rows})

@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from config.foundation.array_types import Rows
 from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.placements import BUY_AGAIN, FOR_YOU, NEW, POPULAR, TRENDING
-from recommendations.engine.topn import count_block_rows, top_n
+from recommendations.engine.topn import count_block_rows, select_top_n
 from recommendations.merchandising.rules.ranking import apply_factors, apply_to_ranking
 from recommendations.merchandising.rules.rule_book import RuleEffects
 from recommendations.serving.batch.customer_blocks import BlockState, CustomerBlock, load_block, select_histories
@@ -59,28 +59,28 @@ class BatchRecommendations:
 class BatchRecommender:
     """Recommends one placement to many customers; holds everything that is the same for all of them."""
 
-    def __init__(self, *, loaded: ServingState, scenario: str, n: int, now: datetime) -> None:
+    def __init__(self, *, state: ServingState, scenario: str, n: int, now: datetime) -> None:
         """Errors: UnsupportedPlacementError, NoActiveModelError."""
         if scenario not in BATCH_PLACEMENTS:
             raise UnsupportedPlacementError(scenario)
-        if loaded.model is None or loaded.blends is None:
+        if state.model is None or state.blends is None:
             raise NoActiveModelError
-        self.state, self.model, self.scenario, self.n, self.now = loaded, loaded.model, scenario, n, now
+        self.state, self.model, self.scenario, self.n, self.now = state, state.model, scenario, n, now
         self.n_items = len(self.model.items)
-        self.allowed = loaded.products.get_mask(ProductFilters())
-        self.block = count_block_rows(self.n_items)
+        self.allowed = state.products.get_mask(ProductFilters())
+        self.block_size = count_block_rows(self.n_items)
         self.placements = [
             name
-            for name in list_fallback_chain(loaded, scenario)
-            if name in BATCH_PLACEMENTS and name not in loaded.blends.switched_off
+            for name in list_fallback_chain(state, scenario)
+            if name in BATCH_PLACEMENTS and name not in state.blends.switched_off
         ]
-        self._static_scores: dict[str, Values] = {}
+        self.scorer = PlacementScorer(state, state.model)
 
     def recommend(self, customers: CustomerBlock) -> BatchRecommendations:
         """Return the best products of each customer, computed in blocks whose scores fit into memory."""
         parts = [
-            self._recommend_block(customers.slice(start, start + self.block))
-            for start in range(0, customers.n, self.block)
+            self._recommend_block(customers.slice(start, start + self.block_size))
+            for start in range(0, customers.n, self.block_size)
         ]
         if not parts:
             return BatchRecommendations(np.empty((0, self.n), np.int32), np.empty((0, self.n), np.float32))
@@ -91,32 +91,33 @@ class BatchRecommender:
         )
 
     def _recommend_block(self, customers: CustomerBlock) -> BatchRecommendations:
-        known = load_block(self.state, self.model, customers, scenario=self.scenario, now=self.now)
+        block = load_block(self.state, self.model, customers, scenario=self.scenario, now=self.now)
         result = BatchRecommendations(
             np.full((customers.n, self.n), -1, np.int32),
             np.full((customers.n, self.n), -np.inf, np.float32),
             [""] * customers.n,
         )
-        for name in self.placements:
+        # customers whom a placement leaves without products go on to its fallback
+        for placement in self.placements:
             waiting = np.array([row for row, strategy in enumerate(result.strategies) if not strategy], np.int64)
             if not len(waiting):
                 break
-            for strategy, rows, scores in self._score(name, known, waiting):
-                excluded = self._exclude(name, known, rows)
-                for effects, group in group_by_rules(known.rule_effects, rows):
-                    self._fill(result, strategy, rows[group], scores[group], excluded[group], effects)
+            for scored in self.scorer.score(placement, block, waiting):
+                excluded = self._find_excluded_products(placement, block, scored.rows)
+                for effects, group in group_by_rules(block.rule_effects, scored.rows):
+                    part = PlacementScores(scored.strategy, scored.rows[group], scored.scores[group])
+                    self._fill(result, part, excluded[group], effects)
         return result
 
     def _fill(
         self,
         result: BatchRecommendations,
-        strategy: str,
-        rows: npt.NDArray[np.int64],
-        scores: Values | csr_array,
+        scored: PlacementScores,
         excluded: csr_array,
         rule_effects: RuleEffects | None,
     ) -> None:
         """Write the best allowed products of customers to whom the same rules apply into ``result``."""
+        strategy, rows, scores = scored
         allowed = self.allowed
         if rule_effects is not None and rule_effects.allowed is not None:
             allowed = allowed & rule_effects.allowed
@@ -135,39 +136,39 @@ class BatchRecommender:
             return
         for position in filled.tolist():
             row, is_item = rows[position], ranking.items[position] >= 0
-            own_allowed = allowed.copy()
-            own_allowed[excluded[[position], :].indices] = False
+            is_allowed = allowed.copy()
+            is_allowed[excluded[[position], :].indices] = False
             pinned = apply_to_ranking(
                 rows=ranking.items[position][is_item],
                 scores=ranking.scores[position][is_item],
                 pins=pins,
-                allowed=own_allowed,
+                allowed=is_allowed,
                 n=self.n,
             )
             result.items[row, : len(pinned.rows)] = pinned.rows
             result.scores[row, : len(pinned.rows)] = pinned.scores
             result.items[row, len(pinned.rows) :] = -1
 
-    def _exclude(self, name: str, known: BlockState, rows: npt.NDArray[np.int64]) -> csr_array:
+    def _find_excluded_products(self, placement: str, block: BlockState, rows: npt.NDArray[np.int64]) -> csr_array:
         """Return the products that must not be shown: dismissed, or bought where purchases are not shown again."""
-        dismissed, bought = known.dismissed[rows], self.state.placements[name].purchased_products
-        histories = select_histories(known.histories, rows)
-        if name == BUY_AGAIN:
+        dismissed, purchased = block.dismissed[rows], self.state.placements[placement].purchased_products
+        if placement == BUY_AGAIN:
             return dismissed
-        if bought == PurchasedProducts.AUTO and self.model.exclude_seen:
-            return union_columns(dismissed, histories.get_seen_items(self.model.seen_kinds))
-        if bought == PurchasedProducts.HIDE:
-            return union_columns(dismissed, histories.get_seen_items([PURCHASE]))
+        histories = select_histories(block.histories, rows)
+        if purchased == PurchasedProducts.AUTO and self.model.exclude_seen:
+            return merge_columns(dismissed, histories.get_seen_items(self.model.seen_kinds))
+        if purchased == PurchasedProducts.HIDE:
+            return merge_columns(dismissed, histories.get_seen_items([PURCHASE]))
         return dismissed
 
 
-def list_fallback_chain(loaded: ServingState, scenario: str) -> list[str]:
+def list_fallback_chain(state: ServingState, scenario: str) -> list[str]:
     """Return the placement and its fallbacks, each once, ending with popular."""
     names: list[str] = []
     name: str | None = scenario
     while name is not None and name not in names:
         names.append(name)
-        name = loaded.placements[name].get_fallback()
+        name = state.placements[name].get_fallback()
     return [*names, POPULAR] if POPULAR not in names else names
 
 
@@ -175,6 +176,7 @@ def group_by_rules(
     rule_effects: Sequence[RuleEffects | None], rows: npt.NDArray[np.int64]
 ) -> list[tuple[RuleEffects | None, npt.NDArray[np.int64]]]:
     """Return the positions in ``rows`` of customers to whom the same rules apply, by rules."""
+    # the rule book returns the same object for customers in the same segments, so its identity is the key
     groups: dict[int, list[int]] = {}
     for position, row in enumerate(rows.tolist()):
         groups.setdefault(id(rule_effects[row]), []).append(position)
@@ -186,12 +188,12 @@ def apply_batch_factors(scores: Values | csr_array, factors: Values | None) -> V
     if factors is None:
         return scores
     if isinstance(scores, csr_array):
-        selected = apply_factors(scores=scores.data, factors=factors[scores.indices])
-        return make_csr(selected, scores.indices, scores.indptr, scores.shape)
+        weighted = apply_factors(scores=scores.data, factors=factors[scores.indices])
+        return make_csr(weighted, scores.indices, scores.indptr, scores.shape)
     return apply_factors(scores=scores, factors=factors[: scores.shape[1]]).astype(np.float32)
 
 
-def union_columns(first: csr_array, second: csr_array) -> csr_array:
+def merge_columns(first: csr_array, second: csr_array) -> csr_array:
     """Return the union of the stored columns of each row; the values have no meaning."""
     both = first + second
     return make_csr(np.ones(both.nnz), both.indices, both.indptr, both.shape)

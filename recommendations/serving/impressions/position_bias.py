@@ -75,7 +75,7 @@ def learn_position_bias(*, at: datetime) -> PositionBiasRun:
                 scenario: LearnedCurve(found, learn_curve(found)) for scenario, found in read_counts(parameters).items()
             }
             judgements = evaluate_models(parameters, run=run, curves=curves)
-            run.clicks = sum(int(learnt.counts.clicked.sum()) for learnt in curves.values())
+            run.clicks = sum(int(learnt.counts.clicks.sum()) for learnt in curves.values())
             run.impressions = sum(judgement.impressions for judgement in judgements)
             with transaction.atomic():
                 PositionBias.objects.bulk_create(
@@ -126,7 +126,7 @@ def evaluate_models(
     for (scenario, version, strategy), slates in sorted(groups.items()):
         curve = curves[scenario].curve if scenario in curves else learn_curve(NO_CLICKS)
         lengths, answer, position = expand_slates(slates)
-        evaluation = evaluate_logged(lengths=lengths, clicked_answer=answer, clicked_position=position, curve=curve)
+        evaluation = evaluate_logged(lengths=lengths, clicked_response=answer, clicked_position=position, curve=curve)
         if evaluation.items:
             evaluations.append(
                 LoggedJudgement(
@@ -134,7 +134,7 @@ def evaluate_models(
                     scenario=scenario,
                     model_version=version,
                     strategy=strategy,
-                    impressions=evaluation.answers,
+                    impressions=evaluation.responses,
                     items=evaluation.items,
                     clicks=evaluation.clicks,
                     estimate=evaluation.estimate.value,
@@ -168,8 +168,8 @@ def expand_slates(slates: list[tuple[int, list[int], int]]) -> tuple[Ints, Ints,
 def build_rows(learnt: LearnedCurve, *, run: PositionBiasRun, scenario: str) -> list[PositionBias]:
     counts, curve = learnt.counts, learnt.curve
     last = len(curve.examination)
-    shown = np.bincount(counts.position, counts.shown, last + 1)[1:]
-    clicked = np.bincount(counts.position, counts.clicked, last + 1)[1:]
+    shown = np.bincount(counts.position, counts.impressions, last + 1)[1:]
+    clicked = np.bincount(counts.position, counts.clicks, last + 1)[1:]
     return [
         PositionBias(
             run=run,

@@ -18,7 +18,7 @@ from recommendations.engine.placements import (
     SIMILAR,
     TRENDING,
 )
-from recommendations.engine.topn import top_n
+from recommendations.engine.topn import select_top_n
 from recommendations.merchandising.rules.ranking import apply_factors
 from recommendations.serving.pipeline.context import COLD_START, Candidates, RecommendationContext
 from recommendations.serving.pipeline.scoring import score_by_rank, score_visitor
@@ -86,7 +86,7 @@ def _find_by_traits(context: RecommendationContext) -> Candidates | None:
     allowed[excluded[(excluded >= 0) & (excluded < n)]] = False
     scores = np.asarray(state.model.cold_start.model.score(arrival), np.float32)
     scores = apply_factors(scores=scores, factors=None if context.factors is None else context.factors[:n])
-    ranking = top_n(scores, context.depth, allowed=allowed)
+    ranking = select_top_n(scores, context.depth, allowed=allowed)
     is_filled = ranking.items[0] >= 0
     return Candidates(COLD_START, ranking.items[0][is_filled], ranking.scores[0][is_filled], arrival=arrival)
 

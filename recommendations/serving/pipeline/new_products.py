@@ -105,7 +105,7 @@ class NewProductDraws:
         number = seed % ORDERS
         order = self.orders.get(number)
         if order is None:
-            thetas = self.trials.draws(self.rows, seed=number)
+            thetas = self.trials.draw_rates(self.rows, seed=number)
             largest_first = np.argsort(-thetas, kind="stable")
             order = self.orders[number] = (self.rows[largest_first], thetas[largest_first])
         return order

@@ -99,4 +99,4 @@ def _find_dismissed_rows(model: ServingModel, users: Sequence[int], activity: Re
     wanted = [
         interaction.product_id for interaction in activity.interactions if interaction.kind in ("cart", "purchase")
     ]
-    return rows[~np.isin(rows, model.items.rows(wanted))] if wanted else rows
+    return rows[~np.isin(rows, model.items.get_rows(wanted))] if wanted else rows

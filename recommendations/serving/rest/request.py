@@ -1,7 +1,7 @@
-"""The request schema of serving, defined once: the REST views, the fast path and the OpenAPI document derive from it.
+"""The request schemas of recommendations and rankings; REST views, fast path and OpenAPI document derive from them.
 
-`RecommendationQuery` are the parameters of a URL and `RankBody` is a JSON body. `build_serializer` makes the serializer that
-words every error; `parse_plain_query` and `parse_plain_body` accept only requests that need no wording.
+`RecommendationQuery` are the parameters of a URL and `RankBody` is a JSON body. The serializers word every error;
+`parse_plain_query` and `parse_plain_body` accept only requests that need no wording.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,29 +10,25 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
-from msgspec.inspect import type_info
-from rest_framework import serializers
 
-from config.foundation.rest.strict_types import StrictTypesMixin
 from recommendations.serving.rank import MAX_RANKED_PRODUCTS, RankRequest
 from recommendations.serving.request import MAX_ITEMS, RecommendationRequest
+from recommendations.serving.rest.schema import (
+    MAX_PRICE_DIGITS,
+    PRICE_DECIMALS,
+    FieldSpec,
+    build_serializer,
+    make_id_list_type,
+    make_text_type,
+    read_specs,
+    split_ids,
+)
 
-MAX_PRICE_DIGITS, PRICE_DECIMALS = 14, 2
 BOOLEANS = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}
 
 
 class NotPlainError(Exception):
     """The fast path leaves this request to the REST view, which answers it or words the error."""
-
-
-def text(max_length: int, description: str = "") -> Any:
-    """Return the type of a text parameter."""
-    return Annotated[str, Meta(max_length=max_length, description=description or None)]
-
-
-def id_list(max_length: int, description: str) -> Any:
-    """Return the type of a parameter with ids joined by commas; max_length: characters of the whole text."""
-    return Annotated[list[str], Meta(description=description, extra={"max_length": max_length})]
 
 
 COLD_START_NOTE = "Used by for-you for a visitor without a history"
@@ -41,27 +37,27 @@ COLD_START_NOTE = "Used by for-you for a visitor without a history"
 class RecommendationQuery(msgspec.Struct, kw_only=True):
     """The parameters of a recommendation request."""
 
-    user_id: text(255, "The shop's ID of the customer.") = ""  # type: ignore[valid-type]
-    anonymous_id: text(255, "The visitor's ID in the browser.") = ""  # type: ignore[valid-type]
-    session_id: text(255, "The session; accepted and not used.") = ""  # type: ignore[valid-type]
-    product_id: text(200, "The product to start from; required by similar.") = ""  # type: ignore[valid-type]
-    product_ids: id_list(  # type: ignore[valid-type]
+    user_id: make_text_type(255, "The shop's ID of the customer.") = ""  # type: ignore[valid-type]
+    anonymous_id: make_text_type(255, "The visitor's ID in the browser.") = ""  # type: ignore[valid-type]
+    session_id: make_text_type(255, "The session; accepted and not used.") = ""  # type: ignore[valid-type]
+    product_id: make_text_type(200, "The product to start from; required by similar.") = ""  # type: ignore[valid-type]
+    product_ids: make_id_list_type(  # type: ignore[valid-type]
         50_000, "Product IDs joined by commas, which cart and bought-together start from. The first 200 are used."
     ) = []
     n: Annotated[int, Meta(ge=1, le=MAX_ITEMS, description="Number of items.")] = 10
-    cursor: text(100, "next_cursor of the previous page.") = ""  # type: ignore[valid-type]
-    category: text(1000, "A category path; includes the categories below it.") = ""  # type: ignore[valid-type]
-    landing_category: text(  # type: ignore[valid-type]
+    cursor: make_text_type(100, "next_cursor of the previous page.") = ""  # type: ignore[valid-type]
+    category: make_text_type(1000, "A category path; includes the categories below it.") = ""  # type: ignore[valid-type]
+    landing_category: make_text_type(  # type: ignore[valid-type]
         1000, f"{COLD_START_NOTE}: the path of the category where they entered the shop. It filters nothing."
     ) = ""
-    language: text(35, f"{COLD_START_NOTE}: for example en or en-GB.") = ""  # type: ignore[valid-type]
-    country: text(100, f"{COLD_START_NOTE}: the value that events send.") = ""  # type: ignore[valid-type]
-    device: text(100, f"{COLD_START_NOTE}: for example mobile.") = ""  # type: ignore[valid-type]
-    brand: text(200, "Only products of this brand.") = ""  # type: ignore[valid-type]
+    language: make_text_type(35, f"{COLD_START_NOTE}: for example en or en-GB.") = ""  # type: ignore[valid-type]
+    country: make_text_type(100, f"{COLD_START_NOTE}: the value that events send.") = ""  # type: ignore[valid-type]
+    device: make_text_type(100, f"{COLD_START_NOTE}: for example mobile.") = ""  # type: ignore[valid-type]
+    brand: make_text_type(200, "Only products of this brand.") = ""  # type: ignore[valid-type]
     price_min: Annotated[Decimal | None, Meta(description="Lowest price.")] = None
     price_max: Annotated[Decimal | None, Meta(description="Highest price.")] = None
     in_stock: Annotated[bool, Meta(description="False: include sold-out products.")] = True
-    exclude: id_list(20_000, "Product IDs not to show, joined by commas.") = []  # type: ignore[valid-type]
+    exclude: make_id_list_type(20_000, "Product IDs not to show, joined by commas.") = []  # type: ignore[valid-type]
     diversity: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(description="0: best products first; 1: as varied as possible. Default: the setting of the placement."),
@@ -77,108 +73,15 @@ class RankBody(msgspec.Struct, forbid_unknown_fields=True):
         list[Annotated[str, Meta(min_length=1, max_length=200)]],
         Meta(min_length=1, max_length=MAX_RANKED_PRODUCTS, description="In your own order."),
     ]
-    user_id: text(255, "The shop's ID of the customer.") = ""  # type: ignore[valid-type]
-    anonymous_id: text(255, "The visitor's ID in the browser.") = ""  # type: ignore[valid-type]
+    user_id: make_text_type(255, "The shop's ID of the customer.") = ""  # type: ignore[valid-type]
+    anonymous_id: make_text_type(255, "The visitor's ID in the browser.") = ""  # type: ignore[valid-type]
     in_stock: Annotated[bool, Meta(description="False: keep sold-out products.")] = True
     explain: Annotated[bool, Meta(description="False: omit the reasons.")] = True
 
 
-class CommaListField(serializers.CharField):
-    """A list of texts joined by commas, or of the parameter given several times; the length limit counts all characters."""
-
-    def get_value(self, dictionary):  # type: ignore[no-untyped-def]
-        if hasattr(dictionary, "getlist"):
-            return ",".join(dictionary.getlist(self.field_name)) or serializers.empty
-        return super().get_value(dictionary)
-
-    def get_default(self):  # type: ignore[no-untyped-def]
-        return []
-
-    def run_validation(self, data=serializers.empty):  # type: ignore[no-untyped-def]
-        """Validate the whole text before splitting it."""
-        value = super().run_validation(data)
-        return split_ids(value) if isinstance(value, str) else value
-
-
-def split_ids(value: str) -> list[str]:
-    """Return the ids of a text that joins them by commas."""
-    return [part for piece in value.split(",") if (part := piece.strip())]
-
-
-class _FieldSpec(msgspec.Struct):
-    """A field of a schema in the terms that serializers and parsers need."""
-
-    name: str
-    type: str
-    default: Any
-    is_required: bool
-    limits: dict[str, Any]
-    description: str
-    item_max_length: int | None = None
-
-
-def _read_specs(schema: type[msgspec.Struct]) -> list[_FieldSpec]:
-    return [_read_spec(field) for field in type_info(schema).fields]  # type: ignore[attr-defined]
-
-
-def _read_spec(field: Any) -> _FieldSpec:
-    info, description = field.type, ""
-    extra: dict[str, Any] = {}
-    while isinstance(info, msgspec.inspect.Metadata):
-        description = (info.extra_json_schema or {}).get("description", description)
-        extra = {**(info.extra or {}), **extra}
-        info = info.type
-    if isinstance(info, msgspec.inspect.UnionType):
-        info = next(inner for inner in info.types if not isinstance(inner, msgspec.inspect.NoneType))
-    names = {"ge": "min_value", "le": "max_value", "min_length": "min_length", "max_length": "max_length"}
-    limits = {to: value for name, to in names.items() if (value := getattr(info, name, None)) is not None}
-    default = field.default if field.default is not msgspec.NODEFAULT else None
-    if isinstance(info, msgspec.inspect.ListType) and not field.required:
-        default = []
-    return _FieldSpec(
-        field.name,
-        type(info).__name__.removesuffix("Type").lower(),
-        default,
-        field.required,
-        limits | extra,
-        description,
-        getattr(getattr(info, "item_type", None), "max_length", None),
-    )
-
-
-def _make_field(spec: _FieldSpec, *, in_body: bool) -> serializers.Field:
-    options: dict[str, Any] = {"help_text": spec.description, **spec.limits}
-    options |= {"required": True} if spec.is_required else {"required": False, "default": spec.default}
-    match spec.type:
-        case "str":
-            return serializers.CharField(**(options | {"allow_blank": True} if in_body else options))
-        case "int":
-            return serializers.IntegerField(**options)
-        case "float":
-            return serializers.FloatField(**options)
-        case "bool":
-            return serializers.BooleanField(**options)
-        case "decimal":
-            return serializers.DecimalField(
-                **options, min_value=0, max_digits=MAX_PRICE_DIGITS, decimal_places=PRICE_DECIMALS
-            )
-        case "list" if in_body:
-            return serializers.ListField(child=serializers.CharField(max_length=spec.item_max_length), **options)
-        case "list":
-            return CommaListField(**(options | {"default": ""}))
-    raise TypeError(f"{spec.name}: {spec.type} has no serializer field")
-
-
-def build_serializer(name: str, schema: type[msgspec.Struct], *, in_body: bool = False) -> type[serializers.Serializer]:
-    """Return the serializer of a schema. in_body: a JSON body, whose values must have JSON's own types."""
-    fields = {spec.name: _make_field(spec, in_body=in_body) for spec in _read_specs(schema)}
-    bases = (StrictTypesMixin, serializers.Serializer) if in_body else (serializers.Serializer,)
-    return type(name, bases, {**fields, "__module__": __name__})
-
-
 RecommendationQuerySerializer = build_serializer("RecommendationQuerySerializer", RecommendationQuery)
 RankRequestSerializer = build_serializer("RankRequestSerializer", RankBody, in_body=True)
-_QUERY_SPECS = {spec.name: spec for spec in _read_specs(RecommendationQuery)}
+_QUERY_SPECS = {spec.name: spec for spec in read_specs(RecommendationQuery)}
 
 
 def make_request(scenario: str, values: dict[str, Any]) -> RecommendationRequest:
@@ -220,13 +123,13 @@ def parse_plain_body(body: bytes) -> RankRequest:
     return RankRequest(parsed.product_ids, parsed.user_id, parsed.anonymous_id, parsed.in_stock, parsed.explain)
 
 
-def _parse_text(spec: _FieldSpec, value: str) -> str:
+def _parse_text(spec: FieldSpec, value: str) -> str:
     if len(value) > spec.limits["max_length"]:
         raise NotPlainError
     return value
 
 
-def _parse_integer(spec: _FieldSpec, value: str) -> int:
+def _parse_integer(spec: FieldSpec, value: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) <= 3):
         raise NotPlainError
     number = int(value)
@@ -235,13 +138,13 @@ def _parse_integer(spec: _FieldSpec, value: str) -> int:
     return number
 
 
-def _parse_boolean(_spec: _FieldSpec, value: str) -> bool:
+def _parse_boolean(_spec: FieldSpec, value: str) -> bool:
     if value not in BOOLEANS:
         raise NotPlainError
     return BOOLEANS[value]
 
 
-def _parse_price(_spec: _FieldSpec, value: str) -> Decimal:
+def _parse_price(_spec: FieldSpec, value: str) -> Decimal:
     whole, _point, decimals = value.partition(".")
     is_whole_plain = value.isascii() and whole.isdigit() and len(whole) <= MAX_PRICE_DIGITS - PRICE_DECIMALS
     if not is_whole_plain or (decimals and not (decimals.isdigit() and len(decimals) <= PRICE_DECIMALS)):
@@ -249,7 +152,7 @@ def _parse_price(_spec: _FieldSpec, value: str) -> Decimal:
     return Decimal(value)
 
 
-def _parse_share(spec: _FieldSpec, value: str) -> float:
+def _parse_share(spec: FieldSpec, value: str) -> float:
     # digits and one point only: no exponents, signs, infinities or underscores
     if len(value) > 10 or not value.isascii() or not value.replace(".", "", 1).isdigit():
         raise NotPlainError
@@ -259,7 +162,7 @@ def _parse_share(spec: _FieldSpec, value: str) -> float:
     return number
 
 
-_PARSERS: dict[str, Callable[[_FieldSpec, str], Any]] = {
+_PARSERS: dict[str, Callable[[FieldSpec, str], Any]] = {
     "str": _parse_text,
     "int": _parse_integer,
     "bool": _parse_boolean,

@@ -6,12 +6,12 @@ from hashlib import blake2b
 
 from django.utils.translation import gettext as _
 
-from recommendations.serving.rest.search.request import InvalidSearchError, SearchRequest
+from recommendations.serving.search.request import InvalidSearchError, SearchRequest
 
 MAX_OFFSET = 10_000  # the last product that paging can reach
 
 
-def compute_search_mark(request: SearchRequest) -> str:
+def compute_search_digest(request: SearchRequest) -> str:
     """Return a digest that is the same for all pages of a search and for no other search."""
     text = repr((
         request.q, request.category, request.brand, request.price_min, request.price_max, request.in_stock,
@@ -22,7 +22,7 @@ def compute_search_mark(request: SearchRequest) -> str:
 
 def write_cursor(request: SearchRequest, offset: int) -> str:
     """Return the cursor of the page that begins at an offset."""
-    return base64.urlsafe_b64encode(f"{offset}.{compute_search_mark(request)}".encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(f"{offset}.{compute_search_digest(request)}".encode()).decode().rstrip("=")
 
 
 def read_cursor(request: SearchRequest) -> int:
@@ -30,13 +30,13 @@ def read_cursor(request: SearchRequest) -> int:
     if not request.cursor:
         return 0
     message = _("Unknown cursor; use next_cursor from a response to this search, or omit it.")
-    error_of_cursor = InvalidSearchError({"cursor": message})
+    invalid_cursor = InvalidSearchError({"cursor": message})
     try:
         text = base64.urlsafe_b64decode(request.cursor.encode("ascii") + b"=" * (-len(request.cursor) % 4)).decode()
-        offset, _dot, mark = text.partition(".")
+        offset, _dot, digest = text.partition(".")
         offset_value = int(offset)
     except (ValueError, binascii.Error) as error:
-        raise error_of_cursor from error
-    if not 0 < offset_value <= MAX_OFFSET or mark != compute_search_mark(request):
-        raise error_of_cursor
+        raise invalid_cursor from error
+    if not 0 < offset_value <= MAX_OFFSET or digest != compute_search_digest(request):
+        raise invalid_cursor
     return offset_value

@@ -1,4 +1,4 @@
-"""Search evaluation: the searches in the warehouse and the products that were chosen after each.
+"""Evaluate the search by the searches in the warehouse and the products that customers chose after each.
 
 A search counts if a product was clicked, viewed or added to the cart within half an hour, before the customer's next search. The
 evaluation uses the current products and texts. The personal order is evaluated on searches after the model's training data, with the
@@ -21,18 +21,14 @@ from recommendations.engine.evaluation.bootstrap import ConfidenceInterval, esti
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.ranking_metrics.reciprocal_rank import reciprocal_rank
-from recommendations.serving.rest.search.request import MAX_QUERY_LENGTH, SearchRequest
-from recommendations.serving.rest.search.response import run_search
+from recommendations.serving.search.request import MAX_QUERY_LENGTH, SearchRequest
 from recommendations.serving.search.searcher import Searcher, searcher
+from recommendations.serving.search.visitor_search import run_search
 from recommendations.training.data.interaction_tables import extract_property_text, lowercase_names
 
 CHOICE_WINDOW = timedelta(minutes=30)
-QUERY_PROPERTIES = (
-    "query",
-    "search_term",
-    "search_string",
-    "q",
-)  # property names used by Segment, Google and Facebook, and the common short form
+# property names used by Segment, Google and Facebook, and the common short form
+QUERY_PROPERTIES = ("query", "search_term", "search_string", "q")
 TOP_N = 10
 SEED = 1
 CHOICE_EVENT_NAMES = (*EVENT_NAMES[Meaning.VIEW], *EVENT_NAMES[Meaning.CART])
@@ -40,13 +36,13 @@ CHOICE_EVENT_NAMES = (*EVENT_NAMES[Meaning.VIEW], *EVENT_NAMES[Meaning.CART])
 
 @dataclass(frozen=True)
 class LoggedSearch:
-    """A query, and the products the customer chose after it."""
+    """A query, and the products that the customer clicked, viewed or added to the cart after it."""
 
     query: str
     user_id: str
     anonymous_id: str
     at: datetime
-    chosen: frozenset[str]
+    product_ids: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -69,16 +65,16 @@ def build_search_events_table(events: ibis.Table, *, since: datetime, until: dat
     """Select searches and the product events of customers who searched, by customer and time."""
     searches = events.filter((events.type == "track") & events.customer_id.notnull())
     searches = searches.filter((searches.occurred_at >= since) & (searches.occurred_at < until)).mutate(
-        small=ibis._.name.strip().lower()
+        event_name=ibis._.name.strip().lower()
     )
-    is_search = searches.small.isin(lowercase_names(EVENT_NAMES[Meaning.SEARCH]))
-    typed = ibis.coalesce(*(extract_property_text(searches.properties, name) for name in QUERY_PROPERTIES))
-    searches = searches.mutate(typed=ibis.ifelse(is_search, typed, ibis.null("string")), is_search=is_search)
-    searches = searches.filter(searches.is_search | searches.small.isin(lowercase_names(CHOICE_EVENT_NAMES)))
-    people = searches.filter(searches.is_search & searches.typed.notnull()).select("customer_id").distinct()
+    is_search = searches.event_name.isin(lowercase_names(EVENT_NAMES[Meaning.SEARCH]))
+    query = ibis.coalesce(*(extract_property_text(searches.properties, name) for name in QUERY_PROPERTIES))
+    searches = searches.mutate(query=ibis.ifelse(is_search, query, ibis.null("string")), is_search=is_search)
+    searches = searches.filter(searches.is_search | searches.event_name.isin(lowercase_names(CHOICE_EVENT_NAMES)))
+    searchers = searches.filter(searches.is_search & searches.query.notnull()).select("customer_id").distinct()
     return (
-        searches.semi_join(people, "customer_id")
-        .select("customer_id", "user_id", "anonymous_id", "occurred_at", "is_search", "typed", "product_ids", "id")
+        searches.semi_join(searchers, "customer_id")
+        .select("customer_id", "user_id", "anonymous_id", "occurred_at", "is_search", "query", "product_ids", "id")
         .order_by("customer_id", "occurred_at", "id")
     )
 
@@ -87,30 +83,30 @@ def join_choices(table: pa.Table) -> Iterator[LoggedSearch]:
     """Join rows by customer and time into searches with the products chosen after each."""
     if not len(table):
         return
-    person = table["customer_id"].to_numpy()
+    customer = table["customer_id"].to_numpy()
     at = table["occurred_at"].cast(pa.int64()).to_numpy()
     is_search = table["is_search"].to_numpy(zero_copy_only=False)
+    # row of the latest search before each row; a running maximum, because rows are in the order of time
     last_search = np.maximum.accumulate(np.where(is_search, np.arange(len(table)), -1))
-    within = int(CHOICE_WINDOW.total_seconds() * 1_000_000)
-    follows = ~is_search & (last_search >= 0) & (person[last_search] == person) & (at - at[last_search] <= within)
-    chosen: dict[int, set[str]] = {}
-    choice_rows = np.flatnonzero(follows)
+    window = int(CHOICE_WINDOW.total_seconds() * 1_000_000)
+    is_choice = ~is_search & (last_search >= 0) & (customer[last_search] == customer) & (at - at[last_search] <= window)
+    products_by_search: dict[int, set[str]] = {}
+    choice_rows = np.flatnonzero(is_choice)
     for search, products in zip(
         last_search[choice_rows].tolist(), table["product_ids"].take(choice_rows).to_pylist(), strict=True
     ):
-        chosen.setdefault(search, set()).update(products or ())
-    searches_with_choices = [search for search, products in chosen.items() if products]
+        products_by_search.setdefault(search, set()).update(products or ())
+    searches_with_choices = [search for search, products in products_by_search.items() if products]
     columns = (
-        table.select(["typed", "user_id", "anonymous_id", "occurred_at"])
+        table.select(["query", "user_id", "anonymous_id", "occurred_at"])
         .take(np.array(searches_with_choices, np.int64))
         .to_pylist()
     )
     for search, row in zip(searches_with_choices, columns, strict=True):
-        query = (row["typed"] or "").replace("\x00", " ").strip()
+        query = (row["query"] or "").replace("\x00", " ").strip()
         if 0 < len(query) <= MAX_QUERY_LENGTH:
-            yield LoggedSearch(
-                query, row["user_id"] or "", row["anonymous_id"] or "", row["occurred_at"], frozenset(chosen[search])
-            )
+            product_ids = frozenset(products_by_search[search])
+            yield LoggedSearch(query, row["user_id"] or "", row["anonymous_id"] or "", row["occurred_at"], product_ids)
 
 
 def evaluate_search(
@@ -120,9 +116,8 @@ def evaluate_search(
 
     Raises SearchNotReadyError.
     """
-    snapshot = source.current(now=now)
-    model = snapshot.loaded.model
-    later = [one for one in searches if model is not None and one.at.timestamp() >= model.as_of]
+    model = source.get_snapshot(now=now).state.model
+    later = [search for search in searches if model is not None and search.at.timestamp() >= model.as_of]
     evaluations = [evaluate_order("all searches, general order", searches, personal=False, now=now, source=source)]
     if later:
         evaluations.append(
@@ -139,16 +134,16 @@ def evaluate_order(
 ) -> SearchEvaluation:
     """Return the metrics of searches in the general or personal order."""
     hits = np.zeros((len(searches), TOP_N), np.bool_)
-    relevant = np.array([len(one.chosen) for one in searches], np.int64)
-    for place, one in enumerate(searches):
-        hits[place] = find_hits(one, personal=personal, now=now, source=source)
+    relevant = np.array([len(search.product_ids) for search in searches], np.int64)
+    for row, search in enumerate(searches):
+        hits[row] = find_hits(search, personal=personal, now=now, source=source)
     columns = np.stack([measure(hits, relevant) for measure in (reciprocal_rank, hit_rate, ndcg)], axis=1)
     names = (f"mrr@{TOP_N}", f"hit_rate@{TOP_N}", f"ndcg@{TOP_N}")
     return SearchEvaluation(name, len(searches), dict(zip(names, estimate_intervals(columns, seed=SEED), strict=True)))
 
 
 def find_hits(search: LoggedSearch, *, personal: bool, now: datetime, source: Searcher) -> npt.NDArray[np.bool_]:
-    """Return which of the first positions hold chosen products; products sold out since then count as available."""
+    """Return which of the first positions have products that were chosen; products sold out since then count as available."""
     request = SearchRequest(
         q=search.query,
         user_id=search.user_id,
@@ -159,8 +154,8 @@ def find_hits(search: LoggedSearch, *, personal: bool, now: datetime, source: Se
         strict=True,
         personalised=personal,
     )
-    page = run_search(request, now=now, source=source, recently=RecentActivity())
+    page = run_search(request, now=now, source=source, activity=RecentActivity())
     ids = page.snapshot.catalog.product_ids
     hits = np.zeros(TOP_N, np.bool_)
-    hits[: len(page.hits)] = [ids[hit.row] in search.chosen for hit in page.hits]
+    hits[: len(page.hits)] = [ids[hit.row] in search.product_ids for hit in page.hits]
     return hits

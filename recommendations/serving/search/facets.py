@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Rows
-from recommendations.serving.search.snapshot import CategoryLevels, SearchSnapshot
+from recommendations.serving.search.index.category_levels import CategoryLevels
+from recommendations.serving.search.snapshot import SearchSnapshot
 
 MAX_VALUES = 30
 PRICE_RANGES = 5
@@ -43,13 +44,14 @@ class Facets:
 def count_categories(levels: CategoryLevels, codes: npt.NDArray[np.int32], *, below: str) -> list[FacetValue]:
     """Count the children of the category ``below`` (roots for ""), or deeper if all products are in one child."""
     depth = len(below.split(" > ")) if below else 0
+    # a product may have a category that the catalog added after these levels were built
     codes = np.where(codes < (levels.at[0].size - 1 if levels.at else 0), codes, -1)
     values: list[FacetValue] = []
     for level in range(depth, len(levels.at)):
-        places = levels.at[level][codes]
-        counts = np.bincount(places[places >= 0], minlength=len(levels.paths))
-        met = np.flatnonzero(counts)
-        deeper = sort_values([levels.paths[place] for place in met.tolist()], counts[met])
+        ancestors = levels.at[level][codes]
+        counts = np.bincount(ancestors[ancestors >= 0], minlength=len(levels.paths))
+        present = np.flatnonzero(counts)
+        deeper = sort_values([levels.paths[index] for index in present.tolist()], counts[present])
         if below:
             deeper = [value for value in deeper if value.value.startswith(f"{below} > ")]
         if not deeper:
@@ -63,14 +65,14 @@ def count_categories(levels: CategoryLevels, codes: npt.NDArray[np.int32], *, be
 def count_brands(brands: Mapping[str, int], codes: npt.NDArray[np.int32]) -> list[FacetValue]:
     counts = np.bincount(codes[codes >= 0])
     best = np.argsort(-counts, kind="stable")[:MAX_VALUES]
-    names = get_names(brands, [place for place in best.tolist() if counts[place]])
-    return [FacetValue(names[place], int(counts[place])) for place in names]
+    names = get_names(brands, [code for code in best.tolist() if counts[code]])
+    return [FacetValue(name, int(counts[code])) for code, name in names.items()]
 
 
-def get_names(codes: Mapping[str, int], wanted: Sequence[int]) -> dict[int, str]:
-    """Return the names of codes, which are numbered in the order of the names."""
-    every = list(codes)
-    return {code: every[code] for code in wanted if code < len(every)}
+def get_names(numbering: Mapping[str, int], codes: Sequence[int]) -> dict[int, str]:
+    """Return the names of codes; names are numbered in the order of the mapping."""
+    names = list(numbering)
+    return {code: names[code] for code in codes if code < len(names)}
 
 
 def sort_values(names: Sequence[str], counts: npt.NDArray[np.integer]) -> list[FacetValue]:
@@ -86,7 +88,7 @@ def build_price_ranges(prices: npt.NDArray[np.float64]) -> list[PriceRange]:
     sample = finite_prices[:: len(finite_prices) // MAX_SAMPLED_PRICES + 1]
     quantiles = np.quantile(sample, np.arange(1, PRICE_RANGES) / PRICE_RANGES)
     low, high = float(finite_prices.min()), float(finite_prices.max())
-    edges = sorted({edge for cut in quantiles.tolist() if low < (edge := round_price(cut)) <= high})
+    edges = sorted({edge for quantile in quantiles.tolist() if low < (edge := round_price(quantile)) <= high})
     if not edges:
         return []
     counts_above = [int(np.count_nonzero(finite_prices > edge - CENT / 2)) for edge in edges]
@@ -101,11 +103,11 @@ def round_price(value: float) -> float:
         return 0.0
     power = 10.0 ** np.floor(np.log10(value))
     step = power / 10 if value / power >= 1.5 else power / 20
-    rough = min(NICE_FACTORS, key=lambda factor: abs(factor * power - value)) * power
-    nearest = rough if abs(rough - value) <= value / 10 else round(value / step) * step
+    rounded = min(NICE_FACTORS, key=lambda factor: abs(factor * power - value)) * power
+    nearest = rounded if abs(rounded - value) <= value / 10 else round(value / step) * step
     return round(float(nearest), 2)
 
 
 def count_attributes(snapshot: SearchSnapshot, rows: Rows) -> dict[str, list[FacetValue]]:
-    found = snapshot.texts.attributes.count_values(rows)
-    return {name: [FacetValue(value, count) for value, count in values] for name, values in found.items()}
+    counts = snapshot.texts.attributes.count_values(rows)
+    return {name: [FacetValue(value, count) for value, count in values] for name, values in counts.items()}

@@ -17,7 +17,7 @@ from recommendations.serving.pipeline.scoring import score_visitor
 from recommendations.serving.pipeline.visitor import identify_visitor, read_activity
 from recommendations.serving.pipeline.workspaces import WorkspacePool
 from recommendations.serving.request import RecommendationRequest
-from recommendations.serving.rest.search.request import SearchRequest
+from recommendations.serving.search.request import SearchRequest
 from recommendations.serving.state.loader import ServingState
 from recommendations.serving.state.product_index import ProductFilters
 
@@ -27,27 +27,27 @@ type Scores = Callable[[Rows], Values]  # catalog rows → 0…1, 0 if unknown
 
 @contextmanager
 def get_personal_scores(
-    *, request: SearchRequest, loaded: ServingState, now: datetime, recently: RecentActivity | None = None
+    *, request: SearchRequest, state: ServingState, now: datetime, activity: RecentActivity | None = None
 ) -> Iterator[Scores | None]:
     """Yield a function from rows to personal scores, relative to the highest of these rows.
 
     Yields None for customers without a history or who refused personalization, or if the deadline passed. Valid inside the block only.
-    recently: recent activity, if the caller has already read it.
+    activity: what Valkey knows about the visitor, if the caller has read it already.
     """
-    asking = RecommendationRequest(FOR_YOU, user_id=request.user_id, anonymous_id=request.anonymous_id)
-    if not request.personalised or not asking.identifiers or loaded.model is None:
+    scored_request = RecommendationRequest(FOR_YOU, user_id=request.user_id, anonymous_id=request.anonymous_id)
+    if not request.personalised or not scored_request.identifiers or state.model is None:
         yield None
         return
-    activity = read_activity(asking) if recently is None else recently
-    with WorkspacePool(loaded) as workspaces:
+    activity = read_activity(scored_request) if activity is None else activity
+    with WorkspacePool(state) as workspaces:
         context = RecommendationContext(
-            request=asking,
-            state=loaded,
-            visitor=identify_visitor(state=loaded, request=asking, activity=activity, now=now.timestamp()),
+            request=scored_request,
+            state=state,
+            visitor=identify_visitor(state=state, request=scored_request, activity=activity, now=now.timestamp()),
             workspaces=workspaces,
             now=now,
             depth=1,
-            allowed=loaded.products.get_mask(ProductFilters()),
+            allowed=state.products.get_mask(ProductFilters()),
             deadline=make_deadline(),
         )
         try:
@@ -57,20 +57,20 @@ def get_personal_scores(
         yield None if scored is None else lambda rows: scale_to_largest(scored.get_scores(rows))
 
 
-def get_popularity_scores(loaded: ServingState) -> Scores | None:
+def get_popularity_scores(state: ServingState) -> Scores | None:
     """Return a function from rows to popularity relative to the most popular product; None without a model."""
-    values = compute_popularity(loaded)
+    values = compute_popularity(state)
     return None if values is None else lambda rows: values[rows]
 
 
 @lru_cache(maxsize=1)
-def compute_popularity(loaded: ServingState) -> Values | None:
-    """Return the popularity of all rows as square roots; without them only a handful of products would differ."""
-    blend = loaded.blends.by_placement.get(POPULAR) if loaded.blends is not None else None
+def compute_popularity(state: ServingState) -> Values | None:
+    """Return the square root of the popularity of all rows; without it only a handful of products would differ."""
+    blend = state.blends.by_placement.get(POPULAR) if state.blends is not None else None
     return None if blend is None else np.sqrt(scale_to_largest(blend.static_scores))
 
 
 def scale_to_largest(values: Values) -> Values:
     """Divide by the largest value; negative values become 0."""
-    most = float(values.max(initial=0.0))
-    return (np.maximum(values, 0) / (most or 1.0)).astype(np.float32)
+    largest = float(values.max(initial=0.0))
+    return (np.maximum(values, 0) / (largest or 1.0)).astype(np.float32)

@@ -1,32 +1,28 @@
-"""The search index of a worker: a thread refreshes it every second, and no request waits for the database.
+"""The search snapshot of a worker: a thread refreshes it every second, and no request waits for the database.
 
 One process builds the whole index and saves it below MODELS_DIR; the others map its arrays, and each reads later changes itself.
 """
 
-import json
 import logging
-import os
 import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
-from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 
 from catalog.models import Product
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
-from recommendations.serving.search.product_reader import count_recent_changes, read_changes, read_products
-from recommendations.serving.search.snapshot import ProductTexts, SearchSnapshot
+from recommendations.serving.search.index.product_reader import count_recent_changes, read_changes, read_products
+from recommendations.serving.search.index.product_texts import ProductTexts
+from recommendations.serving.search.index.storage import open_product_texts, read_pointer, save_product_texts
+from recommendations.serving.search.snapshot import SearchSnapshot
 from recommendations.serving.search.synonym_table import SynonymTable, load_synonyms, read_fingerprint
 from recommendations.serving.state.loader import StateLoader, loader
-from recommendations.training.registry.artifacts import Artifact, DamagedArtifactError, open_artifact, save_artifact
 
 REFRESH_INTERVAL_S = 1.0
 COUNT_INTERVAL_S = 30.0
 MAX_WAIT_S = 5.0  # limit for the first request of a process, while the products are read
-POINTER = "current.json"
 INDEX_LOCK = "search index"
 logger = logging.getLogger(__name__)
 
@@ -52,17 +48,17 @@ class Searcher:
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
         self.stopping = threading.Event()
-        self.looked_at = self.counted_at = float("-inf")
-        self.known_lately: tuple[int, datetime | None] = (-1, None)
+        self.refreshed_at = self.counted_at = float("-inf")
+        self.known_changes: tuple[int, datetime | None] = (-1, None)
         self.loaded_name = ""
 
-    def current(self, *, now: datetime) -> SearchSnapshot:
+    def get_snapshot(self, *, now: datetime) -> SearchSnapshot:
         """Return the current snapshot. Raises SearchNotReadyError."""
         if self.background:
             self.start()
             if self.snapshot is None:
                 self.ready.wait(MAX_WAIT_S)
-        elif time.monotonic() - self.looked_at > REFRESH_INTERVAL_S:
+        elif time.monotonic() - self.refreshed_at > REFRESH_INTERVAL_S:
             with self.lock:
                 self.refresh(now=now)
         if self.snapshot is None:
@@ -99,13 +95,13 @@ class Searcher:
 
     def refresh(self, *, now: datetime) -> None:
         """Read changes of products, synonyms and catalog, and replace the snapshot if there are any."""
-        self.looked_at = time.monotonic()
+        self.refreshed_at = time.monotonic()
         before = self.snapshot
         texts = self.refresh_texts(before.texts if before is not None else None)
         if texts is None:
             return
         synonyms = self.refresh_synonyms(before.synonyms if before is not None else None)
-        snapshot = SearchSnapshot.of(texts, self.source.current(now=now), synonyms, before=before)
+        snapshot = SearchSnapshot.build(texts, self.source.get_state(now=now), synonyms, before=before)
         if before is None:
             warm_up_search(snapshot)
         self.snapshot = snapshot
@@ -121,34 +117,38 @@ class Searcher:
         """Return the product texts with all changes; None while another process builds them for the first time."""
         saved = read_pointer()
         if saved is not None and saved["name"] != self.loaded_name:
-            self.loaded_name = saved["name"]  # also if it cannot be used, so that it is not tried every second
+            self.loaded_name = saved[
+                "name"
+            ]  # set even for a damaged index, which would be opened every second otherwise
             opened = open_product_texts(saved)
             if opened is not None and is_up_to_date(opened, present):
-                present, self.known_lately = opened, (-1, None)
+                present, self.known_changes = opened, (-1, None)
         if present is None:
             return self.build_texts()
+        # the last minute is read again only if something in it has changed: one cheap query per second
         changes = count_recent_changes(present.changed_until)
-        if changes != self.known_lately:
+        if changes != self.known_changes:
             for batch in read_changes(since=present.changed_until, known=present.find_known):
                 present = present.with_batch(batch)
-            self.known_lately = count_recent_changes(present.changed_until)
+            self.known_changes = count_recent_changes(present.changed_until)
         if time.monotonic() - self.counted_at > COUNT_INTERVAL_S:
             self.counted_at = time.monotonic()
-            # restored backups, for example, add products without a recent change
+            # a restored backup, for example, adds products with an old change time
             if present.needs_rebuild or Product.objects.count() > len(present):
                 return self.build_texts() or present
-        return (self.save_merged_texts(present.merged()) or present) if present.needs_merge else present
+        return (self.save_merged_texts(present.merge()) or present) if present.needs_merge else present
 
     def build_texts(self) -> ProductTexts | None:
         """Read all products and save the index; None while another process does so."""
         try:
+            # one process of all builds; the others open what it saves at their next refresh
             with exclusive_lock(INDEX_LOCK):
                 self.counted_at = time.monotonic()
-                texts = ProductTexts.empty()
+                texts = ProductTexts.create_empty()
                 for batch in read_products():
                     texts = texts.with_batch(batch, pause=yield_to_requests)
-                texts = replace(texts.merged(), measured_products=len(texts))
-                self.known_lately = count_recent_changes(texts.changed_until)
+                texts = replace(texts.merge(), measured_products=len(texts))
+                self.known_changes = count_recent_changes(texts.changed_until)
                 return self.write_texts(texts)
         except AlreadyRunningError:
             return None
@@ -181,54 +181,12 @@ def is_up_to_date(opened: ProductTexts, present: ProductTexts | None) -> bool:
 
 def yield_to_requests() -> None:
     """Let request threads run while the products are read."""
-    time.sleep(0)
+    time.sleep(0)  # releases the GIL
 
 
 def warm_up_search(snapshot: SearchSnapshot) -> None:
     """Search once, so that code is compiled and memory is mapped before the first visitor."""
     snapshot.texts.index.search("a warm kettel 热水")
-
-
-def get_index_folder() -> Path:
-    return Path(settings.MODELS_DIR) / "search"
-
-
-def read_pointer() -> dict[str, str] | None:
-    """Return the name and checksum of the latest saved index, or None."""
-    try:
-        return json.loads((get_index_folder() / POINTER).read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def open_product_texts(saved: dict[str, str]) -> ProductTexts | None:
-    try:
-        return ProductTexts.of_artifact(
-            open_artifact(folder=get_index_folder() / saved["name"], checksum=saved["checksum"])
-        )
-    except (DamagedArtifactError, KeyError) as error:
-        logger.error("The saved search index cannot be used and is built again: %s", error)
-        return None
-
-
-def save_product_texts(texts: ProductTexts) -> dict[str, str]:
-    """Save the texts under a new name, point to it, and delete all but the last two."""
-    name = f"texts-{time.time_ns()}"
-    artifact: Artifact = texts.artifact()
-    saved = {"name": name, "checksum": save_artifact(folder=get_index_folder() / name, artifact=artifact)}
-    draft = get_index_folder() / f".{POINTER}.{os.getpid()}"
-    draft.write_text(json.dumps(saved))
-    draft.replace(get_index_folder() / POINTER)
-    for old in sorted(get_index_folder().glob("texts-*"))[:-2]:
-        remove_folder(old)
-    return saved
-
-
-def remove_folder(old: Path) -> None:
-    """Delete a folder that no process opens any more; processes that mapped it keep its pages."""
-    for file in old.iterdir():
-        file.unlink(missing_ok=True)
-    old.rmdir()
 
 
 searcher = Searcher()

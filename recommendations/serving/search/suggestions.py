@@ -51,15 +51,21 @@ def suggest_queries(snapshot: SearchSnapshot, query: str, matches: Matches) -> l
         return [matches.corrected]
     if not matches.prefixes:
         return []
-    whole = normalize(query)
-    last = list(iterate_runs(whole))[-1]
-    longer = snapshot.texts.index.complete(matches.prefixes[-1], n=MAX_PER_TYPE)
-    return [f"{whole[: last.start]}{word}" for word in longer]
+    normalized = normalize(query)
+    last_run = list(iterate_runs(normalized))[-1]
+    completions = snapshot.texts.index.complete(matches.prefixes[-1], n=MAX_PER_TYPE)
+    return [f"{normalized[: last_run.start]}{word}" for word in completions]
 
 
 def suggest_categories(snapshot: SearchSnapshot, query: str, matches: Matches) -> list[str]:
     """Return category paths whose last name contains a query word, best match first."""
     levels = snapshot.levels
-    hits = Counter(place for term in {*matches.words, *split_into_terms(query)} for place in levels.named.get(term, ()))
-    ranked = sorted(hits, key=lambda place: (-hits[place], len(levels.paths[place].rpartition(" > ")[2]), place))
-    return [levels.paths[place] for place in ranked[:MAX_PER_TYPE]]
+    terms = {*matches.words, *split_into_terms(query)}
+    hits = Counter(category for term in terms for category in levels.by_term.get(term, ()))
+
+    def compute_sort_key(category: int) -> tuple[int, int, int]:
+        """Most hits first, then the shortest name."""
+        return -hits[category], len(levels.paths[category].rpartition(" > ")[2]), category
+
+    ranked = sorted(hits, key=compute_sort_key)
+    return [levels.paths[category] for category in ranked[:MAX_PER_TYPE]]

@@ -20,7 +20,7 @@ class SynonymTable:
     fingerprint: Fingerprint = (0, None)
     by_language: Mapping[str, Synonyms] = field(default_factory=dict)
 
-    def of(self, language: str) -> Synonyms:
+    def get_for_language(self, language: str) -> Synonyms:
         """Return the synonyms of a language code such as en, en-gb or zh-hans."""
         return self.by_language.get(get_base_language(language)) or self.by_language.get("", NO_SYNONYMS)
 
@@ -36,15 +36,17 @@ def read_fingerprint() -> Fingerprint:
 
 
 def load_synonyms() -> SynonymTable:
-    marked = read_fingerprint()
+    """Return all enabled synonyms."""
+    # read first: a change during the load is then noticed by the next comparison
+    fingerprint = read_fingerprint()
     rows = list(Synonym.objects.filter(enabled=True).order_by("id").values_list("terms", "replacements", "language"))
     languages = {"", *(get_base_language(language) for _terms, _replacements, language in rows)}
     return SynonymTable(
-        marked,
+        fingerprint,
         {
-            wanted: Synonyms.of(
-                (terms, others) for terms, others, language in rows if get_base_language(language) in ("", wanted)
+            base: Synonyms.of(
+                (terms, others) for terms, others, language in rows if get_base_language(language) in ("", base)
             )
-            for wanted in languages
+            for base in languages
         },
     )

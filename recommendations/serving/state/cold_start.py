@@ -32,10 +32,10 @@ class ColdStartModel:
         saved: Mapping[str, Any] | None = artifact.saved.get("cold")
         if saved is None:
             return None
-        arrays = artifact.part("newcomers")
+        arrays = artifact.get_part("newcomers")
         named = {name: arrays[f"identifiers.{name}"] for name in IdMap.PARTS}
         return cls(
-            ColdStart.from_arrays(artifact.part("cold"), saved),
+            ColdStart.from_arrays(artifact.get_part("cold"), saved),
             IdMap.from_arrays(named),
             arrays["person"],
             arrays["indptr"],
@@ -48,19 +48,21 @@ class ColdStartModel:
         traits: field → value of the request, newer than what is stored. landing: a category path, or "".
         """
         values = self.model.lifts_.values_
-        fresh = values.rows(
+        fresh = values.get_rows(
             [make_trait(field, get_trait_value(field, value)) for field, value in traits.items() if value]
         )
         fields = {field for field, value in traits.items() if value}
-        stored = [code for code in self.find_trait_codes(identifiers) if get_trait_field(values.id(code)) not in fields]
+        stored = [
+            code for code in self.find_trait_codes(identifiers) if get_trait_field(values.get_id(code)) not in fields
+        ]
         codes = np.array(sorted({*stored, *fresh[fresh >= 0].tolist()}), np.int32)
         has = make_csr(np.ones(len(codes)), codes, [0, len(codes)], (1, len(values)))
-        arrival = NewVisitors(has, self.model.landings_.rows([landing]))
-        return arrival if self.model.touches(arrival)[0] else None
+        arrival = NewVisitors(has, self.model.landings_.find_rows([landing]))
+        return arrival if self.model.is_personalized(arrival)[0] else None
 
     def find_trait_codes(self, identifiers: Sequence[str]) -> list[int]:
         """Return the trait values stored for the first identifier that has any."""
-        for row in self.identifiers.rows(list(identifiers)).tolist() if identifiers else []:
+        for row in self.identifiers.get_rows(list(identifiers)).tolist() if identifiers else []:
             person = int(self.person[row]) if row >= 0 else -1
             if person >= 0:
                 return self.indices[self.indptr[person] : self.indptr[person + 1]].tolist()

@@ -111,7 +111,7 @@ def read_compiled_rules(
 def make_product_columns(products: ProductIndex) -> RuleProductColumns:
     """Return the columns that rules need; the arrays are shared with the product index, not copied."""
     return RuleProductColumns(
-        shown=products.shown,
+        visible=products.shown,
         in_stock=products.in_stock,
         price=products.price,
         margin=products.margin,

@@ -88,7 +88,7 @@ class StateLoader:
             settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5, decode_responses=True
         )
 
-    def current(self, *, now: datetime) -> ServingState:
+    def get_state(self, *, now: datetime) -> ServingState:
         """Return the state to serve from, refreshed first if no thread does that and a second has passed.
 
         Errors: DatabaseError if nothing is loaded yet and the database is down.

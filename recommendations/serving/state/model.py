@@ -42,11 +42,11 @@ class RefreshedHistories:
     @classmethod
     def from_artifact(cls, refresh: Artifact) -> "RefreshedHistories":
         """Return the interactions that a refresh stores."""
-        arrays = refresh.part("news")
+        arrays = refresh.get_part("news")
         return cls(
             arrays["indptr"],
             InteractionColumns(arrays["item"], arrays["order"], arrays["weight"], arrays["kind"]),
-            IdMap.from_arrays(refresh.part("news-identifiers")),
+            IdMap.from_arrays(refresh.get_part("news-identifiers")),
             refresh.arrays["news_identifier_user"],
         )
 
@@ -98,16 +98,16 @@ class ServingModel:
         if refresh is not None:
             artifact = Artifact({**artifact.arrays, **refresh.arrays}, {**artifact.saved, **refresh.saved})
         saved: dict[str, Any] = dict(artifact.saved)
-        blend = restore(artifact.part("model"), saved["model"])
+        blend = restore(artifact.get_part("model"), saved["model"])
         if not isinstance(blend, WeightedEnsemble):
             raise TypeError(f"{version} holds {type(blend).__name__}, serving reads a WeightedEnsemble")
-        history = artifact.part("history")
+        history = artifact.get_part("history")
         return cls(
             version=version,
             algorithm=algorithm,
             blend=blend,
-            items=IdMap.from_arrays(artifact.part("items")),
-            identifiers=IdMap.from_arrays(artifact.part("identifiers")),
+            items=IdMap.from_arrays(artifact.get_part("items")),
+            identifiers=IdMap.from_arrays(artifact.get_part("identifiers")),
             identifier_user=artifact.arrays["identifier_user"],
             history_indptr=history["indptr"],
             history_item=history["item"],
@@ -120,9 +120,9 @@ class ServingModel:
             seen_kinds=saved.get("seen_kinds"),
             as_of=saved["as_of"],
             cold_start=ColdStartModel.from_artifact(artifact),
-            trials=ExplorationPriors.of_arrays(trials) if (trials := artifact.part("exploration")) else None,
+            trials=ExplorationPriors.of_arrays(trials) if (trials := artifact.get_part("exploration")) else None,
             scenarios=saved.get("scenarios", {}),
-            dismissed=(rows["indptr"], rows["item"]) if (rows := artifact.part("dismissed")) else None,
+            dismissed=(rows["indptr"], rows["item"]) if (rows := artifact.get_part("dismissed")) else None,
         )
 
     @cached_property
@@ -143,10 +143,10 @@ class ServingModel:
         """Return the rows of the people behind "kind:value" identifiers, each once; unknown ones are skipped."""
         if not identifiers:
             return []
-        numbers = [self.identifiers.row(name) for name in identifiers]
+        numbers = [self.identifiers.get_row(name) for name in identifiers]
         rows = {int(self.identifier_user[number]) for number in numbers if number >= 0}
         if self.refreshed is not None:
-            numbers = [self.refreshed.identifiers.row(name) for name in identifiers]
+            numbers = [self.refreshed.identifiers.get_row(name) for name in identifiers]
             rows |= {int(self.refreshed.identifier_user[number]) for number in numbers if number >= 0}
         return sorted(rows)
 
@@ -228,7 +228,7 @@ class ServingModel:
             if interaction.at >= since and weights.get(interaction.kind, 0) > 0
         ]
         if row_by_id is None:
-            rows = self.items.rows([interaction.product_id for interaction in newer]).tolist() if newer else []
+            rows = self.items.get_rows([interaction.product_id for interaction in newer]).tolist() if newer else []
         else:
             rows = [row_by_id.get(interaction.product_id, -1) for interaction in newer]
         known = [(row, interaction) for row, interaction in zip(rows, newer, strict=True) if 0 <= row < n_items]

@@ -83,7 +83,7 @@ class ProductIndex:
     def __init__(self, items: IdMap, *, more: int = 0) -> None:
         """Make room for the items and at least ``more`` other products."""
         self.n_items = len(items)
-        known = items.ids()
+        known = items.get_ids()
         self.n = self.n_items + more + max(MIN_SPARE_ROWS, int(SPARE_SHARE * (self.n_items + more)))
         self.filled = self.n_items
         self.product_ids: list[str] = known

@@ -244,7 +244,7 @@ def test_rotation_changes_the_order_between_periods_and_not_within_one(loader: S
 
 
 def test_a_late_response_falls_back_to_popular_products(loader: StateLoader, settings: Any) -> None:
-    loader.current(now=NOON)
+    loader.get_state(now=NOON)
     settings.RECOMMEND_DEADLINE_MS = -1000.0
     answer = asked(loader, "for-you", user_id="user-0")
     assert (answer.fallback, answer.fallback_reason) == ("popular", "late")
@@ -293,7 +293,7 @@ def test_a_product_added_after_the_training_is_filtered_and_shown_like_any_other
         )
     answer = asked(loader, "new", category="Drinks > late", n=100)
     assert len(answer.items) == 100
-    assert loader.current(now=LATER).products.find_row("late-599") >= 0
+    assert loader.get_state(now=LATER).products.find_row("late-599") >= 0
     assert asked(loader, "popular", brand="late house").fallback == "catalogue"
 
 

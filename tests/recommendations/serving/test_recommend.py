@@ -40,9 +40,9 @@ def test_customers_get_products_of_their_own_taste(trained: ModelVersion, loader
 
 def test_the_reason_is_the_largest_share_of_the_score(trained: ModelVersion, loader: StateLoader) -> None:
     shown = build_preview(request=FOR_TEA, now=NOON, source=loader)
-    model = loader.current(now=NOON).model
+    model = loader.get_state(now=NOON).model
     history = model.build_history(users=model.find_user_rows(["user_id:user-0"]), recent=[])
-    rows = model.items.rows([entry.item.product_id for entry in shown.items]).tolist()
+    rows = model.items.get_rows([entry.item.product_id for entry in shown.items]).tolist()
     for entry, contributions in zip(shown.items, model.blend.explain_many(history, rows), strict=True):
         assert sum(part.value for part in contributions) == pytest.approx(entry.item.score, rel=1e-4)
         by_item: dict[int, float] = {}
@@ -50,7 +50,7 @@ def test_the_reason_is_the_largest_share_of_the_score(trained: ModelVersion, loa
             by_item[part.item] = by_item.get(part.item, 0) + part.value
         cause = max(by_item, key=lambda item: by_item[item])
         assert entry.item.reason is not None
-        named = [model.items.id(cause)] if cause >= 0 else []
+        named = [model.items.get_id(cause)] if cause >= 0 else []
         assert entry.item.reason.product_ids == named, "popularity names no product"
         assert 0 < sum(cause.percent for cause in entry.causes) <= 100.5
 

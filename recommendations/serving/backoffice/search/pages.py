@@ -12,20 +12,19 @@ from django.utils.translation import gettext as _
 
 from recommendations.serving.backoffice.search.forms import SearchPreviewForm
 from recommendations.serving.backoffice.search.preview import preview_search
-from recommendations.serving.rest.search.request import InvalidSearchError
+from recommendations.serving.search.request import InvalidSearchError
 from recommendations.serving.search.searcher import SearchNotReadyError
 
 
 def show_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
-    if not request.user.has_perm(
-        "training.view_modelversion"
-    ):  # the permission equivalent to the scope recommendations:read
+    # the permission that corresponds to the scope recommendations:read
+    if not request.user.has_perm("training.view_modelversion"):
         raise PermissionDenied
     form = SearchPreviewForm(request.GET if request.GET else {"personalised": True})
     result, problem = None, ""
     if form.is_valid():
         try:
-            result = preview_search(request=form.request(language=get_language() or ""), now=timezone.now())
+            result = preview_search(request=form.make_request(language=get_language() or ""), now=timezone.now())
         except InvalidSearchError as error:
             problem = str(error)
         except SearchNotReadyError:

@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from recommendations.serving.rest.search.request import SearchRequest
-from recommendations.serving.rest.search.response import RulesFor, apply_shop_rules, run_search
-from recommendations.serving.search.search import SearchHit, SearchPage
+from recommendations.serving.search.ranking import SearchHit
+from recommendations.serving.search.request import SearchRequest
+from recommendations.serving.search.search import SearchPage
 from recommendations.serving.search.searcher import Searcher, searcher
+from recommendations.serving.search.visitor_search import RulesFor, apply_shop_rules, run_search
 from recommendations.serving.state.product_index import ProductCard
 
 
 @dataclass(frozen=True)
 class SearchPreviewItem:
-    """title: in pieces, each with whether it matches the query."""
+    """A product of the page. title: in pieces, each with whether it matches the query."""
 
     hit: SearchHit
     card: ProductCard
@@ -22,6 +23,8 @@ class SearchPreviewItem:
 
 @dataclass(frozen=True)
 class SearchPreview:
+    """A page of results with the products to show."""
+
     page: SearchPage
     items: Sequence[SearchPreviewItem]
 

@@ -30,8 +30,8 @@ class SynonymLoader(BaseInstanceLoader):
 
     def __init__(self, resource: Any, dataset: Dataset | None = None) -> None:
         super().__init__(resource, dataset)
-        every: Iterable[Synonym] = self.get_queryset()
-        self.known = {(tuple(one.terms), one.language): one for one in every}
+        synonyms: Iterable[Synonym] = self.get_queryset()
+        self.known = {(tuple(synonym.terms), synonym.language): synonym for synonym in synonyms}
 
     def get_queryset(self) -> Any:
         return self.resource.get_queryset()

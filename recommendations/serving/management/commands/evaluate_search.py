@@ -9,24 +9,27 @@ from recommendations.serving.search.searcher import Searcher
 
 
 class Command(BaseCommand):
-    help = "Judges the search by what people chose after theirs, with and without the person's order."
+    help = (
+        "Evaluate the search by the products that customers chose after it, in the general and in the personal order."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--days", type=int, default=90, help="Of how many days; default: 90.")
+        parser.add_argument("--days", type=int, default=90, help="number of days to evaluate; default: 90")
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         if options["days"] < 1:
-            raise CommandError(f"--days is {options['days']}; give 1 or more.")
+            raise CommandError(f"--days is {options['days']}; use 1 or more.")
         searches = read_searches(since=now - timedelta(days=options["days"]), until=now)
         if not searches:
             raise CommandError(
-                f"The warehouse holds no search of the last {options['days']} days after which a product was chosen: send "
-                "“Products Searched” with what was typed as its query, and run `manage.py export_warehouse`. "
-                "Until then `python -m benchmarks.search` judges by made-up queries."
+                f"The warehouse has no search of the last {options['days']} days after which a product was chosen. Send "
+                "“Products Searched” events with the property query, then run `manage.py export_warehouse`. "
+                "Until then, `python -m benchmarks.search` measures the search with made-up queries."
             )
-        for one in evaluate_search(searches=searches, now=now, source=Searcher(background=False)):
+        for evaluation in evaluate_search(searches=searches, now=now, source=Searcher(background=False)):
             figures = ", ".join(
-                f"{name} {value.value:.4f} ({value.low:.4f} – {value.high:.4f})" for name, value in one.figures.items()
+                f"{name} {value.value:.4f} ({value.low:.4f} – {value.high:.4f})"
+                for name, value in evaluation.figures.items()
             )
-            self.stdout.write(f"{one.name}: {one.searches} searches, {figures}")
+            self.stdout.write(f"{evaluation.name}: {evaluation.searches} searches, {figures}")

@@ -9,9 +9,10 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from recommendations.serving.rest.search.request import InvalidSearchError
-from recommendations.serving.rest.search.response import respond_to_parameters
-from recommendations.serving.rest.search.serializers import SearchQuerySerializer, SearchResponseSerializer
+from recommendations.serving.rest.search.request import SearchQuerySerializer, parse_search_request
+from recommendations.serving.rest.search.serializers import SearchResponseSerializer
+from recommendations.serving.rest.search.serve import serve_search
+from recommendations.serving.search.request import InvalidSearchError
 from recommendations.serving.search.searcher import SearchNotReadyError
 
 
@@ -40,7 +41,8 @@ class SearchView(APIView):
     )
     def get(self, request: Request) -> HttpResponse:
         try:
-            body = respond_to_parameters(request.query_params.dict(), timezone.now())
+            search_request = parse_search_request(request.query_params.dict())
+            body = serve_search(request=search_request, now=timezone.now())
         except InvalidSearchError as error:
             raise ValidationError({name: [message] for name, message in error.errors.items()}) from error
         except SearchNotReadyError as error:

@@ -1,65 +1,8 @@
-"""Serializers of the search request and response, for the OpenAPI schema."""
+"""The shape of a search response, for the OpenAPI document; `rest.search.response` encodes it."""
 
 from rest_framework import serializers
 
-from recommendations.serving.rest.search.request import (
-    DEFAULT_PAGE_SIZE,
-    MAX_CURSOR_LENGTH,
-    MAX_ID_LENGTH,
-    MAX_LIST_LENGTH,
-    MAX_PAGE_SIZE,
-    MAX_PATH_LENGTH,
-    MAX_QUERY_LENGTH,
-    SearchSort,
-)
 from recommendations.serving.rest.serializers import RecommendedItemSerializer
-
-
-class SearchQuerySerializer(serializers.Serializer):
-    q = serializers.CharField(
-        required=False,
-        allow_blank=True,
-        max_length=MAX_QUERY_LENGTH,
-        help_text="The query; the last word may be unfinished. Empty: all products.",
-    )
-    user_id = serializers.CharField(
-        required=False, allow_blank=True, max_length=MAX_ID_LENGTH, help_text="The shop's id of the customer."
-    )
-    anonymous_id = serializers.CharField(
-        required=False, allow_blank=True, max_length=MAX_ID_LENGTH, help_text="The visitor's id in the browser."
-    )
-    category = serializers.CharField(
-        required=False,
-        allow_blank=True,
-        max_length=MAX_PATH_LENGTH,
-        help_text="A category path; includes its subcategories.",
-    )
-    brand = serializers.CharField(required=False, allow_blank=True, max_length=MAX_ID_LENGTH)
-    price_min = serializers.DecimalField(required=False, max_digits=14, decimal_places=2, min_value=0)
-    price_max = serializers.DecimalField(required=False, max_digits=14, decimal_places=2, min_value=0)
-    in_stock = serializers.BooleanField(required=False, default=True)
-    product_ids = serializers.CharField(
-        required=False,
-        allow_blank=True,
-        max_length=MAX_LIST_LENGTH,
-        help_text="Only these product ids, separated by commas; at most 1000.",
-    )
-    n = serializers.IntegerField(required=False, default=DEFAULT_PAGE_SIZE, min_value=1, max_value=MAX_PAGE_SIZE)
-    cursor = serializers.CharField(
-        required=False,
-        allow_blank=True,
-        max_length=MAX_CURSOR_LENGTH,
-        help_text="next_cursor of the previous response.",
-    )
-    personalised = serializers.BooleanField(
-        required=False, default=True, help_text="false: the same order for all customers."
-    )
-    sort = serializers.ChoiceField(
-        required=False, default=SearchSort.RELEVANCE, choices=[order.value for order in SearchSort]
-    )
-    facets = serializers.BooleanField(required=False, default=True)
-    explain = serializers.BooleanField(required=False, default=True)
-    strict = serializers.BooleanField(required=False, default=False, help_text="true: no fallback to popular products.")
 
 
 class FacetValueSerializer(serializers.Serializer):

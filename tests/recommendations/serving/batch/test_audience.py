@@ -63,10 +63,10 @@ def test_tea_drinkers_are_the_audience_of_a_tea(wanting: Any) -> None:
 
 def test_scores_are_the_weighted_scores_of_the_components(wanting: Any, loader: StateLoader) -> None:
     found = wanting("cake-2")
-    model = loader.current(now=NOON).model
+    model = loader.get_state(now=NOON).model
     assert model is not None
-    row = model.items.row("cake-2")
-    shares = {name: share for name, share in model.blend.shares().items() if share and name != "popularity"}
+    row = model.items.get_row("cake-2")
+    shares = {name: share for name, share in model.blend.compute_shares().items() if share and name != "popularity"}
     worth = {name: [] for name in shares}  # type: ignore[var-annotated]
     for person in range(PEOPLE):
         history = model.build_history(

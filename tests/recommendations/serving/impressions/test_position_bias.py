@@ -27,7 +27,7 @@ def test_curve_is_learnt_from_what_is_stored_and_kept_with_its_run() -> None:
     assert [row.examination for row in learnt] == pytest.approx(LOOKED, abs=0.09)
     assert [row.shown for row in learnt] == [3000] * 6
     assert {row.method for row in learnt} == {CLICK_MODEL}
-    assert get_curve(scenario="for-you").at([2]) == pytest.approx([learnt[1].examination])
+    assert get_curve(scenario="for-you").get_examination([2]) == pytest.approx([learnt[1].examination])
     assert {row.method for row in run.positions.filter(scenario="similar")} == {PRIOR}
     assert get_curve(scenario="unknown").method == PRIOR
 

@@ -33,7 +33,7 @@ def key(trained: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterato
     fresh = StateLoader()
     loader.state = None
     loader.damaged_at = fresh.damaged_at
-    loader.current(now=NOON)
+    loader.get_state(now=NOON)
     clear_key_cache()
     yield create_api_key(name="shop", kind=ApiKey.Kind.PUBLISHABLE, now=NOON)[1]
     loader.state = None

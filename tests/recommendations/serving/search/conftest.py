@@ -1,4 +1,4 @@
-"""Twelve products in two languages, and a search over them as a fresh worker has it."""
+"""Twelve products in two languages, and a search over them as in a fresh worker."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -42,22 +42,22 @@ def shop_of_twelve(db: None, folders: Path, valkey: redis.Redis) -> None:
 
 
 @pytest.fixture
-def searching(loader: Any) -> Any:
-    """A Searcher as a fresh worker has it, that looks for news whenever it is asked."""
+def fresh_searcher(loader: Any) -> Any:
+    """The searcher of a fresh worker, without a thread: requests refresh it."""
     from recommendations.serving.search.searcher import Searcher
 
     return Searcher(source=loader, background=False)
 
 
 @pytest.fixture
-def worker(shop_of_twelve: None, searching: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The same, used by the REST view and the back office."""
+def worker(shop_of_twelve: None, fresh_searcher: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The fresh searcher, used by the REST view and the back office and refreshed by every request."""
     from recommendations.serving.backoffice.search import preview
-    from recommendations.serving.rest.search import response
-    from recommendations.serving.search import searcher
+    from recommendations.serving.rest.search import serve
+    from recommendations.serving.search import searcher, visitor_search
 
     monkeypatch.setattr(searcher, "REFRESH_INTERVAL_S", -1.0)
-    for function in (response.respond_to_parameters, response.run_search, preview.preview_search):
-        defaults = dict(function.__kwdefaults__ or {}, source=searching)
+    for function in (serve.serve_search, visitor_search.run_search, preview.preview_search):
+        defaults = dict(function.__kwdefaults__ or {}, source=fresh_searcher)
         monkeypatch.setattr(function, "__kwdefaults__", defaults)
-    return searching
+    return fresh_searcher

@@ -9,14 +9,10 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recommendations.serving.rest.search.request import (
-    InvalidSearchError,
-    SearchRequest,
-    SearchSort,
-    parse_search_request,
-)
-from recommendations.serving.rest.search.response import respond_to_parameters
+from recommendations.serving.rest.search.request import parse_search_request
+from recommendations.serving.rest.search.serve import serve_search
 from recommendations.serving.search import searcher
+from recommendations.serving.search.request import InvalidSearchError, SearchRequest, SearchSort
 from recommendations.serving.search.searcher import Searcher
 from tests.config.access.callers import make_client, make_key
 from tests.makers import NOON
@@ -29,64 +25,64 @@ def shopper(worker: Searcher) -> Client:
     return make_client("recommendations:read")
 
 
-def answer(client: Client, status: int = 200, **query: Any) -> dict[str, Any]:
+def get_page(client: Client, status: int = 200, **query: Any) -> dict[str, Any]:
     response = client.get(SEARCH, query)
     assert response.status_code == status, response.content
     return response.json()
 
 
-def ids(found: dict[str, Any]) -> list[str]:
-    return [item["product_id"] for item in found["items"]]
+def list_ids(page: dict[str, Any]) -> list[str]:
+    return [item["product_id"] for item in page["items"]]
 
 
-def test_the_answer_has_the_shape_of_recommendations_and_what_search_adds(shopper: Client) -> None:
-    found = answer(shopper, q="Blue kettle", n=1)
-    assert set(found) == {
+def test_the_response_has_the_fields_of_recommendations_and_those_of_search(shopper: Client) -> None:
+    page = get_page(shopper, q="Blue kettle", n=1)
+    assert set(page) == {
         "recommendation_id", "scenario", "query", "corrected", "fallback", "total", "items", "facets", "suggestions",
         "model_version", "took_ms", "next_cursor",
     }  # fmt: skip
-    assert (found["scenario"], found["query"], found["corrected"], found["fallback"]) == (
+    assert (page["scenario"], page["query"], page["corrected"], page["fallback"]) == (
         "search",
         "Blue kettle",
         None,
         None,
     )
-    assert found["total"] == 4, "few have all words, so those with some follow"
-    item = found["items"][0]
+    assert page["total"] == 4, "few products match all words, so those that match some words follow"
+    item = page["items"][0]
     assert (item["product_id"], item["rank"]) == ("k1", 1)
     assert item["reason"] == {"code": "search_all_words", "text": "Matches all search words", "product_ids": []}
     assert item["product"] == {
         "title": "Blue electric kettle", "price": "39.90", "currency": "EUR", "image_url": "", "url": "", "brand": "Hearth",
         "category": "Kitchen > Kettles",
     }  # fmt: skip
-    assert found["facets"]["brand"] == [
+    assert page["facets"]["brand"] == [
         {"value": "Hearth", "count": 2},
         {"value": "Leaf", "count": 1},
         {"value": "Basic", "count": 1},
     ]
-    assert set(found["facets"]["price"][0]) == {"from", "to", "count"}
-    assert ids(answer(shopper, q="Blue kettle", n=2, cursor=found["next_cursor"]))[0] != "k1"
+    assert set(page["facets"]["price"][0]) == {"from", "to", "count"}
+    assert list_ids(get_page(shopper, q="Blue kettle", n=2, cursor=page["next_cursor"]))[0] != "k1"
 
 
-def test_reasons_are_worded_in_the_readers_language(worker: Searcher) -> None:
+def test_reasons_are_in_the_language_of_the_request(worker: Searcher) -> None:
     chinese = (
         make_client("recommendations:read").get(SEARCH, {"q": "耳机"}, headers={"accept-language": "zh-hans"}).json()
     )
     english = make_client("recommendations:read").get(SEARCH, {"q": "耳机"}, headers={"accept-language": "en"}).json()
-    assert ids(chinese) == ids(english)
+    assert list_ids(chinese) == list_ids(english)
     assert chinese["items"][0]["reason"]["code"] == english["items"][0]["reason"]["code"]
-    assert answer(make_client("recommendations:read"), q="耳机", explain="false")["items"][0]["reason"] is None
+    assert get_page(make_client("recommendations:read"), q="耳机", explain="false")["items"][0]["reason"] is None
 
 
-def test_a_publishable_key_may_search_and_a_key_without_the_scope_may_not(worker: Searcher) -> None:
+def test_a_publishable_key_may_search_but_a_key_without_the_scope_may_not(worker: Searcher) -> None:
     browser = Client(headers={"Authorization": f"Bearer {make_key(kind='publishable')[1]}"})
-    assert answer(browser, q="teapot")["total"] == 1
+    assert get_page(browser, q="teapot")["total"] == 1
     assert make_client("catalog:read").get(SEARCH).status_code == 403
     assert Client().get(SEARCH).status_code == 401
 
 
 @pytest.mark.parametrize(
-    ("wrong", "field"),
+    ("query", "field"),
     [
         ({"q": "x" * 201}, "q"),
         ({"q": "x" * 10_000}, "q"),
@@ -109,15 +105,15 @@ def test_a_publishable_key_may_search_and_a_key_without_the_scope_may_not(worker
         ({"product_ids": ",".join(map(str, range(1001)))}, "product_ids"),
     ],
 )
-def test_a_wrong_value_is_named_with_what_would_be_right(shopper: Client, wrong: dict[str, Any], field: str) -> None:
-    problem = answer(shopper, 400, **wrong)
+def test_an_invalid_parameter_is_reported_with_its_field(shopper: Client, query: dict[str, Any], field: str) -> None:
+    problem = get_page(shopper, 400, **query)
     assert [error["field"] for error in problem["errors"]] == [field]
     assert problem["type"] == "urn:perennial:problem:validation-failed"
     assert len(problem["errors"][0]["message"]) > 10
 
 
-def test_all_wrong_values_are_named_at_once(shopper: Client) -> None:
-    problem = answer(shopper, 400, q="x" * 201, n=0, sort="?")
+def test_all_invalid_parameters_are_reported_at_once(shopper: Client) -> None:
+    problem = get_page(shopper, 400, q="x" * 201, n=0, sort="?")
     assert {error["field"] for error in problem["errors"]} == {"q", "n", "sort"}
     assert "200" in next(error["message"] for error in problem["errors"] if error["field"] == "q")
 
@@ -134,30 +130,30 @@ def test_all_wrong_values_are_named_at_once(shopper: Client) -> None:
         "a" * 200,
     ],
 )
-def test_odd_queries_are_answered(shopper: Client, q: str) -> None:
-    found = answer(shopper, q=q)
-    assert found["query"] == q
-    assert found["items"], "never an empty page"
+def test_unusual_queries_return_products(shopper: Client, q: str) -> None:
+    page = get_page(shopper, q=q)
+    assert page["query"] == q
+    assert page["items"], "popular products fill an empty page"
 
 
-def test_a_strict_search_without_matches_stays_empty(shopper: Client) -> None:
-    found = answer(shopper, q="🍵", strict="true")
-    assert (found["total"], found["items"], found["fallback"]) == (0, [], None)
+def test_a_strict_search_without_matches_is_empty(shopper: Client) -> None:
+    page = get_page(shopper, q="🍵", strict="true")
+    assert (page["total"], page["items"], page["fallback"]) == (0, [], None)
 
 
-def test_filters_come_by_their_names(shopper: Client) -> None:
-    assert set(ids(answer(shopper, **{"attributes.color": "blue", "category": "Kitchen"}))) == {"k1", "k3"}
-    assert set(ids(answer(shopper, price_max="18.00", in_stock="false", brand="Leaf"))) == {"k3", "k4", "c1"}
-    assert set(ids(answer(shopper, product_ids="k1, h1"))) == {"k1", "h1"}
-    assert answer(shopper, q="kettle", facets="false")["facets"] is None
-    assert ids(answer(shopper, q="kettle", sort="price"))[0] == "k3"
+def test_filters_apply(shopper: Client) -> None:
+    assert set(list_ids(get_page(shopper, **{"attributes.color": "blue", "category": "Kitchen"}))) == {"k1", "k3"}
+    assert set(list_ids(get_page(shopper, price_max="18.00", in_stock="false", brand="Leaf"))) == {"k3", "k4", "c1"}
+    assert set(list_ids(get_page(shopper, product_ids="k1, h1"))) == {"k1", "h1"}
+    assert get_page(shopper, q="kettle", facets="false")["facets"] is None
+    assert list_ids(get_page(shopper, q="kettle", sort="price"))[0] == "k3"
 
 
-def test_before_the_products_are_read_the_answer_says_when_to_come_again(
+def test_before_the_products_are_read_the_response_asks_to_retry_later(
     shopper: Client, worker: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(searcher, "REFRESH_INTERVAL_S", 3600.0)
-    worker.looked_at = time.monotonic()
+    worker.refreshed_at = time.monotonic()
     response = shopper.get(SEARCH)
     assert response.status_code == 503
     assert response["Retry-After"] == "5"
@@ -166,20 +162,22 @@ def test_before_the_products_are_read_the_answer_says_when_to_come_again(
 def test_the_order_is_personal(trained: Any, loader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """user-0 drinks tea, user-1 coffee; cakes are for both."""
     source = Searcher(source=loader, background=False)
-    query = {"q": "house", "n": "5"}
 
-    def first(**more: str) -> list[str]:
-        return ids(json.loads(respond_to_parameters({**query, **more}, NOON, source=source)))
+    def list_first(**parameters: str) -> list[str]:
+        request = parse_search_request({"q": "house", "n": "5", **parameters})
+        return list_ids(json.loads(serve_search(request=request, now=NOON, source=source)))
 
-    assert all(name.startswith("tea") for name in first(user_id="user-0"))
-    assert all(name.startswith("coffee") for name in first(user_id="user-1"))
+    assert all(name.startswith("tea") for name in list_first(user_id="user-0"))
+    assert all(name.startswith("coffee") for name in list_first(user_id="user-1"))
     assert (
-        first(user_id="user-0", personalised="false") == first() == first(user_id="nobody", anonymous_id="never seen")
+        list_first(user_id="user-0", personalised="false")
+        == list_first()
+        == list_first(user_id="nobody", anonymous_id="unknown-visitor")
     )
-    assert first(user_id="user-0", sort="price") == first(sort="price")
+    assert list_first(user_id="user-0", sort="price") == list_first(sort="price")
 
 
-def test_parse_reads_what_it_writes() -> None:
+def test_parameters_are_parsed_into_a_request() -> None:
     request = parse_search_request(
         {
             "q": "  tea ",
@@ -193,19 +191,25 @@ def test_parse_reads_what_it_writes() -> None:
         language="en",
     )
     assert request == SearchRequest(
-        q="tea", sort=SearchSort.DEAREST, n=5, personalised=False, strict=True, attributes={"a.b": "c"}, language="en"
+        q="tea",
+        sort=SearchSort.MOST_EXPENSIVE,
+        n=5,
+        personalised=False,
+        strict=True,
+        attributes={"a.b": "c"},
+        language="en",
     )
 
 
-names = st.sampled_from(
+parameter_names = st.sampled_from(
     ["q", "n", "price_min", "price_max", "in_stock", "sort", "cursor", "product_ids", "attributes.x", "brand", "?"]
 )
 
 
-def refused(params: dict[str, str]) -> list[str]:
-    """The fields that are wrong; the answer of a search with them is none at all."""
+def list_invalid_parameters(params: dict[str, str]) -> list[str]:
+    """Return the parameters reported as invalid; none if the search returns a page."""
     try:
-        assert respond_to_parameters(params, NOON).startswith(b'{"recommendation_id"')
+        assert serve_search(request=parse_search_request(params), now=NOON).startswith(b'{"recommendation_id"')
     except InvalidSearchError as error:
         return [name.strip("'") for name in error.errors]
     return []
@@ -214,8 +218,10 @@ def refused(params: dict[str, str]) -> list[str]:
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(
-        names, st.text(max_size=30) | st.sampled_from(["1", "true", "price", "1e5", "-0", "Infinity"]), max_size=6
+        parameter_names,
+        st.text(max_size=30) | st.sampled_from(["1", "true", "price", "1e5", "-0", "Infinity"]),
+        max_size=6,
     )
 )
-def test_any_parameters_are_answered_or_refused_by_name(worker: Searcher, params: dict[str, str]) -> None:
-    assert set(refused(params)) <= set(params)
+def test_any_parameters_return_a_page_or_name_the_invalid_ones(worker: Searcher, params: dict[str, str]) -> None:
+    assert set(list_invalid_parameters(params)) <= set(params)

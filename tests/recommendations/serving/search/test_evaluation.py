@@ -19,59 +19,59 @@ MINUTE = timedelta(minutes=1)
 
 
 def make_events(*rows: tuple[str, datetime, str, Any]) -> None:
-    """(who, when, name, query or product ids)"""
+    """Store and export events, each given as (user id, time, name, query or product ids)."""
     source = make_source()
-    for who in {event[0] for event in rows}:
-        if not Identifier.objects.filter(kind="user_id", value=who).exists():
-            make_customer(who)
+    for user_id in {row[0] for row in rows}:
+        if not Identifier.objects.filter(kind="user_id", value=user_id).exists():
+            make_customer(user_id)
     Event.objects.bulk_create(
         Event(
             source=source,
             message_id=str(number),
             type="track",
             name=name,
-            user_id=who,
+            user_id=user_id,
             occurred_at=at,
             received_at=at,
-            product_ids=what if isinstance(what, list) else [],
-            properties={"query": what} if isinstance(what, str) else {},
+            product_ids=value if isinstance(value, list) else [],
+            properties={"query": value} if isinstance(value, str) else {},
         )
-        for number, (who, at, name, what) in enumerate(rows)
+        for number, (user_id, at, name, value) in enumerate(rows)
     )
-    export_warehouse(started_at=max(at for _who, at, _name, _what in rows) + MINUTE)
+    export_warehouse(started_at=max(at for _user_id, at, _name, _value in rows) + MINUTE)
 
 
-def test_a_search_is_joined_with_the_products_chosen_soon_after_it(shop_of_twelve: None) -> None:
+def test_a_search_is_joined_with_the_products_chosen_within_half_an_hour(shop_of_twelve: None) -> None:
     make_events(
         ("ann", NOON, "Products Searched", "kettle"),
         ("ann", NOON + MINUTE, "Product Clicked", ["k1"]),
         ("ann", NOON + 2 * MINUTE, "Product Added", ["k1", "k2"]),
         ("ann", NOON + 3 * MINUTE, "Products Searched", "cups"),
         ("ann", NOON + 40 * MINUTE, "Product Viewed", ["c1"]),  # too late
-        ("bob", NOON + MINUTE, "Product Viewed", ["p1"]),  # searched nothing
+        ("bob", NOON + MINUTE, "Product Viewed", ["p1"]),  # no search before it
         ("eve", NOON, "Product Viewed", ["p1"]),  # before the search
         ("eve", NOON + MINUTE, "view_search_results", "teapot"),
         ("eve", NOON + 2 * MINUTE, "select_item", ["p1"]),
     )
-    found = read_searches(since=NOON - MINUTE, until=NOON + timedelta(hours=2))
-    assert sorted((one.user_id, one.query, sorted(one.chosen)) for one in found) == [
+    searches = read_searches(since=NOON - MINUTE, until=NOON + timedelta(hours=2))
+    assert sorted((search.user_id, search.query, sorted(search.product_ids)) for search in searches) == [
         ("ann", "kettle", ["k1", "k2"]),
         ("eve", "teapot", ["p1"]),
     ]
     assert read_searches(since=NOON + 2 * MINUTE, until=NOON + timedelta(hours=2)) == []
 
 
-def test_the_figures_cover_the_first_ten_positions(shop_of_twelve: None, searching: Searcher) -> None:
+def test_the_metrics_cover_the_first_ten_positions(shop_of_twelve: None, fresh_searcher: Searcher) -> None:
     make_events(
         ("ann", NOON, "Products Searched", "teapot"),
-        ("ann", NOON + MINUTE, "Product Clicked", ["p1"]),  # the only one that is found
+        ("ann", NOON + MINUTE, "Product Clicked", ["p1"]),  # a match
         ("bob", NOON, "Products Searched", "teapot"),
-        ("bob", NOON + MINUTE, "Product Clicked", ["h1"]),  # not found
+        ("bob", NOON + MINUTE, "Product Clicked", ["h1"]),  # no match
     )
     searches = read_searches(since=NOON - MINUTE, until=NOON + timedelta(hours=1))
-    (found,) = evaluate_search(searches=searches, now=NOON, source=searching)
-    assert found.searches == 2
-    assert {name: interval.value for name, interval in found.figures.items()} == {
+    (evaluation,) = evaluate_search(searches=searches, now=NOON, source=fresh_searcher)
+    assert evaluation.searches == 2
+    assert {name: interval.value for name, interval in evaluation.figures.items()} == {
         "mrr@10": 0.5,
         "hit_rate@10": 0.5,
         "ndcg@10": 0.5,
@@ -81,37 +81,32 @@ def test_the_figures_cover_the_first_ten_positions(shop_of_twelve: None, searchi
 def test_the_personal_order_is_evaluated_after_the_training_data(trained: Any, loader: Any) -> None:
     before, after = NOON - timedelta(days=1), NOON + timedelta(hours=1)
     rows: list[tuple[str, datetime, str, Any]] = []
-    for place in range(8):
-        who = f"user-{place}"
+    for number in range(8):
+        user_id, taste = f"user-{number}", ("tea", "coffee")[number % 2]
         rows += [
-            (who, before, "Products Searched", "house"),
-            (who, before + MINUTE, "Product Viewed", ["cake-1"]),
-            (who, after, "Products Searched", "house"),
-            (
-                who,
-                after + MINUTE,
-                "Product Clicked",
-                [f"{('tea', 'coffee')[place % 2]}-{number}" for number in range(5)],
-            ),
+            (user_id, before, "Products Searched", "house"),
+            (user_id, before + MINUTE, "Product Viewed", ["cake-1"]),
+            (user_id, after, "Products Searched", "house"),
+            (user_id, after + MINUTE, "Product Clicked", [f"{taste}-{product}" for product in range(5)]),
         ]
     make_events(*rows)
     searches = read_searches(since=NOON - timedelta(days=2), until=NOON + timedelta(days=1))
-    everything, plain, own = evaluate_search(
+    everything, general, personal = evaluate_search(
         searches=searches, now=NOON + timedelta(hours=3), source=Searcher(source=loader, background=False)
     )
-    assert (everything.searches, plain.searches, own.searches) == (16, 8, 8)
-    assert own.figures["mrr@10"].value == 1.0, "a product of the customer's taste is first"
-    assert plain.figures["mrr@10"].value < 1.0, "the general order cannot suit both tastes"
+    assert (everything.searches, general.searches, personal.searches) == (16, 8, 8)
+    assert personal.figures["mrr@10"].value == 1.0, "a product of the customer's taste is first"
+    assert general.figures["mrr@10"].value < 1.0, "the general order cannot suit both tastes"
 
 
-def test_without_searches_the_command_says_what_to_do(shop_of_twelve: None) -> None:
+def test_without_searches_the_command_explains_what_to_send(shop_of_twelve: None) -> None:
     with pytest.raises(CommandError, match="Products Searched"):
         call_command("evaluate_search")
     with pytest.raises(CommandError, match="--days is 0"):
         call_command("evaluate_search", days=0)
 
 
-def test_the_command_prints_the_figures(shop_of_twelve: None) -> None:
+def test_the_command_prints_the_metrics(shop_of_twelve: None) -> None:
     now = timezone.now()
     make_events(
         ("ann", now - 9 * MINUTE, "Products Searched", "teapot"),

@@ -33,7 +33,7 @@ def test_a_visitor_gets_popular_products_of_the_landing_category(
     trained_with_tastes: ModelVersion, loader: StateLoader
 ) -> None:
     answer = asked(loader, anonymous_id="never seen", landing_category="Drinks > coffee")
-    model = loader.current(now=NOON).model.cold_start
+    model = loader.get_state(now=NOON).model.cold_start
     assert model is not None
     if model.model.landing:
         assert (answer.strategy, answer.fallback) == ("cold-start", None)

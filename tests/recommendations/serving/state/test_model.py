@@ -58,7 +58,7 @@ def test_a_fresh_event_has_the_trained_weight_of_its_type(
     trained = EventWeights(**trained_with_events.parameters["weighing"])
     run = trained_with_events.evaluations.get()
     assert {"view", "cart", "wishlist", "purchase"} <= set(run.interactions_by_kind["all"])
-    model = loader.current(now=NOON).model
+    model = loader.get_state(now=NOON).model
     users = model.find_user_rows(["user_id:user-0"])
     fresh = [
         RecentInteraction("coffee-0", kind, NOON.timestamp() + second)
@@ -79,7 +79,7 @@ def test_an_event_has_the_same_weight_before_and_after_a_refresh(
     at = NOON + timedelta(hours=1)
     kinds = ("view", "wishlist", "cart")
     fresh = [RecentInteraction("coffee-0", kind, at.timestamp() + second) for second, kind in enumerate(kinds)]
-    model = loader.current(now=NOON).model
+    model = loader.get_state(now=NOON).model
     users = model.find_user_rows(["user_id:user-0"])
     hot = model.build_history(users=users, recent=fresh)
     Event.objects.bulk_create(
@@ -88,7 +88,7 @@ def test_an_event_has_the_same_weight_before_and_after_a_refresh(
     export_warehouse(started_at=LATER)
     refresh_active_version(as_of=LATER)
     loader.refresh(now=LATER)
-    refreshed = loader.current(now=LATER).model.build_history(users=users, recent=[])
+    refreshed = loader.get_state(now=LATER).model.build_history(users=users, recent=[])
     for name in ("item", "kind", "order"):
         np.testing.assert_array_equal(getattr(refreshed, name), getattr(hot, name))
     np.testing.assert_allclose(refreshed.weight, hot.weight)
@@ -97,7 +97,7 @@ def test_an_event_has_the_same_weight_before_and_after_a_refresh(
 def test_a_visit_without_scores_from_the_trained_weights_is_scored_by_the_visit_ensemble(
     trained: ModelVersion, loader: StateLoader, valkey: redis.Redis
 ) -> None:
-    state = loader.current(now=NOON)
+    state = loader.get_state(now=NOON)
     model = state.model
     assert model is not None
     habits = WeightedEnsemble.of_fitted(

@@ -53,18 +53,19 @@ class ProductBatch:
     changed_at: Moments
     newest: datetime
 
-    def subset(self, wanted: npt.NDArray[np.bool_]) -> "ProductBatch":
-        def select[T](column: Sequence[T]) -> list[T]:
-            return [value for value, keep in zip(column, wanted.tolist(), strict=True) if keep]
+    def select(self, mask: Flags) -> "ProductBatch":
+        """Return the products of a mask."""
 
-        texts = {name: select(column) for name, column in self.documents.texts.items()}
-        documents = Documents(select(self.documents.keys), texts)
+        def select_values[T](column: Sequence[T]) -> list[T]:
+            return [value for value, is_selected in zip(column, mask.tolist(), strict=True) if is_selected]
+
+        texts = {name: select_values(column) for name, column in self.documents.texts.items()}
         return ProductBatch(
-            select(self.product_ids),
-            documents,
-            select(self.values),
-            self.hashes[wanted],
-            self.changed_at[wanted],
+            select_values(self.product_ids),
+            Documents(select_values(self.documents.keys), texts),
+            select_values(self.values),
+            self.hashes[mask],
+            self.changed_at[mask],
             self.newest,
         )
 
@@ -77,37 +78,40 @@ def read_products() -> Iterator[ProductBatch]:
 def read_changes(*, since: datetime | None, known: Callable[[Sequence[str], Moments], Flags]) -> Iterator[ProductBatch]:
     """Yield products that changed since one minute before ``since`` and are not known in their present state.
 
-    known: which products are, by id and change time. Ids are compared first, because an import may have changed a hundred thousand
-    products within that minute.
+    known: returns which products are known, by id and change time. Ids are compared first, because an import may have changed
+    a hundred thousand products within that minute.
     """
     changed = Product.objects.filter(updated_at__gt=get_reading_start(since)).order_by("id")
     id_rows = changed.values_list("id", "product_id", "updated_at").iterator(chunk_size=BATCH_SIZE)
     for rows in batched(id_rows, BATCH_SIZE):
-        new = ~known([row[1] for row in rows], np.array([row[2].timestamp() for row in rows]))
-        if new.any():
-            wanted = [row[0] for row, is_new in zip(rows, new.tolist(), strict=True) if is_new]
-            yield from read_batches(Product.objects.filter(id__in=wanted).order_by("id"))
+        is_new = ~known([row[1] for row in rows], np.array([row[2].timestamp() for row in rows]))
+        if is_new.any():
+            new_ids = [row[0] for row, new in zip(rows, is_new.tolist(), strict=True) if new]
+            yield from read_batches(Product.objects.filter(id__in=new_ids).order_by("id"))
 
 
 def read_batches(products: QuerySet[Product]) -> Iterator[ProductBatch]:
+    """Yield products in batches, without loading all of them."""
     rows = map(ProductRow._make, products.values_list(*COLUMNS).iterator(chunk_size=CHUNK))
-    for part in batched(rows, BATCH_SIZE):
-        yield build_batch(part)
+    for batch_rows in batched(rows, BATCH_SIZE):
+        yield build_batch(batch_rows)
 
 
 def build_batch(rows: Sequence[ProductRow]) -> ProductBatch:
+    """Return rows of the database as columns."""
     values = [list(dict.fromkeys(iterate_attribute_values(row.attributes)))[:MAX_ATTRIBUTES] for row in rows]
     texts = {
         "title": [row.title for row in rows],
         "brand": [row.brand for row in rows],
         "category": [row.category or "" for row in rows],
         "tags": [" , ".join(row.tags) for row in rows],
-        "attributes": [" , ".join(map(get_searchable_words, own)) for own in values],
+        "attributes": [" , ".join(map(get_searchable_words, pairs)) for pairs in values],
         "description": [row.description for row in rows],
     }
     keys = [[row.product_id, row.sku] if row.sku else [row.product_id] for row in rows]
+    # control characters separate the parts, so that a word moved from one field to another changes the hash
     texts_to_hash = [
-        "\x1f".join(("\x1e".join(own), *words)) for own, *words in zip(values, *texts.values(), strict=True)
+        "\x1f".join(("\x1e".join(pairs), *words)) for pairs, *words in zip(values, *texts.values(), strict=True)
     ]
     texts_to_hash = [f"{text}\x1f{row.sku}" for text, row in zip(texts_to_hash, rows, strict=True)]
     return ProductBatch(
@@ -129,6 +133,7 @@ def get_searchable_words(pair: str) -> str:
 
 
 def compute_text_hashes(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """Return one hash per text, computed over a single buffer."""
     encoded = [text.encode() for text in texts]
     offsets = np.zeros(len(encoded) + 1, np.int64)
     np.cumsum([len(text) for text in encoded], out=offsets[1:])
@@ -144,4 +149,5 @@ def count_recent_changes(since: datetime | None) -> tuple[int, datetime | None]:
 
 
 def get_reading_start(since: datetime | None) -> datetime:
+    """Return the moment to read changes from; for an empty index, one before every product."""
     return (since or datetime(1970, 1, 2, tzinfo=UTC)) - COMMIT_MARGIN

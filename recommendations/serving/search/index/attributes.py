@@ -9,9 +9,10 @@ import numpy.typing as npt
 from config.foundation.array_types import Rows
 from recommendations.engine.text_search import kernels
 from recommendations.engine.text_search.vocabulary import freeze
-from recommendations.serving.search.string_table import StringTable
+from recommendations.serving.search.index.string_table import StringTable
 
 MAX_NAMES, MAX_VALUES = 12, 20  # per response
+ARRAY_NAMES = ("pair_name", "starts", "lengths", "pool")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +30,15 @@ class AttributeIndex:
     pool: npt.NDArray[np.int32]
 
     @classmethod
-    def empty(cls) -> "AttributeIndex":
-        none = np.empty(0, np.int32)
-        return cls(StringTable.of([]), none, [], np.empty(0, np.int64), none, none)
+    def create_empty(cls) -> "AttributeIndex":
+        """Return an index without rows."""
+        empty = np.empty(0, np.int32)
+        return cls(StringTable.from_texts([]), empty, [], np.empty(0, np.int64), empty, empty)
 
     def with_changes(self, rows: Rows, values: Sequence[Sequence[str]]) -> "AttributeIndex":
-        """Return the index with these values at these rows; old values stay in the pool until `compacted`."""
+        """Return the index with these values at these rows; old values stay in the pool until `compact`."""
         n = max(len(self.starts), int(rows.max(initial=-1)) + 1)
-        flat = [pair for own in values for pair in own]
+        flat = [pair for row_values in values for pair in row_values]
         pairs, codes = self.pairs.with_new(flat)
         starts, lengths = np.zeros(n, np.int64), np.zeros(n, np.int32)
         starts[: len(self.starts)], lengths[: len(self.lengths)] = self.starts, self.lengths
@@ -44,25 +46,24 @@ class AttributeIndex:
         starts[rows] = len(self.pool) + np.cumsum(counts) - counts
         lengths[rows] = counts
         names = {name: number for number, name in enumerate(self.name_list)}
-        new = [
-            names.setdefault(pair.partition("=")[0], len(names)) for pair in list(pairs.more)[len(self.pairs.more) :]
-        ]
+        new_pairs = list(pairs.more)[len(self.pairs.more) :]
+        new_pair_names = [names.setdefault(pair.partition("=")[0], len(names)) for pair in new_pairs]
         return AttributeIndex(
             pairs,
-            np.concatenate([self.pair_name, np.array(new, np.int32)]),
+            np.concatenate([self.pair_name, np.array(new_pair_names, np.int32)]),
             list(names),
             starts,
             lengths,
             np.concatenate([self.pool, codes]),
         )
 
-    def compacted(self) -> "AttributeIndex":
+    def compact(self) -> "AttributeIndex":
         """Return the same index without unused values in the pool, and with all pairs in arrays."""
-        inside = np.arange(int(self.lengths.sum())) - np.repeat(np.cumsum(self.lengths) - self.lengths, self.lengths)
-        pool = self.pool[np.repeat(self.starts, self.lengths) + inside]
-        pairs = StringTable.of(self.pairs.texts()) if self.pairs.more else self.pairs
         starts = (np.cumsum(self.lengths) - self.lengths).astype(np.int64)
-        return AttributeIndex(pairs, self.pair_name, self.name_list, starts, self.lengths, pool)
+        # 0, 1, … within each row, without a loop over the rows
+        within = np.arange(int(self.lengths.sum())) - np.repeat(starts, self.lengths)
+        pool = self.pool[np.repeat(self.starts, self.lengths) + within]
+        return AttributeIndex(self.pairs.compact(), self.pair_name, self.name_list, starts, self.lengths, pool)
 
     @property
     def frozen_lists(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
@@ -70,36 +71,38 @@ class AttributeIndex:
 
     def find_rows(self, name: str, value: str, rows: Rows) -> npt.NDArray[np.bool_]:
         """Return which of the rows have the value."""
-        code = self.pairs.number(f"{name}={value}")
-        out = np.zeros(len(rows), np.bool_)
+        code = self.pairs.find_number(f"{name}={value}")
+        has_value = np.zeros(len(rows), np.bool_)
         if code >= 0:
-            kernels.find_rows_with_code(freeze(rows), *self.frozen_lists, code, out)
-        return out
+            kernels.find_rows_with_code(freeze(rows), *self.frozen_lists, code, has_value)
+        return has_value
 
     def count_values(self, rows: Rows) -> dict[str, list[tuple[str, int]]]:
         """Return how many rows have each value; the most frequent names and values first."""
         counts = np.zeros(len(self.pair_name), np.int64)
         kernels.count_codes(freeze(rows), *self.frozen_lists, counts)
-        met = np.flatnonzero(counts)
-        by_name = np.bincount(self.pair_name[met], weights=counts[met], minlength=len(self.name_list))
-        found = {}
+        present = np.flatnonzero(counts)
+        by_name = np.bincount(self.pair_name[present], weights=counts[present], minlength=len(self.name_list))
+        values: dict[str, list[tuple[str, int]]] = {}
         for name in np.argsort(-by_name, kind="stable")[:MAX_NAMES].tolist():
             if by_name[name] > 0:
-                codes = met[self.pair_name[met] == name]
+                codes = present[self.pair_name[present] == name]
                 codes = codes[np.argsort(-counts[codes], kind="stable")[:MAX_VALUES]]
                 text = self.name_list[name]
-                found[text] = [(self.pairs.text(code)[len(text) + 1 :], int(counts[code])) for code in codes.tolist()]
-        return found
+                # a pair is name=value
+                values[text] = [
+                    (self.pairs.get_text(code)[len(text) + 1 :], int(counts[code])) for code in codes.tolist()
+                ]
+        return values
 
-    def arrays(self) -> tuple[dict[str, npt.NDArray], list[str]]:
+    def to_arrays(self) -> tuple[dict[str, npt.NDArray], list[str]]:
         """Return the index as arrays by name, and the list of names."""
-        pairs = {f"pairs.{name}": array for name, array in self.pairs.arrays().items()}
-        own = {name: getattr(self, name) for name in ("pair_name", "starts", "lengths", "pool")}
-        return pairs | own, self.name_list
+        pairs = {f"pairs.{name}": array for name, array in self.pairs.to_arrays().items()}
+        return pairs | {name: getattr(self, name) for name in ARRAY_NAMES}, self.name_list
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray], name_list: list[str]) -> "AttributeIndex":
-        """Load the index of `arrays()`; memory-mapped arrays stay mapped."""
+        """Load the index of `to_arrays()`; memory-mapped arrays stay mapped."""
         pairs = {name.removeprefix("pairs."): array for name, array in arrays.items() if name.startswith("pairs.")}
-        own = {name: arrays[name] for name in ("pair_name", "starts", "lengths", "pool")}
-        return cls(StringTable.from_arrays(pairs), name_list=list(name_list), **own)
+        columns = {name: arrays[name] for name in ARRAY_NAMES}
+        return cls(StringTable.from_arrays(pairs), name_list=list(name_list), **columns)

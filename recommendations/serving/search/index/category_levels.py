@@ -1,0 +1,38 @@
+"""The category tree by depth, for facets and suggestions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from recommendations.engine.text_search.synonyms import split_into_terms
+
+
+@dataclass(frozen=True, eq=False)
+class CategoryLevels:
+    """The category tree by depth: at[k][code] is the index in paths of the ancestor at depth k, -1 without one.
+
+    by_term: indexes of the paths whose last name contains a term.
+    """
+
+    paths: list[str]
+    at: list[npt.NDArray[np.int32]]
+    by_term: Mapping[str, list[int]] = field(default_factory=dict)
+
+    @classmethod
+    def build(cls, categories: Mapping[str, int]) -> "CategoryLevels":
+        """Build the levels of the categories, by path with their codes."""
+        # a copy of the items, because a refresh of the catalog may add categories meanwhile
+        split = [(path.split(" > "), code) for path, code in list(categories.items())]
+        depth = max((len(parts) for parts, _ in split), default=0)
+        index_by_path: dict[str, int] = {}
+        at = [np.full(len(split) + 1, -1, np.int32) for _ in range(depth)]  # the last entry is for code -1
+        for parts, code in split:
+            for level in range(len(parts)):
+                at[level][code] = index_by_path.setdefault(" > ".join(parts[: level + 1]), len(index_by_path))
+        by_term: dict[str, list[int]] = {}
+        for path, index in index_by_path.items():
+            for term in dict.fromkeys(split_into_terms(path.rpartition(" > ")[2])):
+                by_term.setdefault(term, []).append(index)
+        return cls(list(index_by_path), at, by_term)

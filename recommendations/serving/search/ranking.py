@@ -1,0 +1,191 @@
+"""Rank the candidates of a search and cut out one page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from config.foundation.array_types import Flags, Rows
+from recommendations.engine.text_search import Matches, find_top_positions
+from recommendations.engine.text_search.vocabulary import freeze
+from recommendations.serving.search.cursor import MAX_OFFSET
+from recommendations.serving.search.personalization import Scores
+from recommendations.serving.search.request import SearchRequest, SearchSort
+from recommendations.serving.search.search_rules import SearchRules
+from recommendations.serving.search.snapshot import SearchSnapshot
+
+PERSONAL_WEIGHT = 0.5  # a product with the highest personal score gets 1.5 times its text score
+POPULARITY_WEIGHT = 0.25
+
+POPULAR = "popular"  # shown if nothing matches
+MATCHES_WORDS = "words"  # how each product matches depends on its tier
+
+
+@dataclass(frozen=True)
+class SearchHit:
+    """A product of the page. text: score of its words; personal, popularity, rule: factors on top; row: in the catalog."""
+
+    row: int
+    rank: int
+    score: float
+    text: float
+    personal: float
+    popularity: float
+    rule: float
+    match_type: str  # exact, all_words, some_words, everything, popular
+    pinned: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class SearchCandidates:
+    """Text rows with their word scores and tier; a higher tier ranks first whatever the scores are."""
+
+    rows: Rows
+    text: npt.NDArray[np.float32]
+    tier: npt.NDArray[np.int64]
+
+    def select(self, mask: Flags) -> "SearchCandidates":
+        """Return the candidates of a mask."""
+        return SearchCandidates(self.rows[mask], self.text[mask], self.tier[mask])
+
+
+class HitRanker:
+    """Ranks candidates and builds the hits of one page."""
+
+    def __init__(
+        self,
+        snapshot: SearchSnapshot,
+        request: SearchRequest,
+        personal_scores: Scores | None,
+        popularity: Scores | None,
+        rules: SearchRules | None,
+    ) -> None:
+        self.snapshot, self.request, self.rules = snapshot, request, rules
+        self.personal_scores, self.popularity = personal_scores, popularity
+
+    def rank_page(
+        self, candidates: SearchCandidates, allowed: Flags, *, offset: int, match_type: str, matches: Matches | None
+    ) -> tuple[list[SearchHit], bool]:
+        """Return the hits from ``offset`` on, and whether more follow. Pinned products keep their positions in the whole list.
+
+        match_type: that of all products, or MATCHES_WORDS.
+        """
+        n = self.request.n
+        uses_pins = self.request.sort == SearchSort.RELEVANCE and match_type != POPULAR
+        pins = self.find_pins(allowed, candidates.rows) if uses_pins else {}
+        if pins:
+            candidates = candidates.select(~np.isin(candidates.rows, list(pins.values())))
+        catalog_rows = self.snapshot.get_catalog_rows(candidates.rows)
+        factors = self.compute_factors(catalog_rows)
+        score = candidates.text.copy()
+        for factor in factors.values():
+            score *= factor
+        # one candidate more than the page holds shows whether another page follows
+        top_candidates = find_top_positions(*self.compute_sort_keys(candidates, catalog_rows, score), offset + n + 1)
+        ranked = insert_pins(top_candidates.tolist(), pins, upto=offset + n + 1)
+        hits = []
+        for rank, candidate in enumerate(ranked[offset : offset + n], start=offset + 1):
+            if candidate < 0:
+                hits.append(self.make_pinned_hit(-candidate - 1, rank, match_type))
+                continue
+            product_factors = {name: float(factor[candidate]) for name, factor in factors.items()}
+            hits.append(
+                SearchHit(
+                    int(catalog_rows[candidate]),
+                    rank,
+                    float(score[candidate]),
+                    float(candidates.text[candidate]),
+                    product_factors.get("personal", 1.0),
+                    product_factors.get("popularity", 1.0),
+                    product_factors.get("rule", 1.0),
+                    get_word_match_type(int(candidates.tier[candidate]), matches)
+                    if match_type == MATCHES_WORDS
+                    else match_type,
+                )
+            )
+        return hits, len(ranked) > offset + n and offset + n < MAX_OFFSET
+
+    def make_pinned_hit(self, text_row: int, rank: int, match_type: str) -> SearchHit:
+        """Return the hit of a pinned product, which has no score."""
+        return SearchHit(
+            int(self.snapshot.catalog_rows[text_row]),
+            rank,
+            score=0.0,
+            text=0.0,
+            personal=1.0,
+            popularity=1.0,
+            rule=1.0,
+            match_type="all_words" if match_type == MATCHES_WORDS else match_type,
+            pinned=True,
+        )
+
+    def compute_factors(self, catalog_rows: Rows) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the factors on the word score by name."""
+        factors: dict[str, npt.NDArray[np.float32]] = {}
+        if self.request.sort != SearchSort.RELEVANCE or not len(catalog_rows):
+            return factors
+        if self.personal_scores is not None:
+            factors["personal"] = 1 + np.float32(PERSONAL_WEIGHT) * self.personal_scores(catalog_rows)
+        if self.popularity is not None:
+            factors["popularity"] = 1 + np.float32(POPULARITY_WEIGHT) * self.popularity(catalog_rows)
+        if self.rules is not None and self.rules.factors is not None:
+            factors["rule"] = self.rules.factors[catalog_rows]
+        return factors
+
+    def compute_sort_keys(
+        self, candidates: SearchCandidates, catalog_rows: Rows, score: npt.NDArray[np.float32]
+    ) -> tuple[npt.NDArray[np.float64], Rows]:
+        """Return sort keys (larger first) and tie-breakers, which are the same on every page."""
+        catalog = self.snapshot.catalog
+        if self.request.sort == SearchSort.RELEVANCE:
+            # steps larger than any score: no factor lifts a product over one of a higher tier
+            step = float(score.max(initial=0.0)) + 1.0
+            keys = candidates.tier * step + score
+        elif self.request.sort == SearchSort.NEWEST:
+            keys = catalog.published[catalog_rows]
+        else:
+            keys = catalog.price[catalog_rows] * (1 if self.request.sort == SearchSort.MOST_EXPENSIVE else -1)
+        # products without a price or date come last in every order
+        return np.nan_to_num(keys.astype(np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf), freeze(
+            candidates.rows
+        )
+
+    def find_pins(self, allowed: Flags, matching: Rows) -> dict[int, int]:
+        """Return position (from 0) → text row of pinned products that pass the filters and match the query."""
+        if self.rules is None or not self.rules.pins:
+            return {}
+        text_rows = self.snapshot.text_rows
+        pins = {
+            position - 1: int(text_rows[row])
+            for position, row in self.rules.pins
+            if row < len(text_rows) and text_rows[row] >= 0
+        }
+        return {position: row for position, row in pins.items() if allowed[row] and row in matching}
+
+
+def get_word_match_type(tier: int, matches: Matches | None) -> str:
+    """Return how a product matches the words, by its tier."""
+    if matches is None:
+        return "everything"
+    if tier > matches.n_required:
+        return "exact"
+    return "all_words" if tier == matches.n_required else "some_words"
+
+
+def insert_pins(candidates: Sequence[int], pins: Mapping[int, int], *, upto: int) -> list[int]:
+    """Return candidates in order, with -row - 1 for a pinned row at its position, or at the end of a shorter list."""
+    if not pins:
+        return list(candidates)
+    remaining, merged = iter(candidates), list[int]()
+    waiting = dict(sorted(pins.items()))
+    for position in range(upto):
+        if position in waiting:
+            merged.append(-waiting.pop(position) - 1)
+        elif (candidate := next(remaining, None)) is not None:
+            merged.append(candidate)
+        elif waiting:
+            merged.append(-waiting.pop(min(waiting)) - 1)
+        else:
+            break
+    return merged

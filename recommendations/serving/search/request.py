@@ -1,0 +1,61 @@
+"""A search request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+MAX_QUERY_LENGTH = 200
+MAX_PAGE_SIZE, DEFAULT_PAGE_SIZE = 100, 20
+MAX_PRODUCT_IDS, MAX_ATTRIBUTES = 1000, 20
+MAX_ID_LENGTH, MAX_PATH_LENGTH = 255, 1000
+
+
+class SearchSort(StrEnum):
+    RELEVANCE = "relevance"
+    CHEAPEST = "price"
+    MOST_EXPENSIVE = "-price"
+    NEWEST = "newest"
+
+
+class InvalidSearchError(Exception):
+    """A search with invalid parameters, each with what is valid."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {message}" for name, message in errors.items()))
+        self.errors = dict(errors)
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """A search. category: a path, which includes the categories below it. q: empty for all products. language: the reader's."""
+
+    q: str = ""
+    user_id: str = ""
+    anonymous_id: str = ""
+    category: str = ""
+    brand: str = ""
+    price_min: Decimal | None = None
+    price_max: Decimal | None = None
+    in_stock: bool = True
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    product_ids: tuple[str, ...] = ()
+    n: int = DEFAULT_PAGE_SIZE
+    cursor: str = ""
+    personalised: bool = True
+    sort: SearchSort = SearchSort.RELEVANCE
+    facets: bool = True
+    explain: bool = True
+    strict: bool = False
+    language: str = ""
+
+    @property
+    def identifiers(self) -> list[tuple[str, str]]:
+        """The identifiers that name the visitor, as (kind, value)."""
+        pairs = (("user_id", self.user_id), ("anonymous_id", self.anonymous_id))
+        return [(kind, value) for kind, value in pairs if value]
+
+    @property
+    def identifier_names(self) -> list[str]:
+        """The identifiers that name the visitor, as "kind:value"."""
+        return [f"{kind}:{value}" for kind, value in self.identifiers]
