@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from catalog.bulk_results import FieldProblem
 from config.foundation.currencies import get_known_currencies
+from config.foundation.json_nesting import load_json
 
 SHOWN_VALUE_LENGTH = 200
 MAX_PRICE = Decimal("1e12")
@@ -230,7 +231,7 @@ def clean_attributes(value: Any) -> dict[str, Any]:
         return {}
     if isinstance(value, str):
         try:
-            value = json.loads(value, parse_constant=reject_json_constant)
+            value = load_json(value, parse_constant=reject_json_constant)
         except ValueError as error:
             raise InvalidValueError(
                 "bad_json", _("The value is not valid JSON: %(reason)s") % {"reason": str(error)}

@@ -328,7 +328,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "config.foundation.rest.pagination.CursorPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["config.foundation.rest.parsers.BoundedJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "config.access.schema.ProblemAwareSchema",
     "DEFAULT_METADATA_CLASS": "config.foundation.rest.metadata.NameAndDescription",
     "EXCEPTION_HANDLER": "config.foundation.rest.problems.handle_api_error",

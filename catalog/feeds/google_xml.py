@@ -20,6 +20,7 @@ ITEM_TAGS = frozenset({"item", "entry"})
 IGNORED_TAGS = frozenset({"guid", "pubdate", "updated", "published", "author", "source", "rights", "comments"})
 CHUNK = 1 << 16
 MAX_ITEM_CHARACTERS = 1 << 20
+MAX_DEPTH = 64  # of elements; freeing much deeper trees recurses in C
 
 
 def read_google_xml(stream: TextIO) -> Iterator[FeedRow]:
@@ -59,6 +60,7 @@ class ItemCollector:
     def __init__(self) -> None:
         self.rows: list[FeedRow] = []
         self.expat: Any = None
+        self.depth = 0
         # the current item: its first line, its open elements from the outermost to the innermost, and its length
         self.line = 0
         self.open_elements: list[XmlElement] = []
@@ -70,6 +72,12 @@ class ItemCollector:
         return rows
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise FeedError(
+                _("The XML is nested more than %(levels)d levels deep at line %(line)d.")
+                % {"levels": MAX_DEPTH, "line": self.expat.CurrentLineNumber}
+            )
         name = tag.rpartition("}")[2]
         if not self.open_elements:
             if name.lower() not in ITEM_TAGS:
@@ -88,6 +96,7 @@ class ItemCollector:
                 self.open_elements[-1].texts.append(text)
 
     def end(self, tag: str) -> None:
+        self.depth -= 1
         if not self.open_elements:
             return
         element = self.open_elements.pop()

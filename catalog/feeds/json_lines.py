@@ -1,6 +1,5 @@
 """JSON Lines: one object per line."""
 
-import json
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -10,6 +9,7 @@ from catalog.bulk_results import FieldProblem
 from catalog.feeds.feed_file import iterate_bounded_lines
 from catalog.feeds.row_mapping import FeedRow, normalize_name
 from catalog.field_cleaning import reject_json_constant, shorten_value
+from config.foundation.json_nesting import load_json
 
 
 def read_json_lines(stream: TextIO) -> Iterator[FeedRow]:
@@ -22,8 +22,8 @@ def read_json_lines(stream: TextIO) -> Iterator[FeedRow]:
 
 def parse_line(number: int, text: str) -> FeedRow:
     try:
-        value = json.loads(text, parse_constant=reject_json_constant)
-    except (ValueError, RecursionError) as error:
+        value = load_json(text, parse_constant=reject_json_constant)
+    except ValueError as error:
         message = _("The line is not valid JSON: %(reason)s") % {"reason": error}
         return FeedRow(number, problem=FieldProblem("row", "unreadable", message, shorten_value(text)))
     if not isinstance(value, dict):

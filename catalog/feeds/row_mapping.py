@@ -42,7 +42,10 @@ FIELD_NAMES = {
 }
 SALE_NAMES = frozenset({"sale_price", "sale_price_effective_date"})
 KNOWN_NAMES = frozenset(name for names in FIELD_NAMES.values() for name in names) | SALE_NAMES
-PRICE = re.compile(r"(?P<before>[A-Za-z]{3}(?=[\s\d]))?\s*(?P<number>-?[\d.,\s]*\d)\s*(?P<after>[A-Za-z]{3})?")
+# a number begins with no space, so that only one part of the pattern can match the spaces before it
+PRICE = re.compile(
+    r"(?P<before>[A-Za-z]{3}(?=[\s\d]))?\s*(?P<number>-?(?:[\d.,][\d.,\s]*)?\d)\s*(?P<after>[A-Za-z]{3})?"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Files of product vectors in Parquet, JSON Lines or NumPy's .npz format, read in batches."""
 
-import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from itertools import batched
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 from django.utils.translation import gettext as _
 
 from catalog.feeds.feed_file import FeedError, iterate_bounded_lines
+from config.foundation.json_nesting import load_json
 
 BATCH = 1000
 COLUMNS = ("product_id", "vector")
@@ -85,8 +85,8 @@ def read_json_lines(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
 def parse_json_line(line: int, text: str) -> VectorRow:
     """Return the row of a line; a line that is not an object has no id, which later becomes its problem."""
     try:
-        item = json.loads(text)
-    except (ValueError, RecursionError):
+        item = load_json(text)
+    except ValueError:
         return VectorRow(line, None, text)
     return (
         VectorRow(line, item.get("product_id"), item.get("vector"))

@@ -37,6 +37,7 @@ __all__ = [
     "list_ended_servers",
     "list_server_logs",
     "release_servers",
+    "restart_servers",
 ]
 
 
@@ -110,6 +111,12 @@ class EmbeddedServers:
     def list_ended(self) -> list[str]:
         """Return the names of the servers in use whose process has ended."""
         return [server.title for server in self.used if server.pid is not None and not server.is_alive(server.pid)]
+
+    def restart_ended(self) -> None:
+        """Start the servers in use whose process has ended, on the same port. Errors: ServerError."""
+        with self._lock_start():
+            for server in self.used:
+                server.ensure_running()
 
     def _ensure(self, *, postgres: bool, valkey: bool) -> ServerUrls:
         self._make_folders()
@@ -197,6 +204,12 @@ def release_servers() -> None:
 def list_ended_servers() -> list[str]:
     """Return the names of the embedded servers used by this process whose process has ended."""
     return [name for servers in _servers_by_folder.values() for name in servers.list_ended()]
+
+
+def restart_servers() -> None:
+    """Start the embedded servers of this process again whose process has ended. Errors: ServerError."""
+    for servers in _servers_by_folder.values():
+        servers.restart_ended()
 
 
 def list_server_logs() -> dict[str, Path]:

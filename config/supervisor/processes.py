@@ -1,4 +1,4 @@
-"""Runs several programs in one terminal: prefixes their output, and stops all of them when one ends."""
+"""Runs several programs in one terminal: prefixes their output, restarts those that exit and leaves none behind."""
 
 import os
 import selectors
@@ -13,13 +13,15 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, TextIO
 
-from config.embedded.server_process import request_parent_death_signal
+from config.embedded.server_process import ServerError, request_parent_death_signal
 
 TICK_SECONDS = 0.25
 MAX_LINE_BYTES = 65536
 COLORS = (36, 35, 33, 32, 34, 31)
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GUARD = Path(__file__).with_name("guard.py")
+STABLE_SECONDS = 30.0  # a program that ran this long has started well: its next restart is immediate again
+MAX_EARLY_EXITS = 5  # in a row, of a program that never started well: a wrong setting, which no restart corrects
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,28 @@ class Program:
     name: str
     command: Sequence[str]
     niceness: int = 0
+
+
+@dataclass(frozen=True)
+class RestartPolicy:
+    """How long to wait before a restart: the delay doubles with every exit in a row, up to a maximum."""
+
+    first_delay: float = 1.0
+    max_delay: float = 60.0
+
+    def compute_delay(self, exits: int) -> float:
+        """Return the seconds to wait after a number of exits in a row."""
+        return min(self.first_delay * 2.0 ** (exits - 1), self.max_delay)
+
+
+@dataclass
+class RestartState:
+    """The exits of a program or server in a row, and when it starts again."""
+
+    exits: int = 0
+    started_at: float = 0.0
+    restart_at: float | None = None
+    has_been_stable: bool = False
 
 
 @dataclass
@@ -93,7 +117,10 @@ class LogFollower:
 
 
 class Supervisor:
-    """Starts programs and runs until a signal arrives, or until one of them or of the servers they need ends.
+    """Starts programs and runs until a signal arrives; a program or server that exits is restarted, and only that one.
+
+    Restarts wait longer with every exit in a row. A program that never ran for ``STABLE_SECONDS`` and exits
+    ``MAX_EARLY_EXITS`` times ends everything, because a restart does not correct a wrong setting.
 
     Every program leads its own process group, so its children end with it. If the supervisor is killed, its guard process
     ends the groups; on Linux, the kernel also signals each program directly.
@@ -106,6 +133,8 @@ class Supervisor:
         grace: float = 10.0,
         logs: Mapping[str, Path] | None = None,
         list_ended_servers: Callable[[], list[str]] = lambda: [],
+        restart_servers: Callable[[], None] = lambda: None,
+        policy: RestartPolicy | None = None,
         each_tick: Callable[["Supervisor"], None] = lambda supervisor: None,
         cwd: Path | None = None,
         stream: TextIO | None = None,
@@ -113,6 +142,10 @@ class Supervisor:
         self.programs = programs
         self.grace = grace
         self.list_ended_servers = list_ended_servers
+        self.restart_servers = restart_servers
+        self.policy = policy or RestartPolicy()
+        self.states = {program.name: RestartState() for program in programs}
+        self.server_state = RestartState()
         self.each_tick = each_tick
         self.cwd = cwd
         self.followers = {name: LogFollower(path) for name, path in (logs or {}).items()}
@@ -127,7 +160,7 @@ class Supervisor:
         self.output.write("up", message)
 
     def run(self) -> int:
-        """Run until the end; return the exit status: 0 after a signal, 1 if a program ended by itself."""
+        """Run until the end; return the exit status: 0 after a signal, 1 if a program cannot be started."""
         before = {
             number: signal.signal(number, self._record_signal)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -175,13 +208,15 @@ class Supervisor:
         )
         self._announce_to_guard("+", process.pid)
         running = RunningProgram(program, process)
+        state = self.states[program.name]
+        state.started_at, state.restart_at = time.monotonic(), None
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)
         self.selector.register(process.stdout, selectors.EVENT_READ, running)
         self.running.append(running)
 
     def _watch(self) -> int:
-        next_look = 0.0
+        next_server_check = 0.0
         while True:
             self._forward_output(TICK_SECONDS)
             if self.signals:
@@ -189,16 +224,65 @@ class Supervisor:
                 return 0
             if self.output.closed:
                 return 0
-            for running in self.running:
-                if running.process.poll() is not None:
-                    self.report(f"{running.program.name} exited {describe_exit(running.process)}: stopping the others.")
+            for running in [running for running in self.running if running.process.poll() is not None]:
+                if not self._plan_restart(running):
                     return 1
-            if time.monotonic() > next_look:
-                next_look = time.monotonic() + 1
-                for name in self.list_ended_servers():
-                    self.report(f"{name} exited: stopping the others. See its log for the reason.")
-                    return 1
+            self._start_due_programs()
+            if time.monotonic() > next_server_check:
+                next_server_check = time.monotonic() + 1
+                self._check_servers()
             self.each_tick(self)
+
+    def _plan_restart(self, ended: RunningProgram) -> bool:
+        """Clean up after a program that exited and plan its restart; return False if it never started well."""
+        name, now = ended.program.name, time.monotonic()
+        state = self.states[name]
+        if now - state.started_at >= STABLE_SECONDS:
+            state.exits, state.has_been_stable = 0, True
+        state.exits += 1
+        exited = f"{name} exited {describe_exit(ended.process)}"
+        self._forget(ended)
+        if state.exits >= MAX_EARLY_EXITS and not state.has_been_stable:
+            self.report(f"{exited} {state.exits} times in a row: stopping everything. See its messages above.")
+            return False
+        delay = self.policy.compute_delay(state.exits)
+        state.restart_at = now + delay
+        self.report(f"{exited}: restarting it in {delay:g} s.")
+        return True
+
+    def _forget(self, ended: RunningProgram) -> None:
+        """Kill what is left of a program's process group, read its last lines and release its pipe."""
+        ended.send_to_group(signal.SIGKILL)
+        self._announce_to_guard("-", ended.process.pid)
+        pipe = ended.process.stdout
+        assert pipe is not None
+        while pipe.fileno() in self.selector.get_map() and self._read(ended, pipe):
+            pass
+        with suppress(KeyError):
+            self.selector.unregister(pipe)
+        pipe.close()
+        self.running.remove(ended)
+
+    def _start_due_programs(self) -> None:
+        now = time.monotonic()
+        for program in self.programs:
+            restart_at = self.states[program.name].restart_at
+            if restart_at is not None and now >= restart_at:
+                self._start(program)
+
+    def _check_servers(self) -> None:
+        """Restart servers whose process has ended, waiting longer after every failure in a row."""
+        state, now = self.server_state, time.monotonic()
+        ended = self.list_ended_servers()
+        if not ended or (state.restart_at is not None and now < state.restart_at):
+            return
+        state.exits = 1 if now - state.started_at >= STABLE_SECONDS else state.exits + 1
+        state.started_at, state.restart_at = now, now + self.policy.compute_delay(state.exits)
+        self.report(f"{' and '.join(ended)} exited: restarting. See the log for the reason.")
+        try:
+            self.restart_servers()
+        except ServerError as error:
+            self.report(f"{' and '.join(ended)} could not be restarted ({error}). Trying again.")
 
     def _forward_output(self, timeout: float) -> None:
         for key, _events in self.selector.select(timeout):
@@ -207,10 +291,12 @@ class Supervisor:
             for line in follower.read_new_lines():
                 self.output.write(name, line)
 
-    def _read(self, running: RunningProgram, pipe: IO[bytes]) -> None:
+    def _read(self, running: RunningProgram, pipe: IO[bytes]) -> bool:
+        """Write the new lines of a program; return whether there may be more."""
         data = pipe.read(MAX_LINE_BYTES)
         if data is None:
-            return
+            return False
+        is_open = bool(data)
         if not data:
             self.selector.unregister(pipe)
             data = b"\n" if running.unfinished_line else b""
@@ -220,6 +306,7 @@ class Supervisor:
             running.unfinished_line = b""
         for line in lines:
             self.output.write(running.program.name, line.decode(errors="replace").rstrip("\r"))
+        return is_open
 
     def _end_all(self) -> None:
         for running in self.running:

@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from config.celery import return_interrupted_tasks
 from config.embedded.server_process import find_port_error
-from config.embedded.servers import list_ended_servers, list_server_logs
+from config.embedded.servers import list_ended_servers, list_server_logs, restart_servers
 from config.supervisor.processes import Program, Supervisor
 
 DEFAULT_PORT = 8000
@@ -26,7 +26,7 @@ BACKGROUND_NICENESS = 10  # page requests take precedence over background work s
 
 
 class Command(BaseCommand):
-    help = "Run web server, Celery worker and Celery beat in this terminal until Ctrl-C, or until one of them ends."
+    help = "Run web server, Celery worker and Celery beat in this terminal until Ctrl-C; one that exits is restarted."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all addresses")
@@ -54,6 +54,7 @@ class Command(BaseCommand):
             grace=options["grace"],
             logs=list_server_logs(),
             list_ended_servers=list_ended_servers,
+            restart_servers=restart_servers,
             each_tick=WelcomeMessage(options["host"], port) if port else lambda supervisor: None,
             cwd=settings.BASE_DIR,
         )
@@ -132,7 +133,8 @@ def build_programs(options: dict[str, Any], port: int) -> list[Program]:
     if not options["no_web"]:
         web = [python, "-m", "granian", "--interface", "wsgi", "--host", options["host"], "--port", str(port)]
         web += ["--workers", str(options["web_workers"]), "--blocking-threads", str(WEB_THREADS), "--no-ws"]
-        web += ["--workers-kill-timeout", "5", "config.wsgi:application"]
+        web += ["--workers-kill-timeout", "5", "--respawn-failed-workers", "--respawn-interval", "1"]
+        web += ["config.wsgi:application"]
         programs.append(Program("web", web))
     if not options["no_worker"]:
         worker = [*celery, "worker", "--concurrency", str(options["worker_concurrency"]), "--loglevel", "INFO"]

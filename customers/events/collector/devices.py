@@ -23,14 +23,10 @@ DEVICE_TYPES: dict[str, DeviceType] = {
     **dict.fromkeys(("desktop", "macos", "windows", "linux", "browser", "computer"), DeviceType.DESKTOP),
 }
 BOT_PATTERN = re.compile(r"bot\b|crawl|spider|slurp|headless|python|curl|wget", re.IGNORECASE)
-TABLET_PATTERN = re.compile(r"ipad|tablet|kindle|silk(?!.*mobile)|playbook|android(?!.*mobi)", re.IGNORECASE)
+TABLET_PATTERN = re.compile(r"ipad|tablet|kindle|playbook", re.IGNORECASE)
 PHONE_PATTERN = re.compile(r"mobi|iphone|ipod|windows phone|micromessenger", re.IGNORECASE)
 DESKTOP_PATTERN = re.compile(r"windows nt|macintosh|x11|cros|linux", re.IGNORECASE)
-USER_AGENT_PATTERNS = (
-    (TABLET_PATTERN, DeviceType.TABLET),
-    (PHONE_PATTERN, DeviceType.PHONE),
-    (DESKTOP_PATTERN, DeviceType.DESKTOP),
-)
+USER_AGENT_PATTERNS = ((PHONE_PATTERN, DeviceType.PHONE), (DESKTOP_PATTERN, DeviceType.DESKTOP))
 
 
 @lru_cache(maxsize=4096)
@@ -38,12 +34,24 @@ def classify_device(*, type: str, model: str, user_agent: str) -> DeviceType | N
     """Return the device type; None for bots and if nothing indicates it. Each text may be empty."""
     if BOT_PATTERN.search(user_agent):
         return None
-    if TABLET_PATTERN.search(model):
+    if is_tablet(model):
         return DeviceType.TABLET
     sdk_type = DEVICE_TYPES.get(type.strip().casefold())
     if sdk_type is not None:
         return sdk_type
+    if is_tablet(user_agent):
+        return DeviceType.TABLET
     for pattern, device_type in USER_AGENT_PATTERNS:
         if pattern.search(user_agent):
             return device_type
     return None
+
+
+def is_tablet(text: str) -> bool:
+    """Return whether a user agent or model is a tablet's: Silk and Android say "mobile" after their name on phones only."""
+    lowered = text.lower()
+    return (
+        TABLET_PATTERN.search(text) is not None
+        or lowered.rfind("silk") > lowered.rfind("mobile")
+        or lowered.rfind("android") > lowered.rfind("mobi")
+    )

@@ -7,8 +7,12 @@ from typing import Any
 import msgspec
 from django.http import HttpRequest, UnreadablePostError
 
+from config.foundation.json_nesting import NestingError, require_shallow_json
+
 MAX_BATCH_BYTES = 500 * 1024
 MAX_BATCH_EVENTS = 2500
+# an item may have 64 levels; a call with a deeper one is still split, so that only this item is rejected
+MAX_BODY_DEPTH = 250
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -42,7 +46,10 @@ _raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 
 
 def read_body(request: HttpRequest) -> bytes:
-    """Return the body as UTF-8, decompressed if it is gzip, whatever its Content-Type says."""
+    """Return the body as UTF-8, decompressed if it is gzip, whatever its Content-Type says.
+
+    Its nesting is checked, so that no parser of it can overflow the stack.
+    """
     stream: Any = request
     if not request.META.get("CONTENT_LENGTH") and request.META.get("HTTP_TRANSFER_ENCODING"):
         stream = request.META["wsgi.input"]  # Django treats a body of unknown length as empty
@@ -59,6 +66,10 @@ def read_body(request: HttpRequest) -> bytes:
         data.decode()
     except UnicodeDecodeError as error:
         raise CollectorError(400, "invalid_encoding", f"The body is not valid UTF-8 ({error}).") from error
+    try:
+        require_shallow_json(data, MAX_BODY_DEPTH)
+    except NestingError as error:
+        raise CollectorError(400, "nested_too_deeply", str(error)) from error
     return data.strip()
 
 
@@ -80,7 +91,7 @@ def parse_batch(body: bytes) -> Envelope:
         envelope = _envelope_decoder.decode(body)
     except msgspec.ValidationError as error:
         raise CollectorError(400, "invalid_batch", f'{error}. Send an object {{"batch": [ … ]}}.') from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         envelope = parse_batch_leniently(body, str(error))
     if len(envelope.batch) > MAX_BATCH_EVENTS:
         message = f"The batch has {len(envelope.batch)} events; the maximum is {MAX_BATCH_EVENTS} per call."
@@ -92,7 +103,7 @@ def parse_single(body: bytes) -> Envelope:
     """Return a body that is one item as an envelope."""
     try:
         return Envelope(batch=[_raw_decoder.decode(body)])
-    except (msgspec.DecodeError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         parse_leniently(body, str(error))
         return Envelope(batch=[msgspec.Raw(body)])
 
@@ -106,8 +117,6 @@ def parse_leniently(body: bytes, problem: str) -> Any:
         return json.loads(body)
     except ValueError as error:
         raise CollectorError(400, "invalid_json", f"The body is not valid JSON ({problem}).") from error
-    except RecursionError as error:
-        raise CollectorError(400, "nested_too_deeply", "The JSON is nested too deeply.") from error
 
 
 def parse_batch_leniently(body: bytes, problem: str) -> Envelope:
@@ -123,6 +132,6 @@ def read_write_key(item: bytes) -> str:
     """Return the write key inside an item; empty if there is none or the item is unreadable."""
     try:
         key = _key_decoder.decode(item).writeKey
-    except (msgspec.MsgspecError, RecursionError):
+    except msgspec.MsgspecError:
         return ""
     return key if isinstance(key, str) else ""

@@ -43,7 +43,7 @@ def parse_hit(body: bytes) -> dict[str, Any]:
     """Parse a Measurement Protocol body."""
     try:
         hit = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         hit = parse_leniently(body, str(error))
     if not isinstance(hit, dict) or not isinstance(hit.get("events"), list):
         raise CollectorError(400, "invalid_hit", 'Send an object {"client_id": …, "events": [ … ]}.')

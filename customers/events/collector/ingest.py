@@ -57,9 +57,6 @@ def parse_items(
             rows.append(build_row(decode_item(data), index=index, raw=data, context=context))
         except ItemError as error:
             rejected.append(reject_item(index, data, error, context))
-        except RecursionError:
-            too_deep = ItemError("nested_too_deeply", "The event is nested too deeply.")
-            rejected.append(reject_item(index, data, too_deep, context))
     return rows, rejected
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
+from config.foundation.json_nesting import NestingError, require_shallow_json
+
 MAX_EVENT_BYTES = 32 * 1024
-MAX_DEPTH = 64  # some readers of stored JSON stop at a few hundred
 
 
 class ItemError(Exception):
@@ -50,7 +51,10 @@ def decode_item(raw: bytes) -> EventItem:
     if len(raw) > MAX_EVENT_BYTES:
         raise ItemError("event_too_large", f"The event has {len(raw)} bytes; the maximum is {MAX_EVENT_BYTES}.")
     try:
+        require_shallow_json(raw)
         item = _decoder.decode(raw)
+    except NestingError as error:
+        raise ItemError("nested_too_deeply", str(error).replace("JSON", "event")) from error
     except msgspec.ValidationError as error:
         raise ItemError(
             "invalid_event", f"{error}. Send an object as described in the tracking documentation."
@@ -59,20 +63,9 @@ def decode_item(raw: bytes) -> EventItem:
         raise ItemError(
             "invalid_text", f"The event contains text or numbers that JSON does not allow: {error}."
         ) from error
-    except RecursionError as error:
-        raise ItemError("nested_too_deeply", "The event is nested too deeply.") from error
-    # counting brackets is cheap; only an item with many of them is decoded a second time to measure its depth
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and is_deeper_than(msgspec.json.decode(raw), MAX_DEPTH):
-        raise ItemError("nested_too_deeply", f"The event is nested more than {MAX_DEPTH} levels deep.")
     if b"\\u0000" in raw and has_nul(msgspec.json.decode(raw)):
         raise ItemError("nul_character", "The event contains a NUL character (\\u0000); remove it.")
     return item
-
-
-def is_deeper_than(value: Any, levels: int) -> bool:
-    """Return whether lists and objects are nested more than ``levels`` deep."""
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels < 0 or any(is_deeper_than(child, levels - 1) for child in inner if isinstance(child, dict | list))
 
 
 def has_nul(value: Any) -> bool:

@@ -98,15 +98,18 @@ class Collector(CollectorView):
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         received_at = datetime.now(UTC)
+        key = read_request_key(request)
+        if key:  # checked before the body is read, so that only senders with a key make the server parse anything
+            authenticate_source(key, origin=request.META.get("HTTP_ORIGIN", ""), now=received_at)
         body = read_body(request)
         envelope = parse_batch(body) if self.call_type is None else parse_single(body)
-        rows, rejected = self.parse(request, envelope, received_at)
+        rows, rejected = self.parse(request, envelope, key, received_at)
         return build_response(self.store(rows, rejected))
 
-    def parse(self, request: HttpRequest, envelope: Envelope, received_at: datetime) -> ParsedItems:
-        """Authenticate the call and parse its items."""
+    def parse(self, request: HttpRequest, envelope: Envelope, key: str, received_at: datetime) -> ParsedItems:
+        """Authenticate the call by the key of its headers or body, and parse its items."""
         origin = request.META.get("HTTP_ORIGIN", "")
-        key = read_request_key(request) or (envelope.writeKey if isinstance(envelope.writeKey, str) else "")
+        key = key or (envelope.writeKey if isinstance(envelope.writeKey, str) else "")
         items = [(index, bytes(raw)) for index, raw in enumerate(envelope.batch)]
 
         def parse_with_key(key: str, items: NumberedItems) -> ParsedItems:

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from config.foundation.json_nesting import NestingError, require_shallow_json
+from customers.events.collector.envelope import MAX_BODY_DEPTH
 from customers.events.collector.fields import parse_moment
 
 MAX_LINE = 500 * 1024
@@ -53,6 +55,10 @@ def iterate_line_items(line: bytes) -> Iterator[bytes]:
         line.decode()
     except UnicodeDecodeError as error:
         raise LineError("invalid_encoding", f"The line is not valid UTF-8 ({error}).") from error
+    try:
+        require_shallow_json(line, MAX_BODY_DEPTH)
+    except NestingError as error:
+        raise LineError("nested_too_deeply", str(error)) from error
     if not line.startswith(b"{"):
         raise LineError(
             "invalid_json", f"The line begins with {line[:20].decode(errors='replace')!r}; give a JSON object."

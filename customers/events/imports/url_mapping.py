@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from customers.events.imports.log_format import COMBINED, LogFormat, LogFormatError, compile_format
 
 PLACEHOLDER = re.compile(r"\{(\w+)(\*)?(?::(\w+))?(\?)?\}")
-QUERY_MARK = re.compile(r"\?(?![^{}]*\})")  # not the one in {name?}
+PLACEHOLDER_OR_MARK = re.compile(r"\{[^{}]*\}|\?")
 VARIABLE = re.compile(r"\$\w+")
 CONVERSIONS = {"int": int, "number": float}
 CONVERSION_PATTERNS = {"int": r"\d+", "number": r"\d+(?:\.\d+)?"}
@@ -216,6 +216,14 @@ def resolve_variable(text: str, field: str, log_format: LogFormat) -> str:
     return text[1:]
 
 
+def split_query(path: str) -> tuple[str, str]:
+    """Split a path pattern at its first question mark outside a placeholder such as ``{name?}``."""
+    for match in PLACEHOLDER_OR_MARK.finditer(path):
+        if match[0] == "?":
+            return path[: match.start()], path[match.end() :]
+    return path, ""
+
+
 def build_rule(entry: MappingEntry, location: str) -> MappingRule:
     if bool(entry.event) == (entry.page is not None):
         raise UrlMappingError(
@@ -226,7 +234,7 @@ def build_rule(entry: MappingEntry, location: str) -> MappingRule:
             _("%(place)s.path is %(value)s; use a path such as /product/{product_id}.")
             % {"place": location, "value": repr(entry.path)}
         )
-    path, query = [*QUERY_MARK.split(entry.path, maxsplit=1), ""][:2]
+    path, query = split_query(entry.path)
     if path.count("{") != len(PLACEHOLDER.findall(path)):
         raise UrlMappingError(
             _(

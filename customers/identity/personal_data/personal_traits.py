@@ -60,7 +60,6 @@ _PERSONAL_SUBSTRINGS = (
     "住址", "街道", "城市", "邮编", "微信", "身份证", "护照", "头像",
 )  # fmt: skip
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_ADDRESS = re.compile(r"\S+@\S+\.\S+")
 _PHONE = re.compile(r"\+?[\d\s()./-]{9,20}")
 
 
@@ -80,9 +79,15 @@ def is_personal_trait(name: str, value: Any) -> bool:
 
 
 def _is_personal_text(text: str) -> bool:
-    if _ADDRESS.search(text):
+    if any(_is_address(word) for word in text.split()):
         return True
     return _PHONE.fullmatch(text.strip()) is not None and sum(letter.isdigit() for letter in text) >= 9
+
+
+def _is_address(word: str) -> bool:
+    """Return whether a word has an @ between other characters and a dot inside what follows; in linear time."""
+    at = word.find("@", 1)
+    return at > 0 and word.find(".", at + 2, len(word) - 1) > 0
 
 
 def seal_personal(traits: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """Admin pages of segments: the preview in the condition builder, and the list of members."""
 
-import json
 from collections.abc import Iterator
 from itertools import batched
 from typing import Any
@@ -17,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from config.foundation.csv_cells import format_csv
+from config.foundation.json_nesting import load_json
 from customers.identity.models import Customer
 from customers.segments.conditions.catalog_names import suggest_names
 from customers.segments.conditions.condition_tree import ConditionError
@@ -40,9 +40,9 @@ def show_preview(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpRespon
 @require_POST
 def build_preview_response(request: HttpRequest) -> JsonResponse:
     try:
-        body = json.loads(request.body)
+        body = load_json(request.body)
         condition, key = body["condition"], str(body.get("key", ""))
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+    except (ValueError, KeyError, AttributeError, TypeError):
         problem = {"path": "$", "code": "json", "message": _('The body must be JSON: {"condition": …, "key": …}.')}
         return JsonResponse({"problems": [problem]}, status=400)
     try:
@@ -55,7 +55,7 @@ def build_preview_response(request: HttpRequest) -> JsonResponse:
 def parse_condition_parameter(text: str) -> Any:
     """Return the condition of a link; text that is not JSON is shown as is, and rejected by the form."""
     try:
-        return json.loads(text)
+        return load_json(text)
     except ValueError:
         return text
 

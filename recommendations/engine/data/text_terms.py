@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 SEPARATOR = "\x1f"  # separates the values of a list; no value contains it
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Japanese kana and Chinese characters
 _RUN = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
-_VALUE = re.compile(r"\s*[>|;,]\s*")
+_VALUE = re.compile(r"[>|;,]")
 
 
 def split_terms(text: str) -> Iterator[str]:

@@ -1,0 +1,57 @@
+"""Measures how deep JSON is nested, on its bytes, so that a parser never recurses into a body from outside.
+
+Python's `json` and msgspec recurse in C. On a web server's thread, whose stack is small, some thousand levels overflow the
+stack, which ends the process instead of raising RecursionError.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+
+MAX_JSON_DEPTH = 64
+
+_QUOTE = ord('"')
+_STRUCTURE = b'[]{}"'
+_OTHER_BYTES = bytes(set(range(256)) - set(_STRUCTURE))
+_STEPS = np.zeros(256, np.int8)
+_STEPS[[ord("["), ord("{")]] = 1
+_STEPS[[ord("]"), ord("}")]] = -1
+
+
+class NestingError(ValueError):
+    """JSON that is nested too deeply."""
+
+    def __init__(self, max_depth: int) -> None:
+        super().__init__(f"The JSON is nested more than {max_depth} levels deep.")
+
+
+def measure_json_depth(data: bytes) -> int:
+    """Return the largest number of lists and objects open at once, in one pass and without recursion.
+
+    Brackets inside strings do not count. For text that is not valid JSON the result is an upper bound of what a parser reaches
+    before it fails.
+    """
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")  # what remains of a quote opens or closes a string
+    marks = np.frombuffer(data.translate(None, _OTHER_BYTES), np.uint8)
+    steps = _STEPS[marks]
+    steps[np.cumsum(marks == _QUOTE, dtype=np.int32) & 1 == 1] = 0
+    return int(np.cumsum(steps, dtype=np.int32).max(initial=0))
+
+
+def require_shallow_json(data: bytes, max_depth: int = MAX_JSON_DEPTH) -> None:
+    """Check the nesting of JSON before it is parsed. Errors: NestingError."""
+    # counting is four times as fast as measuring, and enough for most texts
+    if data.count(b"{") + data.count(b"[") > max_depth and measure_json_depth(data) > max_depth:
+        raise NestingError(max_depth)
+
+
+def load_json(text: str | bytes, **options: Any) -> Any:
+    """Parse JSON from outside, such as a request body, with the options of `json.loads`.
+
+    Errors: ValueError, also for text nested too deeply.
+    """
+    data = text.encode(errors="surrogatepass") if isinstance(text, str) else text
+    require_shallow_json(data)
+    return json.loads(text, **options)

@@ -1,0 +1,31 @@
+"""The parser of REST request bodies."""
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import IO, Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+
+from config.foundation.json_nesting import MAX_JSON_DEPTH, NestingError, require_shallow_json
+
+
+class BoundedJSONParser(JSONParser):
+    """Parses JSON whose nesting was checked on its bytes, because a deep body would overflow the stack of the thread."""
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        body = stream.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+        try:
+            require_shallow_json(body)
+        except NestingError as error:
+            raise ParseError(
+                _("The JSON is nested more than %(levels)d levels deep.") % {"levels": MAX_JSON_DEPTH}
+            ) from error
+        return super().parse(BytesIO(body), media_type, parser_context)

@@ -1,0 +1,97 @@
+"""No regular expression of the project takes long on hostile text: its time grows in proportion to the length."""
+
+import ast
+import importlib
+import re
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import config
+
+PROJECT = Path(config.__file__).parents[1]
+PACKAGES = ("config", "catalog", "customers", "recommendations")
+LENGTH = 100_000
+MAX_SECONDS = 0.05  # of processor time, so that a busy machine changes nothing
+PIECES = (
+    *"a1 @.-+,;:/\\\"'(%{[<>=&?_|0\n\t中é",
+    *("a@", "@a", "a.", "a@a.", "1 ", "1,", "1.", "-1", "a-", "a1", " a", "\\x", '\\"', "''", '""', "a b", ">a", "&a="),
+    *("silk", "android", "bot", "mobi", "Aa", "aA", "AA", "1,111", "-111.", "{a", "${a", "a'", "%(a", "::", "//"),
+)
+
+
+METHODS = ("match", "fullmatch", "search", "sub", "findall", "finditer", "split")
+
+
+class PatternUse(NamedTuple):
+    """A pattern and how the code uses it."""
+
+    name: str
+    pattern: re.Pattern[Any]
+    methods: frozenset[str]
+
+
+def list_literals(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield method and pattern of calls such as re.sub("…", …)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in METHODS:
+            owner, first = node.func.value, node.args[0] if node.args else None
+            if isinstance(owner, ast.Name) and owner.id == "re" and isinstance(first, ast.Constant):
+                yield node.func.attr, first.value if isinstance(first.value, str) else first.value.decode()
+
+
+@cache
+def list_patterns() -> list[PatternUse]:
+    """Return all patterns that are module constants or literals of calls, with the methods called on them."""
+    paths = [path for package in PACKAGES for path in sorted((PROJECT / package).rglob("*.py"))]
+    texts = {path: path.read_text() for path in paths if "migrations" not in path.parts}
+    everything = "\n".join(texts.values())
+    uses = []
+    for path, text in texts.items():
+        if not re.search(r"^import re$", text, re.MULTILINE):
+            continue
+        name = ".".join(path.relative_to(PROJECT).with_suffix("").parts)
+        for method, literal in list_literals(ast.parse(text)):
+            uses.append(PatternUse(f"{name}: {literal}", re.compile(literal), frozenset([method])))
+        for constant, value in vars(importlib.import_module(name)).items():
+            if isinstance(value, re.Pattern) and f"\n{constant} = re.compile(" in text:
+                methods = frozenset(method for method in METHODS if f"{constant}.{method}" in everything)
+                # a pattern that is used under another name, such as an item of a list, is searched for
+                uses.append(PatternUse(f"{name}.{constant}", value, methods or frozenset(["search"])))
+    return uses
+
+
+def use_pattern(use: PatternUse, method: str, text: str) -> None:
+    subject = text.encode() if isinstance(use.pattern.pattern, bytes) else text
+    call = getattr(use.pattern, method)
+    result = call(subject[:0], subject) if method == "sub" else call(subject)
+    if method == "finditer":
+        for _match in result:
+            pass
+
+
+def measure_slowest(use: PatternUse) -> tuple[float, str]:
+    """Return the longest processor time of a use on any hostile text, and what the text repeats."""
+    slowest = (0.0, "")
+    for piece in PIECES:
+        repeated = piece * (LENGTH // len(piece))
+        for text in (repeated, f"1{repeated}!", f"{repeated}\0x"):
+            for method in use.methods:
+                began = time.thread_time()
+                use_pattern(use, method, text)
+                slowest = max(slowest, (time.thread_time() - began, piece))
+    return slowest
+
+
+def test_patterns_are_found() -> None:
+    assert len(list_patterns()) > 30
+
+
+@pytest.mark.parametrize("use", list_patterns(), ids=lambda use: use.name)
+def test_hostile_text_is_matched_in_linear_time(use: PatternUse) -> None:
+    seconds, piece = measure_slowest(use)
+    assert seconds <= MAX_SECONDS, f"{seconds:.2f} s for {piece!r} repeated to {LENGTH} characters"
