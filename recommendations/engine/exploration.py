@@ -1,4 +1,4 @@
-"""Thompson sampling of new products: a product with few views may be better than its data suggest, and only showing it can tell."""
+"""Thompson sampling of new products: those with few views are shown at times, because only views reveal how good they are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -49,7 +49,7 @@ class ExaminationCurve:
     method: str
 
     def get_examination(self, positions: npt.ArrayLike) -> Floats:
-        """Return the value at any positions from 1; beyond the last known one it decreases as the prior does."""
+        """Return the examination probability of any positions from 1; beyond the last known one it decreases like the prior."""
         position_array = np.asarray(positions, np.int64)
         last = len(self.examination)
         if not last:
@@ -73,7 +73,7 @@ def learn_curve(
     """Estimate the examination curve by the best method the data allow.
 
     The click model needs ``min_clicks`` and enough products shown at several positions; with some clicks the cascade is used, else
-    the prior. Positions that were never shown decrease as the prior does.
+    the prior. Positions that were never shown decrease like the prior.
     """
     last = n_positions or int(counts.position.max(initial=0))
     clicks = counts.clicks.sum()
@@ -92,9 +92,9 @@ def compute_moved_share(counts: ClickCounts) -> float:
 
 
 def fit_cascade(counts: ClickCounts, last: int) -> Floats:
-    """Return θ_k = prior_k · Π_{j<k} (1 − clicked_j / shown_j): users stop after a click, else go on as the prior says.
+    """Return θ_k = prior_k · Π_{j<k} (1 − clicked_j / shown_j): users stop after a click, and with the prior also without one.
 
-    Source: the cascade model of Craswell et al. 2008, whose users never give up, here with the prior as their patience.
+    Source: the cascade model of Craswell et al. 2008, whose users never give up; the prior accounts for those who do.
     """
     shown = np.bincount(counts.position, counts.impressions, last + 1)[1 : last + 1]
     clicked = np.bincount(counts.position, counts.clicks, last + 1)[1 : last + 1]
@@ -133,7 +133,7 @@ class _ClickModel:
     prior_product: float
 
     def step(self, x: Floats) -> Floats:
-        """Run one round of EM: expected examinations of each position and wants of each product, given the clicks."""
+        """Run one round of EM: expected examinations of each position and attractions of each product, given the clicks."""
         positions = len(self.prior_position)
         theta, gamma = x[:positions][self.position], x[positions:][self.product]
         skip_weight = (self.impressions - self.clicks) / np.maximum(1.0 - theta * gamma, TINY)
@@ -188,9 +188,11 @@ def _find_fixed_point(model: _ClickModel, x: Floats, tolerance: float, max_steps
             return second
         length = -np.linalg.norm(r) / max(float(np.linalg.norm(v)), TINY)
         accepted = second
+        # A length of -1 is the second EM step itself; only longer steps save work.
         if length < -1.0:
             extrapolated = np.clip(x - 2.0 * length * r + length * length * v, TINY, 1.0 - TINY)
             extrapolated = model.step(extrapolated)
+            # An extrapolation may leave the region where it helps, so it is kept only if it beats the plain step.
             if model.compute_likelihood(extrapolated) >= model.compute_likelihood(second):
                 accepted = extrapolated
         x = accepted

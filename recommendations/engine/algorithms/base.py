@@ -23,7 +23,7 @@ from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.online.batch_scorer import BatchScorer
 from recommendations.engine.online.context import OnlineScorer
 
-COLUMN_BYTES = 32_000_000  # bytes of dense scores at once
+COLUMN_BYTES = 32_000_000  # dense scores in memory at once
 
 type Array = npt.NDArray[Any]
 type Scores = npt.NDArray[np.float32] | csr_array
@@ -171,9 +171,9 @@ class Algorithm(FittedModel, ABC):
         return list_contributions(self.attribute(history, items), len(items), limit=limit)
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
-        """Return what scores one history at a time for a storefront; by default as a batch of one.
+        """Return a scorer for one history at a time; by default one that scores a batch of one.
 
-        for_similar: the history is the products that a page names, not what a customer did.
+        for_similar: the history consists of the products that a page names, not of a customer's interactions.
         """
         return BatchScorer(self)
 
@@ -192,8 +192,11 @@ class UpdatableAlgorithm(Algorithm):
     """An algorithm that can be updated without its training data."""
 
     @abstractmethod
-    def update(self, news: Interactions, *, since: float) -> Self:
-        """Return the model fitted on everything before `since`, updated with all interactions since then, as `fit` on both."""
+    def update(self, new_interactions: Interactions, *, since: float) -> Self:
+        """Return a new model that equals `fit` on all data; this model stays as it is.
+
+        new_interactions: all interactions from `since` on. This model was fitted on all interactions before.
+        """
 
 
 def _restore_array(name: str, arrays: Mapping[str, Array], shapes: Mapping[str, Any]) -> Array | csr_array | IdMap:

@@ -45,8 +45,8 @@ class SearchSpace:
     The values are those usual in the literature and belong to no single shop; the search of each training moves them.
 
     order: algorithms are tried in ascending order, cheap and indispensable ones first. start: the first trial. values: parameter →
-    values to try. estimate_mb: MB that fitting takes beside the data. is_required: placements other than for-you need it, so it stays
-    without a weight. scoring_only: parameters that only scoring reads, so another value needs no new fit. fixed: parameters that are
+    values to try. estimate_mb: MB that fitting takes beside the data. is_required: placements other than for-you need it, so training
+    keeps it even with a weight of 0. scoring_only: parameters that only scoring reads, so another value needs no new fit. fixed: parameters that are
     not tuned. vector_start: parameters of the first trial where products have vectors. vector_values: further values to try then.
     """
 
@@ -66,7 +66,7 @@ class AlgorithmSpec:
     """Label, tuning and explanation of an algorithm.
 
     label: English, marked with `translatable`. search: how training tunes it; without one, not_tried says why training leaves it out.
-    reason: what serving says about an item that owes most of its score to this algorithm.
+    reason: the explanation of an item whose score comes mostly from this algorithm.
 
     Raises:
         ValueError: both or neither of `search` and `not_tried` are given.
@@ -83,7 +83,7 @@ class AlgorithmSpec:
 
 
 def estimate_neighbors_mb(size: DataSize, parameters: Mapping[str, Any]) -> float:
-    """Return the MB of the k columns of each row twice (while searched and when kept) and of the matrix, weighted and transposed."""
+    """Return the MB of the k columns of each row twice (during the search and in the result) and of the matrix, weighted and transposed."""
     return (2 * 8 * size.items * min(parameters["k"], size.items) + 4 * 8 * size.entries) / MEGABYTE
 
 

@@ -47,8 +47,8 @@ class ColdStart(FittedModel):
     """score(i) = ln p_i + traits · TraitLifts + cluster · TraitClusters + LandingPopularity(landing): a sum of log probabilities.
 
     p_i is item i's share of the decayed weights, as `Popularity` counts them, so with the weights `traits`, `cluster` and
-    `landing` at 0 the order is that of popularity. Items without interactions score -inf. Lifts are kept for the `items` most
-    widely held items with at least `min_people` users: memory is (values + clusters) · items · 4 bytes. `traits` below 1 damps
+    `landing` at 0 the order is that of popularity. Items without interactions score -inf. Lifts are kept for the `items` items
+    with the most users, at least `min_people` each: memory is (values + clusters) · items · 4 bytes. `traits` below 1 damps
     evidence that correlated traits count twice.
     """
 
@@ -87,13 +87,13 @@ class ColdStart(FittedModel):
     def fit(self, interactions: Interactions, user_traits: CustomerTraits, products: Products | None = None) -> Self:
         """Learn from interactions and the traits of their users.
 
-        users: traits in the row order of the users of `interactions`. Errors: NothingToLearnError on empty data, ValueError on
+        user_traits: in the row order of the users of `interactions`. Errors: NothingToLearnError on empty data, ValueError on
         parameters.
         """
         require_weight(interactions)
         self.require_weights()
         if len(user_traits) != interactions.n_users:
-            raise ValueError(f"people has {len(user_traits)} rows, there are {interactions.n_users} users")
+            raise ValueError(f"user_traits has {len(user_traits)} rows, there are {interactions.n_users} users")
         counts = Popularity(self.half_life_days).fit(interactions).counts_.astype(np.float64)
         with np.errstate(divide="ignore"):
             self.log_shares_ = np.log(counts / counts.sum()).astype(np.float32)
@@ -147,7 +147,7 @@ class ColdStart(FittedModel):
         return scores
 
     def is_personalized(self, visitors: NewVisitors) -> npt.NDArray[np.bool_]:
-        """Return bool (n,): whether anything known about the user changes their order from that of popularity."""
+        """Return bool (n,): whether anything known about the user changes the order of the items from that of popularity."""
         known = np.diff(visitors.has.indptr) > 0
         has_person_scores = known & bool(self.traits or self.cluster)
         return has_person_scores | (self.landings_.has_interactions(visitors.landing) & bool(self.landing))
@@ -159,6 +159,7 @@ class ColdStart(FittedModel):
         """
         no_item = np.array([-1], np.int32)
         columns = np.asarray(items, np.int64)
+        # searchsorted returns the length for items beyond the last one; the comparison below rejects them.
         head_columns = np.minimum(np.searchsorted(self.items_, columns), max(len(self.items_) - 1, 0))
         in_head = self.items_[head_columns] == columns if len(self.items_) else np.zeros(len(columns), np.bool_)
         parts = {POPULARITY: self.log_shares_[columns]}
@@ -209,6 +210,7 @@ class ColdStart(FittedModel):
         shares, base = self.landings_.select_shares(paths), self.log_shares_
         if columns is not None:
             shares, base = csr_array(shares[:, columns]), base[columns]
+        # ln(1 − λ + λ share / p) = ln(1 − λ) + ln(1 + λ / (1 − λ) · share / p): items outside the category need only the first term.
         odds = shares.toarray() * np.float32(self.landing / (1 - self.landing))
         log_ratios = np.log1p(np.divide(odds, np.exp(base), out=odds, where=odds > 0), out=odds)
         scores[known] += log_ratios[path_of_visitor] + np.float32(np.log1p(-self.landing))

@@ -50,7 +50,7 @@ class CustomerTraits:
         return self.has.shape[0]
 
     def select_users(self, users: npt.NDArray[np.integer]) -> Self:
-        """Return the traits of the given users; -1 stands for a user without traits."""
+        """Return the traits of the given users; -1 is a user without traits."""
         known = users >= 0
         selected = self.has[users[known]]
         lengths = np.zeros(len(users), np.int64)

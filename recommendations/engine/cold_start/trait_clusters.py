@@ -46,7 +46,7 @@ class TraitClusters(FittedModel):
     ) -> Self:
         """Learn clusters and their lifts.
 
-        interactions: only with the m items of `has`. people, has, shares: as in `TraitLifts.fit`, in the row order of the users.
+        interactions: only with the m items of `has`. user_traits, has, shares: as in `TraitLifts.fit`, in the row order of the users.
         """
         users = self._sample_users(user_traits, has)
         sampled_interactions = interactions.select(np.isin(interactions.user, users))
@@ -74,10 +74,12 @@ class TraitClusters(FittedModel):
     def compute_cluster_probabilities(self, has: csr_array) -> npt.NDArray[np.float32]:
         """Return P(c | t), shape (n, clusters); rows sum to 1."""
         log_odds = self.log_priors_ + np.float32(self.damping) * np.asarray(has @ self.log_chances_.T, np.float32)
+        # Subtracting the maximum keeps exp from overflowing and from being 0 for all clusters.
         probabilities = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
         return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True), np.float32)
 
     def _sample_users(self, user_traits: CustomerTraits, has: csr_array) -> npt.NDArray[np.int32]:
+        """Return at most `most_people` users with an item, drawn at random, those with traits first."""
         active = np.flatnonzero(np.diff(has.indptr))
         shuffled = np.random.default_rng(self.seed).permutation(active)
         traits_first = np.argsort(~user_traits.has_traits()[shuffled], kind="stable")

@@ -14,7 +14,7 @@ from recommendations.engine.linear_algebra.sparse import make_csr, sum_entries
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """Row r holds entries indptr[r]…indptr[r + 1] of item, order, weight and kind, oldest first.
+    """Row r has entries indptr[r]…indptr[r + 1] of item, order, weight and kind, oldest first.
 
     user: int32 (n,) the user's row in the training data, -1 for a user whom the model does not know; neighbor methods leave a user
     out of their own neighbors. as_of: the moment from which ages are counted.
@@ -52,7 +52,7 @@ class Histories:
         for name, column in (("orders", order), ("weights", weight), ("kinds", kind)):
             if len(column) != len(item):
                 raise ValueError(
-                    f"{name} holds {len(column)} entries, items {len(item)}; they must have the same length"
+                    f"{name} has {len(column)} entries, items has {len(item)}; they must have the same length"
                 )
         if not (np.isfinite(weight) & (weight >= 0)).all():
             raise ValueError("weights must be finite and not negative")
@@ -133,7 +133,7 @@ class Histories:
         return np.repeat(numbers[lasts], lengths[lengths > 0]) - numbers
 
     def get_seen_items(self, kinds: Sequence[int] | None = None) -> csr_array:
-        """Return CSR (n, n_items) whose stored columns are the items of each history (of some kinds only); may hold duplicates."""
+        """Return CSR (n, n_items) whose stored columns are the items of each history (with `kinds`, only of these); may contain duplicates."""
         item, indptr = self.item, self.indptr
         if kinds is not None:
             mask = np.isin(self.kind, kinds)

@@ -40,7 +40,7 @@ class IdMap:
 
     @classmethod
     def number_ids(cls, ids: Ids) -> tuple["IdMap", npt.NDArray[np.int32]]:
-        """Return the map and the row of each given id.
+        """Return the map of the distinct ids and the row of each given id.
 
         Integer arrays count as their decimal text. Errors: WrongIdsError names the first entry that is not text.
         """
@@ -156,6 +156,7 @@ def _find_distinct(ids: Ids) -> tuple[list[bytes], npt.NDArray[np.intp]]:
     _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
     if compare_texts(text, offsets, np.arange(len(hashes)), text, offsets, first[inverse]).all():
         return [encoded[position] for position in first.tolist()], inverse
+    # Two different ids share a 64-bit hash, which is very rare: compare all by their bytes.
     numbers: dict[bytes, int] = {}
     inverse = np.array([numbers.setdefault(value, len(numbers)) for value in encoded], np.intp)
     return list(numbers), inverse

@@ -16,6 +16,7 @@ def estimate_intervals(
     """
     results: list[ConfidenceInterval | None] = [None] * columns.shape[1]
     missing = np.isnan(columns)
+    # Columns that miss the same rows share their resamples and are computed together.
     for pattern in np.unique(missing.T, axis=0):
         same_pattern = np.flatnonzero((pattern == missing.T).all(axis=1))
         values = columns[np.ix_(~pattern, same_pattern)]
@@ -29,6 +30,7 @@ def _resample_means(values: npt.NDArray[np.float64], seed: int, samples: int, le
     if not n_users:
         return [ConfidenceInterval(float("nan"), float("nan"), float("nan"))] * values.shape[1]
     rng = np.random.default_rng(seed)
+    # A resample is a vector of counts, so one matrix product gives the means of many resamples.
     means = np.concatenate(
         [
             rng.multinomial(n_users, np.full(n_users, 1.0 / n_users), size=size) @ values / n_users

@@ -5,8 +5,8 @@ product in the other ranking, at most ``clip`` times. Sources: Joachims, Swamina
 of positions); Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay & Wen, KDD 2018 (evaluation of rankings under a position-based
 model). The self-normalized estimate divides, for each position of the other ranking, clicks by examinations (clicks over
 expected clicks, Zhang & Jones, WWW 2007; self-normalization after Swaminathan & Joachims, NIPS 2015): no weight is large, but
-it is biased where better products had higher positions before. The estimates are unbiased as far as the curve is right and no
-weight is clipped. Nothing is known about products that only the other ranking shows; ``coverage`` is the share of known ones.
+it is biased where better products had higher positions before. The estimates are unbiased if the curve is right and no
+weight is clipped. Products that only the other ranking shows have no data; ``coverage`` is the share of the others.
 """
 
 from dataclasses import dataclass
@@ -156,6 +156,7 @@ def estimate_ratio(numerators: npt.ArrayLike, denominators: npt.ArrayLike, *, le
 
 
 def compute_share(mask: npt.NDArray[np.bool_]) -> float:
+    """Return the share of True, 0 for an empty mask."""
     return float(mask.mean()) if len(mask) else 0.0
 
 

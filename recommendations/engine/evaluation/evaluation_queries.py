@@ -92,7 +92,7 @@ def make_product_histories(lists: npt.NDArray[np.int32], n_items: int) -> Histor
 
 
 def query_next_viewed(future: Interactions, sample: QuerySample) -> EvaluationQueries:
-    """Query from each viewed product to the next other products viewed, marked or added to the cart in the same visit.
+    """Query from each viewed product to the next other products viewed, added to the wishlist or added to the cart in the same visit.
 
     A visit ends with a pause of more than half an hour. All products of the next moment are relevant.
     """
@@ -140,7 +140,7 @@ def query_next_in_category(
 def query_basket_items(
     past: Interactions, future: Interactions, sample: QuerySample, *, n_given: int, kind: str = "purchase"
 ) -> EvaluationQueries:
-    """Query from `n_given` random products of a basket (fewer if it is small) to a held-out one. past: all purchases before."""
+    """Query from `n_given` random products of a basket (fewer if it is small) to a held-out one. past: all earlier purchases."""
     lines = _select_events(future, kind)
     basket = lines.number_baskets(gap_s=VISIT_GAP_S).astype(np.int64)
     _pairs, first = np.unique(basket * future.n_items + lines.item, return_index=True)
@@ -173,7 +173,7 @@ def query_basket_items(
 def query_repurchases(
     weighted: Interactions, past: Interactions, future: Interactions, sample: QuerySample, *, kind: str = "purchase"
 ) -> EvaluationQueries:
-    """Query from a user's past to the products bought before that they buy again. weighed: the past as scores start from it."""
+    """Query from a user's past to the products bought before that they buy again. weighted: the past with the weights that scores use."""
     own, later = _select_events(past, kind).build_user_items() > 0, _select_events(future, kind).build_user_items() > 0
     users = np.flatnonzero((np.diff(own.indptr) > 0) & (np.diff(later.indptr) > 0)).astype(np.int32)
     users = users[sample.of(users)]
@@ -186,7 +186,7 @@ def query_repurchases(
 def query_purchases(
     weighted: Interactions, future: Interactions, sample: QuerySample, *, kind: str = "purchase"
 ) -> EvaluationQueries:
-    """Query from a user's past to what they then bought; includes users without a past."""
+    """Query from a user's past to their later purchases; includes users without a past."""
     later = csr_array(_select_events(future, kind).build_user_items() > 0, dtype=np.float32)
     users = np.flatnonzero(np.diff(later.indptr)).astype(np.int32)
     users = users[sample.of(users)]
@@ -196,7 +196,7 @@ def query_purchases(
 def find_new_items(
     past: Interactions, *, published: npt.NDArray[np.float64] | None = None, days: float = NEW_DAYS
 ) -> npt.NDArray[np.bool_]:
-    """Return bool (n_items,): first published or touched at most this many days before as_of, whichever came first.
+    """Return bool (n_items,): whether an item was first published or used at most `days` days before as_of.
 
     published: seconds since 1970, NaN if unknown.
     """
@@ -206,7 +206,7 @@ def find_new_items(
 
 
 def find_first_seen(past: Interactions, *, published: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
-    """Return the first moment of each item in seconds since 1970, NaN if neither published nor touched before as_of."""
+    """Return the first moment of each item in seconds since 1970, NaN if neither published nor used before as_of."""
     first_seen = np.full(past.n_items, np.inf)
     np.minimum.at(first_seen, past.item, past.order)
     if published is not None:
@@ -217,9 +217,9 @@ def find_first_seen(past: Interactions, *, published: npt.NDArray[np.float64] | 
 def query_next_after_view(
     past: Interactions, future: Interactions, sample: QuerySample
 ) -> tuple[EvaluationQueries, npt.NDArray[np.int32]]:
-    """Query from a moment of a visit to the other products viewed, marked, added to the cart or bought next in it.
+    """Query from a moment of a visit to the other products viewed, added to the wishlist, added to the cart or bought next in it.
 
-    Also returns int32 (n, 10): what the user had viewed before, without the present product, newest first.
+    Also returns int32 (n, 10): the products that the user had viewed before, without the current one, newest first.
     """
     steps = _Steps.of(future, (*VIEW_EVENTS, "purchase"))
     is_query = steps.has_next & np.isin(steps.kind, _list_codes(("view", "click")))

@@ -15,8 +15,8 @@ def compute_exploration_cost(
     """Return the mean NDCG@n of the lists minus that of the same lists with an irrelevant product at every `every`-th position.
 
     items: int32 (users, n), best first. Products behind such a position move one position down. The benefit of the new products is
-    not counted, so this is the most that exploration can cost; returned with its bootstrap interval over users. 0 if no such
-    position is among the n. Errors: ValueError for `every` below 2.
+    not counted, so this is the most that exploration can cost; returned with its bootstrap interval over users. 0 if n has no such
+    position. Errors: ValueError for `every` below 2.
     """
     if every < 2:
         raise ValueError(f"every must be at least 2, got {every}")

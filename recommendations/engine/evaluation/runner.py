@@ -96,7 +96,7 @@ def evaluate(
     ns: Sequence[int] = (5, 10, 20),
     allowed: npt.NDArray[np.bool_] | None = None,
 ) -> Evaluation:
-    """Fit each algorithm on train, rank all products for each test user, and compare with what they chose in test.
+    """Fit each algorithm on train, rank all products for each test user, and compare with their interactions in test.
 
     The distinct products of a user in test are relevant; with `exclude_seen` only those not in train, which are then never shown
     either. Ties are broken at random by the seed. Memory is bounded by that of the algorithms plus one block of scores.
@@ -132,7 +132,7 @@ def evaluate_fitted(
 ) -> Evaluation:
     """Evaluate algorithms that are fitted on train already; with `seen_kinds` only these kinds make a product seen.
 
-    Diversity compares products by which of at most DIVERSITY_PEOPLE users, drawn by the seed, have them in train.
+    Diversity compares products by which of at most MAX_DIVERSITY_USERS users, drawn by the seed, have them in train.
     """
     users = np.unique(test.user)
     histories = train.build_histories(users)
@@ -193,7 +193,7 @@ def find_relevant_items(
     exclude_seen: bool,
     seen_kinds: Sequence[int] | None = None,
 ) -> csr_array:
-    """Return CSR (users, items) whose stored columns are the products a user chose in test."""
+    """Return CSR (users, items) whose stored columns are a user's products in test."""
     relevant = test.build_user_items()[users, :]
     if exclude_seen:
         seen = train if seen_kinds is None else train.select(np.isin(train.kind, seen_kinds))

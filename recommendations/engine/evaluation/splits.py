@@ -10,7 +10,7 @@ from recommendations.engine.data.interactions import KIND_CODES, Interactions
 
 
 class EmptySplitError(ValueError):
-    """A split that leaves nothing on one side."""
+    """A split with an empty side."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def leave_last_item_out(interactions: Interactions, *, kind: str) -> Split:
     """Split off each user's newest interaction of `kind`; train is all their interactions with other items.
 
     Published data sets with several behaviors are split this way: the test item is new to the user, and no earlier interaction
-    with it reveals it. Users who would have nothing left stay whole in train. Errors: EmptySplitError.
+    with it reveals it. Users without another item stay in train with all their interactions. Errors: EmptySplitError.
     """
     lines = np.flatnonzero(interactions.kind == KIND_CODES[kind])
     by_user = lines[np.lexsort((interactions.order[lines], interactions.user[lines]))]

@@ -10,12 +10,14 @@ from recommendations.engine.linear_algebra.jit import compiled, inlined
 def ranks_before(
     value: np.floating | float, tie: np.int64, other_value: np.floating | float, other_tie: np.int64
 ) -> bool | np.bool_:
+    """Return whether an entry ranks before another: by the larger value, then by the smaller tie-break."""
     return value > other_value or (value == other_value and tie < other_tie)
 
 
 @compiled
 def _sift_down(values: AnyFloats, ties: AnyInts, columns: AnyInts, start: int, size: int) -> None:
     """Restore the heap (worst entry at the root) below `start`."""
+    # The hole moves instead of the entry, which is written only once, at its final position.
     value, tie, column = values[start], ties[start], columns[start]
     hole = start
     while True:
@@ -33,6 +35,7 @@ def _sift_down(values: AnyFloats, ties: AnyInts, columns: AnyInts, start: int, s
 
 @compiled
 def _sift_up(values: AnyFloats, ties: AnyInts, columns: AnyInts, hole: int) -> None:
+    """Restore the heap above `hole`, where an entry was appended."""
     value, tie, column = values[hole], ties[hole], columns[hole]
     while hole > 0:
         parent = (hole - 1) // 2
@@ -69,6 +72,7 @@ def drain_heap(
     values: AnyFloats, ties: AnyInts, columns: AnyInts, size: int, out_columns: AnyInts, out_values: AnyFloats
 ) -> None:
     """Write the heap's entries, best first."""
+    # The root is the worst entry left, so the output is filled from its end.
     while size > 0:
         size -= 1
         out_columns[size] = columns[0]
@@ -86,4 +90,4 @@ def compute_tie_break(seed: int, row: int, column: int) -> np.int64:
     mixed = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + (np.uint64(row) << np.uint64(32)) + np.uint64(column)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.int64((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(1))
+    return np.int64((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(1))  # 63 bits, so that int64 is not negative

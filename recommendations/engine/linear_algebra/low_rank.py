@@ -30,7 +30,7 @@ def compute_right_singular_vectors(matrix: csr_array, rank: int, *, seed: int) -
 
 
 def compute_largest_singular_value(matrix: csr_array) -> float:
-    """Return the largest singular value of a non-negative matrix, approached from below by power iteration from a vector of ones.
+    """Return the largest singular value of a non-negative matrix, by power iteration, from below, starting with a vector of ones.
 
     The leading vector has no negative entries either, so the start is never orthogonal to it (Perron & Frobenius).
     """

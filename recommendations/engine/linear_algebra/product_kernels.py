@@ -19,7 +19,8 @@ def multiply_rows(
     start: int,
     stop: int,
 ) -> tuple[AnyInts, AnyInts, AnyFloats]:
-    """Compute rows start…stop of A·B: (entries per row, columns, values), columns in the order in which they were met."""
+    """Compute rows start…stop of A·B: (entries per row, columns, values), columns in the order of their first term."""
+    # Gustavson's algorithm: dense sums of one row, of which only the touched columns are read and cleared again.
     total = np.zeros(n_columns, np.float32)
     touched = np.zeros(n_columns, np.bool_)
     order = np.empty(n_columns, np.int32)
@@ -40,7 +41,7 @@ def multiply_rows(
                     count += 1
                 total[column] += factor * b_data[q]
         if filled + count > columns.shape[0]:
-            capacity = 2 * (filled + count)
+            capacity = 2 * (filled + count)  # doubling keeps the cost of copying proportional to the result
             grown_columns = np.empty(capacity, np.int32)
             grown_columns[:filled] = columns[:filled]
             columns = grown_columns
@@ -80,7 +81,7 @@ def multiply_top_k(
     Entries summed over fewer than `min_terms` terms are left out. With shrinkage λ > 0 an entry summed over n terms is multiplied by
     n / (n + λ). k is the width of `out_columns`.
     """
-    needs_counts = shrinkage > 0 or min_terms > 1
+    needs_counts = shrinkage > 0 or min_terms > 1  # counting the terms costs another array access per product
     total = np.zeros(n_columns, np.float64)
     terms = np.zeros(n_columns if needs_counts else 0, np.int32)
     touched = np.zeros(n_columns, np.bool_)
@@ -126,6 +127,7 @@ def multiply_top_k(
 def _add_four_rows(
     target: AnyFloats, a: AnyFloats, b: AnyFloats, c: AnyFloats, d: AnyFloats, factors: AnyFloats
 ) -> None:
+    """Add factors · the four rows to target, which is loaded and stored once for four products."""
     factor_1, factor_2, factor_3, factor_4 = factors[0], factors[1], factors[2], factors[3]
     for position in range(target.shape[0]):
         target[position] += (
@@ -136,7 +138,7 @@ def _add_four_rows(
 @compiled_contracted
 def multiply_dense(left: AnyFloats, right: AnyFloats, out: AnyFloats) -> None:
     """Add left · right to out for dense float32 matrices; unlike in BLAS, a row's result does not depend on the other rows."""
-    tile = 1024
+    tile = 1024  # five float32 rows of this length, 20 KB, fit into the first-level cache
     fours = left.shape[1] // 4 * 4
     for first in range(0, right.shape[1], tile):
         last = min(first + tile, right.shape[1])

@@ -36,6 +36,7 @@ def transpose(matrix: csr_array) -> csr_array:
 
 def compute_row_norms(matrix: csr_array) -> FloatArray:
     """Return the Euclidean length of each row."""
+    # reduceat needs indexes below the length, also for empty last rows, and returns a wrong entry for empty rows; both are corrected.
     squares = np.add.reduceat(
         np.append(np.square(matrix.data, dtype=np.float64), 0.0), np.minimum(matrix.indptr[:-1], matrix.nnz)
     )

@@ -31,12 +31,14 @@ def select_top_dense(
         size = 0
         for column in range(n_columns):
             value = scores[row, column]
+            # The comparison with the worst kept value fails for most columns, so it comes first. NaN fails the last one.
             if (size < n or value >= heap_values[0]) and open_columns[column] and value > -np.inf:
                 tie = compute_tie_break(seed, first_row + row, column)
                 if size == n and not ranks_before(value, tie, heap_values[0], heap_ties[0]):
                     continue
                 size = push_entry(heap_values, heap_ties, heap_columns, size, value, tie, column)
         drain_heap(heap_values, heap_ties, heap_columns, size, out_columns[row], out_values[row])
+        # Only the excluded columns are reset: a copy of `allowed` per row would cost a pass over the catalog.
         for p in range(excluded_indptr[row], excluded_indptr[row + 1]):
             open_columns[excluded_indices[p]] = allowed[excluded_indices[p]]
 
@@ -68,11 +70,13 @@ def select_top_sparse(
         for q in range(indptr[row], indptr[row + 1]):
             column = indices[q]
             value = data[q]
+            # The comparison with the worst kept value fails for most columns, so it comes first. NaN fails the last one.
             if (size < n or value >= heap_values[0]) and open_columns[column] and value > -np.inf:
                 tie = compute_tie_break(seed, first_row + row, column)
                 if size == n and not ranks_before(value, tie, heap_values[0], heap_ties[0]):
                     continue
                 size = push_entry(heap_values, heap_ties, heap_columns, size, value, tie, column)
         drain_heap(heap_values, heap_ties, heap_columns, size, out_columns[row], out_values[row])
+        # Only the excluded columns are reset: a copy of `allowed` per row would cost a pass over the catalog.
         for p in range(excluded_indptr[row], excluded_indptr[row + 1]):
             open_columns[excluded_indices[p]] = allowed[excluded_indices[p]]

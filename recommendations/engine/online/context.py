@@ -1,4 +1,4 @@
-"""What every online scorer reads and returns: the workspace of a thread, the context of one history, and component scores."""
+"""Input and output of every online scorer: the workspace of a thread, the context of one history, and component scores."""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -79,7 +79,7 @@ class HistoryContext:
 
 
 class ComponentScores(NamedTuple):
-    """Rows and their scores by one component; `memo` is what its own `attribute` needs again."""
+    """Rows and their scores by one component; `memo`: intermediate results for its own `attribute`."""
 
     rows: Rows
     values: Values
@@ -101,8 +101,8 @@ class OnlineScorer(Protocol):
     def attribute(self, context: HistoryContext, scores: ComponentScores, rows: Rows, out: Values) -> None:
         """Add to out[slot of a history item, column of a row] the part of the row's score that is due to the item.
 
-        The workspace maps items to slots and rows to columns. The last slot is for what no single item causes. Scores are those before
-        normalization.
+        The workspace maps items to slots and rows to columns. The last slot is for contributions that no single item causes. Scores are
+        those before normalization.
         """
 
 

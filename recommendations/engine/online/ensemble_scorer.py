@@ -1,7 +1,7 @@
-"""A weighted ensemble that scores one history at a time, as a storefront asks for thousands of times per second.
+"""A weighted ensemble that scores one history at a time, thousands of times per second for a storefront.
 
-`WeightedEnsemble` scores many histories at once with matrices of all items. Here the components' scores are added up in arrays that each
-thread keeps, and only items with a score are looked at. A test asserts that both agree.
+`WeightedEnsemble` scores many histories at once with matrices of all items. Here each thread adds the components' scores up in arrays that it
+reuses, and reads only items with a score. A test asserts that both agree.
 """
 
 import time
@@ -37,7 +37,7 @@ NO_FACTORS = np.empty(0, np.float32)
 
 
 class DeadlineExceededError(Exception):
-    """The moment by which an answer is due has passed."""
+    """The deadline of the response has passed."""
 
 
 class MainCause(NamedTuple):
@@ -112,7 +112,7 @@ class ScoredHistory:
     def _attribute(self, rows: Rows) -> tuple[npt.NDArray[np.float32], list[str], Rows]:
         """Return contributions (components, history items + 1, rows), the components' names, and the items, -1 last.
 
-        The last slot of the second axis holds what no single item causes.
+        The last slot of the second axis holds the contributions that no single item causes.
         """
         work = self.work
         items = assign_slots(self.history.item, work.slots)
@@ -134,7 +134,7 @@ class OnlineEnsemble:
     """A fitted ensemble, prepared to score one history at a time over n ≥ items rows; rows beyond the items score 0.
 
     score(u, i) = Σ_c w_c · ŝ_c(u, i) as `WeightedEnsemble` defines it. With `for_similar`, for products that a page names instead of a
-    history, content gives the k most similar of `Content.find_similar`, each text once, instead of all that share a term.
+    history, content gives the k products of `Content.find_similar`, each text once, instead of all that share a term.
     """
 
     def __init__(self, ensemble: WeightedEnsemble, n: int, *, for_similar: bool = False) -> None:

@@ -28,7 +28,7 @@ def sum_history(
     """
     count = 0
     factor, newest = 1.0, np.inf
-    for p in range(items.shape[0] - 1, -1, -1):
+    for p in range(items.shape[0] - 1, -1, -1):  # from the newest entry, where the recency factor is 1
         weight = weights[p]
         if half_life > 0:
             weight = np.float32(weight * 2.0 ** (-max(as_of - orders[p], 0.0) / half_life))
@@ -95,7 +95,7 @@ def multiply_row(
 def add_scaled(
     columns: AnyInts, values: AnyFloats, factor: float, total: AnyFloats, touched: Flags, order: AnyInts, count: int
 ) -> int:
-    """Add factor · value where the value is positive; `order` lists the columns met so far, `count` of them."""
+    """Add factor · value where the value is positive; `order` lists the columns with a score so far, `count` of them."""
     for index in range(columns.shape[0]):
         if values[index] > 0:
             column = columns[index]
@@ -109,6 +109,7 @@ def add_scaled(
 
 @compiled_with_gil
 def clear_sums(total: AnyFloats, touched: Flags, order: AnyInts, count: int) -> None:
+    """Set the listed columns of total to 0 and of touched to False."""
     for index in range(count):
         total[order[index]] = 0
         touched[order[index]] = False
@@ -116,7 +117,7 @@ def clear_sums(total: AnyFloats, touched: Flags, order: AnyInts, count: int) -> 
 
 @compiled_with_gil
 def assign_slots(items: AnyInts, slots: AnyInts) -> npt.NDArray[np.int32]:
-    """Return the distinct items in order, -1 at the end; the slot of each item becomes its index among them."""
+    """Return the distinct items in ascending order, -1 at the end; the slot of each item becomes its index among them."""
     different = np.unique(items)
     base = np.empty(different.shape[0] + 1, np.int32)
     for position in range(different.shape[0]):
@@ -192,7 +193,7 @@ def select_top_online(
 
     order[:count] are the columns where total is not 0. static_order: the columns with a positive static value, largest first; only as
     many as can be among the best are read, so the size of the catalog does not matter. Without factors their length is 0; largest:
-    the maximum of the factors, 1 without. out must be False, and is so afterwards.
+    the maximum of the factors, 1 without. excluded_flags must be False, and is so afterwards.
     """
     heap_values = np.empty(n, np.float32)
     heap_ties = np.empty(n, np.int64)
@@ -214,6 +215,7 @@ def select_top_online(
     for index in range(static_order.shape[0]):
         column = static_order[index]
         value = static_scores[column]
+        # Static scores descend, so no later column can enter the heap either.
         if size == n and value * np.float32(largest) < heap_values[0]:
             break
         if has_factors:
@@ -291,6 +293,7 @@ def add_content_contributions(
     for m in range(targets.shape[0]):
         if targets[m] < 0:
             continue
+        # The dense copy of the target makes each cosine one pass over the sparse vector of the history's item.
         for q in range(indptr[targets[m]], indptr[targets[m] + 1]):
             buffer[indices[q]] = data[q]
         for h in range(rows.shape[0]):
@@ -323,6 +326,7 @@ def add_neighbor_contributions(
     """
     for v in range(nearest.shape[0]):
         neighbor = nearest[v]
+        # Most neighbors have none of the explained items; they need no similarity.
         is_wanted = False
         for q in range(indptr[neighbor], indptr[neighbor + 1]):
             if positions[indices[q]] >= 0:

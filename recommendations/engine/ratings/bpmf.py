@@ -125,11 +125,11 @@ class RatingBPMF(RatingAlgorithm):
             features, precision = _build_features(item_vectors), self.user_precisions_[sample]
             noise = self.noise_precisions_[sample]
             system = precision + noise * features[rated].T @ features[rated]
-            responses = np.linalg.solve(system, features[columns].T)
+            solutions = np.linalg.solve(system, features[columns].T)
             residuals = noise * (ratings.data - mean - item_vectors[rated, -1])
             implicit_parts = scale * self.implicit_vectors_[sample][rated].astype(np.float64) @ precision
-            parts[:-1] += (features[rated] * residuals[:, None] + implicit_parts) @ responses / len(self.item_vectors_)
-            parts[-1] += (item_vectors[columns, -1] + self.user_means_[sample] @ precision @ responses) / len(
+            parts[:-1] += (features[rated] * residuals[:, None] + implicit_parts) @ solutions / len(self.item_vectors_)
+            parts[-1] += (item_vectors[columns, -1] + self.user_means_[sample] @ precision @ solutions) / len(
                 self.item_vectors_
             )
         return [Attribution(self.name, np.append(rated, np.int32(-1)), parts)]

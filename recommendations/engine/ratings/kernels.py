@@ -69,7 +69,7 @@ def add_nearest_rated(
                     total += np.float64(n_data[q]) * deviations[p]
                     norm += n_data[q]
                     count += 1
-                    if count in (k, n_rated):
+                    if count in (k, n_rated):  # enough neighbors, or no rated item is left to meet
                         break
             if count:
                 scores[row, item] += total / (damping + norm)
@@ -128,6 +128,7 @@ def run_descent_epoch(
                 slope[position] += error * q
                 own[position] = user_value + step * (error * q - user_penalty * user_value)
                 vector[position] = q + step * (error * (user_value + implicit_sum[position]) - item_penalty * q)
+        # The implicit vectors are updated once per user: per rating, each step would touch all of the user's items.
         if implicit:
             for p in range(first, last):
                 item_penalty = regularization * item_regularization[indices[p]]
@@ -176,6 +177,7 @@ def fold_in_users(
                 for j in range(i + 1):
                     system[i, j] += value * item[j]
             vector[factors] += residual
+        # The last row and column belong to the bias, whose feature is 1 for every item.
         for i in range(factors):
             system[i, i] += ridges[row]
         system[factors, factors] = last - first + bias_ridges[row]
@@ -198,7 +200,7 @@ def draw_vectors(
     noises: AnyFloats,
     out: AnyFloats,
 ) -> None:
-    """Return per row A⁻¹ (pull + noise Σ target f) + L⁻ᵀ noises with A = L Lᵀ = precision + noise Σ f fᵀ, f its features."""
+    """Return per row A⁻¹ (shift + noise Σ target f) + L⁻ᵀ noises with A = L Lᵀ = precision + noise Σ f fᵀ, f its features."""
     size = features.shape[1]
     system = np.empty((size, size), np.float64)
     vector = np.empty(size, np.float64)
@@ -216,6 +218,7 @@ def draw_vectors(
             for j in range(i + 1):
                 system[i, j] = precision[i, j] + noise * system[i, j]
         factorize_cholesky(system)
+        # Noise added between the two triangular solves gets the covariance A⁻¹ = L⁻ᵀ L⁻¹.
         solve_lower(system, vector)
         vector += noises[row]
         solve_upper(system, vector)
@@ -241,7 +244,7 @@ def draw_implicit_links(
     residuals: AnyFloats,
     links: AnyFloats,
 ) -> None:
-    """Draw each link y_j from its conditional under left_u = scale_u y_j + …, u the entries of row j; update `left`."""
+    """Draw each link y_j from its conditional under residual_u = scale_u y_j + …, u the entries of row j; update `residuals`."""
     size = links.shape[1]
     total = np.empty(size, np.float64)
     for row in range(links.shape[0]):
@@ -257,6 +260,7 @@ def draw_implicit_links(
             new_value += noises[row, position] / np.sqrt(ridge + strength)
             total[position] = new_value - links[row, position]
             links[row, position] = new_value
+        # The next link must see this draw, so the residuals are updated at once, by the difference only.
         for p in range(indptr[row], indptr[row + 1]):
             scale = scales[indices[p]]
             for position in range(size):

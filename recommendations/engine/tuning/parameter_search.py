@@ -51,7 +51,7 @@ def search_parameters(
     that improves the value, until a round over all parameters changes nothing. Then random pairs of parameters move at once, each to
     any candidate; an improvement starts another coordinate search, and `patience` draws in a row without one end the search.
 
-    `start` is always evaluated; after it no trial starts that would end after the budget, by the mean duration so far. Names in
+    `start` is always evaluated. No later trial starts if, at the mean duration so far, it would end after the budget. Names in
     `start` that the space lacks are passed through unchanged. Random search: Bergstra & Bengio, JMLR 2012.
     Errors: ValueError for an empty candidate list or a start outside it; EmptySearchError.
     """
@@ -73,7 +73,7 @@ def search_parameters(
 
 
 class _CoordinateSearch:
-    """The state of a search."""
+    """The state of a search: all trials, the best one, and the names with more than one candidate."""
 
     def __init__(
         self,

@@ -54,12 +54,12 @@ class Content(Algorithm):
 
     t_i has length 1: (1 + ln tf) · ln((n + 1) / df) over the terms of the texts (Salton & Buckley 1988), followed by each block of
     `Products.vectors`, of length `vector_weight`. Titles and descriptions give words or character n-grams, other fields one term per
-    value; the price band, which very different products share, counts only `price_weight` of its inverse frequency. Terms in more
+    value; the price band, which very different products share, counts only with `price_weight` of its inverse frequency. Terms in more
     than `max_share` of the distinct texts are left out. Items with equal texts and vectors share one row. `find_similar` returns the k
     most similar, each once.
 
     Vectors are centered on the mean of their block, so that two products have a cosine of 0 on average; a product without a vector
-    also has 0 to all, which is neither an advantage nor a drawback. Blocks of more than MOST_DIMENSIONS columns are projected on
+    also has 0 to all, which is neither an advantage nor a drawback. Blocks of more than MAX_DIMENSIONS columns are projected on
     that many leading singular vectors.
     """
 
@@ -107,7 +107,7 @@ class Content(Algorithm):
         return self
 
     def learn_vectors(self, products: Products | None, n_items: int) -> csr_array:
-        """Learn only the vectors and return that of each item, CSR (n_items, terms). Errors: NothingToLearnError, ValueError."""
+        """Learn only the vectors; return one row per item, CSR (n_items, terms). Errors: NothingToLearnError, ValueError."""
         if products is None or not (products.texts or products.vectors):
             raise NothingToLearnError("content needs products with texts or vectors; there are none")
         if products.n_items != n_items:
@@ -126,6 +126,7 @@ class Content(Algorithm):
         return self.vectors_[self.document_, :]
 
     def score(self, histories: Histories) -> Scores:
+        # Items with equal texts share a document, so each document is scored once.
         document_scores = multiply(self._build_profiles(histories), self.term_documents_).toarray()
         scores = document_scores[:, self.document_]
         scores[scores <= 0] = -np.inf
@@ -194,14 +195,14 @@ class Content(Algorithm):
         """
         by_popularity = np.argsort(popularity, kind="stable").astype(np.int32)
         most_popular = np.empty(self.vectors_.shape[0], np.int32)
-        most_popular[self.document_[by_popularity]] = by_popularity  # the last write wins
+        most_popular[self.document_[by_popularity]] = by_popularity  # the last write wins: the most popular item
         cosines = multiply_top_k_rows(self.vectors_, self.term_documents_, self.k + 1)
         shape = (cosines.shape[0], len(self.document_))
         return make_csr(cosines.data, most_popular[cosines.indices], cosines.indptr, shape)
 
 
 def _find_distinct(products: Products) -> tuple[list[int], npt.NDArray[np.int32]]:
-    """Return one item per distinct text and vectors, and for each item which of them represents it."""
+    """Return one item per distinct combination of texts and vectors, and for each item the number of its combination."""
     columns: list[Iterable[object]] = [*products.texts.values()]
     columns += [(row.tobytes() for row in block) for block in products.vectors.values()]
     number_of: dict[tuple[object, ...], int] = {}
@@ -213,7 +214,7 @@ def _find_distinct(products: Products) -> tuple[list[int], npt.NDArray[np.int32]
 
 
 def _center(block: npt.NDArray[np.float32]) -> csr_array:
-    """Return rows of length 1, centered on their mean direction, with at most MOST_DIMENSIONS columns; zeros stay zeros."""
+    """Return rows of length 1, centered on their mean direction, with at most MAX_DIMENSIONS columns; zeros stay zeros."""
     present = block.any(axis=1)
     if not present.any():
         return csr_array(block.shape, dtype=np.float32)

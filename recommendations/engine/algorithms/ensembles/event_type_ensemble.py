@@ -30,7 +30,7 @@ class EventTypeEnsemble(Algorithm):
     """score(u, i) is the `component`'s for the history u under EventWeights(history_weights, history_half_life_days, history_quantity).
 
     The component learns from `EventWeights`(weights, half_life_days, quantity). component: {"algorithm": registered name,
-    "parameters": {…}}; kinds that are not named have weight 1. Both sets of weights are tuned on validation data (`event_weights`).
+    "parameters": {…}}; kinds without a weight count 1. Both sets of weights are tuned on validation data (`event_weights`).
     Source: confidence by feedback, Hu, Koren & Volinsky, ICDM 2008; separate weights for the history are our own.
     """
 

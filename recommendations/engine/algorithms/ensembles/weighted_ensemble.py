@@ -26,7 +26,7 @@ from recommendations.engine.topn import select_top_n
 
 NORMALIZATIONS = ("max", "rank")
 RANK_DEPTH = 200
-TINY = np.float32(1e-30)
+TINY = np.float32(1e-30)  # instead of 0 as a divisor; no score of use is that small
 
 
 @register
@@ -108,6 +108,7 @@ class WeightedEnsemble(Algorithm):
             normalized = np.zeros((1, history.n_items), np.float32)
             add_normalized(normalized, self.components_[name].score(history), share, self.normalization)
             component_attributions = self.components_[name].attribute(history, items)
+            # The parts sum to the raw score; the factors make them sum to the normalized one.
             total = sum(attribution.parts.sum(axis=0) for attribution in component_attributions)
             factors = np.divide(normalized[0, list(items)], total, out=np.zeros(len(items)), where=total > 0)
             attributions += [

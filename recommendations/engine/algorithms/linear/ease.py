@@ -34,7 +34,7 @@ TRAINING_MAX_ITEMS = 4_000
 
 
 def _estimate_mb(size: DataSize, parameters: Mapping[str, Any]) -> float:
-    """Return the MB of the dense matrix of the learned items, of their k kept weights, and of the matrix with its transpose."""
+    """Return the MB of the dense matrix of the learned items, of their k weights, and of the matrix with its transpose."""
     n = min(size.items, parameters["max_items"])
     return (BYTES_PER_CELL * n * n + 2 * 8 * n * min(parameters["k"], n) + 2 * 8 * size.entries) / MEGABYTE
 
@@ -152,6 +152,7 @@ def _compute_item_weights(weights: csr_array, regularization: float) -> npt.NDAr
 
 def _convert_inverse(upper: npt.NDArray[np.float32], scales: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     """Compute −P_ij / P_jj from the upper triangle of the inverse of the scaled matrix, in place, 0 on the diagonal."""
+    # LAPACK fills one triangle only. It is mirrored block by block, so that no second matrix is needed.
     for rows in _list_blocks(len(upper)):
         upper[rows, : rows.start] = upper[: rows.start, rows].T
         square = upper[rows, rows]

@@ -148,7 +148,8 @@ class GraphFilter(Algorithm):
         return rows, (values * np.float32(length) * self.item_factors_[rows]).astype(np.float32)
 
     def _build_filter(self, rows: csr_array, target_factors: npt.NDArray[np.float64]) -> csr_array:
-        """Return the k largest of each row. x^γ · d^c = (x · d^(c/γ))^γ, so the largest can be chosen before the power is taken."""
+        """Return the k largest entries of each row of (RᵀR)^∘γ · diag(d_i^c)."""
+        # x^γ · d^c = (x · d^(c/γ))^γ is monotone in its base, so the largest are known before the power is taken.
         scaled = scale_columns(rows, target_factors ** (1.0 / self.power))
         largest = multiply_top_k_rows(transpose(rows), scaled, self.k)
         if self.power == 1.0:

@@ -45,7 +45,7 @@ class IALS(Algorithm):
     α and λ are scaled so that they mean the same in every catalog. α · users · items = `unobserved_weight` · Σ w: all pairs together
     weigh that many times the pairs in the data. λ = `regularization` · λ₀, 0 < `regularization` < 1, with λ₀ the largest singular value
     of diag(s_u)^−½ · W · diag(s_i)^−½: around 0 the objective is λ (Σ s_u |x_u|² + Σ s_i |y_i|²) − 2 Σ w_ui x_u · y_i, so from λ₀ on 0
-    is a minimum and every vector collapses to it; an absolute λ that suits one shop would do so in a shop with many more products.
+    is a minimum and every vector collapses to it; an absolute λ that suits one shop would cause this collapse in a shop with many more products.
 
     Sources: Hu, Koren & Volinsky, ICDM 2008; s, ν and the weight of all pairs: Rendle et al., RecSys 2022; conjugate gradients:
     Takács et al., RecSys 2011. λ₀ is our own.
@@ -173,12 +173,15 @@ class IALS(Algorithm):
         return np.array([alpha, self.regularization * compute_largest_singular_value(scaled)])
 
     def _compute_scales(self, counts: npt.NDArray[np.integer], alpha: float, n_others: int) -> npt.NDArray[np.float64]:
+        """Return s = (n + α · n_others)^ν of each row."""
         return np.asarray((counts + alpha * n_others) ** self.frequency_exponent, np.float64)
 
     def _compute_gram(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return α Σ y yᵀ, the part of every row's system that the unobserved pairs cause."""
         return self.penalties_[0] * (vectors.T @ vectors).astype(np.float64)
 
     def _compute_ridges(self, matrix: csr_array, n_others: int) -> npt.NDArray[np.float32]:
+        """Return λ s of each row."""
         alpha, scale = self.penalties_
         return (scale * self._compute_scales(np.diff(matrix.indptr), alpha, n_others)).astype(np.float32)
 

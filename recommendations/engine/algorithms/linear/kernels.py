@@ -26,6 +26,7 @@ def _multiply_system(
     out: AnyFloats,
 ) -> None:
     """Compute out = (gram + ridge · I + Σ_p weights[p] · y_p y_pᵀ) · vector with y_p = others[columns[p]]."""
+    # The matrix is never built: a product takes factors² + entries · factors steps instead of entries · factors² for building it.
     factors = vector.shape[0]
     for position in range(factors):
         out[position] = ridge * vector[position]
@@ -64,6 +65,7 @@ def descend_rows(
             x[:] = 0
             continue
         ridge = ridges[row]
+        # The start is the solution of the previous sweep, so a few steps are enough.
         _multiply_system(gram, ridge, columns, weights, others, x, residual)
         for position in range(factors):
             residual[position] = -residual[position]
@@ -74,7 +76,7 @@ def descend_rows(
         direction[:] = residual
         size = _compute_dot(residual, residual)
         for _ in range(steps):
-            if size < 1e-20:
+            if size < 1e-20:  # converged; the next stride would divide 0 by 0
                 break
             _multiply_system(gram, ridge, columns, weights, others, direction, image)
             stride = size / _compute_dot(direction, image)
@@ -107,7 +109,7 @@ def solve_rows(
             continue
         vector[:] = 0
         for i in range(factors):
-            for j in range(i + 1):
+            for j in range(i + 1):  # the Cholesky factorization reads the lower triangle only
                 system[i, j] = gram[i, j]
             system[i, i] += ridges[row]
         for p in range(indptr[row], indptr[row + 1]):

@@ -158,6 +158,7 @@ class CoPurchase(Algorithm):
         return weight_entries(shorten_rows(counts), "binary")
 
     def _compute_lift_factors(self, basket_items: csr_array) -> np.ndarray:
+        """Return s_i^−β of each item, 0 for an item in no basket."""
         support = np.bincount(basket_items.indices, minlength=basket_items.shape[1]) / basket_items.shape[0]
         return np.power(support, -self.damping, out=np.zeros(len(support)), where=support > 0)
 

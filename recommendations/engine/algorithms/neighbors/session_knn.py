@@ -187,7 +187,7 @@ class SessionKNN(Algorithm):
         strength_by_item: npt.NDArray[np.float32],
         out: npt.NDArray[np.floating],
     ) -> None:
-        """Add to out[slot of a history item, column of an item] its part of the item's score; found: of `find_nearest`."""
+        """Add to out[slot of a history item, column of an item] its part of the item's score; nearest: of `find_nearest`."""
         _columns, _scores, sessions, anchors, starts, items, weights = nearest
         powers, reach, back, own = self._get_distance_arguments()
         attribute_to_sessions(
@@ -216,6 +216,7 @@ class SessionKNN(Algorithm):
         self, session: npt.NDArray[np.int32], item: npt.NDArray[np.int32], n_sessions: int, n_items: int
     ) -> Any:
         """Build the index item → its newest sessions, newest first; return how many sessions contain each item."""
+        # One sort orders by item and, within it, by session from the newest; equal keys are repeated items.
         keys = np.sort(item.astype(np.int64) * n_sessions + (n_sessions - 1 - session))
         keys = keys[np.append(True, keys[1:] != keys[:-1])]
         items = keys // n_sessions

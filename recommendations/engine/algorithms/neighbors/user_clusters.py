@@ -102,6 +102,7 @@ class UserClusters(Algorithm):
             before = nearest
             sums = multiply(csr_array(_build_membership(nearest, n).T), vectors).toarray()
             lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+            # A cluster without users keeps its center.
             centers = np.where(lengths > 0, sums / np.maximum(lengths, 1e-12), centers.T).T
         return np.ascontiguousarray(centers, np.float32)
 
@@ -121,7 +122,7 @@ def _draw_first_centers(vectors: csr_array, n: int, seed: int) -> npt.NDArray[np
     """Draw rows in turn, with probabilities proportional to the squared distance to the nearest drawn row (k-means++)."""
     rng = np.random.default_rng(seed)
     rows = [int(rng.integers(vectors.shape[0]))]
-    distance = np.full(vectors.shape[0], 2.0)
+    distance = np.full(vectors.shape[0], 2.0)  # 1 − cosine, half the squared distance of vectors of length 1
     while len(rows) < n:
         newest = vectors[[rows[-1]]].toarray().ravel()
         distance = np.minimum(distance, np.maximum(1.0 - vectors @ newest, 0.0))

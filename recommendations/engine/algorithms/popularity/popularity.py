@@ -54,12 +54,14 @@ class Popularity(UpdatableAlgorithm):
         self.category_ = unknown if products is None or products.category is None else products.category
         return self
 
-    def update(self, news: Interactions, *, since: float) -> Self:
+    def update(self, new_interactions: Interactions, *, since: float) -> Self:
         self.require_fit()
-        faded = decay_weights(self.counts_, np.array(since), news.as_of, self.half_life_days)
-        weight = decay_weights(news.weight, news.order, news.as_of, self.half_life_days)
+        faded = decay_weights(self.counts_, np.array(since), new_interactions.as_of, self.half_life_days)
+        weight = decay_weights(
+            new_interactions.weight, new_interactions.order, new_interactions.as_of, self.half_life_days
+        )
         model = type(self)(**self.get_parameters())
-        model.counts_ = (faded + np.bincount(news.item, weight, len(self.counts_))).astype(np.float32)
+        model.counts_ = (faded + np.bincount(new_interactions.item, weight, len(self.counts_))).astype(np.float32)
         model.category_ = self.category_
         return model
 

@@ -28,8 +28,8 @@ class Trending(UpdatableAlgorithm):
     quantile `doubt`: with 0.05 the ratio is larger with a probability of 95 %, so a few coincident users change it little. η `level`
     weighs the number of users: 0 ranks by the ratio alone, 1 by the lower bound of the number of users.
 
-    Edge cases: without data before the window nothing has a score. A new product has P = 0, so it trends as soon as enough users want
-    it. No user in the window: no score. The history is ignored. Sources: Gamma-Poisson shrinkage and its lower 5 % bound, EB05: DuMouchel,
+    Edge cases: without data before the window nothing has a score. A new product has P = 0, so it trends as soon as enough users
+    choose it. No user in the window: no score. The history is ignored. Sources: Gamma-Poisson shrinkage and its lower 5 % bound, EB05: DuMouchel,
     "Bayesian Data Mining in Large Frequency Tables", The American Statistician 1999 (here with one Gamma instead of two); effective
     number of weighted counts: Kish, Survey Sampling, 1965, 11.7. The combination of both, and η, are our own.
     """
@@ -67,12 +67,12 @@ class Trending(UpdatableAlgorithm):
         self.as_of_ = np.array([interactions.as_of])
         return self._move_window(interactions)
 
-    def update(self, news: Interactions, *, since: float) -> Self:
+    def update(self, new_interactions: Interactions, *, since: float) -> Self:
         self.require_fit()
         model = type(self)(**self.get_parameters())
         for name in self.fitted:
             setattr(model, name, getattr(self, name))
-        return model._move_window(news)
+        return model._move_window(new_interactions)
 
     def score(self, histories: Histories) -> Scores:
         self.require_histories(histories, len(self.scores_) if hasattr(self, "scores_") else 0)
@@ -83,11 +83,12 @@ class Trending(UpdatableAlgorithm):
         scores = np.maximum(self.scores_[None, list(items)], 0)
         return [Attribution(self.name, np.array([-1], np.int32), scores)]
 
-    def _move_window(self, news: Interactions) -> Self:
-        """Move the window to the as_of of the news: what leaves it joins the past."""
-        begin, previous_begin = (moment - self.window_days * DAY for moment in (news.as_of, float(self.as_of_[0])))
-        user, item = np.append(self.user_, news.user), np.append(self.item_, news.item)
-        order, weight = np.append(self.order_, news.order), np.append(self.weight_, news.weight)
+    def _move_window(self, new_interactions: Interactions) -> Self:
+        """Move the window to the as_of of the new interactions; what leaves it is added to the past."""
+        begin = new_interactions.as_of - self.window_days * DAY
+        previous_begin = float(self.as_of_[0]) - self.window_days * DAY
+        user, item = np.append(self.user_, new_interactions.user), np.append(self.item_, new_interactions.item)
+        order, weight = np.append(self.order_, new_interactions.order), np.append(self.weight_, new_interactions.weight)
         has_left = order < begin
         faded = decay_weights(weight[has_left].astype(np.float64), order[has_left], begin, self.half_life_days)
         self.past_ = decay_weights(self.past_, np.array(previous_begin), begin, self.half_life_days).astype(
@@ -99,11 +100,12 @@ class Trending(UpdatableAlgorithm):
             order[~has_left],
             weight[~has_left],
         )
-        self.as_of_ = np.array([news.as_of])
+        self.as_of_ = np.array([new_interactions.as_of])
         self.scores_ = self._compute_scores()
         return self
 
     def _compute_scores(self) -> npt.NDArray[np.float32]:
+        """Return the score of each item, -inf where it does not trend."""
         scores = np.full(len(self.past_), -np.inf, np.float32)
         window_weights = np.bincount(self.item_, self.weight_, len(self.past_))
         if not self.past_.sum() or not window_weights.sum():
@@ -118,7 +120,7 @@ class Trending(UpdatableAlgorithm):
         return scores
 
     def _count_effective_users(self, window_weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return n of each item."""
+        """Return n_i, the effective number of users of each item in the window."""
         pair, pair_of_entry = np.unique(
             self.user_.astype(np.int64) * len(window_weights) + self.item_, return_inverse=True
         )

@@ -44,6 +44,7 @@ def _count_pairs(
         owner = owners[item_position]
         root = roots[item_position] * dampings[owner]
         for other_position in range(item_position + 1, min(item_position + window, indptr[owner + 1] - 1) + 1):
+            # Moments ascend within a history, so all later positions are too far as well.
             distance = moments[other_position] - moments[item_position]
             if distance > reach:
                 break
@@ -70,6 +71,7 @@ def _weigh_by_similarity(
     total: AnyFloats,
 ) -> None:
     """Multiply total of each column in `order` by 1 + similarity_weight · its cosine to item `row`; `vector` is 0 before and after."""
+    # The dense copy of one vector makes a cosine as cheap as the other vector is short.
     for p in range(v_indptr[row], v_indptr[row + 1]):
         vector[v_indices[p]] = v_data[p]
     for index in range(order.shape[0]):
@@ -138,7 +140,7 @@ def compute_top_transitions(
         for index in range(count):
             column = order[index]
             value = np.float32(total[column] * row_factors[row] * column_factors[column])
-            total[column] = 0
+            total[column] = 0  # only touched columns are cleared, so a row costs no pass over the catalog
             touched[column] = False
             if value > 0 and (size < k or value >= heap_values[0]):
                 size = push_entry(heap_values, heap_ties, heap_columns, size, value, np.int64(column), column)

@@ -36,6 +36,7 @@ from recommendations.engine.online.linear_scorer import LinearScorer
 
 WINDOW = 200
 SUBSTITUTES = 30
+# The key is the object: an entry is removed together with its products.
 _SIMILARITIES: WeakKeyDictionary[Products, dict[float, tuple[csr_array, csr_array]]] = WeakKeyDictionary()
 
 
@@ -205,7 +206,7 @@ class Transitions(Algorithm):
     def _compare_content(
         self, products: Products | None, counts: npt.NDArray[np.float64]
     ) -> tuple[csr_array, csr_array]:
-        """Return the items' vectors, and κA."""
+        """Return the items' vectors and κA; both are empty without products."""
         n_items = len(counts)
         empty = make_csr([], [], np.zeros(n_items + 1), (n_items, n_items))
         if (
@@ -244,7 +245,7 @@ class Transitions(Algorithm):
 
 
 def _fill_rows(rows: npt.NDArray[np.int32], blocks: int, start: int, stop: int, arguments: tuple) -> None:
-    """Fill rows start, start + blocks, …; they are dealt by popularity so that every block has both cheap and costly rows."""
+    """Fill rows start, start + blocks, …; rows are sorted by popularity, so every block gets both cheap and costly rows."""
     for block in range(start, stop):
         compute_top_transitions(rows[block::blocks].copy(), *arguments)
 
