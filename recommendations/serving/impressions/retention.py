@@ -9,7 +9,7 @@ from psycopg import sql
 
 from config.foundation.database.partitions import MonthlyPartitions, list_partitions
 from config.foundation.job_runs import JobStatus
-from customers.events.retention import CHUNK, delete_in_chunks, end_of_month, start_of_month
+from customers.events.retention import CHUNK, delete_in_chunks, get_month_end, get_month_start
 from recommendations.serving.impressions.models import PerformanceRun, PositionBiasRun
 
 IMPRESSION_PARTITIONS = MonthlyPartitions("serving_impression", "served_at")
@@ -23,11 +23,11 @@ def purge_impressions(*, before: datetime) -> tuple[list[str], int]:
     dropped, deleted = [], 0
     for name, month in list_partitions(of=IMPRESSION_PARTITIONS):
         partition = sql.Identifier(name)
-        if month is not None and end_of_month(month) <= before:
+        if month is not None and get_month_end(month) <= before:
             with connection.cursor() as cursor:
                 cursor.execute(sql.SQL("DROP TABLE {partition}").format(partition=partition).as_string(None))
             dropped.append(name)
-        elif month is None or start_of_month(month) < before.astimezone(UTC):
+        elif month is None or get_month_start(month) < before.astimezone(UTC):
             deleted += delete_in_chunks(
                 sql.SQL(DELETE_CHUNK).format(partition=partition).as_string(None), [before, CHUNK]
             )
