@@ -18,6 +18,9 @@ class Source(models.Model):
         MINI_PROGRAM = "mini-program", _("mini-program")
         IMPORT = "import", _("import")
 
+    # the shop runs these itself; everything else runs at the visitor's, who can send whatever they like
+    TRUSTED_KINDS = (Kind.SERVER, Kind.IMPORT)
+
     key = models.SlugField(_("key"), max_length=100, unique=True, help_text=_("Short name used in files and URLs."))
     name = models.CharField(_("name"), max_length=200)
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
@@ -49,6 +52,15 @@ class Source(models.Model):
             "Treat Do Not Track and Global Privacy Control as denied consent to analytics and personalization."
         ),
     )
+    requires_user_token = models.BooleanField(
+        _("requires user tokens"),
+        default=True,
+        help_text=_(
+            "Browser, app and mini-program sources: a customer ID counts only with a user token that your server made. "
+            "Without this, anyone can send events in the name of any customer."
+        ),
+    )
+    sealed_token_key = models.TextField(editable=False, blank=True)
     is_simulated = models.BooleanField(
         _("simulated"),
         default=False,
@@ -64,6 +76,11 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether its claims about customers, orders and products are those of the shop itself."""
+        return self.kind in self.TRUSTED_KINDS
 
 
 class Event(models.Model):
@@ -149,9 +166,7 @@ class RejectedEvent(models.Model):
         blank=True,
         help_text=_("Type of a single call; empty for batch items."),
     )
-    sent_at = models.CharField(
-        _("sent at"), max_length=100, blank=True, help_text=_("Sending time given in the batch.")
-    )
+    sent_at = models.CharField(_("sent at"), max_length=100, blank=True, help_text=_("Sending time from the batch."))
     opted_out = models.BooleanField(_("opted out of tracking"), default=False)
     code = models.CharField(_("code"), max_length=50, db_index=True)
     reason = models.CharField(_("reason"), max_length=500)

@@ -168,7 +168,7 @@ def test_basket_shows_complements_and_checkout_sends_an_order_event(loop: Simple
     expect(page.locator("[data-basket-count]")).to_have_text("3")
     page.locator(".sum .button").click()
     page.get_by_label("Name").fill("Mei")
-    page.get_by_label("E-mail").fill("mei@shop.example")
+    page.get_by_label("Email").fill("mei@shop.example")
     page.get_by_role("button", name="Place order").click()
     page.wait_for_url("**/shop/orders/**")
     expect(page.locator("[data-thanks]")).to_be_visible()

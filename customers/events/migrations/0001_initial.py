@@ -181,7 +181,7 @@ class Migration(migrations.Migration):
                     "sent_at",
                     models.CharField(
                         blank=True,
-                        help_text="Sending time given in the batch.",
+                        help_text="Sending time from the batch.",
                         max_length=100,
                         verbose_name="sent at",
                     ),

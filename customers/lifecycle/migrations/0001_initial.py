@@ -298,7 +298,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         choices=[
                             ("never_ordered", "no order yet"),
-                            ("long_overdue", "overdue for so long that no date can be predicted"),
+                            ("long_overdue", "overdue for too long to predict a date"),
                             ("left", "has probably churned"),
                             ("too_uncertain", "orders too irregularly: the interval would be longer than a year"),
                         ],

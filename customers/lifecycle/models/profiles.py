@@ -30,7 +30,7 @@ class NextOrderReason(models.TextChoices):
     """Why there is no predicted date of the next order."""
 
     NEVER_ORDERED = "never_ordered", _("no order yet")
-    LONG_OVERDUE = "long_overdue", _("overdue for so long that no date can be predicted")
+    LONG_OVERDUE = "long_overdue", _("overdue for too long to predict a date")
     LEFT = "left", _("has probably churned")
     TOO_UNCERTAIN = "too_uncertain", _("orders too irregularly: the interval would be longer than a year")
 

@@ -24,7 +24,7 @@ RFM_REASON_NAMES = {
 REASON_NAMES = {
     NO_ORDER: _("no order yet"),
     NOT_YET: _("available after the next refresh"),
-    SEVERAL_CURRENCIES: _("the orders are in several currencies"),
+    SEVERAL_CURRENCIES: _("orders in multiple currencies"),
     **dict(ScoreModel.Reason.choices),
 }
 

@@ -64,7 +64,7 @@ def get_builder_texts() -> dict[str, str]:
         "yes": _("yes"),
         "no": _("no"),
         "add": _("Add"),
-        "addHint": _("Type a value and press Enter; separate several values with commas."),
+        "addHint": _("Type a value and press Enter. Separate multiple values with commas."),
         "otherTrait": _("Other trait…"),
         "trait": _("Trait name"),
         "customers": _("%(count)s customers (%(ms)s ms)"),
@@ -73,7 +73,7 @@ def get_builder_texts() -> dict[str, str]:
         "json": _("Show as JSON"),
         "builder": _("Show as form"),
         "badJson": _("Not valid JSON: %(reason)s"),
-        "invalid": _("This condition is not valid yet:"),
+        "invalid": _("This condition is not valid:"),
     }
 
 

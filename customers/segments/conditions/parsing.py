@@ -49,7 +49,7 @@ class ConditionParser(ValueParser):
                 self.add_problem(
                     path,
                     "too_large",
-                    _("The condition is too large: at most %(depth)d levels and %(nodes)d parts.")
+                    _("The condition is too complex; the maximum is %(depth)d levels and %(nodes)d parts.")
                     % {"depth": MAX_DEPTH, "nodes": MAX_NODES},
                 )
             return None

@@ -1,4 +1,4 @@
-"""What the back office shows about rules: matching products, conflicts, warnings and status."""
+"""Overviews of rules for the back office: matching products, conflicts, warnings and status."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,8 +36,9 @@ def build_overviews(*, rules: Sequence[Rule], now: datetime) -> list[RuleOvervie
     Two queries, plus one for each rule with an attribute or a tag.
     """
     columns = read_product_columns(now=now)
-    mine = {rule.pk: rule for rule in rules if rule.pk}
-    all_rules = [mine.get(rule.pk, rule) for rule in load_rules()]
+    # The given rules replace the stored ones, so that conflicts refer to these objects and their unsaved values.
+    given_rules = {rule.pk: rule for rule in rules if rule.pk}
+    all_rules = [given_rules.get(rule.pk, rule) for rule in load_rules()]
     all_rules += [rule for rule in rules if rule.pk is None]
     conflicts = find_conflicts(rules=all_rules, columns=columns, now=now)
     return [
@@ -49,7 +50,7 @@ def build_overviews(*, rules: Sequence[Rule], now: datetime) -> list[RuleOvervie
 def build_overview(
     rule: Rule, columns: RuleProductColumns, conflicts: list[RuleConflict], *, now: datetime
 ) -> RuleOverview:
-    is_matching = match_products(rule=rule, columns=columns, now=now) & columns.shown
+    is_matching = match_products(rule=rule, columns=columns, now=now) & columns.visible
     products, in_stock = int(is_matching.sum()), int((is_matching & columns.in_stock).sum())
     warnings = list_warnings(rule, columns, products=products, in_stock=in_stock, now=now)
     return RuleOverview(rule, products, in_stock, get_rule_state(rule, now=now), conflicts, warnings)
@@ -66,11 +67,13 @@ def get_rule_state(rule: Rule, *, now: datetime) -> str:
 
 def list_warnings(rule: Rule, columns: RuleProductColumns, *, products: int, in_stock: int, now: datetime) -> list[str]:
     warnings = []
-    total = int(columns.shown.sum())
+    total = int(columns.visible.sum())
     if not products:
         text = ngettext(
-            "The rule matches none of the %(total)s product. It has no effect until one matches.",
-            "The rule matches none of the %(total)s products. It has no effect until one matches.",
+            "The rule matches no products (%(total)s product in the catalog). It has no effect until a product "
+            "matches.",
+            "The rule matches no products (%(total)s products in the catalog). It has no effect until a "
+            "product matches.",
             total,
         )
         warnings.append(text % {"total": number_format(total, force_grouping=True)})

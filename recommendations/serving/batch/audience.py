@@ -212,7 +212,7 @@ def choose_reason_code(source: str, times_bought: int) -> str:
 def describe_reason_code(code: str) -> str:
     """Return the reason in words, for the staff of the shop."""
     return {
-        "bought_often": _("Bought it several times"),
+        "bought_often": _("Bought it multiple times"),
         "bought_before": _("Bought it before"),
         "you_viewed": _("Viewed it"),
         "due_again": _("Bought it before and may need it again"),

@@ -33,7 +33,7 @@ class AudienceQuerySerializer(serializers.Serializer):
     )
 
     def validate_cursor(self, cursor: str) -> int:
-        """The offset; 0 at the beginning."""
+        """Return the offset; 0 without a cursor."""
         if not cursor:
             return 0
         try:
@@ -86,22 +86,22 @@ class AudienceView(APIView):
     )
     def get(self, request: Request, product_id: str) -> Response:
         if ADDITIONAL_SCOPE not in getattr(request.auth, "scopes", ()):
-            raise PermissionDenied(_("The key needs the scope %(scope)s.") % {"scope": ADDITIONAL_SCOPE})
-        wanted = AudienceQuerySerializer(data=request.query_params)
-        wanted.is_valid(raise_exception=True)
+            raise PermissionDenied(_("This endpoint requires the scope %(scope)s.") % {"scope": ADDITIONAL_SCOPE})
+        query = AudienceQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
         if not Product.objects.filter(product_id=product_id).exists():
             raise Http404
-        offset, limit = wanted.validated_data["cursor"], wanted.validated_data["limit"]
+        offset, limit = query.validated_data["cursor"], query.validated_data["limit"]
         audience = find_audience(product_id=product_id, now=timezone.now())
         end = offset + limit
-        following = write_audience_cursor(end) if end < len(audience.customers) else None
+        next_cursor = write_audience_cursor(end) if end < len(audience.customers) else None
         page = {
             "product_id": audience.product_id,
             "model_version": audience.model_version,
             "known": audience.known,
             "people": len(audience.customers),
             "results": audience.customers[offset:end],
-            "next_cursor": following,
-            "next": replace_query_param(request.build_absolute_uri(), "cursor", following) if following else None,
+            "next_cursor": next_cursor,
+            "next": replace_query_param(request.build_absolute_uri(), "cursor", next_cursor) if next_cursor else None,
         }
         return Response(AudienceSerializer(page).data)

@@ -80,7 +80,7 @@ def describe_sample(figures: Mapping[str, Any]) -> str:
     if figures["queries"] == figures["people"]:
         return customers
     n = figures["queries"]
-    return ngettext("%(n)d query of %(people)s", "%(n)d queries of %(people)s", n) % {"n": n, "people": customers}
+    return ngettext("%(n)d query from %(people)s", "%(n)d queries from %(people)s", n) % {"n": n, "people": customers}
 
 
 def list_weights(placement: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The back office's pages of rules."""
+"""The back-office pages of rules."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,11 +19,11 @@ pytestmark = pytest.mark.django_db
 LIST, ADD = reverse("admin:merchandising_rule_changelist"), reverse("admin:merchandising_rule_add")
 
 
-def change_page(rule: Rule) -> str:
+def get_change_url(rule: Rule) -> str:
     return reverse("admin:merchandising_rule_change", args=[rule.pk])
 
 
-def switch_page(rule: Rule) -> str:
+def get_switch_url(rule: Rule) -> str:
     return reverse("admin:merchandising_rule_switch", args=[rule.pk])
 
 
@@ -38,24 +38,24 @@ def login(*permissions: str, role: str = "") -> Client:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The tasks that were sent to a worker."""
-    questions: list[str] = []
-    monkeypatch.setattr(tasks.write_segment_members, "delay", lambda: questions.append("members"))
-    return questions
+def queued_tasks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the tasks that were queued, in a list that grows."""
+    queued: list[str] = []
+    monkeypatch.setattr(tasks.write_segment_members, "delay", lambda: queued.append("members"))
+    return queued
 
 
 @pytest.fixture
-def merchandiser(asked: list[str]) -> Client:
+def merchandiser(queued_tasks: list[str]) -> Client:
     return login(role="Merchandiser")
 
 
-def body(response: Any) -> str:
+def read_body(response: Any) -> str:
     assert response.status_code == 200, response
     return response.content.decode()
 
 
-def form(**changes: Any) -> dict[str, Any]:
+def make_form(**changes: Any) -> dict[str, Any]:
     return {"name": "Hide kettles", "enabled": "on", "priority": 0, "action": "hide", "category": "Kitchen", **changes}
 
 
@@ -63,28 +63,28 @@ def make_rule(**fields: Any) -> Rule:
     return Rule.objects.create(**{"name": "Hide kettles", "action": "hide", "category": "Kitchen", **fields})
 
 
-def test_a_merchandiser_creates_and_changes_a_rule_and_sees_what_it_does(merchandiser: Client) -> None:
+def test_a_merchandiser_creates_and_changes_a_rule_and_sees_its_effect(merchandiser: Client) -> None:
     for number in range(3):
         make_product(f"k{number}", category="Kitchen > Kettles", stock=number)
-    assert "data-rule-preview" in body(merchandiser.get(ADD))
-    answer = merchandiser.post(ADD, form(), follow=True)
+    assert "data-rule-preview" in read_body(merchandiser.get(ADD))
+    response = merchandiser.post(ADD, make_form(), follow=True)
     rule = Rule.objects.get()
     assert (rule.action, rule.category, rule.enabled, rule.scenarios) == ("hide", "Kitchen", True, [])
-    assert "hides every product" in body(answer)
-    page = body(merchandiser.get(change_page(rule)))
+    assert "hides every product" in read_body(response)
+    page = read_body(merchandiser.get(get_change_url(rule)))
     assert "Hides products in Kitchen." in page
     assert "matches 3 visible products" in page
     assert "2 of them in stock" in page
-    changed = form(
+    changed = make_form(
         action="pin", category="", product_ids="k1\r\nk0\r\n\r\nk1", position=2, scenarios=["cart", "search"]
     )
-    assert merchandiser.post(change_page(rule), changed | {"weekdays": ["1", "7"]}).status_code == 302
+    assert merchandiser.post(get_change_url(rule), changed | {"weekdays": ["1", "7"]}).status_code == 302
     rule.refresh_from_db()
     assert (rule.product_ids, rule.position, rule.scenarios) == (["k1", "k0"], 2, ["cart", "search"])
     assert rule.weekdays == [1, 7]
-    page = body(merchandiser.get(change_page(rule)))
+    page = read_body(merchandiser.get(get_change_url(rule)))
     assert "k1\nk0" in page
-    assert merchandiser.post(change_page(rule), changed | {"weekdays": ["1", "7"]}).status_code == 302
+    assert merchandiser.post(get_change_url(rule), changed | {"weekdays": ["1", "7"]}).status_code == 302
     history = list(LogEntry.objects.filter(object_repr="Hide kettles").order_by("pk"))
     assert [entry.action for entry in history] == [LogEntry.Action.CREATE, LogEntry.Action.UPDATE]
     assert history[1].changes["position"] == ["None", "2"]
@@ -92,7 +92,7 @@ def test_a_merchandiser_creates_and_changes_a_rule_and_sees_what_it_does(merchan
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "text"),
     [
         ({"action": "pin"}, "A pin requires a position"),
         ({"action": "boost", "factor": "0.5"}, "A boost requires a factor from 1.01 to 100"),
@@ -106,18 +106,18 @@ def test_a_merchandiser_creates_and_changes_a_rule_and_sees_what_it_does(merchan
         ({"margin_from": "30"}, "less than or equal to 1"),
     ],
 )
-def test_an_invalid_form_explains_the_fix(merchandiser: Client, changes: dict[str, str], says: str) -> None:
-    assert says in body(merchandiser.post(ADD, form(**changes)))
+def test_an_invalid_form_explains_the_fix(merchandiser: Client, changes: dict[str, str], text: str) -> None:
+    assert text in read_body(merchandiser.post(ADD, make_form(**changes)))
     assert not Rule.objects.exists()
 
 
 def test_fields_of_another_action_are_cleared(merchandiser: Client) -> None:
-    assert merchandiser.post(ADD, form(position="x", factor="7")).status_code == 302
+    assert merchandiser.post(ADD, make_form(position="x", factor="7")).status_code == 302
     assert (Rule.objects.get().position, Rule.objects.get().factor) == (None, None)
 
 
 def test_a_category_path_is_normalized(merchandiser: Client) -> None:
-    merchandiser.post(ADD, form(category=" Kitchen>Kettles "))
+    merchandiser.post(ADD, make_form(category=" Kitchen>Kettles "))
     assert Rule.objects.get().category == "Kitchen > Kettles"
 
 
@@ -125,15 +125,15 @@ def test_saving_warns_of_rules_without_products_and_of_conflicts(merchandiser: C
     make_product("a", category="Kitchen")
     make_product("b")
     make_rule()
-    page = body(
+    page = read_body(
         merchandiser.post(
-            ADD, form(name="Pin", action="pin", category="", product_ids="a\nzzz", position=1), follow=True
+            ADD, make_form(name="Pin", action="pin", category="", product_ids="a\nzzz", position=1), follow=True
         )
     )
     assert "1 product ID is not in the catalog: zzz." in page
     assert "“Pin” pins 1 product that “Hide kettles” hides" in page
-    page = body(merchandiser.post(ADD, form(name="Nothing", category="Garden"), follow=True))
-    assert "The rule matches none of the 2 products" in page
+    page = read_body(merchandiser.post(ADD, make_form(name="Nothing", category="Garden"), follow=True))
+    assert "The rule matches no products (2 products in the catalog)" in page
 
 
 def test_the_list_describes_every_rule_with_a_constant_number_of_queries(merchandiser: Client) -> None:
@@ -144,7 +144,7 @@ def test_the_list_describes_every_rule_with_a_constant_number_of_queries(merchan
     make_rule(name="Over", ends_at=datetime.now(UTC) - timedelta(days=1))
     make_rule(name="Off", enabled=False)
     with CaptureQueriesContext(connection) as few:
-        page = body(merchandiser.get(LIST))
+        page = read_body(merchandiser.get(LIST))
     for text in ("Hides products in Kitchen.", "active", "scheduled", "ended", "disabled", "1 note"):
         assert text in page
     for number in range(20):
@@ -168,65 +168,65 @@ def test_the_list_is_filtered(merchandiser: Client, query: str, names: set[str])
     make_rule(name="Everywhere")
     make_rule(name="Cart", scenarios=["cart"], enabled=False)
     make_rule(name="Search", scenarios=["search"], action="boost", factor=2, category="Garden")
-    answer = merchandiser.get(f"{LIST}?{query}")
-    body(answer)
-    assert {rule.name for rule in answer.context["cl"].result_list} == names
+    response = merchandiser.get(f"{LIST}?{query}")
+    read_body(response)
+    assert {rule.name for rule in response.context["cl"].result_list} == names
 
 
-def test_a_rule_is_disabled_and_enabled_with_one_click(merchandiser: Client, asked: list[str]) -> None:
+def test_a_rule_is_disabled_and_enabled_with_one_click(merchandiser: Client, queued_tasks: list[str]) -> None:
     rule = make_rule(segment=make_segment("loyal"))
-    assert switch_page(rule) in body(merchandiser.get(LIST))
-    assert merchandiser.get(switch_page(rule)).status_code == 405
-    assert "is now disabled" in body(merchandiser.post(switch_page(rule), follow=True))
+    assert get_switch_url(rule) in read_body(merchandiser.get(LIST))
+    assert merchandiser.get(get_switch_url(rule)).status_code == 405
+    assert "is now disabled" in read_body(merchandiser.post(get_switch_url(rule), follow=True))
     rule.refresh_from_db()
     assert not rule.enabled
-    assert "is now enabled" in body(merchandiser.post(switch_page(rule), follow=True))
+    assert "is now enabled" in read_body(merchandiser.post(get_switch_url(rule), follow=True))
     rule.refresh_from_db()
     assert rule.enabled
 
 
 def test_several_rules_are_enabled_and_disabled_together(merchandiser: Client) -> None:
     rules = [make_rule(name=str(number)) for number in range(3)]
-    wanted = {"action": "switch_off", "_selected_action": [str(rule.pk) for rule in rules[:2]]}
-    assert "Changed 2 rules" in body(merchandiser.post(LIST, wanted, follow=True))
+    disable = {"action": "switch_off", "_selected_action": [str(rule.pk) for rule in rules[:2]]}
+    assert "Changed 2 rules" in read_body(merchandiser.post(LIST, disable, follow=True))
     assert list(Rule.objects.order_by("pk").values_list("enabled", flat=True)) == [False, False, True]
-    again = {"action": "switch_on", "_selected_action": [str(rules[0].pk)]}
-    assert "Changed 1 rule" in body(merchandiser.post(LIST, again, follow=True))
+    enable = {"action": "switch_on", "_selected_action": [str(rules[0].pk)]}
+    assert "Changed 1 rule" in read_body(merchandiser.post(LIST, enable, follow=True))
 
 
 @pytest.mark.django_db(transaction=True)
-def test_saving_a_rule_with_a_segment_writes_the_segment_members(asked: list[str]) -> None:
-    boss = Client()
-    boss.force_login(User.objects.create_superuser("boss"), backend="django.contrib.auth.backends.ModelBackend")
-    boss.post(ADD, form())
-    assert asked == []
-    boss.post(ADD, form(segment=make_segment("loyal").pk))
-    assert asked == ["members"]
+def test_saving_a_rule_with_a_segment_writes_the_segment_members(queued_tasks: list[str]) -> None:
+    admin = Client()
+    admin.force_login(User.objects.create_superuser("admin"), backend="django.contrib.auth.backends.ModelBackend")
+    admin.post(ADD, make_form())
+    assert queued_tasks == []
+    admin.post(ADD, make_form(segment=make_segment("loyal").pk))
+    assert queued_tasks == ["members"]
 
 
 def test_an_analyst_can_view_and_not_change_rules() -> None:
     rule = make_rule()
     for analyst in (login(role="Analyst"), login(role="Marketer")):
-        page = body(analyst.get(change_page(rule)))
+        page = read_body(analyst.get(get_change_url(rule)))
         assert "Hides products in Kitchen." in page
-        assert switch_page(rule) not in page
-        assert switch_page(rule) not in body(analyst.get(LIST))
-        assert analyst.post(switch_page(rule)).status_code == 403
-        assert analyst.post(change_page(rule), form(name="Other")).status_code == 403
+        assert get_switch_url(rule) not in page
+        assert get_switch_url(rule) not in read_body(analyst.get(LIST))
+        assert analyst.post(get_switch_url(rule)).status_code == 403
+        assert analyst.post(get_change_url(rule), make_form(name="Other")).status_code == 403
         assert analyst.get(ADD).status_code == 403
     rule.refresh_from_db()
     assert (rule.name, rule.enabled) == ("Hide kettles", True)
     stranger = login("view_segment")
-    assert [stranger.get(page).status_code for page in (LIST, ADD, change_page(rule))] == [403, 403, 403]
+    assert [stranger.get(page).status_code for page in (LIST, ADD, get_change_url(rule))] == [403, 403, 403]
 
 
 def test_pages_are_available_in_chinese(merchandiser: Client) -> None:
     make_product("a", category="Kitchen")
     rule = make_rule()
     merchandiser.cookies["django_language"] = "zh-hans"
-    for page in (LIST, ADD, change_page(rule)):
-        assert 'lang="zh-hans"' in body(merchandiser.get(page)).lower()
+    for page in (LIST, ADD, get_change_url(rule)):
+        assert 'lang="zh-hans"' in read_body(merchandiser.get(page)).lower()
 
 
 def test_the_menu_links_to_the_rules(merchandiser: Client) -> None:
-    assert LIST in body(merchandiser.get(reverse("admin:index")))
+    assert LIST in read_body(merchandiser.get(reverse("admin:index")))

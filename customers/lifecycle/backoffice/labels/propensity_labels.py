@@ -27,7 +27,7 @@ FEATURE_LABELS: dict[str, str | Promise] = {
     "orders_decayed_120": gettext_lazy("orders, half-life 120 days"),
     "active_weeks_12": gettext_lazy("weeks with an order, last 12 weeks"),
     "active_months_12": gettext_lazy("months with an order, last 12 months"),
-    "orders_year_ago": gettext_lazy("orders at this time last year"),
+    "orders_year_ago": gettext_lazy("orders in the same period last year"),
     "gap_days": gettext_lazy("days between orders"),
     "gap_spread": gettext_lazy("irregularity of gaps (1 = random)"),
     "last_gap_ratio": gettext_lazy("last gap ÷ usual gap"),

@@ -96,7 +96,7 @@ def list_spend_warnings(score_model: ScoreModel) -> list[str]:
     n_customers = score_model.figures.get("several_currencies", 0)
     if n_customers:
         warnings.append(
-            _("Customers without a predicted value, because they order in several currencies: %(n)s.")
+            _("Customers without a predicted value because they order in multiple currencies: %(n)s.")
             % {"n": number_format(n_customers, force_grouping=True)}
         )
     return warnings

@@ -52,7 +52,8 @@ REASON_LABELS: dict[str, str | Promise] = {
         "%(low)s to %(high)s)."
     ),
     "place_too_few": _(
-        "Active, not evaluated: only %(people)s customers have data for this placement; at least %(least)s are needed."
+        "Active, not evaluated: only %(people)s customers have data for this placement; at least %(least)s "
+        "are required."
     ),
     "place_no_time": _(
         "Active, not evaluated: the time budget was used up. The placement keeps its tuned or default weights."

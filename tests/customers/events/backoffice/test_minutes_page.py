@@ -39,6 +39,6 @@ def test_smallest_of_many_sources_are_combined_as_others(admin_client: Client) -
     chart = admin_client.get(MINUTES).context["chart"]
     assert (len(chart["sources"]), chart["sources"][-1]["name"], sum(chart["sources"][-1]["counts"])) == (
         8,
-        "others",
+        "Other",
         3,
     )

@@ -78,7 +78,7 @@ def test_empty_pages_show_next_steps(language: str, text: str) -> None:
     assert text in client.get(MINUTES).text
     assert SOURCES in client.get(MINUTES).text
     assert {"en": "within two seconds", "zh-hans": "两秒内"}[language] in client.get(LIVE).text
-    assert {"en": "There are no open rejected events", "zh-hans": "没有待处理的被拒事件"}[language] in client.get(
+    assert {"en": "No open rejected events", "zh-hans": "没有待处理的被拒事件"}[language] in client.get(
         REJECTED_EVENTS
     ).text
 

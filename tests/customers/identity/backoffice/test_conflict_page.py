@@ -34,7 +34,7 @@ def test_conflict_page_compares_both_customers(admin_client: Client, shared_comp
     assert rows["user IDs"] == ["u1", "bo@shop.org"]
     assert rows["name"] == ["Anna Karenina", "–"]
     assert rows["orders"] == [0, 1]
-    assert page.context["identifiers"] == [("anonymous ID", "laptop"), ("user id", "bo@shop.org")]
+    assert page.context["identifiers"] == [("anonymous ID", "laptop"), ("user ID", "bo@shop.org")]
     assert "m-bo@shop.org" in page.content.decode()
 
 
