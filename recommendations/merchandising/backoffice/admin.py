@@ -45,12 +45,12 @@ class RuleAdmin(ModelAdmin):
     change_form_template = "admin/merchandising/rule/change_form.html"
     list_display = (
         "name",
-        "what",
-        "shown_products",
-        "shown_state",
+        "effect",
+        "matching_products",
+        "state_badge",
         "priority",
-        "at_odds",
-        "switch",
+        "notes",
+        "switch_button",
     )
     list_filter = ("enabled", "action", PlacementFilter, ("segment", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("segment",)
@@ -101,15 +101,18 @@ class RuleAdmin(ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
-            path("<int:rule_id>/switch/", wrap(self.switch_one), name="merchandising_rule_switch"),
+            path("<int:rule_id>/switch/", wrap(self.switch_rule), name="merchandising_rule_switch"),
             *super().get_urls(),
         ]
 
-    def switch_one(self, request: HttpRequest, rule_id: int) -> HttpResponse:
+    def switch_rule(self, request: HttpRequest, rule_id: int) -> HttpResponse:
         return pages.toggle_rule(request, model_admin=self, rule_id=rule_id)
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Attach its overview to every rule of the page, computed for all rules at once."""
+        """Attach its overview to every rule of the page.
+
+        All overviews are computed at once: each needs the columns of the whole catalog and all other rules.
+        """
         changelist = super().get_changelist_instance(request)
         rules = list(changelist.result_list)
         for rule, overview in zip(rules, build_overviews(rules=rules, now=timezone.now()), strict=True):
@@ -135,46 +138,46 @@ class RuleAdmin(ModelAdmin):
             messages.warning(request, text)
 
     @admin.action(description=gettext_lazy("Enable"), permissions=["change"])
-    def switch_on(self, request: HttpRequest, chosen: QuerySet[Rule]) -> None:
-        self.switch_many(request, chosen, enabled=True)
+    def switch_on(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:
+        self.switch_selected(request, queryset, enabled=True)
 
     @admin.action(description=gettext_lazy("Disable"), permissions=["change"])
-    def switch_off(self, request: HttpRequest, chosen: QuerySet[Rule]) -> None:
-        self.switch_many(request, chosen, enabled=False)
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:
+        self.switch_selected(request, queryset, enabled=False)
 
-    def switch_many(self, request: HttpRequest, chosen: QuerySet[Rule], *, enabled: bool) -> None:
-        changed = switch_rules(rules=list(chosen), enabled=enabled, write_members=write_segment_members.delay)
+    def switch_selected(self, request: HttpRequest, queryset: QuerySet[Rule], *, enabled: bool) -> None:
+        changed = switch_rules(rules=list(queryset), enabled=enabled, write_members=write_segment_members.delay)
         text = ngettext("%(count)d rule was changed.", "%(count)d rules were changed.", changed)
         messages.success(request, text % {"count": changed})
 
     @display(description=gettext_lazy("effect"))
-    def what(self, rule: Rule) -> SafeString:
+    def effect(self, rule: Rule) -> SafeString:
         return format_html('<span class="rule-words">{}</span>', describe_rule(rule))
 
     @display(description=gettext_lazy("matching products"))
-    def shown_products(self, rule: Rule) -> str:
+    def matching_products(self, rule: Rule) -> str:
         return number_format(get_overview(rule).products, force_grouping=True)
 
     @display(
         description=gettext_lazy("status"),
         label={"on": "success", "waiting": "info", "over": "warning", "off": "danger"},
     )
-    def shown_state(self, rule: Rule) -> tuple[str, Any]:
-        return get_overview(rule).state, pages.STATE_LABELS[get_overview(rule).state]
+    def state_badge(self, rule: Rule) -> tuple[str, Any]:
+        state = get_overview(rule).state
+        return state, pages.STATE_LABELS[state]
 
     @display(description=gettext_lazy("notes"))
-    def at_odds(self, rule: Rule) -> str | SafeString:
-        texts = [(conflict.text,) for conflict in get_overview(rule).conflicts] + [
-            (text,) for text in get_overview(rule).warnings
-        ]
+    def notes(self, rule: Rule) -> str | SafeString:
+        overview = get_overview(rule)
+        texts = [*(conflict.text for conflict in overview.conflicts), *overview.warnings]
         if not texts:
             return "–"
         summary = ngettext("%(count)d note", "%(count)d notes", len(texts)) % {"count": len(texts)}
-        items = format_html_join("", "<li>{}</li>", texts)
+        items = format_html_join("", "<li>{}</li>", ((text,) for text in texts))
         return format_html('<details class="rule-notes"><summary>{}</summary><ul>{}</ul></details>', summary, items)
 
     @display(description="")
-    def switch(self, rule: Rule) -> str | SafeString:
+    def switch_button(self, rule: Rule) -> str | SafeString:
         if not rule.may_switch:  # type: ignore[attr-defined]
             return ""
         # a button of the list's own form, which is posted with its token

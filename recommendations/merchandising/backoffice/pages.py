@@ -30,7 +30,7 @@ SUGGESTION_FIELDS = {"category": "bought.category", "brand": "bought.brand"}
 
 
 def build_rule_context(request: HttpRequest, *, model_admin: ModelAdmin, object_id: str | None) -> dict[str, Any]:
-    """Return what the page of a rule shows beside the form."""
+    """Return the context of a rule page: overview, description, state and links."""
     context: dict[str, Any] = {
         "preview_url": reverse_or_empty("admin:serving_rule_preview"),
         "suggest_url": reverse_or_empty("admin:segments_segment_suggest"),

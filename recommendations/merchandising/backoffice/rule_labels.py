@@ -26,27 +26,27 @@ def describe_rule(rule: "Rule") -> str:
 
 
 def describe_action(rule: "Rule") -> str:
-    which = describe_products(rule)
+    products = describe_products(rule)
     match rule.action:
         case RuleAction.PIN:
             return _("Pins %(products)s from position %(position)s") % {
-                "products": which,
+                "products": products,
                 "position": rule.position,
             }
         case RuleAction.BOOST:
             return _("Multiplies the score of %(products)s by %(factor)s") % {
-                "products": which,
+                "products": products,
                 "factor": format_plain(rule.factor),
             }
         case RuleAction.BURY:
             return _("Multiplies the score of %(products)s by %(factor)s (bury)") % {
-                "products": which,
+                "products": products,
                 "factor": format_plain(rule.factor),
             }
         case RuleAction.HIDE:
-            return _("Hides %(products)s") % {"products": which}
+            return _("Hides %(products)s") % {"products": products}
         case _:
-            return _("Shows only %(products)s") % {"products": which}
+            return _("Shows only %(products)s") % {"products": products}
 
 
 def describe_products(rule: "Rule") -> str:
@@ -83,7 +83,7 @@ def describe_conditions(rule: "Rule") -> Iterator[str]:
 
 def describe_scope(rule: "Rule") -> Iterator[str]:
     if rule.scenarios:
-        names = [str(RulePlacement(place).label) for place in RulePlacement.values if place in rule.scenarios]
+        names = [str(RulePlacement(name).label) for name in RulePlacement.values if name in rule.scenarios]
         yield _("in: %(placements)s") % {"placements": pgettext("between names", ", ").join(names)}
     if rule.segment_id is not None:
         yield _("for the segment %(segment)s") % {"segment": rule.segment}
@@ -118,13 +118,13 @@ def format_plain(number: Any) -> str:
 
 
 def join_names(names: list[str]) -> str:
-    shown = pgettext("between names", ", ").join(names[:MAX_NAMES])
-    more = len(names) - MAX_NAMES
-    if more <= 0:
-        return shown
-    return ngettext("%(names)s and %(count)d more", "%(names)s and %(count)d more", more) % {
-        "names": shown,
-        "count": more,
+    listed = pgettext("between names", ", ").join(names[:MAX_NAMES])
+    n_more = len(names) - MAX_NAMES
+    if n_more <= 0:
+        return listed
+    return ngettext("%(names)s and %(count)d more", "%(names)s and %(count)d more", n_more) % {
+        "names": listed,
+        "count": n_more,
     }
 
 

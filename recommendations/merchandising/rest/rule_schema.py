@@ -1,4 +1,4 @@
-"""When a rule as a whole is valid, as JSON Schema for the OpenAPI document; derived from `rules.validation`."""
+"""The JSON Schema of a valid rule for the OpenAPI document, derived from `rules.validation`."""
 
 from typing import Any
 
@@ -52,14 +52,15 @@ def build_pin_schema() -> Schema:
 
 
 def build_action_schema(action: RuleAction) -> Schema:
-    factor, needed = NULL_SCHEMA, ["action"]
+    factor, required = NULL_SCHEMA, ["action"]
     if action in FACTOR_LIMITS:
         low, high = FACTOR_LIMITS[action]
         number = {"type": "number", "minimum": float(low), "maximum": float(high)}
-        factor, needed = {"anyOf": [{"type": "string"}, number]}, ["action", "factor"]
+        # As text, a number has no minimum in JSON Schema: its limits are checked by the serializer only.
+        factor, required = {"anyOf": [{"type": "string"}, number]}, ["action", "factor"]
     return {
         "title": action.value,
-        "required": needed,
+        "required": required,
         "properties": {
             "action": {"type": "string", "enum": [action.value]},
             "position": NULL_SCHEMA,

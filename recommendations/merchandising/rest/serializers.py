@@ -1,4 +1,4 @@
-"""The shape of a rule over REST."""
+"""Serializer of rules."""
 
 from typing import Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""URLs under /api/v1/."""
+"""REST routes of rules, under ``/api/v1/``."""
 
 from django.urls import path
 

@@ -32,8 +32,8 @@ def center(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def compute_stock_level(stock: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return 0 for no stock to 1 for that of the best-stocked 5% of products; NaN without stock tracking."""
-    pieces = np.log1p(np.maximum(stock, 0))
-    known = pieces[np.isfinite(pieces)]
-    most = float(np.quantile(known, 0.95)) if len(known) else 0.0
-    return np.minimum(pieces / most, 1.0) if most > 0 else np.full(len(stock), np.nan)
+    """Return the stock level, from 0 for no stock to 1 for the 95th percentile; NaN without stock tracking."""
+    log_stock = np.log1p(np.maximum(stock, 0))
+    known = log_stock[np.isfinite(log_stock)]
+    full = float(np.quantile(known, 0.95)) if len(known) else 0.0
+    return np.minimum(log_stock / full, 1.0) if full > 0 else np.full(len(stock), np.nan)

@@ -1,4 +1,4 @@
-"""Find rules that conflict, and describe what will happen."""
+"""Find rules that conflict, and describe the outcome."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,9 +35,11 @@ class RuleConflict:
 
 def find_conflicts(*, rules: Iterable["Rule"], columns: RuleProductColumns, now: datetime) -> list[RuleConflict]:
     """Return the conflicts between enabled rules that can apply at once in one placement to one visitor."""
-    live = [rule for rule in rules if rule.enabled and (rule.ends_at is None or rule.ends_at > now)]
-    entries = sorted((CompiledRule.compile(rule, columns, now=now) for rule in live), key=lambda entry: entry.sort_key)
-    showable = columns.shown & columns.in_stock
+    current = [rule for rule in rules if rule.enabled and (rule.ends_at is None or rule.ends_at > now)]
+    entries = sorted(
+        (CompiledRule.compile(rule, columns, now=now) for rule in current), key=lambda entry: entry.sort_key
+    )
+    showable = columns.visible & columns.in_stock
     return [
         conflict
         for first, second in combinations(entries, 2)
@@ -48,8 +50,9 @@ def find_conflicts(*, rules: Iterable["Rule"], columns: RuleProductColumns, now:
 
 def can_overlap(first: "Rule", second: "Rule") -> bool:
     """Return whether both rules can apply at once; a visitor may be in both of their segments."""
-    here, there = set(first.scenarios), set(second.scenarios)
-    return (not here or not there or bool(here & there)) and can_overlap_in_time(first, second)
+    first_placements, second_placements = set(first.scenarios), set(second.scenarios)
+    share_placement = not first_placements or not second_placements or bool(first_placements & second_placements)
+    return share_placement and can_overlap_in_time(first, second)
 
 
 def compare_rules(first: CompiledRule, second: CompiledRule, showable: Mask) -> Iterator[RuleConflict]:
@@ -88,10 +91,10 @@ def compare_pins(first: CompiledRule, second: CompiledRule) -> Iterator[RuleConf
         )
         text = text % {**format_names(first, second), "count": len(shared)}
         yield RuleConflict("same-product", first.rule, second.rule, len(shared), text)
-    start, other = first.rule.position or 1, second.rule.position or 1
-    contested = sorted(
-        set(range(start, start + len(first.rows))) & set(range(other, other + len(second.rows) - len(shared)))
-    )
+    first_start, second_start = first.rule.position or 1, second.rule.position or 1
+    first_positions = set(range(first_start, first_start + len(first.rows)))
+    second_positions = set(range(second_start, second_start + len(second.rows) - len(shared)))
+    contested = sorted(first_positions & second_positions)
     if contested:
         text = _(
             "%(first)s and %(second)s both pin to position %(place)d. %(first)s takes it. The products of "
@@ -112,12 +115,12 @@ def compare_onlys(first: CompiledRule, second: CompiledRule, showable: Mask) -> 
 
 def compare_pin_with_exclusion(first: CompiledRule, second: CompiledRule, *, hides: bool) -> Iterator[RuleConflict]:
     """Yield the conflict of a pin with a hide, or with an only that does not include its products."""
-    pin, bar = (first, second) if first.rule.action == RuleAction.PIN else (second, first)
-    inside = bar.mask[pin.rows]
-    count = int((inside if hides else ~inside).sum())
+    pin, other = (first, second) if first.rule.action == RuleAction.PIN else (second, first)
+    is_inside = other.mask[pin.rows]
+    count = int((is_inside if hides else ~is_inside).sum())
     if not count:
         return
-    values = {"pin": format_name(pin.rule), "bar": format_name(bar.rule), "count": count}
+    values = {"pin": format_name(pin.rule), "bar": format_name(other.rule), "count": count}
     if hides and pin is first:
         text = ngettext(
             "%(pin)s pins %(count)d product that %(bar)s hides. It is shown, because the pin has the higher priority.",

@@ -22,14 +22,14 @@ type Mask = npt.NDArray[np.bool_]
 class RuleProductColumns:
     """Arrays in one order of products.
 
-    shown, in_stock: bool. price: float64, NaN for none. margin: float32, a share of the price, NaN if the cost is unknown.
+    visible, in_stock: bool. price: float64, NaN for none. margin: float32, a share of the price, NaN if the cost is unknown.
     stock: float64, NaN without stock tracking. published: float64 seconds since 1970, NaN for never. brand, category: int32
     codes of ``brands`` and ``categories`` (by path), -1 for none. find_row: the row of a product id, -1 for none.
     rows_with_attribute(name, value) and rows_with_tag(tag): int32 rows; without them the database is queried, which happens
     while rules are compiled, never during a request.
     """
 
-    shown: Mask
+    visible: Mask
     in_stock: Mask
     price: npt.NDArray[np.float64]
     margin: npt.NDArray[np.float32]
@@ -45,12 +45,13 @@ class RuleProductColumns:
 
     @property
     def n(self) -> int:
-        return len(self.shown)
+        """Return the number of products."""
+        return len(self.visible)
 
     def find_rows(self, product_ids: Sequence[str]) -> Rows:
         """Return the rows of the known ids, each once, in their order."""
-        found = dict.fromkeys(row for product_id in product_ids if (row := self.find_row(product_id)) >= 0)
-        return np.fromiter(found, np.int32, len(found))
+        rows = dict.fromkeys(row for product_id in product_ids if (row := self.find_row(product_id)) >= 0)
+        return np.fromiter(rows, np.int32, len(rows))
 
     def find_rows_with_attribute(self, name: str, value: str) -> Rows:
         if self.rows_with_attribute is not None:
@@ -74,10 +75,11 @@ def list_attribute_values(value: Any) -> list[str]:
 
 def find_products_with_attribute(name: str, value: str) -> list[str]:
     """Return the ids of products whose attribute has the value, or is a list with it."""
-    having = Product.objects.filter(attributes__has_key=name).annotate(value=KeyTransform(name, "attributes"))
+    # Compared in Python, so that numbers and list members match by the text that `list_attribute_values` gives them.
+    products = Product.objects.filter(attributes__has_key=name).annotate(value=KeyTransform(name, "attributes"))
     return [
         product_id
-        for product_id, stored in having.values_list("product_id", "value")
+        for product_id, stored in products.values_list("product_id", "value")
         if value in list_attribute_values(stored)
     ]
 
@@ -97,30 +99,30 @@ PRODUCT_FIELDS = (
 
 def read_product_columns(*, now: datetime, product_ids: Sequence[str] | None = None) -> RuleProductColumns:
     """Read the columns of the whole catalog, or of these products in their order, from the database."""
-    found = list(Product.objects.order_by("id").values_list(*PRODUCT_FIELDS))
+    records = list(Product.objects.order_by("id").values_list(*PRODUCT_FIELDS))
     if product_ids is not None:
-        known = {record[0]: record for record in found}
-        found = [known.get(product_id) or make_missing_product(product_id) for product_id in product_ids]
-    columns = tuple(zip(*found, strict=True)) or ((),) * len(PRODUCT_FIELDS)
+        record_of_id = {record[0]: record for record in records}
+        records = [record_of_id.get(product_id) or make_missing_product(product_id) for product_id in product_ids]
+    columns = tuple(zip(*records, strict=True)) or ((),) * len(PRODUCT_FIELDS)
     ids, prices, costs, stocks, brand_names, paths, availabilities, active, published = columns
     price, cost, stock = to_floats(prices), to_floats(costs), to_floats(stocks)
-    moments = to_floats([None if moment is None else moment.timestamp() for moment in published])
+    published_at = to_floats([None if moment is None else moment.timestamp() for moment in published])
     brand, brands = encode_names(brand_names)
     category, categories = encode_names(paths)
     sold_out = np.fromiter((value == Availability.OUT_OF_STOCK for value in availabilities), np.bool_, len(ids))
-    places = {product_id: row for row, product_id in enumerate(ids)}
+    row_of_id = {product_id: row for row, product_id in enumerate(ids)}
     return RuleProductColumns(
-        shown=np.fromiter(active, np.bool_, len(ids)) & ~(moments > now.timestamp()),
-        in_stock=~sold_out & ~(stock <= 0),
+        visible=np.fromiter(active, np.bool_, len(ids)) & ~(published_at > now.timestamp()),
+        in_stock=~sold_out & ~(stock <= 0),  # NaN is not <= 0: products without stock tracking are in stock
         price=price,
         margin=compute_margin(price=price, cost=cost),
         stock=stock,
-        published=moments,
+        published=published_at,
         brand=brand,
         category=category,
         brands=brands,
         categories=categories,
-        find_row=lambda product_id: places.get(product_id, -1),
+        find_row=lambda product_id: row_of_id.get(product_id, -1),
     )
 
 

@@ -19,7 +19,7 @@ def match_products(*, rule: "Rule", columns: RuleProductColumns, now: datetime) 
     if rule.category:
         mask &= match_category(columns, rule.category)
     if rule.brand:
-        mask &= columns.brand == columns.brands.get(rule.brand, -2)
+        mask &= columns.brand == columns.brands.get(rule.brand, -2)  # -1 would match products without a brand
     if rule.product_ids:
         mask &= make_mask(columns, columns.find_rows(rule.product_ids))
     if rule.attribute_name:
@@ -31,7 +31,7 @@ def match_products(*, rule: "Rule", columns: RuleProductColumns, now: datetime) 
         (columns.margin, rule.margin_from, rule.margin_to),
         (columns.stock, rule.stock_from, rule.stock_to),
     ):
-        # compare in the precision of the column: as float32, 0.3 equals 0.3
+        # In the precision of the column, because the float32 nearest to 0.3 is above the float64 nearest to 0.3.
         if low is not None:
             mask &= values >= values.dtype.type(low)
         if high is not None:
@@ -45,11 +45,10 @@ def match_products(*, rule: "Rule", columns: RuleProductColumns, now: datetime) 
 def match_category(columns: RuleProductColumns, path: str) -> Mask:
     """Return the products in a category or below it."""
     below = f"{path} > "
-    wanted = np.zeros(
-        len(columns.categories) + 1, np.bool_
-    )  # the last one stands for products without a category, code -1
-    wanted[[code for name, code in columns.categories.items() if name == path or name.startswith(below)]] = True
-    return wanted[columns.category]
+    # The last entry is for products without a category: their code -1 indexes it.
+    is_match = np.zeros(len(columns.categories) + 1, np.bool_)
+    is_match[[code for name, code in columns.categories.items() if name == path or name.startswith(below)]] = True
+    return is_match[columns.category]
 
 
 def make_mask(columns: RuleProductColumns, rows: np.ndarray) -> Mask:

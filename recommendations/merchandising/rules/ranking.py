@@ -41,58 +41,54 @@ def apply_to_ranking(
 
     rows, scores: the ranking from its first position, best first, `get_required_length` long if possible. pins: (position
     from 1, row), in the order of priority. allowed: rows that may be shown; excluded: rows that may not. A pinned row that
-    may not be shown is omitted. If a position is taken, the pin moves to the next free one; in a list that is too short it
+    may not be shown is omitted. If a position is occupied, the pin moves to the next free one; in a list that is too short it
     comes last. Pages of the same ranking and pins never share a product.
     """
     last = offset + n + 1
-    taken: dict[int, int] = {}
-    left_out = []
+    row_at_position: dict[int, int] = {}
+    omitted = []
     for position, row in pins:
         if row in excluded or (allowed is not None and not allowed[row]):
-            left_out.append(row)
+            omitted.append(row)
             continue
-        while position in taken:
+        while position in row_at_position:
             position += 1
-        taken[position] = row
-    ranked = zip(to_list(rows), to_list(scores), strict=True)
-    if not taken:
-        page = list(ranked)[offset:last]
-        return RankedPage(
-            [row for row, _ in page[:n]], [score for _, score in page[:n]], frozenset(), tuple(left_out), len(page) > n
-        )
-    placed, pinned = insert_pins(list(ranked), taken, last)
-    page = placed[offset:last]
-    shown = page[:n]
+        row_at_position[position] = row
+    ranking = list(zip(to_list(rows), to_list(scores), strict=True))
+    pinned: frozenset[int] = frozenset()
+    if row_at_position:
+        ranking, pinned = insert_pins(ranking, row_at_position, last)
+    page = ranking[offset : offset + n]
     return RankedPage(
-        [row for row, _ in shown],
-        [score for _, score in shown],
-        pinned.intersection(row for row, _ in shown),
-        tuple(left_out),
-        len(page) > n,
+        [row for row, _ in page],
+        [score for _, score in page],
+        pinned.intersection(row for row, _ in page) if pinned else pinned,
+        tuple(omitted),
+        len(ranking[offset:last]) > n,
     )
 
 
 def insert_pins(
-    ranked: list[tuple[int, float]], taken: dict[int, int], last: int
+    ranking: list[tuple[int, float]], row_at_position: dict[int, int], last: int
 ) -> tuple[list[tuple[int, float]], frozenset[int]]:
     """Return the first ``last`` positions with the pins at theirs and the ranking in between, and the pinned rows."""
-    pinned = frozenset(taken.values())
-    own = {row: score for row, score in ranked if row in pinned}
-    others = iter([pair for pair in ranked if pair[0] not in pinned])
-    waiting = sorted(taken.items())
-    placed: list[tuple[int, float]] = []
-    following = 0
-    while len(placed) < last:
-        due = following < len(waiting) and waiting[following][0] <= len(placed) + 1
-        pair = None if due else next(others, None)
-        if pair is None:
-            if following == len(waiting):
+    pinned = frozenset(row_at_position.values())
+    own_scores = {row: score for row, score in ranking if row in pinned}
+    others = iter([pair for pair in ranking if pair[0] not in pinned])
+    pins = sorted(row_at_position.items())
+    merged: list[tuple[int, float]] = []
+    next_pin = 0
+    while len(merged) < last:
+        is_due = next_pin < len(pins) and pins[next_pin][0] <= len(merged) + 1
+        pair = None if is_due else next(others, None)
+        if pair is None:  # a pin is due, or the ranking has ended and the remaining pins follow
+            if next_pin == len(pins):
                 break
-            row = waiting[following][1]
-            following += 1
-            pair = (row, own.get(row, 0.0))
-        placed.append(pair)
-    return placed, pinned
+            row = pins[next_pin][1]
+            next_pin += 1
+            pair = (row, own_scores.get(row, 0.0))
+        merged.append(pair)
+    return merged, pinned
 
 
 def to_list(values: npt.NDArray[np.generic] | Sequence[float]) -> list:

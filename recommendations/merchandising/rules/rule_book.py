@@ -8,7 +8,7 @@ the older rule beats the newer one.
 - *pin*: the product is shown at its position; several products of one rule follow in their order. If two pins have the same
   position, the one of higher priority gets it and the other moves to the next free one. A product pinned twice is shown at the
   position of higher priority. A pinned product that is hidden, outside an only rule, sold out or excluded by the request is
-  left out, and the next one moves up.
+  omitted, and the next one moves up.
 - *boost* and *bury* multiply the score; several are multiplied, limited to 0.01 to 100. They never conflict.
 """
 
@@ -79,8 +79,9 @@ class CompiledRule:
     @classmethod
     def compile(cls, rule: "Rule", columns: RuleProductColumns, *, now: datetime) -> Self:
         mask = match_products(rule=rule, columns=columns, now=now)
-        few = np.flatnonzero(mask).astype(np.int32) if np.count_nonzero(mask) < columns.n / SPARSE_DIVISOR else None
-        return cls(rule, rule.pk or 0, mask, order_pinned_rows(rule, columns, mask), few)
+        is_sparse = np.count_nonzero(mask) < columns.n / SPARSE_DIVISOR
+        sparse_rows = np.flatnonzero(mask).astype(np.int32) if is_sparse else None
+        return cls(rule, rule.pk or 0, mask, order_pinned_rows(rule, columns, mask), sparse_rows)
 
     @property
     def sort_key(self) -> tuple[int, int, int]:
@@ -123,7 +124,7 @@ class RuleBook:
     def compile(cls, *, rules: Iterable["Rule"], columns: RuleProductColumns, now: datetime) -> Self:
         """Compile rules for the products of ``columns``; rules that match none of them are dropped."""
         entries = [CompiledRule.compile(rule, columns, now=now) for rule in rules]
-        book = cls([entry for entry in entries if entry.mask.any()], columns.shown & columns.in_stock)
+        book = cls([entry for entry in entries if entry.mask.any()], columns.visible & columns.in_stock)
         book.warm_up(now=now)
         return book
 
@@ -134,55 +135,66 @@ class RuleBook:
             self.apply(scenario=scenario, segments=NO_SEGMENTS, now=now)
         for scenario, slot in period.by_placement.items():
             for segment in sorted(slot.segments):
+                # Half of the cache stays free for the combinations of segments that requests need.
                 if len(self.cache) < MAX_CACHED_EFFECTS // 2:
                     self.apply(scenario=scenario, segments=frozenset([segment]), now=now)
 
     def apply(self, *, scenario: str, segments: frozenset[int], now: datetime) -> RuleEffects | None:
-        """Return what the rules do in a placement for a visitor in these segments; None if no rule applies."""
+        """Return the effects of the rules in a placement for a visitor in these segments; None if no rule applies."""
         period, moment = self.period, now.timestamp()
         if not period.since <= moment < period.until:
             period = self.open_period(now=now)
         slot = period.by_placement.get(scenario)
         if slot is None:
             return None
-        own = segments & slot.segments if segments else NO_SEGMENTS
+        # Only segments that rules of this placement use: other segments of the visitor must not multiply the combinations.
+        used_segments = segments & slot.segments if segments else NO_SEGMENTS
         try:
-            return slot.effects_by_segments[own]
+            return slot.effects_by_segments[used_segments]  # not `get`: None is a result too
         except KeyError:
-            return self.compute_effects(slot, own)
+            return self.compute_effects(slot, used_segments)
 
     def open_period(self, *, now: datetime) -> RulePeriod:
         """Start the period of the rules whose schedule is open now; it ends when the next one opens or closes."""
         change = find_next_change([entry.rule for entry in self.rules], now=now)
         open_now = [number for number, entry in enumerate(self.rules) if is_rule_open(entry.rule, now=now)]
-        slots = {}
-        for place in RulePlacement.values:
-            here = tuple(
-                number for number in open_now if not (named := self.rules[number].rule.scenarios) or place in named
+        by_placement = {}
+        for placement in RulePlacement.values:
+            numbers = tuple(
+                number
+                for number in open_now
+                if not (placements := self.rules[number].rule.scenarios) or placement in placements
             )
-            if here:
-                of = (self.rules[number].rule.segment_id for number in here)
-                slots[str(place)] = PlacementRules(here, frozenset(segment for segment in of if segment is not None))
-        self.period = RulePeriod(now.timestamp(), change.timestamp() if change is not None else float("inf"), slots)
+            if numbers:
+                segment_ids = (self.rules[number].rule.segment_id for number in numbers)
+                segments = frozenset(segment_id for segment_id in segment_ids if segment_id is not None)
+                by_placement[str(placement)] = PlacementRules(numbers, segments)
+        until = change.timestamp() if change is not None else float("inf")
+        # Replaced as a whole: `apply` reads it without the lock, and a request must not see half of a change.
+        self.period = RulePeriod(now.timestamp(), until, by_placement)
         return self.period
 
     def compute_effects(self, slot: PlacementRules, segments: frozenset[int]) -> RuleEffects | None:
-        chosen = tuple(
+        """Return the effects for these segments, computed once per combination of rules.
+
+        Different placements and segments often lead to the same rules and then share one result, which is large.
+        """
+        numbers = tuple(
             number
             for number in slot.rule_numbers
             if (segment := self.rules[number].rule.segment_id) is None or segment in segments
         )
         with self.lock:
-            applied = self.cache.get(chosen)
-            if applied is None and chosen:
+            effects = self.cache.get(numbers)
+            if effects is None and numbers:
                 if len(self.cache) >= MAX_CACHED_EFFECTS:
                     self.clear_cache()
-                applied = resolve_rules([self.rules[number] for number in chosen], showable=self.showable)
-                self.cache[chosen] = applied
+                effects = resolve_rules([self.rules[number] for number in numbers], showable=self.showable)
+                self.cache[numbers] = effects
             if len(slot.effects_by_segments) >= MAX_SEGMENT_COMBINATIONS:
                 slot.effects_by_segments.clear()
-            slot.effects_by_segments[segments] = applied
-        return applied
+            slot.effects_by_segments[segments] = effects
+        return effects
 
     def clear_cache(self) -> None:
         """Drop all cached effects: cheaper than tracking the least recently used, and rare."""
@@ -201,15 +213,15 @@ def order_pinned_rows(rule: "Rule", columns: RuleProductColumns, mask: Mask) -> 
 
 def resolve_rules(entries: Sequence[CompiledRule], *, showable: Mask) -> RuleEffects:
     """Return the combined effects of rules, which are sorted by `sort_key`."""
-    barred = HiddenProducts.from_rules(entries, len(showable))
-    pins, left_out, set_aside = apply_only_and_pin(entries, barred, showable)
+    hidden = HiddenProducts.from_rules(entries, len(showable))
+    pins, omitted_pins, ignored_ids = apply_only_and_pin(entries, hidden, showable)
     return RuleEffects(
-        allowed=~barred.mask if barred.mask.any() else None,
+        allowed=~hidden.mask if hidden.mask.any() else None,
         factors=combine_factors(entries, len(showable)),
         pins=tuple(pins),
-        rule_ids=tuple(entry.id for entry in entries if entry.id not in set_aside),
-        omitted_pins=tuple(left_out),
-        ignored_rule_ids=tuple(set_aside),
+        rule_ids=tuple(entry.id for entry in entries if entry.id not in ignored_ids),
+        omitted_pins=tuple(omitted_pins),
+        ignored_rule_ids=tuple(ignored_ids),
     )
 
 
@@ -223,56 +235,67 @@ class HiddenProducts:
 
     @classmethod
     def from_rules(cls, entries: Sequence[CompiledRule], n: int) -> Self:
-        """Return what hide rules hide; these come first, because an only rule must know which of its products are left."""
-        barred = cls(np.zeros(n, np.bool_), np.concatenate([np.zeros(0, np.int32), *(entry.rows for entry in entries)]))
-        kept = np.zeros(n, np.bool_)  # kept visible by pins of higher priority
+        """Return the products of hide rules.
+
+        These rules come first, because an only rule must know which of its products remain.
+        """
+        pinned_rows = np.concatenate([np.zeros(0, np.int32), *(entry.rows for entry in entries)])
+        hidden = cls(np.zeros(n, np.bool_), pinned_rows)
+        is_protected = np.zeros(n, np.bool_)  # by pins of higher priority
         for entry in entries:
             if entry.rule.action == RuleAction.PIN:
-                kept[entry.rows] = True
+                is_protected[entry.rows] = True
             elif entry.rule.action == RuleAction.HIDE:
-                barred.add(entry.mask & ~kept, "hidden", entry.id)
-        return barred
+                hidden.add(entry.mask & ~is_protected, "hidden", entry.id)
+        return hidden
 
-    def add(self, mask: Mask, why: str, by: int) -> None:
+    def add(self, mask: Mask, reason: str, rule_id: int) -> None:
+        """Hide more products; the reason of a product is that of the first rule that hides it."""
         new = mask & ~self.mask
-        self.reasons |= dict.fromkeys(self.pinned[new[self.pinned]].tolist(), (why, by))
+        self.reasons |= dict.fromkeys(self.pinned[new[self.pinned]].tolist(), (reason, rule_id))
         self.mask |= new
 
 
 def apply_only_and_pin(
-    entries: Sequence[CompiledRule], barred: HiddenProducts, showable: Mask
+    entries: Sequence[CompiledRule], hidden: HiddenProducts, showable: Mask
 ) -> tuple[list[tuple[int, int]], list[OmittedPin], list[int]]:
-    """Hide what is outside an only rule; return the (position, row) of pins, the omitted pins and the ignored rules."""
+    """Hide the products outside an only rule.
+
+    Return the (position, row) of pins, the omitted pins and the ids of the ignored rules.
+    """
     pins: list[tuple[int, int]] = []
-    left_out: list[OmittedPin] = []
-    set_aside: list[int] = []
-    placed: dict[int, int] = {}
-    kept = np.zeros(len(showable), np.bool_)
+    omitted_pins: list[OmittedPin] = []
+    ignored_ids: list[int] = []
+    rule_of_row: dict[int, int] = {}
+    is_protected = np.zeros(len(showable), np.bool_)  # by pins of higher priority
     for entry in entries:
         if entry.rule.action == RuleAction.ONLY:
-            if (entry.mask & showable & ~barred.mask).any():
-                barred.add(~entry.mask & ~kept, "only", entry.id)
+            if (entry.mask & showable & ~hidden.mask).any():
+                hidden.add(~entry.mask & ~is_protected, "only", entry.id)
             else:
-                set_aside.append(entry.id)
+                ignored_ids.append(entry.id)
         elif entry.rule.action == RuleAction.PIN:
             for row in entry.rows.tolist():
-                why, by = ("pinned", placed[row]) if row in placed else barred.reasons.get(row, ("", 0))
-                if why:
-                    left_out.append(OmittedPin(entry.id, row, why, by))
+                if row in rule_of_row:
+                    reason, other_id = "pinned", rule_of_row[row]
+                else:
+                    reason, other_id = hidden.reasons.get(row, ("", 0))
+                if reason:
+                    omitted_pins.append(OmittedPin(entry.id, row, reason, other_id))
                     continue
                 pins.append((entry.rule.position or 1, row))
-                placed[row] = entry.id
-                kept[row] = True
-    return pins, left_out, set_aside
+                rule_of_row[row] = entry.id
+                is_protected[row] = True
+    return pins, omitted_pins, ignored_ids
 
 
 def combine_factors(entries: Sequence[CompiledRule], n: int) -> npt.NDArray[np.float32] | None:
     """Return the product of all factors of each row, limited to 0.01 to 100; None without boost and bury."""
-    weighing = [entry for entry in entries if entry.rule.factor is not None]
-    if not weighing:
+    with_factor = [entry for entry in entries if entry.rule.factor is not None]
+    if not with_factor:
         return None
     factors = np.ones(n, np.float64)
-    for entry in weighing:
+    for entry in with_factor:
         factor = float(entry.rule.factor)  # type: ignore[arg-type]
         if entry.sparse_rows is not None:
             factors[entry.sparse_rows] *= factor

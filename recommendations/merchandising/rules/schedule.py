@@ -28,8 +28,10 @@ def find_next_change(rules: Sequence["Rule"], *, now: datetime) -> datetime | No
 
 
 def find_next_midnight(*, now: datetime) -> datetime:
+    """Return the next midnight in the shop's time zone."""
     local = timezone.localtime(now, timezone.get_default_timezone())
     tomorrow = (local + timedelta(days=1)).date()
+    # From the date, not by adding a day to the time: days of a clock change have 23 or 25 hours.
     return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=local.tzinfo)
 
 

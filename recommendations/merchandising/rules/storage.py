@@ -7,7 +7,8 @@ from django.db import connection
 
 from recommendations.merchandising.models import Rule
 
-# a rule about the age of products matches others every hour, one about weekdays applies by the day
+# A rule on the age of products matches other products every hour, a rule with weekdays applies by the day. Computed by the
+# database, because workers ask every second and the rules themselves may be large.
 FINGERPRINT_SQL = """
 SELECT coalesce(md5(string_agg(
     concat_ws(' ', r::text, (r.starts_at IS NULL OR r.starts_at <= clock.now) AND (r.ends_at IS NULL OR clock.now < r.ends_at),

@@ -1,6 +1,6 @@
 """When a rule is valid: one definition for the model's constraints, the form, REST and the OpenAPI document.
 
-CONDITIONS, RANGES, FACTOR_LIMITS and ACTION_FIELDS are the definition; `find_rule_problems` words what violates it.
+CONDITIONS, RANGES, FACTOR_LIMITS and ACTION_FIELDS are the definition; `find_rule_problems` describes what violates it.
 """
 
 from decimal import Decimal
@@ -49,7 +49,7 @@ def has_product_condition(rule: "Rule") -> bool:
 
 
 def require_product_condition() -> Q:
-    """Return the same for a database constraint."""
+    """Return the database constraint that the rule has any condition on products."""
     condition = Q()
     for name in TEXT_CONDITIONS:
         condition |= ~Q(**{name: ""})
@@ -142,12 +142,12 @@ def _find_pin_problems(rule: "Rule") -> dict[str, str]:
 def _find_range_problems(rule: "Rule") -> dict[str, str]:
     problems: dict[str, str] = {}
     for low, high, name in RANGES:
-        least, most = getattr(rule, low), getattr(rule, high)
-        if least is not None and most is not None and least > most:
+        minimum, maximum = getattr(rule, low), getattr(rule, high)
+        if minimum is not None and maximum is not None and minimum > maximum:
             problems[low] = _("The minimum %(name)s %(low)s is greater than the maximum %(high)s. Swap the values.") % {
                 "name": name,
-                "low": least,
-                "high": most,
+                "low": minimum,
+                "high": maximum,
             }
     if rule.starts_at is not None and rule.ends_at is not None and rule.starts_at >= rule.ends_at:
         problems["ends_at"] = _("The end is before the start. Enter a later end, or leave it empty.")

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 MAGIC = b"PSEGMEM1"
 DIGEST_BYTES = 32
-SEGMENTS_PER_PASS = 31
+SEGMENTS_PER_PASS = 31  # bits of an int64 beside the 32 of a set number
 NO_SEGMENTS: frozenset[int] = frozenset()
 type Hashes = npt.NDArray[np.uint64]
 

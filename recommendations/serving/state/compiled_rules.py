@@ -1,4 +1,4 @@
-"""Merchandising as a worker keeps it in memory: rules over its product index, and the weights of margin and stock."""
+"""Merchandising in the memory of a worker: rules over its product index, and the weights of margin and stock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

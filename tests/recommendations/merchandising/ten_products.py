@@ -1,4 +1,4 @@
-"""Ten products by hand, p0 to p9, as columns without a database."""
+"""Ten products, p0 to p9, as columns without a database."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ COLORS = {"blue": [0, 3, 6], "red": [1]}
 TAGS = {"sale": [2, 3]}
 
 
-def ten_products(**changes: Any) -> RuleProductColumns:
-    """Prices 10, 20 … 100, the last without one; p9 is not shown, p8 sold out."""
+def make_ten_products(**changes: Any) -> RuleProductColumns:
+    """Return the columns: p0 to p8 cost 10, 20 … 90, p9 has no price and is not visible, p8 is sold out."""
     columns: dict[str, Any] = {
-        "shown": np.array([True] * 9 + [False]),
+        "visible": np.array([True] * 9 + [False]),
         "in_stock": np.array([True] * 8 + [False, True]),
         "price": np.array([10, 20, 30, 40, 50, 60, 70, 80, 90, np.nan]),
         "margin": np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, -0.1, np.nan, np.nan, np.nan], np.float32),
@@ -36,8 +36,8 @@ def ten_products(**changes: Any) -> RuleProductColumns:
     return RuleProductColumns(**(columns | changes))
 
 
-def rule(action: str, products: str = "", **fields: Any) -> Rule:
-    """A rule that is not saved, with a number of its own; products such as "p1 p3"."""
+def make_rule(action: str, products: str = "", **fields: Any) -> Rule:
+    """Return an unsaved rule; products: ids such as "p1 p3"."""
     fields = {"name": f"{action} {products}".strip(), "product_ids": products.split(), **fields}
     if action == "pin":
         fields = {"position": 1, **fields}

@@ -18,7 +18,7 @@ RULES = "/api/v1/rules/"
 GOOD = {"name": "Kettles", "action": "boost", "factor": "2.5", "category": "Kitchen > Kettles", "scenarios": ["cart"]}
 
 
-def client_with(*scopes: str) -> APIClient:
+def make_api_client(*scopes: str) -> APIClient:
     client = APIClient()
     client.force_authenticate(token=Grant(caller="test", name="shop key", scopes=frozenset(scopes)))
     return client
@@ -27,23 +27,23 @@ def client_with(*scopes: str) -> APIClient:
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> APIClient:
     monkeypatch.setattr(tasks.write_segment_members, "delay", lambda: None)
-    return client_with("recommendations:read", "recommendations:write")
+    return make_api_client("recommendations:read", "recommendations:write")
 
 
 def test_a_rule_is_created_read_changed_and_deleted(api: APIClient) -> None:
     make_segment("loyal")
-    made = api.post(RULES, {**GOOD, "segment": "loyal", "weekdays": [1, 7]}, format="json")
-    assert made.status_code == 201, made.content
+    created = api.post(RULES, {**GOOD, "segment": "loyal", "weekdays": [1, 7]}, format="json")
+    assert created.status_code == 201, created.content
     rule = Rule.objects.get()
-    assert made.json()["id"] == rule.pk
-    assert made.json()["segment"] == "loyal"
-    assert "Multiplies the score of products in Kitchen > Kettles by 2.5" in made.json()["description"]
+    assert created.json()["id"] == rule.pk
+    assert created.json()["segment"] == "loyal"
+    assert "Multiplies the score of products in Kitchen > Kettles by 2.5" in created.json()["description"]
     address = f"{RULES}{rule.pk}/"
     changed = api.patch(address, {"enabled": False, "segment": None}, format="json")
     assert (changed.status_code, changed.json()["enabled"], changed.json()["segment"]) == (200, False, None)
     pinned = {"action": "pin", "factor": None, "position": 3, "product_ids": ["a", "b"]}
     assert api.patch(address, pinned, format="json").json()["product_ids"] == ["a", "b"]
-    assert [one["action"] for one in api.get(RULES).json()["results"]] == ["pin"]
+    assert [rule["action"] for rule in api.get(RULES).json()["results"]] == ["pin"]
     assert api.get(address).json()["position"] == 3
     assert api.delete(address).status_code == 204
     assert api.get(address).status_code == 404
@@ -73,22 +73,22 @@ def test_a_rule_is_created_read_changed_and_deleted(api: APIClient) -> None:
     ],
 )
 def test_invalid_input_names_the_field(api: APIClient, change: dict[str, Any], fields: set[str]) -> None:
-    answer = api.post(RULES, {**GOOD, **change}, format="json")
-    assert answer.status_code == 400
-    assert {error["field"] for error in answer.json()["errors"]} == fields
+    response = api.post(RULES, {**GOOD, **change}, format="json")
+    assert response.status_code == 400
+    assert {error["field"] for error in response.json()["errors"]} == fields
     assert not Rule.objects.exists()
 
 
 def test_a_change_is_validated_together_with_the_stored_fields(api: APIClient) -> None:
     rule = Rule.objects.create(**GOOD)
-    answer = api.patch(f"{RULES}{rule.pk}/", {"action": "hide"}, format="json")
-    assert [error["field"] for error in answer.json()["errors"]] == ["factor"]
+    response = api.patch(f"{RULES}{rule.pk}/", {"action": "hide"}, format="json")
+    assert [error["field"] for error in response.json()["errors"]] == ["factor"]
     assert api.patch(f"{RULES}{rule.pk}/", {"category": ""}, format="json").status_code == 400
 
 
 def test_a_read_scope_cannot_write_and_publishable_keys_can_do_neither() -> None:
     rule = Rule.objects.create(**GOOD)
-    reader = client_with("recommendations:read")
+    reader = make_api_client("recommendations:read")
     assert reader.get(RULES).status_code == 200
     assert reader.post(RULES, GOOD, format="json").status_code == 403
     assert reader.delete(f"{RULES}{rule.pk}/").status_code == 403

@@ -11,7 +11,7 @@ from recommendations.merchandising.rest.rule_schema import build_rule_schema
 from recommendations.merchandising.rules.validation import find_rule_problems
 
 VALIDATOR = Draft202012Validator(build_rule_schema())
-RIGHT: list[dict[str, Any]] = [
+VALID: list[dict[str, Any]] = [
     {"action": "pin", "position": 1, "product_ids": ["tea-1"]},
     {"action": "boost", "factor": 2, "category": "Drinks > tea"},
     {"action": "bury", "factor": 0.5, "brand": "tea house", "price_from": 5},
@@ -19,7 +19,7 @@ RIGHT: list[dict[str, Any]] = [
     {"action": "only", "stock_from": 0},
     {"action": "hide", "attribute_name": "size", "attribute_value": "M"},
 ]
-WRONG: list[dict[str, Any]] = [
+INVALID: list[dict[str, Any]] = [
     {"action": "pin", "product_ids": ["tea-1"]},
     {"action": "pin", "position": 101, "product_ids": ["tea-1"]},
     {"action": "pin", "position": 1, "product_ids": []},
@@ -33,17 +33,17 @@ WRONG: list[dict[str, Any]] = [
 ]
 
 
-def rule_of(body: dict[str, Any]) -> Rule:
+def make_rule(body: dict[str, Any]) -> Rule:
     return Rule(**{name: Decimal(str(value)) if name == "factor" else value for name, value in body.items()})
 
 
-@pytest.mark.parametrize("body", RIGHT)
+@pytest.mark.parametrize("body", VALID)
 def test_valid_rules_match_the_schema(body: dict[str, Any]) -> None:
-    assert find_rule_problems(rule_of(body)) == {}
+    assert find_rule_problems(make_rule(body)) == {}
     assert VALIDATOR.is_valid(body)
 
 
-@pytest.mark.parametrize("body", WRONG)
+@pytest.mark.parametrize("body", INVALID)
 def test_invalid_rules_do_not_match_the_schema(body: dict[str, Any]) -> None:
-    assert find_rule_problems(rule_of(body))
+    assert find_rule_problems(make_rule(body))
     assert not VALIDATOR.is_valid(body)

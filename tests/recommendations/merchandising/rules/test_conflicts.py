@@ -10,43 +10,45 @@ from recommendations.merchandising.backoffice.rule_labels import describe_rule
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rules.conflicts import RuleConflict, find_conflicts
 from tests.makers import NOON
-from tests.recommendations.merchandising.ten_products import rule, ten_products
+from tests.recommendations.merchandising.ten_products import make_rule, make_ten_products
 
 HOUR = timedelta(hours=1)
 
 
-def found(*rules: Rule) -> list[RuleConflict]:
-    for number, one in enumerate(rules, start=1):
-        one.pk = number
-    return find_conflicts(rules=rules, columns=ten_products(), now=NOON)
+def find(*rules: Rule) -> list[RuleConflict]:
+    for number, rule in enumerate(rules, start=1):
+        rule.pk = number
+    return find_conflicts(rules=rules, columns=make_ten_products(), now=NOON)
 
 
-def only_one(*rules: Rule) -> RuleConflict:
-    [conflict] = found(*rules)
+def find_single(*rules: Rule) -> RuleConflict:
+    [conflict] = find(*rules)
     return conflict
 
 
 def test_a_pin_and_a_hide_of_the_same_products() -> None:
-    lost = only_one(rule("pin", "p1 p2", name="A"), rule("hide", brand="Acme", name="B"))
-    assert (lost.kind, lost.products, lost.first.name) == ("pin-hidden", 2, "B")
+    pin_loses = find_single(make_rule("pin", "p1 p2", name="A"), make_rule("hide", brand="Acme", name="B"))
+    assert (pin_loses.kind, pin_loses.products, pin_loses.first.name) == ("pin-hidden", 2, "B")
     assert (
-        lost.text
+        pin_loses.text
         == "“A” pins 2 products that “B” hides. They are not shown, because the pin does not have a higher priority."
     )
-    won = only_one(rule("pin", "p1", name="A", priority=1), rule("hide", brand="Acme", name="B"))
-    assert won.text == "“A” pins 1 product that “B” hides. It is shown, because the pin has the higher priority."
-    assert found(rule("pin", "p7"), rule("hide", brand="Acme")) == []
+    pin_wins = find_single(make_rule("pin", "p1", name="A", priority=1), make_rule("hide", brand="Acme", name="B"))
+    assert pin_wins.text == "“A” pins 1 product that “B” hides. It is shown, because the pin has the higher priority."
+    assert find(make_rule("pin", "p7"), make_rule("hide", brand="Acme")) == []
 
 
 def test_two_pins_at_one_position() -> None:
-    conflict = only_one(rule("pin", "p1 p2", name="A", position=2), rule("pin", "p3", name="B", position=3, priority=1))
+    conflict = find_single(
+        make_rule("pin", "p1 p2", name="A", position=2), make_rule("pin", "p3", name="B", position=3, priority=1)
+    )
     assert conflict.kind == "same-place"
     assert conflict.text.startswith("“B” and “A” both pin to position 3. “B” gets it")
-    assert found(rule("pin", "p1 p2", position=2), rule("pin", "p3", position=4)) == []
+    assert find(make_rule("pin", "p1 p2", position=2), make_rule("pin", "p3", position=4)) == []
 
 
 def test_one_product_in_two_pins() -> None:
-    conflict = only_one(rule("pin", "p1", name="A", position=2), rule("pin", "p1", name="B", position=5))
+    conflict = find_single(make_rule("pin", "p1", name="A", position=2), make_rule("pin", "p1", name="B", position=5))
     assert (conflict.kind, conflict.text) == (
         "same-product",
         "“A” and “B” pin the same product. It is shown at the position of “A”.",
@@ -54,35 +56,37 @@ def test_one_product_in_two_pins() -> None:
 
 
 def test_two_only_rules_without_a_common_product() -> None:
-    conflict = only_one(rule("only", category="Kitchen", name="A"), rule("only", brand="Bolt", name="B"))
+    conflict = find_single(make_rule("only", category="Kitchen", name="A"), make_rule("only", brand="Bolt", name="B"))
     assert conflict.kind == "no-common-product"
     assert "“A” applies; “B” is ignored" in conflict.text
-    assert found(rule("only", category="Kitchen"), rule("only", tag="sale")) == []
+    assert find(make_rule("only", category="Kitchen"), make_rule("only", tag="sale")) == []
 
 
 def test_an_only_rule_and_a_pin_outside_it() -> None:
-    conflict = only_one(rule("only", category="Kitchen", name="A"), rule("pin", "p1 p7", name="B"))
+    conflict = find_single(make_rule("only", category="Kitchen", name="A"), make_rule("pin", "p1 p7", name="B"))
     assert (conflict.kind, conflict.products) == ("pin-outside", 1)
     assert "excludes. It is not shown" in conflict.text
-    won = only_one(rule("only", category="Kitchen"), rule("pin", "p7", priority=1))
-    assert "It is shown, because the pin has the higher priority" in won.text
+    pin_wins = find_single(make_rule("only", category="Kitchen"), make_rule("pin", "p7", priority=1))
+    assert "It is shown, because the pin has the higher priority" in pin_wins.text
 
 
 def test_an_only_rule_whose_products_are_all_hidden() -> None:
-    conflict = only_one(rule("only", "p1 p2 p8", name="A", priority=5), rule("hide", "p1 p2", name="B"))
+    conflict = find_single(make_rule("only", "p1 p2 p8", name="A", priority=5), make_rule("hide", "p1 p2", name="B"))
     assert conflict.text == "“B” hides all products of “A”. “A” is ignored, so that the placement is not empty."
-    assert found(rule("only", "p1 p2"), rule("hide", "p1")) == []
+    assert find(make_rule("only", "p1 p2"), make_rule("hide", "p1")) == []
 
 
 def test_boost_and_bury_of_the_same_products() -> None:
-    conflict = only_one(rule("boost", "p1 p2", factor=3, name="A"), rule("bury", "p2 p3", factor=0.5, name="B"))
+    conflict = find_single(
+        make_rule("boost", "p1 p2", factor=3, name="A"), make_rule("bury", "p2 p3", factor=0.5, name="B")
+    )
     assert conflict.products == 1
     assert conflict.text == "“A” and “B” boost and bury the same product. In total, its score is multiplied by 1.5."
-    assert found(rule("boost", "p1", factor=3), rule("boost", "p1", factor=2)) == []
+    assert find(make_rule("boost", "p1", factor=3), make_rule("boost", "p1", factor=2)) == []
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ({"scenarios": ["cart"]}, {"scenarios": ["search"]}),
         ({"starts_at": NOON + HOUR}, {"ends_at": NOON + HOUR}),
@@ -91,13 +95,13 @@ def test_boost_and_bury_of_the_same_products() -> None:
         ({"ends_at": NOON}, {}),
     ],
 )
-def test_rules_that_never_apply_together_do_not_conflict(one: dict[str, Any], other: dict[str, Any]) -> None:
-    assert found(rule("pin", "p1", **one), rule("hide", "p1", **other)) == []
-    assert len(found(rule("pin", "p1", segment_id=1), rule("hide", "p1", segment_id=2))) == 1
+def test_rules_that_never_apply_together_do_not_conflict(first: dict[str, Any], second: dict[str, Any]) -> None:
+    assert find(make_rule("pin", "p1", **first), make_rule("hide", "p1", **second)) == []
+    assert len(find(make_rule("pin", "p1", segment_id=1), make_rule("hide", "p1", segment_id=2))) == 1
 
 
 def test_a_rule_is_described_in_words() -> None:
-    full = rule(
+    full = make_rule(
         "boost",
         factor=2,
         category="Kitchen",
@@ -111,7 +115,7 @@ def test_a_rule_is_described_in_words() -> None:
         "in: Goes with your cart, Search; on Saturday, Sunday."
     )
     assert (
-        describe_rule(rule("pin", "a b c d e", position=3))
+        describe_rule(make_rule("pin", "a b c d e", position=3))
         == "Pins products with the ID a, b, c and 2 more from position 3."
     )
     with translation.override("zh-hans"):

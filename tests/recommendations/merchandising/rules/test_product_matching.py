@@ -1,4 +1,4 @@
-"""The products that match a condition: by hand, and read from the database."""
+"""The products that match a condition: ten constructed products, and products read from the database."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -9,7 +9,7 @@ import pytest
 from recommendations.merchandising.rules.product_columns import list_attribute_values, read_product_columns
 from recommendations.merchandising.rules.product_matching import match_products
 from tests.makers import NOON, make_product
-from tests.recommendations.merchandising.ten_products import rule, ten_products
+from tests.recommendations.merchandising.ten_products import make_rule, make_ten_products
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ from tests.recommendations.merchandising.ten_products import rule, ten_products
     ],
 )
 def test_conditions_match_the_expected_products(condition: dict[str, Any], rows: list[int]) -> None:
-    mask = match_products(rule=rule("hide", **condition), columns=ten_products(), now=NOON)
+    mask = match_products(rule=make_rule("hide", **condition), columns=make_ten_products(), now=NOON)
     assert mask.nonzero()[0].tolist() == rows
 
 
@@ -60,20 +60,20 @@ def test_columns_read_from_the_database_match_the_products() -> None:
     make_product("c", availability="out_of_stock", is_active=False, published_at=NOON)
     make_product("d", published_at=NOON + timedelta(days=1), attributes={"color": "blue"})
     columns = read_product_columns(now=NOON)
-    assert columns.shown.tolist() == [True, True, False, False]
+    assert columns.visible.tolist() == [True, True, False, False]
     assert columns.in_stock.tolist() == [True, False, False, True]
     assert columns.margin.tolist()[0] == pytest.approx(0.3)
     assert [str(value) for value in columns.margin[1:]] == ["nan", "nan", "nan"]
     assert [columns.find_row(name) for name in ("a", "d", "e")] == [0, 3, -1]
 
-    def found(**condition: Any) -> list[int]:
-        return match_products(rule=rule("hide", **condition), columns=columns, now=NOON).nonzero()[0].tolist()
+    def match(**condition: Any) -> list[int]:
+        return match_products(rule=make_rule("hide", **condition), columns=columns, now=NOON).nonzero()[0].tolist()
 
-    assert found(category="Kitchen") == [0]
-    assert found(brand="Acme", tag="x") == [0]
-    assert found(attribute_name="color", attribute_value="blue") == [1, 3]
-    assert found(attribute_name="size", attribute_value="42") == [1]
-    assert found(margin_from=Decimal("0.3")) == [0]
+    assert match(category="Kitchen") == [0]
+    assert match(brand="Acme", tag="x") == [0]
+    assert match(attribute_name="color", attribute_value="blue") == [1, 3]
+    assert match(attribute_name="size", attribute_value="42") == [1]
+    assert match(margin_from=Decimal("0.3")) == [0]
     aligned = read_product_columns(now=NOON, product_ids=["d", "gone", "a"])
-    assert aligned.shown.tolist() == [False, False, True]
+    assert aligned.visible.tolist() == [False, False, True]
     assert [aligned.find_row(name) for name in ("a", "gone", "b")] == [2, 1, -1]

@@ -1,4 +1,4 @@
-"""Pins in a ranking: by hand, then for arbitrary rankings, pins and pages."""
+"""Pins in a ranking: known answers, then arbitrary rankings, pins and pages."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from recommendations.merchandising.rules.ranking import RankedPage, apply_factor
 RANKED = [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
 
 
-def place(
+def make_page(
     pins: Sequence[tuple[int, int]],
     *,
     n: int = 5,
@@ -29,41 +29,41 @@ def place(
 
 
 def test_without_pins_the_page_is_cut_from_the_ranking() -> None:
-    assert (place([]).rows, place([]).has_more) == ([9, 8, 7, 6, 5], True)
-    assert (place([], offset=5).rows, place([], offset=5).has_more) == ([4, 3, 2, 1, 0], False)
-    assert place([], offset=50).rows == []
+    assert (make_page([]).rows, make_page([]).has_more) == ([9, 8, 7, 6, 5], True)
+    assert (make_page([], offset=5).rows, make_page([], offset=5).has_more) == ([4, 3, 2, 1, 0], False)
+    assert make_page([], offset=50).rows == []
 
 
 def test_a_pinned_product_gets_its_position_and_keeps_its_score() -> None:
-    placed = place([(2, 3)])
-    assert placed.rows == [9, 3, 8, 7, 6]
-    assert placed.scores == [0.9, 0.3, 0.8, 0.7, 0.6]
-    assert placed.pinned == frozenset([3])
+    page = make_page([(2, 3)])
+    assert page.rows == [9, 3, 8, 7, 6]
+    assert page.scores == [0.9, 0.3, 0.8, 0.7, 0.6]
+    assert page.pinned == frozenset([3])
 
 
 def test_a_pinned_product_without_a_score_is_shown_too() -> None:
-    placed = place([(1, 15)])
-    assert placed.rows == [15, 9, 8, 7, 6]
-    assert placed.scores[0] == 0.0
+    page = make_page([(1, 15)])
+    assert page.rows == [15, 9, 8, 7, 6]
+    assert page.scores[0] == 0.0
 
 
 def test_the_first_pin_gets_the_position_and_the_other_the_next_free_one() -> None:
-    assert place([(2, 1), (2, 0), (3, 2)]).rows == [9, 1, 0, 2, 8]
+    assert make_page([(2, 1), (2, 0), (3, 2)]).rows == [9, 1, 0, 2, 8]
 
 
 def test_an_excluded_pin_is_omitted_and_the_next_moves_up() -> None:
-    placed = place([(1, 1), (1, 0)], excluded=[1])
-    assert (placed.rows[:2], placed.omitted) == ([0, 9], (1,))
+    page = make_page([(1, 1), (1, 0)], excluded=[1])
+    assert (page.rows[:2], page.omitted) == ([0, 9], (1,))
 
 
 def test_a_pin_beyond_a_short_list_comes_last() -> None:
-    placed = place([(50, 15), (9, 14)], ranked=[9, 8])
-    assert (placed.rows, placed.has_more) == ([9, 8, 14, 15], False)
+    page = make_page([(50, 15), (9, 14)], ranked=[9, 8])
+    assert (page.rows, page.has_more) == ([9, 8, 14, 15], False)
 
 
 def test_a_pin_further_down_removes_the_product_from_its_own_position() -> None:
-    assert place([(8, 9)]).rows == [8, 7, 6, 5, 4]
-    assert place([(8, 9)], offset=5).rows == [3, 2, 9, 1, 0]
+    assert make_page([(8, 9)]).rows == [8, 7, 6, 5, 4]
+    assert make_page([(8, 9)], offset=5).rows == [3, 2, 9, 1, 0]
 
 
 @given(
@@ -78,23 +78,22 @@ def test_pages_are_cut_from_one_list_with_every_product_once(
     ranked = [row for row in ranked if row not in excluded]
     pages = []
     for offset in range(0, 60, n):
-        enough = ranked[: get_required_length(n=n, offset=offset, pins=pins)]
-        pages.append(place(pins, n=n, offset=offset, ranked=enough, excluded=sorted(excluded)))
-    shown = [row for page in pages for row in page.rows]
-    good = [(where, row) for where, row in pins if row not in excluded]
-    assert sorted(shown) == sorted(set(ranked) | {row for _where, row in good})
-    pinned = {row for _where, row in good}
-    assert [row for row in shown if row not in pinned] == [row for row in ranked if row not in pinned]
+        long_enough = ranked[: get_required_length(n=n, offset=offset, pins=pins)]
+        pages.append(make_page(pins, n=n, offset=offset, ranked=long_enough, excluded=sorted(excluded)))
+    all_rows = [row for page in pages for row in page.rows]
+    allowed_pins = [(position, row) for position, row in pins if row not in excluded]
+    pinned = {row for _position, row in allowed_pins}
+    assert sorted(all_rows) == sorted(set(ranked) | pinned)
+    assert [row for row in all_rows if row not in pinned] == [row for row in ranked if row not in pinned]
     assert [page.has_more for page in pages[:-1]] == [bool(following.rows) for following in pages[1:]]
     assert {row for page in pages for row in page.pinned} == pinned
-    taken: set[int] = set()
-    for where, row in good:
-        while where in taken:
-            where += 1
-        taken.add(where)
-        assert shown.index(row) + 1 == where or (
-            shown.index(row) + 1 < where and shown.index(row) >= len(set(ranked) - pinned)
-        )
+    occupied: set[int] = set()
+    for position, row in allowed_pins:
+        while position in occupied:
+            position += 1
+        occupied.add(position)
+        actual = all_rows.index(row) + 1
+        assert actual == position or (actual < position and actual > len(set(ranked) - pinned))
 
 
 def test_a_boost_never_lowers_a_score() -> None:

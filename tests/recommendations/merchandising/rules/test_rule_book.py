@@ -1,4 +1,4 @@
-"""The combined effects of rules: on ten products by hand, then for arbitrary rules."""
+"""The combined effects of rules: on ten products, then for arbitrary rules."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,32 +14,32 @@ from recommendations.merchandising.choices import RulePlacement
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rules.rule_book import MAX_CACHED_EFFECTS, OmittedPin, RuleBook, RuleEffects
 from tests.makers import NOON
-from tests.recommendations.merchandising.ten_products import IDS, rule, ten_products
+from tests.recommendations.merchandising.ten_products import IDS, make_rule, make_ten_products
 
-NOBODY: frozenset[int] = frozenset()
+NO_SEGMENTS: frozenset[int] = frozenset()
 
 
-def numbered(rules: Sequence[Rule]) -> Sequence[Rule]:
-    for number, one in enumerate(rules, start=1):
-        one.pk = number
+def number_rules(rules: Sequence[Rule]) -> Sequence[Rule]:
+    for number, rule in enumerate(rules, start=1):
+        rule.pk = number
     return rules
 
 
-def applied(
-    *rules: Rule, scenario: str = "for-you", segments: frozenset[int] = NOBODY, now: datetime = NOON
+def apply_rules(
+    *rules: Rule, scenario: str = "for-you", segments: frozenset[int] = NO_SEGMENTS, now: datetime = NOON
 ) -> RuleEffects | None:
-    book = RuleBook.compile(rules=numbered(rules), columns=ten_products(), now=now)
+    book = RuleBook.compile(rules=number_rules(rules), columns=make_ten_products(), now=now)
     return book.apply(scenario=scenario, segments=segments, now=now)
 
 
-def held(*rules: Rule, **where: Any) -> RuleEffects:
-    found = applied(*rules, **where)
-    assert found is not None
-    return found
+def get_effects(*rules: Rule, **context: Any) -> RuleEffects:
+    effects = apply_rules(*rules, **context)
+    assert effects is not None
+    return effects
 
 
-def out(found: RuleEffects) -> list[int]:
-    return [] if found.allowed is None else (~found.allowed).nonzero()[0].tolist()
+def list_hidden(effects: RuleEffects) -> list[int]:
+    return [] if effects.allowed is None else (~effects.allowed).nonzero()[0].tolist()
 
 
 def test_rules_apply_to_all_placements_and_search() -> None:
@@ -47,105 +47,124 @@ def test_rules_apply_to_all_placements_and_search() -> None:
 
 
 def test_without_rules_there_are_no_effects() -> None:
-    assert applied() is None
+    assert apply_rules() is None
     assert RuleBook().apply(scenario="for-you", segments=frozenset([1]), now=NOON) is None
 
 
 def test_hide_removes_products() -> None:
-    found = held(rule("hide", "p1 p2"), rule("hide", brand="Bolt"))
-    assert out(found) == [1, 2, 5, 6, 7]
-    assert (found.factors, found.pins, found.rule_ids) == (None, (), (1, 2))
+    effects = get_effects(make_rule("hide", "p1 p2"), make_rule("hide", brand="Bolt"))
+    assert list_hidden(effects) == [1, 2, 5, 6, 7]
+    assert (effects.factors, effects.pins, effects.rule_ids) == (None, (), (1, 2))
 
 
 def test_only_removes_all_other_products_and_two_only_rules_are_intersected() -> None:
-    assert out(held(rule("only", category="Kitchen"))) == [5, 6, 7, 8, 9]
-    assert out(held(rule("only", category="Kitchen"), rule("only", tag="sale"))) == [0, 1, 4, 5, 6, 7, 8, 9]
+    assert list_hidden(get_effects(make_rule("only", category="Kitchen"))) == [5, 6, 7, 8, 9]
+    assert list_hidden(get_effects(make_rule("only", category="Kitchen"), make_rule("only", tag="sale"))) == [
+        0,
+        1,
+        4,
+        5,
+        6,
+        7,
+        8,
+        9,
+    ]
 
 
 def test_the_higher_priority_applies_if_two_only_rules_have_no_common_product() -> None:
-    found = held(rule("only", category="Kitchen"), rule("only", brand="Bolt", priority=5))
-    assert out(found) == [0, 1, 2, 3, 4, 8, 9]
-    assert (found.rule_ids, found.ignored_rule_ids) == ((2,), (1,))
+    effects = get_effects(make_rule("only", category="Kitchen"), make_rule("only", brand="Bolt", priority=5))
+    assert list_hidden(effects) == [0, 1, 2, 3, 4, 8, 9]
+    assert (effects.rule_ids, effects.ignored_rule_ids) == ((2,), (1,))
 
 
 def test_an_only_rule_without_products_to_show_is_ignored() -> None:
-    found = held(rule("only", "p8 p9"), rule("boost", "p1", factor=2))
-    assert (found.allowed, found.ignored_rule_ids) == (None, (1,)), "p8 is sold out, p9 is not active"
+    effects = get_effects(make_rule("only", "p8 p9"), make_rule("boost", "p1", factor=2))
+    assert (effects.allowed, effects.ignored_rule_ids) == (None, (1,)), "p8 is sold out, p9 is not active"
 
 
 def test_hide_beats_only_at_any_priority() -> None:
-    assert out(held(rule("only", "p1 p2", priority=9), rule("hide", "p2"))) == [0, 2, 3, 4, 5, 6, 7, 8, 9]
-    found = held(rule("only", "p1 p2", priority=9), rule("hide", "p1 p2"))
-    assert (out(found), found.ignored_rule_ids) == ([1, 2], (1,)), "a rule never empties a placement"
+    assert list_hidden(get_effects(make_rule("only", "p1 p2", priority=9), make_rule("hide", "p2"))) == [
+        0,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+        9,
+    ]
+    effects = get_effects(make_rule("only", "p1 p2", priority=9), make_rule("hide", "p1 p2"))
+    assert (list_hidden(effects), effects.ignored_rule_ids) == ([1, 2], (1,)), "a rule never empties a placement"
 
 
 @pytest.mark.parametrize(("priority", "pins"), [(1, ((3, 1),)), (0, ()), (-1, ())])
 def test_a_pin_beats_a_hide_of_lower_priority_only(priority: int, pins: Any) -> None:
-    found = held(rule("pin", "p1", position=3, priority=priority), rule("hide", "p1 p2"))
-    assert found.pins == pins
-    assert out(found) == ([2] if pins else [1, 2])
-    assert found.omitted_pins == (() if pins else (OmittedPin(1, 1, "hidden", 2),))
+    effects = get_effects(make_rule("pin", "p1", position=3, priority=priority), make_rule("hide", "p1 p2"))
+    assert effects.pins == pins
+    assert list_hidden(effects) == ([2] if pins else [1, 2])
+    assert effects.omitted_pins == (() if pins else (OmittedPin(1, 1, "hidden", 2),))
 
 
 @pytest.mark.parametrize(("priority", "pins"), [(1, ((3, 7),)), (0, ()), (-1, ())])
 def test_a_pin_beats_an_only_of_lower_priority_only(priority: int, pins: Any) -> None:
-    found = held(rule("pin", "p7", position=3, priority=priority), rule("only", category="Kitchen"))
-    assert found.pins == pins
-    assert out(found) == ([5, 6, 8, 9] if pins else [5, 6, 7, 8, 9])
-    assert found.omitted_pins == (() if pins else (OmittedPin(1, 7, "only", 2),))
+    effects = get_effects(make_rule("pin", "p7", position=3, priority=priority), make_rule("only", category="Kitchen"))
+    assert effects.pins == pins
+    assert list_hidden(effects) == ([5, 6, 8, 9] if pins else [5, 6, 7, 8, 9])
+    assert effects.omitted_pins == (() if pins else (OmittedPin(1, 7, "only", 2),))
 
 
 def test_pins_are_ordered_by_priority_with_each_product_once() -> None:
-    found = held(rule("pin", "p4 p1", position=2), rule("pin", "p3 p4", position=1, priority=5))
-    assert found.pins == ((1, 3), (1, 4), (2, 1))
-    assert found.omitted_pins == (OmittedPin(1, 4, "pinned", 2),)
+    effects = get_effects(make_rule("pin", "p4 p1", position=2), make_rule("pin", "p3 p4", position=1, priority=5))
+    assert effects.pins == ((1, 3), (1, 4), (2, 1))
+    assert effects.omitted_pins == (OmittedPin(1, 4, "pinned", 2),)
 
 
 def test_a_pin_keeps_only_products_that_match_its_other_conditions() -> None:
-    assert held(rule("pin", "p7 p1 unknown", category="Kitchen")).pins == ((1, 1),)
+    assert get_effects(make_rule("pin", "p7 p1 unknown", category="Kitchen")).pins == ((1, 1),)
 
 
 def test_factors_are_multiplied_within_limits() -> None:
-    found = held(
-        rule("boost", "p0 p1", factor=2),
-        rule("boost", "p1", factor=3),
-        rule("bury", "p1 p2", factor=0.5),
-        rule("boost", "p3", factor=50),
-        rule("boost", "p3", factor=50),
-        rule("bury", "p4", factor=0.05),
-        rule("bury", "p4", factor=0.05),
+    effects = get_effects(
+        make_rule("boost", "p0 p1", factor=2),
+        make_rule("boost", "p1", factor=3),
+        make_rule("bury", "p1 p2", factor=0.5),
+        make_rule("boost", "p3", factor=50),
+        make_rule("boost", "p3", factor=50),
+        make_rule("bury", "p4", factor=0.05),
+        make_rule("bury", "p4", factor=0.05),
     )
-    assert found.factors is not None
-    assert found.factors.dtype == np.float32
-    assert found.factors.tolist() == pytest.approx([2, 3, 0.5, 100, 0.01, 1, 1, 1, 1, 1])
-    assert found.allowed is None
+    assert effects.factors is not None
+    assert effects.factors.dtype == np.float32
+    assert effects.factors.tolist() == pytest.approx([2, 3, 0.5, 100, 0.01, 1, 1, 1, 1, 1])
+    assert effects.allowed is None
 
 
 def test_a_rule_applies_only_in_its_placements() -> None:
-    cart = rule("hide", "p1", scenarios=["cart", "search"])
-    assert applied(cart, scenario="for-you") is None
-    assert out(held(cart, scenario="cart")) == out(held(cart, scenario="search")) == [1]
-    assert applied(rule("hide", "p1"), scenario="unheard-of") is None
+    cart = make_rule("hide", "p1", scenarios=["cart", "search"])
+    assert apply_rules(cart, scenario="for-you") is None
+    assert list_hidden(get_effects(cart, scenario="cart")) == list_hidden(get_effects(cart, scenario="search")) == [1]
+    assert apply_rules(make_rule("hide", "p1"), scenario="unheard-of") is None
 
 
 def test_a_rule_for_a_segment_applies_to_its_members() -> None:
-    for_seven, for_all = rule("hide", "p1", segment_id=7), rule("hide", "p2")
-    assert applied(for_seven) is None
-    assert applied(for_seven, segments=frozenset([8])) is None
-    assert out(held(for_seven, segments=frozenset([7, 8]))) == [1]
-    assert out(held(for_seven, for_all)) == [2]
-    assert out(held(for_seven, for_all, segments=frozenset([7]))) == [1, 2]
+    for_seven, for_all = make_rule("hide", "p1", segment_id=7), make_rule("hide", "p2")
+    assert apply_rules(for_seven) is None
+    assert apply_rules(for_seven, segments=frozenset([8])) is None
+    assert list_hidden(get_effects(for_seven, segments=frozenset([7, 8]))) == [1]
+    assert list_hidden(get_effects(for_seven, for_all)) == [2]
+    assert list_hidden(get_effects(for_seven, for_all, segments=frozenset([7]))) == [1, 2]
 
 
 def test_rules_apply_within_their_schedule() -> None:
     hour = timedelta(hours=1)
-    window = rule("hide", "p1", starts_at=NOON + hour, ends_at=NOON + 2 * hour)
-    tuesdays = rule("hide", "p2", weekdays=[2])
-    book = RuleBook.compile(rules=numbered([window, tuesdays]), columns=ten_products(), now=NOON)
+    window = make_rule("hide", "p1", starts_at=NOON + hour, ends_at=NOON + 2 * hour)
+    tuesdays = make_rule("hide", "p2", weekdays=[2])
+    book = RuleBook.compile(rules=number_rules([window, tuesdays]), columns=make_ten_products(), now=NOON)
 
     def hidden(now: datetime) -> list[int]:
-        found = book.apply(scenario="cart", segments=NOBODY, now=now)
-        return out(found) if found is not None else []
+        effects = book.apply(scenario="cart", segments=NO_SEGMENTS, now=now)
+        return list_hidden(effects) if effects is not None else []
 
     assert NOON.isoweekday() == 2
     assert hidden(NOON) == [2]
@@ -159,23 +178,25 @@ def test_rules_apply_within_their_schedule() -> None:
 
 def test_weekdays_are_those_of_the_shop(settings: Any) -> None:
     settings.TIME_ZONE = "Asia/Shanghai"
-    tuesdays = rule("hide", "p2", weekdays=[2])
-    assert applied(tuesdays, now=datetime(2026, 11, 23, 15, 59, tzinfo=UTC)) is None
-    assert out(held(tuesdays, now=datetime(2026, 11, 23, 16, tzinfo=UTC))) == [2]
-    assert applied(tuesdays, now=datetime(2026, 11, 24, 16, tzinfo=UTC)) is None
+    tuesdays = make_rule("hide", "p2", weekdays=[2])
+    assert apply_rules(tuesdays, now=datetime(2026, 11, 23, 15, 59, tzinfo=UTC)) is None
+    assert list_hidden(get_effects(tuesdays, now=datetime(2026, 11, 23, 16, tzinfo=UTC))) == [2]
+    assert apply_rules(tuesdays, now=datetime(2026, 11, 24, 16, tzinfo=UTC)) is None
 
 
-def test_the_same_rules_are_worked_out_once_and_memory_is_bounded() -> None:
-    rules = [rule("hide", f"p{number % 9}", segment_id=number) for number in range(1, 12)]
-    book = RuleBook.compile(rules=numbered([*rules, rule("hide", "p0")]), columns=ten_products(), now=NOON)
+def test_the_same_rules_are_combined_once_and_the_cache_is_bounded() -> None:
+    rules = [make_rule("hide", f"p{number % 9}", segment_id=number) for number in range(1, 12)]
+    book = RuleBook.compile(
+        rules=number_rules([*rules, make_rule("hide", "p0")]), columns=make_ten_products(), now=NOON
+    )
     first = book.apply(scenario="cart", segments=frozenset([1, 99]), now=NOON)
     assert book.apply(scenario="cart", segments=frozenset([1]), now=NOON) is first
     assert book.apply(scenario="search", segments=frozenset([1]), now=NOON) is first
     for number in range(2**11):
-        chosen = frozenset(segment for segment in range(1, 12) if number >> segment & 1)
-        found = book.apply(scenario="cart", segments=chosen, now=NOON)
-        assert found is not None
-        assert out(found) == sorted({0} | {segment % 9 for segment in chosen})
+        segments = frozenset(segment for segment in range(1, 12) if number >> segment & 1)
+        effects = book.apply(scenario="cart", segments=segments, now=NOON)
+        assert effects is not None
+        assert list_hidden(effects) == sorted({0} | {segment % 9 for segment in segments})
         assert len(book.cache) <= MAX_CACHED_EFFECTS
 
 
@@ -183,7 +204,7 @@ products = st.lists(st.sampled_from([*IDS, "unknown"]), min_size=1, max_size=5, 
 
 
 @st.composite
-def any_rule(draw: st.DrawFn) -> Rule:
+def draw_rule(draw: st.DrawFn) -> Rule:
     action = draw(st.sampled_from(["pin", "boost", "bury", "hide", "only"]))
     fields: dict[str, Any] = {
         "priority": draw(st.integers(-2, 2)),
@@ -194,51 +215,66 @@ def any_rule(draw: st.DrawFn) -> Rule:
         fields["position"] = draw(st.integers(1, 6))
     if action in ("boost", "bury"):
         fields["factor"] = draw(st.floats(1.01, 100) if action == "boost" else st.floats(0.01, 0.99))
-    return rule(action, " ".join(draw(products)), **fields)
+    return make_rule(action, " ".join(draw(products)), **fields)
 
 
-def beats(one: Rule, other: Rule) -> bool:
-    """Between rules that contradict each other."""
-    strength = {"hide": 0, "only": 1, "pin": 2}
-    return (-one.priority, strength[one.action], one.pk) < (-other.priority, strength[other.action], other.pk)
+def beats(first: Rule, second: Rule) -> bool:
+    """Return whether the first of two conflicting rules wins."""
+    action_order = {"hide": 0, "only": 1, "pin": 2}
+    return (-first.priority, action_order[first.action], first.pk) < (
+        -second.priority,
+        action_order[second.action],
+        second.pk,
+    )
 
 
-@given(rules=st.lists(any_rule(), max_size=8), segments=st.sampled_from([NOBODY, frozenset([1]), frozenset([1, 2])]))
-def test_what_each_rule_promises_holds_for_any_rules(rules: list[Rule], segments: frozenset[int]) -> None:
-    found = applied(*rules, scenario="cart", segments=segments) or RuleEffects()
-    live = [
-        one
-        for one in rules
-        if (not one.scenarios or "cart" in one.scenarios) and (one.segment_id is None or one.segment_id in segments)
+@given(
+    rules=st.lists(draw_rule(), max_size=8), segments=st.sampled_from([NO_SEGMENTS, frozenset([1]), frozenset([1, 2])])
+)
+def test_every_rule_has_its_documented_effect_among_arbitrary_rules(
+    rules: list[Rule], segments: frozenset[int]
+) -> None:
+    effects = apply_rules(*rules, scenario="cart", segments=segments) or RuleEffects()
+    applying = [
+        rule
+        for rule in rules
+        if (not rule.scenarios or "cart" in rule.scenarios) and (rule.segment_id is None or rule.segment_id in segments)
     ]
-    pinned_rows = [row for _place, row in found.pins]
+    pinned_rows = [row for _position, row in effects.pins]
     pinning = {
-        row: next(one for one in live if one.action == "pin" and IDS[row] in one.product_ids) for row in pinned_rows
+        row: next(rule for rule in applying if rule.action == "pin" and IDS[row] in rule.product_ids)
+        for row in pinned_rows
     }
     assert len(set(pinned_rows)) == len(pinned_rows)
     for row, name in enumerate(IDS):
-        shown = found.allowed is None or bool(found.allowed[row])
-        pins = [one for one in live if one.action == "pin" and name in one.product_ids]
-        hides = [one for one in live if one.action == "hide" and name in one.product_ids]
+        is_shown = effects.allowed is None or bool(effects.allowed[row])
+        pins = [rule for rule in applying if rule.action == "pin" and name in rule.product_ids]
+        hides = [rule for rule in applying if rule.action == "hide" and name in rule.product_ids]
         onlys = [
-            one for one in live if one.action == "only" and name not in one.product_ids and one.pk in found.rule_ids
+            rule
+            for rule in applying
+            if rule.action == "only" and name not in rule.product_ids and rule.pk in effects.rule_ids
         ]
-        kept = [pin for pin in pins if all(beats(pin, bar) for bar in hides)]
-        if hides and not kept:
-            assert not shown
+        winning_pins = [pin for pin in pins if all(beats(pin, other) for other in hides)]
+        if hides and not winning_pins:
+            assert not is_shown
         if not hides and not onlys:
-            assert shown
-        if onlys and not any(all(beats(pin, bar) for bar in onlys) for pin in kept):
-            assert not shown
+            assert is_shown
+        if onlys and not any(all(beats(pin, other) for other in onlys) for pin in winning_pins):
+            assert not is_shown
         if row in pinning:
-            assert shown
-        factors = [float(one.factor) for one in live if one.factor is not None and name in one.product_ids]
-        factor = 1.0 if found.factors is None else float(found.factors[row])
+            assert is_shown
+        factors = [float(rule.factor) for rule in applying if rule.factor is not None and name in rule.product_ids]
+        factor = 1.0 if effects.factors is None else float(effects.factors[row])
         assert factor == pytest.approx(min(max(float(np.prod(factors)), 0.01), 100.0), rel=1e-5)
-    columns = ten_products()
-    showable = columns.shown & columns.in_stock
-    hidden = {name for one in live if one.action == "hide" for name in one.product_ids}
+    columns = make_ten_products()
+    showable = columns.visible & columns.in_stock
+    hidden = {name for rule in applying if rule.action == "hide" for name in rule.product_ids}
     if any(showable[row] and name not in hidden for row, name in enumerate(IDS)):
-        assert found.allowed is None or (found.allowed & showable).any(), "rules never empty a placement"
-    named = {row for row, name in enumerate(IDS) for one in live if one.action == "pin" and name in one.product_ids}
-    assert named == set(pinned_rows) | {left.row for left in found.omitted_pins if left.reason != "pinned"}
+        assert effects.allowed is None or (effects.allowed & showable).any(), "rules never empty a placement"
+    pinnable_rows = {
+        row for row, name in enumerate(IDS) for rule in applying if rule.action == "pin" and name in rule.product_ids
+    }
+    assert pinnable_rows == set(pinned_rows) | {
+        omitted.row for omitted in effects.omitted_pins if omitted.reason != "pinned"
+    }

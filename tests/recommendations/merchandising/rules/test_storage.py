@@ -1,4 +1,4 @@
-"""What the database keeps out, and the fingerprint by which a worker knows that its book is old."""
+"""Constraints of the database, and the fingerprint by which a worker knows that its rule book is outdated."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -19,8 +19,8 @@ HOUR = timedelta(hours=1)
 GOOD: dict[str, Any] = {"name": "Kettles", "action": "hide", "category": "Kitchen > Kettles"}
 PIN: dict[str, Any] = {"name": "Kettles", "action": "pin", "product_ids": ["a"], "position": 1}
 
-# what is wrong, the field that says so, a part of what it says
-WRONG: list[tuple[dict[str, Any], str, str]] = [
+# fields of an invalid rule, the field with the error, a part of the error text
+INVALID: list[tuple[dict[str, Any], str, str]] = [
     ({**PIN, "position": None}, "position", "requires a position"),
     ({**PIN, "position": 0}, "position", "0 is not a valid position"),
     ({**PIN, "position": 101}, "position", "1 to 100"),
@@ -48,13 +48,13 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "field", "says"), WRONG)
+@pytest.mark.parametrize(("fields", "field", "text"), INVALID)
 def test_an_invalid_rule_is_rejected_by_field_and_by_the_database(
-    fields: dict[str, Any], field: str, says: str
+    fields: dict[str, Any], field: str, text: str
 ) -> None:
     with pytest.raises(ValidationError) as caught:
         Rule(**fields).full_clean()
-    assert any(says in text for text in caught.value.message_dict[field]), caught.value.message_dict
+    assert any(text in message for message in caught.value.message_dict[field]), caught.value.message_dict
     with pytest.raises(IntegrityError), transaction.atomic():
         Rule.objects.create(**fields)
 
@@ -67,7 +67,7 @@ def test_an_invalid_rule_is_rejected_by_field_and_by_the_database(
         {**GOOD, "action": "boost", "factor": Decimal("1.01")},
         {**GOOD, "action": "bury", "factor": Decimal("0.99")},
         {
-            "name": "Dear",
+            "name": "Expensive",
             "action": "only",
             "price_from": Decimal(0),
             "scenarios": ["cart", "search"],
@@ -95,22 +95,22 @@ def test_enabled_rules_are_loaded_in_one_query(
 
 
 def test_the_fingerprint_changes_with_every_change_of_a_rule(django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    seen = [read_rules_fingerprint(now=NOON)]
-    assert seen == [""]
+    fingerprints = [read_rules_fingerprint(now=NOON)]
+    assert fingerprints == [""]
     rule = Rule.objects.create(**GOOD)
     with django_assert_num_queries(1):
-        seen.append(read_rules_fingerprint(now=NOON))
-    assert read_rules_fingerprint(now=NOON + HOUR) == seen[-1]
+        fingerprints.append(read_rules_fingerprint(now=NOON))
+    assert read_rules_fingerprint(now=NOON + HOUR) == fingerprints[-1]
     for change in ({"priority": 3}, {"name": "Others"}, {"category": "Kitchen"}, {"scenarios": ["cart"]}):
         Rule.objects.filter(pk=rule.pk).update(**change)
-        seen.append(read_rules_fingerprint(now=NOON))
+        fingerprints.append(read_rules_fingerprint(now=NOON))
     Rule.objects.create(**PIN)
-    seen.append(read_rules_fingerprint(now=NOON))
-    assert len(set(seen)) == len(seen)
+    fingerprints.append(read_rules_fingerprint(now=NOON))
+    assert len(set(fingerprints)) == len(fingerprints)
     Rule.objects.filter(pk=rule.pk).update(enabled=False)
     switched_off = read_rules_fingerprint(now=NOON)
-    assert switched_off not in seen
-    Rule.objects.filter(pk=rule.pk).update(name="Nobody cares")
+    assert switched_off not in fingerprints
+    Rule.objects.filter(pk=rule.pk).update(name="A disabled rule")
     assert read_rules_fingerprint(now=NOON) == switched_off
     Rule.objects.filter(enabled=True).delete()
     assert read_rules_fingerprint(now=NOON) == ""

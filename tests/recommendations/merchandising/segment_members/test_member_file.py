@@ -23,7 +23,7 @@ from recommendations.merchandising.segment_members.member_writer import write_se
 from tests.child_processes import kill_after_output, start_child
 from tests.makers import NOON, make_customer, make_identifier, make_profile, make_segment
 
-NOBODY: frozenset[int] = frozenset()
+NO_SEGMENTS: frozenset[int] = frozenset()
 
 
 @pytest.fixture(autouse=True)
@@ -32,74 +32,74 @@ def folder(settings: Any, tmp_path: Path) -> Path:
     return settings.MERCHANDISING_DIR
 
 
-def hashes(*identifiers: str) -> np.ndarray:
+def hash_all(*identifiers: str) -> np.ndarray:
     return np.array([hash_identifier(identifier) for identifier in identifiers], np.uint64)
 
 
-def write(members: dict[int, np.ndarray]) -> bool:
+def write_members(members: dict[int, np.ndarray]) -> bool:
     return replace_members_file(path=get_members_path(), content=encode_members(members))
 
 
-def fresh() -> SegmentMemberReader:
+def make_reader() -> SegmentMemberReader:
     members = SegmentMemberReader()
     assert members.refresh()
     return members
 
 
 def test_written_members_are_read() -> None:
-    write({7: hashes("user_id:1", "user_id:2"), 9: hashes("user_id:2", "anonymous_id:2"), 11: hashes()})
-    members = fresh()
+    write_members({7: hash_all("user_id:1", "user_id:2"), 9: hash_all("user_id:2", "anonymous_id:2"), 11: hash_all()})
+    members = make_reader()
     assert members.find_segments(["user_id:1"]) == {7}
     assert members.find_segments(["user_id:2"]) == {7, 9}
     assert members.find_segments(["anonymous_id:2", "user_id:1"]) == {7, 9}
-    assert members.find_segments(["user_id:3", "anonymous_id:1", "", "user_id:\ud800"]) == NOBODY
-    assert members.find_segments([]) == NOBODY
+    assert members.find_segments(["user_id:3", "anonymous_id:1", "", "user_id:\ud800"]) == NO_SEGMENTS
+    assert members.find_segments([]) == NO_SEGMENTS
 
 
 def test_many_segments_and_members_are_read_as_written() -> None:
-    chance = np.random.default_rng(1)
-    people = [f"user_id:{number}" for number in range(3000)]
-    within = chance.random((70, len(people))) < chance.random((70, 1)) / 4
-    write({segment: hashes(*np.array(people)[within[segment]]) for segment in range(70)})
-    members = fresh()
-    for number, identifier in enumerate(people):
-        assert members.find_segments([identifier]) == frozenset(np.flatnonzero(within[:, number]).tolist())
+    rng = np.random.default_rng(1)
+    identifiers = [f"user_id:{number}" for number in range(3000)]
+    is_member = rng.random((70, len(identifiers))) < rng.random((70, 1)) / 4
+    write_members({segment: hash_all(*np.array(identifiers)[is_member[segment]]) for segment in range(70)})
+    members = make_reader()
+    for number, identifier in enumerate(identifiers):
+        assert members.find_segments([identifier]) == frozenset(np.flatnonzero(is_member[:, number]).tolist())
 
 
 def test_without_a_file_all_segments_are_empty() -> None:
     members = SegmentMemberReader()
     assert not members.refresh()
-    assert members.find_segments(["user_id:1"]) == NOBODY
+    assert members.find_segments(["user_id:1"]) == NO_SEGMENTS
 
 
 def test_a_deleted_file_has_no_members() -> None:
-    write({7: hashes("user_id:1")})
-    members = fresh()
+    write_members({7: hash_all("user_id:1")})
+    members = make_reader()
     get_members_path().unlink()
     assert members.refresh()
-    assert members.find_segments(["user_id:1"]) == NOBODY
+    assert members.find_segments(["user_id:1"]) == NO_SEGMENTS
     assert not members.refresh()
 
 
 def test_the_same_members_are_not_written_again() -> None:
-    assert write({7: hashes("user_id:1")})
-    members = fresh()
-    assert not write({7: hashes("user_id:1")})
+    assert write_members({7: hash_all("user_id:1")})
+    members = make_reader()
+    assert not write_members({7: hash_all("user_id:1")})
     assert not members.refresh()
 
 
-@pytest.mark.parametrize("harm", ["cut", "one bit", "header", "empty", "text"])
-def test_a_damaged_file_has_no_members_and_is_logged_once(harm: str, caplog: pytest.LogCaptureFixture) -> None:
-    write({7: hashes("user_id:1", "user_id:2")})
-    members = fresh()
+@pytest.mark.parametrize("damage", ["cut", "one bit", "header", "empty", "text"])
+def test_a_damaged_file_has_no_members_and_is_logged_once(damage: str, caplog: pytest.LogCaptureFixture) -> None:
+    write_members({7: hash_all("user_id:1", "user_id:2")})
+    members = make_reader()
     content = bytearray(get_members_path().read_bytes())
-    if harm == "cut":
+    if damage == "cut":
         content = content[:-9]
-    elif harm == "one bit":
+    elif damage == "one bit":
         content[-40] ^= 1
-    elif harm == "header":
+    elif damage == "header":
         content[9] ^= 255
-    elif harm == "empty":
+    elif damage == "empty":
         content = bytearray()
     else:
         content = bytearray(b"no such file " * 20)
@@ -109,45 +109,45 @@ def test_a_damaged_file_has_no_members_and_is_logged_once(harm: str, caplog: pyt
     with caplog.at_level(logging.ERROR):
         assert members.refresh()
         assert not members.refresh()
-    assert members.find_segments(["user_id:1"]) == NOBODY
+    assert members.find_segments(["user_id:1"]) == NO_SEGMENTS
     assert len(caplog.records) == 1
     assert str(get_members_path()) in caplog.text
-    write({7: hashes("user_id:1")})
+    write_members({7: hash_all("user_id:1")})
     assert members.refresh()
     assert members.find_segments(["user_id:1"]) == {7}
 
 
 def test_readers_see_the_old_or_the_new_file_complete_while_it_is_replaced() -> None:
-    people = [f"user_id:{number}" for number in range(500)]
-    write({1: hashes(*people)})
-    members = fresh()
-    stop, seen = threading.Event(), set()
+    identifiers = [f"user_id:{number}" for number in range(500)]
+    write_members({1: hash_all(*identifiers)})
+    members = make_reader()
+    stop, observed = threading.Event(), set()
 
     def read() -> None:
         while not stop.is_set():
             members.refresh()
             mapped = members.members
             assert mapped is not None
-            found = {mapped.find_segments([person]) for person in people[::50]}
-            assert len(found) == 1
-            seen.update(found)
+            segments = {mapped.find_segments([identifier]) for identifier in identifiers[::50]}
+            assert len(segments) == 1
+            observed.update(segments)
 
     readers = [threading.Thread(target=read) for _reader in range(3)]
     for reader in readers:
         reader.start()
     for segment in range(2, 60):
-        write({segment: hashes(*people)})
+        write_members({segment: hash_all(*identifiers)})
         members.refresh()
     stop.set()
     for reader in readers:
         reader.join()
-    assert members.find_segments(people[:1]) == {59}
-    assert len(seen) > 1
+    assert members.find_segments(identifiers[:1]) == {59}
+    assert len(observed) > 1
 
 
 def test_hashes_hide_identifiers_and_depend_on_the_key_of_the_shop(settings: Any) -> None:
     before = hash_identifier("user_id:1")
-    write({7: hashes("user_id:1")})
+    write_members({7: hash_all("user_id:1")})
     assert b"user_id" not in get_members_path().read_bytes()
     settings.HASH_KEY = b"another key"
     assert hash_identifier("user_id:1") != before
@@ -173,14 +173,14 @@ def test_the_task_writes_the_members_of_segments_used_in_rules() -> None:
     make_rule(segment=loyal)
     make_rule(segment=everybody)
     make_rule(segment=other, enabled=False)
-    written = write_segment_members(as_of=NOON)
-    assert (written.segments, written.identifiers, written.has_changed, written.failed_segments) == (2, 10, True, ())
+    summary = write_segment_members(as_of=NOON)
+    assert (summary.segments, summary.identifiers, summary.has_changed, summary.failed_segments) == (2, 10, True, ())
     assert not write_segment_members(as_of=NOON).has_changed
-    members = fresh()
+    members = make_reader()
     assert members.find_segments(["user_id:ann"]) == {loyal.pk, everybody.pk}
     assert members.find_segments(["anonymous_id:browser of 客户 三"]) == {loyal.pk, everybody.pk}
     assert members.find_segments(["user_id:ben", "anonymous_id:browser of ben"]) == {everybody.pk}
-    assert members.find_segments(["email_hash:ann", "user_id:nobody"]) == NOBODY
+    assert members.find_segments(["email_hash:ann", "user_id:nobody"]) == NO_SEGMENTS
     assert unused.pk not in members.find_segments(["user_id:ann"])
 
 
@@ -194,7 +194,7 @@ def test_a_segment_with_invalid_conditions_is_empty_and_does_not_affect_others(
     make_rule(segment=broken)
     assert write_segment_members(as_of=NOON).failed_segments == ("broken",)
     assert "broken" in caplog.text
-    assert fresh().find_segments(["user_id:ann"]) == {everybody.pk}
+    assert make_reader().find_segments(["user_id:ann"]) == {everybody.pk}
 
 
 @pytest.mark.django_db
@@ -202,10 +202,10 @@ def test_erased_customers_are_removed_and_without_segments_the_file_is_empty() -
     make_customer("ann", erased_at=NOON)
     rule = make_rule(segment=make_segment("everybody"))
     write_segment_members(as_of=NOON)
-    assert fresh().find_segments(["user_id:ann"]) == NOBODY
+    assert make_reader().find_segments(["user_id:ann"]) == NO_SEGMENTS
     rule.delete()
     assert write_segment_members(as_of=NOON).segments == 0
-    assert fresh().find_segments(["user_id:ann"]) == NOBODY
+    assert make_reader().find_segments(["user_id:ann"]) == NO_SEGMENTS
 
 
 @pytest.mark.django_db
@@ -214,7 +214,7 @@ def test_database_and_python_compute_the_same_hashes() -> None:
         make_customer(name)
     make_rule(segment=make_segment("everybody"))
     assert write_segment_members(as_of=NOON).identifiers == 5
-    members = fresh()
+    members = make_reader()
     assert all(members.find_segments([f"user_id:{name}"]) for name in ("1", "a b", "客户", "é" * 200, "'; --"))
     assert to_unsigned_hashes([-1, 1]).tolist() == [2**64 - 1, 1]
 
@@ -229,15 +229,15 @@ def stop(*args):
     print("reached", flush=True)
     sys.stdin.read()
 
-place = os.environ["STOP_AT"]
+function_name = os.environ["STOP_AT"]
 owner = {
     "combine_segments": member_file,
     "encode_members": member_writer,
     "fsync": os,
     "replace": os,
     "read_member_hashes": member_writer,
-}[place]
-setattr(owner, place, stop)
+}[function_name]
+setattr(owner, function_name, stop)
 member_writer.write_segment_members(as_of=datetime(2026, 11, 24, 12, tzinfo=UTC))
 """
 
@@ -245,16 +245,18 @@ member_writer.write_segment_members(as_of=datetime(2026, 11, 24, 12, tzinfo=UTC)
 @pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("place", ["read_member_hashes", "combine_segments", "encode_members", "fsync", "replace"])
-def test_a_killed_writer_leaves_the_old_file(place: str, folder: Path) -> None:
+@pytest.mark.parametrize(
+    "function_name", ["read_member_hashes", "combine_segments", "encode_members", "fsync", "replace"]
+)
+def test_a_killed_writer_leaves_the_old_file(function_name: str, folder: Path) -> None:
     make_customer("ann")
     segment = make_segment("everybody")
     make_rule(segment=segment)
-    write({segment.pk: hashes("user_id:old")})
+    write_members({segment.pk: hash_all("user_id:old")})
     before = get_members_path().read_bytes()
-    kill_after_output(start_child(WRITE_UNTIL, STOP_AT=place, MERCHANDISING_DIR=str(folder)), "reached")
+    kill_after_output(start_child(WRITE_UNTIL, STOP_AT=function_name, MERCHANDISING_DIR=str(folder)), "reached")
     assert get_members_path().read_bytes() == before
-    assert fresh().find_segments(["user_id:old"]) == {segment.pk}
+    assert make_reader().find_segments(["user_id:old"]) == {segment.pk}
     assert write_segment_members(as_of=NOON).has_changed
-    assert fresh().find_segments(["user_id:ann"]) == {segment.pk}
+    assert make_reader().find_segments(["user_id:ann"]) == {segment.pk}
     assert [path.name for path in folder.iterdir()] == [get_members_path().name], "no temporary file is left"
