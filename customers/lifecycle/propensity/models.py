@@ -155,9 +155,9 @@ def _load_propensity(score_model_id: int, trained_at: str) -> PropensityModel | 
         return None
 
 
-def delete_old_arrays(*, as_of: datetime, but: Collection[int]) -> int:
-    """Delete the arrays of score models older than the retention, except some; return how many."""
+def delete_old_arrays(*, as_of: datetime, keep_ids: Collection[int]) -> int:
+    """Delete the arrays of score models older than the retention, except those of `keep_ids`; return how many."""
     old = ScoreModel.objects.filter(
         kind__in=PROPENSITY_KINDS, arrays__isnull=False, run__as_of__lte=as_of - MODEL_RETENTION
     )
-    return old.exclude(pk__in=but).update(arrays=None)
+    return old.exclude(pk__in=keep_ids).update(arrays=None)

@@ -145,7 +145,8 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
     write_profiles(histories=histories, stage_histories=stage_histories, scores=scores, as_of=as_of)
     ScoreModel.objects.bulk_create(scores.score_models)
     delete_old_arrays(
-        as_of=as_of, but=[score_model.trained_by_id for score_model in scores.score_models if score_model.trained_by_id]
+        as_of=as_of,
+        keep_ids=[score_model.trained_by_id for score_model in scores.score_models if score_model.trained_by_id],
     )
     timer.record("profiles")
     progress(5, N_STEPS)

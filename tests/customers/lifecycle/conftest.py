@@ -1,9 +1,9 @@
-"""What all tests of the lifecycle share."""
+"""Fixtures of all lifecycle tests."""
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
-def propensities_learn_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Too few customers to learn from, which takes seconds of every first refresh; tests of propensities take all."""
+def limit_training_customers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train on too few customers for a model, which saves seconds of every first refresh; tests of propensities use all."""
     monkeypatch.setattr("customers.lifecycle.propensity.scoring.MAX_TRAINING_CUSTOMERS", 40)

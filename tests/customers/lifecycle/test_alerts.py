@@ -53,9 +53,9 @@ def test_a_propensity_raises_an_alert_when_it_differs_from_the_actual_rate(
     alerts = find_model_alerts()
     assert [alert.code for alert in alerts] == codes
     for alert in alerts:
-        shown = format_alert(alert)
-        assert shown.url.endswith("#churn")
-        assert shown.text.startswith("Churn:")
+        message = format_alert(alert)
+        assert message.url.endswith("#churn")
+        assert message.text.startswith("Churn:")
 
 
 def test_scores_whose_distribution_drifted_since_training_raise_an_alert() -> None:

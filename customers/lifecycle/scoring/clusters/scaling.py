@@ -80,7 +80,7 @@ def fit_scaling(
     """
     check_features(features, names)
     sample = features[rows].astype(np.float64)
-    kept: list[int] = []
+    used_columns: list[int] = []
     columns: list[tuple[float, float, float, float]] = []
     dropped: list[DroppedFeature] = []
     scaled: list[Floats] = []
@@ -98,7 +98,7 @@ def fit_scaling(
         twin = next(
             (
                 k
-                for k, other in zip(kept, scaled, strict=True)
+                for k, other in zip(used_columns, scaled, strict=True)
                 if _compute_absolute_correlation(z, other) > MAX_CORRELATION
             ),
             None,
@@ -106,11 +106,11 @@ def fit_scaling(
         if twin is not None:
             dropped.append(DroppedFeature(name, "collinear", names[twin]))
             continue
-        kept.append(index)
+        used_columns.append(index)
         columns.append(column)
         scaled.append(z)
     unit, power, mean, deviation = np.array(columns, np.float64).reshape(-1, 4).T
-    return FeatureScaling(tuple(names[k] for k in kept), unit, power, mean, deviation, tuple(dropped))
+    return FeatureScaling(tuple(names[k] for k in used_columns), unit, power, mean, deviation, tuple(dropped))
 
 
 def scale_features(*, features: npt.NDArray[np.floating], names: Sequence[str], scaling: FeatureScaling) -> Points:

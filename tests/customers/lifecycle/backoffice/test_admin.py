@@ -1,4 +1,4 @@
-"""Lifecycle in the back office: lists, the page of one customer, rules in versions."""
+"""Lifecycle in the back office: lists, the customer page, and versions of the stage rules."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -31,7 +31,7 @@ def anna() -> Customer:
     return anna
 
 
-def member_of(role: str) -> Client:
+def log_in_as(role: str) -> Client:
     user = User.objects.create_user(role, password="x", is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     client = Client()
@@ -39,7 +39,7 @@ def member_of(role: str) -> Client:
     return client
 
 
-def page_of(customer: Customer) -> str:
+def get_page_url(customer: Customer) -> str:
     return reverse("admin:lifecycle_customer", args=[customer.pk])
 
 
@@ -63,29 +63,29 @@ def test_a_profile_is_found_by_user_id_and_number(admin_client: Client, anna: Cu
     assert not nobody.context["cl"].result_list
 
 
-def test_the_list_takes_as_many_queries_for_many_as_for_one(admin_client: Client, anna: Customer) -> None:
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as taken:
+def test_the_number_of_queries_of_the_list_is_constant(admin_client: Client, anna: Customer) -> None:
+    def count_queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
             admin_client.get("/admin/lifecycle/customerprofile/")
-        return len(taken)
+        return len(captured)
 
-    queries()
-    for_one = queries()
+    count_queries()
+    queries_for_one = count_queries()
     for number in range(20):
         make_order(make_customer(f"customer-{number}"), placed_at=NOON - timedelta(days=number + 1))
     refresh_profiles(as_of=NOON, started_at=NOON)
-    assert queries() == for_one
+    assert count_queries() == queries_for_one
 
 
 def test_profiles_filter_by_stage_and_group(admin_client: Client, anna: Customer) -> None:
-    address = "/admin/lifecycle/customerprofile/"
-    assert admin_client.get(address, {"stage__exact": "reactivated"}).context["cl"].result_list
-    assert not admin_client.get(address, {"stage__exact": "new"}).context["cl"].result_list
-    assert admin_client.get(address, {"rfm_group__exact": "hibernating"}).context["cl"].result_list
+    url = "/admin/lifecycle/customerprofile/"
+    assert admin_client.get(url, {"stage__exact": "reactivated"}).context["cl"].result_list
+    assert not admin_client.get(url, {"stage__exact": "new"}).context["cl"].result_list
+    assert admin_client.get(url, {"rfm_group__exact": "hibernating"}).context["cl"].result_list
 
 
 def test_the_customer_page_shows_stages_traits_and_orders(admin_client: Client, anna: Customer) -> None:
-    page = admin_client.get(page_of(anna))
+    page = admin_client.get(get_page_url(anna))
     text = page.content.decode()
     assert page.status_code == 200
     for expected in (
@@ -99,23 +99,23 @@ def test_the_customer_page_shows_stages_traits_and_orders(admin_client: Client, 
         "30.00",
     ):
         assert expected.lower() in text.lower(), expected
-    moves = page.context["chart"]["values"]
-    assert moves == ["new", "active", "at risk", "dormant", "won back"]
+    stages = page.context["chart"]["values"]
+    assert stages == ["new", "active", "at risk", "dormant", "won back"]
 
 
 def test_the_page_exists_before_the_first_refresh_for_known_customers_only(admin_client: Client) -> None:
-    assert "next refresh" in admin_client.get(page_of(make_customer("bert"))).content.decode()
+    assert "next refresh" in admin_client.get(get_page_url(make_customer("bert"))).content.decode()
     assert admin_client.get("/admin/lifecycle/customerprofile/customer/987654321/").status_code == 404
 
 
 def test_opening_the_page_is_recorded(admin_client: Client, anna: Customer) -> None:
-    admin_client.get(page_of(anna))
+    admin_client.get(get_page_url(anna))
     entry = LogEntry.objects.filter(action=LogEntry.Action.ACCESS).get()
     assert (entry.object_pk, entry.actor.username) == (str(anna.pk), "admin")
 
 
 def test_without_the_permission_personal_data_is_hidden(anna: Customer) -> None:
-    page = member_of("Analyst").get(page_of(anna))
+    page = log_in_as("Analyst").get(get_page_url(anna))
     assert page.status_code == 200
     assert "Karenina" not in page.content.decode()
     assert "1 line with personal data is hidden" in page.content.decode()
@@ -123,7 +123,7 @@ def test_without_the_permission_personal_data_is_hidden(anna: Customer) -> None:
 
 def test_the_portrait_escapes_traits_and_appears_before_the_first_refresh(admin_client: Client) -> None:
     bert = make_customer("bert", traits={"motto": "<script>alert(1)</script>", "<i>": "x"})
-    page = admin_client.get(page_of(bert)).content.decode()
+    page = admin_client.get(get_page_url(bert)).content.decode()
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<script>alert(1)" not in page
     assert "&lt;i&gt;" in page
@@ -134,11 +134,11 @@ def test_a_withdrawn_consent_hides_data_derived_from_behavior_and_explains_it(
     admin_client: Client, anna: Customer
 ) -> None:
     CustomerProfile.objects.filter(customer=anna).update(p_alive=0.87, value=Decimal("1234.50"))
-    before = admin_client.get(page_of(anna)).content.decode()
+    before = admin_client.get(get_page_url(anna)).content.decode()
     assert "1,234.50" in before
     assert "87%" in before
     make_consent(anna, "personalisation", status="withdrawn")
-    page = admin_client.get(page_of(anna)).content.decode()
+    page = admin_client.get(get_page_url(anna)).content.decode()
     assert "87%" not in page
     assert "1,234.50" not in page
     assert "Data derived from behavior is not shown: the customer has withdrawn consent to personalization" in page
@@ -148,7 +148,7 @@ def test_a_withdrawn_consent_hides_data_derived_from_behavior_and_explains_it(
 
 def test_an_erased_customer_has_no_portrait(admin_client: Client, anna: Customer) -> None:
     Customer.objects.filter(pk=anna.pk).update(erased_at=NOON)
-    page = admin_client.get(page_of(anna)).content.decode()
+    page = admin_client.get(get_page_url(anna)).content.decode()
     assert "This customer was erased on" in page
     assert "household size" not in page
     assert "next refresh" not in page
@@ -158,10 +158,10 @@ def test_without_the_permission_the_page_is_forbidden(anna: Customer) -> None:
     User.objects.create_user("outsider", password="x", is_staff=True)
     client = Client()
     client.force_login(User.objects.get(username="outsider"))
-    assert client.get(page_of(anna)).status_code == 403
+    assert client.get(get_page_url(anna)).status_code == 403
 
 
-def form_of(admin_client: Client, rules: StageRules) -> dict[str, Any]:
+def read_form_values(admin_client: Client, rules: StageRules) -> dict[str, Any]:
     form = admin_client.get(f"/admin/lifecycle/stagerules/{rules.pk}/change/").context["adminform"].form
     values = {name: form.initial.get(name) for name in form.fields}
     moment = values.pop("effective_from")
@@ -171,11 +171,11 @@ def form_of(admin_client: Client, rules: StageRules) -> dict[str, Any]:
 
 def test_edited_rules_become_a_new_active_version(admin_client: Client, anna: Customer) -> None:
     first = StageRules.objects.get()
-    values = form_of(admin_client, first)
-    answer = admin_client.post(
+    values = read_form_values(admin_client, first)
+    response = admin_client.post(
         f"/admin/lifecycle/stagerules/{first.pk}/change/", values | {"active_gap_days": 40.0}, follow=True
     )
-    assert "Version 2 is active" in answer.content.decode()
+    assert "Version 2 is active" in response.content.decode()
     old, new = StageRules.objects.order_by("version")
     assert (old.active_gap_days, old.is_active) == (60, False)
     assert (new.active_gap_days, new.is_active, new.measured_at) == (40, True, None)
@@ -183,9 +183,9 @@ def test_edited_rules_become_a_new_active_version(admin_client: Client, anna: Cu
     assert admin_client.get(f"/admin/lifecycle/stagerules/{old.pk}/change/").context["has_change_permission"] is False
 
 
-def test_saving_rules_unchanged_makes_no_version(admin_client: Client, anna: Customer) -> None:
+def test_saving_unchanged_rules_creates_no_version(admin_client: Client, anna: Customer) -> None:
     first = StageRules.objects.get()
-    admin_client.post(f"/admin/lifecycle/stagerules/{first.pk}/change/", form_of(admin_client, first))
+    admin_client.post(f"/admin/lifecycle/stagerules/{first.pk}/change/", read_form_values(admin_client, first))
     assert StageRules.objects.get() == first
 
 
@@ -205,8 +205,8 @@ def test_invalid_rules_are_rejected_at_their_field(
     admin_client: Client, anna: Customer, field: str, value: Any
 ) -> None:
     first = StageRules.objects.get()
-    values = form_of(admin_client, first) | {field: value}
-    answer = admin_client.post(f"/admin/lifecycle/stagerules/{first.pk}/change/", values)
-    assert answer.status_code == 200
-    assert field in answer.context["adminform"].form.errors
+    values = read_form_values(admin_client, first) | {field: value}
+    response = admin_client.post(f"/admin/lifecycle/stagerules/{first.pk}/change/", values)
+    assert response.status_code == 200
+    assert field in response.context["adminform"].form.errors
     assert StageRules.objects.get() == first

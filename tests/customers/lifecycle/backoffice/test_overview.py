@@ -15,7 +15,7 @@ from tests.makers import make_customer, make_order
 
 pytestmark = pytest.mark.django_db
 
-PAGE, PEOPLE = "/admin/lifecycle/customerprofile/lifecycle/", "/admin/lifecycle/customerprofile/customers/"
+PAGE, CUSTOMERS_PAGE = "/admin/lifecycle/customerprofile/lifecycle/", "/admin/lifecycle/customerprofile/customers/"
 PREVIEW = "/admin/lifecycle/stagerules/preview/"
 
 
@@ -25,8 +25,8 @@ def today() -> datetime:
 
 
 @pytest.fixture
-def three(today: datetime) -> dict[str, int]:
-    """Of 30, 60 and 120 days: bob has become at risk 10 days ago, eve is new, ann has long gone."""
+def three_customers(today: datetime) -> dict[str, int]:
+    """Three customers under rules of 30, 60 and 120 days: ann has churned, bob became at risk 10 days ago, eve is new."""
     ids = {}
     for name, ago in {"ann": 400, "bob": 70, "eve": 10}.items():
         customer = make_customer(name)
@@ -36,7 +36,7 @@ def three(today: datetime) -> dict[str, int]:
     return ids
 
 
-def test_every_flow_links_to_its_customers(admin_client: Client, three: dict[str, int]) -> None:
+def test_every_flow_links_to_its_customers(admin_client: Client, three_customers: dict[str, int]) -> None:
     page = admin_client.get(PAGE)
     assert page.status_code == 200
     assert (page.context["matrix"]["moved"], page.context["matrix"]["total"]) == (2, 3)
@@ -44,15 +44,17 @@ def test_every_flow_links_to_its_customers(admin_client: Client, three: dict[str
     assert flows["value"] == [1, 1]
     listed: list[str] = []
     for link in flows["customdata"]:
-        people = admin_client.get(link)
-        listed += [row["name"] for row in people.context["customers"]]
+        customers_page = admin_client.get(link)
+        listed += [row["name"] for row in customers_page.context["customers"]]
     assert sorted(listed) == ["bob", "eve"]
     cells = [cell for row in page.context["matrix"]["rows"] for cell in row["cells"]]
     assert sum(cell["customers"] for cell in cells) == 3
     assert all(bool(cell["url"]) == (cell["customers"] > 0) for cell in cells)
 
 
-def test_the_days_can_be_chosen_and_invalid_ones_are_reported(admin_client: Client, three: dict[str, int]) -> None:
+def test_the_days_can_be_chosen_and_invalid_ones_are_reported(
+    admin_client: Client, three_customers: dict[str, int]
+) -> None:
     day = localdate()
     past = admin_client.get(PAGE, {"since": day - timedelta(days=60), "until": day - timedelta(days=35)})
     assert {row["name"]: row["after"] for row in past.context["stage_counts"]} == {
@@ -68,7 +70,9 @@ def test_the_days_can_be_chosen_and_invalid_ones_are_reported(admin_client: Clie
         assert page.status_code == 200
         assert "Enter a year between 1900 and 2200." in page.content.decode()
         assert (
-            admin_client.get(PEOPLE, {"figure": "stage-flow", "from": "new", "to": "active", "until": far}).status_code
+            admin_client.get(
+                CUSTOMERS_PAGE, {"figure": "stage-flow", "from": "new", "to": "active", "until": far}
+            ).status_code
             == 200
         )
     assert "Enter a valid date" in admin_client.get(PAGE, {"since": "yesterday"}).content.decode()
@@ -78,9 +82,9 @@ def test_before_the_first_refresh_the_page_explains_what_to_do(admin_client: Cli
     assert "refresh_profiles" in admin_client.get(PAGE).content.decode()
 
 
-@pytest.mark.parametrize("asked", [{}, {"from": "new"}, {"from": "'; --", "to": "active"}, {"from": "new", "to": ""}])
-def test_a_url_without_two_stages_is_reported(admin_client: Client, asked: dict[str, str]) -> None:
-    page = admin_client.get(PEOPLE, {"figure": "stage-flow", **asked})
+@pytest.mark.parametrize("stages", [{}, {"from": "new"}, {"from": "'; --", "to": "active"}, {"from": "new", "to": ""}])
+def test_a_url_without_two_stages_is_reported(admin_client: Client, stages: dict[str, str]) -> None:
+    page = admin_client.get(CUSTOMERS_PAGE, {"figure": "stage-flow", **stages})
     assert page.status_code == 200
     assert "has no valid stages" in page.content.decode()
 
@@ -89,8 +93,8 @@ def test_customers_are_listed_fifty_per_page(admin_client: Client, today: dateti
     for number in range(60):
         make_order(make_customer(f"customer-{number:02}"), placed_at=today - timedelta(days=3, minutes=number))
     refresh_profiles(as_of=today, started_at=today)
-    first = admin_client.get(PEOPLE, {"figure": "stage-flow", "from": "unknown", "to": "new"})
-    second = admin_client.get(PEOPLE, {"figure": "stage-flow", "from": "unknown", "to": "new", "page": 2})
+    first = admin_client.get(CUSTOMERS_PAGE, {"figure": "stage-flow", "from": "unknown", "to": "new"})
+    second = admin_client.get(CUSTOMERS_PAGE, {"figure": "stage-flow", "from": "unknown", "to": "new", "page": 2})
     assert (
         len(first.context["customers"]),
         len(second.context["customers"]),
@@ -107,11 +111,11 @@ def test_customers_are_listed_fifty_per_page(admin_client: Client, today: dateti
 def test_only_users_with_the_permission_see_the_page(client: Client) -> None:
     client.force_login(User.objects.create_user("guest", password="x", is_staff=True))
     assert client.get(PAGE).status_code == 403
-    assert client.get(PEOPLE).status_code == 403
+    assert client.get(CUSTOMERS_PAGE).status_code == 403
     assert client.post(PREVIEW, {}).status_code == 403
 
 
-def form_of(rules: StageRules, **changed: Any) -> dict[str, Any]:
+def make_form_values(rules: StageRules, **changed: Any) -> dict[str, Any]:
     names = (
         "second_gap_days",
         "median_gap_days",
@@ -126,11 +130,13 @@ def form_of(rules: StageRules, **changed: Any) -> dict[str, Any]:
     return {**{name: getattr(rules, name) for name in names}, "loyal_revenue": rules.loyal_revenue or "", **changed}
 
 
-def test_the_preview_shows_the_stage_changes_and_saves_nothing(admin_client: Client, three: dict[str, int]) -> None:
+def test_the_preview_shows_the_stage_changes_and_saves_nothing(
+    admin_client: Client, three_customers: dict[str, int]
+) -> None:
     rules = get_active_rules()
     assert rules is not None
     before = list(CustomerProfile.objects.order_by("pk").values_list("pk", "stage", "stage_since"))
-    page = admin_client.post(PREVIEW, form_of(rules, active_gap_days=90, dormant_gap_days=150))
+    page = admin_client.post(PREVIEW, make_form_values(rules, active_gap_days=90, dormant_gap_days=150))
     assert page.context["problems"] == []
     assert (page.context["moved"], page.context["customers"]) == (1, 3)
     assert page.context["cells"] == [{"from": "at risk", "to": "active", "customers": 1}]
@@ -142,14 +148,14 @@ def test_the_preview_shows_the_stage_changes_and_saves_nothing(admin_client: Cli
     assert list(CustomerProfile.objects.order_by("pk").values_list("pk", "stage", "stage_since")) == before
     assert StageRules.objects.count() == 1
     assert not StageTransition.objects.filter(rules__version=2).exists()
-    same = admin_client.post(PREVIEW, form_of(rules))
+    same = admin_client.post(PREVIEW, make_form_values(rules))
     assert same.context["moved"] == 0
 
 
-def test_the_preview_reports_form_errors(admin_client: Client, three: dict[str, int]) -> None:
+def test_the_preview_reports_form_errors(admin_client: Client, three_customers: dict[str, int]) -> None:
     rules = get_active_rules()
     assert rules is not None
-    page = admin_client.post(PREVIEW, form_of(rules, dormant_gap_days=1, loyal_orders="many"))
+    page = admin_client.post(PREVIEW, make_form_values(rules, dormant_gap_days=1, loyal_orders="many"))
     text = page.content.decode()
     assert "Dormant gap in days: Enter a value that is at least the active gap." in text
     assert "Orders to be loyal: Enter a whole number." in text
@@ -157,7 +163,7 @@ def test_the_preview_reports_form_errors(admin_client: Client, three: dict[str, 
 
 
 def test_a_low_p_alive_makes_a_customer_churned(admin_client: Client, today: datetime) -> None:
-    """Six orders in a month and then nothing for 130 days: dormant by gaps of up to 120 and 240 days."""
+    """Six orders in a month and then none for 130 days: dormant by the gaps, which end after 120 and 240 days."""
     eager = make_customer("eager")
     for ago in (160, 155, 150, 144, 139, 130):
         make_order(eager, placed_at=today - timedelta(days=ago))
@@ -172,5 +178,5 @@ def test_a_low_p_alive_makes_a_customer_churned(admin_client: Client, today: dat
     newest = StageTransition.objects.filter(customer=eager).first()
     assert newest is not None
     assert newest.reason == "alive_low"
-    page = admin_client.post(PREVIEW, form_of(rules, min_p_alive=0))
+    page = admin_client.post(PREVIEW, make_form_values(rules, min_p_alive=0))
     assert page.context["cells"] == [{"from": "churned", "to": "dormant", "customers": 1}]

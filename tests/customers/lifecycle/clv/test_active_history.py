@@ -1,4 +1,4 @@
-"""P(alive) over time: each moment sees only what was before it."""
+"""The probability active over time: each point uses only the orders before it."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ BG_NBD = {"name": "bg_nbd", "r": 0.9, "alpha": 30.0, "a": 0.8, "b": 2.5}
 
 
 @pytest.fixture
-def process() -> None:
+def purchase_model() -> None:
     from customers.lifecycle.scoring.clv.fitting import PurchaseModelFit, serialize_fit
     from customers.lifecycle.scoring.clv.models.bg_nbd import BgNbd
 
@@ -36,45 +36,47 @@ def anna() -> Customer:
     return anna
 
 
-def test_the_last_point_is_the_formula_and_waiting_lowers_it(process: None, anna: Customer) -> None:
-    found = compute_active_history(customer_id=anna.pk, as_of=NOON, score_models=load_latest_score_models())
-    assert found is not None
+def test_the_last_point_equals_the_formula_and_time_without_orders_lowers_it(
+    purchase_model: None, anna: Customer
+) -> None:
+    history = compute_active_history(customer_id=anna.pk, as_of=NOON, score_models=load_latest_score_models())
+    assert history is not None
     x, t_x, age = 3, 63.0, 90.0
     r, alpha, a, b = (BG_NBD[name] for name in ("r", "alpha", "a", "b"))
     expected = 1 / (1 + a / (b + x - 1) * ((alpha + age) / (alpha + t_x)) ** (r + x))
-    assert found.p_alive[-1] == pytest.approx(expected)
-    assert found.p_alive[-2] > found.p_alive[-1]
-    assert found.at[-1] == NOON
-    assert len(found.at) == 91
-    assert len(found.ordered) == 4
+    assert history.p_alive[-1] == pytest.approx(expected)
+    assert history.p_alive[-2] > history.p_alive[-1]
+    assert history.at[-1] == NOON
+    assert len(history.at) == 91
+    assert len(history.ordered) == 4
 
 
-def test_each_moment_knows_only_the_orders_before_it(process: None, anna: Customer) -> None:
-    whole = compute_active_history(customer_id=anna.pk, as_of=NOON, score_models=load_latest_score_models())
+def test_each_point_uses_only_the_orders_before_it(purchase_model: None, anna: Customer) -> None:
+    complete = compute_active_history(customer_id=anna.pk, as_of=NOON, score_models=load_latest_score_models())
     earlier = compute_active_history(
         customer_id=anna.pk, as_of=NOON - timedelta(days=40), score_models=load_latest_score_models()
     )
-    assert whole is not None
+    assert complete is not None
     assert earlier is not None
-    assert whole.at[: len(earlier.at)] == earlier.at
-    assert whole.p_alive[: len(earlier.p_alive)] == pytest.approx(earlier.p_alive)
+    assert complete.at[: len(earlier.at)] == earlier.at
+    assert complete.p_alive[: len(earlier.p_alive)] == pytest.approx(earlier.p_alive)
 
 
-def test_a_long_history_has_as_many_points_as_a_chart_shows(process: None) -> None:
+def test_a_long_history_is_thinned_to_the_points_of_a_chart(purchase_model: None) -> None:
     old, tea = make_customer("old"), make_product("tea")
     make_order(old, placed_at=NOON - timedelta(days=365 * 70), products=[tea])
     make_order(old, placed_at=NOON - timedelta(days=3), products=[tea])
-    found = compute_active_history(customer_id=old.pk, as_of=NOON, score_models=load_latest_score_models())
-    assert found is not None
-    assert MAX_POINTS * 0.9 < len(found.at) <= MAX_POINTS
-    assert np.isfinite(found.p_alive).all()
+    history = compute_active_history(customer_id=old.pk, as_of=NOON, score_models=load_latest_score_models())
+    assert history is not None
+    assert MAX_POINTS * 0.9 < len(history.at) <= MAX_POINTS
+    assert np.isfinite(history.p_alive).all()
 
 
 def test_there_is_no_history_without_an_order_or_a_purchase_model(anna: Customer) -> None:
     assert compute_active_history(customer_id=anna.pk, as_of=NOON, score_models=load_latest_score_models()) is None
 
 
-def test_there_is_no_history_of_a_customer_without_orders(process: None) -> None:
+def test_there_is_no_history_of_a_customer_without_orders(purchase_model: None) -> None:
     assert (
         compute_active_history(customer_id=make_customer("bob").pk, as_of=NOON, score_models=load_latest_score_models())
         is None

@@ -123,11 +123,11 @@ def test_unusual_amounts_never_become_nan(shop: list[Customer], total: Decimal) 
         make_order(customer, placed_at=NOON - timedelta(days=1), total=total)
     make_order(shop[0], placed_at=datetime(1969, 5, 1, 12, tzinfo=NOON.tzinfo), total=total)
     refresh_profiles(as_of=NOON, started_at=NOON + timedelta(hours=1))
-    for one in CustomerProfile.objects.filter(orders__gt=0):
+    for profile in CustomerProfile.objects.filter(orders__gt=0):
         for name in ("p_alive", "expected_orders", "interval_probability"):
-            value = getattr(one, name)
+            value = getattr(profile, name)
             assert value is None or np.isfinite(value), name
-        assert one.value is None or one.value.is_finite()
+        assert profile.value is None or profile.value.is_finite()
 
 
 def test_the_page_shows_values_and_clusters_with_links_to_their_customers(
@@ -167,17 +167,17 @@ def test_an_order_updates_value_and_next_order_with_the_models_of_the_last_refre
     make_order(sleeper.customer, placed_at=NOON + timedelta(minutes=10), total=Decimal(90))
     recount_customers(customer_ids=[sleeper.pk], as_of=NOON + timedelta(minutes=11))
     assert refresh_outdated_scores(as_of=NOON + timedelta(minutes=12)) == 1
-    found = CustomerProfile.objects.get(pk=sleeper.pk)
-    assert found.p_alive > sleeper.p_alive + 0.3
-    assert found.value > sleeper.value
-    assert found.next_order_from is not None
-    assert found.valued_at == NOON + timedelta(minutes=12)
+    updated = CustomerProfile.objects.get(pk=sleeper.pk)
+    assert updated.p_alive > sleeper.p_alive + 0.3
+    assert updated.value > sleeper.value
+    assert updated.next_order_from is not None
+    assert updated.valued_at == NOON + timedelta(minutes=12)
     assert list(others.values_list(*fields)) == before
     assert refresh_outdated_scores(as_of=NOON + timedelta(minutes=20)) == 0
-    earlier = {name: getattr(found, name) for name in ("p_alive", "expected_orders", "next_order_likely")}
+    earlier = {name: getattr(updated, name) for name in ("p_alive", "expected_orders", "next_order_likely")}
     refresh_profiles(as_of=NOON + timedelta(minutes=12), started_at=NOON)
-    again = CustomerProfile.objects.get(pk=sleeper.pk)
+    refreshed = CustomerProfile.objects.get(pk=sleeper.pk)
     # one more order changes the parameters, and so all scores, slightly
-    assert again.p_alive == pytest.approx(earlier["p_alive"], abs=0.05)
-    assert again.expected_orders == pytest.approx(earlier["expected_orders"], rel=0.1)
-    assert abs((again.next_order_likely - earlier["next_order_likely"]).days) <= 2
+    assert refreshed.p_alive == pytest.approx(earlier["p_alive"], abs=0.05)
+    assert refreshed.expected_orders == pytest.approx(earlier["expected_orders"], rel=0.1)
+    assert abs((refreshed.next_order_likely - earlier["next_order_likely"]).days) <= 2

@@ -1,4 +1,4 @@
-"""Where ids stand among others, however far apart they are."""
+"""Positions of IDs in a sorted array, dense or sparse."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,9 @@ from customers.lifecycle.facts.id_positions import find_positions
 
 
 @pytest.mark.parametrize("known", [[3, 5, 9], [3, 5, 10**12], [-4, 0, 7]])
-def test_each_id_has_its_place_and_strangers_have_none(known: list[int]):
-    wanted = [known[2], known[0], known[0] - 1, known[1] + 1, known[2] + 1, known[1]]
-    assert find_positions(np.array(wanted), np.array(known)).tolist() == [2, 0, -1, -1, -1, 1]
+def test_known_ids_have_a_position_and_missing_ones_do_not(known: list[int]):
+    ids = [known[2], known[0], known[0] - 1, known[1] + 1, known[2] + 1, known[1]]
+    assert find_positions(np.array(ids), np.array(known)).tolist() == [2, 0, -1, -1, -1, 1]
 
 
 def test_an_empty_array_has_no_positions():

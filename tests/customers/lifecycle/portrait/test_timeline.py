@@ -1,4 +1,4 @@
-"""A customer's timeline: every source, newest first, page by page."""
+"""The timeline of a customer: all sources, latest first, page by page."""
 
 from datetime import timedelta
 
@@ -31,27 +31,27 @@ def anna() -> Customer:
     return anna
 
 
-def rules() -> StageRules:
+def make_rules() -> StageRules:
     gaps = {"second_gap_days": 9, "median_gap_days": 9, "active_gap_days": 9, "dormant_gap_days": 19}
     return StageRules.objects.create(version=1, **gaps)
 
 
-def test_everything_before_the_moment_is_there_newest_first(anna: Customer) -> None:
-    move = {"from_stage": Stage.PROSPECT, "to_stage": Stage.NEW, "reason": StageTransition.Reason.FIRST_ORDER}
-    StageTransition.objects.create(customer=anna, at=NOON - 2 * MINUTE, rules=rules(), **move)
-    found = build_timeline(customer_id=anna.pk, as_of=NOON)
-    assert [(entry.kind, entry.name) for entry in found.entries] == [
+def test_all_entries_before_as_of_are_listed_latest_first(anna: Customer) -> None:
+    fields = {"from_stage": Stage.PROSPECT, "to_stage": Stage.NEW, "reason": StageTransition.Reason.FIRST_ORDER}
+    StageTransition.objects.create(customer=anna, at=NOON - 2 * MINUTE, rules=make_rules(), **fields)
+    timeline = build_timeline(customer_id=anna.pk, as_of=NOON)
+    assert [(entry.kind, entry.name) for entry in timeline.entries] == [
         ("return", "A-1-R"),
         ("stage", ""),
         ("order", "A-1"),
         ("event", "Signed In"),
         ("event", "Product Viewed"),
     ]
-    assert found.entries[-1].titles == ("Tea kettle", "gone")
-    assert (found.page, found.more) == (1, False)
+    assert timeline.entries[-1].titles == ("Tea kettle", "gone")
+    assert (timeline.page, timeline.more) == (1, False)
 
 
-def test_pages_lose_and_double_nothing_of_one_moment(anna: Customer) -> None:
+def test_pages_neither_lose_nor_repeat_entries_of_equal_time(anna: Customer) -> None:
     for number in range(2 * PER_PAGE):
         make_order(anna, placed_at=NOON - timedelta(days=1), order_id=f"same-{number}")
     pages = [build_timeline(customer_id=anna.pk, as_of=NOON, page=page) for page in (1, 2, 3)]
@@ -60,14 +60,12 @@ def test_pages_lose_and_double_nothing_of_one_moment(anna: Customer) -> None:
     assert len(names) == len(set(names)) == 2 * PER_PAGE + 4
 
 
-@pytest.mark.parametrize(("asked", "given"), [(0, 1), (-3, 1), (10**9, MAX_PAGES)])
-def test_a_page_that_does_not_exist_is_the_nearest(anna: Customer, asked: int, given: int) -> None:
-    assert build_timeline(customer_id=anna.pk, as_of=NOON, page=asked).page == given
+@pytest.mark.parametrize(("requested", "expected"), [(0, 1), (-3, 1), (10**9, MAX_PAGES)])
+def test_a_page_out_of_range_is_the_nearest_one(anna: Customer, requested: int, expected: int) -> None:
+    assert build_timeline(customer_id=anna.pk, as_of=NOON, page=requested).page == expected
 
 
-def test_queries_are_five_however_much_happened(
-    anna: Customer, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
+def test_the_number_of_queries_is_constant(anna: Customer, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for number in range(PER_PAGE):
         make_event(at=NOON - timedelta(hours=number + 1), user_id="anna", product_ids=["kettle"])
     with django_assert_num_queries(5):

@@ -1,4 +1,4 @@
-"""Traits as people read them."""
+"""Labels and formatted values of traits."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -17,12 +17,12 @@ from customers.lifecycle.portrait.trait_labels import (
 from tests.makers import NOON
 
 
-def read(name: str, value: Any, *, exact: bool = True) -> tuple[str, Any, str, str]:
+def format_as_tuple(name: str, value: Any, *, exact: bool = True) -> tuple[str, Any, str, str]:
     return tuple(format_trait(name, value, as_of=NOON, exact=exact))  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize(
-    ("birthday", "years", "gap"),
+    ("birthday", "years", "missing"),
     [
         ("1990-11-24", 36, ""),
         ("1990-11-25", 35, ""),
@@ -34,15 +34,15 @@ def read(name: str, value: Any, *, exact: bool = True) -> tuple[str, Any, str, s
         ("soon", None, "implausible"),
     ],
 )
-def test_an_age_follows_from_a_birthday_that_can_be_right(birthday: str, years: int | None, gap: str) -> None:
-    found = format_age_from_birthday(birthday, as_of=NOON, exact=True)
-    assert (found.value, found.missing) == (years, gap)
+def test_a_plausible_birthday_gives_an_age(birthday: str, years: int | None, missing: str) -> None:
+    age = format_age_from_birthday(birthday, as_of=NOON, exact=True)
+    assert (age.value, age.missing) == (years, missing)
 
 
 @pytest.mark.parametrize("birthday", ["1987-01-01", "1996-11-24"])
 def test_without_the_permission_an_age_is_shown_by_decade(birthday: str) -> None:
-    found = format_age_from_birthday(birthday, as_of=NOON, exact=False)
-    assert (found.format, found.value, found.text) == ("years_range", {"from": 30, "to": 39}, "30 to 39 years")
+    age = format_age_from_birthday(birthday, as_of=NOON, exact=False)
+    assert (age.format, age.value, age.text) == ("years_range", {"from": 30, "to": 39}, "30 to 39 years")
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_without_the_permission_an_age_is_shown_by_decade(birthday: str) -> None
         (float("nan"), ("years", None, "", "implausible")),
     ],
 )
-def test_an_age_is_a_number_of_years_or_what_the_shop_calls_it(value: Any, expected: tuple[str, Any, str, str]) -> None:
-    assert read("age", value) == expected
+def test_an_age_is_a_number_of_years_or_the_text_of_the_shop(value: Any, expected: tuple[str, Any, str, str]) -> None:
+    assert format_as_tuple("age", value) == expected
 
 
 @pytest.mark.parametrize(
@@ -78,20 +78,24 @@ def test_an_age_is_a_number_of_years_or_what_the_shop_calls_it(value: Any, expec
         ("createdAt", 1e300, ("moment", None, "", "implausible")),
     ],
 )
-def test_a_value_is_typed_and_readable(name: str, value: Any, expected: tuple[str, Any, str, str]) -> None:
-    assert read(name, value) == expected
+def test_a_value_has_a_format_and_a_text(name: str, value: Any, expected: tuple[str, Any, str, str]) -> None:
+    assert format_as_tuple(name, value) == expected
 
 
-def test_the_moment_of_a_registration_is_read_from_texts_and_numbers() -> None:
+def test_the_registration_time_is_parsed_from_texts_and_numbers() -> None:
     for value in ("2026-01-02T03:04:05Z", 1767323045, 1767323045000, "2026-01-02T03:04:05"):
-        form, moment, _words, gap = read("createdAt", value)
-        assert (form, datetime.fromisoformat(moment), gap) == ("moment", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "")
+        value_format, moment, _text, missing = format_as_tuple("createdAt", value)
+        assert (value_format, datetime.fromisoformat(moment), missing) == (
+            "moment",
+            datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+            "",
+        )
 
 
-def test_a_long_text_is_cut() -> None:
-    _form, value, words, _gap = read("note", "x" * 5000)
-    assert value == words
-    assert (len(words), words[-1]) == (MAX_TEXT_LENGTH, "…")
+def test_a_long_text_is_truncated() -> None:
+    _value_format, value, text, _missing = format_as_tuple("note", "x" * 5000)
+    assert value == text
+    assert (len(text), text[-1]) == (MAX_TEXT_LENGTH, "…")
 
 
 @pytest.mark.parametrize(
@@ -102,18 +106,18 @@ def test_a_long_text_is_cut() -> None:
         ("household_size", "household size", "家庭人数"),
     ],
 )
-def test_known_names_are_translated(name: str, english: str, chinese: str) -> None:
+def test_standard_names_are_translated(name: str, english: str, chinese: str) -> None:
     assert get_trait_label(name) == english
     with translation.override("zh-hans"):
         assert get_trait_label(name) == chinese
 
 
-def test_other_names_stay_as_the_shop_spells_them_and_are_cut() -> None:
+def test_other_names_are_unchanged_but_truncated() -> None:
     assert get_trait_label("favouriteTea") == "favouriteTea"
     assert len(get_trait_label("x" * 100)) == 60
 
 
-def test_languages_and_countries_are_named_in_the_reader_s_language() -> None:
+def test_languages_and_countries_have_names_in_the_language_of_the_reader() -> None:
     assert (
         get_language_name("de-AT"),
         get_country_name("at"),

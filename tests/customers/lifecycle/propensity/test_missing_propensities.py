@@ -20,11 +20,11 @@ PAGE = "/admin/lifecycle/customerprofile/lifecycle/"
 
 
 @pytest.fixture(autouse=True)
-def propensities_learn_from() -> None:
-    """Of all customers."""
+def limit_training_customers() -> None:
+    """Train on all customers."""
 
 
-def score_models() -> dict[str, ScoreModel]:
+def get_score_models() -> dict[str, ScoreModel]:
     return {score_model.kind: score_model for score_model in LifecycleRun.objects.latest("id").score_models.all()}
 
 
@@ -41,29 +41,29 @@ def score_models() -> dict[str, ScoreModel]:
 def test_a_missing_propensity_is_explained_on_the_page(
     admin_client: Client, db: None, days: list[float], reason: str, algorithm: str
 ) -> None:
-    only = make_customer("only", first_seen_at=NOON - timedelta(days=1))
+    customer = make_customer("only", first_seen_at=NOON - timedelta(days=1))
     for ago in days:
-        make_order(only, placed_at=NOON - timedelta(days=ago), total=Decimal(10))
+        make_order(customer, placed_at=NOON - timedelta(days=ago), total=Decimal(10))
         make_order(None, placed_at=NOON - timedelta(days=ago), total=Decimal(10))
     refresh_profiles(as_of=NOON, started_at=NOON)
-    profile = build_customer_profile(customer_id=only.pk)
+    profile = build_customer_profile(customer_id=customer.pk)
     assert profile is not None
     for kind, propensity in zip(PROPENSITY_KINDS, profile["propensities"], strict=True):
-        score_model = score_models()[kind]
+        score_model = get_score_models()[kind]
         assert (
             score_model.reason in ("history_too_short", "few_positives", "few_negatives"),
             score_model.algorithm,
         ) == (True, "")
         assert propensity["probability"] is None
         assert propensity["reason"] == (score_model.reason if days else "no_order")
-    assert score_models()["purchase_30"].reason == reason
+    assert get_score_models()["purchase_30"].reason == reason
     for language in ("en", "zh-hans"):
-        address = f"/admin/lifecycle/customerprofile/customer/{only.pk}/"
-        text = admin_client.get(address, headers={"accept-language": language}).content.decode()
+        url = f"/admin/lifecycle/customerprofile/customer/{customer.pk}/"
+        text = admin_client.get(url, headers={"accept-language": language}).content.decode()
         with override(language):
-            again = build_customer_profile(customer_id=only.pk)
-        assert again is not None
-        assert again["propensities"][0]["reason_name"] in text
+            localized = build_customer_profile(customer_id=customer.pk)
+        assert localized is not None
+        assert localized["propensities"][0]["reason_name"] in text
         assert "nan" not in text.lower().replace("finance", "")
 
 
@@ -71,12 +71,12 @@ def test_with_too_few_customers_the_purchase_model_is_the_fallback(db: None, mon
     make_sample_shop()
     monkeypatch.setattr("customers.lifecycle.propensity.scoring.MAX_TRAINING_CUSTOMERS", 40)
     refresh_profiles(as_of=NOON, started_at=NOON)
-    score_model = score_models()["purchase_30"]
+    score_model = get_score_models()["purchase_30"]
     assert (score_model.algorithm, score_model.reason, score_model.arrays) == ("purchase_model", "few_positives", None)
-    stopped = CustomerProfile.objects.filter(p_alive__lt=0.3).first()
-    assert stopped is not None
-    assert stopped.purchase_30 < stopped.p_alive
-    profile = build_customer_profile(customer_id=stopped.pk)
+    inactive = CustomerProfile.objects.filter(p_alive__lt=0.3).first()
+    assert inactive is not None
+    assert inactive.purchase_30 < inactive.p_alive
+    profile = build_customer_profile(customer_id=inactive.pk)
     assert profile is not None
     propensity = profile["propensities"][2]
     assert (propensity["fallback"], propensity["reasons"], propensity["algorithm"]) == (True, [], "purchase_model")

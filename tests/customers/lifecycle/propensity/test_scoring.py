@@ -53,7 +53,7 @@ EARLIER = NOON - timedelta(days=40)
 
 
 @pytest.fixture(autouse=True)
-def propensities_learn_from() -> None:
+def limit_training_customers() -> None:
     """Train on all customers."""
 
 
@@ -94,19 +94,19 @@ def get_score_models(as_of: datetime = NOON) -> dict[str, ScoreModel]:
 
 
 def test_every_buyer_has_all_probabilities_and_a_visitor_has_none(trained: Any) -> None:
-    found = read_scores()
-    assert len(found) == CUSTOMERS
-    for one in found.values():
-        assert all(0 < one[kind] < 1 for kind in PROPENSITY_KINDS)
-        assert 0 < one["next_category_probability"] <= 1
-        assert one["purchase_7"] <= one["purchase_30"] + 1e-9
-        assert one["purchase_30"] <= one["purchase_90"] + 1e-9
+    scores_by_customer = read_scores()
+    assert len(scores_by_customer) == CUSTOMERS
+    for row in scores_by_customer.values():
+        assert all(0 < row[kind] < 1 for kind in PROPENSITY_KINDS)
+        assert 0 < row["next_category_probability"] <= 1
+        assert row["purchase_7"] <= row["purchase_30"] + 1e-9
+        assert row["purchase_30"] <= row["purchase_90"] + 1e-9
     visitor = make_customer("visitor", first_seen_at=NOON - timedelta(days=1))
     refresh_profiles(as_of=NOON, started_at=NOON)
     scores = CustomerProfile.objects.filter(customer=visitor).values(*SCORES).get()
     assert set(scores.values()) == {None, ""}
-    found_reasons = {one["reason"] for one in build_customer_profile(customer_id=visitor.pk)["propensities"]}  # type: ignore[index]
-    assert found_reasons == {"no_order"}
+    reasons = {row["reason"] for row in build_customer_profile(customer_id=visitor.pk)["propensities"]}  # type: ignore[index]
+    assert reasons == {"no_order"}
 
 
 def test_a_customer_who_stopped_ordering_has_a_higher_churn_probability(trained: Any) -> None:
@@ -120,12 +120,12 @@ def test_a_customer_who_stopped_ordering_has_a_higher_churn_probability(trained:
 
 
 def test_the_next_category_is_the_one_a_customer_buys(trained: Any) -> None:
-    for customer_id, one in read_scores().items():
-        assert one["next_category"] == ("Home" if customer_id % 2 else "Drinks")
-        assert one["next_category_probability"] > 0.6
-    judged = get_score_models()["next_category"].figures["judged"]
-    assert judged["history"]["hit_1"] == pytest.approx(1)
-    assert judged["popularity"]["hit_1"] < 0.9
+    for customer_id, row in read_scores().items():
+        assert row["next_category"] == ("Home" if customer_id % 2 else "Drinks")
+        assert row["next_category_probability"] > 0.6
+    results_by_name = get_score_models()["next_category"].figures["judged"]
+    assert results_by_name["history"]["hit_1"] == pytest.approx(1)
+    assert results_by_name["popularity"]["hit_1"] < 0.9
 
 
 def test_the_score_models_describe_the_training_in_json(trained: Any) -> None:
@@ -136,10 +136,10 @@ def test_the_score_models_describe_the_training_in_json(trained: Any) -> None:
         assert (score_model.reason, score_model.algorithm) == ("", figures["winner"])
         assert figures["why"] in TRAINED_REASONS
         assert figures["horizon_days"] == load_served_model(score_model).target.horizon_days
-        judged = {one["name"]: one for one in figures["candidates"]}
-        assert {"recency", "purchase_model", figures["winner"], figures["baseline"]} <= set(judged)
+        results_by_name = {row["name"]: row for row in figures["candidates"]}
+        assert {"recency", "purchase_model", figures["winner"], figures["baseline"]} <= set(results_by_name)
         quality = figures["quality"]
-        assert quality["brier"] == pytest.approx(judged[figures["winner"]]["brier"])
+        assert quality["brier"] == pytest.approx(results_by_name[figures["winner"]]["brier"])
         assert (len(quality["lift"]), quality["customers"]) == (10, figures["evaluation_rows"])
         assert sum(quality["curve"]["customers"]) == quality["customers"]
         assert 0 < sum(rule["share"] for rule in figures["rules"]) <= 1 + 1e-9
@@ -147,8 +147,8 @@ def test_the_score_models_describe_the_training_in_json(trained: Any) -> None:
         drift = figures["drift"]
         assert drift["trained_at"] == EARLIER.isoformat()
         assert drift["score"] >= 0
-        assert [one["index"] for one in drift["features"]] == sorted(
-            (one["index"] for one in drift["features"]), reverse=True
+        assert [row["index"] for row in drift["features"]] == sorted(
+            (row["index"] for row in drift["features"]), reverse=True
         )
 
 
@@ -157,8 +157,8 @@ def test_earlier_models_are_compared_with_the_actual_orders_since(trained: dict[
         (backtest,) = get_score_models()[kind].figures["backtests"]
         window = Order.objects.filter(placed_at__gte=EARLIER, placed_at__lt=EARLIER + timedelta(days=days))
         bought = set(window.values_list("customer_id", flat=True))
-        said = np.array([one[kind] for one in trained.values()])
-        quality = evaluate_scores(score=said, label=np.array([customer_id in bought for customer_id in trained]))
+        predictions = np.array([row[kind] for row in trained.values()])
+        quality = evaluate_scores(score=predictions, label=np.array([customer_id in bought for customer_id in trained]))
         assert (backtest["as_of"], backtest["days"]) == (EARLIER.isoformat(), days)
         assert (backtest["customers"], backtest["positives"]) == (quality.customers, quality.positives)
         for name in ("auc", "brier", "mean_predicted", "rate"):
@@ -170,14 +170,14 @@ def test_earlier_models_are_compared_with_the_actual_orders_since(trained: dict[
 def test_the_stored_model_is_the_trained_one(trained: Any) -> None:
     facts = read_order_facts(as_of=NOON)
     orders = to_orders(facts.histories)
-    counted = to_microseconds(NOON)
+    as_of_microseconds = to_microseconds(NOON)
     for kind in PROPENSITY_KINDS:
         score_model = get_score_models()[kind]
         assert score_model.trained_by is None
         served = load_served_model(score_model)
         assert served.propensity is not None
         assert served.propensity.winner == score_model.algorithm
-        assert score_model.parameters["orders"] == int((~orders.is_return & (orders.at < counted)).sum())
+        assert score_model.parameters["orders"] == int((~orders.is_return & (orders.at < as_of_microseconds)).sum())
         assert len(bytes(get_score_models()[kind].arrays or b"")) < 1_000_000
     assert "arrays" in load_latest_score_models()["churn"].get_deferred_fields()
 
@@ -208,25 +208,25 @@ def test_one_model_per_refresh_is_trained_again_after_a_week(trained: Any) -> No
     assert not [
         kind for kind in PROPENSITY_KINDS if get_score_models(NOON + timedelta(days=6))[kind].trained_by is None
     ]
-    for _again in range(2):
+    for _repeat in range(2):
         week = NOON + timedelta(days=7)
         refresh_profiles(as_of=week, started_at=NOON)
-        own = {
+        trained_kinds = {
             kind
             for kind in PROPENSITY_KINDS
             if ScoreModel.objects.filter(kind=kind, run__as_of=week, trained_by=None).exists()
         }
-        assert own == {"churn"}
+        assert trained_kinds == {"churn"}
 
 
 def test_models_are_trained_again_when_many_past_orders_were_added(trained: Any) -> None:
-    late = Order.objects.all()[: Order.objects.count() // 2]
+    copied_orders = Order.objects.all()[: Order.objects.count() // 2]
     Order.objects.bulk_create(
         Order(
             source=order.source, order_id=f"late/{order.order_id}", customer=order.customer, currency="EUR",
             placed_at=order.placed_at - timedelta(hours=20), subtotal=order.total, total=order.total,
         )
-        for order in late
+        for order in copied_orders
     )  # fmt: skip
     refresh_profiles(as_of=NOON + timedelta(days=1), started_at=NOON)
     assert {score_model.trained_by for score_model in get_score_models(NOON + timedelta(days=1)).values()} == {None}
@@ -235,9 +235,9 @@ def test_models_are_trained_again_when_many_past_orders_were_added(trained: Any)
 def test_arrays_that_no_backtest_needs_are_deleted(trained: Any) -> None:
     score_models = get_score_models()
     much_later = NOON + MODEL_RETENTION
-    kept = score_models["churn"].pk
-    assert delete_old_arrays(as_of=much_later, but=[kept]) == 2 * len(PROPENSITY_KINDS) - 1
-    assert ScoreModel.objects.filter(arrays__isnull=False).get().pk == kept
+    kept_id = score_models["churn"].pk
+    assert delete_old_arrays(as_of=much_later, keep_ids=[kept_id]) == 2 * len(PROPENSITY_KINDS) - 1
+    assert ScoreModel.objects.filter(arrays__isnull=False).get().pk == kept_id
 
 
 def test_an_order_updates_the_scores_with_the_stored_models(trained: Any) -> None:
@@ -250,13 +250,13 @@ def test_an_order_updates_the_scores_with_the_stored_models(trained: Any) -> Non
     after = read_scores()
     assert after[sleeper.pk]["churn"] < before[sleeper.pk]["churn"]
     assert after[sleeper.pk]["purchase_30"] > before[sleeper.pk]["purchase_30"]
-    assert {pk: one for pk, one in after.items() if pk != sleeper.pk} == {
-        pk: one for pk, one in before.items() if pk != sleeper.pk
+    assert {pk: row for pk, row in after.items() if pk != sleeper.pk} == {
+        pk: row for pk, row in before.items() if pk != sleeper.pk
     }
     refresh_profiles(as_of=NOON + timedelta(minutes=12), started_at=NOON)
-    again = read_scores()[sleeper.pk]
+    rescored = read_scores()[sleeper.pk]
     for kind in PROPENSITY_KINDS:
-        assert again[kind] == pytest.approx(after[sleeper.pk][kind], abs=0.05)
+        assert rescored[kind] == pytest.approx(after[sleeper.pk][kind], abs=0.05)
 
 
 def test_each_probability_has_the_reasons_that_change_it_most(trained: Any) -> None:
@@ -265,21 +265,26 @@ def test_each_probability_has_the_reasons_that_change_it_most(trained: Any) -> N
     assert anna.valued_at is not None
     score_models = load_latest_score_models()
     with CaptureQueriesContext(connection) as first:
-        found = explain_propensities(customer_id=anna.pk, as_of=anna.valued_at, score_models=score_models)
+        reasons_by_kind = explain_propensities(customer_id=anna.pk, as_of=anna.valued_at, score_models=score_models)
     with CaptureQueriesContext(connection) as queries:
-        assert explain_propensities(customer_id=anna.pk, as_of=anna.valued_at, score_models=score_models) == found
+        assert (
+            explain_propensities(customer_id=anna.pk, as_of=anna.valued_at, score_models=score_models)
+            == reasons_by_kind
+        )
     assert len(queries) == 3, "categories, customer, orders: models are loaded once"
     assert len(first) >= len(queries)
-    assert set(found) == set(PROPENSITY_KINDS)
-    for kind, reasons in found.items():
+    assert set(reasons_by_kind) == set(PROPENSITY_KINDS)
+    for kind, reasons in reasons_by_kind.items():
         served = load_served_model(score_models[kind])
         assert served.propensity is not None
         assert 1 <= len(reasons) <= 3
         assert len({reason.family for reason in reasons}) == len(reasons)
         assert {reason.feature for reason in reasons} <= set(served.propensity.names)
     days = (NOON - anna.last_order_at).total_seconds() / 86400
-    seen = [one.value for reasons in found.values() for one in reasons if one.feature == "recency_days"]
-    assert seen == pytest.approx([days] * len(seen))
+    values = [
+        reason.value for reasons in reasons_by_kind.values() for reason in reasons if reason.feature == "recency_days"
+    ]
+    assert values == pytest.approx([days] * len(values))
     assert explain_propensities(customer_id=anna.pk, as_of=anna.first_order_at, score_models=score_models) == {}
 
 
@@ -287,16 +292,16 @@ def test_each_probability_has_the_reasons_that_change_it_most(trained: Any) -> N
 def test_the_customer_page_shows_the_predictions(admin_client: Client, trained: Any, language: str) -> None:
     anna = CustomerProfile.objects.filter(orders__gte=5).first()
     assert anna is not None
-    address = f"/admin/lifecycle/customerprofile/customer/{anna.pk}/"
-    page = admin_client.get(address, headers={"accept-language": language})
+    url = f"/admin/lifecycle/customerprofile/customer/{anna.pk}/"
+    page = admin_client.get(url, headers={"accept-language": language})
     text = page.content.decode()
     assert [row["share"] for row in page.context["predictions"][:4]] != ["–"] * 4
     assert page.context["predictions"][4]["meaning"] == anna.next_category
     with override(language):
         profile = build_customer_profile(customer_id=anna.pk)
     assert profile is not None
-    for one in profile["propensities"]:
-        for reason in one["reasons"]:
+    for propensity in profile["propensities"]:
+        for reason in propensity["reasons"]:
             assert reason["text"] in text
     assert "AUC" in text
     assert "nan" not in text.lower().replace("finance", "")
@@ -305,16 +310,16 @@ def test_the_customer_page_shows_the_predictions(admin_client: Client, trained: 
 def test_the_profile_has_the_propensities_over_rest(trained: Any) -> None:
     client = APIClient()
     client.force_authenticate(token=Grant(caller="test", name="test", scopes=frozenset({"customers:read"})))
-    body = client.get("/api/v1/customers/buyer-3/profile/").json()
-    assert [one["key"] for one in body["propensities"]] == list(PROPENSITY_KINDS)
-    for one in body["propensities"]:
-        assert 0 < one["probability"] < 1
-        assert (one["fallback"], one["reason"]) == (False, "")
-        assert one["trained_at"] == NOON.isoformat().replace("+00:00", "Z")
-        assert {reason["direction"] for reason in one["reasons"]} <= {"raises", "lowers"}
-        assert all(reason["text"] and reason["family"] for reason in one["reasons"])
-    assert body["propensities"][2]["horizon_days"] == 30
-    assert body["next_category"]["reason"] == ""
+    profile = client.get("/api/v1/customers/buyer-3/profile/").json()
+    assert [row["key"] for row in profile["propensities"]] == list(PROPENSITY_KINDS)
+    for row in profile["propensities"]:
+        assert 0 < row["probability"] < 1
+        assert (row["fallback"], row["reason"]) == (False, "")
+        assert row["trained_at"] == NOON.isoformat().replace("+00:00", "Z")
+        assert {reason["direction"] for reason in row["reasons"]} <= {"raises", "lowers"}
+        assert all(reason["text"] and reason["family"] for reason in row["reasons"])
+    assert profile["propensities"][2]["horizon_days"] == 30
+    assert profile["next_category"]["reason"] == ""
 
 
 def test_customers_with_orders_in_two_currencies_have_propensities(trained: Any) -> None:
@@ -326,7 +331,7 @@ def test_customers_with_orders_in_two_currencies_have_propensities(trained: Any)
 
 
 @pytest.mark.parametrize(
-    ("feature", "value", "shown"),
+    ("feature", "value", "expected"),
     [
         ("recency_days", 14.0, "days since the last order: 14"),
         ("active_weeks_12", 12.0, "weeks with an order, last 12 weeks: 12"),
@@ -338,8 +343,8 @@ def test_customers_with_orders_in_two_currencies_have_propensities(trained: Any)
         ("purchase_probability", 0.991, "probability from the purchase model: 99%"),
     ],
 )
-def test_a_reason_has_the_feature_and_its_value(feature: str, value: float, shown: str) -> None:
-    assert format_reason(PropensityReason(feature, "recency", value, raises=True)) == shown
+def test_a_reason_has_the_feature_and_its_value(feature: str, value: float, expected: str) -> None:
+    assert format_reason(PropensityReason(feature, "recency", value, raises=True)) == expected
 
 
 def test_every_feature_and_family_of_the_models_has_a_label(trained: Any) -> None:

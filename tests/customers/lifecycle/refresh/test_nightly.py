@@ -47,8 +47,8 @@ def day(number: float) -> datetime:
     return START + timedelta(days=number)
 
 
-def known(user_id: str, *, since: float = 0, **fields: Any) -> Customer:
-    """A customer who was known and identified at that day."""
+def make_known_customer(user_id: str, *, since: float = 0, **fields: Any) -> Customer:
+    """Return a customer who was known and identified since a day."""
     customer = make_customer(user_id, **fields)
     Customer.objects.filter(pk=customer.pk).update(created_at=day(since))
     customer.identifiers.update(created_at=day(since))
@@ -59,8 +59,8 @@ def refresh(as_of: datetime = AS_OF, **more: Any) -> LifecycleRun:
     return refresh_profiles(as_of=as_of, started_at=as_of, **more)
 
 
-def everything() -> str:
-    """Every value of every row that a refresh writes, but for the runs."""
+def dump_rows() -> str:
+    """Return all values that a refresh writes, except the runs, as text."""
     rows = [
         list(CustomerProfile.objects.order_by("customer_id").values_list()),
         list(StageTransition.objects.order_by("id").values_list()),
@@ -69,23 +69,23 @@ def everything() -> str:
     return json.dumps(rows, default=str)
 
 
-def event(customer_of: str, at: datetime, *, session: str = "", anonymous: str = "") -> None:
+def insert_event(user_id: str, at: datetime, *, session: str = "", anonymous: str = "") -> None:
     source = make_source()
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO events_event (source_id, message_id, type, name, user_id, anonymous_id, occurred_at, received_at,"
             " session_id, product_ids, currency, properties, context, recommendation_id)"
             " VALUES (%s, md5(random()::text), 'track', 'Product Viewed', %s, %s, %s, %s, %s, '{}', '', '{}', '{}', '')",
-            [source.pk, customer_of, anonymous, at, at, session],
+            [source.pk, user_id, anonymous, at, at, session],
         )
 
 
 @pytest.fixture
 def shop(db: None) -> dict[str, Customer]:
-    """A dozen customers in every stage."""
+    """Return a dozen customers, at least one in every stage."""
     activate_rules(**RULES)
     tea, cup = make_product("tea", category="Drinks > Tea", brand="Leaf"), make_product("cup", category="Kitchen")
-    stories: dict[str, list[float]] = {
+    order_days: dict[str, list[float]] = {
         "new": [95],
         "active": [80, 95],
         "loyal": [55, 65, 75, 85, 95],
@@ -97,16 +97,17 @@ def shop(db: None) -> dict[str, Customer]:
         "often": [50, 57, 63, 71, 77, 85, 92],
         "own-rhythm": [90, 92, 94, 96, 97],
     }
-    customers = {name: known(name) for name in stories}
-    for name, days in stories.items():
+    customers = {name: make_known_customer(name) for name in order_days}
+    for name, days in order_days.items():
         for number in days:
             make_order(customers[name], placed_at=day(number), products=[tea, cup] if number % 2 else [tea])
-    customers["prospect"] = known("prospect")
-    customers["visitor"] = known_by_device()
+    customers["prospect"] = make_known_customer("prospect")
+    customers["visitor"] = make_known_device()
     return customers
 
 
-def known_by_device() -> Customer:
+def make_known_device() -> Customer:
+    """Return a visitor who is known by a device since the start."""
     customer = Customer.objects.create()
     make_identifier(customer, "device-1", kind="device_id")
     Customer.objects.filter(pk=customer.pk).update(created_at=START)
@@ -116,8 +117,8 @@ def known_by_device() -> Customer:
 @pytest.mark.django_db
 def test_all_customers_have_the_stage_of_the_rules(shop: dict[str, Customer]) -> None:
     run = refresh()
-    found = {name: CustomerProfile.objects.get(customer=customer).stage for name, customer in shop.items()}
-    assert found == {
+    stages = {name: CustomerProfile.objects.get(customer=customer).stage for name, customer in shop.items()}
+    assert stages == {
         "new": "new",
         "active": "active",
         "loyal": "loyal",
@@ -126,7 +127,7 @@ def test_all_customers_have_the_stage_of_the_rules(shop: dict[str, Customer]) ->
         "churned": "churned",
         "reactivated": "reactivated",
         "once": "churned",
-        "often": "at_risk",  # six to eight days between orders: 7.75 and 8 are this customer's own limits
+        "often": "at_risk",  # gaps of six to eight days: the customer's own limits are 7.75 and 8
         "own-rhythm": "dormant",
         "prospect": "prospect",
         "visitor": "visitor",
@@ -138,10 +139,10 @@ def test_all_customers_have_the_stage_of_the_rules(shop: dict[str, Customer]) ->
 
 
 @pytest.mark.django_db
-def test_counters_of_a_customer_are_those_counted_by_hand(settings: Any) -> None:
+def test_counters_of_a_customer_match_a_count_by_hand(settings: Any) -> None:
     settings.TIME_ZONE = "Asia/Shanghai"
     activate_rules(**RULES)
-    anna = known("anna")
+    anna = make_known_customer("anna")
     tea = make_product("tea", category="Drinks > Tea", brand="Leaf", price=Decimal("10.00"))
     cup = make_product("cup", category="Kitchen", brand="Clay", price=Decimal("4.00"))
     first = make_order(anna, placed_at=day(0), products=[tea, tea, cup], discount=Decimal("1.00"))
@@ -150,9 +151,9 @@ def test_counters_of_a_customer_are_those_counted_by_hand(settings: Any) -> None
     make_order(anna, placed_at=day(41), products=[cup], status="cancelled")
     make_order(anna, placed_at=day(42), products=[cup], quantity=-1, kind="return")
     OrderLine.objects.filter(order=first, line_number=1).update(discount=Decimal("0.50"))
-    event("anna", day(20), session="s1")
-    event("anna", day(21), session="s1")
-    event("", day(22), session="s2", anonymous="browser-1")
+    insert_event("anna", day(20), session="s1")
+    insert_event("anna", day(21), session="s1")
+    insert_event("", day(22), session="s2", anonymous="browser-1")
     make_identifier(anna, "browser-1", kind="anonymous_id")
     refresh()
     profile = CustomerProfile.objects.get(customer=anna)
@@ -171,12 +172,12 @@ def test_counters_of_a_customer_are_those_counted_by_hand(settings: Any) -> None
 
 
 @pytest.mark.django_db
-def test_scores_are_those_of_ntile_in_the_database() -> None:
+def test_scores_equal_ntile_in_the_database() -> None:
     rng = np.random.default_rng(3)
     activate_rules(**RULES)
     tea = make_product("tea")
     for number in range(37):
-        customer = known(f"customer-{number}")
+        customer = make_known_customer(f"customer-{number}")
         for number_of_order in rng.integers(0, 12, rng.integers(1, 5)):
             make_order(customer, placed_at=day(float(number_of_order)), products=[tea])
     refresh()
@@ -193,10 +194,10 @@ def test_scores_are_those_of_ntile_in_the_database() -> None:
 
 
 @pytest.mark.django_db
-def test_nothing_dated_after_as_of_changes_anything_computed_at_as_of(shop: dict[str, Customer]) -> None:
-    event("active", day(50))
+def test_facts_after_as_of_change_nothing(shop: dict[str, Customer]) -> None:
+    insert_event("active", day(50))
     refresh()
-    before = everything()
+    before = dump_rows()
     tea = make_product("later-tea", category="Drinks > Tea")
     for customer in shop.values():
         make_order(customer, placed_at=AS_OF, products=[tea])
@@ -204,54 +205,54 @@ def test_nothing_dated_after_as_of_changes_anything_computed_at_as_of(shop: dict
         make_order(customer, placed_at=day(131), products=[tea], quantity=-1, kind="return")
         make_order(customer, placed_at=day(132), products=[tea], status="cancelled")
         make_identifier(customer, f"later-{customer.pk}")
-    make_order(known("later", since=101), placed_at=day(120), products=[tea])
-    known("later-prospect", since=150)
-    event("active", AS_OF)
-    event("new", day(101))
+    make_order(make_known_customer("later", since=101), placed_at=day(120), products=[tea])
+    make_known_customer("later-prospect", since=150)
+    insert_event("active", AS_OF)
+    insert_event("new", day(101))
     activate_rules(**RULES | {"active_gap_days": 1.0, "effective_from": day(101)})
     StageRules.objects.filter(version=2).delete()
     StageRules.objects.filter(version=1).update(is_active=True)
     refresh()
-    assert everything() == before
+    assert dump_rows() == before
 
 
 @pytest.mark.django_db
-def test_a_later_refresh_does_see_the_later_facts(shop: dict[str, Customer]) -> None:
+def test_a_later_refresh_uses_the_later_facts(shop: dict[str, Customer]) -> None:
     refresh()
-    before = everything()
+    before = dump_rows()
     make_order(shop["churned"], placed_at=AS_OF)
     refresh(AS_OF + timedelta(microseconds=1))
-    assert everything() != before
+    assert dump_rows() != before
     assert CustomerProfile.objects.get(customer=shop["churned"]).stage == "reactivated"
 
 
 @pytest.mark.django_db
-def test_going_back_in_time_gives_what_was_then(shop: dict[str, Customer]) -> None:
-    def without_row_numbers() -> list[Any]:
-        moves = StageTransition.objects.order_by("customer_id", "at").values_list(
+def test_a_refresh_as_of_an_earlier_time_restores_its_profiles(shop: dict[str, Customer]) -> None:
+    def read_rows_without_ids() -> list[Any]:
+        changes = StageTransition.objects.order_by("customer_id", "at").values_list(
             "customer_id", "from_stage", "to_stage", "at", "reason", "rules_id"
         )
-        return [list(CustomerProfile.objects.order_by("customer_id").values_list()), list(moves)]
+        return [list(CustomerProfile.objects.order_by("customer_id").values_list()), list(changes)]
 
     refresh(day(60))
-    then = without_row_numbers()
+    earlier_rows = read_rows_without_ids()
     refresh()
-    assert without_row_numbers() != then
+    assert read_rows_without_ids() != earlier_rows
     refresh(day(60))
-    assert without_row_numbers() == then
+    assert read_rows_without_ids() == earlier_rows
 
 
 @pytest.mark.django_db
 def test_a_second_refresh_changes_nothing(shop: dict[str, Customer]) -> None:
     refresh()
-    before = everything()
+    before = dump_rows()
     run = refresh()
-    assert everything() == before
+    assert dump_rows() == before
     assert (run.transitions, run.quality["transitions_removed"]) == (0, 0)
 
 
 @pytest.mark.django_db
-def test_any_day_can_be_replayed_from_the_stored_moves(shop: dict[str, Customer]) -> None:
+def test_any_day_can_be_replayed_from_the_stored_stage_changes(shop: dict[str, Customer]) -> None:
     refresh()
     latest = StageTransition.objects.filter(at__lte=day(62)).order_by("customer_id", "-at").distinct("customer_id")
     replayed = dict(latest.values_list("customer_id", "to_stage"))
@@ -260,7 +261,7 @@ def test_any_day_can_be_replayed_from_the_stored_moves(shop: dict[str, Customer]
 
 
 @pytest.mark.django_db
-def test_a_canceled_order_counts_for_nothing(shop: dict[str, Customer]) -> None:
+def test_a_canceled_order_does_not_count(shop: dict[str, Customer]) -> None:
     refresh()
     Order.objects.filter(customer=shop["reactivated"], placed_at=day(95)).update(status="cancelled")
     refresh()
@@ -281,22 +282,22 @@ def test_erased_customers_have_no_profile(shop: dict[str, Customer]) -> None:
 @pytest.mark.django_db
 def test_the_first_refresh_measures_the_rules_and_later_ones_keep_them() -> None:
     for number in range(40):
-        customer = known(f"customer-{number}")
-        for place in range(3):
-            make_order(customer, placed_at=day(place * (number + 1)), total=Decimal(number))
+        customer = make_known_customer(f"customer-{number}")
+        for order in range(3):
+            make_order(customer, placed_at=day(order * (number + 1)), total=Decimal(number))
     run = refresh(day(200))
     rules = StageRules.objects.get()
     assert run.rules == rules
     assert (rules.version, rules.measured_at, rules.effective_from) == (1, day(200), None)
     assert rules.second_gap_days == pytest.approx(20.5)
     assert rules.active_gap_days == pytest.approx(np.quantile([*range(1, 41)] * 2, 0.75))
-    assert rules.loyal_revenue == Decimal("93.60")  # 0.8 of the way through 0, 3, … 117
-    make_order(known("newcomer"), placed_at=day(201))
+    assert rules.loyal_revenue == Decimal("93.60")  # the 0.8 quantile of 0, 3, … 117
+    make_order(make_known_customer("newcomer"), placed_at=day(201))
     assert refresh(day(300)).rules == rules
 
 
 @pytest.mark.django_db
-def test_measuring_anew_makes_a_version_from_then_on_and_only_when_something_changed(shop: dict[str, Customer]) -> None:
+def test_measuring_again_creates_a_version_only_if_something_changed(shop: dict[str, Customer]) -> None:
     refresh()
     history = set(StageTransition.objects.values_list("customer_id", "at", "to_stage", "rules__version"))
     run = refresh(measure=True)
@@ -319,23 +320,26 @@ def test_a_shop_without_orders_gets_the_default_rules() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("hours", [5 * 24, 20 * 24, 61 * 24, 400 * 24])
-def test_refreshing_those_due_gives_the_stages_of_a_full_refresh(shop: dict[str, Customer], hours: int) -> None:
-    columns = ("customer_id", "stage", "stage_since", "next_stage_change_at")
-    moves = ("customer_id", "from_stage", "to_stage", "at", "reason")
+def test_refreshing_due_stages_equals_a_full_refresh(shop: dict[str, Customer], hours: int) -> None:
+    profile_columns = ("customer_id", "stage", "stage_since", "next_stage_change_at")
+    change_columns = ("customer_id", "from_stage", "to_stage", "at", "reason")
     refresh()
     then = AS_OF + timedelta(hours=hours)
     assert refresh_due_stages(as_of=then) > 0
     assert refresh_due_stages(as_of=then) == 0
-    by_time = (set(CustomerProfile.objects.values_list(*columns)), set(StageTransition.objects.values_list(*moves)))
+    by_time = (
+        set(CustomerProfile.objects.values_list(*profile_columns)),
+        set(StageTransition.objects.values_list(*change_columns)),
+    )
     refresh(then)
     assert by_time == (
-        set(CustomerProfile.objects.values_list(*columns)),
-        set(StageTransition.objects.values_list(*moves)),
+        set(CustomerProfile.objects.values_list(*profile_columns)),
+        set(StageTransition.objects.values_list(*change_columns)),
     )
 
 
 @pytest.mark.django_db
-def test_refreshing_those_due_leaves_the_others_and_the_other_figures_alone(shop: dict[str, Customer]) -> None:
+def test_refreshing_due_stages_changes_no_other_customers_and_columns(shop: dict[str, Customer]) -> None:
     refresh()
     due = CustomerProfile.objects.exclude(next_stage_change_at=None).earliest("next_stage_change_at")
     others = list(CustomerProfile.objects.exclude(pk=due.pk).order_by("pk").values())
@@ -343,13 +347,13 @@ def test_refreshing_those_due_leaves_the_others_and_the_other_figures_alone(shop
     assert refresh_due_stages(as_of=due.next_stage_change_at - timedelta(microseconds=1)) == 0
     assert refresh_due_stages(as_of=due.next_stage_change_at) == 1
     assert list(CustomerProfile.objects.exclude(pk=due.pk).order_by("pk").values()) == others
-    moved = CustomerProfile.objects.get(pk=due.pk)
-    assert moved.stage != due.stage
-    assert (moved.computed_at, moved.orders, moved.rfm_group) == (due.computed_at, due.orders, due.rfm_group)
+    updated = CustomerProfile.objects.get(pk=due.pk)
+    assert updated.stage != due.stage
+    assert (updated.computed_at, updated.orders, updated.rfm_group) == (due.computed_at, due.orders, due.rfm_group)
 
 
 @pytest.mark.django_db
-def test_an_order_changes_the_stage_of_its_customer_alone(shop: dict[str, Customer]) -> None:
+def test_an_order_changes_only_the_stage_of_its_customer(shop: dict[str, Customer]) -> None:
     refresh()
     make_order(shop["churned"], placed_at=day(101))
     assert refresh_stages(customer_ids=[shop["churned"].pk], as_of=day(101.5)) == 1
@@ -362,26 +366,26 @@ def test_nothing_is_due_before_the_first_refresh() -> None:
 
 
 @pytest.mark.django_db
-def test_the_portrait_tells_stage_reason_and_interests(shop: dict[str, Customer]) -> None:
+def test_the_profile_has_stage_reason_and_interests(shop: dict[str, Customer]) -> None:
     refresh()
-    found = build_customer_profile(customer_id=shop["reactivated"].pk)
-    assert found is not None
-    assert (found["stage"]["key"], found["stage"]["reason"], found["stage"]["previous_stage"]) == (
+    profile = build_customer_profile(customer_id=shop["reactivated"].pk)
+    assert profile is not None
+    assert (profile["stage"]["key"], profile["stage"]["reason"], profile["stage"]["previous_stage"]) == (
         "reactivated",
         "returned",
         "churned",
     )
-    assert found["stage"]["since"] == day(95)
-    assert found["stage"]["next_change_at"] == day(105)
-    assert found["counters"]["orders"] == 3
-    assert found["interests"]["categories"][0] == {"name": "Drinks", "share": 0.75}
+    assert profile["stage"]["since"] == day(95)
+    assert profile["stage"]["next_change_at"] == day(105)
+    assert profile["counters"]["orders"] == 3
+    assert profile["interests"]["categories"][0] == {"name": "Drinks", "share": 0.75}
     assert build_customer_profile(customer_id=0) is None
     assert list_stage_changes(customer_id=shop["new"].pk)[0]["to_stage"] == "new"
     assert build_customer_profile(customer_id=shop["prospect"].pk)["rfm"] is None  # type: ignore[index]
 
 
 @pytest.mark.django_db
-def test_a_time_without_a_time_zone_is_refused() -> None:
+def test_a_time_without_a_time_zone_is_rejected() -> None:
     with pytest.raises(ValueError, match="no time zone"):
         refresh_profiles(as_of=datetime(2025, 1, 1), started_at=AS_OF)  # noqa: DTZ001
     assert not LifecycleRun.objects.exists()
@@ -390,7 +394,7 @@ def test_a_time_without_a_time_zone_is_refused() -> None:
 @pytest.mark.django_db
 def test_a_failed_run_stores_its_error_and_writes_nothing(shop: dict[str, Customer]) -> None:
     refresh()
-    before = everything()
+    before = dump_rows()
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE lifecycle_stagetransition RENAME TO hidden")
     make_order(shop["new"], placed_at=day(97))
@@ -398,7 +402,7 @@ def test_a_failed_run_stores_its_error_and_writes_nothing(shop: dict[str, Custom
         refresh()
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE hidden RENAME TO lifecycle_stagetransition")
-    assert everything() == before
+    assert dump_rows() == before
     failed = LifecycleRun.objects.latest("id")
     assert failed.status == LifecycleRun.Status.FAILED
     assert "lifecycle_stagetransition" in failed.error
@@ -415,7 +419,7 @@ def test_the_command_parses_the_time_and_prints_the_counts(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_refreshes_at_once_are_refused() -> None:
+def test_a_second_refresh_at_the_same_time_is_rejected() -> None:
     with psycopg.connect(get_test_database_url()) as other:
         other.execute("SELECT pg_advisory_lock(%s)", [compute_lock_key(REFRESH_LOCK)])
         with pytest.raises(AlreadyRunningError, match="already running"):
@@ -425,7 +429,7 @@ def test_two_refreshes_at_once_are_refused() -> None:
     assert not LifecycleRun.objects.exists()
 
 
-STOPS = """
+REFRESH_SCRIPT = """
 import sys
 from datetime import datetime
 from customers.lifecycle.refresh.nightly import refresh_profiles
@@ -443,26 +447,26 @@ refresh_profiles(as_of=moment, started_at=moment, progress=stop)
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("step", [3, 5])
-def test_a_killed_refresh_leaves_the_old_profiles_and_the_next_one_is_as_if_it_had_not_been(step: int) -> None:
+def test_a_killed_refresh_leaves_the_old_profiles_and_does_not_affect_the_next_one(step: int) -> None:
     activate_rules(**RULES)
     tea = make_product("tea", category="Drinks > Tea")
     for number in range(1, 9):
-        customer = known(f"customer-{number}")
-        for place in range(number):
-            make_order(customer, placed_at=day(place * number), products=[tea])
+        customer = make_known_customer(f"customer-{number}")
+        for order in range(number):
+            make_order(customer, placed_at=day(order * number), products=[tea])
     refresh(day(30))
-    before = everything()
-    child = start_child(STOPS)
+    before = dump_rows()
+    child = start_child(REFRESH_SCRIPT)
     assert child.stdin is not None
     child.stdin.write(f"{AS_OF.isoformat()}\n{step}\n")
     child.stdin.flush()
     kill_after_output(child, "there")
-    assert everything() == before
-    died = LifecycleRun.objects.latest("id")
-    assert died.status == LifecycleRun.Status.RUNNING
+    assert dump_rows() == before
+    killed_run = LifecycleRun.objects.latest("id")
+    assert killed_run.status == LifecycleRun.Status.RUNNING
     refresh()
-    died.refresh_from_db()
-    assert (died.status, died.error) == (LifecycleRun.Status.FAILED, INTERRUPTED_ERROR)
+    killed_run.refresh_from_db()
+    assert (killed_run.status, killed_run.error) == (LifecycleRun.Status.FAILED, INTERRUPTED_ERROR)
     after = [
         list(CustomerProfile.objects.order_by("customer_id").values_list()),
         set(StageTransition.objects.values_list("customer_id", "from_stage", "to_stage", "at", "reason")),
@@ -478,48 +482,48 @@ def test_a_killed_refresh_leaves_the_old_profiles_and_the_next_one_is_as_if_it_h
 
 @pytest.mark.django_db
 def test_customers_of_slow_categories_stay_active_longer() -> None:
-    """Forty people buy shoes every hundred days and forty tea every ten; the two of one order each follow their category."""
+    """Forty customers buy shoes every 100 days and forty buy tea every 10; ann and bob have the gaps of their category."""
     shoes, tea = make_product("shoes", category="Clothes > Shoes"), make_product("tea", category="Drinks > Tea")
     lace = make_product("lace", category="Drinks", price=Decimal(1))
     for number in range(40):
         for times in range(1, 4):
             make_order(
-                customer_named(f"shoes-{number}"),
+                get_or_make_customer(f"shoes-{number}"),
                 placed_at=NOON - timedelta(days=100 * times),
                 products=[shoes, lace],
             )
             make_order(
-                customer_named(f"tea-{number}"), placed_at=NOON - timedelta(days=200 + 10 * times), products=[tea]
+                get_or_make_customer(f"tea-{number}"), placed_at=NOON - timedelta(days=200 + 10 * times), products=[tea]
             )
     for name, product in {"ann": shoes, "bob": tea}.items():
         for ago in (70, 60):
-            make_order(customer_named(name), placed_at=NOON - timedelta(days=ago), products=[product])
+            make_order(get_or_make_customer(name), placed_at=NOON - timedelta(days=ago), products=[product])
     refresh_profiles(as_of=NOON, started_at=NOON)
     rules = StageRules.objects.get(is_active=True)
     assert rules.category_gaps == {"Clothes": [100, 100], "Drinks": [10, 10]}
-    stages = {name: CustomerProfile.objects.get(customer=customer_named(name)).stage for name in ("ann", "bob")}
+    stages = {name: CustomerProfile.objects.get(customer=get_or_make_customer(name)).stage for name in ("ann", "bob")}
     assert stages == {"ann": "active", "bob": "churned"}
 
 
-def customer_named(name: str) -> Customer:
-    known = Identifier.objects.filter(kind="user_id", value=name).select_related("customer").first()
-    return known.customer if known else make_customer(name)
+def get_or_make_customer(name: str) -> Customer:
+    identifier = Identifier.objects.filter(kind="user_id", value=name).select_related("customer").first()
+    return identifier.customer if identifier else make_customer(name)
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", [1, 2])
-def test_counters_of_all_customers_are_those_of_each_alone(settings: Any, seed: int) -> None:
-    """The refresh counts in memory, live changes in SQL; what a customer's history and profile say is the same."""
+def test_counters_of_all_customers_equal_those_of_some_customers(settings: Any, seed: int) -> None:
+    """The refresh counts in NumPy, live updates in SQL; histories and profiles are the same."""
     settings.TIME_ZONE = "Asia/Shanghai"
     rng = np.random.default_rng(seed)
     activate_rules(**RULES)
-    places = ["Drinks > Tea", "Drinks > Coffee", "Drinks", "厨房 > 杯", 'Odd "one" > \\x', ""]
+    categories = ["Drinks > Tea", "Drinks > Coffee", "Drinks", "厨房 > 杯", 'Odd "one" > \\x', ""]
     products = [
-        make_product(f"p{number}", category=places[number % len(places)], brand=["Leaf", "", "Été"][number % 3])
+        make_product(f"p{number}", category=categories[number % len(categories)], brand=["Leaf", "", "Été"][number % 3])
         for number in range(14)
     ]
-    customers = [known(f"customer-{number}", since=float(rng.uniform(0, 120))) for number in range(25)]
-    customers.append(known_by_device())
+    customers = [make_known_customer(f"customer-{number}", since=float(rng.uniform(0, 120))) for number in range(25)]
+    customers.append(make_known_device())
     for _order in range(120):
         kind = str(rng.choice(["sale", "sale", "sale", "return"]))
         make_order(
@@ -532,33 +536,40 @@ def test_counters_of_all_customers_are_those_of_each_alone(settings: Any, seed: 
             discount=Decimal(int(rng.integers(0, 500))) / 100,
         )
     for line in OrderLine.objects.filter(line_number__in=[2, 3]):
-        changed = {
+        values_of_line = {
             "quantity": rng.integers(-1, 3) / 2,
             "discount": rng.integers(0, 99) / 100,
             "total": rng.integers(-3, 9),
         }
-        OrderLine.objects.filter(pk=line.pk).update(**{name: Decimal(str(value)) for name, value in changed.items()})
+        OrderLine.objects.filter(pk=line.pk).update(
+            **{name: Decimal(str(value)) for name, value in values_of_line.items()}
+        )
     Customer.objects.filter(pk=customers[3].pk).update(erased_at=AS_OF)
     refresh()
-    as_one = everything()
-    assert len(json.loads(as_one)[0]) > 20
+    rows_of_all = dump_rows()
+    assert len(json.loads(rows_of_all)[0]) > 20
     ids = [customer.pk for customer in customers]
-    together, alone = read_order_facts(as_of=AS_OF).histories, read_histories(as_of=AS_OF, customer_ids=ids)
+    histories_of_all, histories_of_some = (
+        read_order_facts(as_of=AS_OF).histories,
+        read_histories(as_of=AS_OF, customer_ids=ids),
+    )
     for name in ("customer", "known_at", "identified_at", "start", "at", "amount", "is_order", "category"):
-        assert getattr(together, name).tolist() == getattr(alone, name).tolist(), name
-    assert together.categories == alone.categories
+        assert getattr(histories_of_all, name).tolist() == getattr(histories_of_some, name).tolist(), name
+    assert histories_of_all.categories == histories_of_some.categories
     with transaction.atomic():
-        counted = [customer.pk for customer in CustomerProfile.objects.only("pk")]
+        ids_with_profile = [customer.pk for customer in CustomerProfile.objects.only("pk")]
         CustomerProfile.objects.update(units=-1, revenue=-1, favorite_categories=[], favorite_hours=[], orders=0)
-        recount_order_counters(counted, as_of=AS_OF - timedelta(microseconds=1))
+        recount_order_counters(ids_with_profile, as_of=AS_OF - timedelta(microseconds=1))
         write_stages(
-            histories=alone,
-            stage_histories=derive_stages(histories=alone, versions=list_threshold_versions(), as_of=to_microseconds(AS_OF)),
+            histories=histories_of_some,
+            stage_histories=derive_stages(
+                histories=histories_of_some, versions=list_threshold_versions(), as_of=to_microseconds(AS_OF)
+            ),
         )
-    assert everything() == as_one
+    assert dump_rows() == rows_of_all
 
 
-WRITTEN_AT_ONCE = ["lifecycle_customerprofile", "lifecycle_stagetransition"]
+BULK_WRITTEN_TABLES = ["lifecycle_customerprofile", "lifecycle_stagetransition"]
 
 
 def read_bulk_written_keys() -> list[Any]:
@@ -566,36 +577,38 @@ def read_bulk_written_keys() -> list[Any]:
         cursor.execute(
             "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = ANY(%(tables)s::regclass[])"
             " UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY(%(tables)s) ORDER BY 1, 2",
-            {"tables": WRITTEN_AT_ONCE},
+            {"tables": BULK_WRITTEN_TABLES},
         )
         return cursor.fetchall()
 
 
 @pytest.mark.django_db
-def test_the_first_rows_of_many_are_written_without_keys_and_these_are_there_again(
+def test_the_first_large_load_drops_the_keys_and_restores_them(
     shop: dict[str, Customer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refresh()
-    before, keys = everything(), read_bulk_written_keys()
-    moves = list(StageTransition.objects.order_by("id").values_list("customer_id", "at", "to_stage", "reason"))
+    before, keys = dump_rows(), read_bulk_written_keys()
+    changes = list(StageTransition.objects.order_by("id").values_list("customer_id", "at", "to_stage", "reason"))
     StageTransition.objects.all().delete()
     CustomerProfile.objects.all().delete()
     monkeypatch.setattr(bulk_insert, "MIN_ROWS", 1)
-    rebuilt: list[str] = []
+    rebuilt_tables: list[str] = []
 
     @contextmanager
-    def noted(cursor: Any, tables: list[str]) -> Iterator[bool]:
-        rebuilt.extend(tables)
-        with rebuild_keys(cursor, tables) as off:
-            yield off
+    def record_tables(cursor: Any, tables: list[str]) -> Iterator[bool]:
+        rebuilt_tables.extend(tables)
+        with rebuild_keys(cursor, tables) as are_dropped:
+            yield are_dropped
 
-    monkeypatch.setattr(bulk_insert, "rebuild_keys", noted)
+    monkeypatch.setattr(bulk_insert, "rebuild_keys", record_tables)
     refresh()
-    assert moves == list(StageTransition.objects.order_by("id").values_list("customer_id", "at", "to_stage", "reason"))
+    assert changes == list(
+        StageTransition.objects.order_by("id").values_list("customer_id", "at", "to_stage", "reason")
+    )
     assert read_bulk_written_keys() == keys
-    assert rebuilt == WRITTEN_AT_ONCE
-    after = everything()
+    assert rebuilt_tables == BULK_WRITTEN_TABLES
+    after = dump_rows()
     assert json.loads(after)[0] == json.loads(before)[0]
     refresh()
-    assert everything() == after
-    assert rebuilt == WRITTEN_AT_ONCE, "only when nothing was stored"
+    assert dump_rows() == after
+    assert rebuilt_tables == BULK_WRITTEN_TABLES, "only when nothing was stored"

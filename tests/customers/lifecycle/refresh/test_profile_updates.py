@@ -1,4 +1,4 @@
-"""Profiles kept live are those that a full refresh computes from the same facts, whatever happens beside it."""
+"""Live updates give the same profiles as a refresh from the same facts, also when both happen at the same time."""
 
 import random
 from datetime import datetime, timedelta
@@ -20,37 +20,45 @@ from tests.makers import make_customer, make_order, make_product
 from tests.waiting import wait_until
 
 LATER = NOW + timedelta(days=2)
-SCORED = {
-    *(
-        "r",
-        "f",
-        "m",
-        "rfm_group",
-        *("r_window", "f_window", "m_window", "rfm_group_window", "orders_window", "revenue_window"),
-        *("rfm_months", "rfm_months_window"),
-        "computed_at",
-        "valued_at",
-        "stage",
-        "stage_since",
-        "next_stage_change_at",
-        "p_alive",
-        "cluster",
-        "churn",
-        "purchase_7",
-        "purchase_30",
-        "purchase_90",
-        "next_category",
-        "next_category_probability",
-    ),
-    *("expected_orders", "expected_orders_low", "expected_orders_high", "expected_order_value", "value", "spend_low"),
-    *(
-        "spend_high",
-        "interval_probability",
-        "next_order_from",
-        "next_order_likely",
-        "next_order_to",
-        "next_order_reason",
-    ),
+# The columns that are no counters.
+REFRESHED_COLUMNS = {
+    "r",
+    "f",
+    "m",
+    "rfm_group",
+    "r_window",
+    "f_window",
+    "m_window",
+    "rfm_group_window",
+    "orders_window",
+    "revenue_window",
+    "rfm_months",
+    "rfm_months_window",
+    "computed_at",
+    "valued_at",
+    "stage",
+    "stage_since",
+    "next_stage_change_at",
+    "p_alive",
+    "cluster",
+    "churn",
+    "purchase_7",
+    "purchase_30",
+    "purchase_90",
+    "next_category",
+    "next_category_probability",
+    "expected_orders",
+    "expected_orders_low",
+    "expected_orders_high",
+    "expected_order_value",
+    "value",
+    "spend_low",
+    "spend_high",
+    "interval_probability",
+    "next_order_from",
+    "next_order_likely",
+    "next_order_to",
+    "next_order_reason",
 }
 
 
@@ -60,45 +68,50 @@ def root(settings: Any, tmp_path: Path) -> Path:
     return tmp_path / "warehouse"
 
 
-def counters() -> dict[int, dict[str, Any]]:
+def read_counters() -> dict[int, dict[str, Any]]:
     return {
-        row["customer_id"]: {name: value for name, value in row.items() if name not in SCORED}
+        row["customer_id"]: {name: value for name, value in row.items() if name not in REFRESHED_COLUMNS}
         for row in CustomerProfile.objects.values()
     }
 
 
-def stages() -> list[tuple[Any, ...]]:
+def read_stages() -> list[tuple[Any, ...]]:
     fields = ("customer_id", "stage", "stage_since", "next_stage_change_at")
     return list(CustomerProfile.objects.order_by("customer_id").values_list(*fields))
 
 
-def transitions() -> list[tuple[Any, ...]]:
-    """Of the first sight not the moment: an event that arrives late makes it earlier, which the next refresh notices."""
+def read_transitions() -> list[tuple[Any, ...]]:
+    """Return the stage changes, the first of a customer without its time.
+
+    An event that arrives late makes that time earlier, which only the next refresh corrects.
+    """
     fields = ("customer_id", "from_stage", "to_stage", "at", "reason")
-    moves = StageTransition.objects.values_list(*fields)
-    return sorted(((*move[:3], move[3] if move[1] else None, move[4]) for move in moves), key=str)
+    changes = StageTransition.objects.values_list(*fields)
+    return sorted(((*change[:3], change[3] if change[1] else None, change[4]) for change in changes), key=str)
 
 
 def refresh(as_of: datetime = LATER) -> None:
     refresh_profiles(as_of=as_of, started_at=as_of)
 
 
-def random_items(rng: random.Random, *, people: int, count: int) -> list[dict[str, Any]]:
-    """Visits, sessions, log-ins, orders, updates and refunds of some people on several devices."""
+def make_random_items(rng: random.Random, *, n_customers: int, count: int) -> list[dict[str, Any]]:
+    """Return visits, sessions, log-ins, orders, updates and refunds of some customers on several devices."""
     items: list[dict[str, Any]] = []
     for number in range(count):
-        person, moment = rng.randrange(people), NOW - timedelta(minutes=rng.randrange(60 * 24))
-        item: dict[str, Any] = {"anonymousId": f"v{person}-{rng.randrange(3)}", "timestamp": moment.isoformat()}
+        customer, occurred_at = rng.randrange(n_customers), NOW - timedelta(minutes=rng.randrange(60 * 24))
+        item: dict[str, Any] = {"anonymousId": f"v{customer}-{rng.randrange(3)}", "timestamp": occurred_at.isoformat()}
         if rng.random() < 0.3:
-            item["userId"] = f"u{person}"
+            item["userId"] = f"u{customer}"
         if rng.random() < 0.7:
-            item["context"] = {"sessionId": f"s{person}-{rng.randrange(4)}"}
+            item["context"] = {"sessionId": f"s{customer}-{rng.randrange(4)}"}
         kind = rng.random()
         if kind < 0.1:
-            items.append({"type": "identify", **item, "userId": f"u{person}", "traits": {"plan": "gold"}})
+            items.append({"type": "identify", **item, "userId": f"u{customer}", "traits": {"plan": "gold"}})
         elif kind < 0.2:
-            bought = [product(f"p{rng.randrange(9)}", rng.randrange(1, 9), category=f"C{rng.randrange(3)}")]
-            items.append({**order("Order Completed", f"o{rng.randrange(60)}", products=bought), "userId": None, **item})
+            purchases = [product(f"p{rng.randrange(9)}", rng.randrange(1, 9), category=f"C{rng.randrange(3)}")]
+            items.append(
+                {**order("Order Completed", f"o{rng.randrange(60)}", products=purchases), "userId": None, **item}
+            )
         elif kind < 0.25:
             name = rng.choice(["Order Refunded", "Order Cancelled", "Order Updated"])
             items.append({**order(name, f"o{rng.randrange(60)}"), "userId": None, **item})
@@ -109,26 +122,26 @@ def random_items(rng: random.Random, *, people: int, count: int) -> list[dict[st
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_live_counters_are_those_of_a_refresh(seed: int) -> None:
+def test_live_counters_equal_those_of_a_refresh(seed: int) -> None:
     rng = random.Random(seed)
-    refresh(NOW - timedelta(days=1))  # there are rules, so stages have a history
-    for number, item in enumerate(random_items(rng, people=12, count=400)):
+    refresh(NOW - timedelta(days=1))  # measures the rules, so stages have a history
+    for number, item in enumerate(make_random_items(rng, n_customers=12, count=400)):
         send({**item, "messageId": f"m{number}"})
         if rng.random() < 0.03:
             process(LATER)
     process(LATER)
-    live, live_stages, live_transitions = counters(), stages(), transitions()
+    live, live_stages, live_transitions = read_counters(), read_stages(), read_transitions()
     sessions = set(CountedSession.objects.values_list("customer_id", "session_id"))
     assert sum(profile["events"] for profile in live.values()) == 400
     refresh()
-    assert live == counters()
-    assert live_stages == stages()
-    assert live_transitions == transitions()
+    assert live == read_counters()
+    assert live_stages == read_stages()
+    assert live_transitions == read_transitions()
     assert sessions == set(CountedSession.objects.values_list("customer_id", "session_id"))
 
 
 @pytest.mark.django_db
-def test_a_customer_from_elsewhere_is_counted_whole_at_the_first_event() -> None:
+def test_an_imported_customer_is_counted_from_all_facts_at_the_first_event() -> None:
     ada = make_customer("ada", first_seen_at=NOW - timedelta(days=3))
     make_order(ada, placed_at=NOW - timedelta(days=2), products=[make_product("tea")])
     send(track("Product Viewed", product()))
@@ -138,7 +151,7 @@ def test_a_customer_from_elsewhere_is_counted_whole_at_the_first_event() -> None
 
 
 @pytest.mark.django_db
-def test_events_that_wait_do_not_count_before_their_turn() -> None:
+def test_waiting_events_do_not_count_before_they_are_processed() -> None:
     send(track("Product Viewed", product()))
     process()
     send(track("Product Viewed", product()))
@@ -160,17 +173,17 @@ def test_an_erased_customer_gets_no_profile() -> None:
 def test_a_recount_corrects_wrong_counters() -> None:
     send(track("Product Viewed", product(), context={"sessionId": "s1"}), order(products=[product()]))
     process()
-    before = counters()
+    before = read_counters()
     CustomerProfile.objects.update(events=99, sessions=9, orders=9, last_event_at=None)
     CountedSession.objects.all().delete()
     with transaction.atomic():
         recount_customers(customer_ids=[Customer.objects.get().pk], as_of=LATER)
-    assert counters() == before
+    assert read_counters() == before
     assert CountedSession.objects.count() == 1
 
 
 @pytest.mark.django_db
-def test_a_visitor_who_gives_a_name_becomes_a_prospect() -> None:
+def test_an_identified_visitor_becomes_a_prospect() -> None:
     send(track("Product Viewed", product(), anonymousId="v1"))
     process()
     assert CustomerProfile.objects.get().stage == "visitor"
@@ -181,15 +194,15 @@ def test_a_visitor_who_gives_a_name_becomes_a_prospect() -> None:
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_changes_during_a_full_refresh_wait_and_are_counted_afterwards() -> None:
+def test_updates_during_a_refresh_are_queued_and_counted_after_it() -> None:
     send(track("Product Viewed", product()))
     process()
     send(track("Product Viewed", product()), order(products=[product()]))
-    found = {}
+    results = {}
 
     def process_meanwhile() -> None:
         try:
-            found["events"] = process().events
+            results["events"] = process().events
         finally:
             connections.close_all()
 
@@ -197,53 +210,53 @@ def test_changes_during_a_full_refresh_wait_and_are_counted_afterwards() -> None
         thread = Thread(target=process_meanwhile)
         thread.start()
         thread.join()
-    assert found == {"events": 2}
+    assert results == {"events": 2}
     assert not Outbox.objects.exists()
     assert CustomerProfile.objects.get().events == 1
     assert PendingRecount.objects.count() == 1
-    process(LATER)  # nothing waits: the catching up alone
+    process(LATER)  # no event waits, so this recounts the queued customers only
     assert (CustomerProfile.objects.get().events, CustomerProfile.objects.get().orders) == (3, 1)
     assert not PendingRecount.objects.exists()
-    live = counters()
+    live = read_counters()
     refresh()
-    assert counters() == live
+    assert read_counters() == live
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_refresh_is_not_kept_waiting_by_new_changes() -> None:
-    """A live change under way is waited for; while one waits, no other begins."""
+def test_new_updates_do_not_delay_a_waiting_refresh() -> None:
+    """A refresh waits for a running update; while it waits, no other update starts."""
     with transaction.atomic():
         assert try_share_profile_lock()
-        started = Thread(target=lambda: refresh_elsewhere())
-        started.start()
-        wait_for_the_lock()
+        refresh_thread = Thread(target=refresh_in_thread)
+        refresh_thread.start()
+        wait_for_lock()
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        other = {}
+        results = {}
 
-        def ask() -> None:
+        def try_lock() -> None:
             try:
                 with transaction.atomic():
-                    other["may"] = try_share_profile_lock()
+                    results["has_lock"] = try_share_profile_lock()
             finally:
                 connections.close_all()
 
-        asking = Thread(target=ask)
-        asking.start()
-        asking.join()
-        assert other == {"may": False}
-    started.join()
+        second_update = Thread(target=try_lock)
+        second_update.start()
+        second_update.join()
+        assert results == {"has_lock": False}
+    refresh_thread.join()
     assert recount_pending(as_of=LATER) == 0
 
 
-def refresh_elsewhere() -> None:
+def refresh_in_thread() -> None:
     try:
         refresh()
     finally:
         connections.close_all()
 
 
-def wait_for_the_lock() -> None:
+def wait_for_lock() -> None:
     def waits() -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)")

@@ -1,4 +1,4 @@
-"""A customer's profile over REST."""
+"""Profiles, stage histories and the summary over REST."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ from tests.makers import NOON, make_consent, make_customer, make_order, make_pro
 pytestmark = pytest.mark.django_db
 
 
-def client_with(*scopes: str) -> APIClient:
+def make_client(*scopes: str) -> APIClient:
     client = APIClient()
     client.force_authenticate(token=Grant(caller="test", name="test", scopes=frozenset(scopes)))
     return client
@@ -26,7 +26,7 @@ def client_with(*scopes: str) -> APIClient:
 
 @pytest.fixture
 def client() -> APIClient:
-    return client_with("customers:read")
+    return make_client("customers:read")
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ def anna() -> Customer:
 
 
 def test_the_profile_has_counters_interests_stage_and_scores(client: APIClient, anna: Customer) -> None:
-    answer = client.get("/api/v1/customers/anna/profile/")
-    assert answer.status_code == 200, answer.content
-    body = answer.json()
+    response = client.get("/api/v1/customers/anna/profile/")
+    assert response.status_code == 200, response.content
+    body = response.json()
     assert (body["user_id"], body["computed_at"]) == ("anna", "2026-11-24T12:00:00Z")
     assert body["stage"] == {
         "key": "active",
@@ -63,8 +63,8 @@ def test_the_profile_has_counters_interests_stage_and_scores(client: APIClient, 
 def test_the_portrait_has_each_line_with_its_source_and_age(client: APIClient, anna: Customer) -> None:
     body = client.get("/api/v1/customers/anna/profile/").json()
     assert (body["portrait_withheld"], body["portrait_withheld_name"]) == ("", "")
-    [line] = [one for one in body["portrait"] if one["key"] == "discounts"]
-    del line["age_days"], line["age"]  # of now
+    [line] = [portrait_line for portrait_line in body["portrait"] if portrait_line["key"] == "discounts"]
+    del line["age_days"], line["age"]  # depend on the current time
     assert line == {
         "key": "discounts",
         "group": "buying",
@@ -81,18 +81,18 @@ def test_the_portrait_has_each_line_with_its_source_and_age(client: APIClient, a
         "missing": "too_few_facts",
     }
     chinese = client.get("/api/v1/customers/anna/profile/", headers={"accept-language": "zh-hans"}).json()
-    assert {one["key"]: one["group_name"] for one in chinese["portrait"]}["discounts"] == "购买习惯"
+    assert {portrait_line["key"]: portrait_line["group_name"] for portrait_line in chinese["portrait"]}["discounts"] == "购买习惯"
 
 
 def test_personal_lines_need_the_scope(client: APIClient, anna: Customer) -> None:
     change = CustomerChange("anna", {"name": "Anna K.", "birthday": "1990-05-17"}, {"partner_name": "Bo"})
     upsert_customers(changes=[change], seen_at=NOON)
-    plain = client.get("/api/v1/customers/anna/profile/")
-    assert {one["key"] for one in plain.json()["portrait"] if one["group"] == "identity"} == {"age"}
+    without_scope = client.get("/api/v1/customers/anna/profile/")
+    assert {line["key"] for line in without_scope.json()["portrait"] if line["group"] == "identity"} == {"age"}
     for secret in ("Anna K.", "1990", "Bo"):
-        assert secret not in plain.content.decode()
-    body = client_with("customers:read", "customers:personal").get("/api/v1/customers/anna/profile/").json()
-    assert {one["key"]: one["text"] for one in body["portrait"] if one["group"] == "identity"}["name"] == "Anna K."
+        assert secret not in without_scope.content.decode()
+    body = make_client("customers:read", "customers:personal").get("/api/v1/customers/anna/profile/").json()
+    assert {line["key"]: line["text"] for line in body["portrait"] if line["group"] == "identity"}["name"] == "Anna K."
 
 
 PREDICTED_FIELDS = {
@@ -142,7 +142,9 @@ def test_the_profile_has_the_rfm_scores_of_the_window_or_a_reason(client: APICli
         "reason": "",
         "reason_name": "",
     }
-    assert {name: (one["r"], one["group"], one["reason"]) for name, one in windows.items() if name != "anna"} == {
+    assert {
+        name: (window["r"], window["group"], window["reason"]) for name, window in windows.items() if name != "anna"
+    } == {
         "old": (None, "", "not_in_window"),
         "prospect": (None, "", "no_order"),
         "live": (None, "", "not_yet"),
@@ -150,24 +152,24 @@ def test_the_profile_has_the_rfm_scores_of_the_window_or_a_reason(client: APICli
     assert windows["old"]["reason_name"] == "no order in the window"
 
 
-def test_the_profile_takes_as_many_queries_as_it_has_tables(client: APIClient, anna: Customer) -> None:
+def test_the_number_of_queries_of_the_profile_is_constant(client: APIClient, anna: Customer) -> None:
     with CaptureQueriesContext(
         connection,
     ) as queries:
         client.get("/api/v1/customers/anna/profile/")
-    # customer, profile, latest move, what scores were computed with, and nine for the lines of the portrait
+    # customer, profile, latest stage change, score models, and nine for the portrait
     assert len(queries) == 4 + 9
 
 
 def test_a_customer_before_the_first_refresh_has_no_profile(client: APIClient) -> None:
     make_customer("bert")
-    answer = client.get("/api/v1/customers/bert/profile/")
-    assert answer.status_code == 404
-    assert "next refresh" in answer.json()["detail"]
+    response = client.get("/api/v1/customers/bert/profile/")
+    assert response.status_code == 404
+    assert "next refresh" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("user_id", ["nobody", "a%00b"])
-def test_nobody_has_no_profile(client: APIClient, user_id: str) -> None:
+def test_an_unknown_user_id_has_no_profile(client: APIClient, user_id: str) -> None:
     assert client.get(f"/api/v1/customers/{user_id}/profile/").status_code == 404
 
 
@@ -176,25 +178,25 @@ def test_an_erased_customer_has_no_profile(client: APIClient, anna: Customer) ->
     assert client.get("/api/v1/customers/anna/profile/").status_code == 404
 
 
-def test_a_key_for_something_else_may_not_read_profiles(anna: Customer) -> None:
-    assert client_with("catalog:read").get("/api/v1/customers/anna/profile/").status_code == 403
+def test_a_key_without_the_scope_cannot_read_profiles(anna: Customer) -> None:
+    assert make_client("catalog:read").get("/api/v1/customers/anna/profile/").status_code == 403
 
 
-def test_stage_changes_are_listed_newest_first(client: APIClient, anna: Customer) -> None:
+def test_stage_changes_are_listed_latest_first(client: APIClient, anna: Customer) -> None:
     body = client.get("/api/v1/customers/anna/stages/").json()
-    assert [(move["from_stage"], move["to_stage"], move["reason"]) for move in body["stages"]] == [
+    assert [(change["from_stage"], change["to_stage"], change["reason"]) for change in body["stages"]] == [
         ("new", "active", "ordered"),
         ("", "new", "first_order"),
     ]
     assert len(client.get("/api/v1/customers/anna/stages/?limit=1").json()["stages"]) == 1
     assert client.get("/api/v1/customers/nobody/stages/").status_code == 404
-    wrong = client.get("/api/v1/customers/anna/stages/?limit=0")
-    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (400, "limit")
+    invalid = client.get("/api/v1/customers/anna/stages/?limit=0")
+    assert (invalid.status_code, invalid.json()["errors"][0]["field"]) == (400, "limit")
 
 
 def test_the_summary_counts_stages_and_stage_changes(client: APIClient, anna: Customer) -> None:
-    asked = {"since": (NOON - timedelta(days=3)).isoformat(), "until": NOON.isoformat()}
-    body = client.get("/api/v1/lifecycle/", asked).json()
+    query = {"since": (NOON - timedelta(days=3)).isoformat(), "until": NOON.isoformat()}
+    body = client.get("/api/v1/lifecycle/", query).json()
     assert body["as_of"] == "2026-11-24T12:00:00Z"
     assert {row["key"]: (row["before"], row["after"]) for row in body["stages"] if row["before"] or row["after"]} == {
         "new": (1, 0),
@@ -203,14 +205,14 @@ def test_the_summary_counts_stages_and_stage_changes(client: APIClient, anna: Cu
     assert body["transitions"] == [{"from_stage": "new", "to_stage": "active", "customers": 1}]
     assert (body["value"]["customers"], body["value"]["reason"]) == (0, "few_repeat_buyers")
     assert [len(body["rfm"][basis]) for basis in ("all", "window")] == [10, 10]
-    alone = {"key": "hibernating", "name": "hibernating", "customers": 1, "revenue": "13.50"}
+    only_group = {"key": "hibernating", "name": "hibernating", "customers": 1, "revenue": "13.50"}
     for basis in ("all", "window"):
-        assert [group for group in body["rfm"][basis] if group["customers"]] == [alone]
+        assert [group for group in body["rfm"][basis] if group["customers"]] == [only_group]
     assert body["rfm"]["window_days"] == 365
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("query", "field"),
     [
         ({"since": "yesterday"}, "since"),
         ({"since": "2999-01-01T00:00:00Z"}, "since"),
@@ -219,14 +221,14 @@ def test_the_summary_counts_stages_and_stage_changes(client: APIClient, anna: Cu
         ({"since": "9999-12-31T23:59:59Z", "until": "9999-12-31T23:59:59Z"}, "since"),
     ],
 )
-def test_an_invalid_range_is_reported(client: APIClient, asked: dict[str, str], field: str) -> None:
-    answer = client.get("/api/v1/lifecycle/", asked)
-    assert answer.status_code == 400
-    assert field in [error["field"] for error in answer.json()["errors"]]
+def test_an_invalid_range_is_reported(client: APIClient, query: dict[str, str], field: str) -> None:
+    response = client.get("/api/v1/lifecycle/", query)
+    assert response.status_code == 400
+    assert field in [error["field"] for error in response.json()["errors"]]
 
 
 def test_the_summary_of_an_empty_shop_has_the_reason_for_the_missing_value(client: APIClient, db: None) -> None:
     body = client.get("/api/v1/lifecycle/").json()
     assert (body["as_of"], body["transitions"], body["value"]["customers"]) == (None, [], 0)
     assert body["rfm"] == {"all": [], "window": [], "window_days": None}
-    assert client_with("catalog:read").get("/api/v1/lifecycle/").status_code == 403
+    assert make_client("catalog:read").get("/api/v1/lifecycle/").status_code == 403

@@ -1,4 +1,4 @@
-"""Cells of several moments in one number."""
+"""The RFM cells of several month ends in one integer."""
 
 import numpy as np
 import pytest
@@ -14,23 +14,23 @@ FACTS = {"start": START, "at": AT, "amount": np.ones(11, np.int64), "is_order": 
 
 
 def unpack_cell(packed: np.ndarray, back: int) -> np.ndarray:
-    """The cells ``back`` moments before the last one."""
+    """Return the cells ``back`` moments before the last one."""
     return (packed >> (BITS_PER_MONTH * back)) & (2**BITS_PER_MONTH - 1)
 
 
-def test_what_was_packed_comes_back_and_the_last_moment_is_nearest() -> None:
+def test_packed_cells_can_be_unpacked_with_the_latest_in_the_lowest_bits() -> None:
     moments = [5 * DAY, 11 * DAY, 12 * DAY]
     packed = pack_cells(customers=10, figures=measure_rfm(**FACTS, moments=moments))
-    for back, found in enumerate(reversed(list(measure_rfm(**FACTS, moments=moments)))):
+    for back, values in enumerate(reversed(list(measure_rfm(**FACTS, moments=moments)))):
         expected = np.zeros(10, np.int64)
-        expected[found.row] = found.compute_cells()
+        expected[values.row] = values.compute_cells()
         assert unpack_cell(packed, back).tolist() == expected.tolist()
     assert unpack_cell(packed, 2)[4:].tolist() == [0] * 6  # had not ordered by day 5
     assert unpack_cell(packed, 0)[0] == 25  # R 5 and F 5 after the second order
     assert unpack_cell(packed, 3).tolist() == [0] * 10
 
 
-def test_twelve_moments_fit_and_no_more() -> None:
+def test_twelve_moments_fit_but_not_more() -> None:
     moments = [12 * DAY] * MAX_MONTHS
     packed = pack_cells(customers=10, figures=measure_rfm(**FACTS, moments=moments))
     assert (packed >= 0).all()

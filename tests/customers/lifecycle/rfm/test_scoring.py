@@ -1,4 +1,4 @@
-"""RFM of all time and of a window, and by month, as a refresh writes it; by hand."""
+"""RFM of all time, of a window and by month, as written by a refresh; computed by hand."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,24 +21,24 @@ def refresh(as_of: datetime = NOON) -> None:
     refresh_profiles(as_of=as_of, started_at=as_of)
 
 
-def profile(customer: Customer) -> CustomerProfile:
+def get_profile(customer: Customer) -> CustomerProfile:
     return CustomerProfile.objects.get(customer=customer)
 
 
-def months(customer: Customer, *, window: bool = False) -> list[str]:
-    """The groups at the month ends, the newest first."""
-    found = profile(customer)
-    packed = found.rfm_months_window if window else found.rfm_months
+def list_month_groups(customer: Customer, *, window: bool = False) -> list[str]:
+    """Return the groups at the month ends, latest first."""
+    profile = get_profile(customer)
+    packed = profile.rfm_months_window if window else profile.rfm_months
     return [find_rfm_group(packed >> BITS_PER_MONTH * back & 2**BITS_PER_MONTH - 1) for back in range(MAX_MONTHS)]
 
 
-def everything() -> list[tuple[Any, ...]]:
+def read_profiles() -> list[tuple[Any, ...]]:
     return list(CustomerProfile.objects.order_by("pk").values_list())
 
 
 @pytest.fixture
-def five() -> dict[str, Customer]:
-    """Each ordered once more than the one before, the last time a hundred days earlier; NOON is the 24th of November 2026."""
+def five_customers() -> dict[str, Customer]:
+    """Five customers, each with one order more than the one before and a last order 100 days earlier; NOON is 2026-11-24."""
     customers = {name: make_customer(name) for name in ("ann", "bob", "eve", "kim", "zoe")}
     for number, customer in enumerate(customers.values()):
         last = NOON - timedelta(days=100 * number + 1)
@@ -47,29 +47,32 @@ def five() -> dict[str, Customer]:
     return customers
 
 
-def test_a_window_scores_those_who_ordered_in_it(five: dict[str, Customer], settings: Any) -> None:
+def test_a_window_scores_the_customers_who_ordered_in_it(five_customers: dict[str, Customer], settings: Any) -> None:
     settings.RFM_WINDOW_DAYS = 365
     refresh()
-    assert {name: (profile(one).r, profile(one).f, profile(one).m) for name, one in five.items()} == {
+    assert {
+        name: (get_profile(customer).r, get_profile(customer).f, get_profile(customer).m)
+        for name, customer in five_customers.items()
+    } == {
         "ann": (5, 1, 1),
         "bob": (4, 2, 2),
         "eve": (3, 3, 3),
         "kim": (2, 4, 4),
         "zoe": (1, 5, 5),
     }
-    found = {name: profile(one) for name, one in five.items()}
+    profiles = {name: get_profile(customer) for name, customer in five_customers.items()}
     # in the window: ann 1 order, bob 2 of 20 (101 and 301 days ago), eve 1 of 30, kim 1 of 40, zoe none
-    assert {name: (one.orders_window, one.revenue_window) for name, one in found.items()} == {
+    assert {name: (customer.orders_window, customer.revenue_window) for name, customer in profiles.items()} == {
         "ann": (1, 10),
         "bob": (2, 40),
         "eve": (1, 30),
         "kim": (1, 40),
         "zoe": (0, 0),
     }
-    # of four, one each in the fifths 1 to 4; who ordered first ranks lower among equals: kim, then eve, then bob
-    scores = {name: (one.r_window, one.f_window, one.m_window) for name, one in found.items()}
+    # four customers are in the quintiles 1 to 4; among equals the earlier first order ranks lower: kim, then eve, then bob
+    scores = {name: (customer.r_window, customer.f_window, customer.m_window) for name, customer in profiles.items()}
     assert scores == {"ann": (4, 3, 1), "bob": (3, 4, 4), "eve": (2, 2, 2), "kim": (1, 1, 3), "zoe": (None, None, None)}
-    assert [one.rfm_group_window for one in found.values()] == [
+    assert [customer.rfm_group_window for customer in profiles.values()] == [
         "potential_loyalists",
         "loyal",
         "hibernating",
@@ -78,21 +81,23 @@ def test_a_window_scores_those_who_ordered_in_it(five: dict[str, Customer], sett
     ]
 
 
-def test_a_shorter_window_leaves_more_out(five: dict[str, Customer], settings: Any) -> None:
+def test_a_shorter_window_leaves_out_more_customers(five_customers: dict[str, Customer], settings: Any) -> None:
     settings.RFM_WINDOW_DAYS = 100
     refresh()
-    assert {name for name, one in five.items() if profile(one).r_window} == {"ann"}
-    assert profile(five["ann"]).rfm_group_window == "hibernating"  # one alone is in the first fifth, as with all time
+    assert {name for name, customer in five_customers.items() if get_profile(customer).r_window} == {"ann"}
+    assert (
+        get_profile(five_customers["ann"]).rfm_group_window == "hibernating"
+    )  # a single customer is in the first quintile, as with all time
 
 
-def test_each_month_end_knows_what_was_before_it(five: dict[str, Customer]) -> None:
+def test_each_month_end_counts_the_orders_before_it(five_customers: dict[str, Customer]) -> None:
     refresh()
-    # ann ordered first on the 23rd of November, so no month end knows her; bob on the 27th of January
-    assert set(months(five["ann"])) == {""}
-    assert [bool(group) for group in months(five["bob"])] == [True] * 10 + [False] * 2
-    assert all(months(five["zoe"]))
-    # at the end of October the four others stand in the fifths 1 to 4 by last and number of orders
-    assert [months(five[name])[0] for name in ("bob", "eve", "kim", "zoe")] == [
+    # ann first ordered on November 23, after the last month end; bob on January 27
+    assert set(list_month_groups(five_customers["ann"])) == {""}
+    assert [bool(group) for group in list_month_groups(five_customers["bob"])] == [True] * 10 + [False] * 2
+    assert all(list_month_groups(five_customers["zoe"]))
+    # at the end of October the four others are in the quintiles 1 to 4 by last order and number of orders
+    assert [list_month_groups(five_customers[name])[0] for name in ("bob", "eve", "kim", "zoe")] == [
         "promising",
         "about_to_sleep",
         "at_risk",
@@ -100,47 +105,51 @@ def test_each_month_end_knows_what_was_before_it(five: dict[str, Customer]) -> N
     ]
 
 
-def test_facts_after_a_month_end_change_nothing_of_that_month(five: dict[str, Customer]) -> None:
+def test_facts_after_a_month_end_change_nothing_of_that_month(five_customers: dict[str, Customer]) -> None:
     refresh(datetime(2026, 9, 1, tzinfo=UTC))
-    then = {name: (months(one), months(one, window=True)) for name, one in five.items() if name != "ann"}
-    for customer in five.values():
+    groups_before = {
+        name: (list_month_groups(member), list_month_groups(member, window=True))
+        for name, member in five_customers.items()
+        if name != "ann"
+    }
+    for customer in five_customers.values():
         make_order(customer, placed_at=datetime(2026, 9, 1, tzinfo=UTC), total=Decimal(999))
     make_order(make_customer("late"), placed_at=datetime(2026, 9, 2, tzinfo=UTC))
     refresh()
-    for name, (all_time, window) in then.items():  # two months have ended since
-        assert months(five[name])[2:] == all_time[:10]
-        assert months(five[name], window=True)[2:] == window[:10]
-    assert months(five["bob"])[1] != months(five["bob"])[2]
+    for name, (all_time, window) in groups_before.items():  # two months have ended since
+        assert list_month_groups(five_customers[name])[2:] == all_time[:10]
+        assert list_month_groups(five_customers[name], window=True)[2:] == window[:10]
+    assert list_month_groups(five_customers["bob"])[1] != list_month_groups(five_customers["bob"])[2]
 
 
-def test_telling_twice_and_from_any_day_is_the_same(five: dict[str, Customer]) -> None:
+def test_repeated_refreshes_give_the_same_result(five_customers: dict[str, Customer]) -> None:
     refresh()
-    first = everything()
+    first = read_profiles()
     refresh()
-    assert everything() == first
+    assert read_profiles() == first
     refresh(NOON - timedelta(days=90))
-    assert everything() != first
+    assert read_profiles() != first
     refresh()
-    assert everything() == first
+    assert read_profiles() == first
 
 
-def test_a_corrected_order_corrects_the_months(five: dict[str, Customer]) -> None:
+def test_a_corrected_order_corrects_the_months(five_customers: dict[str, Customer]) -> None:
     refresh()
-    assert months(five["bob"])[0] == "promising"
-    Order.objects.filter(customer=five["bob"]).update(status="cancelled")
+    assert list_month_groups(five_customers["bob"])[0] == "promising"
+    Order.objects.filter(customer=five_customers["bob"]).update(status="cancelled")
     refresh()
-    assert set(months(five["bob"])) == {""}
-    assert profile(five["bob"]).r is None
+    assert set(list_month_groups(five_customers["bob"])) == {""}
+    assert get_profile(five_customers["bob"]).r is None
 
 
 def test_a_month_ends_in_the_time_zone_of_the_shop(settings: Any) -> None:
     customer = make_customer("night")
-    make_order(customer, placed_at=datetime(2026, 10, 31, 20, tzinfo=UTC))  # the 1st of November in Shanghai
+    make_order(customer, placed_at=datetime(2026, 10, 31, 20, tzinfo=UTC))  # November 1 in Shanghai
     refresh()
-    assert months(customer)[0] == "hibernating"
+    assert list_month_groups(customer)[0] == "hibernating"
     settings.TIME_ZONE = "Asia/Shanghai"
     refresh()
-    assert months(customer)[0] == ""
+    assert list_month_groups(customer)[0] == ""
 
 
 def test_the_month_ends_are_the_last_twelve(settings: Any) -> None:
@@ -157,17 +166,17 @@ def test_a_month_ago_is_the_nearest_month_end(day: int, back: int) -> None:
     assert find_month_ago(as_of=datetime(2026, 11, day, tzinfo=UTC)) == back
 
 
-def test_nobody_is_ranked_before_the_first_order() -> None:
+def test_a_customer_without_orders_has_no_scores() -> None:
     customer = make_customer("prospect")
     Customer.objects.filter(pk=customer.pk).update(created_at=NOON - timedelta(days=9))
     refresh()
-    found = profile(customer)
-    assert (found.r, found.r_window, found.rfm_group_window, found.orders_window) == (None, None, "", 0)
-    assert (found.rfm_months, found.rfm_months_window) == (0, 0)
+    profile = get_profile(customer)
+    assert (profile.r, profile.r_window, profile.rfm_group_window, profile.orders_window) == (None, None, "", 0)
+    assert (profile.rfm_months, profile.rfm_months_window) == (0, 0)
 
 
-def test_odd_orders_are_ranked_too() -> None:
-    """All on one day, of nothing, more returned than bought, before 1970."""
+def test_unusual_orders_are_scored_too() -> None:
+    """Orders on one day, orders of 0, more returns than orders, and an order before 1970."""
     free, minus, old, same = (make_customer(name) for name in ("free", "minus", "old", "same"))
     make_order(free, placed_at=NOON - timedelta(days=1), total=Decimal(0))
     make_order(same, placed_at=NOON - timedelta(days=1), total=Decimal(0))
@@ -175,18 +184,18 @@ def test_odd_orders_are_ranked_too() -> None:
     make_order(minus, placed_at=NOON - timedelta(hours=1), total=Decimal("12.34"), kind="return")
     make_order(old, placed_at=datetime(1955, 5, 5, tzinfo=UTC), products=[make_product(price=Decimal(3))])
     refresh()
-    assert sorted(profile(one).r or 0 for one in (free, minus, old, same)) == [1, 2, 3, 4]
-    assert (profile(minus).revenue, profile(minus).revenue_window) == (Decimal("-7.34"), Decimal("-7.34"))
-    assert (profile(minus).m, profile(minus).m_window) == (1, 1)
-    assert (profile(old).r, profile(old).r_window) == (1, None)
-    assert set(months(old)) == {"hibernating"}
-    assert set(months(old, window=True)) == {""}
+    assert sorted(get_profile(customer).r or 0 for customer in (free, minus, old, same)) == [1, 2, 3, 4]
+    assert (get_profile(minus).revenue, get_profile(minus).revenue_window) == (Decimal("-7.34"), Decimal("-7.34"))
+    assert (get_profile(minus).m, get_profile(minus).m_window) == (1, 1)
+    assert (get_profile(old).r, get_profile(old).r_window) == (1, None)
+    assert set(list_month_groups(old)) == {"hibernating"}
+    assert set(list_month_groups(old, window=True)) == {""}
 
 
-def test_a_return_alone_is_no_order() -> None:
+def test_a_return_without_an_order_in_the_window_gives_no_scores() -> None:
     customer = make_customer("returner")
     make_order(customer, placed_at=NOON - timedelta(days=400), total=Decimal(50))
     make_order(customer, placed_at=NOON - timedelta(days=3), total=Decimal(50), kind="return")
     refresh()
-    found = profile(customer)
-    assert (found.r, found.r_window, found.revenue_window) == (1, None, 0)
+    profile = get_profile(customer)
+    assert (profile.r, profile.r_window, profile.revenue_window) == (1, None, 0)

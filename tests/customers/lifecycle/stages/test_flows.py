@@ -1,4 +1,4 @@
-"""Who stood where before and after, by hand."""
+"""Stage flows between two times, computed by hand."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,8 +18,8 @@ def days(number: float) -> datetime:
 
 
 @pytest.fixture
-def four() -> dict[str, int]:
-    """By the first thresholds (new 30 days, active 60, dormant 120): each history can be derived by hand."""
+def four_customers() -> dict[str, int]:
+    """Four customers under the default thresholds (new 30 days, active 60, dormant 120), whose stages are easy to derive."""
     ids: dict[str, int] = {}
     for name, ago in {"ann": (200.0,), "bob": (70.0,), "eve": (10.0,), "kim": (200.0, 5.0)}.items():
         customer = make_customer(name)
@@ -30,45 +30,45 @@ def four() -> dict[str, int]:
     return ids
 
 
-def cells(rows: list[dict[str, Any]]) -> dict[tuple[str, str], int]:
+def to_counts(rows: list[dict[str, Any]]) -> dict[tuple[str, str], int]:
     return {(row["from_stage"], row["to_stage"]): row["customers"] for row in rows}
 
 
-def test_the_matrix_counts_all_customers_by_stage_before_and_after(four: dict[str, int]) -> None:
-    found = cells(count_stage_flows(since=days(28), until=NOON))
-    # ann has been gone throughout... bob was active 42 days after his order; eve was not known; kim came back
+def test_the_matrix_counts_all_customers_by_stage_before_and_after(four_customers: dict[str, int]) -> None:
+    counts = to_counts(count_stage_flows(since=days(28), until=NOON))
+    # ann had churned before; bob was active 42 days after his order; eve was not known; kim was won back
     stages = dict(CustomerProfile.objects.values_list("customer_id", "stage"))
-    assert found[("", stages[four["eve"]])] == 1
-    assert found[("active", stages[four["bob"]])] == 1
-    assert sum(found.values()) == 4
-    now = {
+    assert counts[("", stages[four_customers["eve"]])] == 1
+    assert counts[("active", stages[four_customers["bob"]])] == 1
+    assert sum(counts.values()) == 4
+    current_counts = {
         stage: after
         for stage, (_before, after) in sum_flows_by_stage(count_stage_flows(since=days(28), until=NOON)).items()
     }
-    assert now == {stage: list(stages.values()).count(stage) for stage in sum_flows_by_stage([])}
+    assert current_counts == {stage: list(stages.values()).count(stage) for stage in sum_flows_by_stage([])}
 
 
-def test_a_past_day_is_shown_as_it_was(four: dict[str, int]) -> None:
-    then = sum_flows_by_stage(count_stage_flows(since=days(180), until=days(69)))
-    assert {stage: after for stage, (_before, after) in then.items() if after} == {"new": 1, "dormant": 2}
-    earlier = sum_flows_by_stage(count_stage_flows(since=days(198), until=days(190)))
-    assert {stage: after for stage, (_before, after) in earlier.items() if after} == {"new": 2}
+def test_a_past_period_has_the_stages_of_its_time(four_customers: dict[str, int]) -> None:
+    sums = sum_flows_by_stage(count_stage_flows(since=days(180), until=days(69)))
+    assert {stage: after for stage, (_before, after) in sums.items() if after} == {"new": 1, "dormant": 2}
+    earlier_sums = sum_flows_by_stage(count_stage_flows(since=days(198), until=days(190)))
+    assert {stage: after for stage, (_before, after) in earlier_sums.items() if after} == {"new": 2}
 
 
-def test_the_people_of_a_cell_are_those_that_it_counts(four: dict[str, int]) -> None:
+def test_the_customers_of_a_flow_match_its_count(four_customers: dict[str, int]) -> None:
     rows = count_stage_flows(since=days(28), until=NOON)
-    listed = []
+    listed_ids = []
     for row in rows:
-        people = find_customers_in_flow(
+        customers = find_customers_in_flow(
             since=days(28), until=NOON, from_stage=row["from_stage"], to_stage=row["to_stage"]
         )
-        assert people.count() == row["customers"], row
-        listed += people.values_list("pk", flat=True)
-    assert sorted(listed) == sorted(four.values())
+        assert customers.count() == row["customers"], row
+        listed_ids += customers.values_list("pk", flat=True)
+    assert sorted(listed_ids) == sorted(four_customers.values())
     cell = {"since": days(28), "until": NOON, "from_stage": "", "to_stage": "new"}
-    assert [one.pk for one in find_customers_in_flow(**cell)] == [four["eve"]]
+    assert [profile.pk for profile in find_customers_in_flow(**cell)] == [four_customers["eve"]]
 
 
-def test_a_movement_backwards_is_refused() -> None:
+def test_a_range_that_ends_before_it_starts_is_rejected() -> None:
     with pytest.raises(ValueError, match="is before since"):
         count_stage_flows(since=NOON, until=days(1))

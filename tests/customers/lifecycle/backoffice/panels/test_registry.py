@@ -1,4 +1,4 @@
-"""The parts that other rooms add to a customer's page."""
+"""The panels that other apps add to the customer page."""
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -7,8 +7,7 @@ from django.urls import reverse
 
 from customers.identity.models import Consent, Customer, Identifier
 from recommendations.campaigns.assignment import is_held_out
-from recommendations.campaigns.backoffice.customer_panel import CampaignOutcome
-from recommendations.campaigns.backoffice.customer_panel import list_campaign_outcomes as campaigns_of
+from recommendations.campaigns.backoffice.customer_panel import CampaignOutcome, list_campaign_outcomes
 from recommendations.campaigns.models import Campaign
 from tests.customers.events.makers import make_event
 from tests.makers import NOON, make_consent, make_customer, make_identifier, make_profile, make_segment
@@ -23,7 +22,7 @@ def anna() -> Customer:
     return anna
 
 
-def page_for(role: str, customer: Customer) -> str:
+def get_page(role: str, customer: Customer) -> str:
     user = User.objects.create_user(role, password="x", is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     client = Client()
@@ -35,17 +34,17 @@ def test_a_marketer_sees_segments_and_campaigns_of_the_customer(anna: Customer) 
     loyal = make_segment("loyal", {"field": "stage", "op": "in", "value": ["loyal"]}, name="Our loyal ones")
     make_segment("gone", {"field": "stage", "op": "in", "value": ["churned"]}, name="Gone ones")
     Campaign.objects.create(key="thanks", name="Thank you", segment=loyal, holdout_share=0)
-    page = page_for("Marketer", anna)
+    page = get_page("Marketer", anna)
     assert "Our loyal ones" in page
     assert "Gone ones" not in page
     assert "Thank you" in page
     assert "receives the message" in page
 
 
-def test_who_may_see_no_campaigns_does_not_see_them(anna: Customer) -> None:
+def test_a_user_without_the_permission_sees_no_campaigns(anna: Customer) -> None:
     segment = make_segment("all")
     Campaign.objects.create(key="thanks", name="Thank you", segment=segment)
-    assert "Thank you" not in page_for("Privacy officer", anna)
+    assert "Thank you" not in get_page("Privacy officer", anna)
 
 
 def test_a_customer_without_data_sees_what_to_do(admin_client: Client) -> None:
@@ -65,39 +64,37 @@ def test_a_campaign_shows_its_outcome_for_the_customer(anna: Customer) -> None:
     visitor = make_customer()
     make_identifier(visitor, "browser", kind=Identifier.Kind.ANONYMOUS_ID)
 
-    def outcome(customer: Customer) -> CampaignOutcome:
-        return campaigns_of(customer, NOON)[0].outcome
+    def get_outcome(customer: Customer) -> CampaignOutcome:
+        return list_campaign_outcomes(customer, NOON)[0].outcome
 
     campaign = Campaign.objects.create(key="mail", name="Mail", segment=segment, channel="email", holdout_share=0)
-    assert outcome(visitor) == CampaignOutcome.UNREACHABLE
-    assert outcome(anna) == CampaignOutcome.NO_CONSENT
+    assert get_outcome(visitor) == CampaignOutcome.UNREACHABLE
+    assert get_outcome(anna) == CampaignOutcome.NO_CONSENT
     make_consent(anna, Consent.Purpose.EMAIL)
-    assert outcome(anna) == CampaignOutcome.REACHED
+    assert get_outcome(anna) == CampaignOutcome.REACHED
     campaign.holdout_share = 0.5
     while not is_held_out(salt=campaign.salt, customer_id=anna.pk, share=campaign.holdout_share):
         campaign.salt += "x"
     campaign.save()
-    assert outcome(anna) == CampaignOutcome.HELD_OUT
+    assert get_outcome(anna) == CampaignOutcome.HELD_OUT
 
 
-def test_the_latest_line_of_each_consent_is_shown(admin_client: Client, anna: Customer) -> None:
+def test_the_latest_status_of_each_consent_is_shown(admin_client: Client, anna: Customer) -> None:
     make_consent(anna, Consent.Purpose.SMS, status=Consent.Status.WITHDRAWN)
     page = admin_client.get(reverse("admin:lifecycle_customer", args=[anna.pk])).content.decode()
     assert "withdrawn" in page
 
 
-@pytest.mark.parametrize("asked", ["0", "x", "-1", "99999999999999999999", "²"])
-def test_a_page_of_the_timeline_that_does_not_exist_is_no_error(
-    admin_client: Client, anna: Customer, asked: str
-) -> None:
-    answer = admin_client.get(reverse("admin:lifecycle_customer", args=[anna.pk]), {"page": asked})
-    assert answer.status_code == 200
+@pytest.mark.parametrize("number", ["0", "x", "-1", "99999999999999999999", "²"])
+def test_an_invalid_timeline_page_causes_no_error(admin_client: Client, anna: Customer, number: str) -> None:
+    response = admin_client.get(reverse("admin:lifecycle_customer", args=[anna.pk]), {"page": number})
+    assert response.status_code == 200
 
 
-def test_who_may_see_no_events_or_consents_sees_none(anna: Customer) -> None:
+def test_a_user_without_the_permission_sees_no_events_and_consents(anna: Customer) -> None:
     make_event(user_id="anna", name="Quiz Finished")
     make_consent(anna, Consent.Purpose.SMS)
-    assert "Quiz Finished" in page_for("Analyst", anna)
-    merchandiser = page_for("Merchandiser", anna)
+    assert "Quiz Finished" in get_page("Analyst", anna)
+    merchandiser = get_page("Merchandiser", anna)
     assert "Quiz Finished" not in merchandiser
     assert 'id="consents"' not in merchandiser

@@ -31,7 +31,7 @@ def refresh(as_of: datetime = NOON) -> None:
 
 
 @pytest.fixture(scope="module")
-def ten(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+def ten_customers(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Ten customers, made once for all tests here.
 
     Customer n of 0 to 9 ordered n + 1 times, each for 10, the last time 50 n days ago; 8 and 9 more than a year ago.
@@ -55,7 +55,7 @@ def get_panel(client: Client, **query: str) -> dict[str, Any]:
     return dict(page.context["rfm"])
 
 
-def count_behind(client: Client, url: str) -> int:
+def count_linked_customers(client: Client, url: str) -> int:
     page = client.get(url)
     assert page.context["problems"] == []
     return int(page.context["pages"].paginator.count)
@@ -73,16 +73,18 @@ def list_linked_figures(panel: dict[str, Any]) -> Iterator[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("basis", ["all", "window"])
-def test_every_figure_links_to_the_customers_it_counts(admin_client: Client, ten: None, basis: str) -> None:
+def test_every_figure_links_to_the_customers_it_counts(admin_client: Client, ten_customers: None, basis: str) -> None:
     panel = get_panel(admin_client, rfm=basis)
-    counted = list(list_linked_figures(panel))
-    assert all(bool(url) == (customers > 0) for url, customers in counted)
-    linked = [(url, customers) for url, customers in counted if url]
+    figures = list(list_linked_figures(panel))
+    assert all(bool(url) == (customers > 0) for url, customers in figures)
+    linked = [(url, customers) for url, customers in figures if url]
     assert len(linked) > 10
-    assert [count_behind(admin_client, url) for url, _customers in linked] == [customers for _url, customers in linked]
+    assert [count_linked_customers(admin_client, url) for url, _customers in linked] == [
+        customers for _url, customers in linked
+    ]
 
 
-def test_the_map_and_the_groups_count_the_same_customers(admin_client: Client, ten: None) -> None:
+def test_the_map_and_the_groups_count_the_same_customers(admin_client: Client, ten_customers: None) -> None:
     panel = get_panel(admin_client)
     assert panel["customers"] == 10
     assert sum(cell["customers"] for row in panel["map"] for cell in row["cells"]) == 10
@@ -94,7 +96,7 @@ def test_the_map_and_the_groups_count_the_same_customers(admin_client: Client, t
     assert sum(row["revenue"] for row in window["groups"]) == 330
 
 
-def test_groups_have_averages(ten: None) -> None:
+def test_groups_have_averages(ten_customers: None) -> None:
     groups = query_rfm_groups(basis=ALL_TIME, as_of=NOON)
     # the two customers of R 1, ordered 401 and 451 days ago, nine and ten times
     assert groups["cant_lose"]["customers"] == 2
@@ -104,15 +106,15 @@ def test_groups_have_averages(ten: None) -> None:
     assert groups["champions"] == {"customers": 0, "revenue": 0, "recency_days": None, "orders": None, "value": None}
 
 
-def test_the_change_is_against_the_month_end_nearest_to_a_month_ago(admin_client: Client, ten: None) -> None:
+def test_the_change_is_against_the_month_end_nearest_to_a_month_ago(admin_client: Client, ten_customers: None) -> None:
     panel = get_panel(admin_client)
     assert panel["before"] == "end of October 2026"
-    then = count_groups_at(basis=ALL_TIME, months_back=0)
-    assert sum(then.values()) == 9  # customer 0 first ordered in November
-    assert {row["key"]: row["customers"] - row["change"] for row in panel["groups"]} == then
+    counts_before = count_groups_at(basis=ALL_TIME, months_back=0)
+    assert sum(counts_before.values()) == 9  # customer 0 first ordered in November
+    assert {row["key"]: row["customers"] - row["change"] for row in panel["groups"]} == counts_before
 
 
-def test_group_changes_are_between_the_chosen_months(admin_client: Client, ten: None) -> None:
+def test_group_changes_are_between_the_chosen_months(admin_client: Client, ten_customers: None) -> None:
     panel = get_panel(admin_client, rfm_since="2025-12", rfm_until="2026-10")
     matrix = panel["flows"]["matrix"]
     assert (panel["flows"]["since"], panel["flows"]["until"]) == ("end of December 2025", "end of October 2026")
@@ -123,7 +125,7 @@ def test_group_changes_are_between_the_chosen_months(admin_client: Client, ten: 
     rows = count_group_flows(basis=ALL_TIME, since=10, until=0)
     assert sum(row["customers"] for row in rows) == 9
     window = count_group_flows(basis=WINDOW, since=10, until=0)
-    assert any(row["to_group"] == "" for row in window)  # was in the window then and is no longer
+    assert any(row["to_group"] == "" for row in window)  # in the window before and not after
 
 
 @pytest.mark.parametrize(
@@ -135,7 +137,7 @@ def test_group_changes_are_between_the_chosen_months(admin_client: Client, ten: 
     ],
 )
 def test_invalid_choices_are_reported_and_the_map_remains(
-    admin_client: Client, ten: None, query: dict[str, str], error: str
+    admin_client: Client, ten_customers: None, query: dict[str, str], error: str
 ) -> None:
     page = admin_client.get(PAGE, query)
     assert error in page.content.decode()
@@ -143,13 +145,13 @@ def test_invalid_choices_are_reported_and_the_map_remains(
     assert "flows" not in page.context["rfm"]
 
 
-def test_each_form_of_the_page_keeps_the_parameters_of_the_other(admin_client: Client, ten: None) -> None:
+def test_each_form_of_the_page_keeps_the_parameters_of_the_other(admin_client: Client, ten_customers: None) -> None:
     page = admin_client.get(PAGE, {"rfm": "window", "since": "2026-11-01", "until": "2026-11-20"})
     assert page.context["other_parameters"] == [("rfm", "window")]
     assert page.context["rfm_other_parameters"] == [("since", "2026-11-01"), ("until", "2026-11-20")]
 
 
-def test_the_map_shows_the_revenue_of_its_own_period(ten: None) -> None:
+def test_the_map_shows_the_revenue_of_its_own_period(ten_customers: None) -> None:
     assert sum(cell["total_revenue"] for cell in query_rfm_cells(basis=WINDOW)) == 330
     assert {cell["group"] for cell in query_rfm_cells()} == set(
         CustomerProfile.objects.values_list("rfm_group", flat=True)
@@ -180,8 +182,8 @@ def test_the_map_shows_the_revenue_of_its_own_period(ten: None) -> None:
         {"figure": "stage-flow", "from": "new", "to": "active", "since": "9999-12-31"},
     ],
 )
-def test_an_invalid_drilldown_url_is_reported(admin_client: Client, ten: None, query: dict[str, str]) -> None:
-    for address in (CUSTOMERS_PAGE, "/admin/segments/segment/save-people/"):
-        page = admin_client.get(address, query)
+def test_an_invalid_drilldown_url_is_reported(admin_client: Client, ten_customers: None, query: dict[str, str]) -> None:
+    for url in (CUSTOMERS_PAGE, "/admin/segments/segment/save-people/"):
+        page = admin_client.get(url, query)
         assert page.status_code == 200
         assert page.context["problems"]
