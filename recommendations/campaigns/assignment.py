@@ -10,6 +10,7 @@ from django.db.models import BigIntegerField, F, Func, TextField, Value
 from django.db.models.functions import Cast
 
 BUCKETS = 10_000
+# ``compute_bucket`` in SQL: 15 hexadecimal digits, because the 60 bits are positive as a bigint.
 BUCKET_SQL = (
     "mod(('x' || left(encode(sha256(convert_to(%(expressions)s, 'UTF8')), 'hex'), 15))::bit(60)::bigint, 10000)"
 )

@@ -19,8 +19,8 @@ from recommendations.campaigns.effect_size import ALPHA, POWER, compute_minimum_
 from recommendations.campaigns.models import AudienceExport, Campaign
 
 RATE_DAYS = 30
-CHUNK = 5000
-STEPS = ("is_reachable", "has_consented", "is_held_out")
+CHUNK_ROWS = 5000
+FLAGS = ("is_reachable", "has_consented", "is_held_out")
 COLUMNS = ("user_id", "stage", "rfm_group", "r", "f", "m", "orders", "revenue", "last_order_at")
 LOOKUPS = ("user_id", *(f"profile__{column}" for column in COLUMNS[1:]))
 
@@ -73,6 +73,7 @@ def build_reachable_condition(campaign: Campaign) -> Q:
 
 
 def build_consent_condition(campaign: Campaign, as_of: datetime) -> Q:
+    """Return the condition that all required consents are granted; without any, it is true for every customer."""
     condition = Q(pk__isnull=False)
     for purpose in list_required_consents(campaign):
         condition &= compile_latest_consent(purpose=purpose, status=Consent.Status.GRANTED, as_of=as_of)
@@ -86,6 +87,7 @@ def query_steps(campaign: Campaign, as_of: datetime) -> QuerySet[Customer]:
         ConditionError: the segment is not valid.
     """
     buckets = count_holdout_buckets(Decimal(campaign.holdout_share))
+    # Flags instead of filters: one statement then returns the counts of every step, and they are consistent.
     return (
         query_members(segment=campaign.segment, as_of=as_of)
         .annotate(
@@ -123,6 +125,7 @@ def preview_audience(*, campaign: Campaign, as_of: datetime) -> AudiencePreview:
 def build_preview(
     campaign: Campaign, as_of: datetime, *, segment: int, reachable: int, consented: int, held_out: int, buyers: int
 ) -> AudiencePreview:
+    """Return the preview of an audience with these counts."""
     audience = consented - held_out
     rate = buyers / segment if segment else None
     mde = None if rate is None else compute_minimum_detectable_effect(rate=rate, treated=audience, held_out=held_out)
@@ -147,6 +150,7 @@ def build_preview(
 
 
 def explain_missing_effect(audience: int, held_out: int, buyers: int) -> str:
+    """Return the code of the reason why there is no minimum detectable effect."""
     if not audience:
         return "no_audience"
     if not held_out:
@@ -167,7 +171,8 @@ def stream_audience(*, campaign: Campaign, as_of: datetime, by: str) -> Iterator
 
 
 def start_export(campaign: Campaign, as_of: datetime, by: str) -> tuple[QuerySet[Customer, Any], AudienceExport]:
-    rows = annotate_user_id(query_steps(campaign, as_of)).order_by("pk").values_list(*STEPS, *LOOKUPS)
+    """Return the rows to export and the record of the export, which has no rows yet."""
+    rows = annotate_user_id(query_steps(campaign, as_of)).order_by("pk").values_list(*FLAGS, *LOOKUPS)
     export = AudienceExport.objects.create(
         campaign=campaign, exported_at=as_of, exported_by=by[:150], segment_size=0, held_out=0, rows=0
     )
@@ -175,9 +180,10 @@ def start_export(campaign: Campaign, as_of: datetime, by: str) -> tuple[QuerySet
 
 
 def stream_rows(rows: QuerySet[Customer, Any], export: AudienceExport) -> Iterator[str]:
+    """Yield the audience as blocks of CSV lines and count the rows in the record."""
     try:
         yield format_csv([COLUMNS])
-        for block in batched(rows.iterator(chunk_size=CHUNK), CHUNK):
+        for block in batched(rows.iterator(chunk_size=CHUNK_ROWS), CHUNK_ROWS):
             audience = []
             for is_reachable, has_consented, is_held_out, *values in block:
                 export.segment_size += 1
@@ -187,7 +193,7 @@ def stream_rows(rows: QuerySet[Customer, Any], export: AudienceExport) -> Iterat
                     audience.append(values)
             export.rows += len(audience)
             yield format_csv(audience)
-    finally:
+    finally:  # also runs if the client closes the connection
         export.save(update_fields=["segment_size", "held_out", "rows"])
 
 

@@ -11,6 +11,7 @@ from customers.segments.models import Segment
 
 
 def make_salt() -> str:
+    """Return a random salt, so that the holdout groups of different campaigns are independent."""
     return secrets.token_hex(8)
 
 

@@ -50,15 +50,15 @@ class CampaignAdmin(ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
-            path("<int:campaign_id>/preview/", wrap(self.preview), name="campaigns_campaign_preview"),
-            path("<int:campaign_id>/audience.csv", wrap(self.audience), name="campaigns_campaign_audience"),
+            path("<int:campaign_id>/preview/", wrap(self.preview_audience), name="campaigns_campaign_preview"),
+            path("<int:campaign_id>/audience.csv", wrap(self.download_audience), name="campaigns_campaign_audience"),
             *super().get_urls(),
         ]
 
-    def preview(self, request: HttpRequest, campaign_id: int) -> HttpResponse:
+    def preview_audience(self, request: HttpRequest, campaign_id: int) -> HttpResponse:
         return pages.show_preview(request, model_admin=self, campaign_id=campaign_id)
 
-    def audience(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+    def download_audience(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
         return pages.download_audience(request, model_admin=self, campaign_id=campaign_id)
 
     @action(

@@ -33,6 +33,7 @@ def list_campaign_outcomes(customer: Customer, as_of: datetime) -> list[Customer
     """Return the newest campaigns for the customer's segments, with their outcomes, in three queries."""
     segments = find_segments(customer=customer, as_of=as_of)
     campaigns = list(Campaign.objects.filter(segment__in=segments).select_related("segment")[:MAX_CAMPAIGNS])
+    # Conditions differ per campaign, so each becomes two columns of one query instead of a query of its own.
     flags = {
         f"{name}_{number}": ExpressionWrapper(condition, BooleanField())
         for number, campaign in enumerate(campaigns)
@@ -42,7 +43,7 @@ def list_campaign_outcomes(customer: Customer, as_of: datetime) -> list[Customer
         )
     }
     row = Customer.objects.filter(pk=customer.pk).annotate(**flags).values(*flags).first() if flags else None
-    if row is None:
+    if row is None:  # no campaign
         return []
     return [
         CustomerCampaign(

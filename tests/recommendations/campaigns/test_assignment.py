@@ -1,4 +1,4 @@
-"""Who is held out."""
+"""The assignment of customers to the holdout group."""
 
 from decimal import Decimal
 from hashlib import sha256
@@ -43,17 +43,17 @@ def test_two_salts_hold_out_independently() -> None:
 
 
 def test_a_larger_share_holds_out_the_same_customers_and_more() -> None:
-    def held(share: str) -> set[int]:
+    def hold_out(share: str) -> set[int]:
         return {number for number in range(5000) if is_held_out(salt="s", customer_id=number, share=Decimal(share))}
 
-    assert held("0") == set()
-    assert held("0.1") < held("0.25")
+    assert hold_out("0") == set()
+    assert hold_out("0.1") < hold_out("0.25")
     assert count_holdout_buckets(Decimal("0.9999")) == BUCKETS - 1
 
 
 @pytest.mark.django_db
 def test_postgresql_assigns_ten_thousand_customers_as_python_does() -> None:
     Customer.objects.bulk_create(Customer(pk=number * 7919 + 1) for number in range(10_000))
-    found = dict(Customer.objects.annotate(bucket=build_bucket_expression(salt="a'b%ü")).values_list("pk", "bucket"))
-    assert len(found) == 10_000
-    assert found == {pk: compute_bucket(salt="a'b%ü", customer_id=pk) for pk in found}
+    buckets = dict(Customer.objects.annotate(bucket=build_bucket_expression(salt="a'b%ü")).values_list("pk", "bucket"))
+    assert len(buckets) == 10_000
+    assert buckets == {pk: compute_bucket(salt="a'b%ü", customer_id=pk) for pk in buckets}

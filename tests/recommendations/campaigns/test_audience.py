@@ -1,4 +1,4 @@
-"""The waterfall and the CSV of customers known by hand."""
+"""The waterfall and the CSV of a constructed segment."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ def make_campaign(segment: Segment, **fields: Any) -> Campaign:
     return Campaign.objects.create(segment=segment, **fields)
 
 
-def exported(campaign: Campaign) -> tuple[list[dict[str, str]], AudienceExport]:
+def export(campaign: Campaign) -> tuple[list[dict[str, str]], AudienceExport]:
     stream = io.StringIO(newline="")
     record = export_audience(campaign=campaign, as_of=NOON, by="mia", stream=stream)
     return list(csv.DictReader(io.StringIO(stream.getvalue()))), record
@@ -38,11 +38,13 @@ def exported(campaign: Campaign) -> tuple[list[dict[str, str]], AudienceExport]:
 def loyal() -> Segment:
     """Ten loyal customers u0 … u9, a loyal visitor without user id, and a new customer outside the segment.
 
-    Of the ten, u0 … u7 have an e-mail address, u0 … u5 allowed e-mail, u5 took it back; u0 … u3 bought this month.
+    Of the ten, u0 … u7 have an e-mail address, u0 … u5 consented to e-mail, u5 withdrew the consent; u0 … u3 bought this month.
     """
     for number in range(10):
         email = f"u{number}@example.com" if number < 8 else ""
-        customer = make_customer(f"u{number}", email=email, pk=10**12 + number)  # so the same are held out every run
+        customer = make_customer(
+            f"u{number}", email=email, pk=10**12 + number
+        )  # fixed, because the holdout group depends on it
         make_profile(
             customer, stage="loyal", rfm_group="champions", r=5, f=4, m=3, orders=number, revenue=Decimal("9.50")
         )
@@ -60,24 +62,24 @@ def loyal() -> Segment:
     return make_segment("loyal", {"field": "stage", "op": "eq", "value": "loyal"})
 
 
-def held_out(user_ids: list[str], share: int = 5000, salt: str = "salt") -> set[str]:
+def find_held_out(user_ids: list[str], share: int = 5000, salt: str = "salt") -> set[str]:
     pks = dict(Identifier.objects.filter(value__in=user_ids).values_list("value", "customer_id"))
     return {user_id for user_id, pk in pks.items() if compute_bucket(salt=salt, customer_id=pk) < share}
 
 
 def test_export_audience_counts_all_customers_with_a_user_id(loyal: Segment) -> None:
     preview = preview_audience(campaign=make_campaign(loyal), as_of=NOON)
-    held = len(held_out([f"u{number}" for number in range(10)]))
+    n_held_out = len(find_held_out([f"u{number}" for number in range(10)]))
     assert (preview.segment, preview.reachable, preview.consented) == (11, 10, 10)
-    assert (preview.held_out, preview.audience) == (held, 10 - held)
+    assert (preview.held_out, preview.audience) == (n_held_out, 10 - n_held_out)
     assert (preview.buyers, preview.rate, preview.consent) == (4, 4 / 11, [])
 
 
 def test_email_audience_requires_address_and_consent(loyal: Segment) -> None:
     preview = preview_audience(campaign=make_campaign(loyal, channel="email"), as_of=NOON)
-    held = len(held_out([f"u{number}" for number in range(5)]))
+    n_held_out = len(find_held_out([f"u{number}" for number in range(5)]))
     assert (preview.segment, preview.reachable, preview.consented) == (11, 8, 5)
-    assert (preview.held_out, preview.audience) == (held, 5 - held)
+    assert (preview.held_out, preview.audience) == (n_held_out, 5 - n_held_out)
     assert preview.consent == ["email"]
 
 
@@ -114,8 +116,8 @@ def test_effect_follows_the_formula_or_has_a_reason(loyal: Segment) -> None:
 
 
 def test_empty_segment_has_an_empty_audience() -> None:
-    nobody = make_segment("nobody", {"not": {"all": []}})
-    preview = preview_audience(campaign=make_campaign(nobody), as_of=NOON)
+    empty = make_segment("empty", {"not": {"all": []}})
+    preview = preview_audience(campaign=make_campaign(empty), as_of=NOON)
     assert (preview.segment, preview.audience, preview.rate, preview.mde_missing) == (0, 0, None, "no_audience")
     assert [step["customers"] for step in build_waterfall(preview)] == [0, 0, 0, 0]
     assert describe_effect(preview)
@@ -129,11 +131,11 @@ def test_steps_report_the_customers_lost(loyal: Segment) -> None:
 
 
 def test_csv_contains_the_audience_without_the_holdout_group(loyal: Segment) -> None:
-    rows, record = exported(make_campaign(loyal))
+    rows, record = export(make_campaign(loyal))
     all_customers = {f"u{number}" for number in range(10)}
-    held = held_out(sorted(all_customers))
-    assert held
-    assert {row["user_id"] for row in rows} == all_customers - held
+    held_out = find_held_out(sorted(all_customers))
+    assert held_out
+    assert {row["user_id"] for row in rows} == all_customers - held_out
     assert {
         "stage": "loyal",
         "rfm_group": "champions",
@@ -142,16 +144,16 @@ def test_csv_contains_the_audience_without_the_holdout_group(loyal: Segment) -> 
         "m": "3",
         "revenue": "9.50",
     }.items() <= rows[0].items()
-    assert (record.segment_size, record.held_out, record.rows) == (11, len(held), 10 - len(held))
+    assert (record.segment_size, record.held_out, record.rows) == (11, len(held_out), 10 - len(held_out))
     assert (record.exported_by, record.exported_at) == ("mia", NOON)
 
 
 def test_holdout_group_is_stable_when_customers_join(loyal: Segment) -> None:
     campaign = make_campaign(loyal)
-    before = {row["user_id"] for row in exported(campaign)[0]}
+    before = {row["user_id"] for row in export(campaign)[0]}
     for number in range(10, 30):
         make_profile(make_customer(f"u{number}"), stage="loyal")
-    after = {row["user_id"] for row in exported(campaign)[0]}
+    after = {row["user_id"] for row in export(campaign)[0]}
     assert before == {user_id for user_id in after if int(user_id[1:]) < 10}
     assert campaign.exports.count() == 2
 
@@ -160,7 +162,7 @@ def test_preview_and_csv_agree(loyal: Segment) -> None:
     for channel in ("export", "email", "on_site"):
         campaign = make_campaign(loyal, key=channel, channel=channel)
         preview = preview_audience(campaign=campaign, as_of=NOON)
-        rows, record = exported(campaign)
+        rows, record = export(campaign)
         assert (preview.segment, preview.held_out, preview.audience) == (
             record.segment_size,
             record.held_out,
@@ -173,12 +175,12 @@ def test_preview_and_csv_agree(loyal: Segment) -> None:
 def test_a_user_id_is_never_a_formula(evil: str) -> None:
     make_customer(evil)
     make_customer('a,"b"\nc')
-    rows, _record = exported(make_campaign(make_segment("all-customers"), holdout_share=0))
+    rows, _record = export(make_campaign(make_segment("all-customers"), holdout_share=0))
     assert [row["user_id"] for row in rows] == [f"'{evil}", 'a,"b"\nc']
 
 
 def test_interrupted_export_records_the_rows_written(loyal: Segment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audience, "CHUNK", 3)
+    monkeypatch.setattr(audience, "CHUNK_ROWS", 3)
     lines = stream_audience(campaign=make_campaign(loyal, holdout_share=0), as_of=NOON, by="mia")
     assert AudienceExport.objects.get().rows == 0
     text = next(lines) + next(lines)

@@ -1,4 +1,4 @@
-"""The smallest effect that can be shown."""
+"""The minimum detectable effect."""
 
 import pytest
 

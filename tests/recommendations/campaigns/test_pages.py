@@ -17,7 +17,7 @@ from tests.makers import make_customer, make_profile, make_segment
 pytestmark = pytest.mark.django_db
 
 
-def client_with(*scopes: str) -> APIClient:
+def make_api_client(*scopes: str) -> APIClient:
     client = APIClient()
     client.force_authenticate(token=Grant(caller="test", name="shop key", scopes=frozenset(scopes)))
     return client
@@ -31,14 +31,14 @@ def login(*permissions: str) -> Client:
     return client
 
 
-def body(response: Any) -> str:
+def read_body(response: Any) -> str:
     content = b"".join(response.streaming_content) if response.streaming else response.content
     return content.decode()
 
 
 @pytest.fixture
 def api() -> APIClient:
-    return client_with("campaigns:read", "campaigns:write")
+    return make_api_client("campaigns:read", "campaigns:write")
 
 
 @pytest.fixture
@@ -49,14 +49,14 @@ def all_customers() -> Segment:
 
 
 def test_campaign_is_created_previewed_and_exported(api: APIClient, all_customers: Segment) -> None:
-    wanted = {"key": "spring", "name": "Spring", "segment": "all-customers", "holdout_share": "0"}
-    made = api.post("/api/v1/campaigns/", wanted, format="json")
-    assert made.status_code == 201, made.content
-    assert made.json()["status"] == "draft"
-    assert [each["key"] for each in api.get("/api/v1/campaigns/").json()["results"]] == ["spring"]
+    fields = {"key": "spring", "name": "Spring", "segment": "all-customers", "holdout_share": "0"}
+    created = api.post("/api/v1/campaigns/", fields, format="json")
+    assert created.status_code == 201, created.content
+    assert created.json()["status"] == "draft"
+    assert [campaign["key"] for campaign in api.get("/api/v1/campaigns/").json()["results"]] == ["spring"]
     preview = api.post("/api/v1/campaigns/spring/preview/").json()
     assert (preview["segment"], preview["audience"], preview["mde_missing"]) == (4, 4, "no_holdout")
-    text = body(api.get("/api/v1/campaigns/spring/audience.csv"))
+    text = read_body(api.get("/api/v1/campaigns/spring/audience.csv"))
     assert text.splitlines()[0] == "user_id,stage,rfm_group,r,f,m,orders,revenue,last_order_at"
     assert len(text.splitlines()) == 5
     assert (AudienceExport.objects.get().exported_by, AudienceExport.objects.get().rows) == ("shop key", 4)
@@ -78,11 +78,11 @@ def test_campaign_is_created_previewed_and_exported(api: APIClient, all_customer
 def test_invalid_input_is_rejected_by_field(
     api: APIClient, all_customers: Segment, change: dict[str, str], field: str
 ) -> None:
-    answer = api.post(
+    response = api.post(
         "/api/v1/campaigns/", {"key": "k", "name": "N", "segment": "all-customers", **change}, format="json"
     )
-    assert answer.status_code == 400
-    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["errors"]] == [field]
 
 
 def test_fields_are_locked_after_the_launch(api: APIClient, all_customers: Segment) -> None:
@@ -107,7 +107,7 @@ def test_invalid_segment_returns_409(api: APIClient) -> None:
 
 def test_read_scope_cannot_write_or_export(all_customers: Segment) -> None:
     Campaign.objects.create(key="c", name="C", segment=all_customers)
-    reader = client_with("campaigns:read")
+    reader = make_api_client("campaigns:read")
     assert reader.post("/api/v1/campaigns/c/preview/").status_code == 200
     assert reader.patch("/api/v1/campaigns/c/", {"name": "D"}, format="json").status_code == 403
     assert reader.get("/api/v1/campaigns/c/audience.csv").status_code == 403
@@ -126,7 +126,7 @@ MARKETER = (
 def test_marketer_creates_a_campaign_and_downloads_its_audience(all_customers: Segment) -> None:
     marketer = login(*MARKETER)
     assert marketer.get(reverse("admin:campaigns_campaign_add")).status_code == 200
-    wanted = {
+    fields = {
         "name": "Spring",
         "key": "spring",
         "description": "",
@@ -135,19 +135,19 @@ def test_marketer_creates_a_campaign_and_downloads_its_audience(all_customers: S
         "holdout_share": "0",
         "required_consent": "",
     }
-    answer = marketer.post(reverse("admin:campaigns_campaign_add"), wanted)
-    assert answer.status_code == 302, body(answer)
+    response = marketer.post(reverse("admin:campaigns_campaign_add"), fields)
+    assert response.status_code == 302, read_body(response)
     campaign = Campaign.objects.get()
     assert campaign.holdout_share == Decimal(0)
     assert marketer.get(reverse("admin:campaigns_campaign_change", args=[campaign.pk])).status_code == 200
     assert marketer.get(reverse("admin:campaigns_campaign_changelist")).status_code == 200
-    page = body(marketer.get(reverse("admin:campaigns_campaign_preview", args=[campaign.pk])))
+    page = read_body(marketer.get(reverse("admin:campaigns_campaign_preview", args=[campaign.pk])))
     assert "plotly/plotly.min.js" in page
     assert '"customers": [4, 4, 4, 4]' in page
     assert "Set a holdout share" in page
     address = reverse("admin:campaigns_campaign_audience", args=[campaign.pk])
     assert address in page
-    assert len(body(marketer.get(address)).splitlines()) == 5
+    assert len(read_body(marketer.get(address)).splitlines()) == 5
     assert marketer.get(reverse("admin:campaigns_audienceexport_changelist")).status_code == 200
     export = AudienceExport.objects.get()
     assert export.rows == 4
@@ -161,7 +161,7 @@ def test_analyst_sees_the_audience_but_cannot_download_it(all_customers: Segment
     page = analyst.get(reverse("admin:campaigns_campaign_preview", args=[campaign.pk]))
     address = reverse("admin:campaigns_campaign_audience", args=[campaign.pk])
     assert page.status_code == 200
-    assert address not in body(page)
+    assert address not in read_body(page)
     assert analyst.get(address).status_code == 403
     assert (
         analyst.post(reverse("admin:campaigns_campaign_change", args=[campaign.pk]), {"name": "D"}).status_code == 403
@@ -175,6 +175,6 @@ def test_pages_of_a_launched_campaign_and_an_invalid_segment_open() -> None:
     marketer = login(*MARKETER)
     broken = make_segment("broken", {"field": "x", "op": "eq"})
     campaign = Campaign.objects.create(key="c", name="C", segment=broken, status="launched")
-    assert "$.field" in body(marketer.get(reverse("admin:campaigns_campaign_preview", args=[campaign.pk])))
+    assert "$.field" in read_body(marketer.get(reverse("admin:campaigns_campaign_preview", args=[campaign.pk])))
     assert marketer.get(reverse("admin:campaigns_campaign_audience", args=[campaign.pk])).status_code == 409
     assert marketer.get(reverse("admin:campaigns_campaign_change", args=[campaign.pk])).status_code == 200
