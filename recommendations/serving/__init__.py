@@ -1,1 +1,1 @@
-"""What to show: one public function, `recommend`, over arrays that all workers share."""
+"""Serving: recommendations, rankings and searches from arrays that all workers share."""

@@ -1,4 +1,4 @@
-"""Give every placement its row of settings after each migration, as the roles get theirs."""
+"""Create the missing settings of placements after each migration."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from django.utils import timezone
 
 
 def create_default_settings(using: str, apps: Apps | None = None, **kwargs: Any) -> None:
-    """Add the missing rows: for a new placement, or for all once `manage.py flush` has emptied the tables.
+    """Add the missing rows: of a new placement, or of all placements after `manage.py flush` has emptied the tables.
 
-    The models are those of the migration reached, so that this works while migrating backwards too.
+    apps: the models at the migration reached, so that this works while migrating backwards too.
     """
     try:
         settings = (apps or installed_apps).get_model("serving", "PlacementSettings")

@@ -35,7 +35,7 @@ SHARE_VALIDATORS = [MinValueValidator(0.0), MaxValueValidator(1.0)]
 
 
 class Preview(ModelVersion):
-    """What a customer or visitor would be shown now, and why."""
+    """The current recommendations of a customer or visitor, with their reasons."""
 
     class Meta:
         proxy = True
@@ -44,7 +44,7 @@ class Preview(ModelVersion):
 
 
 class PlacementSettings(models.Model):
-    """How one placement is filled; an empty field leaves the choice to the model and its evaluation."""
+    """The settings of one placement; for an empty field, the model and its evaluation decide."""
 
     class Switch(models.TextChoices):
         AUTO = "auto", _("automatic: on if it beats its fallback")

@@ -1,4 +1,4 @@
-"""Rank a list of products that the shop already has, in the visitor's order of preference."""
+"""Rank a given list of products in the visitor's order of preference."""
 
 import time
 from collections.abc import Sequence
@@ -69,8 +69,8 @@ def rank_products(
         context = _build_rank_context(request, state, workspaces, now=now, depth=len(rows), activity=activity)
         left_out = _find_excluded_products(context, rows)
         positions: AnyInts = np.delete(np.arange(len(rows)), list(left_out))
-        scored, problem = _score(context)
-        positions, scores = _order(rows, positions, scored)
+        scored, problem = _score_visitor(context)
+        positions, scores = _sort_positions(rows, positions, scored)
         ranked_rows = rows[positions]
         reasons = {}
         if request.explain and scored is not None:
@@ -123,7 +123,7 @@ def _build_rank_context(
     )
 
 
-def _score(context: RecommendationContext) -> tuple[ScoredHistory | None, str | None]:
+def _score_visitor(context: RecommendationContext) -> tuple[ScoredHistory | None, str | None]:
     """Return the visitor's scores, or why there are none."""
     if context.state.model is None:
         return None, NO_MODEL
@@ -134,7 +134,7 @@ def _score(context: RecommendationContext) -> tuple[ScoredHistory | None, str | 
     return scored, None if scored is not None else NOTHING_KNOWN
 
 
-def _order(rows: Rows, positions: AnyInts, scored: ScoredHistory | None) -> tuple[AnyInts, np.ndarray]:
+def _sort_positions(rows: Rows, positions: AnyInts, scored: ScoredHistory | None) -> tuple[AnyInts, np.ndarray]:
     """Return the positions in the list, best first, and their scores; unknown products come last."""
     scores = np.zeros(len(positions), np.float32)
     is_known = rows[positions] >= 0

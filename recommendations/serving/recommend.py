@@ -35,7 +35,7 @@ def recommend(
 ) -> RecommendationResponse:
     """Return the products of a placement, best first, each with the reason why it is shown.
 
-    A placement that has nothing to show, is switched off or would be late is replaced by its fallback, which the response
+    A placement that has no products, is switched off or would be late is replaced by its fallback, which the response
     names; a strict request gets an empty list instead. Once the state is loaded this makes no database query.
 
     activity: what Valkey knows about the visitor, if the caller has read it already. rules: used instead of the shop's own;

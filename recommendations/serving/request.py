@@ -18,7 +18,7 @@ MAX_OFFSET = 10_000
 
 
 class InvalidRequestError(Exception):
-    """A request that cannot be answered; the message names the value and the valid ones."""
+    """An invalid request; the message names the value and the valid ones."""
 
     def __init__(self, field_name: str, message: str) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class InvalidRequestError(Exception):
 
 @dataclass(frozen=True)
 class RecommendationRequest:
-    """What a shop asks for.
+    """A request for the products of a placement.
 
     category: a path, which includes the categories below it. landing_category (a path too), language, country and device
     describe a visitor without a history; they filter nothing. diversity: None for the setting of the placement.
@@ -63,7 +63,7 @@ class RecommendationRequest:
 
 
 def validate_request(request: RecommendationRequest) -> None:
-    """Errors: InvalidRequestError."""
+    """Check the request for contradictions. Errors: InvalidRequestError."""
     placement = PLACEMENTS.get(request.scenario)
     if placement is None:
         raise InvalidRequestError(
@@ -98,7 +98,7 @@ def make_recommendation_id(now: datetime) -> str:
 
 
 def write_cursor(offset: int, minute: int) -> str:
-    """Return the cursor of a page. minute: since 1970, of the first page, so that all pages try the same new products."""
+    """Return the cursor of a page. minute: since 1970, of the first page, so that all pages show the same new products."""
     return base64.urlsafe_b64encode(f"{offset}.{minute}".encode()).decode().rstrip("=")
 
 

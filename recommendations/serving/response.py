@@ -1,4 +1,4 @@
-"""What serving returns, before it becomes JSON."""
+"""Responses of serving before they are encoded as JSON."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -34,7 +34,7 @@ class RecommendedCategory:
 class RecommendationResponse:
     """The items of one placement and how they were chosen.
 
-    fallback: the placement that replaced the requested one. stale: the database is unreachable, this is from memory.
+    fallback: the placement that replaced the requested one. stale: computed from memory while the database is unreachable.
     left_out: products of a list to rank that must not be shown, each with the reason. is_identifiable: False for a visitor
     who refused personalization or was erased.
     """

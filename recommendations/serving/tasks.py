@@ -1,4 +1,4 @@
-"""What the schedule starts."""
+"""Scheduled tasks of serving."""
 
 from datetime import timedelta
 
@@ -9,16 +9,14 @@ from django.utils import timezone
 from config.foundation.database import partitions
 from recommendations.serving.impressions import attribution, position_bias, retention, store
 
-# a run gives the worker back after this long; the next tick goes on
-SECONDS = 20.0
-RUN_DAYS = 60
+MAX_STORE_SECONDS = 20.0  # after this long a run frees its worker; the next run continues
+RUN_RETENTION_DAYS = 60
 
 
-# while a run goes on, ticks find it at work: that is how it is meant
 @shared_task(exclusive=True, quiet=True)
 def store_impressions() -> None:
-    """Every two seconds."""
-    store.store_impressions(at=timezone.now(), seconds=SECONDS)
+    """Store waiting impressions; scheduled every two seconds, and skipped silently while an earlier run is still working."""
+    store.store_impressions(at=timezone.now(), seconds=MAX_STORE_SECONDS)
 
 
 @shared_task(exclusive=True)
@@ -33,8 +31,8 @@ def learn_position_bias() -> None:
 
 @shared_task(exclusive=True)
 def tidy_impressions() -> None:
-    """The tables of the coming months, and the end of what is older than it may be."""
+    """Create the partitions of the coming months, and delete impressions and run records beyond their retention."""
     now = timezone.now()
     partitions.ensure_partitions(as_of=now, of=retention.IMPRESSION_PARTITIONS)
     retention.purge_impressions(before=now - timedelta(days=settings.IMPRESSION_RETENTION_DAYS))
-    retention.purge_runs(before=now - timedelta(days=RUN_DAYS))
+    retention.purge_runs(before=now - timedelta(days=RUN_RETENTION_DAYS))

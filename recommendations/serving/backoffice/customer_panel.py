@@ -13,6 +13,6 @@ MAX_SHOWN_ITEMS = 6
 def build_recommendations_panel(customer: Customer, as_of: datetime) -> dict[str, Any]:
     """Return the for-you recommendations as the storefront gets them."""
     return {
-        "answer": recommend(request=make_customer_request(customer, n=MAX_SHOWN_ITEMS), now=as_of),
+        "response": recommend(request=make_customer_request(customer, n=MAX_SHOWN_ITEMS), now=as_of),
         "customer": customer,
     }

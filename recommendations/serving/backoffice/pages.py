@@ -50,24 +50,36 @@ class PreviewForm(forms.Form):
         )
 
 
-def preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
+def show_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
     form = PreviewForm(request.GET if request.GET else {"scenario": FOR_YOU, "n": 10})
-    wanted = form.make_request() if form.is_valid() else None
-    return render_preview(request, model_admin=model_admin, title=_("Recommendation preview"), wanted=wanted, form=form)
+    recommendation_request = form.make_request() if form.is_valid() else None
+    return render_preview(
+        request,
+        model_admin=model_admin,
+        title=_("Recommendation preview"),
+        recommendation_request=recommendation_request,
+        form=form,
+    )
 
 
-def similar_page(request: HttpRequest, *, model_admin: ModelAdmin, product_id: str) -> HttpResponse:
+def show_similar_page(request: HttpRequest, *, model_admin: ModelAdmin, product_id: str) -> HttpResponse:
     product = get_object_or_404(Product, product_id=product_id)
-    wanted = RecommendationRequest(scenario=SIMILAR, product_ids=[product_id], n=12, in_stock=False)
+    recommendation_request = RecommendationRequest(scenario=SIMILAR, product_ids=[product_id], n=12, in_stock=False)
     title = _("Similar to %(title)s") % {"title": product.title}
-    return render_preview(request, model_admin=model_admin, title=title, wanted=wanted, product=product)
+    return render_preview(
+        request, model_admin=model_admin, title=title, recommendation_request=recommendation_request, product=product
+    )
 
 
-def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id: int) -> HttpResponse:
+def show_customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id: int) -> HttpResponse:
     customer = get_object_or_404(Customer, pk=customer_id)
-    wanted = make_customer_request(customer, n=12)
-    title = _("Recommendations for customer %(customer)s") % {"customer": wanted.user_id or str(customer)}
-    return render_preview(request, model_admin=model_admin, title=title, wanted=wanted, customer=customer)
+    recommendation_request = make_customer_request(customer, n=12)
+    title = _("Recommendations for customer %(customer)s") % {
+        "customer": recommendation_request.user_id or str(customer)
+    }
+    return render_preview(
+        request, model_admin=model_admin, title=title, recommendation_request=recommendation_request, customer=customer
+    )
 
 
 def render_preview(
@@ -75,15 +87,15 @@ def render_preview(
     *,
     model_admin: ModelAdmin,
     title: str | Promise,
-    wanted: RecommendationRequest | None,
+    recommendation_request: RecommendationRequest | None,
     **context: Any,
 ) -> HttpResponse:
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    shown, problem = None, ""
-    if wanted is not None:
+    preview, problem = None, ""
+    if recommendation_request is not None:
         try:
-            shown = build_preview(request=wanted, now=timezone.now())
+            preview = build_preview(request=recommendation_request, now=timezone.now())
         except InvalidRequestError as error:
             problem = str(error)
     return TemplateResponse(
@@ -93,9 +105,8 @@ def render_preview(
             **model_admin.admin_site.each_context(request),
             "title": title,
             "opts": model_admin.opts,
-            "shown": shown,
+            "preview": preview,
             "problem": problem,
-            "wanted": wanted,
             **context,
         },
     )

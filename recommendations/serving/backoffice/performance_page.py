@@ -1,5 +1,6 @@
 """The recommendation performance page of the back office: formats the performance report."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -26,12 +27,12 @@ from recommendations.serving.impressions.performance import (
     PlacementPerformance,
     PositionPerformance,
     VersionPerformance,
-    add_up,
     get_performance,
+    sum_figures,
 )
 
 NO_VALUE = "–"
-MAX_SHOWN_POSITIONS = 20  # lower positions are combined: few visitors look that far down
+MAX_SHOWN_POSITIONS = 20  # lower positions are combined into one row
 
 
 class PerformancePeriodForm(forms.Form):
@@ -53,10 +54,10 @@ def show_performance_page(request: HttpRequest, *, model_admin: ModelAdmin) -> H
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     form = PerformancePeriodForm(request.GET)
-    wanted = form.cleaned_data if form.is_valid() else {}
+    period = form.cleaned_data if form.is_valid() else {}
     context: dict[str, Any] = {}
     try:
-        context = format_report(get_performance(as_of=timezone.now(), **wanted))
+        context = format_report(get_performance(as_of=timezone.now(), **period))
     except InvalidPeriodError as error:
         form.add_error("since", str(error))
     return TemplateResponse(
@@ -81,18 +82,18 @@ def format_report(report: PerformanceReport) -> dict[str, Any]:
 
 
 def format_placement(scenario: PlacementPerformance, number: int) -> dict[str, Any]:
-    first = [position for position in scenario.positions if position.position <= MAX_SHOWN_POSITIONS]
-    rest = [position.figures for position in scenario.positions if position.position > MAX_SHOWN_POSITIONS]
-    rows = [format_position(position) for position in first]
-    if rest:
+    first = [row for row in scenario.positions if row.position <= MAX_SHOWN_POSITIONS]
+    others = [row.figures for row in scenario.positions if row.position > MAX_SHOWN_POSITIONS]
+    rows = [format_position(row) for row in first]
+    if others:
         rows.append(
-            {"name": _("after %(position)d") % {"position": MAX_SHOWN_POSITIONS}, **format_figures(add_up(rest))}
+            {"name": _("after %(position)d") % {"position": MAX_SHOWN_POSITIONS}, **format_figures(sum_figures(others))}
         )
     return {
         "name": get_placement_label(scenario.scenario),
         "method": str(PositionBias.Method(scenario.method).label) if scenario.method else "",
         "rows": rows,
-        "charts": charts_of(first, number),
+        "charts": build_charts(first, number),
         **format_figures(scenario.figures),
     }
 
@@ -122,33 +123,32 @@ def format_figures(figures: PerformanceFigures) -> dict[str, Any]:
         "clicked": number_format(figures.clicked, force_grouping=True),
         "carted": number_format(figures.carted, force_grouping=True),
         "bought": number_format(figures.bought, force_grouping=True),
-        "revenue": " + ".join(money(amount, currency) for currency, amount in sorted(figures.revenue.items()))
-        or NO_VALUE,
+        "revenue": format_revenue(figures.revenue),
         "rate": format_rate(figures.click_rate),
         "interval": format_interval(figures.click_rate),
     }
 
 
-def charts_of(positions: list[PositionPerformance], number: int) -> list[dict[str, Any]]:
-    """Rate of clicks by position with its interval, and what of it comes from being looked at."""
-    clicks = [(place, place.figures.click_rate) for place in positions]
-    clicked = [(place, rate) for place, rate in clicks if rate is not None]
+def build_charts(positions: list[PositionPerformance], number: int) -> list[dict[str, Any]]:
+    """Return the charts of the click-through rate and of the examination probability by position."""
+    rates = [(row.position, row.figures.click_rate) for row in positions]
+    clicked = [(position, rate) for position, rate in rates if rate is not None]
     charts = [
         {
             "id": f"clicks-{number}",
             "title": _("Click-through rate by position"),
             "spec": build_interval_chart(
-                labels=[str(place.position) for place, _rate in clicked],
-                values=[rate.value for _place, rate in clicked],
-                low=[rate.low for _place, rate in clicked],
-                high=[rate.high for _place, rate in clicked],
+                labels=[str(position) for position, _rate in clicked],
+                values=[rate.value for _position, rate in clicked],
+                low=[rate.low for _position, rate in clicked],
+                high=[rate.high for _position, rate in clicked],
                 highlighted=[True] * len(clicked),
-                texts=[f"{format_rate(rate)} ({format_interval(rate)})" for _place, rate in clicked],
+                texts=[f"{format_rate(rate)} ({format_interval(rate)})" for _position, rate in clicked],
                 x_title=_("Click-through rate"),
             ),
         }
     ]
-    examined = [(place.position, place.examination) for place in positions if place.examination is not None]
+    examined = [(row.position, row.examination) for row in positions if row.examination is not None]
     if examined:
         charts.append(
             {
@@ -176,5 +176,9 @@ def format_interval(rate: ConfidenceInterval | None) -> str:
     return NO_VALUE if rate is None else f"{format_percent(rate.low, 2)} – {format_percent(rate.high, 2)}"
 
 
-def money(amount: Decimal, currency: str) -> str:
-    return f"{number_format(amount, 2, force_grouping=True)} {currency}"
+def format_revenue(revenue: Mapping[str, Decimal]) -> str:
+    """Return the amounts of all currencies, such as 30.00 EUR + 5.00 USD."""
+    amounts = [
+        f"{number_format(amount, 2, force_grouping=True)} {currency}" for currency, amount in sorted(revenue.items())
+    ]
+    return " + ".join(amounts) or NO_VALUE

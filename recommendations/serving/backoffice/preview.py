@@ -41,7 +41,7 @@ class PreviewedItem:
 class RecommendationPreview:
     """A response with its sources. history: (product id, title, moment) of the newest interactions it starts from."""
 
-    answer: RecommendationResponse
+    response: RecommendationResponse
     items: list[PreviewedItem]
     history: list[tuple[str, str, datetime]]
 
@@ -50,11 +50,11 @@ def build_preview(
     *, request: RecommendationRequest, now: datetime, source: StateLoader = loader
 ) -> RecommendationPreview:
     """Return the response to a request with the sources of each item."""
-    answer = recommend(request=request, now=now, source=source)
+    response = recommend(request=request, now=now, source=source)
     state = source.get_state(now=now)
     activity = read_activity(request)
     visitor = identify_visitor(state=state, request=request, activity=activity, now=now.timestamp())
-    causes = explain_sources(state, request, visitor, answer, [item.row for item in answer.items])
+    causes = explain_sources(state, request, visitor, response, [item.row for item in response.items])
     history = visitor.history
     newest: list[tuple[str, str, datetime]] = []
     if history is not None and PLACEMENTS[request.scenario].start != PlacementInput.PRODUCTS:
@@ -63,8 +63,8 @@ def build_preview(
             (*get_id_and_title(state, row), datetime.fromtimestamp(moment, now.tzinfo))
             for row, moment in zip(rows, moments, strict=True)
         ]
-    items = [PreviewedItem(item, lines) for item, lines in zip(answer.items, causes, strict=True)]
-    return RecommendationPreview(answer, items, newest)
+    items = [PreviewedItem(item, lines) for item, lines in zip(response.items, causes, strict=True)]
+    return RecommendationPreview(response, items, newest)
 
 
 def make_customer_request(customer: Customer, *, n: int) -> RecommendationRequest:
@@ -82,20 +82,20 @@ def explain_sources(
     state: ServingState,
     request: RecommendationRequest,
     visitor: Visitor,
-    answer: RecommendationResponse,
+    response: RecommendationResponse,
     rows: Sequence[int],
 ) -> list[list[SourceLine]]:
     """Return the share of every source in the score of each row, largest first; empty if there are no scores."""
     model = state.model
-    nothing: list[list[SourceLine]] = [[] for _row in rows]
-    if model is None or state.blends is None or answer.categories is not None:
-        return nothing
-    if answer.strategy == COLD_START:
+    no_sources: list[list[SourceLine]] = [[] for _row in rows]
+    if model is None or state.blends is None or response.categories is not None:
+        return no_sources
+    if response.strategy == COLD_START:
         return _explain_cold_start(state, request, visitor, rows)
-    placement = answer.fallback or request.scenario
+    placement = response.fallback or request.scenario
     blend = state.blends.by_placement.get(placement)
     if blend is None:
-        return nothing
+        return no_sources
     history = visitor.history if visitor.history is not None else model.build_product_history(NO_ROWS)
     match PLACEMENTS[placement].start:
         case PlacementInput.PRODUCTS:
@@ -140,7 +140,7 @@ def _make_lines(state: ServingState, contributions: Sequence[Contribution]) -> l
 
 
 def get_id_and_title(state: ServingState, row: int) -> tuple[str, str]:
-    """Return product id and title of a row; both empty for -1, a source that is no single product."""
+    """Return product id and title of a row; both empty for -1, a source that is not a single product."""
     if row < 0:
         return "", ""
     card = state.products.cards[row]

@@ -67,27 +67,29 @@ def preview_with_rules(
     others = [rule for rule in load_rules() if rule.pk != draft_rule.pk]
     with_others = RuleBook.compile(rules=others, columns=columns, now=now)
     with_all = RuleBook.compile(rules=[*others, draft], columns=columns, now=now)
-    first = recommend_with_rules(request=request, rules=RuleBook(), now=now, source=source)
-    second = recommend_with_rules(request=request, rules=with_others, now=now, source=source)
-    third = recommend_with_rules(request=request, rules=with_all, now=now, source=source)
-    positions = {item.product_id: item.rank for item in first.items}
+    without_rules = recommend_with_rules(request=request, rules=RuleBook(), now=now, source=source)
+    without_draft = recommend_with_rules(request=request, rules=with_others, now=now, source=source)
+    with_draft = recommend_with_rules(request=request, rules=with_all, now=now, source=source)
+    positions = {item.product_id: item.rank for item in without_rules.items}
     effects = with_all.apply(scenario=request.scenario, segments=frozenset(), now=now)
     number = draft.pk or 0
     pinned = {row for _position, row in effects.pins} if effects is not None else set()
-    after = {item.product_id for item in third.items}
+    shown = {item.product_id for item in with_draft.items}
     return RulePreview(
         without_rules=[
-            PreviewedProduct(item.rank, card, item.rank) for item in first.items if (card := item.card) is not None
+            PreviewedProduct(item.rank, card, item.rank)
+            for item in without_rules.items
+            if (card := item.card) is not None
         ],
         with_rules=[
             PreviewedProduct(item.rank, card, positions.get(item.product_id), item.row in pinned)
-            for item in third.items
+            for item in with_draft.items
             if (card := item.card) is not None
         ],
-        changed_positions=count_changed_positions(second.items, third.items),
+        changed_positions=count_changed_positions(without_draft.items, with_draft.items),
         n=request.n,
-        removed=frozenset(positions.keys() - after),
-        missing_pins=find_missing_pins(draft, after) if request.cursor == "" else [],
+        removed=frozenset(positions.keys() - shown),
+        missing_pins=find_missing_pins(draft, shown) if request.cursor == "" else [],
         is_ignored=effects is not None and number in effects.ignored_rule_ids,
         assumptions=assumptions,
     )

@@ -57,7 +57,7 @@ def show_rule_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> 
     form = make_preview_form(draft, data)
     context: dict[str, Any] = {"form": form, "problems": problems, "draft": draft, "preview": None}
     if draft is not None:
-        context["words"] = describe_rule(draft)
+        context["description"] = describe_rule(draft)
         if form.is_valid():
             context |= build_preview_context(form.make_request(), draft)
     if request.headers.get("X-Requested-With") == "fetch":
@@ -69,7 +69,7 @@ def show_rule_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> 
             **model_admin.admin_site.each_context(request),
             "title": _("Rule preview"),
             "opts": model_admin.opts,
-            "carried": list_rule_fields(data) if request.method == "POST" else [],
+            "rule_fields": list_rule_fields(data) if request.method == "POST" else [],
             "rule_id": data.get(f"{PREFIX}-rule", ""),
             **context,
         },
@@ -78,8 +78,8 @@ def show_rule_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> 
 
 def read_draft_rule(request: HttpRequest, data: QueryDict) -> tuple[Rule | None, dict[str, list[str]]]:
     """Return the rule to preview, or its problems by the label of the field."""
-    number = data.get(f"{PREFIX}-rule", "")
-    stored = get_object_or_404(Rule.objects.select_related("segment"), pk=int(number)) if number.isdecimal() else None
+    rule_id = data.get(f"{PREFIX}-rule", "")
+    stored = get_object_or_404(Rule.objects.select_related("segment"), pk=int(rule_id)) if rule_id.isdecimal() else None
     if request.method != "POST":
         return stored, {} if stored else {"": [_("No rule selected. Open the preview from the page of a rule.")]}
     form = RuleForm(join_dates(data), instance=stored)

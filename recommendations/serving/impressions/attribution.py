@@ -1,11 +1,12 @@
 """Attribution: count clicks and purchases by day, placement, model and position.
 
-A click is any event that names the recommendation and one of its products and shows interest; each product of a response counts once,
-however often it was clicked. A purchase is an order line of the same customer, for a product shown to them within the attribution window
-before; only the last impression counts (last touch), so no line is counted twice. Neither proves that the recommendation was the cause.
+A click is an event of interest (view, cart, wishlist, purchase) that names the recommendation and one of its products; a product of
+a response counts once, however often it was clicked. A purchase is an order line of the same customer for a product that was shown to
+them within the attribution window before it. Only the last impression counts (last touch), so no line is counted twice. Neither proves
+that the recommendation was the cause.
 
-Days whose window is still open, and those that were open at the last run, are counted again from the raw rows: the result depends on
-the stored data only, not on earlier counts.
+Days whose window is still open, and days that were open at the last run, are counted again from the raw rows: the result depends only
+on the stored data, not on earlier counts.
 """
 
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ LATE_DATA_WAIT = timedelta(days=2)  # extra time for late events and orders afte
 CLOCK_TOLERANCE = timedelta(minutes=5)  # maximum lag of a visitor's clock behind the server's
 CLICK_MEANINGS = (Meaning.RECOMMENDATION_CLICK, Meaning.VIEW, Meaning.CART, Meaning.WISHLIST, Meaning.PURCHASE)
 
-# one row per clicked product of an impression
+# one row per clicked product of an impression; `every` samples impressions by a hash, so that every run draws the same sample
 CLICKED_PRODUCTS = """
 SELECT i.recommendation_id, i.served_at, i.scenario, i.model_version, i.strategy, product.product_id,
        i.first_rank + array_position(i.product_ids, product.product_id) - 1 AS position,
@@ -49,7 +50,7 @@ GROUP BY i.recommendation_id, i.served_at, i.scenario, i.model_version, i.strate
 """
 # the last impression of a product before its purchase; lines whose last impression is before the counted days belong to those days
 BOUGHT_PRODUCTS = """
-SELECT shown.served_at, shown.scenario, shown.model_version, shown.strategy, shown.position, o.currency, l.total
+SELECT latest.served_at, latest.scenario, latest.model_version, latest.strategy, latest.position, o.currency, l.total
 FROM orders_order o
 JOIN orders_orderline l ON l.order_id = o.id
 JOIN catalog_product p ON p.id = l.product_id
@@ -61,27 +62,27 @@ CROSS JOIN LATERAL (
       AND p.product_id = ANY(i.product_ids)
     ORDER BY i.served_at DESC, i.recommendation_id DESC
     LIMIT 1
-) shown
+) latest
 WHERE o.placed_at >= %(since)s AND o.placed_at < %(now)s AND o.customer_id IS NOT NULL
   AND o.kind = 'sale' AND o.status <> 'cancelled'
-  AND shown.served_at >= %(since)s AND shown.served_at < %(until)s
+  AND latest.served_at >= %(since)s AND latest.served_at < %(until)s
 """
 INSERT_PERFORMANCE_DAYS = f"""
-WITH answer AS (
+WITH response AS (
     SELECT (served_at AT TIME ZONE %(zone)s)::date AS day, scenario, model_version, strategy, first_rank,
            cardinality(product_ids) AS length, count(*) AS times
     FROM serving_impression
     WHERE served_at >= %(since)s AND served_at < %(until)s
     GROUP BY 1, 2, 3, 4, 5, 6
-), followed AS ({CLICKED_PRODUCTS}), bought AS ({BOUGHT_PRODUCTS}), counted AS (
+), clicked AS ({CLICKED_PRODUCTS}), bought AS ({BOUGHT_PRODUCTS}), figures AS (
     SELECT day, scenario, model_version, strategy, position, '' AS currency, sum(times) AS shown, 0::bigint AS clicked,
            0::bigint AS carted, 0::bigint AS bought, 0::numeric AS revenue
-    FROM answer CROSS JOIN LATERAL generate_series(first_rank, first_rank + length - 1) AS place (position)
+    FROM response CROSS JOIN LATERAL generate_series(first_rank, first_rank + length - 1) AS slot (position)
     GROUP BY 1, 2, 3, 4, 5
     UNION ALL
     SELECT (served_at AT TIME ZONE %(zone)s)::date, scenario, model_version, strategy, position, '', 0, count(*),
            count(*) FILTER (WHERE carted), 0, 0
-    FROM followed GROUP BY 1, 2, 3, 4, 5
+    FROM clicked GROUP BY 1, 2, 3, 4, 5
     UNION ALL
     SELECT (served_at AT TIME ZONE %(zone)s)::date, scenario, model_version, strategy, position, currency, 0, 0, 0,
            count(*), sum(total)
@@ -91,14 +92,14 @@ INSERT INTO serving_performanceday
     (day, scenario, model_version, strategy, position, currency, shown, clicked, carted, bought, revenue)
 SELECT day, scenario, model_version, strategy, position, currency, sum(shown), sum(clicked), sum(carted), sum(bought),
        sum(revenue)
-FROM counted
+FROM figures
 GROUP BY 1, 2, 3, 4, 5, 6
 """  # noqa: S608 — our own text
 
 
 @dataclass(frozen=True)
 class AttributionResult:
-    """The counted days and the number of rows written; first_day is None if there are no impressions at all."""
+    """The counted days and the number of rows written. first_day is None without impressions."""
 
     first_day: date | None
     last_day: date | None
@@ -132,9 +133,9 @@ def count_performance(*, at: datetime) -> AttributionResult:
             if first is None:
                 return AttributionResult(None, None)
             run.first_day, run.last_day = first, localdate(at, ZoneInfo(settings.TIME_ZONE))
-            counted = count_days(first=first, last=run.last_day, at=at)
-            run.counts = {"rows": counted.rows, "looked_up": counted.looked_up}
-            return counted
+            result = count_days(first=first, last=run.last_day, at=at)
+            run.counts = {"rows": result.rows, "looked_up": result.looked_up}
+            return result
 
 
 def find_first_day_to_count(*, at: datetime) -> date | None:
@@ -173,6 +174,7 @@ def count_days(*, first: date, last: date, at: datetime) -> AttributionResult:
         looked_up = update_impression_customers(since=since, until=until)
         PerformanceDay.objects.filter(day__gte=first, day__lte=last).delete()
         with connection.cursor() as cursor:
+            # the joins of a whole window fit into memory instead of temporary files; compiling takes longer than it saves
             cursor.execute("SET LOCAL work_mem = '128MB'; SET LOCAL jit = off")
             cursor.execute(INSERT_PERFORMANCE_DAYS, parameters)
             return AttributionResult(first, last, cursor.rowcount, looked_up)

@@ -22,5 +22,5 @@ def count_recommendations_served(*, customer_id: int, as_of: datetime, **_kwargs
     """Return the number of served recommendations (at most MAX_COUNTED) and the time of the latest."""
     with connection.cursor() as cursor:
         cursor.execute(SERVED_TO_CUSTOMER, {"customer": customer_id, "as_of": as_of})
-        number, last_at = cursor.fetchone()
-    return [ChannelResponses(ResponseChannel.RECOMMENDATIONS, SENT, number, last_at)] if number else []
+        count, last_at = cursor.fetchone()
+    return [ChannelResponses(ResponseChannel.RECOMMENDATIONS, SENT, count, last_at)] if count else []

@@ -10,62 +10,68 @@ from typing import Any
 from django.db import connection
 
 REASSIGN = """
-UPDATE serving_impression i SET customer_id = pair.kept
-FROM unnest(%(kept)s::bigint[], %(merged)s::bigint[]) AS pair (kept, merged)
+UPDATE serving_impression i SET customer_id = pair.surviving
+FROM unnest(%(surviving)s::bigint[], %(merged)s::bigint[]) AS pair (surviving, merged)
 WHERE i.customer_id = pair.merged
 """
 REVERT_REASSIGNMENT = """
 UPDATE serving_impression i SET customer_id = pair.merged
-FROM unnest(%(kept)s::bigint[], %(merged)s::bigint[]) AS pair (kept, merged)
-WHERE i.customer_id = pair.kept AND pair.merged = COALESCE(
+FROM unnest(%(surviving)s::bigint[], %(merged)s::bigint[]) AS pair (surviving, merged)
+WHERE i.customer_id = pair.surviving AND pair.merged = COALESCE(
     (SELECT customer_id FROM identity_identifier WHERE kind = 'user_id' AND value = i.user_id),
     (SELECT customer_id FROM identity_identifier WHERE kind = 'anonymous_id' AND value = i.anonymous_id)
 )
 """
 # includes impressions without a customer yet that name one of the customer's identifiers
 ANONYMIZE = """
-WITH named AS (
+WITH own AS (
     SELECT kind, value FROM identity_identifier WHERE customer_id = %(customer)s
 )
 UPDATE serving_impression i SET user_id = '', anonymous_id = '', customer_id = NULL
 WHERE i.customer_id = %(customer)s
    OR (i.customer_id IS NULL AND (i.user_id <> '' OR i.anonymous_id <> '') AND EXISTS (
-        SELECT FROM named WHERE (kind, value) IN (('user_id', i.user_id), ('anonymous_id', i.anonymous_id))
+        SELECT FROM own WHERE (kind, value) IN (('user_id', i.user_id), ('anonymous_id', i.anonymous_id))
    ))
 """
-# visitors unknown at storage time may be known by now; merged or erased customers are corrected
+# visitors who were unknown when the impression was stored may be known by now; merged or erased customers are corrected
 UPDATE_CUSTOMERS = """
 UPDATE serving_impression i
-SET customer_id = found.customer_id,
-    user_id = CASE WHEN found.erased THEN '' ELSE i.user_id END,
-    anonymous_id = CASE WHEN found.erased THEN '' ELSE i.anonymous_id END
+SET customer_id = resolved.customer_id,
+    user_id = CASE WHEN resolved.erased THEN '' ELSE i.user_id END,
+    anonymous_id = CASE WHEN resolved.erased THEN '' ELSE i.anonymous_id END
 FROM (
-    SELECT known.recommendation_id, known.served_at, p.erased_at IS NOT NULL AS erased,
+    SELECT named.recommendation_id, named.served_at, p.erased_at IS NOT NULL AS erased,
            CASE WHEN p.erased_at IS NULL THEN p.id END AS customer_id
-    FROM serving_impression known
-    LEFT JOIN identity_identifier u ON u.kind = 'user_id' AND u.value = known.user_id AND known.user_id <> ''
-    LEFT JOIN identity_identifier a ON a.kind = 'anonymous_id' AND a.value = known.anonymous_id AND known.anonymous_id <> ''
+    FROM serving_impression named
+    LEFT JOIN identity_identifier u ON u.kind = 'user_id' AND u.value = named.user_id AND named.user_id <> ''
+    LEFT JOIN identity_identifier a ON a.kind = 'anonymous_id' AND a.value = named.anonymous_id AND named.anonymous_id <> ''
     LEFT JOIN identity_customer p ON p.id = COALESCE(u.customer_id, a.customer_id)
-    WHERE known.served_at >= %(since)s AND known.served_at < %(until)s
-      AND (known.user_id <> '' OR known.anonymous_id <> '')
-      AND (known.customer_id IS DISTINCT FROM p.id OR p.erased_at IS NOT NULL)
-) found
-WHERE i.recommendation_id = found.recommendation_id AND i.served_at = found.served_at
+    WHERE named.served_at >= %(since)s AND named.served_at < %(until)s
+      AND (named.user_id <> '' OR named.anonymous_id <> '')
+      AND (named.customer_id IS DISTINCT FROM p.id OR p.erased_at IS NOT NULL)
+) resolved
+WHERE i.recommendation_id = resolved.recommendation_id AND i.served_at = resolved.served_at
 """
 
 
 def build_columns(pairs: Sequence[tuple[int, int]]) -> dict[str, list[int]]:
-    return {"kept": [kept for kept, _merged in pairs], "merged": [merged for _kept, merged in pairs]}
+    """Return pairs of surviving and merged customer as parameters of a statement."""
+    return {
+        "surviving": [surviving for surviving, _merged in pairs],
+        "merged": [merged for _surviving, merged in pairs],
+    }
 
 
 def reassign_merged_impressions(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> None:
+    """Give the impressions of merged customers to the surviving ones."""
     with connection.cursor() as cursor:
         cursor.execute(REASSIGN, build_columns(pairs))
 
 
 def revert_merged_impressions(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], **_kwargs: Any) -> None:
+    """Give impressions back to the customers of reverted merges, by the identifiers that the impressions name."""
     with connection.cursor() as cursor:
-        cursor.execute(REVERT_REASSIGNMENT, build_columns([(kept, merged) for kept, merged, _rows in merges]))
+        cursor.execute(REVERT_REASSIGNMENT, build_columns([(surviving, merged) for surviving, merged, _rows in merges]))
 
 
 def anonymize_impressions(*, customer_id: int, **_kwargs: Any) -> None:

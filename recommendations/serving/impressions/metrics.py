@@ -21,13 +21,13 @@ class ImpressionMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         try:
-            wait = measure_backlog(at=timezone.now())
+            backlog = measure_backlog(at=timezone.now())
         except ValkeyDownError as error:
             logger.warning("Impression metrics are unavailable: %s", error)
             return
-        yield GaugeMetricFamily("perennial_impressions_waiting", "Impressions waiting to be stored.", wait.entries)
+        yield GaugeMetricFamily("perennial_impressions_waiting", "Impressions waiting to be stored.", backlog.entries)
         yield GaugeMetricFamily(
-            "perennial_impressions_oldest_seconds", "Age of the oldest waiting impression.", wait.oldest_seconds
+            "perennial_impressions_oldest_seconds", "Age of the oldest waiting impression.", backlog.oldest_seconds
         )
         lost = CounterMetricFamily(
             "perennial_impressions_lost",
@@ -35,5 +35,5 @@ class ImpressionMetrics(Collector):
             labels=["why"],
         )
         for why in ("dropped", "trimmed", "damaged"):
-            lost.add_metric([why], getattr(wait, why))
+            lost.add_metric([why], getattr(backlog, why))
         yield lost

@@ -1,4 +1,4 @@
-"""Impressions, their daily performance, and position bias."""
+"""Impressions, daily performance and position bias."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -11,15 +11,15 @@ from customers.identity.models import Customer
 class Impression(models.Model):
     """One response: its products in order, and the customer; partitioned by the month in which it was served.
 
-    ``user_id`` and ``anonymous_id`` are those of the request; ``customer`` is whom they belonged to at the last lookup.
+    ``user_id`` and ``anonymous_id`` are those of the request; ``customer`` is the one they belonged to at the last look-up.
     """
 
     recommendation_id = models.CharField(_("recommendation ID"), max_length=64)
     scenario = models.CharField(_("scenario"), max_length=50)
     user_id = models.CharField(_("user ID"), max_length=255, blank=True)
     anonymous_id = models.CharField(_("anonymous ID"), max_length=255, blank=True)
-    # no foreign key: the bulk insert looks customers up itself, and merged or erased
-    # customers are corrected by the next attribution run
+    # no foreign key in the database: the bulk insert looks customers up itself, and the next attribution run corrects
+    # merged and erased customers
     customer = models.ForeignKey(
         Customer,
         models.SET_NULL,
@@ -50,7 +50,7 @@ class Impression(models.Model):
 class PerformanceDay(models.Model):
     """Impressions of one day at one position of a placement, with clicks and purchases within the attribution window.
 
-    The row without a currency has the counts; a row per currency has the purchases.
+    The row without a currency has the counts; one row per currency has the purchases.
     """
 
     day = models.DateField(_("day"))
@@ -81,7 +81,7 @@ class PerformanceDay(models.Model):
 
 
 class PerformanceRun(JobRun):
-    """One run of attribution: which days, and how long it took."""
+    """One run of attribution: the days it counted, and its duration."""
 
     started_at = models.DateTimeField(_("started at"), db_index=True)
     first_day = models.DateField(_("first day"), null=True, blank=True)
@@ -116,7 +116,7 @@ class PositionBiasRun(JobRun):
 
 
 class PositionBias(models.Model):
-    """The probability that a position of a placement is looked at, relative to the first."""
+    """The probability that a visitor examines a position of a placement, relative to the first position."""
 
     class Method(models.TextChoices):
         CLICK_MODEL = "click_model", _("click model")
@@ -145,7 +145,7 @@ class PositionBias(models.Model):
 
 
 class LoggedJudgement(models.Model):
-    """The click rate of a model version if every position were looked at equally, with its interval."""
+    """The click-through rate of a model version as if every position were examined equally, with its interval."""
 
     run = models.ForeignKey(PositionBiasRun, models.CASCADE, related_name="judgements", verbose_name=_("run"))
     scenario = models.CharField(_("scenario"), max_length=50)

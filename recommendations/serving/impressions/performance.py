@@ -40,6 +40,7 @@ class PerformanceFigures:
     revenue: dict[str, Decimal] = field(default_factory=dict)
 
     def add(self, row: dict[str, Any]) -> None:
+        """Add the sums of a row."""
         self.shown += row["shown"]
         self.clicked += row["clicked"]
         self.carted += row["carted"]
@@ -49,13 +50,13 @@ class PerformanceFigures:
 
     @property
     def click_rate(self) -> ConfidenceInterval | None:
-        """Return the click-through rate with Wilson's interval; None without impressions."""
+        """The click-through rate with Wilson's interval; None without impressions."""
         return compute_wilson_interval(min(self.clicked, self.shown), self.shown) if self.shown else None
 
 
 @dataclass(frozen=True)
 class PositionPerformance:
-    """``examination``: probability of being looked at relative to the first position; None if not estimated."""
+    """``examination``: probability of being examined relative to the first position; None if not estimated."""
 
     position: int
     figures: PerformanceFigures
@@ -74,7 +75,7 @@ class PlacementPerformance:
 
 @dataclass(frozen=True)
 class VersionPerformance:
-    """``estimate``: click-through rate if every position were looked at like the first; None if not evaluated yet."""
+    """``estimate``: click-through rate as if every position were examined like the first; None if not evaluated yet."""
 
     scenario: str
     model_version: str
@@ -119,10 +120,10 @@ def get_performance(
     days = PerformanceDay.objects.filter(day__gte=since, day__lte=until)
     if scenario:
         days = days.filter(scenario=scenario)
-    counted = PerformanceRun.objects.filter(status=JobStatus.DONE).first()
+    last_run = PerformanceRun.objects.filter(status=JobStatus.DONE).first()
     bias = get_latest_run()
     return PerformanceReport(
-        as_of=counted.started_at if counted else None,
+        as_of=last_run.started_at if last_run else None,
         since=since,
         until=until,
         attribution_days=settings.RECOMMEND_ATTRIBUTION_DAYS,
@@ -134,6 +135,7 @@ def get_performance(
 
 
 def query_sums(days: QuerySet[PerformanceDay], *keys: str) -> Iterable[dict[str, Any]]:
+    """Return one row of sums per key and currency."""
     return days.values(*keys, "currency").annotate(**{f"{name}_": Sum(name) for name in SUMMED_FIELDS}).order_by(*keys)
 
 
@@ -147,6 +149,7 @@ def sum_figures_by(days: QuerySet[PerformanceDay], *keys: str) -> dict[tuple[Any
 
 
 def list_placements(days: QuerySet[PerformanceDay], *, bias: PositionBiasRun | None) -> list[PlacementPerformance]:
+    """Return the performance of each placement with its positions."""
     by_position = sum_figures_by(days, "scenario", "position")
     curves: dict[str, dict[int, PositionBias]] = defaultdict(dict)
     for row in bias.positions.all() if bias else ():
@@ -160,7 +163,7 @@ def list_placements(days: QuerySet[PerformanceDay], *, bias: PositionBiasRun | N
     return [
         PlacementPerformance(
             name,
-            add_up(place.figures for place in positions),
+            sum_figures(position.figures for position in positions),
             positions,
             next((row.method for row in curves[name].values()), ""),
         )
@@ -168,29 +171,31 @@ def list_placements(days: QuerySet[PerformanceDay], *, bias: PositionBiasRun | N
     ]
 
 
-def add_up(some: Iterable[PerformanceFigures]) -> PerformanceFigures:
+def sum_figures(parts: Iterable[PerformanceFigures]) -> PerformanceFigures:
+    """Return the sums of figures."""
     total = PerformanceFigures()
-    for figures in some:
-        add_to_total(total, figures)
+    for part in parts:
+        add_to_total(total, part)
     return total
 
 
-def add_to_total(total: PerformanceFigures, more: PerformanceFigures) -> None:
-    total.shown += more.shown
-    total.clicked += more.clicked
-    total.carted += more.carted
-    total.bought += more.bought
-    for currency, amount in more.revenue.items():
+def add_to_total(total: PerformanceFigures, part: PerformanceFigures) -> None:
+    total.shown += part.shown
+    total.clicked += part.clicked
+    total.carted += part.carted
+    total.bought += part.bought
+    for currency, amount in part.revenue.items():
         total.revenue[currency] = total.revenue.get(currency, Decimal(0)) + amount
 
 
 def list_versions(days: QuerySet[PerformanceDay], *, bias: PositionBiasRun | None) -> list[VersionPerformance]:
-    judged: dict[tuple[str, str, str], LoggedJudgement] = {
+    """Return the performance of each model version by placement and strategy."""
+    evaluations: dict[tuple[str, str, str], LoggedJudgement] = {
         (row.scenario, row.model_version, row.strategy): row for row in (bias.judgements.all() if bias else ())
     }
     return [
         VersionPerformance(
-            scenario, version, strategy, figures, get_estimate(judged.get((scenario, version, strategy)))
+            scenario, version, strategy, figures, get_estimate(evaluations.get((scenario, version, strategy)))
         )
         for (scenario, version, strategy), figures in sum_figures_by(
             days, "scenario", "model_version", "strategy"
@@ -198,5 +203,5 @@ def list_versions(days: QuerySet[PerformanceDay], *, bias: PositionBiasRun | Non
     ]
 
 
-def get_estimate(judgement: LoggedJudgement | None) -> ConfidenceInterval | None:
-    return ConfidenceInterval(judgement.estimate, judgement.low, judgement.high) if judgement else None
+def get_estimate(evaluation: LoggedJudgement | None) -> ConfidenceInterval | None:
+    return ConfidenceInterval(evaluation.estimate, evaluation.low, evaluation.high) if evaluation else None

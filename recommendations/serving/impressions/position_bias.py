@@ -27,30 +27,30 @@ SAMPLED_IMPRESSIONS = """
     WHERE served_at >= %(since)s AND served_at < %(until)s AND hashtextextended(recommendation_id, 0) %% %(every)s = 0
 """
 PRODUCT_CLICKS = f"""
-WITH sample AS ({SAMPLED_IMPRESSIONS}), followed AS ({CLICKED_PRODUCTS}), counted AS (
-    SELECT scenario, product.id AS product, first_rank + product.place - 1 AS position, count(*) AS shown, 0 AS clicked
-    FROM sample CROSS JOIN LATERAL unnest(product_ids) WITH ORDINALITY AS product (id, place)
-    WHERE first_rank <= %(most)s
+WITH sample AS ({SAMPLED_IMPRESSIONS}), clicked AS ({CLICKED_PRODUCTS}), figures AS (
+    SELECT scenario, product.id AS product, first_rank + product.number - 1 AS position, count(*) AS shown, 0 AS clicked
+    FROM sample CROSS JOIN LATERAL unnest(product_ids) WITH ORDINALITY AS product (id, number)
+    WHERE first_rank <= %(max_position)s
     GROUP BY 1, 2, 3
     UNION ALL
-    SELECT scenario, product_id, position, 0, count(*) FROM followed GROUP BY 1, 2, 3
+    SELECT scenario, product_id, position, 0, count(*) FROM clicked GROUP BY 1, 2, 3
 )
 SELECT scenario, dense_rank() OVER (PARTITION BY scenario ORDER BY product) - 1, position, sum(shown)::bigint,
        sum(clicked)::bigint
-FROM counted
-WHERE position <= %(most)s
+FROM figures
+WHERE position <= %(max_position)s
 GROUP BY scenario, product, position
 """  # noqa: S608 — our own text
 SLATE_CLICKS = f"""
-WITH sample AS ({SAMPLED_IMPRESSIONS}), followed AS ({CLICKED_PRODUCTS}), answer AS (
-    SELECT s.scenario, s.model_version, s.strategy, cardinality(s.product_ids) AS length, clicked.positions
+WITH sample AS ({SAMPLED_IMPRESSIONS}), clicked AS ({CLICKED_PRODUCTS}), slate AS (
+    SELECT s.scenario, s.model_version, s.strategy, cardinality(s.product_ids) AS length, clicks.positions
     FROM sample s
     LEFT JOIN (
         SELECT recommendation_id, served_at, array_agg(position ORDER BY position) AS positions
-        FROM followed GROUP BY 1, 2
-    ) clicked USING (recommendation_id, served_at)
+        FROM clicked GROUP BY 1, 2
+    ) clicks USING (recommendation_id, served_at)
 )
-SELECT scenario, model_version, strategy, length, positions, count(*) FROM answer GROUP BY 1, 2, 3, 4, 5
+SELECT scenario, model_version, strategy, length, positions, count(*) FROM slate GROUP BY 1, 2, 3, 4, 5
 """  # noqa: S608 — our own text
 
 
@@ -72,31 +72,41 @@ def learn_position_bias(*, at: datetime) -> PositionBiasRun:
         with record_run(run):
             parameters = build_parameters(run)
             curves = {
-                scenario: LearnedCurve(found, learn_curve(found)) for scenario, found in read_counts(parameters).items()
+                scenario: LearnedCurve(counts, learn_curve(counts))
+                for scenario, counts in read_counts(parameters).items()
             }
-            judgements = evaluate_models(parameters, run=run, curves=curves)
-            run.clicks = sum(int(learnt.counts.clicks.sum()) for learnt in curves.values())
-            run.impressions = sum(judgement.impressions for judgement in judgements)
+            evaluations = evaluate_models(parameters, run=run, curves=curves)
+            run.clicks = sum(int(learned.counts.clicks.sum()) for learned in curves.values())
+            run.impressions = sum(evaluation.impressions for evaluation in evaluations)
             with transaction.atomic():
                 PositionBias.objects.bulk_create(
-                    row for scenario, learnt in curves.items() for row in build_rows(learnt, run=run, scenario=scenario)
+                    row
+                    for scenario, learned in curves.items()
+                    for row in build_rows(learned, run=run, scenario=scenario)
                 )
-                LoggedJudgement.objects.bulk_create(judgements)
+                LoggedJudgement.objects.bulk_create(evaluations)
     return run
 
 
 def build_parameters(run: PositionBiasRun) -> dict[str, Any]:
-    parameters: dict[str, Any] = {"since": run.since, "until": run.until, "now": run.until, "most": MAX_POSITIONS}
+    """Return the parameters of the queries; large volumes are sampled to about MAX_IMPRESSIONS."""
+    parameters: dict[str, Any] = {
+        "since": run.since,
+        "until": run.until,
+        "now": run.until,
+        "max_position": MAX_POSITIONS,
+    }
     with connection.cursor() as cursor:
         cursor.execute(COUNT_IMPRESSIONS, parameters)
-        answers = cursor.fetchone()[0]
-    return parameters | build_click_parameters(every=max(1, -(-answers // MAX_IMPRESSIONS)))
+        impressions = cursor.fetchone()[0]
+    every = -(-impressions // MAX_IMPRESSIONS)  # rounded up
+    return parameters | build_click_parameters(every=max(1, every))
 
 
-def read_counts(given: dict[str, Any]) -> dict[str, ClickCounts]:
+def read_counts(parameters: dict[str, Any]) -> dict[str, ClickCounts]:
     """Return per placement how often each product was shown and clicked at each position."""
     with connection.cursor() as cursor:
-        cursor.execute(PRODUCT_CLICKS, given)
+        cursor.execute(PRODUCT_CLICKS, parameters)
         rows = cursor.fetchall()
     by_scenario: dict[str, list[tuple[int, int, int, int]]] = defaultdict(list)
     for scenario, *row in rows:
@@ -108,16 +118,17 @@ def read_counts(given: dict[str, Any]) -> dict[str, ClickCounts]:
 
 
 def build_click_counts(table: Ints) -> ClickCounts:
+    """Return rows of (product, position, shown, clicked) as counts; no more clicks than impressions."""
     shown = table[:, 2].astype(np.float64)
     return ClickCounts(table[:, 0], table[:, 1], shown, np.minimum(table[:, 3], shown))
 
 
 def evaluate_models(
-    given: dict[str, Any], *, run: PositionBiasRun, curves: dict[str, LearnedCurve]
+    parameters: dict[str, Any], *, run: PositionBiasRun, curves: dict[str, LearnedCurve]
 ) -> list[LoggedJudgement]:
     """Evaluate each model of each placement by the clicks on what it showed."""
     with connection.cursor() as cursor:
-        cursor.execute(SLATE_CLICKS, given)
+        cursor.execute(SLATE_CLICKS, parameters)
         rows = cursor.fetchall()
     groups: dict[tuple[str, str, str], list[tuple[int, list[int], int]]] = defaultdict(list)
     for scenario, version, strategy, length, positions, times in rows:
@@ -153,20 +164,22 @@ def expand_slates(slates: list[tuple[int, list[int], int]]) -> tuple[Ints, Ints,
     """
     times = np.array([times for _length, _positions, times in slates], np.int64)
     clicks = np.array([len(positions) for _length, positions, _times in slates], np.int64)
-    flat = np.array([place for _length, positions, _times in slates for place in positions], np.int64)
+    flat = np.array([position for _length, positions, _times in slates for position in positions], np.int64)
     first = np.concatenate([[0], np.cumsum(clicks)])[:-1]
-    answer_clicks = np.repeat(clicks, times)
-    answer_first = np.repeat(first, times)
-    within = np.arange(answer_clicks.sum()) - np.repeat(np.cumsum(answer_clicks) - answer_clicks, answer_clicks)
+    # per response: number of its clicks, and where they begin in the flat array; equal responses share the same stretch of it
+    response_clicks = np.repeat(clicks, times)
+    response_first = np.repeat(first, times)
+    within = np.arange(response_clicks.sum()) - np.repeat(np.cumsum(response_clicks) - response_clicks, response_clicks)
     return (
         np.repeat(np.array([length for length, _positions, _times in slates], np.int64), times),
-        np.repeat(np.arange(len(answer_clicks)), answer_clicks),
-        flat[np.repeat(answer_first, answer_clicks) + within],
+        np.repeat(np.arange(len(response_clicks)), response_clicks),
+        flat[np.repeat(response_first, response_clicks) + within],
     )
 
 
-def build_rows(learnt: LearnedCurve, *, run: PositionBiasRun, scenario: str) -> list[PositionBias]:
-    counts, curve = learnt.counts, learnt.curve
+def build_rows(learned: LearnedCurve, *, run: PositionBiasRun, scenario: str) -> list[PositionBias]:
+    """Return one row per position of a placement."""
+    counts, curve = learned.counts, learned.curve
     last = len(curve.examination)
     shown = np.bincount(counts.position, counts.impressions, last + 1)[1:]
     clicked = np.bincount(counts.position, counts.clicks, last + 1)[1:]
@@ -174,13 +187,13 @@ def build_rows(learnt: LearnedCurve, *, run: PositionBiasRun, scenario: str) -> 
         PositionBias(
             run=run,
             scenario=scenario,
-            position=place + 1,
-            examination=float(curve.examination[place]),
-            shown=int(shown[place]),
-            clicked=int(clicked[place]),
+            position=index + 1,
+            examination=float(curve.examination[index]),
+            shown=int(shown[index]),
+            clicked=int(clicked[index]),
             method=curve.method,
         )
-        for place in range(last)
+        for index in range(last)
     ]
 
 

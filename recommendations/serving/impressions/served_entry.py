@@ -44,23 +44,24 @@ class DamagedEntryError(ValueError):
 def unpack_entry(packed: bytes) -> ServedEntry:
     """Decode an entry. Raises DamagedEntryError."""
     try:
-        shown = _decoder.decode(packed)
+        entry = _decoder.decode(packed)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedEntryError(str(error)) from error
-    if any("\0" in text for text in list_texts(shown)):
+    if any("\0" in text for text in list_texts(entry)):
         raise DamagedEntryError("a text contains NUL, which the database cannot store")
-    return shown
+    return entry
 
 
-def list_texts(shown: ServedEntry) -> list[str]:
+def list_texts(entry: ServedEntry) -> list[str]:
+    """Return all texts of an entry."""
     return [
-        shown.recommendation_id,
-        shown.scenario,
-        shown.user_id,
-        shown.anonymous_id,
-        shown.model_version,
-        shown.strategy,
-        shown.arm or "",
-        shown.fallback or "",
-        *shown.product_ids,
+        entry.recommendation_id,
+        entry.scenario,
+        entry.user_id,
+        entry.anonymous_id,
+        entry.model_version,
+        entry.strategy,
+        entry.arm or "",
+        entry.fallback or "",
+        *entry.product_ids,
     ]

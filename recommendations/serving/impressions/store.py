@@ -1,7 +1,7 @@
 """Store impressions from the stream in bulk, each exactly once.
 
-An entry leaves the stream only after its row is committed. If the process is killed before the commit, the entry is read again; if
-killed after it, the row already exists and stays, because the recommendation id and its time are the table's key.
+An entry leaves the stream only after its row is committed. If the process is killed before the commit, the entry is read again; if it
+is killed after the commit, the row exists already and stays, because the recommendation id and its time are the key of the table.
 """
 
 import logging
@@ -36,37 +36,37 @@ INSERT INTO serving_impression (
     recommendation_id, scenario, user_id, anonymous_id, customer_id, model_version, strategy, arm, fallback, served_at,
     first_rank, product_ids
 )
-SELECT DISTINCT ON (given.recommendation_id)
-    given.recommendation_id, scenario, CASE WHEN nameless THEN '' ELSE user_id END,
-    CASE WHEN nameless THEN '' ELSE anonymous_id END, CASE WHEN nameless THEN NULL ELSE person.id END,
+SELECT DISTINCT ON (entry.recommendation_id)
+    entry.recommendation_id, scenario, CASE WHEN is_anonymous THEN '' ELSE user_id END,
+    CASE WHEN is_anonymous THEN '' ELSE anonymous_id END, CASE WHEN is_anonymous THEN NULL ELSE customer.id END,
     model_version, strategy, arm, fallback, served_at, first_rank::int, product_ids::varchar[]
 FROM unnest(
     %(recommendation_id)s, %(scenario)s, %(user_id)s, %(anonymous_id)s, %(model_version)s, %(strategy)s, %(arm)s,
     %(fallback)s, %(served_at)s, %(first_rank)s, %(product_ids)s, %(user_digest)s, %(anonymous_digest)s
-) AS given (
+) AS entry (
     recommendation_id, scenario, user_id, anonymous_id, model_version, strategy, arm, fallback, served_at, first_rank,
     product_ids, user_digest, anonymous_digest
 )
-LEFT JOIN identity_customer person ON person.id = COALESCE(
-    (SELECT customer_id FROM identity_identifier WHERE kind = 'user_id' AND value = given.user_id),
-    (SELECT customer_id FROM identity_identifier WHERE kind = 'anonymous_id' AND value = given.anonymous_id)
+LEFT JOIN identity_customer customer ON customer.id = COALESCE(
+    (SELECT customer_id FROM identity_identifier WHERE kind = 'user_id' AND value = entry.user_id),
+    (SELECT customer_id FROM identity_identifier WHERE kind = 'anonymous_id' AND value = entry.anonymous_id)
 )
 CROSS JOIN LATERAL (
-    SELECT person.erased_at IS NOT NULL OR EXISTS (
-        SELECT FROM identity_consentdenial r
-        WHERE (r.kind, r.value) IN (('user_id', given.user_id), ('anonymous_id', given.anonymous_id))
+    SELECT customer.erased_at IS NOT NULL OR EXISTS (
+        SELECT FROM identity_consentdenial d
+        WHERE (d.kind, d.value) IN (('user_id', entry.user_id), ('anonymous_id', entry.anonymous_id))
     ) OR EXISTS (
-        SELECT FROM serving_erasedidentifier e WHERE e.digest IN (given.user_digest, given.anonymous_digest)
-    ) AS nameless
+        SELECT FROM serving_erasedidentifier e WHERE e.digest IN (entry.user_digest, entry.anonymous_digest)
+    ) AS is_anonymous
 ) consent
-ORDER BY given.recommendation_id, served_at
+ORDER BY entry.recommendation_id, served_at
 ON CONFLICT (recommendation_id, served_at) DO NOTHING
 """
 
 
 @dataclass
 class ImpressionStoreResult:
-    """``read`` entries; ``stored`` became new rows; the others existed already or were set aside as ``damaged``."""
+    """Numbers of entries: ``read``; ``stored`` as new rows; ``damaged`` and set aside. The others existed already."""
 
     read: int = 0
     stored: int = 0
@@ -78,28 +78,29 @@ def store_impressions(*, at: datetime, seconds: float | None = None) -> Impressi
 
     After a database error, everything not stored remains in the stream.
     """
-    began, done = time.monotonic(), ImpressionStoreResult()
+    started, result = time.monotonic(), ImpressionStoreResult()
     try:
         while entries := stream.read_entries(CHUNK):
-            store_entries(entries, at=at, done=done)
-            if len(entries) < CHUNK or (seconds is not None and time.monotonic() - began >= seconds):
+            store_entries(entries, at=at, result=result)
+            if len(entries) < CHUNK or (seconds is not None and time.monotonic() - started >= seconds):
                 break
     except ValkeyDownError as error:
         logger.warning("Impressions stay in the stream: %s", error)
-    return done
+    return result
 
 
-def store_entries(entries: Sequence[StreamEntry], *, at: datetime, done: ImpressionStoreResult) -> None:
-    good: list[tuple[StreamEntry, ServedEntry]] = []
+def store_entries(entries: Sequence[StreamEntry], *, at: datetime, result: ImpressionStoreResult) -> None:
+    """Store the valid entries, move the others aside, and only then remove the stored ones from the stream."""
+    valid: list[tuple[StreamEntry, ServedEntry]] = []
     damaged: list[tuple[StreamEntry, str]] = []
     for entry in entries:
         try:
-            good.append((entry, check_entry(unpack_entry(entry.packed), at=at)))
+            valid.append((entry, check_entry(unpack_entry(entry.packed), at=at)))
         except DamagedEntryError as error:
             damaged.append((entry, str(error)))
-    stored, refused = insert_valid_entries(good)
-    damaged += refused
-    bad = {entry.number for entry, _why in damaged}
+    stored, rejected = insert_valid_entries(valid)
+    damaged += rejected
+    damaged_numbers = {entry.number for entry, _why in damaged}
     if damaged:
         logger.error(
             "%d impressions cannot be stored and were moved to %s; first error: %s",
@@ -108,52 +109,55 @@ def store_entries(entries: Sequence[StreamEntry], *, at: datetime, done: Impress
             damaged[0][1],
         )
         stream.set_aside_entries(damaged)
-    stream.remove_entries([entry for entry in entries if entry.number not in bad])
-    done.read += len(entries)
-    done.stored += stored
-    done.damaged += len(damaged)
+    stream.remove_entries([entry for entry in entries if entry.number not in damaged_numbers])
+    result.read += len(entries)
+    result.stored += stored
+    result.damaged += len(damaged)
 
 
-def check_entry(shown: ServedEntry, *, at: datetime) -> ServedEntry:
+def check_entry(entry: ServedEntry, *, at: datetime) -> ServedEntry:
     """Return the entry. Raises DamagedEntryError for a time in the future."""
-    if shown.served_at > at + MAX_CLOCK_LEAD:
-        raise DamagedEntryError(f"served_at {shown.served_at:%Y-%m-%d %H:%M} is after {at:%Y-%m-%d %H:%M}")
-    return shown
+    if entry.served_at > at + MAX_CLOCK_LEAD:
+        raise DamagedEntryError(f"served_at {entry.served_at:%Y-%m-%d %H:%M} is after {at:%Y-%m-%d %H:%M}")
+    return entry
 
 
-def insert_valid_entries(good: Sequence[tuple[StreamEntry, ServedEntry]]) -> tuple[int, list[tuple[StreamEntry, str]]]:
-    """Return the number of new rows and the entries the database refuses, found by halving failing batches."""
-    stored, refused, waiting = 0, [], [good]
+def insert_valid_entries(
+    entries: Sequence[tuple[StreamEntry, ServedEntry]],
+) -> tuple[int, list[tuple[StreamEntry, str]]]:
+    """Return the number of new rows and the entries that the database rejects, found by halving failing batches."""
+    stored, rejected, waiting = 0, [], [entries]
     while waiting:
         batch = waiting.pop()
         if not batch:
             continue
         try:
-            stored += insert_entries([shown for _entry, shown in batch])
+            stored += insert_entries([served for _entry, served in batch])
         except (DataError, IntegrityError) as error:
             if len(batch) == 1:
-                refused.append((batch[0][0], str(error).strip()))
+                rejected.append((batch[0][0], str(error).strip()))
             else:
+                # the first half goes on top of the stack, so that entries stay in order
                 waiting += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
-    return stored, refused
+    return stored, rejected
 
 
-def insert_entries(shown: Sequence[ServedEntry]) -> int:
+def insert_entries(entries: Sequence[ServedEntry]) -> int:
     """Insert the entries with one statement; return the number of new rows."""
     columns = {
-        "recommendation_id": encode_texts([entry.recommendation_id for entry in shown]),
-        "scenario": encode_texts([entry.scenario for entry in shown]),
-        "user_id": encode_texts([entry.user_id for entry in shown]),
-        "anonymous_id": encode_texts([entry.anonymous_id for entry in shown]),
-        "model_version": encode_texts([entry.model_version for entry in shown]),
-        "strategy": encode_texts([entry.strategy for entry in shown]),
-        "arm": encode_texts([entry.arm or "" for entry in shown]),
-        "fallback": encode_texts([entry.fallback or "" for entry in shown]),
-        "served_at": encode_times([entry.served_at for entry in shown]),
-        "first_rank": encode_bigints([entry.first_rank for entry in shown]),
-        "product_ids": encode_texts([format_text_list(entry.product_ids) for entry in shown]),
-        "user_digest": encode_texts([compute_digest("user_id", entry.user_id) for entry in shown]),
-        "anonymous_digest": encode_texts([compute_digest("anonymous_id", entry.anonymous_id) for entry in shown]),
+        "recommendation_id": encode_texts([entry.recommendation_id for entry in entries]),
+        "scenario": encode_texts([entry.scenario for entry in entries]),
+        "user_id": encode_texts([entry.user_id for entry in entries]),
+        "anonymous_id": encode_texts([entry.anonymous_id for entry in entries]),
+        "model_version": encode_texts([entry.model_version for entry in entries]),
+        "strategy": encode_texts([entry.strategy for entry in entries]),
+        "arm": encode_texts([entry.arm or "" for entry in entries]),
+        "fallback": encode_texts([entry.fallback or "" for entry in entries]),
+        "served_at": encode_times([entry.served_at for entry in entries]),
+        "first_rank": encode_bigints([entry.first_rank for entry in entries]),
+        "product_ids": encode_texts([format_text_list(entry.product_ids) for entry in entries]),
+        "user_digest": encode_texts([compute_digest("user_id", entry.user_id) for entry in entries]),
+        "anonymous_digest": encode_texts([compute_digest("anonymous_id", entry.anonymous_id) for entry in entries]),
     }
     with (
         transaction.atomic(),

@@ -1,7 +1,7 @@
 """The Valkey stream `served`, through which impressions travel.
 
-Entries are written and removed by scripts that run as one command, so either all of it happens or nothing. `served-counts` counts
-dropped, removed and damaged entries; `served-damaged` keeps the latest damaged ones.
+Scripts write and remove entries; Valkey runs each as one command, so that it happens completely or not at all. `served-counts` counts
+dropped, removed and damaged entries; `served-damaged` has the latest damaged ones.
 """
 
 from collections.abc import Sequence
@@ -12,41 +12,43 @@ from typing import Any
 from config.foundation.valkey import LuaScript, run_command, run_pipeline, run_script
 
 SERVED, COUNTS, DAMAGED = "served", "served-counts", "served-damaged"
-# About 500 bytes each with 20 products: a long outage of the storing worker costs 100 MB of memory, not the server.
+# about 500 bytes each with 20 products: a long outage of the storing worker costs 100 MB of memory at most
 MAX_ENTRIES = 200_000
 MAX_DAMAGED_ENTRIES = 1_000
 
 APPEND_SCRIPT = LuaScript("""
-for at = 3, #ARGV do
-    redis.call('XADD', 'served', 'MAXLEN', '~', ARGV[1], '*', 'shown', ARGV[at])
+for index = 3, #ARGV do
+    redis.call('XADD', 'served', 'MAXLEN', '~', ARGV[1], '*', 'shown', ARGV[index])
 end
 if ARGV[2] ~= '0' then redis.call('HINCRBY', 'served-counts', 'dropped', ARGV[2]) end
 """)
+# 1000 at a time, because Lua limits how many values `unpack` returns; `taken` counts stored entries
 REMOVE_SCRIPT = LuaScript("""
-local gone = 0
-for at = 1, #ARGV, 1000 do
-    gone = gone + redis.call('XDEL', 'served', unpack(ARGV, at, math.min(at + 999, #ARGV)))
+local removed = 0
+for first = 1, #ARGV, 1000 do
+    removed = removed + redis.call('XDEL', 'served', unpack(ARGV, first, math.min(first + 999, #ARGV)))
 end
-redis.call('HINCRBY', 'served-counts', 'taken', gone)
-return gone
+redis.call('HINCRBY', 'served-counts', 'taken', removed)
+return removed
 """)
+# an entry that another worker has moved already is not in the stream any more and not counted twice
 SET_ASIDE_SCRIPT = LuaScript("""
-for at = 2, #ARGV, 3 do
-    if redis.call('XDEL', 'served', ARGV[at]) == 1 then
+for index = 2, #ARGV, 3 do
+    if redis.call('XDEL', 'served', ARGV[index]) == 1 then
         redis.call(
             'XADD', 'served-damaged', 'MAXLEN', '~', ARGV[1], '*',
-            'entry', ARGV[at], 'why', ARGV[at + 1], 'shown', ARGV[at + 2]
+            'entry', ARGV[index], 'why', ARGV[index + 1], 'shown', ARGV[index + 2]
         )
         redis.call('HINCRBY', 'served-counts', 'damaged', 1)
     end
 end
 """)
-# a stream that does not exist yet is not an error
+# XINFO fails for a stream that does not exist yet
 ENTRIES_ADDED_SCRIPT = """
 if redis.call('EXISTS', 'served') == 0 then return 0 end
 local info = redis.call('XINFO', 'STREAM', 'served')
-for at = 1, #info, 2 do
-    if info[at] == 'entries-added' then return info[at + 1] end
+for index = 1, #info, 2 do
+    if info[index] == 'entries-added' then return info[index + 1] end
 end
 return 0
 """
@@ -76,9 +78,9 @@ def append_entries(packed: Sequence[bytes], *, dropped: int = 0) -> None:
     run_script(APPEND_SCRIPT, MAX_ENTRIES, dropped, *packed)
 
 
-def read_entries(most: int) -> list[StreamEntry]:
-    """Return the oldest entries; foreign ones have empty bytes. Raises ValkeyDownError."""
-    raw_entries: list[tuple[bytes, dict[bytes, bytes] | None]] = run_command("XRANGE", SERVED, "-", "+", "COUNT", most)
+def read_entries(limit: int) -> list[StreamEntry]:
+    """Return the oldest entries; those of other programs have empty bytes. Raises ValkeyDownError."""
+    raw_entries: list[tuple[bytes, dict[bytes, bytes] | None]] = run_command("XRANGE", SERVED, "-", "+", "COUNT", limit)
     return [StreamEntry(number, (fields or {}).get(b"shown", b"")) for number, fields in raw_entries]
 
 
@@ -99,16 +101,17 @@ def set_aside_entries(damaged: Sequence[tuple[StreamEntry, str]]) -> None:
 def measure_backlog(*, at: datetime) -> StreamBacklog:
     """Return the backlog of the stream. Raises ValkeyDownError."""
 
-    def ask(pipeline: Any) -> None:
+    def queue_commands(pipeline: Any) -> None:
         pipeline.xlen(SERVED)
         pipeline.xrange(SERVED, count=1)
         pipeline.hgetall(COUNTS)
         pipeline.execute_command("EVAL", ENTRIES_ADDED_SCRIPT, 0)
 
-    length, oldest, counts, added = run_pipeline(ask)
+    length, oldest, counts, added = run_pipeline(queue_commands)
     count = {name.decode(): int(value) for name, value in counts.items()}
     age = at.timestamp() - int(oldest[0][0].split(b"-")[0]) / 1000 if oldest else 0.0
-    gone = count.get("taken", 0) + count.get("damaged", 0)
+    # what was added and is neither waiting nor removed by us was trimmed by MAXLEN
+    removed = count.get("taken", 0) + count.get("damaged", 0)
     return StreamBacklog(
-        length, max(0.0, age), count.get("dropped", 0), max(0, int(added) - length - gone), count.get("damaged", 0)
+        length, max(0.0, age), count.get("dropped", 0), max(0, int(added) - length - removed), count.get("damaged", 0)
     )

@@ -1,4 +1,4 @@
-"""Record impressions without delaying the response: a queue per process and a thread that sends it to Valkey."""
+"""Record impressions without delaying the response: a queue per process, and a thread that sends it to Valkey."""
 
 import atexit
 import logging
@@ -19,29 +19,29 @@ logger = logging.getLogger(__name__)
 class ImpressionQueue:
     """The impressions waiting in this process. Appending needs no lock and no call; the thread starts with the first entry."""
 
-    def __init__(self, *, most: int = MAX_WAITING) -> None:
-        self.most = most
+    def __init__(self, *, max_waiting: int = MAX_WAITING) -> None:
+        self.max_waiting = max_waiting
         self.waiting: deque[ServedEntry] = deque()
         self.dropped = 0  # not yet reported to Valkey
-        self.down = False
-        self._news = threading.Event()
-        self._sending = threading.Lock()
+        self.is_down = False
+        self._has_entries = threading.Event()
+        self._send_lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._start_lock = threading.Lock()
 
-    def note(self, shown: ServedEntry) -> None:
+    def add(self, entry: ServedEntry) -> None:
         """Queue an impression. Never blocks and never fails: if the queue is full, the impression is dropped and counted."""
-        if len(self.waiting) >= self.most:
+        if len(self.waiting) >= self.max_waiting:
             self.dropped += 1
             return
-        self.waiting.append(shown)
-        if not self._news.is_set():
-            self._news.set()
+        self.waiting.append(entry)
+        if not self._has_entries.is_set():
+            self._has_entries.set()
             if self._thread is None:
                 self._start()
 
     def _start(self) -> None:
-        with self._starting:
+        with self._start_lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="impressions", daemon=True)
                 self._thread.start()
@@ -50,51 +50,52 @@ class ImpressionQueue:
         """Wait for the first entry, let others join it for a moment, and send them together."""
         pause = threading.Event()
         while True:
-            self._news.wait()
+            self._has_entries.wait()
             pause.wait(FLUSH_SECONDS)
-            self._news.clear()
+            self._has_entries.clear()
             self.flush()
             if self.waiting:
-                self._news.set()
+                self._has_entries.set()
 
     def flush(self) -> int:
-        """Send the waiting impressions and return their number; while Valkey is down they stay, as far as there is room."""
+        """Send the waiting impressions and return their number; while Valkey is down they stay in the queue."""
         sent = 0
-        with self._sending:
+        with self._send_lock:
             while self.waiting:
                 batch = [self.waiting.popleft() for _ in range(min(len(self.waiting), MAX_BATCH))]
+                # reported and subtracted after the send: requests may drop more entries meanwhile
                 dropped = self.dropped
                 try:
-                    stream.append_entries(self._packed(batch), dropped=dropped)
+                    stream.append_entries(self._pack_entries(batch), dropped=dropped)
                 except ValkeyDownError as error:
                     self.waiting.extendleft(reversed(batch))
-                    self._note_down(error)
+                    self._report_down(error)
                     return sent
                 self.dropped -= dropped
                 sent += len(batch)
-                if self.down:
-                    self.down = False
+                if self.is_down:
+                    self.is_down = False
                     logger.warning("Valkey is available again; %d impressions were dropped meanwhile", dropped)
         return sent
 
-    def _packed(self, some: list[ServedEntry]) -> list[bytes]:
+    def _pack_entries(self, entries: list[ServedEntry]) -> list[bytes]:
         """Pack the entries; one that cannot be packed is a bug of its caller and must not stop the others."""
         packed = []
-        for shown in some:
+        for entry in entries:
             try:
-                packed.append(pack_entry(shown))
+                packed.append(pack_entry(entry))
             except (TypeError, ValueError, OverflowError):
                 self.dropped += 1
-                logger.exception("An impression cannot be packed and was dropped: %r", shown)
+                logger.exception("An impression cannot be packed and was dropped: %r", entry)
         return packed
 
-    def _note_down(self, error: ValkeyDownError) -> None:
-        if not self.down:
-            self.down = True
+    def _report_down(self, error: ValkeyDownError) -> None:
+        if not self.is_down:
+            self.is_down = True
             logger.warning(
                 "Valkey is down (%s): up to %d impressions wait in this process, further ones are dropped and counted",
                 error,
-                self.most,
+                self.max_waiting,
             )
 
 
@@ -102,13 +103,14 @@ class ProcessImpressionQueue:
     """The queue of this process; a forked child starts with an empty one, because the parent sends its own."""
 
     def __init__(self) -> None:
-        self.renew()
-        os.register_at_fork(after_in_child=self.renew)
+        self.reset()
+        os.register_at_fork(after_in_child=self.reset)
         atexit.register(self.finish)
 
-    def renew(self) -> None:
+    def reset(self) -> None:
+        """Start with an empty queue."""
         self.writer = ImpressionQueue()
-        self.note = self.writer.note
+        self.add = self.writer.add
 
     def finish(self) -> None:
         """Send the last impressions with a single try, because the process is ending."""
@@ -118,6 +120,6 @@ class ProcessImpressionQueue:
 process_queue = ProcessImpressionQueue()
 
 
-def record_impression(shown: ServedEntry) -> None:
-    """Queue an impression in a few microseconds; see `ImpressionQueue.note`."""
-    process_queue.note(shown)
+def record_impression(entry: ServedEntry) -> None:
+    """Queue an impression in a few microseconds; see `ImpressionQueue.add`."""
+    process_queue.add(entry)

@@ -37,7 +37,7 @@ type CandidateSource = Callable[[RecommendationContext], Candidates | None]
 def find_candidates(context: RecommendationContext, placement: str) -> Candidates:
     """Return the candidates of a placement, best first; without any, `problem` is the reason.
 
-    After a missed deadline the context has none any more: the fallback that follows must answer in any case.
+    After a missed deadline the context has no deadline any more: the fallback must respond in any case.
     """
     state = context.state
     if state.model is None and placement not in PLACEMENTS_WITHOUT_MODEL:
@@ -129,7 +129,7 @@ def _personalize(context: RecommendationContext, candidates: Candidates, *, shar
 
 
 def _find_buy_again(context: RecommendationContext) -> Candidates | None:
-    """Score the visitor's own purchases by how due the next one is."""
+    """Score the visitor's own purchases by how soon the next one is due."""
     blend, history = context.get_blend(BUY_AGAIN), context.visitor.history
     rows = np.unique(context.visitor.get_purchased_rows())
     if blend is None or history is None or not len(rows):
@@ -176,11 +176,11 @@ def _find_recently_viewed(context: RecommendationContext) -> Candidates | None:
     rows = [
         products.find_row(interaction.product_id) for interaction in context.visitor.recent if interaction.kind in kinds
     ]
-    if history is not None:
+    if history is not None:  # oldest first, so reversed
         rows += history.item[np.isin(history.kind, [0, 1, 2, 3])][::-1].tolist()
     excluded = set(np.concatenate([context.excluded, context.visitor.dismissed]).tolist())
-    shown = [row for row in dict.fromkeys(rows) if row >= 0 and context.allowed[row] and row not in excluded]
-    first = np.array(shown[: context.depth], np.int32)
+    allowed = [row for row in dict.fromkeys(rows) if row >= 0 and context.allowed[row] and row not in excluded]
+    first = np.array(allowed[: context.depth], np.int32)
     return Candidates(RECENTLY_VIEWED, first, score_by_rank(len(first)))
 
 

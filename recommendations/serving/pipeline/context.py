@@ -1,4 +1,4 @@
-"""Step 1 of a recommendation: gather everything that the other steps need to answer one request."""
+"""Step 1 of a recommendation: collect everything that the other steps need for one request."""
 
 import time
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ CATEGORY_POOL = 300  # candidates whose scores are summed up by category
 
 @dataclass
 class RecommendationContext:
-    """One request with everything that answering it needs.
+    """One request with everything that its response is computed from.
 
     allowed: rows that may be shown; shared with other requests, never write to it. factors: multiplier of each row's
     score from rules, margin and stock. deadline: `time.perf_counter` moment at which scoring gives up. depth: number of
@@ -191,9 +191,9 @@ def _get_depth(context: RecommendationContext) -> int:
     request = context.request
     if request.scenario == CATEGORIES:
         return CATEGORY_POOL
-    wanted = context.offset + request.n + 1
+    needed = context.offset + request.n + 1  # one more than the page shows whether another page follows
     is_reordered = context.get_diversity() or context.get_config(request.scenario).rotation
-    return max(wanted, POOL_SIZE) if is_reordered else wanted
+    return max(needed, POOL_SIZE) if is_reordered else needed
 
 
 def _require_landing_category(state: ServingState, request: RecommendationRequest) -> None:

@@ -1,4 +1,4 @@
-"""Step 7 of a recommendation: the true reason of every item, from what contributed most to its score."""
+"""Step 7 of a recommendation: the reason of every item, from the largest contribution to its score."""
 
 from collections.abc import Collection, Sequence
 
@@ -19,9 +19,9 @@ def explain(
     new: Collection[int] = (),
     pinned: Collection[int] = (),
 ) -> dict[int, ItemReason]:
-    """Return the reason of each row. new: rows that exploration chose. pinned: rows that a rule put there."""
-    chosen = [row for row in rows if row not in new and row not in pinned]
-    by_row = _explain_candidates(context, candidates, chosen)
+    """Return the reason of each row. new: rows selected by exploration. pinned: rows pinned by a rule."""
+    ranked = [row for row in rows if row not in new and row not in pinned]
+    by_row = _explain_candidates(context, candidates, ranked)
     if new:
         by_row |= dict.fromkeys(new, reasons.make_new_product_reason())
     if pinned:

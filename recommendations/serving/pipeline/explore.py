@@ -1,6 +1,6 @@
 """Step 5 of a recommendation: give some positions of for-you to new products.
 
-Otherwise a product that nobody has seen is never shown, and one that is never shown is seen by nobody.
+Otherwise a product without interactions would never be shown, and a product that is never shown gets no interactions.
 """
 
 from itertools import islice
@@ -29,7 +29,7 @@ def explore(context: RecommendationContext, candidates: Candidates) -> tuple[Ran
     interval = get_exploration_interval(context.get_config(FOR_YOU).exploration)
     if interval is None or end <= interval:
         return ranked, set()
-    fresh = choose_new_products(
+    new_rows = choose_new_products(
         state=context.state,
         history=context.visitor.history,
         allowed=context.allowed,
@@ -37,8 +37,8 @@ def explore(context: RecommendationContext, candidates: Candidates) -> tuple[Ran
         seed=make_seed(*context.visitor.names, context.minute),
         now=context.now,
     )
-    if not fresh:
+    if not new_rows:
         return ranked, set()
-    pairs = list(islice(merge_new_products(ranked, fresh, every=interval), end))
+    pairs = list(islice(merge_new_products(ranked, new_rows, every=interval), end))
     new = {row for row, score in pairs if score is None}
     return [(row, 0.0 if score is None else score) for row, score in pairs], new

@@ -30,10 +30,10 @@ def apply_fallback(context: RecommendationContext, candidates: Candidates) -> Ca
         reason = reason or candidates.problem
         tried.add(placement)
         is_late = candidates.problem == LATE and placement != POPULAR
-        following = POPULAR if is_late else context.get_config(placement).get_fallback()
-        if following is None or following in tried:
+        next_placement = POPULAR if is_late else context.get_config(placement).get_fallback()
+        if next_placement is None or next_placement in tried:
             break
-        candidates = find_candidates(context, following)
+        candidates = find_candidates(context, next_placement)
     candidates = _find_last_resort(context)
     candidates.placement, candidates.fallback, candidates.fallback_reason = requested, LAST_RESORT, reason
     return candidates

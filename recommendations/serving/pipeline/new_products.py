@@ -1,4 +1,4 @@
-"""Choose which new products a visitor is shown: Thompson sampling over products that few people have seen."""
+"""Choose new products for a visitor: Thompson sampling over products with few interactions."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ from recommendations.engine.online.content_scorer import score_content
 from recommendations.serving.state.loader import ServingState
 
 DAY = 86_400.0
-MAX_PEOPLE_OF_NEW_PRODUCT = 50  # a product that this many people have seen needs no help any more
+MAX_USERS_OF_NEW_PRODUCT = 50  # a product with interactions of this many users needs no exploration any more
 MAX_NEW_PRODUCTS = 200
-ORDERS = 256
+ORDERS = 256  # random orders shared by all visitors
 
 
 def get_exploration_interval(share: float | None = None) -> int | None:
-    """Return n where every nth position tries a new product: 10 for a share of 0.1; None for none.
+    """Return n if every nth position shows a new product: 10 for a share of 0.1; None for a share of 0.
 
     Without a share, RECOMMEND_EXPLORATION_SHARE applies.
     """
@@ -40,11 +40,11 @@ def choose_new_products(
     seed: int,
     now: datetime,
 ) -> list[int]:
-    """Return rows of new products to try, most promising first, at most MAX_NEW_PRODUCTS.
+    """Return rows of new products to show, most promising first, at most MAX_NEW_PRODUCTS.
 
-    A product is new if it was published in the last RECOMMEND_NEW_DAYS days and few people had interacted with it by the
-    training; one that came into the catalog later counts as seen by nobody. Products that the visitor knows, that are not
-    allowed or excluded are left out. The same seed gives the same products.
+    A product is new if it was published in the last RECOMMEND_NEW_DAYS days and few users had interacted with it by the
+    training; one that was added to the catalog later counts as having no interactions. Products that the visitor knows, that
+    are not allowed or that are excluded are left out. The same seed gives the same products.
     """
     draws = _get_draws(state, now)
     if draws is None or not len(draws.rows):
@@ -68,12 +68,12 @@ def merge_new_products(
     The score of a new product is None.
     """
     shown: set[int] = set()
-    best, fresh = iter(ranked), iter(new)
+    remaining, new_rows = iter(ranked), iter(new)
     position = 0
     while True:
         position += 1
-        row = next((row for row in fresh if row not in shown), None) if position % every == 0 else None
-        pair = (row, None) if row is not None else next((pair for pair in best if pair[0] not in shown), None)
+        row = next((row for row in new_rows if row not in shown), None) if position % every == 0 else None
+        pair = (row, None) if row is not None else next((pair for pair in remaining if pair[0] not in shown), None)
         if pair is None:
             return
         shown.add(pair[0])
@@ -84,7 +84,7 @@ def merge_new_products(
 class NewProductDraws:
     """The new products in a few random orders, each drawn the first time it is needed.
 
-    rows: new products that few people have interacted with. A visitor gets one of ORDERS orders by their seed instead of a
+    rows: new products that few users have interacted with. A visitor gets one of ORDERS orders by their seed instead of a
     draw of their own: a hundred draws from a beta distribution take longer than the rest of a response.
     """
 
@@ -95,10 +95,10 @@ class NewProductDraws:
 
     @classmethod
     def from_trials(cls, since: Rows, trials: ExplorationPriors) -> Self:
-        """Return the draws over the rows published recently that few people have interacted with."""
+        """Return the draws over the rows published recently that few users have interacted with."""
         is_known = since < len(trials.people)
         people = trials.people[np.where(is_known, since, 0)]
-        return cls(since, trials, since[~(is_known & (people >= MAX_PEOPLE_OF_NEW_PRODUCT))])
+        return cls(since, trials, since[~(is_known & (people >= MAX_USERS_OF_NEW_PRODUCT))])
 
     def get_order(self, seed: int) -> tuple[Rows, npt.NDArray[np.float64]]:
         """Return the rows, largest draw first, and their draws."""

@@ -38,18 +38,18 @@ def diversify(
 ) -> npt.NDArray[np.intp]:
     """Return an order of the rows, shape (n,), that trades relevance for variety.
 
-    Each step takes the row with the largest (1 − d) · score / max score − d · (largest similarity to a row taken before).
+    Each step takes the row with the largest (1 − d) · score / max score − d · (largest similarity to a row selected before).
     similarity: shape (n, n), from 0 to 1. Source: maximal marginal relevance, Carbonell & Goldstein, SIGIR 1998.
     """
     relevance = (1.0 - diversity) * scores / max(float(scores.max()), 1e-12)
     nearest = np.zeros(len(rows), np.float32)
-    is_taken = np.zeros(len(rows), np.bool_)
+    is_selected = np.zeros(len(rows), np.bool_)
     order = np.empty(len(rows), np.intp)
     for position in range(len(rows)):
-        worth = np.where(is_taken, -np.inf, relevance - diversity * nearest)
-        best = int(worth.argmax())
+        gain = np.where(is_selected, -np.inf, relevance - diversity * nearest)
+        best = int(gain.argmax())
         order[position] = best
-        is_taken[best] = True
+        is_selected[best] = True
         np.maximum(nearest, similarity[best], out=nearest)
     return order
 

@@ -23,7 +23,7 @@ MAX_CACHED_REASONS = 8192
 
 @dataclass(frozen=True)
 class ItemReason:
-    """Why an item is shown: a code for programs, a sentence for people, and the products that it names."""
+    """Why an item is shown: a code for programs, a sentence for visitors, and the products that it names."""
 
     code: str
     text: str
@@ -31,7 +31,7 @@ class ItemReason:
 
 
 def cache_by_language[F: Callable[..., ItemReason]](make: F) -> F:
-    """Decorate a function whose reasons are needed again and again; they are cached by language and never changed."""
+    """Cache the reasons of a function by language; they are shared between responses and must not be changed."""
 
     @lru_cache(MAX_CACHED_REASONS)
     def cached(language: str, *arguments: Hashable) -> ItemReason:
@@ -66,7 +66,7 @@ def choose_reason(
 def choose_cold_start_reason(contributions: Sequence[Contribution], *, category: str) -> ItemReason:
     """Return the reason for a visitor without a history: their landing category, their traits or popularity.
 
-    No trait is named: visitors need not read what the shop knows about them.
+    No trait is named, because visitors should not read what the shop knows about them.
     """
     landing = sum(part.value for part in contributions if part.source == LANDING)
     traits = sum(part.value for part in contributions if part.source not in (LANDING, POPULARITY))

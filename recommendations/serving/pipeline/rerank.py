@@ -8,7 +8,7 @@ from recommendations.serving.pipeline.context import Candidates, RecommendationC
 from recommendations.serving.pipeline.ordering import POOL_SIZE, compute_similarity, diversify, make_seed, rotate
 from recommendations.serving.state.model import NO_ROWS
 
-FILLED_PLACEMENTS = (FOR_YOU, CART)  # about the visitor, not about one product: popular products fit too
+FILLED_PLACEMENTS = (FOR_YOU, CART)  # for the visitor rather than for one product, so that popular products fit too
 FIXED_ORDER_PLACEMENTS = (RECENTLY_VIEWED, CATEGORIES)
 
 
@@ -55,7 +55,7 @@ def _fill_up(context: RecommendationContext, candidates: Candidates) -> Candidat
     if not len(popular.rows):
         return candidates
     history = context.visitor.history
-    known = history.item if history is not None else NO_ROWS  # products the visitor knows are no discovery
+    known = history.item if history is not None else NO_ROWS  # fill up with products that are new to the visitor
     excluded = context.get_excluded_rows(candidates.placement, context.get_start_rows())
     shown_or_excluded = np.concatenate([candidates.rows, known, excluded])
     rows = popular.rows[~np.isin(popular.rows, shown_or_excluded)][:missing]

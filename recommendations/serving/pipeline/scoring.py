@@ -11,7 +11,7 @@ from recommendations.serving.state.compiled_rules import Factors
 def score_visitor(context: RecommendationContext) -> ScoredHistory | None:
     """Return the for-you scores of the visitor; None without a history.
 
-    If the trained weights have nothing to say about a visit without purchases, similar products are scored instead.
+    If the trained weights give a visit without purchases no personal score, the ensemble for visits scores it instead.
 
     Errors: DeadlineExceededError when the deadline of the context has passed.
     """

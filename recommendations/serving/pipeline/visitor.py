@@ -1,4 +1,4 @@
-"""Identify the visitor behind a request: what this worker's memory and Valkey know, in one round trip."""
+"""Identify the visitor of a request from the memory of the worker and one round trip to Valkey."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from recommendations.serving.state.loader import ServingState
 from recommendations.serving.state.model import NO_ROWS, PURCHASE, ServingModel
 
 MAX_RECENT_INTERACTIONS = 50
-VALKEY_TIMEOUT_SECONDS = 0.03  # a response is due in 50 ms; without Valkey it comes from the model alone
+VALKEY_TIMEOUT_SECONDS = 0.03  # a response may take 50 ms; without Valkey it comes from the model alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ def _find_dismissed_rows(model: ServingModel, users: Sequence[int], activity: Re
     rows = model.find_dismissed_rows(users)
     if not len(rows):
         return rows
-    wanted = [
+    chosen_since = [
         interaction.product_id for interaction in activity.interactions if interaction.kind in ("cart", "purchase")
     ]
-    return rows[~np.isin(rows, model.items.get_rows(wanted))] if wanted else rows
+    return rows[~np.isin(rows, model.items.get_rows(chosen_since))] if chosen_since else rows

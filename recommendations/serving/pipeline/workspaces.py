@@ -11,17 +11,17 @@ _free_by_size: dict[tuple[int, int], list[Workspace]] = {}
 class WorkspacePool:
     """Hands out workspaces during one request and takes them back, cleared, at its end.
 
-    The workspace returned last is handed out first, whatever thread asks: it is still in the processor's cache.
+    The workspace returned last is handed out first, to whatever thread: its arrays may still be in the processor's cache.
     """
 
     def __init__(self, state: ServingState) -> None:
         self.size = (state.products.n, state.blends.width if state.blends is not None else 0)
         free = _free_by_size.get(self.size)
         if free is None:
-            _free_by_size.clear()  # the product index was replaced: nobody needs arrays of the old size any more
+            _free_by_size.clear()  # the product index was replaced, so arrays of the old size are useless
             free = _free_by_size.setdefault(self.size, [])
         self._free = free
-        self._taken: list[Workspace] = []
+        self._in_use: list[Workspace] = []
 
     def take(self) -> Workspace:
         """Return a clean workspace that stays with this request until the pool is closed."""
@@ -29,14 +29,14 @@ class WorkspacePool:
             workspace = self._free.pop()
         except IndexError:
             workspace = Workspace(*self.size)
-        self._taken.append(workspace)
+        self._in_use.append(workspace)
         return workspace
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for workspace in self._taken:
+        for workspace in self._in_use:
             workspace.clear()
-        self._free.extend(self._taken)
-        self._taken = []
+        self._free.extend(self._in_use)
+        self._in_use = []

@@ -1,6 +1,6 @@
-"""Answer recommendations, rankings and searches in front of Django, whose middleware takes longer than they do.
+"""Serve recommendations, rankings and searches in front of Django, whose middleware takes longer than they do.
 
-Only plainly valid requests are answered here. Every other one, including every error, goes to the REST view, so that errors
+Only plainly valid requests are served here. Every other one, including every error, goes to the REST view, so that errors
 are worded in one place. One round trip to Valkey counts the request for the rate limit and reads the visitor's activity.
 """
 
@@ -42,7 +42,7 @@ type ServingView = type[RankView] | type[RecommendationsView] | type[SearchView]
 
 
 class RateLimit(NamedTuple):
-    """How the requests of a caller are counted: key of the present window, its length, and the most requests in it."""
+    """The rate limit of a caller: key of the current window, its length, and the maximum number of requests in it."""
 
     key: str
     window_seconds: int
@@ -53,9 +53,9 @@ type Authorize = Callable[[Environ, ServingView], RateLimit | None]
 
 
 def serve_recommendations_first(application: Application, *, authorize: Authorize) -> Application:
-    """Return a WSGI application that answers plain requests itself and passes all others on.
+    """Return a WSGI application that serves plain requests itself and passes all others on.
 
-    authorize: the rate limit of a caller who may use a view; None for anybody else.
+    authorize: returns the rate limit of a caller who may use a view; None for any other caller.
     """
 
     def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -63,7 +63,7 @@ def serve_recommendations_first(application: Application, *, authorize: Authoriz
         if not path.startswith((RECOMMENDATIONS_PATH, RANK_PATH, SEARCH_PATH)):
             return application(environ, start_response)
         try:
-            body = _answer(environ, path, authorize)
+            body = _serve(environ, path, authorize)
         except (
             NotPlainError,
             InvalidRequestError,
@@ -78,15 +78,15 @@ def serve_recommendations_first(application: Application, *, authorize: Authoriz
             return application(environ, start_response)
         finally:
             if connection.connection is not None and not connection.in_atomic_block:
-                connection.close()  # a key was looked up: return the connection to the pool
+                connection.close()  # after looking up a key, return the connection to the pool
         start_response("200 OK", _make_headers(environ, len(body)))
         return [body]
 
     return serve
 
 
-def _answer(environ: Environ, path: str, authorize: Authorize) -> bytes:
-    """Errors: NotPlainError, InvalidRequestError and others for requests that the REST view must answer."""
+def _serve(environ: Environ, path: str, authorize: Authorize) -> bytes:
+    """Return the body of the response. Errors: NotPlainError and others for requests that the REST view must serve."""
     limit = authorize(environ, _find_view(path))
     if limit is None:
         raise NotPlainError
@@ -110,7 +110,7 @@ def _answer(environ: Environ, path: str, authorize: Authorize) -> bytes:
 
 
 def _find_view(path: str) -> ServingView:
-    """Errors: NotPlainError for a path below these, such as a search's own sub-path."""
+    """Return the view of a path. Errors: NotPlainError for a path below these, such as a search's own sub-path."""
     if path == RANK_PATH:
         return RankView
     if path == SEARCH_PATH:
@@ -130,7 +130,7 @@ def _read_request(
     pairs = _parse_query(environ.get("QUERY_STRING", ""))
     if path == SEARCH_PATH:
         parameters = dict(pairs)
-        if len(parameters) < len(pairs):
+        if len(parameters) < len(pairs):  # a repeated parameter
             raise NotPlainError
         with translation.override(language):
             search = parse_search_request(parameters)
@@ -143,7 +143,7 @@ def _read_request(
 
 
 def _parse_query(query: str) -> list[tuple[str, str]]:
-    """Errors: NotPlainError."""
+    """Return the decoded parameters in their order. Errors: NotPlainError."""
     try:
         return parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict")
     except ValueError as error:
@@ -164,8 +164,10 @@ def _read_body(environ: Environ) -> bytes:
 def _find_language(environ: Mapping[str, Any]) -> str:
     """Return the language that Django's LocaleMiddleware would choose: the cookie's, the browser's, the default."""
     cookie = environ.get("HTTP_COOKIE", "")
-    if settings.LANGUAGE_COOKIE_NAME in cookie and (chosen := parse_cookie(cookie).get(settings.LANGUAGE_COOKIE_NAME)):
-        languages: Iterable[str] = [chosen]
+    if settings.LANGUAGE_COOKIE_NAME in cookie and (
+        preferred := parse_cookie(cookie).get(settings.LANGUAGE_COOKIE_NAME)
+    ):
+        languages: Iterable[str] = [preferred]
     else:
         accepted = parse_accept_lang_header(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
         languages = (language for language, _weight in accepted)

@@ -28,7 +28,7 @@ BOOLEANS = {"true": True, "True": True, "1": True, "false": False, "False": Fals
 
 
 class NotPlainError(Exception):
-    """The fast path leaves this request to the REST view, which answers it or words the error."""
+    """The fast path leaves this request to the REST view, which serves it or words the error."""
 
 
 COLD_START_NOTE = "Used by for-you for a visitor without a history"
@@ -145,9 +145,9 @@ def _parse_boolean(_spec: FieldSpec, value: str) -> bool:
 
 
 def _parse_price(_spec: FieldSpec, value: str) -> Decimal:
-    whole, _point, decimals = value.partition(".")
-    is_whole_plain = value.isascii() and whole.isdigit() and len(whole) <= MAX_PRICE_DIGITS - PRICE_DECIMALS
-    if not is_whole_plain or (decimals and not (decimals.isdigit() and len(decimals) <= PRICE_DECIMALS)):
+    units, _point, decimals = value.partition(".")
+    has_plain_units = value.isascii() and units.isdigit() and len(units) <= MAX_PRICE_DIGITS - PRICE_DECIMALS
+    if not has_plain_units or (decimals and not (decimals.isdigit() and len(decimals) <= PRICE_DECIMALS)):
         raise NotPlainError
     return Decimal(value)
 

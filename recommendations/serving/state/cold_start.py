@@ -1,4 +1,4 @@
-"""What a worker knows about visitors without a history, without asking the database."""
+"""The cold-start model of a worker, and the stored traits of customers without a history."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from config.foundation.array_types import Rows
 from recommendations.engine import IdMap
-from recommendations.engine.cold_start import ColdStart, NewVisitors, get_trait_field, get_trait_value, make_trait
+from recommendations.engine.cold_start import ColdStart, NewVisitors, get_trait_field, make_trait, normalize_trait_value
 from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.training.registry.artifacts import Artifact
 
@@ -17,12 +17,12 @@ from recommendations.training.registry.artifacts import Artifact
 class ColdStartModel:
     """The cold-start model, and the traits of customers without a history.
 
-    identifiers → person → indptr and indices: CSR of the trait values of each person.
+    user: row of each identifier in the CSR matrix of trait values (indptr, indices).
     """
 
     model: ColdStart
     identifiers: IdMap
-    person: Rows
+    user: Rows
     indptr: Rows
     indices: Rows
 
@@ -33,10 +33,10 @@ class ColdStartModel:
         if saved is None:
             return None
         arrays = artifact.get_part("newcomers")
-        named = {name: arrays[f"identifiers.{name}"] for name in IdMap.PARTS}
+        identifiers = {name: arrays[f"identifiers.{name}"] for name in IdMap.PARTS}
         return cls(
             ColdStart.from_arrays(artifact.get_part("cold"), saved),
-            IdMap.from_arrays(named),
+            IdMap.from_arrays(identifiers),
             arrays["person"],
             arrays["indptr"],
             arrays["indices"],
@@ -48,14 +48,14 @@ class ColdStartModel:
         traits: field → value of the request, newer than what is stored. landing: a category path, or "".
         """
         values = self.model.lifts_.values_
-        fresh = values.get_rows(
-            [make_trait(field, get_trait_value(field, value)) for field, value in traits.items() if value]
+        requested = values.get_rows(
+            [make_trait(field, normalize_trait_value(field, value)) for field, value in traits.items() if value]
         )
         fields = {field for field, value in traits.items() if value}
         stored = [
             code for code in self.find_trait_codes(identifiers) if get_trait_field(values.get_id(code)) not in fields
         ]
-        codes = np.array(sorted({*stored, *fresh[fresh >= 0].tolist()}), np.int32)
+        codes = np.array(sorted({*stored, *requested[requested >= 0].tolist()}), np.int32)
         has = make_csr(np.ones(len(codes)), codes, [0, len(codes)], (1, len(values)))
         arrival = NewVisitors(has, self.model.landings_.find_rows([landing]))
         return arrival if self.model.is_personalized(arrival)[0] else None
@@ -63,7 +63,7 @@ class ColdStartModel:
     def find_trait_codes(self, identifiers: Sequence[str]) -> list[int]:
         """Return the trait values stored for the first identifier that has any."""
         for row in self.identifiers.get_rows(list(identifiers)).tolist() if identifiers else []:
-            person = int(self.person[row]) if row >= 0 else -1
-            if person >= 0:
-                return self.indices[self.indptr[person] : self.indptr[person + 1]].tolist()
+            user = int(self.user[row]) if row >= 0 else -1
+            if user >= 0:
+                return self.indices[self.indptr[user] : self.indptr[user + 1]].tolist()
         return []

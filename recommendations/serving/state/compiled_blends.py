@@ -18,8 +18,8 @@ from recommendations.serving.state.settings import PlacementConfigs, Switch
 class CompiledBlends:
     """The ensembles of one model.
 
-    by_placement: only the placements for which the model has components. visit: for visits that the trained weights have
-    nothing to say about. switched_off: placements that the shop, or the evaluation of the training, switched off.
+    by_placement: only the placements for which the model has components. visit: for visits that the trained weights
+    give no personal score. switched_off: placements that the shop, or the evaluation of the training, switched off.
     width: slots that their workspaces need.
     """
 

@@ -1,7 +1,7 @@
-"""Keep the serving state of a worker current: a thread refreshes it every second while requests use what is loaded.
+"""Keep the serving state of a worker current: a thread refreshes it every second while requests use the loaded one.
 
-Every change is prepared beside the state that serves and takes effect by one assignment, so no request waits for it or sees
-half of it. While PostgreSQL or Valkey is down, serving continues from memory and the responses are marked as stale.
+Every change is prepared beside the current state and takes effect by one assignment, so no request waits for it or sees
+a part of it. While PostgreSQL or Valkey is down, serving continues from memory and the responses are marked as stale.
 """
 
 import gc
@@ -51,7 +51,7 @@ class ServingState:
     """Everything that responses are computed from.
 
     name: the announced name of the model version or its refresh; "" without a model. number: differs between any two
-    states, so that a cache knows whose arrays it holds. cache: values that other modules compute from this state.
+    states, as the key of caches outside. cache: values that other modules compute from this state.
     """
 
     name: str
@@ -83,7 +83,7 @@ class StateLoader:
         self.first_refresh_done = threading.Event()
         self.stale_since: datetime | None = None
         self.refresh_count = 0
-        self.damaged_at: dict[tuple[str, str], float] = {}  # by content, when it was found damaged
+        self.damaged_at: dict[tuple[str, str], float] = {}  # by name and checksum, when it turned out to be damaged
         self.valkey = redis.Redis.from_url(
             settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5, decode_responses=True
         )
@@ -122,7 +122,7 @@ class StateLoader:
                     self.refresh(now=timezone.now())
                 self.has_refresh_thread = True
             except Exception:
-                logger.exception("Refreshing the model and the catalog failed; the loaded state keeps serving")
+                logger.exception("Refreshing the model and the catalog failed; the loaded state stays in use")
             finally:
                 connection.close()
                 self.first_refresh_done.set()
@@ -164,8 +164,10 @@ class StateLoader:
         self.state = state
         if before is None or state.number != before.number:
             if before is not None:
-                gc.collect()  # once frozen the old state would stay forever; takes milliseconds, only new objects are scanned
-            gc.freeze()  # long-lived arrays and dictionaries are never scanned again: a scan takes as long as many responses
+                # before the freeze, or the old state would never be freed; fast, because it scans only unfrozen objects
+                gc.collect()
+            # exclude long-lived arrays and dictionaries from later scans, each of which would take as long as many responses
+            gc.freeze()
 
     def _load_active_model(self, state: ServingState, *, is_first: bool) -> ServingState:
         """Return the state with the active model version; the database is asked only if Valkey announces a change."""
@@ -178,7 +180,7 @@ class StateLoader:
         if get_serving_name(active) != announced:
             # Valkey was emptied, or announces a version of another database
             announce_active_version(scenario=self.scenario, version=get_serving_name(active))
-        # the name alone is not enough: another version may hold the very same arrays
+        # both are needed: a refresh changes the arrays of a version, and two versions may have equal arrays
         is_loaded = (active.version, active.checksum + active.refresh_checksum) == (state.version, state.checksum)
         return state if is_loaded or self.is_known_damaged(active) else self.load_model(state, active)
 
@@ -206,7 +208,7 @@ class StateLoader:
             )
         except DamagedArtifactError as error:
             self.damaged_at[make_content_key(record)] = time.monotonic()
-            logger.error("%s cannot serve, the present model continues: %s", record.version, error)
+            logger.error("%s cannot be served; the current model stays active: %s", record.version, error)
             return before
         has_same_items = before.model is not None and before.checksum.startswith(record.checksum)
         return replace(
@@ -244,7 +246,7 @@ def open_refresh(record: ModelVersion) -> Artifact | None:
     try:
         return open_artifact(folder=settings.MODELS_DIR / record.refresh, checksum=record.refresh_checksum)
     except DamagedArtifactError as error:
-        logger.error("%s serves without its refresh: %s", record.version, error)
+        logger.error("%s is served without its refresh: %s", record.version, error)
         return None
 
 

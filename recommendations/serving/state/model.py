@@ -15,7 +15,7 @@ from recommendations.engine.exploration import ExplorationPriors
 from recommendations.serving.state.cold_start import ColdStartModel
 from recommendations.training.registry.artifacts import Artifact
 
-# these can score any visitor who has viewed a product
+# can score any visitor who has viewed a product
 VISIT_ALGORITHMS = ("item-knn", "co-purchase", "content")
 PURCHASE = KIND_CODES["purchase"]
 NO_ROWS = np.empty(0, np.int32)
@@ -32,7 +32,7 @@ class InteractionColumns(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class RefreshedHistories:
-    """The interactions between a training and its newest refresh, as CSR by person, with these people's identifiers."""
+    """The interactions between a training and its newest refresh, as CSR by user, with the identifiers of these users."""
 
     indptr: npt.NDArray[np.int64]
     columns: InteractionColumns
@@ -51,7 +51,7 @@ class RefreshedHistories:
         )
 
     def select(self, users: Sequence[int]) -> list[InteractionColumns]:
-        """Return the interactions of each of these people."""
+        """Return the interactions of each of these users."""
         slices = [
             slice(int(self.indptr[user]), int(self.indptr[user + 1])) for user in users if user < len(self.indptr) - 1
         ]
@@ -63,10 +63,10 @@ class RefreshedHistories:
 class ServingModel:
     """The arrays of one model version.
 
-    items: product ids. identifiers: "kind:value" of known people; identifier_user: their rows in the training data.
-    history_*: each person's interactions, as CSR. exclude_seen: whether for-you leaves out what a customer has bought.
-    seen_kinds: the interactions (places in KINDS) that make a product seen, None for any. scenarios: weights and
-    evaluation of each placement. dismissed: products that people asked not to see, as CSR.
+    items: product ids. identifiers: "kind:value" of known users; identifier_user: their rows in the training data.
+    history_*: the interactions of each user, as CSR. exclude_seen: whether for-you leaves out what a customer has bought.
+    seen_kinds: the interactions (indexes in KINDS) that make a product seen, None for any. scenarios: weights and
+    evaluation of each placement. dismissed: products that users asked not to see, as CSR.
     """
 
     version: str
@@ -100,7 +100,7 @@ class ServingModel:
         saved: dict[str, Any] = dict(artifact.saved)
         blend = restore(artifact.get_part("model"), saved["model"])
         if not isinstance(blend, WeightedEnsemble):
-            raise TypeError(f"{version} holds {type(blend).__name__}, serving reads a WeightedEnsemble")
+            raise TypeError(f"{version} has a {type(blend).__name__}; serving needs a WeightedEnsemble")
         history = artifact.get_part("history")
         return cls(
             version=version,
@@ -127,20 +127,20 @@ class ServingModel:
 
     @cached_property
     def visit_blend(self) -> WeightedEnsemble | None:
-        """The equally weighted ensemble for visits that the trained weights have nothing to say about.
+        """The equally weighted ensemble for visits that the trained weights give no personal score.
 
-        Training chooses weights by what buyers buy, which may leave only components that need purchases.
+        Training selects weights by purchases, which may leave only components that need purchases.
         """
         components = {name: part for name, part in self.blend.components_.items() if name in VISIT_ALGORITHMS}
         return WeightedEnsemble.of_fitted(components) if components else None
 
     @property
     def n_trained(self) -> int:
-        """The number of people in the training data; higher rows belong to people that the refresh added."""
+        """The number of users in the training data; higher rows belong to users that the refresh added."""
         return len(self.history_indptr) - 1
 
     def find_user_rows(self, identifiers: Sequence[str]) -> list[int]:
-        """Return the rows of the people behind "kind:value" identifiers, each once; unknown ones are skipped."""
+        """Return the rows of the users with these "kind:value" identifiers, each once; unknown ones are skipped."""
         if not identifiers:
             return []
         numbers = [self.identifiers.get_row(name) for name in identifiers]
@@ -158,7 +158,7 @@ class ServingModel:
         row_by_id: Mapping[str, int] | None = None,
         now: float = 0.0,
     ) -> Histories:
-        """Return one history of everything these people have done until now, oldest first.
+        """Return one history of all interactions of these users until now, oldest first.
 
         row_by_id: product id → row, if the caller has such a dictionary; it is faster than the model's own look-up.
         """
@@ -176,6 +176,7 @@ class ServingModel:
             parts += self.refreshed.select(users)
         parts.append(self._select_recent(recent, row_by_id))
         item, order, weight, kind = (np.concatenate(column) for column in zip(*parts, strict=True))
+        # mostly sorted already, and checking is cheaper than sorting
         if not (order[1:] >= order[:-1]).all():
             oldest_first = np.argsort(order, kind="stable")
             item, order, weight, kind = (
@@ -196,7 +197,7 @@ class ServingModel:
         )
 
     def build_product_history(self, rows: npt.NDArray[np.int32]) -> Histories:
-        """Return a history that holds each of these products once, for placements that start from products."""
+        """Return a history with each of these products once, for placements that start from products."""
         return Histories(
             indptr=np.array([0, len(rows)], np.int64),
             item=rows,
@@ -209,7 +210,7 @@ class ServingModel:
         )
 
     def find_dismissed_rows(self, users: Sequence[int]) -> npt.NDArray[np.int32]:
-        """Return the products that these people had dismissed by the training or its refresh."""
+        """Return the products that these users had dismissed by the training or its refresh."""
         if self.dismissed is None:
             return NO_ROWS
         indptr, item = self.dismissed

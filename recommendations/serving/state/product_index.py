@@ -1,4 +1,4 @@
-"""The catalog as a worker keeps it in memory: enough to filter and show products without a database query."""
+"""The catalog in the memory of a worker: enough to filter and show products without a database query."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -83,11 +83,11 @@ class ProductIndex:
     def __init__(self, items: IdMap, *, more: int = 0) -> None:
         """Make room for the items and at least ``more`` other products."""
         self.n_items = len(items)
-        known = items.get_ids()
+        product_ids = items.get_ids()
         self.n = self.n_items + more + max(MIN_SPARE_ROWS, int(SPARE_SHARE * (self.n_items + more)))
         self.filled = self.n_items
-        self.product_ids: list[str] = known
-        self.row_by_id: dict[str, int] = {product_id: row for row, product_id in enumerate(known)}
+        self.product_ids: list[str] = product_ids
+        self.row_by_id: dict[str, int] = {product_id: row for row, product_id in enumerate(product_ids)}
         self.cards: list[ProductCard | None] = [None] * self.n
         self.active = np.zeros(self.n, np.bool_)
         self.shown = np.zeros(self.n, np.bool_)
@@ -104,7 +104,7 @@ class ProductIndex:
         self.known_count = 0
         self.known_recent_changes: tuple[int, datetime | None] = (0, None)
         self.generation = 0
-        self.is_full = False  # a product found no row: the loader replaces this index by a larger one
+        self.is_full = False  # if no row is left for a product, the loader replaces this index with a larger one
         self._json: dict[int, msgspec.Raw] = {}
         self._masks: dict[ProductFilters, npt.NDArray[np.bool_]] = {}
         self._unpriced: dict[ProductFilters, npt.NDArray[np.bool_]] = {}
@@ -125,11 +125,11 @@ class ProductIndex:
         """Return an index of the same products in the order of another model's items, without a query."""
         more = max(self.filled - len(items), 0) + (self.filled if self.is_full else 0)
         other = ProductIndex(items, more=more)
-        known = self.filled
-        rows = np.fromiter((other.assign_row(product_id) for product_id in self.product_ids), np.int64, known)
+        filled = self.filled
+        rows = np.fromiter((other.assign_row(product_id) for product_id in self.product_ids), np.int64, filled)
         has_row = rows >= 0
         for name in ("active", "shown", "in_stock", "price", "stock", "margin", "published", "brand", "category"):
-            getattr(other, name)[rows[has_row]] = getattr(self, name)[:known][has_row]
+            getattr(other, name)[rows[has_row]] = getattr(self, name)[:filled][has_row]
         for old, new in enumerate(rows.tolist()):
             if new >= 0:
                 other.cards[new] = self.cards[old]
@@ -141,7 +141,7 @@ class ProductIndex:
         )
         other.generation = self.generation + 1
         if self.is_full:
-            other.known_until = None  # products that found no row are read again, with all others
+            other.known_until = None  # read all products again, because some have no row here
         return other
 
     def assign_row(self, product_id: str) -> int:
@@ -256,7 +256,7 @@ class ProductIndex:
 
     def get_mask(self, filters: ProductFilters) -> npt.NDArray[np.bool_]:
         """Return which rows may be shown; cached until a product changes, never write to it."""
-        return get_or_make_mask(self._masks, filters, self._priced)
+        return get_or_make_mask(self._masks, filters, self._make_mask)
 
     def get_price_mask(self, low: float, high: float) -> npt.NDArray[np.bool_]:
         """Return which rows cost more than low and less than high; cached like the masks."""
@@ -284,17 +284,20 @@ class ProductIndex:
             cached = self._recent = (hour, rows[: int(np.searchsorted(-self.published[rows], -moment))])
         return cached[1]
 
-    def _priced(self, filters: ProductFilters) -> npt.NDArray[np.bool_]:
+    def _make_mask(self, filters: ProductFilters) -> npt.NDArray[np.bool_]:
         """Return the mask of filters with prices; the rest of the filters takes longer and is cached on its own."""
         low, high = filters.price_min, filters.price_max
-        allowed = get_or_make_mask(self._unpriced, filters._replace(price_min=None, price_max=None), self._mask)
+        allowed = get_or_make_mask(
+            self._unpriced, filters._replace(price_min=None, price_max=None), self._make_unpriced_mask
+        )
         if low is not None:
             allowed = allowed & (self.price >= float(low))
         if high is not None:
             allowed = allowed & (self.price <= float(high))
         return allowed
 
-    def _mask(self, filters: ProductFilters) -> npt.NDArray[np.bool_]:
+    def _make_unpriced_mask(self, filters: ProductFilters) -> npt.NDArray[np.bool_]:
+        """Return the mask of filters without prices."""
         allowed = self.shown & self.in_stock if filters.in_stock else self.shown.copy()
         if filters.brand:
             allowed &= self.brand == self.brands.get(filters.brand, -2)
@@ -307,9 +310,10 @@ class ProductIndex:
             ]
             category = self.category.copy()  # a refresh may be writing into it
             highest = max(int(category.max(initial=-1)), *codes, -1)
-            wanted = np.zeros(highest + 2, np.bool_)  # the last one stands for products without a category, code -1
-            wanted[codes] = True
-            allowed &= wanted[category]
+            # one look-up per row instead of one comparison per category; the last entry is for products without one, code -1
+            is_selected = np.zeros(highest + 2, np.bool_)
+            is_selected[codes] = True
+            allowed &= is_selected[category]
         return allowed
 
     def _publish(self, now: datetime, *, changed: bool) -> None:

@@ -1,4 +1,4 @@
-"""The settings of every placement, as a worker keeps them in memory."""
+"""The settings of every placement, in the memory of a worker."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class PlacementConfig:
     stock_weight: float = 0.0
 
     def get_fallback(self) -> str | None:
-        """Return the placement that replaces this one when it has nothing to show."""
+        """Return the placement that replaces this one when it has no products."""
         return self.fallback or PLACEMENTS[self.name].fallback
 
 

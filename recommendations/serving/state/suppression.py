@@ -1,4 +1,4 @@
-"""Customers whom serving must not recognize: they refused personalization or were erased, whatever a model still holds.
+"""Customers whom serving must not recognize, because they refused consent or were erased after a model was trained.
 
 A worker keeps sorted 64-bit hashes of their identifiers, so that a look-up takes microseconds and no query. For erased
 customers the database stores keyed hashes only, which identify nobody.

@@ -1,4 +1,4 @@
-"""Two workers with servers of their own: changes are applied in time, and failures of servers cost visitors nothing."""
+"""Two workers with their own servers apply changes in time and respond through server failures."""
 
 import http.client
 import json
@@ -36,7 +36,7 @@ import django; django.setup()
 from recommendations.merchandising.models import Rule
 Rule.objects.create(name="tea first", action="pin", position=1, product_ids=["coffee-4"], scenarios=["popular"], priority=9)
 """
-AGAIN = """
+RETRAIN = """
 import django; django.setup()
 from datetime import timedelta
 from django.utils import timezone
@@ -45,7 +45,7 @@ from recommendations.training.train import train
 print(promote_version(version=train(as_of=timezone.now(), started_at=timezone.now(), seconds=2), at=timezone.now()).version)
 """
 FOR_YOU, POPULAR = "recommendations/for-you/?user_id=user-0&n=5", "recommendations/popular/?n=15"
-PLACES = (FOR_YOU, POPULAR, "recommendations/similar/?product_id=tea-1&user_id=user-1&n=5", "search/?q=tea&n=5")
+PATHS = (FOR_YOU, POPULAR, "recommendations/similar/?product_id=tea-1&user_id=user-1&n=5", "search/?q=tea&n=5")
 
 
 @dataclass
@@ -54,20 +54,20 @@ class Shop:
     key: str
     statuses: list[int] = field(default_factory=list)
 
-    def ask(self, path: str) -> tuple[int, dict[str, Any], float]:
-        """Return status, response and seconds, over a new connection so that both workers answer in turn."""
+    def get(self, path: str) -> tuple[int, dict[str, Any], float]:
+        """Return status, response and seconds, over a new connection so that both workers response in turn."""
         started = time.monotonic()
         connection = http.client.HTTPConnection("127.0.0.1", self.running.port, timeout=60)
         try:
             connection.request("GET", f"/api/v1/{path}", headers={"Authorization": f"Bearer {self.key}"})
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read()), time.monotonic() - started
+            response = connection.getresponse()
+            return response.status, json.loads(response.read()), time.monotonic() - started
         finally:
             connection.close()
 
-    def everywhere(self, path: str, holds: Any, *, times: int = 12) -> bool:
+    def is_true_everywhere(self, path: str, condition: Any, *, times: int = 12) -> bool:
         """Return whether a condition is true of consecutive responses, which come from both workers."""
-        return all(holds(self.ask(path)[1]) for _time in range(times))
+        return all(condition(self.get(path)[1]) for _time in range(times))
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +76,13 @@ def shop() -> Iterator[Shop]:
         key = running.run_python("-c", PREPARE).splitlines()[-1]
         shop = Shop(running, key)
         wait_until(
-            lambda: shop.everywhere(FOR_YOU, lambda answer: answer.get("model_version") and answer["fallback"] is None),
+            lambda: shop.is_true_everywhere(
+                FOR_YOU, lambda response: response.get("model_version") and response["fallback"] is None
+            ),
             within=60,
             what="the model in both workers",
         )
-        wait_until(lambda: all(shop.ask("search/?q=tea")[0] == 200 for _time in range(12)), what="the search")
+        wait_until(lambda: all(shop.get("search/?q=tea")[0] == 200 for _time in range(12)), what="the search")
         yield shop
 
 
@@ -96,11 +98,11 @@ class Load:
     def run(self) -> None:
         number = 0
         while not self.ended.is_set():
-            status, answer, seconds = self.shop.ask(PLACES[number % len(PLACES)])
+            status, response, seconds = self.shop.get(PATHS[number % len(PATHS)])
             number += 1
             self.statuses.append(status)
-            self.empty += status == 200 and not answer["items"]
-            self.stale += answer.get("stale") is True
+            self.empty += status == 200 and not response["items"]
+            self.stale += response.get("stale") is True
             self.slowest = max(self.slowest, seconds)
 
     def finish(self) -> "Load":
@@ -110,45 +112,46 @@ class Load:
 
 
 def test_every_worker_applies_a_price_a_sold_out_product_and_a_rule_within_two_seconds(shop: Shop) -> None:
-    def took(change: Any, path: str, holds: Any) -> float:
+    def measure_delay(change: Any, path: str, condition: Any) -> float:
         change()
-        began = time.monotonic()
-        wait_until(lambda: shop.everywhere(path, holds), what=f"the change in {path}")
-        return time.monotonic() - began
+        started = time.monotonic()
+        wait_until(lambda: shop.is_true_everywhere(path, condition), what=f"the change in {path}")
+        return time.monotonic() - started
 
-    def sql(text: str) -> None:
+    def execute(text: str) -> None:
         with psycopg.connect(shop.running.database) as connection:
             connection.execute(text)
 
-    def products(answer: dict[str, Any]) -> dict[str, Any]:
-        return {item["product_id"]: item["product"] for item in answer["items"]}
+    def map_products(response: dict[str, Any]) -> dict[str, Any]:
+        return {item["product_id"]: item["product"] for item in response["items"]}
 
     slack = 2.0  # for a machine that runs other tests at the same time
-    price = took(
-        lambda: sql("UPDATE catalog_product SET price = 77.77, updated_at = now() WHERE product_id = 'tea-1'"),
+    price = measure_delay(
+        lambda: execute("UPDATE catalog_product SET price = 77.77, updated_at = now() WHERE product_id = 'tea-1'"),
         POPULAR,
-        lambda answer: products(answer)["tea-1"]["price"] == "77.77",
+        lambda response: map_products(response)["tea-1"]["price"] == "77.77",
     )
-    sold_out = took(
-        lambda: sql("UPDATE catalog_product SET stock = 0, updated_at = now() WHERE product_id = 'tea-2'"),
+    sold_out = measure_delay(
+        lambda: execute("UPDATE catalog_product SET stock = 0, updated_at = now() WHERE product_id = 'tea-2'"),
         POPULAR,
-        lambda answer: "tea-2" not in products(answer),
+        lambda response: "tea-2" not in map_products(response),
     )
-    found = took(
-        lambda: sql("UPDATE catalog_product SET title = 'zebra', updated_at = now() WHERE product_id = 'tea-3'"),
+    retitled = measure_delay(
+        lambda: execute("UPDATE catalog_product SET title = 'zebra', updated_at = now() WHERE product_id = 'tea-3'"),
         "search/?q=zebra&strict=true",
-        lambda answer: list(products(answer)) == ["tea-3"],
+        lambda response: list(map_products(response)) == ["tea-3"],
     )
     shop.running.run_python("-c", RULE)
-    pinned = took(lambda: None, POPULAR, lambda answer: answer["items"][0]["product_id"] == "coffee-4")
-    assert max(price, sold_out, found, pinned) < 2.0 + slack, (price, sold_out, found, pinned)
+    pinned = measure_delay(lambda: None, POPULAR, lambda response: response["items"][0]["product_id"] == "coffee-4")
+    assert max(price, sold_out, retitled, pinned) < 2.0 + slack, (price, sold_out, retitled, pinned)
 
 
 def test_a_new_model_becomes_active_without_a_failed_response(shop: Shop) -> None:
     load = Load(shop)
-    version = shop.running.run_python("-c", AGAIN).splitlines()[-1]
+    version = shop.running.run_python("-c", RETRAIN).splitlines()[-1]
     wait_until(
-        lambda: shop.everywhere(FOR_YOU, lambda answer: answer["model_version"] == version), what="the new version"
+        lambda: shop.is_true_everywhere(FOR_YOU, lambda response: response["model_version"] == version),
+        what="the new version",
     )
     load.finish()
     assert set(load.statuses) == {200}
@@ -162,7 +165,9 @@ def test_without_postgresql_responses_come_from_memory_and_are_marked_stale(shop
     wait_until(lambda: load.stale > 20, within=60, what="stale answers")
     shop.running.find_server("postgres").ensure_running()
     wait_until(
-        lambda: shop.everywhere(FOR_YOU, lambda answer: answer["stale"] is False), within=60, what="fresh answers"
+        lambda: shop.is_true_everywhere(FOR_YOU, lambda response: response["stale"] is False),
+        within=60,
+        what="fresh answers",
     )
     load.finish()
     assert set(load.statuses) == {200}
@@ -176,10 +181,10 @@ def test_without_valkey_responses_come_from_the_model_alone(shop: Shop) -> None:
     shop.running.find_server("valkey").stop()
     before = len(load.statuses)
     wait_until(lambda: len(load.statuses) > before + 60, within=60, what="answers without Valkey")
-    status, answer, _seconds = shop.ask(FOR_YOU)
+    status, response, _seconds = shop.get(FOR_YOU)
     shop.running.find_server("valkey").ensure_running()
     load.finish()
-    assert (status, answer["fallback"]) == (200, None)
+    assert (status, response["fallback"]) == (200, None)
     assert set(load.statuses) == {200}
     assert load.empty == 0
     assert load.slowest < 5

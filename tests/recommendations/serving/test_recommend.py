@@ -21,8 +21,8 @@ from tests.makers import NOON, make_product
 FOR_TEA = RecommendationRequest(scenario="for-you", user_id="user-0", n=5)
 
 
-def ids(answer) -> list[str]:  # type: ignore[no-untyped-def]
-    return [item.product_id for item in answer.items]
+def list_ids(response) -> list[str]:  # type: ignore[no-untyped-def]
+    return [item.product_id for item in response.items]
 
 
 def test_customers_get_products_of_their_own_taste(trained: ModelVersion, loader: StateLoader) -> None:
@@ -30,8 +30,8 @@ def test_customers_get_products_of_their_own_taste(trained: ModelVersion, loader
     coffee = recommend(
         request=RecommendationRequest(scenario="for-you", user_id="user-1", n=5), now=NOON, source=loader
     )
-    assert all(name.startswith("tea") for name in ids(tea))
-    assert all(name.startswith("coffee") for name in ids(coffee))
+    assert all(name.startswith("tea") for name in list_ids(tea))
+    assert all(name.startswith("coffee") for name in list_ids(coffee))
     assert tea.fallback is None
     assert tea.model_version == trained.version
     assert [item.rank for item in tea.items] == [1, 2, 3, 4, 5]
@@ -39,19 +39,19 @@ def test_customers_get_products_of_their_own_taste(trained: ModelVersion, loader
 
 
 def test_the_reason_is_the_largest_share_of_the_score(trained: ModelVersion, loader: StateLoader) -> None:
-    shown = build_preview(request=FOR_TEA, now=NOON, source=loader)
+    preview = build_preview(request=FOR_TEA, now=NOON, source=loader)
     model = loader.get_state(now=NOON).model
     history = model.build_history(users=model.find_user_rows(["user_id:user-0"]), recent=[])
-    rows = model.items.get_rows([entry.item.product_id for entry in shown.items]).tolist()
-    for entry, contributions in zip(shown.items, model.blend.explain_many(history, rows), strict=True):
+    rows = model.items.get_rows([entry.item.product_id for entry in preview.items]).tolist()
+    for entry, contributions in zip(preview.items, model.blend.explain_many(history, rows), strict=True):
         assert sum(part.value for part in contributions) == pytest.approx(entry.item.score, rel=1e-4)
         by_item: dict[int, float] = {}
         for part in contributions:
             by_item[part.item] = by_item.get(part.item, 0) + part.value
         cause = max(by_item, key=lambda item: by_item[item])
         assert entry.item.reason is not None
-        named = [model.items.get_id(cause)] if cause >= 0 else []
-        assert entry.item.reason.product_ids == named, "popularity names no product"
+        expected = [model.items.get_id(cause)] if cause >= 0 else []
+        assert entry.item.reason.product_ids == expected, "popularity names no product"
         assert 0 < sum(cause.percent for cause in entry.causes) <= 100.5
 
 
@@ -70,12 +70,12 @@ def test_an_unknown_visitor_gets_popular_products_unless_the_request_is_strict(
 ) -> None:
     popular = recommend(request=RecommendationRequest(scenario="popular", n=5), now=NOON, source=loader)
     stranger = recommend(
-        request=RecommendationRequest(scenario="for-you", anonymous_id="never seen", n=5), now=NOON, source=loader
+        request=RecommendationRequest(scenario="for-you", anonymous_id="unknown", n=5), now=NOON, source=loader
     )
     strict = recommend(
         request=RecommendationRequest(scenario="for-you", user_id="nobody", n=5, strict=True), now=NOON, source=loader
     )
-    assert ids(stranger) == ids(popular)
+    assert list_ids(stranger) == list_ids(popular)
     assert (stranger.fallback, stranger.strategy) == ("popular", "popular")
     assert strict.items == []
 
@@ -83,35 +83,35 @@ def test_an_unknown_visitor_gets_popular_products_unless_the_request_is_strict(
 def test_a_sold_out_or_inactive_product_disappears_at_the_next_refresh(
     trained: ModelVersion, loader: StateLoader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second, *_rest = ids(recommend(request=FOR_TEA, now=NOON, source=loader))
+    first, second, *_rest = list_ids(recommend(request=FOR_TEA, now=NOON, source=loader))
     sold_out, hidden = Product.objects.get(product_id=first), Product.objects.get(product_id=second)
     sold_out.stock = 0
     sold_out.save()
     hidden.is_active = False
     hidden.save()
     monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)
-    assert {first, second}.isdisjoint(ids(recommend(request=FOR_TEA, now=NOON, source=loader)))
-    anyway = recommend(
+    assert {first, second}.isdisjoint(list_ids(recommend(request=FOR_TEA, now=NOON, source=loader)))
+    with_sold_out = recommend(
         request=RecommendationRequest(scenario="for-you", user_id="user-0", n=5, in_stock=False),
         now=NOON,
         source=loader,
     )
-    assert first in ids(anyway)
-    assert second not in ids(anyway)
+    assert first in list_ids(with_sold_out)
+    assert second not in list_ids(with_sold_out)
 
 
 def test_filters_and_exclusions_apply(trained: ModelVersion, loader: StateLoader) -> None:
-    def shown(**wanted) -> list[str]:  # type: ignore[no-untyped-def]
-        return ids(
-            recommend(request=RecommendationRequest(scenario="popular", n=100, **wanted), now=NOON, source=loader)
+    def list_popular(**filters) -> list[str]:  # type: ignore[no-untyped-def]
+        return list_ids(
+            recommend(request=RecommendationRequest(scenario="popular", n=100, **filters), now=NOON, source=loader)
         )
 
-    assert sorted(shown(category="Drinks > tea")) == [f"tea-{number}" for number in range(5)]
-    assert len(shown(category="Drinks")) == 15
-    assert sorted(shown(brand="cake house")) == [f"cake-{number}" for number in range(5)]
-    assert sorted(shown(price_min=Decimal(2), price_max=Decimal(2))) == ["cake-1", "coffee-1", "tea-1"]
-    assert "tea-0" not in shown(exclude=["tea-0", "unheard of"])
-    assert shown(category="Drinks > wine", strict=True) == []
+    assert sorted(list_popular(category="Drinks > tea")) == [f"tea-{number}" for number in range(5)]
+    assert len(list_popular(category="Drinks")) == 15
+    assert sorted(list_popular(brand="cake house")) == [f"cake-{number}" for number in range(5)]
+    assert sorted(list_popular(price_min=Decimal(2), price_max=Decimal(2))) == ["cake-1", "coffee-1", "tea-1"]
+    assert "tea-0" not in list_popular(exclude=["tea-0", "unknown"])
+    assert list_popular(category="Drinks > wine", strict=True) == []
     wine = recommend(
         request=RecommendationRequest(scenario="popular", n=100, category="Drinks > wine"), now=NOON, source=loader
     )
@@ -121,28 +121,28 @@ def test_filters_and_exclusions_apply(trained: ModelVersion, loader: StateLoader
 def test_similar_products_share_the_category_and_exclude_the_product_itself(
     trained: ModelVersion, loader: StateLoader
 ) -> None:
-    answer = recommend(
+    response = recommend(
         request=RecommendationRequest(scenario="similar", product_ids=["tea-2"], n=4), now=NOON, source=loader
     )
-    assert sorted(ids(answer)) == ["tea-0", "tea-1", "tea-3", "tea-4"]
-    assert all(item.reason is not None and item.reason.product_ids == ["tea-2"] for item in answer.items)
+    assert sorted(list_ids(response)) == ["tea-0", "tea-1", "tea-3", "tea-4"]
+    assert all(item.reason is not None and item.reason.product_ids == ["tea-2"] for item in response.items)
 
 
 def test_pages_follow_each_other_without_gaps_or_repeats(trained: ModelVersion, loader: StateLoader) -> None:
-    whole = ids(recommend(request=RecommendationRequest(scenario="popular", n=15), now=NOON, source=loader))
-    found: list[str] = []
+    whole = list_ids(recommend(request=RecommendationRequest(scenario="popular", n=15), now=NOON, source=loader))
+    product_ids: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
-        answer = recommend(
+        response = recommend(
             request=RecommendationRequest(scenario="popular", n=4, cursor=cursor), now=NOON, source=loader
         )
-        found += ids(answer)
-        cursor = answer.next_cursor
-    assert found == whole
+        product_ids += list_ids(response)
+        cursor = response.next_cursor
+    assert product_ids == whole
 
 
 @pytest.mark.parametrize(
-    ("wrong", "field"),
+    ("fields", "field"),
     [
         ({"scenario": "psychic"}, "scenario"),
         ({"n": 0}, "n"),
@@ -152,10 +152,10 @@ def test_pages_follow_each_other_without_gaps_or_repeats(trained: ModelVersion, 
     ],
 )
 def test_an_invalid_request_names_the_field(
-    trained: ModelVersion, loader: StateLoader, wrong: dict, field: str
+    trained: ModelVersion, loader: StateLoader, fields: dict, field: str
 ) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        recommend(request=RecommendationRequest(**{"scenario": "for-you", **wrong}), now=NOON, source=loader)
+        recommend(request=RecommendationRequest(**{"scenario": "for-you", **fields}), now=NOON, source=loader)
     assert caught.value.field == field
 
 
@@ -167,7 +167,7 @@ def test_a_loaded_state_answers_without_database_queries(
 ) -> None:
     monkeypatch.setattr(
         loader_module, "REFRESH_INTERVAL_SECONDS", 3600.0
-    )  # however slow the machine, no look falls into the test
+    )  # no refresh during the test, even on a slow machine
     recommend(request=FOR_TEA, now=NOON, source=loader)
     with django_assert_num_queries(0):
         for request in (
@@ -183,8 +183,8 @@ def test_a_new_version_serves_after_a_refresh_with_and_without_valkey(
 ) -> None:
     assert recommend(request=FOR_TEA, now=NOON, source=loader).model_version == trained.version
     second = train(as_of=NOON, started_at=NOON + timedelta(hours=1))
-    promote_version(version=second, at=NOON)  # whatever the guards made of two equal ones
-    announce_active_version(scenario="for-you", version=second.version)  # what promotion does after its commit
+    promote_version(version=second, at=NOON)  # the promotion criteria may reject an equal model
+    announce_active_version(scenario="for-you", version=second.version)  # promotion announces after its commit
     monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)
     assert recommend(request=FOR_TEA, now=NOON, source=loader).model_version == second.version
     valkey.flushdb()
@@ -197,10 +197,10 @@ def test_without_a_model_the_catalog_is_the_fallback(db: None, valkey: redis.Red
     make_product("old", published_at=NOON - timedelta(days=9))
     make_product("new", published_at=NOON - timedelta(days=1))
     make_product("undated")
-    answer = recommend(request=FOR_TEA, now=NOON, source=loader)
-    assert ids(answer) == ["new", "old", "undated"]
-    assert (answer.fallback, answer.fallback_reason, answer.model_version) == ("catalogue", "no_model", "")
-    assert {item.reason.code for item in answer.items if item.reason} == {"in_the_shop"}
+    response = recommend(request=FOR_TEA, now=NOON, source=loader)
+    assert list_ids(response) == ["new", "old", "undated"]
+    assert (response.fallback, response.fallback_reason, response.model_version) == ("catalogue", "no_model", "")
+    assert {item.reason.code for item in response.items if item.reason} == {"in_the_shop"}
     strict = recommend(request=replace(FOR_TEA, strict=True), now=NOON, source=loader)
     assert (strict.items, strict.fallback) == ([], None)
 

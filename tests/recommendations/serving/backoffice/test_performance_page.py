@@ -7,14 +7,14 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
-from tests.recommendations.serving.impressions.test_performance import learn, make_days
+from tests.recommendations.serving.impressions.test_performance import make_days, make_position_bias
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/admin/serving/performanceday/"
 ALL = f"{ADDRESS}?since=2026-10-28&until=2026-11-24"
 
 
-def reader(*groups: str) -> Client:
+def log_in(*groups: str) -> Client:
     user = User.objects.create_user("anna", password="x", is_staff=True)
     user.groups.set(Group.objects.filter(name__in=groups))
     client = Client()
@@ -22,10 +22,10 @@ def reader(*groups: str) -> Client:
     return client
 
 
-def test_analyst_sees_the_figures_with_intervals_charts_and_the_warning() -> None:
+def test_an_analyst_sees_the_figures_with_intervals_charts_and_a_warning() -> None:
     make_days()
-    learn()
-    page = reader("Analyst").get(ALL).content.decode()
+    make_position_bias()
+    page = log_in("Analyst").get(ALL).content.decode()
     assert "is not necessarily caused by the recommendation" in page
     assert "within 7 days of the impression" in page
     assert "30.00 EUR + 5.00 USD" in page
@@ -44,32 +44,28 @@ def test_low_positions_are_combined() -> None:
         PerformanceDay.objects.create(
             day="2026-11-24", scenario="search", model_version="m", strategy="s", position=position, shown=50
         )
-    page = reader("Analyst").get(ALL).content.decode()
+    page = log_in("Analyst").get(ALL).content.decode()
     assert "after 20" in page
     assert ">100<" in page
 
 
-def test_empty_page_says_what_to_do() -> None:
-    page = reader("Analyst").get(ADDRESS).content.decode()
+def test_the_empty_page_explains_what_to_do() -> None:
+    page = log_in("Analyst").get(ADDRESS).content.decode()
     assert "No recommendations were shown in this period" in page
     assert "/api/v1/recommendations/for-you/" in page
 
 
 def test_an_invalid_period_is_reported_at_its_field() -> None:
-    page = reader("Analyst").get(f"{ADDRESS}?since=2026-11-25&until=2026-11-24")
+    page = log_in("Analyst").get(f"{ADDRESS}?since=2026-11-25&until=2026-11-24")
     assert page.status_code == 200
     assert "since must not be later" in page.content.decode()
 
 
 def test_the_page_needs_permission() -> None:
-    assert reader("Privacy officer").get(ADDRESS).status_code == 403
-    assert reader_of_nothing().get(ADDRESS).status_code == 302
+    assert log_in("Privacy officer").get(ADDRESS).status_code == 403
+    assert Client().get(ADDRESS).status_code == 302
 
 
-def reader_of_nothing() -> Client:
-    return Client()
-
-
-def test_merchandiser_finds_the_page_in_the_menu() -> None:
-    client = reader("Merchandiser")
+def test_a_merchandiser_finds_the_page_in_the_menu() -> None:
+    client = log_in("Merchandiser")
     assert ADDRESS in client.get("/admin/").content.decode()

@@ -20,66 +20,65 @@ FOR_TEA = RecommendationRequest(scenario="for-you", user_id="user-0", n=5)
 PAGE = "admin:serving_rule_preview"
 
 
-def ids(shown: Any) -> list[str]:
-    return [entry.card.product_id for entry in shown]
+def list_ids(products: Any) -> list[str]:
+    return [entry.card.product_id for entry in products]
 
 
-def rule(action: str, *product_ids: str, **fields: Any) -> Rule:
+def make_rule(action: str, *product_ids: str, **fields: Any) -> Rule:
     fields = {"name": action, "product_ids": list(product_ids), **fields}
     return Rule(action=action, **({"position": 1, **fields} if action == "pin" else fields))
 
 
 def test_a_pin_changes_its_own_and_all_later_positions(trained: ModelVersion, loader: StateLoader) -> None:
-    plain = ids(
-        recommend(request=FOR_TEA, now=NOON, source=loader).items
-        and preview(loader, rule("hide", "none")).without_rules
-    )
-    shown = preview(loader, rule("pin", "coffee-0", position=2))
-    assert ids(shown.without_rules) == plain
-    assert ids(shown.with_rules) == [plain[0], "coffee-0", *plain[1:4]]
-    assert shown.changed_positions == 4
-    assert shown.removed == {plain[4]}
-    assert [entry.is_pinned for entry in shown.with_rules] == [False, True, False, False, False]
-    assert [entry.previous_position for entry in shown.with_rules] == [1, None, 2, 3, 4]
+    plain = list_ids(get_preview(loader, make_rule("hide", "none")).without_rules)
+    assert plain == [item.product_id for item in recommend(request=FOR_TEA, now=NOON, source=loader).items]
+    preview = get_preview(loader, make_rule("pin", "coffee-0", position=2))
+    assert list_ids(preview.without_rules) == plain
+    assert list_ids(preview.with_rules) == [plain[0], "coffee-0", *plain[1:4]]
+    assert preview.changed_positions == 4
+    assert preview.removed == {plain[4]}
+    assert [entry.is_pinned for entry in preview.with_rules] == [False, True, False, False, False]
+    assert [entry.previous_position for entry in preview.with_rules] == [1, None, 2, 3, 4]
     assert not Rule.objects.exists()
 
 
-def preview(loader: StateLoader, draft: Rule, request: RecommendationRequest = FOR_TEA) -> Any:
+def get_preview(loader: StateLoader, draft: Rule, request: RecommendationRequest = FOR_TEA) -> Any:
     return preview_with_rules(request=request, draft_rule=draft, now=NOON, source=loader)
 
 
-def test_changes_count_against_the_other_rules_and_the_list_is_compared_with_no_rules(
-    trained: ModelVersion, loader: StateLoader
-) -> None:
-    plain = ids(preview(loader, rule("hide", "none")).without_rules)
+def test_changes_are_counted_relative_to_the_other_rules(trained: ModelVersion, loader: StateLoader) -> None:
+    plain = list_ids(get_preview(loader, make_rule("hide", "none")).without_rules)
     Rule.objects.create(name="other", action="hide", product_ids=[plain[0]])
     stored = Rule.objects.create(name="stored", action="hide", product_ids=[plain[1]])
-    shown = preview(loader, stored)
-    assert ids(shown.without_rules) == plain
-    assert ids(shown.with_rules)[:3] == plain[2:5]
-    assert shown.removed >= {plain[0], plain[1]}
-    assert shown.changed_positions == 5, "all positions move up by one"
-    harmless = preview(loader, rule("hide", plain[0]))
+    preview = get_preview(loader, stored)
+    assert list_ids(preview.without_rules) == plain
+    assert list_ids(preview.with_rules)[:3] == plain[2:5]
+    assert preview.removed >= {plain[0], plain[1]}
+    assert preview.changed_positions == 5, "all positions move up by one"
+    harmless = get_preview(loader, make_rule("hide", plain[0]))
     assert harmless.changed_positions == 0, "another rule hides it already"
 
 
 def test_the_schedule_and_segment_of_a_draft_are_assumed_to_apply(trained: ModelVersion, loader: StateLoader) -> None:
-    draft = rule("hide", "tea-0", segment=make_segment("loyal"), starts_at=NOON + timedelta(days=1), enabled=False)
-    shown = preview(loader, draft)
-    assert shown.assumptions == ("segment", "time")
-    assert "tea-0" not in ids(shown.with_rules)
-    assert preview(loader, rule("hide", "tea-0", ends_at=NOON + timedelta(days=1), weekdays=[2])).assumptions == ()
+    draft = make_rule("hide", "tea-0", segment=make_segment("loyal"), starts_at=NOON + timedelta(days=1), enabled=False)
+    preview = get_preview(loader, draft)
+    assert preview.assumptions == ("segment", "time")
+    assert "tea-0" not in list_ids(preview.with_rules)
+    assert (
+        get_preview(loader, make_rule("hide", "tea-0", ends_at=NOON + timedelta(days=1), weekdays=[2])).assumptions
+        == ()
+    )
     assert draft.segment is not None
     assert draft.starts_at == NOON + timedelta(days=1)
 
 
 def test_missing_pins_and_an_ignored_draft_are_reported(trained: ModelVersion, loader: StateLoader) -> None:
     Rule.objects.create(name="hide", action="hide", product_ids=["tea-1"], priority=5)
-    shown = preview(loader, rule("pin", "tea-1", "unknown", "coffee-1"))
-    assert shown.missing_pins == ["tea-1", "unknown"]
-    assert ids(shown.with_rules)[0] == "coffee-1"
-    aside = preview(loader, rule("only", "tea-1"))
-    assert (aside.is_ignored, aside.changed_positions) == (True, 0)
+    preview = get_preview(loader, make_rule("pin", "tea-1", "unknown", "coffee-1"))
+    assert preview.missing_pins == ["tea-1", "unknown"]
+    assert list_ids(preview.with_rules)[0] == "coffee-1"
+    ignored = get_preview(loader, make_rule("only", "tea-1"))
+    assert (ignored.is_ignored, ignored.changed_positions) == (True, 0)
 
 
 @pytest.fixture
@@ -91,7 +90,7 @@ def merchandiser(db: None) -> Client:
     return client
 
 
-def body(response: Any) -> str:
+def get_page(response: Any) -> str:
     assert response.status_code == 200
     return response.content.decode()
 
@@ -102,36 +101,36 @@ FORM = {"name": "", "priority": "0", "action": "hide", "product_ids": "tea-0\nte
 def test_the_panel_follows_the_form_and_saves_nothing(
     trained: ModelVersion, loader: StateLoader, merchandiser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = {"preview-scenario": "for-you", "preview-user_id": "user-0", "preview-n": "5"}
-    answer = merchandiser.post(reverse(PAGE), FORM | asked, headers={"X-Requested-With": "fetch"})
-    page = body(answer)
+    preview_fields = {"preview-scenario": "for-you", "preview-user_id": "user-0", "preview-n": "5"}
+    response = merchandiser.post(reverse(PAGE), FORM | preview_fields, headers={"X-Requested-With": "fetch"})
+    page = get_page(response)
     assert "<html" not in page
     assert "Hides products with the ID tea-0, tea-1." in page
     assert 'value="user-0"' in page
-    assert f"This rule changes {answer.context['preview'].changed_positions} of the first 5 positions." in page
+    assert f"This rule changes {response.context['preview'].changed_positions} of the first 5 positions." in page
     assert not Rule.objects.exists()
-    whole = body(merchandiser.post(reverse(PAGE), FORM | asked))
+    whole = get_page(merchandiser.post(reverse(PAGE), FORM | preview_fields))
     assert '<input type="hidden" name="product_ids" value="tea-0&#10;tea-1">' in whole.replace("\n", "&#10;")
-    wrong = body(merchandiser.post(reverse(PAGE), FORM | {"action": "pin"}))
+    wrong = get_page(merchandiser.post(reverse(PAGE), FORM | {"action": "pin"}))
     assert "Position: A pin requires a position" in wrong
-    missing = body(merchandiser.post(reverse(PAGE), FORM | asked | {"preview-scenario": "similar"}))
+    missing = get_page(merchandiser.post(reverse(PAGE), FORM | preview_fields | {"preview-scenario": "similar"}))
     assert "similar requires product_id" in missing
 
 
 def test_a_stored_rule_has_a_page(trained: ModelVersion, merchandiser: Client) -> None:
     stored = Rule.objects.create(name="<Tea> & more", action="hide", product_ids=["tea-0"], scenarios=["popular"])
-    page = body(merchandiser.get(reverse(PAGE), {"preview-rule": stored.pk}))
+    page = get_page(merchandiser.get(reverse(PAGE), {"preview-rule": stored.pk}))
     assert "&lt;Tea&gt; &amp; more" in page
     assert '<option value="popular" selected>' in page
-    assert "No rule selected." in body(merchandiser.get(reverse(PAGE)))
+    assert "No rule selected." in get_page(merchandiser.get(reverse(PAGE)))
     assert merchandiser.get(reverse(PAGE), {"preview-rule": "99999"}).status_code == 404
     merchandiser.cookies["django_language"] = "zh-hans"
-    assert 'lang="zh-hans"' in body(merchandiser.get(reverse(PAGE), {"preview-rule": stored.pk})).lower()
+    assert 'lang="zh-hans"' in get_page(merchandiser.get(reverse(PAGE), {"preview-rule": stored.pk})).lower()
 
 
 def test_without_a_model_the_whole_catalog_is_previewed(db: None, loader: StateLoader) -> None:
     make_product("a", published_at=NOON), make_product("b", published_at=NOON)
-    assert ids(preview(loader, rule("hide", "a")).with_rules) == ["b"]
+    assert list_ids(get_preview(loader, make_rule("hide", "a")).with_rules) == ["b"]
 
 
 def test_the_preview_requires_the_permission_to_view_rules(db: None) -> None:

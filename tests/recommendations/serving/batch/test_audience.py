@@ -13,7 +13,7 @@ from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Consent, ConsentDenial, Customer
 from customers.segments.models import Segment
 from recommendations.serving.backoffice import audience_page
-from recommendations.serving.batch import audience as module
+from recommendations.serving.batch import audience as audience_module
 from recommendations.serving.batch.audience import Audience, find_audience
 from recommendations.serving.models import PlacementSettings
 from recommendations.serving.rest import audience_api
@@ -27,47 +27,47 @@ ADDRESS = "/api/v1/products/tea-1/audience/"
 
 
 @pytest.fixture
-def wanting(trained: ModelVersion, loader: StateLoader) -> Any:
-    def ask(product_id: str = "tea-1") -> Audience:
+def get_audience(trained: ModelVersion, loader: StateLoader) -> Any:
+    def find(product_id: str = "tea-1") -> Audience:
         return find_audience(product_id=product_id, now=NOON, source=loader)
 
-    return ask
+    return find
 
 
 @pytest.fixture
 def fresh_loader(monkeypatch: pytest.MonkeyPatch, trained: ModelVersion, loader: StateLoader) -> Iterator[StateLoader]:
     """Let the pages and the API use the loader of this test."""
 
-    def ask(**wishes: Any) -> Audience:
-        return find_audience(**{**wishes, "source": loader})
+    def find(**arguments: Any) -> Audience:
+        return find_audience(**{**arguments, "source": loader})
 
-    monkeypatch.setattr(audience_api, "find_audience", ask)
-    monkeypatch.setattr(audience_page, "find_audience", ask)
+    monkeypatch.setattr(audience_api, "find_audience", find)
+    monkeypatch.setattr(audience_page, "find_audience", find)
     return loader  # type: ignore[return-value]
 
 
-def names(found: Audience) -> list[str]:
-    return [one.user_id for one in found.customers]
+def list_user_ids(audience: Audience) -> list[str]:
+    return [member.user_id for member in audience.customers]
 
 
-def test_tea_drinkers_are_the_audience_of_a_tea(wanting: Any) -> None:
-    found = wanting()
+def test_tea_drinkers_are_the_audience_of_a_tea(get_audience: Any) -> None:
+    audience = get_audience()
     drinkers = {f"user-{person}" for person in range(0, PEOPLE, 2)}
-    assert found.known
-    assert set(names(found)[: len(drinkers)]) == drinkers
-    scores = [one.score for one in found.customers]
+    assert audience.known
+    assert set(list_user_ids(audience)[: len(drinkers)]) == drinkers
+    scores = [member.score for member in audience.customers]
     assert scores == sorted(scores, reverse=True)
     assert all(0 < score <= 1 + 1e-6 for score in scores)
-    assert all(one.reason for one in found.customers)
+    assert all(member.reason for member in audience.customers)
 
 
-def test_scores_are_the_weighted_scores_of_the_components(wanting: Any, loader: StateLoader) -> None:
-    found = wanting("cake-2")
+def test_scores_are_the_weighted_scores_of_the_components(get_audience: Any, loader: StateLoader) -> None:
+    audience = get_audience("cake-2")
     model = loader.get_state(now=NOON).model
     assert model is not None
     row = model.items.get_row("cake-2")
     shares = {name: share for name, share in model.blend.compute_shares().items() if share and name != "popularity"}
-    worth = {name: [] for name in shares}  # type: ignore[var-annotated]
+    contributions = {name: [] for name in shares}  # type: ignore[var-annotated]
     for person in range(PEOPLE):
         history = model.build_history(
             users=model.find_user_rows([f"user_id:user-{person}"]), recent=[], now=NOON.timestamp()
@@ -75,74 +75,74 @@ def test_scores_are_the_weighted_scores_of_the_components(wanting: Any, loader: 
         for name in shares:
             scores = model.blend.components_[name].score(history)
             column = np.asarray(scores[:, [row]].todense() if hasattr(scores, "todense") else scores[:, [row]])
-            worth[name].append(max(float(column[0, 0]), 0.0))
+            contributions[name].append(max(float(column[0, 0]), 0.0))
     expected = sum(
-        share * np.array(worth[name]) / max(max(worth[name]), 1e-30) for name, share in shares.items()
+        share * np.array(contributions[name]) / max(max(contributions[name]), 1e-30) for name, share in shares.items()
     ) / sum(shares.values())
-    scores_by_user = {member.user_id: member.score for member in found.customers}
+    scores_by_user = {member.user_id: member.score for member in audience.customers}
     for person in range(PEOPLE):
         assert scores_by_user.get(f"user-{person}", 0) == pytest.approx(expected[person], rel=1e-3, abs=1e-6)  # type: ignore[index]
 
 
-def test_customers_who_were_erased_or_refused_are_left_out_at_once(wanting: Any) -> None:
-    first, second, *_others = names(wanting())
+def test_customers_who_were_erased_or_refused_are_left_out_at_once(get_audience: Any) -> None:
+    first, second, *_others = list_user_ids(get_audience())
     Customer.objects.filter(pk=customer_of(first).pk).update(erased_at=NOON)
     ConsentDenial.objects.create(kind="user_id", value=second, purpose=Consent.Purpose.PERSONALISATION)
-    assert {first, second} & set(names(wanting())) == set()
+    assert {first, second} & set(list_user_ids(get_audience())) == set()
 
 
-def test_buyers_are_left_out_if_purchased_products_are_hidden(wanting: Any, loader: StateLoader) -> None:
-    assert "user-0" in names(wanting())
-    place = PlacementSettings.objects.get(placement="for-you")
-    place.purchased_products = "hide"
-    place.save()
+def test_buyers_are_left_out_if_purchased_products_are_hidden(get_audience: Any, loader: StateLoader) -> None:
+    assert "user-0" in list_user_ids(get_audience())
+    settings = PlacementSettings.objects.get(placement="for-you")
+    settings.purchased_products = "hide"
+    settings.save()
     loader.refreshed_at = float("-inf")
-    found = wanting("cake-0")
+    audience = get_audience("cake-0")
     buyers = set(
         Customer.objects.filter(orders__lines__product__product_id="cake-0").values_list("pk", flat=True).distinct()
     )
     assert buyers
-    assert not buyers & {one.customer_id for one in found.customers}
-    fresh = found.customers[0]
-    make_order(Customer.objects.get(pk=fresh.customer_id), products=[make_product("unrelated")])
-    assert fresh in wanting("cake-0").customers
+    assert not buyers & {member.customer_id for member in audience.customers}
+    customer = audience.customers[0]
+    make_order(Customer.objects.get(pk=customer.customer_id), products=[make_product("unrelated")])
+    assert customer in get_audience("cake-0").customers
     from catalog.models import Product
 
-    make_order(Customer.objects.get(pk=fresh.customer_id), products=[Product.objects.get(product_id="cake-0")])
-    assert fresh not in wanting("cake-0").customers
+    make_order(Customer.objects.get(pk=customer.customer_id), products=[Product.objects.get(product_id="cake-0")])
+    assert customer not in get_audience("cake-0").customers
 
 
-def test_two_customers_merged_since_the_training_count_once(wanting: Any) -> None:
-    before = wanting()
+def test_two_customers_merged_since_the_training_count_once(get_audience: Any) -> None:
+    before = get_audience()
     merge_customers(pairs=[(customer_of("user-0").pk, customer_of("user-2").pk)], at=NOON, causes=["test"])
-    after = wanting()
+    after = get_audience()
     assert len(after.customers) == len(before.customers) - 1
-    assert [one.customer_id for one in after.customers].count(customer_of("user-0").pk) == 1
+    assert [member.customer_id for member in after.customers].count(customer_of("user-0").pk) == 1
 
 
-def test_the_block_size_does_not_change_the_ranking(wanting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = wanting()
-    monkeypatch.setattr(module, "BLOCK_SIZE", 7)
-    monkeypatch.setattr(module, "_cache", module.AudienceCache())
-    parts = wanting()
-    assert [one.customer_id for one in parts.customers] == [one.customer_id for one in whole.customers]
+def test_the_block_size_does_not_change_the_ranking(get_audience: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = get_audience()
+    monkeypatch.setattr(audience_module, "BLOCK_SIZE", 7)
+    monkeypatch.setattr(audience_module, "_cache", audience_module.AudienceCache())
+    in_blocks = get_audience()
+    assert [member.customer_id for member in in_blocks.customers] == [member.customer_id for member in whole.customers]
 
 
-def test_a_product_that_the_model_does_not_know_has_no_audience_yet(wanting: Any) -> None:
+def test_a_product_that_the_model_does_not_know_has_no_audience_yet(get_audience: Any) -> None:
     make_product("brand new")
-    found = wanting("brand new")
-    assert (found.known, found.customers) == (False, [])
+    audience = get_audience("brand new")
+    assert (audience.known, audience.customers) == (False, [])
 
 
 def test_the_number_of_customers_does_not_change_the_number_of_queries(
-    wanting: Any, loader: StateLoader, django_assert_num_queries: DjangoAssertNumQueries
+    get_audience: Any, loader: StateLoader, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    wanting()
+    get_audience()
     loader.has_refresh_thread = True
     with django_assert_num_queries(1):
-        wanting()
+        get_audience()
     with django_assert_num_queries(1):
-        wanting("coffee-1")
+        get_audience("coffee-1")
 
 
 def test_the_api_returns_pages_of_customers_with_reasons(fresh_loader: StateLoader) -> None:
@@ -169,9 +169,9 @@ def test_the_api_rejects_invalid_parameters_and_missing_scopes(fresh_loader: Sta
         ("cursor=x!", "cursor"),
         ("cursor=LTE", "cursor"),
     ):
-        answer = client.get(f"{ADDRESS}?{query}")
-        assert answer.status_code == 400, query
-        assert [error["field"] for error in answer.json()["errors"]] == [field]
+        response = client.get(f"{ADDRESS}?{query}")
+        assert response.status_code == 400, query
+        assert [error["field"] for error in response.json()["errors"]] == [field]
     for scopes in (("customers:read",), ("recommendations:read",)):
         assert make_client(*scopes).get(ADDRESS).status_code == 403
 
@@ -183,7 +183,7 @@ def test_a_product_id_may_contain_a_slash(fresh_loader: StateLoader) -> None:
     assert client.get("/api/v1/products/a/b/").json()["product_id"] == "a/b"
 
 
-def reader(group: str) -> Client:
+def log_in(group: str) -> Client:
     user = User.objects.create_user(group, password="x", is_staff=True)
     user.groups.add(Group.objects.get(name=group))
     client = Client()
@@ -192,33 +192,33 @@ def reader(group: str) -> Client:
 
 
 def test_a_marketer_sees_the_audience_and_saves_it_as_a_segment(fresh_loader: StateLoader) -> None:
-    client = reader("Marketer")
-    address = "/admin/serving/preview/audience/tea-1/"
-    page = client.get(address).content.decode()
+    client = log_in("Marketer")
+    url = "/admin/serving/preview/audience/tea-1/"
+    page = client.get(url).content.decode()
     assert "user-0" in page
     assert "Save as a segment" in page
-    answer = client.post(address, {"name": "Tea lovers", "most": 10})
+    response = client.post(url, {"name": "Tea lovers", "most": 10})
     segment = Segment.objects.get(key="tea-lovers")
-    assert answer.url == f"/admin/segments/segment/{segment.pk}/members/"  # type: ignore[attr-defined]
+    assert response.url == f"/admin/segments/segment/{segment.pk}/members/"  # type: ignore[attr-defined]
     assert (segment.kind, segment.members.count()) == ("static", 10)
-    again = client.post(address, {"name": "Tea lovers", "most": 10})
+    again = client.post(url, {"name": "Tea lovers", "most": 10})
     assert "choose another name" in again.content.decode()
-    chinese = client.post(address, {"name": "爱喝茶的人", "most": 5})
+    chinese = client.post(url, {"name": "爱喝茶的人", "most": 5})
     assert chinese.status_code == 302
     assert Segment.objects.get(name="爱喝茶的人").members.count() == 5
 
 
 def test_pages_require_the_permissions_to_view_customers_and_add_segments(fresh_loader: StateLoader) -> None:
-    address = "/admin/serving/preview/audience/tea-1/"
-    analyst = reader("Analyst")
-    assert "Save as a segment" not in analyst.get(address).content.decode()
-    assert analyst.post(address, {"name": "x", "most": 5}).status_code == 403
-    assert reader("Merchandiser").get(address).status_code == 403
+    url = "/admin/serving/preview/audience/tea-1/"
+    analyst = log_in("Analyst")
+    assert "Save as a segment" not in analyst.get(url).content.decode()
+    assert analyst.post(url, {"name": "x", "most": 5}).status_code == 403
+    assert log_in("Merchandiser").get(url).status_code == 403
     assert analyst.get("/admin/serving/preview/audience/nothing/").status_code == 404
 
 
 def test_the_product_page_links_to_its_audience(fresh_loader: StateLoader) -> None:
     from catalog.models import Product
 
-    page = reader("Administrator").get(f"/admin/catalog/product/{Product.objects.get(product_id='tea-1').pk}/change/")
+    page = log_in("Administrator").get(f"/admin/catalog/product/{Product.objects.get(product_id='tea-1').pk}/change/")
     assert "/admin/serving/preview/audience/tea-1/" in page.content.decode()

@@ -1,4 +1,4 @@
-"""A file for everybody says what a request would have said, and survives being interrupted."""
+"""An export has the same products as requests, and resumes after an interruption."""
 
 import csv
 import json
@@ -56,14 +56,14 @@ def export(target: Path, loader: StateLoader, settings: Any) -> Export:
     return run
 
 
-def read(path: Path) -> ExportedProducts:
+def read_export(path: Path) -> ExportedProducts:
     """Return the products of each customer with their strategy, best first."""
-    found: ExportedProducts = {}
+    products_by_user: ExportedProducts = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            assert int(row["rank"]) == len(found.setdefault(row["user_id"], [])) + 1
-            found[row["user_id"]].append((row["product_id"], row["strategy"]))
-    return found
+            assert int(row["rank"]) == len(products_by_user.setdefault(row["user_id"], [])) + 1
+            products_by_user[row["user_id"]].append((row["product_id"], row["strategy"]))
+    return products_by_user
 
 
 @pytest.mark.parametrize("scenario", ["for-you", "buy-again", "popular", "new"])
@@ -73,35 +73,39 @@ def test_every_customer_gets_what_a_request_would_return(
     Product.objects.filter(product_id__in=["tea-0", "coffee-0"]).update(stock=0)
     Product.objects.filter(product_id="cake-1").update(published_at=NOON)
     make_customer("newcomer")
-    done = export(scenario=scenario)
-    found = read(target)
-    assert (done.customers, done.resumed_customers, done.model) == (len(found), 0, trained.version)
-    assert done.rows == sum(len(products) for products in found.values())
-    assert found.keys() == {f"user-{person}" for person in range(PEOPLE)} | {"newcomer"}
+    summary = export(scenario=scenario)
+    products_by_user = read_export(target)
+    assert (summary.customers, summary.resumed_customers, summary.model) == (len(products_by_user), 0, trained.version)
+    assert summary.rows == sum(len(products) for products in products_by_user.values())
+    assert products_by_user.keys() == {f"user-{person}" for person in range(PEOPLE)} | {"newcomer"}
     for user_id in ("user-0", "user-1", "user-7", "newcomer"):
-        answer = recommend(
+        response = recommend(
             request=RecommendationRequest(scenario=scenario, user_id=user_id, n=5), now=NOON, source=loader
         )
-        assert [product for product, _strategy in found[user_id]] == [item.product_id for item in answer.items]
-        assert {strategy for _product, strategy in found[user_id]} == {answer.strategy}
+        assert [product for product, _strategy in products_by_user[user_id]] == [
+            item.product_id for item in response.items
+        ]
+        assert {strategy for _product, strategy in products_by_user[user_id]} == {response.strategy}
 
 
 def test_customers_without_a_history_are_ranked_by_traits(
     trained_with_tastes: ModelVersion, export: Export, target: Path, loader: StateLoader
 ) -> None:
     export()
-    found = read(target)
+    products_by_user = read_export(target)
     for user_id in ("new-tea", "new-coffee"):
-        answer = recommend(
+        response = recommend(
             request=RecommendationRequest(scenario="for-you", user_id=user_id, n=5), now=NOON, source=loader
         )
-        assert [product for product, _strategy in found[user_id]] == [item.product_id for item in answer.items]
-        assert found[user_id][0][1] == answer.strategy
+        assert [product for product, _strategy in products_by_user[user_id]] == [
+            item.product_id for item in response.items
+        ]
+        assert products_by_user[user_id][0][1] == response.strategy
 
 
 def test_all_formats_have_the_same_content(trained: ModelVersion, export: Export, target: Path) -> None:
     export()
-    products_by_user = read(target)
+    products_by_user = read_export(target)
     assert export(format="jsonl").rows == export(format="parquet").rows == sum(map(len, products_by_user.values()))
     table = pq.read_table(target).to_pylist()
     assert [(row["product_id"], row["strategy"]) for row in table if row["user_id"] == "user-3"] == products_by_user[
@@ -120,7 +124,7 @@ def test_a_segment_limits_the_export_to_its_members(trained: ModelVersion, expor
     for name in ("user-1", "user-2", "user-3"):
         segment.members.create(customer=customer_of(name))
     assert export(segment="three").customers == 3
-    assert read(target).keys() == {"user-1", "user-2", "user-3"}
+    assert read_export(target).keys() == {"user-1", "user-2", "user-3"}
 
 
 def test_erased_customers_are_left_out_and_customers_who_refused_get_popular_products(
@@ -129,9 +133,9 @@ def test_erased_customers_are_left_out_and_customers_who_refused_get_popular_pro
     Customer.objects.filter(pk=customer_of("user-1").pk).update(erased_at=NOON)
     ConsentDenial.objects.create(kind="user_id", value="user-2", purpose=Consent.Purpose.PERSONALISATION)
     export()
-    found = read(target)
-    assert "user-1" not in found
-    assert {strategy for _product, strategy in found["user-2"]} == {"popular"}
+    products_by_user = read_export(target)
+    assert "user-1" not in products_by_user
+    assert {strategy for _product, strategy in products_by_user["user-2"]} == {"popular"}
 
 
 def test_purchased_products_are_left_out_if_the_placement_hides_them(
@@ -139,34 +143,36 @@ def test_purchased_products_are_left_out_if_the_placement_hides_them(
 ) -> None:
     PlacementSettings.objects.filter(placement="for-you").update(purchased_products="hide")
     export(n=15)
-    answer = recommend(
+    response = recommend(
         request=RecommendationRequest(scenario="for-you", user_id="user-0", n=15), now=NOON, source=loader
     )
-    found = [product for product, _strategy in read(target)["user-0"]]
-    assert found == [item.product_id for item in answer.items]
-    assert not {f"tea-{number}" for number in range(5)} & set(found)
+    exported = [product for product, _strategy in read_export(target)["user-0"]]
+    assert exported == [item.product_id for item in response.items]
+    assert not {f"tea-{number}" for number in range(5)} & set(exported)
 
 
 @pytest.mark.parametrize("scenario", ["for-you", "buy-again", "popular"])
 def test_merchandising_rules_apply_as_in_a_request(
     trained: ModelVersion, export: Export, target: Path, loader: StateLoader, scenario: str
 ) -> None:
-    few = make_segment("few", kind="static")
+    segment = make_segment("few", kind="static")
     for name in ("user-1", "user-2"):
-        few.members.create(customer=customer_of(name))
+        segment.members.create(customer=customer_of(name))
     Rule.objects.create(name="hidden", action="hide", product_ids=["tea-1"])
     Rule.objects.create(name="less", action="bury", factor=Decimal("0.1"), product_ids=["tea-2", "coffee-2"])
-    Rule.objects.create(name="first", action="pin", position=2, product_ids=["cake-3"], segment=few)
+    Rule.objects.create(name="first", action="pin", position=2, product_ids=["cake-3"], segment=segment)
     write_segment_members(as_of=NOON)
     export(scenario=scenario)
-    found = read(target)
+    products_by_user = read_export(target)
     for user_id in ("user-0", "user-1", "user-2", "user-3"):
-        answer = recommend(
+        response = recommend(
             request=RecommendationRequest(scenario=scenario, user_id=user_id, n=5), now=NOON, source=loader
         )
-        assert [product for product, _strategy in found[user_id]] == [item.product_id for item in answer.items]
-    assert all("tea-1" not in [product for product, _strategy in products] for products in found.values())
-    assert found["user-1"][1][0] == "cake-3"
+        assert [product for product, _strategy in products_by_user[user_id]] == [
+            item.product_id for item in response.items
+        ]
+    assert all("tea-1" not in [product for product, _strategy in products] for products in products_by_user.values())
+    assert products_by_user["user-1"][1][0] == "cake-3"
 
 
 def test_an_interrupted_export_resumes_to_the_same_file(
@@ -176,15 +182,15 @@ def test_an_interrupted_export_resumes_to_the_same_file(
     whole = target.read_bytes()
     target.unlink()
     monkeypatch.setattr(batch_export, "CHUNK_SIZE", 10)
-    real, calls = batch_export.compute_lines, [0]
+    original, calls = batch_export.compute_lines, [0]
 
-    def dying(*args: Any) -> Any:
+    def interrupt_third_call(*args: Any) -> Any:
         calls[0] += 1
         if calls[0] == 3:
             raise KeyboardInterrupt
-        return real(*args)
+        return original(*args)
 
-    monkeypatch.setattr(batch_export, "compute_lines", dying)
+    monkeypatch.setattr(batch_export, "compute_lines", interrupt_third_call)
     with pytest.raises(KeyboardInterrupt):
         export()
     assert not target.exists(), "an incomplete file must not appear under the final name"
@@ -206,7 +212,7 @@ def test_an_export_with_other_options_does_not_resume(
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "words"),
+    ("options", "error", "message"),
     [
         ({"scenario": "similar"}, UnsupportedPlacementError, "for-you"),
         ({"format": "xml"}, InvalidExportError, "csv, jsonl, parquet"),
@@ -215,15 +221,15 @@ def test_an_export_with_other_options_does_not_resume(
     ],
 )
 def test_invalid_options_are_rejected(
-    trained: ModelVersion, export: Export, target: Path, options: dict[str, Any], error: type[Exception], words: str
+    trained: ModelVersion, export: Export, target: Path, options: dict[str, Any], error: type[Exception], message: str
 ) -> None:
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=message):
         export(**options)
     assert not target.exists()
 
 
 @pytest.mark.django_db
-def test_without_a_model_the_error_says_what_to_do(valkey: Any, export: Export) -> None:
+def test_without_a_model_the_error_explains_what_to_do(valkey: Any, export: Export) -> None:
     with pytest.raises(NoActiveModelError, match="train"):
         export()
 
@@ -282,12 +288,12 @@ from recommendations.merchandising.segment_members.member_writer import write_se
 from recommendations.merchandising.models import Rule
 from recommendations.serving.batch import batch_export
 batch_export.CHUNK_SIZE = 10
-real = batch_export.ExportParts.write
-def slow(self, lines, *, after):
-    real(self, lines, after=after)
+original = batch_export.ExportParts.write
+def write_and_wait(self, lines, *, after):
+    original(self, lines, after=after)
     print("there", flush=True)
     sys.stdin.read()
-batch_export.ExportParts.write = slow
+batch_export.ExportParts.write = write_and_wait
 batch_export.export_recommendations(scenario="for-you", n=5, format="csv", path=Path({str(target)!r}),
                                  now=datetime(2026, 11, 24, 12, tzinfo=UTC))
 """
@@ -295,4 +301,4 @@ batch_export.export_recommendations(scenario="for-you", n=5, format="csv", path=
     kill_after_output(child, "there")
     assert not target.exists()
     assert export(resume=True).resumed_customers == 10
-    assert len(read(target)) == PEOPLE
+    assert len(read_export(target)) == PEOPLE

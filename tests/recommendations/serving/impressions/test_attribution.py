@@ -1,4 +1,4 @@
-"""What followed from what was shown, counted by hand and by the task."""
+"""Clicks and purchases attributed to impressions, compared with counts by hand."""
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,15 +13,17 @@ from recommendations.serving.impressions.attribution import count_performance
 from recommendations.serving.impressions.store import insert_entries
 from recommendations.serving.models import Impression, PerformanceDay, PerformanceRun
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
-from tests.recommendations.serving.impressions.shown import shown
+from tests.recommendations.serving.impressions.entries import make_entry
 
 pytestmark = pytest.mark.django_db
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LATER = NOON + 3 * DAY
 
 
-def happen(name: str, *products: str, of: str = "r1", at: datetime = NOON + HOUR, **fields: Any) -> None:
-    """An event that names a recommendation."""
+def make_event(
+    name: str, *products: str, recommendation_id: str = "r1", at: datetime = NOON + HOUR, **fields: Any
+) -> None:
+    """Store an event that names a recommendation."""
     fields = {
         "user_id": "ada",
         "received_at": at,
@@ -31,27 +33,38 @@ def happen(name: str, *products: str, of: str = "r1", at: datetime = NOON + HOUR
         **fields,
     }
     Event.objects.create(
-        source=make_source(), name=name, product_ids=list(products), recommendation_id=of, value=None, **fields
+        source=make_source(),
+        name=name,
+        product_ids=list(products),
+        recommendation_id=recommendation_id,
+        value=None,
+        **fields,
     )
 
 
-def counted(*names: str) -> list[tuple[Any, ...]]:
+def list_days(*names: str) -> list[tuple[Any, ...]]:
     return sorted(PerformanceDay.objects.values_list(*names))
 
 
-def test_every_place_of_an_answer_counts_as_shown_by_the_rank_it_had() -> None:
+def test_every_position_of_a_response_counts_as_shown_at_its_rank() -> None:
     insert_entries(
-        [shown("r1", products=["a", "b"]), shown("r2", products=["c", "b"]), shown("r3", products=["d"], first_rank=3)]
+        [
+            make_entry("r1", products=["a", "b"]),
+            make_entry("r2", products=["c", "b"]),
+            make_entry("r3", products=["d"], first_rank=3),
+        ]
     )
     count_performance(at=LATER)
-    assert counted("position", "shown", "clicked") == [(1, 2, 0), (2, 2, 0), (3, 1, 0)]
+    assert list_days("position", "shown", "clicked") == [(1, 2, 0), (2, 2, 0), (3, 1, 0)]
 
 
-def test_day_is_the_shops_own(settings: Any) -> None:
+def test_days_are_in_the_time_zone_of_the_shop(settings: Any) -> None:
     settings.TIME_ZONE = "Asia/Shanghai"
-    insert_entries([shown("r1", served_at=NOON.replace(hour=15)), shown("r2", served_at=NOON.replace(hour=17))])
+    insert_entries(
+        [make_entry("r1", served_at=NOON.replace(hour=15)), make_entry("r2", served_at=NOON.replace(hour=17))]
+    )
     count_performance(at=LATER)
-    assert counted("day", "position", "shown") == [
+    assert list_days("day", "position", "shown") == [
         (date(2026, 11, 24), 1, 1),
         (date(2026, 11, 24), 2, 1),
         (date(2026, 11, 25), 1, 1),
@@ -59,49 +72,49 @@ def test_day_is_the_shops_own(settings: Any) -> None:
     ]
 
 
-def test_product_of_an_answer_is_clicked_once_however_often_and_by_whatever_event() -> None:
-    insert_entries([shown("r1", products=["a", "b", "c"], first_rank=11)])
-    happen("Recommendation Clicked", "a")
-    happen("product viewed ", "a", at=NOON + 2 * HOUR)
-    happen("Product Added", "b")
-    happen("view_item", "b", at=NOON + 2 * HOUR)
+def test_a_product_of_a_response_counts_as_clicked_once_whatever_the_events() -> None:
+    insert_entries([make_entry("r1", products=["a", "b", "c"], first_rank=11)])
+    make_event("Recommendation Clicked", "a")
+    make_event("product viewed ", "a", at=NOON + 2 * HOUR)
+    make_event("Product Added", "b")
+    make_event("view_item", "b", at=NOON + 2 * HOUR)
     count_performance(at=LATER)
-    assert counted("position", "shown", "clicked", "carted") == [(11, 1, 1, 0), (12, 1, 1, 1), (13, 1, 0, 0)]
+    assert list_days("position", "shown", "clicked", "carted") == [(11, 1, 1, 0), (12, 1, 1, 1), (13, 1, 0, 0)]
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "fields",
     [
         {"name": "Recommendation Viewed"},
         {"name": "Recommendation Dismissed"},
         {"name": "Product Removed"},
         {"products": ["never shown"]},
         {"products": []},
-        {"of": "another"},
-        {"of": ""},
+        {"recommendation_id": "another"},
+        {"recommendation_id": ""},
         {"at": NOON + 8 * DAY},
         {"occurred_at": NOON - HOUR},
         {"type": "page"},
     ],
 )
-def test_what_is_no_click(wrong: dict[str, Any]) -> None:
-    insert_entries([shown("r1", products=["a"])])
-    given = {"name": "Recommendation Clicked", "products": ["a"], **wrong}
-    happen(given.pop("name"), *given.pop("products"), **given)
+def test_other_events_are_not_clicks(fields: dict[str, Any]) -> None:
+    insert_entries([make_entry("r1", products=["a"])])
+    event = {"name": "Recommendation Clicked", "products": ["a"], **fields}
+    make_event(event.pop("name"), *event.pop("products"), **event)
     count_performance(at=NOON + 9 * DAY)
-    assert counted("shown", "clicked") == [(1, 0)]
+    assert list_days("shown", "clicked") == [(1, 0)]
 
 
-def test_line_counts_for_the_last_answer_that_showed_its_product_and_for_no_other() -> None:
+def test_an_order_line_counts_only_for_the_last_response_with_its_product() -> None:
     ada = make_customer("ada")
     make_identifier(ada, "browser", kind="anonymous_id")
     tea, cake, other = make_product("tea"), make_product("cake", price=Decimal(4)), make_product("other")
     insert_entries(
         [
-            shown("r1", products=["tea", "cake"], user_id="ada"),
-            shown("r2", products=["x", "tea"], anonymous_id="browser", scenario="cart", served_at=NOON + HOUR),
-            shown("r3", products=["tea"], user_id="ada", scenario="after", served_at=NOON + 3 * HOUR),
-            shown("r4", products=["tea"], user_id="bob", scenario="bob", served_at=NOON + HOUR),
+            make_entry("r1", products=["tea", "cake"], user_id="ada"),
+            make_entry("r2", products=["x", "tea"], anonymous_id="browser", scenario="cart", served_at=NOON + HOUR),
+            make_entry("r3", products=["tea"], user_id="ada", scenario="after", served_at=NOON + 3 * HOUR),
+            make_entry("r4", products=["tea"], user_id="bob", scenario="bob", served_at=NOON + HOUR),
         ]
     )
     make_order(ada, placed_at=NOON + 2 * HOUR, products=[tea, cake, other], quantity=2)
@@ -122,68 +135,68 @@ def test_line_counts_for_the_last_answer_that_showed_its_product_and_for_no_othe
         {"kind": "return"},
     ],
 )
-def test_what_is_not_bought_because_of_it(fields: dict[str, Any]) -> None:
+def test_other_orders_are_not_attributed(fields: dict[str, Any]) -> None:
     ada = make_customer("ada")
-    insert_entries([shown("r1", products=["tea"], user_id="ada")])
+    insert_entries([make_entry("r1", products=["tea"], user_id="ada")])
     make_order(ada, products=[make_product("tea")], **{"placed_at": NOON + HOUR, **fields})
     make_order(None, products=[make_product("other")], placed_at=NOON + HOUR)
     count_performance(at=NOON + 8 * DAY)
     assert not PerformanceDay.objects.filter(bought__gt=0).exists()
 
 
-def test_window_is_the_settings(settings: Any) -> None:
+def test_the_attribution_window_is_a_setting(settings: Any) -> None:
     settings.RECOMMEND_ATTRIBUTION_DAYS = 1
     ada = make_customer("ada")
-    insert_entries([shown("r1", products=["tea"], user_id="ada")])
+    insert_entries([make_entry("r1", products=["tea"], user_id="ada")])
     make_order(ada, products=[make_product("tea")], placed_at=NOON + 25 * HOUR)
-    happen("Product Clicked", "tea", at=NOON + 25 * HOUR)
+    make_event("Product Clicked", "tea", at=NOON + 25 * HOUR)
     count_performance(at=LATER)
-    assert counted("clicked", "bought") == [(0, 0)]
+    assert list_days("clicked", "bought") == [(0, 0)]
 
 
-def test_revenue_stands_beside_its_currency() -> None:
+def test_revenue_is_counted_per_currency() -> None:
     ada, tea = make_customer("ada"), make_product("tea")
-    insert_entries([shown("r1", products=["tea"], user_id="ada")])
+    insert_entries([make_entry("r1", products=["tea"], user_id="ada")])
     make_order(ada, products=[tea], placed_at=NOON + HOUR)
     make_order(ada, products=[tea], placed_at=NOON + HOUR, currency="USD")
     count_performance(at=LATER)
-    assert counted("currency", "bought", "revenue") == [("", 0, 0), ("EUR", 1, 10), ("USD", 1, 10)]
+    assert list_days("currency", "bought", "revenue") == [("", 0, 0), ("EUR", 1, 10), ("USD", 1, 10)]
 
 
-def test_counting_again_changes_nothing_and_what_came_late_is_added() -> None:
-    insert_entries([shown("r1", products=["a"])])
-    happen("Product Clicked", "a")
+def test_a_second_run_changes_nothing_but_adds_late_data() -> None:
+    insert_entries([make_entry("r1", products=["a"])])
+    make_event("Product Clicked", "a")
     count_performance(at=LATER)
-    before = counted("day", "scenario", "model_version", "strategy", "position", "shown", "clicked")
+    before = list_days("day", "scenario", "model_version", "strategy", "position", "shown", "clicked")
     count_performance(at=LATER + HOUR)
-    assert counted("day", "scenario", "model_version", "strategy", "position", "shown", "clicked") == before
-    insert_entries([shown("r2", products=["a"])])
-    happen("Product Clicked", "a", of="r2", at=LATER)
+    assert list_days("day", "scenario", "model_version", "strategy", "position", "shown", "clicked") == before
+    insert_entries([make_entry("r2", products=["a"])])
+    make_event("Product Clicked", "a", recommendation_id="r2", at=LATER)
     count_performance(at=LATER + 2 * HOUR)
-    assert counted("shown", "clicked") == [(2, 2)]
+    assert list_days("shown", "clicked") == [(2, 2)]
 
 
-def test_closed_days_stay_as_they_were_counted() -> None:
-    insert_entries([shown("r1", products=["a"])])
+def test_closed_days_are_not_counted_again() -> None:
+    insert_entries([make_entry("r1", products=["a"])])
     count_performance(at=NOON + HOUR)
     count_performance(at=NOON + 30 * DAY)
     Impression.objects.all().delete()
     count_performance(at=NOON + 31 * DAY)
-    assert counted("day", "shown") == [(date(2026, 11, 24), 1)]
+    assert list_days("day", "shown") == [(date(2026, 11, 24), 1)]
 
 
-def test_days_that_nobody_counted_while_they_were_open_are_made_up_for() -> None:
-    insert_entries([shown("r1", products=["a"])])
+def test_days_missed_while_they_were_open_are_counted_later() -> None:
+    insert_entries([make_entry("r1", products=["a"])])
     count_performance(at=NOON + HOUR)
-    happen("Product Clicked", "a", at=NOON + 2 * DAY)
-    insert_entries([shown("r2", products=["a"], served_at=NOON + 5 * DAY)])
-    done = count_performance(at=NOON + 40 * DAY)
-    assert done.first_day == date(2026, 11, 15)
-    assert counted("day", "clicked") == [(date(2026, 11, 24), 1), (date(2026, 11, 29), 0)]
+    make_event("Product Clicked", "a", at=NOON + 2 * DAY)
+    insert_entries([make_entry("r2", products=["a"], served_at=NOON + 5 * DAY)])
+    result = count_performance(at=NOON + 40 * DAY)
+    assert result.first_day == date(2026, 11, 15)
+    assert list_days("day", "clicked") == [(date(2026, 11, 24), 1), (date(2026, 11, 29), 0)]
 
 
-def test_who_became_known_after_it_was_stored_bought_it() -> None:
-    insert_entries([shown("r1", products=["tea"], anonymous_id="browser")])
+def test_a_purchase_is_attributed_to_a_visitor_identified_later() -> None:
+    insert_entries([make_entry("r1", products=["tea"], anonymous_id="browser")])
     ada = make_customer("ada")
     make_identifier(ada, "browser", kind="anonymous_id")
     make_order(ada, products=[make_product("tea")], placed_at=NOON + HOUR)
@@ -191,16 +204,16 @@ def test_who_became_known_after_it_was_stored_bought_it() -> None:
     assert PerformanceDay.objects.get(currency="EUR").bought == 1
 
 
-def test_counting_takes_as_many_queries_whatever_there_is(django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    insert_entries([shown("r1", products=["a"])])
+def test_the_number_of_queries_does_not_depend_on_the_data(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    insert_entries([make_entry("r1", products=["a"])])
     with django_assert_num_queries(QUERIES):
         count_performance(at=LATER)
     ada = make_customer("ada")
     products = [make_product(f"p{number}") for number in range(20)]
-    insert_entries([shown(f"s{number}", products=["p1", "p2"], user_id="ada") for number in range(50)])
+    insert_entries([make_entry(f"s{number}", products=["p1", "p2"], user_id="ada") for number in range(50)])
     make_order(ada, products=products, placed_at=NOON + HOUR)
     assert OrderLine.objects.count() == 20
-    with django_assert_num_queries(QUERIES - 1):  # the oldest impression is asked for only before the first counting
+    with django_assert_num_queries(QUERIES - 1):  # only the first run looks for the oldest impression
         count_performance(at=LATER)
 
 
@@ -209,7 +222,7 @@ QUERIES = 13
 
 def test_runs_are_recorded_with_their_days_and_their_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     assert count_performance(at=NOON).first_day is None
-    insert_entries([shown("r1", products=["a"])])
+    insert_entries([make_entry("r1", products=["a"])])
     count_performance(at=LATER)
     PerformanceRun.objects.create(started_at=LATER)
     monkeypatch.setattr(
@@ -217,9 +230,9 @@ def test_runs_are_recorded_with_their_days_and_their_errors(monkeypatch: pytest.
     )
     with pytest.raises(Exception, match="division by zero"):
         count_performance(at=LATER + HOUR)
-    newest, died, done, nothing = PerformanceRun.objects.order_by("-id")
+    newest, killed, finished, empty = PerformanceRun.objects.order_by("-id")
     assert (newest.status, "division by zero" in newest.error) == ("failed", True)
-    assert (died.status, died.error) == ("failed", "The process stopped before the run finished.")
-    assert (done.status, done.first_day, done.last_day) == ("done", date(2026, 11, 24), date(2026, 11, 27))
-    assert (nothing.status, nothing.first_day) == ("done", None)
-    assert PerformanceDay.objects.count() == 1, "what was counted before stays when a counting fails"
+    assert (killed.status, killed.error) == ("failed", "The process stopped before the run finished.")
+    assert (finished.status, finished.first_day, finished.last_day) == ("done", date(2026, 11, 24), date(2026, 11, 27))
+    assert (empty.status, empty.first_day) == ("done", None)
+    assert PerformanceDay.objects.count() == 1, "earlier figures stay if a run fails"

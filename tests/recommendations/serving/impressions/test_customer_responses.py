@@ -1,4 +1,4 @@
-"""The portrait of a customer knows what was recommended to them."""
+"""The portrait of a customer counts the recommendations served to them."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
 
 
-def test_answers_given_before_the_moment_count_beside_what_was_seen_and_clicked() -> None:
+def test_the_portrait_counts_recommendations_served_and_clicked_before_its_date() -> None:
     ada, bob = make_customer("ada"), make_customer("bob")
     for number, (customer, days) in enumerate([(ada, 3), (ada, 2), (ada, 0), (bob, 1), (None, 1)]):
         Impression.objects.create(
@@ -25,8 +25,8 @@ def test_answers_given_before_the_moment_count_beside_what_was_seen_and_clicked(
             served_at=NOON - DAY * days,
         )
     make_event(at=NOON - DAY, user_id="ada", name="Recommendation Clicked")
-    found = build_portrait(customer_id=ada.pk, as_of=NOON, with_personal=False)
-    [line] = [one for one in found.lines if one.key == "responses.recommendations"]
+    portrait = build_portrait(customer_id=ada.pk, as_of=NOON, with_personal=False)
+    [line] = [entry for entry in portrait.lines if entry.key == "responses.recommendations"]
     assert line.value == {"sent": 2, "opened": 0, "clicked": 1}
     assert line.text == "2 served (last 11/22/2026), 1 clicked (last 11/23/2026)"
     assert (line.facts, line.as_of) == (3, NOON - DAY)

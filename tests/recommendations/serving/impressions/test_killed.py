@@ -1,4 +1,4 @@
-"""kill -9 of whoever stores impressions, at any point, then again: nothing is lost, nothing doubled."""
+"""After kill -9 of the storing process at any point, the next run loses and duplicates nothing."""
 
 import os
 import random
@@ -12,7 +12,7 @@ from recommendations.serving.impressions.store import store_impressions
 from recommendations.serving.models import Impression
 from tests.child_processes import has_no_advisory_lock, kill_after_output, start_child
 from tests.makers import NOON
-from tests.recommendations.serving.impressions.shown import send, shown
+from tests.recommendations.serving.impressions.entries import make_entry, send_entries
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
@@ -26,14 +26,14 @@ store.CHUNK = 50
 AT = datetime(2026, 11, 24, 13, tzinfo=UTC)
 
 def stop_at(module, name, *, after, calls):
-    real, left = getattr(module, name), [calls]
+    original, left = getattr(module, name), [calls]
 
     def stopping(*args, **kwargs):
         left[0] -= 1
         if left[0] == 0 and not after:
             print("there", flush=True)
-            sys.stdin.read()  # until the end comes
-        result = real(*args, **kwargs)
+            sys.stdin.read()  # until it is killed
+        result = original(*args, **kwargs)
         if left[0] == 0 and after:
             print("there", flush=True)
             sys.stdin.read()
@@ -53,20 +53,20 @@ POINTS = {
         "            sys.stdin.read()\n        return result\nstore.psycopg.Cursor = Slow"
     ),
     "committed": 'stop_at(store, "insert_entries", after=True, calls=3)',
-    "damaged not aside": 'stop_at(stream, "set_aside_entries", after=False, calls=1)',
-    "damaged aside": 'stop_at(stream, "set_aside_entries", after=True, calls=1)',
-    "not taken off": 'stop_at(stream, "remove_entries", after=False, calls=3)',
-    "taken off": 'stop_at(stream, "remove_entries", after=True, calls=3)',
+    "before damaged entries are set aside": 'stop_at(stream, "set_aside_entries", after=False, calls=1)',
+    "after damaged entries are set aside": 'stop_at(stream, "set_aside_entries", after=True, calls=1)',
+    "before removal": 'stop_at(stream, "remove_entries", after=False, calls=3)',
+    "after removal": 'stop_at(stream, "remove_entries", after=True, calls=3)',
 }
 
 
-def begin() -> None:
-    send(*(shown(f"r{number:03}") for number in range(ENTRIES // 2)))
-    send(shown("damaged", first_rank=0))
-    send(*(shown(f"r{number:03}") for number in range(ENTRIES // 2, ENTRIES)))
+def send_all() -> None:
+    send_entries(*(make_entry(f"r{number:03}") for number in range(ENTRIES // 2)))
+    send_entries(make_entry("damaged", first_rank=0))
+    send_entries(*(make_entry(f"r{number:03}") for number in range(ENTRIES // 2, ENTRIES)))
 
 
-def check(valkey: redis.Redis) -> None:
+def check_stored_once(valkey: redis.Redis) -> None:
     stored = list(Impression.objects.order_by("recommendation_id").values_list("recommendation_id", flat=True))
     assert stored == [f"r{number:03}" for number in range(ENTRIES)]
     assert (valkey.xlen("served"), valkey.xlen("served-damaged")) == (0, 1)
@@ -75,19 +75,19 @@ def check(valkey: redis.Redis) -> None:
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("point", POINTS)
-def test_killed_at_a_point_it_loses_and_doubles_nothing(valkey: redis.Redis, point: str) -> None:
-    begin()
+def test_a_kill_at_any_step_loses_and_duplicates_nothing(valkey: redis.Redis, point: str) -> None:
+    send_all()
     child = start_child(CHILD + POINTS[point] + "\n" + RUN, VALKEY_URL=os.environ["VALKEY_URL"])
     kill_after_output(child, "there")
     store_impressions(at=NOON + timedelta(hours=1))
-    check(valkey)
+    check_stored_once(valkey)
 
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_killed_again_and_again_at_any_moment(valkey: redis.Redis) -> None:
-    begin()
-    chance, deaths = random.Random(3), 0
+def test_repeated_kills_at_random_moments_lose_and_duplicate_nothing(valkey: redis.Redis) -> None:
+    send_all()
+    rng, kills = random.Random(3), 0
     for _attempt in range(6):
         child = start_child(
             CHILD.replace("CHUNK = 50", "CHUNK = 3") + 'print("begun", flush=True)\n' + RUN,
@@ -95,11 +95,11 @@ def test_killed_again_and_again_at_any_moment(valkey: redis.Redis) -> None:
         )
         assert child.stdout is not None
         assert child.stdout.readline().strip() == "begun"
-        time.sleep(chance.uniform(0.005, 0.1))
+        time.sleep(rng.uniform(0.005, 0.1))
         child.kill()
         child.communicate()
-        deaths += child.returncode != 0
+        kills += child.returncode != 0
         wait_until(has_no_advisory_lock, what="the server's notice that the child is gone")
-    assert deaths
+    assert kills
     store_impressions(at=NOON + timedelta(hours=1))
-    check(valkey)
+    check_stored_once(valkey)

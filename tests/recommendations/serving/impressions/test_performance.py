@@ -1,4 +1,4 @@
-"""Figures of the page and of the API: sums over days, with intervals."""
+"""The performance report: sums over days, with intervals."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -33,7 +33,7 @@ def make_days() -> None:
     PerformanceRun.objects.create(started_at=NOON - timedelta(minutes=5), status="done", first_day=TODAY)
 
 
-def learn() -> None:
+def make_position_bias() -> None:
     run = PositionBiasRun.objects.create(started_at=NOON, since=NOON, until=NOON, status="done")
     PositionBias.objects.create(run=run, scenario="for-you", position=1, examination=1, method="click_model")
     PositionBias.objects.create(run=run, scenario="for-you", position=2, examination=0.5, method="click_model")
@@ -43,13 +43,13 @@ def learn() -> None:
     )  # fmt: skip
 
 
-def test_days_are_summed_by_place_and_position() -> None:
+def test_days_are_summed_by_placement_and_position() -> None:
     make_days()
-    learn()
-    found = get_performance(as_of=NOON)
-    assert (found.since, found.until, found.open_since) == (TODAY - timedelta(days=27), TODAY, date(2026, 11, 15))
-    assert found.as_of == NOON - timedelta(minutes=5)
-    for_you, similar = found.scenarios
+    make_position_bias()
+    report = get_performance(as_of=NOON)
+    assert (report.since, report.until, report.open_since) == (TODAY - timedelta(days=27), TODAY, date(2026, 11, 15))
+    assert report.as_of == NOON - timedelta(minutes=5)
+    for_you, similar = report.scenarios
     assert (for_you.scenario, for_you.method, similar.scenario, similar.method) == (
         "for-you",
         "click_model",
@@ -63,28 +63,28 @@ def test_days_are_summed_by_place_and_position() -> None:
     assert (second.figures.shown, second.examination, first.examination) == (100, 0.5, 1)
     assert (for_you.figures.shown, for_you.figures.clicked, for_you.figures.carted) == (300, 35, 3)
     assert similar.positions[0].examination is None
-    versions = {(row.scenario, row.model_version): row.estimate for row in found.versions}
+    versions = {(row.scenario, row.model_version): row.estimate for row in report.versions}
     assert versions["similar", "blend-1"] is None
     assert (estimate := versions["for-you", "blend-1"]) is not None
     assert (estimate.value, estimate.low, estimate.high) == (0.2, 0.1, 0.3)
 
 
-def test_period_and_place_are_chosen() -> None:
+def test_the_report_is_limited_to_a_period_and_a_placement() -> None:
     make_days()
-    found = get_performance(as_of=NOON, since=date(2026, 10, 1), until=date(2026, 10, 31), scenario="for-you")
-    assert [scenario.figures.shown for scenario in found.scenarios] == [1000]
+    report = get_performance(as_of=NOON, since=date(2026, 10, 1), until=date(2026, 10, 31), scenario="for-you")
+    assert [scenario.figures.shown for scenario in report.scenarios] == [1000]
     assert get_performance(as_of=NOON, scenario="cart").scenarios == []
     with pytest.raises(InvalidPeriodError, match="2026-11-25 is after until 2026-11-24"):
         get_performance(as_of=NOON, since=date(2026, 11, 25), until=TODAY)
 
 
-def test_nothing_yet_is_no_error() -> None:
-    found = get_performance(as_of=NOON)
-    assert (found.as_of, found.scenarios, found.versions, found.bias) == (None, [], [], None)
+def test_a_report_without_data_is_empty() -> None:
+    report = get_performance(as_of=NOON)
+    assert (report.as_of, report.scenarios, report.versions, report.bias) == (None, [], [], None)
 
 
-def test_figures_take_six_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_the_report_takes_six_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     make_days()
-    learn()
+    make_position_bias()
     with django_assert_num_queries(6):
         get_performance(as_of=NOON)

@@ -1,4 +1,4 @@
-"""Impressions live in months of their own and go when they are old."""
+"""Impressions are partitioned by month and deleted after their retention."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,20 +8,20 @@ from config.foundation.database.partitions import ensure_partitions, list_partit
 from recommendations.serving.impressions.retention import IMPRESSION_PARTITIONS, purge_impressions, purge_runs
 from recommendations.serving.impressions.store import insert_entries
 from recommendations.serving.models import Impression, PerformanceRun, PositionBiasRun
-from tests.recommendations.serving.impressions.shown import shown
+from tests.recommendations.serving.impressions.entries import make_entry
 
 pytestmark = pytest.mark.django_db
 SPRING = datetime(2031, 3, 10, tzinfo=UTC)
 
 
-def months() -> list[str]:
+def list_months() -> list[str]:
     return [
         name for name, month in list_partitions(of=IMPRESSION_PARTITIONS) if month is not None and month.year == 2031
     ]
 
 
-def test_months_are_made_ahead_and_take_over_what_came_too_early() -> None:
-    insert_entries([shown("early", served_at=SPRING)])
+def test_partitions_are_created_in_advance_and_take_over_early_rows() -> None:
+    insert_entries([make_entry("early", served_at=SPRING)])
     assert ensure_partitions(as_of=SPRING, of=IMPRESSION_PARTITIONS) == [
         "serving_impression_2031_03",
         "serving_impression_2031_04",
@@ -31,18 +31,18 @@ def test_months_are_made_ahead_and_take_over_what_came_too_early() -> None:
     assert Impression.objects.get().recommendation_id == "early"
 
 
-def test_old_months_are_dropped_and_older_rows_of_the_month_deleted() -> None:
+def test_old_months_are_dropped_and_old_rows_of_the_limit_month_deleted() -> None:
     ensure_partitions(as_of=SPRING, of=IMPRESSION_PARTITIONS)
     days = (0, 25, 30, 45)  # March 10, April 4, April 9, April 24
-    insert_entries([shown(f"day {day}", served_at=SPRING + timedelta(days=day)) for day in days])
-    insert_entries([shown("default", served_at=datetime(2029, 1, 1, tzinfo=UTC))])
+    insert_entries([make_entry(f"day {day}", served_at=SPRING + timedelta(days=day)) for day in days])
+    insert_entries([make_entry("default", served_at=datetime(2029, 1, 1, tzinfo=UTC))])
     dropped, deleted = purge_impressions(before=SPRING + timedelta(days=30))
     assert ("serving_impression_2031_03" in dropped, deleted) == (True, 2)
     assert set(Impression.objects.values_list("recommendation_id", flat=True)) == {"day 30", "day 45"}
-    assert months() == ["serving_impression_2031_04", "serving_impression_2031_05"]
+    assert list_months() == ["serving_impression_2031_04", "serving_impression_2031_05"]
 
 
-def test_old_records_of_runs_go_but_the_newest_that_ended_well_stays() -> None:
+def test_old_run_records_are_deleted_except_the_latest_successful_one() -> None:
     for model, extra in ((PerformanceRun, {}), (PositionBiasRun, {"since": SPRING, "until": SPRING})):
         for day, status in ((0, "done"), (1, "done"), (2, "failed"), (9, "failed")):
             model.objects.create(started_at=SPRING + timedelta(days=day), status=status, **extra)

@@ -1,4 +1,4 @@
-"""Impressions become rows exactly once, whatever is among them."""
+"""Impressions from the stream become rows exactly once, even among damaged entries."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,20 +17,20 @@ from recommendations.serving.impressions.stream import StreamEntry
 from recommendations.serving.models import Impression
 from recommendations.serving.state.suppression import suppress_names
 from tests.makers import NOON, make_customer, make_identifier
-from tests.recommendations.serving.impressions.shown import send, shown
+from tests.recommendations.serving.impressions.entries import make_entry, send_entries
 
 pytestmark = pytest.mark.django_db
 LATER = NOON + timedelta(minutes=1)
 
 
-def test_row_says_what_was_shown_to_whom(valkey: redis.Redis) -> None:
+def test_a_row_has_the_products_and_the_customer(valkey: redis.Redis) -> None:
     ada = make_customer("ada")
-    send(
-        shown("r1", products=["a", 'b"', "c\\,{}"], user_id="ada", arm="new", fallback="popular", first_rank=11),
-        shown("r2", anonymous_id="nobody"),
+    send_entries(
+        make_entry("r1", products=["a", 'b"', "c\\,{}"], user_id="ada", arm="new", fallback="popular", first_rank=11),
+        make_entry("r2", anonymous_id="nobody"),
     )
-    done = store_impressions(at=LATER)
-    assert (done.read, done.stored, done.damaged) == (2, 2, 0)
+    result = store_impressions(at=LATER)
+    assert (result.read, result.stored, result.damaged) == (2, 2, 0)
     first, second = Impression.objects.order_by("recommendation_id")
     assert (first.customer, first.user_id, first.arm, first.fallback) == (ada, "ada", "new", "popular")
     assert (first.product_ids, first.first_rank, first.served_at) == (["a", 'b"', "c\\,{}"], 11, NOON)
@@ -38,44 +38,50 @@ def test_row_says_what_was_shown_to_whom(valkey: redis.Redis) -> None:
     assert valkey.xlen("served") == 0
 
 
-def test_user_says_who_it_was_where_the_browser_is_somebody_elses(valkey: redis.Redis) -> None:
+def test_the_user_id_takes_precedence_over_the_anonymous_id(valkey: redis.Redis) -> None:
     ada, bob = make_customer("ada"), make_customer("bob")
     make_identifier(bob, "browser", kind="anonymous_id")
-    send(shown("r1", user_id="ada", anonymous_id="browser"), shown("r2", user_id="new", anonymous_id="browser"))
+    send_entries(
+        make_entry("r1", user_id="ada", anonymous_id="browser"), make_entry("r2", user_id="new", anonymous_id="browser")
+    )
     store_impressions(at=LATER)
     assert list(Impression.objects.order_by("recommendation_id").values_list("customer", flat=True)) == [ada.pk, bob.pk]
 
 
-def test_entry_that_comes_again_changes_nothing(valkey: redis.Redis) -> None:
-    send(shown("r1", products=["a"]), shown("r1", products=["a"]))
+def test_a_repeated_entry_changes_nothing(valkey: redis.Redis) -> None:
+    send_entries(make_entry("r1", products=["a"]), make_entry("r1", products=["a"]))
     assert store_impressions(at=LATER).stored == 1
-    send(shown("r1", products=["other"]))
+    send_entries(make_entry("r1", products=["other"]))
     assert store_impressions(at=LATER).stored == 0
     assert Impression.objects.get().product_ids == ["a"]
 
 
-def test_request_that_named_nobody_leaves_no_identity(valkey: redis.Redis) -> None:
-    send(shown("r1"))
+def test_a_request_without_identifiers_is_stored_without_customer(valkey: redis.Redis) -> None:
+    send_entries(make_entry("r1"))
     store_impressions(at=LATER)
     assert Impression.objects.get(user_id="", anonymous_id="", customer=None).recommendation_id == "r1"
 
 
 @pytest.mark.parametrize("purpose", [Consent.Purpose.ANALYTICS, Consent.Purpose.PERSONALISATION])
-def test_whoever_refuses_is_not_named(valkey: redis.Redis, purpose: str) -> None:
+def test_a_customer_who_refused_is_stored_anonymously(valkey: redis.Redis, purpose: str) -> None:
     make_customer("ada")
     ConsentDenial.objects.create(kind="user_id", value="ada", purpose=purpose)
-    send(shown("r1", user_id="ada", anonymous_id="browser"))
+    send_entries(make_entry("r1", user_id="ada", anonymous_id="browser"))
     store_impressions(at=LATER)
     assert Impression.objects.get(user_id="", anonymous_id="", customer=None).recommendation_id == "r1"
 
 
-def test_whoever_was_erased_meanwhile_is_not_named(valkey: redis.Redis) -> None:
+def test_a_customer_erased_in_the_meantime_is_stored_anonymously(valkey: redis.Redis) -> None:
     make_customer("ada", erased_at=NOON)
     suppress_names(["anonymous_id:browser"], at=NOON)
-    send(shown("r1", user_id="ada"), shown("r2", anonymous_id="browser"), shown("r3", anonymous_id="other"))
+    send_entries(
+        make_entry("r1", user_id="ada"),
+        make_entry("r2", anonymous_id="browser"),
+        make_entry("r3", anonymous_id="other"),
+    )
     store_impressions(at=LATER)
-    named = set(Impression.objects.values_list("recommendation_id", "user_id", "anonymous_id", "customer"))
-    assert named == {("r1", "", "", None), ("r2", "", "", None), ("r3", "", "other", None)}
+    rows = set(Impression.objects.values_list("recommendation_id", "user_id", "anonymous_id", "customer"))
+    assert rows == {("r1", "", "", None), ("r2", "", "", None), ("r3", "", "other", None)}
 
 
 @pytest.mark.parametrize(
@@ -85,56 +91,56 @@ def test_whoever_was_erased_meanwhile_is_not_named(valkey: redis.Redis) -> None:
         b"\xc1nothing",
         b"\x81\xa1a\x01",
         msgspec.msgpack.encode(["too", "short"]),
-        pack_entry(shown(user_id="x" * 256)),
-        pack_entry(shown(user_id="nul\0")),
-        pack_entry(shown(products=["x"] * 1001)),
-        pack_entry(shown(first_rank=0)),
-        pack_entry(shown(served_at=NOON + timedelta(days=3))),
-        pack_entry(shown(served_at=NOON.replace(tzinfo=None))),
+        pack_entry(make_entry(user_id="x" * 256)),
+        pack_entry(make_entry(user_id="nul\0")),
+        pack_entry(make_entry(products=["x"] * 1001)),
+        pack_entry(make_entry(first_rank=0)),
+        pack_entry(make_entry(served_at=NOON + timedelta(days=3))),
+        pack_entry(make_entry(served_at=NOON.replace(tzinfo=None))),
     ],
 )
-def test_damaged_entry_goes_aside_and_the_others_go_on(
+def test_a_damaged_entry_is_set_aside_and_the_others_are_stored(
     valkey: redis.Redis, packed: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    send(shown("before"))
+    send_entries(make_entry("before"))
     stream.append_entries([packed])
-    send(shown("after"))
-    done = store_impressions(at=LATER)
-    assert (done.read, done.stored, done.damaged) == (3, 2, 1)
+    send_entries(make_entry("after"))
+    result = store_impressions(at=LATER)
+    assert (result.read, result.stored, result.damaged) == (3, 2, 1)
     assert valkey.xlen("served") == 0
     [(_number, aside)] = valkey.xrange("served-damaged")  # type: ignore[misc]
     assert aside[b"shown"] == packed
     assert "cannot be stored and were moved to served-damaged" in caplog.text
 
 
-def test_entry_of_another_program_goes_aside(valkey: redis.Redis) -> None:
+def test_an_entry_of_another_program_is_set_aside(valkey: redis.Redis) -> None:
     run_command("XADD", "served", "*", "other", "field")
-    send(shown("r1"))
+    send_entries(make_entry("r1"))
     assert store_impressions(at=LATER).damaged == 1
     assert Impression.objects.count() == 1
 
 
-def test_what_only_the_database_refuses_is_found_by_halving() -> None:
-    """Our own checks are as strict as the table's; should they ever differ, one impression must not stop the others."""
-    given = [shown(f"r{number}") for number in range(9)]
-    given[4:4] = [shown("long", scenario="x" * 51)]
-    entries = [(StreamEntry(str(number).encode(), b""), one) for number, one in enumerate(given)]
-    stored, refused = insert_valid_entries(entries)
+def test_an_entry_that_only_the_database_rejects_is_found_by_halving() -> None:
+    """The checks are as strict as the table; should they ever differ, one impression must not stop the others."""
+    served = [make_entry(f"r{number}") for number in range(9)]
+    served[4:4] = [make_entry("long", scenario="x" * 51)]
+    entries = [(StreamEntry(str(number).encode(), b""), entry) for number, entry in enumerate(served)]
+    stored, rejected = insert_valid_entries(entries)
     assert stored == 9
-    assert [entry.number for entry, _why in refused] == [b"4"]
-    assert "too long" in refused[0][1]
+    assert [entry.number for entry, _why in rejected] == [b"4"]
+    assert "too long" in rejected[0][1]
     assert not Impression.objects.filter(recommendation_id="long").exists()
 
 
-def test_stream_of_several_chunks_is_emptied_with_one_statement_a_chunk(
+def test_a_stream_of_several_chunks_takes_one_statement_per_chunk(
     valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     monkeypatch.setattr(store, "CHUNK", 10)
-    send(*(shown(f"r{number:02}") for number in range(25)))
+    send_entries(*(make_entry(f"r{number:02}") for number in range(25)))
     with django_assert_num_queries(6):  # a savepoint and its end for each of three chunks
         assert store_impressions(at=LATER).stored == 25
 
 
-def test_valkey_that_is_down_is_waited_for(settings: Any) -> None:
+def test_nothing_is_read_while_valkey_is_down(settings: Any) -> None:
     settings.VALKEY_URL = "redis://127.0.0.1:1/0"
     assert store_impressions(at=LATER).read == 0

@@ -16,73 +16,74 @@ from tests.makers import NOON
 
 @pytest.fixture
 def new_coffees(trained: ModelVersion) -> set[str]:
-    """Two coffees were published yesterday and everything else long ago; tea drinkers do not know them."""
+    """Publish two coffees yesterday and all other products long ago; tea drinkers do not know these coffees."""
     names = {"coffee-0", "coffee-1"}
     Product.objects.update(published_at=NOON - timedelta(days=400))
     Product.objects.filter(product_id__in=names).update(published_at=NOON - timedelta(days=1))
     return names
 
 
-def asked(loader: StateLoader, **wanted: Any) -> RecommendationResponse:
+def get_response(loader: StateLoader, **fields: Any) -> RecommendationResponse:
     return recommend(
-        request=RecommendationRequest(scenario="for-you", user_id="user-0", **wanted), now=NOON, source=loader
+        request=RecommendationRequest(scenario="for-you", user_id="user-0", **fields), now=NOON, source=loader
     )
 
 
-def ids(answer: RecommendationResponse) -> list[str]:
-    return [item.product_id for item in answer.items]
+def list_ids(response: RecommendationResponse) -> list[str]:
+    return [item.product_id for item in response.items]
 
 
-def tried(answer: RecommendationResponse) -> dict[int, str]:
-    return {item.rank: item.product_id for item in answer.items if item.reason and item.reason.code == "new"}
+def list_explored(response: RecommendationResponse) -> dict[int, str]:
+    """Return rank → product of the new products."""
+    return {item.rank: item.product_id for item in response.items if item.reason and item.reason.code == "new"}
 
 
 def test_the_tenth_position_shows_a_new_product_with_that_reason(new_coffees: set[str], loader: StateLoader) -> None:
     with translation.override("zh-hans"):
-        answer = asked(loader, n=12)
-    assert list(tried(answer)) == [10]
-    assert tried(answer)[10] in new_coffees
-    assert answer.items[9].reason is not None
-    assert answer.items[9].reason.text == "本店新品"
-    assert len(set(ids(answer))) == len(answer.items)
+        response = get_response(loader, n=12)
+    assert list(list_explored(response)) == [10]
+    assert list_explored(response)[10] in new_coffees
+    assert response.items[9].reason is not None
+    assert response.items[9].reason.text == "本店新品"
+    assert len(set(list_ids(response))) == len(response.items)
 
 
 def test_within_a_minute_a_customer_gets_the_same_products_and_pages_stay_consistent(
     new_coffees: set[str], loader: StateLoader
 ) -> None:
-    whole = asked(loader, n=12)
-    assert ids(asked(loader, n=12)) == ids(whole)
-    first = asked(loader, n=6)
+    whole = get_response(loader, n=12)
+    assert list_ids(get_response(loader, n=12)) == list_ids(whole)
+    first = get_response(loader, n=6)
     later = RecommendationRequest(scenario="for-you", user_id="user-0", n=6, cursor=first.next_cursor or "")
     second = recommend(request=later, now=NOON + timedelta(minutes=5), source=loader)
-    assert ids(first) + ids(second) == ids(whole)
+    assert list_ids(first) + list_ids(second) == list_ids(whole)
 
 
 def test_a_short_list_and_a_share_of_0_explore_nothing(
     new_coffees: set[str], loader: StateLoader, settings: Any
 ) -> None:
-    assert tried(asked(loader, n=9)) == {}
+    assert list_explored(get_response(loader, n=9)) == {}
     settings.RECOMMEND_EXPLORATION_SHARE = 0.0
-    assert tried(asked(loader, n=12)) == {}
+    assert list_explored(get_response(loader, n=12)) == {}
 
 
 def test_a_product_that_must_not_be_shown_is_not_explored(new_coffees: set[str], loader: StateLoader) -> None:
     Product.objects.filter(product_id="coffee-0").update(availability=Availability.OUT_OF_STOCK, updated_at=NOON)
-    assert tried(asked(loader, n=12, exclude=["coffee-1"])) == {}
-    assert set(tried(asked(loader, n=12)).values()) == {"coffee-1"}
+    assert list_explored(get_response(loader, n=12, exclude=["coffee-1"])) == {}
+    assert set(list_explored(get_response(loader, n=12)).values()) == {"coffee-1"}
 
 
 def test_a_purchased_product_is_not_explored(trained: ModelVersion, loader: StateLoader) -> None:
     Product.objects.filter(product_id__startswith="tea").update(published_at=NOON - timedelta(days=1))
-    assert tried(asked(loader, n=12)) == {}, "user-0 has bought every tea"
+    assert list_explored(get_response(loader, n=12)) == {}, "user-0 has bought every tea"
 
 
 def test_without_new_products_the_ranking_does_not_change(
     trained: ModelVersion, loader: StateLoader, settings: Any
 ) -> None:
-    answer = asked(loader, n=12)
+    response = get_response(loader, n=12)
     settings.RECOMMEND_EXPLORATION_SHARE = 0.0
-    assert ids(asked(loader, n=12)) == ids(answer)
+    assert list_ids(get_response(loader, n=12)) == list_ids(response)
 
 
 def test_merging_shows_no_row_twice_and_continues_when_one_list_ends() -> None:

@@ -1,4 +1,4 @@
-"""The fast path in front of Django gives the same responses as the REST view, which answers everything unusual."""
+"""The fast path in front of Django gives the same responses as the REST view, which responses everything unusual."""
 
 import json
 from collections.abc import Iterator
@@ -17,12 +17,14 @@ from config.access.keys import create_api_key
 from config.access.models import ApiKey
 from config.fast_path import add_fast_path
 from recommendations.engine.placements import PLACEMENTS
-from recommendations.serving.rest.fast_path import RANK_PATH, RECOMMENDATIONS_PATH
+from recommendations.serving.rest.fast_path import RANK_PATH, RECOMMENDATIONS_PATH, SEARCH_PATH
+from recommendations.serving.rest.search.serve import serve_search
+from recommendations.serving.search.searcher import Searcher
 from recommendations.serving.state import loader as loader_module
 from recommendations.serving.state.loader import StateLoader, loader
 from tests.makers import NOON
 
-MOVING = ("recommendation_id", "took_ms", "next_cursor")
+CHANGING_FIELDS = ("recommendation_id", "took_ms", "next_cursor")
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def key(trained: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 class Caller:
-    """Calls the WSGI application as Granian does, and counts what reached Django."""
+    """Calls the WSGI application as Granian does, and counts the requests that reached Django."""
 
     def __init__(self) -> None:
         self.django = WSGIHandler()
@@ -81,14 +83,14 @@ class Caller:
         return response["status"], response["headers"], json.loads(content)
 
 
-def settled(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return the response without what differs from one moment to the next; due dates change by the second."""
+def normalize(response: dict[str, Any]) -> dict[str, Any]:
+    """Return the response without changing fields and with rounded scores, because due dates change by the second."""
     scored = {
-        name: [one | {"score": round(one["score"], 3)} for one in answer[name]]
+        name: [entry | {"score": round(entry["score"], 3)} for entry in response[name]]
         for name in ("items", "categories")
-        if name in answer
+        if name in response
     }
-    return {name: value for name, value in answer.items() if name not in MOVING} | scored
+    return {name: value for name, value in response.items() if name not in CHANGING_FIELDS} | scored
 
 
 @pytest.mark.parametrize("scenario", sorted(PLACEMENTS))
@@ -96,24 +98,36 @@ def test_the_fast_path_returns_the_response_of_the_view(key: str, client: Any, s
     query = "user_id=user-0&product_ids=tea-1,tea-2&n=4&category=Drinks&price_min=1.00&diversity=0.2&explain=true"
     call = Caller()
     for language in ("en", "zh-CN,zh;q=0.9"):
-        status, headers, short = call(RECOMMENDATIONS_PATH + scenario + "/", query, key=key, accept_language=language)
-        whole = client.get(
+        status, headers, fast = call(RECOMMENDATIONS_PATH + scenario + "/", query, key=key, accept_language=language)
+        view = client.get(
             f"{RECOMMENDATIONS_PATH}{scenario}/?{query}",
             headers={"authorization": f"Bearer {key}", "accept-language": language},
         )
         assert (status, call.reached) == (200, 0)
-        assert headers["Content-Type"] == whole["Content-Type"] == "application/json"
-        assert settled(short) == settled(whole.json())
+        assert headers["Content-Type"] == view["Content-Type"] == "application/json"
+        assert normalize(fast) == normalize(view.json())
 
 
 def test_the_fast_path_returns_the_ranking_of_the_view(key: str, client: Any) -> None:
     call = Caller()
     body = json.dumps({"user_id": "user-0", "product_ids": ["coffee-1", "tea-1", "nothing"]}).encode()
-    status, _headers, short = call(RANK_PATH, key=key, method="POST", body=body)
-    whole = client.post(RANK_PATH, body, content_type="application/json", headers={"authorization": f"Bearer {key}"})
+    status, _headers, fast = call(RANK_PATH, key=key, method="POST", body=body)
+    view = client.post(RANK_PATH, body, content_type="application/json", headers={"authorization": f"Bearer {key}"})
     assert (status, call.reached) == (200, 0)
-    assert settled(short) == settled(whole.json())
-    assert [item["product_id"] for item in short["items"]] == ["tea-1", "coffee-1", "nothing"]
+    assert normalize(fast) == normalize(view.json())
+    assert [item["product_id"] for item in fast["items"]] == ["tea-1", "coffee-1", "nothing"]
+
+
+def test_the_fast_path_returns_the_search_of_the_view(key: str, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Searcher(source=loader, background=False)
+    monkeypatch.setattr(serve_search, "__kwdefaults__", {**(serve_search.__kwdefaults__ or {}), "source": source})
+    query = "q=tea&user_id=user-0&n=3&price_min=1&sort=relevance&strict=no&attributes.color=&in_stock=yes"
+    call = Caller()
+    status, _headers, fast = call(SEARCH_PATH, query, key=key)
+    view = client.get(f"{SEARCH_PATH}?{query}", headers={"authorization": f"Bearer {key}"})
+    assert (status, call.reached) == (200, 0)
+    assert normalize(fast) == normalize(view.json())
+    assert len(fast["items"]) == 3
 
 
 def test_a_loaded_state_answers_without_database_queries(
@@ -123,11 +137,11 @@ def test_a_loaded_state_answers_without_database_queries(
     call(RECOMMENDATIONS_PATH + "for-you/", "user_id=user-0", key=key)
     with django_assert_num_queries(0):
         for scenario in PLACEMENTS:
-            status, _headers, answer = call(
+            status, _headers, body = call(
                 RECOMMENDATIONS_PATH + scenario + "/", "user_id=user-0&product_id=tea-1", key=key
             )
             assert status == 200
-            assert answer["items"] or answer["categories"]
+            assert body["items"] or body["categories"]
         call(RANK_PATH, key=key, method="POST", body=b'{"product_ids": ["tea-1"], "user_id": "user-0"}')
     assert call.reached == 0
 
@@ -153,8 +167,8 @@ def test_an_invalid_parameter_gives_the_same_problem_as_in_the_view(
 ) -> None:
     call = Caller()
     status, headers, problem = call(RECOMMENDATIONS_PATH + "popular/", query, key=key)
-    whole = client.get(f"{RECOMMENDATIONS_PATH}popular/?{query}", headers={"authorization": f"Bearer {key}"})
-    assert problem == whole.json()
+    view = client.get(f"{RECOMMENDATIONS_PATH}popular/?{query}", headers={"authorization": f"Bearer {key}"})
+    assert problem == view.json()
     assert (status, headers["Content-Type"]) == (400, "application/problem+json")
     assert [error["field"] for error in problem["errors"]] == [field]
     assert call.reached == 1
@@ -191,10 +205,10 @@ def test_the_rate_limit_of_a_key_applies_on_the_fast_path(key: str, valkey: redi
     ApiKey.objects.update(requests_per_minute=3)
     clear_key_cache()
     call = Caller()
-    answers = [call(RECOMMENDATIONS_PATH + "popular/", "user_id=user-0", key=key) for _time in range(5)]
-    assert [status for status, _headers, _answer in answers[:3]] == [200, 200, 200]
-    assert answers[4][0] == 429
-    assert int(answers[4][1]["Retry-After"]) >= 1
+    responses = [call(RECOMMENDATIONS_PATH + "popular/", "user_id=user-0", key=key) for _time in range(5)]
+    assert [status for status, _headers, _body in responses[:3]] == [200, 200, 200]
+    assert responses[4][0] == 429
+    assert int(responses[4][1]["Retry-After"]) >= 1
 
 
 def test_only_allowed_origins_get_a_cors_header(key: str, settings: Any) -> None:
@@ -208,10 +222,10 @@ def test_only_allowed_origins_get_a_cors_header(key: str, settings: Any) -> None
 
 def test_the_language_cookie_takes_precedence_over_the_browser(key: str) -> None:
     call = Caller()
-    where = (RECOMMENDATIONS_PATH + "popular/", "n=1")
-    switched = call(*where, key=key, accept_language="en", cookie="django_language=zh-hans")[2]
-    browser = call(*where, key=key, accept_language="fr, zh-Hans;q=0.8, en;q=0.5")[2]
-    neither = call(*where, key=key, accept_language="fr")[2]
+    request = (RECOMMENDATIONS_PATH + "popular/", "n=1")
+    switched = call(*request, key=key, accept_language="en", cookie="django_language=zh-hans")[2]
+    browser = call(*request, key=key, accept_language="fr, zh-Hans;q=0.8, en;q=0.5")[2]
+    neither = call(*request, key=key, accept_language="fr")[2]
     assert switched["items"][0]["reason"]["text"] == browser["items"][0]["reason"]["text"] == "当前热门"
     assert neither["items"][0]["reason"]["text"] == "Popular right now"
 
@@ -219,6 +233,6 @@ def test_the_language_cookie_takes_precedence_over_the_browser(key: str) -> None
 def test_without_valkey_responses_come_from_the_model_alone(key: str, settings: Any) -> None:
     settings.VALKEY_URL = "redis://127.0.0.1:1/0"
     call = Caller()
-    status, _headers, answer = call(RECOMMENDATIONS_PATH + "for-you/", "user_id=user-0", key=key)
-    assert (status, answer["fallback"]) == (200, None)
+    status, _headers, body = call(RECOMMENDATIONS_PATH + "for-you/", "user_id=user-0", key=key)
+    assert (status, body["fallback"]) == (200, None)
     assert call(RECOMMENDATIONS_PATH + "for-you/", "anonymous_id=guest", key=key)[2]["fallback"] == "popular"

@@ -11,20 +11,20 @@ from recommendations.training.models import ModelVersion
 from tests.makers import NOON
 
 
-def asked(loader: StateLoader, **wanted) -> RecommendationResponse:  # type: ignore[no-untyped-def]
-    return recommend(request=RecommendationRequest(scenario="for-you", n=5, **wanted), now=NOON, source=loader)
+def get_response(loader: StateLoader, **fields) -> RecommendationResponse:  # type: ignore[no-untyped-def]
+    return recommend(request=RecommendationRequest(scenario="for-you", n=5, **fields), now=NOON, source=loader)
 
 
-def tastes(answer: RecommendationResponse) -> set[str]:
-    return {item.product_id.split("-")[0] for item in answer.items}
+def list_tastes(response: RecommendationResponse) -> set[str]:
+    return {item.product_id.split("-")[0] for item in response.items}
 
 
 def test_a_new_customer_gets_what_customers_with_the_same_traits_buy(
     trained_with_tastes: ModelVersion, loader: StateLoader
 ) -> None:
-    tea, coffee = asked(loader, user_id="new-tea"), asked(loader, user_id="new-coffee")
+    tea, coffee = get_response(loader, user_id="new-tea"), get_response(loader, user_id="new-coffee")
     assert (tea.strategy, tea.fallback) == ("cold-start", None)
-    assert (tastes(tea), tastes(coffee)) == ({"tea"}, {"coffee"})
+    assert (list_tastes(tea), list_tastes(coffee)) == ({"tea"}, {"coffee"})
     assert {item.reason.code for item in tea.items if item.reason} == {"popular_with_people_like_you"}
     assert all(item.reason and "tea" not in item.reason.text for item in tea.items), "no trait is named"
 
@@ -32,48 +32,48 @@ def test_a_new_customer_gets_what_customers_with_the_same_traits_buy(
 def test_a_visitor_gets_popular_products_of_the_landing_category(
     trained_with_tastes: ModelVersion, loader: StateLoader
 ) -> None:
-    answer = asked(loader, anonymous_id="never seen", landing_category="Drinks > coffee")
+    response = get_response(loader, anonymous_id="unknown", landing_category="Drinks > coffee")
     model = loader.get_state(now=NOON).model.cold_start
     assert model is not None
     if model.model.landing:
-        assert (answer.strategy, answer.fallback) == ("cold-start", None)
-        assert tastes(answer) == {"coffee"}
-        assert answer.items[0].reason is not None
-        assert answer.items[0].reason.text == "Popular in coffee"
+        assert (response.strategy, response.fallback) == ("cold-start", None)
+        assert list_tastes(response) == {"coffee"}
+        assert response.items[0].reason is not None
+        assert response.items[0].reason.text == "Popular in coffee"
     else:
-        assert answer.fallback == "popular"
+        assert response.fallback == "popular"
 
 
 def test_a_history_takes_precedence_over_the_landing_category(
     trained_with_tastes: ModelVersion, loader: StateLoader
 ) -> None:
-    answer = asked(loader, user_id="user-0", landing_category="Drinks > coffee")
-    assert answer.strategy == trained_with_tastes.algorithm
-    assert tastes(answer) == {"tea"}
+    response = get_response(loader, user_id="user-0", landing_category="Drinks > coffee")
+    assert response.strategy == trained_with_tastes.algorithm
+    assert list_tastes(response) == {"tea"}
 
 
 def test_a_visitor_without_known_traits_gets_popular_products(
     trained_with_tastes: ModelVersion, loader: StateLoader
 ) -> None:
-    for wanted in ({"anonymous_id": "never seen"}, {"language": "xx", "country": "nowhere", "device": "toaster"}):
-        answer = asked(loader, **wanted)
-        assert (answer.strategy, answer.fallback) == ("popular", "popular")
+    for fields in ({"anonymous_id": "unknown"}, {"language": "xx", "country": "nowhere", "device": "toaster"}):
+        response = get_response(loader, **fields)
+        assert (response.strategy, response.fallback) == ("popular", "popular")
 
 
 def test_an_unknown_landing_category_is_named_in_the_error(trained: ModelVersion, loader: StateLoader) -> None:
     with pytest.raises(InvalidRequestError, match=r"Unknown category 'Drinks > wine'.*such as 'Drinks > ") as caught:
-        asked(loader, landing_category="Drinks > wine")
+        get_response(loader, landing_category="Drinks > wine")
     assert caught.value.field == "landing_category"
-    assert asked(loader, landing_category="Drinks").items, "a category above others is known"
+    assert get_response(loader, landing_category="Drinks").items, "a category above others is known"
 
 
 def test_the_back_office_shows_which_trait_raises_a_score(
     trained_with_tastes: ModelVersion, loader: StateLoader
 ) -> None:
-    shown = build_preview(
+    preview = build_preview(
         request=RecommendationRequest(scenario="for-you", user_id="new-tea", n=3), now=NOON, source=loader
     )
-    for entry in shown.items:
+    for entry in preview.items:
         assert entry.causes[0].source == "trait.traits.taste"
         assert sum(cause.percent for cause in entry.causes) == pytest.approx(100, abs=0.5)
 
@@ -85,6 +85,6 @@ def test_a_new_customer_costs_no_query(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", 3600.0)
-    asked(loader, user_id="new-tea")
+    get_response(loader, user_id="new-tea")
     with django_assert_num_queries(0):
-        asked(loader, user_id="new-tea", landing_category="Drinks", language="en")
+        get_response(loader, user_id="new-tea", landing_category="Drinks", language="en")

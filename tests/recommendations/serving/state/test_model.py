@@ -41,12 +41,12 @@ def trained_with_events(shop: None) -> ModelVersion:
     events = []
     lines = OrderLine.objects.select_related("order", "product").order_by("order__placed_at", "line_number")
     for number, line in enumerate(lines.filter(order__placed_at__gt=NOON - timedelta(weeks=12))):
-        person = line.order.order_id.split("/")[0]
-        known = (f"user-{person}", line.product.product_id)
-        events.append(make_event("view", *known, line.order.placed_at - timedelta(days=2)))
+        customer = line.order.order_id.split("/")[0]
+        pair = (f"user-{customer}", line.product.product_id)
+        events.append(make_event("view", *pair, line.order.placed_at - timedelta(days=2)))
         if number % 3 == 0:
-            events.append(make_event("cart", *known, line.order.placed_at - timedelta(hours=2)))
-            events.append(make_event("wishlist", *known, line.order.placed_at - timedelta(hours=2)))
+            events.append(make_event("cart", *pair, line.order.placed_at - timedelta(hours=2)))
+            events.append(make_event("wishlist", *pair, line.order.placed_at - timedelta(hours=2)))
     Event.objects.bulk_create(events)
     export_warehouse(started_at=NOON)
     return train_counted()
@@ -65,12 +65,11 @@ def test_a_fresh_event_has_the_trained_weight_of_its_type(
         for second, kind in enumerate(("view", "wishlist", "cart", "purchase"))
     ]
     before, after = model.build_history(users=users, recent=[]), model.build_history(users=users, recent=fresh)
-    counted = after.weight[len(before.item) :]
-    expected = [trained.kinds[one.kind] for one in fresh if trained.kinds[one.kind] > 0]
-    assert counted.tolist() == pytest.approx(expected)
-    assert [KINDS[code] for code in after.kind[len(before.item) :]] == [
-        one.kind for one in fresh if trained.kinds[one.kind] > 0
-    ]
+    weighted = [interaction for interaction in fresh if trained.kinds[interaction.kind] > 0]
+    weights = after.weight[len(before.item) :]
+    expected = [trained.kinds[interaction.kind] for interaction in weighted]
+    assert weights.tolist() == pytest.approx(expected)
+    assert [KINDS[code] for code in after.kind[len(before.item) :]] == [interaction.kind for interaction in weighted]
 
 
 def test_an_event_has_the_same_weight_before_and_after_a_refresh(
@@ -81,7 +80,7 @@ def test_an_event_has_the_same_weight_before_and_after_a_refresh(
     fresh = [RecentInteraction("coffee-0", kind, at.timestamp() + second) for second, kind in enumerate(kinds)]
     model = loader.get_state(now=NOON).model
     users = model.find_user_rows(["user_id:user-0"])
-    hot = model.build_history(users=users, recent=fresh)
+    unrefreshed = model.build_history(users=users, recent=fresh)
     Event.objects.bulk_create(
         make_event(kind, "user-0", "coffee-0", at + timedelta(seconds=second)) for second, kind in enumerate(kinds)
     )
@@ -90,8 +89,8 @@ def test_an_event_has_the_same_weight_before_and_after_a_refresh(
     loader.refresh(now=LATER)
     refreshed = loader.get_state(now=LATER).model.build_history(users=users, recent=[])
     for name in ("item", "kind", "order"):
-        np.testing.assert_array_equal(getattr(refreshed, name), getattr(hot, name))
-    np.testing.assert_allclose(refreshed.weight, hot.weight)
+        np.testing.assert_array_equal(getattr(refreshed, name), getattr(unrefreshed, name))
+    np.testing.assert_allclose(refreshed.weight, unrefreshed.weight)
 
 
 def test_a_visit_without_scores_from_the_trained_weights_is_scored_by_the_visit_ensemble(
@@ -100,20 +99,20 @@ def test_a_visit_without_scores_from_the_trained_weights_is_scored_by_the_visit_
     state = loader.get_state(now=NOON)
     model = state.model
     assert model is not None
-    habits = WeightedEnsemble.of_fitted(
+    popularity = WeightedEnsemble.of_fitted(
         model.blend.components_, {name: float(name == "popularity") for name in model.blend.components_}
     )
-    model = replace(model, blend=habits)
+    model = replace(model, blend=popularity)
     blends = CompiledBlends.compile(model=model, placements=DEFAULT_CONFIGS, n=state.products.n)
     loader.state = replace(state, model=model, blends=blends)
     viewed = RecentActivity([RecentInteraction("coffee-2", "view", NOON.timestamp() + 60)])
 
-    def shown(activity: RecentActivity, **who: str) -> list[str]:
+    def list_products(activity: RecentActivity, **visitor: str) -> list[str]:
         answer = recommend(
-            request=RecommendationRequest("for-you", n=3, **who), now=NOON, source=loader, activity=activity
+            request=RecommendationRequest("for-you", n=3, **visitor), now=NOON, source=loader, activity=activity
         )
         return [item.product_id for item in answer.items]
 
-    assert all(name.startswith("coffee") for name in shown(viewed, anonymous_id="visitor"))
+    assert all(name.startswith("coffee") for name in list_products(viewed, anonymous_id="visitor"))
     popular = recommend(request=RecommendationRequest("popular", n=3), now=NOON, source=loader)
-    assert shown(viewed, user_id="user-0") == [item.product_id for item in popular.items], "user-0 has bought"
+    assert list_products(viewed, user_id="user-0") == [item.product_id for item in popular.items], "user-0 has bought"

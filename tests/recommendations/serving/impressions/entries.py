@@ -1,4 +1,4 @@
-"""Answers that were given, as tests note them."""
+"""Impressions as the writer sends them, for tests."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,14 +9,14 @@ from recommendations.serving.impressions.served_entry import pack_entry
 from tests.makers import NOON
 
 
-def shown(
+def make_entry(
     recommendation_id: str = "r1",
     *,
     products: Sequence[str] = ("tea-1", "tea-2"),
     served_at: datetime = NOON,
     **fields: Any,
 ) -> ServedEntry:
-    """For-you of a model to nobody in particular, unless said otherwise."""
+    """Make an impression of for-you for an unidentified visitor, with these fields replaced."""
     defaults: dict[str, Any] = {
         "scenario": "for-you",
         "user_id": "",
@@ -32,6 +32,6 @@ def shown(
     )
 
 
-def send(*given: ServedEntry) -> None:
-    """Straight into the stream, as the writer does."""
-    stream.append_entries([pack_entry(one) for one in given])
+def send_entries(*entries: ServedEntry) -> None:
+    """Append entries to the stream, as the writer does."""
+    stream.append_entries([pack_entry(entry) for entry in entries])

@@ -1,4 +1,4 @@
-"""Events as the collector hands them to the recent list."""
+"""Events as the collector passes them to the recent interactions."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -7,7 +7,7 @@ from customers.events.collector.parsing import EventRow, RequestContext, StoredE
 from tests.makers import NOON
 
 
-def interaction(product_id: str, *, minutes: float = 0, meaning: str = "view", **fields: str) -> EventRow:
+def make_event_row(product_id: str, *, minutes: float = 0, meaning: str = "view", **fields: str) -> EventRow:
     stored = StoredEvent(
         source_id=1,
         received_at=NOON,
