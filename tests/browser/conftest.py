@@ -97,7 +97,7 @@ def start_chromium() -> Iterator[Browser]:
 @pytest.fixture
 def chromium(request: pytest.FixtureRequest, operator: "User") -> Iterator[Browser]:
     """Start Chromium after the data is made: Playwright's event loop and Django's ORM cannot share a thread."""
-    for name in ("shop", "loop"):
+    for name in ("shop", "site"):
         if name in request.fixturenames:
             request.getfixturevalue(name)
     with start_chromium() as browser:

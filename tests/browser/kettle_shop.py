@@ -1,4 +1,4 @@
-"""A small shop that sells kettles and tea things, novels and garden tools, and a model trained on 20 weeks of orders."""
+"""A small shop that sells kettles, tea things, novels and garden tools, with a model trained on 20 weeks of orders."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,8 +13,8 @@ from recommendations.training.train import train
 from tests.makers import make_product, make_source
 
 WEEKS = 20
-PEOPLE = 45
-SHELVES = {
+CUSTOMERS = 45
+TITLES_BY_CATEGORY = {
     "Kitchen > Kettles": [
         *("Blue kettle", "Steel kettle", "Glass kettle", "Red kettle"),
         *("Travel kettle", "Copper kettle", "Whistling kettle", "Enamel kettle"),
@@ -36,21 +36,21 @@ BRANDS = {"Kitchen": "Northwind", "Books": "Harbour Press", "Garden": "Greenfiel
 
 
 def make_kettle_shop(
-    now: datetime, *, product_ids: Mapping[str, str] | None = None, people: str = "household"
+    now: datetime, *, product_ids: Mapping[str, str] | None = None, user_prefix: str = "household"
 ) -> dict[str, Product]:
     """Make the shop and return its products by title. Kettles are bought with tea things, never with novels or tools.
 
     Novels sell best. `product_ids` overrides the product ids derived from the titles. The customers are household-0…household-44;
     those whose number is divisible by three buy kettles.
     """
-    chance = random.Random(11)
-    products = dict(make_products(chance, product_ids or {}))
-    customers = Customer.objects.bulk_create([Customer() for _person in range(PEOPLE)])
+    rng = random.Random(11)
+    products = dict(make_products(rng, product_ids or {}))
+    customers = Customer.objects.bulk_create([Customer() for _number in range(CUSTOMERS)])
     Identifier.objects.bulk_create(
-        Identifier(kind="user_id", value=f"{people}-{person}", customer=customer)
-        for person, customer in enumerate(customers)
+        Identifier(kind="user_id", value=f"{user_prefix}-{number}", customer=customer)
+        for number, customer in enumerate(customers)
     )
-    baskets = list(generate_orders(products, customers, now=now, chance=chance))
+    baskets = list(generate_orders(products, customers, now=now, rng=rng))
     Order.objects.bulk_create(order for order, _bought in baskets)
     OrderLine.objects.bulk_create(line for order, bought in baskets for line in generate_lines(order, bought))
     export_warehouse(started_at=now)
@@ -58,44 +58,44 @@ def make_kettle_shop(
     return products
 
 
-def make_products(chance: random.Random, product_ids: Mapping[str, str]) -> Iterator[tuple[str, Product]]:
-    for shelf, titles in SHELVES.items():
+def make_products(rng: random.Random, product_ids: Mapping[str, str]) -> Iterator[tuple[str, Product]]:
+    for category, titles in TITLES_BY_CATEGORY.items():
         for title in titles:
             yield (
                 title,
                 make_product(
                     product_ids.get(title) or title.lower().replace(" ", "-"),
                     title=title,
-                    category=shelf,
-                    brand=BRANDS[shelf.split(" > ")[0]],
-                    price=Decimal(chance.randrange(499, 8999)) / 100,
+                    category=category,
+                    brand=BRANDS[category.split(" > ")[0]],
+                    price=Decimal(rng.randrange(499, 8999)) / 100,
                     currency="USD",
                 ),
             )
 
 
 def generate_orders(
-    products: dict[str, Product], customers: Sequence[Customer], *, now: datetime, chance: random.Random
+    products: dict[str, Product], customers: Sequence[Customer], *, now: datetime, rng: random.Random
 ) -> Iterator[tuple[Order, list[Product]]]:
     source = make_source("made-kettles")
-    kettles, tea, novels, tools = SHELVES.values()
-    for person, customer in enumerate(customers):
+    kettles, tea, novels, tools = TITLES_BY_CATEGORY.values()
+    for number, customer in enumerate(customers):
         for week in range(WEEKS):
-            if person % 3 == 0:
+            if number % 3 == 0:
                 if week % 2:
                     continue
-                titles = [*chance.sample(kettles, 1), *chance.sample(tea, 2)]
+                titles = [*rng.sample(kettles, 1), *rng.sample(tea, 2)]
             else:
-                titles = chance.sample(novels, 2)
-                if person % 3 == 1 and week % 2 == 0:
-                    titles += chance.sample(tools, 2)
+                titles = rng.sample(novels, 2)
+                if number % 3 == 1 and week % 2 == 0:
+                    titles += rng.sample(tools, 2)
             bought = [products[title] for title in titles]
             total = sum((product.price or Decimal(0) for product in bought), Decimal(0))
             order = Order(
                 source=source,
-                order_id=f"{person}/{week}",
+                order_id=f"{number}/{week}",
                 customer=customer,
-                placed_at=now - timedelta(weeks=WEEKS - week, hours=person),
+                placed_at=now - timedelta(weeks=WEEKS - week, hours=number),
                 currency="USD",
                 subtotal=total,
                 total=total,

@@ -16,30 +16,30 @@ CUSTOMERS = 240
 
 
 def make_shop(now: datetime) -> SimpleNamespace:
-    chance = random.Random(7)
+    rng = random.Random(7)
     source = make_source("made-shop")
     products = [make_product(category=f"Kitchen > Range {number % 4}") for number in range(12)]
     customers = Customer.objects.bulk_create(Customer() for _ in range(CUSTOMERS))
-    Order.objects.bulk_create(make_orders(customers, source.pk, now, chance))
-    make_profiles(customers, now, chance)
+    Order.objects.bulk_create(make_orders(customers, source.pk, now, rng))
+    make_profiles(customers, now, rng)
     return SimpleNamespace(products=products, customers=customers, model=make_evaluated_model(now))
 
 
-def make_orders(customers: list[Customer], source_id: int, now: datetime, chance: random.Random) -> Iterator[Order]:
+def make_orders(customers: list[Customer], source_id: int, now: datetime, rng: random.Random) -> Iterator[Order]:
     for number in range(1500):
-        total = Decimal(chance.randrange(500, 12_000)) / 100
+        total = Decimal(rng.randrange(500, 12_000)) / 100
         yield Order(
             source_id=source_id,
             order_id=f"made-{number}",
-            customer=chance.choice(customers),
-            placed_at=now - timedelta(days=180 * chance.random() ** 1.15, minutes=5),
+            customer=rng.choice(customers),
+            placed_at=now - timedelta(days=180 * rng.random() ** 1.15, minutes=5),
             currency="USD",
             subtotal=total,
             total=total,
         )
 
 
-def make_profiles(customers: list[Customer], now: datetime, chance: random.Random) -> None:
+def make_profiles(customers: list[Customer], now: datetime, rng: random.Random) -> None:
     rules = StageRules.objects.filter(is_active=True).first() or StageRules.objects.create(
         version=1,
         measured_at=now,
@@ -60,7 +60,7 @@ def make_profiles(customers: list[Customer], now: datetime, chance: random.Rando
     groups = RfmGroup.values
     profiles = []
     for customer in customers:
-        r, f = chance.randint(1, 5), chance.randint(1, 5)
+        r, f = rng.randint(1, 5), rng.randint(1, 5)
         profiles.append(
             CustomerProfile(
                 customer=customer,
@@ -70,7 +70,7 @@ def make_profiles(customers: list[Customer], now: datetime, chance: random.Rando
                 f=f,
                 m=f,
                 rfm_group=groups[(r * 5 + f) % len(groups)],
-                stage=chance.choice(Stage.values),
+                stage=rng.choice(Stage.values),
                 stage_since=now,
                 computed_at=now,
             )

@@ -22,24 +22,26 @@ LIVE, MINUTES, REJECTED = (
 
 
 @pytest.fixture
-def loop(operator: User, valkey: redis.Redis) -> SimpleNamespace:
+def site(operator: User, valkey: redis.Redis) -> SimpleNamespace:
     """Make a source with a write key and no events. (`chromium` waits for a fixture of this name.)"""
     source, key = make_keyed_source("web")
     return SimpleNamespace(source=source, key=key, pages={})
 
 
 @pytest.fixture
-def seen(loop: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> Iterator[MonitoredPage]:
+def monitored(site: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> Iterator[MonitoredPage]:
     page = open_monitored_page(chromium, live_server.url, width=1280)
     page.log_in()
     yield page
     assert not page.browser_errors
 
 
-def post_event(seen: MonitoredPage, key: str, **item: object) -> dict[str, int]:
+def post_event(monitored: MonitoredPage, key: str, **item: object) -> dict[str, int]:
     """Send an event as a shop's server does, without the back office's cookies."""
     event = {"event": "Product Viewed", "properties": {"product_id": "tea"}, **item}
-    answer = seen.page.context.request.post(f"{seen.address}/v1/track", data=event, headers={"X-Write-Key": key})
+    answer = monitored.page.context.request.post(
+        f"{monitored.address}/v1/track", data=event, headers={"X-Write-Key": key}
+    )
     assert answer.ok, answer.text()
     return answer.json()
 
@@ -48,30 +50,30 @@ def list_rows(page: Page) -> list[str]:
     return page.locator("[data-live-table] tbody tr td:nth-child(2) a").all_inner_texts()
 
 
-def test_an_event_appears_on_the_open_live_page(seen: MonitoredPage, loop: SimpleNamespace) -> None:
-    page = seen.page
-    seen.page.goto(seen.address + LIVE)
+def test_an_event_appears_on_the_open_live_page(monitored: MonitoredPage, site: SimpleNamespace) -> None:
+    page = monitored.page
+    monitored.page.goto(monitored.address + LIVE)
     expect(page.locator("[data-live-empty]")).to_be_visible()
-    post_event(seen, loop.key, userId="anna", event="<b>Product</b> Viewed")
+    post_event(monitored, site.key, userId="anna", event="<b>Product</b> Viewed")
     expect(page.locator("[data-live-table] tbody tr")).to_have_count(1, timeout=5000)
     expect(page.locator("[data-live-empty]")).to_be_hidden()
     expect(page.locator("[data-live-news]")).to_have_text("New events: 1")
     assert list_rows(page) == ["<b>Product</b> Viewed"]
-    seen.save("live-en")
+    monitored.save("live-en")
     page.locator("[data-live-table] tbody a").click()
     expect(page).to_have_url(re.compile(r"/admin/events/event/\d+/change/"))
 
 
-def test_live_page_pauses_resumes_and_filters(seen: MonitoredPage, loop: SimpleNamespace) -> None:
-    page = seen.page
-    post_event(seen, loop.key, userId="anna", event="First")
-    page.goto(seen.address + LIVE)
+def test_live_page_pauses_resumes_and_filters(monitored: MonitoredPage, site: SimpleNamespace) -> None:
+    page = monitored.page
+    post_event(monitored, site.key, userId="anna", event="First")
+    page.goto(monitored.address + LIVE)
     expect(page.locator("tbody tr")).to_have_count(1)
     page.locator("[data-live-pause]").click()
     expect(page.locator("[data-live-pause]")).to_have_attribute("aria-pressed", "true")
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))
-    post_event(seen, loop.key, userId="ben", event="Second")
+    post_event(monitored, site.key, userId="ben", event="Second")
     page.wait_for_timeout(2500)  # longer than the polling interval
     assert not requested
     assert list_rows(page) == ["First"]
@@ -85,9 +87,9 @@ def test_live_page_pauses_resumes_and_filters(seen: MonitoredPage, loop: SimpleN
     expect(page.locator("[data-live-unmatched]")).to_be_visible(timeout=5000)
 
 
-def test_live_page_sends_no_requests_while_its_tab_is_hidden(seen: MonitoredPage, loop: SimpleNamespace) -> None:
-    page = seen.page
-    page.goto(seen.address + LIVE)
+def test_live_page_sends_no_requests_while_its_tab_is_hidden(monitored: MonitoredPage, site: SimpleNamespace) -> None:
+    page = monitored.page
+    page.goto(monitored.address + LIVE)
     hide = """hidden => {
       Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
       document.dispatchEvent(new Event("visibilitychange"));
@@ -98,56 +100,56 @@ def test_live_page_sends_no_requests_while_its_tab_is_hidden(seen: MonitoredPage
     page.wait_for_timeout(2500)
     assert not requested
     page.evaluate(hide, False)
-    post_event(seen, loop.key, userId="anna")
+    post_event(monitored, site.key, userId="anna")
     expect(page.locator("tbody tr")).to_have_count(1, timeout=5000)
 
 
 def test_live_page_reports_that_the_user_is_logged_out(
-    loop: SimpleNamespace, live_server: LiveServer, chromium: Browser
+    site: SimpleNamespace, live_server: LiveServer, chromium: Browser
 ) -> None:
-    seen = open_monitored_page(chromium, live_server.url, width=390, language="zh-hans", dark=True)
-    seen.log_in()
-    post_event(seen, loop.key, userId="anna")
-    seen.page.goto(seen.address + LIVE)
-    expect(seen.page.locator("tbody tr")).to_have_count(1)
-    assert not seen.scrolls_sideways()
-    seen.save("live-zh-hans-390")
-    seen.page.context.clear_cookies()
-    expect(seen.page.locator("[data-live-state]")).to_contain_text("退出登录", timeout=5000)
+    monitored = open_monitored_page(chromium, live_server.url, width=390, language="zh-hans", dark=True)
+    monitored.log_in()
+    post_event(monitored, site.key, userId="anna")
+    monitored.page.goto(monitored.address + LIVE)
+    expect(monitored.page.locator("tbody tr")).to_have_count(1)
+    assert not monitored.scrolls_sideways()
+    monitored.save("live-zh-hans-390")
+    monitored.page.context.clear_cookies()
+    expect(monitored.page.locator("[data-live-state]")).to_contain_text("退出登录", timeout=5000)
 
 
-def test_a_rejected_event_is_corrected_and_replayed(seen: MonitoredPage, loop: SimpleNamespace) -> None:
-    page = seen.page
-    assert post_event(seen, loop.key, messageId="m-1")["rejected"] == 1
-    seen.open(REJECTED)
-    seen.save("rejected-events-en")
+def test_a_rejected_event_is_corrected_and_replayed(monitored: MonitoredPage, site: SimpleNamespace) -> None:
+    page = monitored.page
+    assert post_event(monitored, site.key, messageId="m-1")["rejected"] == 1
+    monitored.open(REJECTED)
+    monitored.save("rejected-events-en")
     page.locator("#result_list tbody a").first.click()
     editor = page.locator("textarea[name=text]")
     editor.fill(editor.input_value().replace('"m-1"', '"m-1", "userId": "anna"'))
     page.get_by_role("button", name="Check").click()
     expect(page.locator("#outcome")).to_contain_text("The event would be accepted")
-    seen.save("rejected-event-checked-en")
+    monitored.save("rejected-event-checked-en")
     page.get_by_role("button", name="Replay").click()
     expect(page.get_by_text("The event was accepted")).to_be_visible()
     page.get_by_role("link", name="m-1").click()
     expect(page).to_have_url(re.compile(r"/admin/events/event/\d+/change/"))
-    seen.open(LIVE)
+    monitored.open(LIVE)
     assert list_rows(page) == ["Product Viewed"]
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_events_per_minute_are_drawn(
-    loop: SimpleNamespace, live_server: LiveServer, chromium: Browser, language: str
+    site: SimpleNamespace, live_server: LiveServer, chromium: Browser, language: str
 ) -> None:
-    seen = open_monitored_page(chromium, live_server.url, width=390, language=language, dark=True)
-    seen.log_in()
+    monitored = open_monitored_page(chromium, live_server.url, width=390, language=language, dark=True)
+    monitored.log_in()
     for number in range(3):
-        post_event(seen, loop.key, userId=f"user-{number}")
-    seen.open(MINUTES)
+        post_event(monitored, site.key, userId=f"user-{number}")
+    monitored.open(MINUTES)
     expect(
-        seen.page.locator("[data-minutes] .bars path:visible").first
+        monitored.page.locator("[data-minutes] .bars path:visible").first
     ).to_be_visible()  # a minute without events has no bar
-    assert seen.page.locator("[data-minutes] .legendtext").all_text_contents() == ["web"]
-    assert not seen.scrolls_sideways()
-    seen.save(f"minutes-{language}-390")
-    assert not seen.browser_errors
+    assert monitored.page.locator("[data-minutes] .legendtext").all_text_contents() == ["web"]
+    assert not monitored.scrolls_sideways()
+    monitored.save(f"minutes-{language}-390")
+    assert not monitored.browser_errors

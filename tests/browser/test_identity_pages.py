@@ -20,13 +20,13 @@ pytestmark = pytest.mark.acceptance
 
 
 @pytest.fixture
-def loop(operator: User) -> SimpleNamespace:
+def site(operator: User) -> SimpleNamespace:
     """Make Li Wei with a laptop shared with another customer, a phone, and two visits before the first log-in."""
     now = datetime.now(UTC)
-    seen = {"source_id": 1, "occurred_at": now - timedelta(days=9)}
+    common = {"source_id": 1, "occurred_at": now - timedelta(days=9)}
     resolve_people(
         events=[
-            IdentityEvent(message_id=f"visit-{device}", type="page", anonymous_id=device, **seen)
+            IdentityEvent(message_id=f"visit-{device}", type="page", anonymous_id=device, **common)
             for device in ("laptop", "tablet")
         ],
         at=now,
@@ -35,16 +35,16 @@ def loop(operator: User) -> SimpleNamespace:
     upsert_customers(changes=[wei, CustomerChange("guo", {"name": "Guo"})], seen_at=now)
     linking_events = [
         IdentityEvent(
-            message_id="ajs-next-1763980000-login", type="track", user_id="wei", anonymous_id="laptop", **seen
+            message_id="ajs-next-1763980000-login", type="track", user_id="wei", anonymous_id="laptop", **common
         ),
         IdentityEvent(
-            message_id="m-tablet", type="track", user_id="wei", anonymous_id="tablet", device_id="iPad-7", **seen
+            message_id="m-tablet", type="track", user_id="wei", anonymous_id="tablet", device_id="iPad-7", **common
         ),
-        IdentityEvent(message_id="m-identify", type="identify", user_id="wei", phone="+86 138 0013 8000", **seen),
+        IdentityEvent(message_id="m-identify", type="identify", user_id="wei", phone="+86 138 0013 8000", **common),
         IdentityEvent(
-            message_id="m-alias", type="alias", user_id="wei", previous_id="3f2a77b0-6f1e-4b5c-9d2e-phone", **seen
+            message_id="m-alias", type="alias", user_id="wei", previous_id="3f2a77b0-6f1e-4b5c-9d2e-phone", **common
         ),
-        IdentityEvent(message_id="m-shared", type="track", user_id="guo", anonymous_id="laptop", **seen),
+        IdentityEvent(message_id="m-shared", type="track", user_id="guo", anonymous_id="laptop", **common),
     ]
     resolve_people(events=linking_events, at=now)
     customer = Customer.objects.get(identifiers__value="wei")
@@ -63,45 +63,45 @@ def loop(operator: User) -> SimpleNamespace:
     [(1280, "en", False), (1280, "zh-hans", True), (390, "zh-hans", False), (390, "en", True)],
 )
 def test_identity_pages_fit_and_have_no_browser_errors(
-    loop: SimpleNamespace, live_server: LiveServer, chromium: Browser, width: int, language: str, dark: bool
+    site: SimpleNamespace, live_server: LiveServer, chromium: Browser, width: int, language: str, dark: bool
 ) -> None:
-    seen = open_monitored_page(chromium, live_server.url, width=width, language=language, dark=dark)
-    seen.log_in()
+    monitored = open_monitored_page(chromium, live_server.url, width=width, language=language, dark=dark)
+    monitored.log_in()
     for name in ("customer", "conflicts", "conflict", "merge"):
-        seen.open(getattr(loop, name))
+        monitored.open(getattr(site, name))
         if name == "conflict":
-            seen.page.click("button[value=preview]")
-            seen.page.wait_for_selector("[role=status] li")
+            monitored.page.click("button[value=preview]")
+            monitored.page.wait_for_selector("[role=status] li")
         if name == "merge":
-            seen.page.click("button[value=preview]")
-            seen.page.wait_for_selector("[role=status]")
-        seen.save(f"identity-{name}-{language}-{width}{'-dark' if dark else ''}")
-        assert not seen.scrolls_sideways(), name
-    assert not seen.browser_errors
+            monitored.page.click("button[value=preview]")
+            monitored.page.wait_for_selector("[role=status]")
+        monitored.save(f"identity-{name}-{language}-{width}{'-dark' if dark else ''}")
+        assert not monitored.scrolls_sideways(), name
+    assert not monitored.browser_errors
 
 
 def test_a_conflict_is_merged_and_the_merge_is_undone(
-    loop: SimpleNamespace, live_server: LiveServer, chromium: Browser
+    site: SimpleNamespace, live_server: LiveServer, chromium: Browser
 ) -> None:
-    seen = open_monitored_page(chromium, live_server.url, width=1280)
-    seen.log_in()
-    seen.open(loop.conflict)
-    seen.page.click("button[value=preview]")
-    seen.page.click("button[value=merge]")
-    seen.page.wait_for_selector("text=You can undo the merge here.")
-    seen.page.click("button[value=preview]")
-    seen.page.click("button[value=undo]")
-    seen.page.wait_for_selector("text=is a separate customer again")
-    seen.open(loop.conflict)
-    assert seen.page.locator(".home-badge.identity-open").count() == 1
-    assert not seen.browser_errors
+    monitored = open_monitored_page(chromium, live_server.url, width=1280)
+    monitored.log_in()
+    monitored.open(site.conflict)
+    monitored.page.click("button[value=preview]")
+    monitored.page.click("button[value=merge]")
+    monitored.page.wait_for_selector("text=You can undo the merge here.")
+    monitored.page.click("button[value=preview]")
+    monitored.page.click("button[value=undo]")
+    monitored.page.wait_for_selector("text=is a separate customer again")
+    monitored.open(site.conflict)
+    assert monitored.page.locator(".home-badge.identity-open").count() == 1
+    assert not monitored.browser_errors
 
 
-def test_identity_graph_fits_its_container(loop: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> None:
-    seen = open_monitored_page(chromium, live_server.url, width=390)
-    seen.log_in()
-    seen.open(loop.customer)
-    spills = seen.page.evaluate(
+def test_identity_graph_fits_its_container(site: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> None:
+    monitored = open_monitored_page(chromium, live_server.url, width=390)
+    monitored.log_in()
+    monitored.open(site.customer)
+    spills = monitored.page.evaluate(
         """() => {
             const place = document.querySelector('.identity-graph').getBoundingClientRect();
             return [...document.querySelectorAll('.identity-graph text')]

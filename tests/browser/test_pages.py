@@ -1,4 +1,4 @@
-"""The pages of every room in Chromium, in both languages, on a shop with orders, profiles, a model, a segment and a campaign."""
+"""The pages of every app in Chromium, in both languages, on a shop with orders, profiles, a model, a segment and a campaign."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.acceptance
 
 
 @pytest.fixture
-def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> SimpleNamespace:
+def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> SimpleNamespace:
     """Make orders, warehouse, profiles, a model, a segment and a campaign; return the page URLs by name."""
     settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
     now = datetime.now(UTC)
@@ -72,24 +72,24 @@ def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_pages_open_without_browser_errors(
-    loop: SimpleNamespace, live_server: LiveServer, chromium: Browser, language: str
+    site: SimpleNamespace, live_server: LiveServer, chromium: Browser, language: str
 ) -> None:
-    seen = open_monitored_page(chromium, live_server.url, width=1440, language=language)
-    seen.log_in()
-    for name, address in loop.pages.items():
-        seen.open(address)
-        seen.save(f"{name}-{language}")
-        assert not seen.browser_errors, name
+    monitored = open_monitored_page(chromium, live_server.url, width=1440, language=language)
+    monitored.log_in()
+    for name, address in site.pages.items():
+        monitored.open(address)
+        monitored.save(f"{name}-{language}")
+        assert not monitored.browser_errors, name
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
-def test_pages_fit_on_a_phone(loop: SimpleNamespace, live_server: LiveServer, chromium: Browser, language: str) -> None:
-    seen = open_monitored_page(chromium, live_server.url, width=390, language=language)
-    seen.log_in()
+def test_pages_fit_on_a_phone(site: SimpleNamespace, live_server: LiveServer, chromium: Browser, language: str) -> None:
+    monitored = open_monitored_page(chromium, live_server.url, width=390, language=language)
+    monitored.log_in()
     for name in ("home", "customer", "product-similar", "segment", "segment-members", "campaign-preview"):
-        seen.open(loop.pages[name])
-        seen.save(f"{name}-{language}-390")
-        assert not seen.scrolls_sideways(), name
+        monitored.open(site.pages[name])
+        monitored.save(f"{name}-{language}-390")
+        assert not monitored.scrolls_sideways(), name
 
 
 def list_forms_and_changelists(user: User) -> Iterator[str]:
@@ -109,12 +109,12 @@ def list_forms_and_changelists(user: User) -> Iterator[str]:
 
 
 def test_every_list_and_form_opens_without_browser_errors(
-    operator: User, loop: SimpleNamespace, live_server: LiveServer
+    operator: User, site: SimpleNamespace, live_server: LiveServer
 ) -> None:
     addresses = list(list_forms_and_changelists(operator))
     with start_chromium() as browser:
-        seen = open_monitored_page(browser, live_server.url, width=1440, language="zh-hans")
-        seen.log_in()
+        monitored = open_monitored_page(browser, live_server.url, width=1440, language="zh-hans")
+        monitored.log_in()
         for address in addresses:
-            seen.open(address)
-            assert not seen.browser_errors, address
+            monitored.open(address)
+            assert not monitored.browser_errors, address

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.acceptance
 
 
 @pytest.fixture
-def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> None:
+def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> None:
     settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
     settings.TRAINING_SECONDS = 2
     now = datetime.now(UTC)
@@ -33,12 +33,12 @@ def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("language", "width"), [("en", 1280), ("zh-hans", 390)])
 def test_the_preview_follows_the_form(
-    loop: None, live_server: LiveServer, chromium: Browser, language: str, width: int
+    site: None, live_server: LiveServer, chromium: Browser, language: str, width: int
 ) -> None:
-    seen = open_monitored_page(chromium, live_server.url, width=width, language=language)
-    seen.log_in()
-    seen.open(reverse("admin:merchandising_rule_add"))
-    page = seen.page
+    monitored = open_monitored_page(chromium, live_server.url, width=width, language=language)
+    monitored.log_in()
+    monitored.open(reverse("admin:merchandising_rule_add"))
+    page = monitored.page
     page.fill("input[name=name]", "Coffee for tea drinkers")
     page.select_option("select[name=action]", "pin")
     page.fill("input[name=position]", "2")
@@ -52,13 +52,13 @@ def test_the_preview_follows_the_form(
     expect(panel.locator("ol").first.locator("li")).to_have_count(5)
     expect(panel.locator("[data-changed]")).to_contain_text("5")
     assert page.input_value("input[name=preview-user_id]") == "user-0", "the typed value stays"
-    assert not seen.scrolls_sideways()
-    seen.save(f"rule-{language}-{width}")
+    assert not monitored.scrolls_sideways()
+    monitored.save(f"rule-{language}-{width}")
     page.click("button[name=_save], input[name=_save]")
     page.wait_for_load_state("networkidle")
-    seen.save(f"rules-{language}-{width}")
+    monitored.save(f"rules-{language}-{width}")
     expect(page.locator("#result_list, table").first).to_contain_text("coffee-3")
     if width > 1000:
         page.locator("button.rule-switch").first.click()
         page.wait_for_load_state("networkidle")
-    assert not seen.browser_errors
+    assert not monitored.browser_errors

@@ -19,16 +19,16 @@ from psycopg.rows import dict_row
 from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.conftest import MonitoredPage, open_monitored_page
-from tests.browser.kettle_shop import SHELVES, make_kettle_shop
+from tests.browser.kettle_shop import TITLES_BY_CATEGORY, make_kettle_shop
 from tests.child_processes import get_test_database_url
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
 
 KETTLES = ("Blue kettle", "Steel kettle", "Glass kettle")
-TEA_THINGS = set(SHELVES["Kitchen > Tea things"])
-KETTLE_SHELF = set(SHELVES["Kitchen > Kettles"])
-KITCHEN = TEA_THINGS | KETTLE_SHELF  # recommended to visitors who view kettles
+TEA_THINGS = set(TITLES_BY_CATEGORY["Kitchen > Tea things"])
+ALL_KETTLES = set(TITLES_BY_CATEGORY["Kitchen > Kettles"])
+KITCHEN = TEA_THINGS | ALL_KETTLES  # recommended to visitors who view kettles
 PAGES = (
     "/shop/",
     "/shop/search/",
@@ -40,7 +40,7 @@ PAGES = (
 
 
 @pytest.fixture
-def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> Iterator[SimpleNamespace]:
+def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> Iterator[SimpleNamespace]:
     """Set up the kettle shop in demo mode with its storefront keys. (`chromium` waits for a fixture of this name.)"""
     from config.storefront.keys import ensure_storefront_keys
     from recommendations.serving.state.loader import loader
@@ -57,7 +57,7 @@ def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
 
 
 @pytest.fixture
-def device(loop: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> Iterator[Any]:
+def device(site: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> Iterator[Any]:
     """Return a function that opens a separate browser context; after the test, none may have errors."""
     opened: list[MonitoredPage] = []
 
@@ -66,8 +66,8 @@ def device(loop: SimpleNamespace, live_server: LiveServer, chromium: Browser) ->
         return opened[-1]
 
     yield open_device
-    for seen in opened:
-        assert seen.browser_errors == []
+    for monitored in opened:
+        assert monitored.browser_errors == []
 
 
 def get_row(page: Page, name: str) -> Locator:
@@ -79,43 +79,43 @@ def list_titles(page: Page, name: str = "for-you") -> list[str]:
     return get_row(page, name).locator(".card-title").all_inner_texts()
 
 
-def open_home(seen: MonitoredPage, heading: str = "Recommended for you") -> list[str]:
+def open_home(monitored: MonitoredPage, heading: str = "Recommended for you") -> list[str]:
     """Return the titles of the first row once it has the heading; retry, because Valkey may time out on a busy machine."""
 
     def has_heading() -> bool:
-        seen.open("/shop/")
-        return get_row(seen.page, "for-you").get_by_role("heading").inner_text() == heading
+        monitored.open("/shop/")
+        return get_row(monitored.page, "for-you").get_by_role("heading").inner_text() == heading
 
     wait_until(has_heading, within=15, what=f"a row with the heading {heading}")
-    return list_titles(seen.page)
+    return list_titles(monitored.page)
 
 
-def view_product(seen: MonitoredPage, title: str) -> None:
+def view_product(monitored: MonitoredPage, title: str) -> None:
     """Open a product page directly, as from an external link."""
-    seen.open(f"/shop/product/?id={title.lower().replace(' ', '-')}")
-    expect(seen.page.get_by_role("heading", level=1)).to_have_text(title)
+    monitored.open(f"/shop/product/?id={title.lower().replace(' ', '-')}")
+    expect(monitored.page.get_by_role("heading", level=1)).to_have_text(title)
 
 
-def log_in_as(seen: MonitoredPage, user_id: str) -> None:
-    seen.open("/shop/account/")
-    seen.page.locator("#user-id").fill(user_id)
-    seen.page.locator("[data-log-in] button.button").click()
-    seen.page.wait_for_url("**/shop/")
-    seen.page.wait_for_load_state("networkidle")
+def log_in_as(monitored: MonitoredPage, user_id: str) -> None:
+    monitored.open("/shop/account/")
+    monitored.page.locator("#user-id").fill(user_id)
+    monitored.page.locator("[data-log-in] button.button").click()
+    monitored.page.wait_for_url("**/shop/")
+    monitored.page.wait_for_load_state("networkidle")
 
 
-def read_stored_events(loop: SimpleNamespace) -> list[dict[str, Any]]:
+def read_stored_events(site: SimpleNamespace) -> list[dict[str, Any]]:
     """Return the stored events, oldest first; with psycopg, because Django's ORM cannot run inside Playwright's event loop."""
     query = "SELECT message_id, type, name, user_id, anonymous_id, recommendation_id, properties, context FROM events_event ORDER BY id"
-    with psycopg.connect(loop.database, row_factory=dict_row) as connection:
+    with psycopg.connect(site.database, row_factory=dict_row) as connection:
         return connection.execute(query).fetchall()
 
 
-def wait_for_event(loop: SimpleNamespace, name: str) -> dict[str, Any]:
+def wait_for_event(site: SimpleNamespace, name: str) -> dict[str, Any]:
     """Wait for an event with this name and return the newest."""
 
     def list_matching() -> list[dict[str, Any]]:
-        return [event for event in read_stored_events(loop) if event["name"] == name]
+        return [event for event in read_stored_events(site) if event["name"] == name]
 
     wait_until(list_matching, within=10, what=f"a stored {name}")
     return list_matching()[-1]
@@ -124,7 +124,7 @@ def wait_for_event(loop: SimpleNamespace, name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_home_page_recommends_and_explains_products_after_a_guest_views_kettles(
-    loop: SimpleNamespace, device: Any, width: int, language: str
+    site: SimpleNamespace, device: Any, width: int, language: str
 ) -> None:
     guest = device(width=width, language=language)
     with override(language):
@@ -136,21 +136,21 @@ def test_home_page_recommends_and_explains_products_after_a_guest_views_kettles(
     for title in KETTLES:
         view_product(guest, title)
     guest.save(f"shop-product-{language}-{width}")
-    shown = open_home(guest, for_you)
-    assert set(shown[:4]) <= KITCHEN, shown
+    titles = open_home(guest, for_you)
+    assert set(titles[:4]) <= KITCHEN, titles
     reasons = get_row(guest.page, "for-you").locator(".card-reason").all_inner_texts()
     assert any(title in reason for title in KETTLES for reason in reasons), reasons
     guest.save(f"shop-home-kettles-{language}-{width}")
-    place = next(number for number, reason in enumerate(reasons) if any(title in reason for title in KETTLES))
-    get_row(guest.page, "for-you").locator("[data-tool=why]").nth(place).click()
+    position = next(number for number, reason in enumerate(reasons) if any(title in reason for title in KETTLES))
+    get_row(guest.page, "for-you").locator("[data-tool=why]").nth(position).click()
     dialog = guest.page.get_by_role("dialog")
-    expect(dialog.locator(".why-text")).to_have_text(reasons[place])
+    expect(dialog.locator(".why-text")).to_have_text(reasons[position])
     expect(dialog.locator(".why-products a span").first).to_contain_text("kettle")
     guest.save(f"shop-why-{language}-{width}", full_page=False)
     assert not guest.scrolls_sideways()
 
 
-def test_basket_shows_complements_and_checkout_sends_an_order_event(loop: SimpleNamespace, device: Any) -> None:
+def test_basket_shows_complements_and_checkout_sends_an_order_event(site: SimpleNamespace, device: Any) -> None:
     guest = device()
     page = guest.page
     for title in KETTLES:
@@ -175,35 +175,35 @@ def test_basket_shows_complements_and_checkout_sends_an_order_event(loop: Simple
     expect(page.locator(".order .line")).to_have_count(2)
     expect(page.locator("[data-basket-count]")).to_be_hidden()
     guest.save("shop-orders-en-1280")
-    order = wait_for_event(loop, "Order Completed")["properties"]
+    order = wait_for_event(site, "Order Completed")["properties"]
     assert [line["quantity"] for line in order["products"]] == [1, 2]
     assert order["total"] == pytest.approx(sum(line["price"] * line["quantity"] for line in order["products"]))
 
 
 def test_second_device_shows_the_same_products_and_dismissed_ones_stay_hidden(
-    loop: SimpleNamespace, device: Any
+    site: SimpleNamespace, device: Any
 ) -> None:
     first, second = device(), device(width=390)
     for title in KETTLES:
         view_product(first, title)
     log_in_as(first, "mei-1")
-    shown = open_home(first)
-    assert set(shown[:4]) <= KITCHEN, shown
+    titles = open_home(first)
+    assert set(titles[:4]) <= KITCHEN, titles
     log_in_as(second, "mei-1")
-    assert open_home(second)[:6] == shown[:6]
+    assert open_home(second)[:6] == titles[:6]
     second.save("shop-second-device-en-390")
 
-    unwanted = shown[0]
+    dismissed = titles[0]
     get_row(first.page, "for-you").locator("[data-tool=dismiss]").first.click()
-    expect(get_row(first.page, "for-you").get_by_text(unwanted, exact=True)).to_have_count(0)
-    assert len(list_titles(first.page)) == len(shown), "another product replaces it"
-    expect(first.page.locator("#said")).to_contain_text(unwanted)
-    event = wait_for_event(loop, "Recommendation Dismissed")
-    assert event["properties"]["product_id"] == unwanted.lower().replace(" ", "-")
+    expect(get_row(first.page, "for-you").get_by_text(dismissed, exact=True)).to_have_count(0)
+    assert len(list_titles(first.page)) == len(titles), "another product replaces it"
+    expect(first.page.locator("#said")).to_contain_text(dismissed)
+    event = wait_for_event(site, "Recommendation Dismissed")
+    assert event["properties"]["product_id"] == dismissed.lower().replace(" ", "-")
     assert event["properties"]["position"] == 1
     assert event["recommendation_id"]
-    for seen in (first, second):
-        assert unwanted not in open_home(seen)
+    for monitored in (first, second):
+        assert dismissed not in open_home(monitored)
     first.save("shop-dismissed-en-1280")
 
     first.open("/shop/account/")
@@ -212,27 +212,27 @@ def test_second_device_shows_the_same_products_and_dismissed_ones_stay_hidden(
     assert not set(list_titles(first.page)[:3]) & KITCHEN, "an anonymous visitor again"
 
 
-def test_view_and_click_events_carry_the_recommendation_id(loop: SimpleNamespace, device: Any) -> None:
+def test_view_and_click_events_carry_the_recommendation_id(site: SimpleNamespace, device: Any) -> None:
     guest = device()
     guest.open("/shop/")
-    shown = wait_for_event(loop, "Recommendation Viewed")
-    products = shown["properties"]["products"]
+    impression = wait_for_event(site, "Recommendation Viewed")
+    products = impression["properties"]["products"]
     assert [product["position"] for product in products] == list(range(1, len(products) + 1))
-    assert shown["recommendation_id"]
+    assert impression["recommendation_id"]
     get_row(guest.page, "for-you").locator(".card-link").nth(2).click()
     guest.page.wait_for_url("**/shop/product/**", wait_until="networkidle")
-    clicked = wait_for_event(loop, "Recommendation Clicked")
-    assert clicked["recommendation_id"] == shown["recommendation_id"]
+    clicked = wait_for_event(site, "Recommendation Clicked")
+    assert clicked["recommendation_id"] == impression["recommendation_id"]
     assert clicked["properties"]["product_id"] == products[2]["product_id"]
     assert clicked["properties"]["position"] == 3
-    viewed = wait_for_event(loop, "Product Viewed")
-    assert viewed["recommendation_id"] == shown["recommendation_id"], (
+    viewed = wait_for_event(site, "Product Viewed")
+    assert viewed["recommendation_id"] == impression["recommendation_id"], (
         "a product view names the recommendation it came from"
     )
     assert viewed["anonymous_id"] == clicked["anonymous_id"] != ""
 
 
-def test_a_click_updates_the_row_when_the_visitor_returns(loop: SimpleNamespace, device: Any) -> None:
+def test_a_click_updates_the_row_when_the_visitor_returns(site: SimpleNamespace, device: Any) -> None:
     guest = device()
     guest.open("/shop/")
     before = list_titles(guest.page)
@@ -248,7 +248,7 @@ def count_pending_events(page: Page) -> int:
     return page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('perennial-shop:event:')).length")
 
 
-def test_events_arrive_exactly_once_despite_failures_and_offline_periods(loop: SimpleNamespace, device: Any) -> None:
+def test_events_arrive_exactly_once_despite_failures_and_offline_periods(site: SimpleNamespace, device: Any) -> None:
     guest = device()
     guest.open("/shop/account/")
     page = guest.page
@@ -265,15 +265,15 @@ def test_events_arrive_exactly_once_despite_failures_and_offline_periods(loop: S
                 route.continue_()
 
     page.route("**/v1/batch", inject_fault)
-    sent = """async () => {
+    send_events = """async () => {
       const { track } = await import("/static/storefront/events.js");
       for (let number = 0; number < 30; number += 1) track("Made", { number });
     }"""
-    page.evaluate(sent)
+    page.evaluate(send_events)
     assert count_pending_events(page) > 0
     wait_until(lambda: count_pending_events(page) == 0, what="the collector to accept all events")
-    made = [event["properties"]["number"] for event in read_stored_events(loop) if event["name"] == "Made"]
-    assert made == list(range(30))
+    numbers = [event["properties"]["number"] for event in read_stored_events(site) if event["name"] == "Made"]
+    assert numbers == list(range(30))
     guest.browser_errors[:] = [
         text for text in guest.browser_errors if "/v1/batch" not in text and "Failed to load" not in text
     ]
@@ -284,11 +284,11 @@ def test_events_arrive_exactly_once_despite_failures_and_offline_periods(loop: S
     expect(page.locator("[data-offline]")).to_be_visible()
     page.context.set_offline(False)
     wait_until(lambda: count_pending_events(page) == 0, what="the collector to accept the event")
-    assert len([event for event in read_stored_events(loop) if event["name"] == "Made offline"]) == 1
+    assert len([event for event in read_stored_events(site) if event["name"] == "Made offline"]) == 1
     guest.browser_errors[:] = [text for text in guest.browser_errors if "ERR_INTERNET_DISCONNECTED" not in text]
 
 
-def test_leaving_the_page_sends_pending_events(loop: SimpleNamespace, device: Any) -> None:
+def test_leaving_the_page_sends_pending_events(site: SimpleNamespace, device: Any) -> None:
     guest = device()
     guest.open("/shop/account/")
     track_and_leave = """async () => {
@@ -298,12 +298,12 @@ def test_leaving_the_page_sends_pending_events(loop: SimpleNamespace, device: An
     }"""
     guest.page.evaluate(track_and_leave)
     guest.page.wait_for_url("**/admin/login/")
-    wait_for_event(loop, "Made on leaving")
+    wait_for_event(site, "Made on leaving")
     guest.open("/shop/account/")
-    assert len([event for event in read_stored_events(loop) if event["name"] == "Made on leaving"]) == 1
+    assert len([event for event in read_stored_events(site) if event["name"] == "Made on leaving"]) == 1
 
 
-def test_requests_carry_no_ids_when_personalization_is_off(loop: SimpleNamespace, device: Any) -> None:
+def test_requests_carry_no_ids_when_personalization_is_off(site: SimpleNamespace, device: Any) -> None:
     guest = device()
     for title in KETTLES:
         view_product(guest, title)
@@ -316,27 +316,27 @@ def test_requests_carry_no_ids_when_personalization_is_off(loop: SimpleNamespace
     assert requested
     assert not any("anonymous_id" in address or "user_id" in address for address in requested)
     view_product(guest, "Red kettle")
-    viewed = wait_for_event(loop, "Product Viewed")
+    viewed = wait_for_event(site, "Product Viewed")
     assert viewed["context"]["consent"] == {"categoryPreferences": {"analytics": True, "personalisation": False}}
     guest.open("/shop/")
     assert not set(list_titles(guest.page)[:3]) & KITCHEN
 
 
-def test_a_failed_row_shows_an_error_and_can_be_retried(loop: SimpleNamespace, device: Any) -> None:
+def test_a_failed_row_shows_an_error_and_can_be_retried(site: SimpleNamespace, device: Any) -> None:
     guest = device()
     guest.page.route("**/recommendations/for-you/**", lambda route: route.fulfill(status=503, body="{}"))
     guest.open("/shop/")
-    trouble = get_row(guest.page, "for-you").get_by_role("alert")
-    expect(trouble).to_be_visible(timeout=15_000)  # after three tries
+    error = get_row(guest.page, "for-you").get_by_role("alert")
+    expect(error).to_be_visible(timeout=15_000)  # after three tries
     guest.save("shop-trouble-en-1280", full_page=False)
     guest.page.unroute("**/recommendations/for-you/**")
-    trouble.get_by_role("button", name="Try again").click()
-    expect(trouble).to_have_count(0)
+    error.get_by_role("button", name="Try again").click()
+    expect(error).to_have_count(0)
     assert list_titles(guest.page)
     guest.browser_errors.clear()
 
 
-def test_a_review_event_has_the_rating_and_the_text(loop: SimpleNamespace, device: Any) -> None:
+def test_a_review_event_has_the_rating_and_the_text(site: SimpleNamespace, device: Any) -> None:
     guest = device()
     view_product(guest, "Blue kettle")
     form = guest.page.locator("[data-review] form")
@@ -344,12 +344,12 @@ def test_a_review_event_has_the_rating_and_the_text(loop: SimpleNamespace, devic
     form.get_by_label("Comment").fill("Quick, but <b>loud</b>.")
     form.get_by_role("button").click()
     expect(form.get_by_role("status")).to_be_visible()
-    review = wait_for_event(loop, "Product Reviewed")["properties"]
+    review = wait_for_event(site, "Product Reviewed")["properties"]
     assert (review["product_id"], review["rating"]) == ("blue-kettle", 4)
     assert review["review_body"] == "Quick, but <b>loud</b>."
 
 
-def test_search_suggests_finds_sorts_and_filters_products(loop: SimpleNamespace, device: Any) -> None:
+def test_search_suggests_sorts_and_filters_products(site: SimpleNamespace, device: Any) -> None:
     guest = device()
     page = guest.page
     guest.open("/shop/")
@@ -361,9 +361,9 @@ def test_search_suggests_finds_sorts_and_filters_products(loop: SimpleNamespace,
     box.press("Enter")
     page.wait_for_url("**/shop/search/?q=kettl**")
     results = page.locator("[data-results] .card:not(.skeleton)")
-    expect(results).to_have_count(len(KETTLE_SHELF))
-    assert wait_for_event(loop, "Products Searched")["properties"]["query"] == "kettl"
-    assert len(wait_for_event(loop, "Product List Viewed")["properties"]["products"]) == len(KETTLE_SHELF)
+    expect(results).to_have_count(len(ALL_KETTLES))
+    assert wait_for_event(site, "Products Searched")["properties"]["query"] == "kettl"
+    assert len(wait_for_event(site, "Product List Viewed")["properties"]["products"]) == len(ALL_KETTLES)
     page.locator("[data-sort]").select_option("price")
     expect(page).to_have_url(re.compile("sort=price"))
     prices = [float(text.lstrip("$")) for text in results.locator(".card-price").all_inner_texts()]
@@ -381,7 +381,7 @@ def test_search_suggests_finds_sorts_and_filters_products(loop: SimpleNamespace,
     guest.save("shop-nothing-en-1280")
 
 
-def test_switching_the_language_keeps_the_page(loop: SimpleNamespace, device: Any) -> None:
+def test_switching_the_language_keeps_the_page(site: SimpleNamespace, device: Any) -> None:
     guest = device()
     view_product(guest, "Blue kettle")
     guest.page.get_by_role("button", name="简体中文").click()
@@ -398,7 +398,7 @@ def test_switching_the_language_keeps_the_page(loop: SimpleNamespace, device: An
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 def test_pages_open_without_browser_errors_and_fit_the_screen(
-    loop: SimpleNamespace, device: Any, width: int, dark: bool, language: str
+    site: SimpleNamespace, device: Any, width: int, dark: bool, language: str
 ) -> None:
     guest = device(width=width, language=language, dark=dark)
     for path in PAGES:
@@ -419,13 +419,13 @@ UNNAMED = """() => [...document.querySelectorAll("a, button, input:not([type=hid
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_pin_and_hide_rules_take_effect_in_the_shop_within_two_seconds(
-    loop: SimpleNamespace, device: Any, language: str
+    site: SimpleNamespace, device: Any, language: str
 ) -> None:
     """Enter each rule in the form, check its preview, save it, and check the shop as a guest on another device."""
     guest, office = device(language=language), device(language=language)
     guest.open("/shop/")
     before = list_titles(guest.page)
-    unwanted = before[0]
+    hidden = before[0]
     office.log_in()
 
     def fill_form(name: str, **fields: str) -> None:
@@ -441,16 +441,16 @@ def test_pin_and_hide_rules_take_effect_in_the_shop_within_two_seconds(
         office.page.wait_for_load_state("networkidle")
 
     def wait_for_row(matches: Any) -> None:
-        began = time.monotonic()
+        started = time.monotonic()
 
         def has_changed() -> bool:
             guest.open("/shop/")
             return bool(matches(list_titles(guest.page)))
 
         wait_until(has_changed, within=15, what="the shop to follow the rule")
-        took.append(time.monotonic() - began)
+        delays.append(time.monotonic() - started)
 
-    took: list[float] = []
+    delays: list[float] = []
     fill_form("Garden season", action="pin", position="1", product_ids="wheelbarrow")
     expect(office.page.locator("[data-rule-preview-panel] ol").nth(1).locator("li").first).to_contain_text(
         "Wheelbarrow"
@@ -459,12 +459,12 @@ def test_pin_and_hide_rules_take_effect_in_the_shop_within_two_seconds(
     save()
     wait_for_row(lambda row: row[0] == "Wheelbarrow")
     guest.save(f"shop-pinned-{language}-1280")
-    fill_form("Sold elsewhere", action="hide", product_ids=unwanted.lower().replace(" ", "-"))
+    fill_form("Sold elsewhere", action="hide", product_ids=hidden.lower().replace(" ", "-"))
     office.save(f"merchandiser-hide-{language}", full_page=True)
     save()
-    wait_for_row(lambda row: row[0] == "Wheelbarrow" and unwanted not in row)
+    wait_for_row(lambda row: row[0] == "Wheelbarrow" and hidden not in row)
     guest.save(f"shop-hidden-{language}-1280")
     office.open("/admin/merchandising/rule/")
     office.save(f"merchandiser-rules-{language}")
     # the servers check for changes every second, and a busy machine takes longer to render the page
-    assert min(took) < 4.0, took
+    assert min(delays) < 4.0, delays

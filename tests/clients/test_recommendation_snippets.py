@@ -55,7 +55,7 @@ def shop(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path: P
     settings.TRAINING_SECONDS, settings.WAREHOUSE_URL = 2, str(tmp_path / "warehouse")
     settings.MODELS_DIR = tmp_path / "models"
     now, port = datetime.now(UTC), find_free_port()
-    make_kettle_shop(now, product_ids=IDS, people="customer")
+    make_kettle_shop(now, product_ids=IDS, user_prefix="customer")
     _key, api_key = create_api_key(name="storefront", kind=ApiKey.Kind.PUBLISHABLE, now=now)
     _source, write_key = make_keyed_source()
     with run_web_server(MODELS_DIR=str(settings.MODELS_DIR), CORS_ALLOWED_ORIGINS=f"http://127.0.0.1:{port}") as url:

@@ -19,7 +19,7 @@ TASTES = {
     "tea": ["green tea", "black tea", "white tea", "oolong"],
     "coffee": ["espresso", "filter coffee", "mocha", "decaf"],
 }
-PRODUCTS = {f"{taste}-{place}": title for taste, titles in TASTES.items() for place, title in enumerate(titles)}
+PRODUCTS = {f"{taste}-{number}": title for taste, titles in TASTES.items() for number, title in enumerate(titles)}
 
 
 class Api:
@@ -29,29 +29,29 @@ class Api:
         self.url = url
         self.headers = {"Authorization": f"Bearer {key}"}
 
-    def __call__(self, method: str, path: str, **given: Any) -> Any:
-        answer = requests.request(method, f"{self.url}/api/v1{path}", headers=self.headers, timeout=30, **given)
-        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer.json() if "json" in answer.headers["Content-Type"] else answer.text
+    def __call__(self, method: str, path: str, **arguments: Any) -> Any:
+        response = requests.request(method, f"{self.url}/api/v1{path}", headers=self.headers, timeout=30, **arguments)
+        assert response.ok, f"{method} {path}: {response.status_code} {response.text}"
+        return response.json() if "json" in response.headers["Content-Type"] else response.text
 
 
 def make_orders(now: datetime) -> list[dict[str, Any]]:
     """Return the orders of 30 customers with one taste each, every two weeks for half a year; two stopped halfway."""
     orders = []
-    for person in range(30):
-        taste = "tea" if person % 2 == 0 else "coffee"
+    for customer in range(30):
+        taste = "tea" if customer % 2 == 0 else "coffee"
         for round_ in range(13):
-            if person < 2 and round_ > 6:
+            if customer < 2 and round_ > 6:
                 continue
-            chosen = [(person + round_) % 4, (person + round_ + 1 + round_ % 2) % 4]
+            numbers = [(customer + round_) % 4, (customer + round_ + 1 + round_ % 2) % 4]
             orders.append(
                 {
-                    "order_id": f"o-{person}-{round_}",
-                    "user_id": f"u-{person}",
-                    "placed_at": (now - timedelta(days=1 + 14 * (12 - round_), minutes=person)).isoformat(),
+                    "order_id": f"o-{customer}-{round_}",
+                    "user_id": f"u-{customer}",
+                    "placed_at": (now - timedelta(days=1 + 14 * (12 - round_), minutes=customer)).isoformat(),
                     "currency": "EUR",
                     "lines": [
-                        {"product_id": f"{taste}-{place}", "quantity": "1", "unit_price": "4.50"} for place in chosen
+                        {"product_id": f"{taste}-{number}", "quantity": "1", "unit_price": "4.50"} for number in numbers
                     ],
                 }
             )
@@ -94,9 +94,9 @@ def test_a_shop_turns_orders_into_stages_recommendations_and_an_audience(
     call_command("export_warehouse")
     call_command("train")
 
-    faithful, gone = api("GET", "/customers/u-5/profile/"), api("GET", "/customers/u-0/profile/")
-    assert faithful["stage"]["key"] == "loyal"
-    assert gone["stage"]["key"] in ("dormant", "churned")
+    loyal, churned = api("GET", "/customers/u-5/profile/"), api("GET", "/customers/u-0/profile/")
+    assert loyal["stage"]["key"] == "loyal"
+    assert churned["stage"]["key"] in ("dormant", "churned")
 
     lost = {"key": "lost", "name": "Lost", "condition": {"field": "stage", "op": "in", "value": ["dormant", "churned"]}}
     api("POST", "/segments/", json=lost)
@@ -132,8 +132,8 @@ def test_a_shop_turns_orders_into_stages_recommendations_and_an_audience(
             timeout=30,
         )
         assert (sent.status_code, sent.json()["success"]) == (200, True)
-        known = api("GET", "/recommendations/for-you/?anonymous_id=new&n=3")
-        return known["fallback"] is None and known["items"][0]["product_id"].startswith("coffee")
+        response = api("GET", "/recommendations/for-you/?anonymous_id=new&n=3")
+        return response["fallback"] is None and response["items"][0]["product_id"].startswith("coffee")
 
     wait_until(view_and_recommend, within=10, what="a recommendation based on the view")
     loader.state = None
@@ -143,5 +143,5 @@ def create_write_key() -> str:
     from customers.events.models import Source
     from customers.events.sources.write_keys import rotate_write_key
 
-    source = Source.objects.create(key="web", name="web", kind=Source.Kind.BROWSER)
+    source = Source.objects.create(key="web", name="web", kind=Source.Kind.SERVER)
     return rotate_write_key(source_id=source.pk, now=timezone.now(), overlap=timedelta(0))

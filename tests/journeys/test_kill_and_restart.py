@@ -1,4 +1,4 @@
-"""Perennial runs as in production; a process is killed at work, and after a restart no data is lost or duplicated."""
+"""A process of a production setup is killed while it works; after a restart no data is lost or duplicated."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ class Operator:
         self.process: subprocess.Popen[bytes] | None = None
 
     def manage(self, *command: str) -> str:
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "manage.py", *command],
             cwd=PROJECT,
             env=self.env,
@@ -49,8 +49,8 @@ class Operator:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
 
     def start(self) -> None:
         with self.output.open("wb") as file:
@@ -75,9 +75,9 @@ class Operator:
         assert self.process is not None
         marks = {"web": "granian", "worker": "worker", "beat": "beat"}
         child = next(
-            found
-            for found in psutil.Process(self.process.pid).children()
-            if marks[name] in found.cmdline() or marks[name] in " ".join(found.cmdline()[:4])
+            process
+            for process in psutil.Process(self.process.pid).children()
+            if marks[name] in process.cmdline() or marks[name] in " ".join(process.cmdline()[:4])
         )
         child.send_signal(signal.SIGKILL)
 
@@ -85,29 +85,29 @@ class Operator:
         assert self.process is not None
         return self.process.wait(timeout=60)
 
-    def query_value(self, query: str, *given: Any) -> Any:
+    def query_value(self, query: str, *parameters: Any) -> Any:
         with psycopg.connect(self.database) as connection:
-            row = connection.execute(query, given).fetchone()
+            row = connection.execute(query, parameters).fetchone()
         return row[0] if row is not None and len(row) == 1 else row
 
-    def send_task(self, task: str, *given: int) -> None:
+    def send_task(self, task: str, *arguments: int) -> None:
         self.manage(
             "shell",
             "-v",
             "0",
             "-c",
-            f"from celery import current_app as app; app.send_task({task!r}, args={list(given)})",
+            f"from celery import current_app as app; app.send_task({task!r}, args={list(arguments)})",
         )
 
 
 @pytest.fixture
 def operator(tmp_path: Path) -> Iterator[Operator]:
-    found = Operator(tmp_path)
-    yield found
-    if found.process is not None and found.process.poll() is None:
-        found.process.send_signal(signal.SIGINT)
-        found.wait_for_exit()
-    found.servers.release()
+    operator = Operator(tmp_path)
+    yield operator
+    if operator.process is not None and operator.process.poll() is None:
+        operator.process.send_signal(signal.SIGINT)
+        operator.wait_for_exit()
+    operator.servers.release()
 
 
 def write_orders(path: Path) -> None:
@@ -187,8 +187,8 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
         ORDERS,
         compute_expected_revenue(),
     )
-    twice = "SELECT count(*) FROM (SELECT 1 FROM lifecycle_stagetransition GROUP BY customer_id, at, to_stage HAVING count(*) > 1) d"
-    assert operator.query_value(twice) == 0
+    duplicates = "SELECT count(*) FROM (SELECT 1 FROM lifecycle_stagetransition GROUP BY customer_id, at, to_stage HAVING count(*) > 1) d"
+    assert operator.query_value(duplicates) == 0
     last = (
         "SELECT count(*) FROM lifecycle_customerprofile p JOIN LATERAL (SELECT to_stage FROM lifecycle_stagetransition t"
         " WHERE t.customer_id = p.customer_id ORDER BY at DESC, id DESC LIMIT 1) t ON true WHERE t.to_stage = p.stage"
