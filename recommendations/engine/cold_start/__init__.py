@@ -16,8 +16,8 @@ from recommendations.engine.cold_start.customer_traits import (
     assign_bands,
     compute_quantile_edges,
     get_trait_field,
-    get_trait_value,
     make_trait,
+    normalize_trait_value,
 )
 from recommendations.engine.cold_start.landing_category import LandingPopularity
 from recommendations.engine.cold_start.trait_clusters import TraitClusters
@@ -40,6 +40,6 @@ __all__ = [
     "assign_bands",
     "compute_quantile_edges",
     "get_trait_field",
-    "get_trait_value",
     "make_trait",
+    "normalize_trait_value",
 ]

@@ -75,7 +75,7 @@ def make_trait(field: str, value: str) -> str:
     return f"{field}{JOINT}{value}"
 
 
-def get_trait_value(field: str, value: str) -> str:
+def normalize_trait_value(field: str, value: str) -> str:
     """Normalize a value: en-GB and EN become en; countries and devices become lower case; others stay."""
     text = value.strip()
     if field == LANGUAGE:

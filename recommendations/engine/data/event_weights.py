@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import KIND_CODES, KINDS, Interactions, WrongInteractionsError
-from recommendations.engine.data.weighting import decay_weights
+from recommendations.engine.data.weighting import DAY, decay_weights
 from recommendations.engine.tuning.parameter_search import SearchResult, search_parameters
 
 HALF_LIFE, QUANTITY = "half_life_days", "quantity"
@@ -101,7 +101,7 @@ def build_weight_space(
     if QUANTITY in candidates and (interactions.weight[interactions.kind == KIND_CODES["purchase"]] != 1).any():
         space[QUANTITY] = candidates[QUANTITY]
     if HALF_LIFE in candidates:
-        span_days = float(np.ptp(interactions.order)) / 86_400.0 if len(interactions) else 0.0
+        span_days = float(np.ptp(interactions.order)) / DAY if len(interactions) else 0.0
         space[HALF_LIFE] = [days for days in candidates[HALF_LIFE] if days is None or days <= 2 * span_days]
     return space
 

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine.linear_algebra.sparse import make_csr, scale_columns
+from recommendations.engine.linear_algebra.sparse import replace_data, scale_columns
 
 DAY = 86_400.0
 ENTRYWISE = ("raw", "binary", "log")
@@ -41,12 +41,12 @@ def weight_matrix(user_items: csr_array, weighting: str) -> csr_array:
         case "raw":
             return user_items
         case "binary":
-            return _replace_data(user_items, np.ones(user_items.nnz))
+            return replace_data(user_items, np.ones(user_items.nnz))
         case "log":
-            return _replace_data(user_items, np.log1p(user_items.data))
+            return replace_data(user_items, np.log1p(user_items.data))
         case "tf-idf":
             return scale_columns(
-                _replace_data(user_items, np.sqrt(user_items.data)), compute_inverse_frequency(user_items)
+                replace_data(user_items, np.sqrt(user_items.data)), compute_inverse_frequency(user_items)
             )
         case "bm25":
             return _apply_bm25(user_items)
@@ -64,8 +64,4 @@ def _apply_bm25(user_items: csr_array, k: float = 1.2, b: float = 0.75) -> csr_a
     mean = lengths.mean() if len(lengths) and lengths.sum() > 0 else 1.0
     damping = np.repeat(k * (1.0 - b + b * lengths / mean), np.diff(user_items.indptr))
     saturated = user_items.data * (k + 1.0) / (user_items.data + damping)
-    return scale_columns(_replace_data(user_items, saturated), compute_inverse_frequency(user_items))
-
-
-def _replace_data(matrix: csr_array, data: npt.NDArray[np.floating]) -> csr_array:
-    return make_csr(data, matrix.indices, matrix.indptr, matrix.shape)
+    return scale_columns(replace_data(user_items, saturated), compute_inverse_frequency(user_items))

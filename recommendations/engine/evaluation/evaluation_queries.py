@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
+from recommendations.engine.data.weighting import DAY
 from recommendations.engine.evaluation.ranking_metrics.ranked_lists import build_list_matrix
 from recommendations.engine.linear_algebra.sparse import IntArray, sum_entries
 
@@ -16,7 +17,6 @@ VISIT_GAP_S = 1800.0
 VIEW_EVENTS = ("view", "click", "wishlist", "cart")
 MAX_CART_ITEMS = 50
 NEW_DAYS = 30.0
-DAY = 86_400.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,16 +69,16 @@ def make_ranker(algorithm: Algorithm, *, seed: int) -> Ranker:
 
 
 def tune_shares(
-    parts: Mapping[str, Algorithm], queries: EvaluationQueries, *, normalization: str = "max"
+    components: Mapping[str, Algorithm], queries: EvaluationQueries, *, normalization: str = "max"
 ) -> tuple[dict[str, float], float]:
     """Return the weights with the largest mean NDCG@10 by `tune_ensemble_weights`, without negligible ones, and that mean.
 
     Components without a score for any relevant product get no weight. Errors: ValueError without a component.
     """
-    if not parts:
+    if not components:
         raise ValueError("an ensemble needs at least one component, got none")
     chosen_weights = tune_ensemble_weights(
-        components=parts,
+        components=components,
         histories=queries.histories,
         relevant=queries.relevant,
         exclude_seen=False,
@@ -96,11 +96,11 @@ def tune_shares(
 
 
 def make_ensemble(
-    parts: Mapping[str, Algorithm], weights: Mapping[str, float], normalization: str = "max"
+    components: Mapping[str, Algorithm], weights: Mapping[str, float], normalization: str = "max"
 ) -> WeightedEnsemble:
     """Build the ensemble of the components with a weight."""
-    used = {name: share for name, share in weights.items() if share > 0}
-    return WeightedEnsemble.of_fitted({name: parts[name] for name in used}, used, normalization)
+    positive = {name: share for name, share in weights.items() if share > 0}
+    return WeightedEnsemble.of_fitted({name: components[name] for name in positive}, positive, normalization)
 
 
 def summarize_scores(lists: Lists, queries: EvaluationQueries) -> dict[str, PerUser]:
@@ -113,10 +113,10 @@ def compare_scores(
     own: Mapping[str, PerUser], fallback: Mapping[str, PerUser], user: npt.NDArray[np.integer], *, seed: int
 ) -> QueryScores:
     """Compare two rankings of the same queries. Each user counts once, whatever their number of queries."""
-    has_answer = np.isfinite(own[PRIMARY])
-    _, row = np.unique(user[has_answer], return_inverse=True)
+    has_relevant = np.isfinite(own[PRIMARY])
+    _, row = np.unique(user[has_relevant], return_inverse=True)
     columns = {
-        (side, metric): _average_by_user(values[metric][has_answer], row)
+        (side, metric): _average_by_user(values[metric][has_relevant], row)
         for side, values in (("own", own), ("fallback", fallback))
         for metric in METRICS
     }
@@ -127,7 +127,7 @@ def compare_scores(
         side: {metric: intervals[side, metric] for metric in METRICS} for side in ("own", "fallback", "difference")
     }
     return QueryScores(
-        int(has_answer.sum()), len(columns["own", PRIMARY]), sides["own"], sides["fallback"], sides["difference"]
+        int(has_relevant.sum()), len(columns["own", PRIMARY]), sides["own"], sides["fallback"], sides["difference"]
     )
 
 

@@ -21,6 +21,11 @@ def make_csr(data: npt.ArrayLike, indices: npt.ArrayLike, indptr: npt.ArrayLike,
     )
 
 
+def replace_data(matrix: csr_array, data: npt.ArrayLike) -> csr_array:
+    """Return a matrix with the same stored positions and other values."""
+    return make_csr(data, matrix.indices, matrix.indptr, matrix.shape)
+
+
 def sum_entries(rows: IntArray, columns: IntArray, values: FloatArray, shape: tuple[int, int]) -> csr_array:
     """Return the matrix of coordinates with duplicates summed, zeros dropped and columns sorted."""
     matrix = csr_array((np.asarray(values, np.float32), (rows, columns)), shape=shape)
@@ -47,14 +52,12 @@ def compute_row_norms(matrix: csr_array) -> FloatArray:
 def scale_rows(matrix: csr_array, factors: FloatArray) -> csr_array:
     """Return diag(factors) · matrix."""
     data = matrix.data * np.repeat(factors.astype(np.float32), np.diff(matrix.indptr))
-    return make_csr(data, matrix.indices, matrix.indptr, matrix.shape)
+    return replace_data(matrix, data)
 
 
 def scale_columns(matrix: csr_array, factors: FloatArray) -> csr_array:
     """Return matrix · diag(factors)."""
-    return make_csr(
-        matrix.data * factors.astype(np.float32)[matrix.indices], matrix.indices, matrix.indptr, matrix.shape
-    )
+    return replace_data(matrix, matrix.data * factors.astype(np.float32)[matrix.indices])
 
 
 def invert_entries(values: FloatArray) -> FloatArray:
@@ -79,6 +82,12 @@ def select_columns(matrix: csr_array, rows: npt.ArrayLike, columns: npt.ArrayLik
         selected.data[is_selected]
     )
     return dense
+
+
+def get_row_entries(matrix: csr_array, row: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Return the columns and values that a row stores, in their order."""
+    entries = slice(matrix.indptr[row], matrix.indptr[row + 1])
+    return matrix.indices[entries], matrix.data[entries]
 
 
 def extract_column(matrix: csr_array, column: int) -> npt.NDArray[np.float32]:

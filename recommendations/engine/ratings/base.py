@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from recommendations.engine.algorithms.base import Algorithm
 from recommendations.engine.algorithms.spec import AlgorithmSpec
 from recommendations.engine.data.histories import Histories
-from recommendations.engine.linear_algebra.sparse import make_csr
+from recommendations.engine.linear_algebra.sparse import make_csr, replace_data
 
 type Doubles = npt.NDArray[np.float64]
 
@@ -107,11 +107,6 @@ def compute_similarities(
     if shrinkage:
         similar *= both / (both + shrinkage)
     return similar.astype(np.float32)
-
-
-def replace_data(matrix: csr_array, data: npt.ArrayLike) -> csr_array:
-    """Return a matrix with the same stored positions and other values."""
-    return make_csr(data, matrix.indices, matrix.indptr, matrix.shape)
 
 
 def require_at_least(owner: object, minimum: float, names: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.parallel import map_blocks
-from recommendations.engine.linear_algebra.sparse import transpose
+from recommendations.engine.linear_algebra.sparse import replace_data, transpose
 from recommendations.engine.ratings.base import (
     CELLS,
     RatingAlgorithm,
@@ -22,7 +22,6 @@ from recommendations.engine.ratings.base import (
     fit_item_biases,
     list_entry_rows,
     make_rating_spec,
-    replace_data,
     require_at_least,
     select_newest_ratings,
 )

@@ -113,7 +113,7 @@ class _CoordinateSearch:
     def _move_along(self, name: str, step: int) -> bool:
         has_improved = False
         while True:
-            index = _find_nearest_index(self.space[name], self.best.parameters[name]) + step
+            index = _find_index(self.space[name], self.best.parameters[name]) + step
             if not 0 <= index < len(self.space[name]):
                 return has_improved
             if not self._try({**self.best.parameters, name: self.space[name][index]}):
@@ -148,5 +148,5 @@ def _choose_start(space: Space, start: Mapping[str, Any] | None) -> Parameters:
     return first
 
 
-def _find_nearest_index(candidates: Sequence[Any], value: Any) -> int:
+def _find_index(candidates: Sequence[Any], value: Any) -> int:
     return list(candidates).index(value)

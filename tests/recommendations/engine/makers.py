@@ -11,14 +11,16 @@ SEED_RATINGS = {"u1": (4, 5, 3), "u2": (3, 4, 5), "u3": (5, 2, 4), "u4": (3, 2, 
 
 
 def make_seed_ratings() -> Interactions:
-    """Ratings of five users for three items, with similarities worked out by hand."""
-    triples = [(user, f"i{place}", rating) for user, row in SEED_RATINGS.items() for place, rating in enumerate(row, 1)]
+    """Make ratings of five users for three items, with similarities calculated by hand."""
+    triples = [
+        (user, f"i{number}", rating) for user, row in SEED_RATINGS.items() for number, rating in enumerate(row, 1)
+    ]
     users, items, ratings = zip(*triples, strict=True)
     return Interactions.from_ids(user_ids=users, item_ids=items, weight=ratings)
 
 
 def make_checkerboard(size: int = 8) -> tuple[Interactions, dict[str, str]]:
-    """Users and products of the same color belong together; four users lack one product each. Returns the board and what is lacking."""
+    """Make users who buy the products of their color, and return them with the one product withheld from each of four users."""
     withheld = {"u0": "i2", "u1": "i5", "u4": "i6", "u7": "i1"}
     squares = [
         (f"u{user}", f"i{item}")
@@ -31,7 +33,7 @@ def make_checkerboard(size: int = 8) -> tuple[Interactions, dict[str, str]]:
 
 
 def make_random_interactions(*, m: int = 3000, n_users: int = 80, n_items: int = 60, seed: int = 5) -> Interactions:
-    """Purchases with repeats over 200 days; a few products have no purchases."""
+    """Make purchases with repeats over 200 days; a few products have no purchases."""
     draws = np.random.default_rng(seed)
     users = draws.integers(0, n_users, m)
     items = np.minimum(draws.zipf(1.4, m) - 1 + users % 7, n_items - 5)
@@ -46,7 +48,7 @@ def make_random_interactions(*, m: int = 3000, n_users: int = 80, n_items: int =
 
 
 def make_products(n_items: int) -> Products:
-    """English and Chinese titles, three categories, two brands."""
+    """Make products with English and Chinese titles, three categories and two brands."""
     words = ("red tea", "绿茶 200g", "black coffee", "咖啡豆", "crème brûlée")
     return Products.of_columns(
         {
@@ -57,7 +59,7 @@ def make_products(n_items: int) -> Products:
     )
 
 
-MADE_WITH: dict[str, dict[str, Any]] = {
+PARAMETERS: dict[str, dict[str, Any]] = {
     "event-types": {
         "component": {"algorithm": "item-knn", "parameters": {"k": 20}},
         "weights": {"purchase": 2.0, "view": 0.1},
@@ -75,9 +77,9 @@ MADE_WITH: dict[str, dict[str, Any]] = {
         "intercept": 0.05,
     },
     "rating-bpmf": {"factors": 4, "burn_in": 2, "samples": 5, "thinning": 2},
-    "repeat-rhythm": {"kinds": None, "half_life_days": 100.0},  # histories without kinds are of views
-    "trending": {"window_days": 60.0, "doubt": 0.5, "least": 0.0},  # random purchases do not rise
-    "co-purchase": {"gap_s": 86_400.0, "min_count": 1},  # the random purchases are alone, hours apart
+    "repeat-rhythm": {"kinds": None, "half_life_days": 100.0},  # histories without kinds consist of views
+    "trending": {"window_days": 60.0, "doubt": 0.5, "least": 0.0},  # random purchases have no trend
+    "co-purchase": {"gap_s": 86_400.0, "min_count": 1},  # the random purchases are hours apart
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "graph-filter with low-pass": ("graph-filter", {"low_pass_rank": 4, "power": 1.2, "target_exponent": 0.3}),
@@ -94,24 +96,24 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 def make_algorithm(name: str) -> Algorithm:
     """Make an algorithm with parameters that suit the small test data; VARIANTS are further configurations."""
     if name == "blend":
-        return make_blend()
-    algorithm, parameters = VARIANTS.get(name, (name, MADE_WITH.get(name, {})))
+        return make_weighted_ensemble()
+    algorithm, parameters = VARIANTS.get(name, (name, PARAMETERS.get(name, {})))
     return ALGORITHMS[algorithm](**parameters)
 
 
-def make_blend() -> WeightedEnsemble:
+def make_weighted_ensemble() -> WeightedEnsemble:
     names = ("popularity", "repeat", "item-knn", "user-knn", "content")
     return WeightedEnsemble({name: {"algorithm": name, "parameters": {}} for name in names})
 
 
 def make_three() -> Interactions:
-    """a has x and y, b has y and z, c has z: sums of rows 2, 2, 1, of columns 1, 2, 2."""
+    """Make three users: a has x and y, b has y and z, c has z; row sums 2, 2, 1, column sums 1, 2, 2."""
     return Interactions.from_ids(user_ids=list("aabbc"), item_ids=list("xyyzz"))
 
 
-def make_stars(*, seed: int = 3, people: int = 60, items: int = 40) -> Interactions:
-    """Three stars plus or minus one factor of taste, for half of all pairs."""
-    draws = np.random.default_rng(seed)
-    taste = np.outer(draws.choice([-1.0, 1.0], people), draws.choice([-1.5, 1.5], items))
-    user, item = np.nonzero(draws.random((people, items)) < 0.5)
+def make_stars(*, seed: int = 3, n_users: int = 60, n_items: int = 40) -> Interactions:
+    """Make ratings of half of all pairs: three stars plus or minus one factor of taste."""
+    rng = np.random.default_rng(seed)
+    taste = np.outer(rng.choice([-1.0, 1.0], n_users), rng.choice([-1.5, 1.5], n_items))
+    user, item = np.nonzero(rng.random((n_users, n_items)) < 0.5)
     return Interactions.from_ids(user_ids=user, item_ids=item, weight=np.clip(3 + taste[user, item], 1, 5))

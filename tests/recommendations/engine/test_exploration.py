@@ -8,8 +8,8 @@ from recommendations.engine.exploration import PRIOR_USERS, ExplorationPriors, r
 VIEW, PURCHASE = KIND_CODES["view"], KIND_CODES["purchase"]
 
 
-def viewed_and_bought() -> Interactions:
-    """Four users viewed a, one of them twice, and two bought it; one viewed b; no user knows c."""
+def make_events_of_three_products() -> Interactions:
+    """Make events: four users viewed a, one of them twice, and two bought it; one viewed b; nobody viewed c."""
     return Interactions.from_ids(
         user_ids=["u1", "u1", "u2", "u3", "u4", "u1", "u2", "u1"],
         item_ids=["a", "a", "a", "a", "a", "a", "a", "b"],
@@ -19,14 +19,14 @@ def viewed_and_bought() -> Interactions:
 
 
 def test_users_are_counted_once_per_product_and_the_shop_gives_the_prior() -> None:
-    trials = ExplorationPriors.of(viewed_and_bought())
+    trials = ExplorationPriors.of(make_events_of_three_products())
     assert (trials.people.tolist(), trials.takers.tolist()) == ([4, 1, 0], [2, 0, 0])
     assert trials.prior.tolist() == pytest.approx([2 / 5] * 3)
 
 
 def test_prior_of_the_category_is_shrunk_towards_the_shop() -> None:
     products = Products.of_columns({"category": ["tea", "cake", "cake"]})
-    prior = ExplorationPriors.of(viewed_and_bought(), products).prior
+    prior = ExplorationPriors.of(make_events_of_three_products(), products).prior
     assert prior.tolist() == pytest.approx(
         [(2 + PRIOR_USERS * 0.4) / (4 + PRIOR_USERS), *[(0 + PRIOR_USERS * 0.4) / (1 + PRIOR_USERS)] * 2]
     )
@@ -53,13 +53,13 @@ def test_nearer_candidate_is_tried_first() -> None:
 
 
 def test_products_of_a_shop_without_interactions_have_a_prior_of_0() -> None:
-    no_events = viewed_and_bought().select(np.zeros(8, np.bool_))
+    no_events = make_events_of_three_products().select(np.zeros(8, np.bool_))
     trials = ExplorationPriors.of(no_events)
     assert (trials.people.sum(), trials.prior.sum()) == (0, 0)
     assert np.isfinite(trials.draw_rates(np.arange(3), seed=0)).all()
 
 
 def test_arrays_restore_the_same_priors() -> None:
-    trials = ExplorationPriors.of(viewed_and_bought())
+    trials = ExplorationPriors.of(make_events_of_three_products())
     again = ExplorationPriors.of_arrays(trials.to_arrays())
     assert all((again.to_arrays()[name] == array).all() for name, array in trials.to_arrays().items())

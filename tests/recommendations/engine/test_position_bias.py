@@ -20,7 +20,7 @@ TRUE = 1.0 / np.arange(1, 11) ** 0.7
 
 def simulate(
     *,
-    answers: int,
+    responses: int,
     curve: np.ndarray = TRUE,
     products: int = 200,
     best_first: float = 0.0,
@@ -28,59 +28,61 @@ def simulate(
     high: float = 0.3,
     seed: int = 1,
 ) -> ClickCounts:
-    """Simulate users who examine positions by the curve; ``best_first`` ranks wanted products higher."""
-    chance = np.random.default_rng(seed)
-    wanted = chance.uniform(low, high, products)
-    shown = np.zeros((products, len(curve)))
-    clicked = np.zeros((products, len(curve)))
-    for _answer in range(answers):
-        some = chance.choice(products, len(curve), replace=False)
-        noise = chance.uniform(0, 1, len(curve))
-        some = some[np.argsort(-(best_first * wanted[some] / high + (1 - best_first) * noise))]
-        looked = chance.random(len(curve)) < curve
-        clicks = looked & (chance.random(len(curve)) < wanted[some])
-        shown[some, np.arange(len(curve))] += 1
-        clicked[some, np.arange(len(curve))] += clicks
-    product, place = np.nonzero(shown)
-    return ClickCounts(product, place + 1, shown[product, place], clicked[product, place])
+    """Simulate users who examine positions by the curve; ``best_first`` ranks attractive products higher."""
+    rng = np.random.default_rng(seed)
+    attraction = rng.uniform(low, high, products)
+    impressions = np.zeros((products, len(curve)))
+    click_counts = np.zeros((products, len(curve)))
+    for _response in range(responses):
+        products_shown = rng.choice(products, len(curve), replace=False)
+        noise = rng.uniform(0, 1, len(curve))
+        products_shown = products_shown[
+            np.argsort(-(best_first * attraction[products_shown] / high + (1 - best_first) * noise))
+        ]
+        is_examined = rng.random(len(curve)) < curve
+        clicks = is_examined & (rng.random(len(curve)) < attraction[products_shown])
+        impressions[products_shown, np.arange(len(curve))] += 1
+        click_counts[products_shown, np.arange(len(curve))] += clicks
+    product, position = np.nonzero(impressions)
+    return ClickCounts(product, position + 1, impressions[product, position], click_counts[product, position])
 
 
 def test_curve_is_recovered_from_shuffled_responses() -> None:
-    found = learn_curve(simulate(answers=20_000))
-    assert found.method == CLICK_MODEL
-    assert found.examination[0] == 1
-    assert found.examination == pytest.approx(TRUE, abs=0.05)
+    curve = learn_curve(simulate(responses=20_000))
+    assert curve.method == CLICK_MODEL
+    assert curve.examination[0] == 1
+    assert curve.examination == pytest.approx(TRUE, abs=0.05)
 
 
 def test_curve_is_recovered_where_raw_rates_would_mislead() -> None:
-    counts = simulate(answers=30_000, best_first=0.5)
+    counts = simulate(responses=30_000, best_first=0.5)
     raw = np.bincount(counts.position, counts.clicks)[1:] / np.bincount(counts.position, counts.impressions)[1:]
-    found = learn_curve(counts).examination
-    assert found == pytest.approx(TRUE, abs=0.06)
-    assert np.abs(raw / raw[0] - TRUE).max() > 2 * np.abs(found - TRUE).max()
+    curve = learn_curve(counts).examination
+    assert curve == pytest.approx(TRUE, abs=0.06)
+    assert np.abs(raw / raw[0] - TRUE).max() > 2 * np.abs(curve - TRUE).max()
 
 
 def test_curve_is_recovered_from_rare_clicks() -> None:
-    found = learn_curve(simulate(answers=60_000, low=0.005, high=0.03, products=100))
-    assert found.examination == pytest.approx(TRUE, abs=0.12)
+    curve = learn_curve(simulate(responses=60_000, low=0.005, high=0.03, products=100))
+    assert curve.examination == pytest.approx(TRUE, abs=0.12)
 
 
 def test_second_position_may_be_examined_more_than_the_first() -> None:
     curve = np.array([0.6, 0.9, 0.5, 0.3])
-    found = learn_curve(simulate(answers=20_000, curve=curve, products=50))
-    assert found.examination == pytest.approx(curve / 0.6, abs=0.08)
+    learned = learn_curve(simulate(responses=20_000, curve=curve, products=50))
+    assert learned.examination == pytest.approx(curve / 0.6, abs=0.08)
 
 
 def test_curve_is_reproducible() -> None:
-    assert (learn_curve(simulate(answers=500)).examination == learn_curve(simulate(answers=500)).examination).all()
+    assert (learn_curve(simulate(responses=500)).examination == learn_curve(simulate(responses=500)).examination).all()
 
 
 def test_few_clicks_use_the_cascade_and_very_few_the_prior() -> None:
-    counts = simulate(answers=100)
+    counts = simulate(responses=100)
     clicks = int(counts.clicks.sum())
     assert 30 <= clicks < 300
     assert learn_curve(counts).method == CASCADE
-    few = learn_curve(simulate(answers=10))
+    few = learn_curve(simulate(responses=10))
     assert few.method == PRIOR
     assert few.examination == pytest.approx(1 / np.log2(np.arange(2, 12)))
 
@@ -111,7 +113,7 @@ def test_curve_decreases_beyond_its_end_as_the_prior_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("position", "shown", "clicked", "words"),
+    ("position", "impressions", "clicks", "message"),
     [
         ([0], [1.0], [0.0], "count from 1"),
         ([1], [1.0], [2.0], "between 0 and shown"),
@@ -119,7 +121,7 @@ def test_curve_decreases_beyond_its_end_as_the_prior_does() -> None:
     ],
 )
 def test_impossible_counts_are_rejected(
-    position: list[int], shown: list[float], clicked: list[float], words: str
+    position: list[int], impressions: list[float], clicks: list[float], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=words):
-        ClickCounts(np.zeros(1, np.int64), np.array(position), np.array(shown), np.array(clicked))
+    with pytest.raises(ValueError, match=message):
+        ClickCounts(np.zeros(1, np.int64), np.array(position), np.array(impressions), np.array(clicks))

@@ -20,9 +20,9 @@ def test_agrees_with_sorting_everything():
     np.testing.assert_array_equal(select_top_n(csr_array(scores + 1), 25).items, expected)
 
 
-@pytest.mark.parametrize("lost", [np.nan, -np.inf])
-def test_items_without_a_score_never_appear(lost):
-    ranking = select_top_n(np.array([[lost, -5, lost]], np.float32), 3)
+@pytest.mark.parametrize("missing", [np.nan, -np.inf])
+def test_items_without_a_score_never_appear(missing):
+    ranking = select_top_n(np.array([[missing, -5, missing]], np.float32), 3)
     assert ranking.items.tolist() == [[1, -1, -1]]
     assert ranking.scores[0, 1] == -np.inf
 
@@ -60,26 +60,26 @@ def test_random_ties_never_change_the_order_of_unequal_scores():
 def test_block_size_does_not_change_the_result(monkeypatch):
     interactions = make_random_interactions()
     model = Popularity().fit(interactions)
-    whole = recommend(model, interactions.build_histories(), 7, exclude_seen=True, tie_seed=1).items
+    in_one_block = recommend(model, interactions.build_histories(), 7, exclude_seen=True, tie_seed=1).items
     monkeypatch.setattr(topn, "BLOCK_BYTES", 4 * interactions.n_items * 3)
     np.testing.assert_array_equal(
-        recommend(model, interactions.build_histories(), 7, exclude_seen=True, tie_seed=1).items, whole
+        recommend(model, interactions.build_histories(), 7, exclude_seen=True, tie_seed=1).items, in_one_block
     )
 
 
 def test_dense_scores_never_exceed_the_block(monkeypatch):
     interactions = make_random_interactions()
-    seen = []
+    block_sizes = []
 
     class Watched(Popularity):
         def score(self, histories: Histories):
-            seen.append(len(histories))
+            block_sizes.append(len(histories))
             return super().score(histories)
 
     monkeypatch.setattr(topn, "BLOCK_BYTES", 4 * interactions.n_items * 10)
     recommend(Watched().fit(interactions), interactions.build_histories(), 7, exclude_seen=True)
-    assert max(seen) == 10
-    assert sum(seen) == interactions.n_users
+    assert max(block_sizes) == 10
+    assert sum(block_sizes) == interactions.n_users
 
 
 @pytest.mark.parametrize(
@@ -104,5 +104,5 @@ def test_only_the_given_kinds_make_an_item_seen() -> None:
         user=[0, 0, 1], item=[0, 1, 2], users=IdMap.of(["a", "b"]), items=IdMap.of(["x", "y", "z"])
     )
     model = Popularity().fit(interactions)
-    shown = recommend(model, histories, 3, exclude_seen=True, seen_kinds=[purchase]).items
-    assert [sorted(row[row >= 0].tolist()) for row in shown] == [[0, 2], [0, 1, 2], [0, 1, 2]]
+    ranked = recommend(model, histories, 3, exclude_seen=True, seen_kinds=[purchase]).items
+    assert [sorted(row[row >= 0].tolist()) for row in ranked] == [[0, 2], [0, 1, 2], [0, 1, 2]]

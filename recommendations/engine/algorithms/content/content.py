@@ -26,6 +26,7 @@ from recommendations.engine.data.text_terms import split_terms, split_values
 from recommendations.engine.data.weighting import weight_entries
 from recommendations.engine.linear_algebra.low_rank import compute_right_singular_vectors
 from recommendations.engine.linear_algebra.sparse import (
+    get_row_entries,
     make_csr,
     multiply,
     multiply_top_k_rows,
@@ -157,8 +158,7 @@ class Content(Algorithm):
         """Return the k products most similar to one product and their cosines, most similar first."""
         self.require_fit()
         document = self.document_[item]
-        row = slice(self.neighbors_.indptr[document], self.neighbors_.indptr[document + 1])
-        items, cosines = self.neighbors_.indices[row], self.neighbors_.data[row]
+        items, cosines = get_row_entries(self.neighbors_, document)
         others = items != item
         return items[others][: self.k], cosines[others][: self.k]
 

@@ -22,6 +22,7 @@ from recommendations.engine.data.products import Products
 from recommendations.engine.data.weighting import weight_entries, weight_matrix
 from recommendations.engine.linear_algebra.sparse import (
     extract_column,
+    get_row_entries,
     multiply,
     multiply_top_k_rows,
     normalize_rows,
@@ -114,8 +115,7 @@ class ItemKNN(Algorithm):
     def find_similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Return the neighbors of one item and their similarities, nearest first."""
         self.require_fit()
-        row = slice(self.neighbors_.indptr[item], self.neighbors_.indptr[item + 1])
-        return self.neighbors_.indices[row], self.neighbors_.data[row]
+        return get_row_entries(self.neighbors_, item)
 
     def _build_weights(self, histories: Histories) -> csr_array:
         self.require_fit()

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from config.foundation.translatable import translatable
@@ -15,7 +14,8 @@ from customers.lifecycle.scoring.next_order.repurchase import (
     measure_rhythms,
     predict_repurchase_probability,
 )
-from recommendations.engine.algorithms.base import Algorithm, Attribution, NothingToLearnError, register, require_weight
+from recommendations.engine.algorithms.base import NothingToLearnError, register, require_weight
+from recommendations.engine.algorithms.repeat.own_items import OwnItemsAlgorithm
 from recommendations.engine.algorithms.spec import (
     LONG_HALF_LIVES,
     AlgorithmSpec,
@@ -33,7 +33,7 @@ from recommendations.engine.online.own_items_scorer import OwnItemsScorer
 
 
 @register
-class RepurchaseInterval(Algorithm):
+class RepurchaseInterval(OwnItemsAlgorithm):
     """score(u, i) = probability that u buys i again within `horizon_days` of the history's as_of, for items u has bought before.
 
     The gaps between u's purchase days of i have a log-normal distribution, shrunk towards that of i by λ `shrinkage`, and that of i
@@ -117,16 +117,6 @@ class RepurchaseInterval(Algorithm):
         row = (rhythms.pair // histories.n_items)[has_score]
         indptr = np.searchsorted(row, np.arange(len(histories) + 1))
         return make_csr(probability[has_score], product[has_score], indptr, (len(histories), histories.n_items))
-
-    def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
-        """Return the scores of one item; they depend only on the interactions with that item."""
-        scores = self.score(histories.select_entries(histories.item == item))
-        return scores[:, [item]].toarray().ravel()
-
-    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        scores = self.score(history)
-        own = scores.indices[:, None] == np.asarray(items)[None, :]
-        return [Attribution(self.name, scores.indices, own * scores.data[:, None])]
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
         return OwnItemsScorer(self._score_context)

@@ -1,14 +1,13 @@
 """Products a customer buys most often: a strong baseline where repeat purchases dominate, as in groceries."""
 
-from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from config.foundation.translatable import translatable
-from recommendations.engine.algorithms.base import Algorithm, Attribution, register, require_weight
+from recommendations.engine.algorithms.base import register, require_weight
+from recommendations.engine.algorithms.repeat.own_items import OwnItemsAlgorithm
 from recommendations.engine.algorithms.spec import HALF_LIVES, AlgorithmSpec, SearchSpace, estimate_counts_mb
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
@@ -18,7 +17,7 @@ from recommendations.engine.online.own_items_scorer import OwnItemsScorer
 
 
 @register
-class RepeatPurchase(Algorithm):
+class RepeatPurchase(OwnItemsAlgorithm):
     """score(u, i) = Σ weight · 2^(−age / half-life) over the user's own interactions with i ("personal frequency").
 
     Only the size of the catalog is learned. Source: P-TopFreq in Li et al., "A Next Basket Recommendation Reality Check", TOIS 2023,
@@ -51,16 +50,6 @@ class RepeatPurchase(Algorithm):
         self.require_fit()
         self.require_histories(histories, int(self.n_items_[0]))
         return histories.build_matrix(half_life_days=self.half_life_days)
-
-    def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
-        """Return the scores of one item; they depend only on the interactions with that item."""
-        scores = self.score(histories.select_entries(histories.item == item))
-        return scores[:, [item]].toarray().ravel()
-
-    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        scores = self.score(history)
-        own = scores.indices[:, None] == np.asarray(items)[None, :]
-        return [Attribution(self.name, scores.indices, own * scores.data[:, None])]
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
         return OwnItemsScorer(lambda context: context.sum_weights(self.half_life_days, RAW))

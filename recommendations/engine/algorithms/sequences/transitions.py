@@ -24,6 +24,7 @@ from recommendations.engine.data.products import Products
 from recommendations.engine.data.weighting import decay_weights
 from recommendations.engine.linear_algebra.parallel import map_blocks
 from recommendations.engine.linear_algebra.sparse import (
+    get_row_entries,
     make_csr,
     multiply,
     multiply_top_k_rows,
@@ -181,8 +182,7 @@ class Transitions(Algorithm):
     def find_following(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Return the items that follow one item and their strengths, strongest first."""
         self.require_fit()
-        row = slice(self.neighbors_.indptr[item], self.neighbors_.indptr[item + 1])
-        return self.neighbors_.indices[row], self.neighbors_.data[row]
+        return get_row_entries(self.neighbors_, item)
 
     def _build_weights(self, histories: Histories) -> csr_array:
         self.require_fit()

@@ -28,7 +28,7 @@ NAMES = sorted({*ALGORITHMS, *VARIANTS})
 make = make_algorithm
 
 
-def dense(algorithm: Algorithm, histories: Histories) -> np.ndarray:
+def make_dense(algorithm: Algorithm, histories: Histories) -> np.ndarray:
     """Return dense scores with -inf where there is no score."""
     scores = algorithm.score(histories)
     if not issparse(scores):
@@ -82,18 +82,18 @@ class TestEveryAlgorithm:
 
     def test_empty_history_gives_only_finite_scores(self, model):
         ranking = recommend(model, Histories.of_lists([[]], n_items=N), 5, exclude_seen=True)
-        shown = ranking.items[0] >= 0
-        assert np.isfinite(ranking.scores[0, shown]).all()
-        assert (ranking.scores[0, ~shown] == -np.inf).all()
+        is_filled = ranking.items[0] >= 0
+        assert np.isfinite(ranking.scores[0, is_filled]).all()
+        assert (ranking.scores[0, ~is_filled] == -np.inf).all()
 
     def test_scores_of_one_item_equal_its_column(self, model):
         histories = INTERACTIONS.build_histories()
-        whole = dense(model, histories)
+        matrix = make_dense(model, histories)
         for item in (0, 3, N - 1):
-            column = np.where(np.isfinite(whole[:, item]), whole[:, item], 0)
-            found = model.score_item(histories, item)
-            assert found.shape == (len(histories),)
-            assert found == pytest.approx(column, rel=1e-4, abs=1e-6)
+            column = np.where(np.isfinite(matrix[:, item]), matrix[:, item], 0)
+            item_scores = model.score_item(histories, item)
+            assert item_scores.shape == (len(histories),)
+            assert item_scores == pytest.approx(column, rel=1e-4, abs=1e-6)
 
     def test_no_histories_give_no_rows(self, model):
         assert recommend(model, Histories.of_lists([], n_items=N), 5, exclude_seen=True).items.shape == (0, 5)
@@ -103,54 +103,56 @@ class TestEveryAlgorithm:
         assert items.shape == (INTERACTIONS.n_users, N + 7)
         assert (items[:, N:] == -1).all()
         for row in items:
-            shown = row[row >= 0]
-            assert len(set(shown.tolist())) == len(shown)
+            ranked = row[row >= 0]
+            assert len(set(ranked.tolist())) == len(ranked)
 
     def test_exclusions_are_respected(self, model):
         allowed = np.arange(N) % 3 > 0
         histories = INTERACTIONS.build_histories()
         items = recommend(model, histories, 20, exclude_seen=True, allowed=allowed).items
         for row in range(len(histories)):
-            shown = set(items[row][items[row] >= 0].tolist())
-            assert not shown & set(histories.slice_rows(row, row + 1).item.tolist())
-            assert all(allowed[item] for item in shown)
+            ranked = set(items[row][items[row] >= 0].tolist())
+            assert not ranked & set(histories.slice_rows(row, row + 1).item.tolist())
+            assert all(allowed[item] for item in ranked)
 
     def test_batch_equals_single(self, model):
         histories = INTERACTIONS.build_histories()
-        batch = dense(model, histories)
-        single = np.concatenate([dense(model, histories.slice_rows(row, row + 1)) for row in range(len(histories))])
+        batch = make_dense(model, histories)
+        single = np.concatenate(
+            [make_dense(model, histories.slice_rows(row, row + 1)) for row in range(len(histories))]
+        )
         np.testing.assert_array_equal(batch, single)
 
     def test_fitting_again_gives_the_same_result(self, name, model):
         again = make(name).fit(INTERACTIONS, PRODUCTS)
         np.testing.assert_array_equal(
-            dense(model, INTERACTIONS.build_histories()), dense(again, INTERACTIONS.build_histories())
+            make_dense(model, INTERACTIONS.build_histories()), make_dense(again, INTERACTIONS.build_histories())
         )
 
     def test_fit_discards_the_previous_fit(self, name, model):
         other = make_random_interactions(seed=6)
         refitted = make(name).fit(other, PRODUCTS).fit(INTERACTIONS, PRODUCTS)
         np.testing.assert_array_equal(
-            dense(model, INTERACTIONS.build_histories()), dense(refitted, INTERACTIONS.build_histories())
+            make_dense(model, INTERACTIONS.build_histories()), make_dense(refitted, INTERACTIONS.build_histories())
         )
 
     def test_order_of_lines_does_not_matter(self, name, model):
         shuffled = INTERACTIONS.select(np.random.default_rng(1).permutation(len(INTERACTIONS)))
         np.testing.assert_allclose(
-            dense(model, INTERACTIONS.build_histories()),
-            dense(make(name).fit(shuffled, PRODUCTS), INTERACTIONS.build_histories()),
+            make_dense(model, INTERACTIONS.build_histories()),
+            make_dense(make(name).fit(shuffled, PRODUCTS), INTERACTIONS.build_histories()),
             rtol=1e-5,
         )
 
     def test_loaded_model_gives_the_same_result(self, model, tmp_path):
         arrays, saved = model.to_arrays()
         saved = json.loads(json.dumps(saved))
-        for place, array in enumerate(arrays.values()):
-            np.save(tmp_path / f"{place}.npy", array, allow_pickle=False)
-        mapped = {key: np.load(tmp_path / f"{place}.npy", mmap_mode="r") for place, key in enumerate(arrays)}
+        for number, array in enumerate(arrays.values()):
+            np.save(tmp_path / f"{number}.npy", array, allow_pickle=False)
+        mapped = {key: np.load(tmp_path / f"{number}.npy", mmap_mode="r") for number, key in enumerate(arrays)}
         loaded = restore(mapped, saved)
         np.testing.assert_array_equal(
-            dense(model, INTERACTIONS.build_histories()), dense(loaded, INTERACTIONS.build_histories())
+            make_dense(model, INTERACTIONS.build_histories()), make_dense(loaded, INTERACTIONS.build_histories())
         )
         assert loaded.explain(INTERACTIONS.build_histories().slice_rows(0, 1), 3) == model.explain(
             INTERACTIONS.build_histories().slice_rows(0, 1), 3
@@ -158,9 +160,9 @@ class TestEveryAlgorithm:
 
     def test_loaded_arrays_stay_memory_mapped(self, model, tmp_path):
         arrays, saved = model.to_arrays()
-        for place, array in enumerate(arrays.values()):
-            np.save(tmp_path / f"{place}.npy", array, allow_pickle=False)
-        mapped = {key: np.load(tmp_path / f"{place}.npy", mmap_mode="r") for place, key in enumerate(arrays)}
+        for number, array in enumerate(arrays.values()):
+            np.save(tmp_path / f"{number}.npy", array, allow_pickle=False)
+        mapped = {key: np.load(tmp_path / f"{number}.npy", mmap_mode="r") for number, key in enumerate(arrays)}
         for key, array in restore(mapped, saved).to_arrays()[0].items():
             assert array.size == 0 or np.shares_memory(array, mapped[key]), f"{key} was copied"
 
@@ -175,7 +177,7 @@ class TestEveryAlgorithm:
 
     def test_explanation_sums_to_the_score(self, model):
         histories = INTERACTIONS.build_histories()
-        scores = dense(model, histories)
+        scores = make_dense(model, histories)
         for row in range(12):
             for item in range(0, N, 5):
                 total = sum(part.value for part in model.explain(histories.slice_rows(row, row + 1), item))
@@ -198,9 +200,10 @@ class TestEveryAlgorithm:
             users=past.users,
             items=past.items,
         )
-        one, two = make(name).fit(past, PRODUCTS), make(name).fit(later.before(split_at), PRODUCTS)
+        without_future, with_future = make(name).fit(past, PRODUCTS), make(name).fit(later.before(split_at), PRODUCTS)
         np.testing.assert_array_equal(
-            dense(one, past.build_histories()), dense(two, later.before(split_at).build_histories())
+            make_dense(without_future, past.build_histories()),
+            make_dense(with_future, later.before(split_at).build_histories()),
         )
 
     def test_histories_over_another_catalog_are_rejected(self, model):

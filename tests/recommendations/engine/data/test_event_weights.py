@@ -39,7 +39,7 @@ def test_weight_is_that_of_the_kind_decayed_by_age():
 def make_lines(kinds: list[str], weights: list[float]) -> Interactions:
     """One interaction per user and product, with the given weights."""
     n = len(kinds)
-    names = IdMap.of([f"{place:02d}" for place in range(n)])
+    names = IdMap.of([f"{number:02d}" for number in range(n)])
     return Interactions.from_rows(
         user=np.arange(n), item=np.arange(n), users=names, items=names, weight=weights,
         kind=[KIND_CODES[kind] for kind in kinds],
@@ -89,14 +89,14 @@ def test_weight_of_purchases_or_else_of_the_rarest_kind_is_fixed():
 def test_parameters_missing_in_a_trial_keep_their_start_values():
     weights = parse_event_weights({"view": 0.05, "quantity": 0.25}, DEFAULT_EVENT_WEIGHTS)
     assert (weights.kinds["view"], weights.kinds["cart"], weights.quantity) == (0.05, 0.6, 0.25)
-    asked = []
+    evaluated = []
 
     def evaluate(weights: EventWeights) -> float:
-        asked.append(weights)
+        evaluated.append(weights)
         return weights.kinds["view"]
 
     few = {"view": (0.0, 0.2, 0.6), "quantity": (0.0, 1.0)}
-    chosen, _found = choose_event_weights(
+    best, _result = choose_event_weights(
         train=make_lines(["view", "purchase"], [1, 3]),
         evaluate=evaluate,
         budget_s=5,
@@ -104,8 +104,8 @@ def test_parameters_missing_in_a_trial_keep_their_start_values():
         start=DEFAULT_EVENT_WEIGHTS,
         candidates=few,
     )
-    assert asked[0] == DEFAULT_EVENT_WEIGHTS
-    assert (chosen.kinds["view"], chosen.kinds["cart"]) == (0.6, 0.6)
+    assert evaluated[0] == DEFAULT_EVENT_WEIGHTS
+    assert (best.kinds["view"], best.kinds["cart"]) == (0.6, 0.6)
 
 
 def test_only_kinds_that_occur_are_searched_and_purchases_stay_one():
@@ -117,16 +117,16 @@ def test_only_kinds_that_occur_are_searched_and_purchases_stay_one():
 
 def test_event_type_that_leads_to_purchases_gets_the_weight():
     events = make_events()
-    wanted = events.items.get_row("y")
+    target = events.items.get_row("y")
 
     def evaluate(weights: EventWeights) -> float:
         counts = Popularity().fit(weights.of(events)).counts_
-        return float(counts[wanted] / counts.sum())
+        return float(counts[target] / counts.sum())
 
-    weights, found = choose_event_weights(train=events, evaluate=evaluate, budget_s=5.0, seed=1)
+    weights, result = choose_event_weights(train=events, evaluate=evaluate, budget_s=5.0, seed=1)
     assert weights.kinds["view"] == 0.0
-    assert found.trials[0].parameters == {"view": 1.0, "half_life_days": None}
-    assert found.best.value == 1.0 > found.trials[0].value
+    assert result.trials[0].parameters == {"view": 1.0, "half_life_days": None}
+    assert result.best.value == 1.0 > result.trials[0].value
 
 
 def test_training_and_history_use_their_own_weights():

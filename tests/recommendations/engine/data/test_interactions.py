@@ -40,7 +40,7 @@ def test_integer_ids_count_as_their_text():
 
 
 def test_ids_with_the_same_hash_are_distinguished():
-    honest = IdMap.of([f"id{place}" for place in range(50)])
+    honest = IdMap.of([f"id{number}" for number in range(50)])
     colliding = IdMap(honest.text, honest.offsets, np.sort(np.repeat(honest.hashes[:1], 50)), honest.hash_rows)
     assert colliding.get_id(7) == honest.get_id(7)
     probe = honest.get_id(int(honest.hash_rows[0]))
@@ -48,7 +48,7 @@ def test_ids_with_the_same_hash_are_distinguished():
 
 
 def test_loaded_map_gives_the_same_rows(tmp_path):
-    known = IdMap.of([f"商品{place}" for place in range(500)])
+    known = IdMap.of([f"商品{number}" for number in range(500)])
     for name, array in known.to_arrays().items():
         np.save(tmp_path / f"{name}.npy", array, allow_pickle=False)
     mapped = IdMap.from_arrays({name: np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in known.to_arrays()})
@@ -108,8 +108,8 @@ def test_before_and_after_partition_the_interactions():
 
 def test_users_are_cold_warm_or_hot():
     interactions = make(user_ids=["a"] * 5 + ["b"], item_ids=["x"] * 6, users=IdMap.of(["a", "b", "c"]))
-    named = interactions.group_users_by_activity(warm_below=5)
-    assert {name: rows.tolist() for name, rows in named.items()} == {"hot": [0], "warm": [1], "cold": [2]}
+    groups = interactions.group_users_by_activity(warm_below=5)
+    assert {name: rows.tolist() for name, rows in groups.items()} == {"hot": [0], "warm": [1], "cold": [2]}
 
 
 def test_histories_are_oldest_first_for_the_given_users():

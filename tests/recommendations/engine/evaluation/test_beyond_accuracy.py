@@ -83,30 +83,30 @@ def test_metrics_are_computed_by_segment():
     evaluation = evaluate(
         algorithms={"popularity": Popularity()}, train=train, test=test, exclude_seen=False, seed=1, ns=(2, 3)
     )
-    found = {
+    by_segment = {
         result.segment: result for result in evaluate_segments(evaluation, train, metrics=["recall"], n=2, cold_below=2)
     }
-    assert {name: result.value for name, result in found.items()} == {
+    assert {name: result.value for name, result in by_segment.items()} == {
         "new": 0.0,  # z is not among the two most popular
         "active": 1.0,
         "loyal": 1.0,
         "cold items": 0.0,
     }
-    assert all(result.n_users == 1 for result in found.values())
-    (whole,) = (
+    assert all(result.n_users == 1 for result in by_segment.values())
+    (cold_items,) = (
         result
         for result in evaluate_segments(evaluation, train, metrics=["recall"], n=3, cold_below=2)
         if result.segment == "cold items"
     )
-    assert whole.value == 1.0
+    assert cold_items.value == 1.0
 
 
 def test_empty_segment_has_nan_metrics():
     train, test = make_past()
     evaluation = evaluate(algorithms={"p": Popularity()}, train=train, test=test, exclude_seen=False, seed=1)
-    found = {result.segment: result for result in evaluate_segments(evaluation, train, loyal_from=9)}
-    assert found["loyal"].n_users == 0
-    assert np.isnan(found["loyal"].value)
+    by_segment = {result.segment: result for result in evaluate_segments(evaluation, train, loyal_from=9)}
+    assert by_segment["loyal"].n_users == 0
+    assert np.isnan(by_segment["loyal"].value)
 
 
 def test_runner_reports_metrics_beyond_accuracy():

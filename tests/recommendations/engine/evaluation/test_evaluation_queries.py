@@ -27,10 +27,10 @@ type Line = tuple[str, str, float, str]
 
 def make(*lines: Line, as_of: float | None = None) -> Interactions:
     """Make interactions of (user, product, seconds, kind)."""
-    people, items, seconds, kinds = zip(*lines, strict=True) if lines else ((), (), (), ())
+    user_names, items, seconds, kinds = zip(*lines, strict=True) if lines else ((), (), (), ())
     users = IdMap.of(["ann", "ben", "cem"])
     return Interactions.from_ids(
-        user_ids=list(people),
+        user_ids=list(user_names),
         item_ids=list(items),
         order=np.array(seconds, np.float64),
         kind=np.array([KIND_CODES[kind] for kind in kinds], np.int8),
@@ -40,45 +40,45 @@ def make(*lines: Line, as_of: float | None = None) -> Interactions:
     )
 
 
-def read(questions: EvaluationQueries) -> list[tuple[str, str, str]]:
-    """List (user, given products, relevant products) of each query."""
+def list_queries(queries: EvaluationQueries) -> list[tuple[str, str, str]]:
+    """List (user, query products, relevant products) of each query."""
     users = ["ann", "ben", "cem"]
 
-    def named(rows: np.ndarray) -> str:
+    def join_ids(rows: np.ndarray) -> str:
         return "".join(sorted(ITEMS.get_ids(rows.tolist())))
 
     return [
         (
-            users[questions.user[row]],
-            named(questions.histories.slice_rows(row, row + 1).item),
-            named(questions.relevant[[row], :].indices),
+            users[queries.user[row]],
+            join_ids(queries.histories.slice_rows(row, row + 1).item),
+            join_ids(queries.relevant[[row], :].indices),
         )
-        for row in range(len(questions))
+        for row in range(len(queries))
     ]
 
 
 def test_view_leads_to_the_next_other_product_of_the_same_visit() -> None:
     future = make(
         ("ann", "a", 0, "view"),
-        ("ann", "a", 10, "cart"),  # the same product is no answer
+        ("ann", "a", 10, "cart"),  # not relevant: the same product
         ("ann", "b", 20, "view"),
         ("ann", "c", 20 + 31 * MINUTE, "view"),  # another visit
-        ("ann", "d", 21 + 31 * MINUTE, "cart"),  # an answer, no question
-        ("ann", "e", 22 + 31 * MINUTE, "purchase"),  # no look
-        ("ben", "f", 5, "view"),  # a user else's
+        ("ann", "d", 21 + 31 * MINUTE, "cart"),  # relevant, but not a query
+        ("ann", "e", 22 + 31 * MINUTE, "purchase"),  # not a view
+        ("ben", "f", 5, "view"),  # another user
     )
-    assert read(query_next_viewed(future, EVERYTHING)) == [("ann", "a", "b"), ("ann", "c", "d")]
+    assert list_queries(query_next_viewed(future, EVERYTHING)) == [("ann", "a", "b"), ("ann", "c", "d")]
 
 
 def test_products_of_one_moment_are_separate_queries() -> None:
     future = make(("ann", "a", 0, "view"), ("ann", "b", 9, "view"), ("ann", "c", 9, "view"), ("ann", "d", 10, "view"))
-    assert read(query_next_viewed(future, EVERYTHING)) == [("ann", "a", "bc"), ("ann", "c", "d")]
+    assert list_queries(query_next_viewed(future, EVERYTHING)) == [("ann", "a", "bc"), ("ann", "c", "d")]
 
 
 def test_product_of_the_query_is_excluded() -> None:
-    questions = query_next_viewed(make(("ann", "a", 0, "view"), ("ann", "b", 9, "view")), EVERYTHING)
-    assert questions.excluded is not None
-    assert questions.excluded.indices.tolist() == [ITEMS.get_row("a")]
+    queries = query_next_viewed(make(("ann", "a", 0, "view"), ("ann", "b", 9, "view")), EVERYTHING)
+    assert queries.excluded is not None
+    assert queries.excluded.indices.tolist() == [ITEMS.get_row("a")]
 
 
 def test_shops_without_views_use_the_category_in_the_next_basket() -> None:
@@ -86,9 +86,9 @@ def test_shops_without_views_use_the_category_in_the_next_basket() -> None:
     future = make(
         *(("ann", item, 0.0, "purchase") for item in "adf"),
         *(("ann", item, DAY, "purchase") for item in "abch"),
-        *(("ben", item, 2 * DAY, "purchase") for item in "de"),  # the next basket of all, of a user else
+        *(("ben", item, 2 * DAY, "purchase") for item in "de"),  # the next basket of all, by another user
     )
-    assert read(query_next_in_category(future, category, EVERYTHING)) == [("ann", "a", "bch")]
+    assert list_queries(query_next_in_category(future, category, EVERYTHING)) == [("ann", "a", "bch")]
 
 
 def test_one_product_of_each_basket_is_held_out() -> None:
@@ -101,13 +101,16 @@ def test_one_product_of_each_basket_is_held_out() -> None:
     )
     past = make(*(("ann", item, -DAY, "purchase") for item in "abcd"), ("cem", "f", -DAY, "view"), as_of=-1.0)
     rest = query_basket_items(past, future, EVERYTHING, n_given=50)
-    assert [person for person, _given, _held in read(rest)] == ["ann", "cem"]
-    for (_person, given, held), everything in zip(read(rest), ("abcd", "fg"), strict=True):
-        assert sorted(given + held) == sorted(everything)
+    assert [user for user, _query_items, _held_out in list_queries(rest)] == ["ann", "cem"]
+    for (_user, query_items, held_out), everything in zip(list_queries(rest), ("abcd", "fg"), strict=True):
+        assert sorted(query_items + held_out) == sorted(everything)
     assert rest.known is not None
-    assert rest.known.tolist() == [True, False]  # a view is no purchase
-    one = query_basket_items(past, future, EVERYTHING, n_given=1)
-    assert [(len(given), len(held)) for _person, given, held in read(one)] == [(1, 1), (1, 1)]
+    assert rest.known.tolist() == [True, False]  # a view is not a purchase
+    single = query_basket_items(past, future, EVERYTHING, n_given=1)
+    assert [(len(query_items), len(held_out)) for _user, query_items, held_out in list_queries(single)] == [
+        (1, 1),
+        (1, 1),
+    ]
 
 
 def test_repurchases_are_products_bought_before() -> None:
@@ -116,10 +119,10 @@ def test_repurchases_are_products_bought_before() -> None:
         as_of=3.0,
     )  # fmt: skip
     future = make(("ann", "a", 5, "purchase"), ("ann", "c", 5, "purchase"), ("cem", "a", 5, "purchase"))
-    questions = query_repurchases(past, past, future, EVERYTHING)
-    assert read(questions) == [("ann", "abc", "a")]
-    assert questions.offered is not None
-    assert questions.offered.indices.tolist() == ITEMS.get_rows(["a", "b"]).tolist()
+    queries = query_repurchases(past, past, future, EVERYTHING)
+    assert list_queries(queries) == [("ann", "abc", "a")]
+    assert queries.offered is not None
+    assert queries.offered.indices.tolist() == ITEMS.get_rows(["a", "b"]).tolist()
 
 
 def test_users_without_a_past_have_queries() -> None:
@@ -127,26 +130,31 @@ def test_users_without_a_past_have_queries() -> None:
         make(("ann", "a", 0, "view"), as_of=1.0),
         make(("ann", "b", 5, "purchase"), ("ben", "c", 5, "purchase")),
     )
-    assert read(query_purchases(past, future, EVERYTHING)) == [("ann", "a", "b"), ("ben", "", "c")]
+    assert list_queries(query_purchases(past, future, EVERYTHING)) == [("ann", "a", "b"), ("ben", "", "c")]
 
 
 def test_next_basket_is_the_first_one_of_users_with_a_past() -> None:
     past = make(("ann", "a", 0, "view"), as_of=1.0)
     future = make(("ann", "b", 5, "purchase"), ("ann", "c", DAY, "purchase"), ("ben", "d", 5, "purchase"))
-    assert read(query_next_basket(past, future, EVERYTHING)) == [("ann", "a", "b")]
+    assert list_queries(query_next_basket(past, future, EVERYTHING)) == [("ann", "a", "b")]
 
 
 def test_new_items_were_first_published_or_touched_within_thirty_days() -> None:
     past = make(("ann", "a", 0, "view"), ("ann", "a", 40 * DAY, "view"), ("ann", "b", 40 * DAY, "view"), as_of=50 * DAY)
     assert find_new_items(past).tolist() == [item == "b" for item in "abcdefgh"]
     published = np.full(8, np.nan)
-    published[[1, 2, 3, 4]] = [5 * DAY, 45 * DAY, 10 * DAY, 60 * DAY]  # b of old, c new, d old, e not yet
+    published[[1, 2, 3, 4]] = [
+        5 * DAY,
+        45 * DAY,
+        10 * DAY,
+        60 * DAY,
+    ]  # b and d are old, c is new, e is not published yet
     assert np.flatnonzero(find_new_items(past, published=published)).tolist() == [2]
     assert find_first_seen(past, published=published)[:2].tolist() == [0.0, 5 * DAY]
     assert np.isnan(find_first_seen(past)[2])
 
 
-def test_recently_viewed_items_are_newest_first_without_the_present_and_later_ones() -> None:
+def test_recently_viewed_items_are_newest_first_without_current_and_later_ones() -> None:
     past = make(("ann", "a", 0, "view"), ("ann", "b", 1, "view"), ("ann", "a", 2, "view"), as_of=DAY)
     future = make(
         ("ann", "c", DAY, "view"),
@@ -154,18 +162,18 @@ def test_recently_viewed_items_are_newest_first_without_the_present_and_later_on
         ("ann", "d", DAY + 2, "purchase"),
         ("ben", "e", DAY, "view"),
     )
-    questions, recent = query_next_after_view(past, future, EVERYTHING)
-    assert read(questions) == [("ann", "c", "b"), ("ann", "b", "d")]
+    queries, recent = query_next_after_view(past, future, EVERYTHING)
+    assert list_queries(queries) == [("ann", "c", "b"), ("ann", "b", "d")]
     assert ["".join(ITEMS.get_ids(row[row >= 0].tolist())) for row in recent] == ["ab", "ca"]
 
 
-@pytest.mark.parametrize(("people", "per_user", "expected"), [(1, 1, 1), (1, 2, 2), (2, 1, 2), (9, 9, 5)])
-def test_sample_respects_its_limits(people: int, per_user: int, expected: int) -> None:
-    person = np.array([4, 4, 4, 7, 7])
-    drawn = QuerySample(people, 3, per_user=per_user).of(person)
-    assert len(drawn) == expected
-    assert len(np.unique(person[drawn])) == min(people, 2)
-    np.testing.assert_array_equal(drawn, QuerySample(people, 3, per_user=per_user).of(person))
+@pytest.mark.parametrize(("max_users", "per_user", "expected"), [(1, 1, 1), (1, 2, 2), (2, 1, 2), (9, 9, 5)])
+def test_sample_respects_its_limits(max_users: int, per_user: int, expected: int) -> None:
+    users = np.array([4, 4, 4, 7, 7])
+    sample = QuerySample(max_users, 3, per_user=per_user).of(users)
+    assert len(sample) == expected
+    assert len(np.unique(users[sample])) == min(max_users, 2)
+    np.testing.assert_array_equal(sample, QuerySample(max_users, 3, per_user=per_user).of(users))
 
 
 def test_sample_is_smaller_for_a_large_catalog() -> None:
@@ -175,9 +183,9 @@ def test_sample_is_smaller_for_a_large_catalog() -> None:
 
 
 def test_every_user_keeps_one_query_before_any_keeps_a_second() -> None:
-    person = np.repeat(np.arange(10), 5)
-    drawn = QuerySample(10, 1, per_user=3, max_queries=13).of(person)
-    counts = np.bincount(person[drawn], minlength=10)
+    users = np.repeat(np.arange(10), 5)
+    sample = QuerySample(10, 1, per_user=3, max_queries=13).of(users)
+    counts = np.bincount(users[sample], minlength=10)
     assert (counts.min(), counts.max(), counts.sum()) == (1, 2, 13)
 
 

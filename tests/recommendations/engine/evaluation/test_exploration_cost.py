@@ -8,13 +8,13 @@ LISTS = np.array([[0, 1, 2, 3], [3, 2, 1, 0]], np.int32)
 
 
 def test_hit_moved_down_costs_the_difference_of_discounts() -> None:
-    relevant = csr_array(np.array([[0, 1, 0, 0], [0, 0, 1, 0]]))  # both at the second place, which is tried
-    found = compute_exploration_cost(LISTS, relevant, every=2, seed=0)
-    assert found.value == pytest.approx(1 / np.log2(3) - 1 / np.log2(4))
+    relevant = csr_array(np.array([[0, 1, 0, 0], [0, 0, 1, 0]]))  # both at position 2, which goes to a new product
+    cost = compute_exploration_cost(LISTS, relevant, every=2, seed=0)
+    assert cost.value == pytest.approx(1 / np.log2(3) - 1 / np.log2(4))
 
 
 def test_hit_pushed_off_the_list_costs_its_whole_gain() -> None:
-    relevant = csr_array(np.array([[0, 0, 0, 1], [1, 0, 0, 0]]))  # both at the last place
+    relevant = csr_array(np.array([[0, 0, 0, 1], [1, 0, 0, 0]]))  # both at the last position
     assert compute_exploration_cost(LISTS, relevant, every=4, seed=0).value == pytest.approx(1 / np.log2(5))
 
 

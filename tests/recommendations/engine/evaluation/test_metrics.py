@@ -16,7 +16,7 @@ from recommendations.engine.evaluation.ranking_metrics.reciprocal_rank import re
 from recommendations.engine.evaluation.rating_metrics.mae import mae
 from recommendations.engine.evaluation.rating_metrics.rmse import rmse
 
-# Three users, five places: hits at places 1 and 3 of 4 relevant; none of 2; nothing relevant at all.
+# Three users, five ranks: hits at ranks 1 and 3 of 4 relevant items; no hit of 2; no relevant item.
 HITS = np.array([[1, 0, 1, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]], bool)
 RELEVANT = np.array([4, 2, 0])
 GAIN = 1 + 1 / np.log2(4)

@@ -29,19 +29,20 @@ N = 12
 
 def make_pairs() -> Interactions:
     """Thirty users: 0 and 1, 2 and 3, … belong together; 10 and 11 are bought by all users."""
-    rows = [(person, item) for person in range(30) for item in (2 * (person % 5), 2 * (person % 5) + 1, 10, 11)]
+    rows = [(buyer, item) for buyer in range(30) for item in (2 * (buyer % 5), 2 * (buyer % 5) + 1, 10, 11)]
     user, item = np.array(rows).T
     names = IdMap.of([f"{row:02d}" for row in range(30)]), IdMap.of([f"{row:02d}" for row in range(N)])
     return Interactions.from_rows(user=user, item=item, users=names[0], items=names[1], order=np.zeros(len(rows)))
 
 
-def make_questions(**changes: object) -> EvaluationQueries:
+def make_queries(**changes: object) -> EvaluationQueries:
     """Query from each product of a pair to the other one."""
-    given = np.arange(10, dtype=np.int32)[:, None]
-    relevant = csr_array((np.ones(10, np.float32), (np.arange(10), given[:, 0] ^ 1)), shape=(10, N))
-    barred = csr_array((np.ones(10, np.float32), (np.arange(10), given[:, 0])), shape=(10, N))
+    query_items = np.arange(10, dtype=np.int32)[:, None]
+    relevant = csr_array((np.ones(10, np.float32), (np.arange(10), query_items[:, 0] ^ 1)), shape=(10, N))
+    excluded = csr_array((np.ones(10, np.float32), (np.arange(10), query_items[:, 0])), shape=(10, N))
     return replace(
-        EvaluationQueries(make_product_histories(given, N), relevant, np.arange(10, dtype=np.int32), barred), **changes
+        EvaluationQueries(make_product_histories(query_items, N), relevant, np.arange(10, dtype=np.int32), excluded),
+        **changes,
     )  # type: ignore[arg-type]
 
 
@@ -49,76 +50,76 @@ PAIRS = make_pairs()
 PARTS = {"popularity": Popularity().fit(PAIRS), "item-knn": ItemKNN(weighting="tf-idf").fit(PAIRS)}
 
 
-def test_component_that_knows_the_answer_gets_the_weight() -> None:
-    weights, value = tune_shares(PARTS, make_questions())
+def test_component_with_the_relevant_product_gets_the_weight() -> None:
+    weights, value = tune_shares(PARTS, make_queries())
     assert weights == {"item-knn": 1.0}
     assert value == pytest.approx(1.0)
 
 
 def test_placement_without_components_is_rejected() -> None:
     with pytest.raises(ValueError, match="at least one component"):
-        tune_shares({}, make_questions())
+        tune_shares({}, make_queries())
 
 
 def test_placement_is_compared_with_its_fallback_on_the_same_queries() -> None:
-    questions = make_questions()
-    own, popular = (rank_queries(PARTS[name], questions, seed=1) for name in ("item-knn", "popularity"))
-    judged = evaluate_lists(own, popular, questions, seed=1)
-    assert (judged.n_queries, judged.n_users) == (10, 10)
-    assert judged.own["ndcg"].value == pytest.approx(1.0)
-    assert judged.own["precision"].value == pytest.approx(0.1)
-    assert judged.difference["ndcg"].value == pytest.approx(1.0 - judged.fallback["ndcg"].value)
-    assert judged.beats()
-    assert not evaluate_lists(popular, own, questions, seed=1).beats()
+    queries = make_queries()
+    own, popular = (rank_queries(PARTS[name], queries, seed=1) for name in ("item-knn", "popularity"))
+    scores = evaluate_lists(own, popular, queries, seed=1)
+    assert (scores.n_queries, scores.n_users) == (10, 10)
+    assert scores.own["ndcg"].value == pytest.approx(1.0)
+    assert scores.own["precision"].value == pytest.approx(0.1)
+    assert scores.difference["ndcg"].value == pytest.approx(1.0 - scores.fallback["ndcg"].value)
+    assert scores.beats()
+    assert not evaluate_lists(popular, own, queries, seed=1).beats()
 
 
 def test_excluded_products_are_never_shown_and_only_offered_and_allowed_ones_are() -> None:
-    questions = make_questions()
-    lists = rank_queries(PARTS["popularity"], questions, seed=1)
+    queries = make_queries()
+    lists = rank_queries(PARTS["popularity"], queries, seed=1)
     assert all(row not in lists[row] for row in range(10))
     offered = csr_array((np.ones(20, np.float32), (np.repeat(np.arange(10), 2), np.tile([3, 10], 10))), shape=(10, N))
-    some = rank_queries(PARTS["popularity"], make_questions(excluded=None, offered=offered), seed=1)
-    assert {tuple(row[row >= 0].tolist()) for row in some} == {(10, 3)}
+    offered_lists = rank_queries(PARTS["popularity"], make_queries(excluded=None, offered=offered), seed=1)
+    assert {tuple(row[row >= 0].tolist()) for row in offered_lists} == {(10, 3)}
     allowed = np.arange(N) == 11
-    assert set(rank_queries(PARTS["popularity"], make_questions(allowed=allowed), seed=1).ravel().tolist()) == {11, -1}
+    assert set(rank_queries(PARTS["popularity"], make_queries(allowed=allowed), seed=1).ravel().tolist()) == {11, -1}
 
 
 def test_weights_are_tuned_on_the_offered_products() -> None:
-    mine = np.array([[2, 5]] * 20)
-    lists = Histories.of_lists([[2, 5, 5, 5]] * 20, n_items=N)
-    wanted_again = csr_array((np.ones(20, np.float32), (np.arange(20), np.full(20, 5))), shape=(20, N))
-    offered = csr_array((np.ones(40, np.float32), (np.repeat(np.arange(20), 2), mine.ravel())), shape=(20, N))
-    questions = EvaluationQueries(lists, wanted_again, np.arange(20, dtype=np.int32), offered=offered)
-    weights, value = tune_shares({**PARTS, "repeat": RepeatPurchase().fit(PAIRS)}, questions)
+    own_items = np.array([[2, 5]] * 20)
+    histories = Histories.of_lists([[2, 5, 5, 5]] * 20, n_items=N)
+    relevant = csr_array((np.ones(20, np.float32), (np.arange(20), np.full(20, 5))), shape=(20, N))
+    offered = csr_array((np.ones(40, np.float32), (np.repeat(np.arange(20), 2), own_items.ravel())), shape=(20, N))
+    queries = EvaluationQueries(histories, relevant, np.arange(20, dtype=np.int32), offered=offered)
+    weights, value = tune_shares({**PARTS, "repeat": RepeatPurchase().fit(PAIRS)}, queries)
     assert value == pytest.approx(1.0)
-    shown = rank_queries(make_ensemble({**PARTS, "repeat": RepeatPurchase().fit(PAIRS)}, weights), questions, seed=1)
-    assert set(shown.ravel().tolist()) == {2, 5, -1}
+    ranked = rank_queries(make_ensemble({**PARTS, "repeat": RepeatPurchase().fit(PAIRS)}, weights), queries, seed=1)
+    assert set(ranked.ravel().tolist()) == {2, 5, -1}
 
 
 def test_user_with_many_queries_counts_once() -> None:
     own = {name: np.array([1.0, 1.0, 1.0, 0.0, np.nan]) for name in ("ndcg", "hit_rate", "precision")}
     none = {name: np.zeros(5) * own[name] for name in own}
-    judged = compare_scores(own, none, np.array([1, 1, 1, 2, 3]), seed=1)
-    assert (judged.n_queries, judged.n_users) == (4, 2)
-    assert judged.own["ndcg"].value == pytest.approx(0.5)
+    scores = compare_scores(own, none, np.array([1, 1, 1, 2, 3]), seed=1)
+    assert (scores.n_queries, scores.n_users) == (4, 2)
+    assert scores.own["ndcg"].value == pytest.approx(0.5)
 
 
 def test_categories_are_ranked_by_the_sum_over_the_best_products() -> None:
     category = np.array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, -1], np.int32)  # 10 was bought by 30, each of 0 to 9 by 6
-    questions = make_questions(excluded=None)
-    few, wanted = list_categories(PARTS["popularity"], questions, category, 2, pool=3)
+    queries = make_queries(excluded=None)
+    few, relevant = list_categories(PARTS["popularity"], queries, category, 2, pool=3)
     assert few[0, :3].tolist() == [1, 0, -1]
-    many, _ = list_categories(PARTS["popularity"], questions, category, 2, pool=12)
+    many, _ = list_categories(PARTS["popularity"], queries, category, 2, pool=12)
     assert many[0, :2].tolist() == [0, 1]
-    assert wanted.toarray().tolist() == [[1, 0]] * 10
+    assert relevant.toarray().tolist() == [[1, 0]] * 10
 
 
 def test_best_mixture_is_chosen() -> None:
-    questions = make_questions(excluded=None)
+    queries = make_queries(excluded=None)
     scores = {"right": np.arange(N, 0, -1, dtype=np.float32), "wrong": np.where(np.arange(N) > 9, 1.0, 0.0)}
     shares = [{"right": 0.0, "wrong": 1.0}, {"right": 1.0, "wrong": 0.0}]
-    found, value = find_best_shares([scores], [questions], shares=shares)  # type: ignore[list-item]
-    assert found == shares[1]
-    shown = repeat_for_all(mix_lists(scores, found), questions)  # type: ignore[arg-type]
-    assert shown[3].tolist() == list(range(10))
-    assert value == pytest.approx(float(np.mean(summarize_scores(shown, questions)["ndcg"])))
+    mixture, value = find_best_shares([scores], [queries], shares=shares)  # type: ignore[list-item]
+    assert mixture == shares[1]
+    ranked = repeat_for_all(mix_lists(scores, mixture), queries)  # type: ignore[arg-type]
+    assert ranked[3].tolist() == list(range(10))
+    assert value == pytest.approx(float(np.mean(summarize_scores(ranked, queries)["ndcg"])))

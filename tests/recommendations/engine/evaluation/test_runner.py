@@ -40,8 +40,8 @@ def test_interval_contains_the_mean_and_shrinks_with_more_users():
 
 def test_interval_of_no_users_is_nan_and_of_one_user_a_point():
     assert np.isnan(estimate_intervals(np.array([[np.nan]]), seed=0)[0].value)
-    one = estimate_intervals(np.array([[0.4], [np.nan]]), seed=0)[0]
-    assert (one.low, one.value, one.high) == pytest.approx((0.4, 0.4, 0.4))
+    interval = estimate_intervals(np.array([[0.4], [np.nan]]), seed=0)[0]
+    assert (interval.low, interval.value, interval.high) == pytest.approx((0.4, 0.4, 0.4))
 
 
 def test_same_seed_gives_the_same_evaluation():
@@ -84,15 +84,15 @@ def test_excluded_seen_items_are_neither_shown_nor_counted():
 def test_chosen_weights_sum_to_one_and_are_never_worse_than_the_best_component():
     split = split_by_moment(make_habits(), at=50)
     components = {"popularity": Popularity().fit(split.train), "repeat": RepeatPurchase().fit(split.train)}
-    chosen = choose_weights(components=components, train=split.train, validation=split.test, exclude_seen=False, seed=1)
-    assert sum(chosen.weights.values()) == pytest.approx(1.0, abs=1e-3)
-    assert chosen.value >= max(chosen.single.values())
-    assert max(chosen.weights, key=chosen.weights.get) == "repeat"
+    result = choose_weights(components=components, train=split.train, validation=split.test, exclude_seen=False, seed=1)
+    assert sum(result.weights.values()) == pytest.approx(1.0, abs=1e-3)
+    assert result.value >= max(result.single.values())
+    assert max(result.weights, key=result.weights.get) == "repeat"
 
 
 def test_weight_search_with_exclusions_ignores_repeat_purchases():
     split = split_by_moment(make_random_interactions(), at=150 * 86_400)
     components = {"repeat": RepeatPurchase().fit(split.train), "popularity": Popularity().fit(split.train)}
-    chosen = choose_weights(components=components, train=split.train, validation=split.test, exclude_seen=True, seed=1)
-    assert chosen.single["repeat"] == 0
-    assert chosen.weights["popularity"] == 1.0
+    result = choose_weights(components=components, train=split.train, validation=split.test, exclude_seen=True, seed=1)
+    assert result.single["repeat"] == 0
+    assert result.weights["popularity"] == 1.0

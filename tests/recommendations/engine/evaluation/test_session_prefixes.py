@@ -23,14 +23,14 @@ def make_sessions() -> Interactions:
     return Interactions.from_ids(user_ids=users, item_ids=items)
 
 
-def lists_of(histories: Histories) -> list[list[int]]:
+def list_items(histories: Histories) -> list[list[int]]:
     return [histories.slice_rows(row, row + 1).item.tolist() for row in range(len(histories))]
 
 
 def test_session_of_n_clicks_gives_n_minus_one_prefixes():
     sessions = Histories.of_lists([[4, 5, 4], [7], [], [8, 9]], n_items=10, users=[0, 1, 2, 3])
     prefixes = build_session_prefixes(sessions)
-    assert lists_of(prefixes.histories) == [[4], [4, 5], [8]]
+    assert list_items(prefixes.histories) == [[4], [4, 5], [8]]
     assert prefixes.label.tolist() == [5, 4, 9]
     assert prefixes.histories.user.tolist() == [0, 0, 3]
 
@@ -39,7 +39,7 @@ def test_sample_keeps_prefix_and_label_together():
     prefixes = build_session_prefixes(Histories.of_lists([list(range(40))], n_items=40))
     sample = prefixes.sample(7, seed=3)
     assert len(sample) == 7
-    assert [row[-1] + 1 for row in lists_of(sample.histories)] == sample.label.tolist()
+    assert [row[-1] + 1 for row in list_items(sample.histories)] == sample.label.tolist()
     assert prefixes.sample(100, seed=3) is prefixes
 
 

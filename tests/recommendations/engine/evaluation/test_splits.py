@@ -23,7 +23,7 @@ def test_folds_contain_each_pair_once_and_are_reproducible():
     assert len(np.unique(tested)) == len(ratings) == len(tested)
     assert all(len(fold.train) + len(fold.test) == len(ratings) for fold in folds)
     again = make_rating_folds(ratings, folds=4, seed=9)
-    assert all(np.array_equal(one.test.user, two.test.user) for one, two in zip(folds, again, strict=True))
+    assert all(np.array_equal(first.test.user, second.test.user) for first, second in zip(folds, again, strict=True))
     with pytest.raises(EmptySplitError, match="folds"):
         make_rating_folds(ratings.select(np.arange(3)), folds=4, seed=9)
 

@@ -8,10 +8,10 @@ from tests.recommendations.engine.makers import make_checkerboard, make_random_i
 
 def test_singular_vectors_span_the_exact_subspace():
     matrix = make_random_interactions().build_user_items()
-    found = compute_right_singular_vectors(matrix, 6, seed=1)
+    vectors = compute_right_singular_vectors(matrix, 6, seed=1)
     exact = np.linalg.svd(matrix.toarray())[2][:6].T
-    np.testing.assert_allclose(found.T @ found, np.eye(6), atol=1e-5)
-    np.testing.assert_allclose(found @ found.T, exact @ exact.T, atol=2e-3)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(6), atol=1e-5)
+    np.testing.assert_allclose(vectors @ vectors.T, exact @ exact.T, atol=2e-3)
 
 
 def test_number_of_singular_vectors_is_limited_by_the_rank():

@@ -20,18 +20,18 @@ def make_matrix(n_rows: int, n_columns: int, seed: int = 0) -> csr_array:
 
 def test_top_k_does_not_depend_on_the_block_size(monkeypatch):
     matrix = make_matrix(3000, 40)
-    whole = multiply_top_k_rows(matrix, transpose(matrix), 7, skip=np.arange(3000), shrinkage=2.0, min_terms=2)
+    in_one_block = multiply_top_k_rows(matrix, transpose(matrix), 7, skip=np.arange(3000), shrinkage=2.0, min_terms=2)
     monkeypatch.setattr(sparse, "TOP_K_CELLS", 1)  # 1024 rows at once
-    parts = multiply_top_k_rows(matrix, transpose(matrix), 7, skip=np.arange(3000), shrinkage=2.0, min_terms=2)
+    in_blocks = multiply_top_k_rows(matrix, transpose(matrix), 7, skip=np.arange(3000), shrinkage=2.0, min_terms=2)
     for name in ("data", "indices", "indptr"):
-        np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
+        np.testing.assert_array_equal(getattr(in_one_block, name), getattr(in_blocks, name))
 
 
 def test_entries_with_few_terms_are_left_out():
     matrix = make_matrix(50, 30)
     common = ((matrix > 0).astype(int) @ (matrix > 0).astype(int).T).toarray()
-    found = multiply_top_k_rows(matrix, transpose(matrix), 50, min_terms=3).toarray()
-    np.testing.assert_allclose(found, np.where(common >= 3, (matrix @ matrix.T).toarray(), 0), rtol=1e-5)
+    product = multiply_top_k_rows(matrix, transpose(matrix), 50, min_terms=3).toarray()
+    np.testing.assert_allclose(product, np.where(common >= 3, (matrix @ matrix.T).toarray(), 0), rtol=1e-5)
 
 
 def test_long_rows_keep_their_largest_entries():
@@ -43,10 +43,10 @@ def test_long_rows_keep_their_largest_entries():
 def test_dense_product_of_a_row_does_not_depend_on_other_rows():
     draws = np.random.default_rng(3)
     left, right = draws.random((70, 13), np.float32), draws.random((13, 2100), np.float32)
-    together = multiply_dense_matrices(left, right)
-    np.testing.assert_allclose(together, left @ right, rtol=1e-5)
+    product = multiply_dense_matrices(left, right)
+    np.testing.assert_allclose(product, left @ right, rtol=1e-5)
     for row in (0, 33, 69):
-        np.testing.assert_array_equal(multiply_dense_matrices(left[row : row + 1], right)[0], together[row])
+        np.testing.assert_array_equal(multiply_dense_matrices(left[row : row + 1], right)[0], product[row])
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ INTERACTIONS = make_random_interactions()
 PRODUCTS = make_products(INTERACTIONS.n_items)
 N = INTERACTIONS.n_items
 NAMES = [name for name in sorted(ALGORITHMS) if name not in ("blend", "rating-blend", "event-types")]
-NOBODY = np.empty(0, np.int32)
+NO_ROWS = np.empty(0, np.int32)
 ALL = np.ones(N + 3, np.bool_)
 
 
@@ -24,17 +24,17 @@ def fitted() -> dict[str, Algorithm]:
     return {name: make_algorithm(name).fit(INTERACTIONS, PRODUCTS) for name in NAMES}
 
 
-def blend_of(fitted: dict[str, Algorithm], *names: str, normalization: str = "max") -> WeightedEnsemble:
-    weights = {name: 1.0 + place for place, name in enumerate(names)}
+def make_weighted_ensemble(fitted: dict[str, Algorithm], *names: str, normalization: str = "max") -> WeightedEnsemble:
+    weights = {name: 1.0 + number for number, name in enumerate(names)}
     return WeightedEnsemble.of_fitted({name: fitted[name] for name in names}, weights, normalization)
 
 
 MIXED = ("popularity", "repeat", "item-knn", "user-knn", "content", "transitions", "session-knn", "rp3beta")
 
 
-def histories() -> list[Histories]:
-    every = INTERACTIONS.build_histories()
-    return [every.slice_rows(row, row + 1) for row in range(12)]
+def list_histories() -> list[Histories]:
+    all_histories = INTERACTIONS.build_histories()
+    return [all_histories.slice_rows(row, row + 1) for row in range(12)]
 
 
 @pytest.mark.parametrize("normalization", ["max", "rank"])
@@ -44,15 +44,15 @@ def histories() -> list[Histories]:
 def test_scores_equal_those_of_the_ensemble(
     fitted: dict[str, Algorithm], names: tuple[str, ...], normalization: str
 ) -> None:
-    blend = blend_of(fitted, *names, normalization=normalization)
-    single = OnlineEnsemble(blend, N + 3)
+    ensemble = make_weighted_ensemble(fitted, *names, normalization=normalization)
+    single = OnlineEnsemble(ensemble, N + 3)
     work = Workspace(N + 3, single.width)
-    for history in histories():
-        expected = np.asarray(blend.score(history))[0]
+    for history in list_histories():
+        expected = np.asarray(ensemble.score(history))[0]
         expected = np.where(np.isfinite(expected), expected, 0.0)
         scored = single.score(history, work)
         np.testing.assert_allclose(scored.get_scores(np.arange(N, dtype=np.int32)), expected, rtol=2e-4, atol=2e-6)
-        rows, values = scored.select_top(10, allowed=ALL, excluded=NOBODY)
+        rows, values = scored.select_top(10, allowed=ALL, excluded=NO_ROWS)
         ranking = select_top_n(expected[None, :].astype(np.float32), 10)
         best = ranking.items[0][(ranking.items[0] >= 0) & (ranking.scores[0] > 0)]
         np.testing.assert_allclose(values, expected[best], rtol=2e-4, atol=2e-6)
@@ -64,15 +64,15 @@ def test_scores_equal_those_of_the_ensemble(
 
 @pytest.mark.parametrize("names", [*((name,) for name in NAMES), MIXED], ids=str)
 def test_main_cause_has_the_largest_share(fitted: dict[str, Algorithm], names: tuple[str, ...]) -> None:
-    blend = blend_of(fitted, *names)
-    single = OnlineEnsemble(blend, N)
+    ensemble = make_weighted_ensemble(fitted, *names)
+    single = OnlineEnsemble(ensemble, N)
     work = Workspace(N, single.width)
-    for history in histories():
+    for history in list_histories():
         scored = single.score(history, work)
-        rows, _values = scored.select_top(8, allowed=np.ones(N, np.bool_), excluded=NOBODY)
+        rows, _values = scored.select_top(8, allowed=np.ones(N, np.bool_), excluded=NO_ROWS)
         for row, cause in zip(rows.tolist(), scored.find_main_causes(rows), strict=True):
             by_item: dict[int, float] = {}
-            for part in blend.explain(history, row):
+            for part in ensemble.explain(history, row):
                 by_item[part.item] = by_item.get(part.item, 0.0) + part.value
             if not by_item or max(by_item.values()) <= 0:
                 assert cause.item == -1
@@ -86,52 +86,52 @@ def test_main_cause_has_the_largest_share(fitted: dict[str, Algorithm], names: t
 
 
 def test_excluded_and_disallowed_items_never_appear(fitted: dict[str, Algorithm]) -> None:
-    single = OnlineEnsemble(blend_of(fitted, *MIXED), N)
+    single = OnlineEnsemble(make_weighted_ensemble(fitted, *MIXED), N)
     work = Workspace(N, single.width)
-    history = histories()[0]
-    everything, _ = single.score(history, work).select_top(N, allowed=np.ones(N, np.bool_), excluded=NOBODY)
+    history = list_histories()[0]
+    everything, _ = single.score(history, work).select_top(N, allowed=np.ones(N, np.bool_), excluded=NO_ROWS)
     allowed = np.ones(N, np.bool_)
     allowed[everything[0]] = False
-    rest, _ = single.score(history, _cleared(work)).select_top(N, allowed=allowed, excluded=everything[1:3])
+    rest, _ = single.score(history, _clear(work)).select_top(N, allowed=allowed, excluded=everything[1:3])
     assert rest.tolist() == everything[3:].tolist()
 
 
-def _cleared(work: Workspace) -> Workspace:
+def _clear(work: Workspace) -> Workspace:
     work.clear()
     return work
 
 
 def test_factors_weigh_the_scores(fitted: dict[str, Algorithm]) -> None:
-    blend = blend_of(fitted, *MIXED)
-    single = OnlineEnsemble(blend, N)
+    ensemble = make_weighted_ensemble(fitted, *MIXED)
+    single = OnlineEnsemble(ensemble, N)
     work = Workspace(N, single.width)
-    history = histories()[1]
+    history = list_histories()[1]
     factors = np.random.default_rng(3).uniform(0.1, 3.0, N).astype(np.float32)
-    expected = np.asarray(blend.score(history))[0] * factors
+    expected = np.asarray(ensemble.score(history))[0] * factors
     rows, values = single.score(history, work).select_top(
-        7, allowed=np.ones(N, np.bool_), excluded=NOBODY, factors=factors
+        7, allowed=np.ones(N, np.bool_), excluded=NO_ROWS, factors=factors
     )
     np.testing.assert_allclose(values, np.sort(expected[np.isfinite(expected)])[::-1][:7], rtol=2e-4)
     np.testing.assert_allclose(expected[rows], values, rtol=2e-4)
 
 
 def test_empty_history_gets_the_scores_common_to_all(fitted: dict[str, Algorithm]) -> None:
-    blend = blend_of(fitted, *MIXED)
-    single = OnlineEnsemble(blend, N)
+    ensemble = make_weighted_ensemble(fitted, *MIXED)
+    single = OnlineEnsemble(ensemble, N)
     work = Workspace(N, single.width)
     history = Histories.of_lists([[]], n_items=N, as_of=INTERACTIONS.as_of)
     scored = single.score(history, work)
-    rows, _values = scored.select_top(5, allowed=np.ones(N, np.bool_), excluded=NOBODY)
+    rows, _values = scored.select_top(5, allowed=np.ones(N, np.bool_), excluded=NO_ROWS)
     assert not scored.is_personalized
-    assert rows.tolist() == select_top_n(blend.components_["popularity"].score(history), 5).items[0].tolist()
+    assert rows.tolist() == select_top_n(ensemble.components_["popularity"].score(history), 5).items[0].tolist()
     assert {cause.item for cause in scored.find_main_causes(rows)} == {-1}
 
 
 def test_missed_deadline_leaves_a_clean_workspace(fitted: dict[str, Algorithm]) -> None:
-    single = OnlineEnsemble(blend_of(fitted, *MIXED), N)
+    single = OnlineEnsemble(make_weighted_ensemble(fitted, *MIXED), N)
     work = Workspace(N, single.width)
     with pytest.raises(DeadlineExceededError):
-        single.score(replace(histories()[0]), work, due=time.perf_counter() - 1.0)
+        single.score(replace(list_histories()[0]), work, due=time.perf_counter() - 1.0)
     assert work.count == 0
     assert not work.total.any()
 

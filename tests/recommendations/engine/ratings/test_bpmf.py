@@ -14,21 +14,21 @@ from tests.recommendations.engine.makers import make_stars
 def test_sampled_factors_recover_a_taste_that_biases_cannot(implicit):
     split = make_rating_folds(make_stars(), seed=1)[0]
     model = RatingBPMF(factors=2, burn_in=40, samples=10, implicit=implicit).fit(split.train)
-    found = evaluate_ratings(model.score, split).rmse
-    assert found < 0.5 < evaluate_ratings(RatingBaseline().fit(split.train).score, split).rmse
+    error = evaluate_ratings(model.score, split).rmse
+    assert error < 0.5 < evaluate_ratings(RatingBaseline().fit(split.train).score, split).rmse
 
 
 def test_sampled_noise_matches_the_ratings():
     draws = np.random.default_rng(2)
     user, item = np.nonzero(draws.random((150, 80)) < 0.5)
-    meant = 10 + np.outer(draws.normal(size=150), draws.normal(size=80)) + draws.normal(0, 0.5, 150)[:, None]
+    expected = 10 + np.outer(draws.normal(size=150), draws.normal(size=80)) + draws.normal(0, 0.5, 150)[:, None]
     ratings = Interactions.from_ids(
-        user_ids=user, item_ids=item, weight=meant[user, item] + draws.normal(0, 0.3, len(user))
+        user_ids=user, item_ids=item, weight=expected[user, item] + draws.normal(0, 0.3, len(user))
     )
     model = RatingBPMF(factors=2, burn_in=60, samples=20).fit(ratings)
     np.testing.assert_allclose(model.noise_precisions_.mean() ** -0.5, 0.3, rtol=0.05)
-    wrong = model.predict(ratings.build_histories(), ratings.user, ratings.item) - meant[user, item]
-    assert np.sqrt(np.square(wrong).mean()) < 0.15
+    errors = model.predict(ratings.build_histories(), ratings.user, ratings.item) - expected[user, item]
+    assert np.sqrt(np.square(errors).mean()) < 0.15
 
 
 def test_user_vector_is_the_posterior_mean():

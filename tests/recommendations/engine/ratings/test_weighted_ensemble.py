@@ -8,7 +8,7 @@ from recommendations.engine.ratings.weighted_ensemble import fit_least_squares
 
 def test_least_squares_recovers_the_weights():
     draws = np.random.default_rng(0)
-    one, two = draws.random(50), draws.random(50)
-    found = fit_least_squares({"one": one, "two": two}, 0.3 + 0.7 * one - 0.2 * two)
-    assert found.intercept == pytest.approx(0.3)
-    assert found.weights == pytest.approx({"one": 0.7, "two": -0.2})
+    first, second = draws.random(50), draws.random(50)
+    fit = fit_least_squares({"one": first, "two": second}, 0.3 + 0.7 * first - 0.2 * second)
+    assert fit.intercept == pytest.approx(0.3)
+    assert fit.weights == pytest.approx({"one": 0.7, "two": -0.2})

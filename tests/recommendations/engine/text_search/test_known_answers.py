@@ -1,4 +1,4 @@
-"""Twelve products, and what must be found among them, by hand."""
+"""Search results among twelve products, checked by hand."""
 
 import math
 
@@ -25,7 +25,7 @@ PRODUCTS = [
 ]
 
 
-def documents(products: list[tuple[str, ...]]) -> Documents:
+def make_documents(products: list[tuple[str, ...]]) -> Documents:
     columns = list(zip(*products, strict=True))
     names = ("title", "brand", "category", "description")
     return Documents(
@@ -36,10 +36,10 @@ def documents(products: list[tuple[str, ...]]) -> Documents:
 
 @pytest.fixture(scope="module")
 def index() -> TextIndex:
-    return TextIndex.of(documents(PRODUCTS))
+    return TextIndex.of(make_documents(PRODUCTS))
 
 
-def best_first(matches: Matches) -> list[str]:
+def rank_ids(matches: Matches) -> list[str]:
     order = np.lexsort((matches.rows, -matches.scores, -matches.n_covered))
     return [PRODUCTS[row][0] for row in matches.rows[order].tolist()]
 
@@ -52,7 +52,7 @@ def best_first(matches: Matches) -> list[str]:
         ("KETTLE", ["p2", "p1"]),
         ("kett", ["p2", "p1"]),  # unfinished
         ("ketle", ["p2", "p1"]),  # a letter is missing
-        ("kettel", ["p2", "p1"]),  # two have changed places
+        ("kettel", ["p2", "p1"]),  # two letters are swapped
         ("telewision", ["p7"]),
         ("telivisoin", ["p7"]),  # two edits in a word of eight letters and more
         ("cafe creme", ["p4"]),
@@ -63,36 +63,36 @@ def best_first(matches: Matches) -> list[str]:
         ("mens shirt", ["p5"]),
         ("1.7l", ["p1"]),
         ("耳机", ["p8", "p9"]),
-        ("蓝牙耳机", ["p8", "p9"]),  # written in one, found in both
+        ("蓝牙耳机", ["p8", "p9"]),  # adjacent in one product, apart in the other
         ("无线耳机", ["p8", "p9"]),  # all four characters in one, two in the other
         ("保温杯500ML", ["p10"]),
         ("杯", ["p10"]),
-        ("龙井", ["p11", "p12"]),  # a title says more than a description
+        ("龙井", ["p11", "p12"]),  # a title weighs more than a description
         ("龙井 green", ["p12", "p11"]),
-        ("the kettle for tea", ["p2", "p12", "p1"]),  # the and for need not be found
-        ("绿牙", ["p11", "p8", "p9"]),  # where no pair of characters is known, single ones
+        ("the kettle for tea", ["p2", "p12", "p1"]),  # "the" and "for" are optional
+        ("绿牙", ["p11", "p8", "p9"]),  # single characters, as no pair matches
     ],
 )
-def test_what_is_found_and_in_which_order(index: TextIndex, query: str, expected: list[str]) -> None:
-    assert best_first(index.search(query))[: len(expected)] == expected
+def test_queries_rank_products_in_the_expected_order(index: TextIndex, query: str, expected: list[str]) -> None:
+    assert rank_ids(index.search(query))[: len(expected)] == expected
 
 
 @pytest.mark.parametrize(
     ("query", "unexpected"),
     [
         ("kettle", {"p3"}),
-        ("tea ", {"p3"}),  # with a space after it the word is finished, so that it does not begin teapot
-        ("18", {"p1", "p4", "p7", "p10", "p11"}),  # another number is another thing, not this one misspelt
+        ("tea ", {"p3"}),  # the space ends the word, so it is not a prefix of teapot
+        ("18", {"p1", "p4", "p7", "p10", "p11"}),  # numbers are never corrected
         ("蓝牙耳机", {"p10", "p11"}),
-        ("cup", {"p8", "p9", "p12"}),  # of three letters: too short for a guess
+        ("cup", {"p8", "p9", "p12"}),  # three letters are too short for a correction
         ("for", {"p1", "p5"}),
     ],
 )
-def test_what_is_not_found(index: TextIndex, query: str, unexpected: set[str]) -> None:
-    assert unexpected.isdisjoint(best_first(index.search(query)))
+def test_queries_do_not_match_other_products(index: TextIndex, query: str, unexpected: set[str]) -> None:
+    assert unexpected.isdisjoint(rank_ids(index.search(query)))
 
 
-def test_a_product_id_and_a_sku_find_their_product_first(index: TextIndex) -> None:
+def test_product_id_and_sku_rank_their_product_first(index: TextIndex) -> None:
     for text, row in (("p7", 6), ("TV-55", 6), (" tv-55 ", 6), ("ket-2", 1)):
         matches = index.search(text)
         assert matches.exact.tolist() == [row]
@@ -101,7 +101,7 @@ def test_a_product_id_and_a_sku_find_their_product_first(index: TextIndex) -> No
     assert index.search("ket-3").exact.tolist() == []
 
 
-def test_the_score_is_the_formula(index: TextIndex) -> None:
+def test_score_matches_the_formula(index: TextIndex) -> None:
     matches = index.search("glass ")
     title, b = FIELDS["title"].weight, FIELDS["title"].b
     frequency = title / (1 - b + b * 2 / index.pivots["title"])
@@ -110,48 +110,50 @@ def test_the_score_is_the_formula(index: TextIndex) -> None:
     assert float(matches.scores[0]) == pytest.approx(idf * frequency / (K1 + frequency), rel=1e-4)
 
 
-def test_the_mean_length_of_a_field_is_its_pivot(index: TextIndex) -> None:
+def test_pivot_is_the_mean_length_of_a_field(index: TextIndex) -> None:
     # 1.7 and l are two words; a Chinese word has two characters
     titles = [5, 2, 2, 6, 4, 3, 3, 3, 3, 3 + 2, 2 + 2, 3]
     assert index.pivots["title"] == pytest.approx(sum(titles) / 12)
 
 
-def test_a_correction_names_what_was_looked_for_instead(index: TextIndex) -> None:
+def test_correction_names_the_word_searched_instead(index: TextIndex) -> None:
     assert index.search("red ketle").corrected == "red kettle"
     assert index.search("Telewision 55").corrected == "television 55"
     assert index.search("red kettle").corrected is None
-    assert index.search("kett").corrected is None, "an unfinished word is no mistake"
+    assert index.search("kett").corrected is None, "an unfinished word is not a misspelling"
     assert index.search("qqqqqq").corrected is None
 
 
 def test_synonyms_work_both_ways_or_one_way(index: TextIndex) -> None:
     both = Synonyms.of([(["tv set", "television"], []), (["耳麦", "耳机", "headphones"], [])])
-    assert best_first(index.search("tv set", synonyms=both))[0] == "p7"
-    assert best_first(index.search("headphones", synonyms=both)) == ["p8", "p9"]
-    assert best_first(index.search("蓝牙耳麦", synonyms=both)) == ["p8", "p9"]
-    assert best_first(index.search("blue headphones kettle", synonyms=both))[0] == "p1"
-    one = Synonyms.of([(["flask"], ["保温杯"])])
-    assert best_first(index.search("flask", synonyms=one)) == ["p10"]
-    assert best_first(index.search("保温杯", synonyms=one)) == ["p10"]
+    assert rank_ids(index.search("tv set", synonyms=both))[0] == "p7"
+    assert rank_ids(index.search("headphones", synonyms=both)) == ["p8", "p9"]
+    assert rank_ids(index.search("蓝牙耳麦", synonyms=both)) == ["p8", "p9"]
+    assert rank_ids(index.search("blue headphones kettle", synonyms=both))[0] == "p1"
+    one_way = Synonyms.of([(["flask"], ["保温杯"])])
+    assert rank_ids(index.search("flask", synonyms=one_way)) == ["p10"]
+    assert rank_ids(index.search("保温杯", synonyms=one_way)) == ["p10"]
     boiler = Synonyms.of([(["water boiler"], ["electric kettle"])])
-    assert best_first(index.search("water boiler", synonyms=boiler))[0] == "p1"
+    assert rank_ids(index.search("water boiler", synonyms=boiler))[0] == "p1"
 
 
-def test_a_synonym_is_worth_less_than_the_word_itself() -> None:
+def test_synonym_scores_less_than_the_word_itself() -> None:
     index = TextIndex.of(Documents([["a"], ["b"]], {"title": ["sofa", "couch"]}))
     matches = index.search("sofa", synonyms=Synonyms.of([(["sofa", "couch"], [])]))
     assert matches.rows.tolist() == [0, 1]
     assert matches.scores[0] > matches.scores[1] > 0
 
 
-def test_only_allowed_rows_are_found_and_decide_what_is_enough(index: TextIndex) -> None:
+def test_only_allowed_rows_match_and_count_as_full_matches(index: TextIndex) -> None:
     allowed = np.ones(12, np.bool_)
     allowed[1] = False
-    assert best_first(index.search("red kettle", allowed=allowed)) == ["p1"], "the next best where none has all words"
+    assert rank_ids(index.search("red kettle", allowed=allowed)) == ["p1"], (
+        "a partial match, as no allowed product has all words"
+    )
     assert index.search("p2", allowed=allowed).exact.tolist() == []
 
 
-def test_found_words_are_marked(index: TextIndex) -> None:
+def test_highlight_marks_matching_words(index: TextIndex) -> None:
     assert index.search("kettles").highlight("Red Kettle, small") == [
         ("Red ", False),
         ("Kettle", True),
@@ -164,18 +166,18 @@ def test_found_words_are_marked(index: TextIndex) -> None:
 
 def test_completions_are_the_words_of_most_documents(index: TextIndex) -> None:
     assert index.complete("ke", n=3) == ["kettle"]
-    assert index.complete("te", n=2) == ["tea", "teapot"], "in as many, by the alphabet"
+    assert index.complete("te", n=2) == ["tea", "teapot"], "equal counts are in alphabetical order"
     assert index.complete("zz", n=3) == []
 
 
 @pytest.mark.parametrize(
     "query", ["", " ", "🍵", "!?", "\x00", "́", "' OR 1=1 --", "<b>x</b>", "שלום", "a" * 10_000, "中" * 500]
 )
-def test_odd_queries_find_nothing_or_little_and_never_fail(index: TextIndex, query: str) -> None:
+def test_odd_queries_never_fail(index: TextIndex, query: str) -> None:
     assert len(index.search(query).rows) <= 12
 
 
-def test_documents_say_what_is_wrong_with_them() -> None:
+def test_invalid_documents_are_rejected_with_a_reason() -> None:
     with pytest.raises(ValueError, match="'name'"):
         Documents([["a"]], {"name": ["x"]})
     with pytest.raises(ValueError, match="title has 2 texts for 1 documents"):

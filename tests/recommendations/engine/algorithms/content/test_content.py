@@ -14,7 +14,7 @@ from tests.recommendations.engine.makers import (
 
 
 def make_shop(titles: list[str]) -> tuple[Interactions, Products]:
-    ids = [f"p{place:02d}" for place in range(len(titles))]
+    ids = [f"p{number:02d}" for number in range(len(titles))]
     interactions = Interactions.from_ids(user_ids=["a"], item_ids=["p00"], items=IdMap.of(ids))
     return interactions, Products.of_columns({"title": titles})
 
@@ -64,7 +64,7 @@ def test_chinese_titles_are_split_into_one_to_three_characters():
     interactions, products = make_shop(["红茶", "绿茶", "咖啡"])
     items, cosines = Content().fit(interactions, products).find_similar(0)
     shared, rare = np.log((1 + 1 / 3) / (2 / 3)), np.log((1 + 1 / 3) / (1 / 3))
-    assert items.tolist() == [1], "they share 茶, and coffee nothing"
+    assert items.tolist() == [1], "both teas share 茶; coffee shares nothing"
     np.testing.assert_allclose(cosines, [shared**2 / (shared**2 + 2 * rare**2)], rtol=1e-5)
 
 
@@ -80,26 +80,26 @@ def test_product_without_a_vector_has_no_advantage_or_drawback():
     interactions, _ = make_shop([""] * 6)
     titles = ["red tea", "red tea", "red wine", "oil", "oil", "oil can"]
     vectors = np.array([[3, 1], [0, 0], [1, 3], [0, 0], [2, 1], [1, 2]], np.float32)
-    texts = Products.of_columns({"title": titles})
-    both = Products.of_columns({"title": titles})
-    both = replace(both, vectors={"image": vectors})
-    plain, seeing = Content().fit(interactions, texts), Content().fit(interactions, both)
+    text_products = Products.of_columns({"title": titles})
+    combined = Products.of_columns({"title": titles})
+    combined = replace(combined, vectors={"image": vectors})
+    plain, with_vectors = Content().fit(interactions, text_products), Content().fit(interactions, combined)
     history = Histories.of_lists([[1]], n_items=6)  # a product without a vector
-    before, after = plain.score(history)[0], seeing.score(history)[0]
-    np.testing.assert_allclose(after[[3]], before[[3]], err_msg="nothing in common stays nothing")
+    before, after = plain.score(history)[0], with_vectors.score(history)[0]
+    np.testing.assert_allclose(after[[3]], before[[3]], err_msg="products with nothing in common still have no score")
     np.testing.assert_allclose(
-        after[0], before[0] / np.sqrt(2), rtol=1e-5, err_msg="half of what product 0 is are its numbers"
+        after[0], before[0] / np.sqrt(2), rtol=1e-5, err_msg="half of the vector of product 0 is its image"
     )
     assert after[0] > after[2] > after[3]
-    shown = seeing.score(Histories.of_lists([[0]], n_items=6))[0]
-    assert shown[1] > shown[2], "without a vector, but the same words"
+    scores = with_vectors.score(Histories.of_lists([[0]], n_items=6))[0]
+    assert scores[1] > scores[2], "without a vector, but the same words"
 
 
 def test_projecting_wide_vectors_preserves_their_neighbors():
     interactions, _ = make_shop([""] * 40)
-    chance = np.random.default_rng(3)
-    kinds = chance.standard_normal((2, 300))
-    vectors = (kinds[np.arange(40) % 2] + 0.5 * chance.standard_normal((40, 300))).astype(np.float32)
+    rng = np.random.default_rng(3)
+    centers = rng.standard_normal((2, 300))
+    vectors = (centers[np.arange(40) % 2] + 0.5 * rng.standard_normal((40, 300))).astype(np.float32)
     model = Content(k=19).fit(interactions, Products(40, vectors={"image": vectors}))
     assert model.vectors_.shape[1] <= 1 + 64
     assert (model.find_similar(0)[0] % 2 == 0).all()

@@ -22,24 +22,24 @@ def test_weights_equal_the_closed_form_in_double_precision():
     B = -P / np.diag(P)
     np.fill_diagonal(B, 0)
     bought = X.sum(axis=0) > 0
-    found = EASE(regularization=5.0).fit(interactions).weights_.toarray()
-    np.testing.assert_allclose(found, B * bought * bought[:, None], atol=1e-5)
+    weights = EASE(regularization=5.0).fit(interactions).weights_.toarray()
+    np.testing.assert_allclose(weights, B * bought * bought[:, None], atol=1e-5)
 
 
 def test_largest_magnitudes_of_each_row_are_kept():
     interactions = make_random_interactions()
-    whole = EASE(regularization=5.0).fit(interactions).weights_.toarray()
+    complete = EASE(regularization=5.0).fit(interactions).weights_.toarray()
     truncated = EASE(regularization=5.0, k=3).fit(interactions).weights_.toarray()
-    for all_values, kept in zip(np.abs(whole), np.abs(truncated), strict=True):
-        np.testing.assert_allclose(np.sort(kept)[-3:], np.sort(all_values)[-3:], rtol=1e-6)
+    for all_values, truncated_values in zip(np.abs(complete), np.abs(truncated), strict=True):
+        np.testing.assert_allclose(np.sort(truncated_values)[-3:], np.sort(all_values)[-3:], rtol=1e-6)
 
 
 def test_only_the_most_bought_items_of_a_large_catalog_are_learned():
     interactions = make_random_interactions()
-    people = (interactions.build_user_items().toarray() > 0).sum(axis=0)
+    user_counts = (interactions.build_user_items().toarray() > 0).sum(axis=0)
     model = EASE(max_items=10).fit(interactions)
     assert len(model.head_) == 10
-    assert people[model.head_].min() >= np.delete(people, model.head_).max()
+    assert user_counts[model.head_].min() >= np.delete(user_counts, model.head_).max()
     scored = np.unique(model.score(interactions.build_histories()).indices)
     assert set(scored.tolist()) <= set(model.head_.tolist())
 
@@ -66,9 +66,9 @@ def test_withheld_squares_of_the_checkerboard_rank_first(model):
 
 
 @pytest.mark.parametrize(
-    ("model", "named"),
+    ("model", "parameter"),
     [(EASE(k=0), "k"), (EASE(regularization=0.0), "regularization"),]
 )  # fmt: skip
-def test_invalid_parameters_are_named(model, named):
-    with pytest.raises(ValueError, match=named):
+def test_invalid_parameters_are_named(model, parameter):
+    with pytest.raises(ValueError, match=parameter):
         model.fit(make_random_interactions())

@@ -40,10 +40,10 @@ def test_graph_filter_with_all_exponents_equals_dense_matrices(rank):
 
 def test_k_keeps_the_largest_after_power_and_popularity():
     interactions = make_random_interactions()
-    whole = GraphFilter(k=60, power=0.7, target_exponent=-0.5).fit(interactions).filter_.toarray()
+    complete = GraphFilter(k=60, power=0.7, target_exponent=-0.5).fit(interactions).filter_.toarray()
     truncated = GraphFilter(k=4, power=0.7, target_exponent=-0.5).fit(interactions).filter_.toarray()
-    for all_values, kept in zip(whole, truncated, strict=True):
-        np.testing.assert_allclose(np.sort(kept)[-4:], np.sort(all_values)[-4:], rtol=1e-5)
+    for all_values, truncated_values in zip(complete, truncated, strict=True):
+        np.testing.assert_allclose(np.sort(truncated_values)[-4:], np.sort(all_values)[-4:], rtol=1e-5)
 
 
 @pytest.mark.parametrize("model", [GraphFilter(), GraphFilter(low_pass_rank=2)])
@@ -55,9 +55,9 @@ def test_withheld_squares_of_the_checkerboard_rank_first(model):
 
 
 @pytest.mark.parametrize(
-    ("model", "named"),
+    ("model", "parameter"),
     [(GraphFilter(k=0), "k"), (GraphFilter(power=0.0), "power"), (GraphFilter(low_pass_rank=-1), "low_pass_rank")],
 )  # fmt: skip
-def test_invalid_parameters_are_named(model, named):
-    with pytest.raises(ValueError, match=named):
+def test_invalid_parameters_are_named(model, parameter):
+    with pytest.raises(ValueError, match=parameter):
         model.fit(make_three())

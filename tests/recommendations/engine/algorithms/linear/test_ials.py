@@ -16,13 +16,13 @@ def make_blocks() -> Interactions:
     return Interactions.from_ids(user_ids=users, item_ids=items)
 
 
-def objective(model: IALS, X: np.ndarray, people: np.ndarray, items: np.ndarray) -> float:
-    scores = people @ items.T
+def compute_objective(model: IALS, X: np.ndarray, users: np.ndarray, items: np.ndarray) -> float:
+    scores = users @ items.T
     has = X > 0
     alpha, scale = model.penalties_
-    s_people = (has.sum(axis=1) + alpha * X.shape[1]) ** model.frequency_exponent
-    s_items = (has.sum(axis=0) + alpha * X.shape[0]) ** model.frequency_exponent
-    ridge = s_people @ np.square(people).sum(axis=1) + s_items @ np.square(items).sum(axis=1)
+    user_scales = (has.sum(axis=1) + alpha * X.shape[1]) ** model.frequency_exponent
+    item_scales = (has.sum(axis=0) + alpha * X.shape[0]) ** model.frequency_exponent
+    ridge = user_scales @ np.square(users).sum(axis=1) + item_scales @ np.square(items).sum(axis=1)
     return float((X * np.square(1 - scores)).sum() + alpha * np.square(scores).sum() + scale * ridge)
 
 
@@ -31,9 +31,9 @@ def test_penalties_are_relative_to_the_data():
     X = (interactions.build_user_items().toarray() > 0).astype(float)
     alpha, scale = IALS(regularization=0.3, unobserved_weight=5.0, frequency_exponent=0.8).fit(interactions).penalties_
     assert alpha * X.size == pytest.approx(5.0 * X.sum())
-    s_people = (X.sum(axis=1) + alpha * X.shape[1]) ** 0.8
-    s_items = (X.sum(axis=0) + alpha * X.shape[0]) ** 0.8
-    largest = np.linalg.svd(X / np.sqrt(s_people[:, None] * s_items))[1][0]
+    user_scales = (X.sum(axis=1) + alpha * X.shape[1]) ** 0.8
+    item_scales = (X.sum(axis=0) + alpha * X.shape[0]) ** 0.8
+    largest = np.linalg.svd(X / np.sqrt(user_scales[:, None] * item_scales))[1][0]
     assert scale == pytest.approx(0.3 * largest, rel=1e-3)
 
 
@@ -70,11 +70,11 @@ def test_vector_of_a_history_is_the_exact_minimum_given_the_items():
     alpha, scale = model.penalties_
     Y = model.item_vectors_.astype(float)
     w = np.log1p(interactions.build_user_items().toarray().astype(float))
-    found = model.compute_vectors(interactions.build_histories())
+    vectors = model.compute_vectors(interactions.build_histories())
     for user in (0, 7, 33):
         ridge = scale * ((w[user] > 0).sum() + alpha * len(Y))
         system = alpha * Y.T @ Y + ridge * np.eye(5) + (Y.T * w[user]) @ Y
-        np.testing.assert_allclose(found[user], np.linalg.solve(system, Y.T @ w[user]), rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(vectors[user], np.linalg.solve(system, Y.T @ w[user]), rtol=1e-3, atol=1e-5)
 
 
 def test_every_sweep_lowers_the_objective():
@@ -83,7 +83,9 @@ def test_every_sweep_lowers_the_objective():
     values = []
     for iterations in (1, 2, 4, 12, 40):
         model = IALS(factors=6, iterations=iterations, seed=3).fit(interactions)
-        values.append(objective(model, X, model.compute_vectors(interactions.build_histories()), model.item_vectors_))
+        values.append(
+            compute_objective(model, X, model.compute_vectors(interactions.build_histories()), model.item_vectors_)
+        )
     assert values == sorted(values, reverse=True)
     assert values[-2] - values[-1] < 0.05 * values[-1], "twelve sweeps are near the end"
 
@@ -113,10 +115,10 @@ def test_withheld_squares_of_the_checkerboard_rank_first(model):
 
 
 @pytest.mark.parametrize(
-    ("model", "named"),
+    ("model", "parameter"),
     [(IALS(factors=0), "factors"), (IALS(steps=0), "steps"),
      (IALS(regularization=0.0), "regularization"), (IALS(regularization=1.0), "regularization"), (IALS(unobserved_weight=-1.0), "unobserved_weight")],
 )  # fmt: skip
-def test_invalid_parameters_are_named(model, named):
-    with pytest.raises(ValueError, match=named):
+def test_invalid_parameters_are_named(model, parameter):
+    with pytest.raises(ValueError, match=parameter):
         model.fit(make_random_interactions())

@@ -32,9 +32,9 @@ def test_withheld_squares_of_the_checkerboard_rank_first(model):
 
 
 @pytest.mark.parametrize(
-    ("model", "named"),
+    ("model", "parameter"),
     [(RP3Beta(k=0), "k"), (RP3Beta(exponent=0.0), "exponent")],
 )  # fmt: skip
-def test_invalid_parameters_are_named(model, named):
-    with pytest.raises(ValueError, match=named):
+def test_invalid_parameters_are_named(model, parameter):
+    with pytest.raises(ValueError, match=parameter):
         model.fit(make_three())

@@ -76,18 +76,18 @@ def test_pairs_of_a_real_shop_match_its_invoices():
         user_ids=[str(customer) for customer in customers], item_ids=products, order=np.array(times, "datetime64[s]")
     )
     model = CoPurchase(k=interactions.n_items, min_count=1, damping=0.0).fit(interactions)
-    hearts = {basket[:2] for basket in rows if basket[2] == "85123A"}
+    baskets = {basket[:2] for basket in rows if basket[2] == "85123A"}
     expected = Counter(
-        product for customer, time, product in rows if (customer, time) in hearts and product != "85123A"
+        product for customer, time, product in rows if (customer, time) in baskets and product != "85123A"
     )
-    found = model.list_bought_together(interactions.items.get_row("85123A"), n=interactions.n_items)
-    assert {interactions.items.get_id(pair.item): pair.baskets for pair in found} == expected
+    pairs = model.list_bought_together(interactions.items.get_row("85123A"), n=interactions.n_items)
+    assert {interactions.items.get_id(pair.item): pair.baskets for pair in pairs} == expected
 
 
 @pytest.mark.parametrize(
-    ("model", "named"),
+    ("model", "parameter"),
     [(CoPurchase(k=0), "k"), (CoPurchase(min_count=0), "min_count"),],
 )  # fmt: skip
-def test_invalid_parameters_are_named(model, named):
-    with pytest.raises(ValueError, match=named):
+def test_invalid_parameters_are_named(model, parameter):
+    with pytest.raises(ValueError, match=parameter):
         model.fit(make_orders())

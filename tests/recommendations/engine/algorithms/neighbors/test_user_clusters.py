@@ -7,11 +7,11 @@ from recommendations.engine import Histories, Interactions, recommend
 from recommendations.engine.algorithms.neighbors.user_clusters import UserClusters
 
 
-def make_tastes(people: int = 60) -> Interactions:
-    """Thirds of tea, coffee and rice drinkers; all users have salt, and three of the four products of their taste."""
-    lines = [(user, item) for user in range(people) for item in range(4) if item != user // 3 % 4]
-    users = [f"u{user:02d}" for user, _ in lines] + [f"u{user:02d}" for user in range(people)]
-    items = [f"{'abc'[user % 3]}{item}" for user, item in lines] + ["salt"] * people
+def make_tastes(n_users: int = 60) -> Interactions:
+    """Make users of three tastes; all have salt and three of the four products of their taste."""
+    lines = [(user, item) for user in range(n_users) for item in range(4) if item != user // 3 % 4]
+    users = [f"u{user:02d}" for user, _ in lines] + [f"u{user:02d}" for user in range(n_users)]
+    items = [f"{'abc'[user % 3]}{item}" for user, item in lines] + ["salt"] * n_users
     return Interactions.from_ids(user_ids=users, item_ids=items)
 
 
@@ -29,7 +29,9 @@ def test_lift_matches_the_calculation_by_hand():
     # Of the 20 with the first one's taste 15 have each of its products, of all 60 as many: p = 1/4.
     within = (15 + 10 / 4) / (20 + 10)
     assert scores[interactions.items.get_row("a1")] == pytest.approx(within * 4)
-    assert scores[interactions.items.get_row("salt")] == pytest.approx(1.0), "what all users have is no sign of a taste"
+    assert scores[interactions.items.get_row("salt")] == pytest.approx(1.0), (
+        "a product of all users does not indicate a taste"
+    )
     assert scores[interactions.items.get_row("b1")] == 0
 
 
@@ -57,10 +59,10 @@ def test_empty_history_has_no_cluster_and_few_users_form_few_clusters():
 
 
 @pytest.mark.parametrize(
-    ("model", "named"),
+    ("model", "parameter"),
     [(UserClusters(clusters=0), "clusters"),
      (UserClusters(smoothing=-1.0), "smoothing")],
 )  # fmt: skip
-def test_invalid_parameters_are_named(model, named):
-    with pytest.raises(ValueError, match=named):
+def test_invalid_parameters_are_named(model, parameter):
+    with pytest.raises(ValueError, match=parameter):
         model.fit(make_tastes())

@@ -37,12 +37,12 @@ def test_half_life_must_be_positive(half_life):
 def test_update_equals_a_full_fit(half_life_days: float | None, parts: tuple[float, ...]) -> None:
     everything = make_random_interactions()
     products = make_products(everything.n_items)
-    whole = Popularity(half_life_days=half_life_days).fit(everything, products)
+    expected = Popularity(half_life_days=half_life_days).fit(everything, products)
     first, last = everything.order.min(), everything.order.max()
     moments = [first + part * (last - first) + 1e-6 for part in parts]
     model = Popularity(half_life_days=half_life_days).fit(everything.before(moments[0]), products)
     for since, until in zip(moments, [*moments[1:], None], strict=True):
-        news = everything.after(since) if until is None else everything.before(until).after(since)
-        model = model.update(news, since=since)
-    np.testing.assert_allclose(model.counts_, whole.counts_, rtol=1e-4, atol=1e-6)
-    np.testing.assert_array_equal(model.category_, whole.category_)
+        new_interactions = everything.after(since) if until is None else everything.before(until).after(since)
+        model = model.update(new_interactions, since=since)
+    np.testing.assert_allclose(model.counts_, expected.counts_, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(model.category_, expected.category_)

@@ -12,21 +12,21 @@ from recommendations.engine.algorithms.popularity.trending import Trending
 from tests.recommendations.engine.makers import make_products, make_random_interactions
 
 DAY = 86_400.0
-# day → how many users took it; the window of 7 days begins on day 28
+# product → users per day before and in the window of 7 days, which begins on day 28
 DAILY = {"steady": (1, 1), "rising": (1, 4), "falling": (4, 1), "new": (0, 4), "gone": (2, 0)}
 
 
 def make_shop(daily: dict[str, tuple[int, int]] = DAILY, *, times: int = 1) -> Interactions:
-    """28 days at one rate and 7 days at another; every user comes once."""
+    """Make purchases of 28 days at one rate and 7 days at another; every user buys once."""
     rows = [
         (item, day)
         for item, (before, now) in daily.items()
         for day in range(35)
-        for _person in range((before if day < 28 else now) * times)
+        for _user in range((before if day < 28 else now) * times)
     ]
     items, days = zip(*rows, strict=True)
     return Interactions.from_ids(
-        user_ids=[f"person {place}" for place in range(len(rows))],
+        user_ids=[f"user {number}" for number in range(len(rows))],
         item_ids=items,
         order=np.array(days) * DAY,
         items=IdMap.of(sorted(daily)),
@@ -34,9 +34,9 @@ def make_shop(daily: dict[str, tuple[int, int]] = DAILY, *, times: int = 1) -> I
     )
 
 
-def scores(model: Trending, interactions: Interactions) -> dict[str, float]:
-    found = model.score(interactions.build_histories(np.array([0])))
-    return dict(zip(interactions.items.get_ids(), np.asarray(found)[0].tolist(), strict=True))
+def score_products(model: Trending, interactions: Interactions) -> dict[str, float]:
+    row = model.score(interactions.build_histories(np.array([0])))
+    return dict(zip(interactions.items.get_ids(), np.asarray(row)[0].tolist(), strict=True))
 
 
 def test_lower_bound_of_the_ratio_matches_the_formula() -> None:
@@ -45,58 +45,62 @@ def test_lower_bound_of_the_ratio_matches_the_formula() -> None:
     shop = make_shop({"a": (3, 12), "b": (3, 12)})
     shop = shop.select(np.concatenate([[0, 1, 2, 84, 85, 86], 168 + np.array([0, 1, 2, 84, 85, 86])]))
     model = Trending(shrinkage=1.0, half_life_days=None, level=0.0, least=0.0).fit(shop)
-    ratio = scores(model, shop)["a"]
+    ratio = score_products(model, shop)["a"]
     x = 4 * ratio
     assert exp(-x) * (1 + x + x**2 / 2 + x**3 / 6) == pytest.approx(0.95, abs=1e-5)
 
 
 def test_new_product_follows_the_exponential_with_a_prior_of_one() -> None:
-    # no user in the past, one person now: Gamma(2, 1) at 1 − (1 + x) exp(−x) = 0.05
+    # no user in the past, one user now: Gamma(2, 1) at 1 − (1 + x) exp(−x) = 0.05
     shop = make_shop({"old": (1, 1), "new": (0, 1)})
     first = np.flatnonzero((shop.item == shop.items.get_row("new")) & (shop.order == 28 * DAY))
     shop = shop.select(np.concatenate([np.flatnonzero(shop.item == shop.items.get_row("old")), first]))
-    x = scores(Trending(shrinkage=1.0, level=0.0, least=0.0).fit(shop), shop)["new"]
+    x = score_products(Trending(shrinkage=1.0, level=0.0, least=0.0).fit(shop), shop)["new"]
     assert 1 - (1 + x) * exp(-x) == pytest.approx(0.05, abs=1e-5)
 
 
 def test_only_rising_products_have_a_score() -> None:
-    found = scores(Trending(half_life_days=None).fit(make_shop()), make_shop())
-    assert {name for name, score in found.items() if score > 0} == {"rising", "new"}
-    assert found["new"] > found["rising"]
+    by_product = score_products(Trending(half_life_days=None).fit(make_shop()), make_shop())
+    assert {name for name, score in by_product.items() if score > 0} == {"rising", "new"}
+    assert by_product["new"] > by_product["rising"]
 
 
 def test_season_that_lifts_all_products_makes_none_trend() -> None:
     shop = make_shop(dict.fromkeys("abcd", (1, 5)))
-    assert max(scores(Trending(half_life_days=None).fit(shop), shop).values()) == -np.inf
+    assert max(score_products(Trending(half_life_days=None).fit(shop), shop).values()) == -np.inf
 
 
 def test_more_users_raise_the_lower_bound() -> None:
     daily = {"steady": (9, 9), "rising": (3, 4)}
-    few, many = (scores(Trending(level=0.0).fit(shop), shop) for shop in (make_shop(daily), make_shop(daily, times=20)))
+    few, many = (
+        score_products(Trending(level=0.0).fit(shop), shop) for shop in (make_shop(daily), make_shop(daily, times=20))
+    )
     assert few["rising"] == -np.inf
     assert many["rising"] > 1
 
 
 def test_hundred_clicks_of_one_user_count_as_one_user() -> None:
     shop = make_shop()
-    now = (shop.item == shop.items.get_row("rising")) & (shop.order >= 28 * DAY)
-    alone = replace(shop, user=np.where(now, shop.user[np.argmax(now)], shop.user).astype(np.int32))
-    assert scores(Trending().fit(alone), alone)["rising"] == -np.inf
-    weight = np.where(now, 100.0, 1.0).astype(np.float32)
+    is_in_window = (shop.item == shop.items.get_row("rising")) & (shop.order >= 28 * DAY)
+    single_user = replace(
+        shop, user=np.where(is_in_window, shop.user[np.argmax(is_in_window)], shop.user).astype(np.int32)
+    )
+    assert score_products(Trending().fit(single_user), single_user)["rising"] == -np.inf
+    weight = np.where(is_in_window, 100.0, 1.0).astype(np.float32)
     heavy = replace(shop, weight=weight)
-    assert scores(Trending().fit(heavy), heavy)["rising"] > 0
+    assert score_products(Trending().fit(heavy), heavy)["rising"] > 0
 
 
 def test_level_prefers_the_larger_rise_to_the_steeper() -> None:
     shop = make_shop({"steady": (40, 40), "small": (0, 3), "large": (5, 15)})
-    steep, large = (scores(Trending(level=level).fit(shop), shop) for level in (0.0, 1.0))
+    steep, large = (score_products(Trending(level=level).fit(shop), shop) for level in (0.0, 1.0))
     assert steep["small"] > steep["large"] > 0
     assert large["large"] > large["small"] > 0
 
 
 def test_nothing_trends_without_data_before_the_window() -> None:
     shop = make_shop().after(30 * DAY)
-    assert max(scores(Trending().fit(shop), shop).values()) == -np.inf
+    assert max(score_products(Trending().fit(shop), shop).values()) == -np.inf
 
 
 @pytest.mark.parametrize("half_life_days", [None, 5.0, 90.0])
@@ -104,13 +108,13 @@ def test_nothing_trends_without_data_before_the_window() -> None:
 def test_update_equals_a_full_fit(half_life_days: float | None, moments: tuple[int, ...]) -> None:
     everything = make_random_interactions()
     parameters = {"window_days": 10.0, "half_life_days": half_life_days, "least": 0.0}
-    whole = Trending(**parameters).fit(everything.before(200 * DAY))
+    expected = Trending(**parameters).fit(everything.before(200 * DAY))
     model = Trending(**parameters).fit(everything.before(moments[0] * DAY), make_products(everything.n_items))
     for since, until in pairwise(moments):
         model = model.update(everything.after(since * DAY).before(until * DAY), since=since * DAY)
-    np.testing.assert_allclose(model.scores_, whole.scores_, rtol=1e-4)
-    np.testing.assert_allclose(model.past_, whole.past_, rtol=1e-4, atol=1e-6)
-    assert sorted(model.order_) == sorted(whole.order_)
+    np.testing.assert_allclose(model.scores_, expected.scores_, rtol=1e-4)
+    np.testing.assert_allclose(model.past_, expected.past_, rtol=1e-4, atol=1e-6)
+    assert sorted(model.order_) == sorted(expected.order_)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def make_purchases() -> Interactions:
     return Interactions.from_ids(user_ids=users, item_ids=items, order=np.array(days) * DAY, as_of=169 * DAY)
 
 
-def scores_at(model: RepurchaseInterval, interactions: Interactions, day: float) -> dict[str, float]:
+def score_at(model: RepurchaseInterval, interactions: Interactions, day: float) -> dict[str, float]:
     histories = replace(interactions.build_histories(np.array([1])), as_of=day * DAY)
     row = model.score(histories).toarray()[0]
     return {item: float(row[interactions.items.get_row(item)]) for item in ("milk", "soap", "lamp")}
@@ -31,7 +31,7 @@ def scores_at(model: RepurchaseInterval, interactions: Interactions, day: float)
 def test_score_rises_until_due_and_falls_when_overdue() -> None:
     interactions = make_purchases()
     model = RepurchaseInterval(horizon_days=7.0).fit(interactions)
-    fresh, due, late = (scores_at(model, interactions, day) for day in (169, 168 + 50, 168 + 600))
+    fresh, due, late = (score_at(model, interactions, day) for day in (169, 168 + 50, 168 + 600))
     assert fresh["milk"] > 0.5 > fresh["soap"]
     assert due["soap"] > max(fresh["soap"], due["milk"])
     assert max(late.values()) < 0.1
@@ -41,8 +41,8 @@ def test_score_rises_until_due_and_falls_when_overdue() -> None:
 def test_products_bought_on_too_few_days_have_no_score() -> None:
     interactions = make_purchases()
     model = RepurchaseInterval(min_count=2).fit(interactions)
-    assert scores_at(model, interactions, 169)["lamp"] == 0
-    assert scores_at(RepurchaseInterval().fit(interactions), interactions, 169)["lamp"] > 0
+    assert score_at(model, interactions, 169)["lamp"] == 0
+    assert score_at(RepurchaseInterval().fit(interactions), interactions, 169)["lamp"] > 0
 
 
 def test_views_form_no_interval_by_default() -> None:

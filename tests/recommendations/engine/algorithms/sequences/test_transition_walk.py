@@ -11,7 +11,7 @@ ONLY_NEXT = {"reach": 1, "backward": 0.0, "length_damping": 0.0, "source_damping
 
 
 def make_visits(*visits: str) -> Interactions:
-    users = [f"visit {place}" for place, visit in enumerate(visits) for _ in visit]
+    users = [f"visit {number}" for number, visit in enumerate(visits) for _ in visit]
     return Interactions.from_ids(user_ids=users, item_ids=list("".join(visits)))
 
 
@@ -19,8 +19,8 @@ def test_pairs_without_a_common_visit_are_reached_in_two_steps():
     visits = make_visits("ab", "ab", "ac", "bd", "bd", "be", "cd")
     model = TransitionWalk(**ONLY_NEXT).fit(visits)
     # a → b ⅔, a → c ⅓; b → d ⅔, b → e ⅓; c → d 1
-    found = model.score(Histories.of_lists([visits.items.get_rows(["a"])], n_items=visits.n_items))
-    reached = dict(zip(visits.items.get_ids(found.indices), found.data.tolist(), strict=True))
+    scores = model.score(Histories.of_lists([visits.items.get_rows(["a"])], n_items=visits.n_items))
+    reached = dict(zip(visits.items.get_ids(scores.indices), scores.data.tolist(), strict=True))
     assert reached == pytest.approx({"d": 2 / 3 * 2 / 3 + 1 / 3, "e": 2 / 9})
     single = Transitions(**ONLY_NEXT).fit(visits).score(Histories.of_lists([visits.items.get_rows(["a"])], n_items=5))
     assert set(visits.items.get_ids(single.indices)) == {"b", "c"}
@@ -29,16 +29,16 @@ def test_pairs_without_a_common_visit_are_reached_in_two_steps():
 def test_only_the_largest_branches_are_walked():
     visits = make_visits("ab", "ab", "ac", "bd", "ce")
     model = TransitionWalk(branches=1, **ONLY_NEXT).fit(visits)
-    found = model.score(Histories.of_lists([visits.items.get_rows(["a"])], n_items=visits.n_items))
-    assert visits.items.get_ids(found.indices) == ["d"]
-    assert found.data.tolist() == [1.0]
+    scores = model.score(Histories.of_lists([visits.items.get_rows(["a"])], n_items=visits.n_items))
+    assert visits.items.get_ids(scores.indices) == ["d"]
+    assert scores.data.tolist() == [1.0]
 
 
 def test_history_decays_by_moments_back():
     visits = make_visits("ab", "bc", "xy", "yz")
     model = TransitionWalk(recency=0.5, **ONLY_NEXT).fit(visits)
-    found = model.score(Histories.of_lists([visits.items.get_rows(["a", "x"])], n_items=visits.n_items))
-    dense = found.toarray()[0]
+    scores = model.score(Histories.of_lists([visits.items.get_rows(["a", "x"])], n_items=visits.n_items))
+    dense = scores.toarray()[0]
     assert dense[visits.items.get_rows(["z", "c"])].tolist() == pytest.approx([1.0, 0.5])
     assert np.count_nonzero(dense) == 2
 
