@@ -108,7 +108,7 @@ def _build_rank_context(
     depth: int,
     activity: RecentActivity | None,
 ) -> RecommendationContext:
-    deadline = make_deadline()
+    deadline = make_deadline()  # before the round trip to Valkey, which counts towards it
     scored_request = request.to_recommendation_request()
     activity = read_activity(scored_request) if activity is None else activity
     return RecommendationContext(
@@ -140,6 +140,7 @@ def _sort_positions(rows: Rows, positions: AnyInts, scored: ScoredHistory | None
     is_known = rows[positions] >= 0
     if scored is not None and len(positions):
         scores[is_known] = scored.get_scores(rows[positions][is_known])
+    # the last key sorts first: by score, then unknown products last; stable, so that ties keep the given order
     order = np.lexsort((~is_known & (scored is not None), -scores))
     return positions[order], scores[order]
 

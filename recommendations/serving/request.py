@@ -91,6 +91,7 @@ def validate_request(request: RecommendationRequest) -> None:
 def make_recommendation_id(now: datetime) -> str:
     """Return a UUID of version 7 (RFC 9562): 48 bits of milliseconds, then random bits, so that ids sort by time."""
     value = (int(now.timestamp() * 1000) << 80) | int.from_bytes(os.urandom(10))
+    # version 7 in bits 76 to 79, variant 2 in bits 62 and 63
     value = value & ~(0xF << 76) | (7 << 76)
     value = value & ~(0x3 << 62) | (2 << 62)
     text = f"{value:032x}"

@@ -164,6 +164,7 @@ def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float
         block = build_histories(model, np.stack([users - start, users], axis=1), len(users), now=now)
         owners = np.repeat(users, np.diff(block.indptr))
         is_product = block.item == row
+        # add.at counts every purchase of a user; += would count one
         np.add.at(times_bought, owners[is_product & (block.kind == PURCHASE)], 1)
         is_excluded[owners[is_product & find_hidden_interactions(state, model, block)]] = True
         for component, name in enumerate(shares):

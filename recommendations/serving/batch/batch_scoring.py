@@ -125,6 +125,7 @@ class BatchRecommender:
         factors = None
         if strategy not in UNWEIGHTED_PLACEMENTS:
             factors = self.state.rules.combine_factors(self.scenario, rule_effects)
+        # pinned products leave the ranking, so that it needs as many more
         ranking = select_top_n(
             apply_batch_factors(scores, factors), self.n + len(pins), allowed=allowed[: self.n_items], exclude=excluded
         )

@@ -100,7 +100,7 @@ def build_histories(model: ServingModel, pairs: npt.NDArray[np.int64], n: int, *
         selected = pairs[pairs[:, 1] < len(model.refreshed.indptr) - 1]
         columns.append(select_interactions(selected, model.refreshed.indptr, tuple(model.refreshed.columns)))
     owner, item, order, weight, kind = (np.concatenate(parts) for parts in zip(*columns, strict=True))
-    in_order = np.lexsort((order, owner))
+    in_order = np.lexsort((order, owner))  # by customer, then by time
     # algorithms with trained vectors per user need a user row; customers merged from several users have none
     user = np.full(n, -1, np.int32)
     alone, first, times = np.unique(trained[:, 0], return_index=True, return_counts=True)

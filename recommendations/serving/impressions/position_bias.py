@@ -136,8 +136,8 @@ def evaluate_models(
     evaluations = []
     for (scenario, version, strategy), slates in sorted(groups.items()):
         curve = curves[scenario].curve if scenario in curves else learn_curve(NO_CLICKS)
-        lengths, answer, position = expand_slates(slates)
-        evaluation = evaluate_logged(lengths=lengths, clicked_response=answer, clicked_position=position, curve=curve)
+        lengths, response, position = expand_slates(slates)
+        evaluation = evaluate_logged(lengths=lengths, clicked_response=response, clicked_position=position, curve=curve)
         if evaluation.items:
             evaluations.append(
                 LoggedJudgement(
@@ -160,7 +160,7 @@ def evaluate_models(
 def expand_slates(slates: list[tuple[int, list[int], int]]) -> tuple[Ints, Ints, Ints]:
     """Return the length of each response, and the response and position of each click.
 
-    Equal responses come as one row with a count; each becomes a response of the arrays again.
+    The query returns equal responses as one row with a count; the arrays have one entry for each.
     """
     times = np.array([times for _length, _positions, times in slates], np.int64)
     clicks = np.array([len(positions) for _length, positions, _times in slates], np.int64)

@@ -14,6 +14,7 @@ NameText = Annotated[str, Meta(max_length=100)]
 ProductIdText = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
+# array_like leaves out the names of fields, and gc=False keeps entries out of garbage collections: they refer to no cycles
 class ServedEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """``product_ids`` in the order shown; the first is at ``first_rank`` (1 is the top of the first page).
 

@@ -81,7 +81,7 @@ def _find_by_traits(context: RecommendationContext) -> Candidates | None:
     if arrival is None or state.model is None or state.model.cold_start is None:
         return None
     n = len(state.model.items)
-    allowed = context.allowed[:n].copy()
+    allowed = context.allowed[:n].copy()  # masks are shared with other requests
     excluded = context.get_excluded_rows(FOR_YOU)
     allowed[excluded[(excluded >= 0) & (excluded < n)]] = False
     scores = np.asarray(state.model.cold_start.model.score(arrival), np.float32)

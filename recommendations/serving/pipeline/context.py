@@ -145,7 +145,7 @@ def build_context(
     Errors: InvalidRequestError for a cursor or landing category that does not exist.
     """
     offset, minute = read_cursor(request.cursor, now=now)
-    deadline = make_deadline()
+    deadline = make_deadline()  # before the round trip to Valkey, which counts towards it
     _require_landing_category(state, request)
     activity = read_activity(request) if activity is None else activity
     visitor = identify_visitor(state=state, request=request, activity=activity, now=now.timestamp())
@@ -168,6 +168,7 @@ def build_context(
         offset=offset,
     )
     context.depth = _get_depth(context) + (len(effects.pins) if effects is not None else 0)
+    # a slot is never empty: products outside the filters are better than none, but sold-out ones are not
     if not allowed.any() and not request.strict and filters != ProductFilters(request.in_stock):
         context.allowed = state.rules.filter_rows(state.products.get_mask(ProductFilters(request.in_stock)), effects)
         context.has_relaxed_filters = True

@@ -97,8 +97,9 @@ class NewProductDraws:
     def from_trials(cls, since: Rows, trials: ExplorationPriors) -> Self:
         """Return the draws over the rows published recently that few users have interacted with."""
         is_known = since < len(trials.people)
-        people = trials.people[np.where(is_known, since, 0)]
-        return cls(since, trials, since[~(is_known & (people >= MAX_USERS_OF_NEW_PRODUCT))])
+        # rows beyond the training have no entry: they read the first one, and is_known discards it
+        n_users = trials.people[np.where(is_known, since, 0)]
+        return cls(since, trials, since[~(is_known & (n_users >= MAX_USERS_OF_NEW_PRODUCT))])
 
     def get_order(self, seed: int) -> tuple[Rows, npt.NDArray[np.float64]]:
         """Return the rows, largest draw first, and their draws."""
@@ -112,7 +113,7 @@ class NewProductDraws:
 
 
 def _get_draws(state: ServingState, now: datetime) -> NewProductDraws | None:
-    """Return the draws, kept while the same products are new; None if the model cannot explore."""
+    """Return the draws, cached while the same products are new; None if the model cannot explore."""
     trials = state.model.trials if state.model is not None else None
     if trials is None:
         return None

@@ -23,7 +23,7 @@ def score_visitor(context: RecommendationContext) -> ScoredHistory | None:
     blends = context.state.blends
     assert blends is not None
     if not scored.is_personalized and blends.visit is not None and not len(context.visitor.get_purchased_rows()):
-        workspace.clear()
+        workspace.clear()  # it still has the scores of the first ensemble
         scored = blends.visit.score(history, workspace, due=context.deadline)
     return scored
 

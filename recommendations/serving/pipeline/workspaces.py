@@ -26,6 +26,7 @@ class WorkspacePool:
     def take(self) -> Workspace:
         """Return a clean workspace that stays with this request until the pool is closed."""
         try:
+            # pop is atomic, so that threads share the list without a lock
             workspace = self._free.pop()
         except IndexError:
             workspace = Workspace(*self.size)

@@ -132,6 +132,7 @@ def _read_request(
         parameters = dict(pairs)
         if len(parameters) < len(pairs):  # a repeated parameter
             raise NotPlainError
+        # the request remembers its language, which selects the synonyms
         with translation.override(language):
             search = parse_search_request(parameters)
         return search, search.identifiers
@@ -157,7 +158,7 @@ def _read_body(environ: Environ) -> bytes:
     if not is_json or not length.isdigit() or int(length) > MAX_BODY_BYTES or environ.get("QUERY_STRING"):
         raise NotPlainError
     body: bytes = environ["wsgi.input"].read(int(length))
-    environ["wsgi.input"] = BytesIO(body)
+    environ["wsgi.input"] = BytesIO(body)  # the REST view reads it again if this path gives up
     return body
 
 

@@ -54,6 +54,7 @@ def get_personal_scores(
             scored = score_visitor(context)
         except DeadlineExceededError:
             scored = None
+        # the scores are in a workspace, which the pool clears and hands to other requests after this block
         yield None if scored is None else lambda rows: scale_to_largest(scored.get_scores(rows))
 
 
@@ -63,7 +64,7 @@ def get_popularity_scores(state: ServingState) -> Scores | None:
     return None if values is None else lambda rows: values[rows]
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=1)  # states compare by identity, so that a new one replaces the entry
 def compute_popularity(state: ServingState) -> Values | None:
     """Return the square root of the popularity of all rows; without it only a handful of products would differ."""
     blend = state.blends.by_placement.get(POPULAR) if state.blends is not None else None

@@ -69,6 +69,7 @@ class Searcher:
         """Start the refresh thread unless it runs; called when a worker starts, or by its first request."""
         if self.thread is None or not self.thread.is_alive():
             with self.lock:
+                # again inside the lock: another thread may have started it meanwhile
                 if self.thread is None or not self.thread.is_alive():
                     self.stopping.clear()
                     self.thread = threading.Thread(target=self.run, name="search-refresh", daemon=True)

@@ -210,6 +210,7 @@ class StateLoader:
             self.damaged_at[make_content_key(record)] = time.monotonic()
             logger.error("%s cannot be served; the current model stays active: %s", record.version, error)
             return before
+        # a state's checksum begins with that of its training, which determines the items; a refresh only appends to it
         has_same_items = before.model is not None and before.checksum.startswith(record.checksum)
         return replace(
             before,

@@ -268,6 +268,7 @@ class ProductIndex:
         """Return the rows that have a publication date, newest first."""
         newest = self._newest
         if newest is None:
+            # NaN, a missing date, sorts last
             order = np.argsort(-self.published, kind="stable").astype(np.int32)
             newest = self._newest = order[: int(np.isfinite(self.published).sum())]
         return newest
@@ -281,6 +282,7 @@ class ProductIndex:
         cached = self._recent
         if cached is None or cached[0] != hour:
             rows = self.get_newest_rows()
+            # newest first is ascending in the negative times, as searchsorted requires
             cached = self._recent = (hour, rows[: int(np.searchsorted(-self.published[rows], -moment))])
         return cached[1]
 
@@ -290,6 +292,7 @@ class ProductIndex:
         allowed = get_or_make_mask(
             self._unpriced, filters._replace(price_min=None, price_max=None), self._make_unpriced_mask
         )
+        # a comparison with NaN is false: products without a price pass no price filter
         if low is not None:
             allowed = allowed & (self.price >= float(low))
         if high is not None:

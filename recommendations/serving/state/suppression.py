@@ -32,6 +32,7 @@ class SuppressionList:
             return False
         hashes = np.array([hash_name(name) for name in names], np.uint64)
         positions = np.searchsorted(self.hashes, hashes)
+        # a hash above all others has no position; it certainly differs from the first
         positions[positions == len(self.hashes)] = 0
         return bool((self.hashes[positions] == hashes).any())
 
