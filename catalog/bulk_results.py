@@ -63,7 +63,10 @@ class BulkResult:
         return Counter(f"{problem.field}: {problem.code}" for result in self.results for problem in result.problems)
 
     def build_response(self, key_name: str) -> dict[str, object]:
-        """Return the body of a bulk endpoint's response; ``key_name`` is the field of the items' IDs."""
+        """Return the body of a bulk endpoint's response.
+
+        ``key_name`` is the field of the items' IDs.
+        """
         return {
             "created": self.created,
             "updated": self.updated,
@@ -87,7 +90,7 @@ def serialize_item_result(result: ItemResult, key_name: str) -> dict[str, object
 def combine_results(
     *, keys: Sequence[str], problems: Sequence[Sequence[FieldProblem]], written: dict[str, ItemStatus]
 ) -> BulkResult:
-    """Combine the problems found before writing with the outcomes of the write, in the items' order.
+    """Combine the problems of the items with the outcomes of their write, in the items' order.
 
     Args:
         keys: the external id of each item.

@@ -19,7 +19,10 @@ MAX_PATH_LENGTH = 1000
 
 
 def clean_path(value: Any) -> str:
-    """Return a normalized path: ``a>b > c`` becomes ``a > b > c``; a list of names is accepted, too."""
+    """Return a normalized path: ``a>b > c`` becomes ``a > b > c``.
+
+    A list of names is accepted, too.
+    """
     text = ">".join(clean_text(part, MAX_NAME_LENGTH) for part in value) if isinstance(value, list | tuple) else value
     names = [
         name for part in clean_text(text, MAX_PATH_LENGTH).split(">") if (name := clean_text(part, MAX_NAME_LENGTH))
@@ -35,7 +38,10 @@ def clean_path(value: Any) -> str:
 
 
 def ensure_categories(paths: Collection[str]) -> dict[str, int]:
-    """Return the ids of the categories with these clean paths; create missing ones with their parents."""
+    """Return the ids of the categories with these clean paths.
+
+    Create missing ones with their parents.
+    """
     known = find_categories(paths)
     if all(path in known for path in paths):
         return known
@@ -82,7 +88,10 @@ def create_categories(paths: list[str], known: dict[str, int]) -> dict[str, int]
 
 
 def choose_slug(name: str, sibling_slugs: Collection[str]) -> str:
-    """Return a slug that no sibling has; a hash is appended where names collide, such as “A & B” and “A B”."""
+    """Return a slug that no sibling has.
+
+    A hash is appended where names collide, such as “A & B” and “A B”.
+    """
     fingerprint = blake2b(name.encode(), digest_size=4).hexdigest()
     slug = slugify(name, allow_unicode=True)[:180]
     if slug and slug not in sibling_slugs:
@@ -91,7 +100,10 @@ def choose_slug(name: str, sibling_slugs: Collection[str]) -> str:
 
 
 def annotate_product_counts(categories: QuerySet[Category]) -> QuerySet[Category]:
-    """Annotate ``product_count``, the number of active products; a subquery counts only the rows of the page."""
+    """Annotate ``product_count``, the number of active products.
+
+    A subquery counts only the rows of the page.
+    """
     counts = (
         Product.objects.active()
         .filter(category=OuterRef("pk"))

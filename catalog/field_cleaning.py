@@ -68,7 +68,10 @@ def is_empty(value: object) -> bool:
 
 
 def clean_text(value: Any, max_length: int) -> str:
-    """Return the text without surrounding spaces; a number becomes its digits, None an empty text."""
+    """Return the text without surrounding spaces.
+
+    A number becomes its digits, None an empty text.
+    """
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
@@ -214,7 +217,7 @@ def clean_moment(value: Any) -> datetime | None:
 
 
 def clean_tags(value: Any) -> list[str]:
-    """Return the distinct tags of a list, or of one text with tags separated by ``|``, in their order."""
+    """Return the distinct tags of a list, or of one text with ``|`` between the tags, in order."""
     if is_empty(value):
         return []
     parts = value.split("|") if isinstance(value, str) else value

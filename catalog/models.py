@@ -122,7 +122,10 @@ class Product(models.Model):
 
 
 class ProductVector(models.Model):
-    """A vector that a model computed for a product, such as an image embedding; near vectors mean similar products."""
+    """A vector that a model computed for a product, such as an image embedding.
+
+    Near vectors mean similar products.
+    """
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="vectors", verbose_name=_("product"))
     name = models.CharField(_("name"), max_length=50, help_text=_("What the vector represents, such as image."))

@@ -47,7 +47,10 @@ AVAILABILITY_WORDS = {
 
 
 def clean_availability(value: Any) -> str:
-    """Return the value of ``Availability`` for ours, Google's (``in stock``) or schema.org's (``https://schema.org/InStock``)."""
+    """Return the ``Availability`` of a value.
+
+    Accepts our own values, Google's (``in stock``) and schema.org's (``https://schema.org/InStock``).
+    """
     text = clean_text(value, 100)
     word = text.rpartition("/")[2].lower().replace(" ", "").replace("_", "").replace("-", "")
     if not word:
@@ -85,7 +88,10 @@ REQUIRED = frozenset({"product_id", "title"})
 
 
 def clean_product(item: Mapping[str, Any], *, currency: str) -> tuple[dict[str, Any], list[FieldProblem]]:
-    """Return the item's clean fields and its problems; ``currency`` applies to a price without one."""
+    """Return the item's clean fields and its problems.
+
+    ``currency`` applies to a price without one.
+    """
     cleaned, problems = clean_fields(item, CLEANERS, REQUIRED)
     if cleaned.get("price") is not None and not cleaned.get("currency"):
         cleaned["currency"] = currency
@@ -189,7 +195,10 @@ def build_row_columns(row: Mapping[str, Any], categories: Mapping[str, int]) -> 
 
 
 def build_upsert_statement(columns: tuple[str, ...]) -> str:
-    """Return the statement for rows with at most these columns; all names in it are constants of this module."""
+    """Return the statement for rows with at most these columns.
+
+    All names in it are constants of this module.
+    """
     updated_columns = [column for column in columns if column != "product_id"]
     values = [
         f"CASE WHEN item ? '{column}' THEN s.{column} WHEN p.id IS NOT NULL THEN p.{column} ELSE {default} END"

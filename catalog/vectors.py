@@ -63,7 +63,10 @@ def upsert_vectors(
 def clean_vectors(
     items: Sequence[tuple[Any, Any]], *, name: str, seen_ids: set[str]
 ) -> tuple[list[str], list[list[FieldProblem]], dict[str, tuple[int, bytes]]]:
-    """Return each item's product id and problems, and by product id its database key and the bytes to write."""
+    """Return each item's product id and problems, and the rows to write.
+
+    A row is the database key and the bytes of the vector, by product id.
+    """
     keys = [shorten_value(product_id).strip() for product_id, _numbers in items]
     # PostgreSQL accepts neither NUL nor unpaired surrogates in a parameter, so such ids are not looked up
     storable = [key for key in keys if key.isprintable()]
@@ -125,14 +128,18 @@ def clean_vector(numbers: Any) -> tuple[npt.NDArray[np.float32] | None, list[Fie
 
 def build_dimension_problem(name: str, length: int, stored_length: int) -> FieldProblem:
     message = _(
-        "The vector has %(given)d dimensions, but the stored vectors named %(name)s have %(stored)d. Use "
-        "another name, or replace all of them: manage.py import_vectors FILE --name %(name)s --replace."
+        "The vector has dimension %(given)d, but the stored vectors named %(name)s have dimension "
+        "%(stored)d. Use another name, or replace all of them: manage.py import_vectors FILE --name "
+        "%(name)s --replace."
     ) % {"name": name, "stored": stored_length, "given": length}
     return FieldProblem("vector", "other_dimension", message, str(length))
 
 
 def write_vectors(rows: dict[str, tuple[int, bytes]], *, name: str, at: datetime) -> dict[str, ItemStatus]:
-    """Write clean rows in the caller's transaction; return the product ids whose vectors were created or updated."""
+    """Write clean rows in the caller's transaction.
+
+    Return the product ids whose vectors were created or updated.
+    """
     names = {pk: key for key, (pk, _vector) in rows.items()}
     with connection.cursor() as cursor:
         cursor.execute(

@@ -17,7 +17,10 @@ from catalog.upsert import build_duplicate_problem, clean_product
 
 
 class CategoryWidget(widgets.Widget):
-    """A category as its path; all paths of a file are looked up in one query before its rows are read."""
+    """A category as its path.
+
+    All paths of a file are looked up in one query before its rows are read.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,7 +93,10 @@ class ProductResource(resources.ModelResource):
     def validate_instance(
         self, instance: Product, import_validation_errors: dict[str, Any] | None = None, validate_unique: bool = True
     ) -> None:
-        """Validate with the rules of feeds and REST; the model's own validation would query the database for each row."""
+        """Validate with the rules of feeds and REST.
+
+        The model's own validation would query the database for each row.
+        """
         errors = dict(import_validation_errors or {})
         item = {name: getattr(instance, name) for name in PRODUCT_FIELDS if name not in errors and name != "category"}
         cleaned, problems = clean_product(item, currency=settings.SHOP_CURRENCY)

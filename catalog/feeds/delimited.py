@@ -12,7 +12,9 @@ from catalog.feeds.row_mapping import FIELD_NAMES, FeedRow, normalize_name
 
 
 def read_delimited(stream: TextIO, check: Callable[[list[str]], None] | None = None) -> Iterator[FeedRow]:
-    """Yield the rows of a file; its header decides the delimiter, and ``line`` is where a row begins.
+    """Yield the rows of a file.
+
+    Its header decides the delimiter, and ``line`` is where a row begins.
 
     Args:
         check: raises FeedError for wrong columns; by default the product id and the title are required.

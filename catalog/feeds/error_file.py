@@ -11,7 +11,10 @@ from config.foundation.csv_cells import escape_text
 
 
 class ErrorFile:
-    """A CSV file that is created with its first row, with a byte order mark so that spreadsheets read it as UTF-8."""
+    """A CSV file that is created with its first row.
+
+    A byte order mark makes spreadsheets read it as UTF-8.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

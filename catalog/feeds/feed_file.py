@@ -28,7 +28,10 @@ DELIMITERS = (",", ";", "\t", "|")
 
 
 class FeedError(Exception):
-    """A feed that cannot be read, or an import that was refused; the message gives the reason and the fix."""
+    """A feed that cannot be read, or an import that was refused.
+
+    The message gives the reason and the fix.
+    """
 
 
 def detect_encoding(path: Path, declared: str | None = None) -> str:
@@ -60,7 +63,10 @@ def detect_encoding(path: Path, declared: str | None = None) -> str:
 
 
 def read_head(path: Path) -> bytes:
-    """Return the first bytes of a text file. Errors: FeedError when it is missing, empty or binary."""
+    """Return the first bytes of a text file.
+
+    Errors: FeedError when it is missing, empty or binary.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(4096)
@@ -90,7 +96,10 @@ def resolve_encoding(name: str) -> str:
 
 
 def detect_byte_order(head: bytes) -> str:
-    """Return the byte order of UTF-16: little-endian puts the zero byte of Western letters second, big-endian first."""
+    """Return the byte order of UTF-16.
+
+    Little-endian puts the zero byte of Western letters second, big-endian first.
+    """
     first, second = head[0::2].count(0), head[1::2].count(0)
     if first and second and min(first, second) * 4 > max(first, second):
         raise FeedError(_("This is not a text file. Upload CSV, TSV, JSON Lines or XML."))
@@ -138,7 +147,10 @@ def detect_delimiter(header: str) -> str:
 
 
 def iterate_bounded_lines(stream: TextIO) -> Iterator[str]:
-    """Yield the lines of a stream; a line without an end is rejected before it fills the memory. Errors: FeedError."""
+    """Yield the lines of a stream.
+
+    A line without an end is rejected before it fills the memory. Errors: FeedError.
+    """
     number = 0
     while line := stream.readline(MAX_LINE_CHARACTERS):
         number += 1

@@ -113,7 +113,10 @@ class ItemCollector:
 
 
 class XmlElement:
-    """An open element: its own text and its closed children by name; repeated children become a list."""
+    """An open element: its own text and its closed children by name.
+
+    Repeated children become a list.
+    """
 
     def __init__(self, name: str, is_google: bool) -> None:
         self.name = name
@@ -127,7 +130,10 @@ class XmlElement:
         return self.children or "".join(self.texts).strip()
 
     def add(self, child: "XmlElement") -> None:
-        """Add a closed child; an element of Google's namespace replaces one of RSS or Atom with the same name."""
+        """Add a closed child.
+
+        An element of Google's namespace replaces one of RSS or Atom with the same name.
+        """
         if not child.is_google and (child.name in IGNORED_TAGS or child.name in self.google_names):
             return
         if child.is_google and child.name not in self.google_names:

@@ -252,7 +252,7 @@ class FeedImporter:
 
 @contextmanager
 def track_seen_ids() -> Iterator["SeenIds"]:
-    """Keep the ids of one file in a temporary table: a file may have more ids than fit in memory."""
+    """Keep the ids of one file in a temporary table: there may be more than fit in memory."""
     with connection.cursor() as cursor:
         # a temporary table lives as long as its connection, which may serve several imports
         cursor.execute("DROP TABLE IF EXISTS catalog_feed_seen")

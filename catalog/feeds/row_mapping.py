@@ -58,7 +58,10 @@ class FeedRow:
 
 
 def normalize_name(name: str) -> str:
-    """Return the name in lower case with underscores: ``Image Link`` and ``g:image_link`` become ``image_link``."""
+    """Return the name in lower case with underscores, without the prefix ``g:``.
+
+    ``Image Link`` and ``g:image_link`` become ``image_link``.
+    """
     return re.sub(r"[\s-]+", "_", name.strip().lstrip("\ufeff").lower()).removeprefix("g:")
 
 
@@ -93,7 +96,10 @@ def get_first_filled(fields: Mapping[str, Any], names: list[str]) -> Any:
 
 
 def clean_google_category(item: dict[str, Any], fields: Mapping[str, Any]) -> None:
-    """Remove Google's numeric category, which means nothing without its taxonomy; keep the first of several product types."""
+    """Remove Google's numeric category, which means nothing without its taxonomy.
+
+    Keep the first of several product types.
+    """
     category = item.get("category")
     from_google = "category" not in fields and "category_path" not in fields
     if from_google and isinstance(category, list):
@@ -123,7 +129,7 @@ class FieldValueError(Exception):
 
 
 def read_prices(fields: Mapping[str, Any], attributes: dict[str, Any], *, at: datetime) -> dict[str, Any]:
-    """Return the current price: the sale price during a sale, with the regular price as an attribute."""
+    """Return the current price; during a sale, the regular price becomes an attribute."""
     if "price" not in fields:
         return {}
     price, currency = read_money("price", fields["price"])
@@ -144,7 +150,10 @@ def read_prices(fields: Mapping[str, Any], attributes: dict[str, Any], *, at: da
 
 
 def read_cost(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the cost of the product to the shop; a currency in the cost must be the currency of the price."""
+    """Return the cost of the product to the shop.
+
+    A currency in the cost must be the currency of the price.
+    """
     if "cost" not in item:
         return {}
     cost, currency = read_money("cost", item["cost"])
@@ -159,7 +168,10 @@ def read_cost(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_money(name: str, value: Any) -> tuple[Decimal | None, str]:
-    """Parse ``19.90 EUR``, ``EUR 19.90``, ``1,299.00`` or ``19,90`` into amount and currency, which may be empty."""
+    """Parse an amount and its currency, which may be empty.
+
+    Such as ``19.90 EUR``, ``EUR 19.90``, ``1,299.00`` or ``19,90``.
+    """
     try:
         if is_empty(value):
             return None, ""
@@ -184,7 +196,10 @@ def read_money(name: str, value: Any) -> tuple[Decimal | None, str]:
 
 
 def normalize_decimal(number: str) -> str:
-    """Return a number with a decimal point and without grouping; the ambiguous ``1,299`` is rejected."""
+    """Return a number with a decimal point and without grouping.
+
+    The ambiguous ``1,299`` is rejected.
+    """
     if re.fullmatch(r"-?\d+(\.\d+)?", number):
         return number
     if re.fullmatch(r"-?\d{1,3}(,\d{3})+\.\d+", number) or re.fullmatch(r"-?\d{1,3}(,\d{3}){2,}", number):
@@ -199,7 +214,10 @@ def normalize_decimal(number: str) -> str:
 
 
 def is_sale_active(period: Any, *, at: datetime) -> bool:
-    """Return whether ``at`` is within the period ``start/end``; without a period the sale is always active."""
+    """Return whether ``at`` is within the period ``start/end``.
+
+    Without a period the sale is always active.
+    """
     if is_empty(period):
         return True
     start, slash, end = shorten_value(period).partition("/")

@@ -28,7 +28,10 @@ class VectorRow(NamedTuple):
 
 
 def read_vectors(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
-    """Return the number of rows and the rows in batches. Errors: FeedError, also during iteration."""
+    """Return the number of rows and the rows in batches.
+
+    Errors: FeedError, also during iteration.
+    """
     readers = {".parquet": read_parquet, ".jsonl": read_json_lines, ".ndjson": read_json_lines, ".npz": read_npz}
     reader = readers.get(path.suffix.lower())
     if reader is None:
@@ -83,7 +86,10 @@ def read_json_lines(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
 
 
 def parse_json_line(line: int, text: str) -> VectorRow:
-    """Return the row of a line; a line that is not an object has no id, which later becomes its problem."""
+    """Return the row of a line.
+
+    A line that is not an object has no id, which later becomes its problem.
+    """
     try:
         item = load_json(text)
     except ValueError:

@@ -49,7 +49,9 @@ def import_vectors(
     replace: bool = False,
     progress: Progress = ignore_progress,
 ) -> VectorImportResult:
-    """Import all vectors of a file in one transaction; a second import of the same file changes nothing.
+    """Import all vectors of a file in one transaction.
+
+    A second import of the same file changes nothing.
 
     Args:
         name: what the vectors describe, such as ``image``.

@@ -24,9 +24,9 @@ WHERE c.id = s.id
 
 
 def ensure_authors(*, sightings: Iterable[tuple[str, datetime]]) -> dict[str, int]:
-    """Return the customer ID of each user ID; create customers for unknown ones, and widen the seen times of all.
+    """Return the customer ID of each user ID.
 
-    Runs in the caller's transaction.
+    Create customers for unknown ones, and widen the seen times of all. Runs in the caller's transaction.
 
     Args:
         sightings: pairs of user ID and the time of the review or answer.

@@ -42,16 +42,20 @@ class ReviewMessage(NamedTuple):
 
 @dataclass
 class ReviewProjection:
-    """The result of a projection; ``rejected`` has position, code and reason of each rejected event."""
+    """The result of a projection.
+
+    ``rejected`` has position, code and reason of each rejected event.
+    """
 
     written: int = 0
     rejected: list[tuple[int, str, str]] = field(default_factory=list)
 
 
 def project_reviews(*, messages: Sequence[ReviewMessage]) -> ReviewProjection:
-    """Write reviews, in the caller's transaction; a review replaces an older one with the same ``review_id``.
+    """Write reviews, in the caller's transaction.
 
-    The default ``review_id`` is the message ID of the event. A review of an unknown product is rejected.
+    A review replaces an older one with the same ``review_id``. The default ``review_id`` is the message ID of the
+    event. A review of an unknown product is rejected.
     """
     projection = ReviewProjection()
     items = [build_item(message) for message in messages]

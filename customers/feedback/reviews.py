@@ -133,7 +133,10 @@ def write_reviews(
 
 @dataclass(frozen=True, slots=True)
 class RatingSummary:
-    """The number of reviews of a product, their mean rating (None without reviews), and the count per rating."""
+    """The number of reviews of a product, their mean rating and the count per rating.
+
+    The mean is None without reviews.
+    """
 
     count: int
     average: float | None
@@ -141,7 +144,10 @@ class RatingSummary:
 
 
 def summarize_ratings(*, product_ids: Sequence[str]) -> dict[str, RatingSummary]:
-    """Return the summary of each product, by product ID; it is empty for products without reviews and unknown ones."""
+    """Return the summary of each product, by product ID.
+
+    It is empty for products without reviews and unknown ones.
+    """
     counts: dict[str, dict[int, int]] = {}
     ratings = (
         Review.objects.filter(product__product_id__in=product_ids)

@@ -42,7 +42,10 @@ def build_answer_cleaners(received_at: datetime, kind: object) -> dict[str, Clea
 
 
 def record_answers(*, items: Sequence[Mapping[str, Any]], received_at: datetime) -> BulkResult:
-    """Add answers; they have no ID of their own, so a repeated request is detected by its Idempotency-Key."""
+    """Add answers.
+
+    They have no ID of their own, so a repeated request is detected by its Idempotency-Key.
+    """
     cleaned: list[tuple[dict[str, Any], list[FieldProblem]]] = [
         clean_fields(item, build_answer_cleaners(received_at, item.get("kind")), REQUIRED) for item in items
     ]

@@ -97,7 +97,10 @@ def is_scalar(value: Any) -> bool:
 
 
 def find_problems(item: Mapping[str, Any], *, key: str, earlier: Sequence[str]) -> list[FieldProblem]:
-    """Return the problems of an order's structure; its values are checked later, with those of the other orders."""
+    """Return the problems of an order's structure.
+
+    Its values are checked later, with those of the other orders.
+    """
     problems = check_fields(item, ORDER_FIELDS, prefix="", other_names=("lines",))
     if not key:
         problems.append(FieldProblem("order_id", "required", str(REASONS["missing_order_id"])))
@@ -140,7 +143,10 @@ def check_fields(
 
 
 def flatten_orders(items: Sequence[Mapping[str, Any]]) -> tuple[pa.RecordBatch, list[tuple[int, int]]]:
-    """Return the orders as rows of texts, one per line, and for each row the index of its item and of its line."""
+    """Return the orders as rows of texts, one per line.
+
+    For each row, also return the index of its item and of its line.
+    """
     columns: dict[str, list[str]] = {name: [] for name in [*ORDER_FIELDS.values(), *LINE_FIELDS.values()]}
     origin: list[tuple[int, int]] = []
     for index, item in enumerate(items):

@@ -123,7 +123,10 @@ def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime)
 
 
 def draft_warehouse_rows(claim: OutboxClaim, result: ProcessingResult, *, at: datetime) -> AppendDraft | None:
-    """Write the events to a draft file; a failure does not stop processing, since the nightly export fills the gap."""
+    """Write the events to a draft file.
+
+    A failure does not stop processing, since the nightly export fills the gap.
+    """
     try:
         return draft_events(ids=claim.ids, received=(claim.low, claim.high), at=at)
     except WarehouseWriteError as error:

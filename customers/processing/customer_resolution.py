@@ -47,6 +47,7 @@ def build_identity_event(event: OutboxEvent) -> IdentityEvent:
             event.user_id,
             event.anonymous_id,
             device_id=event.device_id or "",
+            is_trusted=event.is_trusted,
         )
     properties = event.parsed_properties
     traits = unseal_properties(properties) if event.type == "identify" else {}
@@ -59,9 +60,10 @@ def build_identity_event(event: OutboxEvent) -> IdentityEvent:
         anonymous_id=event.anonymous_id,
         previous_id=to_text(properties.get("previousId")) if event.type == "alias" else "",
         device_id=event.device_id or "",
-        email=to_text(traits.get("email")),
-        phone=to_text(traits.get("phone")),
+        email=to_text(traits.get("email")) if event.is_trusted else "",
+        phone=to_text(traits.get("phone")) if event.is_trusted else "",
         traits=traits,
+        is_trusted=event.is_trusted,
     )
 
 

@@ -15,10 +15,13 @@ logger = logging.getLogger(__name__)
 
 
 class ProcessingMetrics(Collector):
-    """The processing lag and the totals of processed events; omitted while the database is unreachable."""
+    """The processing lag and the totals of processed events.
+
+    They are omitted while the database is unreachable.
+    """
 
     def describe(self) -> list[Metric]:
-        """Return nothing, so that registering the collector reads no data: the database may not exist yet."""
+        """Return nothing: registering must not read data, as the database may not exist yet."""
         return []
 
     def collect(self) -> Iterator[Metric]:

@@ -8,7 +8,10 @@ from config.foundation.job_runs import JobRun
 
 
 class ProcessingRun(JobRun):
-    """One run over the outbox; its counts are saved in the transactions of the batches they count."""
+    """One run over the outbox.
+
+    Its counts are saved in the transactions of the batches they count.
+    """
 
     started_at = models.DateTimeField(_("started at"), db_index=True)
     events = models.PositiveBigIntegerField(_("events"), default=0)

@@ -9,6 +9,7 @@ from django.db import connection
 
 from config.foundation.database.array_parameters import format_bigint_list
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning
+from customers.events.models import Source
 from customers.warehouse.index_lookup import prefer_index_scans
 
 # events whose properties are needed for more than the products that were viewed
@@ -38,6 +39,7 @@ FOR UPDATE SKIP LOCKED
 READ_EVENTS = """
 SELECT e.id, e.source_id, s.key, e.message_id, e.type, e.name, e.user_id, e.anonymous_id, e.occurred_at, e.received_at,
        e.session_id, e.context #>> '{device,id}',
+       s.kind = ANY(%(trusted)s), s.kind = ANY(%(trusted)s) OR (s.requires_user_token AND e.user_id <> ''),
        CASE WHEN e.type IN ('identify', 'alias') OR (e.type = 'track' AND lower(trim(e.name)) = ANY(%(names)s))
             THEN e.properties END
 FROM events_event e
@@ -48,7 +50,13 @@ ORDER BY e.occurred_at, e.id
 
 
 class OutboxEvent(NamedTuple):
-    """One claimed event; ``properties`` is a JSON text, None if no step needs it."""
+    """One claimed event.
+
+    Attributes:
+        is_trusted: whether a server or import of the shop sent it.
+        is_verified: whether its ``user_id`` is certain: that of a trusted source, or one that came with a valid user token.
+        properties: a JSON text; None if no step needs it.
+    """
 
     id: int
     source_id: int
@@ -62,6 +70,8 @@ class OutboxEvent(NamedTuple):
     received_at: datetime
     session_id: str
     device_id: str | None
+    is_trusted: bool
+    is_verified: bool
     properties: str | None
 
     @property
@@ -72,7 +82,7 @@ class OutboxEvent(NamedTuple):
 
 
 class OutboxClaim(NamedTuple):
-    """Rows of the outbox that are locked until the transaction ends, with the range of their receipt times."""
+    """Rows of the outbox, locked until the transaction ends, and the range of their times."""
 
     ids: list[int]
     low: datetime
@@ -94,12 +104,13 @@ def claim_events(*, limit: int = 0, ids: Sequence[int] | None = None) -> OutboxC
 
 
 def read_events(claim: OutboxClaim) -> list[OutboxEvent]:
-    """Return the claimed events in order of occurrence, without those that retention has deleted."""
+    """Return the claimed events in order of occurrence; retention may have deleted some."""
     parameters: dict[str, Any] = {
         "ids": format_bigint_list(claim.ids),
         "low": claim.low,
         "high": claim.high,
         "names": NAMES_WITH_PROPERTIES,
+        "trusted": list(Source.TRUSTED_KINDS),
     }
     with prefer_index_scans(), connection.cursor() as cursor:
         cursor.execute(READ_EVENTS, parameters)

@@ -75,7 +75,10 @@ class PipelineRun:
         self.record: ProcessingRun | None = None
 
     def resume_unfinished_work(self) -> None:
-        """Finish what earlier runs left: files of a killed run, orders and profiles that waited for an import or a refresh."""
+        """Finish the work of earlier runs.
+
+        These are the files of a killed run, and orders and profiles that waited for an import or a refresh.
+        """
         fail_interrupted_runs(ProcessingRun)
         try:
             finish_appends()
@@ -101,7 +104,9 @@ class PipelineRun:
     def _finish(self, status: JobStatus, error: str) -> None:
         assert self.record is not None
         # the transactions of the batches have written the counts already
-        finish_run(self.record, status, started=self.began, error=error, update_fields=["status", "error", "finished_at"])
+        finish_run(
+            self.record, status, started=self.began, error=error, update_fields=["status", "error", "finished_at"]
+        )
 
     def process_next(self, limit: int) -> int:
         """Process the next batch; return how many events it had."""

@@ -20,7 +20,7 @@ SEALED_KEY = "$personal"  # the key under which the collector stores personal da
 
 
 def unseal_properties(properties: dict[str, Any]) -> dict[str, Any]:
-    """Return properties with their personal part decrypted, or without it if the encryption key is missing."""
+    """Return properties with their personal part decrypted, or without it if there is no key."""
     sealed = properties.get(SEALED_KEY)
     rest = {name: value for name, value in properties.items() if name != SEALED_KEY}
     if not isinstance(sealed, str):
@@ -59,7 +59,7 @@ def build_order_messages(events: Sequence[OutboxEvent]) -> list[OrderMessage]:
             properties=event.parsed_properties,
         )
         for position, event, meaning in select_events_with_meaning(events)
-        if meaning in TYPE_OF_MEANING
+        if meaning in TYPE_OF_MEANING and event.is_trusted
     ]
 
 
@@ -75,12 +75,15 @@ def build_review_messages(events: Sequence[OutboxEvent], customer_ids: Sequence[
             properties=event.parsed_properties,
         )
         for position, event, meaning in select_events_with_meaning(events)
-        if meaning == Meaning.REVIEW
+        if meaning == Meaning.REVIEW and (event.is_verified or not event.user_id)
     ]
 
 
 def hash_event_email(properties: dict[str, Any]) -> str:
-    """Return the keyed hash of the e-mail address in an event's properties; empty without a usable one."""
+    """Return the keyed hash of the e-mail address in an event's properties.
+
+    Empty without a usable one.
+    """
     email = unseal_properties(properties).get("email") if SEALED_KEY in properties or "email" in properties else None
     if not isinstance(email, str) or is_blocked_email(address := normalize_email(email)):
         return ""

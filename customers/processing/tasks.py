@@ -29,7 +29,10 @@ def purge_runs() -> None:
 
 
 def delete_old_runs(*, before: datetime, small_before: datetime) -> int:
-    """Delete runs older than ``before``, and small successful ones older than ``small_before``; return their number."""
+    """Delete runs older than ``before``, and small successful ones older than ``small_before``.
+
+    Return their number.
+    """
     small = Q(started_at__lt=small_before, events__lt=SMALL_RUN_EVENTS, status=ProcessingRun.Status.DONE, error="")
     deleted, _of_each_model = ProcessingRun.objects.filter(Q(started_at__lt=before) | small).delete()
     return deleted

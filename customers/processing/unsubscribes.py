@@ -10,8 +10,11 @@ from customers.processing.routing import hash_event_email, select_events_with_me
 
 
 def record_unsubscribes(events: Sequence[OutboxEvent], customer_ids: Sequence[int | None]) -> int:
-    """Withdraw the e-mail consent of customers who unsubscribed, identified by the event's ids or else by its address.
+    """Withdraw the e-mail consent of customers who unsubscribed.
 
+    The IDs of the event identify the customer, or else its e-mail address.
+
+    Only a trusted source may withdraw the consent of others; a browser with a user token withdraws that of its own customer.
     A consent that is already withdrawn gets no second entry. Runs in the caller's transaction.
 
     Returns:
@@ -20,7 +23,7 @@ def record_unsubscribes(events: Sequence[OutboxEvent], customer_ids: Sequence[in
     unsubscribed = [
         (position, event)
         for position, event, meaning in select_events_with_meaning(events)
-        if meaning == Meaning.EMAIL_UNSUBSCRIBED
+        if meaning == Meaning.EMAIL_UNSUBSCRIBED and event.is_verified
     ]
     if not unsubscribed:
         return 0
@@ -28,12 +31,14 @@ def record_unsubscribes(events: Sequence[OutboxEvent], customer_ids: Sequence[in
         [
             hash_event_email(event.parsed_properties)
             for position, event in unsubscribed
-            if customer_ids[position] is None
+            if customer_ids[position] is None and event.is_trusted
         ]
     )
     latest: dict[int, tuple[datetime, OutboxEvent]] = {}
     for position, event in unsubscribed:
-        customer_id = customer_ids[position] or owners.get(hash_event_email(event.parsed_properties))
+        customer_id = customer_ids[position]
+        if customer_id is None and event.is_trusted:
+            customer_id = owners.get(hash_event_email(event.parsed_properties))
         if customer_id is not None:
             latest[customer_id] = (min(event.occurred_at, event.received_at), event)
     statuses = read_latest_statuses(list(latest))

@@ -28,7 +28,7 @@ class SegmentInUseError(Exception):
 
 
 def check_condition(*, condition: object, key: str, as_of: datetime) -> None:
-    """Check the condition of the segment ``key``: types, operators, names, other segments, no cycles.
+    """Check the condition of the segment ``key``: types, operators, names, references and cycles.
 
     Raises:
         ConditionError: the condition is not valid.
@@ -153,7 +153,9 @@ def create_static_segment(*, name: str, description: str, customer_ids: Sequence
 
 
 def create_segment(*, name: str, description: str, **fields: Any) -> Segment:
-    """Create a segment with a key derived from its name, or from a hash if the name has no Latin letters or digits.
+    """Create a segment with a key derived from its name.
+
+    If the name has no Latin letters or digits, the key is derived from a hash of it.
 
     Raises:
         NameTakenError: a segment with this key already exists.

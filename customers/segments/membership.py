@@ -93,7 +93,7 @@ class ConditionPreview:
 
 
 def preview_condition(*, condition: object, key: str, sample: int, as_of: datetime) -> ConditionPreview:
-    """Count the customers of a condition for the segment ``key``, and return the first with ``user_id`` and profile.
+    """Count the customers of a condition for the segment ``key``, and return the first ones.
 
     Raises:
         ConditionError: the condition is not valid.
@@ -113,7 +113,9 @@ def evaluate_segments(*, as_of: datetime) -> int:
 
 
 def find_segments(*, customer: Customer, as_of: datetime) -> list[Segment]:
-    """Return the segments of a customer, sorted by key, with two queries: the segments, and all their conditions at once.
+    """Return the segments of a customer, sorted by key.
+
+    Two queries: the segments, and all their conditions at once.
 
     A segment with an invalid condition has no members; its ``error`` has the reason after the next count.
     """
@@ -129,7 +131,7 @@ def find_segments(*, customer: Customer, as_of: datetime) -> list[Segment]:
 
 
 def compile_segments(segments: list[Segment], *, as_of: datetime) -> dict[str, Q]:
-    """Return the filter of each segment by key, without the segments whose condition is not valid."""
+    """Return the filter of each segment by key; segments with an invalid condition are omitted."""
     known = {segment.key: segment for segment in segments}
     filters: dict[str, Q] = {}
     for segment in segments:

@@ -7,7 +7,10 @@ from customers.identity.models import Customer
 
 
 class Segment(models.Model):
-    """A named set of customers; the members of a dynamic segment are queried whenever they are needed."""
+    """A named set of customers.
+
+    The members of a dynamic segment are queried whenever they are needed.
+    """
 
     class Kind(models.TextChoices):
         DYNAMIC = "dynamic", _("dynamic")

@@ -63,7 +63,9 @@ class AppendDraft:
 
 
 def draft_events(*, ids: Sequence[int], received: tuple[datetime, datetime], at: datetime) -> AppendDraft | None:
-    """Write a draft of processed events, inside their transaction; return None if none of them is recent.
+    """Write a draft of processed events, inside their transaction.
+
+    Return None if none of them is recent.
 
     Args:
         received: when the first and the last event were received; determines the partitions to read.
@@ -110,7 +112,10 @@ def increment_number(table: WarehouseTable) -> int:
 
 
 def publish_draft(draft: AppendDraft) -> None:
-    """Move the files of a draft to their day, after its transaction was committed. Errors: WarehouseWriteError."""
+    """Move the files of a draft to their day, after its transaction was committed.
+
+    Errors: WarehouseWriteError.
+    """
     with translate_write_errors(draft.root):
         for path in sorted(draft.folder.glob("*.parquet")):
             target = build_append_path(draft.root, draft.table, path.stem, draft.number, draft.number)
@@ -138,7 +143,10 @@ def finish_appends() -> None:
 
 
 def join_appended() -> int:
-    """Join the small files of days that have many; return the reduction in files. Errors: WarehouseWriteError."""
+    """Join the small files of days that have many; return the reduction in files.
+
+    Errors: WarehouseWriteError.
+    """
     root = get_warehouse_root()
     joined = 0
     for day, files in list_current_files(root, EVENTS).items():

@@ -18,7 +18,10 @@ DEFAULT_THREADS = 2
 
 
 class Warehouse:
-    """Tables by name; fact tables have an additional ``date`` column, the UTC day of their partition."""
+    """Tables by name.
+
+    Fact tables have an additional ``date`` column, the UTC day of their partition.
+    """
 
     def __init__(self, backend: BaseBackend, root: Path) -> None:
         self.backend = backend

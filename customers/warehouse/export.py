@@ -140,7 +140,10 @@ def _plan_export(root: Path, table: WarehouseTable, run: ExportRun) -> ExportPla
 
 
 def _compute_fingerprints(table: WarehouseTable) -> dict[str | None, Fingerprint]:
-    """Return the fingerprints by day, oldest first; a table without days has the single part None, even if it is empty."""
+    """Return the fingerprints by day, oldest first.
+
+    A table without days has the single part None, even if it is empty.
+    """
     day = f"(r.{table.moment} AT TIME ZONE 'UTC')::date" if table.moment else "NULL::date"
     query = (
         f"SELECT {day} AS day, count(*), COALESCE(bit_xor(hash_record_extended(r, 0)), 0)"  # noqa: S608 — the text is constant

@@ -79,7 +79,10 @@ def build_part_path(root: Path, table: WarehouseTable, day: str | None) -> Path:
 
 
 def read_fingerprint(path: Path) -> Fingerprint | None:
-    """Return the fingerprint of a file; None if the file is missing or unreadable, so that it is rewritten."""
+    """Return the fingerprint of a file.
+
+    None if the file is missing or unreadable, so that it is rewritten.
+    """
     try:
         metadata = pq.read_metadata(path).metadata or {}
         return Fingerprint(**json.loads(metadata[METADATA_KEY]))
@@ -104,7 +107,10 @@ def parse_append_range(path: Path) -> tuple[int, int]:
 
 
 def list_current_files(root: Path, table: WarehouseTable) -> dict[str, list[Path]]:
-    """Return the files with the rows of each day, each row once: the exported file, then the appended ones."""
+    """Return the files of each day that together contain each row once.
+
+    The exported file comes first, then the appended ones.
+    """
     current_files: dict[str, list[Path]] = {}
     for day in sorted(list_days(root, table)):
         files = _select_current(_list_day_files(root, table, day))
@@ -211,7 +217,10 @@ class ExportStaging:
         self.written.append(target)
 
     def publish(self) -> None:
-        """Move all files to their targets; each rename is atomic, so readers see complete files only."""
+        """Move all files to their targets.
+
+        Each rename is atomic, so readers see complete files only.
+        """
         with translate_write_errors(self.root):
             for target in self.written:
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -220,7 +229,7 @@ class ExportStaging:
 
 
 class translate_write_errors:  # noqa: N801 — used like a function
-    """Context manager that turns file system errors into WarehouseWriteError, which names the folder and the fix."""
+    """Context manager that turns file system errors into WarehouseWriteError."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -16,7 +16,10 @@ from customers.warehouse.tables import SEPARATOR, WarehouseTable
 
 
 def copy_rows(table: WarehouseTable, condition: sql.Composed) -> pa.Table:
-    """Return the rows of a table's query as Arrow; they are copied as CSV, which both sides implement in C."""
+    """Return the rows of a table's query as Arrow.
+
+    They are copied as CSV, which both sides implement in C.
+    """
     query = sql.SQL("COPY (SELECT * FROM ({query}) r{condition}) TO STDOUT (FORMAT csv)").format(
         query=sql.SQL(table.query), condition=condition
     )

@@ -8,9 +8,10 @@ from django.db import connection, transaction
 
 @contextmanager
 def read_snapshot() -> Iterator[None]:
-    """Run the block in one transaction in which every query sees the same state; a caller's transaction is used as is.
+    """Run the block in one transaction in which every query sees the same state.
 
-    The server checks every two seconds whether its client is still alive, so a killed process releases its locks soon.
+    A caller's transaction is used as is. The server checks every two seconds whether its client is still alive, so a
+    killed process releases its locks soon.
     """
     nested = connection.in_atomic_block  # the isolation level can only be set before the first query of a transaction
     with transaction.atomic():

@@ -21,7 +21,10 @@ def copy_batches(
     batches: Iterable[pa.RecordBatch],
     progress: Callable[[int], None] = lambda rows: None,
 ) -> int:
-    """Write batches to a table by COPY and return the number of rows; the batches must have these columns in this order."""
+    """Write batches to a table by COPY and return the number of rows.
+
+    The batches must have these columns in this order.
+    """
     written = 0
     with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv)") as copy:
         # the next batch is encoded while the current one is sent

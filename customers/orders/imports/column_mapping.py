@@ -89,7 +89,10 @@ def resolve_mapping(
 
 
 def check_explicit_mapping(mapping: Mapping[str, str], columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the user's mapping as field → columns; raise ColumnMappingError for an unknown field or column."""
+    """Return the user's mapping as field → columns.
+
+    Raise ColumnMappingError for an unknown field or column.
+    """
     resolved: dict[str, tuple[str, ...]] = {}
     field_of_column: dict[str, str] = {}
     for name, column in mapping.items():
@@ -142,7 +145,7 @@ def check_required_fields(
 
 
 def looks_like_data(columns: Sequence[str]) -> bool:
-    """Return whether any "column name" is a number or a date, so that the file seems to lack a header."""
+    """Return whether any "column name" is a number or a date: then the file may have no header."""
     return any(
         column.replace(".", "").replace("-", "").replace(":", "").replace(" ", "").isdigit() for column in columns
     )

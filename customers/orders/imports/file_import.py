@@ -199,7 +199,10 @@ def stage_rows(rows: OrderRows, staging: Staging, mapping: ColumnMapping, progre
 
 
 def fill_record(run: OrderImport, rows: OrderRows, staging: Staging, result: LoadResult) -> None:
-    """Set the counts of the record; loaded, unchanged and rejected rows add up to the rows of the file."""
+    """Set the counts of the record.
+
+    Loaded, unchanged and rejected rows add up to the rows of the file.
+    """
     problems = staging.count_problems()
     if rows.malformed:
         problems[WRONG_COLUMN_COUNT] = len(rows.malformed)
@@ -229,7 +232,10 @@ def get_error_file(run: OrderImport) -> Path:
 
 @contextmanager
 def open_scratch_folder(source: Source) -> Iterator[Path]:
-    """Yield an empty folder for temporary data, named after the source; a killed import may have left files in it."""
+    """Yield an empty folder for temporary data, named after the source.
+
+    A killed import may have left files in it.
+    """
     folder = Path(settings.VAR_DIR) / "tmp" / f"orders-{source.key}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

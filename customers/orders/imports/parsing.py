@@ -63,7 +63,7 @@ class ImportOptions:
 
 
 def build_parse_query(schema: pa.Schema, options: ImportOptions) -> str:
-    """Return a query on the table ``batch`` that yields typed values and, for each row, a problem or NULL.
+    """Return a query on the table ``batch`` that yields typed values and the problem of each row.
 
     ``batch`` has the trimmed columns of the file, "file line" and "file row".
     """
@@ -115,7 +115,7 @@ class ParseQueryBuilder:
         return (self.options.as_of + MAX_FUTURE).replace(tzinfo=None)
 
     def _build_raw(self, name: str) -> str:
-        """Return the expression of a field's raw value: its first column with a value, NULL if all are blank."""
+        """Return the expression of a field's raw value: that of its first column with a value, or NULL."""
         parts = [self._build_raw_column(column) for column in self.mapping.columns[name]]
         return parts[0] if len(parts) == 1 else f"coalesce({', '.join(f'CAST({part} AS VARCHAR)' for part in parts)})"
 
@@ -129,7 +129,10 @@ class ParseQueryBuilder:
         return name
 
     def _build_typed_columns(self) -> dict[str, str]:
-        """Return the expression of each column that is not computed; NULL for fields that the file lacks."""
+        """Return the expression of each column that is not computed.
+
+        NULL for fields that the file lacks.
+        """
         typed = {name: f"CAST(NULL AS {data_type})" for name, data_type in COLUMN_TYPES.items()}
         for name in self.mapping.columns:
             if name in NUMBERS:
@@ -176,7 +179,10 @@ class ParseQueryBuilder:
         return text
 
     def _build_moment(self, name: str) -> str:
-        """Return the expression of a UTC time; without an offset the time is in the import's time zone, the connection's."""
+        """Return the expression of a UTC time.
+
+        Without an offset the time is in the import's time zone, the connection's.
+        """
         raw = f"raw_{name}"
         data_type = self.types[name]
         if pa.types.is_timestamp(data_type) and data_type.tz is None and self.options.timezone == "UTC":
@@ -207,7 +213,7 @@ class ParseQueryBuilder:
         return f"coalesce({', '.join(candidates)}, NULL)" if candidates else "CAST(NULL AS VARCHAR)"
 
     def _build_status_match(self, name: str) -> str:
-        """Return the expression that maps a shop system's status to ``Order.Status``, NULL if it is unknown."""
+        """Return the expression that maps a shop system's status to ours, NULL if it is unknown."""
         word = f"regexp_replace(regexp_replace(lower(CAST(raw_{name} AS VARCHAR)), '[ -]+', '_', 'g'), '^wc_', '')"
         cases = " ".join(
             f"WHEN {word} IN ({', '.join(quote_text(word) for word in words.split())}) THEN {quote_text(str(status))}"
@@ -216,7 +222,10 @@ class ParseQueryBuilder:
         return f"CASE {cases} END"
 
     def _build_signed_discount(self) -> str:
-        """Return the expression of the discount column with the sign of the quantity; files use either sign."""
+        """Return the expression of the discount column with the sign of the quantity.
+
+        Files use either sign.
+        """
         if not self.mapping.has("line_discount"):
             return f"CAST(NULL AS {MONEY.sql_type})"
         return "sign(quantity) * abs(coalesce(line_discount, 0))"
@@ -235,7 +244,10 @@ class ParseQueryBuilder:
         return f"coalesce(signed_discount, CASE WHEN {is_significant} THEN {difference} ELSE 0 END)"
 
     def _build_tolerance(self) -> str:
-        """Return the expression of the largest difference that rounding explains: one cent per item, and one for the line."""
+        """Return the expression of the largest difference that rounding explains.
+
+        It is one cent per item, and one for the line.
+        """
         return "(0.01 * abs(quantity) + 0.01)"
 
     def _build_problem(self, latest: str) -> str:
@@ -301,7 +313,10 @@ def is_text(data_type: pa.DataType) -> bool:
 
 
 def trim_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column without white space around its texts, and without NUL, which PostgreSQL cannot store."""
+    """Return a column without white space around its texts.
+
+    NUL is removed, too: PostgreSQL cannot store it.
+    """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):

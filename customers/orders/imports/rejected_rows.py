@@ -17,7 +17,7 @@ WRONG_COLUMN_COUNT = "wrong_column_count"
 
 
 def write_rejected_rows(*, path: Path, rows: OrderRows, mapping: ColumnMapping, staging: Staging) -> None:
-    """Write the error file: line, field, value, code, reason, then the columns of the row itself.
+    """Write the error file: line, field, value, code and reason, then the columns of the row.
 
     The file appears under its name only when it is complete.
     """

@@ -69,7 +69,7 @@ class Staging:
 
     @property
     def identity_column(self) -> str:
-        """The column of ``orders`` that identifies the customer: the customer ID, or the hash of the e-mail address."""
+        """The column that identifies the customer: the customer ID, or the hash of the address."""
         return "customer_id" if self.options.mapping.has("customer_id") else "email_hash"
 
     def __enter__(self) -> Self:
@@ -208,7 +208,10 @@ class Staging:
         )
 
     def sum_orders(self) -> None:
-        """Sum the valid lines; leaves the table ``orders``, without the sales whose total is negative."""
+        """Sum the valid lines.
+
+        Leaves the table ``orders``, without the sales whose total is negative.
+        """
         return_total = "-abs(h.total)"  # files state the total of a return with either sign
         self.run(
             f"""

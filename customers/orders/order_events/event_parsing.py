@@ -112,7 +112,10 @@ def parse_sale(properties: Mapping[str, Any], *, ga4: bool) -> dict[str, Any]:
 
 
 def parse_refund(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of a refund: products, an amount or both; neither means a full refund. SDKs send either sign."""
+    """Return the content of a refund: products, an amount or both; neither means a full refund.
+
+    SDKs send either sign.
+    """
     content: dict[str, Any] = {}
     products = list_products(properties)
     if products:
@@ -130,7 +133,10 @@ def parse_refund(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def list_products(properties: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]] | None:
-    """Return the products with the paths of their fields, or None if the event has none; a plain ID is one item."""
+    """Return the products with the paths of their fields, or None if the event has none.
+
+    A plain ID is one item.
+    """
     name = next((name for name in PRODUCTS if properties.get(name) is not None), None)
     if name is None:
         return None
@@ -156,7 +162,10 @@ def list_products(properties: Mapping[str, Any]) -> list[tuple[str, Mapping[str,
 
 
 def parse_line(product: Mapping[str, Any], field: str, *, ga4: bool) -> dict[str, Any] | None:
-    """Return an order line, or None if its quantity is 0. The default price is 0, the default quantity 1."""
+    """Return an order line, or None if its quantity is 0.
+
+    The default price is 0, the default quantity 1.
+    """
     quantity = read_quantity(product, field)
     if quantity is None:
         quantity = Decimal(1)
@@ -255,7 +264,10 @@ def read_amount(value: Any, field: str, number_format: NumberFormat = MONEY) -> 
 
 
 def parse_number(value: Any, field: str, number_format: NumberFormat, *, limit: Decimal) -> Decimal | None:
-    """Parse a number, or a text such as "19.90", "1,299.00" or "19,90"; None if there is no value."""
+    """Parse a number, or a text such as "19.90", "1,299.00" or "19,90".
+
+    None if there is no value.
+    """
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     text = str(value).strip()

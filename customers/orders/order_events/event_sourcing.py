@@ -60,7 +60,10 @@ class DerivedOrder:
 
 
 def derive_order(events: Iterable[LoggedOrderEvent], *, currency: str) -> DerivedOrder | None:
-    """Return the order, or None before it was completed; ``currency`` is the currency of events without one."""
+    """Return the order, or None before it was completed.
+
+    ``currency`` is the currency of events without one.
+    """
     log = sorted(events, key=lambda event: (event.occurred_at, EVENT_TYPES.index(event.kind), event.message_id))
     initial_events = [event for event in log if event.kind in (IMPORTED, COMPLETED)]
     if not initial_events:
@@ -148,7 +151,10 @@ def sum_refunds(
 
 
 def drop_repeated_refunds(refunds: Sequence[LoggedOrderEvent]) -> list[LoggedOrderEvent]:
-    """Return each refund once, identified by its refund_id or else by content and time; ``refunds`` are sorted by time."""
+    """Return each refund once, identified by its refund_id or else by content and time.
+
+    ``refunds`` are sorted by time.
+    """
     distinct: list[LoggedOrderEvent] = []
     latest: dict[str, datetime] = {}
     for event in refunds:

@@ -148,7 +148,10 @@ MAX_ORDERS = 5_000
 
 
 class OrderMessage(NamedTuple):
-    """An event about an order, as stored; ``position`` is its index in the caller's list of events."""
+    """An event about an order, as stored.
+
+    ``position`` is its index in the caller's list of events.
+    """
 
     position: int
     source_id: int
@@ -226,7 +229,10 @@ def log_messages(messages: Sequence[OrderMessage], result: OrderProjection) -> N
 
 
 def claim_waiting_orders() -> list[OrderKey]:
-    """Return the orders with new events, of the sources whose lock is free; the locks are held until the transaction ends."""
+    """Return the orders with new events, of the sources whose lock is free.
+
+    The locks are held until the transaction ends.
+    """
     with connection.cursor() as cursor:
         cursor.execute(SELECT_WAITING_ORDERS, [MAX_ORDERS])
         waiting = cursor.fetchall()
@@ -313,7 +319,10 @@ def find_owners(cursor: Any, orders: Iterable[DerivedOrder]) -> dict[tuple[str, 
 
 
 def find_owner(order: DerivedOrder, owners: Mapping[tuple[str, str], int], previous_owner: int | None) -> int | None:
-    """Return the customer that the events name; without one, an imported order keeps its customer."""
+    """Return the customer that the events name.
+
+    Without one, an imported order keeps its customer.
+    """
     if order.user_id:
         return owners.get(("user_id", order.user_id), previous_owner)
     return owners.get(("anonymous_id", order.anonymous_id), previous_owner)

@@ -47,7 +47,10 @@ class SegmentAdmin(ModelAdmin):
         return {} if obj else {"key": ("name",)}
 
     def get_fieldsets(self, request: HttpRequest, obj: Segment | None = None) -> Any:
-        """Show the condition of a dynamic segment and the file of a static one; both for a new one, no file to viewers."""
+        """Show the condition of a dynamic segment and the file of a static one.
+
+        A new segment shows both; viewers see no file.
+        """
         hidden = set() if obj is None else {"list_file" if obj.kind == Segment.Kind.DYNAMIC else "condition"}
         if obj is not None and not self.has_change_permission(request, obj):
             hidden.add("list_file")
@@ -58,7 +61,7 @@ class SegmentAdmin(ModelAdmin):
         ]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Read ``?condition=`` as JSON, so that other pages can link to a new segment of their customers."""
+        """Read ``?condition=`` as JSON, so that other pages can link to a prefilled segment."""
         initial: dict[str, Any] = {"condition": {"all": []}, **super().get_changeform_initial_data(request)}
         if isinstance(initial["condition"], str):
             initial["condition"] = pages.parse_condition_parameter(initial["condition"])

@@ -53,7 +53,10 @@ def build_preview_response(request: HttpRequest) -> JsonResponse:
 
 
 def parse_condition_parameter(text: str) -> Any:
-    """Return the condition of a link; text that is not JSON is shown as is, and rejected by the form."""
+    """Return the condition of a link.
+
+    Text that is not JSON is shown as is, and rejected by the form.
+    """
     try:
         return load_json(text)
     except ValueError:
@@ -61,7 +64,7 @@ def parse_condition_parameter(text: str) -> Any:
 
 
 def show_suggestions(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
-    """Return the product, category, brand, segment, country or language names that contain the typed text."""
+    """Return the names of a field that contain the typed text, such as products or brands."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     return build_suggestions_response(request)
@@ -74,7 +77,10 @@ def build_suggestions_response(request: HttpRequest) -> JsonResponse:
 
 
 def show_members(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: int) -> HttpResponse:
-    """Show the current members, 100 per page; ``?after=`` is the last customer of the previous page."""
+    """Show the current members, 100 per page.
+
+    ``?after=`` is the last customer of the previous page.
+    """
     segment = get_visible_segment(request, model_admin, segment_id)
     as_of = timezone.now()
     after = request.GET.get("after", "")
@@ -117,7 +123,10 @@ def fetch_page(customers: QuerySet[Customer], after: int) -> list[Customer]:
 
 
 def download_members(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: int) -> HttpResponseBase:
-    """Download all members; names, e-mail addresses and phone numbers only on request and with permission."""
+    """Download all members.
+
+    Names, e-mail addresses and phone numbers only on request and with permission.
+    """
     segment = get_visible_segment(request, model_admin, segment_id)
     with_personal = "personal" in request.GET
     if with_personal and not request.user.has_perm(PERSONAL_PERMISSION):

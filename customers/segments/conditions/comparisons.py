@@ -89,7 +89,10 @@ def compile_comparison(comparison: Comparison, *, as_of: datetime, negated: bool
 
 
 def compile_positive(comparison: Comparison, as_of: datetime) -> Q:
-    """Compile the comparison without the negation of its operator: ``ne`` as ``eq``, ``fewer_than`` as ``at_least``."""
+    """Compile the comparison without the negation of its operator.
+
+    That is, ``ne`` as ``eq`` and ``fewer_than`` as ``at_least``.
+    """
     if comparison.op in ("is_set", "is_not_set"):
         return compile_is_set(comparison)
     if comparison.field.name.startswith(CONSENT_PREFIX):
@@ -145,7 +148,10 @@ def compile_identified(comparison: Comparison, as_of: datetime) -> Q:
 
 
 def compile_names(comparison: Comparison, as_of: datetime) -> Q:
-    """Compile a favorite: they are stored as pairs of name and share, so ``[["tea", 0.7], …]`` contains ``[["tea"]]``."""
+    """Compile a comparison of favorites.
+
+    They are stored as pairs of name and share, so ``[["tea", 0.7], …]`` contains ``[["tea"]]``.
+    """
     lookup = f"{comparison.field.lookup}__contains"
     return reduce(or_, (Q(**{lookup: [[name]]}) for name in comparison.value))
 
@@ -157,7 +163,10 @@ def compile_consent(comparison: Comparison, as_of: datetime) -> Q:
 
 
 def compile_latest_consent(*, purpose: str, status: str, as_of: datetime, customer: str = "pk") -> Q:
-    """Compile "the latest consent record for this purpose has this status"; ``none`` means that there is no record."""
+    """Compile "the latest consent record for this purpose has this status".
+
+    ``none`` means that there is no record.
+    """
     lines = Consent.objects.filter(purpose=purpose, recorded_at__lte=as_of)
     if status == CONSENT_NONE:
         return ~Q(Exists(lines.filter(customer=OuterRef(customer))))
@@ -193,7 +202,10 @@ def compile_bought_once(orders: QuerySet[Order]) -> Q:
 
 
 def compile_bought_repeatedly(orders: QuerySet[Order], times: int) -> Q:
-    """Compile "bought at least ``times`` times"; the subquery on ``Customer`` makes PostgreSQL count once, not per customer."""
+    """Compile "bought at least ``times`` times".
+
+    The subquery on ``Customer`` makes PostgreSQL count once, not per customer.
+    """
     repeat_buyers = (
         orders.filter(customer__isnull=False)
         .order_by()

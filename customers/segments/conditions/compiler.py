@@ -74,7 +74,10 @@ class Compiler:
         self.compiled = 0
 
     def compile(self, node: Node, *, within: tuple[str, ...], negated: bool = False) -> Q:
-        """Return the filter of a node, or its negation, which is pushed down through groups to the comparisons."""
+        """Return the filter of a node, or its negation.
+
+        A negation is pushed down through groups to the comparisons.
+        """
         if isinstance(node, Negation):
             return self.compile(node.child, within=within, negated=not negated)
         if isinstance(node, Group):

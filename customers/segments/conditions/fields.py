@@ -243,9 +243,9 @@ class FieldEntry(TypedDict):
 
 
 def describe_fields(*, traits: tuple[str, ...] = ()) -> list[FieldEntry]:
-    """Describe all fields in the active language, for the builder and the API; ``traits`` are added by name.
+    """Describe all fields in the active language, for the builder and the API.
 
-    Any field that starts with ``traits.`` is valid, listed or not.
+    ``traits`` are added by name. Any field that starts with ``traits.`` is valid, listed or not.
     """
     return [describe_field(entry) for entry in (*FIXED_FIELDS, *map(build_trait_field, traits))]
 

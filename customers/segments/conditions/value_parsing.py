@@ -210,7 +210,7 @@ def is_encodable(text: str) -> bool:
 
 
 def parse_period(raw: str) -> Period | None:
-    """Parse a date (the whole day in the shop's time zone) or a time (in the shop's time zone if it has none)."""
+    """Parse a date, which is the whole day, or a time; both in the shop's time zone by default."""
     zone = timezone.get_default_timezone()
     try:
         day = parse_date(raw)

@@ -36,7 +36,10 @@ class ConditionFieldExtension(OpenApiSerializerFieldExtension):
     target_class = "customers.segments.rest.serializers.ConditionTreeField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
-        """Return a component for requests; in responses a condition may be outdated, or empty for a static segment."""
+        """Return a component for requests.
+
+        In responses a condition may be outdated, or empty for a static segment.
+        """
         if direction == "response":
             return {}
         component = ResolvedComponent(NAME, ResolvedComponent.SCHEMA, {VERBATIM: build_condition_schema()}, NAME)
@@ -45,7 +48,10 @@ class ConditionFieldExtension(OpenApiSerializerFieldExtension):
 
 
 def build_condition_schema() -> Schema:
-    """Return the schema; it cannot express that names must exist and that segments must not form a cycle."""
+    """Return the schema.
+
+    It cannot express that names must exist and that segments must not form a cycle.
+    """
     inner = {"$ref": f"#/components/schemas/{NAME}"}
     children = {"type": "array", "items": inner, "maxItems": MAX_NODES - 1}
     groups = [
@@ -70,7 +76,7 @@ def build_object(properties: Schema, *, optional: Schema | None = None) -> Schem
 
 
 def build_comparisons() -> Iterator[Schema]:
-    """Yield one schema per group of fields with the same operators and values, and per operand type."""
+    """Yield one schema per operand type and group of fields with the same operators and values."""
     similar_fields: dict[str, list[ConditionField]] = {}
     for field in FIXED_FIELDS:
         similar_fields.setdefault(repr((field.name == "bought.any", field.operators, build_value(field))), []).append(

@@ -20,7 +20,7 @@ def send(*items: dict[str, Any], source: Source | None = None, at: datetime = NO
     """Send the items as one call received at ``at``, which is also the time of items without one."""
     texts = [json.dumps({"type": "track", **item}).encode() for item in items]
     result = ingest_items(
-        source=source or make_source("web", kind="browser"), items=texts, call_type=None, sent_at=None, received_at=at
+        source=source or make_source("web", kind="server"), items=texts, call_type=None, sent_at=None, received_at=at
     )
     assert not result.rejected, result.rejected
     return result

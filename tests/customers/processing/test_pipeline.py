@@ -257,7 +257,7 @@ def test_command_prints_the_results(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_simulated_source_is_processed_like_any_other() -> None:
-    source = Source.objects.create(key="simulated", name="simulated", kind="browser", is_simulated=True)
+    source = Source.objects.create(key="simulated", name="simulated", kind="server", is_simulated=True)
     send(*views(2), source=source)
     assert process().events == 2
     assert CustomerProfile.objects.get().events == 2

@@ -67,7 +67,7 @@ def save_drilldown(parameters: dict[str, str], name: str = "Saved") -> Segment:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "parameters",
     [
         {"figure": "rfm-cell", "basis": "all", "r": "1", "f": "1"},
         {"figure": "rfm-cell", "basis": "window", "r": "5", "f": "1"},

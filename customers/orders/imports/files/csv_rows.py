@@ -20,7 +20,10 @@ MAX_HEADER_BYTES = 1024 * 1024
 
 
 class CsvRows:
-    """The rows of a CSV file; the line number of a row is the line on which it begins, the header being line 1."""
+    """The rows of a CSV file.
+
+    The line number of a row is the line on which it begins, the header being line 1.
+    """
 
     def __init__(self, path: Path, *, encoding: str | None = None) -> None:
         self.path = path
@@ -36,7 +39,10 @@ class CsvRows:
         self.malformed: list[MalformedRow] = []
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
-        """Yield all rows with the given columns, or with all; fills ``malformed`` with the rows left out."""
+        """Yield all rows with the given columns, or with all.
+
+        Fills ``malformed`` with the rows left out.
+        """
         self.malformed = []
         counter = LineCounter(extra_lines=self.header_breaks)
         stream = DecodedStream(self.path, self.encoding, chunk_bytes=CHUNK_BYTES)
@@ -98,7 +104,10 @@ class CsvRows:
         )
 
     def _check_quotes(self) -> None:
-        """Raise UnreadableOrderFileError if a malformed row contains the next lines because of an unclosed quotation mark."""
+        """Raise UnreadableOrderFileError if a quotation mark was never closed.
+
+        Such a mark makes one malformed row of all the lines after it.
+        """
         for row in self.malformed:
             if "\n" in row.text and row.text.count('"') % 2:
                 raise UnreadableOrderFileError(
@@ -124,7 +133,10 @@ class CsvRows:
 
 
 def mark_filled_rows(rows: pa.RecordBatch) -> pa.Array | None:
-    """Return which rows have any value; None if all do. A blank line is read as a row of empty values."""
+    """Return which rows have any value; None if all do.
+
+    A blank line is read as a row of empty values.
+    """
     first = rows.column(0)
     filled = pc.not_equal(first, "")
     if pc.all(filled).as_py():

@@ -14,7 +14,7 @@ from customers.orders.imports.files.row_batches import MalformedRow
 
 @dataclass
 class LineCounter:
-    """Numbers the lines of rows whose values may contain line breaks, while malformed rows are skipped.
+    """Numbers the lines of rows that may contain line breaks, while malformed rows are skipped.
 
     Arrow numbers rows, not lines of text, and reports a malformed row before it returns the batch around it. So the counter
     remembers the malformed rows and takes them into account when it reaches their position.

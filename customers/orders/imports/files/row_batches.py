@@ -8,7 +8,10 @@ import pyarrow as pa
 
 
 class UnreadableOrderFileError(Exception):
-    """The file as a whole cannot be read: missing, empty, of an unknown encoding, or neither CSV nor Parquet."""
+    """The file as a whole cannot be read.
+
+    It is missing, empty, of an unknown encoding, or neither CSV nor Parquet.
+    """
 
 
 @dataclass(frozen=True)
@@ -47,5 +50,8 @@ class OrderRows(Protocol):
     malformed: list[MalformedRow]
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
-        """Yield all rows with the given columns, or with all; fills ``malformed`` with the rows left out."""
+        """Yield all rows with the given columns, or with all.
+
+        Fills ``malformed`` with the rows left out.
+        """
         ...

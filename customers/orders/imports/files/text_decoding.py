@@ -113,7 +113,9 @@ def make_decoder(encoding: str) -> codecs.IncrementalDecoder:
 
 
 def detect_encoding(path: Path) -> str:
-    """Return the encoding of a file: UTF-8 if the whole file is valid, else UTF-16, GB18030 or Windows-1252.
+    """Return the encoding of a file.
+
+    It is UTF-8 if the whole file is valid UTF-8, else UTF-16, GB18030 or Windows-1252.
 
     Raises:
         UnreadableOrderFileError: the file is in none of these encodings, or is UTF-8 with invalid bytes.

@@ -70,7 +70,10 @@ def hash_emails(staging: Staging) -> None:
 
 
 def create_missing_customers(cursor: CursorWrapper, staging: Staging, *, at: datetime) -> int:
-    """Set the customer of each imported customer, and create the customers that are missing; return how many."""
+    """Find the customers of the import, and create the missing ones.
+
+    Sets ``customer_id`` in ``imported_customer``, and returns how many customers were created.
+    """
     cursor.execute(FIND_CUSTOMERS)
     # OFFSET 0 keeps the planner from inlining the subquery, which would look up the sequence once per row
     cursor.execute(

@@ -84,7 +84,10 @@ def remove_surplus_lines(cursor: CursorWrapper, staging: Staging) -> int:
 
 
 def run_and_record_orders(cursor: CursorWrapper, statement: str, parameters: Sequence[Any] = ()) -> int:
-    """Run a statement that returns the order ID of each changed line; record the orders and return the number of lines."""
+    """Run a statement that returns the order ID of each changed line.
+
+    Record the orders and return the number of lines.
+    """
     cursor.execute(
         f"""
         WITH changed(id) AS ({statement}), recorded AS (INSERT INTO touched_order SELECT DISTINCT id FROM changed)

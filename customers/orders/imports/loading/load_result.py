@@ -12,7 +12,10 @@ KEY_IDS = pa.schema([("key", pa.int64()), ("id", pa.int64())])
 
 @dataclass
 class LoadResult:
-    """What a load changed; the keys of ``counts`` are those of ``COUNT_LABELS``, and ``lines_unchanged``."""
+    """What a load changed.
+
+    The keys of ``counts`` are those of ``COUNT_LABELS``, and ``lines_unchanged``.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
 

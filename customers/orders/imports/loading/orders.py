@@ -82,7 +82,10 @@ def copy_known_orders(cursor: CursorWrapper, staging: Staging) -> int:
 
 
 def update_orders(cursor: CursorWrapper, options: ImportOptions) -> int:
-    """Update known orders that differ, and return how many changed; columns that the file lacks keep their values."""
+    """Update known orders that differ, and return how many changed.
+
+    Columns that the file lacks keep their values.
+    """
     add_other_lines(cursor, options)
     columns = [name for name, fields in ORDER_COLUMNS.items() if not fields or options.mapping.has(*fields)]
     imported = [f"i.{name}" for name in columns]
@@ -101,7 +104,7 @@ def update_orders(cursor: CursorWrapper, options: ImportOptions) -> int:
 
 
 def add_other_lines(cursor: CursorWrapper, options: ImportOptions) -> None:
-    """Add the stored lines that are missing from the file, or invalid in it, to the sums of their orders."""
+    """Add the stored lines without a valid row in the file to the sums of their orders."""
     total = "" if options.mapping.has("total") else ", total = i.total + other.total"
     cursor.execute(
         f"""

@@ -40,7 +40,10 @@ def load_staged_orders(
     create_products: bool,
     progress: Callable[[int], None],
 ) -> LoadResult:
-    """Write the valid staged rows and return what changed; database errors are left to the caller."""
+    """Write the valid staged rows and return what changed.
+
+    Database errors are left to the caller.
+    """
     result = LoadResult()
     with connection.cursor() as cursor:
         tune_session(cursor)
