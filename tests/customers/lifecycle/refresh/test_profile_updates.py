@@ -20,7 +20,7 @@ from tests.makers import make_customer, make_order, make_product
 from tests.waiting import wait_until
 
 LATER = NOW + timedelta(days=2)
-# The columns that are no counters.
+# The columns that are not counters.
 REFRESHED_COLUMNS = {
     "r",
     "f",

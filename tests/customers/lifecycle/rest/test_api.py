@@ -81,7 +81,9 @@ def test_the_portrait_has_each_line_with_its_source_and_age(client: APIClient, a
         "missing": "too_few_facts",
     }
     chinese = client.get("/api/v1/customers/anna/profile/", headers={"accept-language": "zh-hans"}).json()
-    assert {portrait_line["key"]: portrait_line["group_name"] for portrait_line in chinese["portrait"]}["discounts"] == "购买习惯"
+    assert {portrait_line["key"]: portrait_line["group_name"] for portrait_line in chinese["portrait"]}[
+        "discounts"
+    ] == "购买习惯"
 
 
 def test_personal_lines_need_the_scope(client: APIClient, anna: Customer) -> None:

@@ -85,9 +85,8 @@ def test_a_shorter_window_leaves_out_more_customers(five_customers: dict[str, Cu
     settings.RFM_WINDOW_DAYS = 100
     refresh()
     assert {name for name, customer in five_customers.items() if get_profile(customer).r_window} == {"ann"}
-    assert (
-        get_profile(five_customers["ann"]).rfm_group_window == "hibernating"
-    )  # a single customer is in the first quintile, as with all time
+    # a single customer is in the first quintile, as with all time
+    assert get_profile(five_customers["ann"]).rfm_group_window == "hibernating"
 
 
 def test_each_month_end_counts_the_orders_before_it(five_customers: dict[str, Customer]) -> None:

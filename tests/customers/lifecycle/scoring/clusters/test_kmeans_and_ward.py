@@ -1,4 +1,4 @@
-"""Centroids by hand, and as scikit-learn finds them."""
+"""Centroids computed by hand and compared with scikit-learn."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,9 @@ from customers.lifecycle.scoring.clusters.silhouette import compute_distances, s
 from customers.lifecycle.scoring.clusters.ward import fit_ward_centroids
 
 
-def blobs(n: int = 1_200, centers: int = 4, seed: int = 1, spread: float = 0.7) -> tuple[np.ndarray, np.ndarray]:
+def make_scaled_blobs(
+    n: int = 1_200, centers: int = 4, seed: int = 1, spread: float = 0.7
+) -> tuple[np.ndarray, np.ndarray]:
     points, truth = make_blobs(n, n_features=5, centers=centers, cluster_std=spread, random_state=seed)
     return (points / points.std()).astype(np.float32), truth
 
@@ -32,10 +34,10 @@ SIX = np.array([[0, 0], [0, 2], [10, 0], [10, 2], [20, 0], [20, 2]], np.float32)
 
 def test_six_points_make_three_pairs_by_either_method() -> None:
     expected = [[0, 1], [10, 1], [20, 1]]
-    found, labels = run_kmeans(SIX, 3, starts=5, seed=0)
-    assert sorted(found.tolist()) == expected
-    assert labels.inertia == 6.0
-    assert labels.counts.tolist() == [2, 2, 2]
+    centroids, nearest = run_kmeans(SIX, 3, starts=5, seed=0)
+    assert sorted(centroids.tolist()) == expected
+    assert nearest.inertia == 6.0
+    assert nearest.counts.tolist() == [2, 2, 2]
     assert sorted(fit_ward_centroids(SIX, [3])[0].tolist()) == expected
 
 
@@ -45,14 +47,14 @@ def test_one_tree_is_split_into_every_number_of_clusters() -> None:
     assert sorted(six.tolist()) == sorted(SIX.tolist())
 
 
-def test_equally_near_centroids_leave_the_point_to_the_first() -> None:
-    found = find_nearest(np.array([[0.0]], np.float32), np.array([[1.0], [-1.0]]))
-    assert found.label.tolist() == [0]
-    assert found.distance.tolist() == [1.0]
+def test_of_equally_near_centroids_the_first_gets_the_point() -> None:
+    nearest = find_nearest(np.array([[0.0]], np.float32), np.array([[1.0], [-1.0]]))
+    assert nearest.label.tolist() == [0]
+    assert nearest.distance.tolist() == [1.0]
 
 
-def test_many_blocks_of_rows_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    points, _ = blobs(1_000)
+def test_many_blocks_of_rows_give_the_same_result_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    points, _ = make_scaled_blobs(1_000)
     centroids = points[:11].astype(np.float64)
     whole = find_nearest(points, centroids)
     monkeypatch.setattr(kernels, "BLOCK_ROWS", 64)
@@ -65,8 +67,8 @@ def test_many_blocks_of_rows_give_what_one_gives(monkeypatch: pytest.MonkeyPatch
     assert whole.distance == pytest.approx(by_hand.min(axis=1), abs=1e-5)
 
 
-def test_clusters_are_as_tight_as_scikit_learn_makes_them() -> None:
-    points, truth = blobs(centers=6, seed=5)
+def test_clusters_are_as_tight_as_those_of_scikit_learn() -> None:
+    points, truth = make_scaled_blobs(centers=6, seed=5)
     theirs = KMeans(6, n_init=10, random_state=0).fit(points)
     _, ours = run_kmeans(points, 6, starts=10, seed=0)
     assert ours.inertia == pytest.approx(theirs.inertia_, rel=1e-3)
@@ -76,27 +78,27 @@ def test_clusters_are_as_tight_as_scikit_learn_makes_them() -> None:
 
 def test_a_centroid_without_points_goes_to_the_point_farthest_from_its_own() -> None:
     points = np.array([[0], [1], [2], [50]], np.float32)
-    centroids, found = run_lloyd(points, np.array([[1.0], [1000.0]]))
+    centroids, nearest = run_lloyd(points, np.array([[1.0], [1000.0]]))
     assert sorted(centroids[:, 0].tolist()) == [1.0, 50.0]
-    assert found.inertia == 2.0
+    assert nearest.inertia == 2.0
 
 
-def test_more_clusters_than_different_points_do_no_harm() -> None:
+def test_more_clusters_than_distinct_points_give_finite_centroids() -> None:
     points = np.array([[0.0], [0.0], [5.0]], np.float32)
-    centroids, found = run_kmeans(points, 3, starts=2, seed=1)
+    centroids, nearest = run_kmeans(points, 3, starts=2, seed=1)
     assert np.isfinite(centroids).all()
-    assert found.inertia == 0.0
+    assert nearest.inertia == 0.0
 
 
-def test_first_centroids_are_far_from_each_other() -> None:
+def test_initial_centroids_are_far_from_each_other() -> None:
     points = np.concatenate([np.zeros(500), np.full(500, 9.0)]).astype(np.float32)[:, None]
     for seed in range(20):
-        chosen_points = initialize_kmeans(points, 2, np.random.default_rng(seed))
-        assert sorted(chosen_points[:, 0].tolist()) == [0.0, 9.0]
+        centroids = initialize_kmeans(points, 2, np.random.default_rng(seed))
+        assert sorted(centroids[:, 0].tolist()) == [0.0, 9.0]
 
 
-def test_silhouettes_are_those_of_rousseeuw() -> None:
-    """Pair 0: a = 2, b = (10 + √104)/2 for both points, and so on round the six points."""
+def test_silhouettes_match_the_formula_of_rousseeuw() -> None:
+    """Pair 0: a = 2, b = (10 + √104)/2 for both points, and likewise for the other pairs."""
     b = (10 + np.sqrt(104)) / 2
     assert silhouette_score(compute_distances(SIX), np.array([0, 0, 1, 1, 2, 2])) == pytest.approx(
         (b - 2) / b, abs=1e-5
@@ -105,14 +107,14 @@ def test_silhouettes_are_those_of_rousseeuw() -> None:
 
 @pytest.mark.parametrize("k", [2, 5, 9])
 def test_silhouettes_equal_those_of_scikit_learn(k: int) -> None:
-    points, _ = blobs(400, spread=3.0)
+    points, _ = make_scaled_blobs(400, spread=3.0)
     label = find_nearest(points, points[:k].astype(np.float64)).label
     assert silhouette_score(compute_distances(points), label) == pytest.approx(
         sklearn_silhouette_score(points, label), abs=1e-4
     )
 
 
-def test_alone_in_a_cluster_counts_0_and_one_cluster_is_the_worst() -> None:
+def test_a_customer_alone_in_a_cluster_counts_0_and_one_cluster_is_the_worst() -> None:
     points = np.array([[0], [1], [9]], np.float32)
     expected = (8 / 9 + 7 / 8 + 0) / 3
     assert silhouette_score(compute_distances(points), np.array([0, 0, 1])) == pytest.approx(expected)
@@ -122,7 +124,7 @@ def test_alone_in_a_cluster_counts_0_and_one_cluster_is_the_worst() -> None:
 @pytest.mark.parametrize("method", ["kmeans", "ward"])
 @pytest.mark.parametrize("centers", [3, 5])
 def test_the_number_of_blobs_is_found(method: str, centers: int) -> None:
-    points, truth = blobs(1_500, centers=centers, seed=11, spread=0.5)
+    points, truth = make_scaled_blobs(1_500, centers=centers, seed=11, spread=0.5)
     candidates, centroids = evaluate_candidates(points, ks=range(3, 9), method=method, seed=4)
     best = select_candidate(candidates)
     assert best.k == centers
@@ -166,8 +168,8 @@ def test_fewer_customers_allow_fewer_clusters() -> None:
     assert not list_candidate_ks(29, 29)
 
 
-def test_same_seed_same_centroids() -> None:
-    points, _ = blobs(600)
+def test_the_same_seed_gives_the_same_centroids() -> None:
+    points, _ = make_scaled_blobs(600)
     for fit in (fit_kmeans, fit_ward):
-        one, other = fit(points, [4], 9), fit(points, [4], 9)
-        assert (one[0] == other[0]).all()
+        first, second = fit(points, [4], 9), fit(points, [4], 9)
+        assert (first[0] == second[0]).all()

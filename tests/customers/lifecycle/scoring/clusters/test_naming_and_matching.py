@@ -1,4 +1,4 @@
-"""Names by hand, and clusters found again."""
+"""Names of clusters, and clusters matched with those of the previous run; computed by hand."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from customers.lifecycle.scoring.clusters.naming import (
 from customers.lifecycle.scoring.clusters.scaling import FeatureScaling
 
 
-def out(**deviations: float) -> tuple[FeatureDeviation, ...]:
+def make_deviations(**deviations: float) -> tuple[FeatureDeviation, ...]:
     ordered = sorted(deviations.items(), key=lambda item: -abs(item[1]))
     return tuple(FeatureDeviation(feature, "high" if size > 0 else "low", size) for feature, size in ordered)
 
@@ -24,23 +24,23 @@ def make_scaling(*features: str, mean: float = 0.0, deviation: float = 1.0, unit
 
 
 def test_the_largest_deviation_comes_first() -> None:
-    found = rank_deviations(
+    ranked = rank_deviations(
         means=np.array([[0.1, -2.0], [1.0, 0.5]]),
         overall_mean=np.array([0.1, 0.5]),
         features=("orders", "recency_days"),
     )
-    assert found[0] == (FeatureDeviation("recency_days", "low", -2.5), FeatureDeviation("orders", "low", 0.0))
-    assert found[1] == (FeatureDeviation("orders", "high", 0.9), FeatureDeviation("recency_days", "low", 0.0))
+    assert ranked[0] == (FeatureDeviation("recency_days", "low", -2.5), FeatureDeviation("orders", "low", 0.0))
+    assert ranked[1] == (FeatureDeviation("orders", "high", 0.9), FeatureDeviation("recency_days", "low", 0.0))
 
 
-def test_a_name_says_the_two_things_that_stand_out_most_or_three_where_two_are_shared() -> None:
+def test_a_name_has_the_two_most_distinctive_features_or_three_if_two_are_ambiguous() -> None:
     rows = [
-        out(monetary=2.0, recency_days=-1.0),
-        out(monetary=1.5, discount=0.8, recency_days=0.6),
-        out(discount=1.5, monetary=0.8),
-        out(gap_days=1.5, orders=0.2),
-        out(orders=-1.0, monetary=-0.9),
-        out(orders=0.1, monetary=-0.2),
+        make_deviations(monetary=2.0, recency_days=-1.0),
+        make_deviations(monetary=1.5, discount=0.8, recency_days=0.6),
+        make_deviations(discount=1.5, monetary=0.8),
+        make_deviations(gap_days=1.5, orders=0.2),
+        make_deviations(orders=-1.0, monetary=-0.9),
+        make_deviations(orders=0.1, monetary=-0.2),
     ]
     assert build_unique_names(deviations=rows, kept=[None] * 6, numbers=[1, 2, 3, 4, 5, 6]) == [
         (("high", "monetary"), ("low", "recency_days")),
@@ -53,7 +53,12 @@ def test_a_name_says_the_two_things_that_stand_out_most_or_three_where_two_are_s
 
 
 def test_clusters_with_the_same_three_parts_are_numbered() -> None:
-    rows = [out(a=3.0, b=2.0, c=1.0, d=0.5), out(c=3.0, a=2.0, b=1.0, d=-0.5), out(a=0.1), out(a=-0.1)]
+    rows = [
+        make_deviations(a=3.0, b=2.0, c=1.0, d=0.5),
+        make_deviations(c=3.0, a=2.0, b=1.0, d=-0.5),
+        make_deviations(a=0.1),
+        make_deviations(a=-0.1),
+    ]
     names = build_unique_names(deviations=rows, kept=[None] * 4, numbers=[4, 7, 8, 9])
     assert names == [
         (("high", "a"), ("high", "b")),
@@ -61,18 +66,20 @@ def test_clusters_with_the_same_three_parts_are_numbered() -> None:
         (("typical", ""), ("number", "8")),
         (("typical", ""), ("number", "9")),
     ]
-    rows = [out(a=3.0, b=2.0, c=1.0), out(a=2.5, b=2.0, c=1.0)]
+    rows = [make_deviations(a=3.0, b=2.0, c=1.0), make_deviations(a=2.5, b=2.0, c=1.0)]
     names = build_unique_names(deviations=rows, kept=[None] * 2, numbers=[4, 7])
     assert len(set(names)) == 2
     assert names[0][-1] == ("number", "4")
 
 
-def test_kept_names_stay_and_new_ones_avoid_them() -> None:
-    kept = (("high", "monetary"),)
+def test_previous_names_stay_and_new_ones_avoid_them() -> None:
+    previous_name = (("high", "monetary"),)
     names = build_unique_names(
-        deviations=[out(monetary=1.0), out(monetary=2.0, orders=1.0)], kept=[kept, None], numbers=[1, 2]
+        deviations=[make_deviations(monetary=1.0), make_deviations(monetary=2.0, orders=1.0)],
+        kept=[previous_name, None],
+        numbers=[1, 2],
     )
-    assert names == [kept, (("high", "monetary"), ("high", "orders"))]
+    assert names == [previous_name, (("high", "monetary"), ("high", "orders"))]
 
 
 def test_names_are_always_unique() -> None:
@@ -86,46 +93,46 @@ def test_names_are_always_unique() -> None:
         assert len({frozenset(name) for name in names}) == k
 
 
-def test_a_name_holds_while_its_directions_do() -> None:
+def test_a_name_is_accurate_while_its_directions_are() -> None:
     name = (("high", "monetary"), ("low", "recency_days"))
-    assert is_name_accurate(name=name, deviations=out(recency_days=-0.2, monetary=0.4))
-    assert not is_name_accurate(name=name, deviations=out(recency_days=0.2, monetary=0.4))
-    assert not is_name_accurate(name=name, deviations=out(monetary=0.4))
-    assert is_name_accurate(name=(("typical", ""), ("number", "3")), deviations=out(monetary=0.4))
+    assert is_name_accurate(name=name, deviations=make_deviations(recency_days=-0.2, monetary=0.4))
+    assert not is_name_accurate(name=name, deviations=make_deviations(recency_days=0.2, monetary=0.4))
+    assert not is_name_accurate(name=name, deviations=make_deviations(monetary=0.4))
+    assert is_name_accurate(name=(("typical", ""), ("number", "3")), deviations=make_deviations(monetary=0.4))
 
 
 def test_centroids_are_compared_in_the_units_of_the_features() -> None:
-    """The new run's 0 is 10 orders, one deviation is 2; in the former 0 was 8 and one deviation 4."""
-    apart = compute_centroid_distances(
+    """In the new run 0 is 10 orders and one deviation 2; in the previous run 0 was 8 orders and one deviation 4."""
+    distances = compute_centroid_distances(
         new=np.array([[0.0], [1.0]]),
         new_scaling=make_scaling("orders", mean=10.0, deviation=2.0),
         previous=np.array([[0.5], [-1.0]]),
         previous_scaling=make_scaling("orders", mean=8.0, deviation=4.0),
     )
-    assert apart == pytest.approx(np.array([[0.0, 1.5], [0.5, 2.0]]))
+    assert distances == pytest.approx(np.array([[0.0, 1.5], [0.5, 2.0]]))
 
 
-def test_only_features_of_both_runs_count() -> None:
-    apart = compute_centroid_distances(
+def test_distances_use_only_features_of_both_runs() -> None:
+    distances = compute_centroid_distances(
         new=np.array([[1.0, 5.0]]),
         new_scaling=make_scaling("orders", "visits"),
         previous=np.array([[3.0, 1.0]]),
         previous_scaling=make_scaling("returns", "orders"),
     )
-    assert apart == pytest.approx(np.array([[0.0]]))
-    nothing = compute_centroid_distances(
+    assert distances == pytest.approx(np.array([[0.0]]))
+    infinite_distances = compute_centroid_distances(
         new=np.array([[1.0]]),
         new_scaling=make_scaling("a"),
         previous=np.array([[1.0]]),
         previous_scaling=make_scaling("b"),
     )
-    assert match_clusters(nothing).tolist() == [-1]
+    assert match_clusters(infinite_distances).tolist() == [-1]
 
 
-def test_each_cluster_is_matched_once_and_the_far_ones_are_new() -> None:
-    apart = np.array([[0.1, 0.2, 9.0], [0.15, 0.45, 9.0], [9.0, 9.0, 0.6]])
-    assert match_clusters(apart, max_distance=0.5).tolist() == [1, 0, -1]
-    assert match_clusters(apart, max_distance=0.7).tolist() == [1, 0, 2]
+def test_each_cluster_is_matched_once_and_far_ones_are_new() -> None:
+    distances = np.array([[0.1, 0.2, 9.0], [0.15, 0.45, 9.0], [9.0, 9.0, 0.6]])
+    assert match_clusters(distances, max_distance=0.5).tolist() == [1, 0, -1]
+    assert match_clusters(distances, max_distance=0.7).tolist() == [1, 0, 2]
     assert match_clusters(np.empty((2, 0))).tolist() == [-1, -1]
 
 

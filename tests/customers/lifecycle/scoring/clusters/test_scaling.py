@@ -1,4 +1,4 @@
-"""One scale for features of any shape."""
+"""Features of any distribution on one scale."""
 
 import numpy as np
 import pytest
@@ -24,11 +24,11 @@ def draws(seed: int = 3) -> np.random.Generator:
 
 
 @pytest.mark.parametrize("power", [-2.0, 0.0, 0.5, 1.0, 2.0, 2.7])
-def test_values_bend_as_yeo_and_johnson_say_and_back(power: float) -> None:
+def test_yeo_johnson_matches_scipy_and_can_be_inverted(power: float) -> None:
     value = np.array([-7.0, -0.5, 0.0, 0.5, 3.0, 40.0])
-    bent = yeo_johnson(value, power)
-    assert bent == pytest.approx(yeojohnson(value, power))
-    assert invert_yeo_johnson(bent, power) == pytest.approx(value)
+    transformed = yeo_johnson(value, power)
+    assert transformed == pytest.approx(yeojohnson(value, power))
+    assert invert_yeo_johnson(transformed, power) == pytest.approx(value)
 
 
 def test_unreachable_values_are_inverted_to_the_farthest_reachable_one() -> None:
@@ -54,7 +54,7 @@ def test_cents_and_whole_units_give_the_same_scale() -> None:
     assert z_cents == pytest.approx(z, abs=1e-5)
 
 
-def test_scaled_values_go_back_to_their_units() -> None:
+def test_scaled_values_can_be_converted_back_to_their_units() -> None:
     features = np.stack([draws().lognormal(3.0, 0.5, 500), draws(4).normal(0.0, 2.0, 500)], axis=1)
     scaling = fit(features, ("monetary", "margin"))
     z = scale_features(features=features, names=("monetary", "margin"), scaling=scaling)
@@ -62,15 +62,15 @@ def test_scaled_values_go_back_to_their_units() -> None:
     assert unscale_points(points=z, scaling=scaling)[within] == pytest.approx(features[within], rel=1e-3, abs=1e-3)
 
 
-def test_missing_values_stand_in_the_middle_and_don_t_change_the_scale() -> None:
+def test_missing_values_become_0_and_do_not_change_the_scale() -> None:
     known = draws().lognormal(0.0, 1.0, 400)
-    holes = np.concatenate([known, np.full(100, np.nan)])[:, None]
-    scaling = fit(holes, ("gap",))
+    with_missing = np.concatenate([known, np.full(100, np.nan)])[:, None]
+    scaling = fit(with_missing, ("gap",))
     assert scaling.power == pytest.approx(fit(known[:, None], ("gap",)).power)
-    assert (scale_features(features=holes, names=("gap",), scaling=scaling)[400:] == 0).all()
+    assert (scale_features(features=with_missing, names=("gap",), scaling=scaling)[400:] == 0).all()
 
 
-def test_features_that_say_nothing_are_dropped_each_with_its_reason() -> None:
+def test_uninformative_features_are_dropped_with_a_reason() -> None:
     orders = draws().poisson(4.0, 300).astype(np.float64)
     features = np.stack([orders, orders * 3 + 1, np.full(300, 7.0), np.full(300, np.nan), np.zeros(300)], axis=1)
     scaling = fit(features, ("orders", "units", "shop", "age", "returns"))
@@ -86,11 +86,11 @@ def test_features_that_say_nothing_are_dropped_each_with_its_reason() -> None:
 def test_columns_are_found_by_name_in_any_order() -> None:
     features = draws().normal(size=(50, 2))
     scaling = fit(features, ("a", "b"))
-    straight = scale_features(features=features, names=("a", "b"), scaling=scaling)
-    turned = scale_features(
+    in_order = scale_features(features=features, names=("a", "b"), scaling=scaling)
+    reordered = scale_features(
         features=np.column_stack([np.ones(50), features[:, ::-1]]), names=("c", "b", "a"), scaling=scaling
     )
-    assert (straight == turned).all()
+    assert (in_order == reordered).all()
 
 
 def test_invalid_arguments_are_rejected_by_name() -> None:

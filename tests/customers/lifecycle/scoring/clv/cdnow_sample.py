@@ -1,4 +1,4 @@
-"""The CDNOW sample of Fader & Hardie, which `lifetimes` carries: 2,357 customers, weeks 1–39 and 40–78."""
+"""The CDNOW sample of Fader & Hardie, which `lifetimes` contains: 2,357 customers, weeks 1–39 and 40–78."""
 
 from functools import cache
 from importlib.util import find_spec
@@ -23,9 +23,9 @@ type Orders = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np
 
 @cache
 def orders() -> Orders:
-    package = find_spec("lifetimes")  # found, not imported: that would warn
+    package = find_spec("lifetimes")  # not imported, because that gives a warning
     if package is None or package.origin is None:
-        pytest.skip("needs the CDNOW sample, which lifetimes carries: pip install --no-deps lifetimes==0.11.3")
+        pytest.skip("needs the CDNOW sample, which lifetimes contains: pip install --no-deps lifetimes==0.11.3")
     lines = np.loadtxt(Path(package.origin).parent / "datasets" / "CDNOW_sample.txt")
     days = [str(int(day)) for day in lines[:, 2]]
     at = np.array([f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in days], "datetime64[us]").astype(np.int64)

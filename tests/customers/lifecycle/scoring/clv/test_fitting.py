@@ -1,4 +1,4 @@
-"""Fits: the published parameters of CDNOW, known truths, and what cannot be fitted."""
+"""Fits of purchase models: the published parameters of CDNOW, known parameters, and impossible fits."""
 
 import json
 
@@ -30,17 +30,17 @@ from tests.customers.lifecycle.scoring.clv import cdnow_sample
 SPEND = GammaGamma(p=6.25, q=3.74, gamma=15.44)
 
 
-def simulated(model: PurchaseModel, customers: int, seed: int = 1, unit_days: float = 7.0) -> HistoryGroups:
-    made = simulate_orders(
+def simulate_groups(model: PurchaseModel, customers: int, seed: int = 1, unit_days: float = 7.0) -> HistoryGroups:
+    orders = simulate_orders(
         model=model, spend=SPEND, customers=customers, start=0, joining_days=90, days=364, seed=seed, unit_days=7.0
     )
-    histories = summarize_purchases(customer=made.customer, at=made.at, value=made.value, as_of=364 * DAY)
+    histories = summarize_purchases(customer=orders.customer, at=orders.at, value=orders.value, as_of=364 * DAY)
     return group_histories(histories=histories, unit_days=unit_days)
 
 
-def alike(x: int, last: int, age: int, customers: int) -> HistoryGroups:
-    full = (np.full(customers, value) for value in (x, last, age))
-    return group_histories(histories=PurchaseHistories(np.arange(customers), *full, np.ones(customers)))
+def make_equal_histories(x: int, last: int, age: int, customers: int) -> HistoryGroups:
+    columns = (np.full(customers, value) for value in (x, last, age))
+    return group_histories(histories=PurchaseHistories(np.arange(customers), *columns, np.ones(customers)))
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,14 @@ def test_cdnow_gives_the_published_parameters(name: str, parameters: list[float]
 
 
 @pytest.mark.parametrize("name", list(PURCHASE_MODELS))
-def test_the_unit_of_time_changes_nothing_but_the_numbers_of_times(name: str) -> None:
+def test_the_unit_of_time_changes_only_parameters_that_are_times(name: str) -> None:
     truth = BgNbd(0.6, 5.0, 0.8, 2.4)
-    weeks, days = (fit_purchase_model(name=name, groups=simulated(truth, 3_000, unit_days=unit)) for unit in (7.0, 1.0))
+    weeks, days = (
+        fit_purchase_model(name=name, groups=simulate_groups(truth, 3_000, unit_days=unit)) for unit in (7.0, 1.0)
+    )
     assert weeks.model is not None
     assert days.model is not None
-    repeats = float(simulated(truth, 3_000).weight @ simulated(truth, 3_000).x)
+    repeats = float(simulate_groups(truth, 3_000).weight @ simulate_groups(truth, 3_000).x)
     assert days.model.to_array() == pytest.approx(
         type(weeks.model).from_rescaled(weeks.model.to_array(), 7.0).to_array(), rel=1e-6
     )
@@ -80,7 +82,7 @@ def test_the_unit_of_time_changes_nothing_but_the_numbers_of_times(name: str) ->
 )
 def test_known_parameters_are_recovered(truth: PurchaseModel) -> None:
     """Within four standard errors of the logarithms, and 3 % for orders of one day being one."""
-    fit = fit_purchase_model(name=truth.name, groups=simulated(truth, 30_000))
+    fit = fit_purchase_model(name=truth.name, groups=simulate_groups(truth, 30_000))
     assert fit.converged
     assert fit.model is not None
     assert fit.covariance is not None
@@ -89,8 +91,10 @@ def test_known_parameters_are_recovered(truth: PurchaseModel) -> None:
     assert np.all(np.sqrt(np.diag(fit.covariance)) < 0.2)
 
 
-def test_a_search_that_starts_on_a_sample_ends_where_one_on_all_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    groups = simulated(ParetoNbd(0.8, 9.0, 0.6, 12.0), 8_000, unit_days=1.0)
+def test_a_search_that_starts_on_a_sample_has_the_same_optimum_as_one_on_all_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    groups = simulate_groups(ParetoNbd(0.8, 9.0, 0.6, 12.0), 8_000, unit_days=1.0)
     assert len(groups.x) > 1_500
     on_all = fit_purchase_model(name="pareto_nbd", groups=groups)
     monkeypatch.setattr(fitting, "SAMPLE_ROWS", 600)
@@ -105,11 +109,11 @@ def test_a_search_that_starts_on_a_sample_ends_where_one_on_all_does(monkeypatch
 @pytest.mark.parametrize(
     ("groups", "reason"),
     [
-        (alike(0, 0, 1, 0), "no_customers"),
-        (alike(0, 0, 0, 500), "no_time"),
-        (alike(0, 0, 90, 1), "no_repeats"),
-        (alike(0, 0, 90, 500), "no_repeats"),
-        (alike(3, 80, 90, 29), "few_repeat_buyers"),
+        (make_equal_histories(0, 0, 1, 0), "no_customers"),
+        (make_equal_histories(0, 0, 0, 500), "no_time"),
+        (make_equal_histories(0, 0, 90, 1), "no_repeats"),
+        (make_equal_histories(0, 0, 90, 500), "no_repeats"),
+        (make_equal_histories(3, 80, 90, 29), "few_repeat_buyers"),
     ],
 )
 def test_an_impossible_fit_has_a_reason(name: str, groups: HistoryGroups, reason: str) -> None:
@@ -124,14 +128,14 @@ def test_an_impossible_fit_has_a_reason(name: str, groups: HistoryGroups, reason
 @pytest.mark.parametrize(
     "groups",
     [
-        alike(3, 80, 90, 400),  # all the same
-        alike(1, 1, 900, 30),  # all left
-        alike(90, 90, 90, 50),  # every day
-        alike(100_000, 364_000, 365_000, 40),
+        make_equal_histories(3, 80, 90, 400),  # all equal
+        make_equal_histories(1, 1, 900, 30),  # all dropped out
+        make_equal_histories(90, 90, 90, 50),  # an order every day
+        make_equal_histories(100_000, 364_000, 365_000, 40),
     ],
     ids=["alike", "all-left", "daily", "100000-orders"],
 )
-def test_degenerate_shops_get_parameters_that_have_not_run_away(name: str, groups: HistoryGroups) -> None:
+def test_degenerate_shops_get_bounded_parameters(name: str, groups: HistoryGroups) -> None:
     fit = fit_purchase_model(name=name, groups=groups)
     assert fit.model is not None
     assert np.isfinite(fit.model.to_array()).all()
@@ -141,8 +145,8 @@ def test_degenerate_shops_get_parameters_that_have_not_run_away(name: str, group
 
 
 def test_one_customer_of_100_000_orders_does_not_distort_the_others() -> None:
-    groups = simulated(BgNbd(0.8, 9.0, 0.8, 2.4), 3_000)
-    alone = fit_purchase_model(name="bg_nbd", groups=groups)
+    groups = simulate_groups(BgNbd(0.8, 9.0, 0.8, 2.4), 3_000)
+    fit_of_others = fit_purchase_model(name="bg_nbd", groups=groups)
     giant = HistoryGroups(
         np.append(groups.x, 100_000), np.append(groups.t_x, 52.0), np.append(groups.age, 52.0),
         np.append(groups.weight, 1.0), groups.row, groups.unit_days,
@@ -153,11 +157,11 @@ def test_one_customer_of_100_000_orders_does_not_distort_the_others() -> None:
         expected = fit.model.expected_purchases(horizon=52.0, x=giant.x, t_x=giant.t_x, age=giant.age)
         assert np.isfinite(expected).all()
         assert 30_000 < expected[-1] < 100_100
-    assert alone.converged
+    assert fit_of_others.converged
 
 
 @pytest.mark.parametrize("name", list(PURCHASE_MODELS))
-def test_any_small_shop_gets_finite_answers(name: str) -> None:
+def test_any_small_shop_gets_finite_results(name: str) -> None:
     draws = np.random.default_rng(8)
     for _ in range(12):
         n = int(draws.integers(1, 40))
@@ -176,26 +180,26 @@ def test_any_small_shop_gets_finite_answers(name: str) -> None:
 
 
 def test_a_model_rejects_another_unit_of_time() -> None:
-    groups = alike(3, 80, 90, 400)
+    groups = make_equal_histories(3, 80, 90, 400)
     fit = fit_purchase_model(name="bg_nbd", groups=groups)
     assert fit.require_model(groups) == fit.model
     with pytest.raises(ValueError, match=r"units of 1\.0 days like the fit, got 7\.0"):
         fit.require_model(groups.rescale(7.0))
     with pytest.raises(ValueError, match="No purchase model was fitted: no_time"):
-        fit_purchase_model(name="bg_nbd", groups=alike(0, 0, 0, 5)).require_model(groups)
+        fit_purchase_model(name="bg_nbd", groups=make_equal_histories(0, 0, 0, 5)).require_model(groups)
 
 
 def test_fits_are_rebuilt_from_json() -> None:
-    fit = fit_purchase_model(name="mbg_nbd", groups=simulated(MbgNbd(0.8, 9.0, 0.8, 2.4), 500))
-    back = deserialize_fit(json.loads(json.dumps(serialize_fit(fit))))
-    assert back.model == fit.model
-    assert serialize_fit(back) == serialize_fit(fit)
+    fit = fit_purchase_model(name="mbg_nbd", groups=simulate_groups(MbgNbd(0.8, 9.0, 0.8, 2.4), 500))
+    rebuilt = deserialize_fit(json.loads(json.dumps(serialize_fit(fit))))
+    assert rebuilt.model == fit.model
+    assert serialize_fit(rebuilt) == serialize_fit(fit)
     wrong = serialize_fit(fit)
     wrong["model"]["name"] = "other"
     with pytest.raises(ValueError, match="got 'other'"):
         deserialize_fit(wrong)
 
 
-def test_an_unknown_model_is_refused() -> None:
+def test_an_unknown_model_is_rejected() -> None:
     with pytest.raises(ValueError, match="name must be one of bg_nbd, mbg_nbd, pareto_nbd, got 'x'"):
-        fit_purchase_model(name="x", groups=alike(1, 1, 2, 40))
+        fit_purchase_model(name="x", groups=make_equal_histories(1, 1, 2, 40))

@@ -1,4 +1,4 @@
-"""Orders to purchase histories, by hand."""
+"""Purchase histories summarized from orders, computed by hand."""
 
 import numpy as np
 import pytest
@@ -16,8 +16,8 @@ from customers.lifecycle.scoring.clv.purchase_histories import (
 HOUR = DAY // 24
 
 
-def summarised(orders: list[tuple[int, float, float]], as_of: float, offset: int = 0) -> PurchaseHistories:
-    """orders: customer, day, value."""
+def summarize(orders: list[tuple[int, float, float]], as_of: float, offset: int = 0) -> PurchaseHistories:
+    """Summarize orders given as (customer, day, value)."""
     customer, day, value = (np.array(column) for column in zip(*orders, strict=True)) if orders else [np.empty(0)] * 3
     return summarize_purchases(
         customer=customer.astype(np.int64),
@@ -28,7 +28,7 @@ def summarised(orders: list[tuple[int, float, float]], as_of: float, offset: int
     )
 
 
-def as_lists(histories: PurchaseHistories) -> list[list[float]]:
+def to_lists(histories: PurchaseHistories) -> list[list[float]]:
     return [
         column.tolist()
         for column in (
@@ -39,52 +39,52 @@ def as_lists(histories: PurchaseHistories) -> list[list[float]]:
 
 def test_orders_of_one_day_are_one_purchase_and_the_first_day_is_no_repeat() -> None:
     orders = [(7, 10.5, 5.0), (7, 1.2, 100.0), (7, 1.9, 50.0), (7, 10.1, 15.0), (7, 21.0, 40.0), (3, 4.0, 9.0)]
-    assert as_lists(summarised(orders, as_of=31.0)) == [[3, 7], [0, 2], [0, 20], [26, 29], [0.0, 30.0]]
+    assert to_lists(summarize(orders, as_of=31.0)) == [[3, 7], [0, 2], [0, 20], [26, 29], [0.0, 30.0]]
 
 
 def test_orders_at_or_after_as_of_change_nothing() -> None:
     orders = [(1, 0.0, 5.0), (1, 3.0, 7.0), (2, 2.0, 1.0)]
     later = [(1, 10.0, 900.0), (2, 12.0, 3.0), (9, 10.0, 3.0)]
-    assert as_lists(summarised(orders + later, as_of=10.0)) == as_lists(summarised(orders, as_of=10.0))
+    assert to_lists(summarize(orders + later, as_of=10.0)) == to_lists(summarize(orders, as_of=10.0))
 
 
 def test_days_before_1970_and_the_shops_own_midnight_count() -> None:
     orders = [(1, -400.25, 5.0), (1, -399.9, 7.0)]  # 18:00, then 02:24 on the day after
-    assert as_lists(summarised(orders, as_of=-390.0)) == [[1], [1], [1], [10], [7.0]]
-    assert as_lists(summarised(orders, as_of=-390.0, offset=-8 * HOUR)) == [[1], [0], [0], [10], [0.0]]
+    assert to_lists(summarize(orders, as_of=-390.0)) == [[1], [1], [1], [10], [7.0]]
+    assert to_lists(summarize(orders, as_of=-390.0, offset=-8 * HOUR)) == [[1], [0], [0], [10], [0.0]]
 
 
-def test_a_moment_within_a_day_sees_that_day() -> None:
-    assert as_lists(summarised([(1, 0.0, 1.0), (1, 2.1, 1.0)], as_of=2.5)) == [[1], [1], [2], [2], [1.0]]
+def test_a_time_within_a_day_includes_that_day() -> None:
+    assert to_lists(summarize([(1, 0.0, 1.0), (1, 2.1, 1.0)], as_of=2.5)) == [[1], [1], [2], [2], [1.0]]
 
 
-def test_values_of_nothing_and_less_count_as_purchases() -> None:
-    assert as_lists(summarised([(1, 0, 5.0), (1, 1, 0.0), (1, 2, -6.0)], as_of=3))[-1] == [-3.0]
+def test_orders_of_0_and_negative_value_count_as_purchases() -> None:
+    assert to_lists(summarize([(1, 0, 5.0), (1, 1, 0.0), (1, 2, -6.0)], as_of=3))[-1] == [-3.0]
 
 
-def test_no_orders_make_no_histories() -> None:
-    histories = summarised([], as_of=3)
+def test_no_orders_give_no_histories() -> None:
+    histories = summarize([], as_of=3)
     assert len(histories) == 0
     assert len(group_histories(histories=histories).x) == 0
 
 
 def test_a_mean_is_exact_beside_a_huge_first_purchase() -> None:
-    assert summarised([(1, 0, 1e18), (1, 1, 0.01)], as_of=3).mean_value.tolist() == [0.01]
+    assert summarize([(1, 0, 1e18), (1, 1, 0.01)], as_of=3).mean_value.tolist() == [0.01]
 
 
-def test_wrong_arrays_are_refused() -> None:
-    one = np.array([1])
+def test_invalid_arrays_are_rejected() -> None:
+    single = np.array([1])
     with pytest.raises(ValueError, match="one entry per order"):
-        summarize_purchases(customer=one, at=np.array([1, 2]), value=one, as_of=5)
+        summarize_purchases(customer=single, at=np.array([1, 2]), value=single, as_of=5)
     with pytest.raises(ValueError, match="finite"):
-        summarize_purchases(customer=one, at=one, value=np.array([np.nan]), as_of=5)
+        summarize_purchases(customer=single, at=single, value=np.array([np.nan]), as_of=5)
     with pytest.raises(ValueError, match="unit_days"):
-        group_histories(histories=summarised([], as_of=3), unit_days=0.0)
+        group_histories(histories=summarize([], as_of=3), unit_days=0.0)
 
 
-def test_equal_histories_are_one_row_that_all_customers_refer_to() -> None:
+def test_equal_histories_share_one_row() -> None:
     orders = [(1, 0, 1.0), (2, 0, 1.0), (3, 0, 1.0), (3, 7, 1.0), (4, 14, 9.0), (4, 21, 9.0), (5, 14, 1.0)]
-    histories = summarised(orders, as_of=29)
+    histories = summarize(orders, as_of=29)
     groups = group_histories(histories=histories, unit_days=7.0)
     assert groups.x.tolist() == [0, 0, 1, 1]
     assert groups.t_x.tolist() == [0.0, 0.0, 1.0, 1.0]
@@ -99,21 +99,21 @@ def test_equal_histories_are_one_row_that_all_customers_refer_to() -> None:
     st.integers(-40, 40),
     st.integers(1, 30),
 )
-def test_histories_are_those_counted_one_by_one(orders: list[tuple[int, int]], as_of: int, unit: int) -> None:
-    histories = summarised([(customer, day / 2, day) for customer, day in orders], as_of=as_of / 2)
+def test_histories_match_a_count_one_by_one(orders: list[tuple[int, int]], as_of: int, unit: int) -> None:
+    histories = summarize([(customer, day / 2, day) for customer, day in orders], as_of=as_of / 2)
     groups = group_histories(histories=histories, unit_days=float(unit))
     rows = zip(
         histories.customer.tolist(), histories.x.tolist(), histories.last_days.tolist(), histories.age_days.tolist(),
         histories.mean_value.tolist(), groups.row.tolist(), strict=True,
     )  # fmt: skip
-    seen: dict[int, dict[int, float]] = {}
+    values_by_day: dict[int, dict[int, float]] = {}
     for customer, half in orders:
         if half < as_of:
-            days = seen.setdefault(customer, {})
+            days = values_by_day.setdefault(customer, {})
             days[half // 2] = days.get(half // 2, 0) + half
-    assert histories.customer.tolist() == sorted(seen)
+    assert histories.customer.tolist() == sorted(values_by_day)
     for customer, x, last, age, mean, row in rows:
-        days = seen[customer]
+        days = values_by_day[customer]
         first = min(days)
         assert (x, last) == (len(days) - 1, max(days) - first)
         assert age == (as_of - 1) // 2 - first if as_of % 2 else age == as_of // 2 - 1 - first

@@ -1,4 +1,4 @@
-"""Next category and next spend on histories whose answers are known."""
+"""The next category and the next spend, on histories with known results."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from customers.lifecycle.scoring.propensity.next_category import (
 from customers.lifecycle.scoring.propensity.spend import evaluate_spend, fit_spend_regression
 
 
-def orders_of(rows: list[tuple[int, float, int]], n_customers: int, n_categories: int) -> OrderLines:
+def make_orders(rows: list[tuple[int, float, int]], n_customers: int, n_categories: int) -> OrderLines:
     customer, day, category = (np.array(column) for column in zip(*rows, strict=True))
     return collect_order_lines(
         n_customers=n_customers, customer=customer, at=(day * DAY).astype(np.int64), value=np.ones(len(rows)),
@@ -20,84 +20,88 @@ def orders_of(rows: list[tuple[int, float, int]], n_customers: int, n_categories
     )  # fmt: skip
 
 
-def test_history_is_pulled_to_the_shop_by_the_prior():
-    orders = orders_of([(0, 0, 0), (0, 10, 1), (0, 10, 0), (1, 10, -1)], 2, 3)
+def test_the_history_is_shrunk_towards_the_shop_by_the_prior():
+    orders = make_orders([(0, 0, 0), (0, 10, 1), (0, 10, 0), (1, 10, -1)], 2, 3)
     model = NextCategoryModel(
         np.array([0, 1]), np.array([0.5, 0.3, 0.2]), half_life_days=10.0, prior=2.0, reason="selected"
     )
-    found = model.score(orders=orders, as_of=10 * DAY + 1)
-    # the order of day 0 counts ½, that of day 10 once, half of it for each of its categories
-    assert found[0] == pytest.approx([(0.5 + 0.5 + 1) / 3.5, (0.5 + 0.6) / 3.5, 0.4 / 3.5], rel=1e-5)
-    assert found[1] == pytest.approx([0.5, 0.3, 0.2])
+    scores = model.score(orders=orders, as_of=10 * DAY + 1)
+    # the order of day 0 counts ½; that of day 10 counts 1, half of it for each of its categories
+    assert scores[0] == pytest.approx([(0.5 + 0.5 + 1) / 3.5, (0.5 + 0.6) / 3.5, 0.4 / 3.5], rel=1e-5)
+    assert scores[1] == pytest.approx([0.5, 0.3, 0.2])
     assert model.score(orders=orders, as_of=0)[0] == pytest.approx([0.5, 0.3, 0.2])
 
 
-def make_tastes(loyalty: float, seed: int = 1) -> OrderLines:
+def simulate_tastes(loyalty: float, seed: int = 1) -> OrderLines:
     draws = np.random.default_rng(seed)
     n, visits = 300, 12
     taste = draws.integers(0, 6, n)
     own = draws.random((n, visits)) < loyalty
     category = np.where(own, taste[:, None], draws.choice(6, (n, visits), p=[0.4, 0.2, 0.1, 0.1, 0.1, 0.1]))
     rows = [(i, 10.0 * j + i / n, int(category[i, j])) for i in range(n) for j in range(visits)]
-    return orders_of(rows, n, 6)
+    return make_orders(rows, n, 6)
 
 
 def test_the_model_beats_the_last_category_and_the_shops_best_seller():
-    orders = make_tastes(0.7)
+    orders = simulate_tastes(0.7)
     model = fit_next_category(orders=orders, cutoff=80 * DAY, as_of=100 * DAY, seed=1)
     assert isinstance(model, NextCategoryModel)
     assert model.reason == "selected"
-    found = evaluate_next_category(model=model, orders=orders, as_of=100 * DAY, until=130 * DAY)
-    assert found["history"].customers == 300
-    assert found["history"].hit_1 > found["last"].hit_1 + 0.1
-    assert found["history"].hit_1 > found["popularity"].hit_1 + 0.1
-    assert found["history"].log_likelihood > found["popularity"].log_likelihood
-    assert found["last"].log_likelihood is None
+    metrics = evaluate_next_category(model=model, orders=orders, as_of=100 * DAY, until=130 * DAY)
+    assert metrics["history"].customers == 300
+    assert metrics["history"].hit_1 > metrics["last"].hit_1 + 0.1
+    assert metrics["history"].hit_1 > metrics["popularity"].hit_1 + 0.1
+    assert metrics["history"].log_likelihood > metrics["popularity"].log_likelihood
+    assert metrics["last"].log_likelihood is None
     score = model.score(orders=orders, as_of=100 * DAY)
     assert score.sum(axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_without_tastes_the_prior_is_heavy():
-    orders = make_tastes(0.0)
+def test_without_individual_tastes_the_prior_is_large():
+    orders = simulate_tastes(0.0)
     model = fit_next_category(orders=orders, cutoff=80 * DAY, as_of=100 * DAY, seed=1)
     assert isinstance(model, NextCategoryModel)
     assert model.prior >= 20
 
 
-def test_orders_after_the_moment_change_nothing():
-    orders = make_tastes(0.7)
-    keep = orders.at < 100 * DAY
-    cut = collect_order_lines(
-        n_customers=300, customer=orders.get_line_customers()[keep], at=orders.at[keep], value=orders.value[keep],
-        category=orders.category[keep], n_categories=6,
+def test_orders_after_as_of_change_nothing():
+    orders = simulate_tastes(0.7)
+    is_before = orders.at < 100 * DAY
+    earlier_orders = collect_order_lines(
+        n_customers=300, customer=orders.get_line_customers()[is_before], at=orders.at[is_before], value=orders.value[is_before],
+        category=orders.category[is_before], n_categories=6,
     )  # fmt: skip
-    first, second = (fit_next_category(orders=one, cutoff=80 * DAY, as_of=100 * DAY, seed=1) for one in (orders, cut))
-    assert np.array_equal(first.score(orders=orders, as_of=100 * DAY), second.score(orders=cut, as_of=100 * DAY))
+    first, second = (
+        fit_next_category(orders=lines, cutoff=80 * DAY, as_of=100 * DAY, seed=1) for lines in (orders, earlier_orders)
+    )
+    assert np.array_equal(
+        first.score(orders=orders, as_of=100 * DAY), second.score(orders=earlier_orders, as_of=100 * DAY)
+    )
     assert (first.prior, first.half_life_days) == (second.prior, second.half_life_days)
 
 
-def test_shop_without_categories_or_with_few_orders_says_so():
-    nothing = orders_of([(0, 1, -1)], 1, 3)
-    assert fit_next_category(orders=nothing, cutoff=DAY, as_of=2 * DAY, seed=1) == "no_categories"
-    few = fit_next_category(orders=orders_of([(0, 1, 2), (0, 3, 2)], 1, 3), cutoff=2 * DAY, as_of=4 * DAY, seed=1)
+def test_a_shop_without_categories_or_with_few_orders_has_a_reason():
+    without_category = make_orders([(0, 1, -1)], 1, 3)
+    assert fit_next_category(orders=without_category, cutoff=DAY, as_of=2 * DAY, seed=1) == "no_categories"
+    few = fit_next_category(orders=make_orders([(0, 1, 2), (0, 3, 2)], 1, 3), cutoff=2 * DAY, as_of=4 * DAY, seed=1)
     assert isinstance(few, NextCategoryModel)
     assert few.reason == "few_next_orders"
-    assert evaluate_next_category(model=few, orders=nothing, as_of=DAY, until=2 * DAY) == {}
+    assert evaluate_next_category(model=few, orders=without_category, as_of=DAY, until=2 * DAY) == {}
 
 
-def test_line_of_spend_is_found_again():
+def test_a_linear_spend_is_recovered():
     draws = np.random.default_rng(1)
     matrix = draws.random((5000, 3)).astype(np.float32)
     spend = 20 + 30 * matrix[:, 0] + draws.normal(0, 0.1, 5000)
     model = fit_spend_regression(matrix=matrix, spend=spend)
     assert model is not None
-    found = evaluate_spend(predicted=model.score(matrix), actual=spend)
-    assert found.r2 > 0.999
-    assert found.bias == pytest.approx(1)
+    metrics = evaluate_spend(predicted=model.score(matrix), actual=spend)
+    assert metrics.r2 > 0.999
+    assert metrics.bias == pytest.approx(1)
     assert model.score(np.zeros((1, 3), np.float32)) == pytest.approx([20], abs=0.1)
     assert model.compute_contributions(matrix)[:, 0] == pytest.approx(
         30 * (matrix[:, 0] - matrix[:, 0].mean()), abs=0.1
     )
     assert fit_spend_regression(matrix=matrix[:49], spend=spend[:49]) is None
-    nothing = evaluate_spend(predicted=np.zeros(3), actual=np.zeros(3))
-    assert (nothing.r2, nothing.bias, nothing.mae) == (None, None, 0.0)
+    without_spend = evaluate_spend(predicted=np.zeros(3), actual=np.zeros(3))
+    assert (without_spend.r2, without_spend.bias, without_spend.mae) == (None, None, 0.0)

@@ -1,4 +1,4 @@
-"""Spend: the published parameters, the formula by hand, known truths, doubtful data."""
+"""The Gamma-Gamma model: published parameters, the formula by hand, known parameters and doubtful data."""
 
 import json
 
@@ -18,7 +18,7 @@ from tests.customers.lifecycle.scoring.clv import cdnow_sample
 CDNOW = GammaGamma(p=6.25, q=3.74, gamma=15.44)
 
 
-def made(truth: GammaGamma, n: int, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+def simulate_spend(truth: GammaGamma, n: int, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
     draws = np.random.default_rng(seed)
     x = draws.geometric(0.4, n)
     nu = draws.gamma(truth.q, 1 / truth.gamma, n)
@@ -36,20 +36,20 @@ def test_cdnow_gives_the_published_parameters() -> None:
     assert fit.warnings == ()
 
 
-def test_the_expected_value_is_between_the_customers_own_and_that_of_all() -> None:
-    of_all = 6.25 * 15.44 / 2.74
-    found = CDNOW.mean_spend(x=np.array([0, 1, 7, 100_000]), mean_value=np.array([0.0, 60.0, 60.0, 60.0]))
-    assert found[0] == pytest.approx(of_all)
-    assert found[1] == pytest.approx(6.25 * (15.44 + 60.0) / (6.25 + 2.74))
-    assert of_all < found[1] < found[2] < found[3] < 60.0
+def test_the_expected_value_is_between_the_mean_of_the_customer_and_of_all() -> None:
+    mean_of_all = 6.25 * 15.44 / 2.74
+    means = CDNOW.mean_spend(x=np.array([0, 1, 7, 100_000]), mean_value=np.array([0.0, 60.0, 60.0, 60.0]))
+    assert means[0] == pytest.approx(mean_of_all)
+    assert means[1] == pytest.approx(6.25 * (15.44 + 60.0) / (6.25 + 2.74))
+    assert mean_of_all < means[1] < means[2] < means[3] < 60.0
 
 
-def test_a_mean_below_zero_counts_as_nothing() -> None:
-    found = CDNOW.mean_spend(x=np.array([2, 2]), mean_value=np.array([-5.0, 0.0]))
-    assert found[0] == found[1] > 0
+def test_a_mean_below_0_counts_as_0() -> None:
+    means = CDNOW.mean_spend(x=np.array([2, 2]), mean_value=np.array([-5.0, 0.0]))
+    assert means[0] == means[1] > 0
 
 
-def test_the_density_of_mean_values_is_one_in_all() -> None:
+def test_the_density_of_mean_values_integrates_to_1() -> None:
     for x in (1, 4):
         total, _ = quad(
             lambda m, x=x: np.exp(CDNOW.log_likelihood(x=np.array([x]), mean_value=np.array([m])))[0], 0, np.inf
@@ -58,8 +58,8 @@ def test_the_density_of_mean_values_is_one_in_all() -> None:
 
 
 @pytest.mark.parametrize("truth", [CDNOW, GammaGamma(p=0.7, q=2.2, gamma=9_000.0)], ids=repr)
-def test_a_known_truth_is_found_again(truth: GammaGamma) -> None:
-    x, mean_value = made(truth, 30_000)
+def test_known_parameters_are_recovered(truth: GammaGamma) -> None:
+    x, mean_value = simulate_spend(truth, 30_000)
     fit = fit_gamma_gamma(x=x, mean_value=mean_value)
     assert fit.converged
     assert fit.model is not None
@@ -70,18 +70,18 @@ def test_a_known_truth_is_found_again(truth: GammaGamma) -> None:
 
 
 def test_the_currency_unit_changes_gamma_only() -> None:
-    x, mean_value = made(CDNOW, 2_000)
-    whole, minor = (
+    x, mean_value = simulate_spend(CDNOW, 2_000)
+    in_units, in_cents = (
         fit_gamma_gamma(x=x, mean_value=mean_value).model,
         fit_gamma_gamma(x=x, mean_value=100 * mean_value).model,
     )
-    assert whole is not None
-    assert minor is not None
-    assert minor.to_array() == pytest.approx(whole.to_array() * [1, 1, 100], rel=1e-6)
+    assert in_units is not None
+    assert in_cents is not None
+    assert in_cents.to_array() == pytest.approx(in_units.to_array() * [1, 1, 100], rel=1e-6)
 
 
-def test_a_value_that_grows_with_frequency_is_warned_of() -> None:
-    x, mean_value = made(CDNOW, 2_000)
+def test_a_value_that_grows_with_frequency_gives_a_warning() -> None:
+    x, mean_value = simulate_spend(CDNOW, 2_000)
     fit = fit_gamma_gamma(x=x, mean_value=mean_value * x)
     assert fit.correlation is not None
     assert fit.correlation > 0.3
@@ -89,7 +89,7 @@ def test_a_value_that_grows_with_frequency_is_warned_of() -> None:
 
 
 def test_one_wholesaler_does_not_hide_the_correlation_of_the_others() -> None:
-    x, mean_value = made(CDNOW, 2_000)
+    x, mean_value = simulate_spend(CDNOW, 2_000)
     fit = fit_gamma_gamma(x=np.append(x, 100_000), mean_value=np.append(mean_value * x, 30.0))
     assert fit.correlation is not None
     assert fit.rank_correlation is not None
@@ -129,7 +129,7 @@ def test_a_tail_without_a_mean_gives_a_warning() -> None:
     assert np.isfinite(fit.model.mean_spend(x=np.array([0]), mean_value=np.array([0.0]))).all()
 
 
-def test_wrong_input_is_refused() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     with pytest.raises(ValueError, match="one entry per customer"):
         fit_gamma_gamma(x=np.array([1]), mean_value=np.array([1.0, 2.0]))
     with pytest.raises(ValueError, match="finite"):
@@ -139,8 +139,8 @@ def test_wrong_input_is_refused() -> None:
 
 
 def test_fits_are_rebuilt_from_json() -> None:
-    x, mean_value = made(CDNOW, 200)
+    x, mean_value = simulate_spend(CDNOW, 200)
     fit = fit_gamma_gamma(x=x, mean_value=mean_value)
-    back = deserialize_spend_fit(json.loads(json.dumps(serialize_spend_fit(fit))))
-    assert back.model == fit.model
-    assert serialize_spend_fit(back) == serialize_spend_fit(fit)
+    rebuilt = deserialize_spend_fit(json.loads(json.dumps(serialize_spend_fit(fit))))
+    assert rebuilt.model == fit.model
+    assert serialize_spend_fit(rebuilt) == serialize_spend_fit(fit)

@@ -1,4 +1,4 @@
-"""The three buying processes against the published table, their textbook formulas and numerical integration."""
+"""The three purchase models, compared with published tables, textbook formulas and numerical integration."""
 
 from itertools import pairwise
 
@@ -23,86 +23,92 @@ MODELS = [BG, MBG, PARETO]
 HISTORIES = [(0, 0.0, 38.86), (0, 0.0, 0.0), (1, 1.71, 38.86), (2, 30.43, 38.86), (29, 37.7, 38.9), (7, 12.0, 12.0)]
 
 
-def arrays(*histories: tuple[int, float, float]) -> dict[str, np.ndarray]:
+def make_arrays(*histories: tuple[int, float, float]) -> dict[str, np.ndarray]:
     x, t_x, age = zip(*histories, strict=True)
     return {"x": np.array(x), "t_x": np.array(t_x, float), "age": np.array(age, float)}
 
 
-def likelihood(model: PurchaseModel, x: int, t_x: float, age: float) -> float:
-    """By integration over p, or over the end of the lifetime."""
+def integrate_likelihood(model: PurchaseModel, x: int, t_x: float, age: float) -> float:
+    """Compute the likelihood by integration over p, or over the end of the lifetime."""
     if isinstance(model, ParetoNbd):
         r, alpha, s, beta = model.r, model.alpha, model.s, model.beta
-        gone, _ = quad(
+        dropped_out, _ = quad(
             lambda end: s * beta**s / (beta + end) ** (s + 1) * alpha**r / (alpha + end) ** (r + x), t_x, age, epsabs=0
         )
-        stays = (beta / (beta + age)) ** s * alpha**r / (alpha + age) ** (r + x)
-        return float(gamma_function(r + x) / gamma_function(r) * (stays + gone))
+        stayed = (beta / (beta + age)) ** s * alpha**r / (alpha + age) ** (r + x)
+        return float(gamma_function(r + x) / gamma_function(r) * (stayed + dropped_out))
     r, alpha, a, b = model.r, model.alpha, model.a, model.b
-    chances = x + model.dropout_after_first
+    dropout_trials = x + model.dropout_after_first
 
-    def given(p: float) -> float:
-        stays = (1 - p) ** chances * alpha**r / (alpha + age) ** (r + x)
-        left = p * (1 - p) ** (chances - 1) * alpha**r / (alpha + t_x) ** (r + x) if chances else 0.0
-        return stays + left
+    def compute_integrand(p: float) -> float:
+        stayed = (1 - p) ** dropout_trials * alpha**r / (alpha + age) ** (r + x)
+        dropped_out_before = (
+            p * (1 - p) ** (dropout_trials - 1) * alpha**r / (alpha + t_x) ** (r + x) if dropout_trials else 0.0
+        )
+        return stayed + dropped_out_before
 
-    integral, _ = quad(lambda p: given(p) * p ** (a - 1) * (1 - p) ** (b - 1), 0, 1, epsabs=0, epsrel=1e-10)
+    integral, _ = quad(lambda p: compute_integrand(p) * p ** (a - 1) * (1 - p) ** (b - 1), 0, 1, epsabs=0, epsrel=1e-10)
     return float(gamma_function(r + x) / gamma_function(r) * integral / beta_function(a, b))
 
 
-def expected_until_dropout(model: BgNbd | MbgNbd, x: int, age: float, t: float) -> float:
+def integrate_purchases_until_dropout(model: BgNbd | MbgNbd, x: int, age: float, t: float) -> float:
     """∫ (1 − (1 + p t / (α+T))^−(r+x)) / p over the quantiles of p ~ Beta(a, b')."""
     stay = model.b + x + model.dropout_after_first
     reach = t / (model.alpha + age)
 
-    def given(quantile: float) -> float:
+    def compute_integrand(quantile: float) -> float:
         p = beta_distribution.ppf(quantile, model.a, stay)
         if p * reach < 1e-12:
             return (model.r + x) * reach
         return float(-np.expm1(-(model.r + x) * np.log1p(p * reach)) / p)
 
-    return float(quad(given, 0, 1, epsabs=0, epsrel=1e-8, limit=200)[0])
+    return float(quad(compute_integrand, 0, 1, epsabs=0, epsrel=1e-8, limit=200)[0])
 
 
-def test_the_papers_customer_makes_1_226_purchases_in_39_weeks_and_is_alive_with_0_727() -> None:
-    one = arrays((2, 30.43, 38.86))
-    assert BG.expected_purchases(horizon=39.0, **one)[0] == pytest.approx(1.226, abs=5e-4)
-    assert BG.probability_alive(**one)[0] == pytest.approx(0.727, abs=1.1e-3)
+def test_the_customer_of_the_paper_makes_1_226_purchases_in_39_weeks_and_is_alive_with_0_727() -> None:
+    history = make_arrays((2, 30.43, 38.86))
+    assert BG.expected_purchases(horizon=39.0, **history)[0] == pytest.approx(1.226, abs=5e-4)
+    assert BG.probability_alive(**history)[0] == pytest.approx(0.727, abs=1.1e-3)
 
 
 def test_a_customer_without_repeats_is_alive_by_construction_in_bg_nbd_only() -> None:
-    one = arrays((0, 0.0, 38.86))
-    assert BG.probability_alive(**one).tolist() == [1.0]
-    assert MBG.probability_alive(**one)[0] < 0.9
-    assert PARETO.probability_alive(**one)[0] < 0.9
+    history = make_arrays((0, 0.0, 38.86))
+    assert BG.probability_alive(**history).tolist() == [1.0]
+    assert MBG.probability_alive(**history)[0] < 0.9
+    assert PARETO.probability_alive(**history)[0] < 0.9
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_likelihoods_are_those_integrated_numerically(model: PurchaseModel) -> None:
-    found = model.log_likelihood(**arrays(*HISTORIES))
-    assert found == pytest.approx([np.log(likelihood(model, *history)) for history in HISTORIES], rel=1e-8)
+def test_likelihoods_match_numerical_integration(model: PurchaseModel) -> None:
+    likelihoods = model.log_likelihood(**make_arrays(*HISTORIES))
+    assert likelihoods == pytest.approx(
+        [np.log(integrate_likelihood(model, *history)) for history in HISTORIES], rel=1e-8
+    )
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_likelihoods_of_all_possible_histories_add_up_to_one(model: PurchaseModel) -> None:
     """P(X(T) = 0) + ∫ f(x = 1, t_1) dt_1 + … = 1; with T short, more than two repeats hardly ever happen."""
     age = 0.4
-    none = np.exp(model.log_likelihood(**arrays((0, 0.0, age))))[0]
-    one = quad(lambda t: np.exp(model.log_likelihood(**arrays((1, t, age))))[0], 0, age)[0]
+    none = np.exp(model.log_likelihood(**make_arrays((0, 0.0, age))))[0]
+    one = quad(lambda t: np.exp(model.log_likelihood(**make_arrays((1, t, age))))[0], 0, age)[0]
     # the second at t, the first anywhere before it
-    two = quad(lambda t: t * np.exp(model.log_likelihood(**arrays((2, t, age))))[0], 0, age)[0]
-    three = quad(lambda t: t**2 / 2 * np.exp(model.log_likelihood(**arrays((3, t, age))))[0], 0, age)[0]
+    two = quad(lambda t: t * np.exp(model.log_likelihood(**make_arrays((2, t, age))))[0], 0, age)[0]
+    three = quad(lambda t: t**2 / 2 * np.exp(model.log_likelihood(**make_arrays((3, t, age))))[0], 0, age)[0]
     assert none + one + two + three == pytest.approx(1.0, abs=2e-5)
 
 
 @pytest.mark.parametrize("model", [BG, MBG, BgNbd(0.4, 0.05, 1.0, 0.3), MbgNbd(3.0, 2.0, 0.05, 20.0)], ids=repr)
 @pytest.mark.parametrize("history", [(0, 38.86), (2, 38.86), (40, 39.0), (100_000, 60.0)], ids=repr)
-def test_expected_purchases_are_those_integrated_numerically(model: BgNbd | MbgNbd, history: tuple[int, float]) -> None:
+def test_expected_purchases_match_numerical_integration(model: BgNbd | MbgNbd, history: tuple[int, float]) -> None:
     x, age = history
-    found = model.expected_purchases_if_alive(horizon=np.array([1.0, 39.0]), x=np.array([x]), age=np.array([age]))[0]
-    assert found == pytest.approx([expected_until_dropout(model, x, age, t) for t in (1.0, 39.0)], rel=1e-5)
+    expected = model.expected_purchases_if_alive(horizon=np.array([1.0, 39.0]), x=np.array([x]), age=np.array([age]))[0]
+    assert expected == pytest.approx(
+        [integrate_purchases_until_dropout(model, x, age, t) for t in (1.0, 39.0)], rel=1e-5
+    )
 
 
-def test_expected_purchases_are_the_papers_closed_form() -> None:
+def test_expected_purchases_match_the_closed_form_of_the_paper() -> None:
     r, alpha, a, b = BG.r, BG.alpha, BG.a, BG.b
     x, age, t = 2, 38.86, 39.0
     z = t / (alpha + age + t)
@@ -112,7 +118,7 @@ def test_expected_purchases_are_the_papers_closed_form() -> None:
     ] == pytest.approx(closed, rel=1e-9)
 
 
-def test_the_pareto_likelihood_is_the_closed_form_with_two_hypergeometric_functions() -> None:
+def test_the_pareto_likelihood_matches_the_closed_form_with_two_hypergeometric_functions() -> None:
     r, alpha, s, beta = 0.553, 10.578, 0.606, 11.669
     for x, t_x, age in HISTORIES:
         power = r + s + x
@@ -120,41 +126,43 @@ def test_the_pareto_likelihood_is_the_closed_form_with_two_hypergeometric_functi
         def part(end: float, power: float = power, x: int = x) -> float:
             return (beta + end) ** -power * hyp2f1(power, r + x, power + 1, (beta - alpha) / (beta + end))
 
-        stays = (alpha + age) ** -(r + x) * (beta + age) ** -s
-        total = stays + s / power * (part(t_x) - part(age))
+        stayed = (alpha + age) ** -(r + x) * (beta + age) ** -s
+        total = stayed + s / power * (part(t_x) - part(age))
         common = gamma_function(r + x) / gamma_function(r) * alpha**r * beta**s
-        assert PARETO.log_likelihood(**arrays((x, t_x, age)))[0] == pytest.approx(np.log(common * total), rel=1e-10)
-        assert PARETO.probability_alive(**arrays((x, t_x, age)))[0] == pytest.approx(stays / total, rel=1e-9)
+        assert PARETO.log_likelihood(**make_arrays((x, t_x, age)))[0] == pytest.approx(
+            np.log(common * total), rel=1e-10
+        )
+        assert PARETO.probability_alive(**make_arrays((x, t_x, age)))[0] == pytest.approx(stayed / total, rel=1e-9)
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(1e-3, 50.0), (50.0, 1e-3), (5.0, 5.0), (1e3, 1e-2)])
-def test_the_pareto_integral_holds_on_scales_that_are_far_apart(alpha: float, beta: float) -> None:
+def test_the_pareto_integral_is_accurate_for_scales_far_apart(alpha: float, beta: float) -> None:
     model = ParetoNbd(r=0.5, alpha=alpha, s=0.7, beta=beta)
     for x, t_x, age in [(0, 0.0, 40.0), (1, 0.2, 40.0), (12, 30.0, 40.0)]:
-        cuts = np.r_[t_x, t_x + np.geomspace(1e-5, age - t_x, 30)]
-        gone = sum(
+        borders = np.r_[t_x, t_x + np.geomspace(1e-5, age - t_x, 30)]
+        dropped_out = sum(
             quad(lambda end, x=x: (beta + end) ** -1.7 * (alpha + end) ** -(0.5 + x), low, high, epsabs=0)[0]
-            for low, high in pairwise(cuts)
+            for low, high in pairwise(borders)
         )
-        stays = (alpha + age) ** -(0.5 + x) * (beta + age) ** -0.7
-        found = model.probability_alive(**arrays((x, t_x, age)))[0]
-        assert found == pytest.approx(stays / (stays + 0.7 * gone), rel=1e-8)
+        stayed = (alpha + age) ** -(0.5 + x) * (beta + age) ** -0.7
+        alive = model.probability_alive(**make_arrays((x, t_x, age)))[0]
+        assert alive == pytest.approx(stayed / (stayed + 0.7 * dropped_out), rel=1e-8)
 
 
 def test_expected_purchases_of_pareto_are_continuous_where_s_is_one() -> None:
     at_one, beside = (
-        ParetoNbd(0.5, 10.0, s, 12.0).expected_purchases(horizon=[4.0, 39.0], **arrays(*HISTORIES))
+        ParetoNbd(0.5, 10.0, s, 12.0).expected_purchases(horizon=[4.0, 39.0], **make_arrays(*HISTORIES))
         for s in (1.0, 1.0 + 1e-9)
     )
     assert at_one == pytest.approx(beside, rel=1e-7)
     r_x, a_t, b_t = 2.5, 10.0 + 38.86, 12.0 + 38.86
-    alive = ParetoNbd(0.5, 10.0, 1.0, 12.0).probability_alive(**arrays((2, 30.43, 38.86)))[0]
+    alive = ParetoNbd(0.5, 10.0, 1.0, 12.0).probability_alive(**make_arrays((2, 30.43, 38.86)))[0]
     assert at_one[3, 1] == pytest.approx(alive * r_x / a_t * b_t * np.log1p(39.0 / b_t))
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_gradients_are_those_of_finite_differences(model: PurchaseModel) -> None:
-    x, t_x, age = (column for column in arrays(*sorted(HISTORIES)).values())
+def test_gradients_match_finite_differences(model: PurchaseModel) -> None:
+    x, t_x, age = (column for column in make_arrays(*sorted(HISTORIES)).values())
     weight = np.arange(1.0, len(x) + 1)
     groups = HistoryGroups(x, t_x, age, weight, np.arange(len(x)), 1.0)
     total, gradient = model.total_log_likelihood(groups)
@@ -179,13 +187,13 @@ def test_tails_add_up_to_the_expected_purchases(model: PurchaseModel) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_a_customer_of_100_000_orders_has_finite_answers(model: PurchaseModel) -> None:
-    many = arrays((100_000, 700.0, 700.0), (100_000, 350.0, 700.0), (100_000, 699.9, 700.0))
-    assert np.isfinite(model.log_likelihood(**many)).all()
-    alive = model.probability_alive(**many)
+def test_a_customer_with_100_000_orders_gets_finite_results(model: PurchaseModel) -> None:
+    histories = make_arrays((100_000, 700.0, 700.0), (100_000, 350.0, 700.0), (100_000, 699.9, 700.0))
+    assert np.isfinite(model.log_likelihood(**histories)).all()
+    alive = model.probability_alive(**histories)
     assert alive[0] > 0.99
     assert alive[1] < 1e-9
-    expected = model.expected_purchases(horizon=350.0, **many)
+    expected = model.expected_purchases(horizon=350.0, **histories)
     assert 10_000 < expected[0] <= 50_100
     tails = model.purchase_tails_if_alive(horizon=350.0, x=100_000, age=np.array([700.0]), max_purchases=52_000)[0]
     assert tails[10_000] > 0.9
@@ -193,7 +201,7 @@ def test_a_customer_of_100_000_orders_has_finite_answers(model: PurchaseModel) -
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_answers_stay_in_their_bounds_for_any_history_and_parameters(model: PurchaseModel) -> None:
+def test_results_stay_within_bounds_for_any_history_and_parameters(model: PurchaseModel) -> None:
     draws = np.random.default_rng(5)
     for _ in range(60):
         other = type(model).from_array(np.exp(draws.uniform(-7, 7, 4)))
@@ -210,11 +218,11 @@ def test_answers_stay_in_their_bounds_for_any_history_and_parameters(model: Purc
         assert np.all(np.diff(expected, axis=1) >= -1e-12 * expected[:, 1:])
 
 
-def test_one_horizon_gives_a_column_and_several_a_table() -> None:
+def test_one_horizon_gives_a_vector_and_several_give_a_matrix() -> None:
     for model in MODELS:
-        table = model.expected_purchases(horizon=[4.0, 39.0], **arrays(*HISTORIES))
+        table = model.expected_purchases(horizon=[4.0, 39.0], **make_arrays(*HISTORIES))
         assert table.shape == (6, 2)
-        assert model.expected_purchases(horizon=39.0, **arrays(*HISTORIES)).tolist() == table[:, 1].tolist()
+        assert model.expected_purchases(horizon=39.0, **make_arrays(*HISTORIES)).tolist() == table[:, 1].tolist()
 
 
 def test_models_are_rebuilt_from_plain_values_and_invalid_ones_are_rejected() -> None:
@@ -236,18 +244,18 @@ def test_rescaling_changes_times_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("histories", "said"),
+    ("histories", "message"),
     [
-        (arrays((-1, 0.0, 1.0)), "x must be at least 0"),
-        (arrays((1, 2.0, 1.0)), "t_x ≤ age"),
-        (arrays((1, 1.0, np.inf)), "finite"),
-        (arrays((1, np.nan, 1.0)), "t_x"),
+        (make_arrays((-1, 0.0, 1.0)), "x must be at least 0"),
+        (make_arrays((1, 2.0, 1.0)), "t_x ≤ age"),
+        (make_arrays((1, 1.0, np.inf)), "finite"),
+        (make_arrays((1, np.nan, 1.0)), "t_x"),
         ({"x": np.array([1]), "t_x": np.array([1.0, 2.0]), "age": np.array([2.0])}, "one entry per customer"),
     ],
 )
-def test_histories_that_cannot_be_are_refused(histories: dict[str, np.ndarray], said: str) -> None:
+def test_invalid_histories_are_rejected(histories: dict[str, np.ndarray], message: str) -> None:
     for model in MODELS:
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=message):
             model.probability_alive(**histories)
     with pytest.raises(ValueError, match="horizon must be finite and at least 0"):
-        BG.expected_purchases(horizon=-1.0, **arrays((1, 1.0, 2.0)))
+        BG.expected_purchases(horizon=-1.0, **make_arrays((1, 1.0, 2.0)))

@@ -1,4 +1,4 @@
-"""What customers are worth, by hand and as a whole."""
+"""Predicted values of customers, computed by hand and as a whole."""
 
 import numpy as np
 import pytest
@@ -24,51 +24,56 @@ HISTORIES = PurchaseHistories(
 
 def test_value_is_the_discounted_sum_of_twelve_months() -> None:
     groups = group_histories(histories=HISTORIES, unit_days=7.0)
-    found = predict_customer_values(
+    predicted = predict_customer_values(
         model=BG, spend=SPEND, histories=HISTORIES, groups=groups, margin=0.3, monthly_discount=0.02
     )
-    one = {"x": np.array([2]), "t_x": np.array([213 / 7]), "age": np.array([272 / 7])}
-    until = [0.0, *(float(BG.expected_purchases(horizon=month * MONTH_DAYS / 7, **one)[0]) for month in range(1, 13))]
+    history = {"x": np.array([2]), "t_x": np.array([213 / 7]), "age": np.array([272 / 7])}
+    until = [
+        0.0,
+        *(float(BG.expected_purchases(horizon=month * MONTH_DAYS / 7, **history)[0]) for month in range(1, 13)),
+    ]
     mean = 6.25 * (15.44 + 2 * 20.0) / (6.25 * 2 + 2.74)
     by_hand = sum((until[t] - until[t - 1]) * mean * 0.3 / 1.02**t for t in range(1, 13))
-    assert found.value is not None
-    assert found.mean_spend is not None
-    assert found.value[0] == pytest.approx(by_hand)
-    assert found.mean_spend[0] == pytest.approx(mean)
-    assert found.purchases[0] == pytest.approx(until[-1])
-    assert found.alive[0] == pytest.approx(BG.probability_alive(**one)[0])
+    assert predicted.value is not None
+    assert predicted.mean_spend is not None
+    assert predicted.value[0] == pytest.approx(by_hand)
+    assert predicted.mean_spend[0] == pytest.approx(mean)
+    assert predicted.purchases[0] == pytest.approx(until[-1])
+    assert predicted.alive[0] == pytest.approx(BG.probability_alive(**history)[0])
 
 
 @pytest.mark.parametrize(
     "model", [BG, MbgNbd(0.5, 6.0, 0.9, 1.6), ParetoNbd(0.55, 10.6, 0.6, 11.7)], ids=lambda m: m.name
 )
-def test_customers_of_one_history_differ_by_what_they_spend_only(model: PurchaseModel) -> None:
+def test_customers_with_equal_histories_differ_only_by_their_spend(model: PurchaseModel) -> None:
     groups = group_histories(histories=HISTORIES, unit_days=7.0)
-    found = predict_customer_values(model=model, spend=SPEND, histories=HISTORIES, groups=groups)
-    assert found.value is not None
-    assert found.spend_high is not None
-    assert found.alive[0] == found.alive[3]
-    assert found.purchases[0] == found.purchases[3]
+    predicted = predict_customer_values(model=model, spend=SPEND, histories=HISTORIES, groups=groups)
+    assert predicted.value is not None
+    assert predicted.spend_high is not None
+    assert predicted.alive[0] == predicted.alive[3]
+    assert predicted.purchases[0] == predicted.purchases[3]
     ratio = (15.44 + 160.0) / (15.44 + 40.0)
-    assert found.value[3] / found.value[0] == pytest.approx(ratio)
-    assert found.spend_high[3] / found.spend_high[0] == pytest.approx(ratio)
-    for column in vars(found).values():
+    assert predicted.value[3] / predicted.value[0] == pytest.approx(ratio)
+    assert predicted.spend_high[3] / predicted.spend_high[0] == pytest.approx(ratio)
+    for column in vars(predicted).values():
         assert column.shape == (4,)
         assert np.isfinite(column).all()
         assert np.all(column >= 0)
 
 
-def test_nothing_is_asked_of_nobody() -> None:
-    nobody = PurchaseHistories(*(np.empty(0, np.int64),) * 4, np.empty(0))
-    found = predict_customer_values(model=BG, spend=SPEND, histories=nobody, groups=group_histories(histories=nobody))
-    assert [len(column) for column in vars(found).values()] == [0] * 10
+def test_no_customers_give_empty_predictions() -> None:
+    no_histories = PurchaseHistories(*(np.empty(0, np.int64),) * 4, np.empty(0))
+    predicted = predict_customer_values(
+        model=BG, spend=SPEND, histories=no_histories, groups=group_histories(histories=no_histories)
+    )
+    assert [len(column) for column in vars(predicted).values()] == [0] * 10
 
 
 def test_purchases_are_predicted_without_a_spend_model() -> None:
     groups = group_histories(histories=HISTORIES, unit_days=7.0)
-    found = predict_customer_values(model=BG, spend=None, histories=HISTORIES, groups=groups)
-    assert found.value is found.mean_spend is found.spend_low is None
-    assert found.purchases.min() > 0
+    predicted = predict_customer_values(model=BG, spend=None, histories=HISTORIES, groups=groups)
+    assert predicted.value is predicted.mean_spend is predicted.spend_low is None
+    assert predicted.purchases.min() > 0
 
 
 def test_invalid_arguments_are_rejected() -> None:

@@ -1,4 +1,4 @@
-"""The chance of any purchase at all within some days."""
+"""The probability of at least one purchase within some days."""
 
 import numpy as np
 import pytest
@@ -24,28 +24,28 @@ def make_groups() -> HistoryGroups:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_it_is_a_probability_that_grows_with_the_horizon_and_never_exceeds_being_a_customer(model):
+def test_the_probability_grows_with_the_horizon_and_never_exceeds_p_alive(model):
     groups = make_groups()
-    chances = np.array(
+    probabilities = np.array(
         [predict_purchase_probability(model=model, groups=groups, horizon=t) for t in (0.0, 0.5, 1.0, 4.0, 100.0)]
     )
-    assert chances[0] == pytest.approx(np.zeros(7))
-    assert (np.diff(chances, axis=0) >= 0).all()
+    assert probabilities[0] == pytest.approx(np.zeros(7))
+    assert (np.diff(probabilities, axis=0) >= 0).all()
     alive = model.probability_alive(x=groups.x, t_x=groups.t_x, age=groups.age)
-    assert (chances <= alive + 1e-12).all()
+    assert (probabilities <= alive + 1e-12).all()
 
 
 @pytest.mark.parametrize("model", MODELS[:2], ids=lambda model: model.name)
-def test_until_dropout_it_has_a_closed_form(model):
+def test_the_probability_of_dropout_models_has_a_closed_form(model):
     groups = make_groups()
-    begun = model.alpha + groups.age
+    age = model.alpha + groups.age
     expected = model.probability_alive(x=groups.x, t_x=groups.t_x, age=groups.age) * (
-        1.0 - (begun / (begun + 4.0)) ** (model.r + groups.x)
+        1.0 - (age / (age + 4.0)) ** (model.r + groups.x)
     )
     assert predict_purchase_probability(model=model, groups=groups, horizon=4.0) == pytest.approx(expected)
 
 
-def test_in_a_lifetime_it_is_the_mean_over_rates_and_ends():
+def test_the_probability_of_pareto_nbd_is_the_mean_over_rates_and_lifetimes():
     model = MODELS[2]
     groups = make_groups()
     draws = np.random.default_rng(3)
@@ -60,7 +60,7 @@ def test_in_a_lifetime_it_is_the_mean_over_rates_and_ends():
     )
 
 
-def test_of_nobody_there_is_none():
-    none = np.empty(0)
-    groups = HistoryGroups(none.astype(np.int64), none, none, none, none.astype(np.intp), 1.0)
+def test_no_customers_give_no_probabilities():
+    empty = np.empty(0)
+    groups = HistoryGroups(empty.astype(np.int64), empty, empty, empty, empty.astype(np.intp), 1.0)
     assert len(predict_purchase_probability(model=MODELS[0], groups=groups, horizon=7.0)) == 0

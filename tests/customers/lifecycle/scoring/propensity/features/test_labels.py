@@ -1,4 +1,4 @@
-"""Labels of a handful of orders, and cuts whose windows do not reach into what they are judged on."""
+"""Labels of a few orders, and cutoffs with label windows that end before the evaluation."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from customers.lifecycle.scoring.propensity.features.labels import (
 from customers.lifecycle.scoring.propensity.features.samples import collect_sample
 
 
-def orders_of(rows, n_customers=4):
+def make_orders(rows, n_customers=4):
     customer, day, value = zip(*rows, strict=True)
     return collect_order_lines(
         n_customers=n_customers, customer=np.array(customer), at=(np.array(day) * DAY).astype(np.int64),
@@ -24,12 +24,12 @@ def orders_of(rows, n_customers=4):
     )  # fmt: skip
 
 
-ORDERS = orders_of([(0, 1, 5), (0, 10, 5), (1, 2, 5), (1, 16.9999, 7), (2, 3, 4), (2, 12, -4), (3, 17, 9)])
+ORDERS = make_orders([(0, 1, 5), (0, 10, 5), (1, 2, 5), (1, 16.9999, 7), (2, 3, 4), (2, 12, -4), (3, 17, 9)])
 
 
 def test_a_window_includes_its_start_and_excludes_its_end():
-    found = has_ordered_within(orders=ORDERS, as_of=10 * DAY, horizon_days=7)
-    assert found.tolist() == [True, True, False, False]
+    has_ordered = has_ordered_within(orders=ORDERS, as_of=10 * DAY, horizon_days=7)
+    assert has_ordered.tolist() == [True, True, False, False]
     assert label_customers(orders=ORDERS, target=PropensityTarget("churn", 7), as_of=10 * DAY).tolist() == [
         False,
         False,
@@ -51,8 +51,8 @@ def test_only_customers_with_orders_are_eligible_and_long_lapsed_ones_have_churn
     ]
 
 
-def test_horizon_of_churn_is_the_long_gap():
-    weekly = orders_of([(0, 7 * week, 1) for week in range(40)], n_customers=1)
+def test_the_churn_horizon_is_the_90_percent_gap():
+    weekly = make_orders([(0, 7 * week, 1) for week in range(40)], n_customers=1)
     assert derive_churn_target(orders=weekly, as_of=300 * DAY) == PropensityTarget("churn", 7)
     assert derive_churn_target(orders=weekly, as_of=20 * DAY) == PropensityTarget("churn", 120)
 
@@ -61,21 +61,21 @@ def test_horizon_of_churn_is_the_long_gap():
 @pytest.mark.parametrize("days", [60, 200, 373, 900])
 def test_label_windows_end_before_the_evaluation_begins(horizon, days):
     plan = plan_cutoffs(began_at=0, test_at=days * DAY, horizon_days=horizon)
-    assert all(cut + horizon * DAY <= plan.test_at for cut in plan.all_cutoffs)
-    assert all(cut >= 56 * DAY for cut in (*plan.all_cutoffs, *plan.train_cutoffs))
+    assert all(cutoff + horizon * DAY <= plan.test_at for cutoff in plan.all_cutoffs)
+    assert all(cutoff >= 56 * DAY for cutoff in (*plan.all_cutoffs, *plan.train_cutoffs))
     if plan.validation_at is not None:
-        assert all(cut + horizon * DAY <= plan.validation_at for cut in plan.train_cutoffs)
+        assert all(cutoff + horizon * DAY <= plan.validation_at for cutoff in plan.train_cutoffs)
         assert plan.validation_at == plan.all_cutoffs[0]
-    assert all((plan.test_at - cut) % (7 * DAY) == 0 for cut in (*plan.all_cutoffs, *plan.train_cutoffs))
+    assert all((plan.test_at - cutoff) % (7 * DAY) == 0 for cutoff in (*plan.all_cutoffs, *plan.train_cutoffs))
     assert bool(plan.all_cutoffs) == (days - 56 >= -(-horizon // 7) * 7)
 
 
-def test_wrong_plan_is_refused():
+def test_an_invalid_plan_is_rejected():
     with pytest.raises(ValueError, match="horizon_days"):
         plan_cutoffs(began_at=0, test_at=DAY, horizon_days=0)
 
 
-def test_a_sample_contains_each_cutoff_as_it_was():
+def test_a_sample_contains_the_customers_as_they_were_at_each_cutoff():
     target = PropensityTarget("purchase", 7)
     sample = collect_sample(orders=ORDERS, target=target, cutoffs=[10 * DAY, 3 * DAY], seed=1)
     assert sample.customer.tolist() == [0, 1, 2, 0, 1]

@@ -1,4 +1,4 @@
-"""Our arrays give what scikit-learn gives, and contributions add up to the score exactly."""
+"""The models as arrays score like scikit-learn, and contributions add up exactly to the score."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ from customers.lifecycle.scoring.propensity.models.candidates import (
 )
 from customers.lifecycle.scoring.propensity.models.tree_rules import extract_rules
 
-NAMES = ("recency_days", "orders_30", "orders_90", "spend", "buying_probability", "constant")
+NAMES = ("recency_days", "orders_30", "orders_90", "spend", "purchase_probability", "constant")
 
 
 def make_sample(n: int = 3000, seed: int = 1) -> TrainingSample:
@@ -51,26 +51,26 @@ SAMPLE = make_sample()
 OTHERS = make_sample(700, seed=2)
 
 
-def fitted() -> dict:
+def fit_models() -> dict:
     settings = Hyperparameters(leaves=8, trees=40)
-    line = fit_logistic(SAMPLE, hyperparameters=settings, purchase_model_column="buying_probability")
-    bent = fit_logistic(
-        SAMPLE, hyperparameters=Hyperparameters(hinges=True), purchase_model_column="buying_probability"
+    logistic = fit_logistic(SAMPLE, hyperparameters=settings, purchase_model_column="purchase_probability")
+    hinges = fit_logistic(
+        SAMPLE, hyperparameters=Hyperparameters(hinges=True), purchase_model_column="purchase_probability"
     )
-    boosted = fit_boosting(SAMPLE, hyperparameters=settings, seed=1)
+    boosting = fit_boosting(SAMPLE, hyperparameters=settings, seed=1)
     return {
         "recency": fit_recency(SAMPLE),
-        "given": fit_probability_column(SAMPLE, column="buying_probability"),
-        "logistic": line,
-        "hinges": bent,
-        "boosting": boosted,
+        "probability_column": fit_probability_column(SAMPLE, column="purchase_probability"),
+        "logistic": logistic,
+        "hinges": hinges,
+        "boosting": boosting,
         "forest": fit_forest(SAMPLE, seed=1),
         "tree": fit_tree(SAMPLE, seed=1),
-        "ensemble": LogOddsEnsemble((bent, boosted), np.array([0.4, 0.6]), base=0.1),
+        "ensemble": LogOddsEnsemble((hinges, boosting), np.array([0.4, 0.6]), base=0.1),
     }
 
 
-MODELS = fitted()
+MODELS = fit_models()
 
 
 def test_boosting_scores_as_scikit_learn():
@@ -86,7 +86,7 @@ def test_forest_and_tree_score_as_scikit_learn(balanced):
     tree = DecisionTreeClassifier(max_depth=4, min_samples_leaf=0.01, class_weight=balanced, random_state=3)
     forest.fit(SAMPLE.matrix, SAMPLE.label)
     tree.fit(SAMPLE.matrix, SAMPLE.label)
-    ours = convert_sklearn_trees([one.tree_ for one in forest.estimators_], base=0.0, divided_by=20)
+    ours = convert_sklearn_trees([fitted_tree.tree_ for fitted_tree in forest.estimators_], base=0.0, divided_by=20)
     assert np.abs(ours.predict_margin(OTHERS.matrix) - forest.predict_proba(OTHERS.matrix)[:, 1]).max() < 1e-9
     single = convert_sklearn_trees([tree.tree_], base=0.0)
     assert np.abs(single.predict_margin(OTHERS.matrix) - tree.predict_proba(OTHERS.matrix)[:, 1]).max() < 1e-9
@@ -109,9 +109,10 @@ def test_logistic_regression_scores_as_scikit_learn():
     model.fit(terms(SAMPLE.matrix), SAMPLE.label)
     theirs = model.predict_proba(terms(OTHERS.matrix))[:, 1]
     assert np.abs(predict_probability(ours, OTHERS.matrix) - theirs).max() < 1e-6
-    exact = model.coef_[0], model.intercept_[0]
+    exact_parameters = model.coef_[0], model.intercept_[0]
     copied = type(ours).from_arrays(
-        ours.to_arrays() | {"coefficients": exact[0][:, None] * 1.0, "intercept": np.array(exact[1])}
+        ours.to_arrays()
+        | {"coefficients": exact_parameters[0][:, None] * 1.0, "intercept": np.array(exact_parameters[1])}
     )
     assert np.abs(predict_probability(copied, OTHERS.matrix) - theirs).max() < 1e-9
 
@@ -119,27 +120,27 @@ def test_logistic_regression_scores_as_scikit_learn():
 @pytest.mark.parametrize("name", MODELS)
 def test_contributions_add_up_to_the_difference_from_the_average(name):
     model = MODELS[name]
-    added = model.compute_contributions(OTHERS.matrix)
-    assert added.shape == OTHERS.matrix.shape
-    assert np.abs(model.average + added.sum(axis=1) - model.predict_margin(OTHERS.matrix)).max() < 1e-9
-    assert not added[:, NAMES.index("constant")].any()
-    own = model.predict_margin(SAMPLE.matrix)
-    # a forest's trees are fitted on resamples, and boosting's means ignore that leaves' rows are weighted by curvature in none
-    assert model.average == pytest.approx(own.mean(), abs=0.02 if name == "forest" else 1e-6)
+    contributions = model.compute_contributions(OTHERS.matrix)
+    assert contributions.shape == OTHERS.matrix.shape
+    assert np.abs(model.average + contributions.sum(axis=1) - model.predict_margin(OTHERS.matrix)).max() < 1e-9
+    assert not contributions[:, NAMES.index("constant")].any()
+    margins = model.predict_margin(SAMPLE.matrix)
+    # the trees of a forest are fitted on resamples, so their means differ from those over the training rows
+    assert model.average == pytest.approx(margins.mean(), abs=0.02 if name == "forest" else 1e-6)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_serialized_models_score_the_same(name, tmp_path):
     model = MODELS[name]
     np.savez(tmp_path / "model.npz", **model.to_arrays())
-    with np.load(tmp_path / "model.npz", allow_pickle=False) as kept:
-        again = build_model(find_model_type(model), dict(kept))
-    assert np.array_equal(again.predict_margin(OTHERS.matrix), model.predict_margin(OTHERS.matrix))
-    assert np.array_equal(again.compute_contributions(OTHERS.matrix), model.compute_contributions(OTHERS.matrix))
-    assert again.average == model.average
+    with np.load(tmp_path / "model.npz", allow_pickle=False) as stored:
+        rebuilt = build_model(find_model_type(model), dict(stored))
+    assert np.array_equal(rebuilt.predict_margin(OTHERS.matrix), model.predict_margin(OTHERS.matrix))
+    assert np.array_equal(rebuilt.compute_contributions(OTHERS.matrix), model.compute_contributions(OTHERS.matrix))
+    assert rebuilt.average == model.average
 
 
-def test_unknown_kind_is_refused():
+def test_an_unknown_kind_is_rejected():
     with pytest.raises(ValueError, match="kind must be one of"):
         build_model("network", {})
 
@@ -147,64 +148,64 @@ def test_unknown_kind_is_refused():
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("by_family", [False, True])
 def test_reasons_are_the_largest_effects(name, by_family):
-    found = explain_scores(model=MODELS[name], names=NAMES, matrix=OTHERS.matrix, by_family=by_family, max_reasons=6)
-    assert found.margin == pytest.approx(MODELS[name].predict_margin(OTHERS.matrix) - MODELS[name].average, abs=1e-9)
-    assert found.effect.sum(axis=1) == pytest.approx(found.margin, abs=1e-4)
-    assert (np.diff(np.abs(found.effect), axis=1) <= 1e-6).all()
-    first = explain_scores(model=MODELS[name], names=NAMES, matrix=OTHERS.matrix, by_family=by_family)
-    assert first.effect.shape == (len(OTHERS), 3)
-    assert np.array_equal(first.effect, found.effect[:, :3])
-    there = first.code >= 0
-    assert (first.effect[there] != 0).all()
-    rows = np.nonzero(there)[0]
-    assert np.array_equal(first.value[there], OTHERS.matrix[rows, first.column[there]])
+    reasons = explain_scores(model=MODELS[name], names=NAMES, matrix=OTHERS.matrix, by_family=by_family, max_reasons=6)
+    assert reasons.margin == pytest.approx(MODELS[name].predict_margin(OTHERS.matrix) - MODELS[name].average, abs=1e-9)
+    assert reasons.effect.sum(axis=1) == pytest.approx(reasons.margin, abs=1e-4)
+    assert (np.diff(np.abs(reasons.effect), axis=1) <= 1e-6).all()
+    top_three = explain_scores(model=MODELS[name], names=NAMES, matrix=OTHERS.matrix, by_family=by_family)
+    assert top_three.effect.shape == (len(OTHERS), 3)
+    assert np.array_equal(top_three.effect, reasons.effect[:, :3])
+    has_reason = top_three.code >= 0
+    assert (top_three.effect[has_reason] != 0).all()
+    rows = np.nonzero(has_reason)[0]
+    assert np.array_equal(top_three.value[has_reason], OTHERS.matrix[rows, top_three.column[has_reason]])
 
 
-def test_reasons_of_a_line_are_coefficient_times_distance_from_the_mean():
+def test_reasons_of_a_linear_model_are_coefficient_times_distance_from_the_mean():
     model = MODELS["logistic"]
-    found = explain_scores(model=model, names=NAMES, matrix=OTHERS.matrix[:1], by_family=False)
-    j = int(found.column[0, 0])
+    reasons = explain_scores(model=model, names=NAMES, matrix=OTHERS.matrix[:1], by_family=False)
+    j = int(reasons.column[0, 0])
     x = float(OTHERS.matrix[0, j])
-    moved = np.sign(x) * np.log1p(abs(x)) if model.transform[j] == 1 else x
-    z = (moved - model.center[j]) / model.spread[j]
-    assert found.effect[0, 0] == pytest.approx(model.coefficients[j, 0] * z - model.means[j], rel=1e-5)
-    assert found.codes == NAMES
+    transformed = np.sign(x) * np.log1p(abs(x)) if model.transform[j] == 1 else x
+    z = (transformed - model.center[j]) / model.spread[j]
+    assert reasons.effect[0, 0] == pytest.approx(model.coefficients[j, 0] * z - model.means[j], rel=1e-5)
+    assert reasons.codes == NAMES
 
 
-def test_one_family_hides_columns_that_cancel_each_other():
+def test_columns_of_a_family_that_cancel_each_other_give_no_reason():
     model = type(MODELS["logistic"])(
         transform=np.zeros(6, np.int64), center=np.zeros(6), spread=np.ones(6), knots=np.empty((6, 0)),
         coefficients=np.array([[0.1], [2.0], [-2.0], [0.5], [0.0], [0.0]]), intercept=0.0, means=np.zeros(6),
     )  # fmt: skip
     row = np.array([[1, 3, 3, 1, 0.5, 0]], np.float32)
-    alone = explain_scores(model=model, names=NAMES, matrix=row, by_family=False)
-    assert [alone.codes[code] for code in alone.code[0]] == ["orders_30", "orders_90", "spend"]
-    together = explain_scores(model=model, names=NAMES, matrix=row)
-    assert [together.codes[code] for code in together.code[0][:2]] == ["spend", "recency"]
-    assert together.code[0, 2] == -1
+    by_column = explain_scores(model=model, names=NAMES, matrix=row, by_family=False)
+    assert [by_column.codes[code] for code in by_column.code[0]] == ["orders_30", "orders_90", "spend"]
+    by_family_reasons = explain_scores(model=model, names=NAMES, matrix=row)
+    assert [by_family_reasons.codes[code] for code in by_family_reasons.code[0][:2]] == ["spend", "recency"]
+    assert by_family_reasons.code[0, 2] == -1
 
 
-def test_nobody_has_no_reasons():
-    found = explain_scores(model=MODELS["tree"], names=NAMES, matrix=np.empty((0, 6), np.float32))
-    assert found.effect.shape == (0, 3)
+def test_no_customers_have_no_reasons():
+    reasons = explain_scores(model=MODELS["tree"], names=NAMES, matrix=np.empty((0, 6), np.float32))
+    assert reasons.effect.shape == (0, 3)
 
 
-def test_rules_part_the_customers_and_give_the_trees_probabilities():
+def test_rules_partition_the_customers_and_have_the_probabilities_of_the_tree():
     tree = MODELS["tree"]
     rules = extract_rules(tree=tree, names=NAMES)
     assert sum(rule.share for rule in rules) == pytest.approx(1)
     assert all(rule.share >= 0.01 and 1 <= len(rule.conditions) <= 4 for rule in rules)
     assert [rule.probability for rule in rules] == sorted((rule.probability for rule in rules), reverse=True)
-    matched = np.zeros(len(SAMPLE))
+    matches = np.zeros(len(SAMPLE))
     for rule in rules:
-        meets = np.ones(len(SAMPLE), bool)
+        is_match = np.ones(len(SAMPLE), bool)
         for condition in rule.conditions:
             column = SAMPLE.matrix[:, NAMES.index(condition.feature)].astype(float)
-            meets &= column <= condition.value if condition.operator == "<=" else column > condition.value
-        matched += meets
-        assert meets.mean() == pytest.approx(rule.share)
-        assert SAMPLE.label[meets].mean() == pytest.approx(rule.probability)
-        assert tree.predict_margin(SAMPLE.matrix[meets]) == pytest.approx(rule.probability)
-    assert (matched == 1).all()
+            is_match &= column <= condition.value if condition.operator == "<=" else column > condition.value
+        matches += is_match
+        assert is_match.mean() == pytest.approx(rule.share)
+        assert SAMPLE.label[is_match].mean() == pytest.approx(rule.probability)
+        assert tree.predict_margin(SAMPLE.matrix[is_match]) == pytest.approx(rule.probability)
+    assert (matches == 1).all()
     with pytest.raises(ValueError, match="one tree"):
         extract_rules(tree=MODELS["forest"], names=NAMES)
