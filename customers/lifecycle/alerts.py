@@ -15,7 +15,10 @@ MIN_CUSTOMERS_FOR_AUC = 200  # an AUC of fewer customers is too noisy
 
 @dataclass(frozen=True)
 class ModelAlert:
-    """One alert. code: what is wrong; score_model: the model it is about; figures: the backtest or drift behind it."""
+    """One alert.
+
+    code: what is wrong; score_model: the model it is about; figures: the backtest or drift behind it.
+    """
 
     code: Literal["orders_off", "propensity_miscalibrated", "propensity_low_auc", "drift"]
     score_model: ScoreModel

@@ -20,7 +20,10 @@ DELETE_DERIVED_ROWS = (
 
 
 def recount_after_merge(*, pairs: Sequence[tuple[int, int]], at: datetime, **_kwargs: Any) -> None:
-    """Delete what was derived for the merged customers and recount the kept ones. pairs: (kept ID, merged ID)."""
+    """Delete what was derived for the merged customers and recount the kept ones.
+
+    pairs: (kept ID, merged ID).
+    """
     merged_ids = [merged_id for _kept_id, merged_id in pairs]
     with connection.cursor() as cursor:
         cursor.execute(WAIT_FOR_REFRESH, [PROFILE_LOCK_KEY])

@@ -117,7 +117,10 @@ class StageTransitionAdmin(ReadOnlyAdmin):
 
 
 class StageRulesForm(forms.ModelForm):
-    """The form of the stage rules; saving creates a version that is effective from now unless the user changes the time."""
+    """The form of the stage rules.
+
+    Saving creates a version that is effective from now unless the user changes the time.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

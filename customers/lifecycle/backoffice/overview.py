@@ -68,7 +68,10 @@ def select_parameters(parameters: dict[str, str], names: tuple[str, ...]) -> lis
 
 
 def format_stage_flows(rows: list[dict[str, Any]], period: dict[str, str]) -> dict[str, Any]:
-    """Return the matrix and the chart of the stage changes. period: URL parameters of the compared days."""
+    """Return the matrix and the chart of the stage changes.
+
+    period: URL parameters of the compared days.
+    """
     counts = {(row["from_stage"], row["to_stage"]): row["customers"] for row in rows}
 
     def make_url(old: str, new: str) -> str:

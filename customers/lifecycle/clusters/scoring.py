@@ -1,4 +1,7 @@
-"""Clusters of similar customers, computed by every refresh. A cluster that is found again keeps its number and name."""
+"""Clusters of similar customers, computed by every refresh.
+
+A cluster that is found again keeps its number and name.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -57,7 +60,9 @@ def score_clusters(*, histories: OrderHistories, as_of: datetime, run: Lifecycle
 def build_features(
     *, customer: npt.NDArray[np.int64], first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], as_of: int
 ) -> Floats:
-    """Return the features, shape (n, len(FEATURES)); NaN where undefined, such as the gap with one order.
+    """Return the features, shape (n, len(FEATURES)).
+
+    A value is NaN where it is undefined, such as the gap with one order.
 
     customer, first, last: shape (n,), IDs and times of the first and last order. Errors: ValueError if the counters differ in customers.
     """
@@ -82,7 +87,10 @@ def build_features(
 
 
 def load_previous_model() -> ClusterModel | None:
-    """Return the model of the latest refresh that found clusters; None without one in the current format."""
+    """Return the model of the latest refresh that found clusters.
+
+    Return None without one in the current format.
+    """
     score_model = ScoreModel.objects.filter(kind=ScoreModel.Kind.CLUSTERS, reason="").order_by("-run_id").first()
     return None if score_model is None else parse_model(score_model.parameters)
 
@@ -94,7 +102,10 @@ def dump_model(model: ClusterModel) -> dict[str, Any]:
 
 
 def parse_model(parameters: dict[str, Any]) -> ClusterModel | None:
-    """Return the model of `dump_model`; None if its format is unknown, so that clusters start anew."""
+    """Return the model of `dump_model`.
+
+    Return None if its format is unknown, so that clusters start anew.
+    """
     try:
         arrays = {name: np.array(values, np.float64) for name, values in parameters["arrays"].items()}
         return deserialize_clusters(arrays, parameters["words"])

@@ -26,7 +26,10 @@ HISTOGRAM = """
 
 
 def query_value_deciles() -> list[dict[str, Any]]:
-    """Return the deciles of customers by predicted value, highest first; fewer with fewer than ten customers."""
+    """Return the deciles of customers by predicted value, highest first.
+
+    There are fewer with fewer than ten customers.
+    """
     with connection.cursor() as cursor:
         cursor.execute(DECILES)
         rows = cursor.fetchall()

@@ -98,7 +98,10 @@ def compute_value_columns(
     groups: HistoryGroups,
     one_currency: npt.NDArray[np.bool_],
 ) -> dict[str, Floats | Ints]:
-    """Return the profile columns by name; NaN if unknown. Amounts only for customers with one currency."""
+    """Return the profile columns by name; NaN if unknown.
+
+    Amounts only for customers with one currency.
+    """
     scores: dict[str, Floats | Ints] = {name: np.full(len(purchases), np.nan) for name in VALUE_COLUMNS}
     if model is None or not len(purchases):
         return scores
@@ -187,7 +190,10 @@ def summarize_purchase_model(
 
 
 def summarize_spend_model(spend: SpendFit, *, n_excluded: int) -> dict[str, Any]:
-    """Return the figures of the spend model. n_excluded: customers left out because they order in several currencies."""
+    """Return the figures of the spend model.
+
+    n_excluded: customers left out because they order in several currencies.
+    """
     return {
         "buyers": spend.buyers,
         "log_likelihood": spend.log_likelihood,

@@ -217,7 +217,10 @@ def sum_orders(facts: OrderFacts) -> IntegerColumns:
 
 
 def find_favorites(facts: OrderFacts) -> tuple[Favorites, Favorites, Favorites]:
-    """Return the favorite categories, brands and hours; shares are of order lines, for hours of orders."""
+    """Return the favorite categories, brands and hours.
+
+    Shares are of order lines, for hours of orders.
+    """
     lines, products, histories = facts.lines, facts.products, facts.histories
     purchases = sum_by_customer(lines.is_purchase, lines.start)
 

@@ -85,7 +85,10 @@ def read_customers(*, as_of: datetime, customer_ids: Sequence[int] | None = None
 
 
 def read_histories(*, as_of: datetime, customer_ids: Sequence[int]) -> OrderHistories:
-    """Return the facts before ``as_of`` of these customers; `read_order_facts` does so for all customers."""
+    """Return the facts before ``as_of`` of these customers.
+
+    `read_order_facts` does so for all customers.
+    """
     names = list_top_categories()
     parts = {"as_of": sql.Literal(as_of), "net": NET_AMOUNT, "ids": sql.Literal(list(customer_ids))}
     main = MAIN_CATEGORIES.format(names=sql.Literal(names), **parts) if names else NO_CATEGORIES

@@ -8,7 +8,10 @@ MAX_TABLE_RATIO = 8  # a lookup table beats a binary search until its entries ar
 
 
 def find_positions(ids: Ints, known: Ints) -> Ints:
-    """Return the position of each of the IDs in ``known`` (ascending), shape (len(ids),); -1 if missing."""
+    """Return the position of each of the IDs in ``known`` (ascending), shape (len(ids),).
+
+    The position is -1 if the ID is missing.
+    """
     if not len(known) or not len(ids):
         return np.full(len(ids), -1, np.int64)
     low, high = int(known[0]), int(known[-1])

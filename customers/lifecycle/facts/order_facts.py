@@ -110,7 +110,9 @@ def read_order_facts(*, as_of: datetime) -> OrderFacts:
 
 
 def read_lines(documents: IntegerColumns, row: Ints, n: int, products: ProductAttributes) -> tuple[LineFacts, Ints]:
-    """Read the lines of the documents; also return the main category of each document, that of its most expensive line.
+    """Read the lines of the documents.
+
+    Also return the main category of each document, that of its most expensive line.
 
     row: the customer of each document; n: number of customers.
     """

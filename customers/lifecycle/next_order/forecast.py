@@ -33,7 +33,10 @@ class BuyerRhythms:
 
 
 def forecast_next_orders(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun) -> ProfileScores:
-    """Return the 50% interval of the next order's date for all customers who ordered; trains the rhythm."""
+    """Return the 50% interval of the next order's date for all customers who ordered.
+
+    This trains the rhythm.
+    """
     buyers = measure_buyer_rhythms(histories, as_of)
     n_categories = len(histories.categories)
     rhythm = fit_order_rhythm(rhythms=buyers.rhythms, category=buyers.main, n_categories=n_categories)
@@ -49,7 +52,10 @@ def forecast_next_orders(*, histories: OrderHistories, as_of: datetime, run: Lif
 
 
 def reforecast_next_orders(*, histories: OrderHistories, as_of: datetime, parameters: dict[str, Any]) -> ProfileScores:
-    """Forecast some customers with the rhythm that a refresh trained; unknown categories count as none."""
+    """Forecast some customers with the rhythm that a refresh trained.
+
+    Unknown categories count as none.
+    """
     buyers = measure_buyer_rhythms(histories, as_of)
     position_by_name = {name: position for position, name in enumerate(parameters["categories"])}
     # The shop's categories may have changed since the training. The last element is for main category -1, none.
@@ -85,7 +91,10 @@ def to_forecast_scores(
     *,
     score_models: list[ScoreModel] | None = None,
 ) -> ProfileScores:
-    """Forecast the next order of each buyer as profile columns. main: main categories, as positions in the rhythm."""
+    """Forecast the next order of each buyer as profile columns.
+
+    main: main categories, as positions in the rhythm.
+    """
     forecasts = forecast_windows(
         rhythms=buyers.rhythms, category=main, rhythm=rhythm, as_of=to_microseconds(as_of) / DAY
     )

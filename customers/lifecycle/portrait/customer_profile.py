@@ -30,7 +30,9 @@ REASON_NAMES = {
 
 
 def build_customer_profile(*, customer_id: int, score_models: ScoreModelsByKind | None = None) -> dict[str, Any] | None:
-    """Return counters, interests, stage and scores with their reasons; None without a profile or if erased.
+    """Return counters, interests, stage and scores with their reasons.
+
+    Return None without a profile or if erased.
 
     score_models: of the latest refresh, if the caller has them.
     """
@@ -138,7 +140,10 @@ def _build_rfm_window(profile: CustomerProfile, score_models: dict[str, ScoreMod
 
 
 def _build_value(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> dict[str, Any]:
-    """Return the predictions for the next 12 months; reason says why values are missing, else it is ""."""
+    """Return the predictions for the next 12 months.
+
+    `reason` says why values are missing, else it is "".
+    """
     reason = ""
     if profile.p_alive is None:
         reason = (
@@ -221,7 +226,10 @@ def _build_propensity(
 
 
 def _build_next_category(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> dict[str, Any]:
-    """Return the most likely top-level category of the next order; reason says why there is none."""
+    """Return the most likely top-level category of the next order.
+
+    `reason` says why there is none.
+    """
     reason = ""
     if not profile.next_category:
         reason = (

@@ -22,7 +22,10 @@ class PortraitGroup(TextChoices):
 
 
 class FactSource(TextChoices):
-    """Where the facts of a line come from; `shop` is an import, a REST call or an edit in the back office."""
+    """Where the facts of a line come from.
+
+    `shop` is an import, a REST call or an edit in the back office.
+    """
 
     IDENTIFY = "identify", gettext_lazy("identify event")
     SHOP = "shop", gettext_lazy("set by the shop")
@@ -59,7 +62,9 @@ class MissingReason(TextChoices):
 
 @dataclass(frozen=True)
 class PortraitLine:
-    """One line. value: plain data in its format, None if `missing` says why; text: the same in the active language.
+    """One line.
+
+    value: plain data in its format, None if `missing` says why; text: the same in the active language.
 
     reported_by: key of the event source that reported it; "" if unknown. as_of: time of the latest fact or trait update; None if
     unknown. facts: how many facts it is based on.
@@ -102,7 +107,10 @@ def make_line(
     reported_by_name: str = "",
     missing: str = "",
 ) -> PortraitLine:
-    """Return a line. as_of: of the portrait; newest: time of the latest fact. With `missing`, the text says why there is no value."""
+    """Return a line.
+
+    as_of: of the portrait; newest: time of the latest fact. With `missing`, the text says why there is no value.
+    """
     if missing:
         value, text = None, _describe_missing(missing, facts)
     return PortraitLine(

@@ -65,7 +65,10 @@ class CustomerPortrait:
         return fields | self.make_withheld_fields()
 
     def make_withheld_fields(self) -> dict[str, Any]:
-        """Return empty values for all fields derived from behavior, with the reason; {} if nothing is withheld."""
+        """Return empty values for all fields derived from behavior, with the reason.
+
+        Return {} if nothing is withheld.
+        """
         if not self.withheld:
             return {}
         why = {"reason": self.withheld, "reason_name": self.withheld_name}

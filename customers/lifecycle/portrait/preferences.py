@@ -71,7 +71,9 @@ DEVICE_TYPES = list(DeviceType)
 
 @dataclass(frozen=True, eq=False)
 class ProductActions:
-    """The actions of a customer with products, each type of action with a product once per day; arrays of shape (m,).
+    """The actions of a customer with products, each type of action with a product once per day.
+
+    Arrays of shape (m,).
 
     product: row in `products`. at: microseconds since 1970.
     """
@@ -296,7 +298,10 @@ def _count_once_per_day(code: Ints, at: Ints) -> InterestFacts:
 
 
 def _is_visit(event: CustomerEvent) -> bool:
-    """Return whether the event comes from a browser or app; servers and email providers say nothing about visits."""
+    """Return whether the event comes from a browser or app.
+
+    Servers and email providers say nothing about visits.
+    """
     return bool(event.user_agent or event.device or event.locale)
 
 

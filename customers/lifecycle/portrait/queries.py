@@ -142,7 +142,10 @@ class PurchasedProducts:
 
 
 class CustomerEvent(NamedTuple):
-    """An event. at: microseconds since 1970; hour, weekday: in the shop's time zone; traits: of an identify event."""
+    """An event.
+
+    at: microseconds since 1970; hour, weekday: in the shop's time zone; traits: of an identify event.
+    """
 
     at: int
     type: str
@@ -224,7 +227,9 @@ def read_products(*, ids: Sequence[int], product_ids: Sequence[str]) -> list[Por
 
 
 def read_quintiles(*, products: Sequence[PortraitProduct]) -> Floats:
-    """Return the price quintiles that each product is compared with, shape (k, 4); NaN if there are too few prices.
+    """Return the price quintiles that each product is compared with, shape (k, 4).
+
+    They are NaN if there are too few prices.
 
     They are those of its category or, if fewer than `MIN_COMPARED_PRICES` products have a price there, of its top-level category; always
     in the product's own currency.

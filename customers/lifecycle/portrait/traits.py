@@ -74,7 +74,10 @@ WHERE i.customer_id = %(customer)s AND i.kind IN ('user_id', 'anonymous_id')
 
 @dataclass(frozen=True)
 class StoredCustomer:
-    """A customer as stored; updated_at: update time of a field or `traits.name`, in microseconds since 1970."""
+    """A customer as stored.
+
+    updated_at: update time of a field or `traits.name`, in microseconds since 1970.
+    """
 
     erased_at: datetime | None
     sealed: dict[str, str]
@@ -91,7 +94,10 @@ class StoredCustomer:
 
 @dataclass(frozen=True)
 class IdentityLines:
-    """The lines; hidden: number of lines that need a permission; more: number of traits beyond the maximum."""
+    """The lines.
+
+    hidden: number of lines that need a permission; more: number of traits beyond the maximum.
+    """
 
     lines: list[PortraitLine]
     hidden: int
@@ -156,7 +162,10 @@ def read_trait_sources(*, customer_id: int, stored: StoredCustomer) -> dict[int,
 
 
 def extract_event_traits(events: Sequence[CustomerEvent], *, with_personal: bool) -> Iterator[CustomerTrait]:
-    """Yield the latest value of each trait that is not stored with customers; personal ones only with permission."""
+    """Yield the latest value of each trait that is not stored with customers.
+
+    Personal ones only with permission.
+    """
     known_names: set[str] = set()
     for event in events:
         if event.type != "identify" or not event.traits:

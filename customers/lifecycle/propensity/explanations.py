@@ -32,7 +32,9 @@ class PropensityReason:
 def explain_propensities(
     *, customer_id: int, as_of: datetime, score_models: Mapping[str, ScoreModel]
 ) -> dict[str, tuple[PropensityReason, ...]]:
-    """Return up to three reasons with the strongest effect on each score, by kind; none without a trained model.
+    """Return up to three reasons with the strongest effect on each score, by kind.
+
+    There are none without a trained model.
 
     as_of: when the scores were computed. score_models: of the latest refresh, all kinds.
     """

@@ -67,7 +67,9 @@ def make_snapshot(*, orders: OrderLines, as_of: datetime, score_models: Mapping[
 def build_matrix(
     snapshot: CustomerSnapshot, served: ServedModel, rows: Ints, features: Matrix | None = None
 ) -> Matrix | None:
-    """Return the features of these customers as the model's columns; None without a model or without the purchase model it needs.
+    """Return the features of these customers as the model's columns.
+
+    Return None without a model or without the purchase model it needs.
 
     features: those without the purchase model's column, if they are measured already.
     """
@@ -156,7 +158,10 @@ def _load_propensity(score_model_id: int, trained_at: str) -> PropensityModel | 
 
 
 def delete_old_arrays(*, as_of: datetime, keep_ids: Collection[int]) -> int:
-    """Delete the arrays of score models older than the retention, except those of `keep_ids`; return how many."""
+    """Delete the arrays of score models older than the retention, except those of `keep_ids`.
+
+    Return how many.
+    """
     old = ScoreModel.objects.filter(
         kind__in=PROPENSITY_KINDS, arrays__isnull=False, run__as_of__lte=as_of - MODEL_RETENTION
     )

@@ -32,7 +32,10 @@ from customers.lifecycle.scoring.propensity.metrics import evaluate_scores
 
 
 def measure_drift(earlier: Sequence[ScoreModel], *, today: CustomerSnapshot, as_of: datetime) -> dict[str, Any] | None:
-    """Return how far today's eligible customers differ from those of the latest earlier model. earlier: latest first."""
+    """Return how far today's eligible customers differ from those of the latest earlier model.
+
+    earlier: latest first.
+    """
     score_model = next((score_model for score_model in earlier if score_model.run.as_of < as_of), None)
     if score_model is None:
         return None
@@ -83,7 +86,9 @@ def backtest_propensities(*, orders: OrderLines, as_of: datetime) -> dict[str, l
 
 
 def predict_as_of_run(score_models: Mapping[str, ScoreModel], orders: OrderLines) -> dict[str, Floats]:
-    """Return what a refresh predicted for these customers by kind, shape (n_customers,); NaN without an order before it.
+    """Return what a refresh predicted for these customers by kind, shape (n_customers,).
+
+    A value is NaN without an order before the refresh.
 
     {} if a model that it used was deleted.
     """

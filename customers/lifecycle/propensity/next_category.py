@@ -21,7 +21,9 @@ ROWS_PER_BLOCK = 65_536  # bounds the memory of the matrix of customers by categ
 
 
 def train_next_category(*, orders: OrderLines, names: Sequence[str], as_of: int, seed: int) -> ScoreModel:
-    """Return the score model of the next category, trained on all orders before as_of. names: of the orders' categories.
+    """Return the score model of the next category, trained on all orders before as_of.
+
+    names: of the orders' categories.
 
     Its metrics are those of a model trained in the same way on the first four fifths of the time, evaluated on the last fifth.
     """

@@ -89,7 +89,10 @@ def reuse_models(
 def load_if_current(
     former: ScoreModel, *, orders: OrderLines, today: CustomerSnapshot, as_of: datetime
 ) -> ServedModel | None:
-    """Return the model; None if it is too old, was trained with other orders, or cannot be loaded or scored with."""
+    """Return the model.
+
+    Return None if it is too old, was trained with other orders, or cannot be loaded or scored with.
+    """
     if as_of - former.run.as_of >= 2 * RETRAIN_AFTER:
         return None
     then, now = former.parameters["orders"], count_orders_before(orders, to_microseconds(former.run.as_of))
@@ -107,7 +110,9 @@ def train_models(
     today: CustomerSnapshot,
     as_of: datetime,
 ) -> dict[str, tuple[ScoreModel, ServedModel]]:
-    """Train these targets with the customers of `today`; return the score models and models by kind.
+    """Train these targets with the customers of `today`.
+
+    Return the score models and models by kind.
 
     orders: of the whole shop. purchase_model: name of the purchase model.
     """
@@ -159,7 +164,10 @@ def train_models(
 def make_score_model(
     kind: ScoreModel.Kind, propensity: PropensityModel, target: PropensityTarget, *, as_of: datetime, fallback: str
 ) -> ScoreModel:
-    """Return the score model of a trained target. fallback: the algorithm if no model could be trained."""
+    """Return the score model of a trained target.
+
+    fallback: the algorithm if no model could be trained.
+    """
     parameters = {"horizon_days": target.horizon_days, "trained_at": as_of.isoformat()}
     figures = summarize_training(propensity, target, as_of)
     if propensity.reason not in TRAINED_REASONS:

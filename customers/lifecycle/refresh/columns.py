@@ -36,7 +36,10 @@ class SegmentCondition:
 
 @dataclass(frozen=True)
 class ProfileLine:
-    """How the customer page shows a column. source: of the facts. newest: the column with the time of the latest fact, if any."""
+    """How the customer page shows a column.
+
+    source: of the facts. newest: the column with the time of the latest fact, if any.
+    """
 
     format: LineFormat
     source: str | Promise
@@ -162,7 +165,10 @@ COUNTERS = tuple(column.name for column in PROFILE_COLUMNS if column.is_counter)
 
 
 def make_insert_columns(parts: dict[str, sql.Composable]) -> Iterator[tuple[sql.Identifier, sql.Composable]]:
-    """Yield each column that is not a score, with its value. parts: values of the names in braces."""
+    """Yield each column that is not a score, with its value.
+
+    parts: values of the names in braces.
+    """
     for column in PROFILE_COLUMNS:
         if column.expression:
             yield sql.Identifier(column.name), sql.SQL(column.expression).format(**parts)

@@ -40,7 +40,9 @@ def find_customers_to_rescore() -> Sequence[int]:
 
 
 def rescore_customers(*, customer_ids: Sequence[int], as_of: datetime) -> int:
-    """Update the scores of these customers in the caller's transaction; return the number of profiles.
+    """Update the scores of these customers in the caller's transaction.
+
+    Return the number of profiles.
 
     Before the first refresh there are no models, and nothing is written.
     """

@@ -75,7 +75,9 @@ def refresh_profiles(
 
 
 def refresh_due_stages(*, as_of: datetime) -> int:
-    """Update the stages that change by ``as_of`` without an order; return the number of profiles.
+    """Update the stages that change by ``as_of`` without an order.
+
+    Return the number of profiles.
 
     Only the orders of these customers are read. Errors: AlreadyRunningError while a refresh runs.
     """

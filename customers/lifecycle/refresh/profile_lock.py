@@ -29,7 +29,10 @@ def lock_all_profiles() -> Iterator[None]:
 
 
 def try_share_profile_lock() -> bool:
-    """Return whether no refresh is running; if so, none starts before the caller's transaction ends."""
+    """Return whether no refresh is running.
+
+    If so, none starts before the caller's transaction ends.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", [PROFILE_LOCK_KEY])
         return bool(cursor.fetchone()[0])

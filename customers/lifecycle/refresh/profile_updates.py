@@ -151,7 +151,9 @@ class CustomerActivity:
 def update_profiles(
     *, activity: Mapping[int, CustomerActivity], created: Iterable[int], ordered: Iterable[int], as_of: datetime
 ) -> int:
-    """Update profiles with events that are being processed; return the number recounted from all facts.
+    """Update profiles with events that are being processed.
+
+    Return the number recounted from all facts.
 
     The events are still in the outbox, so a recount from the facts leaves them out.
 

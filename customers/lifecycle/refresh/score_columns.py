@@ -16,7 +16,9 @@ AS_NAME = sql.SQL("COALESCE(({names}::text[])[v.{column} + 1], '')")
 
 @dataclass(frozen=True, eq=False)
 class ProfileScores:
-    """Profile columns of the n customers who ordered, by name, shape (n,); NaN in floats and −1 in integers are NULL.
+    """Profile columns of the n customers who ordered, by name, shape (n,).
+
+    NaN in floats and −1 in integers are NULL.
 
     customer: IDs, ascending. formats: SQL templates of columns that are not plain numbers. names: for columns that hold positions, the
     names that they refer to. score_models: the unsaved score models that predicted the columns.

@@ -132,7 +132,10 @@ def write_stages(*, histories: OrderHistories, stage_histories: StageHistories) 
 
 
 def write_transitions(*, stage_histories: StageHistories, customer_ids: Sequence[int]) -> None:
-    """Synchronize the stored stage changes of these customers with the derived ones; equal rows stay untouched."""
+    """Synchronize the stored stage changes of these customers with the derived ones.
+
+    Equal rows stay untouched.
+    """
     changes = {
         "customer_id": stage_histories.customer,
         "from_stage": stage_histories.from_stage,

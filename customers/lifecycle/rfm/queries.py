@@ -99,7 +99,10 @@ def to_group_figures(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make_cell_expression(*, basis: RfmBasis, months_back: int) -> CombinedExpression:
-    """Return an expression of a profile's cell ``months_back`` month ends before the last one; 0 for none."""
+    """Return an expression of a profile's cell ``months_back`` month ends before the last one.
+
+    The cell is 0 if there is none.
+    """
     return F(basis.months).bitrightshift(BITS_PER_MONTH * months_back).bitand(2**BITS_PER_MONTH - 1)
 
 

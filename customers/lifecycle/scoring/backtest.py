@@ -49,7 +49,9 @@ class CountBacktest:
 
 
 def backtest_counts(*, expected: Floats, observed: Floats) -> CountBacktest:
-    """Compare expected with observed counts. expected, observed: shape (n,), orders or money, expected 0 or more.
+    """Compare expected with observed counts.
+
+    expected, observed: shape (n,), orders or money, expected 0 or more.
 
     The ratio's interval: ± 1.96 · √Σ (observed − ratio · expected)² / Σ expected, that of a ratio estimator (Cochran, Sampling
     Techniques, 1977, 6.4), which is valid for any overdispersion of the counts.
@@ -77,7 +79,10 @@ def backtest_counts(*, expected: Floats, observed: Floats) -> CountBacktest:
 
 
 def backtest_intervals(*, low: Floats, high: Floats, observed: Floats) -> Estimate:
-    """Return the share of values within low…high, both ends included, with Wilson's interval; shape (n,) each."""
+    """Return the share of values within low…high, both ends included, with Wilson's interval.
+
+    Shape (n,) each.
+    """
     _check_arrays(low, high, "low", "high")
     _check_arrays(low, observed, "low", "observed")
     if not len(low):
@@ -95,7 +100,10 @@ def _estimate_mean(values: Floats) -> Estimate:
 
 
 def _summarize_deciles(expected: Floats, observed: Floats) -> tuple[Decile, ...]:
-    """Return ten groups by rank, as equal in size as possible; fewer with fewer than ten customers."""
+    """Return ten groups by rank, as equal in size as possible.
+
+    There are fewer with fewer than ten customers.
+    """
     parts = np.array_split(np.argsort(-expected, kind="stable"), DECILES)
     return tuple(
         Decile(index + 1, len(rows), float(expected[rows].mean()), float(observed[rows].mean()))

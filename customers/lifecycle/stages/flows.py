@@ -60,7 +60,10 @@ def find_customers_in_flow(
 
 
 def sum_flows_by_stage(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[int, int]]:
-    """Return the customers per stage before and after; those not known before have no stage then."""
+    """Return the customers per stage before and after.
+
+    Those not known before have no stage then.
+    """
     before, after = dict.fromkeys(["", *Stage.values], 0), dict.fromkeys(Stage.values, 0)
     for row in rows:
         before[row["from_stage"]] += row["customers"]

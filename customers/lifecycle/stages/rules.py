@@ -51,7 +51,10 @@ def to_thresholds(rules: StageRules) -> StageThresholds:
 
 
 def to_alive_rule(rules: StageRules) -> AliveRule | None:
-    """Return the rule on the probability active; None without a purchase model, or if 0 switches it off."""
+    """Return the rule on the probability active.
+
+    Return None without a purchase model, or if 0 switches it off.
+    """
     if not rules.purchase_model or rules.min_p_alive <= 0:
         return None
     parameters = rules.purchase_model
@@ -132,7 +135,9 @@ def fit_purchase_parameters(histories: OrderHistories, as_of: datetime) -> dict[
 
 
 def activate_rules(**values: Any) -> StageRules:
-    """Store and activate a new version; measured values that are missing are copied from the active one.
+    """Store and activate a new version.
+
+    Measured values that are missing are copied from the active one.
 
     Old versions stay, because stage changes refer to them.
     """

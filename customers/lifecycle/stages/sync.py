@@ -1,4 +1,6 @@
-"""Synchronizes the stored stage changes of all customers with the derived ones; only differences are written.
+"""Synchronizes the stored stage changes of all customers with the derived ones.
+
+Only differences are written.
 
 The comparison is made in a kernel, not by PostgreSQL, where joining millions of rows both ways took most of a nightly refresh.
 """
@@ -41,7 +43,10 @@ INSERT_NEW = sql.SQL("""
 
 
 def sync_stage_history(*, histories: OrderHistories, stage_histories: StageHistories) -> tuple[int, int]:
-    """Insert and delete the differing rows; return the number of each. Equal rows stay untouched."""
+    """Insert and delete the differing rows; return the number of each.
+
+    Equal rows stay untouched.
+    """
     parts = {"stages": make_text_array(STAGES), "reasons": make_text_array(REASONS)}
     units = {
         name: sql.Literal(unit)

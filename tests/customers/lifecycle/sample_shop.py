@@ -17,7 +17,10 @@ CUSTOMERS = 120
 
 
 def make_sample_shop(*, until: datetime = NOON, seed: int = 5, customers: int = CUSTOMERS) -> list[Customer]:
-    """Return customers who order every 10 to 40 days for a year; some have stopped, and each has a typical order size."""
+    """Return customers who order every 10 to 40 days for a year.
+
+    Some have stopped, and each has a typical order size.
+    """
     draws = np.random.default_rng(seed)
     source = make_source()
     buyers = Customer.objects.bulk_create([Customer() for _number in range(customers)])
@@ -49,7 +52,10 @@ def make_sample_shop(*, until: datetime = NOON, seed: int = 5, customers: int = 
 
 @contextmanager
 def share_rows(blocker: Any) -> Iterator[None]:
-    """Open a transaction for rows that the tests of a module share; each test then runs in its own savepoint."""
+    """Open a transaction for rows that the tests of a module share.
+
+    Each test then runs in its own savepoint.
+    """
     with blocker.unblock(), transaction.atomic():
         yield
         transaction.set_rollback(True)

@@ -50,7 +50,10 @@ class Drilldown:
 
 
 def make_drilldown_url(figure: str, **parameters: Any) -> str:
-    """Return the URL of the list of customers behind a number. figure: a key of `DRILLDOWN_PARSERS`."""
+    """Return the URL of the list of customers behind a number.
+
+    figure: a key of `DRILLDOWN_PARSERS`.
+    """
     return f"{reverse('admin:lifecycle_drilldown')}?{urlencode({'figure': figure, **parameters})}"
 
 

@@ -127,7 +127,10 @@ def get_basis_label(basis: RfmBasis) -> str:
 
 
 def list_known_months() -> list[MonthEnd]:
-    """Return the month ends with RFM groups in the profiles, latest first; none before the first refresh."""
+    """Return the month ends with RFM groups in the profiles, latest first.
+
+    There are none before the first refresh.
+    """
     run = get_profiles_run()
     if run is None or get_window_days(run) is None:
         return []

@@ -27,7 +27,10 @@ def get_stage_label(stage: str) -> str:
 
 
 def parse_stage_flow(parameters: Mapping[str, str]) -> Drilldown:
-    """Parse a change between two stages; it depends on two days, so there is no segment condition."""
+    """Parse a change between two stages.
+
+    It depends on two days, so there is no segment condition.
+    """
     old, new = parameters.get("from", ""), parameters.get("to", "")
     if old not in {UNKNOWN_STAGE, *Stage.values} or new not in Stage.values:
         raise DrilldownError([_("The link has no valid stages. Choose a number on the Lifecycle page.")])

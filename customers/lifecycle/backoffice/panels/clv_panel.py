@@ -48,7 +48,10 @@ def build_clv_panel() -> dict[str, Any]:
 
 
 def format_models(score_model: ScoreModel) -> list[dict[str, Any]]:
-    """Return the held-out accuracy of each purchase model; the one with the largest log-likelihood is used."""
+    """Return the held-out accuracy of each purchase model.
+
+    The one with the largest log-likelihood is used.
+    """
     return [
         {
             "name": PURCHASE_MODEL_LABELS.get(name, name),
@@ -103,7 +106,10 @@ def list_spend_warnings(score_model: ScoreModel) -> list[str]:
 
 
 def make_value_url(low: Any, high: Any, *, is_closed: bool = False) -> str:
-    """Return the URL of the customers in a value range. is_closed: whether the upper bound is included."""
+    """Return the URL of the customers in a value range.
+
+    is_closed: whether the upper bound is included.
+    """
     bounds = {"low": low, "high" if is_closed else "below": high}
     return make_drilldown_url("value", **{name: amount for name, amount in bounds.items() if amount is not None})
 

@@ -128,7 +128,10 @@ def make_bin_url(kind: str, bar: int) -> str:
 
 
 def format_candidates(figures: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the held-out accuracy of each candidate model; the gain is over the better baseline."""
+    """Return the held-out accuracy of each candidate model.
+
+    The gain is over the better baseline.
+    """
     return [
         {
             "name": CANDIDATE_LABELS[candidate["name"]],

@@ -71,7 +71,10 @@ class RfmForm(forms.Form):
 
 
 def build_rfm_panel(parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the panel. empty: there are no scores. is_outdated: an older version made the refresh, without months."""
+    """Return the panel.
+
+    empty: there are no scores. is_outdated: an older version made the refresh, without months.
+    """
     run, months = get_profiles_run(), list_known_months()
     if run is None:
         return {"empty": True}

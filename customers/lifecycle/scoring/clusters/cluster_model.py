@@ -15,7 +15,9 @@ from customers.lifecycle.scoring.clusters.scaling import FeatureScaling, scale_f
 
 @dataclass(frozen=True)
 class Cluster:
-    """One cluster. id and name stay from run to run while the cluster is found again; an id is never reused.
+    """One cluster.
+
+    id and name stay from run to run while the cluster is found again; an id is never reused.
 
     name: parts ("high", "monetary"), ("low", "recency_days"), ("typical", "") without distinctive features, ("number", "7") where names
     would be equal. share: of all customers. deviations: every feature, the farthest from the overall mean first.
@@ -57,7 +59,10 @@ class ClusterModel:
 
 @dataclass(frozen=True, eq=False)
 class ClusterAssignment:
-    """cluster: int64 (n,), cluster id; distance: float64 (n,), to its centroid, in standard deviations per feature."""
+    """cluster: int64 (n,), cluster id.
+
+    distance: float64 (n,), to its centroid, in standard deviations per feature.
+    """
 
     cluster: Ints
     distance: Floats

@@ -48,7 +48,10 @@ class ClusteringResult:
 
 @dataclass(frozen=True)
 class ClusteringUnavailable:
-    """No clusters. reason: one of REASONS (fewer than 30 customers; no feature varies; fewer than 3 distinct customers)."""
+    """No clusters.
+
+    reason: one of REASONS (fewer than 30 customers; no feature varies; fewer than 3 distinct customers).
+    """
 
     reason: str
     dropped: tuple[DroppedFeature, ...] = ()

@@ -1,4 +1,7 @@
-"""The loops over customers and clusters, compiled by Numba; threads process blocks of rows, added up in row order."""
+"""The loops over customers and clusters, compiled by Numba.
+
+Threads process blocks of rows, added up in row order.
+"""
 
 import os
 from collections.abc import Callable

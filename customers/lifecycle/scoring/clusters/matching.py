@@ -35,7 +35,9 @@ def compute_centroid_distances(
 
 
 def match_clusters(distances: Floats, *, max_distance: float = MAX_MATCH_DISTANCE) -> Ints:
-    """Return the column of each row in the one-to-one matching with the lowest total distance; −1 beyond `max_distance`.
+    """Return the column of each row in the one-to-one matching with the lowest total distance.
+
+    The column is −1 beyond `max_distance`.
 
     Pairs beyond it cost as much as leaving both unmatched, so they displace no near pair. Source: Kuhn, Naval Res. Logist. Q. 1955.
     """

@@ -28,7 +28,10 @@ type CentroidFitter = Callable[[Points, Sequence[int], int], list[Floats]]
 
 @dataclass(frozen=True)
 class ClusterCandidate:
-    """silhouette: −1…1, of a sample; stability: mean adjusted Rand index between fits on halves of a sample, 1 is equal."""
+    """silhouette: −1…1, of a sample.
+
+    stability: mean adjusted Rand index between fits on halves of a sample, 1 is equal.
+    """
 
     k: int
     silhouette: float
@@ -59,7 +62,9 @@ def list_candidate_ks(n_customers: int, n_different: int) -> range:
 def evaluate_candidates(
     points: Points, *, ks: Sequence[int], method: str, seed: int
 ) -> tuple[list[ClusterCandidate], list[Floats]]:
-    """Evaluate every k; return its metrics and its centroids, fitted to at most 20,000 of the points (m, d).
+    """Evaluate every k.
+
+    Return the metrics and the centroids of each, fitted to at most 20,000 of the points (m, d).
 
     Stability: four times the sample is split into random halves, each is fitted, and both fits label the evaluation rows; the adjusted
     Rand index compares the labels (1: same clusters, 0: random). Source: Hubert & Arabie, J. Classif. 1985; Ben-Hur et al., PSB 2002.
@@ -86,7 +91,9 @@ def evaluate_candidates(
 
 
 def select_candidate(candidates: Sequence[ClusterCandidate], *, previous_k: int | None = None) -> ClusterCandidate:
-    """Return the stable candidate with the highest silhouette; without a stable one, the highest silhouette · stability.
+    """Return the stable candidate with the highest silhouette.
+
+    Without a stable one, the highest silhouette · stability.
 
     Ties: fewer clusters. The previous run's k stays while its silhouette is within 0.02 of that, unless the other is stable and its
     own stability below 0.65: names should not change for a marginal gain, least of all where nothing is stable.

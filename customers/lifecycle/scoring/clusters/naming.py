@@ -66,6 +66,9 @@ def build_unique_names(
 
 
 def is_name_accurate(*, name: ClusterName, deviations: Sequence[FeatureDeviation]) -> bool:
-    """Return whether each feature of a name still deviates in the named direction; missing features do not."""
+    """Return whether each feature of a name still deviates in the named direction.
+
+    Missing features do not deviate.
+    """
     direction_of = {d.feature: d.direction for d in deviations}
     return all(direction_of.get(feature) == direction for direction, feature in name if direction in (HIGH, LOW))

@@ -22,7 +22,10 @@ DROP_REASONS: tuple[str, ...] = ("all_missing", "constant", "collinear")
 
 @dataclass(frozen=True)
 class DroppedFeature:
-    """A feature that is left out. reason: one of DROP_REASONS; of: the feature that a collinear one repeats, else empty."""
+    """A feature that is left out.
+
+    reason: one of DROP_REASONS; of: the feature that a collinear one repeats, else empty.
+    """
 
     feature: str
     reason: str
@@ -46,7 +49,9 @@ class FeatureScaling:
 
 
 def yeo_johnson(value: Floats, power: Floats | float) -> Floats:
-    """Return ((1+x)^λ − 1)/λ for x ≥ 0, else −((1−x)^(2−λ) − 1)/(2−λ); logarithms at λ = 0 and 2.
+    """Return ((1+x)^λ − 1)/λ for x ≥ 0, else −((1−x)^(2−λ) − 1)/(2−λ).
+
+    Logarithms at λ = 0 and 2.
 
     Source: Yeo & Johnson, Biometrika 2000.
     """
@@ -59,7 +64,10 @@ def yeo_johnson(value: Floats, power: Floats | float) -> Floats:
 
 
 def invert_yeo_johnson(value: Floats, power: Floats | float) -> Floats:
-    """Return the inverse of `yeo_johnson`; values that no x can reach are clipped to the farthest reachable one."""
+    """Return the inverse of `yeo_johnson`.
+
+    Values that no x can reach are clipped to the farthest reachable one.
+    """
     power = np.asarray(power)
     side_power = np.where(value >= 0, power, 2.0 - power)
     size = np.abs(value)

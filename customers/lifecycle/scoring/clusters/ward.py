@@ -1,4 +1,7 @@
-"""Hierarchical clusters: Ward's tree of a sample, split into k; the other customers go to the nearest centroid."""
+"""Hierarchical clusters: Ward's tree of a sample, split into k.
+
+The other customers go to the nearest centroid.
+"""
 
 from collections.abc import Sequence
 

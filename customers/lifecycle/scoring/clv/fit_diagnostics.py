@@ -30,7 +30,10 @@ class FitComparison:
 
 
 def compare_repeats(*, model: PurchaseModel, groups: HistoryGroups, max_repeats: int = MAX_REPEATS) -> FitComparison:
-    """Compare customers by their number of repeats until T. Expected: Σ over customers of P(X(T) = k)."""
+    """Compare customers by their number of repeats until T.
+
+    The expected number is the sum over customers of P(X(T) = k).
+    """
     ages, age_of = np.unique(groups.age, return_inverse=True)
     customers_of_age = np.bincount(age_of, groups.weight, minlength=len(ages))
     no_repeats, zero = np.zeros(1, np.int64), np.zeros(1)
@@ -83,7 +86,10 @@ def compare_weeks(
 def compare_by_frequency(
     *, x: Ints, actual: Ints | Floats, expected: Floats, max_repeats: int = MAX_REPEATS
 ) -> FitComparison:
-    """Compare mean purchases after the cutoff by the repeats x before it; arrays of shape (n,). Empty bins are left out."""
+    """Compare mean purchases after the cutoff by the repeats x before it; arrays of shape (n,).
+
+    Empty bins are left out.
+    """
     x = np.minimum(x, max_repeats)
     customers = np.bincount(x, minlength=max_repeats + 1)
     filled = np.flatnonzero(customers)

@@ -48,7 +48,10 @@ class PurchaseModelFit:
     covariance: Floats | None = None
 
     def require_model(self, groups: HistoryGroups) -> PurchaseModel:
-        """Return the model. Errors: ValueError without a model, or for groups in another unit of time."""
+        """Return the model.
+
+        Errors: ValueError without a model, or for groups in another unit of time.
+        """
         if self.model is None:
             raise ValueError(f"No purchase model was fitted: {self.reason}")
         if groups.unit_days != self.unit_days:
@@ -159,7 +162,10 @@ def _build_objective(model_class: type[BgNbd] | type[MbgNbd] | type[ParetoNbd], 
 
 
 def _build_starts(name: str, repeats: float) -> list[Floats]:
-    """Return start points as logarithms; times are in mean ages, in which r / α is about the mean number of repeats."""
+    """Return start points as logarithms.
+
+    Times are in mean ages, in which r / α is about the mean number of repeats.
+    """
     if name == ParetoNbd.name:
         # 1.5: the rate of active customers is higher than the mean, since some customers have left.
         return [np.log([r, r / (1.5 * repeats), a, b / 5.0]) for r, a, b in START_VALUES]

@@ -20,7 +20,10 @@ GAIN_TOLERANCE = 1e-3  # of log-likelihood; the search ends where no direction c
 
 @dataclass(frozen=True, eq=False)
 class Optimum:
-    """theta: shape (k,), logarithms of the parameters. covariance: (k, k), of theta, the inverse of the observed information."""
+    """theta: shape (k,), logarithms of the parameters.
+
+    covariance: (k, k), of theta, the inverse of the observed information.
+    """
 
     theta: Floats
     log_likelihood: float

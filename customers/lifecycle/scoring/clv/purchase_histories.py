@@ -37,7 +37,10 @@ class PurchaseHistories:
 
 @dataclass(frozen=True, eq=False)
 class HistoryGroups:
-    """g distinct histories, sorted by x, t_x, T; arrays of shape (g,). `row`: shape (n,), the group of each customer."""
+    """g distinct histories, sorted by x, t_x, T; arrays of shape (g,).
+
+    `row`: shape (n,), the group of each customer.
+    """
 
     x: Ints
     t_x: Floats
@@ -65,7 +68,9 @@ class HistoryGroups:
 def summarize_purchases(
     *, customer: Ints, at: Ints, value: Floats | Ints, as_of: int, offset: int = 0
 ) -> PurchaseHistories:
-    """Summarize the histories of all customers with an order before `as_of`; later orders are ignored.
+    """Summarize the histories of all customers with an order before `as_of`.
+
+    Later orders are ignored.
 
     customer, at, value: shape (m,), one entry per order in any order: customer id, moment (microseconds since 1970, may be
     negative), net value. offset: microseconds to add to a moment to get the shop's local time, whose midnights separate the days.
@@ -138,7 +143,10 @@ def _is_sorted(customer: Ints, day: Ints) -> bool:
 
 
 def group_histories(*, histories: PurchaseHistories, unit_days: float = 1.0) -> HistoryGroups:
-    """Group equal (x, t_x, T) into one row. unit_days: length in days of the unit of time, 7 for weeks."""
+    """Group equal (x, t_x, T) into one row.
+
+    unit_days: length in days of the unit of time, 7 for weeks.
+    """
     if not 0 < unit_days < np.inf:
         raise ValueError(f"unit_days must be finite and greater than 0, got {unit_days}")
     x, last, age = histories.x, histories.last_days, histories.age_days

@@ -1,4 +1,7 @@
-"""The loops over customers' order lines, compiled by Numba; ``favorites`` documents the results."""
+"""The loops over customers' order lines, compiled by Numba.
+
+``favorites`` documents the results.
+"""
 
 import numba
 import numpy as np
@@ -18,7 +21,10 @@ FIELD_BYTES = 7  # length, jsonb version, brackets
 
 @compiled
 def group_by_customer(row: Ints, n: int) -> tuple[Ints, Ints]:
-    """Return start (n + 1,) and the entries of each row in their order; entries of row -1 are left out."""
+    """Return start (n + 1,) and the entries of each row in their order.
+
+    Entries of row -1 are left out.
+    """
     start = np.zeros(n + 1, np.int64)
     for entry in range(len(row)):
         if row[entry] >= 0:
@@ -36,7 +42,10 @@ def group_by_customer(row: Ints, n: int) -> tuple[Ints, Ints]:
 
 @compiled
 def find_top_codes(fact: Ints, code: Ints, total: Ints, n: int) -> Ints:
-    """Return the code with the largest total of each fact, ties: the lowest, shape (n,); -1 where no entry has a code."""
+    """Return the code with the largest total of each fact, ties: the lowest, shape (n,).
+
+    The code is -1 where no entry has one.
+    """
     top, best_total = np.full(n, -1, np.int64), np.zeros(n, np.int64)
     for entry in range(len(fact)):
         row = fact[entry]
@@ -50,7 +59,10 @@ def find_top_codes(fact: Ints, code: Ints, total: Ints, n: int) -> Ints:
 
 @compiled
 def rank_codes(start: Ints, code: Ints, n_codes: int, limit: int) -> tuple[Ints, Ints, Ints]:
-    """Return start (n + 1,), code and count of each customer's most frequent codes ≥ 0; ties: the lower code first."""
+    """Return start (n + 1,), code and count of each customer's most frequent codes ≥ 0.
+
+    Of equal counts, the lower code comes first.
+    """
     n = len(start) - 1
     counts = np.zeros(n_codes, np.int64)
     seen_codes = np.empty(n_codes, np.int64)
@@ -133,7 +145,10 @@ def _write_share(out: Bytes, at: int, share: int) -> int:
 def write_pairs(
     out: Bytes, at: int, i: int, start: Ints, code: Ints, count: Ints, total: Ints, names: Bytes, name_start: Ints
 ) -> int:
-    """Write a field of a binary COPY with the customer's pairs of name and share as jsonb; return its end."""
+    """Write a field of a binary COPY with the customer's pairs of name and share as jsonb.
+
+    Return its end.
+    """
     length_at = at
     at += 4
     out[at], out[at + 1] = 1, OPEN
@@ -159,7 +174,10 @@ def write_pairs(
 
 @compiled
 def write_row_header(out: Bytes, at: int, fields: int, identity: int) -> int:
-    """Write the beginning of a binary COPY row whose first field is a bigint; return the next position."""
+    """Write the beginning of a binary COPY row whose first field is a bigint.
+
+    Return the next position.
+    """
     at = _write_integer(out, at, fields, 2)
     at = _write_integer(out, at, 8, 4)
     return _write_integer(out, at, identity, 8)

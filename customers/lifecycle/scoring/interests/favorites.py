@@ -54,7 +54,10 @@ def rank_favorites(*, start: Ints, code: Ints, total: Ints, names: Sequence[str 
 
 
 def merge_favorites(first: Favorites, second: Favorites) -> Favorites:
-    """Merge both rankings of each customer; codes, names and totals have the same meaning in both."""
+    """Merge both rankings of each customer.
+
+    Codes, names and totals have the same meaning in both.
+    """
     merged = kernels.merge_ranked_codes(first.start, first.code, first.count, second.start, second.code, second.count)
     return Favorites(*merged, first.total, first.names)
 

@@ -44,7 +44,9 @@ class Interests:
 
 
 def compute_interests(*, facts: InterestFacts, as_of: float, half_life_days: float, n_codes: int) -> Interests:
-    """Compute share ∝ Σ weight · 2^(−age / half-life); ties: newest fact, then code. Later facts than as_of are ignored.
+    """Compute share ∝ Σ weight · 2^(−age / half-life); ties: newest fact, then code.
+
+    Facts later than as_of are ignored.
 
     Ages count from the newest fact, so that shares exist however old it is.
     Errors: ValueError for invalid shapes, codes, weights or half-life.

@@ -133,7 +133,10 @@ def index_categories(category: Ints, n_categories: int) -> Ints:
 
 
 def _fit_follow(gaps: Floats, ended: Floats, start: tuple[float, float]) -> tuple[float, float]:
-    """Return (a, b) of the follow probability. ended: F(t), the probability that the open gap would have ended by now."""
+    """Return (a, b) of the follow probability.
+
+    ended: F(t), the probability that the open gap would have ended by now.
+    """
     if not len(gaps):
         return start
     numbers, counts = np.unique(gaps, return_counts=True)

@@ -15,7 +15,9 @@ MIN_DAYS = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class PurchaseRhythms:
-    """The purchases of k pairs of a customer and a product; all arrays have shape (k,), sorted by pair.
+    """The purchases of k pairs of a customer and a product.
+
+    All arrays have shape (k,), sorted by pair.
 
     days: distinct days with a purchase, each weighted 2^(−age / half-life). gaps: those of them that followed an earlier one.
     log_gaps, log_gap_squares: sums over the gaps of ln and ln² of their length in days, at least 1. number: of days, not weighted
@@ -99,7 +101,9 @@ def measure_rhythms(*, pair: Ints, at: Floats, as_of: float, half_life_days: flo
 def fit_product_rhythms(
     *, rhythms: PurchaseRhythms, product: Ints, n_products: int, shrinkage: float
 ) -> ProductRhythms:
-    """Fit the rhythm of each product to the purchases of all customers. product: shape (k,), below n_products.
+    """Fit the rhythm of each product to the purchases of all customers.
+
+    product: shape (k,), below n_products.
 
     With n gaps of a product and λ `shrinkage`: mean = (Σ ln gap + λ · overall mean) / (n + λ), variance likewise around it, and
     again = (n + λ · overall again) / (days + λ), overall again = (gaps + 1) / (days + 2). The last purchase of a pair counts as one

@@ -1,1 +1,4 @@
-"""Propensities: the probability that a customer churns, buys or responds. Features, labels, models, explanations, metrics."""
+"""Propensities: the probability that a customer churns, buys or responds.
+
+Features, labels, models, explanations, metrics.
+"""

@@ -16,7 +16,9 @@ BLOCK_ROWS = 65_536
 
 @dataclass(frozen=True, eq=False)
 class ScoreReasons:
-    """For n customers the m largest contributions to the score, strongest first; arrays of shape (n, m).
+    """For n customers the m largest contributions to the score, strongest first.
+
+    Arrays of shape (n, m).
 
     codes: names that `code` indexes: columns, or families of columns. code: index in codes, −1 where fewer contribute at all.
     effect: contribution to the margin against the average customer; above 0 raises the score, below lowers it. column: index in the
@@ -37,7 +39,9 @@ class ScoreReasons:
 def explain_scores(
     *, model: ArrayModel, names: tuple[str, ...], matrix: Matrix, by_family: bool = True, max_reasons: int = MAX_REASONS
 ) -> ScoreReasons:
-    """Explain each score: exact for linear models, β_j · (x_j − mean_j); for trees by the path of each customer (see `models`).
+    """Explain each score: exact for linear models, β_j · (x_j − mean_j).
+
+    Trees are explained by the path of each customer (see `models`).
 
     by_family: related columns form one reason (orders in 30 and in 90 days …), since effects of correlated columns cancel each other
     and are only meaningful in sum. Linear in customers; memory for one block of them besides the result.

@@ -59,7 +59,9 @@ class PropensityMetrics:
 
 
 def evaluate_scores(*, score: Floats, label: npt.NDArray[np.bool_]) -> PropensityMetrics:
-    """Compute all metrics of scores, shape (n,), against labels, shape (n,). skill: 1 − Brier / Brier of the constant rate.
+    """Compute all metrics of scores, shape (n,), against labels, shape (n,).
+
+    skill: 1 − Brier / Brier of the constant rate.
 
     This is also the backtest: scores of an earlier run against labels measured today.
     Errors: ValueError for different shapes or a score outside 0…1.
@@ -120,7 +122,10 @@ def lift_by_bin(*, score: Floats, label: Flags, bins: int = BINS) -> Floats:
 
 
 def lift_at_share(*, score: Floats, label: Flags, share: float = 0.1) -> float:
-    """Return the lift of the highest-scored share. Errors: ValueError as for `lift_by_bin`, or a share outside 0…1."""
+    """Return the lift of the highest-scored share.
+
+    Errors: ValueError as for `lift_by_bin`, or a share outside 0…1.
+    """
     if not 0 < share <= 1:
         raise ValueError(f"share must be above 0 and at most 1, got {share}")
     positives = np.interp(share * len(label), np.arange(len(label) + 1), _accumulate_positives(score, label))
@@ -128,7 +133,10 @@ def lift_at_share(*, score: Floats, label: Flags, share: float = 0.1) -> float:
 
 
 def _accumulate_positives(score: Floats, label: Flags) -> Floats:
-    """Return the positives among the first 0, 1, … n customers, highest scores first; shape (n + 1,)."""
+    """Return the positives among the first 0, 1, … n customers, highest scores first.
+
+    Shape (n + 1,).
+    """
     if not label.any():
         raise ValueError("lift needs at least one positive, got none")
     _values, index = np.unique(-score, return_inverse=True)
@@ -137,7 +145,10 @@ def _accumulate_positives(score: Floats, label: Flags) -> Floats:
 
 
 def calibration_curve(*, score: Floats, label: Flags, bins: int = BINS) -> CalibrationCurve:
-    """Split customers in order of score into equal parts; equal scores stay together, in the part of their middle."""
+    """Split customers in order of score into equal parts.
+
+    Equal scores stay together, in the part of their middle.
+    """
     order = np.argsort(score, kind="stable")
     _values, first, count = np.unique(score[order], return_index=True, return_counts=True)
     middle = first + (count - 1) / 2

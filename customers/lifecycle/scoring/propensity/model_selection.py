@@ -1,4 +1,7 @@
-"""Compares the candidates on customers or moments they have not seen; the simplest one wins unless it is beaten."""
+"""Compares the candidates on customers or moments they have not seen.
+
+The simplest one wins unless it is beaten.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,7 +82,9 @@ def evaluate_candidates(
     purchase_model_column: str | None,
     seed: int,
 ) -> SelectionOutcome:
-    """Fit each candidate on `train` and evaluate it on `validation`; without train, on folds of the customers of `all_rows`.
+    """Fit each candidate on `train` and evaluate it on `validation`.
+
+    Without train, on folds of the customers of `all_rows`.
 
     The compared probabilities are calibrated on other customers of the same part: a level that shifts from one moment to the next
     shifts for all candidates, in an unknown direction, and is no merit of whichever happened to be off to that side.

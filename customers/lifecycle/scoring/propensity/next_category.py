@@ -177,7 +177,10 @@ def _compute_popularity(counts: Matrix) -> Floats:
 
 
 def _index_columns(categories: Ints, n_categories: int) -> Ints:
-    """Return the column of each category; the last one, possibly empty, for those without their own."""
+    """Return the column of each category.
+
+    The last one, possibly empty, for those without their own.
+    """
     column_of = np.full(n_categories + 1, len(categories))
     column_of[categories] = np.arange(len(categories))
     return column_of

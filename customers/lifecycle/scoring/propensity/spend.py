@@ -20,7 +20,10 @@ MIN_ROWS = 50
 
 @dataclass(frozen=True, eq=False)
 class SpendRegression:
-    """max(0, b + Σ_j c_j (x_j − center_j) / spread_j); all (k,). Columns are clipped to five standard deviations."""
+    """max(0, b + Σ_j c_j (x_j − center_j) / spread_j); all (k,).
+
+    Columns are clipped to five standard deviations.
+    """
 
     center: Floats
     spread: Floats
@@ -32,7 +35,10 @@ class SpendRegression:
         return np.maximum(0.0, self.intercept + compute_linear_margin(matrix, *self._list_kernel_arguments()))
 
     def compute_contributions(self, matrix: Matrix) -> Floats:
-        """Return what each column adds to the average customer's spend, before the bound at 0; (n, k)."""
+        """Return what each column adds to the average customer's spend, before the bound at 0.
+
+        The result has shape (n, k).
+        """
         contributions: Floats = compute_linear_contributions(matrix, *self._list_kernel_arguments())
         return contributions
 
@@ -55,7 +61,10 @@ class SpendMetrics:
 
 
 def fit_spend_regression(*, matrix: Matrix, spend: Floats) -> SpendRegression | None:
-    """Fit ridge regression (λ = 1, standardized columns). matrix: (n, k); spend: (n,). None with fewer than 50 rows."""
+    """Fit ridge regression (λ = 1, standardized columns).
+
+    matrix: (n, k); spend: (n,). None with fewer than 50 rows.
+    """
     if len(matrix) < MIN_ROWS:
         return None
     x = matrix.astype(np.float64)

@@ -79,7 +79,10 @@ class PropensityModel:
         return self.calibration.apply(predict_probability(self._require_model(matrix), matrix))
 
     def explain(self, matrix: Matrix, *, by_family: bool = True, max_reasons: int = 3) -> ScoreReasons:
-        """Return what contributes most to each score (see `explanations`). Errors: ValueError as for `score`."""
+        """Return what contributes most to each score (see `explanations`).
+
+        Errors: ValueError as for `score`.
+        """
         return explain_scores(
             model=self._require_model(matrix),
             names=self.names,
@@ -89,7 +92,10 @@ class PropensityModel:
         )
 
     def measure_drift(self, matrix: Matrix) -> tuple[Floats, float]:
-        """Return the population stability index of each column, (k,), and of the scores. Errors: ValueError as for `score`."""
+        """Return the population stability index of each column, (k,), and of the scores.
+
+        Errors: ValueError as for `score`.
+        """
         score = self.score(matrix)
         if self.features is None or self.scores is None:
             raise ValueError("this model has no reference distribution to compare with")

@@ -39,7 +39,10 @@ RFM_CELLS: tuple[tuple[str, ...], ...] = (
 
 @dataclass(frozen=True)
 class RfmScores:
-    """Scores of n customers, each an int64 array of shape (n,) with values 1–5, 5 the best; ``group`` indexes RFM_GROUPS."""
+    """Scores of n customers, each an int64 array of shape (n,) with values 1–5, 5 the best.
+
+    ``group`` indexes RFM_GROUPS.
+    """
 
     r: Ints
     f: Ints
@@ -134,7 +137,10 @@ def _iterate_rfm(
     moments: Sequence[int],
     window_days: int | None,
 ) -> Iterator[RfmValues]:
-    """Yield the values of each moment; running totals move from moment to moment, so each fact is read once."""
+    """Yield the values of each moment.
+
+    Running totals move from moment to moment, so each fact is read once.
+    """
     orders_before = np.concatenate(([0], np.cumsum(is_order, dtype=np.int64)))
     buyers = np.flatnonzero(orders_before[start[1:]] > orders_before[start[:-1]])
     first = at[is_order][orders_before[start[buyers]]]
@@ -171,7 +177,10 @@ def arrange_facts(row: Ints, start: Ints) -> tuple[Ints, Ints, Ints]:
 
 @dataclass(frozen=True)
 class RunningTotals:
-    """Position in the facts of each customer and the totals up to it; int64 arrays of shape (m,)."""
+    """Position in the facts of each customer and the totals up to it.
+
+    Both are int64 arrays of shape (m,).
+    """
 
     position: Ints
     last: Ints

@@ -1,4 +1,7 @@
-"""The loop that derives stage histories, compiled by Numba. ``derivation`` documents the stage rules."""
+"""The loop that derives stage histories, compiled by Numba.
+
+``derivation`` documents the stage rules.
+"""
 
 import numba
 import numpy as np
@@ -116,7 +119,10 @@ def _find_stage(
 
 @compiled
 def _find_reason(stage: int, cause: int, orders: int, within_multiple: bool, rules: Ints) -> int:
-    """Return the reason of a change. within_multiple: whether the age alone would not make the customer churned yet."""
+    """Return the reason of a change.
+
+    within_multiple: whether the age alone would not make the customer churned yet.
+    """
     if cause == BY_RULES:
         return RULES
     if stage == VISITOR:
@@ -190,7 +196,9 @@ def _derive_customer(
     as_of: int, gaps: Ints, category_orders: Ints,
     rows: Ints, froms: Ints, tos: Ints, ats: Ints, reasons: Ints, versions: Ints, k: int,
 ) -> tuple[int, int, int, int]:  # fmt: skip
-    """Write one customer's changes from index k on; return stage, since, the next change by time, and the new k.
+    """Write one customer's changes from index k on.
+
+    Return stage, since, the next change by time, and the new k.
 
     gaps, category_orders: scratch space, the customer's gaps in ascending order and orders by category.
     """
@@ -265,7 +273,10 @@ def derive_stage_histories(
     category_gaps: Ints,
     as_of: int,
 ) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints, Ints, Ints]:
-    """Return stage, since and next change of each customer; then row, from, to, at, reason and version of each change."""
+    """Return stage, since and next change of each customer.
+
+    Then row, from, to, at, reason and version of each change.
+    """
     n = len(known_at)
     stages, sinces, next_changes = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
     # An upper bound of the number of changes, so that the loop never has to grow an array.

@@ -482,7 +482,10 @@ def test_a_killed_refresh_leaves_the_old_profiles_and_does_not_affect_the_next_o
 
 @pytest.mark.django_db
 def test_customers_of_slow_categories_stay_active_longer() -> None:
-    """Forty customers buy shoes every 100 days and forty buy tea every 10; ann and bob have the gaps of their category."""
+    """Forty customers buy shoes every 100 days and forty buy tea every 10.
+
+    ann and bob have the gaps of their category.
+    """
     shoes, tea = make_product("shoes", category="Clothes > Shoes"), make_product("tea", category="Drinks > Tea")
     lace = make_product("lace", category="Drinks", price=Decimal(1))
     for number in range(40):

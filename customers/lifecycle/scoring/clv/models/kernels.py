@@ -89,7 +89,10 @@ def _expect_purchases(s: float, reach: float, stay: float, leave: float) -> floa
 
 @compiled
 def expect_purchases_until_dropout(s: Floats, reach: Floats, stay: Floats, leave: float) -> Floats:
-    """Return (n, h): expected purchases if alive; s, stay: shape (n,); reach: t / (α + T), shape (n, h)."""
+    """Return (n, h): expected purchases if alive.
+
+    S, stay: shape (n,); reach: t / (α + T), shape (n, h).
+    """
     n, h = reach.shape
     expected = np.zeros((n, h))
     for i in range(n):

@@ -11,7 +11,10 @@ from config.foundation.array_types import Floats
 
 
 class PositiveParameters:
-    """Base of frozen dataclasses of positive floats; `time_parameters` names those that are times."""
+    """Base of frozen dataclasses of positive floats.
+
+    `time_parameters` names those that are times.
+    """
 
     name: ClassVar[str]
     time_parameters: ClassVar[tuple[str, ...]] = ()
@@ -42,7 +45,10 @@ class PositiveParameters:
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> Self:
-        """Rebuild a model. Errors: ValueError for another model's dict, a missing or a non-positive parameter."""
+        """Rebuild a model.
+
+        Errors: ValueError for another model's dict, a missing or a non-positive parameter.
+        """
         if saved.get("name") != cls.name:
             raise ValueError(f"name must be {cls.name!r}, got {saved.get('name')!r}")
         missing = [field.name for field in fields(cls) if field.name not in saved]  # type: ignore[arg-type]
@@ -60,7 +66,10 @@ def check_histories(x: npt.NDArray[Any], t_x: npt.NDArray[Any], age: npt.NDArray
 
 
 def to_horizons(horizon: npt.ArrayLike) -> Floats:
-    """Return horizons of shape (h,). Errors: ValueError for a horizon that is negative or not finite."""
+    """Return horizons of shape (h,).
+
+    Errors: ValueError for a horizon that is negative or not finite.
+    """
     horizons = np.atleast_1d(np.asarray(horizon, np.float64))
     if not (np.all(horizons >= 0) and np.all(np.isfinite(horizons))):
         raise ValueError(f"horizon must be finite and at least 0, got {horizons.tolist()}")

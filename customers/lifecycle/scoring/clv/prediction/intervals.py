@@ -106,7 +106,10 @@ class ProbabilityTransform:
 def transform_purchases(
     *, model: PurchaseModel, groups: HistoryGroups, horizon: float, actual: Ints
 ) -> ProbabilityTransform:
-    """Transform actual purchases. actual: shape (n,), purchases in the horizon of each customer of groups.row."""
+    """Transform actual purchases.
+
+    actual: shape (n,), purchases in the horizon of each customer of groups.row.
+    """
     _check_arguments(horizon, LEVEL)
     alive = model.probability_alive(x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
     transforms = np.zeros((2, len(groups.row)))

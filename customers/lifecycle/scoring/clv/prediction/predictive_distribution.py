@@ -42,7 +42,10 @@ class TailModel(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class PurchaseStates:
-    """The s distinct pairs (x, T) of groups, sorted: x, age of shape (s,); `state_of`: shape (g,), the pair of each group."""
+    """The s distinct pairs (x, T) of groups, sorted: x, age of shape (s,).
+
+    `state_of`: shape (g,), the pair of each group.
+    """
 
     x: Ints
     age: Floats

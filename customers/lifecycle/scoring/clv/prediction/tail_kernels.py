@@ -1,4 +1,7 @@
-"""The distribution of the number of future purchases of an alive customer, as P(at least k); loops compiled by Numba."""
+"""The distribution of the number of future purchases of an alive customer, as P(at least k).
+
+Loops compiled by Numba.
+"""
 
 import math
 

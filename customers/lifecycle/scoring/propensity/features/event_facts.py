@@ -133,7 +133,10 @@ def collect_visit_events(
     kinds: tuple[str, ...],
     session: npt.NDArray[np.integer] | None = None,
 ) -> VisitEvents:
-    """Sort events, given in any order; each array has shape (m,). Errors: ValueError as for `collect_order_lines`."""
+    """Sort events, given in any order; each array has shape (m,).
+
+    Errors: ValueError as for `collect_order_lines`.
+    """
     session = np.full(len(customer), UNKNOWN) if session is None else session
     for name, column in {"at": at, "kind": kind, "session": session}.items():
         if column.shape != customer.shape:
@@ -147,7 +150,10 @@ def collect_visit_events(
 
 
 def _sort_rows(customer: npt.NDArray[np.integer], at: Ints, n_customers: int) -> tuple[Ints, Ints | None]:
-    """Return where each customer's rows start, and the order that sorts them; None if they are sorted."""
+    """Return where each customer's rows start, and the order that sorts them.
+
+    The order is None if they are sorted.
+    """
     start = np.concatenate(([0], np.cumsum(np.bincount(customer, minlength=n_customers)))).astype(np.int64)
     step = customer[1:] == customer[:-1]
     if not len(customer) or bool(((customer[1:] > customer[:-1]) | (step & (at[1:] >= at[:-1]))).all()):

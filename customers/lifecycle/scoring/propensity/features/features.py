@@ -43,7 +43,10 @@ VISITS_FAMILY, OTHER_FAMILY = "visits", "purchase_model"
 
 @dataclass(frozen=True, eq=False)
 class FeatureMatrix:
-    """matrix: (n, k) float32, finite; names: of the k columns; row: (n,), the customers; has_ordered: (n,)."""
+    """matrix: (n, k) float32, finite.
+
+    names: of the k columns; row: (n,), the customers; has_ordered: (n,).
+    """
 
     names: tuple[str, ...]
     matrix: Matrix

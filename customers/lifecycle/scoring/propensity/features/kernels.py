@@ -1,4 +1,7 @@
-"""The loops over customers' orders and visits, compiled by Numba. ``features`` documents the columns."""
+"""The loops over customers' orders and visits, compiled by Numba.
+
+``features`` documents the columns.
+"""
 
 import numba
 import numpy as np

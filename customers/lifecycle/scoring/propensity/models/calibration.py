@@ -23,7 +23,10 @@ MIN_STEP = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """none: p. platt: 1 / (1 + exp(−(a + b · logit p))), x = (a, b). isotonic: linear between the points (x, y), x in log-odds."""
+    """A map of a model's scores p to calibrated probabilities.
+
+    none: p. platt: 1 / (1 + exp(−(a + b · logit p))), x = (a, b). isotonic: linear between the points (x, y), x in log-odds.
+    """
 
     kind: CalibrationType
     x: Floats

@@ -119,7 +119,10 @@ def fit_forest(sample: TrainingSample, *, seed: int) -> TreeModel:
 
 
 def fit_boosting(sample: TrainingSample, *, hyperparameters: Hyperparameters, seed: int) -> TreeModel:
-    """Fit gradient boosting on histograms with the tuned trees and leaves. Source: Ke et al., NeurIPS 2017."""
+    """Fit gradient boosting on histograms with the tuned trees and leaves.
+
+    Source: Ke et al., NeurIPS 2017.
+    """
     return convert_boosting_trees(
         train_boosting(sample, leaves=hyperparameters.leaves, trees=hyperparameters.trees, seed=seed)
     )

@@ -15,6 +15,9 @@ def serialize_arrays(arrays: Arrays) -> bytes:
 
 
 def deserialize_arrays(data: bytes) -> Arrays:
-    """Rebuild the arrays. Errors: ValueError for an array of objects, zipfile.BadZipFile for other bytes."""
+    """Rebuild the arrays.
+
+    Errors: ValueError for an array of objects, zipfile.BadZipFile for other bytes.
+    """
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         return dict(arrays)

@@ -25,7 +25,9 @@ class TreeRule:
 
 
 def extract_rules(*, tree: TreeModel, names: tuple[str, ...]) -> tuple[TreeRule, ...]:
-    """Return one rule per leaf, most probable first; of several bounds of one column on one side only the narrowest.
+    """Return one rule per leaf, most probable first.
+
+    Of several bounds of one column on one side, a rule has only the narrowest.
 
     The shares add up to 1. Errors: ValueError for a model of more than one tree, or whose leaves are no probabilities.
     """

@@ -102,7 +102,10 @@ def test_a_name_is_accurate_while_its_directions_are() -> None:
 
 
 def test_centroids_are_compared_in_the_units_of_the_features() -> None:
-    """In the new run 0 is 10 orders and one deviation 2; in the previous run 0 was 8 orders and one deviation 4."""
+    """In the new run 0 is 10 orders and one deviation 2.
+
+    In the previous run 0 was 8 orders and one deviation 4.
+    """
     distances = compute_centroid_distances(
         new=np.array([[0.0], [1.0]]),
         new_scaling=make_scaling("orders", mean=10.0, deviation=2.0),

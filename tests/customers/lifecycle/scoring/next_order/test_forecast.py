@@ -39,7 +39,10 @@ def forecast_one(since: float, rhythm: OrderRhythm, gap: float = 10.0) -> NextOr
 
 
 def test_just_after_an_order_the_window_is_the_central_half_of_the_gaps() -> None:
-    """exp(ln 10 ∓ 0.6745 · ½ · √2) = 6.2 and 16.1 days, rounded inwards to 7 and 16; √2 for the uncertainty of the mean."""
+    """exp(ln 10 ∓ 0.6745 · ½ · √2) = 6.2 and 16.1 days, rounded inwards to 7 and 16.
+
+    √2 for the uncertainty of the mean.
+    """
     forecasts = forecast_one(0.0, make_rhythm())
     assert (forecasts.earliest[0], forecasts.likeliest[0], forecasts.latest[0]) == (1007, 1010, 1016)
     assert forecasts.reason[0] == FORECAST

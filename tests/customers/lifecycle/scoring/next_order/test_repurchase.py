@@ -63,7 +63,10 @@ def test_a_product_is_shrunk_towards_all_products() -> None:
 
 
 def test_after_the_median_gap_half_of_the_distribution_remains() -> None:
-    """F(10) = 1/2 and F(40) ≈ 1; p = (2 + 4/7) / (3 + 1) = 9/14, so the probability is (9/28) / (1 − 9/28) = 9/19."""
+    """F(10) = 1/2 and F(40) ≈ 1.
+
+    p = (2 + 4/7) / (3 + 1) = 9/14, so the probability is (9/28) / (1 − 9/28) = 9/19.
+    """
     rhythms = make_rhythms()
     assert predict(rhythms, fit_population(rhythms))[0] == pytest.approx(9 / 19, abs=1e-6)
 

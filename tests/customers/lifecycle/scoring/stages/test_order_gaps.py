@@ -47,7 +47,10 @@ def test_no_orders_give_the_defaults() -> None:
 
 
 def test_gaps_of_a_category_are_those_of_its_main_customers() -> None:
-    """Forty customers order shoes every 50 days and tea once; two order tea every 7 days; hats have too few gaps."""
+    """Forty customers order shoes every 50 days and tea once.
+
+    Two order tea every 7 days; hats have too few gaps.
+    """
     customer, day, category = [], [], []
     for number in range(40):
         for order in range(3):

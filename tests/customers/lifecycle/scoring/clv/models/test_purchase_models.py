@@ -88,7 +88,10 @@ def test_likelihoods_match_numerical_integration(model: PurchaseModel) -> None:
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_likelihoods_of_all_possible_histories_add_up_to_one(model: PurchaseModel) -> None:
-    """P(X(T) = 0) + ∫ f(x = 1, t_1) dt_1 + … = 1; with T short, more than two repeats hardly ever happen."""
+    """P(X(T) = 0) + ∫ f(x = 1, t_1) dt_1 + … = 1.
+
+    With T short, more than two repeats hardly ever happen.
+    """
     age = 0.4
     none = np.exp(model.log_likelihood(**make_arrays((0, 0.0, age))))[0]
     one = quad(lambda t: np.exp(model.log_likelihood(**make_arrays((1, t, age))))[0], 0, age)[0]
