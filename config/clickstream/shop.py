@@ -139,7 +139,7 @@ def read_catalog(*, seed: int) -> tuple[SimulatedCatalog, dict[int, int]]:
         categories=categories,
         category=category,
         starts=np.searchsorted(category, np.arange(len(categories) + 1)),
-        pull=np.cumsum(1.0 / (0.02 + draws)),  # the most attractive hundredth gets a sixth of the views
+        cumulative_weights=np.cumsum(1.0 / (0.02 + draws)),  # the most attractive hundredth gets a sixth of the views
     )
     return catalog, {row[0]: position for position, row in enumerate(rows)}
 

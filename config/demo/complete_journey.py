@@ -108,7 +108,7 @@ class CompleteJourneySales:
         self.decimal_comma = False
         self.malformed: list[MalformedRow] = []
 
-    def iterate_batches(self, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
         total = self.file.metadata.num_rows
         n_rows = 0
         for raw in self.file.iter_batches(batch_size=BATCH):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from _pytest.mark.structures import ParameterSet
 
+from config.foundation.json_nesting import MAX_JSON_DEPTH
 from customers.events.collector import envelope, fields, items
 from customers.events.event_taxonomy import EVENT_NAMES, lookup_meaning
 from customers.events.models import Event, RejectedEvent, Source
@@ -146,5 +147,5 @@ def test_the_documented_limits_match_the_code(page: str) -> None:
     assert f"{items.MAX_EVENT_BYTES // 1024} kB" in text
     assert f"{envelope.MAX_BATCH_BYTES // 1024} kB" in text
     assert f"{envelope.MAX_BATCH_EVENTS:,}" in text
-    for limit in (fields.MAX_MESSAGE_ID + 1, fields.MAX_ID, fields.MAX_NAME, items.MAX_DEPTH):
+    for limit in (fields.MAX_MESSAGE_ID + 1, fields.MAX_ID, fields.MAX_NAME, MAX_JSON_DEPTH):
         assert str(limit) in text

@@ -43,8 +43,8 @@ class UploadForm(forms.Form):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.fields["file"].help_text = self.file_help_text
-        self.fields["currency"].help_text = self.currency_help_text
+        self.fields["file"].help_text = str(self.file_help_text)
+        self.fields["currency"].help_text = str(self.currency_help_text)
 
     def clean_currency(self) -> str:
         code = self.cleaned_data["currency"].upper()
