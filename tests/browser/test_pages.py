@@ -24,7 +24,7 @@ from recommendations.campaigns.models import Campaign
 from recommendations.training.models import EvaluationRun
 from recommendations.training.train import train
 from tests.browser.conftest import open_monitored_page, start_chromium
-from tests.recommendations.shop import customer_of, make_tea_and_coffee_shop
+from tests.recommendations.shop import get_customer, make_tea_and_coffee_shop
 
 pytestmark = pytest.mark.acceptance
 
@@ -44,7 +44,7 @@ def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
     campaign = Campaign.objects.create(
         key="tea-week", name="Tea week", segment=segment, channel="csv", holdout_share=0.1
     )
-    customer = customer_of("user-0")
+    customer = get_customer("user-0")
     product = Product.objects.get(product_id="tea-0")
     return SimpleNamespace(
         pages={

@@ -1,4 +1,4 @@
-"""A small shop with two tastes: people who drink tea and people who drink coffee, buying every week for half a year."""
+"""A small shop with two tastes: customers who drink tea or coffee and buy every week for half a year."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,11 +11,14 @@ from customers.orders.models import Order, OrderLine
 from tests.makers import NOON, make_product, make_source
 
 WEEKS = 26
-PEOPLE = 40
+N_CUSTOMERS = 40
 
 
 def make_tea_and_coffee_shop(*, until: datetime = NOON) -> dict[str, Product]:
-    """40 customers user-0…user-39, even ones for tea; five products a taste and five for all; the last week is never bought twice."""
+    """Make 40 customers, user-0 to user-39, and five products each of tea, coffee and cake.
+
+    Even customers buy tea, odd ones coffee, and all of them sometimes cake.
+    """
     products = {
         f"{taste}-{number}": make_product(
             f"{taste}-{number}",
@@ -27,36 +30,36 @@ def make_tea_and_coffee_shop(*, until: datetime = NOON) -> dict[str, Product]:
         for taste in ("tea", "coffee", "cake")
         for number in range(5)
     }
-    customers = Customer.objects.bulk_create([Customer() for _person in range(PEOPLE)])
+    customers = Customer.objects.bulk_create([Customer() for _number in range(N_CUSTOMERS)])
     Identifier.objects.bulk_create(
         [
-            Identifier(kind="user_id", value=f"user-{person}", customer=customer)
-            for person, customer in enumerate(customers)
+            Identifier(kind="user_id", value=f"user-{number}", customer=customer)
+            for number, customer in enumerate(customers)
         ]
     )
-    chance, source = np.random.default_rng(7), make_source()
+    rng, source = np.random.default_rng(7), make_source()
     orders: list[Order] = []
     lines: list[OrderLine] = []
-    for person, customer in enumerate(customers):
-        taste = "tea" if person % 2 == 0 else "coffee"
+    for number, customer in enumerate(customers):
+        taste = "tea" if number % 2 == 0 else "coffee"
         for week in range(WEEKS):
-            bought = [f"{taste}-{number}" for number in chance.choice(5, size=2, replace=False)]
-            bought += [f"cake-{chance.integers(5)}"] * int(chance.random() < 0.3)
+            product_ids = [f"{taste}-{choice}" for choice in rng.choice(5, size=2, replace=False)]
+            product_ids += [f"cake-{rng.integers(5)}"] * int(rng.random() < 0.3)
             order = Order(
                 source=source,
-                order_id=f"{person}/{week}",
+                order_id=f"{number}/{week}",
                 customer=customer,
-                placed_at=until - timedelta(weeks=WEEKS - week, hours=-person),
+                placed_at=until - timedelta(weeks=WEEKS - week, hours=-number),
                 currency="EUR",
             )
             orders.append(order)
-            for place, name in enumerate(bought, start=1):
-                price = products[name].price
+            for line_number, product_id in enumerate(product_ids, start=1):
+                price = products[product_id].price
                 lines.append(
                     OrderLine(
                         order=order,
-                        line_number=place,
-                        product=products[name],
+                        line_number=line_number,
+                        product=products[product_id],
                         quantity=1,
                         unit_price=price,
                         total=price,
@@ -67,5 +70,5 @@ def make_tea_and_coffee_shop(*, until: datetime = NOON) -> dict[str, Product]:
     return products
 
 
-def customer_of(user_id: str) -> Customer:
+def get_customer(user_id: str) -> Customer:
     return Customer.objects.get(identifiers__kind="user_id", identifiers__value=user_id)

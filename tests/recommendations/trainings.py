@@ -1,4 +1,4 @@
-"""A training takes as long as ten tests: of a shop that is made the same way every time it is done once by each process of the tests."""
+"""Trainings for tests: a shop that is the same in every test is trained once per test process, because it takes as long as ten tests."""
 
 import atexit
 import copy
@@ -29,52 +29,60 @@ TABLES = (Category, Product, Customer, Identifier, Order, OrderLine, EvaluationR
 
 
 @dataclass(frozen=True)
-class Training:
+class SavedTraining:
+    """The artifacts and records that a training left."""
+
     folder: Path
     runs: list[EvaluationRun]
     versions: list[ModelVersion]
 
 
-_done: dict[str, Training] = {}
+_saved_trainings: dict[str, SavedTraining] = {}
 
 
-def number_from(first: int) -> None:
+def restart_sequences(first: int) -> None:
+    """Let the ids of the tables of a shop and its training start at a number."""
     with connection.cursor() as cursor:
         for model in TABLES:
             cursor.execute(f"SELECT setval(pg_get_serial_sequence('{model._meta.db_table}', 'id'), {first}, false)")
 
 
 @contextmanager
-def same_ids() -> Iterator[None]:
-    """Rows made inside have the same ids in every test, and no other rows have them: a model knows people by their ids."""
-    number_from(FIRST_ID)
+def use_fixed_ids() -> Iterator[None]:
+    """Give the rows made inside the same ids in every test, and no other rows: a model knows customers by their ids."""
+    restart_sequences(FIRST_ID)
     yield
-    number_from(NEXT_ID)
+    restart_sequences(NEXT_ID)
 
 
-def counted_budget(seconds: float, memory_mb: float) -> TrainingBudget:
-    """Each look at the clock is a hundredth of a second: a training gets as far on a busy machine as on a quiet one."""
-    looks = count()
-    return TrainingBudget(seconds, memory_mb, clock=lambda: next(looks) / 100)
+def make_counted_budget(seconds: float, memory_mb: float) -> TrainingBudget:
+    """Return a budget whose clock advances by 10 ms per reading, so that a training is the same on a busy machine."""
+    readings = count()
+    return TrainingBudget(seconds, memory_mb, clock=lambda: next(readings) / 100)
 
 
-def train_counted(*, started_at: datetime = NOON) -> ModelVersion:
-    """`train` as of NOON that learns the same on every machine."""
-    with patch("recommendations.training.train.TrainingBudget", counted_budget):
+def train_reproducibly(*, started_at: datetime = NOON) -> ModelVersion:
+    """Train as of NOON, with the same result on every machine."""
+    with patch("recommendations.training.train.TrainingBudget", make_counted_budget):
         return train(as_of=NOON, started_at=started_at)
 
 
-def trained_once(shop: str) -> ModelVersion:
-    """The active version of a shop made within `same_ids`, trained at the first call and put back into database and folder later."""
-    if shop not in _done:
-        with same_ids():
-            version = train_counted()
+def train_once(shop: str) -> ModelVersion:
+    """Return the active version of a shop made within `use_fixed_ids`.
+
+    The first call trains; later calls restore the records and the folder.
+    """
+    if shop not in _saved_trainings:
+        with use_fixed_ids():
+            version = train_reproducibly()
         folder = Path(tempfile.mkdtemp(prefix="perennial-trained-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         shutil.copytree(settings.MODELS_DIR, folder / "models")
-        _done[shop] = Training(folder / "models", list(EvaluationRun.objects.all()), list(ModelVersion.objects.all()))
+        _saved_trainings[shop] = SavedTraining(
+            folder / "models", list(EvaluationRun.objects.all()), list(ModelVersion.objects.all())
+        )
         return version
-    training = _done[shop]
+    training = _saved_trainings[shop]
     shutil.copytree(training.folder, settings.MODELS_DIR)
     ModelVersion.objects.bulk_create(copy.deepcopy(training.versions))
     EvaluationRun.objects.bulk_create(copy.deepcopy(training.runs))

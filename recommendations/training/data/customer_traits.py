@@ -21,7 +21,7 @@ from recommendations.engine.cold_start import (
     CustomerTraits,
     assign_bands,
     compute_quantile_edges,
-    get_trait_value,
+    normalize_trait_value,
 )
 from recommendations.training.data.extract import index_identifiers
 from recommendations.training.data.interaction_tables import extract_property_text
@@ -110,7 +110,7 @@ def build_traits_table(tables: Warehouse, *, as_of: datetime, traits: Sequence[s
 def normalize_texts(column: pa.ChunkedArray, field: str) -> list[str]:
     """Return the normalized values; each distinct text is normalized once."""
     encoded = pc.fill_null(column, "").combine_chunks().dictionary_encode()
-    normalized = [get_trait_value(field, text) for text in encoded.dictionary.to_pylist()]
+    normalized = [normalize_trait_value(field, text) for text in encoded.dictionary.to_pylist()]
     return [normalized[code] for code in encoded.indices.to_pylist()]
 
 

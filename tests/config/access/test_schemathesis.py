@@ -69,10 +69,10 @@ def make_sample_data() -> None:
     from recommendations.merchandising.choices import RuleAction
     from recommendations.merchandising.models import Rule
     from tests.makers import NOON, make_consent, make_segment
-    from tests.recommendations.shop import customer_of, make_tea_and_coffee_shop
+    from tests.recommendations.shop import get_customer, make_tea_and_coffee_shop
 
     products = make_tea_and_coffee_shop()
-    make_consent(customer_of("user-0"))
+    make_consent(get_customer("user-0"))
     segment = make_segment("everybody")
     Campaign.objects.create(key="spring", name="Spring", segment=segment)
     Rule.objects.create(name="Sell the tea", action=RuleAction.BOOST, factor=2, category="Drinks > tea")

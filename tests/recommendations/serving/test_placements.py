@@ -27,7 +27,7 @@ from recommendations.serving.state.suppression import suppress_erased_customer
 from recommendations.training.models import ModelVersion
 from tests.makers import NOON, make_product
 from tests.recommendations.serving.recent_events import make_event_row
-from tests.recommendations.shop import customer_of
+from tests.recommendations.shop import get_customer
 
 pytestmark = pytest.mark.usefixtures("trained")
 LATER = NOON + timedelta(minutes=5)
@@ -185,7 +185,7 @@ def test_a_fresh_purchase_is_hidden_if_the_placement_hides_purchased_products(lo
 
 @pytest.mark.django_db(transaction=True)
 def test_a_customer_who_withdraws_consent_is_not_recognized_from_then_on(loader: StateLoader) -> None:
-    customer = customer_of("user-0")
+    customer = get_customer("user-0")
     assert get_response(loader, "for-you", user_id="user-0").fallback is None
     record_consent(customer=customer, purpose=Consent.Purpose.PERSONALISATION, status="withdrawn", recorded_at=NOON)
     response = get_response(loader, "for-you", user_id="user-0")
@@ -197,7 +197,7 @@ def test_a_customer_who_withdraws_consent_is_not_recognized_from_then_on(loader:
 
 def test_a_refusal_is_read_from_the_database_after_valkey_was_emptied(loader: StateLoader, valkey: redis.Redis) -> None:
     record_consent(
-        customer=customer_of("user-0"), purpose=Consent.Purpose.PERSONALISATION, status="withdrawn", recorded_at=NOON
+        customer=get_customer("user-0"), purpose=Consent.Purpose.PERSONALISATION, status="withdrawn", recorded_at=NOON
     )
     valkey.flushdb()
     assert get_response(loader, "for-you", user_id="user-0").fallback == "popular"
@@ -205,7 +205,7 @@ def test_a_refusal_is_read_from_the_database_after_valkey_was_emptied(loader: St
 
 
 def test_an_erased_customer_is_not_recognized_although_the_model_knows_them(loader: StateLoader) -> None:
-    customer = customer_of("user-0")
+    customer = get_customer("user-0")
     suppress_erased_customer(customer_id=customer.pk, at=NOON)
     Customer.objects.filter(pk=customer.pk).update(erased_at=NOON)
     assert get_response(loader, "for-you", user_id="user-0").fallback == "popular"

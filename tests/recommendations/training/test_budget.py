@@ -4,7 +4,7 @@ import pytest
 from recommendations.training.budget import STATM, PeakMemory, TrainingBudget
 
 
-def test_a_budget_counts_from_its_beginning() -> None:
+def test_a_budget_counts_from_its_creation() -> None:
     now = [100.0]
     budget = TrainingBudget(10, 500, clock=lambda: now[0])
     now[0] = 104.0
@@ -13,12 +13,12 @@ def test_a_budget_counts_from_its_beginning() -> None:
     assert budget.get_remaining() == 0.0
 
 
-@pytest.mark.skipif(not STATM.exists(), reason="the system does not tell")
-def test_the_most_memory_is_seen_though_it_is_given_back() -> None:
+@pytest.mark.skipif(not STATM.exists(), reason="the system has no /proc")
+def test_the_peak_includes_memory_that_was_freed() -> None:
     with PeakMemory() as before:
         pass
     with PeakMemory() as memory:
-        held = np.ones(25_000_000)
-        assert held.sum() == 25_000_000
-        del held
+        array = np.ones(25_000_000)
+        assert array.sum() == 25_000_000
+        del array
     assert memory.mb >= before.mb + 150

@@ -32,7 +32,7 @@ def test_the_record_of_a_killed_training_does_not_count_as_running(operator: Cli
     assert "Train now" in operator.get(reverse(LIST)).content.decode()
 
 
-def card(client: Client, version: ModelVersion, **query: str) -> str:
+def read_card(client: Client, version: ModelVersion, **query: str) -> str:
     page = client.get(
         reverse("admin:training_modelversion_change", args=[version.pk]), query, headers={"accept-language": "en"}
     )
@@ -41,7 +41,7 @@ def card(client: Client, version: ModelVersion, **query: str) -> str:
 
 
 def test_the_card_shows_everything_that_was_evaluated(operator: Client, trained: ModelVersion) -> None:
-    page = card(operator, trained)
+    page = read_card(operator, trained)
     for heading in (
         "Model card",
         "Known limits",
@@ -63,8 +63,8 @@ def test_the_card_is_complete_in_chinese(operator: Client, trained: ModelVersion
         assert words in page
 
 
-def test_the_card_describes_new_products_or_says_that_there_are_none(operator: Client, trained: ModelVersion) -> None:
-    assert "No customer bought a new product after the split, so there are no metrics for new products." in card(
+def test_the_card_shows_figures_of_new_products_or_that_there_are_none(operator: Client, trained: ModelVersion) -> None:
+    assert "No customer bought a new product after the split, so there are no metrics for new products." in read_card(
         operator, trained
     )
     run = trained.evaluations.get()
@@ -72,7 +72,7 @@ def test_the_card_describes_new_products_or_says_that_there_are_none(operator: C
     counts = {"new": 9, "wanted": 7, "people": 31, "figures": {"category-popularity": {"new": figure, "all": figure}}}
     run.cold_start = {"products": counts}
     run.save()
-    page = card(operator, trained)
+    page = read_card(operator, trained)
     assert "31 customers bought 7 of the 9 products that had no interactions before the split." in page
     assert "Popularity within the category" in page
     assert page.count("0.1234") == 4
@@ -93,7 +93,7 @@ def test_the_card_shows_for_every_placement_whether_and_why_it_is_active(
     }
     run.scenarios = {"rank": run.scenarios["rank"], "cart": cart, "similar": run.scenarios["similar"]}
     run.save()
-    page = card(operator, trained).split('id="placements"')[1].split("</section>")[0]
+    page = read_card(operator, trained).split('id="placements"')[1].split("</section>")[0]
     names = [page.index(name) for name in ("Similar products", "Goes with your cart", "Ranked list")]
     assert names == sorted(names)
     assert "Inactive: not significantly better than “Popular” on the test period (+0.2000, -0.1000 to +0.3000)" in page
@@ -107,28 +107,28 @@ def test_a_version_without_evaluated_placements_has_a_card_without_them(
     operator: Client, trained: ModelVersion
 ) -> None:
     trained.evaluations.update(scenarios={})
-    assert 'id="placements"' not in card(operator, trained)
+    assert 'id="placements"' not in read_card(operator, trained)
 
 
 def test_trials_can_be_sorted(operator: Client, trained: ModelVersion) -> None:
     run = trained.evaluations.get()
     values = [row["value"] for row in run.tried if row["value"] is not None]
-    downwards, upwards = card(operator, trained), card(operator, trained, tried="value")
+    descending, ascending = read_card(operator, trained), read_card(operator, trained, tried="value")
     best, worst = f"{max(values):.4f}", f"{min(values):.4f}"
     assert best != worst
 
-    def first_value(page: str) -> str:
+    def get_first_value(page: str) -> str:
         table = page.split('id="trials"')[1].split("<tbody>")[1]
         return table.split("<td>")[1].split("</td>")[0]
 
-    assert first_value(downwards) == best
-    assert first_value(upwards) != best
-    assert card(operator, trained, tried="nonsense")
+    assert get_first_value(descending) == best
+    assert get_first_value(ascending) != best
+    assert read_card(operator, trained, tried="nonsense")
 
 
 def test_a_version_without_a_training_run_has_a_page(operator: Client) -> None:
     version = ModelVersion.objects.create(version="old", algorithm="blend", as_of=NOON, created_at=NOON)
-    assert "Model card" not in card(operator, version)
+    assert "Model card" not in read_card(operator, version)
 
 
 def test_a_training_starts_from_the_list(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:

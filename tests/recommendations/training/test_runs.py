@@ -10,21 +10,21 @@ from recommendations.training.runs import TrainingCancelledError, request_cancel
 from recommendations.training.tasks import refresh_model, train_nightly
 from recommendations.training.train import train
 from tests.makers import NOON
-from tests.recommendations.trainings import train_counted
+from tests.recommendations.trainings import train_reproducibly
 
 Status = EvaluationRun.Status
 
 
-def test_a_cancelled_training_leaves_the_active_version_and_says_so(
+def test_a_cancelled_training_is_recorded_and_leaves_the_active_version(
     trained: ModelVersion, folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extract = training.extract_training_data
 
-    def extract_and_cancel(**given):  # type: ignore[no-untyped-def]
+    def extract_and_cancel(**kwargs):  # type: ignore[no-untyped-def]
         run = EvaluationRun.objects.get(status=Status.RUNNING)
         assert request_cancellation(run_id=run.pk, at=NOON)
-        assert not request_cancellation(run_id=run.pk, at=NOON), "once is enough"
-        return extract(**given)
+        assert not request_cancellation(run_id=run.pk, at=NOON), "already requested"
+        return extract(**kwargs)
 
     monkeypatch.setattr(training, "extract_training_data", extract_and_cancel)
     with pytest.raises(TrainingCancelledError):
@@ -41,28 +41,28 @@ def test_a_finished_training_cannot_be_cancelled(trained: ModelVersion) -> None:
 
 
 def test_progress_is_reported_in_labeled_steps(shop: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[str, int]] = []
+    progress: list[tuple[str, int]] = []
     save = EvaluationRun.save
 
-    def noting(run: EvaluationRun, **given) -> None:  # type: ignore[no-untyped-def]
-        if given.get("update_fields") == ["step", "percent"]:
-            seen.append((run.step, run.percent))
-        save(run, **given)
+    def save_and_record(run: EvaluationRun, **kwargs) -> None:  # type: ignore[no-untyped-def]
+        if kwargs.get("update_fields") == ["step", "percent"]:
+            progress.append((run.step, run.percent))
+        save(run, **kwargs)
 
-    monkeypatch.setattr(EvaluationRun, "save", noting)
+    monkeypatch.setattr(EvaluationRun, "save", save_and_record)
     shares: list[int] = []
     train(as_of=NOON, started_at=NOON, progress=lambda done, total: shares.append(done))
-    percents = [percent for _step, percent in seen]
+    percents = [percent for _step, percent in progress]
     assert percents == sorted(percents)
     assert shares[-1] == 100
     assert {"reading the data", "repeat", "weights", "judging", "fitting on everything", "saving"} <= {
-        step for step, _percent in seen
+        step for step, _percent in progress
     }
-    assert all(get_step_label(step) for step, _percent in seen)
+    assert all(get_step_label(step) for step, _percent in progress)
     assert EvaluationRun.objects.get().percent == 100
 
 
-def test_the_run_records_everything(trained: ModelVersion) -> None:
+def test_the_run_records_data_trials_segments_and_resources(trained: ModelVersion) -> None:
     run = EvaluationRun.objects.get()
     assert run.target == "purchase"
     assert run.interactions_by_kind["all"]["purchase"] == trained.interactions
@@ -79,7 +79,7 @@ def test_a_worse_model_is_rejected_with_the_reason_and_the_active_one_stays(
     trained: ModelVersion, settings, folders: Path
 ) -> None:  # type: ignore[no-untyped-def]
     settings.PROMOTION_LATENCY_MS = 0.0
-    rejected = train_counted(started_at=NOON + timedelta(hours=1))
+    rejected = train_reproducibly(started_at=NOON + timedelta(hours=1))
     trained.refresh_from_db()
     assert (trained.status, rejected.status) == (ModelVersion.Status.ACTIVE, ModelVersion.Status.REJECTED)
     assert [reason["code"] for reason in rejected.reasons] == ["latency"]
@@ -89,4 +89,4 @@ def test_a_worse_model_is_rejected_with_the_reason_and_the_active_one_stays(
 def test_the_tasks_train_and_refresh(shop: None) -> None:
     version = ModelVersion.objects.get(version=train_nightly())
     assert version.status == ModelVersion.Status.ACTIVE
-    assert refresh_model() == "", "nothing has happened since"
+    assert refresh_model() == "", "there is no new activity"

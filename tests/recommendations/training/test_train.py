@@ -8,6 +8,7 @@ import redis
 from django.conf import settings
 from django.core.management import call_command
 
+from catalog.models import Product
 from customers.warehouse.export import export_warehouse
 from recommendations.training.data.extract import NoTrainingDataError, extract_training_data
 from recommendations.training.models import EvaluationRun, ModelVersion
@@ -19,18 +20,18 @@ from recommendations.training.registry.promotion import (
     roll_back_version,
 )
 from recommendations.training.train import train
-from tests.makers import NOON, make_order
-from tests.recommendations.shop import PEOPLE, customer_of
-from tests.recommendations.trainings import train_counted
+from tests.makers import NOON, make_customer, make_order, make_product
+from tests.recommendations.shop import N_CUSTOMERS, get_customer
+from tests.recommendations.trainings import train_reproducibly
 
 Status = ModelVersion.Status
 
 
-def test_training_judges_every_algorithm_and_promotes_the_best_of_them(trained: ModelVersion) -> None:
+def test_training_evaluates_every_algorithm_and_promotes_the_best(trained: ModelVersion) -> None:
     run = EvaluationRun.objects.get()
     assert run.status == EvaluationRun.Status.DONE
-    assert run.test_users == PEOPLE
-    assert run.cut_at == NOON - timedelta(days=WEEKS_OF_TEST)
+    assert run.test_users == N_CUSTOMERS
+    assert run.cut_at == NOON - timedelta(days=TEST_DAYS)
     values = {name: figures["ndcg@10"]["value"] for name, figures in run.figures.items()}
     assert {"popularity", "repeat", "item-knn", "content", "co-purchase", trained.algorithm} <= set(values)
     assert values[trained.algorithm] > values["popularity"]
@@ -40,11 +41,11 @@ def test_training_judges_every_algorithm_and_promotes_the_best_of_them(trained: 
         assert figures["ndcg@10"]["low"] <= figures["ndcg@10"]["value"] <= figures["ndcg@10"]["high"]
 
 
-WEEKS_OF_TEST = 26 * 7 / 7  # a seventh of 26 weeks, in days
+TEST_DAYS = 26 * 7 / 7  # a seventh of 26 weeks
 
 
-def test_training_on_the_same_data_again_gives_the_same_figures_and_keeps_serving(trained: ModelVersion) -> None:
-    first, again = trained, train_counted(started_at=NOON + timedelta(hours=1))
+def test_a_second_training_on_the_same_data_has_the_same_figures_and_is_promoted(trained: ModelVersion) -> None:
+    first, again = trained, train_reproducibly(started_at=NOON + timedelta(hours=1))
     first.refresh_from_db()
     assert again.data_fingerprint == first.data_fingerprint
     assert again.metrics["ndcg@10"]["value"] == pytest.approx(first.metrics["ndcg@10"]["value"])
@@ -54,21 +55,19 @@ def test_training_on_the_same_data_again_gives_the_same_figures_and_keeps_servin
     assert ModelVersion.objects.filter(status=Status.ACTIVE).count() == 1
 
 
-def test_nothing_after_as_of_is_learnt(trained: ModelVersion) -> None:
+def test_events_after_as_of_are_not_in_the_training_data(trained: ModelVersion) -> None:
     before = extract_training_data(as_of=NOON).fingerprint
-    make_order(customer_of("user-0"), placed_at=NOON + timedelta(minutes=1), products=list(products_named("coffee-0")))
+    make_order(
+        get_customer("user-0"),
+        placed_at=NOON + timedelta(minutes=1),
+        products=list(Product.objects.filter(product_id="coffee-0")),
+    )
     export_warehouse(started_at=NOON + timedelta(hours=1))
     assert extract_training_data(as_of=NOON).fingerprint == before
     assert extract_training_data(as_of=NOON + timedelta(hours=1)).fingerprint != before
 
 
-def products_named(*names: str):  # type: ignore[no-untyped-def]
-    from catalog.models import Product
-
-    return Product.objects.filter(product_id__in=names)
-
-
-def test_an_empty_shop_says_what_to_do(db: None, folders: Path) -> None:
+def test_an_empty_shop_has_an_error_with_the_next_step(db: None, folders: Path) -> None:
     with pytest.raises(NoTrainingDataError, match="import orders"):
         train(as_of=NOON, started_at=NOON)
     run = EvaluationRun.objects.get()
@@ -76,9 +75,9 @@ def test_an_empty_shop_says_what_to_do(db: None, folders: Path) -> None:
     assert "import orders" in run.error
 
 
-def test_a_shop_of_one_day_serves_equal_weights_and_says_why(db: None, folders: Path, valkey: redis.Redis) -> None:
-    from tests.makers import make_customer, make_product
-
+def test_a_shop_with_one_day_of_history_serves_equal_weights_with_a_reason(
+    db: None, folders: Path, valkey: redis.Redis
+) -> None:
     make_order(
         make_customer("only"), placed_at=NOON - timedelta(days=1), products=[make_product("a"), make_product("b")]
     )
@@ -88,9 +87,9 @@ def test_a_shop_of_one_day_serves_equal_weights_and_says_why(db: None, folders: 
     assert "too short" in version.explanation
 
 
-def test_rolling_back_returns_to_the_version_before_and_not_forward_again(trained: ModelVersion) -> None:
-    second = train_counted(started_at=NOON + timedelta(hours=1))
-    third = train_counted(started_at=NOON + timedelta(hours=2))
+def test_a_rollback_returns_to_the_previous_version_and_never_to_a_rejected_one(trained: ModelVersion) -> None:
+    second = train_reproducibly(started_at=NOON + timedelta(hours=1))
+    third = train_reproducibly(started_at=NOON + timedelta(hours=2))
     assert roll_back_version(scenario="for-you", why="worse clicks", at=NOON + timedelta(hours=3)) == second
     assert roll_back_version(scenario="for-you", why="still worse", at=NOON + timedelta(hours=4)) == trained
     third.refresh_from_db()
@@ -101,7 +100,7 @@ def test_rolling_back_returns_to_the_version_before_and_not_forward_again(traine
 
 
 def test_a_damaged_version_is_not_promoted_and_the_active_one_stays(trained: ModelVersion) -> None:
-    second = train_counted(started_at=NOON + timedelta(hours=1))
+    second = train_reproducibly(started_at=NOON + timedelta(hours=1))
     file = next(get_artifact_folder(trained).glob("*.npy"))
     file.write_bytes(b"not an array")
     with pytest.raises(DamagedArtifactError):
@@ -112,10 +111,10 @@ def test_a_damaged_version_is_not_promoted_and_the_active_one_stays(trained: Mod
 
 @pytest.mark.acceptance
 @pytest.mark.django_db(transaction=True)
-def test_a_training_killed_while_it_saves_leaves_the_active_version_and_the_next_one_goes_through(
+def test_a_training_killed_while_saving_leaves_the_active_version_and_the_next_training_succeeds(
     trained: ModelVersion, folders: Path
 ) -> None:
-    program = f"""
+    script = f"""
 import os, signal
 import manage
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
@@ -128,20 +127,20 @@ settings.WAREHOUSE_URL, settings.MODELS_DIR = {str(folders / "warehouse")!r}, Pa
 settings.DATABASES["default"]["NAME"] = {settings.DATABASES["default"]["NAME"]!r}
 import recommendations.training.train as training
 save = training.save_artifact
-def save_and_die(**given):
-    save(**given)
+def save_and_die(**kwargs):
+    save(**kwargs)
     os.kill(os.getpid(), signal.SIGKILL)
 training.save_artifact = save_and_die
 training.train(as_of=datetime(2026, 11, 24, 12, tzinfo=UTC), started_at=datetime.now(UTC))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=120, check=False
+    process = subprocess.run(
+        [sys.executable, "-c", script], cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=120, check=False
     )
-    assert done.returncode == -9, done.stderr
+    assert process.returncode == -9, process.stderr
     trained.refresh_from_db()
     assert trained.status == Status.ACTIVE
     assert EvaluationRun.objects.filter(status=EvaluationRun.Status.RUNNING).count() == 1
-    second = train_counted(started_at=NOON + timedelta(hours=1))
+    second = train_reproducibly(started_at=NOON + timedelta(hours=1))
     assert second.status == Status.ACTIVE
     assert EvaluationRun.objects.filter(status=EvaluationRun.Status.RUNNING).count() == 0
     assert EvaluationRun.objects.filter(status=EvaluationRun.Status.FAILED).count() == 1
@@ -149,6 +148,6 @@ training.train(as_of=datetime(2026, 11, 24, 12, tzinfo=UTC), started_at=datetime
     assert kept == set(ModelVersion.objects.values_list("artifact", flat=True))
 
 
-def test_the_command_prints_the_version_and_why_it_serves(shop: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_version_and_its_status(shop: None, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("train", as_of=NOON)
     assert "active" in capsys.readouterr().out

@@ -21,7 +21,7 @@ from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
 from tests.config.access.callers import make_client
 from tests.makers import NOON, make_order, make_product
-from tests.recommendations.shop import PEOPLE, customer_of
+from tests.recommendations.shop import N_CUSTOMERS, get_customer
 
 ADDRESS = "/api/v1/products/tea-1/audience/"
 
@@ -52,7 +52,7 @@ def list_user_ids(audience: Audience) -> list[str]:
 
 def test_tea_drinkers_are_the_audience_of_a_tea(get_audience: Any) -> None:
     audience = get_audience()
-    drinkers = {f"user-{person}" for person in range(0, PEOPLE, 2)}
+    drinkers = {f"user-{person}" for person in range(0, N_CUSTOMERS, 2)}
     assert audience.known
     assert set(list_user_ids(audience)[: len(drinkers)]) == drinkers
     scores = [member.score for member in audience.customers]
@@ -68,7 +68,7 @@ def test_scores_are_the_weighted_scores_of_the_components(get_audience: Any, loa
     row = model.items.get_row("cake-2")
     shares = {name: share for name, share in model.blend.compute_shares().items() if share and name != "popularity"}
     contributions = {name: [] for name in shares}  # type: ignore[var-annotated]
-    for person in range(PEOPLE):
+    for person in range(N_CUSTOMERS):
         history = model.build_history(
             users=model.find_user_rows([f"user_id:user-{person}"]), recent=[], now=NOON.timestamp()
         )
@@ -80,13 +80,13 @@ def test_scores_are_the_weighted_scores_of_the_components(get_audience: Any, loa
         share * np.array(contributions[name]) / max(max(contributions[name]), 1e-30) for name, share in shares.items()
     ) / sum(shares.values())
     scores_by_user = {member.user_id: member.score for member in audience.customers}
-    for person in range(PEOPLE):
+    for person in range(N_CUSTOMERS):
         assert scores_by_user.get(f"user-{person}", 0) == pytest.approx(expected[person], rel=1e-3, abs=1e-6)  # type: ignore[index]
 
 
 def test_customers_who_were_erased_or_refused_are_left_out_at_once(get_audience: Any) -> None:
     first, second, *_others = list_user_ids(get_audience())
-    Customer.objects.filter(pk=customer_of(first).pk).update(erased_at=NOON)
+    Customer.objects.filter(pk=get_customer(first).pk).update(erased_at=NOON)
     ConsentDenial.objects.create(kind="user_id", value=second, purpose=Consent.Purpose.PERSONALISATION)
     assert {first, second} & set(list_user_ids(get_audience())) == set()
 
@@ -114,10 +114,10 @@ def test_buyers_are_left_out_if_purchased_products_are_hidden(get_audience: Any,
 
 def test_two_customers_merged_since_the_training_count_once(get_audience: Any) -> None:
     before = get_audience()
-    merge_customers(pairs=[(customer_of("user-0").pk, customer_of("user-2").pk)], at=NOON, causes=["test"])
+    merge_customers(pairs=[(get_customer("user-0").pk, get_customer("user-2").pk)], at=NOON, causes=["test"])
     after = get_audience()
     assert len(after.customers) == len(before.customers) - 1
-    assert [member.customer_id for member in after.customers].count(customer_of("user-0").pk) == 1
+    assert [member.customer_id for member in after.customers].count(get_customer("user-0").pk) == 1
 
 
 def test_the_block_size_does_not_change_the_ranking(get_audience: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
 from tests.child_processes import kill_after_output, start_child
 from tests.makers import NOON, make_customer, make_segment
-from tests.recommendations.shop import PEOPLE, customer_of
+from tests.recommendations.shop import N_CUSTOMERS, get_customer
 
 type Export = Callable[..., ExportSummary]
 type ExportedProducts = dict[str, list[tuple[str, str]]]
@@ -77,7 +77,7 @@ def test_every_customer_gets_what_a_request_would_return(
     products_by_user = read_export(target)
     assert (summary.customers, summary.resumed_customers, summary.model) == (len(products_by_user), 0, trained.version)
     assert summary.rows == sum(len(products) for products in products_by_user.values())
-    assert products_by_user.keys() == {f"user-{person}" for person in range(PEOPLE)} | {"newcomer"}
+    assert products_by_user.keys() == {f"user-{person}" for person in range(N_CUSTOMERS)} | {"newcomer"}
     for user_id in ("user-0", "user-1", "user-7", "newcomer"):
         response = recommend(
             request=RecommendationRequest(scenario=scenario, user_id=user_id, n=5), now=NOON, source=loader
@@ -122,7 +122,7 @@ def test_all_formats_have_the_same_content(trained: ModelVersion, export: Export
 def test_a_segment_limits_the_export_to_its_members(trained: ModelVersion, export: Export, target: Path) -> None:
     segment = make_segment("three", kind="static")
     for name in ("user-1", "user-2", "user-3"):
-        segment.members.create(customer=customer_of(name))
+        segment.members.create(customer=get_customer(name))
     assert export(segment="three").customers == 3
     assert read_export(target).keys() == {"user-1", "user-2", "user-3"}
 
@@ -130,7 +130,7 @@ def test_a_segment_limits_the_export_to_its_members(trained: ModelVersion, expor
 def test_erased_customers_are_left_out_and_customers_who_refused_get_popular_products(
     trained: ModelVersion, export: Export, target: Path
 ) -> None:
-    Customer.objects.filter(pk=customer_of("user-1").pk).update(erased_at=NOON)
+    Customer.objects.filter(pk=get_customer("user-1").pk).update(erased_at=NOON)
     ConsentDenial.objects.create(kind="user_id", value="user-2", purpose=Consent.Purpose.PERSONALISATION)
     export()
     products_by_user = read_export(target)
@@ -157,7 +157,7 @@ def test_merchandising_rules_apply_as_in_a_request(
 ) -> None:
     segment = make_segment("few", kind="static")
     for name in ("user-1", "user-2"):
-        segment.members.create(customer=customer_of(name))
+        segment.members.create(customer=get_customer(name))
     Rule.objects.create(name="hidden", action="hide", product_ids=["tea-1"])
     Rule.objects.create(name="less", action="bury", factor=Decimal("0.1"), product_ids=["tea-2", "coffee-2"])
     Rule.objects.create(name="first", action="pin", position=2, product_ids=["cake-3"], segment=segment)
@@ -255,7 +255,8 @@ def test_the_command_writes_the_file_and_reports_its_speed(
 ) -> None:
     call_command("export_recommendations", scenario="popular", n=3, format="jsonl", output=target)
     captured = capfd.readouterr()
-    assert f"{PEOPLE} customers, {PEOPLE * 3} recommendations" in captured.out
+    assert f"Wrote {N_CUSTOMERS * 3} recommendations of " in captured.out
+    assert f" for {N_CUSTOMERS} customers to " in captured.out
     assert "Customers [" in captured.err
     with pytest.raises(CommandError, match="Unknown segment"):
         call_command("export_recommendations", output=target, segment="nobody")
@@ -301,4 +302,4 @@ batch_export.export_recommendations(scenario="for-you", n=5, format="csv", path=
     kill_after_output(child, "there")
     assert not target.exists()
     assert export(resume=True).resumed_customers == 10
-    assert len(read_export(target)) == PEOPLE
+    assert len(read_export(target)) == N_CUSTOMERS

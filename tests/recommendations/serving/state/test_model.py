@@ -22,7 +22,7 @@ from recommendations.serving.state.settings import DEFAULT_CONFIGS
 from recommendations.training.models import ModelVersion
 from recommendations.training.registry.incremental_update import refresh_active_version
 from tests.makers import NOON, make_source
-from tests.recommendations.trainings import train_counted
+from tests.recommendations.trainings import train_reproducibly
 
 NAMES = {"view": "Product Viewed", "wishlist": "Product Added to Wishlist", "cart": "Product Added"}
 LATER = NOON + timedelta(hours=2)
@@ -49,7 +49,7 @@ def trained_with_events(shop: None) -> ModelVersion:
             events.append(make_event("wishlist", *pair, line.order.placed_at - timedelta(hours=2)))
     Event.objects.bulk_create(events)
     export_warehouse(started_at=NOON)
-    return train_counted()
+    return train_reproducibly()
 
 
 def test_a_fresh_event_has_the_trained_weight_of_its_type(

@@ -43,20 +43,20 @@ def dismiss() -> Callable[..., None]:
     return store
 
 
-def dismissed(*, as_of: datetime = NOON) -> dict[str, list[str]]:
+def read_dismissed(*, as_of: datetime = NOON) -> dict[str, list[str]]:
     """Return user id → dismissed product ids, of customers with dismissals."""
     export_warehouse(started_at=as_of)
     data = extract_training_data(as_of=as_of)
-    return named(data.dismissed.arrays(), data.identifiers, data.identifier_user, data.interactions.items)
+    return list_dismissed(data.dismissed.to_arrays(), data.identifiers, data.identifier_user, data.interactions.items)
 
 
-def named(arrays: Any, identifiers: IdMap, users: Any, items: IdMap) -> dict[str, list[str]]:
-    found = {}
+def list_dismissed(arrays: Any, identifiers: IdMap, users: Any, items: IdMap) -> dict[str, list[str]]:
+    dismissed = {}
     for name, user in zip(identifiers.get_ids(), users.tolist(), strict=True):
         rows = arrays["item"][arrays["indptr"][user] : arrays["indptr"][user + 1]]
         if len(rows):
-            found[name.removeprefix("user_id:")] = items.get_ids(rows.tolist())
-    return found
+            dismissed[name.removeprefix("user_id:")] = items.get_ids(rows.tolist())
+    return dismissed
 
 
 def test_dismissals_under_either_event_name_are_read_per_customer(folders: Path, dismiss: Callable[..., None]) -> None:
@@ -65,11 +65,11 @@ def test_dismissals_under_either_event_name_are_read_per_customer(folders: Path,
     make_order(ann, placed_at=NOON - timedelta(days=3), products=products)
     dismiss(ann, "tea", "milk", at=NOON - timedelta(days=1))
     dismiss(ann, "tea", at=NOON - timedelta(hours=1), name="recommendation dismissed ")
-    dismiss(ben, "cake", at=NOON - timedelta(hours=1))  # has done nothing else
+    dismiss(ben, "cake", at=NOON - timedelta(hours=1))  # without any other activity
     dismiss(ben, "no such product", at=NOON - timedelta(hours=1))
     dismiss(ben, "milk", at=NOON + timedelta(minutes=1))
     dismiss(ann, "cake", at=NOON - timedelta(hours=1), type="page")
-    assert dismissed() == {"ann": ["milk", "tea"], "ben": ["cake"]}
+    assert read_dismissed() == {"ann": ["milk", "tea"], "ben": ["cake"]}
 
 
 def test_a_purchase_ends_a_dismissal_and_another_dismissal_starts_it_again(
@@ -83,7 +83,7 @@ def test_a_purchase_ends_a_dismissal_and_another_dismissal_starts_it_again(
     make_order(ben, placed_at=NOON - timedelta(days=10), products=[tea])
     make_order(ben, placed_at=NOON + timedelta(days=1), products=[milk])
     dismiss(ann, "cake", at=NOON - timedelta(days=2))
-    assert dismissed() == {"ann": ["cake", "milk"], "ben": ["cake", "milk", "tea"]}
+    assert read_dismissed() == {"ann": ["cake", "milk"], "ben": ["cake", "milk", "tea"]}
 
 
 def test_a_purchase_event_ends_the_dismissal(folders: Path, dismiss: Callable[..., None]) -> None:
@@ -92,15 +92,15 @@ def test_a_purchase_event_ends_the_dismissal(folders: Path, dismiss: Callable[..
     make_product("cake")
     dismiss(ann, "tea", "cake", at=NOON - timedelta(days=9))
     dismiss(ann, "tea", at=NOON - timedelta(days=8), name="Order Completed")
-    assert dismissed() == {"ann": ["cake"]}
+    assert read_dismissed() == {"ann": ["cake"]}
 
 
-def saved(version: ModelVersion) -> Artifact:
+def open_saved(version: ModelVersion) -> Artifact:
     return open_artifact(folder=get_artifact_folder(version), checksum=version.checksum)
 
 
 def test_a_training_saves_an_empty_list_for_every_customer(trained: ModelVersion) -> None:
-    part = saved(trained).get_part("dismissed")
+    part = open_saved(trained).get_part("dismissed")
     assert len(part["item"]) == 0
     assert len(part["indptr"]) == trained.users + 1
 
@@ -120,12 +120,12 @@ def test_a_refresh_has_the_dismissals_of_old_and_new_customers_even_without_othe
     version = refresh_active_version(as_of=LATER)
     overlay = open_artifact(folder=settings.MODELS_DIR / version.refresh, checksum=version.refresh_checksum)
     assert overlay.saved["new_products"] == 1
-    part, base = overlay.get_part("dismissed"), saved(version)
+    part, base = overlay.get_part("dismissed"), open_saved(version)
     items = IdMap.from_arrays(base.get_part("items"))
-    people = IdMap.from_arrays(base.get_part("identifiers"))
-    assert named(part, people, base.arrays["identifier_user"], items) == {"user-3": ["tea-1"]}
-    fresh = IdMap.from_arrays(overlay.get_part("news-identifiers"))
-    dismissed = named(part, fresh, overlay.arrays["news_identifier_user"], items)
+    identifiers = IdMap.from_arrays(base.get_part("identifiers"))
+    assert list_dismissed(part, identifiers, base.arrays["identifier_user"], items) == {"user-3": ["tea-1"]}
+    new_identifiers = IdMap.from_arrays(overlay.get_part("news-identifiers"))
+    dismissed = list_dismissed(part, new_identifiers, overlay.arrays["news_identifier_user"], items)
     assert dismissed == {"user-3": ["tea-1"], "newcomer": ["cake-0", "cake-1"]}
     monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)
     model = loader.get_state(now=LATER).model

@@ -16,6 +16,7 @@ from customers.warehouse.export import export_warehouse
 from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS
 from recommendations.engine.data.text_terms import split_values
 from recommendations.training.data.extract import NoTrainingDataError, TrainingData, extract_training_data
+from recommendations.training.data.time_split import count_kinds
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
 
 pytestmark = pytest.mark.django_db
@@ -48,12 +49,14 @@ def extract_data() -> TrainingData:
     return extract_training_data(as_of=NOON)
 
 
-def rows(data: TrainingData) -> list[tuple[str, str, float]]:
+def list_rows(data: TrainingData) -> list[tuple[str, str, float]]:
     names = ("view", "click", "wishlist", "cart", "purchase", "rating")
-    found = data.interactions
+    interactions = data.interactions
     return sorted(
-        (names[kind], found.items.get_id(item), weight)
-        for kind, item, weight in zip(found.kind.tolist(), found.item.tolist(), found.weight.tolist(), strict=True)
+        (names[kind], interactions.items.get_id(item), weight)
+        for kind, item, weight in zip(
+            interactions.kind.tolist(), interactions.item.tolist(), interactions.weight.tolist(), strict=True
+        )
     )
 
 
@@ -64,7 +67,7 @@ def test_events_of_all_types_count_in_every_spelling(send_event: Callable[..., N
     send_event("PRODUCT ADDED ")
     send_event("add_to_wishlist")
     send_event("Something of the shop's own")
-    assert rows(extract_data()) == [
+    assert list_rows(extract_data()) == [
         ("cart", "tea", 1.0),
         ("view", "cake", 1.0),
         ("view", "tea", 1.0),
@@ -73,7 +76,7 @@ def test_events_of_all_types_count_in_every_spelling(send_event: Callable[..., N
     ]
 
 
-def review(customer: Customer, product: Product, rating: int, **fields: Any) -> Review:
+def make_review(customer: Customer, product: Product, rating: int, **fields: Any) -> Review:
     number = Review.objects.count()
     return Review.objects.create(
         **{"review_id": f"r{number}", "customer": customer, "product": product, "written_at": AN_HOUR_AGO}
@@ -86,31 +89,31 @@ def test_ratings_above_three_stars_count_by_their_stars(send_event: Callable[...
     for stars in (1, 3, 4, "5", 80, "many"):
         make_product(f"of {stars}")
         send_event("Product Reviewed", f"of {stars}", properties={"rating": stars})
-    assert rows(extract_data()) == [("rating", "of 4", 0.5), ("rating", "of 5", 1.0)]
+    assert list_rows(extract_data()) == [("rating", "of 4", 0.5), ("rating", "of 5", 1.0)]
 
 
-def test_reviews_that_came_without_an_event_count_and_those_of_nobody_do_not(folders: Path) -> None:
+def test_reviews_without_an_event_count_and_reviews_without_a_customer_do_not(folders: Path) -> None:
     ann, tea = make_customer("ann"), make_product("tea")
-    review(ann, tea, 4)
-    review(ann, make_product("cake"), 3)
+    make_review(ann, tea, 4)
+    make_review(ann, make_product("cake"), 3)
     Review.objects.create(review_id="?", product=tea, rating=5, written_at=AN_HOUR_AGO)
-    review(ann, make_product("later"), 5, written_at=NOON)
-    assert rows(extract_data()) == [("rating", "tea", 0.5)]
+    make_review(ann, make_product("later"), 5, written_at=NOON)
+    assert list_rows(extract_data()) == [("rating", "tea", 0.5)]
 
 
-def test_a_review_counts_in_place_of_the_event_that_reported_it(send_event: Callable[..., None]) -> None:
+def test_a_review_replaces_the_event_that_reported_it(send_event: Callable[..., None]) -> None:
     ann = make_customer("ann")
     send_event("Product Reviewed", properties={"rating": 5})
-    review(ann, Product.objects.get(product_id="tea"), 4)  # corrected since
+    make_review(ann, Product.objects.get(product_id="tea"), 4)  # corrected since
     send_event("Product Reviewed", "cake", properties={"rating": 5})
-    assert rows(extract_data()) == [("rating", "cake", 1.0), ("rating", "tea", 0.5)]
+    assert list_rows(extract_data()) == [("rating", "cake", 1.0), ("rating", "tea", 0.5)]
 
 
-def test_of_several_opinions_the_newest_counts(folders: Path) -> None:
+def test_of_several_reviews_the_latest_counts(folders: Path) -> None:
     ann, tea = make_customer("ann"), make_product("tea")
-    review(ann, tea, 4, written_at=AN_HOUR_AGO + timedelta(minutes=1))
-    review(ann, tea, 5)
-    assert rows(extract_data()) == [("rating", "tea", 0.5)]
+    make_review(ann, tea, 4, written_at=AN_HOUR_AGO + timedelta(minutes=1))
+    make_review(ann, tea, 5)
+    assert list_rows(extract_data()) == [("rating", "tea", 0.5)]
 
 
 def test_a_low_rating_removes_the_interaction_of_its_author_only(send_event: Callable[..., None]) -> None:
@@ -119,12 +122,12 @@ def test_a_low_rating_removes_the_interaction_of_its_author_only(send_event: Cal
     for customer in (ann, bob):
         make_order(customer, placed_at=AN_HOUR_AGO, products=list(products.values()), quantity=2)
     for stars, product in products.items():
-        review(ann, product, stars)
+        make_review(ann, product, stars)
     send_event("Product Viewed", "of 2")
     send_event("Product Viewed", "of 3")
     data = extract_data()
-    found = rows(data)
-    bought = [(item, weight) for kind, item, weight in found if kind == "purchase"]
+    rows = list_rows(data)
+    bought = [(item, weight) for kind, item, weight in rows if kind == "purchase"]
     assert bought == [
         ("of 1", 0.0),
         ("of 1", 2.0),
@@ -133,42 +136,42 @@ def test_a_low_rating_removes_the_interaction_of_its_author_only(send_event: Cal
         *[("of 3", 2.0)] * 2,
         *[("of 5", 2.0)] * 2,
     ]
-    assert [row for row in found if row[0] != "purchase"] == [
+    assert [row for row in rows if row[0] != "purchase"] == [
         ("rating", "of 5", 1.0), ("view", "of 2", 0.0), ("view", "of 3", 1.0),
     ]  # fmt: skip
-    weighed = DEFAULT_EVENT_WEIGHTS.of(data.interactions)
-    assert len(weighed) == len(found) - 3
+    weighted = DEFAULT_EVENT_WEIGHTS.of(data.interactions)
+    assert len(weighted) == len(rows) - 3
 
 
-def test_a_shop_where_nobody_likes_anything_has_nothing_to_train_on(folders: Path) -> None:
+def test_a_shop_with_low_ratings_only_has_no_training_data(folders: Path) -> None:
     ann, tea = make_customer("ann"), make_product("tea")
     make_order(ann, placed_at=AN_HOUR_AGO, products=[tea])
-    review(ann, tea, 1)
+    make_review(ann, tea, 1)
     with pytest.raises(NoTrainingDataError):
         extract_data()
 
 
-def test_somebody_who_changed_their_mind_is_taken_at_their_last_word(folders: Path) -> None:
+def test_a_later_review_replaces_a_low_rating(folders: Path) -> None:
     ann, tea = make_customer("ann"), make_product("tea")
     make_order(ann, placed_at=AN_HOUR_AGO, products=[tea])
-    review(ann, tea, 1, written_at=AN_HOUR_AGO - timedelta(days=1))
-    review(ann, tea, 4)
-    assert rows(extract_data()) == [("purchase", "tea", 1.0), ("rating", "tea", 0.5)]
+    make_review(ann, tea, 1, written_at=AN_HOUR_AGO - timedelta(days=1))
+    make_review(ann, tea, 4)
+    assert list_rows(extract_data()) == [("purchase", "tea", 1.0), ("rating", "tea", 0.5)]
 
 
-def test_order_lines_carry_their_quantity(send_event: Callable[..., None]) -> None:
+def test_the_weight_of_an_order_line_is_its_quantity(send_event: Callable[..., None]) -> None:
     make_order(make_customer("ann"), placed_at=AN_HOUR_AGO, products=[make_product("jam")], quantity=3)
-    assert rows(extract_data()) == [("purchase", "jam", 3.0)]
+    assert list_rows(extract_data()) == [("purchase", "jam", 3.0)]
 
 
-@pytest.mark.parametrize("named", [{"order_id": "o-1"}, {"transaction_id": "o-1"}, {"orderId": "o-1"}])
-def test_a_purchase_reported_by_an_event_and_an_order_of_its_number_counts_once(
-    send_event: Callable[..., None], named: dict[str, str]
+@pytest.mark.parametrize("properties", [{"order_id": "o-1"}, {"transaction_id": "o-1"}, {"orderId": "o-1"}])
+def test_a_purchase_with_an_event_and_an_order_of_the_same_number_counts_once(
+    send_event: Callable[..., None], properties: dict[str, str]
 ) -> None:
     tea = make_product("black tea")
     make_order(make_customer("ann"), placed_at=NOON - timedelta(days=9), products=[tea], order_id="o-1")
-    send_event("Order Completed", "black tea", properties=named)
-    assert rows(extract_data()) == [("purchase", "black tea", 1.0)]
+    send_event("Order Completed", "black tea", properties=properties)
+    assert list_rows(extract_data()) == [("purchase", "black tea", 1.0)]
 
 
 def test_a_purchase_with_another_number_at_about_the_same_time_counts_once(send_event: Callable[..., None]) -> None:
@@ -176,18 +179,18 @@ def test_a_purchase_with_another_number_at_about_the_same_time_counts_once(send_
     make_order(make_customer("ann"), placed_at=NOON - timedelta(hours=3), products=[tea], order_id="erp-77")
     send_event("purchase", "black tea", properties={"transaction_id": "web-5"})
     send_event("purchase", "black tea", properties={"transaction_id": "web-4"}, at=NOON - timedelta(days=5))
-    assert rows(extract_data()) == [("purchase", "black tea", 1.0), ("purchase", "black tea", 1.0)]
+    assert list_rows(extract_data()) == [("purchase", "black tea", 1.0), ("purchase", "black tea", 1.0)]
 
 
-def test_a_canceled_order_is_no_purchase_even_if_an_event_reports_it(send_event: Callable[..., None]) -> None:
+def test_a_canceled_order_is_not_a_purchase_even_if_an_event_reports_it(send_event: Callable[..., None]) -> None:
     tea = make_product("black tea")
     make_order(make_customer("ann"), placed_at=AN_HOUR_AGO, products=[tea], order_id="o-1", status="cancelled")
     send_event("Order Completed", "black tea", properties={"order_id": "o-1"})
     send_event("Product Viewed", "black tea")
-    assert rows(extract_data()) == [("view", "black tea", 1.0)]
+    assert list_rows(extract_data()) == [("view", "black tea", 1.0)]
 
 
-def test_visitors_count_as_the_customer_they_were_resolved_to(send_event: Callable[..., None]) -> None:
+def test_events_of_visitors_count_for_the_customer_they_were_resolved_to(send_event: Callable[..., None]) -> None:
     visitor = Customer.objects.create()
     make_identifier(visitor, "v1", kind="anonymous_id")
     send_event("Product Viewed", user_id="", anonymous_id="v1")
@@ -195,12 +198,12 @@ def test_visitors_count_as_the_customer_they_were_resolved_to(send_event: Callab
     data = extract_data()
     assert data.interactions.users.get_ids() == [str(visitor.pk)]
     assert data.identifiers.get_row("anonymous_id:v1") == 0
-    assert data.counts() == {"view": 1}
+    assert count_kinds(data.interactions) == {"view": 1}
 
 
-def test_events_of_products_missing_from_the_catalog_are_left_out(send_event: Callable[..., None]) -> None:
+def test_events_of_products_missing_from_the_catalog_are_dropped(send_event: Callable[..., None]) -> None:
     make_customer("ann")
-    send_event("Product Viewed", "never heard of")
+    send_event("Product Viewed", "unknown product")
     with pytest.raises(NoTrainingDataError, match="send events"):
         extract_data()
 
@@ -214,7 +217,7 @@ def test_the_fingerprint_changes_with_the_data(send_event: Callable[..., None]) 
     assert extract_data().fingerprint != first
 
 
-def terms_of(data: TrainingData, product_id: str, field: str) -> list[str]:
+def list_terms(data: TrainingData, product_id: str, field: str) -> list[str]:
     text = data.products.texts[field][data.interactions.items.get_row(product_id)]
     return list(split_values(field, text))
 
@@ -227,10 +230,10 @@ def test_attributes_and_tags_become_terms_unless_only_one_product_has_them(send_
     make_product("skirt", attributes=attributes | {"gtin": "4002", "text": "y" * 101}, tags=["new"])
     data = extract_data()
     expected = ["colour=blue, light", "sizes=s", "sizes=m", "of.wool=0.5", "eco=true"]
-    assert sorted(terms_of(data, "shirt", "attributes")) == sorted(f"attributes={value}" for value in expected)
-    assert terms_of(data, "skirt", "attributes") == terms_of(data, "shirt", "attributes")
-    assert terms_of(data, "shirt", "tags") == ["tags=summer > 2026", "tags=new"]
-    assert terms_of(data, "tea", "attributes") == []
+    assert sorted(list_terms(data, "shirt", "attributes")) == sorted(f"attributes={value}" for value in expected)
+    assert list_terms(data, "skirt", "attributes") == list_terms(data, "shirt", "attributes")
+    assert list_terms(data, "shirt", "tags") == ["tags=summer > 2026", "tags=new"]
+    assert list_terms(data, "tea", "attributes") == []
 
 
 def test_prices_become_bands_per_currency(send_event: Callable[..., None]) -> None:
@@ -255,11 +258,11 @@ def test_price_bands_are_computed_per_category(send_event: Callable[..., None]) 
         make_product(f"tin-{number}", price=number, category="Kitchen > Pans")
     data = extract_data()
     assert (
-        terms_of(data, "pan-1", "price band")
+        list_terms(data, "pan-1", "price band")
         == ["price band=kitchen > pans 1"]
-        == terms_of(data, "tin-1", "price band")
+        == list_terms(data, "tin-1", "price band")
     )
-    assert terms_of(data, "pot-1", "price band") == [], "no other pot is as cheap"
+    assert list_terms(data, "pot-1", "price band") == [], "no other pot is as cheap"
 
 
 def test_vectors_are_read_by_name_and_are_zero_if_missing(send_event: Callable[..., None]) -> None:

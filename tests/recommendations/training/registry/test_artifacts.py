@@ -14,19 +14,19 @@ ARRAYS = {
 SAVED = {"as_of": 12.5, "name": "混合"}
 
 
-def test_an_artifact_comes_back_as_it_was_saved_and_mapped(tmp_path: Path) -> None:
+def test_an_artifact_is_read_as_it_was_saved_with_mapped_arrays(tmp_path: Path) -> None:
     checksum = save_artifact(folder=tmp_path / "one", artifact=Artifact(ARRAYS, SAVED))
-    found = open_artifact(folder=tmp_path / "one", checksum=checksum, verify_arrays=True)
-    assert found.saved == SAVED
-    assert found.arrays.keys() == ARRAYS.keys()
+    artifact = open_artifact(folder=tmp_path / "one", checksum=checksum, verify_arrays=True)
+    assert artifact.saved == SAVED
+    assert artifact.arrays.keys() == ARRAYS.keys()
     for name, array in ARRAYS.items():
-        np.testing.assert_array_equal(found.arrays[name], array)
-        assert found.arrays[name].dtype == array.dtype
-    assert not found.arrays["model/weights"].flags.writeable
-    assert found.get_part("model").keys() == {"weights"}
+        np.testing.assert_array_equal(artifact.arrays[name], array)
+        assert artifact.arrays[name].dtype == array.dtype
+    assert not artifact.arrays["model/weights"].flags.writeable
+    assert artifact.get_part("model").keys() == {"weights"}
 
 
-def test_saving_leaves_no_draft_and_replaces_what_a_killed_training_left(tmp_path: Path) -> None:
+def test_saving_leaves_no_draft_and_replaces_the_folder_of_a_killed_training(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "half.npy").write_bytes(b"half")
     save_artifact(folder=tmp_path / "one", artifact=Artifact(ARRAYS, SAVED))
@@ -34,7 +34,7 @@ def test_saving_leaves_no_draft_and_replaces_what_a_killed_training_left(tmp_pat
     assert not (tmp_path / "one" / "half.npy").exists()
 
 
-def test_a_changed_manifest_is_refused(tmp_path: Path) -> None:
+def test_a_changed_manifest_raises_an_error(tmp_path: Path) -> None:
     checksum = save_artifact(folder=tmp_path / "one", artifact=Artifact(ARRAYS, SAVED))
     manifest = tmp_path / "one" / "manifest.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"saved": {"as_of": 1}}))
@@ -52,12 +52,12 @@ def test_a_changed_array_is_found_when_arrays_are_verified(tmp_path: Path) -> No
         open_artifact(folder=tmp_path / "one", checksum=checksum, verify_arrays=True)
 
 
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+def test_the_error_of_a_missing_folder_contains_its_name(tmp_path: Path) -> None:
     with pytest.raises(DamagedArtifactError, match="nowhere"):
         open_artifact(folder=tmp_path / "nowhere", checksum="0" * 64)
 
 
-def test_an_array_that_holds_objects_is_not_saved(tmp_path: Path) -> None:
+def test_an_array_of_objects_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="allow_pickle"):
         save_artifact(folder=tmp_path / "one", artifact=Artifact({"a": np.array([{}], dtype=object)}, {}))
     assert list(tmp_path.iterdir()) == []
