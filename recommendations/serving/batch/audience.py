@@ -23,12 +23,10 @@ from recommendations.engine import Histories
 from recommendations.engine.algorithms.base import get_reason
 from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.algorithms.spec import ExplanationReason
-from recommendations.engine.data.interactions import KIND_CODES
 from recommendations.engine.placements import FOR_YOU
 from recommendations.serving.batch.customer_blocks import build_histories
 from recommendations.serving.state.loader import ServingState, StateLoader, loader
 from recommendations.serving.state.model import PURCHASE, ServingModel
-from recommendations.serving.state.settings import PurchasedProducts
 
 MAX_AUDIENCE = 10_000  # customers of one product; those below have scores close to the average customer's
 BLOCK_SIZE = 2_000  # customers whose histories are in memory at a time
@@ -156,6 +154,7 @@ def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float
         for name, share in model.blend.compute_shares().items()
         if share and not isinstance(model.blend.components_[name], Popularity)
     }
+    hidden_kinds = state.placements[FOR_YOU].get_hidden_kinds(model)
     n = max(model.n_trained, len(model.refreshed.indptr) - 1 if model.refreshed is not None else 0)
     item_scores = np.zeros((len(shares), n), np.float32)
     is_excluded, times_bought = np.zeros(n, np.bool_), np.zeros(n, np.int64)
@@ -166,7 +165,7 @@ def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float
         is_product = block.item == row
         # add.at counts every purchase of a user; += would count one
         np.add.at(times_bought, owners[is_product & (block.kind == PURCHASE)], 1)
-        is_excluded[owners[is_product & find_hidden_interactions(state, model, block)]] = True
+        is_excluded[owners[is_product & find_hidden_interactions(hidden_kinds, block)]] = True
         for component, name in enumerate(shares):
             item_scores[component, users] = np.maximum(model.blend.components_[name].score_item(block, row), 0)
     # each component relative to its largest score, in proportion to its share; one that scores nobody adds 0
@@ -183,24 +182,9 @@ def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float
     return RankedUsers(best, scores[best], codes)
 
 
-def find_hidden_interactions(state: ServingState, model: ServingModel, block: Histories) -> npt.NDArray[np.bool_]:
-    """Return for each interaction of the histories whether for-you hides its product from then on."""
-    purchased = state.placements[FOR_YOU].purchased_products
-    if purchased == PurchasedProducts.HIDE:
-        return block.kind == PURCHASE
-    if purchased == PurchasedProducts.AUTO and model.exclude_seen:
-        if model.seen_kinds is None:
-            return np.ones(len(block.item), np.bool_)
-        return np.isin(block.kind, model.seen_kinds)
-    return np.zeros(len(block.item), np.bool_)
-
-
-def hides_purchased_products(state: ServingState, model: ServingModel) -> bool:
-    """Return whether for-you hides purchased products."""
-    purchased = state.placements[FOR_YOU].purchased_products
-    kinds = model.seen_kinds
-    hides_seen = model.exclude_seen and (kinds is None or KIND_CODES["purchase"] in kinds)
-    return purchased == PurchasedProducts.HIDE or (purchased == PurchasedProducts.AUTO and hides_seen)
+def find_hidden_interactions(kinds: Sequence[int] | None, block: Histories) -> npt.NDArray[np.bool_]:
+    """Return for each interaction of the histories whether for-you hides its product from then on; None: every kind does."""
+    return np.ones(len(block.item), np.bool_) if kinds is None else np.isin(block.kind, kinds)
 
 
 def choose_reason_code(source: str, times_bought: int) -> str:
@@ -229,10 +213,11 @@ def resolve_customers(
     """Return the current customers of the model's users; after a merge the better rank counts."""
     names = find_names(model, ranked.users)
     pairs = [name.partition(":") for name in names]
+    hidden_kinds = state.placements[FOR_YOU].get_hidden_kinds(model)
     parameters: dict[str, Any] = {
         "kinds": [kind for kind, _colon, _value in pairs],
         "values": [value for _kind, _colon, value in pairs],
-        "hides_purchased": hides_purchased_products(state, model),
+        "hides_purchased": hidden_kinds is None or PURCHASE in hidden_kinds,
         "product": product_id,
     }
     with connection.cursor() as cursor:

@@ -22,9 +22,7 @@ from recommendations.merchandising.rules.rule_book import RuleEffects
 from recommendations.serving.batch.customer_blocks import BlockState, CustomerBlock, load_block, select_histories
 from recommendations.serving.batch.placement_scoring import PlacementScorer, PlacementScores, Values
 from recommendations.serving.state.loader import ServingState
-from recommendations.serving.state.model import PURCHASE
 from recommendations.serving.state.product_index import ProductFilters
-from recommendations.serving.state.settings import PurchasedProducts
 
 UNWEIGHTED_PLACEMENTS = (NEW,)  # ranks
 BATCH_PLACEMENTS = (FOR_YOU, BUY_AGAIN, POPULAR, TRENDING, NEW)
@@ -152,15 +150,10 @@ class BatchRecommender:
 
     def _find_excluded_products(self, placement: str, block: BlockState, rows: npt.NDArray[np.int64]) -> csr_array:
         """Return the products that must not be shown: dismissed, or bought where purchases are not shown again."""
-        dismissed, purchased = block.dismissed[rows], self.state.placements[placement].purchased_products
-        if placement == BUY_AGAIN:
+        dismissed, kinds = block.dismissed[rows], self.state.placements[placement].get_hidden_kinds(self.model)
+        if placement == BUY_AGAIN or kinds == []:
             return dismissed
-        histories = select_histories(block.histories, rows)
-        if purchased == PurchasedProducts.AUTO and self.model.exclude_seen:
-            return merge_columns(dismissed, histories.get_seen_items(self.model.seen_kinds))
-        if purchased == PurchasedProducts.HIDE:
-            return merge_columns(dismissed, histories.get_seen_items([PURCHASE]))
-        return dismissed
+        return merge_columns(dismissed, select_histories(block.histories, rows).get_seen_items(kinds))
 
 
 def list_fallback_chain(state: ServingState, scenario: str) -> list[str]:

@@ -144,7 +144,7 @@ class Migration(migrations.Migration):
                         ("anonymous_id", models.CharField(blank=True, max_length=255, verbose_name="anonymous ID")),
                         ("model_version", models.CharField(max_length=100, verbose_name="model version")),
                         ("strategy", models.CharField(max_length=64, verbose_name="strategy")),
-                        ("arm", models.CharField(blank=True, max_length=100, verbose_name="arm")),
+                        ("arm", models.CharField(blank=True, max_length=100, verbose_name="experiment variant")),
                         ("fallback", models.CharField(blank=True, max_length=64, verbose_name="fallback")),
                         ("served_at", models.DateTimeField(verbose_name="served at")),
                         ("first_rank", models.PositiveIntegerField(default=1, verbose_name="first rank")),

@@ -29,7 +29,7 @@ from recommendations.serving.state.compiled_rules import Factors
 from recommendations.serving.state.loader import ServingState
 from recommendations.serving.state.model import NO_ROWS
 from recommendations.serving.state.product_index import ProductFilters
-from recommendations.serving.state.settings import PlacementConfig, PurchasedProducts
+from recommendations.serving.state.settings import PlacementConfig
 
 COLD_START, LAST_RESORT = "cold-start", "catalogue"  # strategies; stored with impressions and sent over REST
 RESERVED_SECONDS = 0.015  # part of the deadline kept for the steps after scoring
@@ -81,12 +81,8 @@ class RecommendationContext:
         """
         rows = self._excluded_by_placement.get(placement)
         if rows is None:
-            groups = [self.excluded, self.visitor.dismissed]
-            model, purchased = self.state.model, self.get_config(placement).purchased_products
-            if model is not None and purchased == PurchasedProducts.AUTO and model.exclude_seen:
-                groups.append(self.visitor.get_rows_of_kinds(model.seen_kinds))
-            elif purchased == PurchasedProducts.HIDE:
-                groups.append(self.visitor.get_purchased_rows())
+            kinds = self.get_config(placement).get_hidden_kinds(self.state.model)
+            groups = [self.excluded, self.visitor.dismissed, self.visitor.get_rows_of_kinds(kinds)]
             filled = [group for group in groups if len(group)]
             rows = self._excluded_by_placement[placement] = np.concatenate(filled) if filled else NO_ROWS
         return np.concatenate([rows, more]) if len(more) else rows

@@ -36,7 +36,7 @@ class Visitor:
 
     def get_rows_of_kinds(self, kinds: Sequence[int] | None) -> Rows:
         """Return the catalog rows of all interactions of these kinds; None means every kind."""
-        if self.history is None:
+        if self.history is None or kinds == []:
             return NO_ROWS
         if kinds is None:
             return self.history.item

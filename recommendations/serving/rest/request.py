@@ -99,14 +99,14 @@ def parse_plain_query(scenario: str, pairs: Iterable[tuple[str, str]]) -> Recomm
         spec = _QUERY_SPECS.get(name)
         if spec is None or not value or value != value.strip() or "\x00" in value:
             raise NotPlainError
-        if spec.type == "list":
+        if spec.kind == "list":
             if len(value) > min(spec.limits["max_length"], 20_000):
                 raise NotPlainError
             values[name] = values.get(name, []) + split_ids(value)
         elif name in values:
             raise NotPlainError
         else:
-            values[name] = _PARSERS[spec.type](spec, value)
+            values[name] = _PARSERS[spec.kind](spec, value)
     return make_request(scenario, values)
 
 

@@ -1,6 +1,5 @@
 """Request schemas: msgspec structs from which the serializers, the parsers and the OpenAPI document derive."""
 
-from enum import Enum
 from typing import Annotated, Any
 
 import msgspec
@@ -11,7 +10,7 @@ from rest_framework import serializers
 from config.foundation.rest.strict_types import StrictTypesMixin
 
 MAX_PRICE_DIGITS, PRICE_DECIMALS = 14, 2
-EMPTY_DEFAULTS = ("", None, [])
+EMPTY_DEFAULTS: tuple[Any, ...] = ("", None, [])
 
 
 def make_text_type(max_length: int, description: str = "") -> Any:
@@ -47,16 +46,16 @@ def split_ids(value: str) -> list[str]:
 
 
 class FieldSpec(msgspec.Struct):
-    """A field of a schema in the terms that serializers and parsers need. enum: the class of a choice."""
+    """A field of a schema in the terms that serializers and parsers need. kind: str, int, float, bool, decimal, list, enum or dict."""
 
     name: str
-    type: str
+    kind: str
     default: Any
     is_required: bool
     limits: dict[str, Any]
     description: str
     item_max_length: int | None = None
-    enum: type[Enum] | None = None
+    choices: tuple[Any, ...] = ()
 
 
 def read_specs(schema: type[msgspec.Struct]) -> list[FieldSpec]:
@@ -86,7 +85,7 @@ def _read_spec(field: Any) -> FieldSpec:
         limits | extra,
         description,
         getattr(getattr(info, "item_type", None), "max_length", None),
-        getattr(info, "cls", None),
+        tuple(choice.value for choice in info.cls) if isinstance(info, msgspec.inspect.EnumType) else (),
     )
 
 
@@ -95,8 +94,8 @@ def _make_field(spec: FieldSpec, *, in_body: bool, accepts_blank: bool) -> seria
     options |= {"required": True} if spec.is_required else {"required": False, "default": spec.default}
     if accepts_blank and spec.default in EMPTY_DEFAULTS:
         del options["default"]
-    blank = {"allow_blank": True} if in_body or accepts_blank else {}
-    match spec.type:
+    blank: dict[str, Any] = {"allow_blank": True} if in_body or accepts_blank else {}
+    match spec.kind:
         case "str":
             return serializers.CharField(**options, **blank)
         case "int":
@@ -109,13 +108,13 @@ def _make_field(spec: FieldSpec, *, in_body: bool, accepts_blank: bool) -> seria
             return serializers.DecimalField(
                 **options, min_value=0, max_digits=MAX_PRICE_DIGITS, decimal_places=PRICE_DECIMALS
             )
-        case "enum" if spec.enum is not None:
-            return serializers.ChoiceField(choices=[choice.value for choice in spec.enum], **options)
+        case "enum":
+            return serializers.ChoiceField(choices=list(spec.choices), **options)
         case "list" if in_body:
             return serializers.ListField(child=serializers.CharField(max_length=spec.item_max_length), **options)
         case "list":
             return CommaListField(**(options | blank | ({} if accepts_blank else {"default": ""})))
-    raise TypeError(f"{spec.name}: {spec.type} has no serializer field")
+    raise TypeError(f"{spec.name}: {spec.kind} has no serializer field")
 
 
 def build_serializer(
@@ -124,12 +123,12 @@ def build_serializer(
     """Return the serializer of a schema.
 
     in_body: a JSON body, whose values must have JSON's own types. accepts_blank: an empty parameter counts as a missing one.
-    A field of type dict is a family of parameters with a common prefix, which a serializer cannot name: it has none.
+    A field of the kind dict is a family of parameters with a common prefix, which a serializer cannot name: it has none.
     """
     fields = {
         spec.name: _make_field(spec, in_body=in_body, accepts_blank=accepts_blank)
         for spec in read_specs(schema)
-        if spec.type != "dict"
+        if spec.kind != "dict"
     }
     bases = (StrictTypesMixin, serializers.Serializer) if in_body else (serializers.Serializer,)
     return type(name, bases, {**fields, "__module__": __name__})

@@ -1,6 +1,6 @@
 """The settings of every placement, in the memory of a worker."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +8,7 @@ from django.db.models import Count, Max
 
 from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.models import PlacementSettings
+from recommendations.serving.state.model import PURCHASE, ServingModel
 
 Switch, PurchasedProducts = PlacementSettings.Switch, PlacementSettings.PurchasedProducts
 
@@ -32,6 +33,14 @@ class PlacementConfig:
     def get_fallback(self) -> str | None:
         """Return the placement that replaces this one when it has no products."""
         return self.fallback or PLACEMENTS[self.name].fallback
+
+    def get_hidden_kinds(self, model: ServingModel | None) -> Sequence[int] | None:
+        """Return the kinds of interactions after which a product is not shown again; None means every kind."""
+        if self.purchased_products == PurchasedProducts.HIDE:
+            return [PURCHASE]
+        if self.purchased_products == PurchasedProducts.AUTO and model is not None and model.exclude_seen:
+            return model.seen_kinds
+        return []
 
 
 @dataclass(frozen=True)

@@ -82,11 +82,11 @@ def parse_search_request(params: Mapping[str, str], *, language: str | None = No
     errors: dict[str, str] = {}
     values: dict[str, Any] = {}
     for spec in _QUERY_SPECS:
-        if spec.type == "dict":
+        if spec.kind == "dict":
             values[spec.name] = _parse_attributes(params, errors)
         elif text := params.get(spec.name, ""):
             try:
-                values[spec.name] = _PARSERS[spec.type](spec, text)
+                values[spec.name] = _PARSERS[spec.kind](spec, text)
             except _InvalidValueError as error:
                 errors[spec.name] = str(error)
     values["q"] = values.get("q", "").strip()

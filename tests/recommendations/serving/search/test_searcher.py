@@ -8,17 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from catalog.models import Product
 from config.foundation.database.advisory_locks import exclusive_lock
-from recommendations.engine.text_search import Documents, TextIndex
 from recommendations.serving.search import searcher
 from recommendations.serving.search.index import product_texts
-from recommendations.serving.search.index.attributes import AttributeIndex
 from recommendations.serving.search.index.storage import get_index_folder, read_pointer
-from recommendations.serving.search.index.string_table import StringTable
 from recommendations.serving.search.models import Synonym
 from recommendations.serving.search.request import SearchRequest
 from recommendations.serving.search.search import search
@@ -214,48 +209,3 @@ def test_opened_texts_equal_the_saved_texts(shop_of_twelve: None, fresh_searcher
     rows = np.arange(len(texts), dtype=np.int32)
     assert opened.attributes.count_values(rows) == texts.attributes.count_values(rows)
     assert opened.index.search("kettle").rows.tolist() == texts.index.search("kettle").rows.tolist()
-
-
-pairs = st.lists(st.sampled_from(["color=red", "color=blue", "size=1", "size=2", "a=b=c"]), unique=True, max_size=4)
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.integers(0, 6), pairs), min_size=1, max_size=10), st.lists(st.integers(0, 6)))
-def test_attributes_follow_the_last_change(changes: list[tuple[int, list[str]]], requested_rows: list[int]) -> None:
-    attributes, present = AttributeIndex.create_empty(), dict[int, list[str]]()
-    for row, values in changes:
-        attributes = attributes.with_changes(np.array([row], np.int32), [values])
-        present[row] = values
-    rows = np.array([row for row in requested_rows if row < len(attributes.starts)], np.int32)
-    expected: dict[str, dict[str, int]] = {}
-    for row in rows.tolist():
-        for pair in present.get(row, []):
-            name, _, value = pair.partition("=")
-            expected.setdefault(name, {}).setdefault(value, 0)
-            expected[name][value] += 1
-    compacted = attributes.compact()
-    for index in (attributes, compacted, AttributeIndex.from_arrays(*compacted.to_arrays())):
-        assert {name: dict(values) for name, values in index.count_values(rows).items()} == expected
-        assert index.find_rows("color", "red", rows).tolist() == [
-            "color=red" in present.get(row, []) for row in rows.tolist()
-        ]
-
-
-@given(st.lists(st.lists(st.text(max_size=4), max_size=6), max_size=4))
-def test_strings_keep_their_numbers(groups: list[list[str]]) -> None:
-    table, known = StringTable.from_texts([]), list[str]()
-    for group in groups:
-        table, numbers = table.with_new(group)
-        known += [text for text in dict.fromkeys(group) if text not in known]
-        assert numbers.tolist() == [known.index(text) for text in group]
-    for copy in (table, table.compact(), StringTable.from_arrays(table.to_arrays())):
-        assert copy.list_texts() == known
-        assert [copy.get_text(number) for number in range(len(known))] == known
-        assert copy.find_numbers(["unknown text"]).tolist() == [-1]
-
-
-def test_the_index_of_twenty_thousand_titles_is_smaller_than_three_megabytes() -> None:
-    words = [f"word{number}" for number in range(500)]
-    titles = [" ".join(words[(row * step) % 500] for step in (1, 3, 7, 11)) for row in range(20_000)]
-    index = TextIndex.of(Documents([[str(row)] for row in range(20_000)], {"title": titles}))
-    assert index.megabytes < 3
