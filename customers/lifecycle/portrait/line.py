@@ -15,7 +15,7 @@ MIN_FACTS = 3
 
 
 class PortraitGroup(TextChoices):
-    IDENTITY = "identity", gettext_lazy("Profile")
+    IDENTITY = "identity", gettext_lazy("Basic information")
     PREFERENCES = "preferences", gettext_lazy("Preferences")
     BUYING = "buying", gettext_lazy("Buying habits")
     ENGAGEMENT = "engagement", gettext_lazy("Engagement")
