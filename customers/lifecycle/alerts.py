@@ -1,4 +1,4 @@
-"""Alerts about models: forecasts that turned out wrong, and customers who differ from the training data."""
+"""Alerts about wrong forecasts and about customers who differ from the training data."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -58,7 +58,7 @@ def get_backtests(score_model: ScoreModel) -> list[dict[str, Any]]:
 
 
 def is_miscalibrated(backtest: dict[str, Any]) -> bool:
-    """Return whether the mean probability is off by more than 10 points and outside the 95% interval."""
+    """Return whether the mean probability is off by over 10 points, outside the 95% interval."""
     predicted, rate = backtest["mean_predicted"], backtest["rate"]
     return abs(predicted - rate) > MAX_CALIBRATION_ERROR and not backtest["low"] <= predicted <= backtest["high"]
 

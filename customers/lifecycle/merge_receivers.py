@@ -1,4 +1,4 @@
-"""Recounts profiles and stage histories after customers were merged, and after a merge was reverted."""
+"""Recounts profiles and stage histories after a merge of customers or its reversal."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -129,7 +129,7 @@ def parse_page(request: HttpRequest) -> int:
 
 
 def make_active_chart(history: ActiveHistory | None) -> ChartSpec | None:
-    """Return the chart of the probability active in percent, or None if there are fewer than two points."""
+    """Return the chart of the probability active in percent; None with fewer than two points."""
     if history is None or len(history.at) < 2:
         return None
     return build_probability_history(

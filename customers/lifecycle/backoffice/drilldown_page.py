@@ -1,4 +1,7 @@
-"""The list of customers behind a number of the Lifecycle page, fifty per page, without personal data."""
+"""The list of customers behind a number of the Lifecycle page.
+
+It has fifty customers per page and no personal data.
+"""
 
 from collections.abc import Sequence
 from typing import Any

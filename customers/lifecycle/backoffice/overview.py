@@ -1,4 +1,7 @@
-"""The Lifecycle page: stage changes between two days, RFM, predicted value, predictions and clusters."""
+"""The Lifecycle page.
+
+It shows stage changes between two days, RFM, predicted value, predictions and clusters.
+"""
 
 from typing import Any
 

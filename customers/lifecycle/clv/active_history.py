@@ -32,7 +32,9 @@ class ActiveHistory:
 def compute_active_history(
     *, customer_id: int, as_of: datetime, score_models: ScoreModelsByKind
 ) -> ActiveHistory | None:
-    """Return the probability active from the first order on by the current model, at most 120 points in whole days.
+    """Return the probability active since the first order, by the current model.
+
+    There are at most 120 points, in whole days.
 
     Each point uses only the orders before it. None without an order or a model.
     """

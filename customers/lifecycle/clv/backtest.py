@@ -23,7 +23,9 @@ MAX_RATIO_ERROR = 0.25  # an alert is raised when the interval of actual / expec
 
 
 def backtest_purchase_models(*, customer: Ints, at: Ints, value: Floats, as_of: datetime) -> list[dict[str, Any]]:
-    """Return predicted and actual orders since the latest refresh older than 28 days, 91 days and a year.
+    """Return predicted and actual orders since earlier refreshes.
+
+    These are the latest refreshes older than 28 days, 91 days and a year.
 
     customer, at, value: one entry per order, as for `summarize_purchases`. ratio: actual / expected, with low and high of its 95 %
     interval. coverage: share of customers within the central 80 % of the predictive distribution.
@@ -81,6 +83,6 @@ def select_models_to_backtest(as_of: datetime) -> list[ScoreModel]:
 
 
 def is_forecast_off(backtest: dict[str, Any]) -> bool:
-    """Return whether actual orders differ from predicted ones significantly and by more than 25%."""
+    """Return whether actual orders differ from predictions significantly and by over 25%."""
     low, high = backtest["low"], backtest["high"]
     return low is not None and high is not None and (low > 1 + MAX_RATIO_ERROR or high < 1 - MAX_RATIO_ERROR)

@@ -1,4 +1,7 @@
-"""Predicts orders and value of all customers for the next 12 months, with the purchase model that fits the shop best."""
+"""Predicts orders and value of all customers for the next 12 months.
+
+The purchase model is the one that fits the shop best.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -49,7 +52,7 @@ OTHER_CURRENCIES = sql.SQL("""
 
 
 def score_clv(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun, timer: StepTimer) -> ProfileScores:
-    """Select the purchase model on held-out orders, fit it to all orders, and score all customers as of a time.
+    """Select the purchase model on held-out orders, fit it to all orders, and score customers.
 
     timer: records the time of each step.
     """
@@ -131,7 +134,10 @@ def compute_value_columns(
 
 
 def find_multi_currency_customers(as_of: datetime, customer_ids: Sequence[int] | None = None) -> Ints:
-    """Return the IDs of customers, optionally among some, with an order not in the shop's main currency."""
+    """Return the IDs of customers with an order not in the shop's main currency.
+
+    Optionally, only some customers are considered.
+    """
     customer_filter: sql.Composable = sql.SQL("")
     if customer_ids is not None:
         customer_filter = sql.SQL(" AND customer_id = ANY({}::bigint[])").format(sql.Literal(list(customer_ids)))
@@ -143,7 +149,7 @@ def find_multi_currency_customers(as_of: datetime, customer_ids: Sequence[int] |
 def summarize_purchase_model(
     selection: ModelSelection, fit: PurchaseModelFit, groups: HistoryGroups, *, customer: Ints, at: Ints, as_of: int
 ) -> dict[str, Any]:
-    """Return the held-out accuracy of each purchase model, and chart figures of the selected one."""
+    """Return the held-out accuracy of each purchase model, and charts of the selected one."""
     figures: dict[str, Any] = {
         "cutoff": selection.cutoff,
         "days": selection.held_out_days,

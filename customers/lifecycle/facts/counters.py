@@ -164,7 +164,10 @@ FAVORITE_HOURS = sql.SQL("""
 
 
 def build_order_counter_queries(*, as_of: datetime, customer_ids: Sequence[int]) -> dict[str, sql.Composable]:
-    """Return the order counter queries of these customers, by the names under which they refer to each other."""
+    """Return the order counter queries of these customers.
+
+    The keys are the names under which the queries refer to each other.
+    """
     ids = sql.Literal(list(customer_ids))
     parts = {"as_of": sql.Literal(as_of), "ids": ids}
     limit = sql.Literal(MAX_FAVORITES)
@@ -180,7 +183,10 @@ def build_order_counter_queries(*, as_of: datetime, customer_ids: Sequence[int])
 
 
 def compute_counters(*, facts: OrderFacts, as_of: datetime) -> None:
-    """Create the temporary tables lifecycle_activity, lifecycle_counters and lifecycle_favorites of all customers."""
+    """Create the temporary tables of all customers.
+
+    They are lifecycle_activity, lifecycle_counters and lifecycle_favorites.
+    """
     load_temporary_table("lifecycle_order_counters", sum_orders(facts))
     customer = facts.histories.customer
     columns = {"customer_id": "bigint", "categories": "jsonb", "brands": "jsonb", "hours": "jsonb"}

@@ -1,4 +1,7 @@
-"""Reads the facts that stages are derived from: orders, returns, and when customers became known and identified."""
+"""Reads the facts that stages are derived from.
+
+They are orders, returns, and when customers became known and identified.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -72,7 +75,10 @@ def from_microseconds(microseconds: int) -> datetime:
 
 
 def read_customers(*, as_of: datetime, customer_ids: Sequence[int] | None = None) -> IntegerColumns:
-    """Return id, known_at and identified_at of customers known before ``as_of``, optionally of some, ordered by ID."""
+    """Return id, known_at and identified_at of customers known before ``as_of``, by ID.
+
+    Optionally, only of some customers.
+    """
     customer_filter: sql.Composable = sql.SQL("")
     owner_filter: sql.Composable = sql.SQL("")
     if customer_ids is not None:
@@ -126,7 +132,10 @@ def select_orders(histories: OrderHistories) -> tuple[npt.NDArray[np.int64], npt
 def select_purchases(
     histories: OrderHistories,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Return customer ID, time and net value of every order, shape (orders,) each, as the purchase model takes them."""
+    """Return customer ID, time and net value of every order, shape (orders,) each.
+
+    This is the input of the purchase model.
+    """
     rows, at = select_orders(histories)
     return histories.customer[rows], at, histories.amount[histories.is_order] / 100
 

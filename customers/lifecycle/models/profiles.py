@@ -1,4 +1,7 @@
-"""Customer profiles: counters and scores, one row per customer, and the tables that keep them up to date between refreshes."""
+"""Customer profiles: counters and scores, one row per customer.
+
+Further tables keep the profiles up to date between refreshes.
+"""
 
 from django.db import models
 from django.db.models import Q
@@ -50,7 +53,7 @@ VALUE_COLUMNS = (
 
 
 class CustomerProfile(models.Model):
-    """One customer's counters, kept up to date with every event, and scores as of the last refresh."""
+    """One customer's counters, updated with every event, and scores of the last refresh."""
 
     customer = models.OneToOneField(
         Customer, models.CASCADE, primary_key=True, related_name="profile", verbose_name=_("customer")
@@ -218,7 +221,9 @@ class CustomerProfile(models.Model):
 
 
 class CountedSession(models.Model):
-    """A session of a customer that `sessions` has counted, so that its next event does not count it again.
+    """A session of a customer that `sessions` has counted.
+
+    It is stored so that the session's next event does not count it again.
 
     Derived from the events, like the counters: there is no foreign key, a refresh deletes rows without a customer.
     """

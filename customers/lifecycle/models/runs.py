@@ -28,7 +28,7 @@ class LifecycleRun(JobRun):
 
 
 class ScoreModel(models.Model):
-    """A model that a refresh scored customers with, its parameters and its accuracy on held-out data."""
+    """A model that a refresh scored customers with: parameters and held-out accuracy."""
 
     class Kind(models.TextChoices):
         PURCHASE_MODEL = "purchase_model", _("purchase model")

@@ -1,4 +1,4 @@
-"""Lifecycle stages, the versions of the rules that decide them, and the changes of stage of each customer."""
+"""Lifecycle stages, versions of their rules, and the stage changes of each customer."""
 
 from django.db import models
 from django.db.models import Q
@@ -33,7 +33,10 @@ assert tuple(Stage.values) == STAGES
 
 
 class StageRules(models.Model):
-    """One version of the thresholds between the stages, measured from the shop's order gaps or entered by a user."""
+    """One version of the thresholds between the stages.
+
+    They are measured from the shop's order gaps or entered by a user.
+    """
 
     version = models.PositiveIntegerField(_("version"), unique=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
@@ -138,7 +141,7 @@ class StageRules(models.Model):
 
 
 class StageTransition(models.Model):
-    """A customer's change from one stage to another, with the reason and the rules that decided it."""
+    """A customer's change from one stage to another, with its reason and rules."""
 
     class Reason(models.TextChoices):
         FIRST_SEEN = "first_seen", _("first seen")

@@ -25,7 +25,10 @@ assert list(REASONS) == ["", *NextOrderReason.values]
 
 @dataclass(frozen=True, eq=False)
 class BuyerRhythms:
-    """Customers who ordered: IDs, order rhythms, and the position of their main category in the histories."""
+    """Customers who ordered: IDs, order rhythms and main categories.
+
+    Categories are positions in those of the histories.
+    """
 
     customer: Ints
     rhythms: PurchaseRhythms

@@ -1,4 +1,7 @@
-"""The lines of a customer's portrait: who they are, what they like, how they buy and respond; each with its source and age."""
+"""The lines of a customer's portrait, each with its source and age.
+
+They say who the customer is, what they like, and how they buy and respond.
+"""
 
 from customers.lifecycle.portrait.portrait import CustomerPortrait, build_portrait
 

@@ -55,7 +55,10 @@ class CustomerPortrait:
         return str(WithheldReason(self.withheld).label) if self.withheld else ""
 
     def to_profile_fields(self) -> dict[str, Any]:
-        """Return the fields that the portrait adds to the REST profile, or replaces if they are withheld."""
+        """Return the fields that the portrait adds to the REST profile.
+
+        If they are withheld, it replaces them.
+        """
         fields = {
             "portrait": self.lines,
             "portrait_as_of": self.as_of,

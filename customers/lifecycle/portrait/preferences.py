@@ -1,4 +1,6 @@
-"""Preferences of a customer: weighted shares of their actions, with a half-life of `HALF_LIFE_DAYS`.
+"""Preferences of a customer: weighted shares of their actions.
+
+Weights decay with a half-life of `HALF_LIFE_DAYS`.
 
 Actions with products count by `ACTION_WEIGHTS`, each with a product once per day. Hours and devices also count once per day, so fifty
 pages in one evening are one fact.
@@ -261,7 +263,10 @@ def _measure_interests(facts: InterestFacts, n_codes: int, as_of: datetime) -> I
 
 
 def _encode_names(names: Sequence[str]) -> tuple[Ints, list[str]]:
-    """Return the position of each name among the distinct ones, −1 for the empty name, and the distinct names."""
+    """Return the position of each name among the distinct names, and these.
+
+    The position is −1 for the empty name.
+    """
     distinct = sorted(set(names) - {""})
     positions = {name: position for position, name in enumerate(distinct)}
     return np.array([positions.get(name, -1) for name in names], np.int64), distinct
@@ -270,7 +275,9 @@ def _encode_names(names: Sequence[str]) -> tuple[Ints, list[str]]:
 def _read_visits(
     documents: OrderDocuments, events: Sequence[CustomerEvent]
 ) -> tuple[InterestFacts, InterestFacts, InterestFacts, InterestFacts, list[str]]:
-    """Return the facts on hours, weekdays, devices and languages, and the language codes that the last refer to.
+    """Return the facts on hours, weekdays, devices and languages, and the language codes.
+
+    The facts on languages are positions in the codes.
 
     Hours and weekdays also count orders.
     """

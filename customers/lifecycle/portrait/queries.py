@@ -1,4 +1,6 @@
-"""Queries of one customer's activity before a time: latest orders, events, their products, and the shop's average rates.
+"""Queries of one customer's activity before a time.
+
+They return latest orders, events, their products, and the shop's average rates.
 
 Each is one statement that uses indexes. Beyond `MAX_ORDERS` and `MAX_EVENTS` the oldest are left out, so a page stays fast for
 customers with any history.
@@ -260,7 +262,7 @@ def read_quintiles(*, products: Sequence[PortraitProduct]) -> Floats:
 
 
 def read_shop_rates(*, customer_id: int, as_of: datetime) -> ShopRates:
-    """Return the rates of the latest `MAX_OTHER_ORDERS` documents before as_of that are not the customer's."""
+    """Return the rates of other customers' latest `MAX_OTHER_ORDERS` documents before as_of."""
     return ShopRates(*_fetch_rows(SHOP_RATES, customer=customer_id, as_of=as_of)[0])
 
 

@@ -132,7 +132,10 @@ def _make_channel_line(
 
 
 def _format_step(channel: ResponseChannel, step: str, response: ChannelResponses) -> str:
-    """Return the text of a step: served, viewed and clicked on site; sent, opened and clicked elsewhere."""
+    """Return the text of a step.
+
+    On site it is served, viewed or clicked, elsewhere sent, opened or clicked.
+    """
     on_site = channel in (ResponseChannel.RECOMMENDATIONS, ResponseChannel.PROMOTIONS)
     parts = {"n": response.number, "day": date_format(localtime(response.last_at), "SHORT_DATE_FORMAT")}
     if step == CLICKED:

@@ -68,7 +68,10 @@ def build_timeline(*, customer_id: int, as_of: datetime, page: int = 1, with_eve
 
 
 def _list_events(customer_id: int, as_of: datetime, limit: int) -> Iterable[TimelineEntry]:
-    """Return the events of the customer's user IDs, and those without a user ID of their anonymous IDs."""
+    """Return the events of the customer's user IDs and anonymous IDs.
+
+    Of anonymous IDs, only events without a user ID count.
+    """
     values_by_kind: dict[str, list[str]] = {}
     for kind, value in Identifier.objects.filter(customer_id=customer_id).values_list("kind", "value"):
         values_by_kind.setdefault(kind, []).append(value)

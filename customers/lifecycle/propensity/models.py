@@ -41,7 +41,9 @@ class ServedModel:
 
 
 def to_orders(histories: OrderHistories) -> OrderLines:
-    """Return the orders of all customers in `histories`, one line per order with its main category.
+    """Return the orders of all customers in `histories`, one line per order.
+
+    The line has the main category of the order.
 
     Amounts in different currencies are not converted.
     """
@@ -58,7 +60,10 @@ def to_orders(histories: OrderHistories) -> OrderLines:
 
 
 def make_snapshot(*, orders: OrderLines, as_of: datetime, score_models: Mapping[str, ScoreModel]) -> CustomerSnapshot:
-    """Return a snapshot of some customers with the shop-wide values of the refresh of these score models."""
+    """Return a snapshot of some customers.
+
+    Shop-wide values are those of the refresh that made the score models.
+    """
     gap = score_models[ScoreModel.Kind.CHURN].parameters["shop_gap_days"]
     fit = deserialize_fit(score_models[ScoreModel.Kind.PURCHASE_MODEL].parameters)
     return CustomerSnapshot(orders=orders, as_of=to_microseconds(as_of), fit=fit, shop_gap_days=gap)
@@ -85,7 +90,9 @@ def build_matrix(
 def predict_probabilities(
     snapshot: CustomerSnapshot, served: Mapping[str, ServedModel], rows: Ints
 ) -> dict[str, Floats]:
-    """Return the probabilities of these customers by kind, shape (n,) each, never lower for a longer horizon.
+    """Return the probabilities of these customers by kind, shape (n,) each.
+
+    They are never lower for a longer horizon.
 
     Without a trained model the purchase model predicts; without both the values are NaN.
     """
@@ -116,7 +123,10 @@ def _predict_target(snapshot: CustomerSnapshot, served: ServedModel, rows: Ints,
 
 
 def list_earlier_models(as_of: datetime) -> list[ScoreModel]:
-    """Return the score models that trained their own model, within the retention, latest first and without arrays."""
+    """Return the score models that trained their own model, latest first.
+
+    Only those within the retention are included, without their arrays.
+    """
     score_models = ScoreModel.objects.filter(kind__in=PROPENSITY_KINDS, arrays__isnull=False, run__as_of__lte=as_of)
     recent = score_models.filter(run__status=LifecycleRun.Status.DONE, run__as_of__gt=as_of - MODEL_RETENTION)
     return list(recent.select_related("run").defer("arrays").order_by("-run__as_of", "-run_id"))

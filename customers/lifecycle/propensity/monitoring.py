@@ -1,4 +1,4 @@
-"""Monitoring of propensity models: drift from the training data, and backtests of earlier predictions.
+"""Monitors propensity models: drift from the training data, and backtests.
 
 As in `clv.backtest`, only the models are stored; customers are rebuilt from the facts before a time. Both use the training sample of the
 refresh, so the cost does not grow with the shop.
@@ -128,7 +128,10 @@ def evaluate_backtest(
 
 
 def select_runs_to_backtest(as_of: datetime) -> dict[str, list[int]]:
-    """Return, by kind, the latest run of each age whose horizon has passed, each once, latest first."""
+    """Return, by kind, the latest run of each age whose horizon has passed.
+
+    Each run is included once, latest first.
+    """
     score_models = ScoreModel.objects.filter(kind__in=PROPENSITY_KINDS, run__status=LifecycleRun.Status.DONE).exclude(
         algorithm=""
     )

@@ -56,7 +56,9 @@ def train_next_category(*, orders: OrderLines, names: Sequence[str], as_of: int,
 def score_next_category(
     *, score_model: ScoreModel, orders: OrderLines, names: Sequence[str], as_of: int, rows: Ints, customer: Ints
 ) -> ProfileScores:
-    """Return the most likely category of the customers `rows`, whose IDs are `customer`, and its probability.
+    """Return the most likely category of each customer, and its probability.
+
+    rows: of the customers in the orders. customer: their IDs.
 
     A trained category that the shop has deleted remains a candidate; a category that was added since counts among the others.
     """

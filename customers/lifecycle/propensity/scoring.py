@@ -42,7 +42,7 @@ ROWS_PER_BLOCK = 65_536
 def score_propensities(
     *, histories: OrderHistories, as_of: datetime, run: LifecycleRun, purchase_model: ScoreModel, timer: StepTimer
 ) -> ProfileScores:
-    """Return the propensities and next categories of all customers who ordered, with their score models.
+    """Return the propensities and next categories of all buyers, with their score models.
 
     purchase_model: its score model of this refresh. timer: records the time of training and scoring.
     """

@@ -1,4 +1,4 @@
-"""Updates the scores of customers who ordered since the last refresh, with the models of that refresh."""
+"""Updates the scores of customers who ordered since the last refresh, with its models."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -31,7 +31,10 @@ UPDATE_SCORES = sql.SQL("""
 
 
 def find_customers_to_rescore() -> Sequence[int]:
-    """Return the IDs of customers who ordered after they were scored, earliest order first, at most one batch."""
+    """Return the IDs of customers who ordered after they were scored.
+
+    At most one batch is returned, earliest order first.
+    """
     # Scores count orders before valued_at, so an order at exactly that time is not in them.
     waiting = CustomerProfile.objects.filter(last_order_at__isnull=False).filter(
         Q(valued_at__isnull=True) | Q(last_order_at__gte=F("valued_at"))

@@ -42,7 +42,9 @@ N_STEPS = 7
 def refresh_profiles(
     *, as_of: datetime, started_at: datetime, measure: bool = False, progress: Progress = ignore_progress
 ) -> LifecycleRun:
-    """Compute counters, scores, stages and stage histories of all customers from facts before ``as_of``.
+    """Compute counters, scores, stages and stage histories of all customers.
+
+    Only facts before ``as_of`` count.
 
     The first refresh measures the stage rules, later ones only with ``measure``. Progress is counted in steps.
 

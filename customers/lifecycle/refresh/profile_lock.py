@@ -16,7 +16,10 @@ PROFILE_LOCK_KEY = compute_lock_key("lifecycle.profiles")
 
 @contextmanager
 def lock_all_profiles() -> Iterator[None]:
-    """Wait for running live updates, which take about a second, and block others during the block."""
+    """Wait for running live updates, and block others during the block.
+
+    A live update takes about a second.
+    """
     # A lock of the session, not of the transaction: it is taken before the snapshot and held until after the commit.
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [PROFILE_LOCK_KEY])

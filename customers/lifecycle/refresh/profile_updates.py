@@ -1,4 +1,4 @@
-"""Updates profiles between two refreshes as events arrive, with the same figures as a refresh.
+"""Updates profiles as events arrive, with the same figures as a refresh.
 
 Everything runs in the caller's transaction; unlike in a refresh, facts at exactly ``as_of`` count. Events are added to the counters. Order
 counters are recounted, because an order may change long after it was placed. RFM scores compare all customers, so they wait for the next
@@ -181,7 +181,7 @@ def update_profiles(
 
 
 def recount_customers(*, customer_ids: Sequence[int], as_of: datetime) -> None:
-    """Recount all counters of some customers from the facts, as after a merge, and derive their stages.
+    """Recount all counters of some customers, as after a merge, and derive their stages.
 
     During a refresh they are queued until it ends. Events in the outbox count when they are processed.
     """
@@ -227,7 +227,10 @@ def create_missing_profiles(customer_ids: Sequence[int]) -> set[int]:
 
 
 def lock_profiles(customer_ids: Sequence[int]) -> None:
-    """Lock profiles until the transaction ends, so that no concurrent update overtakes the recount."""
+    """Lock profiles until the transaction ends.
+
+    So no concurrent update overtakes the recount.
+    """
     with connection.cursor() as cursor:
         cursor.execute(LOCK_PROFILES, {"ids": format_bigint_list(customer_ids)})
 
@@ -268,7 +271,10 @@ def add_activity(activity: Mapping[int, CustomerActivity]) -> None:
 
 
 def recount_order_counters(customer_ids: Sequence[int], *, as_of: datetime) -> None:
-    """Recount the order counters in one statement, with the counter queries as common table expressions."""
+    """Recount the order counters in one statement.
+
+    The counter queries are its common table expressions.
+    """
     queries = sql.SQL(", ").join(
         sql.SQL("{} AS MATERIALIZED ({})").format(sql.Identifier(name), query)
         for name, query in build_order_counter_queries(as_of=as_of + MICROSECOND, customer_ids=customer_ids).items()

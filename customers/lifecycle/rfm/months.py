@@ -1,4 +1,4 @@
-"""The month ends at which the RFM cells of customers are stored, and the cells packed into one integer."""
+"""The month ends of stored RFM cells, and the cells packed into one integer."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -26,13 +26,15 @@ def list_month_ends(*, as_of: datetime) -> list[datetime]:
 
 
 def find_month_ago(*, as_of: datetime) -> int:
-    """Return which month end, counted back from the last one, is nearest to a month before as_of."""
+    """Return which month end is nearest to a month before as_of, counted back."""
     ends = list_month_ends(as_of=as_of)[::-1]
     return min(range(len(ends)), key=lambda back: abs(as_of - MONTH - ends[back]))
 
 
 def pack_cells(*, customers: int, figures: Iterable[RfmValues]) -> npt.NDArray[np.int64]:
-    """Return the cells of n customers at k ≤ 12 moments, shape (n,): five bits per moment, the last in the lowest bits.
+    """Return the cells of n customers at k ≤ 12 moments as integers, shape (n,).
+
+    Each moment has five bits, the last moment the lowest ones.
 
     Each cell is R and F as one number from 1 (R 1, F 1) to 25 (R 5, F 5), as `RfmValues.compute_cells`; 0 without orders.
     ``figures``: of `measure_rfm`, by ascending moment; their rows are below ``customers``.

@@ -1,4 +1,7 @@
-"""RFM of all customers: cells, groups and flows between groups, as plain values with one query each."""
+"""RFM of all customers: cells, groups and flows between groups.
+
+Each function returns plain values with one query.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -47,7 +50,10 @@ def get_window_days(run: LifecycleRun) -> int | None:
 
 
 def query_rfm_cells(*, basis: RfmBasis = ALL_TIME) -> list[dict[str, Any]]:
-    """Return the cells of recency and frequency that have customers, with their number, revenue and group."""
+    """Return the cells of recency and frequency that have customers.
+
+    Each has their number, revenue and group.
+    """
     cells = (
         CustomerProfile.objects.filter(**{f"{basis.r}__isnull": False})
         .values(cell_r=F(basis.r), cell_f=F(basis.f), cell_group=F(basis.group))
@@ -67,7 +73,9 @@ def query_rfm_cells(*, basis: RfmBasis = ALL_TIME) -> list[dict[str, Any]]:
 
 
 def query_rfm_groups(*, basis: RfmBasis, as_of: datetime) -> dict[str, dict[str, Any]]:
-    """Return per group customers, revenue, and means of days since the last order, orders and revenue.
+    """Return customers, revenue and means of each group.
+
+    Means are of days since the last order, orders and revenue.
 
     The averages of a group without customers are None.
     """

@@ -1,4 +1,7 @@
-"""RFM scores of all customers: for all time, for the window, and their cells at the last month ends."""
+"""RFM scores of all customers for all time and for the window.
+
+Cells are computed for the last month ends.
+"""
 
 from datetime import datetime
 from itertools import islice
@@ -23,7 +26,7 @@ AS_MONEY = sql.SQL("COALESCE(v.{column}, 0) * 0.01")
 
 
 def score_rfm(*, histories: OrderHistories, as_of: datetime, window_days: int) -> ProfileScores:
-    """Return R, F, M and group of all customers who ordered, and their cells at the last month ends.
+    """Return R, F, M and group of all buyers, and their cells at the last month ends.
 
     All months are computed from the facts each time, so a corrected order also corrects earlier months.
     """

@@ -1,4 +1,7 @@
-"""Compares earlier predictions of counts, amounts and intervals with the actual values (probabilities: `propensity.metrics`)."""
+"""Compares earlier predictions of counts, amounts and intervals with the actual values.
+
+For probabilities see `propensity.metrics`.
+"""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -26,7 +29,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Decile:
-    """The customers of one decile by expected value, 1 the highest: their number, mean expected and mean observed value."""
+    """The customers of one decile by expected value, 1 the highest.
+
+    Fields: their number, mean expected and mean observed value.
+    """
 
     decile: int
     customers: int

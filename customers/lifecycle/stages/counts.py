@@ -9,7 +9,10 @@ from customers.lifecycle.models import CustomerProfile, Stage, StageTransition
 
 
 def query_stage_counts(*, since: datetime, until: datetime) -> list[dict[str, Any]]:
-    """Return the current customers per stage, and how many entered and left it in ``[since, until)``."""
+    """Return the current customers per stage, and those who entered and left it.
+
+    The latter are counted in ``[since, until)``.
+    """
     current = dict(
         CustomerProfile.objects.values("stage").annotate(n=Count("customer")).order_by().values_list("stage", "n")
     )

@@ -1,4 +1,4 @@
-"""Flows of customers between stages from one time to another, from the stage changes in between."""
+"""Flows of customers between stages from one time to another, by stage changes."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -18,7 +18,9 @@ from customers.lifecycle.stages.rules import MEASURED_FIELDS, get_active_rules, 
 
 @dataclass(frozen=True, eq=False)
 class RulesPreview:
-    """Customers whose stage would change, shape (k,): IDs, current and proposed stages (indices of STAGES).
+    """Customers whose stage would change, shape (k,).
+
+    IDs, current and proposed stages (indices of STAGES).
 
     customers: number of all customers. current_counts, proposed_counts: customers per stage, shape (stages,).
     """

@@ -73,7 +73,9 @@ def list_threshold_versions() -> Sequence[StageThresholds]:
 
 
 def measure_rules(*, histories: OrderHistories, as_of: datetime) -> tuple[StageRules, GapQuantiles]:
-    """Measure the thresholds from the orders before ``as_of`` and activate them unless they are unchanged.
+    """Measure the thresholds from orders and activate them unless they are unchanged.
+
+    Only orders before ``as_of`` count.
 
     The first version applies to the whole history, later ones from ``as_of`` on. Values that are not measured are kept.
     """

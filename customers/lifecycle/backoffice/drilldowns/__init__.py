@@ -1,4 +1,4 @@
-"""The customers behind the numbers of the Lifecycle page, selected by the parameters of a URL."""
+"""Selects the customers behind the numbers of the Lifecycle page by parameters of a URL."""
 
 from collections.abc import Callable, Mapping
 

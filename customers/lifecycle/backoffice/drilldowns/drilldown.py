@@ -74,7 +74,10 @@ def make_range_drilldown(
     title: str,
     format_bound: Callable[[Decimal], str],
 ) -> Drilldown:
-    """Return the customers whose column is within the bounds, which have the keys of `OPERATORS`."""
+    """Return the customers whose column is within the bounds.
+
+    The bounds have the keys of `OPERATORS`.
+    """
     return Drilldown(
         title=title,
         note=", ".join(f"{SIGNS[name]} {format_bound(bound)}" for name, bound in bounds.items()),

@@ -42,7 +42,10 @@ def format_amount(amount: Decimal) -> str:
 
 
 def parse_probability_range(parameters: Mapping[str, str]) -> Drilldown:
-    """Parse a range of probabilities of churn or of a purchase, with the bounds of `parse_value_range`."""
+    """Parse a range of probabilities of churn or of a purchase.
+
+    The bounds are those of `parse_value_range`.
+    """
     kind, bounds = parameters.get("kind", ""), parse_amounts(parameters)
     if kind not in PROPENSITY_KINDS or not bounds or not all(0 <= bound <= 1 for bound in bounds.values()):
         raise DrilldownError([_("The link has no valid probability. Choose a bar on the Lifecycle page.")])

@@ -18,7 +18,10 @@ PURCHASE_MODEL_LABELS = {
 
 
 def describe_value(value: dict[str, Any], score_models: ScoreModelsByKind) -> dict[str, str]:
-    """Return the labels of a profile's value: its probabilities as percentages and the model's accuracy."""
+    """Return the labels of a profile's value.
+
+    They show its probabilities as percentages and the model's accuracy.
+    """
     score_model = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)
     return {
         "p_alive": format_whole_percent(value["p_alive"]),

@@ -16,7 +16,10 @@ from customers.lifecycle.refresh.score_models import ScoreModelsByKind
 
 
 def build_predictions_panel(profile: dict[str, Any], score_models: ScoreModelsByKind) -> list[dict[str, Any]]:
-    """Return a row per propensity and one for the next category: probability, meaning, reasons, accuracy."""
+    """Return a row per propensity and one for the next category.
+
+    A row has probability, meaning, reasons and accuracy.
+    """
     rows = [
         {
             "name": propensity["name"],

@@ -1,4 +1,7 @@
-"""The predictions panel of the Lifecycle page: distribution and model accuracy of each propensity."""
+"""The predictions panel of the Lifecycle page.
+
+It shows distribution and model accuracy of each propensity.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -150,7 +153,7 @@ def format_interval(gain: list[float]) -> str:
 
 
 def format_quality(quality: dict[str, Any]) -> dict[str, Any]:
-    """Return the held-out accuracy and the largest calibration gap that random variation explains."""
+    """Return the held-out accuracy and the largest calibration gap that chance explains."""
     curve = to_calibration_curve(quality)
     _median, random_gap = simulate_max_gap(curve, seed=SEED)
     return {

@@ -175,12 +175,15 @@ def format_groups(
 
 
 def format_share(part: Decimal | int, whole: Decimal | int) -> str:
-    """Return a percentage with one decimal, or a dash if the total is not positive, for example after returns."""
+    """Return a percentage with one decimal, or a dash if the total is not positive.
+
+    After returns, for example, the total can be negative.
+    """
     return format_percent(float(part) / float(whole) if whole > 0 else None)
 
 
 def format_group_flows(basis: RfmBasis, since: MonthEnd, until: MonthEnd) -> dict[str, Any]:
-    """Return the matrix of groups before (rows) and after (columns), and the chart of the changes."""
+    """Return the matrix of groups before (rows) and after (columns), and its chart."""
     rows = count_group_flows(basis=basis, since=since.months_back, until=until.months_back)
     counts = {(row["from_group"], row["to_group"]): row["customers"] for row in rows}
 

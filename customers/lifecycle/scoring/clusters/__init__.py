@@ -1,1 +1,4 @@
-"""Clusters of similar customers: computed from features, named by their distinctive features and tracked from run to run."""
+"""Clusters of similar customers, tracked from run to run.
+
+They are computed from features and named by their distinctive ones.
+"""

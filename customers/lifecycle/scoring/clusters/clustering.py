@@ -112,7 +112,9 @@ def find_clusters(
 def _warm_start(
     sample: Points, centroids: Floats, scaling: FeatureScaling, previous: ClusterModel | None, *, max_steps: int
 ) -> Floats:
-    """Return the previous centroids moved to their customers' present features, if they are equally many, comparable and as tight.
+    """Return the previous centroids moved to their customers' present features.
+
+    If they are not equally many, comparable and as tight, return `centroids`.
 
     Ward's tree changes completely with a few customers, so its clusters are moved by one step only.
     """
@@ -199,7 +201,7 @@ def _build_result(
 def _match_previous(
     centroids: Floats, scaling: FeatureScaling, previous: ClusterModel | None, max_distance: float
 ) -> tuple[list[int], list[float | None], int, tuple[int, ...]]:
-    """Return the ids, the shift of each, the next new id, and the ids of the previous run that ended."""
+    """Return the ids, their shifts, the next new id, and the ids that ended."""
     if previous is None:
         return list(range(1, len(centroids) + 1)), [None] * len(centroids), len(centroids) + 1, ()
     distances = compute_centroid_distances(

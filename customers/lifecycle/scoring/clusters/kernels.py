@@ -47,7 +47,10 @@ class NearestCentroids:
 def _find_nearest_block(
     points: Points, centroids: Points, label: Labels, distance: Points, sums: Floats, counts: Ints
 ) -> None:
-    """Find the nearest centroids of a block in tiles of rows, transposed so that the inner loop vectorizes along rows."""
+    """Find the nearest centroids of a block, tile by tile.
+
+    Tiles of rows are transposed so that the inner loop vectorizes along rows.
+    """
     n, d = points.shape
     k = centroids.shape[0]
     transposed = np.empty((d, TILE_ROWS), np.float32)

@@ -10,7 +10,9 @@ MAX_STEPS = 300
 
 
 def initialize_kmeans(points: Points, k: int, draws: np.random.Generator) -> Floats:
-    """Draw k of the points, (k, d), each with a probability ∝ the squared distance to the nearest one drawn before (k-means++).
+    """Draw k of the points, shape (k, d), by k-means++.
+
+    The probability of each is ∝ the squared distance to the nearest point drawn before.
 
     Source: Arthur & Vassilvitskii, SODA 2007. Where fewer than k points differ, the last is drawn again.
     """
@@ -52,7 +54,10 @@ def run_lloyd(points: Points, centroids: Floats, *, max_steps: int = MAX_STEPS) 
 
 
 def run_kmeans(points: Points, k: int, *, starts: int, seed: int) -> tuple[Floats, NearestCentroids]:
-    """Return centroids (k, d) and assignments with the lowest inertia among several starts of k-means++."""
+    """Return centroids (k, d) and assignments with the lowest inertia.
+
+    It is the best of several starts of k-means++.
+    """
     results = [
         run_lloyd(points, initialize_kmeans(points, k, np.random.default_rng((seed, k, start))))
         for start in range(starts)

@@ -12,7 +12,9 @@ MAX_MATCH_DISTANCE = 0.5  # standard deviations per feature
 def compute_centroid_distances(
     *, new: Floats, new_scaling: FeatureScaling, previous: Floats, previous_scaling: FeatureScaling
 ) -> Floats:
-    """Return (k, j): distances of new to previous centroids, √ of the mean square over the features that both have.
+    """Return the distances of new to previous centroids, (k, j).
+
+    Each is √ of the mean square over the features that both have.
 
     Both scalings are fitted anew in each run, so the new centroids are converted to the units of the features and from there to the
     previous scale: a shop where all customers order more has different clusters, though the standardized centroids may be equal.

@@ -1,4 +1,7 @@
-"""Selects the number of clusters: well separated, and found again on another sample of the same customers."""
+"""Selects the number of clusters.
+
+They are well separated, and found again on another sample of the same customers.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -55,7 +58,10 @@ def fit_ward(points: Points, ks: Sequence[int], seed: int) -> list[Floats]:
 
 
 def list_candidate_ks(n_customers: int, n_different: int) -> range:
-    """Return 3…10, limited to ten customers per cluster and as many distinct customers as clusters."""
+    """Return the numbers of clusters to try, 3…10.
+
+    The limits are ten customers per cluster, and as many distinct customers as clusters.
+    """
     return range(MIN_K, min(MAX_K, n_customers // MIN_CUSTOMERS_PER_CLUSTER, n_different) + 1)
 
 

@@ -21,7 +21,9 @@ def build_radar_profiles(
     scaling: FeatureScaling,
     seed: int,
 ) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
-    """Return for each cluster and feature the percentile, 0–100, of the cluster's median among all customers, and the median.
+    """Return the percentile of each cluster's median per feature, and the median.
+
+    The percentile, 0–100, is among all customers.
 
     Of at most 200,000 customers with a value. Percentile: share of those below, and half of those equal. A cluster without any value of
     a feature uses its centroid's.

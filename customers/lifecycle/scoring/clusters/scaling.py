@@ -1,4 +1,7 @@
-"""Puts features on one scale: corrects skew, clips outliers, centers missing values and drops uninformative features."""
+"""Puts features on one scale.
+
+It corrects skew, clips outliers, centers missing values and drops uninformative features.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -122,7 +125,9 @@ def fit_scaling(
 
 
 def scale_features(*, features: npt.NDArray[np.floating], names: Sequence[str], scaling: FeatureScaling) -> Points:
-    """Return float32 (n, d): the scaling's features of each row in standard deviations, clipped to ±3, 0 where missing.
+    """Return the scaled features, float32 (n, d), in standard deviations.
+
+    They are clipped to ±3, and 0 where missing.
 
     Columns are found by name; additional columns are ignored.
     Errors: ValueError for infinite values or a feature that is not among the names.

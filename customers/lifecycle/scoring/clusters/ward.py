@@ -13,7 +13,9 @@ from customers.lifecycle.scoring.clusters.kernels import Points
 
 
 def fit_ward_centroids(points: Points, ks: Sequence[int]) -> list[Floats]:
-    """Return the centroids (k, d) of each k, from one tree that merges what raises the inertia least.
+    """Return the centroids (k, d) of each k, from one tree.
+
+    Each merge is the one that raises the inertia least.
 
     Memory grows with m² of the m points. Where fewer than k points differ there are fewer centroids. Source: Ward, JASA 1963.
     """

@@ -1,1 +1,4 @@
-"""Customer lifetime value: purchase models of when and how much each customer will buy, fitted to past orders."""
+"""Customer lifetime value from purchase models fitted to past orders.
+
+They predict when and how much each customer will buy.
+"""

@@ -1,4 +1,6 @@
-"""Compares a fitted purchase model with the actual purchases: the three figures of the literature, as arrays to plot.
+"""Compares a fitted purchase model with the actual purchases.
+
+The three figures of the literature, as arrays to plot.
 
 Source: Fader, Hardie & Lee, Marketing Science 2005, figures 1–3.
 """
@@ -52,7 +54,9 @@ def compare_repeats(*, model: PurchaseModel, groups: HistoryGroups, max_repeats:
 def compare_weeks(
     *, model: PurchaseModel, unit_days: float, customer: Ints, at: Ints, cutoff: int, as_of: int, offset: int = 0
 ) -> FitComparison:
-    """Compare cumulative repeat purchases by week, of customers whose first purchase was before `cutoff`.
+    """Compare cumulative repeat purchases by week.
+
+    Customers are those whose first purchase was before `cutoff`.
 
     Weeks count from the first day until as_of. Expected: Σ over first days of their customers times E[X(t)] of a new customer. The
     weeks after `cutoff` are a forecast if the model was fitted to earlier orders only.

@@ -151,7 +151,7 @@ def _find_obstacle(groups: HistoryGroups, repeat_buyers: int, minimum: int) -> s
 
 
 def _build_objective(model_class: type[BgNbd] | type[MbgNbd] | type[ParetoNbd], groups: HistoryGroups) -> Objective:
-    """Return the log-likelihood and its gradient as a function of the logarithms of the parameters."""
+    """Return the log-likelihood and its gradient as a function of the log-parameters."""
 
     def log_likelihood(theta: Floats) -> tuple[float, Floats]:
         parameters = np.exp(theta)
@@ -173,7 +173,10 @@ def _build_starts(name: str, repeats: float) -> list[Floats]:
 
 
 def _sample_groups(groups: HistoryGroups) -> HistoryGroups:
-    """Return up to 20,000 rows: the half with the largest weights, and random others that represent the rest."""
+    """Return a sample of up to 20,000 rows.
+
+    One half are the rows with the largest weights; the other rows are random and represent the rest.
+    """
     n = len(groups.x)
     if n <= SAMPLE_ROWS:
         return groups

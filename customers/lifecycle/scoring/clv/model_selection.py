@@ -1,4 +1,7 @@
-"""Selects the purchase model of a shop: fitted until a cutoff, evaluated by the likelihood of the purchases after it."""
+"""Selects the purchase model of a shop.
+
+Models are fitted until a cutoff and evaluated by the likelihood of the purchases after it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +39,7 @@ class PredictionErrors:
 
 @dataclass(frozen=True, eq=False)
 class HeldOutResult:
-    """A model's predictions of the held-out purchases of the n customers known before the cutoff.
+    """A model's predictions for the n customers known before the cutoff, held out.
 
     expected: shape (n,). log_likelihood: ln of the density of the purchase times after the cutoff, given those before it. coverage:
     share of purchases within the central 80 % of the predictive distribution; see `ProbabilityTransform.compute_coverage`.

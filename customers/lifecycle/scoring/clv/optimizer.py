@@ -1,4 +1,7 @@
-"""Maximum likelihood on the logarithms of parameters: several starts on a sample, then all data from the best of them."""
+"""Maximum likelihood on the logarithms of parameters.
+
+Several starts run on a sample, then the best of them on all data.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -88,7 +91,10 @@ def _compute_whitened_loss(
 
 
 def _compute_curvature(objective: Objective, n: float, theta: Floats) -> Floats:
-    """Return (k, k): the Hessian of the loss per customer, by central differences of its gradient."""
+    """Return the Hessian of the loss per customer, (k, k).
+
+    It uses central differences of the gradient.
+    """
     rows = [
         (
             _compute_penalized_loss(theta + step, objective, n)[1]

@@ -1,4 +1,7 @@
-"""Summarizes orders as purchase histories (x repeats, t_x last, T age) and groups equal histories into weighted rows."""
+"""Summarizes orders as purchase histories (x repeats, t_x last, T age).
+
+Equal histories are grouped into weighted rows.
+"""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -109,7 +112,10 @@ def summarize_purchases(
 def list_purchase_days(
     *, customer: Ints, at: Ints, as_of: int, offset: int = 0
 ) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
-    """Return customer, day since 1970 and whether it is the customer's first, of each purchase before as_of, sorted."""
+    """Return customer, day since 1970 and whether it is the first, of each purchase.
+
+    Only purchases before as_of count; they are sorted.
+    """
     customer, day, _ = _sort_orders(customer, at, np.zeros(len(at)), as_of, offset)
     new_customer, starts = _find_starts(customer, day)
     return customer[starts], day[starts], new_customer[starts]
@@ -128,7 +134,10 @@ def _sort_orders(customer: Ints, at: Ints, value: Floats, as_of: int, offset: in
 
 
 def _find_starts(customer: Ints, day: Ints) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
-    """Return whether each order is the first of its customer, and the indices of the orders that begin a purchase."""
+    """Return which orders are the first of a customer, and which begin a purchase.
+
+    The former are flags, the latter indices.
+    """
     new_customer = np.ones(len(customer), np.bool_)
     new_customer[1:] = customer[1:] != customer[:-1]
     new_day = new_customer.copy()

@@ -1,4 +1,7 @@
-"""Simulates customers of a known purchase model with Gamma-Gamma spend, for tests and benchmarks."""
+"""Simulates customers of a known purchase model with Gamma-Gamma spend.
+
+Used by tests and benchmarks.
+"""
 
 from dataclasses import dataclass
 
@@ -13,7 +16,10 @@ from customers.lifecycle.scoring.clv.purchase_histories import DAY
 
 @dataclass(frozen=True, eq=False)
 class SimulatedOrders:
-    """m orders sorted by customer and moment, arrays of shape (m,): customer from 0, moment in microseconds, value."""
+    """m orders sorted by customer and moment, arrays of shape (m,).
+
+    customer: from 0. moment: in microseconds. value.
+    """
 
     customer: Ints
     at: Ints
@@ -31,7 +37,9 @@ def simulate_orders(
     seed: int,
     unit_days: float = 1.0,
 ) -> SimulatedOrders:
-    """Simulate the orders of n customers in [start, start + days), first orders uniform in the first `joining_days`.
+    """Simulate the orders of n customers in [start, start + days).
+
+    First orders are uniform in the first `joining_days`.
 
     start: microseconds; unit_days: the unit of the model's times. Values are not rounded.
     Errors: ValueError for joining_days that are not above 0 and at most days.

@@ -1,4 +1,7 @@
-"""Ranks what customers buy most: the most frequent codes with their shares, encoded as rows of a binary COPY."""
+"""Ranks what customers buy most.
+
+The most frequent codes with their shares are encoded as rows of a binary COPY.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -63,7 +66,10 @@ def merge_favorites(first: Favorites, second: Favorites) -> Favorites:
 
 
 def encode_copy_rows(*, customer: Ints, columns: tuple[Favorites, Favorites, Favorites]) -> Iterator[bytes]:
-    """Yield blocks of a binary COPY: customer id and three jsonb columns of [name, share] pairs, rounded to 4 places."""
+    """Yield blocks of a binary COPY of the favorites.
+
+    A row has the customer ID and three jsonb columns of [name, share] pairs, rounded to 4 places.
+    """
     offsets = np.concatenate(
         ([0], np.cumsum(sum((column.bound_sizes() for column in columns), np.int64(kernels.ROW_BYTES))))
     )

@@ -1,4 +1,7 @@
-"""Computes a customer's interests: shares of the codes of their actions, weighted down with age, the largest first."""
+"""Computes a customer's interests, the largest first.
+
+They are shares of the codes of their actions, weighted down with age.
+"""
 
 from dataclasses import dataclass
 
@@ -102,7 +105,7 @@ def _compute_interests(
 
 
 def _check_facts(facts: InterestFacts, n_codes: int) -> None:
-    """Raise ValueError for arrays of different shapes, or codes, weights or moments out of range."""
+    """Raise ValueError for unequal shapes, or codes, weights or moments out of range."""
     shapes = {array.shape for array in (facts.code, facts.at, facts.weight)}
     if len(shapes) != 1:
         raise ValueError(f"code, at and weight differ in shape: {sorted(shapes)}; pass one entry per fact")

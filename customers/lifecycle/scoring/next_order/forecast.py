@@ -1,4 +1,7 @@
-"""Forecasts the days between which each customer's next order is expected, or the reason why no date can be given."""
+"""Forecasts the days between which each customer's next order is expected.
+
+Where no date can be given, there is a reason.
+"""
 
 from dataclasses import dataclass
 
@@ -64,7 +67,9 @@ def forecast_next_orders(
 def forecast_windows(
     *, rhythms: PurchaseRhythms, category: Ints, rhythm: OrderRhythm, as_of: float, level: float = 0.5
 ) -> NextOrderForecasts:
-    """Return the windows that hold the next order of k customers with probability `level`, given that there is one.
+    """Return the windows that hold the next order of k customers with probability `level`.
+
+    It is the probability given that there is a next order.
 
     With S = 1 − F of the customer's log-normal gaps and t days since the last order, the q quantile g of the gap solves
     S(g) = (1 − q) · S(t). alive = p·S(t) / (1 − p·F(t)). Reasons: "left": alive < 0.2; "long_overdue": F(t) > 0.95, longer than 19 of

@@ -1,4 +1,7 @@
-"""Fits how often customers order, how much they differ, and how likely each order is followed by another."""
+"""Fits how often customers order and how much they differ.
+
+It also fits how likely each order is followed by another.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,7 @@
-"""Predicts when a customer buys the same product again, from their own gaps shrunk towards the product's."""
+"""Predicts when a customer buys the same product again.
+
+The customer's own gaps are shrunk towards the product's.
+"""
 
 from dataclasses import dataclass
 
@@ -149,7 +152,9 @@ def predict_gaps(
 def predict_repurchase_probability(
     *, rhythms: PurchaseRhythms, product: Ints, population: ProductRhythms, horizon_days: float, shrinkage: float
 ) -> Floats:
-    """Return the probability, shape (k,), that each pair's next purchase happens within `horizon_days` of as_of.
+    """Return the probability of each pair's next purchase within `horizon_days`, (k,).
+
+    The horizon starts at as_of.
 
     p · (F(t + H) − F(t)) / (1 − p · F(t)), t the days since the last purchase. F is the log-normal distribution of gaps, its mean
     and p, the probability that there is a next purchase at all, those of `predict_gaps`, λ `shrinkage` purchases of the product.

@@ -21,7 +21,10 @@ def decay_category_counts(
     half_life: float,
     out: Matrix,
 ) -> None:
-    """Add 2^(−age / half-life) per order to out (len(rows), m), spread evenly over the order's lines."""
+    """Add 2^(−age / half-life) per order to out (len(rows), m).
+
+    The weight is spread evenly over the order's lines.
+    """
     for row in range(len(rows)):
         i = rows[row]
         line = start[i]
@@ -80,7 +83,10 @@ def write_last_order_shares(
 
 @compiled
 def mean_log_likelihood(counts: Matrix, actual: Matrix, popularity: Floats, prior: float) -> float:
-    """Return the mean over customers of Σ_c actual_c · ln((counts_c + prior · popularity_c) / (Σ counts + prior))."""
+    """Return the mean log-likelihood over customers.
+
+    It is Σ_c actual_c · ln((counts_c + prior · popularity_c) / (Σ counts + prior)).
+    """
     total = 0.0
     for i in range(len(counts)):
         denominator = prior

@@ -16,7 +16,10 @@ DRIFT_LEVELS = ("none", "slight", "large")
 
 @dataclass(frozen=True, eq=False)
 class DriftReference:
-    """The distribution of k columns: edges (k, 9), deciles, ascending, equal for frequent values; share (k, 10)."""
+    """The distribution of k columns.
+
+    edges: (k, 9), deciles, ascending, equal for frequent values. share: (k, 10).
+    """
 
     edges: Floats
     share: Floats
@@ -31,7 +34,9 @@ def measure_reference(matrix: Matrix | Floats) -> DriftReference:
 
 
 def population_stability_index(*, reference: DriftReference, matrix: Matrix | Floats) -> Floats:
-    """Return the population stability index of each column, (k,): Σ (a − e) · ln(a / e) over bins.
+    """Return the population stability index of each column, (k,).
+
+    It is Σ (a − e) · ln(a / e) over bins.
 
     e is the share in the reference, a today's. Shares are (count + ½) / (n + 5), so that an empty bin doesn't make it infinite.
     Source: Yurdakul, Statistical Properties of Population Stability Index, 2018.

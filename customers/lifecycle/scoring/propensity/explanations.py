@@ -1,4 +1,4 @@
-"""Explains why a customer's score is above or below the average: the features that contribute most."""
+"""Explains scores by the features that move them most from the average."""
 
 from dataclasses import dataclass
 

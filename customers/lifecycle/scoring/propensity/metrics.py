@@ -89,7 +89,9 @@ def evaluate_scores(*, score: Floats, label: npt.NDArray[np.bool_]) -> Propensit
 
 
 def auc(*, score: Floats, label: Flags) -> float:
-    """Return the share of pairs of a positive and a negative in which the positive has the higher score, ties half.
+    """Return the share of pairs in which the positive has the higher score, ties half.
+
+    A pair is a positive and a negative.
 
     (R − P (P + 1) / 2) / (P N), R the sum of the positives' mean ranks. Source: Mann & Whitney, Ann. Math. Stat. 1947; Hanley &
     McNeil, Radiology 1982. Errors: ValueError without positives or negatives.
@@ -110,7 +112,9 @@ def brier_score(*, score: Floats, label: Flags) -> float:
 
 
 def lift_by_bin(*, score: Floats, label: Flags, bins: int = BINS) -> Floats:
-    """Return the positive rate of each of `bins` equal parts, highest scores first, over the overall rate; shape (bins,).
+    """Return the lift of each of `bins` equal parts, highest scores first; shape (bins,).
+
+    It is the part's positive rate over the overall rate.
 
     Customers with equal scores count as their mean, so the row order doesn't matter. A part may end between two customers: the one
     at the border counts for both, by its share. Errors: ValueError without positives.
@@ -174,7 +178,9 @@ def max_calibration_gap(curve: CalibrationCurve) -> float:
 def simulate_max_gap(
     curve: CalibrationCurve, *, seed: int, quantiles: tuple[float, ...] = (0.5, 0.95), draws: int = 1000
 ) -> Floats:
-    """Return quantiles of the largest gap of such a curve if its predictions were exactly right: small bins vary by chance.
+    """Return quantiles of the largest gap of a curve with exactly right predictions.
+
+    Small bins vary by chance.
 
     The outcomes of each bin are binomial. Source: Bröcker & Smith, Weather and Forecasting 2007. Errors: ValueError without bins.
     """

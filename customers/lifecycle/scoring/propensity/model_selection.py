@@ -132,7 +132,10 @@ def evaluate_candidates(
 def build_fitters(
     sample: TrainingSample, hyperparameters: Hyperparameters, purchase_model_column: str | None, seed: int
 ) -> dict[str, Fitter]:
-    """Return by name how each candidate but the ensemble is fitted, for samples of the same columns."""
+    """Return by name how each candidate but the ensemble is fitted.
+
+    All samples have the same columns.
+    """
     has_recency = fits.RECENCY in sample.names
     fitters: dict[str, Fitter] = {"recency": fits.fit_recency} if has_recency else {"rate": fits.fit_rate}
     if purchase_model_column is not None:
@@ -150,7 +153,7 @@ def build_fitters(
 def fit_candidate(
     name: str, *, outcome: SelectionOutcome, all_rows: TrainingSample, purchase_model_column: str | None, seed: int
 ) -> tuple[ArrayModel, Calibration]:
-    """Fit the named candidate on all rows, and its calibration on predictions for customers it hasn't seen."""
+    """Fit the named candidate on all rows, and its calibration on unseen customers."""
     all_fitters = build_fitters(all_rows, outcome.hyperparameters, purchase_model_column, seed)
     members = (*ENSEMBLE_MEMBERS, "purchase_model") if outcome.purchase_model_share else ENSEMBLE_MEMBERS
     selected = {member: all_fitters[member] for member in (members if name == "ensemble" else (name,))}
@@ -179,7 +182,9 @@ def select_winner(
     *,
     allowed: Sequence[str],
 ) -> tuple[str, tuple[CandidateResult, ...]]:
-    """Select the lowest Brier score of the calibrated probabilities among the `allowed` non-baseline candidates.
+    """Select the `allowed` non-baseline candidate with the lowest Brier score.
+
+    The score is of the calibrated probabilities.
 
     The better baseline wins unless it is significantly beaten: 97.5 % of the paired resamples of customers find the candidate better
     by Brier, or by AUC while it isn't worse by Brier. Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
@@ -214,7 +219,9 @@ def _is_significantly_better(result: CandidateResult) -> bool:
 def bootstrap_gains(
     calibrated: list[Floats], probabilities: list[Floats], rows: TrainingSample, seed: int
 ) -> list[tuple[tuple[float, float, float], tuple[float, float, float]]]:
-    """Return for each candidate but the first its gains over the first in Brier (of `calibrated`) and AUC (of `probabilities`).
+    """Return for each candidate but the first its gains over the first in Brier and AUC.
+
+    Brier scores are of `calibrated`, AUCs of `probabilities`.
 
     Each gain comes with the range of 95 % of the resamples of customers.
     """
@@ -289,7 +296,10 @@ def _predict_by_fold(models: Mapping[str, Fitter], sample: TrainingSample, seed:
 
 
 def _average_log_odds(probabilities: Mapping[str, Floats], share: float) -> Floats:
-    """Return the ensemble's probabilities: the members' mean log-odds, with `share` of the purchase model."""
+    """Return the ensemble's probabilities.
+
+    They are the members' mean log-odds, with `share` of the purchase model.
+    """
     odds = (1 - share) * np.mean([to_log_odds(probabilities[name]) for name in ENSEMBLE_MEMBERS], axis=0)
     averaged: Floats = expit(odds + share * to_log_odds(probabilities["purchase_model"]) if share else odds)
     return averaged

@@ -1,4 +1,7 @@
-"""Predicts the category of a customer's next order: their own decayed history, shrunk towards the shop's sales."""
+"""Predicts the category of a customer's next order.
+
+It uses the customer's own decayed history, shrunk towards the shop's sales.
+"""
 
 from dataclasses import dataclass
 
@@ -24,7 +27,9 @@ REASONS = ("selected", "no_categories", "few_next_orders")
 
 @dataclass(frozen=True, eq=False)
 class NextCategoryModel:
-    """P(c) = (counts_c + κ π_c) / (Σ counts + κ): a multinomial with a Dirichlet prior of weight κ `prior` around the shop's π.
+    """A multinomial with a Dirichlet prior around the shop's category shares π.
+
+    P(c) = (counts_c + κ π_c) / (Σ counts + κ), where κ is the weight `prior` of the prior.
 
     categories: (m − 1,), the codes with their own column, best-selling first; the last column is all others combined.
     popularity: π, (m,). half_life_days, prior: selected on held-out orders, or defaults where `reason` says there were too few.
@@ -37,7 +42,9 @@ class NextCategoryModel:
     reason: str
 
     def score(self, *, orders: OrderLines, as_of: int, rows: Ints | None = None) -> Matrix:
-        """Return the probability that a line of the next order is of each category, (n, m) float32, rows add up to 1.
+        """Return the probability that a line of the next order is of each category, (n, m).
+
+        It is float32; rows add up to 1.
 
         Customers without a history get the shop's. An order counts once, spread over its lines' categories.
         """
@@ -69,7 +76,9 @@ class NextCategoryMetrics:
 def fit_next_category(
     *, orders: OrderLines, cutoff: int, as_of: int, seed: int, max_categories: int = MAX_CATEGORIES
 ) -> NextCategoryModel | str:
-    """Select half-life and prior weight by the likelihood of each customer's first order in [cutoff, as_of), from earlier orders.
+    """Select half-life and prior weight by likelihood.
+
+    It is that of each customer's first order in [cutoff, as_of), from earlier orders.
 
     cutoff, as_of: microseconds. On up to 50,000 customers, drawn by the seed. With fewer than 50 the prior is 5 orders and the half-life
     180 days. Without any category before as_of the result is the reason "no_categories".
@@ -103,7 +112,9 @@ def fit_next_category(
 def evaluate_next_category(
     *, model: NextCategoryModel, orders: OrderLines, as_of: int, until: int
 ) -> dict[str, NextCategoryMetrics]:
-    """Evaluate the model, the last order's category (`last`) and the best-selling one (`popularity`) on [as_of, until).
+    """Evaluate the model and two baselines on [as_of, until).
+
+    They are the last order's category (`last`) and the best-selling one (`popularity`).
 
     The actual values are each customer's first order in it. Empty without orders.
     """
@@ -142,7 +153,10 @@ def _compute_metrics(score: Matrix, actual: Matrix, *, has_likelihood: bool) -> 
 def _find_next_orders(
     orders: OrderLines, begin: int, end: int, column_of: Ints, seed: int, max_customers: int = MAX_FIT_CUSTOMERS
 ) -> tuple[Ints, Matrix]:
-    """Return the customers with a history before `begin` and an order in [begin, end), and that order's category shares."""
+    """Return the customers with a history and an order, and that order's category shares.
+
+    The history is before `begin`, the order in [begin, end).
+    """
     customer = orders.get_line_customers()
     is_known_line = ~orders.is_return & (_require_category(orders) != UNKNOWN)
     before = np.bincount(customer[is_known_line & (orders.at < begin)], minlength=orders.n_customers) > 0

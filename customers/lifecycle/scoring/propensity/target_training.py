@@ -28,7 +28,9 @@ def train_target(
     purchase_model_column: str | None = None,
     max_rows: int = MAX_ROWS,
 ) -> PropensityModel:
-    """Plan the cutoffs before `as_of` (microseconds), collect customers as they were then, and compare the candidates.
+    """Plan the cutoffs, collect customers as they were then, and compare the candidates.
+
+    All cutoffs are before `as_of` (microseconds).
 
     columns: additional columns of all customers as of a moment, by name; their values must have been known by that moment.
     purchase_model_column: the one of them with the purchase model's probability of the target (for churn: of no order). The result scores
@@ -63,7 +65,10 @@ def collect_target_samples(
     columns: ColumnProvider | None = None,
     max_rows: int = MAX_ROWS,
 ) -> tuple[CutoffPlan, list[TrainingSample]]:
-    """Return the plan of cutoffs, and the samples of all and of the training cutoffs, as far as there are any."""
+    """Return the plan of cutoffs, and the samples of all and of the training cutoffs.
+
+    A sample without cutoffs is left out.
+    """
     plan = plan_target_cutoffs(orders=orders, target=target, as_of=as_of)
     samples = [
         collect_sample(

@@ -173,7 +173,9 @@ def train_propensity(
     purchase_model_column: str | None = None,
     seed: int = 1,
 ) -> PropensityModel:
-    """Train the best of the candidates (see `model_selection`), fitted on all rows and calibrated on rows it hadn't seen.
+    """Train the best of the candidates (see `model_selection`).
+
+    It is fitted on all rows and calibrated on rows that it has not seen.
 
     all_rows: those whose labels are known by now. train, validation: the part to fit candidates on and a later one to evaluate them
     on; without them, or where they are too small, folds of the customers of `all_rows` are used instead.
@@ -238,7 +240,10 @@ def find_shortage(sample: TrainingSample) -> str | None:
 
 
 def _build_untrained(sample: TrainingSample | None, reason: str, purchase_model_column: str | None) -> PropensityModel:
-    """Build the result without training: the purchase model's probability if it is known, else no model."""
+    """Build the result without training.
+
+    It is the purchase model's probability if it is known, else no model.
+    """
     if sample is None or not len(sample):
         return PropensityModel((), reason, None, None, UNCALIBRATED, (), 0.0, 0, 0, 0, None, None)
     model = None if purchase_model_column is None else fit_probability_column(sample, column=purchase_model_column)

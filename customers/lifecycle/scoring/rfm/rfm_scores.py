@@ -1,4 +1,7 @@
-"""Scores recency, frequency and monetary value as quintiles, and assigns the ten groups of recency and frequency."""
+"""Scores recency, frequency and monetary value as quintiles.
+
+Recency and frequency decide between the ten groups.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -76,7 +79,9 @@ def compute_quintiles(value: npt.NDArray[Any]) -> Ints:
 
 @dataclass(frozen=True)
 class RfmValues:
-    """The values to score, int64 arrays of shape (m,), one entry per customer with an order in the window.
+    """The values to score, int64 arrays of shape (m,).
+
+    There is one entry per customer with an order in the window.
 
     Ordered by first_order and then by customer. row: index of each among the measured customers.
     """
@@ -106,7 +111,9 @@ def measure_rfm(
     moments: Sequence[int],
     window_days: int | None = None,
 ) -> Iterator[RfmValues]:
-    """Yield recency, frequency and revenue of the `window_days` before each moment, or of all time before it.
+    """Yield recency, frequency and revenue of the `window_days` before each moment.
+
+    Without a window, all time before it counts.
 
     The n customers are sorted by id; customer i has the facts start[i] to start[i + 1], by ascending moment: counted orders and
     returns with moment (microseconds), net amount in minor units (below 0 for a return) and whether it is an order. ``moments``
@@ -165,7 +172,7 @@ def _iterate_rfm(
 
 
 def arrange_facts(row: Ints, start: Ints) -> tuple[Ints, Ints, Ints]:
-    """Return begin and end of each customer's facts, shape (m,), and the index of every fact among all.
+    """Return begin and end of each customer's facts, (m,), and each fact's index among all.
 
     The facts of consecutive customers become contiguous, so that a pass reads memory sequentially.
     """

@@ -18,7 +18,9 @@ def diff_stage_changes(
     stored_at: Ints,
     stored: Ints,
 ) -> tuple[Flags, Flags]:
-    """Return which derived changes, shape (t,), are not stored, and which stored ones, shape (s,), are not derived.
+    """Return which derived changes are not stored, and which stored ones are not derived.
+
+    The shapes are (t,) and (s,).
 
     Customer i has the derived changes derived_start[i] to derived_start[i + 1], by moment, and the stored ones
     stored_order[stored_start[i]] and following in any order, which this function sorts by moment in place. Two changes are equal

@@ -146,7 +146,10 @@ def _find_reason(stage: int, cause: int, orders: int, within_multiple: bool, rul
 def _find_gap_limits(
     orders: int, gaps: Ints, gap_count: int, main: int, epoch: int, rule: Ints, category_gaps: Ints
 ) -> tuple[int, int]:
-    """Return the 75 % and 90 % gap: the customer's own, else the main category's, else the shop's."""
+    """Return the 75 % and 90 % gap.
+
+    It is the customer's own, else the main category's, else the shop's.
+    """
     if orders >= rule[OWN_FROM] and gap_count > 0:
         q75 = max(_interpolate_quantile(gaps, gap_count, 0.75), DAY)
         q90 = max(_interpolate_quantile(gaps, gap_count, 0.9), DAY)
@@ -178,7 +181,10 @@ def _advance_epoch(epochs: Ints, epoch: int, now: int) -> int:
 def _find_next_moment(
     until: int, identified: bool, identified_at: int, epochs: Ints, epoch: int, at: Ints, fact: int, stop: int
 ) -> int:
-    """Return when the stage may change next: by time, identification, new rules or the next fact."""
+    """Return when the stage may change next.
+
+    Causes are time, identification, new rules or the next fact.
+    """
     following = until
     if not identified:
         following = min(following, identified_at)

@@ -1,4 +1,7 @@
-"""Measures the gaps between a shop's orders, from which the thresholds of the stages are derived."""
+"""Measures the gaps between a shop's orders.
+
+The thresholds of the stages are derived from them.
+"""
 
 from dataclasses import dataclass
 
@@ -37,7 +40,9 @@ DEFAULT_QUANTILES = GapQuantiles(
 
 
 def measure_gaps(*, customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64]) -> GapQuantiles:
-    """Return quantiles of the gaps between consecutive orders, and the median gap from the first to the second.
+    """Return quantiles of the gaps between consecutive orders, and the median first gap.
+
+    The first gap is that from the first to the second order.
 
     customer, at: shape (n,), one entry per order, sorted by customer and then by moment (microseconds). Orders of one moment are
     one visit, so gaps of zero don't count. Quantiles interpolate linearly and are at least one day. Only completed gaps are

@@ -1,4 +1,7 @@
-"""The lifecycle stages, declared once: models, charts, pages, REST and the stage rules read this table."""
+"""The lifecycle stages, declared once.
+
+Models, charts, pages, REST and the stage rules read this table.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The Lifecycle page: stage changes between two days, the customers of a cell, and the preview of stage rules."""
+"""The Lifecycle page: stage changes, the customers of a cell, and the rules' preview."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,7 +26,10 @@ def today() -> datetime:
 
 @pytest.fixture
 def three_customers(today: datetime) -> dict[str, int]:
-    """Three customers under rules of 30, 60 and 120 days: ann has churned, bob became at risk 10 days ago, eve is new."""
+    """Three customers under rules of 30, 60 and 120 days.
+
+    ann has churned, bob became at risk 10 days ago, eve is new.
+    """
     ids = {}
     for name, ago in {"ann": 400, "bob": 70, "eve": 10}.items():
         customer = make_customer(name)
@@ -163,7 +166,10 @@ def test_the_preview_reports_form_errors(admin_client: Client, three_customers: 
 
 
 def test_a_low_p_alive_makes_a_customer_churned(admin_client: Client, today: datetime) -> None:
-    """Six orders in a month and then none for 130 days: dormant by the gaps, which end after 120 and 240 days."""
+    """Six orders in a month and then none for 130 days: dormant by the gaps.
+
+    The gaps end after 120 and 240 days.
+    """
     eager = make_customer("eager")
     for ago in (160, 155, 150, 144, 139, 130):
         make_order(eager, placed_at=today - timedelta(days=ago))

@@ -171,7 +171,10 @@ def add_line_discount(line: OrderLine) -> None:
 
 
 def test_discounts_are_compared_with_other_customers_by_interval(anna: Customer, tea: Product) -> None:
-    """All of anna's ten orders have a discount, and none of thirty others: Wilson bounds at 95 % of .7225 and .1135."""
+    """All of anna's ten orders have a discount, and none of thirty others.
+
+    Wilson bounds at 95 % of .7225 and .1135.
+    """
     for days in range(1, 11):
         order = make_order(anna, placed_at=NOON - DAY * days, products=[tea], discount=Decimal(days % 2))
         if not days % 2:
@@ -378,7 +381,10 @@ def test_events_before_identification_count_but_not_those_of_other_users_of_the_
     [[datetime(1901, 1, 1, tzinfo=UTC)] * 3, [datetime(9999, 1, 1, tzinfo=UTC)] * 3, [NOON - DAY] * 3],
 )
 def test_unusual_orders_and_events_never_cause_an_error(anna: Customer, moments: Sequence[datetime]) -> None:
-    """Before 1970, negative totals, two currencies, guests, unknown products, contexts that are not objects."""
+    """Edge cases: before 1970, negative totals, two currencies, guests, unknown products.
+
+    Also contexts that are not objects.
+    """
     free = make_product("free", price=None, currency="")
     for number, at in enumerate(moments):
         make_order(anna, placed_at=at, products=[free], currency=("EUR", "CNY")[number % 2])

@@ -1,4 +1,7 @@
-"""Propensities with too little data to train on: the purchase model predicts them, or a reason is shown."""
+"""Propensities with too little data to train on.
+
+The purchase model predicts them, or a reason is shown.
+"""
 
 from datetime import timedelta
 from decimal import Decimal

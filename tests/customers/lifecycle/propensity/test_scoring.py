@@ -59,7 +59,10 @@ def limit_training_customers() -> None:
 
 @pytest.fixture(scope="module")
 def trained(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[int, dict[str, Any]]]:
-    """Return the first scores of a shop that is refreshed 40 days before noon and at noon, once for all tests here."""
+    """Return the first scores of a shop that is refreshed 40 days before noon and at noon.
+
+    All tests here share it.
+    """
     with share_rows(django_db_blocker):
         customers = make_sample_shop(customers=CUSTOMERS)
         tea, cup = make_product("tea", category="Drinks > Tea"), make_product("cup", category="Home")
@@ -72,7 +75,10 @@ def trained(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[int,
 
 
 def make_lines(customers: list[Customer], products: tuple[Any, Any]) -> None:
-    """Add lines to all orders: customers with an even ID buy the first product, the others the second."""
+    """Add lines to all orders.
+
+    Customers with an even ID buy the first product, the others the second.
+    """
     OrderLine.objects.bulk_create(
         OrderLine(
             order=order, line_number=1, product=products[order.customer_id % 2], quantity=1, unit_price=order.total,

@@ -1,4 +1,7 @@
-"""Live updates give the same profiles as a refresh from the same facts, also when both happen at the same time."""
+"""Live updates give the same profiles as a refresh from the same facts.
+
+They also do if both happen at the same time.
+"""
 
 import random
 from datetime import datetime, timedelta
@@ -95,7 +98,10 @@ def refresh(as_of: datetime = LATER) -> None:
 
 
 def make_random_items(rng: random.Random, *, n_customers: int, count: int) -> list[dict[str, Any]]:
-    """Return visits, sessions, log-ins, orders, updates and refunds of some customers on several devices."""
+    """Return facts of some customers on several devices.
+
+    They are visits, sessions, log-ins, orders, updates and refunds.
+    """
     items: list[dict[str, Any]] = []
     for number in range(count):
         customer, occurred_at = rng.randrange(n_customers), NOW - timedelta(minutes=rng.randrange(60 * 24))

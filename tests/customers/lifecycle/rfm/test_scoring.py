@@ -38,7 +38,10 @@ def read_profiles() -> list[tuple[Any, ...]]:
 
 @pytest.fixture
 def five_customers() -> dict[str, Customer]:
-    """Five customers, each with one order more than the one before and a last order 100 days earlier; NOON is 2026-11-24."""
+    """Five customers, each with one order more than the one before.
+
+    The last order is 100 days earlier each; NOON is 2026-11-24.
+    """
     customers = {name: make_customer(name) for name in ("ann", "bob", "eve", "kim", "zoe")}
     for number, customer in enumerate(customers.values()):
         last = NOON - timedelta(days=100 * number + 1)

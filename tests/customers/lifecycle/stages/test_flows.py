@@ -19,7 +19,10 @@ def days(number: float) -> datetime:
 
 @pytest.fixture
 def four_customers() -> dict[str, int]:
-    """Four customers under the default thresholds (new 30 days, active 60, dormant 120), whose stages are easy to derive."""
+    """Four customers whose stages are easy to derive.
+
+    The thresholds are the defaults: new 30 days, active 60, dormant 120.
+    """
     ids: dict[str, int] = {}
     for name, ago in {"ann": (200.0,), "bob": (70.0,), "eve": (10.0,), "kim": (200.0, 5.0)}.items():
         customer = make_customer(name)

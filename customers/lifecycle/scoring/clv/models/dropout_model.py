@@ -90,7 +90,10 @@ class BetaGeometricModel(PositiveParameters):
         return expect_purchases_until_dropout(np.asarray(self.r + x), reach, self._posterior_b(x), self.a)
 
     def purchase_tails_if_alive(self, *, horizon: float, x: int, age: Floats, max_purchases: int) -> Floats:
-        """Return (n, max_purchases + 1): P(at least k purchases in the horizon | alive) for k from 0, all with x repeats."""
+        """Return P(at least k purchases in the horizon | alive), (n, max_purchases + 1).
+
+        k runs from 0; all customers have x repeats.
+        """
         b_posterior = float(self._posterior_b(np.array([x]))[0])
         return compute_tails_until_dropout(self.r + x, horizon / (self.alpha + age), b_posterior, self.a, max_purchases)
 

@@ -172,7 +172,7 @@ def deserialize_spend_fit(saved: Mapping[str, Any]) -> SpendFit:
 
 
 def _build_objective(x: Floats, mean_value: Floats, weight: float) -> Objective:
-    """Return the log-likelihood by ln p, ln(q − 1.05), ln γ, each customer counted `weight` times."""
+    """Return the log-likelihood by ln p, ln(q − 1.05), ln γ, with weighted customers."""
     n = len(x)
     counts, customers_of_count = np.unique(x, return_counts=True)
     log_total, log_mean = np.log(x * mean_value), float(np.log(mean_value).sum())

@@ -1,4 +1,6 @@
-"""Loops over purchase histories, compiled by Numba: likelihoods with their gradients, and expected purchases.
+"""Loops over purchase histories, compiled by Numba.
+
+They compute likelihoods with their gradients, and expected purchases.
 
 They are in one file because Numba's disk cache detects changes of the calling file only.
 """
@@ -27,7 +29,9 @@ TOLERANCE = 1e-13
 def sum_dropout_terms(
     x: Ints, t_x: Floats, age: Floats, weight: Floats, r: float, alpha: float, a: float, b: float, shift: int
 ) -> tuple[float, float, float, float, float]:
-    """Return Σ weight · ln[(α+T)^−(r+x) + δ · (α+t_x)^−(r+x)], δ = a / (b + x − 1 + shift), and its derivatives by r, α, a, b.
+    """Return the varying term of the log-likelihood, and its derivatives by r, α, a, b.
+
+    It is Σ weight · ln[(α+T)^−(r+x) + δ · (α+t_x)^−(r+x)], δ = a / (b + x − 1 + shift).
 
     shift 0 is BG/NBD, where δ = 0 for x = 0; shift 1 is MBG/NBD.
     """
@@ -61,7 +65,10 @@ def sum_dropout_terms(
 
 @compiled
 def _expect_purchases(s: float, reach: float, stay: float, leave: float) -> float:
-    """Return Σ_j P(K > j) · E[q^j], K negative binomial of size s and mean s · reach, q ~ Beta(stay, leave)."""
+    """Return Σ_j P(K > j) · E[q^j].
+
+    K is negative binomial of size s and mean s · reach, q ~ Beta(stay, leave).
+    """
     z = reach / (1.0 + reach)
     log_none = -s * math.log1p(reach)
     more = -math.expm1(log_none)  # P(K > j)
@@ -106,7 +113,9 @@ def expect_purchases_until_dropout(s: Floats, reach: Floats, stay: Floats, leave
 def _integrate_lifetime(
     s_x: float, t_x: float, age: float, alpha: float, s: float, beta: float, nodes: Floats, weights: Floats
 ) -> tuple[float, float, float, float, float]:
-    """Return ln of s ∫ (α+τ)^−s_x (β+τ)^−(s+1) dτ from t_x to T, and four means under the integrand.
+    """Return the log of an integral over the lifetime, and four means under the integrand.
+
+    The integral is s ∫ (α+τ)^−s_x (β+τ)^−(s+1) dτ from t_x to T.
 
     The means are of ln((α+τ) / (α+t_x)), ln((β+τ) / (β+t_x)), 1 / (α+τ), 1 / (β+τ). In u = ln(1 + (τ − t_x) / c) the integrand is smooth
     on every scale between α and β; c is the scale on which it starts to fall.
@@ -143,7 +152,10 @@ def _integrate_lifetime(
 def compute_lifetime_terms(
     x: Ints, t_x: Floats, age: Floats, r: float, alpha: float, s: float, beta: float, nodes: Floats, weights: Floats
 ) -> tuple[Floats, Floats]:
-    """Return ln of the Pareto/NBD likelihood's terms alive and dropped out, shape (n,), without factors of x alone."""
+    """Return the log of the Pareto/NBD likelihood's terms alive and dropped out, (n,).
+
+    Factors of x alone are left out.
+    """
     alive, left = np.empty(len(x)), np.full(len(x), -np.inf)
     for i in range(len(x)):
         alive[i] = -(r + x[i]) * math.log(alpha + age[i]) - s * math.log(beta + age[i])
@@ -157,7 +169,10 @@ def sum_lifetime_terms(
     x: Ints, t_x: Floats, age: Floats, weight: Floats, r: float, alpha: float, s: float, beta: float, nodes: Floats,
     weights: Floats,
 ) -> tuple[float, float, float, float, float]:  # fmt: skip
-    """Return Σ weight · ln(alive + dropped out) of `compute_lifetime_terms`, and its derivatives by r, α, s, β."""
+    """Return Σ weight · ln(alive + dropped out), and its derivatives by r, α, s, β.
+
+    For the terms see `compute_lifetime_terms`.
+    """
     total, by_r, by_alpha, by_s, by_beta = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(len(x)):
         s_x = r + x[i]

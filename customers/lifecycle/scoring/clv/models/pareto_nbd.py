@@ -1,4 +1,6 @@
-"""Pareto/NBD: purchases at a rate λ ~ Gamma(r, α) during a lifetime that ends at a rate μ ~ Gamma(s, β), at any moment.
+"""Pareto/NBD: purchases at a rate λ during a lifetime that ends at a rate μ.
+
+λ ~ Gamma(r, α), μ ~ Gamma(s, β); the lifetime can end at any moment.
 
 Sources: Schmittlein, Morrison & Colombo, Management Science 1987; Fader & Hardie, "A note on deriving the Pareto/NBD model", 2005.
 """
@@ -79,7 +81,10 @@ class ParetoNbd(PositiveParameters):
         return result
 
     def purchase_tails_if_alive(self, *, horizon: float, x: int, age: Floats, max_purchases: int) -> Floats:
-        """Return (n, max_purchases + 1): P(at least k purchases in the horizon | alive) for k from 0, all with x repeats."""
+        """Return P(at least k purchases in the horizon | alive), (n, max_purchases + 1).
+
+        k runs from 0; all customers have x repeats.
+        """
         return compute_tails_in_lifetime(
             self.r + x,
             self.alpha + age,

@@ -84,7 +84,10 @@ def predict_intervals(
 
 @dataclass(frozen=True, eq=False)
 class ProbabilityTransform:
-    """Probability integral transform of n customers' actual values, shape (n,): P(less) and P(less or equal)."""
+    """Probability integral transform of n customers' actual values.
+
+    P(less) and P(less or equal), shape (n,).
+    """
 
     lower: Floats
     upper: Floats
@@ -163,7 +166,10 @@ def _iterate_customers(
 def _iterate_rows(
     model: PurchaseModel, spend: GammaGamma | None, groups: HistoryGroups, states: PurchaseStates, horizon: float
 ) -> Iterator[tuple[PredictiveDistribution, Rows, Ints]]:
-    """Yield each distribution with the rows of `states.state_of` that it applies to, and the index of each in it."""
+    """Yield each distribution with its rows of `states.state_of`.
+
+    The last item is the index of each row in the distribution.
+    """
     by_state = np.argsort(states.state_of, kind="stable")
     borders = np.searchsorted(states.state_of[by_state], np.arange(len(states.x) + 1))
     for distribution in iterate_distributions(model=model, spend=spend, states=states, horizon=horizon):

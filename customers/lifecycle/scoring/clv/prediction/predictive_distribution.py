@@ -1,4 +1,4 @@
-"""The exact distribution of a customer's purchases and spend within a horizon, without random draws.
+"""The exact distribution of purchases and spend within a horizon, without random draws.
 
 Given alive, the number of purchases Y depends on (x, T) only, and a customer's spend is (γ + x m̄) · U, where U given Y = y is a
 beta prime variable, Beta′(p y, q + p x): the purchases are Gamma(p, ν) each, and the posterior of ν is Gamma(q + p x, γ + x m̄). So
@@ -93,7 +93,10 @@ def iterate_distributions(
 
 
 def _bound_purchases(model: TailModel, x: int, age: float, horizon: float) -> int:
-    """Return a bound that the purchases of customers who never leave exceed with a probability below 1e-4."""
+    """Return a bound on purchases.
+
+    Customers who never leave exceed it with a probability below 1e-4.
+    """
     no_purchase = (model.alpha + age) / (model.alpha + age + horizon)
     return 1 + max(int(nbinom.isf(NEGLIGIBLE_TAIL, model.r + x, no_purchase)), 1)
 

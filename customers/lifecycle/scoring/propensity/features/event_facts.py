@@ -1,4 +1,7 @@
-"""The inputs of propensity models: order lines and visit events as arrays, sorted by customer and moment."""
+"""The inputs of propensity models: order lines and visit events as arrays.
+
+They are sorted by customer and moment.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +19,9 @@ UNKNOWN = -1  # an unknown category or session
 
 @dataclass(frozen=True, eq=False)
 class OrderLines:
-    """The order lines of n customers: customer i has the lines start[i] to start[i + 1], by moment.
+    """The order lines of n customers.
+
+    Customer i has the lines start[i] to start[i + 1], by moment.
 
     Lines of one customer and one moment are one order; return lines are not orders.
     start: (n + 1,). at: (m,), microseconds. value: (m,), 0 or more, the amount paid, or refunded for a return. is_return: (m,).

@@ -63,7 +63,9 @@ def measure_features(
     columns: Mapping[str, npt.NDArray[np.floating]] | None = None,
     shop_gap_days: float | None = None,
 ) -> FeatureMatrix:
-    """Measure the features of the customers `rows` (all where None) as of a moment (microseconds), from earlier facts only.
+    """Measure the features of the customers `rows` (all where None) as of a moment.
+
+    Only facts before the moment (microseconds) count.
 
     recency_days, tenure_days: since the last and the first order. orders…: distinct moments with an order, in total and in the last
     30, 90, 180, 365 days; orders_decayed_h: each weighted 2^(−age / h days); active_weeks_12, active_months_12: number of the last 12
@@ -121,7 +123,10 @@ def group_by_family(names: tuple[str, ...]) -> tuple[tuple[str, ...], Ints]:
 
 
 def measure_shop_gap(*, orders: OrderLines, as_of: int) -> float:
-    """Return the mean gap between consecutive orders of a customer in days, that of a monthly rhythm without gaps."""
+    """Return the mean gap between consecutive orders of a customer in days.
+
+    Without gaps it is that of a monthly rhythm.
+    """
     gap, gaps = compute_mean_gap(orders.start, orders.at, orders.is_return, as_of)
     return float(gap) if gaps else DEFAULT_QUANTILES.median_gap_days
 

@@ -35,7 +35,7 @@ compiled = numba.njit(nogil=True, cache=True)
 
 @compiled
 def compute_mean_gap(start: Ints, at: Ints, is_return: Flags, as_of: int) -> tuple[float, int]:
-    """Return the mean gap between consecutive orders of a customer in days, and the number of gaps."""
+    """Return a customer's mean gap between consecutive orders in days, and the number of gaps."""
     total, gaps = 0.0, 0
     for i in range(len(start) - 1):
         first, last, orders = 0, 0, 0
@@ -65,7 +65,10 @@ def _count_bits(bits: int) -> int:
 
 @compiled
 def _add_spend(row: Floats, age: float, paid: float) -> None:
-    """Add an order's value, negative for a return, to the total spend and to the windows it is in."""
+    """Add an order's value to the total spend and to the windows it is in.
+
+    The value of a return is negative.
+    """
     row[SPEND] += paid
     for window in range(len(WINDOWS)):
         if age <= WINDOWS[window]:
@@ -74,7 +77,10 @@ def _add_spend(row: Floats, age: float, paid: float) -> None:
 
 @compiled
 def _count_order(row: Floats, age: float) -> None:
-    """Count an order in the windows it is in, with its decayed weights, and in the season of a year ago."""
+    """Count an order in the windows it is in, with its decayed weights.
+
+    It also counts in the season of a year ago.
+    """
     for window in range(len(WINDOWS)):
         if age <= WINDOWS[window]:
             row[ORDERS_30 + window] += 1
@@ -118,7 +124,10 @@ def _write_order_values(
 def measure_orders(
     rows: Ints, start: Ints, at: Ints, value: Floats, is_return: Flags, as_of: int, shop_gap: float, out: Matrix
 ) -> None:
-    """Write ORDER_COLUMNS of the customers `rows` into out, shape (len(rows), ≥ 29), which must be 0 before."""
+    """Write ORDER_COLUMNS of the customers `rows` into out.
+
+    out: shape (len(rows), ≥ 29), must be 0 before.
+    """
     for index in range(len(rows)):
         i = rows[index]
         row = out[index]
@@ -190,7 +199,9 @@ def measure_details(
     as_of: int,
     out: Matrix,
 ) -> None:
-    """Write units per order, discount share, categories bought and share of lines in the most frequent one; 0 before.
+    """Write units per order, discount share, categories bought, and the largest one's share.
+
+    The share is of order lines. `out` must be 0 before.
 
     An array of length 0 stands for unknown values.
     """
@@ -232,7 +243,10 @@ def measure_details(
 
 @compiled
 def measure_visits(rows: Ints, start: Ints, at: Ints, kind: Ints, session: Ints, as_of: int, out: Matrix) -> None:
-    """Write events and sessions in VISIT_WINDOWS, days since the last event, then events of each type in the last 30 days."""
+    """Write the visit columns.
+
+    They are events and sessions in VISIT_WINDOWS, days since the last event, and events of each type in the last 30 days.
+    """
     windows = len(VISIT_WINDOWS)
     last_session = np.empty(windows, np.int64)
     for index in range(len(rows)):

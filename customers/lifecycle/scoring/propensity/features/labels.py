@@ -1,4 +1,7 @@
-"""Defines what a propensity predicts, for which customers, and at which past cutoffs it can be trained without leakage."""
+"""Defines what a propensity predicts, and for which customers.
+
+It also plans the past cutoffs at which it can be trained without leakage.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -54,7 +57,9 @@ def plan_cutoffs(
     max_cutoffs: int = MAX_CUTOFFS,
     step_days: int | None = None,
 ) -> CutoffPlan:
-    """Plan the cutoffs before `test_at`, whole weeks apart, so that weekdays are the same at all of them.
+    """Plan the cutoffs before `test_at`, whole weeks apart.
+
+    So weekdays are the same at all of them.
 
     began_at: the moment of the first order. The latest cutoff is the horizon, rounded up to weeks, before the test; the others follow
     `step_days` apart, half the horizon in whole weeks by default, as long as `min_history_days` are before them.
@@ -77,7 +82,9 @@ def plan_cutoffs(
 
 
 def derive_churn_target(*, orders: OrderLines, as_of: int) -> PropensityTarget:
-    """Derive the horizon of churn: the 90 % quantile of the gaps between orders before the moment, in days from 7 to 365.
+    """Derive the horizon of churn in days, from 7 to 365.
+
+    It is the 90 % quantile of the gaps between orders before the moment.
 
     With fewer than 30 gaps it is that of a monthly rhythm (see `stages.order_gaps`).
     """
@@ -107,7 +114,10 @@ def label_customers(*, orders: OrderLines, target: PropensityTarget, as_of: int)
 
 
 def find_eligible_customers(*, orders: OrderLines, target: PropensityTarget, as_of: int) -> Ints:
-    """Return the customers a target applies to, ascending: those who have ordered, for churn within two horizons."""
+    """Return the customers a target applies to, ascending.
+
+    They have ordered, for churn within two horizons.
+    """
     is_counted = ~orders.is_return & (orders.at < as_of)
     last = np.full(orders.n_customers, np.iinfo(np.int64).min)
     last[orders.get_line_customers()[is_counted]] = orders.at[

@@ -1,4 +1,4 @@
-"""Collects training samples: customers as they were at past cutoffs, with their actual outcomes."""
+"""Collects training samples: customers at past cutoffs, with their actual outcomes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

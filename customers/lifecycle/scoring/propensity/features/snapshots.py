@@ -1,4 +1,7 @@
-"""Provides the purchase model's probability of a target as a column, from a model fitted to the same facts as the features."""
+"""Provides the purchase model's probability of a target as a column.
+
+The model is fitted to the same facts as the features.
+"""
 
 from collections.abc import Sequence
 
@@ -18,7 +21,9 @@ INELIGIBLE_PROBABILITY = 0.5  # of customers without an order by the moment, to 
 
 
 class CustomerSnapshot:
-    """Customers as they were at a moment (microseconds), with a purchase model fitted to the facts before it.
+    """Customers as they were at a moment (microseconds).
+
+    The purchase model is fitted to the facts before it.
 
     fit: of the purchase model, in days. shop_gap_days: as for `measure_features`.
     """
@@ -41,7 +46,9 @@ class CustomerSnapshot:
         return self._purchases.customer
 
     def predict_with_purchase_model(self, target: PropensityTarget) -> Floats | None:
-        """Return the purchase model's probability of the target (for churn: of no order), shape (n_customers,).
+        """Return the purchase model's probability of the target, shape (n_customers,).
+
+        For churn it is the probability of no order.
 
         None without a model.
         """
@@ -75,7 +82,9 @@ class CustomerSnapshot:
 
 
 class PurchaseModelColumns:
-    """A purchase model's probabilities at past moments, fitted before each of them to up to 10,000 of the customers.
+    """A purchase model's probabilities at past moments.
+
+    It is fitted before each of them to up to 10,000 of the customers.
 
     cutoffs: all moments that will be requested; the search for the parameters continues from one to the next.
     """

@@ -1,4 +1,6 @@
-"""Models stored as arrays: each predicts a margin for a feature matrix and the exact contribution of every column.
+"""Models stored as arrays.
+
+Each predicts a margin for a feature matrix and the exact contribution of every column.
 
 The margin is a log-odds or a probability (`scale`). For all: margin = average + Σ of contributions, `average` being the mean
 margin over the training rows, or for trees the mean of their leaves over those rows. Scoring needs no scikit-learn, so a model is
@@ -65,7 +67,10 @@ def to_log_odds(probability: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class CurveModel:
-    """One column's value → probability, linear between the points (x, y) and constant beyond them. Shape of x, y: (p,)."""
+    """One column's value → probability.
+
+    It is linear between the points (x, y) and constant beyond them. Shape of x, y: (p,).
+    """
 
     column: int
     x: Floats
@@ -119,7 +124,9 @@ class ProbabilityColumnModel:
 
 @dataclass(frozen=True, eq=False)
 class LinearModel:
-    """b + Σ_j [c_j0 z_j + Σ_m c_jm max(0, z_j − knot_jm)], z_j = (t_j(x_j) − center_j) / spread_j, clipped to ±5.
+    """A linear model of transformed columns.
+
+    b + Σ_j [c_j0 z_j + Σ_m c_jm max(0, z_j − knot_jm)], z_j = (t_j(x_j) − center_j) / spread_j, clipped to ±5.
 
     transform: (k,), codes of t: identity, sign(x) · ln(1 + |x|), log-odds. center, spread: (k,). coefficients: (k, 1 + m).
     knots: (k, m); m = 0 is plain logistic regression. means: (k,), mean of each column's term; average = b + Σ means.

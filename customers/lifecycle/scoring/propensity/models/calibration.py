@@ -66,7 +66,9 @@ def fit_calibration(*, kind: CalibrationType, probability: Floats, label: Flags)
 
 
 def fit_centered_isotonic(*, x: Floats, label: Flags, increasing: bool) -> tuple[Floats, Floats]:
-    """Return the isotonic regression of label on x as points: each block's mean x and its share (P + ½) / (n + 1).
+    """Return the isotonic regression of label on x as points.
+
+    A point is a block's mean x and its share (P + ½) / (n + 1).
 
     Linear in between, unlike steps, so it keeps the order of x wherever that is informative. Source: Oron & Flournoy, Stat. Biopharm.
     Res. 2017.
@@ -82,7 +84,7 @@ def fit_centered_isotonic(*, x: Floats, label: Flags, increasing: bool) -> tuple
 
 
 def select_calibration(*, probability: Floats, label: Flags, group: Ints, cutoff: Ints, seed: int) -> Calibration:
-    """Select the calibration with the lowest Brier score on unseen rows, and fit it on all of them.
+    """Select the calibration with the lowest Brier score on unseen rows, and fit it on all.
 
     With two cutoffs or more each is evaluated on the cutoff after the one it was fitted on, as it will be used; else on folds of
     customers `group`. A more flexible one must be better by more than one standard error of its paired difference.

@@ -54,7 +54,10 @@ def fit_rate(sample: TrainingSample) -> CurveModel:
 
 
 def fit_recency(sample: TrainingSample) -> CurveModel:
-    """Fit the baseline: isotonic regression on days since the last order, falling or rising as the labels do."""
+    """Fit the baseline: isotonic regression on days since the last order.
+
+    It falls or rises as the labels do.
+    """
     column = sample.names.index(RECENCY)
     x = sample.matrix[:, column].astype(np.float64)
     rising = bool(x[sample.label].mean() >= x[~sample.label].mean())
@@ -72,7 +75,9 @@ def fit_probability_column(sample: TrainingSample, *, column: str) -> Probabilit
 def fit_logistic(
     sample: TrainingSample, *, hyperparameters: Hyperparameters, purchase_model_column: str | None = None
 ) -> LinearModel:
-    """Fit logistic regression with an L2 penalty on standardized columns, skewed ones log-transformed.
+    """Fit logistic regression with an L2 penalty on standardized columns.
+
+    Skewed columns are log-transformed.
 
     With hyperparameters.hinges each column gets a piecewise linear function with knots at its 20, 50 and 80 % quantiles (an additive
     model), so a column's contribution is still a function of that column alone. purchase_model_column: a probability, taken as log-odds.
@@ -98,7 +103,10 @@ def fit_logistic(
 
 
 def fit_tree(sample: TrainingSample, *, seed: int) -> TreeModel:
-    """Fit a decision tree of depth four at most, each leaf with one hundredth of the customers at least: readable rules."""
+    """Fit a decision tree of depth four at most.
+
+    Each leaf has one hundredth of the customers at least, so that rules are readable.
+    """
     model = DecisionTreeClassifier(max_depth=RULE_DEPTH, min_samples_leaf=MIN_LEAF_SHARE, random_state=seed)
     model.fit(sample.matrix, sample.label)
     return convert_sklearn_trees([model.tree_], base=0.0)
@@ -144,7 +152,10 @@ def train_boosting(sample: TrainingSample, *, leaves: int, trees: int, seed: int
 
 
 def tune_hyperparameters(sample: TrainingSample, *, purchase_model_column: str | None, seed: int) -> Hyperparameters:
-    """Return penalty, leaves and trees with the lowest log loss on a held-out quarter of the customers."""
+    """Return the hyperparameters with the lowest log loss on a quarter of the customers.
+
+    They are penalty, leaves and trees; the quarter is held out.
+    """
     fold = assign_folds(sample.customer, TUNING_FOLDS, seed)
     fit_sample, evaluation_sample = sample.select(np.flatnonzero(fold > 0)), sample.select(np.flatnonzero(fold == 0))
     fit_sample = _draw_rows(fit_sample, TUNING_ROWS, seed)
@@ -178,7 +189,10 @@ def log_loss(probability: Floats, label: Flags) -> float:
 
 
 def convert_sklearn_trees(trees: Sequence[Any], *, base: float, divided_by: int = 1) -> TreeModel:
-    """Return the arrays of scikit-learn's binary classification trees: leaves hold the positive share over `divided_by`."""
+    """Return the arrays of scikit-learn's binary classification trees.
+
+    Leaves hold the positive share over `divided_by`.
+    """
     features, thresholds, lefts, rights, values, shares, roots = [], [], [], [], [], [], []
     offset = 0
     for tree in trees:
@@ -205,7 +219,9 @@ def convert_sklearn_trees(trees: Sequence[Any], *, base: float, divided_by: int 
 
 
 def convert_boosting_trees(model: HistGradientBoostingClassifier) -> TreeModel:
-    """Return the arrays of a fitted binary HistGradientBoostingClassifier without categorical columns or missing values.
+    """Return the arrays of a fitted binary HistGradientBoostingClassifier.
+
+    Categorical columns and missing values are not supported.
 
     Its inner nodes hold no mean, so they get that of their leaves, weighted by the rows that fell into them.
     """
@@ -236,7 +252,10 @@ def convert_boosting_trees(model: HistGradientBoostingClassifier) -> TreeModel:
 
 
 def _select_transform(sample: TrainingSample, column: int, purchase_model_column: str | None) -> int:
-    """Return the transform of a column: log-odds of the purchase model's probability, signed log if skewed."""
+    """Return the transform of a column.
+
+    It is the log-odds of the purchase model's probability, and a signed log of skewed columns.
+    """
     if sample.names[column] == purchase_model_column:
         return LOGIT
     x = sample.matrix[:, column].astype(np.float64)

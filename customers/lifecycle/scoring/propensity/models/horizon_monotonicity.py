@@ -1,4 +1,7 @@
-"""Makes models of several horizons consistent: a purchase within a week is also one within a month."""
+"""Makes models of several horizons consistent.
+
+A purchase within a week is also one within a month.
+"""
 
 from collections.abc import Sequence
 
@@ -27,7 +30,9 @@ def fit_non_decreasing(probabilities: Floats) -> Floats:
 
 
 def reconcile_horizons(*, targets: Sequence[PropensityTarget], probabilities: Floats, lapsed: Flags) -> Floats:
-    """Return the models' probabilities, (n, k), such that a longer horizon never has a lower purchase probability.
+    """Return the models' probabilities, (n, k), made consistent.
+
+    A longer horizon never has a lower purchase probability.
 
     lapsed: (n,), customers whom churn doesn't apply to; their churn is clipped between its neighbors, which apply to all customers,
     and changes none of them.

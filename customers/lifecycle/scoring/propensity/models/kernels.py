@@ -1,4 +1,7 @@
-"""Scoring, compiled by Numba: rows in blocks that stay in the cache, one tree after the other."""
+"""Scoring, compiled by Numba.
+
+Rows are scored in blocks that stay in the cache, one tree after the other.
+"""
 
 import numba
 import numpy as np

@@ -1,4 +1,7 @@
-"""The RFM panel of the Lifecycle page: map, groups and group changes, each figure with a link to its customers."""
+"""The RFM panel of the Lifecycle page: map, groups and group changes.
+
+Each figure links to its customers.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

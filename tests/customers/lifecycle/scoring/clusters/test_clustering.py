@@ -22,7 +22,10 @@ SHARES = (0.1, 0.4, 0.3, 0.2)
 
 
 def make_customers(n: int = 3_000, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Return log-normal features around four kinds of customers: best, lapsing, bargain hunters, one-time big spenders."""
+    """Return log-normal features around four kinds of customers.
+
+    They are best, lapsing, bargain hunters and one-time big spenders.
+    """
     draws = np.random.default_rng(seed)
     kind = draws.choice(4, n, p=SHARES)
     return KINDS[kind] * draws.lognormal(0.0, 0.3, (n, 4)), kind

@@ -1,4 +1,7 @@
-"""The CDNOW sample of Fader & Hardie, which `lifetimes` contains: 2,357 customers, weeks 1–39 and 40–78."""
+"""The CDNOW sample of Fader & Hardie, which `lifetimes` contains.
+
+2,357 customers, weeks 1–39 and 40–78.
+"""
 
 from functools import cache
 from importlib.util import find_spec

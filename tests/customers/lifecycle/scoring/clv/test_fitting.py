@@ -1,4 +1,4 @@
-"""Fits of purchase models: the published parameters of CDNOW, known parameters, and impossible fits."""
+"""Fits of purchase models: CDNOW, known parameters, and impossible fits."""
 
 import json
 

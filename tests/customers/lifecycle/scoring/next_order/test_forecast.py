@@ -1,4 +1,7 @@
-"""Forecasts of the next order: computed by hand, and on simulated customers with a known rhythm."""
+"""Forecasts of the next order.
+
+They are computed by hand, and on simulated customers with a known rhythm.
+"""
 
 import numpy as np
 import pytest
@@ -50,7 +53,10 @@ def test_just_after_an_order_the_window_is_the_central_half_of_the_gaps() -> Non
 
 
 def test_after_the_median_gap_the_window_is_the_central_half_of_the_remaining_distribution() -> None:
-    """S(10) = ½, so the 25 % and 75 % quantile are where S is 3/8 and 1/8: exp(ln 10 + ½√2 · 0.3186), and · 1.1503."""
+    """S(10) = ½, so the 25 % and 75 % quantile are where S is 3/8 and 1/8.
+
+    exp(ln 10 + ½√2 · 0.3186), and · 1.1503.
+    """
     forecasts = forecast_one(10.0, make_rhythm())
     assert (forecasts.earliest[0], forecasts.latest[0]) == (1013, 1022)
 

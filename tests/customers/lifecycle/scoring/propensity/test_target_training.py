@@ -17,7 +17,10 @@ from customers.lifecycle.scoring.propensity.target_training import train_respons
 
 
 def make_orders(n: int = 600, days: int = 300, seed: int = 1) -> OrderLines:
-    """Return orders: half of the customers order exactly every week until they leave, half at random every two weeks."""
+    """Return orders of two kinds of customers.
+
+    Half order exactly every week until they leave, half at random every two weeks.
+    """
     draws = np.random.default_rng(seed)
     regular = np.arange(n) % 2 == 0
     leaves = draws.exponential(250, n) + 20

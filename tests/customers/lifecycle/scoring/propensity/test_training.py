@@ -1,4 +1,4 @@
-"""Selection of the candidate, too little data, calibration, and models that are stored and loaded."""
+"""Selection of the candidate, too little data, calibration, and stored models."""
 
 import json
 

@@ -49,7 +49,10 @@ def derive(
     versions: list[StageThresholds] | None = None,
     categories: dict[float, int] | None = None,
 ) -> StageHistories:
-    """Derive the stages of customer 7, who ordered on these days and is known from the first order by default."""
+    """Derive the stages of customer 7, who ordered on these days.
+
+    By default the customer is known from the first order.
+    """
     facts = sorted(
         [(days(day), amount, True) for day in orders]
         + [(days(day), -back, False) for day, back in (returns or {}).items()]

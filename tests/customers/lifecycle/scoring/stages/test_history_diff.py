@@ -1,4 +1,4 @@
-"""Which derived stage changes are missing in the database, and which stored ones are obsolete."""
+"""Stage changes that are missing in the database, and stored ones that are obsolete."""
 
 import numpy as np
 import pytest

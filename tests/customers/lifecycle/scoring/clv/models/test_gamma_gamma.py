@@ -1,4 +1,7 @@
-"""The Gamma-Gamma model: published parameters, the formula by hand, known parameters and doubtful data."""
+"""The Gamma-Gamma model.
+
+Published parameters, the formula by hand, known parameters and doubtful data.
+"""
 
 import json
 

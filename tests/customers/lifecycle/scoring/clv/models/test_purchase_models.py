@@ -1,4 +1,7 @@
-"""The three purchase models, compared with published tables, textbook formulas and numerical integration."""
+"""The three purchase models.
+
+They are compared with published tables, textbook formulas and numerical integration.
+"""
 
 from itertools import pairwise
 

@@ -37,7 +37,10 @@ CUT, YEAR = 400, 365
 
 @cache
 def simulate_known_futures(name: str) -> tuple[PurchaseHistories, HistoryGroups, np.ndarray, np.ndarray]:
-    """Return the histories of 20,000 customers, and the days with an order and the spend of the following year."""
+    """Return the histories of 20,000 customers, and their following year.
+
+    It has the days with an order and the spend.
+    """
     orders = simulate_orders(
         model=TRUTHS[name], spend=SPEND, customers=20_000, start=-200 * DAY, joining_days=350, days=CUT + YEAR, seed=11
     )

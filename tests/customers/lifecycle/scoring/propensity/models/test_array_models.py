@@ -1,4 +1,4 @@
-"""The models as arrays score like scikit-learn, and contributions add up exactly to the score."""
+"""The models as arrays score like scikit-learn; contributions add up to the score."""
 
 import numpy as np
 import pytest
