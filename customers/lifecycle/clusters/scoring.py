@@ -63,7 +63,6 @@ def build_features(
     """Return the features, shape (n, len(FEATURES)).
 
     A value is NaN where it is undefined, such as the gap with one order.
-
     customer, first, last: shape (n,), IDs and times of the first and last order. Errors: ValueError if the counters differ in customers.
     """
     names = ["customer_id", "orders", "returns", "discounts", "order_value", "sessions"]

@@ -35,7 +35,6 @@ def compute_active_history(
     """Return the probability active since the first order, by the current model.
 
     There are at most 120 points, in whole days.
-
     Each point uses only the orders before it. None without an order or a model.
     """
     score_model = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)

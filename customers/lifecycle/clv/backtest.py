@@ -26,7 +26,6 @@ def backtest_purchase_models(*, customer: Ints, at: Ints, value: Floats, as_of: 
     """Return predicted and actual orders since earlier refreshes.
 
     These are the latest refreshes older than 28 days, 91 days and a year.
-
     customer, at, value: one entry per order, as for `summarize_purchases`. ratio: actual / expected, with low and high of its 95 %
     interval. coverage: share of customers within the central 80 % of the predictive distribution.
     """

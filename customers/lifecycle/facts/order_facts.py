@@ -113,7 +113,6 @@ def read_lines(documents: IntegerColumns, row: Ints, n: int, products: ProductAt
     """Read the lines of the documents.
 
     Also return the main category of each document, that of its most expensive line.
-
     row: the customer of each document; n: number of customers.
     """
     columns = read_integers(LINES, ["order_id", "product_id", "thousandths", "discount", "total"])

@@ -224,7 +224,6 @@ class CountedSession(models.Model):
     """A session of a customer that `sessions` has counted.
 
     It is stored so that the session's next event does not count it again.
-
     Derived from the events, like the counters: there is no foreign key, a refresh deletes rows without a customer.
     """
 

@@ -111,9 +111,7 @@ def _make_rate_line(
 def _compare_rates(own: Rate, others: Rate, labels: dict[str, str | Promise]) -> tuple[dict[str, Any], str]:
     """Return the customer's rate with its 95% interval, compared with others.
 
-    The result is both plain data and text.
-
-    The comparison is unknown if others have too few cases.
+    The result is both plain data and text. The comparison is unknown if others have too few cases.
     """
     low, high = _compute_interval(own)
     others_share = others.share if others.cases >= MIN_FACTS else None

@@ -32,9 +32,7 @@ REASON_NAMES = {
 def build_customer_profile(*, customer_id: int, score_models: ScoreModelsByKind | None = None) -> dict[str, Any] | None:
     """Return counters, interests, stage and scores with their reasons.
 
-    Return None without a profile or if erased.
-
-    score_models: of the latest refresh, if the caller has them.
+    Return None without a profile or if erased. score_models: of the latest refresh, if the caller has them.
     """
     profile = CustomerProfile.objects.filter(customer_id=customer_id, customer__erased_at=None).first()
     if profile is None:

@@ -65,7 +65,6 @@ class PortraitLine:
     """One line.
 
     value: plain data in its format, None if `missing` says why; text: the same in the active language.
-
     reported_by: key of the event source that reported it; "" if unknown. as_of: time of the latest fact or trait update; None if
     unknown. facts: how many facts it is based on.
     """

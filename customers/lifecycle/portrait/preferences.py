@@ -1,7 +1,6 @@
 """Preferences of a customer: weighted shares of their actions.
 
 Weights decay with a half-life of `HALF_LIFE_DAYS`.
-
 Actions with products count by `ACTION_WEIGHTS`, each with a product once per day. Hours and devices also count once per day, so fifty
 pages in one evening are one fact.
 """
@@ -75,9 +74,7 @@ DEVICE_TYPES = list(DeviceType)
 class ProductActions:
     """The actions of a customer with products, each type of action with a product once per day.
 
-    Arrays of shape (m,).
-
-    product: row in `products`. at: microseconds since 1970.
+    Arrays of shape (m,). product: row in `products`. at: microseconds since 1970.
     """
 
     products: list[PortraitProduct]
@@ -277,9 +274,7 @@ def _read_visits(
 ) -> tuple[InterestFacts, InterestFacts, InterestFacts, InterestFacts, list[str]]:
     """Return the facts on hours, weekdays, devices and languages, and the language codes.
 
-    The facts on languages are positions in the codes.
-
-    Hours and weekdays also count orders.
+    The facts on languages are positions in the codes. Hours and weekdays also count orders.
     """
     visits = [event for event in events if _is_visit(event)]
     at = np.array([event.at for event in visits], np.int64)

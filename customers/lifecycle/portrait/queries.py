@@ -1,7 +1,6 @@
 """Queries of one customer's activity before a time.
 
 They return latest orders, events, their products, and the shop's average rates.
-
 Each is one statement that uses indexes. Beyond `MAX_ORDERS` and `MAX_EVENTS` the oldest are left out, so a page stays fast for
 customers with any history.
 """
@@ -232,7 +231,6 @@ def read_quintiles(*, products: Sequence[PortraitProduct]) -> Floats:
     """Return the price quintiles that each product is compared with, shape (k, 4).
 
     They are NaN if there are too few prices.
-
     They are those of its category or, if fewer than `MIN_COMPARED_PRICES` products have a price there, of its top-level category; always
     in the product's own currency.
     """

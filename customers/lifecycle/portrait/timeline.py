@@ -24,7 +24,6 @@ class TimelineEntry:
     """One entry.
 
     kind: the type of the record `id`. name: event name or order ID. titles: the first products of an event.
-
     amount: of an order, a return or an event with a value, in `currency`.
     """
 

@@ -35,7 +35,6 @@ def explain_propensities(
     """Return up to three reasons with the strongest effect on each score, by kind.
 
     There are none without a trained model.
-
     as_of: when the scores were computed. score_models: of the latest refresh, all kinds.
     """
     served_models = {

@@ -43,9 +43,7 @@ class ServedModel:
 def to_orders(histories: OrderHistories) -> OrderLines:
     """Return the orders of all customers in `histories`, one line per order.
 
-    The line has the main category of the order.
-
-    Amounts in different currencies are not converted.
+    The line has the main category of the order. Amounts in different currencies are not converted.
     """
     category = histories.category
     paid = histories.amount / 100
@@ -75,7 +73,6 @@ def build_matrix(
     """Return the features of these customers as the model's columns.
 
     Return None without a model or without the purchase model it needs.
-
     features: those without the purchase model's column, if they are measured already.
     """
     if served.propensity is None:
@@ -93,7 +90,6 @@ def predict_probabilities(
     """Return the probabilities of these customers by kind, shape (n,) each.
 
     They are never lower for a longer horizon.
-
     Without a trained model the purchase model predicts; without both the values are NaN.
     """
     # All models share the features; only the last column, of the purchase model, depends on the target.

@@ -88,9 +88,7 @@ def backtest_propensities(*, orders: OrderLines, as_of: datetime) -> dict[str, l
 def predict_as_of_run(score_models: Mapping[str, ScoreModel], orders: OrderLines) -> dict[str, Floats]:
     """Return what a refresh predicted for these customers by kind, shape (n_customers,).
 
-    A value is NaN without an order before the refresh.
-
-    {} if a model that it used was deleted.
+    A value is NaN without an order before the refresh. Return {} if a model that it used was deleted.
     """
     if not {*PROPENSITY_KINDS, ScoreModel.Kind.PURCHASE_MODEL} <= set(score_models):
         return {}

@@ -24,7 +24,6 @@ def train_next_category(*, orders: OrderLines, names: Sequence[str], as_of: int,
     """Return the score model of the next category, trained on all orders before as_of.
 
     names: of the orders' categories.
-
     Its metrics are those of a model trained in the same way on the first four fifths of the time, evaluated on the last fifth.
     """
     score_model = ScoreModel(kind=ScoreModel.Kind.NEXT_CATEGORY)
@@ -59,7 +58,6 @@ def score_next_category(
     """Return the most likely category of each customer, and its probability.
 
     rows: of the customers in the orders. customer: their IDs.
-
     A trained category that the shop has deleted remains a candidate; a category that was added since counts among the others.
     """
     category = np.full(len(rows), -1, np.int64)

@@ -1,7 +1,6 @@
 """Scores the propensities and the next category of all customers.
 
 Models are trained weekly and used every night.
-
 Fields of the score model of next_category. parameters: categories, popularity, half_life_days, prior. figures: judged, the metrics on
 the last fifth of the time: {history, last, popularity: {customers, hit_1, hit_3, log_likelihood}}, empty without orders in it.
 """

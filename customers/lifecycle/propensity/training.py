@@ -112,9 +112,7 @@ def train_models(
 ) -> dict[str, tuple[ScoreModel, ServedModel]]:
     """Train these targets with the customers of `today`.
 
-    Return the score models and models by kind.
-
-    orders: of the whole shop. purchase_model: name of the purchase model.
+    Return the score models and models by kind. orders: of the whole shop. purchase_model: name of the purchase model.
     """
     sample_orders, as_of_microseconds = today.orders, today.as_of
     targets = {kind: make_target(kind, orders=sample_orders, as_of=as_of_microseconds) for kind in kinds}

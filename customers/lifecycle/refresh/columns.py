@@ -1,7 +1,6 @@
 """The columns of a customer profile, declared once.
 
 The table says how a refresh writes them, and how segments, REST and pages show them.
-
 A new column needs its model field with a migration, its line in `PROFILE_COLUMNS`, and a test.
 """
 

@@ -45,9 +45,7 @@ def find_customers_to_rescore() -> Sequence[int]:
 def rescore_customers(*, customer_ids: Sequence[int], as_of: datetime) -> int:
     """Update the scores of these customers in the caller's transaction.
 
-    Return the number of profiles.
-
-    Before the first refresh there are no models, and nothing is written.
+    Return the number of profiles. Before the first refresh there are no models, and nothing is written.
     """
     score_models = load_latest_score_models()
     if not customer_ids or not {ScoreModel.Kind.PURCHASE_MODEL, ScoreModel.Kind.NEXT_ORDER} <= set(score_models):

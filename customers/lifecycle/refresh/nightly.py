@@ -45,7 +45,6 @@ def refresh_profiles(
     """Compute counters, scores, stages and stage histories of all customers.
 
     Only facts before ``as_of`` count.
-
     The first refresh measures the stage rules, later ones only with ``measure``. Progress is counted in steps.
 
     Errors: ValueError when ``as_of`` has no time zone; AlreadyRunningError.
@@ -80,7 +79,6 @@ def refresh_due_stages(*, as_of: datetime) -> int:
     """Update the stages that change by ``as_of`` without an order.
 
     Return the number of profiles.
-
     Only the orders of these customers are read. Errors: AlreadyRunningError while a refresh runs.
     """
     due = CustomerProfile.objects.filter(next_stage_change_at__lte=as_of).values_list("customer_id", flat=True)

@@ -154,7 +154,6 @@ def update_profiles(
     """Update profiles with events that are being processed.
 
     Return the number recounted from all facts.
-
     The events are still in the outbox, so a recount from the facts leaves them out.
 
     Args:

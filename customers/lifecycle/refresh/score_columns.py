@@ -19,7 +19,6 @@ class ProfileScores:
     """Profile columns of the n customers who ordered, by name, shape (n,).
 
     NaN in floats and −1 in integers are NULL.
-
     customer: IDs, ascending. formats: SQL templates of columns that are not plain numbers. names: for columns that hold positions, the
     names that they refer to. score_models: the unsaved score models that predicted the columns.
     """

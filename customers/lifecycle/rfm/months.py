@@ -35,7 +35,6 @@ def pack_cells(*, customers: int, figures: Iterable[RfmValues]) -> npt.NDArray[n
     """Return the cells of n customers at k ≤ 12 moments as integers, shape (n,).
 
     Each moment has five bits, the last moment the lowest ones.
-
     Each cell is R and F as one number from 1 (R 1, F 1) to 25 (R 5, F 5), as `RfmValues.compute_cells`; 0 without orders.
     ``figures``: of `measure_rfm`, by ascending moment; their rows are below ``customers``.
     Errors: ValueError for more than 12 moments.

@@ -75,9 +75,7 @@ def query_rfm_cells(*, basis: RfmBasis = ALL_TIME) -> list[dict[str, Any]]:
 def query_rfm_groups(*, basis: RfmBasis, as_of: datetime) -> dict[str, dict[str, Any]]:
     """Return customers, revenue and means of each group.
 
-    Means are of days since the last order, orders and revenue.
-
-    The averages of a group without customers are None.
+    Means are of days since the last order, orders and revenue. The averages of a group without customers are None.
     """
     rows = (
         CustomerProfile.objects.filter(**{f"{basis.r}__isnull": False})

@@ -58,7 +58,6 @@ def backtest_counts(*, expected: Floats, observed: Floats) -> CountBacktest:
     """Compare expected with observed counts.
 
     expected, observed: shape (n,), orders or money, expected 0 or more.
-
     The ratio's interval: ± 1.96 · √Σ (observed − ratio · expected)² / Σ expected, that of a ratio estimator (Cochran, Sampling
     Techniques, 1977, 6.4), which is valid for any overdispersion of the counts.
     """

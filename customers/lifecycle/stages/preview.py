@@ -21,7 +21,6 @@ class RulesPreview:
     """Customers whose stage would change, shape (k,).
 
     IDs, current and proposed stages (indices of STAGES).
-
     customers: number of all customers. current_counts, proposed_counts: customers per stage, shape (stages,).
     """
 

@@ -76,7 +76,6 @@ def measure_rules(*, histories: OrderHistories, as_of: datetime) -> tuple[StageR
     """Measure the thresholds from orders and activate them unless they are unchanged.
 
     Only orders before ``as_of`` count.
-
     The first version applies to the whole history, later ones from ``as_of`` on. Values that are not measured are kept.
     """
     current = get_active_rules()
@@ -140,7 +139,6 @@ def activate_rules(**values: Any) -> StageRules:
     """Store and activate a new version.
 
     Measured values that are missing are copied from the active one.
-
     Old versions stay, because stage changes refer to them.
     """
     with transaction.atomic():

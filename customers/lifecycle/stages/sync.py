@@ -1,7 +1,6 @@
 """Synchronizes the stored stage changes of all customers with the derived ones.
 
 Only differences are written.
-
 The comparison is made in a kernel, not by PostgreSQL, where joining millions of rows both ways took most of a nightly refresh.
 """
 

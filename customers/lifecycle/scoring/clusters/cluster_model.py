@@ -18,7 +18,6 @@ class Cluster:
     """One cluster.
 
     id and name stay from run to run while the cluster is found again; an id is never reused.
-
     name: parts ("high", "monetary"), ("low", "recency_days"), ("typical", "") without distinctive features, ("number", "7") where names
     would be equal. share: of all customers. deviations: every feature, the farthest from the overall mean first.
     radar: for each feature the percentile, 0–100, of the cluster's median among all customers. medians: in the units of the features.

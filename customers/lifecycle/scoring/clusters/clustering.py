@@ -115,7 +115,6 @@ def _warm_start(
     """Return the previous centroids moved to their customers' present features.
 
     If they are not equally many, comparable and as tight, return `centroids`.
-
     Ward's tree changes completely with a few customers, so its clusters are moved by one step only.
     """
     if (

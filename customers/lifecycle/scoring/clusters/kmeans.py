@@ -13,7 +13,6 @@ def initialize_kmeans(points: Points, k: int, draws: np.random.Generator) -> Flo
     """Draw k of the points, shape (k, d), by k-means++.
 
     The probability of each is ∝ the squared distance to the nearest point drawn before.
-
     Source: Arthur & Vassilvitskii, SODA 2007. Where fewer than k points differ, the last is drawn again.
     """
     rows = [int(draws.integers(len(points)))]

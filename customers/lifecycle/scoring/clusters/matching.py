@@ -15,7 +15,6 @@ def compute_centroid_distances(
     """Return the distances of new to previous centroids, (k, j).
 
     Each is √ of the mean square over the features that both have.
-
     Both scalings are fitted anew in each run, so the new centroids are converted to the units of the features and from there to the
     previous scale: a shop where all customers order more has different clusters, though the standardized centroids may be equal.
     Without common features all distances are infinite.
@@ -40,7 +39,6 @@ def match_clusters(distances: Floats, *, max_distance: float = MAX_MATCH_DISTANC
     """Return the column of each row in the one-to-one matching with the lowest total distance.
 
     The column is −1 beyond `max_distance`.
-
     Pairs beyond it cost as much as leaving both unmatched, so they displace no near pair. Source: Kuhn, Naval Res. Logist. Q. 1955.
     """
     cost = np.where(distances <= max_distance, distances, max_distance)

@@ -71,7 +71,6 @@ def evaluate_candidates(
     """Evaluate every k.
 
     Return the metrics and the centroids of each, fitted to at most 20,000 of the points (m, d).
-
     Stability: four times the sample is split into random halves, each is fitted, and both fits label the evaluation rows; the adjusted
     Rand index compares the labels (1: same clusters, 0: random). Source: Hubert & Arabie, J. Classif. 1985; Ben-Hur et al., PSB 2002.
     """
@@ -100,7 +99,6 @@ def select_candidate(candidates: Sequence[ClusterCandidate], *, previous_k: int 
     """Return the stable candidate with the highest silhouette.
 
     Without a stable one, the highest silhouette · stability.
-
     Ties: fewer clusters. The previous run's k stays while its silhouette is within 0.02 of that, unless the other is stable and its
     own stability below 0.65: names should not change for a marginal gain, least of all where nothing is stable.
     """

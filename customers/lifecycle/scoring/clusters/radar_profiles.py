@@ -24,7 +24,6 @@ def build_radar_profiles(
     """Return the percentile of each cluster's median per feature, and the median.
 
     The percentile, 0–100, is among all customers.
-
     Of at most 200,000 customers with a value. Percentile: share of those below, and half of those equal. A cluster without any value of
     a feature uses its centroid's.
     """

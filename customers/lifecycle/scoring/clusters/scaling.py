@@ -54,9 +54,7 @@ class FeatureScaling:
 def yeo_johnson(value: Floats, power: Floats | float) -> Floats:
     """Return ((1+x)^λ − 1)/λ for x ≥ 0, else −((1−x)^(2−λ) − 1)/(2−λ).
 
-    Logarithms at λ = 0 and 2.
-
-    Source: Yeo & Johnson, Biometrika 2000.
+    Logarithms at λ = 0 and 2. Source: Yeo & Johnson, Biometrika 2000.
     """
     if not (value < 0).any():
         positive: Floats = boxcox1p(value, power)
@@ -128,7 +126,6 @@ def scale_features(*, features: npt.NDArray[np.floating], names: Sequence[str], 
     """Return the scaled features, float32 (n, d), in standard deviations.
 
     They are clipped to ±3, and 0 where missing.
-
     Columns are found by name; additional columns are ignored.
     Errors: ValueError for infinite values or a feature that is not among the names.
     """

@@ -16,7 +16,6 @@ def fit_ward_centroids(points: Points, ks: Sequence[int]) -> list[Floats]:
     """Return the centroids (k, d) of each k, from one tree.
 
     Each merge is the one that raises the inertia least.
-
     Memory grows with m² of the m points. Where fewer than k points differ there are fewer centroids. Source: Ward, JASA 1963.
     """
     tree = linkage(points.astype(np.float64), method="ward")

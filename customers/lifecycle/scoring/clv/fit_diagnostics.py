@@ -1,7 +1,6 @@
 """Compares a fitted purchase model with the actual purchases.
 
 The three figures of the literature, as arrays to plot.
-
 Source: Fader, Hardie & Lee, Marketing Science 2005, figures 1–3.
 """
 
@@ -57,7 +56,6 @@ def compare_weeks(
     """Compare cumulative repeat purchases by week.
 
     Customers are those whose first purchase was before `cutoff`.
-
     Weeks count from the first day until as_of. Expected: Σ over first days of their customers times E[X(t)] of a new customer. The
     weeks after `cutoff` are a forecast if the model was fitted to earlier orders only.
     """

@@ -74,7 +74,6 @@ def summarize_purchases(
     """Summarize the histories of all customers with an order before `as_of`.
 
     Later orders are ignored.
-
     customer, at, value: shape (m,), one entry per order in any order: customer id, moment (microseconds since 1970, may be
     negative), net value. offset: microseconds to add to a moment to get the shop's local time, whose midnights separate the days.
 

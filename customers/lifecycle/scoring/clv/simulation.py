@@ -40,7 +40,6 @@ def simulate_orders(
     """Simulate the orders of n customers in [start, start + days).
 
     First orders are uniform in the first `joining_days`.
-
     start: microseconds; unit_days: the unit of the model's times. Values are not rounded.
     Errors: ValueError for joining_days that are not above 0 and at most days.
     """

@@ -50,7 +50,6 @@ def compute_interests(*, facts: InterestFacts, as_of: float, half_life_days: flo
     """Compute share ∝ Σ weight · 2^(−age / half-life); ties: newest fact, then code.
 
     Facts later than as_of are ignored.
-
     Ages count from the newest fact, so that shares exist however old it is.
     Errors: ValueError for invalid shapes, codes, weights or half-life.
     """

@@ -70,7 +70,6 @@ def forecast_windows(
     """Return the windows that hold the next order of k customers with probability `level`.
 
     It is the probability given that there is a next order.
-
     With S = 1 − F of the customer's log-normal gaps and t days since the last order, the q quantile g of the gap solves
     S(g) = (1 − q) · S(t). alive = p·S(t) / (1 − p·F(t)). Reasons: "left": alive < 0.2; "long_overdue": F(t) > 0.95, longer than 19 of
     20 gaps, so that no date is reliable; "too_uncertain": a window wider than a year. Sources: as `predict_repurchase_probability`.

@@ -21,7 +21,6 @@ class PurchaseRhythms:
     """The purchases of k pairs of a customer and a product.
 
     All arrays have shape (k,), sorted by pair.
-
     days: distinct days with a purchase, each weighted 2^(−age / half-life). gaps: those of them that followed an earlier one.
     log_gaps, log_gap_squares: sums over the gaps of ln and ln² of their length in days, at least 1. number: of days, not weighted
     by age. since: days from the last purchase until as_of.
@@ -107,7 +106,6 @@ def fit_product_rhythms(
     """Fit the rhythm of each product to the purchases of all customers.
 
     product: shape (k,), below n_products.
-
     With n gaps of a product and λ `shrinkage`: mean = (Σ ln gap + λ · overall mean) / (n + λ), variance likewise around it, and
     again = (n + λ · overall again) / (days + λ), overall again = (gaps + 1) / (days + 2). The last purchase of a pair counts as one
     that nothing has followed yet, so `again` is low rather than high. A shop without any gap gets the monthly rhythm of
@@ -155,7 +153,6 @@ def predict_repurchase_probability(
     """Return the probability of each pair's next purchase within `horizon_days`, (k,).
 
     The horizon starts at as_of.
-
     p · (F(t + H) − F(t)) / (1 − p · F(t)), t the days since the last purchase. F is the log-normal distribution of gaps, its mean
     and p, the probability that there is a next purchase at all, those of `predict_gaps`, λ `shrinkage` purchases of the product.
     1 − p · F(t) is the probability that it has not happened until now, so customers who are long overdue have probably left.

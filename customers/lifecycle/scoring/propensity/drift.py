@@ -37,7 +37,6 @@ def population_stability_index(*, reference: DriftReference, matrix: Matrix | Fl
     """Return the population stability index of each column, (k,).
 
     It is Σ (a − e) · ln(a / e) over bins.
-
     e is the share in the reference, a today's. Shares are (count + ½) / (n + 5), so that an empty bin doesn't make it infinite.
     Source: Yurdakul, Statistical Properties of Population Stability Index, 2018.
     Errors: ValueError for other columns or no rows.

@@ -19,7 +19,6 @@ class ScoreReasons:
     """For n customers the m largest contributions to the score, strongest first.
 
     Arrays of shape (n, m).
-
     codes: names that `code` indexes: columns, or families of columns. code: index in codes, −1 where fewer contribute at all.
     effect: contribution to the margin against the average customer; above 0 raises the score, below lowers it. column: index in the
     column names of the largest contribution in the same direction within the family. value: the customer's value of it.
@@ -42,7 +41,6 @@ def explain_scores(
     """Explain each score: exact for linear models, β_j · (x_j − mean_j).
 
     Trees are explained by the path of each customer (see `models`).
-
     by_family: related columns form one reason (orders in 30 and in 90 days …), since effects of correlated columns cancel each other
     and are only meaningful in sum. Linear in customers; memory for one block of them besides the result.
     """

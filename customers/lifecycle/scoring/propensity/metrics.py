@@ -62,7 +62,6 @@ def evaluate_scores(*, score: Floats, label: npt.NDArray[np.bool_]) -> Propensit
     """Compute all metrics of scores, shape (n,), against labels, shape (n,).
 
     skill: 1 − Brier / Brier of the constant rate.
-
     This is also the backtest: scores of an earlier run against labels measured today.
     Errors: ValueError for different shapes or a score outside 0…1.
     """
@@ -92,7 +91,6 @@ def auc(*, score: Floats, label: Flags) -> float:
     """Return the share of pairs in which the positive has the higher score, ties half.
 
     A pair is a positive and a negative.
-
     (R − P (P + 1) / 2) / (P N), R the sum of the positives' mean ranks. Source: Mann & Whitney, Ann. Math. Stat. 1947; Hanley &
     McNeil, Radiology 1982. Errors: ValueError without positives or negatives.
     """
@@ -115,7 +113,6 @@ def lift_by_bin(*, score: Floats, label: Flags, bins: int = BINS) -> Floats:
     """Return the lift of each of `bins` equal parts, highest scores first; shape (bins,).
 
     It is the part's positive rate over the overall rate.
-
     Customers with equal scores count as their mean, so the row order doesn't matter. A part may end between two customers: the one
     at the border counts for both, by its share. Errors: ValueError without positives.
     """
@@ -181,7 +178,6 @@ def simulate_max_gap(
     """Return quantiles of the largest gap of a curve with exactly right predictions.
 
     Small bins vary by chance.
-
     The outcomes of each bin are binomial. Source: Bröcker & Smith, Weather and Forecasting 2007. Errors: ValueError without bins.
     """
     if not len(curve.predicted):

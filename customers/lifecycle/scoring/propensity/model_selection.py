@@ -85,7 +85,6 @@ def evaluate_candidates(
     """Fit each candidate on `train` and evaluate it on `validation`.
 
     Without train, on folds of the customers of `all_rows`.
-
     The compared probabilities are calibrated on other customers of the same part: a level that shifts from one moment to the next
     shifts for all candidates, in an unknown direction, and is no merit of whichever happened to be off to that side.
 
@@ -185,7 +184,6 @@ def select_winner(
     """Select the `allowed` non-baseline candidate with the lowest Brier score.
 
     The score is of the calibrated probabilities.
-
     The better baseline wins unless it is significantly beaten: 97.5 % of the paired resamples of customers find the candidate better
     by Brier, or by AUC while it isn't worse by Brier. Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
     """
@@ -222,7 +220,6 @@ def bootstrap_gains(
     """Return for each candidate but the first its gains over the first in Brier and AUC.
 
     Brier scores are of `calibrated`, AUCs of `probabilities`.
-
     Each gain comes with the range of 95 % of the resamples of customers.
     """
     draws = np.random.default_rng(seed)

@@ -30,7 +30,6 @@ class NextCategoryModel:
     """A multinomial with a Dirichlet prior around the shop's category shares π.
 
     P(c) = (counts_c + κ π_c) / (Σ counts + κ), where κ is the weight `prior` of the prior.
-
     categories: (m − 1,), the codes with their own column, best-selling first; the last column is all others combined.
     popularity: π, (m,). half_life_days, prior: selected on held-out orders, or defaults where `reason` says there were too few.
     """
@@ -45,7 +44,6 @@ class NextCategoryModel:
         """Return the probability that a line of the next order is of each category, (n, m).
 
         It is float32; rows add up to 1.
-
         Customers without a history get the shop's. An order counts once, spread over its lines' categories.
         """
         rows = np.arange(orders.n_customers) if rows is None else rows
@@ -79,7 +77,6 @@ def fit_next_category(
     """Select half-life and prior weight by likelihood.
 
     It is that of each customer's first order in [cutoff, as_of), from earlier orders.
-
     cutoff, as_of: microseconds. On up to 50,000 customers, drawn by the seed. With fewer than 50 the prior is 5 orders and the half-life
     180 days. Without any category before as_of the result is the reason "no_categories".
     Source: Gelman et al., Bayesian Data Analysis, 2013, 3.4.
@@ -115,7 +112,6 @@ def evaluate_next_category(
     """Evaluate the model and two baselines on [as_of, until).
 
     They are the last order's category (`last`) and the best-selling one (`popularity`).
-
     The actual values are each customer's first order in it. Empty without orders.
     """
     column_of = _index_columns(model.categories, orders.n_categories)

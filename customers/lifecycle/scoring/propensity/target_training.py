@@ -31,7 +31,6 @@ def train_target(
     """Plan the cutoffs, collect customers as they were then, and compare the candidates.
 
     All cutoffs are before `as_of` (microseconds).
-
     columns: additional columns of all customers as of a moment, by name; their values must have been known by that moment.
     purchase_model_column: the one of them with the purchase model's probability of the target (for churn: of no order). The result scores
     `measure_features(..., columns=columns(as_of)).matrix` of the same columns. Where no label window has ended by `as_of` the reason

@@ -176,7 +176,6 @@ def train_propensity(
     """Train the best of the candidates (see `model_selection`).
 
     It is fitted on all rows and calibrated on rows that it has not seen.
-
     all_rows: those whose labels are known by now. train, validation: the part to fit candidates on and a later one to evaluate them
     on; without them, or where they are too small, folds of the customers of `all_rows` are used instead.
     purchase_model_column: name of the column with the purchase model's probability of this label, if there is one. The rows may be anything

@@ -24,7 +24,6 @@ def advance_totals(
     """Add each customer's next facts before the moment to the running totals.
 
     The next fact is at ``position``.
-
     position, last (moment of the last order), orders and revenue, shape (n,), are updated in place. end: shape (n,), where the
     facts of each customer end.
     """

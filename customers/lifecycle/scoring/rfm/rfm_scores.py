@@ -82,7 +82,6 @@ class RfmValues:
     """The values to score, int64 arrays of shape (m,).
 
     There is one entry per customer with an order in the window.
-
     Ordered by first_order and then by customer. row: index of each among the measured customers.
     """
 
@@ -114,7 +113,6 @@ def measure_rfm(
     """Yield recency, frequency and revenue of the `window_days` before each moment.
 
     Without a window, all time before it counts.
-
     The n customers are sorted by id; customer i has the facts start[i] to start[i + 1], by ascending moment: counted orders and
     returns with moment (microseconds), net amount in minor units (below 0 for a return) and whether it is an order. ``moments``
     ascend. The window is moment − window ≤ at < moment. Returns in the window reduce its revenue, but customers with returns

@@ -64,7 +64,6 @@ class StageThresholds:
     """One version of the rules.
 
     Times in days, revenue in minor units (None: revenue makes no customer loyal).
-
     ``effective_from``: microseconds, None for always. alive: None where only gaps count. category_gaps: the active and the
     dormant gap in days, by category name.
     """
@@ -128,7 +127,6 @@ def derive_stages(*, histories: OrderHistories, versions: Sequence[StageThreshol
     """Derive the stage histories of all customers up to ``as_of`` (microseconds).
 
     Only facts before it count.
-
     versions: by ascending version; a later one replaces the earlier ones from its ``effective_from`` on.
     Errors: ValueError without versions, or when a customer became known at or after ``as_of``.
     """

@@ -21,7 +21,6 @@ def diff_stage_changes(
     """Return which derived changes are not stored, and which stored ones are not derived.
 
     The shapes are (t,) and (s,).
-
     Customer i has the derived changes derived_start[i] to derived_start[i + 1], by moment, and the stored ones
     stored_order[stored_start[i]] and following in any order, which this function sorts by moment in place. Two changes are equal
     if moment and code are equal. Stored changes of no customer count as not derived.

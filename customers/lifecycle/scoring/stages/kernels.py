@@ -205,7 +205,6 @@ def _derive_customer(
     """Write one customer's changes from index k on.
 
     Return stage, since, the next change by time, and the new k.
-
     gaps, category_orders: scratch space, the customer's gaps in ascending order and orders by category.
     """
     now, epoch = known_at, 0

@@ -43,7 +43,6 @@ def measure_gaps(*, customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64]) 
     """Return quantiles of the gaps between consecutive orders, and the median first gap.
 
     The first gap is that from the first to the second order.
-
     customer, at: shape (n,), one entry per order, sorted by customer and then by moment (microseconds). Orders of one moment are
     one visit, so gaps of zero don't count. Quantiles interpolate linearly and are at least one day. Only completed gaps are
     observed: a customer who never returned has none, so the measured rhythm is that of returning customers.

@@ -1,7 +1,6 @@
 """BG/NBD: a customer may drop out after each repeat purchase.
 
 So customers without a repeat are alive by construction.
-
 Source: Fader, Hardie & Lee, "Counting your customers" the easy way, Marketing Science 2005.
 """
 

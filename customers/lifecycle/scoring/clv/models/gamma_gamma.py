@@ -1,7 +1,6 @@
 """Gamma-Gamma: the value of a purchase.
 
 A customer's values ~ Gamma(p, ν), ν ~ Gamma(q, γ), independent of their number.
-
 Source: Fader & Hardie, "The Gamma-Gamma model of monetary value", 2013; Fader, Hardie & Lee, J. Marketing Research 2005.
 """
 

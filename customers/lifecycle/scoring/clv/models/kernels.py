@@ -1,7 +1,6 @@
 """Loops over purchase histories, compiled by Numba.
 
 They compute likelihoods with their gradients, and expected purchases.
-
 They are in one file because Numba's disk cache detects changes of the calling file only.
 """
 
@@ -32,7 +31,6 @@ def sum_dropout_terms(
     """Return the varying term of the log-likelihood, and its derivatives by r, α, a, b.
 
     It is Σ weight · ln[(α+T)^−(r+x) + δ · (α+t_x)^−(r+x)], δ = a / (b + x − 1 + shift).
-
     shift 0 is BG/NBD, where δ = 0 for x = 0; shift 1 is MBG/NBD.
     """
     total, by_r, by_alpha, by_a, by_b = 0.0, 0.0, 0.0, 0.0, 0.0
@@ -116,7 +114,6 @@ def _integrate_lifetime(
     """Return the log of an integral over the lifetime, and four means under the integrand.
 
     The integral is s ∫ (α+τ)^−s_x (β+τ)^−(s+1) dτ from t_x to T.
-
     The means are of ln((α+τ) / (α+t_x)), ln((β+τ) / (β+t_x)), 1 / (α+τ), 1 / (β+τ). In u = ln(1 + (τ − t_x) / c) the integrand is smooth
     on every scale between α and β; c is the scale on which it starts to fall.
     """

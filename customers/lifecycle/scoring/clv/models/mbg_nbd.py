@@ -1,7 +1,6 @@
 """MBG/NBD: BG/NBD with possible dropout after the first purchase too.
 
 So P(alive) falls for customers without a repeat.
-
 Sources: Batislam, Denizel & Filiztekin, Int. J. Research in Marketing 2007; Hoppe & Wagner, Marketing JRM 2007 (CBG/NBD).
 """
 

@@ -1,7 +1,6 @@
 """Pareto/NBD: purchases at a rate λ during a lifetime that ends at a rate μ.
 
 λ ~ Gamma(r, α), μ ~ Gamma(s, β); the lifetime can end at any moment.
-
 Sources: Schmittlein, Morrison & Colombo, Management Science 1987; Fader & Hardie, "A note on deriving the Pareto/NBD model", 2005.
 """
 

@@ -51,7 +51,6 @@ def predict_customer_values(
     """Predict the customer lifetime value.
 
     CLV = Σ_t E[ΔY_t] · E[M] · margin / (1 + d)^t over months t = 1 … `months` of 30.4375 days.
-
     histories: of n customers; groups: the same grouped in the model's unit of time. d: `monthly_discount`.
     Source: Fader, Hardie & Lee, "RFM and CLV", 2005; discounting in steps as in `lifetimes.utils._customer_lifetime_value`.
     Errors: ValueError for months below 1, a discount at or below −1, or a margin that is not finite.

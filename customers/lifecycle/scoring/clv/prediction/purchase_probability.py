@@ -13,9 +13,7 @@ from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups
 def predict_purchase_probability(*, model: PurchaseModel, groups: HistoryGroups, horizon: float) -> Floats:
     """Return P(at least one purchase in (T, T + horizon]) of each group, shape (g,).
 
-    The horizon is in the groups' unit of time.
-
-    P(alive) · P(at least one | alive); the latter depends on (x, T) only.
+    The horizon is in the groups' unit of time. The result is P(alive) · P(at least one | alive); the latter depends on (x, T) only.
     """
     states = find_states(groups)
     if_alive = np.empty(len(states.x))

@@ -22,7 +22,6 @@ class OrderLines:
     """The order lines of n customers.
 
     Customer i has the lines start[i] to start[i + 1], by moment.
-
     Lines of one customer and one moment are one order; return lines are not orders.
     start: (n + 1,). at: (m,), microseconds. value: (m,), 0 or more, the amount paid, or refunded for a return. is_return: (m,).
     units, discount: (m,) or None where unknown; discount is the reduction of the price.

@@ -66,7 +66,6 @@ def measure_features(
     """Measure the features of the customers `rows` (all where None) as of a moment.
 
     Only facts before the moment (microseconds) count.
-
     recency_days, tenure_days: since the last and the first order. orders…: distinct moments with an order, in total and in the last
     30, 90, 180, 365 days; orders_decayed_h: each weighted 2^(−age / h days); active_weeks_12, active_months_12: number of the last 12
     weeks or 30-day periods with an order; orders_year_ago: in the 90 days that begin 365 days ago. gap_days: mean gap between own

@@ -201,9 +201,7 @@ def measure_details(
 ) -> None:
     """Write units per order, discount share, categories bought, and the largest one's share.
 
-    The share is of order lines. `out` must be 0 before.
-
-    An array of length 0 stands for unknown values.
+    The share is of order lines. `out` must be 0 before. An array of length 0 stands for unknown values.
     """
     counts = np.zeros(max(n_categories, 1), np.int64)
     for index in range(len(rows)):

@@ -60,7 +60,6 @@ def plan_cutoffs(
     """Plan the cutoffs before `test_at`, whole weeks apart.
 
     So weekdays are the same at all of them.
-
     began_at: the moment of the first order. The latest cutoff is the horizon, rounded up to weeks, before the test; the others follow
     `step_days` apart, half the horizon in whole weeks by default, as long as `min_history_days` are before them.
     Errors: ValueError for a horizon, number or step that is not above 0.
@@ -85,7 +84,6 @@ def derive_churn_target(*, orders: OrderLines, as_of: int) -> PropensityTarget:
     """Derive the horizon of churn in days, from 7 to 365.
 
     It is the 90 % quantile of the gaps between orders before the moment.
-
     With fewer than 30 gaps it is that of a monthly rhythm (see `stages.order_gaps`).
     """
     is_counted = ~orders.is_return & (orders.at < as_of)

@@ -24,7 +24,6 @@ class CustomerSnapshot:
     """Customers as they were at a moment (microseconds).
 
     The purchase model is fitted to the facts before it.
-
     fit: of the purchase model, in days. shop_gap_days: as for `measure_features`.
     """
 
@@ -48,9 +47,7 @@ class CustomerSnapshot:
     def predict_with_purchase_model(self, target: PropensityTarget) -> Floats | None:
         """Return the purchase model's probability of the target, shape (n_customers,).
 
-        For churn it is the probability of no order.
-
-        None without a model.
+        For churn it is the probability of no order. None without a model.
         """
         if self.fit.model is None:
             return None
@@ -85,7 +82,6 @@ class PurchaseModelColumns:
     """A purchase model's probabilities at past moments.
 
     It is fitted before each of them to up to 10,000 of the customers.
-
     cutoffs: all moments that will be requested; the search for the parameters continues from one to the next.
     """
 

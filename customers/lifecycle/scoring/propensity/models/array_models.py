@@ -1,7 +1,6 @@
 """Models stored as arrays.
 
 Each predicts a margin for a feature matrix and the exact contribution of every column.
-
 The margin is a log-odds or a probability (`scale`). For all: margin = average + Σ of contributions, `average` being the mean
 margin over the training rows, or for trees the mean of their leaves over those rows. Scoring needs no scikit-learn, so a model is
 stored as arrays and JSON and is loaded without running code.
@@ -127,7 +126,6 @@ class LinearModel:
     """A linear model of transformed columns.
 
     b + Σ_j [c_j0 z_j + Σ_m c_jm max(0, z_j − knot_jm)], z_j = (t_j(x_j) − center_j) / spread_j, clipped to ±5.
-
     transform: (k,), codes of t: identity, sign(x) · ln(1 + |x|), log-odds. center, spread: (k,). coefficients: (k, 1 + m).
     knots: (k, m); m = 0 is plain logistic regression. means: (k,), mean of each column's term; average = b + Σ means.
     """

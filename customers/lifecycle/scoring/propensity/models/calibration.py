@@ -69,7 +69,6 @@ def fit_centered_isotonic(*, x: Floats, label: Flags, increasing: bool) -> tuple
     """Return the isotonic regression of label on x as points.
 
     A point is a block's mean x and its share (P + ½) / (n + 1).
-
     Linear in between, unlike steps, so it keeps the order of x wherever that is informative. Source: Oron & Flournoy, Stat. Biopharm.
     Res. 2017.
     """

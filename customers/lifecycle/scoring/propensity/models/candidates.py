@@ -78,7 +78,6 @@ def fit_logistic(
     """Fit logistic regression with an L2 penalty on standardized columns.
 
     Skewed columns are log-transformed.
-
     With hyperparameters.hinges each column gets a piecewise linear function with knots at its 20, 50 and 80 % quantiles (an additive
     model), so a column's contribution is still a function of that column alone. purchase_model_column: a probability, taken as log-odds.
     """
@@ -222,7 +221,6 @@ def convert_boosting_trees(model: HistGradientBoostingClassifier) -> TreeModel:
     """Return the arrays of a fitted binary HistGradientBoostingClassifier.
 
     Categorical columns and missing values are not supported.
-
     Its inner nodes hold no mean, so they get that of their leaves, weighted by the rows that fell into them.
     """
     parts: list[npt.NDArray[Any]] = [predictors[0].nodes for predictors in model._predictors]

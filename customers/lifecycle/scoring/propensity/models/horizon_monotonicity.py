@@ -33,7 +33,6 @@ def reconcile_horizons(*, targets: Sequence[PropensityTarget], probabilities: Fl
     """Return the models' probabilities, (n, k), made consistent.
 
     A longer horizon never has a lower purchase probability.
-
     lapsed: (n,), customers whom churn doesn't apply to; their churn is clipped between its neighbors, which apply to all customers,
     and changes none of them.
     """

@@ -28,7 +28,6 @@ def extract_rules(*, tree: TreeModel, names: tuple[str, ...]) -> tuple[TreeRule,
     """Return one rule per leaf, most probable first.
 
     Of several bounds of one column on one side, a rule has only the narrowest.
-
     The shares add up to 1. Errors: ValueError for a model of more than one tree, or whose leaves are no probabilities.
     """
     if len(tree.root) != 1 or tree.scale != "probability":
