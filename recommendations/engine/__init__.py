@@ -2,10 +2,10 @@
 
 Input: data/
     IdMap                       external ids (text) ↔ row numbers; -1 for unknown ids
-    Interactions                who did what with which product, and when; from_ids(…), from_rows(…), before(time), after(time)
+    Interactions                user, item, time, weight and kind of each event; from_ids(…), from_rows(…), before(time), after(time)
     Products                    texts, categories and vectors of the items, in the order of their rows
-    Histories                   the past of n users to recommend from; of_lists(…), of_matrix(csr), matrix(half_life_days=), get_seen_items()
-    EventWeights                what a view, a cart and a purchase are worth, and how fast that fades
+    Histories                   the past of n users to recommend from; of_lists(…), of_matrix(csr), build_matrix(half_life_days=), get_seen_items()
+    EventWeights                weights of views, carts and purchases, and their decay
 
 Training: algorithms/, ratings/, tuning/
     ALGORITHMS                  name → class; each has fit(interactions, products), score(histories), attribute(history, items),
@@ -18,7 +18,7 @@ Training: algorithms/, ratings/, tuning/
     RatingAlgorithm             predicts star ratings: ratings/
 
 Kernels (compiled by Numba) are in the `kernels.py` or `*_kernels.py` beside the algorithms that use them. The first call after an
-installation compiles for some seconds and keeps the result on disk. Read-only (memory-mapped) arrays are compiled for separately, so
+installation compiles for some seconds and caches the result on disk. Read-only (memory-mapped) arrays are compiled for separately, so
 score and explain once before serving.
 
 Output
@@ -30,7 +30,7 @@ Output
 Evaluation: evaluation/
     evaluate(…), evaluate_fitted(…) → Evaluation; evaluate_segments(…) by user segment and for cold items
     splits.py                   split_by_moment, leave_last_out, hold_out, make_split, make_rating_folds → Split(train, test)
-    evaluation_queries.py       what customers looked for in each placement, and what they then chose
+    evaluation_queries.py       queries of each placement, and the products that customers then chose
     session_prefixes.py         next-item evaluation within sessions
 
 Errors: WrongIdsError, WrongInteractionsError, NothingToLearnError, NotFittedError, WrongModelError; all but NotFittedError are ValueErrors.

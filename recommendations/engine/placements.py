@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class PlacementInput(StrEnum):
-    """What the scores of a placement depend on: the customer's history, the products of the request, or nothing."""
+    """The input of a placement's scores: the customer's history, the products of the request, or nothing."""
 
     HISTORY = "history"
     PRODUCTS = "products"

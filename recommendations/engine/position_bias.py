@@ -111,7 +111,7 @@ def fit_click_model(counts: ClickCounts, last: int, *, tolerance: float = 1e-6, 
         counts.position[is_used] - 1,
         counts.impressions[is_used],
         counts.clicks[is_used],
-        prior_position=np.minimum(compute_prior(np.arange(1, last + 1)), 1.0 - 1e-3),
+        prior_position=np.minimum(compute_prior(np.arange(1, last + 1)), 1.0 - 1e-3),  # keeps ln(1 − θ) finite
         prior_product=float(
             np.clip(counts.clicks.sum() / (counts.impressions * compute_prior(counts.position)).sum(), 1e-6, 0.9)
         ),

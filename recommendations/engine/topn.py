@@ -59,6 +59,7 @@ def select_top_n(
         if exclude is not None
         else (_make_empty_indptr(n_rows), np.empty(0, np.int32))
     )
+    # The kernels take arrays, not None, so that one compilation serves all cases.
     mask = np.ones(n_columns, np.bool_) if allowed is None else np.asarray(allowed, np.bool_)
     seed = -1 if tie_seed is None else tie_seed
 

@@ -81,13 +81,13 @@ def list_contributions(
 
 
 class FittedModel:
-    """A model whose learned state is the arrays named in `fitted`. `__init__` only stores its keyword arguments."""
+    """A model that learns the arrays named in `fitted`. `__init__` only stores its keyword arguments."""
 
     name: ClassVar[str]
     fitted: ClassVar[tuple[str, ...]]
 
     def get_parameters(self) -> dict[str, Any]:
-        """Return the current arguments of `__init__`, which JSON can hold."""
+        """Return the current arguments of `__init__`, as JSON data."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def to_arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -115,7 +115,7 @@ class FittedModel:
             model = cls(**saved["parameters"])
             for name in cls.fitted:
                 setattr(model, name, _restore_array(name, arrays, saved["shapes"]))
-        except (KeyError, TypeError) as problem:
+        except (KeyError, TypeError) as problem:  # arrays are missing, or `__init__` has no such parameter
             raise WrongModelError(f"saved {cls.name} is incomplete or of another version: {problem}") from problem
         return model
 

@@ -1,4 +1,4 @@
-"""What the rest of the project needs to know about an algorithm; each algorithm declares one `AlgorithmSpec`."""
+"""Label, tuning and explanation of an algorithm for the rest of the project; each declares one `AlgorithmSpec`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -95,7 +95,7 @@ class ColdStart(FittedModel):
         if len(user_traits) != interactions.n_users:
             raise ValueError(f"user_traits has {len(user_traits)} rows, there are {interactions.n_users} users")
         counts = Popularity(self.half_life_days).fit(interactions).counts_.astype(np.float64)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore"):  # ln 0 = -inf is the score of items without interactions
             self.log_shares_ = np.log(counts / counts.sum()).astype(np.float32)
         self.landings_ = LandingPopularity(self.levels).fit(counts, products)
         has = build_user_items(interactions)
@@ -113,7 +113,7 @@ class ColdStart(FittedModel):
 
     def with_weights(self, *, traits: float, cluster: float, landing: float, levels: int | None) -> Self:
         """Return the same model with other weights. Errors: ValueError."""
-        model = copy.copy(self)
+        model = copy.copy(self)  # shares the fitted arrays
         model.traits, model.cluster, model.landing, model.levels = traits, cluster, landing, levels
         model.require_weights()
         model.landings_ = copy.copy(self.landings_)

@@ -1,4 +1,4 @@
-"""Popularity of items within the category on whose page a visitor arrives."""
+"""Popularity of items within the landing category, the category of the first page of a visit."""
 
 from collections.abc import Sequence
 from typing import Self

@@ -56,7 +56,7 @@ class TraitClusters(FittedModel):
         n = len(fitted.sizes_)
         members = make_csr(np.ones(len(users)), cluster, np.arange(len(users) + 1), (len(users), n)).T.tocsr()
         self.lifts_ = np.exp(compute_log_lifts(multiply(members, has[users]).toarray(), shares, self.pseudo_count))
-        sizes = np.bincount(cluster, minlength=n) + 1.0
+        sizes = np.bincount(cluster, minlength=n) + 1.0  # no cluster has a probability of 0
         self.log_priors_ = np.log(sizes / sizes.sum()).astype(np.float32)
         traits = user_traits.select_users(users)
         with_traits = members @ traits.has_traits().astype(np.float32)

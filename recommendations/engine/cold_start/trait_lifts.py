@@ -1,4 +1,4 @@
-"""How much more often users with a trait have an item than other users, shrunk towards 1 where data are sparse."""
+"""Lift of each item among users with a trait, shrunk toward 1 where data are sparse."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -21,7 +21,7 @@ def compute_log_lifts(
 
     together: (groups, items) n_gi, how many users of a group have an item; N_g is its sum over the items. shares: (items,) p_i,
     an item's share of all (user, item) pairs, so that N_g · p_i is expected for a group like all others. s `pseudo_count` adds
-    that many expected users and shrinks the lift towards 1. Source: gamma-Poisson shrinkage, DuMouchel, The American Statistician
+    that many expected users and shrinks the lift toward 1. Source: gamma-Poisson shrinkage, DuMouchel, The American Statistician
     1999, with a prior of mean 1.
     """
     expected = pair_counts.sum(axis=1, keepdims=True) * shares[None, :]
@@ -63,7 +63,7 @@ class TraitLifts(FittedModel):
     def split_by_field(
         self, codes: npt.NDArray[np.integer], columns: Sequence[int]
     ) -> dict[str, npt.NDArray[np.float32]]:
-        """Return what the values of one user add, by field; the parts sum to the term."""
+        """Return the part of the term that each field of one user adds; the parts sum to the term."""
         parts: dict[str, npt.NDArray[np.float32]] = {}
         for code in codes.tolist():
             field, values = get_trait_field(self.values_.get_id(code)), self.lifts_[code, list(columns)]

@@ -26,7 +26,7 @@ CANDIDATES: dict[str, Sequence[Any]] = {
 class EventWeights:
     """weight → kinds[kind] · weight^quantity · 2^(−age / half-life).
 
-    weight^quantity applies only to purchases, whose weight is the number of units: 1 leaves it, 0 counts any number as one. A kind
+    weight^quantity applies only to purchases; their weight is the number of units. 1 leaves it unchanged, 0 counts any number as one. A kind
     that is not listed has weight 1. Errors: WrongInteractionsError.
     """
 
@@ -44,7 +44,7 @@ class EventWeights:
             raise WrongInteractionsError(f"quantity must be finite and not negative, got {self.quantity}")
 
     def of(self, interactions: Interactions) -> Interactions:
-        """Return the interactions with these weights, aged at their as_of, without those whose weight is 0."""
+        """Return the interactions with these weights, aged at their as_of, without weights of 0."""
         weight = self._compute_weight(interactions.weight, interactions.kind, interactions.order, interactions.as_of)
         is_positive = weight > 0
         return replace(interactions.select(is_positive), weight=weight[is_positive])

@@ -121,7 +121,7 @@ class Histories:
         begins[1:] = self.order[1:] != self.order[:-1]
         lengths = np.diff(self.indptr)
         starts = self.indptr[:-1][lengths > 0]
-        begins[starts] = True
+        begins[starts] = True  # even if the order equals the last one of the previous history
         numbers = np.cumsum(begins)
         return numbers - np.repeat(numbers[starts], lengths[lengths > 0])
 
@@ -133,7 +133,7 @@ class Histories:
         return np.repeat(numbers[lasts], lengths[lengths > 0]) - numbers
 
     def get_seen_items(self, kinds: Sequence[int] | None = None) -> csr_array:
-        """Return CSR (n, n_items) whose stored columns are the items of each history (with `kinds`, only of these); may contain duplicates."""
+        """Return CSR (n, n_items); its stored columns are the items of each history, with `kinds` only of these, and may repeat."""
         item, indptr = self.item, self.indptr
         if kinds is not None:
             mask = np.isin(self.kind, kinds)

@@ -58,6 +58,7 @@ class IdMap:
     def _of_distinct(cls, encoded: list[bytes]) -> "IdMap":
         text, offsets = _join(encoded)
         hashes = hash_texts(text, offsets)
+        # Sorted hashes allow a binary search in memory-mapped arrays.
         order = np.argsort(hashes, kind="stable")
         return cls(text, offsets, hashes[order], order.astype(np.int32))
 

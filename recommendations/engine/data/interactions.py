@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from recommendations.engine.data.groups import expand_ranges
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.id_map import IdMap, Ids, WrongIdsError
 from recommendations.engine.data.weighting import decay_weights
@@ -118,7 +119,7 @@ class Interactions:
         )
 
     def before(self, time: float) -> Self:
-        """Return what was known at `time`: interactions with order < time, and as_of = time."""
+        """Return the data known at `time`: interactions with order < time, and as_of = time."""
         return replace(self.select(self.order < time), as_of=time)
 
     def after(self, time: float) -> Self:
@@ -141,7 +142,7 @@ class Interactions:
         user, order = self.user[by_user], self.order[by_user]
         begins = (np.diff(user) != 0) | (np.diff(order) > gap_s)
         numbers = np.empty(len(self), np.int32)
-        numbers[by_user] = np.concatenate([[0], np.cumsum(begins)])[: len(self)]
+        numbers[by_user] = np.concatenate([[0], np.cumsum(begins)])[: len(self)]  # the slice serves empty data
         return numbers
 
     def build_histories(self, users: npt.NDArray[np.integer] | None = None) -> Histories:
@@ -151,10 +152,9 @@ class Interactions:
         )
         by_user = np.lexsort((self.order, self.user))
         starts = np.searchsorted(self.user[by_user], np.arange(self.n_users + 1))
-        lengths = starts[user_rows + 1] - starts[user_rows]
-        indptr = np.concatenate([[0], np.cumsum(lengths)])
-        positions = np.arange(indptr[-1]) + np.repeat(starts[user_rows] - indptr[:-1], lengths)
-        lines = by_user[positions]
+        begins, ends = starts[user_rows], starts[user_rows + 1]
+        indptr = np.concatenate([[0], np.cumsum(ends - begins)])
+        lines = by_user[expand_ranges(begins, ends)[1]]
         return Histories(
             indptr=indptr.astype(np.int64),
             item=self.item[lines],

@@ -43,6 +43,7 @@ def _compute_bands(
     steps = begins.copy()
     steps[1:] |= sorted_price[1:] != sorted_price[:-1]
     position = np.arange(len(order))
+    # maximum.accumulate carries the position of the last group, or of the first of equal prices, forward.
     first = np.maximum.accumulate(np.where(begins, position, 0))
     cheaper = np.maximum.accumulate(np.where(steps, position, 0)) - first
     size = np.bincount(np.cumsum(begins) - 1)[np.cumsum(begins) - 1] if len(order) else position

@@ -43,9 +43,10 @@ def compare_texts(
 @compiled_with_gil
 def find_text_row(encoded: Bytes, hashes: AnyInts, hash_rows: AnyInts, text: Bytes, offsets: AnyInts) -> int:
     """Return the row of one text, -1 if unknown; the single-text version of `IdMap.rows`."""
-    ends = np.array([0, encoded.shape[0]])
+    ends = np.array([0, encoded.shape[0]])  # one text as a block of texts: the same hash as in a batch
     value = hash_texts(encoded, ends)[0]
     position = np.searchsorted(hashes, value)
+    # Several ids may share a hash, so all of them are compared.
     while position < hashes.shape[0] and hashes[position] == value:
         row = hash_rows[position]
         length = offsets[row + 1] - offsets[row]

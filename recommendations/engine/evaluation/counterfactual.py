@@ -27,8 +27,8 @@ CLIP = 10.0
 class ClickEstimates:
     """Estimated clicks per response of the other ranking.
 
-    ips, snips: by inverse propensities, and self-normalized. coverage: share of its positions whose product was shown. clipped:
-    share of clicks whose weight was clipped.
+    ips, snips: by inverse propensities, and self-normalized. coverage: share of its positions with a product that was shown. clipped:
+    share of clicks with a clipped weight.
     """
 
     ips: ConfidenceInterval
@@ -122,7 +122,7 @@ def evaluate_logged(
     clip: float = CLIP,
     level: float = 0.95,
 ) -> LoggedFigures:
-    """Evaluate what was shown as if every position were examined like the first.
+    """Evaluate the logged responses as if every position were examined like the first.
 
     lengths: (n,) how many products each response showed; clicked_response, clicked_position: one entry per clicked product. Two models
     that show equally good products at different positions get the same estimate although their raw rates differ. Intervals treat

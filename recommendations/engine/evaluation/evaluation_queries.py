@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from recommendations.engine.data.groups import expand_ranges, number_within_groups
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
 from recommendations.engine.data.weighting import DAY
@@ -81,7 +82,8 @@ class QuerySample:
         shuffled = rng.permutation(len(user))
         shuffled = shuffled[np.isin(user[shuffled], sampled_users)]
         by_user = shuffled[np.argsort(user[shuffled], kind="stable")]
-        turn = _number_within_groups(user[by_user])
+        # Sorted by turn, all first queries of the users come before all second ones.
+        turn = number_within_groups(user[by_user])
         in_turn = by_user[np.argsort(turn, kind="stable")][: int((turn < self.per_user).sum())]
         return np.sort(in_turn[: self.max_queries])
 
@@ -118,12 +120,13 @@ def query_next_in_category(
     in_order = np.lexsort((lines.item, category[lines.item], basket))
     user, item, basket = lines.user[in_order], lines.item[in_order], basket[in_order]
     width = int(category.max(initial=0)) + 1
+    # Baskets are numbered by user and time, so the next number is the user's next basket or the first one of another user.
     key = basket * width + category[item]
     begins, ends = (np.searchsorted(key, key + width, side=side) for side in ("left", "right"))
     is_query = ends > begins
     is_query[is_query] = user[begins[is_query]] == user[is_query]
     sampled = np.flatnonzero(is_query)[sample.of(user[is_query])]
-    rows, positions = _expand_ranges(begins[sampled], ends[sampled])
+    rows, positions = expand_ranges(begins[sampled], ends[sampled])
     is_other = item[positions] != item[sampled][rows]
     relevant = sum_entries(
         rows[is_other], item[positions][is_other], np.ones(int(is_other.sum())), (len(sampled), future.n_items)
@@ -143,6 +146,7 @@ def query_basket_items(
     """Query from `n_given` random products of a basket (fewer if it is small) to a held-out one. past: all earlier purchases."""
     lines = _select_events(future, kind)
     basket = lines.number_baskets(gap_s=VISIT_GAP_S).astype(np.int64)
+    # A product counts once per basket.
     _pairs, first = np.unique(basket * future.n_items + lines.item, return_index=True)
     basket, item, user = basket[first], lines.item[first], lines.user[first]
     is_large = np.bincount(basket)[basket] > 1
@@ -150,11 +154,12 @@ def query_basket_items(
     _, begins = np.unique(basket, return_index=True)
     is_sampled = np.isin(basket, basket[begins][sample.of(user[begins])])
     basket, item, user = basket[is_sampled], item[is_sampled], user[is_sampled]
+    # A stable sort by basket of a random order is a random order within each basket; its first product is held out.
     shuffled = np.random.default_rng(sample.seed).permutation(len(basket))
     shuffled = shuffled[np.argsort(basket[shuffled], kind="stable")]
     basket, item, user = basket[shuffled], item[shuffled], user[shuffled]
     _, row = np.unique(basket, return_inverse=True)
-    rank = _number_within_groups(basket)
+    rank = number_within_groups(basket)
     n = int(row.max(initial=-1)) + 1
     held_out, query_items = item[rank == 0], np.full((n, n_given), -1, np.int32)
     is_query_item = (rank > 0) & (rank <= n_given)
@@ -301,8 +306,9 @@ class _Steps:
         begins = np.ones(len(self.item), np.bool_)
         begins[1:] = (self.visit[1:] != self.visit[:-1]) | (self.order[1:] != self.order[:-1])
         starts = np.append(np.flatnonzero(begins), len(self.item))
+        # A query line is the last of its moment, because has_next needs a later order; the next moment begins right after it.
         ends = starts[np.searchsorted(starts, lines + 1, side="right")]
-        rows, positions = _expand_ranges(lines + 1, ends)
+        rows, positions = expand_ranges(lines + 1, ends)
         is_other = self.item[positions] != self.item[lines][rows]
         return sum_entries(
             rows[is_other], self.item[positions][is_other], np.ones(int(is_other.sum())), (len(lines), self.n_items)
@@ -317,23 +323,9 @@ def _list_codes(kinds: Sequence[str]) -> list[int]:
     return [KIND_CODES[kind] for kind in kinds]
 
 
-def _number_within_groups(groups: IntArray) -> npt.NDArray[np.intp]:
-    """Return the position of each entry within its group, from 0; groups must be contiguous."""
-    begins = np.ones(len(groups), np.bool_)
-    begins[1:] = groups[1:] != groups[:-1]
-    starts = np.flatnonzero(begins)
-    return np.arange(len(groups)) - np.repeat(starts, np.diff(np.append(starts, len(groups))))
-
-
-def _expand_ranges(begins: IntArray, ends: IntArray) -> tuple[IntArray, IntArray]:
-    """Return for each range r its number and every position begins[r] … ends[r] − 1."""
-    lengths = ends - begins
-    rows = np.repeat(np.arange(len(begins)), lengths)
-    return rows, np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths) + begins[rows]
-
-
 def _find_earlier_purchases(past: Interactions, user: IntArray, item: IntArray) -> npt.NDArray[np.bool_]:
     has_query = np.zeros(past.n_users, np.bool_)
     has_query[user] = True
     lines = past.select(has_query[past.user])
+    # The key is unique for each pair of user and item.
     return np.isin(user.astype(np.int64) * past.n_items + item, lines.user.astype(np.int64) * past.n_items + lines.item)

@@ -15,7 +15,7 @@ from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
 from recommendations.engine.evaluation.ranking_metrics.hits import PerUser, find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.ranking_metrics.precision import precision
-from recommendations.engine.linear_algebra.sparse import sum_entries
+from recommendations.engine.linear_algebra.sparse import list_entry_rows, sum_entries
 from recommendations.engine.topn import count_block_rows, select_top_n
 from recommendations.engine.tuning.ensemble_weights import tune_ensemble_weights
 
@@ -207,7 +207,7 @@ def _average_by_user(values: PerUser, row: npt.NDArray[np.integer]) -> PerUser:
 
 
 def _map_to_categories(relevant: csr_array, category: npt.NDArray[np.int32], n_categories: int) -> csr_array:
-    rows = np.repeat(np.arange(relevant.shape[0]), np.diff(relevant.indptr))
+    rows = list_entry_rows(relevant)
     item_categories = category[relevant.indices]
     has_category = item_categories >= 0
     keys = np.unique(rows[has_category] * n_categories + item_categories[has_category])

@@ -140,6 +140,7 @@ def evaluate_fitted(
     counts = np.diff(relevant.indptr)
     own = train.build_user_items()
     had_by = np.bincount(own.indices, minlength=train.n_items)
+    # Diversity compares the users of two products; a sample of users bounds its cost.
     item_users = transpose(own[_sample_rows(train.n_users, MAX_DIVERSITY_USERS, seed), :])
     own = own[users, :]
     results: list[MetricResult] = []

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from recommendations.engine.algorithms.base import Algorithm
+from recommendations.engine.data.groups import expand_ranges
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
@@ -122,9 +123,8 @@ def _list_windows(
     source: Histories, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], users: npt.NDArray[np.int32]
 ) -> Histories:
     """Return histories of the lines starts[r]…ends[r] of `source`."""
-    lengths = ends - starts
-    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    lines = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
+    indptr = np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int64)
+    _rows, lines = expand_ranges(starts, ends)
     return replace(
         source,
         indptr=indptr,

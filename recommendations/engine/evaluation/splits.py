@@ -47,6 +47,7 @@ def leave_last_out(interactions: Interactions, *, last: int = 1) -> Split:
     by_user = np.lexsort((interactions.order, interactions.user))
     users = interactions.user[by_user]
     lengths = np.bincount(interactions.user, minlength=interactions.n_users)
+    # 1 for the last interaction of a user, 2 for the one before it.
     from_end = np.concatenate([[0], np.cumsum(lengths)])[users + 1] - np.arange(len(users))
     is_test = (from_end == last) & (lengths[users] > last)
     is_train = (from_end > last) | ((from_end == last) & (lengths[users] == last))
@@ -103,6 +104,7 @@ def hold_out(interactions: Interactions, *, share: float, seed: int) -> Split:
     pairs = interactions.user.astype(np.int64) * interactions.n_items + interactions.item
     distinct, pair = np.unique(pairs, return_inverse=True)
     users = distinct // max(1, interactions.n_items)
+    # A random order within each user; its first n_test items are the test part.
     shuffled = np.lexsort((np.random.default_rng(seed).random(len(distinct)), users))
     counts = np.bincount(users, minlength=interactions.n_users)
     rank = np.arange(len(distinct)) - np.concatenate([[0], np.cumsum(counts)])[users[shuffled]]
@@ -126,6 +128,7 @@ def make_rating_folds(interactions: Interactions, *, folds: int = 5, seed: int) 
     distinct, pair = np.unique(pairs, return_inverse=True)
     if len(distinct) < folds:
         raise EmptySplitError(f"{len(distinct)} distinct pairs of user and item cannot make {folds} folds")
+    # Folds are dealt in turn before the permutation, so their sizes differ by at most one.
     fold = np.random.default_rng(seed).permutation(np.arange(len(distinct)) % folds)[pair]
     return [Split(interactions.select(fold != number), interactions.select(fold == number)) for number in range(folds)]
 

@@ -5,7 +5,7 @@ import numpy.typing as npt
 from scipy.linalg import qr
 from scipy.sparse import csr_array
 
-OVERSAMPLING = 16
+OVERSAMPLING = 16  # additional vectors, which make the leading ones accurate
 PASSES = 6
 POWER_PASSES = 30
 
@@ -23,6 +23,7 @@ def compute_right_singular_vectors(matrix: csr_array, rank: int, *, seed: int) -
     transposed = csr_array(matrix.T)
     basis = np.random.default_rng(seed).standard_normal((n_columns, width)).astype(np.float32)
     for _ in range(PASSES):
+        # Without this, all vectors would approach the first singular vector.
         basis = _orthonormalize(transposed @ (matrix @ basis))
     _, singular_values, directions = np.linalg.svd(matrix @ basis, full_matrices=False)
     n_kept = min(rank, int((singular_values > 1e-6 * max(float(singular_values[0]), 1e-30)).sum()))

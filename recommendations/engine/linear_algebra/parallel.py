@@ -24,5 +24,6 @@ def map_blocks[Result](
     bounds = [(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
     if threads == 1 or len(bounds) <= 1:
         return [work(start, stop) for start, stop in bounds]
+    # The threads end with the call, so none exists during a later fork.
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(lambda bound: work(*bound), bounds))

@@ -78,10 +78,13 @@ def select_columns(matrix: csr_array, rows: npt.ArrayLike, columns: npt.ArrayLik
     positions = position_of_column[selected.indices]
     is_selected = positions >= 0
     dense = np.zeros((selected.shape[0], len(np.asarray(columns))), np.float32)
-    dense[np.repeat(np.arange(selected.shape[0]), np.diff(selected.indptr))[is_selected], positions[is_selected]] = (
-        selected.data[is_selected]
-    )
+    dense[list_entry_rows(selected)[is_selected], positions[is_selected]] = selected.data[is_selected]
     return dense
+
+
+def list_entry_rows(matrix: csr_array) -> npt.NDArray[np.int64]:
+    """Return the row of each stored entry."""
+    return np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr))
 
 
 def get_row_entries(matrix: csr_array, row: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
@@ -109,7 +112,7 @@ def multiply(a: csr_array, b: csr_array) -> csr_array:
     if not parts:
         return make_csr([], [], [0], (a.shape[0], b.shape[1]))
     indptr = np.concatenate([[0], np.cumsum(np.concatenate([counts for counts, _, _ in parts]), dtype=np.int64)])
-    if indptr[-1] >= 2**31:
+    if indptr[-1] >= 2**31:  # int32 indexes would overflow without an error
         raise ValueError(f"product: {indptr[-1]} entries do not fit; multiply fewer rows than {a.shape[0]} at once")
     return make_csr(
         np.concatenate([values for _, _, values in parts]),
@@ -138,7 +141,7 @@ def multiply_top_k_rows(
     n_rows, n_columns = a.shape[0], b.shape[1]
     width = max(1, min(k, n_columns))
     skipped = np.full(n_rows, -1, np.int32) if skip is None else np.asarray(skip, np.int32)
-    size = max(1024, TOP_K_CELLS // width)
+    size = max(1024, TOP_K_CELLS // width)  # rows at once: the kernel writes `width` cells per row
     parts = [
         _multiply_top_k_chunk(a, b, slice(start, min(start + size, n_rows)), width, skipped, shrinkage, min_terms)
         for start in range(0, n_rows, size)

@@ -31,7 +31,7 @@ def select_top_dense(
         size = 0
         for column in range(n_columns):
             value = scores[row, column]
-            # The comparison with the worst kept value fails for most columns, so it comes first. NaN fails the last one.
+            # The comparison with the worst of the n values fails for most columns, so it comes first. NaN fails the last one.
             if (size < n or value >= heap_values[0]) and open_columns[column] and value > -np.inf:
                 tie = compute_tie_break(seed, first_row + row, column)
                 if size == n and not ranks_before(value, tie, heap_values[0], heap_ties[0]):
@@ -70,7 +70,7 @@ def select_top_sparse(
         for q in range(indptr[row], indptr[row + 1]):
             column = indices[q]
             value = data[q]
-            # The comparison with the worst kept value fails for most columns, so it comes first. NaN fails the last one.
+            # The comparison with the worst of the n values fails for most columns, so it comes first. NaN fails the last one.
             if (size < n or value >= heap_values[0]) and open_columns[column] and value > -np.inf:
                 tie = compute_tie_break(seed, first_row + row, column)
                 if size == n and not ranks_before(value, tie, heap_values[0], heap_ties[0]):

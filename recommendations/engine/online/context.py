@@ -22,7 +22,7 @@ class Workspace:
     """Arrays that one thread reuses for one history after the other; clean in between.
 
     n: number of catalog rows. width: the longest array a scorer needs where that is more than n. `total`, `touched` and `order[:count]`
-    hold the ensemble's scores, the rows with a score and their order; `part*` are scratch arrays of one component. slots: item →
+    contain the ensemble's scores, the rows with a score and their order; `part*` are scratch arrays of one component. slots: item →
     its slot among the history's items. columns: row → its column among the rows being explained, -1 for all others.
     """
 
@@ -63,6 +63,7 @@ class HistoryContext:
     def __init__(self, history: Histories, work: Workspace) -> None:
         self.history = history
         self.work = work
+        # Components of an ensemble often share the half-life and the weighting.
         self._sums: dict[tuple[float | None, str, float | None], SparseRow] = {}
 
     def sum_weights(self, half_life_days: float | None, weighting: str, recency: float | None = None) -> SparseRow:

@@ -62,7 +62,7 @@ class _NormalizedScores(NamedTuple):
 class ScoredHistory:
     """The scores of one history; valid until the workspace is cleared.
 
-    is_personalized: some score depends on the history, not only on what is the same for everyone.
+    is_personalized: some score depends on the history; the others are the same for all histories.
     """
 
     ensemble: "OnlineEnsemble"
@@ -91,14 +91,14 @@ class ScoredHistory:
         return self.work.total[rows] + self.ensemble.static_scores[rows]
 
     def find_main_causes(self, rows: Rows) -> list[MainCause]:
-        """Return for each row what the largest share of its score is due to, by item of the history."""
+        """Return the main cause of each row: the item of the history with the largest share of its score."""
         parts, names, items = self._attribute(rows)
         slots, sources, shares = find_largest_contributions(parts)
         causes = zip(items[slots].tolist(), sources.tolist(), shares.tolist(), strict=True)
         return [MainCause(item, names[source], share) for item, source, share in causes]
 
     def list_contributions(self, rows: Rows) -> list[list[Contribution]]:
-        """Return what the score of each row is due to, largest first; the values sum to the score."""
+        """Return the contributions to the score of each row, largest first; the values sum to the score."""
         parts, names, items = self._attribute(rows)
         contributions = []
         for column in range(len(rows)):
@@ -155,12 +155,13 @@ class OnlineEnsemble:
         self.static_scores = np.zeros(n, np.float32)
         for values in self.static_by_name.values():
             self.static_scores += values
+        # Sorted once here, so that a request reads only as many static scores as can be among its best.
         order = np.argsort(-self.static_scores, kind="stable").astype(np.int32)
         self.static_order = order[: int((self.static_scores > 0).sum())]
         self._largest_factor: tuple[Values, float] | None = None
 
     def find_largest_factor(self, factors: Values) -> float:
-        """Return the largest factor; requests share one array of factors, so that of the last array is kept."""
+        """Return the largest factor; cached for the last array, because requests share one."""
         cached = self._largest_factor
         if cached is None or cached[0] is not factors:
             cached = self._largest_factor = (factors, float(factors.max(initial=0.0)))

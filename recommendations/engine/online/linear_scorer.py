@@ -1,4 +1,4 @@
-"""Online scorer of algorithms whose scores are the history's weights times a sparse matrix."""
+"""Online scorer of linear algorithms: the scores are the history's weights times a sparse matrix."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

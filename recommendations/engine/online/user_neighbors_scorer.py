@@ -1,4 +1,4 @@
-"""Online scorer of user-kNN: the nearest users of one history, and what they have."""
+"""Online scorer of user-kNN: the nearest users of one history, and their items."""
 
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ class UserNeighborsScorer:
         users = component.item_users_
         neighbors = np.empty((1, self.k), np.int32)
         values, count = np.empty((1, self.k), np.float32), np.zeros(1, np.int32)
+        # The kernel of the batch on one row; without threads, which cost more than one history takes.
         multiply_top_k(
             np.array([0, len(items)], np.int32), items, unit, users.indptr, users.indices, users.data, users.shape[1],
             np.zeros(1, np.int32), history.user, np.float32(component.shrinkage), 1, neighbors, values, count,

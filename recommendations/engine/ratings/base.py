@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from recommendations.engine.algorithms.base import Algorithm
 from recommendations.engine.algorithms.spec import AlgorithmSpec
 from recommendations.engine.data.histories import Histories
-from recommendations.engine.linear_algebra.sparse import make_csr, replace_data
+from recommendations.engine.linear_algebra.sparse import list_entry_rows, make_csr, replace_data
 
 type Doubles = npt.NDArray[np.float64]
 
@@ -24,7 +24,7 @@ def make_rating_spec(label: str) -> AlgorithmSpec:
 
 
 class RatingAlgorithm(Algorithm):
-    """An algorithm whose scores are ratings, in the unit of the weights it was fitted on."""
+    """An algorithm that predicts ratings, in the unit of the weights it was fitted on."""
 
     def predict(self, histories: Histories, rows: npt.ArrayLike, items: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Predict r̂ for pairs: history rows[p] and item items[p]; scores one block of histories at a time."""
@@ -43,15 +43,11 @@ def select_newest_ratings(histories: Histories) -> csr_array:
     """Return CSR (n, n_items) of each user's newest weight of each item; a weight of 0 is a rating too."""
     rows = np.repeat(np.arange(len(histories), dtype=np.int64), np.diff(histories.indptr))
     keys = rows * histories.n_items + histories.item
+    # In reverse order, the first entry that np.unique reports for a pair is its newest.
     _, last = np.unique(keys[::-1], return_index=True)
     newest = len(keys) - 1 - last
     indptr = np.searchsorted(rows[newest], np.arange(len(histories) + 1))
     return make_csr(histories.weight[newest], histories.item[newest], indptr, (len(histories), histories.n_items))
-
-
-def list_entry_rows(matrix: csr_array) -> npt.NDArray[np.int64]:
-    """Return the row of each stored entry."""
-    return np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr))
 
 
 def compute_user_biases(
@@ -79,7 +75,7 @@ def fit_item_biases(
 
 
 def split_bias(ratings: csr_array, mean: float, item_biases: npt.NDArray[np.floating], shrinkage: float) -> Doubles:
-    """Return what each rating of one user adds to their bias; the parts sum to it."""
+    """Return the part of one user's bias that each rating adds; the parts sum to the bias."""
     return (ratings.data - mean - item_biases[ratings.indices]) / (ratings.nnz + shrinkage)
 
 
@@ -102,7 +98,7 @@ def compute_similarities(
         own_sums, their_sums = (own @ other_ones).toarray(), (ones @ others).toarray()
         dots = dots - own_sums * their_sums / n
         own_squares, their_squares = own_squares - own_sums**2 / n, their_squares - their_sums**2 / n
-    product = own_squares * their_squares
+    product = own_squares * their_squares  # rounding leaves tiny values where nothing varies
     similar = np.divide(dots, np.sqrt(np.maximum(product, 0)), out=np.zeros_like(dots), where=product > 1e-9)
     if shrinkage:
         similar *= both / (both + shrinkage)

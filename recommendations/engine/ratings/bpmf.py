@@ -92,6 +92,7 @@ class RatingBPMF(RatingAlgorithm):
             items.draw(users.vectors, noise, rng)
             noise = _draw_noise_precision(user_items, users.vectors, items.vectors, rng)
             if number > self.burn_in and (number - self.burn_in) % self.thinning == 0:
+                # The kernel updates the links in place; all other arrays are new in each round.
                 kept_samples.append((items.vectors, users.links.copy(), users.mean, users.precision, noise))
         vectors, links, means, precisions, noises = zip(*kept_samples, strict=True)
         self.item_vectors_ = np.stack(vectors).astype(np.float32)
@@ -106,6 +107,7 @@ class RatingBPMF(RatingAlgorithm):
         user_vectors = np.empty((len(histories), len(self.item_vectors_), size), np.float32)
         for sample, vectors in enumerate(self.item_vectors_):
             user_vectors[:, sample] = self._compute_expected(ratings, sample, vectors.astype(np.float64))
+        # The mean over samples of a_u · (q_i, 1) is one product of concatenated vectors.
         features = np.stack([_build_features(vectors) for vectors in self.item_vectors_])
         stacked_features = features.transpose(0, 2, 1).reshape(-1, histories.n_items) / np.float32(
             len(self.item_vectors_)

@@ -12,14 +12,19 @@ from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.parallel import map_blocks
-from recommendations.engine.linear_algebra.sparse import make_csr, replace_data, transpose
+from recommendations.engine.linear_algebra.sparse import (
+    get_row_entries,
+    list_entry_rows,
+    make_csr,
+    replace_data,
+    transpose,
+)
 from recommendations.engine.ratings.base import (
     CELLS,
     RatingAlgorithm,
     compute_similarities,
     compute_user_biases,
     fit_item_biases,
-    list_entry_rows,
     make_rating_spec,
     require_at_least,
     select_newest_ratings,
@@ -105,11 +110,8 @@ class RatingItemKNN(RatingAlgorithm):
         own = split_bias(ratings, mean, self.item_biases_, self.user_shrinkage)
         parts = np.vstack([np.repeat(own[:, None], len(items), axis=1), mean + self.item_biases_[list(items)]])
         for column, item in enumerate(items):
-            row = slice(self.neighbors_.indptr[item], self.neighbors_.indptr[item + 1])
-            positions, similarities = (
-                position_of_item[self.neighbors_.indices[row]],
-                self.neighbors_.data[row].astype(np.float64),
-            )
+            neighbors, values = get_row_entries(self.neighbors_, item)
+            positions, similarities = position_of_item[neighbors], values.astype(np.float64)
             rated = np.flatnonzero(positions >= 0)[: self.k]
             if len(rated):
                 shares = similarities[rated] / (self.damping + similarities[rated].sum())

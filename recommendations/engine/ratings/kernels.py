@@ -24,7 +24,7 @@ def sum_nearest_raters(
 ) -> None:
     """Sum sim·deviation and |sim| per row and item over the k raters of the item with the largest |sim|; sim 0 is no rater.
 
-    The rows of u hold what each user rated. Users are visited in order of similarity, and each counts for an item until it has k.
+    The rows of u are the ratings of each user. Users are visited in order of similarity, and an item uses the first k that rated it.
     """
     raters_used = np.empty(out_sums.shape[1], np.int64)
     for row in range(similarities.shape[0]):

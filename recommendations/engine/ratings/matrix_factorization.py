@@ -73,7 +73,7 @@ class RatingFactors(RatingAlgorithm):
         users = rng.normal(0, 0.1, (n_users, self.factors)).astype(np.float32)
         items = rng.normal(0, 0.1, (n_items, self.factors)).astype(np.float32)
         counts = np.bincount(ratings.indices, minlength=n_items)
-        items[counts == 0] = 0
+        items[counts == 0] = 0  # no rating would ever move them from their random start
         implicit = np.zeros_like(items)
         user_biases, item_biases = np.zeros(n_users, np.float32), np.zeros(n_items, np.float32)
         user_pulls, item_pulls = (

@@ -13,14 +13,13 @@ from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.parallel import map_blocks
-from recommendations.engine.linear_algebra.sparse import replace_data, transpose
+from recommendations.engine.linear_algebra.sparse import list_entry_rows, replace_data, transpose
 from recommendations.engine.ratings.base import (
     CELLS,
     RatingAlgorithm,
     compute_similarities,
     compute_user_biases,
     fit_item_biases,
-    list_entry_rows,
     make_rating_spec,
     require_at_least,
     select_newest_ratings,
@@ -100,7 +99,7 @@ class RatingUserKNN(RatingAlgorithm):
         return similar
 
     def score(self, histories: Histories) -> Scores:
-        self._select_ratings(histories.slice_rows(0, 0))
+        self._select_ratings(histories.slice_rows(0, 0))  # checks the model and the catalog also without any history
         size = max(1, CELLS // max(1, self.ratings_.shape[0]))
         if len(histories) <= size:
             return self._score(histories)
@@ -139,7 +138,7 @@ class RatingUserKNN(RatingAlgorithm):
         return [Attribution(self.name, np.array([-1], np.int32), np.where(np.isfinite(scores), scores, 0))]
 
     def _compute_centers(self, ratings: csr_array) -> npt.NDArray[np.float64]:
-        """Return what is subtracted from all ratings of a row: 0, its mean, or μ + b_u."""
+        """Return the center of the ratings of each row: 0, its mean, or μ + b_u."""
         mean = float(self.overall_mean_[0])
         if self.center == "baseline":
             return mean + compute_user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)

@@ -63,7 +63,7 @@ class RatingEnsemble(RatingAlgorithm):
         *,
         overall_mean: float,
     ) -> Self:
-        """Build an ensemble of algorithms fitted on the same interactions, whose mean rating is `overall_mean`."""
+        """Build an ensemble of algorithms fitted on the same interactions; overall_mean: their mean rating."""
         specifications = {
             name: {"algorithm": component.name, "parameters": component.get_parameters()}
             for name, component in components.items()
@@ -157,6 +157,6 @@ def fit_least_squares(predicted: Mapping[str, npt.ArrayLike], actual: npt.ArrayL
     target = np.asarray(actual, np.float64)
     if not (np.isfinite(columns).all() and np.isfinite(target).all()):
         raise ValueError("least_squares needs finite predictions and ratings")
-    means = columns.mean(axis=0)
+    means = columns.mean(axis=0)  # centered columns need no intercept in the least squares
     weights = np.linalg.lstsq(columns - means, target - target.mean(), rcond=1e-6)[0]
     return EnsembleFit(float(target.mean() - means @ weights), dict(zip(names, weights.tolist(), strict=True)))

@@ -308,7 +308,7 @@ def _is_before(keys: AnyFloats, ties: AnyInts, first: int, second: int) -> bool 
 
 @compiled
 def _sift_down(keys: AnyFloats, ties: AnyInts, heap: AnyInts, size: int, position: int) -> None:
-    """Put a position at the root of a heap whose worst entry is there, and restore the heap."""
+    """Put a position at the root of a heap with the worst entry there, and restore the heap."""
     hole = 0
     while True:
         child = 2 * hole + 1

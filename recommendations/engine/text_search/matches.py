@@ -1,4 +1,4 @@
-"""What a search returns: the matching documents, their scores, and the corrections of the query."""
+"""The result of a search: the matching documents, their scores, and the corrections of the query."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,7 +22,7 @@ class Correction:
 class Matches:
     """The matches of a query: rows in ascending order, their text scores, and how many query terms each covers (at least 1).
 
-    n_required: number of required query terms; exact: rows whose key is the query; words: terms searched; prefixes: terms that longer words
+    n_required: number of required query terms; exact: rows with the query as a key; words: terms searched; prefixes: terms that longer words
     match too; corrected: the query with its corrections, None without any.
     """
 

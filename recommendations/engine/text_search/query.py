@@ -49,7 +49,7 @@ class QueryClause:
 
 @dataclass(frozen=True)
 class QueryUnit:
-    """Clauses whose scores add up, or one of the alternatives instead of all of them."""
+    """Clauses with scores that add up, or one of the alternatives instead of all of them."""
 
     clauses: tuple[QueryClause, ...]
     alternatives: tuple[TermSet, ...] = ()

@@ -32,7 +32,7 @@ CHARACTER_FACTOR = 0.2
 
 
 class ScoredQuery:
-    """A query whose documents are scored once strictly and, if needed, once relaxed."""
+    """A query that scores all documents once strictly and, if needed, once relaxed."""
 
     def __init__(self, index: "TextIndex", text: str, synonyms: Synonyms) -> None:
         self.index = index

@@ -47,6 +47,7 @@ class Synonyms:
                 for other in others or names:
                     if (terms := split_into_terms(other)) and split_into_atoms(other) != atoms:
                         alternatives_of.setdefault(atoms, {})[terms] = None
+        # Longest names first, so that find_at yields them first.
         by_first: dict[str, list[tuple[Atoms, list[TermSet]]]] = {}
         for atoms, alternatives in sorted(alternatives_of.items(), key=lambda entry: (-len(entry[0]), entry[0])):
             by_first.setdefault(atoms[0], []).append((atoms, list(alternatives)))

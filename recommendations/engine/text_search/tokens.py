@@ -34,6 +34,7 @@ def normalize(text: str) -> str:
     """Return lower case without accents, full-width forms as ordinary ones; equal for texts a reader considers equal."""
     if text.isascii():
         return text.lower()
+    # NFD separates accents from their letters, so that they can be removed; NFC joins the rest, such as Korean syllables, again.
     folded = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
     return unicodedata.normalize("NFC", _ACCENTS.sub("", folded))
 

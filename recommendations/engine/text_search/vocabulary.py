@@ -66,6 +66,7 @@ def is_correctable(term: str) -> bool:
 
 
 def encode_code_points(text: str) -> npt.NDArray[np.uint32]:
+    """Return the code points of any text; lone surrogates, which a request may contain, are code points too."""
     return freeze(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32))
 
 

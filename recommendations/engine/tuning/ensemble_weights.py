@@ -197,6 +197,11 @@ def _collect_candidates(
     normalization: str,
     depth: int,
 ) -> _CandidateScores:
+    """Return the scores of the best items of every component.
+
+    Scores of all items, users and components would not fit into memory, and items below the best `depth` of every
+    component are rarely among the best n.
+    """
     width = min(depth * len(components), histories.n_items)
     features = np.zeros((len(histories), width, len(components)), np.float32)
     items = np.full((len(histories), width), -1, np.int32)
@@ -229,6 +234,7 @@ def _collect_block_candidates(
         normalized_scores.append(normalized)
         ranked = scores if offered is None else np.where(offered & (normalized > 0), normalized, np.float32(-np.inf))
         tops.append(select_top_n(ranked, depth, exclude=excluded).items)
+    # In sorted rows duplicates are neighbors; a descending sort moves the -1 of the duplicates to the end.
     union = np.sort(np.concatenate(tops, axis=1), axis=1)
     union[:, 1:][union[:, 1:] == union[:, :-1]] = -1
     items = -np.sort(-union, axis=1)[:, :width]

@@ -181,7 +181,7 @@ class Content(Algorithm):
     def _build_vectors(self, counts: csr_array, products: Products, documents: list[int]) -> csr_array:
         logged = make_csr(1.0 + np.log(counts.data), counts.indices, counts.indptr, counts.shape)
         rows = scale_columns(logged, self.inverse_frequency_)
-        rows.eliminate_zeros()
+        rows.eliminate_zeros()  # the terms with an inverse frequency of 0
         blocks = [normalize_rows(rows)]
         for block in products.vectors.values() if self.vector_weight else ():
             unit = _center(block[documents])

@@ -22,6 +22,7 @@ from recommendations.engine.algorithms.spec import AlgorithmSpec
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
+from recommendations.engine.linear_algebra.sparse import list_entry_rows
 from recommendations.engine.topn import select_top_n
 
 NORMALIZATIONS = ("max", "rank")
@@ -147,7 +148,7 @@ def add_normalized(total: npt.NDArray[np.float32], scores: Scores, share: float,
         rows, ranks = np.nonzero((best.items >= 0) & (best.scores > 0))
         total[rows, best.items[rows, ranks]] += np.float32(share) / (1.0 + np.log(ranks + 1.0)).astype(np.float32)
     elif isinstance(scores, csr_array):
-        rows = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
+        rows = list_entry_rows(scores)
         factors = np.float32(share) / _find_row_maxima(scores)
         total[rows, scores.indices] += np.maximum(scores.data, 0) * factors[rows]
     else:

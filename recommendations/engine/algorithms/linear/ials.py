@@ -111,6 +111,7 @@ class IALS(Algorithm):
         item_users = transpose(user_items)
         draws = np.random.default_rng(self.seed)
         items = draws.normal(0, 0.1 / np.sqrt(self.factors), (interactions.n_items, self.factors)).astype(np.float32)
+        # The first half-sweep computes the users from the items, so only the items need a random start.
         users = np.zeros((interactions.n_users, self.factors), np.float32)
         for _ in range(self.iterations):
             self._descend(user_items, items, users)
@@ -147,8 +148,8 @@ class IALS(Algorithm):
         own = self.item_vectors_[row.indices].astype(np.float64)
         ridge = float(self._compute_ridges(row, len(self.item_vectors_))[0])
         system = self.gram_ + ridge * np.eye(len(self.gram_)) + own.T @ (own * row.data[:, None])
-        towards = np.linalg.solve(system, self.item_vectors_[list(items)].T.astype(np.float64))
-        return [Attribution(self.name, row.indices, (own * row.data[:, None]) @ towards)]
+        solutions = np.linalg.solve(system, self.item_vectors_[list(items)].T.astype(np.float64))
+        return [Attribution(self.name, row.indices, (own * row.data[:, None]) @ solutions)]
 
     def _descend(self, matrix: csr_array, others: npt.NDArray[np.float32], rows: npt.NDArray[np.float32]) -> None:
         gram = self._compute_gram(others).astype(np.float32)

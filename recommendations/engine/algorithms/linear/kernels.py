@@ -52,7 +52,7 @@ def descend_rows(
     steps: int,
     rows: AnyFloats,
 ) -> None:
-    """Run a few conjugate-gradient steps per row towards the solution of (gram + ridge · I + Σ w y yᵀ) x = Σ w y, in place."""
+    """Run a few conjugate-gradient steps per row toward the solution of (gram + ridge · I + Σ w y yᵀ) x = Σ w y, in place."""
     factors = others.shape[1]
     residual = np.empty(factors, np.float32)
     direction = np.empty(factors, np.float32)

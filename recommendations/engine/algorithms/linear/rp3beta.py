@@ -83,6 +83,7 @@ class RP3Beta(Algorithm):
         to_users = _compute_steps(transpose(weights), self.exponent)
         degrees = np.diff(to_users.indptr).astype(np.float64)
         damped = np.power(degrees, -self.damping, out=np.zeros(len(degrees)), where=degrees > 0)
+        # The damping is applied before the selection, so that it decides which k entries remain.
         to_items = scale_columns(_compute_steps(weights, self.exponent), damped)
         self.walks_ = multiply_top_k_rows(to_users, to_items, self.k, skip=np.arange(interactions.n_items))
         return self

@@ -24,6 +24,7 @@ from recommendations.engine.data.products import Products
 from recommendations.engine.data.weighting import weight_entries
 from recommendations.engine.linear_algebra.sparse import (
     extract_column,
+    get_row_entries,
     invert_entries,
     multiply,
     multiply_top_k_rows,
@@ -100,6 +101,8 @@ class CoPurchase(Algorithm):
         if self.k < 1 or self.min_count < 1:
             raise ValueError(f"k and min_count must be at least 1, got {self.k} and {self.min_count}")
         basket_items = self._build_baskets(interactions)
+        # The columns are scaled before the selection, so the k largest are those of the score. The division by n_j
+        # afterwards changes no order within a row.
         top_pairs = multiply_top_k_rows(
             transpose(basket_items),
             scale_columns(basket_items, self._compute_lift_factors(basket_items)),
@@ -131,10 +134,10 @@ class CoPurchase(Algorithm):
     def list_bought_together(self, item: int, n: int = 10) -> list[BasketPair]:
         """Return the n best products of the item's rules with their statistics."""
         self.require_fit()
-        row = slice(self.rules_.indptr[item], self.rules_.indptr[item + 1])
-        others = self.rules_.indices[row][:n]
+        others, scores = (entries[:n] for entries in get_row_entries(self.rules_, item))
         support = self.baskets_with_[others] / self.baskets_[0]
-        confidence = self.rules_.data[row][:n] * support**self.damping
+        # The rules contain confidence / support^β; rint removes the rounding errors of float32 from the counts.
+        confidence = scores * support**self.damping
         counts = np.rint(confidence * self.baskets_with_[item]).astype(np.int64)
         columns = zip(
             others.tolist(), counts.tolist(), confidence.tolist(), (confidence / support).tolist(), strict=True

@@ -43,7 +43,7 @@ def copy_sessions(
 
 @inlined
 def _find_last_position(items: AnyInts, first: int, last: int, item: int) -> int:
-    """Return the last position of `item` in items[first:last]."""
+    """Return the last position of `item` in items[first:last], which must contain it."""
     position = last - 1
     while items[position] != item:
         position -= 1
@@ -52,7 +52,7 @@ def _find_last_position(items: AnyInts, first: int, last: int, item: int) -> int
 
 @inlined
 def _weigh_distance(distance: int, powers: AnyFloats, reach: float, back: float, own: float) -> float:
-    """Return ρ(distance) of `SessionKNN`, with reach^d from a table where the table is long enough."""
+    """Return ρ(distance) of `SessionKNN`; powers: reach^0, reach^1, …, because a load is cheaper than a power."""
     if distance == 0:
         return own
     steps = distance - 1 if distance > 0 else -distance - 1
@@ -150,8 +150,9 @@ def score_sessions(
     back: float,
     own: float,
 ) -> tuple[AnyInts, AnyInts, AnyFloats]:
-    """Score rows start…stop: (entries per row, columns, values); columns are in the order in which they were met."""
+    """Score rows start…stop: (entries per row, columns, values); columns are in the order of the sessions."""
     n_items = item_factors.shape[0]
+    # One table for all rows, large enough for the row with the most index entries.
     entries = 0
     for row in range(start, stop):
         entries = max(entries, count_index_entries(items[indptr[row] : indptr[row + 1]], item_starts))
@@ -252,7 +253,7 @@ def attribute_to_sessions(
 ) -> None:
     """Add to out[slots[shared item], positions[column]] the item's part of v_s times the rest, for sessions of `score_one_history`.
 
-    strength_by_item: one entry per item, 0 before and after. The index of an item holds only its newest sessions; a session belongs to
+    strength_by_item: one entry per item, 0 before and after. The index of an item lists only its newest sessions; a session belongs to
     it if it is not older than the oldest one there.
     """
     target_values = np.zeros(out.shape[1], out.dtype)
@@ -269,12 +270,13 @@ def attribute_to_sessions(
                 distance_weight = _weigh_distance(position - anchors[index], powers, reach, back, own)
                 target_values[column] += weights[position] * distance_weight * item_factors[item]
                 has_target = True
-        if not has_target:
+        if not has_target:  # most sessions contain none of the few explained items
             continue
         for position in range(first, last):
             item = items[position]
             strength = strength_by_item[item]
             if strength > 0 and session >= item_sessions[item_starts[item + 1] - 1]:
+                # v_s counts a shared item once per session, so its part must not be added again.
                 is_repeated = False
                 for earlier in range(first, position):
                     is_repeated = is_repeated or items[earlier] == item

@@ -99,7 +99,7 @@ def _select_kth_largest(values: AnyFloats, k: int) -> np.floating:
 
 @inlined
 def _find_kth_bucket(counts: AnyInts, k: int) -> int:
-    """Return the bucket that holds the k-th largest value, from the number of values per bucket; -1 if there are fewer than k."""
+    """Return the bucket of the k-th largest value, from the number of values per bucket; -1 if there are fewer than k."""
     digit = counts.shape[0] - 1
     while digit >= 0 and counts[digit] < k:
         k -= counts[digit]
@@ -264,8 +264,8 @@ def find_nearest_sessions(
 ) -> tuple[AnyInts, AnyFloats, AnyInts]:
     """Return the k sessions nearest to one history (ties: the newer ones): (sessions, their v_s, newest_shared).
 
-    newest_shared: the position in `shared` of the newest item that both hold. Sessions of `user` are left out; the others come in
-    the order in which the search met them. largest: the maximum of the session factors. table: int32 rows of (1 if used, sum as
+    newest_shared: the position in `shared` of the newest item in both. Sessions of `user` are left out; the others come in
+    the order of the search. largest: the maximum of the session factors. table: int32 rows of (1 if used, sum as
     float32 bits, newest shared position, session), all free before and after, at least 2^`count_table_bits` of the index entries
     of the items; used, matches: at least one entry per index entry. The sums are in a hash table that fits into the processor's
     cache, not in an array over all sessions.

@@ -15,7 +15,13 @@ from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.data.weighting import compute_inverse_frequency, weight_entries
 from recommendations.engine.linear_algebra.parallel import map_blocks
-from recommendations.engine.linear_algebra.sparse import make_csr, multiply, normalize_rows, scale_columns
+from recommendations.engine.linear_algebra.sparse import (
+    list_entry_rows,
+    make_csr,
+    multiply,
+    normalize_rows,
+    scale_columns,
+)
 
 USERS_PER_CLUSTER = 20
 CONVERGED_SHARE = 0.001  # stop when fewer than this share of users change their cluster
@@ -26,7 +32,7 @@ class UserClusters(Algorithm):
     """score(u, i) = p_ci / p_i^β for the cluster c of the history: `damping` β = 1 gives the lift, 0 the share within the cluster.
 
     p_i is the share of all users who have i, p_ci = (n_ci + s · p_i) / (n_c + s) that of the n_c users of the cluster, shrunk
-    towards p_i by s = `smoothing` additional users; products that fewer than `min_count` users of the cluster have get no score. Clusters
+    toward p_i by s = `smoothing` additional users; products that fewer than `min_count` users of the cluster have get no score. Clusters
     come from spherical k-means on the users' vectors (log weights times inverse frequency), seeded by k-means++; at most one for every
     20 users. Sources: Dhillon & Modha, Machine Learning 2001; Arthur & Vassilvitskii, SODA 2007; lift: Brin et al., 1997.
     """
@@ -66,6 +72,7 @@ class UserClusters(Algorithm):
         weights = weight_entries(interactions.build_user_items(half_life_days=self.half_life_days), "log")
         self.item_factors_ = compute_inverse_frequency(weights)
         vectors = normalize_rows(scale_columns(weights, self.item_factors_))
+        # A user without items has no direction and no cluster.
         active_users = np.flatnonzero(np.diff(vectors.indptr))
         vectors, weights = vectors[active_users], weights[active_users]
         self.centers_ = self._compute_centers(vectors)
@@ -110,7 +117,7 @@ class UserClusters(Algorithm):
         """Return CSR (clusters, items) of p_ci / p_i^β."""
         counts = multiply(csr_array(members.T), has)
         share = np.bincount(has.indices, minlength=has.shape[1]) / has.shape[0]
-        rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+        rows = list_entry_rows(counts)
         is_frequent = counts.data >= self.min_count
         rows, items, pair_counts = rows[is_frequent], counts.indices[is_frequent], counts.data[is_frequent]
         within = (pair_counts + self.smoothing * share[items]) / (self.sizes_[rows] + self.smoothing)

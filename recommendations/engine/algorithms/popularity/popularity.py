@@ -56,6 +56,7 @@ class Popularity(UpdatableAlgorithm):
 
     def update(self, new_interactions: Interactions, *, since: float) -> Self:
         self.require_fit()
+        # The decay is multiplicative, so the sum of all earlier weights decays as a whole.
         faded = decay_weights(self.counts_, np.array(since), new_interactions.as_of, self.half_life_days)
         weight = decay_weights(
             new_interactions.weight, new_interactions.order, new_interactions.as_of, self.half_life_days

@@ -1,4 +1,4 @@
-"""Trending items: those whose recent activity exceeds what their past predicts; for visitors without a history."""
+"""Trending items: more recent activity than their past predicts; for visitors without a history."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -89,6 +89,7 @@ class Trending(UpdatableAlgorithm):
         previous_begin = float(self.as_of_[0]) - self.window_days * DAY
         user, item = np.append(self.user_, new_interactions.user), np.append(self.item_, new_interactions.item)
         order, weight = np.append(self.order_, new_interactions.order), np.append(self.weight_, new_interactions.weight)
+        # past_ is as of the beginning of the window, so it first decays from the previous beginning to the new one.
         has_left = order < begin
         faded = decay_weights(weight[has_left].astype(np.float64), order[has_left], begin, self.half_life_days)
         self.past_ = decay_weights(self.past_, np.array(previous_begin), begin, self.half_life_days).astype(

@@ -36,8 +36,8 @@ from recommendations.engine.online.own_items_scorer import OwnItemsScorer
 class RepurchaseInterval(OwnItemsAlgorithm):
     """score(u, i) = probability that u buys i again within `horizon_days` of the history's as_of, for items u has bought before.
 
-    The gaps between u's purchase days of i have a log-normal distribution, shrunk towards that of i by λ `shrinkage`, and that of i
-    towards that of all products by `product_shrinkage`; older gaps count less by the half-life. Bought on fewer than `min_count` days: no
+    The gaps between u's purchase days of i have a log-normal distribution, shrunk toward that of i by λ `shrinkage`, and that of i
+    toward that of all products by `product_shrinkage`; older gaps count less by the half-life. Bought on fewer than `min_count` days: no
     score. kinds: the interactions that count as purchases (None: all). The formula is in
     customers/lifecycle/scoring/next_order/repurchase.py. Sources: Bhagat et al., "Buy It Again", KDD 2018; frequency needs recency: Hu
     et al., "TIFU-kNN", SIGIR 2020.

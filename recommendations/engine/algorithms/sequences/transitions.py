@@ -125,13 +125,14 @@ class Transitions(Algorithm):
         smoothed = counts + self.smoothing
         lengths = np.diff(past.indptr)
         distances = np.arange(1, self.reach + 1)
+        # Index 0 is a pair of one moment: the mean of both directions, as its order is unknown.
         forward = np.concatenate([[(1.0 + self.backward) / 2.0], self.decay ** (distances - 1.0)])
         backward = np.concatenate([forward[:1], self.backward * forward[1:]])
         width = max(1, min(self.k, n_items))
         columns = np.empty((n_items, width), np.int32)
         values = np.empty((n_items, width), np.float32)
         row_counts = np.zeros(n_items, np.int32)
-        rows = np.argsort(-counts, kind="stable").astype(np.int32)
+        rows = np.argsort(-counts, kind="stable").astype(np.int32)  # see _fill_rows
         by_item = np.argsort(past.item, kind="stable")
         arguments = (
             np.concatenate([[0], np.cumsum(np.bincount(past.item, minlength=n_items))]),

@@ -8,7 +8,7 @@ from recommendations.engine.evaluation.ranking_metrics.hits import PerUser
 from recommendations.engine.evaluation.ranking_metrics.ranked_lists import build_list_matrix
 from recommendations.engine.linear_algebra.sparse import compute_row_norms, multiply, normalize_rows
 
-BLOCK = 512
+BLOCK = 512  # lists at once: the sums of their vectors are one sparse matrix
 
 
 def compute_diversity(items: npt.NDArray[np.int32], vectors: csr_array) -> PerUser:

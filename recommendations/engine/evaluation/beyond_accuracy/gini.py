@@ -5,9 +5,9 @@ import numpy.typing as npt
 
 
 def compute_gini(items: npt.NDArray[np.int32], n_items: int) -> float:
-    """Return G = Σ_k (2k − m − 1) x_k / (m Σ x), with x_1 ≤ … ≤ x_m the number of lists that hold each of the m = n_items products.
+    """Return G = Σ_k (2k − m − 1) x_k / (m Σ x), with x_1 ≤ … ≤ x_m the number of lists with each of the m = n_items products.
 
-    items: int (users, n), -1 where a list was short. 0: all equally often; towards 1: always the same few. NaN when nothing was
+    items: int (users, n), -1 where a list was short. 0: all equally often; near 1: always the same few. NaN when nothing was
     shown. Source: Adomavicius & Kwon, TKDE 2012.
     """
     recommended = items[items >= 0]

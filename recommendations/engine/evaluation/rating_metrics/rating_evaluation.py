@@ -16,7 +16,7 @@ from recommendations.engine.evaluation.ranking_metrics.recall import recall
 from recommendations.engine.evaluation.rating_metrics.mae import mae
 from recommendations.engine.evaluation.rating_metrics.rmse import rmse
 from recommendations.engine.evaluation.splits import Split
-from recommendations.engine.linear_algebra.sparse import make_csr
+from recommendations.engine.linear_algebra.sparse import list_entry_rows, make_csr
 from recommendations.engine.ratings.base import select_newest_ratings
 from recommendations.engine.topn import count_block_rows, select_top_n
 
@@ -61,10 +61,8 @@ def evaluate_ratings(
     relevant. Ties in lists are broken at random by the seed. Memory: the dense scores of one block of users.
     """
     users = np.unique(split.test.user)
-    histories, test_ratings = (
-        split.train.build_histories(users),
-        select_newest_ratings(split.test.build_histories(users)),
-    )
+    histories = split.train.build_histories(users)
+    test_ratings = select_newest_ratings(split.test.build_histories(users))
     ratings = select_newest_ratings(histories)
     all_ratings = select_newest_ratings(split.train.build_histories())
     lowest, highest = float(all_ratings.data.min()), float(all_ratings.data.max())
@@ -108,7 +106,7 @@ def evaluate_ratings(
 
 def _compute_means(ratings: csr_array, default: float) -> npt.NDArray[np.float64]:
     counts = np.diff(ratings.indptr)
-    sums = np.bincount(np.repeat(np.arange(len(counts)), counts), ratings.data, len(counts))
+    sums = np.bincount(list_entry_rows(ratings), ratings.data, len(counts))
     return np.divide(sums, counts, out=np.full(len(counts), default), where=counts > 0)
 
 
@@ -116,7 +114,7 @@ def _make_dense(scores: Scores) -> npt.NDArray[np.float32]:
     if not isinstance(scores, csr_array):
         return scores
     dense = np.full(scores.shape, -np.inf, np.float32)
-    dense[np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr)), scores.indices] = scores.data
+    dense[list_entry_rows(scores), scores.indices] = scores.data
     return dense
 
 
