@@ -1,7 +1,7 @@
 """Measure the collector under load on embedded servers in a temporary folder; servers and load generator share the machine.
 
-Events are about 1 kB; a third of the sessions have a known user. `batched` sends 100 events per call, `single` result event per call;
-the latencies are of single calls. `statement` is the insert statement alone, over result connection without HTTP, 100 rows each, in
+Events are about 1 kB; a third of the sessions have a known user. `batched` sends 100 events per call, `single` one event per call;
+the latencies are of single calls. `statement` is the insert statement alone, over one connection without HTTP, 100 rows each, in
 the same run. `visible` is the time from sending an event until a recommendation reflects it, on an otherwise idle server. With
 --events, all of Perennial runs instead, with worker and beat, and a curve of its memory and of the waiting events is written.
 """
@@ -103,7 +103,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
             empty_tables()
             single.append(generate_load(port, keys["write_key"], arguments.seconds, 0, SINGLE_CONNECTIONS, seed=number))
             check_stored_events(single[-1])
-            log(f"round {number}: result by result, {single[-1]['requests_per_s']:,.0f} requests/s")
+            log(f"round {number}: one by one, {single[-1]['requests_per_s']:,.0f} requests/s")
         visible = [measure_seconds_until_visible(port, keys) for _visitor in range(VISITORS)]
         log("filling the outbox for the processor")
         empty_tables()
@@ -134,7 +134,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         "processors": os.cpu_count(),
         "load_average": round(os.getloadavg()[0], 2),
         "notes": f"best of {arguments.rounds} rounds; load by benchmarks.clickstream, {BATCH_CONNECTIONS} connections in batches, "
-        f"{SINGLE_CONNECTIONS} result by result; p50_ms and p99_ms of single calls; visible on an otherwise idle server; bytes_per_event "
+        f"{SINGLE_CONNECTIONS} one by one; p50_ms and p99_ms of single calls; visible on an otherwise idle server; bytes_per_event "
         "with indexes, receipts and outbox; processor over " + f"{PROCESSED:,} events",
     }
 
@@ -159,7 +159,7 @@ def measure_memory_and_lag(arguments: argparse.Namespace) -> dict[str, object]:
             log(", ".join(f"{name} {number:,.0f}" for name, number in samples[-1].items()))
             time.sleep(SAMPLE_SECONDS)
         assert sender.stdout is not None
-        sent = json.loads(sender.stdout.read())
+        sender_result = json.loads(sender.stdout.read())
         samples.append(take_sample(up, time.perf_counter() - started))
     with arguments.curve.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(samples[0]))
@@ -167,10 +167,10 @@ def measure_memory_and_lag(arguments: argparse.Namespace) -> dict[str, object]:
         writer.writerows({name: round(number, 1) for name, number in result.items()} for result in samples)
     late = samples[len(samples) // 4 :]  # after every module has been loaded
     return {
-        "events": sent["accepted"],
-        "events_per_s": round(sent["events_per_s"]),
-        "p99_ms": round(sent["p99_ms"], 1),
-        "refused": sent["refused"],
+        "events": sender_result["accepted"],
+        "events_per_s": round(sender_result["events_per_s"]),
+        "p99_ms": round(sender_result["p99_ms"], 1),
+        "refused": sender_result["refused"],
         "stored": query_value("SELECT count(*) FROM events_event"),
         "most_waiting": round(max(result["waiting"] for result in samples)),
         "most_lag_s": round(max(result["lag_s"] for result in samples), 1),
@@ -265,38 +265,38 @@ def generate_load(
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
-def check_stored_events(sent: dict[str, Any]) -> None:
+def check_stored_events(load: dict[str, Any]) -> None:
     """Check that exactly the accepted events are stored."""
     stored = query_value("SELECT count(*) FROM events_event")
-    assert (stored, sent["refused"]) == (sent["accepted"], {}), (stored, sent)
+    assert (stored, load["refused"]) == (load["accepted"], {}), (stored, load)
 
 
 def measure_seconds_until_visible(port: int, keys: dict[str, Any]) -> float:
     """Return the seconds from a new visitor's product view until their recommendations are based on it."""
     visitor = uuid4().hex
     event = {"event": "Product Viewed", "anonymousId": visitor, "properties": {"product_id": "tea-1"}}
-    began = time.perf_counter()
-    sent = send_request(port, "/v1/track", {"X-Write-Key": keys["write_key"]}, event)
-    assert sent["accepted"] == 1, sent
+    started = time.perf_counter()
+    response = send_request(port, "/v1/track", {"X-Write-Key": keys["write_key"]}, event)
+    assert response["accepted"] == 1, response
     headers = {"Authorization": f"Bearer {keys['api_key']}"}
     while (
         send_request(port, f"/api/v1/recommendations/for-you/?anonymous_id={visitor}&n=3", headers)["fallback"]
         is not None
     ):
-        if time.perf_counter() - began > 10:
+        if time.perf_counter() - started > 10:
             raise RuntimeError("the recommendations do not reflect the event within 10 s")
-    return time.perf_counter() - began
+    return time.perf_counter() - started
 
 
 def send_request(port: int, path: str, headers: dict[str, str], body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)
 
 
 def run_step(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Run result step in its own process."""
+    """Run one step in its own process."""
     command = [sys.executable, "-m", "benchmarks.ingest", "--only", name, "--seconds", str(arguments.seconds)]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
 
@@ -320,26 +320,26 @@ def prepare(arguments: argparse.Namespace) -> dict[str, Any]:
     log("migrating, training on a small shop")
     call_command("migrate", verbosity=0)
     now = datetime.now(UTC)
-    source = Source.objects.create(key="bench", name="bench", kind=Source.Kind.BROWSER)
+    source = Source.objects.create(key="bench", name="bench", kind=Source.Kind.SERVER)
     products = [
-        Product.objects.create(product_id=f"{taste}-{place}", title=f"{taste} {place}", price="4.50", currency="EUR")
+        Product.objects.create(product_id=f"{taste}-{index}", title=f"{taste} {index}", price="4.50", currency="EUR")
         for taste in ("tea", "coffee")
-        for place in range(4)
+        for index in range(4)
     ]
-    customers = find_or_create_customers(user_ids=[f"u{person}" for person in range(40)], seen_at=now)
-    for person, customer_id in enumerate(customers.values()):
+    customers = find_or_create_customers(user_ids=[f"u{customer}" for customer in range(40)], seen_at=now)
+    for customer, customer_id in enumerate(customers.values()):
         for turn in range(10):
             order = Order.objects.create(
                 source=source,
-                order_id=f"o-{person}-{turn}",
+                order_id=f"o-{customer}-{turn}",
                 customer_id=customer_id,
-                placed_at=now - timedelta(days=1 + 14 * turn, minutes=person),
+                placed_at=now - timedelta(days=1 + 14 * turn, minutes=customer),
                 currency="EUR",
                 subtotal="9.00",
                 total="9.00",
             )
             for number in (1, 2):
-                product = products[(person % 2) * 4 + (person + turn + number) % 4]
+                product = products[(customer % 2) * 4 + (customer + turn + number) % 4]
                 OrderLine.objects.create(
                     order=order, line_number=number, product=product, quantity=1, unit_price="4.50", total="4.50"
                 )
@@ -350,7 +350,7 @@ def prepare(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def time_statement(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Measure the rows per second of the insert statement over result connection, including building its parameters."""
+    """Measure the rows per second of the insert statement over one connection, including building its parameters."""
     import django
 
     django.setup()
@@ -368,9 +368,9 @@ def time_statement(arguments: argparse.Namespace) -> dict[str, Any]:
         calls.append(CollectorCall(parse_items(items, RequestContext(source_id, datetime.now(UTC)))[0]))
     connection = open_connection()
     writer = EventWriter(connection, connection.transaction)
-    began = time.perf_counter()
+    started = time.perf_counter()
     new = sum(len(writer.store([call])[0].rows) for call in calls)
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - started
     assert new == STATEMENTS * BATCH
     return {"rows_per_s": new / seconds}
 
@@ -382,11 +382,11 @@ def process(arguments: argparse.Namespace) -> dict[str, Any]:
     django.setup()
     from customers.processing.pipeline import process_events
 
-    began = time.perf_counter()
-    done = process_events(at=datetime.now(UTC))
-    seconds = time.perf_counter() - began
+    started = time.perf_counter()
+    processed = process_events(at=datetime.now(UTC))
+    seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"events_per_s": done.events / seconds, "peak_mb": round(peak / 1024)}
+    return {"events_per_s": processed.events / seconds, "peak_mb": round(peak / 1024)}
 
 
 CHILDREN: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {

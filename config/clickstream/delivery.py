@@ -34,7 +34,7 @@ class DeliveryError(Exception):
 
 def ensure_simulated_source() -> Source:
     return Source.objects.get_or_create(
-        key=SOURCE_KEY, defaults={"name": SOURCE_NAME, "kind": Source.Kind.BROWSER, "is_simulated": True}
+        key=SOURCE_KEY, defaults={"name": SOURCE_NAME, "kind": Source.Kind.SERVER, "is_simulated": True}
     )[0]
 
 

@@ -40,6 +40,8 @@ class Meaning(StrEnum):
 
 # interactions that show interest in a product
 INTERACTIONS = frozenset({Meaning.VIEW, Meaning.CART, Meaning.WISHLIST, Meaning.PURCHASE})
+# make, change or cancel orders
+ORDER_MEANINGS = frozenset({Meaning.PURCHASE, Meaning.ORDER_UPDATE, Meaning.REFUND, Meaning.CANCELLATION})
 # kept in the recent interactions immediately: these, and products that a customer dismissed
 RECENT_MEANINGS = INTERACTIONS | {Meaning.DISMISSAL}
 

@@ -53,11 +53,11 @@ class Source(models.Model):
         ),
     )
     requires_user_token = models.BooleanField(
-        _("requires user tokens"),
+        _("require user tokens"),
         default=True,
         help_text=_(
-            "Browser, app and mini-program sources: a customer ID counts only with a user token that your server made. "
-            "Without this, anyone can send events in the name of any customer."
+            "For browser, app and mini-program sources: accept customer IDs only with a user token from your "
+            "server. Otherwise, anyone can send events as any customer."
         ),
     )
     sealed_token_key = models.TextField(editable=False, blank=True)

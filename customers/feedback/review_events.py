@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -29,7 +30,12 @@ WHERE r.written_at > s.written_at
 
 
 class ReviewMessage(NamedTuple):
-    """A review event; ``position`` is its index in the caller's list of events."""
+    """A review event.
+
+    Attributes:
+        position: its index in the caller's list of events.
+        author: who wrote it, if a browser or app sent it; empty for the shop itself, whose reviews may be of anyone.
+    """
 
     position: int
     source: str
@@ -37,6 +43,7 @@ class ReviewMessage(NamedTuple):
     occurred_at: datetime
     received_at: datetime
     customer_id: int | None
+    author: str
     properties: Mapping[str, Any]
 
 
@@ -88,7 +95,11 @@ def build_item(message: ReviewMessage) -> dict[str, Any]:
         for spelling in reversed(spellings)
         if message.properties.get(spelling) is not None
     }
-    item.setdefault("review_id", f"{message.source}:{message.message_id}")
+    review_id = item.setdefault("review_id", f"{message.source}:{message.message_id}")
+    if message.author:
+        # with the author in its key, a review from a browser never replaces that of somebody else
+        digest = sha256(f"{message.author}\n{review_id}".encode(errors="replace")).hexdigest()
+        item["review_id"] = f"{message.source}:{digest[:32]}"
     return item | {"written_at": min(message.occurred_at, message.received_at)}
 
 

@@ -27,11 +27,15 @@ WHERE customer.id = row.id
 
 
 class TraitUpdate(NamedTuple):
-    """The traits of a customer in one identify call."""
+    """The traits of a customer in one identify call.
+
+    Those of a browser or app (``is_trusted`` is False) fill empty fields only, and any value from the shop replaces them.
+    """
 
     customer_id: int
     at: datetime
     traits: IdentifyTraits
+    is_trusted: bool = True
 
 
 def apply_trait_updates(*, updates: Sequence[TraitUpdate]) -> None:
@@ -57,6 +61,9 @@ def update_row(row: dict[str, Any], updates: Iterable[TraitUpdate]) -> bool:
     if not isinstance(traits, dict):
         traits = {}
     for update in updates:
+        if not update.is_trusted:
+            fill_empty_fields(row, traits, field_updated_at, update.traits)
+            continue
         set_at = to_microseconds(update.at)
         for name, text in update.traits.fields.items():
             if set_at >= field_updated_at.get(name, 0):
@@ -72,6 +79,18 @@ def update_row(row: dict[str, Any], updates: Iterable[TraitUpdate]) -> bool:
     if field_updated_at != json.loads(before["field_updated_at"]):
         row["field_updated_at"] = json.dumps(drop_oldest_times(field_updated_at))
     return row != before
+
+
+def fill_empty_fields(
+    row: dict[str, Any], traits: dict[str, Any], field_updated_at: Mapping[str, int], given: IdentifyTraits
+) -> None:
+    """Set fields and traits that nobody has set; no time is recorded, so that any later value from the shop wins."""
+    for name, text in given.fields.items():
+        if not row[name] and name not in field_updated_at:
+            write_text(row, name, text)
+    for name, value in given.traits.items():
+        if name not in traits and TRAIT_PREFIX + name not in field_updated_at and len(traits) < MAX_TRAITS:
+            traits[name] = value
 
 
 def write_text(row: dict[str, Any], name: str, text: str) -> None:

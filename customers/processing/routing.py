@@ -72,6 +72,7 @@ def build_review_messages(events: Sequence[OutboxEvent], customer_ids: Sequence[
             occurred_at=event.occurred_at,
             received_at=event.received_at,
             customer_id=customer_ids[position],
+            author="" if event.is_trusted else event.user_id or event.anonymous_id,
             properties=event.parsed_properties,
         )
         for position, event, meaning in select_events_with_meaning(events)

@@ -7,20 +7,26 @@ from urllib.parse import urlsplit
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
+from unfold.decorators import action
 
 from customers.events.backoffice.activity import SourceActivity, measure_source_activity
 from customers.events.backoffice.key_pages import KeyPages
 from customers.events.models import Source
 from customers.events.sources.snippets import build_snippets
+from customers.events.sources.token_snippets import build_token_snippets
+from customers.events.sources.user_tokens import read_token_key, rotate_token_key
 from customers.events.sources.write_keys import clear_source_cache, generate_write_key, rotate_write_key
 
 LINK = '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>'
@@ -71,6 +77,7 @@ class SourceAdmin(KeyPages, ModelAdmin):
         "kind",
         "enabled",
         "allowed_origins",
+        "requires_user_token",
         "honours_opt_out",
         "retention_days",
         "write_key_hint",
@@ -79,12 +86,40 @@ class SourceAdmin(KeyPages, ModelAdmin):
     ]
     readonly_fields = ["write_key_hint", "previous_key_expires_at", "created_at"]
     change_form_outer_before_template = "admin/events/source_activity.html"
+    actions_detail = [*KeyPages.actions_detail, "show_token_key"]
 
     def generate_key(self, obj: Source, *, now: datetime) -> str:
         return generate_write_key(obj, now=now)
 
     def rotate_key(self, obj: Source, *, now: datetime, overlap: timedelta) -> str:
         return rotate_write_key(source_id=obj.pk, now=now, overlap=overlap)
+
+    @action(description=gettext_lazy("User tokens"), icon="verified_user", url_path="user-tokens")
+    def show_token_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the key of the user tokens, with code that makes tokens; a POST replaces the key."""
+        source = self.get_object(request, object_id)
+        if source is None:
+            raise Http404
+        if not self.has_change_permission(request, source):
+            raise PermissionDenied
+        if request.method == "POST" or not read_token_key(source.sealed_token_key):
+            token_key = rotate_token_key(source_id=source.pk)
+            clear_source_cache()
+            self.log_change(request, source, str(gettext_lazy("User token key changed.")))
+        else:
+            token_key = read_token_key(source.sealed_token_key)
+            self.log_change(request, source, str(gettext_lazy("User token key viewed.")))
+        context = super().build_page_context(
+            request,
+            source,
+            title=_("User tokens"),
+            token_key=token_key,
+            snippets=build_token_snippets(token_key=token_key),
+            was_replaced=request.method == "POST",
+        )
+        response = TemplateResponse(request, "admin/events/user_tokens.html", context)
+        add_never_cache_headers(response)
+        return response
 
     def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -130,6 +165,8 @@ class SourceAdmin(KeyPages, ModelAdmin):
             "rejected_url": rejected_url if has_permission("events.view_rejectedevent") else "",
             "rotate_url": rotate if self.has_change_permission(request, source) else "",
             "snippets": build_snippets(host=get_host(request), kind=source.kind),
+            "accepts_any_user_id": not source.is_trusted and not source.requires_user_token,
+            "token_url": reverse("admin:events_source_show_token_key", args=[source.pk]),
         }
 
     @admin.display(description=gettext_lazy("name"), ordering="name")

@@ -16,7 +16,7 @@ from customers.events.collector.ingest import StoreFunction, parse_items, store_
 from customers.events.collector.views import (
     CollectorView,
     authenticate_source,
-    build_context,
+    build_call_context,
     build_response,
     read_request_key,
 )
@@ -35,7 +35,7 @@ class MeasurementProtocolCollector(CollectorView):
         source = authenticate_source(key, origin=request.META.get("HTTP_ORIGIN", ""), now=received_at)
         hit = parse_hit(read_body(request))
         items = [(index, encode_item(item)) for index, item in enumerate(iterate_items(hit))]
-        rows, rejected = parse_items(items, build_context(source, request, None, None, received_at))
+        rows, rejected = parse_items(items, build_call_context(source, request, None, None, received_at))
         return build_response(self.store(rows, rejected))
 
 

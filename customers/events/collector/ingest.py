@@ -9,6 +9,7 @@ from customers.events.collector.items import ItemError, decode_item
 from customers.events.collector.parsing import EventRow, RequestContext, build_row
 from customers.events.models import Source
 from customers.events.recent.interactions import remember_interactions
+from customers.events.sources.user_tokens import read_token_key
 from customers.events.sources.write_keys import KnownSource
 
 type StoreFunction = Callable[[Sequence[EventRow], Sequence[RejectedItem]], StoreResult]
@@ -34,9 +35,29 @@ def ingest_items(
         sent_at: the sender's clock when it sent the call.
         opted_out: whether the sender asked not to be tracked.
     """
-    context = RequestContext(source.id, received_at, call_type, sent_at, opted_out)
+    context = build_context(
+        source=source, received_at=received_at, call_type=call_type, sent_at=sent_at, opted_out=opted_out
+    )
     rows, rejected = parse_items(enumerate(items), context)
     return store_and_remember(rows, rejected)
+
+
+def build_context(
+    *,
+    source: Source | KnownSource,
+    received_at: datetime,
+    call_type: str | None = None,
+    sent_at: Any = None,
+    opted_out: bool = False,
+    user_token: str = "",
+) -> RequestContext:
+    """Return the values that the items of a call inherit from it and from its source."""
+    if source.is_trusted:
+        return RequestContext(source.id, received_at, call_type, sent_at, opted_out)
+    token_key = read_token_key(source.sealed_token_key) if source.requires_user_token else None
+    return RequestContext(
+        source.id, received_at, call_type, sent_at, opted_out, token_key, user_token, is_trusted=False
+    )
 
 
 def store_and_remember(rows: Sequence[EventRow], rejected: Sequence[RejectedItem]) -> StoreResult:

@@ -24,8 +24,9 @@ from customers.events.collector.fields import (
     read_value,
 )
 from customers.events.collector.items import EventItem, ItemError, abbreviate
-from customers.events.event_taxonomy import RECENT_MEANINGS, lookup_meaning
+from customers.events.event_taxonomy import ORDER_MEANINGS, RECENT_MEANINGS, lookup_meaning
 from customers.events.models import Event
+from customers.events.sources.user_tokens import is_valid_user_token
 from customers.identity.models import Consent
 from customers.identity.personal_data.personal_traits import PERSONAL_TRAITS, list_spellings, seal_personal
 
@@ -41,6 +42,13 @@ PERSON_KEYS = frozenset(
 ANONYMIZED_CONTEXT = ("library", "consent", "consentManagement")
 ANALYTICS = Consent.Purpose.ANALYTICS
 BOTH_PURPOSES = frozenset({ANALYTICS, Consent.Purpose.PERSONALISATION})
+
+UNVERIFIED_USER_ID = "userId needs a valid user token in context.userToken, because the source is a browser or app; see docs/security.md."
+# what is stored of an event that claims more than its source may
+ITEM_WARNINGS = {
+    "unverified_user_id": f"{UNVERIFIED_USER_ID} The event was stored for its anonymousId.",
+    "needs_server_source": "Orders count only from a server source; the event was stored as activity.",
+}
 
 _encode = msgspec.json.Encoder().encode
 
@@ -66,13 +74,22 @@ class StoredEvent(msgspec.Struct):
 
 
 class RequestContext(msgspec.Struct, frozen=True):
-    """The values an item inherits from its request: source, time of receipt, call type, sending time and opt-out."""
+    """The values an item inherits from its request and its source.
+
+    Attributes:
+        token_key: the key of the user tokens without which a ``userId`` does not count; None if it always counts.
+        user_token: the user token of the request; an item's own takes precedence.
+        is_trusted: whether the source may report orders.
+    """
 
     source_id: int
     received_at: datetime
     call_type: str | None = None
     sent_at: Any = None
     opted_out: bool = False
+    token_key: str | None = None
+    user_token: str = ""
+    is_trusted: bool = True
 
 
 class EventRow(msgspec.Struct):
@@ -84,6 +101,7 @@ class EventRow(msgspec.Struct):
         meaning: set if the event is an interaction with products.
         previous_id: set if the event is an alias.
         is_personalized: whether it may influence recommendations; the consent ledger may still forbid it.
+        warning: code of what was not accepted of the event, see `ITEM_WARNINGS`; empty if all of it was.
     """
 
     index: int
@@ -93,6 +111,7 @@ class EventRow(msgspec.Struct):
     meaning: str = ""
     previous_id: str = ""
     is_personalized: bool = True
+    warning: str = ""
 
 
 def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContext) -> EventRow:
@@ -112,8 +131,15 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
     anonymous_id = read_person_id(item.anonymousId, "anonymousId")
     if not user_id and not anonymous_id:
         raise ItemError("missing_identity", describe_missing_identity(item))
+    warning = ""
+    if not has_valid_token(user_id, item_context, context):
+        if not anonymous_id or call_type == "alias":
+            raise ItemError("unverified_user_id", UNVERIFIED_USER_ID)
+        user_id, warning = "", "unverified_user_id"
     name = read_name(item, call_type)
     meaning = lookup_meaning(name) if call_type == "track" else None
+    if meaning in ORDER_MEANINGS and not context.is_trusted:
+        warning = "needs_server_source"
     denied = BOTH_PURPOSES if context.opted_out else read_denied_purposes(item_context)
     personal = extract_personal(call_type, properties, item_context)
     session_id = read_short_text(item_context.get("sessionId") or properties.get("session_id"), 100)
@@ -148,6 +174,17 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
         meaning if meaning in RECENT_MEANINGS else "",
         properties.get("previousId", "") if call_type == "alias" else "",
         not denied,
+        warning,
+    )
+
+
+def has_valid_token(user_id: str, item_context: dict[str, Any], context: RequestContext) -> bool:
+    """Return whether an item may speak for its ``userId``; removes the token from its context, which is stored."""
+    token = item_context.pop("userToken", None) or item_context.pop("user_token", None) or context.user_token
+    return (
+        not user_id
+        or context.token_key is None
+        or is_valid_user_token(token, user_id=user_id, keys=[context.token_key], now=context.received_at)
     )
 
 

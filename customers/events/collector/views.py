@@ -25,9 +25,9 @@ from customers.events.collector.envelope import (
     read_write_key,
 )
 from customers.events.collector.event_store import RejectedItem, StoreResult
-from customers.events.collector.ingest import StoreFunction, parse_items, reject_item, store_and_remember
+from customers.events.collector.ingest import StoreFunction, build_context, parse_items, reject_item, store_and_remember
 from customers.events.collector.items import ItemError
-from customers.events.collector.parsing import EventRow, RequestContext
+from customers.events.collector.parsing import ITEM_WARNINGS, EventRow, RequestContext
 from customers.events.sources.write_keys import KnownSource, find_source_by_key, is_known_origin
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 MAX_ERRORS = 20  # listed in a response
 MAX_KEYS = 20  # in one call
 RETRY_SECONDS = 5
-CORS_HEADERS = "authorization, content-type, x-retry-count, anonymousid, sentat, x-write-key"
+CORS_HEADERS = "authorization, content-type, x-retry-count, anonymousid, sentat, x-write-key, x-user-token"
 
 type NumberedItems = Sequence[tuple[int, bytes]]  # items with their positions in the call
 type ParsedItems = tuple[list[EventRow], list[RejectedItem]]
@@ -114,7 +114,7 @@ class Collector(CollectorView):
 
         def parse_with_key(key: str, items: NumberedItems) -> ParsedItems:
             source = authenticate_source(key, origin=origin, now=received_at)
-            return parse_items(items, build_context(source, request, self.call_type, envelope.sentAt, received_at))
+            return parse_items(items, build_call_context(source, request, self.call_type, envelope.sentAt, received_at))
 
         if key:
             return parse_with_key(key, items)
@@ -152,12 +152,19 @@ class Collector(CollectorView):
         return sorted(rows, key=lambda row: row.index), rejected
 
 
-def build_context(
+def build_call_context(
     source: KnownSource, request: HttpRequest, call_type: str | None, sent_at: Any, received_at: datetime
 ) -> RequestContext:
-    """Return the values that the items of a call inherit from it."""
-    opted_out = source.honours_opt_out and "1" in (request.META.get("HTTP_DNT"), request.META.get("HTTP_SEC_GPC"))
-    return RequestContext(source.id, received_at, call_type, sent_at, opted_out)
+    """Return the values that the items of a call inherit from its headers and its source."""
+    headers = request.META
+    return build_context(
+        source=source,
+        received_at=received_at,
+        call_type=call_type,
+        sent_at=sent_at,
+        opted_out=source.honours_opt_out and "1" in (headers.get("HTTP_DNT"), headers.get("HTTP_SEC_GPC")),
+        user_token=headers.get("HTTP_X_USER_TOKEN", ""),
+    )
 
 
 def authenticate_source(write_key: str, *, origin: str, now: datetime) -> KnownSource:
@@ -210,7 +217,15 @@ def build_response(result: StoreResult) -> HttpResponse:
     }
     if result.rejected:
         content["errors"] = list_errors(result.rejected)
+    if warnings := list_warnings(result.rows):
+        content["warnings"] = warnings
     return build_json_response(content)
+
+
+def list_warnings(rows: Sequence[EventRow]) -> list[dict[str, Any]]:
+    """Return what was not accepted of the first stored events, by position in the call."""
+    warned = sorted((row for row in rows if row.warning), key=lambda row: row.index)[:MAX_ERRORS]
+    return [{"index": row.index, "code": row.warning, "message": ITEM_WARNINGS[row.warning]} for row in warned]
 
 
 def list_errors(rejected: Sequence[RejectedItem]) -> list[dict[str, Any]]:

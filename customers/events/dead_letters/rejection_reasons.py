@@ -29,6 +29,10 @@ REASONS: dict[str, Promise] = {
     "too_long": gettext_lazy("The order contains an ID that is too long."),
     "unknown_currency": gettext_lazy("The currency is not valid; use an ISO 4217 code such as EUR."),
     "unknown_source": gettext_lazy("The source of this event is unknown."),
+    "unverified_user_id": gettext_lazy(
+        "The event has a “userId” without a valid user token, and no “anonymousId”. Send a user token or "
+        "an “anonymousId”."
+    ),
     "unknown_type": gettext_lazy("Unknown call type; valid: track, identify, page, screen, group, alias."),
 }
 INVALID_PREFIX = "invalid_"

@@ -6,8 +6,9 @@ from datetime import datetime
 from django.db import transaction
 
 from customers.events.collector.event_store import StoreResult, record_events
+from customers.events.collector.ingest import build_context
 from customers.events.collector.items import ItemError, decode_item
-from customers.events.collector.parsing import RequestContext, build_row
+from customers.events.collector.parsing import build_row
 from customers.events.models import RejectedEvent
 from customers.events.recent.interactions import remember_interactions
 
@@ -55,22 +56,20 @@ def replay_rejected(*, rejected_id: int, payload: str, at: datetime) -> ReplayRe
 
 def ingest_payload(rejected: RejectedEvent, payload: str) -> tuple[ReplayResult, StoreResult | None]:
     """Parse and store the payload of a rejected event in the caller's transaction."""
-    if rejected.source_id is None:
+    if rejected.source is None:
         return ReplayResult(False, code="unknown_source", reason="The source of this event is unknown."), None
-    context = RequestContext(
-        rejected.source_id,
-        rejected.received_at,
-        rejected.call_type or None,
-        rejected.sent_at or None,
-        rejected.opted_out,
+    context = build_context(
+        source=rejected.source,
+        received_at=rejected.received_at,
+        call_type=rejected.call_type or None,
+        sent_at=rejected.sent_at or None,
+        opted_out=rejected.opted_out,
     )
     data = payload.encode()
     try:
         row = build_row(decode_item(data), index=0, raw=data, context=context)
     except ItemError as error:
         return ReplayResult(False, code=error.code, reason=error.reason), None
-    except RecursionError:
-        return ReplayResult(False, code="nested_too_deeply", reason="The event is nested too deeply."), None
     stored = record_events(rows=[row], keep_rejected=False)
     if stored.rejected:
         [item] = stored.rejected

@@ -11,9 +11,11 @@ import hmac
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 
 import jwt
+from django.db import transaction
 
 from config.foundation.ttl_cache import TtlCache
 from customers.events.models import Source
@@ -31,6 +33,17 @@ def generate_token_key(source: Source) -> str:
     return plain
 
 
+def rotate_token_key(*, source_id: int) -> str:
+    """Give a stored source a new token key and return it; all tokens made with the old one become invalid."""
+    with transaction.atomic():
+        source = Source.objects.select_for_update().get(pk=source_id)
+        plain = generate_token_key(source)
+        source.save(update_fields=["sealed_token_key"])
+    clear_token_key_cache()
+    return plain
+
+
+@lru_cache(maxsize=256)
 def read_token_key(sealed: str) -> str:
     """Return the token key of a source; empty if there is none, or if FIELD_KEYS lacks the key that encrypted it.
 
@@ -83,7 +96,10 @@ def _verify_jwt(token: str, user_id: str, key: str, now: datetime) -> bool:
     try:
         # the time is checked against ``now`` below; "none" and other algorithms are refused
         claims = jwt.decode(
-            token, key, algorithms=["HS256"], options={"require": ["exp", "sub"], "verify_exp": False, "verify_aud": False}
+            token,
+            key,
+            algorithms=["HS256"],
+            options={"require": ["exp", "sub"], "verify_exp": False, "verify_aud": False},
         )
     except (jwt.PyJWTError, ValueError, UnicodeError):
         return False

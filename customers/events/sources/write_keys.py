@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from config.foundation.ttl_cache import TtlCache
 from customers.events.models import Source
+from customers.events.sources.user_tokens import clear_token_key_cache, generate_token_key
 
 HINT_LENGTH = 8
 
@@ -26,6 +27,9 @@ class KnownSource:
     honours_opt_out: bool
     previous_key_hash: str
     previous_key_expires_at: datetime | None
+    is_trusted: bool
+    requires_user_token: bool
+    sealed_token_key: str
 
     def allows_origin(self, origin: str) -> bool:
         """Return whether a browser page of this origin may send events."""
@@ -45,6 +49,8 @@ def generate_write_key(source: Source, *, now: datetime, overlap: timedelta = ti
     source.previous_key_expires_at = now + overlap if keep else None
     source.write_key_hash = hash_key(plain)
     source.write_key_hint = plain[:HINT_LENGTH]
+    if not source.sealed_token_key:
+        generate_token_key(source)
     return plain
 
 
@@ -56,7 +62,15 @@ def rotate_write_key(*, source_id: int, now: datetime, overlap: timedelta = time
     with transaction.atomic():
         source = Source.objects.select_for_update().get(pk=source_id)
         plain = generate_write_key(source, now=now, overlap=overlap)
-        source.save(update_fields=["write_key_hash", "write_key_hint", "previous_key_hash", "previous_key_expires_at"])
+        source.save(
+            update_fields=[
+                "write_key_hash",
+                "write_key_hint",
+                "previous_key_hash",
+                "previous_key_expires_at",
+                "sealed_token_key",
+            ]
+        )
     clear_source_cache()
     return plain
 
@@ -80,6 +94,7 @@ def clear_source_cache() -> None:
     """Make this process read sources from the database again."""
     _sources.forget()
     _origins.forget()
+    clear_token_key_cache()
 
 
 def _load_source(key_hash: str) -> KnownSource | None:
@@ -95,6 +110,9 @@ def _load_source(key_hash: str) -> KnownSource | None:
         honours_opt_out=row.honours_opt_out,
         previous_key_hash=row.previous_key_hash,
         previous_key_expires_at=row.previous_key_expires_at,
+        is_trusted=row.is_trusted,
+        requires_user_token=row.requires_user_token,
+        sealed_token_key=row.sealed_token_key,
     )
 
 

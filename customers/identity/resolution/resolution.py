@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from config.foundation.database.array_parameters import format_bigint_list
 from customers.identity.consent.consent_denials import refresh_consent_denials
+from customers.identity.customer_upsert import PERSONAL_FIELDS
 from customers.identity.locking import lock_identities
 from customers.identity.merging.merge import merge_customers
 from customers.identity.resolution.conflicts import record_conflicts
@@ -289,12 +290,19 @@ def build_trait_updates(
     hasher: IdentifierHasher,
     at: datetime,
 ) -> list[TraitUpdate]:
-    """Return the traits of identify calls by customer; an e-mail address or phone number only if it belongs to that customer."""
+    """Return the traits of identify calls by customer.
+
+    An e-mail address or phone number is included only if it belongs to that customer; of an event that is not trusted, no
+    personal field is.
+    """
     updates = []
     for event, person in zip(events, people, strict=True):
         if event.type != "identify" or person is None:
             continue
         traits = read_identify_traits(event.traits, at=at)
+        if not event.is_trusted:
+            for name in PERSONAL_FIELDS:
+                traits.fields.pop(name, None)
         for name, kind, text, digest in (
             ("email", EMAIL, event.email, hasher.hash_email(event.email)),
             ("phone", PHONE, event.phone, hasher.hash_phone(event.phone)),
@@ -303,7 +311,8 @@ def build_trait_updates(
             if owner is not None and follow_merges(owner) is person:
                 traits.fields[name] = text.strip()
         if traits.fields or traits.traits:
-            updates.append(TraitUpdate(get_customer_id(person), event.occurred_at, traits))
+            is_trusted = event.is_trusted
+            updates.append(TraitUpdate(get_customer_id(person), event.occurred_at, traits, is_trusted))
     return updates
 
 

@@ -25,7 +25,11 @@ type Key = tuple[str, str]  # kind, value
 
 
 class IdentityEvent(msgspec.Struct, frozen=True):
-    """What one event says about identity; a missing identifier is empty."""
+    """What one event says about identity; a missing identifier is empty.
+
+    An event of a browser or app is not trusted: it joins no two customers and changes no trait that the shop has set. Its
+    e-mail address and phone number are empty, because anyone can type those of somebody else.
+    """
 
     source_id: int
     message_id: str
@@ -38,6 +42,7 @@ class IdentityEvent(msgspec.Struct, frozen=True):
     email: str = ""
     phone: str = ""
     traits: Mapping[str, Any] = {}  # including the decrypted personal ones
+    is_trusted: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -210,7 +215,7 @@ class IdentityResolver:
         """Return the previous id of an alias: a user id if it is known as one, else an anonymous id."""
         if event.previous_id in ("", event.user_id, event.anonymous_id):
             return None
-        is_user = user is not None and (USER, event.previous_id) in self.owners
+        is_user = user is not None and event.is_trusted and (USER, event.previous_id) in self.owners
         return self._build_key(USER if is_user else ANONYMOUS, event.previous_id, event)
 
     def _is_erased(self, key: Key) -> bool:

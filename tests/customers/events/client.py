@@ -16,7 +16,7 @@ from tests.makers import NOON
 
 
 def make_keyed_source(key: str = "web", **fields: Any) -> tuple[Source, str]:
-    source = Source(key=key, name=key, **{"kind": Source.Kind.BROWSER, **fields})
+    source = Source(key=key, name=key, **{"kind": Source.Kind.SERVER, **fields})
     plain = generate_write_key(source, now=datetime.now(UTC))
     source.save()
     return source, plain

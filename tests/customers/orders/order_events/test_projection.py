@@ -218,7 +218,7 @@ def test_imported_order_is_refunded_and_keeps_its_lines_and_customer() -> None:
 @pytest.mark.django_db
 def test_sources_have_their_own_order_ids() -> None:
     send(order(total=5))
-    send(order(total=7), source=make_source("app", kind="app"))
+    send(order(total=7), source=make_source("app", kind="server"))
     process()
     assert sorted(Order.objects.values_list("source__key", "total")) == [("app", 7), ("web", 5)]
 
@@ -266,7 +266,7 @@ def hold_import_lock(key: str) -> Iterator[None]:
 @pytest.mark.django_db(transaction=True)
 def test_orders_wait_during_an_import_of_their_source_only() -> None:
     send(order(total=5), track("Product Viewed", product()))
-    send(order(total=7), source=make_source("app", kind="app"))
+    send(order(total=7), source=make_source("app", kind="server"))
     with hold_import_lock("web"):
         assert process().events == 3
         assert list(Order.objects.values_list("source__key", flat=True)) == ["app"]
