@@ -144,5 +144,6 @@ def select_runs_to_backtest(as_of: datetime) -> dict[str, list[int]]:
             next((run for run, age_of_run, horizon in kind_runs if age_of_run >= max(age, horizon)), None)
             for age in (timedelta(0), *BACKTEST_AGES)
         ]
+        # One run can be the latest of several ages.
         runs_by_kind[kind] = list(dict.fromkeys(run for run in latest_runs if run is not None))
     return runs_by_kind

@@ -106,11 +106,12 @@ def write_profiles(
     with connection.cursor() as cursor:
         with drop_keys_for_first_load(
             cursor, table="lifecycle_customerprofile", rows=len(histories.customer)
-        ) as is_empty:
+        ) as keys_dropped:
+            # Without its keys the table has no constraint for ON CONFLICT; it is empty then, so there is no conflict.
             statement = INSERT_PROFILES.format(
                 columns=sql.SQL(", ").join(name for name, _value in columns),
                 values=sql.SQL(", ").join(value for _name, value in columns),
-                on_conflict=sql.SQL("") if is_empty else ON_CONFLICT_UPDATE.format(updates=updates),
+                on_conflict=sql.SQL("") if keys_dropped else ON_CONFLICT_UPDATE.format(updates=updates),
             )
             cursor.execute(statement)
         cursor.execute(DELETE_OTHER_PROFILES)

@@ -160,11 +160,11 @@ def _build_result(
     )
     ids, shifts, next_id, ended_ids = _match_previous(centroids, scaling, previous, max_distance)
     former_names = {cluster.id: cluster.name for cluster in previous.clusters} if previous else {}
-    kept_names = [
+    retained_names = [
         former_names[own] if own in former_names and is_name_accurate(name=former_names[own], deviations=row) else None
         for own, row in zip(ids, deviations, strict=True)
     ]
-    cluster_names = build_unique_names(deviations=deviations, kept=kept_names, numbers=ids)
+    cluster_names = build_unique_names(deviations=deviations, retained_names=retained_names, numbers=ids)
     radar, medians = build_radar_profiles(
         features=features, names=names, label=label, centroids=centroids, scaling=scaling, seed=seed
     )

@@ -43,18 +43,21 @@ def rank_deviations(
 
 
 def build_unique_names(
-    *, deviations: Sequence[Sequence[FeatureDeviation]], kept: Sequence[ClusterName | None], numbers: Sequence[int]
+    *,
+    deviations: Sequence[Sequence[FeatureDeviation]],
+    retained_names: Sequence[ClusterName | None],
+    numbers: Sequence[int],
 ) -> list[ClusterName]:
     """Name each cluster by its two most distinctive features, or three where two are ambiguous.
 
-    kept: names that stay, None where one is needed. numbers: the clusters' ids, appended to names that three parts leave ambiguous.
+    retained_names: names that stay, None where one is needed. numbers: the clusters' ids, appended to names that three parts leave ambiguous.
     A cluster without a feature 0.25 deviations from the mean is (("typical", ""),).
     """
     parts = [
         tuple((d.direction, d.feature) for d in row if abs(d.size) >= MIN_DEVIATION)[:MAX_PARTS] or ((TYPICAL, ""),)
         for row in deviations
     ]
-    names: list[ClusterName | None] = list(kept)
+    names: list[ClusterName | None] = list(retained_names)
     for length in range(MIN_PARTS, MAX_PARTS + 1):
         candidate_names = {index: parts[index][:length] for index, name in enumerate(names) if name is None}
         used = [frozenset(name) for name in names if name is not None]

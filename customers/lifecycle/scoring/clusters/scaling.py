@@ -72,6 +72,7 @@ def invert_yeo_johnson(value: Floats, power: Floats | float) -> Floats:
     power = np.asarray(power)
     side_power = np.where(value >= 0, power, 2.0 - power)
     size = np.abs(value)
+    # For a negative power the transform is bounded by −1 / power.
     limit = np.where(side_power < 0, -(1.0 - 1e-9) / np.where(side_power < 0, side_power, -1.0), np.inf)
     raw: Floats = np.sign(value) * inv_boxcox1p(np.minimum(size, limit), side_power)
     return raw
@@ -178,6 +179,7 @@ def _fit_column(known: Floats) -> tuple[float, float, float, float] | None:
     power = _fit_power(value[:: max(1, len(value) // POWER_ROWS)])
     transformed = yeo_johnson(value, power)
     deviation = float(transformed.std())
+    # Values that differ by rounding errors only would become ±1 deviation.
     if not deviation > 1e-12 * max(1.0, float(np.abs(transformed).max())):
         return None
     return unit, power, float(transformed.mean()), deviation

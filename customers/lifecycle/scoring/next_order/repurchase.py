@@ -81,6 +81,7 @@ def measure_rhythms(*, pair: Ints, at: Floats, as_of: float, half_life_days: flo
     starts = np.flatnonzero(first)
     pair_index = np.cumsum(first) - 1
     again = ~first
+    # The difference before a pair's first purchase belongs to another pair; ln 1 = 0 removes it.
     log_gap = np.zeros(len(pair))
     log_gap[1:] = np.log(np.where(again[1:], np.diff(day), 1.0))
     age = np.maximum(as_of - at, 0.0)
@@ -96,7 +97,7 @@ def measure_rhythms(*, pair: Ints, at: Floats, as_of: float, half_life_days: flo
         log_gaps=sum_by_pair(weight * log_gap),
         log_gap_squares=sum_by_pair(weight * log_gap**2),
         number=np.bincount(pair_index, minlength=len(starts)),
-        since=age[np.roll(first, -1)],
+        since=age[np.roll(first, -1)],  # shifted by one, the flags mark the last purchase of each pair
     )
 
 
@@ -125,6 +126,7 @@ def fit_product_rhythms(
         overall_variance = max(float(squares.sum()) / total - overall_mean**2, MIN_VARIANCE)
     overall_again = (total + 1.0) / (float(days.sum()) + 2.0)
     mean = (logs + shrinkage * overall_mean) / (gaps + shrinkage)
+    # Σ (ln gap − mean)² from the sums
     squared_deviations = squares - 2.0 * mean * logs + gaps * mean**2
     variance = np.maximum((squared_deviations + shrinkage * overall_variance) / (gaps + shrinkage), MIN_VARIANCE)
     again = (gaps + shrinkage * overall_again) / (days + shrinkage)

@@ -99,6 +99,7 @@ def auc(*, score: Floats, label: Flags) -> float:
     if not positives or not negatives:
         raise ValueError(f"auc needs positives and negatives, got {positives} and {negatives}")
     _values, index, count = np.unique(score, return_inverse=True, return_counts=True)
+    # Ranks count from 1; equal scores share the mean of their ranks.
     mean_rank = np.cumsum(count) - (count - 1) / 2
     ranks = float(mean_rank[index[label]].sum())
     return (ranks - positives * (positives + 1) / 2) / (positives * negatives)
@@ -141,6 +142,7 @@ def _accumulate_positives(score: Floats, label: Flags) -> Floats:
     if not label.any():
         raise ValueError("lift needs at least one positive, got none")
     _values, index = np.unique(-score, return_inverse=True)
+    # Each customer counts as the positive rate among equal scores.
     mean = np.bincount(index, label) / np.bincount(index)
     return np.concatenate(([0.0], np.cumsum(mean[np.sort(index)])))
 

@@ -98,6 +98,7 @@ class ProbabilityTransform:
         Customers on a border count by the share of their probability that lies within: the result is `level` if the model is right,
         however discrete the distribution. Source: randomized probability integral transform, Czado, Gneiting & Held, Biometrics 2009, 2.
         """
+        # The minimum only avoids a division by 0: a customer without width counts by `exact`.
         width = np.maximum(self.upper - self.lower, 1e-300)
         side = (1.0 - level) / 2.0
         inside = np.minimum(self.upper, 1.0 - side) - np.maximum(self.lower, side)
@@ -170,6 +171,7 @@ def _iterate_rows(
 
     The last item is the index of each row in the distribution.
     """
+    # Sorted by state, the rows of consecutive states are one slice.
     by_state = np.argsort(states.state_of, kind="stable")
     borders = np.searchsorted(states.state_of[by_state], np.arange(len(states.x) + 1))
     for distribution in iterate_distributions(model=model, spend=spend, states=states, horizon=horizon):

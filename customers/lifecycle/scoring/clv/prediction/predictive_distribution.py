@@ -69,6 +69,7 @@ class PredictiveDistribution:
 def find_states(groups: HistoryGroups) -> PurchaseStates:
     """Return the distinct states of the groups."""
     ages, age_of = np.unique(groups.age, return_inverse=True)
+    # One integer key per pair, as in `group_histories`.
     keys, state_of = np.unique(groups.x * max(len(ages), 1) + age_of, return_inverse=True)
     return PurchaseStates(keys // max(len(ages), 1), ages[keys % max(len(ages), 1)], state_of)
 
@@ -80,6 +81,7 @@ def iterate_distributions(
     borders = np.r_[np.flatnonzero(np.diff(states.x, prepend=-1)), len(states.x)]
     for start, stop in pairwise(borders.tolist()):
         x = int(states.x[start])
+        # Ages ascend, and the youngest state expects the most purchases, so its bins suffice for all states of x.
         bins = _build_bins(_bound_purchases(model, x, float(states.age[start]), horizon))
         log_u, given_bin = _compute_spend_tails(spend, x, bins)
         for first in range(start, stop, STATES_PER_BATCH):
@@ -88,6 +90,7 @@ def iterate_distributions(
             tails = model.purchase_tails_if_alive(horizon=horizon, x=x, age=age, max_purchases=max_purchases)
             used_bins = bins[bins <= max_purchases]
             bin_probabilities = tails[:, used_bins]
+            # P(Y ≥ bin) − P(Y ≥ next bin); the last bin has the whole tail.
             bin_probabilities[:, :-1] -= bin_probabilities[:, 1:]
             yield PredictiveDistribution(first, tails, bin_probabilities @ given_bin[: len(used_bins)], log_u)
 

@@ -78,6 +78,7 @@ def fit_centered_isotonic(*, x: Floats, label: Flags, increasing: bool) -> tuple
     rows = np.diff(np.concatenate((starts, [len(x)])))
     middle = np.add.reduceat(x[order], starts) / rows
     share = (np.add.reduceat(label[order].astype(np.float64), starts) + 0.5) / (rows + 1.0)
+    # The added ½ and 1 pull small blocks further towards ½, so that the shares of neighbors may cross; the order is restored.
     running = np.maximum.accumulate(share) if increasing else np.minimum.accumulate(share)
     return middle, running
 
@@ -135,6 +136,7 @@ def _fit_platt(odds: Floats, label: Flags) -> tuple[float, float]:
     a, b = _fit_logistic(np.column_stack((np.ones(len(odds)), odds)), np.zeros(len(odds)), target)
     if b > 0:
         return a, b
+    # A slope of 0 or below would level or reverse the order of the scores.
     level = _fit_logistic(np.ones((len(odds), 1)), odds, target)
     return level[0], 1.0
 
@@ -153,6 +155,7 @@ def _fit_logistic(design: Floats, offset: Floats, target: Floats) -> list[float]
         weight = probability * (1 - probability)
         curvature = (design * weight[:, None]).T @ design + RIDGE * np.eye(len(beta))
         step = np.linalg.solve(curvature, design.T @ (target - probability) - RIDGE * beta)
+        # A full Newton step can overshoot where probabilities are close to 0 or 1.
         while np.abs(step).max() > MIN_STEP and compute_loss(beta + step) > current_loss:
             step = step / 2
         beta = beta + step

@@ -42,7 +42,7 @@ def test_a_name_has_the_two_most_distinctive_features_or_three_if_two_are_ambigu
         make_deviations(orders=-1.0, monetary=-0.9),
         make_deviations(orders=0.1, monetary=-0.2),
     ]
-    assert build_unique_names(deviations=rows, kept=[None] * 6, numbers=[1, 2, 3, 4, 5, 6]) == [
+    assert build_unique_names(deviations=rows, retained_names=[None] * 6, numbers=[1, 2, 3, 4, 5, 6]) == [
         (("high", "monetary"), ("low", "recency_days")),
         (("high", "monetary"), ("high", "discount"), ("high", "recency_days")),
         (("high", "discount"), ("high", "monetary")),
@@ -59,7 +59,7 @@ def test_clusters_with_the_same_three_parts_are_numbered() -> None:
         make_deviations(a=0.1),
         make_deviations(a=-0.1),
     ]
-    names = build_unique_names(deviations=rows, kept=[None] * 4, numbers=[4, 7, 8, 9])
+    names = build_unique_names(deviations=rows, retained_names=[None] * 4, numbers=[4, 7, 8, 9])
     assert names == [
         (("high", "a"), ("high", "b")),
         (("high", "c"), ("high", "a")),
@@ -67,7 +67,7 @@ def test_clusters_with_the_same_three_parts_are_numbered() -> None:
         (("typical", ""), ("number", "9")),
     ]
     rows = [make_deviations(a=3.0, b=2.0, c=1.0), make_deviations(a=2.5, b=2.0, c=1.0)]
-    names = build_unique_names(deviations=rows, kept=[None] * 2, numbers=[4, 7])
+    names = build_unique_names(deviations=rows, retained_names=[None] * 2, numbers=[4, 7])
     assert len(set(names)) == 2
     assert names[0][-1] == ("number", "4")
 
@@ -76,7 +76,7 @@ def test_previous_names_stay_and_new_ones_avoid_them() -> None:
     previous_name = (("high", "monetary"),)
     names = build_unique_names(
         deviations=[make_deviations(monetary=1.0), make_deviations(monetary=2.0, orders=1.0)],
-        kept=[previous_name, None],
+        retained_names=[previous_name, None],
         numbers=[1, 2],
     )
     assert names == [previous_name, (("high", "monetary"), ("high", "orders"))]
@@ -89,7 +89,7 @@ def test_names_are_always_unique() -> None:
         rows = rank_deviations(
             means=draws.normal(size=(k, d)), overall_mean=np.zeros(d), features=[f"f{i}" for i in range(d)]
         )
-        names = build_unique_names(deviations=rows, kept=[None] * k, numbers=list(range(k)))
+        names = build_unique_names(deviations=rows, retained_names=[None] * k, numbers=list(range(k)))
         assert len({frozenset(name) for name in names}) == k
 
 
