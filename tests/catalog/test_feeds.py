@@ -274,7 +274,7 @@ def test_a_dry_run_counts_and_changes_nothing(write: Callable[..., Path]) -> Non
         (b"PK\x03\x04rest", "feed.xlsx", "ZIP or Excel"),
         (b"\x00\x01\x02\x00\x00\x03" * 50, "feed.bin", "not a text file"),
         (b"id,title\n1,\x81a\xff\xff\x81\n", "feed.csv", "line 2, 0x81: the file is not UTF-8"),
-        ('[{"id": 1}]', "feed.json", "JSON list"),
+        ('[{"id": 1}]', "feed.json", "JSON array"),
         (RSS.replace("</channel>", ""), "feed.xml", "at line 21"),
         (RSS.replace(' xmlns:g="http://base.google.com/ns/1.0"', ""), "feed.xml", "at line 5"),
         ("<html><body>Not found</body></html>", "feed.xml", "no <item>"),

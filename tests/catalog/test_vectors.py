@@ -190,7 +190,7 @@ def test_errors_of_broken_files_give_the_expected_format(products: None, tmp_pat
     with pytest.raises(FeedError, match="shape"):
         load(write_file(tmp_path / "flat.npz", ["a"], np.ones(2)))
     pq.write_table(pa.table({"product_id": ["a"]}), tmp_path / "lacking.parquet")
-    with pytest.raises(FeedError, match="lacks vector"):
+    with pytest.raises(FeedError, match="is missing vector"):
         load(tmp_path / "lacking.parquet")
     with pytest.raises(FeedError, match="cannot be opened"):
         load(tmp_path / "absent.npz")

@@ -97,7 +97,7 @@ def test_the_card_shows_for_every_placement_whether_and_why_it_is_active(
     names = [page.index(name) for name in ("Similar products", "Goes with your cart", "Ranked list")]
     assert names == sorted(names)
     assert "Inactive: not significantly better than “Popular” on the test period (+0.2000, -0.1000 to +0.3000)" in page
-    assert "80 queries of 40 customers" in page
+    assert "80 queries from 40 customers" in page
     assert "Bought together 1.00" in page
     assert "0.2000" in page
     assert "from Sept. 21, 2026" in page

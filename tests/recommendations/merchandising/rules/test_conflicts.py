@@ -43,7 +43,7 @@ def test_two_pins_at_one_position() -> None:
         make_rule("pin", "p1 p2", name="A", position=2), make_rule("pin", "p3", name="B", position=3, priority=1)
     )
     assert conflict.kind == "same-place"
-    assert conflict.text.startswith("“B” and “A” both pin to position 3. “B” gets it")
+    assert conflict.text.startswith("“B” and “A” both pin to position 3. “B” takes it")
     assert find(make_rule("pin", "p1 p2", position=2), make_rule("pin", "p3", position=4)) == []
 
 
