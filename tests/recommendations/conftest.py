@@ -19,6 +19,12 @@ def folders(settings: Any, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def shortest_trainings(folders: Path, settings: Any) -> None:
+    """Limit trainings to the first trial of every search, for tests that do not depend on the tuned values."""
+    settings.TRAINING_SECONDS = 0.1
+
+
+@pytest.fixture
 def shop(db: None, folders: Path, valkey: redis.Redis) -> None:
     """Make the tea and coffee shop and export it to the warehouse."""
     from customers.warehouse.export import export_warehouse

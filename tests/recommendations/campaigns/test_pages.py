@@ -67,7 +67,7 @@ def test_campaign_is_created_previewed_and_exported(api: APIClient, all_customer
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"segment": "nobody"}, "segment"),
+        ({"segment": "unknown"}, "segment"),
         ({"holdout_share": "1"}, "holdout_share"),
         ({"holdout_share": "-0.1"}, "holdout_share"),
         ({"channel": "fax"}, "channel"),

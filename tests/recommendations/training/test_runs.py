@@ -40,7 +40,9 @@ def test_a_finished_training_cannot_be_cancelled(trained: ModelVersion) -> None:
     assert not request_cancellation(run_id=EvaluationRun.objects.get().pk, at=NOON)
 
 
-def test_progress_is_reported_in_labeled_steps(shop: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_reported_in_labeled_steps(
+    shop: None, shortest_trainings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     progress: list[tuple[str, int]] = []
     save = EvaluationRun.save
 
@@ -86,7 +88,7 @@ def test_a_worse_model_is_rejected_with_the_reason_and_the_active_one_stays(
     assert "the limit is 0.0000 ms" in rejected.explanation
 
 
-def test_the_tasks_train_and_refresh(shop: None) -> None:
+def test_the_tasks_train_and_refresh(shop: None, shortest_trainings: None) -> None:
     version = ModelVersion.objects.get(version=train_nightly())
     assert version.status == ModelVersion.Status.ACTIVE
     assert refresh_model() == "", "there is no new activity"

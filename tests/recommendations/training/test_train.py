@@ -148,6 +148,8 @@ training.train(as_of=datetime(2026, 11, 24, 12, tzinfo=UTC), started_at=datetime
     assert kept == set(ModelVersion.objects.values_list("artifact", flat=True))
 
 
-def test_the_command_prints_the_version_and_its_status(shop: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_version_and_its_status(
+    shop: None, shortest_trainings: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     call_command("train", as_of=NOON)
     assert "active" in capsys.readouterr().out

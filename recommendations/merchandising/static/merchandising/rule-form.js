@@ -1,17 +1,17 @@
-// The rule's page: what the form as it stands would change, asked for while one types; names of categories and brands to choose from.
+// The page of a rule: a preview of the form, updated while the user types, and suggestions of categories and brands.
 "use strict";
 
 (() => {
   const WAIT_MS = 500;
 
-  function preview(section) {
+  function showPreview(section) {
     const form = section.closest("form");
     const panel = section.querySelector("[data-rule-preview-panel]");
     let timer = null;
-    let asked = 0;
+    let latestRequest = 0;
 
-    async function ask() {
-      const number = ++asked;
+    async function loadPreview() {
+      const request = ++latestRequest;
       panel.classList.add("waiting");
       const focused = document.activeElement && panel.contains(document.activeElement) ? document.activeElement.name : null;
       const response = await fetch(section.dataset.rulePreview, {
@@ -19,8 +19,8 @@
         body: new FormData(form),
         headers: { "X-Requested-With": "fetch" },
       }).catch(() => null);
-      if (number !== asked) {
-        return; // a newer question is under way
+      if (request !== latestRequest) {
+        return; // a newer request has been sent
       }
       panel.classList.remove("waiting");
       if (!response || !response.ok) {
@@ -29,35 +29,36 @@
       const typed = focused ? form.elements[focused] : null;
       const value = typed ? typed.value : null;
       panel.innerHTML = await response.text();
-      const again = focused ? form.elements[focused] : null;
-      if (again) {
-        again.value = value;
-        again.focus();
+      // the new panel replaces its own fields: restore the text and the focus
+      const field = focused ? form.elements[focused] : null;
+      if (field) {
+        field.value = value;
+        field.focus();
       }
     }
 
-    function later() {
+    function schedulePreview() {
       clearTimeout(timer);
-      timer = setTimeout(ask, WAIT_MS);
+      timer = setTimeout(loadPreview, WAIT_MS);
     }
 
-    form.addEventListener("input", later);
-    form.addEventListener("change", later);
-    // what chooses by script, such as the list of segments or a date, tells jQuery alone
+    form.addEventListener("input", schedulePreview);
+    form.addEventListener("change", schedulePreview);
+    // widgets that set values by script, such as the segment or a date, trigger jQuery events only
     if (window.django && window.django.jQuery) {
-      window.django.jQuery(form).on("change", later);
+      window.django.jQuery(form).on("change", schedulePreview);
     }
-    ask();
+    loadPreview();
   }
 
-  function suggest(input, address) {
+  function addSuggestions(input, address) {
     const list = document.createElement("datalist");
     list.id = `${input.id}-names`;
     input.setAttribute("list", list.id);
     input.setAttribute("autocomplete", "off");
     input.after(list);
     let timer = null;
-    async function ask() {
+    async function loadNames() {
       const query = new URLSearchParams({ field: input.dataset.suggest, q: input.value });
       const response = await fetch(`${address}?${query}`).catch(() => null);
       if (!response || !response.ok) {
@@ -66,18 +67,18 @@
       const { names } = await response.json();
       list.replaceChildren(...names.map((name) => Object.assign(document.createElement("option"), { value: name })));
     }
-    input.addEventListener("focus", ask, { once: true });
+    input.addEventListener("focus", loadNames, { once: true });
     input.addEventListener("input", () => {
       clearTimeout(timer);
-      timer = setTimeout(ask, WAIT_MS / 2);
+      timer = setTimeout(loadNames, WAIT_MS / 2);
     });
   }
 
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("[data-rule-preview]").forEach((section) => {
-      preview(section);
+      showPreview(section);
       if (section.dataset.suggestUrl) {
-        document.querySelectorAll("input[data-suggest]").forEach((input) => suggest(input, section.dataset.suggestUrl));
+        document.querySelectorAll("input[data-suggest]").forEach((input) => addSuggestions(input, section.dataset.suggestUrl));
       }
     });
   });

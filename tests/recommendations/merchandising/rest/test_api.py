@@ -64,7 +64,7 @@ def test_a_rule_is_created_read_changed_and_deleted(api: APIClient) -> None:
         ({"weekdays": [0]}, {"weekdays[0]"}),
         ({"price_from": "5", "price_to": "4"}, {"price_from"}),
         ({"starts_at": "2026-11-24T12:00Z", "ends_at": "2026-11-24T12:00Z"}, {"ends_at"}),
-        ({"segment": "nobody"}, {"segment"}),
+        ({"segment": "unknown"}, {"segment"}),
         ({"priority": 1001}, {"priority"}),
         ({"product_ids": ["x" * 201]}, {"product_ids[0]"}),
         ({"tag": "a\0b"}, {"tag"}),

@@ -194,7 +194,7 @@ def test_events_of_visitors_count_for_the_customer_they_were_resolved_to(send_ev
     visitor = Customer.objects.create()
     make_identifier(visitor, "v1", kind="anonymous_id")
     send_event("Product Viewed", user_id="", anonymous_id="v1")
-    send_event("Product Viewed", user_id="", anonymous_id="nobody yet")
+    send_event("Product Viewed", user_id="", anonymous_id="unresolved")
     data = extract_data()
     assert data.interactions.users.get_ids() == [str(visitor.pk)]
     assert data.identifiers.get_row("anonymous_id:v1") == 0

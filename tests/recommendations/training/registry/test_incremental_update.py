@@ -131,7 +131,9 @@ def test_with_a_damaged_refresh_the_version_serves_as_it_was_trained(
     assert model.refreshed is None
 
 
-def test_the_next_training_removes_the_refresh_and_its_folder(outdated: ModelVersion, settings) -> None:  # type: ignore[no-untyped-def]
+def test_the_next_training_removes_the_refresh_and_its_folder(
+    outdated: ModelVersion, shortest_trainings: None, settings
+) -> None:  # type: ignore[no-untyped-def]
     refresh_active_version(as_of=LATER)
     newer = train(as_of=LATER, started_at=LATER)
     assert newer.refresh == ""

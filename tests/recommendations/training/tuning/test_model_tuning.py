@@ -1,6 +1,7 @@
 """Model tuning on constructed data whose best model is known."""
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import pytest
@@ -73,22 +74,27 @@ def tune(
     )
 
 
+@cache
+def tune_habits() -> ModelChoice:
+    return tune(make_habits())
+
+
 def test_repeat_purchases_are_found_and_every_trial_is_recorded() -> None:
-    choice = tune(make_habits())
+    choice = tune_habits()
     assert choice.component_values["repeat"] > 2 * choice.component_values["popularity"]
     assert choice.value >= max(choice.component_values.values())
     assert sum(choice.weights.values()) == pytest.approx(1, abs=0.01)
     tried = {row["algorithm"] for row in choice.trials}
     assert {*CANDIDATES, "blend"} <= tried
-    for name, described in choice.components.items():
+    for name, component in choice.components.items():
         best = [row for row in choice.trials if row["algorithm"] == name and row["chosen"]]
         assert len(best) == 1
-        assert best[0]["parameters"].items() <= described["parameters"].items()
+        assert best[0]["parameters"].items() <= component["parameters"].items()
         assert best[0]["value"] == max(row["value"] for row in choice.trials if row["algorithm"] == name)
 
 
 def test_components_that_other_placements_require_stay_without_a_weight() -> None:
-    assert {"popularity", "item-knn", "content", "co-purchase"} <= set(tune(make_habits()).components)
+    assert {"popularity", "item-knn", "content", "co-purchase"} <= set(tune_habits().components)
 
 
 def test_algorithms_that_do_not_fit_into_memory_are_excluded_with_a_reason() -> None:
@@ -147,8 +153,7 @@ def test_a_history_of_one_day_cannot_be_split() -> None:
 
 
 def test_the_model_is_evaluated_against_baselines_and_the_active_version() -> None:
-    time_split = split_by_time(make_habits())
-    choice = tune_model(time_split=time_split, products=PRODUCTS, budget=TrainingBudget(3, 2000), step=StepRecorder())
+    time_split, choice = split_by_time(make_habits()), tune_habits()
     active = {
         "components": choice.components,
         "weights": choice.weights,

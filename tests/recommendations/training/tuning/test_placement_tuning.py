@@ -28,7 +28,7 @@ ITEMS = 2 * PAIRS
 
 
 def make_shop(*, views_from: float = 0.0) -> Interactions:
-    """Every customer likes five pairs of products and buys both of one pair each week, half of the time the same pair.
+    """Return users who like five pairs of products and buy both of one pair each week, half of the time the same pair.
 
     They view both products of a random pair in a separate visit; there are no views before `views_from` days.
     """
@@ -63,19 +63,26 @@ PRODUCTS = Products.of_columns(
 )
 
 
+def ignore_step(_name: str, _share: float) -> None:
+    pass
+
+
 @cache
-def tune_shop(*, views_from: float = 0.0, seconds: float = 20.0) -> tuple[dict[str, PlacementResult], ModelChoice]:
+def tune_shop_model(*, views_from: float) -> tuple[ShopData, ModelChoice]:
     interactions = make_shop(views_from=views_from)
     time_split = split_by_time(interactions)
-    budget, step = (
-        TrainingBudget(seconds, 2000, clock=lambda: 0.0),
-        lambda _name, _share: None,
-    )  # the clock does not move
-    choice = tune_model(time_split=time_split, products=PRODUCTS, budget=TrainingBudget(3, 2000), step=step)
-    shop = ShopData(interactions, PRODUCTS, time_split)
+    budget = TrainingBudget(3, 2000)
+    choice = tune_model(time_split=time_split, products=PRODUCTS, budget=budget, step=ignore_step)
+    return ShopData(interactions, PRODUCTS, time_split), choice
+
+
+@cache
+def tune_shop(*, views_from: float = 0.0, seconds: float = 20.0) -> tuple[dict[str, PlacementResult], ModelChoice]:
+    shop, choice = tune_shop_model(views_from=views_from)
+    budget, step = TrainingBudget(seconds, 2000, clock=lambda: 0.0), ignore_step  # the clock does not move
     tuned = tune_placements(shop=shop, choice=choice, budget=budget, step=step)
     model_evaluation = evaluate_choice(
-        time_split=time_split, choice=tuned.choice, products=PRODUCTS, active=None, step=step
+        time_split=shop.split, choice=tuned.choice, products=PRODUCTS, active=None, step=step
     )
     return evaluate_placements(shop=shop, tuned=tuned, model_evaluation=model_evaluation, budget=budget, step=step)
 
@@ -174,9 +181,9 @@ def test_a_short_history_uses_defaults_over_the_available_components() -> None:
     assert placements["recently-viewed"].to_json()["on"]
 
 
-def make_scores(difference: float, low: float, *, people: int = 100) -> QueryScores:
+def make_scores(difference: float, low: float, *, n_users: int = 100) -> QueryScores:
     interval = {name: ConfidenceInterval(difference, low, low + 1.0) for name in ("ndcg", "hit_rate", "precision")}
-    return QueryScores(people, people, interval, interval, interval)
+    return QueryScores(n_users, n_users, interval, interval, interval)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +192,7 @@ def make_scores(difference: float, low: float, *, people: int = 100) -> QuerySco
         (make_scores(0.1, 0.0), make_scores(0.1, 0.05), True, "place_better"),
         (make_scores(-0.1, -0.2), make_scores(0.1, 0.05), False, "place_not_chosen"),
         (make_scores(0.1, 0.0), make_scores(0.1, -0.05), False, "place_no_better"),
-        (make_scores(0.1, 0.0), make_scores(-0.1, -0.2, people=29), True, "place_too_few"),
+        (make_scores(0.1, 0.0), make_scores(-0.1, -0.2, n_users=29), True, "place_too_few"),
         (make_scores(0.1, 0.0), None, True, "place_too_few"),
         (make_scores(-0.1, -0.2), None, False, "place_not_chosen"),
         (None, make_scores(0.1, 0.05), True, "place_better"),
