@@ -9,7 +9,7 @@ from django.utils import timezone
 
 
 def create_default_settings(using: str, apps: Apps | None = None, **kwargs: Any) -> None:
-    """Add the missing rows: of a new placement, or of all placements after `manage.py flush` has emptied the tables.
+    """Add the missing rows: of a new placement, or of all after `manage.py flush`.
 
     apps: the models at the migration reached, so that this works while migrating backwards too.
     """

@@ -148,7 +148,7 @@ class PlacementSettings(models.Model):
 
 
 class ErasedIdentifier(models.Model):
-    """The keyed hash of an erased customer's identifier: models trained before the erasure must not recognize it."""
+    """The keyed hash of an erased identifier, which models trained before must not recognize."""
 
     digest = models.CharField(_("hash"), max_length=16, unique=True)
     erased_at = models.DateTimeField(_("erased at"))

@@ -135,7 +135,10 @@ def _score_visitor(context: RecommendationContext) -> tuple[ScoredHistory | None
 
 
 def _sort_positions(rows: Rows, positions: AnyInts, scored: ScoredHistory | None) -> tuple[AnyInts, np.ndarray]:
-    """Return the positions in the list, best first, and their scores; unknown products come last."""
+    """Return the positions in the list, best first, and their scores.
+
+    Unknown products come last.
+    """
     scores = np.zeros(len(positions), np.float32)
     is_known = rows[positions] >= 0
     if scored is not None and len(positions):

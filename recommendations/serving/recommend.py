@@ -1,4 +1,4 @@
-"""Recommend products for a placement: the pipeline from a request to a response, step by step."""
+"""Recommend products for a placement: the pipeline from a request to a response."""
 
 import time
 from datetime import datetime

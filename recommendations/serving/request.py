@@ -89,7 +89,10 @@ def validate_request(request: RecommendationRequest) -> None:
 
 
 def make_recommendation_id(now: datetime) -> str:
-    """Return a UUID of version 7 (RFC 9562): 48 bits of milliseconds, then random bits, so that ids sort by time."""
+    """Return a UUID of version 7 (RFC 9562), so that ids sort by time.
+
+    48 bits of milliseconds, then random bits.
+    """
     value = (int(now.timestamp() * 1000) << 80) | int.from_bytes(os.urandom(10))
     # version 7 in bits 76 to 79, variant 2 in bits 62 and 63
     value = value & ~(0xF << 76) | (7 << 76)
@@ -99,7 +102,10 @@ def make_recommendation_id(now: datetime) -> str:
 
 
 def write_cursor(offset: int, minute: int) -> str:
-    """Return the cursor of a page. minute: since 1970, of the first page, so that all pages show the same new products."""
+    """Return the cursor of a page.
+
+    minute: since 1970, of the first page, so that all pages show the same new products.
+    """
     return base64.urlsafe_b64encode(f"{offset}.{minute}".encode()).decode().rstrip("=")
 
 

@@ -15,7 +15,10 @@ RUN_RETENTION_DAYS = 60
 
 @shared_task(exclusive=True, quiet=True)
 def store_impressions() -> None:
-    """Store waiting impressions; scheduled every two seconds, and skipped silently while an earlier run is still working."""
+    """Store waiting impressions.
+
+    Scheduled every two seconds, and skipped silently while an earlier run is still working.
+    """
     store.store_impressions(at=timezone.now(), seconds=MAX_STORE_SECONDS)
 
 
@@ -31,7 +34,7 @@ def learn_position_bias() -> None:
 
 @shared_task(exclusive=True)
 def tidy_impressions() -> None:
-    """Create the partitions of the coming months, and delete impressions and run records beyond their retention."""
+    """Create coming partitions; delete impressions and run records beyond their retention."""
     now = timezone.now()
     partitions.ensure_partitions(as_of=now, of=retention.IMPRESSION_PARTITIONS)
     retention.purge_impressions(before=now - timedelta(days=settings.IMPRESSION_RETENTION_DAYS))

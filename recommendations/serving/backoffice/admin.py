@@ -120,7 +120,10 @@ class PlacementSettingsAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
 
     @display(description=gettext_lazy("algorithms"))
     def show_weights(self, obj: PlacementSettings) -> str:
-        """Return the configured weights, else the defaults; trained weights are on the page of the model."""
+        """Return the configured weights, else the defaults.
+
+        Trained weights are on the page of the model.
+        """
         weights = obj.weights or PLACEMENTS[obj.placement].weights
         if not weights:
             return _("trained weights") if obj.placement == FOR_YOU else "–"

@@ -1,4 +1,4 @@
-"""The back-office page of the customers most likely to want a product, who can be saved as a segment."""
+"""The back-office page of the audience of a product, which can be saved as a segment."""
 
 from django import forms
 from django.contrib import messages

@@ -130,7 +130,7 @@ def format_figures(figures: PerformanceFigures) -> dict[str, Any]:
 
 
 def build_charts(positions: list[PositionPerformance], number: int) -> list[dict[str, Any]]:
-    """Return the charts of the click-through rate and of the examination probability by position."""
+    """Return the charts of click-through rate and examination probability by position."""
     rates = [(row.position, row.figures.click_rate) for row in positions]
     clicked = [(position, rate) for position, rate in rates if rate is not None]
     charts = [

@@ -1,4 +1,4 @@
-"""The recommendation preview of the back office: the response a storefront gets, and each source's share of every score."""
+"""The recommendation preview: the response of a storefront, and the sources of every score."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,10 @@ from recommendations.serving.state.model import NO_ROWS
 
 @dataclass(frozen=True)
 class SourceLine:
-    """One line of "Why this?": the percentage of a score that one algorithm derives from one product of the history."""
+    """One line of "Why this?".
+
+    percent: share of the score that one algorithm derives from one product of the history.
+    """
 
     source: str
     product_id: str
@@ -39,7 +42,10 @@ class PreviewedItem:
 
 @dataclass(frozen=True)
 class RecommendationPreview:
-    """A response with its sources. history: (product id, title, moment) of the newest interactions it starts from."""
+    """A response with its sources.
+
+    history: (product id, title, moment) of the newest interactions it starts from.
+    """
 
     response: RecommendationResponse
     items: list[PreviewedItem]
@@ -85,7 +91,10 @@ def explain_sources(
     response: RecommendationResponse,
     rows: Sequence[int],
 ) -> list[list[SourceLine]]:
-    """Return the share of every source in the score of each row, largest first; empty if there are no scores."""
+    """Return the share of every source in the score of each row, largest first.
+
+    Empty if there are no scores.
+    """
     model = state.model
     no_sources: list[list[SourceLine]] = [[] for _row in rows]
     if model is None or state.blends is None or response.categories is not None:
@@ -114,7 +123,10 @@ def explain_sources(
 def _explain_cold_start(
     state: ServingState, request: RecommendationRequest, visitor: Visitor, rows: Sequence[int]
 ) -> list[list[SourceLine]]:
-    """Return the sources that raise each score; the scores are logarithms, so only positive parts count."""
+    """Return the sources that raise each score.
+
+    The scores are logarithms, so only positive parts count.
+    """
     arrival = describe_arrival(state=state, request=request, names=visitor.names)
     if arrival is None or state.model is None or state.model.cold_start is None:
         return [[] for _row in rows]
@@ -140,7 +152,10 @@ def _make_lines(state: ServingState, contributions: Sequence[Contribution]) -> l
 
 
 def get_id_and_title(state: ServingState, row: int) -> tuple[str, str]:
-    """Return product id and title of a row; both empty for -1, a source that is not a single product."""
+    """Return product id and title of a row.
+
+    Both empty for -1, a source that is not a single product.
+    """
     if row < 0:
         return "", ""
     card = state.products.cards[row]

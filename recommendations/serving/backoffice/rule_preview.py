@@ -1,4 +1,4 @@
-"""Preview a rule without saving it: a placement without rules, beside the same placement with all rules and this one."""
+"""Preview a rule without saving it: a placement without rules, and with all of them."""
 
 from collections.abc import Sequence
 from copy import copy
@@ -20,7 +20,10 @@ from recommendations.serving.state.product_index import ProductCard
 
 @dataclass(frozen=True)
 class PreviewedProduct:
-    """A product in a list of the preview. previous_position: without rules; None if it was not on the page."""
+    """A product in a list of the preview.
+
+    previous_position: without rules; None if it was not on the page.
+    """
 
     position: int
     card: ProductCard
@@ -115,7 +118,7 @@ def count_changed_positions(before: Sequence[RecommendedItem], after: Sequence[R
 
 
 def find_missing_pins(draft: Rule, shown: set[str]) -> list[str]:
-    """Return the pinned products that the page lacks: hidden, sold out, excluded or not in the catalog."""
+    """Return pinned products that are not on the page: hidden, sold out, excluded or unknown."""
     if draft.action != RuleAction.PIN or (draft.position or 1) + len(draft.product_ids) - 1 > len(shown):
         return []
     return [product_id for product_id in draft.product_ids if product_id not in shown]

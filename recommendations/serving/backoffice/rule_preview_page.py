@@ -1,4 +1,4 @@
-"""The back-office preview of a rule: a page, and the panel beside the form that follows every change."""
+"""The back-office preview of a rule: a page, and a panel beside the form."""
 
 from typing import Any
 
@@ -49,7 +49,10 @@ class RulePreviewForm(forms.Form):
 
 
 def show_rule_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
-    """Preview a stored rule (GET with ``preview-rule``) or the rule of a posted form; nothing is saved."""
+    """Preview a stored rule (GET with ``preview-rule``) or the rule of a posted form.
+
+    Nothing is saved.
+    """
     if not (model_admin.has_view_permission(request) and request.user.has_perm(VIEW_RULES_PERMISSION)):
         raise PermissionDenied
     data = request.POST if request.method == "POST" else request.GET

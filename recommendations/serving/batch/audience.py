@@ -81,7 +81,10 @@ class AudienceMember:
 
 @dataclass(frozen=True)
 class Audience:
-    """The customers of a product. model_version: empty without a model. known: whether the model knows the product."""
+    """The customers of a product.
+
+    model_version: empty without a model. known: whether the model knows the product.
+    """
 
     product_id: str
     model_version: str
@@ -183,7 +186,7 @@ def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float
 
 
 def find_hidden_interactions(kinds: Sequence[int] | None, block: Histories) -> npt.NDArray[np.bool_]:
-    """Return for each interaction of the histories whether for-you hides its product from then on; None: every kind does."""
+    """Return which interactions are of the kinds that hide their product; None means every kind."""
     return np.ones(len(block.item), np.bool_) if kinds is None else np.isin(block.kind, kinds)
 
 

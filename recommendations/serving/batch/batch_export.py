@@ -61,7 +61,10 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class ExportSummary:
-    """customers: number with recommendations. rows: recommendations. resumed_customers: done by an earlier start."""
+    """The result of an export.
+
+    customers: number with recommendations. rows: recommendations. resumed_customers: exported by an earlier start.
+    """
 
     customers: int
     rows: int
@@ -91,10 +94,11 @@ def export_recommendations(
     source: StateLoader = loader,
     progress: Progress = ignore_progress,
 ) -> ExportSummary:
-    """Write the best ``n`` products of a placement for every customer with a user id, or for those of a segment.
+    """Write the best ``n`` products of a placement for every customer with a user id.
 
     CSV and Parquet have one row per recommendation, JSON Lines one line per customer. Erased customers are left out.
-    Customers who refused personalization get the recommendations that are the same for all customers. resume: continue an
+    Customers who refused personalization get the recommendations that are the same for all customers. segment: only its
+    members. resume: continue an
     interrupted export with the same options.
 
     Errors: InvalidExportError, UnsupportedPlacementError, NoActiveModelError; ConditionError for a segment with invalid
@@ -124,7 +128,10 @@ def export_recommendations(
 
 
 def select_customers(segment: str, *, now: datetime) -> QuerySet[Customer]:
-    """Return the customers with a user id. Errors: InvalidExportError for an unknown segment; ConditionError."""
+    """Return the customers with a user id.
+
+    Errors: InvalidExportError for an unknown segment; ConditionError.
+    """
     user_ids = Identifier.objects.filter(customer=OuterRef("pk"), kind=Identifier.Kind.USER_ID)
     if not segment:
         return query_customers().filter(Exists(user_ids))
@@ -166,7 +173,9 @@ def make_lines(batch: BatchRecommender, user_ids: Sequence[str], result: BatchRe
 
 
 class ExportParts:
-    """The parts of an unfinished export, in a folder beside the target; ``options.json`` there has its options.
+    """The parts of an unfinished export, in a folder beside the target.
+
+    ``options.json`` there has its options.
 
     The name of a part is the last customer in it, so that the names alone say where to resume.
     """
@@ -176,7 +185,10 @@ class ExportParts:
         self.folder = path.with_name(f".{path.name}.parts")
 
     def open(self, *, resume: bool) -> int:
-        """Return the last finished customer, 0 for none. Errors: InvalidExportError if the parts have other options."""
+        """Return the last finished customer, 0 for none.
+
+        Errors: InvalidExportError if the parts have other options.
+        """
         options_path = self.folder / "options.json"
         if resume and options_path.exists():
             previous = json.loads(options_path.read_text(encoding="utf-8"))
@@ -234,7 +246,10 @@ def iterate_rows(lines: Sequence[ExportLine]) -> Iterator[tuple[str, int, str, f
 
 
 def write_csv(path: Path, lines: Sequence[ExportLine]) -> None:
-    """Write ids unchanged, because programs read them; a spreadsheet may interpret an id that begins with = as a formula."""
+    """Write ids unchanged, because programs read them.
+
+    A spreadsheet may interpret an id that begins with = as a formula.
+    """
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows((*row[:3], f"{row[3]:.6g}", row[4]) for row in iterate_rows(lines))
 

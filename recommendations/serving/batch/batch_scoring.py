@@ -1,4 +1,4 @@
-"""Recommend products to many customers at once, in blocks, with the same model and placements as single requests.
+"""Recommend products to many customers at once, as single requests would.
 
 Merchandising rules apply to each customer as in a request. Unlike a request: interactions since the newest refresh are
 unknown, no new products are explored, nothing is rotated or diversified, and there are no reasons.
@@ -47,7 +47,10 @@ class NoActiveModelError(Exception):
 
 @dataclass
 class BatchRecommendations:
-    """items: int32 (n, k) model rows, padded with -1; strategies: one per customer, "" for a customer without products."""
+    """The recommendations of n customers.
+
+    items: int32 (n, k) model rows, padded with -1. strategies: one per customer, "" for a customer without products.
+    """
 
     items: Rows
     scores: Values
@@ -55,7 +58,10 @@ class BatchRecommendations:
 
 
 class BatchRecommender:
-    """Recommends one placement to many customers; holds everything that is the same for all of them."""
+    """Recommends one placement to many customers.
+
+    Holds everything that is the same for all of them.
+    """
 
     def __init__(self, *, state: ServingState, scenario: str, n: int, now: datetime) -> None:
         """Errors: UnsupportedPlacementError, NoActiveModelError."""
@@ -75,7 +81,7 @@ class BatchRecommender:
         self.scorer = PlacementScorer(state, state.model)
 
     def recommend(self, customers: CustomerBlock) -> BatchRecommendations:
-        """Return the best products of each customer, computed in blocks whose scores fit into memory."""
+        """Return the best products of each customer, in blocks whose scores fit into memory."""
         parts = [
             self._recommend_block(customers.slice(start, start + self.block_size))
             for start in range(0, customers.n, self.block_size)
@@ -149,7 +155,7 @@ class BatchRecommender:
             result.items[row, len(pinned.rows) :] = -1
 
     def _find_excluded_products(self, placement: str, block: BlockState, rows: npt.NDArray[np.int64]) -> csr_array:
-        """Return the products that must not be shown: dismissed, or bought where purchases are not shown again."""
+        """Return the products that must not be shown: dismissed ones, and hidden purchases."""
         dismissed, kinds = block.dismissed[rows], self.state.placements[placement].get_hidden_kinds(self.model)
         if placement == BUY_AGAIN or kinds == []:
             return dismissed
@@ -178,7 +184,10 @@ def group_by_rules(
 
 
 def apply_batch_factors(scores: Values | csr_array, factors: Values | None) -> Values | csr_array:
-    """Return the scores multiplied by the factors of rules, margin and stock; missing scores stay missing."""
+    """Return the scores multiplied by the factors of rules, margin and stock.
+
+    Missing scores stay missing.
+    """
     if factors is None:
         return scores
     if isinstance(scores, csr_array):

@@ -1,4 +1,4 @@
-"""Blocks of customers, and what the model knows about them: the histories that requests would use."""
+"""Blocks of customers, with the histories that requests of these customers would use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,10 @@ from recommendations.serving.state.suppression import hash_name
 
 @dataclass(frozen=True, eq=False)
 class CustomerBlock:
-    """n customers. names: all their identifiers as "kind:value"; owner: the customer of each name, 0 … n − 1, sorted."""
+    """A block of n customers.
+
+    names: all their identifiers as "kind:value". owner: the customer of each name, 0 … n − 1, sorted.
+    """
 
     n: int
     names: Sequence[str]
@@ -42,7 +45,10 @@ class CustomerBlock:
 
 
 class BlockState(NamedTuple):
-    """What the model and the rules say about a block of customers. opted_out: (n,), refused consent or erased."""
+    """What the model and the rules say about a block of customers.
+
+    opted_out: (n,), refused consent or erased.
+    """
 
     customers: CustomerBlock
     histories: Histories
@@ -54,7 +60,10 @@ class BlockState(NamedTuple):
 def load_block(
     state: ServingState, model: ServingModel, customers: CustomerBlock, *, scenario: str, now: datetime
 ) -> BlockState:
-    """Return the histories that a request would use, in the order of the customers; empty for those who opted out."""
+    """Return the histories that a request would use, in the order of the customers.
+
+    Empty for those who opted out.
+    """
     # one comparison for the whole block instead of one for each customer
     opted_out = np.zeros(customers.n, np.bool_)
     if len(customers.names) and len(state.suppressions.hashes):
@@ -87,7 +96,7 @@ def find_user_rows(model: ServingModel, customers: CustomerBlock) -> npt.NDArray
 
 
 def build_histories(model: ServingModel, pairs: npt.NDArray[np.int64], n: int, *, now: float) -> Histories:
-    """Return one history per customer, oldest first: interactions from the training and from its newest refresh."""
+    """Return one history per customer, oldest first, from the training and its newest refresh."""
     trained = pairs[pairs[:, 1] < model.n_trained]
     columns = [
         select_interactions(

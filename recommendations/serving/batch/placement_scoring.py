@@ -22,7 +22,10 @@ type Values = npt.NDArray[np.float32]
 
 
 class PlacementScores(NamedTuple):
-    """Scores of some customers. strategy: as in a response. rows: the customers in their block. scores: (customers, items)."""
+    """Scores of some customers.
+
+    strategy: as in a response. rows: the customers in their block. scores: (customers, items).
+    """
 
     strategy: str
     rows: npt.NDArray[np.int64]
@@ -75,7 +78,10 @@ class PlacementScorer:
         ]
 
     def _score_cold_start(self, block: BlockState, rows: npt.NDArray[np.int64]) -> list[PlacementScores]:
-        """Score customers without a history by their traits; skip those whose traits change no score or who opted out."""
+        """Score customers without a history by their traits.
+
+        Skip those whose traits change no score or who opted out.
+        """
         cold_start = self.model.cold_start
         rows = rows[~block.opted_out[rows]]
         if cold_start is None or not len(rows):
@@ -108,7 +114,10 @@ class PlacementScorer:
         return [PlacementScores(BUY_AGAIN, rows, purchases)]
 
     def _score_static(self, placement: str) -> Values | None:
-        """Return scores that are the same for all customers; None if the model has none for the placement."""
+        """Return scores that are the same for all customers.
+
+        None if the model has none for the placement.
+        """
         if placement not in self._static_scores:
             scores = np.full(self.n_items, -np.inf, np.float32)
             if placement == NEW:
@@ -124,7 +133,10 @@ class PlacementScorer:
         return scores if np.isfinite(scores).any() else None
 
     def _get_blend(self, placement: str) -> WeightedEnsemble | None:
-        """Return the ensemble of a placement: weights of the settings come before trained ones, those before the defaults."""
+        """Return the ensemble of a placement.
+
+        Weights of the settings take precedence over trained weights, and these over the defaults.
+        """
         if placement == FOR_YOU:
             return self.model.blend
         weights = self.state.placements[placement].weights or self.model.scenarios.get(placement, {}).get("weights")
@@ -132,7 +144,10 @@ class PlacementScorer:
 
 
 def remove_popularity(blend: WeightedEnsemble) -> WeightedEnsemble | None:
-    """Return the ensemble without the components that are the same for all customers; None if nothing is left."""
+    """Return the ensemble without the components that are the same for all customers.
+
+    None if nothing is left.
+    """
     shares = {
         name: share
         for name, share in blend.compute_shares().items()

@@ -1,4 +1,4 @@
-"""Impressions: recorded while responding, stored in bulk afterwards, and joined with later clicks and purchases."""
+"""Impressions: recorded with the response, stored in bulk, joined with clicks and purchases."""
 
 from recommendations.serving.impressions.served_entry import ServedEntry
 from recommendations.serving.impressions.writer import record_impression

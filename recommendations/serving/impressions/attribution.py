@@ -149,7 +149,10 @@ def find_first_day_to_count(*, at: datetime) -> date | None:
 
 
 def build_click_parameters(*, every: int = 1) -> dict[str, Any]:
-    """Return the parameters of CLICKED_PRODUCTS except its times; with ``every``, a stable sample of the impressions."""
+    """Return the parameters of CLICKED_PRODUCTS except its times.
+
+    With ``every``, a stable sample of the impressions.
+    """
     return {
         "window": get_attribution_window(),
         "early": CLOCK_TOLERANCE,

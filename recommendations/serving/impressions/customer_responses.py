@@ -19,7 +19,7 @@ FROM (
 
 
 def count_recommendations_served(*, customer_id: int, as_of: datetime, **_kwargs: Any) -> list[ChannelResponses]:
-    """Return the number of served recommendations (at most MAX_COUNTED) and the time of the latest."""
+    """Return the number of served recommendations, at most MAX_COUNTED, and the latest time."""
     with connection.cursor() as cursor:
         cursor.execute(SERVED_TO_CUSTOMER, {"customer": customer_id, "as_of": as_of})
         count, last_at = cursor.fetchone()

@@ -69,7 +69,7 @@ def reassign_merged_impressions(*, pairs: Sequence[tuple[int, int]], **_kwargs: 
 
 
 def revert_merged_impressions(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], **_kwargs: Any) -> None:
-    """Give impressions back to the customers of reverted merges, by the identifiers that the impressions name."""
+    """Give impressions back to the customers of reverted merges, by the identifiers they name."""
     with connection.cursor() as cursor:
         cursor.execute(REVERT_REASSIGNMENT, build_columns([(surviving, merged) for surviving, merged, _rows in merges]))
 

@@ -9,7 +9,9 @@ from customers.identity.models import Customer
 
 
 class Impression(models.Model):
-    """One response: its products in order, and the customer; partitioned by the month in which it was served.
+    """One response: its products in order, and the customer.
+
+    Partitioned by the month in which it was served.
 
     ``user_id`` and ``anonymous_id`` are those of the request; ``customer`` is the one they belonged to at the last look-up.
     """
@@ -48,7 +50,7 @@ class Impression(models.Model):
 
 
 class PerformanceDay(models.Model):
-    """Impressions of one day at one position of a placement, with clicks and purchases within the attribution window.
+    """Impressions, attributed clicks and purchases of one day at one position of a placement.
 
     The row without a currency has the counts; one row per currency has the purchases.
     """
@@ -116,7 +118,7 @@ class PositionBiasRun(JobRun):
 
 
 class PositionBias(models.Model):
-    """The probability that a visitor examines a position of a placement, relative to the first position."""
+    """The probability that visitors examine a position, relative to the first position."""
 
     class Method(models.TextChoices):
         CLICK_MODEL = "click_model", _("click model")
@@ -145,7 +147,7 @@ class PositionBias(models.Model):
 
 
 class LoggedJudgement(models.Model):
-    """The click-through rate of a model version as if every position were examined equally, with its interval."""
+    """The click-through rate of a model version as if all positions were examined equally."""
 
     run = models.ForeignKey(PositionBiasRun, models.CASCADE, related_name="judgements", verbose_name=_("run"))
     scenario = models.CharField(_("scenario"), max_length=50)

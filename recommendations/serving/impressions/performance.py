@@ -31,7 +31,10 @@ SUMMED_FIELDS = ("shown", "clicked", "carted", "bought", "revenue")
 
 @dataclass
 class PerformanceFigures:
-    """Counts of products shown: one product in one response counts once. ``revenue`` by currency, before refunds."""
+    """Counts of products shown: one product in one response counts once.
+
+    ``revenue`` by currency, before refunds.
+    """
 
     shown: int = 0
     clicked: int = 0
@@ -56,7 +59,10 @@ class PerformanceFigures:
 
 @dataclass(frozen=True)
 class PositionPerformance:
-    """``examination``: probability of being examined relative to the first position; None if not estimated."""
+    """The figures of one position.
+
+    ``examination``: probability of being examined relative to the first position; None if not estimated.
+    """
 
     position: int
     figures: PerformanceFigures
@@ -65,7 +71,7 @@ class PositionPerformance:
 
 @dataclass(frozen=True)
 class PlacementPerformance:
-    """``method``: how the examination probabilities are estimated; "" if they are not."""
+    """The figures of one placement. ``method``: of estimating examination; "" if not estimated."""
 
     scenario: str
     figures: PerformanceFigures
@@ -75,7 +81,10 @@ class PlacementPerformance:
 
 @dataclass(frozen=True)
 class VersionPerformance:
-    """``estimate``: click-through rate as if every position were examined like the first; None if not evaluated yet."""
+    """The figures of one model version.
+
+    ``estimate``: click-through rate as if every position were examined like the first; None if not evaluated yet.
+    """
 
     scenario: str
     model_version: str
@@ -86,7 +95,10 @@ class VersionPerformance:
 
 @dataclass(frozen=True)
 class PerformanceReport:
-    """``as_of``: time of the last attribution run, None if never; figures of days from ``open_since`` on may still grow."""
+    """The performance of all placements and model versions in a period.
+
+    ``as_of``: time of the last attribution run, None if never. Figures of days from ``open_since`` on may still grow.
+    """
 
     as_of: datetime | None
     since: date
@@ -108,9 +120,9 @@ class InvalidPeriodError(ValueError):
 def get_performance(
     *, as_of: datetime, since: date | None = None, until: date | None = None, scenario: str = ""
 ) -> PerformanceReport:
-    """Return the performance on the shop's days ``since`` … ``until``, both included (default: the last 28).
+    """Return the performance in a period, by default the last 28 days.
 
-    At most six queries. Raises InvalidPeriodError.
+    Both days are included and in the time zone of the shop. At most six queries. Raises InvalidPeriodError.
     """
     today = localdate(as_of, ZoneInfo(settings.TIME_ZONE))
     until = until or today

@@ -1,4 +1,4 @@
-"""Estimate position bias per placement from impressions and clicks, and evaluate models without it."""
+"""Estimate the position bias of placements from clicks, and evaluate models without it."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -118,7 +118,7 @@ def read_counts(parameters: dict[str, Any]) -> dict[str, ClickCounts]:
 
 
 def build_click_counts(table: Ints) -> ClickCounts:
-    """Return rows of (product, position, shown, clicked) as counts; no more clicks than impressions."""
+    """Return rows of (product, position, shown, clicked) as counts, with clicks ≤ impressions."""
     shown = table[:, 2].astype(np.float64)
     return ClickCounts(table[:, 0], table[:, 1], shown, np.minimum(table[:, 3], shown))
 
@@ -203,7 +203,7 @@ def get_latest_run() -> PositionBiasRun | None:
 
 
 def get_curve(*, scenario: str) -> ExaminationCurve:
-    """Return the latest curve of a placement, for evaluations based on clicks; the prior without one."""
+    """Return the latest curve of a placement; the prior without one."""
     run = get_latest_run()
     rows = list(run.positions.filter(scenario=scenario).values_list("examination", "method")) if run else []
     if not rows:

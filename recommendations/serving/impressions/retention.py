@@ -1,4 +1,4 @@
-"""Retention of impressions and of run records: whole months are dropped, older rows of the limit's month are deleted."""
+"""Retention of impressions and run records: old months are dropped, other old rows deleted."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,10 @@ DELETE FROM {partition} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {partition} WHER
 
 
 def purge_impressions(*, before: datetime) -> tuple[list[str], int]:
-    """Drop months that end before the limit and delete older rows of the others; return the partitions and number of rows."""
+    """Drop months that end before the limit and delete older rows of the others.
+
+    Return the partitions and number of rows.
+    """
     dropped, deleted = [], 0
     for name, month in list_partitions(of=IMPRESSION_PARTITIONS):
         partition = sql.Identifier(name)
@@ -35,7 +38,7 @@ def purge_impressions(*, before: datetime) -> tuple[list[str], int]:
 
 
 def purge_runs(*, before: datetime) -> int:
-    """Delete older run records with their results, except the latest successful run of each type; return the number."""
+    """Delete older run records except the latest successful one of each type; return the number."""
     return purge_runs_except_newest(PerformanceRun.objects.all(), before) + purge_runs_except_newest(
         PositionBiasRun.objects.all(), before
     )

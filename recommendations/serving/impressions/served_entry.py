@@ -16,7 +16,9 @@ ProductIdText = Annotated[str, Meta(min_length=1, max_length=200)]
 
 # array_like leaves out the names of fields, and gc=False keeps entries out of garbage collections: they refer to no cycles
 class ServedEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
-    """``product_ids`` in the order shown; the first is at ``first_rank`` (1 is the top of the first page).
+    """A served response.
+
+    ``product_ids``: in the order shown, from ``first_rank`` on (1 is the top of the first page).
 
     ``user_id`` and ``anonymous_id`` are those of the request, "" without one.
     """

@@ -66,7 +66,10 @@ ON CONFLICT (recommendation_id, served_at) DO NOTHING
 
 @dataclass
 class ImpressionStoreResult:
-    """Numbers of entries: ``read``; ``stored`` as new rows; ``damaged`` and set aside. The others existed already."""
+    """Numbers of entries: ``read``; ``stored`` as new rows; ``damaged`` and set aside.
+
+    The others existed already.
+    """
 
     read: int = 0
     stored: int = 0
@@ -74,7 +77,9 @@ class ImpressionStoreResult:
 
 
 def store_impressions(*, at: datetime, seconds: float | None = None) -> ImpressionStoreResult:
-    """Empty the stream, oldest first, for about ``seconds``. With Valkey down nothing is read and nothing is lost.
+    """Empty the stream, oldest first, for about ``seconds``.
+
+    With Valkey down nothing is read and nothing is lost.
 
     After a database error, everything not stored remains in the stream.
     """
@@ -90,7 +95,7 @@ def store_impressions(*, at: datetime, seconds: float | None = None) -> Impressi
 
 
 def store_entries(entries: Sequence[StreamEntry], *, at: datetime, result: ImpressionStoreResult) -> None:
-    """Store the valid entries, move the others aside, and only then remove the stored ones from the stream."""
+    """Store the valid entries, set the others aside, and then remove the stored ones."""
     valid: list[tuple[StreamEntry, ServedEntry]] = []
     damaged: list[tuple[StreamEntry, str]] = []
     for entry in entries:
@@ -125,7 +130,7 @@ def check_entry(entry: ServedEntry, *, at: datetime) -> ServedEntry:
 def insert_valid_entries(
     entries: Sequence[tuple[StreamEntry, ServedEntry]],
 ) -> tuple[int, list[tuple[StreamEntry, str]]]:
-    """Return the number of new rows and the entries that the database rejects, found by halving failing batches."""
+    """Return the number of new rows and the rejected entries, found by halving failing batches."""
     stored, rejected, waiting = 0, [], [entries]
     while waiting:
         batch = waiting.pop()

@@ -64,7 +64,7 @@ class StreamEntry:
 
 @dataclass(frozen=True)
 class StreamBacklog:
-    """Entries waiting in the stream, the age of the oldest, and entries that never reached the table."""
+    """Waiting entries, the age of the oldest, and entries that never reached the table."""
 
     entries: int
     oldest_seconds: float
@@ -79,7 +79,10 @@ def append_entries(packed: Sequence[bytes], *, dropped: int = 0) -> None:
 
 
 def read_entries(limit: int) -> list[StreamEntry]:
-    """Return the oldest entries; those of other programs have empty bytes. Raises ValkeyDownError."""
+    """Return the oldest entries; those of other programs have empty bytes.
+
+    Raises ValkeyDownError.
+    """
     raw_entries: list[tuple[bytes, dict[bytes, bytes] | None]] = run_command("XRANGE", SERVED, "-", "+", "COUNT", limit)
     return [StreamEntry(number, (fields or {}).get(b"shown", b"")) for number, fields in raw_entries]
 
@@ -92,7 +95,10 @@ def remove_entries(entries: Sequence[StreamEntry]) -> int:
 
 
 def set_aside_entries(damaged: Sequence[tuple[StreamEntry, str]]) -> None:
-    """Move entries that cannot be stored to `served-damaged` for inspection. Raises ValkeyDownError."""
+    """Move entries that cannot be stored to `served-damaged` for inspection.
+
+    Raises ValkeyDownError.
+    """
     if damaged:
         arguments = [part for entry, why in damaged for part in (entry.number, why, entry.packed)]
         run_script(SET_ASIDE_SCRIPT, MAX_DAMAGED_ENTRIES, *arguments)

@@ -1,4 +1,4 @@
-"""Record impressions without delaying the response: a queue per process, and a thread that sends it to Valkey."""
+"""Record impressions without delaying responses: a queue per process, which a thread sends."""
 
 import atexit
 import logging
@@ -17,7 +17,10 @@ logger = logging.getLogger(__name__)
 
 
 class ImpressionQueue:
-    """The impressions waiting in this process. Appending needs no lock and no call; the thread starts with the first entry."""
+    """The impressions waiting in this process.
+
+    Appending needs no lock and no call; the thread starts with the first entry.
+    """
 
     def __init__(self, *, max_waiting: int = MAX_WAITING) -> None:
         self.max_waiting = max_waiting
@@ -30,7 +33,7 @@ class ImpressionQueue:
         self._start_lock = threading.Lock()
 
     def add(self, entry: ServedEntry) -> None:
-        """Queue an impression. Never blocks and never fails: if the queue is full, the impression is dropped and counted."""
+        """Queue an impression without blocking; if the queue is full, drop and count it."""
         if len(self.waiting) >= self.max_waiting:
             self.dropped += 1
             return
@@ -58,7 +61,10 @@ class ImpressionQueue:
                 self._has_entries.set()
 
     def flush(self) -> int:
-        """Send the waiting impressions and return their number; while Valkey is down they stay in the queue."""
+        """Send the waiting impressions and return their number.
+
+        While Valkey is down they stay in the queue.
+        """
         sent = 0
         with self._send_lock:
             while self.waiting:
@@ -79,7 +85,7 @@ class ImpressionQueue:
         return sent
 
     def _pack_entries(self, entries: list[ServedEntry]) -> list[bytes]:
-        """Pack the entries; one that cannot be packed is a bug of its caller and must not stop the others."""
+        """Pack the entries; drop one that cannot be packed, which is a bug of its caller."""
         packed = []
         for entry in entries:
             try:
@@ -100,7 +106,10 @@ class ImpressionQueue:
 
 
 class ProcessImpressionQueue:
-    """The queue of this process; a forked child starts with an empty one, because the parent sends its own."""
+    """The queue of this process.
+
+    A forked child starts with an empty one, because the parent sends its own.
+    """
 
     def __init__(self) -> None:
         self.reset()

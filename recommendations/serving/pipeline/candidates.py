@@ -75,7 +75,10 @@ def _find_for_you(context: RecommendationContext) -> Candidates | None:
 
 
 def _find_by_traits(context: RecommendationContext) -> Candidates | None:
-    """Score by traits and landing category of a visitor without a history; scores are logarithms of probabilities."""
+    """Score by traits and landing category of a visitor without a history.
+
+    Scores are logarithms of probabilities.
+    """
     state = context.state
     arrival = describe_arrival(state=state, request=context.request, names=context.visitor.names)
     if arrival is None or state.model is None or state.model.cold_start is None:
@@ -92,7 +95,7 @@ def _find_by_traits(context: RecommendationContext) -> Candidates | None:
 
 
 def _find_related(context: RecommendationContext, *, placement: str) -> Candidates | None:
-    """Score products related to those of the request, then move them towards the visitor's taste."""
+    """Score products related to those of the request, then reorder them by the visitor's taste."""
     blend, model = context.get_blend(placement), context.state.model
     start_rows = context.get_start_rows()
     if blend is None or model is None:

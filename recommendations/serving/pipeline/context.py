@@ -172,7 +172,7 @@ def build_context(
 
 
 def make_deadline() -> float:
-    """Return the `time.perf_counter` moment at which the scoring of a request that starts now must end."""
+    """Return the `time.perf_counter` moment at which scoring must end if it starts now."""
     return time.perf_counter() + settings.RECOMMEND_DEADLINE_MS / 1000 - RESERVED_SECONDS
 
 

@@ -1,4 +1,4 @@
-"""Step 7 of a recommendation: the reason of every item, from the largest contribution to its score."""
+"""Step 7 of a recommendation: the reason of every item, from the main cause of its score."""
 
 from collections.abc import Collection, Sequence
 
@@ -19,7 +19,10 @@ def explain(
     new: Collection[int] = (),
     pinned: Collection[int] = (),
 ) -> dict[int, ItemReason]:
-    """Return the reason of each row. new: rows selected by exploration. pinned: rows pinned by a rule."""
+    """Return the reason of each row.
+
+    new: rows selected by exploration. pinned: rows pinned by a rule.
+    """
     ranked = [row for row in rows if row not in new and row not in pinned]
     by_row = _explain_candidates(context, candidates, ranked)
     if new:

@@ -18,7 +18,7 @@ type Ranked = list[tuple[int, float]]
 
 
 def explore(context: RecommendationContext, candidates: Candidates) -> tuple[Ranked, set[int]]:
-    """Return the candidates as (row, score) pairs with new products among them, and the rows of these.
+    """Return (row, score) pairs with new products among them, and the rows of the new ones.
 
     Pages are cut from one list that begins at the first position, so that no product is on two pages.
     """

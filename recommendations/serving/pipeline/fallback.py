@@ -11,7 +11,7 @@ FILTERS_DROPPED = "filters"
 
 
 def apply_fallback(context: RecommendationContext, candidates: Candidates) -> Candidates:
-    """Return the candidates, or those of the first fallback that has any, with its name and the reason.
+    """Return the candidates, or those of the first fallback that has any, with the reason.
 
     The chain follows each placement's own fallback; after a missed deadline it goes straight to popular products, which are
     scored in advance. The last resort is the catalog itself. A strict request has no fallback.

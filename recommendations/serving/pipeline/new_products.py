@@ -23,9 +23,9 @@ ORDERS = 256  # random orders shared by all visitors
 
 
 def get_exploration_interval(share: float | None = None) -> int | None:
-    """Return n if every nth position shows a new product: 10 for a share of 0.1; None for a share of 0.
+    """Return n if every nth position shows a new product; None for a share of 0.
 
-    Without a share, RECOMMEND_EXPLORATION_SHARE applies.
+    A share of 0.1 gives 10. Without a share, RECOMMEND_EXPLORATION_SHARE applies.
     """
     share = settings.RECOMMEND_EXPLORATION_SHARE if share is None else share
     return round(1 / share) if share > 0 else None
@@ -63,7 +63,7 @@ def choose_new_products(
 def merge_new_products(
     ranked: Sequence[tuple[int, float]], new: Sequence[int], *, every: int
 ) -> Iterator[tuple[int, float | None]]:
-    """Yield the ranked rows with a new one at every nth position while there are any; no row twice.
+    """Yield the ranked rows with a new one at every nth position, each row once.
 
     The score of a new product is None.
     """
@@ -113,7 +113,10 @@ class NewProductDraws:
 
 
 def _get_draws(state: ServingState, now: datetime) -> NewProductDraws | None:
-    """Return the draws, cached while the same products are new; None if the model cannot explore."""
+    """Return the draws, cached while the same products are new.
+
+    None if the model cannot explore.
+    """
     trials = state.model.trials if state.model is not None else None
     if trials is None:
         return None

@@ -1,4 +1,4 @@
-"""The mathematics of reordering: rotation (Plackett–Luce draws) and diversity (maximal marginal relevance)."""
+"""Reordering: rotation (Plackett–Luce) and diversity (maximal marginal relevance)."""
 
 import hashlib
 
@@ -18,12 +18,15 @@ type Values = npt.NDArray[np.float32]
 
 
 def make_seed(*parts: object) -> int:
-    """Return a 64-bit seed that depends on all the parts; the same parts give the same seed in every process."""
+    """Return a 64-bit seed that depends on all the parts.
+
+    The same parts give the same seed in every process.
+    """
     return int.from_bytes(hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest())
 
 
 def rotate(scores: Values, *, rotation: float, seed: int) -> npt.NDArray[np.intp]:
-    """Return a random order of the scores, shape (n,): by ln score + τ · Gumbel noise, largest first.
+    """Return a random order, shape (n,): by ln score + τ · Gumbel noise, largest first.
 
     This draws them one after another with probabilities in proportion to score^(1/τ) (Plackett–Luce by the Gumbel trick,
     Yellott 1977), with τ = TEMPERATURE · rotation: products of nearly the same score swap, a much better one stays first.

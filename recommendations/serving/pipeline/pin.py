@@ -7,7 +7,10 @@ from recommendations.serving.pipeline.context import RecommendationContext
 
 
 def pin_products(context: RecommendationContext, ranked: Sequence[tuple[int, float]]) -> RankedPage:
-    """Return the requested page; a pinned product that this visitor or request must not see is left out."""
+    """Return the requested page.
+
+    A pinned product that this visitor or request must not see is left out.
+    """
     pins = context.rule_effects.pins if context.rule_effects is not None else ()
     excluded: frozenset[int] = frozenset()
     if pins:

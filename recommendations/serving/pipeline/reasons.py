@@ -23,7 +23,7 @@ MAX_CACHED_REASONS = 8192
 
 @dataclass(frozen=True)
 class ItemReason:
-    """Why an item is shown: a code for programs, a sentence for visitors, and the products that it names."""
+    """Why an item is shown: a code for programs, a text for visitors, and the products it names."""
 
     code: str
     text: str
@@ -31,7 +31,10 @@ class ItemReason:
 
 
 def cache_by_language[F: Callable[..., ItemReason]](make: F) -> F:
-    """Cache the reasons of a function by language; they are shared between responses and must not be changed."""
+    """Cache the reasons of a function by language.
+
+    They are shared between responses and must not be changed.
+    """
 
     @lru_cache(MAX_CACHED_REASONS)
     def cached(language: str, *arguments: Hashable) -> ItemReason:
@@ -64,7 +67,7 @@ def choose_reason(
 
 
 def choose_cold_start_reason(contributions: Sequence[Contribution], *, category: str) -> ItemReason:
-    """Return the reason for a visitor without a history: their landing category, their traits or popularity.
+    """Return the reason for a visitor without a history: landing category, traits or popularity.
 
     No trait is named, because visitors should not read what the shop knows about them.
     """

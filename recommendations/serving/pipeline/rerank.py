@@ -1,4 +1,4 @@
-"""Step 4 of a recommendation: rotate and diversify the best candidates, and fill up a short list."""
+"""Step 4 of a recommendation: rotate and diversify candidates, and fill up a short list."""
 
 import numpy as np
 

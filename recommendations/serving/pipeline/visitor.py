@@ -1,4 +1,4 @@
-"""Identify the visitor of a request from the memory of the worker and one round trip to Valkey."""
+"""Identify the visitor of a request from memory and one round trip to Valkey."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +60,10 @@ def read_activity(request: RecommendationRequest) -> RecentActivity:
 def identify_visitor(
     *, state: ServingState, request: RecommendationRequest, activity: RecentActivity, now: float
 ) -> Visitor:
-    """Return the visitor with everything known about them; nothing about one who opted out or was erased."""
+    """Return the visitor with everything known about them.
+
+    Nothing about one who opted out or was erased.
+    """
     names = [f"{kind}:{value}" for kind, value in request.identifiers]
     if names and (activity.is_denied or state.suppressions.contains_any(names)):
         return Visitor([], [], [], None, NO_ROWS, has_opted_out=True, count=activity.count)
@@ -92,7 +95,7 @@ def describe_arrival(
 
 
 def _find_dismissed_rows(model: ServingModel, users: Sequence[int], activity: RecentActivity) -> Rows:
-    """Return the rows dismissed before the training, minus those put into the cart or bought since then."""
+    """Return the rows dismissed before the training and not added to the cart or bought since."""
     rows = model.find_dismissed_rows(users)
     if not len(rows):
         return rows

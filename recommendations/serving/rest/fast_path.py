@@ -1,7 +1,8 @@
-"""Serve recommendations, rankings and searches in front of Django, whose middleware takes longer than they do.
+"""Serve recommendations, rankings and searches in front of Django.
 
-Only plainly valid requests are served here. Every other one, including every error, goes to the REST view, so that errors
-are worded in one place. One round trip to Valkey counts the request for the rate limit and reads the visitor's activity.
+Django's middleware takes longer than the responses. Only plainly valid requests are served here. Every other one, including
+every error, goes to the REST view, so that errors are worded in one place. One round trip to Valkey counts the request for the
+rate limit and reads the visitor's activity.
 """
 
 import logging
@@ -42,7 +43,7 @@ type ServingView = type[RankView] | type[RecommendationsView] | type[SearchView]
 
 
 class RateLimit(NamedTuple):
-    """The rate limit of a caller: key of the current window, its length, and the maximum number of requests in it."""
+    """The rate limit of a caller: key and length of the current window, and its maximum."""
 
     key: str
     window_seconds: int
@@ -86,7 +87,10 @@ def serve_recommendations_first(application: Application, *, authorize: Authoriz
 
 
 def _serve(environ: Environ, path: str, authorize: Authorize) -> bytes:
-    """Return the body of the response. Errors: NotPlainError and others for requests that the REST view must serve."""
+    """Return the body of the response.
+
+    Errors: NotPlainError and others for requests that the REST view must serve.
+    """
     limit = authorize(environ, _find_view(path))
     if limit is None:
         raise NotPlainError
@@ -110,7 +114,10 @@ def _serve(environ: Environ, path: str, authorize: Authorize) -> bytes:
 
 
 def _find_view(path: str) -> ServingView:
-    """Return the view of a path. Errors: NotPlainError for a path below these, such as a search's own sub-path."""
+    """Return the view of a path.
+
+    Errors: NotPlainError for a path below these, such as a search's own sub-path.
+    """
     if path == RANK_PATH:
         return RankView
     if path == SEARCH_PATH:
@@ -163,7 +170,7 @@ def _read_body(environ: Environ) -> bytes:
 
 
 def _find_language(environ: Mapping[str, Any]) -> str:
-    """Return the language that Django's LocaleMiddleware would choose: the cookie's, the browser's, the default."""
+    """Return the language that LocaleMiddleware would choose: cookie, browser, default."""
     cookie = environ.get("HTTP_COOKIE", "")
     if settings.LANGUAGE_COOKIE_NAME in cookie and (
         preferred := parse_cookie(cookie).get(settings.LANGUAGE_COOKIE_NAME)

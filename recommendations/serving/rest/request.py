@@ -1,4 +1,6 @@
-"""The request schemas of recommendations and rankings; REST views, fast path and OpenAPI document derive from them.
+"""The request schemas of recommendations and rankings.
+
+REST views, fast path and OpenAPI document derive from them.
 
 `RecommendationQuery` are the parameters of a URL and `RankBody` is a JSON body. The serializers word every error;
 `parse_plain_query` and `parse_plain_body` accept only requests that need no wording.

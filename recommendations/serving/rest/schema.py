@@ -1,4 +1,4 @@
-"""Request schemas: msgspec structs from which the serializers, the parsers and the OpenAPI document derive."""
+"""Request schemas: structs from which serializers, parsers and the OpenAPI document derive."""
 
 from typing import Annotated, Any
 
@@ -19,12 +19,18 @@ def make_text_type(max_length: int, description: str = "") -> Any:
 
 
 def make_id_list_type(max_length: int, description: str) -> Any:
-    """Return the type of a parameter with ids joined by commas; max_length: characters of the whole text."""
+    """Return the type of a parameter with ids joined by commas.
+
+    max_length: characters of the whole text.
+    """
     return Annotated[list[str], Meta(description=description, extra={"max_length": max_length})]
 
 
 class CommaListField(serializers.CharField):
-    """A list of texts joined by commas, or of the parameter given several times; the length limit counts all characters."""
+    """A list of texts joined by commas, or of the parameter given several times.
+
+    The length limit counts all characters.
+    """
 
     def get_value(self, dictionary):  # type: ignore[no-untyped-def]
         if hasattr(dictionary, "getlist"):
@@ -46,7 +52,10 @@ def split_ids(value: str) -> list[str]:
 
 
 class FieldSpec(msgspec.Struct):
-    """A field of a schema in the terms that serializers and parsers need. kind: str, int, float, bool, decimal, list, enum or dict."""
+    """A field of a schema in the terms that serializers and parsers need.
+
+    kind: str, int, float, bool, decimal, list, enum or dict.
+    """
 
     name: str
     kind: str

@@ -52,7 +52,10 @@ def serve_ranking(
 
 
 def _record_response(response: RecommendationResponse, *, user_id: str, anonymous_id: str, now: datetime) -> None:
-    """Count the response and record an impression; without identifiers for a visitor who refused personalization."""
+    """Count the response and record an impression.
+
+    Without identifiers for a visitor who refused personalization.
+    """
     RESPONSE_SECONDS.labels(response.scenario).observe(response.took_ms / 1000)
     if response.fallback is not None:
         FALLBACKS.labels(response.scenario, response.fallback_reason or "").inc()

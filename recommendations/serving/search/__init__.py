@@ -1,1 +1,1 @@
-"""Product search: from a typed query to a filtered, faceted and personalized page of products."""
+"""Product search: from a query to a filtered, faceted and personalized page of products."""

@@ -1,4 +1,4 @@
-"""Evaluate the search by the searches in the warehouse and the products that customers chose after each.
+"""Evaluate the search by logged searches and the products that customers chose after them.
 
 A search counts if a product was clicked, viewed or added to the cart within half an hour, before the customer's next search. The
 evaluation uses the current products and texts. The personal order is evaluated on searches after the model's training data, with the
@@ -112,7 +112,9 @@ def join_choices(table: pa.Table) -> Iterator[LoggedSearch]:
 def evaluate_search(
     *, searches: Sequence[LoggedSearch], now: datetime, source: Searcher = searcher
 ) -> list[SearchEvaluation]:
-    """Return MRR, hit rate and NDCG at 10, of all searches in the general order and of later ones in both orders.
+    """Return MRR, hit rate and NDCG at 10 in the general and the personal order.
+
+    All searches are evaluated in the general order, those after the training data in both.
 
     Raises SearchNotReadyError.
     """
@@ -143,7 +145,10 @@ def evaluate_order(
 
 
 def find_hits(search: LoggedSearch, *, personal: bool, now: datetime, source: Searcher) -> npt.NDArray[np.bool_]:
-    """Return which of the first positions have products that were chosen; products sold out since then count as available."""
+    """Return which of the first positions have products that were chosen.
+
+    Products sold out since then count as available.
+    """
     request = SearchRequest(
         q=search.query,
         user_id=search.user_id,

@@ -42,7 +42,10 @@ class Facets:
 
 
 def count_categories(levels: CategoryLevels, codes: npt.NDArray[np.int32], *, below: str) -> list[FacetValue]:
-    """Count the children of the category ``below`` (roots for ""), or deeper if all products are in one child."""
+    """Count the children of the category ``below`` (roots for "").
+
+    If all products are in one child, its children are counted instead.
+    """
     depth = len(below.split(" > ")) if below else 0
     # a product may have a category that the catalog added after these levels were built
     codes = np.where(codes < (levels.at[0].size - 1 if levels.at else 0), codes, -1)
@@ -81,7 +84,10 @@ def sort_values(names: Sequence[str], counts: npt.NDArray[np.integer]) -> list[F
 
 
 def build_price_ranges(prices: npt.NDArray[np.float64]) -> list[PriceRange]:
-    """Return up to five ranges with about equally many products and round ends; none if all prices are equal."""
+    """Return up to five ranges with about equally many products and round ends.
+
+    None if all prices are equal.
+    """
     finite_prices = prices[np.isfinite(prices)]
     if len(finite_prices) < 2:
         return []
@@ -98,7 +104,10 @@ def build_price_ranges(prices: npt.NDArray[np.float64]) -> list[PriceRange]:
 
 
 def round_price(value: float) -> float:
-    """Round to the nearest of 1, 2, 2.5 and 5 times a power of ten, or finer if that differs by more than 10 %."""
+    """Round to the nearest of 1, 2, 2.5 and 5 times a power of ten.
+
+    Round more finely if that differs by more than 10%.
+    """
     if value <= 0:
         return 0.0
     power = 10.0 ** np.floor(np.log10(value))

@@ -20,7 +20,10 @@ def validate_words(value: str) -> None:
 
 
 class Synonym(models.Model):
-    """Words with the same meaning; with ``replacements`` the terms find these too, but not the other way round."""
+    """Words with the same meaning.
+
+    With ``replacements`` the terms find these too, but not the other way round.
+    """
 
     terms = ArrayField(
         models.CharField(max_length=MAX_TERM_LENGTH, validators=[validate_words]),

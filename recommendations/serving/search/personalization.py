@@ -59,14 +59,20 @@ def get_personal_scores(
 
 
 def get_popularity_scores(state: ServingState) -> Scores | None:
-    """Return a function from rows to popularity relative to the most popular product; None without a model."""
+    """Return a function from rows to popularity relative to the most popular product.
+
+    None without a model.
+    """
     values = compute_popularity(state)
     return None if values is None else lambda rows: values[rows]
 
 
 @lru_cache(maxsize=1)  # states compare by identity, so that a new one replaces the entry
 def compute_popularity(state: ServingState) -> Values | None:
-    """Return the square root of the popularity of all rows; without it only a handful of products would differ."""
+    """Return the square root of the popularity of all rows.
+
+    Without it only a handful of products would differ.
+    """
     blend = state.blends.by_placement.get(POPULAR) if state.blends is not None else None
     return None if blend is None else np.sqrt(scale_to_largest(blend.static_scores))
 

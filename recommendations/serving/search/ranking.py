@@ -24,7 +24,10 @@ MATCHES_WORDS = "words"  # how each product matches depends on its tier
 
 @dataclass(frozen=True)
 class SearchHit:
-    """A product of the page. text: score of its words; personal, popularity, rule: factors on top; row: in the catalog."""
+    """A product of the page. text: score of its words.
+
+    personal, popularity, rule: factors on top; row: in the catalog.
+    """
 
     row: int
     rank: int
@@ -39,7 +42,10 @@ class SearchHit:
 
 @dataclass(frozen=True, eq=False)
 class SearchCandidates:
-    """Text rows with their word scores and tier; a higher tier ranks first whatever the scores are."""
+    """Text rows with their word scores and tier.
+
+    A higher tier ranks first whatever the scores are.
+    """
 
     rows: Rows
     text: npt.NDArray[np.float32]
@@ -67,7 +73,9 @@ class HitRanker:
     def rank_page(
         self, candidates: SearchCandidates, allowed: Flags, *, offset: int, match_type: str, matches: Matches | None
     ) -> tuple[list[SearchHit], bool]:
-        """Return the hits from ``offset`` on, and whether more follow. Pinned products keep their positions in the whole list.
+        """Return the hits from ``offset`` on, and whether more follow.
+
+        Pinned products keep their positions in the whole list.
 
         match_type: that of all products, or MATCHES_WORDS.
         """
@@ -152,7 +160,7 @@ class HitRanker:
         )
 
     def find_pins(self, allowed: Flags, matching: Rows) -> dict[int, int]:
-        """Return position (from 0) → text row of pinned products that pass the filters and match the query."""
+        """Return position (from 0) → text row of the pins that pass the filters and match the query."""
         if self.rules is None or not self.rules.pins:
             return {}
         text_rows = self.snapshot.text_rows
@@ -174,7 +182,10 @@ def get_word_match_type(tier: int, matches: Matches | None) -> str:
 
 
 def insert_pins(candidates: Sequence[int], pins: Mapping[int, int], *, upto: int) -> list[int]:
-    """Return candidates in order, with -row - 1 for a pinned row at its position, or at the end of a shorter list."""
+    """Return candidates with pinned rows at their positions, or at the end of a shorter list.
+
+    A pinned row is -row - 1, to tell it from candidates.
+    """
     if not pins:
         return list(candidates)
     remaining, merged = iter(candidates), list[int]()

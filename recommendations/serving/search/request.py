@@ -28,7 +28,10 @@ class InvalidSearchError(Exception):
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """A search. category: a path, which includes the categories below it. q: empty for all products. language: the reader's."""
+    """A search. category: a path, which includes the categories below it.
+
+    q: empty for all products. language: of the reader.
+    """
 
     q: str = ""
     user_id: str = ""

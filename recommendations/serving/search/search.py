@@ -1,4 +1,4 @@
-"""The product search: from a query and filters to one page of products with facets and suggestions."""
+"""The product search: from a request to one page of products with facets and suggestions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,10 @@ HALF_CENT = 0.005
 
 @dataclass(frozen=True, eq=False)
 class SearchPage:
-    """One page of results. total: number of matching products; fallback: what is shown instead if there are none."""
+    """One page of results. total: number of matching products.
+
+    fallback: what is shown instead if there are none.
+    """
 
     request: SearchRequest
     snapshot: SearchSnapshot

@@ -1,6 +1,7 @@
-"""The search snapshot of a worker: a thread refreshes it every second, and no request waits for the database.
+"""The search snapshot of a worker, which a thread refreshes every second.
 
-One process builds the whole index and saves it below MODELS_DIR; the others map its arrays, and each reads later changes itself.
+No request waits for the database. One process builds the whole index and saves it below MODELS_DIR; the others map its
+arrays, and each reads later changes itself.
 """
 
 import logging
@@ -66,7 +67,10 @@ class Searcher:
         return self.snapshot
 
     def start(self) -> None:
-        """Start the refresh thread unless it runs; called when a worker starts, or by its first request."""
+        """Start the refresh thread unless it runs.
+
+        Called when a worker starts, or by its first request.
+        """
         if self.thread is None or not self.thread.is_alive():
             with self.lock:
                 # again inside the lock: another thread may have started it meanwhile
@@ -115,7 +119,10 @@ class Searcher:
         return load_synonyms()
 
     def refresh_texts(self, present: ProductTexts | None) -> ProductTexts | None:
-        """Return the product texts with all changes; None while another process builds them for the first time."""
+        """Return the product texts with all changes.
+
+        None while another process builds them for the first time.
+        """
         saved = read_pointer()
         if saved is not None and saved["name"] != self.loaded_name:
             self.loaded_name = saved[
@@ -163,7 +170,10 @@ class Searcher:
             return None
 
     def write_texts(self, texts: ProductTexts) -> ProductTexts:
-        """Save and reopen the texts, so that all processes share the same memory; without a disk, return them unchanged."""
+        """Save and reopen the texts, so that all processes share the same memory.
+
+        Without a disk, return them unchanged.
+        """
         try:
             saved = save_product_texts(texts)
         except OSError as error:

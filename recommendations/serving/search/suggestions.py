@@ -1,4 +1,4 @@
-"""Search suggestions: corrected or completed queries, matching categories, and popular products if nothing matches."""
+"""Search suggestions: corrected or completed queries, categories and popular products."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +21,10 @@ class HasRow(Protocol):
 
 @dataclass(frozen=True)
 class SearchSuggestion:
-    """kind: query, category or product; text: to show; value: to send as q, category or product_ids."""
+    """kind: query, category or product; text: to show.
+
+    value: to send as q, category or product_ids.
+    """
 
     kind: str
     text: str

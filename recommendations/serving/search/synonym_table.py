@@ -15,7 +15,10 @@ NO_SYNONYMS = Synonyms()
 
 @dataclass(frozen=True, eq=False)
 class SynonymTable:
-    """by_language: per language with its own synonyms, combined with those for all languages, which are under ""."""
+    """The enabled synonyms.
+
+    by_language: for each language with its own synonyms, combined with those for all languages, which are under "".
+    """
 
     fingerprint: Fingerprint = (0, None)
     by_language: Mapping[str, Synonyms] = field(default_factory=dict)

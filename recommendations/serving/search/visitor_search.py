@@ -1,4 +1,4 @@
-"""Run a search for a visitor: with the scores of the active model and the merchandising rules of the shop."""
+"""Run a search with the visitor's scores and the merchandising rules of the shop."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,10 @@ type RulesFor = Callable[[SearchRequest, ServingState, datetime], SearchRules | 
 
 
 def apply_shop_rules(request: SearchRequest, state: ServingState, now: datetime) -> SearchRules | None:
-    """Return the merchandising rules of this search; suppressed customers are not looked up in segments."""
+    """Return the merchandising rules of this search.
+
+    Suppressed customers are not looked up in segments.
+    """
     names = request.identifier_names
     if state.suppressions.contains_any(names):
         names = []

@@ -43,7 +43,10 @@ class CompiledBlends:
         return cls(by_placement, visit, switched_off, find_max_width(_list_blends(by_placement, visit)))
 
     def warm_up(self, model: ServingModel) -> None:
-        """Score and explain once with each ensemble, so that code is compiled and pages are mapped before the first visitor."""
+        """Score and explain once with each ensemble.
+
+        Code is compiled and memory is mapped before the first visitor arrives.
+        """
         users = [0] if len(model.history_indptr) > 1 else []
         history = model.build_history(users=users, recent=[])
         histories = (history, model.build_product_history(history.item[:1]))

@@ -1,4 +1,4 @@
-"""Merchandising in the memory of a worker: rules over its product index, and the weights of margin and stock."""
+"""Merchandising in the memory of a worker: rules, and the weights of margin and stock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -87,7 +87,7 @@ class CompiledRules:
 def read_compiled_rules(
     *, before: CompiledRules, products: ProductIndex, placements: PlacementConfigs, now: datetime
 ) -> CompiledRules:
-    """Return the current rules, or the same object if nothing has changed, which costs one query."""
+    """Return the current rules; with one query, the same object if nothing has changed."""
     before.members.refresh()
     fingerprint = (read_rules_fingerprint(now=now), products, products.generation, placements)
     if fingerprint == before.fingerprint:
@@ -109,7 +109,10 @@ def read_compiled_rules(
 
 
 def make_product_columns(products: ProductIndex) -> RuleProductColumns:
-    """Return the columns that rules need; the arrays are shared with the product index, not copied."""
+    """Return the columns that rules need.
+
+    The arrays are shared with the product index, not copied.
+    """
     return RuleProductColumns(
         visible=products.shown,
         in_stock=products.in_stock,

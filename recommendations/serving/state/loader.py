@@ -1,7 +1,8 @@
-"""Keep the serving state of a worker current: a thread refreshes it every second while requests use the loaded one.
+"""Keep the serving state of a worker current.
 
-Every change is prepared beside the current state and takes effect by one assignment, so no request waits for it or sees
-a part of it. While PostgreSQL or Valkey is down, serving continues from memory and the responses are marked as stale.
+A thread refreshes it every second while requests use the loaded one. Every change is prepared beside the current state and
+takes effect by one assignment, so no request waits for it or sees a part of it. While PostgreSQL or Valkey is down, serving
+continues from memory and the responses are marked as stale.
 """
 
 import gc
@@ -72,7 +73,10 @@ class ServingState:
 
 
 class StateLoader:
-    """Holds the serving state of this process; threads share it, and one of them refreshes it at a time."""
+    """Holds the serving state of this process.
+
+    Threads share it, and one of them refreshes it at a time.
+    """
 
     def __init__(self, scenario: str = "for-you") -> None:
         self.scenario = scenario
@@ -89,7 +93,7 @@ class StateLoader:
         )
 
     def get_state(self, *, now: datetime) -> ServingState:
-        """Return the state to serve from, refreshed first if no thread does that and a second has passed.
+        """Return the current state; refresh it first if no thread does so and a second has passed.
 
         Errors: DatabaseError if nothing is loaded yet and the database is down.
         """
@@ -129,7 +133,7 @@ class StateLoader:
             time.sleep(max(REFRESH_INTERVAL_SECONDS - (time.monotonic() - started), 0.1))
 
     def refresh(self, *, now: datetime) -> None:
-        """Load what has changed: model version or its refresh, products, settings, rules, suppressions.
+        """Load changes of model version, refresh, products, settings, rules and suppressions.
 
         Errors: DatabaseError if nothing is loaded yet and the database is down.
         """
@@ -170,7 +174,10 @@ class StateLoader:
             gc.freeze()
 
     def _load_active_model(self, state: ServingState, *, is_first: bool) -> ServingState:
-        """Return the state with the active model version; the database is asked only if Valkey announces a change."""
+        """Return the state with the active model version.
+
+        The database is asked only if Valkey announces a change.
+        """
         announced = self.read_announced_version()
         if not is_first and announced and announced == state.name and self.has_refresh_thread:
             return state
@@ -194,7 +201,10 @@ class StateLoader:
         return str(announced) if announced else ""
 
     def is_known_damaged(self, record: ModelVersion) -> bool:
-        """Return whether the arrays were damaged within the last minute; later they may have been restored."""
+        """Return whether the arrays were damaged within the last minute.
+
+        Later they may have been restored.
+        """
         damaged_at = self.damaged_at.get(make_content_key(record), float("-inf"))
         return time.monotonic() - damaged_at < DAMAGED_RETRY_SECONDS
 
@@ -241,7 +251,10 @@ def make_content_key(record: ModelVersion) -> tuple[str, str]:
 
 
 def open_refresh(record: ModelVersion) -> Artifact | None:
-    """Return what changed since the version was trained; None without a refresh or with a damaged one."""
+    """Return what changed since the version was trained.
+
+    None without a refresh or with a damaged one.
+    """
     if not record.refresh:
         return None
     try:

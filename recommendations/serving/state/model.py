@@ -1,4 +1,4 @@
-"""The active model as arrays mapped into memory, and the histories that recommendations start from."""
+"""The active model as memory-mapped arrays, and the histories of its users."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class InteractionColumns(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class RefreshedHistories:
-    """The interactions between a training and its newest refresh, as CSR by user, with the identifiers of these users."""
+    """The interactions between a training and its newest refresh, as CSR by user."""
 
     indptr: npt.NDArray[np.int64]
     columns: InteractionColumns
@@ -136,11 +136,17 @@ class ServingModel:
 
     @property
     def n_trained(self) -> int:
-        """The number of users in the training data; higher rows belong to users that the refresh added."""
+        """The number of users in the training data.
+
+        Higher rows belong to users that the refresh added.
+        """
         return len(self.history_indptr) - 1
 
     def find_user_rows(self, identifiers: Sequence[str]) -> list[int]:
-        """Return the rows of the users with these "kind:value" identifiers, each once; unknown ones are skipped."""
+        """Return the rows of the users with these "kind:value" identifiers, each once.
+
+        Unknown ones are skipped.
+        """
         if not identifiers:
             return []
         numbers = [self.identifiers.get_row(name) for name in identifiers]
@@ -197,7 +203,7 @@ class ServingModel:
         )
 
     def build_product_history(self, rows: npt.NDArray[np.int32]) -> Histories:
-        """Return a history with each of these products once, for placements that start from products."""
+        """Return a history with each of these products once."""
         return Histories(
             indptr=np.array([0, len(rows)], np.int64),
             item=rows,

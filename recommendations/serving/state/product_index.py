@@ -1,4 +1,4 @@
-"""The catalog in the memory of a worker: enough to filter and show products without a database query."""
+"""The catalog in the memory of a worker, to filter and show products without a query."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -122,7 +122,7 @@ class ProductIndex:
         return np.array([row_by_id.get(product_id, -1) for product_id in product_ids], np.int32)
 
     def rearrange(self, items: IdMap) -> "ProductIndex":
-        """Return an index of the same products in the order of another model's items, without a query."""
+        """Return an index of the same products in the order of other items, without a query."""
         more = max(self.filled - len(items), 0) + (self.filled if self.is_full else 0)
         other = ProductIndex(items, more=more)
         filled = self.filled
@@ -158,7 +158,9 @@ class ProductIndex:
         return row
 
     def refresh(self, *, now: datetime, thorough: bool = True) -> int:
-        """Read the products that have changed since the last call, at first all; return how many were read.
+        """Read the products that have changed since the last call, at first all.
+
+        Return how many were read.
 
         The search for changes starts a minute before the newest known one, because a transaction may commit after another
         that began later; that minute is read again only when the number of products in it has changed.
@@ -188,13 +190,16 @@ class ProductIndex:
         return (self.known_until or datetime(1970, 1, 1, tzinfo=UTC)) - timedelta(minutes=1)
 
     def read_recent_changes(self) -> tuple[int, datetime | None]:
-        """Return how many products have changed since the cutoff, and the moment of the newest change."""
+        """Return the number of products changed since the cutoff, and the newest change."""
         changed = Product.objects.filter(updated_at__gt=self.get_change_cutoff())
         summary = changed.aggregate(count=Count("id"), newest=Max("updated_at"))
         return summary["count"], summary["newest"]
 
     def load_rows(self, rows: Iterable[tuple], *, is_present: npt.NDArray[np.bool_] | None = None) -> int:
-        """Write database rows into the arrays; return how many. is_present: becomes True for their products."""
+        """Write database rows into the arrays; return how many.
+
+        is_present: becomes True for their products.
+        """
         read = 0
         newest = self.known_until
         for row in rows:
@@ -287,7 +292,10 @@ class ProductIndex:
         return cached[1]
 
     def _make_mask(self, filters: ProductFilters) -> npt.NDArray[np.bool_]:
-        """Return the mask of filters with prices; the rest of the filters takes longer and is cached on its own."""
+        """Return the mask of filters with prices.
+
+        The rest of the filters takes longer and is cached on its own.
+        """
         low, high = filters.price_min, filters.price_max
         allowed = get_or_make_mask(
             self._unpriced, filters._replace(price_min=None, price_max=None), self._make_unpriced_mask

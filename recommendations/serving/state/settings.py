@@ -35,7 +35,10 @@ class PlacementConfig:
         return self.fallback or PLACEMENTS[self.name].fallback
 
     def get_hidden_kinds(self, model: ServingModel | None) -> Sequence[int] | None:
-        """Return the kinds of interactions after which a product is not shown again; None means every kind."""
+        """Return the kinds of interactions after which a product is not shown again.
+
+        None means every kind.
+        """
         if self.purchased_products == PurchasedProducts.HIDE:
             return [PURCHASE]
         if self.purchased_products == PurchasedProducts.AUTO and model is not None and model.exclude_seen:
@@ -45,7 +48,10 @@ class PlacementConfig:
 
 @dataclass(frozen=True)
 class PlacementConfigs:
-    """The settings of all placements by name. fingerprint: number of rows and newest change, to notice changes."""
+    """The settings of all placements by name.
+
+    fingerprint: number of rows and newest change, to notice changes.
+    """
 
     by_name: Mapping[str, PlacementConfig]
     fingerprint: tuple[Any, ...] = ()

@@ -1,7 +1,7 @@
-"""Customers whom serving must not recognize, because they refused consent or were erased after a model was trained.
+"""Customers whom serving must not recognize, because they refused consent or were erased.
 
-A worker keeps sorted 64-bit hashes of their identifiers, so that a look-up takes microseconds and no query. For erased
-customers the database stores keyed hashes only, which identify nobody.
+Models trained before still contain them. A worker keeps sorted 64-bit hashes of their identifiers, so that a look-up takes
+microseconds and no query. For erased customers the database stores only keyed hashes, which identify nobody.
 """
 
 import hashlib
@@ -59,7 +59,7 @@ def read_suppression_list(before: SuppressionList = EMPTY_SUPPRESSION_LIST) -> S
 
 
 def suppress_erased_customer(*, customer_id: int, at: datetime) -> None:
-    """Store the hashes of a customer's identifiers, within the transaction of the erasure and before they are deleted."""
+    """Store the hashes of a customer's identifiers, in the transaction that erases them."""
     identifiers = Identifier.objects.filter(customer=customer_id).values_list("kind", "value")
     suppress_names([f"{kind}:{value}" for kind, value in identifiers], at=at)
 

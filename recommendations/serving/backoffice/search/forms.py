@@ -21,7 +21,10 @@ COMMAS = re.compile(r"[,，、;；\n]")
 
 
 class TermsField(SimpleArrayField):
-    """Terms separated by commas (Western or Chinese), semicolons or line breaks; duplicates are removed."""
+    """Terms separated by commas (Western or Chinese), semicolons or line breaks.
+
+    Duplicates are removed.
+    """
 
     def __init__(self, base_field: forms.Field | None = None, **kwargs: Any) -> None:
         super().__init__(forms.CharField(max_length=MAX_TERM_LENGTH, validators=[validate_words]), **kwargs)

@@ -64,7 +64,10 @@ class SynonymResource(resources.ModelResource):
     def validate_instance(
         self, instance: Synonym, import_validation_errors: dict[str, Any] | None = None, validate_unique: bool = True
     ) -> None:
-        """Apply the form's rules; the database's would need a query per row, and `clean` checks the same."""
+        """Apply the rules of the form.
+
+        Constraints of the database would need a query per row, and `clean` checks the same.
+        """
         errors = dict(import_validation_errors or {})
         try:
             instance.clean_fields(exclude={"id", *errors})

@@ -1,4 +1,6 @@
-"""The request schema of the search; REST view, fast path and OpenAPI document derive from it.
+"""The request schema of the search.
+
+REST view, fast path and OpenAPI document derive from it.
 
 Both callers share one parser, which reports every invalid parameter with what is valid.
 """
@@ -40,7 +42,10 @@ TRUE_WORDS, FALSE_WORDS = ("true", "1", "yes", "on"), ("false", "0", "no", "off"
 
 
 class SearchQuery(msgspec.Struct, kw_only=True):
-    """The parameters of a search request. attributes: those that begin with ATTRIBUTE_PREFIX, by the rest of their name."""
+    """The parameters of a search request.
+
+    attributes: those that begin with ATTRIBUTE_PREFIX, by the rest of their name.
+    """
 
     q: make_text_type(  # type: ignore[valid-type]
         MAX_QUERY_LENGTH, "The query; the last word may be unfinished. Empty: all products."
@@ -74,7 +79,9 @@ class _InvalidValueError(Exception):
 
 
 def parse_search_request(params: Mapping[str, str], *, language: str | None = None) -> SearchRequest:
-    """Parse query parameters; unknown and empty ones are ignored. language: the active language by default.
+    """Parse query parameters; unknown and empty ones are ignored.
+
+    language: the active language by default.
 
     Raises:
         InvalidSearchError: names every invalid parameter.
@@ -119,7 +126,10 @@ def _parse_attributes(params: Mapping[str, str], errors: dict[str, str]) -> dict
 
 
 def _require_storable_text(text: str, max_length: int) -> str:
-    """Return a text that is short enough and valid in the database. A longer query was probably pasted by mistake."""
+    """Return a text that is short enough and valid in the database.
+
+    A longer query was probably pasted by mistake.
+    """
     if len(text) > max_length:
         raise _InvalidValueError(
             _("Too long: %(length)d characters; the maximum is %(most)d.") % {"length": len(text), "most": max_length}

@@ -1,4 +1,7 @@
-"""The shape of a search response, for the OpenAPI document; `rest.search.response` encodes it."""
+"""The shape of a search response, for the OpenAPI document.
+
+`rest.search.response` encodes it.
+"""
 
 from rest_framework import serializers
 

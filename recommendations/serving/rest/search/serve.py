@@ -22,7 +22,10 @@ def serve_search(
     source: Searcher = searcher,
     rules: RulesFor = apply_shop_rules,
 ) -> bytes:
-    """Return the JSON of a search response, in the active language, and record it. Raises as `run_search`."""
+    """Return the JSON of a search response, in the active language, and record it.
+
+    Raises as `run_search`.
+    """
     if activity is None and request.identifiers:
         activity = read_recent_activity(identifiers=request.identifiers)
     page = run_search(request, now=now, source=source, activity=activity, rules=rules)
@@ -35,7 +38,10 @@ def serve_search(
 
 
 def _record_page(page: SearchPage, response: SearchResponseJSON, *, has_opted_out: bool, now: datetime) -> None:
-    """Record the page as an impression; without identifiers for a visitor who refused personalization."""
+    """Record the page as an impression.
+
+    Without identifiers for a visitor who refused personalization.
+    """
     if not response.items:
         return
     request = page.request

@@ -1,1 +1,1 @@
-"""The search index: the words and attributes of the products as arrays that all workers share."""
+"""The search index: words and attributes of products as arrays that all workers share."""

@@ -1,4 +1,4 @@
-"""Product attributes as integer codes: which rows have a value, and how many rows have each value."""
+"""Product attributes as integer codes, to filter and count products by values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +17,10 @@ ARRAY_NAMES = ("pair_name", "starts", "lengths", "pool")
 
 @dataclass(frozen=True, eq=False)
 class AttributeIndex:
-    """Row r has the values pool[starts[r]…starts[r] + lengths[r]]: numbers of ``pairs`` (name=value).
+    """The attribute values of all rows. Immutable.
 
-    names: the number of each pair's name in name_list. Immutable.
+    Row r has the values pool[starts[r]…starts[r] + lengths[r]]: numbers of ``pairs`` (name=value).
+    pair_name: the number of each pair's name in name_list.
     """
 
     pairs: StringTable
@@ -36,7 +37,10 @@ class AttributeIndex:
         return cls(StringTable.from_texts([]), empty, [], np.empty(0, np.int64), empty, empty)
 
     def with_changes(self, rows: Rows, values: Sequence[Sequence[str]]) -> "AttributeIndex":
-        """Return the index with these values at these rows; old values stay in the pool until `compact`."""
+        """Return the index with these values at these rows.
+
+        Old values stay in the pool until `compact`.
+        """
         n = max(len(self.starts), int(rows.max(initial=-1)) + 1)
         flat = [pair for row_values in values for pair in row_values]
         pairs, codes = self.pairs.with_new(flat)

@@ -11,9 +11,9 @@ from recommendations.engine.text_search.synonyms import split_into_terms
 
 @dataclass(frozen=True, eq=False)
 class CategoryLevels:
-    """The category tree by depth: at[k][code] is the index in paths of the ancestor at depth k, -1 without one.
+    """The category tree by depth.
 
-    by_term: indexes of the paths whose last name contains a term.
+    at[k][code]: index in paths of the ancestor at depth k, -1 without one. by_term: indexes of the paths whose last name contains a term.
     """
 
     paths: list[str]

@@ -44,7 +44,10 @@ class ProductRow(NamedTuple):
 
 @dataclass(frozen=True)
 class ProductBatch:
-    """Products as columns: documents, attributes as name=value, hashes of the words, and change times in seconds."""
+    """Products as columns.
+
+    values: attributes as name=value. hashes: of the words. changed_at: in seconds since 1970.
+    """
 
     product_ids: list[str]
     documents: Documents
@@ -76,7 +79,7 @@ def read_products() -> Iterator[ProductBatch]:
 
 
 def read_changes(*, since: datetime | None, known: Callable[[Sequence[str], Moments], Flags]) -> Iterator[ProductBatch]:
-    """Yield products that changed since one minute before ``since`` and are not known in their present state.
+    """Yield products that changed since one minute before ``since`` and are not known yet.
 
     known: returns which products are known, by id and change time. Ids are compared first, because an import may have changed
     a hundred thousand products within that minute.
@@ -125,7 +128,7 @@ def build_batch(rows: Sequence[ProductRow]) -> ProductBatch:
 
 
 def get_searchable_words(pair: str) -> str:
-    """Return what customers type for an attribute: the value of color=blue, the name of waterproof=true."""
+    """Return the words for an attribute: the value of color=blue, the name of waterproof=true."""
     name, _, value = pair.partition("=")
     if value == "true":
         return name
@@ -141,7 +144,7 @@ def compute_text_hashes(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
 
 
 def count_recent_changes(since: datetime | None) -> tuple[int, datetime | None]:
-    """Return the number of products changed since one minute before then, and the newest change; one query."""
+    """Return the number of changes since one minute before then, and the newest; one query."""
     totals = Product.objects.filter(updated_at__gt=get_reading_start(since)).aggregate(
         count=Count("id"), newest=Max("updated_at")
     )

@@ -20,7 +20,9 @@ MAX_GROWTH = 4
 
 @dataclass(frozen=True, eq=False)
 class ProductTexts:
-    """The words of the products by text rows. Immutable: a change returns a new object, which shares unchanged arrays.
+    """The words of the products by text rows.
+
+    Immutable: a change returns a new object, which shares unchanged arrays.
 
     product_ids: by row. hashes: change when the words of a product change. changed_at: last change of each product as far as
     known; changed_until: the newest of these. measured_products: number of products when mean lengths were measured.
@@ -45,7 +47,10 @@ class ProductTexts:
         return len(self.product_ids)
 
     def with_batch(self, batch: ProductBatch, *, pause: Callable[[], None] = lambda: None) -> "ProductTexts":
-        """Return the texts with a batch of products; unchanged words cost nothing. pause: called between the steps of a build."""
+        """Return the texts with a batch of products; unchanged words cost nothing.
+
+        pause: called between the steps of a build.
+        """
         newest = max(self.changed_until or batch.newest, batch.newest)
         product_ids, rows = self.product_ids.with_new(batch.product_ids)
         hashes, changed_at = np.zeros(len(product_ids), np.uint64), np.zeros(len(product_ids))

@@ -1,4 +1,4 @@
-"""The saved search index: a folder per version below MODELS_DIR, and a pointer file to the latest."""
+"""The saved search index: a folder per version, and a pointer file to the latest."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Strings with stable numbers: most of them in arrays shared by workers, later ones in a dictionary."""
+"""Strings with stable numbers, most of them in arrays that workers share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,9 @@ from recommendations.engine import IdMap
 
 @dataclass(frozen=True, eq=False)
 class StringTable:
-    """Immutable. base: strings in arrays. base_rows: row in ``base`` of each number, number_by_row: the inverse.
+    """Strings with numbers. Immutable.
+
+    base: strings in arrays. base_rows: row in ``base`` of each number, number_by_row: the inverse.
 
     more: later strings, whose numbers continue after those of base.
     """
