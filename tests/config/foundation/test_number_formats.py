@@ -18,6 +18,22 @@ def test_percentages_have_no_space_and_the_given_digits() -> None:
             assert number_formats.format_percent(None) == "–"
 
 
+def test_whole_and_exact_percentages() -> None:
+    for language in ("en", "zh-hans"):
+        with override(language):
+            assert number_formats.format_whole_percent(0.4234) == "42%"
+            assert number_formats.format_whole_percent(12.5) == "1,250%"
+            assert number_formats.format_whole_percent(None) == ""
+            assert number_formats.format_exact_percent(Decimal("0.3000")) == "30%"
+            assert number_formats.format_exact_percent(Decimal("0.00125")) == "0.125%"
+
+
+def test_exact_amounts_have_a_currency_code() -> None:
+    assert number_formats.format_amount(Decimal("1234.50"), "EUR") == "1234.50 EUR"
+    assert number_formats.format_amount(Decimal("5.00"), "") == "5.00"
+    assert number_formats.format_amount(None, "EUR") == "–"
+
+
 def test_money_follows_the_locale_and_the_currency() -> None:
     with override("zh-hans"):
         assert number_formats.format_money(Decimal("1234.5"), "CNY") == "¥1,234.50"
