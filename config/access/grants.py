@@ -1,4 +1,4 @@
-"""Identifies callers of the REST API and their permissions, in one form for API keys, write keys and back-office users."""
+"""Identifies callers of the REST API and their permissions, in one form for API keys and back-office users."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ from django.db.models import Q
 from config.access.models import ApiKey
 from config.access.scopes import list_user_scopes
 from config.foundation.ttl_cache import TtlCache, run_in_background
-from customers.events.sources.write_keys import find_source_by_key, hash_key
+from customers.events.sources.write_keys import hash_key
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ LAST_USED_INTERVAL = timedelta(minutes=1)
 class Grant:
     """The permissions of a caller. Views read it as ``request.auth``: ``"customers:personal" in request.auth.scopes``."""
 
-    caller: str  # key:12, source:3 or user:1; stable for each caller
+    caller: str  # key:12 or user:1; stable for each caller
     name: str
     scopes: frozenset[str]
     publishable: bool = False
@@ -74,18 +74,13 @@ def parse_authorization(authorization: str) -> str | None:
 
 
 def find_key_grant(plain: str, *, now: datetime) -> Grant | None:
-    """Return the grant of an API key, or of a source's write key, which counts as publishable; None if it is invalid."""
+    """Return the grant of an API key; None if it is invalid. The write key of a source has none: it only sends events."""
     key_hash = hash_key(plain)
     key = _keys.get(key_hash)
-    if key is not None:
-        if not key.is_valid(key_hash, now):
-            return None
-        _record_use(key.id, now)
-        return key.grant
-    source = find_source_by_key(plain, now=now)
-    if source is None or not source.enabled:
+    if key is None or not key.is_valid(key_hash, now):
         return None
-    return Grant(caller=f"source:{source.id}", name=source.key, scopes=frozenset(), publishable=True)
+    _record_use(key.id, now)
+    return key.grant
 
 
 def find_user_grant(user: Any) -> Grant | None:

@@ -23,6 +23,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from config.access.privileges import GrantLimits
 from config.foundation.admin.read_only import ChangeDisabled
 from config.schedule import describe_schedule, find_job
 
@@ -43,7 +44,7 @@ for model in (
 
 
 @admin.register(User)
-class UserAdmin(PlainUserAdmin, ModelAdmin):
+class UserAdmin(GrantLimits, PlainUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -52,7 +53,7 @@ class UserAdmin(PlainUserAdmin, ModelAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(PlainGroupAdmin, ModelAdmin):
+class GroupAdmin(GrantLimits, PlainGroupAdmin, ModelAdmin):
     list_display = ("name",)
 
 

@@ -32,6 +32,7 @@ TEXTS = {
     "nothing_filtered": _("No product matches all of these filters."),
     "nothing_found": _("No results. Try fewer or different words."),
     "offline": _("You are offline. Your activity is saved and will be sent later ({number} pending)."),
+    "order_failed": _("Your order was not placed. Check your connection and try again."),
     "order_number": _("Order {id}"),
     "personal_off": _("Personalization is off. You see the same products as everyone else."),
     "personal_on": _("Personalization is on. Recommendations are based on your activity."),

@@ -45,6 +45,7 @@ class ShopPage(TemplateView):
             "currency": settings.SHOP_CURRENCY,
             "publishable_key": keys.publishable_key if keys else "",
             "write_key": keys.write_key if keys else "",
+            "server": {name: reverse(f"shop:{name}") for name in ("log-in", "place-order")},
             "pages": {name: reverse(f"shop:{name}") for name in PAGES},
             "texts": build_texts(),
         }

@@ -15,11 +15,14 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from config.access.grants import clear_key_cache
 from config.access.keys import generate_key, rotate_api_key
 from config.access.models import ApiKey
+from config.access.privileges import describe_missing_scopes, find_missing_scopes
 from config.access.scopes import KNOWN_SCOPES
 from customers.events.backoffice.key_pages import KeyPages
 
 
 class ApiKeyForm(forms.ModelForm):
+    grantor: Any = None  # the back-office user, set by ApiKeyAdmin.get_form
+
     scopes = forms.MultipleChoiceField(
         label=_("Scopes"),
         required=False,
@@ -43,6 +46,13 @@ class ApiKeyForm(forms.ModelForm):
             )
         return cleaned
 
+    def clean_scopes(self) -> list[str]:
+        """Reject scopes that the user does not hold; those that the key has already stay."""
+        scopes: list[str] = self.cleaned_data["scopes"]
+        if missing := find_missing_scopes(self.grantor, set(scopes) - set(self.instance.scopes)):
+            raise forms.ValidationError(describe_missing_scopes(missing))
+        return scopes
+
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(KeyPages, ModelAdmin):
@@ -55,6 +65,15 @@ class ApiKeyAdmin(KeyPages, ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         # the type is part of the key's text
         return [*self.readonly_fields, "kind"] if obj is not None else list(self.readonly_fields)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        return type(form.__name__, (form,), {"grantor": request.user})
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Allow a key to be changed or renewed only by someone who holds all its scopes, because a new key shows its text."""
+        allowed = super().has_change_permission(request, obj)
+        return allowed and (obj is None or not find_missing_scopes(request.user, obj.scopes))
 
     def generate_key(self, obj: ApiKey, *, now: datetime) -> str:
         return generate_key(obj, now=now)

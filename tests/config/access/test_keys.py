@@ -136,12 +136,11 @@ def test_the_last_use_is_written_once_per_minute(monkeypatch: pytest.MonkeyPatch
         assert api_key.last_used_at == start + timedelta(seconds=60 if seconds == 60 else 0)
 
 
-def test_a_write_key_counts_as_publishable() -> None:
+def test_a_write_key_reads_nothing() -> None:
     _source, plain = make_keyed_source()
-    grant = find_key_grant(plain, now=datetime.now(UTC))
-    assert grant is not None
-    assert grant.publishable
-    assert make_bearer_client(plain).get(ADDRESS).status_code == 403
+    assert find_key_grant(plain, now=datetime.now(UTC)) is None
+    response = make_bearer_client(plain).get("/api/v1/recommendations/popular/")
+    assert response.status_code == 401
 
 
 def test_a_publishable_key_opens_only_publishable_views() -> None:

@@ -42,7 +42,11 @@ async function getOnce(address, signal) {
   let answer
   try {
     answer = await fetch(address, {
-      headers: { Authorization: `Bearer ${shop.publishable_key}`, "Accept-Language": shop.language },
+      headers: {
+        Authorization: `Bearer ${shop.publishable_key}`,
+        "Accept-Language": shop.language,
+        ...(person.userToken ? { "X-User-Token": person.userToken } : {}),
+      },
       credentials: "omit", // as the pages of a shop on another host
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     })

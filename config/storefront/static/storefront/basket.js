@@ -2,7 +2,7 @@
 
 import { randomId, shop } from "./shop.js"
 import { lasting } from "./storage.js"
-import { linesOf, productAdded, productRemoved } from "./tracking.js"
+import { linesOf, productAdded, productRemoved, recommendationOf } from "./tracking.js"
 
 export const MOST_PIECES = 99
 
@@ -51,6 +51,11 @@ export const basket = {
   /** Returns the lines in the form of order and checkout events. */
   asOrder(orderId) {
     return { order_id: orderId, total: this.total, currency: this.currency, products: linesOf(this) }
+  },
+
+  /** Returns the lines as the shop's server takes them. */
+  get orderLines() {
+    return this.lines.map(({ product_id, quantity }) => ({ product_id, quantity, recommendation_id: recommendationOf(product_id) }))
   },
 
   empty() {

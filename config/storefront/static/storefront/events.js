@@ -64,6 +64,7 @@ function keep(call) {
       locale: shop.language,
       page: place(),
       sessionId: person.sessionId,
+      ...(person.userToken ? { userToken: person.userToken } : {}),
       ...(consented === null ? {} : { consent: { categoryPreferences: { analytics: true, personalisation: consented } } }),
     },
   }

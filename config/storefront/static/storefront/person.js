@@ -16,6 +16,11 @@ export const person = {
     return lasting.read("user-id", "")
   },
 
+  /** Proof from the shop's server that this browser may speak for the customer. */
+  get userToken() {
+    return lasting.read("user-token", "")
+  },
+
   /** true, false, or null while the visitor has not answered. */
   get personalisation() {
     return lasting.read("personalisation", null)
@@ -36,16 +41,18 @@ export const person = {
   /** Returns the ids for recommendation requests; none if personalization is off. */
   get identity() {
     if (this.personalisation === false) return {}
-    return this.userId ? { user_id: this.userId, anonymous_id: this.anonymousId } : { anonymous_id: this.anonymousId }
+    if (!this.userId) return { anonymous_id: this.anonymousId }
+    return { user_id: this.userId, anonymous_id: this.anonymousId }
   },
 
-  become(userId) {
+  become(userId, userToken) {
     lasting.write("user-id", userId)
+    lasting.write("user-token", userToken)
   },
 
   /** Resets the ids, so that the next visitor of this browser is unknown. */
   leave() {
-    for (const name of ["user-id", "anonymous-id"]) lasting.remove(name)
+    for (const name of ["user-id", "user-token", "anonymous-id"]) lasting.remove(name)
     for (const name of ["session-id", "came-from"]) ofThisTab.remove(name)
   },
 }

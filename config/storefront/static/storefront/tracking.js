@@ -1,7 +1,8 @@
 // The shop's events with the properties from docs/tracking.md; purchases can be attributed to recommendations.
 
 import { track, trackProduct } from "./events.js"
-import { ofThisTab } from "./storage.js"
+import { randomId } from "./shop.js"
+import { lasting, ofThisTab } from "./storage.js"
 
 /** Returns the event properties of a product, with recommendation_id and position if it was clicked in a row. */
 function described(productId, product, more = {}) {
@@ -64,8 +65,14 @@ export function checkoutStarted(order) {
   track("Checkout Started", order)
 }
 
-export function orderCompleted(order) {
-  trackProduct("Order Completed", order)
+/** Marks the recommendations of other pages as outdated; the shop's server reports the order itself. */
+export function orderPlaced() {
+  lasting.write("activity", randomId())
+}
+
+/** Returns the recommendation that a product was clicked in; empty if there was none. */
+export function recommendationOf(productId) {
+  return ofThisTab.read("came-from", {})[productId]?.recommendation_id ?? ""
 }
 
 export function linesOf(cart) {

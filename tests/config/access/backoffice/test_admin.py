@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
 from config.access.models import ApiKey
@@ -68,3 +68,72 @@ def test_failed_log_ins_lead_to_the_lockout_page(client: Client) -> None:
     assert response.status_code == 429
     assert "Locked out" in response.content.decode()
     assert client.post("/admin/login/", {"username": "root", "password": "right"}).status_code == 429
+
+
+def log_in(*permissions: str, **fields: Any) -> Client:
+    """Return the client of a staff user with these permissions."""
+    user = User.objects.create_user("staff", password="a long password", is_staff=True, **fields)
+    for permission in permissions:
+        app, _point, codename = permission.partition(".")
+        user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+KEY_PERMISSIONS = ("access.view_apikey", "access.add_apikey", "access.change_apikey")
+
+
+def test_nobody_makes_a_key_with_a_scope_they_do_not_hold() -> None:
+    client = log_in(*KEY_PERMISSIONS, "identity.view_customer")
+    page = client.post("/admin/access/apikey/add/", {**FIELDS, "scopes": ["customers:read", "customers:personal"]})
+    assert "customers:personal" in str(page.context["adminform"].form.errors["scopes"])
+    assert not ApiKey.objects.exists()
+    assert client.post("/admin/access/apikey/add/", FIELDS).status_code == 200
+    assert ApiKey.objects.get().scopes == ["customers:read"]
+
+
+def test_nobody_renews_or_changes_a_key_with_more_scopes_than_they_hold() -> None:
+    api_key, _plain = make_key("customers:read", "customers:personal")
+    client = log_in(*KEY_PERMISSIONS, "identity.view_customer")
+    before = ApiKey.objects.get().key_hash
+    assert client.post(f"/admin/access/apikey/{api_key.pk}/rotate-key/", {"hours": 0}).status_code == 403
+    assert client.post(f"/admin/access/apikey/{api_key.pk}/change/", FIELDS).status_code == 403
+    assert ApiKey.objects.get().key_hash == before
+
+
+USER_PERMISSIONS = ("auth.view_user", "auth.add_user", "auth.change_user", "auth.view_group", "auth.change_group")
+
+
+def post_user(client: Client, user: User, **fields: Any) -> Any:
+    form = {"username": user.username, "is_active": "on", "is_staff": "on", "date_joined_0": "2026-01-01"}
+    return client.post(f"/admin/auth/user/{user.pk}/change/", {**form, "date_joined_1": "10:00:00", **fields})
+
+
+def test_nobody_makes_themselves_a_superuser() -> None:
+    client = log_in(*USER_PERMISSIONS)
+    user = User.objects.get()
+    assert post_user(client, user, is_superuser="on").status_code == 302
+    assert not User.objects.get().is_superuser
+
+
+def test_nobody_grants_a_permission_or_group_with_more_than_they_hold() -> None:
+    client = log_in(*USER_PERMISSIONS)
+    user = User.objects.get()
+    personal = Permission.objects.get(content_type__app_label="identity", codename="view_personal")
+    privacy = Group.objects.create(name="privacy")
+    privacy.permissions.add(personal)
+    for fields in ({"user_permissions": [personal.pk]}, {"groups": [privacy.pk]}):
+        page = post_user(client, user, **fields)
+        assert page.status_code == 200
+        assert set(page.context["adminform"].form.errors) == set(fields)
+    assert client.post(f"/admin/auth/group/{privacy.pk}/change/", {"name": "mine"}).status_code == 403
+    assert not User.objects.get().has_perm("identity.view_personal")
+
+
+def test_nobody_changes_a_user_who_may_do_more() -> None:
+    client = log_in(*USER_PERMISSIONS)
+    superuser = User.objects.create_superuser("root", password="a long password")
+    assert post_user(client, superuser).status_code == 403
+    passwords = {"password1": "another long one", "password2": "another long one"}
+    assert client.post(f"/admin/auth/user/{superuser.pk}/password/", passwords).status_code == 403

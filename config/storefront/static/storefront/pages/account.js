@@ -3,6 +3,7 @@
 import { identify, page, settled } from "../events.js"
 import { setPersonalisation } from "../header.js"
 import { person } from "../person.js"
+import { logIn as logInAt } from "../server.js"
 import { pageAddress } from "../shop.js"
 
 const logIn = document.querySelector("[data-log-in]")
@@ -21,7 +22,8 @@ logIn.addEventListener("submit", async (event) => {
   event.preventDefault()
   const userId = logIn.elements.user_id.value.trim()
   if (!userId) return
-  person.become(userId)
+  const customer = await logInAt(userId)
+  person.become(customer.user_id, customer.user_token)
   identify()
   await settled(3000)
   window.location.assign(pageAddress("home"))

@@ -1,12 +1,14 @@
 // Two fields and an order. Nothing is paid and nothing is delivered: the order is an event like any other.
 
 import { basket } from "../basket.js"
-import { h } from "../dom.js"
-import { identify, page, settled } from "../events.js"
+import { announce, h } from "../dom.js"
+import { page, settled } from "../events.js"
 import "../header.js"
-import { formatMoney, formatNumber, pageAddress, randomId } from "../shop.js"
+import { person } from "../person.js"
+import { placeOrder } from "../server.js"
+import { formatMoney, formatNumber, pageAddress, randomId, t } from "../shop.js"
 import { lasting } from "../storage.js"
-import { checkoutStarted, orderCompleted } from "../tracking.js"
+import { checkoutStarted, orderPlaced } from "../tracking.js"
 
 const form = document.querySelector("[data-checkout]")
 const orderId = `shop-${randomId().slice(0, 12)}`
@@ -28,8 +30,21 @@ form.addEventListener("submit", async (event) => {
   form.querySelector("button").disabled = true
   const order = basket.asOrder(orderId)
   const { name, email } = form.elements
-  identify({ name: name.value.trim(), email: email.value.trim() })
-  orderCompleted(order)
+  const placed = await placeOrder({
+    order_id: orderId,
+    anonymous_id: person.anonymousId,
+    lines: basket.orderLines,
+    user_id: person.userId,
+    user_token: person.userToken,
+    session_id: person.sessionId,
+    name: name.value,
+    email: email.value,
+  }).catch(() => null)
+  if (!placed) {
+    form.querySelector("button").disabled = false
+    return announce(t("order_failed"))
+  }
+  orderPlaced()
   const lines = basket.lines.map(({ product_id, product, quantity }) => ({ product_id, product, quantity }))
   const kept = { order_id: orderId, placed_at: new Date().toISOString(), total: order.total, currency: order.currency, lines }
   lasting.write("orders", [kept, ...lasting.read("orders", [])].slice(0, 50))
