@@ -26,7 +26,10 @@ def compute_bucket(*, salt: str, customer_id: int) -> int:
 
 
 def count_holdout_buckets(share: Decimal) -> int:
-    """Return the number of holdout buckets, counted from 0; a larger share keeps the same customers held out."""
+    """Return the number of holdout buckets, counted from 0.
+
+    A larger share keeps the same customers held out.
+    """
     return int(share * BUCKETS)
 
 

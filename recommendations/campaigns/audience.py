@@ -73,7 +73,10 @@ def build_reachable_condition(campaign: Campaign) -> Q:
 
 
 def build_consent_condition(campaign: Campaign, as_of: datetime) -> Q:
-    """Return the condition that all required consents are granted; without any, it is true for every customer."""
+    """Return the condition that all required consents are granted.
+
+    Without any, it is true for every customer.
+    """
     condition = Q(pk__isnull=False)
     for purpose in list_required_consents(campaign):
         condition &= compile_latest_consent(purpose=purpose, status=Consent.Status.GRANTED, as_of=as_of)
@@ -81,7 +84,7 @@ def build_consent_condition(campaign: Campaign, as_of: datetime) -> Q:
 
 
 def query_steps(campaign: Campaign, as_of: datetime) -> QuerySet[Customer]:
-    """Return the segment's customers with ``is_reachable``, ``has_consented`` and ``is_held_out``.
+    """Return the segment's customers with the flags of FLAGS.
 
     Raises:
         ConditionError: the segment is not valid.
@@ -100,7 +103,9 @@ def query_steps(campaign: Campaign, as_of: datetime) -> QuerySet[Customer]:
 
 
 def preview_audience(*, campaign: Campaign, as_of: datetime) -> AudiencePreview:
-    """Count the customers of each step, segment → reachable → consent → holdout → audience, in one query.
+    """Count the customers of each step in one query.
+
+    The steps are segment → reachable → consent → holdout → audience.
 
     Raises:
         ConditionError: the segment is not valid.

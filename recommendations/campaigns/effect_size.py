@@ -10,7 +10,9 @@ POWER = 0.8
 def compute_minimum_detectable_effect(
     *, rate: float, treated: int, held_out: int, alpha: float = ALPHA, power: float = POWER
 ) -> float | None:
-    """Return the difference of two shares that a two-sided test at ``alpha`` detects with probability ``power``.
+    """Return the smallest difference of two shares that a test detects.
+
+    The test is two-sided, with the significance level ``alpha``, and detects it with probability ``power``.
 
     MDE = (z₁₋α/₂ + z₁₋β)·√(p(1−p)(1/n_T + 1/n_C)), Bloom (1995), "Minimum detectable effects". None if it is
     undefined: an empty group, or a rate of 0 or 1, whose estimated variance is 0.

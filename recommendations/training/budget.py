@@ -47,7 +47,10 @@ class InsufficientMemoryError(Exception):
 
 
 def estimate_data_mb(size: DataSize) -> float:
-    """Estimate the memory of the interactions, both splits, and one customer × product matrix with its transpose."""
+    """Estimate the memory of the data: the interactions, both splits, and one matrix.
+
+    The matrix is customers × products, with its transpose.
+    """
     # An interaction has 21 bytes (user, item and weight of 4, time of 8, type of 1), an entry of a sparse matrix 8.
     return (size.interactions * 21 * 3 + size.entries * 8 * 3) / MEGABYTE
 

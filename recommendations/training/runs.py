@@ -35,7 +35,8 @@ class TrainingCancelledError(Exception):
 class TrainingTracker:
     """Saves the progress of a training and stops the training once it is cancelled.
 
-    A training reports before every trial, which may take milliseconds; the database is asked at most every WRITE_INTERVAL_S.
+    A training reports before every trial, which may take milliseconds; the database is asked at most every
+    WRITE_INTERVAL_S.
     """
 
     def __init__(self, run: EvaluationRun, progress: Progress) -> None:
@@ -100,6 +101,9 @@ def is_training_locked() -> bool:
 
 
 def request_cancellation(*, run_id: int, at: datetime) -> bool:
-    """Request that a running training stop at its next trial or step; return whether there was one."""
+    """Request that a running training stop at its next trial or step.
+
+    Return whether there was one.
+    """
     running = EvaluationRun.objects.filter(pk=run_id, status=Status.RUNNING, cancel_requested_at__isnull=True)
     return bool(running.update(cancel_requested_at=at))

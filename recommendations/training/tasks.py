@@ -15,7 +15,10 @@ logger = logging.getLogger(__name__)
 
 @shared_task(exclusive=True)
 def train_nightly() -> str:
-    """Train a new version. A cancelled training is not an error: its run records the cancellation."""
+    """Train a new version.
+
+    A cancelled training is not an error: its run records the cancellation.
+    """
     now = timezone.now()
     try:
         return train(as_of=now, started_at=now).version

@@ -79,10 +79,10 @@ class TrainingOutcome:
 def train(
     *, as_of: datetime, started_at: datetime, seconds: float | None = None, progress: Progress = ignore_progress
 ) -> ModelVersion:
-    """Train on everything before ``as_of``, evaluate on a time split and promote the version if it qualifies.
+    """Train on everything before ``as_of`` and promote the version if it qualifies.
 
-    ``seconds`` is the approximate time budget (default: TRAINING_SECONDS). The active version stays untouched until the end.
-    A killed training leaves a run with status "running"; the next training marks it as failed.
+    ``seconds`` is the approximate time budget (default: TRAINING_SECONDS). The active version stays untouched until the
+    end. A killed training leaves a run with status "running"; the next training marks it as failed.
 
     Raises:
         AlreadyRunningError: another training is running.
@@ -123,9 +123,10 @@ def train(
 def tune_and_evaluate(
     *, data: TrainingData, known: KnownTraits, budget: TrainingBudget, step: ReportStep
 ) -> TrainingOutcome:
-    """Tune the model and its placements on the validation part and evaluate them on the test part.
+    """Tune the model and its placements, and evaluate them.
 
-    A shop whose history is too short for a time split gets equal weights until its history is longer.
+    They are tuned on the validation part and evaluated on the test part. A shop whose history is too short for a time
+    split gets equal weights until its history is longer.
     """
     active = ModelVersion.objects.filter(scenario=SCENARIO, status=Status.ACTIVE).first()
     try:
@@ -220,7 +221,7 @@ def count_trials(data: TrainingData, outcome: TrainingOutcome) -> ExplorationPri
 def build_artifact(
     *, data: TrainingData, blend: WeightedEnsemble, outcome: TrainingOutcome, trials: ExplorationPriors
 ) -> Artifact:
-    """Collect the fitted ensemble, the ids and the customer histories as `ServingModel` reads them.
+    """Collect the ensemble, the ids and the customer histories as `ServingModel` reads them.
 
     `data` is under the tuned event weights.
     """

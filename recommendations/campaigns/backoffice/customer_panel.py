@@ -30,7 +30,7 @@ class CustomerCampaign:
 
 
 def list_campaign_outcomes(customer: Customer, as_of: datetime) -> list[CustomerCampaign]:
-    """Return the newest campaigns for the customer's segments, with their outcomes, in three queries."""
+    """Return the newest campaigns of the customer's segments with their outcomes, in three queries."""
     segments = find_segments(customer=customer, as_of=as_of)
     campaigns = list(Campaign.objects.filter(segment__in=segments).select_related("segment")[:MAX_CAMPAIGNS])
     # Conditions differ per campaign, so each becomes two columns of one query instead of a query of its own.

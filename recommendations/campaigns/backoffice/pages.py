@@ -17,7 +17,10 @@ EXPORT_PERMISSION = "campaigns.add_audienceexport"
 
 
 def get_visible_campaign(request: HttpRequest, model_admin: ModelAdmin, campaign_id: int) -> Campaign:
-    """Return a campaign. Raises PermissionDenied if the user may not view campaigns, Http404 for an unknown one."""
+    """Return a campaign that the user may view.
+
+    Raises PermissionDenied if the user may not view campaigns, Http404 for an unknown one.
+    """
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     return get_object_or_404(Campaign.objects.select_related("segment"), pk=campaign_id)

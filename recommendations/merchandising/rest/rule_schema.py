@@ -28,7 +28,7 @@ CONDITION_SCHEMAS: dict[str, Schema] = {
 
 
 def build_rule_schema() -> Schema:
-    """Return a schema that requires the fields of the action and at least one condition on products."""
+    """Return a schema that requires the fields of the action and a condition on products."""
     return {
         "oneOf": [
             build_pin_schema(),

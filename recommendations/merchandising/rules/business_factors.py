@@ -11,9 +11,9 @@ def compute_business_factors(
 ) -> npt.NDArray[np.float32] | None:
     """Return float32 factors around 1, shape (n,); None if both weights are 0.
 
-    The factor is (1 + margin_weight (m - mean m)) (1 + stock_weight (s - mean s)), at least 0.01. m: the margin as a share of
-    the price, within -1 and 1. s: log(1 + stock) as a share of that of the 95th percentile, at most 1. Unknown values count
-    as the mean. With weight 1 and mean 0.3, a product with a margin of 0.5 gets the factor 1.2.
+    The factor is (1 + margin_weight (m - mean m)) (1 + stock_weight (s - mean s)), at least 0.01. m: the margin as a
+    share of the price, within -1 and 1. s: log(1 + stock) as a share of that of the 95th percentile, at most 1. Unknown
+    values count as the mean. With weight 1 and mean 0.3, a product with a margin of 0.5 gets the factor 1.2.
     """
     if not margin_weight and not stock_weight:
         return None
@@ -32,7 +32,10 @@ def center(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def compute_stock_level(stock: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the stock level, from 0 for no stock to 1 for the 95th percentile; NaN without stock tracking."""
+    """Return the stock level, from 0 for no stock to 1 for the 95th percentile.
+
+    It is NaN without stock tracking.
+    """
     log_stock = np.log1p(np.maximum(stock, 0))
     known = log_stock[np.isfinite(log_stock)]
     full = float(np.quantile(known, 0.95)) if len(known) else 0.0

@@ -34,7 +34,7 @@ class RuleConflict:
 
 
 def find_conflicts(*, rules: Iterable["Rule"], columns: RuleProductColumns, now: datetime) -> list[RuleConflict]:
-    """Return the conflicts between enabled rules that can apply at once in one placement to one visitor."""
+    """Return the conflicts of enabled rules that can apply at once to one visitor in a placement."""
     current = [rule for rule in rules if rule.enabled and (rule.ends_at is None or rule.ends_at > now)]
     entries = sorted(
         (CompiledRule.compile(rule, columns, now=now) for rule in current), key=lambda entry: entry.sort_key
@@ -56,7 +56,10 @@ def can_overlap(first: "Rule", second: "Rule") -> bool:
 
 
 def compare_rules(first: CompiledRule, second: CompiledRule, showable: Mask) -> Iterator[RuleConflict]:
-    """Yield the conflicts of two rules; first wins by priority, or by action if priorities are equal."""
+    """Yield the conflicts of two rules.
+
+    ``first`` wins by priority, or by action if priorities are equal.
+    """
     actions = {first.rule.action, second.rule.action}
     match (first.rule.action, second.rule.action):
         case (RuleAction.PIN, RuleAction.PIN):
@@ -114,7 +117,7 @@ def compare_onlys(first: CompiledRule, second: CompiledRule, showable: Mask) -> 
 
 
 def compare_pin_with_exclusion(first: CompiledRule, second: CompiledRule, *, hides: bool) -> Iterator[RuleConflict]:
-    """Yield the conflict of a pin with a hide, or with an only that does not include its products."""
+    """Yield the conflict of a pin with a hide, or with an only that excludes its products."""
     pin, other = (first, second) if first.rule.action == RuleAction.PIN else (second, first)
     is_inside = other.mask[pin.rows]
     count = int((is_inside if hides else ~is_inside).sum())

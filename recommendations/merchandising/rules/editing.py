@@ -7,14 +7,20 @@ from recommendations.merchandising.segment_members.member_writer import request_
 
 
 def save_rule(*, rule: Rule, write_members: Callable[[], object]) -> None:
-    """Save a rule; workers apply it within two seconds, a segment's members as soon as their file is written."""
+    """Save a rule.
+
+    Workers apply it within two seconds, a segment's members as soon as their file is written.
+    """
     rule.save()
     if rule.segment_id is not None and rule.enabled:
         request_members_file(start=write_members)
 
 
 def switch_rules(*, rules: list[Rule], enabled: bool, write_members: Callable[[], object]) -> int:
-    """Enable or disable rules and return how many changed; each is saved on its own for the audit log."""
+    """Enable or disable rules and return how many changed.
+
+    Each is saved on its own for the audit log.
+    """
     changed = [rule for rule in rules if rule.enabled != enabled]
     for rule in changed:
         rule.enabled = enabled

@@ -22,11 +22,11 @@ type Mask = npt.NDArray[np.bool_]
 class RuleProductColumns:
     """Arrays in one order of products.
 
-    visible, in_stock: bool. price: float64, NaN for none. margin: float32, a share of the price, NaN if the cost is unknown.
-    stock: float64, NaN without stock tracking. published: float64 seconds since 1970, NaN for never. brand, category: int32
-    codes of ``brands`` and ``categories`` (by path), -1 for none. find_row: the row of a product id, -1 for none.
-    rows_with_attribute(name, value) and rows_with_tag(tag): int32 rows; without them the database is queried, which happens
-    while rules are compiled, never during a request.
+    visible, in_stock: bool. price: float64, NaN for none. margin: float32, a share of the price, NaN if the cost is
+    unknown. stock: float64, NaN without stock tracking. published: float64 seconds since 1970, NaN for never. brand,
+    category: int32 codes of ``brands`` and ``categories`` (by path), -1 for none. find_row: the row of a product id, -1
+    for none. rows_with_attribute(name, value) and rows_with_tag(tag): int32 rows; without them the database is queried,
+    which happens while rules are compiled, never during a request.
     """
 
     visible: Mask
@@ -65,7 +65,10 @@ class RuleProductColumns:
 
 
 def list_attribute_values(value: Any) -> list[str]:
-    """Return the texts that an attribute value matches: those of a list's members, else the value as JSON writes it."""
+    """Return the texts that an attribute value matches.
+
+    These are the texts of a list's members, else the value as JSON writes it.
+    """
     if isinstance(value, list):
         return [text for member in value for text in list_attribute_values(member)]
     if value is None or isinstance(value, dict):
@@ -98,7 +101,7 @@ PRODUCT_FIELDS = (
 
 
 def read_product_columns(*, now: datetime, product_ids: Sequence[str] | None = None) -> RuleProductColumns:
-    """Read the columns of the whole catalog, or of these products in their order, from the database."""
+    """Read the columns of the whole catalog, or of these products in their order."""
     records = list(Product.objects.order_by("id").values_list(*PRODUCT_FIELDS))
     if product_ids is not None:
         record_of_id = {record[0]: record for record in records}

@@ -14,7 +14,10 @@ DAY = 86_400.0
 
 
 def match_products(*, rule: "Rule", columns: RuleProductColumns, now: datetime) -> Mask:
-    """Return the products that match every condition of a rule; a missing value matches no condition."""
+    """Return the products that match every condition of a rule.
+
+    A missing value matches no condition.
+    """
     mask = np.ones(columns.n, np.bool_)
     if rule.category:
         mask &= match_category(columns, rule.category)

@@ -23,7 +23,10 @@ class RankedPage:
 
 
 def get_required_length(*, n: int, offset: int, pins: Sequence[tuple[int, int]]) -> int:
-    """Return the length of a ranking from which `apply_to_ranking` can take this page and see whether another follows."""
+    """Return the length of the ranking that `apply_to_ranking` needs for a page.
+
+    It is enough to see whether another page follows.
+    """
     return offset + n + 1 + len(pins)
 
 
@@ -37,12 +40,12 @@ def apply_to_ranking(
     offset: int = 0,
     excluded: Container[int] = frozenset(),
 ) -> RankedPage:
-    """Return the page of ``n`` products from ``offset``, cut from the ranking with all pins inserted.
+    """Return the page of ``n`` products from ``offset`` of the ranking with all pins inserted.
 
-    rows, scores: the ranking from its first position, best first, `get_required_length` long if possible. pins: (position
-    from 1, row), in the order of priority. allowed: rows that may be shown; excluded: rows that may not. A pinned row that
-    may not be shown is omitted. If a position is occupied, the pin moves to the next free one; in a list that is too short it
-    comes last. Pages of the same ranking and pins never share a product.
+    rows, scores: the ranking from its first position, best first, `get_required_length` long if possible. pins:
+    (position from 1, row), in the order of priority. allowed: rows that may be shown; excluded: rows that may not. A
+    pinned row that may not be shown is omitted. If a position is occupied, the pin moves to the next free one; in a
+    list that is too short it comes last. Pages of the same ranking and pins never share a product.
     """
     last = offset + n + 1
     row_at_position: dict[int, int] = {}
@@ -71,7 +74,10 @@ def apply_to_ranking(
 def insert_pins(
     ranking: list[tuple[int, float]], row_at_position: dict[int, int], last: int
 ) -> tuple[list[tuple[int, float]], frozenset[int]]:
-    """Return the first ``last`` positions with the pins at theirs and the ranking in between, and the pinned rows."""
+    """Return the first ``last`` positions of the ranking with pins, and the pinned rows.
+
+    Pins are at their positions, with the ranking in between.
+    """
     pinned = frozenset(row_at_position.values())
     own_scores = {row: score for row, score in ranking if row in pinned}
     others = iter([pair for pair in ranking if pair[0] not in pinned])
@@ -98,7 +104,10 @@ def to_list(values: npt.NDArray[np.generic] | Sequence[float]) -> list:
 def apply_factors(
     *, scores: npt.NDArray[np.float32], factors: npt.NDArray[np.float32] | None
 ) -> npt.NDArray[np.float32]:
-    """Return scores · factors; a negative score, such as a log-probability, is divided, so that a boost always raises it."""
+    """Return scores · factors.
+
+    A negative score, such as a log-probability, is divided, so that a boost always raises it.
+    """
     if factors is None:
         return scores
     return np.where(scores < 0, scores / factors, scores * factors)

@@ -53,9 +53,9 @@ class OmittedPin:
 class RuleEffects:
     """The combined effects of the rules that apply.
 
-    allowed: bool by row, None if all are. factors: float32 by row, None if all are 1. pins: (position from 1, row), highest
-    priority first; `apply_to_ranking` assigns the final positions. rule_ids: rules with an effect, highest priority first; 0
-    for an unsaved rule. ignored_rule_ids: only rules that would have left nothing to show.
+    allowed: bool by row, None if all are. factors: float32 by row, None if all are 1. pins: (position from 1, row),
+    highest priority first; `apply_to_ranking` assigns the final positions. rule_ids: rules with an effect, highest
+    priority first; 0 for an unsaved rule. ignored_rule_ids: only rules that would have left nothing to show.
     """
 
     allowed: Mask | None = None
@@ -129,7 +129,10 @@ class RuleBook:
         return book
 
     def warm_up(self, *, now: datetime) -> None:
-        """Compute the effects for all visitors and for each segment alone, so that few requests must compute any."""
+        """Compute the effects for all visitors and for each segment alone.
+
+        Few requests must then compute any.
+        """
         period = self.open_period(now=now)
         for scenario in period.by_placement:
             self.apply(scenario=scenario, segments=NO_SEGMENTS, now=now)
@@ -140,7 +143,10 @@ class RuleBook:
                     self.apply(scenario=scenario, segments=frozenset([segment]), now=now)
 
     def apply(self, *, scenario: str, segments: frozenset[int], now: datetime) -> RuleEffects | None:
-        """Return the effects of the rules in a placement for a visitor in these segments; None if no rule applies."""
+        """Return the effects of the rules in a placement for a visitor in these segments.
+
+        Return None if no rule applies.
+        """
         period, moment = self.period, now.timestamp()
         if not period.since <= moment < period.until:
             period = self.open_period(now=now)
@@ -155,7 +161,10 @@ class RuleBook:
             return self.compute_effects(slot, used_segments)
 
     def open_period(self, *, now: datetime) -> RulePeriod:
-        """Start the period of the rules whose schedule is open now; it ends when the next one opens or closes."""
+        """Start the period of the rules whose schedule is open now.
+
+        It ends when the next one opens or closes.
+        """
         change = find_next_change([entry.rule for entry in self.rules], now=now)
         open_now = [number for number, entry in enumerate(self.rules) if is_rule_open(entry.rule, now=now)]
         by_placement = {}
@@ -290,7 +299,10 @@ def apply_only_and_pin(
 
 
 def combine_factors(entries: Sequence[CompiledRule], n: int) -> npt.NDArray[np.float32] | None:
-    """Return the product of all factors of each row, limited to 0.01 to 100; None without boost and bury."""
+    """Return the product of all factors of each row, limited to 0.01 to 100.
+
+    Return None without boost and bury.
+    """
     with_factor = [entry for entry in entries if entry.rule.factor is not None]
     if not with_factor:
         return None

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def is_rule_open(rule: "Rule", *, now: datetime) -> bool:
-    """Return whether a rule is within its schedule; days start at midnight in the shop's time zone."""
+    """Return whether a rule is within its schedule.
+
+    Days start at midnight in the shop's time zone.
+    """
     if rule.starts_at is not None and now < rule.starts_at:
         return False
     if rule.ends_at is not None and now >= rule.ends_at:
@@ -20,7 +23,10 @@ def is_rule_open(rule: "Rule", *, now: datetime) -> bool:
 
 
 def find_next_change(rules: Sequence["Rule"], *, now: datetime) -> datetime | None:
-    """Return the first moment after ``now`` at which one of the rules may open or close; None for never."""
+    """Return the first moment after ``now`` at which one of the rules may open or close.
+
+    Return None if there is none.
+    """
     moments = [moment for rule in rules for moment in (rule.starts_at, rule.ends_at) if moment and moment > now]
     if any(rule.weekdays for rule in rules):
         moments.append(find_next_midnight(now=now))

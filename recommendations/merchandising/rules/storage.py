@@ -26,9 +26,10 @@ def load_rules() -> list[Rule]:
 
 
 def read_rules_fingerprint(*, now: datetime | None = None) -> str:
-    """Return a text that changes when an enabled rule is added, changed or deleted, or opens or closes; "" without rules.
+    """Return a text that changes when a compiled rule book is outdated; "" without rules.
 
-    One query. now: by default the clock of the database.
+    It changes when an enabled rule is added, changed or deleted, or opens or closes. One query. now: by default the
+    clock of the database.
     """
     with connection.cursor() as cursor:
         cursor.execute(FINGERPRINT_SQL, {"now": now, "zone": settings.TIME_ZONE})

@@ -61,7 +61,10 @@ def require_product_condition() -> Q:
 
 
 def require_factor() -> Q:
-    """Return the database constraint on the factor: within the limits of the action, and unset for other actions."""
+    """Return the database constraint on the factor.
+
+    It is within the limits of the action, and unset for other actions.
+    """
     condition = ~Q(action__in=list(FACTOR_LIMITS)) & Q(factor__isnull=True)
     for action, (low, high) in FACTOR_LIMITS.items():
         # a check that is NULL passes, hence "is not null" beside the comparison

@@ -1,8 +1,8 @@
 """The members of the segments that rules use, in one file that all workers map: looked up in microseconds, without the database.
 
-File format: 8 bytes of magic, the length of the header, the header as JSON; then, each starting at a multiple of 8, the sorted
-hashes of ``kind:value`` (uint64) and for each the number of its set of segments (uint32); last, the SHA-256 of everything
-before. Identifiers are stored as keyed hashes, so that the file reveals no customer ids.
+File format: 8 bytes of magic, the length of the header, the header as JSON; then, each starting at a multiple of 8, the
+sorted hashes of ``kind:value`` (uint64) and for each the number of its set of segments (uint32); last, the SHA-256 of
+everything before. Identifiers are stored as keyed hashes, so that the file reveals no customer ids.
 """
 
 import hashlib
@@ -46,7 +46,10 @@ def make_hash_prefix(key: bytes) -> str:
 
 
 def hash_identifier(identifier: str) -> int:
-    """Return 64 bits of ``kind:value``; two of a million members share them with a probability of 1 in 30 million."""
+    """Return 64 bits of ``kind:value``.
+
+    Two of a million members share them with a probability of 1 in 30 million.
+    """
     text = make_hash_prefix(settings.HASH_KEY) + identifier
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8])
 
@@ -79,12 +82,18 @@ class SegmentMemberReader:
         self._refresh_lock = threading.Lock()
 
     def find_segments(self, identifiers: Iterable[str]) -> frozenset[int]:
-        """Return the segments used in rules that have any of these ``kind:value`` identifiers. Unknown segments are empty."""
+        """Return the segments used in rules that have any of these ``kind:value`` identifiers.
+
+        Unknown segments are empty.
+        """
         members = self.members
         return members.find_segments(identifiers) if members is not None else NO_SEGMENTS
 
     def refresh(self) -> bool:
-        """Read the file if it has changed, and return whether it had. A damaged file counts as empty and is logged."""
+        """Read the file if it has changed, and return whether it had.
+
+        A damaged file counts as empty and is logged.
+        """
         with self._refresh_lock:  # otherwise a slow thread could put back an older file than another has just read
             return self._refresh()
 
@@ -112,7 +121,10 @@ class SegmentMemberReader:
 
 
 def open_members(path: Path) -> SegmentMemberTable:
-    """Map a file of segment members. Errors: DamagedMembersError if it is truncated, changed or another file."""
+    """Map a file of segment members.
+
+    Errors: DamagedMembersError if it is truncated, changed or another file.
+    """
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size < len(MAGIC) + 8 + DIGEST_BYTES:
             raise DamagedMembersError("the file is too short")
@@ -175,7 +187,10 @@ def combine_segments(members: Mapping[int, Hashes]) -> tuple[Hashes, npt.NDArray
 
 
 def replace_members_file(*, path: Path, content: bytes) -> bool:
-    """Replace the file atomically and return whether its content changed. Readers see the old or the new file, complete."""
+    """Replace the file atomically and return whether its content changed.
+
+    Readers see the old or the new file, complete.
+    """
     if has_content(path, content):
         return False
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,10 @@ class MemberFileSummary:
 
 
 def write_segment_members(*, as_of: datetime) -> MemberFileSummary:
-    """Write the members of the segments used in enabled rules. A segment whose query fails is written as empty."""
+    """Write the members of the segments used in enabled rules.
+
+    A segment whose query fails is written as empty.
+    """
     hashes_by_segment: dict[int, Hashes] = {}
     failed = []
     segments = list(Segment.objects.filter(rules__enabled=True).distinct().order_by("pk"))
@@ -71,7 +74,10 @@ def read_member_hashes(customers: QuerySet[Customer]) -> Hashes:
 
 
 def request_members_file(*, start: Callable[[], object]) -> None:
-    """Have the file written once the change of a rule is committed; without a broker the schedule does it within a minute."""
+    """Have the file written once the change of a rule is committed.
+
+    Without a broker the schedule does it within a minute.
+    """
 
     def start_after_commit() -> None:
         try:

@@ -68,7 +68,10 @@ def build_metric_table(rows: Sequence[Mapping[str, Any]], served: str, *, title:
 
 
 def describe_result(rows: Sequence[Mapping[str, Any]], served: str) -> str:
-    """Return one sentence: the method that serves new customers and its difference to popularity on the test part."""
+    """Return a sentence on the method for new customers.
+
+    It contains the difference to popularity on the test part.
+    """
     if served == "popularity":
         return _("No method beat popularity on the validation period, so new customers get popular products.")
     difference = next(row["difference"] for row in rows if row["contestant"] == served)

@@ -64,7 +64,10 @@ def build_segment_chart(run: EvaluationRun) -> ChartSpec | None:
 
 
 def build_ablation_chart(run: EvaluationRun) -> ChartSpec | None:
-    """Return the chart of the loss without each component; below 0 the ensemble would be better without it."""
+    """Return the chart of the loss without each component.
+
+    Below 0 the ensemble would be better without it.
+    """
     rows = [
         (get_algorithm_label(row["without"]), {**row, "value": row["lost"]}, False)
         for row in run.ablation

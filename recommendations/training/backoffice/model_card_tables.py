@@ -63,7 +63,10 @@ def build_segment_table(run: EvaluationRun) -> dict[str, Any]:
 
 
 def build_new_products_table(run: EvaluationRun) -> dict[str, Any] | None:
-    """Return counts and figures of new products, ranked among themselves and among all; None for a run without them."""
+    """Return counts and figures of new products, ranked among themselves and among all.
+
+    Return None for a run without them.
+    """
     figures_of_new = run.cold_start.get("products")
     if figures_of_new is None:
         return None

@@ -51,7 +51,10 @@ def show_progress(request: HttpRequest, *, model_admin: ModelAdmin, run_id: int)
 
 
 def describe_progress(run: EvaluationRun, *, at: datetime) -> dict[str, Any]:
-    """Return the progress; ``left``: estimated seconds, None while the progress is too small to estimate."""
+    """Return the progress.
+
+    ``left``: estimated seconds, None while the progress is too small to estimate.
+    """
     elapsed = (at - run.started_at).total_seconds()
     remaining = round(elapsed * (100 - run.percent) / run.percent) if run.percent >= MIN_PERCENT else None
     text = get_step_label(run.step)

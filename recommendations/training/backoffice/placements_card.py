@@ -39,7 +39,10 @@ COMPARISON_LABELS: dict[str, str | Promise] = {
 
 
 def build_placements_table(run: EvaluationRun) -> dict[str, Any] | None:
-    """Return {"metrics", "rows"}: per placement its weights, its figures and its fallback's, and whether it is active and why."""
+    """Return {"metrics", "rows"}, with a row per placement.
+
+    A row has the weights, the figures of the placement and of its fallback, and whether it is active and why.
+    """
     if not run.scenarios:
         return None
     return {
@@ -68,7 +71,10 @@ def build_placement_row(name: str, placement: Mapping[str, Any]) -> dict[str, An
 
 
 def list_cells(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return {"own", "fallback", "difference"} per metric, each with value, low and high; {} without figures."""
+    """Return {"own", "fallback", "difference"} per metric, each with value, low and high.
+
+    Without figures, they are {}.
+    """
     return [figures.get(metric) or {} for metric in METRICS]
 
 

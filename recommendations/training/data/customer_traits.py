@@ -56,7 +56,10 @@ class NewCustomerTraits:
     traits: csr_array
 
     def to_arrays(self) -> dict[str, npt.NDArray]:
-        """Return the arrays to save; the values of the traits are all 1, so their positions are enough."""
+        """Return the arrays to save.
+
+        The values of the traits are all 1, so their positions are enough.
+        """
         arrays = {f"identifiers.{name}": array for name, array in self.identifiers.to_arrays().items()}
         return {**arrays, "person": self.row, "indptr": self.traits.indptr, "indices": self.traits.indices}
 
@@ -89,7 +92,10 @@ def extract_known_traits(
 
 
 def build_traits_table(tables: Warehouse, *, as_of: datetime, traits: Sequence[str]) -> ir.Table:
-    """Return one row per customer: id, language, country, device, and for each trait its text and, if numeric, its number."""
+    """Return one row per customer: id, language, country, device and traits.
+
+    A trait has its text and, if it is numeric, its number.
+    """
     customers, events = tables["customers"], tables["events"]
     before = events.filter((events.occurred_at < as_of) & events.customer_id.notnull())
     visits = before.group_by("customer_id").aggregate(

@@ -39,9 +39,10 @@ class Dismissals:
 
 
 def read_dismissals(tables: Warehouse, *, purchases: ir.Table, as_of: datetime) -> pa.Table:
-    """Return customer_id and product_id of active dismissals: products not bought since their latest dismissal.
+    """Return customer_id and product_id of active dismissals.
 
-    purchases: columns customer_id, product_id, at.
+    A dismissal is active while the product was not bought after its latest dismissal. purchases: columns customer_id,
+    product_id, at.
     """
     events = tables["events"]
     dismissals = events.filter(

@@ -32,9 +32,9 @@ class NoTrainingDataError(Exception):
 class TrainingData:
     """The interactions, products and identifiers of a shop.
 
-    interactions: users by customer id, weights as recorded (pieces bought, 1 for a click, 0 to 1 for stars, 0 for products rated one or
-    two stars). identifiers: "kind:value", with the user row of each. dismissed: products each user dismissed. published: seconds since 1970
-    of each product, NaN if unknown.
+    interactions: users by customer id, weights as recorded (pieces bought, 1 for a click, 0 to 1 for stars, 0 for
+    products rated one or two stars). identifiers: "kind:value", with the user row of each. dismissed: products each
+    user dismissed. published: seconds since 1970 of each product, NaN if unknown.
     """
 
     interactions: Interactions
@@ -89,7 +89,10 @@ def read_publication_times(catalog: pa.Table, items: IdMap) -> npt.NDArray[np.fl
 
 
 def build_interactions(table: pa.Table, *, customers: IdMap, items: IdMap, as_of: datetime) -> Interactions:
-    """Return the numbered interactions in time order; rows whose product is not in the catalog are dropped."""
+    """Return the numbered interactions in time order.
+
+    Rows whose product is not in the catalog are dropped.
+    """
     seconds = table["at"].cast(pa.int64()).to_numpy() / 1e6  # timestamps are in microseconds
     customer_ids, item = table["customer_id"].to_numpy(), find_item_rows(items, table["product_id"])
     kind, weight = table["kind"].to_numpy(), table["weight"].to_numpy()
@@ -115,7 +118,10 @@ def find_item_rows(items: IdMap, column: pa.ChunkedArray) -> npt.NDArray[np.int3
 
 
 def build_products(catalog: pa.Table, vectors: pa.Table | None = None) -> Products:
-    """Return texts and vectors of the products, ordered by the bytes of their ids, as the item rows are."""
+    """Return texts and vectors of the products in the order of the item rows.
+
+    Item rows are sorted by the bytes of the product ids.
+    """
     order = np.argsort(np.array([text.encode() for text in catalog["product_id"].to_pylist()], dtype=object))
     sorted_rows = catalog.take(pa.array(order))
     columns = {
@@ -138,7 +144,10 @@ def build_products(catalog: pa.Table, vectors: pa.Table | None = None) -> Produc
 
 
 def build_vectors(vectors: pa.Table, items: IdMap) -> dict[str, npt.NDArray[np.float32]]:
-    """Return name → float32 (items, d); the row is zero where a product has no vector of that name."""
+    """Return name → float32 (items, d).
+
+    The row is zero where a product has no vector of that name.
+    """
     blocks = {}
     for name in sorted(pc.unique(vectors["name"]).to_pylist()):
         rows = vectors.filter(pc.equal(vectors["name"], name))

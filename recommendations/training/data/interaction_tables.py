@@ -34,7 +34,10 @@ INTERACTION_SCHEMA = pa.schema(
 
 
 def read_interactions(tables: Warehouse, *, since: datetime | None, as_of: datetime) -> pa.Table:
-    """Read the interactions from ``since`` until before ``as_of``, in INTERACTION_SCHEMA; ``kind`` is the index in KINDS."""
+    """Read the interactions from ``since`` until before ``as_of``, in INTERACTION_SCHEMA.
+
+    ``kind`` is the index in KINDS.
+    """
     ratings = build_ratings_table(tables, as_of=as_of)
     parts = [
         zero_disliked(build_order_lines_table(tables), ratings),
@@ -67,7 +70,10 @@ def build_order_lines_table(tables: Warehouse) -> ir.Table:
 
 
 def build_product_events_table(tables: Warehouse) -> ir.Table:
-    """Select product events, one row per product. Visitors count too: the processor gives each of them a customer."""
+    """Select product events, one row per product.
+
+    Visitors count too: the processor gives each of them a customer.
+    """
     events = tables["events"]
     product_events = events.filter(
         (events.type == "track") & events.customer_id.notnull() & events.product_ids.notnull()
@@ -103,9 +109,10 @@ def build_purchases_table(tables: Warehouse) -> ir.Table:
 
 
 def build_ratings_table(tables: Warehouse, *, as_of: datetime) -> ir.Table:
-    """Return the latest rating, 1 to 5 stars, per customer and product: customer_id, product_id, at, stars.
+    """Return the latest rating, 1 to 5 stars, per customer and product.
 
-    Reviews take precedence. A rating event counts only for pairs without a review: its review has another time, or was refused.
+    Columns: customer_id, product_id, at, stars. Reviews take precedence. A rating event counts only for pairs without a
+    review: its review has another time, or was refused.
     """
     reviews = tables["reviews"]
     review_ratings = reviews.filter(reviews.customer_id.notnull() & (reviews.written_at < as_of)).select(
@@ -141,9 +148,10 @@ def keep_positive_ratings(ratings: ir.Table) -> ir.Table:
 
 
 def zero_disliked(rows: ir.Table, ratings: ir.Table) -> ir.Table:
-    """Set the weight of interactions to 0 where the customer's latest rating of the product is one or two stars.
+    """Set the weight of interactions to 0 where the customer dislikes the product.
 
-    The rows stay because the customer knows the product. Two stars get no fraction: a training may count any purchase above 0 as one.
+    The customer's latest rating is one or two stars. The rows stay because the customer knows the product. Two stars
+    get no fraction: a training may count any purchase above 0 as one.
     """
     disliked = ratings.filter(ratings.stars < NEUTRAL_STARS).select(by="customer_id", of="product_id")
     joined = rows.left_join(disliked, [rows.customer_id == disliked.by, rows.product_id == disliked.of])
@@ -162,9 +170,10 @@ def extract_property_text(properties: ir.StringValue, name: str) -> ir.StringVal
 
 
 def drop_ordered_purchases(tables: Warehouse, purchases: ir.Table) -> ir.Table:
-    """Drop purchase events that an order covers: the order number is known, or the same product was bought at about the same time.
+    """Drop purchase events that an order covers.
 
-    Orders are the source of truth, cancelled ones too.
+    Their order number is known, or the customer ordered the same product at about the same time. Orders are the source
+    of truth, cancelled ones too.
     """
     lines = tables["order_lines"]
     number = ibis.coalesce(*(extract_property_text(purchases.properties, name) for name in ORDER_ID_PROPERTIES))

@@ -28,7 +28,10 @@ class ProductColumns:
     tags: Sequence[Sequence[str]]
 
     def build_texts(self, band: npt.NDArray[np.int32]) -> dict[str, Sequence[str]]:
-        """Return the columns as `Products.texts` expects; band: the price band of each product within its category, -1 for none."""
+        """Return the columns as `Products.texts` expects.
+
+        band: the price band of each product within its category, -1 for none.
+        """
         return {
             "title": self.title,
             "description": self.description,
@@ -46,7 +49,10 @@ class ProductColumns:
 
 
 def iterate_attribute_values(attributes: Any, name: str = "") -> Iterator[str]:
-    """Yield name=value for each entry of a JSON object; lists yield each element, inner objects outer.inner names."""
+    """Yield name=value for each entry of a JSON object.
+
+    Lists yield each element, inner objects outer.inner names.
+    """
     if isinstance(attributes, Mapping):
         for key, value in attributes.items():
             yield from iterate_attribute_values(value, f"{name}.{key}" if name else str(key))
@@ -60,7 +66,10 @@ def iterate_attribute_values(attributes: Any, name: str = "") -> Iterator[str]:
 
 
 def drop_unique_values(values: Sequence[Sequence[str]]) -> list[str]:
-    """Join the values of each product, without values that occur in one product only: they create no similarity."""
+    """Join the values of each product, without values that occur in one product only.
+
+    Such values create no similarity.
+    """
     counts = Counter(value for product_values in values for value in set(product_values))
     return [join_values(value for value in product_values if counts[value] > 1) for product_values in values]
 

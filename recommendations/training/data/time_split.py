@@ -20,8 +20,8 @@ TARGETS = ("purchase", "cart", "wishlist", "view", "rating")
 class TimeSplit:
     """Validation: the second-last period, with everything before it as past. Test: the last period, with everything before it as past.
 
-    Weights are as recorded. Future interactions are of the `target` type only. seen_kinds: indexes in KINDS of the types that make a
-    product seen, if `exclude_seen`.
+    Weights are as recorded. Future interactions are of the `target` type only. seen_kinds: indexes in KINDS of the
+    types that make a product seen, if `exclude_seen`.
     """
 
     validation: Split
@@ -73,7 +73,10 @@ def keep_kinds(interactions: Interactions, kinds: list[int]) -> Interactions:
 
 
 def compute_repeat_share(past: Interactions, later: Interactions) -> float:
-    """Return the share of later (customer, product) pairs that already existed: whether customers buy again."""
+    """Return the share of later (customer, product) pairs that already existed.
+
+    It shows whether customers buy the same products again.
+    """
     past_pairs, later_pairs = past.build_user_items() > 0, later.build_user_items() > 0
     return float(later_pairs.multiply(past_pairs).nnz / later_pairs.nnz) if later_pairs.nnz else 0.0
 
@@ -81,9 +84,10 @@ def compute_repeat_share(past: Interactions, later: Interactions) -> float:
 def sample_users(
     split: Split, *, n_interactions: int, max_evaluated: int, seed: int
 ) -> tuple[Split, npt.NDArray[np.int32]]:
-    """Return the split for random users with about ``n_interactions`` past interactions, and the user rows to evaluate.
+    """Return the split for a random sample of users, and the user rows to evaluate.
 
-    These are at most ``max_evaluated`` of the users that have a future.
+    The sample has about ``n_interactions`` past interactions. At most ``max_evaluated`` of its users with a future are
+    evaluated.
     """
     rng = np.random.default_rng(seed)
     counts = np.bincount(split.train.user, minlength=split.train.n_users)

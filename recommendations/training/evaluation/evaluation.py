@@ -43,8 +43,8 @@ LIST_LENGTHS = (5, 10, 20)
 class ModelEvaluation:
     """The figures of one model on the test part.
 
-    cut_at: split time in seconds since 1970; served: the contestant that serves if promoted; ablation: NDCG lost without each
-    component; new_products: see `measure_new_products`; components: fitted on everything before the split.
+    cut_at: split time in seconds since 1970; served: the contestant that serves if promoted; ablation: NDCG lost
+    without each component; new_products: see `measure_new_products`; components: fitted on everything before the split.
     """
 
     cut_at: float
@@ -88,7 +88,7 @@ def evaluate_choice(
 
 
 def measure_exploration_cost(evaluation: Evaluation, served: str) -> dict[str, Any]:
-    """Return the most that showing new products at every nth position costs under the current setting."""
+    """Return the maximum cost of new products at every nth position under the current setting."""
     share = settings.RECOMMEND_EXPLORATION_SHARE
     if not share:
         return {}
@@ -104,7 +104,10 @@ def measure_exploration_cost(evaluation: Evaluation, served: str) -> dict[str, A
 
 
 def find_served_algorithm(weights: Mapping[str, float]) -> str:
-    """Return the algorithm that serves for-you: a single one with all the weight, else the ensemble."""
+    """Return the algorithm that serves for-you.
+
+    It is the single one with all the weight, else the ensemble.
+    """
     used = [name for name, weight in weights.items() if weight > 0]
     return used[0] if len(used) == 1 else "blend"
 
@@ -171,7 +174,7 @@ def _add_active_version(
     time_split: TimeSplit,
     step: ReportStep,
 ) -> Evaluation:
-    """Add the active version to the evaluation, under its own event weights and for the same users."""
+    """Add the active version to the evaluation, under its own event weights."""
     event_weights = EventWeights(**parameters["weighing"]) if "weighing" in parameters else DEFAULT_EVENT_WEIGHTS
     weights = {name: weight for name, weight in parameters["weights"].items() if weight > 0}
     parts = {name: fits.get_fitted(parameters["components"][name], event_weights) for name in weights}
@@ -192,7 +195,7 @@ def _add_active_version(
 def _measure_ablation(
     parts: Mapping[str, Algorithm], choice: ModelChoice, past: Interactions, test: Interactions, time_split: TimeSplit
 ) -> list[dict[str, Any]]:
-    """Return how much the ensemble loses without each component, on at most WEIGHTING_USERS users."""
+    """Return the loss of the ensemble without each component, for WEIGHTING_USERS users."""
     if find_served_algorithm(choice.weights) != "blend":
         return []
     users = np.unique(test.user)

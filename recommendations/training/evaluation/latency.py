@@ -43,7 +43,10 @@ def measure_latency(*, model: Algorithm, histories: Histories, seed: int) -> Lat
 
 
 def make_recommender(model: Algorithm, n: int) -> Callable[[Histories], object]:
-    """Return a function that recommends as serving does: an ensemble per history, anything else as a batch of one."""
+    """Return a function that recommends as serving does.
+
+    An ensemble has an online scorer; any other algorithm scores a batch of one.
+    """
     if not isinstance(model, WeightedEnsemble):
         return lambda history: score_as_batch(model, history)
     ensemble = OnlineEnsemble(model, n)

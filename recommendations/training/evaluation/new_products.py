@@ -44,10 +44,11 @@ class CategoryPopularity(Algorithm):
 def measure_new_products(
     *, contestants: Mapping[str, Algorithm], past: Interactions, time_split: TimeSplit, products: Products
 ) -> dict[str, Any]:
-    """Return {"new", "wanted", "people", "figures"}: new products, those bought in the test part, and by how many customers.
+    """Return {"new", "wanted", "people", "figures"}.
 
-    figures: name → "new" (ranked among new products) or "all" (among all) → metric@10 → value, low, high. At most MAX_USERS
-    customers, sampled by the seed.
+    new: number of new products; wanted: of those bought in the test part; people: number of customers who bought them.
+    figures: name → "new" (ranked among new products) or "all" (among all) → metric@10 → value, low, high. At most
+    MAX_USERS customers, sampled by the seed.
     """
     is_new = np.bincount(time_split.test.train.item, minlength=past.n_items) == 0
     test = time_split.test.test.select(is_new[time_split.test.test.item])

@@ -160,7 +160,10 @@ class PlacementEvaluator:
         return query_type, query_basket_items(past, future, self.sample, n_given=n_given, kind=self.target)
 
     def measure_buy_again(self, placement_weights: PlacementWeights) -> PlacementMeasurement:
-        """Compare buy-again with for-you among the same products, and with unrestricted for-you on all later purchases."""
+        """Compare buy-again with for-you.
+
+        Once among the same products, once with unrestricted for-you on all later purchases.
+        """
         query_type, queries = self.get_queries(BUY_AGAIN)
         if not queries.n_users or not placement_weights.weights:
             return PlacementMeasurement(query_type)

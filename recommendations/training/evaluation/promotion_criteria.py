@@ -43,7 +43,10 @@ class PromotionDecision:
 def evaluate_promotion(
     *, model_evaluation: ModelEvaluation, latency_ms: float, limits: PromotionLimits
 ) -> PromotionDecision:
-    """Decide the promotion. Without an active version the new one is always promoted: a weak model is better than none."""
+    """Decide the promotion.
+
+    Without an active version the new one is always promoted: a weak model is better than none.
+    """
     evaluation, served = model_evaluation.evaluation, model_evaluation.served
     failures = [
         *_check_baselines(evaluation, served),

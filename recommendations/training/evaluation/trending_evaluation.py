@@ -22,7 +22,10 @@ def measure_trending(
     shares: Mapping[str, float],
     normalization: str,
 ) -> PlacementMeasurement:
-    """Evaluate trending over several windows, in total and per window; needs components trending and popularity."""
+    """Evaluate trending over several windows, in total and per window.
+
+    The windows need the components trending and popularity.
+    """
     own, popular = [], []
     for window, queries in zip(windows, query_sets, strict=True):
         scores = {name: score_without_history(window.components[name]) for name in ("trending", "popularity")}

@@ -1,6 +1,7 @@
 """A fitted model as a folder of plain arrays and one JSON file; workers map the arrays into memory.
 
-Nothing in a folder can execute code. A folder is either complete or absent: it is written under a temporary name and renamed.
+Nothing in a folder can execute code. A folder is either complete or absent: it is written under a temporary name and
+renamed.
 """
 
 import hashlib
@@ -33,7 +34,7 @@ class Artifact:
 
     @classmethod
     def from_parts(cls, parts: Mapping[str, Mapping[str, npt.NDArray[Any]]], saved: Mapping[str, Any]) -> Self:
-        """Return an artifact with the arrays of each part below its name, as `get_part` returns them."""
+        """Return an artifact with the arrays of each part below its name, for `get_part`."""
         arrays = {f"{part}/{name}": array for part, own in parts.items() for name, array in own.items()}
         return cls(arrays, saved)
 
@@ -43,12 +44,18 @@ class Artifact:
         return {name.removeprefix(start): array for name, array in self.arrays.items() if name.startswith(start)}
 
     def with_parts(self, other: "Artifact") -> "Artifact":
-        """Return this artifact with the arrays and values of another; the other's win on equal names."""
+        """Return this artifact with the arrays and values of another.
+
+        Where names are equal, those of the other win.
+        """
         return Artifact({**self.arrays, **other.arrays}, {**self.saved, **other.saved})
 
 
 def save_artifact(*, folder: Path, artifact: Artifact) -> str:
-    """Write the folder and return the checksum of its manifest, which holds the checksum of every array."""
+    """Write the folder and return the checksum of its manifest.
+
+    The manifest contains the checksum of every array.
+    """
     # In the same directory, because a rename is atomic only within one file system.
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)

@@ -1,8 +1,8 @@
 """Incremental update: add recent activity to the histories and counts of the active model between two trainings.
 
-Only activity after the training is read, plus all dismissals. Neighbors, vectors and weights stay as trained; what a late import or
-a cancellation changes before that moment waits for the next training. The arrays are saved in their own folder beside the version's,
-and serving loads them on top.
+Only activity after the training is read, plus all dismissals. Neighbors, vectors and weights stay as trained; what a
+late import or a cancellation changes before that moment waits for the next training. The arrays are saved in their own
+folder beside the version's, and serving loads them on top.
 """
 
 import logging
@@ -45,7 +45,8 @@ class NothingToRefreshError(Exception):
 class ActivityUpdate:
     """Activity since the training. Customer rows are those of the version, followed by customers it does not know.
 
-    dismissed: all current dismissals, including those before the training; new_products: number of products the version does not know.
+    dismissed: all current dismissals, including those before the training; new_products: number of products the version
+    does not know.
     """
 
     interactions: Interactions
@@ -147,7 +148,10 @@ def update_counts(news: ActivityUpdate, base: Artifact) -> dict[str, npt.NDArray
 
 
 def activate_refresh(*, version: ModelVersion, folder: str, checksum: str, as_of: datetime) -> ModelVersion:
-    """Make the update active if its version still is; delete all older updates except the previous one."""
+    """Make the update active if its version still is.
+
+    Delete all older updates except the previous one.
+    """
     previous = version.refresh
     version.refresh, version.refresh_checksum, version.refreshed_at = folder, checksum, as_of
     version.save(update_fields=["refresh", "refresh_checksum", "refreshed_at"])

@@ -85,7 +85,10 @@ def roll_back_version(
 
 
 def announce_active_version(*, scenario: str, version: str) -> None:
-    """Publish the `get_serving_name` to the workers; without Valkey they read it from the database instead."""
+    """Publish the `get_serving_name` to the workers.
+
+    Without Valkey they read it from the database instead.
+    """
     try:
         with redis.Redis.from_url(settings.VALKEY_URL, socket_timeout=2, socket_connect_timeout=2) as valkey:
             valkey.hset(ACTIVE_MODELS_KEY, scenario, version)

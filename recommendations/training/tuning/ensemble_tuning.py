@@ -35,7 +35,7 @@ def tune_ensemble(session: TuningSession, fitted: Mapping[str, Algorithm], past:
 def tune_ensemble_on_all_users(
     session: TuningSession, components: Mapping[str, Mapping[str, Any]], event_weights: EventWeights
 ) -> TunedEnsemble:
-    """Fit the components on everything before the validation part and tune their weights on all users."""
+    """Fit the components on all data before the validation part and tune their weights."""
     past = event_weights.of(session.split.validation.train)
     fitted = {}
     for name, component in components.items():
@@ -47,7 +47,10 @@ def tune_ensemble_on_all_users(
 def _tune_normalizations(
     session: TuningSession, fitted: Mapping[str, Algorithm], past: Interactions, split: Split, max_users: int
 ) -> TunedEnsemble:
-    """Return the weights under the better normalization; the second is skipped if it would take too long."""
+    """Return the weights under the better normalization.
+
+    The second is skipped if it would take too long.
+    """
     results: dict[str, ChosenWeights] = {}
     started_at = session.budget.get_elapsed()
     for normalization in NORMALIZATIONS:
@@ -86,7 +89,7 @@ def choose_ensemble_weights(
     max_users: int,
     normalization: str,
 ) -> ChosenWeights:
-    """Return the weights with the best NDCG for at most ``max_users`` users of a validation split."""
+    """Return the weights with the best NDCG for ``max_users`` users of a validation split."""
     return choose_weights(
         components=fitted,
         train=past,

@@ -24,8 +24,8 @@ EVENT_WEIGHT_VALUES: dict[str, tuple[float, ...]] = {
 def tune_event_weights(session: TuningSession) -> EventWeights:
     """Tune the event weights by the value of an ensemble of PROBE_ALGORITHMS.
 
-    They are tuned before the parameters, because every algorithm is fitted on the weighted interactions: tuning both together
-    would multiply the number of fits.
+    They are tuned before the parameters, because every algorithm is fitted on the weighted interactions: tuning both
+    together would multiply the number of fits.
     """
     probes = {name: session.candidates[name] for name in PROBE_ALGORITHMS if name in session.candidates}
     if (

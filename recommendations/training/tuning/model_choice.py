@@ -34,9 +34,10 @@ class ModelChoice:
     """The tuned model: event weights, components and ensemble weights.
 
     components: name → algorithm and parameters; weights: of the ensemble, 0 for components only other placements need.
-    value: of the ensemble on the validation part, component_values: of each component alone. trials: the record of every search.
-    unused: tuned components that for-you does not use but other placements may. fit_seconds: estimated seconds to fit each on
-    everything before the validation part. extra: components for other placements only, which are not contestants of for-you.
+    value: of the ensemble on the validation part, component_values: of each component alone. trials: the record of
+    every search. unused: tuned components that for-you does not use but other placements may. fit_seconds: estimated
+    seconds to fit each on everything before the validation part. extra: components for other placements only, which are
+    not contestants of for-you.
     """
 
     event_weights: EventWeights

@@ -123,16 +123,17 @@ class _ModelTuner:
         return affordable
 
     def drop_useless(self, names: Collection[str]) -> None:
-        """Exclude components that do not improve the ensemble, unless another placement requires them."""
+        """Exclude components that do not improve the ensemble, except required ones."""
         for name in names:
             if not self.session.candidates[name].is_required:
                 self.session.exclude(name, "no_help", value=self.values[name])
                 del self.components[name], self.fitted[name]
 
     def select_fast_components(self, weights: Mapping[str, float]) -> dict[str, dict[str, Any]]:
-        """Return the components without slow optional ones of the smallest weights, so that the rest are done in time.
+        """Return the components that can be fitted and evaluated in time.
 
-        Each is fitted twice more on all data, once for the test and once to serve, and scored alone and in the ensemble.
+        Slow optional ones are dropped, the smallest weights first. Each is fitted twice more on all data, once for the
+        test and once to serve, and scored alone and in the ensemble.
         """
         session, budget_s = self.session, self.session.budget.seconds
         fast = dict(self.components)
@@ -147,7 +148,7 @@ class _ModelTuner:
         return fast
 
     def estimate_seconds(self, names: Collection[str], *, fits: int) -> float:
-        """Return the seconds to fit components ``fits`` times on all data, score the test users, and tune weights."""
+        """Return the seconds to fit components ``fits`` times, score test users and tune weights."""
         split = self.session.split
         test_users = min(len(np.unique(split.test.test.user)), EVALUATION_USERS) * (fits > 1)
         return sum(

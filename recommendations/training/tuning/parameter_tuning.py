@@ -32,7 +32,9 @@ class TunedAlgorithm:
 def tune_parameters(
     session: TuningSession, name: str, candidate: Candidate, past: Interactions
 ) -> TunedAlgorithm | None:
-    """Return the best trial within the candidate's share of the time budget; None if the data contain nothing to learn.
+    """Return the best trial within the candidate's share of the time budget.
+
+    Return None if the data contain nothing to learn.
 
     past: the past of the sample under the event weights.
     """
@@ -89,7 +91,10 @@ class _ParameterTrials:
         return value
 
     def fit(self, parameters: dict[str, Any]) -> Algorithm:
-        """Return the algorithm with these parameters, fitted only if one that is not for scoring alone has changed."""
+        """Return the algorithm with these parameters.
+
+        It is fitted again only if a parameter changed that fitting depends on.
+        """
         clock, scoring_only = self.session.budget.clock, self.candidate.scoring_only
         key = json.dumps(
             {name: value for name, value in parameters.items() if name not in scoring_only}, sort_keys=True

@@ -43,7 +43,10 @@ CANDIDATES: dict[str, Candidate] = {name: _make_candidate(name, space) for name,
 
 
 def list_candidates(products: Products) -> dict[str, Candidate]:
-    """Return CANDIDATES; if products have vectors, candidates that use vectors also tune their weight, down to 0."""
+    """Return CANDIDATES.
+
+    If products have vectors, candidates that use vectors also tune their weight, down to 0.
+    """
     if not products.vectors:
         return CANDIDATES
     return {

@@ -24,9 +24,10 @@ PLACEMENTS_TIME_SHARE = 0.2  # for tuning and evaluating the other placements
 class TuningSession:
     """One model tuning.
 
-    sample: the validation split of about TUNING_INTERACTIONS interactions, on which parameters are tuned; evaluated_users: its users to
-    evaluate. size: of the data that the components are fitted on for the test. scale: how many times larger the data before the
-    validation part are than the sample. trials, excluded: the record of the tuning.
+    sample: the validation split of about TUNING_INTERACTIONS interactions, on which parameters are tuned;
+    evaluated_users: its users to evaluate. size: of the data that the components are fitted on for the test. scale: how
+    many times larger the data before the validation part are than the sample. trials, excluded: the record of the
+    tuning.
     """
 
     def __init__(
@@ -60,7 +61,10 @@ class TuningSession:
         return max(self.budget.get_remaining() - PLACEMENTS_TIME_SHARE * self.budget.seconds, 0.0)
 
     def get_parameter_seconds(self, name: str) -> float:
-        """Return an equal share of the time left for parameters; later candidates get what earlier ones did not use."""
+        """Return an equal share of the time left for parameters.
+
+        Later candidates get what earlier ones did not use.
+        """
         names = list(self.candidates)
         end = self.started_at + (EVENT_WEIGHTS_TIME_SHARE + PARAMETERS_TIME_SHARE) * self.budget.seconds
         return max(end - self.budget.get_elapsed(), 0.0) / (len(names) - names.index(name))

@@ -21,7 +21,10 @@ STEP_LABELS: dict[str, str | Promise] = {
 
 
 def get_step_label(step: str) -> str:
-    """Return the label of a step; the parameters of an algorithm are tuned in a step with the name of the algorithm."""
+    """Return the label of a step.
+
+    The parameters of an algorithm are tuned in a step with the name of the algorithm.
+    """
     if step in STEP_LABELS:
         return str(STEP_LABELS[step])
     if is_algorithm(step):

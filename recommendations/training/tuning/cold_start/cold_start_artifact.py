@@ -13,9 +13,9 @@ from recommendations.training.tuning.model_choice import SEED
 
 
 def build_cold_start_artifact(*, data: TrainingData, known: KnownTraits, cold_start: ColdStartResult) -> Artifact:
-    """Fit the model on all data and add the traits of customers without a history, below "cold/" and "newcomers/".
+    """Fit the model on all data and add the traits of customers without a history.
 
-    Without weights, no arrays are added. `data` is under the tuned event weights.
+    Its parts are "cold" and "newcomers". Without weights, no arrays are added. `data` is under the tuned event weights.
     """
     if cold_start.weights is None:
         return Artifact({}, {"cold": None})

@@ -1,6 +1,7 @@
 """Cold start: how customers without a history are served, tuned on the validation part and evaluated on the test part.
 
-Customers whose very first interaction is in the last period are evaluated separately: a shop has few of them, but they are truly new.
+Customers whose very first interaction is in the last period are evaluated separately: a shop has few of them, but they
+are truly new.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,7 +71,10 @@ def tune_cold_start(
     budget: TrainingBudget,
     step: ReportStep,
 ) -> ColdStartResult:
-    """Tune and evaluate the cold-start model. `data` has recorded weights. Raises whatever ``step`` raises."""
+    """Tune and evaluate the cold-start model.
+
+    `data` has recorded weights. Raises whatever ``step`` raises.
+    """
     started_at = budget.get_elapsed()
     step("new customers", 0.82)
     interactions, traits = data.interactions, known.select_users(data.interactions.users)
@@ -107,7 +111,10 @@ def tune_cold_start(
 def tune_contestants(
     evaluator: ContestantEvaluator, folds: Sequence[HeldOutCustomers], budget: TrainingBudget
 ) -> dict[str, Weights]:
-    """Return the best weights of each contestant, using only its own; COMBINED starts from the best of each."""
+    """Return the best weights of each contestant, using only its own.
+
+    COMBINED starts from the best of each.
+    """
     remaining = max(budget.seconds * TUNING_TIME_SHARE, MIN_SECONDS)
     contestants: dict[str, Weights] = {BASELINE: NO_WEIGHTS}
     best_values: dict[str, Any] = {}

@@ -41,7 +41,10 @@ class ContestantEvaluator:
         return self.fitted[key].with_weights(**{name: weights[name] for name in (*WEIGHT_NAMES, "levels")})
 
     def compute_mean(self, folds: Sequence[HeldOutCustomers], weights: Weights) -> float:
-        """Return the mean of the primary metric, ranking only items with lifts, which is enough to compare weights."""
+        """Return the mean of the primary metric.
+
+        Only items with lifts are ranked, which is enough to compare weights.
+        """
         return compute_finite_mean(self.compute_scores(folds, weights, head=True)[PRIMARY_METRIC])
 
     def compute_scores(
@@ -85,7 +88,10 @@ def find_best_contestant(scores: Mapping[str, PerUser]) -> str:
 
 
 def summarize_scores(scores: Mapping[str, Mapping[str, PerUser]]) -> list[dict[str, Any]]:
-    """Return one row per contestant: metric@10 → value, low, high; difference: of the primary metric to popularity."""
+    """Return one row per contestant: metric@10 → value, low, high.
+
+    difference: of the primary metric to popularity.
+    """
     columns = {(name, metric): values for name, metrics in scores.items() for metric, values in metrics.items()}
     for name in scores:
         columns[name, "difference"] = columns[name, PRIMARY_METRIC] - columns[BASELINE, PRIMARY_METRIC]

@@ -1,8 +1,8 @@
 """Customers held out of the models that rank for them: groups, their past, and what they did later.
 
-A random fifth of the customers is held out with all their interactions. A model that has never seen them ranks the products of their
-target interactions in one period, from their traits and the category of the first product they touched in it (which is no hit). Each
-fifth is held out once, so all customers with traits are evaluated.
+A random fifth of the customers is held out with all their interactions. A model that has never seen them ranks the
+products of their target interactions in one period, from their traits and the category of the first product they
+touched in it (which is no hit). Each fifth is held out once, so all customers with traits are evaluated.
 """
 
 from dataclasses import dataclass
@@ -29,8 +29,9 @@ MIN_CUSTOMERS = 30  # fewer give no reliable figure
 class HeldOutCustomers:
     """Customers evaluated by a model that has not seen them.
 
-    past: interactions of all other customers under the event weights; users: rows of the held-out customers; paths: category of the
-    product each began with, first: its row; relevant: CSR (users, items) of their later target interactions.
+    past: interactions of all other customers under the event weights; users: rows of the held-out customers; paths:
+    category of the product each began with, first: its row; relevant: CSR (users, items) of their later target
+    interactions.
     """
 
     past: Interactions
@@ -56,9 +57,10 @@ class CustomerHoldout:
         return np.random.default_rng(SEED).permutation(self.interactions.n_users) % FOLDS
 
     def hold_out_folds(self, start: float, stop: float, max_customers: int) -> list[HeldOutCustomers]:
-        """Return the customers with traits who are active in the period, each in the fold of a model without them.
+        """Return the customers with traits who are active in the period, by fold.
 
-        If too few customers with traits are active, all active customers are evaluated.
+        The model of a fold has not seen them. If too few customers with traits are active, all active customers are
+        evaluated.
         """
         past, window = self.interactions.before(start), self.interactions.after(start).before(stop)
         has_traits = self.traits.has_traits()
@@ -98,7 +100,10 @@ class CustomerHoldout:
         return past.select(is_kept[past.user])
 
     def hold_out(self, past: Interactions, window: Interactions, users: npt.NDArray[np.integer]) -> HeldOutCustomers:
-        """Return the held-out customers with the first product and the later target interactions of each in the window."""
+        """Return the held-out customers with what they did in the window.
+
+        These are the first product and the later target interactions of each.
+        """
         row_of_user = np.full(window.n_users, -1, np.int32)
         row_of_user[users] = np.arange(len(users), dtype=np.int32)
         own = window.select(row_of_user[window.user] >= 0)

@@ -20,8 +20,8 @@ from recommendations.training.tuning.model_choice import TOP_N
 class PlacementResult:
     """The tuning and evaluation of one placement.
 
-    weights: None if no algorithm is available; validation, measurement: results on the validation and test parts; fixed_reason: why the
-    placement is or is not active, where the measurement does not decide.
+    weights: None if no algorithm is available; validation, measurement: results on the validation and test parts;
+    fixed_reason: why the placement is or is not active, where the measurement does not decide.
     """
 
     name: str
@@ -36,7 +36,10 @@ class PlacementResult:
         return PLACEMENTS[self.name].fallback if self.name in PLACEMENTS else POPULAR
 
     def decide(self) -> tuple[bool, Reason]:
-        """Return whether the placement is active, and why. Without an evaluation it is active: nothing speaks against it."""
+        """Return whether the placement is active, and why.
+
+        Without an evaluation it is active: nothing speaks against it.
+        """
         comparison = self.measurement.comparison
         if comparison is None and self.is_worse_on_validation:
             unknown = {"difference": None, "low": None, "high": None}
@@ -57,11 +60,11 @@ class PlacementResult:
 
     @property
     def is_worse_on_validation(self) -> bool:
-        """Return whether the placement was evaluated on the validation part and not better than its fallback."""
+        """Return whether the placement did not beat its fallback on the validation part."""
         return self.validation is not None and not self.validation.difference[PRIMARY].value > 0
 
     def make_validation_reason(self, **values: float | None) -> Reason:
-        """Return the reason for a placement that was not better than its fallback on the validation part."""
+        """Return the reason of a placement that did not beat its fallback on the validation part."""
         assert self.validation is not None
         before = self.validation.difference[PRIMARY].value
         return make_reason("place_not_chosen", fallback=self.fallback, before=before, **values)
@@ -87,7 +90,7 @@ class PlacementResult:
 
 
 def make_default_placements(components: Collection[str], reason: Reason) -> dict[str, PlacementResult]:
-    """Return the placements with default weights over the available components, before any evaluation."""
+    """Return the placements with default weights over the available components."""
     placements = {}
     for name in PLACEMENTS:
         placement = make_default_placement(name, components)

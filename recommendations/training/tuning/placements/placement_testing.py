@@ -35,7 +35,10 @@ def evaluate_placements(
     budget: TrainingBudget,
     step: ReportStep,
 ) -> tuple[dict[str, PlacementResult], ModelChoice]:
-    """Evaluate the placements once on the test part; drop extra components that no active placement needs."""
+    """Evaluate the placements once on the test part.
+
+    Drop extra components that no active placement needs.
+    """
     placements = _PlacementTester(shop, tuned, model_evaluation, budget, step).run()
     needed = {
         part
@@ -95,7 +98,10 @@ class _PlacementTester(TimedPlacementStep):
         return {name: self.placements[name] for name in (*PLACEMENTS, RANK)}
 
     def split_late_visits(self, window: EvaluationWindow) -> tuple[PlacementResult, EvaluationWindow]:
-        """Tune `similar` on the first half of visits that begin after the validation part; the second half evaluates it."""
+        """Tune `similar` on the first half of visits that begin after the validation part.
+
+        The second half evaluates it.
+        """
         future = window.future
         viewed_at = future.order[np.isin(future.kind, [KIND_CODES["view"], KIND_CODES["click"]])]
         middle = float(np.median(viewed_at))

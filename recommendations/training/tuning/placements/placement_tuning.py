@@ -45,7 +45,10 @@ class TunedPlacements:
 def tune_placements(
     *, shop: ShopData, choice: ModelChoice, budget: TrainingBudget, step: ReportStep
 ) -> TunedPlacements:
-    """Tune the weights of all placements on the validation part. Raises whatever ``step`` raises."""
+    """Tune the weights of all placements on the validation part.
+
+    Raises whatever ``step`` raises.
+    """
     return _PlacementTuner(shop, choice, budget, step).run()
 
 

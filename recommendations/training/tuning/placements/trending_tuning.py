@@ -42,7 +42,9 @@ def tune_trending(
     budget: TrainingBudget,
     step: ReportStep,
 ) -> tuple[PlacementResult, dict[str, Any]]:
-    """Tune the parameters of trending and its share of popularity; return the placement and its component.
+    """Tune the parameters of trending and its share of popularity.
+
+    Return the placement and its component.
 
     windows: of the validation part, each with popularity fitted on its past.
     """
