@@ -175,7 +175,7 @@ def test_page_announces_a_static_segment(marketer: Client, twelve_customers: Non
 def test_empty_static_segment_is_rejected_and_name_is_required(marketer: Client, twelve_customers: None) -> None:
     parameters = "figure=stage-flow&from=churned&to=prospect&since=2026-11-01&until=2026-11-24"
     page = marketer.post(f"{SAVE_PAGE}?{parameters}", {"name": "Nobody"})
-    assert "a static segment would be empty" in page.content.decode()
+    assert "The static segment would be empty" in page.content.decode()
     assert SAVE_PAGE not in marketer.get(f"{CUSTOMERS_PAGE}?{parameters}").content.decode()
     for name in ("", "x" * 201):
         assert marketer.post(f"{SAVE_PAGE}?figure=stage&stage=active", {"name": name}).context["form"].errors

@@ -63,7 +63,7 @@ def nest_negations(levels: int) -> dict[str, Any]:
         ({"field": "identified", "op": "eq", "value": "yes"}, "$.value", "flag", '"yes"'),
         ({"field": "country", "op": "eq", "value": ""}, "$.value", "text", "1 to 500"),
         ({"field": "country", "op": "eq", "value": "a\0b"}, "$.value", "text", "u0000"),
-        ({"field": "country", "op": "eq", "value": "\ud800"}, "$.value", "text", "text"),
+        ({"field": "country", "op": "eq", "value": "\ud800"}, "$.value", "text", "string"),
         ({"field": "country", "op": "is_set", "value": 1}, "$.value", "unknown_key", "value"),
         ({"field": "stage", "op": "eq", "value": "new", "times": 2}, "$.times", "unknown_key", "times"),
         ({"field": "traits.age", "op": "eq", "value": {"a": 1}}, "$.value", "type", "traits.age"),
