@@ -91,6 +91,7 @@ class ItemCollector:
 
     def data(self, text: str) -> None:
         if self.open_elements:
+            # a text beyond the maximum is counted, to report the item as too long, but not stored
             self.size += len(text)
             if self.size <= MAX_ITEM_CHARACTERS:
                 self.open_elements[-1].texts.append(text)

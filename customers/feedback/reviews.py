@@ -22,7 +22,7 @@ FIELDS = ("review_id", "product_id", "user_id", "rating", "title", "body", "lang
 REQUIRED = frozenset({"review_id", "product_id", "rating"})
 STARS = (1, 2, 3, 4, 5)
 
-# a changed text invalidates the sentiment computed from it
+# COALESCE: a review without a time keeps the time of its earlier version; a changed text invalidates the sentiment computed from it
 UPSERT_REVIEWS = """
 INSERT INTO feedback_review
     (review_id, product_id, customer_id, rating, title, body, language, written_at, contradicts)

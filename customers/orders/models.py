@@ -145,6 +145,7 @@ class OrderEvent(models.Model):
         constraints = [models.UniqueConstraint(fields=["source", "message_id"], name="orders_event_once")]
         indexes = [
             models.Index(fields=["source", "order_id"], name="orders_event_of_order"),
+            # few events wait at a time, so finding them by this partial index costs the same however long the log is
             models.Index(fields=["source", "order_id"], name="orders_event_waiting", condition=Q(folded=False)),
         ]
 

@@ -156,6 +156,7 @@ def flatten_orders(items: Sequence[Mapping[str, Any]]) -> tuple[pa.RecordBatch, 
             for column, value in row.items():
                 columns[column].append(value)
             origin.append((index, position))
+    # all values are texts, so that the same rules check them as those of a CSV file
     filled = {name: values for name, values in columns.items() if name not in OPTIONAL or any(values)}
     return pa.RecordBatch.from_arrays(
         [build_text_array(values) for values in filled.values()], names=list(filled)

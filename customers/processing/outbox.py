@@ -112,6 +112,7 @@ def read_events(claim: OutboxClaim) -> list[OutboxEvent]:
         "names": NAMES_WITH_PROPERTIES,
         "trusted": list(Source.TRUSTED_KINDS),
     }
+    # each event is found by its id: the planner might choose the index on the time, which does not cover the newest rows
     with prefer_index_scans(), connection.cursor() as cursor:
         cursor.execute(READ_EVENTS, parameters)
         return [OutboxEvent(*row) for row in cursor.fetchall()]

@@ -82,6 +82,7 @@ def add_members(*, segment: Segment, user_ids: Iterable[str]) -> MemberListResul
             ).values_list("value", "customer_id")
         )
         customers = set(known.values())
+        # bulk_create with ignore_conflicts does not report which rows are new, so the members are counted
         count_before = segment.members.count()
         SegmentMember.objects.bulk_create(
             (SegmentMember(segment=segment, customer_id=customer) for customer in sorted(customers)),

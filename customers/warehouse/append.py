@@ -171,5 +171,6 @@ def join_files(root: Path, table: WarehouseTable, day: str, files: Sequence[Path
         with pq.ParquetWriter(draft / target.name, table.schema, compression="zstd") as writer:
             for path in files:
                 writer.write_table(pq.read_table(path, schema=table.schema, partitioning=None))
+        # the range of the new file covers those of the old ones, so readers ignore them from this rename on
         (draft / target.name).replace(target)
         draft.rmdir()

@@ -121,7 +121,7 @@ ORDER BY source_id, order_id COLLATE "C"
 ON CONFLICT (source_id, order_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in ORDER_COLUMNS)}
 WHERE ({", ".join(f"orders_order.{name}" for name in ORDER_COLUMNS)})
       IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in ORDER_COLUMNS)})
-RETURNING xmax = 0
+RETURNING xmax = 0  -- xmax is 0 in an inserted row and set in an updated one
 """  # noqa: S608 — the names are constants
 LINE_COLUMNS = ("product_id", "quantity", "unit_price", "discount", "total")
 UPSERT_LINES = f"""

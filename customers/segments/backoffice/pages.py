@@ -145,5 +145,6 @@ def stream_csv(customers: QuerySet[Customer], with_personal: bool) -> Iterator[s
     personal = PERSONAL_COLUMNS if with_personal else ()
     yield format_csv([("user_id", *COLUMNS, *personal)])
     rows = customers.values_list("user_id", *(f"profile__{column}" for column in COLUMNS), *personal)
+    # a server-side cursor: a segment of millions of customers must not fill the memory
     for block in batched(rows.iterator(chunk_size=CHUNK_ROWS), CHUNK_ROWS):
         yield format_csv(block)

@@ -50,6 +50,7 @@ class CsvRows:
         try:
             for rows in self._open_reader(stream, counter):
                 lines = counter.number_rows(rows)
+                # blank lines are left out only after all lines have been numbered
                 filled = mark_filled_rows(rows)
                 if filled is not None:
                     lines, rows = lines.filter(filled), rows.filter(filled)
@@ -71,6 +72,7 @@ class CsvRows:
     def _open_reader(self, stream: DecodedStream, counter: LineCounter) -> pacsv.CSVStreamingReader:
         return pacsv.open_csv(
             pa.PythonFile(stream, mode="r"),
+            # with several threads Arrow does not know the numbers of malformed rows, which the line counter needs
             read_options=pacsv.ReadOptions(
                 use_threads=False, block_size=CHUNK_BYTES, column_names=self.columns, skip_rows_after_names=1
             ),
