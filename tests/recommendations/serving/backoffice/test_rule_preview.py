@@ -20,6 +20,12 @@ FOR_TEA = RecommendationRequest(scenario="for-you", user_id="user-0", n=5)
 PAGE = "admin:serving_rule_preview"
 
 
+@pytest.fixture(autouse=True)
+def long_deadline(settings: Any) -> None:
+    """Set a deadline for slow machines, on which a preview would show fallbacks."""
+    settings.RECOMMEND_DEADLINE_MS = 10_000.0
+
+
 def list_ids(products: Any) -> list[str]:
     return [entry.card.product_id for entry in products]
 
