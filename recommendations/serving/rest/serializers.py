@@ -39,7 +39,7 @@ class RecommendationSerializer(serializers.Serializer):
     recommendation_id = serializers.CharField(help_text="Send it with the events that follow from these items.")
     scenario = serializers.CharField(help_text="The requested placement.")
     strategy = serializers.CharField(
-        help_text="How the items were chosen: the model's algorithm, cold-start for a visitor without a history, or a placement."
+        help_text="How the items were selected: the model's algorithm, cold-start for a visitor without a history, or a placement."
     )
     fallback = serializers.CharField(
         allow_null=True,
@@ -47,7 +47,7 @@ class RecommendationSerializer(serializers.Serializer):
     )
     fallback_reason = serializers.CharField(
         allow_null=True,
-        help_text="nothing_known, off (switched off, or no better than its fallback), no_model, late (past the deadline), "
+        help_text="nothing_known, off (off, or no better than its fallback), no_model, late (past the deadline), "
         "or filters (no product matches the filters, so they were dropped).",
     )
     model_version = serializers.CharField(help_text="Empty if no model is active.")

@@ -50,7 +50,7 @@ class SearchQuery(msgspec.Struct, kw_only=True):
     q: make_text_type(  # type: ignore[valid-type]
         MAX_QUERY_LENGTH, "The query; the last word may be unfinished. Empty: all products."
     ) = ""
-    user_id: make_text_type(MAX_ID_LENGTH, "The shop's id of the customer.") = ""  # type: ignore[valid-type]
+    user_id: make_text_type(MAX_ID_LENGTH, "The shop's customer ID.") = ""  # type: ignore[valid-type]
     anonymous_id: make_text_type(MAX_ID_LENGTH, "The visitor's id in the browser.") = ""  # type: ignore[valid-type]
     category: make_text_type(MAX_PATH_LENGTH, "A category path; includes its subcategories.") = ""  # type: ignore[valid-type]
     brand: make_text_type(MAX_ID_LENGTH) = ""  # type: ignore[valid-type]
@@ -59,7 +59,7 @@ class SearchQuery(msgspec.Struct, kw_only=True):
     in_stock: bool = True
     attributes: dict[str, str] = {}
     product_ids: make_id_list_type(  # type: ignore[valid-type]
-        MAX_LIST_LENGTH, "Only these product ids, separated by commas; at most 1000."
+        MAX_LIST_LENGTH, "Only these product IDs, separated by commas; at most 1000."
     ) = []
     n: Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)] = DEFAULT_PAGE_SIZE
     cursor: make_text_type(MAX_CURSOR_LENGTH, "next_cursor of the previous response.") = ""  # type: ignore[valid-type]

@@ -37,7 +37,7 @@ class SuggestionSerializer(serializers.Serializer):
 
 
 class SearchResponseSerializer(serializers.Serializer):
-    recommendation_id = serializers.CharField(help_text="Send it with the events that these items lead to.")
+    recommendation_id = serializers.CharField(help_text="Send it with the events that follow from these items.")
     scenario = serializers.CharField()
     query = serializers.CharField()
     corrected = serializers.CharField(

@@ -94,7 +94,7 @@ def test_built_in_mapping_is_printed() -> None:
         (["nowhere.jsonl"], "nowhere.jsonl cannot be opened: No such file or directory"),
         (
             ["{file}", "--source", "My Shop"],
-            "--source 'My Shop' is not valid; use lowercase letters, digits and hyphens",
+            "Invalid --source 'My Shop'; use lowercase letters, digits and hyphens",
         ),
         (["{file}", "--mapping", "none.toml"], "The mapping file none.toml does not exist"),
         (["{file}", "--source", "closed"], "Source closed is disabled; enable it"),
