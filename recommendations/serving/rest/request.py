@@ -39,7 +39,7 @@ COLD_START_NOTE = "Used by for-you for a visitor without a history"
 class RecommendationQuery(msgspec.Struct, kw_only=True):
     """The parameters of a recommendation request."""
 
-    user_id: make_text_type(255, "The shop's ID of the customer.") = ""  # type: ignore[valid-type]
+    user_id: make_text_type(255, "The shop's customer ID.") = ""  # type: ignore[valid-type]
     anonymous_id: make_text_type(255, "The visitor's ID in the browser.") = ""  # type: ignore[valid-type]
     session_id: make_text_type(255, "The session; accepted and not used.") = ""  # type: ignore[valid-type]
     product_id: make_text_type(200, "The product to start from; required by similar.") = ""  # type: ignore[valid-type]
@@ -75,7 +75,7 @@ class RankBody(msgspec.Struct, forbid_unknown_fields=True):
         list[Annotated[str, Meta(min_length=1, max_length=200)]],
         Meta(min_length=1, max_length=MAX_RANKED_PRODUCTS, description="In your own order."),
     ]
-    user_id: make_text_type(255, "The shop's ID of the customer.") = ""  # type: ignore[valid-type]
+    user_id: make_text_type(255, "The shop's customer ID.") = ""  # type: ignore[valid-type]
     anonymous_id: make_text_type(255, "The visitor's ID in the browser.") = ""  # type: ignore[valid-type]
     in_stock: Annotated[bool, Meta(description="False: keep sold-out products.")] = True
     explain: Annotated[bool, Meta(description="False: omit the reasons.")] = True

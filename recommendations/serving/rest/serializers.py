@@ -47,7 +47,7 @@ class RecommendationSerializer(serializers.Serializer):
     )
     fallback_reason = serializers.CharField(
         allow_null=True,
-        help_text="nothing_known, off (off, or no better than its fallback), no_model, late (past the deadline), "
+        help_text="nothing_known, off (turned off, or no better than its fallback), no_model, late (past the deadline), "
         "or filters (no product matches the filters, so they were dropped).",
     )
     model_version = serializers.CharField(help_text="Empty if no model is active.")
