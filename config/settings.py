@@ -335,6 +335,11 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": True,
 }
+# per address and minute, in each web process, for sources that everybody can use: browsers, apps and mini-programs
+COLLECTOR_REQUESTS_PER_MINUTE = read_int("COLLECTOR_REQUESTS_PER_MINUTE", 1_200, low=1, high=100_000_000)
+COLLECTOR_BYTES_PER_MINUTE = read_int("COLLECTOR_BYTES_PER_MINUTE", 20_000_000, low=1_000, high=10_000_000_000)
+COLLECTOR_VISITORS_PER_MINUTE = read_int("COLLECTOR_VISITORS_PER_MINUTE", 300, low=1, high=100_000_000)
+TRUSTED_PROXY_COUNT = read_int("TRUSTED_PROXY_COUNT", 0, low=0, high=10)
 API_REQUESTS_PER_MINUTE = read_int("API_REQUESTS_PER_MINUTE", 120_000, low=1, high=100_000_000)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Perennial",

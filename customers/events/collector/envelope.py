@@ -19,8 +19,9 @@ GZIP_MAGIC = b"\x1f\x8b"
 class CollectorError(Exception):
     """A whole call is rejected; ``code`` and ``message`` go into the response."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, *, retry_after: int = 0) -> None:
         super().__init__(message)
+        self.retry_after = retry_after
         self.status = status
         self.code = code
         self.message = message

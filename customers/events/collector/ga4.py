@@ -11,13 +11,15 @@ from typing import Any
 import msgspec
 from django.http import HttpRequest, HttpResponse
 
-from customers.events.collector.envelope import MAX_BATCH_EVENTS, CollectorError, parse_leniently, read_body
+from customers.events.collector.envelope import MAX_BATCH_EVENTS, CollectorError, parse_leniently
 from customers.events.collector.ingest import StoreFunction, parse_items, store_and_remember
 from customers.events.collector.views import (
     CollectorView,
     authenticate_source,
     build_call_context,
     build_response,
+    limit_visitors,
+    read_limited_body,
     read_request_key,
 )
 
@@ -33,9 +35,10 @@ class MeasurementProtocolCollector(CollectorView):
         received_at = datetime.now(UTC)
         key = request.GET.get("api_secret", "") or read_request_key(request)
         source = authenticate_source(key, origin=request.META.get("HTTP_ORIGIN", ""), now=received_at)
-        hit = parse_hit(read_body(request))
+        hit = parse_hit(read_limited_body(request, source))
         items = [(index, encode_item(item)) for index, item in enumerate(iterate_items(hit))]
         rows, rejected = parse_items(items, build_call_context(source, request, None, None, received_at))
+        limit_visitors(request, rows)
         return build_response(self.store(rows, rejected))
 
 

@@ -16,6 +16,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from config.foundation.client_address import get_client_address
 from customers.events.collector.envelope import (
     CollectorError,
     Envelope,
@@ -28,6 +29,7 @@ from customers.events.collector.event_store import RejectedItem, StoreResult
 from customers.events.collector.ingest import StoreFunction, build_context, parse_items, reject_item, store_and_remember
 from customers.events.collector.items import ItemError
 from customers.events.collector.parsing import ITEM_WARNINGS, EventRow, RequestContext
+from customers.events.collector.rate_limits import limit_content, limit_requests
 from customers.events.sources.write_keys import KnownSource, find_source_by_key, is_known_origin
 
 logger = logging.getLogger(__name__)
@@ -52,6 +54,8 @@ class CollectorView(View):
             response = super().dispatch(request, *args, **kwargs)
         except CollectorError as error:
             response = build_error_response(error.status, error.code, error.message)
+            if error.retry_after:
+                response["Retry-After"] = str(error.retry_after)
         except DatabaseError as error:
             if not isinstance(error, OperationalError | InterfaceError):
                 logger.exception("The events of a call could not be stored")
@@ -98,12 +102,13 @@ class Collector(CollectorView):
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         received_at = datetime.now(UTC)
-        key = read_request_key(request)
+        key, source = read_request_key(request), None
         if key:  # checked before the body is read, so that only senders with a key make the server parse anything
-            authenticate_source(key, origin=request.META.get("HTTP_ORIGIN", ""), now=received_at)
-        body = read_body(request)
+            source = authenticate_source(key, origin=request.META.get("HTTP_ORIGIN", ""), now=received_at)
+        body = read_limited_body(request, source)
         envelope = parse_batch(body) if self.call_type is None else parse_single(body)
         rows, rejected = self.parse(request, envelope, key, received_at)
+        limit_visitors(request, rows)
         return build_response(self.store(rows, rejected))
 
     def parse(self, request: HttpRequest, envelope: Envelope, key: str, received_at: datetime) -> ParsedItems:
@@ -150,6 +155,28 @@ class Collector(CollectorView):
             reason = ItemError(problem.code, problem.message)
             rejected += [reject_item(index, data, reason, context) for index, data in failed]
         return sorted(rows, key=lambda row: row.index), rejected
+
+
+def read_limited_body(request: HttpRequest, source: KnownSource | None) -> bytes:
+    """Return the body of a call, whose address is limited unless the headers name a trusted source.
+
+    Raises:
+        CollectorError: see `read_body`; 429 if the address has sent too much.
+    """
+    if source is not None and source.is_trusted:
+        return read_body(request)
+    address = get_client_address(request.META)
+    limit_requests(address)
+    body = read_body(request)
+    limit_content(address, size=len(body))
+    return body
+
+
+def limit_visitors(request: HttpRequest, rows: Sequence[EventRow]) -> None:
+    """Limit the number of visitors that an address invents. Errors: CollectorError with status 429."""
+    visitors = {row.stored.anonymous_id for row in rows if row.stored.anonymous_id and not row.context.is_trusted}
+    if visitors:
+        limit_content(get_client_address(request.META), size=0, visitors=visitors)
 
 
 def build_call_context(
