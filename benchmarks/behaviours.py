@@ -3,7 +3,7 @@
 Ranks all items for each user of TEST except those the user interacted with in TRAIN. The weight and decay of each event type (for
 training and for the history), all other parameters, and the ensemble weights are tuned by NDCG@10 on each user's newest purchase in
 TRAIN (without their other events with that product), within --budget seconds of search per algorithm, those of `implicit` included;
-then each is fitted on all of TRAIN and scored once on TEST. The headline is our best algorithm on the validation purchases.
+then each is fitted on all of TRAIN and evaluated once on TEST. The headline is our best algorithm on the validation purchases.
 """
 
 import argparse
@@ -127,7 +127,7 @@ STARTS: dict[str, dict[str, Any]] = {
     "transition-walk": {"recency": 0.9},
     "user-knn": {"weighting": "log", "idf": True},
 }
-VARIANTS = {"person-neighbors": "session-knn"}  # where a neighbor is all a user did, or did within days
+VARIANTS = {"person-neighbors": "session-knn"}  # neighbors are whole users, or their activity within days
 PEERS: dict[str, type] = {
     "implicit-cosine": CosineRecommender,
     "implicit-tf-idf": TFIDFRecommender,
@@ -136,41 +136,41 @@ PEERS: dict[str, type] = {
 }
 
 
-class Contestant(Protocol):
+class Model(Protocol):
     def fit(self, train: Interactions) -> None: ...
 
-    def best(self, histories: Histories) -> npt.NDArray[np.int32]: ...
+    def recommend_items(self, histories: Histories) -> npt.NDArray[np.int32]: ...
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Users to be judged by the products they took in test."""
+    """The training data, the users to evaluate, and the products that are relevant for them."""
 
     train: Interactions
     histories: Histories
     relevant: csr_array
 
     @classmethod
-    def of(cls, split: Split) -> "Task":
+    def of_split(cls, split: Split) -> "Task":
         users = np.unique(split.test.user)
         return cls(
             split.train,
-            split.train.histories(users),
+            split.train.build_histories(users),
             find_relevant_items(split.test, split.train, users, exclude_seen=True),
         )
 
-    def figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-        """(users, 4): hit rate and ndcg at 5, then at 10."""
+    def compute_figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+        """Return hit rate and NDCG at 5, then at 10; shape (users, 4)."""
         hits, counts = find_hits(items, self.relevant), np.diff(self.relevant.indptr)
         return np.column_stack([figure(hits[:, :n], counts) for n in NS for figure in (hit_rate, ndcg)])
 
-    def value(self, items: npt.NDArray[np.int32]) -> float:
-        return float(np.nanmean(self.figures(items)[:, -1]))
+    def compute_value(self, items: npt.NDArray[np.int32]) -> float:
+        return float(np.nanmean(self.compute_figures(items)[:, -1]))
 
 
-class Ours:
+class PerennialModel:
     def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
-        training, history, rest = parts_of(parameters)
+        training, history, rest = split_parameters(parameters)
         self.model: Algorithm = EventTypeEnsemble(
             {"algorithm": VARIANTS.get(name, name), "parameters": rest},
             dict(training.kinds), training.half_life_days, dict(history.kinds), history.half_life_days, training.quantity, history.quantity,
@@ -179,74 +179,75 @@ class Ours:
     def fit(self, train: Interactions) -> None:
         self.model.fit(train)
 
-    def best(self, histories: Histories) -> npt.NDArray[np.int32]:
+    def recommend_items(self, histories: Histories) -> npt.NDArray[np.int32]:
         return recommend(self.model, histories, N, exclude_seen=True, tie_seed=0).items
 
 
-class Theirs:
-    """`implicit`, with the same weights of kinds and ages to choose from."""
+class ImplicitModel:
+    """An algorithm of `implicit`, with the same weights of event types and ages."""
 
     def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
-        self.training, self.history, rest = parts_of(parameters)
+        self.training, self.history, rest = split_parameters(parameters)
         seed = {"random_state": 0} if name == "implicit-als" else {}
         self.make = lambda: PEERS[name](**rest, **seed)
 
     def fit(self, train: Interactions) -> None:
-        with warnings.catch_warnings(), threadpool_limits(1, "blas"):  # as it asks for; it has threads of its own
+        # implicit recommends one BLAS thread, because it has its own threads
+        with warnings.catch_warnings(), threadpool_limits(1, "blas"):
             warnings.simplefilter("ignore")
             self.model = self.make()
-            self.model.fit(csr_matrix(self.training.of(train).user_items()), show_progress=False)
+            self.model.fit(csr_matrix(self.training.of(train).build_user_items()), show_progress=False)
 
-    def best(self, histories: Histories) -> npt.NDArray[np.int32]:
-        own = csr_matrix(self.history.of_histories(histories).matrix())
+    def recommend_items(self, histories: Histories) -> npt.NDArray[np.int32]:
+        own = csr_matrix(self.history.of_histories(histories).build_matrix())
         seen = histories.get_seen_items()
-        # what was seen is left out here: under a weight of 0 it would not count as liked
-        most = min(N + int(np.diff(seen.indptr).max(initial=0)), seen.shape[1])
+        # implicit would not filter seen products with the weight 0, so they are filtered here
+        n = min(N + int(np.diff(seen.indptr).max(initial=0)), seen.shape[1])
         with threadpool_limits(1, "blas"):
-            items, scores = self.model.recommend(histories.user, own, N=most, filter_already_liked_items=False)
-        silent = (scores == 0) | ~(scores > -1e38)
-        wrong = silent | find_hits(items.astype(np.int32), seen)
-        best = np.argsort(wrong, axis=1, kind="stable")[:, :N]
-        return np.where(np.take_along_axis(wrong, best, axis=1), -1, np.take_along_axis(items, best, axis=1)).astype(
-            np.int32
-        )
+            items, scores = self.model.recommend(histories.user, own, N=n, filter_already_liked_items=False)
+        has_no_score = (scores == 0) | ~(scores > -1e38)
+        is_excluded = has_no_score | find_hits(items.astype(np.int32), seen)
+        best = np.argsort(is_excluded, axis=1, kind="stable")[:, :N]  # a stable sort keeps the ranking
+        return np.where(
+            np.take_along_axis(is_excluded, best, axis=1), -1, np.take_along_axis(items, best, axis=1)
+        ).astype(np.int32)
 
 
 def main() -> None:
     arguments = parse()
     train, test = read(arguments.train, with_kinds=True), read(arguments.test, with_kinds=False)
     split = make_split(train=train, test=test)
-    inner = leave_last_item_out(split.train, kind=target_kind(split.train))
-    tuning, final = Task.of(inner), Task.of(split)
+    inner = leave_last_item_out(split.train, kind=find_target_kind(split.train))
+    tuning, final = Task.of_split(inner), Task.of_split(split)
     log(
         f"{split.train.n_users:,} people, {split.train.n_items:,} items, {len(split.train):,} events; "
-        f"{len(tuning.histories):,} people to choose by, {len(final.histories):,} to be judged by"
+        f"{len(tuning.histories):,} people for tuning, {len(final.histories):,} for the test"
     )
     compile_kernels()
     lines: dict[str, dict[str, Any]] = {}
     figures: dict[str, npt.NDArray[np.float64]] = {}
-    chosen: dict[str, Algorithm] = {}
+    fitted: dict[str, Algorithm] = {}
     for name in arguments.algorithms:
-        lines[name], figures[name], contestant = measure(name, tuning, final, arguments)
-        if isinstance(contestant, Ours):
-            chosen[name] = contestant.model
-    if len(chosen) > 1:
-        lines["blend"], figures["blend"] = measure_blend(lines, chosen, tuning, final)
+        lines[name], figures[name], model = measure(name, tuning, final, arguments)
+        if isinstance(model, PerennialModel):
+            fitted[name] = model.model
+    if len(fitted) > 1:
+        lines["blend"], figures["blend"] = measure_blend(lines, fitted, tuning, final)
     own = [name for name in lines if name not in PEERS]
     best = max(own, key=lambda name: lines[name][f"validation_ndcg@{N}"])
-    about = {
+    run_summary = {
         "algorithm": best,
-        "against": {name: against(figures[best], figures[name]) for name in rivals(lines, best)},
+        "against": {name: compute_differences(figures[best], figures[name]) for name in list_rivals(lines, best)},
         "peak_mb": get_peak_mb(),
         "people": split.train.n_users,
         "items": split.train.n_items,
         "events": len(split.train),
         "processors": os.cpu_count(),
-        "notes": f"chosen by ndcg@{N} on the newest {target_kind(split.train)} of each person in TRAIN, {arguments.budget:.0f} s of search "
-        "each; TEST scored once each; against: differences to the best single one of ours and to implicit's best on TEST, paired "
-        "bootstrap over people, 95 %; item numbers are not looked at: in such files they tell in which order people met the items",
+        "notes": f"tuned by ndcg@{N} on the newest {find_target_kind(split.train)} of each person in TRAIN, {arguments.budget:.0f} s of search "
+        "each; TEST scored once each; against: differences to our best other algorithm and to implicit's best on TEST, paired "
+        "bootstrap over people, 95 %; item numbers are not used: in such files they reveal the order in which people met the items",
     }
-    print(json.dumps({**lines[best], **about, "algorithms": lines}))
+    print(json.dumps({**lines[best], **run_summary, "algorithms": lines}))
 
 
 def parse() -> argparse.Namespace:
@@ -261,11 +262,11 @@ def parse() -> argparse.Namespace:
 
 def read(path: Path, *, with_kinds: bool) -> Interactions:
     table = pq.read_table(path)
-    wanted = ("user", "item", "behavior", "ts") if with_kinds else ("user", "item")
-    missing = [name for name in wanted if name not in table.column_names]
+    required = ("user", "item", "behavior", "ts") if with_kinds else ("user", "item")
+    missing = [name for name in required if name not in table.column_names]
     if missing:
         raise SystemExit(
-            f"{path}: no column {missing[0]!r}; it wants {', '.join(wanted)}, there are {table.column_names}"
+            f"{path}: no column {missing[0]!r}; required are {', '.join(required)}, it has {table.column_names}"
         )
     users, items = (table[name].to_numpy() for name in ("user", "item"))
     if not with_kinds:
@@ -273,23 +274,23 @@ def read(path: Path, *, with_kinds: bool) -> Interactions:
     behaviours = table["behavior"].combine_chunks().dictionary_encode()
     unknown = sorted(set(behaviours.dictionary.to_pylist()) - set(NAMES))
     if unknown:
-        raise SystemExit(f"{path}: behavior {unknown[0]!r} is unknown; known are {', '.join(NAMES)}")
+        raise SystemExit(f"{path}: behavior {unknown[0]!r} is unknown; valid: {', '.join(NAMES)}")
     codes = np.array([KIND_CODES[NAMES[name]] for name in behaviours.dictionary.to_pylist()], np.int8)
     return Interactions.from_ids(
         user_ids=users, item_ids=items, order=table["ts"].to_numpy(), kind=codes[behaviours.indices.to_numpy()]
     )
 
 
-def target_kind(train: Interactions) -> str:
-    """Purchases, or where there are none the rarest kind."""
+def find_target_kind(train: Interactions) -> str:
+    """Return purchases, or the rarest event type if there are none."""
     counts = np.bincount(train.kind, minlength=len(KINDS))
     if counts[KIND_CODES["purchase"]]:
         return "purchase"
     return min((kind for kind in KINDS if counts[KIND_CODES[kind]]), key=lambda kind: counts[KIND_CODES[kind]])
 
 
-def space_of(name: str, train: Interactions) -> tuple[dict[str, Sequence[Any]], dict[str, Any]]:
-    """Return the search space: weights and half-life for training and for the history, and the algorithm's own; and the start."""
+def build_search_space(name: str, train: Interactions) -> tuple[dict[str, Sequence[Any]], dict[str, Any]]:
+    """Return the search space (weights and half-life for training and for the history, and the algorithm's parameters) and the start."""
     events = build_weight_space(train)
     history = {} if name == "popularity" else {HISTORY + key: values for key, values in events.items()}
     space = {**events, **history, **SPACES[name]}
@@ -297,87 +298,87 @@ def space_of(name: str, train: Interactions) -> tuple[dict[str, Sequence[Any]], 
     return space, {**STARTS.get(name, {}), **neutral}
 
 
-def parts_of(parameters: Mapping[str, Any]) -> tuple[EventWeights, EventWeights, dict[str, Any]]:
+def split_parameters(parameters: Mapping[str, Any]) -> tuple[EventWeights, EventWeights, dict[str, Any]]:
     """Split parameters into the training weights, the history weights, and the rest for the algorithm."""
     training = {key: parameters[key] for key in PARAMETERS if key in parameters}
     history = {key: parameters[HISTORY + key] for key in PARAMETERS if HISTORY + key in parameters}
-    taken = {*training, *(HISTORY + key for key in history)}
-    rest = {key: value for key, value in parameters.items() if key not in taken}
+    used = {*training, *(HISTORY + key for key in history)}
+    rest = {key: value for key, value in parameters.items() if key not in used}
     return parse_event_weights(training), parse_event_weights(history), rest
 
 
-def made(name: str, parameters: Mapping[str, Any]) -> Ours | Theirs:
-    return Theirs(name, parameters) if name in PEERS else Ours(name, parameters)
+def make_model(name: str, parameters: Mapping[str, Any]) -> PerennialModel | ImplicitModel:
+    return ImplicitModel(name, parameters) if name in PEERS else PerennialModel(name, parameters)
 
 
 def measure(
     name: str, tuning: Task, final: Task, arguments: argparse.Namespace
-) -> tuple[dict[str, Any], npt.NDArray[np.float64], Contestant]:
-    """The line, the figures of each person, and the contestant as it was when it was chosen."""
+) -> tuple[dict[str, Any], npt.NDArray[np.float64], Model]:
+    """Return the result line, the metrics of each user, and the model fitted on the validation data."""
 
     def evaluate(parameters: Mapping[str, Any]) -> float:
-        contestant = made(name, parameters)
-        contestant.fit(tuning.train)
-        return tuning.value(contestant.best(tuning.histories))
+        model = make_model(name, parameters)
+        model.fit(tuning.train)
+        return tuning.compute_value(model.recommend_items(tuning.histories))
 
-    space, start = space_of(name, tuning.train)
-    found = search_parameters(
+    space, start = build_search_space(name, tuning.train)
+    search = search_parameters(
         space=space, evaluate=evaluate, budget_s=arguments.budget, seed=arguments.seed, start=start
     )
-    chosen, contestant = made(name, found.best.parameters), made(name, found.best.parameters)
-    chosen.fit(tuning.train)
-    begin = time.perf_counter()
-    contestant.fit(final.train)
-    line, figures = summarize(name, contestant, final, time.perf_counter() - begin, found.seconds, found.best.value)
-    return line | {"tried": len(found.trials), "parameters": found.best.parameters}, figures, chosen
+    validation_model, model = make_model(name, search.best.parameters), make_model(name, search.best.parameters)
+    validation_model.fit(tuning.train)
+    started = time.perf_counter()
+    model.fit(final.train)
+    line, figures = summarize(name, model, final, time.perf_counter() - started, search.seconds, search.best.value)
+    return line | {"tried": len(search.trials), "parameters": search.best.parameters}, figures, validation_model
 
 
-class Blended:
+class BlendModel:
     def __init__(self, blend: WeightedEnsemble) -> None:
         self.model = blend
 
     def fit(self, train: Interactions) -> None:
         self.model.fit(train)
 
-    def best(self, histories: Histories) -> npt.NDArray[np.int32]:
+    def recommend_items(self, histories: Histories) -> npt.NDArray[np.int32]:
         return recommend(self.model, histories, N, exclude_seen=True, tie_seed=0).items
 
 
 def measure_blend(
-    lines: Mapping[str, dict[str, Any]], chosen: Mapping[str, Algorithm], tuning: Task, final: Task
+    lines: Mapping[str, dict[str, Any]], fitted: Mapping[str, Algorithm], tuning: Task, final: Task
 ) -> tuple[dict[str, Any], npt.NDArray[np.float64]]:
-    """The few best of ours, weighted on the same purchases; and what is lost there without each."""
-    begin = time.perf_counter()
-    few = sorted(chosen, key=lambda name: -lines[name][f"validation_ndcg@{N}"])[:BLEND_OF]
+    """Tune the weights of our best algorithms on the validation purchases, and measure the loss without each of them."""
+    started = time.perf_counter()
+    best_names = sorted(fitted, key=lambda name: -lines[name][f"validation_ndcg@{N}"])[:BLEND_OF]
 
-    def weighed(names: Sequence[str]) -> Any:
+    def tune_weights(names: Sequence[str]) -> Any:
         return tune_ensemble_weights(
-            components={name: chosen[name] for name in names},
+            components={name: fitted[name] for name in names},
             histories=tuning.histories, relevant=tuning.relevant, exclude_seen=True, n=N,
         )  # fmt: skip
 
-    found = weighed(few)
-    weights = {name: weight for name, weight in found.weights.items() if weight > 0}
-    tune_s = time.perf_counter() - begin
+    tuned = tune_weights(best_names)
+    weights = {name: weight for name, weight in tuned.weights.items() if weight > 0}
+    tune_s = time.perf_counter() - started
     without = {
-        name: round(weighed([other for other in weights if other != name]).value, 4)
+        name: round(tune_weights([component for component in weights if component != name]).value, 4)
         for name in (weights if len(weights) > 1 else ())
     }
-    described = {name: {"algorithm": "event-types", "parameters": chosen[name].parameters()} for name in weights}
-    blend = Blended(WeightedEnsemble(described, weights))
-    begin = time.perf_counter()
+    described = {name: {"algorithm": "event-types", "parameters": fitted[name].get_parameters()} for name in weights}
+    blend = BlendModel(WeightedEnsemble(described, weights))
+    started = time.perf_counter()
     blend.fit(final.train)
-    line, figures = summarize("blend", blend, final, time.perf_counter() - begin, tune_s, found.value)
+    line, figures = summarize("blend", blend, final, time.perf_counter() - started, tune_s, tuned.value)
     return line | {"parameters": {"weights": weights}, f"validation_ndcg@{N}_without": without}, figures
 
 
 def summarize(
-    name: str, contestant: Contestant, final: Task, fit_s: float, tune_s: float, validation_value: float
+    name: str, model: Model, final: Task, fit_s: float, tune_s: float, validation_value: float
 ) -> tuple[dict[str, Any], npt.NDArray[np.float64]]:
-    begin = time.perf_counter()
-    items = contestant.best(final.histories)
-    recommend_s = time.perf_counter() - begin
-    figures = final.figures(items)
+    started = time.perf_counter()
+    items = model.recommend_items(final.histories)
+    recommend_s = time.perf_counter() - started
+    figures = final.compute_figures(items)
     keys = [f"{metric}@{n}" for n in NS for metric in ("hr", "ndcg")]
     line: dict[str, Any] = {}
     for key, interval in zip(keys, estimate_intervals(figures, seed=0), strict=True):
@@ -396,8 +397,8 @@ def summarize(
     return line, figures
 
 
-def rivals(lines: Mapping[str, dict[str, Any]], best: str) -> list[str]:
-    """On TEST the best single one of ours, and the best of implicit's."""
+def list_rivals(lines: Mapping[str, dict[str, Any]], best: str) -> list[str]:
+    """Return our best other algorithm and the best one of implicit on TEST."""
     groups = (
         [name for name in lines if name not in (*PEERS, best, "blend")],
         [name for name in lines if name in PEERS],
@@ -405,21 +406,21 @@ def rivals(lines: Mapping[str, dict[str, Any]], best: str) -> list[str]:
     return [max(group, key=lambda name: lines[name][f"ndcg@{N}"]) for group in groups if group]
 
 
-def against(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> dict[str, list[float]]:
-    """Differences of the hit rate and ndcg at 10: [mean, low, high]."""
-    found = estimate_intervals((one - other)[:, -2:], seed=0)
+def compute_differences(own: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> dict[str, list[float]]:
+    """Return the differences of the hit rate and NDCG at 10: [mean, low, high]."""
+    differences = estimate_intervals((own - other)[:, -2:], seed=0)
     return {
         f"{metric}@{N}": [round(interval.value, 4), round(interval.low, 4), round(interval.high, 4)]
-        for metric, interval in zip(("hr", "ndcg"), found, strict=True)
+        for metric, interval in zip(("hr", "ndcg"), differences, strict=True)
     }
 
 
 def compile_kernels() -> None:
-    """Once an installation; not part of any figure."""
+    """Compile the kernels in advance, so that no measured time contains it; numba caches them per installation."""
     tiny = Interactions.from_ids(user_ids=["a", "a", "b", "b"], item_ids=["x", "y", "x", "y"])
     for name in SPACES:
         if name in ALGORITHMS:
-            recommend(ALGORITHMS[name]().fit(tiny), tiny.histories(), 2, exclude_seen=False)
+            recommend(ALGORITHMS[name]().fit(tiny), tiny.build_histories(), 2, exclude_seen=False)
 
 
 if __name__ == "__main__":

@@ -42,14 +42,14 @@ def make_events(chance: random.Random) -> Iterator[str]:
     while True:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         for _ in range(500):
-            place = int(chance.random() * SESSIONS)
-            session = sessions[place]
+            index = int(chance.random() * SESSIONS)
+            session = sessions[index]
             product = int(chance.random() * PRODUCTS)
             name = NAMES[product % len(NAMES)]
             yield EVENT % (name, chance.getrandbits(128), session[1], session[2], now, product, product, session[2])
             session[0] -= 1
             if not session[0]:
-                sessions[place] = make_session(chance)
+                sessions[index] = make_session(chance)
 
 
 def make_session(chance: random.Random) -> list[Any]:
@@ -66,7 +66,7 @@ class Connection:
     socket: socket.socket
     sent_at: float = 0.0
     out: memoryview = field(default_factory=lambda: memoryview(b""))
-    answer: bytes = b""
+    response: bytes = b""
 
 
 @dataclass
@@ -138,7 +138,7 @@ class LoadGenerator:
         return connection
 
     def send(self, call: Connection, selector: selectors.BaseSelector) -> None:
-        call.out, call.answer = memoryview(self.request()), b""
+        call.out, call.response = memoryview(self.request()), b""
         call.sent_at = time.perf_counter()
         self.push(call, selector)
 
@@ -156,8 +156,8 @@ class LoadGenerator:
         data = call.socket.recv(65536)
         if not data:
             raise ConnectionError("the server closed a connection")
-        call.answer += data
-        head, separator, body = call.answer.partition(b"\r\n\r\n")
+        call.response += data
+        head, separator, body = call.response.partition(b"\r\n\r\n")
         if not separator:
             return False
         length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
@@ -167,8 +167,8 @@ class LoadGenerator:
         self.requests += 1
         status = int(head[9:12])
         if status == 200:
-            answer = json.loads(body)
-            self.accepted += answer["accepted"] - answer["duplicates"]
+            response = json.loads(body)
+            self.accepted += response["accepted"] - response["duplicates"]
         else:
             self.refused[status] = self.refused.get(status, 0) + 1
         return True
@@ -198,9 +198,9 @@ def main() -> None:
     )
     ends = time.perf_counter() + arguments.seconds
     if arguments.events:
-        took = load.run(until=lambda sent: sent.accepted >= arguments.events)
+        took = load.run(until=lambda load_so_far: load_so_far.accepted >= arguments.events)
     else:
-        took = load.run(until=lambda sent: time.perf_counter() >= ends)
+        took = load.run(until=lambda load_so_far: time.perf_counter() >= ends)
     latencies = sorted(load.latencies)
     json.dump(
         {

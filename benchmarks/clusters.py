@@ -42,14 +42,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         log(f"making {arguments.customers:,} customers")
         run("make", folder, arguments)
-        ours = run("perennial", folder, arguments)
-        theirs = run("sklearn", folder, arguments) if ours["k"] else {}
+        own = run("perennial", folder, arguments)
+        sklearn = run("sklearn", folder, arguments) if own["k"] else {}
     line = {
-        **ours,
-        "sklearn_seconds": theirs.get("seconds"),
-        "ratio": round(ours["kmeans_seconds"] / theirs["seconds"], 3) if theirs else None,
-        "sklearn_peak_mb": theirs.get("peak_mb"),
-        "inertia_ratio": round(ours["inertia"] / theirs["inertia"], 5) if theirs else None,
+        **own,
+        "sklearn_seconds": sklearn.get("seconds"),
+        "ratio": round(own["kmeans_seconds"] / sklearn["seconds"], 3) if sklearn else None,
+        "sklearn_peak_mb": sklearn.get("peak_mb"),
+        "inertia_ratio": round(own["inertia"] / sklearn["inertia"], 5) if sklearn else None,
         "customers": arguments.customers,
         "features": len(NAMES),
         "method": arguments.method,
@@ -57,7 +57,7 @@ def main() -> None:
         "notes": f"simulated customers of {TYPES} overlapping types, 5 % of values missing; best of {arguments.repeats} after a warm-up; "
         f"peaks are of the whole process with its copy of the data (data_mb after loading); ours starts {STARTS} times on {SAMPLE_ROWS:,} "
         f"customers and goes on with all, scikit-learn's n_init={STARTS} starts with all; agreement: adjusted Rand index with the types"
-        + ("" if ours["k"] else "; no clusters: " + ours["reason"]),
+        + ("" if own["k"] else "; no clusters: " + own["reason"]),
     }
     print(json.dumps(line))
 
@@ -94,10 +94,10 @@ def run(name: str, folder: str, arguments: argparse.Namespace) -> dict[str, Any]
     command = [sys.executable, "-m", "benchmarks.clusters", "--only", name, "--folder", folder]
     command += ["--customers", str(arguments.customers)]
     command += ["--seed", str(arguments.seed), "--repeats", str(arguments.repeats), "--method", arguments.method]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    log(f"{name}: {done.stdout.strip()}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    process = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    log(f"{name}: {process.stdout.strip()}")
+    result: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    return result
 
 
 def run_make(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def run_make(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     return {"customers": len(features)}
 
 
-def run_ours(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+def run_perennial(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     start = time.perf_counter()
     find_clusters(features=make_customers(200, 0)[0], names=NAMES)
     compile_s = round(time.perf_counter() - start, 3)
@@ -116,12 +116,12 @@ def run_ours(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     seconds = []
     for _ in range(arguments.repeats):
         start = time.perf_counter()
-        found = find_clusters(features=features, names=NAMES, method=arguments.method, seed=arguments.seed)
+        result = find_clusters(features=features, names=NAMES, method=arguments.method, seed=arguments.seed)
         seconds.append(time.perf_counter() - start)
     peak = get_peak_mb()
-    if not isinstance(found, ClusteringResult):
-        return {"seconds": None, "assign_s": None, "peak_mb": peak, "k": None, "reason": found.reason}
-    model = found.model
+    if not isinstance(result, ClusteringResult):
+        return {"seconds": None, "assign_s": None, "peak_mb": peak, "k": None, "reason": result.reason}
+    model = result.model
     start = time.perf_counter()
     assigned = assign_clusters(model=model, features=features, names=NAMES)
     assign_s = time.perf_counter() - start
@@ -134,7 +134,7 @@ def run_ours(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         sample = points[sample_rows(len(points), SAMPLE_ROWS, np.random.default_rng(arguments.seed))]
         _, nearest = run_lloyd(points, fit_kmeans(sample, [len(model.clusters)], arguments.seed)[0])
         kmeans_seconds.append(time.perf_counter() - start)
-    again = find_clusters(
+    next_result = find_clusters(
         features=change_features(features, arguments.seed), names=NAMES, method=arguments.method, seed=arguments.seed + 1,
         previous=model,
     )  # fmt: skip
@@ -150,7 +150,9 @@ def run_ours(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         "silhouette": round(model.silhouette, 4),
         "stability": round(model.stability, 4),
         "agreement": round(compute_agreement(assigned.cluster, kinds), 4),
-        "kept_names": round(compute_kept_names(found, again), 4) if isinstance(again, ClusteringResult) else None,
+        "kept_names": round(compute_kept_names(result, next_result), 4)
+        if isinstance(next_result, ClusteringResult)
+        else None,
         "inertia": nearest.inertia,
     }
 
@@ -159,16 +161,16 @@ def change_features(features: npt.NDArray[np.float64], seed: int) -> npt.NDArray
     """Simulate the next day: every value a twentieth up or down, and one customer in fifty replaced."""
     draws = np.random.default_rng(seed + 9)
     later = features * draws.lognormal(0.0, 0.05, features.shape)
-    others = draws.choice(len(later), len(later) // 50, replace=False)
-    later[others] = features[draws.integers(0, len(features), len(others))]
+    replaced = draws.choice(len(later), len(later) // 50, replace=False)
+    later[replaced] = features[draws.integers(0, len(features), len(replaced))]
     return later
 
 
-def compute_kept_names(one: ClusteringResult, other: ClusteringResult) -> float:
-    names = [{cluster.id: str(cluster.name) for cluster in run.model.clusters} for run in (one, other)]
-    pairs, counts = np.unique(np.stack([one.cluster, other.cluster]), axis=1, return_counts=True)
-    kept = [names[0][a] == names[1][b] for a, b in pairs.T.tolist()]
-    return float(counts[kept].sum() / counts.sum())
+def compute_kept_names(first: ClusteringResult, second: ClusteringResult) -> float:
+    names = [{cluster.id: str(cluster.name) for cluster in run.model.clusters} for run in (first, second)]
+    pairs, counts = np.unique(np.stack([first.cluster, second.cluster]), axis=1, return_counts=True)
+    is_kept = [names[0][a] == names[1][b] for a, b in pairs.T.tolist()]
+    return float(counts[is_kept].sum() / counts.sum())
 
 
 def compute_agreement(cluster: npt.NDArray[np.int64], kinds: npt.NDArray[np.int64]) -> float:
@@ -191,7 +193,7 @@ def run_sklearn(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     return {"seconds": round(min(seconds), 3), "peak_mb": get_peak_mb(), "inertia": float(model.inertia_)}
 
 
-RUNS = {"make": run_make, "perennial": run_ours, "sklearn": run_sklearn}
+RUNS = {"make": run_make, "perennial": run_perennial, "sklearn": run_sklearn}
 
 
 if __name__ == "__main__":

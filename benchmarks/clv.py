@@ -144,8 +144,8 @@ def to_microseconds(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
 
 
 def read_cdnow() -> Orders:
-    """Customer's place in the sample, date, number of CDs and dollars of 6,919 purchases, by Fader & Hardie."""
-    package = find_spec("lifetimes")  # found, not imported: that would warn
+    """Read the customer's number, date, number of CDs and dollars of 6,919 purchases, by Fader & Hardie."""
+    package = find_spec("lifetimes")  # not imported, because the import emits warnings
     if package is None or package.origin is None:
         sys.exit("cdnow is a file inside lifetimes, which is not installed")
     lines = np.loadtxt(Path(package.origin).parent / "datasets" / "CDNOW_sample.txt")
@@ -157,8 +157,8 @@ def read_cdnow() -> Orders:
 def drop_negative_values(
     customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64], value: npt.NDArray[np.float64]
 ) -> Orders:
-    stays = value >= 0
-    return customer[stays], at[stays], value[stays]
+    is_kept = value >= 0
+    return customer[is_kept], at[is_kept], value[is_kept]
 
 
 def warm_up() -> None:
@@ -170,12 +170,12 @@ def warm_up() -> None:
 
 
 def time_fit(name: str, groups: HistoryGroups) -> float:
-    times = []
+    durations = []
     for _ in range(3):
         start = time.perf_counter()
         fit_purchase_model(name=name, groups=groups)
-        times.append(time.perf_counter() - start)
-    return min(times)
+        durations.append(time.perf_counter() - start)
+    return min(durations)
 
 
 def describe_result(result: HeldOutResult, fit_s: float) -> dict[str, Any]:
@@ -235,10 +235,12 @@ def evaluate_spend_intervals(
     ranks = transform_spend(
         model=model, spend=fit.model, groups=groups, horizon=horizon, mean_value=before.mean_value, actual=spent
     )
-    found = predict_intervals(model=model, spend=fit.model, groups=groups, horizon=horizon)
+    intervals = predict_intervals(model=model, spend=fit.model, groups=groups, horizon=horizon)
     rate = fit.model.posterior_rate(x=before.x, mean_value=before.mean_value)
     low, high, stated = (
-        part[groups.row] for part in (found.spend_low, found.spend_high, found.spend_probability) if part is not None
+        values[groups.row]
+        for values in (intervals.spend_low, intervals.spend_high, intervals.spend_probability)
+        if values is not None
     )
     inside = (spent >= low * rate) & (spent <= high * rate)
     wide = high > 0
@@ -270,11 +272,11 @@ def run_lifetimes(choice: ModelSelection, arguments: argparse.Namespace) -> tupl
             folder,
             str(choice.held_out_days / arguments.unit_days),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        if process.returncode:
+            reason = (process.stderr.strip().splitlines() or ["no message"])[-1]
             return None, f"lifetimes did not run: {reason}"
-        peer = json.loads(done.stdout.splitlines()[-1])  # it prints remarks of its own
+        peer = json.loads(process.stdout.splitlines()[-1])  # it prints remarks of its own
         groups = group_histories(histories=before, unit_days=arguments.unit_days)
         for name, figures in peer.items():
             if "error" not in figures:

@@ -20,7 +20,7 @@ def main() -> None:
     lifetimes = import_module("lifetimes")  # may be there for this interpreter only
     folder, horizon = Path(sys.argv[1]), float(sys.argv[2])
     x, t_x, age = np.load(folder / "histories.npy").T
-    found: dict[str, dict[str, object]] = {}
+    results: dict[str, dict[str, object]] = {}
     for name in sys.argv[3:] or FITTERS:
         try:
             start = time.perf_counter()
@@ -29,13 +29,13 @@ def main() -> None:
             seconds = time.perf_counter() - start
             expected = fitter.conditional_expected_number_of_purchases_up_to_time(horizon, x, t_x, age)
             np.save(folder / f"{name}.npy", np.asarray(expected, np.float64))
-            found[name] = {
+            results[name] = {
                 "parameters": {key: float(value) for key, value in fitter.params_.items()},
                 "fit_s": seconds,
             }
         except Exception as error:  # noqa: BLE001 a peer that fails is a result too
-            found[name] = {"error": f"{type(error).__name__}: {error}"}
-    print(json.dumps(found))
+            results[name] = {"error": f"{type(error).__name__}: {error}"}
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

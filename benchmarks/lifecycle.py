@@ -105,8 +105,8 @@ def start_servers(arguments: argparse.Namespace, customers: int) -> Iterator[Pat
     with tempfile.TemporaryDirectory(prefix="perennial-lifecycle-") as name:
         folder = (arguments.folder or Path(name)) / str(customers)
         folder.mkdir(parents=True, exist_ok=True)
-        for part in (folder, folder.parent):
-            part.chmod(0o711)  # PostgreSQL runs as another user
+        for path in (folder, folder.parent):
+            path.chmod(0o711)  # PostgreSQL runs as another user
         embedded = EmbeddedServers(folder / "var", report=log)
         before = dict(os.environ)
         try:
@@ -263,9 +263,9 @@ def make_shop(arguments: argparse.Namespace) -> dict[str, Any]:
     fill_shop(WARM_UP_CUSTOMERS, products=200)
     refresh_profiles(as_of=AS_OF, started_at=AS_OF)
     log(f"{arguments.customers:,} customers: making orders")
-    began = time.perf_counter()
+    started = time.perf_counter()
     counts = fill_shop(arguments.customers)
-    return {**vars(counts), "make_s": round(time.perf_counter() - began, 1)}
+    return {**vars(counts), "make_s": round(time.perf_counter() - started, 1)}
 
 
 def refresh_all(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -279,25 +279,25 @@ def refresh_all(arguments: argparse.Namespace) -> dict[str, Any]:
         cursor.execute("SELECT pg_backend_pid()")
         backend = psutil.Process(cursor.fetchone()[0])
     steps: list[float] = []
-    began = time.monotonic()
+    started = time.monotonic()
     run = refresh_profiles(
         as_of=arguments.as_of, started_at=arguments.as_of, progress=lambda done, total: steps.append(time.monotonic())
     )
-    seconds = time.monotonic() - began
-    computing = [psutil.Process(), backend]
-    own_cpu, postgres_cpu = (sum(process.cpu_times()[:2]) for process in computing)
+    seconds = time.monotonic() - started
+    processes = [psutil.Process(), backend]
+    own_cpu, postgres_cpu = (sum(process.cpu_times()[:2]) for process in processes)
     assert run.status == LifecycleRun.Status.DONE, run.error
     models = {model.kind: model for model in run.score_models.all()}
     buying, spend = models[ScoreModel.Kind.PURCHASE_MODEL], models[ScoreModel.Kind.SPEND]
-    found = {"model": buying.algorithm, **drop_name(buying.parameters["model"] or {})}
+    parameters = {"model": buying.algorithm, **drop_name(buying.parameters["model"] or {})}
     return {
         "refresh_s": seconds,
         "began": steps[0],
         "seconds": run.quality["seconds"],
         "cpu_s": own_cpu,
         "postgres_cpu_s": postgres_cpu,
-        "peak_mb": own_peak_mb(),
-        "found_parameters": found | {"spend": drop_name(spend.parameters["model"] or {})},
+        "peak_mb": get_peak_mb(),
+        "found_parameters": parameters | {"spend": drop_name(spend.parameters["model"] or {})},
         "stages": run.counts,
     }
 
@@ -311,25 +311,25 @@ def compare_with_lifetimes(arguments: argparse.Namespace) -> dict[str, Any]:
 
     n = min(COMPARED_CUSTOMERS, arguments.customers)
     orders = simulate_shop_orders(n)
-    moment = int(AS_OF.timestamp()) * 1_000_000
+    as_of = int(AS_OF.timestamp()) * 1_000_000
     seconds = []
     for _round in range(3):
-        began = time.perf_counter()
-        histories = summarize_purchases(customer=orders.customer, at=orders.at, value=orders.value, as_of=moment)
+        started = time.perf_counter()
+        histories = summarize_purchases(customer=orders.customer, at=orders.at, value=orders.value, as_of=as_of)
         groups = group_histories(histories=histories)
         fit = fit_purchase_model(name=MbgNbd.name, groups=groups)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - started)
     assert fit.model is not None, fit.reason
     result = {"compared_customers": n, "compared_fit_s": min(seconds), "compared_log_likelihood": fit.log_likelihood}
     none = {"lifetimes_fit_s": None, "lifetimes_log_likelihood": None, "lifetimes_parameters": None}
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder) / "histories.npy", np.column_stack([histories.x, histories.last_days, histories.age_days]))
         command = [sys.executable, "-W", "ignore", str(PEER), folder, "365", MbgNbd.name]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+    if process.returncode:
+        reason = (process.stderr.strip().splitlines() or ["no message"])[-1]
         return result | none | {"note": f"lifetimes_ is null: it did not run: {reason}"}
-    peer = json.loads(done.stdout.splitlines()[-1])[MbgNbd.name]
+    peer = json.loads(process.stdout.splitlines()[-1])[MbgNbd.name]
     if "error" in peer:
         return result | none | {"note": f"lifetimes_ is null: {peer['error']}"}
     model = MbgNbd.from_array(np.array(list(peer["parameters"].values())))
@@ -354,7 +354,7 @@ def set_up_django() -> None:
     django.setup()
 
 
-def own_peak_mb() -> int:
+def get_peak_mb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (MEGABYTE if sys.platform == "darwin" else 1024)
 
 

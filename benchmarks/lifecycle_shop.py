@@ -36,13 +36,13 @@ DAYS = 730
 AS_OF = START + timedelta(days=DAYS)
 MODEL = MbgNbd(r=0.8, alpha=35.0, a=0.9, b=3.0)  # times in days
 SPEND = GammaGamma(p=6.25, q=3.74, gamma=15.44)
-LINES_MORE = 1.2  # mean number of lines of an order after its first
-OWN_CATEGORIES, IN_OWN = 3, 0.7
-DISCOUNTED, DISCOUNT = 0.2, 0.1
-RETURNED, RETURN_DAYS = 0.03, 5
-CUSTOMERS_A_BLOCK = 200_000
+MEAN_EXTRA_LINES = 1.2  # mean number of lines of an order after its first
+OWN_CATEGORIES, OWN_CATEGORY_SHARE = 3, 0.7
+DISCOUNTED_SHARE, DISCOUNT = 0.2, 0.1
+RETURNED_SHARE, RETURN_DAYS = 0.03, 5
+CUSTOMERS_PER_BLOCK = 200_000
 SOURCE = "lifecycle"
-EMPTY = """
+EMPTY_TABLES = """
     TRUNCATE orders_order, orders_orderline, identity_customer, identity_identifier, catalog_product, catalog_category,
              lifecycle_customerprofile, lifecycle_stagetransition, lifecycle_stagerules, lifecycle_lifecyclerun,
              lifecycle_scoremodel, lifecycle_countedsession, lifecycle_pendingrecount CASCADE
@@ -70,33 +70,27 @@ def simulate_shop_orders(customers: int, *, seed: int = SEED, days: float = DAYS
 
 def fill_shop(customers: int, *, seed: int = SEED, products: int = PRODUCTS) -> Counts:
     """Replace the contents of the database by the shop, with a day of orders after AS_OF."""
+    from customers.events.models import Source
+
     draws = np.random.default_rng(seed + 1)
     catalog = simulate_catalog(products, draws)
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
-        connection.execute(EMPTY)
+        connection.execute(EMPTY_TABLES)
     store_products(catalog, START)
+    source, _created = Source.objects.get_or_create(key=SOURCE, defaults={"name": SOURCE, "kind": Source.Kind.IMPORT})
     orders = simulate_shop_orders(customers, seed=seed, days=DAYS + 1)
     counts = Counts()
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
-        connection.execute(
-            "SET session_replication_role = replica"
-        )  # skip foreign key checks, since all keys are valid
-        source = connection.execute(
-            "INSERT INTO events_source (key, name, kind, write_key_hint, previous_key_hash, allowed_origins, enabled,"
-            " retention_days, honours_opt_out, is_simulated, created_at)"
-            " VALUES (%s, %s, 'import', '', '', '{}', true, 730, true, true, %s)"
-            " ON CONFLICT (key) DO UPDATE SET name = excluded.name RETURNING id",
-            [SOURCE, SOURCE, START],
-        ).fetchone()
+        # Skips foreign key checks, since all keys are valid
+        connection.execute("SET session_replication_role = replica")
         first_product = connection.execute("SELECT min(id) FROM catalog_product").fetchone()
-        assert source is not None
         assert first_product is not None
-        for low in range(0, customers, CUSTOMERS_A_BLOCK):
-            high = min(low + CUSTOMERS_A_BLOCK, customers)
+        for low in range(0, customers, CUSTOMERS_PER_BLOCK):
+            high = min(low + CUSTOMERS_PER_BLOCK, customers)
             first, last = np.searchsorted(orders.customer, [low, high])
             block = SimulatedOrders(orders.customer[first:last], orders.at[first:last], orders.value[first:last])
             write_customers(connection, block, low, high)
-            write_orders(connection, block, catalog, counts, draws, source=source[0], first_product=first_product[0])
+            write_orders(connection, block, catalog, counts, draws, source=source.pk, first_product=first_product[0])
             counts.customers += high - low
         for table in ("identity_customer", "identity_identifier", "orders_order", "orders_orderline"):
             connection.execute(
@@ -110,20 +104,22 @@ def fill_shop(customers: int, *, seed: int = SEED, products: int = PRODUCTS) -> 
 
 def write_customers(connection: psycopg.Connection, orders: SimulatedOrders, low: int, high: int) -> None:
     """Write customers, known since their first order: all with a user id, every second with an e-mail, every third with a browser."""
-    firsts = orders.at[np.searchsorted(orders.customer, np.arange(low, high))]
+    first_order_at = orders.at[np.searchsorted(orders.customer, np.arange(low, high))]
     ids = np.arange(low, high) + 1
-    text = dict.fromkeys(("name", "email", "phone", "birthday", "language", "country"), "")
-    moments = {name: to_timestamps(firsts) for name in ("created_at", "first_seen_at", "last_seen_at")}
+    empty_texts = dict.fromkeys(("name", "email", "phone", "birthday", "language", "country"), "")
+    timestamps = {name: to_timestamps(first_order_at) for name in ("created_at", "first_seen_at", "last_seen_at")}
     copy_columns(
-        connection, "identity_customer", {"id": ids, **moments, **text, "traits": "{}", "field_updated_at": "{}"}
+        connection,
+        "identity_customer",
+        {"id": ids, **timestamps, **empty_texts, "traits": "{}", "field_updated_at": "{}"},
     )
-    for kind, each in (("user_id", 1), ("email_hash", 2), ("anonymous_id", 3)):
-        some = ids[ids % each == 0]
+    for kind, every in (("user_id", 1), ("email_hash", 2), ("anonymous_id", 3)):
+        selected_ids = ids[ids % every == 0]
         columns = {
             "kind": kind,
-            "value": pc.binary_join_element_wise(kind, pa.array(some).cast(pa.string()), "-"),
-            "customer_id": some,
-            "created_at": to_timestamps(firsts[ids % each == 0]),
+            "value": pc.binary_join_element_wise(kind, pa.array(selected_ids).cast(pa.string()), "-"),
+            "customer_id": selected_ids,
+            "created_at": to_timestamps(first_order_at[ids % every == 0]),
             "linked_by": "",
         }
         copy_columns(connection, "identity_identifier", columns)
@@ -140,30 +136,32 @@ def write_orders(
     first_product: int,
 ) -> None:
     n = len(orders.at)
-    lines_each = draws.geometric(1 / (1 + LINES_MORE), n)
+    lines_each = draws.geometric(1 / (1 + MEAN_EXTRA_LINES), n)
     starts = np.concatenate(([0], np.cumsum(lines_each)))
-    of = np.repeat(np.arange(n), lines_each)
-    share = draws.gamma(2.0, 1.0, len(of))
-    cents = np.maximum(np.rint(share / np.add.reduceat(share, starts[:-1])[of] * orders.value[of] * 100), 1.0)
-    category = draw_categories(catalog, orders.customer[of], draws)
+    order_row = np.repeat(np.arange(n), lines_each)
+    share = draws.gamma(2.0, 1.0, len(order_row))
+    cents = np.maximum(
+        np.rint(share / np.add.reduceat(share, starts[:-1])[order_row] * orders.value[order_row] * 100), 1.0
+    )
+    category = draw_categories(catalog, orders.customer[order_row], draws)
     product = draw_within_categories(catalog, category, draws) + first_product
-    quantity = draws.integers(1, 4, len(of))
-    off = np.where(draws.random(len(of)) < DISCOUNTED, np.rint(cents * DISCOUNT), 0.0)
-    number = np.arange(len(of)) - starts[:-1][of] + 1
+    quantity = draws.integers(1, 4, len(order_row))
+    discount_cents = np.where(draws.random(len(order_row)) < DISCOUNTED_SHARE, np.rint(cents * DISCOUNT), 0.0)
+    line_numbers = np.arange(len(order_row)) - starts[:-1][order_row] + 1
     order_ids = counts.orders + counts.returns + 1 + np.arange(n)
     total = np.add.reduceat(cents, starts[:-1])
-    back = np.flatnonzero(draws.random(n) < RETURNED)
+    returned = np.flatnonzero(draws.random(n) < RETURNED_SHARE)
     end = int((AS_OF + timedelta(days=1)).timestamp()) * 1_000_000
-    back = back[orders.at[back] + RETURN_DAYS * 86_400_000_000 < end]
-    return_ids = order_ids[-1] + 1 + np.arange(len(back))
-    first_line = starts[:-1][back]
+    returned = returned[orders.at[returned] + RETURN_DAYS * 86_400_000_000 < end]
+    return_ids = order_ids[-1] + 1 + np.arange(len(returned))
+    first_line = starts[:-1][returned]
     documents = (
         ("sale", order_ids, orders.customer, orders.at, total),
         (
             "return",
             return_ids,
-            orders.customer[back],
-            orders.at[back] + RETURN_DAYS * 86_400_000_000,
+            orders.customer[returned],
+            orders.at[returned] + RETURN_DAYS * 86_400_000_000,
             -cents[first_line],
         ),
     )
@@ -175,28 +173,30 @@ def write_orders(
             "coupon": "", "channel": "web", "created_at": to_timestamps(at),
         }  # fmt: skip
         copy_columns(connection, "orders_order", columns)
-    sold = (order_ids[of], number, product, quantity, cents, off)
+    sale_lines = (order_ids[order_row], line_numbers, product, quantity, cents, discount_cents)
     returned_lines = (
-        return_ids, np.ones(len(back), np.int64), product[first_line], -quantity[first_line], -cents[first_line],
-        np.zeros(len(back)),
+        return_ids, np.ones(len(returned), np.int64), product[first_line], -quantity[first_line], -cents[first_line],
+        np.zeros(len(returned)),
     )  # fmt: skip
-    for order_id, line_number, product_id, pieces, charged, discount in (sold, returned_lines):
+    for order_id, line_number, product_id, units, charged, discount in (sale_lines, returned_lines):
         columns = {
-            "order_id": order_id, "line_number": line_number, "product_id": product_id, "quantity": pieces,
-            "unit_price": pa.array(np.round((charged + discount) / pieces / 100, 4)), "discount": to_amounts(discount),
+            "order_id": order_id, "line_number": line_number, "product_id": product_id, "quantity": units,
+            "unit_price": pa.array(np.round((charged + discount) / units / 100, 4)), "discount": to_amounts(discount),
             "total": to_amounts(charged),
         }  # fmt: skip
         copy_columns(connection, "orders_orderline", columns)
     counts.orders += n
-    counts.returns += len(back)
-    counts.lines += len(of) + len(back)
+    counts.returns += len(returned)
+    counts.lines += len(order_row) + len(returned)
 
 
 def draw_categories(catalog: SimulatedCatalog, customer: Ints, draws: np.random.Generator) -> Ints:
     """Draw mostly from the few categories derived from a customer's number, else any."""
     n = len(catalog.starts) - 1
-    own = (customer * 2_654_435_761 + draws.integers(OWN_CATEGORIES, size=len(customer)) * 40_503) % n
-    return np.where(draws.random(len(customer)) < IN_OWN, own, draw_by_power_law(len(customer), n, draws))
+    own_category = (customer * 2_654_435_761 + draws.integers(OWN_CATEGORIES, size=len(customer)) * 40_503) % n
+    return np.where(
+        draws.random(len(customer)) < OWN_CATEGORY_SHARE, own_category, draw_by_power_law(len(customer), n, draws)
+    )
 
 
 def to_timestamps(at: Ints) -> pa.Array:

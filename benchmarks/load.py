@@ -1,8 +1,8 @@
-"""Compare the import of order lines with COPY of the same rows, in result run, on an embedded PostgreSQL in a temporary folder.
+"""Compare the import of order lines with COPY of the same rows, in one run, on an embedded PostgreSQL in a temporary folder.
 
 The rows are the 1,469,307 lines of the Complete Journey as a Parquet or CSV file with our column names; its products are already in
 the catalog, its customers and orders are not. COPY gets the file's rows as text in memory, into a table without keys
-(copy_lines_per_s) and, as finished lines, into a table with the keys of the real result (copy_with_keys_lines_per_s). The import
+(copy_lines_per_s) and, as finished lines, into a table with the keys of the real table (copy_with_keys_lines_per_s). The import
 reads, validates, resolves ids and maintains the keys of the real tables. Every figure is the best of the rounds.
 """
 
@@ -92,7 +92,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
         log(f"round {number}: COPY into a bare table, {bare[-1]:,.0f} lines/s")
         imports.append(run_step("import", arguments))
         log(f"round {number}: import, {imports[-1]['lines_per_s']:,.0f} lines/s")
-        again = run_step("again", arguments)
+        reimport = run_step("again", arguments)
     del text
     finished = copy_out(url, f"COPY (SELECT {LINE_COLUMNS} FROM orders_orderline ORDER BY id) TO STDOUT")
     lines = arguments.lines
@@ -110,7 +110,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
         "copy_finished_lines_per_s": round(final),
         "copy_with_keys_lines_per_s": round(keyed),
         "ratio_with_keys": round(best["lines_per_s"] / keyed, 2),
-        "unchanged_lines_per_s": round(again["lines_per_s"]),
+        "unchanged_lines_per_s": round(reimport["lines_per_s"]),
         "peak_mb": max(result["peak_mb"] for result in imports),
         "lines": lines,
         "orders": best["orders"],
@@ -126,7 +126,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
 
 
 def run_step(name: str, arguments: argparse.Namespace) -> dict[str, float]:
-    """Run result step in its own process, so that its memory peak is its own."""
+    """Run one step in its own process, so that its memory peak is its own."""
     command = [sys.executable, "-m", "benchmarks.load", "--only", name, "--file", str(arguments.file)]
     command += ["--lines", str(arguments.lines), "--format", arguments.format]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
@@ -203,8 +203,11 @@ def import_file(arguments: argparse.Namespace) -> dict[str, float]:
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
     seconds = time_import(arguments.file)
-    done = OrderImport.objects.latest("pk")
-    assert (done.loaded, done.rejected) == (arguments.lines, 0), (done.loaded, done.problems)
+    order_import = OrderImport.objects.latest("pk")
+    assert (order_import.loaded, order_import.rejected) == (arguments.lines, 0), (
+        order_import.loaded,
+        order_import.problems,
+    )
     return {
         "lines_per_s": arguments.lines / seconds,
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
@@ -212,7 +215,7 @@ def import_file(arguments: argparse.Namespace) -> dict[str, float]:
     }
 
 
-def import_again(arguments: argparse.Namespace) -> dict[str, float]:
+def reimport_file(arguments: argparse.Namespace) -> dict[str, float]:
     """Import the file into a database that already has its orders."""
     set_up_django()
     from customers.orders.models import OrderImport
@@ -241,7 +244,7 @@ def time_import(path: Path) -> float:
 CHILDREN: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {
     "prepare": prepare,
     "import": import_file,
-    "again": import_again,
+    "again": reimport_file,
 }
 
 
@@ -253,22 +256,22 @@ def read_rows(arguments: argparse.Namespace) -> pa.Table:
 
 def encode(table: pa.Table) -> list[bytes]:
     """Return a table as CSV text in pieces."""
-    pieces = []
+    chunks = []
     for batch in table.to_batches(max_chunksize=131_072):
         buffer = io.BytesIO()
         pacsv.write_csv(batch, buffer, pacsv.WriteOptions(include_header=False))
-        pieces.append(buffer.getvalue())
-    return pieces
+        chunks.append(buffer.getvalue())
+    return chunks
 
 
 def copy_out(url: str, statement: str) -> list[bytes]:
     with psycopg.connect(url) as connection, connection.cursor().copy(statement) as copy:
-        whole = b"".join(copy)
+        content = b"".join(copy)
     size = 8 * 1024 * 1024
-    return [whole[start : start + size] for start in range(0, len(whole), size)]
+    return [content[start : start + size] for start in range(0, len(content), size)]
 
 
-def copy_into(url: str, create: str, table: str, columns: str, pieces: list[bytes]) -> float:
+def copy_into(url: str, create: str, table: str, columns: str, chunks: list[bytes]) -> float:
     """Return the seconds until the pieces are committed in a new table, which is then dropped."""
     form = "(FORMAT csv)" if not columns else ""
     with psycopg.connect(url) as connection:
@@ -276,8 +279,8 @@ def copy_into(url: str, create: str, table: str, columns: str, pieces: list[byte
         connection.commit()
         started = time.perf_counter()
         with connection.cursor().copy(f"COPY {table} {f'({columns})' if columns else ''} FROM STDIN {form}") as copy:
-            for piece in pieces:
-                copy.write(piece)
+            for chunk in chunks:
+                copy.write(chunk)
         connection.commit()
         seconds = time.perf_counter() - started
         connection.execute(f"DROP TABLE {table}")

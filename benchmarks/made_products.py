@@ -5,7 +5,7 @@ The vocabulary is part of this file; no shop's catalog is copied. Everything fol
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import product as pairs_of
+from itertools import product as combine
 from typing import Any
 
 import numpy as np
@@ -168,9 +168,13 @@ class SimulatedProduct:
 def make_products(count: int, *, seed: int, chinese: float = 0.3) -> list[SimulatedProduct]:
     """Return products spread evenly over the types; brands have hundreds of products and series a dozen, as in a large shop."""
     chance = np.random.default_rng(seed)
-    brands = [head + tail for head, tail in pairs_of(BRAND_STARTS, BRAND_ENDS)]
-    series = [first + second.lower() for first, second in pairs_of(brands[::3], BRAND_STARTS)]
-    names = [one + other for one, other in pairs_of(CHINESE_BRAND_CHARACTERS, CHINESE_BRAND_CHARACTERS) if one != other]
+    brands = [head + tail for head, tail in combine(BRAND_STARTS, BRAND_ENDS)]
+    series = [first + second.lower() for first, second in combine(brands[::3], BRAND_STARTS)]
+    names = [
+        first_character + second_character
+        for first_character, second_character in combine(CHINESE_BRAND_CHARACTERS, CHINESE_BRAND_CHARACTERS)
+        if first_character != second_character
+    ]
     return [
         make_chinese_product(number, names, chance)
         if chance.random() < chinese
@@ -179,42 +183,43 @@ def make_products(count: int, *, seed: int, chinese: float = 0.3) -> list[Simula
     ]
 
 
-def pick_one(values: Sequence[str], chance: np.random.Generator) -> str:
+def pick_random(values: Sequence[str], chance: np.random.Generator) -> str:
     return values[int(chance.integers(len(values)))]
 
 
 def make_english_product(
     number: int, brands: Sequence[str], series: Sequence[str], chance: np.random.Generator
 ) -> SimulatedProduct:
-    path = pick_one(list(PRODUCT_NAMES), chance)
-    brand, colour, material = pick_one(brands, chance), pick_one(COLORS, chance), pick_one(MATERIALS, chance)
-    words = [brand, pick_one(series, chance), pick_one(ADJECTIVES, chance), colour, material, PRODUCT_NAMES[path]]
+    path = pick_random(list(PRODUCT_NAMES), chance)
+    brand, colour, material = pick_random(brands, chance), pick_random(COLORS, chance), pick_random(MATERIALS, chance)
+    words = [brand, pick_random(series, chance), pick_random(ADJECTIVES, chance), colour, material, PRODUCT_NAMES[path]]
     if chance.random() < 0.6:
-        words.append(pick_one(SIZES, chance))
+        words.append(pick_random(SIZES, chance))
     start = int(chance.integers(len(FILLER_WORDS)))
-    said = [*FILLER_WORDS[start:], *FILLER_WORDS[:start]][: int(chance.integers(10, 34))]
+    description_words = [*FILLER_WORDS[start:], *FILLER_WORDS[:start]][: int(chance.integers(10, 34))]
     fields = build_fields(number, " ".join(words), path, brand, chance, {"color": colour, "material": material})
     return SimulatedProduct(
-        {**fields, "description": " ".join([*said, pick_one(MATERIALS, chance)])}, words, chinese=False
+        {**fields, "description": " ".join([*description_words, pick_random(MATERIALS, chance)])}, words, chinese=False
     )
 
 
 def make_chinese_product(number: int, names: Sequence[str], chance: np.random.Generator) -> SimulatedProduct:
-    path = pick_one(list(CHINESE_PRODUCT_NAMES), chance)
-    brand, colour = pick_one(names, chance), pick_one(CHINESE_COLORS, chance)
+    path = pick_random(list(CHINESE_PRODUCT_NAMES), chance)
+    brand, colour = pick_random(names, chance), pick_random(CHINESE_COLORS, chance)
     words = [
         brand,
-        pick_one(CHINESE_ADJECTIVES, chance),
+        pick_random(CHINESE_ADJECTIVES, chance),
         colour,
         CHINESE_PRODUCT_NAMES[path],
-        pick_one(names, chance) + "系列",
-        pick_one(CHINESE_SIZES, chance),
+        pick_random(names, chance) + "系列",
+        pick_random(CHINESE_SIZES, chance),
     ]
     fields = build_fields(number, "".join(words), path, brand, chance, {"颜色": colour})
+    first_adjective, second_adjective = (pick_random(CHINESE_ADJECTIVES, chance) for _ in range(2))
     return SimulatedProduct(
         {
             **fields,
-            "description": f"{pick_one(CHINESE_ADJECTIVES, chance)}{CHINESE_PRODUCT_NAMES[path]}，{pick_one(CHINESE_ADJECTIVES, chance)}，适合送礼",
+            "description": f"{first_adjective}{CHINESE_PRODUCT_NAMES[path]}，{second_adjective}，适合送礼",
         },
         words,
         chinese=True,
@@ -241,8 +246,8 @@ def write_whole_title(words: Sequence[str], chance: np.random.Generator) -> str:
 
 def write_some_words(words: Sequence[str], chance: np.random.Generator) -> str:
     """Return three of the words in their order, as a customer might remember them."""
-    kept = sorted(chance.choice(len(words), size=min(3, len(words)), replace=False).tolist())
-    return " ".join(words[place] for place in kept)
+    positions = sorted(chance.choice(len(words), size=min(3, len(words)), replace=False).tolist())
+    return " ".join(words[position] for position in positions)
 
 
 def write_prefix(words: Sequence[str], chance: np.random.Generator) -> str:
@@ -254,21 +259,21 @@ def write_prefix(words: Sequence[str], chance: np.random.Generator) -> str:
 def write_typo(words: Sequence[str], chance: np.random.Generator) -> str:
     """Return three words with one edit in a word of at least five letters."""
     typed = write_some_words(words, chance).split(" ")
-    long = [place for place, word in enumerate(typed) if len(word) >= 5 and word.isalpha()]
+    long = [position for position, word in enumerate(typed) if len(word) >= 5 and word.isalpha()]
     if long:
-        place = int(chance.choice(long))
-        typed[place] = misspell(typed[place], chance)
+        position = int(chance.choice(long))
+        typed[position] = misspell(typed[position], chance)
     return " ".join(typed)
 
 
 def misspell(word: str, chance: np.random.Generator) -> str:
     """Drop, double or change a letter, or swap two neighbors; the first letter stays."""
     at = int(chance.integers(1, len(word) - 1))
-    other = "abcdefghijklmnopqrstuvwxyz"[int(chance.integers(26))]
+    letter = "abcdefghijklmnopqrstuvwxyz"[int(chance.integers(26))]
     return [
         word[:at] + word[at + 1 :],
         word[:at] + word[at] + word[at:],
-        word[:at] + other + word[at + 1 :],
+        word[:at] + letter + word[at + 1 :],
         word[:at] + word[at + 1] + word[at] + word[at + 2 :],
     ][int(chance.integers(4))]
 
@@ -291,12 +296,10 @@ def make_known_item_queries(
     products: Sequence[SimulatedProduct], *, each: int, seed: int
 ) -> dict[str, list[tuple[str, str]]]:
     """Return (query, product id) pairs of every query type."""
-    found = {}
+    queries = {}
     for number, (kind, (chinese, typist)) in enumerate(QUERY_TYPES.items()):
         chance = np.random.default_rng([seed, number])
-        places = [place for place, product in enumerate(products) if product.chinese == chinese]
-        chosen = chance.choice(places, size=min(each, len(places)), replace=False).tolist() if places else []
-        found[kind] = [
-            (typist(products[place].words, chance), products[place].fields["product_id"]) for place in chosen
-        ]
-    return found
+        rows = [row for row, product in enumerate(products) if product.chinese == chinese]
+        selected = chance.choice(rows, size=min(each, len(rows)), replace=False).tolist() if rows else []
+        queries[kind] = [(typist(products[row].words, chance), products[row].fields["product_id"]) for row in selected]
+    return queries

@@ -1,8 +1,8 @@
-"""Item-kNN, cosine, 50 neighbors: our fit against `implicit`'s on the same made-up purchases, each in a process of its own.
+"""Item-kNN, cosine, 50 neighbors: our fit against `implicit`'s on the same simulated purchases, each in its own process.
 
-Both are timed from the same three arrays (person, product, weight) to the finished neighbors; ours also sorts out duplicates
-and ids. `fit_only_*` starts from the finished sparse matrix instead. Compiling, which happens once an installation, is left out
-by a tiny fit beforehand and reported as compile_s.
+Both are timed from the same three arrays (user, product, weight) to the finished neighbors; ours also merges duplicates and maps ids.
+`fit_only_*` starts from the finished sparse matrix instead. The kernels are compiled once per installation: a tiny fit compiles them
+before the measurement, and its time is reported as compile_s.
 """
 
 import argparse
@@ -38,20 +38,20 @@ def main() -> None:
         purchases = make_purchases(arguments.interactions, arguments.items, arguments.people, arguments.seed)
         for name, column in purchases.items():
             np.save(Path(folder) / f"{name}.npy", column)
-        ours, theirs = run_library("perennial", folder), run_library("implicit", folder)
+        own, implicit = run_library("perennial", folder), run_library("implicit", folder)
         overlap, difference = compare_neighbors(Path(folder))
     line = {
-        "seconds": ours["seconds"],
-        "implicit_seconds": theirs["seconds"],
-        "ratio": round(ours["seconds"] / theirs["seconds"], 3),
-        "fit_only_seconds": ours["fit_only_seconds"],
-        "implicit_fit_only_seconds": theirs["fit_only_seconds"],
-        "fit_only_ratio": round(ours["fit_only_seconds"] / theirs["fit_only_seconds"], 3),
-        "peak_mb": ours["peak_mb"],
-        "implicit_peak_mb": theirs["peak_mb"],
-        "data_mb": ours["data_mb"],
-        "implicit_data_mb": theirs["data_mb"],
-        "compile_s": ours["compile_s"],
+        "seconds": own["seconds"],
+        "implicit_seconds": implicit["seconds"],
+        "ratio": round(own["seconds"] / implicit["seconds"], 3),
+        "fit_only_seconds": own["fit_only_seconds"],
+        "implicit_fit_only_seconds": implicit["fit_only_seconds"],
+        "fit_only_ratio": round(own["fit_only_seconds"] / implicit["fit_only_seconds"], 3),
+        "peak_mb": own["peak_mb"],
+        "implicit_peak_mb": implicit["peak_mb"],
+        "data_mb": own["data_mb"],
+        "implicit_data_mb": implicit["data_mb"],
+        "compile_s": own["compile_s"],
         "interactions": arguments.interactions,
         "items": arguments.items,
         "people": arguments.people,
@@ -80,20 +80,20 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def make_purchases(m: int, n_items: int, n_people: int, seed: int) -> dict[str, npt.NDArray]:
-    """Zipf-like products (share of the product at place p ∝ 1 / (p + 20)) and users of log-normal activity."""
+def make_purchases(m: int, n_items: int, n_users: int, seed: int) -> dict[str, npt.NDArray]:
+    """Simulate products with Zipf-like popularity (∝ 1 / (rank + 20)) and users with log-normal activity."""
     draws = np.random.default_rng(seed)
     shares = 1.0 / (np.arange(n_items) + 20.0)
-    activity = draws.lognormal(0.0, 1.0, n_people)
+    activity = draws.lognormal(0.0, 1.0, n_users)
     return {
         "user": np.searchsorted(np.cumsum(activity / activity.sum()), draws.random(m))
-        .clip(0, n_people - 1)
+        .clip(0, n_users - 1)
         .astype(np.int32),
         "item": np.searchsorted(np.cumsum(shares / shares.sum()), draws.random(m))
         .clip(0, n_items - 1)
         .astype(np.int32),
         "weight": draws.integers(1, 4, m).astype(np.float32),
-        "shape": np.array([n_people, n_items]),
+        "shape": np.array([n_users, n_items]),
     }
 
 
@@ -103,19 +103,19 @@ def load_purchases(folder: Path) -> dict[str, npt.NDArray]:
 
 def run_library(name: str, folder: str) -> dict[str, float]:
     log(f"fitting {name}")
-    command = [sys.executable, "-m", "benchmarks.neighbors", "--only", name, "--folder", folder]
-    fresh = {**os.environ, "NUMBA_CACHE_DIR": folder}  # so that compile_s is the cost of a new installation
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=fresh)
-    log(f"{name}: {done.stdout.strip()}")
-    return json.loads(done.stdout)
+    command = [sys.executable, "-m", "benchmarks.neighbours", "--only", name, "--folder", folder]
+    environment = {**os.environ, "NUMBA_CACHE_DIR": folder}  # so that compile_s is the cost of a new installation
+    process = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    log(f"{name}: {process.stdout.strip()}")
+    return json.loads(process.stdout)
 
 
-def run_ours(data: dict[str, npt.NDArray], folder: Path) -> dict[str, float]:
-    n_people, n_items = data["shape"].tolist()
+def run_perennial(data: dict[str, npt.NDArray], folder: Path) -> dict[str, float]:
+    n_users, n_items = data["shape"].tolist()
     start = time.perf_counter()
     ItemKNN().fit(Interactions.from_ids(user_ids=["a", "a", "b", "b"], item_ids=["x", "y", "x", "y"]))
     compile_s = round(time.perf_counter() - start, 3)
-    users, items = IdMap.of(np.arange(n_people)), IdMap.of(np.arange(n_items))
+    users, items = IdMap.of(np.arange(n_users)), IdMap.of(np.arange(n_items))
     loaded = get_peak_mb()
 
     def collect() -> Interactions:
@@ -126,7 +126,7 @@ def run_ours(data: dict[str, npt.NDArray], folder: Path) -> dict[str, float]:
     seconds, model = time_best_of_three(lambda: ItemKNN(k=K, with_self=True).fit(collect()))
     peak = get_peak_mb()
     save_npz(folder / "perennial.npz", csr_matrix(model.neighbors_))
-    matrix = collect().user_items()
+    matrix = collect().build_user_items()
     fit_only, _ = time_best_of_three(lambda: ItemKNN(k=K, with_self=True).fit_matrix(matrix))
     return {
         "seconds": seconds,
@@ -160,16 +160,16 @@ def run_implicit(data: dict[str, npt.NDArray], folder: Path) -> dict[str, float]
     return {"seconds": seconds, "fit_only_seconds": fit_only, "data_mb": loaded, "peak_mb": peak}
 
 
-RUNS = {"perennial": run_ours, "implicit": run_implicit}
+RUNS = {"perennial": run_perennial, "implicit": run_implicit}
 
 
 def compare_neighbors(folder: Path) -> tuple[float, float]:
-    """Share of our neighbors that implicit has too, and the largest difference of the sorted similarities of an item."""
-    ours, theirs = (sort_rows(load_npz(folder / f"{name}.npz")) for name in RUNS)
+    """Return the share of our neighbors that implicit has too, and the largest difference of the sorted similarities of an item."""
+    own, implicit = (sort_rows(load_npz(folder / f"{name}.npz")) for name in RUNS)
     common = (
         load_npz(folder / "perennial.npz").astype(bool).multiply(load_npz(folder / "implicit.npz").astype(bool)).nnz
     )
-    return round(common / max(1, int((ours > 0).sum())), 5), float(np.abs(ours - theirs).max())
+    return round(common / max(1, int((own > 0).sum())), 5), float(np.abs(own - implicit).max())
 
 
 def sort_rows(matrix: csr_matrix) -> npt.NDArray[np.float64]:
@@ -183,12 +183,12 @@ def sort_rows(matrix: csr_matrix) -> npt.NDArray[np.float64]:
 
 
 def time_best_of_three[Result](work: Callable[[], Result]) -> tuple[float, Result]:
-    times = []
+    durations = []
     for _ in range(3):
         start = time.perf_counter()
         result = work()
-        times.append(time.perf_counter() - start)
-    return round(min(times), 3), result
+        durations.append(time.perf_counter() - start)
+    return round(min(durations), 3), result
 
 
 def get_peak_mb() -> int:

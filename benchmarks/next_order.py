@@ -58,10 +58,10 @@ def main() -> None:
     for name, read in sources.items():
         log(f"reading {name}")
         orders = read()
-        for part, share in zip(("validation_", ""), CUTOFF_SHARES, strict=True):
-            found = measure(orders, float(np.quantile(orders.at, share)))
-            log(f"{name} {part or 'test'}: {json.dumps(found)}")
-            line |= {f"{name}_{part}{key}": value for key, value in found.items()}
+        for prefix, share in zip(("validation_", ""), CUTOFF_SHARES, strict=True):
+            metrics = measure(orders, float(np.quantile(orders.at, share)))
+            log(f"{name} {prefix or 'test'}: {json.dumps(metrics)}")
+            line |= {f"{name}_{prefix}{key}": value for key, value in metrics.items()}
     line |= {
         "peak_mb": get_peak_mb(),
         "notes": "50 % windows; coverage50 is of customers with a window who ordered again before the data ends, coverage50_followed allows for "
@@ -83,40 +83,45 @@ def parse_arguments() -> argparse.Namespace:
 
 def measure(orders: Orders, cut: float) -> dict[str, Any]:
     start = time.perf_counter()
-    known = orders.at < cut
-    rhythms = measure_rhythms(pair=orders.customer[known], at=orders.at[known], as_of=cut)
-    category = find_known_main_categories(orders, known)[rhythms.pair]
+    is_before_cut = orders.at < cut
+    rhythms = measure_rhythms(pair=orders.customer[is_before_cut], at=orders.at[is_before_cut], as_of=cut)
+    category = find_known_main_categories(orders, is_before_cut)[rhythms.pair]
     rhythm = fit_order_rhythm(rhythms=rhythms, category=category, n_categories=orders.n_categories)
-    found = forecast_windows(rhythms=rhythms, category=category, rhythm=rhythm, as_of=cut)
+    forecasts = forecast_windows(rhythms=rhythms, category=category, rhythm=rhythm, as_of=cut)
     seconds = time.perf_counter() - start
     nothing = np.zeros(len(rhythms.pair))
     strangers = replace(rhythms, gaps=nothing, log_gaps=nothing, log_gap_squares=nothing)
     shop = forecast_windows(rhythms=strangers, category=category, rhythm=rhythm, as_of=cut)
     following = np.full(orders.n_customers, np.inf)
-    np.minimum.at(following, orders.customer[~known], orders.at[~known])
+    np.minimum.at(following, orders.customer[~is_before_cut], orders.at[~is_before_cut])
     following = following[rhythms.pair]
     followed = float(orders.at.max() - cut)
     gap = predict_order_gaps(rhythms=rhythms, category=category, rhythm=rhythm)
 
-    def came_by(days: Any) -> npt.NDArray[np.float64]:
+    def return_probability(days: Any) -> npt.NDArray[np.float64]:
         return ndtr((np.log(np.maximum(rhythms.since + days, 1e-9)) - gap.mean) / gap.spread)
 
-    before = came_by(0.0)
-    place = (came_by(following - cut) - before) / np.maximum(came_by(followed) - before, 1e-12)
-    judged = (found.reason == FORECAST) & np.isfinite(following)
+    before = return_probability(0.0)
+    quantile = (return_probability(following - cut) - before) / np.maximum(return_probability(followed) - before, 1e-12)
+    evaluated = (forecasts.reason == FORECAST) & np.isfinite(following)
     following = np.floor(following)
     return {
-        **compute_metrics(found, following),
-        "coverage50_followed": compute_share(np.abs(place[judged] - 0.5) <= 0.25),
+        **compute_metrics(forecasts, following),
+        "coverage50_followed": compute_share(np.abs(quantile[evaluated] - 0.5) <= 0.25),
         **{f"shop_{key}": value for key, value in compute_metrics(shop, following).items()},
         "customers": len(rhythms.pair),
-        **{f"{reason or 'window'}_share": compute_share(found.reason == code) for code, reason in enumerate(REASONS)},
         **{
-            f"{reason or 'window'}_returned": compute_share(np.isfinite(following[found.reason == code]))
+            f"{reason or 'window'}_share": compute_share(forecasts.reason == code)
             for code, reason in enumerate(REASONS)
         },
-        "alive": round(float(found.alive.mean()), 4),
-        "foreseen": round(float((gap.again * (came_by(followed) - before) / (1.0 - gap.again * before)).mean()), 4),
+        **{
+            f"{reason or 'window'}_returned": compute_share(np.isfinite(following[forecasts.reason == code]))
+            for code, reason in enumerate(REASONS)
+        },
+        "alive": round(float(forecasts.alive.mean()), 4),
+        "foreseen": round(
+            float((gap.again * (return_probability(followed) - before) / (1.0 - gap.again * before)).mean()), 4
+        ),
         "returned": compute_share(np.isfinite(following)),
         "days_followed": round(followed, 1),
         "shrinkage": round(rhythm.shrinkage, 3),
@@ -128,9 +133,9 @@ def measure(orders: Orders, cut: float) -> dict[str, Any]:
     }
 
 
-def compute_metrics(found: NextOrderForecasts, following: npt.NDArray[np.float64]) -> dict[str, Any]:
-    judged = (found.reason == FORECAST) & np.isfinite(following) & (found.earliest >= 0)
-    low, high, day = (a[judged].astype(np.float64) for a in (found.earliest, found.latest, following))
+def compute_metrics(forecasts: NextOrderForecasts, following: npt.NDArray[np.float64]) -> dict[str, Any]:
+    evaluated = (forecasts.reason == FORECAST) & np.isfinite(following) & (forecasts.earliest >= 0)
+    low, high, day = (a[evaluated].astype(np.float64) for a in (forecasts.earliest, forecasts.latest, following))
     coverage = backtest_intervals(low=low, high=high, observed=day)
     outside = np.maximum(low - day, 0.0) + np.maximum(day - high, 0.0)
     return {
@@ -141,7 +146,7 @@ def compute_metrics(found: NextOrderForecasts, following: npt.NDArray[np.float64
         "after": compute_share(day > high),
         "width_days": round(float(np.median(high - low)), 2) if len(low) else None,
         "interval_score": round(float((high - low + 4.0 * outside).mean()), 2) if len(low) else None,
-        "judged": len(low),
+        "evaluated": len(low),
     }
 
 
@@ -153,15 +158,15 @@ def round_value(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def find_known_main_categories(orders: Orders, known: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+def find_known_main_categories(orders: Orders, is_before_cut: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Return the category of most of each customer's known orders, ties the lowest, −1 for none; shape (n,)."""
-    named = known & (orders.category >= 0)
-    found = np.full(orders.n_customers, -1, np.int64)
+    with_category = is_before_cut & (orders.category >= 0)
+    categories = np.full(orders.n_customers, -1, np.int64)
     width = max(orders.n_categories, 1)
-    key, counts = np.unique(orders.customer[named] * width + orders.category[named], return_counts=True)
+    key, counts = np.unique(orders.customer[with_category] * width + orders.category[with_category], return_counts=True)
     order = np.lexsort((-(key % width), counts))  # the last one written stays
-    found[key[order] // width] = key[order] % width
-    return found
+    categories[key[order] // width] = key[order] % width
+    return categories
 
 
 def read_online_retail(path: Path) -> Orders:
@@ -183,20 +188,20 @@ def read_complete_journey() -> Orders:
     lines = lines.join(products, "product_id")
     departments = pc.unique(lines["department"].combine_chunks().drop_null()).sort()
     code = pc.fill_null(pc.index_in(lines["department"], value_set=departments), -1).to_numpy().astype(np.int64)
-    basket, first, place = np.unique(lines["basket_id"].to_numpy(), return_index=True, return_inverse=True)
+    basket, first, position = np.unique(lines["basket_id"].to_numpy(), return_index=True, return_inverse=True)
     width = len(departments) + 1
-    key, counts = np.unique(place * width + code + 1, return_counts=True)
+    key, counts = np.unique(position * width + code + 1, return_counts=True)
     category = np.full(len(basket), -1, np.int64)
     order = np.argsort(counts, kind="stable")
     category[key[order] // width] = key[order] % width - 1
-    times = lines["transaction_timestamp"].take(first)
-    orders = build_orders(lines["household_id"].to_numpy()[first], times)
+    timestamps = lines["transaction_timestamp"].take(first)
+    orders = build_orders(lines["household_id"].to_numpy()[first], timestamps)
     return replace(orders, category=category, n_categories=len(departments))
 
 
-def build_orders(customers: npt.NDArray[Any], times: pa.ChunkedArray) -> Orders:
+def build_orders(customers: npt.NDArray[Any], timestamps: pa.ChunkedArray) -> Orders:
     ids, row = np.unique(customers, return_inverse=True)
-    seconds = pc.cast(pc.cast(times, pa.timestamp("s"), safe=False), pa.int64())  # text as well as moments
+    seconds = pc.cast(pc.cast(timestamps, pa.timestamp("s"), safe=False), pa.int64())  # the times may be text
     at = seconds.to_numpy().astype(np.float64) / DAY_SECONDS
     return Orders(row.astype(np.int64), at, np.full(len(at), -1, np.int64), len(ids), 0)
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from benchmarks.sequence_files import NO_GOODS
+from benchmarks.sequence_files import EXCLUDED_DEPARTMENTS
 from customers.lifecycle.scoring.propensity.features.event_facts import DAY, OrderLines, collect_order_lines
 
 COMPLETE_JOURNEY, MADE = "completejourney", "made"
@@ -39,8 +39,8 @@ def read_orders(file: str, *, customer: str, date: str, value: str, customers: i
     missing = [name for name in (customer, date, value) if name not in table.column_names]
     if missing:
         sys.exit(f"{path} has no column {', '.join(missing)}; it has {', '.join(table.column_names)}")
-    named = pc.not_equal(table[customer].cast(pa.string()), "")  # null where there is no customer at all
-    table = table.filter(pc.and_(named, pc.is_valid(table[value])))
+    has_customer = pc.not_equal(table[customer].cast(pa.string()), "")  # null where there is no customer at all
+    table = table.filter(pc.and_(has_customer, pc.is_valid(table[value])))
     return build_order_lines(table[customer], table[date], value=table[value])
 
 
@@ -65,7 +65,7 @@ def read_complete_journey() -> OrderLines:
         products = pq.read_table(folder / "products.parquet", columns=["product_id", "department", "product_category"])
     lines = lines.filter(pc.and_(pc.greater(lines["quantity"], 0), pc.greater(lines["sales_value"], 0)))
     lines = lines.join(products, "product_id")
-    lines = lines.filter(pc.invert(pc.is_in(lines["department"], value_set=pa.array(NO_GOODS))))
+    lines = lines.filter(pc.invert(pc.is_in(lines["department"], value_set=pa.array(EXCLUDED_DEPARTMENTS))))
     return build_order_lines(
         lines["household_id"],
         lines["transaction_timestamp"],
@@ -77,7 +77,12 @@ def read_complete_journey() -> OrderLines:
 
 
 def build_order_lines(
-    customer: pa.ChunkedArray, moment: pa.ChunkedArray, *, value: pa.ChunkedArray, is_return: Any = None, **more: Any
+    customer: pa.ChunkedArray,
+    timestamps: pa.ChunkedArray,
+    *,
+    value: pa.ChunkedArray,
+    is_return: Any = None,
+    **more: Any,
 ) -> OrderLines:
     ids, row = np.unique(np.asarray(customer.to_pylist()), return_inverse=True)
     codes = more.pop("category", None)
@@ -88,7 +93,7 @@ def build_order_lines(
     return collect_order_lines(
         n_customers=len(ids),
         customer=row,
-        at=to_microseconds(moment),
+        at=to_microseconds(timestamps),
         value=value.cast(pa.float64()).to_numpy(),
         is_return=is_return,
         category=category,
@@ -112,24 +117,24 @@ def make_orders(*, customers: int, seed: int) -> OrderLines:
     """
     draws = np.random.default_rng(seed)
     rate = draws.gamma(1.5, 1 / 30.0, customers)
-    born = draws.uniform(0, MADE_DAYS * 0.8, customers)
-    life = draws.exponential(1 / draws.gamma(1.5, 1 / 200.0, customers))
+    joined_day = draws.uniform(0, MADE_DAYS * 0.8, customers)
+    lifetime = draws.exponential(1 / draws.gamma(1.5, 1 / 200.0, customers))
     regular = np.where(draws.random(customers) < 0.5, 4.0, 1.0)  # shape of the gaps' gamma distribution
-    most = int(min(np.quantile(rate * np.minimum(life, MADE_DAYS), 0.99) + 10, 200))
-    gaps = draws.gamma(regular[:, None], 1 / (rate * regular)[:, None], (customers, most))
+    max_orders = int(min(np.quantile(rate * np.minimum(lifetime, MADE_DAYS), 0.99) + 10, 200))
+    gaps = draws.gamma(regular[:, None], 1 / (rate * regular)[:, None], (customers, max_orders))
     gaps[:, 0] = 0.0
-    day = born[:, None] + np.cumsum(gaps, axis=1)
-    there = (day < np.minimum(born + life, MADE_DAYS)[:, None]) | (np.arange(most) == 0)
-    row, _place = np.nonzero(there)
+    day = joined_day[:, None] + np.cumsum(gaps, axis=1)
+    happened = (day < np.minimum(joined_day + lifetime, MADE_DAYS)[:, None]) | (np.arange(max_orders) == 0)
+    row, _place = np.nonzero(happened)
     basket = draws.lognormal(3.0, 0.5, customers)
     taste = draws.integers(0, 12, customers)
     category = np.where(draws.random(len(row)) < 0.6, taste[row], draws.integers(0, 12, len(row)))
     return collect_order_lines(
         n_customers=customers,
         customer=row,
-        at=(day[there] * DAY).astype(np.int64),
+        at=(day[happened] * DAY).astype(np.int64),
         value=basket[row] * draws.lognormal(0.0, 0.4, len(row)),
-        is_return=(draws.random(len(row)) < 0.03) & (day[there] > born[row]),
+        is_return=(draws.random(len(row)) < 0.03) & (day[happened] > joined_day[row]),
         discount=draws.gamma(0.5, 4.0, len(row)),
         category=category,
         n_categories=12,

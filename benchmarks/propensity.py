@@ -66,29 +66,29 @@ def main() -> None:
         customers=arguments.customers,
         seed=arguments.seed,
     )
-    began, ended = int(orders.at.min()), int(orders.at.max()) + 1
-    log(f"{orders.n_customers:,} customers, {len(orders.at):,} lines, {(ended - began) / DAY:.0f} days")
+    start_at, end_at = int(orders.at.min()), int(orders.at.max()) + 1
+    log(f"{orders.n_customers:,} customers, {len(orders.at):,} lines, {(end_at - start_at) / DAY:.0f} days")
     line: dict[str, Any] = {
         "customers": orders.n_customers,
         "lines": len(orders.at),
-        "days": round((ended - began) / DAY, 1),
+        "days": round((end_at - start_at) / DAY, 1),
     }
     notes: list[str] = []
     kinds = ["churn", *(f"purchase_{days}" for days in PURCHASE_DAYS)]
     for kind in [kind for kind in kinds if kind in (arguments.targets or kinds)]:
         runs = []
         for cut in range(arguments.cuts):
-            target, test_at = plan_run(kind, orders, ended, cut)
-            found = evaluate_target(orders, test_at, target, arguments.seed)
-            if isinstance(found, str):
-                notes.append(f"{kind} at cutoff {cut + 1}: {found}")
+            target, test_at = plan_run(kind, orders, end_at, cut)
+            metrics = evaluate_target(orders, test_at, target, arguments.seed)
+            if isinstance(metrics, str):
+                notes.append(f"{kind} at cutoff {cut + 1}: {metrics}")
                 continue
-            runs.append(found)
-            line |= {f"{kind}_{cut + 1}_{key}": value for key, value in found.items()}
-            log(f"{kind} {cut + 1}: {describe_run(found)}")
+            runs.append(metrics)
+            line |= {f"{kind}_{cut + 1}_{key}": value for key, value in metrics.items()}
+            log(f"{kind} {cut + 1}: {describe_run(metrics)}")
         line |= average_runs(kind, runs)
-    line |= evaluate_next_categories(orders, began, ended, arguments.seed)
-    line |= measure_speed(orders, ended, arguments.seed)
+    line |= evaluate_next_categories(orders, start_at, end_at, arguments.seed)
+    line |= measure_speed(orders, end_at, arguments.seed)
     line |= {"processors": os.cpu_count(), "notes": "; ".join([*notes, NOTE])}
     print(json.dumps(line))
 
@@ -109,7 +109,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--date", default="date")
     parser.add_argument("--value", default="value")
     parser.add_argument("--targets", nargs="*", help="some of churn, purchase_7, purchase_30, purchase_90")
-    parser.add_argument("--customers", type=int, default=5000, help="of a shop that is made up")
+    parser.add_argument("--customers", type=int, default=5000, help="number of customers of the simulated shop")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     for name in ("cuts", "customers"):
@@ -118,16 +118,16 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def plan_run(kind: str, orders: OrderLines, ended: int, cut: int) -> tuple[PropensityTarget, int]:
+def plan_run(kind: str, orders: OrderLines, end_at: int, cut: int) -> tuple[PropensityTarget, int]:
     """Return the target and the test cutoff: the last whole horizon of the data, and every four weeks before it.
 
     The horizon of churn is measured at the cutoff.
     """
     if kind != "churn":
         days = int(kind.split("_")[1])
-        return PropensityTarget("purchase", days), ended - (days + cut * SPACING_DAYS) * DAY
-    reach = derive_churn_target(orders=orders, as_of=ended - 120 * DAY).horizon_days
-    test_at = ended - (reach + cut * SPACING_DAYS) * DAY
+        return PropensityTarget("purchase", days), end_at - (days + cut * SPACING_DAYS) * DAY
+    reach = derive_churn_target(orders=orders, as_of=end_at - 120 * DAY).horizon_days
+    test_at = end_at - (reach + cut * SPACING_DAYS) * DAY
     days = min(derive_churn_target(orders=orders, as_of=test_at).horizon_days, reach)
     return PropensityTarget("churn", days), test_at
 
@@ -135,16 +135,20 @@ def plan_run(kind: str, orders: OrderLines, ended: int, cut: int) -> tuple[Prope
 def evaluate_target(orders: OrderLines, test_at: int, target: PropensityTarget, seed: int) -> dict[str, Any] | str:
     """Return the metrics of all candidates on the customers of the test cutoff, or the reason why there are none."""
 
-    def columns(as_of: int) -> Mapping[str, npt.NDArray[np.floating]]:
+    def add_model_column(as_of: int) -> Mapping[str, npt.NDArray[np.floating]]:
         return predict_with_bg_nbd(orders, as_of, target)
 
     start = time.perf_counter()
-    plan, samples = collect_target_samples(orders=orders, target=target, as_of=test_at, seed=seed, columns=columns)
+    plan, samples = collect_target_samples(
+        orders=orders, target=target, as_of=test_at, seed=seed, columns=add_model_column
+    )
     if not samples:
         return "history_too_short"
     every, train = samples[0], samples[1] if len(samples) > 1 else None
     validation = every.select_cutoffs([plan.all_cutoffs[0]]) if train is not None else None
-    test = collect_sample(orders=orders, target=target, cutoffs=[test_at], seed=seed, columns=columns, max_rows=10**9)
+    test = collect_sample(
+        orders=orders, target=target, cutoffs=[test_at], seed=seed, columns=add_model_column, max_rows=10**9
+    )
     reason = find_shortage(every) or find_shortage(test)
     if reason:
         return reason
@@ -153,7 +157,7 @@ def evaluate_target(orders: OrderLines, test_at: int, target: PropensityTarget, 
     outcome = evaluate_candidates(
         train=train, all_rows=every, validation=validation, purchase_model_column=PURCHASE_MODEL_COLUMN, seed=seed
     )
-    found: dict[str, Any] = {
+    metrics: dict[str, Any] = {
         "horizon_days": target.horizon_days,
         "customers": len(test),
         "rate": round(float(test.label.mean()), 4),
@@ -169,23 +173,27 @@ def evaluate_target(orders: OrderLines, test_at: int, target: PropensityTarget, 
         )
         scores[name] = calibration.apply(predict_probability(model, test.matrix))
         if name == outcome.winner:
-            found["calibration"] = calibration.kind
-    found["learn_s"] = round(time.perf_counter() - start, 2)
+            metrics["calibration"] = calibration.kind
+    metrics["learn_s"] = round(time.perf_counter() - start, 2)
     scores |= {"selected": scores[outcome.winner]}
-    found |= simulate_gaps(scores["selected"], test, seed)
+    metrics |= simulate_gaps(scores["selected"], test, seed)
     scores |= {"bg_nbd": test.matrix[:, test.names.index(PURCHASE_MODEL_COLUMN)].astype(np.float64)}
     for name, score in scores.items():
-        found |= {f"{name}_{key}": value for key, value in compute_metrics(score, test).items()}
-    return found | compute_gains(scores, test, seed)
+        metrics |= {f"{name}_{key}": value for key, value in compute_metrics(score, test).items()}
+    return metrics | compute_gains(scores, test, seed)
 
 
 def predict_with_bg_nbd(orders: OrderLines, as_of: int, target: PropensityTarget) -> dict[str, npt.NDArray[np.float64]]:
     """Return the probability of the target by a BG/NBD fitted to all customers' orders before the moment."""
     groups = group_histories(histories=summarize_purchases_before(orders, as_of))
-    found = CustomerSnapshot(
+    probabilities = CustomerSnapshot(
         orders=orders, as_of=as_of, fit=fit_purchase_model(name=BgNbd.name, groups=groups)
     ).predict_with_purchase_model(target)
-    return {PURCHASE_MODEL_COLUMN: np.full(orders.n_customers, INELIGIBLE_PROBABILITY) if found is None else found}
+    return {
+        PURCHASE_MODEL_COLUMN: np.full(orders.n_customers, INELIGIBLE_PROBABILITY)
+        if probabilities is None
+        else probabilities
+    }
 
 
 def compute_metrics(score: Floats, test: TrainingSample) -> dict[str, float]:
@@ -213,14 +221,14 @@ def simulate_gaps(score: Floats, test: TrainingSample, seed: int) -> dict[str, f
 
 
 def compute_gains(scores: Mapping[str, Floats], test: TrainingSample, seed: int) -> dict[str, float]:
-    found = {}
+    gains = {}
     for floor in ("recency", "bg_nbd"):
         if floor in scores:
             pair = [scores[floor], scores["selected"]]
             for name, gain in zip(("brier", "auc"), bootstrap_gains(pair, pair, test, seed)[0], strict=True):
                 for key, value in zip(("gain", "gain_low", "gain_high"), gain, strict=True):
-                    found[f"{name}_{key}_over_{floor}"] = round(value, 5)
-    return found
+                    gains[f"{name}_{key}_over_{floor}"] = round(value, 5)
+    return gains
 
 
 def average_runs(kind: str, runs: list[dict[str, Any]]) -> dict[str, float | None]:
@@ -232,46 +240,48 @@ def average_runs(kind: str, runs: list[dict[str, Any]]) -> dict[str, float | Non
     }
 
 
-def evaluate_next_categories(orders: OrderLines, began: int, ended: int, seed: int) -> dict[str, float | str | None]:
+def evaluate_next_categories(
+    orders: OrderLines, start_at: int, end_at: int, seed: int
+) -> dict[str, float | str | None]:
     if orders.n_categories > MAX_CATEGORIES:
         return {"next_category_reason": "products_stand_for_categories"}
-    test_at = ended - max((ended - began) // 5, DAY)
-    cut = test_at - max((ended - began) // 5, DAY)
+    test_at = end_at - max((end_at - start_at) // 5, DAY)
+    cut = test_at - max((end_at - start_at) // 5, DAY)
     model = fit_next_category(orders=orders, cutoff=cut, as_of=test_at, seed=seed)
     if isinstance(model, str):
         return {"next_category_reason": model}
-    found: dict[str, float | str | None] = {
+    metrics: dict[str, float | str | None] = {
         "next_category_half_life_days": model.half_life_days,
         "next_category_prior": model.prior,
         "next_category_reason": model.reason,
     }
-    judged = evaluate_next_category(model=model, orders=orders, as_of=test_at, until=ended)
-    for name, quality in judged.items():
-        found |= {
+    qualities = evaluate_next_category(model=model, orders=orders, as_of=test_at, until=end_at)
+    for name, quality in qualities.items():
+        metrics |= {
             f"next_category_{name}_hit@1": round(quality.hit_1, 4),
             f"next_category_{name}_hit@3": round(quality.hit_3, 4),
         }
         if quality.log_likelihood is not None:
-            found[f"next_category_{name}_log_likelihood"] = round(quality.log_likelihood, 4)
-    return found
+            metrics[f"next_category_{name}_log_likelihood"] = round(quality.log_likelihood, 4)
+    return metrics
 
 
-def measure_speed(orders: OrderLines, ended: int, seed: int) -> dict[str, float]:
-    measure_features(orders=orders, as_of=ended)  # compiles
+def measure_speed(orders: OrderLines, end_at: int, seed: int) -> dict[str, float]:
+    measure_features(orders=orders, as_of=end_at)  # compiles
     start = time.perf_counter()
-    measure_features(orders=orders, as_of=ended)
+    measure_features(orders=orders, as_of=end_at)
     return {"features_s": round(time.perf_counter() - start, 3), "peak_mb": get_peak_mb()}
 
 
-def describe_run(found: Mapping[str, Any]) -> str:
-    names = [name for name in (*CANDIDATES, "bg_nbd", "selected") if f"{name}_auc" in found]
+def describe_run(metrics: Mapping[str, Any]) -> str:
+    names = [name for name in (*CANDIDATES, "bg_nbd", "selected") if f"{name}_auc" in metrics]
     rows = [
-        f"{name} auc {found[f'{name}_auc']:.3f} brier {found[f'{name}_brier']:.4f} gap {found[f'{name}_calibration_gap']:.3f}"
+        f"{name} auc {metrics[f'{name}_auc']:.3f} brier {metrics[f'{name}_brier']:.4f} gap {metrics[f'{name}_calibration_gap']:.3f}"
         for name in names
     ]
     head = (
-        f"H {found['horizon_days']} n {found['customers']} rate {found['rate']:.3f} (train {found['train_rate']:.3f}) "
-        f"{found['selected']} by {found['evaluated_by']}"
+        f"H {metrics['horizon_days']} n {metrics['customers']} rate {metrics['rate']:.3f} (train {metrics['train_rate']:.3f}) "
+        f"{metrics['selected']} by {metrics['evaluated_by']}"
     )
     return "\n  ".join([head, *rows])
 

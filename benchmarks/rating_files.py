@@ -1,10 +1,10 @@
-"""Ratings as files: reads MovieLens' shapes, makes some of the same shape up.
+"""Reads rating files in the formats of MovieLens, and simulates such files.
 
     python -m benchmarks.rating_files FILE [--users 943 --items 1682 --ratings 100000 --seed 1]
 
-Read are lines of user, item, rating and time, separated by tabs ("u.data"), "::" ("ratings.dat") or commas ("ratings.csv"). A first
-line that names the columns ("userId,movieId,rating,timestamp", "user_id:token<tab>item_id:token<tab>rating:float") says their order;
-without a time the lines stand in order.
+Lines have user, item, rating and time, separated by tabs ("u.data"), "::" ("ratings.dat") or commas ("ratings.csv"). A first line with
+the names of the columns ("userId,movieId,rating,timestamp", "user_id:token<tab>item_id:token<tab>rating:float") sets their order; without
+a time column the order of the lines counts.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from recommendations.engine import Interactions
 
-# in small letters, without "_" and without the type that follows a colon
+# in lower case, without "_" and without the type after a colon
 COLUMNS = {
     "user": ("userid", "user", "uid", "reviewerid", "customerid"),
     "item": ("itemid", "movieid", "item", "iid", "productid", "asin"),
@@ -32,11 +32,12 @@ NAMES = tuple(COLUMNS)
 def main() -> None:
     arguments = parse()
     user, item, rating = make_ratings(
-        people=arguments.people, items=arguments.items, ratings=arguments.ratings, seed=arguments.seed
+        users=arguments.people, items=arguments.items, ratings=arguments.ratings, seed=arguments.seed
     )
     lines = zip(user.tolist(), item.tolist(), rating.tolist(), strict=True)
     text = "".join(
-        f"{user + 1}\t{item + 1}\t{rating}\t{place + 880_000_000}\n" for place, (user, item, rating) in enumerate(lines)
+        f"{user + 1}\t{item + 1}\t{rating}\t{position + 880_000_000}\n"
+        for position, (user, item, rating) in enumerate(lines)
     )
     arguments.file.write_text(text, encoding="utf-8")
     print(
@@ -55,87 +56,87 @@ def parse() -> argparse.Namespace:
 
 
 def make_ratings(
-    *, people: int, items: int, ratings: int, seed: int
+    *, users: int, items: int, ratings: int, seed: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(user, item, rating), each pair once, in a random order.
+    """Return (user, item, rating) with different pairs in a random order.
 
-    How much a person rates is log-normal, how often an item is rated Zipf-like, more so for what suits the person. A rating is
+    Users' activity is log-normal, items' popularity Zipf-like, and users rate items that match their taste more often. A rating is
     3.6 + b_u + b_i + p·q + noise, rounded to 1…5, with 12 factors of falling size.
     """
-    if ratings > people * items // 2:
-        raise ValueError(f"{ratings} ratings are more than half of {people} × {items} pairs")
+    if ratings > users * items // 2:
+        raise ValueError(f"{ratings} ratings are more than half of {users} × {items} pairs")
     draws = np.random.default_rng(seed)
     sizes = 0.75 ** np.arange(12)
-    person = draws.normal(0, 1, (people, 12)) * sizes
-    thing = draws.normal(0, 1, (items, 12))
-    taste = person @ thing.T
+    user_factors = draws.normal(0, 1, (users, 12)) * sizes
+    item_factors = draws.normal(0, 1, (items, 12))
+    taste = user_factors @ item_factors.T
     taste *= 0.45 / taste.std()
     popularity = 1.0 / (np.arange(items) + 25.0)
     liked = draws.normal(0, 0.45, items) + 0.35 * (np.log(popularity) - np.log(popularity).mean())
-    meant = 3.3 + draws.normal(0, 0.42, people)[:, None] + liked + taste
-    activity = draws.lognormal(0, 0.9, people)
+    expected = 3.3 + draws.normal(0, 0.42, users)[:, None] + liked + taste
+    activity = draws.lognormal(0, 0.9, users)
     chance = np.log(activity)[:, None] + np.log(popularity) + 0.8 * taste
     keys = chance + draws.gumbel(size=chance.shape)
-    chosen = draws.permutation(np.argpartition(-keys.ravel(), ratings)[:ratings])
-    user, item = np.divmod(chosen, items)
-    rating = np.clip(np.rint(meant[user, item] + draws.normal(0, 0.82, ratings)), 1, 5)
+    selected = draws.permutation(np.argpartition(-keys.ravel(), ratings)[:ratings])
+    user, item = np.divmod(selected, items)
+    rating = np.clip(np.rint(expected[user, item] + draws.normal(0, 0.82, ratings)), 1, 5)
     return user, item, rating.astype(np.int64)
 
 
 def read_ratings(path: Path) -> Interactions:
-    """Ratings as weights, time as order. Errors: SystemExit naming the line and what would be right."""
+    """Read ratings as weights and times as order. Errors: SystemExit with the line and the expected format."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as problem:
         sys.exit(f"{path} cannot be read as text in UTF-8: {problem}")
     lines = text.splitlines()
-    separator = next((one for one in ("::", "\t", ",") if lines and one in lines[0]), "\t")
-    header = columns_of(next(split(lines[:1], separator), (1, []))[1])
-    places = header or dict(zip(NAMES, range(4), strict=True))
-    users, items, ratings, times = [], [], [], []
+    separator = next((candidate for candidate in ("::", "\t", ",") if lines and candidate in lines[0]), "\t")
+    header = find_columns(next(split(lines[:1], separator), (1, []))[1])
+    columns = header or dict(zip(NAMES, range(4), strict=True))
+    users, items, ratings, timestamps = [], [], [], []
     for number, fields in split(lines, separator):
         if not any(fields) or (header and number == 1):
             continue
         try:
-            user, item = fields[places["user"]], fields[places["item"]]
-            rating = float(fields[places["rating"]])
-            timed = places.get("time", len(fields)) < len(fields)
-            time = float(fields[places["time"]]) if timed else float(number)
-            right = bool(user and item) and 0 <= rating < math.inf and math.isfinite(time)
+            user, item = fields[columns["user"]], fields[columns["item"]]
+            rating = float(fields[columns["rating"]])
+            has_time = columns.get("time", len(fields)) < len(fields)
+            time = float(fields[columns["time"]]) if has_time else float(number)
+            is_valid = bool(user and item) and 0 <= rating < math.inf and math.isfinite(time)
         except (IndexError, ValueError):
-            right = False
-        if not right:
+            is_valid = False
+        if not is_valid:
             sys.exit(
-                f"{path}, line {number}: {lines[number - 1][:80]!r} is not {', '.join(sorted(places, key=lambda name: places[name]))} "
+                f"{path}, line {number}: {lines[number - 1][:80]!r} is not {', '.join(sorted(columns, key=lambda name: columns[name]))} "
                 f"separated by {separator!r}, the rating a number of at least 0 and the time one of seconds"
             )
         users.append(user)
         items.append(item)
         ratings.append(rating)
-        times.append(time)
+        timestamps.append(time)
     if not users:
-        sys.exit(f"{path} holds no rating")
+        sys.exit(f"{path} has no rating")
     return Interactions.from_ids(
-        user_ids=users, item_ids=items, weight=ratings, order=times, kind=np.full(len(users), 5, np.int8)
+        user_ids=users, item_ids=items, weight=ratings, order=timestamps, kind=np.full(len(users), 5, np.int8)
     )
 
 
 def split(lines: Sequence[str], separator: str) -> Iterator[tuple[int, list[str]]]:
-    """The number of each line, and its fields; between commas they may stand in quotes."""
+    """Yield the number of each line and its fields, which may be quoted if they are separated by commas."""
     rows = csv.reader(lines) if separator == "," else (line.split(separator) for line in lines)
     for number, fields in enumerate(rows, 1):
         yield number, [field.strip() for field in fields]
 
 
-def columns_of(fields: Sequence[str]) -> dict[str, int] | None:
-    """The place of each column if the line names them; None for a line of ratings."""
+def find_columns(fields: Sequence[str]) -> dict[str, int] | None:
+    """Return the position of each column if the line has their names; None for a line of ratings."""
     names = [field.split(":")[0].replace("_", "").lower() for field in fields]
-    found = {
-        name: next(place for place, field in enumerate(names) if field in spellings)
+    columns = {
+        name: next(position for position, field in enumerate(names) if field in spellings)
         for name, spellings in COLUMNS.items()
         if set(names) & set(spellings)
     }
-    return found if {"user", "item", "rating"} <= set(found) else None
+    return columns if {"user", "item", "rating"} <= set(columns) else None
 
 
 if __name__ == "__main__":

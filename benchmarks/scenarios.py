@@ -94,7 +94,7 @@ def summarize_placement(placement: PlacementResult) -> dict[str, Any]:
         "on": result["on"],
         "why": result["why"]["code"],
         "fallback": result["fallback"],
-        "asked": figures["question"],
+        "queries": figures["question"],
         "weights": result["weights"],
         **summarize_comparison(figures),
     }
@@ -105,7 +105,7 @@ def summarize_placement(placement: PlacementResult) -> dict[str, Any]:
 
 def summarize_comparison(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Return the number of evaluated queries, and the metrics of the placement and its fallback if there are any."""
-    counts = {"judged": figures["queries"], "people": figures["people"]}
+    counts = {"evaluated": figures["queries"], "people": figures["people"]}
     if METRIC not in figures:
         return counts
     own, other, difference = (figures[METRIC][side] for side in ("own", "fallback", "difference"))

@@ -95,8 +95,8 @@ def measure_search(arguments: argparse.Namespace) -> dict[str, Any]:
         "queries_of_a_kind": arguments.queries,
         "processors": os.cpu_count(),
         "load_average": round(os.getloadavg()[0], 2),
-        "notes": "SIMULATED products and queries (benchmarks/made_products.py); hit@1 and so on are of the one product whose title a query "
-        "was made of; one thread, from parameters to bytes, facets and personal order on; pg: to_tsquery('english') over weighted columns, "
+        "notes": "SIMULATED products and queries (benchmarks/made_products.py); hit@1, hit@10 and mrr are of the product whose title a query "
+        "was made from; one thread, from parameters to bytes, facets and personal order on; pg: to_tsquery('english') over weighted columns, "
         "then pg_trgm word similarity where that finds fewer than ten, without facets",
     }
 
@@ -105,7 +105,9 @@ def store_products(products: Sequence[SimulatedProduct]) -> None:
     from catalog.upsert import upsert_products
 
     for start in range(0, len(products), 1000):
-        items = [{**one.fields, "price": str(one.fields["price"])} for one in products[start : start + 1000]]
+        items = [
+            {**product.fields, "price": str(product.fields["price"])} for product in products[start : start + 1000]
+        ]
         upsert_products(items=items, at=datetime.now(UTC), currency="EUR")
 
 
@@ -128,25 +130,25 @@ def measure_own_search(products: Sequence[SimulatedProduct], items: dict[str, li
     snapshot = source.get_snapshot(now=datetime.now(UTC))
     build_s = time.perf_counter() - started
     log(f"built in {build_s:.1f} s, {snapshot.texts.megabytes:.0f} MB")
-    shelf, chance = snapshot.catalog, np.random.default_rng(5)
-    wishes = chance.random(shelf.n).astype(np.float32) ** 8
-    liked = chance.random(shelf.n).astype(np.float32) ** 8
+    catalog, chance = snapshot.catalog, np.random.default_rng(5)
+    wishes = chance.random(catalog.n).astype(np.float32) ** 8
+    liked = chance.random(catalog.n).astype(np.float32) ** 8
 
-    def found(q: str, **more: str) -> list[str]:
+    def search_ids(q: str, **more: str) -> list[str]:
         page = search(parse_search({"q": q, "n": "10", **more}), snapshot=source.get_snapshot(now=datetime.now(UTC)))
         return [page.snapshot.catalog.product_ids[hit.row] for hit in page.hits]
 
     queries = [query for pairs in items.values() for query, _ in pairs]
-    mixed = [queries[place] for place in chance.integers(len(queries), size=TIMED_QUERIES).tolist()]
+    mixed = [queries[index] for index in chance.integers(len(queries), size=TIMED_QUERIES).tolist()]
     broad = ["", "kettle", "blue", "steel", "steel kettle", "b", "耳机", "保温杯", "黑色", "made for every day"] * (
         TIMED_QUERIES // 30
     )
-    times, cpu = time_queries(source, mixed, wishes, liked)
-    broad_times, broad_cpu = time_queries(source, broad, wishes, liked)
+    latencies, cpu = time_queries(source, mixed, wishes, liked)
+    broad_latencies, broad_cpu = time_queries(source, broad, wishes, liked)
     figures = {
         f"{kind}_{name}": value
         for kind, pairs in items.items()
-        for name, value in measure_accuracy(pairs, found).items()
+        for name, value in measure_accuracy(pairs, search_ids).items()
     }
     after = measure_resident_mb()
     searcher.REFRESH_INTERVAL_S = -1.0
@@ -154,14 +156,14 @@ def measure_own_search(products: Sequence[SimulatedProduct], items: dict[str, li
     for number in range(20):
         Product.objects.filter(product_id=f"made-{number}").update(title=f"Zyxwv{number}", updated_at=datetime.now(UTC))
         started = time.perf_counter()
-        assert found(f"zyxwv{number}")[:1] == [f"made-{number}"]
+        assert search_ids(f"zyxwv{number}")[:1] == [f"made-{number}"]
         updates.append((time.perf_counter() - started) * 1000)
     return {
-        **{f"p{share}_ms": compute_percentile(times, share) for share in (50, 95, 99)},
-        **{f"broad_p{share}_ms": compute_percentile(broad_times, share) for share in (50, 95, 99)},
+        **{f"p{share}_ms": compute_percentile(latencies, share) for share in (50, 95, 99)},
+        **{f"broad_p{share}_ms": compute_percentile(broad_latencies, share) for share in (50, 95, 99)},
         "cpu_p99_ms": compute_percentile(cpu, 99),
         "broad_cpu_p99_ms": compute_percentile(broad_cpu, 99),
-        "queries_per_s": round(len(times) / (sum(times) / 1000)),
+        "queries_per_s": round(len(latencies) / (sum(latencies) / 1000)),
         "build_s": round(build_s, 2),
         "update_ms": round(float(np.median(updates)), 1),
         "index_mb": round(snapshot.texts.megabytes, 1),
@@ -183,7 +185,7 @@ def time_queries(
 
     encoder, now = msgspec.json.Encoder(), datetime.now(UTC)
 
-    def once(q: str) -> tuple[float, float]:
+    def run_query(q: str) -> tuple[float, float]:
         started, cpu = time.perf_counter(), time.thread_time()
         page = search(
             parse_search({"q": q, "n": "20"}, language="en"),
@@ -195,9 +197,9 @@ def time_queries(
         return (time.perf_counter() - started) * 1000, (time.thread_time() - cpu) * 1000
 
     for q in queries[: len(queries) // 10]:
-        once(q)
-    taken = [once(q) for q in queries]
-    return [wall for wall, _ in taken], [cpu for _, cpu in taken]
+        run_query(q)
+    timings = [run_query(q) for q in queries]
+    return [wall for wall, _ in timings], [cpu for _, cpu in timings]
 
 
 def measure_postgres_search(items: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
@@ -211,7 +213,7 @@ def measure_postgres_search(items: dict[str, list[tuple[str, str]]]) -> dict[str
         size = float(cursor.fetchone()[0])
         log(f"PostgreSQL's built in {built:.1f} s")
 
-        def found(q: str) -> list[str]:
+        def search_ids(q: str) -> list[str]:
             words = ["".join(letter for letter in word if letter.isalnum() or letter == ".") for word in q.split()]
             words = [word for word in words if word]
             rows: list[str] = []
@@ -225,36 +227,37 @@ def measure_postgres_search(items: dict[str, list[tuple[str, str]]]) -> dict[str
             return rows[:10]
 
         figures: dict[str, Any] = {}
-        times: list[float] = []
+        latencies: list[float] = []
         for kind, pairs in items.items():
             for query, _ in pairs[:3]:
-                found(query)
+                search_ids(query)
 
-            def one(query: str) -> list[str]:
+            def time_search(query: str) -> list[str]:
                 started = time.perf_counter()
-                rows = found(query)
-                times.append((time.perf_counter() - started) * 1000)
+                rows = search_ids(query)
+                latencies.append((time.perf_counter() - started) * 1000)
                 return rows
 
             figures |= {
-                f"pg_{kind}_{name}": value for name, value in measure_accuracy(pairs[:PEER_QUERIES], one).items()
+                f"pg_{kind}_{name}": value
+                for name, value in measure_accuracy(pairs[:PEER_QUERIES], time_search).items()
             }
             log(f"PostgreSQL, {kind}: {figures}")
     return {
-        **{f"pg_p{share}_ms": compute_percentile(times, share) for share in (50, 95, 99)},
+        **{f"pg_p{share}_ms": compute_percentile(latencies, share) for share in (50, 95, 99)},
         "pg_build_s": round(built, 2),
         "pg_mb": round(size, 1),
         **figures,
     }
 
 
-def measure_accuracy(pairs: Sequence[tuple[str, str]], found: Callable[[str], list[str]]) -> dict[str, float]:
+def measure_accuracy(pairs: Sequence[tuple[str, str]], search_ids: Callable[[str], list[str]]) -> dict[str, float]:
     """Return hit@1, hit@10 and the mean reciprocal rank of the first ten."""
-    places = []
-    for query, wanted in pairs:
-        rows = found(query)[:10]
-        places.append(rows.index(wanted) + 1 if wanted in rows else 0)
-    ranks = np.array(places or [0])
+    positions = []
+    for query, expected_id in pairs:
+        rows = search_ids(query)[:10]
+        positions.append(rows.index(expected_id) + 1 if expected_id in rows else 0)
+    ranks = np.array(positions or [0])
     reciprocal = np.divide(1.0, ranks, out=np.zeros(len(ranks)), where=ranks > 0)
     return {
         "hit@1": round(float((ranks == 1).mean()), 4),
@@ -263,8 +266,8 @@ def measure_accuracy(pairs: Sequence[tuple[str, str]], found: Callable[[str], li
     }
 
 
-def compute_percentile(times: Sequence[float], share: int) -> float:
-    return round(float(np.percentile(times, share)), 2)
+def compute_percentile(durations: Sequence[float], share: int) -> float:
+    return round(float(np.percentile(durations, share)), 2)
 
 
 def measure_resident_mb() -> float:

@@ -1,13 +1,13 @@
-"""The next item of all users: the last item of each line is test, the one before it validation, full ranking without what was seen.
+"""Predicts each user's next item: the last item of each line is for the test, the one before it for validation; seen items aren't ranked.
 
-With --repeats users may buy the same again: order lines keep all purchases, nothing seen is left out of the ranking, and `repeat`,
-what each person bought most, is among the contestants. Items of one order have no order among themselves but that of the file: which
-of the last basket is the last item is arbitrary, and the rest of it belongs to the history.
+With --repeats users may buy items again: order lines keep all purchases, seen items are ranked too, and `repeat`, each user's most
+bought items, is among the algorithms. Items of one order are in the order of the file: which item of the last basket is the last one
+is arbitrary, and the others belong to the history.
 
-FILE holds lines "user item item …", oldest first, or is a parquet of order lines with Online Retail's columns. Parameters of each
-algorithm, ours and `implicit`'s, and the weights of the blend are chosen on validation only. Then each is fitted anew on all
-but the last item and scored on test once; `not_refitted` tells what the headline reaches without that, fitted on what it was
-chosen with, as most published tables do it. The headline is the one of ours that is best on validation.
+FILE has lines "user item item …", oldest first, or is a Parquet file of order lines with Online Retail's columns. Parameters of each
+algorithm, ours and `implicit`'s, and the weights of the blend are tuned on validation only. Then each is fitted again on all items but
+the last and evaluated once on the test; `not_refitted` has the headline's figures without the second fit, as in most published tables.
+The headline is our best algorithm on validation.
 """
 
 import argparse
@@ -114,7 +114,7 @@ SHARE_OF_BUDGET = {
     "repeat": 0.05,
 }
 PEER_SHARE = 0.1
-PARTS: dict[str, dict[str, Any]] = {
+VARIANT_PARAMETERS: dict[str, dict[str, Any]] = {
     "transitions without similarity": {"similarity_weight": 0.0},
     "transitions without substitutes": {"substitutes": 0.0},
     "transitions without trend": {"trend": 0.0},
@@ -126,7 +126,7 @@ PARTS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Rank for these histories, and be judged by what came next."""
+    """The training data, the histories to recommend for, and the relevant items that came next."""
 
     train: Interactions
     histories: Histories
@@ -134,121 +134,126 @@ class Task:
     exclude_seen: bool
 
     @classmethod
-    def of(cls, split: Split, *, exclude_seen: bool, people: int | None = None, seed: int = 0) -> "Task":
+    def of_split(cls, split: Split, *, exclude_seen: bool, max_users: int | None = None, seed: int = 0) -> "Task":
         users = np.unique(split.test.user)
-        if people is not None and len(users) > people:
-            users = np.sort(np.random.default_rng(seed).choice(users, people, replace=False))
+        if max_users is not None and len(users) > max_users:
+            users = np.sort(np.random.default_rng(seed).choice(users, max_users, replace=False))
         relevant = find_relevant_items(split.test, split.train, users, exclude_seen=exclude_seen)
-        return cls(split.train, split.train.histories(users), relevant, exclude_seen)
+        return cls(split.train, split.train.build_histories(users), relevant, exclude_seen)
 
-    def figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-        """(users, 4): what FIGURES names."""
+    def compute_figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+        """Return the metrics named in FIGURES; shape (users, 4)."""
         hits, counts = find_hits(items, self.relevant), np.diff(self.relevant.indptr)
         return np.column_stack([metric(hits[:, :n], counts) for n in NS for metric in (hit_rate, ndcg)])
 
-    def value(self, items: npt.NDArray[np.int32]) -> float:
-        """Mean of the last of FIGURES, ndcg@10."""
-        return float(np.nanmean(self.figures(items)[:, -1]))
+    def compute_value(self, items: npt.NDArray[np.int32]) -> float:
+        """Return the mean of the last metric of FIGURES, NDCG@10."""
+        return float(np.nanmean(self.compute_figures(items)[:, -1]))
 
 
-class Ours:
+class PerennialModel:
     def __init__(self, model: Algorithm, products: Products | None) -> None:
         self.model, self.products = model, products
 
     def fit(self, train: Interactions) -> None:
         self.model.fit(train, self.products)
 
-    def best(self, task: Task) -> npt.NDArray[np.int32]:
+    def recommend_items(self, task: Task) -> npt.NDArray[np.int32]:
         return recommend(self.model, task.histories, N, exclude_seen=task.exclude_seen, tie_seed=0).items
 
 
-class Theirs:
+class ImplicitModel:
     def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
         seed = {"random_state": 0} if name == "implicit-als" else {}
-        self.make = lambda: PEERS[name](**parameters, **seed)
+        self.make_model = lambda: PEERS[name](**parameters, **seed)
 
     def fit(self, train: Interactions) -> None:
-        with warnings.catch_warnings(), threadpool_limits(1, "blas"):  # as it asks for; it has threads of its own
+        # implicit recommends one BLAS thread, because it has its own threads
+        with warnings.catch_warnings(), threadpool_limits(1, "blas"):
             warnings.simplefilter("ignore")
-            self.model = self.make()
-            self.model.fit(csr_matrix(train.user_items()), show_progress=False)
+            self.model = self.make_model()
+            self.model.fit(csr_matrix(train.build_user_items()), show_progress=False)
 
-    def best(self, task: Task) -> npt.NDArray[np.int32]:
-        users, own = task.histories.user, csr_matrix(task.histories.matrix())
+    def recommend_items(self, task: Task) -> npt.NDArray[np.int32]:
+        users, own = task.histories.user, csr_matrix(task.histories.build_matrix())
         items, scores = self.model.recommend(users, own, N=N, filter_already_liked_items=task.exclude_seen)
         return np.where(np.isfinite(scores) & (scores > -1e38), items, -1).astype(np.int32)
 
 
-type Contestant = Ours | Theirs
+type Model = PerennialModel | ImplicitModel
 
 
-class Contest:
-    """One data set, and what every contestant is put through."""
+class Comparison:
+    """Tunes and evaluates every algorithm on one data set."""
 
     def __init__(self, sequences: Sequences, arguments: argparse.Namespace) -> None:
         self.products, self.arguments = sequences.products, arguments
         self.exclude_seen = not arguments.repeats
         self.validation = leave_last_out(sequences.interactions, last=2)
-        self.search_task = Task.of(
-            self.validation, exclude_seen=self.exclude_seen, people=arguments.people, seed=arguments.seed
+        self.search_task = Task.of_split(
+            self.validation, exclude_seen=self.exclude_seen, max_users=arguments.people, seed=arguments.seed
         )
-        self.validation_task = Task.of(self.validation, exclude_seen=self.exclude_seen)
-        self.test_task = Task.of(leave_last_out(sequences.interactions), exclude_seen=self.exclude_seen)
+        self.validation_task = Task.of_split(self.validation, exclude_seen=self.exclude_seen)
+        self.test_task = Task.of_split(leave_last_out(sequences.interactions), exclude_seen=self.exclude_seen)
 
-    def make(self, name: str, parameters: Mapping[str, Any]) -> Contestant:
-        return Theirs(name, parameters) if name in PEERS else Ours(ALGORITHMS[name](**parameters), self.products)
+    def make_model(self, name: str, parameters: Mapping[str, Any]) -> Model:
+        return (
+            ImplicitModel(name, parameters)
+            if name in PEERS
+            else PerennialModel(ALGORITHMS[name](**parameters), self.products)
+        )
 
     def tune(self, name: str) -> dict[str, Any]:
-        """Parameters of one algorithm by search, and what they reach on the whole validation part."""
+        """Search the parameters of one algorithm, and evaluate them on the whole validation data."""
 
         def evaluate(parameters: dict[str, Any]) -> float:
-            contestant = self.make(name, parameters)
-            contestant.fit(self.search_task.train)
-            return self.search_task.value(contestant.best(self.search_task))
+            model = self.make_model(name, parameters)
+            model.fit(self.search_task.train)
+            return self.search_task.compute_value(model.recommend_items(self.search_task))
 
         budget = self.arguments.budget * SHARE_OF_BUDGET.get(name, PEER_SHARE)
-        found = search_parameters(
+        search = search_parameters(
             space=SPACES[name], evaluate=evaluate, budget_s=budget, seed=self.arguments.seed, start=STARTS.get(name)
         )
-        parameters = found.best.parameters
-        validation = self.on_validation(self.make(name, parameters))
-        log(f"{name}: {validation} on validation, {len(found.trials)} tried in {found.seconds:.0f} s, {parameters}")
+        parameters = search.best.parameters
+        validation = self.evaluate_on_validation(self.make_model(name, parameters))
+        log(f"{name}: {validation} on validation, {len(search.trials)} tried in {search.seconds:.0f} s, {parameters}")
         return {
             "parameters": parameters,
-            "tried": len(found.trials),
-            "tune_s": round(found.seconds, 1),
+            "tried": len(search.trials),
+            "tune_s": round(search.seconds, 1),
             f"validation_ndcg@{N}": validation,
         }
 
-    def on_validation(self, contestant: Contestant) -> float:
-        contestant.fit(self.validation.train)
-        return round(self.validation_task.value(contestant.best(self.validation_task)), 5)
+    def evaluate_on_validation(self, model: Model) -> float:
+        model.fit(self.validation.train)
+        return round(self.validation_task.compute_value(model.recommend_items(self.validation_task)), 5)
 
     def tune_blend(self, tuned: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-        """The weights of all of ours together; those that get none are left out."""
-        start = time.perf_counter()
+        """Tune the weights of all our algorithms together, and leave out those with the weight 0."""
+        started = time.perf_counter()
         described = {
-            name: {"algorithm": name, "parameters": ALGORITHMS[name](**tuned[name]["parameters"]).parameters()}
+            name: {"algorithm": name, "parameters": ALGORITHMS[name](**tuned[name]["parameters"]).get_parameters()}
             for name in tuned
             if name in ALGORITHMS
         }
-        fitted = {name: self.make(name, tuned[name]["parameters"]) for name in described}
-        for contestant in fitted.values():
-            contestant.fit(self.validation.train)
-        chosen = choose_weights(
-            components={name: contestant.model for name, contestant in fitted.items() if isinstance(contestant, Ours)},
+        fitted = {name: self.make_model(name, tuned[name]["parameters"]) for name in described}
+        for model in fitted.values():
+            model.fit(self.validation.train)
+        tuned_weights = choose_weights(
+            components={name: model.model for name, model in fitted.items() if isinstance(model, PerennialModel)},
             train=self.validation.train,
             validation=self.validation.test,
             exclude_seen=self.exclude_seen,
             seed=self.arguments.seed,
             n=N,
-            people=min(self.arguments.people, BLEND_PEOPLE),
+            max_users=min(self.arguments.people, BLEND_PEOPLE),
             depth=50,
         )
-        weights = {name: weight for name, weight in chosen.weights.items() if weight > 0}
+        weights = {name: weight for name, weight in tuned_weights.weights.items() if weight > 0}
         parameters: dict[str, Any] = {"components": {name: described[name] for name in weights}, "weights": weights}
-        seconds = time.perf_counter() - start
-        validation = self.on_validation(Ours(WeightedEnsemble(**parameters), self.products))
+        seconds = time.perf_counter() - started
+        validation = self.evaluate_on_validation(PerennialModel(WeightedEnsemble(**parameters), self.products))
         log(f"blend: {validation} on validation, weights in {seconds:.0f} s, {weights}")
         return {
             "parameters": parameters,
@@ -257,40 +262,42 @@ class Contest:
             f"validation_ndcg@{N}": validation,
         }
 
-    def score(self, name: str, tuned: dict[str, Any]) -> dict[str, Any]:
-        """Fitted on all but the last item, judged by it: the only look at test."""
-        contestant = self.make(name, tuned["parameters"])
-        fit_s = seconds_of(lambda: contestant.fit(self.test_task.train))
-        start = time.perf_counter()
-        items = contestant.best(self.test_task)
-        recommend_s = time.perf_counter() - start
-        line = summarize(self.test_task.figures(items)) | {
+    def evaluate_on_test(self, name: str, tuned: dict[str, Any]) -> dict[str, Any]:
+        """Fit on all items but the last and evaluate on it; this is the only use of the test data."""
+        model = self.make_model(name, tuned["parameters"])
+        fit_s = measure_seconds(lambda: model.fit(self.test_task.train))
+        started = time.perf_counter()
+        items = model.recommend_items(self.test_task)
+        recommend_s = time.perf_counter() - started
+        line = summarize(self.test_task.compute_figures(items)) | {
             "fit_s": round(fit_s, 2),
             "recommend_s": round(recommend_s, 2),
         }
         log(f"{name}: {json.dumps(line)}")
         return line | tuned
 
-    def not_refitted(self, name: str, tuned: dict[str, Any]) -> dict[str, float]:
-        contestant = self.make(name, tuned["parameters"])
-        contestant.fit(self.validation.train)
-        return summarize(self.test_task.figures(contestant.best(self.test_task)))
+    def score_without_refit(self, name: str, tuned: dict[str, Any]) -> dict[str, float]:
+        model = self.make_model(name, tuned["parameters"])
+        model.fit(self.validation.train)
+        return summarize(self.test_task.compute_figures(model.recommend_items(self.test_task)))
 
-    def ablation(self, tuned: Mapping[str, dict[str, Any]]) -> dict[str, float]:
-        """ndcg@10 on validation without one part each; the rest stays as it was chosen."""
-        found = {}
+    def compute_ablation(self, tuned: Mapping[str, dict[str, Any]]) -> dict[str, float]:
+        """Return NDCG@10 on validation without one component each, with all other parameters unchanged."""
+        scores = {}
         blend = tuned["blend"]["parameters"]
         for left_out in blend["weights"]:
             rest: dict[str, Any] = {
-                part: {name: value for name, value in blend[part].items() if name != left_out}
-                for part in ("components", "weights")
+                key: {name: value for name, value in blend[key].items() if name != left_out}
+                for key in ("components", "weights")
             }
             if rest["weights"]:
-                found[f"blend without {left_out}"] = self.on_validation(Ours(WeightedEnsemble(**rest), self.products))
-        for part, changed in PARTS.items():
+                scores[f"blend without {left_out}"] = self.evaluate_on_validation(
+                    PerennialModel(WeightedEnsemble(**rest), self.products)
+                )
+        for variant, changed in VARIANT_PARAMETERS.items():
             parameters = {**tuned["transitions"]["parameters"], **changed}
-            found[part] = self.on_validation(self.make("transitions", parameters))
-        return found
+            scores[variant] = self.evaluate_on_validation(self.make_model("transitions", parameters))
+        return scores
 
 
 def main() -> None:
@@ -300,15 +307,15 @@ def main() -> None:
         f"{sequences.interactions.n_users:,} people, {sequences.interactions.n_items:,} items, {len(sequences.interactions):,} steps"
     )
     compile_kernels(sequences.products is not None)
-    contest = Contest(sequences, arguments)
-    wanted = {"content": sequences.products is not None, "repeat": arguments.repeats}
-    names = [name for name in SPACES if wanted.get(name, True)]
-    tuned = {name: contest.tune(name) for name in names}
-    tuned["blend"] = contest.tune_blend(tuned)
-    own = [name for name in tuned if name not in PEERS]
-    best = max(own, key=lambda name: tuned[name][f"validation_ndcg@{N}"])
-    lines = {name: contest.score(name, tuned[name]) for name in tuned}
-    tune_s = round(sum(tuned[name]["tune_s"] for name in own), 1)
+    comparison = Comparison(sequences, arguments)
+    applicable = {"content": sequences.products is not None, "repeat": arguments.repeats}
+    names = [name for name in SPACES if applicable.get(name, True)]
+    tuned = {name: comparison.tune(name) for name in names}
+    tuned["blend"] = comparison.tune_blend(tuned)
+    perennial_names = [name for name in tuned if name not in PEERS]
+    best = max(perennial_names, key=lambda name: tuned[name][f"validation_ndcg@{N}"])
+    lines = {name: comparison.evaluate_on_test(name, tuned[name]) for name in tuned}
+    tune_s = round(sum(tuned[name]["tune_s"] for name in perennial_names), 1)
     print(
         json.dumps(
             {
@@ -316,16 +323,16 @@ def main() -> None:
                 "algorithm": best,
                 "tune_s": tune_s,
                 "peak_mb": get_peak_mb(),
-                "not_refitted": contest.not_refitted(best, tuned[best]),
-                "ablation": contest.ablation(tuned),
+                "not_refitted": comparison.score_without_refit(best, tuned[best]),
+                "ablation": comparison.compute_ablation(tuned),
                 "algorithms": lines,
-                "people": len(contest.test_task.histories),
+                "people": len(comparison.test_task.histories),
                 "items": sequences.interactions.n_items,
                 "steps": len(sequences.interactions),
                 "repeats": arguments.repeats,
                 "processors": os.cpu_count(),
                 "notes": "tune_s is of all of ours together, the blend's weights among them; peak_mb of the whole run, implicit's models "
-                "too; hr and ndcg on test, all else, ablation too, on validation; each contestant is fitted on all but the last item",
+                "too; hr and ndcg on test, all else, ablation too, on validation; each model is fitted on all but the last item",
             }
         )
     )
@@ -335,36 +342,36 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--attributes", type=Path, help="JSON: item → list of values")
-    parser.add_argument("--repeats", action="store_true", help="people may buy the same again")
-    parser.add_argument("--budget", type=float, default=100.0, help="seconds of search for all of ours together")
-    parser.add_argument("--people", type=int, default=10_000, help="at most so many are judged while searching")
+    parser.add_argument("--repeats", action="store_true", help="people may buy items again")
+    parser.add_argument("--budget", type=float, default=100.0, help="seconds of search for all our algorithms together")
+    parser.add_argument("--people", type=int, default=10_000, help="maximum number of users evaluated in a search")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
 
 def summarize(figures: npt.NDArray[np.float64]) -> dict[str, float]:
-    """Means with the ends of their 95 % intervals."""
-    found = zip(FIGURES, estimate_intervals(figures, seed=0), strict=True)
+    """Return the means with the ends of their 95 % intervals."""
+    intervals = zip(FIGURES, estimate_intervals(figures, seed=0), strict=True)
     return {
         f"{name}{end}": round(value, 5)
-        for name, interval in found
+        for name, interval in intervals
         for end, value in (("", interval.value), ("_low", interval.low), ("_high", interval.high))
     }
 
 
 def compile_kernels(with_products: bool) -> None:
-    """Once an installation; not part of any figure."""
+    """Compile the kernels in advance, so that no measured time contains it; numba caches them per installation."""
     tiny = Interactions.from_ids(user_ids=["a", "a", "b", "b"], item_ids=["x", "y", "x", "y"])
     products = Products.of_columns({"attributes": ["one", "two"]}) if with_products else None
     for name in SPACES:
         if name in ALGORITHMS and (name != "content" or with_products):
-            recommend(ALGORITHMS[name]().fit(tiny, products), tiny.histories(), 2, exclude_seen=False, tie_seed=0)
+            recommend(ALGORITHMS[name]().fit(tiny, products), tiny.build_histories(), 2, exclude_seen=False, tie_seed=0)
 
 
-def seconds_of(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def measure_seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
     work()
-    return time.perf_counter() - start
+    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -69,10 +69,10 @@ def main() -> None:
     for size in sizes:
         with run_shop(arguments, size) as record:
             lines.append(run_soak(arguments, record) if arguments.soak else measure_shop(arguments, record))
-    first, *others = lines
-    for other in others:
-        first |= {f"{name}_100k": value for name, value in other.items()}
-        first["growth_for_you_p50"] = round(other["for_you_p50_ms"] / first["for_you_p50_ms"], 2)
+    first, *other_lines = lines
+    for line in other_lines:
+        first |= {f"{name}_100k": value for name, value in line.items()}
+        first["growth_for_you_p50"] = round(line["for_you_p50_ms"] / first["for_you_p50_ms"], 2)
         first["growth_exponent"] = round(math.log(first["growth_for_you_p50"]) / math.log(SIZES[1] / SIZES[0]), 2)
     print(json.dumps(first))
 
@@ -106,8 +106,8 @@ def run_shop(arguments: argparse.Namespace, products: int) -> Iterator[dict[str,
     with tempfile.TemporaryDirectory(prefix="perennial-serving-") as name:
         folder = (arguments.folder or Path(name)) / f"{products}x{arguments.customers}"
         folder.mkdir(parents=True, exist_ok=True)
-        for part in (folder, folder.parent):
-            part.chmod(0o711)  # PostgreSQL runs as another user
+        for path in (folder, folder.parent):
+            path.chmod(0o711)  # PostgreSQL runs as another user
         servers = EmbeddedServers(folder / "var", report=log)
         before = dict(os.environ)
         try:
@@ -253,8 +253,11 @@ def run_watched_load(shop: ShopServer, mix: str, *, seconds: float, rate: float 
 
 def get_cpu_seconds(shop: ShopServer) -> dict[str, float]:
     valkey = psutil.Process(get_valkey_pid()).cpu_times()
-    times = [process.cpu_times() for process in list_web_processes(shop)]
-    return {"web": sum(time_.user + time_.system for time_ in times), "valkey": valkey.user + valkey.system}
+    cpu_times = [process.cpu_times() for process in list_web_processes(shop)]
+    return {
+        "web": sum(process_times.user + process_times.system for process_times in cpu_times),
+        "valkey": valkey.user + valkey.system,
+    }
 
 
 def list_web_processes(shop: ShopServer) -> list[psutil.Process]:
@@ -408,16 +411,16 @@ def run_background_actions(
     shop: ShopServer, load: subprocess.Popen[str], samples: list[dict[str, float]], seconds: float
 ) -> None:
     """Change prices, take memory samples and promote versions at their intervals until the load has ended."""
-    began = time.monotonic()
+    started = time.monotonic()
     actions: list[tuple[float, Callable[[int], object]]] = [
         (PRICE_EVERY, change_price),
         (SAMPLE_EVERY, lambda number: samples.append(measure_memory(shop))),
         (PROMOTION_EVERY, lambda _number: promote(get_next_version())),
     ]
     counts = [0] * len(actions)
-    while load.poll() is None and time.monotonic() - began < seconds:
+    while load.poll() is None and time.monotonic() - started < seconds:
         for index, (interval, act) in enumerate(actions):
-            if time.monotonic() - began >= (counts[index] + 1) * interval:
+            if time.monotonic() - started >= (counts[index] + 1) * interval:
                 counts[index] += 1
                 act(counts[index])
         time.sleep(0.1)
@@ -435,8 +438,8 @@ def change_price(number: int) -> None:
 
 def run_json_program(command: list[str]) -> dict[str, Any]:
     """Run a program and return the JSON of the last line that it prints."""
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    process = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return dict(json.loads(process.stdout.splitlines()[-1]))
 
 
 def log(message: str) -> None:

@@ -171,11 +171,11 @@ class LoadGenerator:
         self.tallies[line.call.scenario].errors += 1
         self.count_problem("closed")
         line.socket.close()
-        other = self.connect()
-        line.socket, line.response, line.length = other.socket, b"", -1
+        replacement = self.connect()
+        line.socket, line.response, line.length = replacement.socket, b"", -1
 
-    def count_problem(self, what: str, times: int = 1) -> None:
-        self.problems[what] = self.problems.get(what, 0) + times
+    def count_problem(self, what: str, count: int = 1) -> None:
+        self.problems[what] = self.problems.get(what, 0) + count
 
     def receive(self, line: LoadConnection) -> bool:
         """Read what has arrived; return whether the response is complete."""
@@ -235,12 +235,12 @@ def extract_between(text: bytes, name: bytes, end: bytes) -> bytes:
 def main() -> None:
     arguments = parse_arguments()
     load = LoadGenerator(arguments.port, prepare_calls(arguments), seed=arguments.seed)
-    began = time.process_time()
+    started = time.process_time()
     if arguments.rate:
         took = load.run_open_loop(arguments.rate, arguments.seconds)
     else:
         took = load.run_closed_loop(arguments.connections, arguments.seconds)
-    cpu = time.process_time() - began
+    cpu = time.process_time() - started
     for scenario, response in load.samples:
         check_response(scenario, response)
     print(json.dumps(build_report(load, took, cpu)))
@@ -266,7 +266,7 @@ def parse_arguments() -> argparse.Namespace:
 def prepare_calls(arguments: argparse.Namespace) -> list[PreparedRequest]:
     """Return all requests of the mix as bytes, in an order drawn from the seed."""
     draws = random.Random(arguments.seed)
-    shares = dict(part.split(":", 1) for part in arguments.mix.split(","))
+    shares = dict(pair.split(":", 1) for pair in arguments.mix.split(","))
     if "floor" in shares:
         return [PreparedRequest("floor", encode_request(["GET", shares["floor"], "", "en"], arguments))]
     by_scenario = {}
@@ -278,9 +278,9 @@ def prepare_calls(arguments: argparse.Namespace) -> list[PreparedRequest]:
     total = sum(map(float, shares.values()))
     calls = []
     for scenario, share in shares.items():
-        known = by_scenario[scenario]
-        wanted = round(len(known) * float(share) / total)
-        calls += draws.sample(known, min(wanted, len(known)))
+        prepared = by_scenario[scenario]
+        count = round(len(prepared) * float(share) / total)
+        calls += draws.sample(prepared, min(count, len(prepared)))
     draws.shuffle(calls)
     return calls
 

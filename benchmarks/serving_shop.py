@@ -115,49 +115,58 @@ def make_shop(arguments: argparse.Namespace) -> dict[str, Any]:
     as_of = now - SINCE_TRAINING
     steps: dict[str, float] = {}
 
-    def timed[T](name: str, work: Callable[[], T]) -> T:
+    def run_timed[T](name: str, work: Callable[[], T]) -> T:
         log(f"{arguments.products:,} products: {name}")
-        began = time.perf_counter()
+        started = time.perf_counter()
         result = work()
-        steps[f"{name}_s"] = round(time.perf_counter() - began, 1)
+        steps[f"{name}_s"] = round(time.perf_counter() - started, 1)
         return result
 
-    timed("migrate", lambda: call_command("migrate", verbosity=0))
+    run_timed("migrate", lambda: call_command("migrate", verbosity=0))
     draws = np.random.default_rng(SEED)
     catalog = simulate_catalog(arguments.products, draws)
-    timed("store", lambda: store_products(catalog, now))
-    behavior = timed("deeds", lambda: simulate_behavior(catalog, arguments.customers, INTERACTIONS_PER_CUSTOMER, draws))
-    timed(
+    run_timed("store", lambda: store_products(catalog, now))
+    behavior = run_timed(
+        "behavior", lambda: simulate_behavior(catalog, arguments.customers, INTERACTIONS_PER_CUSTOMER, draws)
+    )
+    run_timed(
         "fit", lambda: fit_model(catalog, behavior, arguments.customers, as_of=as_of, now=now, copies=arguments.copies)
     )
-    recent = timed(
+    recent = run_timed(
         "recent", lambda: write_recent_activity(catalog, behavior, arguments.customers, as_of=as_of, draws=draws)
     )
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    timed("requests", lambda: write_requests(catalog, recent, arguments.customers, arguments.folder))
-    rules = timed("rules", lambda: create_rules(catalog, arguments.customers))
+    run_timed("requests", lambda: write_requests(catalog, recent, arguments.customers, arguments.folder))
+    rules = run_timed("rules", lambda: create_rules(catalog, arguments.customers))
     return {"api_key": create_key(now), "rules": rules, **steps}
 
 
 def simulate_catalog(n: int, draws: np.random.Generator) -> SimulatedCatalog:
-    things = [(department, *thing) for department, (_name, inner) in DEPARTMENTS.items() for thing in inner]
-    k = len(things)
+    product_types = [
+        (department, *product_type) for department, (_name, inner) in DEPARTMENTS.items() for product_type in inner
+    ]
+    k = len(product_types)
     category = np.sort(np.concatenate([np.arange(k), draws.integers(k, size=max(n - k, 0))])[:n])
     adjective, material = draws.integers(len(ADJECTIVES), size=n), draws.integers(len(MATERIALS), size=n)
     chinese = draws.random(n) < CHINESE_SHARE
     titles, descriptions = [], []
     for row in range(n):
-        department, thing, thing_chinese = things[category[row]]
-        (colour, colour_chinese), (of, material_chinese) = ADJECTIVES[adjective[row]], MATERIALS[material[row]]
+        department, product_type, product_type_chinese = product_types[category[row]]
+        (colour, colour_chinese), (material_name, material_chinese) = (
+            ADJECTIVES[adjective[row]],
+            MATERIALS[material[row]],
+        )
         number = row % 97 + 3
         if chinese[row]:
-            titles.append(f"{colour_chinese}{material_chinese}{thing_chinese} {number}型")
+            titles.append(f"{colour_chinese}{material_chinese}{product_type_chinese} {number}型")
             descriptions.append(
-                f"{DEPARTMENTS[department][0]}用{material_chinese}{thing_chinese}，{colour_chinese}，质量可靠。"
+                f"{DEPARTMENTS[department][0]}用{material_chinese}{product_type_chinese}，{colour_chinese}，质量可靠。"
             )
         else:
-            titles.append(f"{colour.capitalize()} {of} {thing} {number}")
-            descriptions.append(f"A {colour} {thing} of {of} for the {department.lower()}, made to last.")
+            titles.append(f"{colour.capitalize()} {material_name} {product_type} {number}")
+            descriptions.append(
+                f"A {colour} {product_type} of {material_name} for the {department.lower()}, made to last."
+            )
     brands = [f"{SYLLABLES[a % 12]}{SYLLABLES[a // 12 % 12]}{SYLLABLES[a % 7]}".capitalize() for a in range(BRANDS)]
     brand_ranks = draw_by_power_law(n, BRANDS, draws)
     return SimulatedCatalog(
@@ -165,7 +174,7 @@ def simulate_catalog(n: int, draws: np.random.Generator) -> SimulatedCatalog:
         descriptions=descriptions,
         brands=[brands[rank] for rank in brand_ranks.tolist()],
         category=category,
-        paths=[f"{department} > {thing.capitalize()}" for department, thing, _chinese in things],
+        paths=[f"{department} > {product_type.capitalize()}" for department, product_type, _chinese in product_types],
         price=np.round(np.exp(draws.normal(3.2, 0.8, n)), 2) + 0.5,
         colour=[ADJECTIVES[index][0] for index in adjective.tolist()],
         material=[MATERIALS[index][0] for index in material.tolist()],
@@ -187,8 +196,8 @@ def draw_within_categories(catalog: SimulatedCatalog, category: Ints, draws: np.
     ranks = np.arange(len(catalog)) - np.repeat(catalog.starts[:-1], sizes)
     ends = np.cumsum((ranks + 1.0) ** -EXPONENT)
     before = np.concatenate([[0.0], ends])[catalog.starts]
-    wanted = before[category] + draws.random(len(category)) * (before[category + 1] - before[category])
-    return np.clip(np.searchsorted(ends, wanted), catalog.starts[category], catalog.starts[category + 1] - 1)
+    targets = before[category] + draws.random(len(category)) * (before[category + 1] - before[category])
+    return np.clip(np.searchsorted(ends, targets), catalog.starts[category], catalog.starts[category + 1] - 1)
 
 
 def simulate_behavior(
@@ -205,8 +214,8 @@ def simulate_behavior(
     item = np.empty((n, MAX_INTERACTIONS_PER_VISIT), np.int64)
     item[:, 0] = draw_within_categories(catalog, category, draws)
     for step in range(1, MAX_INTERACTIONS_PER_VISIT):
-        is_other = draws.random(n) < OTHER_CATEGORY_SHARE
-        step_category = np.where(is_other, draw_by_power_law(n, len(catalog.starts) - 1, draws), category)
+        changes_category = draws.random(n) < OTHER_CATEGORY_SHARE
+        step_category = np.where(changes_category, draw_by_power_law(n, len(catalog.starts) - 1, draws), category)
         item[:, step] = draw_within_categories(catalog, step_category, draws)
         is_complement = draws.random(n) < COMPLEMENT_SHARE
         item[:, step] = np.where(is_complement, draw_complements(catalog, item[:, step - 1], draws), item[:, step])
@@ -247,10 +256,11 @@ def store_products(catalog: SimulatedCatalog, now: datetime) -> None:
         slug = name.lower().replace(" ", "-").replace("'", "")
         Category.objects.create(name=name, slug=slug, parent=departments[parent], path=path)
     ids = dict(Category.objects.values_list("path", "id"))
-    costs = {field.name for field in Product._meta.get_fields()} & {"cost"}
+    cost_fields = {field.name for field in Product._meta.get_fields()} & {"cost"}
     columns = (
         "product_id, sku, title, description, category_id, brand, price, currency, availability, stock, image_url, url, "
-        "attributes, tags, published_at, is_active, created_at, updated_at" + "".join(f", {name}" for name in costs)
+        "attributes, tags, published_at, is_active, created_at, updated_at"
+        + "".join(f", {name}" for name in cost_fields)
     )
     with (
         psycopg.connect(os.environ["DATABASE_URL"]) as connection,
@@ -259,7 +269,7 @@ def store_products(catalog: SimulatedCatalog, now: datetime) -> None:
     ):
         for row in range(len(catalog)):
             price, stock = float(catalog.price[row]), int(catalog.stock[row])
-            cost = [round(price * (0.4 + row % 40 / 100), 2)] if costs else []
+            cost = [round(price * (0.4 + row % 40 / 100), 2)] if cost_fields else []
             copy.write_row(
                 (
                     format_product_id(row), f"SKU-{row}", catalog.titles[row], catalog.descriptions[row],
@@ -300,7 +310,7 @@ def build_training_data(
     from recommendations.training.data.dismissals import Dismissals
     from recommendations.training.data.extract import TrainingData, build_products, compute_fingerprint
 
-    users, rank = IdMap.numbered(np.arange(10_000_000, 10_000_000 + customers))
+    users, rank = IdMap.number_ids(np.arange(10_000_000, 10_000_000 + customers))
     order = as_of.timestamp() - behavior.ago
     in_time = np.argsort(order, kind="stable")
     interactions = Interactions.from_rows(
@@ -315,7 +325,7 @@ def build_training_data(
     names = [f"user_id:{format_user_id(person)}" for person in range(customers)]
     visitors = [person for person in range(customers) if has_visitor(person)]
     names += [f"anonymous_id:{format_visitor_id(person)}" for person in visitors]
-    identifiers, position = IdMap.numbered(names)
+    identifiers, position = IdMap.number_ids(names)
     people = np.empty(len(names), np.int32)
     people[position] = rank[np.concatenate([np.arange(customers), np.array(visitors, np.int64)])]
     table = pa.table(
@@ -378,7 +388,7 @@ def fit_model(
     outcome = TrainingOutcome(ModelChoice(DEFAULT_EVENT_WEIGHTS, components, weights, "max", float("nan"), {}, [], []))
     weighted, blend = fit_for_serving(data=data, choice=outcome.choice)
     # compiles the kernels that serving needs
-    measure_latency(model=blend, histories=weighted.interactions.histories(), seed=SEED)
+    measure_latency(model=blend, histories=weighted.interactions.build_histories(), seed=SEED)
     version = build_version(data=data, outcome=outcome, as_of=as_of, created_at=now)
     artifact = build_artifact(data=weighted, blend=blend, outcome=outcome, trials=count_trials(data, outcome))
     settings.MODELS_DIR.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
-"""The next click of a visit: TRAIN holds one visit a line, "item item …", oldest visit first; TEST one "prefix<TAB>label" a line.
+"""Predicts the next click of a visit. TRAIN has one visit per line, "item item …", oldest first; TEST one "prefix<TAB>label" per line.
 
-A TEST of visits (no tab in it) is cut into all its prefixes. All items are ranked, those of the prefix included. Parameters of
-every algorithm and the weights of the blend are chosen by ndcg@20 on the newest --share of TRAIN's visits, within --budget seconds
-of search each; then each is fitted on all of TRAIN and scored on TEST once. The headline is the one best on that newest part.
-Time is the number of the line, and half-lives are shares of TRAIN's length: the file has no clock.
+A TEST of visits (without tabs) is split into all prefixes. All items are ranked, those of the prefix included. Parameters of every
+algorithm and the weights of the blend are tuned by NDCG@20 on the newest --share of TRAIN's visits, within --budget seconds of search
+each; then each is fitted on all of TRAIN and evaluated once on TEST. The headline is the best on the newest part of TRAIN. The files
+have no times, so the line number serves as time, and half-lives are shares of TRAIN's length.
 """
 
 import argparse
@@ -81,7 +81,7 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
 
 @dataclass(frozen=True, eq=False)
 class Sessions:
-    """interactions: TRAIN, one user a visit. test: the prefixes to be judged by, unseen while anything is chosen."""
+    """interactions: TRAIN, with each visit as one user. test: the prefixes of TEST, not used for tuning."""
 
     interactions: Interactions
     test: SessionPrefixes
@@ -92,11 +92,11 @@ def main() -> None:
     arguments = parse()
     data = read(arguments.train, arguments.test)
     split = split_newest_sessions(data.interactions, share=arguments.share)
-    held_out = build_session_prefixes(split.test.histories(np.unique(split.test.user)))
-    tuning = held_out.sample(arguments.prefixes, seed=arguments.seed)
+    validation = build_session_prefixes(split.test.build_histories(np.unique(split.test.user)))
+    tuning = validation.sample(arguments.prefixes, seed=arguments.seed)
     log(
         f"{data.interactions.n_users:,} visits, {len(data.interactions):,} clicks on {data.interactions.n_items:,} items; "
-        f"{len(tuning):,} of {len(held_out):,} newest prefixes to choose by, {len(data.test):,} to be judged by"
+        f"{len(tuning):,} of {len(validation):,} newest prefixes for tuning, {len(data.test):,} test prefixes"
     )
     compile_kernels()
     lines: dict[str, dict[str, Any]] = {}
@@ -104,10 +104,10 @@ def main() -> None:
     for name in arguments.algorithms:
         lines[name], fitted[name] = measure(name, split.train, tuning, data, arguments)
     if len(lines) > 1:
-        weighing = held_out.sample(2 * arguments.prefixes, seed=arguments.seed + 1)
-        lines["blend"] = measure_blend(lines, fitted, split.train, weighing, data)
+        weight_prefixes = validation.sample(2 * arguments.prefixes, seed=arguments.seed + 1)
+        lines["blend"] = measure_blend(lines, fitted, split.train, weight_prefixes, data)
     best = max(lines, key=lambda name: lines[name][f"validation_ndcg@{N}"])
-    about = {
+    run_summary = {
         "algorithm": best,
         "peak_mb": get_peak_mb(),
         "visits": data.interactions.n_users,
@@ -117,9 +117,9 @@ def main() -> None:
         "processors": os.cpu_count(),
         "notes": f"chosen by ndcg@{N} on prefixes of the newest {arguments.share:.0%} of TRAIN's visits, {arguments.budget:.0f} s of search "
         "each; TEST scored once each; intervals by bootstrap over prefixes; p50_ms is one prediction of 20 products in one thread; "
-        "peak_mb is of the whole run, all models held",
+        "peak_mb is of the whole run, with all models in memory",
     }
-    print(json.dumps({**lines[best], **about, "algorithms": lines}))
+    print(json.dumps({**lines[best], **run_summary, "algorithms": lines}))
 
 
 def parse() -> argparse.Namespace:
@@ -128,10 +128,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("test", type=Path)
     parser.add_argument("--algorithms", nargs="+", choices=sorted(SPACES), default=list(SPACES), metavar="NAME")
     parser.add_argument("--budget", type=float, default=60.0, help="seconds of search for each algorithm")
-    parser.add_argument("--share", type=float, default=0.08, help="of TRAIN's visits, the newest, to choose by")
-    parser.add_argument(
-        "--prefixes", type=int, default=3_000, help="at most so many of theirs are looked at in a search"
-    )
+    parser.add_argument("--share", type=float, default=0.08, help="share of TRAIN's visits, the newest, for tuning")
+    parser.add_argument("--prefixes", type=int, default=3_000, help="maximum number of prefixes evaluated in a search")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
@@ -142,36 +140,43 @@ def read(train: Path, test: Path) -> Sessions:
         raise SystemExit(f'{train}: no visit in it; each line must be "item item …"')
     lengths = np.array([len(visit) for visit in visits])
     row = np.repeat(np.arange(len(visits)), lengths)
-    place = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    items, item = IdMap.numbered([item for visit in visits for item in visit])
+    position = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    items, item = IdMap.number_ids([item for visit in visits for item in visit])
     interactions = Interactions.from_rows(
-        user=row, item=item, users=IdMap.of(np.arange(len(visits))), items=items, order=row + place / lengths[row]
+        user=row, item=item, users=IdMap.of(np.arange(len(visits))), items=items, order=row + position / lengths[row]
     )
     prefixes, labels = read_prefixes(test)
-    rows = items.rows([item for prefix in prefixes for item in prefix])
-    label_rows = items.rows(labels)
+    rows = items.get_rows([item for prefix in prefixes for item in prefix])
+    label_rows = items.get_rows(labels)
     ends = np.cumsum([len(prefix) for prefix in prefixes])
-    known = [part[part >= 0] for part in np.split(rows, ends[:-1])]
-    kept = [place for place in range(len(prefixes)) if label_rows[place] >= 0 and len(known[place])]
-    found = make_session_prefixes(
-        [known[place] for place in kept], label_rows[kept], n_items=len(items), as_of=interactions.as_of
+    known_prefixes = [known_items[known_items >= 0] for known_items in np.split(rows, ends[:-1])]
+    evaluated = [
+        position for position in range(len(prefixes)) if label_rows[position] >= 0 and len(known_prefixes[position])
+    ]
+    test_prefixes = make_session_prefixes(
+        [known_prefixes[position] for position in evaluated],
+        label_rows[evaluated],
+        n_items=len(items),
+        as_of=interactions.as_of,
     )
-    return Sessions(interactions, found, len(prefixes) - len(kept))
+    return Sessions(interactions, test_prefixes, len(prefixes) - len(evaluated))
 
 
 def read_prefixes(path: Path) -> tuple[list[list[str]], list[str]]:
-    """Prefixes and labels of a file of pairs, or of all prefixes of a file of visits."""
+    """Read the prefixes and labels of a file of pairs, or all prefixes of a file of visits."""
     prefixes, labels = [], []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         prefix, tab, label = line.partition("\t")
         items = prefix.split()
         if tab:
             if not items or len(label.split()) != 1:
-                raise SystemExit(f'{path}:{number}: "prefix<TAB>label" wants items, a tab and one item, got {line!r}')
+                raise SystemExit(
+                    f'{path}:{number}: "prefix<TAB>label" requires items, a tab and one item, got {line!r}'
+                )
             prefixes.append(items)
             labels.append(label.strip())
         else:
-            prefixes += [items[:place] for place in range(1, len(items))]
+            prefixes += [items[:length] for length in range(1, len(items))]
             labels += items[1:]
     if not labels:
         raise SystemExit(f'{path}: no prefix in it; each line must be "prefix<TAB>label" or "item item …"')
@@ -181,76 +186,80 @@ def read_prefixes(path: Path) -> tuple[list[list[str]], list[str]]:
 def measure(
     name: str, train: Interactions, tuning: SessionPrefixes, data: Sessions, arguments: argparse.Namespace
 ) -> tuple[dict[str, Any], Algorithm]:
-    """The line of one algorithm, and the algorithm as it was when it was chosen."""
+    """Return the result line of an algorithm, and the model fitted on the validation data."""
     span_days = float(np.ptp(train.order)) / DAY
 
-    def made(parameters: Mapping[str, Any]) -> Algorithm:
+    def make_model(parameters: Mapping[str, Any]) -> Algorithm:
         age = parameters.get("half_life_days")
         aged = {} if age is None else {"half_life_days": age * span_days}
         return ALGORITHMS[name](**{**parameters, **aged})
 
     def evaluate(parameters: Mapping[str, Any]) -> float:
-        return float(evaluate_prefixes(made(parameters).fit(train), tuning, n=N).ndcg.mean())
+        return float(evaluate_prefixes(make_model(parameters).fit(train), tuning, n=N).ndcg.mean())
 
-    found = search_parameters(space=SPACES[name], evaluate=evaluate, budget_s=arguments.budget, seed=arguments.seed)
-    chosen = made(found.best.parameters).fit(train)
-    begin = time.perf_counter()
-    model = made(found.best.parameters).fit(data.interactions)
-    fit_s = time.perf_counter() - begin
-    line = summarize(name, model, data.test, fit_s, found.seconds, found.best.value)
-    return line | {"tried": len(found.trials), "parameters": model.parameters()}, chosen
+    search = search_parameters(space=SPACES[name], evaluate=evaluate, budget_s=arguments.budget, seed=arguments.seed)
+    validation_model = make_model(search.best.parameters).fit(train)
+    started = time.perf_counter()
+    model = make_model(search.best.parameters).fit(data.interactions)
+    fit_s = time.perf_counter() - started
+    line = summarize(name, model, data.test, fit_s, search.seconds, search.best.value)
+    return line | {"tried": len(search.trials), "parameters": model.get_parameters()}, validation_model
 
 
 def measure_blend(
     lines: Mapping[str, dict[str, Any]],
     fitted: Mapping[str, Algorithm],
     train: Interactions,
-    weighing: SessionPrefixes,
+    weight_prefixes: SessionPrefixes,
     data: Sessions,
 ) -> dict[str, Any]:
-    begin = time.perf_counter()
-    chosen = tune_ensemble_weights(
-        components=fitted, histories=weighing.histories, relevant=weighing.relevant, exclude_seen=False, n=N
+    started = time.perf_counter()
+    tuned = tune_ensemble_weights(
+        components=fitted,
+        histories=weight_prefixes.histories,
+        relevant=weight_prefixes.relevant,
+        exclude_seen=False,
+        n=N,
     )
-    weights = {name: weight for name, weight in chosen.weights.items() if weight > 0}
-    tune_s = time.perf_counter() - begin
-    log(f"weights {weights}; ndcg@{N} {chosen.value:.4f} against {chosen.single}")
+    weights = {name: weight for name, weight in tuned.weights.items() if weight > 0}
+    tune_s = time.perf_counter() - started
+    log(f"weights {weights}; ndcg@{N} {tuned.value:.4f} against {tuned.single}")
     described = {name: {"algorithm": name, "parameters": lines[name]["parameters"]} for name in weights}
-    begin = time.perf_counter()
+    started = time.perf_counter()
     blend = WeightedEnsemble(described, weights).fit(data.interactions)
-    fit_s = time.perf_counter() - begin
+    fit_s = time.perf_counter() - started
     ablation = {
         name: round(
             tune_ensemble_weights(
-                components={other: fitted[other] for other in weights if other != name},
-                histories=weighing.histories, relevant=weighing.relevant, exclude_seen=False, n=N,
+                components={component: fitted[component] for component in weights if component != name},
+                histories=weight_prefixes.histories, relevant=weight_prefixes.relevant, exclude_seen=False, n=N,
             ).value, 4,
         )
         for name in (weights if len(weights) > 1 else ())
     }  # fmt: skip
-    line = summarize("blend", blend, data.test, fit_s, tune_s, chosen.value)
+    line = summarize("blend", blend, data.test, fit_s, tune_s, tuned.value)
     return line | {"parameters": {"weights": weights}, f"validation_ndcg@{N}_without": ablation}
 
 
 def summarize(
     name: str, model: Algorithm, test: SessionPrefixes, fit_s: float, tune_s: float, validation_value: float
 ) -> dict[str, Any]:
-    begin = time.perf_counter()
+    started = time.perf_counter()
     figures = evaluate_prefixes(model, test, n=N)
-    recommend_s = time.perf_counter() - begin
+    recommend_s = time.perf_counter() - started
     line = {
-        **with_intervals(figures),
+        **summarize_figures(figures),
         f"validation_ndcg@{N}": round(validation_value, 4),
         "fit_s": round(fit_s, 2),
         "recommend_s": round(recommend_s, 2),
         "tune_s": round(tune_s, 1),
-        **latency(model, test),
+        **measure_latency(model, test),
     }
     log(f"{name}: {json.dumps(line)}")
     return line
 
 
-def with_intervals(figures: PrefixFigures) -> dict[str, float]:
+def summarize_figures(figures: PrefixFigures) -> dict[str, float]:
     names = (f"hr@{N}", f"mrr@{N}", f"ndcg@{N}")
     columns = np.column_stack([figures.hit_rate, figures.mrr, figures.ndcg])
     line: dict[str, float] = {}
@@ -263,21 +272,24 @@ def with_intervals(figures: PrefixFigures) -> dict[str, float]:
     return line
 
 
-def latency(model: Algorithm, test: SessionPrefixes, count: int = 500) -> dict[str, float]:
+def measure_latency(model: Algorithm, test: SessionPrefixes, count: int = 500) -> dict[str, float]:
     sample = test.sample(count, seed=0).histories
-    times = []
+    latencies = []
     for row in range(len(sample)):
-        begin = time.perf_counter()
-        recommend(model, sample.rows(row, row + 1), N, exclude_seen=False)
-        times.append(1e3 * (time.perf_counter() - begin))
-    return {"p50_ms": round(float(np.quantile(times, 0.5)), 3), "p99_ms": round(float(np.quantile(times, 0.99)), 3)}
+        started = time.perf_counter()
+        recommend(model, sample.slice_rows(row, row + 1), N, exclude_seen=False)
+        latencies.append(1e3 * (time.perf_counter() - started))
+    return {
+        "p50_ms": round(float(np.quantile(latencies, 0.5)), 3),
+        "p99_ms": round(float(np.quantile(latencies, 0.99)), 3),
+    }
 
 
 def compile_kernels() -> None:
-    """Once an installation; not part of any figure."""
+    """Compile the kernels in advance, so that no measured time contains it; numba caches them per installation."""
     tiny = Interactions.from_ids(user_ids=["a", "a", "b", "b"], item_ids=["x", "y", "x", "y"])
     for name in SPACES:
-        recommend(ALGORITHMS[name]().fit(tiny), tiny.histories(), 2, exclude_seen=False)
+        recommend(ALGORITHMS[name]().fit(tiny), tiny.build_histories(), 2, exclude_seen=False)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Top-n on a given split, "user item item …" a line in TRAIN and in TEST, full ranking without what is in TRAIN.
+"""Top-n on a given split: TRAIN and TEST have lines "user item item …"; all items that the user does not have in TRAIN are ranked.
 
-With --repeats what is in TRAIN may be bought again: nothing is left out of the ranking, an item that is in a line several times
-counts as often, and lines must be oldest first, for validation is then the newest part of each line, not one at random. The lines tell no
-baskets: where TEST begins at a moment, a --validation cut in time from TRAIN (benchmarks.topn_files makes it) is nearer to it.
+With --repeats items in TRAIN may be bought again: all items are ranked, an item counts as often as it is in a line, and lines must be
+oldest first, because the validation data is then the newest part of each line instead of a random one. Lines don't contain baskets: if
+TEST begins at a moment, a --validation part cut from TRAIN in time (benchmarks.topn_files makes it) is more like it.
 
-Parameters of every algorithm, ours and `implicit`'s, are chosen on a part of TRAIN held out at random, by the same search within
---budget seconds each; then each is fitted on all of TRAIN and scored on TEST once. The headline is the one best on the held-out
-part. benchmarks.topn_files makes such files.
+Parameters of every algorithm, ours and `implicit`'s, are tuned on a random part of TRAIN by the same search within --budget seconds
+each; then each is fitted on all of TRAIN and evaluated once on TEST. The headline is our best algorithm on the validation part.
+benchmarks.topn_files makes such files.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
 from benchmarks.neighbours import get_peak_mb, log
-from benchmarks.topn_files import newest_out, read_interactions
+from benchmarks.topn_files import hold_out_newest, read_interactions
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, recommend
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.evaluation import Split, estimate_intervals, hold_out, make_split
@@ -115,7 +115,7 @@ PEERS: dict[str, type] = {
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Users to be judged by what they took in test."""
+    """The training data, the users to evaluate, and their relevant items."""
 
     train: Interactions
     histories: Histories
@@ -123,43 +123,46 @@ class Task:
     exclude_seen: bool
 
     @classmethod
-    def of(cls, split: Split, *, exclude_seen: bool = True, people: int | None = None, seed: int = 0) -> "Task":
+    def of_split(
+        cls, split: Split, *, exclude_seen: bool = True, max_users: int | None = None, seed: int = 0
+    ) -> "Task":
         users = np.unique(split.test.user)
-        if people is not None and len(users) > people:
-            users = np.sort(np.random.default_rng(seed).choice(users, people, replace=False))
+        if max_users is not None and len(users) > max_users:
+            users = np.sort(np.random.default_rng(seed).choice(users, max_users, replace=False))
         relevant = find_relevant_items(split.test, split.train, users, exclude_seen=exclude_seen)
-        return cls(split.train, split.train.histories(users), relevant, exclude_seen)
+        return cls(split.train, split.train.build_histories(users), relevant, exclude_seen)
 
-    def figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-        """(users, 2): recall@20 and ndcg@20."""
+    def compute_figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+        """Return recall@20 and NDCG@20; shape (users, 2)."""
         hits, counts = find_hits(items, self.relevant), np.diff(self.relevant.indptr)
         return np.column_stack([recall(hits, counts), ndcg(hits, counts)])
 
 
-class Ours:
+class PerennialModel:
     def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
         self.model: Algorithm = ALGORITHMS[name](**parameters)
 
     def fit(self, train: Interactions) -> None:
         self.model.fit(train)
 
-    def best(self, task: Task) -> npt.NDArray[np.int32]:
+    def recommend_items(self, task: Task) -> npt.NDArray[np.int32]:
         return recommend(self.model, task.histories, N, exclude_seen=task.exclude_seen, tie_seed=0).items
 
 
-class Theirs:
+class ImplicitModel:
     def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
         seed = {"random_state": 0} if name == "implicit-als" else {}
         self.make = lambda: PEERS[name](**parameters, **seed)
 
     def fit(self, train: Interactions) -> None:
-        with warnings.catch_warnings(), threadpool_limits(1, "blas"):  # as it asks for; it has threads of its own
+        # implicit recommends one BLAS thread, because it has its own threads
+        with warnings.catch_warnings(), threadpool_limits(1, "blas"):
             warnings.simplefilter("ignore")
             self.model = self.make()
-            self.model.fit(csr_matrix(train.user_items()), show_progress=False)
+            self.model.fit(csr_matrix(train.build_user_items()), show_progress=False)
 
-    def best(self, task: Task) -> npt.NDArray[np.int32]:
-        users, own = task.histories.user, csr_matrix(task.histories.matrix())
+    def recommend_items(self, task: Task) -> npt.NDArray[np.int32]:
+        users, own = task.histories.user, csr_matrix(task.histories.build_matrix())
         items, scores = self.model.recommend(users, own, N=N, filter_already_liked_items=task.exclude_seen)
         return np.where(np.isfinite(scores) & (scores > -1e38), items, -1).astype(np.int32)
 
@@ -169,34 +172,34 @@ def main() -> None:
     split = make_split(train=read_interactions(arguments.train), test=read_interactions(arguments.test))
     log(
         f"{split.train.n_users:,} people, {split.train.n_items:,} items, "
-        f"{len(split.train):,} pairs to learn from, {len(split.test):,} to find"
+        f"{len(split.train):,} training pairs, {len(split.test):,} test pairs"
     )
     exclude_seen = not arguments.repeats
-    validation = validation_of(split, arguments)
-    tuning = Task.of(validation, exclude_seen=exclude_seen, people=arguments.people, seed=arguments.seed)
-    test = Task.of(split, exclude_seen=exclude_seen)
+    validation = make_validation_split(split, arguments)
+    tuning = Task.of_split(validation, exclude_seen=exclude_seen, max_users=arguments.people, seed=arguments.seed)
+    test = Task.of_split(split, exclude_seen=exclude_seen)
     compile_kernels()
     lines: dict[str, dict[str, Any]] = {}
     models: dict[str, Algorithm] = {}
     for name in arguments.algorithms:
         if name == "repeat" and not arguments.repeats:
             continue
-        lines[name], contestant = measure(name, tuning, test, arguments)
-        if isinstance(contestant, Ours):
-            models[name] = contestant.model
+        lines[name], model = measure(name, tuning, test, arguments)
+        if isinstance(model, PerennialModel):
+            models[name] = model.model
     if len(models) > 1:
         lines["blend"] = measure_blend(lines, models, validation, tuning, test, arguments)
     own = [name for name in lines if name not in PEERS]
     best = max(own, key=lambda name: lines[name][f"validation_ndcg@{N}"])
-    print(json.dumps({**lines[best], "algorithm": best, **about(split, arguments), "algorithms": lines}))
+    print(json.dumps({**lines[best], "algorithm": best, **describe_run(split, arguments), "algorithms": lines}))
 
 
-def validation_of(split: Split, arguments: argparse.Namespace) -> Split:
+def make_validation_split(split: Split, arguments: argparse.Namespace) -> Split:
     if arguments.validation:
         train, test = map(read_interactions, arguments.validation)
         return make_split(train=train, test=test)
     if arguments.repeats:
-        return newest_out(split.train, arguments.share)
+        return hold_out_newest(split.train, arguments.share)
     return hold_out(split.train, share=arguments.share, seed=arguments.seed)
 
 
@@ -206,22 +209,22 @@ def parse() -> argparse.Namespace:
     parser.add_argument("test", type=Path)
     parser.add_argument("--algorithms", nargs="+", choices=sorted(SPACES), default=list(SPACES), metavar="NAME")
     parser.add_argument(
-        "--validation", nargs=2, type=Path, metavar=("TRAIN", "TEST"), help="a cut of TRAIN to choose by"
+        "--validation", nargs=2, type=Path, metavar=("TRAIN", "TEST"), help="a split of TRAIN for tuning"
     )
-    parser.add_argument("--repeats", action="store_true", help="what is in TRAIN may be bought again")
+    parser.add_argument("--repeats", action="store_true", help="items in TRAIN may be bought again")
     parser.add_argument("--budget", type=float, default=90.0, help="seconds of search for each algorithm")
-    parser.add_argument("--people", type=int, default=5_000, help="at most so many are judged while searching")
+    parser.add_argument("--people", type=int, default=5_000, help="maximum number of users evaluated in a search")
     parser.add_argument(
-        "--share", type=float, default=0.1, help="of each person's items, held out of TRAIN for validation"
+        "--share", type=float, default=0.1, help="share of each person's items in TRAIN that is the validation part"
     )
     parser.add_argument(
-        "--ease-items", type=int, default=10_000, help="EASE learns at most so many of the most bought items"
+        "--ease-items", type=int, default=10_000, help="maximum number of items of EASE, the most bought ones"
     )
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
 
-def about(split: Split, arguments: argparse.Namespace) -> dict[str, Any]:
+def describe_run(split: Split, arguments: argparse.Namespace) -> dict[str, Any]:
     share = f"{arguments.share:.0%} of each person's items in TRAIN"
     validation = "the given validation part" if arguments.validation else share
     return {
@@ -233,33 +236,33 @@ def about(split: Split, arguments: argparse.Namespace) -> dict[str, Any]:
         "processors": os.cpu_count(),
         "repeats": arguments.repeats,
         "notes": f"parameters by ndcg@{N} on {validation}, {arguments.budget:.0f} s of search "
-        "each; TEST scored once each; peak_mb is of the whole run, all models held",
+        "each; TEST scored once each; peak_mb is of the whole run, with all models in memory",
     }
 
 
 def measure(
     name: str, tuning: Task, test: Task, arguments: argparse.Namespace
-) -> tuple[dict[str, Any], "Ours | Theirs"]:
-    make = Theirs if name in PEERS else Ours
-    fixed = {"max_items": arguments.ease_items} if name == "ease" else {}
+) -> tuple[dict[str, Any], "PerennialModel | ImplicitModel"]:
+    make = ImplicitModel if name in PEERS else PerennialModel
+    fixed_parameters = {"max_items": arguments.ease_items} if name == "ease" else {}
 
     def evaluate(parameters: Mapping[str, Any]) -> float:
-        contestant = make(name, {**parameters, **fixed})
-        contestant.fit(tuning.train)
-        return float(np.nanmean(tuning.figures(contestant.best(tuning))[:, 1]))
+        model = make(name, {**parameters, **fixed_parameters})
+        model.fit(tuning.train)
+        return float(np.nanmean(tuning.compute_figures(model.recommend_items(tuning))[:, 1]))
 
-    start = time.perf_counter()
-    found = search_parameters(
+    started = time.perf_counter()
+    search = search_parameters(
         space=SPACES[name], evaluate=evaluate, budget_s=arguments.budget, seed=arguments.seed, start=STARTS.get(name)
     )
-    for row in found.trials:
+    for row in search.trials:
         log(f"{name}: {row.value:.4f} in {row.seconds:.1f} s with {json.dumps(row.parameters)}")
-    parameters = found.best.parameters
-    tune_s = time.perf_counter() - start
-    contestant = make(name, {**parameters, **fixed})
-    fit_s = seconds(lambda: contestant.fit(test.train))
-    line = summarize(name, contestant.best, test, fit_s, tune_s, found.best.value)
-    return line | {"tried": len(found.trials), "parameters": {**parameters, **fixed}}, contestant
+    parameters = search.best.parameters
+    tune_s = time.perf_counter() - started
+    model = make(name, {**parameters, **fixed_parameters})
+    fit_s = measure_seconds(lambda: model.fit(test.train))
+    line = summarize(name, model.recommend_items, test, fit_s, tune_s, search.best.value)
+    return line | {"tried": len(search.trials), "parameters": {**parameters, **fixed_parameters}}, model
 
 
 def measure_blend(
@@ -270,34 +273,36 @@ def measure_blend(
     test: Task,
     arguments: argparse.Namespace,
 ) -> dict[str, Any]:
-    """The few best of ours, weighted on the held-out part. Its time to fit is the sum of theirs."""
-    start = time.perf_counter()
+    """Tune the weights of our best algorithms on the validation part. The time to fit is the sum of theirs."""
+    started = time.perf_counter()
     names = sorted(models, key=lambda name: -lines[name][f"validation_ndcg@{N}"])[:BLEND_OF]
-    held = {name: ALGORITHMS[name](**models[name].parameters()).fit(tuning.train) for name in names}
-    chosen = choose_weights(
-        components=held,
+    validation_models = {name: ALGORITHMS[name](**models[name].get_parameters()).fit(tuning.train) for name in names}
+    tuned_weights = choose_weights(
+        components=validation_models,
         train=validation.train,
         validation=validation.test,
         exclude_seen=tuning.exclude_seen,
         seed=arguments.seed,
         n=N,
-        people=arguments.people,
+        max_users=arguments.people,
     )
-    weights = {name: weight for name, weight in chosen.weights.items() if weight > 0}
+    weights = {name: weight for name, weight in tuned_weights.weights.items() if weight > 0}
 
-    def best_of(fitted: Mapping[str, Algorithm], task: Task, *, without: str = "") -> npt.NDArray[np.int32]:
+    def recommend_blend(fitted: Mapping[str, Algorithm], task: Task, *, without: str = "") -> npt.NDArray[np.int32]:
         rest = {name: weight for name, weight in weights.items() if name != without}
         blend = WeightedEnsemble.of_fitted({name: fitted[name] for name in rest}, rest)
         return recommend(blend, task.histories, N, exclude_seen=task.exclude_seen, tie_seed=0).items
 
-    def value_of(*, without: str = "") -> float:
-        return float(np.nanmean(tuning.figures(best_of(held, tuning, without=without))[:, 1]))
+    def compute_value(*, without: str = "") -> float:
+        return float(
+            np.nanmean(tuning.compute_figures(recommend_blend(validation_models, tuning, without=without))[:, 1])
+        )
 
-    value = value_of()
-    tune_s = time.perf_counter() - start
+    value = compute_value()
+    tune_s = time.perf_counter() - started
     fit_s = sum(lines[name]["fit_s"] for name in weights)
-    line = summarize("blend", lambda task: best_of(models, task), test, fit_s, tune_s, value)
-    ablation = {name: round(value_of(without=name), 4) for name in (weights if len(weights) > 1 else ())}
+    line = summarize("blend", lambda task: recommend_blend(models, task), test, fit_s, tune_s, value)
+    ablation = {name: round(compute_value(without=name), 4) for name in (weights if len(weights) > 1 else ())}
     return line | {"tried": None, "parameters": {"weights": weights}, f"validation_ndcg@{N}_without": ablation}
 
 
@@ -309,10 +314,10 @@ def summarize(
     tune_s: float,
     validation_value: float,
 ) -> dict[str, Any]:
-    start = time.perf_counter()
+    started = time.perf_counter()
     items = best(test)
-    recommend_s = time.perf_counter() - start
-    recalls, ndcgs = estimate_intervals(test.figures(items), seed=0)
+    recommend_s = time.perf_counter() - started
+    recalls, ndcgs = estimate_intervals(test.compute_figures(items), seed=0)
     line = {
         f"recall@{N}": round(recalls.value, 4),
         f"ndcg@{N}": round(ndcgs.value, 4),
@@ -332,17 +337,17 @@ def summarize(
 
 
 def compile_kernels() -> None:
-    """Once an installation; not part of any figure."""
+    """Compile the kernels in advance, so that no measured time contains it; numba caches them per installation."""
     tiny = Interactions.from_ids(user_ids=["a", "a", "b", "b"], item_ids=["x", "y", "x", "y"])
     for name in SPACES:
         if name in ALGORITHMS:
-            recommend(ALGORITHMS[name]().fit(tiny), tiny.histories(), 2, exclude_seen=False)
+            recommend(ALGORITHMS[name]().fit(tiny), tiny.build_histories(), 2, exclude_seen=False)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def measure_seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
     work()
-    return time.perf_counter() - start
+    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -25,14 +25,14 @@ def write_shop(folder: Path) -> tuple[Path, Path]:
     train, test = [], []
     for user in range(120):
         colour = draws.integers(6)
-        bought = colour * 15 + draws.choice(15, 6, replace=False)
-        for step, item in enumerate(bought[:-1]):
-            train += [(user, int(draws.integers(90)), "view", 100 * step + place) for place in range(4)]
+        purchases = colour * 15 + draws.choice(15, 6, replace=False)
+        for step, item in enumerate(purchases[:-1]):
+            train += [(user, int(draws.integers(90)), "view", 100 * step + step_number) for step_number in range(4)]
             train += [
                 (user, int(item), "addtocart", 100 * step + 50),
                 (user, int(item), "transaction", 100 * step + 51),
             ]
-        test.append((user, int(bought[-1])))
+        test.append((user, int(purchases[-1])))
     hidden = set(test)
     train = [event for event in train if event[:2] not in hidden]
     for name, rows, columns in (("train", train, ("user", "item", "behavior", "ts")), ("test", test, ("user", "item"))):
@@ -45,10 +45,10 @@ def test_the_best_algorithm_is_reported_with_its_lead_over_the_others(monkeypatc
     names = ("popularity", "user-knn", "item-knn", "implicit-cosine")
     run(monkeypatch, train, test, "--budget", 1, "--algorithms", *names)
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
-    found = line["algorithms"]
-    assert set(found) == {*names, "blend"}
-    assert found["item-knn"]["hr@10"] > 0.5 > found["popularity"]["hr@10"]
-    assert found["item-knn"]["parameters"]["view"] < 1.0
+    algorithms = line["algorithms"]
+    assert set(algorithms) == {*names, "blend"}
+    assert algorithms["item-knn"]["hr@10"] > 0.5 > algorithms["popularity"]["hr@10"]
+    assert algorithms["item-knn"]["parameters"]["view"] < 1.0
     assert line["algorithm"] != "implicit-cosine"
     assert "implicit-cosine" in line["against"]
     mean, low, high = line["against"]["implicit-cosine"]["hr@10"]
@@ -66,18 +66,18 @@ def test_peers_never_recommend_seen_products():
         order=draws.random(2000) * 86_400,
         kind=draws.choice([KIND_CODES["view"], KIND_CODES["purchase"]], 2000),
     )
-    histories = train.histories()
+    histories = train.build_histories()
     for name in behaviours.PEERS:
-        peer = behaviours.Theirs(name, {"view": 0.0, "history_view": 0.0, "half_life_days": 3.0})
+        peer = behaviours.ImplicitModel(name, {"view": 0.0, "history_view": 0.0, "half_life_days": 3.0})
         peer.fit(train)
-        items = peer.best(histories)
+        items = peer.recommend_items(histories)
         assert items.shape == (train.n_users, behaviours.N)
         assert (items >= 0).any()
         assert not find_hits(items, histories.get_seen_items()).any()
 
 
 def test_parameters_are_split_into_three_groups():
-    training, scoring, rest = behaviours.parts_of(
+    training, scoring, rest = behaviours.split_parameters(
         {
             "view": 0.1,
             "half_life_days": 7.0,

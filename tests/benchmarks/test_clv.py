@@ -20,16 +20,16 @@ START = int(np.datetime64("2020-01-06", "us").astype(np.int64))
 
 @pytest.fixture
 def shop(tmp_path: Path) -> pa.Table:
-    made = simulate_orders(
+    orders = simulate_orders(
         model=BgNbd(1.0, 30.0, 0.7, 2.0), spend=GammaGamma(p=2.0, q=3.7, gamma=15.0), customers=300, start=START,
         joining_days=100, days=300, seed=1,
     )  # fmt: skip
     return pa.table(
         {
-            "who": pa.array([f"c{customer}" for customer in made.customer.tolist()]),
-            "when": pa.array(made.at, pa.timestamp("us")),
-            "pieces": pa.array(np.full(len(made.at), 2)),
-            "price": pa.array(np.round(made.value / 2, 2)),
+            "who": pa.array([f"c{customer}" for customer in orders.customer.tolist()]),
+            "when": pa.array(orders.at, pa.timestamp("us")),
+            "pieces": pa.array(np.full(len(orders.at), 2)),
+            "price": pa.array(np.round(orders.value / 2, 2)),
         }
     )
 

@@ -38,20 +38,22 @@ def test_customers_of_the_simulated_shop_have_their_own_categories():
 @pytest.mark.slow
 def test_a_small_shop_is_refreshed_twice_and_measured(tmp_path: Path):
     command = [sys.executable, "-m", "benchmarks.lifecycle", "--customers", "1000"]
-    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "VALKEY_URL")}
-    done = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    [line] = done.stdout.splitlines()
-    found = json.loads(line)
+    environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "VALKEY_URL")}
+    process = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert process.returncode == 0, process.stderr
+    [line] = process.stdout.splitlines()
+    figures = json.loads(line)
     for prefix in ("", "nightly_"):
-        assert all(found[f"{prefix}{name}"] > 0 for name in PARTS)
-        assert sum(found[f"{prefix}{name}"] for name in PARTS) < found[f"{prefix}refresh_s"]
-        assert found[f"{prefix}peak_mb"] > 50
-    assert 900 < sum(found["stages"].values()) <= sum(found["nightly_stages"].values()) <= 1000
-    assert found["checksum"] != found["nightly_checksum"]
-    assert found["orders"] < found["lines"]
-    true, estimated = found["true_parameters"], found["found_parameters"]
+        assert all(figures[f"{prefix}{name}"] > 0 for name in PARTS)
+        assert sum(figures[f"{prefix}{name}"] for name in PARTS) < figures[f"{prefix}refresh_s"]
+        assert figures[f"{prefix}peak_mb"] > 50
+    assert 900 < sum(figures["stages"].values()) <= sum(figures["nightly_stages"].values()) <= 1000
+    assert figures["checksum"] != figures["nightly_checksum"]
+    assert figures["orders"] < figures["lines"]
+    true, estimated = figures["true_parameters"], figures["found_parameters"]
     assert 0.3 < estimated["r"] / estimated["alpha"] * true["alpha"] / true["r"] < 3
     assert estimated["spend"]["q"] > 1
-    assert found["lifetimes_fit_s"] > 0
-    assert found["lifetimes_log_likelihood"] <= found["compared_log_likelihood"] + 0.1
+    assert figures["lifetimes_fit_s"] > 0
+    assert figures["lifetimes_log_likelihood"] <= figures["compared_log_likelihood"] + 0.1

@@ -29,11 +29,11 @@ def run(monkeypatch: pytest.MonkeyPatch, module: object, *arguments: object) -> 
 )
 def test_all_movielens_formats_give_the_same_ratings(tmp_path, text):
     (tmp_path / "file").write_text(text, encoding="utf-8", newline="")
-    found = read_ratings(tmp_path / "file")
-    assert found.users.ids(found.user) == ["7", "8"]
-    assert found.items.ids(found.item) == ["3", "3"]
-    assert found.weight.tolist() == [4, 1.5]
-    assert found.order.tolist() == [880_000_001, 880_000_002]
+    interactions = read_ratings(tmp_path / "file")
+    assert interactions.users.get_ids(interactions.user) == ["7", "8"]
+    assert interactions.items.get_ids(interactions.item) == ["3", "3"]
+    assert interactions.weight.tolist() == [4, 1.5]
+    assert interactions.order.tolist() == [880_000_001, 880_000_002]
 
 
 def test_lines_without_a_time_keep_their_order(tmp_path):
@@ -74,15 +74,15 @@ def test_a_missing_or_binary_file_is_rejected(tmp_path):
 def test_models_of_latent_tastes_beat_the_mean(monkeypatch, tmp_path, capsys):
     file = tmp_path / "u.data"
     run(monkeypatch, rating_files, file, "--people", 200, "--items", 300, "--ratings", 8000)
-    made = read_ratings(file)
-    assert len(made) == 8000
-    assert set(np.unique(made.weight)) <= {1, 2, 3, 4, 5}
+    simulated = read_ratings(file)
+    assert len(simulated) == 8000
+    assert set(np.unique(simulated.weight)) <= {1, 2, 3, 4, 5}
     capsys.readouterr()
     run(monkeypatch, ratings, file, "--budget", 0.2, "--folds", 2)
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
-    found = line["algorithms"]
-    assert set(found) == {*ratings.SPACES, "rating-blend", "person-mean"}
-    assert found["rating-blend"]["rmse"] < found["person-mean"]["rmse"]
-    assert found["rating-baseline"]["rmse"] < found["person-mean"]["rmse"]
-    assert line["rmse"] == found[line["algorithm"]]["rmse"]
+    algorithms = line["algorithms"]
+    assert set(algorithms) == {*ratings.SPACES, "rating-blend", "person-mean"}
+    assert algorithms["rating-blend"]["rmse"] < algorithms["person-mean"]["rmse"]
+    assert algorithms["rating-baseline"]["rmse"] < algorithms["person-mean"]["rmse"]
+    assert line["rmse"] == algorithms[line["algorithm"]]["rmse"]
     assert {"mae", "precision@10", "recall@10", "f1@10", "seconds", "peak_mb"} <= set(line)

@@ -15,19 +15,21 @@ from benchmarks.sequence_files import DAY, WrongFileError, read_sequences
 def test_lines_become_histories_that_end_on_the_same_day(tmp_path):
     path = tmp_path / "sequences.txt"
     path.write_text("u1 7 3 5\nu2 3 9\n\n", encoding="utf-8")
-    found = read_sequences(path)
-    interactions = found.interactions
-    histories = [interactions.histories([interactions.users.row(user)]) for user in ("u1", "u2")]
-    assert [interactions.items.ids(history.item) for history in histories] == [["7", "3", "5"], ["3", "9"]]
+    sequences_read = read_sequences(path)
+    interactions = sequences_read.interactions
+    histories = [interactions.build_histories([interactions.users.get_row(user)]) for user in ("u1", "u2")]
+    assert [interactions.items.get_ids(history.item) for history in histories] == [["7", "3", "5"], ["3", "9"]]
     assert [history.order.tolist() for history in histories] == [[-2 * DAY, -DAY, 0], [-DAY, 0]]
-    assert found.products is None
+    assert sequences_read.products is None
 
 
 def test_attributes_become_products_in_the_order_of_the_items(tmp_path):
     (tmp_path / "sequences.txt").write_text("u1 7 3 5\n", encoding="utf-8")
     (tmp_path / "attributes.json").write_text('{"7": [1, 2], "3": ["red"], "8": [4]}', encoding="utf-8")
-    found = read_sequences(tmp_path / "sequences.txt", tmp_path / "attributes.json")
-    texts = dict(zip(found.interactions.items.ids(), found.products.texts["attributes"], strict=True))
+    sequences_read = read_sequences(tmp_path / "sequences.txt", tmp_path / "attributes.json")
+    texts = dict(
+        zip(sequences_read.interactions.items.get_ids(), sequences_read.products.texts["attributes"], strict=True)
+    )
     assert texts == {"7": "1, 2", "3": "red", "5": ""}
 
 
@@ -56,10 +58,10 @@ def test_order_lines_become_first_purchases_of_customers_with_five_products(tmp_
         }
     )
     pq.write_table(lines, tmp_path / "lines.parquet")
-    found = read_sequences(tmp_path / "lines.parquet")
-    assert found.interactions.users.ids() == ["17"]
-    assert found.interactions.items.ids(found.interactions.histories().item) == codes[::-1]
-    assert found.products.texts["title"] == [f"product {each}" for each in codes]
+    sequences_read = read_sequences(tmp_path / "lines.parquet")
+    assert sequences_read.interactions.users.get_ids() == ["17"]
+    assert sequences_read.interactions.items.get_ids(sequences_read.interactions.build_histories().item) == codes[::-1]
+    assert sequences_read.products.texts["title"] == [f"product {each}" for each in codes]
 
 
 def test_repeat_purchases_are_kept_once_per_time_if_requested(tmp_path):
@@ -79,19 +81,19 @@ def test_repeat_purchases_are_kept_once_per_time_if_requested(tmp_path):
     pq.write_table(lines, tmp_path / "lines.parquet")
     for repeats, expected in ((False, codes[:5]), (True, [*codes[:6], "10002"])):
         interactions = read_sequences(tmp_path / "lines.parquet", repeats=repeats).interactions
-        assert interactions.items.ids(interactions.histories().item) == expected
+        assert interactions.items.get_ids(interactions.build_histories().item) == expected
 
 
 def test_cyclic_purchases_are_predicted(monkeypatch, tmp_path, capsys):
     draws = np.random.default_rng(1)
     lines = []
     for person in range(150):
-        circle, place = draws.integers(0, 4), draws.integers(0, 12)
+        cycle, position = draws.integers(0, 4), draws.integers(0, 12)
         lines.append(
-            f"u{person} " + " ".join(f"i{circle}-{(place + step) % 12}" for step in range(draws.integers(5, 9)))
+            f"u{person} " + " ".join(f"i{cycle}-{(position + step) % 12}" for step in range(draws.integers(5, 9)))
         )
     (tmp_path / "sequences.txt").write_text("\n".join(lines), encoding="utf-8")
-    attributes = {f"i{circle}-{place}": [f"circle {circle}"] for circle in range(4) for place in range(12)}
+    attributes = {f"i{cycle}-{position}": [f"circle {cycle}"] for cycle in range(4) for position in range(12)}
     (tmp_path / "attributes.json").write_text(json.dumps(attributes), encoding="utf-8")
     command = ["benchmark", tmp_path / "sequences.txt", "--attributes", tmp_path / "attributes.json", "--budget", 3]
     monkeypatch.setattr(sys, "argv", list(map(str, command)))

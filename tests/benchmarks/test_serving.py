@@ -57,9 +57,11 @@ def test_a_small_shop_is_simulated_served_and_measured(tmp_path):
     command = [sys.executable, "-m", "benchmarks.serving", "--products", "300", "--customers", "500"]
     command += ["--seconds", "0.3", "--rounds", "1"]
     environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "VALKEY_URL")}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    [line] = done.stdout.splitlines()
+    process = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert process.returncode == 0, process.stderr
+    [line] = process.stdout.splitlines()
     figures = json.loads(line)
     for scenario in SCENARIOS:
         for figure in FIGURES:

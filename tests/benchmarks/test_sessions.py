@@ -20,9 +20,9 @@ def write_visits(path: Path, *, visits: int, seed: int) -> list[str]:
     draws = np.random.default_rng(seed)
     lines = []
     for _ in range(visits):
-        shelf, place = draws.integers(40), draws.integers(10)
+        shelf, position = draws.integers(40), draws.integers(10)
         steps = np.cumsum(draws.choice([1, 1, 1, 2, -1, 0], draws.integers(1, 6)))
-        lines.append(" ".join(f"p{shelf * 10 + (place + step) % 10}" for step in [0, *steps]))
+        lines.append(" ".join(f"p{shelf * 10 + (position + step) % 10}" for step in [0, *steps]))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return lines
 
@@ -52,9 +52,9 @@ def test_clicks_on_unknown_items_are_not_evaluated(tmp_path):
     data = sessions.read(train, test)
     assert data.dropped == 2
     items = data.interactions.items
-    assert items.ids(data.test.histories.item) == ["a", "b"]
-    assert items.ids(data.test.label) == ["c"]
-    assert data.interactions.users.ids(data.interactions.user) == ["0", "0", "1", "1"]
+    assert items.get_ids(data.test.histories.item) == ["a", "b"]
+    assert items.get_ids(data.test.label) == ["c"]
+    assert data.interactions.users.get_ids(data.interactions.user) == ["0", "0", "1", "1"]
     assert data.interactions.order.tolist() == [0.0, 0.5, 1.0, 1.5]
 
 
@@ -67,11 +67,11 @@ def test_walks_along_shelves_are_predicted(monkeypatch, tmp_path, capsys):
         "--algorithms", "popularity", "transitions", "session-knn",
     )  # fmt: skip
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
-    found = line["algorithms"]
-    assert set(found) == {"popularity", "transitions", "session-knn", "blend"}
-    assert found["session-knn"]["hr@20"] > 0.95 > found["popularity"]["hr@20"]
-    assert found["transitions"]["mrr@20"] > 0.3
-    assert line["hr@20"] == found[line["algorithm"]]["hr@20"]
+    algorithms = line["algorithms"]
+    assert set(algorithms) == {"popularity", "transitions", "session-knn", "blend"}
+    assert algorithms["session-knn"]["hr@20"] > 0.95 > algorithms["popularity"]["hr@20"]
+    assert algorithms["transitions"]["mrr@20"] > 0.3
+    assert line["hr@20"] == algorithms[line["algorithm"]]["hr@20"]
     assert line["hr@20_low"] <= line["hr@20"] <= line["hr@20_high"]
     assert {"mrr@20", "fit_s", "p50_ms", "peak_mb", "parameters"} <= set(line)
-    assert found["blend"]["validation_ndcg@20"] >= 0
+    assert algorithms["blend"]["validation_ndcg@20"] >= 0

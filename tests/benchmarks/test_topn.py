@@ -56,11 +56,11 @@ def make_rhythm(path: Path) -> None:
     ]
     rows += [(user, f"new-{visit}", 10 * visit + 1) for user in range(30) for visit in range(9)]
     users, codes, days = zip(*rows, strict=True)
-    times = np.datetime64("2020-01-01T10:00:00") + np.array(days) * np.timedelta64(1, "D")
+    timestamps = np.datetime64("2020-01-01T10:00:00") + np.array(days) * np.timedelta64(1, "D")
     lines = {
         "Customer ID": np.array(users, float),
         "StockCode": codes,
-        "InvoiceDate": times,
+        "InvoiceDate": timestamps,
         "Quantity": [1] * len(rows),
     }
     pq.write_table(pa.table(lines), path)
@@ -92,11 +92,11 @@ def test_repeat_buyers_are_best_served_by_their_most_frequent_products(monkeypat
     assert read_pairs(inner[1]) < read_pairs(train)
     names = ("popularity", "repeat", "item-knn", "implicit-cosine")
     run(monkeypatch, topn, train, test, "--repeats", *inner, "--budget", 0.5, "--algorithms", *names)
-    found = json.loads(capsys.readouterr().out.splitlines()[-1])["algorithms"]
-    assert set(found) == {*names, "blend"}
-    # five of what a user takes later are their own, the three new ones no user has yet
-    assert found["repeat"]["recall@20"] == 0.625
-    assert found["popularity"]["recall@20"] < 0.3
+    algorithms = json.loads(capsys.readouterr().out.splitlines()[-1])["algorithms"]
+    assert set(algorithms) == {*names, "blend"}
+    # five of the eight products that a user buys later are repeat purchases; nobody has bought the three new ones before
+    assert algorithms["repeat"]["recall@20"] == 0.625
+    assert algorithms["popularity"]["recall@20"] < 0.3
     run(monkeypatch, topn, train, test, "--budget", 0.5, "--algorithms", "popularity", "repeat")
     assert "repeat" not in json.loads(capsys.readouterr().out.splitlines()[-1])["algorithms"]
 
@@ -109,21 +109,21 @@ def test_a_file_without_pairs_is_rejected(tmp_path):
 
 def test_customers_with_few_tastes_are_served_better_than_by_popularity(monkeypatch, tmp_path, capsys):
     train, test = tmp_path / "train.txt", tmp_path / "test.txt"
-    made = ("--people", 400, "--items", 800, "--interactions", 6000)
-    run(monkeypatch, topn_files, "generated", train, test, *made)
+    generated = ("--people", 400, "--items", 800, "--interactions", 6000)
+    run(monkeypatch, topn_files, "generated", train, test, *generated)
     assert len(read_pairs(train) | read_pairs(test)) == 6000
     names = ("popularity", "item-knn", "graph-filter", "implicit-cosine")
     capsys.readouterr()
     run(monkeypatch, topn, train, test, "--budget", 0.5, "--algorithms", *names)
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
-    found = line["algorithms"]
-    assert set(found) == {*names, "blend"}
-    for figures in found.values():
+    algorithms = line["algorithms"]
+    assert set(algorithms) == {*names, "blend"}
+    for figures in algorithms.values():
         assert figures["recall@20_low"] <= figures["recall@20"] <= figures["recall@20_high"]
-    assert found["graph-filter"]["recall@20"] > found["popularity"]["recall@20"]
-    assert line["recall@20"] == found[line["algorithm"]]["recall@20"]
-    own = [name for name in found if name != "implicit-cosine"]
-    assert line["validation_ndcg@20"] == max(found[name]["validation_ndcg@20"] for name in own)
+    assert algorithms["graph-filter"]["recall@20"] > algorithms["popularity"]["recall@20"]
+    assert line["recall@20"] == algorithms[line["algorithm"]]["recall@20"]
+    own = [name for name in algorithms if name != "implicit-cosine"]
+    assert line["validation_ndcg@20"] == max(algorithms[name]["validation_ndcg@20"] for name in own)
     assert {"fit_s", "peak_mb", "parameters"} <= set(line)
 
 
