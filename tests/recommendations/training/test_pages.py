@@ -59,7 +59,7 @@ def test_the_card_shows_everything_that_was_evaluated(operator: Client, trained:
 def test_the_card_is_complete_in_chinese(operator: Client, trained: ModelVersion) -> None:
     address = reverse("admin:training_modelversion_change", args=[trained.pk])
     page = operator.get(address, headers={"accept-language": "zh-hans"}).content.decode()
-    for words in ("模型卡", "已知局限", "按人群", "热门偏差", "模型中的算法", "试验", "首个版本："):
+    for words in ("模型卡", "已知局限", "按分组", "热门偏差", "模型中的算法", "试验", "首个版本："):
         assert words in page
 
 
