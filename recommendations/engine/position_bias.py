@@ -86,6 +86,7 @@ def learn_curve(
 
 def compute_moved_share(counts: ClickCounts) -> float:
     """Return the share of impressions whose product was shown at more than one position."""
+    # There is one entry per product and position, so this is the number of positions of each product.
     positions = np.bincount(counts.product[counts.impressions > 0])
     is_moved = positions[counts.product] > 1 if len(positions) else np.zeros(0, np.bool_)
     return float(counts.impressions[is_moved].sum() / max(counts.impressions.sum(), TINY))
@@ -136,6 +137,8 @@ class _ClickModel:
         """Run one round of EM: expected examinations of each position and attractions of each product, given the clicks."""
         positions = len(self.prior_position)
         theta, gamma = x[:positions][self.position], x[positions:][self.product]
+        # Without a click, the position was examined with probability θ (1 − γ) / (1 − θ γ) and the product was attractive
+        # with probability γ (1 − θ) / (1 − θ γ).
         skip_weight = (self.impressions - self.clicks) / np.maximum(1.0 - theta * gamma, TINY)
         examined = self.clicks + skip_weight * theta * (1.0 - gamma)
         attracted = self.clicks + skip_weight * gamma * (1.0 - theta)

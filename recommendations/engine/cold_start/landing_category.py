@@ -54,7 +54,7 @@ class LandingPopularity(FittedModel):
 
     def has_interactions(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
         """Return bool: whether the category of each row has any interaction."""
-        lengths = np.append(np.diff(self.shares_.indptr), 0)
+        lengths = np.append(np.diff(self.shares_.indptr), 0)  # row -1 reads the 0 at the end
         return lengths[rows] > 0
 
     def select_shares(self, rows: npt.NDArray[np.integer]) -> csr_array:

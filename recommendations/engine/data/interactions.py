@@ -204,7 +204,7 @@ def _parse_rows(field: str, rows: npt.ArrayLike, limit: int) -> npt.NDArray[np.i
 def _parse_seconds(order: npt.ArrayLike) -> npt.NDArray[np.float64]:
     array = np.asarray(order)
     if array.dtype.kind == "M":
-        missing = np.isnat(array)
+        missing = np.isnat(array)  # as an integer, NaT would be a very early moment
         seconds = array.astype("datetime64[us]").astype(np.int64) / 1e6
         return np.where(missing, np.nan, seconds)
     return array.astype(np.float64)

@@ -103,6 +103,7 @@ def normalize_estimates(
     positions, position_of_entry = np.unique(target, return_inverse=True)
     click_rate = np.bincount(position_of_entry, clicked) / np.bincount(position_of_entry, examination)
     share = curve.get_examination(positions) * np.bincount(position_of_entry) / n
+    # Summed per response, because clicks within a response depend on each other.
     residual = np.bincount(
         response,
         (share / np.bincount(position_of_entry, examination))[position_of_entry]

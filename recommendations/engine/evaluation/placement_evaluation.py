@@ -122,6 +122,7 @@ def compare_scores(
     }
     for metric in METRICS:
         columns["difference", metric] = columns["own", metric] - columns["fallback", metric]
+    # One call for all columns: they share their resamples, so the difference is a paired comparison.
     intervals = dict(zip(columns, estimate_intervals(np.column_stack(list(columns.values())), seed=seed), strict=True))
     sides = {
         side: {metric: intervals[side, metric] for metric in METRICS} for side in ("own", "fallback", "difference")

@@ -69,6 +69,7 @@ def make_session_prefixes(
         raise ValueError(f"there are {len(items)} prefixes and {len(labels)} labels; they must have the same length")
     if len(labels) and not (labels.min() >= 0 and labels.max() < n_items):
         raise ValueError(f"labels must be rows 0…{n_items - 1}, got {labels.min()}…{labels.max()}")
+    # All clicks have the moment as_of, so that no decay changes their weights.
     orders = [np.full(len(np.atleast_1d(np.asarray(row))), as_of) for row in items]
     return SessionPrefixes(Histories.of_lists(items, n_items=n_items, orders=orders, as_of=as_of), labels)
 

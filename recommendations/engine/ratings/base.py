@@ -30,7 +30,7 @@ class RatingAlgorithm(Algorithm):
         """Predict r̂ for pairs: history rows[p] and item items[p]; scores one block of histories at a time."""
         row, item = np.asarray(rows), np.asarray(items)
         predicted = np.empty(len(row), np.float32)
-        size = max(1, CELLS // max(1, histories.n_items))
+        size = max(1, CELLS // max(1, histories.n_items))  # dense scores of all histories would not fit into memory
         for start in range(0, len(histories), size):
             entries = np.flatnonzero((row >= start) & (row < start + size))
             if len(entries):

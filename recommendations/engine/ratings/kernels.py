@@ -29,7 +29,7 @@ def sum_nearest_raters(
     raters_used = np.empty(out_sums.shape[1], np.int64)
     for row in range(similarities.shape[0]):
         raters_used[:] = 0
-        for user in np.argsort(-np.abs(similarities[row]), kind="mergesort"):
+        for user in np.argsort(-np.abs(similarities[row]), kind="mergesort"):  # stable: ties go to the first user
             similarity = similarities[row, user]
             if similarity == 0:
                 break

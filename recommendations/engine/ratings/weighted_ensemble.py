@@ -69,14 +69,14 @@ class RatingEnsemble(RatingAlgorithm):
             for name, component in components.items()
         }
         ensemble = cls(specifications, weights, intercept)
-        ensemble.compute_shares()
+        ensemble.compute_shares()  # checks the weights
         ensemble.components_ = dict(components)
         ensemble.overall_mean_ = np.array([overall_mean])
         return ensemble
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         require_weight(interactions)
-        self.compute_shares()
+        self.compute_shares()  # fails before the components are fitted, which takes long
         self.components_: dict[str, Algorithm] = {
             name: ALGORITHMS[specification["algorithm"]](**specification["parameters"]).fit(interactions, products)
             for name, specification in self.components.items()

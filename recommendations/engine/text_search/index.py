@@ -96,6 +96,7 @@ class TextIndex:
         if self.n_changed > MAX_CHANGED_SHARE * len(self):
             return self.merge_segments()
         merged = self._merge(range(1, len(self.segments)))
+        # Rows of segment 0 and rows without a text (-1) keep their number; all others are in segment 1 now.
         return replace(self, segments=(self.segments[0], merged), owner=freeze(np.minimum(self.owner, 1)))
 
     def merge_segments(self) -> "TextIndex":

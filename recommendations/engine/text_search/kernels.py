@@ -182,6 +182,7 @@ def raise_best(
     new = 0
     for posting in range(start, end):
         doc = docs[posting]
+        # Postings of replaced and deleted texts stay in their segment until it is merged.
         if owner[doc] == segment:
             value = factor * impacts[posting] * IMPACT_UNIT
             if value > best[doc]:

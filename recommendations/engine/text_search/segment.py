@@ -192,6 +192,7 @@ def _build_postings(entries: Sequence[Entries], rows: npt.NDArray[np.int32], *, 
     terms, docs, weights = (np.concatenate(columns) for columns in zip(*entries, strict=True))
     summed = csr_matrix((weights, (terms, docs)), shape=(n_terms, len(rows)))
     frequency = summed.data.astype(np.float64)
+    # At least 1, because an impact of 0 would be no match.
     impacts = np.maximum(np.rint(frequency / (K1 + frequency) * 65_535), 1).astype(np.uint16)
     return summed.indptr, rows[summed.indices], impacts
 

@@ -111,6 +111,7 @@ def tune_ensemble_weights(
     single_values = [
         candidates.compute_mean(np.eye(len(names), dtype=np.float32)[index]) for index in range(len(names))
     ]
+    # Two starts, because a coordinate search from one component alone may end at a local maximum.
     starts = (np.eye(len(names), dtype=np.float32)[int(np.argmax(single_values))], np.ones(len(names), np.float32))
     weights, value = max((_climb(candidates, start, steps, rounds) for start in starts), key=lambda result: result[1])
     shares = weights / weights.sum()

@@ -100,6 +100,7 @@ class _CoordinateSearch:
         while has_improved:
             has_improved = False
             for name in self.names:
+                # The other direction is tried only if this one does not improve.
                 has_improved = self._move_along(name, 1) or self._move_along(name, -1) or has_improved
 
     def try_random_pair(self, rng: np.random.Generator) -> bool:

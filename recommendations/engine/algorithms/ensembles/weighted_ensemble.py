@@ -67,12 +67,12 @@ class WeightedEnsemble(Algorithm):
             for name, component in components.items()
         }
         ensemble = cls(specifications, weights, normalization)
-        ensemble.compute_shares()
+        ensemble.compute_shares()  # checks the weights
         ensemble.components_ = dict(components)
         return ensemble
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
-        self.compute_shares()
+        self.compute_shares()  # fails before the components are fitted, which takes long
         self.components_: dict[str, Algorithm] = {
             name: ALGORITHMS[specification["algorithm"]](**specification["parameters"]).fit(interactions, products)
             for name, specification in self.components.items()
