@@ -111,6 +111,7 @@ def preview_audience(*, campaign: Campaign, as_of: datetime) -> AudiencePreview:
         ConditionError: the segment is not valid.
     """
     since = as_of - timedelta(days=RATE_DAYS)
+    # Exists, because a join would count a customer once per order.
     sales = Order.objects.sales().before(as_of).filter(placed_at__gte=since, customer=OuterRef("pk"))
     reachable, eligible = Q(is_reachable=True), Q(is_reachable=True, has_consented=True)
     counts = (

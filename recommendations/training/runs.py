@@ -53,6 +53,7 @@ class TrainingTracker:
         self.run.step, self.run.percent = step, percent
         self.run.save(update_fields=["step", "percent"])
         self.progress(percent, 100)
+        # From the database, because another process, the web server, records the request.
         if EvaluationRun.objects.filter(pk=self.run.pk, cancel_requested_at__isnull=False).exists():
             raise TrainingCancelledError
 
@@ -63,6 +64,7 @@ def record_training_run(*, started_at: datetime) -> Iterator[EvaluationRun]:
 
     Runs that a killed process left in status "running" are marked as failed.
     """
+    # The caller holds TRAINING_LOCK, so no training is running: these runs were left by killed processes.
     EvaluationRun.objects.filter(status=Status.RUNNING).update(
         status=Status.FAILED, error=INTERRUPTED_ERROR, finished_at=started_at
     )

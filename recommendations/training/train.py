@@ -109,7 +109,7 @@ def train(
         # The folder before the record: a training killed in between leaves a folder without a version, which the next one
         # deletes, and never a version without a folder.
         version.checksum = save_artifact(folder=folder, artifact=artifact.with_parts(cold))
-        with transaction.atomic():
+        with transaction.atomic():  # the model card needs both the version and its evaluation
             version.save()
             record_evaluation(run=run, version=version, data=data, outcome=outcome)
             run.resources = summarize_resources(budget, memory, latency)

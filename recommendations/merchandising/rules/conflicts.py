@@ -96,6 +96,7 @@ def compare_pins(first: CompiledRule, second: CompiledRule) -> Iterator[RuleConf
         yield RuleConflict("same-product", first.rule, second.rule, len(shared), text)
     first_start, second_start = first.rule.position or 1, second.rule.position or 1
     first_positions = set(range(first_start, first_start + len(first.rows)))
+    # Shared products stay with the first rule, so the second occupies fewer positions.
     second_positions = set(range(second_start, second_start + len(second.rows) - len(shared)))
     contested = sorted(first_positions & second_positions)
     if contested:

@@ -309,7 +309,7 @@ def combine_factors(entries: Sequence[CompiledRule], n: int) -> npt.NDArray[np.f
     factors = np.ones(n, np.float64)
     for entry in with_factor:
         factor = float(entry.rule.factor)  # type: ignore[arg-type]
-        if entry.sparse_rows is not None:
+        if entry.sparse_rows is not None:  # its rows are distinct, so that in-place multiplication is complete
             factors[entry.sparse_rows] *= factor
         else:
             np.multiply(factors, factor, out=factors, where=entry.mask)

@@ -66,6 +66,7 @@ class SegmentMemberTable:
         segments, count = NO_SEGMENTS, len(self.hashes)
         for identifier in identifiers:
             value = hash_identifier(identifier)
+            # Bisection in a memoryview compares Python integers; a NumPy array would make a scalar per step.
             position = bisect_left(self.hashes, value)
             if position < count and self.hashes[position] == value:
                 segments |= self.sets[self.numbers[position]]
@@ -128,7 +129,7 @@ def open_members(path: Path) -> SegmentMemberTable:
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size < len(MAGIC) + 8 + DIGEST_BYTES:
             raise DamagedMembersError("the file is too short")
-        content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))  # outlives the file object
     body, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
     if body[: len(MAGIC)] != MAGIC or hashlib.sha256(body).digest() != digest:
         raise DamagedMembersError("the checksum differs from what was written")
@@ -201,7 +202,7 @@ def replace_members_file(*, path: Path, content: bytes) -> bool:
         with draft.open("wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # otherwise a power failure could leave the new name with an empty file
         os.replace(draft, path)
     except BaseException:
         draft.unlink(missing_ok=True)

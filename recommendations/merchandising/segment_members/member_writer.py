@@ -56,7 +56,7 @@ def write_segment_members(*, as_of: datetime) -> MemberFileSummary:
     segments = list(Segment.objects.filter(rules__enabled=True).distinct().order_by("pk"))
     for segment in segments:
         try:
-            with transaction.atomic():
+            with transaction.atomic():  # a failed query must not abort a transaction around it
                 hashes_by_segment[segment.pk] = read_member_hashes(query_members(segment=segment, as_of=as_of))
         except (ConditionError, Error) as error:
             logger.warning("Rules for the segment %s apply to no customer: %s", segment.key, error)

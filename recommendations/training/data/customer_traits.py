@@ -106,7 +106,7 @@ def build_traits_table(tables: Warehouse, *, as_of: datetime, traits: Sequence[s
     columns = {}
     for name in traits:
         text = extract_property_text(joined.traits, name)
-        truth = joined.traits.cast("json")[name].bool.cast("string")
+        truth = joined.traits.cast("json")[name].bool.cast("string")  # the text of a boolean is NULL
         columns[f"{TRAIT_PREFIX}{name}"] = ibis.coalesce(text, truth)
         columns[f"number.{name}"] = text.try_cast("float64")
     language = ibis.coalesce(joined.language, joined.locale)
@@ -123,6 +123,7 @@ def normalize_texts(column: pa.ChunkedArray, field: str) -> list[str]:
 def find_band_edges(texts: pa.ChunkedArray, numbers: npt.NDArray[np.floating]) -> list[float]:
     """Return the band edges of a field with many numeric values; [] for any other field."""
     finite = numbers[np.isfinite(numbers)]
+    # A field with any text that is not a number keeps its texts as values.
     if len(finite) < pc.count(texts).as_py() or len(np.unique(finite)) <= MAX_DISTINCT_NUMBERS:
         return []
     return compute_quantile_edges(finite)

@@ -53,6 +53,7 @@ def read_dismissals(tables: Warehouse, *, purchases: ir.Table, as_of: datetime) 
         & (events.occurred_at < as_of)
     )
     dismissals = dismissals.select("customer_id", product_id=dismissals.product_ids.unnest(), at=dismissals.occurred_at)
+    # Only the latest dismissal counts: a product bought after an earlier one may be dismissed again.
     newest = dismissals.group_by("customer_id", "product_id").aggregate(dismissed_at=dismissals["at"].max())
     earlier_purchases = purchases.filter(purchases["at"] < as_of).select(
         by="customer_id", of="product_id", bought_at="at"

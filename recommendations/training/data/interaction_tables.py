@@ -134,6 +134,7 @@ def build_ratings_table(tables: Warehouse, *, as_of: datetime) -> ir.Table:
         review_ratings, ["customer_id", "product_id"]
     )
     ratings = review_ratings.union(rating_events)
+    # By id among equal times, so that repeated readings agree.
     age_rank = ibis.row_number().over(
         group_by=["customer_id", "product_id"], order_by=[ibis.desc(ratings["at"]), ibis.desc(ratings["id"])]
     )

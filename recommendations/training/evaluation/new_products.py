@@ -61,6 +61,7 @@ def measure_new_products(
         test = test.select(np.isin(test.user, sampled))
     algorithms = {**contestants, BASELINE: CategoryPopularity().fit(past, products)}
     figures: dict[str, dict[str, Any]] = {name: {} for name in algorithms}
+    # Nothing is excluded as seen: no user has interacted with a new product before the split.
     for among, allowed in (("new", is_new), ("all", None)):
         evaluation = evaluate_fitted(
             algorithms=algorithms, train=past, test=test, exclude_seen=False, seed=SEED, ns=(TOP_N,), allowed=allowed

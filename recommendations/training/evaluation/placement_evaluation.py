@@ -170,6 +170,7 @@ class PlacementEvaluator:
         own = rank_queries(self.make_ensemble(placement_weights.weights), queries, seed=SEED)
         for_you = rank_queries(self.for_you, queries, seed=SEED)
         is_target = self.window.future.kind == KIND_CODES[self.target]
+        # Buy-again can show bought products only; on all purchases it is compared with the list a shop would show instead.
         purchases = self.window.future.select(is_target).build_user_items()
         unrestricted = replace(
             queries,

@@ -70,7 +70,7 @@ def save_artifact(*, folder: Path, artifact: Artifact) -> str:
         (draft / MANIFEST).write_bytes(manifest)
         shutil.rmtree(folder, ignore_errors=True)  # left by a training that was killed before it saved its version
         os.replace(draft, folder)
-    except BaseException:
+    except BaseException:  # an interrupt too must not leave a draft
         shutil.rmtree(draft, ignore_errors=True)
         raise
     return hashlib.sha256(manifest).hexdigest()

@@ -155,6 +155,7 @@ def activate_refresh(*, version: ModelVersion, folder: str, checksum: str, as_of
     previous = version.refresh
     version.refresh, version.refresh_checksum, version.refreshed_at = folder, checksum, as_of
     version.save(update_fields=["refresh", "refresh_checksum", "refreshed_at"])
+    # Another version may have been promoted meanwhile; announcing this one would take its place.
     if ModelVersion.objects.filter(pk=version.pk, status=Status.ACTIVE).exists():
         announce_active_version(scenario=version.scenario, version=get_serving_name(version))
     for old in settings.MODELS_DIR.glob(f"{version.artifact}@*"):

@@ -47,8 +47,10 @@ def promote_version(
     Raises:
         DamagedArtifactError: the folder is not what was saved; the active version stays.
     """
+    # Before the transaction, because reading every array may take seconds and the rows would be locked meanwhile.
     open_artifact(folder=get_artifact_folder(version), checksum=version.checksum, verify_arrays=True)
     with transaction.atomic():
+        # The old version is retired first: a constraint allows one active version per scenario.
         scenario = ModelVersion.objects.select_for_update().filter(scenario=version.scenario)
         for active in scenario.filter(status=Status.ACTIVE).exclude(pk=version.pk):
             active.status = Status.RETIRED
@@ -57,6 +59,7 @@ def promote_version(
         version.reasons, version.why = list(reasons), why
         version.activated_at = at
         version.save(update_fields=["status", "reasons", "why", "activated_at"])
+        # After the commit: workers read the version as soon as they see its name.
         transaction.on_commit(
             lambda: announce_active_version(scenario=version.scenario, version=get_serving_name(version))
         )

@@ -82,6 +82,7 @@ class _ModelTuner:
             ensemble = tune_ensemble(session, {name: self.fitted[name] for name in affordable}, past)
         weighted = {name: component for name, component in affordable.items() if ensemble.weights[name]}
         if self.can_reweight(weighted):
+            # So far, only the users of the sample decided the weights.
             ensemble = tune_ensemble_on_all_users(session, weighted, event_weights)
         components = {
             name: component
@@ -150,6 +151,7 @@ class _ModelTuner:
     def estimate_seconds(self, names: Collection[str], *, fits: int) -> float:
         """Return the seconds to fit components ``fits`` times, score test users and tune weights."""
         split = self.session.split
+        # Test users are scored twice, alone and in the ensemble; a single fit is one for tuning weights only.
         test_users = min(len(np.unique(split.test.test.user)), EVALUATION_USERS) * (fits > 1)
         return sum(
             fits * self.session.scale * self.seconds[name][0]

@@ -93,6 +93,7 @@ class CustomerHoldout:
         if len(past) <= MAX_FITTED_INTERACTIONS:
             return past
         shuffled = np.random.default_rng(SEED).permutation(past.n_users)
+        # False sorts first and a stable sort keeps the random order among equals.
         shuffled = shuffled[np.argsort(~self.traits.has_traits()[shuffled], kind="stable")]
         counts = np.bincount(past.user, minlength=past.n_users)
         is_kept = np.zeros(past.n_users, np.bool_)
@@ -108,7 +109,7 @@ class CustomerHoldout:
         row_of_user[users] = np.arange(len(users), dtype=np.int32)
         own = window.select(row_of_user[window.user] >= 0)
         own = own.select(np.lexsort((own.order, own.user)))
-        is_first = np.append(True, own.user[1:] != own.user[:-1])[: len(own)]
+        is_first = np.append(True, own.user[1:] != own.user[:-1])[: len(own)]  # cut to 0 if there are no interactions
         first = np.full(len(users), -1, np.int32)
         first[row_of_user[own.user[is_first]]] = own.item[is_first]
         targets = keep_kinds(own, [KIND_CODES[self.time_split.target]])

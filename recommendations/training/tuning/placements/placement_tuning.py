@@ -72,6 +72,7 @@ class _PlacementTuner(TimedPlacementStep):
         window = EvaluationWindow.from_interactions(interactions, self.choice.event_weights, start=start, stop=stop)
         window = replace(window, components=self.fit_components(window))
         evaluator = PlacementEvaluator(self.shop, self.choice, window, self.tuning_sample)
+        # For example, a shop that has just installed tracking has views in the test part only.
         has_late_visits = has_enough_visits(self.shop, self.test_sample, start=stop) and not evaluator.has_views
         for name in PLACEMENT_ORDER:
             if not self.has_time(0.59):
