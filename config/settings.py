@@ -113,6 +113,12 @@ def read_secret(name: str, file_name: str, make: Callable[[], str]) -> str:
         ) from error
 
 
+def read_statement_timeout() -> dict[str, str]:
+    """Return the connection option that ends long statements; `up` sets the variable for the web server only."""
+    seconds = read_int("DATABASE_STATEMENT_TIMEOUT", 0, low=0, high=86_400)
+    return {"options": f"-c statement_timeout={seconds * 1000}"} if seconds else {}
+
+
 def read_database(url: str) -> dict[str, object]:
     parts = urlsplit(url)
     try:
@@ -131,7 +137,10 @@ def read_database(url: str) -> dict[str, object]:
         "HOST": parts.hostname,
         "PORT": port,
         "CONN_MAX_AGE": 0,
-        "OPTIONS": {"pool": {"min_size": 0, "max_size": read_int("DATABASE_POOL", 16, low=1, high=500), "timeout": 3}},
+        "OPTIONS": {
+            "pool": {"min_size": 0, "max_size": read_int("DATABASE_POOL", 16, low=1, high=500), "timeout": 3},
+            **read_statement_timeout(),
+        },
     }
 
 
@@ -272,6 +281,7 @@ AXES_FAILURE_LIMIT = read_int("LOGIN_FAILURE_LIMIT", 5, low=1, high=100)
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "config.access.log_in.get_request_address"
 AXES_LOCKOUT_TEMPLATE = "admin/locked_out.html"
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = True

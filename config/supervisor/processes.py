@@ -31,6 +31,7 @@ class Program:
     name: str
     command: Sequence[str]
     niceness: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)  # in addition to that of the supervisor
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ class Supervisor:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=self.cwd,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **program.environment},
             start_new_session=True,
             preexec_fn=lambda: prepare_child(parent, program.niceness),  # noqa: PLW1509 — the supervisor has no threads
         )

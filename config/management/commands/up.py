@@ -2,6 +2,7 @@
 
 import errno
 import http.client
+import os
 import sys
 import time
 from argparse import ArgumentParser
@@ -22,6 +23,8 @@ from config.supervisor.processes import Program, Supervisor
 DEFAULT_PORT = 8000
 MAX_PORTS_TRIED = 100
 WEB_THREADS = 16  # events of calls that wait at the same moment are stored together
+# somebody waits for a page, but not for longer than this; imports and trainings run in the worker, without a limit
+WEB_ENVIRONMENT = {"DATABASE_STATEMENT_TIMEOUT": os.environ.get("DATABASE_STATEMENT_TIMEOUT", "15")}
 BACKGROUND_NICENESS = 10  # page requests take precedence over background work such as training
 
 
@@ -135,7 +138,7 @@ def build_programs(options: dict[str, Any], port: int) -> list[Program]:
         web += ["--workers", str(options["web_workers"]), "--blocking-threads", str(WEB_THREADS), "--no-ws"]
         web += ["--workers-kill-timeout", "5", "--respawn-failed-workers", "--respawn-interval", "1"]
         web += ["config.wsgi:application"]
-        programs.append(Program("web", web))
+        programs.append(Program("web", web, environment=WEB_ENVIRONMENT))
     if not options["no_worker"]:
         worker = [*celery, "worker", "--concurrency", str(options["worker_concurrency"]), "--loglevel", "INFO"]
         programs.append(Program("worker", [*worker, "--without-gossip", "--without-mingle"], BACKGROUND_NICENESS))
