@@ -331,8 +331,8 @@ def main() -> None:
                 "steps": len(sequences.interactions),
                 "repeats": arguments.repeats,
                 "processors": os.cpu_count(),
-                "notes": "tune_s is of all of ours together, the blend's weights among them; peak_mb of the whole run, implicit's models "
-                "too; hr and ndcg on test, all else, ablation too, on validation; each model is fitted on all but the last item",
+                "notes": "tune_s: all our algorithms and the weights of the blend; peak_mb: the whole run, with implicit's models; hr and "
+                "ndcg are on the test, ablation and the others on validation; each model is fitted on all items but the last",
             }
         )
     )
