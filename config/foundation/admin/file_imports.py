@@ -38,9 +38,13 @@ class FileImportAdmin(ReadOnlyPermissions, ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        record = self.get_object(request, object_id)
+        context = self.build_context(request, self.get_object(request, object_id))
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
+
+    def build_context(self, request: HttpRequest, record: Any) -> dict[str, Any]:
+        """Return what the template above the fields shows; ``record`` is None if it does not exist."""
         can_confirm = record is not None and self.uploads.can_confirm(record) and self.has_import_permission(request)
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "can_confirm": can_confirm})
+        return {"can_confirm": can_confirm}
 
     @display(description=_("state"), label={"done": "success", "failed": "danger", "open": "warning"})
     def state(self, record: FileImport) -> tuple[str, Any]:

@@ -152,12 +152,9 @@ class OrderImportAdmin(FileImportAdmin):
     def open_upload(self, request: HttpRequest) -> HttpResponse:
         return redirect("admin:orders_orderimport_upload")
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        run = self.get_object(request, object_id)
-        percent = read_progress(run) if run is not None else None
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "percent": percent})
+    def build_context(self, request: HttpRequest, record: OrderImport | None) -> dict[str, Any]:
+        percent = read_progress(record) if record is not None else None
+        return {**super().build_context(request, record), "percent": percent}
 
     @display(description=_("counts"))
     def count_table(self, run: OrderImport) -> str | SafeString:
