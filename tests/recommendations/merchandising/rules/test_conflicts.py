@@ -58,7 +58,7 @@ def test_one_product_in_two_pins() -> None:
 def test_two_only_rules_without_a_common_product() -> None:
     conflict = find_single(make_rule("only", category="Kitchen", name="A"), make_rule("only", brand="Bolt", name="B"))
     assert conflict.kind == "no-common-product"
-    assert "“A” applies; “B” is ignored" in conflict.text
+    assert "“A” applies, and “B” is ignored" in conflict.text
     assert find(make_rule("only", category="Kitchen"), make_rule("only", tag="sale")) == []
 
 
