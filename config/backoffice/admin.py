@@ -53,7 +53,7 @@ class UserAdmin(GrantLimits, PlainUserAdmin, ModelAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(GrantLimits, PlainGroupAdmin, ModelAdmin):
+class GroupAdmin(GrantLimits, PlainGroupAdmin, ModelAdmin):  # type: ignore[misc] # Django makes the request optional here only
     list_display = ("name",)
 
 

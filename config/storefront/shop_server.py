@@ -124,7 +124,7 @@ def build_order_event(order: PlacedOrder, now: datetime) -> dict[str, Any]:
     """Return the order as an event; products that the catalog lacks are left out."""
     ids = [line.product_id for line in order.lines]
     products = {product.product_id: product for product in Product.objects.filter(product_id__in=ids)}
-    lines = [
+    lines: list[dict[str, Any]] = [
         {
             "product_id": line.product_id,
             "name": products[line.product_id].title,
