@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from unittest.mock import patch
@@ -48,9 +48,12 @@ def restart_sequences(first: int) -> None:
 
 
 @contextmanager
-def use_fixed_ids() -> Iterator[None]:
-    """Give the rows made inside the same ids in every test, and no other rows: a model knows customers by their ids."""
-    restart_sequences(FIRST_ID)
+def use_fixed_ids(offset: int = 0) -> Iterator[None]:
+    """Give the rows made inside the same ids in every test, and no other rows: a model knows customers by their ids.
+
+    offset: number of the first ids that are in use already.
+    """
+    restart_sequences(FIRST_ID + offset)
     yield
     restart_sequences(NEXT_ID)
 
@@ -68,24 +71,38 @@ def train_reproducibly(*, started_at: datetime = NOON) -> ModelVersion:
 
 
 def train_once(shop: str) -> ModelVersion:
-    """Return the active version of a shop made within `use_fixed_ids`.
+    """Return the active version of a shop made within `use_fixed_ids`."""
+    [version] = train_series(shop, 1)
+    return version
+
+
+def train_series(shop: str, n: int) -> list[ModelVersion]:
+    """Return n versions of a shop made within `use_fixed_ids`, trained an hour apart; the last one is active.
 
     The first call trains; later calls restore the records and the folder.
     """
-    if shop not in _saved_trainings:
-        with use_fixed_ids():
-            version = train_reproducibly()
-        folder = Path(tempfile.mkdtemp(prefix="perennial-trained-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        shutil.copytree(settings.MODELS_DIR, folder / "models")
-        _saved_trainings[shop] = SavedTraining(
-            folder / "models", list(EvaluationRun.objects.all()), list(ModelVersion.objects.all())
-        )
-        return version
-    training = _saved_trainings[shop]
+    key = f"{shop}, {n}"
+    if key in _saved_trainings:
+        restore_training(_saved_trainings[key])
+    else:
+        if n > 1:
+            train_series(shop, n - 1)
+        with use_fixed_ids(offset=n - 1):
+            train_reproducibly(started_at=NOON + timedelta(hours=n - 1))
+        _saved_trainings[key] = save_training()
+    return list(ModelVersion.objects.order_by("created_at"))
+
+
+def save_training() -> SavedTraining:
+    folder = Path(tempfile.mkdtemp(prefix="perennial-trained-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    shutil.copytree(settings.MODELS_DIR, folder / "models")
+    return SavedTraining(folder / "models", list(EvaluationRun.objects.all()), list(ModelVersion.objects.all()))
+
+
+def restore_training(training: SavedTraining) -> None:
     shutil.copytree(training.folder, settings.MODELS_DIR)
     ModelVersion.objects.bulk_create(copy.deepcopy(training.versions))
     EvaluationRun.objects.bulk_create(copy.deepcopy(training.runs))
     version = ModelVersion.objects.get(status=ModelVersion.Status.ACTIVE)
     announce_active_version(scenario=version.scenario, version=get_serving_name(version))
-    return version

@@ -22,7 +22,7 @@ from recommendations.training.registry.promotion import (
 from recommendations.training.train import train
 from tests.makers import NOON, make_customer, make_order, make_product
 from tests.recommendations.shop import N_CUSTOMERS, get_customer
-from tests.recommendations.trainings import train_reproducibly
+from tests.recommendations.trainings import train_reproducibly, train_series
 
 Status = ModelVersion.Status
 
@@ -44,9 +44,8 @@ def test_training_evaluates_every_algorithm_and_promotes_the_best(trained: Model
 TEST_DAYS = 26 * 7 / 7  # a seventh of 26 weeks
 
 
-def test_a_second_training_on_the_same_data_has_the_same_figures_and_is_promoted(trained: ModelVersion) -> None:
-    first, again = trained, train_reproducibly(started_at=NOON + timedelta(hours=1))
-    first.refresh_from_db()
+def test_a_second_training_on_the_same_data_has_the_same_figures_and_is_promoted(shop: None) -> None:
+    first, again = train_series("shop", 2)
     assert again.data_fingerprint == first.data_fingerprint
     assert again.metrics["ndcg@10"]["value"] == pytest.approx(first.metrics["ndcg@10"]["value"])
     assert again.version != first.version
@@ -87,24 +86,23 @@ def test_a_shop_with_one_day_of_history_serves_equal_weights_with_a_reason(
     assert "too short" in version.explanation
 
 
-def test_a_rollback_returns_to_the_previous_version_and_never_to_a_rejected_one(trained: ModelVersion) -> None:
-    second = train_reproducibly(started_at=NOON + timedelta(hours=1))
-    third = train_reproducibly(started_at=NOON + timedelta(hours=2))
+def test_a_rollback_returns_to_the_previous_version_and_never_to_a_rejected_one(shop: None) -> None:
+    first, second, third = train_series("shop", 3)
     assert roll_back_version(scenario="for-you", why="worse clicks", at=NOON + timedelta(hours=3)) == second
-    assert roll_back_version(scenario="for-you", why="still worse", at=NOON + timedelta(hours=4)) == trained
+    assert roll_back_version(scenario="for-you", why="still worse", at=NOON + timedelta(hours=4)) == first
     third.refresh_from_db()
     assert (third.status, third.why) == (Status.REJECTED, "worse clicks")
     with pytest.raises(NothingToRollBackError):
         roll_back_version(scenario="for-you", why="once more", at=NOON + timedelta(hours=5))
-    assert ModelVersion.objects.get(status=Status.ACTIVE) == trained
+    assert ModelVersion.objects.get(status=Status.ACTIVE) == first
 
 
-def test_a_damaged_version_is_not_promoted_and_the_active_one_stays(trained: ModelVersion) -> None:
-    second = train_reproducibly(started_at=NOON + timedelta(hours=1))
-    file = next(get_artifact_folder(trained).glob("*.npy"))
+def test_a_damaged_version_is_not_promoted_and_the_active_one_stays(shop: None) -> None:
+    first, second = train_series("shop", 2)
+    file = next(get_artifact_folder(first).glob("*.npy"))
     file.write_bytes(b"not an array")
     with pytest.raises(DamagedArtifactError):
-        promote_version(version=trained, why="by mistake", at=NOON)
+        promote_version(version=first, why="by mistake", at=NOON)
     second.refresh_from_db()
     assert second.status == Status.ACTIVE
 
