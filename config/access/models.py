@@ -31,6 +31,14 @@ class ApiKey(models.Model):
         blank=True,
         help_text=_("If empty, the setting API_REQUESTS_PER_MINUTE applies."),
     )
+    requires_user_token = models.BooleanField(
+        _("require user tokens"),
+        default=True,
+        help_text=_(
+            "For publishable keys: accept customer IDs only with a user token from your server. Otherwise, "
+            "anyone can read the recommendations of any customer."
+        ),
+    )
     enabled = models.BooleanField(_("enabled"), default=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
