@@ -19,7 +19,7 @@ TEXT_SUFFIXES = (".css", ".html", ".js", ".md", ".po", ".py", ".sh", ".svg", ".t
 
 
 @dataclass(frozen=True)
-class Limits:
+class CodeLimits:
     """The limits of `[tool.perennial.code_rules]`.
 
     banned_words: regular expressions that match whole words, in any case, in every text file but `unchecked_files`.
@@ -45,9 +45,9 @@ class Definition:
     is_top_level: bool
 
 
-def read_limits(pyproject: Path = ROOT / "pyproject.toml") -> Limits:
+def read_limits(pyproject: Path = ROOT / "pyproject.toml") -> CodeLimits:
     """Read the limits from `pyproject.toml`."""
-    return Limits(**tomllib.loads(pyproject.read_text(encoding="utf-8"))["tool"]["perennial"]["code_rules"])
+    return CodeLimits(**tomllib.loads(pyproject.read_text(encoding="utf-8"))["tool"]["perennial"]["code_rules"])
 
 
 def list_files(root: Path = ROOT) -> list[str]:
@@ -57,7 +57,7 @@ def list_files(root: Path = ROOT) -> list[str]:
     return sorted(path for path in set(tracked) if path.endswith(TEXT_SUFFIXES) and (root / path).is_file())
 
 
-def find_banned_words(files: Sequence[str], limits: Limits, root: Path = ROOT) -> Iterator[str]:
+def find_banned_words(files: Sequence[str], limits: CodeLimits, root: Path = ROOT) -> Iterator[str]:
     """Report every line that contains a banned word."""
     pattern = re.compile(rf"\b({'|'.join(limits.banned_words)})\b", re.IGNORECASE)
     for path in files:
@@ -92,7 +92,7 @@ def _count_lines(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) ->
     return (node.end_lineno or node.lineno) - node.lineno + 1 - docstring
 
 
-def find_bad_definitions(definitions: Sequence[Definition], limits: Limits) -> Iterator[str]:
+def find_bad_definitions(definitions: Sequence[Definition], limits: CodeLimits) -> Iterator[str]:
     """Report class names that are defined twice, banned names and functions that are too long."""
     modules = defaultdict(set)
     for definition in definitions:
@@ -109,7 +109,7 @@ def find_bad_definitions(definitions: Sequence[Definition], limits: Limits) -> I
             yield f"{', '.join(sorted(paths))}: the class name {name} is defined {len(paths)} times"
 
 
-def find_full_folders(modules: Sequence[str], limits: Limits) -> Iterator[str]:
+def find_full_folders(modules: Sequence[str], limits: CodeLimits) -> Iterator[str]:
     """Report folders with too many modules; packages below them count for themselves."""
     counts: dict[str, int] = defaultdict(int)
     for path in modules:
@@ -119,7 +119,7 @@ def find_full_folders(modules: Sequence[str], limits: Limits) -> Iterator[str]:
             yield f"{folder}/: {count} modules (at most {limits.max_modules_per_folder}); group them into packages"
 
 
-def find_problems(limits: Limits, root: Path = ROOT) -> list[str]:
+def find_problems(limits: CodeLimits, root: Path = ROOT) -> list[str]:
     """Return one line for each violation of the rules."""
     files = list_files(root)
     modules = [

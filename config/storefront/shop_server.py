@@ -28,7 +28,7 @@ class LogIn(msgspec.Struct, forbid_unknown_fields=True):
     user_id: str
 
 
-class OrderLine(msgspec.Struct, forbid_unknown_fields=True):
+class PlacedOrderLine(msgspec.Struct, forbid_unknown_fields=True):
     """One line of an order; the price comes from the catalog, never from the browser."""
 
     product_id: str
@@ -41,7 +41,7 @@ class PlacedOrder(msgspec.Struct, forbid_unknown_fields=True):
 
     order_id: str
     anonymous_id: str
-    lines: list[OrderLine]
+    lines: list[PlacedOrderLine]
     user_id: str = ""
     user_token: str = ""
     session_id: str = ""

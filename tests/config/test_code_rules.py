@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from config.code_rules import Limits, find_problems, read_limits
+from config.code_rules import CodeLimits, find_problems, read_limits
 
-LIMITS = Limits(
+LIMITS = CodeLimits(
     banned_words=["becomes of", "foretold"], banned_names=["asked"], max_modules_per_folder=2, max_function_lines=5
 )
 
