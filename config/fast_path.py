@@ -6,14 +6,15 @@ from django.conf import settings
 from django.utils import timezone
 
 from config.access.grants import find_key_grant, parse_authorization
-from config.access.throttling import WINDOW_SECONDS, format_throttle_key
+from config.access.throttling import WINDOW_SECONDS, format_throttle_key, get_limited_caller
 from recommendations.serving.rest.fast_path import (
     Application,
     Environ,
-    RateLimit,
+    Permit,
     ServingView,
     serve_recommendations_first,
 )
+from recommendations.serving.visitor_claims import Caller
 
 
 def add_fast_path(application: Application) -> Application:
@@ -21,8 +22,8 @@ def add_fast_path(application: Application) -> Application:
     return serve_recommendations_first(application, authorize=_authorize)
 
 
-def _authorize(environ: Environ, view: ServingView) -> RateLimit | None:
-    """Return the rate limit of the key in the header; None if the key may not use the view."""
+def _authorize(environ: Environ, view: ServingView) -> Permit | None:
+    """Return the permit of the key in the header; None if the key may not use the view."""
     method = environ["REQUEST_METHOD"]
     key = parse_authorization(environ.get("HTTP_AUTHORIZATION", ""))
     if not key or method not in view.required_scopes:
@@ -30,8 +31,9 @@ def _authorize(environ: Environ, view: ServingView) -> RateLimit | None:
     grant = find_key_grant(key, now=timezone.now())
     if grant is None or not grant.allows(view, method):
         return None
-    return RateLimit(
-        format_throttle_key(grant.caller, minute=int(time.time() // WINDOW_SECONDS)),
+    return Permit(
+        Caller(grant.publishable, grant.requires_user_token, environ.get("HTTP_X_USER_TOKEN", "")),
+        format_throttle_key(get_limited_caller(grant, environ), minute=int(time.time() // WINDOW_SECONDS)),
         WINDOW_SECONDS,
         grant.requests_per_minute or settings.API_REQUESTS_PER_MINUTE,
     )

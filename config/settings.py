@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from corsheaders.defaults import default_headers
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
@@ -326,6 +327,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 CORS_URLS_REGEX = r"^/api/v1/(recommendations|rank|search)/.*$"
+CORS_ALLOW_HEADERS = (*default_headers, "x-user-token")
 CORS_ALLOWED_ORIGINS = read_list("CORS_ALLOWED_ORIGINS", [])
 
 REST_FRAMEWORK = {

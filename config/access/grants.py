@@ -31,6 +31,7 @@ class Grant:
     scopes: frozenset[str]
     publishable: bool = False
     requests_per_minute: int | None = None
+    requires_user_token: bool = False
 
     def allows(self, view: Any, method: str) -> bool:
         """Return whether the caller may use a view (or its class); a view without a scope for the method is closed."""
@@ -105,6 +106,7 @@ def _load_key(key_hash: str) -> CachedApiKey | None:
         scopes=frozenset(row.scopes),
         publishable=row.kind == ApiKey.Kind.PUBLISHABLE,
         requests_per_minute=row.requests_per_minute,
+        requires_user_token=row.requires_user_token,
     )
     return CachedApiKey(row.pk, grant, row.enabled, row.expires_at, row.previous_hash, row.previous_expires_at)
 

@@ -1,6 +1,7 @@
 """Rate limits per caller and minute, counted in Valkey; without Valkey, every request is allowed."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from config.access.grants import Grant
+from config.foundation.client_address import get_client_address
 from config.foundation.valkey import ValkeyDownError, run_pipeline
 
 WINDOW_SECONDS = 60
@@ -28,7 +30,7 @@ class KeyRateThrottle(BaseThrottle):
             return True  # the permission class rejects it
         limit = grant.requests_per_minute or settings.API_REQUESTS_PER_MINUTE
         now = self.get_now()
-        count = count_request(grant.caller, minute=int(now // WINDOW_SECONDS))
+        count = count_request(get_limited_caller(grant, request.META), minute=int(now // WINDOW_SECONDS))
         if count is None or count <= limit:
             return True
         self._wait = WINDOW_SECONDS - now % WINDOW_SECONDS
@@ -40,6 +42,14 @@ class KeyRateThrottle(BaseThrottle):
     @staticmethod
     def get_now() -> float:
         return time.time()
+
+
+def get_limited_caller(grant: Grant, environ: Mapping[str, Any]) -> str:
+    """Return whose requests are counted together: a secret key's, or an address's for a key that every visitor can read.
+
+    So one visitor cannot use up the limit of all.
+    """
+    return f"{grant.caller}:{get_client_address(environ)}" if grant.publishable else grant.caller
 
 
 def count_request(caller: str, *, minute: int) -> int | None:

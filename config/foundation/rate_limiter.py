@@ -19,7 +19,7 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Limits:
+class RateLimits:
     """The most that one subject may use per window."""
 
     requests: int
@@ -40,14 +40,14 @@ class RateLimiter:
         self._usages: dict[str, Usage] = {}
         self._lock = threading.Lock()
 
-    def count(self, subject: str, limits: Limits, *, bytes: int = 0, names: Iterable[str] = ()) -> int:
+    def count(self, subject: str, limits: RateLimits, *, bytes: int = 0, names: Iterable[str] = ()) -> int:
         """Count one request; return 0 if it is within the limits, otherwise the seconds until the next window."""
         with self._lock:
             usage = self._get_usage(subject)
             usage.requests += 1
         return self.add(subject, limits, bytes=bytes, names=names)
 
-    def add(self, subject: str, limits: Limits, *, bytes: int = 0, names: Iterable[str] = ()) -> int:
+    def add(self, subject: str, limits: RateLimits, *, bytes: int = 0, names: Iterable[str] = ()) -> int:
         """Add bytes and names to the present request; return the seconds to wait as `count` does."""
         with self._lock:
             usage = self._get_usage(subject)

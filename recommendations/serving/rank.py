@@ -38,6 +38,13 @@ class RankRequest:
     anonymous_id: str = ""
     in_stock: bool = True
     explain: bool = True
+    is_browser: bool = False
+    is_unverified: bool = False
+
+    @property
+    def identifiers(self) -> list[tuple[str, str]]:
+        """The identifiers that name the visitor, as (kind, value)."""
+        return self.to_recommendation_request().identifiers
 
     def to_recommendation_request(self) -> RecommendationRequest:
         """Return the for-you request of the same visitor, whose scores order the list."""

@@ -31,7 +31,8 @@ class RecommendationRequest:
     """A request for the products of a placement.
 
     category: a path, which includes the categories below it. landing_category (a path too), language, country and device
-    describe a visitor without a history; they filter nothing. diversity: None for the setting of the placement.
+    describe a visitor without a history; they filter nothing. diversity: None for the setting of the placement. is_browser,
+    is_unverified: set by `visitor_claims.verify_visitor`.
     """
 
     scenario: str
@@ -54,6 +55,8 @@ class RecommendationRequest:
     diversity: float | None = None
     explain: bool = True
     strict: bool = False
+    is_browser: bool = False
+    is_unverified: bool = False
 
     @property
     def identifiers(self) -> list[tuple[str, str]]:

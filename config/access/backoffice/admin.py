@@ -35,7 +35,7 @@ class ApiKeyForm(forms.ModelForm):
 
     class Meta:
         model = ApiKey
-        fields = ["name", "kind", "scopes", "requests_per_minute", "enabled", "expires_at"]
+        fields = ["name", "kind", "scopes", "requires_user_token", "requests_per_minute", "enabled", "expires_at"]
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()

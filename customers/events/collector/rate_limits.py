@@ -1,18 +1,18 @@
-"""Limits of what one address may send to the collector through a source that everybody can use."""
+"""RateLimits of what one address may send to the collector through a source that everybody can use."""
 
 from collections.abc import Iterable
 
 from django.conf import settings
 
-from config.foundation.rate_limiter import Limits, RateLimiter
+from config.foundation.rate_limiter import RateLimits, RateLimiter
 from customers.events.collector.envelope import CollectorError
 
 limiter = RateLimiter()
 
 
-def get_address_limits() -> Limits:
+def get_address_limits() -> RateLimits:
     """Return the limits per address and minute."""
-    return Limits(
+    return RateLimits(
         requests=settings.COLLECTOR_REQUESTS_PER_MINUTE,
         bytes=settings.COLLECTOR_BYTES_PER_MINUTE,
         names=settings.COLLECTOR_VISITORS_PER_MINUTE,

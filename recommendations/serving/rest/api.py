@@ -19,6 +19,7 @@ from recommendations.serving.rest.request import (
 )
 from recommendations.serving.rest.serializers import PlacementResponseSerializer, RankingSerializer
 from recommendations.serving.rest.serve import serve_ranking, serve_recommendations
+from recommendations.serving.visitor_claims import read_caller, verify_visitor
 
 
 class RecommendationsView(APIView):
@@ -44,7 +45,9 @@ class RecommendationsView(APIView):
         query = RecommendationQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         try:
-            body = serve_recommendations(request=make_request(scenario, dict(query.validated_data)), now=timezone.now())
+            now = timezone.now()
+            claimed = make_request(scenario, dict(query.validated_data))
+            body = serve_recommendations(request=verify_visitor(claimed, caller=read_caller(request), now=now), now=now)
         except InvalidRequestError as error:
             raise ValidationError({error.field: error.message}) from error
         return HttpResponse(body, content_type="application/json")
@@ -67,7 +70,9 @@ class RankView(APIView):
         body = RankRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         try:
-            response = serve_ranking(request=RankRequest(**body.validated_data), now=timezone.now())
+            now = timezone.now()
+            claimed = RankRequest(**body.validated_data)
+            response = serve_ranking(request=verify_visitor(claimed, caller=read_caller(request), now=now), now=now)
         except InvalidRequestError as error:
             raise ValidationError({error.field: error.message}) from error
         return HttpResponse(response, content_type="application/json")

@@ -30,6 +30,7 @@ from recommendations.serving.rest.search.serve import serve_search
 from recommendations.serving.rest.serve import serve_ranking, serve_recommendations
 from recommendations.serving.search.request import InvalidSearchError, SearchRequest
 from recommendations.serving.search.searcher import SearchNotReadyError
+from recommendations.serving.visitor_claims import Caller, verify_visitor
 
 logger = logging.getLogger(__name__)
 
@@ -42,21 +43,22 @@ type Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 type ServingView = type[RankView] | type[RecommendationsView] | type[SearchView]
 
 
-class RateLimit(NamedTuple):
-    """The rate limit of a caller: key and length of the current window, and its maximum."""
+class Permit(NamedTuple):
+    """What a caller may do: who calls, and the rate limit with key and length of the current window."""
 
+    caller: Caller
     key: str
     window_seconds: int
     max_requests: int
 
 
-type Authorize = Callable[[Environ, ServingView], RateLimit | None]
+type Authorize = Callable[[Environ, ServingView], Permit | None]
 
 
 def serve_recommendations_first(application: Application, *, authorize: Authorize) -> Application:
     """Return a WSGI application that serves plain requests itself and passes all others on.
 
-    authorize: returns the rate limit of a caller who may use a view; None for any other caller.
+    authorize: returns the permit of a caller who may use a view; None for any other caller.
     """
 
     def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -91,19 +93,19 @@ def _serve(environ: Environ, path: str, authorize: Authorize) -> bytes:
 
     Errors: NotPlainError and others for requests that the REST view must serve.
     """
-    limit = authorize(environ, _find_view(path))
-    if limit is None:
+    permit = authorize(environ, _find_view(path))
+    if permit is None:
         raise NotPlainError
     now = timezone.now()
     language = _find_language(environ)
-    request, identifiers = _read_request(environ, path, language)
+    request = verify_visitor(_read_request(environ, path, language), caller=permit.caller, now=now)
     activity = read_recent_activity(
-        identifiers=identifiers,
-        counter_key=limit.key,
-        counter_seconds=2 * limit.window_seconds,
+        identifiers=request.identifiers,
+        counter_key=permit.key,
+        counter_seconds=2 * permit.window_seconds,
         timeout=VALKEY_TIMEOUT_SECONDS,
     )
-    if activity.count is not None and activity.count > limit.max_requests:
+    if activity.count is not None and activity.count > permit.max_requests:
         raise NotPlainError
     with translation.override(language):
         if isinstance(request, RankRequest):
@@ -127,13 +129,10 @@ def _find_view(path: str) -> ServingView:
     raise NotPlainError
 
 
-def _read_request(
-    environ: Environ, path: str, language: str
-) -> tuple[RecommendationRequest | RankRequest | SearchRequest, list[tuple[str, str]]]:
-    """Return the request and the identifiers of its visitor."""
+def _read_request(environ: Environ, path: str, language: str) -> RecommendationRequest | RankRequest | SearchRequest:
+    """Return the request of a path."""
     if path == RANK_PATH:
-        ranking = parse_plain_body(_read_body(environ))
-        return ranking, ranking.to_recommendation_request().identifiers
+        return parse_plain_body(_read_body(environ))
     pairs = _parse_query(environ.get("QUERY_STRING", ""))
     if path == SEARCH_PATH:
         parameters = dict(pairs)
@@ -141,13 +140,11 @@ def _read_request(
             raise NotPlainError
         # the request remembers its language, which selects the synonyms
         with translation.override(language):
-            search = parse_search_request(parameters)
-        return search, search.identifiers
+            return parse_search_request(parameters)
     scenario = path.removeprefix(RECOMMENDATIONS_PATH).removesuffix("/")
     if scenario not in PLACEMENTS or not path.endswith("/"):
         raise NotPlainError
-    request = parse_plain_query(scenario, pairs)
-    return request, request.identifiers
+    return parse_plain_query(scenario, pairs)
 
 
 def _parse_query(query: str) -> list[tuple[str, str]]:

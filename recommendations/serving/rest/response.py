@@ -7,6 +7,7 @@ import msgspec
 from recommendations.serving.pipeline.reasons import ItemReason
 from recommendations.serving.response import RecommendationResponse, RecommendedCategory, RecommendedItem
 from recommendations.serving.state.product_index import ProductIndex
+from recommendations.serving.visitor_claims import UNVERIFIED
 
 NULL = msgspec.Raw(b"null")
 
@@ -46,13 +47,14 @@ class ResponseJSON(msgspec.Struct):
     next_cursor: str | None
     categories: list[CategoryJSON] | msgspec.UnsetType = msgspec.UNSET
     left_out: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
+    identity: str | msgspec.UnsetType = msgspec.UNSET
 
 
 _encoder = msgspec.json.Encoder()
 
 
-def encode_response(response: RecommendationResponse) -> bytes:
-    """Return the JSON of a response."""
+def encode_response(response: RecommendationResponse, *, is_unverified: bool = False) -> bytes:
+    """Return the JSON of a response; ``identity`` says if the customer ID of the request was ignored."""
     products = response.state.products if response.state is not None else None
     categories, left_out = response.categories, response.left_out
     return _encoder.encode(
@@ -69,6 +71,7 @@ def encode_response(response: RecommendationResponse) -> bytes:
             response.next_cursor,
             msgspec.UNSET if categories is None else [_encode_category(category) for category in categories],
             msgspec.UNSET if left_out is None else [{"product_id": id_, "why": why} for id_, why in left_out],
+            UNVERIFIED if is_unverified else msgspec.UNSET,
         )
     )
 

@@ -57,6 +57,10 @@ class RecommendationSerializer(serializers.Serializer):
     took_ms = serializers.FloatField()
     items = RecommendedItemSerializer(many=True)
     next_cursor = serializers.CharField(allow_null=True)
+    identity = serializers.CharField(
+        required=False,
+        help_text="unverified: the user_id was ignored, because the key is publishable and no valid user token came with it.",
+    )
 
 
 class PlacementResponseSerializer(RecommendationSerializer):

@@ -13,6 +13,7 @@ from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.response import RecommendationResponse
 from recommendations.serving.rest.response import encode_response
 from recommendations.serving.state.loader import StateLoader, loader
+from recommendations.serving.visitor_claims import hide_purchase_counts
 
 RESPONSE_SECONDS = Histogram(
     "perennial_recommendation_seconds",
@@ -35,7 +36,9 @@ def serve_recommendations(
     """Return the JSON of a recommendation response and record it. Errors: see `recommend`."""
     response = recommend(request=request, now=now, activity=activity, source=source)
     _record_response(response, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
-    return encode_response(response)
+    return encode_response(
+        hide_purchase_counts(response) if request.is_browser else response, is_unverified=request.is_unverified
+    )
 
 
 def serve_ranking(
@@ -48,7 +51,9 @@ def serve_ranking(
     """Return the JSON of a ranking and record it. Errors: see `rank_products`."""
     response = rank_products(request=request, now=now, activity=activity, source=source)
     _record_response(response, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
-    return encode_response(response)
+    return encode_response(
+        hide_purchase_counts(response) if request.is_browser else response, is_unverified=request.is_unverified
+    )
 
 
 def _record_response(response: RecommendationResponse, *, user_id: str, anonymous_id: str, now: datetime) -> None:

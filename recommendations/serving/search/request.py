@@ -51,6 +51,8 @@ class SearchRequest:
     explain: bool = True
     strict: bool = False
     language: str = ""
+    is_browser: bool = False
+    is_unverified: bool = False
 
     @property
     def identifiers(self) -> list[tuple[str, str]]:

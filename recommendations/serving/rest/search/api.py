@@ -14,6 +14,7 @@ from recommendations.serving.rest.search.serializers import SearchResponseSerial
 from recommendations.serving.rest.search.serve import serve_search
 from recommendations.serving.search.request import InvalidSearchError
 from recommendations.serving.search.searcher import SearchNotReadyError
+from recommendations.serving.visitor_claims import read_caller, verify_visitor
 
 
 class SearchNotReady(APIException):
@@ -41,8 +42,9 @@ class SearchView(APIView):
     )
     def get(self, request: Request) -> HttpResponse:
         try:
-            search_request = parse_search_request(request.query_params.dict())
-            body = serve_search(request=search_request, now=timezone.now())
+            now = timezone.now()
+            claimed = parse_search_request(request.query_params.dict())
+            body = serve_search(request=verify_visitor(claimed, caller=read_caller(request), now=now), now=now)
         except InvalidSearchError as error:
             raise ValidationError({name: [message] for name, message in error.errors.items()}) from error
         except SearchNotReadyError as error:

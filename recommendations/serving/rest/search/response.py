@@ -11,6 +11,7 @@ from recommendations.serving.rest.response import ItemJSON, ReasonJSON
 from recommendations.serving.search.facets import Facets, FacetValue
 from recommendations.serving.search.search import SearchPage
 from recommendations.serving.search.visitor_search import SCENARIO
+from recommendations.serving.visitor_claims import UNVERIFIED
 
 
 class FacetValueJSON(msgspec.Struct):
@@ -50,6 +51,7 @@ class SearchResponseJSON(msgspec.Struct):
     model_version: str
     took_ms: float
     next_cursor: str | None
+    identity: str | msgspec.UnsetType = msgspec.UNSET
 
 
 _encoder = msgspec.json.Encoder()
@@ -87,6 +89,7 @@ def build_response(page: SearchPage, *, recommendation_id: str) -> SearchRespons
         model_version=page.snapshot.state.version,
         took_ms=page.took_ms,
         next_cursor=page.next_cursor,
+        identity=UNVERIFIED if request.is_unverified else msgspec.UNSET,
     )
 
 

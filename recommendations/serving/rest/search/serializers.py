@@ -51,3 +51,7 @@ class SearchResponseSerializer(serializers.Serializer):
     model_version = serializers.CharField(allow_blank=True)
     took_ms = serializers.FloatField()
     next_cursor = serializers.CharField(allow_null=True)
+    identity = serializers.CharField(
+        required=False,
+        help_text="unverified: the user_id was ignored, because the key is publishable and no valid user token came with it.",
+    )

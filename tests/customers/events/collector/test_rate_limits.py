@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from config.foundation.client_address import get_client_address
-from config.foundation.rate_limiter import Limits, RateLimiter
+from config.foundation.rate_limiter import RateLimits, RateLimiter
 from customers.events.collector.rate_limits import limiter
 from customers.events.models import Event, Source
 from tests.customers.events.client import make_keyed_source, send, track
 
-LIMITS = Limits(requests=3, bytes=100, names=2)
+LIMITS = RateLimits(requests=3, bytes=100, names=2)
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 from unittest.mock import patch
@@ -16,12 +17,15 @@ from config.access.grants import clear_key_cache
 from config.access.keys import create_api_key
 from config.access.models import ApiKey
 from config.fast_path import add_fast_path
+from customers.events.models import Source
+from customers.events.sources.user_tokens import clear_token_key_cache, create_user_token, read_token_key
 from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.rest.fast_path import RANK_PATH, RECOMMENDATIONS_PATH, SEARCH_PATH
 from recommendations.serving.rest.search.serve import serve_search
 from recommendations.serving.search.searcher import Searcher
 from recommendations.serving.state import loader as loader_module
 from recommendations.serving.state.loader import StateLoader, loader
+from tests.customers.events.client import make_keyed_source
 from tests.makers import NOON
 
 CHANGING_FIELDS = ("recommendation_id", "took_ms", "next_cursor")
@@ -29,7 +33,7 @@ CHANGING_FIELDS = ("recommendation_id", "took_ms", "next_cursor")
 
 @pytest.fixture
 def key(trained: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A publishable key, while this process serves the trained model."""
+    """Yield the key of the shop's server, while this process serves the trained model."""
     settings.RECOMMEND_DEADLINE_MS = 10_000.0
     monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", 3600.0)
     fresh = StateLoader()
@@ -37,7 +41,7 @@ def key(trained: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterato
     loader.damaged_at = fresh.damaged_at
     loader.get_state(now=NOON)
     clear_key_cache()
-    yield create_api_key(name="shop", kind=ApiKey.Kind.PUBLISHABLE, now=NOON)[1]
+    yield create_api_key(name="shop", kind=ApiKey.Kind.SECRET, scopes=["recommendations:read"], now=NOON)[1]
     loader.state = None
     clear_key_cache()
 
@@ -236,3 +240,78 @@ def test_without_valkey_responses_come_from_the_model_alone(key: str, settings: 
     status, _headers, body = call(RECOMMENDATIONS_PATH + "for-you/", "user_id=user-0", key=key)
     assert (status, body["fallback"]) == (200, None)
     assert call(RECOMMENDATIONS_PATH + "for-you/", "anonymous_id=guest", key=key)[2]["fallback"] == "popular"
+
+
+@pytest.fixture
+def browser_key(key: str) -> str:
+    return create_api_key(name="browser", kind=ApiKey.Kind.PUBLISHABLE, now=NOON)[1]
+
+
+def get_view(client: Any, query: str, key: str, **headers: str) -> dict[str, Any]:
+    response = client.get(
+        f"{RECOMMENDATIONS_PATH}for-you/?{query}", headers={"authorization": f"Bearer {key}", **headers}
+    )
+    assert response.status_code == 200, response.content
+    return normalize(response.json())
+
+
+def test_a_browser_reads_nothing_of_a_customer_without_a_user_token(key: str, browser_key: str, client: Any) -> None:
+    call = Caller()
+    stranger = normalize(call(RECOMMENDATIONS_PATH + "for-you/", "n=4", key=browser_key)[2])
+    customer = normalize(call(RECOMMENDATIONS_PATH + "for-you/", "n=4&user_id=user-0", key=key)[2])
+    assert customer["items"] != stranger["items"]
+    query = "n=4&user_id=user-0"
+    for headers in ({}, {"x_user_token": "1.2"}, {"x_user_token": make_user_token("user-1")}):
+        _status, _headers, fast = call(RECOMMENDATIONS_PATH + "for-you/", query, key=browser_key, **headers)
+        assert normalize(fast) == {**stranger, "identity": "unverified"}
+        slow = get_view(client, query, browser_key, **{name.replace("_", "-"): text for name, text in headers.items()})
+        assert slow == {**stranger, "identity": "unverified"}
+    assert call.reached == 0
+
+
+def test_a_user_token_proves_the_customer(key: str, browser_key: str, client: Any) -> None:
+    call = Caller()
+    query = "n=4&user_id=user-0"
+    customer = normalize(call(RECOMMENDATIONS_PATH + "for-you/", query, key=key)[2])
+    token = make_user_token("user-0")
+    verified = normalize(call(RECOMMENDATIONS_PATH + "for-you/", query, key=browser_key, x_user_token=token)[2])
+    assert [item["product_id"] for item in verified["items"]] == [item["product_id"] for item in customer["items"]]
+    assert "identity" not in verified
+    assert get_view(client, query, browser_key, **{"x-user-token": token}) == verified
+
+
+def test_ranking_and_search_need_the_token_too(key: str, browser_key: str) -> None:
+    call = Caller()
+    body = json.dumps({"user_id": "user-0", "product_ids": ["coffee-1", "tea-1"]}).encode()
+    _status, _headers, ranking = call(RANK_PATH, key=browser_key, method="POST", body=body)
+    assert (ranking["identity"], ranking["items"][0]["product_id"]) == ("unverified", "coffee-1")
+    token = make_user_token("user-0")
+    _status, _headers, ranking = call(RANK_PATH, key=browser_key, method="POST", body=body, x_user_token=token)
+    assert ranking["items"][0]["product_id"] == "tea-1"
+    assert "identity" not in ranking
+
+
+def test_a_browser_reads_no_number_of_purchases(key: str, browser_key: str) -> None:
+    call = Caller()
+    reasons: dict[str, set[str]] = {}
+    for name, headers in ((key, {}), (browser_key, {"x_user_token": make_user_token("user-0")})):
+        _status, _headers, page = call(RECOMMENDATIONS_PATH + "for-you/", "n=20&user_id=user-0", key=name, **headers)
+        reasons[name] = {item["reason"]["text"] for item in page["items"]}
+    assert not any(letter.isdigit() for text in reasons[browser_key] for letter in text if "times" in text)
+
+
+def test_an_old_key_without_the_switch_answers_for_any_customer(key: str, browser_key: str) -> None:
+    ApiKey.objects.filter(name="browser").update(requires_user_token=False)
+    clear_key_cache()
+    call = Caller()
+    query = "n=4&user_id=user-0"
+    customer = normalize(call(RECOMMENDATIONS_PATH + "for-you/", query, key=key)[2])
+    page = normalize(call(RECOMMENDATIONS_PATH + "for-you/", query, key=browser_key)[2])
+    assert [item["product_id"] for item in page["items"]] == [item["product_id"] for item in customer["items"]]
+
+
+def make_user_token(user_id: str) -> str:
+    source, _key = make_keyed_source(f"web-{user_id}", kind=Source.Kind.BROWSER)
+    clear_token_key_cache()
+    token_key = read_token_key(source.sealed_token_key)
+    return create_user_token(key=token_key, user_id=user_id, now=datetime.now(UTC))
