@@ -38,7 +38,7 @@ def read_caller(request: HttpRequest) -> Caller:
     )
 
 
-def verify_visitor[Request: (RecommendationRequest, RankRequest, SearchRequest)](
+def verify_visitor[Request: RecommendationRequest | RankRequest | SearchRequest](
     request: Request, *, caller: Caller, now: datetime
 ) -> Request:
     """Return the request as the caller may make it: without a customer ID that the user token does not prove."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.conf import settings
 
-from config.foundation.rate_limiter import RateLimits, RateLimiter
+from config.foundation.rate_limiter import RateLimiter, RateLimits
 from customers.events.collector.envelope import CollectorError
 
 limiter = RateLimiter()

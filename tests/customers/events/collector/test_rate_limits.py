@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from config.foundation.client_address import get_client_address
-from config.foundation.rate_limiter import RateLimits, RateLimiter
+from config.foundation.rate_limiter import RateLimiter, RateLimits
 from customers.events.collector.rate_limits import limiter
 from customers.events.models import Event, Source
 from tests.customers.events.client import make_keyed_source, send, track
