@@ -338,7 +338,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["config.access.permissions.HasScope"],
     "DEFAULT_THROTTLE_CLASSES": ["config.access.throttling.KeyRateThrottle"],
     "DEFAULT_PAGINATION_CLASS": "config.foundation.rest.pagination.CursorPagination",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["config.foundation.rest.known_names.StrictFilterBackend"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["config.foundation.rest.parsers.BoundedJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "config.access.schema.ProblemAwareSchema",

@@ -1,4 +1,4 @@
-"""A serializer mixin that rejects values of another JSON type.
+"""A serializer mixin that rejects values of another JSON type, and names that are no fields.
 
 REST framework accepts 5 as a text and 0 as false; with this mixin such a value is an error of its field. A whole number may
 be written as 5.0, and a decimal amount as a number.
@@ -11,16 +11,17 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
+from config.foundation.rest.known_names import find_unknown_fields
+
 
 class StrictTypesMixin(serializers.Serializer):
     # no docstring: the OpenAPI document would show it as the description of each serializer
 
     def to_internal_value(self, data: Any) -> Any:
-        type_errors = (
-            {name: [detail] for name, detail in self.find_type_errors(data).items()}
-            if isinstance(data, Mapping)
-            else {}
-        )
+        type_errors: dict[str, list[ErrorDetail]] = {}
+        if isinstance(data, Mapping):
+            type_errors = {name: [detail] for name, detail in self.find_type_errors(data).items()}
+            type_errors |= find_unknown_fields(data, self.fields)
         try:
             value = super().to_internal_value(data)
         except ValidationError as error:

@@ -7,6 +7,7 @@ from msgspec import Meta
 from msgspec.inspect import type_info
 from rest_framework import serializers
 
+from config.foundation.rest.known_names import KnownFieldsMixin
 from config.foundation.rest.strict_types import StrictTypesMixin
 
 MAX_PRICE_DIGITS, PRICE_DECIMALS = 14, 2
@@ -139,5 +140,5 @@ def build_serializer(
         for spec in read_specs(schema)
         if spec.kind != "dict"
     }
-    bases = (StrictTypesMixin, serializers.Serializer) if in_body else (serializers.Serializer,)
+    bases = (StrictTypesMixin if in_body else KnownFieldsMixin, serializers.Serializer)
     return type(name, bases, {**fields, "__module__": __name__})

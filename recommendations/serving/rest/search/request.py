@@ -14,6 +14,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from msgspec import Meta
 
+from config.foundation.rest.known_names import find_unknown_names
 from recommendations.serving.rest.schema import (
     FieldSpec,
     build_serializer,
@@ -79,14 +80,14 @@ class _InvalidValueError(Exception):
 
 
 def parse_search_request(params: Mapping[str, str], *, language: str | None = None) -> SearchRequest:
-    """Parse query parameters; unknown and empty ones are ignored.
+    """Parse query parameters; empty ones are ignored.
 
     language: the active language by default.
 
     Raises:
-        InvalidSearchError: names every invalid parameter.
+        InvalidSearchError: names every invalid or unknown parameter.
     """
-    errors: dict[str, str] = {}
+    errors = _find_unknown_parameters(params)
     values: dict[str, Any] = {}
     for spec in _QUERY_SPECS:
         if spec.kind == "dict":
@@ -106,6 +107,13 @@ def parse_search_request(params: Mapping[str, str], *, language: str | None = No
     if errors:
         raise InvalidSearchError(errors)
     return request
+
+
+def _find_unknown_parameters(params: Mapping[str, str]) -> dict[str, str]:
+    """Return an error for each parameter that does not exist."""
+    names = [name for name in params if not name.startswith(ATTRIBUTE_PREFIX)]
+    valid = [spec.name if spec.kind != "dict" else f"{ATTRIBUTE_PREFIX}NAME" for spec in _QUERY_SPECS]
+    return {name: str(errors[0]) for name, errors in find_unknown_names(names, valid).items()}
 
 
 def _parse_attributes(params: Mapping[str, str], errors: dict[str, str]) -> dict[str, str]:
