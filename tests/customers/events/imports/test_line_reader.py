@@ -49,7 +49,7 @@ def test_compression_is_detected_from_the_content_and_not_from_the_name(tmp_path
 def test_line_that_is_too_long_is_skipped_without_loading_it(tmp_path: Path) -> None:
     long, longest = b"x" * 5_000_000, b"y" * 100
     path = write_file(tmp_path, b"a\n" + long + b"\n" + longest + b"\r\n" + longest + b"z\n" + long)
-    assert read_lines(path, most=100) == [
+    assert read_lines(path, max_bytes=100) == [
         FileLine(1, b"a"),
         FileLine(2, b"", oversize=True),
         FileLine(3, longest),

@@ -48,7 +48,7 @@ from tests.makers import NOON, make_customer, make_order, make_product
 pytestmark = pytest.mark.django_db
 
 SCORES = ("churn", "purchase_7", "purchase_30", "purchase_90", "next_category", "next_category_probability")
-CUSTOMERS = 180
+CUSTOMERS = 300
 EARLIER = NOON - timedelta(days=40)
 
 
