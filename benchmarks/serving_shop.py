@@ -522,7 +522,7 @@ def create_key(now: datetime) -> str:
     from config.access.keys import create_api_key
     from config.access.models import ApiKey
 
-    key, plain = create_api_key(name="bench", kind=ApiKey.Kind.PUBLISHABLE, now=now)
+    key, plain = create_api_key(name="bench", kind=ApiKey.Kind.SECRET, scopes=["recommendations:read"], now=now)
     key.requests_per_minute = REQUESTS_PER_MINUTE
     key.save()
     return plain

@@ -8,7 +8,9 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import is_patched_serializer
 from rest_framework import serializers
 
+from config.foundation.rest.known_names import KnownFieldsMixin
 from config.foundation.rest.problems import CONTENT_TYPE
+from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.segments.rest.condition_schema import VERBATIM
 
 WRITES = ("POST", "PUT", "PATCH")
@@ -120,6 +122,12 @@ class ProblemAwareSchema(AutoSchema):
                 number[name] = float(limit)
                 number.pop(f"exclusive{name.title()}", None)
         schema["oneOf"] = [digits, number]
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
+        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
+        if direction == "request" and isinstance(serializer, StrictTypesMixin | KnownFieldsMixin):
+            schema["additionalProperties"] = False
+        return schema
 
     def _process_override_parameters(self, direction: Any = "request") -> Any:
         self.in_url = True

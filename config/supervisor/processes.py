@@ -32,6 +32,7 @@ class Program:
     command: Sequence[str]
     niceness: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)  # in addition to that of the supervisor
+    prepare_restart: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -269,6 +270,10 @@ class Supervisor:
         for program in self.programs:
             restart_at = self.states[program.name].restart_at
             if restart_at is not None and now >= restart_at:
+                try:
+                    program.prepare_restart()
+                except Exception as error:  # noqa: BLE001 — whatever it is, the program starts again
+                    self.report(f"{program.name} starts without its preparation: {error}.")
                 self._start(program)
 
     def _check_servers(self) -> None:

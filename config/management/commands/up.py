@@ -141,7 +141,16 @@ def build_programs(options: dict[str, Any], port: int) -> list[Program]:
         programs.append(Program("web", web, environment=WEB_ENVIRONMENT))
     if not options["no_worker"]:
         worker = [*celery, "worker", "--concurrency", str(options["worker_concurrency"]), "--loglevel", "INFO"]
-        programs.append(Program("worker", [*worker, "--without-gossip", "--without-mingle"], BACKGROUND_NICENESS))
+        # the tasks of a worker that was killed are still its own in Valkey; without this they would wait for an hour
+        is_embedded = "valkey" in list_server_logs()
+        programs.append(
+            Program(
+                "worker",
+                [*worker, "--without-gossip", "--without-mingle"],
+                BACKGROUND_NICENESS,
+                prepare_restart=return_interrupted_tasks if is_embedded else lambda: None,
+            )
+        )
     if not options["no_beat"]:
         programs.append(Program("beat", [*celery, "beat", "--pidfile=", "--loglevel", "INFO"], BACKGROUND_NICENESS))
     return programs

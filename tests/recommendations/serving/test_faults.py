@@ -29,7 +29,7 @@ now = timezone.now()
 make_tea_and_coffee_shop(until=now - timedelta(hours=1))
 export_warehouse(started_at=now)
 train(as_of=now, started_at=now, seconds=2)
-print(create_api_key(name="shop", kind=ApiKey.Kind.PUBLISHABLE, now=now)[1])
+print(create_api_key(name="shop", kind=ApiKey.Kind.SECRET, scopes=["recommendations:read"], now=now)[1])
 """
 RULE = """
 import django; django.setup()
