@@ -73,7 +73,7 @@ class Operator:
 
     def kill(self, name: str) -> None:
         assert self.process is not None
-        marks = {"web": "granian", "worker": "worker", "beat": "beat"}
+        marks = {"web": "config.web_server", "worker": "worker", "beat": "beat"}
         child = next(
             found
             for found in psutil.Process(self.process.pid).children()
