@@ -123,7 +123,7 @@ def measure(arguments: argparse.Namespace, servers: dict[str, int]) -> dict[str,
     growth: list[float] = []
     unexpected = 0
     with run_web_server() as port:
-        [web] = [process for process in psutil.Process().children() if "granian" in " ".join(process.cmdline())]
+        [web] = [process for process in psutil.Process().children() if "config.web_server" in process.cmdline()]
         target = Target(port, keys["write_key"], keys["publishable_key"], web.pid, servers)
         warm_up(target)
         for name, attack in ATTACKS.items():

@@ -190,7 +190,7 @@ def take_sample(up: int, seconds: float) -> dict[str, float]:
     for process in psutil.Process(up).children(recursive=True):
         try:
             line = " ".join(process.cmdline())
-            name = "web" if "granian" in line else "worker" if "worker" in line else ""
+            name = "web" if "config.web_server" in line else "worker" if "worker" in line else ""
             if name:
                 megabytes[name] += process.memory_info().rss / 1e6
         except psutil.NoSuchProcess:

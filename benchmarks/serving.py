@@ -263,7 +263,7 @@ def get_cpu_seconds(shop: ShopServer) -> dict[str, float]:
 def list_web_processes(shop: ShopServer) -> list[psutil.Process]:
     top = psutil.Process(shop.pid)
     every = [top, *top.children(recursive=True)]
-    return [process for process in every if "granian" in " ".join(process.cmdline())]
+    return [process for process in every if "config.web_server" in process.cmdline()]
 
 
 def get_valkey_pid() -> int:

@@ -305,6 +305,9 @@ WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = VAR_DIR / "media"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 FILE_UPLOAD_TEMP_DIR = None
+# Of one address to one web process. Raise both for a proxy in front that opens many connections or passes bodies on unread.
+WEB_CONNECTIONS_PER_ADDRESS = read_int("WEB_CONNECTIONS_PER_ADDRESS", 512, low=1, high=100_000)
+WEB_BODIES_PER_ADDRESS = read_int("WEB_BODIES_PER_ADDRESS", 32, low=1, high=100_000)
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = read_bool("HTTPS_ONLY", False)

@@ -23,8 +23,8 @@ def run_web_server(*, log: Path | None = None, **settings: str) -> Iterator[str]
         settings: environment variables of the server.
     """
     port = find_free_port()
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "1", "--blocking-threads", "4", "--no-ws", "config.wsgi:application"]
+    command = [sys.executable, "-m", "config.web_server", "--port", str(port), "--workers", "1", "--threads", "4"]
+    command += ["config.wsgi:application"]
     environment = os.environ | {
         "DATABASE_URL": get_test_database_url(),
         "DJANGO_SETTINGS_MODULE": "config.settings",

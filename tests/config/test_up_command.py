@@ -215,7 +215,7 @@ def test_up_serves_until_ctrl_c_and_leaves_no_process_behind(
     assert is_live(port)
     family = psutil.Process(terminal.process.pid).children(recursive=True)
     assert len(family) >= 5
-    [web] = [process for process in family if "granian" in " ".join(process.cmdline()) and process.children()]
+    [web] = [process for process in family if "config.web_server" in process.cmdline() and process.children()]
     # a request that crashes the interpreter ends a web worker: the next one takes over, nothing else stops
     worker = max(web.children(), key=lambda process: process.memory_info().rss)
     worker.kill()

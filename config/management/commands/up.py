@@ -134,10 +134,10 @@ def build_programs(options: dict[str, Any], port: int) -> list[Program]:
     celery = [python, "-m", "celery", "--quiet", "--app", "config"]
     programs = []
     if not options["no_web"]:
-        web = [python, "-m", "granian", "--interface", "wsgi", "--host", options["host"], "--port", str(port)]
-        web += ["--workers", str(options["web_workers"]), "--blocking-threads", str(WEB_THREADS), "--no-ws"]
-        web += ["--workers-kill-timeout", "5", "--respawn-failed-workers", "--respawn-interval", "1"]
-        web += ["config.wsgi:application"]
+        web = [python, "-m", "config.web_server", "--host", options["host"], "--port", str(port)]
+        web += ["--workers", str(options["web_workers"]), "--threads", str(WEB_THREADS)]
+        web += ["--connections-per-address", str(settings.WEB_CONNECTIONS_PER_ADDRESS)]
+        web += ["--bodies-per-address", str(settings.WEB_BODIES_PER_ADDRESS), "config.wsgi:application"]
         programs.append(Program("web", web, environment=WEB_ENVIRONMENT))
     if not options["no_worker"]:
         worker = [*celery, "worker", "--concurrency", str(options["worker_concurrency"]), "--loglevel", "INFO"]

@@ -75,8 +75,7 @@ class CollectorServer:
         return self.run_python("-c", MAKE_SOURCE, key).splitlines()[-1]
 
     def start_web(self) -> None:
-        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(self.port), "--workers", "2"]
-        command += ["--blocking-threads", "16", "--no-ws", "config.wsgi:application"]
+        command = [sys.executable, "-m", "config.web_server", "--port", str(self.port), "config.wsgi:application"]
         with (self.folder / "web.log").open("ab") as log:
             self.web = subprocess.Popen(command, cwd=PROJECT, env=self.env, stdout=log, stderr=log)
         wait_until(self.is_live, within=90, what="the web server")

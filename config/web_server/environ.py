@@ -1,0 +1,81 @@
+"""Build the WSGI environ of a request from the scope of Granian's RSGI interface."""
+
+import sys
+from typing import Any
+
+type Environ = dict[str, Any]
+type Scope = Any  # granian.rsgi.Scope
+
+# Unlike Granian's own environ, this one has no variables of the process: no secrets, and no HTTP_PROXY that looks like a header.
+SAME_FOR_ALL: Environ = {
+    "GATEWAY_INTERFACE": "CGI/1.1",
+    "SCRIPT_NAME": "",
+    "SERVER_SOFTWARE": "Granian",
+    "wsgi.errors": sys.stderr,
+    "wsgi.input_terminated": True,
+    "wsgi.multiprocess": True,
+    "wsgi.multithread": True,
+    "wsgi.run_once": False,
+    "wsgi.version": (1, 0),
+}
+PROTOCOLS = {"1": "HTTP/1.0", "1.1": "HTTP/1.1"}
+# A part of a static file would have to be sent by a thread that waits for the client, so everybody gets the whole file.
+IGNORED_HEADERS = {"range"}
+COMMON_HEADERS = (
+    "accept accept-encoding accept-language authorization cache-control connection cookie dnt expect forwarded host "
+    "if-modified-since if-none-match idempotency-key origin pragma priority referer sec-ch-ua sec-ch-ua-mobile "
+    "sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site sec-fetch-user sec-gpc te transfer-encoding "
+    "upgrade-insecure-requests user-agent via x-csrftoken x-forwarded-for x-forwarded-host x-forwarded-port "
+    "x-forwarded-proto x-real-ip x-request-id x-requested-with x-retry-count x-write-key"
+)
+
+
+def format_header_key(name: str) -> str:
+    return "HTTP_" + name.upper().replace("-", "_")
+
+
+KEYS = {name: format_header_key(name) for name in COMMON_HEADERS.split()} | {
+    "content-length": "CONTENT_LENGTH",
+    "content-type": "CONTENT_TYPE",
+}
+
+
+def build_environ(scope: Scope) -> Environ:
+    """Return the environ of a request, without ``wsgi.input``."""
+    environ = SAME_FOR_ALL.copy()
+    environ["REQUEST_METHOD"] = scope.method
+    environ["PATH_INFO"] = to_wsgi_text(scope.path)
+    environ["QUERY_STRING"] = to_wsgi_text(scope.query_string)
+    environ["SERVER_NAME"], environ["SERVER_PORT"] = split_address(scope.server)
+    environ["REMOTE_ADDR"] = split_address(scope.client)[0]
+    environ["SERVER_PROTOCOL"] = PROTOCOLS[scope.http_version]
+    environ["wsgi.url_scheme"] = scope.scheme
+    headers = scope.headers
+    pairs = headers.items()
+    names = {name for name, _value in pairs}
+    if len(names) < len(headers):
+        # Granian leaves out values that are not ASCII. An empty one is invalid too, where none could be valid.
+        pairs += [(name, "") for name in headers.keys() if name not in names]  # noqa: SIM118 — no dict
+    for name, value in pairs:
+        key = KEYS.get(name)
+        if key is None:
+            if "_" in name or name in IGNORED_HEADERS:
+                continue  # X_Forwarded_For would become the same key as the header that only a proxy may set
+            key = format_header_key(name)
+        if key in environ:
+            value = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{value}"
+        environ[key] = value
+    if "HTTP_HOST" not in environ:
+        environ["HTTP_HOST"] = scope.authority or ""
+    return environ
+
+
+def to_wsgi_text(text: str) -> str:
+    """Return the UTF-8 of a text as WSGI wants it: each byte as a character."""
+    return text if text.isascii() else text.encode().decode("latin-1")
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """Split an address like ``127.0.0.1:8000`` or ``[::1]:8000``."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), port

@@ -1,0 +1,168 @@
+"""One web process: Granian's RSGI worker, whose threads run the WSGI application.
+
+This module has everything that depends on parts of Granian that it does not document. Granian's RSGI worker expects an event loop that
+starts a coroutine for each request. Here, the thread that would wake up the loop runs the request itself: nothing in this process is a
+coroutine, and a loop would add two changes of the thread to each request.
+"""
+
+import logging
+import signal
+from collections import deque
+from collections.abc import Callable
+from io import BytesIO
+from threading import Event, Lock
+from typing import Any
+
+from granian import _granian
+from granian.server.common import WORKERS_METHODS
+from granian.server.mp import WorkerProcess
+
+from config.web_server.bodies import BodyReceiver
+from config.web_server.environ import Environ, build_environ
+from config.web_server.limits import ClientLimits
+from config.web_server.responses import Application, Protocol, run_application
+
+logger = logging.getLogger(__name__)
+
+RSGIWorker: Any = _granian.RSGIWorker  # Granian's type stubs lack parameters
+
+# Threads beyond those that run the application: they take in requests and parts of bodies, and answer whether the process is alive.
+EXTRA_THREADS = 4
+LIVENESS_PATH = "/health/live"
+
+
+class Scheduler(_granian.CallbackScheduler):
+    """Passes each request to a function, in the thread in which Granian would schedule a coroutine."""
+
+    def __new__(cls, loop: Any, handle: Callable[[Any], None]) -> "Scheduler":
+        scheduler: Scheduler = super().__new__(cls, loop, handle, None, None, None)  # type: ignore[call-arg]
+        return scheduler
+
+    def __init__(self, loop: Any, handle: Callable[[Any], None]) -> None:
+        super().__init__()
+        self._schedule_fn = handle
+
+
+class CallbackRunner:
+    """Stands in for an event loop: runs the callbacks of Granian's futures at once, in the calling thread."""
+
+    def call_soon(self, callback: Callable[[Any], None], future: Any, context: Any = None) -> None:
+        try:
+            callback(future)
+        except Exception:  # Granian would swallow it
+            logger.exception("A request could not be handled")
+
+    call_soon_threadsafe = call_soon
+
+
+class RequestHandler:
+    """Runs the application for requests that are complete, in at most ``threads`` threads at the same time."""
+
+    def __init__(self, application: Application, *, threads: int, limits: ClientLimits, port: int) -> None:
+        self._application = application
+        self._bodies = BodyReceiver(limits, port=port, on_complete=self._run)
+        self._waiting: deque[tuple[Environ, Protocol]] = deque()
+        self._free = threads
+        self._lock = Lock()
+
+    def start(self) -> None:
+        self._bodies.start()
+
+    def stop(self) -> None:
+        self._bodies.stop()
+
+    def handle(self, watcher: Any) -> None:
+        """Handle a new request; Granian calls this in one of its threads, and cannot cope with an exception."""
+        try:
+            environ, protocol = build_environ(watcher.scope), watcher.proto
+            if environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ:
+                self._bodies.receive(environ, protocol)
+                return
+            environ["wsgi.input"] = BytesIO()
+            if environ["PATH_INFO"] == LIVENESS_PATH:
+                run_application(self._application, environ, protocol)
+            else:
+                self._run(environ, protocol)
+        except BaseException:  # even SystemExit
+            logger.exception("A request could not be handled")
+
+    def _run(self, environ: Environ, protocol: Protocol) -> None:
+        """Run the application now, or after one of the running requests."""
+        with self._lock:
+            if not self._free:
+                self._waiting.append((environ, protocol))
+                return
+            self._free -= 1
+        while True:
+            try:
+                run_application(self._application, environ, protocol)
+            except BaseException:  # even SystemExit: the thread would be missing for ever
+                logger.exception("A request could not be handled")
+            with self._lock:
+                if not self._waiting:
+                    self._free += 1
+                    return
+                environ, protocol = self._waiting.popleft()
+
+
+@WorkerProcess.wrap_target
+def run_worker(
+    worker_id: int,
+    application: Application,
+    sock: Any,
+    ipc: Any,
+    loop: Any,
+    runtime_mode: Any,
+    runtime_threads: int,
+    runtime_blocking_threads: int,
+    blocking_threads: int,
+    blocking_threads_idle_timeout: int,
+    backpressure: int,
+    task_impl: Any,
+    http_mode: Any,
+    http1_settings: Any,
+    http2_settings: Any,
+    websockets: bool,
+    static_path: Any,
+    log_access_fmt: str | None,
+    ssl_ctx: tuple[Any, ...],
+    scope_opts: dict[str, Any],
+    metrics: Any,
+    *,
+    threads: int,
+    limits: ClientLimits,
+    port: int,
+) -> None:
+    """Run a web process until a signal; the positional parameters are those of Granian's own workers."""
+    handler = RequestHandler(application, threads=threads, limits=limits, port=port)
+    stop, has_stopped = _granian.WorkerSignal(), Event()
+    stop.add_cb(has_stopped.set)
+
+    def stop_on_signal(_number: int, _frame: Any) -> None:
+        handler.stop()
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop_on_signal)
+    worker = RSGIWorker(
+        worker_id,
+        sock,
+        ipc,
+        runtime_threads,
+        runtime_blocking_threads,
+        threads + EXTRA_THREADS,
+        blocking_threads_idle_timeout,
+        backpressure,
+        http_mode,
+        http1_settings,
+        http2_settings,
+        websockets,
+        static_path,
+        *ssl_ctx,
+        metrics,
+    )
+    handler.start()
+    runner = CallbackRunner()
+    serve = getattr(worker, WORKERS_METHODS[runtime_mode][(sock[0] or sock[1]).is_uds()])
+    serve(Scheduler(runner, handler.handle), runner, stop)
+    has_stopped.wait()

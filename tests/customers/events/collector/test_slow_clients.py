@@ -1,0 +1,35 @@
+"""Clients that send a part of their events and then nothing do not keep others from sending theirs."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.config.web_server.server import open_slow_requests, read_statuses, send
+from tests.customers.events.client import track
+from tests.customers.events.server import CollectorServer, run_collector
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[CollectorServer]:
+    with run_collector() as running:
+        yield running
+
+
+@pytest.mark.parametrize("number", [40, 200])
+def test_slow_bodies_delay_nobody_and_are_closed_at_the_deadline(shop: CollectorServer, number: int) -> None:
+    key = shop.make_source(f"slow{number}")
+    began = time.monotonic()
+    slow = open_slow_requests(shop.port, number, path="/v1/batch")
+    for _number in range(3):
+        live = send(shop.port, "GET", "/health/live")
+        assert (live.status, live.seconds < 1) == (200, True), live
+    answer = shop.post(key, {"batch": [track(messageId=f"normal-{number}")]}, timeout=5)
+    assert (answer.status, answer.body["accepted"]) == (200, 1)
+    statuses = Counter(read_statuses(slow))
+    assert set(statuses) <= {408, 429}
+    assert 0 < statuses[408] <= 64  # in two processes
+    assert 15 < time.monotonic() - began < 20
