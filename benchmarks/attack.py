@@ -222,6 +222,8 @@ def send(
     finally:
         connection.close()
     outcome.statuses[status] += 1
+    if status >= 500 and status != 503:
+        log(f"{status}: {method} {path[:2000]} {body[:2000]!r}")
     return status
 
 
@@ -266,9 +268,16 @@ def build_key_headers(target: Target) -> dict[str, str]:
 
 
 def warm_up(target: Target) -> None:
+    """Use every endpoint in both processes, whose first use loads modules that stay in memory."""
+    page = json.dumps({"batch": [{"type": "page", "anonymousId": "visitor"}]}).encode()
+    ranking = json.dumps({"product_ids": ["p1"], "unknown": 1}).encode()
+    as_json = {**build_bearer(target), "Content-Type": "application/json"}
     for _request in range(200):
         send(target, Outcome(), "GET", "/health/live")
         send(target, Outcome(), "GET", RECOMMENDATIONS, headers=build_bearer(target))
+        send(target, Outcome(), "POST", "/v1/batch", page, build_key_headers(target))
+        send(target, Outcome(), "POST", "/api/v1/rank/", ranking, as_json)
+        send(target, Outcome(), "PUT", "/api/v1/products/", b"{}", as_json)
 
 
 RECOMMENDATIONS = "/api/v1/recommendations/popular/?n=4"

@@ -17,7 +17,12 @@ def find_unknown_names(names: Iterable[str], valid: Iterable[str]) -> dict[str, 
     """Return an error for each name that is not valid."""
     known = set(valid)
     message = _("Unknown name; valid: %(names)s.") % {"names": ", ".join(sorted(known))}
-    return {str(name): [ErrorDetail(message, "unknown_name")] for name in names if name not in known}
+    return {make_encodable(name): [ErrorDetail(message, "unknown_name")] for name in names if name not in known}
+
+
+def make_encodable(name: Any) -> str:
+    """Return a name that can be encoded as UTF-8; JSON may contain halves of characters, which cannot."""
+    return str(name).encode(errors="backslashreplace").decode()
 
 
 class StrictFilterBackend(DjangoFilterBackend):

@@ -42,6 +42,12 @@ def test_serving_names_unknown_parameters() -> None:
     assert list(get_problems(client.get("/api/v1/search/?q=tea&price_max=9&prize_min=1"))) == ["prize_min"]
 
 
+def test_a_name_that_cannot_be_encoded_is_an_error_like_any_other() -> None:
+    client = make_client("recommendations:read")
+    body = b'{"product_ids": ["p1"], "\\ud800": 1}'
+    assert list(get_problems(client.post("/api/v1/rank/", body, content_type="application/json"))) == ["\\ud800"]
+
+
 def test_a_body_with_an_unknown_or_read_only_field_changes_nothing() -> None:
     client = make_client("segments:read", "segments:write")
     segment = {"key": "all", "name": "All", "kind": "dynamic", "condition": {"all": []}}
