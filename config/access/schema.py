@@ -75,6 +75,10 @@ class ProblemAwareSchema(AutoSchema):
         finally:
             self.direction = outer
         if direction == "request":
+            if isinstance(serializer, StrictTypesMixin | KnownFieldsMixin) and not getattr(
+                serializer, "exactly_one_of", ()
+            ):
+                schema["additionalProperties"] = False
             if names := getattr(serializer, "exactly_one_of", ()):
                 schema[VERBATIM] = {
                     "properties": {},
@@ -122,12 +126,6 @@ class ProblemAwareSchema(AutoSchema):
                 number[name] = float(limit)
                 number.pop(f"exclusive{name.title()}", None)
         schema["oneOf"] = [digits, number]
-
-    def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
-        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
-        if direction == "request" and isinstance(serializer, StrictTypesMixin | KnownFieldsMixin):
-            schema["additionalProperties"] = False
-        return schema
 
     def _process_override_parameters(self, direction: Any = "request") -> Any:
         self.in_url = True
@@ -192,7 +190,14 @@ class ProblemAwareSchema(AutoSchema):
 
 
 def require_property(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "title": name, "properties": {name: schema}, "required": [name]}
+    """Return the schema of an object that has this property and no other."""
+    return {
+        "type": "object",
+        "title": name,
+        "properties": {name: schema},
+        "required": [name],
+        "additionalProperties": False,
+    }
 
 
 def describe_text(field: Any, schema: dict[str, Any]) -> None:
