@@ -109,7 +109,11 @@ class ValueParser:
         low, high = field.low, field.high
         expected = _("a number") if field.kind == FieldType.NUMBER else _("a whole number")
         if low is not None and high is not None:
-            expected = _("a whole number from %(low)d to %(high)d") % {"low": low, "high": high}
+            is_number = field.kind == FieldType.NUMBER
+            template = (
+                _("a number from %(low)d to %(high)d") if is_number else _("a whole number from %(low)d to %(high)d")
+            )
+            expected = template % {"low": low, "high": high}
         is_valid_type = number is not None and (field.kind == FieldType.NUMBER or number == number.to_integral_value())
         if (
             number is None

@@ -126,7 +126,8 @@ def build_operand(takes: Operand, value: Schema) -> Schema | None:
 def build_value(field: ConditionField) -> Schema:
     match field.kind:
         case FieldType.NUMBER:
-            return NUMBER if field.low is None else {**NUMBER, "minimum": field.low}
+            bounds = {"minimum": field.low, "maximum": field.high}
+            return {**NUMBER, **{name: bound for name, bound in bounds.items() if bound is not None}}
         case FieldType.INTEGER:
             high = MAX_NUMBER - 1 if field.high is None else int(field.high)
             return build_integer(1 - MAX_NUMBER if field.low is None else int(field.low), high)
