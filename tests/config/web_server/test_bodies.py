@@ -10,7 +10,7 @@ from config.web_server import bodies
 from config.web_server.bodies import BodyReceiver
 from config.web_server.limits import ClientLimits, find_max_bytes
 from customers.events.collector.envelope import MAX_BATCH_BYTES
-from customers.events.rest.urls import collector_views
+from customers.events.rest.urls import build_collector_views
 from tests.config.web_server.fakes import FakeProtocol
 
 LIMITS = ClientLimits(body_seconds=10, bytes_per_second=1000, bodies_per_address=2, unfinished=5)
@@ -171,5 +171,5 @@ def test_a_client_that_disconnects_is_forgotten() -> None:
 
 
 def test_every_path_of_the_collector_has_its_limit() -> None:
-    assert {find_max_bytes(f"/{path}") for path in collector_views()} == {MAX_BATCH_BYTES}
+    assert {find_max_bytes(f"/{path}") for path in build_collector_views()} == {MAX_BATCH_BYTES}
     assert find_max_bytes("/admin/orders/orderimport/upload/") > find_max_bytes("/api/v1/products/") > MAX_BATCH_BYTES
