@@ -186,7 +186,6 @@ def test_parameters_are_parsed_into_a_request() -> None:
             "personalised": "0",
             "strict": "1",
             "attributes.a.b": "c",
-            "?": "!",
         },
         language="en",
     )
@@ -199,6 +198,10 @@ def test_parameters_are_parsed_into_a_request() -> None:
         attributes={"a.b": "c"},
         language="en",
     )
+
+
+def test_an_unknown_parameter_is_named() -> None:
+    assert list_invalid_parameters({"q": "tea", "?": "!", "attributes.x": "y"}) == ["?"]
 
 
 parameter_names = st.sampled_from(
