@@ -1,6 +1,6 @@
 """The server of the demo shop: it logs customers in with a user token and reports orders, as the server of any shop does."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from customers.events.sources.user_tokens import create_user_token, is_valid_use
 
 SERVER_SOURCE = f"{NAME}-server"
 MAX_BODY_BYTES = 50_000
+LOG_IN_LIFETIME = timedelta(days=30)  # as long as this browser stays logged in
 
 
 class LogIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -83,7 +84,8 @@ class LogInView(ShopServerView):
         user_id = body.user_id.strip()
         if not user_id or len(user_id) > 200 or not key:
             return JsonResponse({"detail": "user_id must be a text of 1 to 200 characters."}, status=400)
-        return JsonResponse({"user_id": user_id, "user_token": create_user_token(key=key, user_id=user_id, now=now)})
+        token = create_user_token(key=key, user_id=user_id, now=now, lifetime=LOG_IN_LIFETIME)
+        return JsonResponse({"user_id": user_id, "user_token": token})
 
 
 class OrderView(ShopServerView):
