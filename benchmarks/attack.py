@@ -9,24 +9,21 @@ import argparse
 import gzip
 import http.client
 import json
-import os
 import random
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import psutil
 
+from benchmarks.embedded_servers import run_embedded_servers
 from benchmarks.ingest import compute_percentile, log, query_value, run_web_server
-from config.embedded.servers import EmbeddedServers
 
 SECONDS = 8.0
 INPUTS = 20_000
@@ -84,26 +81,13 @@ class Outcome:
 
 def main() -> None:
     arguments = parse_arguments()
-    with tempfile.TemporaryDirectory(prefix="perennial-attack-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        servers = EmbeddedServers(folder / "var", report=log)
-        pids: dict[str, int] = {}
+    with run_embedded_servers("attack", report=log, DATABASE_STATEMENT_TIMEOUT="15") as servers:
+        pids = {server.name: server.pid for server in servers.used if server.pid is not None}
         try:
-            addresses = servers.ensure(postgres=True, valkey=True)
-            os.environ |= {
-                "DATABASE_URL": str(addresses.postgres),
-                "VALKEY_URL": str(addresses.valkey),
-                "PERENNIAL_VAR": str(folder / "var"),
-                "DJANGO_SETTINGS_MODULE": "config.settings",
-                "DATABASE_STATEMENT_TIMEOUT": "15",
-            }
-            pids = {server.name: server.pid for server in servers.used if server.pid is not None}
             print(json.dumps(measure(arguments, pids)))
         finally:
             for pid in pids.values():
                 continue_tree(pid)
-            servers.release()
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -30,8 +29,8 @@ import psutil
 import psycopg
 
 from benchmarks.clickstream import make_events
+from benchmarks.embedded_servers import run_embedded_servers
 from config.embedded.server_process import find_free_port
-from config.embedded.servers import EmbeddedServers
 
 SECONDS = 10.0
 ROUNDS = 3
@@ -52,21 +51,8 @@ def main() -> None:
     if arguments.only:
         print(json.dumps(CHILDREN[arguments.only](arguments)))
         return
-    with tempfile.TemporaryDirectory(prefix="perennial-ingest-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        servers = EmbeddedServers(folder / "var", report=log)
-        try:
-            addresses = servers.ensure(postgres=True, valkey=True)
-            os.environ |= {
-                "DATABASE_URL": str(addresses.postgres),
-                "VALKEY_URL": str(addresses.valkey),
-                "PERENNIAL_VAR": str(folder / "var"),
-                "DJANGO_SETTINGS_MODULE": "config.settings",
-            }
-            print(json.dumps(measure_memory_and_lag(arguments) if arguments.events else measure(arguments)))
-        finally:
-            servers.release()
+    with run_embedded_servers("ingest", report=log):
+        print(json.dumps(measure_memory_and_lag(arguments) if arguments.events else measure(arguments)))
 
 
 def parse_arguments() -> argparse.Namespace:

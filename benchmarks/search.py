@@ -14,17 +14,15 @@ import json
 import os
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.embedded_servers import run_embedded_servers
 from benchmarks.made_products import SimulatedProduct, make_known_item_queries, make_products
-from config.embedded.servers import EmbeddedServers
 
 TIMED_QUERIES = 3000
 PEER_QUERIES = 100
@@ -50,21 +48,8 @@ BY_SIMILARITY = "SELECT product_id FROM peer WHERE %(q)s <%% title ORDER BY %(q)
 
 def main() -> None:
     arguments = parse_arguments()
-    with tempfile.TemporaryDirectory(prefix="perennial-search-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        servers = EmbeddedServers(folder / "var", report=log)
-        try:
-            addresses = servers.ensure(postgres=True, valkey=True)
-            os.environ |= {
-                "DATABASE_URL": str(addresses.postgres),
-                "VALKEY_URL": str(addresses.valkey),
-                "PERENNIAL_VAR": str(folder / "var"),
-                "DJANGO_SETTINGS_MODULE": "config.settings",
-            }
-            print(json.dumps(measure_search(arguments), ensure_ascii=False))
-        finally:
-            servers.release()
+    with run_embedded_servers("search", report=log):
+        print(json.dumps(measure_search(arguments), ensure_ascii=False))
 
 
 def parse_arguments() -> argparse.Namespace:

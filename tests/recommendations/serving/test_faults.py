@@ -55,7 +55,7 @@ class Shop:
     statuses: list[int] = field(default_factory=list)
 
     def get(self, path: str) -> tuple[int, dict[str, Any], float]:
-        """Return status, response and seconds, over a new connection so that both workers response in turn."""
+        """Return status, response and seconds, over a new connection so that both workers respond in turn."""
         started = time.monotonic()
         connection = http.client.HTTPConnection("127.0.0.1", self.running.port, timeout=60)
         try:

@@ -25,8 +25,8 @@ from recommendations.serving.state import loader as loader_module
 from recommendations.serving.state.loader import StateLoader
 from recommendations.serving.state.suppression import suppress_erased_customer
 from recommendations.training.models import ModelVersion
+from tests.customers.events.recent.event_rows import make_event_row
 from tests.makers import NOON, make_product
-from tests.recommendations.serving.recent_events import make_event_row
 from tests.recommendations.shop import get_customer
 
 pytestmark = pytest.mark.usefixtures("trained")

@@ -98,6 +98,13 @@ def find_or_create_source(key: str, *, create: bool) -> Source:
     source = Source.objects.filter(key=key).first()
     if source is None:
         source = Source.objects.get_or_create(key=key, defaults=fields)[0] if create else Source(key=key, **fields)
+    if not source.is_trusted:
+        raise CommandError(
+            _(
+                "Source %(key)s is a browser or app source, whose orders and customer IDs do not count; choose another with --source."
+            )
+            % {"key": key}
+        )
     if not source.enabled:
         raise CommandError(_("Source %(key)s is disabled; enable it or choose another with --source.") % {"key": key})
     return source

@@ -1,12 +1,10 @@
 """Recent interactions in Valkey."""
 
-from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from customers.events.collector.parsing import EventRow, RequestContext, StoredEvent
+from customers.events.collector.parsing import EventRow
 from customers.events.recent.interactions import (
     MAX_LINKED,
     MAX_RECENT,
@@ -18,28 +16,13 @@ from customers.events.recent.interactions import (
 )
 from customers.identity.consent.ledger import record_consent
 from customers.identity.models import Consent
+from tests.customers.events.recent.event_rows import make_event_row
 from tests.makers import NOON, make_customer, make_identifier
 
 
 def make_interaction(product_id: str, *, minutes: float = 0, meaning: str = "view", **fields: str) -> EventRow:
     ids = {"user_id": "u1", "anonymous_id": "", **fields}
-    stored = StoredEvent(
-        source_id=1,
-        received_at=NOON,
-        message_id="m",
-        type="track",
-        name="",
-        occurred_at=NOON + timedelta(minutes=minutes),
-        session_id="",
-        product_ids=[product_id],
-        value=Decimal(0),
-        currency="",
-        properties=b"{}",
-        context=b"{}",
-        recommendation_id="",
-        **ids,
-    )
-    return EventRow(0, stored, b"", RequestContext(1, NOON), meaning)
+    return make_event_row(product_id, minutes=minutes, meaning=meaning, **ids)
 
 
 def list_products(**identifier: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The fast path in front of Django gives the same responses as the REST view, which responses everything unusual."""
+"""The fast path in front of Django gives the same responses as the REST view, which handles everything unusual."""
 
 import json
 from collections.abc import Iterator

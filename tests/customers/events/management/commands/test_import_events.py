@@ -121,3 +121,9 @@ def test_progress_bar_shows_rate_and_remaining_time() -> None:
     stream = Terminal()
     ImportProgressLine("Events", stream).show(EventImportResult(lines=5_000), 250, 0, 2.0)
     assert stream.getvalue().strip() == "Events 5,000 lines, 2,500/s (2 s)"
+
+
+def test_a_browser_source_is_rejected_because_its_customer_ids_would_be_lost(file: Path) -> None:
+    make_source("web", kind="browser")
+    with pytest.raises(CommandError, match="Source web is a browser or app source"):
+        call_command("import_events", str(file), source="web")
