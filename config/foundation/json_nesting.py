@@ -17,6 +17,7 @@ _OTHER_BYTES = bytes(set(range(256)) - set(_STRUCTURE))
 _STEPS = np.zeros(256, np.int8)
 _STEPS[[ord("["), ord("{")]] = 1
 _STEPS[[ord("]"), ord("}")]] = -1
+_SHORT = 8_192
 
 
 class NestingError(ValueError):
@@ -32,18 +33,22 @@ def measure_json_depth(data: bytes) -> int:
     Brackets inside strings do not count. For text that is not valid JSON the result is an upper bound of what a parser reaches
     before it fails.
     """
-    if b"\\" in data:
+    if b'\\"' in data:
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")  # what remains of a quote opens or closes a string
     marks = np.frombuffer(data.translate(None, _OTHER_BYTES), np.uint8)
-    steps = _STEPS[marks]
-    steps[np.cumsum(marks == _QUOTE, dtype=np.int32) & 1 == 1] = 0
+    brackets = np.flatnonzero(marks != _QUOTE)
+    # A bracket's position among the marks, less its position among the brackets, is the number of quotes before it: odd in a string.
+    steps = _STEPS[marks[brackets]]
+    steps[(brackets - np.arange(len(brackets))) & 1 == 1] = 0
     return int(np.cumsum(steps, dtype=np.int32).max(initial=0))
 
 
 def require_shallow_json(data: bytes, max_depth: int = MAX_JSON_DEPTH) -> None:
     """Check the nesting of JSON before it is parsed. Errors: NestingError."""
-    # counting is four times as fast as measuring, and enough for most texts
-    if data.count(b"{") + data.count(b"[") > max_depth and measure_json_depth(data) > max_depth:
+    # counting is faster than measuring for a short text
+    if len(data) < _SHORT and data.count(b"{") + data.count(b"[") <= max_depth:
+        return
+    if measure_json_depth(data) > max_depth:
         raise NestingError(max_depth)
 
 
