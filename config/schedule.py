@@ -93,6 +93,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Deletes stored idempotent responses after one day."),
     ),
     ScheduledJob(
+        task="config.access.tasks.seal_audit_log",
+        cron="* * * * *",
+        title=_("Seal the audit log"),
+        description=_("Adds keyed hashes of new entries, which show later whether somebody changed the audit log."),
+    ),
+    ScheduledJob(
         task="catalog.tasks.delete_expired_uploads",
         cron="35 0 * * *",
         title=_("Purge uploaded feeds"),

@@ -9,11 +9,9 @@ class AccessConfig(AppConfig):
     verbose_name = _("Access")
 
     def ready(self) -> None:
-        from auditlog.registry import auditlog
-
-        from config.access.models import ApiKey
+        from config.access.audit.signals import connect_audit_log
         from config.access.roles import ensure_roles_after_migrate
 
-        auditlog.register(ApiKey, exclude_fields=["key_hash", "previous_hash", "last_used_at"])
+        connect_audit_log()
         # This app migrates after all others, so every permission exists by then.
         post_migrate.connect(ensure_roles_after_migrate, sender=self, dispatch_uid="config.access.roles")

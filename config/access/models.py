@@ -72,6 +72,36 @@ class IdempotentResponse(models.Model):
         return self.idempotency_key
 
 
+class AuditSeal(models.Model):
+    """Makes later changes of the audit log visible: a keyed hash over some entries, each entry's own hash, and the seal before."""
+
+    number = models.BigIntegerField(primary_key=True)
+    created_at = models.DateTimeField()
+    entry_ids = ArrayField(models.BigIntegerField())
+    entry_hashes = models.BinaryField(help_text="16 bytes for each entry, in the order of entry_ids.")
+    seal = models.BinaryField()
+
+    class Meta:
+        verbose_name = _("audit log seal")
+        verbose_name_plural = _("audit log seals")
+
+    def __str__(self) -> str:
+        return f"{self.number}:{bytes(self.seal).hex()}"
+
+
+class UnsealedEntry(models.Model):
+    """An entry of the audit log that no seal covers yet; a trigger adds it in the transaction of the entry."""
+
+    entry_id = models.BigIntegerField(primary_key=True)
+
+    class Meta:
+        verbose_name = _("unsealed audit log entry")
+        verbose_name_plural = _("unsealed audit log entries")
+
+    def __str__(self) -> str:
+        return str(self.entry_id)
+
+
 class Role(models.Model):
     """The permissions that a built-in role has received, so that those an operator removed are not granted again."""
 

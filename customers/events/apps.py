@@ -24,4 +24,9 @@ class EventsConfig(AppConfig):
             weak=False,
             dispatch_uid="events.recent",
         )
-        auditlog.register(Source, exclude_fields=["write_key_hash", "previous_key_hash"])
+        auditlog.register(
+            Source,
+            exclude_fields=["write_key_hash", "previous_key_hash"],
+            mask_fields=["sealed_token_key"],
+            mask_callable="customers.identity.personal_data.audit_masking.mask_value",
+        )

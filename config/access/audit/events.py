@@ -1,0 +1,37 @@
+"""What the audit log calls the things that can be done."""
+
+from auditlog.models import LogEntry
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from config.foundation.audit_log import EXPORT, READ
+
+ACTIONS: dict[int, str | Promise] = {
+    LogEntry.Action.CREATE: _("Created"),
+    LogEntry.Action.UPDATE: _("Changed"),
+    LogEntry.Action.DELETE: _("Deleted"),
+    LogEntry.Action.ACCESS: _("Personal data read"),
+}
+EVENTS: dict[str, str | Promise] = {
+    READ: _("Personal data read"),
+    EXPORT: _("Data exported"),
+    "user.password_changed": _("Password changed"),
+    "user.rights_changed": _("Rights of a user changed"),
+    "user.groups_changed": _("Roles of a user changed"),
+    "user.permissions_changed": _("Permissions of a user changed"),
+    "group.permissions_changed": _("Permissions of a role changed"),
+    "api_key.created": _("API key created"),
+    "api_key.rotated": _("API key rotated"),
+    "api_key.changed": _("API key changed"),
+    "api_key.deleted": _("API key deleted"),
+    "write_key.rotated": _("Write key rotated"),
+    "token_key.replaced": _("User token key replaced"),
+    "token_key.shown": _("User token key shown"),
+    "two_factor.enabled": _("Two-factor authentication enabled"),
+    "two_factor.disabled": _("Two-factor authentication disabled"),
+    "two_factor.reset": _("Two-factor authentication reset"),
+    "two_factor.recovery_codes_created": _("Recovery codes created"),
+    "two_factor.recovery_code_used": _("Recovery code used"),
+    "session.ended": _("Session ended"),
+    "audit_log.purged": _("Old entries of the audit log deleted"),
+}
