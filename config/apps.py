@@ -1,3 +1,4 @@
+from corsheaders.signals import check_request_enabled
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
@@ -9,7 +10,10 @@ class ConfigConfig(AppConfig):
     celery_app = celery.app
 
     def ready(self) -> None:
-        from config.schedule import connect_schedule_sync  # this module is imported before the models are loaded
+        # this module is imported before the models are loaded
+        from config.http.cors import allow_key_origins
+        from config.schedule import connect_schedule_sync
 
         autodiscover_modules("backoffice.admin")  # where each room registers its models with the admin site
         connect_schedule_sync()
+        check_request_enabled.connect(allow_key_origins, dispatch_uid="config.http.cors")

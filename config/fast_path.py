@@ -5,7 +5,7 @@ import time
 from django.conf import settings
 from django.utils import timezone
 
-from config.access.grants import find_key_grant, parse_authorization
+from config.access.grants import find_key_grant, may_read_responses, parse_authorization
 from config.access.throttling import WINDOW_SECONDS, format_throttle_key, get_limited_caller
 from recommendations.serving.rest.fast_path import (
     Application,
@@ -31,9 +31,11 @@ def _authorize(environ: Environ, view: ServingView) -> Permit | None:
     grant = find_key_grant(key, now=timezone.now())
     if grant is None or not grant.allows(view, method):
         return None
+    origin = environ.get("HTTP_ORIGIN", "")
     return Permit(
         Caller(grant.publishable, grant.requires_user_token, environ.get("HTTP_X_USER_TOKEN", "")),
         format_throttle_key(get_limited_caller(grant, environ), minute=int(time.time() // WINDOW_SECONDS)),
         WINDOW_SECONDS,
         grant.requests_per_minute or settings.API_REQUESTS_PER_MINUTE,
+        origin if origin and may_read_responses(origin, grant) else "",
     )

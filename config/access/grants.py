@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q
@@ -32,6 +33,7 @@ class Grant:
     publishable: bool = False
     requests_per_minute: int | None = None
     requires_user_token: bool = False
+    allowed_origins: frozenset[str] = frozenset()
 
     def allows(self, view: Any, method: str) -> bool:
         """Return whether the caller may use a view (or its class); a view without a scope for the method is closed."""
@@ -91,9 +93,17 @@ def find_user_grant(user: Any) -> Grant | None:
     return Grant(caller=f"user:{user.pk}", name=user.get_username(), scopes=list_user_scopes(user))
 
 
+def may_read_responses(origin: str, grant: Grant | None) -> bool:
+    """Return whether pages of this origin may read responses to the key; None is a preflight request, which carries no key."""
+    if origin in settings.CORS_ALLOWED_ORIGINS:
+        return True
+    return bool(_origins.get(origin)) if grant is None else origin in grant.allowed_origins
+
+
 def clear_key_cache() -> None:
     """Make this process read keys from the database again."""
     _keys.forget()
+    _origins.forget()
 
 
 def _load_key(key_hash: str) -> CachedApiKey | None:
@@ -107,8 +117,16 @@ def _load_key(key_hash: str) -> CachedApiKey | None:
         publishable=row.kind == ApiKey.Kind.PUBLISHABLE,
         requests_per_minute=row.requests_per_minute,
         requires_user_token=row.requires_user_token,
+        allowed_origins=frozenset(row.allowed_origins),
     )
     return CachedApiKey(row.pk, grant, row.enabled, row.expires_at, row.previous_hash, row.previous_expires_at)
+
+
+def _load_origin(origin: str) -> bool:
+    """Return whether any key that may be used by pages allows this origin."""
+    return ApiKey.objects.filter(
+        kind=ApiKey.Kind.PUBLISHABLE, enabled=True, allowed_origins__contains=[origin]
+    ).exists()
 
 
 def _record_use(key_id: int, now: datetime) -> None:
@@ -129,4 +147,5 @@ def _write_use(key_id: int, now: datetime) -> None:
 
 
 _keys = TtlCache(_load_key)
+_origins = TtlCache(_load_origin)
 _last_recorded: dict[int, datetime] = {}

@@ -21,6 +21,7 @@ UNFOLD: dict[str, Any] = {
     "ENVIRONMENT": "config.backoffice.navigation.get_environment_label",
     "DASHBOARD_CALLBACK": "config.backoffice.home_page.fill_home_page",
     "STYLES": [lambda request: static("backoffice/backoffice.css")],
+    "SCRIPTS": [lambda request: static("backoffice/expressions.js")],
     "BORDER_RADIUS": "6px",
     "COLORS": {
         "primary": {
@@ -37,6 +38,7 @@ UNFOLD: dict[str, Any] = {
             "950": "#05251d",
         }
     },
+    "ACCOUNT": {"navigation": "config.backoffice.navigation.build_account_menu"},
     "COMMAND": {"search_models": False, "show_history": False},
     "SIDEBAR": {
         "show_search": False,

@@ -21,6 +21,7 @@ MEMORY_BYTES = 2**20  # of a streaming response; a longer one goes to a file fir
 OPEN_FILES = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
 OPENING_SECONDS = 60.0  # until Granian has certainly opened the file itself
 RETRY_SECONDS = 5
+HSTS = "config.web_server.hsts"  # key of an environ: the value of Strict-Transport-Security, if the option is set
 
 
 class StartResponse:
@@ -51,7 +52,7 @@ def run_application(application: Application, environ: Environ, protocol: Protoc
             send_stream(protocol, start, result)
     except Exception:
         logger.exception("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        protocol.response_empty(500, [])  # does nothing if a response was sent
+        protocol.response_empty(500, build_security_headers(environ))  # does nothing if a response was sent
     finally:
         close = getattr(result, "close", None)
         if close is not None:
@@ -103,8 +104,20 @@ def send_error(protocol: Protocol, environ: Environ, status: int, code: str, mes
     """Refuse a request in front of the application, in the form of the collector's errors, and close the connection."""
     body = json.dumps({"success": False, "code": code, "message": message}).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close")]
+    headers += build_security_headers(environ)
     if status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         headers.append(("Retry-After", str(RETRY_SECONDS)))
     if origin := environ.get("HTTP_ORIGIN"):  # without it, a browser reports only "failed" to the shop
         headers += [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
     protocol.response_bytes(status, headers, body)
+
+
+def build_security_headers(environ: Environ) -> Headers:
+    """Return the security headers of a response that the application did not make.
+
+    A client that claims HTTPS only gets the policy itself, so it does not matter here which proxy is trusted.
+    """
+    headers = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin"), ("Cache-Control", "no-store")]
+    if environ.get(HSTS) and environ.get("HTTP_X_FORWARDED_PROTO", "").partition(",")[0].strip() == "https":
+        headers.append(("Strict-Transport-Security", environ[HSTS]))
+    return headers

@@ -20,7 +20,7 @@ from granian.server.mp import WorkerProcess
 from config.web_server.bodies import BodyReceiver
 from config.web_server.environ import Environ, build_environ
 from config.web_server.limits import ClientLimits
-from config.web_server.responses import Application, Protocol, run_application
+from config.web_server.responses import HSTS, Application, Protocol, run_application
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,8 @@ RSGIWorker: Any = _granian.RSGIWorker  # Granian's type stubs lack parameters
 # Threads beyond those that run the application: they take in requests and parts of bodies, and answer whether the process is alive.
 EXTRA_THREADS = 4
 LIVENESS_PATH = "/health/live"
+# Answered from memory, in threads of their own: the others may all be waiting for the database.
+MEMORY_PATHS = ("/api/v1/recommendations/", "/api/v1/rank/", "/api/v1/search/")
 
 
 class Scheduler(_granian.CallbackScheduler):
@@ -55,15 +57,45 @@ class CallbackRunner:
     call_soon_threadsafe = call_soon
 
 
+class ThreadLimit:
+    """Limits how many requests run at the same time; further ones wait until a thread takes them over."""
+
+    def __init__(self, threads: int) -> None:
+        self._free = threads
+        self._waiting: deque[tuple[Environ, Protocol]] = deque()
+        self._lock = Lock()
+
+    def enter(self, environ: Environ, protocol: Protocol) -> bool:
+        """Return whether the calling thread may run the request now; otherwise it waits."""
+        with self._lock:
+            if not self._free:
+                self._waiting.append((environ, protocol))
+                return False
+            self._free -= 1
+            return True
+
+    def leave(self) -> tuple[Environ, Protocol] | None:
+        """Return the request that the calling thread runs next; None if none waits."""
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._free += 1
+            return None
+
+
 class RequestHandler:
     """Runs the application for requests that are complete, in at most ``threads`` threads at the same time."""
 
-    def __init__(self, application: Application, *, threads: int, limits: ClientLimits, port: int) -> None:
+    def __init__(
+        self, application: Application, *, threads: int, limits: ClientLimits, port: int, hsts: str = ""
+    ) -> None:
+        """hsts: the value of Strict-Transport-Security in errors that the application did not make."""
         self._application = application
+        self._hsts = hsts
         self._bodies = BodyReceiver(limits, port=port, on_complete=self._run)
-        self._waiting: deque[tuple[Environ, Protocol]] = deque()
-        self._free = threads
-        self._lock = Lock()
+        memory_threads = max(threads // 4, 1)
+        self._memory_threads = ThreadLimit(memory_threads)
+        self._other_threads = ThreadLimit(max(threads - memory_threads, 1))
 
     def start(self) -> None:
         self._bodies.start()
@@ -75,6 +107,7 @@ class RequestHandler:
         """Handle a new request; Granian calls this in one of its threads, and cannot cope with an exception."""
         try:
             environ, protocol = build_environ(watcher.scope), watcher.proto
+            environ[HSTS] = self._hsts
             if environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ:
                 self._bodies.receive(environ, protocol)
                 return
@@ -88,21 +121,17 @@ class RequestHandler:
 
     def _run(self, environ: Environ, protocol: Protocol) -> None:
         """Run the application now, or after one of the running requests."""
-        with self._lock:
-            if not self._free:
-                self._waiting.append((environ, protocol))
-                return
-            self._free -= 1
-        while True:
+        is_in_memory = environ["PATH_INFO"].startswith(MEMORY_PATHS)
+        limit = self._memory_threads if is_in_memory else self._other_threads
+        if not limit.enter(environ, protocol):
+            return
+        following: tuple[Environ, Protocol] | None = (environ, protocol)
+        while following is not None:
             try:
-                run_application(self._application, environ, protocol)
+                run_application(self._application, *following)
             except BaseException:  # even SystemExit: the thread would be missing for ever
                 logger.exception("A request could not be handled")
-            with self._lock:
-                if not self._waiting:
-                    self._free += 1
-                    return
-                environ, protocol = self._waiting.popleft()
+            following = limit.leave()
 
 
 @WorkerProcess.wrap_target
@@ -132,9 +161,10 @@ def run_worker(
     threads: int,
     limits: ClientLimits,
     port: int,
+    hsts: str,
 ) -> None:
     """Run a web process until a signal; the positional parameters are those of Granian's own workers."""
-    handler = RequestHandler(application, threads=threads, limits=limits, port=port)
+    handler = RequestHandler(application, threads=threads, limits=limits, port=port, hsts=hsts)
     stop, has_stopped = _granian.WorkerSignal(), Event()
     stop.add_cb(has_stopped.set)
 

@@ -18,6 +18,8 @@ from django.urls import reverse
 from config.celery import return_interrupted_tasks
 from config.embedded.server_process import find_port_error
 from config.embedded.servers import list_ended_servers, list_server_logs, restart_servers
+from config.http.static_files import collect_static_files
+from config.http.transport import format_hsts
 from config.supervisor.processes import Program, Supervisor
 
 DEFAULT_PORT = 8000
@@ -46,6 +48,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         check_migrations(migrate=options["migrate"])
+        if not options["no_web"]:
+            collect_files(report=self.stderr.write)
         port = choose_port(options["host"], options["port"], report=self.stderr.write) if not options["no_web"] else 0
         programs = build_programs(options, port)
         if not programs:
@@ -115,6 +119,16 @@ def check_migrations(*, migrate: bool) -> None:
         )
 
 
+def collect_files(*, report: Any) -> None:
+    """Collect and compress the static files if they have changed. Raises CommandError if STATIC_ROOT cannot be written."""
+    started = time.monotonic()
+    try:
+        if collect_static_files(settings.STATIC_ROOT):
+            report(f"Static files compressed: {time.monotonic() - started:.1f} s")
+    except OSError as error:
+        raise CommandError(f"Static files cannot be collected: {error}. Make STATIC_ROOT a writable folder.") from error
+
+
 def choose_port(host: str, requested_port: int | None, *, report: Any) -> int:
     """Return the requested port, or the first free one from the default on. Raises CommandError if it is not available."""
     problem = find_port_error(host, requested_port or DEFAULT_PORT)
@@ -137,7 +151,10 @@ def build_programs(options: dict[str, Any], port: int) -> list[Program]:
         web = [python, "-m", "config.web_server", "--host", options["host"], "--port", str(port)]
         web += ["--workers", str(options["web_workers"]), "--threads", str(WEB_THREADS)]
         web += ["--connections-per-address", str(settings.WEB_CONNECTIONS_PER_ADDRESS)]
-        web += ["--bodies-per-address", str(settings.WEB_BODIES_PER_ADDRESS), "config.wsgi:application"]
+        web += ["--bodies-per-address", str(settings.WEB_BODIES_PER_ADDRESS)]
+        if hsts := format_hsts():
+            web += ["--hsts", hsts]
+        web.append("config.wsgi:application")
         programs.append(Program("web", web, environment=WEB_ENVIRONMENT))
     if not options["no_worker"]:
         worker = [*celery, "worker", "--concurrency", str(options["worker_concurrency"]), "--loglevel", "INFO"]

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import admin
@@ -21,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
+from config.foundation.rest.origins import clean_origins
 from customers.events.backoffice.activity import SourceActivity, measure_source_activity
 from customers.events.backoffice.key_pages import KeyPages
 from customers.events.models import Source
@@ -43,16 +43,7 @@ class SourceForm(forms.ModelForm):
 
     def clean_allowed_origins(self) -> list[str]:
         """Reject anything but scheme, host and port, which is all that a browser sends as its origin."""
-        origins = []
-        for text in self.cleaned_data["allowed_origins"]:
-            url = urlsplit(text.strip())
-            if url.scheme not in ("http", "https") or not url.netloc or url.path.strip("/") or url.query:
-                message = _(
-                    "“%(origin)s” is not a valid origin; enter scheme and host, for example https://shop.example."
-                )
-                raise forms.ValidationError(message % {"origin": text})
-            origins.append(f"{url.scheme}://{url.netloc.lower()}")
-        return list(dict.fromkeys(origins))
+        return clean_origins(self.cleaned_data["allowed_origins"])
 
 
 @admin.register(Source)

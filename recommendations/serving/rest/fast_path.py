@@ -44,12 +44,13 @@ type ServingView = type[RankView] | type[RecommendationsView] | type[SearchView]
 
 
 class Permit(NamedTuple):
-    """What a caller may do: who calls, and the rate limit with key and length of the current window."""
+    """What a caller may do: who calls, the rate limit with key and length of the current window, and which page may read the response."""
 
     caller: Caller
     key: str
     window_seconds: int
     max_requests: int
+    readable_by: str = ""  # the origin of the request, if its pages may read the response
 
 
 type Authorize = Callable[[Environ, ServingView], Permit | None]
@@ -66,7 +67,7 @@ def serve_recommendations_first(application: Application, *, authorize: Authoriz
         if not path.startswith((RECOMMENDATIONS_PATH, RANK_PATH, SEARCH_PATH)):
             return application(environ, start_response)
         try:
-            body = _serve(environ, path, authorize)
+            body, permit = _serve(environ, path, authorize)
         except (
             NotPlainError,
             InvalidRequestError,
@@ -82,14 +83,14 @@ def serve_recommendations_first(application: Application, *, authorize: Authoriz
         finally:
             if connection.connection is not None and not connection.in_atomic_block:
                 connection.close()  # after looking up a key, return the connection to the pool
-        start_response("200 OK", _make_headers(environ, len(body)))
+        start_response("200 OK", _make_headers(permit, len(body)))
         return [body]
 
     return serve
 
 
-def _serve(environ: Environ, path: str, authorize: Authorize) -> bytes:
-    """Return the body of the response.
+def _serve(environ: Environ, path: str, authorize: Authorize) -> tuple[bytes, Permit]:
+    """Return the body of the response and the permit of its caller.
 
     Errors: NotPlainError and others for requests that the REST view must serve.
     """
@@ -109,10 +110,10 @@ def _serve(environ: Environ, path: str, authorize: Authorize) -> bytes:
         raise NotPlainError
     with translation.override(language):
         if isinstance(request, RankRequest):
-            return serve_ranking(request=request, now=now, activity=activity)
+            return serve_ranking(request=request, now=now, activity=activity), permit
         if isinstance(request, SearchRequest):
-            return serve_search(request=request, now=now, activity=activity)
-        return serve_recommendations(request=request, now=now, activity=activity)
+            return serve_search(request=request, now=now, activity=activity), permit
+        return serve_recommendations(request=request, now=now, activity=activity), permit
 
 
 def _find_view(path: str) -> ServingView:
@@ -186,16 +187,15 @@ def _find_language(environ: Mapping[str, Any]) -> str:
     return settings.LANGUAGE_CODE
 
 
-def _make_headers(environ: Mapping[str, Any], length: int) -> list[tuple[str, str]]:
+def _make_headers(permit: Permit, length: int) -> list[tuple[str, str]]:
     headers = [
         ("Content-Type", "application/json"),
         ("Content-Length", str(length)),
-        ("Vary", "Accept-Language, Cookie, Origin"),
+        ("Vary", "Accept-Language, Authorization, Cookie, Origin"),
         ("Cache-Control", "private, no-store"),
         ("X-Content-Type-Options", "nosniff"),
         ("Referrer-Policy", "same-origin"),
     ]
-    origin = environ.get("HTTP_ORIGIN")
-    if origin and origin in settings.CORS_ALLOWED_ORIGINS:
-        headers.append(("Access-Control-Allow-Origin", origin))
+    if permit.readable_by:
+        headers.append(("Access-Control-Allow-Origin", permit.readable_by))
     return headers
