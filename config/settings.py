@@ -355,14 +355,17 @@ COLLECTOR_REQUESTS_PER_MINUTE = read_int("COLLECTOR_REQUESTS_PER_MINUTE", 1_200,
 COLLECTOR_BYTES_PER_MINUTE = read_int("COLLECTOR_BYTES_PER_MINUTE", 20_000_000, low=1_000, high=10_000_000_000)
 COLLECTOR_VISITORS_PER_MINUTE = read_int("COLLECTOR_VISITORS_PER_MINUTE", 300, low=1, high=100_000_000)
 TRUSTED_PROXY_COUNT = read_int("TRUSTED_PROXY_COUNT", 0, low=0, high=10)
+# Whether everybody may read the OpenAPI document and its pages; otherwise a secret key or a log-in to the back office is needed.
+PUBLIC_API_DOCS = read_bool("PUBLIC_API_DOCS", DEMO)
+# With which Prometheus reads /metrics. If it is empty, only clients on this machine and users of the back office can read them.
+METRICS_TOKEN = read_variable("METRICS_TOKEN", "", str, "a secret text")
 API_REQUESTS_PER_MINUTE = read_int("API_REQUESTS_PER_MINUTE", 120_000, low=1, high=100_000_000)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Perennial",
     "DESCRIPTION": "Customer retention for online shops: customer activity, lifecycle, recommendations, segments and campaigns.",
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["config.access.permissions.MayReadApiDocs"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

@@ -3,9 +3,10 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularAPIView
 
 from config import health
+from config.access.protected_views import ApiDocsView, show_metrics
 from config.foundation.rest.problems import respond_api_not_found
 from customers.events.rest.urls import collector_urlpatterns
 
@@ -24,7 +25,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("recommendations.training.rest.urls")),
     path("", include("recommendations.merchandising.rest.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("docs/", ApiDocsView.as_view(url_name="schema"), name="docs"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -37,5 +38,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path("^api/", respond_api_not_found),
     path("health/live", health.report_liveness),
     path("health/ready", health.report_readiness),
-    path("", include("django_prometheus.urls")),
+    path("metrics", show_metrics, name="prometheus-django-metrics"),
 ]

@@ -1,7 +1,8 @@
-"""Permission of the REST API: the caller needs the scope that the view requires for the method."""
+"""Permissions of the REST API: the caller needs the scope that the view requires for the method."""
 
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
@@ -30,3 +31,13 @@ class HasScope(BasePermission):
             if scope
             else _("This endpoint does not accept %(method)s.") % {"method": method}
         )
+
+
+class MayReadApiDocs(BasePermission):
+    """Opens the OpenAPI document to secret keys and back-office users; publishable keys are in the source of every page of the shop."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if settings.PUBLIC_API_DOCS:
+            return True
+        grant = request.auth
+        return isinstance(grant, Grant) and not grant.publishable

@@ -58,7 +58,8 @@ def address(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path
         "EXPORTS_DIR": "exports",
     }
     log = tmp_path / "log"
-    with run_web_server(log=log, **{name: str(tmp_path / folder) for name, folder in folders.items()}) as url:
+    variables = {"PUBLIC_API_DOCS": "true", **{name: str(tmp_path / folder) for name, folder in folders.items()}}
+    with run_web_server(log=log, **variables) as url:
         yield url
     assert " ERROR " not in (output := log.read_text()), output[max(output.index(" ERROR ") - 200, 0) :][:5000]
 
