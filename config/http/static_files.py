@@ -71,6 +71,10 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
 
     FOREVER = 31_536_000
 
+    def add_files(self, root: str | Path, prefix: str | None = None) -> None:
+        if Path(root).is_dir():  # nothing was collected yet
+            super().add_files(root, prefix)
+
     def add_cache_headers(self, headers: Any, path: str, url: str) -> None:
         if self.immutable_file_test(path, url):
             headers["Cache-Control"] = f"public, max-age={self.FOREVER}, immutable"

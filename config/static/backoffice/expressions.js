@@ -233,6 +233,7 @@
       if (token.type === "template") {
         return { get: (scope) => token.texts.reduce((text, part, i) => text + token.expressions[i - 1].get(scope) + part) };
       }
+      if (token.type === "word" && token.value === "new") return parseNew();
       if (token.type === "word") return token.value in WORDS ? constant(WORDS[token.value]) : variable(token.value);
       if (token.value === "(") {
         const inner = parseExpression();
@@ -246,6 +247,16 @@
       if (token.value === "{") return parseObject();
       next--;
       return fail();
+    }
+
+    function parseNew() {
+      let made = parsePrimary();
+      while (take(".")) {
+        const { value: name } = tokens[next++] ?? fail();
+        made = member(made, () => name, false);
+      }
+      const list = take("(") ? parseList(")") : [];
+      return { get: (scope) => new (made.get(scope))(...list.map((item) => item.get(scope))) };
     }
 
     function parseObject() {
