@@ -6,6 +6,7 @@ Without any variable, Perennial runs with its embedded servers and stores everyt
 import os
 import secrets
 from collections.abc import Callable
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -181,6 +182,14 @@ if len(SHOP_CURRENCY) != 3 or not SHOP_CURRENCY.isalpha():
     raise ImproperlyConfigured(
         f"SHOP_CURRENCY={SHOP_CURRENCY!r} is invalid. Set it to a three-letter ISO 4217 code such as EUR."
     )
+
+# No event and no order can be older. The default is before the first web shops; stores with older order histories set it.
+SHOP_FOUNDED = read_variable(
+    "SHOP_FOUNDED",
+    date(1990, 1, 1),
+    lambda raw: date(int(raw), 1, 1) if len(raw) == 4 else date.fromisoformat(raw),
+    "a year such as 2009, or a date such as 2009-05-17",
+)
 
 INSTALLED_APPS = [
     "unfold",

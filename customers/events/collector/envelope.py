@@ -8,6 +8,7 @@ import msgspec
 from django.http import HttpRequest, UnreadablePostError
 
 from config.foundation.json_nesting import NestingError, require_shallow_json
+from customers.events.collector.unstorable_text import escape_invalid_bytes, parse_lenient_json
 
 MAX_BATCH_BYTES = 500 * 1024
 MAX_BATCH_EVENTS = 2500
@@ -49,6 +50,8 @@ _raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 def read_body(request: HttpRequest) -> bytes:
     """Return the body as UTF-8, decompressed if it is gzip, whatever its Content-Type says.
 
+    Bytes that are not UTF-8 do not spoil the call: they are replaced in their events.
+
     Its nesting is checked, so that no parser of it can overflow the stack.
     """
     stream: Any = request
@@ -63,10 +66,7 @@ def read_body(request: HttpRequest) -> bytes:
     if len(data) > MAX_BATCH_BYTES:
         message = f"The call has more than {MAX_BATCH_BYTES} bytes; send smaller batches."
         raise CollectorError(413, "too_large", message)
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        raise CollectorError(400, "invalid_encoding", f"The body is not valid UTF-8 ({error}).") from error
+    data = escape_invalid_bytes(data)
     try:
         require_shallow_json(data, MAX_BODY_DEPTH)
     except NestingError as error:
@@ -105,17 +105,17 @@ def parse_single(body: bytes) -> Envelope:
     try:
         return Envelope(batch=[_raw_decoder.decode(body)])
     except msgspec.DecodeError as error:
-        parse_leniently(body, str(error))
-        return Envelope(batch=[msgspec.Raw(body)])
+        item = parse_leniently(body, str(error))
+        return Envelope(batch=[msgspec.Raw(json.dumps(item).encode())])
 
 
 def parse_leniently(body: bytes, problem: str) -> Any:
-    """Parse JSON with Python's reader, which accepts lone surrogates and NaN.
+    """Parse JSON with Python's reader, which accepts lone surrogates, control characters and NaN.
 
-    Only the item that contains them is then rejected, not the whole call.
+    They are then replaced in, or reject, only the item that contains them, not the whole call.
     """
     try:
-        return json.loads(body)
+        return parse_lenient_json(body)
     except ValueError as error:
         raise CollectorError(400, "invalid_json", f"The body is not valid JSON ({problem}).") from error
 

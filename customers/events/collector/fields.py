@@ -6,6 +6,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import uuid4
 
+from django.conf import settings
+
 from customers.events.collector.items import EventItem, ItemError, abbreviate
 from customers.identity.resolution.blocklist import is_blocked_id
 
@@ -13,8 +15,10 @@ MAX_MESSAGE_ID = 99
 MAX_ID = 255
 MAX_NAME = 200
 MAX_PRODUCT_ID = 200
-MAX_FUTURE = timedelta(days=1)
-OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
+LEAST_AGE = timedelta(days=-1)  # an event may seem to be this far in the future, because clocks differ
+MAX_CLAIMED_AGE = timedelta(
+    days=31
+)  # of an event that a browser or app dates; SDKs keep events while a device is offline
 MAX_VALUE = Decimal("999999999999.99")
 # tuples created once: a literal in the function would be built again for every value that is checked
 TEXT_OR_INTEGER, NUMBER, TEXT_OR_NUMBER = (int, str), (int, float), (int, float, str)
@@ -86,15 +90,20 @@ def read_message_id(value: Any) -> str:
     return message_id
 
 
-def compute_occurred_at(item: EventItem, *, sent_at: Any, received_at: datetime) -> datetime:
-    """Return when the event happened, corrected for a client clock that is wrong.
+def compute_occurred_at(
+    item: EventItem, *, sent_at: Any, received_at: datetime, is_trusted: bool = True
+) -> tuple[datetime, str]:
+    """Return when the event happened, corrected for a client clock that is wrong, and the code of a warning or "".
 
     receivedAt − (sentAt − originalTimestamp): the client's offset is in both client times and cancels out.
+
+    Raises:
+        ItemError: the time is unreadable, or before the shop was founded.
     """
     field = "timestamp" if item.originalTimestamp is None else "originalTimestamp"
     client_time = item.timestamp if item.originalTimestamp is None else item.originalTimestamp
     if client_time is None:
-        return received_at
+        return received_at, ""
     try:
         original = parse_moment(client_time)
     except (ValueError, TypeError, OverflowError) as error:
@@ -105,9 +114,22 @@ def compute_occurred_at(item: EventItem, *, sent_at: Any, received_at: datetime)
         occurred = original if client_sent_at is None else received_at - (parse_moment(client_sent_at) - original)
     except (ValueError, TypeError, OverflowError):
         occurred = original  # sentAt is unreadable, so the clock cannot be corrected
-    if occurred < OLDEST:
-        raise ItemError("invalid_timestamp", f"{field} is {abbreviate(client_time)}; send a time after 1970.")
-    return received_at if occurred - received_at > MAX_FUTURE else occurred
+    age = received_at - occurred
+    if age > MAX_CLAIMED_AGE:
+        require_founded(occurred, field, client_time)
+        if not is_trusted:
+            return received_at, "timestamp_too_old"
+    return (received_at if age < LEAST_AGE else occurred), ""
+
+
+def require_founded(occurred: datetime, field: str, client_time: Any) -> None:
+    """Check that an event is not older than the shop. Errors: ItemError."""
+    if occurred.date() < settings.SHOP_FOUNDED:
+        raise ItemError(
+            "before_founding",
+            f"{field} is {abbreviate(client_time)}, before the shop was founded ({settings.SHOP_FOUNDED}); "
+            "send a later time, or correct SHOP_FOUNDED.",
+        )
 
 
 def parse_moment(value: Any) -> datetime:

@@ -4,8 +4,10 @@ https://developers.google.com/analytics/devguides/collection/protocol/ga4/refere
 """
 
 import json
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -22,7 +24,9 @@ from customers.events.collector.views import (
     read_limited_body,
     read_request_key,
 )
+from customers.events.models import EventReceipt
 
+REPEAT_SECONDS = 60  # within which a hit without a time and with the same content is a repetition
 PAGE_PARAMETERS = {"page_location": "url", "page_referrer": "referrer", "page_title": "title"}
 
 
@@ -36,7 +40,8 @@ class MeasurementProtocolCollector(CollectorView):
         key = request.GET.get("api_secret", "") or read_request_key(request)
         source = authenticate_source(key, origin=request.META.get("HTTP_ORIGIN", ""), now=received_at)
         hit = parse_hit(read_limited_body(request, source))
-        items = [(index, encode_item(item)) for index, item in enumerate(iterate_items(hit))]
+        numbered = number_repeats(list(iterate_items(hit)), source_id=source.id, received_at=received_at)
+        items = [(index, encode_item(item)) for index, item in enumerate(numbered)]
         rows, rejected = parse_items(items, build_call_context(source, request, None, None, received_at))
         limit_visitors(request, rows)
         return build_response(self.store(rows, rejected))
@@ -88,6 +93,56 @@ def build_item(event: dict[str, Any], common: dict[str, Any], context: dict[str,
     return {**item, "type": "track", "event": event.get("name")}
 
 
+def number_repeats(items: Sequence[Any], *, source_id: int, received_at: datetime) -> list[Any]:
+    """Return the items with message ids made from their content, so that a hit which is sent again counts once.
+
+    The protocol has no message id. Equal items of one hit are different events. An item with a time has the same id whenever it
+    arrives; one without has that of its minute, or that of an equal item that arrived less than a minute ago.
+    """
+    seen: Counter[bytes] = Counter()
+    minute = int(received_at.timestamp()) // REPEAT_SECONDS
+    ids: list[str] = []
+    earlier: dict[int, str] = {}
+    for position, item in enumerate(items):
+        digest = digest_item(item)
+        content = f"ga4-{digest.hex()}-{seen[digest]}"
+        seen[digest] += 1
+        if isinstance(item, dict) and item.get("timestamp") is not None:
+            ids.append(content)
+            continue
+        ids.append(f"{content}-{minute:x}")
+        earlier[position] = f"{content}-{minute - 1:x}"
+    received = find_received(list(earlier.values()), source_id=source_id, received_at=received_at)
+    for position, message_id in earlier.items():
+        if message_id in received:
+            ids[position] = message_id
+    return [
+        {**item, "messageId": message_id} if isinstance(item, dict) else item
+        for item, message_id in zip(items, ids, strict=True)
+    ]
+
+
+def digest_item(item: Any) -> bytes:
+    """Return what identifies the content of an item, whatever the order of its keys."""
+    try:
+        content = msgspec.json.encode(item, order="sorted")
+    except (UnicodeEncodeError, msgspec.MsgspecError):
+        content = json.dumps(item, sort_keys=True).encode()
+    return blake2b(content, digest_size=20).digest()
+
+
+def find_received(message_ids: Sequence[str], *, source_id: int, received_at: datetime) -> set[str]:
+    """Return those of the message ids that the source has sent within the window."""
+    if not message_ids:
+        return set()
+    receipts = EventReceipt.objects.filter(
+        source_id=source_id,
+        message_id__in=message_ids,
+        received_at__gt=received_at - timedelta(seconds=REPEAT_SECONDS),
+    )
+    return set(receipts.values_list("message_id", flat=True))
+
+
 def read_consent(consent: dict[str, Any]) -> dict[str, bool]:
     """Return Google's GRANTED and DENIED as booleans; ``ad_user_data`` is about advertising and matches none of our purposes."""
     return {name: value.upper() != "DENIED" for name, value in consent.items() if isinstance(value, str)}
@@ -106,7 +161,7 @@ def to_seconds(micros: Any) -> Any:
 
 
 def encode_item(item: Any) -> bytes:
-    """Encode an item; NaN and lone surrogates, which only Python's reader accepts, stay text that the decoder rejects."""
+    """Encode an item; what only Python's reader accepts stays: the decoder replaces lone surrogates and rejects NaN."""
     try:
         return msgspec.json.encode(item)
     except (UnicodeEncodeError, msgspec.MsgspecError):

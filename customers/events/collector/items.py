@@ -1,10 +1,11 @@
 """Items as the SDKs send them, decoded from JSON within limits."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
 from config.foundation.json_nesting import NestingError, require_shallow_json
+from customers.events.collector.unstorable_text import replace_unstorable
 
 MAX_EVENT_BYTES = 32 * 1024
 
@@ -20,6 +21,8 @@ class ItemError(Exception):
 
 class EventItem(msgspec.Struct):
     """An item as the SDKs send it; fields not listed here are ignored."""
+
+    warning: ClassVar[str] = ""
 
     type: Any = None
     messageId: Any = None  # noqa: N815
@@ -39,22 +42,49 @@ class EventItem(msgspec.Struct):
     writeKey: Any = None  # noqa: N815
 
 
+class RepairedItem(EventItem):
+    """An item in which characters were replaced, because PostgreSQL cannot store them."""
+
+    warning: ClassVar[str] = "replaced_characters"
+
+
 _decoder = msgspec.json.Decoder(EventItem)
+_repaired_decoder = msgspec.json.Decoder(RepairedItem)
 
 
 def decode_item(raw: bytes) -> EventItem:
-    """Decode one item from JSON.
+    """Decode one item from JSON; lone surrogates and NUL characters become U+FFFD, and the item a `RepairedItem`.
 
     Raises:
-        ItemError: the item is too large, is not an object, or contains text that PostgreSQL cannot store.
+        ItemError: the item is too large, nested too deeply, or not a JSON object.
     """
     if len(raw) > MAX_EVENT_BYTES:
         raise ItemError("event_too_large", f"The event has {len(raw)} bytes; the maximum is {MAX_EVENT_BYTES}.")
     try:
         require_shallow_json(raw)
-        item = _decoder.decode(raw)
+        if b"\\u0000" in raw:
+            return decode_repaired(raw)
+        return _decoder.decode(raw)
     except NestingError as error:
         raise ItemError("nested_too_deeply", str(error).replace("JSON", "event")) from error
+    except msgspec.ValidationError as error:
+        raise ItemError(
+            "invalid_event", f"{error}. Send an object as described in the tracking documentation."
+        ) from error
+    except msgspec.DecodeError:
+        return decode_invalid(raw)
+
+
+def decode_repaired(raw: bytes) -> EventItem:
+    """Decode an item after replacing what PostgreSQL cannot store. Errors: those of msgspec."""
+    repaired = replace_unstorable(raw)
+    return (_decoder if repaired == raw else _repaired_decoder).decode(repaired)
+
+
+def decode_invalid(raw: bytes) -> EventItem:
+    """Decode an item that is not valid JSON because of lone surrogates. Errors: ItemError for any other reason."""
+    try:
+        return decode_repaired(raw)
     except msgspec.ValidationError as error:
         raise ItemError(
             "invalid_event", f"{error}. Send an object as described in the tracking documentation."
@@ -63,18 +93,6 @@ def decode_item(raw: bytes) -> EventItem:
         raise ItemError(
             "invalid_text", f"The event contains text or numbers that JSON does not allow: {error}."
         ) from error
-    if b"\\u0000" in raw and has_nul(msgspec.json.decode(raw)):
-        raise ItemError("nul_character", "The event contains a NUL character (\\u0000); remove it.")
-    return item
-
-
-def has_nul(value: Any) -> bool:
-    """Return whether any text in a JSON value contains the NUL character, which PostgreSQL cannot store."""
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, dict):
-        return any(has_nul(key) or has_nul(inner) for key, inner in value.items())
-    return isinstance(value, list) and any(has_nul(inner) for inner in value)
 
 
 def abbreviate(value: Any) -> str:

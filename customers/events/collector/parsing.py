@@ -48,6 +48,9 @@ UNVERIFIED_USER_ID = "userId needs a valid user token in context.userToken, beca
 ITEM_WARNINGS = {
     "unverified_user_id": f"{UNVERIFIED_USER_ID} The event was stored for its anonymousId.",
     "needs_server_source": "Orders count only from a server source; the event was stored as activity.",
+    "timestamp_too_old": "The time is more than 31 days ago, which only a server source may claim; the time of receipt was stored.",
+    "replaced_characters": "The event contains characters that cannot be stored (NUL, lone surrogates or bytes that are not "
+    "UTF-8); each was replaced by U+FFFD.",
 }
 
 _encode = msgspec.json.Encoder().encode
@@ -149,6 +152,9 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
         personal = {}
     if personal:
         properties[PERSONAL_PART] = seal_personal(personal)
+    occurred_at, time_warning = compute_occurred_at(
+        item, sent_at=context.sent_at, received_at=context.received_at, is_trusted=context.is_trusted
+    )
     stored = StoredEvent(
         context.source_id,
         read_message_id(item.messageId),
@@ -156,7 +162,7 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
         name,
         user_id,
         anonymous_id,
-        compute_occurred_at(item, sent_at=context.sent_at, received_at=context.received_at),
+        occurred_at,
         context.received_at,
         session_id,
         read_product_ids(properties),
@@ -174,7 +180,7 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
         meaning if meaning in RECENT_MEANINGS else "",
         properties.get("previousId", "") if call_type == "alias" else "",
         not denied,
-        warning,
+        warning or time_warning or item.warning,
     )
 
 

@@ -12,6 +12,7 @@ from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
@@ -89,6 +90,17 @@ class CollectorView(View):
     @property
     def methods(self) -> str:
         return ", ".join(name.upper() for name in self.http_method_names if hasattr(self, name))
+
+
+class UnknownPath(CollectorView):
+    """Any path below those of the collector that it does not have, so that a script on a page can read the error."""
+
+    http_method_names = ["get", "post", "put", "patch", "delete", "options"]
+
+    def respond(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        raise CollectorError(404, "unknown_path", f"{request.path[:200]} does not exist; send events to /v1/batch.")
+
+    get = post = put = patch = delete = respond
 
 
 class Collector(CollectorView):
@@ -238,7 +250,7 @@ def build_response(result: StoreResult) -> HttpResponse:
     """Return the response to a stored call."""
     content: dict[str, Any] = {
         "success": True,
-        "accepted": len(result.rows) + result.duplicates,
+        "accepted": len(result.rows),
         "duplicates": result.duplicates,
         "rejected": len(result.rejected),
     }
@@ -274,4 +286,4 @@ def build_json_response(content: dict[str, Any], *, status: int = 200) -> HttpRe
 def allow_origin(response: HttpResponseBase, origin: str) -> None:
     """Let pages of this origin read the response."""
     response["Access-Control-Allow-Origin"] = origin
-    response["Vary"] = "Origin"
+    patch_vary_headers(response, ("Origin",))

@@ -6,6 +6,9 @@ from django.utils.translation import gettext_lazy
 
 REASONS: dict[str, Promise] = {
     "amount_too_large": gettext_lazy("The order contains an amount that is too large to store."),
+    "before_founding": gettext_lazy(
+        "The time is before the shop was founded; correct it, or the setting SHOP_FOUNDED."
+    ),
     "cannot_store": gettext_lazy("The event contains a value that the database cannot store."),
     "event_too_large": gettext_lazy("The event is too large; send fewer or smaller properties."),
     "invalid_event": gettext_lazy(

@@ -36,7 +36,8 @@ def replay_rejected(*, rejected_id: int, payload: str, at: datetime) -> ReplayRe
     Raises:
         NotOpenError: another user has already handled it.
     """
-    payload = payload.encode(errors="replace").decode()  # a form may contain lone surrogates, which cannot be stored
+    # a form may contain lone surrogates and NUL, which cannot be stored
+    payload = payload.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
     with transaction.atomic():
         rejected = RejectedEvent.objects.select_for_update().filter(pk=rejected_id).first()
         if rejected is None or rejected.status != RejectedEvent.Status.OPEN:

@@ -4,6 +4,7 @@ An archived item may contain the time it was sent. The collector assumes that th
 corrected by `receivedAt` if the line has it, otherwise the time is used unchanged.
 """
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ import msgspec
 from config.foundation.json_nesting import NestingError, require_shallow_json
 from customers.events.collector.envelope import MAX_BODY_DEPTH
 from customers.events.collector.fields import parse_moment
+from customers.events.collector.unstorable_text import parse_lenient_json
 
 MAX_LINE = 500 * 1024
 
@@ -41,8 +43,6 @@ class ItemTimes(msgspec.Struct):
 
 
 _batch_decoder = msgspec.json.Decoder(BatchLine)
-_times_decoder = msgspec.json.Decoder(ItemTimes)
-_raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 
 
 def iterate_line_items(line: bytes) -> Iterator[bytes]:
@@ -54,6 +54,7 @@ def iterate_line_items(line: bytes) -> Iterator[bytes]:
     try:
         line.decode()
     except UnicodeDecodeError as error:
+        # not replaced as in a call: somebody can convert the file, so that nothing is lost
         raise LineError("invalid_encoding", f"The line is not valid UTF-8 ({error}).") from error
     try:
         require_shallow_json(line, MAX_BODY_DEPTH)
@@ -65,13 +66,26 @@ def iterate_line_items(line: bytes) -> Iterator[bytes]:
         )
     if b'"batch"' in line:
         try:
-            inner = _batch_decoder.decode(line).batch
-        except (msgspec.MsgspecError, RecursionError):
+            inner = decode_batch(line)
+        except (ValueError, msgspec.MsgspecError, RecursionError):
             pass  # not a batch but an item with this text; if it is invalid, decoding it reports why
         else:
-            yield from (normalize_time(bytes(raw)) for raw in inner)
+            yield from (normalize_time(raw) for raw in inner)
             return
     yield normalize_time(line)
+
+
+def decode_batch(line: bytes) -> list[bytes]:
+    """Return the items of a batch, also if one contains lone surrogates. Errors: ValueError and those of msgspec."""
+    try:
+        return [bytes(raw) for raw in _batch_decoder.decode(line).batch]
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        parsed = parse_lenient_json(line)
+        if not isinstance(parsed, dict) or not isinstance(parsed.get("batch"), list):
+            raise
+        return [json.dumps(item).encode() for item in parsed["batch"]]
 
 
 def normalize_time(item: bytes) -> bytes:
@@ -79,17 +93,28 @@ def normalize_time(item: bytes) -> bytes:
     if b'"sentAt"' not in item:
         return item
     try:
-        times = _times_decoder.decode(item)
-        if times.sentAt is None:
-            return item
-        parsed: dict[str, Any] = msgspec.json.decode(item)
-    except (msgspec.MsgspecError, RecursionError):
+        parsed = decode_lenient(item)
+        times = msgspec.convert(parsed, ItemTimes)
+    except (ValueError, msgspec.MsgspecError, RecursionError):
         return item  # invalid; decoding it reports why
+    if times.sentAt is None:
+        return item
     del parsed["sentAt"]
     if times.originalTimestamp is not None:
         parsed.pop("originalTimestamp")
         parsed["timestamp"] = correct_clock(times) or times.originalTimestamp
-    return msgspec.json.encode(parsed)
+    try:
+        return msgspec.json.encode(parsed)
+    except UnicodeEncodeError:
+        return json.dumps(parsed).encode()  # escapes lone surrogates, which decoding the item replaces
+
+
+def decode_lenient(item: bytes) -> Any:
+    """Decode JSON that may contain lone surrogates. Errors: ValueError and those of msgspec."""
+    try:
+        return msgspec.json.decode(item)
+    except msgspec.DecodeError:
+        return parse_lenient_json(item)
 
 
 def correct_clock(times: ItemTimes) -> str:

@@ -8,7 +8,7 @@ from django.urls import path, re_path
 
 from customers.events.collector.ga4 import MeasurementProtocolCollector
 from customers.events.collector.ingest import StoreFunction
-from customers.events.collector.views import Collector
+from customers.events.collector.views import Collector, UnknownPath
 from customers.events.rest.api import EventList
 from customers.events.sources.sdk_settings import RudderSettings, SegmentSettings
 
@@ -35,4 +35,5 @@ collector_urlpatterns: list[Any] = [
     *(re_path(rf"^{path}/?$", view) for path, view in build_collector_views().items()),
     re_path(r"^v1/projects/(?P<write_key>[^/]+)/settings/?$", SegmentSettings.as_view(), name="segment-settings"),
     re_path(r"^sourceConfig/?$", RudderSettings.as_view(), name="rudder-settings"),
+    re_path(r"^(?:v1|beacon|mp|api/s)(?:/|$)", UnknownPath.as_view()),
 ]

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from django.conf import settings
 
 from config.foundation.currencies import get_known_currencies
 from customers.orders.imports.column_mapping import ColumnMapping
@@ -257,7 +258,8 @@ class ParseQueryBuilder:
             ("order_id IS NULL", "missing_order_id:order_id"),
             ("product_id IS NULL", "missing_product:product_id"),
             *((f"length({name}) > {size}", f"too_long:{name}") for name, size in ID_LENGTHS.items() if has(name)),
-            ("raw_placed_at IS NOT NULL AND (placed_at IS NULL OR year(placed_at) < 1970)", "bad_date:placed_at"),
+            ("raw_placed_at IS NOT NULL AND placed_at IS NULL", "bad_date:placed_at"),
+            (f"placed_at < TIMESTAMP {quote_text(f'{settings.SHOP_FOUNDED} 00:00:00')}", "before_founding:placed_at"),
             (f"placed_at > {latest}", "future_date:placed_at"),
             ("raw_quantity IS NULL", "missing_quantity:quantity"),
         ]

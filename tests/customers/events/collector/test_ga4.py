@@ -1,10 +1,12 @@
 """Hits of Google's Measurement Protocol are stored as events."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from customers.events.collector import ga4
 from customers.events.models import Event
 from customers.events.sources.write_keys import clear_source_cache
 from tests.customers.events.client import make_keyed_source, send
@@ -75,3 +77,57 @@ def test_invalid_event_of_a_ga4_hit_does_not_affect_the_others() -> None:
         1,
         ["invalid_event", "invalid_timestamp"],
     )
+
+
+def receive(monkeypatch: pytest.MonkeyPatch, key: str, second: float, **fields: Any) -> tuple[int, int]:
+    """Send a hit that arrives so many seconds after a full minute; return how many events were accepted and repeated."""
+    at = datetime(2026, 11, 24, 12, tzinfo=UTC) + timedelta(seconds=second)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return at
+
+    monkeypatch.setattr(ga4, "datetime", Clock)
+    response = send_hit(key, **fields).json()
+    return response["accepted"], response["duplicates"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "repeats"),
+    [(5, 5, 1), (5, 40, 1), (50, 70, 1), (0, 59.9, 1), (50, 111, 0), (5, 61, 1), (5, 66, 0)],
+)
+def test_a_hit_that_is_sent_again_within_a_minute_counts_once(
+    monkeypatch: pytest.MonkeyPatch, first: float, second: float, repeats: int
+) -> None:
+    _source, key = make_keyed_source()
+    assert receive(monkeypatch, key, first) == (1, 0)
+    assert receive(monkeypatch, key, second) == (1 - repeats, repeats)
+    assert Event.objects.count() == 2 - repeats
+
+
+def test_a_hit_with_a_time_counts_once_whenever_it_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    _source, key = make_keyed_source()
+    first = datetime(2026, 11, 24, 11, tzinfo=UTC).timestamp() * 1_000_000
+    assert receive(monkeypatch, key, 0, timestamp_micros=first) == (1, 0)
+    assert receive(monkeypatch, key, 3600, timestamp_micros=first) == (0, 1)
+    assert receive(monkeypatch, key, 3600, timestamp_micros=first + 1_000_000) == (1, 0)
+
+
+def test_different_hits_and_equal_events_of_one_hit_are_different_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    _source, key = make_keyed_source()
+    _other_source, other_key = make_keyed_source("other")
+    view = {"name": "view_item", "params": {"items": [{"item_id": "p1"}], "session_id": "1"}}
+    hits: list[dict[str, Any]] = [
+        {"events": [view, view]},
+        {"events": [{**view, "name": "add_to_cart"}]},
+        {"events": [{**view, "params": {**view["params"], "session_id": "2"}}]},
+        {"events": [view], "client_id": "c2"},
+        {"events": [view], "user_id": "u1"},
+    ]
+    for expected in ((2, 0), (1, 0), (1, 0), (1, 0), (1, 0)):
+        assert receive(monkeypatch, key, 1, **hits.pop(0)) == expected
+    assert receive(monkeypatch, other_key, 1, events=[view, view]) == (2, 0)
+    # a repetition of both is recognized, also with its keys in another order
+    reordered = {"params": {"session_id": "1", "items": [{"item_id": "p1"}]}, "name": "view_item"}
+    assert receive(monkeypatch, key, 58, events=[reordered, view]) == (0, 2)

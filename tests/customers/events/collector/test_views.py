@@ -40,8 +40,8 @@ def test_batch_is_stored_with_receipts_and_outbox_before_the_response() -> None:
 def test_retry_changes_nothing() -> None:
     _source, key = make_keyed_source()
     body = {"batch": [track(messageId="m1"), track(messageId="m2"), track(messageId="m1")]}
-    assert send(body, key).json() == {"success": True, "accepted": 3, "duplicates": 1, "rejected": 0}
-    assert send(body, key).json() == {"success": True, "accepted": 3, "duplicates": 3, "rejected": 0}
+    assert send(body, key).json() == {"success": True, "accepted": 2, "duplicates": 1, "rejected": 0}
+    assert send(body, key).json() == {"success": True, "accepted": 0, "duplicates": 3, "rejected": 0}
     assert Event.objects.count() == Outbox.objects.count() == 2
 
 
@@ -67,7 +67,7 @@ def test_invalid_item_does_not_affect_valid_ones_and_is_stored_once() -> None:
     ]
 
 
-def test_lone_surrogates_and_nan_reject_only_their_own_item() -> None:
+def test_nan_rejects_only_its_own_item_and_lone_surrogates_none() -> None:
     _source, key = make_keyed_source()
     raw = (
         b'{"batch":[{"type":"track","event":"a","userId":"u"},'
@@ -75,12 +75,62 @@ def test_lone_surrogates_and_nan_reject_only_their_own_item() -> None:
         b'{"type":"track","event":"c","userId":"u","properties":{"price":NaN}}]}'
     )
     response = send(raw, key).json()
-    assert (response["accepted"], response["rejected"]) == (1, 2)
-    assert Event.objects.get().name == "a"
+    assert (response["accepted"], response["rejected"]) == (2, 1)
+    assert [(event.name, event.properties) for event in Event.objects.order_by("id")] == [
+        ("a", {}),
+        ("b", {"t": "\ufffd cut"}),
+    ]
+
+
+UNSTORABLE = [
+    (rb"\u0000", "\ufffd"),
+    (b"\0", "\ufffd"),
+    (rb"\ud83d", "\ufffd"),
+    (rb"\ude00\ud83d", "\ufffd\ufffd"),
+    (b"\xff", "\ufffd"),
+    ("茶".encode("gbk"), "\ufffd\ufffd"),
+    (rb"\ud83d\ude00 \\ud83d \\u0000", None),
+]
+
+
+@pytest.mark.parametrize(("text", "stored"), UNSTORABLE)
+@pytest.mark.parametrize("path", ["/v1/batch", "/v1/track", "/mp/collect"])
+def test_characters_that_cannot_be_stored_are_replaced_everywhere_with_a_warning(
+    path: str, text: bytes, stored: str | None
+) -> None:
+    _source, key = make_keyed_source()
+    properties = b'{"k%s":["%s",{"%s":"%s"}]}' % (text, text, text, text)
+    item = b'{"type":"track","event":"e%s","userId":"u%s","properties":%s}' % (text, text, properties)
+    hit = b'{"user_id":"u%s","events":[{"name":"e%s","params":%s}]}' % (text, text, properties)
+    body = {"/v1/batch": b'{"batch":[%s]}' % item, "/v1/track": item, "/mp/collect": hit}[path]
+    response = send(body, key, path).json()
+    assert (response["accepted"], response["rejected"]) == (1, 0)
+    assert [warning["code"] for warning in response.get("warnings", [])] == (["replaced_characters"] if stored else [])
+    kept = stored or json.loads(b'"%s"' % text)
+    event = Event.objects.get()
+    assert (event.name, event.user_id) == (f"e{kept}", f"u{kept}")
+    assert event.properties == {f"k{kept}": [kept, {kept: kept}]}
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/", "/mp/other", "/beacon/v1/x", "/api/s/other", "/v1/batch/x"])
+@pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
+def test_unknown_path_of_the_collector_returns_404_as_json_that_a_page_can_read(path: str, method: str) -> None:
+    response = getattr(Client(), method)(path, headers={"Origin": "https://shop.example"})
+    assert (response.status_code, response.json()["code"]) == (404, "unknown_path")
+    assert path in response.json()["message"]
+    assert response["Access-Control-Allow-Origin"] == "https://shop.example"
+
+
+@pytest.mark.parametrize("method", ["get", "put", "delete", "patch"])
+def test_wrong_method_returns_405_as_json_that_a_page_can_read(method: str) -> None:
+    response = getattr(Client(), method)("/v1/batch", headers={"Origin": "https://shop.example"})
+    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+    assert response["Allow"] == "POST, OPTIONS"
+    assert response["Access-Control-Allow-Origin"] == "https://shop.example"
 
 
 def test_value_that_only_postgresql_rejects_rejects_only_its_own_item(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("customers.events.collector.items.has_nul", lambda value: False)
+    monkeypatch.setattr("customers.events.collector.items.replace_unstorable", lambda data: data)
     _source, key = make_keyed_source()
     batch = [track(messageId=f"m{number}") for number in range(7)]
     batch[3]["properties"] = {"t": "\0"}
@@ -155,7 +205,7 @@ def test_old_key_works_until_its_overlap_ends() -> None:
     [
         (b"", 400, "invalid_json"),
         (b"{", 400, "invalid_json"),
-        (b"\xff\xfe", 400, "invalid_encoding"),
+        (b"\xff\xfe", 400, "invalid_json"),
         (b"[]", 400, "invalid_batch"),
         (b"{}", 400, "invalid_batch"),
         (b'{"batch": 7}', 400, "invalid_batch"),
@@ -206,11 +256,6 @@ def test_batch_of_the_maximum_size_is_accepted() -> None:
     _source, key = make_keyed_source()
     batch = [{"type": "track", "event": "e", "userId": f"u{number}"} for number in range(MAX_BATCH_EVENTS)]
     assert send({"batch": batch}, key).json()["accepted"] == MAX_BATCH_EVENTS
-
-
-def test_get_returns_405_as_json() -> None:
-    response = Client().get("/v1/batch")
-    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
 
 
 def test_preflight_allows_the_headers_of_the_sdks() -> None:

@@ -1,7 +1,7 @@
 """A rejected event can be corrected and replayed like a new one."""
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from customers.events.dead_letters.replay import NotOpenError, ReplayResult, rep
 from customers.events.models import Event, Outbox, RejectedEvent
 from customers.events.sources.write_keys import clear_source_cache
 from tests.customers.events.client import make_keyed_source, send, track
+from tests.customers.events.makers import make_rejected_event
 from tests.makers import NOON
 
 pytestmark = pytest.mark.django_db
@@ -58,7 +59,7 @@ def test_event_that_is_still_invalid_keeps_its_row_with_the_new_reason() -> None
 
 def test_value_that_postgresql_rejects_again_adds_no_second_rejected_event(monkeypatch: pytest.MonkeyPatch) -> None:
     rejected = make_rejected({"event": "e"})
-    monkeypatch.setattr("customers.events.collector.items.has_nul", lambda value: False)
+    monkeypatch.setattr("customers.events.collector.items.replace_unstorable", lambda data: data)
     nul = json.dumps(track(properties={"t": "\0"}))
     assert replay_rejected(rejected_id=rejected.pk, payload=nul, at=NOON).code == "cannot_store"
     assert RejectedEvent.objects.get().code == "cannot_store"
@@ -84,3 +85,22 @@ def test_payload_is_encrypted_at_rest() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT payload FROM events_rejectedevent")
         assert "shop.example" not in cursor.fetchone()[0]
+
+
+def test_an_event_from_before_the_founding_can_be_corrected_and_replayed(settings: Any) -> None:
+    item = {"type": "track", "event": "A", "userId": "u1", "timestamp": "1970-01-01T00:00:01Z"}
+    rejected = make_rejected_event(item, code="before_founding")
+    assert replay_rejected(rejected_id=rejected.pk, payload=json.dumps(item), at=NOON).code == "before_founding"
+    corrected = json.dumps({**item, "timestamp": "2026-05-01T00:00:01Z"})
+    assert replay_rejected(rejected_id=rejected.pk, payload=corrected, at=NOON).accepted
+    other = make_rejected_event(item, code="before_founding")
+    settings.SHOP_FOUNDED = date(1960, 1, 1)
+    assert replay_rejected(rejected_id=other.pk, payload=json.dumps(item), at=NOON).accepted
+
+
+def test_an_event_with_characters_that_cannot_be_stored_can_be_replayed() -> None:
+    rejected = make_rejected_event(code="nul_character")
+    payload = '{"type":"track","event":"A\\u0000","userId":"u1","properties":{"k\\ud800":"\ud800"}}'
+    assert replay_rejected(rejected_id=rejected.pk, payload=payload, at=NOON).accepted
+    event = Event.objects.get()
+    assert (event.name, event.properties) == ("A\ufffd", {"k\ufffd": "\ufffd"})

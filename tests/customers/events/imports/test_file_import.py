@@ -300,3 +300,14 @@ def list_stored(key: str) -> list[tuple[Any, ...]]:
 
 def list_rejected(key: str) -> list[tuple[str, str]]:
     return sorted(RejectedEvent.objects.filter(source__key=key).values_list("code", "reason"))
+
+
+def test_characters_that_cannot_be_stored_are_replaced_in_imported_events(tmp_path: Path) -> None:
+    path = write_lines(
+        tmp_path,
+        b'{"type":"track","event":"A","userId":"u1","messageId":"m1","properties":{"\\ud83d":["\\u0000"]}}',
+        b'{"batch":[{"type":"track","event":"B\\ud83d","userId":"u1","messageId":"m2"}]}',
+    )
+    assert run_import(path).accepted == 2
+    first, second = Event.objects.order_by("message_id")
+    assert (first.properties, second.name) == ({"\ufffd": ["\ufffd"]}, "B\ufffd")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from customers.events.collector.items import decode_item
 from customers.events.imports.json_lines import LineError, iterate_line_items
 
 
@@ -71,3 +72,14 @@ def test_lines_that_are_not_objects_are_rejected(line: bytes, code: str) -> None
     with pytest.raises(LineError) as error_info:
         read_items(line)
     assert error_info.value.code == code
+
+
+def test_lone_surrogates_stay_in_their_item_and_do_not_stop_the_correction_of_its_time() -> None:
+    times = (
+        b'"timestamp":"2026-01-01T11:00:00Z","originalTimestamp":"2026-01-01T11:00:00Z",'
+        b'"sentAt":"2026-01-01T11:00:10Z","receivedAt":"2026-01-01T12:00:10Z"'
+    )
+    line = b'{"batch":[{"event":"a"},{"event":"b\\ud83d",%s}]}' % times
+    first, second = map(decode_item, iterate_line_items(line))
+    assert (first.event, second.event, second.warning) == ("a", "b\ufffd", "replaced_characters")
+    assert (second.timestamp, second.sentAt) == ("2026-01-01T12:00:00+00:00", None)

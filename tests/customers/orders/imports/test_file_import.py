@@ -168,6 +168,7 @@ REASONS = {
     "missing_product": "B1,ada,2026-05-01,,Tea,1,4.50",
     "missing_date": "B2,ada,,tea,Tea,1,4.50",
     "bad_date": "B3,ada,31.12.2025,tea,Tea,1,4.50",
+    "before_founding": "B3,ada,1899-12-30,tea,Tea,1,4.50",
     "future_date": "B4,ada,2026-11-26 00:00,tea,Tea,1,4.50",
     "missing_quantity": "B5,ada,2026-05-01,tea,Tea,,4.50",
     "bad_number": "B6,ada,2026-05-01,tea,Tea,one,4.50",

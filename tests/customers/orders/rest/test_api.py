@@ -83,6 +83,7 @@ def test_order_with_other_lines_of_the_same_total_is_updated(shop: Client) -> No
         ({"order_id": "x" * 101}, "order_id", "too_long"),
         ({"placed_at": "yesterday"}, "placed_at", "bad_date"),
         ({"placed_at": None}, "placed_at", "missing_date"),
+        ({"placed_at": "1970-01-01T00:00:00Z"}, "placed_at", "before_founding"),
         ({"currency": "XYZ"}, "currency", "unknown_currency"),
         ({"status": "lost"}, "status", "unknown_status"),
         ({"total": "much"}, "total", "bad_number"),
