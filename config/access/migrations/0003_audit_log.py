@@ -81,7 +81,7 @@ INDEX = "CREATE INDEX access_audit_event ON auditlog_logentry ((additional_data 
 
 
 class Migration(migrations.Migration):
-    dependencies = [("access", "0002_apikey_requires_user_token"), ("auditlog", "0017_add_actor_email")]
+    dependencies = [("access", "0003_api_key_allowed_origins"), ("auditlog", "0017_add_actor_email")]
 
     operations = [
         migrations.CreateModel(
