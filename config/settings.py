@@ -115,10 +115,8 @@ def read_secret(name: str, file_name: str, make: Callable[[], str]) -> str:
         ) from error
 
 
-def read_statement_timeout() -> dict[str, str]:
-    """Return the connection option that ends long statements; `up` sets the variable for the web server only."""
-    seconds = read_int("DATABASE_STATEMENT_TIMEOUT", 0, low=0, high=86_400)
-    return {"options": f"-c statement_timeout={seconds * 1000}"} if seconds else {}
+# Ends long statements; `up` sets it for the web server only.
+DATABASE_STATEMENT_TIMEOUT = read_int("DATABASE_STATEMENT_TIMEOUT", 0, low=0, high=86_400)
 
 
 def read_database(url: str) -> dict[str, object]:
@@ -141,7 +139,9 @@ def read_database(url: str) -> dict[str, object]:
         "CONN_MAX_AGE": 0,
         "OPTIONS": {
             "pool": {"min_size": 0, "max_size": read_int("DATABASE_POOL", 16, low=1, high=500), "timeout": 3},
-            **read_statement_timeout(),
+            # libpq's own timeout: a server that accepts connections and does not answer
+            "connect_timeout": 3,
+            **({"options": f"-c statement_timeout={DATABASE_STATEMENT_TIMEOUT * 1000}"} if DATABASE_STATEMENT_TIMEOUT else {}),
         },
     }
 
@@ -234,7 +234,10 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.http.static_files.StaticFilesMiddleware",
+    "config.http.compression.CompressionMiddleware",
+    "django.middleware.http.ConditionalGetMiddleware",
+    "config.http.caching.CacheControlMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -243,6 +246,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "config.access.sessions.middleware.SessionGuardMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.access.audit.middleware.AuditMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -287,14 +291,23 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# Of one user from one address, and of one address for all users. Both are counted for 15 minutes.
 AXES_FAILURE_LIMIT = read_int("LOGIN_FAILURE_LIMIT", 5, low=1, high=100)
+LOGIN_FAILURES_PER_ADDRESS = read_int("LOGIN_FAILURES_PER_ADDRESS", 50, low=1, high=100_000)
+AXES_HANDLER = "config.access.log_in.AddressLimitHandler"
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # log-ins during a lock-out do not extend it
 AXES_CLIENT_IP_CALLABLE = "config.access.log_in.get_request_address"
-AXES_LOCKOUT_TEMPLATE = "admin/locked_out.html"
+AXES_LOCKOUT_CALLABLE = "config.access.log_in.respond_locked_out"
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code", "current_code", "old_password"]
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = True
+
+# Two-factor authentication for whoever may see personal data. The demo prints a log-in that works without it.
+TWO_FACTOR_REQUIRED = read_bool("TWO_FACTOR_REQUIRED", not DEMO)
+PASSWORD_RESET_TIMEOUT = 3600
 
 LOGIN_REDIRECT_URL = "admin:index"  # the log-in page has no other target when it is opened directly
 
@@ -307,10 +320,15 @@ USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "static/"
-# Only for collectstatic and a web server in front; WhiteNoise serves the files from their source folders.
-STATIC_ROOT: Path | None = read_variable("STATIC_ROOT", None, lambda raw: Path(raw).expanduser().resolve(), "a folder")
+# `up` collects the static files here, with hashed names and compressed. Without them, WhiteNoise serves the source files.
+STATIC_ROOT = read_path("STATIC_ROOT", VAR_DIR / "static")
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "config.http.static_files.CollectedFilesStorage"},
+}
 STATICFILES_DIRS = [BASE_DIR / "config" / "static", ("plotly", Path(str(files("plotly"))) / "package_data")]
-WHITENOISE_USE_FINDERS = True
+WHITENOISE_USE_FINDERS = DEBUG or not (STATIC_ROOT / "staticfiles.json").is_file()
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 MEDIA_ROOT = VAR_DIR / "media"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 FILE_UPLOAD_TEMP_DIR = None
@@ -318,21 +336,31 @@ FILE_UPLOAD_TEMP_DIR = None
 WEB_CONNECTIONS_PER_ADDRESS = read_int("WEB_CONNECTIONS_PER_ADDRESS", 512, low=1, high=100_000)
 WEB_BODIES_PER_ADDRESS = read_int("WEB_BODIES_PER_ADDRESS", 32, low=1, high=100_000)
 
+SESSION_ENGINE = "config.access.sessions.store"
+SESSION_IDLE_MINUTES = read_int("SESSION_IDLE_MINUTES", 60, low=1, high=10_080)
+SESSION_MAX_HOURS = read_int("SESSION_MAX_HOURS", 12, low=1, high=720)
+# Browsers keep the cookie for a day longer, so that the log-in page can say why the session ended.
+SESSION_COOKIE_AGE = (SESSION_MAX_HOURS + 24) * 3600
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = read_bool("HTTPS_ONLY", False)
-SECURE_HSTS_SECONDS = 31_536_000 if SESSION_COOKIE_SECURE else 0
+# Every response over plain HTTP is a redirect or a refusal, except the health checks: config/http/transport.py.
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = read_bool("HTTPS_ONLY", False)
+SECURE_REDIRECT_EXEMPT = [r"^health/(live|ready)/?$"]
+SECURE_HSTS_SECONDS = read_int("HSTS_SECONDS", 31_536_000, low=0, high=63_072_000) if SECURE_SSL_REDIRECT else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = read_bool("HSTS_INCLUDE_SUBDOMAINS", False)
+SECURE_HSTS_PRELOAD = read_bool("HSTS_PRELOAD", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if read_bool("BEHIND_TLS_PROXY", False) else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# The two exceptions: unfold's Alpine.js evaluates expressions, and Plotly writes style elements.
+# One exception: Plotly and unfold write style elements. Alpine.js evaluates expressions by backoffice/expressions.js, so scripts need none.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
-        "script-src": ["'self'", "'unsafe-eval'"],
+        "script-src": ["'self'"],
         "style-src": ["'self'", "'unsafe-inline'"],
         "img-src": ["'self'", "data:", "https:", "blob:"],
         "font-src": ["'self'", "data:"],
         "worker-src": ["'self'", "blob:"],
+        "object-src": ["'none'"],
         "frame-ancestors": ["'none'"],
         "base-uri": ["'self'"],
         "form-action": ["'self'"],
@@ -447,8 +475,24 @@ CELERY_TIMEZONE = TIME_ZONE
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
+# Without a mail server, mails are written to the log, and the log-in page offers no password reset.
+EMAIL_HOST = read_variable("EMAIL_HOST", "", str, "the host name of a mail server")
+EMAIL_TLS = read_choice("EMAIL_TLS", "starttls", ("starttls", "tls", "off"))
+EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL_TLS == "starttls", EMAIL_TLS == "tls"
+EMAIL_PORT = read_int(
+    "EMAIL_PORT", {"starttls": 587, "tls": 465, "off": 25}[EMAIL_TLS], low=1, high=65_535
+)
+EMAIL_HOST_USER = read_variable("EMAIL_USER", "", str, "the user name at the mail server")
+EMAIL_HOST_PASSWORD = read_variable("EMAIL_PASSWORD", "", str, "the password at the mail server")
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = read_variable(
+    "DEFAULT_FROM_EMAIL", "perennial@localhost", str, "an address such as shop@example.com"
+)
 EMAIL_BACKEND = read_variable(
-    "EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", str, "a Django e-mail backend"
+    "EMAIL_BACKEND",
+    f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend",
+    str,
+    "a Django e-mail backend",
 )
 
 LOG_LEVEL = read_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))

@@ -39,6 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
         if getattr(config.option, "numprocesses", None):
             return  # workers would inherit the variable below and read the settings before choosing their database
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    # Tests log in without a second factor; those of two-factor authentication turn it on.
+    os.environ.setdefault("TWO_FACTOR_REQUIRED", "false")
     django.setup()
 
 

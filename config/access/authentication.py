@@ -9,6 +9,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from config.access.grants import Grant, find_key_grant, find_user_grant, parse_authorization
+from config.access.two_factor.verification import is_session_verified
 
 
 class KeyCaller:
@@ -51,12 +52,15 @@ class KeyAuthentication(authentication.BaseAuthentication):
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
-    """Authenticates the session of a back-office user, whose permissions count as scopes."""
+    """Authenticates the session of a back-office user, whose permissions count as scopes.
+
+    A session without the second factor that its user needs is none; `SessionGuardMiddleware` has checked this and the times already.
+    """
 
     def authenticate(self, request: Request) -> tuple[Any, Grant] | None:
         user = getattr(request._request, "user", None)
         grant = find_user_grant(user)
-        if grant is None:
+        if grant is None or not is_session_verified(request._request, user):
             return None
         self.enforce_csrf(request)
         return user, grant

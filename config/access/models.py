@@ -1,9 +1,13 @@
-"""API keys, stored responses of idempotent writes, and back-office roles."""
+"""API keys, stored responses of idempotent writes, back-office roles, sessions and second factors."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
+
+from customers.identity.personal_data.encrypted_field import EncryptedTextField
 
 
 class ApiKey(models.Model):
@@ -37,6 +41,15 @@ class ApiKey(models.Model):
         help_text=_(
             "For publishable keys: accept customer IDs only with a user token from your server. Otherwise, "
             "anyone can read the recommendations of any customer."
+        ),
+    )
+    allowed_origins = ArrayField(
+        models.CharField(max_length=200),
+        verbose_name=_("allowed origins"),
+        default=list,
+        blank=True,
+        help_text=_(
+            "For publishable keys: the websites whose pages may read responses, for example https://shop.example."
         ),
     )
     enabled = models.BooleanField(_("enabled"), default=True)
@@ -115,3 +128,61 @@ class Role(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class UserSession(AbstractBaseSession):
+    """A session of the back office: Django's own, and who signed in from where, so that it can be listed and ended."""
+
+    user = models.ForeignKey("auth.User", models.CASCADE, null=True, related_name="+", verbose_name=_("user"))
+    address = models.GenericIPAddressField(_("address"), null=True)
+    user_agent = models.CharField(_("browser"), max_length=300)
+    signed_in_at = models.DateTimeField(_("signed in"), null=True)
+    last_active_at = models.DateTimeField(_("last active"), null=True)
+
+    class Meta(AbstractBaseSession.Meta):
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+        default_permissions = ()
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        from config.access.sessions.store import SessionStore  # the store needs this model
+
+        return SessionStore
+
+
+class TwoFactorDevice(models.Model):
+    """The authenticator app of a user, confirmed by a code."""
+
+    user = models.OneToOneField("auth.User", models.CASCADE, related_name="two_factor_device", verbose_name=_("user"))
+    secret = EncryptedTextField()
+    last_step = models.BigIntegerField(
+        help_text="The time step of the last accepted code; no code up to it is accepted again."
+    )
+    failures = models.PositiveIntegerField(default=0, help_text="Wrong codes since the last correct one.")
+    failed_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(_("confirmed at"))
+
+    class Meta:
+        verbose_name = _("two-factor device")
+        verbose_name_plural = _("two-factor devices")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.user)
+
+
+class RecoveryCode(models.Model):
+    """An unused recovery code of a user; only its keyed hash is stored."""
+
+    user = models.ForeignKey("auth.User", models.CASCADE, related_name="recovery_codes", verbose_name=_("user"))
+    code_hash = models.CharField(max_length=64)
+
+    class Meta:
+        verbose_name = _("recovery code")
+        verbose_name_plural = _("recovery codes")
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["user", "code_hash"], name="access_recovery_code_once")]
+
+    def __str__(self) -> str:
+        return str(self.pk)

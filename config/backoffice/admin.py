@@ -23,7 +23,9 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from config.access.backoffice.account_pages import AccountPages
 from config.access.privileges import GrantLimits
+from config.backoffice.audit_log_admin import MaskedLogEntries
 from config.foundation.admin.read_only import ChangeDisabled
 from config.schedule import describe_schedule, find_job
 
@@ -44,11 +46,20 @@ for model in (
 
 
 @admin.register(User)
-class UserAdmin(GrantLimits, PlainUserAdmin, ModelAdmin):
+class UserAdmin(AccountPages, GrantLimits, PlainUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "first_name", "last_name", "is_active", "is_superuser", "last_login")
+    list_display = (
+        "username",
+        "email",
+        "first_name",
+        "last_name",
+        "is_active",
+        "is_superuser",
+        "two_factor_state",
+        "last_login",
+    )
     compressed_fields = True
 
 
@@ -58,7 +69,7 @@ class GroupAdmin(GrantLimits, PlainGroupAdmin, ModelAdmin):  # type: ignore[misc
 
 
 @admin.register(LogEntry)
-class LogEntryAdmin(PlainLogEntryAdmin, ModelAdmin):
+class LogEntryAdmin(MaskedLogEntries, PlainLogEntryAdmin, ModelAdmin):
     """The audit log, read-only."""
 
     show_full_result_count = False

@@ -146,6 +146,19 @@ def _build_items(entry: ModelListEntry | PageEntry, request: HttpRequest) -> Ite
         }
 
 
+def build_account_menu(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the links of the menu at the user's name."""
+    if not request.user.is_authenticated:
+        return []
+    links: list[tuple[str | Promise, str]] = [
+        (_("Two-factor authentication"), "account:two_factor"),
+        (_("Sessions"), "account:sessions"),
+    ]
+    if request.user.has_usable_password():
+        links.append((_("Change password"), "admin:password_change"))
+    return [{"title": title, "link": reverse(name)} for title, name in links]
+
+
 def get_shop_name(request: HttpRequest) -> str:
     return settings.SHOP_NAME
 

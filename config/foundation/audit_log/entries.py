@@ -102,7 +102,7 @@ def record_action(
         actor: who did it, if it is not the caller of the current request; see ``describe_user``.
         label: what the log calls the object; its number if omitted.
     """
-    subject = type(instance) if instance is not None else model
+    subject = instance._meta.model if instance is not None else model  # not its type: request.user is a proxy
     if subject is None:
         raise ValueError(f"record_action({event!r}) needs instance or model, so that the entry names what it concerns.")
     pk = instance.pk if instance is not None else None

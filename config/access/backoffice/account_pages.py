@@ -1,0 +1,78 @@
+"""Second factor and sessions of colleagues, on the pages of users."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.decorators import action, display
+
+from config.access.backoffice.session_pages import report_ended_sessions
+from config.access.models import TwoFactorDevice
+from config.access.sessions.active_sessions import end_sessions, list_active_sessions
+from config.access.two_factor.devices import disable_two_factor, has_device
+from config.foundation.audit_log import record_action
+
+
+class AccountPages:
+    """ModelAdmin mixin for users: whoever may change a user resets the second factor and ends the sessions.
+
+    `GrantLimits` decides who that is: nobody with fewer permissions than the user.
+    """
+
+    actions_detail = ["show_account_security"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        devices = TwoFactorDevice.objects.filter(user=OuterRef("pk"))
+        return super().get_queryset(request).annotate(has_two_factor=Exists(devices))  # type: ignore[misc]
+
+    @display(description=gettext_lazy("two-factor authentication"), boolean=True, ordering="has_two_factor")
+    def two_factor_state(self, user: Any) -> bool:
+        return user.has_two_factor
+
+    @action(description=gettext_lazy("Sessions and second factor"), icon="security", url_path="security")
+    def show_account_security(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the sessions and the second factor of a colleague, with buttons that end and reset them."""
+        user = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        if user is None:
+            raise Http404
+        if not self.has_change_permission(request, user):  # type: ignore[attr-defined]
+            raise PermissionDenied
+        if user == request.user:  # one's own second factor is turned off with a code
+            return redirect("account:two_factor")
+        if request.method == "POST":
+            change_account_security(request, user)
+            return redirect(request.path)
+        context = {
+            "title": _("Sessions and second factor"),
+            "subtitle": str(user),
+            "opts": User._meta,
+            "colleague": user,
+            "has_device": has_device(user),
+            "sessions": list_active_sessions(user),
+        }
+        template = "admin/access/account_security.html"
+        return TemplateResponse(request, template, {**admin.site.each_context(request), **context})
+
+
+def change_account_security(request: HttpRequest, user: Any) -> None:
+    """Reset the second factor of a colleague, or end one or all of their sessions."""
+    if request.POST.get("action") == "reset_two_factor":
+        disable_two_factor(user)
+        end_sessions(user)
+        record_action("two_factor.reset", instance=user)
+        messages.success(
+            request, _("The second factor of %(name)s was reset, and all sessions were ended.") % {"name": user}
+        )
+        return
+    name = request.POST.get("session")
+    ended = end_sessions(user, names=None if name is None else [name])
+    report_ended_sessions(request, ended)
+    if ended:
+        record_action("session.ended", instance=user, details={"count": ended})
