@@ -7,6 +7,7 @@ import msgspec
 from django.db import connection
 
 from customers.events.models import RejectedEvent
+from customers.identity.personal_data.personal_texts import hide_personal_text
 from customers.processing.routing import unseal_properties
 
 MAX_CODE = 50
@@ -45,7 +46,7 @@ def reject_events(rejections: Iterable[ProcessingRejection]) -> int:
             source_id=event["source_id"],
             payload=msgspec.json.encode(rebuild_item(event)).decode(),
             code=by_event[event["id"]].code[:MAX_CODE],
-            reason=by_event[event["id"]].reason[:MAX_REASON],
+            reason=hide_personal_text(by_event[event["id"]].reason[:MAX_REASON]),
             received_at=event["received_at"],
         )
         for event in events

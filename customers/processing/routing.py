@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from customers.events.event_taxonomy import Meaning, lookup_meaning
+from customers.events.personal_parts import PERSONAL_PART, merge_personal_parts
 from customers.feedback.review_events import ReviewMessage
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError
 from customers.identity.personal_data.hashing import hash_email, normalize_email
@@ -16,20 +17,18 @@ from customers.processing.outbox import OutboxEvent
 
 logger = logging.getLogger(__name__)
 
-SEALED_KEY = "$personal"  # the key under which the collector stores personal data, encrypted
-
 
 def unseal_properties(properties: dict[str, Any]) -> dict[str, Any]:
     """Return properties with their personal part decrypted, or without it if there is no key."""
-    sealed = properties.get(SEALED_KEY)
-    rest = {name: value for name, value in properties.items() if name != SEALED_KEY}
-    if not isinstance(sealed, str):
-        return rest
+    if PERSONAL_PART not in properties:
+        return properties
+    sealed = properties[PERSONAL_PART]
     try:
-        return rest | unseal_personal(sealed)
+        personal = unseal_personal(sealed) if isinstance(sealed, str) else {}
     except (UnreadableFieldError, ValueError) as error:
         logger.warning("The personal part of an event is ignored: %s", error)
-        return rest
+        personal = {}
+    return merge_personal_parts(properties, personal)
 
 
 def select_events_with_meaning(events: Sequence[OutboxEvent]) -> Iterator[tuple[int, OutboxEvent, Meaning]]:
@@ -56,7 +55,7 @@ def build_order_messages(events: Sequence[OutboxEvent]) -> list[OrderMessage]:
             user_id=event.user_id,
             anonymous_id=event.anonymous_id,
             guest_email_hash="" if event.user_id else hash_event_email(event.parsed_properties),
-            properties=event.parsed_properties,
+            properties=unseal_properties(event.parsed_properties),
         )
         for position, event, meaning in select_events_with_meaning(events)
         if meaning in TYPE_OF_MEANING and event.is_trusted
@@ -73,7 +72,7 @@ def build_review_messages(events: Sequence[OutboxEvent], customer_ids: Sequence[
             received_at=event.received_at,
             customer_id=customer_ids[position],
             author="" if event.is_trusted else event.user_id or event.anonymous_id,
-            properties=event.parsed_properties,
+            properties=unseal_properties(event.parsed_properties),
         )
         for position, event, meaning in select_events_with_meaning(events)
         if meaning == Meaning.REVIEW and (event.is_verified or not event.user_id)
@@ -85,7 +84,7 @@ def hash_event_email(properties: dict[str, Any]) -> str:
 
     Empty without a usable one.
     """
-    email = unseal_properties(properties).get("email") if SEALED_KEY in properties or "email" in properties else None
+    email = unseal_properties(properties).get("email")
     if not isinstance(email, str) or is_blocked_email(address := normalize_email(email)):
         return ""
     return hash_email(address)

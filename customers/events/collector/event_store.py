@@ -20,6 +20,7 @@ from config.foundation.database.array_parameters import (
 from customers.events.collector.fields import parse_moment
 from customers.events.collector.parsing import ANONYMIZED_CONTEXT, PERSON_KEYS, EventRow, RequestContext
 from customers.identity.personal_data.encrypted_field import encrypt
+from customers.identity.personal_data.personal_texts import hide_personal_text
 
 # A foreign key would look up the source for every row; locking the sources here prevents their deletion too (decision 10).
 # All processes insert receipts in the same order: two that store the same batch wait for each other instead of deadlocking.
@@ -249,7 +250,7 @@ class EventWriter:
                     "sent_at": encode_texts([format_moment(item.context.sent_at) for item in items]),
                     "opted_out": [item.context.opted_out for item in items],
                     "code": encode_texts([item.code for item in items]),
-                    "reason": encode_texts([item.reason[:MAX_REASON].replace("\0", "") for item in items]),
+                    "reason": encode_texts([hide_personal_text(item.reason[:MAX_REASON].replace("\0", "")) for item in items]),
                     "received_at": encode_times([item.context.received_at for item in items]),
                 },
                 prepare=True,

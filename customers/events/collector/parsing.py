@@ -1,8 +1,8 @@
 """Turns decoded items into rows for the database; an unusable item is rejected alone, with its reason.
 
 `properties` of track, page and screen calls and `traits` of identify and group calls become `properties`; `groupId` becomes the
-name; `previousId` of alias and `category` of page and screen calls are added to `properties`. Personal data is moved out of traits
-and properties into one encrypted text, `properties.$personal`.
+name; `previousId` of alias and `category` of page and screen calls are added to `properties`. Personal data is moved into one
+encrypted text, `properties.$personal`.
 """
 
 from datetime import datetime
@@ -26,16 +26,11 @@ from customers.events.collector.fields import (
 from customers.events.collector.items import EventItem, ItemError, abbreviate
 from customers.events.event_taxonomy import ORDER_MEANINGS, RECENT_MEANINGS, lookup_meaning
 from customers.events.models import Event
+from customers.events.personal_parts import PERSONAL_PART, encode_sealed
 from customers.events.sources.user_tokens import is_valid_user_token
 from customers.identity.models import Consent
-from customers.identity.personal_data.personal_traits import PERSONAL_TRAITS, list_spellings, seal_personal
 
 EVENT_TYPES = frozenset(Event.Type.values)
-PERSONAL_PART = "$personal"
-# in track, page and screen calls "name" and "address" belong to a product or a store, not to a person
-PERSONAL_PROPERTIES = frozenset(
-    spelling for name in ("email", "email address", "phone", "phone number") for spelling in list_spellings(name)
-)
 PERSON_KEYS = frozenset(
     {PERSONAL_PART, "previousId", "session_id", "sessionId", "user_id", "userId", "anonymous_id", "anonymousId"}
 )
@@ -52,8 +47,6 @@ ITEM_WARNINGS = {
     "replaced_characters": "The event contains characters that cannot be stored (NUL, lone surrogates or bytes that are not "
     "UTF-8); each was replaced by U+FFFD.",
 }
-
-_encode = msgspec.json.Encoder().encode
 
 
 class StoredEvent(msgspec.Struct):
@@ -130,6 +123,7 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
         )
     item_context = read_object(item.context, "context")
     properties = read_properties(item, call_type, item_context)
+    properties.pop(PERSONAL_PART, None)  # only the collector may write this key
     user_id = read_person_id(item.userId, "userId")
     anonymous_id = read_person_id(item.anonymousId, "anonymousId")
     if not user_id and not anonymous_id:
@@ -144,14 +138,10 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
     if meaning in ORDER_MEANINGS and not context.is_trusted:
         warning = "needs_server_source"
     denied = BOTH_PURPOSES if context.opted_out else read_denied_purposes(item_context)
-    personal = extract_personal(call_type, properties, item_context)
     session_id = read_short_text(item_context.get("sessionId") or properties.get("session_id"), 100)
     if denied and ANALYTICS in denied:
         user_id = anonymous_id = session_id = ""
         properties, item_context = anonymize_properties(call_type, properties), anonymize_context(item_context)
-        personal = {}
-    if personal:
-        properties[PERSONAL_PART] = seal_personal(personal)
     occurred_at, time_warning = compute_occurred_at(
         item, sent_at=context.sent_at, received_at=context.received_at, is_trusted=context.is_trusted
     )
@@ -168,8 +158,7 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
         read_product_ids(properties),
         read_value(properties),
         read_currency(properties),
-        _encode(properties),
-        _encode(item_context),
+        *encode_sealed(call_type, properties, item_context, is_anonymous=bool(denied) and ANALYTICS in denied),
         read_short_text(properties.get("recommendation_id"), 64),
     )
     return EventRow(
@@ -219,24 +208,6 @@ def read_properties(item: EventItem, call_type: str, context: dict[str, Any]) ->
     if item.category is not None and call_type in ("page", "screen"):
         return {"category": item.category, **properties}
     return properties
-
-
-def extract_personal(call_type: str, properties: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
-    """Remove personal data from the properties and the context, and return it."""
-    properties.pop(PERSONAL_PART, None)  # only the collector may write this key
-    personal: dict[str, Any] = {}
-    traits = context.get("traits")
-    if isinstance(traits, dict) and traits is not properties:
-        personal = pop_keys(traits, PERSONAL_TRAITS)
-    names = PERSONAL_TRAITS if call_type in ("identify", "group") else PERSONAL_PROPERTIES
-    if not names.isdisjoint(properties):
-        personal |= pop_keys(properties, names)
-    return personal
-
-
-def pop_keys(source: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    """Remove the named keys from an object and return them with their values."""
-    return {name: source.pop(name) for name in names.intersection(source)}
 
 
 def anonymize_properties(call_type: str, properties: dict[str, Any]) -> dict[str, Any]:

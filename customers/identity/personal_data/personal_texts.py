@@ -1,16 +1,18 @@
 """Recognizes personal data by its look: e-mail addresses, phone numbers, identity cards, bank accounts and payment cards.
 
 Numbers must have the form of their kind, and a valid check digit where there is one, so that product IDs, barcodes, timestamps and
-amounts are not mistaken for them. All checks take linear time; only the first part of a very long text is read.
+amounts are not mistaken for them. A phone number needs its country code or the form of China or North America. All checks take linear
+time; only the first part of a very long text is read.
 """
 
 import re
 from datetime import date
 
+HIDDEN = "•••"
 MAX_TEXT = 40_000  # an event has at most 32 kB
 
 # not the file names of images for sharp screens, such as logo@2x.png
-EMAIL_LOOK = re.compile(r"[\w.+%'-](?:@|＠|%40)(?!\dx\.)(?:[\w-]+\.)+[^\W\d_]{2,}")
+EMAIL_LOOK = re.compile(r"[\w.+%'-](?:@|%40)(?!\dx\.)(?:[\w-]+\.)+[^\W\d_]{2,}")
 # at the beginning of a text or after a separator, and not inside a longer number or word
 _START = r"(?<![^\s=:：,，;；(（>\"'])"
 _END = r"(?![^\s,，;；.。)）&!！<\"'])"
@@ -49,11 +51,11 @@ def is_personal_text(text: str, *, is_identifier: bool = False) -> bool:
         is_identifier: whether the text is an ID, a code or an amount by its name; then digits are not judged.
     """
     text = text[:MAX_TEXT]
-    if ("@" in text or "%40" in text or "＠" in text) and EMAIL_LOOK.search(text):
+    if ("@" in text or "%40" in text) and EMAIL_LOOK.search(text):
         return True
     if is_identifier:
         return False
-    if any(9 <= sum(map(str.isdigit, match[0])) <= 15 for match in PHONE_LOOK.finditer(text)):
+    if any(10 <= sum(map(str.isdigit, match[0])) <= 15 for match in PHONE_LOOK.finditer(text)):
         return True
     return (
         any(is_identity_card(match[0]) for match in IDENTITY_CARD_LOOK.finditer(text))
@@ -90,3 +92,12 @@ def is_bank_account(text: str) -> bool:
     if IBAN_LENGTHS.get(account[:2]) != len(account):
         return False
     return int("".join(str(int(character, 36)) for character in account[4:] + account[:4])) % 97 == 1
+
+
+def hide_personal_text(text: str) -> str:
+    """Return a text with its personal words and numbers replaced by dots."""
+    if not is_personal_text(text):
+        return text
+    hidden = " ".join(HIDDEN if is_personal_text(word) else word for word in text.split(" "))
+    hidden = PHONE_LOOK.sub(HIDDEN, hidden)
+    return HIDDEN if is_personal_text(hidden) else hidden
