@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rest_framework.exceptions import ErrorDetail
+
 
 class ItemStatus(StrEnum):
     CREATED = "created"
@@ -74,6 +76,14 @@ class BulkResult:
             "rejected": self.rejected,
             "results": [serialize_item_result(result, key_name) for result in self.results],
         }
+
+
+def build_field_errors(problems: Sequence[FieldProblem]) -> dict[str, list[ErrorDetail]]:
+    """Return the problems of one object as the errors of its fields."""
+    errors: dict[str, list[ErrorDetail]] = {}
+    for problem in problems:
+        errors.setdefault(problem.field, []).append(ErrorDetail(problem.message, problem.code))
+    return errors
 
 
 def serialize_item_result(result: ItemResult, key_name: str) -> dict[str, object]:

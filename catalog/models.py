@@ -85,6 +85,15 @@ class Product(models.Model):
         default=True,
         help_text=_("Inactive products are kept for the order history and are never shown."),
     )
+    is_draft = models.BooleanField(
+        _("draft"),
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text=_(
+            "Made from the data of an event. Never shown; a feed, the API or a person replaces or activates it."
+        ),
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True, db_index=True)
 
@@ -99,7 +108,9 @@ class Product(models.Model):
             GinIndex(
                 *(OpClass(Upper(name), name="gin_trgm_ops") for name in ("product_id", "sku", "title", "brand")),
                 name="catalog_product_search",
-            )
+            ),
+            models.Index(fields=["sku"], condition=~Q(sku=""), name="catalog_product_sku"),
+            models.Index(fields=["product_id"], condition=Q(is_draft=True), name="catalog_product_drafts"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -114,6 +125,9 @@ class Product(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(price__isnull=True) | ~Q(currency=""), name="catalog_product_price_has_currency"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_draft=False) | Q(is_active=False), name="catalog_product_draft_is_inactive"
             ),
         ]
 

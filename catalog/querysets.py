@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 if TYPE_CHECKING:
-    from catalog.models import Product  # noqa: F401 - named in a string
+    from catalog.models import Product
 
 
 class ProductQuerySet(models.QuerySet["Product"]):
@@ -18,6 +18,15 @@ class ProductQuerySet(models.QuerySet["Product"]):
     def buyable(self) -> Self:
         """Return active products that are not sold out; where stock is tracked it must be positive."""
         return self.active().exclude(availability="out_of_stock").filter(Q(stock__isnull=True) | Q(stock__gt=0))
+
+    def find(self, reference: str) -> "Product | None":
+        """Return the product with this ID, else the only product with this SKU."""
+        if not reference or "\0" in reference:
+            return None
+        if (product := self.filter(product_id=reference).first()) is not None:
+            return product
+        with_sku = list(self.filter(sku=reference)[:2])
+        return with_sku[0] if len(with_sku) == 1 else None
 
     def in_category(self, path: str) -> Self:
         """Return the products in the category with this path and below it."""

@@ -27,7 +27,7 @@ from catalog.field_cleaning import (
     clean_url,
     shorten_value,
 )
-from catalog.models import Availability
+from catalog.models import Availability, Product
 
 MAX_DESCRIPTION = 50_000
 
@@ -87,12 +87,14 @@ FIELDS = tuple(CLEANERS)
 REQUIRED = frozenset({"product_id", "title"})
 
 
-def clean_product(item: Mapping[str, Any], *, currency: str) -> tuple[dict[str, Any], list[FieldProblem]]:
+def clean_product(
+    item: Mapping[str, Any], *, currency: str, required: frozenset[str] = REQUIRED
+) -> tuple[dict[str, Any], list[FieldProblem]]:
     """Return the item's clean fields and its problems.
 
     ``currency`` applies to a price without one.
     """
-    cleaned, problems = clean_fields(item, CLEANERS, REQUIRED)
+    cleaned, problems = clean_fields(item, CLEANERS, required)
     if cleaned.get("price") is not None and not cleaned.get("currency"):
         cleaned["currency"] = currency
     elif cleaned.get("currency") == "":
@@ -105,8 +107,9 @@ def upsert_products(
 ) -> BulkResult:
     """Create new products and update changed ones; unchanged products are not touched.
 
-    A missing field keeps its value; null or an empty value clears it. Of two items with the same ``product_id`` the
-    first wins. Invalid items are rejected with their problems; the other items are written.
+    A missing field keeps its value; null or an empty value clears it. A new product needs all required fields, and so does
+    a draft, whose other fields are replaced too. Of two items with the same ``product_id`` the first wins. Invalid items are
+    rejected with their problems; the other items are written.
 
     Args:
         items: fields as in ``FIELDS``; ``category`` is a path such as ``Kitchen > Kettles``, created when missing.
@@ -114,25 +117,39 @@ def upsert_products(
         currency: for prices without a currency.
         dry_run: count, and write nothing.
     """
-    keys, problems, rows = clean_items(items, currency=currency)
-    written: dict[str, ItemStatus] = {}
-    if rows:
-        with transaction.atomic():
-            written = write_products(rows, at=at)
-            if dry_run:
-                transaction.set_rollback(True)
+    with transaction.atomic():
+        known = lock_partial_products(items)
+        keys, problems, rows = clean_items(items, currency=currency, known=known)
+        written = write_products(rows, at=at)
+        if dry_run:
+            transaction.set_rollback(True)
     return combine_results(keys=keys, problems=problems, written=written)
 
 
+def lock_partial_products(items: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the currencies of the known products, by ID, of items without all required fields, and lock these products."""
+    partial = [item for item in items if not item.keys() >= REQUIRED]
+    product_ids = {shorten_value(item.get("product_id")).strip() for item in partial}
+    if not product_ids:
+        return {}
+    products = Product.objects.filter(product_id__in=product_ids, is_draft=False)
+    return dict(products.select_for_update().order_by("product_id").values_list("product_id", "currency"))
+
+
 def clean_items(
-    items: Sequence[Mapping[str, Any]], *, currency: str
+    items: Sequence[Mapping[str, Any]], *, currency: str, known: Mapping[str, str]
 ) -> tuple[list[str], list[list[FieldProblem]], dict[str, dict[str, Any]]]:
-    """Return each item's id and problems, and the valid rows by id."""
+    """Return each item's id and problems, and the valid rows by id.
+
+    Items of ``known`` products need only the fields that change, and their prices keep their currencies.
+    """
     keys: list[str] = []
     problems: list[list[FieldProblem]] = []
     rows: dict[str, dict[str, Any]] = {}
     for item in items:
-        cleaned, item_problems = clean_product(item, currency=currency)
+        key = shorten_value(item.get("product_id")).strip()
+        required = select_named(item) if key in known else REQUIRED
+        cleaned, item_problems = clean_product(item, currency=known.get(key) or currency, required=required)
         key = cleaned.get("product_id", "")
         if not item_problems and key in rows:
             item_problems = [build_duplicate_problem(key)]
@@ -141,6 +158,31 @@ def clean_items(
         keys.append(key or shorten_value(item.get("product_id")))
         problems.append(item_problems)
     return keys, problems, rows
+
+
+def select_named(item: Mapping[str, Any]) -> frozenset[str]:
+    """Return the required fields that an item names, which must not become empty, and the ID."""
+    return frozenset({"product_id", *(REQUIRED & item.keys())})
+
+
+def update_product(*, product_id: str, fields: Mapping[str, Any], at: datetime, currency: str) -> list[FieldProblem]:
+    """Change only the named fields of a product, also of a draft; return the problems, which prevent the change.
+
+    A draft stays one until it is activated. ``currency`` is for a new price of a product without a currency.
+    """
+    with transaction.atomic():
+        stored = Product.objects.select_for_update().values_list("currency", flat=True).get(product_id=product_id)
+        cleaned, problems = clean_product(
+            {**fields, "product_id": product_id}, currency=stored or currency, required=select_named(fields)
+        )
+        if not problems and len(cleaned) > 1:
+            write_products({product_id: cleaned}, at=at, replaces_drafts=False)
+    return problems
+
+
+def deactivate_product(*, product_id: str, at: datetime) -> bool:
+    """Deactivate a product, which is kept for the order history; return whether it was active."""
+    return bool(Product.objects.active().filter(product_id=product_id).update(is_active=False, updated_at=at))
 
 
 def build_duplicate_problem(product_id: str) -> FieldProblem:
@@ -169,11 +211,22 @@ COLUMNS = {
 }
 
 
-def write_products(rows: Mapping[str, Mapping[str, Any]], *, at: datetime) -> dict[str, ItemStatus]:
-    """Write clean rows in the caller's transaction; return the ids that were created or updated."""
+def write_products(
+    rows: Mapping[str, Mapping[str, Any]], *, at: datetime, replaces_drafts: bool = True
+) -> dict[str, ItemStatus]:
+    """Write clean rows in the caller's transaction; return the ids that were created or updated.
+
+    A draft is replaced by its row as if it did not exist, unless ``replaces_drafts`` is false.
+    """
+    if not rows:
+        return {}
     categories = ensure_categories({row["category"] for row in rows.values() if row.get("category")})
     payload = [build_row_columns(row, categories) for row in rows.values()]
-    columns = [column for column in COLUMNS if any(column in row for row in payload)]
+    has_drafts = replaces_drafts and Product.objects.filter(product_id__in=list(rows), is_draft=True).exists()
+    # the required columns even if no row has them: PostgreSQL checks a row before it finds that the product exists
+    columns = [
+        column for column in COLUMNS if has_drafts or column in REQUIRED or any(column in row for row in payload)
+    ]
     with connection.cursor() as cursor:
         if any(len(row) < len(columns) for row in payload):
             # rows that lack a column get its current value written back: lock them, so that it does not change in between
@@ -181,7 +234,8 @@ def write_products(rows: Mapping[str, Mapping[str, Any]], *, at: datetime) -> di
                 "SELECT 1 FROM catalog_product WHERE product_id = ANY(%s) ORDER BY product_id FOR UPDATE",
                 [list(rows)],
             )
-        cursor.execute(build_upsert_statement(tuple(columns)), {"rows": json.dumps(payload, default=str), "at": at})
+        statement = build_upsert_statement(tuple(columns), replaces_drafts=replaces_drafts)
+        cursor.execute(statement, {"rows": json.dumps(payload, default=str), "at": at})
         return {key: ItemStatus.CREATED if created else ItemStatus.UPDATED for key, created in cursor.fetchall()}
 
 
@@ -194,18 +248,25 @@ def build_row_columns(row: Mapping[str, Any], categories: Mapping[str, int]) -> 
     return columns
 
 
-def build_upsert_statement(columns: tuple[str, ...]) -> str:
+def build_upsert_statement(columns: tuple[str, ...], *, replaces_drafts: bool) -> str:
     """Return the statement for rows with at most these columns.
 
     All names in it are constants of this module.
     """
     updated_columns = [column for column in columns if column != "product_id"]
+    keeps_values = "p.id IS NOT NULL" + (" AND NOT p.is_draft" if replaces_drafts else "")
     values = [
-        f"CASE WHEN item ? '{column}' THEN s.{column} WHEN p.id IS NOT NULL THEN p.{column} ELSE {default} END"
+        f"CASE WHEN item ? '{column}' THEN s.{column} WHEN {keeps_values} THEN p.{column} ELSE {default} END"
         if column in columns
         else default
         for column, (kind, default) in COLUMNS.items()
     ]
+    changes = [f"{name} = EXCLUDED.{name}" for name in updated_columns]
+    if replaces_drafts:
+        changes.append("is_draft = false")
+    elif "is_active" in columns:
+        changes.append("is_draft = catalog_product.is_draft AND NOT EXCLUDED.is_active")
+    is_replaced = "catalog_product.is_draft" if replaces_drafts else "false"
     return f"""
         INSERT INTO catalog_product ({", ".join(COLUMNS)}, created_at, updated_at)
         SELECT {", ".join(values)}, %(at)s, %(at)s
@@ -214,8 +275,9 @@ def build_upsert_statement(columns: tuple[str, ...]) -> str:
         LEFT JOIN catalog_product p ON p.product_id = s.product_id
         ORDER BY s.product_id  -- every writer locks rows in the same order, which prevents deadlocks
         ON CONFLICT (product_id) DO UPDATE
-        SET {", ".join(f"{name} = EXCLUDED.{name}" for name in updated_columns)}, updated_at = EXCLUDED.updated_at
-        WHERE ({", ".join(f"catalog_product.{name}" for name in updated_columns)})
+        SET {", ".join(changes)}, updated_at = EXCLUDED.updated_at
+        WHERE {is_replaced}
+           OR ({", ".join(f"catalog_product.{name}" for name in updated_columns)})
               IS DISTINCT FROM ({", ".join(f"EXCLUDED.{name}" for name in updated_columns)})
         RETURNING product_id, xmax = 0 AS created  -- xmax is 0 in an inserted row and set in an updated one
     """  # noqa: S608

@@ -59,11 +59,22 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     resource_classes = (ProductResource,)
     import_form_class = ImportForm
     export_form_class = ExportForm
-    list_display = ("product_id", "title", "category", "brand", "formatted_price", "availability", "stock", "is_active")
+    list_display = (
+        "product_id",
+        "title",
+        "category",
+        "brand",
+        "formatted_price",
+        "availability",
+        "stock",
+        "is_active",
+        "is_draft",
+    )
     list_display_links = ("product_id", "title")
     list_select_related = ("category",)
     list_filter = (
         "is_active",
+        "is_draft",
         "availability",
         ("category", AutocompleteSelectFilter),
         ("brand", FieldTextFilter),
@@ -73,7 +84,14 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     search_fields = ("product_id", "sku", "title", "brand")
     search_help_text = _("Search by product ID, SKU, title or brand.")
     autocomplete_fields = ("category",)
-    readonly_fields = ("created_at", "updated_at", "similar_products", "interested_customers", "vector_table")
+    readonly_fields = (
+        "is_draft",
+        "created_at",
+        "updated_at",
+        "similar_products",
+        "interested_customers",
+        "vector_table",
+    )
     show_full_result_count = False
     list_per_page = 50
     actions = ("activate", "deactivate")
@@ -81,7 +99,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         (None, {"fields": ("product_id", "sku", "title", "description", "category", "brand", "tags", "attributes")}),
         (
             _("Price and stock"),
-            {"fields": ("price", "currency", "cost", "availability", "stock", "is_active", "published_at")},
+            {"fields": ("price", "currency", "cost", "availability", "stock", "is_active", "is_draft", "published_at")},
         ),
         (_("Links"), {"fields": ("url", "image_url", "similar_products", "interested_customers")}),
         (_("Vectors"), {"fields": ("vector_table",)}),
@@ -128,6 +146,10 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         cells = '<tr><td class="pr-6">{}</td><td class="pr-6 text-right">{}</td><td>{}</td></tr>'
         return format_html("<table><thead>{}</thead><tbody>{}</tbody></table>", head, format_html_join("", cells, rows))
 
+    def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:
+        obj.is_draft = obj.is_draft and not obj.is_active
+        super().save_model(request, obj, form, change)
+
     @admin.action(description=_("Activate the selected products"), permissions=["change"])
     def activate(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
         self.set_active(request, queryset, active=True)
@@ -137,7 +159,9 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         self.set_active(request, queryset, active=False)
 
     def set_active(self, request: HttpRequest, queryset: QuerySet[Product], *, active: bool) -> None:
-        changed = queryset.filter(is_active=not active).update(is_active=active, updated_at=timezone.now())
+        # an active product is no draft any more, and an inactive one stays what it is
+        changes: dict[str, Any] = {"is_draft": False} if active else {}
+        changed = queryset.filter(is_active=not active).update(is_active=active, updated_at=timezone.now(), **changes)
         text = ngettext("%(count)d product was changed.", "%(count)d products were changed.", changed)
         messages.success(request, text % {"count": changed})
 

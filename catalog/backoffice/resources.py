@@ -110,9 +110,10 @@ class ProductResource(resources.ModelResource):
     def before_save_instance(self, instance: Product, row: Any, **kwargs: Any) -> None:
         # a bulk update does not set auto_now fields
         instance.updated_at = timezone.now()
+        instance.is_draft = False
 
     def get_bulk_update_fields(self) -> list[str]:
-        return [*super().get_bulk_update_fields(), "updated_at"]
+        return [*super().get_bulk_update_fields(), "updated_at", "is_draft"]
 
     def get_queryset(self) -> Any:
         return super().get_queryset().select_related("category")

@@ -1,29 +1,33 @@
 """REST endpoints of products, product vectors and categories."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from catalog.bulk_results import build_field_errors
 from catalog.categories import annotate_product_counts
 from catalog.models import Category, Product
 from catalog.rest.filters import ProductFilter
 from catalog.rest.serializers import (
     CategorySerializer,
+    ProductChangeSerializer,
     ProductSerializer,
     ProductsWriteSerializer,
     ProductsWrittenSerializer,
     VectorNameSerializer,
     VectorsWriteSerializer,
 )
-from catalog.upsert import upsert_products
+from catalog.upsert import deactivate_product, update_product, upsert_products
 from catalog.vectors import InvalidVectorNameError, list_vector_names, upsert_vectors
 
 
@@ -45,7 +49,7 @@ class ProductList(generics.ListAPIView):
         parameters=[],
     )
     def put(self, request: Request) -> Response:
-        """Creates or updates up to 1000 products.
+        """Creates or updates up to 1000 products; of a known product, only the given fields.
 
         An invalid product is rejected without affecting the others; unchanged products are not touched.
         """
@@ -90,13 +94,51 @@ class ProductVectors(APIView):
         return Response(result.build_response("product_id"))
 
 
-class ProductDetail(generics.RetrieveAPIView):
-    """One product by its id, which may contain slashes."""
+@extend_schema_view(
+    get=extend_schema(operation_id="product"),
+    patch=extend_schema(operation_id="product_update", request=ProductChangeSerializer),
+    delete=extend_schema(operation_id="product_deactivate"),
+)
+class ProductDetail(generics.GenericAPIView):
+    """One product by its ID, which may contain slashes, or by its SKU if no product has it as its ID and only one as its SKU."""
 
-    required_scopes: ClassVar[dict[str, str]] = {"GET": "catalog:read"}
+    required_scopes: ClassVar[dict[str, str]] = {
+        "GET": "catalog:read",
+        "PATCH": "catalog:write",
+        "DELETE": "catalog:write",
+    }
     queryset = Product.objects.select_related("category")
     serializer_class = ProductSerializer
     lookup_field = "product_id"
+
+    def get_object(self) -> Product:
+        product = Product.objects.select_related("category").find(self.kwargs["product_id"])
+        if product is None:
+            raise NotFound
+        return product
+
+    def get(self, request: Request, product_id: str) -> Response:
+        """Returns the product."""
+        return Response(self.get_serializer(self.get_object()).data)
+
+    def patch(self, request: Request, product_id: str) -> Response:
+        """Changes the given fields of the product, and no others. A draft becomes a product when it is activated."""
+        product = self.get_object()
+        if not isinstance(request.data, Mapping):
+            raise ValidationError(_("The body must be a JSON object."))
+        if "product_id" in request.data:
+            raise ValidationError({"product_id": _("The ID of a product cannot be changed.")}, code="immutable")
+        problems = update_product(
+            product_id=product.product_id, fields=request.data, at=timezone.now(), currency=settings.SHOP_CURRENCY
+        )
+        if problems:
+            raise ValidationError(build_field_errors(problems))
+        return Response(self.get_serializer(self.get_object()).data)
+
+    def delete(self, request: Request, product_id: str) -> Response:
+        """Deactivates the product, which orders and events still refer to; repeating it changes nothing."""
+        deactivate_product(product_id=self.get_object().product_id, at=timezone.now())
+        return Response(status=204)
 
 
 class CategoryList(generics.ListAPIView):

@@ -63,19 +63,17 @@ class ProductSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Product
-        fields = (*PRODUCT_FIELDS, "created_at", "updated_at")
+        fields = (*PRODUCT_FIELDS, "is_draft", "created_at", "updated_at")
 
 
-class ProductItemSerializer(serializers.Serializer):
-    """One product to create or update. A missing field keeps its value; null clears it.
+class ProductChangeSerializer(serializers.Serializer):
+    """Fields of a product to change. A missing field keeps its value; null clears it.
 
-    This serializer only documents the fields: `upsert_products` validates each product, so that an invalid one is
-    rejected without affecting the others.
+    This serializer only documents the fields: `update_product` validates them with the rules of `upsert_products`.
     """
 
-    product_id = serializers.CharField(max_length=200)
     sku = serializers.CharField(max_length=200, required=False, allow_blank=True, allow_null=True)
-    title = serializers.CharField(max_length=500)
+    title = serializers.CharField(max_length=500, required=False, help_text=_("Required for a new product."))
     description = serializers.CharField(required=False, allow_blank=True, allow_null=True)
     category = serializers.CharField(
         max_length=1000,
@@ -105,6 +103,20 @@ class ProductItemSerializer(serializers.Serializer):
     tags = serializers.ListField(child=serializers.CharField(max_length=100), required=False, allow_null=True)
     published_at = serializers.DateTimeField(required=False, allow_null=True)
     is_active = serializers.BooleanField(required=False)
+
+
+class ProductItemSerializer(ProductChangeSerializer):
+    """One product to create or update. A missing field keeps its value; null clears it.
+
+    This serializer only documents the fields: `upsert_products` validates each product, so that an invalid one is
+    rejected without affecting the others.
+    """
+
+    product_id = serializers.CharField(max_length=200)
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        fields = super().get_fields()
+        return {"product_id": fields.pop("product_id"), **fields}
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from catalog.bulk_results import BulkResult, FieldProblem, ItemStatus, combine_results
 from catalog.field_cleaning import Cleaner, clean_fields, clean_id, clean_text, shorten_value
 from catalog.models import Product
+from catalog.sku_lookup import find_products_by_sku
 from customers.feedback.authors import ensure_authors
 from customers.feedback.field_cleaning import MAX_TEXT_LENGTH, clean_score, make_past_time_cleaner
 from customers.feedback.models import Review
@@ -93,8 +94,11 @@ def record_reviews(*, items: Sequence[Mapping[str, Any]], received_at: datetime,
 
 
 def find_products(items: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    product_ids = {shorten_value(item.get("product_id")).strip() for item in items}
-    return dict(Product.objects.filter(product_id__in=product_ids).values_list("product_id", "id"))
+    """Return the database ID of each product that is known by its ID or its SKU."""
+    references = {shorten_value(item.get("product_id")).strip() for item in items}
+    known = dict(Product.objects.filter(product_id__in=references).values_list("product_id", "id"))
+    by_sku = find_products_by_sku(references - known.keys())
+    return known | {reference: key for reference, (key, _product_id) in by_sku.items()}
 
 
 def check_product(row: Mapping[str, Any], products: Mapping[str, int]) -> list[FieldProblem]:

@@ -13,7 +13,7 @@ from customers.feedback.review_events import project_reviews
 from customers.lifecycle.refresh.profile_updates import update_profiles
 from customers.orders.order_events.projection import project_orders
 from customers.processing.customer_resolution import find_linked_identifiers, resolve_event_customers
-from customers.processing.outbox import OutboxClaim, read_events, release_events
+from customers.processing.outbox import OutboxClaim, read_events, release_events, replace_skus
 from customers.processing.rejections import ProcessingRejection, reject_events
 from customers.processing.routing import build_order_messages, build_review_messages, summarize_activity
 from customers.processing.unsubscribes import record_unsubscribes
@@ -84,6 +84,8 @@ def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime)
     # identities come first: orders, reviews and profiles look their customers up by identifier
     with result.time_stage("read"):
         events = read_events(claim)
+    with result.time_stage("products"):
+        replace_skus(claim)
     with result.time_stage("identity"):
         customers = resolve_event_customers(events, at=as_of)
     with result.time_stage("orders"):

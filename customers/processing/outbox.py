@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 from django.db import connection
 
+from catalog.sku_lookup import find_products_by_sku
 from config.foundation.database.array_parameters import format_bigint_list
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning
 from customers.events.models import Source
@@ -46,6 +47,21 @@ FROM events_event e
 JOIN events_source s ON s.id = e.source_id
 WHERE e.id = ANY(%(ids)s::bigint[]) AND e.received_at BETWEEN %(low)s AND %(high)s
 ORDER BY e.occurred_at, e.id
+"""
+
+SELECT_PRODUCT_REFERENCES = """
+SELECT DISTINCT unnest(product_ids) FROM events_event
+WHERE id = ANY(%(ids)s::bigint[]) AND received_at BETWEEN %(low)s AND %(high)s
+"""
+REPLACE_PRODUCT_REFERENCES = """
+UPDATE events_event e SET product_ids = ARRAY(
+    SELECT COALESCE(s.product_id, r.reference)
+    FROM unnest(e.product_ids) WITH ORDINALITY AS r (reference, position)
+    LEFT JOIN unnest(%(skus)s::text[], %(product_ids)s::text[]) AS s (sku, product_id) ON s.sku = r.reference
+    ORDER BY r.position
+)
+WHERE e.id = ANY(%(ids)s::bigint[]) AND e.received_at BETWEEN %(low)s AND %(high)s
+  AND e.product_ids && %(skus)s::varchar[]
 """
 
 
@@ -116,6 +132,22 @@ def read_events(claim: OutboxClaim) -> list[OutboxEvent]:
     with prefer_index_scans(), connection.cursor() as cursor:
         cursor.execute(READ_EVENTS, parameters)
         return [OutboxEvent(*row) for row in cursor.fetchall()]
+
+
+def replace_skus(claim: OutboxClaim) -> int:
+    """Replace the SKUs in the products of the claimed events by product IDs; return how many events changed.
+
+    The properties keep what was sent.
+    """
+    parameters: dict[str, Any] = {"ids": format_bigint_list(claim.ids), "low": claim.low, "high": claim.high}
+    with prefer_index_scans(), connection.cursor() as cursor:
+        cursor.execute(SELECT_PRODUCT_REFERENCES, parameters)
+        products = find_products_by_sku([reference for (reference,) in cursor.fetchall()])
+        if not products:
+            return 0
+        ids = [product_id for _key, product_id in products.values()]
+        cursor.execute(REPLACE_PRODUCT_REFERENCES, {**parameters, "skus": list(products), "product_ids": ids})
+        return cursor.rowcount
 
 
 def release_events(claim: OutboxClaim) -> None:

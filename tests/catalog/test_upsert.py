@@ -200,3 +200,41 @@ def test_the_number_of_statements_does_not_grow_with_the_items() -> None:
         return len(captured)
 
     assert statements(10, "a") == statements(500, "b")
+
+
+def test_a_partial_item_changes_only_its_fields() -> None:
+    upsert({"product_id": "a", "title": "A", "price": "5", "currency": "GBP", "tags": ["t"], "is_active": False})
+    result = upsert({"product_id": "a", "stock": 3, "price": "6"}, {"product_id": "a", "title": "A2"}, at=LATER)
+    assert [one.status for one in result.results] == ["updated", "rejected"]
+    product = Product.objects.get()
+    assert (product.title, product.stock, product.price, product.currency) == ("A", 3, Decimal("6.00"), "GBP")
+    assert (product.tags, product.is_active, product.updated_at) == (["t"], False, LATER)
+
+
+def test_a_partial_item_of_an_unknown_product_names_what_is_missing() -> None:
+    result = upsert(
+        {"product_id": "x", "stock": "many"}, {"product_id": "x", "stock": 3}, {"product_id": "y", "title": ""}
+    )
+    assert codes(result) == [
+        ("stock", "not_a_number"),
+        ("title", "required"),
+        ("title", "required"),
+        ("title", "required"),
+    ]
+    assert not Product.objects.exists()
+
+
+def test_an_item_replaces_every_field_of_a_draft() -> None:
+    draft = {"title": "Visit evil.example", "brand": "Evil", "price": 1, "currency": "USD", "is_active": False}
+    Product.objects.create(product_id="a", is_draft=True, **draft)
+    Product.objects.create(product_id="b", is_draft=True, **draft)
+    assert codes(upsert({"product_id": "a", "stock": 3})) == [("title", "required")]
+    assert counts(upsert({"product_id": "a", "title": "Kettle"}, {"product_id": "b", "title": "Pot", "stock": 1})) == (
+        0,
+        2,
+        0,
+        0,
+    )
+    product = Product.objects.get(product_id="a")
+    assert (product.title, product.brand, product.price, product.currency) == ("Kettle", "", None, "")
+    assert (product.is_draft, product.is_active) == (False, True)

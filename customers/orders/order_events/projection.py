@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection
 
 from catalog.categories import ensure_categories
+from catalog.sku_lookup import find_products_by_sku
 from config.foundation.database.advisory_locks import compute_lock_key
 from customers.events.event_taxonomy import Meaning
 from customers.orders.models import Order
@@ -96,9 +97,9 @@ WHERE (kind = 'user_id' AND value = ANY(%(user_ids)s)) OR (kind = 'anonymous_id'
 """
 INSERT_PRODUCTS = """
 INSERT INTO catalog_product (product_id, sku, title, description, category_id, brand, price, currency, availability,
-                             image_url, url, attributes, tags, is_active, created_at, updated_at)
+                             image_url, url, attributes, tags, is_active, is_draft, created_at, updated_at)
 SELECT product_id, '', title, '', category_id, brand, price, CASE WHEN price IS NULL THEN '' ELSE currency END, 'in_stock',
-       '', '', '{}', '{}', true, %(at)s, %(at)s
+       '', '', '{}', '{}', false, true, %(at)s, %(at)s
 FROM json_to_recordset(%(rows)s) AS row (
     product_id text, title text, category_id bigint, brand text, price numeric, currency text
 )
@@ -350,7 +351,7 @@ def write_lines(cursor: Any, orders: Mapping[OrderKey, DerivedOrder], result: Or
 def find_or_create_products(
     cursor: Any, orders: Iterable[DerivedOrder], result: OrderProjection, *, at: datetime
 ) -> dict[str, int]:
-    """Return the database IDs of all products; unknown ones are created from their first line."""
+    """Return the database IDs of all products; an ID may be a SKU, and unknown ones become drafts from their first line."""
     lines: dict[str, tuple[Mapping[str, Any], str]] = {}
     for order in orders:
         for line in order.lines or ():
@@ -378,5 +379,12 @@ def find_or_create_products(
 
 
 def find_products(cursor: Any, product_ids: Iterable[str]) -> dict[str, int]:
-    cursor.execute("SELECT product_id, id FROM catalog_product WHERE product_id = ANY(%s)", [list(product_ids)])
-    return dict(cursor.fetchall())
+    """Return the database ID of each product that is known by its ID or its SKU."""
+    references = set(product_ids)
+    cursor.execute(
+        "SELECT product_id, id, is_draft FROM catalog_product WHERE product_id = ANY(%s)", [list(references)]
+    )
+    rows = cursor.fetchall()
+    others = references.difference(product_id for product_id, _key, is_draft in rows if not is_draft)
+    by_sku = {reference: key for reference, (key, _product_id) in find_products_by_sku(others).items()}
+    return {product_id: key for product_id, key, _is_draft in rows} | by_sku

@@ -32,6 +32,7 @@ COUNT_LABELS: dict[str, Promise] = {
 }
 STAGE_LABELS: dict[str, Promise] = {
     "read": _("reading"),
+    "products": _("products"),
     "identity": _("identities"),
     "orders": _("orders"),
     "feedback": _("reviews"),

@@ -75,7 +75,7 @@ def identify_visitor(
     history = model.build_history(
         users=users,
         recent=activity.interactions[:MAX_RECENT_INTERACTIONS],
-        row_by_id=products.row_by_id,
+        find_row=products.find_row,
         now=now,
     )
     dismissed = _find_dismissed_rows(model, users, activity)

@@ -1,6 +1,6 @@
 """The active model as memory-mapped arrays, and the histories of its users."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -161,12 +161,12 @@ class ServingModel:
         *,
         users: Sequence[int],
         recent: Sequence[RecentInteraction],
-        row_by_id: Mapping[str, int] | None = None,
+        find_row: Callable[[str], int] | None = None,
         now: float = 0.0,
     ) -> Histories:
         """Return one history of all interactions of these users until now, oldest first.
 
-        row_by_id: product id → row, if the caller has such a dictionary; it is faster than the model's own look-up.
+        find_row: the row of a product id, -1 for an unknown one, if the caller has a faster look-up than the model's own.
         """
         trained = [user for user in users if user < self.n_trained]
         parts = [
@@ -180,7 +180,7 @@ class ServingModel:
         ]
         if self.refreshed is not None and users:
             parts += self.refreshed.select(users)
-        parts.append(self._select_recent(recent, row_by_id))
+        parts.append(self._select_recent(recent, find_row))
         item, order, weight, kind = (np.concatenate(column) for column in zip(*parts, strict=True))
         # mostly sorted already, and checking is cheaper than sorting
         if not (order[1:] >= order[:-1]).all():
@@ -224,7 +224,7 @@ class ServingModel:
         return np.concatenate(parts) if parts else NO_ROWS
 
     def _select_recent(
-        self, recent: Sequence[RecentInteraction], row_by_id: Mapping[str, int] | None
+        self, recent: Sequence[RecentInteraction], find_row: Callable[[str], int] | None
     ) -> InteractionColumns:
         """Return the recent interactions that are newer than the training, oldest first."""
         weights, n_items = self.kind_weights, len(self.items)
@@ -234,10 +234,10 @@ class ServingModel:
             for interaction in reversed(recent)
             if interaction.at >= since and weights.get(interaction.kind, 0) > 0
         ]
-        if row_by_id is None:
+        if find_row is None:
             rows = self.items.get_rows([interaction.product_id for interaction in newer]).tolist() if newer else []
         else:
-            rows = [row_by_id.get(interaction.product_id, -1) for interaction in newer]
+            rows = [find_row(interaction.product_id) for interaction in newer]
         known = [(row, interaction) for row, interaction in zip(rows, newer, strict=True) if 0 <= row < n_items]
         return InteractionColumns(
             np.array([row for row, _ in known], np.int32),

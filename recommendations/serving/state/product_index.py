@@ -28,6 +28,8 @@ PRODUCT_FIELDS = (
     "stock",
     "is_active",
     "published_at",
+    "sku",
+    "is_draft",
     "updated_at",
 )
 SPARE_SHARE = 0.02  # room for products that are added later, as a share of the present ones
@@ -89,6 +91,9 @@ class ProductIndex:
         self.product_ids: list[str] = product_ids
         self.row_by_id: dict[str, int] = {product_id: row for row, product_id in enumerate(product_ids)}
         self.cards: list[ProductCard | None] = [None] * self.n
+        self.skus: list[str] = [""] * self.n
+        self.row_by_sku: dict[str, int] = {}
+        self._has_new_skus = False
         self.active = np.zeros(self.n, np.bool_)
         self.shown = np.zeros(self.n, np.bool_)
         self.in_stock = np.zeros(self.n, np.bool_)
@@ -113,13 +118,13 @@ class ProductIndex:
         self._recent: tuple[int, npt.NDArray[np.int32]] | None = None
 
     def find_row(self, product_id: str) -> int:
-        """Return the row of a product; -1 for an unknown one."""
-        return self.row_by_id.get(product_id, -1)
+        """Return the row of a product by its ID or its SKU; -1 for an unknown one."""
+        row = self.row_by_id.get(product_id)
+        return self.row_by_sku.get(product_id, -1) if row is None else row
 
     def find_rows(self, product_ids: Iterable[str]) -> npt.NDArray[np.int32]:
         """Return the rows of products in their order; -1 for unknown ones."""
-        row_by_id = self.row_by_id
-        return np.array([row_by_id.get(product_id, -1) for product_id in product_ids], np.int32)
+        return np.fromiter(map(self.find_row, product_ids), np.int32)
 
     def rearrange(self, items: IdMap) -> "ProductIndex":
         """Return an index of the same products in the order of other items, without a query."""
@@ -132,7 +137,8 @@ class ProductIndex:
             getattr(other, name)[rows[has_row]] = getattr(self, name)[:filled][has_row]
         for old, new in enumerate(rows.tolist()):
             if new >= 0:
-                other.cards[new] = self.cards[old]
+                other.cards[new], other.skus[new] = self.cards[old], self.skus[old]
+        other._index_skus()
         other.brands, other.categories = dict(self.brands), dict(self.categories)
         other.known_until, other.known_count, other.known_recent_changes = (
             self.known_until,
@@ -182,6 +188,8 @@ class ProductIndex:
                 read = self.load_rows(
                     products.filter(updated_at__gt=self.get_change_cutoff()).iterator(chunk_size=FETCH_SIZE)
                 )
+        if self._has_new_skus:
+            self._index_skus()
         self._publish(now, changed=read > 0 or count == 0)
         return read
 
@@ -230,10 +238,19 @@ class ProductIndex:
             stock,
             active,
             published,
+            sku,
+            is_draft,
             _,
         ) = row
-        self.cards[number] = ProductCard(product_id, title, price, currency, image_url, url, brand, category or "")
+        if is_draft:  # what an event says of a product is shown nowhere, not even in a reason
+            brand = category = None
+        self.cards[number] = (
+            None if is_draft else ProductCard(product_id, title, price, currency, image_url, url, brand, category or "")
+        )
         self._json.pop(number, None)
+        if sku != self.skus[number]:
+            self.skus[number] = sku
+            self._has_new_skus = True
         self.active[number] = active
         self.in_stock[number] = availability != Availability.OUT_OF_STOCK and (stock is None or stock > 0)
         self.stock[number] = np.nan if stock is None else stock
@@ -242,6 +259,14 @@ class ProductIndex:
         self.margin[number] = np.nan if cost is None or not price else (price - cost) / price
         self.brand[number] = self.brands.setdefault(brand, len(self.brands)) if brand else -1
         self.category[number] = self.categories.setdefault(category, len(self.categories)) if category else -1
+
+    def _index_skus(self) -> None:
+        """Map each SKU to its row; a SKU of several products to none of them."""
+        rows: dict[str, int] = {}
+        for row, sku in enumerate(self.skus):
+            if sku:
+                rows[sku] = -1 if sku in rows else row
+        self.row_by_sku, self._has_new_skus = rows, False
 
     def get_json(self, row: int) -> msgspec.Raw:
         """Return the product card as JSON, encoded once."""

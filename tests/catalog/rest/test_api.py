@@ -161,3 +161,76 @@ def test_a_body_of_the_wrong_shape_is_rejected_as_a_whole(shop: Client, body: ob
 def test_reading_and_writing_require_a_key(client: Client) -> None:
     assert client.get("/api/v1/products/").status_code in (401, 403)
     assert put(client, {"products": []}).status_code in (401, 403)
+
+
+def patch(client: Client, product_id: str, body: object) -> Any:
+    return client.patch(f"/api/v1/products/{product_id}/", body, content_type="application/json")
+
+
+def test_patch_changes_only_the_given_fields(shop: Client) -> None:
+    answer = patch(shop, "a/1", {"stock": 3, "price": "21.5"})
+    assert answer.status_code == 200, answer.content
+    body = answer.json()
+    assert (body["product_id"], body["stock"], body["price"]) == ("a/1", 3, "21.50")
+    assert (body["title"], body["category"], body["brand"], body["currency"]) == (
+        "Blue kettle",
+        "Kitchen > Kettles",
+        "Acme",
+        "EUR",
+    )
+    assert patch(shop, "a/1", {}).json()["stock"] == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "problems"),
+    [
+        ({"price": -1, "title": "", "colour": "red"}, {"price", "title", "colour"}),
+        ({"product_id": "b"}, {"product_id"}),
+        ([1], {None}),
+    ],
+)
+def test_patch_names_every_invalid_field(shop: Client, body: object, problems: set[str | None]) -> None:
+    answer = patch(shop, "a/1", body)
+    assert answer.status_code == 400
+    assert {error["field"] for error in answer.json()["errors"]} == problems
+    assert Product.objects.get(product_id="a/1").title == "Blue kettle"
+
+
+def test_patch_activates_a_draft_without_replacing_it(shop: Client) -> None:
+    Product.objects.create(product_id="new", title="Mug", brand="Acme", is_draft=True, is_active=False)
+    assert patch(shop, "new", {"stock": 1}).json()["is_draft"] is True
+    body = patch(shop, "new", {"is_active": True}).json()
+    assert (body["is_draft"], body["is_active"], body["title"], body["brand"]) == (False, True, "Mug", "Acme")
+
+
+def test_delete_deactivates_and_can_be_repeated(shop: Client) -> None:
+    assert [shop.delete("/api/v1/products/a/1/").status_code for _ in range(2)] == [204, 204]
+    assert Product.objects.get(product_id="a/1").is_active is False
+    assert shop.delete("/api/v1/products/none/").status_code == 404
+    assert patch(shop, "none", {"stock": 1}).status_code == 404
+
+
+def test_changing_and_deleting_a_product_requires_the_scope_to_write(shop: Client) -> None:
+    reader = make_client("catalog:read")
+    assert reader.get("/api/v1/products/a/1/").status_code == 200
+    assert reader.delete("/api/v1/products/a/1/").status_code == 403
+    assert patch(reader, "a/1", {"stock": 1}).status_code == 403
+    assert patch(make_client("catalog:write"), "a/1", {"stock": 1}).status_code == 200
+
+
+def test_a_product_is_found_by_its_sku_unless_several_have_it(shop: Client) -> None:
+    put(
+        shop,
+        {
+            "products": [
+                {"product_id": "b", "sku": "S-1"},
+                {"product_id": "c", "sku": "S-2"},
+                {"product_id": "d", "sku": "S-2"},
+                {"product_id": "a/1", "sku": "b"},
+            ]
+        },
+    )
+    assert ids(shop, "sku=S-2") == ["c", "d"]
+    assert shop.get("/api/v1/products/S-1/").json()["product_id"] == "b"
+    assert shop.get("/api/v1/products/b/").json()["product_id"] == "b"
+    assert shop.get("/api/v1/products/S-2/").status_code == 404

@@ -25,7 +25,7 @@ from customers.processing.totals import read_totals
 from customers.segments.membership import find_segments
 from customers.warehouse.connection import open_warehouse
 from tests.customers.processing.event_makers import NOW, SECOND, order, process, product, send, track
-from tests.makers import make_consent, make_customer, make_identifier, make_segment
+from tests.makers import make_consent, make_customer, make_identifier, make_product, make_segment
 
 pytestmark = pytest.mark.django_db
 
@@ -271,3 +271,17 @@ def test_two_known_users_of_one_device_keep_separate_orders() -> None:
     assert process().counts["conflicts"] == 1
     owners = {row.order_id: row.customer.identifiers.get(kind="user_id").value for row in Order.objects.all()}
     assert owners == {"1": "ben", "2": "ada"}
+
+
+def test_products_named_by_their_sku_are_stored_by_their_id() -> None:
+    make_product("kettle", sku="S-1")
+    make_product("S-2", sku="S-2")
+    make_product("pot", sku="S-2")
+    make_product("lid", sku="S-3")
+    make_product("cup", sku="S-3")
+    viewed = [{"product_id": name} for name in ("S-1", "S-2", "S-3", "unknown", "kettle")]
+    send(track("Product List Viewed", {"products": viewed}), track("Product Viewed", {"sku": "S-1"}))
+    process()
+    events = Event.objects.order_by("id")
+    assert [event.product_ids for event in events] == [["kettle", "S-2", "S-3", "unknown", "kettle"], ["kettle"]]
+    assert events[1].properties == {"sku": "S-1"}

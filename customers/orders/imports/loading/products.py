@@ -23,6 +23,18 @@ SELECT * REPLACE (coalesce(currency, '{currency}') AS currency) FROM (
 )
 """
 
+# a product by its ID, else the only product with this SKU; a draft gives way to a product with its ID as SKU
+_FOUND = "COALESCE(CASE WHEN p.is_draft THEN s.id END, p.id, s.id)"
+FIND_PRODUCTS = f"""
+    SELECT i.key, {_FOUND} AS id
+    FROM imported_product i
+    LEFT JOIN catalog_product p ON p.product_id = i.product_id
+    LEFT JOIN (
+        SELECT sku, min(id) AS id FROM catalog_product WHERE sku <> '' GROUP BY sku HAVING count(*) = 1
+    ) s ON s.sku = i.product_id
+    WHERE {_FOUND}
+"""  # noqa: S608 — the texts are constants
+
 
 def load_products(cursor: CursorWrapper, staging: Staging, *, at: datetime, create: bool) -> int:
     """Create the missing products, or reject their rows; return how many were created.
@@ -47,8 +59,7 @@ def load_products(cursor: CursorWrapper, staging: Staging, *, at: datetime, crea
     copy_product_keys(cursor, staging)
     cursor.execute("ANALYZE imported_product")
     created = create_missing_products(cursor, staging, at=at) if create else 0
-    query = "SELECT i.key, p.id FROM imported_product i JOIN catalog_product p ON p.product_id = i.product_id"
-    staging.put_table("known_products", fetch_integers(cursor, query, KEY_IDS))
+    staging.put_table("known_products", fetch_integers(cursor, f"{FIND_PRODUCTS} IS NOT NULL", KEY_IDS))
     staging.run(
         "CREATE TABLE products AS SELECT k.product_id, f.id FROM product_keys k JOIN known_products f USING (key)"
     )
@@ -65,10 +76,7 @@ def copy_product_keys(cursor: CursorWrapper, staging: Staging) -> None:
 
 def create_missing_products(cursor: CursorWrapper, staging: Staging, *, at: datetime) -> int:
     """Create the products that the catalog lacks; return how many."""
-    query = """
-        SELECT i.key, 0 AS id FROM imported_product i LEFT JOIN catalog_product p ON p.product_id = i.product_id
-        WHERE p.id IS NULL
-    """
+    query = f"SELECT key, 0 AS id FROM ({FIND_PRODUCTS} IS NULL) AS missing"  # noqa: S608 — the text is constant
     staging.put_table("missing_products", fetch_integers(cursor, query, KEY_IDS))
     if not staging.fetch_value("SELECT count(*) FROM missing_products"):
         return 0

@@ -21,6 +21,7 @@ CHUNK = 2_000
 MAX_ATTRIBUTES = 50  # per product
 COLUMNS = (
     "product_id", "sku", "title", "brand", "category__path", "tags", "attributes", "description", "updated_at",
+    "is_draft",
 )  # fmt: skip
 COMMIT_MARGIN = timedelta(minutes=1)  # a transaction may commit after one that began later
 
@@ -40,6 +41,13 @@ class ProductRow(NamedTuple):
     attributes: object
     description: str
     updated_at: datetime
+    is_draft: bool
+
+    def hide_draft(self) -> "ProductRow":
+        """Return the row without its texts if it is a draft, so that no visitor reads the words of an event."""
+        if not self.is_draft:
+            return self
+        return self._replace(sku="", title="", brand="", category=None, tags=[], attributes={}, description="")
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,7 @@ def read_batches(products: QuerySet[Product]) -> Iterator[ProductBatch]:
 
 def build_batch(rows: Sequence[ProductRow]) -> ProductBatch:
     """Return rows of the database as columns."""
+    rows = [row.hide_draft() for row in rows]
     values = [list(dict.fromkeys(iterate_attribute_values(row.attributes)))[:MAX_ATTRIBUTES] for row in rows]
     texts = {
         "title": [row.title for row in rows],

@@ -273,3 +273,17 @@ def test_orders_wait_during_an_import_of_their_source_only() -> None:
     process()  # the outbox is empty; the run projects the order that waited
     assert Order.objects.count() == 2
     assert CustomerProfile.objects.get().orders == 2
+
+
+@pytest.mark.django_db
+def test_an_order_event_may_name_a_product_by_its_sku() -> None:
+    kettle, pot = make_product("kettle", sku="S-1"), make_product("pot", sku="S-2")
+    make_product("lid", sku="S-2")
+    make_product("S-3", title="draft", is_draft=True, is_active=False)
+    cup = make_product("cup", sku="S-3")
+    send(order(products=[product("S-1"), product("S-2"), product("S-3"), product("pot")]))
+    process()
+    lines = OrderLine.objects.order_by("line_number").values_list("product_id", flat=True)
+    unknown = Product.objects.get(product_id="S-2")
+    assert list(lines) == [kettle.pk, unknown.pk, cup.pk, pot.pk]
+    assert unknown.is_draft, "several products have this SKU"
