@@ -17,6 +17,7 @@ from config.access.keys import generate_key, rotate_api_key
 from config.access.models import ApiKey
 from config.access.privileges import describe_missing_scopes, find_missing_scopes
 from config.access.scopes import KNOWN_SCOPES
+from config.foundation.rest.origins import clean_origins
 from customers.events.backoffice.key_pages import KeyPages
 
 
@@ -35,7 +36,16 @@ class ApiKeyForm(forms.ModelForm):
 
     class Meta:
         model = ApiKey
-        fields = ["name", "kind", "scopes", "requires_user_token", "requests_per_minute", "enabled", "expires_at"]
+        fields = [
+            "name",
+            "kind",
+            "scopes",
+            "requires_user_token",
+            "allowed_origins",
+            "requests_per_minute",
+            "enabled",
+            "expires_at",
+        ]
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
@@ -44,7 +54,15 @@ class ApiKeyForm(forms.ModelForm):
             self.add_error(
                 "scopes", _("A publishable key cannot have scopes, because every visitor of the shop can read it.")
             )
+        if kind == ApiKey.Kind.SECRET and self.cleaned_data.get("allowed_origins"):
+            self.add_error(
+                "allowed_origins",
+                _("A secret key cannot have origins: it must not be in a page. Use a publishable key there."),
+            )
         return cleaned
+
+    def clean_allowed_origins(self) -> list[str]:
+        return clean_origins(self.cleaned_data["allowed_origins"])
 
     def clean_scopes(self) -> list[str]:
         """Reject scopes that the user does not hold; those that the key has already stay."""

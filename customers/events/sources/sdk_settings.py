@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import get_conditional_response, patch_vary_headers, set_response_etag
 
 from customers.events.collector.envelope import CollectorError
 from customers.events.collector.views import (
@@ -31,6 +32,7 @@ class SegmentSettings(CollectorView):
             "unbundledIntegrations": [],
         }
         return build_cacheable_response(
+            request,
             {
                 "integrations": {"Segment.io": integration},
                 "plan": {"track": {"__default": {"enabled": True, "integrations": {}}}},
@@ -38,7 +40,7 @@ class SegmentSettings(CollectorView):
                 "analyticsNextEnabled": True,
                 "metrics": {"sampleRate": 0},  # otherwise the SDK reports usage metrics to Segment
                 "remotePlugins": [],
-            }
+            },
         )
 
 
@@ -52,6 +54,7 @@ class RudderSettings(CollectorView):
         source = authenticate_source(write_key, origin=request.META.get("HTTP_ORIGIN", ""), now=datetime.now(UTC))
         off = {"enabled": False}
         return build_cacheable_response(
+            request,
             {
                 "source": {
                     "id": source.key,
@@ -64,7 +67,7 @@ class RudderSettings(CollectorView):
                     "connections": [],
                     "destinations": [],
                 }
-            }
+            },
         )
 
 
@@ -78,8 +81,11 @@ def read_host(request: HttpRequest) -> str:
         raise CollectorError(400, "host_not_allowed", message) from error
 
 
-def build_cacheable_response(content: dict[str, Any]) -> HttpResponse:
-    """Return a JSON response that the browser caches for a few minutes."""
+def build_cacheable_response(request: HttpRequest, content: dict[str, Any]) -> HttpResponse:
+    """Return a JSON response that the browser keeps for a few minutes, or 304 if it has the current one."""
     response = build_json_response(content)
     response["Cache-Control"] = f"private, max-age={CACHED_SECONDS}"
-    return response
+    patch_vary_headers(response, ("Authorization", "Origin", "X-Write-Key"))
+    set_response_etag(response)
+    current: HttpResponse = get_conditional_response(request, etag=response["ETag"], response=response)
+    return current
