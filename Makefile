@@ -3,6 +3,8 @@ PYTHON_VENV = .venv/bin/python
 UV_COMPILE = .venv/bin/uv pip compile -q --universal --python-version 3.12 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header
 CATALOGUE = config/locale/zh_Hans/LC_MESSAGES/django
+# As in production, for the checks of a deployment
+DEPLOYED = HTTPS_ONLY=true BEHIND_TLS_PROXY=true HSTS_INCLUDE_SUBDOMAINS=true HSTS_PRELOAD=true ALLOWED_HOSTS=shop.example
 ARGS =
 
 .NOTPARALLEL:
@@ -13,7 +15,7 @@ help:
 	@echo "make up            serve what is in var/                 (make up ARGS='--port 8001')"
 	@echo "make test          run the tests, in minutes             (make test ARGS='tests/catalog -x')"
 	@echo "make acceptance    run those that kill processes, drive a browser or SDKs, or fuzz over HTTP"
-	@echo "make check         style, types, import contracts, migrations, translations, naming rules"
+	@echo "make check         style, types, import contracts, migrations, deployment, vulnerabilities, translations, naming rules"
 	@echo "make format        put the code in the project's style"
 	@echo "make requirements  compile the pinned sets from pyproject.toml"
 	@echo "make clean         remove .venv and the tools' caches"
@@ -38,6 +40,8 @@ check: installed-dev $(CATALOGUE).mo
 	$(PYTHON_VENV) -m mypy
 	.venv/bin/lint-imports
 	$(PYTHON_VENV) manage.py makemigrations --check --dry-run
+	$(DEPLOYED) $(PYTHON_VENV) manage.py check --deploy --fail-level WARNING
+	$(PYTHON_VENV) -m config.dependency_audit
 	$(PYTHON_VENV) -m config.translations --check
 	$(PYTHON_VENV) -m config.code_rules
 

@@ -11,6 +11,7 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         # this module is imported before the models are loaded
+        from config.http import checks  # noqa: F401 — registers them
         from config.http.cors import allow_key_origins
         from config.schedule import connect_schedule_sync
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from config.http.checks import check_https_settings
 from config.http.transport import secure_transport
 
 HSTS = "max-age=31536000; includeSubDomains"
@@ -105,3 +106,11 @@ def test_without_https_only_nothing_is_refused() -> None:
     status, headers, _body = call("POST")
     assert (status, headers["x-content-type-options"]) == (404, "nosniff")
     assert "strict-transport-security" not in headers
+
+
+def test_a_redirect_without_end_is_reported_before_the_start(settings: Any) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_PROXY_SSL_HEADER = None
+    assert [message.id for message in check_https_settings(None)] == ["perennial.W001"]
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    assert check_https_settings(None) == []
