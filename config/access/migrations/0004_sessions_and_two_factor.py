@@ -9,7 +9,6 @@ import customers.identity.personal_data.encrypted_field
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("access", "0003_api_key_allowed_origins"),
         ("access", "0003_audit_log"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
@@ -59,8 +58,8 @@ class Migration(migrations.Migration):
                 ("expire_date", models.DateTimeField(db_index=True, verbose_name="expire date")),
                 ("address", models.GenericIPAddressField(null=True, verbose_name="address")),
                 ("user_agent", models.CharField(max_length=300, verbose_name="browser")),
-                ("signed_in_at", models.DateTimeField(null=True, verbose_name="signed in")),
-                ("last_active_at", models.DateTimeField(null=True, verbose_name="last active")),
+                ("signed_in_at", models.DateTimeField(null=True, verbose_name="logged in at")),
+                ("last_active_at", models.DateTimeField(null=True, verbose_name="last active at")),
                 (
                     "user",
                     models.ForeignKey(
