@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from customers.identity.personal_data.encrypted_field import EncryptedTextField
+from customers.identity.personal_data.masking import mask_text
 
 
 class Source(models.Model):
@@ -116,7 +117,7 @@ class Event(models.Model):
         verbose_name_plural = _("events")
 
     def __str__(self) -> str:
-        return f"{self.name or self.type} ({self.occurred_at:%Y-%m-%d %H:%M})"
+        return f"{mask_text(self.name) or self.type} ({self.occurred_at:%Y-%m-%d %H:%M})"
 
 
 class EventReceipt(models.Model):
@@ -182,4 +183,4 @@ class RejectedEvent(models.Model):
         ordering = ["-received_at", "-id"]
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.reason}"
+        return f"{self.code}: {mask_text(self.reason)}"

@@ -1,53 +1,17 @@
-"""Masks personal data in events for users who may not see it: each personal value is replaced by dots."""
+"""Masks the payloads of rejected events for users who may not see personal data but may correct the rest."""
 
 import json
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from config.foundation.json_nesting import load_json
-from customers.identity.personal_data.personal_traits import PERSONAL_TRAITS
-
-MASK = "•••"
-PERSONAL_PART = "$personal"  # the key under which the collector stores personal data, encrypted
-# the look-behind lets a match begin at the beginning of a word only, without which a long word takes quadratic time
-EMAIL = re.compile(r"(?<![^\s\"'<>(),:;])@*+[^\s\"'<>(),:;@]++@[^\s\"'<>(),:;]++")
-# products have a name and a title too: these two are personal only among traits
-PERSONAL_ANYWHERE = {name.casefold() for name in PERSONAL_TRAITS} - {"name", "title"} | {PERSONAL_PART, "ip"}
-PERSONAL_AMONG_TRAITS = {name.casefold() for name in PERSONAL_TRAITS} | PERSONAL_ANYWHERE
-HideValue = Callable[[Any], str]
+from customers.identity.personal_data.masking import MASK, get_element_name, replace_personal
+from customers.identity.personal_data.personal_names import classify_name
+from customers.identity.personal_data.recognition import describes_person
 
 
 class UnreadablePayloadError(Exception):
     """The text is not valid JSON, so its personal parts cannot be identified."""
-
-
-def mask_text(text: str) -> str:
-    """Return the text with every e-mail address masked; some shops use addresses as user ids."""
-    return EMAIL.sub(MASK, text)
-
-
-def mask_personal(value: Any, *, among_traits: bool = False) -> Any:
-    """Return a copy of properties, traits or a context with personal values masked."""
-    return replace_personal(value, lambda _personal: MASK, among_traits=among_traits)
-
-
-def replace_personal(value: Any, hide: HideValue, *, among_traits: bool = False) -> Any:
-    """Return a copy of JSON in which ``hide`` replaced each personal value that is not empty."""
-    if isinstance(value, str):
-        return hide(value) if EMAIL.search(value) else value
-    if isinstance(value, list):
-        return [replace_personal(inner, hide, among_traits=among_traits) for inner in value]
-    if not isinstance(value, dict):
-        return value
-    personal = PERSONAL_AMONG_TRAITS if among_traits else PERSONAL_ANYWHERE
-    return {
-        key: hide(inner)
-        if key.casefold() in personal and inner not in (None, "", [], {})
-        else replace_personal(inner, hide, among_traits=key == "traits")
-        for key, inner in value.items()
-    }
 
 
 @dataclass(slots=True)
@@ -92,15 +56,26 @@ def unmask_payload(text: str, hidden: dict[str, Any]) -> str:
         return text
 
 
-def restore_hidden(value: Any, hidden: dict[str, Any]) -> Any:
-    """Return a copy of JSON in which marks are replaced by the hidden values."""
+def restore_hidden(value: Any, hidden: dict[str, Any], *, name: str = "", among_traits: bool = False) -> Any:
+    """Return a copy of JSON in which marks are replaced by the hidden values.
+
+    A mark stays where masking would not hide its value: nobody can move a name to a property that everybody sees.
+    """
     if isinstance(value, str):
-        return hidden.get(value, value)
+        original = hidden.get(value, value)
+        is_hidden = replace_personal(original, lambda _value: MASK, name=name, among_traits=among_traits) != original
+        return original if is_hidden else value
+    if not isinstance(value, dict | list):
+        return value
+    among = describes_person(classify_name(name), among_traits=among_traits)
     if isinstance(value, list):
-        return [restore_hidden(inner, hidden) for inner in value]
-    if isinstance(value, dict):
-        return {key: restore_hidden(inner, hidden) for key, inner in value.items()}
-    return value
+        return [
+            restore_hidden(inner, hidden, name=get_element_name(inner, name), among_traits=among) for inner in value
+        ]
+    return {
+        hidden.get(key, key): restore_hidden(inner, hidden, name=hidden.get(key, key), among_traits=among)
+        for key, inner in value.items()
+    }
 
 
 def read_payload(text: str) -> Any:

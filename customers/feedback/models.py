@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Product
 from customers.identity.models import Customer
+from customers.identity.personal_data.masking import mask_text
 
 
 class Review(models.Model):
@@ -43,7 +44,7 @@ class Review(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.rating}★ {self.title}".strip()
+        return f"{self.rating}★ {mask_text(self.title)}".strip()
 
 
 class SurveyAnswer(models.Model):

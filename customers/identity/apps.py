@@ -15,9 +15,13 @@ class IdentityConfig(AppConfig):
         auditlog.register(
             Customer,
             exclude_fields=["first_seen_at", "last_seen_at"],
-            mask_fields=["name", "email", "phone", "birthday"],
+            mask_fields=["name", "email", "phone", "birthday", "traits"],
             mask_callable="customers.identity.personal_data.audit_masking.mask_value",
         )
         auditlog.register(Consent)
         auditlog.register(IdentityMerge, exclude_fields=["moved"])
-        auditlog.register(IdentityConflict)
+        auditlog.register(
+            IdentityConflict,
+            mask_fields=["identifiers"],
+            mask_callable="customers.identity.personal_data.audit_masking.mask_json_value",
+        )

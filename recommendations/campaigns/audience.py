@@ -11,6 +11,7 @@ from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, Out
 
 from config.foundation.csv_cells import format_csv
 from customers.identity.models import Consent, Customer, Identifier
+from customers.identity.personal_data.masking import mask_id
 from customers.orders.models import Order
 from customers.segments.conditions.comparisons import compile_latest_consent
 from customers.segments.membership import annotate_user_id, query_members
@@ -164,16 +165,17 @@ def explain_missing_effect(audience: int, held_out: int, buyers: int) -> str:
     return "no_buyers" if not buyers else "all_bought"
 
 
-def stream_audience(*, campaign: Campaign, as_of: datetime, by: str) -> Iterator[str]:
+def stream_audience(*, campaign: Campaign, as_of: datetime, by: str, with_personal: bool) -> Iterator[str]:
     """Yield the audience as blocks of CSV lines, and record the export.
 
     The record is created before the first line, so that an interrupted export is visible too, with the rows it wrote. The
-    rows come from one statement, so they and the counts are consistent.
+    rows come from one statement, so they and the counts are consistent. Without ``with_personal``, user IDs that are e-mail addresses
+    or phone numbers are masked.
 
     Raises:
         ConditionError: the segment is not valid; nothing is recorded.
     """
-    return stream_rows(*start_export(campaign, as_of, by))
+    return stream_rows(*start_export(campaign, as_of, by), with_personal=with_personal)
 
 
 def start_export(campaign: Campaign, as_of: datetime, by: str) -> tuple[QuerySet[Customer, Any], AudienceExport]:
@@ -185,18 +187,18 @@ def start_export(campaign: Campaign, as_of: datetime, by: str) -> tuple[QuerySet
     return rows, export
 
 
-def stream_rows(rows: QuerySet[Customer, Any], export: AudienceExport) -> Iterator[str]:
+def stream_rows(rows: QuerySet[Customer, Any], export: AudienceExport, *, with_personal: bool) -> Iterator[str]:
     """Yield the audience as blocks of CSV lines and count the rows in the record."""
     try:
         yield format_csv([COLUMNS])
         for block in batched(rows.iterator(chunk_size=CHUNK_ROWS), CHUNK_ROWS):
             audience = []
-            for is_reachable, has_consented, is_held_out, *values in block:
+            for is_reachable, has_consented, is_held_out, user_id, *values in block:
                 export.segment_size += 1
                 if is_reachable and has_consented and is_held_out:
                     export.held_out += 1
                 elif is_reachable and has_consented:
-                    audience.append(values)
+                    audience.append((mask_id(user_id or "", with_personal=with_personal), *values))
             export.rows += len(audience)
             yield format_csv(audience)
     finally:  # also runs if the client closes the connection
@@ -204,11 +206,11 @@ def stream_rows(rows: QuerySet[Customer, Any], export: AudienceExport) -> Iterat
 
 
 def export_audience(*, campaign: Campaign, as_of: datetime, by: str, stream: TextIO) -> AudienceExport:
-    """Write the audience as CSV to a stream and return its record.
+    """Write the audience as CSV to a stream, with all user IDs, and return its record.
 
     Raises:
         ConditionError: the segment is not valid; nothing is written or recorded.
     """
     rows, export = start_export(campaign, as_of, by)
-    stream.writelines(stream_rows(rows, export))
+    stream.writelines(stream_rows(rows, export, with_personal=True))
     return export

@@ -16,9 +16,9 @@ from config.foundation.admin.paginators import CappedPaginator
 from config.foundation.admin.read_only import ReadOnlyAdmin
 from customers.events.backoffice import event_page, live_page, minutes_page
 from customers.events.backoffice.access_audit import record_access
-from customers.events.backoffice.event_page import MAY_SEE_PERSONAL
 from customers.events.models import Event
-from customers.events.payload_masking import PERSONAL_PART, format_indented, mask_text
+from customers.events.payload_masking import format_indented
+from customers.identity.personal_data.masking import PERSONAL_PART, mask_id, mask_text, may_see_personal
 
 LINK = '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>'
 
@@ -83,7 +83,7 @@ class EventAdmin(ReadOnlyAdmin):
             return None
         event.links = event_page.build_links(request, event)
         event.surroundings = event_page.build_surroundings(request, event)
-        if not request.user.has_perm(MAY_SEE_PERSONAL):
+        if not may_see_personal(request):
             event_page.mask_event(event)
         elif PERSONAL_PART in event.properties:
             record_access(model=Event, pks=[event.pk], actor_id=request.user.pk)
@@ -91,7 +91,7 @@ class EventAdmin(ReadOnlyAdmin):
         return event
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
-        if request.user.has_perm(MAY_SEE_PERSONAL):
+        if may_see_personal(request):
             return list(self.list_display)
         masked = {"name": "masked_name", "user_id": "masked_user_id", "anonymous_id": "masked_anonymous_id"}
         return [masked.get(name, name) for name in self.list_display]
@@ -102,11 +102,11 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("user ID"))
     def masked_user_id(self, obj: Event) -> str:
-        return mask_text(obj.user_id)
+        return mask_id(obj.user_id)
 
     @admin.display(description=gettext_lazy("anonymous ID"))
     def masked_anonymous_id(self, obj: Event) -> str:
-        return mask_text(obj.anonymous_id)
+        return mask_id(obj.anonymous_id)
 
     @admin.display(description=gettext_lazy("source"))
     def source_link(self, obj: Event) -> SafeString | str:

@@ -13,11 +13,10 @@ from django.utils.timezone import localtime
 from config.foundation.number_formats import format_amount
 from customers.events.backoffice.event_context import find_owner, find_surrounding_events
 from customers.events.models import Event
-from customers.events.payload_masking import PERSONAL_PART, mask_personal, mask_text
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError
+from customers.identity.personal_data.masking import PERSONAL_PART, mask_id, mask_json, mask_text, may_see_personal
 from customers.identity.personal_data.personal_traits import unseal_personal
 
-MAY_SEE_PERSONAL = "identity.view_personal"
 MAX_PRODUCTS = 3
 
 
@@ -32,8 +31,8 @@ def build_event_row(event: Event, *, today: date, with_personal: bool) -> dict[s
         "received": format_clock(event.received_at, today=today),
         "occurred": format_clock(event.occurred_at, today=today),
         "type": event.type,
-        "name": name if with_personal else mask_text(name),
-        "who": (person_id if with_personal else mask_text(person_id)) or "–",
+        "name": mask_text(name, with_personal=with_personal),
+        "who": mask_id(person_id, with_personal=with_personal) or "–",
         "products": ", ".join(products[:MAX_PRODUCTS]) + ("…" if len(products) > MAX_PRODUCTS else "") or "–",
         "productsTitle": ", ".join(products),
         "value": format_amount(event.value, event.currency),
@@ -51,7 +50,7 @@ def format_clock(moment: datetime, *, today: date) -> str:
 def build_surroundings(request: HttpRequest, event: Event) -> dict[str, Any]:
     """Return the other events of the same session or person, for the template."""
     today = localtime().date()
-    with_personal = request.user.has_perm(MAY_SEE_PERSONAL)
+    with_personal = may_see_personal(request)
     return {
         "events": [
             build_event_row(surrounding, today=today, with_personal=with_personal)
@@ -91,10 +90,10 @@ def unseal_event(event: Event) -> None:
 def mask_event(event: Event) -> None:
     """Mask the personal data of an event."""
     has_traits = event.type in (Event.Type.IDENTIFY, Event.Type.GROUP)
-    event.properties = mask_personal(event.properties, among_traits=has_traits)
-    event.context = mask_personal(event.context)
-    for name in ("name", "user_id", "anonymous_id"):
-        setattr(event, name, mask_text(getattr(event, name)))
+    event.properties = mask_json(event.properties, among_traits=has_traits)
+    event.context = mask_json(event.context)
+    event.name = mask_text(event.name)
+    event.user_id, event.anonymous_id = mask_id(event.user_id), mask_id(event.anonymous_id)
 
 
 def render_page(

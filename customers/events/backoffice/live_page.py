@@ -15,9 +15,10 @@ from django.utils.timezone import get_current_timezone_name, localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from customers.events.backoffice.event_page import MAY_SEE_PERSONAL, build_event_row, render_page
+from customers.events.backoffice.event_page import build_event_row, render_page
 from customers.events.backoffice.latest_events import MAX_EVENTS, SCAN_LIMIT, EventQuery, find_latest_events
 from customers.events.models import Event, Source
+from customers.identity.personal_data.masking import may_see_personal
 
 
 class LiveForm(forms.Form):
@@ -99,7 +100,7 @@ def build_event_rows(
     request: HttpRequest, *, query: EventQuery, after: int = 0, as_of: datetime
 ) -> list[dict[str, Any]]:
     """Return the latest events as rows, masked if this user may not see personal data."""
-    with_personal = request.user.has_perm(MAY_SEE_PERSONAL)
+    with_personal = may_see_personal(request)
     today = localtime(as_of).date()
     return [
         build_event_row(event, today=today, with_personal=with_personal)

@@ -22,12 +22,11 @@ from config.foundation.admin.paginators import CappedPaginator
 from config.foundation.admin.read_only import ReadOnlyAdmin
 from customers.events.backoffice import rejected_event_page
 from customers.events.backoffice.access_audit import record_access
-from customers.events.backoffice.event_page import MAY_SEE_PERSONAL
 from customers.events.dead_letters import rejected_events
 from customers.events.dead_letters.rejected_events import RejectedEvents
 from customers.events.dead_letters.rejection_reasons import describe_reason
 from customers.events.models import RejectedEvent
-from customers.events.payload_masking import mask_text
+from customers.identity.personal_data.masking import mask_text, may_see_personal
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -124,7 +123,7 @@ class RejectedEventAdmin(ReadOnlyAdmin):
         return rejected_event_page.render_rejected_event(request, model_admin=self, rejected_id=object_id)
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
-        if not request.user.has_perm(MAY_SEE_PERSONAL):
+        if not may_see_personal(request):
             return list(self.list_display)
         return ["labeled_reason" if name == "masked_reason" else name for name in self.list_display]
 
@@ -167,7 +166,7 @@ class RejectedEventAdmin(ReadOnlyAdmin):
     @admin.action(description=gettext_lazy("Download as JSON Lines"), permissions=["view"])
     def export(self, request: HttpRequest, queryset: RejectedEvents) -> StreamingHttpResponse:
         pks = list(queryset.order_by().values_list("pk", flat=True))
-        with_personal = request.user.has_perm(MAY_SEE_PERSONAL)
+        with_personal = may_see_personal(request)
         if with_personal:
             record_access(model=RejectedEvent, pks=pks, actor_id=request.user.pk)
         lines = rejected_events.export_lines(pks=pks, with_personal=with_personal)

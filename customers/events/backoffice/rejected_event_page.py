@@ -31,14 +31,13 @@ from customers.events.payload_masking import (
     UnreadablePayloadError,
     format_indented,
     mask_payload,
-    mask_text,
     read_payload,
     unmask_payload,
 )
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError
+from customers.identity.personal_data.masking import mask_text, may_see_personal
 
 MAY_CORRECT = "events.change_rejectedevent"
-MAY_SEE_PERSONAL = "identity.view_personal"
 MAX_TEXT = 200_000  # more than an event may have: its size can be the reason for the rejection
 
 
@@ -90,7 +89,7 @@ def render_rejected_event(request: HttpRequest, *, model_admin: ModelAdmin, reje
         raise PermissionDenied
     events = rejected_events.defer_payloads(RejectedEvent.objects.select_related("source"))
     rejected = get_object_or_404(events, pk=rejected_id if rejected_id.isdecimal() else None)
-    view = build_payload_view(rejected, with_personal=request.user.has_perm(MAY_SEE_PERSONAL))
+    view = build_payload_view(rejected, with_personal=may_see_personal(request))
     form = CorrectionForm(request.POST if "text" in request.POST else None, view=view)
     outcome = None
     if request.method == "POST":
@@ -103,7 +102,7 @@ def render_rejected_event(request: HttpRequest, *, model_admin: ModelAdmin, reje
             if request.POST.get("do") == "replay":
                 return replay_correction(request, model_admin, rejected, payload)
             outcome = rejected_events.preview_replay(rejected=rejected, payload=payload)
-    elif view.text and request.user.has_perm(MAY_SEE_PERSONAL):
+    elif view.text and may_see_personal(request):
         record_access(model=RejectedEvent, pks=[rejected.pk], actor_id=request.user.pk)
     context = build_context(request, model_admin, rejected, view, form, outcome)
     response = TemplateResponse(request, "admin/events/rejected_event.html", context)
@@ -142,7 +141,7 @@ def build_context(
 ) -> dict[str, Any]:
     """Return what the template shows."""
     is_open = rejected.status == RejectedEvent.Status.OPEN
-    has_permission = request.user.has_perm
+    has_permission, with_personal = request.user.has_perm, may_see_personal(request)
     event = rejected_events.find_replayed_event(rejected)
     source_url = event_url = outcome_reason = ""
     if rejected.source_id and has_permission("events.view_source"):
@@ -150,14 +149,14 @@ def build_context(
     if event and has_permission("events.view_event"):
         event_url = reverse("admin:events_event_change", args=[event.pk])
     if outcome:
-        outcome_reason = outcome.reason if has_permission(MAY_SEE_PERSONAL) else mask_text(outcome.reason)
+        outcome_reason = mask_text(outcome.reason, with_personal=with_personal)
     return {
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts,
         "title": _("Rejected event %(number)s") % {"number": f"#{rejected.pk}"},
         "rejected": rejected,
         "reason_label": describe_reason(rejected.code),
-        "reason": rejected.reason if has_permission(MAY_SEE_PERSONAL) else mask_text(rejected.reason),
+        "reason": mask_text(rejected.reason, with_personal=with_personal),
         "age": timesince(rejected.received_at, timezone.now(), depth=1),
         "source_url": source_url,
         "event_url": event_url,

@@ -16,10 +16,10 @@ from customers.events.payload_masking import (
     UnreadablePayloadError,
     format_compact,
     mask_payload,
-    mask_text,
     read_payload,
 )
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError, decrypt
+from customers.identity.personal_data.masking import mask_text
 
 MAX_REPLAYED = 1000  # in one call of replay_many
 CHUNK = 500
@@ -132,7 +132,7 @@ def export_lines(*, pks: Collection[int], with_personal: bool) -> Iterator[str]:
             "source": rejected.source.key if rejected.source else None,
             "status": rejected.status,
             "code": rejected.code,
-            "reason": rejected.reason if with_personal else mask_text(rejected.reason),
+            "reason": mask_text(rejected.reason, with_personal=with_personal),
             "call_type": rejected.call_type,
             "sent_at": rejected.sent_at,
             "payload": payload,

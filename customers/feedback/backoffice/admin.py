@@ -1,6 +1,7 @@
 """Admin pages of reviews and survey answers."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -12,14 +13,57 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeNumericF
 from unfold.decorators import display
 
 from customers.feedback.models import Review, SurveyAnswer
+from customers.identity.personal_data.masking import mask_text, may_see_personal
 
 MAX_SHOWN_LENGTH = 80
 
 
+class MaskedTextsAdmin(ModelAdmin):
+    """Masks what customers wrote: readers without access to personal data see columns and fields called ``masked_…``.
+
+    A text that contains an address or a phone number cannot be edited by them, since saving it would replace these.
+    """
+
+    text_fields: ClassVar[tuple[str, ...]]
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        names = [str(name) for name in super().get_list_display(request)]
+        return [name.removeprefix("masked_") for name in names] if may_see_personal(request) else names
+
+    def get_list_display_links(self, request: HttpRequest, list_display: Sequence[Any]) -> list[str]:
+        links = super().get_list_display_links(request, list_display) or ()
+        return [name for name in list_display if f"masked_{name.removeprefix('masked_')}" in links or name in links]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        hidden = self.list_hidden_fields(request, obj)
+        fields = [field.name for field in self.opts.fields if field.editable and not field.auto_created]
+        return [f"masked_{name}" if name in hidden else name for name in fields]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        hidden = self.list_hidden_fields(request, obj)
+        return [*map(str, super().get_readonly_fields(request, obj)), *(f"masked_{name}" for name in hidden)]
+
+    def list_hidden_fields(self, request: HttpRequest, obj: Any) -> list[str]:
+        """Return the texts of the object that this user may not see as they are."""
+        if obj is None or may_see_personal(request):
+            return []
+        return [name for name in self.text_fields if mask_text(getattr(obj, name)) != getattr(obj, name)]
+
+
 @admin.register(Review)
-class ReviewAdmin(ModelAdmin):
-    list_display = ("written_at", "stars", "summary", "product", "customer", "language", "sentiment", "contradicts")
-    list_display_links = ("written_at", "summary")
+class ReviewAdmin(MaskedTextsAdmin):
+    text_fields = ("title", "body")
+    list_display = (
+        "written_at",
+        "stars",
+        "masked_summary",
+        "product",
+        "customer",
+        "language",
+        "sentiment",
+        "contradicts",
+    )
+    list_display_links = ("written_at", "masked_summary")
     list_select_related = ("product", "customer")
     list_filter = ("rating", "contradicts", "language", ("product", AutocompleteSelectFilter))
     search_fields = ("review_id", "title", "body", "product__product_id")
@@ -37,14 +81,30 @@ class ReviewAdmin(ModelAdmin):
 
     @display(description=_("review"))
     def summary(self, review: Review) -> str:
-        return Truncator(" – ".join(part for part in (review.title, review.body) if part) or "–").chars(
-            MAX_SHOWN_LENGTH
-        )
+        return shorten_text(" – ".join(part for part in (review.title, review.body) if part))
+
+    @display(description=_("review"))
+    def masked_summary(self, review: Review) -> str:
+        return shorten_text(" – ".join(mask_text(part) for part in (review.title, review.body) if part))
+
+    @display(description=_("title"))
+    def masked_title(self, review: Review) -> str:
+        return mask_text(review.title)
+
+    @display(description=_("text"))
+    def masked_body(self, review: Review) -> str:
+        return mask_text(review.body)
+
+
+def shorten_text(text: str) -> str:
+    """Return the beginning of a text for a list."""
+    return Truncator(text or "–").chars(MAX_SHOWN_LENGTH)
 
 
 @admin.register(SurveyAnswer)
-class SurveyAnswerAdmin(ModelAdmin):
-    list_display = ("answered_at", "kind", "score", "short_comment", "customer")
+class SurveyAnswerAdmin(MaskedTextsAdmin):
+    text_fields = ("comment",)
+    list_display = ("answered_at", "kind", "score", "masked_short_comment", "customer")
     list_select_related = ("customer",)
     list_filter = ("kind", ("score", RangeNumericFilter))
     search_fields = ("comment",)
@@ -55,7 +115,15 @@ class SurveyAnswerAdmin(ModelAdmin):
 
     @display(description=_("comment"))
     def short_comment(self, answer: SurveyAnswer) -> str:
-        return Truncator(answer.comment or "–").chars(MAX_SHOWN_LENGTH)
+        return shorten_text(answer.comment)
+
+    @display(description=_("comment"))
+    def masked_short_comment(self, answer: SurveyAnswer) -> str:
+        return shorten_text(mask_text(answer.comment))
+
+    @display(description=_("comment"))
+    def masked_comment(self, answer: SurveyAnswer) -> str:
+        return mask_text(answer.comment)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).order_by("-answered_at", "-id")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -10,6 +11,8 @@ from rest_framework import serializers
 from catalog.bulk_results import ItemStatus
 from customers.feedback.models import Review, SurveyAnswer
 from customers.identity.models import Identifier
+from customers.identity.personal_data.masking import mask_id
+from customers.identity.rest.masked_fields import MASKED_ID_HELP, MaskedTextField, may_context_see_personal
 
 MAX_ITEMS = 1000
 STATUSES = [(status.value, status.value) for status in ItemStatus]
@@ -26,7 +29,11 @@ class FeedbackItemSerializer(serializers.Serializer):
 
 class ReviewSerializer(serializers.ModelSerializer):
     product_id: Any = serializers.SlugRelatedField(slug_field="product_id", source="product", read_only=True)
-    user_id = serializers.SerializerMethodField(help_text=_("The author's first user ID; null for guests."))
+    user_id = serializers.SerializerMethodField(
+        help_text=format_lazy("{} {}", _("The author's first user ID; null for guests."), MASKED_ID_HELP)
+    )
+    title = MaskedTextField()
+    body = MaskedTextField()
 
     class Meta:
         model = Review
@@ -50,7 +57,10 @@ class ReviewSerializer(serializers.ModelSerializer):
         user_ids = [
             identifier for identifier in review.customer.identifiers.all() if identifier.kind == Identifier.Kind.USER_ID
         ]
-        return min(user_ids, key=lambda identifier: identifier.pk).value if user_ids else None
+        if not user_ids:
+            return None
+        first = min(user_ids, key=lambda identifier: identifier.pk)
+        return mask_id(first.value, with_personal=may_context_see_personal(self.context))
 
 
 class ReviewItemSerializer(FeedbackItemSerializer):

@@ -1,5 +1,6 @@
 """Back office of customers, identifiers, merges, conflicts and consents."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from unfold.admin import ModelAdmin
 
 from config.foundation.admin.read_only import ChangeDisabled, DeleteDisabled, ReadOnlyAdmin, ReadOnlyInline
 from customers.identity.backoffice.conflict_page import render_conflict
-from customers.identity.backoffice.identifier_labels import MASK, join_user_ids, label_identifier_type, mask_identifier
+from customers.identity.backoffice.identifier_labels import join_user_ids, label_identifier_type, mask_identifier
 from customers.identity.backoffice.merge_page import render_merge
 from customers.identity.consent.consent_denials import refresh_consent_denials
 from customers.identity.customer_upsert import (
@@ -29,6 +30,7 @@ from customers.identity.customer_upsert import (
 )
 from customers.identity.models import Consent, Customer, Identifier, IdentityConflict, IdentityMerge
 from customers.identity.personal_data.hashing import hash_email, hash_phone
+from customers.identity.personal_data.masking import MASK, mask_json, may_see_personal
 from customers.identity.traits import TRAIT_PREFIX
 
 LISTED = 4  # customers of a conflict that its line in the list names
@@ -119,12 +121,12 @@ class CustomerAdmin(ModelAdmin):
             *personal,
             "language",
             "country",
-            "traits",
+            "traits" if with_personal else "masked_traits",
             *times,
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
-        masked = [] if may_see_personal(request) else [f"masked_{name}" for name in PERSONAL_FIELDS]
+        masked = [] if may_see_personal(request) else [f"masked_{name}" for name in (*PERSONAL_FIELDS, "traits")]
         return [*self.readonly_fields, *masked]
 
     def get_search_results(
@@ -179,6 +181,11 @@ class CustomerAdmin(ModelAdmin):
     def masked_birthday(self, obj: Customer) -> str:
         return MASK
 
+    @admin.display(description=_("traits"))
+    def masked_traits(self, obj: Customer) -> str:
+        """Return the traits as JSON; they cannot be edited, because saving them would replace the masked values."""
+        return json.dumps(mask_json(obj.traits, among_traits=True), ensure_ascii=False)
+
     @admin.display(description=_("customer profile"))
     def portrait(self, obj: Customer) -> str:
         """Return a link to the customer's page, which belongs to the lifecycle app that identity does not import."""
@@ -196,10 +203,6 @@ def list_changed_names(form: Any) -> list[str]:
     if isinstance(before, dict) and isinstance(after, dict):
         names += [TRAIT_PREFIX + name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
     return names
-
-
-def may_see_personal(request: HttpRequest) -> bool:
-    return request.user.has_perm("identity.view_personal")
 
 
 @admin.register(Identifier)

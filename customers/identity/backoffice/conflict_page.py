@@ -31,10 +31,10 @@ from customers.identity.merging.decisions import (
 )
 from customers.identity.merging.merge import MergeError, preview_merge
 from customers.identity.models import Customer, IdentityConflict
+from customers.identity.personal_data.masking import may_see_personal
 
 MAY_DECIDE = "identity.change_identityconflict"
 MAY_MERGE = "identity.change_customer"
-MAY_SEE_PERSONAL = "identity.view_personal"
 RESOLUTIONS = {
     "apart": IdentityConflict.Resolution.KEPT_APART,
     "settle": IdentityConflict.Resolution.SETTLED,
@@ -63,7 +63,7 @@ def render_conflict(request: HttpRequest, *, model_admin: ModelAdmin, conflict_i
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     conflict = get_object_or_404(IdentityConflict, pk=conflict_id if conflict_id.isdecimal() else None)
-    with_personal = request.user.has_perm(MAY_SEE_PERSONAL)
+    with_personal = may_see_personal(request)
     columns = compare_customers(customer_ids=conflict.customer_ids, with_personal=with_personal)
     form = MergePairForm(
         request.POST if request.POST.get("do") in ("preview", "merge") else None,

@@ -8,23 +8,16 @@ from django.apps import apps
 from customers.identity.customer_upsert import PERSONAL_FIELDS
 from customers.identity.merging.merge import count_moved
 from customers.identity.models import Customer, Identifier
+from customers.identity.personal_data.masking import mask_hash, mask_id
 
-MASK = "•••"
 HASHED_TYPES = frozenset({Identifier.Kind.EMAIL_HASH, Identifier.Kind.PHONE_HASH})
-HASH_PREFIX_LENGTH = 8
 TYPE_LABELS = dict(Identifier.Kind.choices)
 
 
 def mask_identifier(kind: str, value: str, *, with_personal: bool) -> str:
     """Return an identifier as a user may see it: a user id can be an e-mail address, and a full hash can be compared."""
-    if kind in HASHED_TYPES:
-        return f"{value[:HASH_PREFIX_LENGTH]}…" if with_personal else MASK
-    return value if with_personal or not is_likely_personal(value) else MASK
-
-
-def is_likely_personal(value: str) -> bool:
-    """Return whether an id is an e-mail address or an international phone number."""
-    return "@" in value or (value.startswith("+") and value[1:].replace(" ", "").isdecimal())
+    mask = mask_hash if kind in HASHED_TYPES else mask_id
+    return mask(value, with_personal=with_personal)
 
 
 def label_identifier_type(kind: str) -> str:

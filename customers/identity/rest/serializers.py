@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -14,11 +15,11 @@ from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.identity.customer_upsert import PERSONAL_FIELDS, TEXT_FIELDS, CustomerChange
 from customers.identity.models import Consent, Customer, Identifier
 from customers.identity.personal_data.hashing import normalize_phone
-from customers.identity.personal_data.personal_traits import is_personal_trait
+from customers.identity.personal_data.masking import is_hidden_trait, mask_id
+from customers.identity.rest.masked_fields import MASKED_ID_HELP, MaskedIdField, may_context_see_personal
 from customers.identity.traits import MAX_TRAIT_NAME, MAX_TRAITS, find_trait_problem
 
 MAX_ITEMS = 1000
-PERSONAL_SCOPE = "customers:personal"
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)
@@ -37,16 +38,24 @@ class TraitsField(serializers.JSONField):
 
 
 class IdentifierSerializer(serializers.ModelSerializer):
+    value = MaskedIdField()
+
     class Meta:
         model = Identifier
         fields = ("kind", "value")
 
 
 class CustomerSerializer(serializers.ModelSerializer):
-    """A customer. `name`, `email`, `phone`, `birthday` and personal traits require the scope `customers:personal`."""
+    """A customer.
+
+    `name`, `email`, `phone`, `birthday` and personal traits require the scope `customers:personal`. Without it, a `user_id` or an
+    identifier that is an e-mail address or a phone number is `•••`; use `id` instead.
+    """
 
     user_id = serializers.SerializerMethodField(
-        help_text=_("The first user ID; null if the customer was never identified.")
+        help_text=format_lazy(
+            "{} {}", _("The first user ID; null if the customer was never identified."), MASKED_ID_HELP
+        )
     )
     identifiers = serializers.SerializerMethodField()
     traits = TraitsField()
@@ -69,35 +78,39 @@ class CustomerSerializer(serializers.ModelSerializer):
 
     def get_fields(self) -> dict[str, serializers.Field]:
         fields = super().get_fields()
-        if not self._has_personal_access():
+        if not self._shows_personal_fields():
             for name in PERSONAL_FIELDS:
                 del fields[name]
         return fields
 
     def to_representation(self, customer: Customer) -> dict[str, Any]:
         representation = super().to_representation(customer)
-        if not self._has_personal_access() and isinstance(representation["traits"], dict):
+        if not self._shows_personal_fields() and isinstance(representation["traits"], dict):
             traits = representation["traits"].items()
-            representation["traits"] = {name: value for name, value in traits if not is_personal_trait(name, value)}
+            representation["traits"] = {name: value for name, value in traits if not is_hidden_trait(name, value)}
         return representation
 
-    def _has_personal_access(self) -> bool:
+    def _shows_personal_fields(self) -> bool:
         """Return whether personal fields are included; the OpenAPI document, which has no caller, describes them."""
         request = self.context.get("request")
-        return request is None or request.auth is None or PERSONAL_SCOPE in request.auth.scopes
+        return request is None or request.auth is None or may_context_see_personal(self.context)
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_user_id(self, customer: Customer) -> str | None:
         user_ids = [
             identifier for identifier in customer.identifiers.all() if identifier.kind == Identifier.Kind.USER_ID
         ]
-        return min(user_ids, key=lambda identifier: identifier.pk).value if user_ids else None
+        if not user_ids:
+            return None
+        first = min(user_ids, key=lambda identifier: identifier.pk)
+        return mask_id(first.value, with_personal=may_context_see_personal(self.context))
 
     @extend_schema_field(IdentifierSerializer(many=True))
     def get_identifiers(self, customer: Customer) -> list[dict[str, str]]:
         hidden = (Identifier.Kind.EMAIL_HASH, Identifier.Kind.PHONE_HASH)
+        with_personal = may_context_see_personal(self.context)
         return [
-            {"kind": identifier.kind, "value": identifier.value}
+            {"kind": identifier.kind, "value": mask_id(identifier.value, with_personal=with_personal)}
             for identifier in customer.identifiers.all()
             if identifier.kind not in hidden
         ]

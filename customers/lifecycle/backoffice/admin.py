@@ -17,6 +17,7 @@ from unfold.decorators import display
 
 from config.foundation.admin.read_only import ReadOnlyAdmin
 from customers.identity.models import Identifier
+from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.backoffice import customer, drilldown_page, overview, stage_rules_page
 from customers.lifecycle.backoffice.customer_names import PERSONAL_LOOKUPS, get_customer_name
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, StageRules, StageTransition
@@ -36,7 +37,7 @@ STAGE_BADGES = {
 @admin.register(CustomerProfile)
 class CustomerProfileAdmin(ReadOnlyAdmin):
     list_display = [
-        "customer_link",
+        "masked_customer_link",
         "stage_badge",
         "stage_since",
         "rfm_group",
@@ -85,17 +86,31 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
     def customer_view(self, request: HttpRequest, customer_id: int) -> HttpResponse:
         return customer.render_customer_page(request, model_admin=self, customer_id=customer_id)
 
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        if not may_see_personal(request):
+            return list(self.list_display)
+        return [name.removeprefix("masked_") for name in self.list_display]
+
     @display(description=gettext_lazy("customer"), ordering="customer_id")
     def customer_link(self, profile: CustomerProfile) -> SafeString:
-        return format_html(
-            '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>',
-            reverse("admin:lifecycle_customer", args=[profile.pk]),
-            get_customer_name(profile.customer, profile.customer.identifiers.all()),
-        )
+        return format_profile_link(profile, with_personal=True)
+
+    @display(description=gettext_lazy("customer"), ordering="customer_id")
+    def masked_customer_link(self, profile: CustomerProfile) -> SafeString:
+        return format_profile_link(profile, with_personal=False)
 
     @display(description=gettext_lazy("stage"), label=STAGE_BADGES, ordering="stage")
     def stage_badge(self, profile: CustomerProfile) -> tuple[str, str]:
         return profile.stage, profile.get_stage_display()
+
+
+def format_profile_link(profile: CustomerProfile, *, with_personal: bool) -> SafeString:
+    """Return a link to the page of the customer."""
+    return format_html(
+        '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>',
+        reverse("admin:lifecycle_customer", args=[profile.pk]),
+        get_customer_name(profile.customer, profile.customer.identifiers.all(), with_personal=with_personal),
+    )
 
 
 @admin.register(StageTransition)

@@ -21,6 +21,7 @@ from customers.identity.backoffice.identity_graph import build_identity_graph
 from customers.identity.consent.ledger import read_latest_consents
 from customers.identity.customer_upsert import PERSONAL_FIELDS
 from customers.identity.models import Customer, Identifier
+from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.backoffice.customer_names import get_customer_name
 from customers.lifecycle.backoffice.labels.clv_labels import describe_value
 from customers.lifecycle.backoffice.panels.predictions_panel import build_predictions_panel
@@ -41,14 +42,13 @@ from customers.lifecycle.refresh.columns import PROFILE_COLUMNS, LineFormat
 from customers.lifecycle.refresh.score_models import load_latest_score_models
 
 MAX_STAGE_CHANGES = 200
-VIEW_PERSONAL_PERMISSION = "identity.view_personal"
 
 
 def render_customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id: int) -> HttpResponse:
     """Render the page of one customer and record the access in the audit log."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    with_personal = request.user.has_perm(VIEW_PERSONAL_PERMISSION)
+    with_personal = may_see_personal(request)
     customer = get_object_or_404(Customer.objects.defer(*PERSONAL_FIELDS), pk=customer_id)
     accessed.send(Customer, instance=customer)
     identity = build_identity_graph(customer_id=customer_id, with_personal=with_personal)
@@ -69,7 +69,8 @@ def render_customer_page(request: HttpRequest, *, model_admin: ModelAdmin, custo
         "admin/lifecycle/customer.html",
         {
             **model_admin.admin_site.each_context(request),
-            "title": _("Customer %(name)s") % {"name": get_customer_name(customer, identity.identifiers)},
+            "title": _("Customer %(name)s")
+            % {"name": get_customer_name(customer, identity.identifiers, with_personal=with_personal)},
             "opts": model_admin.opts,
             "customer": customer,
             "identity": identity,
@@ -93,6 +94,7 @@ def render_customer_page(request: HttpRequest, *, model_admin: ModelAdmin, custo
                 as_of=now,
                 page=parse_page(request),
                 with_events=request.user.has_perm("events.view_event"),
+                with_personal=with_personal,
             ),
             "consents": read_latest_consents(customer=customer),
             "panels": build_customer_panels(customer=customer, user=request.user, as_of=now),

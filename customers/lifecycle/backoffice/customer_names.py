@@ -1,10 +1,11 @@
-"""The names of customers in lists and titles, without personal data."""
+"""The names of customers in lists and titles: a user ID, or the customer number."""
 
 from collections.abc import Iterable
 from typing import Protocol
 
 from customers.identity.customer_upsert import PERSONAL_FIELDS
 from customers.identity.models import Customer, Identifier
+from customers.identity.personal_data.masking import MASK, is_personal_id
 
 PERSONAL_LOOKUPS = tuple(f"customer__{name}" for name in PERSONAL_FIELDS)
 
@@ -19,7 +20,9 @@ class NamedIdentifier(Protocol):
     def value(self) -> str: ...
 
 
-def get_customer_name(customer: Customer, identifiers: Iterable[NamedIdentifier]) -> str:
-    """Return the customer's first user ID, or the customer number without one."""
+def get_customer_name(customer: Customer, identifiers: Iterable[NamedIdentifier], *, with_personal: bool) -> str:
+    """Return the customer's first user ID that the reader may see, or the customer number without one."""
     user_ids = (identifier.value for identifier in identifiers if identifier.kind == Identifier.Kind.USER_ID)
+    if not with_personal:
+        user_ids = (user_id for user_id in user_ids if user_id != MASK and not is_personal_id(user_id))
     return next(user_ids, str(customer))

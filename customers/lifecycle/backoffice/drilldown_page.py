@@ -1,6 +1,6 @@
 """The list of customers behind a number of the Lifecycle page.
 
-It has fifty customers per page and no personal data.
+It has fifty customers per page and no personal data but the user IDs of readers who may see them.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.backoffice.customer_names import PERSONAL_LOOKUPS, get_customer_name
 from customers.lifecycle.backoffice.drilldowns import DrilldownError, parse_drilldown
 from customers.lifecycle.models import CustomerProfile
@@ -39,7 +40,7 @@ def render_drilldown_page(request: HttpRequest, *, model_admin: ModelAdmin) -> H
         pages = Paginator(ids, PER_PAGE).get_page(request.GET.get("page"))
         context |= {
             "drilldown": drilldown,
-            "customers": list_customers(list(pages)),
+            "customers": list_customers(list(pages), with_personal=may_see_personal(request)),
             "pages": pages,
             "can_save": request.user.has_perm(ADD_SEGMENT_PERMISSION)
             and (pages.paginator.count or drilldown.condition),
@@ -49,8 +50,8 @@ def render_drilldown_page(request: HttpRequest, *, model_admin: ModelAdmin) -> H
     return TemplateResponse(request, "admin/lifecycle/drilldown.html", {**common, **context})
 
 
-def list_customers(ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Return the rows of the table, in the order of the IDs, without personal data."""
+def list_customers(ids: Sequence[int], *, with_personal: bool) -> list[dict[str, Any]]:
+    """Return the rows of the table, in the order of the IDs."""
     profiles = (
         CustomerProfile.objects.filter(pk__in=ids)
         .select_related("customer")
@@ -60,7 +61,9 @@ def list_customers(ids: Sequence[int]) -> list[dict[str, Any]]:
     )
     return [
         {
-            "name": get_customer_name(profile.customer, profile.customer.identifiers.all()),
+            "name": get_customer_name(
+                profile.customer, profile.customer.identifiers.all(), with_personal=with_personal
+            ),
             "url": reverse("admin:lifecycle_customer", args=[profile.pk]),
             "stage": str(profile.get_stage_display()),
             "since": date_format(profile.stage_since, "DATE_FORMAT") if profile.stage_since else "–",

@@ -11,6 +11,7 @@ from django.db.models import Q
 from catalog.models import Product
 from customers.events.models import Event
 from customers.identity.models import Identifier
+from customers.identity.personal_data.masking import mask_text
 from customers.lifecycle.models import StageTransition
 from customers.orders.models import Order
 
@@ -44,10 +45,12 @@ class TimelinePage:
     more: bool
 
 
-def build_timeline(*, customer_id: int, as_of: datetime, page: int = 1, with_events: bool = True) -> TimelinePage:
+def build_timeline(
+    *, customer_id: int, as_of: datetime, page: int = 1, with_events: bool = True, with_personal: bool = False
+) -> TimelinePage:
     """Return a page of the entries before `as_of`, in five queries; there are at most 100 pages.
 
-    with_events: whether the reader may view events.
+    with_events: whether the reader may view events. with_personal: whether the reader may see personal data in their names.
     """
     page = min(max(page, 1), MAX_PAGES)
     # Any source alone may fill this page, so each is read up to its end; one more entry shows whether there is a next page.
@@ -60,7 +63,7 @@ def build_timeline(*, customer_id: int, as_of: datetime, page: int = 1, with_eve
     entries.sort(key=attrgetter("at", "kind", "id"), reverse=True)
     first = (page - 1) * PER_PAGE
     return TimelinePage(
-        list(add_product_titles(entries[first : first + PER_PAGE])),
+        list(add_product_titles(_mask_names(entries[first : first + PER_PAGE], with_personal=with_personal))),
         page,
         more=len(entries) > first + PER_PAGE and page < MAX_PAGES,
     )
@@ -111,6 +114,10 @@ def _list_orders(customer_id: int, as_of: datetime, limit: int) -> Iterable[Time
 def _list_stage_changes(customer_id: int, as_of: datetime, limit: int) -> Iterable[TimelineEntry]:
     changes = StageTransition.objects.filter(customer_id=customer_id, at__lt=as_of).order_by("-at", "-id")[:limit]
     return [TimelineEntry("stage", change.pk, change.at, stage_change=change) for change in changes]
+
+
+def _mask_names(entries: list[TimelineEntry], *, with_personal: bool) -> list[TimelineEntry]:
+    return [replace(entry, name=mask_text(entry.name, with_personal=with_personal)) for entry in entries]
 
 
 def add_product_titles(entries: list[TimelineEntry]) -> Iterable[TimelineEntry]:

@@ -14,11 +14,11 @@ from django.db import connection
 from django.utils.functional import Promise
 from django.utils.translation import pgettext_lazy
 
-from customers.events.payload_masking import PERSONAL_PART
 from customers.identity.backoffice.identifier_labels import label_field
 from customers.identity.customer_upsert import PERSONAL_FIELDS
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError, decrypt
-from customers.identity.personal_data.personal_traits import PERSONAL_TRAITS, is_personal_trait, unseal_personal
+from customers.identity.personal_data.masking import PERSONAL_PART, is_hidden_trait
+from customers.identity.personal_data.personal_traits import PERSONAL_TRAITS, unseal_personal
 from customers.identity.traits import IGNORED_TRAITS, TRAIT_PREFIX, find_trait_problem
 from customers.lifecycle.facts.histories import from_microseconds, to_microseconds
 from customers.lifecycle.portrait.line import (
@@ -147,7 +147,7 @@ def make_identity_lines(
     ]
     if any(line.key == "age" for line in lines):
         traits = [trait for trait in traits if normalize_trait_name(trait.name) != "age"]
-    visible_traits = [trait for trait in traits if with_personal or not is_personal_trait(trait.name, trait.value)]
+    visible_traits = [trait for trait in traits if with_personal or not is_hidden_trait(trait.name, trait.value)]
     visible_traits.sort(key=_build_sort_key)
     lines += [_make_trait_line(trait, as_of, with_personal) for trait in visible_traits[:MAX_TRAITS]]
     return IdentityLines(lines, hidden + len(traits) - len(visible_traits), max(len(visible_traits) - MAX_TRAITS, 0))

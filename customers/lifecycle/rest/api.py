@@ -12,8 +12,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from customers.identity.models import Customer, Identifier
+from customers.identity.personal_data.masking import may_see_personal
 from customers.identity.resolution.user_ids import find_customer
-from customers.identity.rest.serializers import PERSONAL_SCOPE
 from customers.lifecycle.portrait import build_portrait
 from customers.lifecycle.portrait.customer_profile import build_customer_profile, list_stage_changes
 from customers.lifecycle.rest.serializers import (
@@ -56,9 +56,10 @@ class CustomerProfileView(APIView):
         portrait = build_portrait(
             customer_id=customer_id,
             as_of=timezone.now(),
-            with_personal=PERSONAL_SCOPE in getattr(request.auth, "scopes", ()),
+            with_personal=may_see_personal(request),
         )
-        return Response(ProfileSerializer({"user_id": user_id, **profile, **portrait.to_profile_fields()}).data)
+        values = {"user_id": user_id, **profile, **portrait.to_profile_fields()}
+        return Response(ProfileSerializer(values, context={"request": request}).data)
 
 
 class StageHistoryView(APIView):
@@ -73,7 +74,8 @@ class StageHistoryView(APIView):
         query = StageHistoryQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         changes = list_stage_changes(customer_id=get_customer(user_id).pk, limit=query.validated_data["limit"])
-        return Response(StageHistorySerializer({"user_id": user_id, "stages": changes}).data)
+        values = {"user_id": user_id, "stages": changes}
+        return Response(StageHistorySerializer(values, context={"request": request}).data)
 
 
 class LifecycleSummaryView(APIView):

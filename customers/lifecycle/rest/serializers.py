@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
+from customers.identity.rest.masked_fields import MaskedIdField
 from customers.lifecycle.models import NextOrderReason, RfmGroup, ScoreModel, Stage, StageTransition
 from customers.lifecycle.portrait.customer_profile import REASON_NAMES, RFM_REASON_NAMES
 from customers.lifecycle.portrait.line import FactSource, MissingReason, PortraitGroup, ValueFormat
@@ -212,7 +213,7 @@ class PortraitLineSerializer(serializers.Serializer):
 
 
 class ProfileSerializer(serializers.Serializer):
-    user_id = serializers.CharField()
+    user_id = MaskedIdField()
     computed_at = serializers.DateTimeField(allow_null=True)
     stage = StageSerializer()
     rfm = RfmSerializer(allow_null=True)
@@ -255,7 +256,7 @@ class StageChangeSerializer(serializers.Serializer):
 
 
 class StageHistorySerializer(serializers.Serializer):
-    user_id = serializers.CharField()
+    user_id = MaskedIdField()
     stages = StageChangeSerializer(many=True)
 
 

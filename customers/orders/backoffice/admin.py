@@ -1,6 +1,6 @@
 """Admin pages of orders and order imports; both are read-only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from config.foundation.admin.file_imports import FileImportAdmin, render_downloa
 from config.foundation.admin.read_only import ReadOnlyInline, ReadOnlyPermissions
 from config.foundation.number_formats import NO_VALUE, format_amount
 from customers.identity.models import Identifier
+from customers.identity.personal_data.masking import is_personal_id, may_see_personal
 from customers.orders.backoffice import pages
 from customers.orders.imports.count_labels import COUNT_LABELS
 from customers.orders.imports.uploads import ORDER_UPLOADS, read_progress
@@ -72,7 +73,13 @@ class OrderAdmin(ReadOnlyPermissions, ModelAdmin):
         "channel",
         "created_at",
     )
-    readonly_fields = fields
+    readonly_fields = (*fields, "masked_user_id")
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        return choose_masked_columns(self.list_display, request)
+
+    def get_fields(self, request: HttpRequest, obj: Order | None = None) -> list[str]:
+        return choose_masked_columns(self.fields, request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         return (
@@ -90,18 +97,33 @@ class OrderAdmin(ReadOnlyPermissions, ModelAdmin):
 
     @display(description=_("customer"))
     def user_id(self, order: Order) -> str:
-        if order.customer is None:
-            return str(_("guest"))
-        ids = [
-            identifier.value
-            for identifier in order.customer.identifiers.all()
-            if identifier.kind == Identifier.Kind.USER_ID
-        ]
-        return min(ids, default=str(order.customer))
+        return name_buyer(order, with_personal=True)
+
+    @display(description=_("customer"))
+    def masked_user_id(self, order: Order) -> str:
+        return name_buyer(order, with_personal=False)
 
     @display(description=_("total"), ordering="total")
     def formatted_total(self, order: Order) -> str:
         return format_amount(order.total, order.currency)
+
+
+def choose_masked_columns(names: Iterable[str], request: HttpRequest) -> list[str]:
+    """Return the columns of a list or form with the masked user ID for readers who may not see personal data."""
+    if may_see_personal(request):
+        return list(names)
+    return ["masked_user_id" if name == "user_id" else name for name in names]
+
+
+def name_buyer(order: Order, *, with_personal: bool) -> str:
+    """Return the user ID of the buyer, or the customer number if there is none that the reader may see."""
+    if order.customer is None:
+        return str(_("guest"))
+    identifiers = order.customer.identifiers.all()
+    ids = [identifier.value for identifier in identifiers if identifier.kind == Identifier.Kind.USER_ID]
+    return min(
+        (user_id for user_id in ids if with_personal or not is_personal_id(user_id)), default=str(order.customer)
+    )
 
 
 @admin.register(OrderImport)
@@ -138,6 +160,10 @@ class OrderImportAdmin(FileImportAdmin):
         "columns",
     )
     readonly_fields = fields
+
+    def get_fields(self, request: HttpRequest, obj: OrderImport | None = None) -> list[str]:
+        # rejected rows contain the addresses of buyers
+        return [name for name in self.fields if name != "error_download" or may_see_personal(request)]
 
     def get_urls(self) -> list[URLPattern]:
         wrap: Callable[..., Any] = self.admin_site.admin_view

@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.uploads import create_confirmed_import
 from customers.events.models import Source
+from customers.identity.personal_data.masking import may_see_personal
 from customers.orders.backoffice.forms import OrderUploadForm
 from customers.orders.imports.file_import import (
     ColumnMappingError,
@@ -98,8 +99,8 @@ def start_import(request: HttpRequest, run: OrderImport) -> None:
 
 
 def download_rejected(request: HttpRequest, run_id: int) -> FileResponse:
-    """Download the rows that an import rejected."""
-    if not request.user.has_perm("orders.view_orderimport"):
+    """Download the rows that an import rejected, which contain the user IDs and addresses of buyers."""
+    if not (request.user.has_perm("orders.view_orderimport") and may_see_personal(request)):
         raise PermissionDenied
     run = get_object_or_404(OrderImport, pk=run_id)
     path = get_error_file(run)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -10,6 +11,8 @@ from rest_framework import serializers
 from catalog.bulk_results import ItemStatus
 from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.identity.models import Identifier
+from customers.identity.personal_data.masking import mask_id
+from customers.identity.rest.masked_fields import MASKED_ID_HELP, may_context_see_personal
 from customers.orders.models import Order, OrderLine
 from customers.orders.order_rules import (
     EMAIL_LENGTH,
@@ -60,7 +63,9 @@ ORDER_FIELDS = (
 
 class OrderSerializer(serializers.ModelSerializer):
     source: Any = serializers.SlugRelatedField("key", read_only=True)
-    user_id = serializers.SerializerMethodField(help_text=_("Null for guests and for customers known only by email."))
+    user_id = serializers.SerializerMethodField(
+        help_text=format_lazy("{} {}", _("Null for guests and for customers known only by email."), MASKED_ID_HELP)
+    )
 
     class Meta:
         model = Order
@@ -76,7 +81,7 @@ class OrderSerializer(serializers.ModelSerializer):
             for identifier in order.customer.identifiers.all()
             if identifier.kind == Identifier.Kind.USER_ID
         ]
-        return min(ids, default=None)
+        return mask_id(min(ids), with_personal=may_context_see_personal(self.context)) if ids else None
 
 
 class OrderDetailSerializer(OrderSerializer):

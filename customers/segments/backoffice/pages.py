@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 from config.foundation.csv_cells import format_csv
 from config.foundation.json_nesting import load_json
 from customers.identity.models import Customer
+from customers.identity.personal_data.masking import mask_id, may_see_personal
 from customers.segments.conditions.catalog_names import suggest_names
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.membership import annotate_list_columns, annotate_user_id, preview_condition, query_members
@@ -27,7 +28,6 @@ PAGE_SIZE = 100
 CHUNK_ROWS = 5000
 COLUMNS = ("stage", "rfm_group", "r", "f", "m", "orders", "revenue", "last_order_at")
 PERSONAL_COLUMNS = ("name", "email", "phone")
-PERSONAL_PERMISSION = "identity.view_personal"
 
 
 def show_preview(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
@@ -82,12 +82,15 @@ def show_members(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: i
     ``?after=`` is the last customer of the previous page.
     """
     segment = get_visible_segment(request, model_admin, segment_id)
-    as_of = timezone.now()
+    as_of, with_personal = timezone.now(), may_see_personal(request)
     after = request.GET.get("after", "")
     context: dict[str, Any] = {"rows": [], "count": None, "problem": "", "next": None, "after": after}
     try:
         matching = query_members(segment=segment, as_of=as_of)
         rows = fetch_page(annotate_list_columns(matching), int(after) if after.isdecimal() and len(after) < 19 else 0)
+        for member in rows:
+            # the page shows the customer number instead
+            member.user_id = mask_id(member.user_id or "", with_personal=with_personal, mask="")  # type: ignore[attr-defined]
         count = matching.count()
         context |= {
             "rows": rows[:PAGE_SIZE],
@@ -106,7 +109,7 @@ def show_members(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: i
             "opts": model_admin.opts,
             "segment": segment,
             "as_of": as_of,
-            "with_personal": request.user.has_perm(PERSONAL_PERMISSION),
+            "with_personal": with_personal,
             **context,
         },
     )
@@ -125,26 +128,29 @@ def fetch_page(customers: QuerySet[Customer], after: int) -> list[Customer]:
 def download_members(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: int) -> HttpResponseBase:
     """Download all members.
 
-    Names, e-mail addresses and phone numbers only on request and with permission.
+    Names, e-mail addresses and phone numbers only on request and with permission; user IDs that are addresses or phone numbers
+    only with permission.
     """
     segment = get_visible_segment(request, model_admin, segment_id)
     with_personal = "personal" in request.GET
-    if with_personal and not request.user.has_perm(PERSONAL_PERMISSION):
+    if with_personal and not may_see_personal(request):
         raise PermissionDenied
     try:
         customers = annotate_user_id(query_members(segment=segment, as_of=timezone.now())).order_by("pk")
     except ConditionError as error:
         return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
-    response = StreamingHttpResponse(stream_csv(customers, with_personal), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(
+        stream_csv(customers, with_personal, with_ids=may_see_personal(request)), content_type="text/csv; charset=utf-8"
+    )
     response["Content-Disposition"] = f'attachment; filename="segment-{segment.key}.csv"'
     return response
 
 
-def stream_csv(customers: QuerySet[Customer], with_personal: bool) -> Iterator[str]:
+def stream_csv(customers: QuerySet[Customer], with_personal: bool, *, with_ids: bool) -> Iterator[str]:
     """Yield blocks of CSV lines; personal fields are decrypted only on request."""
     personal = PERSONAL_COLUMNS if with_personal else ()
     yield format_csv([("user_id", *COLUMNS, *personal)])
     rows = customers.values_list("user_id", *(f"profile__{column}" for column in COLUMNS), *personal)
     # a server-side cursor: a segment of millions of customers must not fill the memory
     for block in batched(rows.iterator(chunk_size=CHUNK_ROWS), CHUNK_ROWS):
-        yield format_csv(block)
+        yield format_csv((mask_id(user_id or "", with_personal=with_ids), *row) for user_id, *row in block)

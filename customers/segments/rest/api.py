@@ -153,7 +153,7 @@ class SegmentPreview(APIView):
             preview = preview_condition(**query.validated_data, as_of=timezone.now())
         except ConditionError as error:
             raise serializers.ValidationError(build_condition_errors(error)) from error
-        return Response(PreviewSerializer(preview).data)
+        return Response(PreviewSerializer(preview, context={"request": request}).data)
 
 
 class SegmentFields(APIView):
@@ -178,4 +178,5 @@ class CustomerSegments(APIView):
         )
         as_of = timezone.now()
         segments = find_segments(customer=identifier.customer, as_of=as_of)
-        return Response(MembershipSerializer({"user_id": user_id, "as_of": as_of, "segments": segments}).data)
+        membership = {"user_id": user_id, "as_of": as_of, "segments": segments}
+        return Response(MembershipSerializer(membership, context={"request": request}).data)

@@ -3,11 +3,13 @@
 from typing import Any, ClassVar
 
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.identity.models import Customer
+from customers.identity.rest.masked_fields import MASKED_ID_HELP, MaskedIdField
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.editing import RESERVED_KEYS, check_condition
 from customers.segments.models import Segment
@@ -130,7 +132,9 @@ class MemberSerializer(serializers.Serializer[Customer]):
     """A member with a summary of the profile, without personal data."""
 
     customer_id = serializers.IntegerField(source="pk")
-    user_id = serializers.CharField(allow_null=True, help_text=_("Null for a visitor without a user ID."))
+    user_id = MaskedIdField(
+        allow_null=True, help_text=format_lazy("{} {}", _("Null for a visitor without a user ID."), MASKED_ID_HELP)
+    )
     stage = serializers.CharField(source="profile.stage", default=None, allow_null=True)
     rfm_group = serializers.CharField(source="profile.rfm_group", default=None, allow_null=True)
     r = serializers.IntegerField(source="profile.r", default=None, allow_null=True)
@@ -167,7 +171,7 @@ class SegmentNameSerializer(serializers.ModelSerializer[Segment]):
 
 
 class MembershipSerializer(serializers.Serializer[Any]):
-    user_id = serializers.CharField()
+    user_id = MaskedIdField()
     as_of = serializers.DateTimeField()
     segments = SegmentNameSerializer(many=True)
 

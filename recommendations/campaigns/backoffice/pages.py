@@ -8,6 +8,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from customers.identity.personal_data.masking import may_see_personal
 from customers.segments.conditions.condition_tree import ConditionError
 from recommendations.campaigns.audience import preview_audience, stream_audience
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect, is_too_small
@@ -58,7 +59,12 @@ def download_audience(request: HttpRequest, *, model_admin: ModelAdmin, campaign
     if not request.user.has_perm(EXPORT_PERMISSION):
         raise PermissionDenied
     try:
-        lines = stream_audience(campaign=campaign, as_of=timezone.now(), by=request.user.get_username())
+        lines = stream_audience(
+            campaign=campaign,
+            as_of=timezone.now(),
+            by=request.user.get_username(),
+            with_personal=may_see_personal(request),
+        )
     except ConditionError as error:
         return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")

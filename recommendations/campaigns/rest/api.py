@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from customers.identity.personal_data.masking import may_see_personal
 from customers.segments.conditions.condition_tree import ConditionError
 from recommendations.campaigns.audience import preview_audience, stream_audience
 from recommendations.campaigns.models import Campaign
@@ -90,7 +91,10 @@ class CampaignPreview(CampaignView):
 
 
 class CampaignAudience(CampaignView):
-    """The current audience as CSV, without the holdout group. Every call is recorded."""
+    """The current audience as CSV, without the holdout group. Every call is recorded.
+
+    A user ID that is an e-mail address or a phone number is `•••` if the key lacks the scope `customers:personal`.
+    """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:write"}
     conflicts = ("GET",)
@@ -103,7 +107,9 @@ class CampaignAudience(CampaignView):
     def get(self, request: Request, key: str) -> StreamingHttpResponse:
         by = getattr(request.auth, "name", "") or str(request.user or "")
         try:
-            lines = stream_audience(campaign=self.campaign, as_of=timezone.now(), by=by)
+            lines = stream_audience(
+                campaign=self.campaign, as_of=timezone.now(), by=by, with_personal=may_see_personal(request)
+            )
         except ConditionError as error:
             raise InvalidSegmentError(_("The segment is not valid: %(reason)s") % {"reason": error}) from error
         response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from catalog.models import Product
+from customers.identity.personal_data.masking import mask_id, may_see_personal
 from customers.segments.editing import NameTakenError
 from recommendations.serving.batch.audience import MAX_AUDIENCE, Audience, find_audience, save_audience
 
@@ -47,10 +48,12 @@ def show_audience_page(request: HttpRequest, *, model_admin: ModelAdmin, product
             raise PermissionDenied
         if form.is_valid() and (saved := save_as_segment(request, form, audience)) is not None:
             return saved
+    with_personal = may_see_personal(request)
     members = [
         {
             "customer_id": member.customer_id,
-            "user_id": member.user_id,
+            # without a user ID, the page shows the customer number
+            "user_id": mask_id(member.user_id, with_personal=with_personal, mask=""),
             "score": number_format(member.score, 3),
             "reason": member.reason,
         }

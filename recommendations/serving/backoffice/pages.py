@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Product
 from customers.identity.models import Customer
+from customers.identity.personal_data.masking import mask_id, may_see_personal
 from recommendations.engine.placements import FOR_YOU, SIMILAR
 from recommendations.placement_labels import RECOMMENDATION_PLACEMENT_LABELS
 from recommendations.serving.backoffice.preview import build_preview, make_customer_request
@@ -75,7 +76,8 @@ def show_customer_page(request: HttpRequest, *, model_admin: ModelAdmin, custome
     customer = get_object_or_404(Customer, pk=customer_id)
     recommendation_request = make_customer_request(customer, n=12)
     title = _("Recommendations for customer %(customer)s") % {
-        "customer": recommendation_request.user_id or str(customer)
+        "customer": mask_id(recommendation_request.user_id, with_personal=may_see_personal(request), mask="")
+        or str(customer)
     }
     return render_preview(
         request, model_admin=model_admin, title=title, recommendation_request=recommendation_request, customer=customer

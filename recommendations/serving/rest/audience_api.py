@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.http import Http404
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -16,6 +17,7 @@ from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from catalog.models import Product
+from customers.identity.rest.masked_fields import MASKED_ID_HELP, MaskedIdField
 from recommendations.serving.batch.audience import find_audience
 
 MAX_LIMIT = 1000
@@ -52,7 +54,9 @@ class AudienceReasonSerializer(serializers.Serializer):
 
 class AudienceMemberSerializer(serializers.Serializer):
     customer_id = serializers.IntegerField()
-    user_id = serializers.CharField(help_text="Empty for a visitor who has never logged in.")
+    user_id = MaskedIdField(
+        help_text=format_lazy("{} {}", "Empty for a visitor who has never logged in.", MASKED_ID_HELP)
+    )
     score = serializers.FloatField(help_text="0 to 1, relative to the other customers.")
     reason = AudienceReasonSerializer(source="*")
 
@@ -104,4 +108,4 @@ class AudienceView(APIView):
             "next_cursor": next_cursor,
             "next": replace_query_param(request.build_absolute_uri(), "cursor", next_cursor) if next_cursor else None,
         }
-        return Response(AudienceSerializer(page).data)
+        return Response(AudienceSerializer(page, context={"request": request}).data)

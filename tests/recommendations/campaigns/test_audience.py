@@ -181,7 +181,7 @@ def test_a_user_id_is_never_a_formula(evil: str) -> None:
 
 def test_interrupted_export_records_the_rows_written(loyal: Segment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audience, "CHUNK_ROWS", 3)
-    lines = stream_audience(campaign=make_campaign(loyal, holdout_share=0), as_of=NOON, by="mia")
+    lines = stream_audience(campaign=make_campaign(loyal, holdout_share=0), as_of=NOON, by="mia", with_personal=True)
     assert AudienceExport.objects.get().rows == 0
     text = next(lines) + next(lines)
     lines.close()  # type: ignore[attr-defined]
@@ -198,7 +198,7 @@ def test_invalid_segment_is_reported_and_nothing_is_recorded() -> None:
     with pytest.raises(ConditionError, match=r"\$\.field"):
         preview_audience(campaign=campaign, as_of=NOON)
     with pytest.raises(ConditionError):
-        stream_audience(campaign=campaign, as_of=NOON, by="mia")
+        stream_audience(campaign=campaign, as_of=NOON, by="mia", with_personal=True)
     assert not AudienceExport.objects.exists()
 
 

@@ -1,0 +1,232 @@
+"""Personal data in every place that stores some, marked so that a test can search whole pages for it."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from auditlog.models import LogEntry as AuditLogEntry
+from django.contrib.admin.models import CHANGE
+from django.contrib.admin.models import LogEntry as AdminLogEntry
+from django.contrib.contenttypes.models import ContentType
+
+from customers.events.models import Event
+from customers.feedback.models import Review, SurveyAnswer
+from customers.identity.customer_upsert import hash_contact_fields
+from customers.identity.models import Customer, Identifier, IdentityConflict, IdentityMerge
+from customers.identity.personal_data.personal_traits import seal_personal
+from customers.orders.models import OrderEvent, OrderImport
+from customers.segments.models import SegmentMember
+from recommendations.campaigns.models import Campaign
+from recommendations.merchandising.models import Rule
+from recommendations.training.models import ModelVersion
+from tests.customers.events.makers import make_event, make_rejected_event
+from tests.makers import (
+    NOON,
+    make_consent,
+    make_customer,
+    make_identifier,
+    make_order,
+    make_product,
+    make_profile,
+    make_segment,
+    make_source,
+)
+
+MARK = "leakplant"  # in each planted text; no encoding of HTML, URLs or JSON changes it
+USER_ID = "leakplant.id@shop.example"
+PHONE_USER_ID = "+8613712377099"
+CHINESE_PHONE_USER_ID = "13712388099"
+ANONYMOUS_ID = "leakplant.anonymous@shop.example"
+NAME = "Lotta Leakplant"
+EMAIL = "leakplant.mail@shop.example"
+PHONE = "+4917055509876"
+BIRTHDAY = "1971-03-29"
+CHINESE_NAME = "漏植姓名"
+# parts of the planted values as they appear in HTML, URLs and JSON, in lower case
+SECRETS = (
+    *(MARK, "13712377099", "13712388099", "17055509876", "5550987", "1971-03-29", "29 march 1971", "march 29, 1971"),
+    *("1971年3月29日", CHINESE_NAME, json.dumps(CHINESE_NAME)[1:-1], "%e6%bc%8f%e6%a4%8d"),
+)
+
+TRAITS: dict[str, Any] = {
+    "plan": "gold",
+    "partnerName": "Paula Leakplant",
+    "whatsapp": PHONE,
+    "手机号": CHINESE_PHONE_USER_ID,
+    "note": f"Write to {EMAIL}.",
+    "contacts": [EMAIL, PHONE],
+}
+NESTED_TRAITS: dict[str, Any] = {
+    "name": NAME,
+    "email": EMAIL,
+    "birthday": BIRTHDAY,
+    "姓名": CHINESE_NAME,
+    "address": {"street": "Leakplant Road 5", "city": "Leakplantstadt"},
+    "company": {"name": "Tea Ltd", "manager": {"fullName": NAME, "email": EMAIL, "phones": [PHONE]}},
+    "profile": {"partnerName": NAME, "微信号": "leakplant-wechat"},
+    **TRAITS,
+}
+CONTEXT: dict[str, Any] = {
+    "ip": "leakplant-address",
+    "traits": NESTED_TRAITS,
+    "page": {
+        "path": f"/account/{EMAIL}",
+        "search": "?email=leakplant.mail%40shop.example&phone=%2B4917055509876",
+        "url": f"https://shop.example/?email=leakplant.mail%40shop.example&next=/{EMAIL}",
+        "title": f"Account of {EMAIL}",
+    },
+}
+
+
+def find_secret(text: str) -> str:
+    """Return the first planted part in a text with its surroundings; empty if there is none."""
+    lowered = text.lower()
+    for secret in SECRETS:
+        position = lowered.find(secret)
+        if position >= 0:
+            return text[max(0, position - 120) : position + 60]
+    return ""
+
+
+def plant_customers() -> SimpleNamespace:
+    """Create a customer whose user ID is an address, one whose user ID is a phone number, and one by a guest's address."""
+    fields: dict[str, Any] = {"name": NAME, "email": EMAIL, "phone": PHONE, "birthday": BIRTHDAY}
+    customer = make_customer(USER_ID, **fields, language="en", country="DE", traits=TRAITS, last_seen_at=NOON)
+    make_identifier(customer, ANONYMOUS_ID, kind=Identifier.Kind.ANONYMOUS_ID)
+    for kind, value in hash_contact_fields({"email": EMAIL, "phone": PHONE}).values():
+        make_identifier(customer, value, kind=kind)
+    customer.field_updated_at = {f"traits.{name}": 1 for name in TRAITS}
+    customer.save()  # a change, which the audit log records
+    other = make_customer(PHONE_USER_ID, **fields, traits=TRAITS)
+    make_identifier(other, CHINESE_PHONE_USER_ID)
+    for person in (customer, other):
+        make_profile(person, computed_at=NOON, stage="new")
+        make_consent(person, recorded_at=NOON)
+    merge = IdentityMerge.objects.create(
+        kept=customer,
+        merged_id=other.pk + 1000,
+        at=NOON,
+        cause="m1",
+        moved={"rows": {}, "filled": {"name": NAME}, "filled_traits": TRAITS, "values": fields},
+    )
+    conflict = IdentityConflict.objects.create(
+        fingerprint="f1",
+        reason=IdentityConflict.Reason.TWO_USER_IDS,
+        at=NOON,
+        last_at=NOON,
+        cause="m1",
+        identifiers=[{"kind": "user_id", "value": USER_ID}, {"kind": "user_id", "value": CHINESE_PHONE_USER_ID}],
+        customer_ids=[customer.pk, other.pk],
+    )
+    conflict.status = IdentityConflict.Status.RESOLVED
+    conflict.save()
+    IdentityConflict.objects.filter(pk=conflict.pk).update(status=IdentityConflict.Status.OPEN)
+    return SimpleNamespace(customer=customer, other=other, merge=merge, conflict=conflict)
+
+
+def plant_events() -> SimpleNamespace:
+    """Store events with personal data in their properties, traits, contexts, names and IDs, and two rejected events."""
+    person = {"user_id": USER_ID, "anonymous_id": ANONYMOUS_ID, "session_id": "s1", "context": CONTEXT}
+    identify = make_event(type=Event.Type.IDENTIFY, name="", **person, properties={"traits": NESTED_TRAITS})
+    make_event(
+        type=Event.Type.IDENTIFY,
+        name="",
+        **person,
+        properties={"traits": {"plan": "gold"}, "$personal": seal_personal(NESTED_TRAITS)},
+    )
+    make_event(type=Event.Type.IDENTIFY, name="", **person, properties={**NESTED_TRAITS})
+    make_event(name="Products Searched", **person, properties={"query": f"invoice {EMAIL}"})
+    make_event(type=Event.Type.PAGE, name=f"Account of {EMAIL}", **person, properties={"url": CONTEXT["page"]["url"]})
+    make_event(
+        name=f"Called {PHONE}",
+        **{**person, "user_id": CHINESE_PHONE_USER_ID, "anonymous_id": PHONE},
+        properties={
+            "customer": {"name": NAME, "email": EMAIL, "phone": PHONE},
+            "shipping_address": {"name": NAME, "street": "Leakplant Road 5"},
+            "recipientName": NAME,
+            "buyer": {"firstName": "Lotta", "lastName": "Leakplant"},
+        },
+        product_ids=["tea"],
+    )
+    payload = {"type": "identify", "messageId": "m-r", "userId": USER_ID, "traits": NESTED_TRAITS, "context": CONTEXT}
+    rejected = make_rejected_event(payload, reason=f"The user ID {USER_ID} or {PHONE} is not valid.", code="invalid")
+    make_rejected_event(f'{{"userId": "{USER_ID}", "email": ', reason="The body is not JSON.", code="invalid_json")
+    return SimpleNamespace(event=identify, rejected=rejected)
+
+
+def plant_sales(customer: Customer, other: Customer, product: Any, exports: Path) -> SimpleNamespace:
+    """Create orders, their log, an import with rejected rows, a review, a survey answer, a segment and a campaign."""
+    order = make_order(customer, products=[product], order_id="order-1")
+    make_order(other, products=[product], order_id="order-2", placed_at=NOON - timedelta(days=3))
+    OrderEvent.objects.create(
+        source=order.source, message_id="o1", order_id="order-1", kind="completed", occurred_at=NOON, user_id=USER_ID
+    )
+    (exports / "imports").mkdir(parents=True)
+    (exports / "imports" / "rejected.csv").write_text(f"order_id,email,problem\n1,{EMAIL},no date\n", encoding="utf-8")
+    order_import = OrderImport.objects.create(
+        source=order.source, file_name="orders.csv", started_at=NOON, error_file="imports/rejected.csv"
+    )
+    review = Review.objects.create(
+        review_id="review-1", product=product, customer=customer, rating=5, written_at=NOON,
+        title=f"Ask {EMAIL}", body=f"Call me: {PHONE} or {CHINESE_PHONE_USER_ID}, {EMAIL}",
+    )  # fmt: skip
+    SurveyAnswer.objects.create(
+        customer=customer, kind="nps", score=9, comment=f"Answer me at {EMAIL}", answered_at=NOON
+    )
+    segment = make_segment("everyone", {"all": []})
+    static = make_segment("handpicked", {}, kind="static")
+    SegmentMember.objects.create(segment=static, customer=customer)
+    campaign = Campaign.objects.create(key="spring", name="Spring", segment=segment, holdout_share=0)
+    return SimpleNamespace(
+        order=order, order_import=order_import, review=review, segment=segment, static=static, campaign=campaign
+    )
+
+
+def plant_log_entries(customer: Customer, actor: Any) -> None:
+    """Add entries to the audit log and to Django's history whose texts contain personal data, as earlier versions wrote."""
+    for model, pk, text in list_logged_objects(customer):
+        content_type = ContentType.objects.get_for_model(model)
+        changes = {
+            "traits": [json.dumps({"plan": "silver"}), json.dumps(NESTED_TRAITS)],
+            "identifiers": ["[]", json.dumps([{"kind": "user_id", "value": CHINESE_PHONE_USER_ID}])],
+            "reason": ["", f"The user ID {USER_ID} is not valid."],
+        }
+        AuditLogEntry.objects.create(
+            content_type=content_type, object_pk=str(pk), object_id=pk, object_repr=text, action=1, changes=changes,
+            additional_data={"email": EMAIL},
+        )  # fmt: skip
+        AdminLogEntry.objects.create(
+            user=actor, content_type=content_type, object_id=str(pk), object_repr=text, action_flag=CHANGE,
+            change_message=json.dumps([{"changed": {"fields": ["traits"]}}]),
+        )  # fmt: skip
+
+
+def list_logged_objects(customer: Customer) -> Iterator[tuple[Any, int, str]]:
+    event = Event.objects.earliest("pk")
+    yield Customer, customer.pk, f"Customer {EMAIL}"
+    yield Event, event.pk, f"Account of {EMAIL}"
+    yield Review, Review.objects.earliest("pk").pk, f"5★ Ask {PHONE}"
+
+
+def plant_everything(actor: Any, exports: Path) -> SimpleNamespace:
+    """Plant all of it and return the objects."""
+    make_source("web", kind="server", name="Website")
+    product = make_product("tea", title="Tea", category="Drinks > Tea", brand="House")
+    people = plant_customers()
+    events = plant_events()
+    sales = plant_sales(people.customer, people.other, product, exports)
+    plant_log_entries(people.customer, actor)
+    version = ModelVersion.objects.create(
+        version="v1",
+        algorithm="ensemble",
+        as_of=NOON,
+        created_at=NOON,
+        data_fingerprint="f",
+        artifact="a",
+        checksum="c",
+    )
+    rule = Rule.objects.create(name="Hide tea", action="hide", product_ids=["tea"], scenarios=["for-you"])
+    return SimpleNamespace(product=product, version=version, rule=rule, **vars(people), **vars(events), **vars(sales))

@@ -1,0 +1,293 @@
+"""Every page, endpoint and export as every role and key without access to personal data: none shows any of the planted data."""
+
+from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import Model
+from django.http.response import HttpResponseBase
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from config.access.roles import ROLES
+from config.access.scopes import KNOWN_SCOPES
+from recommendations.serving.backoffice import audience_page
+from recommendations.serving.batch.audience import Audience, AudienceMember
+from recommendations.serving.rest import audience_api
+from tests.config.access.callers import make_client
+from tests.config.access.planted_data import (
+    BIRTHDAY,
+    EMAIL,
+    NAME,
+    PHONE,
+    PHONE_USER_ID,
+    USER_ID,
+    find_secret,
+    plant_everything,
+)
+from tests.customers.lifecycle.sample_shop import share_rows
+
+PERSONAL_SCOPE = "customers:personal"
+BLIND_ROLES = sorted(role for role in ROLES if role not in ("Administrator", "Privacy officer"))
+ALL_BUT_PERSONAL = "everything but personal data"
+# models whose rows contain planted data, and how many of these are opened; of other models, one row
+PLANTED_MODELS = frozenset({"identity", "events", "orders", "feedback", "auditlog"})
+PLANTED_ROWS = 8
+# pages that are not walked, each with the reason
+EXEMPT = {
+    "admin:logout": "ends the session",
+    "admin:jsi18n": "texts for scripts",
+    "admin:view_on_site": "no model has a page in the shop",
+    "docs": "the texts of the API's documentation",
+    "schema": "the API's documentation",
+}
+
+
+@pytest.fixture(scope="module")
+def shop(
+    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SimpleNamespace]:
+    """Plant personal data once for all tests of the module."""
+    exports = tmp_path_factory.mktemp("exports")
+    with share_rows(django_db_blocker):
+        planter = User.objects.create_superuser("planter")
+        planted = plant_everything(planter, exports)
+        yield SimpleNamespace(exports=exports, planter=planter, **vars(planted))
+
+
+@pytest.fixture(autouse=True)
+def planted_audience(shop: SimpleNamespace, db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer requests for an audience with the planted customers, instead of training a model."""
+    settings.EXPORTS_DIR = shop.exports
+    members = [
+        AudienceMember(shop.customer.pk, USER_ID, 1.0, "you_viewed"),
+        AudienceMember(shop.other.pk, PHONE_USER_ID, 0.5, "you_viewed"),
+    ]
+    for module in (audience_page, audience_api):
+        monkeypatch.setattr(module, "find_audience", lambda **_options: Audience("tea", "v1", True, members))
+
+
+def list_patterns(patterns: Iterable[Any], path: str = "", names: str = "") -> Iterator[tuple[str, str, URLPattern]]:
+    """Yield the path, the qualified name and the pattern of every URL of the project."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            namespace = f"{names}{pattern.namespace}:" if pattern.namespace else names
+            yield from list_patterns(pattern.url_patterns, path + str(pattern.pattern), namespace)
+        else:
+            yield path + str(pattern.pattern), f"{names}{pattern.name}", pattern
+
+
+def read_body(response: HttpResponseBase) -> str:
+    """Return the headers and the body, also of a streamed response."""
+    body = b"".join(response.streaming_content) if response.streaming else response.content  # type: ignore[attr-defined]
+    return f"{dict(response.items())}\n{body.decode(errors='replace')}"
+
+
+class Walk:
+    """Opens addresses as one caller and collects those that show planted data."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.leaks: dict[str, str] = {}
+        self.statuses: dict[str, int] = {}
+
+    def open(self, address: str) -> None:
+        self.check(address, self.client.get(address))
+
+    def post(self, address: str, **data: Any) -> None:
+        self.check(f"{address} {data}", self.client.post(address, data))
+
+    def post_json(self, address: str, data: dict[str, Any]) -> None:
+        self.check(address, self.client.post(address, data, content_type="application/json"))
+
+    def check(self, address: str, response: Any) -> None:
+        assert response.status_code < 500, address
+        self.statuses[address] = response.status_code
+        if secret := find_secret(read_body(response)):
+            self.leaks[address] = secret
+
+    def count(self, status: int) -> int:
+        return list(self.statuses.values()).count(status)
+
+
+def make_user(role: str) -> User:
+    user = User.objects.create_user(role.replace(" ", "-"), is_staff=True)
+    if role == ALL_BUT_PERSONAL:
+        user.user_permissions.set(Permission.objects.exclude(codename="view_personal"))
+    else:
+        user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+def walk_as(role: str) -> Walk:
+    client = Client(raise_request_exception=True)
+    client.force_login(make_user(role))
+    return Walk(client)
+
+
+def list_admin_addresses(shop: SimpleNamespace) -> Iterator[str]:
+    """Yield the address of every admin page, with the keys of planted objects."""
+    for path, name, pattern in list_patterns(get_resolver().url_patterns):
+        if not name.startswith("admin:") or name in EXEMPT or pattern.name is None:
+            continue
+        for arguments in list_admin_arguments(shop, path, list(pattern.pattern.converters)):
+            yield reverse(name, kwargs=arguments)
+
+
+def list_admin_arguments(shop: SimpleNamespace, path: str, names: list[str]) -> list[dict[str, Any]]:
+    """Return values for the parameters of an admin URL; an unknown parameter fails the test."""
+    if "app_label" in path and not names:
+        return [{"app_label": label} for label in sorted({model._meta.app_label for model in admin.site._registry})]
+    if not names:
+        return [{}]
+    [name] = names
+    known = {
+        "customer_id": [shop.customer.pk, shop.other.pk],
+        "product_id": ["tea"],
+        "segment_id": [shop.segment.pk, shop.static.pk],
+        "rule_id": [shop.rule.pk],
+        "campaign_id": [shop.campaign.pk],
+    }
+    if name in known:
+        return [{name: value} for value in known[name]]
+    assert name in ("object_id", "record_id", "run_id", "id", "user_id", "pk"), f"No value for {name} of {path}."
+    _admin, label, model_name, *_rest = path.split("/")
+    model = next(model for model in admin.site._registry if model._meta.label_lower == f"{label}.{model_name}")
+    return [{name: pk} for pk in list_rows(model)]
+
+
+def list_rows(model: type[Model]) -> list[Any]:
+    """Return the primary keys of the rows of a model that are opened."""
+    n_rows = PLANTED_ROWS if model._meta.app_label in PLANTED_MODELS else 1
+    return list(model._default_manager.order_by("pk").values_list("pk", flat=True)[:n_rows])
+
+
+def list_export_posts(shop: SimpleNamespace) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the actions of changelists that list or export objects, and the exports of django-import-export."""
+    for model in admin.site._registry:
+        meta = model._meta
+        address = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
+        if meta.app_label in PLANTED_MODELS:
+            for action in ("delete_selected", "export"):
+                yield address, {"action": action, "_selected_action": list_rows(model)}
+    for name in ("admin:catalog_product_export", "admin:serving_synonym_export"):
+        yield reverse(name), {"format": "0", "resource": "", "productresource_id": "on"}
+
+
+def list_searches(shop: SimpleNamespace) -> Iterator[str]:
+    """Yield searches whose results could name people."""
+    yield f"{reverse('admin:search')}?s=shop"
+    yield f"{reverse('admin:search')}?s=%23&extended=1"
+    for model, model_admin in admin.site._registry.items():
+        for field in model_admin.autocomplete_fields:
+            meta = model._meta
+            yield f"{reverse('admin:autocomplete')}?app_label={meta.app_label}&model_name={meta.model_name}&field_name={field}"
+    yield f"{reverse('admin:lifecycle_drilldown')}?figure=stages&stage=new"
+    yield f"{reverse('admin:events_live_rows')}?after=0"
+    yield f"{reverse('admin:auditlog_logentry_changelist')}?action__exact=1"
+
+
+def list_api_addresses(shop: SimpleNamespace) -> Iterator[str]:
+    """Yield the address of every endpoint of the REST API that answers GET, with the IDs of planted objects."""
+    values: dict[str, list[Any]] = {
+        "product_id": ["tea"],
+        "user_id": [USER_ID, PHONE_USER_ID],
+        "scenario": ["for-you"],
+        "order_id": ["order-1", "order-2"],
+        "version": ["v1"],
+        "pk": [shop.rule.pk],
+    }
+    for path, name, pattern in list_patterns(get_resolver().url_patterns):
+        values["key"] = ["spring"] if path.startswith("api/v1/campaigns/") else ["everyone", "handpicked"]
+        view = getattr(pattern.callback, "cls", None)
+        if not path.startswith("api/v1/") or name in EXEMPT or view is None or not hasattr(view, "get"):
+            continue
+        parameters = list(pattern.pattern.converters)
+        assert len(parameters) <= 1, path
+        for value in values[parameters[0]] if parameters else [""]:
+            start, _bracket, rest = path.partition("<")
+            yield f"/{start}{quote(str(value))}{rest.partition('>')[2]}" if parameters else f"/{path}"
+
+
+def list_public_addresses() -> Iterator[str]:
+    """Yield the address of every URL outside the back office and the REST API that has no parameters."""
+    for path, _name, pattern in list_patterns(get_resolver().url_patterns):
+        address = path.removeprefix("^").removesuffix("/?$")
+        if not address.startswith(("admin/", "api/")) and not pattern.pattern.converters and "(" not in address:
+            yield f"/{address}"
+
+
+def walk_everything(walk: Walk, shop: SimpleNamespace) -> None:
+    """Open every page and endpoint, and run the actions that list or export objects."""
+    for address in (*list_admin_addresses(shop), *list_searches(shop), *list_api_addresses(shop)):
+        walk.open(address)
+    for address, data in list_export_posts(shop):
+        walk.post(address, **data)
+
+
+# role → number of pages and endpoints that it opens at least
+OPENED = {"Analyst": 120, "Marketer": 120, "Merchandiser": 100, "Operator": 100, ALL_BUT_PERSONAL: 250}
+
+
+@pytest.mark.parametrize("role", [*BLIND_ROLES, ALL_BUT_PERSONAL])
+def test_no_page_shows_personal_data_to_a_role_without_the_permission(shop: SimpleNamespace, role: str) -> None:
+    walk = walk_as(role)
+    walk_everything(walk, shop)
+    assert walk.leaks == {}
+    assert walk.count(200) >= OPENED[role]
+
+
+def test_no_endpoint_shows_personal_data_to_a_key_without_the_scope(shop: SimpleNamespace) -> None:
+    scopes = sorted(KNOWN_SCOPES.keys() - {PERSONAL_SCOPE})
+    addresses = list(list_api_addresses(shop))
+    opened: set[str] = set()
+    for granted in (*([scope] for scope in scopes), scopes):
+        walk = Walk(make_client(*granted))
+        for address in addresses:
+            walk.open(address)
+        walk.post_json("/api/v1/segments/preview/", {"condition": {"all": []}, "sample": 10})
+        assert walk.leaks == {}, granted
+        opened |= {address for address, status in walk.statuses.items() if status == 200}
+    assert set(addresses) - opened == set()
+
+
+def test_no_public_page_shows_personal_data(shop: SimpleNamespace) -> None:
+    walk = Walk(make_client(kind="publishable"))
+    for address in (*list_public_addresses(), *list_api_addresses(shop)):
+        walk.open(address)
+    assert walk.leaks == {}
+    assert walk.count(200) >= 4
+
+
+def test_a_privacy_officer_sees_the_personal_data(shop: SimpleNamespace) -> None:
+    """Without this test, a page that shows nothing at all would pass the others."""
+    walk = walk_as("Privacy officer")
+    page = read_body(walk.client.get(reverse("admin:identity_customer_change", args=[shop.customer.pk])))
+    assert all(value in page for value in (NAME, EMAIL, PHONE, BIRTHDAY, USER_ID))
+    addresses = [
+        reverse("admin:lifecycle_customer", args=[shop.customer.pk]),
+        reverse("admin:events_event_change", args=[shop.event.pk]),
+        reverse("admin:events_event_changelist"),
+        reverse("admin:events_rejectedevent_change", args=[shop.rejected.pk]),
+        reverse("admin:orders_order_changelist"),
+        reverse("admin:orders_order_change", args=[shop.order.pk]),
+        reverse("admin:orders_orderimport_errors", args=[shop.order_import.pk]),
+        reverse("admin:feedback_review_changelist"),
+        reverse("admin:feedback_review_change", args=[shop.review.pk]),
+        reverse("admin:auditlog_logentry_changelist"),
+    ]
+    for address in addresses:
+        walk.open(address)
+    assert list(walk.leaks) == addresses
+
+
+def test_a_key_with_the_scope_sees_the_personal_data(shop: SimpleNamespace) -> None:
+    walk = Walk(make_client(*KNOWN_SCOPES))
+    for address in list_api_addresses(shop):
+        walk.open(address)
+    shown = {address.removeprefix("/api/v1/").partition("/")[0] for address in walk.leaks}
+    assert shown == {"campaigns", "customers", "events", "orders", "products", "reviews", "segments"}
