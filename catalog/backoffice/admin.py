@@ -28,6 +28,7 @@ from catalog.categories import annotate_product_counts, save_category
 from catalog.feeds.uploads import FEED_UPLOADS
 from catalog.models import Category, FeedImport, Product
 from config.foundation.admin.file_imports import FileImportAdmin, render_download_link, render_table
+from config.foundation.admin.table_formats import TABLE_FORMATS
 from config.foundation.number_formats import NO_VALUE, format_amount
 
 
@@ -57,6 +58,7 @@ class CategoryAdmin(ModelAdmin):
 @admin.register(Product)
 class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     resource_classes = (ProductResource,)
+    formats = TABLE_FORMATS
     import_form_class = ImportForm
     export_form_class = ExportForm
     list_display = (

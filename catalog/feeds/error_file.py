@@ -1,13 +1,12 @@
 """The CSV file of the rows that an import rejected: line, field, value and reason."""
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
 from catalog.bulk_results import FieldProblem
-from config.foundation.csv_cells import escape_text
+from config.foundation.csv_cells import CsvWriter
 
 
 class ErrorFile:
@@ -37,8 +36,7 @@ class ErrorFile:
         if self.stream is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.stream = self.path.open("w", encoding="utf-8-sig", newline="")
-            csv.writer(self.stream).writerow(["line", "field", "value", "problem", "reason"])
-        csv.writer(self.stream).writerows(
-            [line, *(escape_text(text) for text in (problem.field, problem.value, problem.code, problem.message))]
-            for problem in problems
+            CsvWriter(self.stream).write_row(["line", "field", "value", "problem", "reason"])
+        CsvWriter(self.stream).write_rows(
+            [line, problem.field, str(problem.value), problem.code, str(problem.message)] for problem in problems
         )

@@ -1,4 +1,8 @@
-"""CSV that spreadsheets display and never run as formulas (OWASP, CSV injection)."""
+"""CSV that spreadsheets display and never run as formulas (OWASP, CSV injection); the only place that writes CSV files.
+
+An apostrophe before a text makes it no formula. A text that has such an apostrophe itself gets a second one, so that
+``unescape_text`` returns every text as it was.
+"""
 
 import csv
 import io
@@ -6,17 +10,26 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
-FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n")
+# the full-width forms too, which some spreadsheets convert
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 PLAIN_NUMBER = re.compile(r"[+-]?[\d.,]+")
 
 
 def escape_text(text: str) -> str:
     """Put an apostrophe before a text that a spreadsheet would run as a formula; signed numbers stay unchanged."""
-    if text.startswith(FORMULA_PREFIXES) and not PLAIN_NUMBER.fullmatch(text):
-        return f"'{text}"
-    return text
+    return f"'{text}" if is_formula(text) and not PLAIN_NUMBER.fullmatch(text) else text
+
+
+def unescape_text(text: str) -> str:
+    """Return the text that ``escape_text`` or ``escape_cell`` escaped."""
+    return text[1:] if text.startswith("'") and is_formula(text) else text
+
+
+def is_formula(text: str) -> bool:
+    """Return whether a spreadsheet would run a text as a formula, or would without the apostrophes before it."""
+    return text.lstrip("'").startswith(FORMULA_PREFIXES)
 
 
 def escape_cell(value: Any) -> Any:
@@ -29,7 +42,30 @@ def escape_cell(value: Any) -> Any:
         return value.isoformat()
     text = str(value)
     # No exception for numbers as in escape_text: here numbers have their own type, so a text such as "+49123" is not a number.
-    return f"'{text}" if text.startswith(FORMULA_PREFIXES) else text
+    return f"'{text}" if is_formula(text) else text
+
+
+class TextStream(Protocol):
+    """What a CSV file is written to."""
+
+    def write(self, text: str, /) -> Any: ...
+
+
+class CsvWriter:
+    """Writes rows of escaped cells.
+
+    Texts that are signed numbers, such as the product ID -5, stay unchanged, because programs read these files too.
+    """
+
+    def __init__(self, stream: TextStream) -> None:
+        self._writer = csv.writer(stream)
+
+    def write_row(self, row: Iterable[Any]) -> None:
+        self._writer.writerow([escape_text(cell) if isinstance(cell, str) else escape_cell(cell) for cell in row])
+
+    def write_rows(self, rows: Iterable[Iterable[Any]]) -> None:
+        for row in rows:
+            self.write_row(row)
 
 
 def format_csv(rows: Iterable[Iterable[Any]]) -> str:

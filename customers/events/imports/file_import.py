@@ -4,7 +4,6 @@ Lines are stored in batches, each in a transaction of its own, by two threads: w
 If the process is killed at any point, the stored batches stay; a second run recognizes their message ids and imports the rest.
 """
 
-import csv
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,7 +18,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.translation import gettext as _
 
-from config.foundation.csv_cells import escape_text
+from config.foundation.csv_cells import CsvWriter
 from config.foundation.database.advisory_locks import exclusive_lock
 from customers.events.collector.event_store import StoreResult
 from customers.events.collector.ingest import ingest_items, parse_items
@@ -310,8 +309,8 @@ class EventErrorFile:
             if self._stream is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._stream = self.path.open("w", encoding="utf-8-sig", newline="")
-                csv.writer(self._stream).writerow(["line", "code", "reason"])
-            csv.writer(self._stream).writerow([problem.line, problem.code, escape_text(problem.reason)])
+                CsvWriter(self._stream).write_row(["line", "code", "reason"])
+            CsvWriter(self._stream).write_row([problem.line, problem.code, problem.reason])
 
 
 __all__ = ["UnreadableEventFileError", "UrlMappingError", "import_events", "import_items"]

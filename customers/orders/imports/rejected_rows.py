@@ -1,15 +1,18 @@
-"""Writes the error file of an import: the rejected rows as they are in the file, with their lines and reasons."""
+"""Writes the error file of an import: the rejected rows with their lines and reasons.
 
-import csv
+The file can be corrected and imported: its cells are escaped for spreadsheets, which the import of such a file undoes.
+"""
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from config.foundation.csv_cells import CsvWriter
 from customers.orders.imports.arrow_arrays import build_integer_array
 from customers.orders.imports.column_mapping import ColumnMapping
-from customers.orders.imports.files.row_batches import OrderRows
+from customers.orders.imports.files.row_batches import ERROR_COLUMNS, OrderRows
 from customers.orders.imports.staging import Staging
 from customers.orders.order_rules import REASONS
 
@@ -24,13 +27,13 @@ def write_rejected_rows(*, path: Path, rows: OrderRows, mapping: ColumnMapping, 
     draft = path.with_name(f"{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     with draft.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["line", "field", "value", "code", "reason", *rows.columns])
+        writer = CsvWriter(file)
+        writer.write_row([*ERROR_COLUMNS, *rows.columns])
         malformed = list(rows.malformed)  # reading the file again replaces the list
-        writer.writerows(read_rejected_rows(rows, mapping, staging))
+        writer.write_rows(read_rejected_rows(rows, mapping, staging))
         for row in malformed:
             counts = f"{row.actual_columns} ≠ {row.expected_columns}"
-            writer.writerow([row.line, "", counts, WRONG_COLUMN_COUNT, REASONS[WRONG_COLUMN_COUNT], row.text])
+            writer.write_row([row.line, "", counts, WRONG_COLUMN_COUNT, str(REASONS[WRONG_COLUMN_COUNT]), row.text])
     draft.replace(path)
 
 
@@ -53,5 +56,5 @@ def read_rejected_rows(rows: OrderRows, mapping: ColumnMapping, staging: Staging
         ):
             code, _colon, name = problem.partition(":")
             value = next((raw[column] for column in mapping.columns.get(name, ()) if raw[column] not in (None, "")), "")
-            yield [int(lines[start]), name, value, code, REASONS[code], *raw.values()]
+            yield [int(lines[start]), name, value, code, str(REASONS[code]), *raw.values()]
             start += 1

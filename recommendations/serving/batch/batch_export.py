@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
+from config.foundation.csv_cells import CsvWriter
 from config.foundation.progress import Progress, ignore_progress
 from customers.identity.models import Customer, Identifier
 from customers.segments.membership import query_customers, query_members
@@ -246,22 +247,20 @@ def iterate_rows(lines: Sequence[ExportLine]) -> Iterator[tuple[str, int, str, f
 
 
 def write_csv(path: Path, lines: Sequence[ExportLine]) -> None:
-    """Write ids unchanged, because programs read them.
-
-    A spreadsheet may interpret an id that begins with = as a formula.
-    """
+    """Write rows; an apostrophe before an ID that begins with =, +, - or @ and is not a number keeps spreadsheets from running it."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows((*row[:3], f"{row[3]:.6g}", row[4]) for row in iterate_rows(lines))
+        CsvWriter(file).write_rows((*row[:3], f"{row[3]:.6g}", row[4]) for row in iterate_rows(lines))
 
 
 def join_csv(path: Path, parts: Sequence[Path]) -> tuple[int, int]:
     customers = rows = 0
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerow(COLUMNS)
+        CsvWriter(file).write_row(COLUMNS)
         for part in parts:
             with part.open(encoding="utf-8", newline="") as part_file:
                 part_rows = list(csv.reader(part_file))
-            csv.writer(file).writerows(part_rows)
+                part_file.seek(0)
+                shutil.copyfileobj(part_file, file)  # its cells are escaped already
             rows += len(part_rows)
             customers += len({row[0] for row in part_rows})
     return customers, rows

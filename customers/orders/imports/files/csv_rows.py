@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,8 +11,14 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 from django.utils.translation import gettext as _
 
+from config.foundation.csv_cells import FORMULA_PREFIXES, unescape_text
 from customers.orders.imports.files.line_counter import LineCounter
-from customers.orders.imports.files.row_batches import MalformedRow, RowBatch, UnreadableOrderFileError
+from customers.orders.imports.files.row_batches import (
+    ERROR_COLUMNS,
+    MalformedRow,
+    RowBatch,
+    UnreadableOrderFileError,
+)
 from customers.orders.imports.files.text_decoding import DecodedStream, UndecodableError, detect_encoding
 
 CHUNK_BYTES = 4 * 1024 * 1024
@@ -36,6 +43,9 @@ class CsvRows:
         self.decimal_comma = self.delimiter == ";"
         self.header_breaks = header.count("\n")
         self.columns = make_unique_names(next(csv.reader(io.StringIO(header), delimiter=self.delimiter)))
+        self.is_error_file = tuple(self.columns[: len(ERROR_COLUMNS)]) == ERROR_COLUMNS
+        if self.is_error_file:
+            self.columns = [unescape_text(name) for name in self.columns]
         self.malformed: list[MalformedRow] = []
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
@@ -56,6 +66,8 @@ class CsvRows:
                     lines, rows = lines.filter(filled), rows.filter(filled)
                 if columns is not None:
                     rows = rows.select(list(columns))
+                if self.is_error_file:
+                    rows = unescape_rows(rows)
                 rows_read += rows.num_rows
                 # the number of rows is extrapolated from the share of the file's bytes that has been read
                 total = max(rows_read, int(rows_read * self.size / max(1, stream.bytes_read())))
@@ -132,6 +144,13 @@ class CsvRows:
                 _("%(name)s has no header; the first line must contain the column names.") % {"name": self.name}
             )
         return header
+
+
+def unescape_rows(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows without the apostrophes that ``csv_cells`` put before texts."""
+    pattern = f"^'('*[{''.join(map(re.escape, FORMULA_PREFIXES))}])"
+    columns = [pc.replace_substring_regex(column, pattern=pattern, replacement=r"\1") for column in rows.columns]
+    return pa.RecordBatch.from_arrays(columns, names=rows.schema.names)
 
 
 def mark_filled_rows(rows: pa.RecordBatch) -> pa.Array | None:

@@ -6,6 +6,9 @@ from typing import Protocol
 
 import pyarrow as pa
 
+# the first columns of an error file; in a file that has them, cells are escaped
+ERROR_COLUMNS = ("line", "field", "value", "code", "reason")
+
 
 class UnreadableOrderFileError(Exception):
     """The file as a whole cannot be read.

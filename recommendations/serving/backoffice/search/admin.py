@@ -15,6 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.decorators import display
 
+from config.foundation.admin.table_formats import TABLE_FORMATS
 from recommendations.serving.backoffice.search import pages
 from recommendations.serving.backoffice.search.forms import SynonymForm
 from recommendations.serving.backoffice.search.resources import SynonymResource
@@ -24,6 +25,7 @@ from recommendations.serving.search.models import Synonym
 @admin.register(Synonym)
 class SynonymAdmin(ModelAdmin, ImportExportModelAdmin):
     resource_classes = (SynonymResource,)
+    formats = TABLE_FORMATS
     import_form_class = ImportForm
     export_form_class = ExportForm
     form = SynonymForm

@@ -586,3 +586,22 @@ def test_unfinished_record_of_a_killed_import_is_closed(load: Load) -> None:
     load(THREE)
     dead.refresh_from_db()
     assert "nothing was written" in dead.error
+
+
+def test_corrected_error_file_can_be_imported(load: Load) -> None:
+    """The error file has no cell that a spreadsheet would run, and its import stores the texts as they were."""
+    titles = ['=HYPERLINK("x")', "+a", "-b", "@c", "'=d", "it's", "-5"]
+    rows = "".join(
+        f"B{number},eve,2026-05-09,p{number},{quote_cell(title)},x,4.50\n" for number, title in enumerate(titles)
+    )
+    run = load(f"{HEADER}\n{rows}")
+    assert run.problems == {"bad_number": len(titles)}
+    cells = [cell for row in read_rejected(run) for cell in row.values()]
+    assert not any(cell.startswith(("=", "+", "@", "-b")) for cell in cells)
+    corrected = get_error_file(run).read_text(encoding="utf-8").replace(",x,4.50", ",1,4.50")
+    assert load(corrected, name="corrected.csv").loaded == len(titles)
+    assert list(Product.objects.order_by("product_id").values_list("title", flat=True)) == titles
+
+
+def quote_cell(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'

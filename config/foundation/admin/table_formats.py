@@ -1,0 +1,35 @@
+"""Formats of imports and exports in the back office whose cells no spreadsheet runs as formulas."""
+
+from typing import Any
+
+from import_export.formats.base_formats import CSV, DEFAULT_FORMATS, TSV
+from tablib import Dataset
+
+from config.foundation.csv_cells import escape_text, unescape_text
+
+
+class EscapedCells:
+    """Escapes the texts of an export, and returns those of an import as they were."""
+
+    def create_dataset(self, in_stream: Any, **kwargs: Any) -> Dataset:
+        return map_texts(super().create_dataset(in_stream, **kwargs), unescape_text)  # type: ignore[misc]
+
+    def export_data(self, dataset: Dataset, **kwargs: Any) -> Any:
+        return super().export_data(map_texts(dataset, escape_text), **kwargs)  # type: ignore[misc]
+
+
+class EscapedCsv(EscapedCells, CSV):
+    """CSV."""
+
+
+class EscapedTsv(EscapedCells, TSV):
+    """Values separated by tabs."""
+
+
+def map_texts(dataset: Dataset, change: Any) -> Dataset:
+    """Return a copy of a table with its texts changed."""
+    rows = [[change(cell) if isinstance(cell, str) else cell for cell in row] for row in dataset]
+    return Dataset(*rows, headers=dataset.headers, title=dataset.title)
+
+
+TABLE_FORMATS = [EscapedCsv, EscapedTsv, *(other for other in DEFAULT_FORMATS if other not in (CSV, TSV))]
