@@ -23,28 +23,34 @@ API_PATH = "/api/"
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
-def secure_transport(application: Application) -> Application:
-    """Return a WSGI application that adds security headers and, with HTTPS_ONLY, serves nothing over plain HTTP."""
-    always = [
-        ("X-Content-Type-Options", "nosniff"),
-        ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
-        ("Permissions-Policy", PERMISSIONS_POLICY),
-    ]
-    over_https = [*always, ("Strict-Transport-Security", policy)] if (policy := format_hsts()) else always
+class SecureTransport:
+    """A WSGI application that adds security headers to another one's responses and, with HTTPS_ONLY, serves nothing over plain HTTP.
 
-    def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    Attributes:
+        hsts: the value of Strict-Transport-Security, or empty; the web server reads it for the errors that it makes itself.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self.hsts = format_hsts()
+        self._added = [
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
+            ("Permissions-Policy", PERMISSIONS_POLICY),
+        ]
+        self._added_over_https = [*self._added, ("Strict-Transport-Security", self.hsts)] if self.hsts else self._added
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         is_secure = is_secure_request(environ)
-        added = over_https if is_secure else always
+        added = self._added_over_https if is_secure else self._added
 
         def start(status: str, headers: Headers, exc_info: Any = None) -> Any:
             names = {name.lower() for name, _value in headers}
             return start_response(status, headers + [pair for pair in added if pair[0].lower() not in names], exc_info)
 
         if is_secure or not settings.SECURE_SSL_REDIRECT or environ["PATH_INFO"].rstrip("/") in HEALTH_PATHS:
-            return application(environ, start)
+            return self._application(environ, start)
         return respond_insecure(environ, start)
-
-    return serve
 
 
 def is_secure_request(environ: Mapping[str, Any]) -> bool:

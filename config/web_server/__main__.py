@@ -41,8 +41,7 @@ def main() -> None:
         respawn_failed_workers=True,
         respawn_interval=RESPAWN_SECONDS,
     )
-    options = {"threads": arguments.threads, "limits": limits, "port": arguments.port, "hsts": arguments.hsts}
-    server.serve(partial(run_worker, **options))
+    server.serve(partial(run_worker, threads=arguments.threads, limits=limits, port=arguments.port))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -72,9 +71,6 @@ def parse_arguments() -> argparse.Namespace:
         type=int,
         default=ClientLimits.bodies_per_address,
         help="slow unfinished bodies of one address in a process",
-    )
-    parser.add_argument(
-        "--hsts", default="", help="Strict-Transport-Security of errors that the server answers over HTTPS itself"
     )
     return parser.parse_args()
 

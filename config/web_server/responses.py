@@ -21,7 +21,7 @@ MEMORY_BYTES = 2**20  # of a streaming response; a longer one goes to a file fir
 OPEN_FILES = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
 OPENING_SECONDS = 60.0  # until Granian has certainly opened the file itself
 RETRY_SECONDS = 5
-HSTS = "config.web_server.hsts"  # key of an environ: the value of Strict-Transport-Security, if the option is set
+HSTS = "config.web_server.hsts"  # key of an environ: the value of Strict-Transport-Security, or empty
 
 
 class StartResponse:

@@ -86,12 +86,10 @@ class ThreadLimit:
 class RequestHandler:
     """Runs the application for requests that are complete, in at most ``threads`` threads at the same time."""
 
-    def __init__(
-        self, application: Application, *, threads: int, limits: ClientLimits, port: int, hsts: str = ""
-    ) -> None:
-        """hsts: the value of Strict-Transport-Security in errors that the application did not make."""
+    def __init__(self, application: Application, *, threads: int, limits: ClientLimits, port: int) -> None:
+        """The application may have an attribute ``hsts``, the value of Strict-Transport-Security, which errors of the server need too."""
         self._application = application
-        self._hsts = hsts
+        self._hsts = getattr(application, "hsts", "")
         self._bodies = BodyReceiver(limits, port=port, on_complete=self._run)
         memory_threads = max(threads // 4, 1)
         self._memory_threads = ThreadLimit(memory_threads)
@@ -161,10 +159,9 @@ def run_worker(
     threads: int,
     limits: ClientLimits,
     port: int,
-    hsts: str,
 ) -> None:
     """Run a web process until a signal; the positional parameters are those of Granian's own workers."""
-    handler = RequestHandler(application, threads=threads, limits=limits, port=port, hsts=hsts)
+    handler = RequestHandler(application, threads=threads, limits=limits, port=port)
     stop, has_stopped = _granian.WorkerSignal(), Event()
     stop.add_cb(has_stopped.set)
 

@@ -19,7 +19,6 @@ from config.celery import return_interrupted_tasks
 from config.embedded.server_process import find_port_error
 from config.embedded.servers import list_ended_servers, list_server_logs, restart_servers
 from config.http.static_files import collect_static_files
-from config.http.transport import format_hsts
 from config.supervisor.processes import Program, Supervisor
 
 DEFAULT_PORT = 8000
@@ -151,10 +150,7 @@ def build_programs(options: dict[str, Any], port: int) -> list[Program]:
         web = [python, "-m", "config.web_server", "--host", options["host"], "--port", str(port)]
         web += ["--workers", str(options["web_workers"]), "--threads", str(WEB_THREADS)]
         web += ["--connections-per-address", str(settings.WEB_CONNECTIONS_PER_ADDRESS)]
-        web += ["--bodies-per-address", str(settings.WEB_BODIES_PER_ADDRESS)]
-        if hsts := format_hsts():
-            web += ["--hsts", hsts]
-        web.append("config.wsgi:application")
+        web += ["--bodies-per-address", str(settings.WEB_BODIES_PER_ADDRESS), "config.wsgi:application"]
         programs.append(Program("web", web, environment=WEB_ENVIRONMENT))
     if not options["no_worker"]:
         worker = [*celery, "worker", "--concurrency", str(options["worker_concurrency"]), "--loglevel", "INFO"]

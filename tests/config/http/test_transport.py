@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from config.http.checks import check_https_settings
-from config.http.transport import secure_transport
+from config.http.transport import SecureTransport
 
 HSTS = "max-age=31536000; includeSubDomains"
 PROXY = {"HTTP_X_FORWARDED_PROTO": "https"}
@@ -36,7 +36,7 @@ def call(method: str = "GET", path: str = "/v1/batch", **environ: str) -> tuple[
 
     defaults = {"wsgi.url_scheme": "http", "HTTP_HOST": "localhost", "SERVER_NAME": "localhost", "SERVER_PORT": "80"}
     request = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": "", "wsgi.input": BytesIO(), **defaults}
-    body = b"".join(secure_transport(respond)(request | environ, start_response))
+    body = b"".join(SecureTransport(respond)(request | environ, start_response))
     return sent["status"], sent["headers"], body
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.http import FileResponse, HttpResponse
 
 from config.web_server import responses
-from config.web_server.responses import run_application
+from config.web_server.responses import HSTS, run_application, send_error
 from tests.config.web_server.fakes import FakeProtocol
 
 type Application = Callable[[dict[str, Any], Callable[..., None]], Iterable[bytes]]
@@ -45,7 +45,8 @@ def test_an_error_becomes_a_500(caplog: pytest.LogCaptureFixture) -> None:
     def fail(environ: dict[str, Any], start_response: Callable[..., None]) -> Iterable[bytes]:
         raise ValueError("broken")
 
-    assert run(fail).responses == [(500, {}, b"")]
+    [(status, headers, body)] = run(fail).responses
+    assert (status, headers["X-Content-Type-Options"], body) == (500, "nosniff", b"")
     assert "broken" in caplog.text
 
 
@@ -54,7 +55,7 @@ def test_an_error_in_the_middle_of_a_stream_becomes_a_500(caplog: pytest.LogCapt
         yield b"row\n"
         raise ValueError("broken")
 
-    assert run(return_result(fail_after_a_row())).responses == [(500, {}, b"")]
+    assert [sent[::2] for sent in run(return_result(fail_after_a_row())).responses] == [(500, b"")]
     assert "broken" in caplog.text
 
 
@@ -85,3 +86,12 @@ def test_a_part_of_a_file_is_no_file(tmp_path: Path) -> None:
         response = FileResponse(file)
         protocol = run(return_result(response, *response.items()))
     assert [len(body) for _status, _headers, body in protocol.responses] == [10]
+
+
+@pytest.mark.parametrize("forwarded", ["https", "http", ""])
+def test_an_error_of_the_server_has_the_policy_of_hsts_over_https(forwarded: str) -> None:
+    protocol = FakeProtocol()
+    send_error(protocol, {HSTS: "max-age=9", "HTTP_X_FORWARDED_PROTO": forwarded}, 413, "too_large", "Send less.")
+    [(status, headers, _body)] = protocol.responses
+    assert (status, headers["X-Content-Type-Options"], headers["Cache-Control"]) == (413, "nosniff", "no-store")
+    assert headers.get("Strict-Transport-Security") == ("max-age=9" if forwarded == "https" else None)
