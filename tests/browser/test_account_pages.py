@@ -34,6 +34,8 @@ def check_page(monitored: MonitoredPage, name: str) -> None:
         monitored.save(f"account-{name}-{width}")
         assert not monitored.scrolls_sideways(), (name, width)
     monitored.page.set_viewport_size({"width": 1440, "height": 900})
+    buttons = monitored.page.locator("#page form button[type=submit]").all_inner_texts()
+    assert not [text for text in buttons if text.strip().isdigit()], name
     assert monitored.browser_errors == [], name
 
 
@@ -42,9 +44,19 @@ def send(monitored: MonitoredPage, form: str) -> None:
     monitored.page.wait_for_load_state("networkidle")
 
 
+@pytest.fixture
+def colleague(operator: "User") -> "User":
+    """Make a colleague with a second factor; the operator sees the account."""
+    from tests.config.access.staff import add_second_factor, make_staff
+
+    user = make_staff("li.na")
+    add_second_factor(user)
+    return user
+
+
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_a_user_sets_up_a_second_factor_and_logs_in_with_it(
-    operator: "User", live_server: LiveServer, chromium: Browser, language: str, settings: Any
+    operator: "User", colleague: "User", live_server: LiveServer, chromium: Browser, language: str, settings: Any
 ) -> None:
     settings.TWO_FACTOR_REQUIRED = True
     monitored = open_monitored_page(chromium, live_server.url, width=1440, language=language)
@@ -77,6 +89,11 @@ def test_a_user_sets_up_a_second_factor_and_logs_in_with_it(
     check_page(second, f"sessions-{language}")
     second.open("/admin/two-factor/")
     check_page(second, f"two-factor-{language}")
+
+    second.open(f"/admin/auth/user/{colleague.pk}/security/")
+    check_page(second, f"colleague-{language}")
+    second.open("/admin/auth/user/")
+    check_page(second, f"users-{language}")
 
     second.open("/admin/sessions/")
     send(second, ".account-sessions")
