@@ -141,7 +141,11 @@ def read_database(url: str) -> dict[str, object]:
             "pool": {"min_size": 0, "max_size": read_int("DATABASE_POOL", 16, low=1, high=500), "timeout": 3},
             # libpq's own timeout: a server that accepts connections and does not answer
             "connect_timeout": 3,
-            **({"options": f"-c statement_timeout={DATABASE_STATEMENT_TIMEOUT * 1000}"} if DATABASE_STATEMENT_TIMEOUT else {}),
+            **(
+                {"options": f"-c statement_timeout={DATABASE_STATEMENT_TIMEOUT * 1000}"}
+                if DATABASE_STATEMENT_TIMEOUT
+                else {}
+            ),
         },
     }
 
@@ -323,7 +327,10 @@ STATIC_URL = "static/"
 # `up` collects the static files here, with hashed names and compressed. Without them, WhiteNoise serves the source files.
 STATIC_ROOT = read_path("STATIC_ROOT", VAR_DIR / "static")
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
+    },
     "staticfiles": {"BACKEND": "config.http.static_files.CollectedFilesStorage"},
 }
 STATICFILES_DIRS = [BASE_DIR / "config" / "static", ("plotly", Path(str(files("plotly"))) / "package_data")]
@@ -479,9 +486,7 @@ DJANGO_CELERY_BEAT_TZ_AWARE = True
 EMAIL_HOST = read_variable("EMAIL_HOST", "", str, "the host name of a mail server")
 EMAIL_TLS = read_choice("EMAIL_TLS", "starttls", ("starttls", "tls", "off"))
 EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL_TLS == "starttls", EMAIL_TLS == "tls"
-EMAIL_PORT = read_int(
-    "EMAIL_PORT", {"starttls": 587, "tls": 465, "off": 25}[EMAIL_TLS], low=1, high=65_535
-)
+EMAIL_PORT = read_int("EMAIL_PORT", {"starttls": 587, "tls": 465, "off": 25}[EMAIL_TLS], low=1, high=65_535)
 EMAIL_HOST_USER = read_variable("EMAIL_USER", "", str, "the user name at the mail server")
 EMAIL_HOST_PASSWORD = read_variable("EMAIL_PASSWORD", "", str, "the password at the mail server")
 EMAIL_TIMEOUT = 10

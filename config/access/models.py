@@ -136,12 +136,12 @@ class UserSession(AbstractBaseSession):
     user = models.ForeignKey("auth.User", models.CASCADE, null=True, related_name="+", verbose_name=_("user"))
     address = models.GenericIPAddressField(_("address"), null=True)
     user_agent = models.CharField(_("browser"), max_length=300)
-    signed_in_at = models.DateTimeField(_("signed in"), null=True)
-    last_active_at = models.DateTimeField(_("last active"), null=True)
+    signed_in_at = models.DateTimeField(_("logged in at"), null=True)
+    last_active_at = models.DateTimeField(_("last active at"), null=True)
 
     class Meta(AbstractBaseSession.Meta):
-        verbose_name = _("session")
-        verbose_name_plural = _("sessions")
+        verbose_name = _("session")  # type: ignore[assignment] # declared as a plain string by Django's stubs
+        verbose_name_plural = _("sessions")  # type: ignore[assignment]
         default_permissions = ()
 
     @classmethod

@@ -51,9 +51,9 @@ class AccountPages:
             return redirect(request.path)
         context = {
             "title": _("Sessions and second factor"),
-            "subtitle": str(user),
             "opts": User._meta,
             "colleague": user,
+            "original": user,
             "has_device": has_device(user),
             "sessions": list_active_sessions(user),
         }

@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.auth import get_user_model, login
 from django.contrib.auth.views import LoginView, RedirectURLMixin
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
@@ -59,12 +60,12 @@ class PasswordView(LoginView):
         return redirect(f"{reverse('account:log_in_code')}?{urlencode({'next': self.get_success_url()})}")
 
 
-def log_in(request: HttpRequest) -> HttpResponse:
+def log_in(request: HttpRequest) -> HttpResponseBase:
     """Show the log-in page of the admin site, with the second factor."""
     site = admin.site
     if request.method == "GET" and site.has_permission(request):
         return redirect("admin:index")
-    ended = request.GET.get("ended")
+    ended = request.GET.get("ended", "")
     context = {
         **site.each_context(request),
         "title": _("Log in"),

@@ -1,5 +1,7 @@
 """The page of one's own sessions."""
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -13,18 +15,17 @@ from config.foundation.audit_log import record_action
 
 def show_sessions(request: HttpRequest) -> HttpResponse:
     """List the user's sessions; end one, or all but this one."""
+    user: Any = request.user
     if request.method == "POST":
         name = request.POST.get("session")
-        ended = end_sessions(
-            request.user, names=None if name is None else [name], except_key=request.session.session_key
-        )
+        ended = end_sessions(user, names=None if name is None else [name], except_key=request.session.session_key)
         report_ended_sessions(request, ended)
         if ended:
-            record_action("session.ended", instance=request.user, details={"count": ended})
+            record_action("session.ended", instance=user, details={"count": ended})
         return redirect("account:sessions")
     context = {
         "title": _("Your sessions"),
-        "sessions": list_active_sessions(request.user, current_key=request.session.session_key),
+        "sessions": list_active_sessions(user, current_key=request.session.session_key),
     }
     return TemplateResponse(request, "admin/access/sessions.html", {**admin.site.each_context(request), **context})
 
@@ -32,7 +33,7 @@ def show_sessions(request: HttpRequest) -> HttpResponse:
 def report_ended_sessions(request: HttpRequest, ended: int) -> None:
     """Say how many sessions were ended."""
     if not ended:
-        messages.info(request, _("No session was ended: it was over already."))
+        messages.info(request, _("The session had already ended."))
         return
     text = ngettext("%(count)s session was ended.", "%(count)s sessions were ended.", ended) % {"count": ended}
     messages.success(request, text)

@@ -26,7 +26,7 @@ from config.access.log_in import check_code
 from config.access.models import TwoFactorDevice
 from config.access.sessions.active_sessions import end_sessions
 from config.access.sessions.store import SIGNED_IN_AT
-from config.access.two_factor.devices import WrongCodeError, disable_two_factor, enable_two_factor
+from config.access.two_factor.devices import WrongCodeError, disable_two_factor, enable_two_factor, has_device
 from config.access.two_factor.recovery_codes import count_recovery_codes, replace_recovery_codes
 from config.access.two_factor.totp import draw_qr_code, format_address, generate_secret
 from config.access.two_factor.verification import NOT_SET_UP, SECOND_FACTOR, VERIFIED, requires_two_factor
@@ -41,7 +41,7 @@ class SetUpForm(forms.Form):
     """What proves that the app has the new secret, and that the user sits in front of it."""
 
     current_code = CodeField(
-        label=gettext_lazy("Code of the present app"),
+        label=gettext_lazy("Code from your current app"),
         help_text=gettext_lazy("Or one of your recovery codes."),
     )
     password = forms.CharField(
@@ -50,7 +50,7 @@ class SetUpForm(forms.Form):
         strip=False,
     )
     code = CodeField(
-        label=gettext_lazy("Code of the new app"), help_text=gettext_lazy("The six digits that the app shows now.")
+        label=gettext_lazy("Code from the new app"), help_text=gettext_lazy("The six digits that the app shows.")
     )
 
     def __init__(self, *args: Any, request: HttpRequest, replaces: bool, **kwargs: Any) -> None:
@@ -91,15 +91,16 @@ class ConfirmationForm(forms.Form):
 @sensitive_post_parameters()
 def show_two_factor(request: HttpRequest) -> HttpResponse:
     """Show whether the second factor is on; renew the recovery codes or turn it off, with a code."""
-    device = TwoFactorDevice.objects.filter(user_id=request.user.pk).first()
-    is_required = requires_two_factor(request.user)
+    user: Any = request.user
+    device = TwoFactorDevice.objects.filter(user=user).first()
+    is_required = requires_two_factor(user)
     form = ConfirmationForm(request.POST or None)
     if device is not None and request.method == "POST" and form.is_valid():
         turns_off = request.POST.get("action") == "turn_off"
         if turns_off and is_required:
             form.add_error(None, _("You cannot turn it off, because your account can see personal data."))
         else:
-            result = check_code(request, request.user, form.cleaned_data["code"])
+            result = check_code(request, user, form.cleaned_data["code"])
             if result.is_accepted:
                 return turn_off(request) if turns_off else renew_recovery_codes(request)
             form.add_error("code", describe_refusal(result))
@@ -107,7 +108,7 @@ def show_two_factor(request: HttpRequest) -> HttpResponse:
         "title": _("Two-factor authentication"),
         "device": device,
         "is_required": is_required,
-        "recovery_code_count": count_recovery_codes(request.user),
+        "recovery_code_count": count_recovery_codes(user),
         "form": form,
     }
     return TemplateResponse(request, "admin/access/two_factor.html", {**admin.site.each_context(request), **context})
@@ -115,29 +116,32 @@ def show_two_factor(request: HttpRequest) -> HttpResponse:
 
 def turn_off(request: HttpRequest) -> HttpResponse:
     """Delete the second factor and end the other sessions."""
-    disable_two_factor(request.user)
+    user: Any = request.user
+    disable_two_factor(user)
     renew_session(request, NOT_SET_UP)
-    record_action("two_factor.disabled", instance=request.user)
+    record_action("two_factor.disabled", instance=user)
     messages.success(request, _("Two-factor authentication is off. Your other sessions were ended."))
     return redirect("account:two_factor")
 
 
 def renew_recovery_codes(request: HttpRequest) -> HttpResponse:
     """Make new recovery codes and show them."""
-    codes = replace_recovery_codes(request.user)
-    record_action("two_factor.recovery_codes_created", instance=request.user)
+    user: Any = request.user
+    codes = replace_recovery_codes(user)
+    record_action("two_factor.recovery_codes_created", instance=user)
     return show_recovery_codes(request, codes, next_url=reverse("account:two_factor"))
 
 
 @sensitive_post_parameters()
 def show_set_up(request: HttpRequest) -> HttpResponse:
     """Show the secret of a new app, and store it as soon as a code proves that the app has it."""
-    replaces = TwoFactorDevice.objects.filter(user_id=request.user.pk).exists()
+    user: Any = request.user
+    replaces = has_device(user)
     secret = read_new_secret(request)
     form = SetUpForm(request.POST or None, request=request, replaces=replaces)
     if request.method == "POST" and form.is_valid():
         try:
-            codes = enable_two_factor(request.user, secret=secret, code=form.cleaned_data["code"])
+            codes = enable_two_factor(user, secret=secret, code=form.cleaned_data["code"])
         except WrongCodeError:
             form.add_error(
                 "code",
@@ -146,16 +150,16 @@ def show_set_up(request: HttpRequest) -> HttpResponse:
         else:
             del request.session[NEW_SECRET]
             renew_session(request, VERIFIED)
-            record_action("two_factor.enabled", instance=request.user)
+            record_action("two_factor.enabled", instance=user)
             return show_recovery_codes(request, codes, next_url=find_next_url(request))
-    address = format_address(secret, issuer=settings.SHOP_NAME, username=request.user.get_username())
+    address = format_address(secret, issuer=settings.SHOP_NAME, username=user.get_username())
     context = {
         "title": _("Set up two-factor authentication"),
         "form": form,
         "qr_code": mark_safe(draw_qr_code(address)),  # noqa: S308 — drawn by segno, from modules without text
         "secret": " ".join(secret[start : start + 4] for start in range(0, len(secret), 4)),
         "address": address,
-        "is_required": requires_two_factor(request.user) and not replaces,
+        "is_required": requires_two_factor(user) and not replaces,
         "replaces": replaces,
     }
     response = TemplateResponse(
