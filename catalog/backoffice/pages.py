@@ -17,6 +17,7 @@ from catalog.feeds.feed_file import FeedError
 from catalog.feeds.uploads import FEED_UPLOADS, create_dry_run, import_upload
 from catalog.models import FeedImport
 from catalog.tasks import import_uploaded_feed
+from config.foundation.audit_log import record_export
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.uploads import create_confirmed_import
 
@@ -94,4 +95,5 @@ def download_errors(request: HttpRequest, record_id: int) -> FileResponse:
     path = Path(record.error_file)
     if not record.error_file or not path.is_file():
         raise Http404(_("The error file does not exist or was deleted."))
+    record_export(model=FeedImport, pks=[record.pk], details={"file": path.name})
     return FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type="text/csv")

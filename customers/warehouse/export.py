@@ -17,6 +17,7 @@ import pyarrow as pa
 from django.db import connection
 from psycopg import sql
 
+from config.foundation.audit_log import record_export
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.job_runs import INTERRUPTED_ERROR
 from config.foundation.progress import Progress, ignore_progress
@@ -99,6 +100,9 @@ def _export(tables: Sequence[WarehouseTable], started_at: datetime, progress: Pr
     with exclusive_lock(LOCK):
         ExportRun.objects.filter(finished_at=None, error="").update(error=INTERRUPTED_ERROR)
         runs = [ExportRun.objects.create(table=table.name, started_at=started_at) for table in tables]
+        record_export(
+            model=ExportRun, pks=[run.pk for run in runs], details={"tables": [table.name for table in tables]}
+        )
         try:
             with read_snapshot(), ExportStaging(root) as staging:
                 plans = [_plan_export(root, table, run) for table, run in zip(tables, runs, strict=True)]

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 
+from config.foundation.audit_log import record_export
 from config.foundation.csv_cells import format_csv
 from customers.identity.models import Consent, Customer, Identifier
 from customers.identity.personal_data.masking import mask_id
@@ -184,6 +185,7 @@ def start_export(campaign: Campaign, as_of: datetime, by: str) -> tuple[QuerySet
     export = AudienceExport.objects.create(
         campaign=campaign, exported_at=as_of, exported_by=by[:150], segment_size=0, held_out=0, rows=0
     )
+    record_export(model=AudienceExport, pks=[export.pk], details={"campaign": campaign.key})
     return rows, export
 
 

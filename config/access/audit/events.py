@@ -15,6 +15,7 @@ ACTIONS: dict[int, str | Promise] = {
 EVENTS: dict[str, str | Promise] = {
     READ: _("Personal data read"),
     EXPORT: _("Data exported"),
+    "data.imported": _("File imported"),
     "user.password_changed": _("Password changed"),
     "user.rights_changed": _("Rights of a user changed"),
     "user.groups_changed": _("Roles of a user changed"),

@@ -8,9 +8,10 @@ from auditlog.registry import auditlog
 from django.contrib.auth.models import Group, User
 from django.db import models
 from django.db.models.signals import m2m_changed, pre_save
+from import_export.signals import post_export, post_import
 
 from config.access.models import ApiKey
-from config.foundation.audit_log import find_actor, make_actor_fields, record_action
+from config.foundation.audit_log import find_actor, make_actor_fields, record_action, record_export
 from customers.events.models import Source
 
 RIGHTS = ("is_superuser", "is_staff", "is_active")
@@ -26,6 +27,8 @@ MEMBERSHIPS: Mapping[type[models.Model], str] = {
 def connect_audit_log() -> None:
     """Start recording; called when the apps are loaded."""
     pre_save.connect(complete_entry, sender=LogEntry, dispatch_uid="config.access.audit.complete_entry")
+    post_export.connect(record_file_export, dispatch_uid="config.access.audit.record_file_export")
+    post_import.connect(record_file_import, dispatch_uid="config.access.audit.record_file_import")
     for through in MEMBERSHIPS:
         m2m_changed.connect(record_membership, sender=through, dispatch_uid=f"config.access.audit.{through.__name__}")
     auditlog.register(ApiKey, exclude_fields=["key_hash", "previous_hash", "last_used_at"])
@@ -36,6 +39,16 @@ def connect_audit_log() -> None:
         mask_callable="customers.identity.personal_data.audit_masking.mask_value",
     )
     auditlog.register(Group)
+
+
+def record_file_export(sender: None, model: type[models.Model], **kwargs: Any) -> None:
+    """Record a download of django-import-export, which sends the signal before its response."""
+    record_export(model=model)
+
+
+def record_file_import(sender: None, model: type[models.Model], **kwargs: Any) -> None:
+    """Record an upload of django-import-export."""
+    record_action("data.imported", model=model)
 
 
 def complete_entry(sender: type[LogEntry], instance: LogEntry, **kwargs: Any) -> None:

@@ -15,6 +15,7 @@ from config.foundation.audit_log.actors import (
 from config.foundation.audit_log.entries import (
     EXPORT,
     READ,
+    count_shown_value,
     make_actor_fields,
     record_access,
     record_action,
@@ -28,6 +29,7 @@ __all__ = [
     "Actor",
     "RequestAudit",
     "audit_request",
+    "count_shown_value",
     "describe_user",
     "find_actor",
     "make_actor_fields",

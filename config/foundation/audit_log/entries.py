@@ -49,14 +49,22 @@ def record_access(
         _write_read(model, read)
 
 
+def count_shown_value(model: type[models.Model]) -> None:
+    """Note that the response shows a personal value in plain text; it is recorded unless an entry names the objects."""
+    audit = request_audit.get()
+    if audit is not None:
+        audit.shown_values[model] = audit.shown_values.get(model, 0) + 1
+
+
 def write_collected_reads(audit: RequestAudit, *, status: int) -> None:
     """Write the entry of a request, before its response is sent; a failed request has shown nothing."""
     if status >= SERVER_ERROR:
         return
+    if not audit.reads and not audit.has_export:
+        audit.reads = {model: PersonalRead(count=values) for model, values in audit.shown_values.items()}
+    match = audit.request.resolver_match
     for model, read in audit.reads.items():
-        match = audit.request.resolver_match
         _write_read(model, read, route=match.route if match else "", parameters=sorted(audit.request.GET))
-    audit.reads.clear()
 
 
 def _write_read(model: type[models.Model], read: PersonalRead, **context: Any) -> None:
@@ -82,6 +90,8 @@ def record_export(
         actor: who asked for it, if it is not the caller of the current request.
     """
     _record_objects(EXPORT, model=model, pks=list(pks), count=count, details=details, actor=actor)
+    if (audit := request_audit.get()) is not None:
+        audit.has_export = True
 
 
 def record_action(

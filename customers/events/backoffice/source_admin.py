@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
+from config.foundation.audit_log import record_action
 from config.foundation.rest.origins import clean_origins
 from customers.events.backoffice.activity import SourceActivity, measure_source_activity
 from customers.events.backoffice.key_pages import KeyPages
@@ -100,6 +101,7 @@ class SourceAdmin(KeyPages, ModelAdmin):
         else:
             token_key = read_token_key(source.sealed_token_key)
             self.log_change(request, source, str(gettext_lazy("User token key viewed.")))
+        record_action("token_key.shown", instance=source, label=source.name)
         context = super().build_page_context(
             request,
             source,

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
+from config.foundation.audit_log import record_export
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.uploads import create_confirmed_import
 from customers.events.models import Source
@@ -106,4 +107,5 @@ def download_rejected(request: HttpRequest, run_id: int) -> FileResponse:
     path = get_error_file(run)
     if not run.error_file or not path.is_file():
         raise Http404(_("The error file does not exist or was deleted."))
+    record_export(model=OrderImport, pks=[run.pk], details={"file": path.name})
     return FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type="text/csv")

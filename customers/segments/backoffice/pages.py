@@ -15,6 +15,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from config.foundation.audit_log import record_export
 from config.foundation.csv_cells import format_csv
 from config.foundation.json_nesting import load_json
 from customers.identity.models import Customer
@@ -137,6 +138,8 @@ def download_members(request: HttpRequest, *, model_admin: ModelAdmin, segment_i
         raise PermissionDenied
     try:
         customers = annotate_user_id(query_members(segment=segment, as_of=timezone.now())).order_by("pk")
+        details = {"segment": segment.key, "personal": with_personal}
+        record_export(model=Customer, count=customers.count(), details=details)
     except ConditionError as error:
         return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
     response = StreamingHttpResponse(

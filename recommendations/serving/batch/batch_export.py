@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
+from config.foundation.audit_log import record_export
 from config.foundation.csv_cells import CsvWriter
 from config.foundation.progress import Progress, ignore_progress
 from customers.identity.models import Customer, Identifier
@@ -116,6 +117,8 @@ def export_recommendations(
     customers = select_customers(segment, now=now)
     after = parts.open(resume=resume)
     total = customers.count()
+    details = {"scenario": scenario, "segment": segment, "file": path.name}
+    record_export(model=Customer, count=total, details=details)
     done = resumed = customers.filter(pk__lte=after).count() if after else 0
     progress(done, total)
     while chunk := list(customers.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:CHUNK_SIZE]):
