@@ -11,6 +11,15 @@ if sys.version_info < (3, 12):  # noqa: UP036 — `python3` is often older than 
         f"Perennial needs Python 3.12 or later, but this is {version}. Use .venv/bin/python (`make demo` creates it)."
     )
 
+# they write source code or static files, which others may read
+COMMANDS_WITH_PUBLIC_FILES = {
+    "collectstatic",
+    "compilemessages",
+    "makemessages",
+    "makemigrations",
+    "startapp",
+    "startproject",
+}
 COMMANDS_WITHOUT_SERVERS = {
     "collectstatic",
     "compilemessages",
@@ -62,12 +71,15 @@ try:
     from django.core.management import execute_from_command_line
 
     from config.embedded.servers import ServerError, check_address, ensure_servers
+    from config.foundation.private_files import keep_new_files_private
 except ImportError as error:
     sys.exit(f"{error}. Run .venv/bin/python manage.py; `make demo` creates .venv and installs the dependencies.")
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    if not COMMANDS_WITH_PUBLIC_FILES & set(sys.argv[1:2]):
+        keep_new_files_private()
     try:
         if needs_servers(sys.argv[1:]):
             set_server_urls()

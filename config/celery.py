@@ -8,6 +8,9 @@ import os
 from typing import Any
 
 from celery import Celery, Task
+from celery.signals import beat_init, celeryd_init
+
+from config.foundation.private_files import keep_new_files_private
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 logger = logging.getLogger(__name__)
@@ -34,6 +37,13 @@ class ExclusiveTask(Task):
         except AlreadyRunningError as error:
             logger.log(logging.DEBUG if self.quiet else logging.WARNING, "%s", error)
             return None
+
+
+@celeryd_init.connect
+@beat_init.connect
+def keep_files_private(**_details: Any) -> None:
+    """Withhold the files of a worker or beat from other users, also if ``manage.py up`` did not start it."""
+    keep_new_files_private()
 
 
 app = Celery("perennial", task_cls=ExclusiveTask)

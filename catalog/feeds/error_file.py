@@ -7,6 +7,7 @@ from typing import Self, TextIO
 
 from catalog.bulk_results import FieldProblem
 from config.foundation.csv_cells import CsvWriter
+from config.foundation.private_files import make_private_folder
 
 
 class ErrorFile:
@@ -34,7 +35,7 @@ class ErrorFile:
 
     def write(self, line: int, problems: Iterable[FieldProblem]) -> None:
         if self.stream is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.path.parent)
             self.stream = self.path.open("w", encoding="utf-8-sig", newline="")
             CsvWriter(self.stream).write_row(["line", "field", "value", "problem", "reason"])
         CsvWriter(self.stream).write_rows(

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from config.foundation.private_files import PRIVATE_UMASK
+
 HOST = "127.0.0.1"
 START_TIMEOUT_SECONDS = 300.0
 REPORT_AFTER = 5.0
@@ -131,7 +133,7 @@ class EmbeddedServer(ABC):
         """Start the process in a session of its own, so that Ctrl-C in the terminal does not reach it."""
         rotate_log(self.log)
         owner = self.find_owner()
-        with self.log.open("ab") as log:
+        with open(self.log, "ab", opener=open_private) as log:
             self.process = subprocess.Popen(
                 self.build_command(),
                 stdin=subprocess.DEVNULL,
@@ -140,6 +142,7 @@ class EmbeddedServer(ABC):
                 cwd="/",
                 env={"LC_ALL": "C", "PATH": os.defpath},
                 start_new_session=True,
+                umask=PRIVATE_UMASK,
                 preexec_fn=lambda: drop_privileges(owner, die_with_parent=self.throw_away),  # noqa: PLW1509 — there are no threads yet
             )
 
@@ -251,6 +254,11 @@ def write_private_file(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a file as ``open`` does; a new one can only be read by its owner."""
+    return os.open(path, flags, 0o600)
 
 
 def rotate_log(log: Path) -> None:

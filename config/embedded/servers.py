@@ -25,6 +25,7 @@ from redis.retry import Retry
 from config.embedded.postgres import PostgresServer
 from config.embedded.server_process import POLL_SECONDS, EmbeddedServer, Report, ServerError, write_private_file
 from config.embedded.valkey import ValkeyServer
+from config.foundation.private_files import make_private_folder
 
 __all__ = [
     "EmbeddedServers",
@@ -139,7 +140,8 @@ class EmbeddedServers:
         return self._servers
 
     def _make_folders(self) -> None:
-        self.var.mkdir(mode=0o711, parents=True, exist_ok=True)
+        # PostgreSQL, which under root runs as its own user, makes the folder traversable for that user
+        make_private_folder(self.var)
         for name in ("log", "run", "secrets"):
             (self.var / name).mkdir(mode=0o700, exist_ok=True)
 

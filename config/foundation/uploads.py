@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.text import get_valid_filename
 
 from config.foundation.job_runs import FileImport
+from config.foundation.private_files import make_private_folder
 
 # A web request imports files up to this size while the browser waits; a worker imports larger ones.
 MAX_INLINE_BYTES = 5 * 1024 * 1024
@@ -51,7 +52,7 @@ class UploadFolder:
         """Store an uploaded file under a unique name. Raises OSError."""
         original_name = (file.name or self.default_file_name)[-MAX_NAME_LENGTH:]
         path = self.path / f"{uuid.uuid4().hex}-{get_valid_filename(original_name)}"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         with path.open("wb") as stored:
             for chunk in file.chunks():
                 stored.write(chunk)

@@ -8,6 +8,7 @@ from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
+from config.foundation.private_files import keep_new_files_private
 from config.web_server.limits import ClientLimits
 from config.web_server.worker import run_worker
 
@@ -20,6 +21,7 @@ SPARE_FILES = 512
 
 def main() -> None:
     arguments = parse_arguments()
+    keep_new_files_private()
     raise_file_limit(MAX_CONNECTIONS + SPARE_FILES)
     limits = ClientLimits(
         connections_per_address=arguments.connections_per_address,

@@ -202,13 +202,26 @@ def test_an_unmigrated_database_is_rejected_with_the_command_to_run(
     assert "Traceback" not in terminals[0].text()
 
 
+def assert_is_private(var: Path) -> None:
+    """Check that nobody but the owner can read anything in a folder, whose static files are public anyway."""
+    paths = [var, *(path for path in var.rglob("*") if var / "static" not in path.parents)]
+    assert var / "exports" / "old.csv" in paths
+    assert len(paths) > 5
+    assert [path for path in paths if path.stat().st_mode & 0o077] == []
+
+
 @pytest.mark.slow
 def test_up_serves_until_ctrl_c_and_leaves_no_process_behind(
     terminals: list[Terminal], tmp_path: Path, empty_database: str
 ) -> None:
     port = find_free_port()
     command = ["manage.py", "up", "--migrate", "--port", str(port), "--web-workers", "1", "--worker-concurrency", "1"]
-    terminals.append(Terminal(tmp_path, command, {"DATABASE_URL": empty_database}))
+    var = tmp_path / "var"
+    (var / "exports").mkdir(mode=0o755, parents=True)  # from before, when others could read everything
+    (var / "exports" / "old.csv").touch(mode=0o644)
+    before = os.umask(0o022)
+    terminals.append(Terminal(tmp_path, command, {"DATABASE_URL": empty_database, "PERENNIAL_VAR": str(var)}))
+    os.umask(before)
     [terminal] = terminals
     terminal.wait_for(f"Perennial is running at http://127.0.0.1:{port}/")
     terminal.wait_for("beat: Starting|celery@.* ready", 2)
@@ -216,6 +229,7 @@ def test_up_serves_until_ctrl_c_and_leaves_no_process_behind(
     family = psutil.Process(terminal.process.pid).children(recursive=True)
     assert len(family) >= 5
     [web] = [process for process in family if "config.web_server" in process.cmdline() and process.children()]
+    assert_is_private(var)
     # a request that crashes the interpreter ends a web worker: the next one takes over, nothing else stops
     worker = max(web.children(), key=lambda process: process.memory_info().rss)
     worker.kill()

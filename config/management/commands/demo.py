@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 from django.utils import timezone
@@ -19,6 +20,7 @@ from config.access.scopes import KNOWN_SCOPES
 from config.demo.complete_journey import has_clickstream, load_clickstream, load_complete_journey
 from config.embedded.servers import build_child_environment
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
+from config.foundation.private_files import make_tree_private
 from config.foundation.progress import ProgressBar
 from config.management.commands import up
 from config.storefront.keys import ensure_storefront_keys
@@ -47,6 +49,7 @@ class Command(up.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         started = time.monotonic()
+        make_tree_private(settings.VAR_DIR)
         up.check_migrations(migrate=True)
         try:
             with exclusive_lock("demo"):

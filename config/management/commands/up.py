@@ -18,6 +18,7 @@ from django.urls import reverse
 from config.celery import return_interrupted_tasks
 from config.embedded.server_process import find_port_error
 from config.embedded.servers import list_ended_servers, list_server_logs, restart_servers
+from config.foundation.private_files import make_tree_private
 from config.http.static_files import collect_static_files
 from config.supervisor.processes import Program, Supervisor
 
@@ -46,6 +47,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        make_tree_private(settings.VAR_DIR)
         check_migrations(migrate=options["migrate"])
         if not options["no_web"]:
             collect_files(report=self.stderr.write)

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.csv_cells import CsvWriter
 from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.private_files import make_private_folder
 from customers.events.collector.event_store import StoreResult
 from customers.events.collector.ingest import ingest_items, parse_items
 from customers.events.collector.parsing import RequestContext
@@ -307,7 +308,7 @@ class EventErrorFile:
     def write(self, problems: Iterable[LineProblem]) -> None:
         for problem in problems:
             if self._stream is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                make_private_folder(self.path.parent)
                 self._stream = self.path.open("w", encoding="utf-8-sig", newline="")
                 CsvWriter(self._stream).write_row(["line", "code", "reason"])
             CsvWriter(self._stream).write_row([problem.line, problem.code, problem.reason])

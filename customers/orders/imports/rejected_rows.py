@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from config.foundation.csv_cells import CsvWriter
+from config.foundation.private_files import make_private_folder
 from customers.orders.imports.arrow_arrays import build_integer_array
 from customers.orders.imports.column_mapping import ColumnMapping
 from customers.orders.imports.files.row_batches import ERROR_COLUMNS, OrderRows
@@ -25,7 +26,7 @@ def write_rejected_rows(*, path: Path, rows: OrderRows, mapping: ColumnMapping, 
     The file appears under its name only when it is complete.
     """
     draft = path.with_name(f"{path.name}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     with draft.open("w", newline="", encoding="utf-8") as file:
         writer = CsvWriter(file)
         writer.write_row([*ERROR_COLUMNS, *rows.columns])

@@ -145,11 +145,14 @@ def test_valkey_rejects_writes_instead_of_evicting_when_its_memory_is_full(var: 
             assert int(client.config_get("maxmemory")["maxmemory"]) > 0
 
 
-def test_passwords_are_readable_only_by_their_owner(var: Path) -> None:
-    with use_servers(var) as servers:
+def test_all_files_are_readable_only_by_their_owner(empty_var: Path) -> None:
+    with use_servers(empty_var) as servers:
         servers.ensure(postgres=False, valkey=True)
-        for path in (var / "secrets" / "servers.password", var / "run" / "valkey.conf"):
-            assert path.stat().st_mode & 0o077 == 0
+        with redis.Redis.from_url(str(servers.used[0].build_url())) as client:
+            client.save()
+        paths = [empty_var, *empty_var.rglob("*")]
+        assert {"servers.password", "valkey.conf", "valkey.log", "dump.rdb"} <= {path.name for path in paths}
+        assert [path for path in paths if path.stat().st_mode & 0o077] == []
 
 
 def test_concurrent_processes_share_servers_and_the_last_one_stops_them(empty_var: Path) -> None:
