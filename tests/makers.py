@@ -25,8 +25,10 @@ def make_customer(user_id: str | None = None, **fields: Any) -> Customer:
     return customer
 
 
-def make_identifier(customer: Customer, value: str, *, kind: str = Identifier.Kind.USER_ID) -> Identifier:
-    return Identifier.objects.create(kind=kind, value=value, customer=customer)
+def make_identifier(
+    customer: Customer, value: str, *, kind: str = Identifier.Kind.USER_ID, **fields: Any
+) -> Identifier:
+    return Identifier.objects.create(kind=kind, value=value, customer=customer, **fields)
 
 
 def make_profile(customer: Customer, **fields: Any) -> CustomerProfile:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection, transaction
@@ -11,6 +11,8 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from catalog.bulk_results import BulkResult, FieldProblem, ItemStatus, combine_results
+from customers.identity.locking import lock_identities
+from customers.identity.merging.transfers import ProvenClaim, find_unproven, transfer_claimed
 from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.encrypted_field import encrypt
 from customers.identity.personal_data.hashing import hash_email, hash_phone
@@ -68,6 +70,8 @@ def upsert_customers(*, changes: Sequence[CustomerChange], seen_at: datetime) ->
 
 
 def write_upserts(changes: Sequence[CustomerChange], seen_at: datetime) -> BulkResult:
+    if find_unproven(keys={key for change in changes for key in hash_contact_fields(change.fields).values()}).exists():
+        lock_identities()  # before any other lock, because identifiers will go from one customer to another
     problems = find_conflicts(changes)
     accepted = [change for change, item_problems in zip(changes, problems, strict=True) if not item_problems]
     resolved = resolve_user_ids(user_ids=[change.user_id for change in accepted], seen_at=seen_at)
@@ -76,7 +80,8 @@ def write_upserts(changes: Sequence[CustomerChange], seen_at: datetime) -> BulkR
             key: resolved.customer_ids[change.user_id]
             for change in accepted
             for key in hash_contact_fields(change.fields).values()
-        }
+        },
+        at=seen_at,
     )
     statuses = dict.fromkeys(resolved.created, ItemStatus.CREATED)
     for user_id in write_changes(accepted, resolved.customer_ids, seen_at):
@@ -122,10 +127,11 @@ def hash_contact_fields(fields: Mapping[str, str]) -> dict[str, tuple[str, str]]
 
 
 def find_identifier_owners(keys: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Return the customers to whom identifiers belong for certain: those that only a browser has linked can be had."""
     condition = Q(pk__in=[])
     for kind in {kind for kind, _value in keys}:
         condition |= Q(kind=kind, value__in=[value for key_kind, value in keys if key_kind == kind])
-    rows = Identifier.objects.filter(condition).values_list("kind", "value", "customer_id")
+    rows = Identifier.objects.filter(condition, is_proven=True).values_list("kind", "value", "customer_id")
     return {(kind, value): customer_id for kind, value, customer_id in rows}
 
 
@@ -180,8 +186,15 @@ def write_customers(customers: Sequence[Customer]) -> None:
         cursor.execute(WRITE_CUSTOMERS, columns)
 
 
-def add_identifiers(owners: Mapping[tuple[str, str], int]) -> None:
-    """Insert identifiers; call it before locking customers, since all writers take their locks in this order."""
+def add_identifiers(owners: Mapping[tuple[str, str], int], *, at: datetime | None = None) -> None:
+    """Insert identifiers; call it before locking customers, since all writers take their locks in this order.
+
+    One that only a browser has linked to somebody else is taken from them.
+    """
+    transfer_claimed(
+        claims=[ProvenClaim(kind, value, owner, "API") for (kind, value), owner in sorted(owners.items())],
+        at=at or datetime.now(UTC),
+    )
     Identifier.objects.bulk_create(
         [Identifier(kind=kind, value=value, customer_id=owner) for (kind, value), owner in sorted(owners.items())],
         ignore_conflicts=True,  # another process may have claimed one since the lookup; it keeps it

@@ -65,6 +65,12 @@ class Identifier(models.Model):
         db_default="",
         help_text=_("Message ID of the event, or the user who did it."),
     )
+    is_proven = models.BooleanField(
+        _("proven"),
+        default=True,
+        db_default=True,
+        help_text=_("A server source, an import or a user token has linked it. Browsers and apps alone prove nothing."),
+    )
 
     class Meta:
         verbose_name = _("identifier")
@@ -73,9 +79,64 @@ class Identifier(models.Model):
             models.UniqueConstraint(fields=["kind", "value"], name="identity_identifier_unique"),
             models.CheckConstraint(condition=~Q(value=""), name="identity_identifier_not_empty"),
         ]
+        indexes = [
+            models.Index(
+                fields=["customer", "kind", "id"], name="identity_identifier_unproven", condition=Q(is_proven=False)
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} #{self.pk}"  # the value may be personal
+
+
+class ContactClaim(models.Model):
+    """An email address or phone number that a browser or app has named for a visitor, as a keyed hash.
+
+    It links nobody; an event of a server source that names the same address for the same person confirms it.
+    """
+
+    identifier = models.ForeignKey(Identifier, models.CASCADE, related_name="contact_claims")
+    kind = models.CharField(max_length=20, choices=Identifier.Kind)
+    value = models.CharField(max_length=255)
+    claimed_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("contact claim")
+        verbose_name_plural = _("contact claims")
+        constraints = [
+            models.UniqueConstraint(fields=["identifier", "kind", "value"], name="identity_contactclaim_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} #{self.pk}"  # the value may be personal
+
+
+class IdentifierTransfer(models.Model):
+    """An identifier that went from one customer to another, with everything needed to undo it."""
+
+    class Reason(models.TextChoices):
+        LIMIT = "limit", _("too many identifiers")
+        PROVEN_CLAIM = "proven_claim", _("claimed by a server source")
+
+    identifier = models.ForeignKey(Identifier, models.CASCADE, related_name="transfers", verbose_name=_("identifier"))
+    from_id = models.BigIntegerField(_("previous customer"), db_index=True)
+    to_id = models.BigIntegerField(_("new customer"), db_index=True)
+    reason = models.CharField(_("reason"), max_length=20, choices=Reason)
+    at = models.DateTimeField(_("at"))
+    cause = models.CharField(
+        _("cause"), max_length=100, help_text=_("Message ID of the event, or the user who did it.")
+    )
+    cleared = models.JSONField(default=dict, editable=False)
+    reverted_at = models.DateTimeField(_("reverted at"), null=True, blank=True)
+    reverted_by = models.CharField(_("reverted by"), max_length=100, blank=True, default="")
+
+    class Meta:
+        verbose_name = _("identifier transfer")
+        verbose_name_plural = _("identifier transfers")
+        ordering = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"#{self.from_id} → #{self.to_id}"
 
 
 class IdentityMerge(models.Model):

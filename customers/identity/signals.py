@@ -6,6 +6,8 @@ returns what it moved, ``{merged_id: {"app.model": [ids]}}``, or None. The merge
 `merge_reverted`: merges [(kept_id, merged_id, {"app.model": [ids]})], at. The merged customer exists again; a receiver moves
 back those rows that still belong to the kept customer.
 
+`identifiers_transferred`: customer_ids, at. Identifiers went from one of these customers to another, and their events with them.
+
 `consent_denied`: identifiers [(kind, value), …] of customers who now deny analytics or personalization; sent after the commit.
 `consent_restored`: identifiers of customers who no longer deny either; sent after the commit.
 
@@ -16,6 +18,7 @@ from django.dispatch import Signal
 
 customers_merged = Signal()
 merge_reverted = Signal()
+identifiers_transferred = Signal()
 consent_denied = Signal()
 consent_restored = Signal()
 customer_erased = Signal()

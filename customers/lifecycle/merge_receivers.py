@@ -1,4 +1,4 @@
-"""Recounts profiles and stage histories after a merge of customers or its reversal."""
+"""Recounts profiles and stage histories after a merge of customers or its reversal, and after a transfer of identifiers."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -40,3 +40,10 @@ def recount_after_revert(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]]
         customer_ids=[customer_id for kept_id, merged_id, _rows in merges for customer_id in (kept_id, merged_id)],
         as_of=at,
     )
+
+
+def recount_after_transfer(*, customer_ids: Sequence[int], at: datetime, **_kwargs: Any) -> None:
+    """Recount the customers whose identifiers, and therefore events, have changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAIT_FOR_REFRESH, [PROFILE_LOCK_KEY])
+    recount_customers(customer_ids=customer_ids, as_of=at)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from customers.events.personal_parts import PERSONAL_PART
 from customers.identity.models import Identifier
 from customers.identity.resolution.resolution import IdentityEvent, ResolutionResult, resolve_people
 from customers.processing.outbox import OutboxEvent
 from customers.processing.routing import unseal_properties
 
+ADDRESS_MARKS = (PERSONAL_PART, '"email"', '"phone"')  # one of them is in properties with an address
 LINKED_IDENTIFIER_TYPES = (Identifier.Kind.USER_ID, Identifier.Kind.ANONYMOUS_ID)
 
 
@@ -39,6 +41,7 @@ def resolve_event_customers(events: Sequence[OutboxEvent], *, at: datetime) -> R
 def build_identity_event(event: OutboxEvent) -> IdentityEvent:
     """Return the identity of an event; identify and alias calls have more than the IDs."""
     if event.type not in ("identify", "alias"):
+        named = read_named_addresses(event) if event.is_trusted and event.properties else {}
         return IdentityEvent(
             event.source_id,
             event.message_id,
@@ -48,6 +51,9 @@ def build_identity_event(event: OutboxEvent) -> IdentityEvent:
             event.anonymous_id,
             device_id=event.device_id or "",
             is_trusted=event.is_trusted,
+            is_verified=event.is_verified,
+            claimed_email=to_text(named.get("email")),
+            claimed_phone=to_text(named.get("phone")),
         )
     properties = event.parsed_properties
     traits = unseal_properties(properties) if event.type == "identify" else {}
@@ -64,7 +70,16 @@ def build_identity_event(event: OutboxEvent) -> IdentityEvent:
         phone=to_text(traits.get("phone")) if event.is_trusted else "",
         traits=traits,
         is_trusted=event.is_trusted,
+        is_verified=event.is_verified,
+        claimed_email=to_text(traits.get("email")),
+        claimed_phone=to_text(traits.get("phone")),
     )
+
+
+def read_named_addresses(event: OutboxEvent) -> dict[str, Any]:
+    """Return the properties of an event that may name an e-mail address or phone number, decrypted."""
+    names_none = not any(name in (event.properties or "") for name in ADDRESS_MARKS)
+    return {} if names_none else unseal_properties(event.parsed_properties)
 
 
 def to_text(value: Any) -> str:

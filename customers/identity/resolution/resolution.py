@@ -13,7 +13,9 @@ from customers.identity.consent.consent_denials import refresh_consent_denials
 from customers.identity.customer_upsert import PERSONAL_FIELDS
 from customers.identity.locking import lock_identities
 from customers.identity.merging.merge import merge_customers
+from customers.identity.merging.transfers import Eviction, ProvenClaim, evict_oldest, transfer_claimed
 from customers.identity.resolution.conflicts import record_conflicts
+from customers.identity.resolution.contact_claims import confirm_contact_claims, record_contact_claims
 from customers.identity.resolution.resolution_rules import (
     ANONYMOUS,
     DEVICE,
@@ -37,12 +39,12 @@ MAX_ATTEMPTS = 20  # each failed attempt needs another writer that creates one o
 
 # rows and ids are passed as one text each: psycopg would quote every element separately
 FIND_OWNERS = """
-SELECT i.kind, i.value, i.customer_id
+SELECT i.kind, i.value, i.customer_id, i.is_proven
 FROM json_array_elements(%s::json) AS key
 JOIN identity_identifier i ON i.kind = key ->> 0 AND i.value = key ->> 1
 """
 COUNT_IDENTIFIERS = """
-SELECT customer_id, kind, count(*) FROM identity_identifier WHERE customer_id = ANY(%s::bigint[])
+SELECT customer_id, kind, count(*), count(*) FILTER (WHERE NOT is_proven) FROM identity_identifier WHERE customer_id = ANY(%s::bigint[])
 GROUP BY customer_id, kind
 """
 FIND_ERASED = "SELECT id FROM identity_customer WHERE id = ANY(%s::bigint[]) AND erased_at IS NOT NULL"
@@ -59,12 +61,19 @@ FROM json_to_recordset(%s) AS row (id bigint, first_at timestamptz, last_at time
 """
 # all writers claim identifiers in the same order: two that claim the same ones wait for each other instead of deadlocking
 CLAIM_IDENTIFIERS = """
-INSERT INTO identity_identifier (kind, value, customer_id, created_at, linked_by)
-SELECT kind, value, customer_id, created_at, linked_by
-FROM json_to_recordset(%s) AS row (kind text, value text, customer_id bigint, created_at timestamptz, linked_by text)
+INSERT INTO identity_identifier (kind, value, customer_id, created_at, linked_by, is_proven)
+SELECT kind, value, customer_id, created_at, linked_by, is_proven
+FROM json_to_recordset(%s) AS row (
+    kind text, value text, customer_id bigint, created_at timestamptz, linked_by text, is_proven boolean
+)
 ORDER BY kind, value COLLATE "C"
 ON CONFLICT (kind, value) DO NOTHING
 RETURNING kind, value
+"""
+PROVE_IDENTIFIERS = """
+UPDATE identity_identifier i SET is_proven = true
+FROM json_array_elements(%s::json) AS key
+WHERE i.kind = key ->> 0 AND i.value = key ->> 1
 """
 RELEASE_IDENTIFIERS = """
 DELETE FROM identity_identifier i
@@ -145,9 +154,15 @@ def resolve_in_transaction(events: Sequence[IdentityEvent], at: datetime) -> Res
     else:
         raise ResolutionRaceError
     people = [None if person is None else follow_merges(person) for person in resolved]
+    prove_identifiers(resolver)
     merges = merge_resolved(resolver, at)
+    transfer_resolved(resolver, at)
     apply_trait_updates(updates=build_trait_updates(events, people, resolver, hasher, at))
     widen_seen_times({id(person): person for person in people if person is not None and person.id not in new}.values())
+    record_contact_claims(events=events, hasher=hasher, at=at)
+    confirm_contact_claims(
+        events=events, customer_ids=[person and person.id for person in people], hasher=hasher, at=at
+    )
     refresh_consent_denials(customer_ids=linked - created)
     return ResolutionResult(
         customer_ids=[None if person is None else person.id for person in people],
@@ -173,12 +188,13 @@ def load_resolver(events: Sequence[IdentityEvent], hasher: IdentifierHasher) -> 
     }
     if unknown:
         identifiers |= find_owners({ANONYMOUS: unknown})
-    people = load_people(set(identifiers.values()))
+    people = load_people({customer_id for customer_id, _is_proven in identifiers.values()})
     with connection.cursor() as cursor:
         cursor.execute(FIND_UNDONE_MERGES, {"ids": format_bigint_list(people)})
         undone = [(people[kept], people[merged]) for kept, merged in cursor.fetchall()]
-    owners = {key: people[customer_id] for key, customer_id in identifiers.items()}
-    return IdentityResolver(owners=owners, undone=undone, hasher=hasher)
+    owners = {key: people[customer_id] for key, (customer_id, _is_proven) in identifiers.items()}
+    unproven = [key for key, (_customer_id, is_proven) in identifiers.items() if not is_proven]
+    return IdentityResolver(owners=owners, undone=undone, hasher=hasher, unproven=unproven)
 
 
 def collect_identifiers(events: Sequence[IdentityEvent], hasher: IdentifierHasher) -> dict[str, set[str]]:
@@ -194,14 +210,14 @@ def collect_identifiers(events: Sequence[IdentityEvent], hasher: IdentifierHashe
     }
 
 
-def find_owners(values: dict[str, set[str]]) -> dict[Key, int]:
-    """Return the customer id of each known identifier."""
+def find_owners(values: dict[str, set[str]]) -> dict[Key, tuple[int, bool]]:
+    """Return the customer id of each known identifier, and whether it is proven."""
     keys = [(kind, value) for kind, kind_values in values.items() for value in kind_values if value]
     if not keys:
         return {}
     with connection.cursor() as cursor:
         cursor.execute(FIND_OWNERS, [encode_json(keys)])
-        return {(kind, value): customer_id for kind, value, customer_id in cursor.fetchall()}
+        return {(kind, value): (customer_id, is_proven) for kind, value, customer_id, is_proven in cursor.fetchall()}
 
 
 def load_people(ids: set[int]) -> dict[int, ResolvedPerson]:
@@ -209,8 +225,9 @@ def load_people(ids: set[int]) -> dict[int, ResolvedPerson]:
     people = {customer_id: ResolvedPerson(id=customer_id) for customer_id in ids}
     with connection.cursor() as cursor:
         cursor.execute(COUNT_IDENTIFIERS, [format_bigint_list(ids)])
-        for customer_id, kind, count in cursor.fetchall():
+        for customer_id, kind, count, unproven in cursor.fetchall():
             people[customer_id].counts[kind] = count
+            people[customer_id].unproven[kind] = unproven
         cursor.execute(FIND_ERASED, [format_bigint_list(ids)])
         for (customer_id,) in cursor.fetchall():
             people[customer_id].is_erased = True
@@ -251,6 +268,7 @@ def claim_identifiers(claims: Sequence[IdentifierClaim], at: datetime) -> list[I
             "customer_id": get_customer_id(claim.person),
             "created_at": min(claim.event.occurred_at, at),
             "linked_by": claim.event.message_id[:100],
+            "is_proven": claim.event.is_proof or claim.kind == USER,
         }
         for claim in claims
     ]
@@ -281,6 +299,32 @@ def merge_resolved(resolver: IdentityResolver, at: datetime) -> list[tuple[int, 
     if pairs:
         merge_customers(pairs=pairs, at=at, causes=causes)
     return pairs
+
+
+def prove_identifiers(resolver: IdentityResolver) -> None:
+    """Mark the identifiers as proven that a trusted source or a verified event has named for their person."""
+    if resolver.proofs:
+        with connection.cursor() as cursor:
+            cursor.execute(PROVE_IDENTIFIERS, [encode_json(sorted(resolver.proofs))])
+
+
+def transfer_resolved(resolver: IdentityResolver, at: datetime) -> None:
+    """Transfer the addresses that trusted events name for others, and evict what is above the limits."""
+    if resolver.transfers:
+        transfer_claimed(
+            claims=[
+                ProvenClaim(*key, get_customer_id(person), event.message_id)
+                for key, person, event in resolver.transfers
+            ],
+            at=at,
+        )
+    if resolver.evictions:
+        evict_oldest(
+            evictions=[
+                Eviction(get_customer_id(person), kind, event.message_id) for person, kind, event in resolver.evictions
+            ],
+            at=at,
+        )
 
 
 def build_trait_updates(

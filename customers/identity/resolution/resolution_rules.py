@@ -1,10 +1,14 @@
 """The rules of identity resolution, in memory: known identifiers and events go in, claims, merges and conflicts come out.
 
-No event can give one person two user ids, and no event can take an identifier from a person who has a user id. An attempt
+No event can give one person two user ids, and no event can take a proven identifier from a person who has a user id. An attempt
 is recorded as a conflict, and the event belongs to the customer of its user id.
+
+An identifier is proven if a trusted source or an event with a verified user id has linked it. An address that is not proven gives
+way to the customer for whom a trusted source names it. Proven links are made also above a limit, if there are unproven
+identifiers to evict.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -28,7 +32,9 @@ class IdentityEvent(msgspec.Struct, frozen=True):
     """What one event says about identity; a missing identifier is empty.
 
     An event of a browser or app is not trusted: it joins no two customers and changes no trait that the shop has set. Its
-    e-mail address and phone number are empty, because anyone can type those of somebody else.
+    e-mail address and phone number are empty, because anyone can type those of somebody else; what it claims is in
+    `claimed_email` and `claimed_phone`. A trusted event that is no identify call, such as an order, confirms such claims by
+    what it names in these fields.
     """
 
     source_id: int
@@ -43,6 +49,14 @@ class IdentityEvent(msgspec.Struct, frozen=True):
     phone: str = ""
     traits: Mapping[str, Any] = {}  # including the decrypted personal ones
     is_trusted: bool = True
+    is_verified: bool = True  # the user id is certain: of a trusted source, or with a valid user token
+    claimed_email: str = ""
+    claimed_phone: str = ""
+
+    @property
+    def is_proof(self) -> bool:
+        """Whether the identifiers of this event certainly belong together."""
+        return self.is_trusted or (self.is_verified and bool(self.user_id))
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +66,7 @@ class ResolvedPerson:
     id: int | None = None  # None until a customer is created
     is_erased: bool = False
     counts: dict[str, int] = field(default_factory=dict)
+    unproven: dict[str, int] = field(default_factory=dict)  # those of the counts that are not proven
     first_at: datetime | None = None
     last_at: datetime | None = None
     merged_into: "ResolvedPerson | None" = None
@@ -62,6 +77,12 @@ class ResolvedPerson:
 
     def is_below_limit(self, kind: str) -> bool:
         return self.counts.get(kind, 0) < LIMITS[kind]
+
+    def count(self, kind: str, *, by: int = 1, is_proven: bool) -> None:
+        """Change the number of identifiers of a type."""
+        self.counts[kind] = self.counts.get(kind, 0) + by
+        if not is_proven:
+            self.unproven[kind] = self.unproven.get(kind, 0) + by
 
 
 class IdentifierClaim(NamedTuple):
@@ -77,6 +98,22 @@ class PlannedMerge(NamedTuple):
     """A stored customer who will be merged into another one."""
 
     merged: ResolvedPerson
+    event: IdentityEvent
+
+
+class PlannedTransfer(NamedTuple):
+    """An unproven identifier that a trusted event names for another person."""
+
+    key: Key
+    person: ResolvedPerson
+    event: IdentityEvent
+
+
+class PlannedEviction(NamedTuple):
+    """A person who loses the oldest unproven identifier of a type, because there are too many."""
+
+    person: ResolvedPerson
+    kind: str
     event: IdentityEvent
 
 
@@ -129,6 +166,7 @@ class IdentityResolver:
     Args:
         owners: the person of each known identifier.
         undone: pairs of customers whose merge a user has undone; no event merges them again.
+        unproven: the known identifiers that are not proven.
     """
 
     def __init__(
@@ -137,15 +175,22 @@ class IdentityResolver:
         owners: dict[Key, ResolvedPerson],
         undone: Sequence[tuple[ResolvedPerson, ResolvedPerson]],
         hasher: IdentifierHasher,
+        unproven: Iterable[Key] = (),
     ) -> None:
         self.owners = owners
+        self.unproven = set(unproven)
+        self.proofs: list[Key] = []
+        self.transfers: list[PlannedTransfer] = []
+        self.evictions: list[PlannedEviction] = []
         self.claims: list[IdentifierClaim] = []
         self.planned_merges: list[PlannedMerge] = []
         self.new: list[ResolvedPerson] = []
         self.conflicts: dict[tuple[Any, ...], DetectedConflict] = {}
         self._undone = undone
         self._hasher = hasher
-        self._resolved: dict[tuple[str, ...], ResolvedPerson] = {}  # results that can be reused for equal identifiers
+        self._resolved: dict[
+            tuple[str | bool, ...], ResolvedPerson
+        ] = {}  # results that can be reused for equal identifiers
         self._has_conflict = False
 
     def resolve(self, event: IdentityEvent) -> ResolvedPerson | None:
@@ -161,6 +206,8 @@ class IdentityResolver:
             event.previous_id if is_alias else "",
             event.email if is_identify else "",
             event.phone if is_identify else "",
+            event.is_trusted,
+            event.is_proof,
         )
         person = self._resolved.get(identifiers)
         if person is None:
@@ -194,7 +241,7 @@ class IdentityResolver:
             return None
         for key in keys:
             person = self._link(person, key, event)
-        if device and device not in self.owners and person.is_below_limit(DEVICE):
+        if device and device not in self.owners and self._make_room(device, person, event):
             self._claim(device, person, event)
         return person
 
@@ -226,12 +273,16 @@ class IdentityResolver:
         owner = self.owners.get(key)
         return None if owner is None else follow_merges(owner)
 
+    def _find_certain_owner(self, key: Key) -> ResolvedPerson | None:
+        """Return the owner of an identifier; an address that only a browser has linked identifies nobody."""
+        return None if key in self.unproven and key[0] in (EMAIL, PHONE) else self._find_owner(key)
+
     def _find_user(self, user: Key, keys: Sequence[Key], event: IdentityEvent) -> ResolvedPerson:
         """Return the person of a user id; a new user id goes to the visitor of the same event if that visitor has none."""
         owner = self._find_owner(user)
         if owner is not None:
             return owner
-        visitors = (self._find_owner(key) for key in keys)
+        visitors = (self._find_certain_owner(key) for key in keys)
         person = next((visitor for visitor in visitors if visitor and not visitor.has_user), None) or self._create()
         self._claim(user, person, event)
         anonymous_owner = self._find_owner((ANONYMOUS, user[1]))
@@ -249,7 +300,7 @@ class IdentityResolver:
         """
         kind = keys[0][0] if keys else DEVICE
         for key in keys:
-            owner = self._find_owner(key)
+            owner = self._find_certain_owner(key)
             if owner is not None and (key is anonymous or not anonymous or owner.is_below_limit(ANONYMOUS)):
                 return owner
         device_owner = self._find_owner(device) if device else None
@@ -263,23 +314,67 @@ class IdentityResolver:
         """Link an identifier to a person, merging its owner if allowed; return the resulting person."""
         owner = self._find_owner(key)
         if owner is person:
+            if event.is_proof:
+                self._prove(key, person)
             return person
         if owner is None:
-            if person.is_below_limit(key[0]):
+            if self._make_room(key, person, event):
                 self._claim(key, person, event)
             else:
                 self._report_limit(key[0], person, event, [key])
+            return person
+        if event.is_trusted and self._find_certain_owner(key) is None:
+            self._take_over(key, owner, person, event)
             return person
         if owner.has_user and person.has_user:
             self._report_two_users(key, owner, person, event)
         elif self._is_undone(owner, person):
             pair = sorted((owner.id or 0, person.id or 0))
             self._report(("undone", *pair), "undone", event, [key], [owner, person])
-        elif kind := find_exceeded_limit(owner, person):
+        elif kind := find_exceeded_limit(owner, person, can_evict=event.is_proof):
             self._report_limit(kind, person, event, [key])
         else:
-            return self._merge(owner, person, event)
+            if event.is_proof:
+                self._prove(key, owner)
+            merged = self._merge(owner, person, event)
+            for kind, limit in LIMITS.items():
+                while merged.counts.get(kind, 0) > limit:
+                    self._evict(kind, merged, event, key)
+            return merged
         return person
+
+    def _make_room(self, key: Key, person: ResolvedPerson, event: IdentityEvent) -> bool:
+        """Return whether a person may have one more identifier, after evicting an unproven one if the event is proof."""
+        if person.is_below_limit(key[0]):
+            return True
+        if not event.is_proof or person.unproven.get(key[0], 0) <= 0:
+            return False
+        self._evict(key[0], person, event, key)
+        return True
+
+    def _evict(self, kind: str, person: ResolvedPerson, event: IdentityEvent, key: Key) -> None:
+        """Plan that a person loses the oldest unproven identifier of a type for a new one, and report the limit."""
+        person.count(kind, by=-1, is_proven=False)
+        self.evictions.append(PlannedEviction(person, kind, event))
+        self._report_limit(kind, person, event, [key])
+
+    def _prove(self, key: Key, person: ResolvedPerson) -> None:
+        """Mark an identifier as proven."""
+        if key in self.unproven:
+            self.unproven.discard(key)
+            person.unproven[key[0]] = person.unproven.get(key[0], 0) - 1
+            self.proofs.append(key)
+
+    def _take_over(self, key: Key, owner: ResolvedPerson, person: ResolvedPerson, event: IdentityEvent) -> None:
+        """Give an unproven address to the person whom a trusted event names; its owner keeps everything else."""
+        if not self._make_room(key, person, event):
+            self._report_limit(key[0], person, event, [key])
+            return
+        owner.count(key[0], by=-1, is_proven=False)
+        person.count(key[0], is_proven=True)
+        self.owners[key] = person
+        self.unproven.discard(key)
+        self.transfers.append(PlannedTransfer(key, person, event))
 
     def _merge(self, first: ResolvedPerson, second: ResolvedPerson, event: IdentityEvent) -> ResolvedPerson:
         """Merge two people: the one with a user id is kept, otherwise the older one."""
@@ -287,8 +382,9 @@ class IdentityResolver:
             (first, second), key=lambda person: (not person.has_user, person.id is None, person.id or 0)
         )
         merged.merged_into = kept
-        for kind, count in merged.counts.items():
-            kept.counts[kind] = kept.counts.get(kind, 0) + count
+        for counts, more in ((kept.counts, merged.counts), (kept.unproven, merged.unproven)):
+            for kind, count in more.items():
+                counts[kind] = counts.get(kind, 0) + count
         times = [at for person in (first, second) for at in (person.first_at, person.last_at) if at is not None]
         if times:
             kept.first_at, kept.last_at = min(times), max(times)
@@ -300,7 +396,10 @@ class IdentityResolver:
 
     def _claim(self, key: Key, person: ResolvedPerson, event: IdentityEvent) -> None:
         self.owners[key] = person
-        person.counts[key[0]] = person.counts.get(key[0], 0) + 1
+        is_proven = event.is_proof or key[0] == USER
+        person.count(key[0], is_proven=is_proven)
+        if not is_proven:
+            self.unproven.add(key)
         self.claims.append(IdentifierClaim(*key, person, event))
 
     def _create(self) -> ResolvedPerson:
@@ -340,8 +439,14 @@ class IdentityResolver:
             conflict.people += [person for person in people if person not in conflict.people]
 
 
-def find_exceeded_limit(first: ResolvedPerson, second: ResolvedPerson) -> str:
-    """Return the identifier type whose limit two people would exceed together; empty if there is none."""
-    return next(
-        (kind for kind, limit in LIMITS.items() if first.counts.get(kind, 0) + second.counts.get(kind, 0) > limit), ""
-    )
+def find_exceeded_limit(first: ResolvedPerson, second: ResolvedPerson, *, can_evict: bool) -> str:
+    """Return the identifier type whose limit two people would exceed together; empty if there is none.
+
+    With ``can_evict``, unproven identifiers do not count.
+    """
+    for kind, limit in LIMITS.items():
+        excess = first.counts.get(kind, 0) + second.counts.get(kind, 0) - limit
+        evictable = first.unproven.get(kind, 0) + second.unproven.get(kind, 0) if can_evict else 0
+        if excess > max(evictable, 0):
+            return kind
+    return ""

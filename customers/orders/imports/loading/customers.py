@@ -7,6 +7,8 @@ from datetime import datetime
 import pyarrow as pa
 from django.db.backends.utils import CursorWrapper
 
+from customers.identity.locking import lock_identities
+from customers.identity.merging.transfers import ProvenClaim, transfer_claimed
 from customers.identity.personal_data.encrypted_field import encrypt
 from customers.identity.personal_data.hashing import hash_email
 from customers.orders.imports.arrow_arrays import build_integer_array, build_text_array
@@ -18,7 +20,16 @@ from customers.orders.imports.staging import Staging
 # "is distinct from", so that the second run updates only the customers whose identifier appeared in the meantime
 FIND_CUSTOMERS = """
     UPDATE imported_customer i SET customer_id = f.customer_id
-    FROM identity_identifier f WHERE f.kind = i.kind AND f.value = i.value AND i.customer_id IS DISTINCT FROM f.customer_id
+    FROM identity_identifier f
+    WHERE f.kind = i.kind AND f.value = i.value AND (f.is_proven OR f.kind = 'user_id')
+      AND i.customer_id IS DISTINCT FROM f.customer_id
+"""
+# Addresses of the import that only a browser has linked to somebody: they identify nobody, and go to the import's customers.
+FIND_CLAIMED = """
+    SELECT f.value, min(i.customer_id) FROM imported_customer i
+    JOIN identity_identifier f ON f.kind = 'email_hash' AND f.value = i.email_hash AND NOT f.is_proven
+    WHERE i.kind = 'user_id' OR i.is_new OR i.customer_id IS NULL
+    GROUP BY f.value
 """
 
 
@@ -52,7 +63,11 @@ def load_customers(cursor: CursorWrapper, staging: Staging, options: ImportOptio
     copy_batches(cursor, "imported_customer", columns, staging.stream(query, COPY_ROWS))
     # autovacuum never analyzes temporary tables; without statistics the planner assumes a fixed small size
     cursor.execute("ANALYZE imported_customer")
+    cursor.execute(f"SELECT EXISTS ({FIND_CLAIMED})")
+    if cursor.fetchone() == (True,):
+        lock_identities()  # before any other lock, because identifiers will go from one customer to another
     created = create_missing_customers(cursor, staging, at=at)
+    claim_addresses(cursor, at=at)
     add_email_identifiers(cursor, at=at)
     update_known_customers(cursor)
     ids = fetch_integers(cursor, "SELECT key, customer_id AS id FROM imported_customer", KEY_IDS)
@@ -97,11 +112,12 @@ def create_missing_customers(cursor: CursorWrapper, staging: Staging, *, at: dat
         {"at": at},
     )
     created = cursor.rowcount
+    claim_addresses(cursor, at=at)
     cursor.execute(
         """
-        INSERT INTO identity_identifier (kind, value, customer_id, created_at)
+        INSERT INTO identity_identifier AS known (kind, value, customer_id, created_at)
         SELECT kind, value, customer_id, %(at)s FROM imported_customer WHERE is_new ORDER BY kind, value
-        ON CONFLICT (kind, value) DO NOTHING
+        ON CONFLICT (kind, value) DO UPDATE SET kind = excluded.kind WHERE known.customer_id = excluded.customer_id
         """,
         {"at": at},
     )
@@ -119,6 +135,14 @@ def create_missing_customers(cursor: CursorWrapper, staging: Staging, *, at: dat
         )
         created -= cursor.rowcount
     return created
+
+
+def claim_addresses(cursor: CursorWrapper, *, at: datetime) -> None:
+    """Take the addresses of the import's customers from those to whom only a browser has linked them."""
+    cursor.execute(FIND_CLAIMED)
+    claims = [ProvenClaim("email_hash", value, customer_id, "import") for value, customer_id in cursor.fetchall()]
+    if claims:
+        transfer_claimed(claims=claims, at=at)
 
 
 def encrypt_emails(cursor: CursorWrapper, staging: Staging) -> None:
