@@ -9,12 +9,15 @@ from functools import lru_cache
 
 from django.db import InterfaceError, OperationalError, connection
 
+from config.foundation.database.wait_limits import limit_database_wait
+
 logger = logging.getLogger(__name__)
 
 # A revoked key or a disabled source is rejected in every process after at most this time.
 TTL_SECONDS = 5.0
 REFRESH_SECONDS = 2.5  # older entries in use are refreshed in the background
 DOWN_SECONDS = 5.0  # after a database failure, no call waits for the database during this time
+STUCK_SECONDS = 1.0  # a refresh that takes longer means that the database does not answer
 MAX_ENTRIES = 10_000
 
 
@@ -34,7 +37,8 @@ def run_in_background(work: Callable[[], object]) -> None:
 
 def _run_and_log(work: Callable[[], object]) -> None:
     try:
-        work()
+        with limit_database_wait():
+            work()
     except Exception:
         logger.exception("Background work failed")
     finally:
@@ -44,14 +48,14 @@ def _run_and_log(work: Callable[[], object]) -> None:
 class TtlCache[T]:
     """Caches the values that ``load`` returns for ``TTL_SECONDS``, including None for an unknown key.
 
-    Entries in use are refreshed in the background. While the database is down, expired values are still returned: no key can be
-    revoked during that time.
+    Entries in use are refreshed in the background. While the database is down or does not answer, expired values are still
+    returned: no key can be revoked during that time.
     """
 
     def __init__(self, load: Callable[[str], T | None]) -> None:
         self._load = load
         self._entries: dict[str, tuple[float, T | None]] = {}
-        self._refreshing: set[str] = set()
+        self._refreshes: dict[str, tuple[float, threading.Event]] = {}  # when each began, and the event of its end
         self._down_until = 0.0
         self._lock = threading.Lock()
 
@@ -65,30 +69,50 @@ class TtlCache[T]:
         entry = self._entries.get(key)
         if entry is not None:
             age = now - entry[0]
-            if age < REFRESH_SECONDS:
+            if age < REFRESH_SECONDS or (entry[1] is None and age < TTL_SECONDS):
                 return entry[1]
-            if entry[1] is not None and (age < TTL_SECONDS or now < self._down_until):
-                if now >= self._down_until and not connection.in_atomic_block:
-                    self._refresh_in_background(key)
+        if connection.in_atomic_block:
+            return entry[1] if entry is not None and age < TTL_SECONDS else self._load_now(key)
+        has_value = entry is not None and entry[1] is not None
+        if self._is_down(now):
+            if has_value:
                 return entry[1]
-            if age < TTL_SECONDS:
-                return entry[1]
-        return self._load_now(key)
+            raise OperationalError("The database failed a moment ago, or does not answer.")
+        if not has_value:
+            return self._load_now(key)
+        refresh = self._refresh_in_background(key)
+        if age >= TTL_SECONDS:
+            refresh.wait(STUCK_SECONDS)
+        entry = self._entries.get(key)
+        return entry[1] if entry is not None else self._load_now(key)
 
-    def _refresh_in_background(self, key: str) -> None:
+    def _is_down(self, now: float) -> bool:
+        """Return whether the database failed a moment ago, or a refresh is stuck."""
+        if now < self._down_until:
+            return True
+        if not self._refreshes:
+            return False
         with self._lock:
-            if key in self._refreshing:
-                return
-            self._refreshing.add(key)
+            return any(now - started > STUCK_SECONDS for started, _event in self._refreshes.values())
+
+    def _refresh_in_background(self, key: str) -> threading.Event:
+        """Start to load a key unless another call has; return the event that is set at the end."""
+        with self._lock:
+            if key in self._refreshes:
+                return self._refreshes[key][1]
+            is_done = threading.Event()
+            self._refreshes[key] = time.monotonic(), is_done
 
         def refresh() -> None:
             try:
                 self._load_now(key)
             finally:
                 with self._lock:
-                    self._refreshing.discard(key)
+                    del self._refreshes[key]
+                is_done.set()
 
         run_in_background(refresh)
+        return is_done
 
     def _load_now(self, key: str) -> T | None:
         entry = self._entries.get(key)

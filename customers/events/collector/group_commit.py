@@ -15,6 +15,7 @@ import psycopg
 from django.db import DatabaseError, OperationalError, connections
 
 from config.foundation.database.array_parameters import register_array_dumpers
+from config.foundation.database.wait_limits import limit_database_wait
 from customers.events.collector.event_store import CollectorCall, EventWriter, RejectedItem, StoreResult
 from customers.events.collector.parsing import EventRow
 from customers.events.recent.interactions import remember_interactions
@@ -147,7 +148,8 @@ class GroupCommit:
     def _write_once(self, calls: Sequence[CollectorCall]) -> list[StoreResult]:
         if self._connection is None or self._connection.closed:
             self._connection = open_connection()
-        return EventWriter(self._connection, self._connection.transaction).store(calls)
+        with limit_database_wait(lambda: self._connection):
+            return EventWriter(self._connection, self._connection.transaction).store(calls)
 
     def close(self) -> None:
         """Close the connection."""

@@ -20,6 +20,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from catalog.models import Product
+from config.foundation.database.wait_limits import limit_database_wait
 from recommendations.engine import IdMap
 from recommendations.serving.state.compiled_blends import CompiledBlends
 from recommendations.serving.state.compiled_rules import CompiledRules, read_compiled_rules
@@ -41,6 +42,7 @@ from recommendations.training.registry.promotion import (
 )
 
 REFRESH_INTERVAL_SECONDS = 1.0
+STALE_SECONDS = 5.0  # a refresh that takes longer waits for a server that does not answer
 DAMAGED_RETRY_SECONDS = 60.0
 FULL_CHECK_INTERVAL = 10  # every nth refresh also checks whether products were deleted
 logger = logging.getLogger(__name__)
@@ -86,11 +88,18 @@ class StateLoader:
         self.has_refresh_thread = False
         self.first_refresh_done = threading.Event()
         self.stale_since: datetime | None = None
+        self.refresh_started_at: float | None = None  # of the refresh that is running
         self.refresh_count = 0
         self.damaged_at: dict[tuple[str, str], float] = {}  # by name and checksum, when it turned out to be damaged
         self.valkey = redis.Redis.from_url(
             settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5, decode_responses=True
         )
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the state may be out of date, because the last refresh failed or the present one is stuck."""
+        started = self.refresh_started_at
+        return self.stale_since is not None or (started is not None and time.monotonic() - started > STALE_SECONDS)
 
     def get_state(self, *, now: datetime) -> ServingState:
         """Return the current state; refresh it first if no thread does so and a second has passed.
@@ -137,9 +146,10 @@ class StateLoader:
 
         Errors: DatabaseError if nothing is loaded yet and the database is down.
         """
-        self.refreshed_at = time.monotonic()
+        self.refreshed_at = self.refresh_started_at = time.monotonic()
         try:
-            self._refresh(now=now)
+            with limit_database_wait():
+                self._refresh(now=now)
         except (DatabaseError, InterfaceError) as error:
             if self.state is None:
                 raise
@@ -147,6 +157,8 @@ class StateLoader:
                 self.stale_since = now
                 logger.warning("The database is unreachable (%s); recommendations continue from memory", error)
             return
+        finally:
+            self.refresh_started_at = None
         self.stale_since = None
 
     def _refresh(self, *, now: datetime) -> None:

@@ -1,7 +1,6 @@
 """API keys: authentication, scopes, expiry, rotation and caching."""
 
 import base64
-import threading
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -21,7 +20,6 @@ from config.foundation.ttl_cache import TtlCache
 from customers.events.sources.write_keys import clear_source_cache
 from tests.config.access.callers import make_bearer_client, make_client, make_key
 from tests.customers.events.client import make_keyed_source
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/api/v1/customers/"
@@ -126,30 +124,6 @@ def test_cached_values_survive_a_database_outage_and_missing_ones_do_not(
     assert cache.get("a") == "known"
     with pytest.raises(OperationalError):
         cache.get("b")
-
-
-def test_no_call_waits_for_a_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds, answers, calls = 0.0, threading.Event(), []
-    monkeypatch.setattr("config.foundation.ttl_cache.time.monotonic", lambda: seconds)
-    answers.set()
-
-    def load(key: str) -> str:
-        calls.append(key)
-        assert answers.wait(30)
-        return f"{key} {len(calls)}"
-
-    cache = TtlCache(load)
-    assert cache.get("a") == "a 1"
-    answers.clear()
-    seconds = 3.0
-    assert cache.get("a") == "a 1"  # its refresh has begun
-    seconds = 6.0
-    assert cache.get("a") == "a 1"
-    with pytest.raises(OperationalError):
-        cache.get("b")
-    answers.set()
-    wait_until(lambda: cache.get("a") == "a 2", what="the refreshed value")
-    assert calls == ["a", "a"]
 
 
 def test_the_last_use_is_written_once_per_minute(monkeypatch: pytest.MonkeyPatch) -> None:

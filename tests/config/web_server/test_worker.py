@@ -52,12 +52,14 @@ def test_further_requests_run_after_those_that_are_running() -> None:
         start_response("200 OK", [])
         return [environ["PATH_INFO"].encode()]
 
-    handler = make_handler(application, threads=2)
+    handler = make_handler(application, threads=3)  # one of them for responses from memory
     threads = [threading.Thread(target=handle, args=(handler, "/wait")) for _number in range(2)]
     for thread in threads:
         thread.start()
         assert started.acquire(timeout=10)
     waiting, live = handle(handler, "/next"), handle(handler, "/health/live")
+    popular = "/api/v1/recommendations/popular/"
+    assert handle(handler, popular).responses == [(200, {}, popular.encode())]
     assert waiting.responses == []
     assert live.responses == [(200, {}, b"/health/live")]
     go_on.set()

@@ -57,6 +57,7 @@ class CollectorServer:
             "VALKEY_URL": self.valkey_url,
             "PERENNIAL_VAR": str(folder / "var"),
             "DJANGO_SETTINGS_MODULE": "config.settings",
+            "DATABASE_STATEMENT_TIMEOUT": "5",
         }
         self.port = find_free_port()
         self.web: subprocess.Popen[bytes] | None = None

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from benchmarks.attack import continue_tree, stop_tree
 from tests.customers.events.server import CollectorServer, run_collector
 from tests.waiting import wait_until
 
@@ -53,6 +54,7 @@ class Shop:
     running: CollectorServer
     key: str
     statuses: list[int] = field(default_factory=list)
+    readiness: list[int] = field(default_factory=list)
 
     def get(self, path: str) -> tuple[int, dict[str, Any], float]:
         """Return status, response and seconds, over a new connection so that both workers respond in turn."""
@@ -62,6 +64,15 @@ class Shop:
             connection.request("GET", f"/api/v1/{path}", headers={"Authorization": f"Bearer {self.key}"})
             response = connection.getresponse()
             return response.status, json.loads(response.read()), time.monotonic() - started
+        finally:
+            connection.close()
+
+    def get_readiness(self) -> None:
+        """Ask for something that needs the database, and record the status."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.running.port, timeout=120)
+        try:
+            connection.request("GET", "/health/ready")
+            self.readiness.append(connection.getresponse().status)
         finally:
             connection.close()
 
@@ -173,6 +184,32 @@ def test_without_postgresql_responses_come_from_memory_and_are_marked_stale(shop
     assert set(load.statuses) == {200}
     assert load.empty == 0
     assert load.slowest < 10, "at most one request waits for the server that has just stopped"
+
+
+def test_a_frozen_postgresql_holds_no_request_for_ever_and_no_recommendation(shop: Shop) -> None:
+    server = shop.running.find_server("postgres").pid
+    assert server is not None
+    waiting = [threading.Thread(target=shop.get_readiness) for _number in range(40)]
+    load = Load(shop)
+    wait_until(lambda: len(load.statuses) > 40, what="calls to both workers")
+    stop_tree(server)
+    try:
+        for thread in waiting:
+            thread.start()
+        wait_until(lambda: load.stale > 40, within=60, what="stale answers")
+        wait_until(lambda: len(shop.readiness) == len(waiting), within=90, what="the end of requests that wait")
+    finally:
+        continue_tree(server)
+        load.finish()
+        for thread in waiting:
+            thread.join()
+    assert set(shop.readiness) == {503}
+    wait_until(
+        lambda: shop.is_true_everywhere(FOR_YOU, lambda response: response["stale"] is False),
+        within=60,
+        what="fresh answers",
+    )
+    assert (set(load.statuses), load.empty) == ({200}, 0)
 
 
 def test_without_valkey_responses_come_from_the_model_alone(shop: Shop) -> None:

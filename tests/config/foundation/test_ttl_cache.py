@@ -1,0 +1,33 @@
+"""Cached lookups do not wait for a database that does not answer."""
+
+import threading
+
+import pytest
+from django.db import OperationalError
+
+from config.foundation.ttl_cache import TtlCache, get_background_executor
+
+
+def test_no_call_waits_for_a_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds, answers, calls = 0.0, threading.Event(), []
+    monkeypatch.setattr("config.foundation.ttl_cache.time.monotonic", lambda: seconds)
+    answers.set()
+
+    def load(key: str) -> str:
+        calls.append(key)
+        assert answers.wait(30)
+        return f"{key} {len(calls)}"
+
+    cache = TtlCache(load)
+    assert cache.get("a") == "a 1"
+    answers.clear()
+    seconds = 3.0
+    assert cache.get("a") == "a 1"  # its refresh has begun
+    seconds = 6.0
+    assert cache.get("a") == "a 1"
+    with pytest.raises(OperationalError):
+        cache.get("b")
+    answers.set()
+    get_background_executor().submit(int).result(timeout=30)  # after the refresh
+    assert cache.get("a") == "a 2"
+    assert calls == ["a", "a"]
