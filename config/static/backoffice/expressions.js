@@ -1,9 +1,10 @@
 // Evaluates the expressions in the attributes of Alpine.js without `new Function`, so that the content security policy needs no
-// 'unsafe-eval'. Supports what the pages of unfold use: literals, operators, assignments, calls, templates and if; no function literals.
+// 'unsafe-eval'. Supports what the pages of unfold use: literals, operators, assignments, calls, templates, if, const and functions
+// without return.
 "use strict";
 
 (() => {
-  const TOKEN = /\s*(?:(\d+\.?\d*)|([A-Za-z_$][\w$]*)|("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(===|!==|==|!=|<=|>=|&&|\|\||\?\?|\?\.(?!\d)|\+\+|--|\+=|-=|\*=|\/=|[-+*\/%<>=!?:;,.(){}[\]])|(`))/y;
+  const TOKEN = /\s*(?:(\d+\.?\d*)|([A-Za-z_$][\w$]*)|("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(=>|===|!==|==|!=|<=|>=|&&|\|\||\?\?|\?\.(?!\d)|\+\+|--|\+=|-=|\*=|\/=|[-+*\/%<>=!?:;,.(){}[\]])|(`))/y;
   const ESCAPES = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", v: "\v", 0: "\0" };
   const WORDS = { true: true, false: false, null: null, undefined: undefined };
   // Any of these leads to a function's code or to another object's prototype.
@@ -91,6 +92,18 @@
     };
   };
 
+  // A scope with variables of its own: those of a function or of const.
+  const LOCALS = new WeakMap();
+  function extend(scope, locals) {
+    const extended = new Proxy(locals, {
+      has: (_locals, name) => Object.hasOwn(locals, name) || name in scope,
+      get: (_locals, name) => (Object.hasOwn(locals, name) ? locals[name] : scope[name]),
+      set: (_locals, name, value) => { (Object.hasOwn(locals, name) ? locals : scope)[name] = value; return true; },
+    });
+    LOCALS.set(extended, locals);
+    return extended;
+  }
+
   function parse(text) {
     const tokens = tokenize(text);
     let next = 0;
@@ -102,13 +115,24 @@
 
     function parseProgram(end) {
       const statements = [];
+      let declares = false;
       while (next < tokens.length && !(end && peek(end))) {
+        declares = declares || peek("const") || peek("let");
         if (!take(";")) statements.push(parseStatement());
       }
-      return { get: (scope) => statements.reduce((_last, statement) => statement.get(scope), undefined) };
+      const run = (scope) => statements.reduce((_last, statement) => statement.get(scope), undefined);
+      return { get: declares ? (scope) => run(extend(scope, {})) : run };
     }
 
+    const readName = () => (tokens[next]?.type === "word" ? check(tokens[next++].value) : fail());
+
     function parseStatement() {
+      if (take("const") || take("let")) {
+        const name = readName();
+        expect("=");
+        const value = parseExpression();
+        return { get: (scope) => { LOCALS.get(scope)[name] = value.get(scope); } };
+      }
       if (take("if")) {
         expect("(");
         const condition = parseExpression();
@@ -130,7 +154,39 @@
       return block;
     }
 
+    // The position after `name =>` or `(names) =>`, if these tokens are next.
+    function findArrow() {
+      let i = next;
+      if (tokens[i]?.type === "word") i++;
+      else if (peek("(")) {
+        for (i++; tokens[i]?.type === "word" || tokens[i]?.value === ","; i++);
+        if (tokens[i++]?.value !== ")") return false;
+      } else return false;
+      return tokens[i]?.type === "sign" && tokens[i].value === "=>";
+    }
+
+    function parseParameters() {
+      if (!take("(")) return [readName()];
+      const names = [];
+      while (!take(")")) {
+        names.push(readName());
+        if (!peek(")")) expect(",");
+      }
+      return names;
+    }
+
+    function parseFunction() {
+      const isArrow = !take("function");
+      const names = parseParameters();
+      if (isArrow) expect("=>");
+      const isBlock = peek("{");
+      const body = isBlock ? parseBlock() : isArrow ? parseExpression() : fail();
+      const call = (scope, values) => body.get(extend(scope, Object.fromEntries(names.map((name, i) => [name, values[i]]))));
+      return { get: (scope) => (...values) => (isBlock ? void call(scope, values) : call(scope, values)) };
+    }
+
     function parseExpression() {
+      if (peek("function") || findArrow()) return parseFunction();
       const left = parseConditional();
       for (const sign of ["=", "+=", "-=", "*=", "/="]) {
         if (take(sign)) {

@@ -56,6 +56,8 @@ def test_expressions_have_the_values_of_javascript() -> None:
         "-1 + 2 * 3 % 4": 1,
         "typeof a": "number",
         "new Date(0).getTime()": 0,
+        "list.map((item, i) => item * i).concat(list.filter(n => n > 2))": [0, 2, 6, 3],
+        "const b = a; const c = function (ev) { a = ev + b; }; c(2); a": 13,
     }
     assert evaluate("var_ = undefined", *(text.replace("nothing", "var_") for text in cases))[1:] == [
         [value] for value in cases.values()
@@ -68,8 +70,9 @@ def test_code_cannot_be_reached() -> None:
         "''['const' + 'ructor']",
         "({}).__proto__",
         "{__proto__: a}",
-        "() => a",
-        "function () {}",
+        "(() => a).constructor",
+        "function () { return a }",
+        "const constructor = a",
         "a b",
         "1 +",
         "`${a",
