@@ -19,6 +19,7 @@ from django.core.management.base import CommandError
 from config.embedded.server_process import find_free_port, is_alive
 from config.management.commands.up import choose_port
 from config.supervisor import processes
+from tests.collected_files import collect_uncompressed
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
@@ -220,6 +221,7 @@ def test_up_serves_until_ctrl_c_and_leaves_no_process_behind(
     (var / "exports").mkdir(mode=0o755, parents=True)  # from before, when others could read everything
     (var / "exports" / "old.csv").touch(mode=0o644)
     before = os.umask(0o022)
+    collect_uncompressed(var / "static")
     terminals.append(Terminal(tmp_path, command, {"DATABASE_URL": empty_database, "PERENNIAL_VAR": str(var)}))
     os.umask(before)
     [terminal] = terminals

@@ -17,6 +17,7 @@ import pytest
 from config import settings as project_settings
 from config.embedded.server_process import find_free_port
 from config.embedded.servers import EmbeddedServers
+from tests.collected_files import collect_uncompressed
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
@@ -34,6 +35,7 @@ class Operator:
         hidden = {"DATABASE_URL", "VALKEY_URL"}
         self.env = {name: value for name, value in os.environ.items() if name not in hidden}
         self.env |= {"PERENNIAL_VAR": str(folder / "var"), "PYTHONUNBUFFERED": "1"}
+        collect_uncompressed(folder / "var" / "static")
         self.servers = EmbeddedServers(folder / "var", report=lambda message: None)
         addresses = self.servers.ensure(postgres=True, valkey=True)
         assert addresses.postgres is not None
