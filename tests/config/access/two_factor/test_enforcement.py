@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from auditlog.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.test import Client
 
@@ -185,6 +186,8 @@ def test_a_recovery_code_replaces_the_phone_once() -> None:
     enter_password(client, user)
     response = client.post(CODE_PAGE, {"code": recovery_code}, follow=True)
     assert "9 are left" in response.text
+    entry = LogEntry.objects.filter(additional_data__event="two_factor.recovery_code_used").get()
+    assert entry.actor == user
     assert is_inside(client)
     second = Client()
     enter_password(second, user)
@@ -272,6 +275,8 @@ def test_an_administrator_resets_the_second_factor_of_a_colleague_who_lost_the_p
     assert client.post(path, {"action": "reset_two_factor"}).status_code == 302
     assert not TwoFactorDevice.objects.filter(user=colleague).exists()
     assert not is_inside(theirs)
+    entry = LogEntry.objects.filter(additional_data__event="two_factor.reset").get()
+    assert (entry.actor, entry.object_pk) == (boss, str(colleague.pk))
     listed = client.get("/admin/auth/user/")
     assert [row.has_two_factor for row in listed.context["cl"].result_list] == [True, False]
 
