@@ -16,6 +16,7 @@ from customers.identity.merging.transfers import ProvenClaim, find_unproven, tra
 from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.encrypted_field import encrypt
 from customers.identity.personal_data.hashing import hash_email, hash_phone
+from customers.identity.personal_data.sealed_traits import seal_traits
 from customers.identity.resolution.user_ids import find_customers_by_user_id, resolve_user_ids
 from customers.identity.traits import TRAIT_PREFIX, to_microseconds
 
@@ -180,8 +181,8 @@ def write_customers(customers: Sequence[Customer]) -> None:
     for name in TEXT_FIELDS:
         texts = [getattr(customer, name) for customer in customers]
         columns[name] = [encrypt(text) if text else "" for text in texts] if name in PERSONAL_FIELDS else texts
-    for name in ("traits", "field_updated_at"):
-        columns[name] = [json.dumps(getattr(customer, name)) for customer in customers]
+    columns["traits"] = [json.dumps(seal_traits(customer.traits)) for customer in customers]
+    columns["field_updated_at"] = [json.dumps(customer.field_updated_at) for customer in customers]
     with connection.cursor() as cursor:
         cursor.execute(WRITE_CUSTOMERS, columns)
 

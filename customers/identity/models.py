@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from customers.identity.personal_data.encrypted_field import EncryptedTextField
+from customers.identity.personal_data.sealed_traits import SealedTraitsField
 
 
 class Customer(models.Model):
@@ -22,7 +23,7 @@ class Customer(models.Model):
     birthday = EncryptedTextField(_("birthday"), blank=True, default="", help_text=_("ISO date, such as 1990-05-17."))
     language = models.CharField(_("language"), max_length=20, blank=True)
     country = models.CharField(_("country"), max_length=100, blank=True)
-    traits = models.JSONField(
+    traits = SealedTraitsField(
         _("traits"), default=dict, blank=True, help_text=_("Attributes provided by the shop, such as household size.")
     )
     field_updated_at = models.JSONField(

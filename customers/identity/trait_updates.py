@@ -9,6 +9,7 @@ from django.db import connection
 
 from customers.identity.customer_upsert import PERSONAL_FIELDS, TEXT_FIELDS
 from customers.identity.personal_data.encrypted_field import decrypt, encrypt
+from customers.identity.personal_data.sealed_traits import seal_traits, unseal_traits
 from customers.identity.traits import MAX_TRAITS, TRAIT_PREFIX, IdentifyTraits, to_microseconds
 
 READ_CUSTOMERS = """
@@ -57,9 +58,9 @@ def apply_trait_updates(*, updates: Sequence[TraitUpdate]) -> None:
 def update_row(row: dict[str, Any], updates: Iterable[TraitUpdate]) -> bool:
     """Apply updates to a customer's row in database form; return whether anything changed."""
     before = dict(row)
-    traits, field_updated_at = json.loads(row["traits"]), json.loads(row["field_updated_at"])
-    if not isinstance(traits, dict):
-        traits = {}
+    stored, field_updated_at = json.loads(row["traits"]), json.loads(row["field_updated_at"])
+    known = unseal_traits(stored) if isinstance(stored, dict) else {}
+    traits = dict(known)
     for update in updates:
         if not update.is_trusted:
             fill_empty_fields(row, traits, field_updated_at, update.traits)
@@ -74,8 +75,8 @@ def update_row(row: dict[str, Any], updates: Iterable[TraitUpdate]) -> bool:
                 field_updated_at[TRAIT_PREFIX + name] = set_at
                 traits[name] = value
     traits = {name: value for name, value in traits.items() if value is not None}
-    if traits != json.loads(before["traits"]):
-        row["traits"] = json.dumps(traits)
+    if traits != known or not isinstance(stored, dict):
+        row["traits"] = json.dumps(seal_traits(traits))
     if field_updated_at != json.loads(before["field_updated_at"]):
         row["field_updated_at"] = json.dumps(drop_oldest_times(field_updated_at))
     return row != before

@@ -21,6 +21,14 @@ PERSONAL_KEYS = (
 _PERSONAL = "ARRAY[" + ", ".join(f"'{key}'" for key in PERSONAL_KEYS) + "]"
 
 
+def hide_personal(column: str) -> str:
+    """Return SQL for an ID or text: NULL if it is empty, contains an @, or is a phone number."""
+    return (
+        f"CASE WHEN {column} = '' OR strpos({column}, '@') > 0 OR strpos({column}, chr(37) || '40') > 0"
+        f" OR {column} ~ '^([+][0-9]{{9,15}}|(86)?1[3-9][0-9]{{9}})$' THEN NULL ELSE {column} END"
+    )
+
+
 @dataclass(frozen=True)
 class WarehouseTable:
     """One table of the warehouse.
@@ -67,12 +75,12 @@ EVENTS = WarehouseTable(
     ),
     # identify, group and alias calls describe a person, so their properties are left out; only processed events are exported
     query=f"""
-        SELECT e.id, s.key AS source, e.type, e.name, COALESCE(u.customer_id, a.customer_id) AS customer_id,
-               NULLIF(e.user_id, '') AS user_id, NULLIF(e.anonymous_id, '') AS anonymous_id,
+        SELECT e.id, s.key AS source, e.type, COALESCE({hide_personal("e.name")}, '') AS name, COALESCE(u.customer_id, a.customer_id) AS customer_id,
+               {hide_personal("e.user_id")} AS user_id, {hide_personal("e.anonymous_id")} AS anonymous_id,
                NULLIF(e.session_id, '') AS session_id, e.occurred_at, e.received_at,
                NULLIF(array_to_string(e.product_ids, chr(31)), '') AS product_ids, e.value,
                NULLIF(e.currency, '') AS currency,
-               COALESCE(e.properties ->> 'path', e.context #>> '{{page,path}}') AS path,
+               substring(COALESCE(e.properties ->> 'path', e.context #>> '{{page,path}}') FROM '^[^@]+$') AS path,
                e.context #>> '{{device,type}}' AS device, e.context ->> 'locale' AS locale,
                NULLIF(e.recommendation_id, '') AS recommendation_id,
                CASE WHEN e.type IN ('track', 'page', 'screen') AND jsonb_typeof(e.properties) = 'object'
@@ -263,7 +271,11 @@ CUSTOMERS = WarehouseTable(
     query=f"""
         SELECT id, created_at, first_seen_at, last_seen_at, NULLIF(language, '') AS language,
                NULLIF(country, '') AS country,
-               CASE WHEN jsonb_typeof(traits) = 'object' THEN (traits - {_PERSONAL})::text ELSE '{{}}' END AS traits
+               CASE WHEN jsonb_typeof(traits) <> 'object' THEN '{{}}'
+                    WHEN NOT traits @? '$.*.\"$sealed\"' THEN (traits - {_PERSONAL})::text
+                    ELSE COALESCE(
+                        (SELECT jsonb_object_agg(key, value) FROM jsonb_each(traits - {_PERSONAL})
+                         WHERE jsonb_typeof(value) <> 'object')::text, '{{}}') END AS traits
         FROM identity_customer
         WHERE erased_at IS NULL
     """,  # noqa: S608 — the text is constant
@@ -290,13 +302,13 @@ IMPRESSIONS = WarehouseTable(
             ("product_ids", TEXTS),
         ]
     ),
-    query="""
-        SELECT i.id, i.recommendation_id, i.scenario, i.customer_id, NULLIF(i.user_id, '') AS user_id,
-               NULLIF(i.anonymous_id, '') AS anonymous_id, i.model_version, i.strategy, NULLIF(i.arm, '') AS arm,
+    query=f"""
+        SELECT i.id, i.recommendation_id, i.scenario, i.customer_id, {hide_personal("i.user_id")} AS user_id,
+               {hide_personal("i.anonymous_id")} AS anonymous_id, i.model_version, i.strategy, NULLIF(i.arm, '') AS arm,
                NULLIF(i.fallback, '') AS fallback, i.served_at, i.first_rank,
                NULLIF(array_to_string(i.product_ids, chr(31)), '') AS product_ids
         FROM serving_impression i
-    """,
+    """,  # noqa: S608 — the text is constant
 )
 
 TABLES: dict[str, WarehouseTable] = {

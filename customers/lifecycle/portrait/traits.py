@@ -14,11 +14,13 @@ from django.db import connection
 from django.utils.functional import Promise
 from django.utils.translation import pgettext_lazy
 
+from customers.events.personal_parts import merge_personal_parts
 from customers.identity.backoffice.identifier_labels import label_field
 from customers.identity.customer_upsert import PERSONAL_FIELDS
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError, decrypt
 from customers.identity.personal_data.masking import PERSONAL_PART, is_hidden_trait
 from customers.identity.personal_data.personal_traits import PERSONAL_TRAITS, unseal_personal
+from customers.identity.personal_data.sealed_traits import unseal_traits
 from customers.identity.traits import IGNORED_TRAITS, TRAIT_PREFIX, find_trait_problem
 from customers.lifecycle.facts.histories import from_microseconds, to_microseconds
 from customers.lifecycle.portrait.line import (
@@ -120,7 +122,9 @@ def read_stored_customer(*, customer_id: int) -> StoredCustomer | None:
         return None
     erased_at, *sealed, language, country, traits, updated_at = row
     fields = dict(zip(PERSONAL_FIELDS, sealed, strict=True))
-    return StoredCustomer(erased_at, fields, language, country, _parse_object(traits), _parse_object(updated_at))
+    return StoredCustomer(
+        erased_at, fields, language, country, unseal_traits(_parse_object(traits)), _parse_object(updated_at)
+    )
 
 
 def make_identity_lines(
@@ -173,7 +177,7 @@ def extract_event_traits(events: Sequence[CustomerEvent], *, with_personal: bool
         traits = _parse_object(event.traits)
         sealed = traits.pop(PERSONAL_PART, None)
         if with_personal and isinstance(sealed, str):
-            traits |= _decrypt_personal(sealed)
+            traits = merge_personal_parts(traits, _decrypt_personal(sealed))
         for name, value in _flatten_objects(traits):
             normalized = normalize_trait_name(name)
             if normalized in known_names or normalized in FIELD_TRAITS or _is_stored_on_customer(name, value):

@@ -176,6 +176,22 @@ def test_files_contain_no_personal_data(root: Path) -> None:
     assert {row["properties"] for row in read_rows("events")} == {"{}", '{"path": "/tea"}'}
 
 
+@pytest.mark.django_db
+def test_files_contain_no_encrypted_part_and_no_id_that_is_an_address(root: Path) -> None:
+    customer = make_customer("13800138000", traits={"微信号": "wx-anna", "size": 3})
+    make_event("1", FIRST, user_id="13800138000", name="Mail to anna@example.com", properties='{"$personal": "gAAAA"}')
+    make_event("2", FIRST, user_id="anna@example.com", anonymous_id="a%40b.example")
+    make_event("3", FIRST, user_id="u1", context='{"page": {"path": "/unsubscribe/anna@example.com"}}')
+    export()
+    texts = [str(row) for name in TABLES if name != "identifiers" for row in read_rows(name)]
+    for secret in ("13800138000", "anna", "gAAAA", "b.example", "$sealed", "$personal"):
+        assert not [text for text in texts if secret in text]
+    first, second, third = read_rows("events")
+    assert (first["customer_id"], first["name"], first["user_id"]) == (customer.pk, "", None)
+    assert (second["user_id"], second["anonymous_id"], third["user_id"], third["path"]) == (None, None, "u1", None)
+    assert [row["traits"] for row in read_rows("customers")] == ['{"size": 3}']
+
+
 def test_no_column_is_named_after_personal_data() -> None:
     columns = {field.name for table in TABLES.values() for field in table.schema}
     # the name of an event, not of a person
