@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadhandler import FileUploadHandler
 from django.utils.text import get_valid_filename
+from django.utils.translation import gettext as _
 
 from config.foundation.job_runs import FileImport
 from config.foundation.private_files import make_private_folder
@@ -18,6 +21,22 @@ from config.foundation.private_files import make_private_folder
 MAX_INLINE_BYTES = 5 * 1024 * 1024
 RETENTION = timedelta(days=7)
 MAX_NAME_LENGTH = 200
+
+
+class StaffUploadHandler(FileUploadHandler):
+    """Refuses files of anyone but back-office users, before a file is written; the first of FILE_UPLOAD_HANDLERS."""
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        super().new_file(*args, **kwargs)
+        user = getattr(self.request, "user", None)
+        if user is None or not user.is_active or not user.is_staff:
+            raise PermissionDenied(_("Sign in to upload files."))
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
+        return raw_data
+
+    def file_complete(self, file_size: int) -> None:
+        """Leave the file to the next handler."""
 
 
 class UploadedImport(Protocol):

@@ -37,6 +37,7 @@ class RequestBody:
         "had_empty_part",
         "is_whole",
         "length",
+        "max_bytes",
         "parts",
         "protocol",
         "received",
@@ -48,6 +49,7 @@ class RequestBody:
         self.environ = environ
         self.protocol = protocol
         self.length = length
+        self.max_bytes = find_max_bytes(environ["PATH_INFO"], environ.get("HTTP_COOKIE", ""))
         self.is_whole = length is not None and length <= MEMORY_BYTES
         self.started_at = time.monotonic()
         self.received = length if self.is_whole and length is not None else 0
@@ -94,7 +96,7 @@ class BodyReceiver:
         """Start to receive a body; the calling thread is free at once."""
         length = None if "HTTP_TRANSFER_ENCODING" in environ else int(environ["CONTENT_LENGTH"].rpartition(",")[2])
         body = RequestBody(environ, protocol, length)
-        if length is not None and length > find_max_bytes(environ["PATH_INFO"]):
+        if length is not None and length > body.max_bytes:
             send_too_large(body)
         elif self._stopped.is_set() or len(self._unfinished) >= self._limits.unfinished:
             send_error(protocol, environ, 503, "too_many_requests", "The server is busy; send the request again later.")
@@ -180,7 +182,7 @@ class BodyReceiver:
 
     def _take_part(self, body: RequestBody, part: bytes) -> None:
         body.add(part)
-        if body.received > find_max_bytes(body.environ["PATH_INFO"]):
+        if body.received > body.max_bytes:
             if self._remove(body):
                 send_too_large(body)
             return
@@ -220,5 +222,5 @@ class BodyReceiver:
 
 
 def send_too_large(body: RequestBody) -> None:
-    message = f"The body has more than {find_max_bytes(body.environ['PATH_INFO'])} bytes; send less at once."
+    message = f"The body has more than {body.max_bytes} bytes; send less at once."
     send_error(body.protocol, body.environ, 413, "too_large", message)

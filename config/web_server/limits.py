@@ -8,6 +8,8 @@ COLLECTOR_PATHS = ("/v1/", "/beacon/v1/", "/api/s/", "/mp/collect")
 BACK_OFFICE_PATH = "/admin/"
 MAX_BODY_BYTES = 32 * 2**20  # a thousand items of the REST API, each with a vector
 MAX_UPLOAD_BYTES = 512 * 2**20  # files of the back office; the import commands read larger ones
+MAX_ANONYMOUS_BYTES = 2**20  # forms of the back office without a session, such as the log-in page
+SESSION_COOKIE = "sessionid="
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,10 @@ class ClientLimits:
     unfinished_bytes: int = 2**30
 
 
-def find_max_bytes(path: str) -> int:
-    """Return how long a body sent to this path may be."""
+def find_max_bytes(path: str, cookie: str = "") -> int:
+    """Return how long a body sent to this path may be. Only the application knows whether the session of the cookie exists."""
     if path.startswith(COLLECTOR_PATHS):
         return MAX_BATCH_BYTES
-    return MAX_UPLOAD_BYTES if path.startswith(BACK_OFFICE_PATH) else MAX_BODY_BYTES
+    if path.startswith(BACK_OFFICE_PATH):
+        return MAX_UPLOAD_BYTES if SESSION_COOKIE in cookie else MAX_ANONYMOUS_BYTES
+    return MAX_BODY_BYTES

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.test import Client, RequestFactory
 
 from config.foundation.uploads import MAX_INLINE_BYTES, UploadFolder
 
@@ -63,3 +66,24 @@ def test_unconfirmed_files_are_deleted_after_a_week(folder: UploadFolder) -> Non
     assert folder.delete_expired(at=NOW + timedelta(days=7)) == 0
     assert folder.delete_expired(at=NOW + timedelta(days=7, seconds=1)) == 1
     assert not path.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/admin/login/", "/i18n/setlang/", "/admin/orders/orderimport/upload/"])
+def test_visitors_write_no_files(path: str, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path
+    monkeypatch.setattr(TemporaryFileUploadHandler, "new_file", lambda *_args, **_options: pytest.fail("a file"))
+    client = Client(enforce_csrf_checks=True)
+    assert client.get("/admin/login/").status_code == 200  # sets the cookie without which no form is read
+    response = client.post(path, {"file": SimpleUploadedFile("a.csv", b"x" * 3_000_000)})
+    assert response.status_code == 403
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.django_db
+def test_staff_write_files() -> None:
+    request = RequestFactory().post("/", {"file": SimpleUploadedFile("a.csv", b"x" * 3_000_000)})
+    request.user = User(is_staff=True, is_active=True)
+    [upload] = request.FILES.values()
+    with upload.open():
+        assert upload.size == 3_000_000

@@ -172,4 +172,6 @@ def test_a_client_that_disconnects_is_forgotten() -> None:
 
 def test_every_path_of_the_collector_has_its_limit() -> None:
     assert {find_max_bytes(f"/{path}") for path in build_collector_views()} == {MAX_BATCH_BYTES}
-    assert find_max_bytes("/admin/orders/orderimport/upload/") > find_max_bytes("/api/v1/products/") > MAX_BATCH_BYTES
+    upload = "/admin/orders/orderimport/upload/"
+    assert find_max_bytes("/admin/login/") == find_max_bytes(upload, "csrftoken=a") == 2**20
+    assert find_max_bytes(upload, "csrftoken=a; sessionid=b") > find_max_bytes("/api/v1/products/") > MAX_BATCH_BYTES
