@@ -103,7 +103,7 @@ def plant_customers() -> SimpleNamespace:
     other = make_customer(PHONE_USER_ID, **fields, traits=TRAITS)
     make_identifier(other, CHINESE_PHONE_USER_ID)
     for person in (customer, other):
-        make_profile(person, computed_at=NOON, stage="new")
+        make_profile(person, computed_at=NOON, stage="new", r=5, f=1)
         make_consent(person, recorded_at=NOON)
     merge = IdentityMerge.objects.create(
         kept=customer,
