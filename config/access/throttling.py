@@ -1,4 +1,4 @@
-"""Rate limits per caller and minute, counted in Valkey; without Valkey, every request is allowed."""
+"""Rate limits per caller and minute, counted in Valkey; without Valkey, each process counts for itself."""
 
 import time
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from rest_framework.throttling import BaseThrottle
 
 from config.access.grants import Grant
 from config.foundation.client_address import get_client_address
+from config.foundation.rate_limiter import count_locally
 from config.foundation.valkey import ValkeyDownError, run_pipeline
 
 WINDOW_SECONDS = 60
@@ -30,8 +31,14 @@ class KeyRateThrottle(BaseThrottle):
             return True  # the permission class rejects it
         limit = grant.requests_per_minute or settings.API_REQUESTS_PER_MINUTE
         now = self.get_now()
-        count = count_request(get_limited_caller(grant, request.META), minute=int(now // WINDOW_SECONDS))
-        if count is None or count <= limit:
+        caller = get_limited_caller(grant, request.META)
+        minute = int(now // WINDOW_SECONDS)
+        count = count_request(caller, minute=minute)
+        if count is None:
+            # the same name as in the fast path, which counts before it passes a request on
+            self._wait = count_locally(format_throttle_key(caller, minute=minute), max_requests=limit) or None
+            return self._wait is None
+        if count <= limit:
             return True
         self._wait = WINDOW_SECONDS - now % WINDOW_SECONDS
         return False

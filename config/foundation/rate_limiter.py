@@ -75,3 +75,11 @@ class RateLimiter:
                     self._usages.clear()
             usage = self._usages[subject] = Usage(window)
         return usage
+
+
+_local_limiter = RateLimiter()
+
+
+def count_locally(subject: str, *, max_requests: int) -> int:
+    """Count a request in this process, because the shared count is unavailable; return the seconds to wait, or 0."""
+    return _local_limiter.count(subject, RateLimits(requests=max_requests, bytes=0, names=0))

@@ -19,6 +19,7 @@ from config.celery import return_interrupted_tasks
 from config.embedded.server_process import find_port_error
 from config.embedded.servers import list_ended_servers, list_server_logs, restart_servers
 from config.foundation.private_files import make_tree_private
+from config.foundation.valkey_memory import find_memory_problem
 from config.http.static_files import collect_static_files
 from config.supervisor.processes import Program, Supervisor
 
@@ -49,6 +50,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         make_tree_private(settings.VAR_DIR)
         check_migrations(migrate=options["migrate"])
+        if problem := find_memory_problem(settings.VALKEY_URL):
+            self.stderr.write(f"Warning: {problem}")
         if not options["no_web"]:
             collect_files(report=self.stderr.write)
         port = choose_port(options["host"], options["port"], report=self.stderr.write) if not options["no_web"] else 0

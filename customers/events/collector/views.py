@@ -186,7 +186,8 @@ def read_limited_body(request: HttpRequest, source: KnownSource | None) -> bytes
 
 def limit_visitors(request: HttpRequest, rows: Sequence[EventRow]) -> None:
     """Limit the number of visitors that an address invents. Errors: CollectorError with status 429."""
-    visitors = {row.stored.anonymous_id for row in rows if row.stored.anonymous_id and not row.context.is_trusted}
+    visitors = {row.stored.anonymous_id or row.stored.user_id for row in rows if not row.context.is_trusted}
+    visitors.discard("")
     if visitors:
         limit_content(get_client_address(request.META), size=0, visitors=visitors)
 

@@ -2,7 +2,8 @@
 
 `recent:{kind}:{value}` is a sorted set. A member consists of a letter for the interaction, the second in base 36, a colon and the
 product id; its score is the second. Writing an event twice changes nothing, and a late event is sorted by its time. An event of
-a known user is only on the user's list, an event of a visitor on the visitor's.
+a known user is only on the user's list, an event of a visitor on the visitor's. Anybody can be a visitor, so their lists are shorter,
+with shorter product ids, and expire sooner.
 
 `group-of:{kind}:{value}` is the name of a group, `group:{name}` the set of the identifiers (`kind:value`) of one person. An
 event with a user and a visitor adds the visitor to the user's group immediately, unless the visitor belongs to another user; the
@@ -31,9 +32,16 @@ from customers.events.recent.scripts import LINK_GROUPS, READ_ACTIVITY, REMEMBER
 
 MAX_RECENT = 100
 MAX_DISMISSED = 500
+MAX_MEMBER_BYTES = 220  # of one entry; a longer product id is not remembered
+VISITOR_MAX_RECENT = 20
+VISITOR_MAX_DISMISSED = 50
+VISITOR_MAX_MEMBER_BYTES = 100
+MAX_BYTES_PER_CHARACTER = 4
 MAX_LINKED = 50  # identifiers of a person whose lists are read together
 RETENTION_DAYS = 90
 RETENTION_SECONDS = RETENTION_DAYS * 86400
+VISITOR_RETENTION_DAYS = 7
+VISITOR_RETENTION_SECONDS = VISITOR_RETENTION_DAYS * 86400
 PAIRS_SECONDS = 300.0
 MAX_PAIRS = 50_000
 MEANING_LETTERS: dict[str, str] = {
@@ -78,21 +86,36 @@ def remember_interactions(rows: Iterable[EventRow]) -> None:
             pairs[user_id, other_id] = None
         if row.meaning and event.product_ids:
             second = int(event.occurred_at.timestamp())
-            name = f"user_id:{user_id}" if user_id else f"anonymous_id:{visitor_id}"
+            if user_id:
+                name, max_bytes = f"user_id:{user_id}", MAX_MEMBER_BYTES
+            else:
+                name, max_bytes = f"anonymous_id:{visitor_id}", VISITOR_MAX_MEMBER_BYTES
             if row.meaning == Meaning.DISMISSAL:
-                dismissed.setdefault(name, {}).update(dict.fromkeys(event.product_ids, second))
+                short_ids = (product_id for product_id in event.product_ids if len(product_id.encode()) <= max_bytes)
+                dismissed.setdefault(name, {}).update(dict.fromkeys(short_ids, second))
                 continue
             prefix = MEANING_LETTERS[row.meaning] + to_base36(second) + ":"
             members = lists.setdefault(name, {})
             for product_id in event.product_ids:
-                members[prefix + product_id] = second
+                member = prefix + product_id
+                # most are so short that they need not be encoded to know that they are short enough
+                if len(member) * MAX_BYTES_PER_CHARACTER <= max_bytes or len(member.encode()) <= max_bytes:
+                    members[member] = second
     new_pairs = [pair for pair in pairs if not _linked_pairs.contains(pair)]
     if not (new_pairs or lists or dismissed or denied):
         return
     arguments = {
         "pairs": build_pair_arguments(new_pairs),
-        "lists": [(name, flatten_newest(members, limit=MAX_RECENT)) for name, members in lists.items()],
-        "dismissed": [(name, flatten_newest(members, limit=MAX_DISMISSED)) for name, members in dismissed.items()],
+        "lists": [
+            (name, flatten_newest(members, limit=MAX_RECENT if name[0] == "u" else VISITOR_MAX_RECENT))
+            for name, members in lists.items()
+            if members
+        ],
+        "dismissed": [
+            (name, flatten_newest(members, limit=MAX_DISMISSED if name[0] == "u" else VISITOR_MAX_DISMISSED))
+            for name, members in dismissed.items()
+            if members
+        ],
         "denied": list(denied),
     }
     try:
@@ -112,7 +135,9 @@ def build_pair_arguments(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, st
 def run_remember_script(arguments: dict[str, object]) -> bytes:
     """Run the script; return the epoch, which changes whenever Valkey has lost its contents."""
     packed = msgspec.msgpack.encode({**arguments, "epoch": uuid4().hex})
-    return bytes(run_command("EVAL", REMEMBER, 0, MAX_RECENT, MAX_LINKED, RETENTION_SECONDS, packed, MAX_DISMISSED))
+    customer_limits = (MAX_RECENT, MAX_DISMISSED, RETENTION_SECONDS)
+    visitor_limits = (VISITOR_MAX_RECENT, VISITOR_MAX_DISMISSED, VISITOR_RETENTION_SECONDS)
+    return bytes(run_command("EVAL", REMEMBER, 0, packed, MAX_LINKED, *customer_limits, *visitor_limits))
 
 
 def flatten_newest(members: dict[str, int], *, limit: int) -> list[int | str]:

@@ -38,8 +38,9 @@ end
 # `pairs`: user, visitor, name for a new group; `lists` and `dismissed`: key, scores and members; `denied`: keys to clear.
 REMEMBER = (
     """
-local max_recent, linked, seconds, input = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], cmsgpack.unpack(ARGV[4])
-local max_dismissed = tonumber(ARGV[5])
+local input, linked = cmsgpack.unpack(ARGV[1]), tonumber(ARGV[2])
+local max_recent, max_dismissed, seconds = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local visitor_recent, visitor_dismissed, visitor_seconds = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 """
     + GROUP_FUNCTIONS
     + """
@@ -65,21 +66,21 @@ for _, pair in ipairs(input.pairs) do
     end
 end
 for _, list in ipairs(input.lists) do
-    local key = 'recent:' .. list[1]
+    local key, customer = 'recent:' .. list[1], is_user(list[1])
     redis.call('ZADD', key, unpack(list[2]))
-    redis.call('ZREMRANGEBYRANK', key, 0, -max_recent - 1)
-    redis.call('EXPIRE', key, seconds)
+    redis.call('ZREMRANGEBYRANK', key, 0, -(customer and max_recent or visitor_recent) - 1)
+    redis.call('EXPIRE', key, customer and seconds or visitor_seconds)
     redis.call('DEL', 'denied:' .. list[1])
 end
 for _, list in ipairs(input.dismissed) do
-    local key = 'dismissed:' .. list[1]
+    local key, customer = 'dismissed:' .. list[1], is_user(list[1])
     redis.call('ZADD', key, unpack(list[2]))
-    redis.call('ZREMRANGEBYRANK', key, 0, -max_dismissed - 1)
-    redis.call('EXPIRE', key, seconds)
+    redis.call('ZREMRANGEBYRANK', key, 0, -(customer and max_dismissed or visitor_dismissed) - 1)
+    redis.call('EXPIRE', key, customer and seconds or visitor_seconds)
 end
 for _, name in ipairs(input.denied) do
     redis.call('DEL', 'recent:' .. name, 'dismissed:' .. name)
-    redis.call('SET', 'denied:' .. name, 1, 'EX', seconds)
+    redis.call('SET', 'denied:' .. name, 1, 'EX', is_user(name) and seconds or visitor_seconds)
 end
 return epoch
 """

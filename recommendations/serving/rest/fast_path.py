@@ -17,6 +17,7 @@ from django.http.cookie import parse_cookie
 from django.utils import timezone, translation
 from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
 
+from config.foundation.rate_limiter import count_locally
 from customers.events.recent.interactions import read_recent_activity
 from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.pipeline.visitor import VALKEY_TIMEOUT_SECONDS
@@ -106,7 +107,7 @@ def _serve(environ: Environ, path: str, authorize: Authorize) -> tuple[bytes, Pe
         counter_seconds=2 * permit.window_seconds,
         timeout=VALKEY_TIMEOUT_SECONDS,
     )
-    if activity.count is not None and activity.count > permit.max_requests:
+    if is_above_limit(permit, activity.count):
         raise NotPlainError
     with translation.override(language):
         if isinstance(request, RankRequest):
@@ -114,6 +115,13 @@ def _serve(environ: Environ, path: str, authorize: Authorize) -> tuple[bytes, Pe
         if isinstance(request, SearchRequest):
             return serve_search(request=request, now=now, activity=activity), permit
         return serve_recommendations(request=request, now=now, activity=activity), permit
+
+
+def is_above_limit(permit: Permit, count: int | None) -> bool:
+    """Return whether a caller has made too many requests; without Valkey, this process counts for itself."""
+    if count is None:
+        return count_locally(permit.key, max_requests=permit.max_requests) > 0
+    return count > permit.max_requests
 
 
 def _find_view(path: str) -> ServingView:

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from config.access.throttling import KeyRateThrottle
+from config.foundation import rate_limiter
+from config.foundation.rate_limiter import RateLimiter
 from config.foundation.valkey import get_client
 from tests.config.access.callers import make_bearer_client, make_client, make_key
 
@@ -38,11 +40,19 @@ def test_callers_are_counted_separately_against_the_default_limit(settings: Any)
         assert [client.get(ADDRESS).status_code for _time in range(2)] == [200, 429]
 
 
-def test_without_valkey_every_request_passes_and_one_warning_is_logged(settings: Any, caplog: Any) -> None:
+def test_without_valkey_the_process_counts_and_one_warning_is_logged(
+    settings: Any, caplog: Any, monkeypatch: pytest.MonkeyPatch, clock: Any
+) -> None:
+    monkeypatch.setattr(rate_limiter, "_local_limiter", RateLimiter(clock=lambda: clock.seconds))
     settings.VALKEY_URL = "redis://127.0.0.1:1/0"
     get_client.cache_clear()
-    client = make_client("customers:read", requests_per_minute=1)
-    assert [client.get(ADDRESS).status_code for _time in range(3)] == [200, 200, 200]
+    client = make_client("customers:read", requests_per_minute=2)
+    assert [client.get(ADDRESS).status_code for _time in range(3)] == [200, 200, 429]
+    assert client.get(ADDRESS)["Retry-After"] == "45"
+    other = make_client("customers:read", requests_per_minute=2)
+    assert other.get(ADDRESS).status_code == 200
+    clock.seconds += 45
+    assert client.get(ADDRESS).status_code == 200
     assert len([record for record in caplog.records if record.name == "config.foundation.valkey"]) == 1
 
 

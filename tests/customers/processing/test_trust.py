@@ -230,3 +230,33 @@ def test_an_expired_token_is_no_proof() -> None:
     )
     post(key, identify(userId="u1", context={"userToken": expired}))
     assert owner_of(Identifier.Kind.ANONYMOUS_ID, "attacker") != victim.pk
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_an_order_from_the_server_confirms_the_address_that_a_browser_claimed(is_known: bool) -> None:
+    if is_known:
+        make_victim()
+    address = "ana@shop.example"
+    _source, key = make_browser()
+    post(key, identify(traits={"email": address}))
+    assert Identifier.objects.filter(kind=Identifier.Kind.EMAIL_HASH).exists() == is_known
+    _server, server_key = make_keyed_source("server-2")
+    order = {"order_id": "o-1", "total": 20, "currency": "EUR", "email": address, "products": []}
+    post(
+        server_key,
+        {"type": "track", "event": "Order Completed", "anonymousId": "attacker", "properties": order},
+    )
+    visitor_id = owner_of(Identifier.Kind.ANONYMOUS_ID, "attacker")
+    owner = Identifier.objects.get(kind=Identifier.Kind.EMAIL_HASH).customer
+    # an address that is somebody else's stays there, because visitors type addresses into order forms, too
+    assert (owner.pk == visitor_id) == (not is_known)
+    assert owner.email == address
+
+
+def test_what_a_browser_links_is_unproven_and_what_a_token_or_the_server_links_is_proven() -> None:
+    make_victim()
+    source, key = make_browser()
+    post(key, identify())
+    post(key, identify(anonymousId="with-token", userId="u1", context={"userToken": make_token(source, "u1")}))
+    proven = dict(Identifier.objects.values_list("value", "is_proven").exclude(kind=Identifier.Kind.EMAIL_HASH))
+    assert proven == {"u1": True, "home": True, "attacker": False, "with-token": True}

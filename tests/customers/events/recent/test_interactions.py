@@ -1,14 +1,20 @@
 """Recent interactions in Valkey."""
 
+import json
 from typing import Any
 
 import pytest
 
-from customers.events.collector.parsing import EventRow
+from customers.events.collector.ingest import parse_items
+from customers.events.collector.parsing import EventRow, RequestContext
 from customers.events.recent.interactions import (
     MAX_LINKED,
     MAX_RECENT,
     RETENTION_DAYS,
+    VISITOR_MAX_DISMISSED,
+    VISITOR_MAX_MEMBER_BYTES,
+    VISITOR_MAX_RECENT,
+    VISITOR_RETENTION_DAYS,
     format_recent_key,
     link_identifiers,
     read_recent_interactions,
@@ -61,6 +67,68 @@ def test_the_last_hundred_interactions_are_kept_for_ninety_days(valkey: Any) -> 
     assert valkey.zcard(key) == MAX_RECENT
     assert list_products(user_id="u1")[0] == f"p{MAX_RECENT + 29}"
     assert RETENTION_DAYS * 86400 - 60 < valkey.ttl(key) <= RETENTION_DAYS * 86400
+
+
+def test_the_lists_of_visitors_are_short_and_expire_sooner(valkey: Any) -> None:
+    visits = [make_visitor_interaction(f"p{number}", "a1", minutes=number) for number in range(VISITOR_MAX_RECENT + 9)]
+    remember_interactions(visits[:15])
+    remember_interactions(visits[15:])
+    remember_interactions(
+        [
+            make_interaction(f"d{number}", meaning="dismissal", user_id="", anonymous_id="a1", minutes=number)
+            for number in range(VISITOR_MAX_DISMISSED + 9)
+        ]
+    )
+    assert list_products(anonymous_id="a1") == [f"p{number}" for number in range(VISITOR_MAX_RECENT + 8, 8, -1)]
+    assert valkey.zcard("dismissed:anonymous_id:a1") == VISITOR_MAX_DISMISSED
+    for key in ("recent:anonymous_id:a1", "dismissed:anonymous_id:a1"):
+        assert VISITOR_RETENTION_DAYS * 86400 - 60 < valkey.ttl(key) <= VISITOR_RETENTION_DAYS * 86400
+
+
+@pytest.mark.parametrize("letter", ["x", "茶", "😀"])
+def test_product_ids_that_are_too_long_are_not_remembered(valkey: Any, letter: str) -> None:
+    ids = [letter * (size // len(letter.encode())) for size in (80, 96, 120, 208, 240)]
+    remember_interactions([make_visitor_interaction(product_id, "a1") for product_id in ids])
+    remember_interactions([make_interaction(product_id) for product_id in ids])
+    remember_interactions(
+        [make_interaction(product_id, meaning="dismissal", user_id="", anonymous_id="a1") for product_id in ids]
+    )
+    limit = VISITOR_MAX_MEMBER_BYTES - 8  # of a product id: letter, time and colon come before it
+    assert set(list_products(anonymous_id="a1")) == {text for text in ids if len(text.encode()) <= limit}
+    assert set(list_products(user_id="u1")) == set(ids[:4])
+    assert valkey.zcard("dismissed:anonymous_id:a1") == 2
+
+
+def test_a_flood_of_visitors_takes_at_most_twice_its_bytes_in_valkey(valkey: Any) -> None:
+    source = RequestContext(1, NOON, is_trusted=False)
+    floods: dict[str, list[dict[str, Any]]] = {
+        "one event of each visitor": [{"p": [f"p{n % 10}"], "a": f"a{n}"} for n in range(2000)],
+        "long ids": [{"p": [f"{n % 40:02}{'x' * 88}"], "a": f"a{n % 60}"} for n in range(2000)],
+        "ids that are too long": [{"p": ["x" * 200], "a": f"a{n}"} for n in range(2000)],
+        "many products": [{"p": [f"p{k}-{'x' * 20}" for k in range(300)], "a": f"a{n}"} for n in range(40)],
+        "dismissals": [{"p": [f"d{k}-{'x' * 20}" for k in range(300)], "a": f"a{n}", "e": "Product Dismissed"} for n in range(40)],
+    }  # fmt: skip
+    for name, flood in floods.items():
+        valkey.flushdb()
+        items = [
+            json.dumps(
+                {
+                    "type": "track",
+                    "event": event.get("e", "Product Viewed"),
+                    "anonymousId": event["a"],
+                    "properties": {"sku": event["p"][0]}
+                    if len(event["p"]) == 1
+                    else {"products": [{"id": product_id} for product_id in event["p"]]},
+                },
+                separators=(",", ":"),
+            ).encode()
+            for event in flood
+        ]
+        rows, rejected = parse_items(enumerate(items), source)
+        assert not rejected
+        remember_interactions(rows)
+        used = sum(valkey.memory_usage(key) or 0 for key in valkey.scan_iter())
+        assert used <= 2 * sum(map(len, items)), name
 
 
 def test_event_that_is_not_an_interaction_writes_nothing(valkey: Any) -> None:

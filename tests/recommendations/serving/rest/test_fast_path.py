@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -13,10 +14,14 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections
 from pytest_django.fixtures import DjangoAssertNumQueries
 
+from config import fast_path
 from config.access.grants import clear_key_cache
 from config.access.keys import create_api_key
 from config.access.models import ApiKey
+from config.access.throttling import KeyRateThrottle
 from config.fast_path import add_fast_path
+from config.foundation import rate_limiter
+from config.foundation.rate_limiter import RateLimiter
 from customers.events.models import Source
 from customers.events.sources.user_tokens import clear_token_key_cache, create_user_token, read_token_key
 from recommendations.engine.placements import PLACEMENTS
@@ -240,6 +245,20 @@ def test_without_valkey_responses_come_from_the_model_alone(key: str, settings: 
     status, _headers, body = call(RECOMMENDATIONS_PATH + "for-you/", "user_id=user-0", key=key)
     assert (status, body["fallback"]) == (200, None)
     assert call(RECOMMENDATIONS_PATH + "for-you/", "anonymous_id=guest", key=key)[2]["fallback"] == "popular"
+
+
+def test_without_valkey_the_process_counts_the_requests(
+    key: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.VALKEY_URL, settings.API_REQUESTS_PER_MINUTE = "redis://127.0.0.1:1/0", 2
+    now = 1_800_000_015.5
+    monkeypatch.setattr(rate_limiter, "_local_limiter", RateLimiter(clock=lambda: now))
+    monkeypatch.setattr(KeyRateThrottle, "get_now", staticmethod(lambda: now))
+    monkeypatch.setattr(fast_path, "time", SimpleNamespace(time=lambda: now))
+    call = Caller()
+    answers = [call(RECOMMENDATIONS_PATH + "for-you/", "user_id=user-0", key=key) for _time in range(3)]
+    assert [status for status, _headers, _body in answers] == [200, 200, 429]
+    assert (answers[2][1]["Retry-After"], call.reached) == ("45", 1)
 
 
 @pytest.fixture

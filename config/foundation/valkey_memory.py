@@ -1,0 +1,31 @@
+"""How Valkey may run out of memory: tasks and recent activity share one server, so it must evict only what expires by itself."""
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+EVICTION_POLICY = "volatile-lru"
+VALID_POLICIES = (EVICTION_POLICY, "volatile-lfu")
+TIMEOUT_SECONDS = 5
+
+
+def find_memory_problem(url: str) -> str:
+    """Return what is wrong with the memory limit or the eviction policy of a server, with the fix; empty if nothing is."""
+    retry = Retry(NoBackoff(), 0)
+    try:
+        with redis.Redis.from_url(
+            url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=retry
+        ) as client:
+            memory = client.info("memory")
+    except redis.RedisError as error:
+        return f"The memory limit of Valkey could not be read ({error})."
+    policy, limit = memory.get("maxmemory_policy"), memory.get("maxmemory")
+    if limit == 0:
+        return f"Valkey has no memory limit. Set maxmemory, and maxmemory-policy to {EVICTION_POLICY}."
+    if policy not in VALID_POLICIES:
+        danger = "loses tasks" if str(policy).startswith("allkeys") else "stops running tasks"
+        return (
+            f"Valkey's maxmemory-policy is {policy}: when its memory is full, Perennial {danger}. "
+            f"Set it to {EVICTION_POLICY}."
+        )
+    return ""
