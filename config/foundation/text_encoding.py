@@ -3,7 +3,7 @@
 import codecs
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -21,6 +21,11 @@ BYTE_ORDER_MARKS = (
 OLDER_CHINESE_ENCODINGS = frozenset({"gbk", "gb2312"})
 
 OpenFile = Callable[[], IO[bytes]]
+
+
+def make_encodable(text: Any) -> str:
+    """Return a text that can be encoded as UTF-8; JSON may contain halves of characters, which cannot."""
+    return str(text).encode(errors="backslashreplace").decode()
 
 
 class UnknownEncodingError(Exception):

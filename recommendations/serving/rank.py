@@ -64,10 +64,9 @@ def rank_products(
     """
     started = time.perf_counter()
     if not 1 <= len(request.product_ids) <= MAX_RANKED_PRODUCTS:
+        message = _("product_ids has %(count)d products; valid: 1 to %(max)d.")
         raise InvalidRequestError(
-            "product_ids",
-            _("product_ids has %(count)d products; valid: 1 to %(max)d.")
-            % {"count": len(request.product_ids), "max": MAX_RANKED_PRODUCTS},
+            {"product_ids": message % {"count": len(request.product_ids), "max": MAX_RANKED_PRODUCTS}}
         )
     state = source.get_state(now=now)
     product_ids = list(dict.fromkeys(request.product_ids))

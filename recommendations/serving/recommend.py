@@ -11,7 +11,7 @@ from recommendations.serving.pipeline.categories import rank_categories
 from recommendations.serving.pipeline.context import Candidates, RecommendationContext, build_context
 from recommendations.serving.pipeline.explain import explain
 from recommendations.serving.pipeline.explore import explore
-from recommendations.serving.pipeline.fallback import apply_fallback
+from recommendations.serving.pipeline.fallback import apply_fallback, describe_empty_list
 from recommendations.serving.pipeline.pin import pin_products
 from recommendations.serving.pipeline.rerank import rerank
 from recommendations.serving.pipeline.workspaces import WorkspacePool
@@ -36,7 +36,8 @@ def recommend(
     """Return the products of a placement, best first, each with the reason why it is shown.
 
     A placement that has no products, is switched off or would be late is replaced by its fallback, which the response
-    names; a strict request gets an empty list instead. Once the state is loaded this makes no database query.
+    names; a strict request gets an empty list instead, and so does one whose filters no product meets, with the reason. Once
+    the state is loaded this makes no database query.
 
     activity: what Valkey knows about the visitor, if the caller has read it already. rules: used instead of the shop's own;
     an empty book means no rules.
@@ -59,12 +60,14 @@ def recommend(
             categories = rank_categories(context, candidates)
         else:
             items, has_more = _make_page(context, candidates)
+        empty_reason = None if items or categories else describe_empty_list(context, candidates)
     return RecommendationResponse(
         recommendation_id=make_recommendation_id(now),
         scenario=request.scenario,
         strategy=candidates.strategy,
         fallback=candidates.fallback,
         fallback_reason=candidates.fallback_reason,
+        empty_reason=empty_reason,
         model_version=state.version,
         took_ms=round((time.perf_counter() - started) * 1000, 2),
         items=items,

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,12 +18,11 @@ MAX_OFFSET = 10_000
 
 
 class InvalidRequestError(Exception):
-    """An invalid request; the message names the value and the valid ones."""
+    """An invalid request; the message of each field names the value and the valid ones."""
 
-    def __init__(self, field_name: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field_name
-        self.message = message
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(errors.values()))
+        self.errors = dict(errors)
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,8 @@ class RecommendationRequest:
     """A request for the products of a placement.
 
     category: a path, which includes the categories below it. landing_category (a path too), language, country and device
-    describe a visitor without a history; they filter nothing. diversity: None for the setting of the placement. is_browser,
+    describe a visitor without a history; they filter nothing. diversity: None for the setting of the placement. strict: True
+    for no fallback at all, False for one that may drop the filters, None for one within the filters. is_browser,
     is_unverified: set by `visitor_claims.verify_visitor`.
     """
 
@@ -54,7 +54,7 @@ class RecommendationRequest:
     exclude: Sequence[str] = ()
     diversity: float | None = None
     explain: bool = True
-    strict: bool = False
+    strict: bool | None = None
     is_browser: bool = False
     is_unverified: bool = False
 
@@ -66,29 +66,27 @@ class RecommendationRequest:
 
 
 def validate_request(request: RecommendationRequest) -> None:
-    """Check the request for contradictions. Errors: InvalidRequestError."""
+    """Check the request for contradictions. Errors: InvalidRequestError with all of them."""
+    errors: dict[str, str] = {}
     placement = PLACEMENTS.get(request.scenario)
     if placement is None:
-        raise InvalidRequestError(
-            "scenario",
-            _("Unknown placement %(given)s; valid: %(valid)s.")
-            % {"given": repr(request.scenario), "valid": ", ".join(PLACEMENTS)},
-        )
-    if not 1 <= request.n <= MAX_ITEMS:
-        raise InvalidRequestError("n", _("n is %(n)s; valid: 1 to %(max)d.") % {"n": request.n, "max": MAX_ITEMS})
-    if placement.start == PlacementInput.PRODUCTS and not request.product_ids:
+        errors["scenario"] = _("Unknown placement %(given)s; valid: %(valid)s.") % {
+            "given": repr(request.scenario),
+            "valid": ", ".join(PLACEMENTS),
+        }
+    elif placement.start == PlacementInput.PRODUCTS and not request.product_ids:
         field_name = "product_id" if request.scenario == SIMILAR else "product_ids"
-        raise InvalidRequestError(
-            field_name,
-            _("%(scenario)s requires %(field)s, the products that recommendations are based on.")
-            % {"scenario": request.scenario, "field": field_name},
-        )
+        errors[field_name] = _("%(scenario)s requires %(field)s, the products that recommendations are based on.") % {
+            "scenario": request.scenario,
+            "field": field_name,
+        }
+    if not 1 <= request.n <= MAX_ITEMS:
+        errors["n"] = _("n is %(n)s; valid: 1 to %(max)d.") % {"n": request.n, "max": MAX_ITEMS}
     low, high = request.price_min, request.price_max
     if low is not None and high is not None and low > high:
-        raise InvalidRequestError(
-            "price_min",
-            _("price_min %(low)s is greater than price_max %(high)s.") % {"low": low, "high": high},
-        )
+        errors["price_min"] = _("price_min %(low)s is greater than price_max %(high)s.") % {"low": low, "high": high}
+    if errors:
+        raise InvalidRequestError(errors)
 
 
 def make_recommendation_id(now: datetime) -> str:
@@ -120,7 +118,7 @@ def read_cursor(cursor: str, *, now: datetime) -> tuple[int, int]:
         text = base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode("ascii")
         offset, minute = (int(part) for part in text.split("."))
     except (ValueError, binascii.Error) as error:
-        raise InvalidRequestError("cursor", _("cursor is invalid; use next_cursor of a response.")) from error
+        raise InvalidRequestError({"cursor": _("cursor is invalid; use next_cursor of a response.")}) from error
     if not (0 <= offset <= MAX_OFFSET and 0 <= minute < 2**40):
-        raise InvalidRequestError("cursor", _("cursor is invalid; use next_cursor of a response."))
+        raise InvalidRequestError({"cursor": _("cursor is invalid; use next_cursor of a response.")})
     return offset, minute

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from recommendations.serving.pipeline.fallback import EmptyListReason
 from recommendations.serving.pipeline.reasons import ItemReason
 from recommendations.serving.state.loader import ServingState
 from recommendations.serving.state.product_index import ProductCard
@@ -34,7 +35,8 @@ class RecommendedCategory:
 class RecommendationResponse:
     """The items of one placement and how they were chosen.
 
-    fallback: the placement that replaced the requested one. stale: computed from memory while the database is unreachable.
+    fallback: the placement that replaced the requested one. empty_reason: why there are no items.
+    stale: computed from memory while the database is unreachable.
     left_out: products of a list to rank that must not be shown, each with the reason. is_identifiable: False for a visitor
     who refused personalization or was erased.
     """
@@ -48,6 +50,7 @@ class RecommendationResponse:
     items: list[RecommendedItem] = field(default_factory=list)
     next_cursor: str | None = None
     fallback_reason: str | None = None
+    empty_reason: EmptyListReason | None = None
     stale: bool = False
     categories: list[RecommendedCategory] | None = None
     left_out: list[tuple[str, str]] | None = None

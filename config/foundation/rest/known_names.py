@@ -4,25 +4,81 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.mixins import ListModelMixin
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from config.foundation.text_encoding import make_encodable
+
 PAGINATION_PARAMETERS = ("cursor", "limit")
+MAX_NAME_LENGTH = 200  # of an unknown name in a response
+MAX_VALUE_LENGTH = 2_000  # of a filter; no column that a filter compares is longer
 
 
 def find_unknown_names(names: Iterable[str], valid: Iterable[str]) -> dict[str, list[ErrorDetail]]:
     """Return an error for each name that is not valid."""
     known = set(valid)
-    message = _("Unknown name; valid: %(names)s.") % {"names": ", ".join(sorted(known))}
-    return {make_encodable(name): [ErrorDetail(message, "unknown_name")] for name in names if name not in known}
+    message = (
+        _("Unknown name; valid: %(names)s.") % {"names": ", ".join(sorted(known))} if known else _("Unknown name.")
+    )
+    return {
+        make_encodable(name)[:MAX_NAME_LENGTH]: [ErrorDetail(message, "unknown_name")]
+        for name in names
+        if name not in known
+    }
 
 
-def make_encodable(name: Any) -> str:
-    """Return a name that can be encoded as UTF-8; JSON may contain halves of characters, which cannot."""
-    return str(name).encode(errors="backslashreplace").decode()
+def find_long_values(params: QueryDict) -> dict[str, list[ErrorDetail]]:
+    """Return an error for each parameter that is too long, because a search for a long text is slow."""
+    return {
+        make_encodable(name)[:MAX_NAME_LENGTH]: [
+            ErrorDetail(
+                _("Too long: %(length)d characters; the maximum is %(most)d.")
+                % {"length": len(value), "most": MAX_VALUE_LENGTH},
+                "too_long",
+            )
+        ]
+        for name, values in params.lists()
+        for value in values
+        if len(value) > MAX_VALUE_LENGTH
+    }
+
+
+class HasKnownParameters(BasePermission):
+    """Rejects query parameters of endpoints that read none, and fields in the body of endpoints that read no body.
+
+    A permission, because REST framework checks it for every method before it calls the view. Lists and views with
+    ``checks_parameters`` check the parameters of GET requests themselves. ``query_parameters`` are those of other views, and
+    ``methods_without_body`` are methods besides DELETE that read no body.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        method = "GET" if request.method == "HEAD" else request.method or ""
+        if method == "OPTIONS" or not hasattr(view, method.lower()):
+            return True
+        checks_itself = getattr(view, "checks_parameters", False) or (
+            isinstance(view, ListModelMixin) and StrictFilterBackend in view.filter_backends  # type: ignore[attr-defined]
+        )
+        unknown = {}
+        if method != "GET" or not checks_itself:
+            valid = getattr(view, "query_parameters", ()) if method == "GET" else ()
+            unknown = find_unknown_names(request.query_params, valid)
+        if method in ("DELETE", *getattr(view, "methods_without_body", ())) and request.META.get(
+            "CONTENT_LENGTH"
+        ) not in (
+            None,
+            "",
+            "0",
+        ):
+            unknown |= find_unknown_names(request.data if isinstance(request.data, Mapping) else (), ())
+        if unknown:
+            raise ValidationError(unknown)
+        return True
 
 
 class StrictFilterBackend(DjangoFilterBackend):
@@ -32,8 +88,10 @@ class StrictFilterBackend(DjangoFilterBackend):
         filterset_class = self.get_filterset_class(view, queryset)
         filters = filterset_class.base_filters if filterset_class is not None else ()
         pagination = PAGINATION_PARAMETERS if getattr(view, "paginator", None) is not None else ()
-        if unknown := find_unknown_names(request.query_params, (*filters, *pagination)):
-            raise ValidationError(unknown)
+        errors = find_unknown_names(request.query_params, (*filters, *pagination))
+        errors |= find_long_values(request.query_params)
+        if errors:
+            raise ValidationError(errors)
         filtered: QuerySet = super().filter_queryset(request, queryset, view)
         return filtered
 

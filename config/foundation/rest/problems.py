@@ -18,11 +18,14 @@ from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
 from rest_framework.views import set_rollback
 
+from config.foundation.text_encoding import make_encodable
+
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:perennial:problem:"
 RETRY_SECONDS = 5
+MAX_FIELD_LENGTH = 300
 
 
 class PayloadTooLarge(exceptions.APIException):
@@ -115,7 +118,10 @@ def iterate_field_errors(detail: Any, path: str = "") -> Iterator[dict[str, str 
         for message in detail:
             yield from iterate_field_errors(message, path)
     else:
-        yield {"field": path or None, "code": getattr(detail, "code", None) or "invalid", "message": str(detail)}
+        code = getattr(detail, "code", None) or "invalid"
+        # a message quotes what was sent, which may not be encodable
+        field = make_encodable(path)[:MAX_FIELD_LENGTH] or None
+        yield {"field": field, "code": code, "message": make_encodable(detail)}
 
 
 def join_field_path(path: str, name: Any) -> str:

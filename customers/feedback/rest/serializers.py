@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from catalog.bulk_results import ItemStatus
+from config.foundation.rest.known_names import KnownFieldsMixin
 from customers.feedback.models import Review, SurveyAnswer
 from customers.identity.models import Identifier
 from customers.identity.personal_data.masking import mask_id
@@ -78,7 +79,7 @@ class ReviewItemSerializer(FeedbackItemSerializer):
     )
 
 
-class ReviewsWriteSerializer(serializers.Serializer):
+class ReviewsWriteSerializer(KnownFieldsMixin, serializers.Serializer):
     reviews = ReviewItemSerializer(many=True, max_length=MAX_ITEMS)  # type: ignore[call-arg]
 
 
@@ -115,7 +116,7 @@ class AnswerItemSerializer(FeedbackItemSerializer):
     )
 
 
-class AnswersWriteSerializer(serializers.Serializer):
+class AnswersWriteSerializer(KnownFieldsMixin, serializers.Serializer):
     answers = AnswerItemSerializer(many=True, max_length=MAX_ITEMS)  # type: ignore[call-arg]
 
 

@@ -11,6 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from catalog.bulk_results import ItemStatus
+from config.foundation.rest.known_names import KnownFieldsMixin
 from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.identity.customer_upsert import PERSONAL_FIELDS, TEXT_FIELDS, CustomerChange
 from customers.identity.models import Consent, Customer, Identifier
@@ -139,11 +140,11 @@ class CustomerItemSerializer(serializers.Serializer):
         return birthday
 
 
-class CustomersWriteSerializer(serializers.Serializer):
+class CustomersWriteSerializer(KnownFieldsMixin, serializers.Serializer):
     customers = CustomerItemSerializer(many=True, max_length=MAX_ITEMS)  # type: ignore[call-arg]
 
 
-class UnvalidatedItemsSerializer(serializers.Serializer):
+class UnvalidatedItemsSerializer(KnownFieldsMixin, serializers.Serializer):
     """Accepts the list without validating its items, so that one invalid item does not reject the others."""
 
     customers = serializers.ListField(child=serializers.JSONField(), max_length=MAX_ITEMS)

@@ -66,6 +66,7 @@ class StageHistoryView(APIView):
     """The stage changes of a customer, latest first, each with its reason."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
+    checks_parameters = True
 
     @extend_schema(
         operation_id="customer_stages", parameters=[StageHistoryQuerySerializer], responses=StageHistorySerializer
@@ -85,6 +86,7 @@ class LifecycleSummaryView(APIView):
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
+    checks_parameters = True
 
     @extend_schema(operation_id="lifecycle_summary", parameters=[SummaryQuerySerializer], responses=SummarySerializer)
     def get(self, request: Request) -> Response:

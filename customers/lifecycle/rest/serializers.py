@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
+from config.foundation.rest.known_names import KnownFieldsMixin
 from customers.identity.rest.masked_fields import MaskedIdField
 from customers.lifecycle.models import NextOrderReason, RfmGroup, ScoreModel, Stage, StageTransition
 from customers.lifecycle.portrait.customer_profile import REASON_NAMES, RFM_REASON_NAMES
@@ -238,7 +239,7 @@ class ProfileSerializer(serializers.Serializer):
     portrait_withheld_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
 
 
-class StageHistoryQuerySerializer(serializers.Serializer):
+class StageHistoryQuerySerializer(KnownFieldsMixin, serializers.Serializer):
     limit = serializers.IntegerField(required=False, default=100, min_value=1, max_value=1000)
 
 
@@ -260,7 +261,7 @@ class StageHistorySerializer(serializers.Serializer):
     stages = StageChangeSerializer(many=True)
 
 
-class SummaryQuerySerializer(serializers.Serializer):
+class SummaryQuerySerializer(KnownFieldsMixin, serializers.Serializer):
     since = serializers.DateTimeField(
         required=False, help_text="Start of the period; default: four weeks before until."
     )

@@ -164,8 +164,8 @@ def build_context(
         offset=offset,
     )
     context.depth = _get_depth(context) + (len(effects.pins) if effects is not None else 0)
-    # a slot is never empty: products outside the filters are better than none, but sold-out ones are not
-    if not allowed.any() and not request.strict and filters != ProductFilters(request.in_stock):
+    # only on request: a caller who filters by a category wants no products of another one
+    if request.strict is False and filters != ProductFilters(request.in_stock) and not allowed.any():
         context.allowed = state.rules.filter_rows(state.products.get_mask(ProductFilters(request.in_stock)), effects)
         context.has_relaxed_filters = True
     return context
@@ -197,8 +197,8 @@ def _require_landing_category(state: ServingState, request: RecommendationReques
     """Errors: InvalidRequestError if no product is in the landing category or below it."""
     path = request.landing_category
     if path and not state.products.has_category(path):
-        raise InvalidRequestError(
-            "landing_category",
-            _("Unknown category %(path)s; use a path from the catalog, such as %(example)s, or omit landing_category.")
-            % {"path": repr(path), "example": repr(next(iter(state.products.categories), ""))},
+        message = _(
+            "Unknown category %(path)s; use a path from the catalog, such as %(example)s, or omit landing_category."
         )
+        example = repr(next(iter(state.products.categories), ""))
+        raise InvalidRequestError({"landing_category": message % {"path": repr(path), "example": example}})

@@ -1,20 +1,50 @@
 """Step 3 of a recommendation: replace a placement that has no candidates."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from recommendations.engine.placements import POPULAR
-from recommendations.serving.pipeline.candidates import LATE, find_candidates
+from recommendations.serving.pipeline.candidates import (
+    LATE,
+    NO_MODEL,
+    NOTHING_KNOWN,
+    SWITCHED_OFF,
+    find_candidates,
+)
 from recommendations.serving.pipeline.context import LAST_RESORT, Candidates, RecommendationContext
 from recommendations.serving.pipeline.scoring import score_by_rank
 
 FILTERS_DROPPED = "filters"
+FILTER_NAMES = ("category", "brand", "price_min", "price_max")
+# why a list is empty, besides the problems of candidates; sent over REST as code of empty_reason
+FILTERS, NO_PRODUCTS, END_OF_LIST = "filters", "no_products", "end_of_list"
+EMPTY_LIST_TEXTS = {
+    NO_MODEL: gettext_lazy("No model is active yet."),
+    LATE: gettext_lazy("The deadline passed before the products were found."),
+    SWITCHED_OFF: gettext_lazy("The placement is turned off, or no better than its fallback."),
+    NOTHING_KNOWN: gettext_lazy("Not enough is known about the visitor or the products of the request."),
+    NO_PRODUCTS: gettext_lazy("No product is left after those that must not be shown to this visitor."),
+}
+
+
+class EmptyListReason(NamedTuple):
+    """Why a list is empty. filters: the names of the parameters that no product matches."""
+
+    code: str
+    text: str
+    filters: Sequence[str] = ()
 
 
 def apply_fallback(context: RecommendationContext, candidates: Candidates) -> Candidates:
     """Return the candidates, or those of the first fallback that has any, with the reason.
 
     The chain follows each placement's own fallback; after a missed deadline it goes straight to popular products, which are
-    scored in advance. The last resort is the catalog itself. A strict request has no fallback.
+    scored in advance. The last resort is the catalog itself. A strict request has no fallback, nor has any request if no product
+    may be shown.
     """
     requested = candidates.placement
     reason = FILTERS_DROPPED if context.has_relaxed_filters else None
@@ -25,7 +55,7 @@ def apply_fallback(context: RecommendationContext, candidates: Candidates) -> Ca
             if placement != requested or reason == FILTERS_DROPPED:
                 candidates.fallback, candidates.fallback_reason = placement, reason
             return candidates
-        if context.request.strict:
+        if context.request.strict or not context.allowed.any():
             return candidates
         reason = reason or candidates.problem
         tried.add(placement)
@@ -34,9 +64,27 @@ def apply_fallback(context: RecommendationContext, candidates: Candidates) -> Ca
         if next_placement is None or next_placement in tried:
             break
         candidates = find_candidates(context, next_placement)
-    candidates = _find_last_resort(context)
-    candidates.placement, candidates.fallback, candidates.fallback_reason = requested, LAST_RESORT, reason
-    return candidates
+    last_resort = _find_last_resort(context)
+    if not len(last_resort.rows):
+        return candidates
+    last_resort.placement, last_resort.fallback, last_resort.fallback_reason = requested, LAST_RESORT, reason
+    return last_resort
+
+
+def describe_empty_list(context: RecommendationContext, candidates: Candidates) -> EmptyListReason:
+    """Return why a response has no items, in the active language."""
+    filters = [name for name in FILTER_NAMES if getattr(context.request, name) not in ("", None)]
+    if context.offset and context.allowed.any():
+        return EmptyListReason(END_OF_LIST, _("There are no more products after this page."))
+    if filters and not context.has_relaxed_filters:
+        names = ", ".join(filters)
+        return EmptyListReason(
+            FILTERS, _("No product to show matches the filters %(names)s.") % {"names": names}, filters
+        )
+    if not context.allowed.any():
+        return EmptyListReason(NO_PRODUCTS, _("No product may be shown: none is active and in stock."))
+    code = candidates.problem or NO_PRODUCTS
+    return EmptyListReason(code, str(EMPTY_LIST_TEXTS[code]))
 
 
 def _find_last_resort(context: RecommendationContext) -> Candidates:

@@ -1,8 +1,9 @@
 """REST: recommendations for a placement, and the ranking of a given list."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
@@ -11,7 +12,7 @@ from rest_framework.views import APIView
 
 from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.rank import RankRequest
-from recommendations.serving.request import InvalidRequestError
+from recommendations.serving.request import InvalidRequestError, validate_request
 from recommendations.serving.rest.request import (
     RankRequestSerializer,
     RecommendationQuerySerializer,
@@ -30,6 +31,7 @@ class RecommendationsView(APIView):
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "recommendations:read"}
+    checks_parameters = True
     publishable = True
 
     @extend_schema(
@@ -43,14 +45,30 @@ class RecommendationsView(APIView):
     )
     def get(self, request: HttpRequest, scenario: str) -> HttpResponse:
         query = RecommendationQuerySerializer(data=request.query_params)
-        query.is_valid(raise_exception=True)
+        if not query.is_valid():
+            raise ValidationError({**find_contradictions(scenario, request.query_params, query.errors), **query.errors})
         try:
             now = timezone.now()
             claimed = make_request(scenario, dict(query.validated_data))
             body = serve_recommendations(request=verify_visitor(claimed, caller=read_caller(request), now=now), now=now)
         except InvalidRequestError as error:
-            raise ValidationError({error.field: error.message}) from error
+            raise ValidationError(error.errors) from error
         return HttpResponse(body, content_type="application/json")
+
+
+def find_contradictions(scenario: str, params: QueryDict, errors: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is wrong with the valid ones of the parameters, so that one response names all problems."""
+    valid = params.copy()
+    for name in errors:
+        valid.pop(name, None)
+    query = RecommendationQuerySerializer(data=valid)
+    if not query.is_valid():
+        return {}
+    try:
+        validate_request(make_request(scenario, dict(query.validated_data)))
+    except InvalidRequestError as error:
+        return error.errors
+    return {}
 
 
 class RankView(APIView):
@@ -74,5 +92,5 @@ class RankView(APIView):
             claimed = RankRequest(**body.validated_data)
             response = serve_ranking(request=verify_visitor(claimed, caller=read_caller(request), now=now), now=now)
         except InvalidRequestError as error:
-            raise ValidationError({error.field: error.message}) from error
+            raise ValidationError(error.errors) from error
         return HttpResponse(response, content_type="application/json")

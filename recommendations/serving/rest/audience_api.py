@@ -17,6 +17,7 @@ from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from catalog.models import Product
+from config.foundation.rest.known_names import KnownFieldsMixin
 from customers.identity.rest.masked_fields import MASKED_ID_HELP, MaskedIdField
 from recommendations.serving.batch.audience import find_audience
 
@@ -28,7 +29,7 @@ def write_audience_cursor(offset: int) -> str:
     return base64.urlsafe_b64encode(str(offset).encode()).decode().rstrip("=")
 
 
-class AudienceQuerySerializer(serializers.Serializer):
+class AudienceQuerySerializer(KnownFieldsMixin, serializers.Serializer):
     limit = serializers.IntegerField(required=False, default=100, min_value=1, max_value=MAX_LIMIT)
     cursor = serializers.CharField(
         required=False, default="", max_length=20, help_text="next_cursor of the previous page."
@@ -81,6 +82,7 @@ class AudienceView(APIView):
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
+    checks_parameters = True
 
     @extend_schema(
         operation_id="product_audience",

@@ -21,6 +21,7 @@ class PerformanceView(APIView):
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "models:read"}
+    checks_parameters = True
 
     @extend_schema(
         operation_id="recommendations_performance",

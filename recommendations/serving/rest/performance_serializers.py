@@ -5,11 +5,12 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from config.foundation.rest.known_names import KnownFieldsMixin
 from recommendations.serving.impressions.models import PositionBias
 from recommendations.serving.impressions.performance import PerformanceFigures
 
 
-class PerformanceQuerySerializer(serializers.Serializer):
+class PerformanceQuerySerializer(KnownFieldsMixin, serializers.Serializer):
     since = serializers.DateField(
         required=False, default=None, help_text="First day; by default 28 days ending on the last day."
     )

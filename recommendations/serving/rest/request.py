@@ -65,7 +65,13 @@ class RecommendationQuery(msgspec.Struct, kw_only=True):
         Meta(description="0: best products first; 1: as varied as possible. Default: the setting of the placement."),
     ] = None
     explain: Annotated[bool, Meta(description="False: omit the reasons.")] = True
-    strict: Annotated[bool, Meta(description="True: return an empty list instead of a fallback.")] = False
+    strict: Annotated[
+        bool | None,
+        Meta(
+            description="True: return an empty list instead of a fallback. False: if no product matches the filters, drop them. "
+            "Default: a fallback is shown, but only products that match the filters."
+        ),
+    ] = None
 
 
 class RankBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -97,13 +103,16 @@ def make_request(scenario: str, values: dict[str, Any]) -> RecommendationRequest
 def parse_plain_query(scenario: str, pairs: Iterable[tuple[str, str]]) -> RecommendationRequest:
     """Return the request of decoded URL parameters. Errors: NotPlainError for anything unusual."""
     values: dict[str, Any] = {}
+    lengths: dict[str, int] = {}
     for name, value in pairs:
         spec = _QUERY_SPECS.get(name)
         if spec is None or not value or value != value.strip() or "\x00" in value:
             raise NotPlainError
         if spec.kind == "list":
-            if len(value) > min(spec.limits["max_length"], 20_000):
+            length = lengths.get(name, -1) + len(value) + 1  # a comma joins repeated parameters
+            if length > min(spec.limits["max_length"], 20_000):
                 raise NotPlainError
+            lengths[name] = length
             values[name] = values.get(name, []) + split_ids(value)
         elif name in values:
             raise NotPlainError

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from recommendations.serving.pipeline.fallback import EmptyListReason
 from recommendations.serving.pipeline.reasons import ItemReason
 from recommendations.serving.response import RecommendationResponse, RecommendedCategory, RecommendedItem
 from recommendations.serving.state.product_index import ProductIndex
@@ -16,6 +17,12 @@ class ReasonJSON(msgspec.Struct):
     code: str
     text: str
     product_ids: list[str]
+
+
+class EmptyReasonJSON(msgspec.Struct):
+    code: str
+    text: str
+    filters: list[str]
 
 
 class ItemJSON(msgspec.Struct):
@@ -40,6 +47,7 @@ class ResponseJSON(msgspec.Struct):
     strategy: str
     fallback: str | None
     fallback_reason: str | None
+    empty_reason: EmptyReasonJSON | None
     model_version: str
     stale: bool
     took_ms: float
@@ -64,6 +72,7 @@ def encode_response(response: RecommendationResponse, *, is_unverified: bool = F
             response.strategy,
             response.fallback,
             response.fallback_reason,
+            encode_empty_reason(response.empty_reason),
             response.model_version,
             response.stale,
             response.took_ms,
@@ -74,6 +83,11 @@ def encode_response(response: RecommendationResponse, *, is_unverified: bool = F
             UNVERIFIED if is_unverified else msgspec.UNSET,
         )
     )
+
+
+def encode_empty_reason(reason: EmptyListReason | None) -> EmptyReasonJSON | None:
+    """Return why a list is empty as a part of a response."""
+    return None if reason is None else EmptyReasonJSON(reason.code, reason.text, list(reason.filters))
 
 
 def _encode_item(item: RecommendedItem, products: ProductIndex | None) -> ItemJSON:

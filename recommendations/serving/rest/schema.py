@@ -113,7 +113,8 @@ def _make_field(spec: FieldSpec, *, in_body: bool, accepts_blank: bool) -> seria
         case "float":
             return serializers.FloatField(**options)
         case "bool":
-            return serializers.BooleanField(**options)
+            # a form has no missing values: without allow_null, a parameter that is left out would be an error
+            return serializers.BooleanField(**options, allow_null=spec.default is None and not spec.is_required)
         case "decimal":
             return serializers.DecimalField(
                 **options, min_value=0, max_digits=MAX_PRICE_DIGITS, decimal_places=PRICE_DECIMALS

@@ -35,6 +35,12 @@ class RecommendedCategorySerializer(serializers.Serializer):
     product_ids = serializers.ListField(child=serializers.CharField(), help_text="Its best products, at most three.")
 
 
+class EmptyReasonSerializer(serializers.Serializer):
+    code = serializers.CharField(help_text="filters, no_products, end_of_list, nothing_known, off, no_model or late.")
+    text = serializers.CharField(help_text="In the language of Accept-Language.")
+    filters = serializers.ListField(child=serializers.CharField())
+
+
 class RecommendationSerializer(serializers.Serializer):
     recommendation_id = serializers.CharField(help_text="Send it with the events that follow from these items.")
     scenario = serializers.CharField(help_text="The requested placement.")
@@ -49,6 +55,10 @@ class RecommendationSerializer(serializers.Serializer):
         allow_null=True,
         help_text="nothing_known, off (turned off, or no better than its fallback), no_model, late (past the deadline), "
         "or filters (no product matches the filters, so they were dropped).",
+    )
+    empty_reason = EmptyReasonSerializer(
+        allow_null=True,
+        help_text="Why there are no items; null if there are some. Its filters are those that no product matches.",
     )
     model_version = serializers.CharField(help_text="Empty if no model is active.")
     stale = serializers.BooleanField(

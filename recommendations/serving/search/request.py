@@ -30,7 +30,8 @@ class InvalidSearchError(Exception):
 class SearchRequest:
     """A search. category: a path, which includes the categories below it.
 
-    q: empty for all products. language: of the reader.
+    q: empty for all products. strict: whether popular products are no substitute; by default, if there is a filter. language: of
+    the reader.
     """
 
     q: str = ""
@@ -49,10 +50,23 @@ class SearchRequest:
     sort: SearchSort = SearchSort.RELEVANCE
     facets: bool = True
     explain: bool = True
-    strict: bool = False
+    strict: bool | None = None
     language: str = ""
     is_browser: bool = False
     is_unverified: bool = False
+
+    @property
+    def filter_names(self) -> list[str]:
+        """The names of the filters of the request."""
+        names = [
+            name for name in ("category", "brand", "price_min", "price_max") if getattr(self, name) not in ("", None)
+        ]
+        return names + [f"attributes.{name}" for name in self.attributes] + ["product_ids"] * bool(self.product_ids)
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether an empty list is better than popular products."""
+        return self.strict if self.strict is not None else bool(self.filter_names)
 
     @property
     def identifiers(self) -> list[tuple[str, str]]:

@@ -58,7 +58,7 @@ def search(
 
     The score is text · (1 + PERSONAL_WEIGHT · personal) · (1 + POPULARITY_WEIGHT · popularity) · rule; the personal factor is 1 for an
     unknown visitor or if `personalised` is off. It orders products that match equally many query words. If nothing matches, popular
-    products are shown and `fallback` says so, unless `strict`.
+    products are shown and `fallback` says so, unless the request is strict.
 
     Raises:
         InvalidSearchError: the cursor does not belong to this search.
@@ -72,7 +72,7 @@ def search(
     candidates, matches = find_candidates(scored, allowed)
     total = len(candidates.rows)
     fallback = None
-    if not total and not request.strict and not request.product_ids and offset == 0:
+    if not total and not request.is_strict and not request.product_ids and offset == 0:
         fallback, candidates = POPULAR, get_all_candidates(visible, allowed)
     ranker = HitRanker(snapshot, request, personal_scores if request.personalised else None, popularity, rules)
     hits, has_more = ranker.rank_page(

@@ -10,7 +10,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 from catalog.models import Product
 from recommendations.serving.backoffice.preview import build_preview
 from recommendations.serving.recommend import recommend
-from recommendations.serving.request import InvalidRequestError, RecommendationRequest
+from recommendations.serving.request import InvalidRequestError, RecommendationRequest, write_cursor
 from recommendations.serving.state import loader as loader_module
 from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
@@ -112,10 +112,46 @@ def test_filters_and_exclusions_apply(trained: ModelVersion, loader: StateLoader
     assert sorted(list_popular(price_min=Decimal(2), price_max=Decimal(2))) == ["cake-1", "coffee-1", "tea-1"]
     assert "tea-0" not in list_popular(exclude=["tea-0", "unknown"])
     assert list_popular(category="Drinks > wine", strict=True) == []
-    wine = recommend(
-        request=RecommendationRequest(scenario="popular", n=100, category="Drinks > wine"), now=NOON, source=loader
-    )
-    assert (len(wine.items), wine.fallback, wine.fallback_reason) == (15, "popular", "filters"), "a slot is never empty"
+
+
+def test_filters_that_no_product_meets_give_an_empty_list_with_its_reason(
+    trained: ModelVersion, loader: StateLoader
+) -> None:
+    def get_response(scenario: str = "popular", **fields):  # type: ignore[no-untyped-def]
+        return recommend(request=RecommendationRequest(scenario=scenario, n=100, **fields), now=NOON, source=loader)
+
+    for scenario in ("popular", "for-you", "new"):
+        wine = get_response(scenario, category="Drinks > wine", price_max=Decimal(3))
+        assert (wine.items, wine.fallback) == ([], None)
+        assert wine.empty_reason == (
+            "filters",
+            "No product to show matches the filters category, price_max.",
+            ["category", "price_max"],
+        )
+    with translation.override("zh-hans"):
+        assert "category" in get_response(category="Drinks > wine").empty_reason.text
+        assert "No product" not in get_response(category="Drinks > wine").empty_reason.text
+    lenient = get_response(category="Drinks > wine", strict=False)
+    assert (len(lenient.items), lenient.fallback, lenient.fallback_reason) == (15, "popular", "filters")
+    assert lenient.empty_reason is None
+    stranger = get_response("for-you", anonymous_id="unknown", category="Drinks > tea")
+    assert (sorted(list_ids(stranger)), stranger.fallback) == ([f"tea-{number}" for number in range(5)], "popular")
+
+
+def test_every_empty_list_says_why(trained: ModelVersion, loader: StateLoader, monkeypatch: pytest.MonkeyPatch) -> None:
+    def get_code(**fields):  # type: ignore[no-untyped-def]
+        request = RecommendationRequest(**{"scenario": "for-you", "anonymous_id": "unknown", **fields})
+        response = recommend(request=request, now=NOON, source=loader)
+        assert response.items == []
+        return response.empty_reason.code
+
+    assert get_code(strict=True) == "nothing_known"
+    every_product = [f"{taste}-{number}" for taste in ("tea", "coffee", "cake") for number in range(5)]
+    assert get_code(scenario="popular", exclude=every_product, strict=True) == "nothing_known"
+    assert get_code(scenario="popular", cursor=write_cursor(100, 0), strict=True) == "end_of_list"
+    Product.objects.update(is_active=False, updated_at=NOON + timedelta(days=1))
+    monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)
+    assert get_code(scenario="popular", strict=None) == "no_products"
 
 
 def test_similar_products_share_the_category_and_exclude_the_product_itself(
@@ -156,7 +192,7 @@ def test_an_invalid_request_names_the_field(
 ) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         recommend(request=RecommendationRequest(**{"scenario": "for-you", **fields}), now=NOON, source=loader)
-    assert caught.value.field == field
+    assert list(caught.value.errors) == [field]
 
 
 def test_a_loaded_state_answers_without_database_queries(

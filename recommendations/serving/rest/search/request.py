@@ -5,7 +5,7 @@ REST view, fast path and OpenAPI document derive from it.
 Both callers share one parser, which reports every invalid parameter with what is valid.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from msgspec import Meta
 
 from config.foundation.rest.known_names import find_unknown_names
+from config.foundation.text_encoding import make_encodable
 from recommendations.serving.rest.schema import (
     FieldSpec,
     build_serializer,
@@ -68,7 +69,12 @@ class SearchQuery(msgspec.Struct, kw_only=True):
     sort: SearchSort = SearchSort.RELEVANCE
     facets: bool = True
     explain: bool = True
-    strict: Annotated[bool, Meta(description="true: no fallback to popular products.")] = False
+    strict: Annotated[
+        bool | None,
+        Meta(
+            description="true: no fallback to popular products. false: a fallback. Default: a fallback only without filters."
+        ),
+    ] = None
 
 
 SearchQuerySerializer = build_serializer("SearchQuerySerializer", SearchQuery, accepts_blank=True)
@@ -77,6 +83,22 @@ _QUERY_SPECS = read_specs(SearchQuery)
 
 class _InvalidValueError(Exception):
     """One invalid value, with what is valid."""
+
+
+def join_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the values of URL parameters; a list may be given as one parameter or as several.
+
+    Raises:
+        InvalidSearchError: names the repeated parameters that are no lists.
+    """
+    lists = {spec.name for spec in _QUERY_SPECS if spec.kind == "list"}
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    if repeated := [name for name, given in values.items() if len(given) > 1 and name not in lists]:
+        message = _("Give this parameter once; only lists can be repeated.")
+        raise InvalidSearchError({make_encodable(name): message for name in repeated})
+    return {name: ",".join(given) for name, given in values.items()}
 
 
 def parse_search_request(params: Mapping[str, str], *, language: str | None = None) -> SearchRequest:

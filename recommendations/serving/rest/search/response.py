@@ -7,11 +7,14 @@ import msgspec
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from recommendations.serving.rest.response import ItemJSON, ReasonJSON
+from recommendations.serving.pipeline.fallback import END_OF_LIST, FILTERS, EmptyListReason
+from recommendations.serving.rest.response import EmptyReasonJSON, ItemJSON, ReasonJSON, encode_empty_reason
 from recommendations.serving.search.facets import Facets, FacetValue
 from recommendations.serving.search.search import SearchPage
 from recommendations.serving.search.visitor_search import SCENARIO
 from recommendations.serving.visitor_claims import UNVERIFIED
+
+NOTHING_FOUND = "nothing_found"  # code of empty_reason
 
 
 class FacetValueJSON(msgspec.Struct):
@@ -44,6 +47,7 @@ class SearchResponseJSON(msgspec.Struct):
     query: str
     corrected: str | None
     fallback: str | None
+    empty_reason: EmptyReasonJSON | None
     total: int
     items: list[ItemJSON]
     facets: FacetsJSON | None
@@ -82,6 +86,7 @@ def build_response(page: SearchPage, *, recommendation_id: str) -> SearchRespons
         query=request.q,
         corrected=page.corrected,
         fallback=page.fallback,
+        empty_reason=None if items else encode_empty_reason(describe_empty_page(page)),
         total=page.total,
         items=items,
         facets=build_facets(page.facets) if request.facets else None,
@@ -91,6 +96,21 @@ def build_response(page: SearchPage, *, recommendation_id: str) -> SearchRespons
         next_cursor=page.next_cursor,
         identity=UNVERIFIED if request.is_unverified else msgspec.UNSET,
     )
+
+
+def describe_empty_page(page: SearchPage) -> EmptyListReason:
+    """Return why a page has no products, in the active language."""
+    filters = page.request.filter_names
+    if page.total:
+        return EmptyListReason(END_OF_LIST, _("There are no more products after this page."))
+    if filters:
+        text = _("No product to show matches the filters %(names)s.") % {"names": ", ".join(filters)}
+        if page.request.q:
+            text = _("No product to show matches the search words and the filters %(names)s.") % {
+                "names": ", ".join(filters)
+            }
+        return EmptyListReason(FILTERS, text, filters)
+    return EmptyListReason(NOTHING_FOUND, _("No product matches the search words."))
 
 
 def build_facets(facets: Facets) -> FacetsJSON:

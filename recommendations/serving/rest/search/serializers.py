@@ -5,7 +5,7 @@
 
 from rest_framework import serializers
 
-from recommendations.serving.rest.serializers import RecommendedItemSerializer
+from recommendations.serving.rest.serializers import EmptyReasonSerializer, RecommendedItemSerializer
 
 
 class FacetValueSerializer(serializers.Serializer):
@@ -44,6 +44,10 @@ class SearchResponseSerializer(serializers.Serializer):
         allow_null=True, help_text="The query with corrected words; null if nothing was corrected."
     )
     fallback = serializers.CharField(allow_null=True, help_text="popular if nothing matched, otherwise null.")
+    empty_reason = EmptyReasonSerializer(
+        allow_null=True,
+        help_text="Why there are no items: filters, nothing_found or end_of_list; null if there are some.",
+    )
     total = serializers.IntegerField(help_text="Number of matching products.")
     items = RecommendedItemSerializer(many=True)
     facets = FacetsSerializer(allow_null=True)

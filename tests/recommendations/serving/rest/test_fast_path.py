@@ -139,6 +139,43 @@ def test_the_fast_path_returns_the_search_of_the_view(key: str, client: Any, mon
     assert len(fast["items"]) == 3
 
 
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        (RECOMMENDATIONS_PATH + "popular/", "category=Drinks+%3E+wine&brand=tea+house"),
+        (RECOMMENDATIONS_PATH + "for-you/", "price_min=900&strict=false"),
+        (RECOMMENDATIONS_PATH + "popular/", "exclude=tea-1&exclude=tea-2,coffee-1&n=50"),
+        (SEARCH_PATH, "q=tea&category=Nowhere"),
+        (SEARCH_PATH, "product_ids=tea-1&product_ids=tea-2"),
+    ],
+)
+def test_filters_and_repeated_lists_have_the_same_effect_as_in_the_view(
+    key: str, client: Any, monkeypatch: pytest.MonkeyPatch, path: str, query: str
+) -> None:
+    source = Searcher(source=loader, background=False)
+    monkeypatch.setattr(serve_search, "__kwdefaults__", {**(serve_search.__kwdefaults__ or {}), "source": source})
+    call = Caller()
+    for language in ("en", "zh-hans"):
+        status, _headers, fast = call(path, query, key=key, accept_language=language)
+        headers = {"authorization": f"Bearer {key}", "accept-language": language}
+        view = client.get(f"{path}?{query}", headers=headers).json()
+        assert (status, call.reached) == (200, 0)
+        assert normalize(fast) == normalize(view)
+        joined = query.replace("&exclude=", ",").replace("&product_ids=", ",")
+        assert normalize(fast) == normalize(client.get(f"{path}?{joined}", headers=headers).json())
+    found = {item["product_id"] for item in fast["items"]}
+    assert not found & {"tea-1", "tea-2", "coffee-1"} if "exclude" in query else True
+    assert (fast["empty_reason"] is None) == bool(found)
+
+
+def test_all_wrong_parameters_are_named_at_once(key: str) -> None:
+    call = Caller()
+    query = "n=0&price_min=9&price_max=1&colour=red&in_stock=perhaps"
+    status, _headers, problem = call(RECOMMENDATIONS_PATH + "similar/", query, key=key)
+    assert status == 400
+    assert {error["field"] for error in problem["errors"]} == {"n", "price_min", "colour", "in_stock", "product_id"}
+
+
 def test_a_loaded_state_answers_without_database_queries(
     key: str, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

@@ -38,7 +38,7 @@ def list_ids(page: dict[str, Any]) -> list[str]:
 def test_the_response_has_the_fields_of_recommendations_and_those_of_search(shopper: Client) -> None:
     page = get_page(shopper, q="Blue kettle", n=1)
     assert set(page) == {
-        "recommendation_id", "scenario", "query", "corrected", "fallback", "total", "items", "facets", "suggestions",
+        "recommendation_id", "scenario", "query", "corrected", "fallback", "empty_reason", "total", "items", "facets", "suggestions",
         "model_version", "took_ms", "next_cursor",
     }  # fmt: skip
     assert (page["scenario"], page["query"], page["corrected"], page["fallback"]) == (
@@ -139,6 +139,35 @@ def test_unusual_queries_return_products(shopper: Client, q: str) -> None:
 def test_a_strict_search_without_matches_is_empty(shopper: Client) -> None:
     page = get_page(shopper, q="🍵", strict="true")
     assert (page["total"], page["items"], page["fallback"]) == (0, [], None)
+    assert page["empty_reason"]["code"] == "nothing_found"
+
+
+@pytest.mark.parametrize(
+    ("query", "filters"),
+    [
+        ({"category": "Nowhere"}, ["category"]),
+        ({"q": "kettle", "brand": "Nobody", "price_min": "1"}, ["brand", "price_min"]),
+        ({"attributes.color": "octarine"}, ["attributes.color"]),
+        ({"product_ids": "nothing"}, ["product_ids"]),
+    ],
+)
+def test_filters_that_no_product_meets_give_an_empty_list_with_its_reason(
+    shopper: Client, query: dict[str, str], filters: list[str]
+) -> None:
+    page = get_page(shopper, **query)
+    assert (page["total"], page["items"], page["fallback"]) == (0, [], None)
+    assert (page["empty_reason"]["code"], page["empty_reason"]["filters"]) == ("filters", filters)
+    assert filters[0] in page["empty_reason"]["text"]
+    if "product_ids" not in query:
+        lenient = get_page(shopper, **query, strict="false")
+        assert lenient["items"]
+        assert (lenient["fallback"], lenient["empty_reason"]) == ("popular", None)
+
+
+def test_a_list_may_be_repeated_and_other_parameters_may_not(shopper: Client) -> None:
+    assert set(list_ids(get_page(shopper, product_ids=["k1", "h1"]))) == {"k1", "h1"}
+    problem = get_page(shopper, 400, brand=["Leaf", "Hearth"])
+    assert [error["field"] for error in problem["errors"]] == ["brand"]
 
 
 def test_filters_apply(shopper: Client) -> None:
