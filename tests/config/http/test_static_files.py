@@ -131,6 +131,7 @@ def test_files_of_others_stay_in_the_folder(sources: Path, tmp_path: Path) -> No
     assert not list(root.glob("dot.*"))
 
 
+@pytest.mark.django_db  # closing a response of Django closes old connections
 def test_browsers_keep_collected_files_for_a_year(
     sources: Path, tmp_path: Path, rf: RequestFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
