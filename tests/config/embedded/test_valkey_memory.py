@@ -18,8 +18,8 @@ from django.conf import settings as django_settings
 from config.embedded.server_process import ServerError
 from config.embedded.servers import EmbeddedServers
 from config.embedded.valkey import MEMORY_VARIABLE, read_max_memory
+from config.embedded.valkey_memory import find_memory_problem
 from config.foundation.valkey import get_client, run_pipeline
-from config.foundation.valkey_memory import find_memory_problem
 from customers.events.recent.interactions import (
     clear_interactions,
     link_identifiers,
