@@ -5,9 +5,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from customers.identity.personal_data.personal_names import PERSONAL, PERSONAL_TRAIT, classify_name
 from customers.segments.conditions.condition_tree import Comparison, ConditionError, Group, Negation, Node
 from customers.segments.conditions.fields import (
     FIELDS,
+    IS_SET_OPERATORS,
     OPERATORS,
     TRAIT_PREFIX,
     ConditionField,
@@ -106,6 +108,7 @@ class ConditionParser(ValueParser):
         allowed = {"field", "op"}
         if OPERATORS[op].takes != Operand.NOTHING and field.name != "bought.any":
             allowed.add("value")
+            self.refuse_encrypted_trait(field, f"{path}.field")
         if field.kind == FieldType.BOUGHT:
             allowed |= {"times", "within_days"}
         for key in sorted(set(map(str, raw)) - allowed):
@@ -133,6 +136,19 @@ class ConditionParser(ValueParser):
             }
             self.add_problem(path, "unknown_field", _("Unknown field %(value)s.") % {"value": format_json(raw)} + hint)
         return field
+
+    def refuse_encrypted_trait(self, field: ConditionField, path: str) -> None:
+        """Report a trait whose values are encrypted: a comparison would match nobody, or tell its values to everybody."""
+        is_personal = field.kind == FieldType.TRAIT and classify_name(field.name.removeprefix(TRAIT_PREFIX)) & (
+            PERSONAL | PERSONAL_TRAIT
+        )
+        if is_personal:
+            self.add_problem(
+                path,
+                "encrypted_trait",
+                _("%(field)s is personal data and encrypted; its value cannot be compared. Use %(operators)s.")
+                % {"field": field.name, "operators": ", ".join(IS_SET_OPERATORS)},
+            )
 
     def parse_operator(self, raw: object, field: ConditionField, path: str) -> str | None:
         if isinstance(raw, str) and raw in field.operators:

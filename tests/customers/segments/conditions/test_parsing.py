@@ -39,6 +39,8 @@ def nest_negations(levels: int) -> dict[str, Any]:
         ({"field": "consent.fax", "op": "eq", "value": "granted"}, "$.field", "unknown_field", "consent.sms"),
         ({"field": "stage", "op": "gt", "value": "new"}, "$.op", "unknown_operator", "not_in"),
         ({"field": "stage"}, "$.op", "unknown_operator", "null"),
+        ({"field": "traits.微信号", "op": "eq", "value": "x"}, "$.field", "encrypted_trait", "is_not_set"),
+        ({"field": "traits.partnerEmail", "op": "contains", "value": "x"}, "$.field", "encrypted_trait", "is_set"),
         ({"field": "stage", "op": "eq"}, "$.value", "required", "stage"),
         ({"field": "stage", "op": "eq", "value": "loyall"}, "$.value", "choice", "Did you mean loyal"),
         ({"field": "stage", "op": "in", "value": "loyal"}, "$.value", "type", "list"),
