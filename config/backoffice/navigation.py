@@ -47,6 +47,7 @@ SECTIONS: list[tuple[str | Promise, list[ModelListEntry | PageEntry]]] = [
             ModelListEntry("identity.Identifier", "fingerprint"),
             ModelListEntry("identity.IdentityMerge", "merge"),
             ModelListEntry("identity.IdentityConflict", "call_split"),
+            ModelListEntry("identity.IdentifierTransfer", "move_down"),
         ],
     ),
     (

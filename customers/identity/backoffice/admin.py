@@ -15,6 +15,7 @@ from django.utils.translation import pgettext_lazy
 from unfold.admin import ModelAdmin
 
 from config.foundation.admin.read_only import ChangeDisabled, DeleteDisabled, ReadOnlyAdmin, ReadOnlyInline
+from customers.identity.backoffice import transfer_admin  # noqa: F401 — registers its model
 from customers.identity.backoffice.conflict_page import render_conflict
 from customers.identity.backoffice.identifier_labels import join_user_ids, label_identifier_type, mask_identifier
 from customers.identity.backoffice.merge_page import render_merge

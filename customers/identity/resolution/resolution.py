@@ -160,12 +160,11 @@ def resolve_in_transaction(events: Sequence[IdentityEvent], at: datetime) -> Res
     apply_trait_updates(updates=build_trait_updates(events, people, resolver, hasher, at))
     widen_seen_times({id(person): person for person in people if person is not None and person.id not in new}.values())
     record_contact_claims(events=events, hasher=hasher, at=at)
-    confirm_contact_claims(
-        events=events, customer_ids=[person and person.id for person in people], hasher=hasher, at=at
-    )
+    customer_ids = [None if person is None else person.id for person in people]
+    confirm_contact_claims(events=events, customer_ids=customer_ids, hasher=hasher, at=at)
     refresh_consent_denials(customer_ids=linked - created)
     return ResolutionResult(
-        customer_ids=[None if person is None else person.id for person in people],
+        customer_ids=customer_ids,
         created=sorted(created - {merged for _kept, merged in merges}),
         merges=merges,
         conflicts=record_conflicts(detected=resolver.conflicts.values()),
