@@ -9,11 +9,13 @@ from config import health
 from config.access.protected_views import ApiDocsView, show_metrics
 from config.foundation.rest.problems import respond_api_not_found
 from customers.events.rest.urls import collector_urlpatterns
+from customers.orders.rest.urls import product_urlpatterns
 
 # Each room lists its URLs in its own rest/urls.py.
 api: list[URLPattern | URLResolver] = [
     # Before the catalog's URLs, because product ids may contain slashes.
     path("", include("recommendations.serving.rest.urls")),
+    path("", include(product_urlpatterns)),
     path("", include("catalog.rest.urls")),
     path("", include("customers.identity.rest.urls")),
     path("", include("customers.events.rest.urls")),

@@ -29,6 +29,7 @@ from catalog.rest.serializers import (
 )
 from catalog.upsert import deactivate_product, update_product, upsert_products
 from catalog.vectors import InvalidVectorNameError, list_vector_names, upsert_vectors
+from config.foundation.rest.known_names import PAGINATION_PARAMETERS
 
 
 class ProductList(generics.ListAPIView):
@@ -148,6 +149,7 @@ class CategoryList(generics.ListAPIView):
     ordering = "path"
     serializer_class = CategorySerializer
     filter_backends = ()
+    query_parameters = PAGINATION_PARAMETERS
 
     def get_queryset(self) -> QuerySet[Category]:
         return annotate_product_counts(Category.objects.select_related("parent"))

@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from catalog.bulk_results import ItemStatus
 from catalog.models import Availability, Category, Product
+from catalog.upsert import MAX_DESCRIPTION
 from config.foundation.rest.strict_types import StrictTypesMixin
 
 MAX_ITEMS = 1000
@@ -74,7 +75,7 @@ class ProductChangeSerializer(serializers.Serializer):
 
     sku = serializers.CharField(max_length=200, required=False, allow_blank=True, allow_null=True)
     title = serializers.CharField(max_length=500, required=False, help_text=_("Required for a new product."))
-    description = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+    description = serializers.CharField(max_length=MAX_DESCRIPTION, required=False, allow_blank=True, allow_null=True)
     category = serializers.CharField(
         max_length=1000,
         required=False,

@@ -63,6 +63,7 @@ SECTIONS: list[tuple[str | Promise, list[ModelListEntry | PageEntry]]] = [
         [
             ModelListEntry("catalog.Product", "inventory_2"),
             ModelListEntry("catalog.Category", "account_tree"),
+            PageEntry("admin:orders_missing_products", _("Missing products"), "help_center", "catalog.view_product"),
         ],
     ),
     (

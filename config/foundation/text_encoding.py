@@ -47,7 +47,11 @@ def find_encoding(name: str) -> str:
     try:
         encoding = codecs.lookup(name).name
         "".encode(encoding)
-    except (LookupError, TypeError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:  # ValueError: a name with NUL, or a codec that encodes nothing
         raise UnknownEncodingError(name) from error
     return "gb18030" if encoding in OLDER_CHINESE_ENCODINGS else encoding
 

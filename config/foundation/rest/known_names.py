@@ -67,7 +67,7 @@ class HasKnownParameters(BasePermission):
         unknown = {}
         if method != "GET" or not checks_itself:
             valid = getattr(view, "query_parameters", ()) if method == "GET" else ()
-            unknown = find_unknown_names(request.query_params, valid)
+            unknown = find_unknown_names(request.query_params, valid) | find_long_values(request.query_params)
         if method in ("DELETE", *getattr(view, "methods_without_body", ())) and request.META.get(
             "CONTENT_LENGTH"
         ) not in (

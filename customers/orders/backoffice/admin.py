@@ -20,7 +20,7 @@ from config.foundation.admin.read_only import ReadOnlyInline, ReadOnlyPermission
 from config.foundation.number_formats import NO_VALUE, format_amount
 from customers.identity.models import Identifier
 from customers.identity.personal_data.masking import is_personal_id, may_see_personal
-from customers.orders.backoffice import pages
+from customers.orders.backoffice import missing_products_page, pages
 from customers.orders.imports.count_labels import COUNT_LABELS
 from customers.orders.imports.uploads import ORDER_UPLOADS, read_progress
 from customers.orders.models import Order, OrderImport, OrderLine
@@ -94,6 +94,13 @@ class OrderAdmin(ReadOnlyPermissions, ModelAdmin):
             return queryset, False
         owner = Identifier.objects.filter(kind=Identifier.Kind.USER_ID, value=search_term).values("customer_id")
         return queryset.filter(order_id=search_term) | queryset.filter(customer_id__in=owner), False
+
+    def get_urls(self) -> list[URLPattern]:
+        page = partial(missing_products_page.show_missing_products, model_admin=self)
+        return [
+            path("missing-products/", self.admin_site.admin_view(page), name="orders_missing_products"),
+            *super().get_urls(),
+        ]
 
     @display(description=_("customer"))
     def user_id(self, order: Order) -> str:

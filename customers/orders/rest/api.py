@@ -96,6 +96,7 @@ class OrderDetail(generics.RetrieveAPIView):
     )
     serializer_class = OrderDetailSerializer
     filter_backends = ()
+    query_parameters = ("source",)
     lookup_field = "order_id"
 
     def get_queryset(self) -> QuerySet[Order]:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.foundation.text_encoding import make_encodable
 from customers.segments.conditions.catalog_names import list_traits
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.conditions.fields import describe_fields
@@ -77,8 +78,15 @@ def get_builder_texts() -> dict[str, str]:
     }
 
 
+class ConditionField(forms.JSONField):
+    """A condition as JSON; what cannot be encoded is shown escaped."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return make_encodable(super().prepare_value(value))
+
+
 class SegmentForm(forms.ModelForm):
-    condition = forms.JSONField(
+    condition = ConditionField(
         label=gettext_lazy("Condition"), required=False, widget=ConditionWidget(attrs={"rows": 12, "cols": 80})
     )
     list_file = forms.FileField(

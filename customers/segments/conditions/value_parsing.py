@@ -12,24 +12,27 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
+from config.foundation.text_encoding import make_encodable
 from customers.segments.conditions.condition_tree import ConditionProblem, Period
 from customers.segments.conditions.fields import OPERATORS, ConditionField, FieldType, Operand
 
 MAX_VALUES = 1000
 MAX_TEXT = 500
 MAX_NUMBER = 10**11
+MAX_PATH = 300  # characters of the path of a problem, which may contain keys of the request
+MAX_COMPARED = 100  # characters of an unknown name that are compared with the valid ones
 MAX_DAYS = 36_500
 
 
 def format_json(value: object) -> str:
     """Return a value as JSON, truncated to a readable length."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = make_encodable(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def suggest_similar(name: str, names: Iterable[str]) -> str:
     """Return " Did you mean …?" with the most similar names, or an empty text."""
-    close = get_close_matches(name, list(names), n=3, cutoff=0.5)
+    close = get_close_matches(name[:MAX_COMPARED], list(names), n=3, cutoff=0.5)
     return " " + _("Did you mean %(names)s?") % {"names": ", ".join(close)} if close else ""
 
 
@@ -40,7 +43,7 @@ class ValueParser:
         self.problems: list[ConditionProblem] = []
 
     def add_problem(self, path: str, code: str, message: str) -> None:
-        self.problems.append(ConditionProblem(path, code, message))
+        self.problems.append(ConditionProblem(make_encodable(path)[:MAX_PATH], code, message))
 
     def parse_value(self, raw: Mapping[Any, Any], field: ConditionField, op: str, path: str) -> Any:
         path = f"{path}.value"
@@ -203,7 +206,10 @@ class ValueParser:
 
 def parse_number(raw: object) -> Decimal | None:
     """Return an exact number below ``MAX_NUMBER``, or None."""
-    if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw) or abs(raw) >= MAX_NUMBER:
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        return None
+    # compared first: a huge integer does not fit into the float that isfinite() needs
+    if not abs(raw) < MAX_NUMBER or not math.isfinite(raw):
         return None
     return Decimal(str(raw))
 

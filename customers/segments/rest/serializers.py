@@ -74,6 +74,7 @@ class SegmentSerializer(StrictTypesMixin, serializers.ModelSerializer[Segment]):
             "error",
         ]
         read_only_fields = ["created_at", "size", "last_evaluated_at", "duration_ms", "error"]
+        extra_kwargs: ClassVar[dict[str, Any]] = {"description": {"max_length": 10_000}}
 
     def validate_key(self, key: str) -> str:
         if key in RESERVED_KEYS:
@@ -152,6 +153,7 @@ class PreviewRequestSerializer(StrictTypesMixin, serializers.Serializer[Any]):
     key = serializers.SlugField(
         required=False,
         default="",
+        max_length=100,
         help_text=_("The segment that the condition is for; used to detect cyclic references."),
     )
     sample = serializers.IntegerField(default=10, min_value=0, max_value=100)

@@ -80,6 +80,7 @@ class CampaignPreview(CampaignView):
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": "campaigns:read"}
     conflicts = ("POST",)
+    methods_without_body = ("POST",)
 
     @extend_schema(operation_id="campaigns_preview", request=None, responses=AudiencePreviewSerializer)
     def post(self, request: Request, key: str) -> Response:

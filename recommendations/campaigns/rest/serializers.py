@@ -1,7 +1,7 @@
 """Serializers of campaigns."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
@@ -39,6 +39,7 @@ class CampaignSerializer(StrictTypesMixin, serializers.ModelSerializer[Campaign]
             "created_at",
         ]
         read_only_fields = ["status", "created_at"]
+        extra_kwargs: ClassVar[dict[str, Any]] = {"description": {"max_length": 10_000}}
 
     def validate_key(self, key: str) -> str:
         if self.instance and key != self.instance.key:

@@ -1,0 +1,56 @@
+"""The page of products that events name and the catalog lacks, with the action that creates drafts."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from customers.orders.missing_products import DEFAULT_DAYS, DEFAULT_LIMIT, create_drafts, find_missing_products
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin
+
+PERIODS = (DEFAULT_DAYS, 30, 90)
+PAGE = "admin:orders_missing_products"
+
+
+def show_missing_products(request: HttpRequest, *, model_admin: "ModelAdmin") -> HttpResponse:
+    """Show the missing products of a period; create drafts of the selected ones."""
+    if not request.user.has_perm("catalog.view_product"):
+        raise PermissionDenied
+    days = read_days(request.GET.get("days", ""))
+    if request.method == "POST":
+        return create_selected_drafts(request, days=days)
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": _("Missing products"),
+        "days": days,
+        "periods": PERIODS,
+        "products": find_missing_products(since=timezone.now() - timedelta(days=days)),
+        "limit": DEFAULT_LIMIT,
+        "may_create": request.user.has_perm("catalog.add_product"),
+    }
+    return TemplateResponse(request, "admin/orders/missing_products.html", context)
+
+
+def read_days(text: str) -> int:
+    return int(text) if text in map(str, PERIODS) else DEFAULT_DAYS
+
+
+def create_selected_drafts(request: HttpRequest, *, days: int) -> HttpResponse:
+    if not request.user.has_perm("catalog.add_product"):
+        raise PermissionDenied
+    selected = set(request.POST.getlist("product_id")[:DEFAULT_LIMIT])
+    created = create_drafts(product_ids=selected, at=timezone.now(), days=days)
+    text = ngettext("%(count)d draft was created.", "%(count)d drafts were created.", created)
+    messages.success(request, text % {"count": created})
+    response = redirect(PAGE)
+    response["Location"] += f"?days={days}"
+    return response

@@ -1,0 +1,31 @@
+"""One object of each type, for tests that call every operation of the REST API."""
+
+from customers.feedback.models import Review
+from recommendations.campaigns.models import Campaign
+from recommendations.merchandising.choices import RuleAction
+from recommendations.merchandising.models import Rule
+from tests.makers import NOON, make_consent, make_customer, make_order, make_product, make_profile, make_segment
+
+SAMPLE_IDS = {
+    "product_id": "kettle",
+    "user_id": "ada",
+    "key": "everybody",
+    "order_id": "order-1",
+    "review_id": "review-1",
+    "scenario": "popular",
+    "version": "none",
+    "id": "1",
+}
+
+
+def make_sample_objects() -> None:
+    """Make a product, a customer with an order, a review, a segment, a campaign and a rule, whose IDs are SAMPLE_IDS."""
+    product = make_product(SAMPLE_IDS["product_id"])
+    customer = make_customer(SAMPLE_IDS["user_id"])
+    make_profile(customer)
+    make_consent(customer)
+    make_order(customer, products=[product], order_id=SAMPLE_IDS["order_id"])
+    Review.objects.create(review_id=SAMPLE_IDS["review_id"], product=product, rating=5, written_at=NOON)
+    segment = make_segment(SAMPLE_IDS["key"])
+    Campaign.objects.create(key=SAMPLE_IDS["key"], name="Spring", segment=segment)
+    Rule.objects.create(id=SAMPLE_IDS["id"], name="Boost", action=RuleAction.BOOST, factor=2, brand="Acme")
