@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -207,14 +207,16 @@ def run_web_server() -> Iterator[int]:
     port = find_free_port()
     options = {"host": "127.0.0.1", "web_workers": 2, "no_web": False, "no_worker": True, "no_beat": True}
     [program] = build_programs(options, port)
-    with run_program(list(program.command), port):
+    with run_program(program.command, port, program.environment):
         yield port
 
 
 @contextmanager
-def run_program(command: list[str], port: int) -> Iterator[int]:
+def run_program(command: Sequence[str], port: int, environment: Mapping[str, str] | None = None) -> Iterator[int]:
     """Run a program until it listens on the port; yield its process id."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         deadline = time.monotonic() + 90
         while not is_listening(port):

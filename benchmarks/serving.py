@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -186,7 +186,7 @@ def run_web_server(arguments: argparse.Namespace, record: dict[str, Any]) -> Ite
         command = [sys.executable, "manage.py", "up", "--port", str(port), "--grace", "5"]
     else:
         command = build_web_command(port)
-    with run_program(command, port) as pid:
+    with run_program(command, port, get_web_environment()) as pid:
         yield ShopServer(Path(record["folder"]), port, pid, record)
 
 
@@ -199,6 +199,13 @@ def build_web_command(port: int) -> list[str]:
     options = {"host": "127.0.0.1", "web_workers": 2, "no_web": False, "no_worker": True, "no_beat": True}
     [program] = build_programs(options, port)
     return list(program.command)
+
+
+def get_web_environment() -> Mapping[str, str]:
+    """Return the variables that `up` sets for the web server."""
+    from config.management.commands.up import WEB_ENVIRONMENT
+
+    return WEB_ENVIRONMENT
 
 
 def measure_scenario(shop: ShopServer, arguments: argparse.Namespace, scenario: str) -> dict[str, Any]:
@@ -311,7 +318,7 @@ def measure_floors(arguments: argparse.Namespace, record: dict[str, Any]) -> dic
     port = find_free_port()
     command = [*build_web_command(port)[:-1], "benchmarks.serving_floor:application"]
     figures: dict[str, Any] = {}
-    with run_program(command, port) as pid:
+    with run_program(command, port, get_web_environment()) as pid:
         shop = ShopServer(folder, port, pid, record)
         for name, path in (("bare", "/bare/"), ("drf", "/rest/")):
             rounds = [

@@ -1,7 +1,6 @@
 """``python -m config.web_server``: serves a WSGI application until a signal; ``manage.py up`` starts it."""
 
 import argparse
-import os
 import resource
 from functools import partial
 
@@ -24,9 +23,6 @@ def main() -> None:
     arguments = parse_arguments()
     keep_new_files_private()
     raise_file_limit(MAX_CONNECTIONS + SPARE_FILES)
-    # For the workers, which are new processes. glibc keeps freed memory in arenas, by default 8 per processor: some hundred large
-    # bodies, spread over all threads, would make a worker much larger for good.
-    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     limits = ClientLimits(
         connections_per_address=arguments.connections_per_address,
         body_seconds=arguments.body_seconds,

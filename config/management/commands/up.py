@@ -27,7 +27,12 @@ DEFAULT_PORT = 8000
 MAX_PORTS_TRIED = 100
 WEB_THREADS = 16  # events of calls that wait at the same moment are stored together
 # somebody waits for a page, but not for longer than this; imports and trainings run in the worker, without a limit
-WEB_ENVIRONMENT = {"DATABASE_STATEMENT_TIMEOUT": os.environ.get("DATABASE_STATEMENT_TIMEOUT", "15")}
+WEB_ENVIRONMENT = {
+    "DATABASE_STATEMENT_TIMEOUT": os.environ.get("DATABASE_STATEMENT_TIMEOUT", "15"),
+    # glibc keeps freed memory in arenas, by default 8 per processor: some hundred large bodies, spread over all threads, would make
+    # a worker larger for good.
+    "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2"),
+}
 BACKGROUND_NICENESS = 10  # page requests take precedence over background work such as training
 
 
