@@ -8,7 +8,6 @@ longer than 5 % of the time in which it is made.
 from typing import Any
 
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 
 MIN_BYTES = 1_024
@@ -17,7 +16,7 @@ MIN_BYTES = 1_024
 class CompressionMiddleware(GZipMiddleware):
     """Compresses responses of 1 kB and more if the client accepts gzip."""
 
-    def process_response(self, request: HttpRequest, response: Any) -> HttpResponseBase:
+    def process_response(self, request: HttpRequest, response: Any) -> Any:
         if not response.streaming and len(response.content) < MIN_BYTES:
-            return response  # type: ignore[no-any-return]
+            return response
         return super().process_response(request, response)

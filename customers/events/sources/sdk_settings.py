@@ -87,5 +87,4 @@ def build_cacheable_response(request: HttpRequest, content: dict[str, Any]) -> H
     response["Cache-Control"] = f"private, max-age={CACHED_SECONDS}"
     patch_vary_headers(response, ("Authorization", "Origin", "X-Write-Key"))
     set_response_etag(response)
-    current: HttpResponse = get_conditional_response(request, etag=response["ETag"], response=response)
-    return current
+    return get_conditional_response(request, etag=response["ETag"], response=response) or response

@@ -80,6 +80,32 @@ def test_a_change_of_a_module_renames_all_that_import_it(sources: Path, tmp_path
     assert not (root / (before["storefront/card.js"] + ".br")).exists()
 
 
+def test_only_changed_files_are_compressed_again(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (sources / "other.css").write_text("p { color: red }\n" * 100)
+    (sources / "shop.css").write_text("a { color: red }\n" * 100)
+    root = tmp_path / "static"
+    collect_static_files(root)
+    compressed: list[bytes] = []
+    compress = brotli.compress
+    monkeypatch.setattr(
+        static_files.brotli, "compress", lambda data, **options: compressed.append(data) or compress(data, **options)
+    )
+    changed = "a { color: blue }\n" * 100
+    (sources / "shop.css").write_text(changed)
+    other = root / (read_paths(root)["other.css"] + ".br")
+    other.with_suffix(".gz").unlink()  # as after an interruption
+    collect_static_files(root)
+    assert changed.encode() in compressed
+    assert not any(b"console.log" in data for data in compressed)  # card.js
+    assert other.is_file()
+    assert other.with_suffix(".gz").is_file()
+    for name in ("shop.css", "other.css", "storefront/card.js"):
+        path = root / read_paths(root)[name]
+        assert brotli.decompress(path.with_name(path.name + ".br").read_bytes()) == path.read_bytes()
+
+
 def test_an_interrupted_collection_changes_nothing_and_is_repaired(
     sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
