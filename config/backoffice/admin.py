@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from auditlog.admin import LogEntryAdmin as PlainLogEntryAdmin
 from auditlog.models import LogEntry
 from axes.admin import AccessAttemptAdmin as PlainAccessAttemptAdmin
 from axes.admin import AccessFailureLogAdmin as PlainAccessFailureLogAdmin
@@ -25,8 +24,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from config.access.backoffice.account_pages import AccountPages
 from config.access.privileges import GrantLimits
-from config.backoffice.audit_log_admin import MaskedLogEntries
-from config.foundation.admin.read_only import ChangeDisabled
+from config.backoffice.audit_log_admin import AuditLogAdmin
+from config.foundation.admin.read_only import ChangeDisabled, DeleteDisabled
 from config.schedule import describe_schedule, find_job
 
 for model in (
@@ -46,7 +45,9 @@ for model in (
 
 
 @admin.register(User)
-class UserAdmin(AccountPages, GrantLimits, PlainUserAdmin, ModelAdmin):
+class UserAdmin(DeleteDisabled, AccountPages, GrantLimits, PlainUserAdmin, ModelAdmin):
+    """Users are deactivated and never deleted, because the audit log names them."""
+
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -68,11 +69,7 @@ class GroupAdmin(GrantLimits, PlainGroupAdmin, ModelAdmin):  # type: ignore[misc
     list_display = ("name",)
 
 
-@admin.register(LogEntry)
-class LogEntryAdmin(MaskedLogEntries, PlainLogEntryAdmin, ModelAdmin):
-    """The audit log, read-only."""
-
-    show_full_result_count = False
+admin.site.register(LogEntry, AuditLogAdmin)
 
 
 @admin.register(AccessAttempt)

@@ -77,7 +77,13 @@ DROP TRIGGER audit_log_append_only ON auditlog_logentry;
 DROP TRIGGER audit_log_no_truncate ON auditlog_logentry;
 DROP FUNCTION refuse_audit_log_change() CASCADE;
 """
-INDEX = "CREATE INDEX access_audit_event ON auditlog_logentry ((additional_data ->> 'event'), id DESC)"
+# the expressions that Django writes for the filters of the audit log page
+INDEXES = """
+CREATE INDEX access_audit_event ON auditlog_logentry ((additional_data -> 'event'), id);
+CREATE INDEX access_audit_actor ON auditlog_logentry ((additional_data #> '{actor,name}'), id);
+CREATE INDEX access_audit_user ON auditlog_logentry (actor_id, id);
+CREATE INDEX access_audit_type ON auditlog_logentry (content_type_id, id);
+"""
 
 
 class Migration(migrations.Migration):
@@ -103,6 +109,8 @@ class Migration(migrations.Migration):
             [("entry_id", models.BigIntegerField(primary_key=True, serialize=False))],
             {"verbose_name": "unsealed audit log entry", "verbose_name_plural": "unsealed audit log entries"},
         ),
-        migrations.RunSQL(INDEX, "DROP INDEX access_audit_event"),
+        migrations.RunSQL(
+            INDEXES, "DROP INDEX access_audit_event, access_audit_actor, access_audit_user, access_audit_type"
+        ),
         migrations.RunSQL(REFUSE + QUEUE + PURGE, REVERSE),
     ]

@@ -46,13 +46,13 @@ class RequestAudit:
     """A request, and what it showed until now.
 
     Attributes:
-        shown_values: the number of personal values by model, of which it is not known whose they are.
+        shown_values: the number of personal values of which it is not known whose they are.
         has_export: whether an entry about an export covers them.
     """
 
     request: HttpRequest
     reads: dict[type[models.Model], PersonalRead] = field(default_factory=dict)
-    shown_values: dict[type[models.Model], int] = field(default_factory=dict)
+    shown_values: int = 0
     has_export: bool = False
 
 

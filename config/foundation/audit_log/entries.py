@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from auditlog.models import LogEntry
+from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
@@ -20,6 +21,7 @@ READ = "personal_data.read"
 EXPORT = "personal_data.exported"
 MAX_IDS = 100  # of a list; its count is always recorded
 MAX_NAME = 200
+PERSON_MODEL = "identity.Customer"  # what an entry about personal values is about if it is not known whose they are
 SERVER_ERROR = 500
 
 
@@ -49,26 +51,29 @@ def record_access(
         _write_read(model, read)
 
 
-def count_shown_value(model: type[models.Model]) -> None:
+def count_shown_value() -> None:
     """Note that the response shows a personal value in plain text; it is recorded unless an entry names the objects."""
     audit = request_audit.get()
     if audit is not None:
-        audit.shown_values[model] = audit.shown_values.get(model, 0) + 1
+        audit.shown_values += 1
 
 
 def write_collected_reads(audit: RequestAudit, *, status: int) -> None:
-    """Write the entry of a request, before its response is sent; a failed request has shown nothing."""
-    if status >= SERVER_ERROR:
+    """Write the entry of a request, before its response is sent.
+
+    A failed request has shown nothing, and an export has its own entry.
+    """
+    if status >= SERVER_ERROR or audit.has_export:
         return
-    if not audit.reads and not audit.has_export:
-        audit.reads = {model: PersonalRead(count=values) for model, values in audit.shown_values.items()}
+    if audit.shown_values and not audit.reads:
+        audit.reads[apps.get_model(PERSON_MODEL)] = PersonalRead(details={"values": audit.shown_values})
     match = audit.request.resolver_match
     for model, read in audit.reads.items():
         _write_read(model, read, route=match.route if match else "", parameters=sorted(audit.request.GET))
 
 
 def _write_read(model: type[models.Model], read: PersonalRead, **context: Any) -> None:
-    if not read.pks and not read.count:
+    if not read.pks and not read.count and not read.details:
         return
     _record_objects(READ, model=model, pks=list(read.pks), count=read.count, details=read.details | context)
 

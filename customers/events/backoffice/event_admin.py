@@ -15,16 +15,16 @@ from django.utils.translation import gettext_lazy
 from config.foundation.admin.paginators import CappedPaginator
 from config.foundation.admin.read_only import ReadOnlyAdmin
 from customers.events.backoffice import event_page, live_page, minutes_page
-from customers.events.backoffice.access_audit import record_access
 from customers.events.models import Event
 from customers.events.payload_masking import format_indented
+from customers.identity.backoffice.audited_reads import AuditedReads
 from customers.identity.personal_data.masking import PERSONAL_PART, mask_id, mask_text, may_see_personal
 
 LINK = '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>'
 
 
 @admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
+class EventAdmin(AuditedReads, ReadOnlyAdmin):
     """Events, masked for users who may not see personal data; the audit log records who opened one with personal data."""
 
     paginator = CappedPaginator
@@ -86,7 +86,6 @@ class EventAdmin(ReadOnlyAdmin):
         if not may_see_personal(request):
             event_page.mask_event(event)
         elif PERSONAL_PART in event.properties:
-            record_access(model=Event, pks=[event.pk], actor_id=request.user.pk)
             event_page.unseal_event(event)
         return event
 

@@ -20,12 +20,13 @@ from unfold.decorators import display
 
 from config.foundation.admin.paginators import CappedPaginator
 from config.foundation.admin.read_only import ReadOnlyAdmin
+from config.foundation.audit_log import record_export
 from customers.events.backoffice import rejected_event_page
-from customers.events.backoffice.access_audit import record_access
 from customers.events.dead_letters import rejected_events
 from customers.events.dead_letters.rejected_events import RejectedEvents
 from customers.events.dead_letters.rejection_reasons import describe_reason
 from customers.events.models import RejectedEvent
+from customers.identity.backoffice.audited_reads import AuditedReads
 from customers.identity.personal_data.masking import mask_text, may_see_personal
 
 
@@ -83,7 +84,7 @@ class AgeFilter(admin.SimpleListFilter):
 
 
 @admin.register(RejectedEvent)
-class RejectedEventAdmin(ReadOnlyAdmin):
+class RejectedEventAdmin(AuditedReads, ReadOnlyAdmin):
     """Rejected events: reasons can be searched, payloads are encrypted."""
 
     paginator = CappedPaginator
@@ -167,8 +168,7 @@ class RejectedEventAdmin(ReadOnlyAdmin):
     def export(self, request: HttpRequest, queryset: RejectedEvents) -> StreamingHttpResponse:
         pks = list(queryset.order_by().values_list("pk", flat=True))
         with_personal = may_see_personal(request)
-        if with_personal:
-            record_access(model=RejectedEvent, pks=pks, actor_id=request.user.pk)
+        record_export(model=RejectedEvent, pks=pks, details={"personal": with_personal})
         lines = rejected_events.export_lines(pks=pks, with_personal=with_personal)
         response = StreamingHttpResponse(lines, content_type="application/x-ndjson; charset=utf-8")
         response["Content-Disposition"] = 'attachment; filename="rejected-events.jsonl"'

@@ -22,7 +22,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from customers.events.backoffice.access_audit import record_access
+from config.foundation.audit_log import record_access
 from customers.events.dead_letters import rejected_events
 from customers.events.dead_letters.rejection_reasons import describe_reason
 from customers.events.dead_letters.replay import NotOpenError, ReplayResult, replay_rejected
@@ -103,7 +103,7 @@ def render_rejected_event(request: HttpRequest, *, model_admin: ModelAdmin, reje
                 return replay_correction(request, model_admin, rejected, payload)
             outcome = rejected_events.preview_replay(rejected=rejected, payload=payload)
     elif view.text and may_see_personal(request):
-        record_access(model=RejectedEvent, pks=[rejected.pk], actor_id=request.user.pk)
+        record_access(model=RejectedEvent, pks=[rejected.pk])
     context = build_context(request, model_admin, rejected, view, form, outcome)
     response = TemplateResponse(request, "admin/events/rejected_event.html", context)
     add_never_cache_headers(response)

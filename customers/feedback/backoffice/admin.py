@@ -13,12 +13,13 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeNumericF
 from unfold.decorators import display
 
 from customers.feedback.models import Review, SurveyAnswer
+from customers.identity.backoffice.audited_reads import AuditedReads
 from customers.identity.personal_data.masking import mask_text, may_see_personal
 
 MAX_SHOWN_LENGTH = 80
 
 
-class MaskedTextsAdmin(ModelAdmin):
+class MaskedTextsAdmin(AuditedReads, ModelAdmin):
     """Masks what customers wrote: readers without access to personal data see columns and fields called ``masked_…``.
 
     A text that contains an address or a phone number cannot be edited by them, since saving it would replace these.

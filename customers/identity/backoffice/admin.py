@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 
 from config.foundation.admin.read_only import ChangeDisabled, DeleteDisabled, ReadOnlyAdmin, ReadOnlyInline
 from customers.identity.backoffice import transfer_admin  # noqa: F401 — registers its model
+from customers.identity.backoffice.audited_reads import AuditedReads
 from customers.identity.backoffice.conflict_page import render_conflict
 from customers.identity.backoffice.identifier_labels import join_user_ids, label_identifier_type, mask_identifier
 from customers.identity.backoffice.merge_page import render_merge
@@ -72,7 +73,7 @@ class ConsentInline(CustomerInline):
 
 
 @admin.register(Customer)
-class CustomerAdmin(ModelAdmin):
+class CustomerAdmin(AuditedReads, ModelAdmin):
     """Personal fields are shown and edited only with the permission identity.view_personal."""
 
     form = CustomerForm
@@ -207,7 +208,7 @@ def list_changed_names(form: Any) -> list[str]:
 
 
 @admin.register(Identifier)
-class IdentifierAdmin(MaskedValues, ReadOnlyAdmin):
+class IdentifierAdmin(AuditedReads, MaskedValues, ReadOnlyAdmin):
     list_filter = ["kind"]
     list_display_links = ["kind"]
     list_select_related = False

@@ -15,6 +15,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.foundation.audit_log import record_access
 from customers.identity.backoffice.identifier_labels import (
     join_user_ids,
     label_identifier_type,
@@ -64,6 +65,8 @@ def render_conflict(request: HttpRequest, *, model_admin: ModelAdmin, conflict_i
         raise PermissionDenied
     conflict = get_object_or_404(IdentityConflict, pk=conflict_id if conflict_id.isdecimal() else None)
     with_personal = may_see_personal(request)
+    if with_personal:
+        record_access(model=Customer, pks=conflict.customer_ids)
     columns = compare_customers(customer_ids=conflict.customer_ids, with_personal=with_personal)
     form = MergePairForm(
         request.POST if request.POST.get("do") in ("preview", "merge") else None,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from config.foundation.audit_log import count_shown_value
 from customers.identity.personal_data.personal_names import IDENTIFIER, classify_name
 from customers.identity.personal_data.personal_texts import is_personal_text
 from customers.identity.personal_data.personal_traits import is_personal_trait
@@ -55,12 +56,21 @@ def is_hidden_trait(name: str, value: Any) -> bool:
 
 def mask_id(value: str, *, with_personal: bool = False, mask: str = MASK) -> str:
     """Return the ID of a person, or the mask if it is an e-mail address or a phone number that the reader may not see."""
-    return mask if not with_personal and is_personal_id(value) else value
+    if not is_personal_id(value):
+        return value
+    if with_personal:
+        count_shown_value()
+        return value
+    return mask
 
 
 def mask_text(text: str, *, with_personal: bool = False) -> str:
     """Return a text with the e-mail addresses and phone numbers in it masked; all of it if it has other personal numbers."""
-    if with_personal or not text:
+    if not text:
+        return text
+    if with_personal:
+        if is_personal_id(text):
+            count_shown_value()
         return text
     masked = PHONE.sub(MASK, EMAIL.sub(MASK, text))
     return MASK if is_personal_text(masked) else masked

@@ -11,6 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from catalog.bulk_results import ItemStatus
+from config.foundation.audit_log import record_access
 from config.foundation.rest.known_names import KnownFieldsMixin
 from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.identity.customer_upsert import PERSONAL_FIELDS, TEXT_FIELDS, CustomerChange
@@ -86,6 +87,8 @@ class CustomerSerializer(serializers.ModelSerializer):
 
     def to_representation(self, customer: Customer) -> dict[str, Any]:
         representation = super().to_representation(customer)
+        if may_context_see_personal(self.context):
+            record_access(model=Customer, pks=[customer.pk])
         if not self._shows_personal_fields() and isinstance(representation["traits"], dict):
             traits = representation["traits"].items()
             representation["traits"] = {name: value for name, value in traits if not is_hidden_trait(name, value)}

@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from config.foundation.admin.read_only import ReadOnlyAdmin
+from customers.identity.backoffice.audited_reads import AuditedReads
 from customers.identity.models import Identifier
 from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.backoffice import customer, drilldown_page, overview, stage_rules_page
@@ -35,7 +36,7 @@ STAGE_BADGES = {
 
 
 @admin.register(CustomerProfile)
-class CustomerProfileAdmin(ReadOnlyAdmin):
+class CustomerProfileAdmin(AuditedReads, ReadOnlyAdmin):
     list_display = [
         "masked_customer_link",
         "stage_badge",

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from auditlog.signals import accessed
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +15,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from config.foundation.audit_log import record_access
 from config.foundation.charts import ChartSpec, build_probability_history
 from customers.identity.backoffice.identity_graph import build_identity_graph
 from customers.identity.consent.ledger import read_latest_consents
@@ -50,7 +50,7 @@ def render_customer_page(request: HttpRequest, *, model_admin: ModelAdmin, custo
         raise PermissionDenied
     with_personal = may_see_personal(request)
     customer = get_object_or_404(Customer.objects.defer(*PERSONAL_FIELDS), pk=customer_id)
-    accessed.send(Customer, instance=customer)
+    record_access(model=Customer, pks=[customer_id], details={"personal": with_personal})
     identity = build_identity_graph(customer_id=customer_id, with_personal=with_personal)
     now = timezone.now()
     changes = list_stage_changes(customer_id=customer_id, limit=MAX_STAGE_CHANGES)

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from config.foundation.audit_log import record_access
 from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.masking import may_see_personal
 from customers.identity.resolution.user_ids import find_customer
@@ -53,11 +54,10 @@ class CustomerProfileView(APIView):
         profile = build_customer_profile(customer_id=customer_id)
         if profile is None:
             raise NotFound(_("This customer has no profile yet. The next refresh creates it."))
-        portrait = build_portrait(
-            customer_id=customer_id,
-            as_of=timezone.now(),
-            with_personal=may_see_personal(request),
-        )
+        with_personal = may_see_personal(request)
+        if with_personal:
+            record_access(model=Customer, pks=[customer_id])
+        portrait = build_portrait(customer_id=customer_id, as_of=timezone.now(), with_personal=with_personal)
         values = {"user_id": user_id, **profile, **portrait.to_profile_fields()}
         return Response(ProfileSerializer(values, context={"request": request}).data)
 

@@ -18,6 +18,7 @@ from unfold.decorators import action, display
 from config.foundation.admin.file_imports import FileImportAdmin, render_download_link, render_table
 from config.foundation.admin.read_only import ReadOnlyInline, ReadOnlyPermissions
 from config.foundation.number_formats import NO_VALUE, format_amount
+from customers.identity.backoffice.audited_reads import AuditedReads
 from customers.identity.models import Identifier
 from customers.identity.personal_data.masking import is_personal_id, may_see_personal
 from customers.orders.backoffice import missing_products_page, pages
@@ -38,7 +39,7 @@ class OrderLineInline(ReadOnlyInline):
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnlyPermissions, ModelAdmin):
+class OrderAdmin(AuditedReads, ReadOnlyPermissions, ModelAdmin):
     list_display = ("order_id", "source", "placed_at", "user_id", "kind", "status", "formatted_total", "channel")
     list_filter = (
         "kind",

@@ -240,8 +240,11 @@ def test_selection_can_be_downloaded_as_json_lines() -> None:
     assert [json.loads(line)["id"] for line in lines["Operator"].splitlines()] == [selected.pk]
     assert "anna@example.com" not in lines["Operator"]
     assert json.loads(lines["Privacy officer"])["payload"] == PERSONAL
-    entry = LogEntry.objects.get(object_id=selected.pk, action=LogEntry.Action.ACCESS)
-    assert entry.actor.username == "Privacy officer"
+    entries = LogEntry.objects.filter(object_id=selected.pk, action=LogEntry.Action.ACCESS).order_by("pk")
+    assert [(entry.actor.username, entry.additional_data["details"]) for entry in entries] == [
+        ("Operator", {"personal": False}),
+        ("Privacy officer", {"personal": True}),
+    ]
 
 
 def test_user_with_view_permission_cannot_replay_or_discard(valkey: redis.Redis) -> None:
