@@ -14,6 +14,7 @@ from customers.identity.personal_data.recognition import (
     may_have_email,
     may_have_number,
     may_have_personal_names,
+    may_look_personal,
     merge_personal,
 )
 
@@ -42,37 +43,47 @@ def encode_sealed(
         is_anonymous: whether personal parts are left out instead.
     """
     encoded, encoded_context = _encode(properties), _encode(context)
-    if not (
-        call_type in TRAIT_CALLS
-        or may_have_personal_names(properties, encoded)
-        or may_have_number(encoded)
-        or may_have_email(encoded + encoded_context)
+    personal: dict[str, Any] = {}
+    if call_type in TRAIT_CALLS or may_look_personal(encoded) or may_have_personal_names(properties, encoded):
+        personal = take_from_properties(call_type, properties)
+    if (
+        may_have_email(encoded_context)
         or (QUESTION_MARK in encoded_context and may_have_number(encoded_context))
         or not (SDK_CONTEXT.issuperset(context) or not may_have_personal_names(context, encoded_context))
     ):
-        return encoded, encoded_context
-    personal = take_personal_parts(call_type, properties, context)
-    encoded_context = _encode(context)
-    if personal and not is_anonymous:
-        properties[PERSONAL_PART] = seal_personal(personal)
-    return _encode(properties), encoded_context
+        personal = take_from_context(context, personal)
+        encoded_context = _encode(context)
+    if personal:
+        if not is_anonymous:
+            properties[PERSONAL_PART] = seal_personal(personal)
+        encoded = _encode(properties)
+    return encoded, encoded_context
 
 
 def take_personal_parts(call_type: str, properties: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
     """Remove the personal data from properties and context, and return it."""
+    return take_from_context(context, take_from_properties(call_type, properties))
+
+
+def take_from_properties(call_type: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """Remove the personal data from properties, and return it."""
     # the earlier ID of an alias call is an identifier like the user ID, which is a column
     previous_id = properties.pop("previousId", None) if call_type == "alias" else None
     personal = extract_personal(properties, among_traits=call_type in TRAIT_CALLS)
     if previous_id is not None:
         properties["previousId"] = previous_id
-    if rest := extract_personal(context):
-        personal = rest.pop("traits", {}) | personal
-        if rest:
-            personal[CONTEXT_PART] = rest
     return personal
+
+
+def take_from_context(context: dict[str, Any], personal: dict[str, Any]) -> dict[str, Any]:
+    """Remove the personal data from a context; return it together with that of the properties."""
+    if not (rest := extract_personal(context)):
+        return personal
+    personal = rest.pop("traits", {}) | personal
+    return personal | {CONTEXT_PART: rest} if rest else personal
 
 
 def merge_personal_parts(properties: dict[str, Any], personal: dict[str, Any]) -> dict[str, Any]:
     """Return properties together with their decrypted personal part."""
     rest = {name: value for name, value in properties.items() if name != PERSONAL_PART}
-    return merge_personal(rest, {name: value for name, value in personal.items() if name != CONTEXT_PART})  # type: ignore[no-any-return]
+    return merge_personal(rest, {name: value for name, value in personal.items() if name != CONTEXT_PART})

@@ -5,6 +5,7 @@ What is taken out of an object is again an object, with the same nesting: ``{"us
 ``merge_personal`` puts both together again.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from customers.identity.personal_data.personal_names import (
@@ -16,7 +17,7 @@ from customers.identity.personal_data.personal_names import (
     classify_name,
     plain_names,
 )
-from customers.identity.personal_data.personal_texts import is_personal_text
+from customers.identity.personal_data.personal_texts import MIN_TEXT, is_personal_text
 
 # every number that looks personal has a run of so many digits, plus signs and separators
 MIN_RUN = 11
@@ -69,13 +70,16 @@ def extract_personal(tree: dict[str, Any], *, among_traits: bool = False) -> dic
     """
     personal: dict[str, Any] = {}
     taken = []
+    personal_flags = PERSONAL | PERSONAL_TRAIT if among_traits else PERSONAL
     for name, value in tree.items():
         flags = classify_name(name)
-        if is_personal_by_name(flags, value, among_traits=among_traits) or (
-            isinstance(value, str) and is_personal_text(value, is_identifier=bool(flags & IDENTIFIER))
-        ):
+        if flags & personal_flags and is_personal_by_name(flags, value, among_traits=among_traits):
             personal[name] = value
             taken.append(name)
+        elif type(value) is str:
+            if len(value) >= MIN_TEXT and is_personal_text(value, is_identifier=bool(flags & IDENTIFIER)):
+                personal[name] = value
+                taken.append(name)
         elif inner := extract_inner(value, flags, among_traits=among_traits):
             personal[name] = inner
     for name in taken:
@@ -126,13 +130,18 @@ def may_have_personal_names(tree: dict[str, Any], encoded: bytes) -> bool:
         name not in plain_names and value is not None and type(value) is not bool for name, value in tree.items()
     ):
         return True
-    return encoded.find(b"{", 1) >= 0 and any(map(_may_have_personal_names_inside, tree.values()))
+    return encoded.find(b"{", 1) >= 0 and _may_have_personal_names_inside(tree.values())
 
 
-def _may_have_personal_names_inside(value: Any) -> bool:
-    if type(value) is dict:
-        return not plain_names.issuperset(value) or any(map(_may_have_personal_names_inside, value.values()))
-    return type(value) is list and any(map(_may_have_personal_names_inside, value))
+def _may_have_personal_names_inside(values: Iterable[Any]) -> bool:
+    for value in values:
+        kind = type(value)
+        if kind is dict:
+            if not plain_names.issuperset(value) or _may_have_personal_names_inside(value.values()):
+                return True
+        elif kind is list and _may_have_personal_names_inside(value):
+            return True
+    return False
 
 
 def may_look_personal(encoded: bytes) -> bool:
