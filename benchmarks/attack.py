@@ -28,6 +28,7 @@ from benchmarks.ingest import compute_percentile, log, query_value, run_web_serv
 SECONDS = 8.0
 INPUTS = 20_000
 THREADS = 8
+RECOMMENDING_THREADS, WAITING_THREADS = 4, 48
 PROBE_INTERVAL = 0.05
 TIMEOUT = 20.0
 FOREIGN_ROWS = """
@@ -68,10 +69,11 @@ class Target:
 
 @dataclass
 class Outcome:
-    """What an attack caused: statuses of its requests, latencies of the probe in seconds."""
+    """What an attack caused: statuses of its requests, latencies in seconds of the probe and of recommendations."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     live: list[float] = field(default_factory=list)
+    recommended: list[float] = field(default_factory=list)
 
     @property
     def errors(self) -> int:
@@ -130,6 +132,10 @@ def measure(arguments: argparse.Namespace, servers: dict[str, int]) -> dict[str,
                 f"{name}_foreign_rows_changed": changed,
                 f"{name}_requests": sum(outcome.statuses.values()),
             }
+            if outcome.recommended:
+                result[f"{name}_recommendations_p99_ms"] = round(
+                    compute_percentile(outcome.recommended, 0.99) * 1000, 1
+                )
             live.append(p99)
             growth.append(grown)
             unexpected += outcome.errors
@@ -417,15 +423,27 @@ def attack_from_many_addresses(target: Target, outcome: Outcome, arguments: argp
 
 
 def attack_with_frozen_server(name: str) -> Callable[[Target, Outcome, argparse.Namespace], None]:
-    """Return an attack during which a server does not answer, while visitors keep reading recommendations."""
+    """Return an attack during which a server does not answer, while visitors keep reading recommendations.
+
+    Beside them, more requests than the web server has threads need the database.
+    """
 
     def attack(target: Target, outcome: Outcome, arguments: argparse.Namespace) -> None:
-        def work(_number: int) -> None:
-            send(target, outcome, "GET", RECOMMENDATIONS, headers=build_bearer(target))
+        page = json.dumps({"batch": [{"type": "page", "anonymousId": "visitor"}]}).encode()
+
+        def work(number: int) -> None:
+            if number < RECOMMENDING_THREADS:
+                began = time.perf_counter()
+                send(target, outcome, "GET", RECOMMENDATIONS, headers=build_bearer(target))
+                outcome.recommended.append(time.perf_counter() - began)
+            elif number % 2:
+                send(target, outcome, "POST", "/v1/batch", page, build_key_headers(target))
+            else:
+                send(target, outcome, "GET", "/health/ready")
 
         stop_tree(target.servers[name])
         try:
-            repeat_in_threads(arguments.seconds, work, threads=4)
+            repeat_in_threads(arguments.seconds, work, threads=RECOMMENDING_THREADS + WAITING_THREADS)
         finally:
             continue_tree(target.servers[name])
 
