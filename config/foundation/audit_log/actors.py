@@ -94,7 +94,9 @@ def describe_caller(request: HttpRequest) -> Actor:
 
 
 def describe_user(user: Any, *, address: str | None = None) -> Actor:
-    """Return the actor of a back-office user, also before the log-in is complete."""
+    """Return the actor of a back-office user, also before the log-in is complete; the address is that of the current request."""
+    if address is None and (audit := request_audit.get()) is not None:
+        address = get_client_address(audit.request.META) or None
     if isinstance(user, get_user_model()) and user.pk is not None:
         return Actor(kind="user", name=user.get_username(), id=user.pk, address=address)
     return Actor(kind="anonymous", address=address)

@@ -7,10 +7,18 @@ from auditlog.models import LogEntry
 from celery import shared_task
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from config.access.models import ApiKey
-from config.foundation.audit_log import Actor, find_actor, record_action, record_export, serialize_actor
+from config.foundation.audit_log import (
+    Actor,
+    audit_request,
+    describe_user,
+    find_actor,
+    record_action,
+    record_export,
+    serialize_actor,
+)
 from customers.events.models import Source
 from customers.identity.models import Customer
 from tests.config.access.callers import make_bearer_client, make_key
@@ -140,6 +148,13 @@ def test_roles_permissions_and_rights_are_recorded() -> None:
     assert get_details("user.permissions_changed") == [{"added": ["identity.view_personal"]}]
     entry = LogEntry.objects.get(additional_data__event="user.rights_changed")
     assert (entry.object_repr, entry.changes) == ("ada", {"is_superuser": ["False", "True"]})
+
+
+def test_the_actor_of_a_log_in_is_the_user_that_logs_in(rf: RequestFactory) -> None:
+    user = User.objects.create_user("ada")
+    with audit_request(rf.get("/admin/login/", REMOTE_ADDR="203.0.113.9")):
+        assert find_actor() == Actor(kind="anonymous", address="203.0.113.9")
+        assert describe_user(user) == Actor(kind="user", name="ada", id=user.pk, address="203.0.113.9")
 
 
 def test_an_entry_needs_something_that_it_concerns() -> None:
