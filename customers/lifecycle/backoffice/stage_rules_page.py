@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.backoffice.drilldown_page import list_customers
 from customers.lifecycle.backoffice.drilldowns import get_stage_label
 from customers.lifecycle.models import Stage
@@ -29,7 +30,7 @@ def render_rules_preview(request: HttpRequest, *, model_admin: ModelAdmin) -> Ht
     context: dict[str, Any] = {"problems": list_form_errors(form)}
     if form.is_valid():
         preview = preview_rules(values=form.cleaned_data, as_of=timezone.now())
-        context |= format_preview(preview)
+        context |= format_preview(preview, with_personal=may_see_personal(request))
     return TemplateResponse(
         request,
         "admin/lifecycle/rules_preview.html",
@@ -51,7 +52,7 @@ def list_form_errors(form: ModelForm) -> list[tuple[str, str]]:
     ]
 
 
-def format_preview(preview: RulesPreview) -> dict[str, Any]:
+def format_preview(preview: RulesPreview, *, with_personal: bool) -> dict[str, Any]:
     return {
         "moved": len(preview.customer),
         "customers": preview.customers,
@@ -69,6 +70,6 @@ def format_preview(preview: RulesPreview) -> dict[str, Any]:
                 STAGES, preview.current_counts.tolist(), preview.proposed_counts.tolist(), strict=True
             )
         ],
-        "changed_customers": list_customers(preview.customer[:MAX_CUSTOMERS].tolist()),
+        "changed_customers": list_customers(preview.customer[:MAX_CUSTOMERS].tolist(), with_personal=with_personal),
         "max_customers": MAX_CUSTOMERS,
     }

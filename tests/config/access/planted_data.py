@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,8 @@ from customers.feedback.models import Review, SurveyAnswer
 from customers.identity.customer_upsert import hash_contact_fields
 from customers.identity.models import Customer, Identifier, IdentityConflict, IdentityMerge
 from customers.identity.personal_data.personal_traits import seal_personal
+from customers.lifecycle.models import CustomerProfile
+from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.orders.models import OrderEvent, OrderImport
 from customers.segments.models import SegmentMember
 from recommendations.campaigns.models import Campaign
@@ -30,7 +32,6 @@ from tests.makers import (
     make_identifier,
     make_order,
     make_product,
-    make_profile,
     make_segment,
     make_source,
 )
@@ -103,7 +104,6 @@ def plant_customers() -> SimpleNamespace:
     other = make_customer(PHONE_USER_ID, **fields, traits=TRAITS)
     make_identifier(other, CHINESE_PHONE_USER_ID)
     for person in (customer, other):
-        make_profile(person, computed_at=NOON, stage="new", r=5, f=1)
         make_consent(person, recorded_at=NOON)
     merge = IdentityMerge.objects.create(
         kept=customer,
@@ -159,8 +159,9 @@ def plant_events() -> SimpleNamespace:
 
 def plant_sales(customer: Customer, other: Customer, product: Any, exports: Path) -> SimpleNamespace:
     """Create orders, their log, an import with rejected rows, a review, a survey answer, a segment and a campaign."""
-    order = make_order(customer, products=[product], order_id="order-1")
-    make_order(other, products=[product], order_id="order-2", placed_at=NOON - timedelta(days=3))
+    two_days_ago = datetime.now(UTC) - timedelta(days=2)
+    order = make_order(customer, products=[product], order_id="order-1", placed_at=two_days_ago)
+    make_order(other, products=[product], order_id="order-2", placed_at=two_days_ago)
     OrderEvent.objects.create(
         source=order.source, message_id="o1", order_id="order-1", kind="completed", occurred_at=NOON, user_id=USER_ID
     )
@@ -219,6 +220,9 @@ def plant_everything(actor: Any, exports: Path) -> SimpleNamespace:
     events = plant_events()
     sales = plant_sales(people.customer, people.other, product, exports)
     plant_log_entries(people.customer, actor)
+    now = datetime.now(UTC)  # the pages compute stages as of now
+    refresh_profiles(as_of=now, started_at=now)
+    CustomerProfile.objects.update(r=5, f=1)
     version = ModelVersion.objects.create(
         version="v1",
         algorithm="ensemble",

@@ -115,6 +115,9 @@ def test_rejected_rows_are_downloaded_only_with_permission(boss: Client, client:
     client.force_login(user)
     assert client.get(address).status_code == 403
     user.user_permissions.add(Permission.objects.get(codename="view_orderimport"))
+    assert client.get(address).status_code == 403  # the rows contain the addresses of buyers
+    assert address not in get(client, "orderimport_change", dry_run.pk)
+    user.user_permissions.add(Permission.objects.get(codename="view_personal"))
     response = client.get(address)
     assert response.status_code == 200
     assert b"many" in b"".join(response.streaming_content)  # type: ignore[attr-defined]
