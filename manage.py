@@ -71,7 +71,7 @@ try:
     from django.core.management import execute_from_command_line
 
     from config.embedded.servers import ServerError, check_address, ensure_servers
-    from config.foundation.private_files import keep_new_files_private
+    from config.foundation.files.private_files import keep_new_files_private
 except ImportError as error:
     sys.exit(f"{error}. Run .venv/bin/python manage.py; `make demo` creates .venv and installs the dependencies.")
 

@@ -10,7 +10,7 @@ from typing import Any
 from celery import Celery, Task
 from celery.signals import beat_init, celeryd_init
 
-from config.foundation.private_files import keep_new_files_private
+from config.foundation.files.private_files import keep_new_files_private
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Self, TextIO
 
 from catalog.bulk_results import FieldProblem
 from config.foundation.csv_cells import CsvWriter
-from config.foundation.private_files import make_private_folder
+from config.foundation.files.private_files import make_private_folder
 
 
 class ErrorFile:

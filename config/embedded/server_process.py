@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from config.foundation.private_files import PRIVATE_UMASK
+from config.foundation.files.private_files import PRIVATE_UMASK
 
 HOST = "127.0.0.1"
 START_TIMEOUT_SECONDS = 300.0

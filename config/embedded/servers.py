@@ -25,7 +25,7 @@ from redis.retry import Retry
 from config.embedded.postgres import PostgresServer
 from config.embedded.server_process import POLL_SECONDS, EmbeddedServer, Report, ServerError, write_private_file
 from config.embedded.valkey import ValkeyServer
-from config.foundation.private_files import make_private_folder
+from config.foundation.files.private_files import make_private_folder
 
 __all__ = [
     "EmbeddedServers",

@@ -14,8 +14,8 @@ from django.core.files.uploadhandler import FileUploadHandler
 from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 
+from config.foundation.files.private_files import make_private_folder
 from config.foundation.job_runs import FileImport
-from config.foundation.private_files import make_private_folder
 
 # A web request imports files up to this size while the browser waits; a worker imports larger ones.
 MAX_INLINE_BYTES = 5 * 1024 * 1024

@@ -8,7 +8,7 @@ from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
-from config.foundation.private_files import keep_new_files_private
+from config.foundation.files.private_files import keep_new_files_private
 from config.web_server.limits import ClientLimits
 from config.web_server.worker import run_worker
 

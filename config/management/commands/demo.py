@@ -20,7 +20,7 @@ from config.access.scopes import KNOWN_SCOPES
 from config.demo.complete_journey import has_clickstream, load_clickstream, load_complete_journey
 from config.embedded.servers import build_child_environment
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
-from config.foundation.private_files import make_tree_private
+from config.foundation.files.private_files import make_tree_private
 from config.foundation.progress import ProgressBar
 from config.management.commands import up
 from config.storefront.keys import ensure_storefront_keys

@@ -19,7 +19,7 @@ from config.celery import return_interrupted_tasks
 from config.embedded.server_process import find_port_error
 from config.embedded.servers import list_ended_servers, list_server_logs, restart_servers
 from config.embedded.valkey_memory import find_memory_problem
-from config.foundation.private_files import make_tree_private
+from config.foundation.files.private_files import make_tree_private
 from config.http.static_files import collect_static_files
 from config.supervisor.processes import Program, Supervisor
 

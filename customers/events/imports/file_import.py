@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.csv_cells import CsvWriter
 from config.foundation.database.advisory_locks import exclusive_lock
-from config.foundation.private_files import make_private_folder
+from config.foundation.files.private_files import make_private_folder
 from customers.events.collector.event_store import StoreResult
 from customers.events.collector.ingest import ingest_items, parse_items
 from customers.events.collector.parsing import RequestContext
@@ -75,6 +75,7 @@ class EventImportResult:
     accepted: int = 0
     duplicates: int = 0
     problems: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)  # of accepted events
     skipped: Counter[str] = field(default_factory=Counter)
     sections: Counter[str] = field(default_factory=Counter)
     error_file: Path | None = None
@@ -278,6 +279,7 @@ def add_to_result(
     imported.events += len(batch.items)
     imported.accepted += len(result.rows)
     imported.duplicates += result.duplicates
+    imported.warnings.update(row.warning for row in result.rows if row.warning)
     rejected = [LineProblem(batch.numbers[item.index], item.code, item.reason) for item in result.rejected]
     problems = sorted([*batch.problems, *rejected], key=lambda problem: problem.line)
     imported.problems.update(problem.code for problem in problems)

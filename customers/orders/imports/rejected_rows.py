@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from config.foundation.csv_cells import CsvWriter
-from config.foundation.private_files import make_private_folder
+from config.foundation.files.private_files import make_private_folder
 from customers.orders.imports.arrow_arrays import build_integer_array
 from customers.orders.imports.column_mapping import ColumnMapping
 from customers.orders.imports.files.row_batches import ERROR_COLUMNS, OrderRows

@@ -11,7 +11,7 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from catalog.feeds.uploads import FEED_UPLOADS
-from config.foundation.private_files import (
+from config.foundation.files.private_files import (
     DATABASE_FOLDER,
     keep_new_files_private,
     make_private_folder,
