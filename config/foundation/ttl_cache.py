@@ -73,13 +73,12 @@ class TtlCache[T]:
                 return entry[1]
         if connection.in_atomic_block:
             return entry[1] if entry is not None and age < TTL_SECONDS else self._load_now(key)
-        has_value = entry is not None and entry[1] is not None
-        if self._is_down(now):
-            if has_value:
-                return entry[1]
-            raise OperationalError("The database failed a moment ago, or does not answer.")
-        if not has_value:
+        if entry is None or entry[1] is None:
+            if self._is_down(now):
+                raise OperationalError("The database failed a moment ago, or does not answer.")
             return self._load_now(key)
+        if self._is_down(now):
+            return entry[1]
         refresh = self._refresh_in_background(key)
         if age >= TTL_SECONDS:
             refresh.wait(STUCK_SECONDS)
