@@ -16,7 +16,6 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from config.foundation.admin.read_only import ReadOnlyAdmin
-from customers.identity.backoffice.audited_reads import AuditedReads
 from customers.identity.models import Identifier
 from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.backoffice import customer, drilldown_page, overview, stage_rules_page
@@ -36,7 +35,7 @@ STAGE_BADGES = {
 
 
 @admin.register(CustomerProfile)
-class CustomerProfileAdmin(AuditedReads, ReadOnlyAdmin):
+class CustomerProfileAdmin(ReadOnlyAdmin):
     list_display = [
         "masked_customer_link",
         "stage_badge",

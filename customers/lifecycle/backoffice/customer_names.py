@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
+from config.foundation.audit_log import record_access
 from customers.identity.customer_upsert import PERSONAL_FIELDS
 from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.masking import MASK, is_personal_id
@@ -21,8 +22,11 @@ class NamedIdentifier(Protocol):
 
 
 def get_customer_name(customer: Customer, identifiers: Iterable[NamedIdentifier], *, with_personal: bool) -> str:
-    """Return the customer's first user ID that the reader may see, or the customer number without one."""
+    """Return the customer's first user ID that the reader may see, or the customer number without one; the audit log records a personal ID."""
     user_ids = (identifier.value for identifier in identifiers if identifier.kind == Identifier.Kind.USER_ID)
     if not with_personal:
         user_ids = (user_id for user_id in user_ids if user_id != MASK and not is_personal_id(user_id))
-    return next(user_ids, str(customer))
+    name = next(user_ids, str(customer))
+    if is_personal_id(name):
+        record_access(model=Customer, pks=[customer.pk])
+    return name

@@ -12,6 +12,7 @@ from config.foundation.audit_log import EXPORT, READ
 from tests.config.access.callers import make_client
 from tests.config.access.planted_data import find_secret
 from tests.config.access.test_personal_data_walk import (  # noqa: F401 — two of them are fixtures
+    PLANTED_ROWS_OF_ROLES,
     Walk,
     list_api_addresses,
     planted_audience,
@@ -50,7 +51,7 @@ def test_every_page_that_shows_personal_data_is_recorded_once(shop: SimpleNamesp
     client = Client()
     client.force_login(User.objects.create_superuser("reader"))
     walk = AuditedWalk(client)
-    walk_everything(walk, shop)
+    walk_everything(walk, shop, planted_rows=PLANTED_ROWS_OF_ROLES)
     assert "\n".join(walk.unrecorded) == ""
     assert "\n".join(walk.repeated) == ""
     assert len(walk.leaks) >= 30
