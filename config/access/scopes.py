@@ -3,13 +3,15 @@
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.utils.translation import gettext_lazy as _
 
+from customers.identity.personal_data.masking import PERSONAL_SCOPE, VIEW_PERSONAL_PERMISSION
+
 # Scope → (what it allows, the Django permission that grants it to a back-office user).
 KNOWN_SCOPES = {
     "catalog:read": (_("read products and categories"), "catalog.view_product"),
     "catalog:write": (_("change products and categories"), "catalog.change_product"),
     "customers:read": (_("read customers, profiles and consents"), "identity.view_customer"),
     "customers:write": (_("change customers and record consents"), "identity.change_customer"),
-    "customers:personal": (_("read names, email addresses, phone numbers and birthdays"), "identity.view_personal"),
+    PERSONAL_SCOPE: (_("read names, email addresses, phone numbers and birthdays"), VIEW_PERSONAL_PERMISSION),
     "orders:read": (_("read orders"), "orders.view_order"),
     "orders:write": (_("change orders"), "orders.change_order"),
     "events:read": (_("read events"), "events.view_event"),

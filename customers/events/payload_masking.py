@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from config.foundation.json_nesting import load_json
-from customers.identity.personal_data.masking import MASK, get_element_name, replace_personal
+from customers.identity.personal_data.masking import MASK, get_element_name, is_personal_id, replace_personal
 from customers.identity.personal_data.personal_names import classify_name
 from customers.identity.personal_data.recognition import describes_person
 
@@ -72,10 +72,16 @@ def restore_hidden(value: Any, hidden: dict[str, Any], *, name: str = "", among_
         return [
             restore_hidden(inner, hidden, name=get_element_name(inner, name), among_traits=among) for inner in value
         ]
+    names = {key: restore_key(key, hidden) for key in value}
     return {
-        hidden.get(key, key): restore_hidden(inner, hidden, name=hidden.get(key, key), among_traits=among)
-        for key, inner in value.items()
+        names[key]: restore_hidden(inner, hidden, name=names[key], among_traits=among) for key, inner in value.items()
     }
+
+
+def restore_key(key: str, hidden: dict[str, Any]) -> str:
+    """Return the hidden key of a mark; a mark of something else stays, because everybody sees keys that are no addresses."""
+    original = hidden.get(key)
+    return original if isinstance(original, str) and is_personal_id(original) else key
 
 
 def read_payload(text: str) -> Any:

@@ -6,8 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from config.access.two_factor.devices import has_device
-
-PERSONAL_PERMISSION = "identity.view_personal"
+from customers.identity.personal_data.masking import may_see_personal
 
 # The entry of a session, and its values. Only VERIFIED opens the back office to those who need a second factor.
 SECOND_FACTOR = "second_factor"
@@ -18,7 +17,7 @@ MISSING = "missing"  # the user has a second factor, and the session was started
 
 def requires_two_factor(user: Any) -> bool:
     """Return whether a user must have a second factor: whoever may see personal data."""
-    return settings.TWO_FACTOR_REQUIRED and (user.is_superuser or user.has_perm(PERSONAL_PERMISSION))
+    return settings.TWO_FACTOR_REQUIRED and (user.is_superuser or may_see_personal(user))
 
 
 def mark_code_accepted(request: HttpRequest) -> None:

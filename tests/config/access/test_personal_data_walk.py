@@ -15,6 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from config.access.roles import ROLES
 from config.access.scopes import KNOWN_SCOPES
+from customers.identity.personal_data.masking import PERSONAL_SCOPE
 from customers.lifecycle.models import StageRules
 from customers.lifecycle.stages.rules import get_active_rules
 from recommendations.serving.backoffice import audience_page
@@ -33,7 +34,6 @@ from tests.config.access.planted_data import (
 )
 from tests.customers.lifecycle.sample_shop import share_rows
 
-PERSONAL_SCOPE = "customers:personal"
 BLIND_ROLES = sorted(role for role in ROLES if role not in ("Administrator", "Privacy officer"))
 ALL_BUT_PERSONAL = "everything but personal data"
 # apps whose rows contain planted data, and how many rows of a model are opened: all by the user with the most permissions, who also

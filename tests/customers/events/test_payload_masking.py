@@ -39,6 +39,13 @@ def test_a_mark_is_not_restored_where_everybody_would_see_its_value() -> None:
     }
 
 
+def test_a_mark_as_a_key_is_restored_only_if_it_was_one() -> None:
+    masked = mask_payload(json.dumps({"traits": {"address": {"city": "Kyiv"}, "a@b.example": 1}}))
+    assert json.loads(unmask_payload(masked.text, masked.hidden))["traits"]["a@b.example"] == 1
+    moved = json.dumps({"•••1": 1, "•••2": 2})
+    assert json.loads(unmask_payload(moved, masked.hidden)) == {"•••1": 1, "a@b.example": 2}
+
+
 def test_masks_differ_from_every_text_in_the_payload() -> None:
     payload = {"event": "•••1", "email": "anna@example.com"}
     masked = mask_payload(json.dumps(payload, ensure_ascii=False))
