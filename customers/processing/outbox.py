@@ -49,6 +49,7 @@ WHERE e.id = ANY(%(ids)s::bigint[]) AND e.received_at BETWEEN %(low)s AND %(high
 ORDER BY e.occurred_at, e.id
 """
 
+HAS_SKUS = "SELECT EXISTS (SELECT FROM catalog_product WHERE sku <> '' AND sku <> product_id)"
 SELECT_PRODUCT_REFERENCES = """
 SELECT DISTINCT unnest(product_ids) FROM events_event
 WHERE id = ANY(%(ids)s::bigint[]) AND received_at BETWEEN %(low)s AND %(high)s
@@ -140,6 +141,10 @@ def replace_skus(claim: OutboxClaim) -> int:
     The properties keep what was sent.
     """
     parameters: dict[str, Any] = {"ids": format_bigint_list(claim.ids), "low": claim.low, "high": claim.high}
+    with connection.cursor() as cursor:
+        cursor.execute(HAS_SKUS)
+        if not cursor.fetchone()[0]:
+            return 0
     with prefer_index_scans(), connection.cursor() as cursor:
         cursor.execute(SELECT_PRODUCT_REFERENCES, parameters)
         products = find_products_by_sku([reference for (reference,) in cursor.fetchall()])

@@ -1,6 +1,6 @@
 """Reject parameters and fields that an endpoint does not have, because a misspelled filter would return other rows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -13,6 +13,7 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from config.foundation.rest.pagination import read_limit
 from config.foundation.text_encoding import make_encodable
 
 PAGINATION_PARAMETERS = ("cursor", "limit")
@@ -49,6 +50,18 @@ def find_long_values(params: QueryDict) -> dict[str, list[ErrorDetail]]:
     }
 
 
+def find_repeated_names(params: Any, lists: Collection[str] = ()) -> dict[str, list[ErrorDetail]]:
+    """Return an error for each parameter of a URL that is given several times and is no list: only one of its values would count."""
+    if not isinstance(params, QueryDict):
+        return {}
+    message = _("Give this parameter once; only lists can be repeated.")
+    return {
+        make_encodable(name)[:MAX_NAME_LENGTH]: [ErrorDetail(message, "repeated")]
+        for name, values in params.lists()
+        if len(values) > 1 and name not in lists
+    }
+
+
 class HasKnownParameters(BasePermission):
     """Rejects query parameters of endpoints that read none, and fields in the body of endpoints that read no body.
 
@@ -68,6 +81,7 @@ class HasKnownParameters(BasePermission):
         if method != "GET" or not checks_itself:
             valid = getattr(view, "query_parameters", ()) if method == "GET" else ()
             unknown = find_unknown_names(request.query_params, valid) | find_long_values(request.query_params)
+            unknown |= find_repeated_names(request.query_params)
         if method in ("DELETE", *getattr(view, "methods_without_body", ())) and request.META.get(
             "CONTENT_LENGTH"
         ) not in (
@@ -88,12 +102,27 @@ class StrictFilterBackend(DjangoFilterBackend):
         filterset_class = self.get_filterset_class(view, queryset)
         filters = filterset_class.base_filters if filterset_class is not None else ()
         pagination = PAGINATION_PARAMETERS if getattr(view, "paginator", None) is not None else ()
-        errors = find_unknown_names(request.query_params, (*filters, *pagination))
-        errors |= find_long_values(request.query_params)
+        errors: dict[str, Any] = find_unknown_names(request.query_params, (*filters, *pagination))
+        errors |= find_long_values(request.query_params) | find_repeated_names(request.query_params)
+        filtered = queryset
+        try:
+            filtered = super().filter_queryset(request, queryset, view)
+        except ValidationError as error:
+            errors = merge_errors(error, errors)
+        try:
+            read_limit(request.query_params.get("limit") if pagination else None)
+        except ValidationError as error:
+            errors = merge_errors(error, errors)
         if errors:
             raise ValidationError(errors)
-        filtered: QuerySet = super().filter_queryset(request, queryset, view)
         return filtered
+
+
+def merge_errors(error: ValidationError, others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the errors of fields together with others. Errors: the error itself if it names no fields."""
+    if not isinstance(error.detail, dict):
+        raise error
+    return {**error.detail, **others}
 
 
 class KnownFieldsMixin(serializers.Serializer):
@@ -101,6 +130,8 @@ class KnownFieldsMixin(serializers.Serializer):
 
     def to_internal_value(self, data: Any) -> Any:
         unknown = find_unknown_fields(data, self.fields) if isinstance(data, Mapping) else {}
+        lists = [name for name, field in self.fields.items() if getattr(field, "is_list", False)]
+        unknown |= find_repeated_names(data, lists)
         try:
             value = super().to_internal_value(data)
         except ValidationError as error:

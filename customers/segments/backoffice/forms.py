@@ -78,7 +78,7 @@ def get_builder_texts() -> dict[str, str]:
     }
 
 
-class ConditionField(forms.JSONField):
+class ConditionFormField(forms.JSONField):
     """A condition as JSON; what cannot be encoded is shown escaped."""
 
     def prepare_value(self, value: Any) -> Any:
@@ -86,7 +86,7 @@ class ConditionField(forms.JSONField):
 
 
 class SegmentForm(forms.ModelForm):
-    condition = ConditionField(
+    condition = ConditionFormField(
         label=gettext_lazy("Condition"), required=False, widget=ConditionWidget(attrs={"rows": 12, "cols": 80})
     )
     list_file = forms.FileField(

@@ -43,7 +43,7 @@ class ValueParser:
         self.problems: list[ConditionProblem] = []
 
     def add_problem(self, path: str, code: str, message: str) -> None:
-        self.problems.append(ConditionProblem(make_encodable(path)[:MAX_PATH], code, message))
+        self.problems.append(ConditionProblem(make_encodable(path)[:MAX_PATH], code, make_encodable(message)))
 
     def parse_value(self, raw: Mapping[Any, Any], field: ConditionField, op: str, path: str) -> Any:
         path = f"{path}.value"

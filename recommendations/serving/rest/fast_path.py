@@ -26,7 +26,7 @@ from recommendations.serving.request import InvalidRequestError, RecommendationR
 from recommendations.serving.rest.api import RankView, RecommendationsView
 from recommendations.serving.rest.request import NotPlainError, parse_plain_body, parse_plain_query
 from recommendations.serving.rest.search.api import SearchView
-from recommendations.serving.rest.search.request import join_parameters, parse_search_request
+from recommendations.serving.rest.search.request import parse_search_pairs
 from recommendations.serving.rest.search.serve import serve_search
 from recommendations.serving.rest.serve import serve_ranking, serve_recommendations
 from recommendations.serving.search.request import InvalidSearchError, SearchRequest
@@ -146,7 +146,7 @@ def _read_request(environ: Environ, path: str, language: str) -> RecommendationR
     if path == SEARCH_PATH:
         # the request remembers its language, which selects the synonyms
         with translation.override(language):
-            return parse_search_request(join_parameters(pairs))
+            return parse_search_pairs(pairs)
     scenario = path.removeprefix(RECOMMENDATIONS_PATH).removesuffix("/")
     if scenario not in PLACEMENTS or not path.endswith("/"):
         raise NotPlainError

@@ -33,6 +33,8 @@ class CommaListField(serializers.CharField):
     The length limit counts all characters.
     """
 
+    is_list = True  # for `find_repeated_names`
+
     def get_value(self, dictionary):  # type: ignore[no-untyped-def]
         if hasattr(dictionary, "getlist"):
             return ",".join(dictionary.getlist(self.field_name)) or serializers.empty

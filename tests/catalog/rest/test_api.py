@@ -74,6 +74,14 @@ def test_an_invalid_parameter_is_named(shop: Client, query: str) -> None:
     assert answer.json()["errors"][0]["field"].startswith(query.partition("=")[0])
 
 
+def test_all_wrong_parameters_are_named_at_once(shop: Client) -> None:
+    problem = shop.get(
+        "/api/v1/products/?availability=perhaps&price_min=cheap&limit=0&colour=red&brand=a&brand=b"
+    ).json()
+    named = {error["field"] for error in problem["errors"]}
+    assert named == {"availability", "price_min", "limit", "colour", "brand"}
+
+
 def test_the_product_list_needs_two_queries_besides_the_session(shop: Client, django_assert_num_queries: Any) -> None:
     # session, user, products with their categories
     with django_assert_num_queries(3):

@@ -166,7 +166,7 @@ def test_no_condition_in_the_back_office_is_a_server_error(client: Client) -> No
     client.raise_request_exception = False
     client.force_login(get_user_model().objects.create_superuser("boss", password="x"))
     wrong = []
-    for condition in CONDITIONS:
+    for condition in (*CONDITIONS[:45], *CONDITIONS[45::7]):  # each takes three pages
         text = json.dumps(condition)
         page = client.get(
             f"/admin/segments/segment/add/?condition={quote(text[:20_000])}&kind=%00&key={quote(text[:50])}"

@@ -188,7 +188,8 @@ def test_the_menu_has_only_permitted_lists() -> None:
     request = RequestFactory().get("/admin/")
     request.user = make_user("catalog.view_product")
     titles = [item["link"] for section in build_sidebar(request) for item in section["items"]]
-    assert titles == [reverse("admin:index"), reverse("admin:catalog_product_changelist")]
+    pages = ("admin:index", "admin:catalog_product_changelist", "admin:orders_missing_products")
+    assert titles == [reverse(page) for page in pages]
 
 
 def test_the_menu_of_the_administrator_is_complete() -> None:

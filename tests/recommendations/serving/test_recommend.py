@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 import redis
-from django.utils import translation
+from django.utils import timezone, translation
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from catalog.models import Product
@@ -149,7 +149,7 @@ def test_every_empty_list_says_why(trained: ModelVersion, loader: StateLoader, m
     every_product = [f"{taste}-{number}" for taste in ("tea", "coffee", "cake") for number in range(5)]
     assert get_code(scenario="popular", exclude=every_product, strict=True) == "nothing_known"
     assert get_code(scenario="popular", cursor=write_cursor(100, 0), strict=True) == "end_of_list"
-    Product.objects.update(is_active=False, updated_at=NOON + timedelta(days=1))
+    Product.objects.update(is_active=False, updated_at=timezone.now() + timedelta(minutes=1))
     monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)
     assert get_code(scenario="popular", strict=None) == "no_products"
 

@@ -9,7 +9,7 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from recommendations.serving.rest.search.request import SearchQuerySerializer, join_parameters, parse_search_request
+from recommendations.serving.rest.search.request import SearchQuerySerializer, parse_search_pairs
 from recommendations.serving.rest.search.serializers import SearchResponseSerializer
 from recommendations.serving.rest.search.serve import serve_search
 from recommendations.serving.search.request import InvalidSearchError
@@ -49,7 +49,7 @@ class SearchView(APIView):
     def get(self, request: Request) -> HttpResponse:
         try:
             now = timezone.now()
-            claimed = parse_search_request(join_parameters(list_pairs(request.query_params)))
+            claimed = parse_search_pairs(list_pairs(request.query_params))
             body = serve_search(request=verify_visitor(claimed, caller=read_caller(request), now=now), now=now)
         except InvalidSearchError as error:
             raise ValidationError({name: [message] for name, message in error.errors.items()}) from error

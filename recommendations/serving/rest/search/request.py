@@ -85,20 +85,27 @@ class _InvalidValueError(Exception):
     """One invalid value, with what is valid."""
 
 
-def join_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the values of URL parameters; a list may be given as one parameter or as several.
+def parse_search_pairs(pairs: Iterable[tuple[str, str]]) -> SearchRequest:
+    """Parse the parameters of a URL, in which a list may be given as one parameter or as several.
 
     Raises:
-        InvalidSearchError: names the repeated parameters that are no lists.
+        InvalidSearchError: names every invalid, unknown or repeated parameter.
     """
     lists = {spec.name for spec in _QUERY_SPECS if spec.kind == "list"}
     values: dict[str, list[str]] = {}
     for name, value in pairs:
         values.setdefault(name, []).append(value)
-    if repeated := [name for name, given in values.items() if len(given) > 1 and name not in lists]:
-        message = _("Give this parameter once; only lists can be repeated.")
-        raise InvalidSearchError({make_encodable(name): message for name in repeated})
-    return {name: ",".join(given) for name, given in values.items()}
+    params = {name: ",".join(given) if name in lists else given[0] for name, given in values.items()}
+    repeated = [name for name, given in values.items() if len(given) > 1 and name not in lists]
+    if not repeated:
+        return parse_search_request(params)
+    message = _("Give this parameter once; only lists can be repeated.")
+    errors = {make_encodable(name): message for name in repeated}
+    try:
+        parse_search_request(params)
+    except InvalidSearchError as error:
+        errors |= error.errors
+    raise InvalidSearchError(errors)
 
 
 def parse_search_request(params: Mapping[str, str], *, language: str | None = None) -> SearchRequest:

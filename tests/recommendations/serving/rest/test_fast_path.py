@@ -170,10 +170,12 @@ def test_filters_and_repeated_lists_have_the_same_effect_as_in_the_view(
 
 def test_all_wrong_parameters_are_named_at_once(key: str) -> None:
     call = Caller()
-    query = "n=0&price_min=9&price_max=1&colour=red&in_stock=perhaps"
+    query = "n=0&price_min=9&price_max=1&colour=red&in_stock=perhaps&brand=a&brand=b"
     status, _headers, problem = call(RECOMMENDATIONS_PATH + "similar/", query, key=key)
     assert status == 400
-    assert {error["field"] for error in problem["errors"]} == {"n", "price_min", "colour", "in_stock", "product_id"}
+    assert {error["field"] for error in problem["errors"]} == {
+        *("n", "price_min", "colour", "in_stock", "product_id", "brand")
+    }
 
 
 def test_a_loaded_state_answers_without_database_queries(
