@@ -10,7 +10,7 @@ class IdentityConfig(AppConfig):
     def ready(self) -> None:
         from auditlog.registry import auditlog
 
-        from customers.identity.models import Consent, Customer, IdentityConflict, IdentityMerge
+        from customers.identity.models import Consent, Customer, IdentifierTransfer, IdentityConflict, IdentityMerge
 
         auditlog.register(
             Customer,
@@ -20,6 +20,7 @@ class IdentityConfig(AppConfig):
         )
         auditlog.register(Consent)
         auditlog.register(IdentityMerge, exclude_fields=["moved"])
+        auditlog.register(IdentifierTransfer, exclude_fields=["cleared"])
         auditlog.register(
             IdentityConflict,
             mask_fields=["identifiers"],

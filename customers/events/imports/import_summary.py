@@ -51,6 +51,7 @@ def format_summary(imported: EventImportResult, seconds: float) -> str:
         (_("lines"), imported.lines),
         (_("events"), imported.events),
         (_("  to be accepted") if imported.dry_run else _("  accepted"), imported.accepted),
+        *((f"    {code}", count) for code, count in imported.warnings.most_common()),
         (_("  duplicates"), imported.duplicates),
         (_("rejected"), imported.rejected),
         *((f"  {code}", count) for code, count in imported.problems.most_common()),

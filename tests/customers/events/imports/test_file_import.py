@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from customers.events.imports import file_import
 from customers.events.imports.file_import import EventImportResult, import_events, import_items
+from customers.events.imports.import_summary import format_summary
 from customers.events.imports.line_reader import UnreadableEventFileError
 from customers.events.models import Event, Outbox, RejectedEvent
 from tests.customers.events.client import make_keyed_source, send, track
@@ -308,6 +309,8 @@ def test_characters_that_cannot_be_stored_are_replaced_in_imported_events(tmp_pa
         b'{"type":"track","event":"A","userId":"u1","messageId":"m1","properties":{"\\ud83d":["\\u0000"]}}',
         b'{"batch":[{"type":"track","event":"B\\ud83d","userId":"u1","messageId":"m2"}]}',
     )
-    assert run_import(path).accepted == 2
+    imported = run_import(path)
+    assert (imported.accepted, imported.warnings) == (2, {"replaced_characters": 2})
+    assert "    replaced_characters" in format_summary(imported, 1.0)
     first, second = Event.objects.order_by("message_id")
     assert (first.properties, second.name) == ({"\ufffd": ["\ufffd"]}, "B\ufffd")
