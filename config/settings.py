@@ -340,6 +340,11 @@ WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 MEDIA_ROOT = VAR_DIR / "media"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 FILE_UPLOAD_TEMP_DIR = None
+FILE_UPLOAD_HANDLERS = [
+    "config.foundation.uploads.StaffUploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 # Of one address to one web process. Raise both for a proxy in front that opens many connections or passes bodies on unread.
 WEB_CONNECTIONS_PER_ADDRESS = read_int("WEB_CONNECTIONS_PER_ADDRESS", 512, low=1, high=100_000)
 WEB_BODIES_PER_ADDRESS = read_int("WEB_BODIES_PER_ADDRESS", 32, low=1, high=100_000)

@@ -18,7 +18,12 @@ from recommendations.serving.pipeline.explain import explain
 from recommendations.serving.pipeline.scoring import score_visitor
 from recommendations.serving.pipeline.visitor import identify_visitor, read_activity
 from recommendations.serving.pipeline.workspaces import WorkspacePool
-from recommendations.serving.request import InvalidRequestError, RecommendationRequest, make_recommendation_id
+from recommendations.serving.request import (
+    InvalidRequestError,
+    RecommendationRequest,
+    list_identifiers,
+    make_recommendation_id,
+)
 from recommendations.serving.response import RecommendationResponse, RecommendedItem
 from recommendations.serving.state.loader import ServingState, StateLoader, loader
 from recommendations.serving.state.product_index import ProductFilters
@@ -44,7 +49,7 @@ class RankRequest:
     @property
     def identifiers(self) -> list[tuple[str, str]]:
         """The identifiers that name the visitor, as (kind, value)."""
-        return self.to_recommendation_request().identifiers
+        return list_identifiers(self.user_id, self.anonymous_id)
 
     def to_recommendation_request(self) -> RecommendationRequest:
         """Return the for-you request of the same visitor, whose scores order the list."""
@@ -98,7 +103,7 @@ def rank_products(
         model_version=state.version,
         took_ms=round((time.perf_counter() - started) * 1000, 2),
         items=items,
-        stale=source.stale_since is not None,
+        stale=source.is_stale,
         left_out=[(product_ids[position], left_out[position]) for position in sorted(left_out)],
         state=state,
         is_identifiable=not context.visitor.has_opted_out,

@@ -72,7 +72,7 @@ def recommend(
         took_ms=round((time.perf_counter() - started) * 1000, 2),
         items=items,
         next_cursor=write_cursor(context.offset + request.n, context.minute) if has_more else None,
-        stale=source.stale_since is not None,
+        stale=source.is_stale,
         categories=categories,
         state=state,
         is_identifiable=not context.visitor.has_opted_out,

@@ -61,8 +61,12 @@ class RecommendationRequest:
     @property
     def identifiers(self) -> list[tuple[str, str]]:
         """The identifiers that name the visitor, as (kind, value)."""
-        pairs = (("user_id", self.user_id), ("anonymous_id", self.anonymous_id))
-        return [(kind, value) for kind, value in pairs if value]
+        return list_identifiers(self.user_id, self.anonymous_id)
+
+
+def list_identifiers(user_id: str, anonymous_id: str) -> list[tuple[str, str]]:
+    """Return the identifiers that are not empty, as (kind, value)."""
+    return [(kind, value) for kind, value in (("user_id", user_id), ("anonymous_id", anonymous_id)) if value]
 
 
 def validate_request(request: RecommendationRequest) -> None:
