@@ -250,7 +250,9 @@ class EventWriter:
                     "sent_at": encode_texts([format_moment(item.context.sent_at) for item in items]),
                     "opted_out": [item.context.opted_out for item in items],
                     "code": encode_texts([item.code for item in items]),
-                    "reason": encode_texts([hide_personal_text(item.reason[:MAX_REASON].replace("\0", "")) for item in items]),
+                    "reason": encode_texts(
+                        [hide_personal_text(item.reason[:MAX_REASON].replace("\0", "")) for item in items]
+                    ),
                     "received_at": encode_times([item.context.received_at for item in items]),
                 },
                 prepare=True,

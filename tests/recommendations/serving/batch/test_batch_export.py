@@ -243,7 +243,8 @@ def test_queries_grow_with_chunks_and_not_with_customers(
 ) -> None:
     loader.get_state(now=NOON)
     loader.has_refresh_thread = True
-    with django_assert_num_queries(5):  # the count, the audit log, the customers, their identifiers, no further customers
+    # the count, the audit log, the customers, their identifiers, no further customers
+    with django_assert_num_queries(5):
         export()
     monkeypatch.setattr(batch_export, "CHUNK_SIZE", 20)
     with django_assert_num_queries(7):
