@@ -67,7 +67,7 @@ def make_app(url: str, done: list[int]) -> Celery:
         worker_prefetch_multiplier=1,
     )
 
-    @app.task(name="append")
+    @app.task(name="append", shared=False)  # other applications would get it too
     def append(number: int) -> None:
         done.append(number)
 
