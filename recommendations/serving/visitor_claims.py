@@ -16,6 +16,8 @@ from recommendations.serving.response import RecommendationResponse, Recommended
 from recommendations.serving.search.request import SearchRequest
 
 UNVERIFIED = "unverified"  # the identity of a response, sent over REST
+BOUGHT_OFTEN, DUE_AGAIN = "bought_often", "due_again"
+COUNTED_REASONS = frozenset({BOUGHT_OFTEN, DUE_AGAIN})  # whose texts contain numbers of purchases
 
 
 class Caller(NamedTuple):
@@ -56,6 +58,8 @@ def verify_visitor[Request: RecommendationRequest | RankRequest | SearchRequest]
 
 def hide_purchase_counts(response: RecommendationResponse) -> RecommendationResponse:
     """Return the response without the numbers of purchases, which are nobody's business on a shared screen."""
+    if not any(item.reason is not None and item.reason.code in COUNTED_REASONS for item in response.items):
+        return response
     return replace(response, items=_hide_counts(response.items))
 
 
@@ -64,8 +68,8 @@ def _hide_counts(items: Sequence[RecommendedItem]) -> list[RecommendedItem]:
 
 
 def _hide_count(reason: ItemReason) -> ItemReason:
-    if reason.code == "bought_often":
+    if reason.code == BOUGHT_OFTEN:
         return ItemReason(reason.code, _("You bought it multiple times"), reason.product_ids)
-    if reason.code == "due_again":
+    if reason.code == DUE_AGAIN:
         return ItemReason(reason.code, _("You may need this product again"), reason.product_ids)
     return reason
