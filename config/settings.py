@@ -401,6 +401,7 @@ REST_FRAMEWORK = {
     "DEFAULT_METADATA_CLASS": "config.foundation.rest.metadata.NameAndDescription",
     "EXCEPTION_HANDLER": "config.foundation.rest.problems.handle_api_error",
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,  # the Accept header chooses the format; ?format= would be an unknown parameter
     "COERCE_DECIMAL_TO_STRING": True,
 }
 # per address and minute, in each web process, for sources that everybody can use: browsers, apps and mini-programs

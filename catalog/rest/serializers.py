@@ -11,6 +11,7 @@ from rest_framework import serializers
 from catalog.bulk_results import ItemStatus
 from catalog.models import Availability, Category, Product
 from catalog.upsert import MAX_DESCRIPTION
+from config.foundation.rest.known_names import KnownFieldsMixin
 from config.foundation.rest.strict_types import StrictTypesMixin
 
 MAX_ITEMS = 1000
@@ -67,7 +68,7 @@ class ProductSerializer(serializers.ModelSerializer):
         fields = (*PRODUCT_FIELDS, "is_draft", "created_at", "updated_at")
 
 
-class ProductChangeSerializer(serializers.Serializer):
+class ProductChangeSerializer(KnownFieldsMixin, serializers.Serializer):
     """Fields of a product to change. A missing field keeps its value; null clears it.
 
     This serializer only documents the fields: `update_product` validates them with the rules of `upsert_products`.
