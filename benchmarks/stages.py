@@ -16,6 +16,7 @@ import json
 import os
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,9 @@ def read_lines(arguments: argparse.Namespace) -> OrderLines:
         sys.exit(f"{path} has no column {', '.join(missing)}; it has {', '.join(table.column_names)}")
     table = table.select(names).drop_null()
     value = table[arguments.value].cast(pa.float64()).to_numpy() if arguments.value else np.zeros(len(table))
-    return collect_lines(np.asarray(table[arguments.customer].to_pylist()), to_microseconds(table[arguments.date]), value)
+    return collect_lines(
+        np.asarray(table[arguments.customer].to_pylist()), to_microseconds(table[arguments.date]), value
+    )
 
 
 def collect_lines(customer: "np.ndarray", at: Ints, value: "np.ndarray") -> OrderLines:
@@ -219,7 +222,7 @@ def describe_cut(shares: dict[str, list[float | None]], counts: dict[str, list[i
 
 def is_ordered(shares: list[float | None]) -> bool:
     known = [share for share in shares if share is not None]
-    return len(known) == len(shares) and all(high > low for high, low in zip(known, known[1:], strict=False))
+    return len(known) == len(shares) and all(high > low for high, low in pairwise(known))
 
 
 def find_returned(histories: OrderHistories, customer: Ints, since: int, until: int) -> Flags:
@@ -234,9 +237,7 @@ def count_changes(histories: OrderHistories, until: int, method: str) -> "np.nda
     since = until - days * DAY
     earlier = select_known(histories, since)
     thresholds = measure_thresholds(earlier, since, method)
-    stages: StageHistories = derive_stages(
-        histories=select_known(histories, until), versions=[thresholds], as_of=until
-    )
+    stages: StageHistories = derive_stages(histories=select_known(histories, until), versions=[thresholds], as_of=until)
     counted = (stages.at >= since) & (stages.from_stage >= 0) & np.isin(stages.customer, earlier.customer)
     row = np.searchsorted(earlier.customer, stages.customer[counted])
     return np.bincount(row, minlength=len(earlier.customer)) * (YEAR / max(days, 1))

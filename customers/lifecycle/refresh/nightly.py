@@ -52,7 +52,8 @@ def refresh_profiles(
     """Compute counters, scores, stages and stage histories of all customers.
 
     Only facts before ``as_of`` count.
-    The first refresh measures the stage rules, later ones only with ``measure``, or where an earlier release measured them. Progress is counted in steps.
+    The first refresh measures the stage rules, later ones only with ``measure`` or where an earlier release measured them.
+    Progress is counted in steps.
 
     Errors: ValueError when ``as_of`` has no time zone; AlreadyRunningError.
     """

@@ -63,9 +63,7 @@ def preview_rules(*, values: Mapping[str, Any], as_of: datetime) -> RulesPreview
     time_limit = find_time_limit(as_of=as_of)
 
     def derive_with(rules: list[Any]) -> StageHistories:
-        return derive_stages(
-            histories=histories, versions=rules, as_of=to_microseconds(as_of), time_limit=time_limit
-        )
+        return derive_stages(histories=histories, versions=rules, as_of=to_microseconds(as_of), time_limit=time_limit)
 
     proposed_stages = derive_with([*versions, proposed]).stage
     current_stages = derive_with(versions).stage if versions else proposed_stages

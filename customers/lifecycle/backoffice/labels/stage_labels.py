@@ -25,7 +25,9 @@ def describe_gaps(gaps: GapSummary, *, missing_since: datetime | None = None) ->
     }
     if missing_since is None:
         return text
-    return _("%(text)s Orders of the whole shop are missing since %(day)s; until they arrive, time changes no stage.") % {
+    return _(
+        "%(text)s Orders of the whole shop are missing since %(day)s; until they arrive, time changes no stage."
+    ) % {
         "text": text,
         "day": date_format(localtime(missing_since), "DATE_FORMAT"),
     }

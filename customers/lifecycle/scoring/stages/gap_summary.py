@@ -55,7 +55,9 @@ def summarize_gaps(*, histories: OrderHistories, thresholds: StageThresholds, as
     at = histories.at[counted]
     days = np.unique(at // DAY)
     gaps, log_sum = len(days) - 1, float(np.log(np.diff(days)).sum())
-    main = -1 if histories.category is None else find_main_category(histories.category[counted], len(histories.categories))
+    main = (
+        -1 if histories.category is None else find_main_category(histories.category[counted], len(histories.categories))
+    )
     prior_mean = list_category_means(rule, histories.categories)[main]
     mean, spread = predict_log_gap(gaps, log_sum, prior_mean, row)
     since = max((as_of - int(at[-1])) / DAY, 1.0 / DAY)
@@ -68,7 +70,9 @@ def summarize_gaps(*, histories: OrderHistories, thresholds: StageThresholds, as
         limits = np.zeros(len(ALIVE_FIELDS), np.int64)
         find_time_limits(int(at[-1]), gaps, log_sum, prior_mean, row, limits)
         guarded = as_of >= limits[DORMANT_AT] and is_guarded(first, int(at[-1]), gaps, as_of, alive, row)
-    return GapSummary(exp(mean), since, gaps, compute_survival((log(since) - mean) / spread), p_alive, churn, bool(guarded))
+    return GapSummary(
+        exp(mean), since, gaps, compute_survival((log(since) - mean) / spread), p_alive, churn, bool(guarded)
+    )
 
 
 def find_main_category(category: "np.ndarray", n_categories: int) -> int:

@@ -9,9 +9,7 @@ import numpy.typing as npt
 
 from config.foundation.array_types import NEVER, Floats, Ints
 from customers.lifecycle.scoring.stages.gap_kernels import (
-    ALIVE_FIELDS,
     ALPHA,
-    GAP_FIELDS,
     MAX_DAYS,
     ODDS,
     SHIFT,
@@ -99,7 +97,15 @@ def _find_churn_time(first: int, last: int, repeats: int, alive: Floats) -> int:
 
 @compiled
 def _find_stage(
-    now: int, identified: bool, orders: int, last: int, returned: int, revenue: int, limits: Ints, rules: Ints, by_gaps: bool
+    now: int,
+    identified: bool,
+    orders: int,
+    last: int,
+    returned: int,
+    revenue: int,
+    limits: Ints,
+    rules: Ints,
+    by_gaps: bool,
 ) -> tuple[int, int]:
     """Return the stage at a moment, and the moment at which the passing of time ends it."""
     if orders == 0:
@@ -150,24 +156,32 @@ def _find_reason(stage: int, cause: int, orders: int, now: int, limits: Ints, ru
 
 
 @compiled
-def _find_quantile_limits(
-    orders: int, last: int, gaps: Ints, gap_count: int, main: int, epoch: int, rule: Ints, category_gaps: Ints,
-    churn_time: int, limits: Ints,
-) -> None:  # fmt: skip
-    """Write the limits by the 75 % and 90 % gap.
+def _find_quantiles(
+    orders: int, gaps: Ints, gap_count: int, main: int, epoch: int, rule: Ints, category_gaps: Ints
+) -> tuple[int, int]:
+    """Return the 75 % and 90 % gap.
 
     It is the customer's own, else the main category's, else the shop's.
     """
-    q75, q90 = rule[ACTIVE_GAP], rule[DORMANT_GAP]
     if orders >= rule[OWN_FROM] and gap_count > 0:
         q75 = max(_interpolate_quantile(gaps, gap_count, 0.75), DAY)
         q90 = max(_interpolate_quantile(gaps, gap_count, 0.9), DAY)
-    elif main >= 0 and category_gaps[epoch, main, 0] > 0:
-        q75, q90 = category_gaps[epoch, main, 0], category_gaps[epoch, main, 1]
+        return q75, q90
+    if main >= 0 and category_gaps[epoch, main, 0] > 0:
+        return category_gaps[epoch, main, 0], category_gaps[epoch, main, 1]
+    return rule[ACTIVE_GAP], rule[DORMANT_GAP]
+
+
+@compiled
+def _find_quantile_limits(
+    first: int, last: int, repeats: int, q75: int, q90: int, rule: Ints, alive: Floats, limits: Ints
+) -> None:
+    """Write the limits by the 75 % and 90 % gap and P(alive)."""
     limits[AT_RISK_AT] = last + q75
     limits[DORMANT_AT] = last + q90 + 1 if q75 < q90 else last + q75
     limits[BY_GAPS_AT] = last + q90 * rule[CHURNED_PERMILLE] // 1000 + 1
     # A low P(alive) may end the dormant stage early, but never before the 90 % gap has passed.
+    churn_time = _find_churn_time(first, last, repeats, alive)
     limits[CHURNED_AT] = min(limits[BY_GAPS_AT], max(churn_time, last + q90) + 1)
 
 
@@ -190,6 +204,35 @@ def count_category_order(category_orders: Ints, category: int, main: int) -> int
     category_orders[category] += 1
     # A strict comparison: of several leading categories the one that got there first stays.
     return category if main < 0 or category_orders[category] > category_orders[main] else main
+
+
+@compiled
+def _add_gap(gaps: Ints, gap_count: int, orders: int, last: int, at: int) -> int:
+    """Add the gap before an order; two orders of one moment are one visit, so they leave no gap."""
+    if orders == 0 or at <= last:
+        return gap_count
+    _insert_sorted(gaps, gap_count, at - last)
+    return gap_count + 1
+
+
+@compiled
+def _count_day(orders: int, first: int, last: int, at: int, repeats: int, log_sum: float) -> tuple[int, int, float]:
+    """Return the first order, the number of later days with an order, and the sum of the logarithms of the days between."""
+    if orders == 0:
+        return at, repeats, log_sum
+    days = at // DAY - last // DAY
+    if days == 0:
+        return first, repeats, log_sum
+    return first, repeats + 1, log_sum + np.log(float(days))
+
+
+@compiled
+def _leave_year(at: Ints, amount: Ints, fact: int, year_fact: int, year_revenue: int) -> tuple[int, int]:
+    """Return the first fact of the 12 months up to a fact, and their revenue without the facts before it."""
+    while at[year_fact] <= at[fact] - YEAR:
+        year_revenue -= amount[year_fact]
+        year_fact += 1
+    return year_fact, year_revenue
 
 
 @compiled
@@ -231,8 +274,7 @@ def _derive_customer(
     gaps, category_orders, limits: scratch space, the customer's gaps in ascending order, orders by category, and limits.
     """
     now, epoch = known_at, 0
-    stage, since = -1, now
-    identified = False
+    stage, since, identified = -1, now, False
     orders, last, returned, revenue, gap_count = 0, 0, -NEVER, 0, 0
     first, repeats, main, log_sum = 0, 0, -1, 0.0  # repeats: later days with an order, x of the purchase model
     year_fact, year_revenue = fact, 0  # the first fact of the 12 months up to the latest one, and their revenue
@@ -249,26 +291,15 @@ def _derive_customer(
         while fact < stop and at[fact] <= now:
             revenue += amount[fact]
             year_revenue += amount[fact]
-            while at[year_fact] <= at[fact] - YEAR:
-                year_revenue -= amount[year_fact]
-                year_fact += 1
+            year_fact, year_revenue = _leave_year(at, amount, fact, year_fact, year_revenue)
             if is_order[fact]:
-                # Two orders of one moment are one visit, so they leave no gap.
-                if orders > 0 and at[fact] > last:
-                    _insert_sorted(gaps, gap_count, at[fact] - last)
-                    gap_count += 1
+                gap_count = _add_gap(gaps, gap_count, orders, last, at[fact])
+                first, repeats, log_sum = _count_day(orders, first, last, at[fact], repeats, log_sum)
                 if stage in (DORMANT, CHURNED):
                     returned = at[fact]
-                if orders == 0:
-                    first = at[fact]
-                elif at[fact] // DAY != last // DAY:
-                    log_sum += np.log(float(at[fact] // DAY - last // DAY))
-                    repeats += 1
                 orders += 1
-                last = at[fact]
-                cause = BY_ORDER
-                if len(category_orders) > 0:
-                    main = count_category_order(category_orders, category[fact], main)
+                last, cause = at[fact], BY_ORDER
+                main = count_category_order(category_orders, category[fact], main)
             elif cause != BY_ORDER:
                 cause = BY_RECORD
             fact += 1
@@ -276,28 +307,24 @@ def _derive_customer(
         if cause != BY_TIME and orders > 0:
             # The limits change with facts and rules only, so the passing of time reuses them.
             if by_gaps:
-                _find_rare_gap_limits(
-                    first, last, repeats, log_sum, category_means[epoch, main], gap_rules[epoch], alive[epoch], limits
-                )
+                prior_mean = category_means[epoch, main]
+                _find_rare_gap_limits(first, last, repeats, log_sum, prior_mean, gap_rules[epoch], alive[epoch], limits)
             else:
-                churn_time = _find_churn_time(first, last, repeats, alive[epoch])
-                _find_quantile_limits(
-                    orders, last, gaps, gap_count, main, epoch, rule, category_gaps, churn_time, limits
-                )
+                q75, q90 = _find_quantiles(orders, gaps, gap_count, main, epoch, rule, category_gaps)
+                _find_quantile_limits(first, last, repeats, q75, q90, rule, alive[epoch], limits)
         # While orders of the whole shop are missing, time does not count against anyone.
         clock = max(min(now, time_limit), last)
         spent = year_revenue if by_gaps else revenue
         new_stage, until = _find_stage(clock, identified, orders, last, returned, spent, limits, rule, by_gaps)
         if new_stage != stage:
-            rows[k], froms[k], tos[k], ats[k] = row, stage, new_stage, now
+            rows[k], froms[k], tos[k], ats[k], versions[k] = row, stage, new_stage, now, rule[VERSION]
             reasons[k] = _find_reason(new_stage, cause, orders, clock, limits, rule, by_gaps)
-            versions[k] = rule[VERSION]
             k += 1
             stage, since = new_stage, now
         # Where several things happen at one moment, recorded facts overwrite this cause.
         cause = BY_TIME
-        next_by_time = until if until <= time_limit else NEVER
-        now = _find_next_moment(next_by_time, identified, identified_at, epochs, epoch, at, fact, stop)
+        by_time = until if until <= time_limit else NEVER
+        now = _find_next_moment(by_time, identified, identified_at, epochs, epoch, at, fact, stop)
         if now > as_of:
             return stage, since, until, k
 
