@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from config.foundation.array_types import Floats, Ints
+from config.foundation.array_types import AnyInts, Floats, Ints
 from customers.lifecycle.scoring.stages.order_gaps import DAY, DEFAULT_QUANTILES, MIN_GAPS, find_main_categories
 
 PRIOR_WITHIN, PRIOR_BETWEEN = 0.6, 0.5  # of log gaps, in shops of very different rhythms
@@ -110,7 +110,7 @@ def _estimate_between(own_mean: Floats, error: Floats, main: Ints) -> float:
 
 
 def _fit_category_means(
-    gaps: Ints, sums: Floats, main: Ints, mean: float, categories: Sequence[str]
+    gaps: AnyInts, sums: Floats, main: Ints, mean: float, categories: Sequence[str]
 ) -> dict[str, float]:
     """Return the mean log gap of the customers of each category with enough gaps, shrunk to the shop's."""
     known = main >= 0
