@@ -237,7 +237,15 @@ def to_gap_row(rule: GapRule | None) -> tuple[float, ...]:
     if rule is None:
         return (0.0,) * len(GAP_FIELDS)
     guard = (rule.guard_alive, rule.guard_churn, rule.guard_days)
-    return (rule.gaps.within, rule.gaps.shrinkage, *rule.alarms, *rule.max_shares, *rule.min_days, *guard)
+    return (
+        rule.gaps.within,
+        rule.gaps.shrinkage,
+        rule.gaps.tail_variance,
+        *rule.alarms,
+        *rule.max_shares,
+        *rule.min_days,
+        *guard,
+    )
 
 
 def list_category_means(rule: GapRule | None, categories: Sequence[str]) -> list[float]:

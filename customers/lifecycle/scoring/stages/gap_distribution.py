@@ -5,10 +5,12 @@ ln gap ~ N(own mean, within), own mean ~ N(main category's mean, between).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import NormalDist
 
 import numpy as np
 
 from config.foundation.array_types import AnyInts, Floats, Ints
+from customers.lifecycle.scoring.stages.gap_kernels import standardize_gaps
 from customers.lifecycle.scoring.stages.order_gaps import DAY, DEFAULT_QUANTILES, MIN_GAPS, find_main_categories
 
 PRIOR_WITHIN, PRIOR_BETWEEN = 0.6, 0.5  # of log gaps, in shops of very different rhythms
@@ -24,12 +26,14 @@ class GapDistribution:
     """The population of log gaps in days.
 
     mean: of all gaps. within: variance of the log gaps of one customer. between: variance of the customers' means.
-    category_means: of the customers of a main category, by name.
+    tail_variance: the variance with which a normal distribution has the share of long gaps that the shop's customers have; gaps have heavier
+    tails than normal logarithms, because rates drift. category_means: of the customers of a main category, by name.
     """
 
     mean: float
     within: float
     between: float
+    tail_variance: float
     category_means: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -38,7 +42,11 @@ class GapDistribution:
         return self.within / self.between
 
 
-DEFAULT_DISTRIBUTION = GapDistribution(float(np.log(DEFAULT_QUANTILES.median_gap_days)), PRIOR_WITHIN, PRIOR_BETWEEN)
+TAIL_SHARE = 0.025  # of the gaps, at which the tail is matched: about the share at which frequent buyers become at risk
+TAIL_PRIOR_GAPS = 200.0  # gaps whose tail is that of a normal distribution, which a shop's own are mixed with
+DEFAULT_DISTRIBUTION = GapDistribution(
+    float(np.log(DEFAULT_QUANTILES.median_gap_days)), PRIOR_WITHIN, PRIOR_BETWEEN, PRIOR_WITHIN
+)
 
 
 def fit_gap_distribution(
@@ -72,12 +80,12 @@ def fit_gap_distribution(
     main = np.full(len(gaps), -1, np.int64)
     if category is not None and len(categories):
         main = _find_main_categories(customer, category, np.unique(row[1:][completed]), len(categories))
-    return GapDistribution(
-        mean,
-        max(within, MIN_VARIANCE),
-        _estimate_between(own_mean, within / gaps, main),
-        _fit_category_means(gaps, sums, main, mean, categories),
-    )
+    within = max(within, MIN_VARIANCE)
+    between = _estimate_between(own_mean, within / gaps, main)
+    means = _fit_category_means(gaps, sums, main, mean, categories)
+    prior_mean = np.array([*(means.get(name, mean) for name in categories), mean])[main]
+    deviations = standardize_gaps(owner, logs, prior_mean[owner], within / between)
+    return GapDistribution(mean, within, between, _estimate_tail_variance(deviations, within), means)
 
 
 def measure_order_gap(*, at: Ints) -> float | None:
@@ -107,6 +115,14 @@ def _estimate_between(own_mean: Floats, error: Floats, main: Ints) -> float:
     excess = float(((own_mean - group_mean[group]) ** 2 - error * (1.0 - 1.0 / customers[group])).sum())
     freedom = len(own_mean) - int((customers > 0).sum())
     return max((max(excess, 0.0) + PRIOR_CASES * PRIOR_BETWEEN) / (freedom + PRIOR_CASES), MIN_VARIANCE)
+
+
+def _estimate_tail_variance(deviations: Floats, within: float) -> float:
+    """Return the variance of the normal distribution whose tail is that of the deviations, mixed with ``within``."""
+    matched = max(float(np.quantile(deviations, 1.0 - TAIL_SHARE)), 0.0) / NormalDist().inv_cdf(1.0 - TAIL_SHARE)
+    return max(
+        (len(deviations) * matched**2 + TAIL_PRIOR_GAPS * within) / (len(deviations) + TAIL_PRIOR_GAPS), MIN_VARIANCE
+    )
 
 
 def _fit_category_means(

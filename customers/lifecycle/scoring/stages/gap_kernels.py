@@ -15,6 +15,7 @@ from config.foundation.array_types import Floats, Ints
 GAP_FIELDS = (
     "within",
     "shrinkage",
+    "tail_variance",
     "at_risk_alarms",
     "dormant_alarms",
     "churned_alarms",
@@ -28,7 +29,17 @@ GAP_FIELDS = (
     "guard_churn",
     "guard_days",
 )
-WITHIN, SHRINKAGE, ALARMS, SHARES, FLOORS, GUARD_ALIVE, GUARD_CHURN, GUARD_DAYS = 0, 1, 2, 5, 8, 11, 12, 13
+WITHIN, SHRINKAGE, TAIL_VARIANCE, ALARMS, SHARES, FLOORS, GUARD_ALIVE, GUARD_CHURN, GUARD_DAYS = (
+    0,
+    1,
+    2,
+    3,
+    6,
+    9,
+    12,
+    13,
+    14,
+)
 
 # Columns of a P(alive) row: parameters of the purchase model in days, the shift of its dropout share, and the odds
 # (1 − p) / p of the smallest P(alive) that is not churned.
@@ -40,6 +51,7 @@ MINUTES_PER_DAY = 1440
 YEAR_DAYS = 365.25
 HOUR = DAY // 24
 MAX_DAYS = 1e6
+MEMORY = 0.9  # weight of each gap relative to the next one, because rates drift
 LOG_MAX_DAYS = math.log(MAX_DAYS)
 
 compiled = numba.njit(nogil=True, cache=True)
@@ -66,14 +78,35 @@ def compute_upper_quantile(share: float) -> float:
 
 
 @compiled
-def predict_log_gap(gaps: int, log_sum: float, prior_mean: float, rule: Floats) -> tuple[float, float]:
+def predict_log_gap(gaps: int, weight: float, log_sum: float, prior_mean: float, rule: Floats) -> tuple[float, float]:
     """Return mean and standard deviation of the logarithm of the next gap in days.
 
-    gaps, log_sum: number and sum of the logarithms of the customer's own gaps.
+    weight, log_sum: weighted number of the customer's own gaps and weighted sum of their logarithms, earlier ones less (`MEMORY`). How far
+    their mean is shrunk depends on the number of all gaps: who ordered 700 times has a rhythm of their own.
     """
-    weight = gaps + rule[SHRINKAGE]
-    mean = (log_sum + rule[SHRINKAGE] * prior_mean) / weight
-    return mean, math.sqrt(rule[WITHIN] * (1.0 + 1.0 / weight))
+    shrinkage = rule[SHRINKAGE]
+    own_mean = log_sum / weight if gaps > 0 else prior_mean
+    mean = (gaps * own_mean + shrinkage * prior_mean) / (gaps + shrinkage)
+    return mean, math.sqrt(rule[TAIL_VARIANCE] * (1.0 + 1.0 / (weight + shrinkage)))
+
+
+@compiled
+def standardize_gaps(owner: Ints, logs: Floats, prior_mean: Floats, shrinkage: float) -> Floats:
+    """Return how far each gap is from what the customer's earlier gaps predict, in units of their standard deviation within customers.
+
+    owner, logs, prior_mean: shape (k,), the customer of each gap, its logarithm and the mean of the main category, by customer and time.
+    """
+    deviations = np.empty(len(logs))
+    rule = np.zeros(len(GAP_FIELDS))
+    rule[SHRINKAGE], rule[TAIL_VARIANCE] = shrinkage, 1.0
+    gaps, weight, log_sum = 0, 0.0, 0.0
+    for i in range(len(logs)):
+        if i == 0 or owner[i] != owner[i - 1]:
+            gaps, weight, log_sum = 0, 0.0, 0.0
+        mean, spread = predict_log_gap(gaps, weight, log_sum, prior_mean[i], rule)
+        deviations[i] = (logs[i] - mean) / spread
+        gaps, weight, log_sum = gaps + 1, MEMORY * weight + 1.0, MEMORY * log_sum + logs[i]
+    return deviations
 
 
 @compiled
@@ -86,9 +119,11 @@ def compute_gaps_per_year(gaps: int, mean: float, rule: Floats) -> float:
 
 
 @compiled
-def find_time_limits(last: int, gaps: int, log_sum: float, prior_mean: float, rule: Floats, limits: Ints) -> None:
+def find_time_limits(
+    last: int, gaps: int, weight: float, log_sum: float, prior_mean: float, rule: Floats, limits: Ints
+) -> None:
     """Write the moments at which the customer becomes at risk, dormant and churned without another order."""
-    mean, spread = predict_log_gap(gaps, log_sum, prior_mean, rule)
+    mean, spread = predict_log_gap(gaps, weight, log_sum, prior_mean, rule)
     per_year = compute_gaps_per_year(gaps, mean, rule)
     days = 0.0
     for level in range(3):

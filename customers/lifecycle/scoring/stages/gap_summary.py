@@ -14,6 +14,7 @@ from customers.lifecycle.scoring.stages.derivation import (
 )
 from customers.lifecycle.scoring.stages.gap_kernels import (
     ALIVE_FIELDS,
+    MEMORY,
     compute_guard,
     compute_survival,
     find_time_limits,
@@ -54,12 +55,14 @@ def summarize_gaps(*, histories: OrderHistories, thresholds: StageThresholds, as
     row = np.array(to_gap_row(rule))
     at = histories.at[counted]
     days = np.unique(at // DAY)
-    gaps, log_sum = len(days) - 1, float(np.log(np.diff(days)).sum())
+    logs = np.log(np.diff(days))
+    weights = MEMORY ** np.arange(len(logs))[::-1]
+    gaps, weight, log_sum = len(logs), float(weights.sum()), float((weights * logs).sum())
     main = (
         -1 if histories.category is None else find_main_category(histories.category[counted], len(histories.categories))
     )
     prior_mean = list_category_means(rule, histories.categories)[main]
-    mean, spread = predict_log_gap(gaps, log_sum, prior_mean, row)
+    mean, spread = predict_log_gap(gaps, weight, log_sum, prior_mean, row)
     since = max((as_of - int(at[-1])) / DAY, 1.0 / DAY)
     alive = np.array(to_alive_row(thresholds.alive))
     p_alive = churn = None
@@ -68,7 +71,7 @@ def summarize_gaps(*, histories: OrderHistories, thresholds: StageThresholds, as
         first = int(days[0]) * DAY
         p_alive, churn = compute_guard(float(days[-1] - days[0]), (as_of - first) / DAY, gaps, rule.guard_days, alive)
         limits = np.zeros(len(ALIVE_FIELDS), np.int64)
-        find_time_limits(int(at[-1]), gaps, log_sum, prior_mean, row, limits)
+        find_time_limits(int(at[-1]), gaps, weight, log_sum, prior_mean, row, limits)
         guarded = as_of >= limits[DORMANT_AT] and is_guarded(first, int(at[-1]), gaps, as_of, alive, row)
     return GapSummary(
         exp(mean), since, gaps, compute_survival((log(since) - mean) / spread), p_alive, churn, bool(guarded)

@@ -11,6 +11,7 @@ from config.foundation.array_types import NEVER, Floats, Ints
 from customers.lifecycle.scoring.stages.gap_kernels import (
     ALPHA,
     MAX_DAYS,
+    MEMORY,
     ODDS,
     SHIFT,
     WITHIN,
@@ -187,10 +188,18 @@ def _find_quantile_limits(
 
 @compiled
 def _find_rare_gap_limits(
-    first: int, last: int, repeats: int, log_sum: float, prior_mean: float, rule: Floats, alive: Floats, limits: Ints
+    first: int,
+    last: int,
+    repeats: int,
+    weight: float,
+    log_sum: float,
+    prior_mean: float,
+    rule: Floats,
+    alive: Floats,
+    limits: Ints,
 ) -> None:
     """Write the limits by the probability of a longer gap, of which the guard postpones dormant and churned."""
-    find_time_limits(last, repeats, log_sum, prior_mean, rule, limits)
+    find_time_limits(last, repeats, weight, log_sum, prior_mean, rule, limits)
     limits[BY_GAPS_AT] = limits[DORMANT_AT]
     limits[DORMANT_AT] = find_guard_end(first, last, repeats, limits[DORMANT_AT], alive, rule)
     limits[CHURNED_AT] = max(limits[CHURNED_AT], limits[DORMANT_AT])
@@ -216,14 +225,16 @@ def _add_gap(gaps: Ints, gap_count: int, orders: int, last: int, at: int) -> int
 
 
 @compiled
-def _count_day(orders: int, first: int, last: int, at: int, repeats: int, log_sum: float) -> tuple[int, int, float]:
-    """Return the first order, the number of later days with an order, and the sum of the logarithms of the days between."""
+def _count_day(
+    orders: int, first: int, last: int, at: int, repeats: int, weight: float, log_sum: float
+) -> tuple[int, int, float, float]:
+    """Return the first order, the number of later days with an order, and the weight and weighted logarithms of the gaps between."""
     if orders == 0:
-        return at, repeats, log_sum
+        return at, repeats, weight, log_sum
     days = at // DAY - last // DAY
     if days == 0:
-        return first, repeats, log_sum
-    return first, repeats + 1, log_sum + np.log(float(days))
+        return first, repeats, weight, log_sum
+    return first, repeats + 1, MEMORY * weight + 1.0, MEMORY * log_sum + np.log(float(days))
 
 
 @compiled
@@ -276,7 +287,13 @@ def _derive_customer(
     now, epoch = known_at, 0
     stage, since, identified = -1, now, False
     orders, last, returned, revenue, gap_count = 0, 0, -NEVER, 0, 0
-    first, repeats, main, log_sum = 0, 0, -1, 0.0  # repeats: later days with an order, x of the purchase model
+    first, repeats, main, weight, log_sum = (
+        0,
+        0,
+        -1,
+        0.0,
+        0.0,
+    )  # repeats: later days with an order, x of the purchase model
     year_fact, year_revenue = fact, 0  # the first fact of the 12 months up to the latest one, and their revenue
     category_orders[:] = 0
     cause = BY_RECORD
@@ -294,7 +311,7 @@ def _derive_customer(
             year_fact, year_revenue = _leave_year(at, amount, fact, year_fact, year_revenue)
             if is_order[fact]:
                 gap_count = _add_gap(gaps, gap_count, orders, last, at[fact])
-                first, repeats, log_sum = _count_day(orders, first, last, at[fact], repeats, log_sum)
+                first, repeats, weight, log_sum = _count_day(orders, first, last, at[fact], repeats, weight, log_sum)
                 if stage in (DORMANT, CHURNED):
                     returned = at[fact]
                 orders += 1
@@ -308,7 +325,9 @@ def _derive_customer(
             # The limits change with facts and rules only, so the passing of time reuses them.
             if by_gaps:
                 prior_mean = category_means[epoch, main]
-                _find_rare_gap_limits(first, last, repeats, log_sum, prior_mean, gap_rules[epoch], alive[epoch], limits)
+                _find_rare_gap_limits(
+                    first, last, repeats, weight, log_sum, prior_mean, gap_rules[epoch], alive[epoch], limits
+                )
             else:
                 q75, q90 = _find_quantiles(orders, gaps, gap_count, main, epoch, rule, category_gaps)
                 _find_quantile_limits(first, last, repeats, q75, q90, rule, alive[epoch], limits)

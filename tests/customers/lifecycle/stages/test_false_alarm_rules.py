@@ -67,7 +67,7 @@ def shop(django_db_setup: None, django_db_blocker: Any) -> Iterator[Customer]:
 def test_the_first_refresh_measures_rules_by_false_alarms(shop: Customer) -> None:
     rules = StageRules.objects.get()
     assert (rules.method, rules.effective_from) == (StageRules.Method.FALSE_ALARMS, None)
-    assert set(rules.gap_distribution) == {"mean", "within", "between", "category_means"}
+    assert set(rules.gap_distribution) == {"mean", "within", "between", "tail_variance", "category_means"}
     assert rules.order_gap_days == pytest.approx(2.567, abs=0.01)
     assert rules.purchase_model["model"] == "mbg_nbd"
 

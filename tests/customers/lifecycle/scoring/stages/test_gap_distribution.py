@@ -41,6 +41,7 @@ def test_two_customers_by_hand() -> None:
     between = (max(excess, 0) + PRIOR_CASES * PRIOR_BETWEEN) / (2 - 1 + PRIOR_CASES)
     assert (found.mean, found.within, found.between) == pytest.approx((mean, within, between))
     assert found.shrinkage == pytest.approx(within / between)
+    assert found.tail_variance == pytest.approx(within, rel=0.05), "three gaps say little of the tail"
 
 
 def test_the_variances_of_a_simulated_shop_are_found() -> None:
@@ -53,6 +54,17 @@ def test_the_variances_of_a_simulated_shop_are_found() -> None:
     assert found.mean == pytest.approx(log(41), abs=0.08)
     assert found.within == pytest.approx(0.25, abs=0.03)
     assert found.between == pytest.approx(0.36, abs=0.06)
+    assert found.tail_variance == pytest.approx(found.within, rel=0.12)
+
+
+def test_heavy_tails_give_a_larger_variance() -> None:
+    draws = np.random.default_rng(4)
+    orders = {}
+    for number in range(400):
+        logs = draws.normal(log(30), 0.3, 20) + np.where(draws.random(20) < 0.05, 1.5, 0.0)
+        orders[number] = [0.0, *np.cumsum(np.round(np.exp(logs)) + 1).tolist()]
+    found = fit_gap_distribution(**to_arrays(orders))
+    assert found.tail_variance > 1.2 * found.within
 
 
 def test_categories_are_shrunk_to_the_shop_and_do_not_count_as_differences_between_customers() -> None:

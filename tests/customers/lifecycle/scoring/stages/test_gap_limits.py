@@ -28,14 +28,15 @@ from customers.lifecycle.scoring.stages.gap_kernels import (
     find_guard_end,
     find_time_limits,
     predict_log_gap,
+    standardize_gaps,
 )
 from customers.lifecycle.scoring.stages.gap_summary import summarize_gaps
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 from customers.lifecycle.scoring.stages.stage_table import STAGES
 
 NORMAL = NormalDist()
-# One's own gaps weigh as much as the shop's from the second gap on.
-GAPS = GapDistribution(mean=log(30), within=0.36, between=0.18, category_means={"tea": log(10)})
+# Two own gaps weigh as much as the shop's mean.
+GAPS = GapDistribution(mean=log(30), within=0.36, between=0.18, tail_variance=0.36, category_means={"tea": log(10)})
 RULE = GapRule(GAPS)
 ROW = np.array(to_gap_row(RULE))
 RULES = StageThresholds(
@@ -43,6 +44,11 @@ RULES = StageThresholds(
 )
 # Frequent buyers who hardly ever leave, as those of a grocer: P(alive) stays high for weeks.
 LOYAL_SHOP = AliveRule(r=2.0, alpha=10.0, a=0.02, b=2.0, modified=True, min_alive=0.0)
+
+
+def weigh(gaps: int) -> float:
+    """Return the weight of equal gaps, each of which counts 0.9 times the next one."""
+    return (1 - 0.9**gaps) / (1 - 0.9)
 
 
 def make_histories(orders: list[float], *, amounts: list[int] | None = None, category: int = -1) -> OrderHistories:
@@ -90,10 +96,24 @@ def test_the_upper_quantile_is_that_of_the_normal_distribution(share: float) -> 
 
 def test_own_gaps_are_shrunk_to_the_shop() -> None:
     # λ = 0.36 / 0.18 = 2: two gaps of 6 days weigh as much as the shop's 30 days
-    mean, spread = predict_log_gap(2, 2 * log(6), log(30), ROW)
+    mean, spread = predict_log_gap(2, 1.9, 1.9 * log(6), log(30), ROW)
     assert mean == pytest.approx((log(6) + log(30)) / 2)
-    assert spread == pytest.approx(sqrt(0.36 * (1 + 1 / 4)))
-    assert predict_log_gap(0, 0.0, log(30), ROW) == (pytest.approx(log(30)), pytest.approx(sqrt(0.36 * 1.5)))
+    assert spread == pytest.approx(sqrt(0.36 * (1 + 1 / 3.9)))
+    assert predict_log_gap(0, 0.0, 0.0, log(30), ROW) == (pytest.approx(log(30)), pytest.approx(sqrt(0.36 * 1.5)))
+
+
+def test_deviations_are_from_what_earlier_gaps_predict() -> None:
+    owner, logs = np.array([1, 1, 1, 2]), np.log([10.0, 20.0, 5.0, 30.0])
+    found = standardize_gaps(owner, logs, np.full(4, log(30)), 2.0)
+    second = (log(10) + 2 * log(30)) / 3
+    third = (2 * (0.9 * log(10) + log(20)) / 1.9 + 2 * log(30)) / 4
+    expected = [
+        (log(10) - log(30)) / sqrt(1.5),
+        (log(20) - second) / sqrt(1 + 1 / 3),
+        (log(5) - third) / sqrt(1 + 1 / 3.9),
+        0.0,
+    ]
+    assert found == pytest.approx(expected)
 
 
 def test_gaps_per_year_count_only_the_share_of_orders_that_are_followed() -> None:
@@ -103,24 +123,26 @@ def test_gaps_per_year_count_only_the_share_of_orders_that_are_followed() -> Non
 
 def test_limits_are_the_larger_of_the_floor_and_the_rare_gap() -> None:
     limits = np.zeros(4, np.int64)
-    find_time_limits(0, 0, 0.0, log(30), ROW, limits)
+    find_time_limits(0, 0, 0.0, 0.0, log(30), ROW, limits)
     spread = sqrt(0.36 * 1.5)
     # without own gaps, no false alarm is expected, so the shares are the largest ones
     expected = [30 * exp(spread * NORMAL.inv_cdf(1 - share)) for share in (0.25, 0.10, 0.05)]
     assert limits[:3] / DAY == pytest.approx(expected, abs=1e-3)
     # 700 orders, one every half day: about 300 gaps per year, so every share is alarms ÷ gaps, but the floors are longer
-    find_time_limits(0, 350, 350 * log(1.0), log(30), ROW, limits)
+    find_time_limits(0, 350, weigh(350), 0.0, log(30), ROW, limits)
     assert limits[:3].tolist() == [7 * DAY, 14 * DAY, 30 * DAY]
     # a weekly buyer: 1 − S(t) so that a longer gap happens once a year
-    find_time_limits(0, 100, 100 * log(7.0), log(30), ROW, limits)
+    weight = weigh(100)
+    find_time_limits(0, 100, weight, weight * log(7.0), log(30), ROW, limits)
     mean = (100 * log(7) + 2 * log(30)) / 102
     share = 1.0 / (100 / 101 * 365.25 / exp(mean + 0.18))
-    assert limits[0] / DAY == pytest.approx(exp(mean + 0.6 * sqrt(1 + 1 / 102) * NORMAL.inv_cdf(1 - share)), abs=1e-3)
+    expected_at_risk = exp(mean + 0.6 * sqrt(1 + 1 / (weight + 2)) * NORMAL.inv_cdf(1 - share))
+    assert limits[0] / DAY == pytest.approx(expected_at_risk, abs=1e-3)
 
 
 def test_stages_follow_the_limits() -> None:
     limits = np.zeros(4, np.int64)
-    find_time_limits(0, 0, 0.0, log(30), ROW, limits)
+    find_time_limits(0, 0, 0.0, 0.0, log(30), ROW, limits)
     at_risk, dormant, churned = (limits[:3] / DAY).tolist()
     minute = 2 / 1440
     assert derive_stage([0], 19.9) == "new"
@@ -208,7 +230,7 @@ def test_the_guard_ends_at_the_moment_that_the_stage_changes() -> None:
     rules = replace(RULES, gap_rule=guard, alive=alive)
     row, alive_row = np.array(to_gap_row(guard)), np.array(to_alive_row(alive))
     limits = np.zeros(4, np.int64)
-    find_time_limits(50 * DAY, 5, 5 * log(10), log(30), row, limits)
+    find_time_limits(50 * DAY, 5, weigh(5), weigh(5) * log(10), log(30), row, limits)
     end = find_guard_end(0, 50 * DAY, 5, limits[1], alive_row, row)
     assert end > limits[1], "the guard holds when the gap becomes long enough"
     before = compute_guard(50.0, end / DAY - 1.5 / 24, 5, 14.0, alive_row)
@@ -259,10 +281,11 @@ def test_the_summary_says_what_the_stage_is_decided_by() -> None:
     orders = [6.0 * number for number in range(60)]
     summary = summarize_gaps(histories=make_histories(orders), thresholds=RULES, as_of=round((orders[-1] + 23) * DAY))
     assert summary is not None
+    weight = weigh(59)
     mean = (59 * log(6) + 2 * log(30)) / 61
     assert summary.usual_days == pytest.approx(exp(mean))
     assert (summary.days, summary.own_gaps, summary.p_alive, summary.guarded) == (pytest.approx(23), 59, None, False)
-    spread = sqrt(0.36 * (1 + 1 / 61))
+    spread = sqrt(0.36 * (1 + 1 / (weight + 2)))
     assert summary.longer_share == pytest.approx(1 - NORMAL.cdf((log(23) - mean) / spread))
     without_rule = replace(RULES, gap_rule=None)
     assert summarize_gaps(histories=make_histories(orders), thresholds=without_rule, as_of=NEVER) is None
