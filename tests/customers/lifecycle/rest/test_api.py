@@ -54,7 +54,7 @@ def test_the_profile_has_counters_interests_stage_and_scores(client: APIClient, 
         "reason": "ordered",
         "reason_name": "ordered again",
         "previous_stage": "new",
-        "next_change_at": "2027-01-07T14:43:00Z",  # by one gap of 7 days and a default rhythm of 30
+        "next_change_at": "2027-01-07T11:31:00Z",  # by one gap of 7 days and a default rhythm of 30
         "rules_version": 1,
     }
     assert body["rfm"] == {"r": 1, "f": 1, "m": 1, "group": "hibernating", "group_name": "hibernating"}

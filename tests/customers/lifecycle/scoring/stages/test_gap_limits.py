@@ -207,7 +207,7 @@ def test_a_returning_customer_is_reactivated_for_a_median_gap_unless_absent_agai
     assert derive_stage(orders, 211) == "active"
     hasty = replace(RULES, median_gap_days=100.0)
     daily = [float(day) for day in range(100)]
-    assert derive_stage([*daily, 200], 208, rules=hasty) == "at_risk"
+    assert derive_stage([*daily, 200], 213, rules=hasty) == "at_risk"
 
 
 def test_the_guard_postpones_dormant_until_it_ends() -> None:
