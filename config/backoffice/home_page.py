@@ -25,7 +25,7 @@ from config.foundation.charts import (
 )
 from config.foundation.charts.bars import Series
 from customers.lifecycle.backoffice.chart_colors import STAGE_COLORS
-from customers.lifecycle.backoffice.labels.alert_messages import format_alert
+from customers.lifecycle.backoffice.labels.alert_messages import format_alert, format_missing_orders
 from customers.lifecycle.models import RfmGroup, Stage
 from customers.lifecycle.scoring.rfm.rfm_scores import RFM_CELLS
 from customers.processing.lag import ProcessingLag
@@ -259,7 +259,8 @@ def format_health(figures: dict[str, Any], *, as_of: datetime) -> Context:
     return {
         "signs": [
             format_age_indicator(pgettext_lazy("home", "Last event"), figures["last_event"], as_of=as_of),
-            format_age_indicator(pgettext_lazy("home", "Last order"), figures["last_order"], as_of=as_of),
+            format_age_indicator(pgettext_lazy("home", "Last order"), figures["last_order"], as_of=as_of)
+            | ({"warns": True} if figures["orders_missing_since"] else {}),
             format_age_indicator(
                 pgettext_lazy("home", "Profiles refreshed"), figures["last_refresh"], as_of=as_of, warn_after_days=2
             ),
@@ -274,7 +275,10 @@ def format_health(figures: dict[str, Any], *, as_of: datetime) -> Context:
                 "warns": bool(failed),
             },
         ],
-        "alarms": [format_alert(alarm) for alarm in figures["alarms"]],
+        "alarms": [
+            *([format_missing_orders(figures["last_order"])] if figures["orders_missing_since"] else []),
+            *(format_alert(alarm) for alarm in figures["alarms"]),
+        ],
         "failed": [
             {
                 "name": RUN_LABELS[run["model"]],

@@ -16,6 +16,7 @@ from customers.lifecycle.alerts import find_model_alerts
 from customers.lifecycle.models import LifecycleRun
 from customers.lifecycle.rfm.queries import query_rfm_cells
 from customers.lifecycle.stages.counts import query_stage_counts
+from customers.lifecycle.stages.freshness import find_missing_data_since
 from customers.orders.models import Order, OrderImport
 from customers.processing.lag import measure_lag
 from customers.processing.models import ProcessingRun
@@ -189,6 +190,7 @@ def query_health(*, as_of: datetime) -> dict[str, Any]:
         "model_as_of": ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).aggregate(at=Max("as_of"))["at"],
         "lag": measure_lag(at=as_of),
         "alarms": find_model_alerts(),
+        "orders_missing_since": find_missing_data_since(as_of=as_of),
         "failed": [
             {"model": model, "runs": runs}
             for model, query in failed.items()

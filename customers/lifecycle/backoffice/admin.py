@@ -1,5 +1,6 @@
 """Admin of profiles, stage changes, stage rules and runs; URLs of the lifecycle pages."""
 
+from itertools import pairwise
 from typing import Any
 
 from django import forms
@@ -21,7 +22,7 @@ from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.backoffice import customer, drilldown_page, overview, stage_rules_page
 from customers.lifecycle.backoffice.customer_names import PERSONAL_LOOKUPS, get_customer_name
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, StageRules, StageTransition
-from customers.lifecycle.stages.rules import activate_rules, get_active_rules
+from customers.lifecycle.stages.rules import LEVELS, activate_rules, get_active_rules
 
 STAGE_BADGES = {
     "new": "info",
@@ -144,10 +145,18 @@ class StageRulesForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
+        self._check_quantiles(cleaned)
+        self._check_gaps(cleaned)
+        quantile = cleaned.get("loyal_revenue_quantile")
+        if quantile is not None and not 0 < quantile < 1:
+            self.add_error("loyal_revenue_quantile", _("Enter a value between 0 and 1, such as 0.8."))
+        return cleaned
+
+    def _check_quantiles(self, cleaned: dict[str, Any]) -> None:
         active, dormant = cleaned.get("active_gap_days"), cleaned.get("dormant_gap_days")
         if active is not None and dormant is not None and dormant < active:
             self.add_error("dormant_gap_days", _("Enter a value that is at least the active gap."))
-        for name in ("second_gap_days", "median_gap_days", "active_gap_days"):
+        for name in ("second_gap_days", "median_gap_days", "active_gap_days", "order_gap_days"):
             if cleaned.get(name) is not None and cleaned[name] <= 0:
                 self.add_error(name, _("Enter more than 0 days."))
         if cleaned.get("churned_multiple") is not None and cleaned["churned_multiple"] < 1:
@@ -155,10 +164,30 @@ class StageRulesForm(forms.ModelForm):
         min_p_alive = cleaned.get("min_p_alive")
         if min_p_alive is not None and not 0 <= min_p_alive < 1:
             self.add_error("min_p_alive", _("Enter a probability from 0 to less than 1, such as 0.2."))
-        quantile = cleaned.get("loyal_revenue_quantile")
-        if quantile is not None and not 0 < quantile < 1:
-            self.add_error("loyal_revenue_quantile", _("Enter a value between 0 and 1, such as 0.8."))
-        return cleaned
+
+    def _check_gaps(self, cleaned: dict[str, Any]) -> None:
+        """Each level must be at least as strict as the one before."""
+        for name in (f"{level}_{part}" for level in LEVELS for part in ("alarms", "share", "days")):
+            value = cleaned.get(name)
+            if value is None:
+                continue
+            if name.endswith("_alarms") and value <= 0:
+                self.add_error(name, _("Enter more than 0, such as 0.25."))
+            if name.endswith("_share") and not 0 < value <= 0.5:
+                self.add_error(name, _("Enter a share from more than 0 to 0.5, such as 0.1."))
+            if name.endswith("_days") and value < 0:
+                self.add_error(name, _("Enter 0 days or more."))
+        for earlier, later in pairwise(LEVELS):
+            for part in ("alarms", "share"):
+                low, high = cleaned.get(f"{later}_{part}"), cleaned.get(f"{earlier}_{part}")
+                if low is not None and high is not None and low > high:
+                    self.add_error(f"{later}_{part}", _("Enter a value that is not above that of the stage before."))
+            low, high = cleaned.get(f"{earlier}_days"), cleaned.get(f"{later}_days")
+            if low is not None and high is not None and high < low:
+                self.add_error(f"{later}_days", _("Enter a value that is not below that of the stage before."))
+        for name in ("guard_alive", "guard_churn"):
+            if cleaned.get(name) is not None and not 0 <= cleaned[name] <= 1:
+                self.add_error(name, _("Enter a probability from 0 to 1, such as 0.9."))
 
     def _get_validation_exclusions(self) -> set[str]:
         """Exclude the fields that the save sets from the validation."""
@@ -172,26 +201,52 @@ class StageRulesForm(forms.ModelForm):
 class StageRulesAdmin(ModelAdmin):
     form = StageRulesForm
     change_form_template = "admin/lifecycle/stagerules/change_form.html"
-    list_display = ["version_label", "is_active", "effective_from", "measured_at", *(
-        "second_gap_days", "median_gap_days", "active_gap_days", "dormant_gap_days", "loyal_orders", "loyal_revenue"
+    list_display = ["version_label", "is_active", "method", "effective_from", "measured_at", *(
+        "second_gap_days", "median_gap_days", "loyal_orders", "loyal_revenue"
     )]  # fmt: skip
     readonly_fields = ["version", "created_at", "measured_at", "is_active"]
-    fields = [
-        "version",
-        "is_active",
-        "measured_at",
-        "created_at",
-        "effective_from",
-        "second_gap_days",
-        "median_gap_days",
-        "active_gap_days",
-        "dormant_gap_days",
-        "churned_multiple",
-        "min_p_alive",
-        "own_gaps_from_orders",
-        "loyal_orders",
-        "loyal_revenue",
-        "loyal_revenue_quantile",
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    "version",
+                    "is_active",
+                    "measured_at",
+                    "created_at",
+                    "effective_from",
+                    "method",
+                    "second_gap_days",
+                    "median_gap_days",
+                    "order_gap_days",
+                    "loyal_orders",
+                    "loyal_revenue",
+                    "loyal_revenue_quantile",
+                ]
+            },
+        ),
+        (
+            gettext_lazy("Method: false alarms per customer and year"),
+            {
+                "fields": [
+                    *(f"{level}_{part}" for part in ("alarms", "share", "days") for level in LEVELS),
+                    "guard_alive",
+                    "guard_churn",
+                ]
+            },
+        ),
+        (
+            gettext_lazy("Method: quantiles of gaps"),
+            {
+                "fields": [
+                    "active_gap_days",
+                    "dormant_gap_days",
+                    "churned_multiple",
+                    "min_p_alive",
+                    "own_gaps_from_orders",
+                ]
+            },
+        ),
     ]
 
     def get_urls(self) -> list[URLPattern]:
@@ -210,7 +265,8 @@ class StageRulesAdmin(ModelAdmin):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         current = get_active_rules()
-        editable = [name for name in self.fields if name not in self.readonly_fields]
+        names = [name for _title, options in self.fieldsets for name in options["fields"]]
+        editable = [name for name in names if name not in self.readonly_fields]
         known = {name: getattr(current, name) for name in editable} if current else {}
         return {**known, **super().get_changeform_initial_data(request)}
 

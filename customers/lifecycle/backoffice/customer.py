@@ -56,7 +56,7 @@ def render_customer_page(request: HttpRequest, *, model_admin: ModelAdmin, custo
     changes = list_stage_changes(customer_id=customer_id, limit=MAX_STAGE_CHANGES)
     score_models = load_latest_score_models()
     customer_portrait = build_portrait(customer_id=customer_id, as_of=now, with_personal=with_personal)
-    stored_profile = build_customer_profile(customer_id=customer_id, score_models=score_models)
+    stored_profile = build_customer_profile(customer_id=customer_id, score_models=score_models, as_of=now)
     # Consent also covers the stored predictions, so the fields that it withholds replace those of the profile.
     profile = stored_profile and stored_profile | customer_portrait.make_withheld_fields()
     active_history = (

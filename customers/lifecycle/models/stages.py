@@ -38,10 +38,70 @@ class StageRules(models.Model):
     They are measured from the shop's order gaps or entered by a user.
     """
 
+    class Method(models.TextChoices):
+        FALSE_ALARMS = "false_alarms", _("false alarms per customer and year")
+        QUANTILES = "quantiles", _("quantiles of gaps")
+
     version = models.PositiveIntegerField(_("version"), unique=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     measured_at = models.DateTimeField(
         _("measured as of"), null=True, blank=True, help_text=_("Empty when a user entered the values.")
+    )
+    # Versions of earlier releases have no gap distribution, so their rows keep the method that they were written for.
+    method = models.CharField(
+        _("method"),
+        max_length=20,
+        choices=Method,
+        default=Method.QUANTILES,
+        help_text=_(
+            "False alarms: at risk, dormant and churned begin after a gap that is unusual for this customer. Quantiles: "
+            "they begin after the same share of gaps for everyone, so frequent buyers change stage often."
+        ),
+    )
+    at_risk_alarms = models.FloatField(
+        _("at risk: false alarms per year"),
+        default=1.0,
+        help_text=_("How often per year a customer who has not left may be at risk, on average."),
+    )
+    dormant_alarms = models.FloatField(_("dormant: false alarms per year"), default=0.25)
+    churned_alarms = models.FloatField(_("churned: false alarms per year"), default=0.025)
+    at_risk_share = models.FloatField(
+        _("at risk: largest share of longer gaps"),
+        default=0.25,
+        help_text=_("A customer is not at risk while more than this share of their gaps is expected to last longer."),
+    )
+    dormant_share = models.FloatField(_("dormant: largest share of longer gaps"), default=0.10)
+    churned_share = models.FloatField(_("churned: largest share of longer gaps"), default=0.05)
+    at_risk_days = models.FloatField(
+        _("at risk: days without an order, at least"), default=7.0, help_text=_("Also for the most frequent buyers.")
+    )
+    dormant_days = models.FloatField(_("dormant: days without an order, at least"), default=14.0)
+    churned_days = models.FloatField(_("churned: days without an order, at least"), default=30.0)
+    guard_alive = models.FloatField(
+        _("neither dormant nor churned from probability active"),
+        default=0.9,
+        help_text=_("Only if the churn risk is also low. If 1, only gaps count."),
+    )
+    guard_churn = models.FloatField(
+        _("neither dormant nor churned up to churn risk"),
+        default=0.1,
+        help_text=_("Probability of no order within the dormant gap, by the purchase model of these rules."),
+    )
+    order_gap_days = models.FloatField(
+        _("days without any order until data is missing"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "When the whole shop has had no order for longer, time changes no stage until orders arrive. Measured as the "
+            "99.9th percentile of the gaps between orders. If empty, time always counts."
+        ),
+    )
+    gap_distribution = models.JSONField(
+        _("gap distribution"),
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text=_("Mean and variances of the logarithm of gaps in days, measured together with the gaps."),
     )
     second_gap_days = models.FloatField(
         _("median days to second order"), help_text=_("Median gap between a customer's first and second order.")
@@ -70,7 +130,8 @@ class StageRules(models.Model):
         _("loyal revenue quantile"),
         default=0.8,
         help_text=_(
-            "The revenue threshold is measured at this quantile. With 0.8, the top fifth of customers by revenue is loyal."
+            "The revenue threshold is measured at this quantile of the revenue of the last 12 months. With 0.8, the top "
+            "fifth of customers is loyal."
         ),
     )
     loyal_revenue = models.DecimalField(
@@ -80,7 +141,8 @@ class StageRules(models.Model):
         null=True,
         blank=True,
         help_text=_(
-            "An active customer with at least this revenue is loyal. If empty, only the number of orders counts."
+            "An active customer with at least this revenue in 12 months is loyal. If empty, only the number of orders "
+            "counts."
         ),
     )
     min_p_alive = models.FloatField(
@@ -134,6 +196,15 @@ class StageRules(models.Model):
                 & Q(min_p_alive__gte=0, min_p_alive__lt=1),
                 name="lifecycle_rules_consistent",
             ),
+            models.CheckConstraint(
+                condition=Q(at_risk_alarms__gt=0, dormant_alarms__gt=0, churned_alarms__gt=0)
+                & Q(at_risk_share__gt=0, dormant_share__gt=0, churned_share__gt=0)
+                & Q(at_risk_share__lte=0.5, dormant_share__lte=0.5, churned_share__lte=0.5)
+                & Q(at_risk_days__gte=0, dormant_days__gte=0, churned_days__gte=0)
+                & Q(guard_alive__gte=0, guard_alive__lte=1, guard_churn__gte=0, guard_churn__lte=1)
+                & (Q(order_gap_days__isnull=True) | Q(order_gap_days__gt=0)),
+                name="lifecycle_rules_gaps_consistent",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -158,6 +229,8 @@ class StageTransition(models.Model):
         RULES = "rules", _("the stage rules changed")
         ORDERS_CHANGED = "orders_changed", _("orders were cancelled or corrected")
         ALIVE_LOW = "alive_low", _("the probability active is low")
+        GAP_RARE = "gap_rare", _("so long without an order is rare for this customer")
+        GUARD_ENDED = "guard_ended", _("another order soon is no longer almost certain")
 
     customer = models.ForeignKey(
         Customer, models.CASCADE, related_name="stage_transitions", verbose_name=_("customer"), db_index=False

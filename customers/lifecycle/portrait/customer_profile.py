@@ -3,15 +3,21 @@
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from customers.lifecycle.backoffice.labels.cluster_labels import get_cluster_names
 from customers.lifecycle.backoffice.labels.propensity_labels import FAMILY_LABELS, format_reason
-from customers.lifecycle.models import CustomerProfile, ScoreModel, StageTransition
+from customers.lifecycle.backoffice.labels.stage_labels import describe_gaps, describe_guard
+from customers.lifecycle.facts.histories import read_histories, to_microseconds
+from customers.lifecycle.models import CustomerProfile, ScoreModel, Stage, StageTransition
 from customers.lifecycle.propensity.explanations import PropensityReason, explain_propensities
 from customers.lifecycle.propensity.models import PROPENSITY_KINDS
 from customers.lifecycle.refresh.columns import COUNTERS
 from customers.lifecycle.refresh.score_models import ScoreModelsByKind, load_latest_score_models
+from customers.lifecycle.scoring.stages.gap_summary import summarize_gaps
+from customers.lifecycle.stages.freshness import find_missing_data_since
+from customers.lifecycle.stages.rules import get_active_rules, to_thresholds
 from customers.orders.models import Order
 
 NO_ORDER, NOT_YET, SEVERAL_CURRENCIES = "no_order", "not_yet", "several_currencies"
@@ -29,19 +35,24 @@ REASON_NAMES = {
 }
 
 
-def build_customer_profile(*, customer_id: int, score_models: ScoreModelsByKind | None = None) -> dict[str, Any] | None:
+def build_customer_profile(
+    *, customer_id: int, score_models: ScoreModelsByKind | None = None, as_of: datetime | None = None
+) -> dict[str, Any] | None:
     """Return counters, interests, stage and scores with their reasons.
 
-    Return None without a profile or if erased. score_models: of the latest refresh, if the caller has them.
+    Return None without a profile or if erased. score_models: of the latest refresh, if the caller has them. as_of: the time for which
+    the stage is explained, by default now.
     """
     profile = CustomerProfile.objects.filter(customer_id=customer_id, customer__erased_at=None).first()
     if profile is None:
         return None
     score_models = load_latest_score_models() if score_models is None else score_models
+    explanation, stage_guard = _explain_stage(profile, as_of or timezone.now())
     return {
         "customer_id": customer_id,
         "computed_at": profile.computed_at,
-        "stage": _build_stage(profile),
+        "stage": {**_build_stage(profile), "explanation": explanation},
+        "stage_guard": stage_guard,
         "rfm": _build_rfm(profile),
         "rfm_window": _build_rfm_window(profile, score_models),
         "value": _build_value(profile, score_models),
@@ -102,6 +113,24 @@ def _build_stage(profile: CustomerProfile) -> dict[str, Any]:
         "next_change_at": profile.next_stage_change_at,
         "rules_version": latest.rules.version if latest else None,
     }
+
+
+def _explain_stage(profile: CustomerProfile, as_of: datetime) -> tuple[str, str]:
+    """Return how unusual the time since the last order is, and why predictions keep the customer from being dormant.
+
+    Both are "" without an order or with rules of quantiles; the second one is "" unless it applies.
+    """
+    rules = get_active_rules()
+    if rules is None or not profile.orders:
+        return "", ""
+    histories = read_histories(as_of=as_of, customer_ids=[profile.pk])
+    gaps = summarize_gaps(histories=histories, thresholds=to_thresholds(rules), as_of=to_microseconds(as_of))
+    if gaps is None:
+        return "", ""
+    return (
+        describe_gaps(gaps, missing_since=find_missing_data_since(as_of=as_of)),
+        describe_guard(gaps) if profile.stage == Stage.AT_RISK else "",
+    )
 
 
 def _build_rfm(profile: CustomerProfile) -> dict[str, Any] | None:

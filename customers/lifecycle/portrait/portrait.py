@@ -76,6 +76,7 @@ class CustomerPortrait:
             return {}
         why = {"reason": self.withheld, "reason_name": self.withheld_name}
         return {
+            "stage_guard": "",
             "interests": {"categories": [], "brands": [], "hours": []},
             "discount_share": None,
             "propensities": [],

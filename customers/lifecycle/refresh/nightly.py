@@ -31,7 +31,14 @@ from customers.lifecycle.refresh.step_timer import StepTimer
 from customers.lifecycle.refresh.writer import write_profiles, write_stages, write_transitions
 from customers.lifecycle.rfm.scoring import score_rfm
 from customers.lifecycle.scoring.stages.derivation import OrderHistories, derive_stages
-from customers.lifecycle.stages.rules import get_active_rules, list_threshold_versions, measure_rules, measure_shop_gaps
+from customers.lifecycle.stages.freshness import find_missing_data_since, find_time_limit
+from customers.lifecycle.stages.rules import (
+    get_active_rules,
+    list_threshold_versions,
+    measure_rules,
+    measure_shop_gaps,
+    should_replace_quantiles,
+)
 from customers.lifecycle.stages.sync import sync_stage_history
 from customers.warehouse.snapshot import read_snapshot
 
@@ -45,7 +52,8 @@ def refresh_profiles(
     """Compute counters, scores, stages and stage histories of all customers.
 
     Only facts before ``as_of`` count.
-    The first refresh measures the stage rules, later ones only with ``measure``. Progress is counted in steps.
+    The first refresh measures the stage rules, later ones only with ``measure`` or where an earlier release measured them.
+    Progress is counted in steps.
 
     Errors: ValueError when ``as_of`` has no time zone; AlreadyRunningError.
     """
@@ -79,9 +87,11 @@ def refresh_due_stages(*, as_of: datetime) -> int:
     """Update the stages that change by ``as_of`` without an order.
 
     Return the number of profiles.
-    Only the orders of these customers are read. Errors: AlreadyRunningError while a refresh runs.
+    Only the orders of these customers are read. While orders of the whole shop are missing, changes wait.
+    Errors: AlreadyRunningError while a refresh runs.
     """
-    due = CustomerProfile.objects.filter(next_stage_change_at__lte=as_of).values_list("customer_id", flat=True)
+    until = find_missing_data_since(as_of=as_of) or as_of
+    due = CustomerProfile.objects.filter(next_stage_change_at__lte=until).values_list("customer_id", flat=True)
     return refresh_stages(customer_ids=list(due), as_of=as_of) if due else 0
 
 
@@ -107,7 +117,12 @@ def refresh_stages(*, customer_ids: Sequence[int], as_of: datetime) -> int:
         if not versions:
             return 0
         histories = read_histories(as_of=as_of, customer_ids=customer_ids)
-        stage_histories = derive_stages(histories=histories, versions=versions, as_of=to_microseconds(as_of))
+        stage_histories = derive_stages(
+            histories=histories,
+            versions=versions,
+            as_of=to_microseconds(as_of),
+            time_limit=find_time_limit(as_of=as_of),
+        )
         write_transitions(stage_histories=stage_histories, customer_ids=histories.customer.tolist())
         return write_stages(histories=histories, stage_histories=stage_histories)
 
@@ -122,7 +137,10 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
     run.rules = _select_rules(histories, as_of, measure=measure)
     timer.record("rules")
     stage_histories = derive_stages(
-        histories=histories, versions=list_threshold_versions(), as_of=to_microseconds(as_of)
+        histories=histories,
+        versions=list_threshold_versions(),
+        as_of=to_microseconds(as_of),
+        time_limit=find_time_limit(as_of=as_of),
     )
     timer.record("stages")
     progress(2, N_STEPS)
@@ -166,7 +184,7 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
 
 def _select_rules(histories: OrderHistories, as_of: datetime, *, measure: bool) -> StageRules:
     current = get_active_rules()
-    if current is None or measure:
+    if current is None or measure or should_replace_quantiles(current):
         return measure_rules(histories=histories, as_of=as_of)[0]
     return current
 

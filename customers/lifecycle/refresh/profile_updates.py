@@ -20,8 +20,10 @@ from customers.lifecycle.models import CustomerProfile, PendingRecount, Stage
 from customers.lifecycle.refresh.columns import make_default_columns
 from customers.lifecycle.refresh.profile_lock import try_share_profile_lock
 from customers.lifecycle.refresh.writer import write_stages, write_transitions
-from customers.lifecycle.scoring.stages.derivation import StageThresholds, derive_stages
+from customers.lifecycle.scoring.stages.derivation import GapRule, StageThresholds, derive_stages
+from customers.lifecycle.scoring.stages.gap_distribution import DEFAULT_DISTRIBUTION
 from customers.lifecycle.scoring.stages.order_gaps import DEFAULT_QUANTILES
+from customers.lifecycle.stages.freshness import find_time_limit
 from customers.lifecycle.stages.rules import list_threshold_versions
 from customers.warehouse.index_lookup import prefer_index_scans
 
@@ -36,6 +38,7 @@ DEFAULT_THRESHOLDS = StageThresholds(
     median_gap_days=DEFAULT_QUANTILES.median_gap_days,
     active_gap_days=DEFAULT_QUANTILES.active_gap_days,
     dormant_gap_days=DEFAULT_QUANTILES.dormant_gap_days,
+    gap_rule=GapRule(DEFAULT_DISTRIBUTION),
 )
 
 DEFAULTS = dict(make_default_columns())
@@ -303,7 +306,10 @@ def update_stages(customer_ids: Sequence[int], *, as_of: datetime) -> None:
     histories = read_histories(as_of=until, customer_ids=customer_ids)
     versions = list_threshold_versions()
     stage_histories = derive_stages(
-        histories=histories, versions=versions or [DEFAULT_THRESHOLDS], as_of=to_microseconds(until)
+        histories=histories,
+        versions=versions or [DEFAULT_THRESHOLDS],
+        as_of=to_microseconds(until),
+        time_limit=find_time_limit(as_of=until),
     )
     if versions:
         write_transitions(stage_histories=stage_histories, customer_ids=histories.customer.tolist())

@@ -27,6 +27,11 @@ class StageSerializer(serializers.Serializer):
         allow_null=True, help_text="When the stage changes if the customer does not order."
     )
     rules_version = serializers.IntegerField(allow_null=True)
+    explanation = serializers.CharField(
+        allow_blank=True,
+        help_text="How unusual the time since the last order is for this customer, in the language of Accept-Language; "
+        "empty without an order.",
+    )
 
 
 class RfmSerializer(serializers.Serializer):
@@ -217,6 +222,10 @@ class ProfileSerializer(serializers.Serializer):
     user_id = MaskedIdField()
     computed_at = serializers.DateTimeField(allow_null=True)
     stage = StageSerializer()
+    stage_guard = serializers.CharField(
+        allow_blank=True,
+        help_text="Why predictions keep the customer from being dormant or churned; empty if they do not.",
+    )
     rfm = RfmSerializer(allow_null=True)
     rfm_window = WindowRfmSerializer()
     value = ValueSerializer()

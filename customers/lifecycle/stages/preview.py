@@ -13,6 +13,7 @@ from customers.lifecycle.facts.order_facts import read_order_facts
 from customers.lifecycle.models import StageRules
 from customers.lifecycle.scoring.stages.derivation import StageHistories, derive_stages
 from customers.lifecycle.scoring.stages.stage_table import STAGES
+from customers.lifecycle.stages.freshness import find_time_limit
 from customers.lifecycle.stages.rules import MEASURED_FIELDS, get_active_rules, list_threshold_versions, to_thresholds
 
 
@@ -59,8 +60,10 @@ def preview_rules(*, values: Mapping[str, Any], as_of: datetime) -> RulesPreview
         # Future rules change nothing yet, so preview them as if they were effective now.
         proposed = replace(proposed, effective_from=to_microseconds(as_of))
 
+    time_limit = find_time_limit(as_of=as_of)
+
     def derive_with(rules: list[Any]) -> StageHistories:
-        return derive_stages(histories=histories, versions=rules, as_of=to_microseconds(as_of))
+        return derive_stages(histories=histories, versions=rules, as_of=to_microseconds(as_of), time_limit=time_limit)
 
     proposed_stages = derive_with([*versions, proposed]).stage
     current_stages = derive_with(versions).stage if versions else proposed_stages

@@ -21,9 +21,9 @@ from customers.lifecycle.scoring.stages.history_diff import diff_stage_changes
 from customers.lifecycle.scoring.stages.stage_table import STAGES
 
 TABLE = "lifecycle_stagetransition"
-# A stage change is encoded as one number, so that equality is one comparison: to, from (0 for none) and reason, counted from 1, in four
-# bits each, and the ID of the rules above them.
-TO, FROM, REASON, RULES = 1, 16, 256, 4096
+# A stage change is encoded as one number, so that equality is one comparison: to and from (0 for none) in four bits each and reason in
+# eight, counted from 1, and the ID of the rules above them.
+TO, FROM, REASON, RULES = 1, 16, 256, 65_536
 
 SELECT_STORED = sql.SQL("""
     SELECT id, customer_id, at,

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.text import capfirst
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from config.foundation.number_formats import format_whole_percent
@@ -52,3 +53,12 @@ def format_alert(alert: ModelAlert) -> AlertMessage:
                 "day": day,
             }
     return AlertMessage(text, f"{page}#{alert.score_model.kind}")
+
+
+def format_missing_orders(last_order: datetime) -> AlertMessage:
+    """Return the alert that the whole shop has had no order for longer than ever usual."""
+    text = _(
+        "Data is missing: the shop has had no order since %(day)s, much longer than usual. Until orders arrive, time "
+        "changes no lifecycle stage. Check the imports and sources."
+    ) % {"day": date_format(localtime(last_order), "DATE_FORMAT")}
+    return AlertMessage(text, reverse("admin:orders_orderimport_changelist"))

@@ -4,12 +4,16 @@ The input is a list of facts (orders, returns, the moment at which each became k
 facts the stage changes only with the passing of time, at moments known in advance. Deriving the history from its start
 always gives the same changes, so any past day can be replayed.
 
-The rules in order of evaluation (an age is the time since the last order; orders of one moment are one visit):
-visitor: no order, known by a device only; prospect: no order, identified; new: one order, younger than the median gap to a
-second; reactivated: ordered again after dormant or churned, less than a median gap ago; active: age < q75, and loyal when
-active with enough orders or revenue; at risk: q75 ≤ age ≤ q90; dormant: q90 < age ≤ multiple · q90; churned: beyond that, or
-beyond q90 with P(alive) of the purchase model below a threshold. q75 and q90 are the customer's own from a minimum number of
-orders on, else those of their main category (most of their orders so far; of several the one that got there first), else
+The rules in order of evaluation (the age t is the time since the last order): visitor: no order, known by a device only; prospect: no
+order, identified; new: one order, younger than the median gap to a second; by `GapRule`: churned, dormant, at risk: the probability S(t)
+that a gap of this customer lasts longer is below min(share, alarms / gaps per year), and t is at least a number of days (dormant and
+churned only without the guard, `gap_kernels.is_guarded`); reactivated: ordered again after dormant or churned, less than a median gap
+ago; loyal: enough orders, or revenue in the 12 months up to the latest order; active: the rest.
+
+Versions without a `GapRule`, of earlier releases, use quantiles of gaps (orders of one moment are one visit): reactivated before the age
+counts; active: age < q75 (loyal with enough orders or revenue of all time); at risk: q75 ≤ age ≤ q90; dormant: q90 < age ≤ multiple · q90;
+churned: beyond that, or beyond q90 with P(alive) of the purchase model below a threshold. q75 and q90 are the customer's own from a minimum
+number of orders on, else those of their main category (most of their orders so far; of several the one that got there first), else
 the shop's.
 """
 
@@ -20,7 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import NEVER
-from customers.lifecycle.scoring.stages.kernels import ALIVE_FIELDS, THRESHOLD_FIELDS, derive_stage_histories
+from customers.lifecycle.scoring.stages.gap_distribution import GapDistribution
+from customers.lifecycle.scoring.stages.gap_kernels import ALIVE_FIELDS, GAP_FIELDS
+from customers.lifecycle.scoring.stages.kernels import THRESHOLD_FIELDS, derive_stage_histories
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 
 REASONS: tuple[str, ...] = (
@@ -38,6 +44,8 @@ REASONS: tuple[str, ...] = (
     "rules",
     "orders_changed",
     "alive_low",
+    "gap_rare",
+    "guard_ended",
 )
 
 NO_STAGE = -1
@@ -46,8 +54,9 @@ CHUNK_SIZE = 20_000  # customers per kernel call, which bounds the memory of the
 
 @dataclass(frozen=True)
 class AliveRule:
-    """A customer whose P(alive) is below ``min_alive`` has churned.
+    """A customer whose P(alive) is below ``min_alive`` has churned; 0 switches this off.
 
+    A `GapRule` uses only the parameters, for its guard.
     r, alpha (days), a, b: parameters of a BG/NBD model, or of an MBG/NBD model where ``modified``.
     """
 
@@ -60,12 +69,31 @@ class AliveRule:
 
 
 @dataclass(frozen=True)
+class GapRule:
+    """When a gap is too long for a customer, for at risk, dormant and churned.
+
+    alarms: false alarms per customer and year. max_shares: the largest probability of a longer gap. min_days: the shortest gap.
+    guard_alive, guard_churn: a customer whose P(alive) is at least, and whose probability of no order within ``guard_days`` is at most this
+    is neither dormant nor churned.
+    """
+
+    gaps: GapDistribution
+    alarms: tuple[float, float, float] = (1.0, 0.25, 0.025)
+    max_shares: tuple[float, float, float] = (0.25, 0.10, 0.05)
+    min_days: tuple[float, float, float] = (7.0, 14.0, 30.0)
+    guard_alive: float = 0.9
+    guard_churn: float = 0.1
+    guard_days: float = 30.0
+
+
+@dataclass(frozen=True)
 class StageThresholds:
     """One version of the rules.
 
     Times in days, revenue in minor units (None: revenue makes no customer loyal).
     ``effective_from``: microseconds, None for always. alive: None where only gaps count. category_gaps: the active and the
-    dormant gap in days, by category name.
+    dormant gap in days, by category name. gap_rule: replaces the quantiles.
+    order_gap_days: how long the whole shop can be without an order before orders must be missing; None: forever.
     """
 
     version: int
@@ -80,6 +108,8 @@ class StageThresholds:
     effective_from: int | None = None
     alive: AliveRule | None = None
     category_gaps: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    gap_rule: GapRule | None = None
+    order_gap_days: float | None = None
 
 
 @dataclass(frozen=True)
@@ -123,11 +153,14 @@ class StageHistories:
     version: npt.NDArray[np.int64]
 
 
-def derive_stages(*, histories: OrderHistories, versions: Sequence[StageThresholds], as_of: int) -> StageHistories:
+def derive_stages(
+    *, histories: OrderHistories, versions: Sequence[StageThresholds], as_of: int, time_limit: int = NEVER
+) -> StageHistories:
     """Derive the stage histories of all customers up to ``as_of`` (microseconds).
 
     Only facts before it count.
     versions: by ascending version; a later one replaces the earlier ones from its ``effective_from`` on.
+    time_limit: the passing of time changes no stage after this moment, as while orders of the whole shop are missing.
     Errors: ValueError without versions, or when a customer became known at or after ``as_of``.
     """
     if not versions:
@@ -139,6 +172,11 @@ def derive_stages(*, histories: OrderHistories, versions: Sequence[StageThreshol
         versions[:1]
     )
     epochs, rules, alive, category_gaps = _build_epochs(known_versions, histories.categories)
+    in_force = _list_epochs(known_versions)
+    gap_rules = np.array([to_gap_row(version.gap_rule) for _begin, version in in_force], np.float64)
+    category_means = np.array(
+        [list_category_means(version.gap_rule, histories.categories) for _begin, version in in_force], np.float64
+    )
     category = np.full(len(histories.at), -1, np.int64) if histories.category is None else histories.category
     identified_at = np.where(histories.identified_at < as_of, histories.identified_at, NEVER)
     parts = [
@@ -152,9 +190,12 @@ def derive_stages(*, histories: OrderHistories, versions: Sequence[StageThreshol
             epochs,
             rules,
             alive,
+            gap_rules,
             category,
             category_gaps,
+            category_means,
             as_of,
+            time_limit,
         )
         for low in range(0, len(histories.customer), CHUNK_SIZE)
         for high in (min(low + CHUNK_SIZE, len(histories.customer)),)
@@ -170,14 +211,10 @@ def _build_epochs(
     Shapes: begin (e,) in microseconds, thresholds (e, len(THRESHOLD_FIELDS)), parameters of P(alive) (e, len(ALIVE_FIELDS)),
     gaps of categories (e, categories, 2) in microseconds, 0 where a category has none.
     """
-    epochs: list[tuple[int, StageThresholds]] = []
-    for version in versions:
-        begin = -NEVER if version.effective_from is None else version.effective_from
-        epochs = [(start, earlier) for start, earlier in epochs if start < begin]
-        epochs.append((begin if epochs else -NEVER, version))
+    epochs = _list_epochs(versions)
     rows = [[_to_threshold_value(version, name) for name in THRESHOLD_FIELDS] for _begin, version in epochs]
     epoch_starts = np.array([begin for begin, _version in epochs], np.int64)
-    alive = np.array([_to_alive_row(version.alive) for _begin, version in epochs], np.float64)
+    alive = np.array([to_alive_row(version.alive) for _begin, version in epochs], np.float64)
     gaps = np.zeros((len(epochs), len(categories), 2), np.int64)
     for epoch, (_begin, version) in enumerate(epochs):
         for index, name in enumerate(categories):
@@ -185,11 +222,45 @@ def _build_epochs(
     return epoch_starts, np.array(rows, np.int64), alive, gaps
 
 
-def _to_alive_row(rule: AliveRule | None) -> tuple[float, ...]:
+def _list_epochs(versions: Sequence[StageThresholds]) -> list[tuple[int, StageThresholds]]:
+    """Return each version in force with the moment from which it applies."""
+    epochs: list[tuple[int, StageThresholds]] = []
+    for version in versions:
+        begin = -NEVER if version.effective_from is None else version.effective_from
+        epochs = [(start, earlier) for start, earlier in epochs if start < begin]
+        epochs.append((begin if epochs else -NEVER, version))
+    return epochs
+
+
+def to_gap_row(rule: GapRule | None) -> tuple[float, ...]:
+    """Return a rule as a row of GAP_FIELDS; zeros where quantiles count."""
+    if rule is None:
+        return (0.0,) * len(GAP_FIELDS)
+    guard = (rule.guard_alive, rule.guard_churn, rule.guard_days)
+    return (
+        rule.gaps.within,
+        rule.gaps.shrinkage,
+        rule.gaps.tail_variance,
+        *rule.alarms,
+        *rule.max_shares,
+        *rule.min_days,
+        *guard,
+    )
+
+
+def list_category_means(rule: GapRule | None, categories: Sequence[str]) -> list[float]:
+    """Return the mean log gap of each category, and last that of the shop, which index −1 finds."""
+    if rule is None:
+        return [0.0] * (len(categories) + 1)
+    return [*(rule.gaps.category_means.get(name, rule.gaps.mean) for name in categories), rule.gaps.mean]
+
+
+def to_alive_row(rule: AliveRule | None) -> tuple[float, ...]:
     """Return a rule as a row of ALIVE_FIELDS; zeros switch it off."""
     if rule is None:
         return (0.0,) * len(ALIVE_FIELDS)
-    return rule.r, rule.alpha, rule.a, rule.b, 0.0 if rule.modified else 1.0, (1.0 - rule.min_alive) / rule.min_alive
+    odds = (1.0 - rule.min_alive) / rule.min_alive if rule.min_alive > 0 else 0.0
+    return rule.r, rule.alpha, rule.a, rule.b, 0.0 if rule.modified else 1.0, odds
 
 
 def _to_threshold_value(thresholds: StageThresholds, name: str) -> int:

@@ -8,12 +8,25 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import NEVER, Floats, Ints
+from customers.lifecycle.scoring.stages.gap_kernels import (
+    ALPHA,
+    MAX_DAYS,
+    MEMORY,
+    ODDS,
+    SHIFT,
+    WITHIN,
+    A,
+    B,
+    R,
+    find_guard_end,
+    find_time_limits,
+)
 
 VISITOR, PROSPECT, NEW, ACTIVE, LOYAL, AT_RISK, DORMANT, CHURNED, REACTIVATED = range(9)
 (
     FIRST_SEEN, IDENTIFIED, FIRST_ORDER, ORDERED, LOYAL_ORDERS, LOYAL_REVENUE, RETURNED, GAP_ACTIVE, GAP_LONG, GAP_DORMANT,
-    GAP_CHURNED, RULES, ORDERS_CHANGED, ALIVE_LOW,
-) = range(14)  # fmt: skip
+    GAP_CHURNED, RULES, ORDERS_CHANGED, ALIVE_LOW, GAP_RARE, GUARD_ENDED,
+) = range(16)  # fmt: skip
 
 # Columns of a threshold row, all integers: microseconds, thousandths, counts, minor currency units.
 THRESHOLD_FIELDS = (
@@ -31,16 +44,15 @@ VERSION, SECOND_GAP, MEDIAN_GAP, ACTIVE_GAP, DORMANT_GAP, CHURNED_PERMILLE, OWN_
     9
 )
 
-# Columns of a P(alive) row: parameters of the purchase model in days, the shift of its dropout share, and the odds
-# (1 − p) / p of the smallest P(alive) that is not churned.
-ALIVE_FIELDS = ("r", "alpha", "a", "b", "shift", "odds")
-R, ALPHA, A, B, SHIFT, ODDS = range(6)
-MAX_DAYS = 1e6
+# Positions in the limits of a customer: the moments at which time alone makes them at risk, dormant and churned, and the first moment
+# at which their gaps would have made them dormant (without the guard) or churned (without P(alive)).
+AT_RISK_AT, DORMANT_AT, CHURNED_AT, BY_GAPS_AT = range(4)
 
 # The causes of a stage change: an order, any other recorded fact, new rules, or the passing of time.
 BY_ORDER, BY_RECORD, BY_RULES, BY_TIME = range(4)
 
 DAY = 86_400_000_000
+YEAR = 365 * DAY
 MAX_CHANGES_PER_FACT = 5  # e.g. reactivated → loyal → at risk → dormant → churned
 
 compiled = numba.njit(nogil=True, cache=True)
@@ -92,37 +104,32 @@ def _find_stage(
     last: int,
     returned: int,
     revenue: int,
-    q75: int,
-    q90: int,
-    churn_time: int,
+    limits: Ints,
     rules: Ints,
+    by_gaps: bool,
 ) -> tuple[int, int]:
     """Return the stage at a moment, and the moment at which the passing of time ends it."""
     if orders == 0:
         return (PROSPECT if identified else VISITOR), NEVER
-    age = now - last
-    if orders == 1 and age < rules[SECOND_GAP]:
+    if orders == 1 and now - last < rules[SECOND_GAP]:
         return NEW, last + rules[SECOND_GAP]
-    if now - returned < rules[MEDIAN_GAP]:
-        return REACTIVATED, returned + rules[MEDIAN_GAP]
-    if age < q75:
+    reactivated_until = returned + rules[MEDIAN_GAP]
+    # By quantiles, a customer stays reactivated for a median gap, however long they would be absent.
+    if now < reactivated_until and (now < limits[AT_RISK_AT] or not by_gaps):
+        return REACTIVATED, (min(reactivated_until, limits[AT_RISK_AT]) if by_gaps else reactivated_until)
+    if now < limits[AT_RISK_AT]:
         loyal = orders >= rules[LOYAL_FROM] or revenue >= rules[LOYAL_AMOUNT]
-        return (LOYAL if loyal else ACTIVE), last + q75
-    if age <= q90 and q75 < q90:
-        return AT_RISK, last + q90 + 1
-    # A low P(alive) may end the dormant stage early, but never before the 90 % gap has passed.
-    dormant_until = min(last + q90 * rules[CHURNED_PERMILLE] // 1000, max(churn_time, last + q90))
-    if now <= dormant_until:
-        return DORMANT, dormant_until + 1
+        return (LOYAL if loyal else ACTIVE), limits[AT_RISK_AT]
+    if now < limits[DORMANT_AT]:
+        return AT_RISK, limits[DORMANT_AT]
+    if now < limits[CHURNED_AT]:
+        return DORMANT, limits[CHURNED_AT]
     return CHURNED, NEVER
 
 
 @compiled
-def _find_reason(stage: int, cause: int, orders: int, within_multiple: bool, rules: Ints) -> int:
-    """Return the reason of a change.
-
-    within_multiple: whether the age alone would not make the customer churned yet.
-    """
+def _find_reason(stage: int, cause: int, orders: int, now: int, limits: Ints, rules: Ints, by_gaps: bool) -> int:
+    """Return the reason of a change."""
     if cause == BY_RULES:
         return RULES
     if stage == VISITOR:
@@ -137,13 +144,20 @@ def _find_reason(stage: int, cause: int, orders: int, within_multiple: bool, rul
         return LOYAL_ORDERS if orders >= rules[LOYAL_FROM] else LOYAL_REVENUE
     if stage == ACTIVE:
         return ORDERED if cause == BY_ORDER else (GAP_ACTIVE if cause == BY_TIME else ORDERS_CHANGED)
+    if stage == AT_RISK:
+        return GAP_LONG
+    if by_gaps:
+        # The guard held until one of the limits moved to its end.
+        if limits[BY_GAPS_AT] < limits[DORMANT_AT] and (stage == DORMANT or limits[CHURNED_AT] == limits[DORMANT_AT]):
+            return GUARD_ENDED
+        return GAP_RARE if stage == DORMANT else GAP_CHURNED
     if stage == CHURNED:
-        return ALIVE_LOW if within_multiple else GAP_CHURNED
-    return GAP_LONG if stage == AT_RISK else GAP_DORMANT
+        return ALIVE_LOW if now < limits[BY_GAPS_AT] else GAP_CHURNED
+    return GAP_DORMANT
 
 
 @compiled
-def _find_gap_limits(
+def _find_quantiles(
     orders: int, gaps: Ints, gap_count: int, main: int, epoch: int, rule: Ints, category_gaps: Ints
 ) -> tuple[int, int]:
     """Return the 75 % and 90 % gap.
@@ -160,13 +174,76 @@ def _find_gap_limits(
 
 
 @compiled
-def _count_category_order(category_orders: Ints, category: int, main: int) -> int:
+def _find_quantile_limits(
+    first: int, last: int, repeats: int, q75: int, q90: int, rule: Ints, alive: Floats, limits: Ints
+) -> None:
+    """Write the limits by the 75 % and 90 % gap and P(alive)."""
+    limits[AT_RISK_AT] = last + q75
+    limits[DORMANT_AT] = last + q90 + 1 if q75 < q90 else last + q75
+    limits[BY_GAPS_AT] = last + q90 * rule[CHURNED_PERMILLE] // 1000 + 1
+    # A low P(alive) may end the dormant stage early, but never before the 90 % gap has passed.
+    churn_time = _find_churn_time(first, last, repeats, alive)
+    limits[CHURNED_AT] = min(limits[BY_GAPS_AT], max(churn_time, last + q90) + 1)
+
+
+@compiled
+def _find_rare_gap_limits(
+    first: int,
+    last: int,
+    repeats: int,
+    weight: float,
+    log_sum: float,
+    prior_mean: float,
+    rule: Floats,
+    alive: Floats,
+    limits: Ints,
+) -> None:
+    """Write the limits by the probability of a longer gap, of which the guard postpones dormant and churned."""
+    find_time_limits(last, repeats, weight, log_sum, prior_mean, rule, limits)
+    limits[BY_GAPS_AT] = limits[DORMANT_AT]
+    limits[DORMANT_AT] = find_guard_end(first, last, repeats, limits[DORMANT_AT], alive, rule)
+    limits[CHURNED_AT] = max(limits[CHURNED_AT], limits[DORMANT_AT])
+
+
+@compiled
+def count_category_order(category_orders: Ints, category: int, main: int) -> int:
     """Count an order of a category and return the main one; -1 stands for an unknown category."""
     if category < 0:
         return main
     category_orders[category] += 1
     # A strict comparison: of several leading categories the one that got there first stays.
     return category if main < 0 or category_orders[category] > category_orders[main] else main
+
+
+@compiled
+def _add_gap(gaps: Ints, gap_count: int, orders: int, last: int, at: int) -> int:
+    """Add the gap before an order; two orders of one moment are one visit, so they leave no gap."""
+    if orders == 0 or at <= last:
+        return gap_count
+    _insert_sorted(gaps, gap_count, at - last)
+    return gap_count + 1
+
+
+@compiled
+def _count_day(
+    orders: int, first: int, last: int, at: int, repeats: int, weight: float, log_sum: float
+) -> tuple[int, int, float, float]:
+    """Return the first order, the number of later days with an order, and the weight and weighted logarithms of the gaps between."""
+    if orders == 0:
+        return at, repeats, weight, log_sum
+    days = at // DAY - last // DAY
+    if days == 0:
+        return first, repeats, weight, log_sum
+    return first, repeats + 1, MEMORY * weight + 1.0, MEMORY * log_sum + np.log(float(days))
+
+
+@compiled
+def _leave_year(at: Ints, amount: Ints, fact: int, year_fact: int, year_revenue: int) -> tuple[int, int]:
+    """Return the first fact of the 12 months up to a fact, and their revenue without the facts before it."""
+    while at[year_fact] <= at[fact] - YEAR:
+        year_revenue -= amount[year_fact]
+        year_fact += 1
+    return year_fact, year_revenue
 
 
 @compiled
@@ -198,22 +275,27 @@ def _find_next_moment(
 @compiled
 def _derive_customer(
     row: int, known_at: int, identified_at: int, fact: int, stop: int, at: Ints, amount: Ints,
-    is_order: npt.NDArray[np.bool_], epochs: Ints, rules: Ints, alive: Floats, category: Ints, category_gaps: Ints,
-    as_of: int, gaps: Ints, category_orders: Ints,
+    is_order: npt.NDArray[np.bool_], epochs: Ints, rules: Ints, alive: Floats, gap_rules: Floats, category: Ints,
+    category_gaps: Ints, category_means: Floats, as_of: int, time_limit: int, gaps: Ints, category_orders: Ints, limits: Ints,
     rows: Ints, froms: Ints, tos: Ints, ats: Ints, reasons: Ints, versions: Ints, k: int,
 ) -> tuple[int, int, int, int]:  # fmt: skip
     """Write one customer's changes from index k on.
 
     Return stage, since, the next change by time, and the new k.
-    gaps, category_orders: scratch space, the customer's gaps in ascending order and orders by category.
+    gaps, category_orders, limits: scratch space, the customer's gaps in ascending order, orders by category, and limits.
     """
     now, epoch = known_at, 0
-    stage, since = -1, now
-    identified = False
+    stage, since, identified = -1, now, False
     orders, last, returned, revenue, gap_count = 0, 0, -NEVER, 0, 0
-    first, repeats, main = 0, 0, -1  # repeats: later days with an order, x of the purchase model
+    first, repeats, main, weight, log_sum = (
+        0,
+        0,
+        -1,
+        0.0,
+        0.0,
+    )  # repeats: later days with an order, x of the purchase model
+    year_fact, year_revenue = fact, 0  # the first fact of the 12 months up to the latest one, and their revenue
     category_orders[:] = 0
-    rule, q75, q90, churn_time = rules[0], 0, 0, NEVER
     cause = BY_RECORD
     while True:
         # Apply everything that happens at this moment before the stage is evaluated, so that one moment gives one change.
@@ -225,40 +307,43 @@ def _derive_customer(
             cause = BY_RECORD
         while fact < stop and at[fact] <= now:
             revenue += amount[fact]
+            year_revenue += amount[fact]
+            year_fact, year_revenue = _leave_year(at, amount, fact, year_fact, year_revenue)
             if is_order[fact]:
-                # Two orders of one moment are one visit, so they leave no gap.
-                if orders > 0 and at[fact] > last:
-                    _insert_sorted(gaps, gap_count, at[fact] - last)
-                    gap_count += 1
+                gap_count = _add_gap(gaps, gap_count, orders, last, at[fact])
+                first, repeats, weight, log_sum = _count_day(orders, first, last, at[fact], repeats, weight, log_sum)
                 if stage in (DORMANT, CHURNED):
                     returned = at[fact]
-                if orders == 0:
-                    first = at[fact]
-                elif at[fact] // DAY != last // DAY:
-                    repeats += 1
                 orders += 1
-                last = at[fact]
-                cause = BY_ORDER
-                if len(category_orders) > 0:
-                    main = _count_category_order(category_orders, category[fact], main)
+                last, cause = at[fact], BY_ORDER
+                main = count_category_order(category_orders, category[fact], main)
             elif cause != BY_ORDER:
                 cause = BY_RECORD
             fact += 1
-        if cause != BY_TIME:
+        rule, by_gaps = rules[epoch], gap_rules[epoch, WITHIN] > 0.0
+        if cause != BY_TIME and orders > 0:
             # The limits change with facts and rules only, so the passing of time reuses them.
-            rule = rules[epoch]
-            q75, q90 = _find_gap_limits(orders, gaps, gap_count, main, epoch, rule, category_gaps)
-            churn_time = _find_churn_time(first, last, repeats, alive[epoch]) if orders > 0 else NEVER
-        new_stage, until = _find_stage(now, identified, orders, last, returned, revenue, q75, q90, churn_time, rule)
+            if by_gaps:
+                prior_mean = category_means[epoch, main]
+                _find_rare_gap_limits(
+                    first, last, repeats, weight, log_sum, prior_mean, gap_rules[epoch], alive[epoch], limits
+                )
+            else:
+                q75, q90 = _find_quantiles(orders, gaps, gap_count, main, epoch, rule, category_gaps)
+                _find_quantile_limits(first, last, repeats, q75, q90, rule, alive[epoch], limits)
+        # While orders of the whole shop are missing, time does not count against anyone.
+        clock = max(min(now, time_limit), last)
+        spent = year_revenue if by_gaps else revenue
+        new_stage, until = _find_stage(clock, identified, orders, last, returned, spent, limits, rule, by_gaps)
         if new_stage != stage:
-            rows[k], froms[k], tos[k], ats[k] = row, stage, new_stage, now
-            within_multiple = now - last <= q90 * rule[CHURNED_PERMILLE] // 1000
-            reasons[k], versions[k] = _find_reason(new_stage, cause, orders, within_multiple, rule), rule[VERSION]
+            rows[k], froms[k], tos[k], ats[k], versions[k] = row, stage, new_stage, now, rule[VERSION]
+            reasons[k] = _find_reason(new_stage, cause, orders, clock, limits, rule, by_gaps)
             k += 1
             stage, since = new_stage, now
         # Where several things happen at one moment, recorded facts overwrite this cause.
         cause = BY_TIME
-        now = _find_next_moment(until, identified, identified_at, epochs, epoch, at, fact, stop)
+        by_time = until if until <= time_limit else NEVER
+        now = _find_next_moment(by_time, identified, identified_at, epochs, epoch, at, fact, stop)
         if now > as_of:
             return stage, since, until, k
 
@@ -274,9 +359,12 @@ def derive_stage_histories(
     epochs: Ints,
     rules: Ints,
     alive: Floats,
+    gap_rules: Floats,
     category: Ints,
     category_gaps: Ints,
+    category_means: Floats,
     as_of: int,
+    time_limit: int,
 ) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints, Ints, Ints]:
     """Return stage, since and next change of each customer.
 
@@ -293,14 +381,16 @@ def derive_stage_histories(
         longest = max(longest, start[i + 1] - start[i])
     gaps = np.empty(longest + 1, np.int64)
     category_orders = np.zeros(category_gaps.shape[1], np.int64)
+    limits = np.zeros(4, np.int64)
     k = 0
     for i in range(n):
         fact, stop = start[i], start[i + 1]
         while stop > fact and at[stop - 1] >= as_of:
             stop -= 1
         stages[i], sinces[i], next_changes[i], k = _derive_customer(
-            i, known_at[i], identified_at[i], fact, stop, at, amount, is_order, epochs, rules, alive, category,
-            category_gaps, as_of, gaps, category_orders, rows, froms, tos, ats, reasons, versions, k,
+            i, known_at[i], identified_at[i], fact, stop, at, amount, is_order, epochs, rules, alive, gap_rules, category,
+            category_gaps, category_means, as_of, time_limit, gaps, category_orders, limits,
+            rows, froms, tos, ats, reasons, versions, k,
         )  # fmt: skip
     return (
         stages, sinces, next_changes, rows[:k].copy(), froms[:k].copy(), tos[:k].copy(), ats[:k].copy(),

@@ -40,19 +40,19 @@ STAGE_TABLE: tuple[StageDefinition, ...] = (
         "loyal",
         translatable("loyal"),
         "#117d5c",
-        translatable("Active, with many orders or among the top customers by revenue."),
+        translatable("Active, with many orders or among the top customers by revenue of 12 months."),
     ),
     StageDefinition(
         "at_risk",
         translatable("at risk"),
         "#f59e0b",
-        translatable("The time since the last order exceeds 75% of all gaps."),
+        translatable("The time since the last order is unusually long for this customer."),
     ),
     StageDefinition(
         "dormant",
         translatable("dormant"),
         "#ea580c",
-        translatable("The time since the last order exceeds 90% of all gaps."),
+        translatable("So long without an order is rare for this customer."),
     ),
     StageDefinition(
         "churned",

@@ -120,6 +120,18 @@ def test_only_users_with_the_permission_see_the_page(client: Client) -> None:
 
 def make_form_values(rules: StageRules, **changed: Any) -> dict[str, Any]:
     names = (
+        "method",
+        "at_risk_alarms",
+        "at_risk_share",
+        "at_risk_days",
+        "dormant_alarms",
+        "dormant_share",
+        "dormant_days",
+        "churned_alarms",
+        "churned_share",
+        "churned_days",
+        "guard_alive",
+        "guard_churn",
         "second_gap_days",
         "median_gap_days",
         "active_gap_days",
@@ -130,7 +142,8 @@ def make_form_values(rules: StageRules, **changed: Any) -> dict[str, Any]:
         "loyal_orders",
         "loyal_revenue_quantile",
     )
-    return {**{name: getattr(rules, name) for name in names}, "loyal_revenue": rules.loyal_revenue or "", **changed}
+    blank = {"loyal_revenue": rules.loyal_revenue or "", "order_gap_days": rules.order_gap_days or ""}
+    return {**{name: getattr(rules, name) for name in names}, **blank, **changed}
 
 
 def test_the_preview_shows_the_stage_changes_and_saves_nothing(
@@ -139,7 +152,7 @@ def test_the_preview_shows_the_stage_changes_and_saves_nothing(
     rules = get_active_rules()
     assert rules is not None
     before = list(CustomerProfile.objects.order_by("pk").values_list("pk", "stage", "stage_since"))
-    page = admin_client.post(PREVIEW, make_form_values(rules, active_gap_days=90, dormant_gap_days=150))
+    page = admin_client.post(PREVIEW, make_form_values(rules, at_risk_days=90, dormant_days=100, churned_days=150))
     assert page.context["problems"] == []
     assert (page.context["moved"], page.context["customers"]) == (1, 3)
     assert page.context["cells"] == [{"from": "at risk", "to": "active", "customers": 1}]
@@ -176,7 +189,8 @@ def test_a_low_p_alive_makes_a_customer_churned(admin_client: Client, today: dat
     refresh_profiles(as_of=today, started_at=today)
     rules = get_active_rules()
     assert rules is not None
-    rules.own_gaps_from_orders = 100
+    rules.method, rules.own_gaps_from_orders = StageRules.Method.QUANTILES, 100
+    rules.measured_at = None  # a refresh replaces measured quantiles
     rules.purchase_model = {"model": "bg_nbd", "r": 0.243, "alpha": 30.9, "a": 0.793, "b": 2.426}
     rules.save()
     refresh_profiles(as_of=today, started_at=today)

@@ -44,6 +44,9 @@ def test_the_profile_has_counters_interests_stage_and_scores(client: APIClient, 
     assert response.status_code == 200, response.content
     body = response.json()
     assert (body["user_id"], body["computed_at"]) == ("anna", "2026-11-24T12:00:00Z")
+    explanation = body["stage"].pop("explanation")  # counts the days until now
+    assert explanation.startswith("Usually orders every 14 days; ")
+    assert body["stage_guard"] == ""
     assert body["stage"] == {
         "key": "active",
         "name": "active",
@@ -51,7 +54,7 @@ def test_the_profile_has_counters_interests_stage_and_scores(client: APIClient, 
         "reason": "ordered",
         "reason_name": "ordered again",
         "previous_stage": "new",
-        "next_change_at": "2027-01-21T12:00:00Z",
+        "next_change_at": "2027-01-07T11:31:00Z",  # by one gap of 7 days and a default rhythm of 30
         "rules_version": 1,
     }
     assert body["rfm"] == {"r": 1, "f": 1, "m": 1, "group": "hibernating", "group_name": "hibernating"}
@@ -159,8 +162,9 @@ def test_the_number_of_queries_of_the_profile_is_constant(client: APIClient, ann
         connection,
     ) as queries:
         client.get("/api/v1/customers/anna/profile/")
-    # customer, profile, latest stage change, score models, and nine for the portrait
-    assert len(queries) == 4 + 9
+    # customer, profile, latest stage change, score models, five for the explanation of the stage (rules, customer, categories, orders, the
+    # shop's latest order), and nine for the portrait
+    assert len(queries) == 4 + 5 + 9
 
 
 def test_a_customer_before_the_first_refresh_has_no_profile(client: APIClient) -> None:

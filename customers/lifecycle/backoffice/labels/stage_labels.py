@@ -1,0 +1,74 @@
+"""The stage of one customer in words: how often they order, and how unusual their present gap is."""
+
+from datetime import datetime
+
+from django.utils.formats import date_format, number_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from config.foundation.number_formats import format_whole_percent
+from customers.lifecycle.scoring.stages.gap_summary import GapSummary
+
+USUAL_SHARE = 0.4  # a gap that is longer than 40 % of the customer's gaps is nothing special yet
+MAX_ODDS = 1000
+
+
+def describe_gaps(gaps: GapSummary, *, missing_since: datetime | None = None) -> str:
+    """Return two or three sentences. missing_since: since when orders of the whole shop are missing, if they are."""
+    days = max(int(gaps.days), 0)
+    since = ngettext("%(days)s day since the last order", "%(days)s days since the last order", days)
+    text = _("%(usual)s; %(since)s. %(comparison)s") % {
+        "usual": _describe_usual_gap(gaps),
+        "since": since % {"days": number_format(days, force_grouping=True)},
+        "comparison": _describe_present_gap(gaps),
+    }
+    if missing_since is None:
+        return text
+    return _(
+        "%(text)s Orders of the whole shop are missing since %(day)s; until they arrive, time changes no stage."
+    ) % {
+        "text": text,
+        "day": date_format(localtime(missing_since), "DATE_FORMAT"),
+    }
+
+
+def describe_guard(gaps: GapSummary) -> str:
+    """Return why the customer is not dormant although the gap is long enough; "" where it is not."""
+    if not gaps.guarded:
+        return ""
+    return _(
+        "So long a gap would make them dormant, but their probability active is %(p_alive)s and their churn risk only "
+        "%(churn)s."
+    ) % {"p_alive": format_whole_percent(gaps.p_alive), "churn": format_whole_percent(gaps.churn)}
+
+
+def _describe_usual_gap(gaps: GapSummary) -> str:
+    usual = max(round(gaps.usual_days), 1)
+    values = {"days": number_format(usual, force_grouping=True)}
+    if gaps.own_gaps:
+        return ngettext("Usually orders every day", "Usually orders every %(days)s days", usual) % values
+    text = ngettext(
+        "Has ordered on one day; customers who order again usually do so after a day",
+        "Has ordered on one day; customers who order again usually do so after %(days)s days",
+        usual,
+    )
+    return text % values
+
+
+def _describe_present_gap(gaps: GapSummary) -> str:
+    if gaps.longer_share > USUAL_SHARE:
+        return _("That is within the usual gap.")
+    values = {"n": number_format(round_odds(gaps.longer_share), force_grouping=True)}
+    if gaps.longer_share * MAX_ODDS < 1.0:
+        return _("Fewer than 1 in %(n)s such gaps is that long.") % values
+    if gaps.own_gaps:
+        return _("Only about 1 in %(n)s of their gaps is that long.") % values
+    return _("Only about 1 in %(n)s such gaps is that long.") % values
+
+
+def round_odds(share: float) -> int:
+    """Return the n of "1 in n", with one significant digit or two up to 30: 3, 12, 25, 200, at most 1,000."""
+    odds = min(1.0 / max(share, 1.0 / MAX_ODDS), MAX_ODDS)
+    step = 1 if odds < 30 else 10 if odds < 100 else 50 if odds < 500 else 100
+    return round(odds / step) * step
