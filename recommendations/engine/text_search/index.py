@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import kernels
+from recommendations.engine.text_search.corrections import RowWeights
 from recommendations.engine.text_search.documents import Documents
 from recommendations.engine.text_search.matches import Matches
 from recommendations.engine.text_search.query_execution import ScoredQuery
@@ -158,6 +159,25 @@ class TextIndex:
         ]
         return np.unique(np.concatenate(key_rows)).astype(np.int32) if key_rows else np.empty(0, np.int32)
 
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        return {}  # of terms that were asked for and exist, so it never outgrows the vocabulary
+
+    def count_documents(self, term: str) -> int:
+        """Return the number of documents with a term."""
+        if (known := self._counts.get(term)) is not None:
+            return known
+        count, exists = 0, False
+        for number, segment in enumerate(self.segments):
+            first, last = segment.vocabulary.find(term)
+            if last > first:
+                exists = True
+                start, end = int(segment.indptr[first]), int(segment.indptr[last])
+                count += kernels.count_live(segment.docs, start, end, self.owner, number)
+        if exists:
+            self._counts[term] = count
+        return count
+
     def search(self, text: str, *, synonyms: Synonyms = NO_SYNONYMS, allowed: Flags | None = None) -> Matches:
         """Return the allowed documents that match the query: those with all words, and if few, those with at least half.
 
@@ -165,9 +185,14 @@ class TextIndex:
         """
         return self.score(text, synonyms=synonyms).find_matches(allowed)
 
-    def score(self, text: str, *, synonyms: Synonyms = NO_SYNONYMS) -> ScoredQuery:
-        """Score all documents once, to be matched against different sets of allowed ones."""
-        return ScoredQuery(self, text, synonyms)
+    def score(
+        self, text: str, *, synonyms: Synonyms = NO_SYNONYMS, weights: RowWeights | None = None
+    ) -> ScoredQuery:
+        """Score all documents once, to be matched against different sets of allowed ones.
+
+        weights: of documents, such as their sales, to choose between corrections.
+        """
+        return ScoredQuery(self, text, synonyms, weights)
 
     def complete(self, prefix: str, *, n: int) -> list[str]:
         """Return the words with this prefix that occur in most documents, most frequent first."""

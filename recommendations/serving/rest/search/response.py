@@ -100,7 +100,7 @@ def build_response(page: SearchPage, *, recommendation_id: str) -> SearchRespons
 
 def describe_empty_page(page: SearchPage) -> EmptyListReason:
     """Return why a page has no products, in the active language."""
-    filters = page.request.filter_names
+    filters = (page.understood or page.request).filter_names
     if page.total:
         return EmptyListReason(END_OF_LIST, _("There are no more products after this page."))
     if filters:
