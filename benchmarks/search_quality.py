@@ -273,7 +273,9 @@ def measure_cases(
         if show and values[1] < 1:
             log(f"{case.kind} {case.query!r}: p@5 {values[1]:.1f} of {n_relevant} relevant")
             for row, gain in zip(rows[:5], gains, strict=False):
-                log(f"    {'+' if gain else '-'} {catalog.titles[row]} | {catalog.categories[row]} | {catalog.prices[row]}")
+                log(
+                    f"    {'+' if gain else '-'} {catalog.titles[row]} | {catalog.categories[row]} | {catalog.prices[row]}"
+                )
 
     def average(values: list[tuple[float, float, float, float]]) -> dict[str, float]:
         return dict(

@@ -135,7 +135,8 @@ class _UnitBuilder:
     def find_alternatives(self, atoms: tuple[str, ...], start: int) -> tuple[int, list[TermSet]]:
         """Return the end of the longest name that begins at `start`, and its alternatives; start itself without any."""
         end, alternatives = next(
-            ((end, others) for end, others in self.synonyms.find_at(atoms, start) if self.is_name(start, end)), (start, [])
+            ((end, others) for end, others in self.synonyms.find_at(atoms, start) if self.is_name(start, end)),
+            (start, []),
         )
         if start in self.hyphenated and self.hyphenated[start][0] >= end:
             return self.hyphenated[start][0], [*alternatives, (self.hyphenated[start][1],)]

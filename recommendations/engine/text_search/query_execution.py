@@ -24,7 +24,7 @@ BASE_WEIGHT = 0.05  # of a document without sales, where 1 is the one with most
 OUT_OF_CONTEXT = 0.05  # share of the weight of documents without the other words of the query
 COMPLETION_THRESHOLD = 10  # documents: a last word found in fewer may be the beginning of a longer word
 CORRECTION_THRESHOLD = 3  # documents: a word found in fewer may be a misspelling
-CORRECTION_LEAD = 20  # how much more frequent a correction must be than the words that an unfinished word may become
+CORRECTION_LEAD = 20  # how much more frequent the correction of a word with matches must be
 MIN_FULL_MATCHES = 5  # documents with all words; below it, documents with some of them follow
 # Weights relative to an exact word match.
 COMPLETION_FACTOR = 0.7
@@ -38,9 +38,7 @@ CHARACTER_FACTOR = 0.2
 class ScoredQuery:
     """A query that scores all documents once strictly and, if needed, once relaxed."""
 
-    def __init__(
-        self, index: "TextIndex", text: str, synonyms: Synonyms, weights: RowWeights | None = None
-    ) -> None:
+    def __init__(self, index: "TextIndex", text: str, synonyms: Synonyms, weights: RowWeights | None = None) -> None:
         """weights: of documents, such as their sales, to choose between corrections; by default all are equal."""
         self.index, self.synonyms, self.weights = index, synonyms, weights
         self.query = parse_text_query(text, synonyms, index.count_documents)
@@ -209,16 +207,20 @@ class QueryExecution:
             n_new += n_completed
             if has_no_match and n_completed:
                 # a word that begins few others, such as peper for peperoncini, is rather a misspelling of a frequent one
-                weight = sum(self.weigh_range(posting_range) for posting_range in completions)
                 best = self.find_correction(clause, has_no_match=True)
-                if best is not None and best.weight > CORRECTION_LEAD * weight:
+                if best is not None and self.is_much_heavier(best, completions):
                     return n_new + self.raise_more(ranges, self.apply_correction(clause, best, is_certain=True))
                 has_no_match = False
         if relaxed or count + n_new < CORRECTION_THRESHOLD:
             best = self.find_correction(clause, has_no_match=has_no_match)
-            if best is not None:
+            if best is not None and (has_no_match or self.is_much_heavier(best, ranges)):
                 n_new += self.raise_more(ranges, self.apply_correction(clause, best, is_certain=has_no_match))
         return n_new
+
+    def is_much_heavier(self, candidate: CorrectionCandidate, ranges: Sequence[PostingRange]) -> bool:
+        """Return whether a correction is so much more frequent than the postings of the word that it was meant."""
+        weight = sum(self.weigh_range(posting_range, in_context=True) for posting_range in ranges)
+        return candidate.weight > CORRECTION_LEAD * weight
 
     def raise_more(self, ranges: list[PostingRange], more: Sequence[PostingRange]) -> int:
         ranges += more

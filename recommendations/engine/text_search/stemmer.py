@@ -17,7 +17,7 @@ def stem_word(word: str) -> str:
             if stem[-1] == stem[-2] and stem[-1] not in "aeiousl":
                 return stem[:-1]
             return stem.removesuffix("i") + "y" if ending == "ed" and stem.endswith("i") else stem.removesuffix("e")
-    return word.removesuffix("e") if len(word) > MIN_STEM + 1 else word
+    return word.removesuffix("e")
 
 
 def is_inflected(word: str) -> bool:

@@ -70,13 +70,7 @@ def singularize(word: str) -> str:
     if len(word) < 4 or not word.endswith("s") or not word.isascii():
         return word
     if word.endswith("ies"):
-        return (
-            word[:-1]
-            if word[:-1] in _IE_WORDS
-            else word
-            if word.endswith(("eies", "aies"))
-            else f"{word[:-3]}y"
-        )
+        return word[:-1] if word[:-1] in _IE_WORDS else word if word.endswith(("eies", "aies")) else f"{word[:-3]}y"
     if word.endswith((*_SIBILANTS, "atoes", "adoes", "ngoes")):
         return word[:-2]
     return word if word.endswith(("us", "ss")) else word[:-1]

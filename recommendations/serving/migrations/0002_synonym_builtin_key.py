@@ -4,15 +4,21 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('serving', '0001_initial'),
+        ("serving", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='synonym',
-            name='builtin_key',
-            field=models.CharField(blank=True, default='', editable=False, help_text='The built-in synonyms that this entry replaces. Delete the entry to restore them.', max_length=100, verbose_name='replaces built-in group'),
+            model_name="synonym",
+            name="builtin_key",
+            field=models.CharField(
+                blank=True,
+                default="",
+                editable=False,
+                help_text="The built-in synonyms that this entry replaces. Delete the entry to restore them.",
+                max_length=100,
+                verbose_name="replaces built-in group",
+            ),
         ),
     ]

@@ -180,6 +180,9 @@ class HitRanker:
             keys = candidates.tier * step + score
         elif self.request.sort == SearchSort.NEWEST:
             keys = catalog.published[catalog_rows]
+        elif self.request.sort == SearchSort.BEST_SELLING:
+            # without a model nothing is known about sales, and the words decide
+            keys = score if self.popularity is None else self.popularity(catalog_rows)
         else:
             keys = catalog.price[catalog_rows] * (1 if self.request.sort == SearchSort.MOST_EXPENSIVE else -1)
         # products without a price or date come last in every order

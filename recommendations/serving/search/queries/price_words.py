@@ -29,8 +29,13 @@ _SIGNED_RANGES = re.compile(
 )
 _BELOW_ENGLISH = re.compile(rf"(?<!\w){_BELOW}\s*{_PRICE}(?!\w)", re.IGNORECASE)
 _ABOVE_ENGLISH = re.compile(rf"(?<!\w){_ABOVE}\s*{_PRICE}(?!\w)", re.IGNORECASE)
-_OR_LESS = re.compile(rf"(?<!\w)(?:{_SIGN}{_NUMBER}|{_NUMBER}\s*{_UNIT})\s+(?:or|and)\s+(less|under|below|more|over|up|above)(?!\w)", re.IGNORECASE)
-_CHINESE_RANGES = re.compile(rf"{_CNY}{_DIGITS}\s*{_YUAN}?\s*(?:到|至|-|~|—|–)\s*{_CNY}{_DIGITS}\s*{_YUAN}(?:之间|左右)?(?:的)?")
+_OR_LESS = re.compile(
+    rf"(?<!\w)(?:{_SIGN}{_NUMBER}|{_NUMBER}\s*{_UNIT})\s+(?:or|and)\s+(less|under|below|more|over|up|above)(?!\w)",
+    re.IGNORECASE,
+)
+_CHINESE_RANGES = re.compile(
+    rf"{_CNY}{_DIGITS}\s*{_YUAN}?\s*(?:到|至|-|~|—|–)\s*{_CNY}{_DIGITS}\s*{_YUAN}(?:之间|左右)?(?:的)?"
+)
 _CHINESE_BELOW = re.compile(
     rf"(?:(?:不超过|不到|低于|少于|小于|最多|便宜于)\s*{_CNY}{_DIGITS}\s*{_YUAN}?(?:的)?|{_CNY}{_DIGITS}\s*{_YUAN}\s*(?:以下|以内|之内|之下|内)(?:的)?)"
 )

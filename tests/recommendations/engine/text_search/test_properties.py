@@ -185,7 +185,10 @@ def test_unspaced_text_is_indexed_by_one_and_two_characters() -> None:
 
 
 def test_only_words_of_letters_are_corrected() -> None:
-    assert [get_max_edits(word, has_no_match=False) for word in ("tea", "teas", "kettle", "teakettle", "1234567890", "蓝牙耳机")] == [
+    assert [
+        get_max_edits(word, has_no_match=False)
+        for word in ("tea", "teas", "kettle", "teakettle", "1234567890", "蓝牙耳机")
+    ] == [
         0,
         1,
         1,
