@@ -364,7 +364,7 @@ def build_peer(catalog: CatalogTable) -> SearchIds:
     writer.wait_merging_threads()
     index.reload()
     searcher, fields = index.searcher(), list(PEER_WEIGHTS)
-    fuzzy = {name: (False, 1, True) for name in fields}
+    fuzzy = dict.fromkeys(fields, (False, 1, True))
 
     def search_ids(query: str) -> tuple[list[str], bool]:
         text = re.sub(r"[^\w\s.]", " ", query)

@@ -143,14 +143,20 @@ class _UnitBuilder:
         if end > start + 1 or self.query_terms[start].run.is_unspaced:
             return end, alternatives
         first = self.query_terms[start]
-        if start + 1 < len(atoms) and first.is_required and self.query_terms[start + 1].is_required:
-            if joined := find_joined(first.run.text, self.query_terms[start + 1].run.text, self.count):
-                others = next(self.synonyms.find_at(joined, 0), (0, []))[1]
-                return start + 2, [joined, *others]
+        if joined := self.find_joined_with_next(start):
+            others = next(self.synonyms.find_at(joined, 0), (0, []))[1]
+            return start + 2, [joined, *others]
         if not alternatives and not self.count(first.term) and (split := find_split(first.term, self.count)):
             others = [terms for length, terms in self.find_at_start(split) if length == len(split)]
             return start + 1, [split, *others]
         return end, alternatives
+
+    def find_joined_with_next(self, start: int) -> TermSet | None:
+        """Return a term and the next as one word that the index has."""
+        first, following = self.query_terms[start], self.query_terms[start + 1 : start + 2]
+        if not following or not first.is_required or not following[0].is_required:
+            return None
+        return find_joined(first.run.text, following[0].run.text, self.count)
 
     def is_name(self, start: int, end: int) -> bool:
         """Return whether terms may be a name: one character within a longer unspaced word is not, such as 蓝 in 蓝牙."""

@@ -60,8 +60,8 @@ def search(
     """Return one page of products for the request.
 
     The score is text² · (1 + PERSONAL_WEIGHT · personal) · (1 + POPULARITY_WEIGHT · popularity) · (1 + CATEGORY_WEIGHT · category) · rule;
-    the personal factor is 1 for an unknown visitor or if `personalised` is off. It orders products that match equally many query words. If nothing matches, popular
-    products are shown and `fallback` says so, unless the request is strict.
+    the personal factor is 1 for an unknown visitor or if `personalised` is off. It orders products that match equally many query words.
+    If nothing matches, popular products are shown and `fallback` says so, unless the request is strict.
 
     Raises:
         InvalidSearchError: the cursor does not belong to this search.

@@ -13,8 +13,8 @@ from recommendations.engine.text_search.synonyms import split_into_terms
 class CategoryLevels:
     """The category tree by depth.
 
-    at[k][code]: index in paths of the ancestor at depth k, -1 without one. by_term: indexes of the paths whose last name contains a term; by_name: of those with all these
-    terms and no other.
+    at[k][code]: index in paths of the ancestor at depth k, -1 without one. by_term: indexes of the paths whose last name contains a term;
+    by_name: of those whose last name has these terms and no other.
     """
 
     paths: list[str]

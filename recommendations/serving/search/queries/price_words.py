@@ -14,7 +14,10 @@ _BELOW = (
     r"(?:(?:priced?|costs?|costing)\s+)?(?:under|below|less than|lower than|cheaper than|up to|at most|no more than|not more than|"
     r"not over|max(?:imum)?(?: of)?|within|<=?)"
 )
-_ABOVE = r"(?:(?:priced?|costs?|costing)\s+)?(?:over|above|more than|higher than|at least|no less than|not less than|min(?:imum)?(?: of)?|starting at|>=?)"
+_ABOVE = (
+    r"(?:(?:priced?|costs?|costing)\s+)?(?:over|above|more than|higher than|at least|no less than|not less than|min(?:imum)?(?: of)?|"
+    r"starting at|>=?)"
+)
 _BETWEEN = r"(?:between|from)"
 _YUAN = r"(?:元钱|元|块钱|块|人民币|rmb|美元|美金|欧元|英镑|圆)"
 _CNY = r"[¥￥$]?\s*"
