@@ -208,8 +208,8 @@ class TextIndex:
             first, last = segment.vocabulary.find(word, prefix=True)
             sizes = np.diff(segment.indptr[first : last + 1])
             # of thousands of words with a short prefix only the most frequent are read
-            most_used = np.argsort(-sizes, kind="stable")[: 4 * MAX_COMPLETIONS] if len(sizes) else []
-            for term in (first + np.sort(most_used)).tolist() if len(sizes) else ():
+            most_used = first + np.sort(np.argsort(-sizes, kind="stable")[: 4 * MAX_COMPLETIONS])
+            for term in most_used.tolist():
                 docs = segment.docs[segment.indptr[term] : segment.indptr[term + 1]]
                 is_live = self.owner[docs] == number
                 live = int((is_live if among is None else is_live & among[docs]).sum())
