@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import kernels
+from recommendations.engine.text_search.corrections import RowWeights
 from recommendations.engine.text_search.documents import Documents
 from recommendations.engine.text_search.matches import Matches
 from recommendations.engine.text_search.query_execution import ScoredQuery
@@ -20,6 +21,7 @@ from recommendations.engine.text_search.vocabulary import freeze
 
 MAX_SEGMENTS = 5  # small segments are merged beyond this number
 MAX_CHANGED_SHARE = 0.1  # of all documents; more changes are merged into the main segment
+MAX_COMPLETIONS = 20
 NO_SYNONYMS = Synonyms()
 
 
@@ -158,6 +160,25 @@ class TextIndex:
         ]
         return np.unique(np.concatenate(key_rows)).astype(np.int32) if key_rows else np.empty(0, np.int32)
 
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        return {}  # of terms that were asked for and exist, so it never outgrows the vocabulary
+
+    def count_documents(self, term: str) -> int:
+        """Return the number of documents with a term."""
+        if (known := self._counts.get(term)) is not None:
+            return known
+        count, exists = 0, False
+        for number, segment in enumerate(self.segments):
+            first, last = segment.vocabulary.find(term)
+            if last > first:
+                exists = True
+                start, end = int(segment.indptr[first]), int(segment.indptr[last])
+                count += kernels.count_live(segment.docs, start, end, self.owner, number)
+        if exists:
+            self._counts[term] = count
+        return count
+
     def search(self, text: str, *, synonyms: Synonyms = NO_SYNONYMS, allowed: Flags | None = None) -> Matches:
         """Return the allowed documents that match the query: those with all words, and if few, those with at least half.
 
@@ -165,21 +186,35 @@ class TextIndex:
         """
         return self.score(text, synonyms=synonyms).find_matches(allowed)
 
-    def score(self, text: str, *, synonyms: Synonyms = NO_SYNONYMS) -> ScoredQuery:
-        """Score all documents once, to be matched against different sets of allowed ones."""
-        return ScoredQuery(self, text, synonyms)
+    def score(self, text: str, *, synonyms: Synonyms = NO_SYNONYMS, weights: RowWeights | None = None) -> ScoredQuery:
+        """Score all documents once, to be matched against different sets of allowed ones.
+
+        weights: of documents, such as their sales, to choose between corrections.
+        """
+        return ScoredQuery(self, text, synonyms, weights)
 
     def complete(self, prefix: str, *, n: int) -> list[str]:
         """Return the words with this prefix that occur in most documents, most frequent first."""
+        return [text for _count, text in self.count_completions(prefix)[:n]]
+
+    def count_completions(self, prefix: str, *, among: Flags | None = None) -> list[tuple[int, str]]:
+        """Return (documents, word) of the MAX_COMPLETIONS words with this prefix in most documents, most frequent first.
+
+        among: count only these documents; the words are still those that occur in most documents of all.
+        """
         counts: dict[str, int] = {}
         word = normalize(prefix)
         for number, segment in enumerate(self.segments):
             first, last = segment.vocabulary.find(word, prefix=True)
-            for term in range(first, last):
-                start, end = int(segment.indptr[term]), int(segment.indptr[term + 1])
-                if end - start > 0:
+            sizes = np.diff(segment.indptr[first : last + 1])
+            # of thousands of words with a short prefix only the most frequent are read
+            most_used = first + np.sort(np.argsort(-sizes, kind="stable")[: 4 * MAX_COMPLETIONS])
+            for term in most_used.tolist():
+                docs = segment.docs[segment.indptr[term] : segment.indptr[term + 1]]
+                is_live = self.owner[docs] == number
+                live = int((is_live if among is None else is_live & among[docs]).sum())
+                if live:
                     text = segment.vocabulary.get_term(term)
-                    live = kernels.count_live(segment.docs, start, end, self.owner, number)
                     counts[text] = counts.get(text, 0) + live
-        ranked = sorted((-count, text) for text, count in counts.items() if count and text != word)
-        return [text for _, text in ranked[:n]]
+        ranked = sorted((-count, text) for text, count in counts.items() if text != word)
+        return [(-count, text) for count, text in ranked[:MAX_COMPLETIONS]]

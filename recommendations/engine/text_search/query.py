@@ -1,8 +1,9 @@
 """Parses a query into terms, the clauses that cover them, and their alternatives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
+from recommendations.engine.text_search.compounds import CountDocuments, find_joined, find_split
 from recommendations.engine.text_search.synonyms import Synonyms, TermSet
 from recommendations.engine.text_search.tokens import (
     TextRun,
@@ -16,7 +17,7 @@ from recommendations.engine.text_search.tokens import (
 MAX_TERMS = 64  # one bit each; further terms are ignored
 # optional in a document; searched only if the query has no other words
 STOP_WORDS = frozenset(
-    "a an and are as at be by for from in is it of on or that the this to with 的 了 和 与 之 是".split()  # noqa: SIM905
+    "a an and any are as at be buy by for from i in is it me my need of on or please show some that the these this to want with 的 了 和 与 之 是".split()  # noqa: SIM905, E501
 )
 
 
@@ -70,8 +71,15 @@ class ParsedQuery:
         return sum(1 << number for number, term in enumerate(self.terms) if term.is_required)
 
 
-def parse_text_query(text: str, synonyms: Synonyms) -> ParsedQuery:
-    """Parse any text; the query has no terms without letters and digits."""
+def count_nothing(_term: str) -> int:
+    return 0
+
+
+def parse_text_query(text: str, synonyms: Synonyms, count: CountDocuments = count_nothing) -> ParsedQuery:
+    """Parse any text; the query has no terms without letters and digits.
+
+    count: the number of documents with a term, to recognize compound words.
+    """
     normalized = normalize(text)
     query_terms: list[QueryTerm] = []
     hyphenated: dict[int, tuple[int, str]] = {}  # first term → (term after the last, the joined word)
@@ -91,35 +99,73 @@ def parse_text_query(text: str, synonyms: Synonyms) -> ParsedQuery:
     return ParsedQuery(
         normalized,
         tuple(query_terms),
-        tuple(_build_units(query_terms, hyphenated, synonyms, is_unfinished=is_unfinished)),
+        tuple(_UnitBuilder(query_terms, hyphenated, synonyms, count, is_unfinished=is_unfinished).build()),
     )
 
 
-def _build_units(
-    query_terms: list[QueryTerm], hyphenated: dict[int, tuple[int, str]], synonyms: Synonyms, *, is_unfinished: bool
-) -> list[QueryUnit]:
-    """Build units from left to right: longest names with synonyms first; between them words and unspaced runs."""
-    atoms = tuple(term.term for term in query_terms)
-    units: list[QueryUnit] = []
-    start = pending = 0  # pending: the first term that is in no unit yet
-    while start < len(query_terms):
-        end, alternatives = next(synonyms.find_at(atoms, start), (start, []))
-        if start in hyphenated and hyphenated[start][0] >= end:
-            end, alternatives = hyphenated[start][0], [*alternatives, (hyphenated[start][1],)]
-        if end == start:
-            start += 1
-            continue
-        units += [QueryUnit((clause,)) for clause in _build_clauses(query_terms, pending, start, is_unfinished=False)]
-        clauses = tuple(_build_clauses(query_terms, start, end, is_unfinished=is_unfinished))
-        units.append(QueryUnit(clauses, tuple(alternatives), _get_bits(query_terms, start, end)))
-        start = pending = end
-    return [
-        *units,
-        *(
-            QueryUnit((clause,))
-            for clause in _build_clauses(query_terms, pending, len(query_terms), is_unfinished=is_unfinished)
-        ),
-    ]
+@dataclass(frozen=True)
+class _UnitBuilder:
+    """Builds units from left to right: longest names with synonyms first; between them words and unspaced runs."""
+
+    query_terms: list[QueryTerm]
+    hyphenated: dict[int, tuple[int, str]]
+    synonyms: Synonyms
+    count: CountDocuments
+    is_unfinished: bool = field(kw_only=True)
+
+    def build(self) -> list[QueryUnit]:
+        query_terms = self.query_terms
+        atoms = tuple(term.term for term in query_terms)
+        units: list[QueryUnit] = []
+        start = pending = 0  # pending: the first term that is in no unit yet
+        while start < len(query_terms):
+            end, alternatives = self.find_alternatives(atoms, start)
+            if end == start:
+                start += 1
+                continue
+            units += [
+                QueryUnit((clause,)) for clause in _build_clauses(query_terms, pending, start, is_unfinished=False)
+            ]
+            clauses = tuple(_build_clauses(query_terms, start, end, is_unfinished=self.is_unfinished))
+            units.append(QueryUnit(clauses, tuple(alternatives), _get_bits(query_terms, start, end)))
+            start = pending = end
+        rest = _build_clauses(query_terms, pending, len(query_terms), is_unfinished=self.is_unfinished)
+        return [*units, *(QueryUnit((clause,)) for clause in rest)]
+
+    def find_alternatives(self, atoms: tuple[str, ...], start: int) -> tuple[int, list[TermSet]]:
+        """Return the end of the longest name that begins at `start`, and its alternatives; start itself without any."""
+        end, alternatives = next(
+            ((end, others) for end, others in self.synonyms.find_at(atoms, start) if self.is_name(start, end)),
+            (start, []),
+        )
+        if start in self.hyphenated and self.hyphenated[start][0] >= end:
+            return self.hyphenated[start][0], [*alternatives, (self.hyphenated[start][1],)]
+        if end > start + 1 or self.query_terms[start].run.is_unspaced:
+            return end, alternatives
+        first = self.query_terms[start]
+        if joined := self.find_joined_with_next(start):
+            others = next(self.synonyms.find_at(joined, 0), (0, []))[1]
+            return start + 2, [joined, *others]
+        if not alternatives and not self.count(first.term) and (split := find_split(first.term, self.count)):
+            others = [terms for length, terms in self.find_at_start(split) if length == len(split)]
+            return start + 1, [split, *others]
+        return end, alternatives
+
+    def find_joined_with_next(self, start: int) -> TermSet | None:
+        """Return a term and the next as one word that the index has."""
+        first, following = self.query_terms[start], self.query_terms[start + 1 : start + 2]
+        if not following or not first.is_required or not following[0].is_required:
+            return None
+        return find_joined(first.run.text, following[0].run.text, self.count)
+
+    def is_name(self, start: int, end: int) -> bool:
+        """Return whether terms may be a name: one character within a longer unspaced word is not, such as 蓝 in 蓝牙."""
+        run = self.query_terms[start].run
+        return end > start + 1 or not run.is_unspaced or len(run.text) == 1
+
+    def find_at_start(self, atoms: tuple[str, ...]) -> list[tuple[int, TermSet]]:
+        """Return the synonyms of names that begin with the atoms."""
+        return [(end, terms) for end, others in self.synonyms.find_at(atoms, 0) for terms in others]
 
 
 def _build_clauses(query_terms: list[QueryTerm], start: int, end: int, *, is_unfinished: bool) -> list[QueryClause]:

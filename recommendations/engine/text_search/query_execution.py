@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,34 +10,41 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import kernels
+from recommendations.engine.text_search.corrections import MAX_WEIGHED, CorrectionCandidate, RowWeights, get_max_edits
 from recommendations.engine.text_search.matches import Correction, Matches
 from recommendations.engine.text_search.query import ParsedQuery, QueryClause, QueryUnit, parse_text_query
+from recommendations.engine.text_search.stemmer import is_inflected, pluralize, stem_word
 from recommendations.engine.text_search.synonyms import Synonyms, TermSet
 from recommendations.engine.text_search.tokens import split_into_words
-from recommendations.engine.text_search.vocabulary import is_correctable
 
 if TYPE_CHECKING:
     from recommendations.engine.text_search.index import TextIndex
 
+BASE_WEIGHT = 0.05  # of a document without sales, where 1 is the one with most
+OUT_OF_CONTEXT = 0.05  # share of the weight of documents without the other words of the query
 COMPLETION_THRESHOLD = 10  # documents: a last word found in fewer may be the beginning of a longer word
 CORRECTION_THRESHOLD = 3  # documents: a word found in fewer may be a misspelling
+CORRECTION_LEAD = 20  # how much more frequent the correction of a word with matches must be
 MIN_FULL_MATCHES = 5  # documents with all words; below it, documents with some of them follow
-MAX_CORRECTIONS = 8
 # Weights relative to an exact word match.
 COMPLETION_FACTOR = 0.7
 ONE_EDIT_FACTOR = 0.6
 TWO_EDITS_FACTOR = 0.35
 SYNONYM_FACTOR = 0.9
+STEM_FACTOR = 0.8
 CHARACTER_FACTOR = 0.2
 
 
 class ScoredQuery:
     """A query that scores all documents once strictly and, if needed, once relaxed."""
 
-    def __init__(self, index: "TextIndex", text: str, synonyms: Synonyms) -> None:
-        self.index = index
-        self.query = parse_text_query(text, synonyms)
+    def __init__(self, index: "TextIndex", text: str, synonyms: Synonyms, weights: RowWeights | None = None) -> None:
+        """weights: of documents, such as their sales, to choose between corrections; by default all are equal."""
+        self.index, self.synonyms, self.weights = index, synonyms, weights
+        self.query = parse_text_query(text, synonyms, index.count_documents)
         self.exact = index.find_key(text)
+        self.corrected: str | None = None
+        self.corrections: tuple[Correction, ...] = ()
         self._executions: dict[bool, QueryExecution] = {}
 
     def find_matches(self, allowed: Flags | None = None) -> Matches:
@@ -51,12 +58,21 @@ class ScoredQuery:
             # A relaxed run costs a scan of the vocabulary per word, so it is started only where the strict one falls short.
             relaxed = self._run(relaxed=True).find_documents(allowed)
             documents = relaxed if relaxed.max_covered > documents.max_covered else documents
-        return documents.build_matches(exact)
+        return replace(documents.build_matches(exact), corrected=self.corrected, corrections=self.corrections)
 
     def _run(self, *, relaxed: bool) -> "QueryExecution":
         if relaxed not in self._executions:
-            self._executions[relaxed] = QueryExecution(self.index, self.query).run(relaxed=relaxed)
+            execution = self._execute(relaxed=relaxed)
+            if self.corrected is None and (corrected := execution.build_corrected_query()):
+                # the corrected query is what is searched: it may have synonyms and compound words
+                self.corrected, self.corrections = corrected, execution.list_corrections()
+                self.query = parse_text_query(corrected, self.synonyms, self.index.count_documents)
+                execution = self._execute(relaxed=relaxed)
+            self._executions[relaxed] = execution
         return self._executions[relaxed]
+
+    def _execute(self, *, relaxed: bool) -> "QueryExecution":
+        return QueryExecution(self.index, self.query, self.synonyms, self.weights).run(relaxed=relaxed)
 
 
 @dataclass(frozen=True)
@@ -75,9 +91,11 @@ class QueryExecution:
     best: the largest impact of the present clause, 0 again after it. total: the score so far. covered_terms: bits of the query terms covered.
     """
 
-    def __init__(self, index: "TextIndex", query: ParsedQuery) -> None:
+    def __init__(
+        self, index: "TextIndex", query: ParsedQuery, synonyms: Synonyms, weights: RowWeights | None = None
+    ) -> None:
         n = len(index)
-        self.index, self.query = index, query
+        self.index, self.query, self.synonyms, self.weights = index, query, synonyms, weights
         self.best = np.zeros(n, np.float32)
         self.total = np.zeros(n, np.float32)
         self.covered_terms = np.zeros(n, np.uint64)
@@ -88,9 +106,13 @@ class QueryExecution:
 
     def run(self, *, relaxed: bool) -> "QueryExecution":
         """Score all units; relaxed: words may be misspelled, and single characters of Chinese words count."""
-        for unit in self.query.units:
+        # Unknown words last: which correction is meant depends on the documents of the other words.
+        for unit in sorted(self.query.units, key=self.is_unknown):
             self.add_unit(unit, relaxed=relaxed)
         return self
+
+    def is_unknown(self, unit: QueryUnit) -> bool:
+        return not unit.alternatives and not self.index.count_documents(unit.clauses[0].term)
 
     def find_documents(self, allowed: Flags) -> "MatchingDocuments":
         """Return the allowed documents that match anything."""
@@ -109,6 +131,10 @@ class QueryExecution:
             text = text[: run.start] + self.corrections[position].meant + text[run.end :]
         return text
 
+    def list_corrections(self) -> tuple[Correction, ...]:
+        """Return the corrections in the order of the query."""
+        return tuple(self.corrections[position] for position in sorted(self.corrections))
+
     def add_unit(self, unit: QueryUnit, *, relaxed: bool) -> None:
         """Add the score of a unit in each document to the totals."""
         if len(unit.clauses) == 1:
@@ -116,21 +142,36 @@ class QueryExecution:
             return
         # An alternative replaces all clauses of the unit, so a document gets the larger of their sum and the alternative.
         total = np.zeros(len(self.index), np.float32)
-        idf_sum = sum(self.add_clause(clause, (), relaxed=relaxed, total=total) for clause in unit.clauses)
+        # a name with synonyms is no misspelling, although the index may lack its words: pain reliever
+        is_known = any(all(map(self.index.count_documents, terms)) for terms in unit.alternatives)
+        idf_sum = sum(
+            self.add_clause(clause, (), relaxed=relaxed, total=total, is_known=is_known) for clause in unit.clauses
+        )
         for terms in unit.alternatives:
-            self.raise_to_all_terms(terms)
+            if len(terms) == 1:
+                self.raise_ranges(self.find_ranges(terms[0], SYNONYM_FACTOR))
+                self.words.add(terms[0])
+            else:
+                self.raise_to_all_terms(terms)
         kernels.add_all_scores(np.float32(idf_sum), np.uint64(unit.covers), False, self.best, total, self.covered_terms)
         self.total += total
 
     def add_clause(
-        self, clause: QueryClause, alternatives: Sequence[TermSet], *, relaxed: bool, total: npt.NDArray[np.float32]
+        self,
+        clause: QueryClause,
+        alternatives: Sequence[TermSet],
+        *,
+        relaxed: bool,
+        total: npt.NDArray[np.float32],
+        is_known: bool = False,
     ) -> float:
-        """Add idf · the best impact of each document for the clause; return the idf."""
+        """Add idf · the best impact of each document for the clause; return the idf. is_known: no misspelling."""
         if clause.is_single_character and not relaxed:
             return 0.0
         ranges = self.find_ranges(clause.term, CHARACTER_FACTOR if clause.is_single_character else 1.0)
         count = self.raise_ranges(ranges)
         self.words.add(clause.term)
+        raises_any = False  # documents with all terms of an alternative
         for term_set in alternatives:
             if len(term_set) == 1:
                 synonym_ranges = self.find_ranges(term_set[0], SYNONYM_FACTOR)
@@ -138,20 +179,13 @@ class QueryExecution:
                 ranges += synonym_ranges
                 self.words.add(term_set[0])
             else:
-                count += self.raise_to_all_terms(term_set)
-        if clause.is_word:
-            if clause.is_unfinished and count < COMPLETION_THRESHOLD:
-                completion_ranges = self.find_ranges(clause.term, COMPLETION_FACTOR, prefix=True)
-                count += self.raise_ranges(completion_ranges)
-                ranges += completion_ranges
-                self.prefixes.append(clause.term)
-            if relaxed or count < CORRECTION_THRESHOLD:
-                correction_ranges = self.find_corrections(clause, has_no_match=count == 0)
-                count += self.raise_ranges(correction_ranges)
-                ranges += correction_ranges
+                n_new = self.raise_to_all_terms(term_set)
+                count, raises_any = count + n_new, raises_any or n_new > 0
+        if clause.is_word and not is_known:
+            count += self.add_word_variants(clause, ranges, count, relaxed=relaxed)
         idf, covers = np.float32(self.compute_idf(count)), np.uint64(clause.covers)
         # Documents raised through several terms are in no single range, so they need one pass over all documents.
-        if any(len(term_set) > 1 for term_set in alternatives):
+        if raises_any:
             kernels.add_all_scores(idf, covers, True, self.best, total, self.covered_terms)
         for posting_range in ranges:
             docs = self.index.segments[posting_range.segment].docs
@@ -159,6 +193,57 @@ class QueryExecution:
                 docs, posting_range.start, posting_range.end, idf, covers, self.best, total, self.covered_terms
             )
         return float(idf)
+
+    def add_word_variants(self, clause: QueryClause, ranges: list[PostingRange], count: int, *, relaxed: bool) -> int:
+        """Add the postings of other forms, of longer words and of corrections; return how many documents are new."""
+        n_new = self.raise_more(ranges, self.find_inflections(clause.term, STEM_FACTOR))
+        has_no_match = count + n_new == 0
+        # a typed plural without matches is no beginning of another word
+        may_be_longer = clause.is_unfinished and (not has_no_match or not self.is_plural(clause))
+        if may_be_longer and count + n_new < COMPLETION_THRESHOLD:
+            completions = self.find_ranges(clause.term, COMPLETION_FACTOR, prefix=True)
+            n_completed = self.raise_more(ranges, completions)
+            self.prefixes.append(clause.term)
+            n_new += n_completed
+            if has_no_match and n_completed:
+                # a word that begins few others, such as peper for peperoncini, is rather a misspelling of a frequent one
+                best = self.find_correction(clause, has_no_match=True)
+                if best is not None and self.is_much_heavier(best, completions):
+                    return n_new + self.raise_more(ranges, self.apply_correction(clause, best, is_certain=True))
+                has_no_match = False
+        if relaxed or count + n_new < CORRECTION_THRESHOLD:
+            best = self.find_correction(clause, has_no_match=has_no_match)
+            if best is not None and (has_no_match or self.is_much_heavier(best, ranges)):
+                n_new += self.raise_more(ranges, self.apply_correction(clause, best, is_certain=has_no_match))
+        return n_new
+
+    def is_much_heavier(self, candidate: CorrectionCandidate, ranges: Sequence[PostingRange]) -> bool:
+        """Return whether a correction is so much more frequent than the postings of the word that it was meant."""
+        weight = sum(self.weigh_range(posting_range, in_context=True) for posting_range in ranges)
+        return candidate.weight > CORRECTION_LEAD * weight
+
+    def raise_more(self, ranges: list[PostingRange], more: Sequence[PostingRange]) -> int:
+        ranges += more
+        return self.raise_ranges(more)
+
+    def is_plural(self, clause: QueryClause) -> bool:
+        """Return whether the word of a clause was typed as a plural."""
+        text = self.query.terms[clause.position].run.text
+        return text != clause.term and text.endswith("s")
+
+    def find_inflections(self, word: str, factor: float) -> list[PostingRange]:
+        """Return the postings of the other words with the same stem."""
+        stem = stem_word(word)
+        ranges = []
+        for number, segment in enumerate(self.index.segments):
+            for term in segment.find_terms_with_stem(stem):
+                text = segment.vocabulary.get_term(term)
+                # a final e alone does not make two words one: plan and plane
+                if text != word and (is_inflected(text) or is_inflected(word)):
+                    self.words.add(text)
+                    start, end = int(segment.indptr[term]), int(segment.indptr[term + 1])
+                    ranges.append(PostingRange(number, start, end, factor))
+        return ranges
 
     def compute_idf(self, count: int) -> float:
         """Return the inverse document frequency of a term in ``count`` documents."""
@@ -205,26 +290,33 @@ class QueryExecution:
                 )
         return n_new
 
-    def find_corrections(self, clause: QueryClause, *, has_no_match: bool) -> list[PostingRange]:
-        """Return postings of the most used words with the fewest edits, or of longer words that begin similarly."""
-        max_edits = get_max_edits(clause.term)
-        candidates = self.find_nearest_words(clause.term, max_edits) if max_edits else []
-        if not candidates and clause.is_unfinished and max_edits and has_no_match:
-            candidates = self.find_nearest_words(clause.term, 1, prefix=True)
-        ranges = []
-        for distance, text in candidates[:MAX_CORRECTIONS]:
-            ranges += self.find_ranges(text, ONE_EDIT_FACTOR if distance == 1 else TWO_EDITS_FACTOR)
-            self.words.add(text)
+    def find_correction(self, clause: QueryClause, *, has_no_match: bool) -> CorrectionCandidate | None:
+        """Return the word that was most likely meant, or a longer word that begins similarly."""
+        word = clause.term
+        max_edits = get_max_edits(word, has_no_match=has_no_match)
+        candidates = self.find_near_words(word, max_edits) if max_edits else []
+        if not candidates and clause.is_unfinished and max_edits and len(word) > 3 and has_no_match:
+            candidates = self.find_near_words(word, 1, prefix=True)
+        return max(candidates, key=lambda candidate: (candidate.rate(word), candidate.word), default=None)
+
+    def apply_correction(
+        self, clause: QueryClause, best: CorrectionCandidate, *, is_certain: bool
+    ) -> list[PostingRange]:
+        """Return the postings of a correction; is_certain: the query is shown with it."""
+        self.words.add(best.word)
         run = self.query.terms[clause.position].run
         # A part of a hyphenated run has no position of its own, so only a whole run can be replaced in the query.
-        if ranges and has_no_match and split_into_words(run.text) == [clause.term]:
-            self.corrections[clause.position] = Correction(run.text, candidates[0][1])
-        return ranges
+        if is_certain and split_into_words(run.text) == [clause.term]:
+            meant = pluralize(best.word) if self.is_plural(clause) else best.word
+            self.corrections[clause.position] = Correction(run.text, meant)
+        factor = ONE_EDIT_FACTOR if best.edits == 1 else TWO_EDITS_FACTOR
+        return [*self.find_ranges(best.word, factor), *self.find_inflections(best.word, factor * STEM_FACTOR)]
 
-    def find_nearest_words(self, word: str, max_edits: int, *, prefix: bool = False) -> list[tuple[int, str]]:
-        """Return (edits, word) of the nearest words that a document contains, most used first."""
+    def find_near_words(self, word: str, max_edits: int, *, prefix: bool = False) -> list[CorrectionCandidate]:
+        """Return the near words that a document contains, with their weights; of many the most used ones."""
         edits: dict[str, int] = {}
         counts: dict[str, int] = {}
+        spans: dict[str, list[PostingRange]] = {}
         for number, segment in enumerate(self.index.segments):
             for term, distance in segment.vocabulary.find_near(word, max_edits=max_edits, prefix=prefix):
                 start, end = int(segment.indptr[term]), int(segment.indptr[term + 1])
@@ -232,17 +324,40 @@ class QueryExecution:
                     text = segment.vocabulary.get_term(term)
                     edits[text] = distance
                     counts[text] = counts.get(text, 0) + live
-        fewest = min(edits.values(), default=0)
-        nearest = [text for text, distance in edits.items() if distance == fewest]
-        # Typing errors rarely change the first letter.
-        return [(fewest, text) for text in sorted(nearest, key=lambda text: (text[0] != word[0], -counts[text], text))]
+                    spans.setdefault(text, []).append(PostingRange(number, start, end, 1.0))
+        if not prefix:
+            counts |= self.find_near_names(word, max_edits, edits, spans)
+        most_used = sorted(counts, key=lambda text: (edits[text], -counts[text], text))[:MAX_WEIGHED]
+        return [
+            CorrectionCandidate(text, edits[text], sum(self.weigh_range(span, in_context=True) for span in spans[text]))
+            for text in most_used
+        ]
 
+    def find_near_names(
+        self, word: str, max_edits: int, edits: dict[str, int], spans: dict[str, list[PostingRange]]
+    ) -> dict[str, int]:
+        """Return words with synonyms that are near, with their numbers of documents; add their edits and postings."""
+        vocabulary, counts = self.synonyms.vocabulary, {}
+        for term, distance in vocabulary.find_near(word, max_edits=max_edits) if len(vocabulary) else ():
+            text = vocabulary.get_term(term)
+            ranges = [
+                posting_range
+                for terms in self.synonyms.find_others(text)
+                for posting_range in self.find_ranges(min(terms, key=self.index.count_documents), 1.0)
+            ]
+            if text not in spans and ranges:
+                edits[text], spans[text] = distance, ranges
+                counts[text] = sum(posting_range.end - posting_range.start for posting_range in ranges)
+        return counts
 
-def get_max_edits(term: str) -> int:
-    """Return the allowed edits: 1 from 4 letters, 2 from 8 letters; 0 for numbers, which are never misspellings."""
-    if not is_correctable(term):
-        return 0
-    return (len(term) >= 4) + (len(term) >= 8)
+    def weigh_range(self, posting_range: PostingRange, *, in_context: bool = False) -> float:
+        """Return the weight of the live documents of postings; in_context: those with other words of the query count most."""
+        docs = self.index.segments[posting_range.segment].docs[posting_range.start : posting_range.end]
+        docs = docs[self.index.owner[docs] == posting_range.segment]
+        weights = BASE_WEIGHT + (self.weights(docs) if self.weights is not None else np.zeros(len(docs)))
+        if in_context and self.covered_terms.any():
+            weights = weights * np.where(self.covered_terms[docs] > 0, 1.0, OUT_OF_CONTEXT)
+        return float(weights.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,7 +382,6 @@ class MatchingDocuments:
         scores = execution.total[rows]
         if len(exact):
             scores[np.searchsorted(rows, exact)] = max(scores.max(), 1.0)
-        corrections = tuple(execution.corrections[position] for position in sorted(execution.corrections))
         return Matches(
             rows,
             scores,
@@ -276,6 +390,4 @@ class MatchingDocuments:
             exact,
             frozenset(execution.words),
             tuple(execution.prefixes),
-            execution.build_corrected_query() if len(rows) else None,
-            corrections,
         )

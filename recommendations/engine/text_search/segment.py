@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from recommendations.engine.data.id_map import IdMap
 from recommendations.engine.text_search import kernels
 from recommendations.engine.text_search.documents import FIELDS, Documents
+from recommendations.engine.text_search.stemmer import stem_word
 from recommendations.engine.text_search.tokens import BREAK, RUN, list_document_terms, measure_length, normalize
 from recommendations.engine.text_search.vocabulary import Vocabulary, freeze
 
@@ -49,6 +50,23 @@ class IndexSegment:
         return (
             self.key_rows[self.key_indptr[number] : self.key_indptr[number + 1]] if number >= 0 else self.key_rows[:0]
         )
+
+    @cached_property
+    def terms_by_stem(self) -> Mapping[str, Sequence[int]]:
+        """Return the numbers of the terms of each stem; without stems that are their only term."""
+        by_stem: dict[str, list[int]] = {}
+        for number, term in enumerate(self.vocabulary.list_terms()):
+            by_stem.setdefault(stem_word(term), []).append(number)
+        return {
+            stem: numbers
+            for stem, numbers in by_stem.items()
+            if len(numbers) > 1 or self.vocabulary.get_term(numbers[0]) != stem
+        }
+
+    def find_terms_with_stem(self, stem: str) -> Sequence[int]:
+        """Return the numbers of the terms with a stem."""
+        numbers = self.terms_by_stem.get(stem)
+        return range(*self.vocabulary.find(stem)) if numbers is None else numbers
 
     @cached_property
     def megabytes(self) -> float:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from recommendations.engine.text_search.tokens import iterate_runs, list_document_terms, normalize, split_into_words
+from recommendations.engine.text_search.vocabulary import Vocabulary, is_correctable
 
 type Atoms = tuple[str, ...]
 type TermSet = tuple[str, ...]  # terms of which a document must contain all
@@ -52,6 +54,16 @@ class Synonyms:
         for atoms, alternatives in sorted(alternatives_of.items(), key=lambda entry: (-len(entry[0]), entry[0])):
             by_first.setdefault(atoms[0], []).append((atoms, list(alternatives)))
         return cls(by_first)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Return the words of the names, to correct misspelled ones."""
+        names = (name for entries in self.by_first.values() for name, _others in entries)
+        return Vocabulary.of(sorted({atom for name in names for atom in name if is_correctable(atom)}))
+
+    def find_others(self, word: str) -> list[TermSet]:
+        """Return the alternatives of a name of one word."""
+        return next((others for end, others in self.find_at((word,), 0) if end == 1), [])
 
     def find_at(self, atoms: Atoms, start: int) -> Iterator[tuple[int, list[TermSet]]]:
         """Yield (end, alternatives) of the names that begin at `start`, longest first."""

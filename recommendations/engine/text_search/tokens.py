@@ -16,6 +16,16 @@ _APOSTROPHE = re.compile("['’]")
 _ACCENTS = re.compile("[\u0300-\u036f]")
 MAX_TERM_LENGTH = 40  # characters; longer runs are not words
 _SIBILANTS = ("sses", "xes", "ches", "shes", "zzes")
+# Their plurals lose the s only; all other words in -ies end in -y.
+_IE_WORDS = frozenset(
+    "beanie birdie bookie bootie brownie budgie calorie collie cookie cutie doggie dixie foodie freebie goalie hippie hoodie kiddie movie "  # noqa: SIM905
+    "onesie pixie quickie rookie selfie smartie smoothie sweetie talkie techie veggie walkie weenie zombie barbie pie tie necktie magpie".split()
+)
+_IRREGULAR_PLURALS = {
+    "knives": "knife", "loaves": "loaf", "leaves": "leaf", "halves": "half", "shelves": "shelf", "scarves": "scarf", "calves": "calf",
+    "children": "child", "men": "man", "women": "woman", "teeth": "tooth", "feet": "foot", "mice": "mouse",
+}  # fmt: skip
+TERMS_VERSION = 2  # of the rules that turn texts into terms; a saved index of other rules is built again
 
 
 class TextRun(NamedTuple):
@@ -52,13 +62,16 @@ def iterate_runs(normal_text: str) -> Iterator[TextRun]:
 def singularize(word: str) -> str:
     """Return the singular of an English plural by its ending (S-stemmer of Harman 1991, "How effective is suffixing?").
 
-    Two rules are added, for boxes, glasses, dishes and for tomatoes. Both forms only need to give the same result.
+    Two rules are added, for boxes, glasses, dishes and for tomatoes, and lists for cookies and knives. Both forms only need to give the
+    same result.
     """
+    if irregular := _IRREGULAR_PLURALS.get(word):
+        return irregular
     if len(word) < 4 or not word.endswith("s") or not word.isascii():
         return word
     if word.endswith("ies"):
-        return word if word.endswith(("eies", "aies")) else f"{word[:-3]}y"
-    if word.endswith((*_SIBILANTS, "atoes")):
+        return word[:-1] if word[:-1] in _IE_WORDS else word if word.endswith(("eies", "aies")) else f"{word[:-3]}y"
+    if word.endswith((*_SIBILANTS, "atoes", "adoes", "ngoes")):
         return word[:-2]
     return word if word.endswith(("us", "ss")) else word[:-1]
 

@@ -46,6 +46,14 @@ class Synonym(models.Model):
         blank=True,
         help_text=_("A language such as en or zh. Leave empty for all languages."),
     )
+    builtin_key = models.CharField(
+        _("replaces built-in group"),
+        max_length=MAX_TERM_LENGTH,
+        blank=True,
+        default="",
+        editable=False,
+        help_text=_("The built-in synonyms that this entry replaces. Delete the entry to restore them."),
+    )
     enabled = models.BooleanField(_("enabled"), default=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 

@@ -16,7 +16,10 @@ from recommendations.serving.search.search_rules import SearchRules
 from recommendations.serving.search.snapshot import SearchSnapshot
 
 PERSONAL_WEIGHT = 0.5  # a product with the highest personal score gets 1.5 times its text score
-POPULARITY_WEIGHT = 0.25
+POPULARITY_WEIGHT = 1.0
+CATEGORY_WEIGHT = 2.0  # of the category in which the products that match the words sell best
+NAMED_CATEGORY_GAIN = 4.0  # on the sales of a category whose name is the query
+CATEGORY_BASE = 0.02  # popularity of a product without sales, for the shares of categories
 
 POPULAR = "popular"  # shown if nothing matches
 MATCHES_WORDS = "words"  # how each product matches depends on its tier
@@ -26,7 +29,7 @@ MATCHES_WORDS = "words"  # how each product matches depends on its tier
 class SearchHit:
     """A product of the page. text: score of its words.
 
-    personal, popularity, rule: factors on top; row: in the catalog.
+    personal, popularity, category, rule: factors on top; row: in the catalog.
     """
 
     row: int
@@ -36,6 +39,7 @@ class SearchHit:
     personal: float
     popularity: float
     rule: float
+    category: float
     match_type: str  # exact, all_words, some_words, everything, popular
     pinned: bool = False
 
@@ -86,7 +90,10 @@ class HitRanker:
             candidates = candidates.select(~np.isin(candidates.rows, list(pins.values())))
         catalog_rows = self.snapshot.get_catalog_rows(candidates.rows)
         factors = self.compute_factors(catalog_rows)
-        score = candidates.text.copy()
+        if match_type == MATCHES_WORDS and self.request.sort == SearchSort.RELEVANCE and len(catalog_rows):
+            query = matches.corrected if matches is not None and matches.corrected else self.request.q
+            factors["category"] = self.compute_category_factor(candidates, catalog_rows, query)
+        score = candidates.text * candidates.text
         for factor in factors.values():
             score *= factor
         # one candidate more than the page holds shows whether another page follows
@@ -107,6 +114,7 @@ class HitRanker:
                     product_factors.get("personal", 1.0),
                     product_factors.get("popularity", 1.0),
                     product_factors.get("rule", 1.0),
+                    product_factors.get("category", 1.0),
                     get_word_match_type(int(candidates.tier[candidate]), matches)
                     if match_type == MATCHES_WORDS
                     else match_type,
@@ -124,6 +132,7 @@ class HitRanker:
             personal=1.0,
             popularity=1.0,
             rule=1.0,
+            category=1.0,
             match_type="all_words" if match_type == MATCHES_WORDS else match_type,
             pinned=True,
         )
@@ -141,6 +150,25 @@ class HitRanker:
             factors["rule"] = self.rules.factors[catalog_rows]
         return factors
 
+    def compute_category_factor(
+        self, candidates: SearchCandidates, catalog_rows: Rows, query: str
+    ) -> npt.NDArray[np.float32]:
+        """Return a factor for the categories in which the best matches sell: the intent of words such as milk or diapers.
+
+        1 + CATEGORY_WEIGHT · the category's share in Σ text² · popularity over the best tier, relative to the largest share.
+        """
+        catalog = self.snapshot.catalog
+        codes = catalog.category[catalog_rows]
+        weight = candidates.text * candidates.text * (candidates.tier == candidates.tier.max())
+        if self.popularity is not None:
+            weight = weight * (np.float32(CATEGORY_BASE) + self.popularity(catalog_rows))
+        shares = np.bincount(codes + 1, weights=weight, minlength=len(catalog.categories) + 1)
+        shares[0] = 0.0  # products without a category
+        for named in self.snapshot.levels.find_named(query):
+            shares[1 : len(named) + 1] *= np.where(named, NAMED_CATEGORY_GAIN, 1.0)
+        largest = shares.max(initial=0.0)
+        return (1 + np.float32(CATEGORY_WEIGHT) * (shares[codes + 1] / (largest or 1.0))).astype(np.float32)
+
     def compute_sort_keys(
         self, candidates: SearchCandidates, catalog_rows: Rows, score: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.float64], Rows]:
@@ -152,6 +180,9 @@ class HitRanker:
             keys = candidates.tier * step + score
         elif self.request.sort == SearchSort.NEWEST:
             keys = catalog.published[catalog_rows]
+        elif self.request.sort == SearchSort.BEST_SELLING:
+            # without a model nothing is known about sales, and the words decide
+            keys = score if self.popularity is None else self.popularity(catalog_rows)
         else:
             keys = catalog.price[catalog_rows] * (1 if self.request.sort == SearchSort.MOST_EXPENSIVE else -1)
         # products without a price or date come last in every order

@@ -16,6 +16,7 @@ class SearchSort(StrEnum):
     CHEAPEST = "price"
     MOST_EXPENSIVE = "-price"
     NEWEST = "newest"
+    BEST_SELLING = "popular"
 
 
 class InvalidSearchError(Exception):
@@ -50,6 +51,7 @@ class SearchRequest:
     sort: SearchSort = SearchSort.RELEVANCE
     facets: bool = True
     explain: bool = True
+    highlight: bool = False
     strict: bool | None = None
     language: str = ""
     is_browser: bool = False

@@ -1,9 +1,10 @@
 """The product search: from a request to one page of products with facets and suggestions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import Matches, ScoredQuery
@@ -16,6 +17,7 @@ from recommendations.serving.search.facets import (
     count_categories,
 )
 from recommendations.serving.search.personalization import Scores
+from recommendations.serving.search.queries.price_words import parse_price_words
 from recommendations.serving.search.ranking import MATCHES_WORDS, POPULAR, HitRanker, SearchCandidates, SearchHit
 from recommendations.serving.search.request import SearchRequest
 from recommendations.serving.search.search_rules import SearchRules
@@ -43,6 +45,7 @@ class SearchPage:
     suggestions: Sequence[SearchSuggestion] = ()
     next_cursor: str | None = None
     matches: Matches | None = None
+    understood: SearchRequest | None = None  # with the prices of the query as filters
     took_ms: float = 0.0
 
 
@@ -56,33 +59,33 @@ def search(
 ) -> SearchPage:
     """Return one page of products for the request.
 
-    The score is text · (1 + PERSONAL_WEIGHT · personal) · (1 + POPULARITY_WEIGHT · popularity) · rule; the personal factor is 1 for an
-    unknown visitor or if `personalised` is off. It orders products that match equally many query words. If nothing matches, popular
-    products are shown and `fallback` says so, unless the request is strict.
+    The score is text² · (1 + PERSONAL_WEIGHT · personal) · (1 + POPULARITY_WEIGHT · popularity) · (1 + CATEGORY_WEIGHT · category) · rule;
+    the personal factor is 1 for an unknown visitor or if `personalised` is off. It orders products that match equally many query words.
+    If nothing matches, popular products are shown and `fallback` says so, unless the request is strict.
 
     Raises:
         InvalidSearchError: the cursor does not belong to this search.
     """
     offset = read_cursor(request)
+    understood = understand_query(request)
     visible = find_visible_rows(snapshot, request, rules)
-    filters = build_filter_masks(snapshot, request)
+    filters = build_filter_masks(snapshot, understood)
     allowed = np.logical_and.reduce([visible, *filters.values()])
-    synonyms = snapshot.synonyms.get_for_language(request.language)
-    scored = snapshot.texts.index.score(request.q, synonyms=synonyms) if request.q else None
+    scored = score_words(snapshot, understood, popularity)
     candidates, matches = find_candidates(scored, allowed)
     total = len(candidates.rows)
     fallback = None
-    if not total and not request.is_strict and not request.product_ids and offset == 0:
+    if not total and not understood.is_strict and not request.product_ids and offset == 0:
         fallback, candidates = POPULAR, get_all_candidates(visible, allowed)
-    ranker = HitRanker(snapshot, request, personal_scores if request.personalised else None, popularity, rules)
+    ranker = HitRanker(snapshot, understood, personal_scores if request.personalised else None, popularity, rules)
     hits, has_more = ranker.rank_page(
-        candidates, allowed, offset=offset, match_type=get_match_type(request, fallback), matches=matches
+        candidates, allowed, offset=offset, match_type=get_match_type(understood, fallback), matches=matches
     )
     facets = Facets()
     if request.facets and fallback is None:
         # without filters all candidates are the matches already: a second look-up would find the same
         unfiltered = find_candidates(scored, visible)[0].rows if filters else candidates.rows
-        facets = count_facets(snapshot, request, candidates, unfiltered=unfiltered, filters=filters)
+        facets = count_facets(snapshot, understood, candidates, unfiltered=unfiltered, filters=filters)
     return SearchPage(
         request,
         snapshot,
@@ -92,11 +95,37 @@ def search(
         matches.corrected if matches is not None else None,
         facets,
         build_suggestions(
-            snapshot=snapshot, query=request.q, matches=matches, total=total, popular=hits if fallback else ()
+            snapshot=snapshot, query=understood.q, matches=matches, total=total, popular=hits if fallback else ()
         ),
         write_cursor(request, offset + request.n) if has_more and fallback is None else None,
         matches,
+        understood,
     )
+
+
+def understand_query(request: SearchRequest) -> SearchRequest:
+    """Return the request with the prices of its words as filters; prices given as filters win."""
+    if not request.q or request.price_min is not None or request.price_max is not None:
+        return request
+    words = parse_price_words(request.q)
+    if words.is_empty:
+        return request
+    return replace(request, q=words.text, price_min=words.low, price_max=words.high)
+
+
+def score_words(snapshot: SearchSnapshot, request: SearchRequest, popularity: Scores | None) -> ScoredQuery | None:
+    """Return the scores of the words of a request, None without words."""
+    if not request.q:
+        return None
+    weights = None
+    if popularity is not None:
+
+        def weights(rows: Rows) -> npt.NDArray[np.floating]:
+            catalog_rows = snapshot.catalog_rows[rows]
+            return popularity(catalog_rows) * (catalog_rows >= 0)
+
+    synonyms = snapshot.synonyms.get_for_language(request.language)
+    return snapshot.texts.index.score(request.q, synonyms=synonyms, weights=weights)
 
 
 def find_visible_rows(snapshot: SearchSnapshot, request: SearchRequest, rules: SearchRules | None) -> Flags:

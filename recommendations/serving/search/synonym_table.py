@@ -8,6 +8,7 @@ from django.db.models import Count, Max
 
 from recommendations.engine.text_search import Synonyms
 from recommendations.serving.search.models import Synonym
+from recommendations.serving.search.queries.builtin_synonyms import read_builtin_synonyms
 
 type Fingerprint = tuple[int, datetime | None]
 NO_SYNONYMS = Synonyms()
@@ -39,17 +40,49 @@ def read_fingerprint() -> Fingerprint:
 
 
 def load_synonyms() -> SynonymTable:
-    """Return all enabled synonyms."""
+    """Return all enabled synonyms, and the built-in ones that the back office has not replaced."""
     # read first: a change during the load is then noticed by the next comparison
     fingerprint = read_fingerprint()
-    rows = list(Synonym.objects.filter(enabled=True).order_by("id").values_list("terms", "replacements", "language"))
-    languages = {"", *(get_base_language(language) for _terms, _replacements, language in rows)}
+    rows = list(
+        Synonym.objects.order_by("id").values_list("terms", "replacements", "language", "builtin_key", "enabled")
+    )
+    replaced = {key for *_texts, key, _enabled in rows if key}
+    builtin = [group for group in read_builtin_synonyms() if group.key not in replaced]
+    enabled = [(terms, others, language) for terms, others, language, _key, is_enabled in rows if is_enabled]
+    languages = {"", *(get_base_language(language) for _terms, _others, language in enabled)}
     return SynonymTable(
         fingerprint,
         {
             base: Synonyms.of(
-                (terms, others) for terms, others, language in rows if get_base_language(language) in ("", base)
+                [
+                    *(
+                        (terms, others)
+                        for terms, others, language in enabled
+                        if get_base_language(language) in ("", base)
+                    ),
+                    *builtin,
+                ]
             )
             for base in languages
         },
     )
+
+
+def copy_builtin_synonym(key: str) -> Synonym:
+    """Copy a built-in group into the database, where it replaces the original; an existing copy is returned unchanged.
+
+    Raises:
+        KeyError: there is no such group.
+    """
+    group = {group.key: group for group in read_builtin_synonyms()}[key]
+    existing = Synonym.objects.filter(builtin_key=key).first()
+    if existing is not None:
+        return existing
+    # the shop may have made the same group itself, which then becomes the copy
+    synonym, _created = Synonym.objects.update_or_create(
+        terms=list(group.terms),
+        language="",
+        defaults={"builtin_key": key},
+        create_defaults={"replacements": list(group.replacements), "builtin_key": key},
+    )
+    return synonym

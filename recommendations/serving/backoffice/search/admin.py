@@ -5,15 +5,15 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import Field, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from import_export.admin import ImportExportModelAdmin
 from unfold.admin import ModelAdmin
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from config.foundation.admin.table_formats import TABLE_FORMATS
 from recommendations.serving.backoffice.search import pages
@@ -36,6 +36,7 @@ class SynonymAdmin(ModelAdmin, ImportExportModelAdmin):
     readonly_fields = ("updated_at",)
     fields = ("terms", "replacements", "language", "enabled", "updated_at")
     actions = ("enable", "disable")
+    actions_list = ("show_builtin",)
 
     def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -66,7 +67,19 @@ class SynonymAdmin(ModelAdmin, ImportExportModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         preview = self.admin_site.admin_view(self.preview)
-        return [path("preview/", preview, name="serving_search_preview"), *super().get_urls()]
+        builtin = self.admin_site.admin_view(self.list_builtin)
+        return [
+            path("preview/", preview, name="serving_search_preview"),
+            path("builtin/", builtin, name="serving_synonym_builtin"),
+            *super().get_urls(),
+        ]
+
+    def list_builtin(self, request: HttpRequest) -> HttpResponse:
+        return pages.show_builtin_synonyms(request, model_admin=self)
+
+    @action(description=_("Built-in synonyms"), url_path="show-builtin", permissions=["view"], icon="menu_book")
+    def show_builtin(self, request: HttpRequest) -> HttpResponseRedirect:
+        return HttpResponseRedirect(reverse("admin:serving_synonym_builtin"))
 
     def preview(self, request: HttpRequest) -> HttpResponse:
         return pages.show_preview_page(request, model_admin=self)

@@ -68,6 +68,7 @@ class SearchPreviewForm(forms.Form):
             (SearchSort.CHEAPEST.value, _("price: low to high")),
             (SearchSort.MOST_EXPENSIVE.value, _("price: high to low")),
             (SearchSort.NEWEST.value, _("newest first")),
+            (SearchSort.BEST_SELLING.value, _("best-selling first")),
         ],
     )
     personalised = forms.BooleanField(label=_("personal order"), required=False)

@@ -1,19 +1,23 @@
-"""The search preview page of the back office."""
+"""The search preview and the list of built-in synonyms in the back office."""
 
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from recommendations.serving.backoffice.search.forms import SearchPreviewForm
 from recommendations.serving.backoffice.search.preview import preview_search
+from recommendations.serving.search.models import Synonym
+from recommendations.serving.search.queries.builtin_synonyms import read_builtin_synonyms
 from recommendations.serving.search.request import InvalidSearchError
 from recommendations.serving.search.searcher import SearchNotReadyError
+from recommendations.serving.search.synonym_table import copy_builtin_synonym
 
 
 def show_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
@@ -38,3 +42,32 @@ def show_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpR
         "may_see_synonyms": model_admin.has_view_permission(request),
     }
     return TemplateResponse(request, "admin/serving/search_preview.html", context)
+
+
+def show_builtin_synonyms(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
+    """List the built-in groups; a POST copies one into the shop's own synonyms, to edit or disable it there."""
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
+    if request.method == "POST":
+        if not (model_admin.has_add_permission(request) and model_admin.has_change_permission(request)):
+            raise PermissionDenied
+        try:
+            synonym = copy_builtin_synonym(request.POST.get("key", ""))
+        except KeyError:
+            return HttpResponseRedirect(reverse("admin:serving_synonym_builtin"))
+        return HttpResponseRedirect(reverse("admin:serving_synonym_change", args=[synonym.pk]))
+    search = request.GET.get("q", "").strip().lower()
+    copies = dict(Synonym.objects.exclude(builtin_key="").values_list("builtin_key", "pk"))
+    groups = [
+        (group, copies.get(group.key))
+        for group in read_builtin_synonyms()
+        if not search or any(search in term.lower() for term in (*group.terms, *group.replacements))
+    ]
+    context: dict[str, Any] = {
+        **model_admin.admin_site.each_context(request),
+        "title": _("Built-in synonyms"),
+        "groups": groups,
+        "search": search,
+        "may_copy": model_admin.has_add_permission(request) and model_admin.has_change_permission(request),
+    }
+    return TemplateResponse(request, "admin/serving/builtin_synonyms.html", context)

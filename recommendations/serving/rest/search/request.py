@@ -69,6 +69,7 @@ class SearchQuery(msgspec.Struct, kw_only=True):
     sort: SearchSort = SearchSort.RELEVANCE
     facets: bool = True
     explain: bool = True
+    highlight: Annotated[bool, Meta(description="true: which parts of each title match the query.")] = False
     strict: Annotated[
         bool | None,
         Meta(

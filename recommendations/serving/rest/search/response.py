@@ -1,6 +1,7 @@
 """Encode search responses as JSON."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import lru_cache
 
 import msgspec
@@ -41,15 +42,29 @@ class SuggestionJSON(msgspec.Struct):
     value: str
 
 
+class SearchItemJSON(ItemJSON):
+    """highlight: the title in pieces, each with whether it matches the query; only if the request asks for it."""
+
+    highlight: list[tuple[str, bool]] | msgspec.UnsetType = msgspec.UNSET
+
+
+class QueryFiltersJSON(msgspec.Struct):
+    """The prices that a query names."""
+
+    price_min: str | None
+    price_max: str | None
+
+
 class SearchResponseJSON(msgspec.Struct):
     recommendation_id: str
     scenario: str
     query: str
     corrected: str | None
+    query_filters: QueryFiltersJSON | None
     fallback: str | None
     empty_reason: EmptyReasonJSON | None
     total: int
-    items: list[ItemJSON]
+    items: list[SearchItemJSON]
     facets: FacetsJSON | None
     suggestions: list[SuggestionJSON]
     model_version: str
@@ -71,12 +86,13 @@ def build_response(page: SearchPage, *, recommendation_id: str) -> SearchRespons
     request, catalog = page.request, page.snapshot.catalog
     language = get_language() or ""
     items = [
-        ItemJSON(
+        SearchItemJSON(
             catalog.product_ids[hit.row],
             hit.rank,
             round(hit.score, 6),
             get_reason(hit.match_type, language) if request.explain else None,
             catalog.get_json(hit.row),
+            highlight_title(page, hit.row) if request.highlight else msgspec.UNSET,
         )
         for hit in page.hits
     ]
@@ -85,6 +101,7 @@ def build_response(page: SearchPage, *, recommendation_id: str) -> SearchRespons
         scenario=SCENARIO,
         query=request.q,
         corrected=page.corrected,
+        query_filters=build_query_filters(page),
         fallback=page.fallback,
         empty_reason=None if items else encode_empty_reason(describe_empty_page(page)),
         total=page.total,
@@ -98,9 +115,25 @@ def build_response(page: SearchPage, *, recommendation_id: str) -> SearchRespons
     )
 
 
+def highlight_title(page: SearchPage, row: int) -> list[tuple[str, bool]]:
+    """Return the title of a catalog row in pieces, each with whether it matches the query."""
+    card = page.snapshot.catalog.cards[row]
+    if card is None:
+        return []
+    return page.matches.highlight(card.title) if page.matches is not None else [(card.title, False)]
+
+
+def build_query_filters(page: SearchPage) -> QueryFiltersJSON | None:
+    """Return the prices that the query names, None without any."""
+    understood = page.understood
+    if understood is None or understood is page.request:
+        return None
+    return QueryFiltersJSON(format_price(understood.price_min), format_price(understood.price_max))
+
+
 def describe_empty_page(page: SearchPage) -> EmptyListReason:
     """Return why a page has no products, in the active language."""
-    filters = page.request.filter_names
+    filters = (page.understood or page.request).filter_names
     if page.total:
         return EmptyListReason(END_OF_LIST, _("There are no more products after this page."))
     if filters:
@@ -126,7 +159,7 @@ def build_facet_values(values: Sequence[FacetValue]) -> list[FacetValueJSON]:
     return [FacetValueJSON(entry.value, entry.count) for entry in values]
 
 
-def format_price(value: float | None) -> str | None:
+def format_price(value: float | Decimal | None) -> str | None:
     return None if value is None else f"{value:.2f}"
 
 

@@ -36,6 +36,19 @@ class SuggestionSerializer(serializers.Serializer):
     value = serializers.CharField(help_text="The value to send as q, category or product_ids.")
 
 
+class QueryFiltersSerializer(serializers.Serializer):
+    price_min = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
+    price_max = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
+
+
+class SearchItemSerializer(RecommendedItemSerializer):
+    highlight = serializers.ListField(
+        required=False,
+        child=serializers.ListField(),
+        help_text='With highlight=true: the title in pieces, each with whether it matches: [["Red ", false], ["kettle", true]].',
+    )
+
+
 class SearchResponseSerializer(serializers.Serializer):
     recommendation_id = serializers.CharField(help_text="Send it with the events that follow from these items.")
     scenario = serializers.CharField()
@@ -43,13 +56,16 @@ class SearchResponseSerializer(serializers.Serializer):
     corrected = serializers.CharField(
         allow_null=True, help_text="The query with corrected words; null if nothing was corrected."
     )
+    query_filters = QueryFiltersSerializer(
+        allow_null=True, help_text="The prices that the query names, such as under 20 dollars, used as filters."
+    )
     fallback = serializers.CharField(allow_null=True, help_text="popular if nothing matched, otherwise null.")
     empty_reason = EmptyReasonSerializer(
         allow_null=True,
         help_text="Why there are no items: filters, nothing_found or end_of_list; null if there are some.",
     )
     total = serializers.IntegerField(help_text="Number of matching products.")
-    items = RecommendedItemSerializer(many=True)
+    items = SearchItemSerializer(many=True)
     facets = FacetsSerializer(allow_null=True)
     suggestions = SuggestionSerializer(many=True)
     model_version = serializers.CharField(allow_blank=True)

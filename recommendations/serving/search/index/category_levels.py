@@ -1,6 +1,6 @@
 """The category tree by depth, for facets and suggestions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,12 +13,14 @@ from recommendations.engine.text_search.synonyms import split_into_terms
 class CategoryLevels:
     """The category tree by depth.
 
-    at[k][code]: index in paths of the ancestor at depth k, -1 without one. by_term: indexes of the paths whose last name contains a term.
+    at[k][code]: index in paths of the ancestor at depth k, -1 without one. by_term: indexes of the paths whose last name contains a term;
+    by_name: of those whose last name has these terms and no other.
     """
 
     paths: list[str]
     at: list[npt.NDArray[np.int32]]
     by_term: Mapping[str, list[int]] = field(default_factory=dict)
+    by_name: Mapping[frozenset[str], list[int]] = field(default_factory=dict)
 
     @classmethod
     def build(cls, categories: Mapping[str, int]) -> "CategoryLevels":
@@ -32,7 +34,15 @@ class CategoryLevels:
             for level in range(len(parts)):
                 at[level][code] = index_by_path.setdefault(" > ".join(parts[: level + 1]), len(index_by_path))
         by_term: dict[str, list[int]] = {}
+        by_name: dict[frozenset[str], list[int]] = {}
         for path, index in index_by_path.items():
-            for term in dict.fromkeys(split_into_terms(path.rpartition(" > ")[2])):
+            terms = split_into_terms(path.rpartition(" > ")[2])
+            for term in terms:
                 by_term.setdefault(term, []).append(index)
-        return cls(list(index_by_path), at, by_term)
+            by_name.setdefault(frozenset(terms), []).append(index)
+        return cls(list(index_by_path), at, by_term, by_name)
+
+    def find_named(self, query: str) -> Iterator[npt.NDArray[np.bool_]]:
+        """Yield which category codes are in each category whose last name has the words of the query and no others."""
+        for index in self.by_name.get(frozenset(split_into_terms(query)), ()):
+            yield self.at[self.paths[index].count(" > ")][:-1] == index

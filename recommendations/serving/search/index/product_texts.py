@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recommendations.engine.text_search import Documents, TextIndex
+from recommendations.engine.text_search.tokens import TERMS_VERSION
 from recommendations.serving.search.index.attributes import AttributeIndex
 from recommendations.serving.search.index.product_reader import ProductBatch
 from recommendations.serving.search.index.string_table import StringTable
@@ -121,6 +122,7 @@ class ProductTexts:
                 "attribute_names": attribute_names,
                 "known_until": until,
                 "measured": self.measured_products,
+                "terms_version": TERMS_VERSION,
             },
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from recommendations.engine.text_search.tokens import TERMS_VERSION
 from recommendations.serving.search.index.product_texts import ProductTexts
 from recommendations.training.registry.artifacts import Artifact, DamagedArtifactError, open_artifact, save_artifact
 
@@ -29,11 +30,13 @@ def read_pointer() -> dict[str, str] | None:
 
 
 def open_product_texts(saved: dict[str, str]) -> ProductTexts | None:
-    """Return a saved index, mapped into memory; None if it is damaged."""
+    """Return a saved index, mapped into memory; None if it is damaged or of another version."""
     try:
-        return ProductTexts.from_artifact(
-            open_artifact(folder=get_index_folder() / saved["name"], checksum=saved["checksum"])
-        )
+        artifact = open_artifact(folder=get_index_folder() / saved["name"], checksum=saved["checksum"])
+        if artifact.saved.get("terms_version") != TERMS_VERSION:
+            logger.info("The saved search index is of another version and is built again")
+            return None
+        return ProductTexts.from_artifact(artifact)
     except (DamagedArtifactError, KeyError) as error:
         logger.error("The saved search index cannot be used and is built again: %s", error)
         return None

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recommendations.engine.text_search import Documents, Synonyms, TextIndex, find_top_positions, kernels
-from recommendations.engine.text_search.query_execution import get_max_edits
+from recommendations.engine.text_search.corrections import get_max_edits
 from recommendations.engine.text_search.tokens import iterate_runs, list_document_terms, normalize, singularize
 from recommendations.engine.text_search.vocabulary import Vocabulary, encode_code_points, is_correctable
 
@@ -185,7 +185,10 @@ def test_unspaced_text_is_indexed_by_one_and_two_characters() -> None:
 
 
 def test_only_words_of_letters_are_corrected() -> None:
-    assert [get_max_edits(word) for word in ("tea", "teas", "kettle", "teakettle", "1234567890", "蓝牙耳机")] == [
+    assert [
+        get_max_edits(word, has_no_match=False)
+        for word in ("tea", "teas", "kettle", "teakettle", "1234567890", "蓝牙耳机")
+    ] == [
         0,
         1,
         1,

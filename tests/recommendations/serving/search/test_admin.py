@@ -142,3 +142,36 @@ def test_the_preview_needs_the_permission_to_view_models(client: Client, worker:
     user.user_permissions.add(Permission.objects.get(codename="view_modelversion"))
     assert "Search preview" in get_page(client, PREVIEW)
     assert reverse(PREVIEW) in client.get(reverse("admin:index")).content.decode()
+
+
+def test_a_builtin_group_is_replaced_by_its_copy_and_restored_when_that_is_deleted(administrator: Client) -> None:
+    page = get_page(administrator, "admin:serving_synonym_builtin", q="television")
+    assert "tv, television, telly" in page
+    assert "courgette" not in page
+    assert "t1" in get_page(administrator, PREVIEW, q="telly")
+    response = administrator.post(reverse("admin:serving_synonym_builtin"), {"key": "tv"})
+    copy = Synonym.objects.get(builtin_key="tv")
+    assert response.url == reverse("admin:serving_synonym_change", args=[copy.pk])
+    assert administrator.post(reverse("admin:serving_synonym_builtin"), {"key": "tv"}).url == response.url
+    assert "Replaced" in get_page(administrator, "admin:serving_synonym_builtin", q="television")
+    nothing = "No products match. Showing popular products instead."
+    Synonym.objects.filter(pk=copy.pk).update(enabled=False)
+    copy.save(update_fields=["updated_at"])
+    assert nothing in get_page(administrator, PREVIEW, q="telly")
+    copy.delete()
+    assert nothing not in get_page(administrator, PREVIEW, q="telly")
+
+
+def test_builtin_synonyms_need_the_permissions_of_synonyms(client: Client, worker: Searcher) -> None:
+    user = get_user_model().objects.create_user("mia", password="-", is_staff=True)
+    client.force_login(user)
+    assert client.get(reverse("admin:serving_synonym_builtin")).status_code == 403
+    user.user_permissions.add(Permission.objects.get(codename="view_synonym"))
+    assert client.get(reverse("admin:serving_synonym_builtin")).status_code == 200
+    assert client.post(reverse("admin:serving_synonym_builtin"), {"key": "tv"}).status_code == 403
+    assert not Synonym.objects.exists()
+
+
+def test_an_unknown_builtin_group_is_ignored(administrator: Client) -> None:
+    assert administrator.post(reverse("admin:serving_synonym_builtin"), {"key": "xyz"}).status_code == 302
+    assert not Synonym.objects.exists()

@@ -38,7 +38,7 @@ def list_ids(page: dict[str, Any]) -> list[str]:
 def test_the_response_has_the_fields_of_recommendations_and_those_of_search(shopper: Client) -> None:
     page = get_page(shopper, q="Blue kettle", n=1)
     assert set(page) == {
-        "recommendation_id", "scenario", "query", "corrected", "fallback", "empty_reason", "total", "items", "facets", "suggestions",
+        "recommendation_id", "scenario", "query", "corrected", "query_filters", "fallback", "empty_reason", "total", "items", "facets", "suggestions",
         "model_version", "took_ms", "next_cursor",
     }  # fmt: skip
     assert (page["scenario"], page["query"], page["corrected"], page["fallback"]) == (
@@ -257,3 +257,48 @@ def list_invalid_parameters(params: dict[str, str]) -> list[str]:
 )
 def test_any_parameters_return_a_page_or_name_the_invalid_ones(worker: Searcher, params: dict[str, str]) -> None:
     assert set(list_invalid_parameters(params)) <= set(params)
+
+
+def test_prices_in_the_query_are_filters_and_named_in_the_response(shopper: Client) -> None:
+    page = get_page(shopper, q="kettle under 20 dollars")
+    assert sorted(list_ids(page)) == ["k2", "k3"]
+    assert page["query_filters"] == {"price_min": None, "price_max": "20.00"}
+    assert list_ids(get_page(shopper, q="100元以下的耳机")) == ["h2"]
+    assert get_page(shopper, q="kettle")["query_filters"] is None
+    given = get_page(shopper, q="kettle under 20 dollars", price_max="100")
+    assert given["query_filters"] is None, "a filter of the request wins"
+    nothing = get_page(shopper, q="kettle under 1 dollar")
+    assert nothing["items"] == []
+    assert nothing["empty_reason"]["code"] == "filters"
+    assert nothing["empty_reason"]["filters"] == ["price_max"]
+
+
+def test_titles_are_highlighted_on_request(shopper: Client) -> None:
+    page = get_page(shopper, q="red kettle", highlight="true", n=1)
+    assert page["items"][0]["highlight"] == [["Red", True], [" ", False], ["kettle", True]]
+    assert "highlight" not in get_page(shopper, q="red kettle")["items"][0]
+
+
+def get_completions(client: Client, status: int = 200, **query: Any) -> dict[str, Any]:
+    response = client.get(f"{SEARCH}autocomplete/", query)
+    assert response.status_code == status, response.content
+    return response.json()
+
+
+def test_autocomplete_suggests_queries_categories_and_products(shopper: Client) -> None:
+    page = get_completions(shopper, q="ket")
+    assert page["queries"] == ["kettle"]
+    assert page["categories"] == ["Kitchen > Kettles"]
+    assert {product["product_id"] for product in page["products"]} == {"k1", "k2", "k3"}
+    assert page["products"][0]["title"]
+    assert get_completions(shopper, q="blue k")["queries"][0] == "blue kettle"
+    assert get_completions(shopper, q="ketel")["queries"] == ["kettle"]
+    assert get_completions(shopper, q="耳")["products"][0]["product_id"] in ("h1", "h2")
+    assert len(get_completions(shopper, q="kettle", n=1)["products"]) == 1
+    assert get_completions(shopper, q="") == {"query": "", "queries": [], "categories": [], "products": []}
+
+
+def test_autocomplete_rejects_invalid_parameters(shopper: Client) -> None:
+    for query, field in (({}, "q"), ({"q": "x" * 201}, "q"), ({"q": "a", "n": 0}, "n"), ({"q": "a", "foo": 1}, "foo")):
+        assert [error["field"] for error in get_completions(shopper, 400, **query)["errors"]] == [field]
+    assert make_client("catalog:read").get(f"{SEARCH}autocomplete/", {"q": "a"}).status_code == 403

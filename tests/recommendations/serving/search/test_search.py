@@ -198,7 +198,7 @@ def test_personal_scores_change_the_order_unless_personalization_is_off(fresh_se
     assert list_ids(general)[0] != "k1"
     assert list_ids(personal)[0] == "k1"
     best = personal.hits[0]
-    assert (best.personal, best.score) == (1.5, pytest.approx(best.text * 1.5))
+    assert (best.personal, best.score) == (1.5, pytest.approx(best.text**2 * 1.5 * best.category))
     assert best.text == pytest.approx(next(hit.text for hit in general.hits if hit.row == best.row))
     off = find(fresh_searcher, "kettle", options=scores, personalised=False)
     assert list_ids(off) == list_ids(general)

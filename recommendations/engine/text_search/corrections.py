@@ -1,0 +1,61 @@
+"""Corrections of misspelled words by the words of the documents and their frequency."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from config.foundation.array_types import Rows
+from recommendations.engine.text_search.vocabulary import is_correctable
+
+MAX_WEIGHED = 24  # candidates whose documents are weighed
+# Costs in units of ln(frequency): one more edit needs a word fifty times as frequent.
+EDIT_COST = 4.0
+FIRST_LETTER_COST = 2.5  # typing errors rarely change the first letter
+DOUBLED_LETTER_GAIN = 1.5  # letters doubled or not are the most common error
+COMMON_ERROR_GAIN = 0.75  # two letters swapped, or one missing
+
+type RowWeights = Callable[[Rows], npt.NDArray[np.floating]]
+
+
+@dataclass(frozen=True)
+class CorrectionCandidate:
+    """A word of the index near a typed one, with its edits and the weight of its documents."""
+
+    word: str
+    edits: int
+    weight: float
+
+    def rate(self, typed: str) -> float:
+        """Return how likely the word was meant: ln of its frequency minus the cost of the edits.
+
+        The noisy channel of M. Kernighan, K. Church, W. Gale, "A spelling correction program based on a noisy channel model" (COLING 1990),
+        with costs by kind of edit instead of a matrix of errors.
+        """
+        cost = EDIT_COST * self.edits
+        if self.word[0] != typed[0]:
+            cost += FIRST_LETTER_COST
+        if collapse_doubled(self.word) == collapse_doubled(typed):
+            cost -= DOUBLED_LETTER_GAIN * self.edits
+        elif self.edits == 1 and (len(self.word) > len(typed) or sorted(self.word) == sorted(typed)):
+            cost -= COMMON_ERROR_GAIN
+        return math.log(self.weight + 1e-9) - cost
+
+
+def collapse_doubled(word: str) -> str:
+    """Return the word with equal neighboring letters as one."""
+    return "".join(letter for position, letter in enumerate(word) if position == 0 or letter != word[position - 1])
+
+
+def get_max_edits(term: str, *, has_no_match: bool) -> int:
+    """Return the allowed edits: 1 from 4 letters and 2 from 8; one more for a word without matches of 3 letters, or of 5 and more.
+
+    0 for numbers, which are never misspellings.
+    """
+    if not is_correctable(term):
+        return 0
+    if has_no_match:
+        return (len(term) >= 3) + (len(term) >= 5)
+    return (len(term) >= 4) + (len(term) >= 8)

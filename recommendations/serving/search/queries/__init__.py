@@ -1,0 +1,1 @@
+"""What shoppers mean: built-in synonyms, and prices in words."""

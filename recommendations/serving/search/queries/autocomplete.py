@@ -1,0 +1,86 @@
+"""Autocomplete: queries, categories and products for a query that is still being typed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from config.foundation.array_types import Flags
+from recommendations.engine.text_search.tokens import iterate_runs, normalize
+from recommendations.serving.search.personalization import Scores
+from recommendations.serving.search.ranking import SearchHit
+from recommendations.serving.search.request import SearchRequest
+from recommendations.serving.search.search import find_candidates, find_visible_rows, score_words, search
+from recommendations.serving.search.search_rules import SearchRules
+from recommendations.serving.search.snapshot import SearchSnapshot
+
+BASE_POPULARITY = 0.02  # of a product without sales
+
+
+@dataclass(frozen=True)
+class Autocompletion:
+    """What to show below the search box; hits: products."""
+
+    query: str
+    queries: Sequence[str]
+    categories: Sequence[str]
+    hits: Sequence[SearchHit]
+
+
+def autocomplete(
+    query: str,
+    *,
+    snapshot: SearchSnapshot,
+    language: str,
+    n: int,
+    popularity: Scores | None = None,
+    rules: SearchRules | None = None,
+) -> Autocompletion:
+    """Return n queries, categories and products at most, the same for all visitors."""
+    if not query.strip():
+        return Autocompletion(query, [], [], [])
+    request = SearchRequest(
+        q=query, n=n, language=language, facets=False, strict=True, personalised=False, explain=False
+    )
+    page = search(request, snapshot=snapshot, popularity=popularity, rules=rules)
+    visible = find_visible_rows(snapshot, request, rules)
+    queries = [page.corrected] if page.corrected else complete_query(query, snapshot, language, visible, n=n)
+    return Autocompletion(query, queries, rank_categories(request, snapshot, visible, popularity, n=n), page.hits)
+
+
+def complete_query(query: str, snapshot: SearchSnapshot, language: str, visible: Flags, *, n: int) -> list[str]:
+    """Return the query with its last word completed, so that products match all words."""
+    normalized = normalize(query)
+    runs = list(iterate_runs(normalized))
+    if not runs or runs[-1].is_unspaced or runs[-1].end != len(normalized):
+        return []
+    head = normalized[: runs[-1].start]
+    among = visible
+    if len(runs) > 1:
+        among = np.zeros(len(visible), np.bool_)
+        matches = snapshot.texts.index.search(
+            f"{head.rstrip()} ", synonyms=snapshot.synonyms.get_for_language(language), allowed=visible
+        )
+        among[matches.rows[matches.n_covered == matches.n_required]] = True
+    completions = snapshot.texts.index.count_completions(runs[-1].text, among=among)
+    typed = {run.text for run in runs[:-1]}
+    return [f"{head}{word}" for _count, word in completions if word not in typed][:n]
+
+
+def rank_categories(
+    request: SearchRequest, snapshot: SearchSnapshot, visible: Flags, popularity: Scores | None, *, n: int
+) -> list[str]:
+    """Return the paths of the categories in which the best matches sell."""
+    candidates, _matches = find_candidates(score_words(snapshot, request, popularity), visible)
+    if not len(candidates.rows):
+        return []
+    best = candidates.select(candidates.tier == candidates.tier.max())
+    catalog_rows = snapshot.get_catalog_rows(best.rows)
+    weights = best.text * best.text
+    if popularity is not None:
+        weights = weights * (np.float32(BASE_POPULARITY) + popularity(catalog_rows))
+    codes = snapshot.catalog.category[catalog_rows]
+    totals = np.bincount(codes + 1, weights=weights)[1:]
+    top = np.argsort(-totals, kind="stable")[:n].tolist()
+    paths = list(snapshot.catalog.categories)
+    return [paths[code] for code in top if totals[code] > 0]

@@ -1,0 +1,95 @@
+"""Prices in words, in English and Chinese: "milk under 2 dollars" and "200元以下的耳机" contain a filter."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+_NUMBER = r"(\d{1,9}(?:,\d{3})*(?:\.\d{1,2})?|\.\d{1,2})"
+_SIGN = r"(?:us|hk|nt|rmb|cny)?\s*[$€£¥￥]\s*"
+_UNIT = r"(dollars?|bucks?|usd|euros?|eur|pounds? sterling|quid|gbp|yuan|rmb|cny|cents?|c(?!\w)|[$€£¥￥]|¢)"
+# A bare number is a price only at the end or before these words: "under 2 years" and "over 16 oz" are no prices.
+_END = r"(?=\s*(?:$|[,;.!?]|\b(?:for|in|with|and|or|please|only|each)\b))"
+_PRICE = rf"(?:{_SIGN}{_NUMBER}(?!\w)|{_NUMBER}\s*{_UNIT}|{_NUMBER}{_END})"
+_BELOW = (
+    r"(?:(?:priced?|costs?|costing)\s+)?(?:under|below|less than|lower than|cheaper than|up to|at most|no more than|not more than|"
+    r"not over|max(?:imum)?(?: of)?|within|<=?)"
+)
+_ABOVE = (
+    r"(?:(?:priced?|costs?|costing)\s+)?(?:over|above|more than|higher than|at least|no less than|not less than|min(?:imum)?(?: of)?|"
+    r"starting at|>=?)"
+)
+_BETWEEN = r"(?:between|from)"
+_YUAN = r"(?:元钱|元|块钱|块|人民币|rmb|美元|美金|欧元|英镑|圆)"
+_CNY = r"[¥￥$]?\s*"
+_DIGITS = r"(\d{1,9}(?:\.\d{1,2})?)"
+
+_ENGLISH_RANGES = re.compile(
+    rf"(?<!\w){_BETWEEN}\s+(?:{_SIGN})?{_NUMBER}\s*{_UNIT}?\s*(?:and|to|-|–)\s*{_PRICE}(?!\w)", re.IGNORECASE
+)
+_SIGNED_RANGES = re.compile(
+    rf"(?<!\w)(?:{_SIGN}{_NUMBER}\s*(?:to|-|–)\s*(?:{_SIGN})?{_NUMBER}|{_NUMBER}\s*(?:to|-|–)\s*{_NUMBER}\s*{_UNIT}(?!\w))(?!\w)",
+    re.IGNORECASE,
+)
+_BELOW_ENGLISH = re.compile(rf"(?<!\w){_BELOW}\s*{_PRICE}(?!\w)", re.IGNORECASE)
+_ABOVE_ENGLISH = re.compile(rf"(?<!\w){_ABOVE}\s*{_PRICE}(?!\w)", re.IGNORECASE)
+_OR_LESS = re.compile(
+    rf"(?<!\w)(?:{_SIGN}{_NUMBER}|{_NUMBER}\s*{_UNIT})\s+(?:or|and)\s+(less|under|below|more|over|up|above)(?!\w)",
+    re.IGNORECASE,
+)
+_CHINESE_RANGES = re.compile(
+    rf"{_CNY}{_DIGITS}\s*{_YUAN}?\s*(?:到|至|-|~|—|–)\s*{_CNY}{_DIGITS}\s*{_YUAN}(?:之间|左右)?(?:的)?"
+)
+_CHINESE_BELOW = re.compile(
+    rf"(?:(?:不超过|不到|低于|少于|小于|最多|便宜于)\s*{_CNY}{_DIGITS}\s*{_YUAN}?(?:的)?|{_CNY}{_DIGITS}\s*{_YUAN}\s*(?:以下|以内|之内|之下|内)(?:的)?)"
+)
+_CHINESE_ABOVE = re.compile(
+    rf"(?:(?:不低于|不少于|高于|超过|大于|至少|最少)\s*{_CNY}{_DIGITS}\s*{_YUAN}?(?:的)?|{_CNY}{_DIGITS}\s*{_YUAN}\s*(?:以上|之上|起)(?:的)?)"
+)
+_CENTS = re.compile(r"^(?:cents?|c|¢)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class PriceWords:
+    """A query without its price, and the price range that it names."""
+
+    text: str
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return self.low is None and self.high is None
+
+
+def parse_price_words(query: str) -> PriceWords:
+    """Split a query into its words and its price range; the query itself without one."""
+    if not any(letter.isdigit() for letter in query):
+        return PriceWords(query)
+    for pattern, makes_low, makes_high in (
+        (_ENGLISH_RANGES, True, True), (_SIGNED_RANGES, True, True), (_CHINESE_RANGES, True, True),
+        (_CHINESE_BELOW, False, True), (_CHINESE_ABOVE, True, False),
+        (_BELOW_ENGLISH, False, True), (_ABOVE_ENGLISH, True, False),
+    ):  # fmt: skip
+        if match := pattern.search(query):
+            prices = read_prices(match)
+            low, high = prices[0] if makes_low else None, prices[-1] if makes_high else None
+            if low is not None and high is not None and low > high:
+                low, high = high, low
+            return PriceWords(remove_match(query, match), low, high)
+    if match := _OR_LESS.search(query):
+        price, is_low = read_prices(match)[0], match[match.lastindex or 0].lower() in ("more", "over", "up", "above")
+        return PriceWords(remove_match(query, match), price if is_low else None, None if is_low else price)
+    return PriceWords(query)
+
+
+def read_prices(match: re.Match[str]) -> list[Decimal]:
+    """Return the prices of a match; cents count as hundredths."""
+    groups = [group for group in match.groups() if group]
+    numbers = [Decimal(group.replace(",", "")) for group in groups if group[0].isdigit() or group[0] == "."]
+    are_cents = any(_CENTS.match(group) for group in groups)
+    return [number / 100 if are_cents else number for number in numbers]
+
+
+def remove_match(query: str, match: re.Match[str]) -> str:
+    """Return the query without the match."""
+    return " ".join(f"{query[: match.start()]} {query[match.end() :]}".split())

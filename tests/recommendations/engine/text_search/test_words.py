@@ -1,0 +1,101 @@
+"""Plurals, stems, compound words and corrections."""
+
+import numpy as np
+import pytest
+
+from recommendations.engine.text_search import Documents, Synonyms, TextIndex
+from recommendations.engine.text_search.compounds import find_joined, find_split
+from recommendations.engine.text_search.corrections import CorrectionCandidate
+from recommendations.engine.text_search.stemmer import pluralize, stem_word
+from recommendations.engine.text_search.tokens import singularize
+
+
+def make_index(*titles: str) -> TextIndex:
+    return TextIndex.of(Documents([[str(row)] for row in range(len(titles))], {"title": titles}))
+
+
+@pytest.mark.parametrize(
+    ("plural", "singular"),
+    [("cookies", "cookie"), ("brownies", "brownie"), ("berries", "berry"), ("knives", "knife"), ("loaves", "loaf"), ("mangoes", "mango"),
+     ("children", "child"), ("olives", "olive"), ("potatoes", "potato")],
+)  # fmt: skip
+def test_irregular_plurals_have_their_singular(plural: str, singular: str) -> None:
+    assert singularize(plural) == singular
+    assert singularize(singular) == singular
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("sliced", "slice"), ("baking", "bake"), ("dried", "dry"), ("shredded", "shred"), ("roasted", "roast")],
+)
+def test_inflected_words_share_a_stem(first: str, second: str) -> None:
+    assert stem_word(first) == stem_word(second)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("bread", "bre"), ("string", "stre"), ("pudding", "pure"), ("wing", "we")]
+)
+def test_other_words_do_not(first: str, second: str) -> None:
+    assert stem_word(first) != stem_word(second)
+
+
+def test_plurals_are_written_as_usual() -> None:
+    assert [pluralize(word) for word in ("banana", "berry", "box", "potato", "toy")] == [
+        "bananas", "berries", "boxes", "potatoes", "toys",
+    ]  # fmt: skip
+
+
+def test_inflected_words_are_found_after_the_word_itself() -> None:
+    index = make_index("Mushrooms sliced", "Slice of cake", "Plane", "Plan")
+    matches = index.search("slice ")
+    assert matches.rows.tolist() == [0, 1]
+    assert matches.scores[1] > matches.scores[0]
+    assert index.search("plan ").rows.tolist() == [3], "a final e makes another word"
+
+
+def test_compounds_are_joined_and_split_by_the_words_of_the_index() -> None:
+    counts = {"toothpaste": 3, "ice": 9, "cream": 5, "icec": 1, "ream": 1}
+    assert find_joined("tooth", "paste", lambda term: counts.get(term, 0)) == ("toothpaste",)
+    assert find_joined("tooth", "brush", lambda term: counts.get(term, 0)) is None
+    assert find_split("icecream", lambda term: counts.get(term, 0)) == ("ice", "cream"), "the more frequent parts"
+    index = make_index("Ice cream", "Toothpaste", "Cream for ice skates", "Ice")
+    assert sorted(index.search("icecream").rows.tolist()) == [0, 2]
+    assert index.search("tooth paste").rows.tolist() == [1]
+
+
+def test_a_correction_is_rated_by_edits_and_frequency() -> None:
+    def rate(word: str, edits: int, weight: float) -> float:
+        return CorrectionCandidate(word, edits, weight).rate("bannana")
+
+    assert rate("banana", 1, 5.0) > rate("bandana", 1, 5.0), "a doubled letter is the most common error"
+    assert rate("bandana", 1, 5.0) > rate("cabana", 2, 5.0)
+    assert rate("havana", 2, 5000.0) < rate("banana", 1, 5.0), "the first letter is rarely wrong"
+
+
+def test_a_correction_fits_the_other_words() -> None:
+    index = make_index("Chicken breast", *["Chocolate bread"] * 9, "Chicken wings")
+    assert index.search("chicken breadst").corrected == "chicken breast"
+    assert index.search("chocolate breadst").corrected == "chocolate bread"
+
+
+def test_words_with_synonyms_are_corrected_too() -> None:
+    index = make_index("Semi-solid dressing", "Toilet tissue", "Towels")
+    synonyms = Synonyms.of([(["mayonnaise"], ["dressing"]), (["toilet paper"], ["toilet tissue"])])
+    mayonnaise = index.search("mayonaise", synonyms=synonyms)
+    assert (mayonnaise.corrected, mayonnaise.rows.tolist()) == ("mayonnaise", [0])
+    paper = index.search("tolet paper", synonyms=synonyms)
+    assert (paper.corrected, paper.rows.tolist()) == ("toilet paper", [1])
+
+
+def test_three_letters_are_corrected_only_without_any_match() -> None:
+    index = make_index("Eggs", "Ham")
+    assert index.search("egs").rows.tolist() == [0]
+    assert index.search("ham ").rows.tolist() == [1]
+
+
+def test_words_are_completed_among_chosen_documents() -> None:
+    index = make_index("Red kettle", "Red kimono", "Blue kettle", "Kettle")
+    assert index.count_completions("k") == [(3, "kettle"), (1, "kimono")]
+    among = index.search("blue ").rows
+    is_blue = np.isin(np.arange(4), among)
+    assert index.count_completions("k", among=is_blue) == [(1, "kettle")]

@@ -1,0 +1,49 @@
+"""Prices in words."""
+
+from decimal import Decimal
+
+import pytest
+
+from recommendations.serving.search.queries.price_words import PriceWords, parse_price_words
+
+
+@pytest.mark.parametrize(
+    ("query", "words", "low", "high"),
+    [
+        ("milk under 2 dollars", "milk", None, "2"),
+        ("cheese under $3", "cheese", None, "3"),
+        ("eggs under 2", "eggs", None, "2"),
+        ("wine over 10 dollars", "wine", "10", None),
+        ("toothpaste between 2 and 4 dollars", "toothpaste", "2", "4"),
+        ("wine between $5 and $10", "wine", "5", "10"),
+        ("cereal $2 to $3", "cereal", "2", "3"),
+        ("wine 5-10 dollars", "wine", "5", "10"),
+        ("$10-$5 wine", "wine", "5", "10"),
+        ("yogurt at most 60 cents", "yogurt", None, "0.6"),
+        ("20 dollars or less wine", "wine", None, "20"),
+        ("players under 1,000.50 dollars", "players", None, "1000.50"),
+        ("shoes less than £50 for men", "shoes for men", None, "50"),
+        ("under €5", "", None, "5"),
+        ("牛奶 3元以下", "牛奶", None, "3"),
+        ("200元以下的耳机", "耳机", None, "200"),
+        ("不超过20元的茶", "茶", None, "20"),
+        ("奶酪 2到4元", "奶酪", "2", "4"),
+        ("耳机100-200元", "耳机", "100", "200"),
+        ("咖啡 5元以上", "咖啡", "5", None),
+        ("100块以内", "", None, "100"),
+    ],
+)
+def test_prices_become_limits(query: str, words: str, low: str | None, high: str | None) -> None:
+    limits = (None if low is None else Decimal(low), None if high is None else Decimal(high))
+    assert parse_price_words(query) == PriceWords(words, *limits)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "", "milk", "7 up", "toys under 2 years", "over 16 oz soda", "12 to 18 months diapers", "12-24 pk", "iphone 15 以上", "under the sea",
+        "2 dollars", "from 9 lives", "1.7 l kettle", "5 元", "wine 2015-2018", "more than a feeling",
+    ],
+)  # fmt: skip
+def test_other_numbers_stay_words(query: str) -> None:
+    assert parse_price_words(query) == PriceWords(query)
