@@ -72,7 +72,7 @@ def fit_gap_distribution(
     owner = np.unique(row[1:][completed], return_inverse=True)[1]
     if not len(logs):
         return DEFAULT_DISTRIBUTION
-    gaps, sums, squares = (np.bincount(owner, weights) for weights in (None, logs, logs**2))
+    gaps, sums, squares = np.bincount(owner), np.bincount(owner, logs), np.bincount(owner, logs**2)
     mean = (float(sums.sum()) + PRIOR_CASES * DEFAULT_DISTRIBUTION.mean) / (len(logs) + PRIOR_CASES)
     own_mean = sums / gaps
     scatter = float(np.maximum(squares - sums * own_mean, 0.0).sum())

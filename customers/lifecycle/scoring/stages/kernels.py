@@ -175,30 +175,23 @@ def _find_quantiles(
 
 @compiled
 def _find_quantile_limits(
-    first: int, last: int, repeats: int, q75: int, q90: int, rule: Ints, alive: Floats, limits: Ints
+    last: int, rhythm: tuple[int, int, float, float], q75: int, q90: int, rule: Ints, alive: Floats, limits: Ints
 ) -> None:
     """Write the limits by the 75 % and 90 % gap and P(alive)."""
     limits[AT_RISK_AT] = last + q75
     limits[DORMANT_AT] = last + q90 + 1 if q75 < q90 else last + q75
     limits[BY_GAPS_AT] = last + q90 * rule[CHURNED_PERMILLE] // 1000 + 1
     # A low P(alive) may end the dormant stage early, but never before the 90 % gap has passed.
-    churn_time = _find_churn_time(first, last, repeats, alive)
+    churn_time = _find_churn_time(rhythm[0], last, rhythm[1], alive)
     limits[CHURNED_AT] = min(limits[BY_GAPS_AT], max(churn_time, last + q90) + 1)
 
 
 @compiled
 def _find_rare_gap_limits(
-    first: int,
-    last: int,
-    repeats: int,
-    weight: float,
-    log_sum: float,
-    prior_mean: float,
-    rule: Floats,
-    alive: Floats,
-    limits: Ints,
+    last: int, rhythm: tuple[int, int, float, float], prior_mean: float, rule: Floats, alive: Floats, limits: Ints
 ) -> None:
     """Write the limits by the probability of a longer gap, of which the guard postpones dormant and churned."""
+    first, repeats, weight, log_sum = rhythm
     find_time_limits(last, repeats, weight, log_sum, prior_mean, rule, limits)
     limits[BY_GAPS_AT] = limits[DORMANT_AT]
     limits[DORMANT_AT] = find_guard_end(first, last, repeats, limits[DORMANT_AT], alive, rule)
@@ -225,15 +218,14 @@ def _add_gap(gaps: Ints, gap_count: int, orders: int, last: int, at: int) -> int
 
 
 @compiled
-def _count_day(
-    orders: int, first: int, last: int, at: int, repeats: int, weight: float, log_sum: float
-) -> tuple[int, int, float, float]:
-    """Return the first order, the number of later days with an order, and the weight and weighted logarithms of the gaps between."""
+def _count_day(orders: int, last: int, at: int, rhythm: tuple[int, int, float, float]) -> tuple[int, int, float, float]:
+    """Return the rhythm with an order: the first one, the number of later days with one, weight and weighted logarithms of the gaps."""
+    first, repeats, weight, log_sum = rhythm
     if orders == 0:
         return at, repeats, weight, log_sum
     days = at // DAY - last // DAY
     if days == 0:
-        return first, repeats, weight, log_sum
+        return rhythm
     return first, repeats + 1, MEMORY * weight + 1.0, MEMORY * log_sum + np.log(float(days))
 
 
@@ -287,13 +279,7 @@ def _derive_customer(
     now, epoch = known_at, 0
     stage, since, identified = -1, now, False
     orders, last, returned, revenue, gap_count = 0, 0, -NEVER, 0, 0
-    first, repeats, main, weight, log_sum = (
-        0,
-        0,
-        -1,
-        0.0,
-        0.0,
-    )  # repeats: later days with an order, x of the purchase model
+    rhythm, main = (0, 0, 0.0, 0.0), -1
     year_fact, year_revenue = fact, 0  # the first fact of the 12 months up to the latest one, and their revenue
     category_orders[:] = 0
     cause = BY_RECORD
@@ -311,7 +297,7 @@ def _derive_customer(
             year_fact, year_revenue = _leave_year(at, amount, fact, year_fact, year_revenue)
             if is_order[fact]:
                 gap_count = _add_gap(gaps, gap_count, orders, last, at[fact])
-                first, repeats, weight, log_sum = _count_day(orders, first, last, at[fact], repeats, weight, log_sum)
+                rhythm = _count_day(orders, last, at[fact], rhythm)
                 if stage in (DORMANT, CHURNED):
                     returned = at[fact]
                 orders += 1
@@ -325,12 +311,10 @@ def _derive_customer(
             # The limits change with facts and rules only, so the passing of time reuses them.
             if by_gaps:
                 prior_mean = category_means[epoch, main]
-                _find_rare_gap_limits(
-                    first, last, repeats, weight, log_sum, prior_mean, gap_rules[epoch], alive[epoch], limits
-                )
+                _find_rare_gap_limits(last, rhythm, prior_mean, gap_rules[epoch], alive[epoch], limits)
             else:
                 q75, q90 = _find_quantiles(orders, gaps, gap_count, main, epoch, rule, category_gaps)
-                _find_quantile_limits(first, last, repeats, q75, q90, rule, alive[epoch], limits)
+                _find_quantile_limits(last, rhythm, q75, q90, rule, alive[epoch], limits)
         # While orders of the whole shop are missing, time does not count against anyone.
         clock = max(min(now, time_limit), last)
         spent = year_revenue if by_gaps else revenue
