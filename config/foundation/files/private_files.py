@@ -2,7 +2,6 @@
 
 import os
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,26 +26,28 @@ def make_tree_private(root: Path) -> int:
     """Withdraw the access of other users to a folder and everything in it; return the number of changes.
 
     This repairs folders from before, and what other programs wrote. If PostgreSQL runs as its own user, which it does under root,
-    that user may still traverse the folder, but not list it.
+    that user may still traverse the folders above its data, but not list them.
     """
-    if not root.is_dir():
-        return 0
-    database = root / DATABASE_FOLDER
-    is_shared = database.exists() and database.stat().st_uid != os.geteuid()
-    changed = withdraw_access(root, keep=stat.S_IXOTH if is_shared else 0)
-    return changed + sum(withdraw_access(path) for path in list_files(root, skip=database))
+    return _make_folder_private(root)[0] if root.is_dir() else 0
 
 
-def list_files(folder: Path, *, skip: Path) -> Iterator[Path]:
-    """Yield all files and folders below a folder, but no links and nothing in ``skip``; those that vanish meanwhile are left out."""
+def _make_folder_private(folder: Path) -> tuple[int, bool]:
+    """Return the number of changes, and whether another user's folder is below this one. Links are not followed."""
+    changed, is_shared = 0, False
     with suppress(FileNotFoundError, PermissionError), os.scandir(folder) as entries:
         for entry in entries:
-            path = Path(entry.path)
-            if path == skip or entry.is_symlink():
-                continue
-            yield path
-            if entry.is_dir(follow_symlinks=False):
-                yield from list_files(path, skip=skip)
+            with suppress(FileNotFoundError):  # vanished meanwhile
+                if entry.is_symlink():
+                    continue
+                path = Path(entry.path)
+                if not entry.is_dir(follow_symlinks=False):
+                    changed += withdraw_access(path)
+                elif entry.stat(follow_symlinks=False).st_uid != os.geteuid():
+                    is_shared = True
+                elif entry.name != DATABASE_FOLDER:
+                    inner_changed, has_shared = _make_folder_private(path)
+                    changed, is_shared = changed + inner_changed, is_shared or has_shared
+    return changed + withdraw_access(folder, keep=stat.S_IXOTH if is_shared else 0), is_shared
 
 
 def withdraw_access(path: Path, *, keep: int = 0) -> int:

@@ -70,6 +70,18 @@ def test_a_database_of_another_user_stays_reachable(tmp_path: Path) -> None:
     assert get_mode(tmp_path) == 0o701
 
 
+def test_folders_above_a_database_of_another_user_stay_passable(tmp_path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root can give files away")
+    database = tmp_path / "var" / "servers" / DATABASE_FOLDER
+    database.mkdir(parents=True)
+    (tmp_path / "var" / "models").mkdir()
+    os.chown(database, 65534, 65534)
+    make_tree_private(tmp_path / "var")
+    modes = [get_mode(tmp_path / "var" / name) for name in ("", "servers", "models")]
+    assert modes == [0o701, 0o701, 0o700]
+
+
 def test_missing_folder_is_no_problem(tmp_path: Path) -> None:
     assert make_tree_private(tmp_path / "var") == 0
 
