@@ -137,11 +137,11 @@ def test_the_first_start_creates_a_database_that_handles_chinese_text(var: Path)
         assert lower == "écrou"
 
 
-def test_valkey_rejects_writes_instead_of_evicting_when_its_memory_is_full(var: Path) -> None:
+def test_valkey_has_a_limit_of_memory_and_evicts_only_what_expires(var: Path) -> None:
     with use_servers(var) as servers:
         url = servers.ensure(postgres=False, valkey=True).valkey
         with redis.Redis.from_url(str(url)) as client:
-            assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+            assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "volatile-lru"}
             assert int(client.config_get("maxmemory")["maxmemory"]) > 0
 
 

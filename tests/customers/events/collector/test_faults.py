@@ -150,7 +150,8 @@ class Senders:
         while not self.over.is_set():
             batch = [track(messageId=f"{self.source}-{sender}-{sent}-{position}") for position in range(20)]
             response = self.shop.deliver(self.key, {"batch": batch}, report_status=self.statuses.append)
-            assert (response.body["accepted"], response.body["rejected"]) == (20, 0)
+            # a call that was stored before its answer got lost consists of duplicates
+            assert response.body["accepted"] + response.body["duplicates"] == 20, response.body
             sent += 1
             self.delivered += 1
         return 20 * sent
