@@ -98,7 +98,9 @@ async function post(events) {
   const body = bodyOf(events)
   const options = { method: "POST", headers: { "Content-Type": "text/plain" }, body, keepalive: body.length < 60_000 }
   try {
-    return await fetch(ADDRESS, { ...options, signal: AbortSignal.timeout(TIMEOUT) })
+    const response = await fetch(ADDRESS, { ...options, signal: AbortSignal.timeout(TIMEOUT) })
+    await response.arrayBuffer() // unread, the browser would keep the connection until the timeout
+    return response
   } catch {
     return null // offline, or too slow: whether it arrived or not, it is sent again
   }
