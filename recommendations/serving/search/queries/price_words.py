@@ -4,46 +4,47 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-_NUMBER = r"(\d{1,9}(?:,\d{3})*(?:\.\d{1,2})?|\.\d{1,2})"
-_SIGN = r"(?:us|hk|nt|rmb|cny)?\s*[$€£¥￥]\s*"
+_NUMBER = r"(\d{1,9}(?:,\d{3}){0,3}(?:\.\d{1,2})?|\.\d{1,2})"
+_SIGN = r"(?:us|hk|nt|rmb|cny)?\s{0,3}[$€£¥￥]\s{0,3}"
 _UNIT = r"(dollars?|bucks?|usd|euros?|eur|pounds? sterling|quid|gbp|yuan|rmb|cny|cents?|c(?!\w)|[$€£¥￥]|¢)"
 # A bare number is a price only at the end or before these words: "under 2 years" and "over 16 oz" are no prices.
-_END = r"(?=\s*(?:$|[,;.!?]|\b(?:for|in|with|and|or|please|only|each)\b))"
-_PRICE = rf"(?:{_SIGN}{_NUMBER}(?!\w)|{_NUMBER}\s*{_UNIT}|{_NUMBER}{_END})"
+_END = r"(?=\s{0,3}(?:$|[,;.!?]|\b(?:for|in|with|and|or|please|only|each)\b))"
+_PRICE = rf"(?:{_SIGN}{_NUMBER}(?!\w)|{_NUMBER}\s{{0,3}}{_UNIT}|{_NUMBER}{_END})"
 _BELOW = (
-    r"(?:(?:priced?|costs?|costing)\s+)?(?:under|below|less than|lower than|cheaper than|up to|at most|no more than|not more than|"
+    r"(?:(?:priced?|costs?|costing)\s{1,3})?(?:under|below|less than|lower than|cheaper than|up to|at most|no more than|not more than|"
     r"not over|max(?:imum)?(?: of)?|within|<=?)"
 )
 _ABOVE = (
-    r"(?:(?:priced?|costs?|costing)\s+)?(?:over|above|more than|higher than|at least|no less than|not less than|min(?:imum)?(?: of)?|"
+    r"(?:(?:priced?|costs?|costing)\s{1,3})?(?:over|above|more than|higher than|at least|no less than|not less than|min(?:imum)?(?: of)?|"
     r"starting at|>=?)"
 )
 _BETWEEN = r"(?:between|from)"
 _YUAN = r"(?:元钱|元|块钱|块|人民币|rmb|美元|美金|欧元|英镑|圆)"
-_CNY = r"[¥￥$]?\s*"
+_CNY = r"[¥￥$]?\s{0,3}"
 _DIGITS = r"(\d{1,9}(?:\.\d{1,2})?)"
 
 _ENGLISH_RANGES = re.compile(
-    rf"(?<!\w){_BETWEEN}\s+(?:{_SIGN})?{_NUMBER}\s*{_UNIT}?\s*(?:and|to|-|–)\s*{_PRICE}(?!\w)", re.IGNORECASE
-)
-_SIGNED_RANGES = re.compile(
-    rf"(?<!\w)(?:{_SIGN}{_NUMBER}\s*(?:to|-|–)\s*(?:{_SIGN})?{_NUMBER}|{_NUMBER}\s*(?:to|-|–)\s*{_NUMBER}\s*{_UNIT}(?!\w))(?!\w)",
+    rf"(?<!\w){_BETWEEN}\s{{1,3}}(?:{_SIGN})?{_NUMBER}\s{{0,3}}{_UNIT}?\s{{0,3}}(?:and|to|-|–)\s{{0,3}}{_PRICE}(?!\w)",
     re.IGNORECASE,
 )
-_BELOW_ENGLISH = re.compile(rf"(?<!\w){_BELOW}\s*{_PRICE}(?!\w)", re.IGNORECASE)
-_ABOVE_ENGLISH = re.compile(rf"(?<!\w){_ABOVE}\s*{_PRICE}(?!\w)", re.IGNORECASE)
+_SIGNED_RANGES = re.compile(
+    rf"(?<!\w)(?:{_SIGN}{_NUMBER}\s{{0,3}}(?:to|-|–)\s{{0,3}}(?:{_SIGN})?{_NUMBER}|{_NUMBER}\s{{0,3}}(?:to|-|–)\s{{0,3}}{_NUMBER}\s{{0,3}}{_UNIT}(?!\w))(?!\w)",
+    re.IGNORECASE,
+)
+_BELOW_ENGLISH = re.compile(rf"(?<!\w){_BELOW}\s{{0,3}}{_PRICE}(?!\w)", re.IGNORECASE)
+_ABOVE_ENGLISH = re.compile(rf"(?<!\w){_ABOVE}\s{{0,3}}{_PRICE}(?!\w)", re.IGNORECASE)
 _OR_LESS = re.compile(
-    rf"(?<!\w)(?:{_SIGN}{_NUMBER}|{_NUMBER}\s*{_UNIT})\s+(?:or|and)\s+(less|under|below|more|over|up|above)(?!\w)",
+    rf"(?<!\w)(?:{_SIGN}{_NUMBER}|{_NUMBER}\s{{0,3}}{_UNIT})\s{{1,3}}(?:or|and)\s{{1,3}}(less|under|below|more|over|up|above)(?!\w)",
     re.IGNORECASE,
 )
 _CHINESE_RANGES = re.compile(
-    rf"{_CNY}{_DIGITS}\s*{_YUAN}?\s*(?:到|至|-|~|—|–)\s*{_CNY}{_DIGITS}\s*{_YUAN}(?:之间|左右)?(?:的)?"
+    rf"{_CNY}{_DIGITS}\s{{0,3}}{_YUAN}?\s{{0,3}}(?:到|至|-|~|—|–)\s{{0,3}}{_CNY}{_DIGITS}\s{{0,3}}{_YUAN}(?:之间|左右)?(?:的)?"
 )
 _CHINESE_BELOW = re.compile(
-    rf"(?:(?:不超过|不到|低于|少于|小于|最多|便宜于)\s*{_CNY}{_DIGITS}\s*{_YUAN}?(?:的)?|{_CNY}{_DIGITS}\s*{_YUAN}\s*(?:以下|以内|之内|之下|内)(?:的)?)"
+    rf"(?:(?:不超过|不到|低于|少于|小于|最多|便宜于)\s{{0,3}}{_CNY}{_DIGITS}\s{{0,3}}{_YUAN}?(?:的)?|{_CNY}{_DIGITS}\s{{0,3}}{_YUAN}\s{{0,3}}(?:以下|以内|之内|之下|内)(?:的)?)"
 )
 _CHINESE_ABOVE = re.compile(
-    rf"(?:(?:不低于|不少于|高于|超过|大于|至少|最少)\s*{_CNY}{_DIGITS}\s*{_YUAN}?(?:的)?|{_CNY}{_DIGITS}\s*{_YUAN}\s*(?:以上|之上|起)(?:的)?)"
+    rf"(?:(?:不低于|不少于|高于|超过|大于|至少|最少)\s{{0,3}}{_CNY}{_DIGITS}\s{{0,3}}{_YUAN}?(?:的)?|{_CNY}{_DIGITS}\s{{0,3}}{_YUAN}\s{{0,3}}(?:以上|之上|起)(?:的)?)"
 )
 _CENTS = re.compile(r"^(?:cents?|c|¢)$", re.IGNORECASE)
 
