@@ -21,7 +21,7 @@ _ABOVE = (
 _BETWEEN = r"(?:between|from)"
 _YUAN = r"(?:元钱|元|块钱|块|人民币|rmb|美元|美金|欧元|英镑|圆)"
 _CNY = r"[¥￥$]?\s{0,3}"
-_DIGITS = r"(\d{1,9}(?:\.\d{1,2})?)"
+_DIGITS = r"(\d{1,6}(?:\.\d{1,2})?)"
 
 _ENGLISH_RANGES = re.compile(
     rf"(?<!\w){_BETWEEN}\s{{1,3}}(?:{_SIGN})?{_NUMBER}\s{{0,3}}{_UNIT}?\s{{0,3}}(?:and|to|-|–)\s{{0,3}}{_PRICE}(?!\w)",
