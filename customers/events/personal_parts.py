@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from customers.identity.personal_data.masking import PERSONAL_PART
 from customers.identity.personal_data.personal_traits import seal_personal
 from customers.identity.personal_data.recognition import (
     extract_personal,
@@ -18,7 +19,6 @@ from customers.identity.personal_data.recognition import (
     merge_personal,
 )
 
-PERSONAL_PART = "$personal"
 CONTEXT_PART = "$context"
 # what SDKs write into the context; only addresses and the queries of URLs can be personal there
 SDK_CONTEXT = frozenset(

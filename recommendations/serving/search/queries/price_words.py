@@ -7,9 +7,10 @@ from decimal import Decimal
 _NUMBER = r"(\d{1,9}(?:,\d{3}){0,3}(?:\.\d{1,2})?|\.\d{1,2})"
 _SIGN = r"(?:us|hk|nt|rmb|cny)?\s{0,3}[$€£¥￥]\s{0,3}"
 _UNIT = r"(dollars?|bucks?|usd|euros?|eur|pounds? sterling|quid|gbp|yuan|rmb|cny|cents?|c(?!\w)|[$€£¥￥]|¢)"
-# A bare number is a price only at the end or before these words: "under 2 years" and "over 16 oz" are no prices.
+_PRICE = rf"(?:{_SIGN}{_NUMBER}(?!\w)|{_NUMBER}\s{{0,3}}{_UNIT})"
+# A bare number is a price only as an upper limit, at the end or before these words: "under 2 years" is no price.
 _END = r"(?=\s{0,3}(?:$|[,;.!?]|\b(?:for|in|with|and|or|please|only|each)\b))"
-_PRICE = rf"(?:{_SIGN}{_NUMBER}(?!\w)|{_NUMBER}\s{{0,3}}{_UNIT}|{_NUMBER}{_END})"
+_BARE_BELOW = r"(?:under|below|less than|lower than|cheaper than|up to|at most|no more than|not more than)"
 _BELOW = (
     r"(?:(?:priced?|costs?|costing)\s{1,3})?(?:under|below|less than|lower than|cheaper than|up to|at most|no more than|not more than|"
     r"not over|max(?:imum)?(?: of)?|within|<=?)"
@@ -20,11 +21,13 @@ _ABOVE = (
 )
 _BETWEEN = r"(?:between|from)"
 _YUAN = r"(?:元钱|元|块钱|块|人民币|rmb|美元|美金|欧元|英镑|圆)"
-_CNY = r"[¥￥$]?\s{0,3}"
-_DIGITS = r"(\d{1,6}(?:\.\d{1,2})?)"
+_CNY = r"[¥￥$]\s{0,3}"
+_DIGITS = r"(?<![\d.,])(\d{1,9}(?:,\d{3}){0,3}(?:\.\d{1,2})?)(?!\d)"
+_CHINESE_PRICE = rf"(?:{_CNY}{_DIGITS}(?:\s{{0,3}}{_YUAN})?|{_DIGITS}\s{{0,3}}{_YUAN})"
 
 _ENGLISH_RANGES = re.compile(
-    rf"(?<!\w){_BETWEEN}\s{{1,3}}(?:{_SIGN})?{_NUMBER}\s{{0,3}}{_UNIT}?\s{{0,3}}(?:and|to|-|–)\s{{0,3}}{_PRICE}(?!\w)",
+    rf"(?<!\w){_BETWEEN}\s{{1,3}}(?:{_SIGN}{_NUMBER}\s{{0,3}}(?:and|to|-|–)\s{{0,3}}(?:{_SIGN})?{_NUMBER}"
+    rf"|{_NUMBER}\s{{0,3}}{_UNIT}?\s{{0,3}}(?:and|to|-|–)\s{{0,3}}{_PRICE})(?!\w)",
     re.IGNORECASE,
 )
 _SIGNED_RANGES = re.compile(
@@ -33,19 +36,27 @@ _SIGNED_RANGES = re.compile(
 )
 _BELOW_ENGLISH = re.compile(rf"(?<!\w){_BELOW}\s{{0,3}}{_PRICE}(?!\w)", re.IGNORECASE)
 _ABOVE_ENGLISH = re.compile(rf"(?<!\w){_ABOVE}\s{{0,3}}{_PRICE}(?!\w)", re.IGNORECASE)
+_BARE_BELOW_ENGLISH = re.compile(rf"(?<!\w){_BARE_BELOW}\s{{1,3}}{_NUMBER}{_END}", re.IGNORECASE)
 _OR_LESS = re.compile(
     rf"(?<!\w)(?:{_SIGN}{_NUMBER}|{_NUMBER}\s{{0,3}}{_UNIT})\s{{1,3}}(?:or|and)\s{{1,3}}(less|under|below|more|over|up|above)(?!\w)",
     re.IGNORECASE,
 )
 _CHINESE_RANGES = re.compile(
-    rf"{_CNY}{_DIGITS}\s{{0,3}}{_YUAN}?\s{{0,3}}(?:到|至|-|~|—|–)\s{{0,3}}{_CNY}{_DIGITS}\s{{0,3}}{_YUAN}(?:之间|左右)?(?:的)?"
+    rf"(?:{_CNY})?{_DIGITS}\s{{0,3}}{_YUAN}?\s{{0,3}}(?:到|至|-|~|—|–)\s{{0,3}}{_CHINESE_PRICE}(?:之间|左右)?(?:的)?"
 )
 _CHINESE_BELOW = re.compile(
-    rf"(?:(?:不超过|不到|低于|少于|小于|最多|便宜于)\s{{0,3}}{_CNY}{_DIGITS}\s{{0,3}}{_YUAN}?(?:的)?|{_CNY}{_DIGITS}\s{{0,3}}{_YUAN}\s{{0,3}}(?:以下|以内|之内|之下|内)(?:的)?)"
+    rf"(?:(?:不超过|不到|低于|少于|小于|最多|便宜于)\s{{0,3}}{_CHINESE_PRICE}(?:的)?"
+    rf"|{_CHINESE_PRICE}\s{{0,3}}(?:以下|以内|之内|之下|内)(?:的)?)"
 )
 _CHINESE_ABOVE = re.compile(
-    rf"(?:(?:不低于|不少于|高于|超过|大于|至少|最少)\s{{0,3}}{_CNY}{_DIGITS}\s{{0,3}}{_YUAN}?(?:的)?|{_CNY}{_DIGITS}\s{{0,3}}{_YUAN}\s{{0,3}}(?:以上|之上|起)(?:的)?)"
+    rf"(?:(?:不低于|不少于|高于|超过|大于|至少|最少)\s{{0,3}}{_CHINESE_PRICE}(?:的)?"
+    rf"|{_CHINESE_PRICE}\s{{0,3}}(?:以上|之上|起)(?:的)?)"
 )
+# "games for kids under 5" names an age, "shoes size under 10" a size
+_NOT_PRICED = frozenset(
+    {"adults", "age", "aged", "ages", "babies", "boys", "children", "girls", "infants", "kids", "men", "people", "seniors", "size", "sizes",
+     "teens", "toddlers", "women"}
+)  # fmt: skip
 _CENTS = re.compile(r"^(?:cents?|c|¢)$", re.IGNORECASE)
 
 
@@ -77,6 +88,9 @@ def parse_price_words(query: str) -> PriceWords:
             if low is not None and high is not None and low > high:
                 low, high = high, low
             return PriceWords(remove_match(query, match), low, high)
+    match = _BARE_BELOW_ENGLISH.search(query)
+    if match is not None and _NOT_PRICED.isdisjoint(query[: match.start()].lower().split()[-1:]):
+        return PriceWords(remove_match(query, match), high=read_prices(match)[0])
     if match := _OR_LESS.search(query):
         price, is_low = read_prices(match)[0], match[match.lastindex or 0].lower() in ("more", "over", "up", "above")
         return PriceWords(remove_match(query, match), price if is_low else None, None if is_low else price)

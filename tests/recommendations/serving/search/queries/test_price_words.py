@@ -31,6 +31,11 @@ from recommendations.serving.search.queries.price_words import PriceWords, parse
         ("耳机100-200元", "耳机", "100", "200"),
         ("咖啡 5元以上", "咖啡", "5", None),
         ("100块以内", "", None, "100"),
+        ("1,200元以下的手机", "手机", None, "1200"),
+        ("1234567元以下", "", None, "1234567"),
+        ("¥50以内 茶", "茶", None, "50"),
+        ("between $5 and 10 wine", "wine", "5", "10"),
+        ("2 liter soda under 3", "2 liter soda", None, "3"),
     ],
 )
 def test_prices_become_limits(query: str, words: str, low: str | None, high: str | None) -> None:
@@ -42,6 +47,8 @@ def test_prices_become_limits(query: str, words: str, low: str | None, high: str
     "query",
     [
         "", "milk", "7 up", "toys under 2 years", "over 16 oz soda", "12 to 18 months diapers", "12-24 pk", "iphone 15 以上", "under the sea",
+        "vitamins for women over 50",
+        "games for kids under 5", "iphone 15 pro max 256", "pillow at least 20", "crayons for kids between 2 and 4", "帐篷 最多3人", "大米 不超过5公斤",
         "2 dollars", "from 9 lives", "1.7 l kettle", "5 元", "wine 2015-2018", "more than a feeling",
     ],
 )  # fmt: skip
