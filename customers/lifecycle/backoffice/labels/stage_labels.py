@@ -26,7 +26,7 @@ def describe_gaps(gaps: GapSummary, *, missing_since: datetime | None = None) ->
     if missing_since is None:
         return text
     return _(
-        "%(text)s Orders of the whole shop are missing since %(day)s; until they arrive, time changes no stage."
+        "%(text)s Orders of the whole shop have been overdue since %(day)s, so the passing of time does not change stages at the moment."
     ) % {
         "text": text,
         "day": date_format(localtime(missing_since), "DATE_FORMAT"),
@@ -38,7 +38,7 @@ def describe_guard(gaps: GapSummary) -> str:
     if not gaps.guarded:
         return ""
     return _(
-        "So long a gap would make them dormant, but their probability active is %(p_alive)s and their churn risk only "
+        "A gap this long would make them dormant, but their probability active is %(p_alive)s and their churn risk only "
         "%(churn)s."
     ) % {"p_alive": format_whole_percent(gaps.p_alive), "churn": format_whole_percent(gaps.churn)}
 
@@ -61,7 +61,7 @@ def _describe_present_gap(gaps: GapSummary) -> str:
         return _("That is within the usual gap.")
     values = {"n": number_format(round_odds(gaps.longer_share), force_grouping=True)}
     if gaps.longer_share * MAX_ODDS < 1.0:
-        return _("Fewer than 1 in %(n)s such gaps is that long.") % values
+        return _("Fewer than 1 in %(n)s such gaps are that long.") % values
     if gaps.own_gaps:
         return _("Only about 1 in %(n)s of their gaps is that long.") % values
     return _("Only about 1 in %(n)s such gaps is that long.") % values

@@ -13,7 +13,6 @@ from customers.lifecycle.scoring.stages.derivation import (
     to_gap_row,
 )
 from customers.lifecycle.scoring.stages.gap_kernels import (
-    ALIVE_FIELDS,
     MEMORY,
     compute_guard,
     compute_survival,
@@ -21,7 +20,7 @@ from customers.lifecycle.scoring.stages.gap_kernels import (
     is_guarded,
     predict_log_gap,
 )
-from customers.lifecycle.scoring.stages.kernels import DORMANT_AT, count_category_order
+from customers.lifecycle.scoring.stages.kernels import BY_GAPS_AT, DORMANT_AT, count_category_order
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 
 
@@ -70,7 +69,7 @@ def summarize_gaps(*, histories: OrderHistories, thresholds: StageThresholds, as
     if thresholds.alive is not None:
         first = int(days[0]) * DAY
         p_alive, churn = compute_guard(float(days[-1] - days[0]), (as_of - first) / DAY, gaps, rule.guard_days, alive)
-        limits = np.zeros(len(ALIVE_FIELDS), np.int64)
+        limits = np.zeros(BY_GAPS_AT + 1, np.int64)
         find_time_limits(int(at[-1]), gaps, weight, log_sum, prior_mean, row, limits)
         guarded = as_of >= limits[DORMANT_AT] and is_guarded(first, int(at[-1]), gaps, as_of, alive, row)
     return GapSummary(

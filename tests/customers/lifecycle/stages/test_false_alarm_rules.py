@@ -136,7 +136,7 @@ def test_time_waits_while_the_shop_has_no_orders(admin_client: Client, shop: Cus
     refresh_stages(customer_ids=[row[0] for row in before], as_of=later)
     assert not moved.exists(), "a derivation for another reason does not let time count either"
     explanation = build_customer_profile(customer_id=shop.pk, as_of=later)["stage"]["explanation"]  # type: ignore[index]
-    assert "Orders of the whole shop are missing since" in explanation
+    assert "Orders of the whole shop have been overdue since" in explanation
     figures = home_queries.query_health(as_of=later)
     assert figures["orders_missing_since"] == missing_since
     make_order(make_customer("first-after"), placed_at=later - timedelta(hours=1))
