@@ -16,9 +16,8 @@ MAX_ID = 255
 MAX_NAME = 200
 MAX_PRODUCT_ID = 200
 LEAST_AGE = timedelta(days=-1)  # an event may seem to be this far in the future, because clocks differ
-MAX_CLAIMED_AGE = timedelta(
-    days=31
-)  # of an event that a browser or app dates; SDKs keep events while a device is offline
+# of an event that a browser or app dates; SDKs keep events while a device is offline
+MAX_CLAIMED_AGE = timedelta(days=31)
 MAX_VALUE = Decimal("999999999999.99")
 # tuples created once: a literal in the function would be built again for every value that is checked
 TEXT_OR_INTEGER, NUMBER, TEXT_OR_NUMBER = (int, str), (int, float), (int, float, str)
