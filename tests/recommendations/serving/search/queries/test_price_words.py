@@ -48,7 +48,8 @@ def test_prices_become_limits(query: str, words: str, low: str | None, high: str
     [
         "", "milk", "7 up", "toys under 2 years", "over 16 oz soda", "12 to 18 months diapers", "12-24 pk", "iphone 15 以上", "under the sea",
         "vitamins for women over 50",
-        "games for kids under 5", "iphone 15 pro max 256", "pillow at least 20", "crayons for kids between 2 and 4", "帐篷 最多3人", "大米 不超过5公斤",
+        "games for kids under 5", "iphone 15 pro max 256", "pillow at least 20", "crayons for kids between 2 and 4",
+        "帐篷 最多3人", "大米 不超过5公斤",
         "2 dollars", "from 9 lives", "1.7 l kettle", "5 元", "wine 2015-2018", "more than a feeling",
     ],
 )  # fmt: skip
