@@ -307,8 +307,8 @@ def build_training_data(
     import pyarrow as pa
 
     from recommendations.engine import KIND_CODES, IdMap, Interactions
-    from recommendations.training.data.dismissals import Dismissals
     from recommendations.training.data.data_position import DataPosition
+    from recommendations.training.data.dismissals import Dismissals
     from recommendations.training.data.extract import TrainingData, build_products, compute_fingerprint
 
     users, rank = IdMap.number_ids(np.arange(10_000_000, 10_000_000 + customers))

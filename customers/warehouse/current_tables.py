@@ -123,9 +123,7 @@ def read_current_identifiers(customer_ids: Iterable[int] | None = None) -> pa.Ta
 def copy_missing_events(rows: ir.Table, *, exported: EventPosition) -> pa.Table:
     """Return the processed product events since the export that are in no file."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            SELECT_RECENT_EVENTS, {"since": exported.received_before, "first_id": exported.first_new_id}
-        )
+        cursor.execute(SELECT_RECENT_EVENTS, {"since": exported.received_before, "first_id": exported.first_new_id})
         found = cursor.fetchall()
     if not found:
         return EVENTS.schema.empty_table()
@@ -133,9 +131,7 @@ def copy_missing_events(rows: ir.Table, *, exported: EventPosition) -> pa.Table:
     in_files = rows.filter(rows.id >= int(ids.min())).select("id").to_pyarrow()["id"].to_numpy()
     is_missing = ~np.isin(ids, in_files)
     missing = [found[number] for number in np.flatnonzero(is_missing)]
-    parts = [
-        copy_events(missing[start : start + PAGE_ROWS]) for start in range(0, len(missing), PAGE_ROWS)
-    ]
+    parts = [copy_events(missing[start : start + PAGE_ROWS]) for start in range(0, len(missing), PAGE_ROWS)]
     return pa.concat_tables([EVENTS.schema.empty_table(), *parts])
 
 

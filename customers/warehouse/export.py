@@ -171,7 +171,9 @@ def _stage_parts(plan: ExportPlan, root: Path, staging: ExportStaging) -> Iterat
     if table.moment is None:
         if plan.changed_parts:
             fingerprint = plan.fingerprints[None]
-            staging.write(build_part_path(root, table, None), table.schema, copy_pages(table, rows=CHUNK_ROWS), fingerprint)
+            staging.write(
+                build_part_path(root, table, None), table.schema, copy_pages(table, rows=CHUNK_ROWS), fingerprint
+            )
             yield fingerprint.rows
         return
     for days in _group_days(plan):

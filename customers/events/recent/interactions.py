@@ -3,8 +3,8 @@
 `recent:{kind}:{value}` is a sorted set. A member consists of a letter for the interaction, the second in base 36, a colon and the
 product id; its score is the second. A tilde and seconds in base 36 before the colon say how much later a late event was received,
 because what a model knows depends on when events were received. Writing an event twice changes nothing, and a late event is
-sorted by its time. An event of a known user is only on the user's list, an event of a visitor on the visitor's. Anybody can be a visitor, so their lists are shorter,
-with shorter product ids, and expire sooner.
+sorted by its time. An event of a known user is only on the user's list, an event of a visitor on the visitor's. Anybody can be a
+visitor, so their lists are shorter, with shorter product ids, and expire sooner.
 
 `group-of:{kind}:{value}` is the name of a group, `group:{name}` the set of the identifiers (`kind:value`) of one person. An
 event with a user and a visitor adds the visitor to the user's group immediately, unless the visitor belongs to another user; the
@@ -288,7 +288,11 @@ def parse_member(member: str) -> RecentInteraction:
     head, _colon, product_id = member.partition(":")
     second, _tilde, delay = head[1:].partition("~")
     kind, at = MEANING_BY_LETTER[head[0]], float(int(second, 36))
-    return RecentInteraction(product_id, kind, at, float(int(delay, 36))) if delay else RecentInteraction(product_id, kind, at)
+    return (
+        RecentInteraction(product_id, kind, at, float(int(delay, 36)))
+        if delay
+        else RecentInteraction(product_id, kind, at)
+    )
 
 
 @lru_cache(maxsize=4096)

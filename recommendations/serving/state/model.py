@@ -172,7 +172,8 @@ class ServingModel:
     ) -> Histories:
         """Return one history of all interactions of these users until now, oldest first.
 
-        recent: newest first; those that the model does not contain are added, at most MAX_RECENT_INTERACTIONS. find_row: the row of a product id, -1 for an unknown one, if the caller has a faster look-up than the model's own.
+        recent: newest first; those that the model does not contain are added, at most MAX_RECENT_INTERACTIONS.
+        find_row: the row of a product id, -1 for an unknown one, if the caller has a faster look-up than the model's own.
         """
         trained = [user for user in users if user < self.n_trained]
         parts = [
@@ -271,5 +272,7 @@ def list_interactions(parts: Sequence[InteractionColumns], *, since: float) -> s
     for item, order, _weight, kind in parts:
         if len(order) and order[-1] >= since:
             first = int(np.searchsorted(order, since))
-            found.update(zip(item[first:].tolist(), kind[first:].tolist(), map(int, order[first:].tolist()), strict=True))
+            found.update(
+                zip(item[first:].tolist(), kind[first:].tolist(), map(int, order[first:].tolist()), strict=True)
+            )
     return found

@@ -90,7 +90,9 @@ def read_activity_update(*, base: Artifact, event_weights: EventWeights, as_of: 
 def read_active_products(tables: CurrentWarehouse) -> list[str]:
     """Return the ids of the active products."""
     products = tables["products"]
-    product_ids: list[str] = products.filter(products.is_active).select("product_id").to_pyarrow()["product_id"].to_pylist()
+    product_ids: list[str] = (
+        products.filter(products.is_active).select("product_id").to_pyarrow()["product_id"].to_pylist()
+    )
     return product_ids
 
 
@@ -100,9 +102,7 @@ def select_known_merges(merges: Pairs, base_customers: IdMap) -> list[tuple[int,
     return [pair for pair, row in zip(merges, rows.tolist(), strict=True) if row >= 0]
 
 
-def select_trained(
-    base: Artifact, *, interactions: Interactions, merges: Pairs
-) -> tuple[Interactions, Interactions]:
+def select_trained(base: Artifact, *, interactions: Interactions, merges: Pairs) -> tuple[Interactions, Interactions]:
     """Return the trained interactions of the customers with new ones or merges, and those of them that merged customers had.
 
     Both are under the rows of the customers who are kept.
@@ -113,7 +113,9 @@ def select_trained(
     history = base.get_part("history")
     own = np.unique(np.concatenate([interactions.user, kept_rows]))
     own = own[own < len(history["indptr"]) - 1]
-    trained = take_histories(interactions, history, np.concatenate([own, merged_rows]), np.concatenate([own, kept_rows]))
+    trained = take_histories(
+        interactions, history, np.concatenate([own, merged_rows]), np.concatenate([own, kept_rows])
+    )
     return trained, take_histories(interactions, history, merged_rows, kept_rows)
 
 
