@@ -5,7 +5,7 @@ merged since the training keeps the history of all merged customers.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -130,26 +130,43 @@ def take_histories(
     lengths = high - low
     starts = np.cumsum(lengths) - lengths
     positions = (np.arange(lengths.sum()) + np.repeat(low - starts, lengths)).astype(np.int64)
-    columns = {name: np.asarray(history[name][positions]) for name in HISTORY_COLUMNS}
-    return replace(like, user=np.repeat(owners, lengths).astype(np.int32), **columns)
+    item, order, weight, kind = (np.asarray(history[name][positions]) for name in HISTORY_COLUMNS)
+    user = np.repeat(owners, lengths).astype(np.int32)
+    return Interactions(user, item, order, weight, kind, like.users, like.items, like.as_of)
 
 
 def drop_known(interactions: Interactions, trained: Interactions) -> Interactions:
     """Return the interactions without those that are trained already: same customer, product, type and time."""
-    return interactions.select(~np.isin(make_keys(interactions), make_keys(trained)))
+    what, trained_what = number_pairs(interactions), number_pairs(trained)
+    # few are left after the comparison of whole numbers, which is much faster than that of pairs
+    repeated = np.flatnonzero(np.isin(what, trained_what))
+    old = np.flatnonzero(np.isin(trained_what, what[repeated]))
+    is_known = np.isin(
+        make_keys(what[repeated], interactions.order[repeated]), make_keys(trained_what[old], trained.order[old])
+    )
+    is_new = np.ones(len(interactions), np.bool_)
+    is_new[repeated[is_known]] = False
+    return interactions.select(is_new)
 
 
-def make_keys(interactions: Interactions) -> npt.NDArray[np.void]:
-    """Return one comparable value for each interaction."""
-    numbers = (interactions.user.astype(np.int64) * interactions.n_items + interactions.item) * len(KINDS)
-    keys = np.empty(len(interactions), [("what", np.int64), ("when", np.float64)])
-    keys["what"], keys["when"] = numbers + interactions.kind, interactions.order
+def number_pairs(interactions: Interactions) -> npt.NDArray[np.int64]:
+    """Return a number for customer, product and type of each interaction."""
+    pairs = interactions.user.astype(np.int64) * interactions.n_items + interactions.item
+    return pairs * len(KINDS) + interactions.kind
+
+
+def make_keys(what: npt.NDArray[np.int64], when: npt.NDArray[np.float64]) -> npt.NDArray[np.void]:
+    """Return one comparable value for each pair."""
+    keys = np.empty(len(what), [("what", np.int64), ("when", np.float64)])
+    keys["what"], keys["when"] = what, when
     return keys
 
 
 def join_interactions(first: Interactions, second: Interactions) -> Interactions:
     """Return both in order of time."""
-    names = ("user", *HISTORY_COLUMNS)
-    columns = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names}
-    oldest_first = np.argsort(columns["order"], kind="stable")
-    return replace(first, **{name: column[oldest_first] for name, column in columns.items()})
+    user, item, order, weight, kind = (
+        np.concatenate([getattr(first, name), getattr(second, name)]) for name in ("user", *HISTORY_COLUMNS)
+    )
+    by_time = np.argsort(order, kind="stable")
+    columns = (user[by_time], item[by_time], order[by_time], weight[by_time], kind[by_time])
+    return Interactions(*columns, first.users, first.items, first.as_of)
