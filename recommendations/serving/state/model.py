@@ -11,7 +11,7 @@ import numpy.typing as npt
 from customers.events.recent.interactions import RecentInteraction
 from recommendations.engine import KIND_CODES, Histories, IdMap, restore
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
-from recommendations.engine.exploration import ExplorationPriors
+from recommendations.engine.exploration import ExplorationTrials
 from recommendations.serving.state.cold_start import ColdStartModel
 from recommendations.training.registry.artifacts import Artifact
 
@@ -89,7 +89,7 @@ class ServingModel:
     as_of: float
     known_until: float
     cold_start: ColdStartModel | None = None
-    trials: ExplorationPriors | None = None
+    trials: ExplorationTrials | None = None
     scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     dismissed: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]] | None = None
 
@@ -124,7 +124,10 @@ class ServingModel:
             as_of=saved["as_of"],
             known_until=saved.get("known_until", saved["as_of"]),  # releases before this one recorded only as_of
             cold_start=ColdStartModel.from_artifact(artifact),
-            trials=ExplorationPriors.of_arrays(trials) if (trials := artifact.get_part("exploration")) else None,
+            # releases before this one counted interactions instead of impressions
+            trials=ExplorationTrials.of_arrays(trials)
+            if "quantiles" in (trials := artifact.get_part("exploration"))
+            else None,
             scenarios=saved.get("scenarios", {}),
             dismissed=(rows["indptr"], rows["item"]) if (rows := artifact.get_part("dismissed")) else None,
         )

@@ -69,6 +69,7 @@ def build_overlay(*, base: Artifact, news: ActivityUpdate) -> Artifact:
         "news": {name: getattr(history, name) for name in ("indptr", "item", "order", "weight", "kind")},
         "news-identifiers": news.identifiers.to_arrays(),
         "dismissed": news.dismissed.to_arrays(),
+        "exploration": news.trials.to_arrays(),
         "model": update_counts(news, base),
     }
     saved = {
