@@ -10,11 +10,11 @@ from scipy.sparse import csr_array
 from recommendations.engine.data.groups import expand_ranges, number_within_groups
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
+from recommendations.engine.data.visits import VISIT_GAP_S
 from recommendations.engine.data.weighting import DAY
 from recommendations.engine.evaluation.ranking_metrics.ranked_lists import build_list_matrix
 from recommendations.engine.linear_algebra.sparse import IntArray, sum_entries
 
-VISIT_GAP_S = 1800.0
 VIEW_EVENTS = ("view", "click", "wishlist", "cart")
 MAX_CART_ITEMS = 50
 NEW_DAYS = 30.0

@@ -1,0 +1,134 @@
+"""Chooses what scores the current visit, and how many of ten positions it gets beside everything else known about a person."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.algorithms.base import Algorithm, Scores
+from recommendations.engine.data.event_weights import EventWeights
+from recommendations.engine.data.visits import MAX_POSITIONS, compute_visit_factor, cut_visits
+from recommendations.engine.evaluation.evaluation_queries import EvaluationQueries
+from recommendations.engine.evaluation.placement_evaluation import (
+    Lists,
+    QueryScores,
+    compute_mean,
+    evaluate_lists,
+    make_ensemble,
+    summarize_scores,
+    tune_shares,
+)
+from recommendations.engine.linear_algebra.sparse import list_entry_rows
+from recommendations.engine.topn import count_block_rows, select_top_n
+
+DECAYS = (0.5, 0.7, 0.85, 1.0)
+METRIC = "hit_rate"  # whether the row contains the next product of the visit, at whatever position
+
+type Values = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class VisitWeights:
+    """The ensemble of the current visit: component → share, the decay per product back, and its positions out of ten.
+
+    positions: 0 where there was nothing to learn from, or where the visit did not help beyond chance.
+    """
+
+    weights: Mapping[str, float]
+    decay: float
+    positions: int
+
+
+@dataclass(frozen=True, eq=False)
+class VisitComponents:
+    """base: the ensemble of for-you, for histories under `event_weights`; parts: candidates for the ensemble of the visit."""
+
+    base: Algorithm
+    parts: Mapping[str, Algorithm]
+    event_weights: EventWeights
+    normalization: str = "max"
+
+
+def tune_visit_ensemble(components: VisitComponents, queries: EvaluationQueries) -> VisitWeights:
+    """Return the shares and the decay with the largest mean NDCG@10 of the visit alone. Errors: ValueError without parts."""
+    tuned = []
+    for decay in DECAYS:
+        visits = replace(queries, histories=cut_visits(queries.histories, decay=decay))
+        tuned.append((*tune_shares(components.parts, visits, normalization=components.normalization), decay))
+    weights, _value, decay = max(tuned, key=lambda result: result[1])
+    return VisitWeights(weights, decay, 0)
+
+
+def tune_visit_positions(
+    components: VisitComponents, weights: VisitWeights, queries: EvaluationQueries, *, seed: int
+) -> VisitWeights:
+    """Return the weights with the positions that have the largest hit rate@10; 0 unless they beat none beyond chance."""
+    lists = rank_in_visits(components, weights, queries, range(MAX_POSITIONS + 1), seed=seed)
+    best = int(np.argmax([compute_mean(summarize_scores(each, queries)[METRIC]) for each in lists]))
+    comparison = evaluate_lists(lists[best], lists[0], queries, seed=seed)
+    return replace(weights, positions=best if comparison.difference[METRIC].low > 0 else 0)
+
+
+def compare_visits(
+    components: VisitComponents, weights: VisitWeights, queries: EvaluationQueries, *, positions: int, seed: int
+) -> QueryScores:
+    """Compare for-you with so many positions for the visit with for-you without a component for the visit."""
+    own, base = rank_in_visits(components, weights, queries, (positions, 0), seed=seed)
+    return evaluate_lists(own, base, queries, seed=seed)
+
+
+def rank_in_visits(
+    components: VisitComponents,
+    weights: VisitWeights,
+    queries: EvaluationQueries,
+    positions: Sequence[int],
+    *,
+    seed: int,
+) -> list[Lists]:
+    """Return int32 (n, 10) for each number of positions: the best items by base + factor · visit that each query allows."""
+    visit = make_ensemble(components.parts, weights.weights, components.normalization)
+    size = max(1, count_block_rows(queries.histories.n_items) // 2)
+    lists: list[list[Lists]] = [[np.empty((0, MAX_POSITIONS), np.int32)] for _count in positions]
+    for start in range(0, len(queries), size):
+        block = queries.slice_rows(start, start + size)
+        weighted = components.event_weights.of_histories(block.histories)
+        base_scores = _get_allowed_scores(components.base.score(weighted.select_entries(weighted.weight > 0)), block)
+        visit_scores = _get_allowed_scores(visit.score(cut_visits(block.histories, decay=weights.decay)), block)
+        for count, parts in zip(positions, lists, strict=True):
+            factors = find_visit_factors(base_scores, visit_scores, count)
+            scores = base_scores + factors[:, None] * visit_scores
+            scores[scores <= 0] = -np.inf
+            parts.append(select_top_n(scores, MAX_POSITIONS, tie_seed=seed, first_row=start).items)
+    return [np.concatenate(parts) for parts in lists]
+
+
+def find_visit_factors(base_scores: Values, visit_scores: Values, positions: int) -> Values:
+    """Return per row the factor of the visit that brings `positions` of its products among the best ten.
+
+    Products that the base has among its best ten anyway don't count. Of k others, the last one must reach the base's score at
+    position 10 − k + 1. Scores are 0 for items that must not be shown; shapes (n, n_items) → (n,).
+    """
+    n_rows = len(base_scores)
+    if not positions:
+        return np.zeros(n_rows, np.float32)
+    shown = select_top_n(np.where(base_scores > 0, base_scores, np.float32(-np.inf)), MAX_POSITIONS)
+    others = visit_scores.copy()
+    rows, ranks = np.nonzero(shown.items >= 0)
+    others[rows, shown.items[rows, ranks]] = 0
+    best = -np.sort(-np.partition(others, -positions, axis=1)[:, -positions:], axis=1)
+    found = (best > 0).sum(axis=1)
+    rivals = np.where(shown.items >= 0, shown.scores, np.float32(0))
+    last = np.where(found > 0, best[np.arange(n_rows), np.maximum(found - 1, 0)], np.float32(1))
+    rival = rivals[np.arange(n_rows), np.minimum(MAX_POSITIONS - found, MAX_POSITIONS - 1)]
+    return np.where(found > 0, compute_visit_factor(rival, last), np.float32(0)).astype(np.float32)
+
+
+def _get_allowed_scores(scores: Scores, block: EvaluationQueries) -> Values:
+    """Return dense scores, 0 where there is none or the query excludes the item."""
+    dense = scores.toarray() if isinstance(scores, csr_array) else scores
+    dense = np.where(np.isfinite(dense), np.maximum(dense, 0), np.float32(0)).astype(np.float32)
+    if block.excluded is not None:
+        dense[list_entry_rows(block.excluded), block.excluded.indices] = 0
+    return dense
