@@ -16,8 +16,10 @@ KIND_WEIGHTS = {KIND_CODES["view"]: 1.0, KIND_CODES["click"]: 1.0, KIND_CODES["w
 PURCHASE = KIND_CODES["purchase"]
 DEFAULT_DECAY = 0.85
 MAX_POSITIONS = 10
-MIN_RIVAL = 1e-3  # where the list of everything else is shorter than ten
-MARGIN = 1.001  # a tie would be decided by the number of the product
+MIN_GAP = np.float32(1e-3)  # where the list of everything else is shorter than ten
+MARGIN = np.float32(1.001)  # a tie would be decided by the number of the product
+
+type Values = npt.NDArray[np.float32]
 
 
 class VisitEvent(NamedTuple):
@@ -98,6 +100,20 @@ def cut_visits(histories: Histories, *, decay: float = DEFAULT_DECAY) -> Histori
     return replace(build_visits(visits, n_items=histories.n_items, as_of=histories.as_of), user=histories.user)
 
 
-def compute_visit_factor(rival: npt.ArrayLike, last: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Return the factor with which a visit's product of the score `last` comes just before one of the score `rival` (0: nobody)."""
-    return np.asarray(np.maximum(rival, MIN_RIVAL) / np.asarray(last) * MARGIN, np.float32)
+def find_visit_factor(
+    shown: tuple[Values, Values], last: tuple[Values, Values], n_passed: npt.NDArray[np.integer]
+) -> Values:
+    """Return per row the smallest factor of the visit's scores with which the product `last` passes `n_passed` of those shown.
+
+    shown: (n, m) scores by everything else and by the visit of the m best products without the visit, 0 where the list is shorter;
+    last: (n,) the same of the last product that the visit should bring in. Products that are closer to the visit than `last` need not
+    be passed: they are an answer to it themselves. (b_last + f · v_last > b + f · v ⇔ f > (b − b_last) / (v_last − v).)
+    """
+    base, visit = shown
+    base_last, visit_last = last[0][:, None], last[1][:, None]
+    is_farther = visit_last > visit
+    gaps = np.where(is_farther, visit_last - visit, np.float32(1))
+    factors = np.sort(np.where(is_farther, np.maximum(base - base_last, MIN_GAP) / gaps, np.float32(np.inf)), axis=1)
+    n_passed = np.minimum(n_passed, is_farther.sum(axis=1))
+    needed = factors[np.arange(len(factors)), np.maximum(n_passed - 1, 0)]
+    return np.where(n_passed > 0, needed * MARGIN, np.float32(0)).astype(np.float32)

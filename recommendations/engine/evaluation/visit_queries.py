@@ -37,7 +37,7 @@ def query_next_in_visit(
         is_query &= _has_bought_before(user, kind, start)
     queries = np.flatnonzero(is_query)[sample.of(user[is_query])]
     begins = np.searchsorted(user, user[queries])
-    row, position = expand_ranges(begins, queries + 1)
+    _row, position = expand_ranges(begins, queries + 1)
     histories = Histories(
         indptr=np.concatenate([[0], np.cumsum(queries + 1 - begins)]).astype(np.int64),
         item=item[position],

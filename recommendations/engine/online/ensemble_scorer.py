@@ -95,9 +95,7 @@ class ScoredHistory:
         """Add factor · the scores of the current visit; its workspace must stay as it is until this one is cleared."""
         rows = visit.work.order[: visit.work.count]
         work = self.work
-        work.count = add_scaled(
-            rows, visit.work.total[rows], factor, work.total, work.touched, work.order, work.count
-        )
+        work.count = add_scaled(rows, visit.work.total[rows], factor, work.total, work.touched, work.order, work.count)
         self.visit, self.visit_factor, self.is_personalized = visit, factor, True
 
     def select_top(

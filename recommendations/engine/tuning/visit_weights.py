@@ -9,15 +9,13 @@ from scipy.sparse import csr_array
 
 from recommendations.engine.algorithms.base import Algorithm, Scores
 from recommendations.engine.data.event_weights import EventWeights
-from recommendations.engine.data.visits import MAX_POSITIONS, compute_visit_factor, cut_visits
+from recommendations.engine.data.visits import MAX_POSITIONS, cut_visits, find_visit_factor
 from recommendations.engine.evaluation.evaluation_queries import EvaluationQueries
 from recommendations.engine.evaluation.placement_evaluation import (
     Lists,
     QueryScores,
-    compute_mean,
     evaluate_lists,
     make_ensemble,
-    summarize_scores,
     tune_shares,
 )
 from recommendations.engine.linear_algebra.sparse import list_entry_rows
@@ -64,11 +62,14 @@ def tune_visit_ensemble(components: VisitComponents, queries: EvaluationQueries)
 def tune_visit_positions(
     components: VisitComponents, weights: VisitWeights, queries: EvaluationQueries, *, seed: int
 ) -> VisitWeights:
-    """Return the weights with the positions that have the largest hit rate@10; 0 unless they beat none beyond chance."""
-    lists = rank_in_visits(components, weights, queries, range(MAX_POSITIONS + 1), seed=seed)
-    best = int(np.argmax([compute_mean(summarize_scores(each, queries)[METRIC]) for each in lists]))
-    comparison = evaluate_lists(lists[best], lists[0], queries, seed=seed)
-    return replace(weights, positions=best if comparison.difference[METRIC].low > 0 else 0)
+    """Return the weights with the positions whose gain in hit rate@10 has the largest lower bound; 0 if none helps beyond chance.
+
+    The largest mean gain would be the largest chance as well: most numbers differ by fewer hits than chance does.
+    """
+    without, *lists = rank_in_visits(components, weights, queries, range(MAX_POSITIONS + 1), seed=seed)
+    gains = [evaluate_lists(own, without, queries, seed=seed).difference[METRIC].low for own in lists]
+    best = int(np.argmax(gains))
+    return replace(weights, positions=best + 1 if gains[best] > 0 else 0)
 
 
 def compare_visits(
@@ -105,24 +106,26 @@ def rank_in_visits(
 
 
 def find_visit_factors(base_scores: Values, visit_scores: Values, positions: int) -> Values:
-    """Return per row the factor of the visit that brings `positions` of its products among the best ten.
+    """Return per row the factor of the visit that brings `positions` of its products among the best ten, see `find_visit_factor`.
 
-    Products that the base has among its best ten anyway don't count. Of k others, the last one must reach the base's score at
-    position 10 − k + 1. Scores are 0 for items that must not be shown; shapes (n, n_items) → (n,).
+    Products that the base has among its best ten anyway don't count. Scores are 0 for items that must not be shown; shapes
+    (n, n_items) → (n,).
     """
     n_rows = len(base_scores)
     if not positions:
         return np.zeros(n_rows, np.float32)
-    shown = select_top_n(np.where(base_scores > 0, base_scores, np.float32(-np.inf)), MAX_POSITIONS)
-    others = visit_scores.copy()
-    rows, ranks = np.nonzero(shown.items >= 0)
-    others[rows, shown.items[rows, ranks]] = 0
-    best = -np.sort(-np.partition(others, -positions, axis=1)[:, -positions:], axis=1)
-    found = (best > 0).sum(axis=1)
-    rivals = np.where(shown.items >= 0, shown.scores, np.float32(0))
-    last = np.where(found > 0, best[np.arange(n_rows), np.maximum(found - 1, 0)], np.float32(1))
-    rival = rivals[np.arange(n_rows), np.minimum(MAX_POSITIONS - found, MAX_POSITIONS - 1)]
-    return np.where(found > 0, compute_visit_factor(rival, last), np.float32(0)).astype(np.float32)
+    ranked = select_top_n(np.where(base_scores > 0, base_scores, np.float32(-np.inf)), MAX_POSITIONS)
+    is_shown = ranked.items >= 0
+    items = np.maximum(ranked.items, 0)
+    shown = np.where(is_shown, ranked.scores, 0), np.where(is_shown, np.take_along_axis(visit_scores, items, axis=1), 0)
+    others = np.where(visit_scores > 0, visit_scores, np.float32(-np.inf))
+    rows, ranks = np.nonzero(is_shown)
+    others[rows, ranked.items[rows, ranks]] = -np.inf
+    best = select_top_n(others, positions)
+    found = (best.items >= 0).sum(axis=1)
+    last_items = np.maximum(best.items[np.arange(n_rows), np.maximum(found - 1, 0)], 0)
+    last = base_scores[np.arange(n_rows), last_items], visit_scores[np.arange(n_rows), last_items]
+    return find_visit_factor(shown, last, found)
 
 
 def _get_allowed_scores(scores: Scores, block: EvaluationQueries) -> Values:
