@@ -101,19 +101,19 @@ def cut_visits(histories: Histories, *, decay: float = DEFAULT_DECAY) -> Histori
 
 
 def find_visit_factor(
-    shown: tuple[Values, Values], last: tuple[Values, Values], n_passed: npt.NDArray[np.integer]
+    shown: tuple[Values, Values], brought: tuple[Values, Values], n_passed: npt.NDArray[np.integer]
 ) -> Values:
-    """Return per row the smallest factor of the visit's scores with which the product `last` passes `n_passed` of those shown.
+    """Return per row the smallest factor of the visit's scores with which each product `brought` passes `n_passed` of those shown.
 
-    shown: (n, m) scores by everything else and by the visit of the m best products without the visit, 0 where the list is shorter;
-    last: (n,) the same of the last product that the visit should bring in. Products that are closer to the visit than `last` need not
-    be passed: they are an answer to it themselves. (b_last + f · v_last > b + f · v ⇔ f > (b − b_last) / (v_last − v).)
+    shown: (n, m) scores by everything else and by the visit of the m best products without the visit; brought: (n, k) the same of the
+    products that the visit should bring in; both 0 where there are fewer. Products that are closer to the visit than one brought in
+    need not be passed by it: they are an answer to the visit themselves. (b' + f · v' > b + f · v ⇔ f > (b − b') / (v' − v).)
     """
-    base, visit = shown
-    base_last, visit_last = last[0][:, None], last[1][:, None]
-    is_farther = visit_last > visit
-    gaps = np.where(is_farther, visit_last - visit, np.float32(1))
-    factors = np.sort(np.where(is_farther, np.maximum(base - base_last, MIN_GAP) / gaps, np.float32(np.inf)), axis=1)
-    n_passed = np.minimum(n_passed, is_farther.sum(axis=1))
-    needed = factors[np.arange(len(factors)), np.maximum(n_passed - 1, 0)]
-    return np.where(n_passed > 0, needed * MARGIN, np.float32(0)).astype(np.float32)
+    base, visit = (values[:, None, :] for values in shown)
+    own_base, own_visit = (values[:, :, None] for values in brought)
+    is_farther = own_visit > visit
+    gaps = np.where(is_farther, own_visit - visit, np.float32(1))
+    factors = np.sort(np.where(is_farther, np.maximum(base - own_base, MIN_GAP) / gaps, np.float32(np.inf)), axis=2)
+    n_passed = np.minimum(n_passed[:, None], is_farther.sum(axis=2))
+    needed = np.take_along_axis(factors, np.maximum(n_passed - 1, 0)[:, :, None], axis=2)[:, :, 0]
+    return np.where(n_passed > 0, needed * MARGIN, np.float32(0)).max(axis=1, initial=0).astype(np.float32)

@@ -44,6 +44,14 @@ class EvaluationQueries:
         """Return the number of users with any relevant product."""
         return len(np.unique(self.user[np.diff(self.relevant.indptr) > 0]))
 
+    def exclude(self, items: csr_array) -> "EvaluationQueries":
+        """Return the queries without the stored columns of each row of `items`: neither shown nor relevant."""
+        relevant = csr_array(self.relevant - self.relevant.multiply(items > 0))
+        # Products that no list can show must not count as relevant, and stored zeros would: metrics count stored columns.
+        relevant.eliminate_zeros()
+        excluded = items if self.excluded is None else csr_array(self.excluded + items)
+        return replace(self, relevant=relevant, excluded=excluded)
+
     def slice_rows(self, start: int, stop: int) -> "EvaluationQueries":
         rows = slice(start, stop)
         return replace(

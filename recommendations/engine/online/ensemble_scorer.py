@@ -6,7 +6,7 @@ reuses, and reads only items with a score. A test asserts that both agree.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -80,12 +80,7 @@ class ScoredHistory:
         history = self.context.history
         if self.visit is None:
             return history
-        visit = self.visit.context.history
-        columns = {
-            name: np.concatenate([getattr(history, name), getattr(visit, name)])
-            for name in ("item", "order", "weight", "kind")
-        }
-        return replace(history, indptr=np.array([0, len(columns["item"])], np.int64), **columns)
+        return history.append(self.visit.context.history)
 
     def remove_visited(self) -> None:
         """Set the scores of the history's own items to 0: a visit leads to other products than those just viewed."""

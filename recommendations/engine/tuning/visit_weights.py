@@ -122,10 +122,13 @@ def find_visit_factors(base_scores: Values, visit_scores: Values, positions: int
     rows, ranks = np.nonzero(is_shown)
     others[rows, ranked.items[rows, ranks]] = -np.inf
     best = select_top_n(others, positions)
-    found = (best.items >= 0).sum(axis=1)
-    last_items = np.maximum(best.items[np.arange(n_rows), np.maximum(found - 1, 0)], 0)
-    last = base_scores[np.arange(n_rows), last_items], visit_scores[np.arange(n_rows), last_items]
-    return find_visit_factor(shown, last, found)
+    is_found = best.items >= 0
+    brought_items = np.maximum(best.items, 0)
+    brought = (
+        np.where(is_found, np.take_along_axis(base_scores, brought_items, axis=1), 0),
+        np.where(is_found, best.scores, 0),
+    )
+    return find_visit_factor(shown, brought, is_found.sum(axis=1))
 
 
 def _get_allowed_scores(scores: Scores, block: EvaluationQueries) -> Values:

@@ -96,9 +96,9 @@ def test_the_setting_of_the_placement_decides_how_many_positions_the_visit_gets(
     view(*BISCUITS[:3])
     counts = []
     for share in (0.0, 0.3, 0.6):
-        PlacementSettings.objects.filter(placement="for-you").update(
-            visit_share=share, updated_at=LATER + timedelta(seconds=share)
-        )
+        for_you = PlacementSettings.objects.get(placement="for-you")
+        for_you.visit_share = share
+        for_you.save()
         counts.append(len(set(list_ids(get_row(loader))) & set(BISCUITS[3:])))
     without, default, more = counts
     assert without < default < more

@@ -38,7 +38,7 @@ def get_algorithm_label(algorithm: str) -> str:
     """Return the label of an algorithm; the engine's specs hold it in English."""
     if algorithm.startswith(VISIT_PREFIX):
         label = get_algorithm_label(algorithm.removeprefix(VISIT_PREFIX))
-        return django_translation.gettext("Current visit: %(algorithm)s") % {"algorithm": label}
+        return str(_("Current visit: %(algorithm)s")) % {"algorithm": label}
     if algorithm in ALGORITHMS:
         return django_translation.gettext(ALGORITHMS[algorithm].spec.label)
     return str(OTHER_ALGORITHM_LABELS.get(algorithm, algorithm))

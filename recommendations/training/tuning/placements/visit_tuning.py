@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from recommendations.engine import Interactions
 from recommendations.engine.data.visits import MAX_POSITIONS
@@ -74,10 +73,4 @@ def query_visits(
     """Return the queries of the visits of a window, without products that for-you must not show."""
     queries = query_next_in_visit(interactions, evaluator.sample, since=start, until=stop, bought_before=bought_before)
     split = evaluator.shop.split
-    if not split.exclude_seen:
-        return queries
-    seen = queries.histories.get_seen_items(split.seen_kinds)
-    relevant = csr_array(queries.relevant - queries.relevant.multiply(seen > 0))
-    # Products that no list can show must not count as relevant, and stored zeros would: metrics count stored columns.
-    relevant.eliminate_zeros()
-    return replace(queries, relevant=relevant, excluded=csr_array(queries.excluded + seen))
+    return queries.exclude(queries.histories.get_seen_items(split.seen_kinds)) if split.exclude_seen else queries
