@@ -16,6 +16,7 @@ from recommendations.engine.linear_algebra.parallel import map_blocks
 
 PRODUCT_SHRINKAGE = 5.0
 MAX_NEGATIVES = 3.0  # per positive row
+MAX_MEASURED = 500_000  # products of customers that are measured per cut; in larger shops a sample of customers is enough
 BLOCK_ROWS = 64
 HASH_FACTORS = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
@@ -58,15 +59,17 @@ def collect_samples(
     """Return features (n, k), whether the product was bought (n,), and the share of the other rows that was kept.
 
     Rows are the products that customers with a later purchase had bought before the cut. At most MAX_NEGATIVES rows that were not
-    bought are kept for each that was, and at most about `max_rows` in all, chosen by a hash of customer, product and cut.
+    bought are kept for each that was, and at most about `max_rows` in all, chosen by a hash of customer, product and cut; a large shop
+    is represented by a sample of its customers.
     """
     matrices, labels, draws = [np.empty((0, len(FEATURES)), np.float32)], [np.empty(0, np.bool_)], [np.empty(0)]
     for number, (past, later) in enumerate(cuts):
         is_known = (np.diff(past.indptr) > 0) & (np.diff(later.indptr) > 0)
-        past, later = _select_rows(past, is_known), _select_rows(later, is_known)
-        if not len(past):
+        if not is_known.any():
             continue
         product_features = measure_product_features(past, half_life_days)
+        is_known &= _sample_customers(past, is_known, limit)
+        past, later = _select_rows(past, is_known), _select_rows(later, is_known)
         counts, items, matrix = measure_histories(
             past, product_features, half_life_days=half_life_days, limit=limit, uses_last_order=uses_last_order
         )
@@ -143,6 +146,12 @@ def measure_few(
         half_life_days, limit, product_features, slots, counts, items, matrix,
     )  # fmt: skip
     return MeasuredProducts(counts, items[:written], matrix[:written])
+
+
+def _sample_customers(past: Histories, is_known: Flags, limit: int) -> Flags:
+    """Return which customers to use, so that about MAX_MEASURED products are measured."""
+    n_products = int(np.minimum(np.diff(past.indptr), limit)[is_known].sum())
+    return _draw_uniform(past.user.astype(np.int64)) < MAX_MEASURED / max(n_products, 1)
 
 
 def _select_rows(histories: Histories, mask: Flags) -> Histories:

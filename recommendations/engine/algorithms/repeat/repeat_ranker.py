@@ -14,6 +14,7 @@ from recommendations.engine.algorithms.repeat.boosted_trees import Matrix, compu
 from recommendations.engine.algorithms.repeat.own_items import OwnItemsAlgorithm
 from recommendations.engine.algorithms.repeat.ranker_kernels import FEATURES
 from recommendations.engine.algorithms.repeat.ranker_samples import (
+    MAX_MEASURED,
     collect_samples,
     list_cuts,
     measure_few,
@@ -38,7 +39,7 @@ from recommendations.engine.online.own_items_scorer import OwnItemsScorer
 SEED = 1
 MIN_HORIZONS = 7  # the horizon is at most this fraction of the history
 FREQUENCY_LONG = FEATURES.index("frequency_long")
-MAX_ROWS = 200_000
+MAX_ROWS = 150_000
 
 
 @register
@@ -66,6 +67,7 @@ class RepeatRanker(OwnItemsAlgorithm):
                 "trees": (30, 60, 120),
             },
             estimate_mb=lambda size, parameters: _estimate_mb(size),
+            is_required=True,
         ),
     )
 
