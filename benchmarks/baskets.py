@@ -60,7 +60,15 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     ),
     "item": ("item", "item_id", "product", "product_id", "sku", "stock_code", "article_id", "material_number"),
 }  # fmt: skip
-DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%Y%m%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S")
+DATE_FORMATS = (
+    "%Y-%m-%d",
+    "%Y/%m/%d",
+    "%d.%m.%Y",
+    "%Y%m%d",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y/%m/%d %H:%M:%S",
+)
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2100  # of a number such as 20240131 that is read as a date
 
 
@@ -288,7 +296,11 @@ def hold_out_last_baskets(train: Interactions, people: int) -> Task:
     is_held_out: Flags = (back == 0) & has_two[user]
     is_past = ~is_held_out
     past = Interactions.from_rows(
-        user=user[is_past], item=histories.item[is_past], order=histories.order[is_past], users=train.users, items=train.items
+        user=user[is_past],
+        item=histories.item[is_past],
+        order=histories.order[is_past],
+        users=train.users,
+        items=train.items,
     )
     draws = np.random.default_rng(SEED)
     chosen = draws.permutation(np.flatnonzero(has_two))[:people]
@@ -332,7 +344,8 @@ def tune_blend(fitted: Mapping[str, Algorithm], task: Task) -> tuple[WeightedEns
 def describe_blend(blend: WeightedEnsemble) -> WeightedEnsemble:
     """Return the same blend, not fitted."""
     described = {
-        name: {"algorithm": name, "parameters": blend.components_[name].get_parameters()} for name in blend.weights
+        name: {"algorithm": name, "parameters": component.get_parameters()}
+        for name, component in blend.components_.items()
     }
     return WeightedEnsemble(described, blend.weights, "max")
 

@@ -50,8 +50,12 @@ def fit_boosted_trees(matrix: Matrix, label: Flags, *, trees: int, depth: int, s
         random_state=seed,
     ).fit(matrix, label)
     parts = [_complete_tree(predictors[0].nodes, depth) for predictors in model._predictors]
-    feature, threshold, leaves = (np.stack([part[index] for part in parts]) for index in range(3))
-    return BoostedTrees(feature, threshold, leaves, np.ravel(model._baseline_prediction).astype(np.float64)[:1])
+    return BoostedTrees(
+        np.stack([feature for feature, _threshold, _leaves in parts]),
+        np.stack([threshold for _feature, threshold, _leaves in parts]),
+        np.stack([leaves for _feature, _threshold, leaves in parts]),
+        np.ravel(model._baseline_prediction).astype(np.float64)[:1],
+    )
 
 
 def _complete_tree(nodes: npt.NDArray[np.void], depth: int) -> tuple[Rows, Floats, Floats]:

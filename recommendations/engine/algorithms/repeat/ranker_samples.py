@@ -16,7 +16,7 @@ from recommendations.engine.linear_algebra.parallel import map_blocks
 
 PRODUCT_SHRINKAGE = 5.0
 MAX_NEGATIVES = 3.0  # per positive row
-MAX_MEASURED = 500_000  # products of customers that are measured per cut; in larger shops a sample of customers is enough
+MAX_MEASURED = 500_000  # products of customers per cut; in larger shops a sample of customers is enough
 BLOCK_ROWS = 64
 HASH_FACTORS = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 

@@ -14,7 +14,6 @@ from recommendations.engine.algorithms.repeat.boosted_trees import Matrix, compu
 from recommendations.engine.algorithms.repeat.own_items import OwnItemsAlgorithm
 from recommendations.engine.algorithms.repeat.ranker_kernels import FEATURES
 from recommendations.engine.algorithms.repeat.ranker_samples import (
-    MAX_MEASURED,
     collect_samples,
     list_cuts,
     measure_few,
