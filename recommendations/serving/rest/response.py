@@ -31,6 +31,7 @@ class ItemJSON(msgspec.Struct):
     score: float
     reason: ReasonJSON | None
     product: msgspec.Raw
+    boost: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class CategoryJSON(msgspec.Struct):
@@ -92,7 +93,8 @@ def encode_empty_reason(reason: EmptyListReason | None) -> EmptyReasonJSON | Non
 
 def _encode_item(item: RecommendedItem, products: ProductIndex | None) -> ItemJSON:
     product = products.get_json(item.row) if products is not None and item.row >= 0 else NULL
-    return ItemJSON(item.product_id, item.rank, round(item.score, 6), _encode_reason(item.reason), product)
+    boost = msgspec.UNSET if item.boost is None else round(item.boost, 4)
+    return ItemJSON(item.product_id, item.rank, round(item.score, 6), _encode_reason(item.reason), product, boost)
 
 
 def _encode_category(category: RecommendedCategory) -> CategoryJSON:
