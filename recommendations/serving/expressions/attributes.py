@@ -8,6 +8,8 @@ from customers.segments.conditions.fields import IS_SET_OPERATORS, NUMBER_OPERAT
 
 CATALOG_PREFIX = "attributes."
 MAX_CATALOG_NAME = 100
+PART_OPERATORS = ("starts_with", "contains")
+READ_ATTRIBUTES = frozenset({"product_id", "sku", "title"})  # which have a text of its own for each product
 
 
 class AttributeKind(StrEnum):

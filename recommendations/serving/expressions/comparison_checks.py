@@ -18,7 +18,9 @@ from customers.segments.conditions.value_parsing import (
 )
 from recommendations.serving.expressions.attributes import (
     CATALOG_PREFIX,
+    PART_OPERATORS,
     PRODUCT_ATTRIBUTES,
+    READ_ATTRIBUTES,
     AttributeKind,
     ProductAttribute,
     find_attribute,
@@ -28,13 +30,12 @@ from recommendations.serving.expressions.expression import SYMBOLS, AttributeCom
 MAX_LENGTH = 2_000  # characters of the text of an expression
 MAX_DEPTH = 16
 MAX_COMPARISONS = 100
-MAX_PARTS = 10
+MAX_READS = 10  # comparisons that read the texts of all products
 MAX_BOOSTS = 20
 MAX_DECIMALS = 9  # of a number; further ones are rounded
 MAX_SHOWN = 50  # characters of a name in an error
 MIN_BOOST, MAX_BOOST = 0.1, 10.0
 ORDER_OPERATORS = ("lt", "lte", "gt", "gte", "between")
-PART_OPERATORS = ("starts_with", "contains")
 
 
 def require_attribute(name: str) -> ProductAttribute:
@@ -198,7 +199,7 @@ class SizeCounter:
     """Counts the comparisons of one expression, or of all boosts together."""
 
     def __init__(self) -> None:
-        self.comparisons = self.parts = 0
+        self.comparisons = self.reads = 0
 
     def add_comparison(self) -> None:
         """Count one more. Errors: ExpressionError."""
@@ -210,13 +211,19 @@ class SizeCounter:
                 + _("Use in (…) for several values of one attribute.")
             )
 
-    def add_operator(self, op: str) -> None:
-        """Count a search for parts of texts, which reads all texts. Errors: ExpressionError."""
-        self.parts += op in PART_OPERATORS
-        if self.parts > MAX_PARTS:
+    def add_operator(self, attribute: ProductAttribute, op: str) -> None:
+        """Count a comparison that reads the texts of all products. Errors: ExpressionError."""
+        self.reads += attribute.name in READ_ATTRIBUTES or op in PART_OPERATORS
+        if self.reads > MAX_READS:
             raise ExpressionError(
-                _("Too many %(operators)s; the maximum is %(most)d.")
-                % {"operators": ", ".join(PART_OPERATORS), "most": MAX_PARTS}
+                _("Too many comparisons of %(names)s or with %(operators)s; the maximum is %(most)d.")
+                % {
+                    "names": ", ".join(sorted(READ_ATTRIBUTES)),
+                    "operators": ", ".join(PART_OPERATORS),
+                    "most": MAX_READS,
+                }
+                + " "
+                + _("Use in (…) for several values of one attribute.")
             )
 
     @staticmethod

@@ -117,7 +117,7 @@ class TreeParser:
             attribute = require_attribute(raw["field"] if isinstance(raw["field"], str) else format_json(raw["field"]))
             place = f"{path}.op"
             op = require_operator(attribute, raw.get("op"))
-            self.counter.add_operator(op)
+            self.counter.add_operator(attribute, op)
             place = f"{path}.value"
             comparison = build_comparison(attribute, op, raw.get("value"))
         except ExpressionError as error:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from customers.segments.conditions.value_parsing import parse_period
-from recommendations.serving.expressions.attributes import PRODUCT_ATTRIBUTES, AttributeKind
+from recommendations.serving.expressions.attributes import PART_OPERATORS, PRODUCT_ATTRIBUTES, AttributeKind
 from recommendations.serving.expressions.expression import (
     AttributeComparison,
     BoundBoost,
@@ -47,6 +47,7 @@ class ProductTable(Protocol):
     @property
     def n(self) -> int: ...
     def list_texts(self, name: str) -> Sequence[str]: ...
+    def list_folded_texts(self, name: str) -> Sequence[str]: ...
     def get_codes(self, name: str) -> tuple[npt.NDArray[np.int32], Mapping[str, int]]: ...
     def get_numbers(self, name: str) -> Floats: ...
     def get_flags(self, name: str) -> Mask: ...
@@ -104,9 +105,21 @@ def match_comparison(leaf: AttributeComparison, products: ProductTable, moment: 
             return match_values(leaf, products)
     if leaf.attribute in CODED_ATTRIBUTES:
         return match_codes(leaf, products, includes_below=kind == AttributeKind.CATEGORY)
-    texts, mask = products.list_texts(leaf.attribute), np.zeros(products.n, np.bool_)
-    matches = make_text_predicate(leaf)
-    mask[: len(texts)] = np.fromiter(map(matches, texts), np.bool_, len(texts))
+    return match_texts(leaf, products)
+
+
+def match_texts(leaf: AttributeComparison, products: ProductTable) -> Mask:
+    """Compare the text of each product."""
+    mask = np.zeros(products.n, np.bool_)
+    if leaf.op in PART_OPERATORS:
+        folded = products.list_folded_texts(leaf.attribute)
+        part = str(leaf.value).casefold()
+        found = (
+            [part in text for text in folded] if leaf.op == "contains" else [text.startswith(part) for text in folded]
+        )
+    else:
+        found = list(map(make_text_predicate(leaf), products.list_texts(leaf.attribute)))
+    mask[: len(found)] = found
     return mask
 
 
@@ -170,7 +183,7 @@ def match_values(leaf: AttributeComparison, products: ProductTable) -> Mask:
         return column.match(np.ones(len(column.texts), np.bool_), products.n)
     if leaf.op in ("lt", "lte", "gt", "gte", "between"):
         return column.match(match_numbers(leaf, column.numbers), products.n)
-    if leaf.op in ("starts_with", "contains"):
+    if leaf.op in PART_OPERATORS:
         return column.match_texts(make_text_predicate(leaf), products.n)
     values = get_values(leaf)
     texts = {str(value).lower() if isinstance(value, bool) else value for value in values if not is_number(value)}

@@ -151,7 +151,7 @@ class TextParser:
             attribute = require_attribute(token.text)
             position = self.token.position
             op = require_operator(attribute, self.read_operator(attribute))
-            self.counter.add_operator(op)
+            self.counter.add_operator(attribute, op)
         except ExpressionError as error:
             raise add_position(error, position) from error
         position = self.token.position

@@ -330,6 +330,10 @@ class ProductIndex:
             return [card.title if card is not None else "" for card in self.cards]
         return self.skus if name == "sku" else list(self.product_ids)
 
+    def list_folded_texts(self, name: str) -> Sequence[str]:
+        """Return the same texts without differences of case; cached like the masks."""
+        return self._list_folded_texts(name)
+
     def get_codes(self, name: str) -> tuple[npt.NDArray[np.int32], Mapping[str, int]]:
         """Return the codes of brand, category or currency, -1 for none, and the codes by text."""
         return {
@@ -428,6 +432,7 @@ class ProductIndex:
     def _forget_expressions(self) -> None:
         """Replace the caches as a whole, so that what is computed from old values cannot get into the new ones."""
         self._compute_mask = lru_cache(MAX_MASKS)(partial(compute_mask, products=self))
+        self._list_folded_texts = lru_cache(partial(fold_texts, products=self))
         self._compute_boosts = lru_cache(MAX_BOOSTS)(partial(compute_boosts, products=self))
 
     def _publish(self, now: datetime, *, changed: bool) -> None:
@@ -441,6 +446,11 @@ class ProductIndex:
             self._forget_expressions()
             self._masks = {}  # last, because masks are made from the values replaced above
             self.generation += 1
+
+
+def fold_texts(name: str, products: ProductIndex) -> list[str]:
+    """Return the texts of a column without differences of case."""
+    return [text.casefold() for text in products.list_texts(name)]
 
 
 def get_or_make_mask[K](

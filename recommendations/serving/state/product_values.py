@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from recommendations.merchandising.rules.product_columns import list_attribute_values
 
-TAG = "tag"
+CATALOG_PREFIX = "attributes."
+TAG = ""  # the name of tags among the names of attributes, none of which is empty
 MAX_VALUES = 100  # per product
 
 type Mask = npt.NDArray[np.bool_]
@@ -44,8 +45,7 @@ class ProductValues:
     """
 
     def __init__(self) -> None:
-        self.names: dict[str, int] = {}
-        self.pairs: dict[tuple[int, str], int] = {}
+        self.pairs: dict[tuple[str, str], int] = {}
         self.by_row: list[tuple[int, ...]] = []
         self.has_changed = False
         self._columns: Mapping[str, ValueColumn] | None = None
@@ -54,19 +54,16 @@ class ProductValues:
         """Replace the (name, text) values of a row."""
         if row >= len(self.by_row):
             self.by_row.extend([()] * (row + 1 - len(self.by_row)))
-        codes = tuple(self._assign_code(name, text) for name, text in values)
+        pairs = self.pairs
+        codes = tuple([pairs.setdefault(pair, len(pairs)) for pair in values])
         if codes != self.by_row[row]:
             self.by_row[row] = codes
             self.has_changed = True
 
-    def _assign_code(self, name: str, text: str) -> int:
-        pair = (self.names.setdefault(name, len(self.names)), text)
-        return self.pairs.setdefault(pair, len(self.pairs))
-
     def rearrange(self, row_of: Sequence[int]) -> "ProductValues":
         """Return the values with row i at row_of[i]; rows at -1 are dropped."""
         other = ProductValues()
-        other.names, other.pairs = dict(self.names), dict(self.pairs)
+        other.pairs = dict(self.pairs)
         n = max(row_of, default=-1) + 1
         other.by_row = [()] * n
         for old, new in zip(range(len(self.by_row)), row_of, strict=False):
@@ -80,11 +77,11 @@ class ProductValues:
             self.has_changed, self._columns = False, None
 
     def get_column(self, name: str) -> ValueColumn | None:
-        """Return the values of a name; None if no product has any."""
+        """Return the values of tag or of attributes.NAME; None if no product has any."""
         columns = self._columns
         if columns is None:
             columns = self._columns = self._build_columns()
-        return columns.get(name)
+        return columns.get(name.removeprefix(CATALOG_PREFIX) if name.startswith(CATALOG_PREFIX) else TAG)
 
     def _build_columns(self) -> dict[str, ValueColumn]:
         """Return all columns, the entries of each name together.
@@ -92,11 +89,15 @@ class ProductValues:
         The rows are copied before the pairs, so that each code has its pair although another thread is writing.
         """
         by_row = list(self.by_row)
-        pairs, names = list(self.pairs), list(self.names)
+        pairs = list(self.pairs)
+        numbers_of_names: dict[str, int] = {}
         lengths = np.fromiter(map(len, by_row), np.int64, len(by_row))
         codes = np.fromiter(chain.from_iterable(by_row), np.int32, int(lengths.sum()))
         rows = np.repeat(np.arange(len(by_row), dtype=np.int32), lengths)
-        name_of_pair = np.fromiter((name for name, _text in pairs), np.int32, len(pairs))
+        name_of_pair = np.fromiter(
+            (numbers_of_names.setdefault(name, len(numbers_of_names)) for name, _text in pairs), np.int32, len(pairs)
+        )
+        names = list(numbers_of_names)
         pair_order = np.argsort(name_of_pair, kind="stable")
         number_in_name = np.empty(len(pairs), np.int32)
         pair_ends = np.cumsum(np.bincount(name_of_pair, minlength=len(names)))
@@ -129,10 +130,7 @@ def list_product_values(attributes: Any, tags: Sequence[str]) -> list[tuple[str,
     """Return the tags and attributes of a product as (name, text), each once."""
     values = [(TAG, tag) for tag in tags]
     if isinstance(attributes, dict):
-        values += [
-            (f"attributes.{name}", text)
-            for name, value in attributes.items()
-            for text in list_attribute_values(value)
-            if text
-        ]
+        for name, value in attributes.items():
+            texts = [value] if type(value) is str else list_attribute_values(value)
+            values += [(name, text) for text in texts if text and name]
     return list(dict.fromkeys(values))[:MAX_VALUES]
