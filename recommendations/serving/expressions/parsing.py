@@ -59,7 +59,7 @@ def find_internal_attributes(filters: Expression | None, boosts: tuple[Boost, ..
         "boost": sorted({name for boost in boosts for name in boost.expression.internal_attributes}),
     }
     return {
-        parameter: _("%(names)s can be used with a secret key only, because this key is public.")
+        parameter: _("%(names)s cannot be used with a publishable key. Use a secret key from a server.")
         % {"names": ", ".join(names)}
         for parameter, names in used.items()
         if names

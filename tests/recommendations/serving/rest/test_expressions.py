@@ -127,6 +127,6 @@ def test_a_browser_cannot_learn_margins_and_stock(call: Any, path: str) -> None:
     status, response = call(path, caller_key=public, **query)
     errors = list_errors(response)
     assert (status, set(errors)) == (400, set(wrong) - {"q"})
-    assert "margin can be used with a secret key only" in errors["filter"]
+    assert "margin cannot be used with a publishable key" in errors["filter"]
     if path != SEARCH_PATH + "autocomplete/":
         assert call(path, **query)[0] == 200, "the shop's server may use them"
