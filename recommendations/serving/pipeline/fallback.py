@@ -84,6 +84,8 @@ def describe_empty_list(context: RecommendationContext, candidates: Candidates) 
     if not context.allowed.any():
         return EmptyListReason(NO_PRODUCTS, _("No product may be shown: none is active and in stock."))
     code = candidates.problem or NO_PRODUCTS
+    if len(context.excluded) and not np.delete(context.allowed, context.excluded[context.excluded >= 0]).any():
+        code = NO_PRODUCTS  # the request excludes all that may be shown
     return EmptyListReason(code, str(EMPTY_LIST_TEXTS[code]))
 
 
