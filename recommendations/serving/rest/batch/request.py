@@ -73,7 +73,7 @@ SharedBodySerializer = build_serializer("SharedBodySerializer", SharedBody, in_b
 
 
 class PlacementBatchSerializer(SharedBodySerializer):  # type: ignore[misc, valid-type]
-    placements = PlacementBodySerializer(
+    placements = PlacementBodySerializer(  # type: ignore[call-arg]  # the stubs do not know the options of many
         many=True, min_length=1, max_length=MAX_PLACEMENTS, help_text="From the top of the page to its end."
     )
 
