@@ -121,7 +121,7 @@ def compare_scores(
         for metric in METRICS
     }
     differences = {("difference", metric): columns["own", metric] - columns["fallback", metric] for metric in METRICS}
-    intervals = {}
+    intervals: dict[tuple[str, str], ConfidenceInterval] = {}
     for group, bounds in ((columns, UNIT), (differences, None)):
         estimates = estimate_intervals(np.column_stack(list(group.values())), seed=seed, bounds=bounds)
         intervals |= dict(zip(group, estimates, strict=True))

@@ -118,7 +118,6 @@ def read_shown_since_export(
     }
     with connection.cursor() as cursor:
         cursor.execute(SHOWN_SINCE, parameters)
-        columns = list(zip(*cursor.fetchall(), strict=True)) or [[], [], [], []]
-    return pa.table(
-        [pa.array(column, field.type) for column, field in zip(columns, SHOWN_SCHEMA, strict=True)], SHOWN_SCHEMA
-    )
+        rows = cursor.fetchall()
+    arrays = [pa.array([row[number] for row in rows], field.type) for number, field in enumerate(SHOWN_SCHEMA)]
+    return pa.table(arrays, SHOWN_SCHEMA)
