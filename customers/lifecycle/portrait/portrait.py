@@ -77,6 +77,7 @@ class CustomerPortrait:
         why = {"reason": self.withheld, "reason_name": self.withheld_name}
         return {
             "stage_guard": "",
+            "differences": [],
             "interests": {"categories": [], "brands": [], "hours": []},
             "discount_share": None,
             "propensities": [],
