@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from customers.lifecycle.backoffice.labels.cluster_labels import get_cluster_names
-from customers.lifecycle.backoffice.labels.difference_labels import describe_differences
+from customers.lifecycle.backoffice.labels.difference_labels import LIKELY, describe_differences
 from customers.lifecycle.backoffice.labels.propensity_labels import FAMILY_LABELS, describe_level, format_reason
 from customers.lifecycle.backoffice.labels.stage_labels import describe_gaps, describe_guard
 from customers.lifecycle.facts.histories import read_histories, to_microseconds
@@ -203,6 +203,8 @@ def _build_next_order(profile: CustomerProfile) -> dict[str, Any]:
         "earliest": profile.next_order_from,
         "likeliest": profile.next_order_likely,
         "latest": profile.next_order_to,
+        "conditional": profile.next_order_likely is not None
+        and (profile.stage in (Stage.DORMANT, Stage.CHURNED) or (profile.churn or 0.0) >= LIKELY),
         "reason": profile.next_order_reason,
         "reason_name": str(profile.get_next_order_reason_display()),
     }

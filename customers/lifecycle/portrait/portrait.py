@@ -83,7 +83,7 @@ class CustomerPortrait:
             "propensities": [],
             "next_category": {"name": "", "probability": None, **why},
             "value": {**dict.fromkeys(VALUE_COLUMNS), **why, "algorithm": ""},
-            "next_order": {"earliest": None, "likeliest": None, "latest": None, **why},
+            "next_order": {"earliest": None, "likeliest": None, "latest": None, "conditional": False, **why},
             "cluster": None,
         }
 

@@ -91,6 +91,10 @@ class NextOrderSerializer(serializers.Serializer):
     )
     likeliest = serializers.DateField(allow_null=True)
     latest = serializers.DateField(allow_null=True)
+    conditional = serializers.BooleanField(
+        help_text="Whether the customer may well not order again (dormant, churned or a churn risk of at least 50%), so that the date only "
+        "says when the order would come.",
+    )
     reason = serializers.ChoiceField(
         choices=[*NextOrderReason.choices, *WithheldReason.choices], allow_blank=True, help_text="Why there is no date."
     )
