@@ -219,7 +219,7 @@ def _build_propensities(profile: CustomerProfile, score_models: dict[str, ScoreM
     reasons = {}
     if has_scores and profile.valued_at:
         reasons = explain_propensities(customer_id=profile.pk, as_of=profile.valued_at, score_models=score_models)
-    probabilities = {
+    probabilities: dict[str, float] = {
         kind: value
         for kind in PROPENSITY_KINDS
         if (value := getattr(profile, kind)) is not None and kind in score_models
