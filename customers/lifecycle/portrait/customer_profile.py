@@ -58,6 +58,7 @@ def build_customer_profile(
         "computed_at": profile.computed_at,
         "stage": {**_build_stage(profile), "explanation": explanation},
         "stage_guard": stage_guard,
+        "orders_missing_since": missing_since,
         "differences": describe_differences(
             profile, churn_days=churn_model.parameters["horizon_days"] if churn_model else None
         ),

@@ -265,6 +265,10 @@ class ProfileSerializer(serializers.Serializer):
         allow_blank=True,
         help_text="Why predictions keep the customer from being dormant or churned; empty if they do not.",
     )
+    orders_missing_since = serializers.DateTimeField(
+        allow_null=True,
+        help_text="Since when orders of the whole shop have been overdue, so that time changes no stage; null if they are not.",
+    )
     differences = serializers.ListField(
         child=serializers.CharField(),
         help_text="Why stage, predictions and RFM group seem to contradict each other where they measure different things, in the language "
