@@ -114,7 +114,8 @@ def select_level(
     before now. fit: fits a candidate to rows.
 
     Without adjustment, the candidate with the lower mean Brier score in the two latest periods serves. A recalibration replaces it
-    if it was better in both of them by a 95 % interval of the paired differences. The season's level replaces it if it was better in all
+    if it was better in both of them by a 95 % interval of the paired differences, and not worse a year before now: both periods can be
+    of one season. The season's level replaces it if it was better in all
     periods, at least two, and by such an interval in all of them together. With fewer periods, the winner serves as it is.
     """
     predictions = {name: [_predict_period(fit, name, period) for period in periods] for name in candidates}
@@ -126,12 +127,14 @@ def select_level(
         for adjustment in ADJUSTMENTS
     ]
     by_key = {(option.candidate, option.adjustment): option for option in options}
-    proven = [option for option in options if option.is_proven]
+    year_ago = {name: predict_probability(fit(name, all_rows), season.matrix) for name in candidates} if season else {}
+    calibrations = _fit_calibrations(predictions, year_ago, season)
+    proven = [
+        option
+        for option in options
+        if option.is_proven and _fits_season(option, calibrations, year_ago.get(option.candidate), season)
+    ]
     best = min(proven, key=lambda option: _mean_latest(option.brier), default=by_key[base, "none"])
-    shifts = {name: _find_season_shift(fit(name, all_rows), season) for name in candidates} if season else {}
-    calibrations = _fit_calibrations(predictions, shifts)
-    if (best.candidate, best.adjustment) not in calibrations:  # a year before now, too few customers are known
-        best = by_key[base, "none"]
     served = scores[best.candidate][best.adjustment]
     return LevelSelection(
         candidate=best.candidate,
@@ -262,19 +265,36 @@ def _fit_recalibration(kind: CalibrationType, predictions: Sequence[PeriodPredic
 
 
 def _fit_calibrations(
-    predictions: Mapping[str, Sequence[PeriodPrediction]], season_shifts: Mapping[str, float]
+    predictions: Mapping[str, Sequence[PeriodPrediction]],
+    year_ago: Mapping[str, Floats],
+    season: TrainingSample | None,
 ) -> dict[tuple[str, Adjustment], Calibration]:
-    """Fit the adjustments as they would serve now."""
+    """Fit the adjustments as they would serve now. year_ago: each candidate's probabilities of the customers of a year before."""
     calibrations: dict[tuple[str, Adjustment], Calibration] = {}
     for name, periods in predictions.items():
         calibrations[name, "none"] = UNCALIBRATED
-        if name in season_shifts:
-            calibrations[name, "season"] = make_shift(season_shifts[name])
+        if season is not None:
+            shift = find_level_shift(score=year_ago[name], rate=_smooth_rate(season.label))
+            calibrations[name, "season"] = make_shift(shift)
         for kind in RECALIBRATIONS:
             calibration = _fit_recalibration(kind, periods)
             if calibration is not None:
                 calibrations[name, kind] = calibration
     return calibrations
+
+
+def _fits_season(
+    option: LevelOption,
+    calibrations: Mapping[tuple[str, Adjustment], Calibration],
+    probability: Floats | None,
+    season: TrainingSample | None,
+) -> bool:
+    """Return whether an adjustment is known now and was not worse than none a year before. probability: of the customers of that time."""
+    key = (option.candidate, option.adjustment)
+    if key not in calibrations or season is None or probability is None:
+        return key in calibrations
+    adjusted = brier_score(score=calibrations[key].apply(probability), label=season.label)
+    return adjusted <= brier_score(score=probability, label=season.label)
 
 
 def _select_unadjusted(

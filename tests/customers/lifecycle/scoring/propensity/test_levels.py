@@ -79,6 +79,11 @@ def test_no_recalibration_serves_if_it_was_worse_on_one_of_them(errors):
     assert selection.calibration.kind == "none"
 
 
+def test_no_recalibration_serves_if_it_would_have_been_worse_a_year_before():
+    assert select([0.5] * 4, season_now=0.5).summary["adjustment"] != "none"
+    assert select([0.5] * 4, season_now=-0.5).summary["adjustment"] == "none"
+
+
 @pytest.mark.parametrize("errors", [[], [0.8], [0.8, 0.8]])
 def test_with_too_few_periods_the_winner_serves_as_it_is(errors):
     selection = select(errors)
