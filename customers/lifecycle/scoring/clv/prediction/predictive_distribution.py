@@ -17,6 +17,7 @@ from scipy.stats import nbinom
 
 from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.scoring.clv.models.gamma_gamma import GammaGamma
+from customers.lifecycle.scoring.clv.models.purchase_model import compute_rate_posterior
 from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups
 
 type Rows = npt.NDArray[np.intp]
@@ -37,7 +38,9 @@ class TailModel(Protocol):
     @property
     def alpha(self) -> float: ...
 
-    def purchase_tails_if_alive(self, *, horizon: float, x: int, age: Floats, max_purchases: int) -> Floats: ...
+    def purchase_tails_if_alive(
+        self, *, horizon: float, x: int, age: Floats, max_purchases: int, drift: float = np.inf
+    ) -> Floats: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,19 +78,23 @@ def find_states(groups: HistoryGroups) -> PurchaseStates:
 
 
 def iterate_distributions(
-    *, model: TailModel, spend: GammaGamma | None, states: PurchaseStates, horizon: float
+    *, model: TailModel, spend: GammaGamma | None, states: PurchaseStates, horizon: float, drift: float = np.inf
 ) -> Iterator[PredictiveDistribution]:
-    """Yield the distributions in the order of the states."""
+    """Yield the distributions in the order of the states.
+
+    drift: as for `compute_rate_posterior`.
+    """
     borders = np.r_[np.flatnonzero(np.diff(states.x, prepend=-1)), len(states.x)]
     for start, stop in pairwise(borders.tolist()):
         x = int(states.x[start])
-        # Ages ascend, and the youngest state expects the most purchases, so its bins suffice for all states of x.
-        bins = _build_bins(_bound_purchases(model, x, float(states.age[start]), horizon))
+        bins = _build_bins(_bound_purchases(model, x, states.age[start:stop], horizon, drift))
         log_u, given_bin = _compute_spend_tails(spend, x, bins)
         for first in range(start, stop, STATES_PER_BATCH):
             age = states.age[first : min(first + STATES_PER_BATCH, stop)]
-            max_purchases = _bound_purchases(model, x, float(age[0]), horizon)
-            tails = model.purchase_tails_if_alive(horizon=horizon, x=x, age=age, max_purchases=max_purchases)
+            max_purchases = _bound_purchases(model, x, age, horizon, drift)
+            tails = model.purchase_tails_if_alive(
+                horizon=horizon, x=x, age=age, max_purchases=max_purchases, drift=drift
+            )
             used_bins = bins[bins <= max_purchases]
             bin_probabilities = tails[:, used_bins]
             # P(Y ≥ bin) − P(Y ≥ next bin); the last bin has the whole tail.
@@ -95,13 +102,15 @@ def iterate_distributions(
             yield PredictiveDistribution(first, tails, bin_probabilities @ given_bin[: len(used_bins)], log_u)
 
 
-def _bound_purchases(model: TailModel, x: int, age: float, horizon: float) -> int:
-    """Return a bound on purchases.
+def _bound_purchases(model: TailModel, x: int, age: Floats, horizon: float, drift: float) -> int:
+    """Return a bound on purchases at these ages, which ascend.
 
     Customers who never leave exceed it with a probability below 1e-4.
     """
-    no_purchase = (model.alpha + age) / (model.alpha + age + horizon)
-    return 1 + max(int(nbinom.isf(NEGLIGIBLE_TAIL, model.r + x, no_purchase)), 1)
+    # The youngest expect the most purchases. The oldest drifted for longest, so their distribution may reach further.
+    ends = age[[0, -1]] if drift < np.inf else age[:1]
+    shape, rate = compute_rate_posterior(r=model.r, alpha=model.alpha, x=x, age=ends, horizon=horizon, drift=drift)
+    return 1 + max(int(nbinom.isf(NEGLIGIBLE_TAIL, shape, rate / (rate + horizon)).max()), 1)
 
 
 def _build_bins(max_purchases: int) -> Rows:
