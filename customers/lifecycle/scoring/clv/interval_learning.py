@@ -1,8 +1,9 @@
 """Learns the correction of prediction intervals from earlier predictions whose outcome is known.
 
 At cuts before `as_of` the purchase model is fitted again, and its predictive distributions are compared with what customers then
-bought. This selects how fast purchase rates drift, so how much past purchases are forgotten, and the nominal levels that held 80 % (split conformal prediction on
-the probability integral transform; source: Chernozhukov, Wüthrich & Zhu, "Distributional conformal prediction", PNAS 2021).
+bought. This selects how fast purchase rates drift, so how much past purchases are forgotten, and the nominal levels that held 80 %
+(split conformal prediction on the probability integral transform).
+Source: Chernozhukov, Wüthrich & Zhu, "Distributional conformal prediction", PNAS 2021.
 """
 
 from collections.abc import Sequence
@@ -42,7 +43,7 @@ DRIFTS_DAYS = (1400.0, 1000.0, 700.0, 500.0, 350.0, 250.0, 180.0, 130.0, 90.0, 6
 MIN_GAIN_ERRORS = 2.0  # standard errors by which forgetting must gain to be used
 RATE_STARTS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # purchases per year
 MIN_CUSTOMERS = 200  # per frequency class and cut; 80 % of 200 has a standard error of 2.8 points
-MAX_CUSTOMERS = 10_000  # sampled; 80 % of 10,000 has a standard error of 0.4 points
+MAX_CUSTOMERS = 5_000  # sampled; 80 % of 5,000 has a standard error of 0.6 points
 MIN_PROBABILITY = 1e-6  # of a count in the log-likelihood; counts beyond the distribution's bound have none
 MIN_LEVEL, MAX_LEVEL = 0.3, 0.998
 BISECTIONS = 20
@@ -130,7 +131,11 @@ class PastPrediction:
         horizon = self.horizon_days / self._groups.unit_days
         if quantity == "purchases":
             return transform_purchases(
-                model=self._model, groups=self._groups, horizon=horizon, actual=self._purchases, drift=drift_days / self._groups.unit_days
+                model=self._model,
+                groups=self._groups,
+                horizon=horizon,
+                actual=self._purchases,
+                drift=drift_days / self._groups.unit_days,
             )
         if self._spend is None:
             return None
@@ -159,7 +164,7 @@ def learn_intervals(
     """Learn the correction for the model `name` from the orders before `as_of`, and its coverage.
 
     customer, at, value: as for `summarize_purchases`. no_spend: IDs of customers whose amounts cannot be compared. With more than
-    10,000 customers, a sample of them is used, so the time needed does not grow with the shop.
+    5,000 customers, a sample of them is used, so the time needed does not grow with the shop.
     """
     if name is None:
         return LearnedIntervals(UNCORRECTED, ())
@@ -177,7 +182,7 @@ def learn_intervals(
 
 
 def sample_customers(customer: Ints, at: Ints, value: Floats) -> tuple[Ints, Ints, Floats]:
-    """Return the orders of up to 10,000 customers, evenly spread over their IDs."""
+    """Return the orders of up to 5,000 customers, evenly spread over their IDs."""
     ids = np.unique(customer)
     if len(ids) <= MAX_CUSTOMERS:
         return customer, at, value
@@ -372,9 +377,7 @@ def _predict_past(
     is_known = np.isin(later.customer, histories.customer, assume_unique=True)
     after = (at >= cutoff) & (at < end) & np.isin(customer, histories.customer)
     has_spend = ~np.isin(histories.customer, no_spend)
-    spent = np.bincount(
-        np.searchsorted(histories.customer, customer[after]), value[after], minlength=len(histories)
-    )
+    spent = np.bincount(np.searchsorted(histories.customer, customer[after]), value[after], minlength=len(histories))
     return PastPrediction(
         cutoff=cutoff,
         horizon_days=days,

@@ -101,9 +101,7 @@ class BetaGeometricModel(PositiveParameters):
 
         k runs from 0; all customers have x repeats. drift: as for `compute_rate_posterior`.
         """
-        shape, rate = compute_rate_posterior(
-            r=self.r, alpha=self.alpha, x=x, age=age, horizon=horizon, drift=drift
-        )
+        shape, rate = compute_rate_posterior(r=self.r, alpha=self.alpha, x=x, age=age, horizon=horizon, drift=drift)
         b_posterior = float(self._posterior_b(np.array([x]))[0])
         return compute_tails_until_dropout(shape, horizon / rate, b_posterior, self.a, max_purchases)
 

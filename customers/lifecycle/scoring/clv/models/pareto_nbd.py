@@ -91,9 +91,7 @@ class ParetoNbd(PositiveParameters):
 
         k runs from 0; all customers have x repeats. drift: as for `compute_rate_posterior`.
         """
-        shape, rate = compute_rate_posterior(
-            r=self.r, alpha=self.alpha, x=x, age=age, horizon=horizon, drift=drift
-        )
+        shape, rate = compute_rate_posterior(r=self.r, alpha=self.alpha, x=x, age=age, horizon=horizon, drift=drift)
         return compute_tails_in_lifetime(
             shape,
             rate,

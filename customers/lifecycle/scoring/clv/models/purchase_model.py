@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from config.foundation.array_types import Floats
+from config.foundation.array_types import Floats, Ints
 
 
 class PositiveParameters:
@@ -66,7 +66,7 @@ def check_histories(x: npt.NDArray[Any], t_x: npt.NDArray[Any], age: npt.NDArray
 
 
 def compute_rate_posterior(
-    *, r: float, alpha: float, x: int, age: Floats, horizon: float, drift: float = np.inf
+    *, r: float, alpha: float, x: int | Ints, age: Floats, horizon: float, drift: float = np.inf
 ) -> tuple[Floats, Floats]:
     """Return shape and rate of the gamma distribution of a customer's mean purchase rate in the horizon, both of shape (n,).
 

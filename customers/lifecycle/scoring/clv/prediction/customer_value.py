@@ -72,7 +72,12 @@ def predict_customer_values(
     alive = model.probability_alive(x=groups.x, t_x=groups.t_x, age=groups.age)
     row = groups.row
     intervals = predict_intervals(
-        model=model, spend=spend, groups=groups, horizon=float(horizons[-1]), level=level, alive=alive,
+        model=model,
+        spend=spend,
+        groups=groups,
+        horizon=float(horizons[-1]),
+        level=level,
+        alive=alive,
         calibration=calibration,
     )
     mean_spend = value = low = high = probability = None

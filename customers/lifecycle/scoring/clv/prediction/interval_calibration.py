@@ -48,9 +48,7 @@ class IntervalCalibration:
     drift_days: float = np.inf
     tables: Mapping[Quantity, LevelTable] = field(default_factory=dict)
 
-    def find_levels(
-        self, *, quantity: Quantity, rate: Floats, horizon_days: float, level: float = LEVEL
-    ) -> Floats:
+    def find_levels(self, *, quantity: Quantity, rate: Floats, horizon_days: float, level: float = LEVEL) -> Floats:
         """Return the nominal level of each interval that is stated to hold with probability `level`, shape (n,).
 
         rate: yearly purchase rates of `measure_yearly_rate`, shape (n,).

@@ -97,28 +97,3 @@ def compute_count_pit(alive: Floats, state: Ints, tails: Floats, actual: Ints) -
         if actual[i] < max_purchases:
             upper[i] = 1.0 - alive[i] * tails[state[i], actual[i] + 1]
     return lower, upper
-
-
-@compiled
-def compute_spend_pit(
-    alive: Floats, state: Ints, tails: Floats, curves: Floats, log_u: Floats, actual: Floats
-) -> tuple[Floats, Floats]:
-    """Return P(U < actual) and P(U ≤ actual)."""
-    n = len(alive)
-    lower, upper = np.zeros(n), np.ones(n)
-    step = log_u[1] - log_u[0]
-    for i in range(n):
-        if actual[i] <= 0:
-            upper[i] = 1.0 - alive[i] * tails[state[i], 1]
-            continue
-        position = (math.log(actual[i]) - log_u[0]) / step
-        curve = curves[state[i]]
-        if position <= 0:
-            exceeded = curve[0]
-        elif position >= len(curve) - 1:
-            exceeded = curve[-1]
-        else:
-            k = int(position)
-            exceeded = curve[k] + (position - k) * (curve[k + 1] - curve[k])
-        lower[i] = upper[i] = 1.0 - alive[i] * exceeded
-    return lower, upper

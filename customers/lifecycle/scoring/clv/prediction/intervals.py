@@ -31,11 +31,11 @@ from customers.lifecycle.scoring.clv.prediction.interval_kernels import (
     compute_count_intervals,
     compute_count_pit,
     compute_spend_intervals,
-    compute_spend_pit,
 )
 from customers.lifecycle.scoring.clv.prediction.predictive_distribution import (
     PredictiveDistribution,
     PurchaseStates,
+    compute_spend_exceedance,
     find_states,
     iterate_distributions,
 )
@@ -83,8 +83,7 @@ def predict_intervals(
     spends = np.zeros((3, g))
     rate, days = measure_yearly_rate(r=model.r, alpha=model.alpha, groups=groups), horizon * groups.unit_days
     nominal, nominal_spend = (
-        calibration.find_levels(quantity=quantity, rate=rate, horizon_days=days, level=level)
-        for quantity in QUANTITIES
+        calibration.find_levels(quantity=quantity, rate=rate, horizon_days=days, level=level) for quantity in QUANTITIES
     )
     for distribution, rows, state in _iterate_rows(
         model, spend, groups, find_states(groups), horizon, calibration.drift_days / groups.unit_days
@@ -168,12 +167,13 @@ def transform_spend(
     _check_arguments(horizon, LEVEL)
     alive = model.probability_alive(x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
     actual = actual / spend.posterior_rate(x=groups.x[groups.row], mean_value=mean_value)
-    transforms = np.zeros((2, len(groups.row)))
-    for distribution, rows, state in _iterate_customers(model, spend, groups, horizon, drift):
-        transforms[:, rows] = compute_spend_pit(
-            alive[rows], state, distribution.tails, distribution.curves, distribution.log_u, actual[rows]
-        )
-    return ProbabilityTransform(*transforms)
+    lower, upper = np.zeros(len(alive)), np.ones(len(alive))
+    for distribution, rows, state in _iterate_customers(model, None, groups, horizon, drift):
+        u, any_purchase = actual[rows], distribution.tails[state, 1]
+        exceeded = compute_spend_exceedance(spend=spend, distribution=distribution, state=state, u=np.maximum(u, 0.0))
+        upper[rows] = 1.0 - alive[rows] * np.where(u > 0, exceeded, any_purchase)
+        lower[rows] = np.where(u > 0, upper[rows], 0.0)
+    return ProbabilityTransform(lower, upper)
 
 
 def _check_arguments(horizon: float, level: float) -> None:
@@ -209,8 +209,6 @@ def _iterate_rows(
     # Sorted by state, the rows of consecutive states are one slice.
     by_state = np.argsort(states.state_of, kind="stable")
     borders = np.searchsorted(states.state_of[by_state], np.arange(len(states.x) + 1))
-    for distribution in iterate_distributions(
-        model=model, spend=spend, states=states, horizon=horizon, drift=drift
-    ):
+    for distribution in iterate_distributions(model=model, spend=spend, states=states, horizon=horizon, drift=drift):
         rows = by_state[borders[distribution.first] : borders[distribution.first + len(distribution.tails)]]
         yield distribution, rows, states.state_of[rows] - distribution.first
