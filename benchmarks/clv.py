@@ -51,7 +51,8 @@ from customers.lifecycle.scoring.clv.purchase_histories import (
     PurchaseHistories,
     group_histories,
     list_purchase_days,
-)from customers.lifecycle.scoring.propensity.features.event_facts import OrderLines
+)
+from customers.lifecycle.scoring.propensity.features.event_facts import OrderLines
 
 type Orders = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]
 
@@ -113,7 +114,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--date", default="date")
     parser.add_argument("--value", default="value", help='a column or "A*B"')
     parser.add_argument("--unit-days", type=float, default=7.0)
-    parser.add_argument("--only-intervals", action="store_true", help="evaluate only the intervals at 28, 91 and 182 days")
+    parser.add_argument(
+        "--only-intervals", action="store_true", help="evaluate only the intervals at 28, 91 and 182 days"
+    )
     parser.add_argument("--lifetimes-python", default=sys.executable, help="an interpreter that has lifetimes")
     arguments = parser.parse_args()
     if not 0 < arguments.unit_days < np.inf:
