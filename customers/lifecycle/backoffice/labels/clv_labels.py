@@ -55,7 +55,9 @@ def describe_held(held: dict[str, Any] | None, quantity: Literal["orders", "spen
     text = (
         _("In a test on the last %(days)s days, 80%% intervals contained the actual orders of %(share)s of customers.")
         if quantity == "orders"
-        else _("In a test on the last %(days)s days, 80%% intervals contained the actual spend of %(share)s of customers.")
+        else _(
+            "In a test on the last %(days)s days, 80%% intervals contained the actual spend of %(share)s of customers."
+        )
     )
     return text % {
         "days": number_format(held["days"], force_grouping=True),
