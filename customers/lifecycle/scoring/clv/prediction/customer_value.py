@@ -58,12 +58,7 @@ def predict_customer_values(
     Source: Fader, Hardie & Lee, "RFM and CLV", 2005; discounting in steps as in `lifetimes.utils._customer_lifetime_value`.
     Errors: ValueError for months below 1, a discount at or below −1, or a margin that is not finite.
     """
-    if months < 1:
-        raise ValueError(f"months must be at least 1, got {months}")
-    if not -1 < monthly_discount < np.inf:
-        raise ValueError(f"monthly_discount must be greater than -1, got {monthly_discount}")
-    if not np.isfinite(margin):
-        raise ValueError(f"margin must be finite, got {margin}")
+    _check_arguments(months, monthly_discount, margin)
     horizons: Floats = np.arange(1.0, months + 1) * MONTH_DAYS / groups.unit_days
     states = find_states(groups)
     cumulative = model.expected_purchases_if_alive(horizon=horizons, x=states.x, age=states.age)
@@ -107,3 +102,13 @@ def predict_customer_values(
         spend_high=high,
         spend_probability=probability,
     )
+
+
+def _check_arguments(months: int, monthly_discount: float, margin: float) -> None:
+    """Raise ValueError for an invalid argument."""
+    if months < 1:
+        raise ValueError(f"months must be at least 1, got {months}")
+    if not -1 < monthly_discount < np.inf:
+        raise ValueError(f"monthly_discount must be greater than -1, got {monthly_discount}")
+    if not np.isfinite(margin):
+        raise ValueError(f"margin must be finite, got {margin}")
