@@ -7,6 +7,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from config.foundation.number_formats import format_whole_percent
 from customers.lifecycle.scoring.stages.gap_summary import GapSummary
 
 USUAL_SHARE = 0.4  # a gap that is longer than 40 % of the customer's gaps is nothing special yet
@@ -36,10 +37,10 @@ def describe_guard(gaps: GapSummary) -> str:
     """Return why the customer is not dormant although the gap is long enough; "" where it is not."""
     if not gaps.guarded:
         return ""
-    # No numbers: the purchase model of the rules is not the one whose probabilities the page shows.
     return _(
-        "A gap this long would make them dormant, but by the purchase model of the stage rules they are very probably still active."
-    )
+        "A gap this long would make them dormant, but by the purchase model of the stage rules, their probability active is "
+        "%(p_alive)s and their churn risk only %(churn)s."
+    ) % {"p_alive": format_whole_percent(gaps.p_alive), "churn": format_whole_percent(gaps.churn)}
 
 
 def _describe_usual_gap(gaps: GapSummary) -> str:
