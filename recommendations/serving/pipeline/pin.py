@@ -14,7 +14,9 @@ def pin_products(context: RecommendationContext, ranked: Sequence[tuple[int, flo
     pins = context.rule_effects.pins if context.rule_effects is not None else ()
     excluded: frozenset[int] = frozenset()
     if pins:
-        excluded = frozenset(context.get_excluded_rows(context.request.scenario, context.get_start_rows()).tolist())
+        rows = context.get_excluded_rows(context.request.scenario, context.get_start_rows())
+        excluded = frozenset(rows.tolist())
+        ranked = _leave_out_variants(context, ranked, [row for _position, row in pins if row not in excluded])
     return apply_to_ranking(
         rows=[row for row, _score in ranked],
         scores=[score for _row, score in ranked],
@@ -24,3 +26,15 @@ def pin_products(context: RecommendationContext, ranked: Sequence[tuple[int, flo
         n=context.request.n,
         offset=context.offset,
     )
+
+
+def _leave_out_variants(
+    context: RecommendationContext, ranked: Sequence[tuple[int, float]], pins: Sequence[int]
+) -> Sequence[tuple[int, float]]:
+    """Return the ranked products without those of a group that has a pinned product."""
+    groups = context.groups
+    if groups is None:
+        return ranked
+    pinned = {row: int(groups.codes[row]) for row in pins if context.allowed[row]}
+    codes = set(pinned.values())
+    return [pair for pair in ranked if pair[0] in pinned or int(groups.codes[pair[0]]) not in codes]

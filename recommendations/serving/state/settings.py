@@ -6,10 +6,11 @@ from typing import Any
 
 from django.db.models import Count, Max
 
-from recommendations.engine.placements import PLACEMENTS
+from recommendations.engine.placements import FOR_YOU, PLACEMENTS
 from recommendations.serving.models import PlacementSettings
 from recommendations.serving.state.model import PURCHASE, ServingModel
 
+MAX_PURCHASED_SHARE_FOR_YOU = 0.3
 Switch, PurchasedProducts = PlacementSettings.Switch, PlacementSettings.PurchasedProducts
 
 
@@ -22,6 +23,7 @@ class PlacementConfig:
     weights: Mapping[str, float] = field(default_factory=dict)
     fallback: str = ""
     purchased_products: str = PurchasedProducts.AUTO
+    max_purchased_share: float | None = None
     personal_share: float = 0.2
     diversity: float = 0.0
     rotation: float = 0.0
@@ -33,6 +35,12 @@ class PlacementConfig:
     def get_fallback(self) -> str | None:
         """Return the placement that replaces this one when it has no products."""
         return self.fallback or PLACEMENTS[self.name].fallback
+
+    def get_max_purchased_share(self) -> float:
+        """Return the largest share of positions with products that the customer has bought before, 0 to 1."""
+        if self.max_purchased_share is not None:
+            return self.max_purchased_share
+        return MAX_PURCHASED_SHARE_FOR_YOU if self.name == FOR_YOU else 1.0
 
     def get_hidden_kinds(self, model: ServingModel | None) -> Sequence[int] | None:
         """Return the kinds of interactions after which a product is not shown again.
