@@ -211,7 +211,7 @@ def build_version(
         items=interactions.n_items,
         data_fingerprint=data.fingerprint,
         artifact=name,
-        metrics=serialize_figures(outcome.evaluation.evaluation)[algorithm] if outcome.evaluation is not None else {},
+        metrics=serialize_figures(outcome.evaluation)[algorithm] if outcome.evaluation is not None else {},
         created_at=created_at,
     )
 
@@ -286,7 +286,7 @@ def record_evaluation(
     run.target = time_split.target
     run.cut_at = datetime.fromtimestamp(model_evaluation.cut_at, UTC)
     run.interactions_by_kind["before_cut"] = count_kinds(time_split.test.train)
-    run.figures = serialize_figures(model_evaluation.evaluation)
+    run.figures = serialize_figures(model_evaluation)
     run.comparisons = serialize_comparisons(model_evaluation.evaluation, winner=model_evaluation.served)
     run.segments = serialize_segments(model_evaluation)
     run.cold_start = {"products": model_evaluation.new_products, "people": outcome.cold_start.figures}

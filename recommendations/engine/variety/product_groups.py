@@ -1,5 +1,6 @@
 """Groups of products of which a list shows one: the variants of a product, and products with nearly the same content."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -79,3 +80,8 @@ class ProductGroups:
         leaders = np.unique(self.codes[grouped])
         _numbers, positions = expand_ranges(self.starts[leaders], self.ends[leaders])
         return np.concatenate([rows, self.members[positions]])
+
+    def are_variants(self, rows: Rows, others: Sequence[int]) -> Flags:
+        """Return which rows are not among the others, but in a group of one of them."""
+        chosen = np.array(others, np.int32)
+        return np.isin(self.codes[rows], self.codes[chosen]) & ~np.isin(rows, chosen) & (rows >= 0)

@@ -14,10 +14,10 @@ from recommendations.engine.placements import (
     CATEGORIES,
     FOR_YOU,
     NEW,
+    PLACEMENTS,
     POPULAR,
     RECENTLY_VIEWED,
     SIMILAR,
-    PLACEMENTS,
     TRENDING,
     PlacementInput,
 )

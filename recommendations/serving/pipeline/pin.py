@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from recommendations.merchandising.rules.ranking import RankedPage, apply_to_ranking
 from recommendations.serving.pipeline.context import RecommendationContext
 
@@ -33,8 +35,8 @@ def _leave_out_variants(
 ) -> Sequence[tuple[int, float]]:
     """Return the ranked products without those of a group that has a pinned product."""
     groups = context.groups
-    if groups is None:
+    if groups is None or not ranked:
         return ranked
-    pinned = {row: int(groups.codes[row]) for row in pins if context.allowed[row]}
-    codes = set(pinned.values())
-    return [pair for pair in ranked if pair[0] in pinned or int(groups.codes[pair[0]]) not in codes]
+    rows = np.array([row for row, _score in ranked], np.int32)
+    is_variant = groups.are_variants(rows, [row for row in pins if context.allowed[row]])
+    return [pair for pair, is_left_out in zip(ranked, is_variant.tolist(), strict=True) if not is_left_out]

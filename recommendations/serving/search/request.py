@@ -31,8 +31,8 @@ class InvalidSearchError(Exception):
 class SearchRequest:
     """A search. category: a path, which includes the categories below it.
 
-    q: empty for all products. strict: whether popular products are no substitute; by default, if there is a filter. language: of
-    the reader.
+    q: empty for all products. strict: whether popular products are no substitute; by default, if there is a filter. distinct: one
+    product of each group, such as the variants of one. language: of the reader.
     """
 
     q: str = ""
@@ -53,6 +53,7 @@ class SearchRequest:
     explain: bool = True
     highlight: bool = False
     strict: bool | None = None
+    distinct: bool = False
     language: str = ""
     is_browser: bool = False
     is_unverified: bool = False

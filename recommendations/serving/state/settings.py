@@ -6,11 +6,10 @@ from typing import Any
 
 from django.db.models import Count, Max
 
-from recommendations.engine.placements import FOR_YOU, PLACEMENTS
+from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.models import PlacementSettings
 from recommendations.serving.state.model import PURCHASE, ServingModel
 
-MAX_PURCHASED_SHARE_FOR_YOU = 0.3
 Switch, PurchasedProducts = PlacementSettings.Switch, PlacementSettings.PurchasedProducts
 
 
@@ -38,9 +37,8 @@ class PlacementConfig:
 
     def get_max_purchased_share(self) -> float:
         """Return the largest share of positions with products that the customer has bought before, 0 to 1."""
-        if self.max_purchased_share is not None:
-            return self.max_purchased_share
-        return MAX_PURCHASED_SHARE_FOR_YOU if self.name == FOR_YOU else 1.0
+        share = self.max_purchased_share
+        return PLACEMENTS[self.name].max_purchased_share if share is None else share
 
     def get_hidden_kinds(self, model: ServingModel | None) -> Sequence[int] | None:
         """Return the kinds of interactions after which a product is not shown again.
