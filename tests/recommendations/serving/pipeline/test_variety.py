@@ -8,6 +8,7 @@ import pytest
 
 from catalog.models import Product
 from customers.events.recent.interactions import RecentActivity, RecentInteraction
+from customers.orders.models import OrderLine
 from recommendations.engine.placements import FOR_YOU
 from recommendations.serving.models import PlacementSettings
 from recommendations.serving.recommend import recommend
@@ -17,6 +18,7 @@ from recommendations.serving.state import loader as loader_module
 from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
 from tests.makers import NOON, make_product
+from tests.recommendations.shop import get_customer
 
 pytestmark = pytest.mark.usefixtures("trained")
 LATER = NOON + timedelta(minutes=5)
@@ -52,36 +54,37 @@ def group(parent_id: str, *product_ids: str) -> None:
     assert Product.objects.filter(product_id__in=product_ids).update(parent_id=parent_id) == len(product_ids)
 
 
-def mark_tea(product_ids: Sequence[str]) -> str:
-    """Return T for each product that user-0, who drinks tea, has bought for sure, and - for each coffee."""
-    return "".join({"tea": "T", "cof": "-", "cak": "c"}[product_id[:3]] for product_id in product_ids)
+def mark_purchased(product_ids: Sequence[str], *, user_id: str = "user-0") -> str:
+    """Return p for each product that the customer has bought, and - for each other product."""
+    lines = OrderLine.objects.filter(order__customer=get_customer(user_id))
+    bought = set(lines.values_list("product__product_id", flat=True))
+    return "".join("p" if product_id in bought else "-" for product_id in product_ids)
 
 
 @pytest.mark.parametrize(("share", "n", "most"), [
-    (0.0, 1, 0), (0.0, 3, 0), (0.0, 10, 5), (0.3, 1, 0), (0.3, 3, 0), (0.3, 10, 5), (1.0, 1, 1), (1.0, 3, 3), (1.0, 10, 10),
+    (0.0, 1, 0), (0.0, 3, 0), (0.0, 10, 0), (0.3, 1, 0), (0.3, 3, 0), (0.3, 10, 3), (1.0, 1, 1), (1.0, 3, 3), (1.0, 10, 10),
 ])  # fmt: skip
 def test_the_share_of_purchased_products_is_limited(loader: StateLoader, share: float, n: int, most: int) -> None:
-    """user-0 has bought all tea and cake, so that only the five coffees are new: ten positions are filled all the same."""
+    """user-0 has bought most of the shop: the row is filled all the same."""
     limit_purchased(share)
     shown = list_ids(loader, user_id="user-0", n=n)
     assert len(shown) == n
-    assert sum(not product_id.startswith("coffee") for product_id in shown) <= most
+    n_new = mark_purchased(list_ids(loader, user_id="user-0", n=15)).count("-")
+    assert 3 < n_new < 10
+    assert mark_purchased(shown).count("p") <= max(most, n - n_new)
 
 
 def test_for_you_limits_purchased_products_by_default_and_spreads_them(loader: StateLoader) -> None:
     limit_purchased(None)
-    marks = mark_tea(list_ids(loader, user_id="user-0", n=15))
+    marks = mark_purchased(list_ids(loader, user_id="user-0", n=15))
     assert len(marks) == 15
-    assert marks[:6].count("-") == 5
-    assert marks[:3] == "---"
-    assert marks[3] == "T"  # one in the middle of the new products, not after them
+    assert marks.startswith("---p-")  # in the middle of the new products, not after them
 
 
 def test_buy_again_has_no_limit(loader: StateLoader) -> None:
     limit_purchased(None)
-    shown = list_ids(loader, "buy-again", user_id="user-0", n=5)
-    assert len(shown) == 5
-    assert not any(product_id.startswith("coffee") for product_id in shown)
+    PlacementSettings.objects.filter(placement="buy-again").update(switch="on")
+    assert mark_purchased(list_ids(loader, "buy-again", user_id="user-0", n=5)) == "ppppp"
 
 
 @pytest.mark.parametrize("rotation", [0.0, 1.0])
