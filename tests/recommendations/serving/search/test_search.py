@@ -158,7 +158,11 @@ def test_a_distinct_search_shows_one_product_of_each_group(fresh_searcher: Searc
     assert list_ids(distinct) == [name for name in list_ids(every) if name in ("k3", list_best(every, "k1", "k2"))]
     assert distinct.total == 2
     assert list_ids(find(fresh_searcher, "red kettle", distinct=True))[0] == "k2", "the variant that matches best"
-    assert list_ids(find(fresh_searcher, sort=SearchSort.CHEAPEST, category="Kitchen", distinct=True)) == ["k3", "c1", "k2"]
+    assert list_ids(find(fresh_searcher, sort=SearchSort.CHEAPEST, category="Kitchen", distinct=True)) == [
+        "k3",
+        "c1",
+        "k2",
+    ]
 
 
 def test_no_group_is_on_two_pages_of_a_distinct_search(fresh_searcher: Searcher) -> None:
