@@ -24,6 +24,7 @@ from recommendations.engine.online.batch_scorer import BatchScorer
 from recommendations.engine.online.context import OnlineScorer
 
 COLUMN_BYTES = 32_000_000  # dense scores in memory at once
+VISIT_PREFIX = "visit/"  # of sources that score the current visit instead of the whole history
 
 type Array = npt.NDArray[Any]
 type Scores = npt.NDArray[np.float32] | csr_array
@@ -245,5 +246,5 @@ def require_weight(interactions: Interactions) -> None:
 
 def get_reason(source: str) -> ExplanationReason:
     """Return the reason that a part of a score by the named algorithm represents."""
-    algorithm = ALGORITHMS.get(source)
+    algorithm = ALGORITHMS.get(source.removeprefix(VISIT_PREFIX))
     return algorithm.spec.reason if algorithm is not None else ExplanationReason.SAME_BUYERS

@@ -121,6 +121,7 @@ class PlacementSettingsAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
                     "rotation",
                     "rotation_hours",
                     "exploration",
+                    "visit_share",
                 ]
             },
         ),

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("serving", "0002_synonym_builtin_key"),
+        ("serving", "0003_current_visit"),
     ]
 
     operations = [
