@@ -71,7 +71,8 @@ class BatchRecommender:
             raise NoActiveModelError
         self.state, self.model, self.scenario, self.n, self.now = state, state.model, scenario, n, now
         self.n_items = len(self.model.items)
-        self.allowed = state.products.get_mask(ProductFilters())
+        self.allowed = state.products.get_mask(ProductFilters(priced=True))
+        self.recommendable = state.products.get_mask(ProductFilters(priced=True, sold=True))
         self.block_size = count_block_rows(self.n_items)
         self.placements = [
             name
@@ -110,7 +111,7 @@ class BatchRecommender:
                 excluded = self._find_excluded_products(placement, block, scored.rows)
                 for effects, group in group_by_rules(block.rule_effects, scored.rows):
                     part = PlacementScores(scored.strategy, scored.rows[group], scored.scores[group])
-                    self._fill(result, part, excluded[group], effects)
+                    self._fill(result, part, excluded[group], effects, is_new=placement == NEW)
         return result
 
     def _fill(
@@ -119,19 +120,25 @@ class BatchRecommender:
         scored: PlacementScores,
         excluded: csr_array,
         rule_effects: RuleEffects | None,
+        *,
+        is_new: bool,
     ) -> None:
-        """Write the best allowed products of customers to whom the same rules apply into ``result``."""
+        """Write the best allowed products of customers to whom the same rules apply into ``result``.
+
+        is_new: also products that were never sold; otherwise these are only pinned.
+        """
         strategy, rows, scores = scored
         allowed = self.allowed
         if rule_effects is not None and rule_effects.allowed is not None:
             allowed = allowed & rule_effects.allowed
+        ranked = allowed if is_new else allowed & self.recommendable
         pins = rule_effects.pins if rule_effects is not None else ()
         factors = None
         if strategy not in UNWEIGHTED_PLACEMENTS:
             factors = self.state.rules.combine_factors(self.scenario, rule_effects)
         # pinned products leave the ranking, so that it needs as many more
         ranking = select_top_n(
-            apply_batch_factors(scores, factors), self.n + len(pins), allowed=allowed[: self.n_items], exclude=excluded
+            apply_batch_factors(scores, factors), self.n + len(pins), allowed=ranked[: self.n_items], exclude=excluded
         )
         filled = np.flatnonzero(ranking.items[:, 0] >= 0)
         for position in filled.tolist():

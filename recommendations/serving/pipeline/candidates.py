@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from config.foundation.array_types import Flags, Rows
 from recommendations.engine.online.ensemble_scorer import DeadlineExceededError
 from recommendations.engine.placements import (
     BOUGHT_TOGETHER,
@@ -66,7 +67,7 @@ def _find_for_you(context: RecommendationContext) -> Candidates | None:
         return _find_by_traits(context)
     rows, scores = scored.select_top(
         context.depth,
-        allowed=context.allowed,
+        allowed=context.recommendable,
         excluded=context.get_excluded_rows(FOR_YOU),
         factors=context.factors,
     )
@@ -84,7 +85,7 @@ def _find_by_traits(context: RecommendationContext) -> Candidates | None:
     if arrival is None or state.model is None or state.model.cold_start is None:
         return None
     n = len(state.model.items)
-    allowed = context.allowed[:n].copy()  # masks are shared with other requests
+    allowed = context.recommendable[:n].copy()  # masks are shared with other requests
     excluded = context.get_excluded_rows(FOR_YOU)
     allowed[excluded[(excluded >= 0) & (excluded < n)]] = False
     scores = np.asarray(state.model.cold_start.model.score(arrival), np.float32)
@@ -106,12 +107,24 @@ def _find_related(context: RecommendationContext, *, placement: str) -> Candidat
     scored = blend.score(model.build_product_history(known), context.workspaces.take(), due=context.deadline)
     rows, scores = scored.select_top(
         PERSONALIZED_DEPTH * context.depth,
-        allowed=context.allowed,
+        allowed=_select_related(context, known) if placement in (BOUGHT_TOGETHER, CART) else context.recommendable,
         excluded=context.get_excluded_rows(placement, start_rows),
         factors=context.factors,
     )
     candidates = Candidates(placement, rows, scores, scored)
     return _personalize(context, candidates, share=context.get_config(placement).personal_share)
+
+
+def _select_related(context: RecommendationContext, start_rows: Rows) -> Flags:
+    """Return the recommendable rows that at least two people chose together with any of the start products.
+
+    A model without purchases counts no such people, and one of an earlier release stores none: then all rows stay.
+    """
+    support = context.state.reason_support
+    if not support.has_pairs:
+        return context.recommendable
+    partners = support.select_partners(start_rows, len(context.recommendable))
+    return context.recommendable & partners
 
 
 def _personalize(context: RecommendationContext, candidates: Candidates, *, share: float) -> Candidates:
@@ -156,7 +169,7 @@ def _find_static(context: RecommendationContext, *, placement: str) -> Candidate
     scored = blend.score(context.make_empty_history(), context.workspaces.take())
     rows, scores = scored.select_top(
         context.depth,
-        allowed=context.allowed,
+        allowed=context.recommendable,
         excluded=context.get_excluded_rows(placement),
         factors=context.factors,
     )

@@ -82,17 +82,21 @@ def describe_empty_list(context: RecommendationContext, candidates: Candidates) 
             FILTERS, _("No product to show matches the filters %(names)s.") % {"names": names}, filters
         )
     if not context.allowed.any():
-        return EmptyListReason(NO_PRODUCTS, _("No product may be shown: none is active and in stock."))
+        return EmptyListReason(NO_PRODUCTS, _("No product may be shown: none is active, in stock and has a price."))
     code = candidates.problem or NO_PRODUCTS
     return EmptyListReason(code, str(EMPTY_LIST_TEXTS[code]))
 
 
 def _find_last_resort(context: RecommendationContext) -> Candidates:
-    """Return the newest products, then all others in the order of the catalog."""
+    """Return the newest products, then all others in the order of the catalog.
+
+    Products that were never sold are shown only if no other one may be, for example in a new category.
+    """
+    allowed = context.recommendable if context.recommendable.any() else context.allowed
     newest = context.state.products.get_newest_rows()
-    rows = np.concatenate([newest, np.flatnonzero(context.allowed).astype(np.int32)])
+    rows = np.concatenate([newest, np.flatnonzero(allowed).astype(np.int32)])
     excluded = np.concatenate([context.excluded, context.visitor.dismissed])
-    rows = rows[context.allowed[rows] & ~np.isin(rows, excluded)]
+    rows = rows[allowed[rows] & ~np.isin(rows, excluded)]
     _distinct, first = np.unique(rows, return_index=True)
     rows = rows[np.sort(first)][: context.depth]
     return Candidates(LAST_RESORT, rows, score_by_rank(len(rows)))

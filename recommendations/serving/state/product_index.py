@@ -65,13 +65,19 @@ class ProductJSON(msgspec.Struct):
 
 
 class ProductFilters(NamedTuple):
-    """Which products may be shown. category: a path, which includes the categories below it."""
+    """Which products may be shown. category: a path, which includes the categories below it.
+
+    priced: only products with a price above 0, unless no product has one. sold: only products that were sold before, unless
+    none was.
+    """
 
     in_stock: bool = True
     category: str = ""
     brand: str = ""
     price_min: Decimal | None = None
     price_max: Decimal | None = None
+    priced: bool = False
+    sold: bool = False
 
 
 class ProductIndex:
@@ -97,6 +103,7 @@ class ProductIndex:
         self.active = np.zeros(self.n, np.bool_)
         self.shown = np.zeros(self.n, np.bool_)
         self.in_stock = np.zeros(self.n, np.bool_)
+        self.sold = np.ones(self.n, np.bool_)
         self.price = np.full(self.n, np.nan)
         self.stock = np.full(self.n, np.nan)
         self.margin = np.full(self.n, np.nan, np.float32)
@@ -149,6 +156,17 @@ class ProductIndex:
         if self.is_full:
             other.known_until = None  # read all products again, because some have no row here
         return other
+
+    def mark_sold(self, sold: npt.NDArray[np.bool_]) -> None:
+        """Note which of the model's items were sold; products newer than the model count as not sold.
+
+        Until the first sale of the shop, all products count as sold, so that a new shop shows its catalog.
+        """
+        marked = np.full(self.n, not sold.any())
+        marked[: len(sold)] |= sold
+        if not np.array_equal(marked, self.sold):
+            self.sold = marked
+            self._discard_masks()
 
     def assign_row(self, product_id: str) -> int:
         """Return the row of a product, a spare one for a new product; -1 if none is left."""
@@ -288,6 +306,10 @@ class ProductIndex:
         """Return which rows may be shown; cached until a product changes, never write to it."""
         return get_or_make_mask(self._masks, filters, self._make_mask)
 
+    def is_priced(self, row: int) -> bool:
+        """Return whether a product has a price above 0; true for all products of a shop without prices."""
+        return bool(self._find_priced()[row])
+
     def get_price_mask(self, low: float, high: float) -> npt.NDArray[np.bool_]:
         """Return which rows cost more than low and less than high; cached like the masks."""
         return get_or_make_mask(
@@ -335,6 +357,10 @@ class ProductIndex:
     def _make_unpriced_mask(self, filters: ProductFilters) -> npt.NDArray[np.bool_]:
         """Return the mask of filters without prices."""
         allowed = self.shown & self.in_stock if filters.in_stock else self.shown.copy()
+        if filters.sold:
+            allowed &= self.sold
+        if filters.priced:
+            allowed &= self._find_priced()
         if filters.brand:
             allowed &= self.brand == self.brands.get(filters.brand, -2)
         if filters.category:
@@ -352,15 +378,23 @@ class ProductIndex:
             allowed &= is_selected[category]
         return allowed
 
+    def _find_priced(self) -> npt.NDArray[np.bool_]:
+        """Return which rows have a price above 0; all rows if no product has one, for shops that send no prices."""
+        has_price = self.price > 0
+        return has_price if (has_price & self.active).any() else np.ones(self.n, np.bool_)
+
     def _publish(self, now: datetime, *, changed: bool) -> None:
         """Make the changes visible; a product is shown from its publication date on."""
         with np.errstate(invalid="ignore"):
             shown = self.active & ~(self.published > now.timestamp())
         if changed or not np.array_equal(shown, self.shown):
             self.shown = shown
-            self._unpriced, self._between, self._newest, self._recent = {}, {}, None, None
-            self._masks = {}  # last, because masks are made from the values replaced above
-            self.generation += 1
+            self._discard_masks()
+
+    def _discard_masks(self) -> None:
+        self._unpriced, self._between, self._newest, self._recent = {}, {}, None, None
+        self._masks = {}  # last, because masks are made from the values replaced above
+        self.generation += 1
 
 
 def get_or_make_mask[K](
