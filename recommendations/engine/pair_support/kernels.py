@@ -72,7 +72,9 @@ def count_top_pairs(
             column = order[index]
             if column == row or orders[column] < min_count or people[column] < min_count:
                 continue
-            bound = bound_confidence(np.float64(orders[column]), n_first, share[column], prior, z)
+            seen = np.float64(people[column])
+            # orders of the same person are not independent: the evidence is one order of each person
+            bound = bound_confidence(seen, n_first * seen / orders[column], share[column], prior, z)
             value = np.float32(bound * damping_factors[column])
             if value > 0 and (size < k or ranks_before(value, np.int64(column), heap_values[0], heap_ties[0])):
                 size = push_entry(heap_values, heap_ties, heap_columns, size, value, np.int64(column), column)

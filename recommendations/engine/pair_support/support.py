@@ -15,8 +15,8 @@ from recommendations.engine.linear_algebra.parallel import map_blocks
 from recommendations.engine.linear_algebra.sparse import deal_rows, list_entry_rows, make_csr, transpose
 from recommendations.engine.pair_support.kernels import count_pair_people, count_top_pairs
 
-# One order of prior evidence that a pair is as frequent as by chance, and the one-sided 95 % limit.
-PRIOR_ORDERS = 1.0
+# A tenth of an order of prior evidence that a pair is as frequent as by chance, and the one-sided 95 % limit.
+PRIOR_ORDERS = 0.1
 Z = 1.645
 MIN_PEOPLE = 2  # fewer would reveal what one customer bought
 
@@ -136,7 +136,9 @@ def find_top_pairs(
 ) -> TopPairs:
     """Return the pairs of items in the same baskets, scored by bound of the lift · s^(1 − damping), s the share of the second item.
 
-    basket_items: CSR (baskets, items) of ones. basket_user: the user of each basket, ascending.
+    Baskets of one user are not independent, so the bound counts each person of a pair once: it takes n_ij / n_j from the baskets and
+    the size of the sample from the people (the design effect of a sample of clusters, Kish 1965). basket_items: CSR (baskets, items)
+    of ones. basket_user: the user of each basket, ascending.
     """
     n_baskets, n_items = basket_items.shape
     item_baskets = transpose(basket_items)
@@ -160,8 +162,14 @@ def find_top_pairs(
     indptr = np.concatenate([[0], np.cumsum(counts)])
     rules = make_csr(values[is_filled], columns[is_filled], indptr, (n_items, n_items))
     firsts = list_entry_rows(rules)
+    per_person = people[is_filled] / orders[is_filled]
     lift = bound_lifts(
-        orders[is_filled], baskets_with[firsts], baskets_with[rules.indices], n_baskets, prior=prior, z=z
+        people[is_filled],
+        baskets_with[firsts] * per_person,
+        baskets_with[rules.indices],
+        n_baskets,
+        prior=prior,
+        z=z,
     )
     support = PairSupport(rules.indptr, rules.indices, orders[is_filled], people[is_filled], lift.astype(np.float32))
     return TopPairs(rules, support)

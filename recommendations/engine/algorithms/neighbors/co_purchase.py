@@ -60,7 +60,7 @@ class BasketPair(NamedTuple):
 class CoPurchase(Algorithm):
     """score(u, i) = Σ_j h_uj · c(j → i) / s_i^β, c(j → i) the lower bound of the confidence n_ij / n_j, s_i = n_i / N the share of i.
 
-    n_j of N baskets contain j, n_ij both; `damping` β = 0 gives the confidence, 1 the lift. The bound (`bound_lifts`, with `prior_orders` α
+    n_j of N baskets contain j, n_ij both; `damping` β = 0 gives the confidence, 1 the lift. The bound (`find_top_pairs`, with `prior_orders` α
     and `z`) ranks a pair of two baskets with rare products behind a well-supported one; with α = 0 and z = 0 it is the plain
     confidence. Pairs of fewer than `min_count` baskets or people are left out, and only the k largest entries of each row are kept.
     A basket is a user's interactions at one moment, or with pauses of at most `gap_s` seconds, of one `kind` (None: any). h is
@@ -79,8 +79,7 @@ class CoPurchase(Algorithm):
             start={"k": 50, "damping": 0.5, "history_weighting": "binary", "history_half_life_days": None},
             values={
                 "history_half_life_days": HALF_LIVES,
-                "damping": (0.0, 0.25, 0.5, 0.75),
-                "prior_orders": (0.1, 1.0),
+                "damping": (0.5, 0.75),  # with less, the best sellers of a grocer are "bought together" with everything
                 "history_weighting": WEIGHTINGS,
                 "k": NEIGHBOR_COUNTS[:4],
             },
