@@ -43,13 +43,14 @@ def measure_json_depth(data: bytes) -> int:
     return int(np.cumsum(steps, dtype=np.int32).max(initial=0))
 
 
-def require_shallow_json(data: bytes, max_depth: int = MAX_JSON_DEPTH) -> None:
-    """Check the nesting of JSON before it is parsed. Errors: NestingError."""
+def require_shallow_json(data: bytes, max_depth: int = MAX_JSON_DEPTH) -> int:
+    """Check the nesting of JSON before it is parsed, and return an upper bound of it. Errors: NestingError."""
     # counting is faster than measuring for a short text
-    if len(data) < _SHORT and data.count(b"{") + data.count(b"[") <= max_depth:
-        return
-    if measure_json_depth(data) > max_depth:
+    if len(data) < _SHORT and (count := data.count(b"{") + data.count(b"[")) <= max_depth:
+        return count
+    if (depth := measure_json_depth(data)) > max_depth:
         raise NestingError(max_depth)
+    return depth
 
 
 def load_json(text: str | bytes, **options: Any) -> Any:

@@ -92,6 +92,7 @@ def test_cyclic_purchases_are_predicted(monkeypatch, tmp_path, capsys):
         lines.append(
             f"u{person} " + " ".join(f"i{cycle}-{(position + step) % 12}" for step in range(draws.integers(5, 9)))
         )
+    lines.append("u150 i0-1 i0-2 i0-3 i0-4 i0-1")
     (tmp_path / "sequences.txt").write_text("\n".join(lines), encoding="utf-8")
     attributes = {f"i{cycle}-{position}": [f"circle {cycle}"] for cycle in range(4) for position in range(12)}
     (tmp_path / "attributes.json").write_text(json.dumps(attributes), encoding="utf-8")
@@ -105,4 +106,8 @@ def test_cyclic_purchases_are_predicted(monkeypatch, tmp_path, capsys):
     assert line["ndcg@10_low"] <= line["ndcg@10"] <= line["ndcg@10_high"]
     assert line["not_refitted"]["hr@10"] > 0.9
     assert "transitions without similarity" in line["ablation"]
-    assert line["people"] == 150
+    assert (line["people"], line["seen_before"]) == (151, 1)
+    for figures in (line, line["not_refitted"], line["ids_only"], line["ids_only"]["not_refitted"]):
+        assert 0.9 < figures["hr@10"] <= 150 / 151 + 1e-5  # the user who buys a product again counts as a miss
+    weights = line["ids_only"]["parameters"].get("weights", {line["ids_only"]["algorithm"]: 1.0})
+    assert "content" not in weights

@@ -91,13 +91,13 @@ def test_repeat_buyers_are_best_served_by_their_most_frequent_products(monkeypat
     assert read_lists(inner[1])[1].count("own-3-1") == 4
     assert read_pairs(inner[1]) < read_pairs(train)
     names = ("popularity", "repeat", "item-knn", "implicit-cosine")
-    run(monkeypatch, topn, train, test, "--repeats", *inner, "--budget", 0.5, "--algorithms", *names)
+    run(monkeypatch, topn, train, test, "--repeats", *inner, "--budget", 60, "--algorithms", *names)
     algorithms = json.loads(capsys.readouterr().out.splitlines()[-1])["algorithms"]
     assert set(algorithms) == {*names, "blend"}
     # five of the eight products that a user buys later are repeat purchases; nobody has bought the three new ones before
     assert algorithms["repeat"]["recall@20"] == 0.625
     assert algorithms["popularity"]["recall@20"] < 0.3
-    run(monkeypatch, topn, train, test, "--budget", 0.5, "--algorithms", "popularity", "repeat")
+    run(monkeypatch, topn, train, test, "--budget", 60, "--algorithms", "popularity", "repeat")
     assert "repeat" not in json.loads(capsys.readouterr().out.splitlines()[-1])["algorithms"]
 
 
@@ -114,7 +114,7 @@ def test_customers_with_few_tastes_are_served_better_than_by_popularity(monkeypa
     assert len(read_pairs(train) | read_pairs(test)) == 6000
     names = ("popularity", "item-knn", "graph-filter", "implicit-cosine")
     capsys.readouterr()
-    run(monkeypatch, topn, train, test, "--budget", 0.5, "--algorithms", *names)
+    run(monkeypatch, topn, train, test, "--budget", 60, "--algorithms", *names)
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     algorithms = line["algorithms"]
     assert set(algorithms) == {*names, "blend"}

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from django.http import HttpRequest, UnreadablePostError
@@ -28,6 +28,13 @@ class CollectorError(Exception):
         self.message = message
 
 
+class CallBody(NamedTuple):
+    """The body of a call: UTF-8, and an upper bound of the nesting of its JSON."""
+
+    data: bytes
+    depth: int
+
+
 class Envelope(msgspec.Struct):
     """A batch: the raw items and the fields beside them."""
 
@@ -47,7 +54,7 @@ _key_decoder = msgspec.json.Decoder(WriteKeyField)
 _raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 
 
-def read_body(request: HttpRequest) -> bytes:
+def read_body(request: HttpRequest) -> CallBody:
     """Return the body as UTF-8, decompressed if it is gzip, whatever its Content-Type says.
 
     Bytes that are not UTF-8 do not spoil the call: they are replaced in their events.
@@ -68,10 +75,10 @@ def read_body(request: HttpRequest) -> bytes:
         raise CollectorError(413, "too_large", message)
     data = escape_invalid_bytes(data)
     try:
-        require_shallow_json(data, MAX_BODY_DEPTH)
+        depth = require_shallow_json(data, MAX_BODY_DEPTH)
     except NestingError as error:
         raise CollectorError(400, "nested_too_deeply", str(error)) from error
-    return data.strip()
+    return CallBody(data.strip(), depth)
 
 
 def decompress(data: bytes) -> bytes:

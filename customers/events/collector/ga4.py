@@ -39,7 +39,7 @@ class MeasurementProtocolCollector(CollectorView):
         received_at = datetime.now(UTC)
         key = request.GET.get("api_secret", "") or read_request_key(request)
         source = authenticate_source(key, origin=request.META.get("HTTP_ORIGIN", ""), now=received_at)
-        hit = parse_hit(read_limited_body(request, source))
+        hit = parse_hit(read_limited_body(request, source).data)
         numbered = number_repeats(list(iterate_items(hit)), source_id=source.id, received_at=received_at)
         items = [(index, encode_item(item)) for index, item in enumerate(numbered)]
         rows, rejected = parse_items(items, build_call_context(source, request, None, None, received_at))

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from customers.events.collector.event_store import RejectedItem, StoreResult, record_events
-from customers.events.collector.items import ItemError, decode_item
+from customers.events.collector.items import DecodeItem, ItemError, decode_item
 from customers.events.collector.parsing import EventRow, RequestContext, build_row
 from customers.events.models import Source
 from customers.events.recent.interactions import remember_interactions
@@ -68,14 +68,14 @@ def store_and_remember(rows: Sequence[EventRow], rejected: Sequence[RejectedItem
 
 
 def parse_items(
-    items: Iterable[tuple[int, bytes]], context: RequestContext
+    items: Iterable[tuple[int, bytes]], context: RequestContext, decode: DecodeItem = decode_item
 ) -> tuple[list[EventRow], list[RejectedItem]]:
     """Parse numbered items into rows and rejected items."""
     rows: list[EventRow] = []
     rejected: list[RejectedItem] = []
     for index, data in items:
         try:
-            rows.append(build_row(decode_item(data), index=index, raw=data, context=context))
+            rows.append(build_row(decode(data), index=index, raw=data, context=context))
         except ItemError as error:
             rejected.append(reject_item(index, data, error, context))
     return rows, rejected

@@ -1,10 +1,11 @@
 """Items as the SDKs send them, decoded from JSON within limits."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import msgspec
 
-from config.foundation.json_nesting import NestingError, require_shallow_json
+from config.foundation.json_nesting import MAX_JSON_DEPTH, NestingError, require_shallow_json
 from customers.events.collector.unstorable_text import replace_unstorable
 
 MAX_EVENT_BYTES = 32 * 1024
@@ -50,6 +51,26 @@ class RepairedItem(EventItem):
 
 _decoder = msgspec.json.Decoder(EventItem)
 _repaired_decoder = msgspec.json.Decoder(RepairedItem)
+
+
+type DecodeItem = Callable[[bytes], EventItem]
+
+
+def choose_item_decoder(data: bytes, depth: int) -> DecodeItem:
+    """Return the function that decodes the items of a body, by the nesting of the body: checking it once is faster than each item."""
+    # a search for one byte is ten times as fast, and most bodies have no backslash
+    has_nul = b"\0" in data or (b"\\" in data and b"\\u0000" in data)
+    return decode_item if has_nul or depth > MAX_JSON_DEPTH else decode_plain_item
+
+
+def decode_plain_item(raw: bytes) -> EventItem:
+    """Decode one item of a body without deep nesting and NUL characters. Errors: as `decode_item`."""
+    if len(raw) > MAX_EVENT_BYTES:
+        return decode_item(raw)
+    try:
+        return _decoder.decode(raw)
+    except msgspec.DecodeError:
+        return decode_item(raw)
 
 
 def decode_item(raw: bytes) -> EventItem:

@@ -19,6 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from config.foundation.client_address import get_client_address
 from customers.events.collector.envelope import (
+    CallBody,
     CollectorError,
     Envelope,
     parse_batch,
@@ -28,7 +29,7 @@ from customers.events.collector.envelope import (
 )
 from customers.events.collector.event_store import RejectedItem, StoreResult
 from customers.events.collector.ingest import StoreFunction, build_context, parse_items, reject_item, store_and_remember
-from customers.events.collector.items import ItemError
+from customers.events.collector.items import DecodeItem, ItemError, choose_item_decoder
 from customers.events.collector.parsing import ITEM_WARNINGS, EventRow, RequestContext
 from customers.events.collector.rate_limits import limit_content, limit_requests
 from customers.events.sources.write_keys import KnownSource, find_source_by_key, is_known_origin
@@ -118,12 +119,14 @@ class Collector(CollectorView):
         if key:  # checked before the body is read, so that only senders with a key make the server parse anything
             source = authenticate_source(key, origin=request.META.get("HTTP_ORIGIN", ""), now=received_at)
         body = read_limited_body(request, source)
-        envelope = parse_batch(body) if self.call_type is None else parse_single(body)
-        rows, rejected = self.parse(request, envelope, key, received_at)
+        envelope = parse_batch(body.data) if self.call_type is None else parse_single(body.data)
+        rows, rejected = self.parse(request, envelope, key, received_at, choose_item_decoder(*body))
         limit_visitors(request, rows)
         return build_response(self.store(rows, rejected))
 
-    def parse(self, request: HttpRequest, envelope: Envelope, key: str, received_at: datetime) -> ParsedItems:
+    def parse(
+        self, request: HttpRequest, envelope: Envelope, key: str, received_at: datetime, decode: DecodeItem
+    ) -> ParsedItems:
         """Authenticate the call by the key of its headers or body, and parse its items."""
         origin = request.META.get("HTTP_ORIGIN", "")
         key = key or (envelope.writeKey if isinstance(envelope.writeKey, str) else "")
@@ -131,7 +134,8 @@ class Collector(CollectorView):
 
         def parse_with_key(key: str, items: NumberedItems) -> ParsedItems:
             source = authenticate_source(key, origin=origin, now=received_at)
-            return parse_items(items, build_call_context(source, request, self.call_type, envelope.sentAt, received_at))
+            context = build_call_context(source, request, self.call_type, envelope.sentAt, received_at)
+            return parse_items(items, context, decode)
 
         if key:
             return parse_with_key(key, items)
@@ -169,7 +173,7 @@ class Collector(CollectorView):
         return sorted(rows, key=lambda row: row.index), rejected
 
 
-def read_limited_body(request: HttpRequest, source: KnownSource | None) -> bytes:
+def read_limited_body(request: HttpRequest, source: KnownSource | None) -> CallBody:
     """Return the body of a call, whose address is limited unless the headers name a trusted source.
 
     Raises:
@@ -180,7 +184,7 @@ def read_limited_body(request: HttpRequest, source: KnownSource | None) -> bytes
     address = get_client_address(request.META)
     limit_requests(address)
     body = read_body(request)
-    limit_content(address, size=len(body))
+    limit_content(address, size=len(body.data))
     return body
 
 

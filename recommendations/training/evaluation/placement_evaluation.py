@@ -58,7 +58,7 @@ PLACEMENT_ALGORITHMS: dict[str, tuple[str, ...]] = {
     SIMILAR: PRODUCT_ALGORITHMS,
     BOUGHT_TOGETHER: PRODUCT_ALGORITHMS,
     CART: PRODUCT_ALGORITHMS,
-    BUY_AGAIN: ("repeat-rhythm", "repeat", "user-knn", "popularity"),
+    BUY_AGAIN: ("repeat-ranker", "repeat-rhythm", "repeat", "user-knn", "popularity"),
 }
 CATEGORY_POOL = 300  # best products considered, as in serving
 

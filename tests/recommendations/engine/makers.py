@@ -78,10 +78,17 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     },
     "rating-bpmf": {"factors": 4, "burn_in": 2, "samples": 5, "thinning": 2},
     "repeat-rhythm": {"kinds": None, "half_life_days": 100.0},  # histories without kinds consist of views
+    "repeat-ranker": {"kinds": None, "trees": 5, "depth": 3},
+    "tifu-knn": {"kinds": None, "group_size": 2, "k": 5},
+    "up-cf": {"kinds": None, "window": 3, "k": 5},
     "trending": {"window_days": 60.0, "doubt": 0.5, "least": 0.0},  # random purchases have no trend
     "co-purchase": {"gap_s": 86_400.0, "min_count": 1},  # the random purchases are hours apart
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "repeat-ranker of the next order": (
+        "repeat-ranker",
+        {"kinds": None, "horizon_days": None, "trees": 5, "candidates": 4},
+    ),
     "graph-filter with low-pass": ("graph-filter", {"low_pass_rank": 4, "power": 1.2, "target_exponent": 0.3}),
     "rating-user-knn beyond the baseline": (
         "rating-user-knn",
