@@ -4,6 +4,10 @@ Ranks all items for each user of TEST except those the user interacted with in T
 training and for the history), all other parameters, and the ensemble weights are tuned by NDCG@10 on each user's newest purchase in
 TRAIN (without their other events with that product), within --budget seconds of search per algorithm, those of `implicit` included;
 then each is fitted on all of TRAIN and evaluated once on TEST. The headline is our best algorithm on the validation purchases.
+
+`current_visit`: for people with purchases and views (and for all visitors), the hit rate and NDCG at 10 of the next product of a visit in
+the last window of TRAIN, without ("before") and with ("served": as for-you serves it) the component for the current visit, see
+`benchmarks.current_visit`. `--only-visits` prints nothing else.
 """
 
 import argparse
@@ -24,6 +28,7 @@ from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, TFID
 from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
+from benchmarks.current_visit import measure_current_visit
 from benchmarks.neighbours import get_peak_mb, log
 from recommendations.engine import ALGORITHMS, KIND_CODES, KINDS, Algorithm, Histories, Interactions, recommend
 from recommendations.engine.algorithms.ensembles.event_type_ensemble import EventTypeEnsemble
@@ -216,6 +221,10 @@ class ImplicitModel:
 def main() -> None:
     arguments = parse()
     train, test = read(arguments.train, with_kinds=True), read(arguments.test, with_kinds=False)
+    current_visit = measure_current_visit(train, seed=arguments.seed)
+    if arguments.only_visits:
+        print(json.dumps({"current_visit": current_visit}))
+        return
     split = make_split(train=train, test=test)
     inner = leave_last_item_out(split.train, kind=find_target_kind(split.train))
     tuning, final = Task.of_split(inner), Task.of_split(split)
@@ -247,7 +256,7 @@ def main() -> None:
         "each; TEST scored once each; against: differences to our best other algorithm and to implicit's best on TEST, paired "
         "bootstrap over people, 95 %; item numbers are not used: in such files they reveal the order in which people met the items",
     }
-    print(json.dumps({**lines[best], **run_summary, "algorithms": lines}))
+    print(json.dumps({**lines[best], **run_summary, "current_visit": current_visit, "algorithms": lines}))
 
 
 def parse() -> argparse.Namespace:
@@ -257,6 +266,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--algorithms", nargs="+", choices=sorted(SPACES), default=list(SPACES), metavar="NAME")
     parser.add_argument("--budget", type=float, default=60.0, help="seconds of search for each algorithm")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only-visits", action="store_true", help="measure the current visit only")
     return parser.parse_args()
 
 

@@ -100,6 +100,8 @@ def summarize_placement(placement: PlacementResult) -> dict[str, Any]:
     }
     if figures["validation"]:
         summary["validation_difference"] = figures["validation"][METRIC]["difference"]["value"]
+    if result["visit"]:
+        summary["visit"] = {**result["visit"], "figures": summarize_comparison(result["visit"]["figures"])}
     return summary | {name: summarize_comparison(other) for name, other in figures["comparisons"].items()}
 
 

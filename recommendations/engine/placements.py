@@ -31,6 +31,10 @@ class PlacementDefinition:
     only_own: bool = False
 
 
+# What scores the current visit before a training has learned it: products like those just viewed.
+VISIT_WEIGHTS: Mapping[str, float] = {"content": 0.6, "item-knn": 0.4}
+DEFAULT_VISIT_SHARE = 0.3  # of the positions of for-you, at least
+
 FOR_YOU, SIMILAR, BOUGHT_TOGETHER, CART, BUY_AGAIN = "for-you", "similar", "bought-together", "cart", "buy-again"
 TRENDING, POPULAR, NEW, RECENTLY_VIEWED, CATEGORIES = "trending", "popular", "new", "recently-viewed", "categories"
 

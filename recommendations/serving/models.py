@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from recommendations.engine.placements import PLACEMENTS
+from recommendations.engine.placements import DEFAULT_VISIT_SHARE, PLACEMENTS
 from recommendations.placement_labels import RECOMMENDATION_PLACEMENT_LABELS, get_placement_label
 from recommendations.serving.impressions.models import (
     Impression,
@@ -88,6 +88,15 @@ class PlacementSettings(models.Model):
             "is not at all, 1 is completely."
         ),
     )
+    visit_share = models.FloatField(
+        _("current visit"),
+        default=DEFAULT_VISIT_SHARE,
+        validators=SHARE_VALIDATORS,
+        help_text=_(
+            "At least this share of the positions in “For you” shows products related to what the visitor has viewed in the "
+            "current visit. The training may choose more. If 0, the training alone decides."
+        ),
+    )
     diversity = models.FloatField(
         _("diversity"),
         default=0.0,
@@ -137,7 +146,12 @@ class PlacementSettings(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(placement__in=list(PLACEMENTS)), name="serving_placement_known"),
             models.CheckConstraint(
-                condition=Q(personal_share__range=(0, 1), diversity__range=(0, 1), rotation__range=(0, 1)),
+                condition=Q(
+                    personal_share__range=(0, 1),
+                    visit_share__range=(0, 1),
+                    diversity__range=(0, 1),
+                    rotation__range=(0, 1),
+                ),
                 name="serving_shares_in_range",
             ),
             models.CheckConstraint(condition=~Q(fallback=models.F("placement")), name="serving_no_fallback_to_itself"),

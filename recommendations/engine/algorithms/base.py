@@ -25,6 +25,7 @@ from recommendations.engine.online.context import OnlineScorer
 from recommendations.engine.pair_support.support import PairSupport
 
 COLUMN_BYTES = 32_000_000  # dense scores in memory at once
+VISIT_PREFIX = "visit/"  # of sources that score the current visit instead of the whole history
 
 type Array = npt.NDArray[Any]
 type Scores = npt.NDArray[np.float32] | csr_array
@@ -267,5 +268,5 @@ def require_weight(interactions: Interactions) -> None:
 
 def get_reason(source: str) -> ExplanationReason:
     """Return the reason that a part of a score by the named algorithm represents."""
-    algorithm = ALGORITHMS.get(source)
+    algorithm = ALGORITHMS.get(source.removeprefix(VISIT_PREFIX))
     return algorithm.spec.reason if algorithm is not None else ExplanationReason.SAME_BUYERS

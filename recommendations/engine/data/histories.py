@@ -109,6 +109,18 @@ class Histories:
             kind=self.kind[mask],
         )
 
+    def append(self, other: Self) -> Self:
+        """Return a single history followed by the entries of another single history, whatever their order."""
+        item = np.concatenate([self.item, other.item])
+        return replace(
+            self,
+            indptr=np.array([0, len(item)], np.int64),
+            item=item,
+            order=np.concatenate([self.order, other.order]),
+            weight=np.concatenate([self.weight, other.weight]),
+            kind=np.concatenate([self.kind, other.kind]),
+        )
+
     def build_matrix(self, *, half_life_days: float | None = None) -> csr_array:
         """Return CSR (n, n_items) of summed weights, aged by the half-life."""
         rows = np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.indptr))

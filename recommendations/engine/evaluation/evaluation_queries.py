@@ -10,11 +10,11 @@ from scipy.sparse import csr_array
 from recommendations.engine.data.groups import expand_ranges, number_within_groups
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
+from recommendations.engine.data.visits import VISIT_GAP_S
 from recommendations.engine.data.weighting import DAY
 from recommendations.engine.evaluation.ranking_metrics.ranked_lists import build_list_matrix
 from recommendations.engine.linear_algebra.sparse import IntArray, sum_entries
 
-VISIT_GAP_S = 1800.0
 VIEW_EVENTS = ("view", "click", "wishlist", "cart")
 MAX_CART_ITEMS = 50
 NEW_DAYS = 30.0
@@ -43,6 +43,14 @@ class EvaluationQueries:
     def n_users(self) -> int:
         """Return the number of users with any relevant product."""
         return len(np.unique(self.user[np.diff(self.relevant.indptr) > 0]))
+
+    def exclude(self, items: csr_array) -> "EvaluationQueries":
+        """Return the queries without the stored columns of each row of `items`: neither shown nor relevant."""
+        relevant = csr_array(self.relevant - self.relevant.multiply(items > 0))
+        # Products that no list can show must not count as relevant, and stored zeros would: metrics count stored columns.
+        relevant.eliminate_zeros()
+        excluded = items if self.excluded is None else csr_array(self.excluded + items)
+        return replace(self, relevant=relevant, excluded=excluded)
 
     def slice_rows(self, start: int, stop: int) -> "EvaluationQueries":
         rows = slice(start, stop)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Rows
-from recommendations.engine.algorithms.base import Contribution
+from recommendations.engine.algorithms.base import VISIT_PREFIX, Contribution
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import RANK_DEPTH, TINY, WeightedEnsemble
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.online.context import (
@@ -62,7 +62,8 @@ class _NormalizedScores(NamedTuple):
 class ScoredHistory:
     """The scores of one history; valid until the workspace is cleared.
 
-    is_personalized: some score depends on the history; the others are the same for all histories.
+    is_personalized: some score depends on the history; the others are the same for all histories. visit: the scores of the current
+    visit, of which `visit_factor` times were added.
     """
 
     ensemble: "OnlineEnsemble"
@@ -70,10 +71,27 @@ class ScoredHistory:
     work: Workspace
     is_personalized: bool = False
     components: list[_NormalizedScores] = field(default_factory=list)
+    visit: "ScoredHistory | None" = None
+    visit_factor: float = 0.0
 
     @property
     def history(self) -> Histories:
-        return self.context.history
+        """Return the history, followed by the products of the current visit."""
+        history = self.context.history
+        if self.visit is None:
+            return history
+        return history.append(self.visit.context.history)
+
+    def remove_visited(self) -> None:
+        """Set the scores of the history's own items to 0: a visit leads to other products than those just viewed."""
+        self.work.total[self.context.history.item] = 0
+
+    def add_visit(self, visit: "ScoredHistory", factor: float) -> None:
+        """Add factor · the scores of the current visit; its workspace must stay as it is until this one is cleared."""
+        rows = visit.work.order[: visit.work.count]
+        work = self.work
+        work.count = add_scaled(rows, visit.work.total[rows], factor, work.total, work.touched, work.order, work.count)
+        self.visit, self.visit_factor, self.is_personalized = visit, factor, True
 
     def select_top(
         self, n: int, *, allowed: npt.NDArray[np.bool_], excluded: Rows, factors: Values | None = None
@@ -114,6 +132,20 @@ class ScoredHistory:
 
         The last slot of the second axis holds the contributions that no single item causes.
         """
+        parts, names, items = self._attribute_history(rows)
+        if self.visit is None:
+            return parts, names, items
+        visit_parts, visit_names, visit_items = self.visit._attribute_history(rows)
+        # Products of the visit itself got nothing from it (`remove_visited`).
+        factors = np.where(np.isin(rows, visit_items), np.float32(0), np.float32(self.visit_factor))
+        all_items = np.append(np.union1d(items[:-1], visit_items[:-1]), -1).astype(np.int32)
+        merged = np.zeros((len(names) + len(visit_names), len(all_items), len(rows)), np.float32)
+        merged[: len(names), _find_slots(items, all_items)] = parts
+        merged[len(names) :, _find_slots(visit_items, all_items)] = visit_parts * factors
+        return merged, [*names, *(VISIT_PREFIX + name for name in visit_names)], all_items
+
+    def _attribute_history(self, rows: Rows) -> tuple[npt.NDArray[np.float32], list[str], Rows]:
+        """Return the contributions of the history without the current visit, as `_attribute` does."""
         work = self.work
         items = assign_slots(self.history.item, work.slots)
         work.columns[rows] = np.arange(len(rows), dtype=np.int32)
@@ -197,6 +229,11 @@ class OnlineEnsemble:
         if self.normalization == "rank":
             return _NormalizedScores(name, scores, share, *_weigh_ranks(scores.rows, scores.values))
         return _NormalizedScores(name, scores, share / max(highest, float(TINY)), scores.rows, scores.values)
+
+
+def _find_slots(items: Rows, all_items: Rows) -> npt.NDArray[np.intp]:
+    """Return the position of each item in a sorted array with -1 at its end; -1 is the last of both."""
+    return np.append(np.searchsorted(all_items[:-1], items[:-1]), len(all_items) - 1)
 
 
 def _weigh_ranks(rows: Rows, values: Values) -> SparseRow:

@@ -8,15 +8,17 @@ import numpy as np
 
 from customers.identity.models import Customer, Identifier
 from recommendations.engine import Contribution
-from recommendations.engine.online.context import Workspace
 from recommendations.engine.placements import FOR_YOU, PLACEMENTS, PlacementInput
-from recommendations.serving.pipeline.context import COLD_START
+from recommendations.serving.pipeline.context import COLD_START, build_context
+from recommendations.serving.pipeline.scoring import score_visitor
 from recommendations.serving.pipeline.visitor import Visitor, describe_arrival, identify_visitor, read_activity
+from recommendations.serving.pipeline.workspaces import WorkspacePool
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.response import RecommendationResponse, RecommendedItem
 from recommendations.serving.state.loader import ServingState, StateLoader, loader
 from recommendations.serving.state.model import NO_ROWS
+from recommendations.training.backoffice.labels.algorithm_labels import get_algorithm_label
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,11 @@ class SourceLine:
     product_id: str
     title: str
     percent: float
+
+    @property
+    def label(self) -> str:
+        """Return the name of the source in the active language."""
+        return get_algorithm_label(self.source)
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ def build_preview(
     state = source.get_state(now=now)
     activity = read_activity(request)
     visitor = identify_visitor(state=state, request=request, activity=activity, now=now.timestamp())
-    causes = explain_sources(state, request, visitor, response, [item.row for item in response.items])
+    causes = explain_sources(state, request, visitor, response, [item.row for item in response.items], now=now)
     history = visitor.history
     newest: list[tuple[str, str, datetime]] = []
     if history is not None and PLACEMENTS[request.scenario].start != PlacementInput.PRODUCTS:
@@ -90,6 +97,8 @@ def explain_sources(
     visitor: Visitor,
     response: RecommendationResponse,
     rows: Sequence[int],
+    *,
+    now: datetime,
 ) -> list[list[SourceLine]]:
     """Return the share of every source in the score of each row, largest first.
 
@@ -112,12 +121,15 @@ def explain_sources(
             history = model.build_product_history(start_rows[(start_rows >= 0) & (start_rows < len(model.items))])
         case PlacementInput.NOTHING:
             history = model.build_product_history(NO_ROWS)
-    workspace = Workspace(blend.n, state.blends.width)
-    scored = blend.score(history, workspace)
-    if not scored.is_personalized and state.blends.visit is not None and placement == FOR_YOU and len(history.item):
-        workspace.clear()
-        scored = state.blends.visit.score(history, workspace)
-    return [_make_lines(state, parts) for parts in scored.list_contributions(np.array(rows, np.int32))]
+    with WorkspacePool(state) as workspaces:
+        scored = None
+        if placement == FOR_YOU:
+            context = build_context(request=request, state=state, workspaces=workspaces, now=now)
+            context.deadline = None  # a page of the back office may take its time
+            scored = score_visitor(context)
+        if scored is None:
+            scored = blend.score(history, workspaces.take())
+        return [_make_lines(state, parts) for parts in scored.list_contributions(np.array(rows, np.int32))]
 
 
 def _explain_cold_start(

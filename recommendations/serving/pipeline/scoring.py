@@ -2,21 +2,23 @@
 
 import numpy as np
 
+from recommendations.engine.data.visits import MAX_POSITIONS, find_visit_factor
 from recommendations.engine.online.ensemble_scorer import ScoredHistory
 from recommendations.engine.placements import FOR_YOU
 from recommendations.serving.pipeline.context import RecommendationContext
+from recommendations.serving.pipeline.new_products import get_exploration_interval
 from recommendations.serving.state.compiled_rules import Factors
 
 
 def score_visitor(context: RecommendationContext) -> ScoredHistory | None:
-    """Return the for-you scores of the visitor; None without a history.
+    """Return the for-you scores of the visitor, with those of the current visit; None without a history.
 
     If the trained weights give a visit without purchases no personal score, the ensemble for visits scores it instead.
 
     Errors: DeadlineExceededError when the deadline of the context has passed.
     """
     blend, history = context.get_blend(FOR_YOU), context.visitor.history
-    if blend is None or history is None or not len(history.item):
+    if blend is None or history is None or not (len(history.item) or context.visitor.visit is not None):
         return None
     workspace = context.workspaces.take()
     scored = blend.score(history, workspace, due=context.deadline)
@@ -25,7 +27,51 @@ def score_visitor(context: RecommendationContext) -> ScoredHistory | None:
     if not scored.is_personalized and blends.visit is not None and not len(context.visitor.get_purchased_rows()):
         workspace.clear()  # it still has the scores of the first ensemble
         scored = blends.visit.score(history, workspace, due=context.deadline)
+    _add_current_visit(context, scored)
     return scored
+
+
+def _add_current_visit(context: RecommendationContext, scored: ScoredHistory) -> None:
+    """Give products related to the current visit their positions among the best ten.
+
+    There are as many positions as the training has learned, at least the share that the placement demands.
+    """
+    blends, visit = context.state.blends, context.visitor.visit
+    assert blends is not None
+    positions = max(blends.visit_positions, round(context.get_config(FOR_YOU).visit_share * MAX_POSITIONS))
+    if visit is None or blends.current_visit is None or not positions:
+        return
+    visit_scored = blends.current_visit.score(visit, context.workspaces.take())
+    visit_scored.remove_visited()
+    excluded, factors = context.get_excluded_rows(FOR_YOU), context.factors
+    shown, shown_scores = scored.select_top(
+        MAX_POSITIONS, allowed=context.recommendable, excluded=excluded, factors=factors
+    )
+    # Products that are shown anyway, or that the visitor has bought before, are no answer to the visit.
+    others = np.concatenate([excluded, shown, visit.item, context.visitor.get_purchased_rows()])
+    rows, scores = visit_scored.select_top(positions, allowed=context.recommendable, excluded=others, factors=factors)
+    if len(rows):
+        base_scores, shown_visit_scores = scored.get_scores(rows), visit_scored.get_scores(shown)
+        if factors is not None:
+            base_scores, shown_visit_scores = base_scores * factors[rows], shown_visit_scores * factors[shown]
+        n_passed = np.array([len(rows) - _count_ranked_positions(context) + MAX_POSITIONS])
+        factor = find_visit_factor(
+            (_pad(shown_scores), _pad(shown_visit_scores)), (base_scores[None], scores[None]), n_passed
+        )
+        scored.add_visit(visit_scored, float(factor[0]))
+
+
+def _pad(scores: Factors) -> Factors:
+    """Return ten scores as a row, 0 where there are fewer."""
+    row = np.zeros((1, MAX_POSITIONS), np.float32)
+    row[0, : len(scores)] = scores
+    return row
+
+
+def _count_ranked_positions(context: RecommendationContext) -> int:
+    """Return how many of ten positions are not kept for new products."""
+    interval = get_exploration_interval(context.get_config(FOR_YOU).exploration)
+    return MAX_POSITIONS - (MAX_POSITIONS // interval if interval else 0)
 
 
 def score_by_rank(n: int) -> Factors:

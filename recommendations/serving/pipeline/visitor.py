@@ -7,8 +7,9 @@ import numpy as np
 
 from config.foundation.array_types import Rows
 from customers.events.recent.interactions import RecentActivity, RecentInteraction, read_recent_activity
-from recommendations.engine import Histories
+from recommendations.engine import KIND_CODES, Histories
 from recommendations.engine.cold_start import NewVisitors
+from recommendations.engine.data.visits import VISIT_GAP_S, VisitEvent, build_visit, weigh_visit
 from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.state.loader import ServingState
 from recommendations.serving.state.model import NO_ROWS, PURCHASE, ServingModel
@@ -23,7 +24,8 @@ class Visitor:
 
     names: "kind:value" of their identifiers; empty for an unknown visitor and for one who refused personalization.
     recent: the newest interactions first, including products that the model does not know.
-    dismissed: catalog rows that they asked not to see. count: see `RecentActivity`.
+    dismissed: catalog rows that they asked not to see. count: see `RecentActivity`. visit: what they viewed since their last pause;
+    None if that was more than half an hour ago.
     """
 
     names: Sequence[str]
@@ -33,6 +35,7 @@ class Visitor:
     dismissed: Rows
     has_opted_out: bool = False
     count: int | None = None
+    visit: Histories | None = None
 
     def get_rows_of_kinds(self, kinds: Sequence[int] | None) -> Rows:
         """Return the catalog rows of all interactions of these kinds; None means every kind."""
@@ -81,7 +84,24 @@ def identify_visitor(
     dismissed = _find_dismissed_rows(model, users, activity)
     if len(just_dismissed):
         dismissed = np.concatenate([dismissed, just_dismissed[just_dismissed >= 0]])
-    return Visitor(names, activity.interactions, users, history, dismissed, count=activity.count)
+    visit = _build_visit(state, model, activity.interactions, now)
+    return Visitor(names, activity.interactions, users, history, dismissed, count=activity.count, visit=visit)
+
+
+def _build_visit(
+    state: ServingState, model: ServingModel, recent: Sequence[RecentInteraction], now: float
+) -> Histories | None:
+    """Return the visit that is going on now, from the live list alone: the training may have seen its beginning already."""
+    if not recent or now - recent[0].at > VISIT_GAP_S or state.blends is None:
+        return None
+    n_items, find_row = len(model.items), state.products.find_row
+    events = (
+        VisitEvent(row if row < n_items else -1, KIND_CODES[interaction.kind], interaction.at)
+        for interaction in recent[:MAX_RECENT_INTERACTIONS]
+        for row in (find_row(interaction.product_id),)
+    )
+    visited = weigh_visit(events, now=now, decay=state.blends.visit_decay)
+    return build_visit(visited, n_items=n_items, now=now) if visited else None
 
 
 def describe_arrival(

@@ -7,9 +7,10 @@ import numpy as np
 
 from recommendations.engine import Histories
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
+from recommendations.engine.data.visits import DEFAULT_DECAY
 from recommendations.engine.online.context import Workspace
 from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, find_max_width
-from recommendations.engine.placements import FOR_YOU, PLACEMENTS, PlacementInput
+from recommendations.engine.placements import FOR_YOU, PLACEMENTS, VISIT_WEIGHTS, PlacementInput
 from recommendations.serving.state.model import NO_ROWS, ServingModel
 from recommendations.serving.state.settings import PlacementConfigs, Switch
 
@@ -20,13 +21,17 @@ class CompiledBlends:
 
     by_placement: only the placements for which the model has components. visit: for visits that the trained weights
     give no personal score. switched_off: placements that the shop, or the evaluation of the training, switched off.
-    width: slots that their workspaces need.
+    width: slots that their workspaces need. current_visit, visit_decay, visit_positions: what the training has learned about the
+    current visit, see `VisitWeights`.
     """
 
     by_placement: Mapping[str, OnlineEnsemble]
     visit: OnlineEnsemble | None
     switched_off: frozenset[str]
     width: int = 0
+    current_visit: OnlineEnsemble | None = None
+    visit_decay: float = DEFAULT_DECAY
+    visit_positions: int = 0
 
     @classmethod
     def compile(cls, *, model: ServingModel, placements: PlacementConfigs, n: int) -> "CompiledBlends":
@@ -40,7 +45,18 @@ class CompiledBlends:
                 by_placement[name] = OnlineEnsemble(blend, n, for_similar=placement.start == PlacementInput.PRODUCTS)
         visit = OnlineEnsemble(model.visit_blend, n) if model.visit_blend is not None else None
         switched_off = frozenset(name for name in PLACEMENTS if _is_off(name, model=model, placements=placements))
-        return cls(by_placement, visit, switched_off, find_max_width(_list_blends(by_placement, visit)))
+        learned = model.scenarios.get(FOR_YOU, {}).get("visit") or {}
+        parts = select_components(model.blend, learned.get("weights") or VISIT_WEIGHTS)
+        current_visit = OnlineEnsemble(parts, n, for_similar=True) if parts is not None else None
+        return cls(
+            by_placement,
+            visit,
+            switched_off,
+            find_max_width(_list_blends(by_placement, visit, current_visit)),
+            current_visit,
+            learned.get("decay", DEFAULT_DECAY),
+            learned.get("positions", 0),
+        )
 
     def warm_up(self, model: ServingModel) -> None:
         """Score and explain once with each ensemble.
@@ -50,7 +66,7 @@ class CompiledBlends:
         users = [0] if len(model.history_indptr) > 1 else []
         history = model.build_history(users=users, recent=[])
         histories = (history, model.build_product_history(history.item[:1]))
-        for blend in _list_blends(self.by_placement, self.visit):
+        for blend in _list_blends(self.by_placement, self.visit, self.current_visit):
             workspace = Workspace(blend.n, blend.width)
             for start in histories:
                 _explain_once(blend, start, workspace)
@@ -68,8 +84,8 @@ def select_components(blend: WeightedEnsemble, weights: Mapping[str, float]) -> 
     )
 
 
-def _list_blends(by_placement: Mapping[str, OnlineEnsemble], visit: OnlineEnsemble | None) -> list[OnlineEnsemble]:
-    return [*by_placement.values(), *([visit] if visit is not None else [])]
+def _list_blends(by_placement: Mapping[str, OnlineEnsemble], *visits: OnlineEnsemble | None) -> list[OnlineEnsemble]:
+    return [*by_placement.values(), *(visit for visit in visits if visit is not None)]
 
 
 def _explain_once(blend: OnlineEnsemble, history: Histories, workspace: Workspace) -> None:

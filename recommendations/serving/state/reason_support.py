@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Rows
-from recommendations.engine.algorithms.base import get_reason
+from recommendations.engine.algorithms.base import VISIT_PREFIX, get_reason
 from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.online.ensemble_scorer import MainCause
 from recommendations.engine.pair_support.support import PairSupport, SupportLevel, select_partners
@@ -38,7 +38,7 @@ class ReasonSupport:
             return None
         components = self.model.blend.components_
         claim = PAIR_CLAIMS.get(get_reason(source))
-        for name in (source, claim.component if claim is not None else ""):
+        for name in (source.removeprefix(VISIT_PREFIX), claim.component if claim is not None else ""):
             if name in components and components[name].support_ is not None:
                 return components[name].support_
         return None

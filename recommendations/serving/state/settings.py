@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Count, Max
 
-from recommendations.engine.placements import PLACEMENTS
+from recommendations.engine.placements import DEFAULT_VISIT_SHARE, PLACEMENTS
 from recommendations.serving.models import PlacementSettings
 from recommendations.serving.state.model import PURCHASE, ServingModel
 
@@ -23,6 +23,7 @@ class PlacementConfig:
     fallback: str = ""
     purchased_products: str = PurchasedProducts.AUTO
     personal_share: float = 0.2
+    visit_share: float = DEFAULT_VISIT_SHARE
     diversity: float = 0.0
     rotation: float = 0.0
     rotation_hours: int = 24

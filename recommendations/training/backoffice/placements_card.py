@@ -29,6 +29,8 @@ QUESTION_LABELS: dict[str, str | Promise] = {
     "wanted_new": gettext_lazy("Purchases of products published in the last 30 days. All customers get the same list of these "
 "products."),
     "next_in_visit": gettext_lazy("The next product in a visit, if the visitor has viewed it before."),
+    "next_new_in_visit": gettext_lazy("From the views of a customer's visit to the next product in it that is new to the visit."),
+    "next_new_in_any_visit": gettext_lazy("From the views of any visit to the next product in it that is new to the visit."),
     "next_basket": gettext_lazy("Categories of the next order."),
     "popular_reordered": gettext_lazy("The 200 most popular products in a personal order, evaluated on their purchases."),
 }  # fmt: skip

@@ -5,6 +5,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from recommendations.engine import ALGORITHMS
+from recommendations.engine.algorithms.base import VISIT_PREFIX
 
 # Rows of a training that are not registered algorithms.
 OTHER_ALGORITHM_LABELS: dict[str, str | Promise] = {
@@ -35,6 +36,9 @@ def is_algorithm(name: str) -> bool:
 
 def get_algorithm_label(algorithm: str) -> str:
     """Return the label of an algorithm; the engine's specs hold it in English."""
+    if algorithm.startswith(VISIT_PREFIX):
+        label = get_algorithm_label(algorithm.removeprefix(VISIT_PREFIX))
+        return str(_("Current visit: %(algorithm)s")) % {"algorithm": label}
     if algorithm in ALGORITHMS:
         return django_translation.gettext(ALGORITHMS[algorithm].spec.label)
     return str(OTHER_ALGORITHM_LABELS.get(algorithm, algorithm))

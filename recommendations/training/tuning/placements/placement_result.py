@@ -6,6 +6,7 @@ from typing import Any
 
 from recommendations.engine.evaluation.placement_evaluation import METRICS, PRIMARY, QueryScores
 from recommendations.engine.placements import PLACEMENTS, POPULAR
+from recommendations.engine.tuning.visit_weights import VisitWeights
 from recommendations.training.evaluation.placement_evaluation import (
     MIN_CUSTOMERS,
     PlacementMeasurement,
@@ -17,11 +18,31 @@ from recommendations.training.tuning.model_choice import TOP_N
 
 
 @dataclass(frozen=True, eq=False)
+class VisitResult:
+    """What for-you learned about the current visit. measurement: with the visit, as served, against without it."""
+
+    weights: VisitWeights
+    measurement: PlacementMeasurement = field(default_factory=lambda: PlacementMeasurement("next_new_in_visit"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as the artifact and the run record store it."""
+        return {
+            "weights": dict(self.weights.weights),
+            "decay": self.weights.decay,
+            "positions": self.weights.positions,
+            "figures": {
+                "question": self.measurement.query_type,
+                **serialize_comparison(self.measurement.comparison),
+            },
+        }
+
+
+@dataclass(frozen=True, eq=False)
 class PlacementResult:
     """The tuning and evaluation of one placement.
 
     weights: None if no algorithm is available; validation, measurement: results on the validation and test parts;
-    fixed_reason: why the placement is or is not active, where the measurement does not decide.
+    fixed_reason: why the placement is or is not active, where the measurement does not decide. visit: of for-you only.
     """
 
     name: str
@@ -29,6 +50,7 @@ class PlacementResult:
     validation: QueryScores | None = None
     measurement: PlacementMeasurement = field(default_factory=lambda: PlacementMeasurement(""))
     fixed_reason: Reason | None = None
+    visit: VisitResult | None = None
 
     @property
     def fallback(self) -> str | None:
@@ -78,6 +100,7 @@ class PlacementResult:
             "on": is_active,
             "why": reason,
             "fallback": self.fallback,
+            "visit": self.visit.to_json() if self.visit is not None else None,
             "figures": {
                 "question": measurement.query_type,
                 **serialize_comparison(measurement.comparison),

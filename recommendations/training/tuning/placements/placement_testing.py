@@ -23,6 +23,7 @@ from recommendations.training.tuning.placements.placement_result import Placemen
 from recommendations.training.tuning.placements.placement_tuning import TunedPlacements
 from recommendations.training.tuning.placements.timed_step import PLACEMENT_ORDER, TimedPlacementStep
 from recommendations.training.tuning.placements.trending_tuning import build_trending_windows, make_trending_queries
+from recommendations.training.tuning.placements.visit_tuning import evaluate_visit
 
 EVALUATION_TIME_SHARE = 0.06  # of the training's time budget
 
@@ -46,6 +47,8 @@ def evaluate_placements(
         if placement.weights and placement.decide()[0]
         for part in placement.weights.weights
     }
+    if tuned.visit is not None:
+        needed |= set(tuned.visit.weights.weights)
     extra = tuned.choice.extra
     return placements, tuned.choice.with_extra({name: extra[name] for name in extra if name in needed})
 
@@ -91,9 +94,11 @@ class _PlacementTester(TimedPlacementStep):
                 similar = self.placements[name].weights
                 evaluator.similar_weights = similar.weights if similar is not None else {}
         self.placements[TRENDING] = self.evaluate_trending(start)
-        self.placements[FOR_YOU] = self.compare_with_popularity(
-            FOR_YOU, self.model_evaluation.served, make_reason("place_promotion")
-        )
+        for_you = self.compare_with_popularity(FOR_YOU, self.model_evaluation.served, make_reason("place_promotion"))
+        visit = self.tuned.visit
+        if visit is not None and self.has_time(0.84):
+            visit = evaluate_visit(evaluator, visit, self.shop.interactions, start=start)
+        self.placements[FOR_YOU] = replace(for_you, visit=visit)
         self.placements[POPULAR] = self.compare_with_popularity(POPULAR, "popularity", make_reason("place_floor"))
         return {name: self.placements[name] for name in (*PLACEMENTS, RANK)}
 

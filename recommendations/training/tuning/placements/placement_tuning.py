@@ -19,9 +19,14 @@ from recommendations.training.evaluation.placement_evaluation import (
 )
 from recommendations.training.evaluation.promotion_criteria import make_reason
 from recommendations.training.tuning.model_choice import SEED, ModelChoice, ReportStep, fit_component
-from recommendations.training.tuning.placements.placement_result import PlacementResult, make_default_placement
+from recommendations.training.tuning.placements.placement_result import (
+    PlacementResult,
+    VisitResult,
+    make_default_placement,
+)
 from recommendations.training.tuning.placements.timed_step import PLACEMENT_ORDER, TimedPlacementStep
 from recommendations.training.tuning.placements.trending_tuning import build_trending_windows, tune_trending
+from recommendations.training.tuning.placements.visit_tuning import tune_visit
 from recommendations.training.tuning.tuning_session import TUNING_INTERACTIONS
 
 # shares of the training's time budget
@@ -34,12 +39,14 @@ EXTRA_PARTS_TIME_SHARE = 0.05  # for fitting twice a component that for-you does
 class TunedPlacements:
     """Placements tuned on the validation part.
 
-    choice: with the extra components placements need; has_late_visits: visits begin only after the validation part.
+    choice: with the extra components placements need; has_late_visits: visits begin only after the validation part. visit: None if
+    there are too few visits to learn from.
     """
 
     placements: dict[str, PlacementResult]
     choice: ModelChoice
     has_late_visits: bool = False
+    visit: VisitResult | None = None
 
 
 def tune_placements(
@@ -54,6 +61,7 @@ def tune_placements(
 
 class _PlacementTuner(TimedPlacementStep):
     share = TUNING_TIME_SHARE
+    visit: VisitResult | None = None
 
     def run(self) -> TunedPlacements:
         """Tune all placements in order."""
@@ -85,8 +93,10 @@ class _PlacementTuner(TimedPlacementStep):
                 self.placements[name] = self.tune_placement(name, evaluator)
             if name == SIMILAR and (placement_weights := self.placements[name].weights) is not None:
                 evaluator.similar_weights = placement_weights.weights
+        if self.has_time(0.59):
+            self.visit = tune_visit(evaluator, interactions, start=start, stop=stop)
         choice = self.choice.with_extra(self.select_extra(has_late_visits))
-        return TunedPlacements(self.placements, choice, has_late_visits)
+        return TunedPlacements(self.placements, choice, has_late_visits, self.visit)
 
     def tune_placement(self, name: str, evaluator: PlacementEvaluator) -> PlacementResult:
         """Return a placement with tuned weights, or defaults if there are too few queries."""
@@ -138,6 +148,8 @@ class _PlacementTuner(TimedPlacementStep):
         needed = {
             part for placement in self.placements.values() if placement.weights for part in placement.weights.weights
         }
+        if self.visit is not None:
+            needed |= set(self.visit.weights.weights)
         if has_late_visits:
             needed |= {name for name in PLACEMENT_ALGORITHMS[SIMILAR] if self.is_cheap(name)}
         return {name: self.all_components[name] for name in sorted(needed) if name in self.all_components}
