@@ -309,7 +309,10 @@ def test_requests_carry_no_ids_when_personalization_is_off(site: SimpleNamespace
         view_product(guest, title)
     assert set(open_home(guest)[:3]) <= KITCHEN
     requested: list[str] = []
-    guest.page.on("request", lambda request: requested.append(request.url) if "/api/v1/" in request.url else None)
+    guest.page.on(
+        "request",
+        lambda request: requested.append(f"{request.url} {request.post_data}") if "/api/v1/" in request.url else None,
+    )
     guest.page.locator("[data-consent] [value=off]").click()
     expect(guest.page.locator("[data-consent]")).to_be_hidden()
     expect(get_row(guest.page, "for-you").get_by_role("heading")).to_have_text("Popular now")
@@ -324,16 +327,32 @@ def test_requests_carry_no_ids_when_personalization_is_off(site: SimpleNamespace
 
 def test_a_failed_row_shows_an_error_and_can_be_retried(site: SimpleNamespace, device: Any) -> None:
     guest = device()
-    guest.page.route("**/recommendations/for-you/**", lambda route: route.fulfill(status=503, body="{}"))
+    guest.page.route("**/recommendations/batch/", lambda route: route.fulfill(status=503, body="{}"))
     guest.open("/shop/")
     error = get_row(guest.page, "for-you").get_by_role("alert")
     expect(error).to_be_visible(timeout=15_000)  # after three tries
     guest.save("shop-trouble-en-1280", full_page=False)
-    guest.page.unroute("**/recommendations/for-you/**")
+    guest.page.unroute("**/recommendations/batch/")
     error.get_by_role("button", name="Try again").click()
     expect(error).to_have_count(0)
     assert list_titles(guest.page)
     guest.browser_errors.clear()
+
+
+def test_no_product_is_in_two_rows_of_the_home_page(site: SimpleNamespace, device: Any) -> None:
+    customer = device()
+    log_in_as(customer, "household-3")
+    view_product(customer, "Spade")
+    open_home(customer)
+    rows = {name: list_titles(customer.page, name) for name in ("for-you", "buy-again", "recently-viewed", "trending")}
+    assert rows["recently-viewed"] == ["Spade"]
+    shown = [title for titles in rows.values() for title in titles]
+    assert len(shown) == len(set(shown)), rows
+    dismissed = rows["for-you"][0]
+    get_row(customer.page, "for-you").locator("[data-tool=dismiss]").first.click()
+    expect(get_row(customer.page, "for-you").get_by_text(dismissed, exact=True)).to_have_count(0)
+    others = {title for name, titles in rows.items() if name != "for-you" for title in titles}
+    assert not others & set(list_titles(customer.page))
 
 
 def test_a_review_event_has_the_rating_and_the_text(site: SimpleNamespace, device: Any) -> None:

@@ -15,9 +15,13 @@ export class Row {
   /**
    * `place` is the section of the page; `parameters` returns what the placement needs, or null if the row does not apply.
    * `fallback`: what else the row may show, with its title; without it, the row hides instead of misleading.
+   * `together`: the group of rows with which it shares no product.
    */
-  constructor(place, { scenario, parameters = () => ({}), fallback = null, count = 10, dismissible = true, shown = () => {} }) {
-    Object.assign(this, { place, scenario, parameters, fallback, count, dismissible, shown })
+  constructor(
+    place,
+    { scenario, parameters = () => ({}), fallback = null, count = 10, dismissible = true, shown = () => {}, together = null },
+  ) {
+    Object.assign(this, { place, scenario, parameters, fallback, count, dismissible, shown, together })
     this.heading = place.querySelector("h2")
     this.title = this.heading.textContent
     this.list = place.querySelector("ul")
@@ -46,10 +50,16 @@ export class Row {
 
   /** Fetches the answer; retries once if the server was too busy for the right one. */
   async ask(parameters) {
-    const answer = await recommend(this.scenario, { n: this.count + SPARE, ...parameters })
-    if (answer?.fallback_reason !== "late") return answer
+    const answer = await this.recommend(parameters)
+    if (answer?.fallback_reason !== "late" && answer?.empty_reason?.code !== "late") return answer
     await new Promise((resolve) => setTimeout(resolve, PAUSE))
-    return recommend(this.scenario, { n: this.count + SPARE, ...parameters })
+    return this.recommend(parameters)
+  }
+
+  /** In a group there are no spare products: the other rows may need them. */
+  recommend(parameters) {
+    if (!this.together) return recommend(this.scenario, { n: this.count + SPARE, ...parameters })
+    return this.together.recommend(this, { n: this.count, ...(this.fallback ? {} : { strict: true }), ...parameters })
   }
 
   wait() {
@@ -113,9 +123,10 @@ export class Row {
   async replacementOf(item) {
     const spare = this.spare.shift()
     if (spare) return { item: spare, answer: this.answer }
-    const exclude = [item, ...this.items].map((one) => one.product_id)
+    const exclude = [item, ...this.items].map((one) => one.product_id).concat(this.together?.listShown([this]) ?? [])
     try {
-      const answer = await recommend("popular", { n: 1, exclude })
+      const own = this.together && (await recommend(this.scenario, { n: 1, exclude, strict: true, ...this.parameters() }))
+      const answer = own?.items.length ? own : await recommend("popular", { n: 1, exclude })
       return answer?.items.length ? { item: answer.items[0], answer } : null
     } catch (error) {
       console.warn(error.message)

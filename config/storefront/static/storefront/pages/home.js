@@ -8,6 +8,7 @@ import "../header.js"
 import { person } from "../person.js"
 import { Row } from "../row.js"
 import { pageAddress, plural, t } from "../shop.js"
+import { RowGroup } from "../together.js"
 
 const MOST_TILES = 8
 const place = (name) => document.querySelector(`[data-row="${name}"]`)
@@ -49,9 +50,10 @@ async function categories() {
 }
 
 page()
-new Row(place("for-you"), { scenario: "for-you", count: 12, fallback: t("popular_now") })
-new Row(place("buy-again"), { scenario: "buy-again", parameters: () => (person.userId ? ofAPerson() : null) })
-new Row(place("recently-viewed"), { scenario: "recently-viewed", parameters: ofAPerson, dismissible: false })
-new Row(place("trending"), { scenario: "trending" })
-new Row(place("new"), { scenario: "new" })
+const together = new RowGroup(["recently-viewed", "buy-again", "for-you", "trending", "new"])
+new Row(place("for-you"), { scenario: "for-you", count: 12, fallback: t("popular_now"), together })
+new Row(place("buy-again"), { scenario: "buy-again", parameters: () => (person.userId ? ofAPerson() : null), together })
+new Row(place("recently-viewed"), { scenario: "recently-viewed", parameters: ofAPerson, dismissible: false, together })
+new Row(place("trending"), { scenario: "trending", together })
+new Row(place("new"), { scenario: "new", together })
 categories()
