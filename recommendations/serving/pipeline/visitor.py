@@ -12,7 +12,7 @@ from recommendations.engine.cold_start import NewVisitors
 from recommendations.engine.data.visits import VISIT_GAP_S, VisitEvent, build_visit, weigh_visit
 from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.state.loader import ServingState
-from recommendations.serving.state.model import NO_ROWS, PURCHASE, ServingModel
+from recommendations.serving.state.model import MAX_RECENT_INTERACTIONS, NO_ROWS, PURCHASE, ServingModel
 
 VALKEY_TIMEOUT_SECONDS = 0.03  # a response may take 50 ms; without Valkey it comes from the model alone
 
