@@ -91,7 +91,7 @@ class NamedPlacementBodySerializer(PlacementBodySerializer):  # type: ignore[val
 
 
 class PlacementBatchSerializer(SharedBodySerializer):  # type: ignore[misc, valid-type]
-    placements = NamedPlacementBodySerializer(  # type: ignore[call-arg]  # the stubs do not know the options of many
+    placements = NamedPlacementBodySerializer(
         many=True, min_length=1, max_length=MAX_PLACEMENTS, help_text="From the top of the page to its end."
     )
 
