@@ -344,10 +344,11 @@ def test_no_product_is_in_two_rows_of_the_home_page(site: SimpleNamespace, devic
     log_in_as(customer, "household-3")
     view_product(customer, "Spade")
     open_home(customer)
-    rows = {name: list_titles(customer.page, name) for name in ("for-you", "buy-again", "recently-viewed", "trending")}
+    rows = {name: list_titles(customer.page, name) for name in ("for-you", "buy-again", "recently-viewed")}
     assert rows["recently-viewed"] == ["Spade"]
-    shown = [title for titles in rows.values() for title in titles]
-    assert len(shown) == len(set(shown)), rows
+    shown = customer.page.locator("[data-row] .card-title").all_inner_texts()
+    assert set(shown) >= {title for titles in rows.values() for title in titles}
+    assert len(shown) == len(set(shown)), "also in rows that a small shop fills only in part, or not at all"
     dismissed = rows["for-you"][0]
     get_row(customer.page, "for-you").locator("[data-tool=dismiss]").first.click()
     expect(get_row(customer.page, "for-you").get_by_text(dismissed, exact=True)).to_have_count(0)
