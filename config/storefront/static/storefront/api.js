@@ -19,21 +19,17 @@ export class ApiError extends Error {
   }
 }
 
+/** Fetches an answer, with retries while the server is unavailable. */
 async function get(path, parameters, signal) {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(parameters)) {
     if (value !== undefined && value !== null && value !== "") query.set(name, Array.isArray(value) ? value.join(",") : value)
   }
-  const content = await request(`/api/v1/${path}?${query}`, { signal })
-  rememberCards(content.items ?? [])
-  return content
-}
-
-/** Fetches an answer, with retries while the server is unavailable. `body`: of a POST request. */
-async function request(address, { signal, body } = {}) {
   for (const pause of [...PAUSES, null]) {
     try {
-      return await requestOnce(address, { signal, body })
+      const content = await getOnce(`/api/v1/${path}?${query}`, signal)
+      rememberCards(content.items ?? [])
+      return content
     } catch (error) {
       if (pause === null || signal?.aborted || !WORTH_A_WAIT.has(error.status)) throw error
     }
@@ -41,14 +37,12 @@ async function request(address, { signal, body } = {}) {
   }
 }
 
-async function requestOnce(address, { signal, body }) {
+async function getOnce(address, signal) {
   const timeout = AbortSignal.timeout(TIMEOUT)
   let answer
   try {
     answer = await fetch(address, {
-      ...(body ? { method: "POST", body: JSON.stringify(body) } : {}),
       headers: {
-        ...(body ? { "Content-Type": "application/json" } : {}),
         Authorization: `Bearer ${shop.publishable_key}`,
         "Accept-Language": shop.language,
         ...(person.userToken ? { "X-User-Token": person.userToken } : {}),
@@ -73,14 +67,6 @@ export async function recommend(scenario, parameters = {}) {
     if (NOT_THERE.has(error.status)) return null
     throw error
   }
-}
-
-/** Fetches several placements at once; no product of one answer is in a later one. */
-export async function recommendTogether(placements) {
-  await settled()
-  const { placements: answers } = await request("/api/v1/recommendations/batch/", { body: { ...person.identity, placements } })
-  for (const { items } of [...answers].reverse()) rememberCards(items)
-  return answers
 }
 
 /** Fetches products for a query or filters; null if search is not available. */

@@ -15,13 +15,10 @@ export class Row {
   /**
    * `place` is the section of the page; `parameters` returns what the placement needs, or null if the row does not apply.
    * `fallback`: what else the row may show, with its title; without it, the row hides instead of misleading.
-   * `together`: the group of rows with which it shares no product.
+   * `after`: rows, created before this one, whose products this one does not repeat.
    */
-  constructor(
-    place,
-    { scenario, parameters = () => ({}), fallback = null, count = 10, dismissible = true, shown = () => {}, together = null },
-  ) {
-    Object.assign(this, { place, scenario, parameters, fallback, count, dismissible, shown, together })
+  constructor(place, { scenario, parameters = () => ({}), fallback = null, count = 10, dismissible = true, after = [], shown = () => {} }) {
+    Object.assign(this, { place, scenario, parameters, fallback, count, dismissible, after, shown, items: [] })
     this.heading = place.querySelector("h2")
     this.title = this.heading.textContent
     this.list = place.querySelector("ul")
@@ -30,14 +27,20 @@ export class Row {
     this.load()
   }
 
-  async load() {
+  load() {
+    this.loaded = this.loadOnce()
+    return this.loaded
+  }
+
+  async loadOnce() {
     const asked = ++this.asked
     const parameters = this.parameters()
     if (!parameters) return this.hide()
     if (!this.answer) this.wait()
     this.activity = lasting.read("activity")
     try {
-      const answer = await this.ask(parameters)
+      const exclude = await this.productsBefore()
+      const answer = await this.ask(exclude.length ? { ...parameters, exclude } : parameters)
       if (asked === this.asked) this.show(answer)
     } catch (error) {
       if (asked !== this.asked) return
@@ -50,16 +53,16 @@ export class Row {
 
   /** Fetches the answer; retries once if the server was too busy for the right one. */
   async ask(parameters) {
-    const answer = await this.recommend(parameters)
-    if (answer?.fallback_reason !== "late" && answer?.empty_reason?.code !== "late") return answer
+    const answer = await recommend(this.scenario, { n: this.count + SPARE, ...parameters })
+    if (answer?.fallback_reason !== "late") return answer
     await new Promise((resolve) => setTimeout(resolve, PAUSE))
-    return this.recommend(parameters)
+    return recommend(this.scenario, { n: this.count + SPARE, ...parameters })
   }
 
-  /** In a group there are no spare products: the other rows may need them. */
-  recommend(parameters) {
-    if (!this.together) return recommend(this.scenario, { n: this.count + SPARE, ...parameters })
-    return this.together.recommend(this, { n: this.count, ...(this.fallback ? {} : { strict: true }), ...parameters })
+  /** Returns the ids of the products that the rows before this one show, once they are loaded. */
+  async productsBefore() {
+    await Promise.all(this.after.map((row) => row.loaded))
+    return this.after.flatMap((row) => row.items.map((item) => item.product_id))
   }
 
   wait() {
@@ -71,6 +74,7 @@ export class Row {
 
   hide() {
     this.answer = null
+    this.items = []
     this.place.hidden = true
     this.list.replaceChildren()
   }
@@ -121,12 +125,11 @@ export class Row {
 
   /** Returns the best item that is not shown yet, or a popular one if the row has no more. */
   async replacementOf(item) {
-    const spare = this.spare.shift()
-    if (spare) return { item: spare, answer: this.answer }
-    const exclude = [item, ...this.items].map((one) => one.product_id).concat(this.together?.listShown([this]) ?? [])
+    const exclude = [item, ...[...rows].flatMap((row) => row.items)].map((one) => one.product_id)
+    const place = this.spare.findIndex((one) => !exclude.includes(one.product_id))
+    if (place >= 0) return { item: this.spare.splice(place, 1)[0], answer: this.answer }
     try {
-      const own = this.together && (await recommend(this.scenario, { n: 1, exclude, strict: true, ...this.parameters() }))
-      const answer = own?.items.length ? own : await recommend("popular", { n: 1, exclude })
+      const answer = await recommend("popular", { n: 1, exclude })
       return answer?.items.length ? { item: answer.items[0], answer } : null
     } catch (error) {
       console.warn(error.message)

@@ -8,7 +8,6 @@ import "../header.js"
 import { person } from "../person.js"
 import { Row } from "../row.js"
 import { pageAddress, plural, t } from "../shop.js"
-import { RowGroup } from "../together.js"
 
 const MOST_TILES = 8
 const place = (name) => document.querySelector(`[data-row="${name}"]`)
@@ -50,10 +49,13 @@ async function categories() {
 }
 
 page()
-const together = new RowGroup(["recently-viewed", "buy-again", "for-you", "trending", "new"])
-new Row(place("for-you"), { scenario: "for-you", count: 12, fallback: t("popular_now"), together })
-new Row(place("buy-again"), { scenario: "buy-again", parameters: () => (person.userId ? ofAPerson() : null), together })
-new Row(place("recently-viewed"), { scenario: "recently-viewed", parameters: ofAPerson, dismissible: false, together })
-new Row(place("trending"), { scenario: "trending", together })
-new Row(place("new"), { scenario: "new", together })
+const viewed = new Row(place("recently-viewed"), { scenario: "recently-viewed", parameters: ofAPerson, dismissible: false })
+const forYou = new Row(place("for-you"), { scenario: "for-you", count: 12, fallback: t("popular_now"), after: [viewed] })
+const again = new Row(place("buy-again"), {
+  scenario: "buy-again",
+  parameters: () => (person.userId ? ofAPerson() : null),
+  after: [viewed, forYou],
+})
+const trending = new Row(place("trending"), { scenario: "trending", after: [viewed, forYou, again] })
+new Row(place("new"), { scenario: "new", after: [viewed, forYou, again, trending] })
 categories()
