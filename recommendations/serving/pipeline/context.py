@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 from django.conf import settings
@@ -14,7 +15,8 @@ from customers.events.recent.interactions import RecentActivity
 from recommendations.engine import Histories
 from recommendations.engine.cold_start import NewVisitors
 from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, ScoredHistory
-from recommendations.engine.placements import CATEGORIES
+from recommendations.engine.placements import CATEGORIES, SIMILAR
+from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.merchandising.rules.rule_book import RuleBook, RuleEffects
 from recommendations.serving.expressions.boost_factors import multiply_by_boosts
 from recommendations.serving.expressions.expression import bind_expression
@@ -79,15 +81,35 @@ class RecommendationContext:
     def get_excluded_rows(self, placement: str, more: Rows = NO_ROWS) -> Rows:
         """Return the rows that a placement must not show this visitor, plus ``more``.
 
-        They are excluded by the request, dismissed, or bought where purchased products are not shown again.
+        They are excluded by the request, dismissed, or bought where purchased products are not shown again. Other products
+        of their groups are included.
         """
+        groups = self.groups
         rows = self._excluded_by_placement.get(placement)
         if rows is None:
             kinds = self.get_config(placement).get_hidden_kinds(self.state.model)
-            groups = [self.excluded, self.visitor.dismissed, self.visitor.get_rows_of_kinds(kinds)]
-            filled = [group for group in groups if len(group)]
-            rows = self._excluded_by_placement[placement] = np.concatenate(filled) if filled else NO_ROWS
-        return np.concatenate([rows, more]) if len(more) else rows
+            parts = [self.excluded, self.visitor.dismissed, self.visitor.get_rows_of_kinds(kinds)]
+            filled = [part for part in parts if len(part)]
+            rows = np.concatenate(filled) if filled else NO_ROWS
+            rows = self._excluded_by_placement[placement] = rows if groups is None else groups.expand(rows)
+        if not len(more):
+            return rows
+        if groups is not None:
+            # a nearly identical product is an alternative, a variant is not
+            more = groups.expand(more, variants_only=placement == SIMILAR)
+        return np.concatenate([rows, more])
+
+    @cached_property
+    def groups(self) -> ProductGroups | None:
+        """The product groups of which a list shows one product; None without any, or if the request wants all products."""
+        groups = self.state.groups
+        return groups if groups.has_groups and self.request.distinct else None
+
+    @cached_property
+    def purchased_rows(self) -> Rows:
+        """The rows of the products that the visitor has bought, with the other products of their groups, each once."""
+        rows = np.unique(self.visitor.get_purchased_rows())
+        return rows if self.groups is None or not len(rows) else np.unique(self.groups.expand(rows))
 
     def get_start_rows(self) -> Rows:
         """Return the rows of the products that the request starts from, each once."""

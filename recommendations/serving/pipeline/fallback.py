@@ -17,6 +17,7 @@ from recommendations.serving.pipeline.candidates import (
 )
 from recommendations.serving.pipeline.context import LAST_RESORT, Candidates, RecommendationContext
 from recommendations.serving.pipeline.scoring import score_by_rank
+from recommendations.serving.pipeline.variety.selection import select_distinct
 
 FILTERS_DROPPED = "filters"
 FILTER_NAMES = ("category", "brand", "price_min", "price_max", "filter")
@@ -94,7 +95,10 @@ def _find_last_resort(context: RecommendationContext) -> Candidates:
     newest = context.state.products.get_newest_rows()
     rows = np.concatenate([newest, np.flatnonzero(context.allowed).astype(np.int32)])
     excluded = np.concatenate([context.excluded, context.visitor.dismissed])
+    if context.groups is not None:
+        excluded = context.groups.expand(excluded)
     rows = rows[context.allowed[rows] & ~np.isin(rows, excluded)]
     _distinct, first = np.unique(rows, return_index=True)
-    rows = rows[np.sort(first)][: context.depth]
+    rows = rows[np.sort(first)]
+    rows, _scores = select_distinct(context, lambda size: (rows[:size], score_by_rank(len(rows[:size]))), context.depth)
     return Candidates(LAST_RESORT, rows, score_by_rank(len(rows)))

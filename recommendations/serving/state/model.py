@@ -68,7 +68,8 @@ class ServingModel:
     history_*: the interactions of each user, as CSR. exclude_seen: whether for-you leaves out what a customer has bought.
     seen_kinds: the interactions (indexes in KINDS) that make a product seen, None for any. known_until: every event received
     before this second is in the histories. scenarios: weights and
-    evaluation of each placement. dismissed: products that users asked not to see, as CSR.
+    evaluation of each placement. dismissed: products that users asked not to see, as CSR. near_identical: equal numbers for
+    items with nearly the same content, None if unknown.
     """
 
     version: str
@@ -92,6 +93,7 @@ class ServingModel:
     trials: ExplorationPriors | None = None
     scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     dismissed: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]] | None = None
+    near_identical: npt.NDArray[np.int32] | None = None
 
     @classmethod
     def from_artifact(
@@ -127,6 +129,7 @@ class ServingModel:
             trials=ExplorationPriors.of_arrays(trials) if (trials := artifact.get_part("exploration")) else None,
             scenarios=saved.get("scenarios", {}),
             dismissed=(rows["indptr"], rows["item"]) if (rows := artifact.get_part("dismissed")) else None,
+            near_identical=artifact.arrays.get("near_identical"),
         )
 
     @cached_property

@@ -20,6 +20,7 @@ from recommendations.serving.state.product_values import ProductValues, ValueCol
 
 PRODUCT_FIELDS = (
     "product_id",
+    "parent_id",
     "title",
     "price",
     "currency",
@@ -41,6 +42,7 @@ PRODUCT_FIELDS = (
 )
 COLUMN_NAMES = (
     "active", "shown", "in_stock", "price", "stock", "margin", "published", "created", "brand", "category", "currency",
+    "parent",
 )  # fmt: skip
 SPARE_SHARE = 0.02  # room for products that are added later, as a share of the present ones
 MIN_SPARE_ROWS = 256
@@ -119,6 +121,9 @@ class ProductIndex:
         self.created = np.full(self.n, np.nan)
         self.brand = np.full(self.n, -1, np.int32)
         self.category = np.full(self.n, -1, np.int32)
+        self.parent = np.full(self.n, -1, np.int32)
+        self.parents: dict[str, int] = {}
+        self.parents_generation = 0  # changes with the product groups of the catalog
         self.currency = np.full(self.n, -1, np.int32)
         self.brands: dict[str, int] = {}
         self.categories: dict[str, int] = {}
@@ -159,7 +164,8 @@ class ProductIndex:
             if new >= 0:
                 other.cards[new], other.skus[new] = self.cards[old], self.skus[old]
         other._index_skus()
-        other.brands, other.categories = dict(self.brands), dict(self.categories)
+        other.brands, other.categories, other.parents = dict(self.brands), dict(self.categories), dict(self.parents)
+        other.parents_generation = self.parents_generation + 1
         other.currencies, other.values = dict(self.currencies), self.values.rearrange(rows.tolist())
         other.known_until, other.known_count, other.known_recent_changes = (
             self.known_until,
@@ -247,6 +253,7 @@ class ProductIndex:
         """Write one database row, in the order of PRODUCT_FIELDS, into row ``number`` of the arrays."""
         (
             product_id,
+            parent_id,
             title,
             price,
             currency,
@@ -282,6 +289,10 @@ class ProductIndex:
         self.published[number] = np.nan if published is None else published.timestamp()
         self.price[number] = np.nan if price is None else float(price)
         self.margin[number] = np.nan if cost is None or not price else (price - cost) / price
+        parent = self.parents.setdefault(parent_id, len(self.parents)) if parent_id else -1
+        if parent != self.parent[number]:
+            self.parent[number] = parent
+            self.parents_generation += 1
         self.brand[number] = self.brands.setdefault(brand, len(self.brands)) if brand else -1
         self.category[number] = self.categories.setdefault(category, len(self.categories)) if category else -1
         self.currency[number] = self.currencies.setdefault(currency, len(self.currencies)) if currency else -1
@@ -307,6 +318,15 @@ class ProductIndex:
             product = ProductJSON(card.title, price, card.currency, card.image_url, card.url, card.brand, card.category)
             encoded = self._json[row] = msgspec.Raw(msgspec.json.encode(product))
         return encoded
+
+    def find_parents(self) -> npt.NDArray[np.int32]:
+        """Return the number of each row's product group, -1 without one; a product whose ID names a group belongs to it."""
+        parents = self.parent.copy()
+        for product_id, number in self.parents.items():
+            row = self.row_by_id.get(product_id, -1)
+            if row >= 0 and parents[row] < 0:
+                parents[row] = number
+        return parents
 
     def has_category(self, path: str) -> bool:
         """Return whether any product is in the category or below it."""
