@@ -374,6 +374,7 @@ def fit_model(
     from django.conf import settings
 
     from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS
+    from recommendations.engine.exploration import count_people
     from recommendations.training.evaluation.latency import measure_latency
     from recommendations.training.registry.artifacts import save_artifact
     from recommendations.training.registry.promotion import get_artifact_folder, promote_version
@@ -395,7 +396,7 @@ def fit_model(
     # compiles the kernels that serving needs
     measure_latency(model=blend, histories=weighted.interactions.build_histories(), seed=SEED)
     version = build_version(data=data, outcome=outcome, as_of=as_of, created_at=now)
-    artifact = build_artifact(data=weighted, blend=blend, outcome=outcome)
+    artifact = build_artifact(data=weighted, blend=blend, outcome=outcome, people=count_people(data.interactions))
     settings.MODELS_DIR.mkdir(parents=True, exist_ok=True)
     version.checksum = save_artifact(folder=get_artifact_folder(version), artifact=artifact)
     version.save()

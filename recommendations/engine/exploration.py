@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.special import betaincinv
 
 from recommendations.engine.data.id_map import IdMap
+from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.linear_algebra.jit import compiled_with_gil
 
 PRIOR_PEOPLE = 10.0  # the prior of the category weighs as much as this many people
@@ -115,6 +116,12 @@ def draw_interest(
         row = quantiles[rows[number]]
         drawn[number] = row[left] + (position - left) * (row[left + 1] - row[left])
     return drawn
+
+
+def count_people(interactions: Interactions) -> npt.NDArray[np.int32]:
+    """Return how many distinct users interacted with each item."""
+    pairs = np.unique(interactions.user.astype(np.int64) * interactions.n_items + interactions.item)
+    return np.bincount(pairs % interactions.n_items, minlength=interactions.n_items).astype(np.int32)
 
 
 def rank_for_exploration(thetas: npt.NDArray[np.floating], affinity: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:

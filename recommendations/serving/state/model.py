@@ -68,7 +68,7 @@ class ServingModel:
     history_*: the interactions of each user, as CSR. exclude_seen: whether for-you leaves out what a customer has bought.
     seen_kinds: the interactions (indexes in KINDS) that make a product seen, None for any. known_until: every event received
     before this second is in the histories. scenarios: weights and
-    evaluation of each placement. dismissed: products that users asked not to see, as CSR. near_identical: equal numbers for
+    evaluation of each placement. people: number of users who interacted with each item. dismissed: products that users asked not to see, as CSR. near_identical: equal numbers for
     items with nearly the same content, None if unknown. sold: whether each item was ever sold.
     """
 
@@ -91,6 +91,7 @@ class ServingModel:
     known_until: float
     cold_start: ColdStartModel | None = None
     trials: ExplorationTrials | None = None
+    people: npt.NDArray[np.int32] = field(default_factory=lambda: NO_ROWS)
     scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     dismissed: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]] | None = None
     near_identical: npt.NDArray[np.int32] | None = None
