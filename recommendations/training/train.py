@@ -176,9 +176,11 @@ def make_default_choice() -> ModelChoice:
 
 
 def fit_for_serving(*, data: TrainingData, choice: ModelChoice) -> tuple[TrainingData, WeightedEnsemble]:
-    """Return the data under the tuned event weights and the ensemble fitted on all of it."""
+    """Return the data under the tuned event weights and the ensemble fitted on all of it, with the support of its reasons."""
     weighted = data.with_event_weights(choice.event_weights)
     fitted = fit_components(choice.components, weighted.interactions, data.products)
+    for component in fitted.values():
+        component.learn_support(weighted.interactions)
     return weighted, WeightedEnsemble.of_fitted(fitted, choice.weights, choice.normalization)
 
 
@@ -239,6 +241,7 @@ def build_artifact(
         "exploration": trials.to_arrays(),
         "history": {name: getattr(history, name) for name in ("indptr", "item", "order", "weight", "kind")},
         "dismissed": data.dismissed.to_arrays(),
+        "sales": {"sold": data.sold} if data.sold is not None else {},
     }
     time_split = outcome.split
     values = {

@@ -74,7 +74,8 @@ class BatchRecommender:
             raise NoActiveModelError
         self.state, self.model, self.scenario, self.n, self.now = state, state.model, scenario, n, now
         self.n_items = len(self.model.items)
-        self.allowed = state.products.get_mask(ProductFilters())
+        self.allowed = state.products.get_mask(ProductFilters(priced=True))
+        self.recommendable = state.products.get_mask(ProductFilters(priced=True, sold=True))
         self.block_size = count_block_rows(self.n_items)
         self.placements = [
             name
@@ -113,7 +114,7 @@ class BatchRecommender:
                 limits = self._find_limits(placement, block, scored.rows)
                 for effects, group in group_by_rules(block.rule_effects, scored.rows):
                     part = PlacementScores(scored.strategy, scored.rows[group], scored.scores[group])
-                    self._fill(result, part, limits.select(group), effects)
+                    self._fill(result, part, limits.select(group), effects, is_new=placement == NEW)
         return result
 
     def _fill(
@@ -122,18 +123,24 @@ class BatchRecommender:
         scored: PlacementScores,
         limits: ListLimits,
         rule_effects: RuleEffects | None,
+        *,
+        is_new: bool,
     ) -> None:
-        """Write the best allowed products of customers to whom the same rules apply into ``result``."""
+        """Write the best allowed products of customers to whom the same rules apply into ``result``.
+
+        is_new: also products that were never sold; otherwise these are only pinned.
+        """
         strategy, rows, scores = scored
         allowed = self.allowed
         if rule_effects is not None and rule_effects.allowed is not None:
             allowed = allowed & rule_effects.allowed
+        ranked = allowed if is_new else allowed & self.recommendable
         pins = rule_effects.pins if rule_effects is not None else ()
         factors = None
         if strategy not in UNWEIGHTED_PLACEMENTS:
             factors = self.state.rules.combine_factors(self.scenario, rule_effects)
         # pinned products leave the ranking, so that it needs as many more
-        ranking = limits.rank(apply_batch_factors(scores, factors), self.n + len(pins), allowed=allowed[: self.n_items])
+        ranking = limits.rank(apply_batch_factors(scores, factors), self.n + len(pins), allowed=ranked[: self.n_items])
         filled = np.flatnonzero(ranking.items[:, 0] >= 0)
         for position in filled.tolist():
             result.strategies[int(rows[position])] = strategy

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from config.foundation.array_types import Rows
+from config.foundation.array_types import Flags, Rows
 from recommendations.engine.online.ensemble_scorer import DeadlineExceededError
 from recommendations.engine.placements import (
     BOUGHT_TOGETHER,
@@ -98,7 +98,7 @@ def _find_by_traits(context: RecommendationContext) -> Candidates | None:
     if arrival is None or state.model is None or state.model.cold_start is None:
         return None
     n = len(state.model.items)
-    allowed = context.allowed[:n].copy()  # masks are shared with other requests
+    allowed = context.recommendable[:n].copy()  # masks are shared with other requests
     excluded = context.get_excluded_rows(FOR_YOU)
     allowed[excluded[(excluded >= 0) & (excluded < n)]] = False
     scores = np.asarray(state.model.cold_start.model.score(arrival), np.float32)
@@ -125,9 +125,22 @@ def _find_related(context: RecommendationContext, *, placement: str) -> Candidat
     # the same for all pages, which are cut from one order
     n = max(PERSONALIZED_DEPTH, context.depth)
     excluded = context.get_excluded_rows(placement, start_rows)
-    rows, scores = select_candidates(context, scored, placement=placement, n=n, excluded=excluded)
+    allowed = _select_related(context, known) if placement in (BOUGHT_TOGETHER, CART) else context.recommendable
+    rows, scores = select_candidates(context, scored, placement=placement, n=n, excluded=excluded, allowed=allowed)
     candidates = Candidates(placement, rows, scores, scored)
     return _personalize(context, candidates, share=context.get_config(placement).personal_share)
+
+
+def _select_related(context: RecommendationContext, start_rows: Rows) -> Flags:
+    """Return the recommendable rows that at least two people chose together with any of the start products.
+
+    A model without purchases counts no such people, and one of an earlier release stores none: then all rows stay.
+    """
+    support = context.state.reason_support
+    if not support.has_pairs:
+        return context.recommendable
+    partners = support.select_partners(start_rows, len(context.recommendable))
+    return context.recommendable & partners
 
 
 def _personalize(context: RecommendationContext, candidates: Candidates, *, share: float) -> Candidates:

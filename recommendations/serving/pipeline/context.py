@@ -44,7 +44,8 @@ CATEGORY_POOL = 300  # candidates whose scores are summed up by category
 class RecommendationContext:
     """One request with everything that its response is computed from.
 
-    allowed: rows that may be shown; shared with other requests, never write to it. factors: multiplier of each row's
+    allowed: rows that may be shown; shared with other requests, never write to it. recommendable: those of them that were sold
+    before, the only ones that placements recommend unless they show new or recently viewed products; shared too. factors: multiplier of each row's
     score from rules, margin and stock. deadline: `time.perf_counter` moment at which scoring gives up. depth: number of
     candidates needed. has_relaxed_filters: no product matched the filters, so they were dropped.
     """
@@ -56,6 +57,7 @@ class RecommendationContext:
     now: datetime
     depth: int
     allowed: Flags
+    recommendable: Flags
     excluded: Rows = field(default_factory=lambda: NO_ROWS)
     factors: Factors | None = None
     rule_effects: RuleEffects | None = None
@@ -182,7 +184,6 @@ def build_context(
     visitor = identify_visitor(state=state, request=request, activity=activity, now=now.timestamp())
     effects = state.rules.apply(scenario=request.scenario, names=visitor.names, now=now, rules=rules)
     filters = _make_filters(request, now)
-    allowed = state.rules.filter_rows(state.products.get_mask(filters), effects)
     context = RecommendationContext(
         request=request,
         state=state,
@@ -190,7 +191,8 @@ def build_context(
         workspaces=workspaces,
         now=now,
         depth=0,
-        allowed=allowed,
+        allowed=_get_mask(state, filters, effects),
+        recommendable=_get_mask(state, filters._replace(sold=True), effects),
         factors=multiply_by_boosts(
             state.rules.combine_factors(request.scenario, effects), request.boost, state.products, now
         ),
@@ -202,8 +204,10 @@ def build_context(
     )
     context.depth = _get_depth(context) + (len(effects.pins) if effects is not None else 0)
     # only on request: a caller who filters by a category wants no products of another one
-    if request.strict is False and filters != ProductFilters(request.in_stock) and not allowed.any():
-        context.allowed = state.rules.filter_rows(state.products.get_mask(ProductFilters(request.in_stock)), effects)
+    relaxed = ProductFilters(request.in_stock, priced=True)
+    if request.strict is False and filters != relaxed and not context.allowed.any():
+        context.allowed = _get_mask(state, relaxed, effects)
+        context.recommendable = _get_mask(state, relaxed._replace(sold=True), effects)
         context.has_relaxed_filters = True
     return context
 
@@ -216,8 +220,18 @@ def make_deadline() -> float:
 def _make_filters(request: RecommendationRequest, now: datetime) -> ProductFilters:
     expression = None if request.filter is None else bind_expression(request.filter, now)
     return ProductFilters(
-        request.in_stock, request.category, request.brand, request.price_min, request.price_max, expression
+        request.in_stock,
+        request.category,
+        request.brand,
+        request.price_min,
+        request.price_max,
+        expression,
+        priced=True,
     )
+
+
+def _get_mask(state: ServingState, filters: ProductFilters, effects: RuleEffects | None) -> Flags:
+    return state.rules.filter_rows(state.products.get_mask(filters), effects)
 
 
 def _get_depth(context: RecommendationContext) -> int:

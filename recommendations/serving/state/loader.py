@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ from recommendations.serving.state.compiled_blends import CompiledBlends
 from recommendations.serving.state.compiled_rules import CompiledRules, read_compiled_rules
 from recommendations.serving.state.model import ServingModel
 from recommendations.serving.state.product_index import ProductIndex
+from recommendations.serving.state.reason_support import ReasonSupport
 from recommendations.serving.state.settings import DEFAULT_CONFIGS, PlacementConfigs, read_placement_configs
 from recommendations.serving.state.suppression import (
     EMPTY_SUPPRESSION_LIST,
@@ -78,6 +80,11 @@ class ServingState:
     def version(self) -> str:
         """The active model version; "" without one."""
         return self.model.version if self.model is not None else ""
+
+    @cached_property
+    def reason_support(self) -> ReasonSupport:
+        """The counts that reasons about other customers are checked against."""
+        return ReasonSupport(self.model, settings.RECOMMEND_MIN_SUPPORT)
 
 
 class GroupSources(NamedTuple):
@@ -191,7 +198,10 @@ class StateLoader:
         state.products.refresh(now=now, thorough=is_thorough)
         if state.products.is_full:
             items = state.model.items if state.model is not None else IdMap.of([])
-            state = replace(state, products=state.products.rearrange(items), blends=None, number=next(_state_numbers))
+            products = state.products.rearrange(items)
+            if state.model is not None:
+                products.mark_sold(state.model.sold)
+            state = replace(state, products=products, blends=None, number=next(_state_numbers))
             state.products.refresh(now=now, thorough=True)
         state = _group_products(_load_settings(state, now=now))
         if state.model is not None and state.blends is None:
@@ -255,12 +265,14 @@ class StateLoader:
             return before
         # a state's checksum begins with that of its training, which determines the items; a refresh only appends to it
         has_same_items = before.model is not None and before.checksum.startswith(record.checksum)
+        products = before.products if has_same_items else before.products.rearrange(model.items)
+        products.mark_sold(model.sold)
         return replace(
             before,
             name=get_serving_name(record),
             checksum=record.checksum + record.refresh_checksum,
             model=model,
-            products=before.products if has_same_items else before.products.rearrange(model.items),
+            products=products,
             blends=None,
             number=next(_state_numbers),
         )

@@ -81,6 +81,8 @@ class ProductFilters(NamedTuple):
     """Which products may be shown. category: a path, which includes the categories below it.
 
     expression: the condition that a request adds.
+    priced: only products with a price above 0, unless no product has one. sold: only products that were sold before, unless
+    none was.
     """
 
     in_stock: bool = True
@@ -89,6 +91,8 @@ class ProductFilters(NamedTuple):
     price_min: Decimal | None = None
     price_max: Decimal | None = None
     expression: BoundExpression | None = None
+    priced: bool = False
+    sold: bool = False
 
 
 class ProductIndex:
@@ -114,6 +118,7 @@ class ProductIndex:
         self.active = np.zeros(self.n, np.bool_)
         self.shown = np.zeros(self.n, np.bool_)
         self.in_stock = np.zeros(self.n, np.bool_)
+        self.sold = np.ones(self.n, np.bool_)
         self.price = np.full(self.n, np.nan)
         self.stock = np.full(self.n, np.nan)
         self.margin = np.full(self.n, np.nan, np.float32)
@@ -176,6 +181,17 @@ class ProductIndex:
         if self.is_full:
             other.known_until = None  # read all products again, because some have no row here
         return other
+
+    def mark_sold(self, sold: npt.NDArray[np.bool_]) -> None:
+        """Note which of the model's items were sold; products newer than the model count as not sold.
+
+        Until the first sale of the shop, all products count as sold, so that a new shop shows its catalog.
+        """
+        marked = np.full(self.n, not sold.any())
+        marked[: len(sold)] |= sold
+        if not np.array_equal(marked, self.sold):
+            self.sold = marked
+            self._discard_masks()
 
     def assign_row(self, product_id: str) -> int:
         """Return the row of a product, a spare one for a new product; -1 if none is left."""
@@ -336,6 +352,10 @@ class ProductIndex:
         """Return which rows may be shown; cached until a product changes, never write to it."""
         return get_or_make_mask(self._masks, filters, self._make_mask)
 
+    def is_priced(self, row: int) -> bool:
+        """Return whether a product has a price above 0; true for all products of a shop without prices."""
+        return bool(self._find_priced()[row])
+
     def get_expression_mask(self, bound: BoundExpression) -> npt.NDArray[np.bool_]:
         """Return which rows match an expression; cached until a product changes, never write to it."""
         return self._compute_mask(bound)
@@ -432,6 +452,10 @@ class ProductIndex:
     def _make_unpriced_mask(self, filters: ProductFilters) -> npt.NDArray[np.bool_]:
         """Return the mask of filters without prices."""
         allowed = self.shown & self.in_stock if filters.in_stock else self.shown.copy()
+        if filters.sold:
+            allowed &= self.sold
+        if filters.priced:
+            allowed &= self._find_priced()
         if filters.brand:
             allowed &= self.brand == self.brands.get(filters.brand, -2)
         if filters.category:
@@ -449,6 +473,11 @@ class ProductIndex:
             allowed &= is_selected[category]
         return allowed
 
+    def _find_priced(self) -> npt.NDArray[np.bool_]:
+        """Return which rows have a price above 0; all rows if no product has one, for shops that send no prices."""
+        has_price = self.price > 0
+        return has_price if (has_price & self.active).any() else np.ones(self.n, np.bool_)
+
     def _forget_expressions(self) -> None:
         """Replace the caches as a whole, so that what is computed from old values cannot get into the new ones."""
         self._compute_mask = lru_cache(MAX_MASKS)(partial(compute_mask, products=self))
@@ -461,11 +490,14 @@ class ProductIndex:
             shown = self.active & ~(self.published > now.timestamp())
         if changed or not np.array_equal(shown, self.shown):
             self.shown = shown
-            self._unpriced, self._between, self._newest, self._recent = {}, {}, None, None
-            self.values.publish()
-            self._forget_expressions()
-            self._masks = {}  # last, because masks are made from the values replaced above
-            self.generation += 1
+            self._discard_masks()
+
+    def _discard_masks(self) -> None:
+        self._unpriced, self._between, self._newest, self._recent = {}, {}, None, None
+        self.values.publish()
+        self._forget_expressions()
+        self._masks = {}  # last, because masks are made from the values replaced above
+        self.generation += 1
 
 
 def fold_texts(name: str, products: ProductIndex) -> list[str]:

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from config.foundation.array_types import Rows
+from config.foundation.array_types import Flags, Rows
 from recommendations.engine.online.ensemble_scorer import ScoredHistory
 from recommendations.engine.variety.purchased_share import limit_purchased_share
 from recommendations.serving.pipeline.context import RecommendationContext
@@ -18,18 +18,27 @@ type Fetch = Callable[
 
 
 def select_candidates(
-    context: RecommendationContext, scored: ScoredHistory, *, placement: str, n: int, excluded: Rows
+    context: RecommendationContext,
+    scored: ScoredHistory,
+    *,
+    placement: str,
+    n: int,
+    excluded: Rows,
+    allowed: Flags | None = None,
 ) -> tuple[Rows, Factors]:
     """Return the n best rows of a placement and their scores, in the order of the list.
 
-    If the placement limits the share of purchased products, these are selected apart, so that there are enough others.
+    If the placement limits the share of purchased products, these are selected apart, so that there are enough others. allowed:
+    the only rows, by default all recommendable ones.
     """
-    select_top = partial(scored.select_top, allowed=context.allowed, factors=context.factors)
+    if allowed is None:
+        allowed = context.recommendable
+    select_top = partial(scored.select_top, allowed=allowed, factors=context.factors)
     share, purchased = context.get_config(placement).get_max_purchased_share(), context.purchased_rows
     if share >= 1 or not len(purchased):
         return select_distinct(context, partial(select_top, excluded=excluded), n)
     others = select_distinct(context, partial(select_top, excluded=np.concatenate([excluded, purchased])), n)
-    own = select_distinct(context, partial(_select_from, context, scored, purchased, excluded), n)
+    own = select_distinct(context, partial(_select_from, context, scored, purchased[allowed[purchased]], excluded), n)
     rows, scores = (np.concatenate(parts) for parts in zip(others, own, strict=True))
     best_first = np.lexsort((rows, -scores))
     is_purchased = best_first >= len(others[0])
@@ -80,8 +89,7 @@ def find_own_variants(
 def _select_from(
     context: RecommendationContext, scored: ScoredHistory, rows: Rows, excluded: Rows, n: int
 ) -> tuple[Rows, Factors]:
-    """Return the n best of some rows that may be shown and have a score."""
-    rows = rows[context.allowed[rows]]
+    """Return the n best of some rows that have a score."""
     if len(excluded):
         rows = rows[~np.isin(rows, excluded)]
     scores = scored.get_scores(rows)
