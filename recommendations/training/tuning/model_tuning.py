@@ -11,6 +11,7 @@ from recommendations.training.budget import InsufficientMemoryError, TrainingBud
 from recommendations.training.data.time_split import TimeSplit
 from recommendations.training.tuning.ensemble_tuning import tune_ensemble, tune_ensemble_on_all_users
 from recommendations.training.tuning.event_weight_tuning import tune_event_weights
+from recommendations.training.tuning.first_purchases import add_first_purchases
 from recommendations.training.tuning.model_choice import (
     EVALUATION_USERS,
     WEIGHTING_USERS,
@@ -84,16 +85,18 @@ class _ModelTuner:
         if self.can_reweight(weighted):
             # So far, only the users of the sample decided the weights.
             ensemble = tune_ensemble_on_all_users(session, weighted, event_weights)
+        kept = {name: self.fitted[name] for name in affordable}
+        weights = add_first_purchases(session, kept, past, ensemble.weights)
         components = {
             name: component
             for name, component in affordable.items()
-            if ensemble.weights.get(name) or session.candidates[name].is_required
+            if weights.get(name) or session.candidates[name].is_required
         }
-        total = sum(ensemble.weights.values())
+        total = sum(weights.values())
         return ModelChoice(
             event_weights,
             components,
-            {name: round(ensemble.weights.get(name, 0.0) / total, 4) for name in components},
+            {name: round(weights.get(name, 0.0) / total, 4) for name in components},
             ensemble.normalization,
             ensemble.value,
             ensemble.component_values,
