@@ -2,10 +2,15 @@
 
     python -m benchmarks.clv FILE [--calibration-end DATE] [--customer … --date … --value …]
 
-FILE is CSV or Parquet with one line per order or order line; "cdnow" is the sample inside `lifetimes`. --value may be a product of two
-columns, "Quantity*Price". Lines without a customer or with a negative value are dropped. Two baselines (as many purchases as in the last
+FILE is CSV or Parquet with one line per order or order line, or a folder of Parquet files; "cdnow" is the sample inside `lifetimes`,
+"completejourney" the package of the demo, and Online Retail is recognized by its columns. --value may be a product of two columns,
+"Quantity*Price". Lines without a customer or with a negative value are dropped. Two baselines (as many purchases as in the last
 period of the same length; each customer's own mean rate) and `lifetimes` run on the same histories, the latter in its own process, with
 --lifetimes-python if it is in another environment. Times are in units of --unit-days.
+
+coverage80_28, _91, _182: share of customers within stated 80 % intervals 28, 91 and 182 days after a cut that many days before the end;
+the model, the drift of rates and the nominal levels are chosen from the orders before the cut. plain_…: the same model without drift and
+levels. --only-intervals skips everything else.
 """
 
 import argparse
@@ -27,7 +32,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from benchmarks.clv_intervals import evaluate_horizons
 from benchmarks.neighbours import get_peak_mb, log
+from benchmarks.order_files import COMPLETE_JOURNEY, ONLINE_RETAIL, parse_online_retail, read_complete_journey
 from customers.lifecycle.scoring.clv.fitting import PURCHASE_MODELS, fit_purchase_model
 from customers.lifecycle.scoring.clv.model_selection import (
     HeldOutResult,
@@ -45,6 +52,7 @@ from customers.lifecycle.scoring.clv.purchase_histories import (
     group_histories,
     list_purchase_days,
 )
+from customers.lifecycle.scoring.propensity.features.event_facts import OrderLines
 
 type Orders = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]
 
@@ -53,7 +61,7 @@ PEER = Path(__file__).with_name("clv_lifetimes.py")
 
 def main() -> None:
     arguments = parse_arguments()
-    customer, at, value = read_cdnow() if str(arguments.file) == "cdnow" else read_orders(arguments)
+    customer, at, value = read_orders(arguments)
     if not len(at):
         sys.exit(f"{arguments.file} holds no order with a customer, a date and a value")
     log(f"{len(at):,} order lines of {len(np.unique(customer)):,} customers")
@@ -63,6 +71,9 @@ def main() -> None:
         if arguments.calibration_end
         else find_default_cutoff(at=at, as_of=as_of)
     )
+    if arguments.only_intervals:
+        print(json.dumps(round_values(evaluate_horizons(customer, at, value, as_of))))
+        return
     warm_up()
     choice = select_purchase_model(
         customer=customer, at=at, value=value, as_of=as_of, cutoff=cut, unit_days=arguments.unit_days
@@ -82,6 +93,7 @@ def main() -> None:
         "simple": simple,
         "lifetimes": peer,
         "spend": evaluate_spend_intervals(customer, at, value, choice, groups, as_of),
+        **evaluate_horizons(customer, at, value, as_of),
         "customers": len(choice.calibration_histories),
         "different_histories": len(groups.x),
         "calibration_end": str(np.datetime64(choice.cutoff - 1, "us").astype("datetime64[D]")),
@@ -102,6 +114,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--date", default="date")
     parser.add_argument("--value", default="value", help='a column or "A*B"')
     parser.add_argument("--unit-days", type=float, default=7.0)
+    parser.add_argument(
+        "--only-intervals", action="store_true", help="evaluate only the intervals at 28, 91 and 182 days"
+    )
     parser.add_argument("--lifetimes-python", default=sys.executable, help="an interpreter that has lifetimes")
     arguments = parser.parse_args()
     if not 0 < arguments.unit_days < np.inf:
@@ -118,12 +133,20 @@ def parse_day_end(day: datetime) -> int:
 
 
 def read_orders(arguments: argparse.Namespace) -> Orders:
+    """Return customer, moment and value of each order line that has all three."""
+    if str(arguments.file) == "cdnow":
+        return read_cdnow()
+    if str(arguments.file) == COMPLETE_JOURNEY:
+        return select_orders(read_complete_journey())
+    table = (
+        pyarrow.csv.read_csv(arguments.file)
+        if arguments.file.suffix in {".csv", ".txt"}
+        else pq.read_table(arguments.file)
+    )
+    if set(table.column_names) >= ONLINE_RETAIL and arguments.customer not in table.column_names:
+        return select_orders(parse_online_retail(table))
     factors = [name.strip() for name in arguments.value.split("*")]
     columns = [arguments.customer, arguments.date, *factors]
-    if arguments.file.suffix == ".parquet":
-        table = pq.read_table(arguments.file)
-    else:
-        table = pyarrow.csv.read_csv(arguments.file)
     missing = [name for name in columns if name not in table.column_names]
     if missing:
         sys.exit(f"{arguments.file} has no column {', '.join(missing)}; it has {', '.join(table.column_names)}")
@@ -132,6 +155,12 @@ def read_orders(arguments: argparse.Namespace) -> Orders:
     value = np.prod([table[name].to_numpy().astype(np.float64) for name in factors], axis=0)
     rows = np.asarray(customer.indices if isinstance(customer, pa.DictionaryArray) else customer.chunk(0).indices)
     return drop_negative_values(rows.astype(np.int64), to_microseconds(table[arguments.date]), value)
+
+
+def select_orders(lines: OrderLines) -> Orders:
+    """Return the lines that are no returns."""
+    kept = ~lines.is_return
+    return drop_negative_values(lines.get_line_customers()[kept], lines.at[kept], lines.value[kept])
 
 
 def to_microseconds(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:

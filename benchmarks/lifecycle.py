@@ -1,8 +1,9 @@
 """A full profile refresh on an embedded PostgreSQL in a temporary folder; the customers buy by a known purchase model.
 
 The refresh runs twice, each in its own process: the first of a shop, and the nightly one a day of orders later (nightly_…). features_s:
-reading facts and counting; rules_s: measuring the thresholds, at the first refresh; choose_s: fitting three purchase models and evaluating
-them on held-out data; fit_s: grouping, and fitting the selected model and the spend model to all customers; learn_s: training all
+reading facts and counting; rules_s: measuring the thresholds, at the first refresh; choose_s: fitting three purchase models, evaluating
+them on held-out data, and learning the correction of intervals at earlier cuts; fit_s: grouping, and fitting the selected model and the
+spend model to all customers; learn_s: training all
 propensities at the first refresh; score_s: stages, RFM, P(alive), expected orders, value and intervals, propensities; write_s: profiles
 and stage history; commit_s: foreign key checks and the rest. cpu_s is the CPU time of the process, imports included, postgres_cpu_s that
 of its connection: on a busy machine they are more reliable than seconds. peak_mb is of the refreshing process, postgres_peak_mb the
@@ -41,7 +42,7 @@ MEGABYTE = 1_048_576
 PARTS = {
     "features_s": ("read", "counters"),
     "rules_s": ("rules",),
-    "choose_s": ("choose",),
+    "choose_s": ("choose", "intervals"),
     "fit_s": ("fit",),
     "score_s": ("stages", "rfm", "value", "figures", "next_orders", "propensities", "clusters"),
     "learn_s": ("learn",),

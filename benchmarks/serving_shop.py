@@ -307,6 +307,7 @@ def build_training_data(
     import pyarrow as pa
 
     from recommendations.engine import KIND_CODES, IdMap, Interactions
+    from recommendations.training.data.data_position import DataPosition
     from recommendations.training.data.dismissals import Dismissals
     from recommendations.training.data.extract import TrainingData, build_products, compute_fingerprint
 
@@ -352,6 +353,7 @@ def build_training_data(
         compute_fingerprint(interactions),
         Dismissals(np.zeros(customers + 1, np.int64), np.empty(0, np.int32)),
         now.timestamp() - catalog.published * 86_400.0,
+        DataPosition(now.timestamp()),
     )
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from customers.lifecycle.clv.backtest import is_forecast_off
+from customers.lifecycle.clv.held_coverage import is_coverage_off, list_held_coverage
+from customers.lifecycle.facts.histories import from_microseconds
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.propensity.models import PROPENSITY_KINDS
 from customers.lifecycle.refresh.score_models import load_latest_score_models
@@ -20,7 +22,7 @@ class ModelAlert:
     code: what is wrong; score_model: the model it is about; figures: the backtest or drift behind it.
     """
 
-    code: Literal["orders_off", "propensity_miscalibrated", "propensity_low_auc", "drift"]
+    code: Literal["orders_off", "intervals_off", "propensity_miscalibrated", "propensity_low_auc", "drift"]
     score_model: ScoreModel
     figures: dict[str, Any]
 
@@ -34,6 +36,11 @@ def find_model_alerts() -> list[ModelAlert]:
             ModelAlert("orders_off", purchase_model, backtest)
             for backtest in get_backtests(purchase_model)
             if is_forecast_off(backtest)
+        ][:1]
+        alerts += [
+            ModelAlert("intervals_off", purchase_model, figures)
+            for figures in list_coverage(purchase_model)
+            if is_coverage_off(share=figures["coverage"], customers=figures["customers"])
         ][:1]
     for score_model in (score_models[kind] for kind in PROPENSITY_KINDS if kind in score_models):
         alerts += [
@@ -55,6 +62,23 @@ def find_model_alerts() -> list[ModelAlert]:
 def get_backtests(score_model: ScoreModel) -> list[dict[str, Any]]:
     backtests: list[dict[str, Any]] = score_model.figures.get("backtests", [])
     return backtests
+
+
+def list_coverage(score_model: ScoreModel) -> list[dict[str, Any]]:
+    """Return the coverage of the intervals of earlier refreshes, then that of the test, longest horizon first.
+
+    as_of, days, customers, coverage.
+    """
+    tested = [
+        {
+            "as_of": from_microseconds(row["cutoff"]).isoformat(),
+            "days": row["days"],
+            "customers": row["customers"],
+            "coverage": row["orders"],
+        }
+        for row in reversed(list_held_coverage(score_model))
+    ]
+    return get_backtests(score_model) + tested
 
 
 def is_miscalibrated(backtest: dict[str, Any]) -> bool:

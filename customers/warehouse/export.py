@@ -34,7 +34,8 @@ from customers.warehouse.parquet_files import (
     remove_days,
     remove_superseded_files,
 )
-from customers.warehouse.postgres_reader import copy_rows, split_days
+from customers.warehouse.position import EventPosition, read_position
+from customers.warehouse.postgres_reader import copy_pages, copy_rows, split_days
 from customers.warehouse.snapshot import read_snapshot
 from customers.warehouse.tables import TABLES, WarehouseTable
 
@@ -105,10 +106,11 @@ def _export(tables: Sequence[WarehouseTable], started_at: datetime, progress: Pr
         )
         try:
             with read_snapshot(), ExportStaging(root) as staging:
+                position = read_position(as_of=started_at)
                 plans = [_plan_export(root, table, run) for table, run in zip(tables, runs, strict=True)]
                 _write_parts(plans, root, staging, progress)
                 finished_at = started_at + timedelta(seconds=time.monotonic() - began)
-                return [_finish_export(plan, finished_at) for plan in plans]
+                return [_finish_export(plan, finished_at, position) for plan in plans]
         except Exception as error:
             ExportRun.objects.filter(id__in=[run.id for run in runs]).update(error=str(error) or repr(error))
             raise
@@ -169,7 +171,9 @@ def _stage_parts(plan: ExportPlan, root: Path, staging: ExportStaging) -> Iterat
     if table.moment is None:
         if plan.changed_parts:
             fingerprint = plan.fingerprints[None]
-            staging.write(build_part_path(root, table, None), table.schema, _read_pages(table), fingerprint)
+            staging.write(
+                build_part_path(root, table, None), table.schema, copy_pages(table, rows=CHUNK_ROWS), fingerprint
+            )
             yield fingerprint.rows
         return
     for days in _group_days(plan):
@@ -216,30 +220,13 @@ def _read_days(table: WarehouseTable, days: list[str]) -> pa.Table:
     )
 
 
-def _read_pages(table: WarehouseTable) -> Iterator[pa.Table]:
-    """Yield a whole table in pages, sorted by its key."""
-    after, rows = -1, min(table.page_rows, CHUNK_ROWS)
-    while True:
-        key = sql.Identifier(table.key)
-        page = copy_rows(
-            table,
-            sql.SQL(" WHERE {key} > {after} ORDER BY {key} LIMIT {limit}").format(
-                key=key, after=sql.Literal(after), limit=sql.Literal(rows)
-            ),
-        )
-        if page.num_rows:
-            yield page
-        if page.num_rows < rows:
-            return
-        after = page[table.key][-1].as_py()
-
-
-def _finish_export(plan: ExportPlan, finished_at: datetime) -> TableExport:
+def _finish_export(plan: ExportPlan, finished_at: datetime, position: EventPosition) -> TableExport:
     days = [part for part in plan.changed_parts if part]
     parts = "".join(f"{part}:{value.rows}:{value.checksum}\n" for part, value in plan.fingerprints.items())
     plan.run.rows = plan.rows
     plan.run.part = f"{days[0]} – {days[-1]} ({len(days)})" if days else ""
     plan.run.checksum = sha256(parts.encode()).hexdigest()
+    plan.run.watermark = position.format()
     plan.run.finished_at = finished_at
     plan.run.save()
     return TableExport(

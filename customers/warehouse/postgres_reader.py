@@ -48,6 +48,24 @@ def copy_rows(table: WarehouseTable, condition: sql.Composed) -> pa.Table:
     return pa.table(columns, schema=table.schema)
 
 
+def copy_pages(table: WarehouseTable, *, rows: int) -> Iterator[pa.Table]:
+    """Yield a whole table in pages of at most ``rows`` rows, sorted by its key."""
+    after, rows = -1, min(table.page_rows, rows)
+    while True:
+        key = sql.Identifier(table.key)
+        page = copy_rows(
+            table,
+            sql.SQL(" WHERE {key} > {after} ORDER BY {key} LIMIT {limit}").format(
+                key=key, after=sql.Literal(after), limit=sql.Literal(rows)
+            ),
+        )
+        if page.num_rows:
+            yield page
+        if page.num_rows < rows:
+            return
+        after = page[table.key][-1].as_py()
+
+
 def _get_csv_type(data_type: pa.DataType) -> pa.DataType:
     return pa.string() if pa.types.is_list(data_type) else data_type
 

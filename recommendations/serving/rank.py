@@ -12,8 +12,16 @@ from config.foundation.array_types import AnyInts, Rows
 from customers.events.recent.interactions import RecentActivity
 from recommendations.engine.online.ensemble_scorer import DeadlineExceededError, ScoredHistory
 from recommendations.engine.placements import FOR_YOU
+from recommendations.merchandising.rules.ranking import apply_factors
+from recommendations.serving.expressions.boost_factors import list_item_boosts, multiply_by_boosts
+from recommendations.serving.expressions.expression import Boost, Expression, bind_expression
+from recommendations.serving.expressions.parsing import find_internal_attributes
 from recommendations.serving.pipeline.candidates import LATE, NO_MODEL, NOTHING_KNOWN
-from recommendations.serving.pipeline.context import Candidates, RecommendationContext, make_deadline
+from recommendations.serving.pipeline.context import (
+    Candidates,
+    RecommendationContext,
+    make_deadline,
+)
 from recommendations.serving.pipeline.explain import explain
 from recommendations.serving.pipeline.scoring import score_visitor
 from recommendations.serving.pipeline.visitor import identify_visitor, read_activity
@@ -25,24 +33,28 @@ from recommendations.serving.request import (
     make_recommendation_id,
 )
 from recommendations.serving.response import RecommendationResponse, RecommendedItem
+from recommendations.serving.state.compiled_rules import Factors
 from recommendations.serving.state.loader import ServingState, StateLoader, loader
 from recommendations.serving.state.product_index import ProductFilters
 
 RANK = "rank"
 MAX_RANKED_PRODUCTS = 1000
 ORIGINAL_ORDER = "as-given"  # the strategy when nothing is known about the visitor; sent over REST
-DISMISSED, NOT_SHOWN, OUT_OF_STOCK = "dismissed", "not_shown", "out_of_stock"
+# why a product is left out; sent over REST
+DISMISSED, NOT_SHOWN, OUT_OF_STOCK, FILTERED = "dismissed", "not_shown", "out_of_stock", "filter"
 
 
 @dataclass(frozen=True)
 class RankRequest:
-    """A list of at most MAX_RANKED_PRODUCTS in the shop's own order, which breaks ties."""
+    """A list of at most MAX_RANKED_PRODUCTS in the shop's own order, which breaks ties. filter, boost: see `expressions`."""
 
     product_ids: Sequence[str]
     user_id: str = ""
     anonymous_id: str = ""
     in_stock: bool = True
     explain: bool = True
+    filter: Expression | None = None
+    boost: tuple[Boost, ...] = ()
     is_browser: bool = False
     is_unverified: bool = False
 
@@ -62,8 +74,9 @@ def rank_products(
     """Return the products in the order in which the visitor would choose them.
 
     Ties and products without a score keep the given order, and so does the whole list if nothing is known about the
-    visitor. Products that are not shown, sold out or dismissed are left out and listed with the reason. A product that the
-    catalog does not know stays, at the end.
+    visitor; of two ties, the one with the larger boost comes first. Products that are not shown, sold out, dismissed or
+    outside the filter are left out and listed with the reason. A product that the catalog does not know stays, at the end,
+    unless there is a filter.
 
     Errors: InvalidRequestError.
     """
@@ -73,23 +86,34 @@ def rank_products(
         raise InvalidRequestError(
             {"product_ids": message % {"count": len(request.product_ids), "max": MAX_RANKED_PRODUCTS}}
         )
+    if request.is_browser and (errors := find_internal_attributes(request.filter, request.boost)):
+        raise InvalidRequestError(errors)
     state = source.get_state(now=now)
     product_ids = list(dict.fromkeys(request.product_ids))
     rows = state.products.find_rows(product_ids)
     with WorkspacePool(state) as workspaces:
         context = _build_rank_context(request, state, workspaces, now=now, depth=len(rows), activity=activity)
-        left_out = _find_excluded_products(context, rows)
+        left_out = _find_excluded_products(context, rows, request.filter)
         positions: AnyInts = np.delete(np.arange(len(rows)), list(left_out))
         scored, problem = _score_visitor(context)
-        positions, scores = _sort_positions(rows, positions, scored)
+        positions, scores = _sort_positions(rows, positions, scored, context.factors)
         ranked_rows = rows[positions]
         reasons = {}
         if request.explain and scored is not None:
             candidates = Candidates(RANK, ranked_rows, scores, scored, placement=FOR_YOU)
             reasons = explain(context, candidates, ranked_rows[scores > 0].tolist())
         cards = state.products.cards
+        boosts = list_item_boosts(ranked_rows.tolist(), request.boost if request.explain else (), state.products, now)
         items = [
-            RecommendedItem(product_ids[position], rank, score, cards[row] if row >= 0 else None, reasons.get(row), row)
+            RecommendedItem(
+                product_ids[position],
+                rank,
+                score,
+                cards[row] if row >= 0 else None,
+                reasons.get(row),
+                row,
+                boosts.get(row),
+            )
             for rank, (position, row, score) in enumerate(
                 zip(positions.tolist(), ranked_rows.tolist(), scores.tolist(), strict=True), start=1
             )
@@ -130,6 +154,7 @@ def _build_rank_context(
         now=now,
         depth=depth,
         allowed=state.products.get_mask(ProductFilters(request.in_stock)),
+        factors=multiply_by_boosts(None, request.boost, state.products, now),
         deadline=deadline,
     )
 
@@ -145,7 +170,9 @@ def _score_visitor(context: RecommendationContext) -> tuple[ScoredHistory | None
     return scored, None if scored is not None else NOTHING_KNOWN
 
 
-def _sort_positions(rows: Rows, positions: AnyInts, scored: ScoredHistory | None) -> tuple[AnyInts, np.ndarray]:
+def _sort_positions(
+    rows: Rows, positions: AnyInts, scored: ScoredHistory | None, factors: Factors | None
+) -> tuple[AnyInts, np.ndarray]:
     """Return the positions in the list, best first, and their scores.
 
     Unknown products come last.
@@ -154,18 +181,28 @@ def _sort_positions(rows: Rows, positions: AnyInts, scored: ScoredHistory | None
     is_known = rows[positions] >= 0
     if scored is not None and len(positions):
         scores[is_known] = scored.get_scores(rows[positions][is_known])
-    # the last key sorts first: by score, then unknown products last; stable, so that ties keep the given order
-    order = np.lexsort((~is_known & (scored is not None), -scores))
+    boosts = np.ones(len(positions), np.float32)
+    if factors is not None:
+        boosts[is_known] = factors[rows[positions][is_known]]
+        scores = apply_factors(scores=scores, factors=boosts)
+    # the last key sorts first: by score, then unknown products last, then by boost; stable, so that ties keep the given order
+    order = np.lexsort((-boosts, ~is_known & (scored is not None), -scores))
     return positions[order], scores[order]
 
 
-def _find_excluded_products(context: RecommendationContext, rows: Rows) -> dict[int, str]:
-    """Return position → reason for products that must not be shown; unknown products may stay."""
+def _find_excluded_products(
+    context: RecommendationContext, rows: Rows, expression: Expression | None
+) -> dict[int, str]:
+    """Return position → reason for products that must not be shown; unknown products may stay, unless there is a filter."""
     products = context.state.products
     is_known = rows >= 0
     is_dismissed = is_known & np.isin(rows, context.visitor.dismissed)
     is_unavailable = is_known & ~context.allowed[rows] & ~is_dismissed
-    reasons = dict.fromkeys(np.flatnonzero(is_dismissed).tolist(), DISMISSED)
+    reasons: dict[int, str] = {}
+    if expression is not None:
+        is_match = products.get_expression_mask(bind_expression(expression, context.now))
+        reasons = dict.fromkeys(np.flatnonzero(~(is_match[rows] & is_known)).tolist(), FILTERED)
+    reasons |= dict.fromkeys(np.flatnonzero(is_dismissed).tolist(), DISMISSED)
     return reasons | {
         position: OUT_OF_STOCK if products.shown[rows[position]] else NOT_SHOWN
         for position in np.flatnonzero(is_unavailable).tolist()

@@ -6,6 +6,7 @@ from datetime import datetime
 from customers.events.recent.interactions import RecentActivity
 from recommendations.engine.placements import CATEGORIES
 from recommendations.merchandising.rules.rule_book import RuleBook
+from recommendations.serving.expressions.boost_factors import list_item_boosts
 from recommendations.serving.pipeline.candidates import find_candidates
 from recommendations.serving.pipeline.categories import rank_categories
 from recommendations.serving.pipeline.context import Candidates, RecommendationContext, build_context
@@ -87,8 +88,13 @@ def _make_page(context: RecommendationContext, candidates: Candidates) -> tuple[
     if context.request.explain:
         reasons = explain(context, candidates, page.rows, new=new, pinned=page.pinned)
     products = context.state.products
+    boosts = list_item_boosts(
+        page.rows, context.request.boost if context.request.explain else (), products, context.now
+    )
     items = [
-        RecommendedItem(products.product_ids[row], context.offset + position, score, card, reasons.get(row), row)
+        RecommendedItem(
+            products.product_ids[row], context.offset + position, score, card, reasons.get(row), row, boosts.get(row)
+        )
         for position, (row, score) in enumerate(zip(page.rows, page.scores, strict=True), start=1)
         if (card := products.cards[row]) is not None
     ]

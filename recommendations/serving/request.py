@@ -11,6 +11,8 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from recommendations.engine.placements import PLACEMENTS, SIMILAR, PlacementInput
+from recommendations.serving.expressions.expression import Boost, Expression
+from recommendations.serving.expressions.parsing import find_internal_attributes
 
 MAX_ITEMS = 100
 MAX_SCORED_PRODUCTS = 200  # products of a cart that are scored; further ones are ignored
@@ -31,8 +33,8 @@ class RecommendationRequest:
 
     category: a path, which includes the categories below it. landing_category (a path too), language, country and device
     describe a visitor without a history; they filter nothing. diversity: None for the setting of the placement. strict: True
-    for no fallback at all, False for one that may drop the filters, None for one within the filters. is_browser,
-    is_unverified: set by `visitor_claims.verify_visitor`.
+    for no fallback at all, False for one that may drop the filters, None for one within the filters. filter, boost: see
+    `expressions`. is_browser, is_unverified: set by `visitor_claims.verify_visitor`.
     """
 
     scenario: str
@@ -51,6 +53,8 @@ class RecommendationRequest:
     price_min: Decimal | None = None
     price_max: Decimal | None = None
     in_stock: bool = True
+    filter: Expression | None = None
+    boost: tuple[Boost, ...] = ()
     exclude: Sequence[str] = ()
     diversity: float | None = None
     explain: bool = True
@@ -89,6 +93,8 @@ def validate_request(request: RecommendationRequest) -> None:
     low, high = request.price_min, request.price_max
     if low is not None and high is not None and low > high:
         errors["price_min"] = _("price_min %(low)s is greater than price_max %(high)s.") % {"low": low, "high": high}
+    if request.is_browser:
+        errors |= find_internal_attributes(request.filter, request.boost)
     if errors:
         raise InvalidRequestError(errors)
 

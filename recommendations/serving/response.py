@@ -10,7 +10,10 @@ from recommendations.serving.state.product_index import ProductCard
 
 
 class RecommendedItem(NamedTuple):
-    """A product of a response; row is its row in the product index, -1 for an unknown product."""
+    """A product of a response; row is its row in the product index, -1 for an unknown product.
+
+    boost: the factor on its score by the boosts of the request; None without boosts.
+    """
 
     product_id: str
     rank: int
@@ -18,6 +21,7 @@ class RecommendedItem(NamedTuple):
     card: ProductCard | None
     reason: ItemReason | None
     row: int = -1
+    boost: float | None = None
 
 
 @dataclass(frozen=True)

@@ -251,6 +251,8 @@ def build_artifact(
         "exclude_seen": time_split.exclude_seen if time_split is not None else True,
         "seen_kinds": time_split.seen_kinds if time_split is not None else None,
         "as_of": data.interactions.as_of,
+        "position": data.position.to_json(),
+        "known_until": data.position.known_until,
         "scenarios": serialize_placements(outcome),
     }
     return Artifact.from_parts(parts, values).with_parts(Artifact({"identifier_user": data.identifier_user}, {}))

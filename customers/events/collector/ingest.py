@@ -23,6 +23,7 @@ def ingest_items(
     sent_at: Any,
     received_at: datetime,
     opted_out: bool = False,
+    stored_at: datetime | None = None,
 ) -> StoreResult:
     """Store the items of one source; an unusable item is kept with its reason and does not affect the others.
 
@@ -34,12 +35,13 @@ def ingest_items(
         call_type: the type of all items; None if each item states its own.
         sent_at: the sender's clock when it sent the call.
         opted_out: whether the sender asked not to be tracked.
+        stored_at: the current time if it is much later than ``received_at``.
     """
     context = build_context(
         source=source, received_at=received_at, call_type=call_type, sent_at=sent_at, opted_out=opted_out
     )
     rows, rejected = parse_items(enumerate(items), context)
-    return store_and_remember(rows, rejected)
+    return store_and_remember(rows, rejected, stored_at=stored_at)
 
 
 def build_context(
@@ -60,10 +62,12 @@ def build_context(
     )
 
 
-def store_and_remember(rows: Sequence[EventRow], rejected: Sequence[RejectedItem]) -> StoreResult:
+def store_and_remember(
+    rows: Sequence[EventRow], rejected: Sequence[RejectedItem], *, stored_at: datetime | None = None
+) -> StoreResult:
     """Store events, then add the new ones to the recent interactions."""
     result = record_events(rows=rows, rejected=rejected)
-    remember_interactions(result.rows)
+    remember_interactions(result.rows, stored_at=stored_at)
     return result
 
 

@@ -51,7 +51,7 @@ def replay_rejected(*, rejected_id: int, payload: str, at: datetime) -> ReplayRe
             rejected.code, rejected.reason = replay.code, replay.reason
         rejected.save()
     if stored is not None:
-        remember_interactions(stored.rows)
+        remember_interactions(stored.rows, stored_at=at)
     return replay
 
 

@@ -4,12 +4,13 @@ Lines are stored in batches, each in a transaction of its own, by two threads: w
 If the process is killed at any point, the stored batches stay; a second run recognizes their message ids and imports the rest.
 """
 
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TextIO
@@ -225,8 +226,18 @@ def store_batches(
     def record(batch: ImportBatch) -> StoreResult:
         if dry_run:
             return check_batch(source=source, items=batch.items, received_at=received_at)
-        return ingest_items(source=source, items=batch.items, call_type=None, sent_at=None, received_at=received_at)
+        # an import may take hours, and recommendations ask which events were stored after their last update
+        stored_at = received_at + timedelta(seconds=time.monotonic() - began)
+        return ingest_items(
+            source=source,
+            items=batch.items,
+            call_type=None,
+            sent_at=None,
+            received_at=received_at,
+            stored_at=stored_at,
+        )
 
+    began = time.monotonic()
     pending: deque[tuple[ImportBatch, Future[StoreResult]]] = deque()
     with WriterPool() as writers:
         for batch in batches:

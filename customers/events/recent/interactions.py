@@ -1,9 +1,10 @@
 """The recent product interactions of each person, in Valkey: an event influences recommendations within a second.
 
 `recent:{kind}:{value}` is a sorted set. A member consists of a letter for the interaction, the second in base 36, a colon and the
-product id; its score is the second. Writing an event twice changes nothing, and a late event is sorted by its time. An event of
-a known user is only on the user's list, an event of a visitor on the visitor's. Anybody can be a visitor, so their lists are shorter,
-with shorter product ids, and expire sooner.
+product id; its score is the second. A tilde and seconds in base 36 before the colon say how much later a late event was received,
+because what a model knows depends on when events were received. Writing an event twice changes nothing, and a late event is
+sorted by its time. An event of a known user is only on the user's list, an event of a visitor on the visitor's. Anybody can be a
+visitor, so their lists are shorter, with shorter product ids, and expire sooner.
 
 `group-of:{kind}:{value}` is the name of a group, `group:{name}` the set of the identifiers (`kind:value`) of one person. An
 event with a user and a visitor adds the visitor to the user's group immediately, unless the visitor belongs to another user; the
@@ -18,6 +19,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
@@ -42,6 +44,7 @@ RETENTION_DAYS = 90
 RETENTION_SECONDS = RETENTION_DAYS * 86400
 VISITOR_RETENTION_DAYS = 7
 VISITOR_RETENTION_SECONDS = VISITOR_RETENTION_DAYS * 86400
+MAX_PUNCTUAL_SECONDS = 30  # an event that is received within this time is not late
 PAIRS_SECONDS = 300.0
 MAX_PAIRS = 50_000
 MEANING_LETTERS: dict[str, str] = {
@@ -60,17 +63,20 @@ class RecentInteraction(NamedTuple):
     product_id: str
     kind: str  # view, cart, wishlist, purchase
     at: float  # seconds since 1970
+    delay: float = 0.0  # seconds until a late event was received
 
 
 NEWEST = attrgetter("at", "product_id")
 WANTED_MEANINGS = (str(Meaning.CART), str(Meaning.PURCHASE))  # these undo a dismissal
 
 
-def remember_interactions(rows: Iterable[EventRow]) -> None:
+def remember_interactions(rows: Iterable[EventRow], *, stored_at: datetime | None = None) -> None:
     """Add product interactions to the lists of their customers and visitors and link identifiers, in one round trip.
 
     The lists of those who deny personalization are deleted. If Valkey is down, only the latest interactions are missing there; the
     events are stored already.
+
+    stored_at: for events that are stored long after the time of receipt that they keep.
     """
     lists: dict[str, dict[str, int]] = {}
     dismissed: dict[str, dict[str, int]] = {}
@@ -85,7 +91,8 @@ def remember_interactions(rows: Iterable[EventRow]) -> None:
         if user_id and (other_id := row.previous_id or visitor_id):
             pairs[user_id, other_id] = None
         if row.meaning and event.product_ids:
-            second = int(event.occurred_at.timestamp())
+            second = int(min(event.occurred_at, event.received_at).timestamp())
+            delay = int((stored_at or event.received_at).timestamp()) - second
             if user_id:
                 name, max_bytes = f"user_id:{user_id}", MAX_MEMBER_BYTES
             else:
@@ -94,7 +101,8 @@ def remember_interactions(rows: Iterable[EventRow]) -> None:
                 short_ids = (product_id for product_id in event.product_ids if len(product_id.encode()) <= max_bytes)
                 dismissed.setdefault(name, {}).update(dict.fromkeys(short_ids, second))
                 continue
-            prefix = MEANING_LETTERS[row.meaning] + to_base36(second) + ":"
+            lateness = f"~{to_base36(delay)}" if delay > MAX_PUNCTUAL_SECONDS else ""
+            prefix = f"{MEANING_LETTERS[row.meaning]}{to_base36(second)}{lateness}:"
             members = lists.setdefault(name, {})
             for product_id in event.product_ids:
                 member = prefix + product_id
@@ -219,12 +227,14 @@ class RecentActivity:
         dismissed: ids of dismissed products.
         is_denied: the person denies personalization; nothing else is returned then.
         count: the value of the counter; None if there is none or Valkey is down.
+        names: "kind:value" of all identifiers that are linked to the given ones, these included.
     """
 
     interactions: list[RecentInteraction] = field(default_factory=list)
     dismissed: set[str] = field(default_factory=set)
     is_denied: bool = False
     count: int | None = None
+    names: Sequence[str] = ()
 
 
 def read_recent_activity(
@@ -249,7 +259,7 @@ def read_recent_activity(
         packed = run_script(READ_ACTIVITY, MAX_RECENT, counter_key, counter_seconds, *names, timeout=timeout)
     except ValkeyDownError:
         return RecentActivity()
-    members, dismissals, is_denied, count = msgspec.msgpack.decode(packed)
+    members, dismissals, is_denied, count, linked_names = msgspec.msgpack.decode(packed)
     interactions = sorted(map(parse_member, set(members)), key=NEWEST, reverse=True)[:MAX_RECENT]
     dismissed = set()
     if dismissals:
@@ -260,7 +270,7 @@ def read_recent_activity(
         }
         pairs = zip(dismissals[::2], dismissals[1::2], strict=True)
         dismissed = {product_id for product_id, second in pairs if wanted_at.get(product_id, 0.0) <= float(second)}
-    return RecentActivity(interactions, dismissed, is_denied, count or None)
+    return RecentActivity(interactions, dismissed, is_denied, count or None, linked_names)
 
 
 def read_recent_interactions(*, identifiers: Sequence[tuple[str, str]]) -> list[RecentInteraction]:
@@ -276,7 +286,13 @@ def format_recent_key(kind: str, value: str) -> str:
 def parse_member(member: str) -> RecentInteraction:
     """Return the interaction that a list member encodes."""
     head, _colon, product_id = member.partition(":")
-    return RecentInteraction(product_id, MEANING_BY_LETTER[head[0]], float(int(head[1:], 36)))
+    second, _tilde, delay = head[1:].partition("~")
+    kind, at = MEANING_BY_LETTER[head[0]], float(int(second, 36))
+    return (
+        RecentInteraction(product_id, kind, at, float(int(delay, 36)))
+        if delay
+        else RecentInteraction(product_id, kind, at)
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -119,8 +119,8 @@ for _, entry in ipairs(cmsgpack.unpack(ARGV[3])) do
 end
 """
 )
-# Returns the newest members of the lists of all identifiers in the same groups, the dismissed products, and whether consent is denied;
-# the same round trip counts the request for rate limiting. One packed reply: many small ones take longer to read.
+# Returns the newest members of the lists of all identifiers in the same groups, the dismissed products, whether consent is denied, and
+# these identifiers; the same round trip counts the request for rate limiting. One packed reply: many small ones take longer to read.
 READ_ACTIVITY = LuaScript("""
 local max_recent, counter_key, seconds = ARGV[1], ARGV[2], ARGV[3]
 local count, users, groups, names, members, dismissed, denied = 0, false, {}, {}, {}, {}, false
@@ -153,8 +153,10 @@ for at = 4, #ARGV do
         end
     end
 end
+local linked = {}
 if not denied then
     for name in pairs(names) do
+        linked[#linked + 1] = name
         for _, member in ipairs(redis.call('ZRANGE', 'recent:' .. name, 0, max_recent - 1, 'REV')) do
             members[#members + 1] = member
         end
@@ -163,5 +165,5 @@ if not denied then
         end
     end
 end
-return cmsgpack.pack({members, dismissed, denied, count})
+return cmsgpack.pack({members, dismissed, denied, count, linked})
 """)

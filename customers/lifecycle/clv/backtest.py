@@ -1,7 +1,7 @@
 """Backtest of purchase models: predictions of earlier refreshes against actual orders.
 
-Only the parameters of a model are stored. The histories of a past time are rebuilt from the orders before it, so the model predicts
-now what it predicted then; orders that were imported later count as if they had been known.
+Only the parameters of a model and of its intervals are stored. The histories of a past time are rebuilt from the orders before it, so
+the model predicts now what it predicted then; orders that were imported later count as if they had been known.
 """
 
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from customers.lifecycle.facts.histories import to_microseconds
 from customers.lifecycle.models import LifecycleRun, ScoreModel
 from customers.lifecycle.scoring.backtest import backtest_counts
 from customers.lifecycle.scoring.clv.fitting import deserialize_fit
+from customers.lifecycle.scoring.clv.prediction.interval_calibration import deserialize_calibration, measure_yearly_rate
 from customers.lifecycle.scoring.clv.prediction.intervals import transform_purchases
 from customers.lifecycle.scoring.clv.purchase_histories import group_histories, summarize_purchases
 from customers.lifecycle.scoring.stages.order_gaps import DAY
@@ -27,7 +28,7 @@ def backtest_purchase_models(*, customer: Ints, at: Ints, value: Floats, as_of: 
 
     These are the latest refreshes older than 28 days, 91 days and a year.
     customer, at, value: one entry per order, as for `summarize_purchases`. ratio: actual / expected, with low and high of its 95 %
-    interval. coverage: share of customers within the central 80 % of the predictive distribution.
+    interval. coverage: share of customers within the stated 80 % intervals, as corrected at that refresh.
     """
     backtests = []
     for score_model in select_models_to_backtest(as_of):
@@ -43,7 +44,12 @@ def backtest_purchase_models(*, customer: Ints, at: Ints, value: Floats, as_of: 
             continue
         expected = fit.model.expected_purchases(horizon=days, x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
         comparison = backtest_counts(expected=expected, observed=actual.astype(np.float64))
-        transform = transform_purchases(model=fit.model, groups=groups, horizon=days, actual=actual)
+        calibration = deserialize_calibration(score_model.parameters.get("intervals"))
+        transform = transform_purchases(
+            model=fit.model, groups=groups, horizon=days, actual=actual, drift=calibration.drift_days
+        )
+        rate = measure_yearly_rate(r=fit.model.r, alpha=fit.model.alpha, groups=groups)[groups.row]
+        levels = calibration.find_levels(quantity="purchases", rate=rate, horizon_days=days)
         backtests.append(
             {
                 "as_of": then.isoformat(),
@@ -55,7 +61,7 @@ def backtest_purchase_models(*, customer: Ints, at: Ints, value: Floats, as_of: 
                 "ratio": comparison.ratio.value,
                 "low": comparison.ratio.low,
                 "high": comparison.ratio.high,
-                "coverage": transform.compute_coverage(),
+                "coverage": transform.compute_coverage(level=levels),
             }
         )
     return backtests

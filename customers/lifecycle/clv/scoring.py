@@ -4,6 +4,7 @@ The purchase model is the one that fits the shop best.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from customers.lifecycle.refresh.score_columns import ProfileScores
 from customers.lifecycle.refresh.step_timer import StepTimer
 from customers.lifecycle.scoring.clv.fit_diagnostics import compare_by_frequency, compare_repeats, compare_weeks
 from customers.lifecycle.scoring.clv.fitting import PurchaseModel, PurchaseModelFit, fit_purchase_model, serialize_fit
+from customers.lifecycle.scoring.clv.interval_learning import LearnedIntervals, learn_intervals
 from customers.lifecycle.scoring.clv.model_selection import ModelSelection, select_purchase_model
 from customers.lifecycle.scoring.clv.models.gamma_gamma import (
     GammaGamma,
@@ -29,6 +31,7 @@ from customers.lifecycle.scoring.clv.models.gamma_gamma import (
     serialize_spend_fit,
 )
 from customers.lifecycle.scoring.clv.prediction.customer_value import predict_customer_values
+from customers.lifecycle.scoring.clv.prediction.interval_calibration import IntervalCalibration, serialize_calibration
 from customers.lifecycle.scoring.clv.purchase_histories import (
     HistoryGroups,
     PurchaseHistories,
@@ -60,14 +63,23 @@ def score_clv(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun, 
     moment = to_microseconds(as_of)
     selection = select_purchase_model(customer=customer, at=at, value=value, as_of=moment)
     timer.record("choose")
+    no_spend = find_multi_currency_customers(as_of)
+    name = selection.name or FALLBACK_MODEL
+    learned = learn_intervals(customer=customer, at=at, value=value, as_of=moment, name=name, no_spend=no_spend)
+    timer.record("intervals")
     purchases = summarize_purchases(customer=customer, at=at, value=value, as_of=moment)
     groups = group_histories(histories=purchases)
-    fit = fit_purchase_model(name=selection.name or FALLBACK_MODEL, groups=groups)
-    one_currency = ~np.isin(purchases.customer, find_multi_currency_customers(as_of))
+    fit = fit_purchase_model(name=name, groups=groups)
+    one_currency = ~np.isin(purchases.customer, no_spend)
     spend = fit_gamma_gamma(x=purchases.x[one_currency], mean_value=purchases.mean_value[one_currency])
     timer.record("fit")
     scores = compute_value_columns(
-        model=fit.model, spend=spend.model, purchases=purchases, groups=groups, one_currency=one_currency
+        model=fit.model,
+        spend=spend.model,
+        calibration=learned.calibration,
+        purchases=purchases,
+        groups=groups,
+        one_currency=one_currency,
     )
     timer.record("value")
     score_models = [
@@ -75,8 +87,9 @@ def score_clv(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun, 
             run=run,
             kind=ScoreModel.Kind.PURCHASE_MODEL,
             algorithm=fit.model.name if fit.model is not None else "",
-            parameters=serialize_fit(fit),
+            parameters=serialize_fit(fit) | {"intervals": serialize_calibration(learned.calibration)},
             figures=summarize_purchase_model(selection, fit, groups, customer=customer, at=at, as_of=moment)
+            | {"held_coverage": summarize_coverage(learned)}
             | {"backtests": backtest_purchase_models(customer=customer, at=at, value=value, as_of=as_of)},
             reason=fit.reason or "",
         ),
@@ -97,6 +110,7 @@ def compute_value_columns(
     *,
     model: PurchaseModel | None,
     spend: GammaGamma | None,
+    calibration: IntervalCalibration,
     purchases: PurchaseHistories,
     groups: HistoryGroups,
     one_currency: npt.NDArray[np.bool_],
@@ -115,6 +129,7 @@ def compute_value_columns(
         groups=groups,
         margin=settings.VALUE_MARGIN,
         monthly_discount=settings.VALUE_MONTHLY_DISCOUNT,
+        calibration=calibration,
     )
     money = {
         "expected_order_value": predicted.mean_spend,
@@ -193,6 +208,11 @@ def summarize_purchase_model(
         }
         for name, comparison in comparisons.items()
     }
+
+
+def summarize_coverage(learned: LearnedIntervals) -> list[dict[str, Any]]:
+    """Return the held-out coverage of the intervals by quantity and horizon."""
+    return [asdict(coverage) for coverage in learned.held]
 
 
 def summarize_spend_model(spend: SpendFit, *, n_excluded: int) -> dict[str, Any]:

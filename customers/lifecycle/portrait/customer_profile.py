@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from customers.lifecycle.backoffice.labels.cluster_labels import get_cluster_names
 from customers.lifecycle.backoffice.labels.propensity_labels import FAMILY_LABELS, format_reason
 from customers.lifecycle.backoffice.labels.stage_labels import describe_gaps, describe_guard
+from customers.lifecycle.clv.held_coverage import get_held_coverage
 from customers.lifecycle.facts.histories import read_histories, to_microseconds
 from customers.lifecycle.models import CustomerProfile, ScoreModel, Stage, StageTransition
 from customers.lifecycle.propensity.explanations import PropensityReason, explain_propensities
@@ -189,6 +190,7 @@ def _build_value(profile: CustomerProfile, score_models: dict[str, ScoreModel]) 
         "spend_low": profile.spend_low,
         "spend_high": profile.spend_high,
         "interval_probability": profile.interval_probability,
+        "interval_held": get_held_coverage(purchase_model) if profile.p_alive is not None else None,
         "reason": reason,
         "reason_name": str(REASON_NAMES[reason]) if reason else "",
         "algorithm": purchase_model.algorithm if purchase_model else "",

@@ -81,7 +81,7 @@ class CustomerPortrait:
             "discount_share": None,
             "propensities": [],
             "next_category": {"name": "", "probability": None, **why},
-            "value": {**dict.fromkeys(VALUE_COLUMNS), **why, "algorithm": ""},
+            "value": {**dict.fromkeys(VALUE_COLUMNS), "interval_held": None, **why, "algorithm": ""},
             "next_order": {"earliest": None, "likeliest": None, "latest": None, **why},
             "cluster": None,
         }

@@ -19,6 +19,7 @@ from customers.lifecycle.refresh.score_columns import ProfileScores, merge_score
 from customers.lifecycle.refresh.score_models import load_latest_score_models
 from customers.lifecycle.scoring.clv.fitting import deserialize_fit
 from customers.lifecycle.scoring.clv.models.gamma_gamma import deserialize_spend_fit
+from customers.lifecycle.scoring.clv.prediction.interval_calibration import deserialize_calibration
 from customers.lifecycle.scoring.clv.purchase_histories import group_histories, summarize_purchases
 from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
@@ -75,13 +76,19 @@ def rescore_clv(*, histories: OrderHistories, as_of: datetime, score_models: dic
     """Return the CLV scores with the models of the latest refresh."""
     customer, at, value = select_purchases(histories)
     purchases = summarize_purchases(customer=customer, at=at, value=value, as_of=to_microseconds(as_of))
-    fit = deserialize_fit(score_models[ScoreModel.Kind.PURCHASE_MODEL].parameters)
+    parameters = score_models[ScoreModel.Kind.PURCHASE_MODEL].parameters
+    fit = deserialize_fit(parameters)
     spend = deserialize_spend_fit(score_models[ScoreModel.Kind.SPEND].parameters)
     one_currency = ~np.isin(purchases.customer, find_multi_currency_customers(as_of, purchases.customer.tolist()))
     groups = group_histories(histories=purchases)
     return ProfileScores(
         purchases.customer,
         compute_value_columns(
-            model=fit.model, spend=spend.model, purchases=purchases, groups=groups, one_currency=one_currency
+            model=fit.model,
+            spend=spend.model,
+            calibration=deserialize_calibration(parameters.get("intervals")),
+            purchases=purchases,
+            groups=groups,
+            one_currency=one_currency,
         ),
     )

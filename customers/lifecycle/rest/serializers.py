@@ -59,6 +59,23 @@ class WindowRfmSerializer(serializers.Serializer):
     reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
 
 
+class HeldIntervalsSerializer(serializers.Serializer):
+    """How often 80% intervals contained what customers then did, in a test on the latest orders."""
+
+    stated = serializers.FloatField(help_text="The probability that the intervals state: 0.8.")
+    days = serializers.IntegerField(
+        help_text="Length of the test: predictions of this many days ago, with the orders since."
+    )
+    customers = serializers.IntegerField(help_text="Customers tested.")
+    orders = serializers.FloatField(
+        allow_null=True, help_text="Share of customers whose days with an order were within the interval."
+    )
+    spend = serializers.FloatField(
+        allow_null=True,
+        help_text="Share of customers whose spend was within the interval; null without predicted spend.",
+    )
+
+
 class ValueSerializer(serializers.Serializer):
     """Predictions for the next 12 months; null if a value is unknown, for the reason given."""
 
@@ -66,8 +83,10 @@ class ValueSerializer(serializers.Serializer):
         allow_null=True, min_value=0, max_value=1, help_text="Probability that the customer is still active."
     )
     expected_orders = serializers.FloatField(allow_null=True, help_text="Expected number of days with an order.")
-    expected_orders_low = serializers.IntegerField(allow_null=True)
-    expected_orders_high = serializers.IntegerField(allow_null=True)
+    expected_orders_low = serializers.IntegerField(
+        allow_null=True, help_text="Lower bound of the 80% interval of days with an order."
+    )
+    expected_orders_high = serializers.IntegerField(allow_null=True, help_text="Its upper bound.")
     expected_order_value = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
     value = serializers.DecimalField(
         max_digits=14, decimal_places=2, allow_null=True, help_text="Expected spend times the margin, discounted."
@@ -76,6 +95,10 @@ class ValueSerializer(serializers.Serializer):
     spend_high = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
     interval_probability = serializers.FloatField(
         allow_null=True, help_text="Probability that the spend is between spend_low and spend_high, inclusive."
+    )
+    interval_held = HeldIntervalsSerializer(
+        allow_null=True,
+        help_text="The share that the intervals really contained; null if the history is too short to test.",
     )
     reason = serializers.CharField(
         allow_blank=True, help_text=f"Why numbers are missing: {', '.join(REASON_NAMES)}; empty if none are."

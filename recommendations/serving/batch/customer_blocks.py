@@ -81,16 +81,15 @@ def load_block(
 
 def find_user_rows(model: ServingModel, customers: CustomerBlock) -> npt.NDArray[np.int64]:
     """Return (customer, user row of the model) pairs, shape (m, 2), sorted and distinct."""
-    names, parts = list(customers.names), []
+    names = list(customers.names)
+    users = np.full(len(names), -1, np.int64)
     maps = [(model.identifiers, model.identifier_user)]
-    if model.refreshed is not None:
+    if model.refreshed is not None:  # last, because it knows who was merged since the training
         maps.append((model.refreshed.identifiers, model.refreshed.identifier_user))
-    for identifiers, users in maps:
+    for identifiers, identifier_user in maps:
         rows = identifiers.get_rows(names) if names else np.empty(0, np.int32)
-        is_known = rows >= 0
-        owners, known_rows = customers.owner[is_known], rows[is_known]
-        parts.append(np.stack([owners.astype(np.int64), users[known_rows].astype(np.int64)], axis=1))
-    pairs = np.concatenate(parts)
+        users[rows >= 0] = identifier_user[rows[rows >= 0]]
+    pairs = np.stack([customers.owner.astype(np.int64), users], axis=1)
     pairs = pairs[pairs[:, 1] >= 0]
     return np.unique(pairs, axis=0)
 

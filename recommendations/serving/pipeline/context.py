@@ -16,6 +16,8 @@ from recommendations.engine.cold_start import NewVisitors
 from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, ScoredHistory
 from recommendations.engine.placements import CATEGORIES
 from recommendations.merchandising.rules.rule_book import RuleBook, RuleEffects
+from recommendations.serving.expressions.boost_factors import multiply_by_boosts
+from recommendations.serving.expressions.expression import bind_expression
 from recommendations.serving.pipeline.ordering import POOL_SIZE
 from recommendations.serving.pipeline.visitor import Visitor, identify_visitor, read_activity
 from recommendations.serving.pipeline.workspaces import WorkspacePool
@@ -146,7 +148,7 @@ def build_context(
     activity = read_activity(request) if activity is None else activity
     visitor = identify_visitor(state=state, request=request, activity=activity, now=now.timestamp())
     effects = state.rules.apply(scenario=request.scenario, names=visitor.names, now=now, rules=rules)
-    filters = _make_filters(request)
+    filters = _make_filters(request, now)
     allowed = state.rules.filter_rows(state.products.get_mask(filters), effects)
     context = RecommendationContext(
         request=request,
@@ -156,7 +158,9 @@ def build_context(
         now=now,
         depth=0,
         allowed=allowed,
-        factors=state.rules.combine_factors(request.scenario, effects),
+        factors=multiply_by_boosts(
+            state.rules.combine_factors(request.scenario, effects), request.boost, state.products, now
+        ),
         rule_effects=effects,
         excluded=state.products.find_rows(request.exclude) if request.exclude else NO_ROWS,
         deadline=deadline,
@@ -176,8 +180,11 @@ def make_deadline() -> float:
     return time.perf_counter() + settings.RECOMMEND_DEADLINE_MS / 1000 - RESERVED_SECONDS
 
 
-def _make_filters(request: RecommendationRequest) -> ProductFilters:
-    return ProductFilters(request.in_stock, request.category, request.brand, request.price_min, request.price_max)
+def _make_filters(request: RecommendationRequest, now: datetime) -> ProductFilters:
+    expression = None if request.filter is None else bind_expression(request.filter, now)
+    return ProductFilters(
+        request.in_stock, request.category, request.brand, request.price_min, request.price_max, expression
+    )
 
 
 def _get_depth(context: RecommendationContext) -> int:

@@ -19,7 +19,7 @@ from recommendations.serving.pipeline.context import LAST_RESORT, Candidates, Re
 from recommendations.serving.pipeline.scoring import score_by_rank
 
 FILTERS_DROPPED = "filters"
-FILTER_NAMES = ("category", "brand", "price_min", "price_max")
+FILTER_NAMES = ("category", "brand", "price_min", "price_max", "filter")
 # why a list is empty, besides the problems of candidates; sent over REST as code of empty_reason
 FILTERS, NO_PRODUCTS, END_OF_LIST = "filters", "no_products", "end_of_list"
 EMPTY_LIST_TEXTS = {
@@ -84,6 +84,8 @@ def describe_empty_list(context: RecommendationContext, candidates: Candidates) 
     if not context.allowed.any():
         return EmptyListReason(NO_PRODUCTS, _("No product may be shown: none is active and in stock."))
     code = candidates.problem or NO_PRODUCTS
+    if len(context.excluded) and not np.delete(context.allowed, context.excluded[context.excluded >= 0]).any():
+        code = NO_PRODUCTS  # the request excludes all that may be shown
     return EmptyListReason(code, str(EMPTY_LIST_TEXTS[code]))
 
 

@@ -12,9 +12,8 @@ from recommendations.engine.cold_start import NewVisitors
 from recommendations.engine.data.visits import VISIT_GAP_S, VisitEvent, build_visit, weigh_visit
 from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.state.loader import ServingState
-from recommendations.serving.state.model import NO_ROWS, PURCHASE, ServingModel
+from recommendations.serving.state.model import MAX_RECENT_INTERACTIONS, NO_ROWS, PURCHASE, ServingModel
 
-MAX_RECENT_INTERACTIONS = 50
 VALKEY_TIMEOUT_SECONDS = 0.03  # a response may take 50 ms; without Valkey it comes from the model alone
 
 
@@ -63,21 +62,22 @@ def read_activity(request: RecommendationRequest) -> RecentActivity:
 def identify_visitor(
     *, state: ServingState, request: RecommendationRequest, activity: RecentActivity, now: float
 ) -> Visitor:
-    """Return the visitor with everything known about them.
+    """Return the visitor with everything known about them, by all identifiers that are linked to those of the request.
 
     Nothing about one who opted out or was erased.
     """
     names = [f"{kind}:{value}" for kind, value in request.identifiers]
-    if names and (activity.is_denied or state.suppressions.contains_any(names)):
+    linked_names = [*names, *(name for name in activity.names if name not in names)] if names else []
+    if names and (activity.is_denied or state.suppressions.contains_any(linked_names)):
         return Visitor([], [], [], None, NO_ROWS, has_opted_out=True, count=activity.count)
     model, products = state.model, state.products
     just_dismissed = products.find_rows(activity.dismissed) if activity.dismissed else NO_ROWS
     if model is None or not names:
         return Visitor(names, activity.interactions, [], None, just_dismissed, count=activity.count)
-    users = model.find_user_rows(names)
+    users = model.find_user_rows(linked_names)
     history = model.build_history(
         users=users,
-        recent=activity.interactions[:MAX_RECENT_INTERACTIONS],
+        recent=activity.interactions,
         find_row=products.find_row,
         now=now,
     )

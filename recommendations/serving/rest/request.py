@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from recommendations.serving.expressions.expression import Boost, Expression, ExpressionError
+from recommendations.serving.expressions.parsing import parse_boosts, parse_filter
 from recommendations.serving.rank import MAX_RANKED_PRODUCTS, RankRequest
 from recommendations.serving.request import MAX_ITEMS, RecommendationRequest
 from recommendations.serving.rest.schema import (
@@ -20,6 +22,7 @@ from recommendations.serving.rest.schema import (
     PRICE_DECIMALS,
     FieldSpec,
     build_serializer,
+    make_expression_type,
     make_id_list_type,
     make_text_type,
     read_specs,
@@ -34,6 +37,12 @@ class NotPlainError(Exception):
 
 
 COLD_START_NOTE = "Used by for-you for a visitor without a history"
+
+
+FILTER_NOTE = """Only products that match this expression: brand in ("A", "B") and price < 20 and not tag:"sale", or its JSON tree."""
+BOOST_NOTE = (
+    """Factors from 0.1 to 10 on the scores of products that match expressions: brand:"A" ^ 1.5, price < 10 ^ 0.8."""
+)
 
 
 class RecommendationQuery(msgspec.Struct, kw_only=True):
@@ -59,6 +68,8 @@ class RecommendationQuery(msgspec.Struct, kw_only=True):
     price_min: Annotated[Decimal | None, Meta(description="Lowest price.")] = None
     price_max: Annotated[Decimal | None, Meta(description="Highest price.")] = None
     in_stock: Annotated[bool, Meta(description="False: include sold-out products.")] = True
+    filter: make_expression_type("filter", FILTER_NOTE) = ""  # type: ignore[valid-type]
+    boost: make_expression_type("boost", BOOST_NOTE) = ""  # type: ignore[valid-type]
     exclude: make_id_list_type(20_000, "Product IDs not to show, joined by commas.") = []  # type: ignore[valid-type]
     diversity: Annotated[
         Annotated[float, Meta(ge=0, le=1)] | None,
@@ -85,6 +96,8 @@ class RankBody(msgspec.Struct, forbid_unknown_fields=True):
     anonymous_id: make_text_type(255, "The visitor's ID in the browser.") = ""  # type: ignore[valid-type]
     in_stock: Annotated[bool, Meta(description="False: keep sold-out products.")] = True
     explain: Annotated[bool, Meta(description="False: omit the reasons.")] = True
+    filter: make_expression_type("filter", FILTER_NOTE, in_body=True) = ""  # type: ignore[valid-type]
+    boost: make_expression_type("boost", BOOST_NOTE, in_body=True) = ""  # type: ignore[valid-type]
 
 
 RecommendationQuerySerializer = build_serializer("RecommendationQuerySerializer", RecommendationQuery)
@@ -131,7 +144,15 @@ def parse_plain_body(body: bytes) -> RankRequest:
         text != text.strip() or "\x00" in text for text in (*parsed.product_ids, parsed.user_id, parsed.anonymous_id)
     ):
         raise NotPlainError
-    return RankRequest(parsed.product_ids, parsed.user_id, parsed.anonymous_id, parsed.in_stock, parsed.explain)
+    return RankRequest(
+        parsed.product_ids,
+        parsed.user_id,
+        parsed.anonymous_id,
+        parsed.in_stock,
+        parsed.explain,
+        _parse_filter(None, parsed.filter) if parsed.filter else None,
+        _parse_boosts(None, parsed.boost) if parsed.boost else (),
+    )
 
 
 def _parse_text(spec: FieldSpec, value: str) -> str:
@@ -173,10 +194,26 @@ def _parse_share(spec: FieldSpec, value: str) -> float:
     return number
 
 
+def _parse_filter(_spec: FieldSpec | None, value: object) -> Expression:
+    try:
+        return parse_filter(value)
+    except ExpressionError as error:
+        raise NotPlainError from error
+
+
+def _parse_boosts(_spec: FieldSpec | None, value: object) -> tuple[Boost, ...]:
+    try:
+        return parse_boosts(value)
+    except ExpressionError as error:
+        raise NotPlainError from error
+
+
 _PARSERS: dict[str, Callable[[FieldSpec, str], Any]] = {
     "str": _parse_text,
     "int": _parse_integer,
     "bool": _parse_boolean,
     "decimal": _parse_price,
     "float": _parse_share,
+    "filter": _parse_filter,
+    "boost": _parse_boosts,
 }

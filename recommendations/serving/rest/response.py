@@ -31,6 +31,7 @@ class ItemJSON(msgspec.Struct):
     score: float
     reason: ReasonJSON | None
     product: msgspec.Raw
+    boost: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class CategoryJSON(msgspec.Struct):
@@ -56,12 +57,13 @@ class ResponseJSON(msgspec.Struct):
     categories: list[CategoryJSON] | msgspec.UnsetType = msgspec.UNSET
     left_out: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
     identity: str | msgspec.UnsetType = msgspec.UNSET
+    key: str | msgspec.UnsetType = msgspec.UNSET
 
 
 _encoder = msgspec.json.Encoder()
 
 
-def encode_response(response: RecommendationResponse, *, is_unverified: bool = False) -> bytes:
+def encode_response(response: RecommendationResponse, *, is_unverified: bool = False, key: str | None = None) -> bytes:
     """Return the JSON of a response; ``identity`` says if the customer ID of the request was ignored."""
     products = response.state.products if response.state is not None else None
     categories, left_out = response.categories, response.left_out
@@ -81,6 +83,7 @@ def encode_response(response: RecommendationResponse, *, is_unverified: bool = F
             msgspec.UNSET if categories is None else [_encode_category(category) for category in categories],
             msgspec.UNSET if left_out is None else [{"product_id": id_, "why": why} for id_, why in left_out],
             UNVERIFIED if is_unverified else msgspec.UNSET,
+            msgspec.UNSET if key is None else key,
         )
     )
 
@@ -92,7 +95,8 @@ def encode_empty_reason(reason: EmptyListReason | None) -> EmptyReasonJSON | Non
 
 def _encode_item(item: RecommendedItem, products: ProductIndex | None) -> ItemJSON:
     product = products.get_json(item.row) if products is not None and item.row >= 0 else NULL
-    return ItemJSON(item.product_id, item.rank, round(item.score, 6), _encode_reason(item.reason), product)
+    boost = msgspec.UNSET if item.boost is None else round(item.boost, 4)
+    return ItemJSON(item.product_id, item.rank, round(item.score, 6), _encode_reason(item.reason), product, boost)
 
 
 def _encode_category(category: RecommendedCategory) -> CategoryJSON:

@@ -9,14 +9,22 @@ from rest_framework import serializers
 
 from config.foundation.rest.known_names import KnownFieldsMixin
 from config.foundation.rest.strict_types import StrictTypesMixin
+from recommendations.serving.rest.expression_fields import BoostField, ExpressionParameterField, FilterField
 
 MAX_PRICE_DIGITS, PRICE_DECIMALS = 14, 2
+EXPRESSION_FIELDS: dict[str, type[ExpressionParameterField]] = {"filter": FilterField, "boost": BoostField}
 EMPTY_DEFAULTS: tuple[Any, ...] = ("", None, [])
 
 
 def make_text_type(max_length: int, description: str = "") -> Any:
     """Return the type of a text parameter."""
     return Annotated[str, Meta(max_length=max_length, description=description or None)]
+
+
+def make_expression_type(kind: str, description: str, *, in_body: bool = False) -> Any:
+    """Return the type of a filter or boost; in a body it may also be the JSON itself."""
+    types: dict[str, Any] = {"filter": str | dict[str, Any], "boost": str | list[Any]}
+    return Annotated[types[kind] if in_body else str, Meta(description=description, extra={"kind": kind})]
 
 
 def make_id_list_type(max_length: int, description: str) -> Any:
@@ -57,7 +65,7 @@ def split_ids(value: str) -> list[str]:
 class FieldSpec(msgspec.Struct):
     """A field of a schema in the terms that serializers and parsers need.
 
-    kind: str, int, float, bool, decimal, list, enum or dict.
+    kind: str, int, float, bool, decimal, list, enum, dict, filter or boost.
     """
 
     name: str
@@ -86,12 +94,13 @@ def _read_spec(field: Any) -> FieldSpec:
         info = next(inner for inner in info.types if not isinstance(inner, msgspec.inspect.NoneType))
     names = {"ge": "min_value", "le": "max_value", "min_length": "min_length", "max_length": "max_length"}
     limits = {to: value for name, to in names.items() if (value := getattr(info, name, None)) is not None}
+    kind = extra.pop("kind", type(info).__name__.removesuffix("Type").lower())
     default = field.default if field.default is not msgspec.NODEFAULT else None
     if isinstance(info, msgspec.inspect.ListType) and not field.required:
         default = []
     return FieldSpec(
         field.name,
-        type(info).__name__.removesuffix("Type").lower(),
+        kind,
         default,
         field.required,
         limits | extra,
@@ -102,6 +111,10 @@ def _read_spec(field: Any) -> FieldSpec:
 
 
 def _make_field(spec: FieldSpec, *, in_body: bool, accepts_blank: bool) -> serializers.Field:
+    if spec.kind in EXPRESSION_FIELDS:
+        return EXPRESSION_FIELDS[spec.kind](
+            required=False, help_text=spec.description, in_body=in_body, accepts_blank=in_body or accepts_blank
+        )
     options: dict[str, Any] = {"help_text": spec.description, **spec.limits}
     options |= {"required": True} if spec.is_required else {"required": False, "default": spec.default}
     if accepts_blank and spec.default in EMPTY_DEFAULTS:

@@ -25,6 +25,9 @@ class RecommendedItemSerializer(serializers.Serializer):
     score = serializers.FloatField()
     reason = ReasonSerializer(allow_null=True)
     product = ProductCardSerializer(source="card")
+    boost = serializers.FloatField(
+        required=False, help_text="The factor on its score by the boosts of the request; only if it has boosts."
+    )
 
 
 class RecommendedCategorySerializer(serializers.Serializer):
@@ -81,7 +84,9 @@ class PlacementResponseSerializer(RecommendationSerializer):
 
 class ExcludedProductSerializer(serializers.Serializer):
     product_id = serializers.CharField()
-    why = serializers.CharField(help_text="dismissed, out_of_stock or not_shown.")
+    why = serializers.CharField(
+        help_text="dismissed, out_of_stock, not_shown or filter (it does not match the filter)."
+    )
 
 
 class RankedItemSerializer(RecommendedItemSerializer):

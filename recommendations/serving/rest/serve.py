@@ -35,10 +35,8 @@ def serve_recommendations(
 ) -> bytes:
     """Return the JSON of a recommendation response and record it. Errors: see `recommend`."""
     response = recommend(request=request, now=now, activity=activity, source=source)
-    _record_response(response, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
-    return encode_response(
-        hide_purchase_counts(response) if request.is_browser else response, is_unverified=request.is_unverified
-    )
+    record_response(response, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
+    return encode_for_caller(response, request)
 
 
 def serve_ranking(
@@ -50,13 +48,22 @@ def serve_ranking(
 ) -> bytes:
     """Return the JSON of a ranking and record it. Errors: see `rank_products`."""
     response = rank_products(request=request, now=now, activity=activity, source=source)
-    _record_response(response, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
+    record_response(response, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
+    return encode_for_caller(response, request)
+
+
+def encode_for_caller(
+    response: RecommendationResponse, request: RecommendationRequest | RankRequest, *, key: str | None = None
+) -> bytes:
+    """Return the JSON of a response as its caller may read it. key: of a placement among several."""
     return encode_response(
-        hide_purchase_counts(response) if request.is_browser else response, is_unverified=request.is_unverified
+        hide_purchase_counts(response) if request.is_browser else response,
+        is_unverified=request.is_unverified,
+        key=key,
     )
 
 
-def _record_response(response: RecommendationResponse, *, user_id: str, anonymous_id: str, now: datetime) -> None:
+def record_response(response: RecommendationResponse, *, user_id: str, anonymous_id: str, now: datetime) -> None:
     """Count the response and record an impression.
 
     Without identifiers for a visitor who refused personalization.

@@ -15,7 +15,7 @@ def compute_search_digest(request: SearchRequest) -> str:
     """Return a digest that is the same for all pages of a search and for no other search."""
     text = repr((
         request.q, request.category, request.brand, request.price_min, request.price_max, request.in_stock,
-        sorted(request.attributes.items()), request.product_ids, request.sort,
+        sorted(request.attributes.items()), request.product_ids, request.sort, request.filter, request.boost,
     ))  # fmt: skip
     return blake2b(text.encode(errors="replace"), digest_size=6).hexdigest()
 

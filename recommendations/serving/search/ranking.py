@@ -29,7 +29,7 @@ MATCHES_WORDS = "words"  # how each product matches depends on its tier
 class SearchHit:
     """A product of the page. text: score of its words.
 
-    personal, popularity, category, rule: factors on top; row: in the catalog.
+    personal, popularity, category, rule, boost: factors on top; row: in the catalog.
     """
 
     row: int
@@ -42,6 +42,7 @@ class SearchHit:
     category: float
     match_type: str  # exact, all_words, some_words, everything, popular
     pinned: bool = False
+    boost: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +71,9 @@ class HitRanker:
         personal_scores: Scores | None,
         popularity: Scores | None,
         rules: SearchRules | None,
+        boosts: npt.NDArray[np.float32] | None = None,
     ) -> None:
-        self.snapshot, self.request, self.rules = snapshot, request, rules
+        self.snapshot, self.request, self.rules, self.boosts = snapshot, request, rules, boosts
         self.personal_scores, self.popularity = personal_scores, popularity
 
     def rank_page(
@@ -118,6 +120,7 @@ class HitRanker:
                     get_word_match_type(int(candidates.tier[candidate]), matches)
                     if match_type == MATCHES_WORDS
                     else match_type,
+                    boost=product_factors.get("boost", 1.0),
                 )
             )
         return hits, len(ranked) > offset + n and offset + n < MAX_OFFSET
@@ -148,6 +151,8 @@ class HitRanker:
             factors["popularity"] = 1 + np.float32(POPULARITY_WEIGHT) * self.popularity(catalog_rows)
         if self.rules is not None and self.rules.factors is not None:
             factors["rule"] = self.rules.factors[catalog_rows]
+        if self.boosts is not None:
+            factors["boost"] = self.boosts[catalog_rows]
         return factors
 
     def compute_category_factor(

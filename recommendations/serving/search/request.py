@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from recommendations.serving.expressions.expression import Boost, Expression
+
 MAX_QUERY_LENGTH = 200
 MAX_PAGE_SIZE, DEFAULT_PAGE_SIZE = 100, 20
 MAX_PRODUCT_IDS, MAX_ATTRIBUTES = 1000, 20
@@ -31,8 +33,8 @@ class InvalidSearchError(Exception):
 class SearchRequest:
     """A search. category: a path, which includes the categories below it.
 
-    q: empty for all products. strict: whether popular products are no substitute; by default, if there is a filter. language: of
-    the reader.
+    q: empty for all products. filter, boost: see `expressions`. strict: whether popular products are no substitute; by default, if
+    there is a filter. language: of the reader.
     """
 
     q: str = ""
@@ -45,6 +47,8 @@ class SearchRequest:
     in_stock: bool = True
     attributes: Mapping[str, str] = field(default_factory=dict)
     product_ids: tuple[str, ...] = ()
+    filter: Expression | None = None
+    boost: tuple[Boost, ...] = ()
     n: int = DEFAULT_PAGE_SIZE
     cursor: str = ""
     personalised: bool = True
@@ -61,7 +65,9 @@ class SearchRequest:
     def filter_names(self) -> list[str]:
         """The names of the filters of the request."""
         names = [
-            name for name in ("category", "brand", "price_min", "price_max") if getattr(self, name) not in ("", None)
+            name
+            for name in ("category", "brand", "price_min", "price_max", "filter")
+            if getattr(self, name) not in ("", None)
         ]
         return names + [f"attributes.{name}" for name in self.attributes] + ["product_ids"] * bool(self.product_ids)
 

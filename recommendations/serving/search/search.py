@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
+from django.utils import timezone
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import Matches, ScoredQuery
+from recommendations.serving.expressions.expression import bind_boosts, bind_expression
 from recommendations.serving.search.cursor import read_cursor, write_cursor
 from recommendations.serving.search.facets import (
     Facets,
@@ -56,20 +59,23 @@ def search(
     personal_scores: Scores | None = None,
     popularity: Scores | None = None,
     rules: SearchRules | None = None,
+    now: datetime | None = None,
 ) -> SearchPage:
     """Return one page of products for the request.
 
     The score is text² · (1 + PERSONAL_WEIGHT · personal) · (1 + POPULARITY_WEIGHT · popularity) · (1 + CATEGORY_WEIGHT · category) · rule;
     the personal factor is 1 for an unknown visitor or if `personalised` is off. It orders products that match equally many query words.
-    If nothing matches, popular products are shown and `fallback` says so, unless the request is strict.
+    If nothing matches, popular products are shown and `fallback` says so, unless the request is strict. now: the current time, for
+    filters and boosts that depend on it.
 
     Raises:
         InvalidSearchError: the cursor does not belong to this search.
     """
     offset = read_cursor(request)
+    now = timezone.now() if now is None else now
     understood = understand_query(request)
     visible = find_visible_rows(snapshot, request, rules)
-    filters = build_filter_masks(snapshot, understood)
+    filters = build_filter_masks(snapshot, understood, now)
     allowed = np.logical_and.reduce([visible, *filters.values()])
     scored = score_words(snapshot, understood, popularity)
     candidates, matches = find_candidates(scored, allowed)
@@ -77,7 +83,9 @@ def search(
     fallback = None
     if not total and not understood.is_strict and not request.product_ids and offset == 0:
         fallback, candidates = POPULAR, get_all_candidates(visible, allowed)
-    ranker = HitRanker(snapshot, understood, personal_scores if request.personalised else None, popularity, rules)
+    boosts = snapshot.catalog.get_boosts(bind_boosts(request.boost, now)) if request.boost else None
+    personal = personal_scores if request.personalised else None
+    ranker = HitRanker(snapshot, understood, personal, popularity, rules, boosts)
     hits, has_more = ranker.rank_page(
         candidates, allowed, offset=offset, match_type=get_match_type(understood, fallback), matches=matches
     )
@@ -139,7 +147,7 @@ def find_visible_rows(snapshot: SearchSnapshot, request: SearchRequest, rules: S
     return visible
 
 
-def build_filter_masks(snapshot: SearchSnapshot, request: SearchRequest) -> dict[str, Flags]:
+def build_filter_masks(snapshot: SearchSnapshot, request: SearchRequest, now: datetime) -> dict[str, Flags]:
     """Return the text rows that pass each active filter, by facet name."""
     catalog = snapshot.catalog
     masks: dict[str, Flags] = {}
@@ -153,6 +161,8 @@ def build_filter_masks(snapshot: SearchSnapshot, request: SearchRequest) -> dict
         low = -np.inf if request.price_min is None else float(request.price_min) - HALF_CENT
         high = np.inf if request.price_max is None else float(request.price_max) + HALF_CENT
         masks["price"] = snapshot.get_passing(catalog.get_price_mask(low, high))
+    if request.filter is not None:
+        masks["filter"] = snapshot.get_passing(catalog.get_expression_mask(bind_expression(request.filter, now)))
     all_rows = np.arange(len(snapshot.catalog_rows) if request.attributes else 0, dtype=np.int32)
     for name, value in request.attributes.items():
         masks[f"attributes.{name}"] = snapshot.texts.attributes.find_rows(name, value, all_rows)

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from customers.events.recent.interactions import RecentActivity
+from recommendations.serving.expressions.parsing import find_internal_attributes
 from recommendations.serving.search.personalization import get_personal_scores, get_popularity_scores
-from recommendations.serving.search.request import SearchRequest, SearchSort
+from recommendations.serving.search.request import InvalidSearchError, SearchRequest, SearchSort
 from recommendations.serving.search.search import SearchPage, search
 from recommendations.serving.search.search_rules import SearchRules
 from recommendations.serving.search.searcher import Searcher, searcher
@@ -42,9 +43,11 @@ def run_search(
     activity: what Valkey knows about the visitor, if the caller has read it already. rules: used instead of the shop's.
 
     Raises:
-        InvalidSearchError: the cursor does not belong to this search.
+        InvalidSearchError: the cursor does not belong to this search, or the filter is not for browsers.
         SearchNotReadyError: this process is still reading the products.
     """
+    if request.is_browser and (errors := find_internal_attributes(request.filter, request.boost)):
+        raise InvalidSearchError(errors)
     snapshot = source.get_snapshot(now=now)
     started = time.perf_counter()
     scored_request = request if request.sort == SearchSort.RELEVANCE else replace(request, personalised=False)
@@ -55,5 +58,6 @@ def run_search(
             personal_scores=scores,
             popularity=get_popularity_scores(snapshot.state),
             rules=rules(request, snapshot.state, now),
+            now=now,
         )
     return replace(page, took_ms=round((time.perf_counter() - started) * 1000, 2))

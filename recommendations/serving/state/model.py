@@ -18,6 +18,7 @@ from recommendations.training.registry.artifacts import Artifact
 # can score any visitor who has viewed a product
 VISIT_ALGORITHMS = ("item-knn", "co-purchase", "content")
 PURCHASE = KIND_CODES["purchase"]
+MAX_RECENT_INTERACTIONS = 50
 NO_ROWS = np.empty(0, np.int32)
 
 
@@ -65,7 +66,8 @@ class ServingModel:
 
     items: product ids. identifiers: "kind:value" of known users; identifier_user: their rows in the training data.
     history_*: the interactions of each user, as CSR. exclude_seen: whether for-you leaves out what a customer has bought.
-    seen_kinds: the interactions (indexes in KINDS) that make a product seen, None for any. scenarios: weights and
+    seen_kinds: the interactions (indexes in KINDS) that make a product seen, None for any. known_until: every event received
+    before this second is in the histories. scenarios: weights and
     evaluation of each placement. dismissed: products that users asked not to see, as CSR.
     """
 
@@ -85,6 +87,7 @@ class ServingModel:
     exclude_seen: bool
     seen_kinds: list[int] | None
     as_of: float
+    known_until: float
     cold_start: ColdStartModel | None = None
     trials: ExplorationPriors | None = None
     scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -119,6 +122,7 @@ class ServingModel:
             exclude_seen=saved["exclude_seen"],
             seen_kinds=saved.get("seen_kinds"),
             as_of=saved["as_of"],
+            known_until=saved.get("known_until", saved["as_of"]),  # releases before this one recorded only as_of
             cold_start=ColdStartModel.from_artifact(artifact),
             trials=ExplorationPriors.of_arrays(trials) if (trials := artifact.get_part("exploration")) else None,
             scenarios=saved.get("scenarios", {}),
@@ -149,11 +153,13 @@ class ServingModel:
         """
         if not identifiers:
             return []
-        numbers = [self.identifiers.get_row(name) for name in identifiers]
-        rows = {int(self.identifier_user[number]) for number in numbers if number >= 0}
-        if self.refreshed is not None:
-            numbers = [self.refreshed.identifiers.get_row(name) for name in identifiers]
-            rows |= {int(self.refreshed.identifier_user[number]) for number in numbers if number >= 0}
+        rows: set[int] = set()
+        for name in identifiers:
+            # the refresh knows best whose identifier it is: people may have been merged since the training
+            if self.refreshed is not None and (number := self.refreshed.identifiers.get_row(name)) >= 0:
+                rows.add(int(self.refreshed.identifier_user[number]))
+            elif (number := self.identifiers.get_row(name)) >= 0:
+                rows.add(int(self.identifier_user[number]))
         return sorted(rows)
 
     def build_history(
@@ -166,6 +172,7 @@ class ServingModel:
     ) -> Histories:
         """Return one history of all interactions of these users until now, oldest first.
 
+        recent: newest first; those that the model does not contain are added, at most MAX_RECENT_INTERACTIONS.
         find_row: the row of a product id, -1 for an unknown one, if the caller has a faster look-up than the model's own.
         """
         trained = [user for user in users if user < self.n_trained]
@@ -180,7 +187,7 @@ class ServingModel:
         ]
         if self.refreshed is not None and users:
             parts += self.refreshed.select(users)
-        parts.append(self._select_recent(recent, find_row))
+        parts.append(self._select_recent(recent, find_row, parts))
         item, order, weight, kind = (np.concatenate(column) for column in zip(*parts, strict=True))
         # mostly sorted already, and checking is cheaper than sorting
         if not (order[1:] >= order[:-1]).all():
@@ -224,24 +231,48 @@ class ServingModel:
         return np.concatenate(parts) if parts else NO_ROWS
 
     def _select_recent(
-        self, recent: Sequence[RecentInteraction], find_row: Callable[[str], int] | None
+        self,
+        recent: Sequence[RecentInteraction],
+        find_row: Callable[[str], int] | None,
+        parts: Sequence[InteractionColumns],
     ) -> InteractionColumns:
-        """Return the recent interactions that are newer than the training, oldest first."""
+        """Return the recent interactions that the model does not contain, oldest first.
+
+        What was received before `known_until` is in the parts already, and some of what was received since.
+        """
         weights, n_items = self.kind_weights, len(self.items)
-        since = int(self.as_of)  # recent lists have a resolution of one second
+        since = int(self.known_until)  # recent lists have a resolution of one second
         newer = [
             interaction
-            for interaction in reversed(recent)
-            if interaction.at >= since and weights.get(interaction.kind, 0) > 0
-        ]
+            for interaction in recent
+            if interaction.at + interaction.delay >= since and weights.get(interaction.kind, 0) > 0
+        ][MAX_RECENT_INTERACTIONS - 1 :: -1]
         if find_row is None:
             rows = self.items.get_rows([interaction.product_id for interaction in newer]).tolist() if newer else []
         else:
             rows = [find_row(interaction.product_id) for interaction in newer]
         known = [(row, interaction) for row, interaction in zip(rows, newer, strict=True) if 0 <= row < n_items]
+        if known and (contained := list_interactions(parts, since=known[0][1].at)):
+            known = [
+                (row, interaction)
+                for row, interaction in known
+                if (row, KIND_CODES[interaction.kind], int(interaction.at)) not in contained
+            ]
         return InteractionColumns(
             np.array([row for row, _ in known], np.int32),
             np.array([interaction.at for _, interaction in known], np.float64),
             np.array([weights[interaction.kind] for _, interaction in known], np.float32),
             np.array([KIND_CODES[interaction.kind] for _, interaction in known], np.int8),
         )
+
+
+def list_interactions(parts: Sequence[InteractionColumns], *, since: float) -> set[tuple[int, int, int]]:
+    """Return (row, kind, second) of the interactions of these parts, each sorted by time, since a second."""
+    found: set[tuple[int, int, int]] = set()
+    for item, order, _weight, kind in parts:
+        if len(order) and order[-1] >= since:
+            first = int(np.searchsorted(order, since))
+            found.update(
+                zip(item[first:].tolist(), kind[first:].tolist(), map(int, order[first:].tolist()), strict=True)
+            )
+    return found

@@ -1,9 +1,10 @@
 """The catalog in the memory of a worker, to filter and show products without a query."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import msgspec
@@ -13,6 +14,9 @@ from django.db.models import Count, Max
 
 from catalog.models import Availability, Product
 from recommendations.engine import IdMap
+from recommendations.serving.expressions.expression import BoundBoost, BoundExpression
+from recommendations.serving.expressions.product_masks import compute_boosts, compute_mask
+from recommendations.serving.state.product_values import ProductValues, ValueColumn, list_product_values
 
 PRODUCT_FIELDS = (
     "product_id",
@@ -30,11 +34,18 @@ PRODUCT_FIELDS = (
     "published_at",
     "sku",
     "is_draft",
+    "attributes",
+    "tags",
+    "created_at",
     "updated_at",
 )
+COLUMN_NAMES = (
+    "active", "shown", "in_stock", "price", "stock", "margin", "published", "created", "brand", "category", "currency",
+)  # fmt: skip
 SPARE_SHARE = 0.02  # room for products that are added later, as a share of the present ones
 MIN_SPARE_ROWS = 256
 MAX_MASKS = 64
+MAX_BOOSTS = 16  # cached arrays of factors, which are four times as large as masks
 FETCH_SIZE = 2000
 
 
@@ -65,13 +76,17 @@ class ProductJSON(msgspec.Struct):
 
 
 class ProductFilters(NamedTuple):
-    """Which products may be shown. category: a path, which includes the categories below it."""
+    """Which products may be shown. category: a path, which includes the categories below it.
+
+    expression: the condition that a request adds.
+    """
 
     in_stock: bool = True
     category: str = ""
     brand: str = ""
     price_min: Decimal | None = None
     price_max: Decimal | None = None
+    expression: BoundExpression | None = None
 
 
 class ProductIndex:
@@ -101,10 +116,14 @@ class ProductIndex:
         self.stock = np.full(self.n, np.nan)
         self.margin = np.full(self.n, np.nan, np.float32)
         self.published = np.full(self.n, np.nan)
+        self.created = np.full(self.n, np.nan)
         self.brand = np.full(self.n, -1, np.int32)
         self.category = np.full(self.n, -1, np.int32)
+        self.currency = np.full(self.n, -1, np.int32)
         self.brands: dict[str, int] = {}
         self.categories: dict[str, int] = {}
+        self.currencies: dict[str, int] = {}
+        self.values = ProductValues()
         self.known_until: datetime | None = None
         self.known_count = 0
         self.known_recent_changes: tuple[int, datetime | None] = (0, None)
@@ -116,6 +135,7 @@ class ProductIndex:
         self._between: dict[tuple[float, float], npt.NDArray[np.bool_]] = {}
         self._newest: npt.NDArray[np.int32] | None = None
         self._recent: tuple[int, npt.NDArray[np.int32]] | None = None
+        self._forget_expressions()
 
     def find_row(self, product_id: str) -> int:
         """Return the row of a product by its ID or its SKU; -1 for an unknown one."""
@@ -133,13 +153,14 @@ class ProductIndex:
         filled = self.filled
         rows = np.fromiter((other.assign_row(product_id) for product_id in self.product_ids), np.int64, filled)
         has_row = rows >= 0
-        for name in ("active", "shown", "in_stock", "price", "stock", "margin", "published", "brand", "category"):
+        for name in COLUMN_NAMES:
             getattr(other, name)[rows[has_row]] = getattr(self, name)[:filled][has_row]
         for old, new in enumerate(rows.tolist()):
             if new >= 0:
                 other.cards[new], other.skus[new] = self.cards[old], self.skus[old]
         other._index_skus()
         other.brands, other.categories = dict(self.brands), dict(self.categories)
+        other.currencies, other.values = dict(self.currencies), self.values.rearrange(rows.tolist())
         other.known_until, other.known_count, other.known_recent_changes = (
             self.known_until,
             self.known_count,
@@ -240,10 +261,14 @@ class ProductIndex:
             published,
             sku,
             is_draft,
+            attributes,
+            tags,
+            created,
             _,
         ) = row
         if is_draft:  # what an event says of a product is shown nowhere, not even in a reason
             brand = category = None
+            attributes, tags = {}, ()
         self.cards[number] = (
             None if is_draft else ProductCard(product_id, title, price, currency, image_url, url, brand, category or "")
         )
@@ -259,6 +284,9 @@ class ProductIndex:
         self.margin[number] = np.nan if cost is None or not price else (price - cost) / price
         self.brand[number] = self.brands.setdefault(brand, len(self.brands)) if brand else -1
         self.category[number] = self.categories.setdefault(category, len(self.categories)) if category else -1
+        self.currency[number] = self.currencies.setdefault(currency, len(self.currencies)) if currency else -1
+        self.created[number] = np.nan if created is None else created.timestamp()
+        self.values.write(number, list_product_values(attributes, tags))
 
     def _index_skus(self) -> None:
         """Map each SKU to its row; a SKU of several products to none of them."""
@@ -287,6 +315,51 @@ class ProductIndex:
     def get_mask(self, filters: ProductFilters) -> npt.NDArray[np.bool_]:
         """Return which rows may be shown; cached until a product changes, never write to it."""
         return get_or_make_mask(self._masks, filters, self._make_mask)
+
+    def get_expression_mask(self, bound: BoundExpression) -> npt.NDArray[np.bool_]:
+        """Return which rows match an expression; cached until a product changes, never write to it."""
+        return self._compute_mask(bound)
+
+    def get_boosts(self, bound: BoundBoost) -> npt.NDArray[np.float32]:
+        """Return the factor of each row by the boosts of a request; cached like the masks."""
+        return self._compute_boosts(bound)
+
+    def list_texts(self, name: str) -> Sequence[str]:
+        """Return the texts of product_id, sku or title, from the first row on."""
+        if name == "title":
+            return [card.title if card is not None else "" for card in self.cards]
+        return self.skus if name == "sku" else list(self.product_ids)
+
+    def list_folded_texts(self, name: str) -> Sequence[str]:
+        """Return the same texts without differences of case; cached like the masks."""
+        return self._list_folded_texts(name)
+
+    def get_codes(self, name: str) -> tuple[npt.NDArray[np.int32], Mapping[str, int]]:
+        """Return the codes of brand, category or currency, -1 for none, and the codes by text."""
+        return {
+            "brand": (self.brand, self.brands),
+            "category": (self.category, self.categories),
+            "currency": (self.currency, self.currencies),
+        }[name]
+
+    def get_numbers(self, name: str) -> npt.NDArray[np.floating]:
+        """Return price, stock, margin, published or created; NaN for none."""
+        columns: dict[str, npt.NDArray[np.floating]] = {
+            "price": self.price,
+            "stock": self.stock,
+            "margin": self.margin,
+            "published": self.published,
+            "created": self.created,
+        }
+        return columns[name]
+
+    def get_flags(self, name: str) -> npt.NDArray[np.bool_]:
+        """Return in_stock."""
+        return {"in_stock": self.in_stock}[name]
+
+    def get_column(self, name: str) -> ValueColumn | None:
+        """Return the values of tag or of an attribute of the catalog."""
+        return self.values.get_column(name)
 
     def get_price_mask(self, low: float, high: float) -> npt.NDArray[np.bool_]:
         """Return which rows cost more than low and less than high; cached like the masks."""
@@ -323,13 +396,17 @@ class ProductIndex:
         """
         low, high = filters.price_min, filters.price_max
         allowed = get_or_make_mask(
-            self._unpriced, filters._replace(price_min=None, price_max=None), self._make_unpriced_mask
+            self._unpriced,
+            filters._replace(price_min=None, price_max=None, expression=None),
+            self._make_unpriced_mask,
         )
         # a comparison with NaN is false: products without a price pass no price filter
         if low is not None:
             allowed = allowed & (self.price >= float(low))
         if high is not None:
             allowed = allowed & (self.price <= float(high))
+        if filters.expression is not None:
+            allowed = allowed & self.get_expression_mask(filters.expression)
         return allowed
 
     def _make_unpriced_mask(self, filters: ProductFilters) -> npt.NDArray[np.bool_]:
@@ -352,6 +429,12 @@ class ProductIndex:
             allowed &= is_selected[category]
         return allowed
 
+    def _forget_expressions(self) -> None:
+        """Replace the caches as a whole, so that what is computed from old values cannot get into the new ones."""
+        self._compute_mask = lru_cache(MAX_MASKS)(partial(compute_mask, products=self))
+        self._list_folded_texts = lru_cache(partial(fold_texts, products=self))
+        self._compute_boosts = lru_cache(MAX_BOOSTS)(partial(compute_boosts, products=self))
+
     def _publish(self, now: datetime, *, changed: bool) -> None:
         """Make the changes visible; a product is shown from its publication date on."""
         with np.errstate(invalid="ignore"):
@@ -359,8 +442,15 @@ class ProductIndex:
         if changed or not np.array_equal(shown, self.shown):
             self.shown = shown
             self._unpriced, self._between, self._newest, self._recent = {}, {}, None, None
+            self.values.publish()
+            self._forget_expressions()
             self._masks = {}  # last, because masks are made from the values replaced above
             self.generation += 1
+
+
+def fold_texts(name: str, products: ProductIndex) -> list[str]:
+    """Return the texts of a column without differences of case."""
+    return [text.casefold() for text in products.list_texts(name)]
 
 
 def get_or_make_mask[K](

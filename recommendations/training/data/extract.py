@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from customers.warehouse.connection import open_warehouse
+from customers.warehouse.current_tables import open_current_warehouse, read_current_identifiers
 from recommendations.engine import IdMap, Interactions, Products
 from recommendations.engine.data.event_weights import EventWeights
+from recommendations.training.data.data_position import DataPosition
 from recommendations.training.data.dismissals import Dismissals, read_dismissals
 from recommendations.training.data.interaction_tables import build_purchases_table, read_interactions
 from recommendations.training.data.product_texts import ProductColumns, compute_price_bands
@@ -34,7 +35,7 @@ class TrainingData:
 
     interactions: users by customer id, weights as recorded (pieces bought, 1 for a click, 0 to 1 for stars, 0 for
     products rated one or two stars). identifiers: "kind:value", with the user row of each. dismissed: products each
-    user dismissed. published: seconds since 1970 of each product, NaN if unknown.
+    user dismissed. published: seconds since 1970 of each product, NaN if unknown. position: what the interactions contain.
     """
 
     interactions: Interactions
@@ -44,6 +45,7 @@ class TrainingData:
     fingerprint: str
     dismissed: Dismissals
     published: npt.NDArray[np.float64]
+    position: DataPosition
 
     def with_event_weights(self, event_weights: EventWeights) -> "TrainingData":
         """Return the same data under the tuned event weights."""
@@ -52,11 +54,12 @@ class TrainingData:
 
 def extract_training_data(*, as_of: datetime) -> TrainingData:
     """Read everything known before ``as_of``. Raises NoTrainingDataError."""
-    with open_warehouse() as tables:
-        interaction_rows = read_interactions(tables, since=None, as_of=as_of)
+    with open_current_warehouse(as_of=as_of) as tables:
+        interaction_rows = read_interactions(tables, as_of=as_of)
         catalog = tables["products"].order_by("product_id").to_pyarrow()
         vectors = tables["product_vectors"].order_by("id").to_pyarrow()
-        identifiers = tables["identifiers"].select("kind", "value", "customer_id").to_pyarrow()
+        identifiers = read_current_identifiers()
+        position = DataPosition.of(tables)
         dismissal_rows = read_dismissals(tables, purchases=build_purchases_table(tables), as_of=as_of)
     items = IdMap.of(catalog["product_id"].to_pylist())
     customers = IdMap.of(list_customer_ids(interaction_rows, dismissal_rows))
@@ -72,6 +75,7 @@ def extract_training_data(*, as_of: datetime) -> TrainingData:
         compute_fingerprint(interactions),
         Dismissals.from_table(dismissal_rows, customers=customers, items=items),
         read_publication_times(catalog, items),
+        position,
     )
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning
 from customers.warehouse.connection import Warehouse
 from recommendations.engine import KIND_CODES
+from recommendations.training.data.data_position import DataPosition
 
 # event meaning → interaction type; purchases come from orders where there are any
 MEANING_KINDS = {
@@ -33,33 +34,33 @@ INTERACTION_SCHEMA = pa.schema(
 )
 
 
-def read_interactions(tables: Warehouse, *, since: datetime | None, as_of: datetime) -> pa.Table:
-    """Read the interactions from ``since`` until before ``as_of``, in INTERACTION_SCHEMA.
+def read_interactions(tables: Warehouse, *, as_of: datetime, beyond: DataPosition | None = None) -> pa.Table:
+    """Read the interactions before ``as_of``, in INTERACTION_SCHEMA.
 
-    ``kind`` is the index in KINDS.
+    ``kind`` is the index in KINDS. beyond: only what data with this position may not contain, whenever it happened.
     """
     ratings = build_ratings_table(tables, as_of=as_of)
+    rated = keep_positive_ratings(ratings)
     parts = [
-        zero_disliked(build_order_lines_table(tables), ratings),
-        zero_disliked(build_product_events_table(tables), ratings),
-        keep_positive_ratings(ratings),
+        zero_disliked(build_order_lines_table(tables, beyond=beyond), ratings),
+        zero_disliked(build_product_events_table(tables, beyond=beyond), ratings),
+        rated if beyond is None else rated.filter(rated.at >= beyond.known_until_moment),
     ]
-    parts = [
-        part.filter(part.at < as_of) if since is None else part.filter((part.at >= since) & (part.at < as_of))
-        for part in parts
-    ]
-    return pa.concat_tables([part.to_pyarrow().cast(INTERACTION_SCHEMA) for part in parts])
+    return pa.concat_tables([part.filter(part.at < as_of).to_pyarrow().cast(INTERACTION_SCHEMA) for part in parts])
 
 
-def build_order_lines_table(tables: Warehouse) -> ir.Table:
+def build_order_lines_table(tables: Warehouse, *, beyond: DataPosition | None = None) -> ir.Table:
     """Select the sold order lines.
 
-    Coupons and corrections have quantity 0; returns are documents of another kind.
+    Coupons and corrections have quantity 0; returns are documents of another kind. beyond: see `read_interactions`.
     """
     lines = tables["order_lines"]
     sold_lines = lines.filter(
         (lines.quantity > 0) & lines.customer_id.notnull() & (lines.kind == "sale") & (lines.status != "cancelled")
     )
+    if beyond is not None:
+        is_new = sold_lines.order_pk >= beyond.first_new_order
+        sold_lines = sold_lines.filter(is_new | (sold_lines.placed_at >= beyond.known_until_moment))
     return sold_lines.select(
         "customer_id",
         "product_id",
@@ -69,15 +70,19 @@ def build_order_lines_table(tables: Warehouse) -> ir.Table:
     )
 
 
-def build_product_events_table(tables: Warehouse) -> ir.Table:
+def build_product_events_table(tables: Warehouse, *, beyond: DataPosition | None = None) -> ir.Table:
     """Select product events, one row per product.
 
-    Visitors count too: the processor gives each of them a customer.
+    Visitors count too: the processor gives each of them a customer. An event of a clock that is ahead happened when it was
+    received. beyond: see `read_interactions`.
     """
     events = tables["events"]
     product_events = events.filter(
         (events.type == "track") & events.customer_id.notnull() & events.product_ids.notnull()
     )
+    if beyond is not None:
+        is_new = product_events.id >= beyond.first_new_event
+        product_events = product_events.filter(is_new | (product_events.received_at >= beyond.known_until_moment))
     product_events = product_events.mutate(name=product_events.name.strip().lower())
     code = ibis.cases(
         *(
@@ -92,7 +97,7 @@ def build_product_events_table(tables: Warehouse) -> ir.Table:
         "source",
         "kind",
         "properties",
-        at=product_events.occurred_at,
+        at=ibis.least(product_events.occurred_at, product_events.received_at),
         product_id=product_events.product_ids.unnest(),
     )
     others = rows.filter(rows.kind != KIND_CODES["purchase"]).mutate(weight=ibis.literal(1.0))

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from celery import current_app
 from django.conf import settings
 from django.db import transaction
+from kombu.exceptions import OperationalError
 
 from recommendations.training.models import ModelVersion
 from recommendations.training.registry.artifacts import open_artifact
 
 ACTIVE_MODELS_KEY = "active-models"
+REFRESH_TASK = "recommendations.training.tasks.refresh_model"
 Status = ModelVersion.Status
 logger = logging.getLogger(__name__)
 
@@ -60,10 +63,17 @@ def promote_version(
         version.activated_at = at
         version.save(update_fields=["status", "reasons", "why", "activated_at"])
         # After the commit: workers read the version as soon as they see its name.
-        transaction.on_commit(
-            lambda: announce_active_version(scenario=version.scenario, version=get_serving_name(version))
-        )
+        transaction.on_commit(lambda: announce_promotion(version))
     return version
+
+
+def announce_promotion(version: ModelVersion) -> None:
+    """Publish the version to the workers, and have the events since its training or last refresh added to it."""
+    announce_active_version(scenario=version.scenario, version=get_serving_name(version))
+    try:
+        current_app.send_task(REFRESH_TASK, retry=False)
+    except OperationalError as error:
+        logger.warning("%s will be refreshed by the next scheduled job: %s", version.version, error)
 
 
 def roll_back_version(

@@ -17,6 +17,7 @@ ACCEPTED_INVALID, REJECTED_VALID = "ST201", "ST202"
 DIGITS = frozenset({"max_digits", "max_decimal_places", "max_whole_digits", "max_value", "min_value"})
 # names must exist, segments must not form a cycle, ranges must be ordered, at most 12 levels
 CONDITION = frozenset({"unknown_name", "unknown_segment", "broken_segment", "cycle", "range", "too_large"})
+EXPRESSION = frozenset({"invalid_expression"})
 # operation → error codes of rules that its schema cannot express
 ALLOWED_CODES: dict[str, frozenset[str]] = {
     "POST /api/v1/campaigns/": DIGITS | {"does_not_exist", "unique"},
@@ -31,6 +32,8 @@ ALLOWED_CODES: dict[str, frozenset[str]] = {
     "PATCH /api/v1/rules/{id}/": DIGITS | {"does_not_exist", "contradictory"},
     # unprintable characters, in any script
     "POST /api/v1/products/vectors/": frozenset({"bad_characters"}),
+    # the grammar of texts, and which operators and values an attribute has
+    "POST /api/v1/rank/": EXPRESSION,
     "POST /api/v1/customers/merge/": frozenset({"not_found", "same_customer"}),
     "POST /api/v1/customers/{user_id}/consents/": frozenset({"in_future"}),
 }
@@ -102,6 +105,8 @@ def is_invalid_parameter(case: Any, error: dict[str, str]) -> bool:
     allowed: dict[str, Callable[[dict[str, Any]], bool]] = {
         "cursor": lambda query: bool(query.get("cursor")),
         "price_min": lambda query: is_above(query.get("price_min"), query.get("price_max")),
+        "filter": lambda query: bool(query.get("filter")),
+        "boost": lambda query: bool(query.get("boost")),
         "landing_category": lambda query: bool(query.get("landing_category")),
         "since": lambda query: bool(query.get("since") or query.get("until")),
         "product_id": lambda query: not query.get("product_id"),

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.urls import reverse
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from config.foundation.number_formats import format_whole_percent
 from customers.lifecycle.alerts import ModelAlert
+from customers.lifecycle.scoring.clv.prediction.interval_calibration import LEVEL
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,23 @@ def format_alert(alert: ModelAlert) -> AlertMessage:
                 "share": format_whole_percent(figures["ratio"]),
             }
             return AlertMessage(text, f"{page}#value")
+        case "intervals_off":
+            values = {
+                "days": number_format(round(figures["days"]), force_grouping=True),
+                "day": day,
+                "share": format_whole_percent(figures["coverage"]),
+            }
+            if figures["coverage"] < LEVEL:
+                text = _(
+                    "The 80%% intervals of expected orders are too narrow: of those predicted on %(day)s, only %(share)s "
+                    "contained the actual orders of the next %(days)s days. Plan with a wider range."
+                )
+            else:
+                text = _(
+                    "The 80%% intervals of expected orders are too wide: of those predicted on %(day)s, %(share)s contained "
+                    "the actual orders of the next %(days)s days. Most customers will be closer to the expected number."
+                )
+            return AlertMessage(text % values, f"{page}#value")
         case "propensity_miscalibrated":
             text = _(
                 "%(name)s: the mean prediction of %(day)s was %(predicted)s, but the actual rate is %(actual)s."

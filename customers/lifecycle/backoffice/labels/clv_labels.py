@@ -1,6 +1,6 @@
 """Labels of the predicted value and the accuracy of its model."""
 
-from typing import Any
+from typing import Any, Literal
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -20,13 +20,15 @@ PURCHASE_MODEL_LABELS = {
 def describe_value(value: dict[str, Any], score_models: ScoreModelsByKind) -> dict[str, str]:
     """Return the labels of a profile's value.
 
-    They show its probabilities as percentages and the model's accuracy.
+    They show its probabilities as percentages, the share that its intervals really held, and the model's accuracy.
     """
     score_model = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)
     return {
         "p_alive": format_whole_percent(value["p_alive"]),
         "probability": format_whole_percent(value["interval_probability"]),
         "accuracy": describe_accuracy(score_model) if score_model and value["p_alive"] is not None else "",
+        "orders_held": describe_held(value["interval_held"], "orders"),
+        "spend_held": describe_held(value["interval_held"], "spend"),
     }
 
 
@@ -35,15 +37,29 @@ def describe_accuracy(score_model: ScoreModel) -> str:
     held_out = score_model.figures.get("held_out", {}).get(score_model.algorithm)
     if held_out is None:
         return _("The accuracy is unknown because the order history is too short to hold out a test period.")
-    ratio, coverage = held_out["total_ratio"], held_out["coverage"]
-    if ratio is None:
+    if held_out["total_ratio"] is None:
         return _("The accuracy is unknown because no customer ordered in the test period.")
-    return _(
-        "In a test on the last %(days)s days, %(name)s predicted %(ratio)s of the actual orders. "
-        "%(coverage)s of customers were within their 80%% interval."
-    ) % {
+    return _("In a test on the last %(days)s days, %(name)s predicted %(ratio)s of the actual orders.") % {
         "days": number_format(score_model.figures["days"], force_grouping=True),
         "name": PURCHASE_MODEL_LABELS.get(score_model.algorithm, score_model.algorithm),
-        "ratio": format_whole_percent(ratio),
-        "coverage": format_whole_percent(coverage),
+        "ratio": format_whole_percent(held_out["total_ratio"]),
+    }
+
+
+def describe_held(held: dict[str, Any] | None, quantity: Literal["orders", "spend"]) -> str:
+    """Return how often 80 % intervals of orders or spend were right, or that no test was possible; "" without the quantity."""
+    if held is None:
+        return _("The intervals are not tested yet: the order history is too short.")
+    if held[quantity] is None:
+        return ""
+    text = (
+        _("In a test on the last %(days)s days, 80%% intervals contained the actual orders of %(share)s of customers.")
+        if quantity == "orders"
+        else _(
+            "In a test on the last %(days)s days, 80%% intervals contained the actual spend of %(share)s of customers."
+        )
+    )
+    return text % {
+        "days": number_format(held["days"], force_grouping=True),
+        "share": format_whole_percent(held[quantity]),
     }

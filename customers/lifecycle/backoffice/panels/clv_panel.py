@@ -10,8 +10,9 @@ from config.foundation.charts import ChartSpec, build_bar_chart, build_compariso
 from config.foundation.charts.bars import Series
 from config.foundation.number_formats import format_whole_percent
 from customers.lifecycle.backoffice.drilldowns import make_drilldown_url
-from customers.lifecycle.backoffice.labels.clv_labels import PURCHASE_MODEL_LABELS, describe_accuracy
+from customers.lifecycle.backoffice.labels.clv_labels import PURCHASE_MODEL_LABELS, describe_accuracy, describe_held
 from customers.lifecycle.clv.backtest import is_forecast_off
+from customers.lifecycle.clv.held_coverage import get_held_coverage, is_coverage_off, list_held_coverage
 from customers.lifecycle.clv.queries import query_value_deciles, query_value_histogram
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.refresh.score_models import load_latest_score_models
@@ -28,6 +29,8 @@ def build_clv_panel() -> dict[str, Any]:
     return {
         "empty": False,
         "accuracy": describe_accuracy(purchase_model),
+        "held": describe_held(get_held_coverage(purchase_model), "orders"),
+        "held_rows": format_held_coverage(purchase_model),
         "models": format_models(purchase_model),
         "backtests": format_backtests(purchase_model),
         "spend_reason": spend.get_reason_display() if spend and spend.reason else "",
@@ -66,6 +69,22 @@ def format_models(score_model: ScoreModel) -> list[dict[str, Any]]:
     ]
 
 
+def format_held_coverage(score_model: ScoreModel) -> list[dict[str, Any]]:
+    """Return the shares of customers within the 80 % intervals, by horizon."""
+    return [
+        {
+            "days": number_format(row["days"]),
+            "customers": number_format(row["customers"], force_grouping=True),
+            **{
+                name: format_whole_percent(row[name]) or "–"
+                for name in ("orders", "spend", "uncorrected_orders", "uncorrected_spend")
+            },
+            "is_off": is_coverage_off(share=row["orders"], customers=row["customers"]),
+        }
+        for row in list_held_coverage(score_model)
+    ]
+
+
 def format_backtests(score_model: ScoreModel) -> list[dict[str, Any]]:
     """Return predicted and actual orders of earlier refreshes."""
     return [
@@ -80,6 +99,7 @@ def format_backtests(score_model: ScoreModel) -> list[dict[str, Any]]:
             else "–",
             "coverage": format_whole_percent(figures["coverage"]),
             "is_off": is_forecast_off(figures),
+            "is_coverage_off": is_coverage_off(share=figures["coverage"], customers=figures["customers"]),
         }
         for figures in score_model.figures.get("backtests", [])
     ]

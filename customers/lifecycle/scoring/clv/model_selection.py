@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.scoring.clv.fitting import PURCHASE_MODELS, PurchaseModel, PurchaseModelFit, fit_purchase_model
-from customers.lifecycle.scoring.clv.prediction.intervals import LEVEL, transform_purchases
+from customers.lifecycle.scoring.clv.prediction.interval_calibration import LEVEL
+from customers.lifecycle.scoring.clv.prediction.intervals import transform_purchases
 from customers.lifecycle.scoring.clv.purchase_histories import (
     DAY,
     HistoryGroups,

@@ -6,11 +6,16 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.foundation.rest.known_names import KnownFieldsMixin
+from recommendations.serving.expressions.expression import Expression
+from recommendations.serving.expressions.parsing import find_internal_attributes
+from recommendations.serving.rest.expression_fields import FilterField
+from recommendations.serving.rest.request import FILTER_NOTE
 from recommendations.serving.rest.search.api import SearchNotReady
 from recommendations.serving.search.personalization import get_popularity_scores
 from recommendations.serving.search.queries.autocomplete import Autocompletion, autocomplete
@@ -18,6 +23,7 @@ from recommendations.serving.search.request import MAX_QUERY_LENGTH, SearchReque
 from recommendations.serving.search.searcher import Searcher, SearchNotReadyError, searcher
 from recommendations.serving.search.snapshot import SearchSnapshot
 from recommendations.serving.search.visitor_search import apply_shop_rules
+from recommendations.serving.visitor_claims import read_caller
 
 MAX_SUGGESTIONS = 20
 
@@ -29,6 +35,7 @@ class AutocompleteQuerySerializer(KnownFieldsMixin, serializers.Serializer):
     n = serializers.IntegerField(
         min_value=1, max_value=MAX_SUGGESTIONS, default=5, help_text="Number of queries, categories and products each."
     )
+    filter = FilterField(required=False, accepts_blank=True, help_text=FILTER_NOTE)
 
 
 class AutocompleteProductSerializer(serializers.Serializer):
@@ -65,10 +72,13 @@ class AutocompleteView(APIView):
     def get(self, request: Request) -> Response:
         query = AutocompleteQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        return Response(suggest(query.validated_data["q"], n=query.validated_data["n"]))
+        expression = query.validated_data.get("filter")
+        if read_caller(request).is_browser and (errors := find_internal_attributes(expression, ())):
+            raise ValidationError(errors)
+        return Response(suggest(query.validated_data["q"], n=query.validated_data["n"], expression=expression))
 
 
-def suggest(query: str, *, n: int, source: Searcher = searcher) -> dict[str, Any]:
+def suggest(query: str, *, n: int, source: Searcher = searcher, expression: Expression | None = None) -> dict[str, Any]:
     """Return the body of a response, in the active language."""
     now = timezone.now()
     try:
@@ -82,6 +92,7 @@ def suggest(query: str, *, n: int, source: Searcher = searcher) -> dict[str, Any
         n=n,
         popularity=get_popularity_scores(snapshot.state),
         rules=apply_shop_rules(SearchRequest(q=query), snapshot.state, now),
+        expression=expression,
     )
     return build_body(completed, snapshot)
 

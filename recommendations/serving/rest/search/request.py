@@ -16,9 +16,13 @@ from msgspec import Meta
 
 from config.foundation.rest.known_names import find_unknown_names
 from config.foundation.text_encoding import make_encodable
+from recommendations.serving.expressions.expression import Boost, Expression, ExpressionError
+from recommendations.serving.expressions.parsing import parse_boosts, parse_filter
+from recommendations.serving.rest.request import BOOST_NOTE, FILTER_NOTE
 from recommendations.serving.rest.schema import (
     FieldSpec,
     build_serializer,
+    make_expression_type,
     make_id_list_type,
     make_text_type,
     read_specs,
@@ -63,6 +67,8 @@ class SearchQuery(msgspec.Struct, kw_only=True):
     product_ids: make_id_list_type(  # type: ignore[valid-type]
         MAX_LIST_LENGTH, "Only these product IDs, separated by commas; at most 1000."
     ) = []
+    filter: make_expression_type("filter", FILTER_NOTE) = ""  # type: ignore[valid-type]
+    boost: make_expression_type("boost", BOOST_NOTE) = ""  # type: ignore[valid-type]
     n: Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)] = DEFAULT_PAGE_SIZE
     cursor: make_text_type(MAX_CURSOR_LENGTH, "next_cursor of the previous response.") = ""  # type: ignore[valid-type]
     personalised: Annotated[bool, Meta(description="false: the same order for all customers.")] = True
@@ -239,6 +245,20 @@ def _parse_sort(_spec: FieldSpec, text: str) -> SearchSort:
         ) from error
 
 
+def _parse_filter(_spec: FieldSpec, text: str) -> Expression | None:
+    try:
+        return parse_filter(text) if text.strip() else None
+    except ExpressionError as error:
+        raise _InvalidValueError(str(error)) from error
+
+
+def _parse_boosts(_spec: FieldSpec, text: str) -> tuple[Boost, ...]:
+    try:
+        return parse_boosts(text) if text.strip() else ()
+    except ExpressionError as error:
+        raise _InvalidValueError(str(error)) from error
+
+
 def quote_value(text: str) -> str:
     """Return a value quoted and shortened for an error message."""
     return repr(text if len(text) <= 50 else f"{text[:50]}…")
@@ -251,4 +271,6 @@ _PARSERS: dict[str, Callable[[FieldSpec, str], Any]] = {
     "int": _parse_integer,
     "bool": _parse_boolean,
     "enum": _parse_sort,
+    "filter": _parse_filter,
+    "boost": _parse_boosts,
 }

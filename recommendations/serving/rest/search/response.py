@@ -92,7 +92,8 @@ def build_response(page: SearchPage, *, recommendation_id: str) -> SearchRespons
             round(hit.score, 6),
             get_reason(hit.match_type, language) if request.explain else None,
             catalog.get_json(hit.row),
-            highlight_title(page, hit.row) if request.highlight else msgspec.UNSET,
+            boost=round(hit.boost, 4) if request.boost and request.explain else msgspec.UNSET,
+            highlight=highlight_title(page, hit.row) if request.highlight else msgspec.UNSET,
         )
         for hit in page.hits
     ]

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from django.utils import timezone
 
 from config.foundation.array_types import Flags
 from recommendations.engine.text_search.tokens import iterate_runs, normalize
+from recommendations.serving.expressions.expression import Expression, bind_expression
 from recommendations.serving.search.personalization import Scores
 from recommendations.serving.search.ranking import SearchHit
 from recommendations.serving.search.request import SearchRequest
@@ -35,15 +37,29 @@ def autocomplete(
     n: int,
     popularity: Scores | None = None,
     rules: SearchRules | None = None,
+    expression: Expression | None = None,
 ) -> Autocompletion:
-    """Return n queries, categories and products at most, the same for all visitors."""
+    """Return n queries, categories and products at most, the same for all visitors.
+
+    expression: only products that match it, and queries and categories of such products.
+    """
     if not query.strip():
         return Autocompletion(query, [], [], [])
     request = SearchRequest(
-        q=query, n=n, language=language, facets=False, strict=True, personalised=False, explain=False
+        q=query,
+        n=n,
+        language=language,
+        facets=False,
+        strict=True,
+        personalised=False,
+        explain=False,
+        filter=expression,
     )
     page = search(request, snapshot=snapshot, popularity=popularity, rules=rules)
     visible = find_visible_rows(snapshot, request, rules)
+    if expression is not None:
+        bound = bind_expression(expression, timezone.now())
+        visible = visible & snapshot.get_passing(snapshot.catalog.get_expression_mask(bound))
     queries = [page.corrected] if page.corrected else complete_query(query, snapshot, language, visible, n=n)
     return Autocompletion(query, queries, rank_categories(request, snapshot, visible, popularity, n=n), page.hits)
 

@@ -10,7 +10,7 @@ from tests.makers import NOON
 def make_event_row(product_id: str, *, minutes: float = 0, meaning: str = "view", **fields: str) -> EventRow:
     stored = StoredEvent(
         source_id=1,
-        received_at=NOON,
+        received_at=NOON + timedelta(minutes=minutes),
         message_id="m",
         type="track",
         name="",

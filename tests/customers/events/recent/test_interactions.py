@@ -17,6 +17,7 @@ from customers.events.recent.interactions import (
     VISITOR_RETENTION_DAYS,
     format_recent_key,
     link_identifiers,
+    read_recent_activity,
     read_recent_interactions,
     remember_interactions,
 )
@@ -32,7 +33,7 @@ def make_interaction(product_id: str, *, minutes: float = 0, meaning: str = "vie
 
 
 def list_products(**identifier: str) -> list[str]:
-    return [product_id for product_id, _kind, _at in read_recent_interactions(identifiers=list(identifier.items()))]
+    return [interaction.product_id for interaction in read_recent_interactions(identifiers=list(identifier.items()))]
 
 
 @pytest.mark.usefixtures("valkey")
@@ -52,6 +53,33 @@ def test_type_and_time_are_read_unchanged() -> None:
         ("a:b c", "cart", NOON.timestamp() + 60),
         ("a:b c", "purchase", NOON.timestamp()),
     ]
+
+
+@pytest.mark.usefixtures("valkey")
+def test_a_late_event_says_when_it_was_received_and_a_clock_that_is_ahead_counts_from_the_receipt() -> None:
+    for product_id, minutes in (("punctual", -0.25), ("late", -90), ("ahead", 600)):
+        row = make_interaction(product_id, minutes=minutes)
+        row.stored.received_at = NOON
+        remember_interactions([row])
+    replayed = make_interaction("replayed", minutes=-300)
+    remember_interactions([replayed], stored_at=NOON)
+    found = {item.product_id: item for item in read_recent_interactions(identifiers=[("user_id", "u1")])}
+    noon = NOON.timestamp()
+    assert [(found[name].at - noon, found[name].delay) for name in ("punctual", "late", "ahead", "replayed")] == [
+        (-15, 0),
+        (-5400, 5400),
+        (0, 0),
+        (-18000, 18000),
+    ]
+
+
+@pytest.mark.usefixtures("valkey")
+def test_all_linked_identifiers_are_returned() -> None:
+    remember_interactions([make_interaction("p1", anonymous_id="a1")])
+    for kind, value in (("user_id", "u1"), ("anonymous_id", "a1")):
+        names = read_recent_activity(identifiers=[(kind, value)]).names
+        assert set(names) == {"user_id:u1", "anonymous_id:a1"}
+    assert read_recent_activity(identifiers=[("anonymous_id", "a2")]).names == ["anonymous_id:a2"]
 
 
 @pytest.mark.usefixtures("valkey")

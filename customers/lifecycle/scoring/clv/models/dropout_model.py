@@ -13,7 +13,12 @@ from scipy.special import betaln, expit, gammaln, psi
 
 from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.scoring.clv.models.kernels import expect_purchases_until_dropout, sum_dropout_terms
-from customers.lifecycle.scoring.clv.models.purchase_model import PositiveParameters, check_histories, to_horizons
+from customers.lifecycle.scoring.clv.models.purchase_model import (
+    PositiveParameters,
+    check_histories,
+    compute_rate_posterior,
+    to_horizons,
+)
 from customers.lifecycle.scoring.clv.prediction.tail_kernels import compute_tails_until_dropout
 from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups
 
@@ -89,13 +94,16 @@ class BetaGeometricModel(PositiveParameters):
         reach = horizon[None, :] / (self.alpha + age)[:, None]
         return expect_purchases_until_dropout(np.asarray(self.r + x), reach, self._posterior_b(x), self.a)
 
-    def purchase_tails_if_alive(self, *, horizon: float, x: int, age: Floats, max_purchases: int) -> Floats:
+    def purchase_tails_if_alive(
+        self, *, horizon: float, x: int, age: Floats, max_purchases: int, drift: float = np.inf
+    ) -> Floats:
         """Return P(at least k purchases in the horizon | alive), (n, max_purchases + 1).
 
-        k runs from 0; all customers have x repeats.
+        k runs from 0; all customers have x repeats. drift: as for `compute_rate_posterior`.
         """
+        shape, rate = compute_rate_posterior(r=self.r, alpha=self.alpha, x=x, age=age, horizon=horizon, drift=drift)
         b_posterior = float(self._posterior_b(np.array([x]))[0])
-        return compute_tails_until_dropout(self.r + x, horizon / (self.alpha + age), b_posterior, self.a, max_purchases)
+        return compute_tails_until_dropout(shape, horizon / rate, b_posterior, self.a, max_purchases)
 
     def _posterior_b(self, x: Ints | Floats) -> Floats:
         """Return b', the first parameter of the posterior of the probability to stay."""

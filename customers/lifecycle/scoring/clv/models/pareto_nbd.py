@@ -18,7 +18,12 @@ from customers.lifecycle.scoring.clv.models.kernels import (
     compute_lifetime_terms,
     sum_lifetime_terms,
 )
-from customers.lifecycle.scoring.clv.models.purchase_model import PositiveParameters, check_histories, to_horizons
+from customers.lifecycle.scoring.clv.models.purchase_model import (
+    PositiveParameters,
+    check_histories,
+    compute_rate_posterior,
+    to_horizons,
+)
 from customers.lifecycle.scoring.clv.prediction.tail_kernels import compute_tails_in_lifetime
 from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups
 
@@ -79,14 +84,17 @@ class ParetoNbd(PositiveParameters):
         result: Floats = rate[:, None] * log_reach * exprel((1.0 - self.s) * log_reach)
         return result
 
-    def purchase_tails_if_alive(self, *, horizon: float, x: int, age: Floats, max_purchases: int) -> Floats:
+    def purchase_tails_if_alive(
+        self, *, horizon: float, x: int, age: Floats, max_purchases: int, drift: float = np.inf
+    ) -> Floats:
         """Return P(at least k purchases in the horizon | alive), (n, max_purchases + 1).
 
-        k runs from 0; all customers have x repeats.
+        k runs from 0; all customers have x repeats. drift: as for `compute_rate_posterior`.
         """
+        shape, rate = compute_rate_posterior(r=self.r, alpha=self.alpha, x=x, age=age, horizon=horizon, drift=drift)
         return compute_tails_in_lifetime(
-            self.r + x,
-            self.alpha + age,
+            shape,
+            rate,
             self.s,
             self.beta + age,
             horizon,

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from config.foundation.array_types import Floats
+from config.foundation.array_types import Floats, Ints
 
 
 class PositiveParameters:
@@ -63,6 +63,23 @@ def check_histories(x: npt.NDArray[Any], t_x: npt.NDArray[Any], age: npt.NDArray
         raise ValueError(f"x has shape {x.shape}, t_x {t_x.shape} and age {age.shape}; pass one entry per customer")
     if not (np.all(x >= 0) and np.all(t_x >= 0) and np.all(t_x <= age) and np.all(np.isfinite(age))):
         raise ValueError("x must be at least 0, and 0 ≤ t_x ≤ age with age finite, for every customer")
+
+
+def compute_rate_posterior(
+    *, r: float, alpha: float, x: int | Ints, age: Floats, horizon: float, drift: float = np.inf
+) -> tuple[Floats, Floats]:
+    """Return shape and rate of the gamma distribution of a customer's mean purchase rate in the horizon, both of shape (n,).
+
+    λ | history ~ Gamma(r + w·x, (r + w·x) · (α + T) / (r + x)), w = 1 / (1 + T (T + t) / drift²), t: `horizon`.
+    If rates never change, drift is infinite, w = 1, and this is the posterior of the model. If they do, past purchases tell less about
+    the future: the mean (r + x) / (α + T) stays, and the variance grows by (r + x) / (r + w·x). w is that of a random walk: over T the
+    mean rate is known with variance λ / T, and that of the next t differs from it by λ (T + t) / drift², in units of one purchase.
+    Errors: ValueError for a drift of 0 or less.
+    """
+    if not drift > 0:
+        raise ValueError(f"drift must be greater than 0, got {drift}")
+    shape = r + x / (1.0 + age * (age + horizon) / drift**2)
+    return shape, shape / (r + x) * (alpha + age)
 
 
 def to_horizons(horizon: npt.ArrayLike) -> Floats:

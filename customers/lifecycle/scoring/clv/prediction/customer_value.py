@@ -7,7 +7,8 @@ import numpy as np
 from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.scoring.clv.fitting import PurchaseModel
 from customers.lifecycle.scoring.clv.models.gamma_gamma import GammaGamma
-from customers.lifecycle.scoring.clv.prediction.intervals import LEVEL, predict_intervals
+from customers.lifecycle.scoring.clv.prediction.interval_calibration import LEVEL, UNCORRECTED, IntervalCalibration
+from customers.lifecycle.scoring.clv.prediction.intervals import predict_intervals
 from customers.lifecycle.scoring.clv.prediction.predictive_distribution import find_states
 from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups, PurchaseHistories
 
@@ -47,20 +48,17 @@ def predict_customer_values(
     monthly_discount: float = MONTHLY_DISCOUNT,
     margin: float = 1.0,
     level: float = LEVEL,
+    calibration: IntervalCalibration = UNCORRECTED,
 ) -> CustomerValues:
     """Predict the customer lifetime value.
 
     CLV = Σ_t E[ΔY_t] · E[M] · margin / (1 + d)^t over months t = 1 … `months` of 30.4375 days.
-    histories: of n customers; groups: the same grouped in the model's unit of time. d: `monthly_discount`.
+    histories: of n customers; groups: the same grouped in the model's unit of time. d: `monthly_discount`. calibration: of the
+    intervals; it changes no expected value.
     Source: Fader, Hardie & Lee, "RFM and CLV", 2005; discounting in steps as in `lifetimes.utils._customer_lifetime_value`.
     Errors: ValueError for months below 1, a discount at or below −1, or a margin that is not finite.
     """
-    if months < 1:
-        raise ValueError(f"months must be at least 1, got {months}")
-    if not -1 < monthly_discount < np.inf:
-        raise ValueError(f"monthly_discount must be greater than -1, got {monthly_discount}")
-    if not np.isfinite(margin):
-        raise ValueError(f"margin must be finite, got {margin}")
+    _check_arguments(months, monthly_discount, margin)
     horizons: Floats = np.arange(1.0, months + 1) * MONTH_DAYS / groups.unit_days
     states = find_states(groups)
     cumulative = model.expected_purchases_if_alive(horizon=horizons, x=states.x, age=states.age)
@@ -69,7 +67,13 @@ def predict_customer_values(
     alive = model.probability_alive(x=groups.x, t_x=groups.t_x, age=groups.age)
     row = groups.row
     intervals = predict_intervals(
-        model=model, spend=spend, groups=groups, horizon=float(horizons[-1]), level=level, alive=alive
+        model=model,
+        spend=spend,
+        groups=groups,
+        horizon=float(horizons[-1]),
+        level=level,
+        alive=alive,
+        calibration=calibration,
     )
     mean_spend = value = low = high = probability = None
     if (
@@ -98,3 +102,13 @@ def predict_customer_values(
         spend_high=high,
         spend_probability=probability,
     )
+
+
+def _check_arguments(months: int, monthly_discount: float, margin: float) -> None:
+    """Raise ValueError for an invalid argument."""
+    if months < 1:
+        raise ValueError(f"months must be at least 1, got {months}")
+    if not -1 < monthly_discount < np.inf:
+        raise ValueError(f"monthly_discount must be greater than -1, got {monthly_discount}")
+    if not np.isfinite(margin):
+        raise ValueError(f"margin must be finite, got {margin}")

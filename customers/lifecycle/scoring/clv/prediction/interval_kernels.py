@@ -30,20 +30,23 @@ def _invert_tail(curve: Floats, log_u: Floats, tail: float) -> float:
 
 @compiled
 def compute_spend_intervals(
-    alive: Floats, state: Ints, tails: Floats, curves: Floats, log_u: Floats, level: float
+    alive: Floats, state: Ints, tails: Floats, curves: Floats, log_u: Floats, level: float, nominal: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Return low, high and probability of U; see `intervals`."""
+    """Return low, high and probability of U; see `intervals`.
+
+    level: the stated probability. nominal: shape (n,), the share of the distribution that holds with that probability.
+    """
     n = len(alive)
     low, high, probability = np.zeros(n), np.zeros(n), np.full(n, level)
-    side = (1.0 - level) / 2.0
     for i in range(n):
+        side = (1.0 - nominal[i]) / 2.0
         none = 1.0 - alive[i] * tails[state[i], 1]
         # No interval is shorter than [0, 0], so it is published with the probability that it really has.
-        if none >= level:
-            probability[i] = none
+        if none >= nominal[i]:
+            probability[i] = none ** (math.log(level) / math.log(nominal[i]))
             continue
         curve = curves[state[i]]
-        above = 1.0 - level
+        above = 1.0 - nominal[i]
         if none < side:
             above = side
             low[i] = _invert_tail(curve, log_u, (1.0 - side) / alive[i])
@@ -52,12 +55,14 @@ def compute_spend_intervals(
 
 
 @compiled
-def compute_count_intervals(alive: Floats, state: Ints, tails: Floats, level: float) -> tuple[Ints, Ints, Floats]:
-    """Return low, high and probability of Y; see `intervals`."""
+def compute_count_intervals(
+    alive: Floats, state: Ints, tails: Floats, level: float, nominal: Floats
+) -> tuple[Ints, Ints, Floats]:
+    """Return low, high and probability of Y; see `intervals`. level, nominal: as for `compute_spend_intervals`."""
     n, max_purchases = len(alive), tails.shape[1] - 1
     low, high, probability = np.zeros(n, np.int64), np.zeros(n, np.int64), np.empty(n)
-    side = (1.0 - level) / 2.0
     for i in range(n):
+        side = (1.0 - nominal[i]) / 2.0
         tail = tails[state[i]]
         below = 0.0  # P(Y < low)
         y = 0
@@ -72,12 +77,12 @@ def compute_count_intervals(alive: Floats, state: Ints, tails: Floats, level: fl
         up_to = 1.0 - alive[i] * tail[y + 1] if y < max_purchases else 1.0  # P(Y ≤ y)
         while y < max_purchases:  # move to the high whose P(low ≤ Y ≤ high) is nearest to level
             following = 1.0 - alive[i] * tail[y + 2] if y + 2 <= max_purchases else 1.0
-            if up_to + following - 2.0 * below > 2.0 * level:
+            if up_to + following - 2.0 * below > 2.0 * nominal[i]:
                 break
             up_to = following
             y += 1
         high[i] = y
-        probability[i] = up_to - below
+        probability[i] = (up_to - below) ** (math.log(level) / math.log(nominal[i]))
     return low, high, probability
 
 
@@ -91,29 +96,4 @@ def compute_count_pit(alive: Floats, state: Ints, tails: Floats, actual: Ints) -
             lower[i] = 1.0 - (alive[i] * tails[state[i], actual[i]] if actual[i] <= max_purchases else 0.0)
         if actual[i] < max_purchases:
             upper[i] = 1.0 - alive[i] * tails[state[i], actual[i] + 1]
-    return lower, upper
-
-
-@compiled
-def compute_spend_pit(
-    alive: Floats, state: Ints, tails: Floats, curves: Floats, log_u: Floats, actual: Floats
-) -> tuple[Floats, Floats]:
-    """Return P(U < actual) and P(U ≤ actual)."""
-    n = len(alive)
-    lower, upper = np.zeros(n), np.ones(n)
-    step = log_u[1] - log_u[0]
-    for i in range(n):
-        if actual[i] <= 0:
-            upper[i] = 1.0 - alive[i] * tails[state[i], 1]
-            continue
-        position = (math.log(actual[i]) - log_u[0]) / step
-        curve = curves[state[i]]
-        if position <= 0:
-            exceeded = curve[0]
-        elif position >= len(curve) - 1:
-            exceeded = curve[-1]
-        else:
-            k = int(position)
-            exceeded = curve[k] + (position - k) * (curve[k + 1] - curve[k])
-        lower[i] = upper[i] = 1.0 - alive[i] * exceeded
     return lower, upper

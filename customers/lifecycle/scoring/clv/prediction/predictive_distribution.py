@@ -17,6 +17,7 @@ from scipy.stats import nbinom
 
 from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.scoring.clv.models.gamma_gamma import GammaGamma
+from customers.lifecycle.scoring.clv.models.purchase_model import compute_rate_posterior
 from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups
 
 type Rows = npt.NDArray[np.intp]
@@ -37,7 +38,9 @@ class TailModel(Protocol):
     @property
     def alpha(self) -> float: ...
 
-    def purchase_tails_if_alive(self, *, horizon: float, x: int, age: Floats, max_purchases: int) -> Floats: ...
+    def purchase_tails_if_alive(
+        self, *, horizon: float, x: int, age: Floats, max_purchases: int, drift: float = np.inf
+    ) -> Floats: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +59,16 @@ class PurchaseStates:
 class PredictiveDistribution:
     """Distributions of the states `first` … `first + k − 1`, all of one x, given alive.
 
-    tails: (k, max_purchases + 1), P(Y ≥ y). curves: (k, 128), P(U > u) at the ascending u whose logarithms are log_u, shape (128,);
-    without a spend model, both are empty.
+    tails: (k, max_purchases + 1), P(Y ≥ y). bins: the smallest number of purchases of each bin, shape (b,), from 1;
+    bin_probabilities: (k, b). curves: (k, 128), P(U > u) at the ascending u whose logarithms are log_u, shape (128,); without a spend
+    model, both are empty.
     """
 
     first: int
+    x: int
     tails: Floats
+    bins: Rows
+    bin_probabilities: Floats
     curves: Floats
     log_u: Floats
 
@@ -75,33 +82,60 @@ def find_states(groups: HistoryGroups) -> PurchaseStates:
 
 
 def iterate_distributions(
-    *, model: TailModel, spend: GammaGamma | None, states: PurchaseStates, horizon: float
+    *, model: TailModel, spend: GammaGamma | None, states: PurchaseStates, horizon: float, drift: float = np.inf
 ) -> Iterator[PredictiveDistribution]:
-    """Yield the distributions in the order of the states."""
+    """Yield the distributions in the order of the states.
+
+    drift: as for `compute_rate_posterior`.
+    """
     borders = np.r_[np.flatnonzero(np.diff(states.x, prepend=-1)), len(states.x)]
-    for start, stop in pairwise(borders.tolist()):
-        x = int(states.x[start])
-        # Ages ascend, and the youngest state expects the most purchases, so its bins suffice for all states of x.
-        bins = _build_bins(_bound_purchases(model, x, float(states.age[start]), horizon))
+    firsts = [np.arange(start, stop, STATES_PER_BATCH) for start, stop in pairwise(borders.tolist())]
+    bounds = _bound_purchases(model, states, firsts, borders[1:], horizon, drift)
+    for batches, max_of_batch, stop in zip(firsts, bounds, borders[1:].tolist(), strict=True):
+        x = int(states.x[batches[0]])
+        bins = _build_bins(max(max_of_batch))
         log_u, given_bin = _compute_spend_tails(spend, x, bins)
-        for first in range(start, stop, STATES_PER_BATCH):
+        for first, max_purchases in zip(batches.tolist(), max_of_batch, strict=True):
             age = states.age[first : min(first + STATES_PER_BATCH, stop)]
-            max_purchases = _bound_purchases(model, x, float(age[0]), horizon)
-            tails = model.purchase_tails_if_alive(horizon=horizon, x=x, age=age, max_purchases=max_purchases)
+            tails = model.purchase_tails_if_alive(
+                horizon=horizon, x=x, age=age, max_purchases=max_purchases, drift=drift
+            )
             used_bins = bins[bins <= max_purchases]
             bin_probabilities = tails[:, used_bins]
             # P(Y ≥ bin) − P(Y ≥ next bin); the last bin has the whole tail.
             bin_probabilities[:, :-1] -= bin_probabilities[:, 1:]
-            yield PredictiveDistribution(first, tails, bin_probabilities @ given_bin[: len(used_bins)], log_u)
+            curves = bin_probabilities @ given_bin[: len(used_bins)]
+            yield PredictiveDistribution(first, x, tails, used_bins, bin_probabilities, curves, log_u)
 
 
-def _bound_purchases(model: TailModel, x: int, age: float, horizon: float) -> int:
-    """Return a bound on purchases.
+def compute_spend_exceedance(
+    *, spend: GammaGamma, distribution: PredictiveDistribution, state: Ints, u: Floats
+) -> Floats:
+    """Return P(U > u) given alive, shape (n,), for customers in these states of the distribution, without interpolation."""
+    shape = _compute_bin_shapes(spend, distribution.bins)
+    exceeded = betaincc(shape[None, :], spend.q + spend.p * distribution.x, (u / (1.0 + u))[:, None])
+    return np.asarray(np.sum(distribution.bin_probabilities[state] * exceeded, axis=1))
 
-    Customers who never leave exceed it with a probability below 1e-4.
+
+def _bound_purchases(
+    model: TailModel, states: PurchaseStates, firsts: list[Rows], stops: Rows, horizon: float, drift: float
+) -> list[list[int]]:
+    """Return a bound on purchases for each batch of each x.
+
+    Customers who never leave exceed it with a probability below 1e-4. All batches are computed in one call, since its overhead is large.
     """
-    no_purchase = (model.alpha + age) / (model.alpha + age + horizon)
-    return 1 + max(int(nbinom.isf(NEGLIGIBLE_TAIL, model.r + x, no_purchase)), 1)
+    if not firsts:
+        return []
+    first = np.concatenate(firsts)
+    sizes = [len(batches) for batches in firsts]
+    last = np.minimum(first + STATES_PER_BATCH, np.repeat(stops, sizes)) - 1
+    # The youngest expect the most purchases. The rates of the oldest drifted for longest, so their distribution may reach further.
+    rows = np.stack([first, last])
+    shape, rate = compute_rate_posterior(
+        r=model.r, alpha=model.alpha, x=states.x[rows], age=states.age[rows], horizon=horizon, drift=drift
+    )
+    bounds = 1 + np.maximum(nbinom.isf(NEGLIGIBLE_TAIL, shape, rate / (rate + horizon)).max(axis=0), 1).astype(np.int64)
+    return [part.tolist() for part in np.split(bounds, np.cumsum(sizes)[:-1])]
 
 
 def _build_bins(max_purchases: int) -> Rows:
@@ -116,9 +150,14 @@ def _compute_spend_tails(spend: GammaGamma | None, x: int, bins: Rows) -> tuple[
     """Return ln u, shape (128,), and P(U > u | Y in bin), (bins, 128)."""
     if spend is None:
         return np.empty(0), np.empty((len(bins), 0))
-    shape = spend.p * (bins + np.r_[(np.diff(bins) - 1) / 2.0, 0.0])
+    shape = _compute_bin_shapes(spend, bins)
     q = spend.q + spend.p * x
     smallest = betaincinv(shape[0], q, 1e-3)
     complement = betaincinv(q, shape[-1], 1e-3)  # 1 − the largest u / (1 + u)
     log_u = np.linspace(np.log(smallest) - np.log1p(-smallest), np.log1p(-complement) - np.log(complement), GRID_POINTS)
     return log_u, betaincc(shape[:, None], q, 1.0 / (1.0 + np.exp(-log_u))[None, :])
+
+
+def _compute_bin_shapes(spend: GammaGamma, bins: Rows) -> Floats:
+    """Return p · y of each bin, y the middle of its purchases."""
+    return np.asarray(spend.p * (bins + np.r_[(np.diff(bins) - 1) / 2.0, 0.0]), np.float64)

@@ -36,14 +36,14 @@ def _add_tails(into: Floats, share: float, s: float, reach: float) -> None:
 
 
 @compiled
-def compute_tails_until_dropout(s: float, reach: Floats, stay: float, leave: float, max_purchases: int) -> Floats:
+def compute_tails_until_dropout(s: Floats, reach: Floats, stay: float, leave: float, max_purchases: int) -> Floats:
     """Return (n, max_purchases + 1): P(K ≥ k) · E[q^(k−1)], q ~ Beta(stay, leave).
 
     The k-th purchase happens if there is one and the customer stayed after k − 1 purchases.
     """
     tails = np.zeros((len(reach), max_purchases + 1))
     for i in range(len(reach)):
-        _add_tails(tails[i], 1.0, s, reach[i])
+        _add_tails(tails[i], 1.0, s[i], reach[i])
         stay_probability = 1.0
         for k in range(2, max_purchases + 1):
             stay_probability *= (stay + k - 2) / (stay + leave + k - 2)
@@ -53,7 +53,7 @@ def compute_tails_until_dropout(s: float, reach: Floats, stay: float, leave: flo
 
 @compiled
 def compute_tails_in_lifetime(
-    s_x: float,
+    s_x: Floats,
     alpha: Floats,
     s: float,
     beta: Floats,
@@ -70,8 +70,8 @@ def compute_tails_in_lifetime(
     for i in range(len(alpha)):
         log_all = s * math.log1p(horizon / beta[i])
         dropout_probability = -math.expm1(-log_all)
-        _add_tails(tails[i], 1.0 - dropout_probability, s_x, horizon / alpha[i])
+        _add_tails(tails[i], 1.0 - dropout_probability, s_x[i], horizon / alpha[i])
         for node in range(len(nodes)):  # quadrature over the moment of dropout
             u = beta[i] * math.expm1(-math.log1p(-dropout_probability * nodes[node]) / s)
-            _add_tails(tails[i], dropout_probability * weights[node], s_x, u / alpha[i])
+            _add_tails(tails[i], dropout_probability * weights[node], s_x[i], u / alpha[i])
     return tails

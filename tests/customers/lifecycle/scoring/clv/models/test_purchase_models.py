@@ -17,6 +17,7 @@ from customers.lifecycle.scoring.clv.fitting import PurchaseModel
 from customers.lifecycle.scoring.clv.models.bg_nbd import BgNbd
 from customers.lifecycle.scoring.clv.models.mbg_nbd import MbgNbd
 from customers.lifecycle.scoring.clv.models.pareto_nbd import ParetoNbd
+from customers.lifecycle.scoring.clv.models.purchase_model import compute_rate_posterior
 from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups
 
 BG = BgNbd(r=0.243, alpha=4.414, a=0.793, b=2.426)
@@ -265,3 +266,25 @@ def test_invalid_histories_are_rejected(histories: dict[str, np.ndarray], messag
             model.probability_alive(**histories)
     with pytest.raises(ValueError, match="horizon must be finite and at least 0"):
         BG.expected_purchases(horizon=-1.0, **make_arrays((1, 1.0, 2.0)))
+
+
+def test_drift_keeps_the_mean_of_the_rate_and_widens_its_distribution() -> None:
+    age = np.array([10.0, 100.0, 400.0])
+    shape, rate = compute_rate_posterior(r=0.8, alpha=20.0, x=12, age=age, horizon=91.0, drift=130.0)
+    known_shape, known_rate = compute_rate_posterior(r=0.8, alpha=20.0, x=12, age=age, horizon=91.0)
+    assert known_shape.tolist() == [12.8] * 3
+    assert known_rate.tolist() == (20.0 + age).tolist()
+    assert (shape / rate).tolist() == pytest.approx((12.8 / (20.0 + age)).tolist())
+    weight = 1 / (1 + age * (age + 91.0) / 130.0**2)
+    assert shape.tolist() == pytest.approx((0.8 + 12 * weight).tolist())
+    with pytest.raises(ValueError, match="drift must be greater than 0"):
+        compute_rate_posterior(r=0.8, alpha=20.0, x=12, age=age, horizon=91.0, drift=0.0)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
+def test_drift_does_not_change_a_customer_without_repeats(model: PurchaseModel) -> None:
+    plain, drifting = (
+        model.purchase_tails_if_alive(horizon=39.0, x=0, age=np.array([20.0]), max_purchases=5, drift=drift)
+        for drift in (np.inf, 15.0)
+    )
+    assert drifting.tolist() == plain.tolist()

@@ -1,0 +1,167 @@
+"""The warehouse together with what PostgreSQL has learned since the last export.
+
+The files know neither the people of today nor who is the same person as another, and the orders of today are in none. What is
+read from PostgreSQL is limited to what changed since the export:
+
+- `events`: product events that no file contains, because they occurred more than a few days before they were received, or because
+  their file could not be written; their IDs are compared with those in the files.
+- `orders`, `order_lines`, `reviews`: all that are new or of the last days; they replace those in the files.
+- In every table, a customer who was merged into another one is replaced by that one.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+from django.db import connection
+from psycopg import sql
+
+from config.foundation.database.array_parameters import format_bigint_list
+from customers.identity.models import IdentityMerge
+from customers.warehouse.connection import Warehouse, open_warehouse
+from customers.warehouse.index_lookup import prefer_index_scans
+from customers.warehouse.models import ExportRun
+from customers.warehouse.position import EventPosition, read_position
+from customers.warehouse.postgres_reader import copy_pages, copy_rows
+from customers.warehouse.snapshot import read_snapshot
+from customers.warehouse.tables import EVENTS, IDENTIFIERS, ORDER_LINES, ORDERS, REVIEWS, TABLES, WarehouseTable
+
+# what happens on the day of an export may still change on the next one
+OVERLAP = timedelta(days=1)
+PAGE_ROWS = 150_000
+UNKNOWN_ID = 2**62  # no event has a larger ID: only the time of receipt says what is new
+# the column that says which rows of the table are of one fact, which is replaced as a whole
+REPLACED_FACTS = {ORDERS.name: "id", ORDER_LINES.name: "order_pk", REVIEWS.name: "id"}
+CUSTOMER_TABLES = (EVENTS.name, *REPLACED_FACTS)
+
+# two branches, so that each reads only the partitions and index entries that it needs
+SELECT_RECENT_EVENTS = """
+WITH recent AS (
+    SELECT id, received_at FROM events_event
+    WHERE received_at >= %(since)s AND type = 'track' AND product_ids <> '{}'
+    UNION
+    SELECT id, received_at FROM events_event
+    WHERE id >= %(first_id)s AND type = 'track' AND product_ids <> '{}'
+)
+SELECT id, received_at FROM recent
+WHERE NOT EXISTS (SELECT FROM events_outbox WHERE event_id = id)
+"""
+
+
+class CurrentWarehouse(Warehouse):
+    """Tables by name, as of a snapshot of PostgreSQL. position: what the events among them contain."""
+
+    def __init__(self, files: Warehouse, *, position: EventPosition, exported: EventPosition | None) -> None:
+        super().__init__(files.backend, files.root)
+        self.position = position
+        self.exported = exported
+        self.merges = read_merges(since=exported.received_before - OVERLAP) if exported is not None else []
+
+    def __getitem__(self, name: str) -> ibis.Table:
+        """Return a table; raises KeyError if ``customers.warehouse.tables`` does not define it."""
+        if name not in self.tables:
+            table = super().__getitem__(name)
+            if self.exported is not None and name in CUSTOMER_TABLES:
+                table = self._update_table(TABLES[name], table.select(*TABLES[name].schema.names), self.exported)
+            self.tables[name] = table
+        return self.tables[name]
+
+    def _update_table(self, table: WarehouseTable, rows: ir.Table, exported: EventPosition) -> ir.Table:
+        if table is EVENTS:
+            newer = copy_missing_events(rows, exported=exported)
+        else:
+            since = exported.received_before - OVERLAP
+            fact, moment = REPLACED_FACTS[table.name], str(table.moment)
+            largest = rows[fact].max().to_pyarrow().as_py()
+            newer = copy_newer_facts(table, key=fact, largest=int(largest or 0), since=since)
+            rows = rows.filter(rows[moment] < since)
+            if newer.num_rows:
+                rows = rows.anti_join(ibis.memtable(newer.select([fact])), fact)
+        rows = replace_merged(rows, self.merges)
+        return rows.union(ibis.memtable(newer)) if newer.num_rows else rows
+
+
+@contextmanager
+def open_current_warehouse(*, as_of: datetime) -> Iterator[CurrentWarehouse]:
+    """Open the warehouse for the block, brought up to date from one snapshot of PostgreSQL."""
+    with read_snapshot(), open_warehouse() as files:
+        yield CurrentWarehouse(files, position=read_position(as_of=as_of), exported=find_exported_position())
+
+
+def find_exported_position() -> EventPosition | None:
+    """Return what the last export of the events contains; None if they were never exported."""
+    runs = ExportRun.objects.filter(table=EVENTS.name, error="").exclude(finished_at=None)
+    run = runs.order_by("-id").first()
+    if run is None:
+        return None
+    if not run.watermark:  # written by a release that did not record it
+        return EventPosition(run.started_at - OVERLAP, UNKNOWN_ID)
+    return EventPosition.parse(run.watermark)
+
+
+def read_merges(*, since: datetime) -> list[tuple[int, int]]:
+    """Return (merged, kept) customers of the merges since then; chains of merges end at the last kept customer."""
+    merges = IdentityMerge.objects.filter(at__gte=since, reverted_at=None).order_by("id")
+    return list(merges.values_list("merged_id", "kept_id"))
+
+
+def read_current_identifiers(customer_ids: Iterable[int] | None = None) -> pa.Table:
+    """Return kind, value and customer_id of the identifiers of these customers, by default of all."""
+    if customer_ids is None:
+        pages = [page.select(["kind", "value", "customer_id"]) for page in copy_pages(IDENTIFIERS, rows=PAGE_ROWS)]
+        return pa.concat_tables([*pages, IDENTIFIERS.schema.empty_table().select(["kind", "value", "customer_id"])])
+    condition = sql.SQL(" WHERE customer_id = ANY({}::bigint[])").format(
+        sql.Literal(format_bigint_list(list(customer_ids)))
+    )
+    return copy_rows(IDENTIFIERS, condition).select(["kind", "value", "customer_id"])
+
+
+def copy_missing_events(rows: ir.Table, *, exported: EventPosition) -> pa.Table:
+    """Return the processed product events since the export that are in no file."""
+    with connection.cursor() as cursor:
+        cursor.execute(SELECT_RECENT_EVENTS, {"since": exported.received_before, "first_id": exported.first_new_id})
+        found = cursor.fetchall()
+    if not found:
+        return EVENTS.schema.empty_table()
+    ids = np.array([event_id for event_id, _received_at in found], np.int64)
+    in_files = rows.filter(rows.id >= int(ids.min())).select("id").to_pyarrow()["id"].to_numpy()
+    is_missing = ~np.isin(ids, in_files)
+    missing = [found[number] for number in np.flatnonzero(is_missing)]
+    parts = [copy_events(missing[start : start + PAGE_ROWS]) for start in range(0, len(missing), PAGE_ROWS)]
+    return pa.concat_tables([EVENTS.schema.empty_table(), *parts])
+
+
+def copy_events(events: Sequence[tuple[int, datetime]]) -> pa.Table:
+    """Return the events with these IDs and times of receipt."""
+    condition = sql.SQL(" WHERE id = ANY({ids}::bigint[]) AND received_at BETWEEN {low} AND {high}").format(
+        ids=sql.Literal(format_bigint_list([event_id for event_id, _received_at in events])),
+        low=sql.Literal(min(received_at for _id, received_at in events)),
+        high=sql.Literal(max(received_at for _id, received_at in events)),
+    )
+    with prefer_index_scans():
+        return copy_rows(EVENTS, condition)
+
+
+def copy_newer_facts(table: WarehouseTable, *, key: str, largest: int, since: datetime) -> pa.Table:
+    """Return the rows of facts that have a larger key than those in the files, or happened since."""
+    condition = sql.SQL(" WHERE {key} > {largest} OR {moment} >= {since}").format(
+        key=sql.Identifier(key),
+        largest=sql.Literal(largest),
+        moment=sql.Identifier(str(table.moment)),
+        since=sql.Literal(since),
+    )
+    return copy_rows(table, condition)
+
+
+def replace_merged(rows: ir.Table, merges: Sequence[tuple[int, int]]) -> ir.Table:
+    """Return the rows with kept customers instead of merged ones."""
+    if not merges:
+        return rows
+    pairs = pa.table({"merged": [pair[0] for pair in merges], "kept": [pair[1] for pair in merges]})
+    kept = ibis.memtable(pairs.cast(pa.schema([("merged", pa.int64()), ("kept", pa.int64())])))
+    joined = rows.left_join(kept, rows.customer_id == kept.merged)
+    return joined.mutate(customer_id=ibis.coalesce(joined.kept, joined.customer_id)).select(*rows.columns)
