@@ -134,8 +134,8 @@ def compare_hit_rates(figures: Mapping[str, Any]) -> dict[str, str]:
     if not hit_rates or hit_rates["own"]["value"] is None or figures["people"] < MIN_CUSTOMERS:
         return {}
     return {
-        "own": format_percent(hit_rates["own"]["value"], 2),
-        "other": format_percent(hit_rates["fallback"]["value"], 2),
+        "own": format_percent(hit_rates["own"]["value"], 1),
+        "other": format_percent(hit_rates["fallback"]["value"], 1),
     }
 
 
