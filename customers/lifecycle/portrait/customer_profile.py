@@ -7,16 +7,18 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from customers.lifecycle.backoffice.labels.cluster_labels import get_cluster_names
-from customers.lifecycle.backoffice.labels.propensity_labels import FAMILY_LABELS, format_reason
+from customers.lifecycle.backoffice.labels.difference_labels import LIKELY, describe_differences
+from customers.lifecycle.backoffice.labels.propensity_labels import FAMILY_LABELS, describe_level, format_reason
 from customers.lifecycle.backoffice.labels.stage_labels import describe_gaps, describe_guard
 from customers.lifecycle.clv.held_coverage import get_held_coverage
 from customers.lifecycle.facts.histories import read_histories, to_microseconds
 from customers.lifecycle.models import CustomerProfile, ScoreModel, Stage, StageTransition
 from customers.lifecycle.propensity.explanations import PropensityReason, explain_propensities
+from customers.lifecycle.propensity.levels import bound_propensities, read_level
 from customers.lifecycle.propensity.models import PROPENSITY_KINDS
 from customers.lifecycle.refresh.columns import COUNTERS
 from customers.lifecycle.refresh.score_models import ScoreModelsByKind, load_latest_score_models
-from customers.lifecycle.scoring.stages.gap_summary import summarize_gaps
+from customers.lifecycle.scoring.stages.gap_summary import GapSummary, summarize_gaps
 from customers.lifecycle.stages.freshness import find_missing_data_since
 from customers.lifecycle.stages.rules import get_active_rules, to_thresholds
 from customers.orders.models import Order
@@ -48,12 +50,19 @@ def build_customer_profile(
     if profile is None:
         return None
     score_models = load_latest_score_models() if score_models is None else score_models
-    explanation, stage_guard = _explain_stage(profile, as_of or timezone.now())
+    gaps, missing_since = _summarize_gaps(profile, as_of or timezone.now())
+    explanation = describe_gaps(gaps, missing_since=missing_since) if gaps else ""
+    stage_guard = describe_guard(gaps) if gaps and profile.stage == Stage.AT_RISK else ""
+    churn_model = score_models.get(ScoreModel.Kind.CHURN)
     return {
         "customer_id": customer_id,
         "computed_at": profile.computed_at,
         "stage": {**_build_stage(profile), "explanation": explanation},
         "stage_guard": stage_guard,
+        "orders_missing_since": missing_since,
+        "differences": describe_differences(
+            profile, churn_days=churn_model.parameters["horizon_days"] if churn_model else None
+        ),
         "rfm": _build_rfm(profile),
         "rfm_window": _build_rfm_window(profile, score_models),
         "value": _build_value(profile, score_models),
@@ -116,22 +125,17 @@ def _build_stage(profile: CustomerProfile) -> dict[str, Any]:
     }
 
 
-def _explain_stage(profile: CustomerProfile, as_of: datetime) -> tuple[str, str]:
-    """Return how unusual the time since the last order is, and why predictions keep the customer from being dormant.
+def _summarize_gaps(profile: CustomerProfile, as_of: datetime) -> tuple[GapSummary | None, datetime | None]:
+    """Return how unusual the time since the last order is, and since when orders of the whole shop are missing.
 
-    Both are "" without an order or with rules of quantiles; the second one is "" unless it applies.
+    The former is None without an order or with rules of quantiles.
     """
     rules = get_active_rules()
     if rules is None or not profile.orders:
-        return "", ""
+        return None, None
     histories = read_histories(as_of=as_of, customer_ids=[profile.pk])
     gaps = summarize_gaps(histories=histories, thresholds=to_thresholds(rules), as_of=to_microseconds(as_of))
-    if gaps is None:
-        return "", ""
-    return (
-        describe_gaps(gaps, missing_since=find_missing_data_since(as_of=as_of)),
-        describe_guard(gaps) if profile.stage == Stage.AT_RISK else "",
-    )
+    return gaps, find_missing_data_since(as_of=as_of) if gaps else None
 
 
 def _build_rfm(profile: CustomerProfile) -> dict[str, Any] | None:
@@ -202,6 +206,8 @@ def _build_next_order(profile: CustomerProfile) -> dict[str, Any]:
         "earliest": profile.next_order_from,
         "likeliest": profile.next_order_likely,
         "latest": profile.next_order_to,
+        "conditional": profile.next_order_likely is not None
+        and (profile.stage in (Stage.DORMANT, Stage.CHURNED) or (profile.churn or 0.0) >= LIKELY),
         "reason": profile.next_order_reason,
         "reason_name": str(profile.get_next_order_reason_display()),
     }
@@ -216,26 +222,36 @@ def _build_propensities(profile: CustomerProfile, score_models: dict[str, ScoreM
     reasons = {}
     if has_scores and profile.valued_at:
         reasons = explain_propensities(customer_id=profile.pk, as_of=profile.valued_at, score_models=score_models)
+    probabilities: dict[str, float] = {
+        kind: value
+        for kind in PROPENSITY_KINDS
+        if (value := getattr(profile, kind)) is not None and kind in score_models
+    }
+    intervals = bound_propensities(probabilities, score_models)
     return [
-        _build_propensity(kind, getattr(profile, kind), profile, score_models.get(kind), reasons.get(kind, ()))
+        _build_propensity(kind, profile, score_models.get(kind), intervals.get(kind), reasons.get(kind, ()))
         for kind in PROPENSITY_KINDS
     ]
 
 
 def _build_propensity(
     kind: ScoreModel.Kind,
-    probability: float | None,
     profile: CustomerProfile,
     score_model: ScoreModel | None,
+    interval: tuple[float, float] | None,
     propensity_reasons: tuple[PropensityReason, ...],
 ) -> dict[str, Any]:
-    reason = _get_reason(score_model)
+    reason, probability = _get_reason(score_model), getattr(profile, kind)
     if probability is None:
         reason = NO_ORDER if not profile.orders else reason or NOT_YET
+    low, high = interval or (None, None)
     return {
         "key": kind.value,
         "name": str(kind.label),
         "probability": probability,
+        "low": low,
+        "high": high,
+        "level": build_level(score_model) if score_model and interval else None,
         "horizon_days": score_model.parameters["horizon_days"] if score_model else None,
         "reasons": [
             {
@@ -251,6 +267,20 @@ def _build_propensity(
         "reason_name": str(REASON_NAMES[reason]) if reason else "",
         "algorithm": score_model.algorithm if score_model else "",
         "trained_at": datetime.fromisoformat(score_model.parameters["trained_at"]) if score_model else None,
+    }
+
+
+def build_level(score_model: ScoreModel) -> dict[str, Any]:
+    """Return what is known of the level of a propensity as plain values."""
+    level = read_level(score_model)
+    return {
+        "adjustment": level.adjustment,
+        "known": not level.reason,
+        "reason": level.reason,
+        "reason_name": describe_level(level),
+        "low": level.low,
+        "high": level.high,
+        "cutoffs": level.cutoffs,
     }
 
 

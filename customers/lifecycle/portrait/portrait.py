@@ -77,12 +77,13 @@ class CustomerPortrait:
         why = {"reason": self.withheld, "reason_name": self.withheld_name}
         return {
             "stage_guard": "",
+            "differences": [],
             "interests": {"categories": [], "brands": [], "hours": []},
             "discount_share": None,
             "propensities": [],
             "next_category": {"name": "", "probability": None, **why},
             "value": {**dict.fromkeys(VALUE_COLUMNS), "interval_held": None, **why, "algorithm": ""},
-            "next_order": {"earliest": None, "likeliest": None, "latest": None, **why},
+            "next_order": {"earliest": None, "likeliest": None, "latest": None, "conditional": False, **why},
             "cluster": None,
         }
 

@@ -9,9 +9,9 @@ figures, plain JSON:
 horizon_days; rate (share of positive rows); customers, positives, negatives (distinct customers); trained_at; kept (reused from an
 earlier run). After training also:
 winner; why (best_candidate or baseline_not_beaten); evaluated_by (time: a later period; customers: other customers of the same times);
-evaluation_rows; evaluation_rate; baseline (name of the better simple candidate);
+evaluation_rows; evaluation_rate; baseline (name of the better simple candidate); level (see `levels.summarize_level`);
 candidates: [{name, brier, auc, mean_predicted, brier_gain, auc_gain}], gains over the baseline as [gain, low, high] of 95% or null;
-quality: of the winner on held-out rows, calibrated on other held-out customers: {customers, positives, rate, mean_predicted, auc, brier,
+quality: of what serves, at a later moment than the training where there is one: {customers, positives, rate, mean_predicted, auc, brier,
 skill, calibration_error, lift: [10, highest scores first] or null, curve: {predicted, actual, low, high, customers: [lowest scores first]}};
 rules: of a decision tree, most probable first, [{conditions: [{feature, operator, value}], share, probability}];
 drift: today's customers against the latest earlier model, or null: {trained_at, customers, score, score_level, features: [{feature, index,
@@ -44,7 +44,11 @@ from customers.lifecycle.scoring.propensity.features.snapshots import (
 )
 from customers.lifecycle.scoring.propensity.model_selection import BASELINES
 from customers.lifecycle.scoring.propensity.models.serialization import serialize_arrays
-from customers.lifecycle.scoring.propensity.target_training import plan_target_cutoffs, train_target
+from customers.lifecycle.scoring.propensity.target_training import (
+    plan_target_cutoffs,
+    plan_target_levels,
+    train_target,
+)
 from customers.lifecycle.scoring.propensity.training import TRAINED_REASONS, PropensityModel
 
 SEED = 1
@@ -121,10 +125,16 @@ def train_models(
         for kind, target in targets.items()
     }
     cutoffs = {kind: [*plan.all_cutoffs, *plan.train_cutoffs] for kind, plan in plans.items()}
+    level_plans = [
+        plan_target_levels(orders=sample_orders, target=target, as_of=as_of_microseconds) for target in targets.values()
+    ]
     columns = PurchaseModelColumns(
         orders=sample_orders,
         name=purchase_model,
-        cutoffs=[cutoff for kind_cutoffs in cutoffs.values() for cutoff in kind_cutoffs],
+        cutoffs=[
+            *(cutoff for kind_cutoffs in cutoffs.values() for cutoff in kind_cutoffs),
+            *(cutoff for level_plan in level_plans for cutoff in level_plan.cutoffs),
+        ],
     )
     uses_purchase_model = {kind: today.fit.model is not None and columns.is_available(cutoffs[kind]) for kind in kinds}
 
@@ -138,6 +148,7 @@ def train_models(
             columns=(lambda cutoff: {PURCHASE_MODEL_COLUMN: columns.predict(as_of=cutoff, target=target)})
             if uses_purchase_model[kind]
             else None,
+            has_columns=(lambda cutoff: columns.is_available([cutoff])) if uses_purchase_model[kind] else None,
             purchase_model_column=PURCHASE_MODEL_COLUMN if uses_purchase_model[kind] else None,
             max_rows=MAX_TRAINING_ROWS,
         )
@@ -217,6 +228,7 @@ def summarize_training(propensity: PropensityModel, target: PropensityTarget, as
         "evaluation_rate": details["evaluation_rate"],
         "baseline": baseline.name,
         "candidates": [vars(result) for result in propensity.results],
+        "level": details["level"],
         "quality": details["quality"],
         "rules": details["rules"][:MAX_TREE_RULES],
     }

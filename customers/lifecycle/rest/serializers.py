@@ -14,6 +14,7 @@ from customers.lifecycle.portrait.customer_profile import REASON_NAMES, RFM_REAS
 from customers.lifecycle.portrait.line import FactSource, MissingReason, PortraitGroup, ValueFormat
 from customers.lifecycle.portrait.portrait import WithheldReason
 from customers.lifecycle.refresh.columns import PROFILE_COLUMNS
+from customers.lifecycle.scoring.propensity.levels import ADJUSTMENTS, LEVEL_REASONS
 
 
 class StageSerializer(serializers.Serializer):
@@ -113,6 +114,10 @@ class NextOrderSerializer(serializers.Serializer):
     )
     likeliest = serializers.DateField(allow_null=True)
     latest = serializers.DateField(allow_null=True)
+    conditional = serializers.BooleanField(
+        help_text="Whether the customer may well not order again (dormant, churned or a churn risk of at least 50%), so that the date only "
+        "says when the order would come.",
+    )
     reason = serializers.ChoiceField(
         choices=[*NextOrderReason.choices, *WithheldReason.choices], allow_blank=True, help_text="Why there is no date."
     )
@@ -126,12 +131,46 @@ class PropensityReasonSerializer(serializers.Serializer):
     direction = serializers.ChoiceField(choices=["raises", "lowers"], help_text="Effect on the probability.")
 
 
+class PropensityLevelSerializer(serializers.Serializer):
+    """How reliable the level of a probability is, by earlier predictions of the same kind."""
+
+    adjustment = serializers.ChoiceField(
+        choices=ADJUSTMENTS,
+        help_text="How the level is adjusted: none; shift, platt or isotonic (recalibrated on earlier predictions); season (the error at "
+        "the same time a year before). An adjustment is used only after it was better than none at later times.",
+    )
+    known = serializers.BooleanField(help_text="Whether the level of earlier predictions was reliable.")
+    reason = serializers.ChoiceField(
+        choices=[reason for reason in LEVEL_REASONS if reason],
+        allow_blank=True,
+        help_text="Why the level is not known: few_periods or levels_differ; empty if it is.",
+    )
+    reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    low = serializers.FloatField(
+        allow_null=True, min_value=0, max_value=1, help_text="Lowest actual rate at the earlier times."
+    )
+    high = serializers.FloatField(
+        allow_null=True, min_value=0, max_value=1, help_text="Highest actual rate at the earlier times."
+    )
+    cutoffs = serializers.IntegerField(
+        min_value=0, help_text="Number of earlier times at which predictions were compared with the actual rate."
+    )
+
+
 class PropensitySerializer(serializers.Serializer):
     """Probability of a purchase within the horizon; for churn, of no order within it."""
 
     key = serializers.CharField(help_text="churn, purchase_7, purchase_30 or purchase_90.")
     name = serializers.CharField(help_text="In the language of Accept-Language.")
     probability = serializers.FloatField(allow_null=True, min_value=0, max_value=1)
+    low = serializers.FloatField(
+        allow_null=True,
+        min_value=0,
+        max_value=1,
+        help_text="Lower end of the 80% interval, by how far the level of earlier predictions was off.",
+    )
+    high = serializers.FloatField(allow_null=True, min_value=0, max_value=1, help_text="Upper end of the 80% interval.")
+    level = PropensityLevelSerializer(allow_null=True)
     horizon_days = serializers.IntegerField(allow_null=True)
     reasons = PropensityReasonSerializer(many=True, help_text="At most three, strongest effect first.")
     fallback = serializers.BooleanField(
@@ -248,6 +287,15 @@ class ProfileSerializer(serializers.Serializer):
     stage_guard = serializers.CharField(
         allow_blank=True,
         help_text="Why predictions keep the customer from being dormant or churned; empty if they do not.",
+    )
+    orders_missing_since = serializers.DateTimeField(
+        allow_null=True,
+        help_text="Since when orders of the whole shop have been overdue, so that time changes no stage; null if they are not.",
+    )
+    differences = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Why stage, predictions and RFM group seem to contradict each other where they measure different things, in the language "
+        "of Accept-Language; empty if they do not.",
     )
     rfm = RfmSerializer(allow_null=True)
     rfm_window = WindowRfmSerializer()

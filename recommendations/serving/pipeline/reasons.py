@@ -129,7 +129,8 @@ def _find_last_kind(history: Histories, item: int) -> int:
 
 def _make_repeat_reason(*, row: int, history: Histories, products: ProductIndex, is_due: bool) -> ItemReason:
     product_id = products.product_ids[row]
-    times = int(((history.item == row) & (history.kind == PURCHASE)).sum())
+    # Two lines of one order are one purchase.
+    times = len(set(history.order[(history.item == row) & (history.kind == PURCHASE)].tolist()))
     if times == 0:
         return make_recently_viewed_reason(product_id)
     if is_due:

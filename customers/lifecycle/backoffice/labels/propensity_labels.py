@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from config.foundation.number_formats import format_whole_percent
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.propensity.explanations import PropensityReason
+from customers.lifecycle.propensity.levels import PropensityLevel
 
 FEATURE_LABELS: dict[str, str | Promise] = {
     "recency_days": gettext_lazy("days since the last order"),
@@ -68,6 +69,13 @@ CANDIDATE_LABELS: dict[str, str | Promise] = {
     "boosting": gettext_lazy("gradient boosting"),
     "forest": gettext_lazy("random forest"),
     "ensemble": gettext_lazy("ensemble of logistic regression and gradient boosting"),
+}
+ADJUSTMENT_LABELS: dict[str, str | Promise] = {
+    "none": gettext_lazy("no adjustment"),
+    "shift": gettext_lazy("recalibrated level"),
+    "platt": gettext_lazy("recalibrated (Platt)"),
+    "isotonic": gettext_lazy("recalibrated (isotonic)"),
+    "season": gettext_lazy("same season last year"),
 }
 DRIFT_LABELS: dict[str, str | Promise] = {
     "none": pgettext_lazy("drift", "none"),
@@ -156,6 +164,32 @@ def describe_propensity_accuracy(score_model: ScoreModel) -> str:
         _("Model: %(name)s. AUC %(auc)s (%(baseline)s: %(baseline_auc)s), Brier score %(brier)s (%(baseline_brier)s).")
         % texts
     )
+
+
+def describe_interval(low: float, high: float) -> str:
+    """Return the interval of a probability by the level of earlier predictions."""
+    return _("80%% interval: %(low)s to %(high)s") % {
+        "low": format_whole_percent(low),
+        "high": format_whole_percent(high),
+    }
+
+
+def describe_level(level: PropensityLevel) -> str:
+    """Return why the level is not known, and that the interval is wider for it; "" if it is known."""
+    if not level.reason:
+        return ""
+    if level.reason == "few_periods" or level.low is None or level.high is None:
+        return _(
+            "The level is uncertain: the history is too short to compare predictions with the actual rate of two later periods. The "
+            "interval is wider for this reason."
+        )
+    return _(
+        "The level varies between %(low)s and %(high)s, the actual rates on %(cutoffs)s earlier dates. The interval is wider for this reason."
+    ) % {
+        "low": format_whole_percent(level.low),
+        "high": format_whole_percent(level.high),
+        "cutoffs": number_format(level.cutoffs),
+    }
 
 
 def describe_category_accuracy(score_model: ScoreModel) -> str:

@@ -38,8 +38,8 @@ def describe_guard(gaps: GapSummary) -> str:
     if not gaps.guarded:
         return ""
     return _(
-        "A gap this long would make them dormant, but their probability active is %(p_alive)s and their churn risk only "
-        "%(churn)s."
+        "A gap this long would make them dormant, but by the purchase model of the stage rules, their probability active is "
+        "%(p_alive)s and their churn risk only %(churn)s."
     ) % {"p_alive": format_whole_percent(gaps.p_alive), "churn": format_whole_percent(gaps.churn)}
 
 

@@ -16,13 +16,17 @@ from config.foundation.number_formats import format_whole_percent
 from customers.lifecycle.alerts import is_miscalibrated
 from customers.lifecycle.backoffice.drilldowns import make_drilldown_url
 from customers.lifecycle.backoffice.labels.propensity_labels import (
+    ADJUSTMENT_LABELS,
     CANDIDATE_LABELS,
     DRIFT_LABELS,
     describe_fallback,
+    describe_level,
     format_condition,
     get_feature_label,
 )
+from customers.lifecycle.facts.histories import from_microseconds
 from customers.lifecycle.models import ScoreModel
+from customers.lifecycle.propensity.levels import read_level
 from customers.lifecycle.propensity.models import PROPENSITY_KINDS
 from customers.lifecycle.refresh.score_models import load_latest_score_models
 from customers.lifecycle.scoring.propensity.metrics import CalibrationCurve, max_calibration_gap, simulate_max_gap
@@ -85,6 +89,7 @@ def format_target(score_model: ScoreModel, counts: list[int]) -> dict[str, Any]:
         "candidates": format_candidates(figures),
         "quality": format_quality(quality) if quality else None,
         "calibration": make_calibration_chart(score_model.kind, quality) if quality else None,
+        "level": format_level(score_model),
         "lift": make_lift_chart(score_model.kind, quality) if quality and quality["lift"] else None,
         "rules": [
             {
@@ -145,6 +150,35 @@ def format_candidates(figures: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for candidate in figures.get("candidates", [])
     ]
+
+
+def format_level(score_model: ScoreModel) -> dict[str, Any] | None:
+    """Return predicted and actual rates of earlier dates, and the accuracy of each adjustment; None where nothing was compared."""
+    level = score_model.figures.get("level")
+    if not level or not level["periods"]:
+        return None
+    return {
+        "note": describe_level(read_level(score_model)),
+        "adjustment": ADJUSTMENT_LABELS[level["adjustment"]],
+        "periods": [
+            {
+                "at": from_microseconds(period["at"]),
+                "customers": period["customers"],
+                "predicted": format_whole_percent(period["predicted"]),
+                "actual": format_whole_percent(period["rate"]),
+            }
+            for period in level["periods"]
+        ],
+        "options": [
+            {
+                "model": CANDIDATE_LABELS[option["candidate"]],
+                "adjustment": ADJUSTMENT_LABELS[option["adjustment"]],
+                "briers": " · ".join(format_decimals(value, 4) for value in option["brier"]),
+                "is_used": option["serves"],
+            }
+            for option in level["options"]
+        ],
+    }
 
 
 def format_interval(gain: list[float]) -> str:

@@ -197,12 +197,19 @@ def shift_to_rate(*, score: Floats, rate: float) -> Floats:
 
     The remaining error is one of shape, not of level. Errors: ValueError for a rate outside 0…1.
     """
+    shifted: Floats = expit(to_log_odds(score) + find_level_shift(score=score, rate=rate))
+    return shifted
+
+
+def find_level_shift(*, score: Floats, rate: float) -> float:
+    """Return the constant in log-odds with which the mean of the shifted scores is the rate.
+
+    Errors: ValueError for a rate outside 0…1.
+    """
     if not 0 < rate < 1:
         raise ValueError(f"rate must be between 0 and 1, got {rate}")
     odds = to_log_odds(score)
-    shift = brentq(lambda step: expit(odds + step).mean() - rate, -MAX_LOG_ODDS, MAX_LOG_ODDS)
-    shifted: Floats = expit(odds + shift)
-    return shifted
+    return float(brentq(lambda step: expit(odds + step).mean() - rate, -MAX_LOG_ODDS, MAX_LOG_ODDS))
 
 
 def _check_scores(score: Floats, label: Flags) -> None:

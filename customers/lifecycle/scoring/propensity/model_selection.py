@@ -29,7 +29,8 @@ from customers.lifecycle.scoring.propensity.models.candidates import Hyperparame
 
 # Simplest first. `rate` is a constant, where no recency is known; `purchase_model` is the purchase model's probability.
 CANDIDATES = ("rate", "recency", "purchase_model", "tree", "logistic", "boosting", "forest", "ensemble")
-BASELINES = ("rate", "recency", "purchase_model")
+PURCHASE_MODEL = "purchase_model"
+BASELINES = ("rate", "recency", PURCHASE_MODEL)
 ENSEMBLE_MEMBERS = ("logistic", "boosting")
 PURCHASE_MODEL_SHARES = (0.0, 0.2, 0.4)  # of the purchase model in the ensemble
 BOOTSTRAP_DRAWS = 400
@@ -150,27 +151,21 @@ def build_fitters(
 
 
 def fit_candidate(
-    name: str, *, outcome: SelectionOutcome, all_rows: TrainingSample, purchase_model_column: str | None, seed: int
-) -> tuple[ArrayModel, Calibration]:
-    """Fit the named candidate on all rows, and its calibration on unseen customers."""
-    all_fitters = build_fitters(all_rows, outcome.hyperparameters, purchase_model_column, seed)
-    members = (*ENSEMBLE_MEMBERS, "purchase_model") if outcome.purchase_model_share else ENSEMBLE_MEMBERS
-    selected = {member: all_fitters[member] for member in (members if name == "ensemble" else (name,))}
-    models = {member: fit(all_rows) for member, fit in selected.items()}
-    if not outcome.is_time_split:
-        out_of_fold = dict(outcome.probabilities)
-    else:
-        out_of_fold = _predict_by_fold(
-            {key: fit for key, fit in selected.items() if key not in BASELINES}, all_rows, seed
-        )
-        out_of_fold |= {key: predict_probability(models[key], all_rows.matrix) for key in selected if key in BASELINES}
+    name: str,
+    *,
+    outcome: SelectionOutcome,
+    rows: TrainingSample,
+    purchase_model_column: str | None,
+    seed: int,
+) -> ArrayModel:
+    """Fit the named candidate on some rows."""
+    fitters = build_fitters(rows, outcome.hyperparameters, purchase_model_column, seed)
     if name != "ensemble":
-        return models[name], _fit_calibration(all_rows, out_of_fold[name], seed)
-    weights = [(1 - outcome.purchase_model_share) / len(ENSEMBLE_MEMBERS)] * len(ENSEMBLE_MEMBERS) + (
-        [outcome.purchase_model_share] if outcome.purchase_model_share else []
-    )
-    model = LogOddsEnsemble(tuple(models[member] for member in members), np.array(weights), base=0.0)
-    return model, _fit_calibration(all_rows, _average_log_odds(out_of_fold, outcome.purchase_model_share), seed)
+        return fitters[name](rows)
+    share = outcome.purchase_model_share
+    weights = [(1 - share) / len(ENSEMBLE_MEMBERS)] * len(ENSEMBLE_MEMBERS) + ([share] if share else [])
+    members = (*ENSEMBLE_MEMBERS, "purchase_model") if share else ENSEMBLE_MEMBERS
+    return LogOddsEnsemble(tuple(fitters[member](rows) for member in members), np.array(weights), base=0.0)
 
 
 def select_winner(

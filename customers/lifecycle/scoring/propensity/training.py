@@ -1,7 +1,8 @@
 """Trains the probability of a binary outcome, with the reason where it is not possible."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,13 @@ from customers.lifecycle.scoring.propensity.drift import DriftReference, measure
 from customers.lifecycle.scoring.propensity.explanations import ScoreReasons, explain_scores
 from customers.lifecycle.scoring.propensity.features.event_facts import Matrix
 from customers.lifecycle.scoring.propensity.features.samples import TrainingSample
+from customers.lifecycle.scoring.propensity.levels import LevelPeriod, select_level
 from customers.lifecycle.scoring.propensity.metrics import evaluate_scores
 from customers.lifecycle.scoring.propensity.model_selection import (
     BASELINES,
+    PURCHASE_MODEL,
     CandidateResult,
+    SelectionOutcome,
     evaluate_candidates,
     fit_candidate,
 )
@@ -53,8 +57,8 @@ class PropensityModel:
     names: the k columns of the matrices that it scores. results: metrics of all candidates on the evaluation sample. rate: share of
     positives among the training rows; customers, positives, negatives: number of distinct customers (one may be both at different
     cutoffs). features, scores: distributions of the columns and the scores, for `drift`.
-    details: plain values on the evaluation: `quality` of the winner (see `PropensityMetrics`, calibrated as `CandidateResult.brier`
-    is), `rules` of a decision tree of all rows, most probable first (see `TreeRule`).
+    details: plain values on the evaluation: `level` (see `levels.summarize_level`), `quality` of what serves, at the latest period of
+    the level if there is one (see `PropensityMetrics`), `rules` of a decision tree of all rows, most probable first (see `TreeRule`).
     """
 
     names: tuple[str, ...]
@@ -170,14 +174,17 @@ def train_propensity(
     all_rows: TrainingSample | None,
     train: TrainingSample | None = None,
     validation: TrainingSample | None = None,
+    periods: Sequence[LevelPeriod] = (),
+    season: TrainingSample | None = None,
     purchase_model_column: str | None = None,
     seed: int = 1,
 ) -> PropensityModel:
-    """Train the best of the candidates (see `model_selection`).
+    """Train the best of the candidates (see `model_selection`) and select the level at which it serves (see `levels`).
 
-    It is fitted on all rows and calibrated on rows that it has not seen.
+    It is fitted on all rows.
     all_rows: those whose labels are known by now. train, validation: the part to fit candidates on and a later one to evaluate them
-    on; without them, or where they are too small, folds of the customers of `all_rows` are used instead.
+    on; without them, or where they are too small, folds of the customers of `all_rows` are used instead. periods: past moments at which
+    the level is compared, latest first; season: the customers of a year ago.
     purchase_model_column: name of the column with the purchase model's probability of this label, if there is one. The rows may be anything
     with a label: customers at cutoffs, or message recipients.
 
@@ -204,30 +211,48 @@ def train_propensity(
             purchase_model_column=purchase_model_column,
             seed=seed,
         )
-        model, calibration = fit_candidate(
-            outcome.winner, outcome=outcome, all_rows=all_rows, purchase_model_column=purchase_model_column, seed=seed
+        fit = partial(_fit, outcome=outcome, purchase_model_column=purchase_model_column, seed=seed)
+        selection = select_level(
+            candidates=list_level_candidates(outcome.winner, purchase_model_column),
+            fit=fit,
+            all_rows=all_rows,
+            periods=periods if outcome.is_time_split else (),
+            season=season,
         )
+        model = fit(selection.candidate, all_rows)
     newest = all_rows.select(all_rows.cutoff == all_rows.cutoff.max())
+    score, label = selection.scores or (outcome.calibrated[outcome.winner], outcome.evaluation_sample.label)
     return _build_model(
         all_rows,
-        reason="baseline_not_beaten" if outcome.winner in BASELINES else "best_candidate",
-        winner=outcome.winner,
+        reason="baseline_not_beaten" if selection.candidate in BASELINES else "best_candidate",
+        winner=selection.candidate,
         model=model,
-        calibration=calibration,
+        calibration=selection.calibration,
         results=outcome.results,
         newest=newest,
         details={
             "hyperparameters": vars(outcome.hyperparameters),
             "evaluated_by": "time" if outcome.is_time_split else "customers",
             "purchase_model_share": outcome.purchase_model_share,
-            "evaluation_rows": len(outcome.evaluation_sample),
-            "evaluation_rate": float(outcome.evaluation_sample.label.mean()),
-            "quality": evaluate_scores(
-                score=outcome.calibrated[outcome.winner], label=outcome.evaluation_sample.label
-            ).to_dict(),
+            "evaluation_rows": len(label),
+            "evaluation_rate": float(label.mean()),
+            "level": selection.summary,
+            "quality": evaluate_scores(score=score, label=label).to_dict(),
             "rules": [asdict(rule) for rule in extract_rules(tree=fit_tree(all_rows, seed=seed), names=all_rows.names)],
         },
     )
+
+
+def list_level_candidates(winner: str, purchase_model_column: str | None) -> list[str]:
+    """Return the candidates that may serve: the winner, and the purchase model, whose level is not that of the training rows."""
+    return [winner] if purchase_model_column is None or winner == PURCHASE_MODEL else [winner, PURCHASE_MODEL]
+
+
+def _fit(
+    name: str, rows: TrainingSample, *, outcome: SelectionOutcome, purchase_model_column: str | None, seed: int
+) -> ArrayModel:
+    """Fit the named candidate; positional, as `levels.select_level` calls it."""
+    return fit_candidate(name, outcome=outcome, rows=rows, purchase_model_column=purchase_model_column, seed=seed)
 
 
 def find_shortage(sample: TrainingSample) -> str | None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from config.foundation.array_types import Flags, Floats, Rows
 from recommendations.engine.linear_algebra.jit import compiled
@@ -48,7 +49,9 @@ def fit_boosted_trees(matrix: Matrix, label: Flags, *, trees: int, depth: int, s
         l2_regularization=L2_REGULARIZATION,
         early_stopping=False,
         random_state=seed,
-    ).fit(matrix, label)
+    )
+    with threadpool_limits(limits=1):  # contending threads on a busy machine take many times as long
+        model.fit(matrix, label)
     parts = [_complete_tree(predictors[0].nodes, depth) for predictors in model._predictors]
     return BoostedTrees(
         np.stack([feature for feature, _threshold, _leaves in parts]),

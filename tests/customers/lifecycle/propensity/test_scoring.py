@@ -16,6 +16,7 @@ from rest_framework.test import APIClient
 
 from config.access.grants import Grant
 from customers.identity.models import Customer
+from customers.lifecycle.backoffice.labels.difference_labels import describe_differences
 from customers.lifecycle.backoffice.labels.propensity_labels import (
     CANDIDATE_LABELS,
     FAMILY_LABELS,
@@ -115,6 +116,37 @@ def test_every_buyer_has_all_probabilities_and_a_visitor_has_none(trained: Any) 
     assert reasons == {"no_order"}
 
 
+def test_no_score_of_a_customer_contradicts_another_one_without_an_explanation(trained: Any) -> None:
+    churn_days = get_score_models()["churn"].parameters["horizon_days"]
+    for profile in CustomerProfile.objects.filter(orders__gt=0):
+        assert profile.p_alive is not None
+        assert profile.churn is not None
+        assert profile.purchase_90 <= profile.p_alive + 1e-9
+        assert 1 - profile.churn <= profile.p_alive + 1e-9
+        if profile.next_order_reason == "left":
+            assert profile.p_alive < 0.5
+        if profile.next_order_reason == "long_overdue" and profile.purchase_90 >= 0.5:
+            assert profile.purchase_90 < 0.75, "the interval of the date would be longer than a year"
+        good = profile.stage in ("new", "active", "loyal", "reactivated")
+        if good == (profile.churn >= 0.5):
+            assert describe_differences(profile, churn_days=churn_days), (profile.stage, profile.churn)
+
+
+def test_each_probability_has_an_interval_by_the_level_of_earlier_predictions(trained: Any) -> None:
+    anna = CustomerProfile.objects.filter(orders__gte=5).first()
+    assert anna is not None
+    profile = build_customer_profile(customer_id=anna.pk)
+    assert profile is not None
+    rows = sorted(profile["propensities"][1:], key=lambda row: row["horizon_days"])
+    for row in profile["propensities"]:
+        assert 0 < row["low"] <= row["probability"] <= row["high"] < 1
+        level = get_score_models()[row["key"]].figures["level"]
+        assert row["level"]["cutoffs"] == len(level["periods"])
+        assert row["level"]["known"] == (row["level"]["reason"] == "") == (row["level"]["reason_name"] == "")
+    assert [row["low"] for row in rows] == sorted(row["low"] for row in rows)
+    assert [row["high"] for row in rows] == sorted(row["high"] for row in rows)
+
+
 def test_a_customer_who_stopped_ordering_has_a_higher_churn_probability(trained: Any) -> None:
     last = CustomerProfile.objects.order_by("last_order_at").first()
     newest = CustomerProfile.objects.filter(orders__gte=8).order_by("-last_order_at").first()
@@ -145,7 +177,13 @@ def test_the_score_models_describe_the_training_in_json(trained: Any) -> None:
         results_by_name = {row["name"]: row for row in figures["candidates"]}
         assert {"recency", "purchase_model", figures["winner"], figures["baseline"]} <= set(results_by_name)
         quality = figures["quality"]
-        assert quality["brier"] == pytest.approx(results_by_name[figures["winner"]]["brier"])
+        (serving,) = [option for option in figures["level"]["options"] if option["serves"]] or [None]
+        if serving is None:
+            assert quality["brier"] == pytest.approx(results_by_name[figures["winner"]]["brier"])
+        else:
+            assert (serving["candidate"], serving["adjustment"]) == (figures["winner"], figures["level"]["adjustment"])
+            assert quality["brier"] == pytest.approx(serving["brier"][0])
+            assert quality["mean_predicted"] == pytest.approx(figures["level"]["periods"][0]["predicted"])
         assert (len(quality["lift"]), quality["customers"]) == (10, figures["evaluation_rows"])
         assert sum(quality["curve"]["customers"]) == quality["customers"]
         assert 0 < sum(rule["share"] for rule in figures["rules"]) <= 1 + 1e-9

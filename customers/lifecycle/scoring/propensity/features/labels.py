@@ -10,13 +10,16 @@ import numpy as np
 
 from config.foundation.array_types import Flags, Floats, Ints
 from customers.lifecycle.scoring.propensity.features.event_facts import DAY, OrderLines
-from customers.lifecycle.scoring.stages.order_gaps import measure_gaps
+from customers.lifecycle.scoring.stages.order_gaps import measure_customer_gap, measure_gaps
 
 PURCHASE_DAYS = (7, 30, 90)
 MIN_CHURN_DAYS, MAX_CHURN_DAYS = 7, 365
 MIN_HISTORY_DAYS = 56
 MAX_CUTOFFS = 6
 WEEK_DAYS = 7
+YEAR_DAYS = 364  # whole weeks, so that weekdays are the same
+MIN_LEVEL_SPACING_DAYS, MAX_LEVEL_PERIODS = 28, 4
+CHURN_SHARE = 0.9  # of gaps that are shorter than the churn horizon
 LAPSED_HORIZONS = 2.0  # a customer without an order for twice the horizon has churned already, as in the stages
 
 
@@ -46,6 +49,48 @@ class CutoffPlan:
     validation_at: int | None
     train_cutoffs: tuple[int, ...]
     all_cutoffs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LevelPlan:
+    """Moments at which the level of predictions is compared with the actual one, in microseconds.
+
+    periods: of (cutoff, the train cutoffs whose outcomes were known at it, the moment a year before or None), latest first; the outcomes of
+    each one were known at the one before it in this order. season_at: a year before the test.
+    """
+
+    periods: tuple[tuple[int, tuple[int, ...], int | None], ...]
+    season_at: int | None
+
+    @property
+    def cutoffs(self) -> tuple[int, ...]:
+        """Return all moments, each once, latest first."""
+        moments = {self.season_at} if self.season_at is not None else set()
+        for cutoff, train_cutoffs, season_at in self.periods:
+            moments |= {cutoff, *train_cutoffs} | ({season_at} if season_at is not None else set())
+        return tuple(sorted(moments, reverse=True))
+
+
+def plan_levels(*, began_at: int, test_at: int, horizon_days: int) -> LevelPlan:
+    """Plan up to four periods before the test, at least four weeks apart, whose label windows don't overlap."""
+    spacing = max(_round_up_to_weeks(horizon_days), MIN_LEVEL_SPACING_DAYS) * DAY
+
+    def find_season(moment: int) -> int | None:
+        season_at = moment - YEAR_DAYS * DAY
+        is_known = season_at >= began_at + MIN_HISTORY_DAYS * DAY and horizon_days <= YEAR_DAYS
+        return season_at if is_known else None
+
+    latest = plan_cutoffs(began_at=began_at, test_at=test_at, horizon_days=horizon_days).validation_at
+    periods = []
+    for index in range(MAX_LEVEL_PERIODS):
+        if latest is None:
+            break
+        cutoff = latest - index * spacing
+        train_cutoffs = plan_cutoffs(began_at=began_at, test_at=cutoff, horizon_days=horizon_days).all_cutoffs
+        if not train_cutoffs:
+            break
+        periods.append((cutoff, train_cutoffs, find_season(cutoff)))
+    return LevelPlan(tuple(periods), find_season(test_at))
 
 
 def plan_cutoffs(
@@ -83,13 +128,19 @@ def plan_cutoffs(
 def derive_churn_target(*, orders: OrderLines, as_of: int) -> PropensityTarget:
     """Derive the horizon of churn in days, from 7 to 365.
 
-    It is the 90 % quantile of the gaps between orders before the moment.
-    With fewer than 30 gaps it is that of a monthly rhythm (see `stages.order_gaps`).
+    It is the 90 % quantile of the gaps between orders before the moment, in which every customer counts the same: of all gaps, nearly
+    all are those of the most frequent buyers, and by their rhythm everyone else would churn between two orders. Where the history is too
+    short to train and evaluate such a horizon, it is as long as the history allows, but not below the quantile of all gaps. With fewer
+    than 30 gaps it is that of a monthly rhythm (see `stages.order_gaps`).
     """
     is_counted = ~orders.is_return & (orders.at < as_of)
-    gaps = measure_gaps(customer=orders.get_line_customers()[is_counted], at=orders.at[is_counted])
-    days = int(np.ceil(gaps.dormant_gap_days))
-    return PropensityTarget("churn", int(np.clip(days, MIN_CHURN_DAYS, MAX_CHURN_DAYS)))
+    customer, at = orders.get_line_customers()[is_counted], orders.at[is_counted]
+    gaps = measure_gaps(customer=customer, at=at)
+    began_at = int(at.min()) if len(at) else as_of
+    longest = (as_of - began_at) / DAY / 2 - MIN_HISTORY_DAYS / 2
+    by_customer = measure_customer_gap(customer=customer, at=at, share=CHURN_SHARE)
+    horizon = max(gaps.dormant_gap_days, min(by_customer, longest // WEEK_DAYS * WEEK_DAYS))
+    return PropensityTarget("churn", int(np.clip(np.ceil(horizon), MIN_CHURN_DAYS, MAX_CHURN_DAYS)))
 
 
 def has_ordered_within(*, orders: OrderLines, as_of: int, horizon_days: float) -> Flags:

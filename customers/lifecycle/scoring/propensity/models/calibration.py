@@ -11,7 +11,7 @@ from sklearn.isotonic import IsotonicRegression
 from config.foundation.array_types import Flags, Floats, Ints
 from customers.lifecycle.scoring.propensity.models.array_models import MIN_PROBABILITY, Arrays, to_log_odds
 
-type CalibrationType = Literal["none", "platt", "isotonic"]
+type CalibrationType = Literal["none", "shift", "platt", "isotonic"]
 
 CALIBRATION_TYPES: tuple[CalibrationType, ...] = ("none", "platt", "isotonic")
 FOLDS = 5
@@ -25,7 +25,8 @@ MIN_STEP = 1e-9
 class Calibration:
     """A map of a model's scores p to calibrated probabilities.
 
-    none: p. platt: 1 / (1 + exp(−(a + b · logit p))), x = (a, b). isotonic: linear between the points (x, y), x in log-odds.
+    none: p. shift: 1 / (1 + exp(−(a + logit p))), x = (a,). platt: 1 / (1 + exp(−(a + b · logit p))), x = (a, b). isotonic: linear
+    between the points (x, y), x in log-odds.
     """
 
     kind: CalibrationType
@@ -36,6 +37,8 @@ class Calibration:
         """Return calibrated probabilities, (n,); never 0 or 1."""
         if self.kind == "none":
             calibrated = probability
+        elif self.kind == "shift":
+            calibrated = expit(self.x[0] + to_log_odds(probability))
         elif self.kind == "platt":
             calibrated = expit(self.x[0] + self.x[1] * to_log_odds(probability))
         else:
@@ -49,16 +52,23 @@ class Calibration:
 UNCALIBRATED = Calibration("none", np.empty(0), np.empty(0))
 
 
+def make_shift(shift: float) -> Calibration:
+    """Return a calibration that moves all scores by one number in log-odds."""
+    return Calibration("shift", np.array([shift]), np.empty(0))
+
+
 def fit_calibration(*, kind: CalibrationType, probability: Floats, label: Flags) -> Calibration:
     """Fit a calibration. probability, label: (n,), of customers the model has not seen.
 
-    platt: logistic regression on the log-odds with Platt's targets (P + 1) / (P + 2) and 1 / (N + 2); where the scores don't rise
-    with the labels (b ≤ 0) only the level is fitted. isotonic: see `fit_centered_isotonic`.
+    shift: the level only. platt: logistic regression on the log-odds with Platt's targets (P + 1) / (P + 2) and 1 / (N + 2); where the
+    scores don't rise with the labels (b ≤ 0) only the level is fitted. isotonic: see `fit_centered_isotonic`.
     Sources: Platt, Advances in Large Margin Classifiers 1999; Zadrozny & Elkan, KDD 2002.
     """
     if kind == "none" or not 0 < label.sum() < len(label):
         return UNCALIBRATED
     odds = to_log_odds(probability)
+    if kind == "shift":
+        return make_shift(_fit_logistic(np.ones((len(odds), 1)), odds, label.astype(np.float64))[0])
     if kind == "platt":
         return Calibration("platt", np.array(_fit_platt(odds, label)), np.empty(0))
     x, y = fit_centered_isotonic(x=odds, label=label, increasing=True)

@@ -11,6 +11,7 @@ from customers.lifecycle.scoring.propensity.features.labels import (
     has_ordered_within,
     label_customers,
     plan_cutoffs,
+    plan_levels,
     sum_spend_within,
 )
 from customers.lifecycle.scoring.propensity.features.samples import collect_sample
@@ -55,6 +56,31 @@ def test_the_churn_horizon_is_the_90_percent_gap():
     weekly = make_orders([(0, 7 * week, 1) for week in range(40)], n_customers=1)
     assert derive_churn_target(orders=weekly, as_of=300 * DAY) == PropensityTarget("churn", 7)
     assert derive_churn_target(orders=weekly, as_of=20 * DAY) == PropensityTarget("churn", 120)
+
+
+def test_frequent_customers_do_not_shorten_the_churn_horizon_of_the_others():
+    daily = [(customer, day, 1) for customer in range(6) for day in range(400)]
+    monthly = [(customer, 30 * month + customer, 1) for customer in range(6, 15) for month in range(13)]
+    orders = make_orders(daily + monthly, n_customers=15)
+    assert derive_churn_target(orders=orders, as_of=400 * DAY) == PropensityTarget("churn", 30)
+    # In whole weeks, half of the history that is left after the shortest one.
+    assert derive_churn_target(orders=orders, as_of=100 * DAY) == PropensityTarget("churn", 21)
+
+
+@pytest.mark.parametrize("horizon", [7, 30, 90])
+@pytest.mark.parametrize("days", [100, 373, 900])
+def test_the_periods_of_the_level_do_not_overlap_and_use_outcomes_known_then(horizon, days):
+    plan = plan_levels(began_at=0, test_at=days * DAY, horizon_days=horizon)
+    later = days * DAY
+    for cutoff, train_cutoffs, season_at in plan.periods:
+        assert cutoff + horizon * DAY <= later
+        assert train_cutoffs
+        assert all(train + horizon * DAY <= cutoff for train in train_cutoffs)
+        assert (season_at is None) == (cutoff < (56 + 364) * DAY)
+        later = cutoff
+    assert len(plan.periods) <= 4
+    assert (plan.season_at is None) == (days < 56 + 364)
+    assert all(cutoff >= 56 * DAY for cutoff in plan.cutoffs)
 
 
 @pytest.mark.parametrize("horizon", [7, 30, 45, 90])

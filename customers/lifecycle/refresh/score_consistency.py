@@ -1,0 +1,70 @@
+"""Makes the scores of different models consistent before they are written.
+
+The purchase model, the propensities and the order rhythm are independent of each other. One alone can say of a customer that they have
+left while another one, proven more accurate on later orders, expects an order within days.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from config.foundation.array_types import Floats, Ints
+from customers.lifecycle.models import ScoreModel
+from customers.lifecycle.propensity.models import PROPENSITY_KINDS
+from customers.lifecycle.refresh.score_columns import ProfileScores
+from customers.lifecycle.scoring.next_order.forecast import FORECAST, LEFT, LONG_OVERDUE, MAX_WINDOW_DAYS
+from customers.lifecycle.scoring.next_order.probability_forecast import find_order_quantiles
+from customers.lifecycle.scoring.propensity.features.labels import PURCHASE_DAYS
+
+LIKELY = 0.5
+PURCHASE_KINDS = PROPENSITY_KINDS[1:]
+DATE_COLUMNS = ("next_order_from", "next_order_likely", "next_order_to")
+
+
+def reconcile_scores(scores: ProfileScores, *, today: float) -> ProfileScores:
+    """Return the scores with the probability active and the next order consistent with the purchase probabilities.
+
+    today: the time of the scores, in days since 1970.
+    Who orders within some days is active, so the probability active is at least that of a purchase. Where the order rhythm gives no
+    date because the customer is overdue, but a purchase within 90 days is more likely than not, the date follows from the purchase
+    probabilities; "has probably churned" is only said of customers who are probably inactive. Without propensities, nothing changes.
+    """
+    columns = scores.columns
+    if not {"p_alive", "churn", "next_order_reason", *PURCHASE_KINDS} <= set(columns):
+        return scores
+    purchase = np.stack([columns[kind] for kind in PURCHASE_KINDS], axis=1).astype(np.float64)
+    is_known = ~np.isnan(purchase).any(axis=1) & ~np.isnan(columns["p_alive"])
+    active = raise_probability_active(columns, purchase, is_known)
+    return replace(
+        scores,
+        columns=columns | {"p_alive": active} | reconcile_next_orders(columns, purchase, active, is_known, today),
+    )
+
+
+def raise_probability_active(columns: Mapping[str, Floats | Ints], purchase: Floats, is_known: "np.ndarray") -> Floats:
+    """Return P(active), (n,), at least the probability of a purchase within any of the horizons."""
+    # Churn of customers who have lapsed may differ from the purchase probabilities, so it takes part.
+    no_churn = np.nan_to_num(1.0 - columns[ScoreModel.Kind.CHURN].astype(np.float64))
+    floor = np.maximum(purchase[:, -1], no_churn)
+    raised: Floats = np.where(is_known, np.maximum(columns["p_alive"], floor), columns["p_alive"])
+    return raised
+
+
+def reconcile_next_orders(
+    columns: Mapping[str, Floats | Ints], purchase: Floats, active: Floats, is_known: "np.ndarray", today: float
+) -> dict[str, Floats | Ints]:
+    """Return the columns of the next order."""
+    reason = columns["next_order_reason"].copy()
+    dates = {name: columns[name].copy() for name in DATE_COLUMNS}
+    is_late = is_known & np.isin(reason, [LEFT, LONG_OVERDUE])
+    rows = np.flatnonzero(is_late & (purchase[:, -1] >= LIKELY))
+    if len(rows):
+        days = find_order_quantiles(purchase=purchase[rows], horizon_days=np.array(PURCHASE_DAYS, np.float64))
+        found = days[:, -1] <= MAX_WINDOW_DAYS
+        for position, name in enumerate(DATE_COLUMNS):
+            dates[name][rows[found]] = np.floor(today + days[found, position]).astype(np.int64)
+        reason[rows[found]] = FORECAST
+    still_late = (reason == LEFT) & is_known & (active >= LIKELY)
+    reason[still_late] = LONG_OVERDUE
+    return {**dates, "next_order_reason": reason}
