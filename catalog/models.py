@@ -54,6 +54,17 @@ class Product(models.Model):
     """A product; other systems know it by ``product_id``."""
 
     product_id = models.CharField(_("product ID"), max_length=200, unique=True)
+    parent_id = models.CharField(
+        _("product group"),
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "The same ID for all variants of a product, such as sizes or colors; usually the ID of the parent product. "
+            "A row of recommendations shows one product of a group."
+        ),
+    )
     sku = models.CharField(_("SKU"), max_length=200, blank=True)
     title = models.CharField(_("title"), max_length=500)
     description = models.TextField(_("description"), blank=True)
@@ -111,6 +122,7 @@ class Product(models.Model):
             ),
             models.Index(fields=["sku"], condition=~Q(sku=""), name="catalog_product_sku"),
             models.Index(fields=["product_id"], condition=Q(is_draft=True), name="catalog_product_drafts"),
+            models.Index(fields=["parent_id"], condition=~Q(parent_id=""), name="catalog_product_parent"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -66,6 +66,7 @@ def clean_availability(value: Any) -> str:
 
 CLEANERS: dict[str, Cleaner] = {
     "product_id": partial(clean_id, max_length=200),
+    "parent_id": partial(clean_id, max_length=200),
     "sku": partial(clean_text, max_length=200),
     "title": partial(clean_text, max_length=500),
     "description": partial(clean_text, max_length=MAX_DESCRIPTION),
@@ -192,6 +193,7 @@ def build_duplicate_problem(product_id: str) -> FieldProblem:
 # column → its type and its default in a new row
 COLUMNS = {
     "product_id": ("text", "NULL"),
+    "parent_id": ("text", "''"),
     "sku": ("text", "''"),
     "title": ("text", "NULL"),
     "description": ("text", "''"),

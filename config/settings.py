@@ -470,6 +470,8 @@ COLD_START_TRAITS = read_list(
 # The share of for-you positions that try new products (0: none), and for how many days after its publication a product is new.
 RECOMMEND_EXPLORATION_SHARE = read_float("RECOMMEND_EXPLORATION_SHARE", 0.1, low=0.0, high=0.5)
 RECOMMEND_NEW_DAYS = read_int("RECOMMEND_NEW_DAYS", 30, low=1, high=3650)
+# How many orders or customers a reason such as "often bought together" needs; with fewer, milder words are used.
+RECOMMEND_MIN_SUPPORT = read_int("RECOMMEND_MIN_SUPPORT", 5, low=2, high=1_000_000)
 # The time limit of a response; if scores are not ready by then, the fallback is used.
 RECOMMEND_DEADLINE_MS = read_float("RECOMMEND_DEADLINE_MS", 50.0, low=20.0, high=10_000.0)
 # For how many days clicks and purchases are attributed to a recommendation, and for how long impressions are stored.

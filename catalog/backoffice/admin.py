@@ -80,6 +80,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         "availability",
         ("category", AutocompleteSelectFilter),
         ("brand", FieldTextFilter),
+        ("parent_id", FieldTextFilter),
         ("price", RangeNumericFilter),
     )
     list_filter_submit = True
@@ -98,7 +99,22 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     list_per_page = 50
     actions = ("activate", "deactivate")
     fieldsets = (
-        (None, {"fields": ("product_id", "sku", "title", "description", "category", "brand", "tags", "attributes")}),
+        (
+            None,
+            {
+                "fields": (
+                    "product_id",
+                    "parent_id",
+                    "sku",
+                    "title",
+                    "description",
+                    "category",
+                    "brand",
+                    "tags",
+                    "attributes",
+                )
+            },
+        ),
         (
             _("Price and stock"),
             {"fields": ("price", "currency", "cost", "availability", "stock", "is_active", "is_draft", "published_at")},

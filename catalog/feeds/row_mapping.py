@@ -23,6 +23,7 @@ from config.foundation.currencies import get_known_currencies
 # product field → its names in feeds, in order of preference
 FIELD_NAMES = {
     "product_id": ("product_id", "id", "item_id"),
+    "parent_id": ("parent_id", "item_group_id"),
     "sku": ("sku",),
     "title": ("title", "name", "product_name"),
     "description": ("description", "summary", "content"),

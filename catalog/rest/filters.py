@@ -15,6 +15,7 @@ class ProductFilter(django_filters.FilterSet):
     category = django_filters.CharFilter(
         method="filter_category", help_text=_("A path such as “Kitchen > Kettles”; includes all categories below it.")
     )
+    parent_id = django_filters.CharFilter(field_name="parent_id", help_text=_("The exact product group."))
     sku = django_filters.CharFilter(field_name="sku", help_text=_("The exact SKU."))
     brand = django_filters.CharFilter(field_name="brand", help_text=_("The exact brand."))
     availability = django_filters.ChoiceFilter(choices=Availability.choices)

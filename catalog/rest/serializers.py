@@ -17,6 +17,7 @@ from config.foundation.rest.strict_types import StrictTypesMixin
 MAX_ITEMS = 1000
 PRODUCT_FIELDS = (
     "product_id",
+    "parent_id",
     "sku",
     "title",
     "description",
@@ -74,6 +75,13 @@ class ProductChangeSerializer(KnownFieldsMixin, serializers.Serializer):
     This serializer only documents the fields: `update_product` validates them with the rules of `upsert_products`.
     """
 
+    parent_id = serializers.CharField(
+        max_length=200,
+        required=False,
+        allow_blank=True,
+        allow_null=True,
+        help_text=_("The same ID for all variants of a product, such as sizes or colors."),
+    )
     sku = serializers.CharField(max_length=200, required=False, allow_blank=True, allow_null=True)
     title = serializers.CharField(max_length=500, required=False, help_text=_("Required for a new product."))
     description = serializers.CharField(max_length=MAX_DESCRIPTION, required=False, allow_blank=True, allow_null=True)

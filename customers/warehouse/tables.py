@@ -166,6 +166,7 @@ PRODUCTS = WarehouseTable(
         [
             ("id", pa.int64()),
             ("product_id", pa.string()),
+            ("parent_id", pa.string()),
             ("sku", pa.string()),
             ("title", pa.string()),
             ("description", pa.string()),
@@ -182,8 +183,8 @@ PRODUCTS = WarehouseTable(
         ]
     ),
     query="""
-        SELECT p.id, p.product_id, NULLIF(p.sku, '') AS sku, p.title, p.description, c.path AS category,
-               NULLIF(p.brand, '') AS brand, p.price, NULLIF(p.currency, '') AS currency, p.availability, p.stock,
+        SELECT p.id, p.product_id, NULLIF(p.parent_id, '') AS parent_id, NULLIF(p.sku, '') AS sku, p.title,
+               p.description, c.path AS category, NULLIF(p.brand, '') AS brand, p.price, NULLIF(p.currency, '') AS currency, p.availability, p.stock,
                p.attributes::text AS attributes, NULLIF(array_to_string(p.tags, chr(31)), '') AS tags, p.published_at,
                p.is_active
         FROM catalog_product p

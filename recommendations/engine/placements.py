@@ -21,7 +21,8 @@ class PlacementDefinition:
     """Definition of a placement.
 
     weights: component → its share before the first training; those of for-you come with the model. fallback: the placement used when
-    this one has no items or is switched off. only_own: only products the customer has bought before.
+    this one has no items or is switched off. only_own: only products the customer has bought before. max_purchased_share: the largest share of
+    positions with products the customer has bought before, unless the settings say otherwise.
     """
 
     name: str
@@ -29,6 +30,7 @@ class PlacementDefinition:
     fallback: str | None
     weights: Mapping[str, float] = field(default_factory=dict)
     only_own: bool = False
+    max_purchased_share: float = 1.0
 
 
 # What scores the current visit before a training has learned it: products like those just viewed.
@@ -41,7 +43,7 @@ TRENDING, POPULAR, NEW, RECENTLY_VIEWED, CATEGORIES = "trending", "popular", "ne
 PLACEMENTS: dict[str, PlacementDefinition] = {
     scenario.name: scenario
     for scenario in (
-        PlacementDefinition(FOR_YOU, PlacementInput.HISTORY, POPULAR),
+        PlacementDefinition(FOR_YOU, PlacementInput.HISTORY, POPULAR, max_purchased_share=0.3),
         PlacementDefinition(SIMILAR, PlacementInput.PRODUCTS, POPULAR, {"content": 0.6, "item-knn": 0.4}),
         PlacementDefinition(BOUGHT_TOGETHER, PlacementInput.PRODUCTS, SIMILAR, {"co-purchase": 1.0}),
         PlacementDefinition(

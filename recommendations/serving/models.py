@@ -79,6 +79,17 @@ class PlacementSettings(models.Model):
     purchased_products = models.CharField(
         _("purchased products"), max_length=10, choices=PurchasedProducts, default=PurchasedProducts.AUTO
     )
+    max_purchased_share = models.FloatField(
+        _("maximum share of purchased products"),
+        null=True,
+        blank=True,
+        validators=SHARE_VALIDATORS,
+        help_text=_(
+            "The largest share of positions with products that the customer has bought before, 0 to 1. Further "
+            "purchased products are shown only when there are not enough others. If empty, it is 0.3 in “For you” and "
+            "1 in all other placements."
+        ),
+    )
     personal_share = models.FloatField(
         _("personalization"),
         default=0.2,
@@ -153,6 +164,10 @@ class PlacementSettings(models.Model):
                     rotation__range=(0, 1),
                 ),
                 name="serving_shares_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(max_purchased_share__isnull=True) | Q(max_purchased_share__range=(0, 1)),
+                name="serving_max_purchased_share_in_range",
             ),
             models.CheckConstraint(condition=~Q(fallback=models.F("placement")), name="serving_no_fallback_to_itself"),
         ]

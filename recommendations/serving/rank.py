@@ -146,6 +146,7 @@ def _build_rank_context(
     deadline = make_deadline()  # before the round trip to Valkey, which counts towards it
     scored_request = request.to_recommendation_request()
     activity = read_activity(scored_request) if activity is None else activity
+    allowed = state.products.get_mask(ProductFilters(request.in_stock))
     return RecommendationContext(
         request=scored_request,
         state=state,
@@ -153,7 +154,8 @@ def _build_rank_context(
         workspaces=workspaces,
         now=now,
         depth=depth,
-        allowed=state.products.get_mask(ProductFilters(request.in_stock)),
+        allowed=allowed,
+        recommendable=allowed,  # the caller chose the products
         factors=multiply_by_boosts(None, request.boost, state.products, now),
         deadline=deadline,
     )

@@ -33,8 +33,9 @@ class RecommendationRequest:
 
     category: a path, which includes the categories below it. landing_category (a path too), language, country and device
     describe a visitor without a history; they filter nothing. diversity: None for the setting of the placement. strict: True
-    for no fallback at all, False for one that may drop the filters, None for one within the filters. filter, boost: see
-    `expressions`. is_browser, is_unverified: set by `visitor_claims.verify_visitor`.
+    for no fallback at all, False for one that may drop the filters, None for one within the filters. distinct: False for all
+    products of a group, such as the variants of one. filter, boost: see `expressions`. is_browser, is_unverified: set by
+    `visitor_claims.verify_visitor`.
     """
 
     scenario: str
@@ -59,6 +60,7 @@ class RecommendationRequest:
     diversity: float | None = None
     explain: bool = True
     strict: bool | None = None
+    distinct: bool = True
     is_browser: bool = False
     is_unverified: bool = False
 

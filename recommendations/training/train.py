@@ -8,15 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from django.conf import settings
 from django.db import transaction
 
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.progress import Progress, ignore_progress
+from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS
 from recommendations.engine.evaluation.splits import EmptySplitError
 from recommendations.engine.exploration import ExplorationPriors
+from recommendations.engine.variety.near_identical import find_near_identical
 from recommendations.training.budget import PeakMemory, TrainingBudget
 from recommendations.training.data.customer_traits import KnownTraits, extract_known_traits
 from recommendations.training.data.extract import TrainingData, extract_training_data
@@ -180,9 +184,11 @@ def make_default_choice() -> ModelChoice:
 
 
 def fit_for_serving(*, data: TrainingData, choice: ModelChoice) -> tuple[TrainingData, WeightedEnsemble]:
-    """Return the data under the tuned event weights and the ensemble fitted on all of it."""
+    """Return the data under the tuned event weights and the ensemble fitted on all of it, with the support of its reasons."""
     weighted = data.with_event_weights(choice.event_weights)
     fitted = fit_components(choice.components, weighted.interactions, data.products)
+    for component in fitted.values():
+        component.learn_support(weighted.interactions)
     return weighted, WeightedEnsemble.of_fitted(fitted, choice.weights, choice.normalization)
 
 
@@ -215,7 +221,7 @@ def build_version(
         items=interactions.n_items,
         data_fingerprint=data.fingerprint,
         artifact=name,
-        metrics=serialize_figures(outcome.evaluation.evaluation)[algorithm] if outcome.evaluation is not None else {},
+        metrics=serialize_figures(outcome.evaluation)[algorithm] if outcome.evaluation is not None else {},
         created_at=created_at,
     )
 
@@ -243,6 +249,7 @@ def build_artifact(
         "exploration": trials.to_arrays(),
         "history": {name: getattr(history, name) for name in ("indptr", "item", "order", "weight", "kind")},
         "dismissed": data.dismissed.to_arrays(),
+        "sales": {"sold": data.sold} if data.sold is not None else {},
     }
     time_split = outcome.split
     values = {
@@ -255,7 +262,18 @@ def build_artifact(
         "known_until": data.position.known_until,
         "scenarios": serialize_placements(outcome),
     }
-    return Artifact.from_parts(parts, values).with_parts(Artifact({"identifier_user": data.identifier_user}, {}))
+    arrays_of_model = {"identifier_user": data.identifier_user} | find_similar_groups(data, blend)
+    return Artifact.from_parts(parts, values).with_parts(Artifact(arrays_of_model, {}))
+
+
+def find_similar_groups(data: TrainingData, blend: WeightedEnsemble) -> dict[str, npt.NDArray[np.int32]]:
+    """Return which products have nearly the same content, as the artifact stores it; {} without a content model."""
+    content = next((part for part in blend.components_.values() if isinstance(part, Content)), None)
+    if content is None:
+        return {}
+    interactions = data.interactions
+    popularity = np.bincount(interactions.item, interactions.weight, interactions.n_items)
+    return {"near_identical": find_near_identical(content, popularity)}
 
 
 def serialize_placements(outcome: TrainingOutcome) -> dict[str, dict[str, Any]]:
@@ -281,7 +299,7 @@ def record_evaluation(
     run.target = time_split.target
     run.cut_at = datetime.fromtimestamp(model_evaluation.cut_at, UTC)
     run.interactions_by_kind["before_cut"] = count_kinds(time_split.test.train)
-    run.figures = serialize_figures(model_evaluation.evaluation)
+    run.figures = serialize_figures(model_evaluation)
     run.comparisons = serialize_comparisons(model_evaluation.evaluation, winner=model_evaluation.served)
     run.segments = serialize_segments(model_evaluation)
     run.cold_start = {"products": model_evaluation.new_products, "people": outcome.cold_start.figures}

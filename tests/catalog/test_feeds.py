@@ -97,12 +97,13 @@ def test_every_field_of_a_google_rss_feed_is_imported(write: Callable[..., Path]
         "condition": "new",
         "color": "blue",
         "size": "1.7 l",
-        "item_group_id": "k",
         "google_product_category": "751",
         "shipping": {"country": "DE", "price": "4.90 EUR"},
         "regular_price": "19.90",
     }
+    assert kettle.parent_id == "k"
     red = Product.objects.select_related("category").get(product_id="k-2")
+    assert red.parent_id == ""
     assert (red.price, red.availability, red.category and red.category.path) == (
         Decimal(21),
         "out_of_stock",
@@ -113,6 +114,20 @@ def test_every_field_of_a_google_rss_feed_is_imported(write: Callable[..., Path]
         Decimal("8.40"),
         {"google_product_category": "Home > Kitchen"},
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("feed.txt", "id\ttitle\titem_group_id\na\tA\tshirt\nb\tB\t\n"),
+        ("feed.csv", "product_id,title,parent_id\na,A,shirt\nb,B,\n"),
+        ("feed.jsonl", '{"product_id": "a", "title": "A", "parent_id": "shirt"}\n{"product_id": "b", "title": "B"}\n'),
+    ],
+)
+def test_the_product_group_is_imported(write: Callable[..., Path], name: str, content: str) -> None:
+    load(write(content, name))
+    assert dict(Product.objects.values_list("product_id", "parent_id")) == {"a": "shirt", "b": ""}
+    assert set(Product.objects.values_list("attributes", flat=True)[0]) == set()
 
 
 def test_the_cost_is_imported_under_both_names_in_the_currency_of_the_price(write: Callable[..., Path]) -> None:

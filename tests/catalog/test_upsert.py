@@ -34,6 +34,7 @@ def test_every_field_of_an_item_is_stored() -> None:
     result = upsert(
         {
             "product_id": "shoe/42",
+            "parent_id": "shoe",
             "sku": "S-42",
             "title": "跑步鞋 “Sprint”",
             "description": "Leicht & schnell",
@@ -55,6 +56,7 @@ def test_every_field_of_an_item_is_stored() -> None:
     assert counts(result) == (1, 0, 0, 0)
     product = Product.objects.select_related("category").get()
     assert (product.product_id, product.title, product.brand) == ("shoe/42", "跑步鞋 “Sprint”", "Ünder")
+    assert product.parent_id == "shoe"
     assert product.category is not None
     assert product.category.path == "Sport > Running > Shoes"
     assert (product.price, product.currency, product.cost) == (Decimal("79.90"), "CHF", Decimal("31.50"))

@@ -26,14 +26,19 @@ def shortest_trainings(folders: Path, settings: Any) -> None:
 
 @pytest.fixture
 def shop(db: None, folders: Path, valkey: redis.Redis) -> None:
-    """Make the tea and coffee shop and export it to the warehouse."""
+    """Make the tea and coffee shop and export it to the warehouse.
+
+    Its customers have bought all products of their taste, so that for-you may show them without limit.
+    """
     from customers.warehouse.export import export_warehouse
+    from recommendations.serving.models import PlacementSettings
     from tests.makers import NOON
     from tests.recommendations.shop import make_tea_and_coffee_shop
     from tests.recommendations.trainings import use_fixed_ids
 
     with use_fixed_ids():
         make_tea_and_coffee_shop()
+    PlacementSettings.objects.filter(placement="for-you").update(max_purchased_share=1.0)
     export_warehouse(started_at=NOON)
 
 
@@ -60,6 +65,7 @@ def trained_with_tastes(db: None, folders: Path, valkey: redis.Redis, settings: 
     """Return a version trained with a trait for the taste, and make two customers with that trait and without purchases."""
     from customers.identity.models import Customer
     from customers.warehouse.export import export_warehouse
+    from recommendations.serving.models import PlacementSettings
     from tests.makers import NOON, make_customer
     from tests.recommendations.shop import make_tea_and_coffee_shop
     from tests.recommendations.trainings import train_once, use_fixed_ids
@@ -74,5 +80,6 @@ def trained_with_tastes(db: None, folders: Path, valkey: redis.Redis, settings: 
     for customer, taste in zip(newest, ("tea", "coffee"), strict=True):
         customer.traits = {"taste": taste}
     Customer.objects.bulk_update([*customers, *newest], ["traits"])
+    PlacementSettings.objects.filter(placement="for-you").update(max_purchased_share=1.0)
     export_warehouse(started_at=NOON)
     return train_once("tastes")

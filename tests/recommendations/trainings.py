@@ -18,10 +18,27 @@ from django.db import connection
 from catalog.models import Category, Product
 from customers.identity.models import Customer, Identifier
 from customers.orders.models import Order, OrderLine
+from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS
 from recommendations.training.budget import TrainingBudget
+from recommendations.training.data.extract import extract_training_data
 from recommendations.training.models import EvaluationRun, ModelVersion
-from recommendations.training.registry.promotion import announce_active_version, get_serving_name
-from recommendations.training.train import train
+from recommendations.training.registry.artifacts import save_artifact
+from recommendations.training.registry.promotion import (
+    announce_active_version,
+    get_artifact_folder,
+    get_serving_name,
+    promote_version,
+)
+from recommendations.training.train import (
+    TrainingOutcome,
+    build_artifact,
+    build_version,
+    count_trials,
+    fit_for_serving,
+    train,
+)
+from recommendations.training.tuning.model_choice import ModelChoice
+from recommendations.training.tuning.search_space import CANDIDATES, describe_starts
 from tests.makers import NOON
 
 FIRST_ID, NEXT_ID = 1_000_000, 2_000_000
@@ -68,6 +85,23 @@ def train_reproducibly(*, started_at: datetime = NOON) -> ModelVersion:
     """Train as of NOON, with the same result on every machine."""
     with patch("recommendations.training.train.TrainingBudget", make_counted_budget):
         return train(as_of=NOON, started_at=started_at)
+
+
+def promote_fitted_model(*names: str, as_of: datetime = NOON) -> ModelVersion:
+    """Fit these algorithms with their first parameters and promote them with equal weights, without tuning."""
+    starts = describe_starts(CANDIDATES)
+    components = {name: starts[name] for name in names}
+    weights = dict.fromkeys(names, round(1.0 / len(names), 4))
+    choice = ModelChoice(DEFAULT_EVENT_WEIGHTS, components, weights, "max", float("nan"), {}, [], [])
+    data, outcome = extract_training_data(as_of=as_of), TrainingOutcome(choice)
+    weighted, blend = fit_for_serving(data=data, choice=choice)
+    version = build_version(data=data, outcome=outcome, as_of=as_of, created_at=as_of)
+    artifact = build_artifact(data=weighted, blend=blend, outcome=outcome, trials=count_trials(data, outcome))
+    settings.MODELS_DIR.mkdir(parents=True, exist_ok=True)
+    version.checksum = save_artifact(folder=get_artifact_folder(version), artifact=artifact)
+    version.save()
+    promote_version(version=version, at=as_of)
+    return version
 
 
 def train_once(shop: str) -> ModelVersion:

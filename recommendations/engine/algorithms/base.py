@@ -22,6 +22,7 @@ from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.online.batch_scorer import BatchScorer
 from recommendations.engine.online.context import OnlineScorer
+from recommendations.engine.pair_support.support import PairSupport
 
 COLUMN_BYTES = 32_000_000  # dense scores in memory at once
 VISIT_PREFIX = "visit/"  # of sources that score the current visit instead of the whole history
@@ -135,10 +136,31 @@ class Algorithm(FittedModel, ABC):
     """
 
     spec: ClassVar[AlgorithmSpec]
+    support_of: ClassVar[str] = ""  # the fitted matrix whose pairs have a support
+    support_: PairSupport | None = None
 
     @abstractmethod
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         """Learn from interactions; `products` describes their items. Errors: NothingToLearnError on empty data, ValueError on parameters."""
+
+    def learn_support(self, interactions: Interactions) -> None:
+        """Count the orders and people of each pair that a reason may name; after the last fit only, because scores do not need it."""
+
+    def to_arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        arrays, saved = super().to_arrays()
+        if self.support_ is not None:
+            arrays |= {f"support.{name}": array for name, array in self.support_.to_arrays().items()}
+        return arrays, saved
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Self:
+        model = super().from_arrays(arrays, saved)
+        support = {
+            name.removeprefix("support."): array for name, array in arrays.items() if name.startswith("support.")
+        }
+        if support and cls.support_of:
+            model.support_ = PairSupport.of_arrays(getattr(model, cls.support_of), support)
+        return model
 
     @abstractmethod
     def score(self, histories: Histories) -> Scores:

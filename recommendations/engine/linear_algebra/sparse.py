@@ -161,7 +161,7 @@ def _multiply_top_k_chunk(
     columns = np.empty((n_rows, width), np.int32)
     values = np.empty((n_rows, width), np.float32)
     counts = np.zeros(n_rows, np.int32)
-    rows = _deal_rows(n_rows)
+    rows = deal_rows(n_rows)
     map_blocks(
         lambda start, stop: multiply_top_k(
             indptr, a.indices, a.data, b.indptr, b.indices, b.data, b.shape[1],
@@ -186,7 +186,7 @@ def shorten_rows(matrix: csr_array, max_entries: int = LONGEST_ROW) -> csr_array
     return make_csr(matrix.data[is_kept], matrix.indices[is_kept], indptr, matrix.shape)
 
 
-def _deal_rows(n_rows: int) -> IntArray:
+def deal_rows(n_rows: int) -> IntArray:
     """Return row numbers shuffled by a fixed rule, so that every block has both cheap and costly rows."""
     blocks = max(1, n_rows // 64)
     return np.argsort(np.arange(n_rows) % blocks, kind="stable").astype(np.int32)

@@ -123,7 +123,17 @@ class PlacementSettingsAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
         (None, {"fields": ["switch", "fallback", "weights", "personal_share"]}),
         (
             gettext_lazy("Products shown"),
-            {"fields": ["purchased_products", "diversity", "rotation", "rotation_hours", "exploration", "visit_share"]},
+            {
+                "fields": [
+                    "purchased_products",
+                    "max_purchased_share",
+                    "diversity",
+                    "rotation",
+                    "rotation_hours",
+                    "exploration",
+                    "visit_share",
+                ]
+            },
         ),
         (gettext_lazy("Margin and stock"), {"fields": ["margin_weight", "stock_weight", "updated_at"]}),
     ]

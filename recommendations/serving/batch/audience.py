@@ -23,6 +23,7 @@ from recommendations.engine import Histories
 from recommendations.engine.algorithms.base import get_reason
 from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.algorithms.spec import ExplanationReason
+from recommendations.engine.pair_support.support import MIN_PEOPLE
 from recommendations.engine.placements import FOR_YOU
 from recommendations.serving.batch.customer_blocks import build_histories
 from recommendations.serving.state.loader import ServingState, StateLoader, loader
@@ -83,13 +84,15 @@ class AudienceMember:
 class Audience:
     """The customers of a product.
 
-    model_version: empty without a model. known: whether the model knows the product.
+    model_version: empty without a model. known: whether the model knows the product. priced: whether it has a price; without
+    one it is not recommended and has no customers.
     """
 
     product_id: str
     model_version: str
     known: bool
     customers: list[AudienceMember]
+    priced: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +114,8 @@ def find_audience(*, product_id: str, now: datetime, source: StateLoader = loade
     model, row = state.model, state.products.find_row(product_id)
     if model is None or not 0 <= row < len(model.items):
         return Audience(product_id, state.version, known=False, customers=[])
+    if not state.products.is_priced(row):
+        return Audience(product_id, state.version, known=True, customers=[], priced=False)
     ranked = get_ranked_users(state, model, row, now=now.timestamp())
     return Audience(
         product_id, state.version, known=True, customers=resolve_customers(state, model, ranked, product_id)
@@ -181,7 +186,11 @@ def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float
     best = best[scores[best] > 0]
     names = list(shares)
     sources = [names[component] for component in parts[:, best].argmax(axis=0).tolist()] if len(best) else []
-    codes = [choose_reason_code(name, times) for name, times in zip(sources, times_bought[best].tolist(), strict=True)]
+    is_bought = int((times_bought > 0).sum()) >= MIN_PEOPLE
+    codes = [
+        choose_reason_code(name, times, is_bought=is_bought)
+        for name, times in zip(sources, times_bought[best].tolist(), strict=True)
+    ]
     return RankedUsers(best, scores[best], codes)
 
 
@@ -190,11 +199,15 @@ def find_hidden_interactions(kinds: Sequence[int] | None, block: Histories) -> n
     return np.ones(len(block.item), np.bool_) if kinds is None else np.isin(block.kind, kinds)
 
 
-def choose_reason_code(source: str, times_bought: int) -> str:
-    """Return the code of the reason for a component's share of a score."""
+def choose_reason_code(source: str, times_bought: int, *, is_bought: bool) -> str:
+    """Return the code of the reason for a component's share of a score.
+
+    is_bought: at least two people bought the product, so that a reason may say that similar customers do.
+    """
     if source == "repeat":
         return "bought_often" if times_bought > 1 else "bought_before" if times_bought else "you_viewed"
-    return REASON_CODES.get(get_reason(source), "because_you_bought")
+    code = REASON_CODES.get(get_reason(source), "because_you_bought")
+    return "because_you_bought" if code == "customers_like_you" and not is_bought else code
 
 
 def describe_reason_code(code: str) -> str:
@@ -207,7 +220,7 @@ def describe_reason_code(code: str) -> str:
         "similar_to_bought": _("Chose similar products"),
         "bought_together": _("Bought complementary products"),
         "customers_like_you": _("Similar customers buy it"),
-    }.get(code, _("Chose products that are often chosen together with it"))
+    }.get(code, _("Chose products that go with it"))
 
 
 def resolve_customers(

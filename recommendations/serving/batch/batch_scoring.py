@@ -16,12 +16,15 @@ from scipy.sparse import csr_array
 from config.foundation.array_types import Rows
 from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.placements import BUY_AGAIN, FOR_YOU, NEW, POPULAR, TRENDING
-from recommendations.engine.topn import count_block_rows, select_top_n
+from recommendations.engine.topn import count_block_rows
+from recommendations.engine.variety.ranking import expand_columns, merge_columns
 from recommendations.merchandising.rules.ranking import apply_factors, apply_to_ranking
 from recommendations.merchandising.rules.rule_book import RuleEffects
 from recommendations.serving.batch.customer_blocks import BlockState, CustomerBlock, load_block, select_histories
+from recommendations.serving.batch.list_limits import ListLimits
 from recommendations.serving.batch.placement_scoring import PlacementScorer, PlacementScores, Values
 from recommendations.serving.state.loader import ServingState
+from recommendations.serving.state.model import PURCHASE
 from recommendations.serving.state.product_index import ProductFilters
 
 UNWEIGHTED_PLACEMENTS = (NEW,)  # ranks
@@ -71,7 +74,8 @@ class BatchRecommender:
             raise NoActiveModelError
         self.state, self.model, self.scenario, self.n, self.now = state, state.model, scenario, n, now
         self.n_items = len(self.model.items)
-        self.allowed = state.products.get_mask(ProductFilters())
+        self.allowed = state.products.get_mask(ProductFilters(priced=True))
+        self.recommendable = state.products.get_mask(ProductFilters(priced=True, sold=True))
         self.block_size = count_block_rows(self.n_items)
         self.placements = [
             name
@@ -107,32 +111,36 @@ class BatchRecommender:
             if not len(waiting):
                 break
             for scored in self.scorer.score(placement, block, waiting):
-                excluded = self._find_excluded_products(placement, block, scored.rows)
+                limits = self._find_limits(placement, block, scored.rows)
                 for effects, group in group_by_rules(block.rule_effects, scored.rows):
                     part = PlacementScores(scored.strategy, scored.rows[group], scored.scores[group])
-                    self._fill(result, part, excluded[group], effects)
+                    self._fill(result, part, limits.select(group), effects, is_new=placement == NEW)
         return result
 
     def _fill(
         self,
         result: BatchRecommendations,
         scored: PlacementScores,
-        excluded: csr_array,
+        limits: ListLimits,
         rule_effects: RuleEffects | None,
+        *,
+        is_new: bool,
     ) -> None:
-        """Write the best allowed products of customers to whom the same rules apply into ``result``."""
+        """Write the best allowed products of customers to whom the same rules apply into ``result``.
+
+        is_new: also products that were never sold; otherwise these are only pinned.
+        """
         strategy, rows, scores = scored
         allowed = self.allowed
         if rule_effects is not None and rule_effects.allowed is not None:
             allowed = allowed & rule_effects.allowed
+        ranked = allowed if is_new else allowed & self.recommendable
         pins = rule_effects.pins if rule_effects is not None else ()
         factors = None
         if strategy not in UNWEIGHTED_PLACEMENTS:
             factors = self.state.rules.combine_factors(self.scenario, rule_effects)
         # pinned products leave the ranking, so that it needs as many more
-        ranking = select_top_n(
-            apply_batch_factors(scores, factors), self.n + len(pins), allowed=allowed[: self.n_items], exclude=excluded
-        )
+        ranking = limits.rank(apply_batch_factors(scores, factors), self.n + len(pins), allowed=ranked[: self.n_items])
         filled = np.flatnonzero(ranking.items[:, 0] >= 0)
         for position in filled.tolist():
             result.strategies[int(rows[position])] = strategy
@@ -142,7 +150,11 @@ class BatchRecommender:
         for position in filled.tolist():
             row, is_item = rows[position], ranking.items[position] >= 0
             is_allowed = allowed.copy()
-            is_allowed[excluded[[position], :].indices] = False
+            is_allowed[limits.excluded[[position], :].indices] = False
+            if limits.groups is not None:
+                is_item &= ~limits.groups.are_variants(
+                    ranking.items[position], [pin for _, pin in pins if is_allowed[pin]]
+                )
             pinned = apply_to_ranking(
                 rows=ranking.items[position][is_item],
                 scores=ranking.scores[position][is_item],
@@ -154,12 +166,26 @@ class BatchRecommender:
             result.scores[row, : len(pinned.rows)] = pinned.scores
             result.items[row, len(pinned.rows) :] = -1
 
-    def _find_excluded_products(self, placement: str, block: BlockState, rows: npt.NDArray[np.int64]) -> csr_array:
-        """Return the products that must not be shown: dismissed ones, and hidden purchases."""
-        dismissed, kinds = block.dismissed[rows], self.state.placements[placement].get_hidden_kinds(self.model)
-        if placement == BUY_AGAIN or kinds == []:
-            return dismissed
-        return merge_columns(dismissed, select_histories(block.histories, rows).get_seen_items(kinds))
+    def _find_limits(self, placement: str, block: BlockState, rows: npt.NDArray[np.int64]) -> ListLimits:
+        """Return what limits the lists of these customers.
+
+        Dismissed products and hidden purchases are excluded.
+        """
+        config, histories = self.state.placements[placement], select_histories(block.histories, rows)
+        excluded, seen = block.dismissed[rows], histories.get_seen_items()
+        kinds = [] if placement == BUY_AGAIN else config.get_hidden_kinds(self.model)
+        if kinds != []:
+            excluded = merge_columns(excluded, histories.get_seen_items(kinds))
+        if placement == BUY_AGAIN:
+            return ListLimits(excluded, seen, seen, share=1.0, groups=None)
+        groups = self.state.groups if self.state.groups.has_groups else None
+        return ListLimits(
+            expand_columns(excluded, groups),
+            histories.get_seen_items([PURCHASE]),
+            seen,
+            share=config.get_max_purchased_share(),
+            groups=groups,
+        )
 
 
 def list_fallback_chain(state: ServingState, scenario: str) -> list[str]:
@@ -194,9 +220,3 @@ def apply_batch_factors(scores: Values | csr_array, factors: Values | None) -> V
         weighted = apply_factors(scores=scores.data, factors=factors[scores.indices])
         return make_csr(weighted, scores.indices, scores.indptr, scores.shape)
     return apply_factors(scores=scores, factors=factors[: scores.shape[1]]).astype(np.float32)
-
-
-def merge_columns(first: csr_array, second: csr_array) -> csr_array:
-    """Return the union of the stored columns of each row; the values have no meaning."""
-    both = first + second
-    return make_csr(np.ones(both.nnz), both.indices, both.indptr, both.shape)

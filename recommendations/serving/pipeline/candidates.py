@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from config.foundation.array_types import Flags, Rows
 from recommendations.engine.online.ensemble_scorer import DeadlineExceededError
 from recommendations.engine.placements import (
     BOUGHT_TOGETHER,
@@ -13,22 +14,26 @@ from recommendations.engine.placements import (
     CATEGORIES,
     FOR_YOU,
     NEW,
+    PLACEMENTS,
     POPULAR,
     RECENTLY_VIEWED,
     SIMILAR,
     TRENDING,
+    PlacementInput,
 )
 from recommendations.engine.topn import select_top_n
 from recommendations.merchandising.rules.ranking import apply_factors
 from recommendations.serving.pipeline.context import COLD_START, Candidates, RecommendationContext
 from recommendations.serving.pipeline.scoring import score_by_rank, score_visitor
+from recommendations.serving.pipeline.variety.selection import find_own_variants, select_candidates, select_distinct
 from recommendations.serving.pipeline.visitor import describe_arrival
+from recommendations.serving.state.compiled_rules import Factors
 from recommendations.serving.state.model import NO_ROWS
 
 # why a placement has no candidates; sent over REST as fallback_reason
 NO_MODEL, LATE, SWITCHED_OFF, NOTHING_KNOWN = "no_model", "late", "off", "nothing_known"
 PLACEMENTS_WITHOUT_MODEL = (NEW, RECENTLY_VIEWED)
-PERSONALIZED_DEPTH = 4  # candidates reordered for the visitor, as a multiple of the candidates needed
+PERSONALIZED_DEPTH = 100  # candidates of a related placement that are reordered for the visitor
 NO_SCORES = np.empty(0, np.float32)
 
 type CandidateSource = Callable[[RecommendationContext], Candidates | None]
@@ -52,6 +57,19 @@ def find_candidates(context: RecommendationContext, placement: str) -> Candidate
     if candidates is None or not len(candidates.rows):
         return _make_empty(placement, NOTHING_KNOWN)
     candidates.placement = placement
+    return _use_own_variants(context, candidates)
+
+
+def _use_own_variants(context: RecommendationContext, candidates: Candidates) -> Candidates:
+    """Show the product of a group that the visitor bought or viewed instead of another one."""
+    placement = candidates.placement
+    if candidates.scored is None or context.groups is None or placement == BUY_AGAIN:
+        return candidates
+    start_rows = context.get_start_rows() if PLACEMENTS[placement].start == PlacementInput.PRODUCTS else NO_ROWS
+    excluded = context.get_excluded_rows(placement, start_rows)
+    own = find_own_variants(context, candidates.rows, candidates.scored, excluded=excluded)
+    if own:
+        candidates.rows = np.array([own.get(row, row) for row in candidates.rows.tolist()], np.int32)
     return candidates
 
 
@@ -64,12 +82,8 @@ def _find_for_you(context: RecommendationContext) -> Candidates | None:
     scored = score_visitor(context)
     if scored is None:
         return _find_by_traits(context)
-    rows, scores = scored.select_top(
-        context.depth,
-        allowed=context.allowed,
-        excluded=context.get_excluded_rows(FOR_YOU),
-        factors=context.factors,
-    )
+    excluded = context.get_excluded_rows(FOR_YOU)
+    rows, scores = select_candidates(context, scored, placement=FOR_YOU, n=context.depth, excluded=excluded)
     assert context.state.model is not None
     return Candidates(context.state.model.algorithm, rows, scores, scored)
 
@@ -84,14 +98,18 @@ def _find_by_traits(context: RecommendationContext) -> Candidates | None:
     if arrival is None or state.model is None or state.model.cold_start is None:
         return None
     n = len(state.model.items)
-    allowed = context.allowed[:n].copy()  # masks are shared with other requests
+    allowed = context.recommendable[:n].copy()  # masks are shared with other requests
     excluded = context.get_excluded_rows(FOR_YOU)
     allowed[excluded[(excluded >= 0) & (excluded < n)]] = False
     scores = np.asarray(state.model.cold_start.model.score(arrival), np.float32)
     scores = apply_factors(scores=scores, factors=None if context.factors is None else context.factors[:n])
-    ranking = select_top_n(scores, context.depth, allowed=allowed)
-    is_filled = ranking.items[0] >= 0
-    return Candidates(COLD_START, ranking.items[0][is_filled], ranking.scores[0][is_filled], arrival=arrival)
+
+    def fetch(size: int) -> tuple[Rows, Factors]:
+        ranking = select_top_n(scores, size, allowed=allowed)
+        is_filled = ranking.items[0] >= 0
+        return ranking.items[0][is_filled], ranking.scores[0][is_filled]
+
+    return Candidates(COLD_START, *select_distinct(context, fetch, context.depth), arrival=arrival)
 
 
 def _find_related(context: RecommendationContext, *, placement: str) -> Candidates | None:
@@ -104,14 +122,25 @@ def _find_related(context: RecommendationContext, *, placement: str) -> Candidat
     if not len(known):
         return None
     scored = blend.score(model.build_product_history(known), context.workspaces.take(), due=context.deadline)
-    rows, scores = scored.select_top(
-        PERSONALIZED_DEPTH * context.depth,
-        allowed=context.allowed,
-        excluded=context.get_excluded_rows(placement, start_rows),
-        factors=context.factors,
-    )
+    # the same for all pages, which are cut from one order
+    n = max(PERSONALIZED_DEPTH, context.depth)
+    excluded = context.get_excluded_rows(placement, start_rows)
+    allowed = _select_related(context, known) if placement in (BOUGHT_TOGETHER, CART) else context.recommendable
+    rows, scores = select_candidates(context, scored, placement=placement, n=n, excluded=excluded, allowed=allowed)
     candidates = Candidates(placement, rows, scores, scored)
     return _personalize(context, candidates, share=context.get_config(placement).personal_share)
+
+
+def _select_related(context: RecommendationContext, start_rows: Rows) -> Flags:
+    """Return the recommendable rows that at least two people chose together with any of the start products.
+
+    A model without purchases counts no such people, and one of an earlier release stores none: then all rows stay.
+    """
+    support = context.state.reason_support
+    if not support.has_pairs:
+        return context.recommendable
+    partners = support.select_partners(start_rows, len(context.recommendable))
+    return context.recommendable & partners
 
 
 def _personalize(context: RecommendationContext, candidates: Candidates, *, share: float) -> Candidates:
@@ -121,13 +150,14 @@ def _personalize(context: RecommendationContext, candidates: Candidates, *, shar
     scored = score_visitor(context)
     if scored is None:
         return candidates
-    personal = scored.get_scores(candidates.rows)
+    personal = scored.get_scores(candidates.rows[:PERSONALIZED_DEPTH])
     largest = float(personal.max())
     if largest <= 0:
         return candidates
-    scores = (1.0 - share) * candidates.scores / candidates.scores.max() + share * personal / largest
-    order = np.argsort(-scores, kind="stable")
-    candidates.rows, candidates.scores = candidates.rows[order], scores[order].astype(np.float32)
+    scores = (1.0 - share) * candidates.scores / candidates.scores.max()
+    scores[:PERSONALIZED_DEPTH] += share * personal / largest
+    candidates.scores = scores.astype(np.float32)
+    candidates.reorder(np.argsort(-scores[:PERSONALIZED_DEPTH], kind="stable"), PERSONALIZED_DEPTH)
     return candidates
 
 
@@ -154,12 +184,8 @@ def _find_static(context: RecommendationContext, *, placement: str) -> Candidate
     if blend is None:
         return None
     scored = blend.score(context.make_empty_history(), context.workspaces.take())
-    rows, scores = scored.select_top(
-        context.depth,
-        allowed=context.allowed,
-        excluded=context.get_excluded_rows(placement),
-        factors=context.factors,
-    )
+    excluded = context.get_excluded_rows(placement)
+    rows, scores = select_candidates(context, scored, placement=placement, n=context.depth, excluded=excluded)
     return Candidates(placement, rows, scores, scored)
 
 
@@ -168,7 +194,8 @@ def _find_new(context: RecommendationContext) -> Candidates | None:
     rows = context.state.products.get_newest_rows()
     excluded = context.get_excluded_rows(NEW)
     rows = rows[context.allowed[rows]]
-    rows = (rows[~np.isin(rows, excluded)] if len(excluded) else rows)[: context.depth]
+    rows = rows[~np.isin(rows, excluded)] if len(excluded) else rows
+    rows, _scores = select_distinct(context, lambda size: (rows[:size], score_by_rank(len(rows[:size]))), context.depth)
     return Candidates(NEW, rows, score_by_rank(len(rows)))
 
 

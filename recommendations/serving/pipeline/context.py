@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 from django.conf import settings
@@ -14,7 +15,8 @@ from customers.events.recent.interactions import RecentActivity
 from recommendations.engine import Histories
 from recommendations.engine.cold_start import NewVisitors
 from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, ScoredHistory
-from recommendations.engine.placements import CATEGORIES
+from recommendations.engine.placements import CATEGORIES, SIMILAR
+from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.merchandising.rules.rule_book import RuleBook, RuleEffects
 from recommendations.serving.expressions.boost_factors import multiply_by_boosts
 from recommendations.serving.expressions.expression import bind_expression
@@ -42,7 +44,8 @@ CATEGORY_POOL = 300  # candidates whose scores are summed up by category
 class RecommendationContext:
     """One request with everything that its response is computed from.
 
-    allowed: rows that may be shown; shared with other requests, never write to it. factors: multiplier of each row's
+    allowed: rows that may be shown; shared with other requests, never write to it. recommendable: those of them that were sold
+    before, the only ones that placements recommend unless they show new or recently viewed products; shared too. factors: multiplier of each row's
     score from rules, margin and stock. deadline: `time.perf_counter` moment at which scoring gives up. depth: number of
     candidates needed. has_relaxed_filters: no product matched the filters, so they were dropped.
     """
@@ -54,6 +57,7 @@ class RecommendationContext:
     now: datetime
     depth: int
     allowed: Flags
+    recommendable: Flags
     excluded: Rows = field(default_factory=lambda: NO_ROWS)
     factors: Factors | None = None
     rule_effects: RuleEffects | None = None
@@ -79,15 +83,35 @@ class RecommendationContext:
     def get_excluded_rows(self, placement: str, more: Rows = NO_ROWS) -> Rows:
         """Return the rows that a placement must not show this visitor, plus ``more``.
 
-        They are excluded by the request, dismissed, or bought where purchased products are not shown again.
+        They are excluded by the request, dismissed, or bought where purchased products are not shown again. Other products
+        of their groups are included.
         """
+        groups = self.groups
         rows = self._excluded_by_placement.get(placement)
         if rows is None:
             kinds = self.get_config(placement).get_hidden_kinds(self.state.model)
-            groups = [self.excluded, self.visitor.dismissed, self.visitor.get_rows_of_kinds(kinds)]
-            filled = [group for group in groups if len(group)]
-            rows = self._excluded_by_placement[placement] = np.concatenate(filled) if filled else NO_ROWS
-        return np.concatenate([rows, more]) if len(more) else rows
+            parts = [self.excluded, self.visitor.dismissed, self.visitor.get_rows_of_kinds(kinds)]
+            filled = [part for part in parts if len(part)]
+            rows = np.concatenate(filled) if filled else NO_ROWS
+            rows = self._excluded_by_placement[placement] = rows if groups is None else groups.expand(rows)
+        if not len(more):
+            return rows
+        if groups is not None:
+            # a nearly identical product is an alternative, a variant is not
+            more = groups.expand(more, variants_only=placement == SIMILAR)
+        return np.concatenate([rows, more])
+
+    @cached_property
+    def groups(self) -> ProductGroups | None:
+        """The product groups of which a list shows one product; None without any, or if the request wants all products."""
+        groups = self.state.groups
+        return groups if groups.has_groups and self.request.distinct else None
+
+    @cached_property
+    def purchased_rows(self) -> Rows:
+        """The rows of the products that the visitor has bought, with the other products of their groups, each once."""
+        rows = np.unique(self.visitor.get_purchased_rows())
+        return rows if self.groups is None or not len(rows) else np.unique(self.groups.expand(rows))
 
     def get_start_rows(self) -> Rows:
         """Return the rows of the products that the request starts from, each once."""
@@ -149,7 +173,6 @@ def build_context(
     visitor = identify_visitor(state=state, request=request, activity=activity, now=now.timestamp())
     effects = state.rules.apply(scenario=request.scenario, names=visitor.names, now=now, rules=rules)
     filters = _make_filters(request, now)
-    allowed = state.rules.filter_rows(state.products.get_mask(filters), effects)
     context = RecommendationContext(
         request=request,
         state=state,
@@ -157,7 +180,8 @@ def build_context(
         workspaces=workspaces,
         now=now,
         depth=0,
-        allowed=allowed,
+        allowed=_get_mask(state, filters, effects),
+        recommendable=_get_mask(state, filters._replace(sold=True), effects),
         factors=multiply_by_boosts(
             state.rules.combine_factors(request.scenario, effects), request.boost, state.products, now
         ),
@@ -169,8 +193,10 @@ def build_context(
     )
     context.depth = _get_depth(context) + (len(effects.pins) if effects is not None else 0)
     # only on request: a caller who filters by a category wants no products of another one
-    if request.strict is False and filters != ProductFilters(request.in_stock) and not allowed.any():
-        context.allowed = state.rules.filter_rows(state.products.get_mask(ProductFilters(request.in_stock)), effects)
+    relaxed = ProductFilters(request.in_stock, priced=True)
+    if request.strict is False and filters != relaxed and not context.allowed.any():
+        context.allowed = _get_mask(state, relaxed, effects)
+        context.recommendable = _get_mask(state, relaxed._replace(sold=True), effects)
         context.has_relaxed_filters = True
     return context
 
@@ -183,8 +209,18 @@ def make_deadline() -> float:
 def _make_filters(request: RecommendationRequest, now: datetime) -> ProductFilters:
     expression = None if request.filter is None else bind_expression(request.filter, now)
     return ProductFilters(
-        request.in_stock, request.category, request.brand, request.price_min, request.price_max, expression
+        request.in_stock,
+        request.category,
+        request.brand,
+        request.price_min,
+        request.price_max,
+        expression,
+        priced=True,
     )
+
+
+def _get_mask(state: ServingState, filters: ProductFilters, effects: RuleEffects | None) -> Flags:
+    return state.rules.filter_rows(state.products.get_mask(filters), effects)
 
 
 def _get_depth(context: RecommendationContext) -> int:

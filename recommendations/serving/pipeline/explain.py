@@ -5,10 +5,11 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from recommendations.engine import Contribution
+from recommendations.engine.pair_support.support import SupportLevel
 from recommendations.engine.placements import NEW, RECENTLY_VIEWED
 from recommendations.serving.pipeline import reasons
 from recommendations.serving.pipeline.context import COLD_START, LAST_RESORT, Candidates, RecommendationContext
-from recommendations.serving.pipeline.reasons import ItemReason
+from recommendations.serving.pipeline.reasons import RELATED_PLACEMENTS, ItemReason
 
 
 def explain(
@@ -38,14 +39,19 @@ def _explain_candidates(
     if candidates.fillers and not candidates.fillers.isdisjoint(rows):
         own = [row for row in rows if row not in candidates.fillers]
         fillers = [row for row in rows if row in candidates.fillers]
-        return _explain_candidates(context, candidates, own) | dict.fromkeys(fillers, reasons.make_popular_reason())
+        return _explain_candidates(context, candidates, own) | _explain_popular(context, fillers)
     if candidates.scored is not None:
         return _explain_scores(context, candidates, rows)
     if candidates.strategy == COLD_START and candidates.arrival is not None:
-        category = context.request.landing_category.rpartition(" > ")[2]
         contributions = _explain_arrival(context, candidates, rows)
         return {
-            row: reasons.choose_cold_start_reason(parts, category=category)
+            row: reasons.choose_cold_start_reason(
+                parts,
+                row=row,
+                landing_path=context.request.landing_category,
+                products=context.state.products,
+                support=context.state.reason_support,
+            )
             for row, parts in zip(rows, contributions, strict=True)
         }
     if candidates.strategy == NEW:
@@ -53,8 +59,14 @@ def _explain_candidates(
     if candidates.strategy == RECENTLY_VIEWED:
         ids = context.state.products.product_ids
         return {row: reasons.make_recently_viewed_reason(ids[row]) for row in rows}
-    is_last_resort = candidates.strategy == LAST_RESORT
-    return dict.fromkeys(rows, reasons.make_catalog_reason() if is_last_resort else reasons.make_popular_reason())
+    if candidates.strategy == LAST_RESORT:
+        return dict.fromkeys(rows, reasons.make_catalog_reason())
+    return _explain_popular(context, rows)
+
+
+def _explain_popular(context: RecommendationContext, rows: Sequence[int]) -> dict[int, ItemReason]:
+    support = context.state.reason_support
+    return {row: reasons.choose_popular_reason(row, support) for row in rows}
 
 
 def _explain_scores(
@@ -63,18 +75,23 @@ def _explain_scores(
     """Return the reasons of scored rows; rows with the same cause share one."""
     scored = candidates.scored
     assert scored is not None
+    support = context.state.reason_support
     causes = scored.find_main_causes(np.array(rows, np.int32)) if rows else []
-    by_cause: dict[tuple[int, str, int], ItemReason] = {}
+    levels = support.grade_causes(causes, rows)
+    by_cause: dict[tuple[int, str, SupportLevel, int], ItemReason] = {}
     by_row = {}
-    for row, cause in zip(rows, causes, strict=True):
-        key = (cause.item, cause.source, row if cause.item == row else -1)
+    for row, cause, level in zip(rows, causes, levels, strict=True):
+        is_softened = level == SupportLevel.NONE and candidates.placement in RELATED_PLACEMENTS
+        key = (cause.item, cause.source, level, row if is_softened or cause.item in (row, -1) else -1)
         if key not in by_cause:
             by_cause[key] = reasons.choose_reason(
                 row=row,
                 cause=cause,
+                level=level,
                 history=scored.history,
                 products=context.state.products,
                 placement=candidates.placement,
+                support=support,
             )
         by_row[row] = by_cause[key]
     return by_row

@@ -5,6 +5,8 @@ Otherwise a product without interactions would never be shown, and a product tha
 
 from itertools import islice
 
+import numpy as np
+
 from recommendations.engine.placements import FOR_YOU
 from recommendations.serving.pipeline.context import Candidates, RecommendationContext
 from recommendations.serving.pipeline.new_products import (
@@ -29,16 +31,20 @@ def explore(context: RecommendationContext, candidates: Candidates) -> tuple[Ran
     interval = get_exploration_interval(context.get_config(FOR_YOU).exploration)
     if interval is None or end <= interval:
         return ranked, set()
+    groups, excluded = context.groups, context.get_excluded_rows(FOR_YOU)
+    if groups is not None and context.visitor.history is not None:
+        excluded = np.concatenate([excluded, groups.expand(context.visitor.history.item)])
     new_rows = choose_new_products(
         state=context.state,
         history=context.visitor.history,
         allowed=context.allowed,
-        excluded=context.get_excluded_rows(FOR_YOU),
+        excluded=excluded,
         seed=make_seed(*context.visitor.names, context.minute),
         now=context.now,
     )
     if not new_rows:
         return ranked, set()
-    pairs = list(islice(merge_new_products(ranked, new_rows, every=interval), end))
+    keys = groups.codes if groups is not None else None
+    pairs = list(islice(merge_new_products(ranked, new_rows, every=interval, keys=keys), end))
     new = {row for row, score in pairs if score is None}
     return [(row, 0.0 if score is None else score) for row, score in pairs], new

@@ -17,6 +17,7 @@ from recommendations.serving.pipeline.candidates import (
 )
 from recommendations.serving.pipeline.context import LAST_RESORT, Candidates, RecommendationContext
 from recommendations.serving.pipeline.scoring import score_by_rank
+from recommendations.serving.pipeline.variety.selection import select_distinct
 
 FILTERS_DROPPED = "filters"
 FILTER_NAMES = ("category", "brand", "price_min", "price_max", "filter")
@@ -82,7 +83,7 @@ def describe_empty_list(context: RecommendationContext, candidates: Candidates) 
             FILTERS, _("No product to show matches the filters %(names)s.") % {"names": names}, filters
         )
     if not context.allowed.any():
-        return EmptyListReason(NO_PRODUCTS, _("No product may be shown: none is active and in stock."))
+        return EmptyListReason(NO_PRODUCTS, _("No product may be shown: none is active, in stock and has a price."))
     code = candidates.problem or NO_PRODUCTS
     if len(context.excluded) and not np.delete(context.allowed, context.excluded[context.excluded >= 0]).any():
         code = NO_PRODUCTS  # the request excludes all that may be shown
@@ -90,11 +91,18 @@ def describe_empty_list(context: RecommendationContext, candidates: Candidates) 
 
 
 def _find_last_resort(context: RecommendationContext) -> Candidates:
-    """Return the newest products, then all others in the order of the catalog."""
+    """Return the newest products, then all others in the order of the catalog.
+
+    Products that were never sold are shown only if no other one may be, for example in a new category.
+    """
+    allowed = context.recommendable if context.recommendable.any() else context.allowed
     newest = context.state.products.get_newest_rows()
-    rows = np.concatenate([newest, np.flatnonzero(context.allowed).astype(np.int32)])
+    rows = np.concatenate([newest, np.flatnonzero(allowed).astype(np.int32)])
     excluded = np.concatenate([context.excluded, context.visitor.dismissed])
-    rows = rows[context.allowed[rows] & ~np.isin(rows, excluded)]
+    if context.groups is not None:
+        excluded = context.groups.expand(excluded)
+    rows = rows[allowed[rows] & ~np.isin(rows, excluded)]
     _distinct, first = np.unique(rows, return_index=True)
-    rows = rows[np.sort(first)][: context.depth]
+    rows = rows[np.sort(first)]
+    rows, _scores = select_distinct(context, lambda size: (rows[:size], score_by_rank(len(rows[:size]))), context.depth)
     return Candidates(LAST_RESORT, rows, score_by_rank(len(rows)))

@@ -61,22 +61,30 @@ def choose_new_products(
 
 
 def merge_new_products(
-    ranked: Sequence[tuple[int, float]], new: Sequence[int], *, every: int
+    ranked: Sequence[tuple[int, float]], new: Sequence[int], *, every: int, keys: Rows | None = None
 ) -> Iterator[tuple[int, float | None]]:
     """Yield the ranked rows with a new one at every nth position, each row once.
 
-    The score of a new product is None.
+    The score of a new product is None. keys: by row, equal for products of which one is shown.
     """
     shown: set[int] = set()
+
+    def get_key(row: int) -> int:
+        return row if keys is None else int(keys[row])
+
     remaining, new_rows = iter(ranked), iter(new)
     position = 0
     while True:
         position += 1
-        row = next((row for row in new_rows if row not in shown), None) if position % every == 0 else None
-        pair = (row, None) if row is not None else next((pair for pair in remaining if pair[0] not in shown), None)
+        row = next((row for row in new_rows if get_key(row) not in shown), None) if position % every == 0 else None
+        pair = (
+            (row, None)
+            if row is not None
+            else next((pair for pair in remaining if get_key(pair[0]) not in shown), None)
+        )
         if pair is None:
             return
-        shown.add(pair[0])
+        shown.add(get_key(pair[0]))
         yield pair
 
 

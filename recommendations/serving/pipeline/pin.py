@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from recommendations.merchandising.rules.ranking import RankedPage, apply_to_ranking
 from recommendations.serving.pipeline.context import RecommendationContext
 
@@ -14,7 +16,9 @@ def pin_products(context: RecommendationContext, ranked: Sequence[tuple[int, flo
     pins = context.rule_effects.pins if context.rule_effects is not None else ()
     excluded: frozenset[int] = frozenset()
     if pins:
-        excluded = frozenset(context.get_excluded_rows(context.request.scenario, context.get_start_rows()).tolist())
+        rows = context.get_excluded_rows(context.request.scenario, context.get_start_rows())
+        excluded = frozenset(rows.tolist())
+        ranked = _leave_out_variants(context, ranked, [row for _position, row in pins if row not in excluded])
     return apply_to_ranking(
         rows=[row for row, _score in ranked],
         scores=[score for _row, score in ranked],
@@ -24,3 +28,15 @@ def pin_products(context: RecommendationContext, ranked: Sequence[tuple[int, flo
         n=context.request.n,
         offset=context.offset,
     )
+
+
+def _leave_out_variants(
+    context: RecommendationContext, ranked: Sequence[tuple[int, float]], pins: Sequence[int]
+) -> Sequence[tuple[int, float]]:
+    """Return the ranked products without those of a group that has a pinned product."""
+    groups = context.groups
+    if groups is None or not ranked:
+        return ranked
+    rows = np.array([row for row, _score in ranked], np.int32)
+    is_variant = groups.are_variants(rows, [row for row in pins if context.allowed[row]])
+    return [pair for pair, is_left_out in zip(ranked, is_variant.tolist(), strict=True) if not is_left_out]

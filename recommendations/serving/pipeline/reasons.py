@@ -13,12 +13,18 @@ from recommendations.engine.algorithms.base import get_reason
 from recommendations.engine.algorithms.spec import ExplanationReason
 from recommendations.engine.cold_start import LANDING, POPULARITY
 from recommendations.engine.online.ensemble_scorer import MainCause
+from recommendations.engine.pair_support.support import SupportLevel
 from recommendations.engine.placements import BOUGHT_TOGETHER, BUY_AGAIN, CART, SIMILAR
+from recommendations.serving.reason_claims import MIN_MILD_COUNT, PAIR_CLAIMS
 from recommendations.serving.state.product_index import ProductIndex
+from recommendations.serving.state.reason_support import ReasonSupport
 
 VIEWED_KINDS = {KIND_CODES[kind] for kind in ("view", "click", "wishlist", "cart")}
 PURCHASE = KIND_CODES["purchase"]
 MAX_CACHED_REASONS = 8192
+RELATED_PLACEMENTS = (SIMILAR, BOUGHT_TOGETHER, CART)
+# Beside the visitor's own history, other algorithms name the visitor's interaction instead of other customers.
+HISTORY_CLAIMS = (ExplanationReason.SIMILAR_CUSTOMERS, ExplanationReason.BOUGHT_TOGETHER)
 
 
 @dataclass(frozen=True)
@@ -48,33 +54,60 @@ def cache_by_language[F: Callable[..., ItemReason]](make: F) -> F:
 
 
 def choose_reason(
-    *, row: int, cause: MainCause, history: Histories, products: ProductIndex, placement: str
+    *,
+    row: int,
+    cause: MainCause,
+    level: SupportLevel,
+    history: Histories,
+    products: ProductIndex,
+    placement: str,
+    support: ReasonSupport,
 ) -> ItemReason:
-    """Return the reason for the largest share of a score."""
+    """Return the reason for the largest share of a score. level: how well the cause supports a claim about other customers."""
+    reason = get_reason(cause.source)
     if cause.item < 0:
-        return (
-            make_trending_reason() if get_reason(cause.source) == ExplanationReason.TRENDING else make_popular_reason()
-        )
+        return make_trending_reason() if reason == ExplanationReason.TRENDING else choose_popular_reason(row, support)
     if cause.item == row:
         return _make_repeat_reason(row=row, history=history, products=products, is_due=placement == BUY_AGAIN)
     product_id = products.product_ids[cause.item]
     card = products.cards[cause.item]
     title = card.title if card is not None else product_id
-    if placement in _RELATED_PRODUCT_REASONS:
-        return _RELATED_PRODUCT_REASONS[placement](title, product_id, get_reason(cause.source))
-    was_viewed = _find_last_kind(history, cause.item) in VIEWED_KINDS
-    return _make_history_reason(title, product_id, get_reason(cause.source), was_viewed)
+    if placement not in RELATED_PLACEMENTS:
+        was_viewed = _find_last_kind(history, cause.item) in VIEWED_KINDS
+        return _make_history_reason(title, product_id, reason, level, was_viewed)
+    if reason in PAIR_CLAIMS and level == SupportLevel.NONE:
+        return _choose_softer_reason(row, cause.item, title, products=products, support=support)
+    if placement == CART:
+        return _make_cart_reason(title, product_id, reason, level)
+    return _make_related_reason(title, product_id, reason, level)
 
 
-def choose_cold_start_reason(contributions: Sequence[Contribution], *, category: str) -> ItemReason:
+def choose_popular_reason(row: int, support: ReasonSupport) -> ItemReason:
+    """Return "popular" for a product that enough people chose, else the reason that makes no claim."""
+    return make_popular_reason() if support.is_popular(row) else make_catalog_reason()
+
+
+def choose_cold_start_reason(
+    contributions: Sequence[Contribution],
+    *,
+    row: int,
+    landing_path: str,
+    products: ProductIndex,
+    support: ReasonSupport,
+) -> ItemReason:
     """Return the reason for a visitor without a history: landing category, traits or popularity.
 
     No trait is named, because visitors should not read what the shop knows about them.
     """
+    card = products.cards[row]
+    path = card.category if card is not None else ""
+    is_inside = path == landing_path or path.startswith(f"{landing_path} > ")
+    if not support.is_popular(row):
+        return make_catalog_reason()
     landing = sum(part.value for part in contributions if part.source == LANDING)
     traits = sum(part.value for part in contributions if part.source not in (LANDING, POPULARITY))
-    if landing > max(traits, 0.0):
-        return ItemReason("popular_in_category", _("Popular in %(category)s") % {"category": category})
+    if landing > max(traits, 0.0) and landing_path and is_inside:
+        return make_popular_in_category_reason(landing_path.rpartition(" > ")[2])
     if traits > 0:
         return ItemReason("popular_with_people_like_you", _("Popular with customers like you"))
     return make_popular_reason()
@@ -117,9 +150,25 @@ def make_recently_viewed_reason(product_id: str) -> ItemReason:
 
 
 @cache_by_language
-def make_category_reason(category: str) -> ItemReason:
-    """Return the reason for a category that the visitor prefers."""
-    return ItemReason("your_category", _("You often choose from %(category)s") % {"category": category})
+def make_popular_in_category_reason(category: str) -> ItemReason:
+    """Return the reason for a product that is popular among those of a category."""
+    return ItemReason("popular_in_category", _("Popular in %(category)s") % {"category": category})
+
+
+def choose_category_reason(category: str, count: int, *, minimum: int) -> ItemReason:
+    """Return the reason for a category of a visitor. count: how often they chose products of it."""
+    level = SupportLevel.OFTEN if count >= minimum else SupportLevel(count >= MIN_MILD_COUNT)
+    return make_category_reason(category, level)
+
+
+@cache_by_language
+def make_category_reason(category: str, level: SupportLevel) -> ItemReason:
+    """Return the reason for a category, in the words that the level allows."""
+    if level == SupportLevel.OFTEN:
+        return ItemReason("your_category", _("You often choose from %(category)s") % {"category": category})
+    if level == SupportLevel.SOME:
+        return ItemReason("chosen_category", _("You have chosen from %(category)s before") % {"category": category})
+    return ItemReason("your_activity", _("Based on what you viewed and bought"))
 
 
 def _find_last_kind(history: Histories, item: int) -> int:
@@ -146,48 +195,56 @@ def _make_repeat_reason(*, row: int, history: Histories, products: ProductIndex,
 
 
 @cache_by_language
-def _make_history_reason(title: str, product_id: str, reason: ExplanationReason, was_viewed: bool) -> ItemReason:
+def _make_history_reason(
+    title: str, product_id: str, reason: ExplanationReason, level: SupportLevel, was_viewed: bool
+) -> ItemReason:
     if reason == ExplanationReason.SIMILAR_PRODUCT:
         text = (
             _("Similar to %(title)s, which you viewed") if was_viewed else _("Similar to %(title)s, which you bought")
         )
         code = "similar_to_viewed" if was_viewed else "similar_to_bought"
         return ItemReason(code, text % {"title": title}, [product_id])
-    if reason == ExplanationReason.SIMILAR_CUSTOMERS:
-        text = _("Customers who buy %(title)s also choose this")
-        return ItemReason("customers_like_you", text % {"title": title}, [product_id])
-    if reason == ExplanationReason.BOUGHT_TOGETHER:
-        return _make_bought_together_reason(title, product_id)
+    if reason in HISTORY_CLAIMS and level != SupportLevel.NONE:
+        return _make_pair_reason(title, product_id, reason, level)
     text = _("Because you viewed %(title)s") if was_viewed else _("Because you bought %(title)s")
     code = "because_you_viewed" if was_viewed else "because_you_bought"
     return ItemReason(code, text % {"title": title}, [product_id])
 
 
 @cache_by_language
-def _make_related_reason(title: str, product_id: str, reason: ExplanationReason) -> ItemReason:
-    if reason == ExplanationReason.SIMILAR_PRODUCT:
-        return ItemReason("similar_product", _("Similar to %(title)s") % {"title": title}, [product_id])
-    if reason == ExplanationReason.BOUGHT_TOGETHER:
-        return _make_bought_together_reason(title, product_id)
-    if reason == ExplanationReason.CHOSEN_NEXT:
-        return ItemReason("looked_at_next", _("Often chosen after %(title)s") % {"title": title}, [product_id])
-    return ItemReason("same_buyers", _("Customers who bought %(title)s also buy this") % {"title": title}, [product_id])
+def _make_related_reason(title: str, product_id: str, reason: ExplanationReason, level: SupportLevel) -> ItemReason:
+    if reason in PAIR_CLAIMS:
+        return _make_pair_reason(title, product_id, reason, level)
+    return _make_similar_reason(title, product_id)
 
 
 @cache_by_language
-def _make_cart_reason(title: str, product_id: str, reason: ExplanationReason) -> ItemReason:
+def _make_cart_reason(title: str, product_id: str, reason: ExplanationReason, level: SupportLevel) -> ItemReason:
     if reason == ExplanationReason.BOUGHT_TOGETHER:
-        return _make_bought_together_reason(title, product_id)
+        return _make_pair_reason(title, product_id, reason, level)
+    if reason == ExplanationReason.SIMILAR_PRODUCT:
+        return _make_similar_reason(title, product_id)
     return ItemReason("goes_with_basket", _("Goes with %(title)s in your cart") % {"title": title}, [product_id])
 
 
 @cache_by_language
-def _make_bought_together_reason(title: str, product_id: str) -> ItemReason:
-    return ItemReason("bought_together", _("Often bought together with %(title)s") % {"title": title}, [product_id])
+def _make_similar_reason(title: str, product_id: str) -> ItemReason:
+    return ItemReason("similar_product", _("Similar to %(title)s") % {"title": title}, [product_id])
 
 
-_RELATED_PRODUCT_REASONS: dict[str, Callable[[str, str, ExplanationReason], ItemReason]] = {
-    SIMILAR: _make_related_reason,
-    BOUGHT_TOGETHER: _make_related_reason,
-    CART: _make_cart_reason,
-}
+def _make_pair_reason(title: str, product_id: str, reason: ExplanationReason, level: SupportLevel) -> ItemReason:
+    """Return the claim about the customers of two products, in the words that the level allows."""
+    wording = PAIR_CLAIMS[reason].choose(level)
+    return ItemReason(wording.code, str(wording.text) % {"title": title}, [product_id])
+
+
+def _choose_softer_reason(
+    row: int, other: int, title: str, *, products: ProductIndex, support: ReasonSupport
+) -> ItemReason:
+    """Return a true reason for a product that too few people chose with the other one."""
+    if support.is_similar(other, row):
+        return _make_similar_reason(title, products.product_ids[other])
+    card = products.cards[row]
+    if card is not None and card.category and support.is_popular_in_category(row, products.category):
+        return make_popular_in_category_reason(card.category.rpartition(" > ")[2])
+    return make_catalog_reason()

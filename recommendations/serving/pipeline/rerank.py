@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from recommendations.engine.placements import CART, CATEGORIES, FOR_YOU, POPULAR, RECENTLY_VIEWED
+from recommendations.engine.placements import BUY_AGAIN, CART, CATEGORIES, FOR_YOU, POPULAR, RECENTLY_VIEWED
+from recommendations.engine.variety.purchased_share import limit_purchased_share
 from recommendations.serving.pipeline.candidates import find_candidates
 from recommendations.serving.pipeline.context import Candidates, RecommendationContext
 from recommendations.serving.pipeline.ordering import POOL_SIZE, compute_similarity, diversify, make_seed, rotate
@@ -14,10 +15,12 @@ FIXED_ORDER_PLACEMENTS = (RECENTLY_VIEWED, CATEGORIES)
 
 def rerank(context: RecommendationContext, candidates: Candidates) -> Candidates:
     """Put the candidates into the order in which they are shown."""
-    if len(candidates.rows) >= 2 and context.request.scenario not in FIXED_ORDER_PLACEMENTS:
+    if context.request.scenario in FIXED_ORDER_PLACEMENTS:
+        return _fill_up(context, candidates)
+    if len(candidates.rows) >= 2:
         _rotate(context, candidates)
         _diversify(context, candidates)
-    return _fill_up(context, candidates)
+    return _limit_purchased(context, _fill_up(context, candidates))
 
 
 def _rotate(context: RecommendationContext, candidates: Candidates) -> None:
@@ -47,8 +50,8 @@ def _diversify(context: RecommendationContext, candidates: Candidates) -> None:
 
 
 def _fill_up(context: RecommendationContext, candidates: Candidates) -> Candidates:
-    """Append popular products with score 0 to a list that is shorter than requested."""
-    missing = context.depth - len(candidates.rows)
+    """Append popular products with score 0 to a list that is shorter than requested, or has too many purchased products."""
+    missing = context.depth - _count_usable(context, candidates)
     if candidates.placement not in FILLED_PLACEMENTS or context.request.strict or missing <= 0:
         return candidates
     popular = find_candidates(context, POPULAR)
@@ -58,8 +61,36 @@ def _fill_up(context: RecommendationContext, candidates: Candidates) -> Candidat
     known = history.item if history is not None else NO_ROWS  # fill up with products that are new to the visitor
     excluded = context.get_excluded_rows(candidates.placement, context.get_start_rows())
     shown_or_excluded = np.concatenate([candidates.rows, known, excluded])
+    if context.groups is not None:
+        shown_or_excluded = context.groups.expand(shown_or_excluded)
     rows = popular.rows[~np.isin(popular.rows, shown_or_excluded)][:missing]
     candidates.fillers = frozenset(rows.tolist())
     candidates.rows = np.concatenate([candidates.rows, rows])
     candidates.scores = np.concatenate([candidates.scores, np.zeros(len(rows), np.float32)])
     return candidates
+
+
+def _count_usable(context: RecommendationContext, candidates: Candidates) -> int:
+    """Return the number of candidates without the purchased products beyond the limit of the placement."""
+    share = _get_max_purchased_share(context, candidates)
+    if share >= 1:
+        return len(candidates.rows)
+    purchased = int(np.isin(candidates.rows, context.purchased_rows).sum())
+    return len(candidates.rows) - purchased + min(purchased, int(share * context.depth))
+
+
+def _limit_purchased(context: RecommendationContext, candidates: Candidates) -> Candidates:
+    """Spread purchased products over the list, no more than the placement allows."""
+    share = _get_max_purchased_share(context, candidates)
+    if share < 1:
+        is_purchased = np.isin(candidates.rows, context.purchased_rows)
+        if is_purchased.any():
+            candidates.reorder(limit_purchased_share(is_purchased.tolist(), share), len(candidates.rows))
+    return candidates
+
+
+def _get_max_purchased_share(context: RecommendationContext, candidates: Candidates) -> float:
+    """Return the limit of the placement whose products are shown; 1 for a visitor without purchases."""
+    if not len(context.purchased_rows) or candidates.placement in (BUY_AGAIN, ""):
+        return 1.0
+    return context.get_config(candidates.placement).get_max_purchased_share()

@@ -1,5 +1,7 @@
 """Scores of one visitor, shared by recommendations, ranking and search."""
 
+from functools import partial
+
 import numpy as np
 
 from recommendations.engine.data.visits import MAX_POSITIONS, find_visit_factor
@@ -7,6 +9,7 @@ from recommendations.engine.online.ensemble_scorer import ScoredHistory
 from recommendations.engine.placements import FOR_YOU
 from recommendations.serving.pipeline.context import RecommendationContext
 from recommendations.serving.pipeline.new_products import get_exploration_interval
+from recommendations.serving.pipeline.variety.selection import select_candidates, select_distinct
 from recommendations.serving.state.compiled_rules import Factors
 
 
@@ -44,10 +47,15 @@ def _add_current_visit(context: RecommendationContext, scored: ScoredHistory) ->
     visit_scored = blends.current_visit.score(visit, context.workspaces.take())
     visit_scored.remove_visited()
     excluded, factors = context.get_excluded_rows(FOR_YOU), context.factors
-    shown, shown_scores = scored.select_top(MAX_POSITIONS, allowed=context.allowed, excluded=excluded, factors=factors)
+    shown, shown_scores = scored.select_top(
+        MAX_POSITIONS, allowed=context.recommendable, excluded=excluded, factors=factors
+    )
+    listed, _scores = select_candidates(context, scored, placement=FOR_YOU, n=MAX_POSITIONS, excluded=excluded)
+    visited = visit.item if context.groups is None else context.groups.expand(visit.item)
     # Products that are shown anyway, or that the visitor has bought before, are no answer to the visit.
-    others = np.concatenate([excluded, shown, visit.item, context.visitor.get_purchased_rows()])
-    rows, scores = visit_scored.select_top(positions, allowed=context.allowed, excluded=others, factors=factors)
+    others = np.concatenate([excluded, shown, listed, visited, context.purchased_rows])
+    select_top = partial(visit_scored.select_top, allowed=context.recommendable, excluded=others, factors=factors)
+    rows, scores = select_distinct(context, select_top, positions)
     if len(rows):
         base_scores, shown_visit_scores = scored.get_scores(rows), visit_scored.get_scores(shown)
         if factors is not None:

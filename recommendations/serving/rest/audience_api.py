@@ -68,7 +68,9 @@ class AudienceSerializer(serializers.Serializer):
     known = serializers.BooleanField(
         help_text="Whether the model knows the product. A new product is known after the next training."
     )
-    people = serializers.IntegerField(help_text="Number of customers on all pages, at most 10,000.")
+    people = serializers.IntegerField(
+        help_text="Number of customers on all pages, at most 10,000; 0 for a product without a price."
+    )
     results = AudienceMemberSerializer(many=True)
     next_cursor = serializers.CharField(allow_null=True)
     next = serializers.URLField(allow_null=True)

@@ -75,6 +75,9 @@ class RecommendationQuery(msgspec.Struct, kw_only=True):
         Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(description="0: best products first; 1: as varied as possible. Default: the setting of the placement."),
     ] = None
+    distinct: Annotated[
+        bool, Meta(description="False: show several variants of a product, and nearly identical products.")
+    ] = True
     explain: Annotated[bool, Meta(description="False: omit the reasons.")] = True
     strict: Annotated[
         bool | None,

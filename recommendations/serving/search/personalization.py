@@ -39,6 +39,7 @@ def get_personal_scores(
         yield None
         return
     activity = read_activity(scored_request) if activity is None else activity
+    allowed = state.products.get_mask(ProductFilters())
     with WorkspacePool(state) as workspaces:
         context = RecommendationContext(
             request=scored_request,
@@ -47,7 +48,8 @@ def get_personal_scores(
             workspaces=workspaces,
             now=now,
             depth=1,
-            allowed=state.products.get_mask(ProductFilters()),
+            allowed=allowed,
+            recommendable=allowed,
             deadline=make_deadline(),
         )
         try:

@@ -89,7 +89,7 @@ class HitRanker:
         uses_pins = self.request.sort == SearchSort.RELEVANCE and match_type != POPULAR
         pins = self.find_pins(allowed, candidates.rows) if uses_pins else {}
         if pins:
-            candidates = candidates.select(~np.isin(candidates.rows, list(pins.values())))
+            candidates = self.leave_out_pinned(candidates, list(pins.values()))
         catalog_rows = self.snapshot.get_catalog_rows(candidates.rows)
         factors = self.compute_factors(catalog_rows)
         if match_type == MATCHES_WORDS and self.request.sort == SearchSort.RELEVANCE and len(catalog_rows):
@@ -99,7 +99,8 @@ class HitRanker:
         for factor in factors.values():
             score *= factor
         # one candidate more than the page holds shows whether another page follows
-        top_candidates = find_top_positions(*self.compute_sort_keys(candidates, catalog_rows, score), offset + n + 1)
+        keys = self.compute_sort_keys(candidates, catalog_rows, score)
+        top_candidates = self.find_top_candidates(*keys, catalog_rows, offset + n + 1)
         ranked = insert_pins(top_candidates.tolist(), pins, upto=offset + n + 1)
         hits = []
         for rank, candidate in enumerate(ranked[offset : offset + n], start=offset + 1):
@@ -124,6 +125,30 @@ class HitRanker:
                 )
             )
         return hits, len(ranked) > offset + n and offset + n < MAX_OFFSET
+
+    def leave_out_pinned(self, candidates: SearchCandidates, pinned: list[int]) -> SearchCandidates:
+        """Return the candidates without the pinned ones and, if the request is distinct, their groups."""
+        is_left_out = np.isin(candidates.rows, pinned)
+        groups = self.snapshot.get_groups(self.request)
+        if groups is not None:
+            codes = groups.codes[self.snapshot.catalog_rows[pinned]]
+            is_left_out |= np.isin(groups.codes[self.snapshot.catalog_rows[candidates.rows]], codes)
+        return candidates.select(~is_left_out)
+
+    def find_top_candidates(
+        self, keys: npt.NDArray[np.float64], ties: Rows, catalog_rows: Rows, n: int
+    ) -> npt.NDArray[np.integer]:
+        """Return the positions of the n best candidates, of each group only the best if the request is distinct."""
+        groups = self.snapshot.get_groups(self.request)
+        if groups is None:
+            return find_top_positions(keys, ties, n)
+        size = 2 * n
+        while True:
+            top = find_top_positions(keys, ties, size)
+            first = groups.find_first(catalog_rows[top])
+            if first is None or len(first) >= n or len(top) < size:
+                return top[:n] if first is None else top[first[:n]]
+            size *= 2
 
     def make_pinned_hit(self, text_row: int, rank: int, match_type: str) -> SearchHit:
         """Return the hit of a pinned product, which has no score."""

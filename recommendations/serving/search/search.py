@@ -79,7 +79,7 @@ def search(
     allowed = np.logical_and.reduce([visible, *filters.values()])
     scored = score_words(snapshot, understood, popularity)
     candidates, matches = find_candidates(scored, allowed)
-    total = len(candidates.rows)
+    total = snapshot.count_products(candidates.rows, understood)
     fallback = None
     if not total and not understood.is_strict and not request.product_ids and offset == 0:
         fallback, candidates = POPULAR, get_all_candidates(visible, allowed)

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from config.foundation.array_types import Flags
+from config.foundation.array_types import Flags, Rows
+from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.serving.search.index.category_levels import CategoryLevels
 from recommendations.serving.search.index.product_texts import ProductTexts
+from recommendations.serving.search.request import SearchRequest
 from recommendations.serving.search.synonym_table import SynonymTable
 from recommendations.serving.state.loader import ServingState
 from recommendations.serving.state.product_index import ProductIndex
@@ -74,6 +76,15 @@ class SearchSnapshot:
     def catalog(self) -> ProductIndex:
         """The products that can be shown."""
         return self.state.products
+
+    def get_groups(self, request: SearchRequest) -> ProductGroups | None:
+        """Return the product groups of which a page shows one product; None without any, or if the request is not distinct."""
+        return self.state.groups if request.distinct and self.state.groups.has_groups else None
+
+    def count_products(self, rows: Rows, request: SearchRequest) -> int:
+        """Return the number of text rows, or of their groups if the request is distinct."""
+        groups = self.get_groups(request)
+        return len(rows) if groups is None else len(np.unique(groups.codes[self.catalog_rows[rows]]))
 
     def get_passing(self, mask: Flags) -> Flags:
         """Return the text rows that a mask of catalog rows lets through; cached per mask, read-only."""

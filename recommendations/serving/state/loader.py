@@ -11,9 +11,12 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import redis
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
@@ -22,10 +25,12 @@ from django.utils import timezone
 from catalog.models import Product
 from config.foundation.database.wait_limits import limit_database_wait
 from recommendations.engine import IdMap
+from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.serving.state.compiled_blends import CompiledBlends
 from recommendations.serving.state.compiled_rules import CompiledRules, read_compiled_rules
 from recommendations.serving.state.model import ServingModel
 from recommendations.serving.state.product_index import ProductIndex
+from recommendations.serving.state.reason_support import ReasonSupport
 from recommendations.serving.state.settings import DEFAULT_CONFIGS, PlacementConfigs, read_placement_configs
 from recommendations.serving.state.suppression import (
     EMPTY_SUPPRESSION_LIST,
@@ -54,7 +59,8 @@ class ServingState:
     """Everything that responses are computed from.
 
     name: the announced name of the model version or its refresh; "" without a model. number: differs between any two
-    states, as the key of caches outside. cache: values that other modules compute from this state.
+    states, as the key of caches outside. cache: values that other modules compute from this state. groups: variants and nearly
+    identical products; groups_of: what they were built from.
     """
 
     name: str
@@ -65,6 +71,8 @@ class ServingState:
     placements: PlacementConfigs = DEFAULT_CONFIGS
     suppressions: SuppressionList = EMPTY_SUPPRESSION_LIST
     rules: CompiledRules = field(default_factory=CompiledRules)
+    groups: ProductGroups = field(default_factory=lambda: ProductGroups.create_empty(0))
+    groups_of: "GroupSources | None" = None
     number: int = field(default_factory=lambda: next(_state_numbers))
     cache: dict[str, Any] = field(default_factory=dict)
 
@@ -72,6 +80,26 @@ class ServingState:
     def version(self) -> str:
         """The active model version; "" without one."""
         return self.model.version if self.model is not None else ""
+
+    @cached_property
+    def reason_support(self) -> ReasonSupport:
+        """The counts that reasons about other customers are checked against."""
+        return ReasonSupport(self.model, settings.RECOMMEND_MIN_SUPPORT)
+
+
+class GroupSources(NamedTuple):
+    """What product groups are built from: the catalog and its counters, and the near-identical products of the model."""
+
+    products: ProductIndex
+    near: npt.NDArray[np.int32] | None
+    parents_generation: int
+    filled: int
+
+    def equals(self, other: "GroupSources | None") -> bool:
+        """Return whether both give the same groups."""
+        if other is None:
+            return False
+        return self.products is other.products and self.near is other.near and self[2:] == other[2:]
 
 
 class StateLoader:
@@ -170,9 +198,12 @@ class StateLoader:
         state.products.refresh(now=now, thorough=is_thorough)
         if state.products.is_full:
             items = state.model.items if state.model is not None else IdMap.of([])
-            state = replace(state, products=state.products.rearrange(items), blends=None, number=next(_state_numbers))
+            products = state.products.rearrange(items)
+            if state.model is not None:
+                products.mark_sold(state.model.sold)
+            state = replace(state, products=products, blends=None, number=next(_state_numbers))
             state.products.refresh(now=now, thorough=True)
-        state = _load_settings(state, now=now)
+        state = _group_products(_load_settings(state, now=now))
         if state.model is not None and state.blends is None:
             blends = CompiledBlends.compile(model=state.model, placements=state.placements, n=state.products.n)
             blends.warm_up(state.model)
@@ -234,12 +265,14 @@ class StateLoader:
             return before
         # a state's checksum begins with that of its training, which determines the items; a refresh only appends to it
         has_same_items = before.model is not None and before.checksum.startswith(record.checksum)
+        products = before.products if has_same_items else before.products.rearrange(model.items)
+        products.mark_sold(model.sold)
         return replace(
             before,
             name=get_serving_name(record),
             checksum=record.checksum + record.refresh_checksum,
             model=model,
-            products=before.products if has_same_items else before.products.rearrange(model.items),
+            products=products,
             blends=None,
             number=next(_state_numbers),
         )
@@ -255,6 +288,17 @@ def _load_settings(state: ServingState, *, now: datetime) -> ServingState:
         state = replace(state, placements=placements, blends=None)
     rules = read_compiled_rules(before=state.rules, products=state.products, placements=state.placements, now=now)
     return state if rules is state.rules else replace(state, rules=rules)
+
+
+def _group_products(state: ServingState) -> ServingState:
+    """Return the state with the current product groups."""
+    products, model = state.products, state.model
+    near = model.near_identical if model is not None else None
+    # a new product may be the parent of a group
+    built_from = GroupSources(products, near, products.parents_generation, products.filled if products.parents else 0)
+    if built_from.equals(state.groups_of):
+        return state
+    return replace(state, groups=ProductGroups.from_parents(products.find_parents(), near), groups_of=built_from)
 
 
 def make_content_key(record: ModelVersion) -> tuple[str, str]:

@@ -68,7 +68,8 @@ class ServingModel:
     history_*: the interactions of each user, as CSR. exclude_seen: whether for-you leaves out what a customer has bought.
     seen_kinds: the interactions (indexes in KINDS) that make a product seen, None for any. known_until: every event received
     before this second is in the histories. scenarios: weights and
-    evaluation of each placement. dismissed: products that users asked not to see, as CSR.
+    evaluation of each placement. dismissed: products that users asked not to see, as CSR. near_identical: equal numbers for
+    items with nearly the same content, None if unknown. sold: whether each item was ever sold.
     """
 
     version: str
@@ -92,6 +93,8 @@ class ServingModel:
     trials: ExplorationPriors | None = None
     scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     dismissed: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]] | None = None
+    near_identical: npt.NDArray[np.int32] | None = None
+    sold: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
 
     @classmethod
     def from_artifact(
@@ -105,11 +108,13 @@ class ServingModel:
         if not isinstance(blend, WeightedEnsemble):
             raise TypeError(f"{version} has a {type(blend).__name__}; serving needs a WeightedEnsemble")
         history = artifact.get_part("history")
+        items = IdMap.from_arrays(artifact.get_part("items"))
+        refreshed = RefreshedHistories.from_artifact(refresh) if refresh is not None else None
         return cls(
             version=version,
             algorithm=algorithm,
             blend=blend,
-            items=IdMap.from_arrays(artifact.get_part("items")),
+            items=items,
             identifiers=IdMap.from_arrays(artifact.get_part("identifiers")),
             identifier_user=artifact.arrays["identifier_user"],
             history_indptr=history["indptr"],
@@ -117,7 +122,7 @@ class ServingModel:
             history_order=history["order"],
             history_weight=history["weight"],
             history_kind=history["kind"],
-            refreshed=RefreshedHistories.from_artifact(refresh) if refresh is not None else None,
+            refreshed=refreshed,
             kind_weights=saved["kind_weights"],
             exclude_seen=saved["exclude_seen"],
             seen_kinds=saved.get("seen_kinds"),
@@ -127,6 +132,8 @@ class ServingModel:
             trials=ExplorationPriors.of_arrays(trials) if (trials := artifact.get_part("exploration")) else None,
             scenarios=saved.get("scenarios", {}),
             dismissed=(rows["indptr"], rows["item"]) if (rows := artifact.get_part("dismissed")) else None,
+            near_identical=artifact.arrays.get("near_identical"),
+            sold=_find_sold_items(artifact, refreshed, len(items)),
         )
 
     @cached_property
@@ -264,6 +271,18 @@ class ServingModel:
             np.array([weights[interaction.kind] for _, interaction in known], np.float32),
             np.array([KIND_CODES[interaction.kind] for _, interaction in known], np.int8),
         )
+
+
+def _find_sold_items(artifact: Artifact, refreshed: RefreshedHistories | None, n: int) -> npt.NDArray[np.bool_]:
+    """Return whether each item was sold before the training, also in orders without a customer, or since."""
+    history, sales = artifact.get_part("history"), artifact.get_part("sales")
+    sold = np.zeros(n, np.bool_)
+    sold[history["item"][history["kind"] == PURCHASE]] = True
+    if sales:  # versions of earlier releases have no such part
+        sold |= sales["sold"]
+    if refreshed is not None:
+        sold[refreshed.columns.item[refreshed.columns.kind == PURCHASE]] = True
+    return sold
 
 
 def list_interactions(parts: Sequence[InteractionColumns], *, since: float) -> set[tuple[int, int, int]]:

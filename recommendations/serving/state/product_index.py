@@ -20,6 +20,7 @@ from recommendations.serving.state.product_values import ProductValues, ValueCol
 
 PRODUCT_FIELDS = (
     "product_id",
+    "parent_id",
     "title",
     "price",
     "currency",
@@ -41,6 +42,7 @@ PRODUCT_FIELDS = (
 )
 COLUMN_NAMES = (
     "active", "shown", "in_stock", "price", "stock", "margin", "published", "created", "brand", "category", "currency",
+    "parent",
 )  # fmt: skip
 SPARE_SHARE = 0.02  # room for products that are added later, as a share of the present ones
 MIN_SPARE_ROWS = 256
@@ -79,6 +81,8 @@ class ProductFilters(NamedTuple):
     """Which products may be shown. category: a path, which includes the categories below it.
 
     expression: the condition that a request adds.
+    priced: only products with a price above 0, unless no product has one. sold: only products that were sold before, unless
+    none was.
     """
 
     in_stock: bool = True
@@ -87,6 +91,8 @@ class ProductFilters(NamedTuple):
     price_min: Decimal | None = None
     price_max: Decimal | None = None
     expression: BoundExpression | None = None
+    priced: bool = False
+    sold: bool = False
 
 
 class ProductIndex:
@@ -112,6 +118,7 @@ class ProductIndex:
         self.active = np.zeros(self.n, np.bool_)
         self.shown = np.zeros(self.n, np.bool_)
         self.in_stock = np.zeros(self.n, np.bool_)
+        self.sold = np.ones(self.n, np.bool_)
         self.price = np.full(self.n, np.nan)
         self.stock = np.full(self.n, np.nan)
         self.margin = np.full(self.n, np.nan, np.float32)
@@ -119,6 +126,9 @@ class ProductIndex:
         self.created = np.full(self.n, np.nan)
         self.brand = np.full(self.n, -1, np.int32)
         self.category = np.full(self.n, -1, np.int32)
+        self.parent = np.full(self.n, -1, np.int32)
+        self.parents: dict[str, int] = {}
+        self.parents_generation = 0  # changes with the product groups of the catalog
         self.currency = np.full(self.n, -1, np.int32)
         self.brands: dict[str, int] = {}
         self.categories: dict[str, int] = {}
@@ -159,7 +169,8 @@ class ProductIndex:
             if new >= 0:
                 other.cards[new], other.skus[new] = self.cards[old], self.skus[old]
         other._index_skus()
-        other.brands, other.categories = dict(self.brands), dict(self.categories)
+        other.brands, other.categories, other.parents = dict(self.brands), dict(self.categories), dict(self.parents)
+        other.parents_generation = self.parents_generation + 1
         other.currencies, other.values = dict(self.currencies), self.values.rearrange(rows.tolist())
         other.known_until, other.known_count, other.known_recent_changes = (
             self.known_until,
@@ -170,6 +181,17 @@ class ProductIndex:
         if self.is_full:
             other.known_until = None  # read all products again, because some have no row here
         return other
+
+    def mark_sold(self, sold: npt.NDArray[np.bool_]) -> None:
+        """Note which of the model's items were sold; products newer than the model count as not sold.
+
+        Until the first sale of the shop, all products count as sold, so that a new shop shows its catalog.
+        """
+        marked = np.full(self.n, not sold.any())
+        marked[: len(sold)] |= sold
+        if not np.array_equal(marked, self.sold):
+            self.sold = marked
+            self._discard_masks()
 
     def assign_row(self, product_id: str) -> int:
         """Return the row of a product, a spare one for a new product; -1 if none is left."""
@@ -247,6 +269,7 @@ class ProductIndex:
         """Write one database row, in the order of PRODUCT_FIELDS, into row ``number`` of the arrays."""
         (
             product_id,
+            parent_id,
             title,
             price,
             currency,
@@ -282,6 +305,10 @@ class ProductIndex:
         self.published[number] = np.nan if published is None else published.timestamp()
         self.price[number] = np.nan if price is None else float(price)
         self.margin[number] = np.nan if cost is None or not price else (price - cost) / price
+        parent = self.parents.setdefault(parent_id, len(self.parents)) if parent_id else -1
+        if parent != self.parent[number]:
+            self.parent[number] = parent
+            self.parents_generation += 1
         self.brand[number] = self.brands.setdefault(brand, len(self.brands)) if brand else -1
         self.category[number] = self.categories.setdefault(category, len(self.categories)) if category else -1
         self.currency[number] = self.currencies.setdefault(currency, len(self.currencies)) if currency else -1
@@ -308,6 +335,15 @@ class ProductIndex:
             encoded = self._json[row] = msgspec.Raw(msgspec.json.encode(product))
         return encoded
 
+    def find_parents(self) -> npt.NDArray[np.int32]:
+        """Return the number of each row's product group, -1 without one; a product whose ID names a group belongs to it."""
+        parents = self.parent.copy()
+        for product_id, number in self.parents.items():
+            row = self.row_by_id.get(product_id, -1)
+            if row >= 0 and parents[row] < 0:
+                parents[row] = number
+        return parents
+
     def has_category(self, path: str) -> bool:
         """Return whether any product is in the category or below it."""
         return path in self.categories or any(name.startswith(f"{path} > ") for name in self.categories)
@@ -315,6 +351,10 @@ class ProductIndex:
     def get_mask(self, filters: ProductFilters) -> npt.NDArray[np.bool_]:
         """Return which rows may be shown; cached until a product changes, never write to it."""
         return get_or_make_mask(self._masks, filters, self._make_mask)
+
+    def is_priced(self, row: int) -> bool:
+        """Return whether a product has a price above 0; true for all products of a shop without prices."""
+        return bool(self._find_priced()[row])
 
     def get_expression_mask(self, bound: BoundExpression) -> npt.NDArray[np.bool_]:
         """Return which rows match an expression; cached until a product changes, never write to it."""
@@ -412,6 +452,10 @@ class ProductIndex:
     def _make_unpriced_mask(self, filters: ProductFilters) -> npt.NDArray[np.bool_]:
         """Return the mask of filters without prices."""
         allowed = self.shown & self.in_stock if filters.in_stock else self.shown.copy()
+        if filters.sold:
+            allowed &= self.sold
+        if filters.priced:
+            allowed &= self._find_priced()
         if filters.brand:
             allowed &= self.brand == self.brands.get(filters.brand, -2)
         if filters.category:
@@ -429,6 +473,11 @@ class ProductIndex:
             allowed &= is_selected[category]
         return allowed
 
+    def _find_priced(self) -> npt.NDArray[np.bool_]:
+        """Return which rows have a price above 0; all rows if no product has one, for shops that send no prices."""
+        has_price = self.price > 0
+        return has_price if (has_price & self.active).any() else np.ones(self.n, np.bool_)
+
     def _forget_expressions(self) -> None:
         """Replace the caches as a whole, so that what is computed from old values cannot get into the new ones."""
         self._compute_mask = lru_cache(MAX_MASKS)(partial(compute_mask, products=self))
@@ -441,11 +490,14 @@ class ProductIndex:
             shown = self.active & ~(self.published > now.timestamp())
         if changed or not np.array_equal(shown, self.shown):
             self.shown = shown
-            self._unpriced, self._between, self._newest, self._recent = {}, {}, None, None
-            self.values.publish()
-            self._forget_expressions()
-            self._masks = {}  # last, because masks are made from the values replaced above
-            self.generation += 1
+            self._discard_masks()
+
+    def _discard_masks(self) -> None:
+        self._unpriced, self._between, self._newest, self._recent = {}, {}, None, None
+        self.values.publish()
+        self._forget_expressions()
+        self._masks = {}  # last, because masks are made from the values replaced above
+        self.generation += 1
 
 
 def fold_texts(name: str, products: ProductIndex) -> list[str]:

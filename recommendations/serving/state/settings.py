@@ -22,6 +22,7 @@ class PlacementConfig:
     weights: Mapping[str, float] = field(default_factory=dict)
     fallback: str = ""
     purchased_products: str = PurchasedProducts.AUTO
+    max_purchased_share: float | None = None
     personal_share: float = 0.2
     visit_share: float = DEFAULT_VISIT_SHARE
     diversity: float = 0.0
@@ -34,6 +35,11 @@ class PlacementConfig:
     def get_fallback(self) -> str | None:
         """Return the placement that replaces this one when it has no products."""
         return self.fallback or PLACEMENTS[self.name].fallback
+
+    def get_max_purchased_share(self) -> float:
+        """Return the largest share of positions with products that the customer has bought before, 0 to 1."""
+        share = self.max_purchased_share
+        return PLACEMENTS[self.name].max_purchased_share if share is None else share
 
     def get_hidden_kinds(self, model: ServingModel | None) -> Sequence[int] | None:
         """Return the kinds of interactions after which a product is not shown again.

@@ -6,6 +6,7 @@ from django.utils.formats import number_format
 
 from recommendations.training.backoffice import model_card_charts, model_card_tables
 from recommendations.training.backoffice.cold_start_card import build_cold_start_section
+from recommendations.training.backoffice.first_purchases_card import describe_first_purchases
 from recommendations.training.backoffice.placements_card import build_placements_table
 from recommendations.training.models import EvaluationRun, ModelVersion
 
@@ -40,6 +41,7 @@ def build_model_card(version: ModelVersion, *, trial_order: str) -> dict[str, An
         "table": model_card_tables.build_evaluation_table(run),
         "beyond": model_card_tables.build_evaluation_table(run, model_card_tables.BEYOND_METRICS),
         "chart": model_card_charts.build_metric_chart(run),
+        "first_purchases": describe_first_purchases(run),
         "comparisons": model_card_tables.list_comparisons(run),
         "segments": model_card_tables.build_segment_table(run),
         "segment_chart": model_card_charts.build_segment_chart(run),

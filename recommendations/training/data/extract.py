@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -15,7 +16,11 @@ from recommendations.engine import IdMap, Interactions, Products
 from recommendations.engine.data.event_weights import EventWeights
 from recommendations.training.data.data_position import DataPosition
 from recommendations.training.data.dismissals import Dismissals, read_dismissals
-from recommendations.training.data.interaction_tables import build_purchases_table, read_interactions
+from recommendations.training.data.interaction_tables import (
+    build_purchases_table,
+    read_interactions,
+    read_sold_products,
+)
 from recommendations.training.data.product_texts import ProductColumns, compute_price_bands
 
 
@@ -36,6 +41,7 @@ class TrainingData:
     interactions: users by customer id, weights as recorded (pieces bought, 1 for a click, 0 to 1 for stars, 0 for
     products rated one or two stars). identifiers: "kind:value", with the user row of each. dismissed: products each
     user dismissed. published: seconds since 1970 of each product, NaN if unknown. position: what the interactions contain.
+    sold: whether each product was ever sold, also in orders without a customer; None if that is unknown.
     """
 
     interactions: Interactions
@@ -46,6 +52,7 @@ class TrainingData:
     dismissed: Dismissals
     published: npt.NDArray[np.float64]
     position: DataPosition
+    sold: npt.NDArray[np.bool_] | None = None
 
     def with_event_weights(self, event_weights: EventWeights) -> "TrainingData":
         """Return the same data under the tuned event weights."""
@@ -61,6 +68,7 @@ def extract_training_data(*, as_of: datetime) -> TrainingData:
         identifiers = read_current_identifiers()
         position = DataPosition.of(tables)
         dismissal_rows = read_dismissals(tables, purchases=build_purchases_table(tables), as_of=as_of)
+        sold_ids = read_sold_products(tables, as_of=as_of)
     items = IdMap.of(catalog["product_id"].to_pylist())
     customers = IdMap.of(list_customer_ids(interaction_rows, dismissal_rows))
     interactions = build_interactions(interaction_rows, customers=customers, items=items, as_of=as_of)
@@ -76,6 +84,7 @@ def extract_training_data(*, as_of: datetime) -> TrainingData:
         Dismissals.from_table(dismissal_rows, customers=customers, items=items),
         read_publication_times(catalog, items),
         position,
+        mark_rows(items, sold_ids),
     )
 
 
@@ -90,6 +99,14 @@ def read_publication_times(catalog: pa.Table, items: IdMap) -> npt.NDArray[np.fl
     published = np.full(len(items), np.nan)
     published[items.get_rows(catalog["product_id"].to_pylist())] = seconds
     return published
+
+
+def mark_rows(items: IdMap, product_ids: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Return whether each item is among the products."""
+    marked = np.zeros(len(items), np.bool_)
+    rows = items.get_rows(product_ids) if product_ids else np.empty(0, np.int32)
+    marked[rows[rows >= 0]] = True
+    return marked
 
 
 def build_interactions(table: pa.Table, *, customers: IdMap, items: IdMap, as_of: datetime) -> Interactions:

@@ -70,6 +70,14 @@ def build_order_lines_table(tables: Warehouse, *, beyond: DataPosition | None = 
     )
 
 
+def read_sold_products(tables: Warehouse, *, as_of: datetime) -> list[str]:
+    """Return the ids of the products sold before ``as_of``, to customers and in orders without a customer."""
+    lines = tables["order_lines"]
+    is_sold = (lines.quantity > 0) & (lines.kind == "sale") & (lines.status != "cancelled") & (lines.placed_at < as_of)
+    sold_ids = lines.filter(is_sold & lines.product_id.notnull()).select("product_id").distinct()
+    return sold_ids.to_pyarrow()["product_id"].to_pylist()
+
+
 def build_product_events_table(tables: Warehouse, *, beyond: DataPosition | None = None) -> ir.Table:
     """Select product events, one row per product.
 

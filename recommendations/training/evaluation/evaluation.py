@@ -22,6 +22,7 @@ from recommendations.engine.evaluation.exploration_cost import compute_explorati
 from recommendations.engine.evaluation.runner import find_relevant_items
 from recommendations.engine.tuning.ensemble_weights import evaluate_without_each
 from recommendations.training.data.time_split import TimeSplit
+from recommendations.training.evaluation.first_purchases import measure_first_purchases
 from recommendations.training.evaluation.new_products import measure_new_products
 from recommendations.training.figures import round_figure, serialize_interval
 from recommendations.training.tuning.model_choice import (
@@ -44,7 +45,8 @@ class ModelEvaluation:
     """The figures of one model on the test part.
 
     cut_at: split time in seconds since 1970; served: the contestant that serves if promoted; ablation: NDCG lost
-    without each component; new_products: see `measure_new_products`; components: fitted on everything before the split.
+    without each component; new_products: see `measure_new_products`; components: fitted on everything before the split;
+    first_purchases: see `measure_first_purchases`.
     """
 
     cut_at: float
@@ -54,6 +56,7 @@ class ModelEvaluation:
     ablation: list[dict[str, Any]]
     new_products: dict[str, Any]
     components: dict[str, Algorithm] = field(default_factory=dict)
+    first_purchases: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def evaluate_choice(
@@ -84,7 +87,11 @@ def evaluate_choice(
     compared = {name: contestants[name] for name in ("content", served) if name in contestants}
     new_products = measure_new_products(contestants=compared, past=past, time_split=time_split, products=products)
     new_products["exploration"] = measure_exploration_cost(evaluation, served)
-    return ModelEvaluation(time_split.test.train.as_of, served, evaluation, segments, ablation, new_products, parts)
+    compared = {name: contestants[name] for name in ("popularity", served) if name in contestants}
+    first_purchases = measure_first_purchases(contestants=compared, past=past, test=test, time_split=time_split)
+    return ModelEvaluation(
+        time_split.test.train.as_of, served, evaluation, segments, ablation, new_products, parts, first_purchases
+    )
 
 
 def measure_exploration_cost(evaluation: Evaluation, served: str) -> dict[str, Any]:
@@ -226,13 +233,16 @@ def _measure_ablation(
     return sorted(rows, key=lambda row: -(row["lost"] or 0.0))
 
 
-def serialize_figures(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
-    """Return algorithm → metric@n → value, low, high, and the seconds to recommend."""
+def serialize_figures(model_evaluation: ModelEvaluation) -> dict[str, dict[str, Any]]:
+    """Return algorithm → metric@n → value, low, high, the seconds to recommend, and the figures of first purchases."""
+    evaluation = model_evaluation.evaluation
     figures: dict[str, dict[str, Any]] = {name: {} for name in evaluation.scores}
     for result in evaluation.results:
         figures[result.algorithm][f"{result.metric}@{result.n}"] = serialize_interval(result)
     for name, seconds in evaluation.recommend_s.items():
         figures[name]["recommend_s"] = round(seconds, 3)
+    for name, first_purchases in model_evaluation.first_purchases.items():
+        figures[name] |= first_purchases
     return figures
 
 

@@ -49,6 +49,7 @@ def shop(db: None, folders: Any, valkey: Any, monkeypatch: pytest.MonkeyPatch, s
     settings.RECOMMEND_DEADLINE_MS = 10_000.0
     with use_fixed_ids():
         make_biscuit_shop()
+    PlacementSettings.objects.filter(placement="for-you").update(max_purchased_share=1.0)
     export_warehouse(started_at=NOON)
     train_once("biscuits")
 
@@ -82,6 +83,14 @@ def test_three_views_of_a_category_move_three_of_ten_positions_and_the_reason_na
         assert item.reason is not None
         assert set(item.reason.product_ids) <= set(BISCUITS[:3])
         assert item.reason.product_ids
+
+
+def test_three_views_move_the_row_with_few_purchased_products_too(loader: StateLoader) -> None:
+    PlacementSettings.objects.filter(placement="for-you").update(max_purchased_share=None)
+    before = list_ids(get_row(loader))
+    view(*BISCUITS[:3])
+    moved = set(list_ids(get_row(loader))) - set(before)
+    assert len(moved & set(BISCUITS[3:])) >= 3
 
 
 def test_the_row_is_the_same_again_after_the_visit(loader: StateLoader) -> None:

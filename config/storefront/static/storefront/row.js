@@ -15,9 +15,10 @@ export class Row {
   /**
    * `place` is the section of the page; `parameters` returns what the placement needs, or null if the row does not apply.
    * `fallback`: what else the row may show, with its title; without it, the row hides instead of misleading.
+   * `after`: rows, created before this one, whose products this one does not repeat.
    */
-  constructor(place, { scenario, parameters = () => ({}), fallback = null, count = 10, dismissible = true, shown = () => {} }) {
-    Object.assign(this, { place, scenario, parameters, fallback, count, dismissible, shown })
+  constructor(place, { scenario, parameters = () => ({}), fallback = null, count = 10, dismissible = true, after = [], shown = () => {} }) {
+    Object.assign(this, { place, scenario, parameters, fallback, count, dismissible, after, shown, items: [] })
     this.heading = place.querySelector("h2")
     this.title = this.heading.textContent
     this.list = place.querySelector("ul")
@@ -26,14 +27,20 @@ export class Row {
     this.load()
   }
 
-  async load() {
+  load() {
+    this.loaded = this.loadOnce()
+    return this.loaded
+  }
+
+  async loadOnce() {
     const asked = ++this.asked
     const parameters = this.parameters()
     if (!parameters) return this.hide()
     if (!this.answer) this.wait()
     this.activity = lasting.read("activity")
     try {
-      const answer = await this.ask(parameters)
+      const exclude = await this.productsBefore()
+      const answer = await this.ask(exclude.length ? { ...parameters, exclude } : parameters)
       if (asked === this.asked) this.show(answer)
     } catch (error) {
       if (asked !== this.asked) return
@@ -52,6 +59,12 @@ export class Row {
     return recommend(this.scenario, { n: this.count + SPARE, ...parameters })
   }
 
+  /** Returns the ids of the products that the rows before this one show, once they are loaded. */
+  async productsBefore() {
+    await Promise.all(this.after.map((row) => row.loaded))
+    return this.after.flatMap((row) => row.items.map((item) => item.product_id))
+  }
+
   wait() {
     this.place.hidden = false
     this.place.setAttribute("aria-busy", "true")
@@ -61,6 +74,7 @@ export class Row {
 
   hide() {
     this.answer = null
+    this.items = []
     this.place.hidden = true
     this.list.replaceChildren()
   }
@@ -111,9 +125,9 @@ export class Row {
 
   /** Returns the best item that is not shown yet, or a popular one if the row has no more. */
   async replacementOf(item) {
-    const spare = this.spare.shift()
-    if (spare) return { item: spare, answer: this.answer }
-    const exclude = [item, ...this.items].map((one) => one.product_id)
+    const exclude = [item, ...[...rows].flatMap((row) => row.items)].map((one) => one.product_id)
+    const place = this.spare.findIndex((one) => !exclude.includes(one.product_id))
+    if (place >= 0) return { item: this.spare.splice(place, 1)[0], answer: this.answer }
     try {
       const answer = await recommend("popular", { n: 1, exclude })
       return answer?.items.length ? { item: answer.items[0], answer } : null

@@ -49,7 +49,7 @@ def describe_accuracy(score_model: ScoreModel) -> str:
 def describe_held(held: dict[str, Any] | None, quantity: Literal["orders", "spend"]) -> str:
     """Return how often 80 % intervals of orders or spend were right, or that no test was possible; "" without the quantity."""
     if held is None:
-        return _("The intervals are not tested yet: the order history is too short.")
+        return _("The intervals are not tested yet. A test needs about three months of orders.")
     if held[quantity] is None:
         return ""
     text = (

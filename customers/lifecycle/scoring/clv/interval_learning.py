@@ -225,12 +225,12 @@ def learn_calibration(predictions: Sequence[PastPrediction]) -> IntervalCalibrat
 def select_drift(predictions: Sequence[PastPrediction]) -> float:
     """Return the drift with the largest held-out log-likelihood of purchases, infinite unless another gains significantly.
 
-    Only horizons of at least half the longest count: over a few weeks, gaps more even than the model's hide the drift. They have the
-    same weight, and the cuts of a horizon share it. The standard error is that of the sum of each customer's gains, since one
+    Only horizons of more than half the longest count: the shorter, the more do gaps that are more even than the model's hide the drift.
+    They have the same weight, and the cuts of a horizon share it. The standard error is that of the sum of each customer's gains, since one
     customer's outcomes at several cuts are not independent. The search ends where the likelihood falls.
     """
     longest = max(prediction.horizon_days for prediction in predictions)
-    predictions = [prediction for prediction in predictions if 2 * prediction.horizon_days >= longest]
+    predictions = [prediction for prediction in predictions if 2 * prediction.horizon_days > longest]
     horizons = [prediction.horizon_days for prediction in predictions]
     weights = [1.0 / (horizons.count(days) * len(p.rate)) for p, days in zip(predictions, horizons, strict=True)]
     ids, row = np.unique(np.concatenate([prediction.customer for prediction in predictions]), return_inverse=True)

@@ -32,6 +32,7 @@ from recommendations.engine.linear_algebra.sparse import (
 )
 from recommendations.engine.online.context import OnlineScorer
 from recommendations.engine.online.linear_scorer import LinearScorer
+from recommendations.engine.pair_support.support import count_people_of_pairs
 
 
 @register
@@ -46,6 +47,7 @@ class ItemKNN(Algorithm):
 
     name = "item-knn"
     fitted = ("neighbors_",)
+    support_of = "neighbors_"
     spec = AlgorithmSpec(
         label=translatable("Similar products (item-kNN)"),
         search=SearchSpace(
@@ -94,7 +96,12 @@ class ItemKNN(Algorithm):
         self.neighbors_ = multiply_top_k_rows(
             item_users, transpose(item_users), self.k, skip=own, shrinkage=self.shrinkage
         )
+        self.support_ = None
         return self
+
+    def learn_support(self, interactions: Interactions) -> None:
+        """Count the people who bought both products of each pair."""
+        self.support_ = count_people_of_pairs(self.neighbors_, interactions, kind="purchase")
 
     def score(self, histories: Histories) -> Scores:
         return multiply(self._build_weights(histories), self.neighbors_)

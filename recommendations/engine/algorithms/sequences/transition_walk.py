@@ -91,4 +91,5 @@ class TransitionWalk(Transitions):
         )
         step = scale_rows(single, invert_entries(np.asarray(single.sum(axis=1)).ravel()))
         self.neighbors_ = multiply_top_k_rows(step, step, self.k)
+        self.support_ = None
         return self

@@ -34,6 +34,7 @@ from recommendations.engine.linear_algebra.sparse import (
 )
 from recommendations.engine.online.context import RAW, OnlineScorer
 from recommendations.engine.online.linear_scorer import LinearScorer
+from recommendations.engine.pair_support.support import count_people_of_pairs
 
 WINDOW = 200
 SUBSTITUTES = 30
@@ -59,6 +60,7 @@ class Transitions(Algorithm):
 
     name = "transitions"
     fitted = ("neighbors_",)
+    support_of = "neighbors_"
     spec = AlgorithmSpec(
         label=translatable("Next product (transitions)"),
         reason=ExplanationReason.CHOSEN_NEXT,
@@ -165,7 +167,12 @@ class Transitions(Algorithm):
         is_filled = np.arange(width) < row_counts[:, None]
         indptr = np.concatenate([[0], np.cumsum(row_counts)])
         self.neighbors_ = make_csr(values[is_filled], columns[is_filled], indptr, (n_items, n_items))
+        self.support_ = None
         return self
+
+    def learn_support(self, interactions: Interactions) -> None:
+        """Count the people who chose the second product of each pair at some time after the first."""
+        self.support_ = count_people_of_pairs(self.neighbors_, interactions, in_order=True)
 
     def score(self, histories: Histories) -> Scores:
         return multiply(self._build_weights(histories), self.neighbors_)

@@ -47,6 +47,9 @@ class PlacementBody(msgspec.Struct, kw_only=True):
         Annotated[float, Meta(ge=0, le=1)] | None,
         Meta(description="0: best products first; 1: as varied as possible. Default: the setting of the placement."),
     ] = None
+    distinct: Annotated[
+        bool, Meta(description="False: show several variants of a product, and nearly identical products.")
+    ] = True
     strict: Annotated[
         bool | None, Meta(description="As for a single placement: true, no fallback; false, drop filters if needed.")
     ] = None

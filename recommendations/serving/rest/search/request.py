@@ -71,6 +71,9 @@ class SearchQuery(msgspec.Struct, kw_only=True):
     boost: make_expression_type("boost", BOOST_NOTE) = ""  # type: ignore[valid-type]
     n: Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)] = DEFAULT_PAGE_SIZE
     cursor: make_text_type(MAX_CURSOR_LENGTH, "next_cursor of the previous response.") = ""  # type: ignore[valid-type]
+    distinct: Annotated[
+        bool, Meta(description="true: only the best product of each group, such as the variants of one product.")
+    ] = False
     personalised: Annotated[bool, Meta(description="false: the same order for all customers.")] = True
     sort: SearchSort = SearchSort.RELEVANCE
     facets: bool = True

@@ -64,7 +64,7 @@ class SearchResponseSerializer(serializers.Serializer):
         allow_null=True,
         help_text="Why there are no items: filters, nothing_found or end_of_list; null if there are some.",
     )
-    total = serializers.IntegerField(help_text="Number of matching products.")
+    total = serializers.IntegerField(help_text="Number of matching products; with distinct=true, of groups.")
     items = SearchItemSerializer(many=True)
     facets = FacetsSerializer(allow_null=True)
     suggestions = SuggestionSerializer(many=True)

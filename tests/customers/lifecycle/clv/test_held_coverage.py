@@ -137,7 +137,7 @@ def test_without_a_test_the_pages_say_so(admin_client: Client, shop: list[Custom
     score_model.figures |= {"held_coverage": []}
     score_model.save()
     content = admin_client.get(f"/admin/lifecycle/customerprofile/customer/{shop[1].pk}/").content.decode()
-    assert "The intervals are not tested yet: the order history is too short." in content
+    assert "The intervals are not tested yet. A test needs about three months of orders." in content
     assert admin_client.get(PAGE).context["value"]["held_rows"] == []
 
 

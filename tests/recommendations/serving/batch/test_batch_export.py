@@ -88,6 +88,27 @@ def test_every_customer_gets_what_a_request_would_return(
         assert {strategy for _product, strategy in products_by_user[user_id]} == {response.strategy}
 
 
+@pytest.mark.parametrize("scenario", ["for-you", "popular", "buy-again"])
+@pytest.mark.parametrize("share", [None, 0.5, 1.0])
+def test_product_groups_and_the_limit_of_purchased_products_apply_as_in_a_request(
+    trained: ModelVersion, export: Export, target: Path, loader: StateLoader, scenario: str, share: float | None
+) -> None:
+    PlacementSettings.objects.filter(placement__in=["for-you", "popular"]).update(max_purchased_share=share)
+    Product.objects.filter(product_id__in=["tea-0", "tea-1", "coffee-2"]).update(parent_id="mixed")
+    Product.objects.filter(product_id__in=["coffee-3", "coffee-4"]).update(parent_id="strong")
+    export(scenario=scenario)
+    products_by_user = read_export(target)
+    for user_id in ("user-0", "user-1", "user-7"):
+        request = RecommendationRequest(scenario=scenario, user_id=user_id, n=5)
+        response = recommend(request=request, now=NOON, source=loader)
+        assert [product for product, _strategy in products_by_user[user_id]] == [
+            item.product_id for item in response.items
+        ]
+    # the popular products of a customer who has bought some of both
+    everyone = {product for products in products_by_user.values() for product, _strategy in products}
+    assert len(everyone) > 5
+
+
 def test_customers_without_a_history_are_ranked_by_traits(
     trained_with_tastes: ModelVersion, export: Export, target: Path, loader: StateLoader
 ) -> None:

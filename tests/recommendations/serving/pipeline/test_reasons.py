@@ -5,8 +5,10 @@ from django.utils.translation import override
 
 from recommendations.engine import KIND_CODES, Histories
 from recommendations.engine.online.ensemble_scorer import MainCause
+from recommendations.engine.pair_support.support import SupportLevel
 from recommendations.engine.placements import BUY_AGAIN, FOR_YOU
 from recommendations.serving.pipeline.reasons import choose_reason
+from recommendations.serving.state.reason_support import ReasonSupport
 
 PRODUCTS = SimpleNamespace(product_ids=["milk", "soap"], cards=[None, None])
 VIEW, PURCHASE = KIND_CODES["view"], KIND_CODES["purchase"]
@@ -19,7 +21,13 @@ def get_text(row: int, *, source: str, placement: str = FOR_YOU) -> str:
     )
     with override("en"):
         reason = choose_reason(
-            row=row, cause=MainCause(row, source, 1.0), history=history, products=PRODUCTS, placement=placement
+            row=row,
+            cause=MainCause(row, source, 1.0),
+            level=SupportLevel.NONE,
+            history=history,
+            products=PRODUCTS,
+            placement=placement,
+            support=ReasonSupport(None, 5),
         )
     assert reason.product_ids == [PRODUCTS.product_ids[row]]
     return reason.text

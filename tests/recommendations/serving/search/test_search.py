@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 from pytest_django.fixtures import DjangoAssertNumQueries
 
+from catalog.models import Product
 from recommendations.serving.search import searcher
 from recommendations.serving.search.facets import Facets
 from recommendations.serving.search.ranking import insert_pins
@@ -28,6 +29,11 @@ def find(fresh_searcher: Searcher, q: str = "", *, options: dict[str, Any] | Non
 
 def list_ids(page: SearchPage) -> list[str]:
     return [page.snapshot.catalog.product_ids[hit.row] for hit in page.hits]
+
+
+def list_best(page: SearchPage, *product_ids: str) -> str:
+    """Return which of the products comes first on the page."""
+    return next(product_id for product_id in list_ids(page) if product_id in product_ids)
 
 
 def get_counts(values: Any) -> dict[str, int]:
@@ -142,6 +148,43 @@ def test_an_unknown_cursor_is_rejected(fresh_searcher: Searcher, cursor: str) ->
     with pytest.raises(InvalidSearchError) as caught:
         find(fresh_searcher, "kettle", cursor=cursor)
     assert list(caught.value.errors) == ["cursor"]
+
+
+def test_a_distinct_search_shows_one_product_of_each_group(fresh_searcher: Searcher) -> None:
+    Product.objects.filter(product_id__in=["k1", "k2", "p1"]).update(parent_id="k")
+    every = find(fresh_searcher, "kettle")
+    distinct = find(fresh_searcher, "kettle", distinct=True)
+    assert (sorted(list_ids(every)), every.total) == (["k1", "k2", "k3"], 3)
+    assert list_ids(distinct) == [name for name in list_ids(every) if name in ("k3", list_best(every, "k1", "k2"))]
+    assert distinct.total == 2
+    assert list_ids(find(fresh_searcher, "red kettle", distinct=True))[0] == "k2", "the variant that matches best"
+    assert list_ids(find(fresh_searcher, sort=SearchSort.CHEAPEST, category="Kitchen", distinct=True)) == [
+        "k3",
+        "c1",
+        "k2",
+    ]
+
+
+def test_no_group_is_on_two_pages_of_a_distinct_search(fresh_searcher: Searcher) -> None:
+    Product.objects.filter(product_id__in=["k1", "k2", "k3", "p1", "c1"]).update(parent_id="kitchen")
+    shown: list[str] = []
+    cursor = ""
+    while True:
+        page = find(fresh_searcher, distinct=True, n=2, cursor=cursor)
+        shown += list_ids(page)
+        if not page.next_cursor:
+            break
+        cursor = page.next_cursor
+    assert len(shown) == len(set(shown)) == page.total == 6
+    with pytest.raises(InvalidSearchError):
+        find(fresh_searcher, n=2, cursor=find(fresh_searcher, distinct=True, n=2).next_cursor or "")
+
+
+def test_a_pinned_variant_replaces_the_others_of_its_group(fresh_searcher: Searcher) -> None:
+    Product.objects.filter(product_id__in=["k1", "k2", "k3"]).update(parent_id="k")
+    catalog = fresh_searcher.get_snapshot(now=NOON).catalog
+    rules = FakeRules(pins=[(1, catalog.find_row("k3"))])
+    assert list_ids(find(fresh_searcher, "kettle", distinct=True, options={"rules": rules})) == ["k3"]
 
 
 def test_a_cursor_of_another_search_is_rejected(fresh_searcher: Searcher) -> None:

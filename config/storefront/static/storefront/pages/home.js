@@ -49,9 +49,13 @@ async function categories() {
 }
 
 page()
-new Row(place("for-you"), { scenario: "for-you", count: 12, fallback: t("popular_now") })
-new Row(place("buy-again"), { scenario: "buy-again", parameters: () => (person.userId ? ofAPerson() : null) })
-new Row(place("recently-viewed"), { scenario: "recently-viewed", parameters: ofAPerson, dismissible: false })
-new Row(place("trending"), { scenario: "trending" })
-new Row(place("new"), { scenario: "new" })
+const viewed = new Row(place("recently-viewed"), { scenario: "recently-viewed", parameters: ofAPerson, dismissible: false })
+const forYou = new Row(place("for-you"), { scenario: "for-you", count: 12, fallback: t("popular_now"), after: [viewed] })
+const again = new Row(place("buy-again"), {
+  scenario: "buy-again",
+  parameters: () => (person.userId ? ofAPerson() : null),
+  after: [viewed, forYou],
+})
+const trending = new Row(place("trending"), { scenario: "trending", after: [viewed, forYou, again] })
+new Row(place("new"), { scenario: "new", after: [viewed, forYou, again, trending] })
 categories()

@@ -1,0 +1,125 @@
+"""Compiled counts of pairs of products: orders with both, people with both, and the lower confidence bound."""
+
+import numpy as np
+
+from config.foundation.array_types import AnyFloats, AnyInts
+from recommendations.engine.linear_algebra.heap_kernels import drain_heap, push_entry, ranks_before
+from recommendations.engine.linear_algebra.jit import compiled
+
+
+@compiled
+def bound_confidence(pairs: float, first: float, share: float, prior: float, z: float) -> float:
+    """Return the lower bound of P(second | first); see `support.bound_lifts`."""
+    if share <= 0 or first <= 0:
+        return 0.0
+    n = first + prior / share
+    p = min((pairs + prior) / n, 1.0)
+    square = z * z
+    center = p + square / (2 * n)
+    spread = z * np.sqrt(p * (1 - p) / n + square / (4 * n * n))
+    return max((center - spread) / (1 + square / n), 0.0)
+
+
+@compiled
+def count_top_pairs(
+    rows: AnyInts,
+    item_indptr: AnyInts,
+    item_baskets: AnyInts,
+    basket_indptr: AnyInts,
+    basket_items: AnyInts,
+    basket_user: AnyInts,
+    share: AnyFloats,
+    damping_factors: AnyFloats,
+    min_count: int,
+    prior: float,
+    z: float,
+    out_columns: AnyInts,
+    out_values: AnyFloats,
+    out_orders: AnyInts,
+    out_people: AnyInts,
+    out_counts: AnyInts,
+) -> None:
+    """Write the k pairs with the largest bound · damping factor of each row, best first, with their counts.
+
+    Pairs of fewer than `min_count` baskets or people are left out. Baskets are numbered by user, so that the baskets of one
+    user follow each other. k is the width of `out_columns`.
+    """
+    n_items = share.shape[0]
+    orders = np.zeros(n_items, np.int32)
+    people = np.zeros(n_items, np.int32)
+    last_user = np.full(n_items, -1, np.int64)
+    order = np.empty(n_items, np.int32)
+    k = out_columns.shape[1]
+    heap_values, heap_ties = np.empty(k, np.float32), np.empty(k, np.int64)
+    heap_columns = np.empty(k, np.int32)
+    for row in rows:
+        count = 0
+        for p in range(item_indptr[row], item_indptr[row + 1]):
+            basket = item_baskets[p]
+            user = basket_user[basket]
+            for q in range(basket_indptr[basket], basket_indptr[basket + 1]):
+                column = basket_items[q]
+                if orders[column] == 0:
+                    order[count] = column
+                    count += 1
+                orders[column] += 1
+                if last_user[column] != user:
+                    last_user[column] = user
+                    people[column] += 1
+        n_first = np.float64(item_indptr[row + 1] - item_indptr[row])
+        size = 0
+        for index in range(count):
+            column = order[index]
+            if column == row or orders[column] < min_count or people[column] < min_count:
+                continue
+            seen = np.float64(people[column])
+            # orders of the same person are not independent: the evidence is one order of each person
+            bound = bound_confidence(seen, n_first * seen / orders[column], share[column], prior, z)
+            value = np.float32(bound * damping_factors[column])
+            if value > 0 and (size < k or ranks_before(value, np.int64(column), heap_values[0], heap_ties[0])):
+                size = push_entry(heap_values, heap_ties, heap_columns, size, value, np.int64(column), column)
+        out_counts[row] = size
+        drain_heap(heap_values, heap_ties, heap_columns, size, out_columns[row], out_values[row])
+        for index in range(size):
+            out_orders[row, index] = orders[out_columns[row, index]]
+            out_people[row, index] = people[out_columns[row, index]]
+        for index in range(count):
+            column = order[index]
+            orders[column], people[column], last_user[column] = 0, 0, -1
+
+
+@compiled
+def count_pair_people(
+    rows: AnyInts,
+    pair_indptr: AnyInts,
+    pair_columns: AnyInts,
+    item_indptr: AnyInts,
+    item_entries: AnyInts,
+    entry_user: AnyInts,
+    user_indptr: AnyInts,
+    entry_item: AnyInts,
+    first: AnyFloats,
+    last: AnyFloats,
+    in_order: bool,
+    out_people: AnyInts,
+) -> None:
+    """Write how many users have both items of each given pair; with `in_order` the second one at some time after the first.
+
+    An entry is a distinct pair of user and item with the times of its first and last interaction, sorted by user.
+    """
+    slots = np.full(item_indptr.shape[0] - 1, -1, np.int64)
+    for row in rows:
+        start, stop = pair_indptr[row], pair_indptr[row + 1]
+        if start == stop:
+            continue
+        for p in range(start, stop):
+            slots[pair_columns[p]] = p
+        for q in range(item_indptr[row], item_indptr[row + 1]):
+            entry = item_entries[q]
+            user, begin = entry_user[entry], first[entry]
+            for other in range(user_indptr[user], user_indptr[user + 1]):
+                slot = slots[entry_item[other]]
+                if slot >= 0 and (not in_order or last[other] > begin):
+                    out_people[slot] += 1
+        for p in range(start, stop):
+            slots[pair_columns[p]] = -1

@@ -1,0 +1,87 @@
+"""Groups of products of which a list shows one: the variants of a product, and products with nearly the same content."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from config.foundation.array_types import Flags, Rows
+from recommendations.engine.data.groups import expand_ranges
+
+
+@dataclass(frozen=True, eq=False)
+class ProductGroups:
+    """The groups of n products; a product that is alone is a group of its own.
+
+    codes: int32 (n,), the lowest row of each product's group. is_grouped: (n,), products whose group has others. is_variant: (n,), products
+    in a group that the catalog names. members: int32 (n,), all rows by group; starts, ends: int32 (n,), where the group of each row is in it.
+    """
+
+    codes: Rows
+    is_grouped: Flags
+    is_variant: Flags
+    members: Rows
+    starts: Rows
+    ends: Rows
+    has_groups: bool
+
+    @classmethod
+    def from_parents(cls, parents: Rows, near: Rows | None = None) -> Self:
+        """Return the groups of n products.
+
+        parents: int32 (n,), the number of the group that the catalog names, -1 without one. near: int32 (m ≤ n,), equal numbers for products
+        with nearly the same content (see `find_near_identical`); it groups only products that the catalog does not.
+        """
+        n = len(parents)
+        is_variant = parents >= 0
+        keys = np.arange(n, dtype=np.int64)
+        if near is not None:
+            keys[: len(near)] = near
+        keys = np.where(is_variant, n + parents.astype(np.int64), keys)
+        _keys, first, numbers = np.unique(keys, return_index=True, return_inverse=True)
+        sizes = np.bincount(numbers, minlength=len(first))
+        ends = np.cumsum(sizes)
+        return cls(
+            codes=first[numbers].astype(np.int32),
+            is_grouped=sizes[numbers] > 1,
+            is_variant=is_variant,
+            members=np.argsort(numbers, kind="stable").astype(np.int32),
+            starts=(ends - sizes)[numbers].astype(np.int32),
+            ends=ends[numbers].astype(np.int32),
+            has_groups=bool((sizes > 1).any()),
+        )
+
+    @classmethod
+    def create_empty(cls, n: int) -> Self:
+        """Return n products without groups."""
+        return cls.from_parents(np.full(n, -1, np.int32))
+
+    def find_first(self, rows: Rows) -> npt.NDArray[np.intp] | None:
+        """Return the positions of the first product of each group, ascending; None if no group occurs twice."""
+        if not self.has_groups or len(rows) < 2:
+            return None
+        _codes, first = np.unique(self.codes[rows], return_index=True)
+        return np.sort(first) if len(first) < len(rows) else None
+
+    def expand(self, rows: Rows, *, variants_only: bool = False) -> Rows:
+        """Return the rows and all other products of their groups.
+
+        variants_only: only of groups that the catalog names. Negative rows are kept.
+        """
+        if not self.has_groups or not len(rows):
+            return rows
+        grouped = rows[(rows >= 0) & self.is_grouped[rows]]
+        if variants_only:
+            grouped = grouped[self.is_variant[grouped]]
+        if not len(grouped):
+            return rows
+        leaders = np.unique(self.codes[grouped])
+        _numbers, positions = expand_ranges(self.starts[leaders], self.ends[leaders])
+        return np.concatenate([rows, self.members[positions]])
+
+    def are_variants(self, rows: Rows, others: Sequence[int]) -> Flags:
+        """Return which rows are not among the others, but in a group of one of them."""
+        chosen = np.array(others, np.int32)
+        return np.isin(self.codes[rows], self.codes[chosen]) & ~np.isin(rows, chosen) & (rows >= 0)

@@ -1,0 +1,98 @@
+"""The counts of the active model that reasons about other customers are checked against."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from config.foundation.array_types import Flags, Rows
+from recommendations.engine.algorithms.base import VISIT_PREFIX, get_reason
+from recommendations.engine.algorithms.content.content import Content
+from recommendations.engine.online.ensemble_scorer import MainCause
+from recommendations.engine.pair_support.support import PairSupport, SupportLevel, select_partners
+from recommendations.serving.reason_claims import PAIR_CLAIMS
+from recommendations.serving.state.model import ServingModel
+
+MIN_COSINE = 0.3  # of the content of two products that may be called similar
+POPULAR_SHARE = 0.2  # the best-selling fifth of a category is popular in it
+PARTNER_COMPONENTS = ("co-purchase", "item-knn", "transitions")
+
+
+@dataclass(frozen=True, eq=False)
+class ReasonSupport:
+    """What a model's counts allow reasons to say. minimum: orders or people that "often" and "popular" need."""
+
+    model: ServingModel | None
+    minimum: int
+
+    @cached_property
+    def has_pairs(self) -> bool:
+        """Whether the model counts the orders and people of pairs bought together."""
+        return self.find_support("co-purchase") is not None
+
+    def find_support(self, source: str) -> PairSupport | None:
+        """Return the counts of a component's pairs, or those of the component that its claim names."""
+        if self.model is None:
+            return None
+        components = self.model.blend.components_
+        claim = PAIR_CLAIMS.get(get_reason(source))
+        for name in (source.removeprefix(VISIT_PREFIX), claim.component if claim is not None else ""):
+            if name in components and components[name].support_ is not None:
+                return components[name].support_
+        return None
+
+    def grade_causes(self, causes: Sequence[MainCause], rows: Sequence[int]) -> list[SupportLevel]:
+        """Return how well each row's cause supports a claim about other customers; NONE for causes that make none."""
+        levels = [SupportLevel.NONE] * len(causes)
+        positions_by_source: dict[str, list[int]] = {}
+        for position, (cause, row) in enumerate(zip(causes, rows, strict=True)):
+            if cause.item >= 0 and cause.item != row and get_reason(cause.source) in PAIR_CLAIMS:
+                positions_by_source.setdefault(cause.source, []).append(position)
+        for source, positions in positions_by_source.items():
+            support = self.find_support(source)
+            if support is not None:
+                counts = support.find(
+                    np.array([causes[position].item for position in positions]),
+                    np.array([rows[position] for position in positions]),
+                )
+                for position, level in zip(positions, counts.grade(self.minimum).tolist(), strict=True):
+                    levels[position] = SupportLevel(level)
+        return levels
+
+    def select_partners(self, rows: Rows, n: int) -> Flags:
+        """Return which of n rows at least two people chose together with any of the given ones."""
+        supports = [self.find_support(name) for name in PARTNER_COMPONENTS]
+        return select_partners([support for support in supports if support is not None], rows, n)
+
+    def is_popular(self, row: int) -> bool:
+        """Return whether enough people viewed or bought the product."""
+        return self.count_people(row) >= self.minimum
+
+    def count_people(self, row: int) -> int:
+        """Return how many people viewed or bought a product before the training."""
+        people = self._people
+        return int(people[row]) if 0 <= row < len(people) else 0
+
+    def is_popular_in_category(self, row: int, category: Rows) -> bool:
+        """Return whether the product is among the most popular fifth of its category. category: code of each row, -1 for none."""
+        if not self.is_popular(row) or category[row] < 0:
+            return False
+        people = self._people
+        rivals = people[category[: len(people)] == category[row]]
+        return int((rivals > people[row]).sum()) < max(POPULAR_SHARE * len(rivals), 1.0)
+
+    def is_similar(self, first: int, second: int) -> bool:
+        """Return whether the content of two products is similar."""
+        content = self.model.blend.components_.get("content") if self.model is not None else None
+        if not isinstance(content, Content) or max(first, second) >= len(content.document_):
+            return False
+        rows = content.document_[[first, second]]
+        pair = content.vectors_[rows, :]
+        return float((pair[[0], :] @ pair[[1], :].T).sum()) >= MIN_COSINE
+
+    @cached_property
+    def _people(self) -> npt.NDArray[np.integer]:
+        trials = self.model.trials if self.model is not None else None
+        return trials.people if trials is not None else np.empty(0, np.int32)

@@ -1,0 +1,64 @@
+"""Groups of nearly identical products, from unit vectors whose angles are known."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy.sparse import csr_array
+
+from recommendations.engine import IdMap, Interactions, Products
+from recommendations.engine.algorithms.content.content import Content
+from recommendations.engine.linear_algebra.sparse import transpose
+from recommendations.engine.variety.near_identical import find_near_identical
+
+NEAR = 25.0  # degrees; the cosine of 25.84° is 0.9
+
+
+def make_content(degrees: list[float], *, k: int = 50) -> Content:
+    """Return a content model of products whose vectors point in these directions."""
+    angles = np.radians(degrees)
+    content = Content(k=k)
+    content.vectors_ = csr_array(np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32))
+    content.term_documents_ = transpose(content.vectors_)
+    content.document_ = np.arange(len(degrees), dtype=np.int32)
+    content.neighbors_ = content._find_similar_items(np.ones(len(degrees)))
+    return content
+
+
+def find_groups(degrees: list[float], popularity: list[float], *, k: int = 50) -> list[int]:
+    return find_near_identical(make_content(degrees, k=k), np.array(popularity)).tolist()
+
+
+def test_products_with_a_cosine_of_at_least_09_follow_the_most_popular() -> None:
+    assert find_groups([0, NEAR, 80], [1, 5, 1]) == [1, 1, 2]
+    assert find_groups([0, 27, 80], [1, 5, 1]) == [0, 1, 2]
+
+
+def test_a_chain_is_not_one_group() -> None:
+    assert find_groups([0, NEAR, 2 * NEAR], [3, 2, 1]) == [0, 0, 2]
+    # its middle is near both ends, and both are near it
+    assert find_groups([0, NEAR, 2 * NEAR], [2, 3, 1]) == [1, 1, 1]
+    assert find_groups([0, 20, 40, 60, 80], [5, 4, 3, 2, 1]) == [0, 0, 2, 2, 4]
+
+
+def test_equal_popularity_is_decided_by_the_row() -> None:
+    assert find_groups([0, NEAR, 2 * NEAR], [1, 1, 1]) == [0, 0, 2]
+
+
+@pytest.mark.parametrize("k", [2, 50])
+def test_a_group_may_have_more_products_than_the_neighbors_that_are_stored(k: int) -> None:
+    degrees: npt.NDArray[np.float64] = np.linspace(0, 10, 20)
+    assert find_groups([*degrees, 80, 85], [*range(22)], k=k) == [19] * 20 + [21] * 2
+
+
+def test_products_with_equal_texts_are_one_group_and_products_without_words_none() -> None:
+    titles = ["green tea", "green tea", "motor oil", "", ""]
+    interactions = Interactions.from_ids(
+        user_ids=["a"], item_ids=["p1"], items=IdMap.of([f"p{n}" for n in range(len(titles))])
+    )
+    content = Content().fit(interactions, Products.of_columns({"title": titles}))
+    popularity = np.bincount(interactions.item, minlength=len(titles))
+    assert find_near_identical(content, popularity).tolist() == [1, 1, 2, 3, 4]
+
+
+def test_a_shop_with_one_product_has_one_group() -> None:
+    assert find_groups([10], [1]) == [0]
