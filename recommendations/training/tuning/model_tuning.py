@@ -89,7 +89,7 @@ class _ModelTuner:
             # So far, only the users of the sample decided the weights.
             ensemble = tune_ensemble_on_all_users(session, weighted, event_weights)
         elif len(weighted) > 1:
-            ensemble = drop_unhelpful_components(session, {name: self.fitted[name] for name in weighted}, past)
+            ensemble = drop_unhelpful_components(session, {name: self.fitted[name] for name in affordable}, past)
         for name, lost in ensemble.dropped.items():
             session.exclude(name, "not_beyond_chance", lost=lost.value, low=lost.low, high=lost.high)
         components = {
