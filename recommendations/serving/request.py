@@ -17,6 +17,7 @@ from recommendations.serving.expressions.parsing import find_internal_attributes
 MAX_ITEMS = 100
 MAX_SCORED_PRODUCTS = 200  # products of a cart that are scored; further ones are ignored
 MAX_OFFSET = 10_000
+MAX_SHOWN = 100  # characters of a wrong value in an error
 
 
 class InvalidRequestError(Exception):
@@ -75,15 +76,20 @@ def list_identifiers(user_id: str, anonymous_id: str) -> list[tuple[str, str]]:
     return [(kind, value) for kind, value in (("user_id", user_id), ("anonymous_id", anonymous_id)) if value]
 
 
+def describe_unknown_placement(name: object) -> str:
+    """Return the error of a placement that does not exist."""
+    return _("Unknown placement %(given)s; valid: %(valid)s.") % {
+        "given": repr(name)[:MAX_SHOWN],
+        "valid": ", ".join(PLACEMENTS),
+    }
+
+
 def validate_request(request: RecommendationRequest) -> None:
     """Check the request for contradictions. Errors: InvalidRequestError with all of them."""
     errors: dict[str, str] = {}
     placement = PLACEMENTS.get(request.scenario)
     if placement is None:
-        errors["scenario"] = _("Unknown placement %(given)s; valid: %(valid)s.") % {
-            "given": repr(request.scenario),
-            "valid": ", ".join(PLACEMENTS),
-        }
+        errors["scenario"] = describe_unknown_placement(request.scenario)
     elif placement.start == PlacementInput.PRODUCTS and not request.product_ids:
         field_name = "product_id" if request.scenario == SIMILAR else "product_ids"
         errors[field_name] = _("%(scenario)s requires %(field)s, the products that recommendations are based on.") % {

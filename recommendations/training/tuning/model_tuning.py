@@ -15,6 +15,7 @@ from recommendations.training.tuning.ensemble_tuning import (
     tune_ensemble_on_all_users,
 )
 from recommendations.training.tuning.event_weight_tuning import tune_event_weights
+from recommendations.training.tuning.first_purchases import add_first_purchases
 from recommendations.training.tuning.model_choice import (
     EVALUATION_USERS,
     WEIGHTING_USERS,
@@ -92,16 +93,18 @@ class _ModelTuner:
             ensemble = drop_unhelpful_components(session, {name: self.fitted[name] for name in affordable}, past)
         for name, lost in ensemble.dropped.items():
             session.exclude(name, "not_beyond_chance", lost=lost.value, low=lost.low, high=lost.high)
+        kept = {name: self.fitted[name] for name in affordable}
+        weights = add_first_purchases(session, kept, past, ensemble.weights)
         components = {
             name: component
             for name, component in affordable.items()
-            if ensemble.weights.get(name) or session.candidates[name].is_required
+            if weights.get(name) or session.candidates[name].is_required
         }
-        total = sum(ensemble.weights.values())
+        total = sum(weights.values())
         return ModelChoice(
             event_weights,
             components,
-            {name: round(ensemble.weights.get(name, 0.0) / total, 4) for name in components},
+            {name: round(weights.get(name, 0.0) / total, 4) for name in components},
             ensemble.normalization,
             ensemble.value,
             ensemble.component_values,

@@ -34,6 +34,7 @@ ALLOWED_CODES: dict[str, frozenset[str]] = {
     "POST /api/v1/products/vectors/": frozenset({"bad_characters"}),
     # the grammar of texts, and which operators and values an attribute has
     "POST /api/v1/rank/": EXPRESSION,
+    "POST /api/v1/recommendations/batch/": EXPRESSION | DIGITS | {"unique"},
     "POST /api/v1/customers/merge/": frozenset({"not_found", "same_customer"}),
     "POST /api/v1/customers/{user_id}/consents/": frozenset({"in_future"}),
 }
@@ -97,7 +98,10 @@ def is_allowed_rejection(case: Any, errors: list[dict[str, str]]) -> bool:
     allowed_codes = ALLOWED_CODES.get(case.operation.label, frozenset())
     if case.operation.label in CONVERTING_OPERATIONS:
         allowed_codes |= PRODUCT
-    return bool(errors) and all(error["code"] in allowed_codes or is_invalid_parameter(case, error) for error in errors)
+    return bool(errors) and all(
+        error["code"] in allowed_codes or is_invalid_parameter(case, error) or is_invalid_placement(case, error)
+        for error in errors
+    )
 
 
 def is_invalid_parameter(case: Any, error: dict[str, str]) -> bool:
@@ -113,6 +117,13 @@ def is_invalid_parameter(case: Any, error: dict[str, str]) -> bool:
         "product_ids": lambda query: not query.get("product_ids"),
     }
     return case.method == "GET" and error["field"] in allowed and allowed[error["field"]](case.query or {})
+
+
+def is_invalid_placement(case: Any, error: dict[str, str]) -> bool:
+    """Return whether a placement of a batch lacks its product or has a reversed range, or the landing category is unknown."""
+    field = error["field"].rpartition(".")[2]
+    is_batch = case.operation.label == "POST /api/v1/recommendations/batch/"
+    return is_batch and field in ("product_id", "product_ids", "price_min", "landing_category")
 
 
 def is_above(low: Any, high: Any) -> bool:

@@ -1,15 +1,16 @@
 """The request schema of several placements at once."""
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 from django.utils.translation import gettext as _
 from msgspec import Meta
+from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from recommendations.engine.placements import PLACEMENTS
-from recommendations.serving.request import MAX_ITEMS, RecommendationRequest
+from recommendations.serving.request import MAX_ITEMS, RecommendationRequest, describe_unknown_placement
 from recommendations.serving.rest.request import BOOST_NOTE, COLD_START_NOTE, FILTER_NOTE, make_request
 from recommendations.serving.rest.schema import build_serializer, make_expression_type, make_text_type
 
@@ -24,7 +25,7 @@ SHARED_FIELDS = (
 class PlacementBody(msgspec.Struct, kw_only=True):
     """The parameters of one placement."""
 
-    scenario: make_text_type(50, f"The placement: {', '.join(PLACEMENTS)}.")  # type: ignore[valid-type]
+    scenario: str
     key: make_text_type(100, "Your name for it, which the response repeats.") = ""  # type: ignore[valid-type]
     product_id: make_text_type(200, "The product to start from; required by similar.") = ""  # type: ignore[valid-type]
     product_ids: Annotated[
@@ -75,8 +76,25 @@ PlacementBodySerializer = build_serializer("PlacementBodySerializer", PlacementB
 SharedBodySerializer = build_serializer("SharedBodySerializer", SharedBody, in_body=True)
 
 
+class PlacementField(serializers.ChoiceField):
+    """The name of a placement."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=list(PLACEMENTS), **options)
+
+    def fail(self, key: str, **values: Any) -> NoReturn:
+        if key == "invalid_choice":
+            raise ValidationError(describe_unknown_placement(values["input"]), key)
+        super().fail(key, **values)
+        raise AssertionError
+
+
+class NamedPlacementBodySerializer(PlacementBodySerializer):  # type: ignore[valid-type, misc]
+    scenario = PlacementField(help_text="The placement.")
+
+
 class PlacementBatchSerializer(SharedBodySerializer):  # type: ignore[misc, valid-type]
-    placements = PlacementBodySerializer(  # type: ignore[call-arg]  # the stubs do not know the options of many
+    placements = NamedPlacementBodySerializer(
         many=True, min_length=1, max_length=MAX_PLACEMENTS, help_text="From the top of the page to its end."
     )
 

@@ -20,7 +20,7 @@ from recommendations.serving.state.product_index import PRODUCT_FIELDS, ProductI
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {
-        "title": "",
+        **dict.fromkeys(PRODUCT_FIELDS, ""),
         "price": None,
         "currency": "",
         "cost": None,
@@ -45,7 +45,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
 def make_index(products: Sequence[Mapping[str, Any]]) -> ProductIndex:
     """Return the index of products with ids p0, p1 … and these fields."""
     index = ProductIndex(IdMap.of([]), more=len(products))
-    rows = [{"product_id": f"p{number}", **DEFAULTS, **fields} for number, fields in enumerate(products)]
+    rows = [{**DEFAULTS, "product_id": f"p{number}", **fields} for number, fields in enumerate(products)]
     index.load_rows([tuple(row[name] for name in PRODUCT_FIELDS) for row in rows])
     index._index_skus()
     index._publish(NOW, changed=True)

@@ -97,6 +97,14 @@ def test_components_that_other_placements_require_stay_without_a_weight() -> Non
     assert {"popularity", "item-knn", "content", "co-purchase"} <= set(tune_habits().components)
 
 
+def test_products_that_are_new_to_the_customer_are_ranked_too() -> None:
+    choice = tune_habits()
+    own = {"popularity", "repeat", "repeat-rhythm", "repeat-ranker"}
+    shares = {name: weight for name, weight in choice.weights.items() if name not in own}
+    assert sum(shares.values()) > 0
+    assert sum(choice.weights.values()) == pytest.approx(1, abs=0.001)
+
+
 def test_algorithms_that_do_not_fit_into_memory_are_excluded_with_a_reason() -> None:
     size = measure_size(split_by_time(make_habits()).test.train)
     largest = max(

@@ -114,7 +114,8 @@ def test_one_wrong_placement_is_named_and_nothing_is_served(
     wrong: list[tuple[list[dict[str, Any]], set[str]]] = [
         ([right, {"scenario": "popular", "n": 0}], {"placements[1].n"}),
         ([right, right, {"scenario": "similar"}], {"placements[2].product_id"}),
-        ([{"scenario": "unheard-of"}, {"n": 5}], {"placements[1].scenario"}),
+        ([{"scenario": "unheard-of"}, {"n": 5}], {"placements[0].scenario", "placements[1].scenario"}),
+        ([{"scenario": 5}], {"placements[0].scenario"}),
         ([right, {"scenario": "unheard-of"}], {"placements[1].scenario"}),
         ([right, {**right, "filter": 'brnad:"A"', "colour": "red"}], {"placements[1].filter", "placements[1].colour"}),
         ([{**right, "key": "a"}, {**right, "key": "a"}], {"placements[1].key"}),
