@@ -18,6 +18,8 @@ from customers.lifecycle.scoring.next_order.probability_forecast import find_ord
 from customers.lifecycle.scoring.propensity.features.labels import PURCHASE_DAYS
 
 LIKELY = 0.5
+INTERVAL_TAIL = 0.1  # on each side of an 80 % interval
+MIN_PROBABILITY = 1e-9
 PURCHASE_KINDS = PROPENSITY_KINDS[1:]
 DATE_COLUMNS = ("next_order_from", "next_order_likely", "next_order_to")
 
@@ -26,7 +28,8 @@ def reconcile_scores(scores: ProfileScores, *, today: float) -> ProfileScores:
     """Return the scores with the probability active and the next order consistent with the purchase probabilities.
 
     today: the time of the scores, in days since 1970.
-    Who orders within some days is active, so the probability active is at least that of a purchase. Where the order rhythm gives no
+    Who orders within some days is active, so the probability active is at least that of a purchase, and so are the orders expected in a year.
+    Where the order rhythm gives no
     date because the customer is overdue, but a purchase within 90 days is more likely than not, the date follows from the purchase
     probabilities; "has probably churned" is only said of customers who are probably inactive. Without propensities, nothing changes.
     """
@@ -38,7 +41,10 @@ def reconcile_scores(scores: ProfileScores, *, today: float) -> ProfileScores:
     active = raise_probability_active(columns, purchase, is_known)
     return replace(
         scores,
-        columns=columns | {"p_alive": active} | reconcile_next_orders(columns, purchase, active, is_known, today),
+        columns=columns
+        | {"p_alive": active}
+        | raise_expected_orders(columns, purchase[:, -1], is_known)
+        | reconcile_next_orders(columns, purchase, active, is_known, today),
     )
 
 
@@ -48,6 +54,30 @@ def raise_probability_active(columns: Mapping[str, Floats | Ints], purchase: Flo
     no_churn = np.nan_to_num(1.0 - columns[ScoreModel.Kind.CHURN].astype(np.float64))
     floor = np.maximum(purchase[:, -1], no_churn)
     raised: Floats = np.where(is_known, np.maximum(columns["p_alive"], floor), columns["p_alive"])
+    return raised
+
+
+def raise_expected_orders(
+    columns: Mapping[str, Floats | Ints], purchase: Floats, is_known: "np.ndarray"
+) -> dict[str, Floats | Ints]:
+    """Return the columns of orders and spend of the next 12 months, where fewer orders were expected than a purchase is probable.
+
+    purchase: (n,), the probability of at least one order in the first days of them. It bounds the expected number and the quantiles of an
+    interval from below, but says nothing of a second order, so no more than that is raised: totals of the shop hardly change.
+    """
+    if "expected_orders" not in columns:
+        return {}
+    orders = columns["expected_orders"]
+    is_raised = is_known & (orders < purchase)
+    raised: dict[str, Floats | Ints] = {"expected_orders": np.where(is_raised, purchase, orders)}
+    for name, share in {"expected_orders_low": INTERVAL_TAIL, "expected_orders_high": 1.0 - INTERVAL_TAIL}.items():
+        has_order = is_raised & (purchase > 1.0 - share)
+        raised[name] = np.where(has_order, np.maximum(columns[name], 1.0), columns[name])
+    factor = purchase / np.where(is_raised & (orders > 0.0), orders, purchase.clip(MIN_PROBABILITY))
+    raised["value"] = np.where(is_raised, columns["value"] * factor, columns["value"])
+    has_spend = is_raised & (purchase > INTERVAL_TAIL)
+    high = np.maximum(columns["spend_high"], columns["expected_order_value"])
+    raised["spend_high"] = np.where(has_spend, high, columns["spend_high"])
     return raised
 
 

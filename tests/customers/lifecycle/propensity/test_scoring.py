@@ -123,6 +123,8 @@ def test_no_score_of_a_customer_contradicts_another_one_without_an_explanation(t
         assert profile.churn is not None
         assert profile.purchase_90 <= profile.p_alive + 1e-9
         assert 1 - profile.churn <= profile.p_alive + 1e-9
+        assert profile.expected_orders is not None
+        assert profile.purchase_90 <= profile.expected_orders + 1e-9
         if profile.next_order_reason == "left":
             assert profile.p_alive < 0.5
         if profile.next_order_reason == "long_overdue" and profile.purchase_90 >= 0.5:

@@ -55,6 +55,29 @@ def test_the_likeliest_day_is_not_within_a_month_if_a_purchase_within_a_month_is
     assert scores["next_order_likely"] == -1 or scores["next_order_likely"] > TODAY + 30
 
 
+def test_the_orders_expected_in_a_year_are_at_least_the_probability_of_one_within_90_days():
+    columns = {
+        "p_alive": np.array([0.0001, 0.9]),
+        "churn": np.array([0.2, 0.2]),
+        **{f"purchase_{days}": np.array([0.6, 0.6]) for days in (7, 30)},
+        "purchase_90": np.array([0.95, 0.95]),
+        "next_order_reason": np.array([FORECAST, FORECAST]),
+        **{name: np.array([20_001, 20_001]) for name in ("next_order_from", "next_order_likely", "next_order_to")},
+        "expected_orders": np.array([0.02, 40.0]),
+        "expected_orders_low": np.array([0.0, 30.0]),
+        "expected_orders_high": np.array([0.0, 50.0]),
+        "expected_order_value": np.array([10.0, 10.0]),
+        "value": np.array([0.2, 400.0]),
+        "spend_high": np.array([0.0, 500.0]),
+    }
+    raised = reconcile_scores(ProfileScores(np.array([1, 2]), columns), today=TODAY).columns
+    assert raised["expected_orders"].tolist() == [0.95, 40.0]
+    assert raised["expected_orders_low"].tolist() == [1.0, 30.0]
+    assert raised["expected_orders_high"].tolist() == [1.0, 50.0]
+    assert raised["value"] == pytest.approx([9.5, 400.0])
+    assert raised["spend_high"].tolist() == [10.0, 500.0]
+
+
 def test_unknown_scores_stay_unknown():
     scores = reconcile(purchase=(np.nan,) * 3, p_alive=0.4, churn=np.nan, reason=LEFT)
     assert (scores["p_alive"], scores["next_order_reason"]) == (0.4, LEFT)
