@@ -157,6 +157,7 @@ def tune_and_evaluate(
         return TrainingOutcome(
             choice, placements=make_default_placements(choice.components, make_reason("place_short_history"))
         )
+    tuned = replace(tuned, earlier=read_placements(active))
     placements, choice = evaluate_placements(
         shop=shop, tuned=tuned, model_evaluation=model_evaluation, budget=budget, step=step
     )
@@ -164,6 +165,13 @@ def tune_and_evaluate(
     model_evaluation = replace(model_evaluation, components={})
     cold_start = tune_cold_start(data=data, known=known, time_split=time_split, choice=choice, budget=budget, step=step)
     return TrainingOutcome(choice, time_split, model_evaluation, cold_start, placements)
+
+
+def read_placements(version: ModelVersion | None) -> dict[str, Any]:
+    """Return the stored results of the placements of a version; {} without one."""
+    runs = EvaluationRun.objects.filter(model_version=version, status=EvaluationRun.Status.DONE)
+    run = runs.order_by("-started_at").first() if version is not None else None
+    return run.scenarios if run is not None else {}
 
 
 def make_default_choice() -> ModelChoice:
@@ -277,7 +285,7 @@ def record_evaluation(
     run.finished_at = datetime.now(UTC)
     run.step, run.percent = "", 100
     run.tried = choice.trials
-    run.left_out = [asdict(excluded) for excluded in choice.excluded if excluded.algorithm not in choice.components]
+    run.left_out = [asdict(excluded) for excluded in choice.excluded if not choice.weights.get(excluded.algorithm)]
     run.scenarios = serialize_placements(outcome)
     run.interactions_by_kind = {"all": count_kinds(data.interactions)}
     if time_split is None or model_evaluation is None:

@@ -60,7 +60,7 @@ def raise_probability_active(columns: Mapping[str, Floats | Ints], purchase: Flo
 def raise_expected_orders(
     columns: Mapping[str, Floats | Ints], purchase: Floats, is_known: "np.ndarray"
 ) -> dict[str, Floats | Ints]:
-    """Return the columns of orders and spend of the next 12 months, where fewer orders were expected than a purchase is probable.
+    """Return the columns of orders and spend of the next 12 months, raised where fewer orders were expected than a purchase is probable.
 
     purchase: (n,), the probability of at least one order in the first days of them. It bounds the expected number and the quantiles of an
     interval from below, but says nothing of a second order, so no more than that is raised: totals of the shop hardly change.
@@ -71,7 +71,7 @@ def raise_expected_orders(
     is_raised = is_known & (orders < purchase)
     raised: dict[str, Floats | Ints] = {"expected_orders": np.where(is_raised, purchase, orders)}
     for name, share in {"expected_orders_low": INTERVAL_TAIL, "expected_orders_high": 1.0 - INTERVAL_TAIL}.items():
-        has_order = is_raised & (purchase > 1.0 - share)
+        has_order = is_known & (purchase > 1.0 - share)
         raised[name] = np.where(has_order, np.maximum(columns[name], 1.0), columns[name])
     factor = purchase / np.where(is_raised & (orders > 0.0), orders, purchase.clip(MIN_PROBABILITY))
     raised["value"] = np.where(is_raised, columns["value"] * factor, columns["value"])

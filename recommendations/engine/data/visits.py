@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from config.foundation.array_types import AnyFloats
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import KIND_CODES
+from recommendations.engine.linear_algebra.jit import compiled_with_gil
 
 VISIT_GAP_S = 1800.0  # a longer pause ends a visit
 VISIT_HALF_LIFE_S = 1800.0
@@ -16,10 +17,8 @@ KIND_WEIGHTS = {KIND_CODES["view"]: 1.0, KIND_CODES["click"]: 1.0, KIND_CODES["w
 PURCHASE = KIND_CODES["purchase"]
 DEFAULT_DECAY = 0.85
 MAX_POSITIONS = 10
-MIN_GAP = np.float32(1e-3)  # where the list of everything else is shorter than ten
-MARGIN = np.float32(1.001)  # a tie would be decided by the number of the product
-
-type Values = npt.NDArray[np.float32]
+MIN_GAP = 1e-3  # where the list of everything else is shorter than ten, or of products with equal scores
+MARGIN = 1.001  # a tie would be decided by the number of the product
 
 
 class VisitEvent(NamedTuple):
@@ -100,20 +99,31 @@ def cut_visits(histories: Histories, *, decay: float = DEFAULT_DECAY) -> Histori
     return replace(build_visits(visits, n_items=histories.n_items, as_of=histories.as_of), user=histories.user)
 
 
+@compiled_with_gil
 def find_visit_factor(
-    shown: tuple[Values, Values], brought: tuple[Values, Values], n_passed: npt.NDArray[np.integer]
-) -> Values:
-    """Return per row the smallest factor of the visit's scores with which each product `brought` passes `n_passed` of those shown.
+    shown_base: AnyFloats, shown_visit: AnyFloats, brought_base: AnyFloats, brought_visit: AnyFloats, n_ranked: int
+) -> float:
+    """Return the smallest factor of the visit's scores with which all k products brought in are among the first `n_ranked` positions.
 
-    shown: (n, m) scores by everything else and by the visit of the m best products without the visit; brought: (n, k) the same of the
-    products that the visit should bring in; both 0 where there are fewer. Products that are closer to the visit than one brought in
-    need not be passed by it: they are an answer to the visit themselves. (b' + f · v' > b + f · v ⇔ f > (b − b') / (v' − v).)
+    shown_*: (m,) scores by everything else and by the visit of the best products without the visit, m ≤ 10; brought_*: (k,) the same of
+    the products that the visit should bring in. Each of these must pass so many of those shown that k positions become free.
+    Products that are closer to the visit than one brought in need not be passed by it: they are an answer to the visit themselves.
+    (b' + f · v' > b + f · v ⇔ f > (b − b') / (v' − v).)
     """
-    base, visit = (values[:, None, :] for values in shown)
-    own_base, own_visit = (values[:, :, None] for values in brought)
-    is_farther = own_visit > visit
-    gaps = np.where(is_farther, own_visit - visit, np.float32(1))
-    factors = np.sort(np.where(is_farther, np.maximum(base - own_base, MIN_GAP) / gaps, np.float32(np.inf)), axis=2)
-    n_passed = np.minimum(n_passed[:, None], is_farther.sum(axis=2))
-    needed = np.take_along_axis(factors, np.maximum(n_passed - 1, 0)[:, :, None], axis=2)[:, :, 0]
-    return np.where(n_passed > 0, needed * MARGIN, np.float32(0)).max(axis=1, initial=0).astype(np.float32)
+    n_shown, n_brought = shown_base.shape[0], brought_base.shape[0]
+    to_pass = n_shown + n_brought - n_ranked
+    needed = 0.0
+    factors = np.empty(n_shown, np.float64)
+    for brought in range(n_brought):
+        count = 0
+        for shown in range(n_shown):
+            distance = brought_visit[brought] - shown_visit[shown]
+            if distance > 0:
+                factors[count] = max(shown_base[shown] - brought_base[brought], MIN_GAP) / distance
+                count += 1
+        passed = min(to_pass, count)
+        if passed > 0:
+            needed = max(needed, np.sort(factors[:count])[passed - 1])
+        elif to_pass <= 0:  # the list is shorter than ten: any score is enough
+            needed = max(needed, MIN_GAP / brought_visit[brought])
+    return needed * MARGIN

@@ -69,9 +69,11 @@ def make_ranker(algorithm: Algorithm, *, seed: int) -> Ranker:
 
 
 def tune_shares(
-    components: Mapping[str, Algorithm], queries: EvaluationQueries, *, normalization: str = "max"
+    components: Mapping[str, Algorithm], queries: EvaluationQueries, *, normalization: str = "max", seed: int = 0
 ) -> tuple[dict[str, float], float]:
-    """Return the weights with the largest mean NDCG@10 by `tune_ensemble_weights`, without negligible ones, and that mean.
+    """Return the weights with the largest mean NDCG@10 by `tune_ensemble_weights`, and that mean.
+
+    Negligible components, and those that do not help beyond chance, get no weight.
 
     Components without a score for any relevant product get no weight. Errors: ValueError without a component.
     """
@@ -89,6 +91,9 @@ def tune_shares(
         rounds=2,
         excluded=queries.excluded,
         offered=queries.offered,
+        drop_unhelpful=True,
+        user=queries.user,
+        seed=seed,
     )
     kept_shares = {name: share for name, share in chosen_weights.weights.items() if share >= MIN_WEIGHT}
     total = sum(kept_shares.values())

@@ -1,7 +1,7 @@
 """Chooses the weights of a weighted ensemble by coordinate search on validation data."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -11,21 +11,27 @@ from recommendations.engine.algorithms.base import Algorithm
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import add_normalized
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.evaluation.bootstrap import ConfidenceInterval, estimate_intervals
 from recommendations.engine.evaluation.ranking_metrics.hits import PerUser, find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.runner import find_relevant_items
 from recommendations.engine.topn import count_block_rows, select_top_n
 
 STEPS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5)
+MIN_USERS = 100  # with fewer, a bootstrap interval is too narrow to decide what to drop
 
 
 @dataclass(frozen=True)
 class ChosenWeights:
-    """weights sum to 1; `value` is their mean NDCG@n on the validation data, `single` that of each component alone."""
+    """weights sum to 1; `value` is their mean NDCG@n on the validation data, `single` that of each component alone.
+
+    dropped: component → how much NDCG@n the ensemble lost without it, for those dropped because that was not beyond chance.
+    """
 
     weights: dict[str, float]
     value: float
     single: dict[str, float]
+    dropped: dict[str, ConfidenceInterval] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,12 +68,14 @@ def choose_weights(
     depth: int = 100,
     steps: Sequence[float] = STEPS,
     rounds: int = 3,
+    drop_unhelpful: bool = False,
 ) -> ChosenWeights:
     """Return the weights for `WeightedEnsemble` with the largest mean NDCG@n over at most `max_users` validation users.
 
     components are fitted on train. Each user's candidates are the best `depth` of every component. From the best single component,
     and again from equal weights, one weight after the other is set to the step that improves most, until a round changes nothing. The
-    better end is returned, so the result is never worse than the best component on the validation data.
+    better end is returned, so the result is never worse than the best component on the validation data. drop_unhelpful: see
+    `tune_ensemble_weights`.
     """
     users = np.unique(validation.user)
     if len(users) > max_users:
@@ -83,6 +91,8 @@ def choose_weights(
         depth=depth,
         steps=steps,
         rounds=rounds,
+        drop_unhelpful=drop_unhelpful,
+        seed=seed,
     )
 
 
@@ -100,10 +110,15 @@ def tune_ensemble_weights(
     rounds: int = 3,
     excluded: csr_array | None = None,
     offered: csr_array | None = None,
+    drop_unhelpful: bool = False,
+    user: npt.NDArray[np.integer] | None = None,
+    seed: int = 0,
 ) -> ChosenWeights:
     """Choose the weights for any histories, of which row r should lead to the stored columns of row r of `relevant`.
 
     excluded: CSR of further columns to leave out of each row; offered: CSR of the only columns that may appear in each row.
+    drop_unhelpful: with at least MIN_USERS users, drop components without which the ensemble does not lose NDCG@n beyond chance (paired
+    bootstrap over users), the least helpful first, and choose the weights again after each. user: of each row, by default all different.
     """
     masks = _QueryMasks(exclude_seen, seen_kinds, excluded, offered)
     candidates = _collect_candidates(components, histories, relevant, masks, n, normalization, depth)
@@ -114,11 +129,19 @@ def tune_ensemble_weights(
     # Two starts, because a coordinate search from one component alone may end at a local maximum.
     starts = (np.eye(len(names), dtype=np.float32)[int(np.argmax(single_values))], np.ones(len(names), np.float32))
     weights, value = max((_climb(candidates, start, steps, rounds) for start in starts), key=lambda result: result[1])
+    dropped: dict[str, ConfidenceInterval] = {}
+    groups = np.arange(len(histories)) if user is None else user
+    while drop_unhelpful and (useless := _find_useless(candidates, weights, groups, seed)) is not None:
+        index, dropped[names[index]] = useless
+        reduced = weights.copy()
+        reduced[index] = 0
+        weights, value = _climb(candidates, reduced, steps, rounds, free=np.flatnonzero(reduced))
     shares = weights / weights.sum()
     return ChosenWeights(
         {name: round(float(share), 4) for name, share in zip(names, shares, strict=True)},
         value,
         dict(zip(names, single_values, strict=True)),
+        dropped,
     )
 
 
@@ -150,14 +173,47 @@ def evaluate_without_each(
     return values
 
 
+def _find_useless(
+    candidates: _CandidateScores, weights: npt.NDArray[np.float32], user: npt.NDArray[np.integer], seed: int
+) -> tuple[int, ConfidenceInterval] | None:
+    """Return the component whose loss is the smallest of those not beyond chance, and that loss; None if all help.
+
+    The other weights stay as they are, so a component is never dropped that others could not replace.
+    """
+    used = np.flatnonzero(weights)
+    whole = candidates.compute_values(weights)
+    has_value = np.isfinite(whole)
+    _, row = np.unique(user[has_value], return_inverse=True)
+    counts = np.bincount(row)
+    if len(used) < 2 or len(counts) < MIN_USERS:
+        return None
+    columns = []
+    for index in used:
+        reduced = weights.copy()
+        reduced[index] = 0
+        lost = whole[has_value] - candidates.compute_values(reduced)[has_value]
+        columns.append(np.bincount(row, lost) / counts)
+    losses = estimate_intervals(np.column_stack(columns), seed=seed)
+    useless = [position for position, loss in enumerate(losses) if not loss.low > 0]
+    if not useless:
+        return None
+    worst = min(useless, key=lambda position: losses[position].value)
+    return int(used[worst]), losses[worst]
+
+
 def _climb(
-    candidates: _CandidateScores, weights: npt.NDArray[np.float32], steps: Sequence[float], rounds: int
+    candidates: _CandidateScores,
+    weights: npt.NDArray[np.float32],
+    steps: Sequence[float],
+    rounds: int,
+    *,
+    free: npt.NDArray[np.intp] | None = None,
 ) -> tuple[npt.NDArray[np.float32], float]:
-    """Set one weight after the other to the step that improves most, until a round changes nothing."""
+    """Set one weight after the other to the step that improves most, until a round changes nothing; free: those that may change."""
     value = candidates.compute_mean(weights)
     for _ in range(rounds):
         before = value
-        for index in range(len(weights)):
+        for index in range(len(weights)) if free is None else free.tolist():
             for step in steps:
                 trial = weights.copy()
                 trial[index] = step

@@ -111,24 +111,19 @@ def find_visit_factors(base_scores: Values, visit_scores: Values, positions: int
     Products that the base has among its best ten anyway don't count. Scores are 0 for items that must not be shown; shapes
     (n, n_items) → (n,).
     """
-    n_rows = len(base_scores)
+    factors = np.zeros(len(base_scores), np.float32)
     if not positions:
-        return np.zeros(n_rows, np.float32)
-    ranked = select_top_n(np.where(base_scores > 0, base_scores, np.float32(-np.inf)), MAX_POSITIONS)
-    is_shown = ranked.items >= 0
-    items = np.maximum(ranked.items, 0)
-    shown = np.where(is_shown, ranked.scores, 0), np.where(is_shown, np.take_along_axis(visit_scores, items, axis=1), 0)
+        return factors
+    shown = select_top_n(np.where(base_scores > 0, base_scores, np.float32(-np.inf)), MAX_POSITIONS).items
     others = np.where(visit_scores > 0, visit_scores, np.float32(-np.inf))
-    rows, ranks = np.nonzero(is_shown)
-    others[rows, ranked.items[rows, ranks]] = -np.inf
-    best = select_top_n(others, positions)
-    is_found = best.items >= 0
-    brought_items = np.maximum(best.items, 0)
-    brought = (
-        np.where(is_found, np.take_along_axis(base_scores, brought_items, axis=1), 0),
-        np.where(is_found, best.scores, 0),
-    )
-    return find_visit_factor(shown, brought, is_found.sum(axis=1))
+    rows, ranks = np.nonzero(shown >= 0)
+    others[rows, shown[rows, ranks]] = -np.inf
+    brought = select_top_n(others, positions).items
+    for row in range(len(factors)):
+        base, visit, best, new = base_scores[row], visit_scores[row], shown[row], brought[row]
+        best, new = best[best >= 0], new[new >= 0]
+        factors[row] = find_visit_factor(base[best], visit[best], base[new], visit[new], MAX_POSITIONS)
+    return factors
 
 
 def _get_allowed_scores(scores: Scores, block: EvaluationQueries) -> Values:

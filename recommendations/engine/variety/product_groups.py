@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Rows
-from recommendations.engine.data.groups import expand_ranges
+from recommendations.engine.variety.kernels import collect_members
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,20 +66,17 @@ class ProductGroups:
         return np.sort(first) if len(first) < len(rows) else None
 
     def expand(self, rows: Rows, *, variants_only: bool = False) -> Rows:
-        """Return the rows and all other products of their groups.
+        """Return all products of the groups of the rows, each once; negative rows are left out.
 
-        variants_only: only of groups that the catalog names. Negative rows are kept.
+        variants_only: other products only of groups that the catalog names; then the rows come first and may repeat.
         """
-        if not self.has_groups or not len(rows):
-            return rows
-        grouped = rows[(rows >= 0) & self.is_grouped[rows]]
+        rows = rows[rows >= 0]
+        if not self.has_groups:
+            return np.unique(rows)
         if variants_only:
-            grouped = grouped[self.is_variant[grouped]]
-        if not len(grouped):
-            return rows
-        leaders = np.unique(self.codes[grouped])
-        _numbers, positions = expand_ranges(self.starts[leaders], self.ends[leaders])
-        return np.concatenate([rows, self.members[positions]])
+            return np.concatenate([rows, self.expand(rows[self.is_variant[rows]])])
+        # the copy above is writable, so that the kernel is compiled for one type of arrays only
+        return collect_members(rows, self.codes, self.members, self.starts, self.ends)
 
     def are_variants(self, rows: Rows, others: Sequence[int]) -> Flags:
         """Return which rows are not among the others, but in a group of one of them."""

@@ -61,6 +61,16 @@ class PlacementSettingsForm(forms.ModelForm):
     class Meta:
         model = PlacementSettings
         exclude = ["placement"]  # noqa: DJ006 — every other field, including future ones
+        help_texts = {
+            "switch": gettext_lazy(
+                "“Automatic” shows the placement if an evaluation has found it better than its fallback. Placements that were never "
+                "evaluated stay off, except popular, new, recently viewed and similar products and “For you”. “On” shows it in any case."
+            ),
+            "weights": gettext_lazy(
+                "Weight of each algorithm, such as {“item-knn”: 0.6, “content”: 0.4}. If empty, the trained weights are used. Weights set "
+                "here are used even for algorithms that the training found unhelpful."
+            ),
+        }
 
     def clean_weights(self) -> dict[str, float]:
         """Check that every key is an algorithm of the active model and every weight a number."""

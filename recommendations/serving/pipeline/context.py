@@ -110,8 +110,19 @@ class RecommendationContext:
     @cached_property
     def purchased_rows(self) -> Rows:
         """The rows of the products that the visitor has bought, with the other products of their groups, each once."""
-        rows = np.unique(self.visitor.get_purchased_rows())
-        return rows if self.groups is None or not len(rows) else np.unique(self.groups.expand(rows))
+        rows = self.visitor.get_purchased_rows()
+        if self.groups is not None:
+            return self.groups.expand(rows)
+        flags = np.zeros(self.state.products.n, np.bool_)  # faster than sorting thousands of purchases
+        flags[rows] = True
+        return np.flatnonzero(flags).astype(np.int32)
+
+    @cached_property
+    def is_purchased(self) -> Flags:
+        """Which rows are in `purchased_rows`, shape (products,)."""
+        flags = np.zeros(self.state.products.n, np.bool_)
+        flags[self.purchased_rows] = True
+        return flags
 
     def get_start_rows(self) -> Rows:
         """Return the rows of the products that the request starts from, each once."""

@@ -75,7 +75,7 @@ def _count_usable(context: RecommendationContext, candidates: Candidates) -> int
     share = _get_max_purchased_share(context, candidates)
     if share >= 1:
         return len(candidates.rows)
-    purchased = int(np.isin(candidates.rows, context.purchased_rows).sum())
+    purchased = int(context.is_purchased[candidates.rows].sum())
     return len(candidates.rows) - purchased + min(purchased, int(share * context.depth))
 
 
@@ -83,7 +83,7 @@ def _limit_purchased(context: RecommendationContext, candidates: Candidates) -> 
     """Spread purchased products over the list, no more than the placement allows."""
     share = _get_max_purchased_share(context, candidates)
     if share < 1:
-        is_purchased = np.isin(candidates.rows, context.purchased_rows)
+        is_purchased = context.is_purchased[candidates.rows]
         if is_purchased.any():
             candidates.reorder(limit_purchased_share(is_purchased.tolist(), share), len(candidates.rows))
     return candidates
@@ -91,6 +91,7 @@ def _limit_purchased(context: RecommendationContext, candidates: Candidates) -> 
 
 def _get_max_purchased_share(context: RecommendationContext, candidates: Candidates) -> float:
     """Return the limit of the placement whose products are shown; 1 for a visitor without purchases."""
-    if not len(context.purchased_rows) or candidates.placement in (BUY_AGAIN, ""):
+    if candidates.placement in (BUY_AGAIN, ""):
         return 1.0
-    return context.get_config(candidates.placement).get_max_purchased_share()
+    share = context.get_config(candidates.placement).get_max_purchased_share()
+    return share if share < 1 and len(context.purchased_rows) else 1.0

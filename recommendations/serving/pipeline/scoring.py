@@ -60,18 +60,9 @@ def _add_current_visit(context: RecommendationContext, scored: ScoredHistory) ->
         base_scores, shown_visit_scores = scored.get_scores(rows), visit_scored.get_scores(shown)
         if factors is not None:
             base_scores, shown_visit_scores = base_scores * factors[rows], shown_visit_scores * factors[shown]
-        n_passed = np.array([len(rows) - _count_ranked_positions(context) + MAX_POSITIONS])
-        factor = find_visit_factor(
-            (_pad(shown_scores), _pad(shown_visit_scores)), (base_scores[None], scores[None]), n_passed
-        )
-        scored.add_visit(visit_scored, float(factor[0]))
-
-
-def _pad(scores: Factors) -> Factors:
-    """Return ten scores as a row, 0 where there are fewer."""
-    row = np.zeros((1, MAX_POSITIONS), np.float32)
-    row[0, : len(scores)] = scores
-    return row
+        n_ranked = _count_ranked_positions(context)
+        factor = find_visit_factor(shown_scores, shown_visit_scores, base_scores, scores, n_ranked)
+        scored.add_visit(visit_scored, factor)
 
 
 def _count_ranked_positions(context: RecommendationContext) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 
 from recommendations.engine import Histories
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
-from recommendations.engine.data.visits import DEFAULT_DECAY
+from recommendations.engine.data.visits import DEFAULT_DECAY, find_visit_factor
 from recommendations.engine.online.context import Workspace
 from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, find_max_width
 from recommendations.engine.placements import FOR_YOU, PLACEMENTS, VISIT_WEIGHTS, PlacementInput
@@ -66,6 +66,8 @@ class CompiledBlends:
         users = [0] if len(model.history_indptr) > 1 else []
         history = model.build_history(users=users, recent=[])
         histories = (history, model.build_product_history(history.item[:1]))
+        no_scores = np.empty(0, np.float32)
+        find_visit_factor(no_scores, no_scores, no_scores, no_scores, 0)
         for blend in _list_blends(self.by_placement, self.visit, self.current_visit):
             workspace = Workspace(blend.n, blend.width)
             for start in histories:

@@ -298,7 +298,9 @@ def _group_products(state: ServingState) -> ServingState:
     built_from = GroupSources(products, near, products.parents_generation, products.filled if products.parents else 0)
     if built_from.equals(state.groups_of):
         return state
-    return replace(state, groups=ProductGroups.from_parents(products.find_parents(), near), groups_of=built_from)
+    groups = ProductGroups.from_parents(products.find_parents(), near)
+    groups.expand(np.zeros(min(1, products.n), np.int32))  # compiles its kernel before the first visitor arrives
+    return replace(state, groups=groups, groups_of=built_from)
 
 
 def make_content_key(record: ModelVersion) -> tuple[str, str]:

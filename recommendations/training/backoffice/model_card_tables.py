@@ -20,6 +20,7 @@ BEYOND_METRICS = ("coverage@10", "novelty@10", "diversity@10", "popularity_lift@
 TRIAL_ORDERS = ("-value", "value", "algorithm", "-seconds", "tried")
 MAX_LISTED_TRIALS = 200
 MIN_RELIABLE_CUSTOMERS = 30
+WHOLE_VALUES = ("needed", "bound", "left")
 
 
 def build_evaluation_table(run: EvaluationRun, metrics: Iterable[str] = ACCURACY_METRICS) -> dict[str, Any]:
@@ -202,7 +203,8 @@ def build_excluded_table(run: EvaluationRun) -> list[dict[str, str]]:
 def explain_exclusion(code: str, values: Mapping[str, float]) -> str:
     """Return why an algorithm is excluded, in the active language."""
     texts = {
-        name: number_format(value, 4 if name == "value" else 0, force_grouping=True) for name, value in values.items()
+        name: number_format(value, 0 if name in WHOLE_VALUES else 4, force_grouping=True)
+        for name, value in values.items()
     }
     match code:
         case "no_memory":
@@ -219,6 +221,14 @@ def explain_exclusion(code: str, values: Mapping[str, float]) -> str:
             return _("no training data for this algorithm")
         case "no_help":
             return _("does not improve the ensemble on the validation period (%(value)s alone)") % texts
+        case "not_beyond_chance":
+            return (
+                _(
+                    "not used in “For you”: without it, NDCG@10 on the validation period is lower by %(lost)s (%(low)s to %(high)s), "
+                    "which may be chance"
+                )
+                % texts
+            )
     return code
 
 

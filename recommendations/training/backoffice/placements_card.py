@@ -9,9 +9,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from config.foundation.number_formats import format_percent
+from recommendations.engine.placements import POPULAR
 from recommendations.placement_labels import PLACEMENT_LABELS, get_placement_label
 from recommendations.training.backoffice.labels.algorithm_labels import get_algorithm_label, get_metric_label
 from recommendations.training.backoffice.labels.decision_labels import get_reason_label
+from recommendations.training.evaluation.placement_evaluation import MIN_CUSTOMERS
 from recommendations.training.models import EvaluationRun
 
 METRICS = ("ndcg@10", "hit_rate@10", "precision@10")
@@ -58,6 +61,8 @@ def build_placement_row(name: str, placement: Mapping[str, Any]) -> dict[str, An
     figures = placement["figures"]
     return {
         "name": get_placement_label(name),
+        "sentence": describe_result(name, placement),
+        "visit": describe_visit(placement.get("visit")),
         "on": placement["on"],
         "why": get_reason_label(placement["why"]["code"], placement["why"]["values"]),
         "components": list_weights(placement),
@@ -69,6 +74,68 @@ def build_placement_row(name: str, placement: Mapping[str, Any]) -> dict[str, An
             {"name": get_comparison_label(key), "sample": describe_sample(comparison), "cells": list_cells(comparison)}
             for key, comparison in figures["comparisons"].items()
         ],
+    }
+
+
+def describe_result(name: str, placement: Mapping[str, Any]) -> str:
+    """Return one sentence for a merchandiser: what the placement achieves beside its fallback, and whether it is shown."""
+    fallback = get_placement_label(placement["fallback"]) if placement["fallback"] else ""
+    shares = compare_hit_rates(placement["figures"])
+    code = placement["why"]["code"]
+    if name == POPULAR:
+        return _("Shows the best sellers, whenever another placement has nothing to show.")
+    if code == "place_factual":
+        return _("Shows facts or the products that your shop sends, so there is nothing to evaluate.")
+    if not shares:
+        if placement["on"]:
+            return _("Is shown, but there are no data yet to say whether it is better than “%(fallback)s”.") % {
+                "fallback": fallback
+            }
+        return _("Is not shown, because there are no data yet to say whether it is better than “%(fallback)s”.") % {
+            "fallback": fallback
+        }
+    values = {"fallback": fallback, **shares}
+    if placement["on"]:
+        return (
+            _(
+                "Is shown: in %(own)s of cases, the ten products included what the customer then chose; with “%(fallback)s”, in "
+                "%(other)s."
+            )
+            % values
+        )
+    return (
+        _(
+            "Is not shown, because it is not reliably better than “%(fallback)s”: the ten products would have included what the "
+            "customer then chose in %(own)s of cases instead of %(other)s."
+        )
+        % values
+    )
+
+
+def describe_visit(visit: Mapping[str, Any] | None) -> str:
+    """Return one sentence about the current visit in “For you”; empty if there were too few visits to learn from."""
+    if not visit:
+        return ""
+    shares = compare_hit_rates(visit["figures"])
+    if not shares:
+        return ""
+    return (
+        _(
+            "During a visit, the ten products included the next product of the visit in %(own)s of cases; without attention to the "
+            "visit, in %(other)s."
+        )
+        % shares
+    )
+
+
+def compare_hit_rates(figures: Mapping[str, Any]) -> dict[str, str]:
+    """Return the hit rate of the placement ("own") and of its fallback ("other") as text; {} without figures."""
+    hit_rates = figures.get("hit_rate@10")
+    if not hit_rates or hit_rates["own"]["value"] is None or figures["people"] < MIN_CUSTOMERS:
+        return {}
+    return {
+        "own": format_percent(hit_rates["own"]["value"], 1),
+        "other": format_percent(hit_rates["fallback"]["value"], 1),
     }
 
 

@@ -21,7 +21,8 @@ type ReportStep = Callable[[str, float], None]
 class ExcludedAlgorithm:
     """A candidate that is not in the model, and why.
 
-    Codes and values: no_memory (needed, bound in MB), no_time (seconds needed, left), nothing_to_learn, no_help (value).
+    Codes and values: no_memory (needed, bound in MB), no_time (seconds needed, left), nothing_to_learn, no_help (value),
+    not_beyond_chance (NDCG lost without it, low, high).
     """
 
     algorithm: str

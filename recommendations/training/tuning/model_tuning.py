@@ -9,7 +9,11 @@ from recommendations.engine import Algorithm, Products
 from recommendations.engine.evaluation.splits import EmptySplitError
 from recommendations.training.budget import InsufficientMemoryError, TrainingBudget, estimate_data_mb
 from recommendations.training.data.time_split import TimeSplit
-from recommendations.training.tuning.ensemble_tuning import tune_ensemble, tune_ensemble_on_all_users
+from recommendations.training.tuning.ensemble_tuning import (
+    drop_unhelpful_components,
+    tune_ensemble,
+    tune_ensemble_on_all_users,
+)
 from recommendations.training.tuning.event_weight_tuning import tune_event_weights
 from recommendations.training.tuning.first_purchases import add_first_purchases
 from recommendations.training.tuning.model_choice import (
@@ -85,6 +89,10 @@ class _ModelTuner:
         if self.can_reweight(weighted):
             # So far, only the users of the sample decided the weights.
             ensemble = tune_ensemble_on_all_users(session, weighted, event_weights)
+        elif len(weighted) > 1:
+            ensemble = drop_unhelpful_components(session, {name: self.fitted[name] for name in affordable}, past)
+        for name, lost in ensemble.dropped.items():
+            session.exclude(name, "not_beyond_chance", lost=lost.value, low=lost.low, high=lost.high)
         kept = {name: self.fitted[name] for name in affordable}
         weights = add_first_purchases(session, kept, past, ensemble.weights)
         components = {

@@ -40,7 +40,7 @@ ALL_BUT_PERSONAL = "everything but personal data"
 # opens one row of other models, and some by the roles
 PLANTED_APPS = frozenset({"identity", "events", "orders", "feedback", "auditlog"})
 PLANTED_ROWS, PLANTED_ROWS_OF_ROLES = 8, 2
-SEARCH = "/api/v1/search/"  # 503 until a thread has read the products
+SEARCH = "/api/v1/search/"  # 503 until a thread has read the products, like autocomplete below it
 DRILLDOWN = "figure=rfm-cell&basis=all&r=5&f=1"
 # pages that are not walked, each with the reason
 EXEMPT = {
@@ -266,7 +266,7 @@ def test_no_endpoint_shows_personal_data_to_a_key_without_the_scope(shop: Simple
         walk.post_json("/api/v1/segments/preview/", {"condition": {"all": []}, "sample": 10})
         assert walk.leaks == {}, granted
         opened |= {address for address, status in walk.statuses.items() if status == 200}
-    assert set(addresses) - opened - {SEARCH} == set()
+    assert [address for address in addresses if address not in opened and not address.startswith(SEARCH)] == []
 
 
 def test_no_public_page_shows_personal_data(shop: SimpleNamespace) -> None:

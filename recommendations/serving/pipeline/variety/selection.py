@@ -10,6 +10,7 @@ from recommendations.engine.online.ensemble_scorer import ScoredHistory
 from recommendations.engine.variety.purchased_share import limit_purchased_share
 from recommendations.serving.pipeline.context import RecommendationContext
 from recommendations.serving.state.compiled_rules import Factors
+from recommendations.serving.state.model import PURCHASE
 
 type Fetch = Callable[
     [int], tuple[Rows, Factors]
@@ -73,10 +74,11 @@ def find_own_variants(
     codes = groups.codes[rows]
     is_wanted = np.zeros(len(groups.codes), np.bool_)
     is_wanted[codes[groups.is_grouped[rows]]] = True
-    own = np.unique(history.item[is_wanted[groups.codes[history.item]]])
+    is_own = is_wanted[groups.codes[history.item]]
+    own = np.unique(history.item[is_own])
     own = own[context.allowed[own] & ~np.isin(own, excluded)]
     scores = scored.get_scores(own)
-    is_bought = np.isin(own, context.visitor.get_purchased_rows())
+    is_bought = np.isin(own, history.item[is_own & (history.kind == PURCHASE)])
     last_wins = np.lexsort((-own, scores, is_bought))
     last_wins = last_wins[scores[last_wins] > 0]
     own_by_code = dict(zip(groups.codes[own[last_wins]].tolist(), own[last_wins].tolist(), strict=True))

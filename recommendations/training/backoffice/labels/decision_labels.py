@@ -52,14 +52,19 @@ REASON_LABELS: dict[str, str | Promise] = {
         "%(low)s to %(high)s)."
     ),
     "place_too_few": _(
-        "Active, not evaluated: only %(people)s customers have data for this placement; at least %(least)s "
+        "Inactive, not evaluated: only %(people)s customers have data for this placement; at least %(least)s "
         "are required."
     ),
-    "place_no_time": _(
-        "Active, not evaluated: the time budget was used up. The placement keeps its tuned or default weights."
+    "place_no_time": _("Inactive, not evaluated: the time budget was used up. Allow the training more time."),
+    "place_factual": _("Active: needs no evaluation."),
+    "place_content": _("Active, not evaluated: the products are similar by their descriptions."),
+    "place_personal": _(
+        "Active, not evaluated: the history is too short. Popular products fill up what it cannot know."
     ),
+    "place_earlier_on": _("Active: not evaluated this time; the previous version was better than the fallback."),
+    "place_earlier_off": _("Inactive: not evaluated this time; the previous version was not better than the fallback."),
     "place_no_part": _("Inactive: the version has none of the algorithms that this placement requires."),
-    "place_short_history": _("Active, not evaluated: the history is too short."),
+    "place_short_history": _("Inactive, not evaluated: the history is too short."),
     "place_promotion": _("Active: evaluated with the model version."),
     "place_floor": _("Active: last fallback of the other placements."),
     "latency": _("One recommendation takes %(ms)s ms; the limit is %(limit)s ms."),

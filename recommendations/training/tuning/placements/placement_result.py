@@ -1,20 +1,26 @@
 """The result of a placement: its weights, its evaluation, and whether it is active."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recommendations.engine.evaluation.placement_evaluation import METRICS, PRIMARY, QueryScores
-from recommendations.engine.placements import PLACEMENTS, POPULAR
+from recommendations.engine.placements import FOR_YOU, NEW, PLACEMENTS, POPULAR, RECENTLY_VIEWED, SIMILAR
 from recommendations.engine.tuning.visit_weights import VisitWeights
 from recommendations.training.evaluation.placement_evaluation import (
     MIN_CUSTOMERS,
+    RANK,
     PlacementMeasurement,
     PlacementWeights,
 )
 from recommendations.training.evaluation.promotion_criteria import Reason, make_reason
 from recommendations.training.figures import serialize_interval
 from recommendations.training.tuning.model_choice import TOP_N
+
+# What these show is a fact (the latest products, what was viewed) or the order that a request asks for, so there is nothing to judge.
+FACTUAL_PLACEMENTS = (POPULAR, NEW, RECENTLY_VIEWED, RANK)
+UNJUDGED_CODES = ("place_no_time", "place_short_history")
+JUDGED_CODES = ("place_better", "place_no_better", "place_not_chosen", "place_earlier_on", "place_earlier_off")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +48,8 @@ class PlacementResult:
     """The tuning and evaluation of one placement.
 
     weights: None if no algorithm is available; validation, measurement: results on the validation and test parts;
-    fixed_reason: why the placement is or is not active, where the measurement does not decide. visit: of for-you only.
+    fixed_reason: why the placement is or is not active, where the measurement does not decide. visit: of for-you only. earlier: the
+    stored result of the active version.
     """
 
     name: str
@@ -51,6 +58,7 @@ class PlacementResult:
     measurement: PlacementMeasurement = field(default_factory=lambda: PlacementMeasurement(""))
     fixed_reason: Reason | None = None
     visit: VisitResult | None = None
+    earlier: Mapping[str, Any] | None = None
 
     @property
     def fallback(self) -> str | None:
@@ -60,17 +68,20 @@ class PlacementResult:
     def decide(self) -> tuple[bool, Reason]:
         """Return whether the placement is active, and why.
 
-        Without an evaluation it is active: nothing speaks against it.
+        Without an evaluation it keeps the decision of the active version. If there is none, it is off, unless what it shows needs no
+        evaluation.
         """
         comparison = self.measurement.comparison
         if comparison is None and self.is_worse_on_validation:
             unknown = {"difference": None, "low": None, "high": None}
             return False, self.make_validation_reason(**unknown)
-        if self.fixed_reason is not None:
+        if self.fixed_reason is not None and self.fixed_reason["code"] not in UNJUDGED_CODES:
             return self.weights is not None, self.fixed_reason
-        if comparison is None or comparison.n_users < MIN_CUSTOMERS:
+        if self.fixed_reason is not None or comparison is None or comparison.n_users < MIN_CUSTOMERS:
             n_users = comparison.n_users if comparison is not None else 0
-            return True, make_reason("place_too_few", people=n_users, least=MIN_CUSTOMERS)
+            return self.decide_without_evaluation(
+                self.fixed_reason or make_reason("place_too_few", people=n_users, least=MIN_CUSTOMERS)
+            )
         difference = comparison.difference[PRIMARY]
         values = {"difference": difference.value, "low": difference.low, "high": difference.high}
         if self.is_worse_on_validation:
@@ -79,6 +90,20 @@ class PlacementResult:
         return is_better, make_reason(
             "place_better" if is_better else "place_no_better", fallback=self.fallback, **values
         )
+
+    def decide_without_evaluation(self, reason: Reason) -> tuple[bool, Reason]:
+        """Return whether a placement that could not be evaluated is active, and why."""
+        if self.weights is None:
+            return False, make_reason("place_no_part")
+        if self.name in FACTUAL_PLACEMENTS:
+            return True, make_reason("place_factual")
+        if self.name == FOR_YOU:
+            return True, make_reason("place_personal")
+        if self.name == SIMILAR and self.weights.weights.get("content"):
+            return True, make_reason("place_content")
+        if self.earlier is not None and self.earlier.get("is_judged"):
+            return self.earlier["on"], make_reason("place_earlier_on" if self.earlier["on"] else "place_earlier_off")
+        return False, reason
 
     @property
     def is_worse_on_validation(self) -> bool:
@@ -98,6 +123,7 @@ class PlacementResult:
         return {
             "weights": placement_weights.weights,
             "on": is_active,
+            "is_judged": reason["code"] in JUDGED_CODES,
             "why": reason,
             "fallback": self.fallback,
             "visit": self.visit.to_json() if self.visit is not None else None,

@@ -100,7 +100,18 @@ class _PlacementTester(TimedPlacementStep):
             visit = evaluate_visit(evaluator, visit, self.shop.interactions, start=start)
         self.placements[FOR_YOU] = replace(for_you, visit=visit)
         self.placements[POPULAR] = self.compare_with_popularity(POPULAR, "popularity", make_reason("place_floor"))
-        return {name: self.placements[name] for name in (*PLACEMENTS, RANK)}
+        return {name: self.add_earlier(self.placements[name]) for name in (*PLACEMENTS, RANK)}
+
+    def add_earlier(self, placement: PlacementResult) -> PlacementResult:
+        """Return a placement with the result of the active version, if that one's weights can serve."""
+        earlier = self.tuned.earlier.get(placement.name)
+        if (
+            earlier is None
+            or not earlier.get("is_judged")
+            or not set(earlier["weights"]) <= set(self.choice.components)
+        ):
+            return placement
+        return replace(placement, earlier=earlier)
 
     def split_late_visits(self, window: EvaluationWindow) -> tuple[PlacementResult, EvaluationWindow]:
         """Tune `similar` on the first half of visits that begin after the validation part.

@@ -1,6 +1,7 @@
 """Placement tuning: the weights of each placement, from the validation part."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -40,13 +41,14 @@ class TunedPlacements:
     """Placements tuned on the validation part.
 
     choice: with the extra components placements need; has_late_visits: visits begin only after the validation part. visit: None if
-    there are too few visits to learn from.
+    there are too few visits to learn from. earlier: the stored results of the active version.
     """
 
     placements: dict[str, PlacementResult]
     choice: ModelChoice
     has_late_visits: bool = False
     visit: VisitResult | None = None
+    earlier: Mapping[str, Any] = field(default_factory=dict)
 
 
 def tune_placements(

@@ -64,7 +64,7 @@ def test_the_orders_expected_in_a_year_are_at_least_the_probability_of_one_withi
         "next_order_reason": np.array([FORECAST, FORECAST]),
         **{name: np.array([20_001, 20_001]) for name in ("next_order_from", "next_order_likely", "next_order_to")},
         "expected_orders": np.array([0.02, 40.0]),
-        "expected_orders_low": np.array([0.0, 30.0]),
+        "expected_orders_low": np.array([0.0, 0.0]),
         "expected_orders_high": np.array([0.0, 50.0]),
         "expected_order_value": np.array([10.0, 10.0]),
         "value": np.array([0.2, 400.0]),
@@ -72,7 +72,7 @@ def test_the_orders_expected_in_a_year_are_at_least_the_probability_of_one_withi
     }
     raised = reconcile_scores(ProfileScores(np.array([1, 2]), columns), today=TODAY).columns
     assert raised["expected_orders"].tolist() == [0.95, 40.0]
-    assert raised["expected_orders_low"].tolist() == [1.0, 30.0]
+    assert raised["expected_orders_low"].tolist() == [1.0, 1.0]
     assert raised["expected_orders_high"].tolist() == [1.0, 50.0]
     assert raised["value"] == pytest.approx([9.5, 400.0])
     assert raised["spend_high"].tolist() == [10.0, 500.0]

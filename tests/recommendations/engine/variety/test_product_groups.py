@@ -28,7 +28,8 @@ def test_the_first_product_of_each_group_is_found_in_the_order_of_the_list() -> 
 def test_rows_are_expanded_by_the_other_products_of_their_groups() -> None:
     assert sorted(set(GROUPS.expand(make_rows(4, 6)).tolist())) == [1, 2, 4, 6]
     assert sorted(set(GROUPS.expand(make_rows(3, 4), variants_only=True).tolist())) == [0, 3, 4]
-    assert GROUPS.expand(make_rows(-1, 5)).tolist() == [-1, 5]
+    assert GROUPS.expand(make_rows(-1, 5)).tolist() == [5]
+    assert len(GROUPS.expand(make_rows(1, 1, 2, 6))) == 4, "each product once"
 
 
 def test_a_shop_without_groups_or_with_one_product_has_nothing_to_remove() -> None:

@@ -1,5 +1,6 @@
 """Placement tuning on a constructed shop whose answers are known."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -133,9 +134,9 @@ def test_personal_categories_are_found() -> None:
     assert placement.decide()[0]
 
 
-def test_without_new_products_the_new_placement_is_active_and_not_evaluated() -> None:
+def test_without_new_products_the_new_placement_is_active_because_its_products_are_facts() -> None:
     is_active, reason = tune_shop()[0]["new"].decide()
-    assert (is_active, reason["code"]) == (True, "place_too_few")
+    assert (is_active, reason["code"]) == (True, "place_factual")
 
 
 def test_components_that_only_active_placements_need_are_kept_with_weight_0() -> None:
@@ -166,10 +167,25 @@ def test_without_views_similar_is_evaluated_by_the_next_basket_of_the_category()
     assert placement.measurement.query_type == "next_basket_category"
 
 
-def test_without_time_placements_use_the_defaults_and_are_not_evaluated() -> None:
-    placements, _choice = tune_shop(seconds=0.0)
-    assert placements["cart"].decide()[0]
-    assert placements["cart"].decide()[1]["code"] == "place_no_time"
+def test_without_time_placements_are_not_evaluated_and_off_unless_the_active_version_was_better() -> None:
+    cart = tune_shop(seconds=0.0)[0]["cart"]
+    is_active, reason = cart.decide()
+    assert (is_active, reason["code"]) == (False, "place_no_time")
+    for was_on in (True, False):
+        earlier = {"on": was_on, "is_judged": True}
+        is_active, reason = replace(cart, earlier=earlier).decide()
+        assert (is_active, reason["code"]) == (was_on, "place_earlier_on" if was_on else "place_earlier_off")
+        assert replace(cart, earlier=earlier).to_json()["is_judged"], "the next version can rely on it as well"
+    assert replace(cart, earlier={"on": True, "is_judged": False}).decide()[0] is False
+
+
+def test_a_small_shop_still_shows_what_needs_no_evaluation() -> None:
+    choice = make_default_choice()
+    placements = make_default_placements(choice.components, make_reason("place_short_history"))
+    active = {name for name, placement in placements.items() if placement.decide()[0]}
+    assert active == {"for-you", "similar", "popular", "new", "recently-viewed"}
+    without_content = make_default_placements({"item-knn", "popularity"}, make_reason("place_short_history"))
+    assert not without_content["similar"].decide()[0]
 
 
 def test_a_short_history_uses_defaults_over_the_available_components() -> None:
@@ -192,8 +208,8 @@ def make_scores(difference: float, low: float, *, n_users: int = 100) -> QuerySc
         (make_scores(0.1, 0.0), make_scores(0.1, 0.05), True, "place_better"),
         (make_scores(-0.1, -0.2), make_scores(0.1, 0.05), False, "place_not_chosen"),
         (make_scores(0.1, 0.0), make_scores(0.1, -0.05), False, "place_no_better"),
-        (make_scores(0.1, 0.0), make_scores(-0.1, -0.2, n_users=29), True, "place_too_few"),
-        (make_scores(0.1, 0.0), None, True, "place_too_few"),
+        (make_scores(0.1, 0.0), make_scores(-0.1, -0.2, n_users=29), False, "place_too_few"),
+        (make_scores(0.1, 0.0), None, False, "place_too_few"),
         (make_scores(-0.1, -0.2), None, False, "place_not_chosen"),
         (None, make_scores(0.1, 0.05), True, "place_better"),
     ],
