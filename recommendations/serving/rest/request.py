@@ -153,8 +153,8 @@ def parse_plain_body(body: bytes) -> RankRequest:
         parsed.anonymous_id,
         parsed.in_stock,
         parsed.explain,
-        _parse_filter(None, parsed.filter) if parsed.filter else None,
-        _parse_boosts(None, parsed.boost) if parsed.boost else (),
+        _parse_filter(None, parsed.filter) if parsed.filter != "" else None,
+        _parse_boosts(None, parsed.boost) if parsed.boost != "" else (),
     )
 
 

@@ -121,7 +121,7 @@ def is_invalid_parameter(case: Any, error: dict[str, str]) -> bool:
 
 def is_invalid_placement(case: Any, error: dict[str, str]) -> bool:
     """Return whether a placement of a batch lacks its product or has a reversed range, or the landing category is unknown."""
-    field = error["field"].rpartition(".")[2]
+    field = (error["field"] or "").rpartition(".")[2]
     is_batch = case.operation.label == "POST /api/v1/recommendations/batch/"
     return is_batch and field in ("product_id", "product_ids", "price_min", "landing_category")
 

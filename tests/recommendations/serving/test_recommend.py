@@ -147,7 +147,7 @@ def test_every_empty_list_says_why(trained: ModelVersion, loader: StateLoader, m
 
     assert get_code(strict=True) == "nothing_known"
     every_product = [f"{taste}-{number}" for taste in ("tea", "coffee", "cake") for number in range(5)]
-    assert get_code(scenario="popular", exclude=every_product, strict=True) == "nothing_known"
+    assert get_code(scenario="popular", exclude=every_product, strict=True) == "no_products"
     assert get_code(scenario="popular", cursor=write_cursor(100, 0), strict=True) == "end_of_list"
     Product.objects.update(is_active=False, updated_at=timezone.now() + timedelta(minutes=1))
     monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)

@@ -106,6 +106,13 @@ def test_a_search_filters_and_boosts(call: Any, key: str, client: Client) -> Non
     assert "cursor" in list_errors(call(SEARCH_PATH, **other_filter)[1]), "the cursor belongs to its filter"
 
 
+def test_an_empty_text_is_no_expression_but_empty_json_is_an_error(call: Any) -> None:
+    body = {"product_ids": ["tea-1"]}
+    assert call(RANK_PATH, body={**body, "filter": "", "boost": ""})[0] == 200
+    status, response = call(RANK_PATH, body={**body, "filter": {}, "boost": []})
+    assert (status, set(list_errors(response))) == (400, {"filter", "boost"})
+
+
 @pytest.mark.parametrize("path", [POPULAR, SEARCH_PATH, RANK_PATH])
 def test_wrong_expressions_are_named_at_once(call: Any, path: str) -> None:
     wrong = {"filter": 'brnad:"A"', "boost": "price < 1"}
