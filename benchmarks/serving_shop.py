@@ -307,6 +307,7 @@ def build_training_data(
     import pyarrow as pa
 
     from recommendations.engine import KIND_CODES, IdMap, Interactions
+    from recommendations.engine.exploration import ExplorationTrials
     from recommendations.training.data.data_position import DataPosition
     from recommendations.training.data.dismissals import Dismissals
     from recommendations.training.data.extract import TrainingData, build_products, compute_fingerprint
@@ -354,6 +355,9 @@ def build_training_data(
         Dismissals(np.zeros(customers + 1, np.int64), np.empty(0, np.int32)),
         now.timestamp() - catalog.published * 86_400.0,
         DataPosition(now.timestamp()),
+        ExplorationTrials.of(
+            [], categories=[], shown=np.empty(0, int), takers=np.empty(0, int), interested=np.empty(0, int)
+        ),
     )
 
 
@@ -370,6 +374,7 @@ def fit_model(
     from django.conf import settings
 
     from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS
+    from recommendations.engine.exploration import count_people
     from recommendations.training.evaluation.latency import measure_latency
     from recommendations.training.registry.artifacts import save_artifact
     from recommendations.training.registry.promotion import get_artifact_folder, promote_version
@@ -377,7 +382,6 @@ def fit_model(
         TrainingOutcome,
         build_artifact,
         build_version,
-        count_trials,
         fit_for_serving,
     )
     from recommendations.training.tuning.model_choice import ModelChoice
@@ -392,7 +396,7 @@ def fit_model(
     # compiles the kernels that serving needs
     measure_latency(model=blend, histories=weighted.interactions.build_histories(), seed=SEED)
     version = build_version(data=data, outcome=outcome, as_of=as_of, created_at=now)
-    artifact = build_artifact(data=weighted, blend=blend, outcome=outcome, trials=count_trials(data, outcome))
+    artifact = build_artifact(data=weighted, blend=blend, outcome=outcome, people=count_people(data.interactions))
     settings.MODELS_DIR.mkdir(parents=True, exist_ok=True)
     version.checksum = save_artifact(folder=get_artifact_folder(version), artifact=artifact)
     version.save()

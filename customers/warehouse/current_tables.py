@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 import ibis
 import ibis.expr.types as ir
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from django.db import connection
 from psycopg import sql
@@ -40,15 +41,14 @@ CUSTOMER_TABLES = (EVENTS.name, *REPLACED_FACTS)
 
 # two branches, so that each reads only the partitions and index entries that it needs
 SELECT_RECENT_EVENTS = """
-WITH recent AS (
-    SELECT id, received_at FROM events_event
-    WHERE received_at >= %(since)s AND type = 'track' AND product_ids <> '{}'
-    UNION
-    SELECT id, received_at FROM events_event
-    WHERE id >= %(first_id)s AND type = 'track' AND product_ids <> '{}'
-)
-SELECT id, received_at FROM recent
-WHERE NOT EXISTS (SELECT FROM events_outbox WHERE event_id = id)
+COPY (
+    WITH recent AS (
+        SELECT id FROM events_event WHERE received_at >= {since} AND type = 'track' AND product_ids <> '{{}}'
+        UNION
+        SELECT id FROM events_event WHERE id >= {first_id} AND type = 'track' AND product_ids <> '{{}}'
+    )
+    SELECT id FROM recent WHERE NOT EXISTS (SELECT FROM events_outbox WHERE event_id = id)
+) TO STDOUT
 """
 
 
@@ -122,26 +122,28 @@ def read_current_identifiers(customer_ids: Iterable[int] | None = None) -> pa.Ta
 
 def copy_missing_events(rows: ir.Table, *, exported: EventPosition) -> pa.Table:
     """Return the processed product events since the export that are in no file."""
-    with connection.cursor() as cursor:
-        cursor.execute(SELECT_RECENT_EVENTS, {"since": exported.received_before, "first_id": exported.first_new_id})
-        found = cursor.fetchall()
-    if not found:
+    ids = copy_recent_ids(exported)
+    if not len(ids):
         return EVENTS.schema.empty_table()
-    ids = np.array([event_id for event_id, _received_at in found], np.int64)
     in_files = rows.filter(rows.id >= int(ids.min())).select("id").to_pyarrow()["id"].to_numpy()
-    is_missing = ~np.isin(ids, in_files)
-    missing = [found[number] for number in np.flatnonzero(is_missing)]
+    missing = ids[~np.isin(ids, in_files)].tolist()
     parts = [copy_events(missing[start : start + PAGE_ROWS]) for start in range(0, len(missing), PAGE_ROWS)]
     return pa.concat_tables([EVENTS.schema.empty_table(), *parts])
 
 
-def copy_events(events: Sequence[tuple[int, datetime]]) -> pa.Table:
-    """Return the events with these IDs and times of receipt."""
-    condition = sql.SQL(" WHERE id = ANY({ids}::bigint[]) AND received_at BETWEEN {low} AND {high}").format(
-        ids=sql.Literal(format_bigint_list([event_id for event_id, _received_at in events])),
-        low=sql.Literal(min(received_at for _id, received_at in events)),
-        high=sql.Literal(max(received_at for _id, received_at in events)),
+def copy_recent_ids(exported: EventPosition) -> npt.NDArray[np.int64]:
+    """Return the IDs of the processed product events since the export; a day may have a million."""
+    query = sql.SQL(SELECT_RECENT_EVENTS).format(
+        since=sql.Literal(exported.received_before), first_id=sql.Literal(exported.first_new_id)
     )
+    with connection.cursor() as cursor, cursor.copy(query) as copy:
+        lines = b"".join(copy)
+    return np.fromstring(lines.decode(), np.int64, sep="\n")
+
+
+def copy_events(ids: Sequence[int]) -> pa.Table:
+    """Return the events with these IDs."""
+    condition = sql.SQL(" WHERE id = ANY({ids}::bigint[])").format(ids=sql.Literal(format_bigint_list(ids)))
     with prefer_index_scans():
         return copy_rows(EVENTS, condition)
 

@@ -19,7 +19,7 @@ from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS
 from recommendations.engine.evaluation.splits import EmptySplitError
-from recommendations.engine.exploration import ExplorationPriors
+from recommendations.engine.exploration import count_people
 from recommendations.engine.variety.near_identical import find_near_identical
 from recommendations.training.budget import PeakMemory, TrainingBudget
 from recommendations.training.data.customer_traits import KnownTraits, extract_known_traits
@@ -108,7 +108,7 @@ def train(
         version = build_version(data=data, outcome=outcome, as_of=as_of, created_at=started_at)
         folder = get_artifact_folder(version)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        artifact = build_artifact(data=weighted, blend=blend, outcome=outcome, trials=count_trials(data, outcome))
+        artifact = build_artifact(data=weighted, blend=blend, outcome=outcome, people=count_people(data.interactions))
         cold = build_cold_start_artifact(data=weighted, known=known, cold_start=outcome.cold_start)
         # The folder before the record: a training killed in between leaves a folder without a version, which the next one
         # deletes, and never a version without a folder.
@@ -226,18 +226,12 @@ def build_version(
     )
 
 
-def count_trials(data: TrainingData, outcome: TrainingOutcome) -> ExplorationPriors:
-    """Count how often each product was shown and led to the target, for exploration."""
-    kind = outcome.split.target if outcome.split is not None else "purchase"
-    return ExplorationPriors.of(data.interactions, data.products, kind=kind)
-
-
 def build_artifact(
-    *, data: TrainingData, blend: WeightedEnsemble, outcome: TrainingOutcome, trials: ExplorationPriors
+    *, data: TrainingData, blend: WeightedEnsemble, outcome: TrainingOutcome, people: npt.NDArray[np.int32]
 ) -> Artifact:
     """Collect the ensemble, the ids and the customer histories as `ServingModel` reads them.
 
-    `data` is under the tuned event weights.
+    `data` is under the tuned event weights. people: number of users who interacted with each product.
     """
     arrays, saved = blend.to_arrays()
     history = data.interactions.build_histories()
@@ -246,7 +240,7 @@ def build_artifact(
         "items": data.interactions.items.to_arrays(),
         "customers": data.interactions.users.to_arrays(),
         "identifiers": data.identifiers.to_arrays(),
-        "exploration": trials.to_arrays(),
+        "exploration": {**data.trials.to_arrays(), "people": people},
         "history": {name: getattr(history, name) for name in ("indptr", "item", "order", "weight", "kind")},
         "dismissed": data.dismissed.to_arrays(),
         "sales": {"sold": data.sold} if data.sold is not None else {},

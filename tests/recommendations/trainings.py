@@ -19,6 +19,7 @@ from catalog.models import Category, Product
 from customers.identity.models import Customer, Identifier
 from customers.orders.models import Order, OrderLine
 from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS
+from recommendations.engine.exploration import count_people
 from recommendations.training.budget import TrainingBudget
 from recommendations.training.data.extract import extract_training_data
 from recommendations.training.models import EvaluationRun, ModelVersion
@@ -33,7 +34,6 @@ from recommendations.training.train import (
     TrainingOutcome,
     build_artifact,
     build_version,
-    count_trials,
     fit_for_serving,
     train,
 )
@@ -96,7 +96,7 @@ def promote_fitted_model(*names: str, as_of: datetime = NOON) -> ModelVersion:
     data, outcome = extract_training_data(as_of=as_of), TrainingOutcome(choice)
     weighted, blend = fit_for_serving(data=data, choice=choice)
     version = build_version(data=data, outcome=outcome, as_of=as_of, created_at=as_of)
-    artifact = build_artifact(data=weighted, blend=blend, outcome=outcome, trials=count_trials(data, outcome))
+    artifact = build_artifact(data=weighted, blend=blend, outcome=outcome, people=count_people(data.interactions))
     settings.MODELS_DIR.mkdir(parents=True, exist_ok=True)
     version.checksum = save_artifact(folder=get_artifact_folder(version), artifact=artifact)
     version.save()

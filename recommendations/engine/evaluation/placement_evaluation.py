@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from recommendations.engine.algorithms.base import Algorithm
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble, add_normalized
-from recommendations.engine.evaluation.bootstrap import ConfidenceInterval, estimate_intervals
+from recommendations.engine.evaluation.bootstrap import UNIT, ConfidenceInterval, estimate_intervals
 from recommendations.engine.evaluation.evaluation_queries import EvaluationQueries
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
 from recommendations.engine.evaluation.ranking_metrics.hits import PerUser, find_hits
@@ -125,10 +125,11 @@ def compare_scores(
         for side, values in (("own", own), ("fallback", fallback))
         for metric in METRICS
     }
-    for metric in METRICS:
-        columns["difference", metric] = columns["own", metric] - columns["fallback", metric]
-    # One call for all columns: they share their resamples, so the difference is a paired comparison.
-    intervals = dict(zip(columns, estimate_intervals(np.column_stack(list(columns.values())), seed=seed), strict=True))
+    differences = {("difference", metric): columns["own", metric] - columns["fallback", metric] for metric in METRICS}
+    intervals: dict[tuple[str, str], ConfidenceInterval] = {}
+    for group, bounds in ((columns, UNIT), (differences, None)):
+        estimates = estimate_intervals(np.column_stack(list(group.values())), seed=seed, bounds=bounds)
+        intervals |= dict(zip(group, estimates, strict=True))
     sides = {
         side: {metric: intervals[side, metric] for metric in METRICS} for side in ("own", "fallback", "difference")
     }

@@ -16,7 +16,7 @@ from recommendations.engine.evaluation.beyond_accuracy.diversity import compute_
 from recommendations.engine.evaluation.beyond_accuracy.gini import compute_gini
 from recommendations.engine.evaluation.beyond_accuracy.novelty import compute_novelty
 from recommendations.engine.evaluation.beyond_accuracy.popularity_lift import compute_popularity_lift
-from recommendations.engine.evaluation.bootstrap import ConfidenceInterval, estimate_intervals
+from recommendations.engine.evaluation.bootstrap import UNIT, ConfidenceInterval, estimate_intervals
 from recommendations.engine.evaluation.ranking_metrics.average_precision import average_precision
 from recommendations.engine.evaluation.ranking_metrics.f1 import f1
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
@@ -176,11 +176,15 @@ def evaluate_fitted(
 
 
 def _build_results(name: str, scores: dict[tuple[str, int], PerUser], seed: int) -> list[MetricResult]:
-    intervals = estimate_intervals(np.column_stack(list(scores.values())), seed=seed)
-    return [
-        MetricResult(name, metric, n, interval.value, interval.low, interval.high)
-        for (metric, n), interval in zip(scores, intervals, strict=True)
-    ]
+    results = []
+    for is_ranking, bounds in ((True, UNIT), (False, None)):
+        columns = {key: values for key, values in scores.items() if (key[0] in RANKING_METRICS) == is_ranking}
+        intervals = estimate_intervals(np.column_stack(list(columns.values())), seed=seed, bounds=bounds)
+        results += [
+            MetricResult(name, metric, n, interval.value, interval.low, interval.high)
+            for (metric, n), interval in zip(columns, intervals, strict=True)
+        ]
+    return results
 
 
 def _sample_rows(n: int, most: int, seed: int) -> npt.NDArray[np.integer]:

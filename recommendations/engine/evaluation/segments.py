@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from recommendations.engine.data.interactions import Interactions
-from recommendations.engine.evaluation.bootstrap import estimate_intervals
+from recommendations.engine.evaluation.bootstrap import UNIT, estimate_intervals
 from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
 from recommendations.engine.evaluation.runner import RANKING_METRICS, Evaluation
 
@@ -72,7 +72,7 @@ def evaluate_segments(
             parts = {segment: scores[metric, n][mask] for segment, mask in masks.items()}
             parts[COLD_ITEMS] = RANKING_METRICS[metric](hits, np.diff(cold.indptr))
             for segment, values in parts.items():
-                interval = estimate_intervals(values[:, None], seed=evaluation.seed)[0]
+                interval = estimate_intervals(values[:, None], seed=evaluation.seed, bounds=UNIT)[0]
                 n_users = int(np.isfinite(values).sum())
                 results.append(
                     SegmentResult(segment, name, metric, n, n_users, interval.value, interval.low, interval.high)

@@ -1,7 +1,7 @@
-"""Choose new products for a visitor: Thompson sampling over products with few interactions."""
+"""Choose new products for a visitor: Thompson sampling over products that were shown to few people."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
@@ -12,14 +12,13 @@ from django.conf import settings
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine import Histories
 from recommendations.engine.algorithms.content.content import Content
-from recommendations.engine.exploration import ExplorationPriors, rank_for_exploration
+from recommendations.engine.exploration import ExplorationTrials, draw_interest, rank_for_exploration
 from recommendations.engine.online.content_scorer import score_content
+from recommendations.serving.pipeline.ordering import make_seed
 from recommendations.serving.state.loader import ServingState
 
 DAY = 86_400.0
-MAX_USERS_OF_NEW_PRODUCT = 50  # a product with interactions of this many users needs no exploration any more
 MAX_NEW_PRODUCTS = 200
-ORDERS = 256  # random orders shared by all visitors
 
 
 def get_exploration_interval(share: float | None = None) -> int | None:
@@ -42,21 +41,24 @@ def choose_new_products(
 ) -> list[int]:
     """Return rows of new products to show, most promising first, at most MAX_NEW_PRODUCTS.
 
-    A product is new if it was published in the last RECOMMEND_NEW_DAYS days and few users had interacted with it by the
-    training; one that was added to the catalog later counts as having no interactions. Products that the visitor knows, that
-    are not allowed or that are excluded are left out. The same seed gives the same products.
+    A product is new if it was published in the last RECOMMEND_NEW_DAYS days, few people have interacted with it, and it was
+    not shown to many yet. Products that the visitor knows, that are not allowed or that are excluded are left out. The same
+    seed gives the same products.
     """
-    draws = _get_draws(state, now)
-    if draws is None or not len(draws.rows):
+    candidates = _get_candidates(state, now)
+    if candidates is None or not len(candidates.rows):
         return []
-    rows, thetas = draws.get_order(seed)
-    positions = np.flatnonzero(allowed[rows])[:MAX_NEW_PRODUCTS]
-    if len(positions):
-        known = excluded if history is None else np.concatenate([history.item, excluded])
-        positions = positions[~np.isin(rows[positions], known)]
-    if not len(positions):
+    positions = np.flatnonzero(allowed[candidates.rows])
+    thetas = candidates.draw(positions, seed)
+    if len(positions) > MAX_NEW_PRODUCTS:
+        largest = np.argpartition(-thetas, MAX_NEW_PRODUCTS)[:MAX_NEW_PRODUCTS]
+        positions, thetas = positions[largest], thetas[largest]
+    rows = candidates.rows[positions]
+    if len(rows):
+        is_unknown = ~np.isin(rows, excluded if history is None else np.concatenate([history.item, excluded]))
+        rows, thetas = rows[is_unknown], thetas[is_unknown]
+    if not len(rows):
         return []
-    rows, thetas = rows[positions], thetas[positions]
     return rows[rank_for_exploration(thetas, _compute_affinity(state, history, rows))].tolist()
 
 
@@ -88,40 +90,32 @@ def merge_new_products(
         yield pair
 
 
-@dataclass(eq=False)
-class NewProductDraws:
-    """The new products in a few random orders, each drawn the first time it is needed.
-
-    rows: new products that few users have interacted with. A visitor gets one of ORDERS orders by their seed instead of a
-    draw of their own: a hundred draws from a beta distribution take longer than the rest of a response.
-    """
+@dataclass(frozen=True, eq=False)
+class NewProducts:
+    """The new products about which too little is known: their rows, their rows in the trials, and a number for each id."""
 
     since: Rows
-    trials: ExplorationPriors
+    trials: ExplorationTrials
     rows: Rows
-    orders: dict[int, tuple[Rows, npt.NDArray[np.float64]]] = field(default_factory=dict)
+    trial_rows: Rows
+    keys: npt.NDArray[np.uint64]
 
     @classmethod
-    def from_trials(cls, since: Rows, trials: ExplorationPriors) -> Self:
-        """Return the draws over the rows published recently that few users have interacted with."""
-        is_known = since < len(trials.people)
-        # rows beyond the training have no entry: they read the first one, and is_known discards it
-        n_users = trials.people[np.where(is_known, since, 0)]
-        return cls(since, trials, since[~(is_known & (n_users >= MAX_USERS_OF_NEW_PRODUCT))])
+    def from_trials(cls, since: Rows, trials: ExplorationTrials, product_ids: Sequence[str]) -> Self:
+        """Return those of the rows published recently that need trials."""
+        trial_rows = trials.find_rows([product_ids[row] for row in since.tolist()])
+        needs_trials = trials.needs_trials(trial_rows)
+        rows = since[needs_trials]
+        keys = np.array([make_seed(product_ids[row]) for row in rows.tolist()], np.uint64)
+        return cls(since, trials, rows, trial_rows[needs_trials], keys)
 
-    def get_order(self, seed: int) -> tuple[Rows, npt.NDArray[np.float64]]:
-        """Return the rows, largest draw first, and their draws."""
-        number = seed % ORDERS
-        order = self.orders.get(number)
-        if order is None:
-            thetas = self.trials.draw_rates(self.rows, seed=number)
-            largest_first = np.argsort(-thetas, kind="stable")
-            order = self.orders[number] = (self.rows[largest_first], thetas[largest_first])
-        return order
+    def draw(self, positions: npt.NDArray[np.intp], seed: int) -> npt.NDArray[np.float32]:
+        """Return one draw for each of these products; other seeds give other draws."""
+        return draw_interest(self.trials.quantiles, self.trial_rows[positions], self.keys[positions], np.uint64(seed))
 
 
-def _get_draws(state: ServingState, now: datetime) -> NewProductDraws | None:
-    """Return the draws, cached while the same products are new.
+def _get_candidates(state: ServingState, now: datetime) -> NewProducts | None:
+    """Return the candidates, cached while the same products are new.
 
     None if the model cannot explore.
     """
@@ -129,10 +123,11 @@ def _get_draws(state: ServingState, now: datetime) -> NewProductDraws | None:
     if trials is None:
         return None
     since = state.products.get_rows_published_since(now.timestamp() - settings.RECOMMEND_NEW_DAYS * DAY)
-    draws: NewProductDraws | None = state.cache.get("draws")
-    if draws is None or draws.since is not since or draws.trials is not trials:
-        draws = state.cache["draws"] = NewProductDraws.from_trials(since, trials)
-    return draws
+    candidates: NewProducts | None = state.cache.get("new-products")
+    if candidates is None or candidates.since is not since or candidates.trials is not trials:
+        candidates = NewProducts.from_trials(since, trials, state.products.product_ids)
+        state.cache["new-products"] = candidates
+    return candidates
 
 
 def _compute_affinity(state: ServingState, history: Histories | None, rows: Rows) -> npt.NDArray[np.floating]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from customers.events.recent.interactions import RecentInteraction
 from recommendations.engine import KIND_CODES, Histories, IdMap, restore
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
-from recommendations.engine.exploration import ExplorationPriors
+from recommendations.engine.exploration import ExplorationTrials
 from recommendations.serving.state.cold_start import ColdStartModel
 from recommendations.training.registry.artifacts import Artifact
 
@@ -67,9 +67,9 @@ class ServingModel:
     items: product ids. identifiers: "kind:value" of known users; identifier_user: their rows in the training data.
     history_*: the interactions of each user, as CSR. exclude_seen: whether for-you leaves out what a customer has bought.
     seen_kinds: the interactions (indexes in KINDS) that make a product seen, None for any. known_until: every event received
-    before this second is in the histories. scenarios: weights and
-    evaluation of each placement. dismissed: products that users asked not to see, as CSR. near_identical: equal numbers for
-    items with nearly the same content, None if unknown. sold: whether each item was ever sold.
+    before this second is in the histories. scenarios: weights and evaluation of each placement. people: number of users who
+    interacted with each item. dismissed: products that users asked not to see, as CSR. near_identical: equal numbers for items
+    with nearly the same content, None if unknown. sold: whether each item was ever sold.
     """
 
     version: str
@@ -90,7 +90,8 @@ class ServingModel:
     as_of: float
     known_until: float
     cold_start: ColdStartModel | None = None
-    trials: ExplorationPriors | None = None
+    trials: ExplorationTrials | None = None
+    people: npt.NDArray[np.int32] = field(default_factory=lambda: NO_ROWS)
     scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     dismissed: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]] | None = None
     near_identical: npt.NDArray[np.int32] | None = None
@@ -107,7 +108,7 @@ class ServingModel:
         blend = restore(artifact.get_part("model"), saved["model"])
         if not isinstance(blend, WeightedEnsemble):
             raise TypeError(f"{version} has a {type(blend).__name__}; serving needs a WeightedEnsemble")
-        history = artifact.get_part("history")
+        history, exploration = artifact.get_part("history"), artifact.get_part("exploration")
         items = IdMap.from_arrays(artifact.get_part("items"))
         refreshed = RefreshedHistories.from_artifact(refresh) if refresh is not None else None
         return cls(
@@ -129,7 +130,9 @@ class ServingModel:
             as_of=saved["as_of"],
             known_until=saved.get("known_until", saved["as_of"]),  # releases before this one recorded only as_of
             cold_start=ColdStartModel.from_artifact(artifact),
-            trials=ExplorationPriors.of_arrays(trials) if (trials := artifact.get_part("exploration")) else None,
+            # releases before this one counted interactions instead of impressions
+            trials=ExplorationTrials.of_arrays(exploration) if "quantiles" in exploration else None,
+            people=exploration.get("people", NO_ROWS),
             scenarios=saved.get("scenarios", {}),
             dismissed=(rows["indptr"], rows["item"]) if (rows := artifact.get_part("dismissed")) else None,
             near_identical=artifact.arrays.get("near_identical"),

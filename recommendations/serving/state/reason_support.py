@@ -94,5 +94,4 @@ class ReasonSupport:
 
     @cached_property
     def _people(self) -> npt.NDArray[np.integer]:
-        trials = self.model.trials if self.model is not None else None
-        return trials.people if trials is not None else np.empty(0, np.int32)
+        return self.model.people if self.model is not None else np.empty(0, np.int32)

@@ -75,6 +75,10 @@ def describe_result(rows: Sequence[Mapping[str, Any]], served: str) -> str:
     if served == "popularity":
         return _("No method beat popularity on the validation period, so new customers get popular products.")
     difference = next(row["difference"] for row in rows if row["contestant"] == served)
+    if difference["low"] is None:
+        return _("Method for new customers: %(name)s. There are too few customers to compare it with popularity.") % {
+            "name": get_contestant_label(served)
+        }
     values = {
         "name": get_contestant_label(served),
         "difference": f"{difference['value']:+.4f}",

@@ -14,8 +14,10 @@ import pyarrow.compute as pc
 from customers.warehouse.current_tables import open_current_warehouse, read_current_identifiers
 from recommendations.engine import IdMap, Interactions, Products
 from recommendations.engine.data.event_weights import EventWeights
+from recommendations.engine.exploration import ExplorationTrials
 from recommendations.training.data.data_position import DataPosition
 from recommendations.training.data.dismissals import Dismissals, read_dismissals
+from recommendations.training.data.exploration_data import read_exploration_trials
 from recommendations.training.data.interaction_tables import (
     build_purchases_table,
     read_interactions,
@@ -41,6 +43,7 @@ class TrainingData:
     interactions: users by customer id, weights as recorded (pieces bought, 1 for a click, 0 to 1 for stars, 0 for
     products rated one or two stars). identifiers: "kind:value", with the user row of each. dismissed: products each
     user dismissed. published: seconds since 1970 of each product, NaN if unknown. position: what the interactions contain.
+    trials: what showing new products has revealed.
     sold: whether each product was ever sold, also in orders without a customer; None if that is unknown.
     """
 
@@ -52,6 +55,7 @@ class TrainingData:
     dismissed: Dismissals
     published: npt.NDArray[np.float64]
     position: DataPosition
+    trials: ExplorationTrials
     sold: npt.NDArray[np.bool_] | None = None
 
     def with_event_weights(self, event_weights: EventWeights) -> "TrainingData":
@@ -67,6 +71,7 @@ def extract_training_data(*, as_of: datetime) -> TrainingData:
         vectors = tables["product_vectors"].order_by("id").to_pyarrow()
         identifiers = read_current_identifiers()
         position = DataPosition.of(tables)
+        trials = read_exploration_trials(tables, as_of=as_of)
         dismissal_rows = read_dismissals(tables, purchases=build_purchases_table(tables), as_of=as_of)
         sold_ids = read_sold_products(tables, as_of=as_of)
     items = IdMap.of(catalog["product_id"].to_pylist())
@@ -84,6 +89,7 @@ def extract_training_data(*, as_of: datetime) -> TrainingData:
         Dismissals.from_table(dismissal_rows, customers=customers, items=items),
         read_publication_times(catalog, items),
         position,
+        trials,
         mark_rows(items, sold_ids),
     )
 

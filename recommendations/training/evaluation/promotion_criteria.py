@@ -8,6 +8,7 @@ from django.conf import settings
 
 from recommendations.engine.evaluation import Evaluation
 from recommendations.training.evaluation.evaluation import ModelEvaluation
+from recommendations.training.figures import round_figure
 from recommendations.training.tuning.model_choice import PRIMARY_METRIC, TOP_N
 
 BASELINES = ("popularity", "repeat")
@@ -77,7 +78,7 @@ def _explain_promotion(evaluation: Evaluation, served: str, has_active: bool) ->
     if not has_active:
         return make_reason("first", **figures)
     difference = evaluation.compare(served, "active", PRIMARY_METRIC, TOP_N)
-    code = "better" if difference.low is not None and difference.low > 0 else "as_good"
+    code = "better" if difference.low > 0 else "as_good"
     return make_reason(
         code, **figures, difference=difference.value, difference_low=difference.low, difference_high=difference.high
     )
@@ -91,7 +92,7 @@ def _check_active_version(evaluation: Evaluation, served: str) -> list[Reason]:
     if "active" not in evaluation.scores:
         return []
     difference = evaluation.compare(served, "active", PRIMARY_METRIC, TOP_N)
-    if difference.high is None or difference.high >= 0:
+    if not difference.high < 0:  # also without an interval, because too few customers were evaluated
         return []
     return [make_reason("worse_than_active", difference=difference.value, low=difference.low, high=difference.high)]
 
@@ -102,7 +103,7 @@ def _check_baselines(evaluation: Evaluation, served: str) -> list[Reason]:
         if baseline == served or baseline not in evaluation.scores:
             continue
         difference = evaluation.compare(served, baseline, PRIMARY_METRIC, TOP_N)
-        if difference.high is not None and difference.value < 0 and difference.high < 0:
+        if difference.value < 0 and difference.high < 0:
             reasons.append(
                 make_reason(
                     "worse_than_baseline",
@@ -147,4 +148,4 @@ def _check_latency(latency_ms: float, limits: PromotionLimits) -> list[Reason]:
 
 
 def _round_value(value: float | str | None) -> float | str | None:
-    return value if value is None or isinstance(value, str) else round(float(value), 6)
+    return value if isinstance(value, str) else round_figure(value)

@@ -19,8 +19,10 @@ from customers.warehouse.current_tables import (
 )
 from recommendations.engine import KINDS, IdMap, Interactions
 from recommendations.engine.data.event_weights import EventWeights
+from recommendations.engine.exploration import ExplorationTrials
 from recommendations.training.data.data_position import DataPosition
 from recommendations.training.data.dismissals import Dismissals, read_dismissals
+from recommendations.training.data.exploration_data import read_exploration_trials
 from recommendations.training.data.extract import build_interactions, index_identifiers, list_customer_ids
 from recommendations.training.data.interaction_tables import build_purchases_table, read_interactions
 from recommendations.training.registry.artifacts import Artifact
@@ -38,7 +40,7 @@ class ActivityUpdate:
     interactions: new ones. inherited: those of customers who were merged since, under the customers they were merged into.
     identifiers, identifier_user: all identifiers of these customers, which replace what the version says of them. dismissed: all
     current dismissals, including those before the training; new_products: number of products the version does not know;
-    position: what version and update contain together.
+    position: what version and update contain together; trials: current ones of new products.
     """
 
     interactions: Interactions
@@ -48,6 +50,7 @@ class ActivityUpdate:
     dismissed: Dismissals
     new_products: int
     position: DataPosition
+    trials: ExplorationTrials
 
     @property
     def is_empty(self) -> bool:
@@ -71,6 +74,7 @@ def read_activity_update(*, base: Artifact, event_weights: EventWeights, as_of: 
         identifier_rows = read_current_identifiers(customer_ids.tolist())
         active = read_active_products(tables)
         position = DataPosition.of(tables)
+        trials = read_exploration_trials(tables, as_of=as_of)
     customers = base_customers.extend(customer_ids)
     items = IdMap.from_arrays(base.get_part("items"))
     interactions = build_interactions(interaction_rows, customers=customers, items=items, as_of=as_of)
@@ -84,6 +88,7 @@ def read_activity_update(*, base: Artifact, event_weights: EventWeights, as_of: 
         Dismissals.from_table(dismissal_rows, customers=customers, items=items),
         int((items.get_rows(active) < 0).sum()),
         position,
+        trials,
     )
 
 

@@ -51,7 +51,7 @@ def refresh_active_version(*, as_of: datetime, scenario: str = "for-you") -> Mod
             )
         event_weights = EventWeights(**version.parameters["weighing"])
         news = read_activity_update(base=base, event_weights=event_weights, as_of=as_of)
-        if news.is_empty and not have_dismissals_changed(news, base):
+        if news.is_empty and not have_dismissals_changed(news, base) and not have_trials_changed(news, base):
             raise NothingToRefreshError(f"There is no new activity since {version.version} was trained.")
         folder = f"{version.artifact}@{as_of.astimezone(UTC):%Y-%m-%dT%H%M%S}"
         checksum = save_artifact(folder=settings.MODELS_DIR / folder, artifact=build_overlay(base=base, news=news))
@@ -69,6 +69,7 @@ def build_overlay(*, base: Artifact, news: ActivityUpdate) -> Artifact:
         "news": {name: getattr(history, name) for name in ("indptr", "item", "order", "weight", "kind")},
         "news-identifiers": news.identifiers.to_arrays(),
         "dismissed": news.dismissed.to_arrays(),
+        "exploration": news.trials.to_arrays(),
         "model": update_counts(news, base),
     }
     saved = {
@@ -89,6 +90,11 @@ def have_dismissals_changed(news: ActivityUpdate, base: Artifact) -> bool:
     n_new = len(news.dismissed.indptr) - len(before["indptr"])
     indptr = np.append(before["indptr"], np.full(n_new, len(before["item"])))
     return not (np.array_equal(indptr, news.dismissed.indptr) and np.array_equal(before["item"], news.dismissed.item))
+
+
+def have_trials_changed(news: ActivityUpdate, base: Artifact) -> bool:
+    """Return whether new products were published or shown to more people since the training."""
+    return not np.array_equal(base.get_part("exploration").get("shown", []), news.trials.shown)
 
 
 def update_counts(news: ActivityUpdate, base: Artifact) -> dict[str, npt.NDArray[Any]]:

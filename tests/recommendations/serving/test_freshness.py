@@ -11,11 +11,12 @@ import pytest
 import redis
 
 from customers.events.dead_letters.replay import replay_rejected
+from customers.events.recent.interactions import read_recent_activity
 from customers.identity.models import Identifier
 from customers.warehouse.export import export_warehouse
 from recommendations.engine import KINDS, Histories
 from recommendations.serving.batch.customer_blocks import CustomerBlock, load_block
-from recommendations.serving.pipeline.visitor import identify_visitor, read_activity
+from recommendations.serving.pipeline.visitor import identify_visitor
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.state.loader import StateLoader
@@ -94,16 +95,18 @@ class Day:
             assert model is not None
             for name, person in self.people.items():
                 request = make_request("for-you", person.ids)
-                visitor = identify_visitor(
-                    state=state, request=request, activity=read_activity(request), now=self.now.timestamp()
-                )
+                # longer than a request would wait for Valkey: the machine may be busy
+                activity = read_recent_activity(identifiers=request.identifiers, timeout=30)
+                visitor = identify_visitor(state=state, request=request, activity=activity, now=self.now.timestamp())
                 assert visitor.history is not None
                 found = count_interactions(model, visitor.history)
                 assert found == person.known, f"{name} at {self.now:%H:%M}, worker {number}"
                 if found:
-                    assert recommend(request=request, now=self.now, source=loader).fallback is None, name
+                    answer = recommend(request=request, now=self.now, source=loader, activity=activity)
+                    assert answer.fallback is None, name
                 viewed = {product_id for product_id, kind, _second in found if kind in ("view", "cart")}
-                shown = recommend(request=make_request("recently-viewed", person.ids), now=self.now, source=loader)
+                request = make_request("recently-viewed", person.ids)
+                shown = recommend(request=request, now=self.now, source=loader, activity=activity)
                 if viewed:
                     assert viewed == {item.product_id for item in shown.items}, name
 

@@ -8,6 +8,7 @@ import numpy as np
 from recommendations.engine import Products, select_top_n
 from recommendations.engine.cold_start import ColdStart, CustomerTraits, NewVisitors
 from recommendations.engine.evaluation import estimate_intervals
+from recommendations.engine.evaluation.bootstrap import UNIT, ConfidenceInterval
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
 from recommendations.engine.evaluation.ranking_metrics.hits import PerUser, find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
@@ -93,9 +94,13 @@ def summarize_scores(scores: Mapping[str, Mapping[str, PerUser]]) -> list[dict[s
     difference: of the primary metric to popularity.
     """
     columns = {(name, metric): values for name, metrics in scores.items() for metric, values in metrics.items()}
-    for name in scores:
-        columns[name, "difference"] = columns[name, PRIMARY_METRIC] - columns[BASELINE, PRIMARY_METRIC]
-    intervals = dict(zip(columns, estimate_intervals(np.column_stack(list(columns.values())), seed=SEED), strict=True))
+    differences = {
+        (name, "difference"): columns[name, PRIMARY_METRIC] - columns[BASELINE, PRIMARY_METRIC] for name in scores
+    }
+    intervals: dict[tuple[str, str], ConfidenceInterval] = {}
+    for group, bounds in ((columns, UNIT), (differences, None)):
+        estimates = estimate_intervals(np.column_stack(list(group.values())), seed=SEED, bounds=bounds)
+        intervals |= dict(zip(group, estimates, strict=True))
     return [
         {
             "contestant": name,

@@ -1,17 +1,23 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.utils import translation
 
 from catalog.models import Availability, Product
+from customers.orders.models import OrderLine
+from customers.warehouse.current_tables import open_current_warehouse
+from customers.warehouse.export import export_warehouse
+from recommendations.serving.impressions.models import Impression
 from recommendations.serving.pipeline.new_products import merge_new_products
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.response import RecommendationResponse
 from recommendations.serving.state.loader import StateLoader
+from recommendations.training.data.exploration_data import count_people
 from recommendations.training.models import ModelVersion
-from tests.makers import NOON
+from recommendations.training.registry.incremental_update import refresh_active_version
+from tests.makers import NOON, make_customer, make_order
 
 
 @pytest.fixture
@@ -84,6 +90,56 @@ def test_without_new_products_the_ranking_does_not_change(
     response = get_response(loader, n=12)
     settings.RECOMMEND_EXPLORATION_SHARE = 0.0
     assert list_ids(get_response(loader, n=12)) == list_ids(response)
+
+
+def show(product_id: str, *, people: int, at: datetime, start: int = 0) -> None:
+    Impression.objects.bulk_create(
+        Impression(
+            recommendation_id=f"{product_id}/{number}", scenario="new", anonymous_id=f"visitor-{number}",
+            model_version="blend-1", strategy="new", served_at=at, product_ids=[product_id],
+        )
+        for number in range(start, start + people)
+    )  # fmt: skip
+
+
+def test_a_product_shown_to_a_thousand_people_in_vain_is_not_explored_any_more(
+    new_coffees: set[str], loader: StateLoader
+) -> None:
+    later = NOON + timedelta(hours=1)
+    show("coffee-0", people=600, at=NOON - timedelta(hours=1))
+    show("coffee-0", people=400, at=NOON - timedelta(hours=2))
+    export_warehouse(started_at=NOON)
+    make_order(make_customer("buyer"), placed_at=NOON + timedelta(minutes=5), products=[Product.objects.first()])  # type: ignore[list-item]
+    refresh_active_version(as_of=later)
+    loader.refresh(now=later)
+    assert set(list_explored(get_response(loader, n=12)).values()) <= new_coffees, "600 people"
+    explored = list_explored(get_response(loader, n=12, exclude=["coffee-1"]))
+    assert set(explored.values()) == {"coffee-0"}
+    show("coffee-0", people=400, at=NOON + timedelta(minutes=10), start=600)
+    refresh_active_version(as_of=later + timedelta(minutes=15))
+    loader.refresh(now=later)
+    assert list_explored(get_response(loader, n=12, exclude=["coffee-1"])) == {}
+    assert set(list_explored(get_response(loader, n=12)).values()) == {"coffee-1"}
+
+
+def test_interest_is_counted_of_the_people_a_product_was_shown_to(new_coffees: set[str], loader: StateLoader) -> None:
+    at, later = NOON + timedelta(hours=1), NOON + timedelta(hours=3)
+    fan, other, early = (make_customer(name) for name in ("fan", "other", "early"))
+    coffee = Product.objects.get(product_id="coffee-0")
+    for customer in (fan, other, early):
+        Impression.objects.create(
+            recommendation_id=f"r{customer.pk}", scenario="new", customer=customer, model_version="blend-1",
+            strategy="new", served_at=at, product_ids=["coffee-0", "coffee-1", "tea-0"],
+        )  # fmt: skip
+    make_order(fan, placed_at=at + timedelta(minutes=1), products=[coffee])
+    make_order(early, placed_at=at - timedelta(minutes=1), products=[coffee])
+    export_warehouse(started_at=NOON)
+    with open_current_warehouse(as_of=later) as tables:
+        counts = count_people(tables, ["coffee-0", "coffee-1"], since=NOON - timedelta(days=30), as_of=later)
+    before = OrderLine.objects.filter(product=coffee, order__placed_at__gte=NOON - timedelta(days=30))
+    people = len(set(before.values_list("order__customer", flat=True)))
+    assert counts["coffee-0"] == (3, 1, people)
+    assert counts["coffee-1"][:2] == (3, 0)
 
 
 def test_merging_shows_no_row_twice_and_continues_when_one_list_ends() -> None:

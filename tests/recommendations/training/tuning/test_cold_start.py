@@ -26,7 +26,8 @@ def test_rows_contain_the_difference_to_popularity_on_the_same_customers() -> No
     plain, traits = summarize_scores({"popularity": scores(0.2, 0.4, np.nan), "traits": scores(0.3, 0.5, np.nan)})
     assert plain["difference"] is None
     assert traits["figures"]["ndcg@10"]["value"] == pytest.approx(0.4)
-    assert traits["difference"] == {"value": 0.1, "low": 0.1, "high": 0.1}
+    assert traits["difference"] == {"value": 0.1, "low": None, "high": None}, "too few customers for an interval"
+    assert "too few customers" in describe_result([plain, traits], "traits")
 
 
 @pytest.mark.parametrize(
