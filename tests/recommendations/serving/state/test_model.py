@@ -14,11 +14,12 @@ from customers.warehouse.export import export_warehouse
 from recommendations.engine import KINDS
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.event_weights import EventWeights
+from recommendations.engine.placements import FOR_YOU
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.state.compiled_blends import CompiledBlends
 from recommendations.serving.state.loader import StateLoader
-from recommendations.serving.state.settings import DEFAULT_CONFIGS
+from recommendations.serving.state.settings import DEFAULT_CONFIGS, PlacementConfig
 from recommendations.training.models import ModelVersion
 from recommendations.training.registry.incremental_update import refresh_active_version
 from tests.makers import NOON, make_source
@@ -103,8 +104,13 @@ def test_a_visit_without_scores_from_the_trained_weights_is_scored_by_the_visit_
         model.blend.components_, {name: float(name == "popularity") for name in model.blend.components_}
     )
     model = replace(model, blend=popularity)
-    blends = CompiledBlends.compile(model=model, placements=DEFAULT_CONFIGS, n=state.products.n)
-    loader.state = replace(state, model=model, blends=blends)
+    # without the positions of the current visit, which everyone gets, and without a limit of purchased products
+    config = PlacementConfig(FOR_YOU, visit_share=0.0, max_purchased_share=1.0)
+    placements = replace(DEFAULT_CONFIGS, by_name={**DEFAULT_CONFIGS.by_name, FOR_YOU: config})
+    blends = CompiledBlends.compile(model=model, placements=placements, n=state.products.n)
+    blends = replace(blends, visit_positions=0)
+    loader.state = replace(state, model=model, blends=blends, placements=placements)
+    loader.has_refresh_thread = True  # which would replace this state
     viewed = RecentActivity([RecentInteraction("coffee-2", "view", NOON.timestamp() + 60)])
 
     def list_products(activity: RecentActivity, **visitor: str) -> list[str]:
