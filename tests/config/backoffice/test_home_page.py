@@ -257,7 +257,15 @@ def test_numbers_follow_the_language() -> None:
 
 def test_a_significantly_wrong_prediction_shows_an_alert_on_the_home_page(admin_client: Client) -> None:
     run = LifecycleRun.objects.create(as_of=NOON, started_at=NOON, status=LifecycleRun.Status.DONE)
-    backtest = {"as_of": "2026-10-01T12:00:00+00:00", "days": 54.0, "ratio": 0.5, "low": 0.4, "high": 0.6}
+    backtest = {
+        "as_of": "2026-10-01T12:00:00+00:00",
+        "days": 54.0,
+        "ratio": 0.5,
+        "low": 0.4,
+        "high": 0.6,
+        "customers": 500,
+        "coverage": 0.8,
+    }
     score_model = ScoreModel.objects.create(
         run=run, kind="purchase_model", algorithm="bg_nbd", figures={"backtests": [backtest]}
     )
