@@ -102,12 +102,12 @@ def test_dynamic_segment_follows_changes(twelve_customers: None) -> None:
 
 def test_stage_changes_become_a_static_segment(twelve_customers: None) -> None:
     days = {"since": "2026-11-01", "until": "2026-11-24"}
-    parameters = {"figure": "stage-flow", "from": "active", "to": "at_risk", **days}
+    parameters = {"figure": "stage-flow", "from": "active", "to": "dormant", **days}
     expected = set(parse_drilldown(parameters).customers.values_list("pk", flat=True))
     assert expected
     segment = save_drilldown(parameters)
     assert (segment.kind, list_member_ids(segment), segment.size) == (Segment.Kind.STATIC, expected, len(expected))
-    CustomerProfile.objects.update(stage="dormant")
+    CustomerProfile.objects.update(stage="churned")
     assert list_member_ids(segment) == expected
 
 
@@ -164,11 +164,11 @@ def test_page_previews_the_segment_before_saving(marketer: Client, twelve_custom
 
 
 def test_page_announces_a_static_segment(marketer: Client, twelve_customers: None) -> None:
-    parameters = "figure=stage-flow&from=active&to=at_risk&since=2026-11-01&until=2026-11-24"
+    parameters = "figure=stage-flow&from=active&to=dormant&since=2026-11-01&until=2026-11-24"
     preview = marketer.get(f"{SAVE_PAGE}?{parameters}")
     assert not preview.context["is_dynamic"]
     assert "static segment of the current customers" in preview.content.decode()
-    marketer.post(f"{SAVE_PAGE}?{parameters}", {"name": "Now at risk"})
+    marketer.post(f"{SAVE_PAGE}?{parameters}", {"name": "Now dormant"})
     assert Segment.objects.get().members.count() == preview.context["total"]
 
 

@@ -300,7 +300,7 @@ def test_product_events_are_recent_interactions_immediately(valkey: Any) -> None
     _source, key = make_keyed_source()
     send(track("Product Viewed", properties={"product_id": "p1"}, anonymousId="a1"), key, "/v1/track")
     for identifier in (("user_id", "u1"), ("anonymous_id", "a1")):
-        [(product_id, kind, _at)] = read_recent_interactions(identifiers=[identifier])
+        [(product_id, kind, *_times)] = read_recent_interactions(identifiers=[identifier])
         assert (product_id, kind) == ("p1", "view")
 
 

@@ -75,11 +75,15 @@ def test_positions_are_learned_where_visits_predict_the_next_product(
     assert comparison.own["hit_rate"].value > 0.9
 
 
-def test_no_positions_are_learned_where_visits_predict_nothing(
+def test_positions_are_rarely_learned_where_visits_predict_nothing(
     visits: Interactions, components: VisitComponents
 ) -> None:
-    queries = query_next_in_visit(visits, QuerySample(100, seed=1), since=28 * DAY, until=30 * DAY)
-    rng = np.random.default_rng(1)
-    queries.relevant.indices[:] = rng.integers(queries.relevant.shape[1], size=len(queries.relevant.indices))
-    weights = tune_visit_ensemble(components, queries)
-    assert tune_visit_positions(components, weights, queries, seed=1).positions == 0
+    """The best of ten numbers seems to help by chance in about one of 13 shops."""
+    learned = []
+    for seed in range(10):
+        queries = query_next_in_visit(visits, QuerySample(100, seed=1), since=28 * DAY, until=30 * DAY)
+        rng = np.random.default_rng(seed)
+        queries.relevant.indices[:] = rng.integers(queries.relevant.shape[1], size=len(queries.relevant.indices))
+        weights = tune_visit_ensemble(components, queries)
+        learned.append(tune_visit_positions(components, weights, queries, seed=1).positions)
+    assert sum(positions > 0 for positions in learned) <= 2, learned
