@@ -54,7 +54,7 @@ def test_complements_are_in_the_same_category():
 @pytest.mark.acceptance
 @pytest.mark.slow
 def test_a_small_shop_is_simulated_served_and_measured(tmp_path):
-    command = [sys.executable, "-m", "benchmarks.serving", "--products", "300", "--customers", "500"]
+    command = [sys.executable, "-m", "benchmarks.serving", "--products", "300", "--customers", "2000"]
     command += ["--seconds", "0.3", "--rounds", "1"]
     environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "VALKEY_URL")}
     process = subprocess.run(
@@ -70,4 +70,4 @@ def test_a_small_shop_is_simulated_served_and_measured(tmp_path):
         assert figures[f"{scenario}_late_share"] <= figures[f"{scenario}_fallback_share"] <= 0.5
     assert min(figures["bare_requests_per_s"], figures["drf_requests_per_s"]) > 0
     assert figures["workers_mb"] > figures["workers_private_mb"] > 0
-    assert (figures["products"], figures["customers"], figures["rules"]) == (300, 500, 10)
+    assert (figures["products"], figures["customers"], figures["rules"]) == (300, 2000, 10)

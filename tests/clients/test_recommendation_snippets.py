@@ -51,11 +51,14 @@ def list_code_blocks(page: str) -> list[tuple[str, str]]:
 def shop(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path: Path) -> Iterator[Shop]:
     from config.access.keys import create_api_key
     from config.access.models import ApiKey
+    from recommendations.serving.models import PlacementSettings
 
     settings.TRAINING_SECONDS, settings.WAREHOUSE_URL = 2, str(tmp_path / "warehouse")
     settings.MODELS_DIR = tmp_path / "models"
     now, port = datetime.now(UTC), find_free_port()
     make_kettle_shop(now, product_ids=IDS, user_prefix="customer")
+    # 45 customers are too few to show that a placement is better than its fallback
+    PlacementSettings.objects.update(switch=PlacementSettings.Switch.ON)
     _key, api_key = create_api_key(name="storefront", kind=ApiKey.Kind.PUBLISHABLE, now=now)
     _source, write_key = make_keyed_source()
     with run_web_server(MODELS_DIR=str(settings.MODELS_DIR), CORS_ALLOWED_ORIGINS=f"http://127.0.0.1:{port}") as url:

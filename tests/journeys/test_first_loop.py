@@ -65,6 +65,7 @@ def test_a_shop_turns_orders_into_stages_recommendations_and_an_audience(
     from config.access.keys import create_api_key
     from config.access.models import ApiKey
     from config.access.scopes import KNOWN_SCOPES
+    from recommendations.serving.models import PlacementSettings
     from recommendations.serving.state.loader import loader
 
     settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
@@ -93,6 +94,8 @@ def test_a_shop_turns_orders_into_stages_recommendations_and_an_audience(
     call_command("refresh_profiles")
     call_command("export_warehouse")
     call_command("train")
+    # everybody has bought all products of their taste already
+    PlacementSettings.objects.filter(placement="for-you").update(max_purchased_share=1.0)
 
     loyal, churned = api("GET", "/customers/u-5/profile/"), api("GET", "/customers/u-0/profile/")
     assert loyal["stage"]["key"] == "loyal"
