@@ -52,7 +52,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=2, help="number of processes")
-    parser.add_argument("--threads", type=int, default=16, help="requests that a process handles at the same time")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=16,
+        help="requests that a process handles at the same time, besides those answered from memory",
+    )
     parser.add_argument(
         "--header-seconds", type=float, default=HEADER_SECONDS, help="time for the headers of a request"
     )

@@ -29,7 +29,7 @@ RSGIWorker: Any = _granian.RSGIWorker  # Granian's type stubs lack parameters
 # Threads beyond those that run the application: they take in requests and parts of bodies, and answer whether the process is alive.
 EXTRA_THREADS = 4
 LIVENESS_PATH = "/health/live"
-# Answered from memory, in threads of their own: the others may all be waiting for the database.
+# Answered from memory, in a quarter as many threads of their own: the others may all be waiting for the database.
 MEMORY_PATHS = ("/api/v1/recommendations/", "/api/v1/rank/", "/api/v1/search/")
 
 
@@ -84,16 +84,15 @@ class ThreadLimit:
 
 
 class RequestHandler:
-    """Runs the application for requests that are complete, in at most ``threads`` threads at the same time."""
+    """Runs the application for complete requests, at most ``threads`` at the same time besides those that are answered from memory."""
 
     def __init__(self, application: Application, *, threads: int, limits: ClientLimits, port: int) -> None:
         """The application may have an attribute ``hsts``, the value of Strict-Transport-Security, which errors of the server need too."""
         self._application = application
         self._hsts = getattr(application, "hsts", "")
         self._bodies = BodyReceiver(limits, port=port, on_complete=self._run)
-        memory_threads = max(threads // 4, 1)
-        self._memory_threads = ThreadLimit(memory_threads)
-        self._other_threads = ThreadLimit(max(threads - memory_threads, 1))
+        self._memory_threads = ThreadLimit(count_memory_threads(threads))
+        self._other_threads = ThreadLimit(threads)
 
     def start(self) -> None:
         self._bodies.start()
@@ -130,6 +129,11 @@ class RequestHandler:
             except BaseException:  # even SystemExit: the thread would be missing for ever
                 logger.exception("A request could not be handled")
             following = limit.leave()
+
+
+def count_memory_threads(threads: int) -> int:
+    """Return how many threads answer from memory, besides ``threads`` others."""
+    return max(threads // 4, 1)
 
 
 @WorkerProcess.wrap_target
@@ -177,7 +181,7 @@ def run_worker(
         ipc,
         runtime_threads,
         runtime_blocking_threads,
-        threads + EXTRA_THREADS,
+        threads + count_memory_threads(threads) + EXTRA_THREADS,
         blocking_threads_idle_timeout,
         backpressure,
         http_mode,

@@ -52,7 +52,7 @@ def test_further_requests_run_after_those_that_are_running() -> None:
         start_response("200 OK", [])
         return [environ["PATH_INFO"].encode()]
 
-    handler = make_handler(application, threads=3)  # one of them for responses from memory
+    handler = make_handler(application, threads=2)
     threads = [threading.Thread(target=handle, args=(handler, "/wait")) for _number in range(2)]
     for thread in threads:
         thread.start()
