@@ -10,8 +10,8 @@ from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, Query
 
 from customers.identity.models import Customer, Identifier
 from customers.segments.conditions.comparisons import compile_static_members
-from customers.segments.conditions.compiler import Compiler, compile_condition
-from customers.segments.conditions.condition_tree import ConditionError
+from customers.segments.conditions.compiler import Compiler, compile_condition, list_comparisons
+from customers.segments.conditions.condition_tree import ConditionError, Node
 from customers.segments.conditions.parsing import parse_condition
 from customers.segments.editing import check_condition
 from customers.segments.models import Segment
@@ -115,7 +115,7 @@ def evaluate_segments(*, as_of: datetime) -> int:
 def find_segments(*, customer: Customer, as_of: datetime) -> list[Segment]:
     """Return the segments of a customer, sorted by key.
 
-    Two queries: the segments, and all their conditions at once.
+    Three queries: the segments, the event series that they use, and all their conditions at once.
 
     A segment with an invalid condition has no members; its ``error`` has the reason after the next count.
     """
@@ -133,14 +133,22 @@ def find_segments(*, customer: Customer, as_of: datetime) -> list[Segment]:
 def compile_segments(segments: list[Segment], *, as_of: datetime) -> dict[str, Q]:
     """Return the filter of each segment by key; segments with an invalid condition are omitted."""
     known = {segment.key: segment for segment in segments}
+    compiler = Compiler(as_of=as_of, segments=known)
     filters: dict[str, Q] = {}
+    nodes: dict[str, Node] = {}
     for segment in segments:
         if segment.kind == Segment.Kind.STATIC:
             filters[segment.key] = compile_static_members(segment.pk)
             continue
         try:
-            node = parse_condition(segment.condition)
-            filters[segment.key] = Compiler(as_of=as_of, segments=known).compile(node, within=(segment.key,))
+            nodes[segment.key] = parse_condition(segment.condition)
         except ConditionError as error:
             logger.warning("Segment %s is skipped: %s", segment.key, error)
+    compiler.series.load(comparison for node in nodes.values() for comparison in list_comparisons(node))
+    for key, node in nodes.items():
+        compiler.compiled = 0
+        try:
+            filters[key] = compiler.compile_tree(node, within=(key,))
+        except ConditionError as error:
+            logger.warning("Segment %s is skipped: %s", key, error)
     return filters

@@ -9,13 +9,14 @@ from catalog.models import Category, Product
 from customers.identity.models import Customer
 from customers.segments.conditions.compiler import list_comparisons
 from customers.segments.conditions.condition_tree import ConditionError, ConditionProblem, Node
+from customers.segments.conditions.fields import FIELDS
 from customers.segments.conditions.value_parsing import format_json
-from customers.segments.models import Segment
+from customers.segments.models import EventSeries, Segment
 
-NAME_COLUMNS: dict[str, tuple[type[Product] | type[Category], str]] = {
-    "bought.product": (Product, "product_id"),
-    "bought.category": (Category, "path"),
-    "bought.brand": (Product, "brand"),
+COLUMN_OF_ABOUT: dict[str, tuple[type[Product] | type[Category], str]] = {
+    EventSeries.About.PRODUCT: (Product, "product_id"),
+    EventSeries.About.CATEGORY: (Category, "path"),
+    EventSeries.About.BRAND: (Product, "brand"),
 }
 MAX_SUGGESTIONS = 20
 SAMPLED_CUSTOMERS = 5000
@@ -27,43 +28,47 @@ def check_catalog_names(node: Node) -> None:
     Raises:
         ConditionError: a product, category or brand is not in the catalog.
     """
-    problems = [problem for name in NAME_COLUMNS for problem in find_unknown_names(node, name)]
+    problems = [problem for about in COLUMN_OF_ABOUT for problem in find_unknown_names(node, about)]
     if problems:
         raise ConditionError(problems)
 
 
-def find_unknown_names(node: Node, field: str) -> list[ConditionProblem]:
+def find_unknown_names(node: Node, about: str) -> list[ConditionProblem]:
     paths = [
         (f"{comparison.path}.value[{index}]", value)
         for comparison in list_comparisons(node)
-        if comparison.field.name == field
+        if comparison.field.takes_names and comparison.field.about == about
         for index, value in enumerate(comparison.value)
     ]
     if not paths:
         return []
-    model, column = NAME_COLUMNS[field]
+    model, column = COLUMN_OF_ABOUT[about]
     names = {value for _path, value in paths}
     known = set(model.objects.filter(**{f"{column}__in": names}).values_list(column, flat=True))
     return [
         ConditionProblem(
             path,
             "unknown_name",
-            _("%(value)s is not in the catalog.") % {"value": format_json(value)} + suggest_text(field, value),
+            _("%(value)s is not in the catalog.") % {"value": format_json(value)} + suggest_text(about, value),
         )
         for path, value in paths
         if value not in known
     ]
 
 
-def suggest_text(field: str, value: str) -> str:
-    names = suggest_names(field=field, text=value) or suggest_names(field=field, text=value[:3])
+def suggest_text(about: str, value: str) -> str:
+    names = suggest_names(field=about, text=value) or suggest_names(field=about, text=value[:3])
     return " " + _("Did you mean %(names)s?") % {"names": ", ".join(names[:3])} if names else ""
 
 
 def suggest_names(*, field: str, text: str) -> list[str]:
-    """Return up to 20 names that contain the text; none for a field whose values are not names."""
+    """Return up to 20 names that contain the text; none for a field whose values are not names.
+
+    field: its name; for events also what they are about: product, category or brand.
+    """
     models: dict[str, tuple[type[Product] | type[Category] | type[Segment] | type[Customer], str]] = {
-        **NAME_COLUMNS,
+        **COLUMN_OF_ABOUT,
+        **{name: COLUMN_OF_ABOUT[event_field.about] for name, event_field in FIELDS.items() if event_field.takes_names},
         "favorite_category": (Category, "path"),
         "favorite_brand": (Product, "brand"),
         "segment": (Segment, "key"),
