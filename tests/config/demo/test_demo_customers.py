@@ -6,8 +6,10 @@ from decimal import Decimal
 import pytest
 
 from catalog.models import Product
+from config.demo.complete_journey import read_language
 from config.demo.customers import load_customers
 from config.demo.reviews import load_reviews
+from config.management.commands.demo import remove_option
 from customers.events.models import Source
 from customers.feedback.models import Review
 from customers.identity.models import Consent, Customer, Identifier
@@ -74,3 +76,15 @@ def test_a_household_reviews_what_it_bought_several_times() -> None:
     assert {review.language for review in reviews} == {"en", "zh-hans"}
     assert all(NOW - timedelta(days=5) < review.written_at < NOW for review in reviews)
     assert load_reviews(loaded_at=NOW) == 0
+
+
+@pytest.mark.django_db
+def test_the_language_of_the_loaded_products_is_recognized() -> None:
+    assert read_language() is None
+    Product.objects.create(product_id="1", title="酸奶", brand="自有品牌")
+    assert read_language() == "zh-hans"
+
+
+def test_the_language_is_not_passed_on_to_up() -> None:
+    assert remove_option(["--port", "8001", "--language", "zh-hans"], "--language") == ["--port", "8001"]
+    assert remove_option(["--language=zh-hans", "--no-beat"], "--language") == ["--no-beat"]

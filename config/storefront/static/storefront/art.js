@@ -1,6 +1,7 @@
 // The image of a product: its own, or the placeholder that the server draws from its category and title.
 
 import { h } from "./dom.js"
+import { shop } from "./shop.js"
 
 const MAX_LENGTH = 300
 
@@ -14,5 +15,5 @@ function placeholder({ category, title }) {
     category: (category || "").slice(0, MAX_LENGTH),
     title: (title || "").slice(0, MAX_LENGTH),
   })
-  return `/product-image.svg?${query}`
+  return `${shop.placeholder_image}?${query}`
 }
