@@ -52,9 +52,9 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
     ),
     ScheduledJob(
         task="customers.segments.tasks.evaluate_segments",
-        cron="15 * * * *",
+        cron="*/10 * * * *",
         title=_("Count segments"),
-        description=_("Counts the members of every segment."),
+        description=_("Counts the members of every segment, and records who has entered and left."),
     ),
     ScheduledJob(
         task="recommendations.merchandising.tasks.write_segment_members",

@@ -14,6 +14,7 @@ from customers.segments.conditions.compiler import Compiler, compile_condition, 
 from customers.segments.conditions.condition_tree import ConditionError, Node
 from customers.segments.conditions.parsing import parse_condition
 from customers.segments.editing import check_condition
+from customers.segments.history import record_members
 from customers.segments.models import Segment
 
 logger = logging.getLogger(__name__)
@@ -64,14 +65,18 @@ class SegmentCount:
     error: str
 
 
-def count_members(*, segment: Segment, as_of: datetime) -> SegmentCount:
-    """Count a segment, and store size, time, duration and error on it."""
+def count_members(*, segment: Segment, as_of: datetime, with_history: bool = False) -> SegmentCount:
+    """Count a segment, and store size, time, duration and error on it.
+
+    with_history: also record who has entered and left since the last time.
+    """
     started = time.perf_counter()
     size, error = None, ""
     try:
         # a savepoint: after a database error the caller's transaction still accepts statements
         with transaction.atomic():
-            size = query_members(segment=segment, as_of=as_of).count()
+            members = query_members(segment=segment, as_of=as_of)
+            size = record_members(segment=segment, members=members, as_of=as_of) if with_history else members.count()
     except (ConditionError, Error) as failure:
         error = str(failure).strip()
         logger.warning("Segment %s cannot be counted: %s", segment.key, error)
@@ -107,8 +112,8 @@ def preview_condition(*, condition: object, key: str, sample: int, as_of: dateti
 
 
 def evaluate_segments(*, as_of: datetime) -> int:
-    """Count every segment, and return how many failed; a failure does not stop the others."""
-    evaluations = [count_members(segment=segment, as_of=as_of) for segment in Segment.objects.all()]
+    """Count every segment and record its history; return how many failed. A failure does not stop the others."""
+    evaluations = [count_members(segment=segment, as_of=as_of, with_history=True) for segment in Segment.objects.all()]
     return sum(1 for evaluation in evaluations if evaluation.error)
 
 
