@@ -65,7 +65,7 @@ FROM (
         SELECT DISTINCT ON (c.id, s.id, x.day) c.id AS customer, s.id AS series, x.day, 1 + (random() * 2 * (s.events - 1))::int AS events,
                (random() * 80000)::int AS first
         FROM generate_series(%(low)s, %(high)s) AS c (id)
-        JOIN made_series s ON (hashint8(c.id * 1000003 + s.id) & 1048575) < s.share * 1048576
+        JOIN made_series s ON (hashint8(c.id::bigint * 1000003 + s.id) & 1048575) < s.share * 1048576
         CROSS JOIN LATERAL (
             SELECT (%(today)s - (730 * random() ^ 2)::int)::smallint AS day FROM generate_series(1, s.days + c.id * 0)
         ) AS x
