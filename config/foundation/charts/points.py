@@ -184,3 +184,22 @@ def build_probability_history(
         "yaxis2": {"visible": False, "domain": [0, 0.06], "fixedrange": True},
     }
     return {"traces": [curve, events], "layout": TOP_LEGEND | axes}
+
+
+def build_line_chart(*, days: Sequence[str], values: Sequence[float], name: str) -> ChartSpec:
+    """Return a number over time, one point per day."""
+    line = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name,
+        "x": list(days),
+        "y": list(values),
+        "line": {"color": "theme:main", "width": 2},
+        "hovertemplate": "%{x|%Y-%m-%d}: %{y:,}<extra></extra>",
+    }
+    layout = {
+        "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
+        "xaxis": {"type": "date", "tickformat": "%Y-%m-%d", "nticks": 6},
+        "yaxis": build_number_axis(name, ticks=5, rangemode="tozero", tickformat="~s"),
+    }
+    return {"traces": [line], "layout": layout}

@@ -1,8 +1,11 @@
 """Checks that the products, categories and brands of a condition exist, and suggests names."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from django.db import connection
+from django.db.models import Count, Q
+from django.db.models.functions import Length
 from django.utils.translation import gettext as _
 
 from catalog.models import Category, Product
@@ -11,7 +14,7 @@ from customers.segments.conditions.compiler import list_comparisons
 from customers.segments.conditions.condition_tree import ConditionError, ConditionProblem, Node
 from customers.segments.conditions.fields import FIELDS
 from customers.segments.conditions.value_parsing import format_json
-from customers.segments.models import EventSeries, Segment
+from customers.segments.models import EventCount, EventSeries, Segment
 
 COLUMN_OF_ABOUT: dict[str, tuple[type[Product] | type[Category], str]] = {
     EventSeries.About.PRODUCT: (Product, "product_id"),
@@ -19,6 +22,7 @@ COLUMN_OF_ABOUT: dict[str, tuple[type[Product] | type[Category], str]] = {
     EventSeries.About.BRAND: (Product, "brand"),
 }
 MAX_SUGGESTIONS = 20
+MAX_FOUND = 6  # of each: categories, brands and products
 SAMPLED_CUSTOMERS = 5000
 
 
@@ -86,6 +90,51 @@ def suggest_names(*, field: str, text: str) -> list[str]:
         .distinct()[:MAX_SUGGESTIONS]
     )
     return list(names)
+
+
+class FoundValue(NamedTuple):
+    """A product, category or brand that a search text matches.
+
+    customers: by field, the number of customers with such an event ever.
+    """
+
+    about: str
+    value: str
+    label: str
+    customers: dict[str, int]
+
+
+def search_values(*, text: str) -> list[FoundValue]:
+    """Return the categories, brands and products whose names contain the text, with the customers of each event."""
+    if not text.strip() or "\0" in text:
+        return []
+    about = EventSeries.About
+    categories = (
+        Category.objects.filter(path__icontains=text).order_by(Length("path"), "path").values_list("path", flat=True)
+    )
+    brands = Product.objects.filter(brand__icontains=text).order_by("brand").values_list("brand", flat=True).distinct()
+    products = Product.objects.filter(Q(title__icontains=text) | Q(product_id__icontains=text)).order_by("title")
+    found = [
+        *((about.CATEGORY, path, path.replace(" > ", " › ")) for path in categories[:MAX_FOUND]),
+        *((about.BRAND, brand, brand) for brand in brands[:MAX_FOUND] if brand),
+        *((about.PRODUCT, product.product_id, product.title) for product in products[:MAX_FOUND]),
+    ]
+    customers = count_customers({(kind, value) for kind, value, _label in found})
+    return [FoundValue(kind, value, label, customers.get((kind, value), {})) for kind, value, label in found]
+
+
+def count_customers(objects: set[tuple[str, str]]) -> dict[tuple[str, str], dict[str, int]]:
+    """Return the number of customers by object and field, in two queries."""
+    series = EventSeries.objects.filter(name__in={name for _about, name in objects})
+    keys = {row.pk: (row.meaning, row.about, row.name) for row in series if (row.about, row.name) in objects}
+    counts = EventCount.objects.filter(series_id__in=keys).values_list("series_id").annotate(Count("customer_id"))
+    fields = {(field.meaning, field.about): name for name, field in FIELDS.items() if field.takes_names}
+    customers: dict[tuple[str, str], dict[str, int]] = {}
+    for series_id, number in counts:
+        meaning, about, name = keys[series_id]
+        if (meaning, about) in fields:
+            customers.setdefault((about, name), {})[fields[meaning, about]] = number
+    return customers
 
 
 def list_traits() -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from customers.segments.membership import annotate_list_columns, find_segments, 
 from customers.segments.models import Segment, SegmentStay
 from customers.segments.rest.serializers import (
     ConditionFieldSerializer,
-    HistoryRequestSerializer,
+    HistoryQuerySerializer,
     MemberSerializer,
     MembershipSerializer,
     OverlapSerializer,
@@ -177,16 +177,19 @@ class SegmentHistory(APIView):
     """The size of a segment by day, and how many customers entered and left."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "segments:read"}
+    checks_parameters = True
 
     @extend_schema(
-        operation_id="segments_history", parameters=[HistoryRequestSerializer], responses=SegmentHistorySerializer
+        operation_id="segments_history", parameters=[HistoryQuerySerializer], responses=SegmentHistorySerializer
     )
     def get(self, request: Request, key: str) -> Response:
         segment = get_object_or_404(Segment, key=key)
-        query = HistoryRequestSerializer(data=request.query_params)
+        query = HistoryQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        until = query.validated_data.get("until", timezone.localdate())
-        since = query.validated_data.get("since", until - timedelta(days=90))
+        until = query.validated_data.get("until") or timezone.localdate()
+        since = query.validated_data.get("since") or until - timedelta(days=90)
+        if until < since:
+            raise serializers.ValidationError({"since": _("since must be before until, which defaults to today.")})
         days = list_days(segment=segment, since=since, until=until)
         return Response(SegmentHistorySerializer({"key": key, "since": since, "until": until, "days": days}).data)
 

@@ -7,6 +7,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from config.foundation.rest.known_names import KnownFieldsMixin
 from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.identity.models import Customer
 from customers.identity.rest.masked_fields import MASKED_ID_HELP, MaskedIdField
@@ -178,7 +179,7 @@ class MembershipSerializer(serializers.Serializer[Any]):
     segments = SegmentNameSerializer(many=True)
 
 
-class HistoryRequestSerializer(StrictTypesMixin, serializers.Serializer[Any]):
+class HistoryQuerySerializer(KnownFieldsMixin, serializers.Serializer[Any]):
     since = serializers.DateField(required=False, help_text=_("The first day; by default 90 days ago."))
     until = serializers.DateField(required=False, help_text=_("The last day; by default today."))
 
