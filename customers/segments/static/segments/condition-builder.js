@@ -163,7 +163,7 @@
         if (input.value.trim()) timer = setTimeout(() => this.lookUpValues(state, input.value), SUGGEST_AFTER_MS);
       };
       input.addEventListener("input", look);
-      input.addEventListener("focus", look);
+      input.addEventListener("click", look);
       input.addEventListener("blur", () => setTimeout(() => this.closeOptions(state), 150));
       input.addEventListener("keydown", (event) => this.moveInOptions(state, event));
       return element("div", { className: "cb-search-box" }, input, list);
@@ -245,12 +245,14 @@
       if (event.key === "Escape") this.closeOptions(state);
       if (event.key === "Enter") {
         event.preventDefault();
-        if (options.length) this.takeOption(state, Math.max(state.active, 0));
+        if (options.length && !list.hidden) this.takeOption(state, Math.max(state.active, 0));
       }
       const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-      if (!step || !options.length) return;
+      if (step && list.hidden) this.showOptions(state, this.matchFields(input.value));
+      if (!step || !state.options.length) return;
       event.preventDefault();
-      state.active = (state.active + step + options.length) % options.length;
+      const number = state.options.length;
+      state.active = state.active < 0 && step < 0 ? number - 1 : (state.active + step + number) % number;
       list.querySelectorAll("[role=option]").forEach((item, i) => item.setAttribute("aria-selected", String(i === state.active)));
       const chosen = document.getElementById(`${input.id}-${state.active}`);
       chosen.scrollIntoView({ block: "nearest" });
@@ -480,7 +482,7 @@
           node.value.splice(i, 1);
           this.changed({ redraw: true });
         });
-        box.append(element("span", { className: "cb-chip" }, String(value), remove));
+        box.append(element("span", { className: "cb-chip" }, String(value).replaceAll(" > ", " › "), remove));
       });
       const input = element("input", { type: "text", placeholder: this.texts.add, title: this.texts.addHint, "aria-label": this.texts.add });
       const take = () => {
