@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Rows
+from recommendations.engine.linear_algebra.set_kernels import are_members, find_first_positions
 from recommendations.engine.variety.kernels import collect_members
 
 
@@ -62,8 +63,8 @@ class ProductGroups:
         """Return the positions of the first product of each group, ascending; None if no group occurs twice."""
         if not self.has_groups or len(rows) < 2:
             return None
-        _codes, first = np.unique(self.codes[rows], return_index=True)
-        return np.sort(first) if len(first) < len(rows) else None
+        first = find_first_positions(self.codes[rows])
+        return first if len(first) < len(rows) else None
 
     def expand(self, rows: Rows, *, variants_only: bool = False) -> Rows:
         """Return all products of the groups of the rows, each once; negative rows are left out.
@@ -81,4 +82,4 @@ class ProductGroups:
     def are_variants(self, rows: Rows, others: Sequence[int]) -> Flags:
         """Return which rows are not among the others, but in a group of one of them."""
         chosen = np.array(others, np.int32)
-        return np.isin(self.codes[rows], self.codes[chosen]) & ~np.isin(rows, chosen) & (rows >= 0)
+        return are_members(self.codes[rows], self.codes[chosen]) & ~are_members(rows, chosen) & (rows >= 0)
