@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.linear_algebra.set_kernels import are_members, find_first_positions
-from recommendations.engine.variety.kernels import collect_members
+from recommendations.engine.variety.kernels import collect_members, replace_by_own
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +58,15 @@ class ProductGroups:
     def create_empty(cls, n: int) -> Self:
         """Return n products without groups."""
         return cls.from_parents(np.full(n, -1, np.int32))
+
+    def warm_up(self) -> None:
+        """Run the kernels once, so that none is compiled while a visitor waits."""
+        row, flag = np.zeros(min(1, len(self.codes)), np.int32), np.zeros(min(1, len(self.codes)), np.bool_)
+        self.expand(row)
+        self.find_first(np.repeat(row, 2))
+        self.are_variants(row, row.tolist())
+        scores = np.zeros(len(row), np.float32)
+        replace_by_own(row, self.codes, self.is_grouped, row, flag, flag, row, scores, scores)
 
     def find_first(self, rows: Rows) -> npt.NDArray[np.intp] | None:
         """Return the positions of the first product of each group, ascending; None if no group occurs twice."""

@@ -12,6 +12,7 @@ from recommendations.engine.data.visits import DEFAULT_DECAY, find_visit_factor
 from recommendations.engine.online.content_scorer import find_content_width
 from recommendations.engine.online.context import Workspace
 from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, find_max_width
+from recommendations.engine.online.kernels import find_last_kind
 from recommendations.engine.placements import FOR_YOU, PLACEMENTS, VISIT_WEIGHTS, PlacementInput
 from recommendations.serving.state.model import NO_ROWS, ServingModel
 from recommendations.serving.state.settings import PlacementConfigs, Switch
@@ -74,6 +75,9 @@ class CompiledBlends:
         users = [0] if len(model.history_indptr) > 1 else []
         history = model.build_history(users=users, recent=[])
         histories = (history, model.build_product_history(history.item[:1]))
+        for component in model.blend.components_.values():
+            if component.support_ is not None:
+                component.support_.find(NO_ROWS, NO_ROWS)
         no_scores = np.empty(0, np.float32)
         find_visit_factor(no_scores, no_scores, no_scores, no_scores, 0)
         for blend in _list_blends(self.by_placement, self.visit, self.current_visit):
@@ -101,7 +105,9 @@ def _list_blends(by_placement: Mapping[str, OnlineEnsemble], *visits: OnlineEnse
 def _explain_once(blend: OnlineEnsemble, history: Histories, workspace: Workspace) -> None:
     scored = blend.score(history, workspace)
     rows, _scores = scored.select_top(3, allowed=np.ones(blend.n, np.bool_), excluded=NO_ROWS)
+    scored.select_among(rows, 3, allowed=np.ones(blend.n, np.bool_), excluded=NO_ROWS)
     scored.find_main_causes(rows)
+    find_last_kind(history.item, history.kind, 0)
     workspace.clear()
 
 
