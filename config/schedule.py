@@ -57,6 +57,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Counts the members of every segment, and records who has entered and left."),
     ),
     ScheduledJob(
+        task="customers.segments.tasks.recount_moved_products",
+        cron="40 * * * *",
+        title=_("Count events of moved products"),
+        description=_("Counts events again for products that are new in the catalog or changed category or brand."),
+    ),
+    ScheduledJob(
         task="recommendations.merchandising.tasks.write_segment_members",
         cron="* * * * *",
         title=_("Write segment members for rules"),

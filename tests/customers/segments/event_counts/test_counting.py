@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from catalog.models import Product
 from customers.identity.merging.merge import merge_customers
 from customers.identity.merging.revert import revert_merge
 from customers.identity.models import Customer
 from customers.orders.models import Order
 from customers.segments.event_counts.counting import recount_events, recount_orders
+from customers.segments.event_counts.recounting import recount_all, recount_moved_products
 from customers.segments.models import EventCount, EventSeries, PendingOrderCount
 from tests.customers.processing.event_makers import NOW, order, process, product, send, track
 from tests.makers import make_customer, make_order, make_product
@@ -192,3 +194,27 @@ def test_merged_rows_are_equal_to_rows_counted_together() -> None:
             " segments_merge_counts('{1,3}', '{{2,5,6},{3,7,7}}', '{2,3}', '{{4,1,2},{9,6,8}}')"
         )
         assert cursor.fetchone() == ([1, 2, 3], [[2, 5, 6], [6, 1, 2], [12, 6, 8]])
+
+
+def test_a_product_that_enters_the_catalog_or_moves_is_counted_again(tea: None) -> None:
+    send(view("milk"), view("tea"), order(products=[product("tea")]))
+    process()
+    assert recount_moved_products() == 0
+    milk = make_product("milk", category="Food", brand="Cow")
+    Product.objects.filter(product_id="tea").update(category=milk.category)
+    assert recount_moved_products() == 1
+    counts = read_counts(get_customer())
+    assert counts["view", "category", "Food"][0][1] == 2
+    assert counts["view", "brand", "Cow"][0][1] == 1
+    assert counts["purchase", "category", "Food"][0][1] == 1
+    assert not {key for key in counts if key[2].startswith("Food > ")}
+    assert recount_moved_products() == 0
+
+
+def test_counting_everything_again_changes_nothing(tea: None) -> None:
+    send(view("tea"), order(products=[product("tea")]))
+    process()
+    counts = read_counts(get_customer())
+    EventCount.objects.all().delete()
+    assert recount_all() == 1
+    assert read_counts(get_customer()) == counts
