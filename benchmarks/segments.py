@@ -10,6 +10,8 @@ customer about 80 views on 20 days, 15 additions to the cart and 5 orders, in se
 import argparse
 import json
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -126,12 +128,20 @@ CONDITIONS: dict[str, Any] = {
 
 def main() -> None:
     arguments = parse_arguments()
+    smaller = measure_in_child(arguments, arguments.customers // 10) if arguments.growth else None
     line = measure(arguments, arguments.customers)
-    if arguments.growth:
-        smaller = measure(arguments, arguments.customers // 10)
+    if smaller is not None:
         line["tenth"] = {name: smaller[name] for name in ("customers", "worst_p95_s", "floor_scan_s", "conditions")}
         line["growth"] = round(line["worst_p95_s"] / smaller["worst_p95_s"], 2)
     print(json.dumps(line))
+
+
+def measure_in_child(arguments: argparse.Namespace, customers: int) -> dict[str, Any]:
+    """Measure in another process, because Django connects to the servers of its first import."""
+    options = {"customers": customers, "other-rows": arguments.other_rows, "repeats": arguments.repeats}
+    command = [sys.executable, "-m", "benchmarks.segments", *(f"--{name}={value}" for name, value in options.items())]
+    line: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return line
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -151,8 +161,6 @@ def measure(arguments: argparse.Namespace, customers: int) -> dict[str, Any]:
         from django.core.management import call_command
         from django.db import connection
 
-        connection.close()
-        connection.settings_dict.update(read_database_settings())
         call_command("migrate", verbosity=0)
         started = time.perf_counter()
         series = make_shop(customers, arguments.other_rows)
@@ -167,20 +175,6 @@ def measure(arguments: argparse.Namespace, customers: int) -> dict[str, Any]:
         }
         connection.close()
     return line
-
-
-def read_database_settings() -> dict[str, Any]:
-    """Return the database settings of the current servers, which differ from those at the first import of Django."""
-    import os
-    from urllib.parse import urlsplit
-
-    address = urlsplit(os.environ["DATABASE_URL"])
-    return {
-        "HOST": address.hostname,
-        "PORT": address.port,
-        "USER": address.username,
-        "PASSWORD": address.password or "",
-    }
 
 
 def run(statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
