@@ -171,10 +171,9 @@ class TextIndex:
             return known
         count, exists = 0, False
         for number, segment in enumerate(self.segments):
-            first, last = segment.vocabulary.find(term)
-            if last > first:
+            start, end = segment.find_postings(term)
+            if end > start:
                 exists = True
-                start, end = int(segment.indptr[first]), int(segment.indptr[last])
                 count += kernels.count_live(segment.docs, start, end, self.owner, number)
         if exists:
             self._counts[term] = count

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -95,8 +95,7 @@ class ScoredQuery:
         return QueryExecution(self.index, query, self.synonyms, self.weights).run(relaxed=relaxed)
 
 
-@dataclass(frozen=True)
-class PostingRange:
+class PostingRange(NamedTuple):
     """A range of postings in a segment, and the weight of a match among them."""
 
     segment: int
@@ -279,9 +278,13 @@ class QueryExecution:
         """Return the postings of a term (or of all terms with this prefix), which are contiguous in each segment."""
         ranges = []
         for number, segment in enumerate(self.index.segments):
-            first, last = segment.vocabulary.find(term, prefix=prefix)
-            if last > first:
-                ranges.append(PostingRange(number, int(segment.indptr[first]), int(segment.indptr[last]), factor))
+            if prefix:
+                first, last = segment.vocabulary.find(term, prefix=True)
+                start, end = int(segment.indptr[first]), int(segment.indptr[last])
+            else:
+                start, end = segment.find_postings(term)
+            if end > start:
+                ranges.append(PostingRange(number, start, end, factor))
         return ranges
 
     def raise_ranges(self, ranges: Sequence[PostingRange]) -> int:

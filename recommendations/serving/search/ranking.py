@@ -210,7 +210,8 @@ class HitRanker:
             # steps larger than any score: no factor lifts a product over one of a higher tier
             step = float(score.max(initial=0.0)) + 1.0
             keys = candidates.tier * step + score
-        elif self.request.sort == SearchSort.NEWEST:
+            return keys.astype(np.float64), freeze(candidates.rows)
+        if self.request.sort == SearchSort.NEWEST:
             keys = catalog.published[catalog_rows]
         elif self.request.sort == SearchSort.BEST_SELLING:
             # without a model nothing is known about sales, and the words decide

@@ -95,7 +95,7 @@ def search(
     facets = Facets()
     if request.facets and fallback is None:
         # without filters all candidates are the matches already: a second look-up would find the same
-        unfiltered = find_candidates(scored, visible)[0].rows if filters else candidates.rows
+        unfiltered = find_unfiltered_rows(scored, visible) if filters else candidates.rows
         facets = count_facets(snapshot, understood, candidates, unfiltered=unfiltered, filters=filters)
     return SearchPage(
         request,
@@ -173,6 +173,11 @@ def find_candidates(scored: ScoredQuery | None, allowed: Flags) -> tuple[SearchC
         tier = tier.copy()
         tier[np.searchsorted(matches.rows, matches.exact)] = matches.n_required + 1
     return SearchCandidates(matches.rows, matches.scores, tier), matches
+
+
+def find_unfiltered_rows(scored: ScoredQuery | None, visible: Flags) -> Rows:
+    """Return the rows that match the words without the filters."""
+    return get_all_candidates(visible, visible).rows if scored is None else scored.find_matches(visible).rows
 
 
 def get_all_candidates(visible: Flags, allowed: Flags) -> SearchCandidates:

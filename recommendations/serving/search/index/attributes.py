@@ -90,12 +90,16 @@ class AttributeIndex:
         present = np.flatnonzero(counts)
         present_names, present_counts = self.pair_name[present], counts[present]
         by_name = np.bincount(present_names, weights=present_counts, minlength=len(self.name_list))
+        # one sort for all names: by name, the most frequent values first
+        order = np.lexsort((-present_counts, present_names))
+        codes, frequencies = present[order], present_counts[order]
+        starts = np.searchsorted(present_names[order], np.arange(len(self.name_list))).tolist()
         values: dict[str, list[tuple[str, int]]] = {}
         for name in np.argsort(-by_name, kind="stable")[:MAX_NAMES].tolist():
             if by_name[name] > 0:
-                own = np.flatnonzero(present_names == name)
-                best = own[np.argsort(-present_counts[own], kind="stable")[:MAX_VALUES]]
-                pairs = zip(present[best].tolist(), present_counts[best].tolist(), strict=True)
+                last = starts[name + 1] if name + 1 < len(starts) else len(codes)
+                best = slice(starts[name], min(starts[name] + MAX_VALUES, last))
+                pairs = zip(codes[best].tolist(), frequencies[best].tolist(), strict=True)
                 values[self.name_list[name]] = [(self.get_value(code), count) for code, count in pairs]
         return values
 
