@@ -6,10 +6,10 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Product
-from config.foundation.backoffice.search import SearchHit, SearchSource, register_search_source
+from config.foundation.backoffice.search import SearchMatch, SearchSource, register_search_source
 
 
-def find_products(request: HttpRequest, text: str, limit: int) -> list[SearchHit]:
+def find_products(request: HttpRequest, text: str, limit: int) -> list[SearchMatch]:
     """Return products with every word in their ID, SKU, title or brand: those with exactly this ID or SKU first."""
     condition = Q()
     for word in text.split():
@@ -24,7 +24,7 @@ def find_products(request: HttpRequest, text: str, limit: int) -> list[SearchHit
     )
     products = Product.objects.filter(condition).order_by(rank, "title", "pk").only("product_id", "title", "brand")
     return [
-        SearchHit(
+        SearchMatch(
             title=product.title or product.product_id,
             url=reverse("admin:catalog_product_change", args=[product.pk]),
             detail=" · ".join(part for part in (product.brand, product.product_id) if part),

@@ -12,7 +12,7 @@ from config.foundation.backoffice.search import search_everything
 @staff_member_required
 def show_search_results(request: HttpRequest) -> HttpResponse:
     """Render what is found for the parameter ``q``."""
-    text = request.GET.get("q", "")
+    text = request.GET.get("q", "").replace("\0", "")
     return render(
         request, "backoffice/search_results.html", {"text": text.strip(), "groups": search_everything(request, text)}
     )

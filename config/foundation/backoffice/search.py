@@ -13,7 +13,7 @@ MAX_CHARACTERS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchHit:
+class SearchMatch:
     """Something that was found: its name, its page, and what tells it apart from others of the same name."""
 
     title: str | Promise
@@ -33,7 +33,7 @@ class SearchSource:
     label: str | Promise
     permission: str | None
     order: int
-    find: Callable[[HttpRequest, str, int], Sequence[SearchHit]]
+    find: Callable[[HttpRequest, str, int], Sequence[SearchMatch]]
 
 
 _sources: dict[str, SearchSource] = {}
@@ -44,7 +44,7 @@ def register_search_source(source: SearchSource) -> None:
     _sources[source.key] = source
 
 
-def search_everything(request: HttpRequest, text: str) -> list[tuple[SearchSource, list[SearchHit]]]:
+def search_everything(request: HttpRequest, text: str) -> list[tuple[SearchSource, list[SearchMatch]]]:
     """Return the results by source, in the order of the sources; sources without results are left out."""
     text = " ".join(text.replace("\0", "").split())[:MAX_CHARACTERS]
     if not text:
@@ -59,10 +59,10 @@ def search_everything(request: HttpRequest, text: str) -> list[tuple[SearchSourc
     return [(source, results) for source, results in groups if results]
 
 
-def find_pages(request: HttpRequest, text: str, limit: int) -> list[SearchHit]:
+def find_pages(request: HttpRequest, text: str, limit: int) -> list[SearchMatch]:
     """Return the pages of the menu whose name, tab or area contains every word; the name counts most."""
     words = text.casefold().split()
-    matches: list[tuple[bool, SearchHit]] = []
+    matches: list[tuple[bool, SearchMatch]] = []
     for area in get_navigation(request):
         for tab in area.tabs:
             for page in tab.pages:
@@ -70,5 +70,5 @@ def find_pages(request: HttpRequest, text: str, limit: int) -> list[SearchHit]:
                 if all(word in " ".join(place).casefold() for word in words):
                     is_by_name = all(word in place[-1].casefold() for word in words)
                     detail = " › ".join(dict.fromkeys(place[:-1]))
-                    matches.append((not is_by_name, SearchHit(title=page.label, url=page.url, detail=detail)))
+                    matches.append((not is_by_name, SearchMatch(title=page.label, url=page.url, detail=detail)))
     return [result for _rank, result in sorted(matches, key=lambda match: match[0])][:limit]

@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from config.foundation.backoffice.search import SearchHit, SearchSource, register_search_source
+from config.foundation.backoffice.search import SearchMatch, SearchSource, register_search_source
 from customers.identity.models import Identifier
 from customers.identity.personal_data.hashing import hash_email, hash_phone
 from customers.identity.personal_data.masking import may_see_personal
@@ -15,7 +15,7 @@ from customers.lifecycle.models import CustomerProfile
 MAX_ID = 2**63
 
 
-def find_customers(request: HttpRequest, text: str, limit: int) -> list[SearchHit]:
+def find_customers(request: HttpRequest, text: str, limit: int) -> list[SearchMatch]:
     """Return the customers with this identifier or number; names follow the masking policy, and the audit log records personal ones."""
     kinds = Identifier.Kind
     matches = Q(kind__in=[kinds.USER_ID, kinds.ANONYMOUS_ID, kinds.DEVICE_ID], value=text)
@@ -33,7 +33,7 @@ def find_customers(request: HttpRequest, text: str, limit: int) -> list[SearchHi
     )
     with_personal = may_see_personal(request)
     return [
-        SearchHit(
+        SearchMatch(
             title=get_customer_name(profile.customer, profile.customer.identifiers.all(), with_personal=with_personal),
             url=reverse("admin:lifecycle_customer", args=[profile.customer_id]),
             detail=profile.get_stage_display(),

@@ -4,14 +4,14 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from config.foundation.backoffice.search import SearchHit, SearchSource, register_search_source
+from config.foundation.backoffice.search import SearchMatch, SearchSource, register_search_source
 from customers.segments.models import Segment
 
 
-def find_segments(request: HttpRequest, text: str, limit: int) -> list[SearchHit]:
+def find_segments(request: HttpRequest, text: str, limit: int) -> list[SearchMatch]:
     """Return segments by name, in alphabetical order."""
     return [
-        SearchHit(
+        SearchMatch(
             title=segment.name,
             url=reverse("admin:segments_segment_change", args=[segment.pk]),
             detail=segment.get_kind_display(),

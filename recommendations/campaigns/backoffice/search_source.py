@@ -4,14 +4,14 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from config.foundation.backoffice.search import SearchHit, SearchSource, register_search_source
+from config.foundation.backoffice.search import SearchMatch, SearchSource, register_search_source
 from recommendations.campaigns.models import Campaign
 
 
-def find_campaigns(request: HttpRequest, text: str, limit: int) -> list[SearchHit]:
+def find_campaigns(request: HttpRequest, text: str, limit: int) -> list[SearchMatch]:
     """Return campaigns by name, in alphabetical order."""
     return [
-        SearchHit(title=campaign.name, url=reverse("admin:campaigns_campaign_change", args=[campaign.pk]))
+        SearchMatch(title=campaign.name, url=reverse("admin:campaigns_campaign_change", args=[campaign.pk]))
         for campaign in Campaign.objects.filter(name__icontains=text).order_by("name")[:limit]
     ]
 
