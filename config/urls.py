@@ -37,6 +37,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", include("config.access.backoffice.urls")),  # before the admin site, whose log-in page it replaces
     # Before the admin site, whose search by django-unfold knows no masking policy.
     path("admin/search/", show_search_results, name="backoffice_search"),
+    path("admin/home/", include("config.backoffice.home.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),
