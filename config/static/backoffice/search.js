@@ -65,6 +65,9 @@
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
         event.preventDefault();
         move(event.key === "ArrowDown" ? 1 : -1);
+      } else if (event.key === "Escape") {
+        event.preventDefault(); // a search field would clear its text first
+        find("#search-dialog").close();
       } else if (event.key === "Enter") {
         const option = find('#search-results [aria-selected="true"]');
         if (!option) return;
