@@ -1,8 +1,12 @@
 """``python -m config.web_server``: serves a WSGI application until a signal; ``manage.py up`` starts it."""
 
 import argparse
+import gc
 import resource
+from collections.abc import Callable
 from functools import partial
+from importlib import import_module
+from typing import Any
 
 from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
@@ -43,7 +47,35 @@ def main() -> None:
         respawn_failed_workers=True,
         respawn_interval=RESPAWN_SECONDS,
     )
-    server.serve(partial(run_worker, threads=arguments.threads, limits=limits, port=arguments.port))
+    preload_application(arguments.application)
+    server.serve(
+        partial(run_worker, threads=arguments.threads, limits=limits, port=arguments.port),
+        target_loader=start_application,
+    )
+
+
+def preload_application(target: str) -> None:
+    """Import the application and call the function ``preload`` of its module, if it has one, before the workers are forked.
+
+    So this happens once, and the workers share the memory.
+    """
+    module = import_module(target.partition(":")[0])
+    preload = getattr(module, "preload", None)
+    if preload is not None:
+        preload()
+    gc.collect()
+    gc.freeze()  # the garbage collector of a worker would write to the shared memory, which copies it
+
+
+def start_application(target: str) -> Callable[..., Any]:
+    """Return the application in a worker, after the function ``start_worker`` of its module, if it has one."""
+    module_name, _, name = target.partition(":")
+    module = import_module(module_name)
+    start_worker = getattr(module, "start_worker", None)
+    if start_worker is not None:
+        start_worker()
+    application: Callable[..., Any] = getattr(module, name or "application")
+    return application
 
 
 def parse_arguments() -> argparse.Namespace:
