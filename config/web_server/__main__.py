@@ -2,7 +2,9 @@
 
 import argparse
 import gc
+import logging
 import resource
+import threading
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -15,6 +17,8 @@ from granian.server.mp import MPServer
 from config.foundation.files.private_files import keep_new_files_private
 from config.web_server.limits import ClientLimits
 from config.web_server.worker import run_worker
+
+logger = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 2048  # of one process; further ones wait until others close
 HEADER_SECONDS = 10.0  # for the headers of a request, and for the next request of a connection
@@ -63,6 +67,8 @@ def preload_application(target: str) -> None:
     preload = getattr(module, "preload", None)
     if preload is not None:
         preload()
+    if names := [thread.name for thread in threading.enumerate() if thread is not threading.current_thread()]:
+        logger.warning("Threads of the application that workers will lack: %s", ", ".join(names))
     gc.collect()
     gc.freeze()  # the garbage collector of a worker would write to the shared memory, which copies it
 

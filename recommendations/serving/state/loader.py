@@ -24,7 +24,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from catalog.models import Product
-from config.foundation.database.wait_limits import limit_database_wait
+from config.foundation.database.wait_limits import limit_database_wait, stop_limiter
 from recommendations.engine import IdMap
 from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.serving.state.compiled_blends import CompiledBlends
@@ -179,7 +179,8 @@ class StateLoader:
                 "The model and the catalog could not be loaded before the start; each worker loads its own"
             )
         finally:
-            # a worker must neither share a connection nor inherit a pool without its threads
+            # workers must not share connections, and inherit no threads
+            stop_limiter()
             connection.close()
             connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's own
             self.valkey.connection_pool.disconnect()

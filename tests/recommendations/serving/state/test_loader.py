@@ -4,6 +4,7 @@ import json
 import threading
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -12,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Product
 from config import health
+from config.foundation.database.wait_limits import stop_limiter
 from recommendations.engine import IdMap
 from recommendations.merchandising.models import Rule
 from recommendations.serving.recommend import recommend
@@ -68,10 +70,12 @@ def test_the_state_is_replaced_as_a_whole(trained: ModelVersion, background_load
 
 
 def test_what_is_loaded_before_the_fork_is_not_loaded_again(
-    transactional_db: None, background_loader: StateLoader
+    transactional_db: None, background_loader: StateLoader, settings: Any
 ) -> None:
+    settings.DATABASE_STATEMENT_TIMEOUT = 15  # as `up` sets it for the web server
     loader = background_loader
     make_product("tea")
+    stop_limiter()
     threads = set(threading.enumerate())
     loader.preload(now=NOON)
     prepared = loader.prepared
