@@ -14,13 +14,13 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from catalog.models import Product
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
-from config.foundation.pauses import pause_for_requests
 from recommendations.serving.search.index.product_reader import count_recent_changes, read_changes, read_products
 from recommendations.serving.search.index.product_texts import ProductTexts
 from recommendations.serving.search.index.storage import open_product_texts, read_pointer, save_product_texts
 from recommendations.serving.search.snapshot import SearchSnapshot
 from recommendations.serving.search.synonym_table import SynonymTable, load_synonyms, read_fingerprint
 from recommendations.serving.state.loader import StateLoader, loader
+from recommendations.serving.state.pauses import pause_for_requests
 
 REFRESH_INTERVAL_S = 1.0
 COUNT_INTERVAL_S = 30.0

@@ -14,10 +14,10 @@ import numpy.typing as npt
 from django.db.models import Count, FloatField, Func, Max, QuerySet
 
 from catalog.models import Availability, Product
-from config.foundation.pauses import pause_for_requests
 from recommendations.engine import IdMap
 from recommendations.serving.expressions.expression import BoundBoost, BoundExpression
 from recommendations.serving.expressions.product_masks import compute_boosts, compute_mask
+from recommendations.serving.state.pauses import pause_for_requests
 from recommendations.serving.state.product_values import ProductValues, ValueColumn, list_product_values
 
 # In the order of `write_row`; moments as seconds since 1970, because psycopg makes datetimes slowly.
