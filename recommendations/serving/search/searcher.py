@@ -194,6 +194,7 @@ def is_up_to_date(opened: ProductTexts, present: ProductTexts | None) -> bool:
 def warm_up_search(snapshot: SearchSnapshot) -> None:
     """Search once, so that code is compiled and memory is mapped before the first visitor."""
     snapshot.texts.index.search("a warm kettel 热水")
+    snapshot.texts.index.count_completions("a")
 
 
 searcher = Searcher()
