@@ -43,7 +43,7 @@ def recount_moved_products() -> int:
 
 def recount_in_batches(customer_ids: Iterable[int]) -> int:
     done = 0
-    for batch in batched(customer_ids, RECOUNT_BATCH_SIZE, strict=False):
+    for batch in batched(customer_ids, RECOUNT_BATCH_SIZE):
         with transaction.atomic():
             recount_events(batch)
             recount_orders(batch)
