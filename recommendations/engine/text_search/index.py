@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -177,6 +177,16 @@ class TextIndex:
                 count += kernels.count_live(segment.docs, start, end, self.owner, number)
         if exists:
             self._counts[term] = count
+        return count
+
+    def count_together(self, terms: Sequence[str]) -> int:
+        """Return the number of documents with all terms; slow, for words that no document has."""
+        count = 0
+        for number, segment in enumerate(self.segments):
+            spans = [segment.vocabulary.find(term) for term in terms]
+            docs = [segment.docs[segment.indptr[first] : segment.indptr[last]] for first, last in spans]
+            shared = reduce(np.intersect1d, docs)
+            count += int((self.owner[shared] == number).sum())
         return count
 
     def search(self, text: str, *, synonyms: Synonyms = NO_SYNONYMS, allowed: Flags | None = None) -> Matches:

@@ -14,6 +14,7 @@ from recommendations.serving.search.personalization import Scores
 from recommendations.serving.search.request import SearchRequest, SearchSort
 from recommendations.serving.search.search_rules import SearchRules
 from recommendations.serving.search.snapshot import SearchSnapshot
+from recommendations.serving.search.word_bands import MAX_BANDS, compute_word_bands
 
 PERSONAL_WEIGHT = 0.5  # a product with the highest personal score gets 1.5 times its text score
 POPULARITY_WEIGHT = 1.0
@@ -205,9 +206,10 @@ class HitRanker:
         """Return sort keys (larger first) and tie-breakers, which are the same on every page."""
         catalog = self.snapshot.catalog
         if self.request.sort == SearchSort.RELEVANCE:
-            # steps larger than any score: no factor lifts a product over one of a higher tier
+            # steps larger than any score: no factor lifts a product over one that matches the words better
             step = float(score.max(initial=0.0)) + 1.0
-            keys = candidates.tier * step + score
+            bands = compute_word_bands(candidates.text, candidates.tier)
+            keys = (candidates.tier * MAX_BANDS - bands) * step + score
         elif self.request.sort == SearchSort.NEWEST:
             keys = catalog.published[catalog_rows]
         elif self.request.sort == SearchSort.BEST_SELLING:
@@ -237,9 +239,9 @@ def get_word_match_type(tier: int, matches: Matches | None) -> str:
     """Return how a product matches the words, by its tier."""
     if matches is None:
         return "everything"
-    if tier > matches.n_required:
+    if tier > matches.full_level:
         return "exact"
-    return "all_words" if tier == matches.n_required else "some_words"
+    return "all_words" if tier == matches.full_level else "some_words"
 
 
 def insert_pins(candidates: Sequence[int], pins: Mapping[int, int], *, upto: int) -> list[int]:

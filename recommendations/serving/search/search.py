@@ -174,8 +174,8 @@ def find_candidates(scored: ScoredQuery | None, allowed: Flags) -> tuple[SearchC
     if scored is None:
         return get_all_candidates(allowed, allowed), None
     matches = scored.find_matches(allowed)
-    tier = matches.n_covered.copy()
-    tier[np.searchsorted(matches.rows, matches.exact)] = matches.n_required + 1
+    tier = matches.levels.copy()
+    tier[np.searchsorted(matches.rows, matches.exact)] = matches.full_level + 1
     return SearchCandidates(matches.rows, matches.scores, tier), matches
 
 
