@@ -1,8 +1,8 @@
 """Corrections of misspelled words by the words of the documents and their frequency."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -29,6 +29,10 @@ SIMILAR_LETTERS = (
 )
 
 type RowWeights = Callable[[Rows], npt.NDArray[np.floating]]
+type CountPeople = Callable[
+    [str, frozenset[str]], float
+]  # (word, the other words of the query) → people who searched it
+PRIOR_PEOPLE = 20.0  # as many people as the documents count for
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,27 @@ class CorrectionCandidate:
         elif self.edits == 1 and is_unlikely_replacement(self.word, typed):
             cost += UNLIKELY_KEY_COST
         return math.log(self.weight + 1e-9) - cost
+
+
+def weigh_by_people(
+    candidates: Sequence[CorrectionCandidate], count_people: CountPeople, others: frozenset[str]
+) -> list[CorrectionCandidate]:
+    """Return the candidates with weights from the documents and from the people who searched each word.
+
+    The share of a word is (PRIOR_PEOPLE · its share of the documents' weight + its people) / (PRIOR_PEOPLE + all people), a Dirichlet prior.
+    The sum of the weights does not change; without people none of them does.
+    """
+    people = [count_people(candidate.word, others) for candidate in candidates]
+    total, searched = sum(candidate.weight for candidate in candidates), sum(people)
+    if not searched or not total:
+        return list(candidates)
+    return [
+        replace(
+            candidate,
+            weight=(PRIOR_PEOPLE * candidate.weight + total * count) / (PRIOR_PEOPLE + searched),
+        )
+        for candidate, count in zip(candidates, people, strict=True)
+    ]
 
 
 def is_unlikely_replacement(word: str, typed: str) -> bool:

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import kernels
-from recommendations.engine.text_search.corrections import RowWeights
+from recommendations.engine.text_search.corrections import CountPeople, RowWeights
 from recommendations.engine.text_search.documents import Documents
 from recommendations.engine.text_search.matches import Matches
-from recommendations.engine.text_search.query_execution import ScoredQuery
+from recommendations.engine.text_search.query_execution import ScoredQuery, WordChoice
 from recommendations.engine.text_search.segment import IndexSegment, Pivots, Postings, assemble_segment, build_segment
 from recommendations.engine.text_search.synonyms import Synonyms
 from recommendations.engine.text_search.tokens import normalize
@@ -196,12 +196,21 @@ class TextIndex:
         """
         return self.score(text, synonyms=synonyms).find_matches(allowed)
 
-    def score(self, text: str, *, synonyms: Synonyms = NO_SYNONYMS, weights: RowWeights | None = None) -> ScoredQuery:
+    def score(
+        self,
+        text: str,
+        *,
+        synonyms: Synonyms = NO_SYNONYMS,
+        weights: RowWeights | None = None,
+        count_people: CountPeople | None = None,
+        corrects: bool = True,
+    ) -> ScoredQuery:
         """Score all documents once, to be matched against different sets of allowed ones.
 
-        weights: of documents, such as their sales, to choose between corrections.
+        weights: of documents, such as their sales, and count_people: who searched a word, to choose between corrections. corrects: whether
+        words may be misspelled.
         """
-        return ScoredQuery(self, text, synonyms, weights)
+        return ScoredQuery(self, text, synonyms, WordChoice(weights, count_people, corrects=corrects))
 
     def complete(self, prefix: str, *, n: int) -> list[str]:
         """Return the words with this prefix that occur in most documents, most frequent first."""

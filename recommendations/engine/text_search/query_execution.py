@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,14 @@ import numpy.typing as npt
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import kernels
 from recommendations.engine.text_search.compounds import find_loose_split
-from recommendations.engine.text_search.corrections import MAX_WEIGHED, CorrectionCandidate, RowWeights, get_max_edits
+from recommendations.engine.text_search.corrections import (
+    MAX_WEIGHED,
+    CorrectionCandidate,
+    CountPeople,
+    RowWeights,
+    get_max_edits,
+    weigh_by_people,
+)
 from recommendations.engine.text_search.matches import Correction, Matches
 from recommendations.engine.text_search.query import ParsedQuery, QueryClause, QueryUnit, parse_text_query
 from recommendations.engine.text_search.stemmer import is_inflected, pluralize, stem_word
@@ -36,12 +43,27 @@ STEM_FACTOR = 0.8
 CHARACTER_FACTOR = 0.2
 
 
+@dataclass(frozen=True)
+class WordChoice:
+    """How to choose between corrections.
+
+    weights: of documents, such as their sales; by default all are equal. count_people: who searched a word before. corrects: whether words
+    may be misspelled at all.
+    """
+
+    weights: RowWeights | None = None
+    count_people: CountPeople | None = None
+    corrects: bool = field(default=True, kw_only=True)
+
+
+DEFAULT_CHOICE = WordChoice()
+
+
 class ScoredQuery:
     """A query that scores all documents once strictly and, if needed, once relaxed."""
 
-    def __init__(self, index: "TextIndex", text: str, synonyms: Synonyms, weights: RowWeights | None = None) -> None:
-        """weights: of documents, such as their sales, to choose between corrections; by default all are equal."""
-        self.index, self.synonyms, self.weights = index, synonyms, weights
+    def __init__(self, index: "TextIndex", text: str, synonyms: Synonyms, choice: WordChoice = DEFAULT_CHOICE) -> None:
+        self.index, self.synonyms, self.choice = index, synonyms, choice
         self.query = parse_text_query(text, synonyms, index.count_documents)
         self.exact = index.find_key(text)
         self.corrected: str | None = None
@@ -74,7 +96,7 @@ class ScoredQuery:
         return self._executions[relaxed]
 
     def _execute(self, *, relaxed: bool) -> "QueryExecution":
-        return QueryExecution(self.index, self.query, self.synonyms, self.weights).run(relaxed=relaxed)
+        return QueryExecution(self.index, self.query, self.synonyms, self.choice).run(relaxed=relaxed)
 
 
 @dataclass(frozen=True)
@@ -94,10 +116,10 @@ class QueryExecution:
     """
 
     def __init__(
-        self, index: "TextIndex", query: ParsedQuery, synonyms: Synonyms, weights: RowWeights | None = None
+        self, index: "TextIndex", query: ParsedQuery, synonyms: Synonyms, choice: WordChoice = DEFAULT_CHOICE
     ) -> None:
         n = len(index)
-        self.index, self.query, self.synonyms, self.weights = index, query, synonyms, weights
+        self.index, self.query, self.synonyms, self.choice = index, query, synonyms, choice
         self.best = np.zeros(n, np.float32)
         self.total = np.zeros(n, np.float32)
         self.covered_terms = np.zeros(n, np.uint64)
@@ -214,13 +236,13 @@ class QueryExecution:
             n_completed = self.raise_more(ranges, completions)
             self.prefixes.append(clause.term)
             n_new += n_completed
-            if has_no_match and n_completed and clause.covers and not is_known:
+            if has_no_match and n_completed and clause.covers and self.choice.corrects and not is_known:
                 # a word that begins few others, such as peper for peperoncini, is rather a misspelling of a frequent one
                 best = self.find_correction(clause, has_no_match=True)
                 if best is not None and self.is_much_heavier(best, completions):
                     return n_new + self.raise_more(ranges, self.apply_correction(clause, best, is_certain=True))
             has_no_match = has_no_match and not n_completed
-        if is_known or not clause.covers:  # an optional word is not worth a correction
+        if is_known or not clause.covers or not self.choice.corrects:  # an optional word is not worth a correction
             return n_new
         if relaxed or count + n_new < CORRECTION_THRESHOLD:
             best = self.find_correction(clause, has_no_match=has_no_match)
@@ -361,10 +383,14 @@ class QueryExecution:
         if not prefix:
             counts |= self.find_near_names(word, max_edits, edits, spans)
         most_used = sorted(counts, key=lambda text: (edits[text], -counts[text], text))[:MAX_WEIGHED]
-        return [
+        candidates = [
             CorrectionCandidate(text, edits[text], sum(self.weigh_range(span, in_context=True) for span in spans[text]))
             for text in most_used
         ]
+        if self.choice.count_people is None:
+            return candidates
+        others = frozenset(term.term for term in self.query.terms if term.is_required and term.term != word)
+        return weigh_by_people(candidates, self.choice.count_people, others)
 
     def find_near_names(
         self, word: str, max_edits: int, edits: dict[str, int], spans: dict[str, list[PostingRange]]
@@ -387,7 +413,8 @@ class QueryExecution:
         """Return the weight of the live documents of postings; in_context: those with other words of the query count most."""
         docs = self.index.segments[posting_range.segment].docs[posting_range.start : posting_range.end]
         docs = docs[self.index.owner[docs] == posting_range.segment]
-        weights = BASE_WEIGHT + (self.weights(docs) if self.weights is not None else np.zeros(len(docs)))
+        weights_of = self.choice.weights
+        weights = BASE_WEIGHT + (weights_of(docs) if weights_of is not None else np.zeros(len(docs)))
         if in_context and self.covered_terms.any():
             weights = weights * np.where(self.covered_terms[docs] > 0, 1.0, OUT_OF_CONTEXT)
         return float(weights.sum())

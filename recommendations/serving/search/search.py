@@ -133,7 +133,13 @@ def score_words(snapshot: SearchSnapshot, request: SearchRequest, popularity: Sc
             return popularity(catalog_rows) * (catalog_rows >= 0)
 
     synonyms = snapshot.synonyms.get_for_language(request.language)
-    return snapshot.texts.index.score(request.q, synonyms=synonyms, weights=weights)
+    return snapshot.texts.index.score(
+        request.q,
+        synonyms=synonyms,
+        weights=weights,
+        count_people=snapshot.queries.count_people if len(snapshot.queries) else None,
+        corrects=request.autocorrect,
+    )
 
 
 def find_visible_rows(snapshot: SearchSnapshot, request: SearchRequest, rules: SearchRules | None) -> Flags:

@@ -10,17 +10,19 @@ from config.foundation.array_types import Flags, Rows
 from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.serving.search.index.category_levels import CategoryLevels
 from recommendations.serving.search.index.product_texts import ProductTexts
+from recommendations.serving.search.queries.shop_queries import ShopQueries
 from recommendations.serving.search.request import SearchRequest
 from recommendations.serving.search.synonym_table import SynonymTable
 from recommendations.serving.state.loader import ServingState
 from recommendations.serving.state.product_index import ProductIndex
 
 MAX_CACHED_MASKS = 64
+NO_QUERIES = ShopQueries()
 
 
 @dataclass(frozen=True, eq=False)
 class SearchSnapshot:
-    """The texts, catalog and synonyms that the searches of one moment share.
+    """The texts, catalog, synonyms and queries that the searches of one moment share.
 
     Texts and catalog number products differently. catalog_rows: catalog row of each text row, -1 if unknown; text_rows: the
     inverse.
@@ -32,6 +34,7 @@ class SearchSnapshot:
     text_rows: npt.NDArray[np.int32]
     levels: CategoryLevels
     synonyms: SynonymTable = field(default_factory=SynonymTable)
+    queries: ShopQueries = field(default_factory=ShopQueries)
     _passing: dict[int, tuple[Flags, Flags]] = field(default_factory=dict)
 
     @classmethod
@@ -42,6 +45,7 @@ class SearchSnapshot:
         synonyms: SynonymTable,
         *,
         before: "SearchSnapshot | None" = None,
+        queries: ShopQueries = NO_QUERIES,
     ) -> "SearchSnapshot":
         """Build the snapshot; mappings of the previous one (`before`) are reused."""
         catalog = state.products
@@ -57,7 +61,7 @@ class SearchSnapshot:
             before is not None and before.catalog is catalog and before.texts.product_ids.base is texts.product_ids.base
         )
         if before is not None and same and len(before.catalog_rows) == n and len(before.text_rows) == len(ids):
-            return cls(texts, state, before.catalog_rows, before.text_rows, levels, synonyms, before._passing)
+            return cls(texts, state, before.catalog_rows, before.text_rows, levels, synonyms, queries, before._passing)
         catalog_rows, text_rows = np.full(n, -1, np.int32), np.full(len(ids), -1, np.int32)
         if before is not None and same:
             catalog_rows[: len(before.catalog_rows)], text_rows[: len(before.text_rows)] = (
@@ -70,7 +74,7 @@ class SearchSnapshot:
         text_rows[missing] = texts.product_ids.find_numbers([ids[row] for row in missing.tolist()])
         known = missing[text_rows[missing] >= 0]
         catalog_rows[text_rows[known]] = known
-        return cls(texts, state, catalog_rows, text_rows, levels, synonyms)
+        return cls(texts, state, catalog_rows, text_rows, levels, synonyms, queries)
 
     @property
     def catalog(self) -> ProductIndex:

@@ -16,6 +16,7 @@ from recommendations.serving.search.search import find_candidates, find_visible_
 from recommendations.serving.search.search_rules import SearchRules
 from recommendations.serving.search.snapshot import SearchSnapshot
 
+MAX_CHECKED = 8  # queries of the shop whose products are looked up
 BASE_POPULARITY = 0.02  # of a product without sales
 
 
@@ -60,8 +61,25 @@ def autocomplete(
     if expression is not None:
         bound = bind_expression(expression, timezone.now())
         visible = visible & snapshot.get_passing(snapshot.catalog.get_expression_mask(bound))
-    queries = [page.corrected] if page.corrected else complete_query(query, snapshot, language, visible, n=n)
+    if page.corrected:
+        queries = [page.corrected]
+    else:
+        searched = find_searched_queries(query, snapshot, language, visible, n=n)
+        queries = list(dict.fromkeys([*searched, *complete_query(query, snapshot, language, visible, n=n)]))[:n]
     return Autocompletion(query, queries, rank_categories(request, snapshot, visible, popularity, n=n), page.hits)
+
+
+def find_searched_queries(query: str, snapshot: SearchSnapshot, language: str, visible: Flags, *, n: int) -> list[str]:
+    """Return queries of the shop that begin with the typed text and of which a visible product has all words."""
+    synonyms = snapshot.synonyms.get_for_language(language)
+
+    def has_products(text: str) -> bool:
+        scored = snapshot.texts.index.score(f"{text} ", synonyms=synonyms, corrects=False)
+        matches = scored.find_matches(visible)
+        return bool((matches.n_covered == matches.n_required).any())
+
+    candidates = snapshot.queries.complete(" ".join(normalize(query).split()), n=min(n, MAX_CHECKED))
+    return [text for text in candidates if has_products(text)]
 
 
 def complete_query(query: str, snapshot: SearchSnapshot, language: str, visible: Flags, *, n: int) -> list[str]:
