@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from config.foundation.database import partitions
 from recommendations.serving.impressions import attribution, position_bias, retention, store
-from recommendations.serving.search.query_learning import learn_shop_queries
+from recommendations.serving.search.queries.query_learning import learn_shop_queries
 
 MAX_STORE_SECONDS = 20.0  # after this long a run frees its worker; the next run continues
 RUN_RETENTION_DAYS = 60

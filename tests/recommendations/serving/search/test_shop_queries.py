@@ -9,8 +9,8 @@ from django.utils import timezone
 from catalog.models import Product
 from recommendations.serving.search.models import ShopQuery
 from recommendations.serving.search.queries.autocomplete import autocomplete
+from recommendations.serving.search.queries.query_learning import MIN_PEOPLE, learn_shop_queries
 from recommendations.serving.search.queries.shop_queries import ShopQueries
-from recommendations.serving.search.query_learning import MIN_PEOPLE, learn_shop_queries
 from recommendations.serving.search.request import SearchRequest
 from recommendations.serving.search.search import search
 from recommendations.serving.search.searcher import Searcher
