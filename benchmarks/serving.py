@@ -1,11 +1,11 @@
 """Recommendations under load: a simulated shop on its own embedded servers; web, database, Valkey and load share the machine.
 
 Without --products, it runs with 12,000 and then with 100,000 products; the keys of the second run end in _100k. Each type of
-request (20 products, filters by category and price, reasons; 200 products to rank) runs first in a closed loop of 8 connections, of
-which the best round is reported, then in an open loop (keys open_…) of 500 requests per second with exponential gaps. The latencies of
-the open loop count from the moment a request is due. The floors return the bytes of a for-you response from the same Granian: a
-Django view without middleware, and a view of Django REST framework without authentication. cpu_us is the processor time of the web
-workers per request; it hardly depends on what else runs on the machine.
+request (20 products, filters by category and price, reasons; 200 products to rank; autocomplete of the first letters) runs first
+in a closed loop of 8 connections, of which the best round is reported, then in an open loop (keys open_…) of 500 requests per
+second with exponential gaps. The latencies of the open loop count from the moment a request is due. The floors return the bytes
+of a for-you response from the same Granian: a Django view without middleware, and a view of Django REST framework without
+authentication. cpu_us is the processor time of the web workers per request; it hardly depends on what else runs on the machine.
 
 --reload also promotes copies of the model during the open loop. --soak SECONDS instead runs a mix of requests with promotions and
 price changes. --folder keeps the simulated shop and reuses it in later runs.
@@ -41,7 +41,8 @@ SECONDS, ROUNDS, OPEN_SECONDS = 10.0, 3, 15.0
 CONNECTIONS, RATE = 8, 500.0
 WARM_SECONDS = 2.0
 RELOADS, RELOAD_SECONDS, PROMOTION_SECONDS = 3, 30.0, 6.0
-SCENARIOS = ("for-you", "for-you-any-price", "similar", "cart", "rank", "search")
+SCENARIOS = ("for-you", "for-you-any-price", "similar", "cart", "rank", "search", "autocomplete")
+SEARCH_SCENARIOS = ("search", "autocomplete")
 SOAK_MIX = "for-you:70,similar:10,cart:10,rank:5,search:5"
 PROMOTION_EVERY, PRICE_EVERY, SAMPLE_EVERY = 60.0, 5.0, 60.0
 COPIES = 3
@@ -156,9 +157,9 @@ def measure_shop(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[
         run_load(shop, "for-you:1", seconds=min(WARM_SECONDS, arguments.seconds), seed=99)
         for scenario in arguments.scenarios.split(","):
             name = scenario.replace("-", "_")
-            if scenario == "search" and not has_search(shop):
+            if problem := find_problem(shop, scenario):
                 figures |= {f"{name}_{figure}": None for figure in ("requests_per_s", "p50_ms", "p95_ms", "p99_ms")}
-                notes.append("search is null: /api/v1/search/ does not answer")
+                notes.append(f"{scenario} is null: {problem}")
                 continue
             figures |= {
                 f"{name}_{figure}": value for figure, value in measure_scenario(shop, arguments, scenario).items()
@@ -172,6 +173,15 @@ def measure_shop(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[
     figures["ratio_to_drf"] = compute_ratio(figures["drf_requests_per_s"], figures.get("for_you_requests_per_s"))
     steps = {name: value for name, value in record.items() if name.endswith("_s")}
     return figures | steps | {"load_average": round(os.getloadavg()[0], 2), "notes": "; ".join(notes)}
+
+
+def find_problem(shop: ShopServer, scenario: str) -> str:
+    """Return why a type of request cannot be measured, empty if it can."""
+    if not (shop.folder / f"{scenario}.jsonl").exists():
+        return "the folder is of an earlier version and has no such requests"
+    if scenario in SEARCH_SCENARIOS and not has_search(shop):
+        return "/api/v1/search/ does not answer"
+    return ""
 
 
 def compute_ratio(floor: float, reached: float | None) -> float | None:

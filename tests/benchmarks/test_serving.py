@@ -19,7 +19,7 @@ from benchmarks.serving_shop import (
 )
 
 ROOT = Path(__file__).parents[2]
-SCENARIOS = ("for_you", "for_you_any_price", "similar", "cart", "rank", "search")
+SCENARIOS = ("for_you", "for_you_any_price", "similar", "cart", "rank", "search", "autocomplete")
 FIGURES = ("requests_per_s", "p50_ms", "p95_ms", "p99_ms", "open_p99_ms", "cpu_us")
 
 

@@ -111,9 +111,9 @@ class Searcher:
         if texts is None:
             return
         synonyms = self.refresh_synonyms(before.synonyms if before is not None else None)
-        queries = self.refresh_queries(before.queries if before is not None else None)
+        queries = self.refresh_queries(before.shop_queries if before is not None else None)
         state = self.source.get_state(now=now)
-        snapshot = SearchSnapshot.build(texts, state, synonyms, before=before, queries=queries)
+        snapshot = SearchSnapshot.build(texts, state, synonyms, before=before, shop_queries=queries)
         if before is None:
             warm_up_search(snapshot)
         self.snapshot = snapshot
@@ -211,6 +211,7 @@ def yield_to_requests() -> None:
 def warm_up_search(snapshot: SearchSnapshot) -> None:
     """Search once, so that code is compiled and memory is mapped before the first visitor."""
     snapshot.texts.index.search("a warm kettel 热水")
+    snapshot.texts.index.count_completions("a")
 
 
 searcher = Searcher()

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from catalog.models import Product
 from recommendations.serving.search.models import ShopQuery
-from recommendations.serving.search.queries.autocomplete import autocomplete
+from recommendations.serving.search.queries.autocomplete import AutocompleteRequest, autocomplete
 from recommendations.serving.search.queries.query_learning import MIN_PEOPLE, learn_shop_queries
 from recommendations.serving.search.queries.shop_queries import ShopQueries
 from recommendations.serving.search.request import SearchRequest
@@ -93,7 +93,7 @@ def test_queries_of_the_shop_are_suggested_while_products_match(fresh_searcher: 
 
     def complete(text: str) -> list[str]:
         snapshot = fresh_searcher.get_snapshot(now=NOON)
-        return list(autocomplete(text, snapshot=snapshot, language="en", n=5).queries)
+        return list(autocomplete(AutocompleteRequest(text, language="en"), snapshot=snapshot).queries)
 
     assert complete("ca")[0] == "cabana towel"
     assert complete("cabana t")[0] == "cabana towel"
