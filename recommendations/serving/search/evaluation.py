@@ -43,6 +43,7 @@ class LoggedSearch:
     anonymous_id: str
     at: datetime
     product_ids: frozenset[str]
+    customer_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def join_choices(table: pa.Table) -> Iterator[LoggedSearch]:
         products_by_search.setdefault(search, set()).update(products or ())
     searches_with_choices = [search for search, products in products_by_search.items() if products]
     columns = (
-        table.select(["query", "user_id", "anonymous_id", "occurred_at"])
+        table.select(["query", "user_id", "anonymous_id", "occurred_at", "customer_id"])
         .take(np.array(searches_with_choices, np.int64))
         .to_pylist()
     )
@@ -106,7 +107,8 @@ def join_choices(table: pa.Table) -> Iterator[LoggedSearch]:
         query = (row["query"] or "").replace("\x00", " ").strip()
         if 0 < len(query) <= MAX_QUERY_LENGTH:
             product_ids = frozenset(products_by_search[search])
-            yield LoggedSearch(query, row["user_id"] or "", row["anonymous_id"] or "", row["occurred_at"], product_ids)
+            names = row["user_id"] or "", row["anonymous_id"] or ""
+            yield LoggedSearch(query, *names, row["occurred_at"], product_ids, row["customer_id"])
 
 
 def evaluate_search(

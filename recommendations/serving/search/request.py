@@ -34,7 +34,8 @@ class SearchRequest:
     """A search. category: a path, which includes the categories below it.
 
     q: empty for all products. filter, boost: see `expressions`. strict: whether popular products are no substitute; by default, if
-    there is a filter. distinct: one product of each group, such as the variants of one. language: of the reader.
+    there is a filter. distinct: one product of each group, such as the variants of one. autocorrect: whether words may be
+    misspelled. language: of the reader.
     """
 
     q: str = ""
@@ -58,6 +59,7 @@ class SearchRequest:
     highlight: bool = False
     strict: bool | None = None
     distinct: bool = False
+    autocorrect: bool = True
     language: str = ""
     is_browser: bool = False
     is_unverified: bool = False

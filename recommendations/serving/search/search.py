@@ -127,7 +127,9 @@ def understand_query(request: SearchRequest) -> SearchRequest:
 
 def score_words(snapshot: SearchSnapshot, request: SearchRequest, popularity: Scores | None) -> ScoredQuery | None:
     """Return the scores of the words of a request, None without words."""
-    return snapshot.score_query(request.q, request.language, popularity) if request.q else None
+    if not request.q:
+        return None
+    return snapshot.score_query(request.q, request.language, popularity, autocorrect=request.autocorrect)
 
 
 def find_visible_rows(snapshot: SearchSnapshot, request: SearchRequest, rules: SearchRules | None) -> Flags:
@@ -168,10 +170,10 @@ def find_candidates(scored: ScoredQuery | None, allowed: Flags) -> tuple[SearchC
     if scored is None:
         return get_all_candidates(allowed, allowed), None
     matches = scored.find_matches(allowed)
-    tier = matches.n_covered
+    tier = matches.levels
     if len(matches.exact):
         tier = tier.copy()
-        tier[np.searchsorted(matches.rows, matches.exact)] = matches.n_required + 1
+        tier[np.searchsorted(matches.rows, matches.exact)] = matches.full_level + 1
     return SearchCandidates(matches.rows, matches.scores, tier), matches
 
 

@@ -74,6 +74,7 @@ class SearchQuery(msgspec.Struct, kw_only=True):
     distinct: Annotated[
         bool, Meta(description="true: only the best product of each group, such as the variants of one product.")
     ] = False
+    autocorrect: Annotated[bool, Meta(description="false: search exactly the typed words.")] = True
     personalised: Annotated[bool, Meta(description="false: the same order for all customers.")] = True
     sort: SearchSort = SearchSort.RELEVANCE
     facets: bool = True

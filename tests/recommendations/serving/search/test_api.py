@@ -38,8 +38,8 @@ def list_ids(page: dict[str, Any]) -> list[str]:
 def test_the_response_has_the_fields_of_recommendations_and_those_of_search(shopper: Client) -> None:
     page = get_page(shopper, q="Blue kettle", n=1)
     assert set(page) == {
-        "recommendation_id", "scenario", "query", "corrected", "query_filters", "fallback", "empty_reason", "total", "items", "facets", "suggestions",
-        "model_version", "took_ms", "next_cursor",
+        "recommendation_id", "scenario", "query", "corrected", "search_instead", "query_filters", "fallback", "empty_reason", "total", "items",
+        "facets", "suggestions", "model_version", "took_ms", "next_cursor",
     }  # fmt: skip
     assert (page["scenario"], page["query"], page["corrected"], page["fallback"]) == (
         "search",
