@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from config.foundation.array_types import Flags, Floats, Rows
@@ -40,6 +39,8 @@ def fit_boosted_trees(matrix: Matrix, label: Flags, *, trees: int, depth: int, s
         return BoostedTrees(
             np.empty((0, 2**depth - 1), np.int32), np.empty((0, 2**depth - 1)), np.empty((0, 2**depth)), np.zeros(1)
         )
+    from sklearn.ensemble import HistGradientBoostingClassifier  # here, because serving needs no scikit-learn
+
     model = HistGradientBoostingClassifier(
         learning_rate=LEARNING_RATE,
         max_iter=trees,

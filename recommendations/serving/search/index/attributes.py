@@ -1,6 +1,6 @@
 """Product attributes as integer codes, to filter and count products by values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,15 +81,22 @@ class AttributeIndex:
             kernels.find_rows_with_code(freeze(rows), *self.frozen_lists, code, has_value)
         return has_value
 
-    def count_values(self, rows: Rows) -> dict[str, list[tuple[str, int]]]:
-        """Return how many rows have each value; the most frequent names and values first."""
+    def count_values(
+        self, rows: Rows, *, is_shown: Callable[[str], bool] | None = None
+    ) -> dict[str, list[tuple[str, int]]]:
+        """Return how many rows have each value; the most frequent names and values first.
+
+        is_shown: whether to count the values of a name; None counts all.
+        """
         counts = np.zeros(len(self.pair_name), np.int64)
         kernels.count_codes(freeze(rows), *self.frozen_lists, counts)
         present = np.flatnonzero(counts)
         by_name = np.bincount(self.pair_name[present], weights=counts[present], minlength=len(self.name_list))
         values: dict[str, list[tuple[str, int]]] = {}
-        for name in np.argsort(-by_name, kind="stable")[:MAX_NAMES].tolist():
-            if by_name[name] > 0:
+        for name in np.argsort(-by_name, kind="stable").tolist():
+            if not by_name[name] > 0 or len(values) == MAX_NAMES:
+                break
+            if is_shown is None or is_shown(self.name_list[name]):
                 codes = present[self.pair_name[present] == name]
                 codes = codes[np.argsort(-counts[codes], kind="stable")[:MAX_VALUES]]
                 text = self.name_list[name]
