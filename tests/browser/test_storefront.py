@@ -17,7 +17,7 @@ from django.contrib.auth.models import User
 from django.db import connections
 from django.utils import timezone
 from django.utils.translation import gettext, override
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 from psycopg.rows import dict_row
 from pytest_django.live_server_helper import LiveServer
 
