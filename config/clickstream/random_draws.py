@@ -10,7 +10,7 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-from config.foundation.splitmix64 import GOLDEN, Keys, mix_bits, scale_to_unit
+from config.foundation.random_numbers.splitmix64 import GOLDEN, Keys, mix_bits, scale_to_unit
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincinv
 
-from config.foundation.splitmix64 import GOLDEN
+from config.foundation.random_numbers.splitmix64 import GOLDEN
 from recommendations.engine.data.id_map import IdMap
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.linear_algebra.formula_kernels import mix_number

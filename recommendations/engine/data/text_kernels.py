@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import AnyInts, Flags
-from config.foundation.splitmix64 import FIRST_FACTOR
+from config.foundation.random_numbers.splitmix64 import FIRST_FACTOR
 from recommendations.engine.linear_algebra.jit import compiled, compiled_with_gil
 
 type Bytes = npt.NDArray[np.uint8]

@@ -1,6 +1,6 @@
 """Shared formulas of `config/foundation/`, compiled for the kernels that call them with single numbers."""
 
-from config.foundation.splitmix64 import mix_bits
+from config.foundation.random_numbers.splitmix64 import mix_bits
 from config.foundation.statistics import limit_share
 from recommendations.engine.linear_algebra.jit import inlined
 

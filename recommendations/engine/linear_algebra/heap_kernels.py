@@ -3,7 +3,7 @@
 import numpy as np
 
 from config.foundation.array_types import AnyFloats, AnyInts
-from config.foundation.splitmix64 import GOLDEN
+from config.foundation.random_numbers.splitmix64 import GOLDEN
 from recommendations.engine.linear_algebra.formula_kernels import mix_number
 from recommendations.engine.linear_algebra.jit import compiled, inlined
 

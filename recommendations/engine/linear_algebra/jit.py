@@ -13,7 +13,7 @@ import numba
 ROOT = Path(__file__).parents[3]
 # Files with functions that the kernels of other files call, and this file.
 SHARED_FILES = (
-    "config/foundation/splitmix64.py",
+    "config/foundation/random_numbers/splitmix64.py",
     "config/foundation/statistics.py",
     "recommendations/engine/linear_algebra/jit.py",
     "recommendations/engine/linear_algebra/formula_kernels.py",

@@ -222,8 +222,7 @@ def train_propensity(
             season=season,
         )
         model = fit(selection.candidate, all_rows)
-    newest = all_rows.select(all_rows.cutoff == all_rows.cutoff.max())
-    # without earlier moments the winner serves as it is, so not as it was calibrated for the comparison
+    # without earlier moments, the winner serves as it is
     score, label = selection.scores or (outcome.probabilities[outcome.winner], outcome.evaluation_sample.label)
     return _build_model(
         all_rows,
@@ -232,7 +231,7 @@ def train_propensity(
         model=model,
         calibration=selection.calibration,
         results=outcome.results,
-        newest=newest,
+        newest=all_rows.select(all_rows.cutoff == all_rows.cutoff.max()),
         details={
             "hyperparameters": vars(outcome.hyperparameters),
             "evaluated_by": "time" if outcome.is_time_split else "customers",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from config.foundation.array_types import Flags, Floats, Ints, Rows
-from config.foundation.splitmix64 import GOLDEN, mix_bits, scale_to_unit
+from config.foundation.random_numbers.splitmix64 import GOLDEN, mix_bits, scale_to_unit
 from customers.lifecycle.scoring.next_order.repurchase import fit_product_rhythms, measure_rhythms
 from recommendations.engine.algorithms.repeat.boosted_trees import Matrix
 from recommendations.engine.algorithms.repeat.ranker_kernels import FEATURES, SHORT_SHARE, measure_products

@@ -1,6 +1,6 @@
 import numpy as np
 
-from config.foundation.splitmix64 import GOLDEN, mix_bits, scale_to_unit
+from config.foundation.random_numbers.splitmix64 import GOLDEN, mix_bits, scale_to_unit
 from recommendations.engine.linear_algebra.formula_kernels import mix_number
 
 
