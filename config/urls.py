@@ -34,6 +34,7 @@ api: list[URLPattern | URLResolver] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", include("config.access.backoffice.urls")),  # before the admin site, whose log-in page it replaces
+    path("admin/home/", include("config.backoffice.home.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),

@@ -20,6 +20,7 @@ SHARED_FILES = (
     "recommendations/engine/linear_algebra/heap_kernels.py",
     "recommendations/engine/linear_algebra/cholesky_kernels.py",
     "recommendations/engine/linear_algebra/product_kernels.py",
+    "recommendations/engine/linear_algebra/set_kernels.py",
     "recommendations/engine/algorithms/neighbors/session_search_kernels.py",
 )
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from recommendations.engine import Contribution
+from recommendations.engine.online.ensemble_scorer import MainCause
 from recommendations.engine.pair_support.support import SupportLevel
 from recommendations.engine.placements import NEW, RECENTLY_VIEWED
 from recommendations.serving.pipeline import reasons
@@ -24,7 +25,7 @@ def explain(
 
     new: rows selected by exploration. pinned: rows pinned by a rule.
     """
-    ranked = [row for row in rows if row not in new and row not in pinned]
+    ranked = [row for row in rows if row not in new and row not in pinned] if new or pinned else rows
     by_row = _explain_candidates(context, candidates, ranked)
     if new:
         by_row |= dict.fromkeys(new, reasons.make_new_product_reason())
@@ -73,27 +74,38 @@ def _explain_scores(
     context: RecommendationContext, candidates: Candidates, rows: Sequence[int]
 ) -> dict[int, ItemReason]:
     """Return the reasons of scored rows; rows with the same cause share one."""
+    if not rows:
+        return {}
     scored = candidates.scored
     assert scored is not None
-    support = context.state.reason_support
-    causes = scored.find_main_causes(np.array(rows, np.int32)) if rows else []
-    levels = support.grade_causes(causes, rows)
-    by_cause: dict[tuple[int, str, SupportLevel, int], ItemReason] = {}
+    support, history = context.state.reason_support, scored.history
+    row_array = np.array(rows, np.int32)
+    causes = scored.attribute_main_causes(row_array)
+    levels = support.grade_causes(causes, row_array).tolist()
+    is_popular = support.are_popular(row_array).tolist()
+    may_soften = candidates.placement in RELATED_PLACEMENTS
+    by_cause: dict[tuple[int, int, int, int], ItemReason] = {}
     by_row = {}
-    for row, cause, level in zip(rows, causes, levels, strict=True):
-        is_softened = level == SupportLevel.NONE and candidates.placement in RELATED_PLACEMENTS
-        key = (cause.item, cause.source, level, row if is_softened or cause.item in (row, -1) else -1)
-        if key not in by_cause:
-            by_cause[key] = reasons.choose_reason(
+    # the reason of a score that no product of the history caused depends only on the popularity of the row
+    columns = zip(rows, *(column.tolist() for column in causes[:3]), levels, is_popular, strict=True)
+    for row, item, source, share, level, popular in columns:
+        if item < 0:
+            own = int(popular)
+        else:
+            own = row if item == row or (may_soften and level == SupportLevel.NONE) else -1
+        key = (item, source, level, own)
+        reason = by_cause.get(key)
+        if reason is None:
+            reason = by_cause[key] = reasons.choose_reason(
                 row=row,
-                cause=cause,
-                level=level,
-                history=scored.history,
+                cause=MainCause(item, causes.names[source], share),
+                level=SupportLevel(level),
+                history=history,
                 products=context.state.products,
                 placement=candidates.placement,
                 support=support,
             )
-        by_row[row] = by_cause[key]
+        by_row[row] = reason
     return by_row
 
 

@@ -1,6 +1,5 @@
 """The counts of the active model that reasons about other customers are checked against."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +9,7 @@ import numpy.typing as npt
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.algorithms.base import VISIT_PREFIX, get_reason
 from recommendations.engine.algorithms.content.content import Content
-from recommendations.engine.online.ensemble_scorer import MainCause
+from recommendations.engine.online.ensemble_scorer import MainCauses
 from recommendations.engine.pair_support.support import PairSupport, SupportLevel, select_partners
 from recommendations.serving.reason_claims import PAIR_CLAIMS
 from recommendations.serving.state.model import ServingModel
@@ -43,23 +42,32 @@ class ReasonSupport:
                 return components[name].support_
         return None
 
-    def grade_causes(self, causes: Sequence[MainCause], rows: Sequence[int]) -> list[SupportLevel]:
-        """Return how well each row's cause supports a claim about other customers; NONE for causes that make none."""
-        levels = [SupportLevel.NONE] * len(causes)
-        positions_by_source: dict[str, list[int]] = {}
-        for position, (cause, row) in enumerate(zip(causes, rows, strict=True)):
-            if cause.item >= 0 and cause.item != row and get_reason(cause.source) in PAIR_CLAIMS:
-                positions_by_source.setdefault(cause.source, []).append(position)
-        for source, positions in positions_by_source.items():
-            support = self.find_support(source)
+    def grade_causes(self, causes: MainCauses, rows: Rows) -> npt.NDArray[np.int8]:
+        """Return the `SupportLevel` of each row's cause for a claim about other customers; NONE for causes that make none."""
+        levels = np.full(len(rows), SupportLevel.NONE, np.int8)
+        is_pair = (causes.items >= 0) & (causes.items != rows)
+        for number, source in enumerate(causes.names):
+            support = self._find_claimed_support(source)
             if support is not None:
-                counts = support.find(
-                    np.array([causes[position].item for position in positions]),
-                    np.array([rows[position] for position in positions]),
-                )
-                for position, level in zip(positions, counts.grade(self.minimum).tolist(), strict=True):
-                    levels[position] = SupportLevel(level)
+                positions = (is_pair & (causes.sources == number)).nonzero()[0]
+                if len(positions):
+                    levels[positions] = support.find(causes.items[positions], rows[positions]).grade(self.minimum)
         return levels
+
+    def _find_claimed_support(self, source: str) -> PairSupport | None:
+        """Return the counts of a component whose causes claim something about other customers; None for any other one."""
+        if source not in self._claimed_supports:
+            is_claim = get_reason(source) in PAIR_CLAIMS
+            self._claimed_supports[source] = self.find_support(source) if is_claim else None
+        return self._claimed_supports[source]
+
+    def are_popular(self, rows: Rows) -> Flags:
+        """Return for each row what `is_popular` does."""
+        people = self._people
+        flags = np.zeros(len(rows), np.bool_)
+        is_known = (rows >= 0) & (rows < len(people))
+        flags[is_known] = people[rows[is_known]] >= self.minimum
+        return flags
 
     def select_partners(self, rows: Rows, n: int) -> Flags:
         """Return which of n rows at least two people chose together with any of the given ones."""
@@ -91,6 +99,10 @@ class ReasonSupport:
         rows = content.document_[[first, second]]
         pair = content.vectors_[rows, :]
         return float((pair[[0], :] @ pair[[1], :].T).sum()) >= MIN_COSINE
+
+    @cached_property
+    def _claimed_supports(self) -> dict[str, PairSupport | None]:
+        return {}
 
     @cached_property
     def _people(self) -> npt.NDArray[np.integer]:
