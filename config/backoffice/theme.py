@@ -27,6 +27,7 @@ UNFOLD: dict[str, Any] = {
     "SCRIPTS": [
         lambda request: static("backoffice/expressions.js"),
         lambda request: static("backoffice/shell.js"),
+        lambda request: static("backoffice/search.js"),
     ],
     "BORDER_RADIUS": "6px",
     "COLORS": {

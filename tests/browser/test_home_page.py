@@ -33,19 +33,6 @@ def test_home_page_answers_what_to_do_without_browser_errors(
     assert monitored.browser_errors == []
 
 
-def test_every_menu_link_opens_without_browser_errors(
-    shop: SimpleNamespace, live_server: LiveServer, chromium: Browser
-) -> None:
-    monitored = open_monitored_page(chromium, live_server.url, width=1440)
-    monitored.log_in()
-    links = [link.get_attribute("href") or "" for link in monitored.page.locator("#nav-sidebar-apps a").all()]
-    assert len(links) > 10
-    monitored.save("home-en-1440", full_page=False)
-    for link in links:
-        monitored.open(link)
-        assert not monitored.browser_errors, link
-
-
 def test_home_page_has_a_dark_theme(shop: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> None:
     monitored = open_monitored_page(chromium, live_server.url, width=1280, dark=True)
     monitored.log_in()
