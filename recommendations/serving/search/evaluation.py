@@ -17,7 +17,7 @@ import pyarrow as pa
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning
 from customers.events.recent.interactions import RecentActivity
 from customers.warehouse.connection import open_warehouse
-from recommendations.engine.evaluation.bootstrap import ConfidenceInterval, estimate_intervals
+from recommendations.engine.evaluation.bootstrap import UNIT, ConfidenceInterval, estimate_intervals
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.ranking_metrics.reciprocal_rank import reciprocal_rank
@@ -143,7 +143,9 @@ def evaluate_order(
         hits[row] = find_hits(search, personal=personal, now=now, source=source)
     columns = np.stack([measure(hits, relevant) for measure in (reciprocal_rank, hit_rate, ndcg)], axis=1)
     names = (f"mrr@{TOP_N}", f"hit_rate@{TOP_N}", f"ndcg@{TOP_N}")
-    return SearchEvaluation(name, len(searches), dict(zip(names, estimate_intervals(columns, seed=SEED), strict=True)))
+    return SearchEvaluation(
+        name, len(searches), dict(zip(names, estimate_intervals(columns, seed=SEED, bounds=UNIT), strict=True))
+    )
 
 
 def find_hits(search: LoggedSearch, *, personal: bool, now: datetime, source: Searcher) -> npt.NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from recommendations.serving.expressions.attributes import CATALOG_PREFIX
 from recommendations.serving.expressions.expression import Boost, Expression
 
 MAX_QUERY_LENGTH = 200
@@ -72,7 +73,9 @@ class SearchRequest:
             for name in ("category", "brand", "price_min", "price_max", "filter")
             if getattr(self, name) not in ("", None)
         ]
-        return names + [f"attributes.{name}" for name in self.attributes] + ["product_ids"] * bool(self.product_ids)
+        return (
+            names + [f"{CATALOG_PREFIX}{name}" for name in self.attributes] + ["product_ids"] * bool(self.product_ids)
+        )
 
     @property
     def is_strict(self) -> bool:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import Matches, ScoredQuery
+from recommendations.serving.expressions.attributes import CATALOG_PREFIX
 from recommendations.serving.expressions.expression import bind_boosts, bind_expression
 from recommendations.serving.search.cursor import read_cursor, write_cursor
 from recommendations.serving.search.facets import (
@@ -161,7 +162,7 @@ def build_filter_masks(snapshot: SearchSnapshot, request: SearchRequest, now: da
         masks["filter"] = snapshot.get_passing(catalog.get_expression_mask(bind_expression(request.filter, now)))
     all_rows = np.arange(len(snapshot.catalog_rows) if request.attributes else 0, dtype=np.int32)
     for name, value in request.attributes.items():
-        masks[f"attributes.{name}"] = snapshot.texts.attributes.find_rows(name, value, all_rows)
+        masks[f"{CATALOG_PREFIX}{name}"] = snapshot.texts.attributes.find_rows(name, value, all_rows)
     return masks
 
 
@@ -219,9 +220,10 @@ def count_facets(
     category_rows = snapshot.catalog_rows[select_rows("category")]
     brand_rows = snapshot.catalog_rows[select_rows("brand")]
     price_rows = snapshot.catalog_rows[select_rows("price")]
-    attributes = count_attributes(snapshot, candidates.rows)
+    attributes = count_attributes(snapshot, candidates.rows, is_browser=request.is_browser)
     for name in request.attributes:
-        if values := count_attributes(snapshot, select_rows(f"attributes.{name}")).get(name):
+        rows = select_rows(f"{CATALOG_PREFIX}{name}")
+        if values := count_attributes(snapshot, rows, is_browser=request.is_browser).get(name):
             attributes[name] = values
     return Facets(
         count_categories(snapshot.levels, catalog.category[category_rows], below=request.category),

@@ -81,6 +81,18 @@ def test_a_publishable_key_may_search_but_a_key_without_the_scope_may_not(worker
     assert Client().get(SEARCH).status_code == 401
 
 
+def test_a_browser_sees_and_filters_by_public_attributes_only(worker: Searcher, shopper: Client) -> None:
+    browser = Client(headers={"Authorization": f"Bearer {make_key(kind='publishable')[1]}"})
+    assert {"color", "volume"} <= get_page(shopper)["facets"]["attributes"].keys()
+    shown = get_page(browser)["facets"]["attributes"].keys()
+    assert "color" in shown
+    assert not shown & {"volume", "whistling"}
+    assert get_page(browser, **{"attributes.color": "blue"})["total"]
+    response = browser.get(SEARCH, {"attributes.volume": "1.7 l"})
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["errors"]] == ["attributes.volume"]
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
