@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import AnyFloats, AnyInts
+from recommendations.engine.linear_algebra.formula_kernels import limit_single_share
 from recommendations.engine.linear_algebra.heap_kernels import drain_heap, push_entry, ranks_before
 from recommendations.engine.linear_algebra.jit import compiled, compiled_with_gil
 
@@ -14,11 +15,7 @@ def bound_confidence(pairs: float, first: float, share: float, prior: float, z: 
     if share <= 0 or first <= 0:
         return 0.0
     n = first + prior / share
-    p = min((pairs + prior) / n, 1.0)
-    square = z * z
-    center = p + square / (2 * n)
-    spread = z * np.sqrt(p * (1 - p) / n + square / (4 * n * n))
-    return max((center - spread) / (1 + square / n), 0.0)
+    return max(limit_single_share(min((pairs + prior) / n, 1.0), n, -z), 0.0)
 
 
 @compiled

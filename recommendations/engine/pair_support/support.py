@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from config.foundation.array_types import Flags, Rows
+from config.foundation.statistics import limit_share
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
 from recommendations.engine.linear_algebra.parallel import map_blocks
 from recommendations.engine.linear_algebra.sparse import deal_rows, list_entry_rows, make_csr, transpose
@@ -95,9 +96,8 @@ def bound_lifts(
     known = (share > 0) & (n_first > 0)
     safe = np.where(known, share, 1.0)
     n = np.where(known, n_first + prior / safe, 1.0)
-    p = np.minimum((x + prior) / n, 1.0)
-    center, spread = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return np.where(known, np.maximum((center - spread) / (1 + z**2 / n), 0.0) / safe, 0.0)
+    bound = limit_share(np.minimum((x + prior) / n, 1.0), n, -z)
+    return np.where(known, np.maximum(bound, 0.0) / safe, 0.0)
 
 
 class TopPairs(NamedTuple):
