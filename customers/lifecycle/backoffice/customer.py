@@ -120,7 +120,7 @@ class Figure:
 def make_figures(profile: Mapping[str, Any]) -> list[Figure]:
     """Return the figures of the header: stage, predicted value, churn risk, next order. A note says why a value is missing."""
     stage, value, next_order = profile["stage"], profile["value"], profile["next_order"]
-    churn = next((row for row in profile["propensities"] if row["key"] == ScoreModel.Kind.CHURN), {})
+    churn: Mapping[str, Any] = next((row for row in profile["propensities"] if row["key"] == ScoreModel.Kind.CHURN), {})
     return [
         Figure(_("stage"), stage["name"], stage["reason_name"], "?tab=overview"),
         Figure(
@@ -149,8 +149,7 @@ def make_figures(profile: Mapping[str, Any]) -> list[Figure]:
 def describe_spend_interval(value: Mapping[str, Any]) -> str:
     if value["spend_high"] is None:
         return ""
-    return _("%(share)s interval: %(low)s to %(high)s") % {
-        "share": format_whole_percent(value["interval_probability"]),
+    return _("spend, 80%% interval: %(low)s to %(high)s") % {
         "low": format_count(value["spend_low"]),
         "high": format_count(value["spend_high"]),
     }
