@@ -11,7 +11,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.functional import Promise
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from config.foundation.charts import ChartSpec, build_probability_history
 from customers.identity.backoffice.identity_graph import build_identity_graph
@@ -195,7 +195,7 @@ TABS = (
     ),
     CustomerTab(
         key="privacy",
-        label=gettext_lazy("Privacy"),
+        label=pgettext_lazy("customer", "Privacy"),
         template="admin/lifecycle/customer/privacy.html",
         build=build_privacy_tab,
         permission="identity.view_consent",
