@@ -184,7 +184,8 @@ def _find_static(context: RecommendationContext, *, placement: str) -> Candidate
     if blend is None:
         return None
     scored = blend.score(context.make_empty_history(), context.workspaces.take())
-    excluded = context.get_excluded_rows(placement)
+    # As the fallback of a cart or a product page, it shows none of the products of the request.
+    excluded = context.get_excluded_rows(placement, context.get_start_rows())
     rows, scores = select_candidates(context, scored, placement=placement, n=context.depth, excluded=excluded)
     return Candidates(placement, rows, scores, scored)
 

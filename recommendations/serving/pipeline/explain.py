@@ -10,6 +10,7 @@ from recommendations.engine.placements import NEW, RECENTLY_VIEWED
 from recommendations.serving.pipeline import reasons
 from recommendations.serving.pipeline.context import COLD_START, LAST_RESORT, Candidates, RecommendationContext
 from recommendations.serving.pipeline.reasons import RELATED_PLACEMENTS, ItemReason
+from recommendations.serving.state.reason_support import CauseSupport
 
 
 def explain(
@@ -76,18 +77,20 @@ def _explain_scores(
     scored = candidates.scored
     assert scored is not None
     support = context.state.reason_support
-    causes = scored.find_main_causes(np.array(rows, np.int32)) if rows else []
-    levels = support.grade_causes(causes, rows)
-    by_cause: dict[tuple[int, str, SupportLevel, int], ItemReason] = {}
+    is_related = candidates.placement in RELATED_PLACEMENTS
+    supports = None if is_related else support.pair_supports
+    causes = scored.find_main_causes(np.array(rows, np.int32), supports) if rows else []
+    grades = support.grade_causes(causes, rows)
+    by_cause: dict[tuple[int, str, CauseSupport, int], ItemReason] = {}
     by_row = {}
-    for row, cause, level in zip(rows, causes, levels, strict=True):
-        is_softened = level == SupportLevel.NONE and candidates.placement in RELATED_PLACEMENTS
-        key = (cause.item, cause.source, level, row if is_softened or cause.item in (row, -1) else -1)
+    for row, cause, grade in zip(rows, causes, grades, strict=True):
+        depends_on_row = (grade.level == SupportLevel.NONE and is_related) or grade.is_general
+        key = (cause.item, cause.source, grade, row if depends_on_row or cause.item in (row, -1) else -1)
         if key not in by_cause:
             by_cause[key] = reasons.choose_reason(
                 row=row,
                 cause=cause,
-                level=level,
+                grade=grade,
                 history=scored.history,
                 products=context.state.products,
                 placement=candidates.placement,

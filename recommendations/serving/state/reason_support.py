@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,14 +11,23 @@ import numpy.typing as npt
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.algorithms.base import VISIT_PREFIX, get_reason
 from recommendations.engine.algorithms.content.content import Content
-from recommendations.engine.online.ensemble_scorer import MainCause
-from recommendations.engine.pair_support.support import PairSupport, SupportLevel, select_partners
+from recommendations.engine.online.ensemble_scorer import SPECIFIC_LIFT, MainCause
+from recommendations.engine.pair_support.support import PARTNER_COMPONENTS, PairSupport, SupportLevel, select_partners
 from recommendations.serving.reason_claims import PAIR_CLAIMS
 from recommendations.serving.state.model import ServingModel
 
 MIN_COSINE = 0.3  # of the content of two products that may be called similar
 POPULAR_SHARE = 0.2  # the best-selling fifth of a category is popular in it
-PARTNER_COMPONENTS = ("co-purchase", "item-knn", "transitions")
+
+
+class CauseSupport(NamedTuple):
+    """level: what the cause's pair allows to say. is_general: enough people say that the cause is related to everything, not to this."""
+
+    level: SupportLevel
+    is_general: bool = False
+
+
+NO_CLAIM = CauseSupport(SupportLevel.NONE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +53,17 @@ class ReasonSupport:
                 return components[name].support_
         return None
 
-    def grade_causes(self, causes: Sequence[MainCause], rows: Sequence[int]) -> list[SupportLevel]:
-        """Return how well each row's cause supports a claim about other customers; NONE for causes that make none."""
-        levels = [SupportLevel.NONE] * len(causes)
+    @cached_property
+    def pair_supports(self) -> dict[str, PairSupport]:
+        """The counts of every component whose reason is a claim about other customers, if it has any."""
+        if self.model is None:
+            return {}
+        claiming = [name for name in self.model.blend.components_ if get_reason(name) in PAIR_CLAIMS]
+        return {name: support for name in claiming if (support := self.find_support(name)) is not None}
+
+    def grade_causes(self, causes: Sequence[MainCause], rows: Sequence[int]) -> list[CauseSupport]:
+        """Return how well each row's cause supports a claim about other customers; NO_CLAIM for causes that make none."""
+        grades = [NO_CLAIM] * len(causes)
         positions_by_source: dict[str, list[int]] = {}
         for position, (cause, row) in enumerate(zip(causes, rows, strict=True)):
             if cause.item >= 0 and cause.item != row and get_reason(cause.source) in PAIR_CLAIMS:
@@ -57,9 +75,11 @@ class ReasonSupport:
                     np.array([causes[position].item for position in positions]),
                     np.array([rows[position] for position in positions]),
                 )
-                for position, level in zip(positions, counts.grade(self.minimum).tolist(), strict=True):
-                    levels[position] = SupportLevel(level)
-        return levels
+                is_general = (counts.people >= self.minimum) & (counts.lift < SPECIFIC_LIFT)
+                levels = counts.grade(self.minimum).tolist()
+                for position, level, general in zip(positions, levels, is_general.tolist(), strict=True):
+                    grades[position] = CauseSupport(SupportLevel(level), general)
+        return grades
 
     def select_partners(self, rows: Rows, n: int) -> Flags:
         """Return which of n rows at least two people chose together with any of the given ones."""

@@ -37,8 +37,8 @@ class ModelChoice:
     components: name → algorithm and parameters; weights: of the ensemble, 0 for components only other placements need.
     value: of the ensemble on the validation part, component_values: of each component alone. trials: the record of
     every search. unused: tuned components that for-you does not use but other placements may. fit_seconds: estimated
-    seconds to fit each on everything before the validation part. extra: components for other placements only, which are
-    not contestants of for-you.
+    seconds to fit each on everything before the validation part; sample_fit_seconds: on the sample of the tuning. extra:
+    components for other placements only, which are not contestants of for-you.
     """
 
     event_weights: EventWeights
@@ -51,6 +51,7 @@ class ModelChoice:
     excluded: list[ExcludedAlgorithm]
     unused: dict[str, dict[str, Any]] = field(default_factory=dict)
     fit_seconds: dict[str, float] = field(default_factory=dict)
+    sample_fit_seconds: dict[str, float] = field(default_factory=dict)
     extra: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def with_extra(self, extra: Mapping[str, Mapping[str, Any]]) -> "ModelChoice":

@@ -112,6 +112,7 @@ class _ModelTuner:
             session.excluded,
             unused={name: component for name, component in all_components.items() if name not in components},
             fit_seconds={name: session.scale * fit_s for name, (fit_s, _score_s) in self.seconds.items()},
+            sample_fit_seconds={name: fit_s for name, (fit_s, _score_s) in self.seconds.items()},
         )
 
     def select_affordable(self) -> dict[str, Candidate]:

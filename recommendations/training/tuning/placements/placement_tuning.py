@@ -21,18 +21,24 @@ from recommendations.training.evaluation.placement_evaluation import (
 from recommendations.training.evaluation.promotion_criteria import make_reason
 from recommendations.training.tuning.model_choice import SEED, ModelChoice, ReportStep, fit_component
 from recommendations.training.tuning.placements.placement_result import (
+    FACTUAL_PLACEMENTS,
     PlacementResult,
     VisitResult,
     make_default_placement,
 )
 from recommendations.training.tuning.placements.timed_step import PLACEMENT_ORDER, TimedPlacementStep
-from recommendations.training.tuning.placements.trending_tuning import build_trending_windows, tune_trending
+from recommendations.training.tuning.placements.trending_tuning import (
+    build_trending_windows,
+    describe_trending_start,
+    tune_trending,
+)
 from recommendations.training.tuning.placements.visit_tuning import tune_visit
 from recommendations.training.tuning.tuning_session import TUNING_INTERACTIONS
 
 # shares of the training's time budget
-TUNING_TIME_SHARE = 0.14
+TUNING_TIME_SHARE = 0.17
 FITTING_TIME_SHARE = 0.06  # for fitting on everything before the validation part; otherwise on a sample of users
+SAMPLE_FITTING_TIME_SHARE = 0.06  # for fitting on that sample; otherwise without some of the components
 EXTRA_PARTS_TIME_SHARE = 0.05  # for fitting twice a component that for-you does not need; slower ones are not used
 
 
@@ -52,32 +58,40 @@ class TunedPlacements:
 
 
 def tune_placements(
-    *, shop: ShopData, choice: ModelChoice, budget: TrainingBudget, step: ReportStep
+    *,
+    shop: ShopData,
+    choice: ModelChoice,
+    budget: TrainingBudget,
+    step: ReportStep,
+    earlier: Mapping[str, Any] | None = None,
 ) -> TunedPlacements:
-    """Tune the weights of all placements on the validation part.
+    """Tune the weights of all placements on the validation part. earlier: the stored results of the active version.
 
     Raises whatever ``step`` raises.
     """
-    return _PlacementTuner(shop, choice, budget, step).run()
+    return _PlacementTuner(shop, choice, budget, step, earlier or {}).run()
 
 
 class _PlacementTuner(TimedPlacementStep):
     share = TUNING_TIME_SHARE
     visit: VisitResult | None = None
 
+    def __init__(
+        self,
+        shop: ShopData,
+        choice: ModelChoice,
+        budget: TrainingBudget,
+        step: ReportStep,
+        earlier: Mapping[str, Any],
+    ) -> None:
+        super().__init__(shop, choice, budget, step)
+        self.earlier = earlier
+
     def run(self) -> TunedPlacements:
         """Tune all placements in order."""
         validation, test = self.shop.split.validation, self.shop.split.test
         start, stop = validation.train.as_of, test.train.as_of
-        self.all_components = {**self.choice.unused, **self.choice.components}
-        self.placements[TRENDING], self.all_components[TRENDING] = tune_trending(
-            shop=self.shop,
-            choice=self.choice,
-            windows=build_trending_windows(self.shop, self.choice, start=start, stop=stop),
-            sample=self.tuning_sample,
-            budget=self.budget,
-            step=self.step,
-        )
+        self.all_components = {**self.choice.unused, **self.choice.components, TRENDING: describe_trending_start()}
         interactions = self.select_interactions(self.sample_split())
         window = EvaluationWindow.from_interactions(interactions, self.choice.event_weights, start=start, stop=stop)
         window = replace(window, components=self.fit_components(window))
@@ -85,20 +99,35 @@ class _PlacementTuner(TimedPlacementStep):
         # For example, a shop that has just installed tracking has views in the test part only.
         has_late_visits = has_enough_visits(self.shop, self.test_sample, start=stop) and not evaluator.has_views
         for name in PLACEMENT_ORDER:
+            self.placements[name] = make_default_placement(name, window.components)
+            if name in FACTUAL_PLACEMENTS or (name == SIMILAR and has_late_visits):
+                continue
             if not self.has_time(0.59):
-                self.placements[name] = replace(
-                    make_default_placement(name, window.components), fixed_reason=make_reason("place_no_time")
-                )
-            elif name == SIMILAR and has_late_visits:
-                self.placements[name] = make_default_placement(name, window.components)
+                self.placements[name] = replace(self.placements[name], fixed_reason=make_reason("place_no_time"))
             else:
                 self.placements[name] = self.tune_placement(name, evaluator)
             if name == SIMILAR and (placement_weights := self.placements[name].weights) is not None:
                 evaluator.similar_weights = placement_weights.weights
+        self.placements[TRENDING] = self.tune_trending(start=start, stop=stop)
         if self.has_time(0.59):
             self.visit = tune_visit(evaluator, interactions, start=start, stop=stop)
         choice = self.choice.with_extra(self.select_extra(has_late_visits))
-        return TunedPlacements(self.placements, choice, has_late_visits, self.visit)
+        return TunedPlacements(self.placements, choice, has_late_visits, self.visit, self.earlier)
+
+    def tune_trending(self, *, start: float, stop: float) -> PlacementResult:
+        """Return trending with tuned parameters, which its component gets too, or with those of the start if there is no time."""
+        if not self.has_time(0.57):
+            placement = make_default_placement(TRENDING, {TRENDING})
+            return replace(placement, fixed_reason=make_reason("place_no_time"))
+        placement, self.all_components[TRENDING] = tune_trending(
+            shop=self.shop,
+            choice=self.choice,
+            windows=build_trending_windows(self.shop, self.choice, start=start, stop=stop),
+            sample=self.tuning_sample,
+            budget=self.budget,
+            step=self.step,
+        )
+        return placement
 
     def tune_placement(self, name: str, evaluator: PlacementEvaluator) -> PlacementResult:
         """Return a placement with tuned weights, or defaults if there are too few queries."""
@@ -108,15 +137,26 @@ class _PlacementTuner(TimedPlacementStep):
         return PlacementResult(name, placement_weights, evaluator.measure(name, placement_weights).comparison)
 
     def list_components(self) -> list[str]:
-        """Return the names of the components to fit for tuning."""
-        usable = {part for parts in PLACEMENT_ALGORITHMS.values() for part in parts} | {TRENDING}
-        return [
+        """Return the names of the components to fit for tuning.
+
+        Those that placements may use in addition are dropped, the slowest first, if fitting all on the sample takes too long.
+        """
+        usable = {part for parts in PLACEMENT_ALGORITHMS.values() for part in parts}
+        needed = [name for name in self.all_components if self.choice.weights.get(name) or name == "popularity"]
+        optional = [
             name
             for name in self.all_components
-            if self.choice.weights.get(name)
-            or name == "popularity"
-            or (name in usable and (name in self.choice.components or self.is_cheap(name)))
+            if name in usable and name not in needed and (name in self.choice.components or self.is_cheap(name))
         ]
+        optional.sort(key=lambda name: (name not in self.choice.components, self.choice.fit_seconds.get(name, 0.0)))
+        limit = SAMPLE_FITTING_TIME_SHARE * self.budget.seconds
+        seconds = np.cumsum([self.choice.sample_fit_seconds.get(name, 0.0) for name in (*needed, *optional)])
+        affordable = {
+            name
+            for name, total in zip((*needed, *optional), seconds.tolist(), strict=True)
+            if total <= limit or name in needed or name in self.choice.components
+        }
+        return [name for name in self.all_components if name in affordable]
 
     def is_cheap(self, name: str) -> bool:
         """Return whether a component can be fitted twice more: for the test and for serving."""
@@ -150,11 +190,18 @@ class _PlacementTuner(TimedPlacementStep):
         needed = {
             part for placement in self.placements.values() if placement.weights for part in placement.weights.weights
         }
+        # A placement that this training has no time to evaluate keeps the weights of the active version.
+        needed |= {part for name in self.placements for part in self.list_earlier_parts(name) if self.is_cheap(part)}
         if self.visit is not None:
             needed |= set(self.visit.weights.weights)
         if has_late_visits:
             needed |= {name for name in PLACEMENT_ALGORITHMS[SIMILAR] if self.is_cheap(name)}
         return {name: self.all_components[name] for name in sorted(needed) if name in self.all_components}
+
+    def list_earlier_parts(self, name: str) -> list[str]:
+        """Return the components of a placement in the active version, if their evaluation decided about it."""
+        earlier = self.earlier.get(name) or {}
+        return [*earlier["weights"]] if earlier.get("is_judged") else []
 
 
 def has_enough_visits(shop: ShopData, sample: QuerySample, *, start: float) -> bool:
