@@ -83,7 +83,9 @@ def _find_for_you(context: RecommendationContext) -> Candidates | None:
     if scored is None:
         return _find_by_traits(context)
     excluded = context.get_excluded_rows(FOR_YOU)
-    rows, scores = select_candidates(context, scored, placement=FOR_YOU, n=context.depth, excluded=excluded)
+    rows, scores = select_candidates(
+        context, scored, placement=FOR_YOU, n=context.depth, excluded=excluded, allowed=context.allowed_for_you
+    )
     assert context.state.model is not None
     return Candidates(context.state.model.algorithm, rows, scores, scored)
 

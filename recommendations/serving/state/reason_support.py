@@ -12,7 +12,13 @@ from config.foundation.array_types import Flags, Rows
 from recommendations.engine.algorithms.base import VISIT_PREFIX, get_reason
 from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.online.ensemble_scorer import SPECIFIC_LIFT, MainCause
-from recommendations.engine.pair_support.support import PARTNER_COMPONENTS, PairSupport, SupportLevel, select_partners
+from recommendations.engine.pair_support.support import (
+    MIN_PEOPLE,
+    PARTNER_COMPONENTS,
+    PairSupport,
+    SupportLevel,
+    select_partners,
+)
 from recommendations.serving.reason_claims import PAIR_CLAIMS
 from recommendations.serving.state.model import ServingModel
 
@@ -94,6 +100,15 @@ class ReasonSupport:
         """Return how many people viewed or bought a product before the training."""
         people = self._people
         return int(people[row]) if 0 <= row < len(people) else 0
+
+    def find_chosen_by_several(self, n: int) -> Flags:
+        """Return which of n rows more than one person viewed or bought; all rows that the model does not know."""
+        flags = self._chosen_by_several
+        return flags[:n] if len(flags) >= n else np.append(flags, np.ones(n - len(flags), np.bool_))
+
+    @cached_property
+    def _chosen_by_several(self) -> Flags:
+        return self._people >= MIN_PEOPLE
 
     def is_popular_in_category(self, row: int, category: Rows) -> bool:
         """Return whether the product is among the most popular fifth of its category. category: code of each row, -1 for none."""

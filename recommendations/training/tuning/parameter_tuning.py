@@ -89,9 +89,10 @@ def estimate_trial_seconds(session: TuningSession, candidate: Candidate, past: I
     seconds = run_trial(PROBE_DIVISOR)
     if seconds * PROBE_DIVISOR <= limit:
         return seconds * PROBE_DIVISOR
-    # The first trial may have compiled code, so it is repeated.
-    small, double = run_trial(PROBE_DIVISOR), run_trial(PROBE_DIVISOR // 2)
-    return small + (PROBE_DIVISOR - 1) * max(double - small, 0.0)
+    small = run_trial(PROBE_DIVISOR)  # again, because the first one may have compiled code
+    if small > limit:
+        return small
+    return small + (PROBE_DIVISOR - 1) * max(run_trial(PROBE_DIVISOR // 2) - small, 0.0)
 
 
 class _ParameterTrials:
