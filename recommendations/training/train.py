@@ -145,6 +145,7 @@ def tune_and_evaluate(
         shop = ShopData(data.interactions, data.products, time_split, data.published)
         earlier = read_placements(active)
         tuned = tune_placements(shop=shop, choice=choice, budget=budget, step=step, earlier=earlier)
+        choice = tuned.choice  # without the components fitted for tuning, whose memory the evaluation needs
         model_evaluation = evaluate_choice(
             time_split=time_split,
             choice=tuned.choice,

@@ -143,7 +143,7 @@ class ScoredHistory:
         chosen_slot, chosen_source = slots.copy(), sources.copy()
         # What a visit or the row itself causes, or a source without pairs, stays.
         is_open = np.isin(sources, [index for index, name in enumerate(names) if name in supports])
-        is_open &= (slots < len(items) - 1) & (items[slots] != rows)
+        is_open &= (slots >= 0) & (slots < len(items) - 1) & (items[slots] != rows)
         least = np.where(is_open, MIN_CAUSE_SHARE * parts[sources, slots, columns], np.inf).astype(np.float32)
         for index, name in enumerate(names):
             support = supports.get(name)

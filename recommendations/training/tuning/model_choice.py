@@ -37,8 +37,8 @@ class ModelChoice:
     components: name → algorithm and parameters; weights: of the ensemble, 0 for components only other placements need.
     value: of the ensemble on the validation part, component_values: of each component alone. trials: the record of
     every search. unused: tuned components that for-you does not use but other placements may. fit_seconds: estimated
-    seconds to fit each on everything before the validation part; sample_fit_seconds: on the sample of the tuning. extra:
-    components for other placements only, which are not contestants of for-you.
+    seconds to fit each on everything before the validation part. extra: components for other placements only, which are
+    not contestants of for-you. fitted: components for placements, fitted on the sample of the tuning.
     """
 
     event_weights: EventWeights
@@ -51,15 +51,15 @@ class ModelChoice:
     excluded: list[ExcludedAlgorithm]
     unused: dict[str, dict[str, Any]] = field(default_factory=dict)
     fit_seconds: dict[str, float] = field(default_factory=dict)
-    sample_fit_seconds: dict[str, float] = field(default_factory=dict)
     extra: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fitted: dict[str, Algorithm] = field(default_factory=dict)
 
     def with_extra(self, extra: Mapping[str, Mapping[str, Any]]) -> "ModelChoice":
-        """Return the choice with these extra components instead of the present ones."""
+        """Return the choice with these extra components instead of the present ones, and without fitted ones."""
         own = {name: component for name, component in self.components.items() if name not in self.extra}
         added = {name: dict(component) for name, component in extra.items() if name not in own}
         weights = {name: self.weights.get(name, 0.0) for name in (*own, *added)}
-        return replace(self, components={**own, **added}, weights=weights, extra=added)
+        return replace(self, components={**own, **added}, weights=weights, extra=added, fitted={})
 
 
 def fit_components(

@@ -18,6 +18,7 @@ from recommendations.training.tuning.search_space import Candidate
 from recommendations.training.tuning.tuning_session import TuningSession
 
 PROBE_DIVISOR = 16  # one of so many users is enough to estimate the time of a trial
+MIN_PROBED_INTERACTIONS = 50_000  # a trial on fewer takes about a second at most
 MAX_TRIAL_SHARES, MIN_TRIAL_SECONDS = 3.0, 1.0  # the first trial may take so many shares of a candidate's time
 
 
@@ -43,7 +44,7 @@ def tune_parameters(
     """
     budget_s = session.get_parameter_seconds(name)
     try:
-        if not candidate.is_required:
+        if not candidate.is_required and len(past) >= MIN_PROBED_INTERACTIONS:
             limit = max(MAX_TRIAL_SHARES * budget_s, MIN_TRIAL_SECONDS)
             if (needed := estimate_trial_seconds(session, candidate, past, limit=limit)) > limit:
                 session.exclude(name, "no_time", needed=needed, left=budget_s)

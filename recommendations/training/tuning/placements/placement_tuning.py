@@ -1,6 +1,6 @@
 """Placement tuning: the weights of each placement, from the validation part."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,11 +17,10 @@ from recommendations.training.evaluation.placement_evaluation import (
     MIN_CUSTOMERS,
     PLACEMENT_ALGORITHMS,
     PlacementEvaluator,
+    PlacementWeights,
 )
-from recommendations.training.evaluation.promotion_criteria import make_reason
 from recommendations.training.tuning.model_choice import SEED, ModelChoice, ReportStep, fit_component
 from recommendations.training.tuning.placements.placement_result import (
-    FACTUAL_PLACEMENTS,
     PlacementResult,
     VisitResult,
     make_default_placement,
@@ -38,7 +37,6 @@ from recommendations.training.tuning.tuning_session import TUNING_INTERACTIONS
 # shares of the training's time budget
 TUNING_TIME_SHARE = 0.17
 FITTING_TIME_SHARE = 0.06  # for fitting on everything before the validation part; otherwise on a sample of users
-SAMPLE_FITTING_TIME_SHARE = 0.06  # for fitting on that sample; otherwise without some of the components
 EXTRA_PARTS_TIME_SHARE = 0.05  # for fitting twice a component that for-you does not need; slower ones are not used
 
 
@@ -92,20 +90,21 @@ class _PlacementTuner(TimedPlacementStep):
         validation, test = self.shop.split.validation, self.shop.split.test
         start, stop = validation.train.as_of, test.train.as_of
         self.all_components = {**self.choice.unused, **self.choice.components, TRENDING: describe_trending_start()}
-        interactions = self.select_interactions(self.sample_split())
+        part = self.sample_split()
+        interactions = self.select_interactions(part)
         window = EvaluationWindow.from_interactions(interactions, self.choice.event_weights, start=start, stop=stop)
-        window = replace(window, components=self.fit_components(window))
+        # The model was tuned with components that are fitted on the same sample.
+        fitted = {} if part is validation else self.choice.fitted
+        window = replace(window, components=self.fit_components(window, fitted))
         evaluator = PlacementEvaluator(self.shop, self.choice, window, self.tuning_sample)
         # For example, a shop that has just installed tracking has views in the test part only.
         has_late_visits = has_enough_visits(self.shop, self.test_sample, start=stop) and not evaluator.has_views
         for name in PLACEMENT_ORDER:
-            self.placements[name] = make_default_placement(name, window.components)
-            if name in FACTUAL_PLACEMENTS or (name == SIMILAR and has_late_visits):
-                continue
-            if not self.has_time(0.59):
-                self.placements[name] = replace(self.placements[name], fixed_reason=make_reason("place_no_time"))
-            else:
+            is_tuned = name in PLACEMENT_ALGORITHMS and not (name == SIMILAR and has_late_visits)
+            if is_tuned and self.has_time(0.59):
                 self.placements[name] = self.tune_placement(name, evaluator)
+            else:
+                self.placements[name] = self.make_untuned_placement(name, window.components)
             if name == SIMILAR and (placement_weights := self.placements[name].weights) is not None:
                 evaluator.similar_weights = placement_weights.weights
         self.placements[TRENDING] = self.tune_trending(start=start, stop=stop)
@@ -117,8 +116,7 @@ class _PlacementTuner(TimedPlacementStep):
     def tune_trending(self, *, start: float, stop: float) -> PlacementResult:
         """Return trending with tuned parameters, which its component gets too, or with those of the start if there is no time."""
         if not self.has_time(0.57):
-            placement = make_default_placement(TRENDING, {TRENDING})
-            return replace(placement, fixed_reason=make_reason("place_no_time"))
+            return make_default_placement(TRENDING, {TRENDING})
         placement, self.all_components[TRENDING] = tune_trending(
             shop=self.shop,
             choice=self.choice,
@@ -129,6 +127,16 @@ class _PlacementTuner(TimedPlacementStep):
         )
         return placement
 
+    def make_untuned_placement(self, name: str, components: Collection[str]) -> PlacementResult:
+        """Return a placement with the weights of the active version, if they were evaluated, or with its default weights.
+
+        The test evaluates it like any other.
+        """
+        earlier = self.earlier.get(name) or {}
+        if earlier.get("is_judged") and set(earlier["weights"]) <= set(components):
+            return PlacementResult(name, PlacementWeights(dict(earlier["weights"])))
+        return make_default_placement(name, components)
+
     def tune_placement(self, name: str, evaluator: PlacementEvaluator) -> PlacementResult:
         """Return a placement with tuned weights, or defaults if there are too few queries."""
         placement_weights = evaluator.tune_weights(name)
@@ -137,26 +145,15 @@ class _PlacementTuner(TimedPlacementStep):
         return PlacementResult(name, placement_weights, evaluator.measure(name, placement_weights).comparison)
 
     def list_components(self) -> list[str]:
-        """Return the names of the components to fit for tuning.
-
-        Those that placements may use in addition are dropped, the slowest first, if fitting all on the sample takes too long.
-        """
+        """Return the names of the components to use for tuning."""
         usable = {part for parts in PLACEMENT_ALGORITHMS.values() for part in parts}
-        needed = [name for name in self.all_components if self.choice.weights.get(name) or name == "popularity"]
-        optional = [
+        return [
             name
             for name in self.all_components
-            if name in usable and name not in needed and (name in self.choice.components or self.is_cheap(name))
+            if self.choice.weights.get(name)
+            or name == "popularity"
+            or (name in usable and (name in self.choice.components or self.is_cheap(name)))
         ]
-        optional.sort(key=lambda name: (name not in self.choice.components, self.choice.fit_seconds.get(name, 0.0)))
-        limit = SAMPLE_FITTING_TIME_SHARE * self.budget.seconds
-        seconds = np.cumsum([self.choice.sample_fit_seconds.get(name, 0.0) for name in (*needed, *optional)])
-        affordable = {
-            name
-            for name, total in zip((*needed, *optional), seconds.tolist(), strict=True)
-            if total <= limit or name in needed or name in self.choice.components
-        }
-        return [name for name in self.all_components if name in affordable]
 
     def is_cheap(self, name: str) -> bool:
         """Return whether a component can be fitted twice more: for the test and for serving."""
@@ -177,13 +174,18 @@ class _PlacementTuner(TimedPlacementStep):
         is_in_part = np.bincount(part.train.user, minlength=part.train.n_users) > 0
         return self.shop.interactions.select(is_in_part[self.shop.interactions.user])
 
-    def fit_components(self, window: EvaluationWindow) -> dict[str, Algorithm]:
-        """Return the components fitted on the past of the window."""
-        fitted = {}
+    def fit_components(self, window: EvaluationWindow, fitted: Mapping[str, Algorithm]) -> dict[str, Algorithm]:
+        """Return the components fitted on the past of the window. fitted: those that are already."""
+        components = {}
         for name in self.list_components():
             self.step("places", 0.58)
-            fitted[name] = fit_component(self.all_components[name], window.weighted, self.shop.products)
-        return fitted
+            present = fitted.get(name)
+            components[name] = (
+                present
+                if present is not None
+                else fit_component(self.all_components[name], window.weighted, self.shop.products)
+            )
+        return components
 
     def select_extra(self, has_late_visits: bool) -> dict[str, dict[str, Any]]:
         """Return the extra components that placements use, or may use if visits come late."""
