@@ -16,5 +16,6 @@ class ConfigConfig(AppConfig):
         from config.schedule import connect_schedule_sync
 
         autodiscover_modules("backoffice.admin")  # where each room registers its models with the admin site
+        autodiscover_modules("backoffice.navigation")  # where each room registers its pages in the menu
         connect_schedule_sync()
         check_request_enabled.connect(allow_key_origins, dispatch_uid="config.http.cors")

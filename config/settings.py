@@ -196,6 +196,7 @@ SHOP_FOUNDED = read_variable(
 )
 
 INSTALLED_APPS = [
+    "django_cotton",
     "unfold",
     "unfold.contrib.filters",
     "unfold.contrib.import_export",
@@ -276,6 +277,9 @@ TEMPLATES = [
         },
     }
 ]
+
+# A component knows its attributes and the context processors, not the variables of the page around it.
+COTTON_ISOLATE_BY_DEFAULT = True
 
 DATABASES = {
     "default": read_database(os.environ.get("DATABASE_URL") or "postgresql://perennial@127.0.0.1:54329/perennial")

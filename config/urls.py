@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
+from catalog.placeholder_images.views import show_placeholder_image
 from config import health
 from config.access.protected_views import ApiDocsView, show_metrics
 from config.foundation.rest.problems import respond_api_not_found
@@ -38,6 +39,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(api)),
     *collector_urlpatterns,
     path("shop/", include("config.storefront.urls")),
+    path("product-image.svg", show_placeholder_image, name="catalog-placeholder-image"),
     re_path("^api/", respond_api_not_found),
     path("health/live", health.report_liveness),
     path("health/ready", health.report_readiness),

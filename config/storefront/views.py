@@ -47,6 +47,7 @@ class ShopPage(TemplateView):
             "write_key": keys.write_key if keys else "",
             "server": {name: reverse(f"shop:{name}") for name in ("log-in", "place-order")},
             "pages": {name: reverse(f"shop:{name}") for name in PAGES},
+            "placeholder_image": reverse("catalog-placeholder-image"),
             "texts": build_texts(),
         }
         return super().get_context_data(

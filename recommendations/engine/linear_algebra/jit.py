@@ -17,6 +17,7 @@ SHARED_FILES = (
     "linear_algebra/heap_kernels.py",
     "linear_algebra/cholesky_kernels.py",
     "linear_algebra/product_kernels.py",
+    "linear_algebra/set_kernels.py",
     "algorithms/neighbors/session_search_kernels.py",
 )
 

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from config.foundation.array_types import Rows
-from recommendations.engine.data.histories import Histories
-from recommendations.engine.online.context import NO_SCORES, ComponentScores, HistoryContext, Values, Workspace
+from recommendations.engine.online.context import NO_SCORES, ComponentScores, HistoryContext, Values
 from recommendations.engine.online.kernels import add_content_contributions, expand_documents
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ class ContentScorer:
     def __init__(self, component: "Content") -> None:
         self.component = component
         vectors = component.vectors_
-        self.width = max(vectors.shape)
+        self.width = find_content_width(component)
         self.items_by_document = np.argsort(component.document_, kind="stable").astype(np.int32)
         sorted_documents = component.document_[self.items_by_document]
         self.starts = np.searchsorted(sorted_documents, np.arange(vectors.shape[0] + 1))
@@ -59,14 +58,18 @@ def build_profile(component: "Content", context: HistoryContext) -> ContentProfi
     return ContentProfile(terms, profile / np.float32(length), items, documents, (weights / length).astype(np.float32))
 
 
-def score_content(component: "Content", history: Histories, rows: Rows) -> Values:
+def score_content(component: "Content", context: HistoryContext, rows: Rows) -> Values:
     """Return the content scores of some rows without computing those of the whole catalog; 0 for rows without content."""
-    work = Workspace(history.n_items, max(component.vectors_.shape))
-    profile = build_profile(component, HistoryContext(history, work))
+    profile = build_profile(component, context)
     out = np.zeros((1, len(rows)), np.float32)
     if profile is not None:
-        _add_similarities(component, profile, rows, np.zeros(len(profile.items), np.int32), work.part, out)
+        _add_similarities(component, profile, rows, np.zeros(len(profile.items), np.int32), context.work.part, out)
     return out[0]
+
+
+def find_content_width(component: "Content") -> int:
+    """Return how wide a workspace must be for the content of a history."""
+    return max(component.vectors_.shape)
 
 
 def _add_similarities(

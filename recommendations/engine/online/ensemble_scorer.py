@@ -16,6 +16,7 @@ from config.foundation.array_types import Rows
 from recommendations.engine.algorithms.base import VISIT_PREFIX, Contribution
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import RANK_DEPTH, TINY, WeightedEnsemble
 from recommendations.engine.data.histories import Histories
+from recommendations.engine.linear_algebra.set_kernels import are_members
 from recommendations.engine.online.context import (
     ComponentScores,
     HistoryContext,
@@ -31,6 +32,7 @@ from recommendations.engine.online.kernels import (
     find_largest_contributions,
     find_specific_slots,
     scale_contributions,
+    select_top_among,
     select_top_online,
 )
 from recommendations.engine.pair_support.support import MIN_PEOPLE, PairSupport
@@ -51,6 +53,15 @@ class MainCause(NamedTuple):
     item: int
     source: str
     share: float
+
+
+class MainCauses(NamedTuple):
+    """The main causes of m rows as columns: int32 items (m,), int32 positions in the names of the components (m,), shares (m,)."""
+
+    items: Rows
+    sources: Rows
+    shares: Values
+    names: list[str]
 
 
 class _NormalizedScores(NamedTuple):
@@ -109,6 +120,21 @@ class ScoredHistory:
             1.0 if factors is None else self.ensemble.find_largest_factor(factors), n,
         )  # fmt: skip
 
+    def select_among(
+        self,
+        rows: Rows,
+        n: int,
+        *,
+        allowed: npt.NDArray[np.bool_],
+        excluded: Rows,
+        factors: Values | None = None,
+    ) -> tuple[Rows, Values]:
+        """Return the n best of different rows and their scores, best first; only rows with a score."""
+        return select_top_among(
+            rows, self.work.total, self.ensemble.static_scores, allowed, excluded,
+            NO_FACTORS if factors is None else factors, n,
+        )  # fmt: skip
+
     def get_scores(self, rows: Rows) -> Values:
         """Return the scores of some rows, 0 for rows without one."""
         return self.work.total[rows] + self.ensemble.static_scores[rows]
@@ -120,12 +146,17 @@ class ScoredHistory:
         largest lift, of those that contributed at least MIN_CAUSE_SHARE of the largest contribution and have a lift of SPECIFIC_LIFT: many
         items of a long history contribute nearly the same, and what is bought most often is related to everything.
         """
+        items, sources, shares, names = self.attribute_main_causes(rows, supports)
+        causes = zip(items.tolist(), sources.tolist(), shares.tolist(), strict=True)
+        return [MainCause(item, names[source], share) for item, source, share in causes]
+
+    def attribute_main_causes(self, rows: Rows, supports: Mapping[str, PairSupport] | None = None) -> MainCauses:
+        """Return `find_main_causes` as columns."""
         parts, names, items = self._attribute(rows)
         slots, sources, shares = find_largest_contributions(parts)
         if supports:
             self._prefer_specific(parts, names, items, rows, supports, (slots, sources, shares))
-        causes = zip(items[slots].tolist(), sources.tolist(), shares.tolist(), strict=True)
-        return [MainCause(item, names[source], share) for item, source, share in causes]
+        return MainCauses(items[slots], sources, shares, names)
 
     def _prefer_specific(
         self,
@@ -184,7 +215,7 @@ class ScoredHistory:
             return parts, names, items
         visit_parts, visit_names, visit_items = self.visit._attribute_history(rows)
         # Products of the visit itself got nothing from it (`remove_visited`).
-        factors = np.where(np.isin(rows, visit_items), np.float32(0), np.float32(self.visit_factor))
+        factors = np.where(are_members(rows, visit_items), np.float32(0), np.float32(self.visit_factor))
         all_items = np.append(np.union1d(items[:-1], visit_items[:-1]), -1).astype(np.int32)
         merged = np.zeros((len(names) + len(visit_names), len(all_items), len(rows)), np.float32)
         merged[: len(names), _find_slots(items, all_items)] = parts
@@ -309,4 +340,12 @@ def find_max_width(ensembles: Sequence[OnlineEnsemble]) -> int:
     return max((ensemble.width for ensemble in ensembles), default=0)
 
 
-__all__ = ["DeadlineExceededError", "MainCause", "OnlineEnsemble", "ScoredHistory", "Workspace", "find_max_width"]
+__all__ = [
+    "DeadlineExceededError",
+    "MainCause",
+    "MainCauses",
+    "OnlineEnsemble",
+    "ScoredHistory",
+    "Workspace",
+    "find_max_width",
+]

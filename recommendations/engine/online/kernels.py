@@ -6,6 +6,7 @@ import numpy.typing as npt
 from config.foundation.array_types import AnyFloats, AnyInts, Flags
 from recommendations.engine.linear_algebra.heap_kernels import drain_heap, push_entry, ranks_before
 from recommendations.engine.linear_algebra.jit import compiled_with_gil
+from recommendations.engine.linear_algebra.set_kernels import fill_row_table, find_table_slot
 
 
 @compiled_with_gil
@@ -267,6 +268,36 @@ def select_top_online(
 
 
 @compiled_with_gil
+def select_top_among(
+    rows: AnyInts,
+    total: AnyFloats,
+    static_scores: AnyFloats,
+    allowed: Flags,
+    excluded: AnyInts,
+    factors: AnyFloats,
+    n: int,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Return what `select_top_online` does, but only of the given rows, which are different."""
+    heap_values = np.empty(n, np.float32)
+    heap_ties = np.empty(n, np.int64)
+    heap_columns = np.empty(n, np.int32)
+    size = 0
+    barred = fill_row_table(excluded)
+    for column in rows:
+        value = total[column] + static_scores[column]
+        if factors.shape[0] > 0:
+            value *= factors[column]
+        if value > 0 and allowed[column] and barred[find_table_slot(barred, column)] != column:
+            if size == n and not ranks_before(value, np.int64(column), heap_values[0], heap_ties[0]):
+                continue
+            size = push_entry(heap_values, heap_ties, heap_columns, size, value, np.int64(column), column)
+    columns = np.empty(size, np.int32)
+    values = np.empty(size, np.float32)
+    drain_heap(heap_values, heap_ties, heap_columns, size, columns, values)
+    return columns, values
+
+
+@compiled_with_gil
 def add_linear_contributions(
     items: AnyInts,
     rows: AnyInts,
@@ -380,3 +411,12 @@ def add_neighbor_contributions(
                     common = unit_data[p] * history_values[unit_indices[p]]
                     if common != 0:
                         out[slots[unit_indices[p]], position] += share * common
+
+
+@compiled_with_gil
+def find_last_kind(items: AnyInts, kinds: AnyInts, item: int) -> int:
+    """Return the kind of the newest interaction with an item, from columns that are oldest first; -1 without one."""
+    for position in range(items.shape[0] - 1, -1, -1):
+        if items[position] == item:
+            return kinds[position]
+    return -1

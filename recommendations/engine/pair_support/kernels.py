@@ -1,10 +1,11 @@
 """Compiled counts of pairs of products: orders with both, people with both, and the lower confidence bound."""
 
 import numpy as np
+import numpy.typing as npt
 
 from config.foundation.array_types import AnyFloats, AnyInts
 from recommendations.engine.linear_algebra.heap_kernels import drain_heap, push_entry, ranks_before
-from recommendations.engine.linear_algebra.jit import compiled
+from recommendations.engine.linear_algebra.jit import compiled, compiled_with_gil
 
 
 @compiled
@@ -123,3 +124,17 @@ def count_pair_people(
                     out_people[slot] += 1
         for p in range(start, stop):
             slots[pair_columns[p]] = -1
+
+
+@compiled_with_gil
+def find_entries(indptr: AnyInts, indices: AnyInts, firsts: AnyInts, seconds: AnyInts) -> npt.NDArray[np.int64]:
+    """Return the entry of each pair (firsts[i], seconds[i]) in a CSR matrix; -1 for a pair that it does not store."""
+    entries = np.full(firsts.shape[0], -1, np.int64)
+    for pair in range(firsts.shape[0]):
+        first = firsts[pair]
+        if 0 <= first < indptr.shape[0] - 1:
+            for entry in range(indptr[first], indptr[first + 1]):
+                if indices[entry] == seconds[pair]:
+                    entries[pair] = entry
+                    break
+    return entries

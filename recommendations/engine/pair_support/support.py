@@ -13,7 +13,7 @@ from config.foundation.array_types import Flags, Rows
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
 from recommendations.engine.linear_algebra.parallel import map_blocks
 from recommendations.engine.linear_algebra.sparse import deal_rows, list_entry_rows, make_csr, replace_data, transpose
-from recommendations.engine.pair_support.kernels import count_pair_people, count_top_pairs
+from recommendations.engine.pair_support.kernels import count_pair_people, count_top_pairs, find_entries
 
 # A tenth of an order of prior evidence that a pair is as frequent as by chance, and the one-sided 95 % limit.
 PRIOR_ORDERS = 0.1
@@ -73,7 +73,7 @@ class PairSupport:
 
     def find(self, firsts: npt.NDArray[np.integer], seconds: npt.NDArray[np.integer]) -> PairCounts:
         """Return the counts of the pairs (firsts[i], seconds[i])."""
-        entries = np.fromiter(map(self._find_entry, firsts.tolist(), seconds.tolist()), np.int64, len(firsts))
+        entries = find_entries(self.indptr, self.indices, firsts, seconds)
         is_known = entries >= 0
         counts = PairCounts(*(np.zeros(len(firsts), column.dtype) for column in self._columns))
         for values, column in zip(counts, self._columns, strict=True):
@@ -89,13 +89,6 @@ class PairSupport:
     @property
     def _columns(self) -> tuple[npt.NDArray[Any], ...]:
         return self.orders, self.people, self.lift
-
-    def _find_entry(self, first: int, second: int) -> int:
-        if not 0 <= first < len(self.indptr) - 1:
-            return -1
-        start = int(self.indptr[first])
-        positions = np.flatnonzero(self.indices[start : self.indptr[first + 1]] == second)
-        return start + int(positions[0]) if len(positions) else -1
 
 
 def bound_lifts(

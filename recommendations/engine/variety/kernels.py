@@ -1,10 +1,11 @@
-"""Compiled loops over product groups."""
+"""Compiled loops over product groups, for one request at a time."""
 
 import numpy as np
 import numpy.typing as npt
 
-from config.foundation.array_types import AnyInts
+from config.foundation.array_types import AnyFloats, AnyInts, Flags, Rows
 from recommendations.engine.linear_algebra.jit import compiled_with_gil
+from recommendations.engine.linear_algebra.set_kernels import FREE, fill_row_table, find_table_slot, make_row_table
 
 
 @compiled_with_gil
@@ -12,18 +13,71 @@ def collect_members(
     rows: AnyInts, codes: AnyInts, members: AnyInts, starts: AnyInts, ends: AnyInts
 ) -> npt.NDArray[np.int32]:
     """Return all products of the groups of the rows, each once."""
-    is_open = np.zeros(codes.shape[0], np.bool_)
-    count = 0
+    table = make_row_table(rows.shape[0])
+    first_rows = np.empty(rows.shape[0], np.int32)
+    groups, count = 0, 0
     for row in rows:
-        if not is_open[codes[row]]:
-            is_open[codes[row]] = True
+        slot = find_table_slot(table, codes[row])
+        if table[slot] == FREE:
+            table[slot] = codes[row]
+            first_rows[groups] = row
+            groups += 1
             count += ends[row] - starts[row]
     collected = np.empty(count, np.int32)
     filled = 0
-    for row in rows:
-        if is_open[codes[row]]:
-            is_open[codes[row]] = False
-            for position in range(starts[row], ends[row]):
-                collected[filled] = members[position]
-                filled += 1
+    for row in first_rows[:groups]:
+        for position in range(starts[row], ends[row]):
+            collected[filled] = members[position]
+            filled += 1
     return collected
+
+
+@compiled_with_gil
+def replace_by_own(
+    rows: Rows,
+    codes: AnyInts,
+    is_grouped: Flags,
+    history_item: AnyInts,
+    is_bought: Flags,
+    allowed: Flags,
+    excluded: AnyInts,
+    total: AnyFloats,
+    static_scores: AnyFloats,
+) -> Rows:
+    """Return the rows, each replaced by the product of its group that the history has bought, or else viewed.
+
+    Only products that are allowed, not excluded and have a score (total + static_scores) replace another; of several that were
+    bought, the one with the highest score, then the lowest row. codes, is_grouped: see `ProductGroups`. is_bought: of each item
+    of the history.
+    """
+    table = make_row_table(rows.shape[0])
+    for row in rows:
+        if is_grouped[row]:
+            table[find_table_slot(table, codes[row])] = codes[row]
+    barred = fill_row_table(excluded)
+    best = np.full(table.shape[0], FREE, np.int32)
+    best_score = np.zeros(table.shape[0], np.float32)
+    best_bought = np.zeros(table.shape[0], np.bool_)
+    for position in range(history_item.shape[0]):
+        item, bought = history_item[position], is_bought[position]
+        slot = find_table_slot(table, codes[item])
+        if table[slot] == FREE or not allowed[item] or barred[find_table_slot(barred, item)] == item:
+            continue
+        score = total[item] + static_scores[item]
+        if not score > 0:
+            continue
+        if bought != best_bought[slot]:
+            is_better = bought
+        elif score != best_score[slot]:
+            is_better = score > best_score[slot]
+        else:
+            is_better = item < best[slot]
+        if is_better:
+            best[slot], best_score[slot], best_bought[slot] = item, score, bought
+    replaced = rows.copy()
+    for position in range(rows.shape[0]):
+        if is_grouped[rows[position]]:
+            own = best[find_table_slot(table, codes[rows[position]])]
+            if own != FREE:
+                replaced[position] = own
+    return replaced

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Rows
-from recommendations.engine.variety.kernels import collect_members
+from recommendations.engine.linear_algebra.set_kernels import are_members, find_first_positions
+from recommendations.engine.variety.kernels import collect_members, replace_by_own
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +59,21 @@ class ProductGroups:
         """Return n products without groups."""
         return cls.from_parents(np.full(n, -1, np.int32))
 
+    def warm_up(self) -> None:
+        """Run the kernels once, so that none is compiled while a visitor waits."""
+        row, flag = np.zeros(min(1, len(self.codes)), np.int32), np.zeros(min(1, len(self.codes)), np.bool_)
+        self.expand(row)
+        self.find_first(np.repeat(row, 2))
+        self.are_variants(row, row.tolist())
+        scores = np.zeros(len(row), np.float32)
+        replace_by_own(row, self.codes, self.is_grouped, row, flag, flag, row, scores, scores)
+
     def find_first(self, rows: Rows) -> npt.NDArray[np.intp] | None:
         """Return the positions of the first product of each group, ascending; None if no group occurs twice."""
         if not self.has_groups or len(rows) < 2:
             return None
-        _codes, first = np.unique(self.codes[rows], return_index=True)
-        return np.sort(first) if len(first) < len(rows) else None
+        first = find_first_positions(self.codes[rows])
+        return first if len(first) < len(rows) else None
 
     def expand(self, rows: Rows, *, variants_only: bool = False) -> Rows:
         """Return all products of the groups of the rows, each once; negative rows are left out.
@@ -81,4 +91,4 @@ class ProductGroups:
     def are_variants(self, rows: Rows, others: Sequence[int]) -> Flags:
         """Return which rows are not among the others, but in a group of one of them."""
         chosen = np.array(others, np.int32)
-        return np.isin(self.codes[rows], self.codes[chosen]) & ~np.isin(rows, chosen) & (rows >= 0)
+        return are_members(self.codes[rows], self.codes[chosen]) & ~are_members(rows, chosen) & (rows >= 0)

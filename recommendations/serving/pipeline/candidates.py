@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 
 from config.foundation.array_types import Flags, Rows
+from recommendations.engine.linear_algebra.set_kernels import are_members
 from recommendations.engine.online.ensemble_scorer import DeadlineExceededError
 from recommendations.engine.placements import (
     BOUGHT_TOGETHER,
@@ -25,7 +26,7 @@ from recommendations.engine.topn import select_top_n
 from recommendations.merchandising.rules.ranking import apply_factors
 from recommendations.serving.pipeline.context import COLD_START, Candidates, RecommendationContext
 from recommendations.serving.pipeline.scoring import score_by_rank, score_visitor
-from recommendations.serving.pipeline.variety.selection import find_own_variants, select_candidates, select_distinct
+from recommendations.serving.pipeline.variety.selection import select_candidates, select_distinct, use_own_variants
 from recommendations.serving.pipeline.visitor import describe_arrival
 from recommendations.serving.state.compiled_rules import Factors
 from recommendations.serving.state.model import NO_ROWS
@@ -67,9 +68,7 @@ def _use_own_variants(context: RecommendationContext, candidates: Candidates) ->
         return candidates
     start_rows = context.get_start_rows() if PLACEMENTS[placement].start == PlacementInput.PRODUCTS else NO_ROWS
     excluded = context.get_excluded_rows(placement, start_rows)
-    own = find_own_variants(context, candidates.rows, candidates.scored, excluded=excluded)
-    if own:
-        candidates.rows = np.array([own.get(row, row) for row in candidates.rows.tolist()], np.int32)
+    candidates.rows = use_own_variants(context, candidates.rows, candidates.scored, excluded=excluded)
     return candidates
 
 
@@ -171,7 +170,7 @@ def _find_buy_again(context: RecommendationContext) -> Candidates | None:
         return None
     scored = blend.score(history, context.workspaces.take(), due=context.deadline)
     excluded = np.concatenate([context.excluded, context.visitor.dismissed])
-    rows = rows[context.allowed[rows] & ~np.isin(rows, excluded)]
+    rows = rows[context.allowed[rows] & ~are_members(rows, excluded)]
     scores = scored.get_scores(rows)
     if context.factors is not None:
         scores = scores * context.factors[rows]
@@ -197,7 +196,7 @@ def _find_new(context: RecommendationContext) -> Candidates | None:
     rows = context.state.products.get_newest_rows()
     excluded = context.get_excluded_rows(NEW)
     rows = rows[context.allowed[rows]]
-    rows = rows[~np.isin(rows, excluded)] if len(excluded) else rows
+    rows = rows[~are_members(rows, excluded)] if len(excluded) else rows
     rows, _scores = select_distinct(context, lambda size: (rows[:size], score_by_rank(len(rows[:size]))), context.depth)
     return Candidates(NEW, rows, score_by_rank(len(rows)))
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from recommendations.engine import Contribution
+from recommendations.engine.online.ensemble_scorer import MainCause
 from recommendations.engine.pair_support.support import SupportLevel
 from recommendations.engine.placements import NEW, RECENTLY_VIEWED
 from recommendations.serving.pipeline import reasons
@@ -25,7 +26,7 @@ def explain(
 
     new: rows selected by exploration. pinned: rows pinned by a rule.
     """
-    ranked = [row for row in rows if row not in new and row not in pinned]
+    ranked = [row for row in rows if row not in new and row not in pinned] if new or pinned else rows
     by_row = _explain_candidates(context, candidates, ranked)
     if new:
         by_row |= dict.fromkeys(new, reasons.make_new_product_reason())
@@ -74,29 +75,38 @@ def _explain_scores(
     context: RecommendationContext, candidates: Candidates, rows: Sequence[int]
 ) -> dict[int, ItemReason]:
     """Return the reasons of scored rows; rows with the same cause share one."""
+    if not rows:
+        return {}
     scored = candidates.scored
     assert scored is not None
-    support = context.state.reason_support
+    support, history = context.state.reason_support, scored.history
+    row_array = np.array(rows, np.int32)
     is_related = candidates.placement in RELATED_PLACEMENTS
-    supports = None if is_related else support.pair_supports
-    causes = scored.find_main_causes(np.array(rows, np.int32), supports) if rows else []
-    grades = support.grade_causes(causes, rows)
-    by_cause: dict[tuple[int, str, CauseSupport, int], ItemReason] = {}
+    causes = scored.attribute_main_causes(row_array, None if is_related else support.claimed_supports)
+    grades = support.grade_causes(causes, row_array)
+    is_popular = support.are_popular(row_array).tolist()
+    by_cause: dict[tuple[int, int, CauseSupport, int], ItemReason] = {}
     by_row = {}
-    for row, cause, grade in zip(rows, causes, grades, strict=True):
-        depends_on_row = (grade.level == SupportLevel.NONE and is_related) or grade.is_general
-        key = (cause.item, cause.source, grade, row if depends_on_row or cause.item in (row, -1) else -1)
-        if key not in by_cause:
-            by_cause[key] = reasons.choose_reason(
+    # the reason of a score that no product of the history explains depends only on the popularity of the row
+    columns = zip(rows, *(column.tolist() for column in causes[:3]), grades, is_popular, strict=True)
+    for row, item, source, share, grade, popular in columns:
+        if item == row or (is_related and item >= 0 and grade.level == SupportLevel.NONE):
+            own = row
+        else:
+            own = int(popular) - 3 if item < 0 or grade.is_general else -1
+        key = (item, source, grade, own)
+        reason = by_cause.get(key)
+        if reason is None:
+            reason = by_cause[key] = reasons.choose_reason(
                 row=row,
-                cause=cause,
+                cause=MainCause(item, causes.names[source], share),
                 grade=grade,
-                history=scored.history,
+                history=history,
                 products=context.state.products,
                 placement=candidates.placement,
                 support=support,
             )
-        by_row[row] = by_cause[key]
+        by_row[row] = reason
     return by_row
 
 

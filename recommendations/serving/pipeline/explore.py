@@ -7,6 +7,7 @@ from itertools import islice
 
 import numpy as np
 
+from recommendations.engine.online.context import HistoryContext
 from recommendations.engine.placements import FOR_YOU
 from recommendations.serving.pipeline.context import Candidates, RecommendationContext
 from recommendations.serving.pipeline.new_products import (
@@ -36,7 +37,7 @@ def explore(context: RecommendationContext, candidates: Candidates) -> tuple[Ran
         excluded = np.concatenate([excluded, groups.expand(context.visitor.history.item)])
     new_rows = choose_new_products(
         state=context.state,
-        history=context.visitor.history,
+        history=_get_history(context, candidates),
         allowed=context.allowed,
         excluded=excluded,
         seed=make_seed(*context.visitor.names, context.minute),
@@ -48,3 +49,13 @@ def explore(context: RecommendationContext, candidates: Candidates) -> tuple[Ran
     pairs = list(islice(merge_new_products(ranked, new_rows, every=interval, keys=keys), end))
     new = {row for row, score in pairs if score is None}
     return [(row, 0.0 if score is None else score) for row, score in pairs], new
+
+
+def _get_history(context: RecommendationContext, candidates: Candidates) -> HistoryContext | None:
+    """Return the visitor's history with the sums that scoring has computed of it."""
+    history, scored = context.visitor.history, candidates.scored
+    if history is None:
+        return None
+    if scored is not None and scored.context.history is history:
+        return scored.context
+    return HistoryContext(history, context.workspaces.take())

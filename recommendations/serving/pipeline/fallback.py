@@ -7,6 +7,7 @@ import numpy as np
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from recommendations.engine.linear_algebra.set_kernels import are_members
 from recommendations.engine.placements import POPULAR
 from recommendations.serving.pipeline.candidates import (
     LATE,
@@ -101,7 +102,7 @@ def _find_last_resort(context: RecommendationContext) -> Candidates:
     excluded = np.concatenate([context.excluded, context.visitor.dismissed, context.get_start_rows()])
     if context.groups is not None:
         excluded = context.groups.expand(excluded)
-    rows = rows[allowed[rows] & ~np.isin(rows, excluded)]
+    rows = rows[allowed[rows] & ~are_members(rows, excluded)]
     _distinct, first = np.unique(rows, return_index=True)
     rows = rows[np.sort(first)]
     rows, _scores = select_distinct(context, lambda size: (rows[:size], score_by_rank(len(rows[:size]))), context.depth)

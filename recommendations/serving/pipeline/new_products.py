@@ -10,10 +10,10 @@ import numpy.typing as npt
 from django.conf import settings
 
 from config.foundation.array_types import Flags, Rows
-from recommendations.engine import Histories
-from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.exploration import ExplorationTrials, draw_interest, rank_for_exploration
+from recommendations.engine.linear_algebra.set_kernels import are_members
 from recommendations.engine.online.content_scorer import score_content
+from recommendations.engine.online.context import HistoryContext
 from recommendations.serving.pipeline.ordering import make_seed
 from recommendations.serving.state.loader import ServingState
 
@@ -33,7 +33,7 @@ def get_exploration_interval(share: float | None = None) -> int | None:
 def choose_new_products(
     *,
     state: ServingState,
-    history: Histories | None,
+    history: HistoryContext | None,
     allowed: Flags,
     excluded: Rows,
     seed: int,
@@ -55,7 +55,8 @@ def choose_new_products(
         positions, thetas = positions[largest], thetas[largest]
     rows = candidates.rows[positions]
     if len(rows):
-        is_unknown = ~np.isin(rows, excluded if history is None else np.concatenate([history.item, excluded]))
+        known = excluded if history is None else np.concatenate([history.history.item, excluded])
+        is_unknown = ~are_members(rows, known)
         rows, thetas = rows[is_unknown], thetas[is_unknown]
     if not len(rows):
         return []
@@ -130,10 +131,9 @@ def _get_candidates(state: ServingState, now: datetime) -> NewProducts | None:
     return candidates
 
 
-def _compute_affinity(state: ServingState, history: Histories | None, rows: Rows) -> npt.NDArray[np.floating]:
+def _compute_affinity(state: ServingState, history: HistoryContext | None, rows: Rows) -> npt.NDArray[np.floating]:
     """Return how similar each product is to the history by content, from 0 to 1."""
-    components = state.model.blend.components_.values() if state.model is not None else ()
-    content = next((component for component in components if isinstance(component, Content)), None)
-    if content is None or history is None or not len(history.item):
+    content = state.blends.content if state.blends is not None else None
+    if content is None or history is None or not len(history.history.item):
         return np.zeros(len(rows))
-    return np.clip(score_content(content, history, rows), 0.0, 1.0)
+    return score_content(content, history, rows).clip(0.0, 1.0)

@@ -13,6 +13,7 @@ from recommendations.engine.algorithms.base import get_reason
 from recommendations.engine.algorithms.spec import ExplanationReason
 from recommendations.engine.cold_start import LANDING, POPULARITY
 from recommendations.engine.online.ensemble_scorer import MainCause
+from recommendations.engine.online.kernels import find_last_kind
 from recommendations.engine.pair_support.support import SupportLevel
 from recommendations.engine.placements import BOUGHT_TOGETHER, BUY_AGAIN, CART, SIMILAR
 from recommendations.serving.reason_claims import MIN_MILD_COUNT, PAIR_CLAIMS
@@ -182,7 +183,7 @@ def make_category_reason(category: str, level: SupportLevel) -> ItemReason:
 
 def _find_last_kind(history: Histories, item: int) -> int:
     """Return the kind of the newest interaction with an item of a single history."""
-    return int(history.kind[history.item == item][-1])
+    return int(find_last_kind(history.item, history.kind, item))
 
 
 def _make_repeat_reason(*, row: int, history: Histories, products: ProductIndex, is_due: bool) -> ItemReason:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from recommendations.engine.linear_algebra.set_kernels import are_members
 from recommendations.engine.placements import BUY_AGAIN, CART, CATEGORIES, FOR_YOU, POPULAR, RECENTLY_VIEWED
 from recommendations.engine.variety.purchased_share import limit_purchased_share
 from recommendations.serving.pipeline.candidates import find_candidates
@@ -63,7 +64,7 @@ def _fill_up(context: RecommendationContext, candidates: Candidates) -> Candidat
     shown_or_excluded = np.concatenate([candidates.rows, known, excluded])
     if context.groups is not None:
         shown_or_excluded = context.groups.expand(shown_or_excluded)
-    rows = popular.rows[~np.isin(popular.rows, shown_or_excluded)][:missing]
+    rows = popular.rows[~are_members(popular.rows, shown_or_excluded)][:missing]
     candidates.fillers = frozenset(rows.tolist())
     candidates.rows = np.concatenate([candidates.rows, rows])
     candidates.scores = np.concatenate([candidates.scores, np.zeros(len(rows), np.float32)])

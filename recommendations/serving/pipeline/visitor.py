@@ -10,6 +10,7 @@ from customers.events.recent.interactions import RecentActivity, RecentInteracti
 from recommendations.engine import KIND_CODES, Histories
 from recommendations.engine.cold_start import NewVisitors
 from recommendations.engine.data.visits import VISIT_GAP_S, VisitEvent, build_visit, weigh_visit
+from recommendations.engine.linear_algebra.set_kernels import are_members
 from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.state.loader import ServingState
 from recommendations.serving.state.model import MAX_RECENT_INTERACTIONS, NO_ROWS, PURCHASE, ServingModel
@@ -42,7 +43,11 @@ class Visitor:
             return NO_ROWS
         if kinds is None:
             return self.history.item
-        return self.history.item[np.isin(self.history.kind, kinds)]
+        if len(kinds) == 1:
+            return self.history.item[self.history.kind == kinds[0]]
+        is_wanted = np.zeros(len(KIND_CODES), np.bool_)
+        is_wanted[kinds] = True
+        return self.history.item[is_wanted[self.history.kind]]
 
     def get_purchased_rows(self) -> Rows:
         """Return the catalog row of every purchase."""
@@ -122,4 +127,4 @@ def _find_dismissed_rows(model: ServingModel, users: Sequence[int], activity: Re
     chosen_since = [
         interaction.product_id for interaction in activity.interactions if interaction.kind in ("cart", "purchase")
     ]
-    return rows[~np.isin(rows, model.items.get_rows(chosen_since))] if chosen_since else rows
+    return rows[~are_members(rows, model.items.get_rows(chosen_since))] if chosen_since else rows

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommendations.engine import Histories
+from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.visits import DEFAULT_DECAY, find_visit_factor
+from recommendations.engine.online.content_scorer import find_content_width
 from recommendations.engine.online.context import Workspace
 from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, find_max_width
+from recommendations.engine.online.kernels import find_last_kind
 from recommendations.engine.pair_support.support import PairSupport
 from recommendations.engine.placements import FOR_YOU, PLACEMENTS, VISIT_WEIGHTS, PlacementInput
 from recommendations.serving.state.model import NO_ROWS, ServingModel
@@ -23,7 +26,7 @@ class CompiledBlends:
     by_placement: only the placements for which the model has components. visit: for visits that the trained weights
     give no personal score. switched_off: placements that the shop, or the evaluation of the training, switched off.
     width: slots that their workspaces need. current_visit, visit_decay, visit_positions: what the training has learned about the
-    current visit, see `VisitWeights`.
+    current visit, see `VisitWeights`. content: the component that compares products by their content.
     """
 
     by_placement: Mapping[str, OnlineEnsemble]
@@ -33,6 +36,7 @@ class CompiledBlends:
     current_visit: OnlineEnsemble | None = None
     visit_decay: float = DEFAULT_DECAY
     visit_positions: int = 0
+    content: Content | None = None
 
     @classmethod
     def compile(cls, *, model: ServingModel, placements: PlacementConfigs, n: int) -> "CompiledBlends":
@@ -48,15 +52,20 @@ class CompiledBlends:
         switched_off = frozenset(name for name in PLACEMENTS if _is_off(name, model=model, placements=placements))
         learned = model.scenarios.get(FOR_YOU, {}).get("visit") or {}
         parts = select_components(model.blend, learned.get("weights") or VISIT_WEIGHTS)
+        content = next((part for part in model.blend.components_.values() if isinstance(part, Content)), None)
         current_visit = OnlineEnsemble(parts, n, for_similar=True) if parts is not None else None
         return cls(
             by_placement,
             visit,
             switched_off,
-            find_max_width(_list_blends(by_placement, visit, current_visit)),
+            max(
+                find_max_width(_list_blends(by_placement, visit, current_visit)),
+                find_content_width(content) if content is not None else 0,
+            ),
             current_visit,
             learned.get("decay", DEFAULT_DECAY),
             learned.get("positions", 0),
+            content,
         )
 
     def warm_up(self, model: ServingModel) -> None:
@@ -67,6 +76,9 @@ class CompiledBlends:
         users = [0] if len(model.history_indptr) > 1 else []
         history = model.build_history(users=users, recent=[])
         histories = (history, model.build_product_history(history.item[:1]))
+        for component in model.blend.components_.values():
+            if component.support_ is not None:
+                component.support_.find(NO_ROWS, NO_ROWS)
         no_scores = np.empty(0, np.float32)
         find_visit_factor(no_scores, no_scores, no_scores, no_scores, 0)
         components = model.blend.components_.items()
@@ -98,7 +110,9 @@ def _explain_once(
 ) -> None:
     scored = blend.score(history, workspace)
     rows, _scores = scored.select_top(3, allowed=np.ones(blend.n, np.bool_), excluded=NO_ROWS)
+    scored.select_among(rows, 3, allowed=np.ones(blend.n, np.bool_), excluded=NO_ROWS)
     scored.find_main_causes(rows, supports)
+    find_last_kind(history.item, history.kind, 0)
     workspace.clear()
 
 

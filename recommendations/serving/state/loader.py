@@ -299,7 +299,7 @@ def _group_products(state: ServingState) -> ServingState:
     if built_from.equals(state.groups_of):
         return state
     groups = ProductGroups.from_parents(products.find_parents(), near)
-    groups.expand(np.zeros(min(1, products.n), np.int32))  # compiles its kernel before the first visitor arrives
+    groups.warm_up()
     return replace(state, groups=groups, groups_of=built_from)
 
 

@@ -1,6 +1,5 @@
 """The counts of the active model that reasons about other customers are checked against."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.algorithms.base import VISIT_PREFIX, get_reason
 from recommendations.engine.algorithms.content.content import Content
-from recommendations.engine.online.ensemble_scorer import SPECIFIC_LIFT, MainCause
+from recommendations.engine.online.ensemble_scorer import SPECIFIC_LIFT, MainCauses
 from recommendations.engine.pair_support.support import (
     MIN_PEOPLE,
     PARTNER_COMPONENTS,
@@ -34,6 +33,7 @@ class CauseSupport(NamedTuple):
 
 
 NO_CLAIM = CauseSupport(SupportLevel.NONE)
+CAUSE_SUPPORTS = {(int(level), flag): CauseSupport(level, flag) for level in SupportLevel for flag in (False, True)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,33 +59,42 @@ class ReasonSupport:
                 return components[name].support_
         return None
 
-    @cached_property
-    def pair_supports(self) -> dict[str, PairSupport]:
-        """The counts of every component whose reason is a claim about other customers, if it has any."""
-        if self.model is None:
-            return {}
-        claiming = [name for name in self.model.blend.components_ if get_reason(name) in PAIR_CLAIMS]
-        return {name: support for name in claiming if (support := self.find_support(name)) is not None}
-
-    def grade_causes(self, causes: Sequence[MainCause], rows: Sequence[int]) -> list[CauseSupport]:
-        """Return how well each row's cause supports a claim about other customers; NO_CLAIM for causes that make none."""
-        grades = [NO_CLAIM] * len(causes)
-        positions_by_source: dict[str, list[int]] = {}
-        for position, (cause, row) in enumerate(zip(causes, rows, strict=True)):
-            if cause.item >= 0 and cause.item != row and get_reason(cause.source) in PAIR_CLAIMS:
-                positions_by_source.setdefault(cause.source, []).append(position)
-        for source, positions in positions_by_source.items():
-            support = self.find_support(source)
+    def grade_causes(self, causes: MainCauses, rows: Rows) -> list[CauseSupport]:
+        """Return how well each row's cause supports a claim about other customers; level NONE for causes that make none."""
+        levels, is_general = np.full(len(rows), SupportLevel.NONE, np.int8), np.zeros(len(rows), np.bool_)
+        is_pair = (causes.items >= 0) & (causes.items != rows)
+        for number, source in enumerate(causes.names):
+            support = self._find_claimed_support(source)
             if support is not None:
-                counts = support.find(
-                    np.array([causes[position].item for position in positions]),
-                    np.array([rows[position] for position in positions]),
-                )
-                is_general = (counts.people >= self.minimum) & (counts.lift < SPECIFIC_LIFT)
-                levels = counts.grade(self.minimum).tolist()
-                for position, level, general in zip(positions, levels, is_general.tolist(), strict=True):
-                    grades[position] = CauseSupport(SupportLevel(level), general)
-        return grades
+                positions = (is_pair & (causes.sources == number)).nonzero()[0]
+                if len(positions):
+                    counts = support.find(causes.items[positions], rows[positions])
+                    levels[positions] = counts.grade(self.minimum)
+                    is_general[positions] = (counts.people >= self.minimum) & (counts.lift < SPECIFIC_LIFT)
+        return [
+            CAUSE_SUPPORTS[level, general] for level, general in zip(levels.tolist(), is_general.tolist(), strict=True)
+        ]
+
+    @cached_property
+    def claimed_supports(self) -> dict[str, PairSupport]:
+        """The counts of every component whose reason is a claim about other customers, if it has any."""
+        names = self.model.blend.components_ if self.model is not None else ()
+        return {name: support for name in names if (support := self._find_claimed_support(name)) is not None}
+
+    def _find_claimed_support(self, source: str) -> PairSupport | None:
+        """Return the counts of a component whose causes claim something about other customers; None for any other one."""
+        if source not in self._claimed_supports:
+            is_claim = get_reason(source) in PAIR_CLAIMS
+            self._claimed_supports[source] = self.find_support(source) if is_claim else None
+        return self._claimed_supports[source]
+
+    def are_popular(self, rows: Rows) -> Flags:
+        """Return for each row what `is_popular` does."""
+        people = self._people
+        flags = np.zeros(len(rows), np.bool_)
+        is_known = (rows >= 0) & (rows < len(people))
+        flags[is_known] = people[rows[is_known]] >= self.minimum
+        return flags
 
     def select_partners(self, rows: Rows, n: int) -> Flags:
         """Return which of n rows at least two people chose together with any of the given ones."""
@@ -126,6 +135,10 @@ class ReasonSupport:
         rows = content.document_[[first, second]]
         pair = content.vectors_[rows, :]
         return float((pair[[0], :] @ pair[[1], :].T).sum()) >= MIN_COSINE
+
+    @cached_property
+    def _claimed_supports(self) -> dict[str, PairSupport | None]:
+        return {}
 
     @cached_property
     def _people(self) -> npt.NDArray[np.integer]:

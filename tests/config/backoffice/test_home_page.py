@@ -5,15 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib import admin
 from django.contrib.auth.models import Permission, User
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 from pytest_django import DjangoAssertNumQueries
 
 from config.backoffice import home_queries
-from config.backoffice.navigation import SECTIONS, ModelListEntry, PageEntry, build_sidebar
 from config.foundation import number_formats
 from customers.lifecycle.models import LifecycleRun, RfmGroup, ScoreModel, Stage, StageRules, StageTransition
 from customers.orders.models import Order
@@ -182,43 +180,6 @@ def test_the_home_page_shows_only_permitted_sections(client: Client) -> None:
     assert "quality" in context
     assert "sales" not in context
     assert "stages" not in context
-
-
-def test_the_menu_has_only_permitted_lists() -> None:
-    request = RequestFactory().get("/admin/")
-    request.user = make_user("catalog.view_product")
-    titles = [item["link"] for section in build_sidebar(request) for item in section["items"]]
-    pages = ("admin:index", "admin:catalog_product_changelist", "admin:orders_missing_products")
-    assert titles == [reverse(page) for page in pages]
-
-
-def test_the_menu_of_the_administrator_is_complete() -> None:
-    """Every entry has a URL, and every list of this project is in the menu."""
-    request = RequestFactory().get("/admin/")
-    request.user = make_user(superuser=True)
-    entries = [entry for _title, section_entries in SECTIONS for entry in section_entries]
-    items = [item for section in build_sidebar(request)[1:] for item in section["items"]]
-    assert len(items) == len(entries)
-    listed_models = {entry.model.lower() for entry in entries if isinstance(entry, ModelListEntry)}
-    project_models = {
-        model._meta.label_lower
-        for model in admin.site._registry
-        if model.__module__.startswith(("catalog.", "customers.", "recommendations.", "config."))
-    }
-    assert project_models - listed_models == set()
-    assert all(reverse(entry.url_name) for entry in entries if isinstance(entry, PageEntry))
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [("index", []), ("events_live", []), ("events_event_changelist", []), ("events_event_change", [7])],
-)
-def test_the_menu_marks_the_current_page(name: str, arguments: list[int]) -> None:
-    """The live page's URL is below the list of events, and every URL is below the home page."""
-    request = RequestFactory().get(reverse(f"admin:{name}", args=arguments))
-    request.user = make_user(superuser=True)
-    marked = [item["link"] for section in build_sidebar(request) for item in section["items"] if item["active"]]
-    assert marked == [reverse(f"admin:{name.replace('_change', '_changelist') if arguments else name}")]
 
 
 def test_the_lockout_page_states_the_duration(client: Client, settings: object) -> None:

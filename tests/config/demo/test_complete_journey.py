@@ -21,7 +21,6 @@ from catalog.models import Product
 from config.demo import complete_journey
 from config.demo.complete_journey import (
     CompleteJourneySales,
-    build_title,
     clean_label,
     count_weeks_to,
     load_complete_journey,
@@ -55,9 +54,8 @@ def test_the_date_of_the_last_sale_matches_the_package() -> None:
     )
 
 
-def test_titles_are_readable() -> None:
+def test_category_names_are_readable() -> None:
     assert clean_label("SOFT DRINKS 12/18&15PK CAN CAR") == "Soft drinks 12/18 & 15pk can car"
-    assert build_title("BREAD:ITALIAN/FRENCH", "22  OZ") == "Bread: italian/french, 22 oz"
 
 
 def test_median_prices_exclude_discounts() -> None:

@@ -31,7 +31,7 @@ export function card(item, shown, { dismiss = null, reasoned = true } = {}) {
     h(
       "a",
       { class: "card-link", href: pageAddress("product", { id }), onclick: () => productClicked(item, shown) },
-      picture(id, product),
+      picture(product),
       h("span", { class: "card-title" }, title),
     ),
     h("span", { class: "card-price" }, formatMoney(product.price, product.currency) || t("no_price")),

@@ -37,7 +37,7 @@ async function showNamed(ids, list) {
   list.replaceChildren(
     ...ids.map((id) => {
       const product = titles.get(id) ?? { title: id, category: "", image_url: "" }
-      return h("li", {}, h("a", { href: pageAddress("product", { id }) }, picture(id, product), h("span", {}, product.title)))
+      return h("li", {}, h("a", { href: pageAddress("product", { id }) }, picture(product), h("span", {}, product.title)))
     }),
   )
 }

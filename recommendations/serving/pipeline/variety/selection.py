@@ -7,6 +7,7 @@ import numpy as np
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.online.ensemble_scorer import ScoredHistory
+from recommendations.engine.variety.kernels import replace_by_own
 from recommendations.engine.variety.purchased_share import limit_purchased_share
 from recommendations.serving.pipeline.context import RecommendationContext
 from recommendations.serving.state.compiled_rules import Factors
@@ -38,11 +39,14 @@ def select_candidates(
     if share >= 1 or not len(purchased):
         return select_distinct(context, partial(select_top, excluded=excluded), n)
     others = select_distinct(context, partial(select_top, excluded=np.concatenate([excluded, purchased])), n)
-    own = select_distinct(context, partial(_select_from, context, scored, purchased[allowed[purchased]], excluded), n)
-    rows, scores = (np.concatenate(parts) for parts in zip(others, own, strict=True))
+    select_own = partial(scored.select_among, purchased, allowed=allowed, excluded=excluded, factors=context.factors)
+    own = select_distinct(context, select_own, n)
+    if not len(own[0]):
+        return others
+    rows, scores = np.concatenate([others[0], own[0]]), np.concatenate([others[1], own[1]])
     best_first = np.lexsort((rows, -scores))
     is_purchased = best_first >= len(others[0])
-    order = best_first[limit_purchased_share(is_purchased.tolist(), share)][:n]
+    order = best_first[limit_purchased_share(is_purchased.tolist(), share)[:n]]
     return rows[order], scores[order]
 
 
@@ -61,40 +65,15 @@ def select_distinct(context: RecommendationContext, fetch: Fetch, n: int) -> tup
         size *= 2
 
 
-def find_own_variants(
-    context: RecommendationContext, rows: Rows, scored: ScoredHistory, *, excluded: Rows
-) -> dict[int, int]:
-    """Return row → the product of its group that the visitor bought, or else viewed, if that is another one which may be shown.
+def use_own_variants(context: RecommendationContext, rows: Rows, scored: ScoredHistory, *, excluded: Rows) -> Rows:
+    """Return the rows, each replaced by the product of its group that the visitor bought, or else viewed, if it may be shown.
 
     Of several, the one with the best score.
     """
     groups, history = context.groups, context.visitor.history
     if groups is None or history is None or not len(history.item) or not len(rows):
-        return {}
-    codes = groups.codes[rows]
-    is_wanted = np.zeros(len(groups.codes), np.bool_)
-    is_wanted[codes[groups.is_grouped[rows]]] = True
-    is_own = is_wanted[groups.codes[history.item]]
-    own = np.unique(history.item[is_own])
-    own = own[context.allowed[own] & ~np.isin(own, excluded)]
-    scores = scored.get_scores(own)
-    is_bought = np.isin(own, history.item[is_own & (history.kind == PURCHASE)])
-    last_wins = np.lexsort((-own, scores, is_bought))
-    last_wins = last_wins[scores[last_wins] > 0]
-    own_by_code = dict(zip(groups.codes[own[last_wins]].tolist(), own[last_wins].tolist(), strict=True))
-    pairs = zip(rows.tolist(), codes.tolist(), strict=True)
-    return {row: own_by_code[code] for row, code in pairs if own_by_code.get(code, row) != row}
-
-
-def _select_from(
-    context: RecommendationContext, scored: ScoredHistory, rows: Rows, excluded: Rows, n: int
-) -> tuple[Rows, Factors]:
-    """Return the n best of some rows that have a score."""
-    if len(excluded):
-        rows = rows[~np.isin(rows, excluded)]
-    scores = scored.get_scores(rows)
-    if context.factors is not None:
-        scores = scores * context.factors[rows]
-    order = np.lexsort((rows, -scores))[:n]
-    order = order[scores[order] > 0]
-    return rows[order].astype(np.int32), scores[order].astype(np.float32)
+        return rows
+    return replace_by_own(
+        rows, groups.codes, groups.is_grouped, history.item, history.kind == PURCHASE, context.allowed, excluded,
+        scored.work.total, scored.ensemble.static_scores,
+    )  # fmt: skip

@@ -6,7 +6,7 @@ from django.utils.translation import override
 
 from recommendations.engine import KIND_CODES, Histories
 from recommendations.engine.linear_algebra.sparse import make_csr
-from recommendations.engine.online.ensemble_scorer import MainCause
+from recommendations.engine.online.ensemble_scorer import MainCause, MainCauses
 from recommendations.engine.pair_support.support import PairSupport, SupportLevel
 from recommendations.engine.placements import BUY_AGAIN, FOR_YOU
 from recommendations.serving.pipeline.reasons import choose_reason
@@ -86,7 +86,8 @@ def test_a_cause_is_general_if_enough_people_show_that_it_is_related_to_everythi
         },
     )
     model = SimpleNamespace(blend=SimpleNamespace(components_={"item-knn": SimpleNamespace(support_=support)}))
-    grades = ReasonSupport(model, 5).grade_causes([MainCause(0, "item-knn", 0.1)] * 3, [1, 2, 3])
+    causes = MainCauses(np.zeros(3, np.int32), np.zeros(3, np.int32), np.full(3, 0.1, np.float32), ["item-knn"])
+    grades = ReasonSupport(model, 5).grade_causes(causes, np.array([1, 2, 3], np.int32))
     assert grades == [
         CauseSupport(SupportLevel.OFTEN, is_general=True),
         CauseSupport(SupportLevel.OFTEN),

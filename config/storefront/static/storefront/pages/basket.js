@@ -34,7 +34,7 @@ function lineOf({ product_id: id, product, quantity }) {
   return h(
     "li",
     { class: "line", "data-product": id },
-    h("a", { href: pageAddress("product", { id }), class: "line-art", tabindex: "-1", "aria-hidden": "true" }, picture(id, product)),
+    h("a", { href: pageAddress("product", { id }), class: "line-art", tabindex: "-1", "aria-hidden": "true" }, picture(product)),
     h("a", { href: pageAddress("product", { id }), class: "line-title" }, title),
     h("div", { class: "stepper" }, step(-1, "minus", t("fewer", { title })), number, step(1, "plus", t("more", { title }))),
     h("span", { class: "line-price" }, formatMoney(Number(product.price ?? 0) * quantity, product.currency)),

@@ -1,7 +1,7 @@
 // The home page: rows for whoever is looking, and ways into the categories.
 
 import { recommend, search } from "../api.js"
-import { drawing, initials } from "../art.js"
+import { picture } from "../art.js"
 import { h } from "../dom.js"
 import { page } from "../events.js"
 import "../header.js"
@@ -38,7 +38,7 @@ async function categories() {
         h(
           "a",
           { class: "category", href: pageAddress("search", { category: path }) },
-          drawing(path, path, initials(leaf(path))),
+          picture({ category: path, title: leaf(path) }),
           h("span", { class: "category-name" }, leaf(path)),
           h("span", { class: "note" }, note),
         ),

@@ -26,7 +26,7 @@ function lineOf({ product_id: id, product, quantity }) {
   return h(
     "li",
     { class: "line" },
-    h("span", { class: "line-art" }, picture(id, product)),
+    h("span", { class: "line-art" }, picture(product)),
     h("a", { class: "line-title", href: pageAddress("product", { id }) }, product.title),
     h("span", {}, `${formatNumber(quantity)} ×`),
     h("a", { class: "link", href: `${pageAddress("product", { id })}#review`, "aria-label": t("review_named", { title: product.title }) }, t("review")),

@@ -29,7 +29,7 @@ async function show() {
   if (!product) return showMissing()
   place.removeAttribute("aria-busy")
   document.title = `${product.title} · ${document.body.dataset.shop}`
-  place.replaceChildren(h("div", { class: "product-art" }, picture(productId, product)), details(product))
+  place.replaceChildren(h("div", { class: "product-art" }, picture(product)), details(product))
   document.querySelector("[data-review]").hidden = false
   page()
   productViewed(productId, product)

@@ -1,0 +1,7 @@
+"""The pages of this package in the menu of the back office."""
+
+from config.foundation.backoffice.navigation import MenuList, register_pages
+
+register_pages(
+    MenuList(tab="settings.keys", model="access.ApiKey", order=10),
+)

@@ -1,0 +1,27 @@
+// Menus of the header, and the custom dates of the date-range picker.
+"use strict";
+
+(() => {
+  const closeMenus = (except) => {
+    document.querySelectorAll("details.menu[open]").forEach((menu) => { if (menu !== except) menu.open = false; });
+  };
+
+  document.addEventListener("click", (event) => closeMenus(event.target.closest?.("details.menu")));
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const open = document.querySelector("details.menu[open]");
+    if (!open) return;
+    open.open = false;
+    open.querySelector("summary").focus();
+  });
+
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest?.("[data-date-range]");
+    if (!form || event.target.name !== "range") return;
+    const isCustom = event.target.value === "custom";
+    const custom = form.querySelector(".date-custom");
+    custom.hidden = !isCustom;
+    custom.querySelectorAll("input").forEach((input) => { input.disabled = !isCustom; });
+    if (isCustom) custom.querySelector("input").focus();
+  });
+})();

@@ -1,0 +1,88 @@
+"""Template tags of the back office's layout and components."""
+
+from datetime import date, datetime
+from typing import Any
+
+from django.template import Context, Library
+from django.utils.functional import Promise
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from config.foundation import number_formats
+from config.foundation.backoffice.date_range import COMPARISONS, CUSTOM, PRESETS, DateChoice
+from config.foundation.backoffice.navigation import describe_location
+
+register = Library()
+
+
+@register.simple_tag(takes_context=True)
+def location(context: Context) -> dict[str, Any]:
+    """Return where the page is: area, tabs, pages."""
+    return describe_location(context["request"]) if "request" in context else {}
+
+
+@register.simple_tag(takes_context=True)
+def page_title(context: Context, where: dict[str, Any]) -> str | Promise:
+    """Return the title: of a list the name of the page in the menu, of an object the object, else the title of the view."""
+    original = context.get("original")
+    if context.get("cl") is not None:
+        if where.get("is_registered_page"):
+            page, tab = where["page"], next((tab for tab in where["tabs"] if tab.is_current), None)
+            label: str | Promise = page.label if where["pages"] or tab is None else tab.label
+            return label
+        return str(capfirst(str(context["cl"].opts.verbose_name_plural)))
+    has_object = original is not None and not isinstance(original, str)
+    title: str | Promise = (str(original) if has_object else "") or context.get("title") or ""
+    return title
+
+
+@register.filter
+def moment(value: datetime | None) -> str:
+    """Return a day and time in the shop's time zone and the reader's language."""
+    return number_formats.format_moment(value)
+
+
+@register.filter
+def day(value: date | None) -> str:
+    """Return a day with its year in the reader's language."""
+    return number_formats.format_full_day(value)
+
+
+@register.filter
+def count(value: number_formats.Number | None) -> str:
+    return number_formats.format_count(value)
+
+
+@register.filter
+def percent(share: number_formats.Number | None, digits: int = 0) -> str:
+    """Return a share from 0 to 1 as a percentage."""
+    return number_formats.format_percent(share, digits)
+
+
+@register.simple_tag
+def money(value: number_formats.Number | None, currency: str) -> str:
+    return number_formats.format_whole_money(value, currency)
+
+
+@register.filter
+def change(value: float | None) -> str:
+    """Return a relative change with its sign: 0.042 is +4.2%."""
+    return number_formats.format_change(value)
+
+
+@register.filter
+def change_direction(value: float, good: str) -> str:
+    """Return the class of a change: up is good and down is bad, unless ``good`` is down or neutral."""
+    if value == 0 or good == "neutral":
+        return "same"
+    return "up" if (value > 0) is (good == "up") else "down"
+
+
+@register.simple_tag
+def date_options(choice: DateChoice) -> dict[str, list[tuple[str, str | Promise, bool]]]:
+    """Return the options of the date-range picker: value, text, whether it is chosen."""
+    presets = [(key, label, key == choice.preset) for key, (label, _make) in PRESETS.items()]
+    return {
+        "presets": [*presets, (CUSTOM, _("Custom"), choice.preset == CUSTOM)],
+        "comparisons": [(key, label, key == choice.comparison) for key, label in COMPARISONS.items()],
+    }
