@@ -18,7 +18,7 @@ TUNING_INTERACTIONS = 300_000
 TUNING_USERS = 300
 # shares of the time budget: event weights, parameters and each search of ensemble weights; the rest is for fitting on all data
 EVENT_WEIGHTS_TIME_SHARE, PARAMETERS_TIME_SHARE, WEIGHTS_TIME_SHARE = 0.1, 0.3, 0.05
-PLACEMENTS_TIME_SHARE = 0.25  # for tuning and evaluating the other placements
+PLACEMENTS_TIME_SHARE = 0.3  # for tuning and evaluating the other placements
 
 
 class TuningSession:

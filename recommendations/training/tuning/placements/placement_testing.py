@@ -25,7 +25,7 @@ from recommendations.training.tuning.placements.timed_step import PLACEMENT_ORDE
 from recommendations.training.tuning.placements.trending_tuning import build_trending_windows, make_trending_queries
 from recommendations.training.tuning.placements.visit_tuning import evaluate_visit
 
-EVALUATION_TIME_SHARE = 0.08  # of the training's time budget
+EVALUATION_TIME_SHARE = 0.13  # of the training's time budget
 
 
 def evaluate_placements(
