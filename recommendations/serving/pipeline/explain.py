@@ -13,6 +13,8 @@ from recommendations.serving.pipeline.context import COLD_START, LAST_RESORT, Ca
 from recommendations.serving.pipeline.reasons import RELATED_PLACEMENTS, ItemReason
 from recommendations.serving.state.reason_support import CauseSupport
 
+MIN_WHOLE_SHARE = 0.5  # of a score; a product that caused so much is its reason, however often it is bought
+
 
 def explain(
     context: RecommendationContext,
@@ -90,6 +92,9 @@ def _explain_scores(
     # the reason of a score that no product of the history explains depends only on the popularity of the row
     columns = zip(rows, *(column.tolist() for column in causes[:3]), grades, is_popular, strict=True)
     for row, item, source, share, grade, popular in columns:
+        if grade.is_general and share >= MIN_WHOLE_SHARE:
+            # no other product explains it, so this one does
+            grade = grade._replace(is_general=False)
         if item == row or (is_related and item >= 0 and grade.level == SupportLevel.NONE):
             own = row
         else:

@@ -110,7 +110,7 @@ def test_a_cart_gets_no_product_that_a_single_person_bought_with_it(loader: Stat
 
 @pytest.mark.usefixtures("kettle_shop")
 def test_for_you_does_not_show_a_guest_what_a_single_customer_bought(loader: StateLoader) -> None:
-    remember_interactions([make_event_row("kettle", meaning="view", anonymous_id="guest", minutes=1)])
+    remember_interactions([make_event_row("kettle", meaning="view", user_id="", anonymous_id="guest", minutes=1)])
     guest = set(list_texts(get_response(loader, "for-you", anonymous_id="guest", product_ids=(), strict=True)))
     assert {"tea", "five", "twice"} <= guest
     assert {"lid", "once"}.isdisjoint(guest)
