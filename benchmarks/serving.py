@@ -1,20 +1,25 @@
 """Recommendations under load: a simulated shop on its own embedded servers; web, database, Valkey and load share the machine.
 
 Without --products, it runs with 12,000 and then with 100,000 products; the keys of the second run end in _100k. Each type of
-request (20 products, filters by category and price, reasons; 200 products to rank) runs first in a closed loop of 8 connections, of
-which the best round is reported, then in an open loop (keys open_…) of 500 requests per second with exponential gaps. The latencies of
-the open loop count from the moment a request is due. The floors return the bytes of a for-you response from the same Granian: a
-Django view without middleware, and a view of Django REST framework without authentication. cpu_us is the processor time of the web
-workers per request; it hardly depends on what else runs on the machine.
+request (20 products, filters by category and price, reasons; 200 products to rank; autocomplete of the first letters) runs first
+in a closed loop of 8 connections, of which the best round is reported, then in an open loop (keys open_…) of 500 requests per
+second with exponential gaps. The latencies of the open loop count from the moment a request is due. The floors return the bytes
+of a for-you response from the same Granian: a Django view without middleware, and a view of Django REST framework without
+authentication. cpu_us is the processor time of the web workers per request; it hardly depends on what else runs on the machine.
 
---reload also promotes copies of the model during the open loop. --soak SECONDS instead runs a mix of requests with promotions and
-price changes. --folder keeps the simulated shop and reuses it in later runs.
+first_answer_s counts from the start of the web server's process to its first recommendation, which took first_request_s; model_answer_s
+to the first one of the model. reload_worst_ms is the slowest answer of an open loop of 200 requests per second while a price, a rule,
+5,000 prices and the model change.
+
+--reload also promotes copies of the model during an open loop of 500 requests per second. --soak SECONDS instead runs a mix of requests
+with promotions and price changes. --folder keeps the simulated shop and reuses it in later runs.
 """
 
 import argparse
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,7 +46,10 @@ SECONDS, ROUNDS, OPEN_SECONDS = 10.0, 3, 15.0
 CONNECTIONS, RATE = 8, 500.0
 WARM_SECONDS = 2.0
 RELOADS, RELOAD_SECONDS, PROMOTION_SECONDS = 3, 30.0, 6.0
-SCENARIOS = ("for-you", "for-you-any-price", "similar", "cart", "rank", "search")
+CHANGE_RATE, CHANGE_EVERY, BULK_CHANGES = 200.0, 4.0, 5_000
+START_TIMEOUT = 300.0
+SCENARIOS = ("for-you", "for-you-any-price", "similar", "cart", "rank", "search", "autocomplete")
+SEARCH_SCENARIOS = ("search", "autocomplete")
 SOAK_MIX = "for-you:70,similar:10,cart:10,rank:5,search:5"
 PROMOTION_EVERY, PRICE_EVERY, SAMPLE_EVERY = 60.0, 5.0, 60.0
 COPIES = 3
@@ -152,17 +160,19 @@ def measure_shop(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[
         "rules": record["rules"],
     }
     notes = [f"best of {arguments.rounds} rounds; open loop with exponential gaps, by {RATE:.0f} requests/s"]
+    figures |= measure_start(record)
     with run_web_server(arguments, record) as shop:
         run_load(shop, "for-you:1", seconds=min(WARM_SECONDS, arguments.seconds), seed=99)
         for scenario in arguments.scenarios.split(","):
             name = scenario.replace("-", "_")
-            if scenario == "search" and not has_search(shop):
+            if problem := find_problem(shop, scenario):
                 figures |= {f"{name}_{figure}": None for figure in ("requests_per_s", "p50_ms", "p95_ms", "p99_ms")}
-                notes.append("search is null: /api/v1/search/ does not answer")
+                notes.append(f"{scenario} is null: {problem}")
                 continue
             figures |= {
                 f"{name}_{figure}": value for figure, value in measure_scenario(shop, arguments, scenario).items()
             }
+        figures |= measure_changes(shop)
         if arguments.reload:
             figures |= measure_reload(shop)
         figures |= measure_memory(shop)
@@ -172,6 +182,15 @@ def measure_shop(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[
     figures["ratio_to_drf"] = compute_ratio(figures["drf_requests_per_s"], figures.get("for_you_requests_per_s"))
     steps = {name: value for name, value in record.items() if name.endswith("_s")}
     return figures | steps | {"load_average": round(os.getloadavg()[0], 2), "notes": "; ".join(notes)}
+
+
+def find_problem(shop: ShopServer, scenario: str) -> str:
+    """Return why a type of request cannot be measured, empty if it can."""
+    if not (shop.folder / f"{scenario}.jsonl").exists():
+        return "the folder is of an earlier version and has no such requests"
+    if scenario in SEARCH_SCENARIOS and not has_search(shop):
+        return "/api/v1/search/ does not answer"
+    return ""
 
 
 def compute_ratio(floor: float, reached: float | None) -> float | None:
@@ -206,6 +225,55 @@ def get_web_environment() -> Mapping[str, str]:
     from config.management.commands.up import WEB_ENVIRONMENT
 
     return WEB_ENVIRONMENT
+
+
+def measure_start(record: dict[str, Any]) -> dict[str, float]:
+    """Start the web server and return the seconds until it recommends, and until it does so from the model."""
+    port = find_free_port()
+    target = json.loads((Path(record["folder"]) / "for-you.jsonl").open(encoding="utf-8").readline())[1]
+    began, first_answer, took = time.perf_counter(), 0.0, 0.0
+    process = subprocess.Popen(build_web_command(port), env={**os.environ, **get_web_environment()})
+    try:
+        while time.perf_counter() - began < START_TIMEOUT:
+            sent = time.perf_counter()
+            try:
+                answer = send_request(port, target, {"Authorization": f"Bearer {record['api_key']}"})
+            except OSError:  # not listening, or not answering yet
+                time.sleep(0.02)
+                continue
+            now = time.perf_counter()
+            if not first_answer:
+                first_answer, took = now - began, now - sent
+            if answer["model_version"]:
+                log(f"first answer after {first_answer:.2f} s, of the model after {now - began:.2f} s")
+                figures = {"first_answer_s": first_answer, "first_request_s": took, "model_answer_s": now - began}
+                return {name: round(seconds, 3) for name, seconds in figures.items()}
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+    raise TimeoutError(f"The model answers no request within {START_TIMEOUT:.0f} s of the start.")
+
+
+def measure_changes(shop: ShopServer) -> dict[str, float]:
+    """Change prices, a rule and the model while an open loop runs; return the slowest answer."""
+    changes: list[Callable[[], object]] = [
+        lambda: change_price(1),
+        change_rule,
+        lambda: change_prices(BULK_CHANGES),
+        lambda: promote(get_next_version()),
+    ]
+    seconds = CHANGE_EVERY * (len(changes) + 1)
+    load = run_load(shop, "for-you:1", seconds=seconds, rate=CHANGE_RATE, seed=60, background=True)
+    for change in changes:
+        time.sleep(CHANGE_EVERY)
+        change()
+    figures = json.loads(load.communicate()[0])
+    tally = figures["scenarios"]["for-you"]
+    return {
+        "reload_worst_ms": round(figures["all"]["max_ms"], 1),
+        "reload_over_100_ms": tally["slow"],
+        "reload_errors": tally["errors"] + sum(figures["problems"].values()),
+    }
 
 
 def measure_scenario(shop: ShopServer, arguments: argparse.Namespace, scenario: str) -> dict[str, Any]:
@@ -441,6 +509,21 @@ def change_price(number: int) -> None:
             "(SELECT id FROM catalog_product ORDER BY id OFFSET %s LIMIT 1)",
             [number * 37 % 200],
         )
+
+
+def change_prices(count: int) -> None:
+    """Raise the prices of the newest products by a cent, in one statement as an import does."""
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        connection.execute(
+            "UPDATE catalog_product SET price = price + 0.01, updated_at = clock_timestamp() WHERE id IN "
+            "(SELECT id FROM catalog_product ORDER BY id DESC LIMIT %s)",
+            [count],
+        )
+
+
+def change_rule() -> None:
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        connection.execute("UPDATE merchandising_rule SET factor = factor + 0.01 WHERE action = 'boost'")
 
 
 def run_json_program(command: list[str]) -> dict[str, Any]:

@@ -633,6 +633,15 @@ def build_search_request(
     ]
 
 
+def build_autocomplete_request(
+    catalog: SimulatedCatalog, recent: SimulatedBehavior, person: int, draws: random.Random
+) -> list[str]:
+    """Build a request for the first letters of a title without its first word."""
+    words = catalog.titles[get_last_viewed_row(catalog, recent, person)].split()
+    typed = " ".join(words[1:-1] if len(words) > 2 else words[:1])
+    return ["GET", f"/api/v1/search/autocomplete/?q={quote(typed[: draws.randint(1, len(typed))])}&n=5", ""]
+
+
 REQUEST_BUILDERS: dict[str, Callable[[SimulatedCatalog, SimulatedBehavior, int, random.Random], list[str]]] = {
     "for-you": build_for_you_request,
     "for-you-any-price": build_any_price_request,
@@ -640,6 +649,7 @@ REQUEST_BUILDERS: dict[str, Callable[[SimulatedCatalog, SimulatedBehavior, int, 
     "cart": build_cart_request,
     "rank": build_rank_request,
     "search": build_search_request,
+    "autocomplete": build_autocomplete_request,
 }
 
 

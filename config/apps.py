@@ -17,5 +17,6 @@ class ConfigConfig(AppConfig):
 
         autodiscover_modules("backoffice.admin")  # where each room registers its models with the admin site
         autodiscover_modules("backoffice.navigation")  # where each room registers its pages in the menu
+        autodiscover_modules("backoffice.search_source")  # where each room registers what the search finds
         connect_schedule_sync()
         check_request_enabled.connect(allow_key_origins, dispatch_uid="config.http.cors")

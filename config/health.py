@@ -5,6 +5,8 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 
+from recommendations.serving.state.loader import loader
+
 
 def report_liveness(request: HttpRequest) -> JsonResponse:
     """Return 200 while the process can handle requests."""
@@ -12,11 +14,17 @@ def report_liveness(request: HttpRequest) -> JsonResponse:
 
 
 def report_readiness(request: HttpRequest) -> JsonResponse:
-    """Return 200 if PostgreSQL is reachable, otherwise 503. Valkey is reported too, but serving works without it."""
-    checks = {"database": is_database_reachable(), "valkey": is_valkey_reachable()}
-    return JsonResponse(
-        {"status": "ready" if checks["database"] else "not ready", **checks}, status=200 if checks["database"] else 503
-    )
+    """Return 200 if PostgreSQL is reachable and this process has loaded the model, otherwise 503.
+
+    Valkey is reported too, but serving works without it. Recommendations are answered before the model is loaded, with fallbacks.
+    """
+    checks = {
+        "database": is_database_reachable(),
+        "recommendations": loader.is_ready,
+        "valkey": is_valkey_reachable(),
+    }
+    is_ready = checks["database"] and checks["recommendations"]
+    return JsonResponse({"status": "ready" if is_ready else "not ready", **checks}, status=200 if is_ready else 503)
 
 
 def is_database_reachable() -> bool:

@@ -52,9 +52,15 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
     ),
     ScheduledJob(
         task="customers.segments.tasks.evaluate_segments",
-        cron="15 * * * *",
+        cron="*/10 * * * *",
         title=_("Count segments"),
-        description=_("Counts the members of every segment."),
+        description=_("Counts the members of every segment, and records who has entered and left."),
+    ),
+    ScheduledJob(
+        task="customers.segments.tasks.recount_moved_products",
+        cron="40 * * * *",
+        title=_("Count events of moved products"),
+        description=_("Counts events again for products that are new in the catalog or changed category or brand."),
     ),
     ScheduledJob(
         task="recommendations.merchandising.tasks.write_segment_members",

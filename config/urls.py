@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView
 from catalog.placeholder_images.views import show_placeholder_image
 from config import health
 from config.access.protected_views import ApiDocsView, show_metrics
+from config.backoffice.search_page import show_search_results
 from config.foundation.rest.problems import respond_api_not_found
 from customers.events.rest.urls import collector_urlpatterns
 from customers.orders.rest.urls import product_urlpatterns
@@ -34,6 +35,9 @@ api: list[URLPattern | URLResolver] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", include("config.access.backoffice.urls")),  # before the admin site, whose log-in page it replaces
+    # Before the admin site, whose search by django-unfold knows no masking policy.
+    path("admin/search/", show_search_results, name="backoffice_search"),
+    path("admin/home/", include("config.backoffice.home.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),

@@ -1,13 +1,15 @@
 """The WSGI application that Granian serves.
 
-Calls for events and recommendations are handled before Django's middleware. In each worker, one thread keeps the serving state
-current, and another the search index.
+Calls for events and recommendations are handled before Django's middleware. Our web server calls `preload`, forks its workers and calls
+`start_worker` in each of them: one thread keeps the serving state current, and another the search index. Under a server that calls
+neither, requests do so.
 """
 
 import os
 from threading import Thread
 
 from django.core.wsgi import get_wsgi_application
+from django.utils import timezone
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_wsgi_application()
@@ -19,8 +21,17 @@ from customers.events.collector.fast_path import route_collector_calls  # noqa: 
 from recommendations.serving.search.searcher import searcher  # noqa: E402
 from recommendations.serving.state.loader import loader  # noqa: E402
 
-FIRST_LOOK_SECONDS = 10.0
+MAX_WAIT_SECONDS = 1.0
 application = SecureTransport(route_collector_calls(add_fast_path(limit_waits(django_application))))
-Thread(target=loader.refresh_forever, name="watch-model", daemon=True).start()
-searcher.start()
-loader.first_refresh_done.wait(FIRST_LOOK_SECONDS)  # without this wait, the first responses would be late
+
+
+def preload() -> None:
+    """Load the catalog and the model before the workers are forked."""
+    loader.preload(now=timezone.now())
+
+
+def start_worker() -> None:
+    """Start the threads of a worker, and wait a little until it can answer from a whole state."""
+    Thread(target=loader.refresh_forever, name="watch-model", daemon=True).start()
+    searcher.start()
+    loader.ready.wait(MAX_WAIT_SECONDS)  # without this wait, the first answers after a restart would be fallbacks

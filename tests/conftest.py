@@ -68,10 +68,14 @@ def use_own_valkey_database(number: int) -> None:
     os.environ["VALKEY_URL"] = urlunsplit(urlsplit(os.environ["VALKEY_URL"])._replace(path=f"/{number}"))
 
 
+# pytest sets the first around every test, scikit-learn the second when the first test needs it
+VOLATILE_VARIABLES = ("PYTEST_CURRENT_TEST", "KMP_INIT_AT_FORK")
+
+
 def read_process_state() -> dict[str, object]:
     """Return the state that each test must restore: environment, working directory and Django's settings."""
     state: dict[str, object] = {
-        f"environment variable {name}": value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"
+        f"environment variable {name}": value for name, value in os.environ.items() if name not in VOLATILE_VARIABLES
     }
     state["working directory"] = Path.cwd()
     if "django.conf" in sys.modules:

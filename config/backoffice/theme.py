@@ -19,7 +19,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_LANGUAGES": True,
     "SHOW_BACK_BUTTON": False,
     "ENVIRONMENT": "config.backoffice.sidebar.get_environment_label",
-    "DASHBOARD_CALLBACK": "config.backoffice.home_page.fill_home_page",
+    "DASHBOARD_CALLBACK": "config.backoffice.home.page.fill_home_page",
     "STYLES": [
         lambda request: static("backoffice/backoffice.css"),
         lambda request: static("backoffice/shell.css"),
@@ -27,6 +27,7 @@ UNFOLD: dict[str, Any] = {
     "SCRIPTS": [
         lambda request: static("backoffice/expressions.js"),
         lambda request: static("backoffice/shell.js"),
+        lambda request: static("backoffice/search.js"),
     ],
     "BORDER_RADIUS": "6px",
     "COLORS": {

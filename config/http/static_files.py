@@ -22,7 +22,7 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 MANIFEST_NAME = "staticfiles.json"
 DRAFT_NAME = ".draft"
-FORMAT = "2"  # change it when the same sources give other files
+FORMAT = "3"  # change it when the same sources give other files
 # Not used by any page: source maps, other bundles of the same packages, and what plotly's package has for Python.
 IGNORED = [
     "*.map",
@@ -33,7 +33,6 @@ IGNORED = [
     "rest_framework",
     "xregexp.js",
     "jquery.js",
-    "select2.full.js",
 ]
 BROTLI_QUALITY = 10  # 11 takes twice as long and saves 2 %
 

@@ -39,6 +39,7 @@ class SecureTransport:
             ("Permissions-Policy", PERMISSIONS_POLICY),
         ]
         self._added_over_https = [*self._added, ("Strict-Transport-Security", self.hsts)] if self.hsts else self._added
+        self._names = {name.lower() for name, _value in self._added_over_https}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         is_secure = is_secure_request(environ)
@@ -46,7 +47,10 @@ class SecureTransport:
 
         def start(status: str, headers: Headers, exc_info: Any = None) -> Any:
             names = {name.lower() for name, _value in headers}
-            return start_response(status, headers + [pair for pair in added if pair[0].lower() not in names], exc_info)
+            missing = added
+            if not names.isdisjoint(self._names):
+                missing = [pair for pair in added if pair[0].lower() not in names]
+            return start_response(status, headers + missing, exc_info)
 
         if is_secure or not settings.SECURE_SSL_REDIRECT or environ["PATH_INFO"].rstrip("/") in HEALTH_PATHS:
             return self._application(environ, start)

@@ -4,7 +4,10 @@ from datetime import date, datetime
 from typing import Any
 
 from django.template import Context, Library
+from django.templatetags.static import static
 from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
@@ -28,7 +31,8 @@ def page_title(context: Context, where: dict[str, Any]) -> str | Promise:
     if context.get("cl") is not None:
         if where.get("is_registered_page"):
             page, tab = where["page"], next((tab for tab in where["tabs"] if tab.is_current), None)
-            label: str | Promise = page.label if where["pages"] or tab is None else tab.label
+            tab_label = where["area"].label if tab is not None and tab.tab.key == "all" else tab and tab.label
+            label: str | Promise = page.label if where["pages"] or not tab_label else tab_label
             return label
         return str(capfirst(str(context["cl"].opts.verbose_name_plural)))
     has_object = original is not None and not isinstance(original, str)
@@ -86,3 +90,13 @@ def date_options(choice: DateChoice) -> dict[str, list[tuple[str, str | Promise,
         "presets": [*presets, (CUSTOM, _("Custom"), choice.preset == CUSTOM)],
         "comparisons": [(key, label, key == choice.comparison) for key, label in COMPARISONS.items()],
     }
+
+
+@register.simple_tag
+def chart_scripts() -> SafeString:
+    """Return the script of Plotly charts, which loads Plotly when the first chart is near the window."""
+    return format_html(
+        '<script src="{}" data-plotly="{}" defer></script>',
+        static("backoffice/charts.js"),
+        static("plotly/plotly.min.js"),
+    )

@@ -1,8 +1,14 @@
 """``python -m config.web_server``: serves a WSGI application until a signal; ``manage.py up`` starts it."""
 
 import argparse
+import gc
+import logging
 import resource
+import threading
+from collections.abc import Callable
 from functools import partial
+from importlib import import_module
+from typing import Any
 
 from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
@@ -11,6 +17,8 @@ from granian.server.mp import MPServer
 from config.foundation.files.private_files import keep_new_files_private
 from config.web_server.limits import ClientLimits
 from config.web_server.worker import run_worker
+
+logger = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 2048  # of one process; further ones wait until others close
 HEADER_SECONDS = 10.0  # for the headers of a request, and for the next request of a connection
@@ -43,7 +51,37 @@ def main() -> None:
         respawn_failed_workers=True,
         respawn_interval=RESPAWN_SECONDS,
     )
-    server.serve(partial(run_worker, threads=arguments.threads, limits=limits, port=arguments.port))
+    preload_application(arguments.application)
+    server.serve(
+        partial(run_worker, threads=arguments.threads, limits=limits, port=arguments.port),
+        target_loader=start_application,
+    )
+
+
+def preload_application(target: str) -> None:
+    """Import the application and call the function ``preload`` of its module, if it has one, before the workers are forked.
+
+    So this happens once, and the workers share the memory.
+    """
+    module = import_module(target.partition(":")[0])
+    preload = getattr(module, "preload", None)
+    if preload is not None:
+        preload()
+    if names := [thread.name for thread in threading.enumerate() if thread is not threading.current_thread()]:
+        logger.warning("Threads of the application that workers will lack: %s", ", ".join(names))
+    gc.collect()
+    gc.freeze()  # the garbage collector of a worker would write to the shared memory, which copies it
+
+
+def start_application(target: str) -> Callable[..., Any]:
+    """Return the application in a worker, after the function ``start_worker`` of its module, if it has one."""
+    module_name, _, name = target.partition(":")
+    module = import_module(module_name)
+    start_worker = getattr(module, "start_worker", None)
+    if start_worker is not None:
+        start_worker()
+    application: Callable[..., Any] = getattr(module, name or "application")
+    return application
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -69,7 +69,7 @@ class RequestBody:
 
     def open(self) -> IO[bytes]:
         if self.file is None:
-            return BytesIO(b"".join(self.parts))
+            return BytesIO(self.parts[0] if len(self.parts) == 1 else b"".join(self.parts))
         self.file.seek(0)
         return self.file
 

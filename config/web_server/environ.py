@@ -1,6 +1,8 @@
 """Build the WSGI environ of a request from the scope of Granian's RSGI interface."""
 
 import sys
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 type Environ = dict[str, Any]
@@ -52,22 +54,31 @@ def build_environ(scope: Scope) -> Environ:
     environ["wsgi.url_scheme"] = scope.scheme
     headers = scope.headers
     pairs = headers.items()
-    names = {name for name, _value in pairs}
-    if len(names) < len(headers):
+    are_distinct = add_headers(environ, pairs)
+    if not are_distinct or len(pairs) != len(headers):  # len(headers) is the number of names
+        names = {name for name, _value in pairs}
         # Granian leaves out values that are not ASCII. An empty one is invalid too, where none could be valid.
-        pairs += [(name, "") for name in headers.keys() if name not in names]  # noqa: SIM118 — no dict
+        add_headers(environ, [(name, "") for name in headers.keys() if name not in names])  # noqa: SIM118 — no dict
+    if "HTTP_HOST" not in environ:
+        environ["HTTP_HOST"] = scope.authority or ""
+    return environ
+
+
+def add_headers(environ: Environ, pairs: Iterable[tuple[str, str]]) -> bool:
+    """Add headers; return False if a name was repeated, or may have been."""
+    are_distinct = True
     for name, value in pairs:
         key = KEYS.get(name)
         if key is None:
             if "_" in name or name in IGNORED_HEADERS:
+                are_distinct = False
                 continue  # X_Forwarded_For would become the same key as the header that only a proxy may set
             key = format_header_key(name)
         if key in environ:
+            are_distinct = False
             value = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{value}"
         environ[key] = value
-    if "HTTP_HOST" not in environ:
-        environ["HTTP_HOST"] = scope.authority or ""
-    return environ
+    return are_distinct
 
 
 def to_wsgi_text(text: str) -> str:
@@ -75,6 +86,7 @@ def to_wsgi_text(text: str) -> str:
     return text if text.isascii() else text.encode().decode("latin-1")
 
 
+@lru_cache(maxsize=4096)  # a connection sends many requests
 def split_address(address: str) -> tuple[str, str]:
     """Split an address like ``127.0.0.1:8000`` or ``[::1]:8000``."""
     host, _, port = address.rpartition(":")

@@ -19,7 +19,7 @@ from benchmarks.serving_shop import (
 )
 
 ROOT = Path(__file__).parents[2]
-SCENARIOS = ("for_you", "for_you_any_price", "similar", "cart", "rank", "search")
+SCENARIOS = ("for_you", "for_you_any_price", "similar", "cart", "rank", "search", "autocomplete")
 FIGURES = ("requests_per_s", "p50_ms", "p95_ms", "p99_ms", "open_p99_ms", "cpu_us")
 
 
@@ -70,4 +70,6 @@ def test_a_small_shop_is_simulated_served_and_measured(tmp_path):
         assert figures[f"{scenario}_late_share"] <= figures[f"{scenario}_fallback_share"] <= 0.5
     assert min(figures["bare_requests_per_s"], figures["drf_requests_per_s"]) > 0
     assert figures["workers_mb"] > figures["workers_private_mb"] > 0
+    assert figures["model_answer_s"] >= figures["first_answer_s"] > figures["first_request_s"] > 0
+    assert (figures["reload_errors"], figures["reload_worst_ms"] > 0) == (0, True)
     assert (figures["products"], figures["customers"], figures["rules"]) == (300, 2000, 10)

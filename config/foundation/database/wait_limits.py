@@ -9,7 +9,6 @@ import os
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -35,6 +34,15 @@ class WaitLimiter:
 
     def __init__(self) -> None:
         self._blocks: dict[object, tuple[float, FindConnection]] = {}
+        self._thread = threading.Thread(target=self._check_until_stopped, name="limit-database-wait", daemon=True)
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
 
     @contextmanager
     def limit(self, find_connection: FindConnection, *, seconds: float) -> Iterator[None]:
@@ -57,9 +65,8 @@ class WaitLimiter:
                 closed += _close_if_waiting(connection, seconds)
         return closed
 
-    def check_forever(self) -> None:
-        while True:
-            time.sleep(CHECK_SECONDS)
+    def _check_until_stopped(self) -> None:
+        while not self._stopped.wait(CHECK_SECONDS):
             self.check()
 
 
@@ -97,8 +104,15 @@ def limit_waits(application: Application) -> Application:
 def get_limiter() -> WaitLimiter:
     """Return the limiter of this process, whose thread runs from the first use."""
     limiter = WaitLimiter()
-    threading.Thread(target=limiter.check_forever, name="limit-database-wait", daemon=True).start()
+    limiter.start()
     return limiter
+
+
+def stop_limiter() -> None:
+    """Stop the thread before a fork, which does not copy it; the next use starts another one."""
+    if get_limiter.cache_info().currsize:
+        get_limiter().stop()
+        get_limiter.cache_clear()
 
 
 def _close_if_waiting(connection: Connection, seconds: float) -> bool:

@@ -1,5 +1,5 @@
 // Draws the charts of the back office from the specs that config/foundation/charts/ builds.
-// Place of a chart: <div data-chart="ID"></div>, with its spec in <script id="ID" type="application/json">.
+// Scripts of a page: {% chart_scripts %}. Place of a chart: <div data-chart="ID"></div>, with its spec in <script id="ID" type="application/json">.
 "use strict";
 
 (() => {
@@ -60,11 +60,34 @@
   }
 
   function drawAll() {
-    document.querySelectorAll("[data-chart]").forEach(draw);
+    if (window.Plotly) document.querySelectorAll("[data-chart]").forEach(draw);
   }
 
+  // Plotly is large: it is loaded when the first chart is near the window, unless the page has loaded it itself.
+  const plotlyUrl = document.currentScript?.dataset.plotly;
+  let isLoading = false;
+  function loadPlotly() {
+    if (isLoading) return;
+    isLoading = true;
+    const script = document.createElement("script");
+    script.src = plotlyUrl;
+    script.addEventListener("load", drawAll);
+    document.head.append(script);
+  }
+
+  function watchCharts() {
+    if (window.Plotly || !plotlyUrl) return drawAll();
+    const observer = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      observer.disconnect();
+      loadPlotly();
+    }, { rootMargin: "300px" });
+    document.querySelectorAll("[data-chart]").forEach((place) => observer.observe(place));
+  }
+
+  document.addEventListener("htmx:afterSettle", watchCharts);
   document.addEventListener("DOMContentLoaded", () => {
-    drawAll();
+    watchCharts();
     // the content security policy forbids style attributes
     document.querySelectorAll("[data-color]").forEach((dot) => { dot.style.background = dot.dataset.color; });
   });

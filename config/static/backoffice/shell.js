@@ -15,6 +15,16 @@
     open.querySelector("summary").focus();
   });
 
+  // Tables that scroll sideways can be scrolled by keyboard.
+  const focusScrollable = () => {
+    document.querySelectorAll(".home-table, .table-scroll").forEach((table) => {
+      if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
+    });
+  };
+  document.addEventListener("DOMContentLoaded", focusScrollable);
+  document.addEventListener("htmx:afterSettle", focusScrollable);
+  window.addEventListener("resize", focusScrollable);
+
   document.addEventListener("change", (event) => {
     const form = event.target.closest?.("[data-date-range]");
     if (!form || event.target.name !== "range") return;

@@ -37,6 +37,7 @@ STAGE_BADGES = {
 
 @admin.register(CustomerProfile)
 class CustomerProfileAdmin(ReadOnlyAdmin):
+    list_display_links = None  # the first column links to the page of the customer
     list_display = [
         "masked_customer_link",
         "stage_badge",

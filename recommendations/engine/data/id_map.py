@@ -118,7 +118,9 @@ class IdMap:
 
     def get_ids(self, rows: Iterable[int] | None = None) -> list[str]:
         """Return the ids of the given rows, by default of all rows."""
-        return [self.get_id(int(row)) for row in (range(len(self)) if rows is None else rows)]
+        if rows is None:
+            return [text.decode() for text in self._split_texts()]
+        return [self.get_id(int(row)) for row in rows]
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the arrays that build the same map again."""

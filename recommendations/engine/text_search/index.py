@@ -23,6 +23,7 @@ MAX_SEGMENTS = 5  # small segments are merged beyond this number
 MAX_CHANGED_SHARE = 0.1  # of all documents; more changes are merged into the main segment
 MAX_COMPLETIONS = 20
 NO_SYNONYMS = Synonyms()
+EVERYTHING = np.empty(0, np.bool_)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,10 +171,9 @@ class TextIndex:
             return known
         count, exists = 0, False
         for number, segment in enumerate(self.segments):
-            first, last = segment.vocabulary.find(term)
-            if last > first:
+            start, end = segment.find_postings(term)
+            if end > start:
                 exists = True
-                start, end = int(segment.indptr[first]), int(segment.indptr[last])
                 count += kernels.count_live(segment.docs, start, end, self.owner, number)
         if exists:
             self._counts[term] = count
@@ -206,15 +206,33 @@ class TextIndex:
         word = normalize(prefix)
         for number, segment in enumerate(self.segments):
             first, last = segment.vocabulary.find(word, prefix=True)
-            sizes = np.diff(segment.indptr[first : last + 1])
+            sizes = np.diff(segment.indptr[first : last + 1]).astype(np.float64)
             # of thousands of words with a short prefix only the most frequent are read
-            most_used = first + np.sort(np.argsort(-sizes, kind="stable")[: 4 * MAX_COMPLETIONS])
-            for term in most_used.tolist():
-                docs = segment.docs[segment.indptr[term] : segment.indptr[term + 1]]
-                is_live = self.owner[docs] == number
-                live = int((is_live if among is None else is_live & among[docs]).sum())
-                if live:
-                    text = segment.vocabulary.get_term(term)
-                    counts[text] = counts.get(text, 0) + live
+            places = np.arange(len(sizes), dtype=np.int32)
+            most_used = first + np.sort(kernels.find_top_positions(sizes, freeze(places), 4 * MAX_COMPLETIONS))
+            live = np.empty(len(most_used), np.int64)
+            kernels.count_live_among(
+                segment.docs,
+                segment.indptr,
+                most_used,
+                self.owner,
+                number,
+                EVERYTHING if among is None else among,
+                live,
+            )
+            for position in find_most_frequent(live, is_whole=len(self.segments) == 1):
+                text = segment.vocabulary.get_term(int(most_used[position]))
+                counts[text] = counts.get(text, 0) + int(live[position])
         ranked = sorted((-count, text) for text, count in counts.items() if text != word)
         return [(-count, text) for count, text in ranked[:MAX_COMPLETIONS]]
+
+
+def find_most_frequent(counts: npt.NDArray[np.int64], *, is_whole: bool) -> list[int]:
+    """Return the positions of the counts above 0; if they are whole, without those that cannot be among the completions.
+
+    One more than MAX_COMPLETIONS, because the typed word itself is no completion.
+    """
+    least = 1
+    if is_whole and len(counts) > MAX_COMPLETIONS + 1:
+        least = max(1, int(np.partition(counts, -MAX_COMPLETIONS - 1)[-MAX_COMPLETIONS - 1]))
+    return np.flatnonzero(counts >= least).tolist()

@@ -230,6 +230,25 @@ def count_live(docs: AnyInts, start: int, end: int, owner: AnyInts, segment: int
 
 
 @compiled
+def count_live_among(
+    docs: AnyInts,
+    indptr: AnyInts,
+    terms: AnyInts,
+    owner: AnyInts,
+    segment: int,
+    among: Flags,
+    counts: AnyInts,
+) -> None:
+    """Write how many live documents of `among` each of the terms has; `among` is empty for all documents."""
+    for number in range(terms.shape[0]):
+        count = 0
+        for posting in range(indptr[terms[number]], indptr[terms[number] + 1]):
+            doc = docs[posting]
+            count += owner[doc] == segment and (among.shape[0] == 0 or among[doc])
+        counts[number] = count
+
+
+@compiled
 def add_scores(
     docs: AnyInts,
     start: int,
@@ -263,16 +282,35 @@ def add_all_scores(
 
 
 @compiled
-def find_matching_rows(covered_terms: AnyInts, allowed: Flags, min_terms: int, rows: AnyInts, covered: AnyInts) -> int:
-    """Write allowed documents that cover at least `min_terms` query terms; return their number."""
+def select_matches(
+    rows: AnyInts,
+    covered_terms: AnyInts,
+    allowed: Flags,
+    n_required: int,
+    min_full: int,
+    positions: AnyInts,
+    n_covered: AnyInts,
+) -> tuple[int, int]:
+    """Write the positions of the allowed documents with the most query terms; return their number and that of these terms.
+
+    If these do not have all required terms or are fewer than `min_full`, those with at least half as many terms follow.
+    """
+    most, n_most = 0, 0
+    for position in range(rows.shape[0]):
+        if allowed[rows[position]]:
+            bits = int(_count_bits(covered_terms[position]))
+            if bits > most:
+                most, n_most = bits, 0
+            n_most += bits == most
+    least = (most + 1) // 2 if most < n_required or n_most < min_full else most
     count = 0
-    for doc in range(covered_terms.shape[0]):
-        if covered_terms[doc] and allowed[doc]:
-            bits = np.int64(_count_bits(covered_terms[doc]))
-            if bits >= min_terms:
-                rows[count], covered[count] = doc, bits
+    for position in range(rows.shape[0]):
+        if allowed[rows[position]]:
+            bits = int(_count_bits(covered_terms[position]))
+            if bits >= least:
+                positions[count], n_covered[count] = position, bits
                 count += 1
-    return count
+    return count, most
 
 
 @compiled

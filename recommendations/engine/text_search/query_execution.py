@@ -1,9 +1,11 @@
 """Runs a query over an index: scores the documents of each word and its variants, and selects the matches."""
 
 import math
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,7 @@ from recommendations.engine.text_search.query import ParsedQuery, QueryClause, Q
 from recommendations.engine.text_search.stemmer import is_inflected, pluralize, stem_word
 from recommendations.engine.text_search.synonyms import Synonyms, TermSet
 from recommendations.engine.text_search.tokens import split_into_words
+from recommendations.engine.text_search.vocabulary import freeze
 
 if TYPE_CHECKING:
     from recommendations.engine.text_search.index import TextIndex
@@ -36,47 +39,63 @@ CHARACTER_FACTOR = 0.2
 
 
 class ScoredQuery:
-    """A query that scores all documents once strictly and, if needed, once relaxed."""
+    """A query that scores all documents once strictly and, if needed, once relaxed; threads may share it."""
 
     def __init__(self, index: "TextIndex", text: str, synonyms: Synonyms, weights: RowWeights | None = None) -> None:
         """weights: of documents, such as their sales, to choose between corrections; by default all are equal."""
         self.index, self.synonyms, self.weights = index, synonyms, weights
         self.query = parse_text_query(text, synonyms, index.count_documents)
         self.exact = index.find_key(text)
-        self.corrected: str | None = None
-        self.corrections: tuple[Correction, ...] = ()
-        self._executions: dict[bool, QueryExecution] = {}
+        self._runs: dict[bool, QueryRun] = {}
+        self._lock = threading.Lock()
+        if self.query.terms:
+            self._run(relaxed=False)
+
+    @property
+    def size(self) -> int:
+        """Return the number of scored documents so far, each of which takes 16 bytes of memory."""
+        return sum(len(run.rows) for run in list(self._runs.values()))
 
     def find_matches(self, allowed: Flags | None = None) -> Matches:
         """Return the matches as `TextIndex.search` does."""
         allowed = np.ones(len(self.index), np.bool_) if allowed is None else np.ascontiguousarray(allowed)
-        exact = self.exact[allowed[self.exact]]
+        exact = self.exact[allowed[self.exact]] if len(self.exact) else self.exact
         if not self.query.terms:
             return Matches(exact, np.ones(len(exact), np.float32), np.ones(len(exact), np.int64), 1, exact)
-        documents = self._run(relaxed=False).find_documents(allowed)
-        if documents.max_covered < documents.execution.n_required:
+        run = self._run(relaxed=False)
+        documents = run.find_documents(allowed)
+        if documents.max_covered < run.n_required:
             # A relaxed run costs a scan of the vocabulary per word, so it is started only where the strict one falls short.
-            relaxed = self._run(relaxed=True).find_documents(allowed)
+            run = self._run(relaxed=True)
+            relaxed = run.find_documents(allowed)
             documents = relaxed if relaxed.max_covered > documents.max_covered else documents
-        return replace(documents.build_matches(exact), corrected=self.corrected, corrections=self.corrections)
+        return documents.build_matches(exact, run)
 
-    def _run(self, *, relaxed: bool) -> "QueryExecution":
-        if relaxed not in self._executions:
-            execution = self._execute(relaxed=relaxed)
-            if self.corrected is None and (corrected := execution.build_corrected_query()):
-                # the corrected query is what is searched: it may have synonyms and compound words
-                self.corrected, self.corrections = corrected, execution.list_corrections()
-                self.query = parse_text_query(corrected, self.synonyms, self.index.count_documents)
-                execution = self._execute(relaxed=relaxed)
-            self._executions[relaxed] = execution
-        return self._executions[relaxed]
+    def _run(self, *, relaxed: bool) -> "QueryRun":
+        with self._lock:
+            run = self._runs.get(relaxed)
+            if run is None:
+                run = self._runs[relaxed] = self._start_run(relaxed=relaxed)
+        return run
 
-    def _execute(self, *, relaxed: bool) -> "QueryExecution":
-        return QueryExecution(self.index, self.query, self.synonyms, self.weights).run(relaxed=relaxed)
+    def _start_run(self, *, relaxed: bool) -> "QueryRun":
+        strict = self._runs.get(False)
+        query, corrected, corrections = (
+            (self.query, None, ()) if strict is None else (strict.query, strict.corrected, strict.corrections)
+        )
+        execution = self._execute(query, relaxed=relaxed)
+        if corrected is None and (corrected := execution.build_corrected_query()):
+            # the corrected query is what is searched: it may have synonyms and compound words
+            corrections = execution.list_corrections()
+            query = parse_text_query(corrected, self.synonyms, self.index.count_documents)
+            execution = self._execute(query, relaxed=relaxed)
+        return execution.build_run(corrected, corrections)
+
+    def _execute(self, query: ParsedQuery, *, relaxed: bool) -> "QueryExecution":
+        return QueryExecution(self.index, query, self.synonyms, self.weights).run(relaxed=relaxed)
 
 
-@dataclass(frozen=True)
-class PostingRange:
+class PostingRange(NamedTuple):
     """A range of postings in a segment, and the weight of a match among them."""
 
     segment: int
@@ -102,7 +121,6 @@ class QueryExecution:
         self.words: set[str] = set()
         self.prefixes: list[str] = []
         self.corrections: dict[int, Correction] = {}
-        self.n_required = query.required_bits.bit_count()
 
     def run(self, *, relaxed: bool) -> "QueryExecution":
         """Score all units; relaxed: words may be misspelled, and single characters of Chinese words count."""
@@ -114,12 +132,19 @@ class QueryExecution:
     def is_unknown(self, unit: QueryUnit) -> bool:
         return not unit.alternatives and not self.index.count_documents(unit.clauses[0].term)
 
-    def find_documents(self, allowed: Flags) -> "MatchingDocuments":
-        """Return the allowed documents that match anything."""
-        rows, n_covered = np.empty(len(self.index), np.int32), np.empty(len(self.index), np.int64)
-        count = kernels.find_matching_rows(self.covered_terms, allowed, 1, rows, n_covered)
-        rows, n_covered = rows[:count], n_covered[:count]
-        return MatchingDocuments(self, rows, n_covered, int(n_covered.max()) if count else 0)
+    def build_run(self, corrected: str | None, corrections: tuple[Correction, ...]) -> "QueryRun":
+        """Return the documents that match anything, which are usually few, without the arrays of all documents."""
+        rows = np.flatnonzero(self.covered_terms).astype(np.int32)
+        return QueryRun(
+            self.query,
+            freeze(rows),
+            freeze(self.total[rows]),
+            freeze(self.covered_terms[rows]),
+            frozenset(self.words),
+            tuple(self.prefixes),
+            corrected,
+            corrections,
+        )
 
     def build_corrected_query(self) -> str | None:
         """Return the query with its corrections, None without any."""
@@ -253,9 +278,13 @@ class QueryExecution:
         """Return the postings of a term (or of all terms with this prefix), which are contiguous in each segment."""
         ranges = []
         for number, segment in enumerate(self.index.segments):
-            first, last = segment.vocabulary.find(term, prefix=prefix)
-            if last > first:
-                ranges.append(PostingRange(number, int(segment.indptr[first]), int(segment.indptr[last]), factor))
+            if prefix:
+                first, last = segment.vocabulary.find(term, prefix=True)
+                start, end = int(segment.indptr[first]), int(segment.indptr[last])
+            else:
+                start, end = segment.find_postings(term)
+            if end > start:
+                ranges.append(PostingRange(number, start, end, factor))
         return ranges
 
     def raise_ranges(self, ranges: Sequence[PostingRange]) -> int:
@@ -361,33 +390,69 @@ class QueryExecution:
 
 
 @dataclass(frozen=True, eq=False)
-class MatchingDocuments:
-    """Documents with the number of query terms each covers; max_covered: the largest of these numbers."""
+class QueryRun:
+    """The documents that match anything, in ascending order: their scores, and bits of the query terms that each covers.
 
-    execution: QueryExecution
+    query: what was searched, with the corrections; corrected: the text with the corrections, None without any.
+    """
+
+    query: ParsedQuery
     rows: Rows
+    scores: npt.NDArray[np.float32]
+    covered_terms: npt.NDArray[np.uint64]
+    words: frozenset[str]
+    prefixes: tuple[str, ...]
+    corrected: str | None
+    corrections: tuple[Correction, ...]
+
+    @cached_property
+    def n_required(self) -> int:
+        return self.query.required_bits.bit_count()
+
+    def find_documents(self, allowed: Flags) -> "MatchingDocuments":
+        """Return the allowed documents with the most query terms, and with fewer if these are not enough."""
+        positions, n_covered = np.empty(len(self.rows), np.int32), np.empty(len(self.rows), np.int64)
+        count, max_covered = kernels.select_matches(
+            self.rows, self.covered_terms, allowed, self.n_required, MIN_FULL_MATCHES, positions, n_covered
+        )
+        return MatchingDocuments(self, positions[:count], n_covered[:count], max_covered)
+
+    def find_positions(self, rows: Rows) -> tuple[Rows, Flags]:
+        """Return the positions of documents, and whether they match anything."""
+        positions = np.searchsorted(self.rows, rows).astype(np.int32)
+        is_known = positions < len(self.rows)
+        is_known[is_known] = self.rows[positions[is_known]] == rows[is_known]
+        return positions, is_known
+
+
+@dataclass(frozen=True, eq=False)
+class MatchingDocuments:
+    """Documents by their positions in a run, with the number of query terms each covers; max_covered: the largest of these numbers."""
+
+    run: QueryRun
+    positions: Rows
     n_covered: npt.NDArray[np.int64]
     max_covered: int
 
-    def build_matches(self, exact: Rows) -> Matches:
-        """Return the documents with the most query terms, and with fewer if these are not enough; exact: rows to add."""
-        execution = self.execution
-        is_match = self.n_covered == self.max_covered
-        if self.max_covered < execution.n_required or is_match.sum() < MIN_FULL_MATCHES:
-            is_match = self.n_covered >= (self.max_covered + 1) // 2
-        rows, n_covered = self.rows[is_match], self.n_covered[is_match]
+    def build_matches(self, exact: Rows, last_run: QueryRun) -> Matches:
+        """Return the matches; exact: rows to add; last_run: the run whose corrections the visitor sees."""
+        run = self.run
+        rows, scores, n_covered = run.rows[self.positions], run.scores[self.positions], self.n_covered
         if len(exact):
             rows = np.union1d(rows, exact).astype(np.int32)
-            n_covered = np.bitwise_count(execution.covered_terms[rows]).astype(np.int64)
-        scores = execution.total[rows]
-        if len(exact):
-            scores[np.searchsorted(rows, exact)] = max(scores.max(), 1.0)
+            positions, is_known = run.find_positions(rows)
+            scores, n_covered = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.int64)
+            scores[is_known] = run.scores[positions[is_known]]
+            n_covered[is_known] = np.bitwise_count(run.covered_terms[positions[is_known]])
+            scores[np.searchsorted(rows, exact)] = max(float(scores.max()), 1.0)
         return Matches(
             rows,
             scores,
             n_covered,
-            execution.n_required,
+            run.n_required,
             exact,
-            frozenset(execution.words),
-            tuple(execution.prefixes),
+            run.words,
+            run.prefixes,
+            last_run.corrected,
+            last_run.corrections,
         )

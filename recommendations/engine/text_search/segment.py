@@ -19,6 +19,7 @@ from recommendations.engine.text_search.vocabulary import Vocabulary, freeze
 K1 = 1.2  # term frequency saturation
 NORMALIZE_BATCH = 2000  # documents normalized together
 POSTINGS_BATCH = 20_000  # documents that get their postings together
+MAX_KEPT_TERMS = 20_000
 MAX_CHARACTERS = 2000  # per text; later text rarely describes the product
 
 type Pivots = Mapping[str, float]
@@ -50,6 +51,20 @@ class IndexSegment:
         return (
             self.key_rows[self.key_indptr[number] : self.key_indptr[number + 1]] if number >= 0 else self.key_rows[:0]
         )
+
+    @cached_property
+    def _spans(self) -> dict[str, tuple[int, int]]:
+        return {}
+
+    def find_postings(self, term: str) -> tuple[int, int]:
+        """Return the first posting of a term and the one after the last; equal numbers if there is none. Kept for the next query."""
+        span = self._spans.get(term)
+        if span is None:
+            if len(self._spans) >= MAX_KEPT_TERMS:
+                self._spans.clear()
+            first, last = self.vocabulary.find(term)
+            span = self._spans[term] = (int(self.indptr[first]), int(self.indptr[last])) if last > first else (0, 0)
+        return span
 
     @cached_property
     def terms_by_stem(self) -> Mapping[str, Sequence[int]]:

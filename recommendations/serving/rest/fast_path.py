@@ -1,4 +1,4 @@
-"""Serve recommendations, rankings and searches in front of Django.
+"""Serve recommendations, rankings, searches and autocomplete in front of Django.
 
 Django's middleware takes longer than the responses. Only plainly valid requests are served here. Every other one, including
 every error, goes to the REST view, so that errors are worded in one place. One round trip to Valkey counts the request for the
@@ -7,6 +7,8 @@ rate limit and reads the visitor's activity.
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from io import BytesIO
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -26,6 +28,8 @@ from recommendations.serving.request import InvalidRequestError, RecommendationR
 from recommendations.serving.rest.api import RankView, RecommendationsView
 from recommendations.serving.rest.request import NotPlainError, parse_plain_body, parse_plain_query
 from recommendations.serving.rest.search.api import SearchView
+from recommendations.serving.rest.search.autocomplete import parse_plain_autocomplete, serve_autocomplete
+from recommendations.serving.rest.search.autocomplete_api import AutocompleteView
 from recommendations.serving.rest.search.request import parse_search_pairs
 from recommendations.serving.rest.search.serve import serve_search
 from recommendations.serving.rest.serve import serve_ranking, serve_recommendations
@@ -36,12 +40,14 @@ from recommendations.serving.visitor_claims import Caller, verify_visitor
 logger = logging.getLogger(__name__)
 
 RECOMMENDATIONS_PATH, RANK_PATH, SEARCH_PATH = "/api/v1/recommendations/", "/api/v1/rank/", "/api/v1/search/"
+AUTOCOMPLETE_PATH = "/api/v1/search/autocomplete/"
 MAX_BODY_BYTES = 1_000_000
 
 type Environ = dict[str, Any]
 type StartResponse = Callable[..., Any]
 type Application = Callable[[Environ, StartResponse], Iterable[bytes]]
-type ServingView = type[RankView] | type[RecommendationsView] | type[SearchView]
+type ServingView = type[RankView] | type[RecommendationsView] | type[SearchView] | type[AutocompleteView]
+type ServingRequest = RecommendationRequest | RankRequest | SearchRequest
 
 
 class Permit(NamedTuple):
@@ -100,6 +106,8 @@ def _serve(environ: Environ, path: str, authorize: Authorize) -> tuple[bytes, Pe
         raise NotPlainError
     now = timezone.now()
     language = _find_language(environ)
+    if path == AUTOCOMPLETE_PATH:
+        return _serve_autocomplete(environ, permit, language, now), permit
     request = verify_visitor(_read_request(environ, path, language), caller=permit.caller, now=now)
     activity = read_recent_activity(
         identifiers=request.identifiers,
@@ -115,6 +123,20 @@ def _serve(environ: Environ, path: str, authorize: Authorize) -> tuple[bytes, Pe
         if isinstance(request, SearchRequest):
             return serve_search(request=request, now=now, activity=activity), permit
         return serve_recommendations(request=request, now=now, activity=activity), permit
+
+
+def _serve_autocomplete(environ: Environ, permit: Permit, language: str, now: datetime) -> bytes:
+    """Return the body of an autocomplete response, which is the same for all visitors."""
+    asked = parse_plain_autocomplete(_parse_query(environ.get("QUERY_STRING", "")), language=language)
+    activity = read_recent_activity(
+        identifiers=(),
+        counter_key=permit.key,
+        counter_seconds=2 * permit.window_seconds,
+        timeout=VALKEY_TIMEOUT_SECONDS,
+    )
+    if is_above_limit(permit, activity.count):
+        raise NotPlainError
+    return serve_autocomplete(request=replace(asked, is_browser=permit.caller.is_browser), now=now)
 
 
 def is_above_limit(permit: Permit, count: int | None) -> bool:
@@ -133,20 +155,20 @@ def _find_view(path: str) -> ServingView:
         return RankView
     if path == SEARCH_PATH:
         return SearchView
+    if path == AUTOCOMPLETE_PATH:
+        return AutocompleteView
     if path.startswith(RECOMMENDATIONS_PATH):
         return RecommendationsView
     raise NotPlainError
 
 
-def _read_request(environ: Environ, path: str, language: str) -> RecommendationRequest | RankRequest | SearchRequest:
+def _read_request(environ: Environ, path: str, language: str) -> ServingRequest:
     """Return the request of a path."""
     if path == RANK_PATH:
         return parse_plain_body(_read_body(environ))
     pairs = _parse_query(environ.get("QUERY_STRING", ""))
     if path == SEARCH_PATH:
-        # the request remembers its language, which selects the synonyms
-        with translation.override(language):
-            return parse_search_pairs(pairs)
+        return parse_search_pairs(pairs, language=language)
     scenario = path.removeprefix(RECOMMENDATIONS_PATH).removesuffix("/")
     if scenario not in PLACEMENTS or not path.endswith("/"):
         raise NotPlainError

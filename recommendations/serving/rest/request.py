@@ -197,6 +197,11 @@ def _parse_share(spec: FieldSpec, value: str) -> float:
     return number
 
 
+def parse_plain_filter(value: object) -> Expression:
+    """Return the expression of a filter. Errors: NotPlainError for an invalid one."""
+    return _parse_filter(None, value)
+
+
 def _parse_filter(_spec: FieldSpec | None, value: object) -> Expression:
     try:
         return parse_filter(value)

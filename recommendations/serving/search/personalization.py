@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Rows
 from customers.events.recent.interactions import RecentActivity
-from recommendations.engine.online.ensemble_scorer import DeadlineExceededError
+from recommendations.engine.online.ensemble_scorer import DeadlineExceededError, OnlineEnsemble
 from recommendations.engine.placements import FOR_YOU, POPULAR
 from recommendations.serving.pipeline.context import RecommendationContext, make_deadline
 from recommendations.serving.pipeline.scoring import score_visitor
@@ -63,20 +63,17 @@ def get_personal_scores(
 def get_popularity_scores(state: ServingState) -> Scores | None:
     """Return a function from rows to popularity relative to the most popular product.
 
-    None without a model.
-    """
-    values = compute_popularity(state)
-    return None if values is None else lambda rows: values[rows]
-
-
-@lru_cache(maxsize=1)  # states compare by identity, so that a new one replaces the entry
-def compute_popularity(state: ServingState) -> Values | None:
-    """Return the square root of the popularity of all rows.
-
-    Without it only a handful of products would differ.
+    The same function until the model changes, so that results can be cached for it. None without a model.
     """
     blend = state.blends.by_placement.get(POPULAR) if state.blends is not None else None
-    return None if blend is None else np.sqrt(scale_to_largest(blend.static_scores))
+    return None if blend is None else make_popularity_scores(blend)
+
+
+@lru_cache(maxsize=2)  # blends compare by identity, so that a new one replaces an entry
+def make_popularity_scores(blend: OnlineEnsemble) -> Scores:
+    """Return a function from rows to the square root of the popularity; without it only a handful of products would differ."""
+    values = np.sqrt(scale_to_largest(blend.static_scores))
+    return lambda rows: values[rows]
 
 
 def scale_to_largest(values: Values) -> Values:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +27,7 @@ POPULAR = "popular"  # shown if nothing matches
 MATCHES_WORDS = "words"  # how each product matches depends on its tier
 
 
-@dataclass(frozen=True)
-class SearchHit:
+class SearchHit(NamedTuple):
     """A product of the page. text: score of its words.
 
     personal, popularity, category, rule, boost: factors on top; row: in the catalog.
@@ -102,27 +103,28 @@ class HitRanker:
         keys = self.compute_sort_keys(candidates, catalog_rows, score)
         top_candidates = self.find_top_candidates(*keys, catalog_rows, offset + n + 1)
         ranked = insert_pins(top_candidates.tolist(), pins, upto=offset + n + 1)
+        page = ranked[offset : offset + n]
+        shown = np.array([candidate for candidate in page if candidate >= 0], np.int64)
+        unranked = zip(
+            catalog_rows[shown].tolist(),
+            score[shown].tolist(),
+            candidates.text[shown].tolist(),
+            candidates.tier[shown].tolist(),
+            *(
+                factors[name][shown].tolist() if name in factors else repeat(1.0, len(shown))
+                for name in ("personal", "popularity", "rule", "category", "boost")
+            ),
+            strict=True,
+        )
         hits = []
-        for rank, candidate in enumerate(ranked[offset : offset + n], start=offset + 1):
+        for rank, candidate in enumerate(page, start=offset + 1):
             if candidate < 0:
                 hits.append(self.make_pinned_hit(-candidate - 1, rank, match_type))
                 continue
-            product_factors = {name: float(factor[candidate]) for name, factor in factors.items()}
+            row, value, text, tier, personal, popularity, rule, category, boost = next(unranked)
+            how = get_word_match_type(tier, matches) if match_type == MATCHES_WORDS else match_type
             hits.append(
-                SearchHit(
-                    int(catalog_rows[candidate]),
-                    rank,
-                    float(score[candidate]),
-                    float(candidates.text[candidate]),
-                    product_factors.get("personal", 1.0),
-                    product_factors.get("popularity", 1.0),
-                    product_factors.get("rule", 1.0),
-                    product_factors.get("category", 1.0),
-                    get_word_match_type(int(candidates.tier[candidate]), matches)
-                    if match_type == MATCHES_WORDS
-                    else match_type,
-                    boost=product_factors.get("boost", 1.0),
-                )
+                SearchHit(row, rank, value, text, personal, popularity, rule, category, how, pinned=False, boost=boost)
             )
         return hits, len(ranked) > offset + n and offset + n < MAX_OFFSET
 
@@ -208,7 +210,8 @@ class HitRanker:
             # steps larger than any score: no factor lifts a product over one of a higher tier
             step = float(score.max(initial=0.0)) + 1.0
             keys = candidates.tier * step + score
-        elif self.request.sort == SearchSort.NEWEST:
+            return keys.astype(np.float64), freeze(candidates.rows)
+        if self.request.sort == SearchSort.NEWEST:
             keys = catalog.published[catalog_rows]
         elif self.request.sort == SearchSort.BEST_SELLING:
             # without a model nothing is known about sales, and the words decide

@@ -1,11 +1,12 @@
 """The product search: from a request to one page of products with facets and suggestions."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import reduce
 
 import numpy as np
-import numpy.typing as npt
 from django.utils import timezone
 
 from config.foundation.array_types import Flags, Rows
@@ -60,23 +61,25 @@ def search(
     popularity: Scores | None = None,
     rules: SearchRules | None = None,
     now: datetime | None = None,
+    started: float | None = None,
 ) -> SearchPage:
     """Return one page of products for the request.
 
     The score is text² · (1 + PERSONAL_WEIGHT · personal) · (1 + POPULARITY_WEIGHT · popularity) · (1 + CATEGORY_WEIGHT · category) · rule;
     the personal factor is 1 for an unknown visitor or if `personalised` is off. It orders products that match equally many query words.
     If nothing matches, popular products are shown and `fallback` says so, unless the request is strict. now: the current time, for
-    filters and boosts that depend on it.
+    filters and boosts that depend on it. started: the moment of `time.perf_counter` from which the page's time counts.
 
     Raises:
         InvalidSearchError: the cursor does not belong to this search.
     """
+    started = time.perf_counter() if started is None else started
     offset = read_cursor(request)
     now = timezone.now() if now is None else now
     understood = understand_query(request)
     visible = find_visible_rows(snapshot, request, rules)
     filters = build_filter_masks(snapshot, understood, now)
-    allowed = np.logical_and.reduce([visible, *filters.values()])
+    allowed = reduce(np.logical_and, filters.values(), visible)
     scored = score_words(snapshot, understood, popularity)
     candidates, matches = find_candidates(scored, allowed)
     total = snapshot.count_products(candidates.rows, understood)
@@ -92,7 +95,7 @@ def search(
     facets = Facets()
     if request.facets and fallback is None:
         # without filters all candidates are the matches already: a second look-up would find the same
-        unfiltered = find_candidates(scored, visible)[0].rows if filters else candidates.rows
+        unfiltered = find_unfiltered_rows(scored, visible) if filters else candidates.rows
         facets = count_facets(snapshot, understood, candidates, unfiltered=unfiltered, filters=filters)
     return SearchPage(
         request,
@@ -108,6 +111,7 @@ def search(
         write_cursor(request, offset + request.n) if has_more and fallback is None else None,
         matches,
         understood,
+        round((time.perf_counter() - started) * 1000, 2),
     )
 
 
@@ -123,17 +127,7 @@ def understand_query(request: SearchRequest) -> SearchRequest:
 
 def score_words(snapshot: SearchSnapshot, request: SearchRequest, popularity: Scores | None) -> ScoredQuery | None:
     """Return the scores of the words of a request, None without words."""
-    if not request.q:
-        return None
-    weights = None
-    if popularity is not None:
-
-        def weights(rows: Rows) -> npt.NDArray[np.floating]:
-            catalog_rows = snapshot.catalog_rows[rows]
-            return popularity(catalog_rows) * (catalog_rows >= 0)
-
-    synonyms = snapshot.synonyms.get_for_language(request.language)
-    return snapshot.texts.index.score(request.q, synonyms=synonyms, weights=weights)
+    return snapshot.score_query(request.q, request.language, popularity) if request.q else None
 
 
 def find_visible_rows(snapshot: SearchSnapshot, request: SearchRequest, rules: SearchRules | None) -> Flags:
@@ -174,9 +168,16 @@ def find_candidates(scored: ScoredQuery | None, allowed: Flags) -> tuple[SearchC
     if scored is None:
         return get_all_candidates(allowed, allowed), None
     matches = scored.find_matches(allowed)
-    tier = matches.n_covered.copy()
-    tier[np.searchsorted(matches.rows, matches.exact)] = matches.n_required + 1
+    tier = matches.n_covered
+    if len(matches.exact):
+        tier = tier.copy()
+        tier[np.searchsorted(matches.rows, matches.exact)] = matches.n_required + 1
     return SearchCandidates(matches.rows, matches.scores, tier), matches
+
+
+def find_unfiltered_rows(scored: ScoredQuery | None, visible: Flags) -> Rows:
+    """Return the rows that match the words without the filters."""
+    return get_all_candidates(visible, visible).rows if scored is None else scored.find_matches(visible).rows
 
 
 def get_all_candidates(visible: Flags, allowed: Flags) -> SearchCandidates:
@@ -222,7 +223,7 @@ def count_facets(
             attributes[name] = values
     return Facets(
         count_categories(snapshot.levels, catalog.category[category_rows], below=request.category),
-        count_brands(catalog.brands, catalog.brand[brand_rows]),
+        count_brands(snapshot.brands, catalog.brand[brand_rows]),
         build_price_ranges(catalog.price[price_rows]),
         attributes,
     )

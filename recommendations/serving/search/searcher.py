@@ -20,6 +20,7 @@ from recommendations.serving.search.index.storage import open_product_texts, rea
 from recommendations.serving.search.snapshot import SearchSnapshot
 from recommendations.serving.search.synonym_table import SynonymTable, load_synonyms, read_fingerprint
 from recommendations.serving.state.loader import StateLoader, loader
+from recommendations.serving.state.pauses import pause_for_requests
 
 REFRESH_INTERVAL_S = 1.0
 COUNT_INTERVAL_S = 30.0
@@ -154,7 +155,7 @@ class Searcher:
                 self.counted_at = time.monotonic()
                 texts = ProductTexts.create_empty()
                 for batch in read_products():
-                    texts = texts.with_batch(batch, pause=yield_to_requests)
+                    texts = texts.with_batch(batch, pause=pause_for_requests)
                 texts = replace(texts.merge(), measured_products=len(texts))
                 self.known_changes = count_recent_changes(texts.changed_until)
                 return self.write_texts(texts)
@@ -190,14 +191,10 @@ def is_up_to_date(opened: ProductTexts, present: ProductTexts | None) -> bool:
     return opened.changed_until is not None and opened.changed_until >= present.changed_until
 
 
-def yield_to_requests() -> None:
-    """Let request threads run while the products are read."""
-    time.sleep(0)  # releases the GIL
-
-
 def warm_up_search(snapshot: SearchSnapshot) -> None:
     """Search once, so that code is compiled and memory is mapped before the first visitor."""
     snapshot.texts.index.search("a warm kettel 热水")
+    snapshot.texts.index.count_completions("a")
 
 
 searcher = Searcher()

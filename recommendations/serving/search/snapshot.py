@@ -7,11 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Rows
+from recommendations.engine.text_search import ScoredQuery
 from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.serving.search.index.category_levels import CategoryLevels
 from recommendations.serving.search.index.product_texts import ProductTexts
+from recommendations.serving.search.personalization import Scores
+from recommendations.serving.search.query_cache import QueryCache
 from recommendations.serving.search.request import SearchRequest
-from recommendations.serving.search.synonym_table import SynonymTable
+from recommendations.serving.search.synonym_table import SynonymTable, get_base_language
 from recommendations.serving.state.loader import ServingState
 from recommendations.serving.state.product_index import ProductIndex
 
@@ -32,6 +35,8 @@ class SearchSnapshot:
     text_rows: npt.NDArray[np.int32]
     levels: CategoryLevels
     synonyms: SynonymTable = field(default_factory=SynonymTable)
+    brands: Sequence[str] = ()  # by code
+    queries: QueryCache = field(default_factory=QueryCache)
     _passing: dict[int, tuple[Flags, Flags]] = field(default_factory=dict)
 
     @classmethod
@@ -53,11 +58,16 @@ class SearchSnapshot:
             or (levels.at[0].size if levels.at else 1) != len(catalog.categories) + 1
         ):
             levels = CategoryLevels.build(catalog.categories)
+        has_all_brands = before is not None and before.catalog is catalog and len(before.brands) == len(catalog.brands)
+        brands = before.brands if before is not None and has_all_brands else list(catalog.brands)
         same = (
             before is not None and before.catalog is catalog and before.texts.product_ids.base is texts.product_ids.base
         )
         if before is not None and same and len(before.catalog_rows) == n and len(before.text_rows) == len(ids):
-            return cls(texts, state, before.catalog_rows, before.text_rows, levels, synonyms, before._passing)
+            has_same_words = before.texts.index is texts.index and before.synonyms is synonyms
+            queries = before.queries if has_same_words else QueryCache()
+            rows = before.catalog_rows, before.text_rows
+            return cls(texts, state, *rows, levels, synonyms, brands, queries, before._passing)
         catalog_rows, text_rows = np.full(n, -1, np.int32), np.full(len(ids), -1, np.int32)
         if before is not None and same:
             catalog_rows[: len(before.catalog_rows)], text_rows[: len(before.text_rows)] = (
@@ -70,12 +80,26 @@ class SearchSnapshot:
         text_rows[missing] = texts.product_ids.find_numbers([ids[row] for row in missing.tolist()])
         known = missing[text_rows[missing] >= 0]
         catalog_rows[text_rows[known]] = known
-        return cls(texts, state, catalog_rows, text_rows, levels, synonyms)
+        return cls(texts, state, catalog_rows, text_rows, levels, synonyms, brands)
 
     @property
     def catalog(self) -> ProductIndex:
         """The products that can be shown."""
         return self.state.products
+
+    def score_query(self, text: str, language: str, popularity: Scores | None) -> ScoredQuery:
+        """Return the scores of the words of a text; popularity: chooses between corrections."""
+
+        def score() -> ScoredQuery:
+            synonyms = self.synonyms.get_for_language(language)
+            return self.texts.index.score(text, synonyms=synonyms, weights=weights if popularity is not None else None)
+
+        def weights(rows: Rows) -> npt.NDArray[np.floating]:
+            assert popularity is not None
+            catalog_rows = self.catalog_rows[rows]
+            return popularity(catalog_rows) * (catalog_rows >= 0)
+
+        return self.queries.get_or_score((text, get_base_language(language)), popularity, score)
 
     def get_groups(self, request: SearchRequest) -> ProductGroups | None:
         """Return the product groups of which a page shows one product; None without any, or if the request is not distinct."""

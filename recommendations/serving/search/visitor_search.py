@@ -52,12 +52,12 @@ def run_search(
     started = time.perf_counter()
     scored_request = request if request.sort == SearchSort.RELEVANCE else replace(request, personalised=False)
     with get_personal_scores(request=scored_request, state=snapshot.state, now=now, activity=activity) as scores:
-        page = search(
+        return search(
             request,
             snapshot=snapshot,
             personal_scores=scores,
             popularity=get_popularity_scores(snapshot.state),
             rules=rules(request, snapshot.state, now),
             now=now,
+            started=started,
         )
-    return replace(page, took_ms=round((time.perf_counter() - started) * 1000, 2))

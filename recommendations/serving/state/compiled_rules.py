@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from config.foundation.array_types import Flags
+from config.foundation.array_types import Flags, Rows
 from recommendations.engine.placements import PLACEMENTS
 from recommendations.merchandising.rules.business_factors import compute_business_factors
 from recommendations.merchandising.rules.product_columns import RuleProductColumns
@@ -16,6 +16,7 @@ from recommendations.merchandising.rules.rule_book import RuleBook, RuleEffects
 from recommendations.merchandising.rules.storage import load_rules, read_rules_fingerprint
 from recommendations.merchandising.segment_members.member_file import SegmentMemberReader
 from recommendations.serving.state.product_index import ProductIndex
+from recommendations.serving.state.product_values import CATALOG_PREFIX
 from recommendations.serving.state.settings import PlacementConfigs
 
 type Factors = npt.NDArray[np.float32]
@@ -125,4 +126,14 @@ def make_product_columns(products: ProductIndex) -> RuleProductColumns:
         brands=products.brands,
         categories=products.categories,
         find_row=products.find_row,
+        rows_with_attribute=lambda name, value: find_rows_with_value(products, f"{CATALOG_PREFIX}{name}", value),
+        rows_with_tag=lambda tag: find_rows_with_value(products, "tag", tag),
     )
+
+
+def find_rows_with_value(products: ProductIndex, name: str, text: str) -> Rows:
+    """Return the rows of the products with a value of tag or of attributes.NAME, without a query."""
+    column = products.get_column(name)
+    if column is None or text not in column.texts:
+        return np.empty(0, np.int32)
+    return column.rows[column.codes == column.texts.index(text)]

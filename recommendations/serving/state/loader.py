@@ -1,8 +1,9 @@
 """Keep the serving state of a worker current.
 
 A thread refreshes it every second while requests use the loaded one. Every change is prepared beside the current state and
-takes effect by one assignment, so no request waits for it or sees a part of it. While PostgreSQL or Valkey is down, serving
-continues from memory and the responses are marked as stale.
+takes effect by one assignment, so no request waits for it or sees a part of it. After a start, the catalog comes first: requests get
+fallbacks until the model is loaded and its kernels are compiled. While PostgreSQL or Valkey is down, serving continues from memory
+and the responses are marked as stale.
 """
 
 import gc
@@ -23,7 +24,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from catalog.models import Product
-from config.foundation.database.wait_limits import limit_database_wait
+from config.foundation.database.wait_limits import limit_database_wait, stop_limiter
 from recommendations.engine import IdMap
 from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.serving.state.compiled_blends import CompiledBlends
@@ -81,6 +82,10 @@ class ServingState:
         """The active model version; "" without one."""
         return self.model.version if self.model is not None else ""
 
+    def without_model(self) -> "ServingState":
+        """Return a state that answers with fallbacks from the same catalog."""
+        return replace(self, name="", model=None, checksum="", blends=None, number=next(_state_numbers), cache={})
+
     @cached_property
     def reason_support(self) -> ReasonSupport:
         """The counts that reasons about other customers are checked against."""
@@ -111,10 +116,13 @@ class StateLoader:
     def __init__(self, scenario: str = "for-you") -> None:
         self.scenario = scenario
         self.state: ServingState | None = None
+        self.prepared: ServingState | None = None  # the first state as it was loaded, until its kernels are compiled
         self.refreshed_at = float("-inf")
         self.lock = threading.Lock()
+        self.is_refreshed_by_thread = False
         self.has_refresh_thread = False
-        self.first_refresh_done = threading.Event()
+        self.can_answer = threading.Event()
+        self.ready = threading.Event()
         self.stale_since: datetime | None = None
         self.refresh_started_at: float | None = None  # of the refresh that is running
         self.refresh_count = 0
@@ -129,11 +137,18 @@ class StateLoader:
         started = self.refresh_started_at
         return self.stale_since is not None or (started is not None and time.monotonic() - started > STALE_SECONDS)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the model is loaded and its kernels are compiled; always true where requests load it themselves."""
+        return self.ready.is_set() or not self.is_refreshed_by_thread
+
     def get_state(self, *, now: datetime) -> ServingState:
         """Return the current state; refresh it first if no thread does so and a second has passed.
 
         Errors: DatabaseError if nothing is loaded yet and the database is down.
         """
+        if self.state is None and self.is_refreshed_by_thread:
+            self.can_answer.wait()
         if self.state is None:
             with self.lock:
                 if self.state is None:
@@ -151,22 +166,43 @@ class StateLoader:
         assert self.state is not None
         return self.state
 
+    def preload(self, *, now: datetime) -> None:
+        """Load the catalog and the model in the process from which the workers are forked, which share them.
+
+        The workers compile the kernels. If the database is down, they load the catalog too.
+        """
+        try:
+            with self.lock, limit_database_wait():
+                self._load_first_state(now=now)
+        except Exception:
+            logger.exception(
+                "The model and the catalog could not be loaded before the start; each worker loads its own"
+            )
+        finally:
+            # workers must not share connections, and inherit no threads
+            stop_limiter()
+            connection.close()
+            connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's own
+            self.valkey.connection_pool.disconnect()
+
     def refresh_forever(self) -> None:
         """Refresh every second in this thread; from then on requests never do.
 
-        `first_refresh_done` is set after the first refresh, whether it succeeded or not.
+        `can_answer` is set when the catalog is loaded, `ready` when the model is too; `can_answer` also after a failure.
         """
+        self.is_refreshed_by_thread = True
         while True:
             started = time.monotonic()
             try:
                 with self.lock:
                     self.refresh(now=timezone.now())
                 self.has_refresh_thread = True
+                self.ready.set()
             except Exception:
                 logger.exception("Refreshing the model and the catalog failed; the loaded state stays in use")
             finally:
                 connection.close()
-                self.first_refresh_done.set()
+                self.can_answer.set()
             time.sleep(max(REFRESH_INTERVAL_SECONDS - (time.monotonic() - started), 0.1))
 
     def refresh(self, *, now: datetime) -> None:
@@ -191,9 +227,13 @@ class StateLoader:
 
     def _refresh(self, *, now: datetime) -> None:
         self.refresh_count += 1
-        before = self.state
-        state = before or ServingState("", None, ProductIndex(IdMap.of([]), more=Product.objects.count()))
-        state = self._load_active_model(state, is_first=before is None)
+        before = self.prepared or self.state
+        if before is None:
+            before = self._load_first_state(now=now)
+        if self.state is None and self.is_refreshed_by_thread:
+            self.state = before.without_model()
+            self.can_answer.set()
+        state = self._load_active_model(before)
         is_thorough = not self.has_refresh_thread or self.refresh_count % FULL_CHECK_INTERVAL == 0
         state.products.refresh(now=now, thorough=is_thorough)
         if state.products.is_full:
@@ -208,21 +248,31 @@ class StateLoader:
             blends = CompiledBlends.compile(model=state.model, placements=state.placements, n=state.products.n)
             blends.warm_up(state.model)
             state = replace(state, blends=blends)
-        self.state = state
-        if before is None or state.number != before.number:
-            if before is not None:
-                # before the freeze, or the old state would never be freed; fast, because it scans only unfrozen objects
-                gc.collect()
+        is_other = self.prepared is not None or self.state is None or state.number != before.number
+        self.state, self.prepared = state, None
+        if is_other:
+            del before
+            # before the freeze, or the old state would never be freed; fast, because it scans only unfrozen objects
+            gc.collect()
             # exclude long-lived arrays and dictionaries from later scans, each of which would take as long as many responses
             gc.freeze()
 
-    def _load_active_model(self, state: ServingState, *, is_first: bool) -> ServingState:
+    def _load_first_state(self, *, now: datetime) -> ServingState:
+        """Return the catalog, in the order of the model's items, and the model, without its compiled blends."""
+        state = self._load_active_model(
+            ServingState("", None, ProductIndex(IdMap.of([]), more=Product.objects.count()))
+        )
+        state.products.refresh(now=now)
+        self.prepared = _group_products(_load_settings(state, now=now))
+        return self.prepared
+
+    def _load_active_model(self, state: ServingState) -> ServingState:
         """Return the state with the active model version.
 
         The database is asked only if Valkey announces a change.
         """
         announced = self.read_announced_version()
-        if not is_first and announced and announced == state.name and self.has_refresh_thread:
+        if announced and announced == state.name and self.has_refresh_thread:
             return state
         active = ModelVersion.objects.filter(scenario=self.scenario, status=ModelVersion.Status.ACTIVE).first()
         if active is None:

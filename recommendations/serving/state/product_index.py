@@ -1,23 +1,26 @@
 """The catalog in the memory of a worker, to filter and show products without a query."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache, partial
-from typing import NamedTuple
+from itertools import batched, repeat
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from django.db.models import Count, Max
+from django.db.models import Count, FloatField, Func, Max, QuerySet
 
 from catalog.models import Availability, Product
 from recommendations.engine import IdMap
 from recommendations.serving.expressions.expression import BoundBoost, BoundExpression
 from recommendations.serving.expressions.product_masks import compute_boosts, compute_mask
+from recommendations.serving.state.pauses import pause_for_requests
 from recommendations.serving.state.product_values import ProductValues, ValueColumn, list_product_values
 
+# In the order of `write_row`; moments as seconds since 1970, because psycopg makes datetimes slowly.
 PRODUCT_FIELDS = (
     "product_id",
     "parent_id",
@@ -32,23 +35,36 @@ PRODUCT_FIELDS = (
     "availability",
     "stock",
     "is_active",
-    "published_at",
+    "published",
     "sku",
     "is_draft",
     "attributes",
     "tags",
-    "created_at",
-    "updated_at",
+    "created",
+    "updated",
 )
 COLUMN_NAMES = (
-    "active", "shown", "in_stock", "price", "stock", "margin", "published", "created", "brand", "category", "currency",
-    "parent",
+    "active", "shown", "in_stock", "price", "stock", "margin", "published", "created", "updated", "brand", "category",
+    "currency", "parent",
 )  # fmt: skip
 SPARE_SHARE = 0.02  # room for products that are added later, as a share of the present ones
 MIN_SPARE_ROWS = 256
 MAX_MASKS = 64
 MAX_BOOSTS = 16  # cached arrays of factors, which are four times as large as masks
-FETCH_SIZE = 2000
+FETCH_SIZE = 500
+ROWS_PER_PAUSE = 100  # a few milliseconds of work
+
+type ProductRow = tuple[Any, ...]
+
+
+class Seconds(Func):
+    """A moment as seconds since 1970, with microseconds."""
+
+    template = "extract(epoch from %(expressions)s)::float8"
+    output_field = FloatField()
+
+
+MOMENTS = {name: Seconds(f"{name}_at") for name in ("published", "created", "updated")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +140,7 @@ class ProductIndex:
         self.margin = np.full(self.n, np.nan, np.float32)
         self.published = np.full(self.n, np.nan)
         self.created = np.full(self.n, np.nan)
+        self.updated = np.full(self.n, np.nan)
         self.brand = np.full(self.n, -1, np.int32)
         self.category = np.full(self.n, -1, np.int32)
         self.parent = np.full(self.n, -1, np.int32)
@@ -161,17 +178,20 @@ class ProductIndex:
         more = max(self.filled - len(items), 0) + (self.filled if self.is_full else 0)
         other = ProductIndex(items, more=more)
         filled = self.filled
-        rows = np.fromiter((other.assign_row(product_id) for product_id in self.product_ids), np.int64, filled)
+        rows = other.assign_rows(self.product_ids)
         has_row = rows >= 0
         for name in COLUMN_NAMES:
             getattr(other, name)[rows[has_row]] = getattr(self, name)[:filled][has_row]
-        for old, new in enumerate(rows.tolist()):
-            if new >= 0:
-                other.cards[new], other.skus[new] = self.cards[old], self.skus[old]
+        pause_for_requests()
+        old_rows = np.full(other.n, -1, np.int64)
+        old_rows[rows[has_row]] = np.flatnonzero(has_row)
+        other.cards = select_or_default(self.cards, old_rows, None)
+        other.skus = select_or_default(self.skus, old_rows, "")
+        pause_for_requests()
         other._index_skus()
         other.brands, other.categories, other.parents = dict(self.brands), dict(self.categories), dict(self.parents)
         other.parents_generation = self.parents_generation + 1
-        other.currencies, other.values = dict(self.currencies), self.values.rearrange(rows.tolist())
+        other.currencies, other.values = dict(self.currencies), self.values.rearrange(old_rows)
         other.known_until, other.known_count, other.known_recent_changes = (
             self.known_until,
             self.known_count,
@@ -192,6 +212,13 @@ class ProductIndex:
         if not np.array_equal(marked, self.sold):
             self.sold = marked
             self._discard_masks()
+
+    def assign_rows(self, product_ids: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return the rows of products as `assign_row` does."""
+        rows = np.fromiter(map(self.row_by_id.get, product_ids, repeat(-1)), np.int64, len(product_ids))
+        for position in np.flatnonzero(rows < 0).tolist():
+            rows[position] = self.assign_row(product_ids[position])
+        return rows
 
     def assign_row(self, product_id: str) -> int:
         """Return the row of a product, a spare one for a new product; -1 if none is left."""
@@ -215,26 +242,37 @@ class ProductIndex:
         that began later; that minute is read again only when the number of products in it has changed.
         thorough: also check whether products were deleted, which counts all products.
         """
-        products = Product.objects.order_by("id").values_list(*PRODUCT_FIELDS)
         count = Product.objects.count() if thorough or self.known_until is None else self.known_count
         read = 0
         if self.known_until is None or count < self.known_count:
             self.known_until, self.known_count = None, count
             is_present = np.zeros(self.n, np.bool_)
-            read = self.load_rows(products.iterator(chunk_size=FETCH_SIZE), is_present=is_present)
+            read = self.load_rows(read_rows(Product.objects.all()), is_present=is_present)
             self.active[~is_present] = False
             self.known_recent_changes = self.read_recent_changes()
         else:
             self.known_count = count
             if (changes := self.read_recent_changes()) != self.known_recent_changes:
                 self.known_recent_changes = changes
-                read = self.load_rows(
-                    products.filter(updated_at__gt=self.get_change_cutoff()).iterator(chunk_size=FETCH_SIZE)
-                )
+                read = self.load_rows(self.read_changed_rows())
         if self._has_new_skus:
             self._index_skus()
         self._publish(now, changed=read > 0 or count == 0)
         return read
+
+    def read_changed_rows(self) -> Iterator[ProductRow]:
+        """Yield the products that have changed since the cutoff and are not known yet.
+
+        Times are compared first: an import may have changed a hundred thousand products within the minute of the cutoff.
+        """
+        changed = Product.objects.filter(updated_at__gt=self.get_change_cutoff()).order_by("id")
+        rows = changed.values_list("id", "product_id", MOMENTS["updated"]).iterator(chunk_size=FETCH_SIZE)
+        for some in batched(rows, FETCH_SIZE):
+            get_row, updated = self.row_by_id.get, self.updated
+            new = [key for key, product_id, at in some if (row := get_row(product_id)) is None or updated[row] != at]
+            if new:
+                yield from read_rows(Product.objects.filter(id__in=new))
+            pause_for_requests()
 
     def get_change_cutoff(self) -> datetime:
         """Return the moment a minute before the newest known change; 1970 for an empty catalog."""
@@ -246,26 +284,27 @@ class ProductIndex:
         summary = changed.aggregate(count=Count("id"), newest=Max("updated_at"))
         return summary["count"], summary["newest"]
 
-    def load_rows(self, rows: Iterable[tuple], *, is_present: npt.NDArray[np.bool_] | None = None) -> int:
+    def load_rows(self, rows: Iterable[ProductRow], *, is_present: npt.NDArray[np.bool_] | None = None) -> int:
         """Write database rows into the arrays; return how many.
 
         is_present: becomes True for their products.
         """
         read = 0
-        newest = self.known_until
-        for row in rows:
-            read += 1
-            if newest is None or row[-1] > newest:
-                newest = row[-1]
-            number = self.assign_row(row[0])
-            if number >= 0:
-                self.write_row(number, row)
-                if is_present is not None:
-                    is_present[number] = True
-        self.known_until = newest
+        newest = self.known_until.timestamp() if self.known_until is not None else 0.0
+        for some in batched(rows, ROWS_PER_PAUSE):
+            read += len(some)
+            newest = max(newest, *(row[-1] for row in some))
+            for row in some:
+                number = self.assign_row(row[0])
+                if number >= 0:
+                    self.write_row(number, row)
+                    if is_present is not None:
+                        is_present[number] = True
+            pause_for_requests()
+        self.known_until = datetime.fromtimestamp(newest, UTC) if newest else None
         return read
 
-    def write_row(self, number: int, row: tuple) -> None:
+    def write_row(self, number: int, row: ProductRow) -> None:
         """Write one database row, in the order of PRODUCT_FIELDS, into row ``number`` of the arrays."""
         (
             product_id,
@@ -287,7 +326,7 @@ class ProductIndex:
             attributes,
             tags,
             created,
-            _,
+            updated,
         ) = row
         if is_draft:  # what an event says of a product is shown nowhere, not even in a reason
             brand = category = None
@@ -302,7 +341,7 @@ class ProductIndex:
         self.active[number] = active
         self.in_stock[number] = availability != Availability.OUT_OF_STOCK and (stock is None or stock > 0)
         self.stock[number] = np.nan if stock is None else stock
-        self.published[number] = np.nan if published is None else published.timestamp()
+        self.published[number] = np.nan if published is None else published
         self.price[number] = np.nan if price is None else float(price)
         self.margin[number] = np.nan if cost is None or not price else (price - cost) / price
         parent = self.parents.setdefault(parent_id, len(self.parents)) if parent_id else -1
@@ -312,7 +351,8 @@ class ProductIndex:
         self.brand[number] = self.brands.setdefault(brand, len(self.brands)) if brand else -1
         self.category[number] = self.categories.setdefault(category, len(self.categories)) if category else -1
         self.currency[number] = self.currencies.setdefault(currency, len(self.currencies)) if currency else -1
-        self.created[number] = np.nan if created is None else created.timestamp()
+        self.created[number] = np.nan if created is None else created
+        self.updated[number] = updated
         self.values.write(number, list_product_values(attributes, tags))
 
     def _index_skus(self) -> None:
@@ -498,6 +538,19 @@ class ProductIndex:
         self._forget_expressions()
         self._masks = {}  # last, because masks are made from the values replaced above
         self.generation += 1
+
+
+def read_rows(products: QuerySet[Product]) -> Iterator[ProductRow]:
+    """Yield products with PRODUCT_FIELDS, in the order of their creation."""
+    yield from products.annotate(**MOMENTS).order_by("id").values_list(*PRODUCT_FIELDS).iterator(chunk_size=FETCH_SIZE)
+
+
+def select_or_default[T](values: Sequence[T], rows: npt.NDArray[np.int64], default: T) -> list[T]:
+    """Return the values at these rows, and the default for rows of -1."""
+    column = np.empty(len(values) + 1, np.object_)
+    column[:-1], column[-1] = values, default
+    selected: list[T] = column[rows].tolist()
+    return selected
 
 
 def fold_texts(name: str, products: ProductIndex) -> list[str]:

@@ -60,15 +60,16 @@ class ProductValues:
             self.by_row[row] = codes
             self.has_changed = True
 
-    def rearrange(self, row_of: Sequence[int]) -> "ProductValues":
-        """Return the values with row i at row_of[i]; rows at -1 are dropped."""
+    def rearrange(self, rows: npt.NDArray[np.int64]) -> "ProductValues":
+        """Return the values with those of row rows[i] at i; nothing where it is -1."""
         other = ProductValues()
         other.pairs = dict(self.pairs)
-        n = max(row_of, default=-1) + 1
-        other.by_row = [()] * n
-        for old, new in zip(range(len(self.by_row)), row_of, strict=False):
-            if new >= 0:
-                other.by_row[new] = self.by_row[old]
+        # one more for -1, and for rows that have never been written
+        column = np.empty(max(int(rows.max(initial=-1)) + 1, len(self.by_row)) + 1, np.object_)
+        column.fill(())
+        for row, values in enumerate(self.by_row):
+            column[row] = values
+        other.by_row = column[rows].tolist()
         return other
 
     def publish(self) -> None:

@@ -11,10 +11,20 @@ from django.urls import reverse
 from django.utils import translation
 from pytest_django import DjangoAssertNumQueries
 
-from config.backoffice import home_queries
+from catalog.models import Product
+from config.backoffice.home.attention import list_attention_items
+from config.backoffice.home.onboarding import list_missing_data, list_steps
+from config.backoffice.home.page import build_flow
+from config.backoffice.home.sales import SalesTotals, query_best_sellers, query_sales
+from config.backoffice.home.suggestions import list_suggestions
 from config.foundation import number_formats
-from customers.lifecycle.models import LifecycleRun, RfmGroup, ScoreModel, Stage, StageRules, StageTransition
-from customers.orders.models import Order
+from config.foundation.backoffice.date_range import DateChoice, parse_date_choice
+from customers.events.models import Source
+from customers.lifecycle.models import LifecycleRun, ScoreModel, Stage, StageRules, StageTransition
+from customers.orders.models import Order, OrderLine
+from customers.segments.models import Segment
+from recommendations.campaigns.models import Campaign
+from recommendations.serving.models import PlacementSettings
 from recommendations.training.models import EvaluationRun, ModelVersion
 from tests.makers import make_customer, make_order, make_profile
 
@@ -29,20 +39,27 @@ def make_home_order(customer: object, *, days_ago: float, total: str, **fields: 
     return make_order(customer, placed_at=NOON - days_ago * DAY, total=Decimal(total), **fields)  # type: ignore[arg-type]
 
 
-def test_sales_are_summed_for_this_period_and_the_previous_one() -> None:
+def choose(days: int = 7, compare: str = "previous") -> DateChoice:
+    """Return the last whole days before the day of NOON."""
+    last = NOON.date() - DAY
+    return parse_date_choice(
+        {"since": str(last - (days - 1) * DAY), "until": str(last), "compare": compare}, today=NOON.date()
+    )
+
+
+def test_sales_are_summed_for_whole_days_and_the_same_number_of_days_before() -> None:
     ann, ben = make_customer(), make_customer()
-    make_home_order(ann, days_ago=0.1, total="10")
+    make_home_order(ann, days_ago=0, total="1000")  # today is not over
+    make_home_order(ann, days_ago=1, total="10")
     make_home_order(ann, days_ago=6, total="20", refunded=Decimal(5))
     make_home_order(ben, days_ago=8, total="40")
     make_home_order(ben, days_ago=15, total="50")
     make_home_order(None, days_ago=1, total="7")
-    figures = home_queries.query_sales(as_of=NOON, weeks=1)
-    [week] = figures["weeks"]
-    assert (week["revenue"], week["revenue_before"]) == (Decimal(32), Decimal(40))
-    assert (week["orders"], week["orders_before"]) == (3, 1)
-    totals = {total["name"]: (total["now"], total["before"]) for total in figures["totals"]}
-    assert totals["customers"] == (1, 1)
-    assert totals["order_value"] == (Decimal(32) / 3, Decimal(40))
+    totals = query_sales(choose())
+    assert totals.now == SalesTotals(Decimal(32), 3, 1)
+    assert totals.before == SalesTotals(Decimal(40), 1, 1)
+    assert totals.now.order_value == Decimal(32) / 3
+    assert query_sales(choose(compare="none")).before is None
 
 
 def test_sales_subtract_returns_and_exclude_cancelled_orders() -> None:
@@ -50,13 +67,7 @@ def test_sales_subtract_returns_and_exclude_cancelled_orders() -> None:
     make_home_order(ann, days_ago=1, total="30")
     make_home_order(ann, days_ago=1, total="-12", kind=Order.Kind.RETURN)
     make_home_order(ann, days_ago=1, total="99", status=Order.Status.CANCELLED)
-    [week] = home_queries.query_sales(as_of=NOON, weeks=1)["weeks"]
-    assert (week["revenue"], week["orders"]) == (Decimal(18), 1)
-
-
-def test_sales_exclude_later_orders() -> None:
-    make_home_order(make_customer(), days_ago=-0.2, total="30")
-    assert home_queries.query_sales(as_of=NOON, weeks=1)["totals"][1]["now"] == 0
+    assert query_sales(choose()).now == SalesTotals(Decimal(18), 1, 1)
 
 
 def test_orders_in_another_currency_are_counted_separately() -> None:
@@ -64,16 +75,27 @@ def test_orders_in_another_currency_are_counted_separately() -> None:
     make_home_order(ann, days_ago=1, total="30")
     make_home_order(ann, days_ago=2, total="30")
     make_home_order(ann, days_ago=2, total="500", currency="JPY")
-    figures = home_queries.query_sales(as_of=NOON, weeks=1)
-    assert (figures["currency"], figures["other_orders"], figures["weeks"][0]["revenue"]) == ("EUR", 1, Decimal(60))
+    totals = query_sales(choose())
+    assert (totals.currency, totals.other_orders, totals.now.revenue) == ("EUR", 1, Decimal(60))
 
 
-def test_the_last_week_ends_on_the_day_of_the_figures() -> None:
-    weeks = home_queries.query_sales(as_of=NOON, weeks=2)["weeks"]
-    assert [week["to"].isoformat() for week in weeks] == ["2026-11-18", "2026-11-25"]
+def test_the_best_sellers_are_the_products_with_the_highest_revenue() -> None:
+    tea, jam = (
+        Product.objects.create(product_id="tea", title="Tea"),
+        Product.objects.create(product_id="jam", title="Jam"),
+    )
+    for days_ago, product, total in ((1, tea, 5), (2, tea, 4), (2, jam, 8), (9, tea, 6), (0, jam, 99)):
+        order = make_home_order(make_customer(), days_ago=days_ago, total=str(total))
+        OrderLine.objects.create(order=order, line_number=1, product=product, quantity=1, unit_price=total, total=total)
+    rows = query_best_sellers(choose(), currency="EUR")
+    assert [(row.title, row.orders, row.revenue, row.revenue_before) for row in rows] == [
+        ("Tea", 2, Decimal(9), Decimal(6)),
+        ("Jam", 1, Decimal(8), Decimal(0)),
+    ]
+    assert query_best_sellers(choose(), currency="USD") == []
 
 
-def test_stages_count_customers_entries_and_exits() -> None:
+def test_the_flow_counts_customers_entries_and_exits_of_four_weeks() -> None:
     rules = make_rules()
     for stage in (Stage.ACTIVE, Stage.ACTIVE, Stage.LOYAL):
         customer = make_customer()
@@ -81,10 +103,11 @@ def test_stages_count_customers_entries_and_exits() -> None:
         if stage == Stage.LOYAL:
             make_stage_change(customer, Stage.ACTIVE, Stage.LOYAL, days_ago=3, rules=rules)
             make_stage_change(customer, Stage.NEW, Stage.ACTIVE, days_ago=40, rules=rules)
-    figures = home_queries.query_stages(as_of=NOON)
-    counts = {row["stage"]: (row["customers"], row["entered"], row["left"]) for row in figures["stages"]}
-    assert (counts["active"], counts["loyal"], counts["new"]) == ((2, 0, 1), (1, 1, 0), (0, 0, 0))
-    assert (list(counts), figures["total"]) == (Stage.values, 3)
+    flow = build_flow(NOON)
+    counts = {row["name"]: (row["customers"], row["entered"], row["left"]) for row in flow["stages"]}
+    assert (counts["Active"], counts["Loyal"]) == (("2", "0", "1"), ("1", "1", "0"))
+    assert (len(counts), flow["total"]) == (len(Stage.values), 3)
+    assert [(move["from"], move["to"], move["customers"]) for move in flow["moves"]] == [("Active", "loyal", "1")]
 
 
 def make_rules() -> StageRules:
@@ -103,42 +126,73 @@ def make_stage_change(customer: object, before: str, after: str, *, days_ago: fl
     )
 
 
-def test_rfm_groups_are_sums_of_their_cells() -> None:
-    for f in (4, 5):
-        make_profile(make_customer(), r=5, f=f, m=5, rfm_group=RfmGroup.CHAMPIONS, revenue=Decimal(10))
-    make_profile(make_customer(), r=1, f=1, m=1, rfm_group=RfmGroup.HIBERNATING, revenue=Decimal(1))
-    make_profile(make_customer())
-    figures = home_queries.query_rfm()
-    assert len(figures["cells"]) == 3
-    assert figures["groups"] == [
-        {"group": "champions", "customers": 2, "revenue": Decimal(20)},
-        {"group": "hibernating", "customers": 1, "revenue": Decimal(1)},
-    ]
-
-
-def test_model_accuracy_lists_the_best_first_and_marks_the_active_algorithm() -> None:
-    version = ModelVersion.objects.create(
-        version="v", algorithm="blend", as_of=NOON, created_at=NOON, status=ModelVersion.Status.ACTIVE
-    )
-    figures = {
-        "popularity": {"ndcg@10": {"value": 0.1, "low": 0.09, "high": 0.11}},
-        "blend": {"ndcg@10": {"value": 0.3, "low": 0.29, "high": 0.31}},
-        "broken": {"ndcg@10": {"value": None, "low": None, "high": None}},
-    }
-    EvaluationRun.objects.create(
-        model_version=version, started_at=NOON, status=EvaluationRun.Status.DONE, figures=figures
-    )
-    algorithms = home_queries.query_model_accuracy()["algorithms"]
-    assert [(row["algorithm"], row["serves"]) for row in algorithms] == [("blend", True), ("popularity", False)]
-
-
-def test_health_lists_jobs_that_failed_in_the_last_week() -> None:
+def test_jobs_that_failed_in_the_last_week_need_attention() -> None:
     failed = {"status": EvaluationRun.Status.FAILED, "error": "no data"}
     EvaluationRun.objects.create(started_at=NOON - DAY, **failed)
     EvaluationRun.objects.create(started_at=NOON - 8 * DAY, **failed)
-    figures = home_queries.query_health(as_of=NOON)
-    assert figures["failed"] == [{"model": "training.evaluationrun", "runs": 1}]
-    assert figures["last_order"] is None
+    items = list_attention_items(user=make_user(superuser=True), as_of=NOON)
+    assert [item.text for item in items] == ["Training: 1 run failed in the last seven days."]
+    assert list_attention_items(user=User.objects.create_user("guest"), as_of=NOON) == []
+
+
+def test_an_old_model_needs_attention() -> None:
+    ModelVersion.objects.create(
+        version="v", algorithm="blend", as_of=NOON - 9 * DAY, created_at=NOON, status=ModelVersion.Status.ACTIVE
+    )
+    texts = [item.text for item in list_attention_items(user=make_user(superuser=True), as_of=NOON)]
+    assert texts == ["The recommendation model was trained on data of 9 days ago. Train a new one."]
+
+
+def test_a_suggestion_becomes_one_draft_however_often_it_is_clicked(client: Client) -> None:
+    make_profile(make_customer(), stage=Stage.AT_RISK)
+    [card] = list_suggestions(as_of=NOON)
+    assert (card.headline, card.campaign_url) == ("1 customer is at risk of leaving", "")
+    client.force_login(make_user("segments.add_segment", "campaigns.add_campaign"))
+    url = reverse("home:draft-campaign", args=["at-risk"])
+    for _number in range(2):
+        response = client.post(url)
+    campaign = Campaign.objects.get()
+    assert response["Location"] == reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+    assert (campaign.status, campaign.segment.key) == (Campaign.Status.DRAFT, "at-risk")
+    assert list_suggestions(as_of=NOON)[0].campaign_name == campaign.name
+
+
+def test_a_draft_needs_permission_and_a_post_request(client: Client) -> None:
+    url = reverse("home:draft-campaign", args=["at-risk"])
+    assert client.post(url).status_code == 302  # to the log-in page
+    client.force_login(make_user("campaigns.add_campaign"))
+    assert client.post(url).status_code == 403
+    assert client.get(url).status_code == 405
+    assert not Campaign.objects.exists()
+
+
+def test_the_first_steps_vanish_when_all_are_done() -> None:
+    user = make_user(superuser=True)
+    steps = list_steps(user)
+    assert [status.is_next for status in steps] == [True] + [False] * (len(steps) - 1)
+    Source.objects.create(key="web", name="Web", kind=Source.Kind.BROWSER)
+    Product.objects.create(product_id="1", title="Tea")
+    make_home_order(make_customer(), days_ago=1, total="3")
+    statuses = list_steps(user)
+    assert [status.is_done for status in statuses][:4] == [True, True, True, False]
+    LifecycleRun.objects.create(as_of=NOON, started_at=NOON, status=LifecycleRun.Status.DONE)
+    ModelVersion.objects.create(
+        version="v", algorithm="blend", as_of=NOON, created_at=NOON, status=ModelVersion.Status.ACTIVE
+    )
+    PlacementSettings.objects.get_or_create(placement="for-you")
+    segment = Segment.objects.create(key="all", name="All", condition={"all": []})
+    Campaign.objects.create(key="c", name="C", segment=segment)
+    assert list_steps(user) == []
+
+
+def test_missing_data_is_counted_for_each_prediction() -> None:
+    for _number in range(3):
+        customer = make_customer()
+        make_home_order(customer, days_ago=1, total="3")
+        make_home_order(customer, days_ago=2, total="3")
+    first, second = list_missing_data()
+    assert "need 30 customers with two orders; you have 3." in first
+    assert second.endswith("you have 3 customers with an order.")
 
 
 def make_user(*permissions: str, superuser: bool = False) -> User:
@@ -177,9 +231,9 @@ def test_the_home_page_needs_a_fixed_number_of_queries(
 def test_the_home_page_shows_only_permitted_sections(client: Client) -> None:
     client.force_login(make_user("training.view_modelversion"))
     context = client.get(reverse("admin:index")).context
-    assert "quality" in context
     assert "sales" not in context
-    assert "stages" not in context
+    assert "flow" not in context
+    assert "suggestions" not in context
 
 
 def test_the_lockout_page_states_the_duration(client: Client, settings: object) -> None:

@@ -194,3 +194,18 @@ def test_stopping_finishes_running_requests_and_refuses_unfinished_bodies() -> N
         assert running.recv(12) == b"HTTP/1.1 200"
     assert process.wait(timeout=30) == 0
     assert time.monotonic() - began < 4.5
+
+
+def test_the_application_is_loaded_once_and_started_in_every_worker() -> None:
+    application = "tests.config.web_server.preloaded_application:application"
+    with run_server("--workers", "2", application=application) as port:
+        answers = {}
+        for _request in range(200):
+            answer = send(port, "GET", "/").json()
+            answers[answer["serving"]] = answer
+            if len(answers) == 2:
+                break
+    [parent] = {answer["imported"] for answer in answers.values()}
+    assert parent not in answers
+    for process, answer in answers.items():
+        assert (answer["preloaded"], answer["started"]) == (parent, process)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import adjusted_rand_score
 
 from config.foundation.array_types import Floats
 from customers.lifecycle.scoring.clusters.kernels import Points, find_nearest
@@ -74,6 +73,8 @@ def evaluate_candidates(
     Stability: four times the sample is split into random halves, each is fitted, and both fits label the evaluation rows; the adjusted
     Rand index compares the labels (1: same clusters, 0: random). Source: Hubert & Arabie, J. Classif. 1985; Ben-Hur et al., PSB 2002.
     """
+    from sklearn.metrics import adjusted_rand_score  # web processes never need it, and would start more slowly
+
     fit, fit_half = (fit_kmeans, fit_halves) if method == "kmeans" else (fit_ward, fit_ward)
     draws = np.random.default_rng((seed, 2))
     sample = points[sample_rows(len(points), SAMPLE_ROWS, draws)]

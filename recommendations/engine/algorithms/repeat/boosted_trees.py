@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from config.foundation.array_types import Flags, Floats, Rows
@@ -36,6 +35,10 @@ def fit_boosted_trees(matrix: Matrix, label: Flags, *, trees: int, depth: int, s
 
     matrix: (n, k) without missing values. label: (n,). Source: Friedman, Annals of Statistics 2001; Ke et al., NeurIPS 2017.
     """
+    from sklearn.ensemble import (
+        HistGradientBoostingClassifier,  # web processes never need it, and would start more slowly
+    )
+
     if not 0 < int(label.sum()) < len(label):
         return BoostedTrees(
             np.empty((0, 2**depth - 1), np.int32), np.empty((0, 2**depth - 1)), np.empty((0, 2**depth)), np.zeros(1)

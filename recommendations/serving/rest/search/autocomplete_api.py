@@ -1,31 +1,29 @@
 """REST API of autocomplete."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import get_language
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.foundation.rest.known_names import KnownFieldsMixin
-from recommendations.serving.expressions.expression import Expression
-from recommendations.serving.expressions.parsing import find_internal_attributes
 from recommendations.serving.rest.expression_fields import FilterField
 from recommendations.serving.rest.request import FILTER_NOTE
 from recommendations.serving.rest.search.api import SearchNotReady
-from recommendations.serving.search.personalization import get_popularity_scores
-from recommendations.serving.search.queries.autocomplete import Autocompletion, autocomplete
-from recommendations.serving.search.request import MAX_QUERY_LENGTH, SearchRequest
-from recommendations.serving.search.searcher import Searcher, SearchNotReadyError, searcher
-from recommendations.serving.search.snapshot import SearchSnapshot
-from recommendations.serving.search.visitor_search import apply_shop_rules
+from recommendations.serving.rest.search.autocomplete import serve_autocomplete
+from recommendations.serving.search.queries.autocomplete import (
+    DEFAULT_SUGGESTIONS,
+    MAX_SUGGESTIONS,
+    AutocompleteRequest,
+)
+from recommendations.serving.search.request import MAX_QUERY_LENGTH, InvalidSearchError
+from recommendations.serving.search.searcher import SearchNotReadyError
 from recommendations.serving.visitor_claims import read_caller
-
-MAX_SUGGESTIONS = 20
 
 
 class AutocompleteQuerySerializer(KnownFieldsMixin, serializers.Serializer):
@@ -33,7 +31,10 @@ class AutocompleteQuerySerializer(KnownFieldsMixin, serializers.Serializer):
         max_length=MAX_QUERY_LENGTH, allow_blank=True, trim_whitespace=False, help_text="What was typed so far."
     )
     n = serializers.IntegerField(
-        min_value=1, max_value=MAX_SUGGESTIONS, default=5, help_text="Number of queries, categories and products each."
+        min_value=1,
+        max_value=MAX_SUGGESTIONS,
+        default=DEFAULT_SUGGESTIONS,
+        help_text="Number of queries, categories and products each.",
     )
     filter = FilterField(required=False, accepts_blank=True, help_text=FILTER_NOTE)
 
@@ -69,49 +70,17 @@ class AutocompleteView(APIView):
         responses=AutocompleteResponseSerializer,
         tags=["search"],
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         query = AutocompleteQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        expression = query.validated_data.get("filter")
-        if read_caller(request).is_browser and (errors := find_internal_attributes(expression, ())):
-            raise ValidationError(errors)
-        return Response(suggest(query.validated_data["q"], n=query.validated_data["n"], expression=expression))
-
-
-def suggest(query: str, *, n: int, source: Searcher = searcher, expression: Expression | None = None) -> dict[str, Any]:
-    """Return the body of a response, in the active language."""
-    now = timezone.now()
-    try:
-        snapshot = source.get_snapshot(now=now)
-    except SearchNotReadyError as error:
-        raise SearchNotReady(str(error)) from error
-    completed = autocomplete(
-        query,
-        snapshot=snapshot,
-        language=get_language() or "",
-        n=n,
-        popularity=get_popularity_scores(snapshot.state),
-        rules=apply_shop_rules(SearchRequest(q=query), snapshot.state, now),
-        expression=expression,
-    )
-    return build_body(completed, snapshot)
-
-
-def build_body(completed: Autocompletion, snapshot: SearchSnapshot) -> dict[str, Any]:
-    cards = [card for hit in completed.hits if (card := snapshot.catalog.cards[hit.row]) is not None]
-    return {
-        "query": completed.query,
-        "queries": list(completed.queries),
-        "categories": list(completed.categories),
-        "products": [
-            {
-                "product_id": card.product_id,
-                "title": card.title,
-                "price": None if card.price is None else str(card.price),
-                "currency": card.currency,
-                "image_url": card.image_url,
-                "url": card.url,
-            }
-            for card in cards
-        ],
-    }
+        values = query.validated_data
+        asked = AutocompleteRequest(
+            values["q"], values["n"], values.get("filter"), get_language() or "", read_caller(request).is_browser
+        )
+        try:
+            body = serve_autocomplete(request=asked, now=timezone.now())
+        except InvalidSearchError as error:
+            raise ValidationError(error.errors) from error
+        except SearchNotReadyError as error:
+            raise SearchNotReady(str(error)) from error
+        return HttpResponse(body, content_type="application/json")

@@ -89,26 +89,29 @@ class SearchQuery(msgspec.Struct, kw_only=True):
 
 SearchQuerySerializer = build_serializer("SearchQuerySerializer", SearchQuery, accepts_blank=True)
 _QUERY_SPECS = read_specs(SearchQuery)
+_LIST_NAMES = frozenset(spec.name for spec in _QUERY_SPECS if spec.kind == "list")
+_PARAMETER_NAMES = frozenset(spec.name for spec in _QUERY_SPECS if spec.kind != "dict")
 
 
 class _InvalidValueError(Exception):
     """One invalid value, with what is valid."""
 
 
-def parse_search_pairs(pairs: Iterable[tuple[str, str]]) -> SearchRequest:
+def parse_search_pairs(pairs: Iterable[tuple[str, str]], *, language: str | None = None) -> SearchRequest:
     """Parse the parameters of a URL, in which a list may be given as one parameter or as several.
+
+    language: the active language by default.
 
     Raises:
         InvalidSearchError: names every invalid, unknown or repeated parameter.
     """
-    lists = {spec.name for spec in _QUERY_SPECS if spec.kind == "list"}
     values: dict[str, list[str]] = {}
     for name, value in pairs:
         values.setdefault(name, []).append(value)
-    params = {name: ",".join(given) if name in lists else given[0] for name, given in values.items()}
-    repeated = [name for name, given in values.items() if len(given) > 1 and name not in lists]
+    params = {name: ",".join(given) if name in _LIST_NAMES else given[0] for name, given in values.items()}
+    repeated = [name for name, given in values.items() if len(given) > 1 and name not in _LIST_NAMES]
     if not repeated:
-        return parse_search_request(params)
+        return parse_search_request(params, language=language)
     message = _("Give this parameter once; only lists can be repeated.")
     errors = {make_encodable(name): message for name in repeated}
     try:
@@ -126,11 +129,13 @@ def parse_search_request(params: Mapping[str, str], *, language: str | None = No
     Raises:
         InvalidSearchError: names every invalid or unknown parameter.
     """
-    errors = _find_unknown_parameters(params)
+    others = params.keys() - _PARAMETER_NAMES
+    errors = _find_unknown_parameters(params) if others else {}
     values: dict[str, Any] = {}
     for spec in _QUERY_SPECS:
         if spec.kind == "dict":
-            values[spec.name] = _parse_attributes(params, errors)
+            if others:
+                values[spec.name] = _parse_attributes(params, errors)
         elif text := params.get(spec.name, ""):
             try:
                 values[spec.name] = _PARSERS[spec.kind](spec, text)
@@ -181,7 +186,7 @@ def _require_storable_text(text: str, max_length: int) -> str:
         raise _InvalidValueError(
             _("Too long: %(length)d characters; the maximum is %(most)d.") % {"length": len(text), "most": max_length}
         )
-    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    if "\x00" in text or make_encodable(text) != text:
         raise _InvalidValueError(_("Contains a NUL character or an unpaired surrogate; remove it."))
     return text
 

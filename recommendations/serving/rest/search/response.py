@@ -1,6 +1,6 @@
 """Encode search responses as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 
@@ -18,11 +18,6 @@ from recommendations.serving.visitor_claims import UNVERIFIED
 NOTHING_FOUND = "nothing_found"  # code of empty_reason
 
 
-class FacetValueJSON(msgspec.Struct):
-    value: str
-    count: int
-
-
 class PriceRangeJSON(msgspec.Struct):
     low: str | None = msgspec.field(name="from")
     high: str | None = msgspec.field(name="to")
@@ -30,10 +25,10 @@ class PriceRangeJSON(msgspec.Struct):
 
 
 class FacetsJSON(msgspec.Struct):
-    category: list[FacetValueJSON]
-    brand: list[FacetValueJSON]
+    category: Sequence[FacetValue]
+    brand: Sequence[FacetValue]
     price: list[PriceRangeJSON]
-    attributes: dict[str, list[FacetValueJSON]]
+    attributes: Mapping[str, Sequence[FacetValue]]
 
 
 class SuggestionJSON(msgspec.Struct):
@@ -76,7 +71,7 @@ class SearchResponseJSON(msgspec.Struct):
 _encoder = msgspec.json.Encoder()
 
 
-def encode_response(response: SearchResponseJSON) -> bytes:
+def encode_response(response: msgspec.Struct) -> bytes:
     """Return the JSON of a response."""
     return _encoder.encode(response)
 
@@ -148,16 +143,13 @@ def describe_empty_page(page: SearchPage) -> EmptyListReason:
 
 
 def build_facets(facets: Facets) -> FacetsJSON:
+    """Return the facets as JSON."""
     return FacetsJSON(
-        build_facet_values(facets.category),
-        build_facet_values(facets.brand),
+        facets.category,
+        facets.brand,
         [PriceRangeJSON(format_price(entry.low), format_price(entry.high), entry.count) for entry in facets.price],
-        {name: build_facet_values(values) for name, values in facets.attributes.items()},
+        facets.attributes,
     )
-
-
-def build_facet_values(values: Sequence[FacetValue]) -> list[FacetValueJSON]:
-    return [FacetValueJSON(entry.value, entry.count) for entry in values]
 
 
 def format_price(value: float | Decimal | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from recommendations.engine.text_search.vocabulary import freeze
 from recommendations.serving.search.index.string_table import StringTable
 
 MAX_NAMES, MAX_VALUES = 12, 20  # per response
+MAX_KEPT_VALUES = 10_000
 ARRAY_NAMES = ("pair_name", "starts", "lengths", "pool")
 
 
@@ -86,18 +88,33 @@ class AttributeIndex:
         counts = np.zeros(len(self.pair_name), np.int64)
         kernels.count_codes(freeze(rows), *self.frozen_lists, counts)
         present = np.flatnonzero(counts)
-        by_name = np.bincount(self.pair_name[present], weights=counts[present], minlength=len(self.name_list))
+        present_names, present_counts = self.pair_name[present], counts[present]
+        by_name = np.bincount(present_names, weights=present_counts, minlength=len(self.name_list))
+        # one sort for all names: by name, the most frequent values first
+        order = np.lexsort((-present_counts, present_names))
+        codes, frequencies = present[order], present_counts[order]
+        starts = np.searchsorted(present_names[order], np.arange(len(self.name_list))).tolist()
         values: dict[str, list[tuple[str, int]]] = {}
         for name in np.argsort(-by_name, kind="stable")[:MAX_NAMES].tolist():
             if by_name[name] > 0:
-                codes = present[self.pair_name[present] == name]
-                codes = codes[np.argsort(-counts[codes], kind="stable")[:MAX_VALUES]]
-                text = self.name_list[name]
-                # a pair is name=value
-                values[text] = [
-                    (self.pairs.get_text(code)[len(text) + 1 :], int(counts[code])) for code in codes.tolist()
-                ]
+                last = starts[name + 1] if name + 1 < len(starts) else len(codes)
+                best = slice(starts[name], min(starts[name] + MAX_VALUES, last))
+                pairs = zip(codes[best].tolist(), frequencies[best].tolist(), strict=True)
+                values[self.name_list[name]] = [(self.get_value(code), count) for code, count in pairs]
         return values
+
+    @cached_property
+    def _values(self) -> dict[int, str]:
+        return {}
+
+    def get_value(self, code: int) -> str:
+        """Return the value of a pair, which is name=value; kept for the next response."""
+        value = self._values.get(code)
+        if value is None:
+            if len(self._values) >= MAX_KEPT_VALUES:
+                self._values.clear()
+            value = self._values[code] = self.pairs.get_text(code).partition("=")[2]
+        return value
 
     def to_arrays(self) -> tuple[dict[str, npt.NDArray], list[str]]:
         """Return the index as arrays by name, and the list of names."""

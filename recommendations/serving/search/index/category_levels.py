@@ -1,12 +1,14 @@
 """The category tree by depth, for facets and suggestions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from recommendations.engine.text_search.synonyms import split_into_terms
+
+MAX_KEPT_QUERIES = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +23,7 @@ class CategoryLevels:
     at: list[npt.NDArray[np.int32]]
     by_term: Mapping[str, list[int]] = field(default_factory=dict)
     by_name: Mapping[frozenset[str], list[int]] = field(default_factory=dict)
+    _named: dict[str, Sequence[npt.NDArray[np.bool_]]] = field(default_factory=dict)
 
     @classmethod
     def build(cls, categories: Mapping[str, int]) -> "CategoryLevels":
@@ -42,7 +45,12 @@ class CategoryLevels:
             by_name.setdefault(frozenset(terms), []).append(index)
         return cls(list(index_by_path), at, by_term, by_name)
 
-    def find_named(self, query: str) -> Iterator[npt.NDArray[np.bool_]]:
-        """Yield which category codes are in each category whose last name has the words of the query and no others."""
-        for index in self.by_name.get(frozenset(split_into_terms(query)), ()):
-            yield self.at[self.paths[index].count(" > ")][:-1] == index
+    def find_named(self, query: str) -> Sequence[npt.NDArray[np.bool_]]:
+        """Return which category codes are in each category whose last name has the words of the query and no others; kept for the next query."""
+        named = self._named.get(query)
+        if named is None:
+            if len(self._named) >= MAX_KEPT_QUERIES:
+                self._named.clear()
+            indexes = self.by_name.get(frozenset(split_into_terms(query)), ())
+            named = self._named[query] = [self.at[self.paths[index].count(" > ")][:-1] == index for index in indexes]
+        return named

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from django.utils import timezone
@@ -16,7 +17,22 @@ from recommendations.serving.search.search import find_candidates, find_visible_
 from recommendations.serving.search.search_rules import SearchRules
 from recommendations.serving.search.snapshot import SearchSnapshot
 
+DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS = 5, 20
 BASE_POPULARITY = 0.02  # of a product without sales
+
+
+@dataclass(frozen=True)
+class AutocompleteRequest:
+    """A query that is still being typed, and how many queries, categories and products to return.
+
+    filter: only products that match it, and queries and categories of such products. language: of the reader.
+    """
+
+    query: str
+    n: int = DEFAULT_SUGGESTIONS
+    filter: Expression | None = None
+    language: str = ""
+    is_browser: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,38 +46,35 @@ class Autocompletion:
 
 
 def autocomplete(
-    query: str,
+    asked: AutocompleteRequest,
     *,
     snapshot: SearchSnapshot,
-    language: str,
-    n: int,
     popularity: Scores | None = None,
     rules: SearchRules | None = None,
-    expression: Expression | None = None,
+    now: datetime | None = None,
 ) -> Autocompletion:
-    """Return n queries, categories and products at most, the same for all visitors.
-
-    expression: only products that match it, and queries and categories of such products.
-    """
-    if not query.strip():
-        return Autocompletion(query, [], [], [])
+    """Return the best queries, categories and products, the same for all visitors. now: for filters that depend on the time."""
+    if not asked.query.strip():
+        return Autocompletion(asked.query, [], [], [])
+    now = timezone.now() if now is None else now
+    n, language = asked.n, asked.language
     request = SearchRequest(
-        q=query,
+        q=asked.query,
         n=n,
         language=language,
         facets=False,
         strict=True,
         personalised=False,
         explain=False,
-        filter=expression,
+        filter=asked.filter,
     )
-    page = search(request, snapshot=snapshot, popularity=popularity, rules=rules)
+    page = search(request, snapshot=snapshot, popularity=popularity, rules=rules, now=now)
     visible = find_visible_rows(snapshot, request, rules)
-    if expression is not None:
-        bound = bind_expression(expression, timezone.now())
+    if asked.filter is not None:
+        bound = bind_expression(asked.filter, now)
         visible = visible & snapshot.get_passing(snapshot.catalog.get_expression_mask(bound))
-    queries = [page.corrected] if page.corrected else complete_query(query, snapshot, language, visible, n=n)
-    return Autocompletion(query, queries, rank_categories(request, snapshot, visible, popularity, n=n), page.hits)
+    queries = [page.corrected] if page.corrected else complete_query(asked.query, snapshot, language, visible, n=n)
+    return Autocompletion(asked.query, queries, rank_categories(request, snapshot, visible, popularity, n=n), page.hits)
 
 
 def complete_query(query: str, snapshot: SearchSnapshot, language: str, visible: Flags, *, n: int) -> list[str]:
@@ -74,9 +87,7 @@ def complete_query(query: str, snapshot: SearchSnapshot, language: str, visible:
     among = visible
     if len(runs) > 1:
         among = np.zeros(len(visible), np.bool_)
-        matches = snapshot.texts.index.search(
-            f"{head.rstrip()} ", synonyms=snapshot.synonyms.get_for_language(language), allowed=visible
-        )
+        matches = snapshot.score_query(f"{head.rstrip()} ", language, None).find_matches(visible)
         among[matches.rows[matches.n_covered == matches.n_required]] = True
     completions = snapshot.texts.index.count_completions(runs[-1].text, among=among)
     typed = {run.text for run in runs[:-1]}

@@ -46,6 +46,10 @@ def make_index(products: Sequence[Mapping[str, Any]]) -> ProductIndex:
     """Return the index of products with ids p0, p1 … and these fields."""
     index = ProductIndex(IdMap.of([]), more=len(products))
     rows = [{**DEFAULTS, "product_id": f"p{number}", **fields} for number, fields in enumerate(products)]
+    for row in rows:
+        for name in ("published", "created", "updated"):
+            moment = row[f"{name}_at"]
+            row[name] = None if moment is None else moment.timestamp()
     index.load_rows([tuple(row[name] for name in PRODUCT_FIELDS) for row in rows])
     index._index_skus()
     index._publish(NOW, changed=True)

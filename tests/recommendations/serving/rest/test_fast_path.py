@@ -25,7 +25,8 @@ from config.foundation.rate_limiter import RateLimiter
 from customers.events.models import Source
 from customers.events.sources.user_tokens import clear_token_key_cache, create_user_token, read_token_key
 from recommendations.engine.placements import PLACEMENTS
-from recommendations.serving.rest.fast_path import RANK_PATH, RECOMMENDATIONS_PATH, SEARCH_PATH
+from recommendations.serving.rest.fast_path import AUTOCOMPLETE_PATH, RANK_PATH, RECOMMENDATIONS_PATH, SEARCH_PATH
+from recommendations.serving.rest.search.autocomplete import serve_autocomplete
 from recommendations.serving.rest.search.serve import serve_search
 from recommendations.serving.search.searcher import Searcher
 from recommendations.serving.state import loader as loader_module
@@ -137,6 +138,47 @@ def test_the_fast_path_returns_the_search_of_the_view(key: str, client: Any, mon
     assert (status, call.reached) == (200, 0)
     assert normalize(fast) == normalize(view.json())
     assert len(fast["items"]) == 3
+
+
+@pytest.mark.parametrize(
+    "query", ["q=te", "q=house+te&n=2", "q=", "q=tea&filter=price+%3C+100&n=20", "q=%20t", "q=zz", "q=TEE&filter="]
+)
+def test_the_fast_path_returns_the_autocompletion_of_the_view(
+    key: str, client: Any, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    source = Searcher(source=loader, background=False)
+    monkeypatch.setattr(serve_autocomplete, "__kwdefaults__", {"source": source})
+    call = Caller()
+    for language in ("en", "zh-hans"):
+        status, headers, fast = call(AUTOCOMPLETE_PATH, query, key=key, accept_language=language)
+        view = client.get(
+            f"{AUTOCOMPLETE_PATH}?{query}", headers={"authorization": f"Bearer {key}", "accept-language": language}
+        )
+        assert (status, call.reached) == (200, 0)
+        assert headers["Content-Type"] == view["Content-Type"] == "application/json"
+        assert fast == view.json()
+        assert bool(fast["products"]) == (query not in ("q=", "q=zz"))
+
+
+@pytest.mark.parametrize("query", ["", "n=5", "q=a&n=0", "q=a&n=21", "q=a&n=x", "q=a&q=b", "q=a&colour=red", "q=a%00"])
+def test_an_invalid_autocompletion_gives_the_problem_of_the_view(key: str, client: Any, query: str) -> None:
+    call = Caller()
+    status, _headers, problem = call(AUTOCOMPLETE_PATH, query, key=key)
+    view = client.get(f"{AUTOCOMPLETE_PATH}?{query}", headers={"authorization": f"Bearer {key}"})
+    assert (status, call.reached) == (400, 1)
+    assert problem == view.json()
+
+
+def test_the_rate_limit_of_a_key_applies_to_autocomplete(
+    key: str, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve_autocomplete, "__kwdefaults__", {"source": Searcher(source=loader, background=False)})
+    ApiKey.objects.update(requests_per_minute=3)
+    clear_key_cache()
+    call = Caller()
+    statuses = [call(AUTOCOMPLETE_PATH, "q=te", key=key)[0] for _time in range(5)]
+    assert statuses[:3] == [200, 200, 200]
+    assert statuses[4] == 429
 
 
 @pytest.mark.parametrize(

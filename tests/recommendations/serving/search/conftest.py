@@ -53,11 +53,16 @@ def fresh_searcher(loader: Any) -> Any:
 def worker(shop_of_twelve: None, fresh_searcher: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The fresh searcher, used by the REST view and the back office and refreshed by every request."""
     from recommendations.serving.backoffice.search import preview
-    from recommendations.serving.rest.search import autocomplete_api, serve
+    from recommendations.serving.rest.search import autocomplete, serve
     from recommendations.serving.search import searcher, visitor_search
 
     monkeypatch.setattr(searcher, "REFRESH_INTERVAL_S", -1.0)
-    for function in (serve.serve_search, autocomplete_api.suggest, visitor_search.run_search, preview.preview_search):
+    for function in (
+        serve.serve_search,
+        autocomplete.serve_autocomplete,
+        visitor_search.run_search,
+        preview.preview_search,
+    ):
         defaults = dict(function.__kwdefaults__ or {}, source=fresh_searcher)
         monkeypatch.setattr(function, "__kwdefaults__", defaults)
     return fresh_searcher

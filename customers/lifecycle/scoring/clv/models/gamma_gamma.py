@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from scipy.special import gammaln, psi
-from scipy.stats import rankdata
 
 from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.scoring.clv.models.purchase_model import PositiveParameters
@@ -97,6 +96,8 @@ def fit_gamma_gamma(*, x: Ints, mean_value: Floats, min_buyers: int = MIN_BUYERS
     x, mean_value: shape (n,), any currency unit. q is kept above 1.05.
     Errors: ValueError for arrays of different shapes, or a mean value that is not finite.
     """
+    from scipy.stats import rankdata  # web processes never need it, and would start more slowly
+
     if x.shape != mean_value.shape:
         raise ValueError(f"x has shape {x.shape} and mean_value {mean_value.shape}; pass one entry per customer")
     if not np.isfinite(mean_value).all():

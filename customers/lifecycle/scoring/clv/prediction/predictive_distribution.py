@@ -13,7 +13,6 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincc, betaincinv
-from scipy.stats import nbinom
 
 from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.scoring.clv.models.gamma_gamma import GammaGamma
@@ -124,6 +123,8 @@ def _bound_purchases(
 
     Customers who never leave exceed it with a probability below 1e-4. All batches are computed in one call, since its overhead is large.
     """
+    from scipy.stats import nbinom  # web processes never need it, and would start more slowly
+
     if not firsts:
         return []
     first = np.concatenate(firsts)

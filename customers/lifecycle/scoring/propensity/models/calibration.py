@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 from scipy.special import expit
-from sklearn.isotonic import IsotonicRegression
 
 from config.foundation.array_types import Flags, Floats, Ints
 from customers.lifecycle.scoring.propensity.models.array_models import MIN_PROBABILITY, Arrays, to_log_odds
@@ -82,6 +81,8 @@ def fit_centered_isotonic(*, x: Floats, label: Flags, increasing: bool) -> tuple
     Linear in between, unlike steps, so it keeps the order of x wherever that is informative. Source: Oron & Flournoy, Stat. Biopharm.
     Res. 2017.
     """
+    from sklearn.isotonic import IsotonicRegression  # web processes never need it, and would start more slowly
+
     order = np.argsort(x, kind="stable")
     level = IsotonicRegression(increasing=increasing).fit_transform(x, label.astype(np.float64))[order]
     starts = np.flatnonzero(np.concatenate(([True], np.diff(level) != 0)))

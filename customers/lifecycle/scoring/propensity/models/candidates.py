@@ -1,15 +1,15 @@
-"""The candidate models: fitted by scikit-learn, converted to our own arrays."""
+"""The candidate models: fitted by scikit-learn, converted to our own arrays.
+
+Only the functions that need scikit-learn import it: web processes never do, and would start more slowly.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.tree import DecisionTreeClassifier
 
 from config.foundation.array_types import Flags, Floats, Ints
 from customers.lifecycle.scoring.propensity.features.samples import TrainingSample
@@ -23,6 +23,9 @@ from customers.lifecycle.scoring.propensity.models.array_models import (
 )
 from customers.lifecycle.scoring.propensity.models.calibration import assign_folds, fit_centered_isotonic
 from customers.lifecycle.scoring.propensity.models.kernels import LOGIT, PLAIN, SIGNED_LOG, standardize_matrix
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
 RECENCY = "recency_days"
 MIN_SKEWNESS = 1.5  # skewness from which a column is log-transformed
@@ -81,6 +84,8 @@ def fit_logistic(
     With hyperparameters.hinges each column gets a piecewise linear function with knots at its 20, 50 and 80 % quantiles (an additive
     model), so a column's contribution is still a function of that column alone. purchase_model_column: a probability, taken as log-odds.
     """
+    from sklearn.linear_model import LogisticRegression
+
     transform = np.array(
         [_select_transform(sample, j, purchase_model_column) for j in range(len(sample.names))], np.int64
     )
@@ -106,6 +111,8 @@ def fit_tree(sample: TrainingSample, *, seed: int) -> TreeModel:
 
     Each leaf has one hundredth of the customers at least, so that rules are readable.
     """
+    from sklearn.tree import DecisionTreeClassifier
+
     model = DecisionTreeClassifier(max_depth=RULE_DEPTH, min_samples_leaf=MIN_LEAF_SHARE, random_state=seed)
     model.fit(sample.matrix, sample.label)
     return convert_sklearn_trees([model.tree_], base=0.0)
@@ -116,6 +123,8 @@ def fit_forest(sample: TrainingSample, *, seed: int) -> TreeModel:
 
     On 30,000 rows at most, drawn by the seed, since it takes thirty times as long as boosting. Source: Machine Learning 2001.
     """
+    from sklearn.ensemble import RandomForestClassifier
+
     sample = _draw_rows(sample, FOREST_ROWS, seed)
     min_leaf_rows = max(10, len(sample) // 1000)
     model = RandomForestClassifier(
@@ -135,8 +144,10 @@ def fit_boosting(sample: TrainingSample, *, hyperparameters: Hyperparameters, se
     )
 
 
-def train_boosting(sample: TrainingSample, *, leaves: int, trees: int, seed: int) -> HistGradientBoostingClassifier:
+def train_boosting(sample: TrainingSample, *, leaves: int, trees: int, seed: int) -> "HistGradientBoostingClassifier":
     """Train scikit-learn's gradient boosting."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
     model = HistGradientBoostingClassifier(
         learning_rate=LEARNING_RATE,
         max_iter=trees,
@@ -217,7 +228,7 @@ def convert_sklearn_trees(trees: Sequence[Any], *, base: float, divided_by: int 
     )
 
 
-def convert_boosting_trees(model: HistGradientBoostingClassifier) -> TreeModel:
+def convert_boosting_trees(model: "HistGradientBoostingClassifier") -> TreeModel:
     """Return the arrays of a fitted binary HistGradientBoostingClassifier.
 
     Categorical columns and missing values are not supported.

@@ -1,0 +1,142 @@
+"""Server time of every page in the menu of the back office, and the weight of the first load of Home.
+
+    python -m benchmarks.pages [--customers N] [--runs N]
+
+Without --customers the shop is that of `make demo`; with it, a simulated shop of N customers with two years of orders and refreshed
+profiles. Each page is requested as an administrator in this process, through all of Django's middleware, --runs times after one request
+that fills the caches. p95_ms: wall time; cpu_ms: the median of the process's CPU time, which other programs do not change. home_kb: the
+compressed page with all scripts, styles and fonts that it refers to, without headers; Plotly counts if the page has a chart of it.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import brotli
+import numpy as np
+
+from benchmarks.embedded_servers import run_embedded_servers
+from benchmarks.neighbours import log
+
+RUNS = 20
+REFERENCE = re.compile(r'(?:src|href|data-plotly)="/static/([^"?]+)"')
+CSS_REFERENCE = re.compile(r"url\([\"']?([^\"')]+)[\"']?\)")
+FIRST_FONT = ".woff2"
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    with run_embedded_servers("pages", report=log, DEMO="false" if arguments.customers else "true"):
+        import django
+
+        django.setup()
+        fill(arguments.customers)
+        print(json.dumps(measure(runs=arguments.runs)))
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--customers", type=int, default=0, metavar="N", help="default: the shop of `make demo`")
+    parser.add_argument("--runs", type=int, default=RUNS)
+    return parser.parse_args()
+
+
+def fill(customers: int) -> None:
+    """Load the demo shop, or simulate a shop with so many customers."""
+    from django.core.management import call_command
+
+    started = time.monotonic()
+    if not customers:
+        call_command("demo", no_serve=True)
+    else:
+        from benchmarks.lifecycle_shop import AS_OF, fill_shop
+        from customers.lifecycle.refresh.nightly import refresh_profiles
+        from customers.warehouse.export import export_warehouse
+
+        call_command("migrate", verbosity=0)
+        fill_shop(customers)
+        export_warehouse(started_at=AS_OF)
+        refresh_profiles(as_of=AS_OF, started_at=AS_OF)
+    log(f"The shop is ready after {time.monotonic() - started:.0f} s.")
+
+
+def measure(*, runs: int) -> dict[str, Any]:
+    """Return the figures of all pages that an administrator may open."""
+    from django.contrib.auth.models import User
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    user = User.objects.create_superuser("benchmark")
+    client = Client()
+    client.force_login(user)
+    pages: dict[str, dict[str, Any]] = {}
+    home_kb = None
+    for url in list_urls(user):
+        with CaptureQueriesContext(connection) as queries:
+            response = client.get(url)
+        if response.status_code != 200:
+            pages[url] = {"p95_ms": None, "notes": f"status {response.status_code}"}
+            continue
+        if url == "/admin/":
+            home_kb = weigh(response.content.decode())
+        wall, cpu = time_requests(client, url, runs)
+        pages[url] = {
+            "p95_ms": round(float(np.percentile(wall, 95)), 1),
+            "p50_ms": round(statistics.median(wall), 1),
+            "cpu_ms": round(statistics.median(cpu), 1),
+            "queries": len(queries),
+            "kb": round(len(response.content) / 1000, 1),
+        }
+        log(f"{pages[url]['p95_ms']:8.1f} ms  {url}")
+    timed = {url: page["p95_ms"] for url, page in pages.items() if page["p95_ms"] is not None}
+    worst = max(timed, key=lambda url: timed[url])
+    return {"worst_p95_ms": timed[worst], "worst_page": worst, "home_kb": home_kb, "runs": runs, "pages": pages}
+
+
+def list_urls(user: Any) -> list[str]:
+    """Return the URLs of the registry of pages."""
+    from django.test import RequestFactory
+
+    from config.foundation.backoffice.navigation import build_navigation
+
+    request = RequestFactory().get("/admin/")
+    request.user = user
+    return [page.url for area in build_navigation(request) for tab in area.tabs for page in tab.pages]
+
+
+def time_requests(client: Any, url: str, runs: int) -> tuple[list[float], list[float]]:
+    """Return wall and CPU milliseconds of each request."""
+    wall, cpu = [], []
+    for _run in range(runs):
+        started, started_cpu = time.perf_counter(), time.process_time()
+        client.get(url)
+        wall.append(1000 * (time.perf_counter() - started))
+        cpu.append(1000 * (time.process_time() - started_cpu))
+    return wall, cpu
+
+
+def weigh(html: str) -> float:
+    """Return the kilobytes of a page and of what it refers to: text compressed with brotli, fonts and images as they are."""
+    from django.contrib.staticfiles import finders
+
+    total = len(brotli.compress(html.encode()))
+    names = set(REFERENCE.findall(html))
+    if "data-chart=" not in html:
+        names = {name for name in names if not name.startswith("plotly/")}
+    for name in sorted(names):
+        path = Path(str(finders.find(name)))
+        content = path.read_bytes()
+        total += len(brotli.compress(content, quality=10))
+        if path.suffix == ".css":
+            fonts = {reference for reference in CSS_REFERENCE.findall(content.decode()) if FIRST_FONT in reference}
+            total += sum((path.parent / font).stat().st_size for font in fonts)
+    return round(total / 1000, 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""The first steps of a new shop, from the first source to the first campaign, and what predictions still need."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, IntegerField, QuerySet, Value
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from catalog.models import Product
+from config.foundation.number_formats import format_count
+from customers.events.models import Source
+from customers.lifecycle.models import LifecycleRun
+from customers.lifecycle.scoring.clv.fitting import MIN_REPEAT_BUYERS
+from customers.lifecycle.scoring.propensity.training import MIN_CUSTOMERS
+from customers.orders.models import Order
+from recommendations.campaigns.models import Campaign
+from recommendations.serving.models import PlacementSettings
+from recommendations.training.models import ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class OnboardingStep:
+    """A step. It is done when ``find`` finds something."""
+
+    title: str | Promise
+    advice: str | Promise
+    find: Callable[[], QuerySet[Any]]
+    url_name: str
+    action: str | Promise
+    permission: str
+    command: str = ""
+
+
+STEPS = (
+    OnboardingStep(
+        _("Connect a source"),
+        _("A source receives what customers do: from a website, an app or a server, with any Segment SDK."),
+        lambda: Source.objects.exclude(kind=Source.Kind.IMPORT),
+        "admin:events_source_add",
+        _("Add a source"),
+        "events.add_source",
+    ),
+    OnboardingStep(
+        _("Load the catalog"),
+        _("Products with title, category and price: as a Google Merchant feed, CSV, JSON Lines or over the API."),
+        lambda: Product.objects.filter(is_active=True),
+        "admin:catalog_product_changelist",
+        _("Add products"),
+        "catalog.add_product",
+        "python manage.py import_products FILE",
+    ),
+    OnboardingStep(
+        _("Import past orders"),
+        _("One to two years are best. Lifecycle stages and recommendations are computed from orders."),
+        Order.objects.all,
+        "admin:orders_orderimport_changelist",
+        _("Import orders"),
+        "orders.view_orderimport",
+        "python manage.py import_orders FILE",
+    ),
+    OnboardingStep(
+        _("Compute profiles"),
+        _("Stages, values and predictions of every customer. After the first time, they are computed every night."),
+        lambda: LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE),
+        "admin:lifecycle_lifecyclerun_changelist",
+        _("See runs"),
+        "lifecycle.view_lifecyclerun",
+        "python manage.py refresh_profiles",
+    ),
+    OnboardingStep(
+        _("Train recommendations"),
+        _("Several algorithms are tried on your own data, and the best one serves."),
+        lambda: ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE),
+        "admin:training_modelversion_changelist",
+        _("See models"),
+        "training.view_modelversion",
+        "python manage.py train",
+    ),
+    OnboardingStep(
+        _("Show a placement"),
+        _(
+            "A placement is a row of products on a page of the shop. Check it in the preview, then call it from the shop."
+        ),
+        PlacementSettings.objects.all,
+        "admin:serving_placementsettings_changelist",
+        _("See placements"),
+        "serving.view_placementsettings",
+    ),
+    OnboardingStep(
+        _("Create a campaign"),
+        _("Choose a segment and a message. A holdout group shows whether the campaign caused orders."),
+        Campaign.objects.all,
+        "admin:campaigns_campaign_add",
+        _("Create a campaign"),
+        "campaigns.add_campaign",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StepStatus:
+    """A step as the page shows it. Only the first step that is not done is open."""
+
+    step: OnboardingStep
+    is_done: bool
+    is_next: bool
+    url: str
+
+
+def list_steps(user: Any) -> list[StepStatus]:
+    """Return every step with its state; empty as soon as all are done."""
+    done = find_done_steps()
+    if all(done):
+        return []
+    first_open = done.index(False)
+    return [
+        StepStatus(
+            step=step,
+            is_done=is_done,
+            is_next=number == first_open,
+            url=reverse(step.url_name) if user.has_perm(step.permission) else "",
+        )
+        for number, (step, is_done) in enumerate(zip(STEPS, done, strict=True))
+    ]
+
+
+def find_done_steps() -> list[bool]:
+    """Return for each step whether it is done, in one query."""
+    found = [step.find().order_by().values_list(Value(number, IntegerField()))[:1] for number, step in enumerate(STEPS)]
+    numbers = {number for (number,) in found[0].union(*found[1:])}
+    return [number in numbers for number in range(len(STEPS))]
+
+
+def list_missing_data() -> list[str]:
+    """Return what each prediction still needs, such as “needs 30 buyers with two orders; you have 12”."""
+    orders = Order.objects.sales().known().values("customer").annotate(n=Count("id")).order_by()
+    repeat_buyers = len(orders.filter(n__gte=2).values_list("customer")[:MIN_REPEAT_BUYERS])
+    buyers = len(orders.values_list("customer")[: 2 * MIN_CUSTOMERS])
+    missing = []
+    if repeat_buyers < MIN_REPEAT_BUYERS:
+        missing.append(
+            ngettext(
+                "Value and lifecycle stages by prediction need %(needed)s customers with two orders; you have %(count)s.",
+                "Value and lifecycle stages by prediction need %(needed)s customers with two orders; you have %(count)s.",
+                repeat_buyers,
+            )
+            % {"needed": format_count(MIN_REPEAT_BUYERS), "count": format_count(repeat_buyers)}
+        )
+    if buyers < 2 * MIN_CUSTOMERS:
+        missing.append(
+            ngettext(
+                "Churn and purchase predictions need %(needed)s customers who ordered again and %(needed)s who did not; "
+                "you have %(count)s customer with an order.",
+                "Churn and purchase predictions need %(needed)s customers who ordered again and %(needed)s who did not; "
+                "you have %(count)s customers with an order.",
+                buyers,
+            )
+            % {"needed": format_count(MIN_CUSTOMERS), "count": format_count(buyers)}
+        )
+    return missing

@@ -1,0 +1,217 @@
+"""The home page: what happened, what needs attention, and what to do next."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from catalog.placeholder_images.drawing import build_placeholder_url
+from config.backoffice.home import attention, onboarding, sales, suggestions
+from config.foundation import number_formats
+from config.foundation.backoffice.date_range import DateChoice, parse_date_choice
+from customers.lifecycle.backoffice.drilldowns.drilldown import make_drilldown_url
+from customers.lifecycle.backoffice.drilldowns.stages import UNKNOWN_STAGE, get_stage_label
+from customers.lifecycle.models import LifecycleRun, Stage
+from customers.lifecycle.stages.flows import count_stage_flows
+from customers.lifecycle.stages.freshness import find_missing_data_since
+
+FLOW_DAYS = 28
+FLOW_ROWS = 6
+Context = dict[str, Any]
+
+
+def fill_home_page(request: HttpRequest, context: Context) -> Context:
+    """Add the figures that the user may see to the context of the home page; the dashboard callback of django-unfold."""
+    as_of = timezone.now()
+    may = request.user.has_perm
+    last_day = find_last_day_with_orders(as_of)
+    choice = parse_date_choice(
+        request.GET, today=last_day + timedelta(days=1) if last_day else timezone.localdate(as_of)
+    )
+    context |= {
+        "title": _("Home"),
+        "demo": settings.DEMO,
+        "dates": choice,
+        "last_day": number_formats.format_full_day(last_day) if last_day else "",
+        "attention": attention.list_attention_items(user=request.user, as_of=as_of),
+        "steps": onboarding.list_steps(request.user),
+    }
+    if steps := context["steps"]:
+        context["steps_done"] = _("%(done)d of %(total)d done") % {
+            "done": sum(status.is_done for status in steps),
+            "total": len(steps),
+        }
+    sentences = []
+    if may("orders.view_order"):
+        totals = sales.query_sales(choice)
+        context["sales"] = format_sales(totals)
+        context["best_sellers"] = [
+            format_best_seller(product, totals.currency)
+            for product in sales.query_best_sellers(choice, currency=totals.currency)
+        ]
+        sentences.append(describe_sales(totals, choice))
+    if may("lifecycle.view_customerprofile"):
+        context["flow"] = flow = build_flow(as_of)
+        sentences.append(flow["sentence"])
+    if all(map(may, suggestions.PERMISSIONS)):
+        context["suggestions"] = suggestions.list_suggestions(as_of=as_of)
+    if context["steps"] and may("orders.view_order"):
+        context["missing_data"] = onboarding.list_missing_data()
+    context["verdict"] = " ".join(filter(None, sentences))
+    return context
+
+
+def find_last_day_with_orders(as_of: datetime) -> date | None:
+    """Return the day of the last order if orders are missing since, so that ranges do not end with days without data."""
+    if not find_missing_data_since(as_of=as_of):
+        return None
+    last_order = sales.find_latest_order(before=as_of)
+    return timezone.localdate(last_order) if last_order else None
+
+
+def format_sales(totals: sales.SalesComparison) -> Context:
+    """Return the four figures with their change."""
+    now, before, currency = totals.now, totals.before, totals.currency
+
+    def build_figure(label: str, name: str, show: Any) -> Context:
+        value, previous = getattr(now, name), getattr(before, name) if before else None
+        return {
+            "label": label,
+            "value": show(value),
+            "before": show(previous) if before else "",
+            "change": sales.compute_change(value, previous) if before else None,
+        }
+
+    return {
+        "figures": [
+            build_figure(_("Revenue"), "revenue", lambda value: number_formats.format_whole_money(value, currency)),
+            build_figure(_("Orders"), "orders", number_formats.format_count),
+            build_figure(_("Customers with orders"), "customers", number_formats.format_count),
+            build_figure(
+                _("Average order value"), "order_value", lambda value: number_formats.format_money(value, currency)
+            ),
+        ],
+        "other_orders": totals.other_orders,
+        "currency": currency,
+    }
+
+
+def describe_sales(totals: sales.SalesComparison, choice: DateChoice) -> str:
+    """Return one sentence on revenue; empty without orders."""
+    if not totals.now.orders:
+        return ""
+    days = ngettext("%(count)d day", "%(count)d days", choice.range.days) % {"count": choice.range.days}
+    values = {"revenue": number_formats.format_whole_money(totals.now.revenue, totals.currency), "days": days}
+    change = sales.compute_change(totals.now.revenue, totals.before.revenue) if totals.before else None
+    if change is None:
+        return _("Revenue was %(revenue)s in %(days)s.") % values
+    values["change"] = number_formats.format_percent(abs(change))
+    if round(abs(change), 3) == 0:
+        return _("Revenue was %(revenue)s in %(days)s, as much as in the compared period.") % values
+    if change > 0:
+        return _("Revenue was %(revenue)s in %(days)s, %(change)s more than in the compared period.") % values
+    return _("Revenue was %(revenue)s in %(days)s, %(change)s less than in the compared period.") % values
+
+
+def format_best_seller(product: sales.BestSeller, currency: str) -> Context:
+    return {
+        "title": product.title,
+        "image": product.image_url or build_placeholder_url(category=product.category, title=product.title),
+        "category": product.category.rpartition(" > ")[2],
+        "url": reverse("admin:catalog_product_change", args=[product.pk]),
+        "orders": ngettext("%(number)s order", "%(number)s orders", product.orders)
+        % {"number": number_formats.format_count(product.orders)},
+        "revenue": number_formats.format_whole_money(product.revenue, currency),
+        "change": sales.compute_change(product.revenue, product.revenue_before)
+        if product.revenue_before is not None
+        else None,
+    }
+
+
+def build_flow(as_of: datetime) -> Context:
+    """Return the customers per stage with entries and exits of four weeks, and the largest changes between stages."""
+    since = as_of - timedelta(days=FLOW_DAYS)
+    flows = count_stage_flows(since=since, until=as_of)
+    total = sum(flow["customers"] for flow in flows)
+    days = {
+        "since": timezone.localdate(since).isoformat(),
+        "until": timezone.localdate(as_of).isoformat(),
+    }
+    stages = []
+    for stage in Stage.values:
+        customers = sum(flow["customers"] for flow in flows if flow["to_stage"] == stage)
+        stages.append(
+            {
+                "name": capfirst(str(Stage(stage).label)),
+                "url": make_drilldown_url("stage", stage=stage),
+                "count": customers,
+                "customers": number_formats.format_count(customers),
+                "share": number_formats.format_percent(customers / total if total else None),
+                "entered": number_formats.format_count(count_moves(flows, "to_stage", stage)),
+                "left": number_formats.format_count(count_moves(flows, "from_stage", stage)),
+            }
+        )
+    moves = sorted(
+        (flow for flow in flows if flow["from_stage"] != flow["to_stage"]), key=lambda flow: -flow["customers"]
+    )
+    n_at_risk = count_moves(flows, "to_stage", Stage.AT_RISK)
+    return {
+        "as_of": LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE)
+        .order_by("-as_of")
+        .values_list("as_of", flat=True)
+        .first(),
+        "total": total,
+        "stages": stages,
+        "moves": [
+            {
+                "from": capfirst(get_stage_label(move["from_stage"])),
+                "to": get_stage_label(move["to_stage"]),
+                "customers": number_formats.format_count(move["customers"]),
+                "url": make_drilldown_url(
+                    "stage-flow", **{"from": move["from_stage"] or UNKNOWN_STAGE, "to": move["to_stage"], **days}
+                ),
+            }
+            for move in moves[:FLOW_ROWS]
+        ],
+        "sentence": ngettext(
+            "%(number)s customer became at risk in the last four weeks.",
+            "%(number)s customers became at risk in the last four weeks.",
+            n_at_risk,
+        )
+        % {"number": number_formats.format_count(n_at_risk)}
+        if n_at_risk
+        else "",
+    }
+
+
+def count_moves(flows: list[dict[str, Any]], side: str, stage: str) -> int:
+    return sum(flow["customers"] for flow in flows if flow[side] == stage and flow["from_stage"] != flow["to_stage"])
+
+
+@require_POST
+@login_required(login_url="admin:login")
+def draft_campaign(request: HttpRequest, key: str) -> HttpResponse:
+    """Create the segment and campaign draft of a suggestion and open the draft."""
+    if not all(map(request.user.has_perm, suggestions.PERMISSIONS)):
+        raise PermissionDenied
+    suggestion = suggestions.SUGGESTIONS_BY_KEY.get(key)
+    if suggestion is None:
+        raise Http404(f"Unknown suggestion {key!r}.")
+    campaign, is_new = suggestions.create_draft(suggestion)
+    messages.info(
+        request,
+        _("Draft created. Nothing is sent before you launch it.")
+        if is_new
+        else _("There is a campaign for these customers already."),
+    )
+    return HttpResponseRedirect(reverse("admin:campaigns_campaign_change", args=[campaign.pk]))

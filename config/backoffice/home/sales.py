@@ -1,0 +1,150 @@
+"""Sales of a range of whole days and of the range to compare with, and the products that sold most."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, F, Q, QuerySet, Sum
+
+from config.foundation.backoffice.date_range import DateChoice, DayRange
+from customers.orders.models import Order, OrderLine
+
+BEST_SELLERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SalesTotals:
+    """What a range of days earned.
+
+    Attributes:
+        revenue: amounts charged minus refunds and returns, without cancelled orders.
+        customers: known customers with an order. Orders of guests count as orders only.
+    """
+
+    revenue: Decimal = Decimal(0)
+    orders: int = 0
+    customers: int = 0
+
+    @property
+    def order_value(self) -> Decimal | None:
+        return self.revenue / self.orders if self.orders else None
+
+
+@dataclass(frozen=True, slots=True)
+class SalesComparison:
+    """Totals of a range and of the compared one, in the currency of most orders; others are only counted."""
+
+    currency: str
+    now: SalesTotals
+    before: SalesTotals | None
+    other_orders: int
+
+
+def query_sales(choice: DateChoice) -> SalesComparison:
+    """Return the sales of the chosen days and of the compared ones, in one query."""
+    conditions = {"now": in_range(choice.range)}
+    if choice.compared:
+        conditions["before"] = in_range(choice.compared)
+    totals: dict[str, Any] = {}
+    for name, condition in conditions.items():
+        sales = condition & Q(kind=Order.Kind.SALE)
+        totals |= {
+            f"revenue_{name}": Sum(F("total") - F("refunded"), filter=condition),
+            f"orders_{name}": Count("id", filter=sales),
+            f"customers_{name}": Count("customer", filter=sales, distinct=True),
+        }
+    rows: list[dict[str, Any]] = list(
+        filter_by_time(Order.objects.all(), conditions)
+        .exclude(status=Order.Status.CANCELLED)
+        .values("currency")
+        .annotate(**totals)
+        .order_by()  # type: ignore[arg-type]  # the annotations are only known at run time
+    )
+    main = max(rows, key=lambda row: (row["orders_now"], row["currency"]), default=None)
+    if main is None:
+        return SalesComparison("", SalesTotals(), SalesTotals() if choice.compared else None, 0)
+    return SalesComparison(
+        currency=main["currency"],
+        now=build_totals(main, "now"),
+        before=build_totals(main, "before") if choice.compared else None,
+        other_orders=sum(row["orders_now"] for row in rows if row is not main),
+    )
+
+
+def in_range(days: DayRange, prefix: str = "") -> Q:
+    return Q(**{f"{prefix}placed_at__gte": days.start, f"{prefix}placed_at__lt": days.end})
+
+
+def filter_by_time(orders: QuerySet[Order], conditions: dict[str, Q]) -> QuerySet[Order]:
+    chosen = Q()
+    for condition in conditions.values():
+        chosen |= condition
+    return orders.filter(chosen)
+
+
+def build_totals(row: dict[str, Any], name: str) -> SalesTotals:
+    return SalesTotals(row[f"revenue_{name}"] or Decimal(0), row[f"orders_{name}"], row[f"customers_{name}"])
+
+
+def compute_change(now: Decimal | int | None, before: Decimal | int | None) -> float | None:
+    """Return the relative change, .1 for 10 % more; None without a base."""
+    return float(now / before - 1) if now is not None and before else None
+
+
+@dataclass(frozen=True, slots=True)
+class BestSeller:
+    """A product with its sales in the range and in the compared one."""
+
+    pk: int
+    product_id: str
+    title: str
+    category: str
+    image_url: str
+    orders: int
+    revenue: Decimal
+    revenue_before: Decimal | None
+
+
+def query_best_sellers(choice: DateChoice, *, currency: str, limit: int = BEST_SELLERS) -> list[BestSeller]:
+    """Return the active products with the highest revenue in the range, in two queries."""
+    rows = list(
+        query_lines(choice.range, currency)
+        .values("product_id", "product__product_id", "product__title", "product__category__path", "product__image_url")
+        .annotate(revenue=Sum("total"), orders=Count("order", distinct=True))
+        .order_by("-revenue", "product_id")[:limit]
+    )
+    before: dict[int, Decimal] = {}
+    if choice.compared and rows:
+        before = dict(
+            query_lines(choice.compared, currency)
+            .filter(product__in=[row["product_id"] for row in rows])
+            .values_list("product_id")
+            .annotate(revenue=Sum("total"))
+            .order_by()
+        )
+    return [
+        BestSeller(
+            pk=row["product_id"],
+            product_id=row["product__product_id"],
+            title=row["product__title"],
+            category=row["product__category__path"] or "",
+            image_url=row["product__image_url"],
+            orders=row["orders"],
+            revenue=row["revenue"],
+            revenue_before=before.get(row["product_id"], Decimal(0)) if choice.compared else None,
+        )
+        for row in rows
+    ]
+
+
+def query_lines(days: DayRange, currency: str) -> QuerySet[OrderLine]:
+    return OrderLine.objects.filter(
+        in_range(days, "order__"), order__kind=Order.Kind.SALE, order__currency=currency, product__is_active=True
+    ).exclude(order__status=Order.Status.CANCELLED)
+
+
+def find_latest_order(*, before: datetime) -> datetime | None:
+    return (
+        Order.objects.filter(placed_at__lte=before).order_by("-placed_at").values_list("placed_at", flat=True).first()
+    )

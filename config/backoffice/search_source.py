@@ -1,0 +1,7 @@
+"""The pages of the menu in the search of the back office."""
+
+from django.utils.translation import gettext_lazy as _
+
+from config.foundation.backoffice.search import SearchSource, find_pages, register_search_source
+
+register_search_source(SearchSource(key="pages", label=_("Pages"), permission=None, order=50, find=find_pages))

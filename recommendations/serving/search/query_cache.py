@@ -1,0 +1,54 @@
+"""The scored words of recent queries, because a few queries make up most searches."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from recommendations.engine.text_search import ScoredQuery
+from recommendations.serving.search.personalization import Scores
+
+MAX_QUERIES = 2_000
+MAX_DOCUMENTS = 2_000_000  # of all queries together; 16 bytes each
+
+type QueryKey = tuple[str, str]  # the words, and the base language of the synonyms
+
+
+class CachedQuery(NamedTuple):
+    """A scored query with the popularity that it was scored with; documents: its size when it was last used."""
+
+    popularity: Scores | None
+    query: ScoredQuery
+    documents: int
+
+
+class QueryCache:
+    """The most recently used queries of one index, its synonyms and its popularity; threads share it."""
+
+    def __init__(self, *, max_queries: int = MAX_QUERIES, max_documents: int = MAX_DOCUMENTS) -> None:
+        self.max_queries, self.max_documents = max_queries, max_documents
+        self.n_documents = 0
+        self._queries: OrderedDict[QueryKey, CachedQuery] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._queries)
+
+    def get_or_score(self, key: QueryKey, popularity: Scores | None, score: Callable[[], ScoredQuery]) -> ScoredQuery:
+        """Return the query of a key, scored if it is new or if the popularity has changed."""
+        cached = self._queries.get(key)
+        query = cached.query if cached is not None and cached.popularity is popularity else score()
+        # a use may have added documents to a cached query, which its next use counts
+        self._keep(key, CachedQuery(popularity, query, query.size))
+        return query
+
+    def _keep(self, key: QueryKey, entry: CachedQuery) -> None:
+        """Put a query at the end and remove the least recently used ones that are too many."""
+        with self._lock:
+            before = self._queries.pop(key, None)
+            self._queries[key] = entry
+            self.n_documents += entry.documents - (before.documents if before is not None else 0)
+            while len(self._queries) > self.max_queries or (
+                self.n_documents > self.max_documents and len(self._queries) > 1
+            ):
+                self.n_documents -= self._queries.popitem(last=False)[1].documents
