@@ -153,6 +153,14 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Estimates the examination probability of each position from clicks."),
     ),
     ScheduledJob(
+        task="recommendations.serving.tasks.learn_search_queries",
+        cron="40 4 * * *",
+        title=_("Learn search queries"),
+        description=_(
+            "Learns from searches that led to products which queries complete and correct what visitors type."
+        ),
+    ),
+    ScheduledJob(
         task="recommendations.serving.tasks.tidy_impressions",
         cron="50 0 * * *",
         title=_("Maintain impressions"),

@@ -8,6 +8,7 @@ from recommendations.engine import KIND_CODES, Interactions, restore
 from recommendations.engine.algorithms.neighbors.item_knn import ItemKNN
 from recommendations.engine.algorithms.sequences.transitions import Transitions
 from recommendations.engine.linear_algebra.sparse import make_csr
+from recommendations.engine.pair_support.kernels import bound_confidence
 from recommendations.engine.pair_support.support import (
     PairCounts,
     PairSupport,
@@ -104,3 +105,9 @@ def _list_random_entries(rng: np.random.Generator, n: int) -> tuple[np.ndarray, 
     is_stored = rng.random((n, n)) < 0.4
     indptr = np.concatenate([[0], np.cumsum(is_stored.sum(axis=1))])
     return np.ones(int(is_stored.sum())), np.nonzero(is_stored)[1], indptr
+
+
+def test_the_kernel_and_the_vectorized_formula_give_the_same_bound():
+    pairs, first, share = np.array([2.0, 40.0, 300.0]), np.array([5.0, 100.0, 300.0]), 0.02
+    bounds = [bound_confidence(*pair, share, 1.0, 1.645) for pair in zip(pairs, first, strict=True)]
+    assert bound_lifts(pairs, first, 800, 40_000, prior=1.0, z=1.645) * share == pytest.approx(np.array(bounds))
