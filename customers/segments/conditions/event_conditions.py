@@ -11,14 +11,14 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import BooleanField, F, Func, Q
+from django.db.models import BooleanField, Exists, F, Func, Q
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
 from customers.segments.conditions.condition_tree import Comparison, EventSequence
 from customers.segments.conditions.fields import FieldType
 from customers.segments.event_counts.meanings import BOUGHT
-from customers.segments.models import EventSeries
+from customers.segments.models import EventSeries, PendingOrderCount
 
 type SeriesKey = tuple[str, str, str]  # meaning, about, name
 type Statement = tuple[str, list[Any]]  # SQL that selects customer_id, and its parameters
@@ -78,6 +78,7 @@ class SeriesIds:
 
     def __init__(self) -> None:
         self.ids: dict[SeriesKey, int] = {}
+        self.has_pending = True  # whether orders may have changed since they were counted
         self.loaded: set[SeriesKey] = set()
 
     def load(self, comparisons: Iterable[Comparison]) -> None:
@@ -92,11 +93,13 @@ class SeriesIds:
             return
         self.loaded |= wanted
         meanings, _abouts, names = map(set, zip(*wanted, strict=True))
-        rows = EventSeries.objects.filter(meaning__in=meanings, name__in=names)
-        self.ids |= {
-            (meaning, about, name): pk
-            for meaning, about, name, pk in rows.values_list("meaning", "about", "name", "pk")
-        }
+        rows = (
+            EventSeries.objects.filter(meaning__in=meanings, name__in=names)
+            .annotate(has_pending=Exists(PendingOrderCount.objects.all()))
+            .values_list("meaning", "about", "name", "pk", "has_pending")
+        )
+        for meaning, about, name, pk, self.has_pending in rows:
+            self.ids[meaning, about, name] = pk
 
     def find(self, comparison: Comparison) -> list[int]:
         return sorted({self.ids[key] for key in list_series(comparison) if key in self.ids})
@@ -165,12 +168,12 @@ def select_by_count(
     ids = series.find(comparison)
     events = build_count(low=low, high=high)
     if len(ids) > 1 and by_sum:
-        statement = f"SELECT e.customer_id FROM segments_eventcount e WHERE {match_series(ids)}"  # noqa: S608 — numbers
+        statement = f"SELECT e.customer_id FROM segments_eventcount e WHERE {match_series(ids)} AND {events} > 0"  # noqa: S608 — numbers
         tail = f" GROUP BY e.customer_id HAVING sum({events}) {test}"
     else:
         statement = f"SELECT e.customer_id FROM segments_eventcount e WHERE {match_series(ids)} AND {events} {test}"  # noqa: S608
         tail = ""
-    if not is_bought:
+    if not (is_bought and series.has_pending):
         return statement + tail, []
     sql, params = select_by_orders(comparison, names, test, low=low, high=high, only_pending=True)
     return f"{statement}{SKIP_PENDING}{tail} UNION ALL {sql}", params
@@ -261,7 +264,7 @@ def select_days(comparison: Comparison, series: SeriesIds, *, low: int | None, h
     """Return the statement that selects the days of an event, with its first and last time, by customer."""
     ids = series.find(comparison)
     statement = f"SELECT e.customer_id, e.days, e.counts FROM segments_eventcount e WHERE {match_series(ids)}"  # noqa: S608 — numbers
-    if comparison.field.meaning != BOUGHT:
+    if comparison.field.meaning != BOUGHT or not series.has_pending:
         return statement, []
     where, params = match_orders(comparison, list_names(comparison), low=low, high=high, only_pending=True)
     zone = timezone.get_default_timezone_name()
