@@ -63,14 +63,15 @@ def render_score_page(
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     run = get_profiles_run()
-    panel = build() if run else None
+    panel = build() if run else {}
+    context: dict[str, Any] = {"run": run, name: panel}
     return render_page(
         request,
         f"admin/lifecycle/{name}.html",
         title=title,
-        verdict=panel.get("verdict", "") if panel else "",
+        verdict=panel.get("verdict", ""),
         as_of=run.as_of if run else None,
-        **{"run": run, name: panel},
+        **context,
     )
 
 

@@ -40,6 +40,9 @@ def render_stages_page(request: HttpRequest, *, model_admin: ModelAdmin) -> Http
             "stage_counts": format_stage_counts(rows, is_now=is_now),
             "verdict": describe_stage_changes(rows),
         }
+        if choice.compared:
+            compared = count_stage_flows(since=choice.compared.start, until=choice.compared.end)
+            context["compared"] = describe_stage_changes(compared)
     return render_page(
         request, "admin/lifecycle/stages.html", title=_("Stages"), as_of=run.as_of if run else None, **context
     )
