@@ -33,6 +33,7 @@ from recommendations.engine import ALGORITHMS, Algorithm, Histories, IdMap, Inte
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.weighting import DAY
 from recommendations.engine.evaluation import estimate_intervals
+from recommendations.engine.evaluation.bootstrap import UNIT
 from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.ranking_metrics.recall import recall
@@ -386,7 +387,7 @@ def measure(
     started_at = time.perf_counter()
     figures = final.compute_figures(algorithm)
     line: dict[str, Any] = {}
-    for metric, interval in zip(("recall", "ndcg"), estimate_intervals(figures, seed=SEED), strict=True):
+    for metric, interval in zip(("recall", "ndcg"), estimate_intervals(figures, seed=SEED, bounds=UNIT), strict=True):
         line |= {
             f"{metric}@{N}": round(interval.value, 4),
             f"{metric}@{N}_low": round(interval.low, 4),

@@ -35,6 +35,7 @@ from recommendations.engine.algorithms.ensembles.event_type_ensemble import Even
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.event_weights import PARAMETERS, EventWeights, build_weight_space, parse_event_weights
 from recommendations.engine.evaluation import Split, estimate_intervals, leave_last_item_out, make_split
+from recommendations.engine.evaluation.bootstrap import UNIT
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
 from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
@@ -391,7 +392,7 @@ def summarize(
     figures = final.compute_figures(items)
     keys = [f"{metric}@{n}" for n in NS for metric in ("hr", "ndcg")]
     line: dict[str, Any] = {}
-    for key, interval in zip(keys, estimate_intervals(figures, seed=0), strict=True):
+    for key, interval in zip(keys, estimate_intervals(figures, seed=0, bounds=UNIT), strict=True):
         line |= {
             key: round(interval.value, 4),
             f"{key}_low": round(interval.low, 4),

@@ -26,6 +26,7 @@ from recommendations.engine.evaluation import (
     evaluate_ratings,
     make_rating_folds,
 )
+from recommendations.engine.evaluation.bootstrap import UNIT
 from recommendations.engine.evaluation.rating_metrics.mae import mae
 from recommendations.engine.evaluation.rating_metrics.rmse import rmse
 from recommendations.engine.ratings.weighted_ensemble import EnsembleFit, RatingEnsemble, fit_least_squares
@@ -190,7 +191,7 @@ def summarize(folds: Sequence[RatingFigures]) -> dict[str, Any]:
         ]
     )
     names = (f"precision@{N}", f"recall@{N}", f"f1@{N}", f"precision@{N}_among_rated")
-    intervals = dict(zip(names, estimate_intervals(columns, seed=0), strict=True))
+    intervals = dict(zip(names, estimate_intervals(columns, seed=0, bounds=UNIT), strict=True))
     fold_rmses = [rmse(fold.predicted, fold.actual) for fold in folds]
     return {
         "rmse": round(float(np.mean(fold_rmses)), 4),

@@ -36,6 +36,7 @@ from benchmarks.sequence_files import Sequences, read_sequences
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, Products, recommend
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.evaluation import Split, estimate_intervals, leave_last_out
+from recommendations.engine.evaluation.bootstrap import UNIT
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
 from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
@@ -407,7 +408,7 @@ def parse() -> argparse.Namespace:
 
 def summarize(figures: npt.NDArray[np.float64]) -> dict[str, float]:
     """Return the means with the ends of their 95 % intervals."""
-    intervals = zip(FIGURES, estimate_intervals(figures, seed=0), strict=True)
+    intervals = zip(FIGURES, estimate_intervals(figures, seed=0, bounds=UNIT), strict=True)
     return {
         f"{name}{end}": round(value, 5)
         for name, interval in intervals

@@ -30,6 +30,7 @@ from recommendations.engine.evaluation import (
     make_session_prefixes,
     split_newest_sessions,
 )
+from recommendations.engine.evaluation.bootstrap import UNIT
 from recommendations.engine.tuning.ensemble_weights import tune_ensemble_weights
 from recommendations.engine.tuning.parameter_search import search_parameters
 
@@ -263,7 +264,7 @@ def summarize_figures(figures: PrefixFigures) -> dict[str, float]:
     names = (f"hr@{N}", f"mrr@{N}", f"ndcg@{N}")
     columns = np.column_stack([figures.hit_rate, figures.mrr, figures.ndcg])
     line: dict[str, float] = {}
-    for name, interval in zip(names, estimate_intervals(columns, seed=0), strict=True):
+    for name, interval in zip(names, estimate_intervals(columns, seed=0, bounds=UNIT), strict=True):
         line |= {
             name: round(interval.value, 4),
             f"{name}_low": round(interval.low, 4),

@@ -34,6 +34,7 @@ from recommendations.engine.algorithms.ensembles.weighted_ensemble import Weight
 from recommendations.engine.evaluation import Split, estimate_intervals, hold_out, make_split
 from recommendations.engine.evaluation.beyond_accuracy.coverage import compute_coverage
 from recommendations.engine.evaluation.beyond_accuracy.gini import compute_gini
+from recommendations.engine.evaluation.bootstrap import UNIT
 from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.ranking_metrics.recall import recall
@@ -373,7 +374,7 @@ def summarize(
     started = time.perf_counter()
     items = best(test)
     recommend_s = time.perf_counter() - started
-    recalls, ndcgs = estimate_intervals(test.compute_figures(items), seed=0)
+    recalls, ndcgs = estimate_intervals(test.compute_figures(items), seed=0, bounds=UNIT)
     line = {
         f"recall@{N}": round(recalls.value, 4),
         f"ndcg@{N}": round(ndcgs.value, 4),

@@ -52,9 +52,15 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
     ),
     ScheduledJob(
         task="customers.segments.tasks.evaluate_segments",
-        cron="15 * * * *",
+        cron="*/10 * * * *",
         title=_("Count segments"),
-        description=_("Counts the members of every segment."),
+        description=_("Counts the members of every segment, and records who has entered and left."),
+    ),
+    ScheduledJob(
+        task="customers.segments.tasks.recount_moved_products",
+        cron="40 * * * *",
+        title=_("Count events of moved products"),
+        description=_("Counts events again for products that are new in the catalog or changed category or brand."),
     ),
     ScheduledJob(
         task="recommendations.merchandising.tasks.write_segment_members",
@@ -145,6 +151,14 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         cron="30 4 * * *",
         title=_("Estimate position bias"),
         description=_("Estimates the examination probability of each position from clicks."),
+    ),
+    ScheduledJob(
+        task="recommendations.serving.tasks.learn_search_queries",
+        cron="40 4 * * *",
+        title=_("Learn search queries"),
+        description=_(
+            "Learns from searches that led to products which queries complete and correct what visitors type."
+        ),
     ),
     ScheduledJob(
         task="recommendations.serving.tasks.tidy_impressions",

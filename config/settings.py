@@ -471,6 +471,13 @@ COLD_START_TRAITS = read_list(
     if DEMO
     else [],
 )
+# The attributes of the catalog that browsers may filter by, boost and see as facets ("*": all); the default are those of variants.
+# Feeds store every column that is not a field as an attribute, also those that only the shop should know, such as custom_label_0.
+VARIANT_ATTRIBUTES = (
+    "age_group,color,colour,condition,flavor,flavour,gender,manufacturer,material,package_size,pattern,rating,scent,size,size_system,"
+    "size_type,style,颜色,尺码,尺寸,材质,规格,口味,款式,图案"
+)
+PUBLIC_ATTRIBUTES = frozenset(read_list("PUBLIC_ATTRIBUTES", VARIANT_ATTRIBUTES.split(",")))
 # The share of for-you positions that try new products (0: none), and for how many days after its publication a product is new.
 RECOMMEND_EXPLORATION_SHARE = read_float("RECOMMEND_EXPLORATION_SHARE", 0.1, low=0.0, high=0.5)
 RECOMMEND_NEW_DAYS = read_int("RECOMMEND_NEW_DAYS", 30, low=1, high=3650)

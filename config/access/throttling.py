@@ -19,7 +19,8 @@ WINDOW_SECONDS = 60
 class KeyRateThrottle(BaseThrottle):
     """Counts requests per caller and clock minute, with one round trip per request.
 
-    Within 60 seconds that span two clock minutes, a caller can make up to twice the limit.
+    Within 60 seconds that span two clock minutes, a caller can make up to twice the limit. A view whose requests do the work of
+    several defines ``count_further_requests(request)``, which is called once the request itself is counted.
     """
 
     def __init__(self) -> None:
@@ -29,14 +30,22 @@ class KeyRateThrottle(BaseThrottle):
         grant = request.auth
         if not isinstance(grant, Grant):
             return True  # the permission class rejects it
+        if not self._count(grant, request, 1):
+            return False
+        further = view.count_further_requests(request) if hasattr(view, "count_further_requests") else 0
+        return further <= 0 or self._count(grant, request, further)
+
+    def _count(self, grant: Grant, request: Request, number: int) -> bool:
+        """Count requests; return whether the caller is within the limit."""
         limit = grant.requests_per_minute or settings.API_REQUESTS_PER_MINUTE
         now = self.get_now()
         caller = get_limited_caller(grant, request.META)
         minute = int(now // WINDOW_SECONDS)
-        count = count_request(caller, minute=minute)
+        count = count_requests(caller, minute=minute, number=number)
         if count is None:
             # the same name as in the fast path, which counts before it passes a request on
-            self._wait = count_locally(format_throttle_key(caller, minute=minute), max_requests=limit) or None
+            name = format_throttle_key(caller, minute=minute)
+            self._wait = count_locally(name, max_requests=limit, number=number) or None
             return self._wait is None
         if count <= limit:
             return True
@@ -59,11 +68,11 @@ def get_limited_caller(grant: Grant, environ: Mapping[str, Any]) -> str:
     return f"{grant.caller}:{get_client_address(environ)}" if grant.publishable else grant.caller
 
 
-def count_request(caller: str, *, minute: int) -> int | None:
-    """Count a request; return the caller's requests in that minute, this one included, or None without Valkey."""
+def count_requests(caller: str, *, minute: int, number: int = 1) -> int | None:
+    """Count requests; return all of the caller in that minute, these included, or None without Valkey."""
     key = format_throttle_key(caller, minute=minute)
     try:
-        return int(run_pipeline(lambda pipe: pipe.incr(key).expire(key, 2 * WINDOW_SECONDS))[0])
+        return int(run_pipeline(lambda pipe: pipe.incrby(key, number).expire(key, 2 * WINDOW_SECONDS))[0])
     except ValkeyDownError:
         return None  # already logged by run_pipeline
 

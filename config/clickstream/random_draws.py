@@ -10,11 +10,10 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-Keys = npt.NDArray[np.uint64]
+from config.foundation.random_numbers.splitmix64 import GOLDEN, Keys, mix_bits, scale_to_unit
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def hash_to_keys(texts: Sequence[str], *, seed: int) -> Keys:
@@ -25,12 +24,8 @@ def hash_to_keys(texts: Sequence[str], *, seed: int) -> Keys:
 
 
 def mix_keys(keys: Keys) -> Keys:
-    # SplitMix64 computes modulo 2^64, so overflow is part of the algorithm
-    with np.errstate(over="ignore"):
-        z = keys + GOLDEN
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+    with np.errstate(over="ignore"):  # SplitMix64 computes modulo 2^64, so overflow is part of the algorithm
+        return mix_bits(keys + GOLDEN)
 
 
 def combine_keys(keys: Keys, numbers: npt.ArrayLike) -> Keys:
@@ -40,7 +35,7 @@ def combine_keys(keys: Keys, numbers: npt.ArrayLike) -> Keys:
 
 def draw_uniform(keys: Keys, question: int) -> Floats:
     """Draw uniformly from [0, 1), using the upper 53 bits, as many as a double can hold."""
-    return (combine_keys(keys, np.uint64(question)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return scale_to_unit(combine_keys(keys, np.uint64(question)))
 
 
 def draw_exponential(keys: Keys, question: int) -> Floats:

@@ -40,11 +40,13 @@ class RateLimiter:
         self._usages: dict[str, Usage] = {}
         self._lock = threading.Lock()
 
-    def count(self, subject: str, limits: RateLimits, *, bytes: int = 0, names: Iterable[str] = ()) -> int:
-        """Count one request; return 0 if it is within the limits, otherwise the seconds until the next window."""
+    def count(
+        self, subject: str, limits: RateLimits, *, number: int = 1, bytes: int = 0, names: Iterable[str] = ()
+    ) -> int:
+        """Count requests; return 0 if they are within the limits, otherwise the seconds until the next window."""
         with self._lock:
             usage = self._get_usage(subject)
-            usage.requests += 1
+            usage.requests += number
         return self.add(subject, limits, bytes=bytes, names=names)
 
     def add(self, subject: str, limits: RateLimits, *, bytes: int = 0, names: Iterable[str] = ()) -> int:
@@ -80,6 +82,6 @@ class RateLimiter:
 _local_limiter = RateLimiter()
 
 
-def count_locally(subject: str, *, max_requests: int) -> int:
-    """Count a request in this process, because the shared count is unavailable; return the seconds to wait, or 0."""
-    return _local_limiter.count(subject, RateLimits(requests=max_requests, bytes=0, names=0))
+def count_locally(subject: str, *, max_requests: int, number: int = 1) -> int:
+    """Count requests in this process, because the shared count is unavailable; return the seconds to wait, or 0."""
+    return _local_limiter.count(subject, RateLimits(requests=max_requests, bytes=0, names=0), number=number)

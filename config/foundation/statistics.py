@@ -18,19 +18,23 @@ class ConfidenceInterval:
     high: float
 
 
-def compute_wilson_bounds(hits: npt.ArrayLike, trials: npt.ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Return the bounds of Wilson's score interval of the shares hits / trials, elementwise.
+def limit_share[Number: (float, Floats)](share: Number, trials: Number, z: float) -> Number:
+    """Return the limit of Wilson's score interval of a share, elementwise: the upper one, or with z below 0 the lower one.
 
-    (p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n). Source: Wilson, JASA 1927. It stays inside 0…1 and holds for rare
-    events, which p ± z·√(p(1−p)/n) does not. trials must be above 0.
+    (p + z²/2n + z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n). Source: Wilson, JASA 1927. It stays inside 0…1 except for rounding and holds
+    for rare events, which p ± z·√(p(1−p)/n) does not. trials must be above 0.
     """
+    square = z * z
+    spread = np.sqrt(share * (1 - share) / trials + square / (4 * trials * trials))
+    return (share + square / (2 * trials) + z * spread) / (1 + square / trials)
+
+
+def compute_wilson_bounds(hits: npt.ArrayLike, trials: npt.ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Return the bounds of Wilson's score interval of the shares hits / trials, elementwise; trials must be above 0."""
     hits, trials = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
     z = NormalDist().inv_cdf((1 + level) / 2)
     share = hits / trials
-    denominator = 1 + z * z / trials
-    center = (share + z * z / (2 * trials)) / denominator
-    half_width = z * np.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2) / denominator
-    return np.maximum(center - half_width, 0.0), np.minimum(center + half_width, 1.0)
+    return np.maximum(limit_share(share, trials, -z), 0.0), np.minimum(limit_share(share, trials, z), 1.0)
 
 
 def compute_wilson_interval(hits: int, trials: int, *, level: float = 0.95) -> ConfidenceInterval:

@@ -55,6 +55,7 @@ TEXTS = {
     "review": _("Write a review"),
     "review_named": _("Write a review of {title}"),
     "review_thanks": _("Thank you for your review."),
+    "search_instead": _("Search for “{query}” instead"),
     "search_missing": _("Search is not available. Here are recommendations instead."),
     "show_all": _("Show all"),
     "total": _("Total"),

@@ -1,4 +1,4 @@
-"""Processes one batch of events, top to bottom: identities, orders, reviews, consents, profiles, rejections, warehouse."""
+"""Processes one batch of events, top to bottom: identities, orders, reviews, consents, profiles, counts, warehouse."""
 
 import logging
 import time
@@ -15,8 +15,14 @@ from customers.orders.order_events.projection import project_orders
 from customers.processing.customer_resolution import find_linked_identifiers, resolve_event_customers
 from customers.processing.outbox import OutboxClaim, read_events, release_events, replace_skus
 from customers.processing.rejections import ProcessingRejection, reject_events
-from customers.processing.routing import build_order_messages, build_review_messages, summarize_activity
+from customers.processing.routing import (
+    build_order_messages,
+    build_review_messages,
+    select_counted_events,
+    summarize_activity,
+)
 from customers.processing.unsubscribes import record_unsubscribes
+from customers.segments.event_counts.counting import count_changed_orders, count_events
 from customers.warehouse.append import MIN_FILES_TO_JOIN, AppendDraft, draft_events, join_appended, publish_draft
 from customers.warehouse.parquet_files import WarehouseWriteError
 
@@ -101,6 +107,9 @@ def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime)
             ordered=orders.customer_ids,
             as_of=as_of,
         )
+    with result.time_stage("counts"):
+        count_changed_orders(orders.customer_ids)
+        counted = count_events(select_counted_events(events, customers.customer_ids), received=(claim.low, claim.high))
     with result.time_stage("rejected"):
         rejected = reject_events(
             ProcessingRejection(events[position].id, code, reason)
@@ -118,6 +127,7 @@ def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime)
         products_created=orders.products_created,
         reviews=reviews.written,
         unsubscribed=unsubscribed,
+        events_counted=counted,
         rejected=rejected,
         appended=draft.rows if draft else 0,
     )

@@ -14,6 +14,8 @@ from customers.identity.resolution.blocklist import is_blocked_email
 from customers.lifecycle.refresh.profile_updates import CustomerActivity
 from customers.orders.order_events.projection import TYPE_OF_MEANING, OrderMessage
 from customers.processing.outbox import OutboxEvent
+from customers.segments.event_counts.counting import CountedEvent
+from customers.segments.event_counts.meanings import COUNTED_NAMES
 
 logger = logging.getLogger(__name__)
 
@@ -107,3 +109,14 @@ def summarize_activity(
             activity.sessions.add(event.session_id)
         activity.has_user |= bool(event.user_id) or event.type == "identify"
     return activities
+
+
+def select_counted_events(events: Sequence[OutboxEvent], customer_ids: Sequence[int | None]) -> list[CountedEvent]:
+    """Return the events of customers that conditions of segments can compare."""
+    return [
+        CountedEvent(event.id, customer_id, meaning, event.occurred_at)
+        for event, customer_id in zip(events, customer_ids, strict=True)
+        if customer_id is not None
+        and event.type == "track"
+        and (meaning := COUNTED_NAMES.get(event.name.strip().casefold())) is not None
+    ]

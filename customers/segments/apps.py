@@ -10,15 +10,26 @@ class SegmentsConfig(AppConfig):
     def ready(self) -> None:
         from auditlog.registry import auditlog
 
-        from customers.identity.signals import customers_merged, merge_reverted
+        from customers.identity.signals import (
+            customer_erased,
+            customers_merged,
+            identifiers_transferred,
+            merge_reverted,
+        )
         from customers.lifecycle.backoffice.panels.registry import CustomerPanel, register_panel
+        from customers.segments import merge_receivers
         from customers.segments.backoffice.customer_panel import list_customer_segments
-        from customers.segments.merge_receivers import move_memberships, restore_memberships
         from customers.segments.models import Segment
 
-        auditlog.register(Segment, exclude_fields=["size", "last_evaluated_at", "duration_ms", "error"])
-        customers_merged.connect(move_memberships, dispatch_uid="segments.merge")
-        merge_reverted.connect(restore_memberships, dispatch_uid="segments.revert")
+        auditlog.register(
+            Segment, exclude_fields=["size", "last_evaluated_at", "duration_ms", "error", "tracked_condition"]
+        )
+        customers_merged.connect(merge_receivers.move_memberships, dispatch_uid="segments.merge")
+        customers_merged.connect(merge_receivers.recount_after_merge, dispatch_uid="segments.counts.merge")
+        merge_reverted.connect(merge_receivers.restore_memberships, dispatch_uid="segments.revert")
+        merge_reverted.connect(merge_receivers.recount_after_revert, dispatch_uid="segments.counts.revert")
+        identifiers_transferred.connect(merge_receivers.recount_after_transfer, dispatch_uid="segments.counts.transfer")
+        customer_erased.connect(merge_receivers.forget_erased_customer, dispatch_uid="segments.erase")
         register_panel(
             CustomerPanel(
                 "segments",

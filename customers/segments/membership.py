@@ -10,10 +10,11 @@ from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, Query
 
 from customers.identity.models import Customer, Identifier
 from customers.segments.conditions.comparisons import compile_static_members
-from customers.segments.conditions.compiler import Compiler, compile_condition
-from customers.segments.conditions.condition_tree import ConditionError
+from customers.segments.conditions.compiler import Compiler, compile_condition, list_comparisons
+from customers.segments.conditions.condition_tree import ConditionError, Node
 from customers.segments.conditions.parsing import parse_condition
 from customers.segments.editing import check_condition
+from customers.segments.history import record_members
 from customers.segments.models import Segment
 
 logger = logging.getLogger(__name__)
@@ -64,14 +65,18 @@ class SegmentCount:
     error: str
 
 
-def count_members(*, segment: Segment, as_of: datetime) -> SegmentCount:
-    """Count a segment, and store size, time, duration and error on it."""
+def count_members(*, segment: Segment, as_of: datetime, with_history: bool = False) -> SegmentCount:
+    """Count a segment, and store size, time, duration and error on it.
+
+    with_history: also record who has entered and left since the last time.
+    """
     started = time.perf_counter()
     size, error = None, ""
     try:
         # a savepoint: after a database error the caller's transaction still accepts statements
         with transaction.atomic():
-            size = query_members(segment=segment, as_of=as_of).count()
+            members = query_members(segment=segment, as_of=as_of)
+            size = record_members(segment=segment, members=members, as_of=as_of) if with_history else members.count()
     except (ConditionError, Error) as failure:
         error = str(failure).strip()
         logger.warning("Segment %s cannot be counted: %s", segment.key, error)
@@ -107,15 +112,15 @@ def preview_condition(*, condition: object, key: str, sample: int, as_of: dateti
 
 
 def evaluate_segments(*, as_of: datetime) -> int:
-    """Count every segment, and return how many failed; a failure does not stop the others."""
-    evaluations = [count_members(segment=segment, as_of=as_of) for segment in Segment.objects.all()]
+    """Count every segment and record its history; return how many failed. A failure does not stop the others."""
+    evaluations = [count_members(segment=segment, as_of=as_of, with_history=True) for segment in Segment.objects.all()]
     return sum(1 for evaluation in evaluations if evaluation.error)
 
 
 def find_segments(*, customer: Customer, as_of: datetime) -> list[Segment]:
     """Return the segments of a customer, sorted by key.
 
-    Two queries: the segments, and all their conditions at once.
+    Three queries: the segments, the event series that they use, and all their conditions at once.
 
     A segment with an invalid condition has no members; its ``error`` has the reason after the next count.
     """
@@ -133,14 +138,22 @@ def find_segments(*, customer: Customer, as_of: datetime) -> list[Segment]:
 def compile_segments(segments: list[Segment], *, as_of: datetime) -> dict[str, Q]:
     """Return the filter of each segment by key; segments with an invalid condition are omitted."""
     known = {segment.key: segment for segment in segments}
+    compiler = Compiler(as_of=as_of, segments=known)
     filters: dict[str, Q] = {}
+    nodes: dict[str, Node] = {}
     for segment in segments:
         if segment.kind == Segment.Kind.STATIC:
             filters[segment.key] = compile_static_members(segment.pk)
             continue
         try:
-            node = parse_condition(segment.condition)
-            filters[segment.key] = Compiler(as_of=as_of, segments=known).compile(node, within=(segment.key,))
+            nodes[segment.key] = parse_condition(segment.condition)
         except ConditionError as error:
             logger.warning("Segment %s is skipped: %s", segment.key, error)
+    compiler.series.load(comparison for node in nodes.values() for comparison in list_comparisons(node))
+    for key, node in nodes.items():
+        compiler.compiled = 0
+        try:
+            filters[key] = compiler.compile_tree(node, within=(key,))
+        except ConditionError as error:
+            logger.warning("Segment %s is skipped: %s", key, error)
     return filters

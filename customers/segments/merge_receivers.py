@@ -1,4 +1,4 @@
-"""Moves static memberships when customers are merged, without duplicates, and back when the merge is reverted."""
+"""Moves static memberships and recounts events when customers are merged, and when a merge is reverted."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from django.db import connection
 
 from customers.identity.merging.row_moves import MovedRows, move_rows, restore_rows
+from customers.segments.event_counts.counting import forget_customers, recount_events
 from customers.segments.models import SegmentMember
 
 DUPLICATES = "segments.doubled"  # segments that both customers were in: [segment, when the merged customer was added]
@@ -59,3 +60,21 @@ def restore_memberships(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]],
         segments, customers, added = map(list, zip(*memberships, strict=True))
         with connection.cursor() as cursor:
             cursor.execute(RESTORE_DUPLICATES, {"segment": segments, "customer": customers, "added": added})
+
+
+def recount_after_merge(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> None:
+    """Count the events of the kept customers again, now that the identifiers are theirs; triggers queue their orders."""
+    forget_customers([merged for _kept, merged in pairs])
+    recount_events([kept for kept, _merged in pairs])
+
+
+def recount_after_revert(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], **_kwargs: Any) -> None:
+    recount_events([customer_id for kept, merged, _rows in merges for customer_id in (kept, merged)])
+
+
+def recount_after_transfer(*, customer_ids: Sequence[int], **_kwargs: Any) -> None:
+    recount_events(customer_ids)
+
+
+def forget_erased_customer(*, customer_id: int, **_kwargs: Any) -> None:
+    forget_customers([customer_id])

@@ -1,5 +1,6 @@
-"""Segments of customers: dynamic ones have a condition, static ones a list."""
+"""Segments of customers, their history, and the daily counts of events that conditions compare."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -28,6 +29,12 @@ class Segment(models.Model):
     last_evaluated_at = models.DateTimeField(_("last evaluated at"), null=True, blank=True, editable=False)
     duration_ms = models.FloatField(_("duration in ms"), null=True, blank=True, editable=False)
     error = models.TextField(_("error"), blank=True, editable=False)
+    tracked_condition = models.JSONField(
+        _("condition of the history"),
+        null=True,
+        editable=False,
+        help_text=_("The condition at the last evaluation, to tell changes of customers from edits."),
+    )
 
     class Meta:
         verbose_name = _("segment")
@@ -54,3 +61,130 @@ class SegmentMember(models.Model):
 
     def __str__(self) -> str:
         return f"{self.segment_id}: #{self.customer_id}"
+
+
+class EventSeries(models.Model):
+    """One kind of event about one product, category or brand, or about anything; it numbers the daily counts."""
+
+    class About(models.TextChoices):
+        ANY = "any", _("anything")
+        PRODUCT = "product", _("product")
+        CATEGORY = "category", _("category")
+        BRAND = "brand", _("brand")
+
+    id = models.AutoField(primary_key=True)
+    meaning = models.CharField(_("event"), max_length=30)
+    about = models.CharField(_("about"), max_length=10, choices=About)
+    name = models.CharField(_("name"), max_length=1000, blank=True)
+    counted_as = models.TextField(
+        _("counted as"),
+        blank=True,
+        help_text=_("Of a product: the category and the brand for which its events were counted."),
+    )
+
+    class Meta:
+        verbose_name = _("event series")
+        verbose_name_plural = _("event series")
+        constraints = [models.UniqueConstraint(fields=["meaning", "about", "name"], name="segments_series_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.meaning}.{self.about} {self.name}".strip()
+
+
+class EventCount(models.Model):
+    """The events of one customer in one series, by day; the table is partitioned by a hash of the series.
+
+    Attributes:
+        days: the days with events, in days since 1970, ascending.
+        counts: for each of them, the events up to and including that day, and the seconds of the day of its first and last event.
+    """
+
+    pk = models.CompositePrimaryKey("customer_id", "series_id")
+    customer_id = models.BigIntegerField()
+    series_id = models.IntegerField()
+    days = ArrayField(models.SmallIntegerField())
+    counts = ArrayField(ArrayField(models.IntegerField(), size=3))
+
+    class Meta:
+        verbose_name = _("event count")
+        verbose_name_plural = _("event counts")
+
+    def __str__(self) -> str:
+        return f"#{self.customer_id}, {self.series_id}"
+
+
+class PendingOrderCount(models.Model):
+    """A customer whose orders have changed since they were counted; triggers of the orders write the rows."""
+
+    customer_id = models.BigIntegerField(primary_key=True)
+
+    class Meta:
+        verbose_name = _("customer with uncounted orders")
+        verbose_name_plural = _("customers with uncounted orders")
+
+    def __str__(self) -> str:
+        return f"#{self.customer_id}"
+
+
+class SegmentStay(models.Model):
+    """The time that a customer was in a segment, as seen by its evaluations; deleted with the customer, and when it is merged.
+
+    Attributes:
+        is_entry_observed: whether the customer entered while the segment was evaluated; otherwise the customer was in it at the first
+            evaluation, or entered because its condition was edited.
+        is_exit_observed: whether the customer left because something changed about the customer, not about the segment.
+    """
+
+    segment = models.ForeignKey(
+        Segment, models.CASCADE, related_name="stays", verbose_name=_("segment"), db_index=False
+    )
+    customer_id = models.BigIntegerField(_("customer number"), db_index=True)
+    entered_at = models.DateTimeField(_("entered at"))
+    left_at = models.DateTimeField(_("left at"), null=True, blank=True)
+    is_entry_observed = models.BooleanField(_("entry observed"))
+    is_exit_observed = models.BooleanField(_("exit observed"), default=False)
+
+    class Meta:
+        verbose_name = _("stay in a segment")
+        verbose_name_plural = _("stays in segments")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["segment", "customer_id"], condition=models.Q(left_at=None), name="segments_stay_current"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["segment", "-entered_at", "-id"],
+                name="segments_stay_entered",
+                condition=models.Q(is_entry_observed=True),
+            ),
+            models.Index(
+                fields=["segment", "-left_at", "-id"],
+                name="segments_stay_left",
+                condition=models.Q(is_exit_observed=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.segment_id}: #{self.customer_id}"
+
+
+class SegmentDay(models.Model):
+    """The size of a segment on one day, at its last evaluation, and how many customers were seen to enter and leave."""
+
+    segment = models.ForeignKey(
+        Segment, models.CASCADE, related_name="history", verbose_name=_("segment"), db_index=False
+    )
+    day = models.DateField(_("day"))
+    size = models.PositiveBigIntegerField(_("size"))
+    entered = models.PositiveBigIntegerField(_("entered"), default=0)
+    left = models.PositiveBigIntegerField(_("left"), default=0)
+
+    class Meta:
+        verbose_name = _("day of a segment")
+        verbose_name_plural = _("days of segments")
+        ordering = ["day"]
+        constraints = [models.UniqueConstraint(fields=["segment", "day"], name="segments_day_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.segment_id}: {self.day:%Y-%m-%d}"

@@ -4,8 +4,14 @@ from celery import shared_task
 from django.utils import timezone
 
 from customers.segments import membership
+from customers.segments.event_counts import recounting
 
 
 @shared_task(exclusive=True)
 def evaluate_segments() -> int:
     return membership.evaluate_segments(as_of=timezone.now())
+
+
+@shared_task(exclusive=True)
+def recount_moved_products() -> int:
+    return recounting.recount_moved_products()

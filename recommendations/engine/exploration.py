@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincinv
 
+from config.foundation.random_numbers.splitmix64 import GOLDEN
 from recommendations.engine.data.id_map import IdMap
 from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.linear_algebra.formula_kernels import mix_number
 from recommendations.engine.linear_algebra.jit import compiled_with_gil
 
 PRIOR_PEOPLE = 10.0  # the prior of the category weighs as much as this many people
@@ -105,11 +107,7 @@ def draw_interest(
     """
     drawn = np.empty(len(rows), np.float32)
     for number in range(len(rows)):
-        # splitmix64, Steele et al., OOPSLA 2014
-        mixed = (keys[number] ^ seed) + np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        mixed ^= mixed >> np.uint64(31)
+        mixed = mix_number((keys[number] ^ seed) + GOLDEN)
         share_above = (np.float64(mixed >> np.uint64(11)) + 0.5) * 2.0**-53
         position = -np.log2(share_above) * STEPS
         left = min(int(position), HALVINGS * STEPS - 1)

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from config.foundation.database import partitions
 from recommendations.serving.impressions import attribution, position_bias, retention, store
+from recommendations.serving.search.queries.query_learning import learn_shop_queries
 
 MAX_STORE_SECONDS = 20.0  # after this long a run frees its worker; the next run continues
 RUN_RETENTION_DAYS = 60
@@ -30,6 +31,12 @@ def count_performance() -> None:
 @shared_task(exclusive=True)
 def learn_position_bias() -> None:
     position_bias.learn_position_bias(at=timezone.now())
+
+
+@shared_task(exclusive=True)
+def learn_search_queries() -> int:
+    """Learn the queries that complete and correct what visitors type."""
+    return learn_shop_queries(at=timezone.now())
 
 
 @shared_task(exclusive=True)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -74,6 +75,38 @@ def test_no_two_rows_of_the_home_page_show_the_same_products(
         overlaps = measure_overlaps(rows)
         assert max(overlaps.values()) <= MAX_OVERLAP, (user_id, overlaps)
         assert visitor.browser_errors == []
+
+
+def test_the_rows_of_the_home_page_are_loaded_by_one_call(
+    site: None, live_server: LiveServer, chromium: Browser
+) -> None:
+    visitor = open_monitored_page(chromium, live_server.url, width=1280, language="en")
+    visitor.open("/shop/product/?id=blue-kettle")
+    requested: list[str] = []
+    visitor.page.on("request", lambda request: requested.append(urlsplit(request.url).path))
+    visitor.open("/shop/")
+    assert len(read_rows(visitor.page)["for-you"]) == 12
+    calls = [path.removeprefix("/api/v1/recommendations/") for path in requested if "/recommendations/" in path]
+    assert sorted(set(calls)) == ["batch/", "categories/"]
+    assert calls.count("batch/") <= 2, "again only if the server was too busy"
+    assert visitor.browser_errors == []
+
+
+def test_a_dismissed_product_is_replaced_by_one_that_no_row_shows(
+    site: None, live_server: LiveServer, chromium: Browser
+) -> None:
+    visitor = open_monitored_page(chromium, live_server.url, width=1280, language="en")
+    visitor.open("/shop/product/?id=blue-kettle")
+    visitor.open("/shop/")
+    before = read_rows(visitor.page)
+    row = visitor.page.locator("[data-row=for-you]")
+    dismissed = row.locator("[data-product]").first.get_attribute("data-product")
+    row.locator("[data-tool=dismiss]").first.click()
+    expect(row.locator(f'[data-product="{dismissed}"]')).to_have_count(0)
+    after = read_rows(visitor.page)
+    [new] = after["for-you"] - before["for-you"]
+    assert not any(new in products for products in before.values())
+    assert visitor.browser_errors == []
 
 
 def log_in(visitor: MonitoredPage, user_id: str) -> None:

@@ -17,7 +17,7 @@ from django.contrib.auth.models import User
 from django.db import connections
 from django.utils import timezone
 from django.utils.translation import gettext, override
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 from psycopg.rows import dict_row
 from pytest_django.live_server_helper import LiveServer
 
@@ -316,11 +316,16 @@ def test_requests_carry_no_ids_when_personalization_is_off(site: SimpleNamespace
         view_product(guest, title)
     assert set(open_home(guest)[:3]) <= KITCHEN
     requested: list[str] = []
-    guest.page.on("request", lambda request: requested.append(request.url) if "/api/v1/" in request.url else None)
+
+    def note(request: Request) -> None:
+        if "/api/v1/" in request.url:
+            requested.append(f"{request.url} {request.post_data or ''}")
+
+    guest.page.on("request", note)
     guest.page.locator("[data-consent] [value=off]").click()
     expect(guest.page.locator("[data-consent]")).to_be_hidden()
     expect(get_row(guest.page, "for-you").get_by_role("heading")).to_have_text("Popular now")
-    assert requested
+    assert any("recommendations/batch/" in request for request in requested)
     assert not any("anonymous_id" in address or "user_id" in address for address in requested)
     view_product(guest, "Red kettle")
     viewed = wait_for_event(site, "Product Viewed")
@@ -331,12 +336,12 @@ def test_requests_carry_no_ids_when_personalization_is_off(site: SimpleNamespace
 
 def test_a_failed_row_shows_an_error_and_can_be_retried(site: SimpleNamespace, device: Any) -> None:
     guest = device()
-    guest.page.route("**/recommendations/for-you/**", lambda route: route.fulfill(status=503, body="{}"))
+    guest.page.route("**/recommendations/batch/", lambda route: route.fulfill(status=503, body="{}"))
     guest.open("/shop/")
     error = get_row(guest.page, "for-you").get_by_role("alert")
     expect(error).to_be_visible(timeout=15_000)  # after three tries
     guest.save("shop-trouble-en-1280", full_page=False)
-    guest.page.unroute("**/recommendations/for-you/**")
+    guest.page.unroute("**/recommendations/batch/")
     error.get_by_role("button", name="Try again").click()
     expect(error).to_have_count(0)
     assert list_titles(guest.page)

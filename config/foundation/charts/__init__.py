@@ -8,6 +8,7 @@ from config.foundation.charts.grids import build_heatmap, build_radar_chart, bui
 from config.foundation.charts.points import (
     build_calibration_chart,
     build_interval_chart,
+    build_line_chart,
     build_point_chart,
     build_probability_history,
 )
@@ -21,6 +22,7 @@ CHART_TYPES = {
     "radar": build_radar_chart,
     "sankey": build_sankey_chart,
     "interval": build_interval_chart,
+    "line": build_line_chart,
     "point": build_point_chart,
     "calibration": build_calibration_chart,
     "probability history": build_probability_history,
@@ -34,6 +36,7 @@ __all__ = [
     "build_comparison_chart",
     "build_heatmap",
     "build_interval_chart",
+    "build_line_chart",
     "build_period_chart",
     "build_point_chart",
     "build_probability_history",

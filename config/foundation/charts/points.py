@@ -18,6 +18,9 @@ NAME_WIDTH = 0.25
 NAME_WIDTH_ON_PHONE = 0.6
 NAME_HEIGHT = 0.08
 
+DAY_MS = 86_400_000
+MAX_DAY_TICKS = 6
+
 
 def color_points(highlighted: Sequence[bool]) -> list[str]:
     return ["theme:main" if is_highlighted else "theme:other" for is_highlighted in highlighted]
@@ -184,3 +187,28 @@ def build_probability_history(
         "yaxis2": {"visible": False, "domain": [0, 0.06], "fixedrange": True},
     }
     return {"traces": [curve, events], "layout": TOP_LEGEND | axes}
+
+
+def build_line_chart(*, days: Sequence[str], values: Sequence[float], name: str) -> ChartSpec:
+    """Return a number over time, one point per day."""
+    tick_days = max(1, -(-len(days) // MAX_DAY_TICKS))  # whole days, so that no date is repeated
+    line = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name,
+        "x": list(days),
+        "y": list(values),
+        "line": {"color": "theme:main", "width": 2},
+        "hovertemplate": "%{x|%Y-%m-%d}: %{y:,}<extra></extra>",
+    }
+    layout = {
+        "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
+        "xaxis": {
+            "type": "date",
+            "tickformat": "%Y-%m-%d",
+            "tick0": days[0] if days else None,
+            "dtick": tick_days * DAY_MS,
+        },
+        "yaxis": build_number_axis(name, ticks=5, rangemode="tozero", tickformat="~s"),
+    }
+    return {"traces": [line], "layout": layout}

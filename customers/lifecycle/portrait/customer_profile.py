@@ -1,6 +1,6 @@
 """One customer's profile as plain values, for the customer page and REST."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -9,7 +9,12 @@ from django.utils.translation import gettext_lazy as _
 from customers.lifecycle.backoffice.labels.cluster_labels import get_cluster_names
 from customers.lifecycle.backoffice.labels.difference_labels import LIKELY, describe_differences
 from customers.lifecycle.backoffice.labels.propensity_labels import FAMILY_LABELS, describe_level, format_reason
-from customers.lifecycle.backoffice.labels.stage_labels import describe_gaps, describe_guard
+from customers.lifecycle.backoffice.labels.stage_labels import (
+    describe_gaps,
+    describe_guard,
+    describe_missing_orders,
+    describe_quantile_rules,
+)
 from customers.lifecycle.clv.held_coverage import get_held_coverage
 from customers.lifecycle.facts.histories import read_histories, to_microseconds
 from customers.lifecycle.models import CustomerProfile, ScoreModel, Stage, StageTransition
@@ -51,7 +56,11 @@ def build_customer_profile(
         return None
     score_models = load_latest_score_models() if score_models is None else score_models
     gaps, missing_since = _summarize_gaps(profile, as_of or timezone.now())
-    explanation = describe_gaps(gaps, missing_since=missing_since) if gaps else ""
+    explanation = " ".join(
+        text
+        for text in (_explain_gap(profile, gaps, as_of or timezone.now()), describe_missing_orders(missing_since))
+        if text
+    )
     stage_guard = describe_guard(gaps) if gaps and profile.stage == Stage.AT_RISK else ""
     churn_model = score_models.get(ScoreModel.Kind.CHURN)
     return {
@@ -125,17 +134,32 @@ def _build_stage(profile: CustomerProfile) -> dict[str, Any]:
     }
 
 
+def _explain_gap(profile: CustomerProfile, gaps: GapSummary | None, as_of: datetime) -> str:
+    """Return the time since the last order in words; "" without an order or rules."""
+    if gaps is not None:
+        return describe_gaps(gaps)
+    rules = get_active_rules()
+    if rules is None or profile.last_order_at is None:
+        return ""
+    return describe_quantile_rules(
+        days=(as_of - profile.last_order_at) / timedelta(days=1),
+        active_days=rules.active_gap_days,
+        dormant_days=rules.dormant_gap_days,
+    )
+
+
 def _summarize_gaps(profile: CustomerProfile, as_of: datetime) -> tuple[GapSummary | None, datetime | None]:
     """Return how unusual the time since the last order is, and since when orders of the whole shop are missing.
 
-    The former is None without an order or with rules of quantiles.
+    Both are None for a customer without an order, the former also with rules of quantiles.
     """
     rules = get_active_rules()
     if rules is None or not profile.orders:
         return None, None
+    missing_since = find_missing_data_since(as_of=as_of)
     histories = read_histories(as_of=as_of, customer_ids=[profile.pk])
     gaps = summarize_gaps(histories=histories, thresholds=to_thresholds(rules), as_of=to_microseconds(as_of))
-    return gaps, find_missing_data_since(as_of=as_of) if gaps else None
+    return gaps, missing_since
 
 
 def _build_rfm(profile: CustomerProfile) -> dict[str, Any] | None:

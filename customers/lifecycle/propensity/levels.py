@@ -16,8 +16,8 @@ class PropensityLevel:
     """The level of one propensity.
 
     adjustment: how the level is adjusted. reason: why it is not known, "" if it is (see `classify_level`). cutoffs: number of earlier moments
-    at which predictions were compared; low, high: the lowest and the highest actual rate at them, None without any. shift: half the
-    width of the 80 % interval, in log-odds.
+    at which predictions were compared; low, high: the lowest and the highest actual rate at them, None without any. difference: the
+    largest difference between a predicted and an actual rate at them. shift: half the width of the 80 % interval, in log-odds.
     """
 
     adjustment: str
@@ -25,6 +25,7 @@ class PropensityLevel:
     cutoffs: int
     low: float | None
     high: float | None
+    difference: float | None
     shift: float
 
     def bound(self, probability: float) -> tuple[float, float]:
@@ -48,6 +49,7 @@ def read_level(score_model: ScoreModel) -> PropensityLevel:
         cutoffs=len(periods),
         low=min(rates, default=None),
         high=max(rates, default=None),
+        difference=max((abs(period["predicted"] - period["rate"]) for period in periods), default=None),
         shift=level["shift"],
     )
 

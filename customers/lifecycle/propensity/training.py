@@ -8,7 +8,8 @@ trained_at, orders (of the shop at that time), shop_gap_days (as of the run).
 figures, plain JSON:
 horizon_days; rate (share of positive rows); customers, positives, negatives (distinct customers); trained_at; kept (reused from an
 earlier run). After training also:
-winner; why (best_candidate or baseline_not_beaten); evaluated_by (time: a later period; customers: other customers of the same times);
+winner (the model that serves); why (see `scoring.propensity.training.TRAINED_REASONS`); compared_winner (of the comparison);
+evaluated_by (time: a later period; customers: other customers of the same times);
 evaluation_rows; evaluation_rate; baseline (name of the better simple candidate); level (see `levels.summarize_level`);
 candidates: [{name, brier, auc, mean_predicted, brier_gain, auc_gain}], gains over the baseline as [gain, low, high] of 95% or null;
 quality: of what serves, at a later moment than the training where there is one: {customers, positives, rate, mean_predicted, auc, brier,
@@ -223,6 +224,7 @@ def summarize_training(propensity: PropensityModel, target: PropensityTarget, as
     return figures | {
         "winner": propensity.winner,
         "why": propensity.reason,
+        "compared_winner": details["compared_winner"],
         "evaluated_by": details["evaluated_by"],
         "evaluation_rows": details["evaluation_rows"],
         "evaluation_rate": details["evaluation_rate"],

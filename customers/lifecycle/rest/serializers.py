@@ -92,10 +92,16 @@ class ValueSerializer(serializers.Serializer):
     value = serializers.DecimalField(
         max_digits=14, decimal_places=2, allow_null=True, help_text="Expected spend times the margin, discounted."
     )
-    spend_low = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
-    spend_high = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
+    spend_low = serializers.DecimalField(
+        max_digits=14, decimal_places=2, allow_null=True, help_text="Lower bound of the 80% interval of the spend."
+    )
+    spend_high = serializers.DecimalField(
+        max_digits=14, decimal_places=2, allow_null=True, help_text="Its upper bound, included like the lower one."
+    )
     interval_probability = serializers.FloatField(
-        allow_null=True, help_text="Probability that the spend is between spend_low and spend_high, inclusive."
+        allow_null=True,
+        help_text="Probability that the spend is within its 80% interval: 0.8, or more for a customer who probably buys nothing, whose "
+        "interval is 0 to 0. interval_held.spend is the share that such intervals really contained.",
     )
     interval_held = HeldIntervalsSerializer(
         allow_null=True,
@@ -167,7 +173,7 @@ class PropensitySerializer(serializers.Serializer):
         allow_null=True,
         min_value=0,
         max_value=1,
-        help_text="Lower end of the 80% interval, by how far the level of earlier predictions was off.",
+        help_text="Lower end of the 80% interval, which follows from the differences between predicted and actual rates on earlier dates.",
     )
     high = serializers.FloatField(allow_null=True, min_value=0, max_value=1, help_text="Upper end of the 80% interval.")
     level = PropensityLevelSerializer(allow_null=True)

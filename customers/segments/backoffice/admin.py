@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from customers.segments.backoffice import pages, save_customers_page
+from customers.segments.backoffice import pages, save_customers_page, segment_page
 from customers.segments.backoffice.forms import SegmentForm
 from customers.segments.editing import MemberListResult, find_referring_keys, replace_members
 from customers.segments.membership import count_members
@@ -27,7 +27,16 @@ EVALUATION = ("size", "last_evaluated_at", "duration", "error")
 @admin.register(Segment)
 class SegmentAdmin(ModelAdmin):
     form = SegmentForm
-    list_display = ("name", "key", "type_label", "size_link", "last_evaluated_at", "duration", "short_error")
+    list_display = (
+        "name",
+        "key",
+        "type_label",
+        "size_link",
+        "history_link",
+        "last_evaluated_at",
+        "duration",
+        "short_error",
+    )
     list_filter = ("kind",)
     search_fields = ("key", "name", "description")
     show_full_result_count = False
@@ -38,7 +47,7 @@ class SegmentAdmin(ModelAdmin):
         (gettext_lazy("Last count"), {"fields": EVALUATION}),
     )
     actions = ("count_now",)
-    actions_detail = ("show_members",)
+    actions_detail = ("show_overview", "show_members")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Segment | None = None) -> tuple[str, ...]:
         return (*EVALUATION, "key", "kind") if obj else EVALUATION
@@ -73,6 +82,7 @@ class SegmentAdmin(ModelAdmin):
             path("preview/", wrap(self.preview), name="segments_segment_preview"),
             path("save-people/", wrap(self.save_people), name="segments_segment_save_people"),
             path("suggest/", wrap(self.suggest), name="segments_segment_suggest"),
+            path("<int:segment_id>/overview/", wrap(self.overview), name="segments_segment_overview"),
             path("<int:segment_id>/members/", wrap(self.members), name="segments_segment_members"),
             path("<int:segment_id>/members.csv", wrap(self.members_csv), name="segments_segment_members_csv"),
             *super().get_urls(),
@@ -86,6 +96,9 @@ class SegmentAdmin(ModelAdmin):
 
     def suggest(self, request: HttpRequest) -> HttpResponse:
         return pages.show_suggestions(request, model_admin=self)
+
+    def overview(self, request: HttpRequest, segment_id: int) -> HttpResponse:
+        return segment_page.show_segment(request, model_admin=self, segment_id=segment_id)
 
     def members(self, request: HttpRequest, segment_id: int) -> HttpResponse:
         return pages.show_members(request, model_admin=self, segment_id=segment_id)
@@ -133,6 +146,10 @@ class SegmentAdmin(ModelAdmin):
                 messages.ERROR,
             )
 
+    @action(description=gettext_lazy("History"), url_path="show-overview", permissions=["view"], icon="monitoring")
+    def show_overview(self, request: HttpRequest, object_id: int) -> HttpResponseRedirect:
+        return HttpResponseRedirect(reverse("admin:segments_segment_overview", args=[object_id]))
+
     @action(description=gettext_lazy("Members"), url_path="show-members", permissions=["view"], icon="groups")
     def show_members(self, request: HttpRequest, object_id: int) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[object_id]))
@@ -146,6 +163,11 @@ class SegmentAdmin(ModelAdmin):
         address = reverse("admin:segments_segment_members", args=[segment.pk])
         size = "–" if segment.size is None else number_format(segment.size, force_grouping=True)
         return format_html('<a href="{}">{}</a>', address, size)
+
+    @display(description=gettext_lazy("history"))
+    def history_link(self, segment: Segment) -> SafeString:
+        address = reverse("admin:segments_segment_overview", args=[segment.pk])
+        return format_html('<a href="{}">{}</a>', address, _("Show history"))
 
     @display(description=gettext_lazy("duration"), ordering="duration_ms")
     def duration(self, segment: Segment) -> str:

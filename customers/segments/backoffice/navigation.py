@@ -3,5 +3,10 @@
 from config.foundation.backoffice.navigation import MenuList, register_pages
 
 register_pages(
-    MenuList(tab="segments.all", model="segments.Segment", order=10),
+    MenuList(
+        tab="segments.all",
+        model="segments.Segment",
+        order=10,
+        details=("admin:segments_segment_overview", "admin:segments_segment_members"),
+    ),
 )

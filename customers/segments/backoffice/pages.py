@@ -20,7 +20,7 @@ from config.foundation.csv_cells import format_csv
 from config.foundation.json_nesting import load_json
 from customers.identity.models import Customer
 from customers.identity.personal_data.masking import mask_id, may_see_personal
-from customers.segments.conditions.catalog_names import suggest_names
+from customers.segments.conditions.catalog_names import search_values, suggest_names
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.membership import annotate_list_columns, annotate_user_id, preview_condition, query_members
 from customers.segments.models import Segment
@@ -65,7 +65,7 @@ def parse_condition_parameter(text: str) -> Any:
 
 
 def show_suggestions(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
-    """Return the names of a field that contain the typed text, such as products or brands."""
+    """Return the names of a field that contain the typed text; without a field, values of all fields with their customers."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     return build_suggestions_response(request)
@@ -73,7 +73,10 @@ def show_suggestions(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpRe
 
 @require_GET
 def build_suggestions_response(request: HttpRequest) -> JsonResponse:
-    names = suggest_names(field=request.GET.get("field", ""), text=request.GET.get("q", "")[:100])
+    text = request.GET.get("q", "")[:100]
+    if "field" not in request.GET:
+        return JsonResponse({"values": [value._asdict() for value in search_values(text=text)]})
+    names = suggest_names(field=request.GET["field"], text=text)
     return JsonResponse({"names": names})
 
 

@@ -1,23 +1,28 @@
 """Checks that the products, categories and brands of a condition exist, and suggests names."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from django.db import connection
+from django.db.models import Count, Q
+from django.db.models.functions import Length
 from django.utils.translation import gettext as _
 
 from catalog.models import Category, Product
 from customers.identity.models import Customer
 from customers.segments.conditions.compiler import list_comparisons
 from customers.segments.conditions.condition_tree import ConditionError, ConditionProblem, Node
+from customers.segments.conditions.fields import FIELDS
 from customers.segments.conditions.value_parsing import format_json
-from customers.segments.models import Segment
+from customers.segments.models import EventCount, EventSeries, Segment
 
-NAME_COLUMNS: dict[str, tuple[type[Product] | type[Category], str]] = {
-    "bought.product": (Product, "product_id"),
-    "bought.category": (Category, "path"),
-    "bought.brand": (Product, "brand"),
+COLUMN_OF_ABOUT: dict[str, tuple[type[Product] | type[Category], str]] = {
+    EventSeries.About.PRODUCT: (Product, "product_id"),
+    EventSeries.About.CATEGORY: (Category, "path"),
+    EventSeries.About.BRAND: (Product, "brand"),
 }
 MAX_SUGGESTIONS = 20
+MAX_FOUND = 6  # of each: categories, brands and products
 SAMPLED_CUSTOMERS = 5000
 
 
@@ -27,43 +32,47 @@ def check_catalog_names(node: Node) -> None:
     Raises:
         ConditionError: a product, category or brand is not in the catalog.
     """
-    problems = [problem for name in NAME_COLUMNS for problem in find_unknown_names(node, name)]
+    problems = [problem for about in COLUMN_OF_ABOUT for problem in find_unknown_names(node, about)]
     if problems:
         raise ConditionError(problems)
 
 
-def find_unknown_names(node: Node, field: str) -> list[ConditionProblem]:
+def find_unknown_names(node: Node, about: str) -> list[ConditionProblem]:
     paths = [
         (f"{comparison.path}.value[{index}]", value)
         for comparison in list_comparisons(node)
-        if comparison.field.name == field
+        if comparison.field.takes_names and comparison.field.about == about
         for index, value in enumerate(comparison.value)
     ]
     if not paths:
         return []
-    model, column = NAME_COLUMNS[field]
+    model, column = COLUMN_OF_ABOUT[about]
     names = {value for _path, value in paths}
     known = set(model.objects.filter(**{f"{column}__in": names}).values_list(column, flat=True))
     return [
         ConditionProblem(
             path,
             "unknown_name",
-            _("%(value)s is not in the catalog.") % {"value": format_json(value)} + suggest_text(field, value),
+            _("%(value)s is not in the catalog.") % {"value": format_json(value)} + suggest_text(about, value),
         )
         for path, value in paths
         if value not in known
     ]
 
 
-def suggest_text(field: str, value: str) -> str:
-    names = suggest_names(field=field, text=value) or suggest_names(field=field, text=value[:3])
+def suggest_text(about: str, value: str) -> str:
+    names = suggest_names(field=about, text=value) or suggest_names(field=about, text=value[:3])
     return " " + _("Did you mean %(names)s?") % {"names": ", ".join(names[:3])} if names else ""
 
 
 def suggest_names(*, field: str, text: str) -> list[str]:
-    """Return up to 20 names that contain the text; none for a field whose values are not names."""
+    """Return up to 20 names that contain the text; none for a field whose values are not names.
+
+    field: its name; for events also what they are about: product, category or brand.
+    """
     models: dict[str, tuple[type[Product] | type[Category] | type[Segment] | type[Customer], str]] = {
-        **NAME_COLUMNS,
+        **COLUMN_OF_ABOUT,
+        **{name: COLUMN_OF_ABOUT[event_field.about] for name, event_field in FIELDS.items() if event_field.takes_names},
         "favorite_category": (Category, "path"),
         "favorite_brand": (Product, "brand"),
         "segment": (Segment, "key"),
@@ -81,6 +90,51 @@ def suggest_names(*, field: str, text: str) -> list[str]:
         .distinct()[:MAX_SUGGESTIONS]
     )
     return list(names)
+
+
+class FoundValue(NamedTuple):
+    """A product, category or brand that a search text matches.
+
+    customers: by field, the number of customers with such an event ever.
+    """
+
+    about: str
+    value: str
+    label: str
+    customers: dict[str, int]
+
+
+def search_values(*, text: str) -> list[FoundValue]:
+    """Return the categories, brands and products whose names contain the text, with the customers of each event."""
+    if not text.strip() or "\0" in text:
+        return []
+    about = EventSeries.About
+    categories = (
+        Category.objects.filter(path__icontains=text).order_by(Length("path"), "path").values_list("path", flat=True)
+    )
+    brands = Product.objects.filter(brand__icontains=text).order_by("brand").values_list("brand", flat=True).distinct()
+    products = Product.objects.filter(Q(title__icontains=text) | Q(product_id__icontains=text)).order_by("title")
+    found = [
+        *((about.CATEGORY, path, path.replace(" > ", " › ")) for path in categories[:MAX_FOUND]),
+        *((about.BRAND, brand, brand) for brand in brands[:MAX_FOUND] if brand),
+        *((about.PRODUCT, product.product_id, product.title) for product in products[:MAX_FOUND]),
+    ]
+    customers = count_customers({(kind, value) for kind, value, _label in found})
+    return [FoundValue(kind, value, label, customers.get((kind, value), {})) for kind, value, label in found]
+
+
+def count_customers(objects: set[tuple[str, str]]) -> dict[tuple[str, str], dict[str, int]]:
+    """Return the number of customers by object and field, in two queries."""
+    series = EventSeries.objects.filter(name__in={name for _about, name in objects})
+    keys = {row.pk: (row.meaning, row.about, row.name) for row in series if (row.about, row.name) in objects}
+    counts = EventCount.objects.filter(series_id__in=keys).values_list("series_id").annotate(Count("customer_id"))
+    fields = {(field.meaning, field.about): name for name, field in FIELDS.items() if field.takes_names}
+    customers: dict[tuple[str, str], dict[str, int]] = {}
+    for series_id, number in counts:
+        meaning, about, name = keys[series_id]
+        if (meaning, about) in fields:
+            customers.setdefault((about, name), {})[fields[meaning, about]] = number
+    return customers
 
 
 def list_traits() -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from operator import or_
 from django.db.models import (
     BooleanField,
     Case,
-    Count,
     DecimalField,
     Exists,
     ExpressionWrapper,
@@ -17,7 +16,6 @@ from django.db.models import (
     Func,
     OuterRef,
     Q,
-    QuerySet,
     TextField,
     Value,
     When,
@@ -34,15 +32,14 @@ from django.db.models.lookups import (
     Regex,
 )
 
-from catalog.models import Category
-from customers.identity.models import Consent, Customer, Identifier
-from customers.orders.models import Order
+from customers.identity.models import Consent, Identifier
 from customers.segments.conditions.condition_tree import Comparison
+from customers.segments.conditions.event_conditions import SeriesIds, compile_event
 from customers.segments.conditions.fields import CONSENT_NONE, CONSENT_PREFIX, TRAIT_PREFIX, FieldType
 from customers.segments.models import SegmentMember
 
 IDENTIFYING_KINDS = (Identifier.Kind.USER_ID, Identifier.Kind.EMAIL_HASH, Identifier.Kind.PHONE_HASH)
-NEGATED_OPERATORS = ("ne", "not_in", "fewer_than", "is_not_set")
+NEGATED_OPERATORS = ("ne", "not_in", "at_most", "fewer_than", "never", "is_not_set")
 LOOKUPS = {
     "eq": "exact",
     "ne": "exact",
@@ -72,7 +69,9 @@ class IsNotTrue(Func):
     output_field = BooleanField()
 
 
-def compile_comparison(comparison: Comparison, *, as_of: datetime, negated: bool = False) -> Q:
+def compile_comparison(
+    comparison: Comparison, *, as_of: datetime, negated: bool = False, series: SeriesIds | None = None
+) -> Q:
     """Return a filter on ``Customer`` for the comparison or its negation.
 
     ``~Q`` is not enough: Django may use an inner join and lose customers without a profile. So each comparison is an
@@ -80,10 +79,14 @@ def compile_comparison(comparison: Comparison, *, as_of: datetime, negated: bool
     """
     field = comparison.field
     is_negative = comparison.op in NEGATED_OPERATORS or (field.kind == FieldType.FLAG and comparison.value is False)
-    positive = compile_positive(comparison, as_of)
+    positive = (
+        compile_event(comparison, as_of=as_of, series=series or SeriesIds())
+        if field.kind == FieldType.EVENT
+        else compile_positive(comparison, as_of)
+    )
     if is_negative == negated:
         return Q(ExpressionWrapper(positive, BooleanField()))
-    is_always_known = field.kind in (FieldType.BOUGHT, FieldType.FLAG) or field.name.startswith(CONSENT_PREFIX)
+    is_always_known = field.kind in (FieldType.EVENT, FieldType.FLAG) or field.name.startswith(CONSENT_PREFIX)
     # PostgreSQL runs NOT EXISTS as an anti-join, but tests "(EXISTS …) IS NOT TRUE" for each customer
     return ~positive if is_always_known else Q(IsNotTrue(positive))
 
@@ -91,7 +94,7 @@ def compile_comparison(comparison: Comparison, *, as_of: datetime, negated: bool
 def compile_positive(comparison: Comparison, as_of: datetime) -> Q:
     """Compile the comparison without the negation of its operator.
 
-    That is, ``ne`` as ``eq`` and ``fewer_than`` as ``at_least``.
+    That is, ``ne`` as ``eq``.
     """
     if comparison.op in ("is_set", "is_not_set"):
         return compile_is_set(comparison)
@@ -103,7 +106,6 @@ def compile_positive(comparison: Comparison, as_of: datetime) -> Q:
         FieldType.FLAG: compile_identified,
         FieldType.NAMES: compile_names,
         FieldType.TRAIT: compile_trait,
-        FieldType.BOUGHT: compile_bought,
     }
     return compilers.get(comparison.field.kind, compile_column)(comparison, as_of)
 
@@ -174,46 +176,6 @@ def compile_latest_consent(*, purpose: str, status: str, as_of: datetime, custom
     # EXISTS can be planned as a join over all customers; a sort for the latest record would run once per customer
     latest = ~Exists(lines.filter(later, customer=OuterRef("customer")).exclude(status=status))
     return Q(Exists(lines.filter(latest, customer=OuterRef(customer), status=status)))
-
-
-def compile_bought(comparison: Comparison, as_of: datetime) -> Q:
-    orders: QuerySet[Order] = Order.objects.sales().before(as_of)
-    if comparison.days is not None:
-        orders = orders.filter(placed_at__gte=as_of - timedelta(days=comparison.days))
-    orders = filter_by_purchase(orders, comparison)
-    return compile_bought_once(orders) if comparison.times == 1 else compile_bought_repeatedly(orders, comparison.times)
-
-
-def filter_by_purchase(orders: QuerySet[Order], comparison: Comparison) -> QuerySet[Order]:
-    """Return the orders with a matching line that is not a returned item."""
-    match comparison.field.name:
-        case "bought.product":
-            return orders.filter(lines__quantity__gt=0, lines__product__product_id__in=comparison.value)
-        case "bought.brand":
-            return orders.filter(lines__quantity__gt=0, lines__product__brand__in=comparison.value)
-        case "bought.category":
-            under = reduce(or_, (Q(path=path) | Q(path__startswith=f"{path} > ") for path in comparison.value))
-            return orders.filter(lines__quantity__gt=0, lines__product__category__in=Category.objects.filter(under))
-    return orders
-
-
-def compile_bought_once(orders: QuerySet[Order]) -> Q:
-    return Q(Exists(orders.filter(customer=OuterRef("pk"))))
-
-
-def compile_bought_repeatedly(orders: QuerySet[Order], times: int) -> Q:
-    """Compile "bought at least ``times`` times".
-
-    The subquery on ``Customer`` makes PostgreSQL count once, not per customer.
-    """
-    repeat_buyers = (
-        orders.filter(customer__isnull=False)
-        .order_by()
-        .values("customer_id")
-        .annotate(times=Count("pk", distinct=True))
-        .filter(times__gte=times)
-    )
-    return Q(Exists(Customer.objects.filter(pk=OuterRef("pk"), pk__in=repeat_buyers.values("customer_id"))))
 
 
 def compile_static_members(segment_id: int) -> Q:

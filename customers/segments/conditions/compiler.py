@@ -18,10 +18,12 @@ from customers.segments.conditions.condition_tree import (
     Comparison,
     ConditionError,
     ConditionProblem,
+    EventSequence,
     Group,
     Negation,
     Node,
 )
+from customers.segments.conditions.event_conditions import SeriesIds, compile_sequence
 from customers.segments.conditions.fields import FieldType
 from customers.segments.conditions.parsing import parse_condition
 from customers.segments.conditions.value_parsing import format_json, suggest_similar
@@ -46,7 +48,7 @@ def compile_condition(condition: object, *, as_of: datetime, within: Sequence[st
     """
     node = parse_condition(condition)
     segments = fetch_segments() if refers_to_segments(node) else {}
-    return Compiler(as_of=as_of, segments=segments).compile(node, within=tuple(within))
+    return Compiler(as_of=as_of, segments=segments).compile_tree(node, within=tuple(within))
 
 
 def fetch_segments() -> Mapping[str, Segment]:
@@ -54,9 +56,11 @@ def fetch_segments() -> Mapping[str, Segment]:
 
 
 def list_comparisons(node: Node) -> list[Comparison]:
-    """Return all comparisons of a tree, from left to right."""
+    """Return all comparisons of a tree, and the events of its sequences, from left to right."""
     if isinstance(node, Comparison):
         return [node]
+    if isinstance(node, EventSequence):
+        return list(node.steps)
     children = [node.child] if isinstance(node, Negation) else node.children
     return [comparison for child in children for comparison in list_comparisons(child)]
 
@@ -72,6 +76,12 @@ class Compiler:
         self.as_of = as_of
         self.segments = segments
         self.compiled = 0
+        self.series = SeriesIds()
+
+    def compile_tree(self, node: Node, *, within: tuple[str, ...], negated: bool = False) -> Q:
+        """Return the filter of the tree of one segment, or its negation."""
+        self.series.load(list_comparisons(node))
+        return self.compile(node, within=within, negated=negated)
 
     def compile(self, node: Node, *, within: tuple[str, ...], negated: bool = False) -> Q:
         """Return the filter of a node, or its negation.
@@ -82,13 +92,20 @@ class Compiler:
             return self.compile(node.child, within=within, negated=not negated)
         if isinstance(node, Group):
             return self.compile_group(node, within=within, negated=negated)
-        self.compiled += 1
-        if self.compiled > MAX_COMPARISONS:
-            message = _("The condition and the segments it refers to have more than %(limit)d comparisons in total.")
-            raise build_error(node.path, "too_large", message % {"limit": MAX_COMPARISONS})
+        if isinstance(node, EventSequence):
+            self.count_comparisons(2, node.steps[0].path)
+            matched = compile_sequence(node, as_of=self.as_of, series=self.series)
+            return ~matched if negated else matched
+        self.count_comparisons(1, node.path)
         if node.field.kind == FieldType.SEGMENT:
             return self.compile_segments(node, within=within, negated=negated)
-        return compile_comparison(node, as_of=self.as_of, negated=negated)
+        return compile_comparison(node, as_of=self.as_of, negated=negated, series=self.series)
+
+    def count_comparisons(self, number: int, path: str) -> None:
+        self.compiled += number
+        if self.compiled > MAX_COMPARISONS:
+            message = _("The condition and the segments it refers to have more than %(limit)d comparisons in total.")
+            raise build_error(path, "too_large", message % {"limit": MAX_COMPARISONS})
 
     def compile_group(self, group: Group, *, within: tuple[str, ...], negated: bool) -> Q:
         if not group.children:
@@ -126,7 +143,7 @@ class Compiler:
         if segment.kind == Segment.Kind.STATIC:
             return ~compile_static_members(segment.pk) if negated else compile_static_members(segment.pk)
         try:
-            return self.compile(parse_condition(segment.condition), within=(*within, key), negated=negated)
+            return self.compile_tree(parse_condition(segment.condition), within=(*within, key), negated=negated)
         except ConditionError as error:
             raise build_reference_error(key, path, error) from error
 

@@ -34,7 +34,12 @@ class Period:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A valid comparison; ``times`` and ``days`` apply to purchase fields only."""
+    """A valid comparison; ``times``, ``days`` and ``period`` apply to events only.
+
+    Attributes:
+        days: the event was in the last so many days.
+        period: the event was in these days.
+    """
 
     path: str
     field: ConditionField
@@ -42,6 +47,17 @@ class Comparison:
     value: Any = None
     times: int = 1
     days: int | None = None
+    period: Period | None = None
+
+
+@dataclass(frozen=True)
+class EventSequence:
+    """The first event, then the second at most ``gap_days`` later; both in the last ``days``, in ``period``, or ever."""
+
+    steps: tuple[Comparison, Comparison]
+    gap_days: int
+    days: int | None = None
+    period: Period | None = None
 
 
 @dataclass(frozen=True)
@@ -59,4 +75,4 @@ class Negation:
     child: "Node"
 
 
-Node = Comparison | Group | Negation
+Node = Comparison | EventSequence | Group | Negation

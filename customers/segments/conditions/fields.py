@@ -10,11 +10,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from customers.events.event_taxonomy import Meaning
 from customers.identity.models import Consent, Customer
 from customers.lifecycle.models import CustomerProfile
 from customers.lifecycle.refresh.columns import PROFILE_COLUMNS, ProfileColumn, SegmentCondition
+from customers.segments.event_counts.meanings import BOUGHT
+from customers.segments.models import EventSeries
 
 Label = str | Promise
+About = EventSeries.About
 
 
 class FieldType(StrEnum):
@@ -29,7 +33,7 @@ class FieldType(StrEnum):
     FLAG = "flag"
     NAMES = "names"
     TRAIT = "trait"
-    BOUGHT = "bought"
+    EVENT = "event"  # something that customers do, counted by day
     SEGMENT = "segment"
 
 
@@ -70,8 +74,11 @@ OPERATORS: Mapping[str, Operator] = {
         Operator("within_days", _("in the last … days"), Operand.DAYS),
         Operator("older_than_days", _("more than … days ago"), Operand.DAYS),
         Operator("within_next_days", _("in the next … days"), Operand.DAYS),
-        Operator("at_least", _("in at least"), Operand.MANY),
-        Operator("fewer_than", _("in fewer than"), Operand.MANY),
+        Operator("at_least", _("at least"), Operand.MANY),
+        Operator("at_most", _("at most"), Operand.MANY),
+        Operator("exactly", _("exactly"), Operand.MANY),
+        Operator("fewer_than", _("fewer than"), Operand.MANY),
+        Operator("never", _("never"), Operand.MANY),
         Operator("is_set", _("is known"), Operand.NOTHING),
         Operator("is_not_set", _("is not known"), Operand.NOTHING),
     )
@@ -90,14 +97,15 @@ OPERATORS_OF_TYPE: Mapping[FieldType, tuple[str, ...]] = {
     FieldType.FLAG: ("eq",),
     FieldType.NAMES: ("in", "not_in", *IS_SET_OPERATORS),
     FieldType.TRAIT: ("eq", "ne", "in", "not_in", "lt", "lte", "gt", "gte", "contains", "includes", *IS_SET_OPERATORS),
-    FieldType.BOUGHT: ("at_least", "fewer_than"),
+    FieldType.EVENT: ("at_least", "at_most", "exactly", "fewer_than", "never"),
     FieldType.SEGMENT: ("in", "not_in"),
 }
 
-LIFECYCLE, ORDERS, PURCHASES, CUSTOMER, CONSENT, SEGMENTS = (
+LIFECYCLE, ORDERS, PURCHASES, BEHAVIOR, CUSTOMER, CONSENT, SEGMENTS = (
     _("Lifecycle"),
     _("Orders"),
     _("Purchases"),
+    _("Behavior"),
     _("Customer"),
     _("Consent"),
     _("Segments"),
@@ -111,6 +119,7 @@ class ConditionField:
     Attributes:
         lookup: the Django lookup from ``Customer``.
         low, high: the smallest and the largest valid number.
+        meaning, about: of an event: what happened, and whether it is about products, categories, brands or anything.
     """
 
     name: str
@@ -123,7 +132,14 @@ class ConditionField:
     high: float | None = None
     has_unknown: bool = False
     help: Label = ""
+    meaning: str = ""
+    about: str = ""
     operators: tuple[str, ...] = field(init=False)
+
+    @property
+    def takes_names(self) -> bool:
+        """Whether the event is about products, categories or brands, whose names are the value."""
+        return self.kind == FieldType.EVENT and self.about != About.ANY
 
     def __post_init__(self) -> None:
         operators = OPERATORS_OF_TYPE[self.kind]
@@ -172,18 +188,107 @@ PROFILE_TYPES: Mapping[str, FieldType] = {
     "future_datetime": FieldType.FUTURE_MOMENT,
 }
 
+ABOUT_HELP: Mapping[str, Label] = {
+    About.PRODUCT: _("Product IDs."),
+    About.CATEGORY: _("Category paths; subcategories are included."),
+}
+# The labels are whole sentences for each language: where the object is in the sentence differs.
+EVENTS_ABOUT_PRODUCTS: tuple[tuple[str, str, Label, dict[str, Label]], ...] = (
+    (
+        "bought",
+        BOUGHT,
+        PURCHASES,
+        {
+            About.ANY: _("bought anything"),
+            About.PRODUCT: _("bought product"),
+            About.CATEGORY: _("bought category"),
+            About.BRAND: _("bought brand"),
+        },
+    ),
+    (
+        "viewed",
+        Meaning.VIEW,
+        BEHAVIOR,
+        {
+            About.ANY: _("viewed any product"),
+            About.PRODUCT: _("viewed product"),
+            About.CATEGORY: _("viewed category"),
+            About.BRAND: _("viewed brand"),
+        },
+    ),
+    (
+        "added",
+        Meaning.CART,
+        BEHAVIOR,
+        {
+            About.ANY: _("added any product to the cart"),
+            About.PRODUCT: _("added product to the cart"),
+            About.CATEGORY: _("added category to the cart"),
+            About.BRAND: _("added brand to the cart"),
+        },
+    ),
+    (
+        "removed",
+        Meaning.CART_REMOVAL,
+        BEHAVIOR,
+        {
+            About.ANY: _("removed any product from the cart"),
+            About.PRODUCT: _("removed product from the cart"),
+            About.CATEGORY: _("removed category from the cart"),
+            About.BRAND: _("removed brand from the cart"),
+        },
+    ),
+    (
+        "wishlisted",
+        Meaning.WISHLIST,
+        BEHAVIOR,
+        {
+            About.ANY: _("added any product to the wishlist"),
+            About.PRODUCT: _("added product to the wishlist"),
+            About.CATEGORY: _("added category to the wishlist"),
+            About.BRAND: _("added brand to the wishlist"),
+        },
+    ),
+)
+OTHER_EVENTS: tuple[tuple[str, Meaning, Label], ...] = (
+    ("searched", Meaning.SEARCH, _("searched")),
+    ("viewed_list", Meaning.LIST_VIEW, _("viewed a product list")),
+    ("viewed_cart", Meaning.CART_VIEW, _("viewed the cart")),
+    ("started_checkout", Meaning.CHECKOUT, _("started the checkout")),
+    ("reviewed", Meaning.REVIEW, _("reviewed a product")),
+    ("clicked_recommendation", Meaning.RECOMMENDATION_CLICK, _("clicked a recommendation")),
+    ("opened_email", Meaning.EMAIL_OPENED, _("opened an email")),
+    ("clicked_email", Meaning.EMAIL_CLICKED, _("clicked a link in an email")),
+    ("opened_push", Meaning.PUSH_TAPPED, _("opened a push notification")),
+    ("clicked_sms", Meaning.SMS_CLICKED, _("clicked a link in a text message")),
+)
+
+
+def list_event_fields() -> list[ConditionField]:
+    """Return the fields of what customers do."""
+    about_products = [
+        ConditionField(
+            f"{verb}.{about.value}",
+            labels[about],
+            group,
+            FieldType.EVENT,
+            help=ABOUT_HELP.get(about, ""),
+            meaning=str(meaning),
+            about=about.value,
+        )
+        for verb, meaning, group, labels in EVENTS_ABOUT_PRODUCTS
+        for about in About
+    ]
+    others = [
+        ConditionField(name, label, BEHAVIOR, FieldType.EVENT, meaning=str(meaning), about=About.ANY.value)
+        for name, meaning, label in OTHER_EVENTS
+    ]
+    return [*about_products, *others]
+
+
 FIXED_FIELDS: tuple[ConditionField, ...] = (
     *(build_profile_field(column, column.condition) for column in PROFILE_COLUMNS if column.condition),
-    ConditionField("bought.any", _("bought anything"), PURCHASES, FieldType.BOUGHT),
-    ConditionField("bought.product", _("bought product"), PURCHASES, FieldType.BOUGHT, help=_("Product IDs.")),
-    ConditionField(
-        "bought.category",
-        _("bought category"),
-        PURCHASES,
-        FieldType.BOUGHT,
-        help=_("Category paths; subcategories are included."),
-    ),
-    ConditionField("bought.brand", _("bought brand"), PURCHASES, FieldType.BOUGHT),
+    *list_event_fields(),
     ConditionField(
         "favorite_category", _("favorite category"), PURCHASES, FieldType.NAMES, lookup="profile__favorite_categories"
     ),
@@ -236,6 +341,7 @@ class FieldEntry(TypedDict):
     group: str
     kind: str
     help: str
+    about: str
     low: float | None
     high: float | None
     operators: list[OperatorEntry]
@@ -257,6 +363,7 @@ def describe_field(entry: ConditionField) -> FieldEntry:
         "group": str(entry.group),
         "kind": entry.kind.value,
         "help": str(entry.help),
+        "about": entry.about,
         "low": entry.low,
         "high": entry.high,
         "operators": [

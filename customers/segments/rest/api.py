@@ -1,6 +1,6 @@
 """REST endpoints of segments: definitions, members and previews."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db import IntegrityError, transaction
@@ -22,16 +22,21 @@ from customers.segments.conditions.catalog_names import list_traits
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.conditions.fields import describe_fields
 from customers.segments.editing import SegmentInUseError, check_not_in_use, replace_members
+from customers.segments.history import count_overlap, list_days, query_entries, query_exits
 from customers.segments.membership import annotate_list_columns, find_segments, preview_condition, query_members
-from customers.segments.models import Segment
+from customers.segments.models import Segment, SegmentStay
 from customers.segments.rest.serializers import (
     ConditionFieldSerializer,
+    HistoryQuerySerializer,
     MemberSerializer,
     MembershipSerializer,
+    OverlapSerializer,
     PreviewRequestSerializer,
     PreviewSerializer,
     SavedSegmentSerializer,
+    SegmentHistorySerializer,
     SegmentSerializer,
+    StaySerializer,
     build_condition_errors,
 )
 
@@ -138,6 +143,85 @@ class SegmentMembers(generics.ListAPIView[Customer]):
         except ConditionError as error:
             raise SegmentConflictError(_("The segment is not valid: %(reason)s") % {"reason": error}) from error
         return annotate_list_columns(members)
+
+
+@extend_schema_view(get=extend_schema(operation_id="segments_entered"))
+class SegmentEntries(generics.ListAPIView[SegmentStay]):
+    """The customers who were seen to enter a segment, newest first."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "segments:read"}
+    serializer_class = StaySerializer
+    queryset = SegmentStay.objects.none()
+    ordering: tuple[str, ...] = ("-entered_at", "-id")
+
+    def get_queryset(self) -> QuerySet[SegmentStay]:
+        if getattr(self, "swagger_fake_view", False):
+            return SegmentStay.objects.none()
+        return self.query_stays(get_object_or_404(Segment, key=self.kwargs["key"]))
+
+    def query_stays(self, segment: Segment) -> QuerySet[SegmentStay]:
+        return query_entries(segment)
+
+
+@extend_schema_view(get=extend_schema(operation_id="segments_left"))
+class SegmentExits(SegmentEntries):
+    """The customers who were seen to leave a segment, newest first."""
+
+    ordering = ("-left_at", "-id")
+
+    def query_stays(self, segment: Segment) -> QuerySet[SegmentStay]:
+        return query_exits(segment)
+
+
+class SegmentHistory(APIView):
+    """The size of a segment by day, and how many customers entered and left."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "segments:read"}
+    checks_parameters = True
+
+    @extend_schema(
+        operation_id="segments_history", parameters=[HistoryQuerySerializer], responses=SegmentHistorySerializer
+    )
+    def get(self, request: Request, key: str) -> Response:
+        segment = get_object_or_404(Segment, key=key)
+        query = HistoryQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        until = query.validated_data.get("until") or timezone.localdate()
+        since = query.validated_data.get("since") or until - timedelta(days=90)
+        if until < since:
+            raise serializers.ValidationError({"since": _("since must be before until, which defaults to today.")})
+        days = list_days(segment=segment, since=since, until=until)
+        return Response(SegmentHistorySerializer({"key": key, "since": since, "until": until, "days": days}).data)
+
+
+class SegmentOverlapView(APIView):
+    """How many customers two segments have in common."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "segments:read"}
+    conflicts = ("GET",)
+
+    @extend_schema(operation_id="segments_overlap", responses=OverlapSerializer)
+    def get(self, request: Request, key: str, other: str) -> Response:
+        as_of = timezone.now()
+        try:
+            members, others = (
+                query_members(segment=get_object_or_404(Segment, key=name), as_of=as_of) for name in (key, other)
+            )
+        except ConditionError as error:
+            raise SegmentConflictError(_("The segment is not valid: %(reason)s") % {"reason": error}) from error
+        overlap = count_overlap(members, others)
+        return Response(
+            OverlapSerializer(
+                {
+                    "size": overlap.size,
+                    "other_size": overlap.other_size,
+                    "both": overlap.both,
+                    "share": overlap.share,
+                    "other_share": overlap.other_share,
+                    "as_of": as_of,
+                }
+            ).data
+        )
 
 
 class SegmentPreview(APIView):

@@ -58,6 +58,7 @@ def build_condition_schema() -> Schema:
         build_object({"all": children}),
         build_object({"any": {**children, "minItems": 1}}),
         build_object({"not": inner}),
+        build_sequence(),
     ]
     return {
         "description": "A tree of all, any, not and comparisons; an empty all matches all customers.",
@@ -75,13 +76,38 @@ def build_object(properties: Schema, *, optional: Schema | None = None) -> Schem
     }
 
 
+def build_sequence() -> Schema:
+    """Return the schema of two events in sequence."""
+    events = [field for field in FIXED_FIELDS if field.kind == FieldType.EVENT]
+    names = {"type": "string", "enum": [field.name for field in events if field.takes_names]}
+    others = {"type": "string", "enum": [field.name for field in events if not field.takes_names]}
+    values = build_operand(Operand.MANY, TEXT)
+    step = {"oneOf": [build_object({"field": names, "value": values}), build_object({"field": others})]}
+    return add_event_time(
+        {
+            "sequence": {"type": "array", "items": step, "minItems": 2, "maxItems": 2},
+            "gap_days": build_integer(0, MAX_DAYS),
+        }
+    )
+
+
+def add_event_time(properties: Schema, *, optional: Schema | None = None) -> Schema:
+    """Return the schema of an object with the days of an event: the last so many, or between two dates."""
+    times = {
+        "within_days": {**build_integer(1, MAX_DAYS), "nullable": True},
+        "between": {"type": "array", "items": MOMENT, "minItems": 2, "maxItems": 2},
+    }
+    schema = build_object(properties, optional={**(optional or {}), **times})
+    return {**schema, "not": {"required": list(times)}}
+
+
 def build_comparisons() -> Iterator[Schema]:
     """Yield one schema per operand type and group of fields with the same operators and values."""
     similar_fields: dict[str, list[ConditionField]] = {}
     for field in FIXED_FIELDS:
-        similar_fields.setdefault(repr((field.name == "bought.any", field.operators, build_value(field))), []).append(
-            field
-        )
+        similar_fields.setdefault(
+            repr((field.kind == FieldType.EVENT, field.takes_names, field.operators, build_value(field))), []
+        ).append(field)
     for fields in similar_fields.values():
         names = {"type": "string", "enum": [field.name for field in fields]}
         yield from build_comparisons_of(names, fields[0].operators, build_value(fields[0]), fields[0])
@@ -94,20 +120,26 @@ def build_comparisons() -> Iterator[Schema]:
 def build_comparisons_of(
     names: Schema, operators: tuple[str, ...], value: Schema, field: ConditionField | None = None
 ) -> Iterator[Schema]:
-    bought = field is not None and field.kind == FieldType.BOUGHT
-    optional = (
-        {"times": build_integer(1, MAX_TIMES), "within_days": {**build_integer(1, MAX_DAYS), "nullable": True}}
-        if bought
-        else {}
-    )
+    is_event = field is not None and field.kind == FieldType.EVENT
     for takes in Operand:
         if not (matching_operators := [name for name in operators if OPERATORS[name].takes == takes]):
             continue
-        properties: Schema = {"field": names, "op": {"type": "string", "enum": matching_operators}}
+        properties: Schema = {"field": names}
         values = build_operand(takes, value)
-        if values is not None and not (field is not None and field.name == "bought.any"):
+        if values is not None and not (is_event and field is not None and not field.takes_names):
             properties["value"] = values
-        yield build_object(properties, optional=optional)
+        if is_event:
+            yield from build_event_comparisons(properties, matching_operators)
+        else:
+            yield build_object({**properties, "op": {"type": "string", "enum": matching_operators}})
+
+
+def build_event_comparisons(properties: Schema, operators: list[str]) -> Iterator[Schema]:
+    """Yield the schema of "never", and of the operators that compare a number of times."""
+    times = {"times": build_integer(1, MAX_TIMES)}
+    counting = [name for name in operators if name != "never"]
+    yield add_event_time({**properties, "op": {"type": "string", "enum": ["never"]}})
+    yield add_event_time({**properties, "op": {"type": "string", "enum": counting}}, optional=times)
 
 
 def build_operand(takes: Operand, value: Schema) -> Schema | None:

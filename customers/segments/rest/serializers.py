@@ -7,12 +7,13 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from config.foundation.rest.known_names import KnownFieldsMixin
 from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.identity.models import Customer
 from customers.identity.rest.masked_fields import MASKED_ID_HELP, MaskedIdField
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.editing import RESERVED_KEYS, check_condition
-from customers.segments.models import Segment
+from customers.segments.models import Segment, SegmentDay, SegmentStay
 from customers.segments.rest.condition_schema import ConditionFieldExtension  # noqa: F401 — registers itself
 
 
@@ -178,6 +179,47 @@ class MembershipSerializer(serializers.Serializer[Any]):
     segments = SegmentNameSerializer(many=True)
 
 
+class HistoryQuerySerializer(KnownFieldsMixin, serializers.Serializer[Any]):
+    since = serializers.DateField(required=False, help_text=_("The first day; by default 90 days ago."))
+    until = serializers.DateField(required=False, help_text=_("The last day; by default today."))
+
+
+class SegmentDaySerializer(serializers.ModelSerializer[SegmentDay]):
+    class Meta:
+        model = SegmentDay
+        fields = ["day", "size", "entered", "left"]
+
+
+class SegmentHistorySerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    since = serializers.DateField()
+    until = serializers.DateField()
+    days = SegmentDaySerializer(many=True, help_text=_("The days on which the segment was evaluated."))
+
+
+class StaySerializer(serializers.ModelSerializer[SegmentStay]):
+    """A customer who entered or left a segment while it was evaluated."""
+
+    user_id = MaskedIdField(
+        allow_null=True, help_text=format_lazy("{} {}", _("Null for a visitor without a user ID."), MASKED_ID_HELP)
+    )
+
+    class Meta:
+        model = SegmentStay
+        fields = ["customer_id", "user_id", "entered_at", "left_at"]
+
+
+class OverlapSerializer(serializers.Serializer[Any]):
+    size = serializers.IntegerField(help_text=_("Customers in the segment."))
+    other_size = serializers.IntegerField(help_text=_("Customers in the other segment."))
+    both = serializers.IntegerField(help_text=_("Customers in both."))
+    share = serializers.FloatField(allow_null=True, help_text=_("Customers in both ÷ customers in the segment."))
+    other_share = serializers.FloatField(
+        allow_null=True, help_text=_("Customers in both ÷ customers in the other segment.")
+    )
+    as_of = serializers.DateTimeField()
+
+
 class OperatorSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
@@ -195,6 +237,9 @@ class ConditionFieldSerializer(serializers.Serializer[Any]):
     group = serializers.CharField()
     kind = serializers.CharField()
     help = serializers.CharField()
+    about = serializers.CharField(
+        help_text=_("Of an event: any, product, category or brand. Only events about something have a value.")
+    )
     low = serializers.FloatField(allow_null=True)
     high = serializers.FloatField(allow_null=True)
     operators = OperatorSerializer(many=True)

@@ -17,7 +17,7 @@ from scipy.sparse import csr_array, issparse
 from recommendations.engine.algorithms.spec import AlgorithmSpec, ExplanationReason
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.id_map import IdMap
-from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.data.interactions import KIND_CODES, KINDS, Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.online.batch_scorer import BatchScorer
@@ -264,6 +264,25 @@ def require_weight(interactions: Interactions) -> None:
             if len(interactions)
             else "nothing to learn from: there is no interaction at all"
         )
+
+
+def select_purchases(histories: Histories, kinds: Sequence[str] | None) -> Histories:
+    """Return the histories with only the interactions that count as purchases: those of these kinds (None: all) that have a weight."""
+    is_purchase = histories.weight > 0
+    if kinds is not None:
+        is_chosen = np.zeros(len(KINDS), np.bool_)  # faster than np.isin for the few lines of one history
+        is_chosen[[KIND_CODES[kind] for kind in kinds]] = True
+        is_purchase &= is_chosen[histories.kind]
+    return histories.select_entries(is_purchase)
+
+
+def require_purchases(interactions: Interactions, kinds: Sequence[str] | None) -> Histories:
+    """Return all histories with only their purchases. Errors: NothingToLearnError without any."""
+    require_weight(interactions)
+    purchases = select_purchases(interactions.build_histories(), kinds)
+    if not len(purchases.item):
+        raise NothingToLearnError(f"nothing to learn from: no interaction of a kind among {kinds} has a weight")
+    return purchases
 
 
 def get_reason(source: str) -> ExplanationReason:

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import AnyInts, Flags
+from config.foundation.random_numbers.splitmix64 import FIRST_FACTOR
 from recommendations.engine.linear_algebra.jit import compiled, compiled_with_gil
 
 type Bytes = npt.NDArray[np.uint8]
@@ -11,13 +12,13 @@ type Bytes = npt.NDArray[np.uint8]
 
 @compiled
 def hash_texts(blob: Bytes, offsets: AnyInts) -> npt.NDArray[np.uint64]:
-    """Return the 64-bit FNV-1a hash of each text, finished with a splitmix64 round; the same in every process."""
+    """Return the 64-bit FNV-1a hash of each text, finished with one round of SplitMix64; the same in every process."""
     hashes = np.empty(offsets.shape[0] - 1, np.uint64)
     for index in range(hashes.shape[0]):
         value = np.uint64(0xCBF29CE484222325)
         for position in range(offsets[index], offsets[index + 1]):
             value = (value ^ np.uint64(blob[position])) * np.uint64(0x100000001B3)
-        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        value = (value ^ (value >> np.uint64(30))) * FIRST_FACTOR
         hashes[index] = value ^ (value >> np.uint64(31))
     return hashes
 

@@ -42,8 +42,8 @@ def weigh_visit(newest_first: Iterable[VisitEvent], *, now: float, decay: float 
     """Return the products of the visit that is still going on at `now` (seconds since 1970), oldest first; empty without one.
 
     The visit goes back until a pause of more than VISIT_GAP_S. The weight is w(kind) · decay^(products back) · 2^(−age / half-life),
-    of several interactions with one product the largest. A product that was bought in the visit no longer counts, unless it was
-    viewed again.
+    of several interactions with one product the largest. Of a product that was bought in the visit, only interactions after the
+    purchase count.
     """
     visited: dict[int, VisitedItem] = {}
     bought: set[int] = set()
@@ -56,7 +56,7 @@ def weigh_visit(newest_first: Iterable[VisitEvent], *, now: float, decay: float 
         if kind == PURCHASE:
             bought.add(item)
         kind_weight = KIND_WEIGHTS.get(kind, 0.0)
-        if item < 0 or not kind_weight or (item in bought and item not in visited):
+        if item < 0 or not kind_weight or item in bought:
             continue
         back = position.setdefault(item, len(position))
         weight = kind_weight * decay**back * 2.0 ** (-max(now - at, 0.0) / VISIT_HALF_LIFE_S)

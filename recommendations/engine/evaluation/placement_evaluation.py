@@ -69,7 +69,7 @@ def make_ranker(algorithm: Algorithm, *, seed: int) -> Ranker:
 
 
 def tune_shares(
-    components: Mapping[str, Algorithm], queries: EvaluationQueries, *, normalization: str = "max", seed: int = 0
+    components: Mapping[str, Algorithm], queries: EvaluationQueries, *, normalization: str = "max"
 ) -> tuple[dict[str, float], float]:
     """Return the weights with the largest mean NDCG@10 by `tune_ensemble_weights`, and that mean.
 
@@ -93,7 +93,6 @@ def tune_shares(
         offered=queries.offered,
         drop_unhelpful=True,
         user=queries.user,
-        seed=seed,
     )
     kept_shares = {name: share for name, share in chosen_weights.weights.items() if share >= MIN_WEIGHT}
     total = sum(kept_shares.values())

@@ -3,6 +3,8 @@
 import numpy as np
 
 from config.foundation.array_types import AnyFloats, AnyInts
+from config.foundation.random_numbers.splitmix64 import GOLDEN
+from recommendations.engine.linear_algebra.formula_kernels import mix_number
 from recommendations.engine.linear_algebra.jit import compiled, inlined
 
 
@@ -87,7 +89,5 @@ def compute_tie_break(seed: int, row: int, column: int) -> np.int64:
     """Return the tie-break: the column, or with seed >= 0 a pseudo-random number of (seed, row, column) by splitmix64."""
     if seed < 0:
         return np.int64(column)
-    mixed = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + (np.uint64(row) << np.uint64(32)) + np.uint64(column)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.int64((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(1))  # 63 bits, so that int64 is not negative
+    mixed = mix_number(np.uint64(seed) * GOLDEN + (np.uint64(row) << np.uint64(32)) + np.uint64(column))
+    return np.int64(mixed >> np.uint64(1))  # 63 bits, so that int64 is not negative

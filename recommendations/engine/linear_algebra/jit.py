@@ -10,21 +10,24 @@ from typing import Any, cast
 
 import numba
 
-ENGINE = Path(__file__).parents[1]
-# Files with kernels that the kernels of other files call, and this file.
+ROOT = Path(__file__).parents[3]
+# Files with functions that the kernels of other files call, and this file.
 SHARED_FILES = (
-    "linear_algebra/jit.py",
-    "linear_algebra/heap_kernels.py",
-    "linear_algebra/cholesky_kernels.py",
-    "linear_algebra/product_kernels.py",
-    "linear_algebra/set_kernels.py",
-    "algorithms/neighbors/session_search_kernels.py",
+    "config/foundation/random_numbers/splitmix64.py",
+    "config/foundation/statistics.py",
+    "recommendations/engine/linear_algebra/jit.py",
+    "recommendations/engine/linear_algebra/formula_kernels.py",
+    "recommendations/engine/linear_algebra/heap_kernels.py",
+    "recommendations/engine/linear_algebra/cholesky_kernels.py",
+    "recommendations/engine/linear_algebra/product_kernels.py",
+    "recommendations/engine/linear_algebra/set_kernels.py",
+    "recommendations/engine/algorithms/neighbors/session_search_kernels.py",
 )
 
 
 def stamp_shared_files() -> tuple[tuple[float, int], ...]:
     """Return the modification time and the size of each shared file."""
-    stats = [(ENGINE / name).stat() for name in SHARED_FILES]
+    stats = [(ROOT / name).stat() for name in SHARED_FILES]
     return tuple((stat.st_mtime, stat.st_size) for stat in stats)
 
 

@@ -27,6 +27,7 @@ from recommendations.engine.online.context import (
     get_positive_entries,
 )
 from recommendations.engine.online.kernels import (
+    add_normalized,
     add_scaled,
     assign_slots,
     find_largest_contributions,
@@ -36,6 +37,7 @@ from recommendations.engine.online.kernels import (
 )
 
 NO_FACTORS = np.empty(0, np.float32)
+SMALLEST_DIVISOR = float(TINY)
 
 
 class DeadlineExceededError(Exception):
@@ -243,23 +245,25 @@ class OnlineEnsemble:
             if due is not None and time.perf_counter() > due:
                 work.clear()
                 raise DeadlineExceededError
-            scores = scorer.score(scored.context)
-            highest = float(scores.values.max()) if len(scores.values) else 0.0
-            if not highest > 0:
-                continue
-            component = self._normalize(name, scores, highest)
-            scored.is_personalized = True
-            scored.components.append(component)
-            work.count = add_scaled(
-                component.rows, component.values, component.factor, work.total, work.touched, work.order, work.count
-            )
+            self._add_component(scored, name, scorer.score(scored.context))
         return scored
 
-    def _normalize(self, name: str, scores: ComponentScores, highest: float) -> _NormalizedScores:
-        share = self.shares[name]
+    def _add_component(self, scored: ScoredHistory, name: str, scores: ComponentScores) -> None:
+        """Add the normalized scores of a component, unless none is positive."""
+        work, share, rows, values = scored.work, self.shares[name], scores.rows, scores.values
+        if not len(values):
+            return
         if self.normalization == "rank":
-            return _NormalizedScores(name, scores, share, *_weigh_ranks(scores.rows, scores.values))
-        return _NormalizedScores(name, scores, share / max(highest, float(TINY)), scores.rows, scores.values)
+            rows, values = _weigh_ranks(rows, values)
+            factor = share if len(rows) else 0.0
+            work.count = add_scaled(rows, values, factor, work.total, work.touched, work.order, work.count)
+        else:
+            work.count, factor = add_normalized(
+                rows, values, share, SMALLEST_DIVISOR, work.total, work.touched, work.order, work.count
+            )
+        if factor > 0:
+            scored.is_personalized = True
+            scored.components.append(_NormalizedScores(name, scores, factor, rows, values))
 
 
 def _find_slots(items: Rows, all_items: Rows) -> npt.NDArray[np.intp]:

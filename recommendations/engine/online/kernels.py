@@ -109,6 +109,30 @@ def add_scaled(
 
 
 @compiled_with_gil
+def add_normalized(
+    columns: AnyInts,
+    values: AnyFloats,
+    share: float,
+    tiny: float,
+    total: AnyFloats,
+    touched: Flags,
+    order: AnyInts,
+    count: int,
+) -> tuple[int, float]:
+    """Add share · value / highest value as `add_scaled` does; return the new count and the factor, 0 without a score.
+
+    tiny: replaces a highest value below it as the divisor.
+    """
+    highest = np.float32(0)
+    for value in values:
+        highest = max(highest, value)
+    if not highest > 0:
+        return count, 0.0
+    factor = share / max(np.float64(highest), tiny)
+    return add_scaled(columns, values, factor, total, touched, order, count), factor
+
+
+@compiled_with_gil
 def clear_sums(total: AnyFloats, touched: Flags, order: AnyInts, count: int) -> None:
     """Set the listed columns of total to 0 and of touched to False."""
     for index in range(count):

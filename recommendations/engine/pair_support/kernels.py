@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import AnyFloats, AnyInts
+from recommendations.engine.linear_algebra.formula_kernels import limit_single_share
 from recommendations.engine.linear_algebra.heap_kernels import drain_heap, push_entry, ranks_before
 from recommendations.engine.linear_algebra.jit import compiled, compiled_with_gil
 
@@ -14,11 +15,7 @@ def bound_confidence(pairs: float, first: float, share: float, prior: float, z: 
     if share <= 0 or first <= 0:
         return 0.0
     n = first + prior / share
-    p = min((pairs + prior) / n, 1.0)
-    square = z * z
-    center = p + square / (2 * n)
-    spread = z * np.sqrt(p * (1 - p) / n + square / (4 * n * n))
-    return max((center - spread) / (1 + square / n), 0.0)
+    return max(limit_single_share(min((pairs + prior) / n, 1.0), n, -z), 0.0)
 
 
 @compiled
@@ -127,14 +124,36 @@ def count_pair_people(
 
 
 @compiled_with_gil
-def find_entries(indptr: AnyInts, indices: AnyInts, firsts: AnyInts, seconds: AnyInts) -> npt.NDArray[np.int64]:
-    """Return the entry of each pair (firsts[i], seconds[i]) in a CSR matrix; -1 for a pair that it does not store."""
-    entries = np.full(firsts.shape[0], -1, np.int64)
-    for pair in range(firsts.shape[0]):
+def find_counts(
+    indptr: AnyInts,
+    indices: AnyInts,
+    orders: AnyInts,
+    people: AnyInts,
+    lift: AnyFloats,
+    firsts: AnyInts,
+    seconds: AnyInts,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Return the values of three columns for the pairs (firsts[i], seconds[i]) of a CSR matrix; 0 for a pair that it does not store."""
+    n = firsts.shape[0]
+    pair_orders, pair_people, pair_lift = np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.float32)
+    for pair in range(n):
         first = firsts[pair]
         if 0 <= first < indptr.shape[0] - 1:
             for entry in range(indptr[first], indptr[first + 1]):
                 if indices[entry] == seconds[pair]:
-                    entries[pair] = entry
+                    pair_orders[pair], pair_people[pair], pair_lift[pair] = orders[entry], people[entry], lift[entry]
                     break
-    return entries
+    return pair_orders, pair_people, pair_lift
+
+
+@compiled_with_gil
+def grade_counts(
+    orders: AnyInts, people: AnyInts, lift: AnyFloats, minimum: int, min_people: int
+) -> npt.NDArray[np.int8]:
+    """Return 1 for pairs of at least `min_people`, 2 if they have `minimum` orders or people and a lift above 1 too, otherwise 0."""
+    levels = np.zeros(people.shape[0], np.int8)
+    for pair in range(people.shape[0]):
+        if people[pair] >= min_people:
+            has_enough = orders[pair] >= minimum or people[pair] >= minimum
+            levels[pair] = 2 if has_enough and lift[pair] > 1.0 else 1
+    return levels

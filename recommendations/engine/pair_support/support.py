@@ -10,10 +10,11 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from config.foundation.array_types import Flags, Rows
+from config.foundation.statistics import limit_share
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
 from recommendations.engine.linear_algebra.parallel import map_blocks
 from recommendations.engine.linear_algebra.sparse import deal_rows, list_entry_rows, make_csr, transpose
-from recommendations.engine.pair_support.kernels import count_pair_people, count_top_pairs, find_entries
+from recommendations.engine.pair_support.kernels import count_pair_people, count_top_pairs, find_counts, grade_counts
 
 # A tenth of an order of prior evidence that a pair is as frequent as by chance, and the one-sided 95 % limit.
 PRIOR_ORDERS = 0.1
@@ -41,9 +42,7 @@ class PairCounts(NamedTuple):
 
         OFTEN: at least `minimum` orders or `minimum` people, at least two people, and a lower bound of the lift above 1.
         """
-        has_some = self.people >= MIN_PEOPLE
-        has_enough = (self.orders >= minimum) | (self.people >= minimum)
-        return has_some.astype(np.int8) + (has_some & has_enough & (self.lift > 1.0))
+        return grade_counts(self.orders, self.people, self.lift, minimum, MIN_PEOPLE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,22 +70,14 @@ class PairSupport:
 
     def find(self, firsts: npt.NDArray[np.integer], seconds: npt.NDArray[np.integer]) -> PairCounts:
         """Return the counts of the pairs (firsts[i], seconds[i])."""
-        entries = find_entries(self.indptr, self.indices, firsts, seconds)
-        is_known = entries >= 0
-        counts = PairCounts(*(np.zeros(len(firsts), column.dtype) for column in self._columns))
-        for values, column in zip(counts, self._columns, strict=True):
-            values[is_known] = column[entries[is_known]]
-        return counts
+        counts = find_counts(self.indptr, self.indices, self.orders, self.people, self.lift, firsts, seconds)
+        return PairCounts(*counts)
 
     def list_partners(self, rows: npt.NDArray[np.integer]) -> Rows:
         """Return the items that at least two people have together with any of these, possibly repeated."""
         ranges = [slice(self.indptr[row], self.indptr[row + 1]) for row in rows.tolist() if row < len(self.indptr) - 1]
         parts = [self.indices[entries][self.people[entries] >= MIN_PEOPLE] for entries in ranges]
         return np.concatenate(parts) if parts else np.empty(0, np.int32)
-
-    @property
-    def _columns(self) -> tuple[npt.NDArray[Any], ...]:
-        return self.orders, self.people, self.lift
 
 
 def bound_lifts(
@@ -105,9 +96,8 @@ def bound_lifts(
     known = (share > 0) & (n_first > 0)
     safe = np.where(known, share, 1.0)
     n = np.where(known, n_first + prior / safe, 1.0)
-    p = np.minimum((x + prior) / n, 1.0)
-    center, spread = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return np.where(known, np.maximum((center - spread) / (1 + z**2 / n), 0.0) / safe, 0.0)
+    bound = limit_share(np.minimum((x + prior) / n, 1.0), n, -z)
+    return np.where(known, np.maximum(bound, 0.0) / safe, 0.0)
 
 
 class TopPairs(NamedTuple):

@@ -1,14 +1,20 @@
 """Compound words: icecream for ice cream, and tooth paste for toothpaste, where the index has the other form."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
+from recommendations.engine.text_search.corrections import CorrectionCandidate
 from recommendations.engine.text_search.synonyms import TermSet
 from recommendations.engine.text_search.tokens import singularize
 
 MIN_PART = 3  # characters; shorter parts of a word are rarely words
 MAX_SPLIT_LENGTH = 24
+MIN_MISSPELLED = 4
+MAX_NEAR = 4
 
 type CountDocuments = Callable[[str], int]
+type CountTogether = Callable[[TermSet], int]
+type FindNear = Callable[[str], Sequence[CorrectionCandidate]]
 
 
 def find_joined(first: str, second: str, count: CountDocuments) -> TermSet | None:
@@ -29,3 +35,29 @@ def find_split(word: str, count: CountDocuments) -> TermSet | None:
         if (n_first := count(first)) > best_count and (n_second := count(second)) > best_count:
             best, best_count = (first, second), min(n_first, n_second)
     return best
+
+
+def find_loose_split(
+    word: str, count: CountDocuments, count_together: CountTogether, find_near: FindNear
+) -> TermSet | None:
+    """Return the two words that an unknown word consists of, of which one may be misspelled; None if there are none.
+
+    Two known words first, although no document has both. With a misspelled part, there must be such a document.
+    """
+    if split := find_split(word, count):
+        return split
+    if not word.isalpha() or not MIN_PART + MIN_MISSPELLED <= len(word) <= MAX_SPLIT_LENGTH:
+        return None
+    splits = [(word[:end], word[end:]) for end in range(MIN_PART, len(word) - MIN_PART + 1)]
+    found: list[tuple[float, TermSet]] = []
+    for first, second in splits:
+        for known, other, is_first in ((first, second, True), (second, first, False)):
+            if len(other) < MIN_MISSPELLED or not count(singularize(known)):
+                continue
+            typed = singularize(other)
+            ranked = sorted(find_near(typed), key=lambda candidate: -candidate.rate(typed))
+            for near in ranked[:MAX_NEAR]:
+                if together := count_together((singularize(known), near.word)):
+                    parts = (known, near.word) if is_first else (near.word, singularize(known))
+                    found.append((near.rate(typed) + math.log(together), parts))
+    return max(found)[1] if found else None

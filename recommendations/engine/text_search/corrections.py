@@ -1,8 +1,9 @@
 """Corrections of misspelled words by the words of the documents and their frequency."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +16,23 @@ MAX_WEIGHED = 24  # candidates whose documents are weighed
 EDIT_COST = 4.0
 FIRST_LETTER_COST = 2.5  # typing errors rarely change the first letter
 DOUBLED_LETTER_GAIN = 1.5  # letters doubled or not are the most common error
+UNLIKELY_KEY_COST = 1.0  # another letter that is neither beside the right key nor sounds similar
 COMMON_ERROR_GAIN = 0.75  # two letters swapped, or one missing
 
+_KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+SIMILAR_LETTERS = (
+    *({first, second} for row in _KEYBOARD for first, second in pairwise(row)),
+    *({first, second} for upper, lower in pairwise(_KEYBOARD) for first, second in zip(upper, lower, strict=False)),
+    *({first, second} for upper, lower in pairwise(_KEYBOARD) for first, second in zip(upper[1:], lower, strict=False)),
+    set("aeiouy"),
+    *map(set, ("ckq", "csz", "gj", "fv", "mn", "bp", "dt")),
+)
+
 type RowWeights = Callable[[Rows], npt.NDArray[np.floating]]
+type CountPeople = Callable[
+    [str, frozenset[str]], float
+]  # (word, the other words of the query) → people who searched it
+PRIOR_PEOPLE = 20.0  # as many people as the documents count for
 
 
 @dataclass(frozen=True)
@@ -41,7 +56,38 @@ class CorrectionCandidate:
             cost -= DOUBLED_LETTER_GAIN * self.edits
         elif self.edits == 1 and (len(self.word) > len(typed) or sorted(self.word) == sorted(typed)):
             cost -= COMMON_ERROR_GAIN
+        elif self.edits == 1 and is_unlikely_replacement(self.word, typed):
+            cost += UNLIKELY_KEY_COST
         return math.log(self.weight + 1e-9) - cost
+
+
+def weigh_by_people(
+    candidates: Sequence[CorrectionCandidate], count_people: CountPeople, others: frozenset[str]
+) -> list[CorrectionCandidate]:
+    """Return the candidates with weights from the documents and from the people who searched each word.
+
+    The share of a word is (PRIOR_PEOPLE · its share of the documents' weight + its people) / (PRIOR_PEOPLE + all people), a Dirichlet prior.
+    The sum of the weights does not change; without people none of them does.
+    """
+    people = [count_people(candidate.word, others) for candidate in candidates]
+    total, searched = sum(candidate.weight for candidate in candidates), sum(people)
+    if not searched or not total:
+        return list(candidates)
+    return [
+        replace(
+            candidate,
+            weight=(PRIOR_PEOPLE * candidate.weight + total * count) / (PRIOR_PEOPLE + searched),
+        )
+        for candidate, count in zip(candidates, people, strict=True)
+    ]
+
+
+def is_unlikely_replacement(word: str, typed: str) -> bool:
+    """Return whether the words differ in one letter that is seldom mistaken for the other."""
+    if len(word) != len(typed):
+        return False
+    differing = [{first, second} for first, second in zip(word, typed, strict=True) if first != second]
+    return len(differing) == 1 and not any(differing[0] <= letters for letters in SIMILAR_LETTERS)
 
 
 def collapse_doubled(word: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import kernels
-from recommendations.engine.text_search.corrections import RowWeights
+from recommendations.engine.text_search.corrections import CountPeople, RowWeights
 from recommendations.engine.text_search.documents import Documents
 from recommendations.engine.text_search.matches import Matches
-from recommendations.engine.text_search.query_execution import ScoredQuery
+from recommendations.engine.text_search.query_execution import ScoredQuery, WordChoice
 from recommendations.engine.text_search.segment import IndexSegment, Pivots, Postings, assemble_segment, build_segment
 from recommendations.engine.text_search.synonyms import Synonyms
 from recommendations.engine.text_search.tokens import normalize
@@ -179,6 +179,16 @@ class TextIndex:
             self._counts[term] = count
         return count
 
+    def count_together(self, terms: Sequence[str]) -> int:
+        """Return the number of documents with all terms; slow, for words that no document has."""
+        count = 0
+        for number, segment in enumerate(self.segments):
+            spans = [segment.vocabulary.find(term) for term in terms]
+            docs = [segment.docs[segment.indptr[first] : segment.indptr[last]] for first, last in spans]
+            shared = reduce(np.intersect1d, docs)
+            count += int((self.owner[shared] == number).sum())
+        return count
+
     def search(self, text: str, *, synonyms: Synonyms = NO_SYNONYMS, allowed: Flags | None = None) -> Matches:
         """Return the allowed documents that match the query: those with all words, and if few, those with at least half.
 
@@ -186,12 +196,21 @@ class TextIndex:
         """
         return self.score(text, synonyms=synonyms).find_matches(allowed)
 
-    def score(self, text: str, *, synonyms: Synonyms = NO_SYNONYMS, weights: RowWeights | None = None) -> ScoredQuery:
+    def score(
+        self,
+        text: str,
+        *,
+        synonyms: Synonyms = NO_SYNONYMS,
+        weights: RowWeights | None = None,
+        count_people: CountPeople | None = None,
+        corrects: bool = True,
+    ) -> ScoredQuery:
         """Score all documents once, to be matched against different sets of allowed ones.
 
-        weights: of documents, such as their sales, to choose between corrections.
+        weights: of documents, such as their sales, and count_people: who searched a word, to choose between corrections. corrects: whether
+        words may be misspelled.
         """
-        return ScoredQuery(self, text, synonyms, weights)
+        return ScoredQuery(self, text, synonyms, WordChoice(weights, count_people, corrects=corrects))
 
     def complete(self, prefix: str, *, n: int) -> list[str]:
         """Return the words with this prefix that occur in most documents, most frequent first."""

@@ -1,6 +1,6 @@
 """The result of a search: the matching documents, their scores, and the corrections of the query."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -23,7 +23,8 @@ class Matches:
     """The matches of a query: rows in ascending order, their text scores, and how many query terms each covers (at least 1).
 
     n_required: number of required query terms; exact: rows with the query as a key; words: terms searched; prefixes: terms that longer words
-    match too; corrected: the query with its corrections, None without any.
+    match too; corrected: the query with its corrections, None without any. levels: n_covered with the head of the query counting more, full_level:
+    that of a document with all words.
     """
 
     rows: Rows
@@ -35,6 +36,8 @@ class Matches:
     prefixes: tuple[str, ...] = ()
     corrected: str | None = None
     corrections: tuple[Correction, ...] = ()
+    levels: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    full_level: int = 0
 
     def highlight(self, text: str) -> list[tuple[str, bool]]:
         """Split the text into pieces, each with whether it matches the query."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from recommendations.engine.text_search.compounds import CountDocuments, find_joined, find_split
-from recommendations.engine.text_search.synonyms import Synonyms, TermSet
+from recommendations.engine.text_search.heads import find_head
+from recommendations.engine.text_search.synonyms import Alternative, Synonyms, TermSet
 from recommendations.engine.text_search.tokens import (
     TextRun,
     is_unspaced,
@@ -14,10 +15,12 @@ from recommendations.engine.text_search.tokens import (
     split_into_words,
 )
 
+LITERAL_FACTOR = 1.0  # of another spelling of the typed words: icecream
 MAX_TERMS = 64  # one bit each; further terms are ignored
 # optional in a document; searched only if the query has no other words
 STOP_WORDS = frozenset(
-    "a an and any are as at be buy by for from i in is it me my need of on or please show some that the these this to want with 的 了 和 与 之 是".split()  # noqa: SIM905, E501
+    "a affordable an and any are as at be best buy by cheap cheapest find for from get good i in inexpensive is it looking me my need of on or please price "  # noqa: SIM905, E501
+    "show some that the these this to want with 的 了 和 与 之 是".split()
 )
 
 
@@ -53,7 +56,7 @@ class QueryUnit:
     """Clauses with scores that add up, or one of the alternatives instead of all of them."""
 
     clauses: tuple[QueryClause, ...]
-    alternatives: tuple[TermSet, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
     covers: int = 0
 
 
@@ -64,6 +67,12 @@ class ParsedQuery:
     text: str
     terms: tuple[QueryTerm, ...]
     units: tuple[QueryUnit, ...]
+
+    @property
+    def head_bits(self) -> int:
+        """Return the bit of the word that names the product, 0 without one."""
+        head = find_head([term.term for term in self.terms], [term.is_required for term in self.terms])
+        return 0 if head is None else 1 << head
 
     @property
     def required_bits(self) -> int:
@@ -132,23 +141,23 @@ class _UnitBuilder:
         rest = _build_clauses(query_terms, pending, len(query_terms), is_unfinished=self.is_unfinished)
         return [*units, *(QueryUnit((clause,)) for clause in rest)]
 
-    def find_alternatives(self, atoms: tuple[str, ...], start: int) -> tuple[int, list[TermSet]]:
+    def find_alternatives(self, atoms: tuple[str, ...], start: int) -> tuple[int, list[Alternative]]:
         """Return the end of the longest name that begins at `start`, and its alternatives; start itself without any."""
         end, alternatives = next(
             ((end, others) for end, others in self.synonyms.find_at(atoms, start) if self.is_name(start, end)),
             (start, []),
         )
         if start in self.hyphenated and self.hyphenated[start][0] >= end:
-            return self.hyphenated[start][0], [*alternatives, (self.hyphenated[start][1],)]
+            return self.hyphenated[start][0], [*alternatives, Alternative((self.hyphenated[start][1],), LITERAL_FACTOR)]
         if end > start + 1 or self.query_terms[start].run.is_unspaced:
             return end, alternatives
         first = self.query_terms[start]
         if joined := self.find_joined_with_next(start):
-            others = next(self.synonyms.find_at(joined, 0), (0, []))[1]
-            return start + 2, [joined, *others]
-        if not alternatives and not self.count(first.term) and (split := find_split(first.term, self.count)):
-            others = [terms for length, terms in self.find_at_start(split) if length == len(split)]
-            return start + 1, [split, *others]
+            return start + 2, [Alternative(joined, LITERAL_FACTOR), *self.find_exact_name(joined)]
+        if not alternatives and not self.count(first.term):
+            split = self.synonyms.joined_names.get(first.term) or find_split(first.term, self.count)
+            if split:
+                return start + 1, [Alternative(split, LITERAL_FACTOR), *self.find_exact_name(split)]
         return end, alternatives
 
     def find_joined_with_next(self, start: int) -> TermSet | None:
@@ -156,16 +165,25 @@ class _UnitBuilder:
         first, following = self.query_terms[start], self.query_terms[start + 1 : start + 2]
         if not following or not first.is_required or not following[0].is_required:
             return None
-        return find_joined(first.run.text, following[0].run.text, self.count)
+        return find_joined(first.run.text, following[0].run.text, self.count_known)
+
+    def count_known(self, term: str) -> int:
+        """Return the number of documents with a term; a name with synonyms counts too."""
+        return self.count(term) or len(self.synonyms.find_others(term))
 
     def is_name(self, start: int, end: int) -> bool:
-        """Return whether terms may be a name: one character within a longer unspaced word is not, such as 蓝 in 蓝牙."""
-        run = self.query_terms[start].run
-        return end > start + 1 or not run.is_unspaced or len(run.text) == 1
+        """Return whether terms may be a name.
 
-    def find_at_start(self, atoms: tuple[str, ...]) -> list[tuple[int, TermSet]]:
-        """Return the synonyms of names that begin with the atoms."""
-        return [(end, terms) for end, others in self.synonyms.find_at(atoms, 0) for terms in others]
+        One character within a longer unspaced word is not, such as 蓝 in 蓝牙, unless no document has any part of the word: 绿茶 in English.
+        """
+        run = self.query_terms[start].run
+        if end > start + 1 or not run.is_unspaced or len(run.text) == 1:
+            return True
+        return not any(self.count(first + second) for first, second in pairwise(run.text))
+
+    def find_exact_name(self, atoms: tuple[str, ...]) -> list[Alternative]:
+        """Return the alternatives of the name that consists of the atoms."""
+        return [other for end, others in self.synonyms.find_at(atoms, 0) if end == len(atoms) for other in others]
 
 
 def _build_clauses(query_terms: list[QueryTerm], start: int, end: int, *, is_unfinished: bool) -> list[QueryClause]:

@@ -3,7 +3,7 @@
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,11 +12,19 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import kernels
-from recommendations.engine.text_search.corrections import MAX_WEIGHED, CorrectionCandidate, RowWeights, get_max_edits
+from recommendations.engine.text_search.compounds import find_loose_split
+from recommendations.engine.text_search.corrections import (
+    MAX_WEIGHED,
+    CorrectionCandidate,
+    CountPeople,
+    RowWeights,
+    get_max_edits,
+    weigh_by_people,
+)
 from recommendations.engine.text_search.matches import Correction, Matches
 from recommendations.engine.text_search.query import ParsedQuery, QueryClause, QueryUnit, parse_text_query
 from recommendations.engine.text_search.stemmer import is_inflected, pluralize, stem_word
-from recommendations.engine.text_search.synonyms import Synonyms, TermSet
+from recommendations.engine.text_search.synonyms import Alternative, Synonyms, TermSet
 from recommendations.engine.text_search.tokens import split_into_words
 from recommendations.engine.text_search.vocabulary import freeze
 
@@ -28,22 +36,37 @@ OUT_OF_CONTEXT = 0.05  # share of the weight of documents without the other word
 COMPLETION_THRESHOLD = 10  # documents: a last word found in fewer may be the beginning of a longer word
 CORRECTION_THRESHOLD = 3  # documents: a word found in fewer may be a misspelling
 CORRECTION_LEAD = 20  # how much more frequent the correction of a word with matches must be
+HEAD_LEVELS = 3  # a word counts two levels, the head of the query five
 MIN_FULL_MATCHES = 5  # documents with all words; below it, documents with some of them follow
 # Weights relative to an exact word match.
 COMPLETION_FACTOR = 0.7
 ONE_EDIT_FACTOR = 0.6
 TWO_EDITS_FACTOR = 0.35
-SYNONYM_FACTOR = 0.9
 STEM_FACTOR = 0.8
 CHARACTER_FACTOR = 0.2
+
+
+@dataclass(frozen=True)
+class WordChoice:
+    """How to choose between corrections.
+
+    weights: of documents, such as their sales; by default all are equal. count_people: who searched a word before. corrects: whether words
+    may be misspelled at all.
+    """
+
+    weights: RowWeights | None = None
+    count_people: CountPeople | None = None
+    corrects: bool = field(default=True, kw_only=True)
+
+
+DEFAULT_CHOICE = WordChoice()
 
 
 class ScoredQuery:
     """A query that scores all documents once strictly and, if needed, once relaxed; threads may share it."""
 
-    def __init__(self, index: "TextIndex", text: str, synonyms: Synonyms, weights: RowWeights | None = None) -> None:
-        """weights: of documents, such as their sales, to choose between corrections; by default all are equal."""
-        self.index, self.synonyms, self.weights = index, synonyms, weights
+    def __init__(self, index: "TextIndex", text: str, synonyms: Synonyms, choice: WordChoice = DEFAULT_CHOICE) -> None:
+        self.index, self.synonyms, self.choice = index, synonyms, choice
         self.query = parse_text_query(text, synonyms, index.count_documents)
         self.exact = index.find_key(text)
         self._runs: dict[bool, QueryRun] = {}
@@ -61,7 +84,8 @@ class ScoredQuery:
         allowed = np.ones(len(self.index), np.bool_) if allowed is None else np.ascontiguousarray(allowed)
         exact = self.exact[allowed[self.exact]] if len(self.exact) else self.exact
         if not self.query.terms:
-            return Matches(exact, np.ones(len(exact), np.float32), np.ones(len(exact), np.int64), 1, exact)
+            ones = np.ones(len(exact), np.int64)
+            return Matches(exact, np.ones(len(exact), np.float32), ones, 1, exact, levels=ones, full_level=1)
         run = self._run(relaxed=False)
         documents = run.find_documents(allowed)
         if documents.max_covered < run.n_required:
@@ -92,7 +116,7 @@ class ScoredQuery:
         return execution.build_run(corrected, corrections)
 
     def _execute(self, query: ParsedQuery, *, relaxed: bool) -> "QueryExecution":
-        return QueryExecution(self.index, query, self.synonyms, self.weights).run(relaxed=relaxed)
+        return QueryExecution(self.index, query, self.synonyms, self.choice).run(relaxed=relaxed)
 
 
 class PostingRange(NamedTuple):
@@ -111,10 +135,10 @@ class QueryExecution:
     """
 
     def __init__(
-        self, index: "TextIndex", query: ParsedQuery, synonyms: Synonyms, weights: RowWeights | None = None
+        self, index: "TextIndex", query: ParsedQuery, synonyms: Synonyms, choice: WordChoice = DEFAULT_CHOICE
     ) -> None:
         n = len(index)
-        self.index, self.query, self.synonyms, self.weights = index, query, synonyms, weights
+        self.index, self.query, self.synonyms, self.choice = index, query, synonyms, choice
         self.best = np.zeros(n, np.float32)
         self.total = np.zeros(n, np.float32)
         self.covered_terms = np.zeros(n, np.uint64)
@@ -163,28 +187,30 @@ class QueryExecution:
     def add_unit(self, unit: QueryUnit, *, relaxed: bool) -> None:
         """Add the score of a unit in each document to the totals."""
         if len(unit.clauses) == 1:
-            self.add_clause(unit.clauses[0], unit.alternatives, relaxed=relaxed, total=self.total)
+            clause = unit.clauses[0]
+            is_known = bool(self.synonyms.find_others(clause.term))  # a word of the synonyms is no misspelling
+            self.add_clause(clause, unit.alternatives, relaxed=relaxed, total=self.total, is_known=is_known)
             return
         # An alternative replaces all clauses of the unit, so a document gets the larger of their sum and the alternative.
         total = np.zeros(len(self.index), np.float32)
         # a name with synonyms is no misspelling, although the index may lack its words: pain reliever
-        is_known = any(all(map(self.index.count_documents, terms)) for terms in unit.alternatives)
+        is_known = any(all(map(self.index.count_documents, terms)) for terms, _factor in unit.alternatives)
         idf_sum = sum(
             self.add_clause(clause, (), relaxed=relaxed, total=total, is_known=is_known) for clause in unit.clauses
         )
-        for terms in unit.alternatives:
+        for terms, factor in unit.alternatives:
             if len(terms) == 1:
-                self.raise_ranges(self.find_ranges(terms[0], SYNONYM_FACTOR))
+                self.raise_ranges(self.find_ranges(terms[0], factor))
                 self.words.add(terms[0])
             else:
-                self.raise_to_all_terms(terms)
+                self.raise_to_all_terms(terms, factor)
         kernels.add_all_scores(np.float32(idf_sum), np.uint64(unit.covers), False, self.best, total, self.covered_terms)
         self.total += total
 
     def add_clause(
         self,
         clause: QueryClause,
-        alternatives: Sequence[TermSet],
+        alternatives: Sequence[Alternative],
         *,
         relaxed: bool,
         total: npt.NDArray[np.float32],
@@ -197,17 +223,17 @@ class QueryExecution:
         count = self.raise_ranges(ranges)
         self.words.add(clause.term)
         raises_any = False  # documents with all terms of an alternative
-        for term_set in alternatives:
-            if len(term_set) == 1:
-                synonym_ranges = self.find_ranges(term_set[0], SYNONYM_FACTOR)
+        for terms, factor in alternatives:
+            if len(terms) == 1:
+                synonym_ranges = self.find_ranges(terms[0], factor)
                 count += self.raise_ranges(synonym_ranges)
                 ranges += synonym_ranges
-                self.words.add(term_set[0])
+                self.words.add(terms[0])
             else:
-                n_new = self.raise_to_all_terms(term_set)
+                n_new = self.raise_to_all_terms(terms, factor)
                 count, raises_any = count + n_new, raises_any or n_new > 0
-        if clause.is_word and not is_known:
-            count += self.add_word_variants(clause, ranges, count, relaxed=relaxed)
+        if clause.is_word:
+            count += self.add_word_variants(clause, ranges, count, relaxed=relaxed, is_known=is_known)
         idf, covers = np.float32(self.compute_idf(count)), np.uint64(clause.covers)
         # Documents raised through several terms are in no single range, so they need one pass over all documents.
         if raises_any:
@@ -219,8 +245,13 @@ class QueryExecution:
             )
         return float(idf)
 
-    def add_word_variants(self, clause: QueryClause, ranges: list[PostingRange], count: int, *, relaxed: bool) -> int:
-        """Add the postings of other forms, of longer words and of corrections; return how many documents are new."""
+    def add_word_variants(
+        self, clause: QueryClause, ranges: list[PostingRange], count: int, *, relaxed: bool, is_known: bool
+    ) -> int:
+        """Add the postings of other forms, of longer words and of corrections; return how many documents are new.
+
+        is_known: the word is no misspelling.
+        """
         n_new = self.raise_more(ranges, self.find_inflections(clause.term, STEM_FACTOR))
         has_no_match = count + n_new == 0
         # a typed plural without matches is no beginning of another word
@@ -230,17 +261,35 @@ class QueryExecution:
             n_completed = self.raise_more(ranges, completions)
             self.prefixes.append(clause.term)
             n_new += n_completed
-            if has_no_match and n_completed:
+            if has_no_match and n_completed and clause.covers and self.choice.corrects and not is_known:
                 # a word that begins few others, such as peper for peperoncini, is rather a misspelling of a frequent one
                 best = self.find_correction(clause, has_no_match=True)
                 if best is not None and self.is_much_heavier(best, completions):
                     return n_new + self.raise_more(ranges, self.apply_correction(clause, best, is_certain=True))
-                has_no_match = False
+            has_no_match = has_no_match and not n_completed
+        if is_known or not clause.covers or not self.choice.corrects:  # an optional word is not worth a correction
+            return n_new
         if relaxed or count + n_new < CORRECTION_THRESHOLD:
             best = self.find_correction(clause, has_no_match=has_no_match)
             if best is not None and (has_no_match or self.is_much_heavier(best, ranges)):
                 n_new += self.raise_more(ranges, self.apply_correction(clause, best, is_certain=has_no_match))
+            elif best is None and has_no_match:
+                self.split_clause(clause)
         return n_new
+
+    def split_clause(self, clause: QueryClause) -> None:
+        """Correct a word without matches into two words of the index, such as papertowls into paper towel."""
+        run = self.query.terms[clause.position].run
+        if split_into_words(run.text) != [clause.term]:
+            return
+
+        def find_near(word: str) -> Sequence[CorrectionCandidate]:
+            return self.find_near_words(word, 1)
+
+        if parts := find_loose_split(clause.term, self.index.count_documents, self.index.count_together, find_near):
+            first, second = parts
+            meant = f"{first} {pluralize(second) if self.is_plural(clause) else second}"
+            self.corrections[clause.position] = Correction(run.text, meant)
 
     def is_much_heavier(self, candidate: CorrectionCandidate, ranges: Sequence[PostingRange]) -> bool:
         """Return whether a correction is so much more frequent than the postings of the word that it was meant."""
@@ -255,6 +304,10 @@ class QueryExecution:
         """Return whether the word of a clause was typed as a plural."""
         text = self.query.terms[clause.position].run.text
         return text != clause.term and text.endswith("s")
+
+    def is_odd_plural(self, word: str) -> bool:
+        """Return whether an unknown word ends as a misspelled plural, such as egss; the index has singulars only."""
+        return len(word) > 3 and word.endswith("s")
 
     def find_inflections(self, word: str, factor: float) -> list[PostingRange]:
         """Return the postings of the other words with the same stem."""
@@ -304,7 +357,7 @@ class QueryExecution:
             )
         return n_new
 
-    def raise_to_all_terms(self, terms: TermSet) -> int:
+    def raise_to_all_terms(self, terms: TermSet, weight: float) -> int:
         """Raise the best impacts of documents with all terms; return how many had none before."""
         n_new = 0
         self.words |= set(terms)
@@ -313,7 +366,7 @@ class QueryExecution:
             if all(last > first for first, last in spans):
                 starts = segment.indptr[[first for first, _ in spans]]
                 ends = segment.indptr[[last for _, last in spans]]
-                factor = np.float32(SYNONYM_FACTOR)
+                factor = np.float32(weight)
                 n_new += kernels.raise_best_of_all(
                     segment.docs, segment.impacts, starts, ends, factor, self.index.owner, number, self.best
                 )
@@ -324,6 +377,8 @@ class QueryExecution:
         word = clause.term
         max_edits = get_max_edits(word, has_no_match=has_no_match)
         candidates = self.find_near_words(word, max_edits) if max_edits else []
+        if max_edits and self.is_odd_plural(word):
+            candidates += self.find_near_words(word[:-1], max_edits)
         if not candidates and clause.is_unfinished and max_edits and len(word) > 3 and has_no_match:
             candidates = self.find_near_words(word, 1, prefix=True)
         return max(candidates, key=lambda candidate: (candidate.rate(word), candidate.word), default=None)
@@ -357,10 +412,14 @@ class QueryExecution:
         if not prefix:
             counts |= self.find_near_names(word, max_edits, edits, spans)
         most_used = sorted(counts, key=lambda text: (edits[text], -counts[text], text))[:MAX_WEIGHED]
-        return [
+        candidates = [
             CorrectionCandidate(text, edits[text], sum(self.weigh_range(span, in_context=True) for span in spans[text]))
             for text in most_used
         ]
+        if self.choice.count_people is None:
+            return candidates
+        others = frozenset(term.term for term in self.query.terms if term.is_required and term.term != word)
+        return weigh_by_people(candidates, self.choice.count_people, others)
 
     def find_near_names(
         self, word: str, max_edits: int, edits: dict[str, int], spans: dict[str, list[PostingRange]]
@@ -371,7 +430,7 @@ class QueryExecution:
             text = vocabulary.get_term(term)
             ranges = [
                 posting_range
-                for terms in self.synonyms.find_others(text)
+                for terms, _factor in self.synonyms.find_others(text)
                 for posting_range in self.find_ranges(min(terms, key=self.index.count_documents), 1.0)
             ]
             if text not in spans and ranges:
@@ -383,7 +442,8 @@ class QueryExecution:
         """Return the weight of the live documents of postings; in_context: those with other words of the query count most."""
         docs = self.index.segments[posting_range.segment].docs[posting_range.start : posting_range.end]
         docs = docs[self.index.owner[docs] == posting_range.segment]
-        weights = BASE_WEIGHT + (self.weights(docs) if self.weights is not None else np.zeros(len(docs)))
+        weights_of = self.choice.weights
+        weights = BASE_WEIGHT + (weights_of(docs) if weights_of is not None else np.zeros(len(docs)))
         if in_context and self.covered_terms.any():
             weights = weights * np.where(self.covered_terms[docs] > 0, 1.0, OUT_OF_CONTEXT)
         return float(weights.sum())
@@ -438,13 +498,16 @@ class MatchingDocuments:
         """Return the matches; exact: rows to add; last_run: the run whose corrections the visitor sees."""
         run = self.run
         rows, scores, n_covered = run.rows[self.positions], run.scores[self.positions], self.n_covered
+        covered = run.covered_terms[self.positions]
         if len(exact):
             rows = np.union1d(rows, exact).astype(np.int32)
             positions, is_known = run.find_positions(rows)
-            scores, n_covered = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.int64)
+            scores, covered = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.uint64)
             scores[is_known] = run.scores[positions[is_known]]
-            n_covered[is_known] = np.bitwise_count(run.covered_terms[positions[is_known]])
+            covered[is_known] = run.covered_terms[positions[is_known]]
+            n_covered = np.bitwise_count(covered).astype(np.int64)
             scores[np.searchsorted(rows, exact)] = max(float(scores.max()), 1.0)
+        head = np.uint64(run.query.head_bits)
         return Matches(
             rows,
             scores,
@@ -455,4 +518,6 @@ class MatchingDocuments:
             run.prefixes,
             last_run.corrected,
             last_run.corrections,
+            levels=2 * n_covered + HEAD_LEVELS * ((covered & head) > 0),
+            full_level=2 * run.n_required + HEAD_LEVELS * int(head > 0),
         )

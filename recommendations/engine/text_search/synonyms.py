@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from recommendations.engine.text_search.tokens import iterate_runs, list_document_terms, normalize, split_into_words
 from recommendations.engine.text_search.vocabulary import Vocabulary, is_correctable
@@ -10,6 +11,16 @@ from recommendations.engine.text_search.vocabulary import Vocabulary, is_correct
 type Atoms = tuple[str, ...]
 type TermSet = tuple[str, ...]  # terms of which a document must contain all
 MAX_NAME_TERMS = 64
+# Weights relative to the word itself.
+SYNONYM_FACTOR = 0.9
+RELATED_FACTOR = 0.5  # of the further words of a group that also finds the name itself: muffin => muffin, snack cake
+
+
+class Alternative(NamedTuple):
+    """What a name also finds: documents with all these terms, at this weight."""
+
+    terms: TermSet
+    factor: float = SYNONYM_FACTOR
 
 
 def split_into_atoms(text: str) -> Atoms:
@@ -35,24 +46,26 @@ def split_into_terms(text: str) -> TermSet:
 class Synonyms:
     """by_first: first atom of a name → (all its atoms, alternatives), longest names first."""
 
-    by_first: dict[str, list[tuple[Atoms, list[TermSet]]]] = field(default_factory=dict)
+    by_first: dict[str, list[tuple[Atoms, list[Alternative]]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, groups: Iterable[tuple[Sequence[str], Sequence[str]]]) -> "Synonyms":
         """Build from (names, others). Without others all names are equivalent; otherwise each name implies the others."""
-        alternatives_of: dict[Atoms, dict[TermSet, None]] = {}
+        factors: dict[Atoms, dict[TermSet, float]] = {}
         for names, others in groups:
             for name in names:
                 atoms = split_into_atoms(name)
                 if not 0 < len(atoms) <= MAX_NAME_TERMS:
                     continue
+                factor = RELATED_FACTOR if atoms in map(split_into_atoms, others) else SYNONYM_FACTOR
                 for other in others or names:
                     if (terms := split_into_terms(other)) and split_into_atoms(other) != atoms:
-                        alternatives_of.setdefault(atoms, {})[terms] = None
+                        known = factors.setdefault(atoms, {})
+                        known[terms] = max(factor, known.get(terms, 0.0))
         # Longest names first, so that find_at yields them first.
-        by_first: dict[str, list[tuple[Atoms, list[TermSet]]]] = {}
-        for atoms, alternatives in sorted(alternatives_of.items(), key=lambda entry: (-len(entry[0]), entry[0])):
-            by_first.setdefault(atoms[0], []).append((atoms, list(alternatives)))
+        by_first: dict[str, list[tuple[Atoms, list[Alternative]]]] = {}
+        for atoms, by_terms in sorted(factors.items(), key=lambda entry: (-len(entry[0]), entry[0])):
+            by_first.setdefault(atoms[0], []).append((atoms, list(map(Alternative._make, by_terms.items()))))
         return cls(by_first)
 
     @cached_property
@@ -61,11 +74,17 @@ class Synonyms:
         names = (name for entries in self.by_first.values() for name, _others in entries)
         return Vocabulary.of(sorted({atom for name in names for atom in name if is_correctable(atom)}))
 
-    def find_others(self, word: str) -> list[TermSet]:
+    @cached_property
+    def joined_names(self) -> dict[str, Atoms]:
+        """Return the names of two words by their letters without the space: tinfoil for tin foil."""
+        names = (name for entries in self.by_first.values() for name, _others in entries)
+        return {"".join(name): name for name in names if len(name) == 2 and all(map(is_correctable, name))}
+
+    def find_others(self, word: str) -> list[Alternative]:
         """Return the alternatives of a name of one word."""
         return next((others for end, others in self.find_at((word,), 0) if end == 1), [])
 
-    def find_at(self, atoms: Atoms, start: int) -> Iterator[tuple[int, list[TermSet]]]:
+    def find_at(self, atoms: Atoms, start: int) -> Iterator[tuple[int, list[Alternative]]]:
         """Yield (end, alternatives) of the names that begin at `start`, longest first."""
         for name, others in self.by_first.get(atoms[start], ()):
             if atoms[start : start + len(name)] == name:

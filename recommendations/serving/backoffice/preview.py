@@ -6,6 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
+from customers.events.recent.interactions import RecentActivity
 from customers.identity.models import Customer, Identifier
 from recommendations.engine import Contribution
 from recommendations.engine.placements import FOR_YOU, PLACEMENTS, PlacementInput
@@ -63,11 +64,13 @@ def build_preview(
     *, request: RecommendationRequest, now: datetime, source: StateLoader = loader
 ) -> RecommendationPreview:
     """Return the response to a request with the sources of each item."""
-    response = recommend(request=request, now=now, source=source)
-    state = source.get_state(now=now)
     activity = read_activity(request)
+    response = recommend(request=request, now=now, source=source, activity=activity)
+    state = source.get_state(now=now)
     visitor = identify_visitor(state=state, request=request, activity=activity, now=now.timestamp())
-    causes = explain_sources(state, request, visitor, response, [item.row for item in response.items], now=now)
+    causes = explain_sources(
+        state, request, visitor, response, [item.row for item in response.items], now=now, activity=activity
+    )
     history = visitor.history
     newest: list[tuple[str, str, datetime]] = []
     if history is not None and PLACEMENTS[request.scenario].start != PlacementInput.PRODUCTS:
@@ -99,6 +102,7 @@ def explain_sources(
     rows: Sequence[int],
     *,
     now: datetime,
+    activity: RecentActivity,
 ) -> list[list[SourceLine]]:
     """Return the share of every source in the score of each row, largest first.
 
@@ -124,7 +128,7 @@ def explain_sources(
     with WorkspacePool(state) as workspaces:
         scored = None
         if placement == FOR_YOU:
-            context = build_context(request=request, state=state, workspaces=workspaces, now=now)
+            context = build_context(request=request, state=state, workspaces=workspaces, now=now, activity=activity)
             context.deadline = None  # a page of the back office may take its time
             scored = score_visitor(context)
         if scored is None:

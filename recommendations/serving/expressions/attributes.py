@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from django.conf import settings
+
 from customers.segments.conditions.fields import IS_SET_OPERATORS, NUMBER_OPERATORS, OPERATORS_OF_TYPE, FieldType
 
 CATALOG_PREFIX = "attributes."
 MAX_CATALOG_NAME = 100
+ALL_ATTRIBUTES = "*"  # in the setting PUBLIC_ATTRIBUTES
 PART_OPERATORS = ("starts_with", "contains")
 READ_ATTRIBUTES = frozenset({"product_id", "sku", "title"})  # which have a text of its own for each product
 
@@ -69,6 +72,18 @@ PRODUCT_ATTRIBUTES: Mapping[str, ProductAttribute] = {
         ProductAttribute("created", AttributeKind.MOMENT),
     )
 }
+
+
+def is_public(name: str) -> bool:
+    """Return whether browsers may learn an attribute of the catalog, which feeds fill with any of their columns."""
+    return name in settings.PUBLIC_ATTRIBUTES or ALL_ATTRIBUTES in settings.PUBLIC_ATTRIBUTES
+
+
+def is_internal(name: str) -> bool:
+    """Return whether a browser must not learn the attribute of this name."""
+    if name.startswith(CATALOG_PREFIX):
+        return not is_public(name.removeprefix(CATALOG_PREFIX))
+    return PRODUCT_ATTRIBUTES[name].is_internal
 
 
 def find_attribute(name: str) -> ProductAttribute | None:

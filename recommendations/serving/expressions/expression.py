@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from recommendations.serving.expressions.attributes import CATALOG_PREFIX, PRODUCT_ATTRIBUTES
+from recommendations.serving.expressions.attributes import CATALOG_PREFIX, is_internal
 
 RELATIVE_OPERATORS = frozenset({"within_days", "older_than_days"})
 SYMBOLS = {"eq": "=", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
@@ -62,9 +62,7 @@ class Expression:
     @property
     def internal_attributes(self) -> list[str]:
         """The names of the attributes that a browser must not learn."""
-        return sorted(
-            name for name in self.attributes if name in PRODUCT_ATTRIBUTES and PRODUCT_ATTRIBUTES[name].is_internal
-        )
+        return sorted(name for name in self.attributes if is_internal(name))
 
 
 class Boost(NamedTuple):

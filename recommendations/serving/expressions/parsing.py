@@ -1,12 +1,13 @@
 """Parses the filter and the boost of a request, in both forms."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from django.utils.translation import gettext as _
 
 from config.foundation.json_nesting import load_json
+from recommendations.serving.expressions.attributes import CATALOG_PREFIX
 from recommendations.serving.expressions.comparison_checks import require_length
 from recommendations.serving.expressions.expression import Boost, Expression, ExpressionError
 from recommendations.serving.expressions.json_parser import parse_boost_json, parse_filter_json
@@ -58,9 +59,12 @@ def find_internal_attributes(filters: Expression | None, boosts: tuple[Boost, ..
         "filter": filters.internal_attributes if filters is not None else [],
         "boost": sorted({name for boost in boosts for name in boost.expression.internal_attributes}),
     }
-    return {
-        parameter: _("%(names)s cannot be used with a publishable key. Use a secret key from a server.")
-        % {"names": ", ".join(names)}
-        for parameter, names in used.items()
-        if names
-    }
+    return {parameter: describe_internal_attributes(names) for parameter, names in used.items() if names}
+
+
+def describe_internal_attributes(names: Sequence[str]) -> str:
+    """Return the error of a browser's request that compares these attributes."""
+    message = _("%(names)s cannot be used with a publishable key. Use a secret key from a server.")
+    hint = " " + _("PUBLIC_ATTRIBUTES lists the attributes of the catalog that browsers may use.")
+    is_catalog = any(name.startswith(CATALOG_PREFIX) for name in names)
+    return message % {"names": ", ".join(names)} + (hint if is_catalog else "")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from customers.segments.conditions.value_parsing import parse_period
+from recommendations.merchandising.rules.rule_book import MAX_FACTOR, MIN_FACTOR
 from recommendations.serving.expressions.attributes import PART_OPERATORS, PRODUCT_ATTRIBUTES, AttributeKind
 from recommendations.serving.expressions.expression import (
     AttributeComparison,
@@ -24,7 +25,6 @@ from recommendations.serving.expressions.expression import (
 
 POSITIVE_OPERATORS = {"ne": "eq", "not_in": "in", "is_not_set": "is_set"}
 DAY = 86_400.0
-MIN_FACTOR, MAX_FACTOR = 0.01, 100.0  # as of rules
 
 type Mask = npt.NDArray[np.bool_]
 type Floats = npt.NDArray[np.floating]

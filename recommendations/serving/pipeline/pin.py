@@ -35,7 +35,7 @@ def _leave_out_variants(
 ) -> Sequence[tuple[int, float]]:
     """Return the ranked products without those of a group that has a pinned product."""
     groups = context.groups
-    if groups is None or not ranked:
+    if groups is None or not ranked or not any(groups.is_grouped[row] for row in pins):
         return ranked
     rows = np.array([row for row, _score in ranked], np.int32)
     is_variant = groups.are_variants(rows, [row for row in pins if context.allowed[row]])

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, wraps
+from functools import cached_property, lru_cache, wraps
 from typing import cast
 
+import msgspec
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
@@ -35,6 +36,11 @@ class ItemReason:
     code: str
     text: str
     product_ids: list[str] = field(default_factory=list)
+
+    @cached_property
+    def json(self) -> msgspec.Raw:
+        """The reason as JSON, encoded once: responses share reasons."""
+        return msgspec.Raw(msgspec.json.encode(self))
 
 
 def cache_by_language[F: Callable[..., ItemReason]](make: F) -> F:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -51,6 +52,10 @@ class Visitor:
 
     def get_purchased_rows(self) -> Rows:
         """Return the catalog row of every purchase."""
+        return self._purchased_rows
+
+    @cached_property
+    def _purchased_rows(self) -> Rows:
         return self.get_rows_of_kinds([PURCHASE])
 
     @property

@@ -7,8 +7,10 @@ rate limit and reads the visitor's activity.
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from io import BytesIO
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -117,7 +119,8 @@ def _serve(environ: Environ, path: str, authorize: Authorize) -> tuple[bytes, Pe
     )
     if is_above_limit(permit, activity.count):
         raise NotPlainError
-    with translation.override(language):
+    # activating a language takes longer than comparing it with the active one
+    with nullcontext() if translation.get_language() == language else translation.override(language):
         if isinstance(request, RankRequest):
             return serve_ranking(request=request, now=now, activity=activity), permit
         if isinstance(request, SearchRequest):
@@ -200,10 +203,17 @@ def _find_language(environ: Mapping[str, Any]) -> str:
     if settings.LANGUAGE_COOKIE_NAME in cookie and (
         preferred := parse_cookie(cookie).get(settings.LANGUAGE_COOKIE_NAME)
     ):
-        languages: Iterable[str] = [preferred]
-    else:
-        accepted = parse_accept_lang_header(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-        languages = (language for language, _weight in accepted)
+        return _choose_language((preferred,), settings.LANGUAGE_CODE)
+    return _choose_accepted_language(environ.get("HTTP_ACCEPT_LANGUAGE", ""), settings.LANGUAGE_CODE)
+
+
+@lru_cache(maxsize=256)
+def _choose_accepted_language(header: str, default: str) -> str:
+    return _choose_language((language for language, _weight in parse_accept_lang_header(header)), default)
+
+
+def _choose_language(languages: Iterable[str], default: str) -> str:
+    """Return the first language that is supported, else the default."""
     for language in languages:
         if language == "*":
             break
@@ -211,7 +221,7 @@ def _find_language(environ: Mapping[str, Any]) -> str:
             return get_supported_language_variant(language)
         except LookupError:
             continue
-    return settings.LANGUAGE_CODE
+    return default
 
 
 def _make_headers(permit: Permit, length: int) -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ class ItemJSON(msgspec.Struct):
     product_id: str
     rank: int
     score: float
-    reason: ReasonJSON | None
+    reason: ReasonJSON | msgspec.Raw | None
     product: msgspec.Raw
     boost: float | msgspec.UnsetType = msgspec.UNSET
 
@@ -38,7 +38,7 @@ class CategoryJSON(msgspec.Struct):
     category: str
     rank: int
     score: float
-    reason: ReasonJSON | None
+    reason: msgspec.Raw | None
     product_ids: list[str]
 
 
@@ -104,5 +104,5 @@ def _encode_category(category: RecommendedCategory) -> CategoryJSON:
     return CategoryJSON(category.category, category.rank, round(category.score, 6), reason, category.product_ids)
 
 
-def _encode_reason(reason: ItemReason | None) -> ReasonJSON | None:
-    return None if reason is None else ReasonJSON(reason.code, reason.text, reason.product_ids)
+def _encode_reason(reason: ItemReason | None) -> msgspec.Raw | None:
+    return None if reason is None else reason.json

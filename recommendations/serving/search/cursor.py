@@ -16,7 +16,7 @@ def compute_search_digest(request: SearchRequest) -> str:
     text = repr((
         request.q, request.category, request.brand, request.price_min, request.price_max, request.in_stock,
         sorted(request.attributes.items()), request.product_ids, request.sort, request.filter, request.boost,
-        request.distinct,
+        request.distinct, request.autocorrect,
     ))  # fmt: skip
     return blake2b(text.encode(errors="replace"), digest_size=6).hexdigest()
 

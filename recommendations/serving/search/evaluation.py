@@ -17,7 +17,7 @@ import pyarrow as pa
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning
 from customers.events.recent.interactions import RecentActivity
 from customers.warehouse.connection import open_warehouse
-from recommendations.engine.evaluation.bootstrap import ConfidenceInterval, estimate_intervals
+from recommendations.engine.evaluation.bootstrap import UNIT, ConfidenceInterval, estimate_intervals
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.ranking_metrics.reciprocal_rank import reciprocal_rank
@@ -43,6 +43,7 @@ class LoggedSearch:
     anonymous_id: str
     at: datetime
     product_ids: frozenset[str]
+    customer_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def join_choices(table: pa.Table) -> Iterator[LoggedSearch]:
         products_by_search.setdefault(search, set()).update(products or ())
     searches_with_choices = [search for search, products in products_by_search.items() if products]
     columns = (
-        table.select(["query", "user_id", "anonymous_id", "occurred_at"])
+        table.select(["query", "user_id", "anonymous_id", "occurred_at", "customer_id"])
         .take(np.array(searches_with_choices, np.int64))
         .to_pylist()
     )
@@ -106,7 +107,8 @@ def join_choices(table: pa.Table) -> Iterator[LoggedSearch]:
         query = (row["query"] or "").replace("\x00", " ").strip()
         if 0 < len(query) <= MAX_QUERY_LENGTH:
             product_ids = frozenset(products_by_search[search])
-            yield LoggedSearch(query, row["user_id"] or "", row["anonymous_id"] or "", row["occurred_at"], product_ids)
+            names = row["user_id"] or "", row["anonymous_id"] or ""
+            yield LoggedSearch(query, *names, row["occurred_at"], product_ids, row["customer_id"])
 
 
 def evaluate_search(
@@ -141,7 +143,9 @@ def evaluate_order(
         hits[row] = find_hits(search, personal=personal, now=now, source=source)
     columns = np.stack([measure(hits, relevant) for measure in (reciprocal_rank, hit_rate, ndcg)], axis=1)
     names = (f"mrr@{TOP_N}", f"hit_rate@{TOP_N}", f"ndcg@{TOP_N}")
-    return SearchEvaluation(name, len(searches), dict(zip(names, estimate_intervals(columns, seed=SEED), strict=True)))
+    return SearchEvaluation(
+        name, len(searches), dict(zip(names, estimate_intervals(columns, seed=SEED, bounds=UNIT), strict=True))
+    )
 
 
 def find_hits(search: LoggedSearch, *, personal: bool, now: datetime, source: Searcher) -> npt.NDArray[np.bool_]:

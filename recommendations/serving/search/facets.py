@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Rows
+from recommendations.serving.expressions.attributes import is_public
 from recommendations.serving.search.index.category_levels import CategoryLevels
 from recommendations.serving.search.snapshot import SearchSnapshot
 
@@ -128,7 +129,7 @@ def round_price(value: float) -> float:
     return round(nearest, 2)
 
 
-def count_attributes(snapshot: SearchSnapshot, rows: Rows) -> dict[str, list[FacetValue]]:
-    """Count the values of the attributes of text rows."""
-    counts = snapshot.texts.attributes.count_values(rows)
+def count_attributes(snapshot: SearchSnapshot, rows: Rows, *, is_browser: bool) -> dict[str, list[FacetValue]]:
+    """Count the values of the attributes of text rows, for a browser only those of public ones."""
+    counts = snapshot.texts.attributes.count_values(rows, is_shown=is_public if is_browser else None)
     return {name: [FacetValue(value, count) for value, count in values] for name, values in counts.items()}

@@ -1,4 +1,4 @@
-"""Synonyms, which merchandisers maintain."""
+"""Synonyms, which merchandisers maintain, and the queries that led customers to products."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from recommendations.engine.text_search.synonyms import MAX_NAME_TERMS, split_into_atoms
 
 MAX_TERM_LENGTH = 100
+MAX_QUERY_TEXT = 200
 
 
 def validate_words(value: str) -> None:
@@ -76,3 +77,22 @@ class Synonym(models.Model):
     def clean(self) -> None:
         if self.terms is not None and len(self.terms) < 2 and not self.replacements:
             raise ValidationError({"terms": _("A single term has no effect; add another term, or words to also find.")})
+
+
+class ShopQuery(models.Model):
+    """A query after which several people chose products that match it; learned again every night.
+
+    people: how many. Only these queries complete and correct what others type.
+    """
+
+    text = models.CharField(_("query"), max_length=MAX_QUERY_TEXT, unique=True)
+    people = models.PositiveIntegerField(_("people"))
+    learned_at = models.DateTimeField(_("updated at"))
+
+    class Meta:
+        verbose_name = _("search query")
+        verbose_name_plural = _("search queries")
+        ordering = ["-people", "text"]
+
+    def __str__(self) -> str:
+        return self.text

@@ -11,7 +11,9 @@ from recommendations.serving.search.personalization import Scores
 MAX_QUERIES = 2_000
 MAX_DOCUMENTS = 2_000_000  # of all queries together; 16 bytes each
 
-type QueryKey = tuple[str, str]  # the words, and the base language of the synonyms
+type QueryKey = tuple[
+    str | bool, ...
+]  # the words, the base language of the synonyms, and whether words may be misspelled
 
 
 class CachedQuery(NamedTuple):

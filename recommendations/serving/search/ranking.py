@@ -11,6 +11,7 @@ import numpy.typing as npt
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import Matches, find_top_positions
 from recommendations.engine.text_search.vocabulary import freeze
+from recommendations.engine.text_search.word_bands import MAX_BANDS, compute_word_bands
 from recommendations.serving.search.cursor import MAX_OFFSET
 from recommendations.serving.search.personalization import Scores
 from recommendations.serving.search.request import SearchRequest, SearchSort
@@ -207,9 +208,10 @@ class HitRanker:
         """Return sort keys (larger first) and tie-breakers, which are the same on every page."""
         catalog = self.snapshot.catalog
         if self.request.sort == SearchSort.RELEVANCE:
-            # steps larger than any score: no factor lifts a product over one of a higher tier
+            # steps larger than any score: no factor lifts a product over one that matches the words better
             step = float(score.max(initial=0.0)) + 1.0
-            keys = candidates.tier * step + score
+            bands = compute_word_bands(candidates.text, candidates.tier)
+            keys = (candidates.tier * MAX_BANDS - bands) * step + score
             return keys.astype(np.float64), freeze(candidates.rows)
         if self.request.sort == SearchSort.NEWEST:
             keys = catalog.published[catalog_rows]
@@ -240,9 +242,9 @@ def get_word_match_type(tier: int, matches: Matches | None) -> str:
     """Return how a product matches the words, by its tier."""
     if matches is None:
         return "everything"
-    if tier > matches.n_required:
+    if tier > matches.full_level:
         return "exact"
-    return "all_words" if tier == matches.n_required else "some_words"
+    return "all_words" if tier == matches.full_level else "some_words"
 
 
 def insert_pins(candidates: Sequence[int], pins: Mapping[int, int], *, upto: int) -> list[int]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from recommendations.serving.expressions.attributes import CATALOG_PREFIX
 from recommendations.serving.expressions.expression import Boost, Expression
 
 MAX_QUERY_LENGTH = 200
@@ -34,7 +35,8 @@ class SearchRequest:
     """A search. category: a path, which includes the categories below it.
 
     q: empty for all products. filter, boost: see `expressions`. strict: whether popular products are no substitute; by default, if
-    there is a filter. distinct: one product of each group, such as the variants of one. language: of the reader.
+    there is a filter. distinct: one product of each group, such as the variants of one. autocorrect: whether words may be
+    misspelled. language: of the reader.
     """
 
     q: str = ""
@@ -58,6 +60,7 @@ class SearchRequest:
     highlight: bool = False
     strict: bool | None = None
     distinct: bool = False
+    autocorrect: bool = True
     language: str = ""
     is_browser: bool = False
     is_unverified: bool = False
@@ -70,7 +73,9 @@ class SearchRequest:
             for name in ("category", "brand", "price_min", "price_max", "filter")
             if getattr(self, name) not in ("", None)
         ]
-        return names + [f"attributes.{name}" for name in self.attributes] + ["product_ids"] * bool(self.product_ids)
+        return (
+            names + [f"{CATALOG_PREFIX}{name}" for name in self.attributes] + ["product_ids"] * bool(self.product_ids)
+        )
 
     @property
     def is_strict(self) -> bool:

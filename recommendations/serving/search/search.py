@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import Matches, ScoredQuery
+from recommendations.serving.expressions.attributes import CATALOG_PREFIX
 from recommendations.serving.expressions.expression import bind_boosts, bind_expression
 from recommendations.serving.search.cursor import read_cursor, write_cursor
 from recommendations.serving.search.facets import (
@@ -127,7 +128,9 @@ def understand_query(request: SearchRequest) -> SearchRequest:
 
 def score_words(snapshot: SearchSnapshot, request: SearchRequest, popularity: Scores | None) -> ScoredQuery | None:
     """Return the scores of the words of a request, None without words."""
-    return snapshot.score_query(request.q, request.language, popularity) if request.q else None
+    if not request.q:
+        return None
+    return snapshot.score_query(request.q, request.language, popularity, autocorrect=request.autocorrect)
 
 
 def find_visible_rows(snapshot: SearchSnapshot, request: SearchRequest, rules: SearchRules | None) -> Flags:
@@ -159,7 +162,7 @@ def build_filter_masks(snapshot: SearchSnapshot, request: SearchRequest, now: da
         masks["filter"] = snapshot.get_passing(catalog.get_expression_mask(bind_expression(request.filter, now)))
     all_rows = np.arange(len(snapshot.catalog_rows) if request.attributes else 0, dtype=np.int32)
     for name, value in request.attributes.items():
-        masks[f"attributes.{name}"] = snapshot.texts.attributes.find_rows(name, value, all_rows)
+        masks[f"{CATALOG_PREFIX}{name}"] = snapshot.texts.attributes.find_rows(name, value, all_rows)
     return masks
 
 
@@ -168,10 +171,10 @@ def find_candidates(scored: ScoredQuery | None, allowed: Flags) -> tuple[SearchC
     if scored is None:
         return get_all_candidates(allowed, allowed), None
     matches = scored.find_matches(allowed)
-    tier = matches.n_covered
+    tier = matches.levels
     if len(matches.exact):
         tier = tier.copy()
-        tier[np.searchsorted(matches.rows, matches.exact)] = matches.n_required + 1
+        tier[np.searchsorted(matches.rows, matches.exact)] = matches.full_level + 1
     return SearchCandidates(matches.rows, matches.scores, tier), matches
 
 
@@ -217,9 +220,10 @@ def count_facets(
     category_rows = snapshot.catalog_rows[select_rows("category")]
     brand_rows = snapshot.catalog_rows[select_rows("brand")]
     price_rows = snapshot.catalog_rows[select_rows("price")]
-    attributes = count_attributes(snapshot, candidates.rows)
+    attributes = count_attributes(snapshot, candidates.rows, is_browser=request.is_browser)
     for name in request.attributes:
-        if values := count_attributes(snapshot, select_rows(f"attributes.{name}")).get(name):
+        rows = select_rows(f"{CATALOG_PREFIX}{name}")
+        if values := count_attributes(snapshot, rows, is_browser=request.is_browser).get(name):
             attributes[name] = values
     return Facets(
         count_categories(snapshot.levels, catalog.category[category_rows], below=request.category),

@@ -17,6 +17,11 @@ from config.foundation.database.advisory_locks import AlreadyRunningError, exclu
 from recommendations.serving.search.index.product_reader import count_recent_changes, read_changes, read_products
 from recommendations.serving.search.index.product_texts import ProductTexts
 from recommendations.serving.search.index.storage import open_product_texts, read_pointer, save_product_texts
+from recommendations.serving.search.queries.shop_queries import (
+    ShopQueries,
+    load_shop_queries,
+    read_query_fingerprint,
+)
 from recommendations.serving.search.snapshot import SearchSnapshot
 from recommendations.serving.search.synonym_table import SynonymTable, load_synonyms, read_fingerprint
 from recommendations.serving.state.loader import StateLoader, loader
@@ -100,14 +105,16 @@ class Searcher:
         connection.close()
 
     def refresh(self, *, now: datetime) -> None:
-        """Read changes of products, synonyms and catalog, and replace the snapshot if there are any."""
+        """Read changes of products, synonyms, queries and catalog, and replace the snapshot if there are any."""
         self.refreshed_at = time.monotonic()
         before = self.snapshot
         texts = self.refresh_texts(before.texts if before is not None else None)
         if texts is None:
             return
         synonyms = self.refresh_synonyms(before.synonyms if before is not None else None)
-        snapshot = SearchSnapshot.build(texts, self.source.get_state(now=now), synonyms, before=before)
+        queries = self.refresh_queries(before.shop_queries if before is not None else None)
+        state = self.source.get_state(now=now)
+        snapshot = SearchSnapshot.build(texts, state, synonyms, before=before, shop_queries=queries)
         if before is None:
             warm_up_search(snapshot)
         self.snapshot = snapshot
@@ -118,6 +125,12 @@ class Searcher:
         if present is not None and present.fingerprint == read_fingerprint():
             return present
         return load_synonyms()
+
+    def refresh_queries(self, present: ShopQueries | None) -> ShopQueries:
+        """Return the queries of the shop; read again only if they were learned again."""
+        if present is not None and present.fingerprint == read_query_fingerprint():
+            return present
+        return load_shop_queries()
 
     def refresh_texts(self, present: ProductTexts | None) -> ProductTexts | None:
         """Return the product texts with all changes.

@@ -12,6 +12,7 @@ from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.serving.search.index.category_levels import CategoryLevels
 from recommendations.serving.search.index.product_texts import ProductTexts
 from recommendations.serving.search.personalization import Scores
+from recommendations.serving.search.queries.shop_queries import ShopQueries
 from recommendations.serving.search.query_cache import QueryCache
 from recommendations.serving.search.request import SearchRequest
 from recommendations.serving.search.synonym_table import SynonymTable, get_base_language
@@ -19,11 +20,12 @@ from recommendations.serving.state.loader import ServingState
 from recommendations.serving.state.product_index import ProductIndex
 
 MAX_CACHED_MASKS = 64
+NO_QUERIES = ShopQueries()
 
 
 @dataclass(frozen=True, eq=False)
 class SearchSnapshot:
-    """The texts, catalog and synonyms that the searches of one moment share.
+    """The texts, catalog, synonyms and queries that the searches of one moment share.
 
     Texts and catalog number products differently. catalog_rows: catalog row of each text row, -1 if unknown; text_rows: the
     inverse.
@@ -36,6 +38,7 @@ class SearchSnapshot:
     levels: CategoryLevels
     synonyms: SynonymTable = field(default_factory=SynonymTable)
     brands: Sequence[str] = ()  # by code
+    shop_queries: ShopQueries = field(default_factory=ShopQueries)
     queries: QueryCache = field(default_factory=QueryCache)
     _passing: dict[int, tuple[Flags, Flags]] = field(default_factory=dict)
 
@@ -47,6 +50,7 @@ class SearchSnapshot:
         synonyms: SynonymTable,
         *,
         before: "SearchSnapshot | None" = None,
+        shop_queries: ShopQueries = NO_QUERIES,
     ) -> "SearchSnapshot":
         """Build the snapshot; mappings of the previous one (`before`) are reused."""
         catalog = state.products
@@ -64,10 +68,14 @@ class SearchSnapshot:
             before is not None and before.catalog is catalog and before.texts.product_ids.base is texts.product_ids.base
         )
         if before is not None and same and len(before.catalog_rows) == n and len(before.text_rows) == len(ids):
-            has_same_words = before.texts.index is texts.index and before.synonyms is synonyms
+            has_same_words = (
+                before.texts.index is texts.index
+                and before.synonyms is synonyms
+                and before.shop_queries is shop_queries
+            )
             queries = before.queries if has_same_words else QueryCache()
             rows = before.catalog_rows, before.text_rows
-            return cls(texts, state, *rows, levels, synonyms, brands, queries, before._passing)
+            return cls(texts, state, *rows, levels, synonyms, brands, shop_queries, queries, before._passing)
         catalog_rows, text_rows = np.full(n, -1, np.int32), np.full(len(ids), -1, np.int32)
         if before is not None and same:
             catalog_rows[: len(before.catalog_rows)], text_rows[: len(before.text_rows)] = (
@@ -80,26 +88,34 @@ class SearchSnapshot:
         text_rows[missing] = texts.product_ids.find_numbers([ids[row] for row in missing.tolist()])
         known = missing[text_rows[missing] >= 0]
         catalog_rows[text_rows[known]] = known
-        return cls(texts, state, catalog_rows, text_rows, levels, synonyms, brands)
+        return cls(texts, state, catalog_rows, text_rows, levels, synonyms, brands, shop_queries)
 
     @property
     def catalog(self) -> ProductIndex:
         """The products that can be shown."""
         return self.state.products
 
-    def score_query(self, text: str, language: str, popularity: Scores | None) -> ScoredQuery:
+    def score_query(
+        self, text: str, language: str, popularity: Scores | None, *, autocorrect: bool = True
+    ) -> ScoredQuery:
         """Return the scores of the words of a text; popularity: chooses between corrections."""
 
         def score() -> ScoredQuery:
             synonyms = self.synonyms.get_for_language(language)
-            return self.texts.index.score(text, synonyms=synonyms, weights=weights if popularity is not None else None)
+            return self.texts.index.score(
+                text,
+                synonyms=synonyms,
+                weights=weights if popularity is not None else None,
+                count_people=self.shop_queries.count_people if len(self.shop_queries) else None,
+                corrects=autocorrect,
+            )
 
         def weights(rows: Rows) -> npt.NDArray[np.floating]:
             assert popularity is not None
             catalog_rows = self.catalog_rows[rows]
             return popularity(catalog_rows) * (catalog_rows >= 0)
 
-        return self.queries.get_or_score((text, get_base_language(language)), popularity, score)
+        return self.queries.get_or_score((text, get_base_language(language), autocorrect), popularity, score)
 
     def get_groups(self, request: SearchRequest) -> ProductGroups | None:
         """Return the product groups of which a page shows one product; None without any, or if the request is not distinct."""

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from customers.events.recent.interactions import RecentActivity
-from recommendations.serving.expressions.parsing import find_internal_attributes
+from recommendations.serving.expressions.attributes import CATALOG_PREFIX, is_public
+from recommendations.serving.expressions.parsing import describe_internal_attributes, find_internal_attributes
 from recommendations.serving.search.personalization import get_personal_scores, get_popularity_scores
 from recommendations.serving.search.request import InvalidSearchError, SearchRequest, SearchSort
 from recommendations.serving.search.search import SearchPage, search
@@ -30,6 +31,15 @@ def apply_shop_rules(request: SearchRequest, state: ServingState, now: datetime)
     return state.rules.apply(scenario=SCENARIO, names=names, now=now)
 
 
+def find_internal_parameters(request: SearchRequest) -> dict[str, str]:
+    """Return an error for each parameter that compares what a browser must not learn."""
+    names = [f"{CATALOG_PREFIX}{name}" for name in request.attributes if not is_public(name)]
+    return {
+        **find_internal_attributes(request.filter, request.boost),
+        **{name: describe_internal_attributes([name]) for name in names},
+    }
+
+
 def run_search(
     request: SearchRequest,
     *,
@@ -46,7 +56,7 @@ def run_search(
         InvalidSearchError: the cursor does not belong to this search, or the filter is not for browsers.
         SearchNotReadyError: this process is still reading the products.
     """
-    if request.is_browser and (errors := find_internal_attributes(request.filter, request.boost)):
+    if request.is_browser and (errors := find_internal_parameters(request)):
         raise InvalidSearchError(errors)
     snapshot = source.get_snapshot(now=now)
     started = time.perf_counter()

@@ -77,7 +77,7 @@ class CompiledBlends:
         histories = (history, model.build_product_history(history.item[:1]))
         for component in model.blend.components_.values():
             if component.support_ is not None:
-                component.support_.find(NO_ROWS, NO_ROWS)
+                component.support_.find(NO_ROWS, NO_ROWS).grade(1)
         no_scores = np.empty(0, np.float32)
         find_visit_factor(no_scores, no_scores, no_scores, no_scores, 0)
         for blend in _list_blends(self.by_placement, self.visit, self.current_visit):

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recommendations.merchandising.rules.product_columns import list_attribute_values
+from recommendations.serving.expressions.attributes import CATALOG_PREFIX
 
-CATALOG_PREFIX = "attributes."
 TAG = ""  # the name of tags among the names of attributes, none of which is empty
 MAX_VALUES = 100  # per product
 

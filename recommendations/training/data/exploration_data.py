@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection
 
 from catalog.models import Product
-from customers.warehouse.current_tables import CurrentWarehouse
+from customers.warehouse.current_tables import OVERLAP, CurrentWarehouse
 from recommendations.engine.exploration import ExplorationTrials
 from recommendations.training.data.interaction_tables import build_order_lines_table, build_product_events_table
 
@@ -100,7 +100,7 @@ def build_shown_table(
     newer = read_shown_since_export(tables, product_ids, since=since, as_of=as_of)
     if newer.num_rows:
         rows = rows.union(ibis.memtable(newer))
-    # what was shown on the day of the export may be in both
+    # what was shown on the days around the export may be in both
     return rows.group_by("product_id", "person").aggregate(
         customer_id=rows.customer_id.max(), shown_at=rows["at"].min()
     )
@@ -109,10 +109,13 @@ def build_shown_table(
 def read_shown_since_export(
     tables: CurrentWarehouse, product_ids: list[str], *, since: datetime, as_of: datetime
 ) -> pa.Table:
-    """Return what was shown since the last export, in SHOWN_SCHEMA."""
+    """Return what was shown since the last export, in SHOWN_SCHEMA.
+
+    Impressions are written some time after they were served, so those of the day before the export are read again.
+    """
     exported = tables.exported
     parameters: dict[str, Any] = {
-        "since": since if exported is None else max(since, exported.received_before),
+        "since": since if exported is None else max(since, exported.received_before - OVERLAP),
         "until": as_of,
         "products": product_ids,
     }

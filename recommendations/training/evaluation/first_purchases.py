@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from config.foundation.array_types import Rows
 from recommendations.engine import KIND_CODES, Algorithm, Histories, Interactions
-from recommendations.engine.evaluation import estimate_intervals
+from recommendations.engine.evaluation.bootstrap import UNIT, estimate_intervals
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
 from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
@@ -31,8 +31,8 @@ def measure_first_purchases(
     """Return algorithm → figures of its lists of ten, or {} without purchases before the split.
 
     ndcg_new@10, hit_rate_new@10: lists of products that the customer had not bought before, evaluated on the first purchases of such
-    products; people_new: the number of customers with one. ndcg_limited@10, hit_rate_limited@10: lists with the default share of
-    purchased products of for-you, evaluated on all later purchases.
+    products. ndcg_limited@10, hit_rate_limited@10: lists with the default share of purchased products of for-you, evaluated on all
+    later purchases. people_new, people_limited: the number of customers with such purchases.
     """
     if not (past.kind == PURCHASE).any():
         return {}
@@ -53,9 +53,15 @@ def measure_first_purchases(
         figures[name] = {
             **summarize_lists("new", new, relevant_new),
             **summarize_lists("limited", limited, relevant),
-            "people_new": int((np.diff(relevant_new.indptr) > 0).sum()),
+            "people_new": count_customers(relevant_new),
+            "people_limited": count_customers(relevant),
         }
     return figures
+
+
+def count_customers(relevant: csr_array) -> int:
+    """Return how many customers have a relevant product."""
+    return int((np.diff(relevant.indptr) > 0).sum())
 
 
 def rank_both(algorithm: Algorithm, histories: Histories, *, hidden: csr_array, bought: csr_array) -> tuple[Rows, Rows]:
@@ -79,7 +85,9 @@ def rank_both(algorithm: Algorithm, histories: Histories, *, hidden: csr_array, 
 def summarize_lists(name: str, lists: Rows, relevant: csr_array) -> dict[str, Any]:
     """Return metric_name@10 → the mean over customers with a relevant product, with its interval."""
     hits, counts = find_hits(lists, relevant), np.diff(relevant.indptr)
-    intervals = estimate_intervals(np.column_stack([metric(hits, counts) for metric in METRICS.values()]), seed=SEED)
+    intervals = estimate_intervals(
+        np.column_stack([metric(hits, counts) for metric in METRICS.values()]), seed=SEED, bounds=UNIT
+    )
     return {
         f"{metric}_{name}@{TOP_N}": serialize_interval(interval)
         for metric, interval in zip(METRICS, intervals, strict=True)

@@ -15,7 +15,7 @@ from recommendations.training.tuning.ensemble_tuning import (
     tune_ensemble_on_all_users,
 )
 from recommendations.training.tuning.event_weight_tuning import tune_event_weights
-from recommendations.training.tuning.first_purchases import add_first_purchases
+from recommendations.training.tuning.first_purchases_share import add_first_purchases
 from recommendations.training.tuning.model_choice import (
     EVALUATION_USERS,
     WEIGHTING_USERS,

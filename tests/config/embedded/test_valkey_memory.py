@@ -104,7 +104,7 @@ def test_a_flood_of_recent_activity_evicts_recents_and_no_tasks(full_valkey: red
 
 
 def test_everything_but_queues_expires_and_no_queue_does(full_valkey: redis.Redis, small_valkey: str) -> None:
-    from config.access.throttling import count_request
+    from config.access.throttling import count_requests
     from recommendations.serving.impressions.stream import append_entries
 
     rows = [
@@ -117,7 +117,7 @@ def test_everything_but_queues_expires_and_no_queue_does(full_valkey: redis.Redi
     remember_interactions([*rows, denied])
     link_identifiers(groups=[[("user_id", "u1"), ("anonymous_id", "a5")]])
     clear_interactions(identifiers=[("user_id", "u6")])
-    count_request("key:1", minute=1)
+    count_requests("key:1", minute=1)
     run_pipeline(lambda pipe: pipe.set("cache:1:progress", 1, ex=int(timedelta(hours=1).total_seconds())))
     append_entries([b"entry"])
     app = make_app(small_valkey, [])

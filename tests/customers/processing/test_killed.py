@@ -18,6 +18,8 @@ from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.orders.models import Order, OrderEvent, OrderLine
 from customers.processing.models import ProcessingRun
 from customers.processing.totals import read_totals
+from customers.segments.event_counts.recounting import recount_all
+from customers.segments.models import EventCount, EventSeries
 from customers.warehouse.append import APPEND_FOLDER
 from customers.warehouse.connection import open_warehouse
 from tests.child_processes import has_no_advisory_lock, kill_after_output, start_child
@@ -61,6 +63,7 @@ POINTS = {
     "customers resolved": 'stop_at(batch, "resolve_event_customers", after=True, calls=2)',
     "orders written": 'stop_at(batch, "project_orders", after=True, calls=2)',
     "profiles written": 'stop_at(batch, "update_profiles", after=True, calls=2)',
+    "events counted": 'stop_at(batch, "count_events", after=True, calls=2)',
     "removed from the outbox": 'stop_at(batch, "release_events", after=True, calls=2)',
     "draft written": 'stop_at(batch, "draft_events", after=True, calls=2)',
     "counted, not yet committed": 'stop_at(pipeline, "add_to_totals", after=True, calls=2)',
@@ -126,9 +129,19 @@ def collect_outcome() -> dict[str, Any]:
         "lines": OrderLine.objects.count(),
         "order events": OrderEvent.objects.filter(folded=True).count(),
         "reviews": Review.objects.count(),
+        "event counts": count_by_meaning(),
         "lifetime total": read_totals()["events"],
         "run total": ProcessingRun.objects.aggregate(events=Sum("events"))["events"],
     }
+
+
+def count_by_meaning() -> dict[str, int]:
+    """Return the events that conditions of segments count, of all customers."""
+    meanings = dict(EventSeries.objects.filter(about="any").values_list("pk", "meaning"))
+    counted: Counter[str] = Counter()
+    for row in EventCount.objects.filter(series_id__in=meanings):
+        counted[meanings[row.series_id]] += row.counts[-1][0]
+    return dict(counted)
 
 
 def send_day() -> None:
@@ -146,6 +159,10 @@ def check_outcome(outcome: dict[str, Any]) -> None:
     assert outcome["order events"] == 119
     assert (len(outcome["orders"]), outcome["lines"], outcome["reviews"]) == (60, 60, 60)
     assert [order[1:] for order in outcome["orders"] if order[1] == "partly_refunded"] != []
+    assert outcome["event counts"] == {"view": 361, "review": 60, "purchase": 60}
+    counts = sorted(EventCount.objects.values_list("customer_id", "series_id", "days", "counts"))
+    recount_all()
+    assert sorted(EventCount.objects.values_list("customer_id", "series_id", "days", "counts")) == counts
     profiles = outcome["profiles"]
     refresh_profiles(as_of=NOW + timedelta(days=1), started_at=NOW + timedelta(days=1))
     assert collect_outcome()["profiles"] == profiles

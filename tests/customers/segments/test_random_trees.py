@@ -116,7 +116,8 @@ def compare(tree: dict[str, Any], customer: Customer) -> bool:
 
 
 def bought(tree: dict[str, Any], customer: Customer) -> int:
-    since = NOON - timedelta(days=tree.get("within_days", 1000))
+    # whole days, from the start of the first one
+    since = NOON.replace(hour=0) - timedelta(days=tree.get("within_days", 1000))
     orders = [order for order in customer.orders.all() if since <= order.placed_at < NOON]
     if tree["field"] == "bought.any":
         return len(orders)

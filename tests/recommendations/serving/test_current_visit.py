@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from catalog.models import Product
+from customers.events.recent import interactions
 from customers.events.recent.interactions import remember_interactions
 from customers.orders.models import Order, OrderLine
 from customers.warehouse.export import export_warehouse
 from recommendations.serving.backoffice.preview import build_preview
 from recommendations.serving.models import PlacementSettings
+from recommendations.serving.pipeline import visitor
 from recommendations.serving.rank import RankRequest, rank_products
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import RecommendationRequest
@@ -118,6 +120,20 @@ def test_others_get_the_same_row_while_somebody_is_in_a_visit(loader: StateLoade
     before = [(item.product_id, item.score) for item in get_row(loader, user_id="user-2").items]
     view(*BISCUITS[:3])
     assert [(item.product_id, item.score) for item in get_row(loader, user_id="user-2").items] == before
+
+
+def test_the_preview_reads_the_activity_of_the_visitor_once(
+    loader: StateLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def count(**options: Any) -> Any:
+        calls.append(options)
+        return interactions.read_recent_activity(**options)
+
+    monkeypatch.setattr(visitor, "read_recent_activity", count)
+    build_preview(request=RecommendationRequest("for-you", user_id="user-0", n=10), now=LATER, source=loader)
+    assert len(calls) == 1
 
 
 def test_the_preview_names_the_current_visit_as_a_source(loader: StateLoader) -> None:

@@ -25,24 +25,30 @@ async function get(path, parameters, signal) {
   for (const [name, value] of Object.entries(parameters)) {
     if (value !== undefined && value !== null && value !== "") query.set(name, Array.isArray(value) ? value.join(",") : value)
   }
+  const content = await retry(`/api/v1/${path}?${query}`, { signal })
+  rememberCards(content.items ?? [])
+  return content
+}
+
+async function retry(address, options) {
   for (const pause of [...PAUSES, null]) {
     try {
-      const content = await getOnce(`/api/v1/${path}?${query}`, signal)
-      rememberCards(content.items ?? [])
-      return content
+      return await fetchOnce(address, options)
     } catch (error) {
-      if (pause === null || signal?.aborted || !WORTH_A_WAIT.has(error.status)) throw error
+      if (pause === null || options.signal?.aborted || !WORTH_A_WAIT.has(error.status)) throw error
     }
     await new Promise((resolve) => setTimeout(resolve, pause))
   }
 }
 
-async function getOnce(address, signal) {
+async function fetchOnce(address, { signal, body }) {
   const timeout = AbortSignal.timeout(TIMEOUT)
   let answer
   try {
     answer = await fetch(address, {
+      ...(body ? { method: "POST", body: JSON.stringify(body) } : {}),
       headers: {
+        ...(body ? { "Content-Type": "application/json" } : {}),
         Authorization: `Bearer ${shop.publishable_key}`,
         "Accept-Language": shop.language,
         ...(person.userToken ? { "X-User-Token": person.userToken } : {}),
@@ -63,6 +69,19 @@ export async function recommend(scenario, parameters = {}) {
   await settled()
   try {
     return await get(`recommendations/${scenario}/`, { ...person.identity, ...parameters })
+  } catch (error) {
+    if (NOT_THERE.has(error.status)) return null
+    throw error
+  }
+}
+
+/** Fetches the answers of several placements, no product in two of them; null if the server does not have one of them. */
+export async function recommendTogether(placements) {
+  await settled()
+  try {
+    const { placements: answers } = await retry("/api/v1/recommendations/batch/", { body: { ...person.identity, placements } })
+    rememberCards(answers.flatMap((answer) => answer.items ?? []))
+    return answers
   } catch (error) {
     if (NOT_THERE.has(error.status)) return null
     throw error

@@ -15,40 +15,55 @@ export class Row {
   /**
    * `place` is the section of the page; `parameters` returns what the placement needs, or null if the row does not apply.
    * `fallback`: what else the row may show, with its title; without it, the row hides instead of misleading.
-   * `after`: rows, created before this one, whose products this one does not repeat.
+   * `loads`: whether the row loads itself; otherwise a group of rows does.
    */
-  constructor(place, { scenario, parameters = () => ({}), fallback = null, count = 10, dismissible = true, after = [], shown = () => {} }) {
-    Object.assign(this, { place, scenario, parameters, fallback, count, dismissible, after, shown, items: [] })
+  constructor(place, { scenario, parameters = () => ({}), fallback = null, count = 10, dismissible = true, loads = true, shown = () => {} }) {
+    Object.assign(this, { place, scenario, parameters, fallback, count, dismissible, shown, items: [], spare: [], group: null })
     this.heading = place.querySelector("h2")
     this.title = this.heading.textContent
     this.list = place.querySelector("ul")
     this.asked = 0
     rows.add(this)
-    this.load()
+    if (loads) this.load()
   }
 
   load() {
-    this.loaded = this.loadOnce()
-    return this.loaded
+    return this.group ? this.group.load() : this.loadOnce()
   }
 
   async loadOnce() {
     const asked = ++this.asked
-    const parameters = this.parameters()
-    if (!parameters) return this.hide()
-    if (!this.answer) this.wait()
-    this.activity = lasting.read("activity")
+    if (!this.begin()) return
     try {
-      const exclude = await this.productsBefore()
-      const answer = await this.ask(exclude.length ? { ...parameters, exclude } : parameters)
+      const answer = await this.ask(this.parameters())
       if (asked === this.asked) this.show(answer)
     } catch (error) {
-      if (asked !== this.asked) return
-      console.warn(`${this.scenario}: ${error.message}`)
-      this.list.replaceChildren()
-      this.say(trouble(() => this.load()))
-      this.place.hidden = false
+      if (asked === this.asked) this.fail(error)
     }
+  }
+
+  /** Prepares the row for an answer; returns whether it applies. */
+  begin() {
+    if (!this.parameters()) {
+      this.hide()
+      return false
+    }
+    if (!this.answer) this.wait()
+    this.activity = lasting.read("activity")
+    return true
+  }
+
+  /** Returns what the row asks for as part of a group: strictly, because a fallback that it hides would leave others without products. */
+  placement() {
+    return { scenario: this.scenario, n: this.count, ...(this.fallback ? {} : { strict: true }), ...this.parameters() }
+  }
+
+  fail(error) {
+    console.warn(`${this.scenario}: ${error.message}`)
+    this.place.removeAttribute("aria-busy")
+    this.list.replaceChildren()
+    this.say(trouble(() => this.load()))
+    this.place.hidden = false
   }
 
   /** Fetches the answer; retries once if the server was too busy for the right one. */
@@ -57,12 +72,6 @@ export class Row {
     if (answer?.fallback_reason !== "late") return answer
     await new Promise((resolve) => setTimeout(resolve, PAUSE))
     return recommend(this.scenario, { n: this.count + SPARE, ...parameters })
-  }
-
-  /** Returns the ids of the products that the rows before this one show, once they are loaded. */
-  async productsBefore() {
-    await Promise.all(this.after.map((row) => row.loaded))
-    return this.after.flatMap((row) => row.items.map((item) => item.product_id))
   }
 
   wait() {
@@ -75,6 +84,7 @@ export class Row {
   hide() {
     this.answer = null
     this.items = []
+    this.spare = []
     this.place.hidden = true
     this.list.replaceChildren()
   }
@@ -104,16 +114,12 @@ export class Row {
     const old = this.list.querySelector(`[data-product="${CSS.escape(item.product_id)}"]`)
     for (const button of old.querySelectorAll("button")) button.disabled = true
     for (const row of rows) if (row !== this) row.drop(item.product_id)
-    const replacement = await this.replacementOf(item)
+    const replacement = this.takeSpare(item.product_id) ?? (await this.fetchReplacement(item.product_id))
     this.items = this.items.filter((one) => one !== item)
     const title = item.product.title || item.product_id
     const neighbour = old.nextElementSibling ?? old.previousElementSibling
     if (replacement) {
-      const next = this.cardOf(replacement.item, replacement.answer)
-      this.items.push(replacement.item)
-      old.replaceWith(next)
-      next.querySelector("a").focus()
-      recommendationViewed(replacement.answer, [replacement.item])
+      this.replace(old, replacement).querySelector("a").focus()
       announce(t("dismissed_replaced", { title, other: replacement.item.product.title }))
       return
     }
@@ -123,29 +129,46 @@ export class Row {
     if (!this.items.length) this.hide()
   }
 
-  /** Returns the best item that is not shown yet, or a popular one if the row has no more. */
-  async replacementOf(item) {
-    const exclude = [item, ...[...rows].flatMap((row) => row.items)].map((one) => one.product_id)
-    const place = this.spare.findIndex((one) => !exclude.includes(one.product_id))
-    if (place >= 0) return { item: this.spare.splice(place, 1)[0], answer: this.answer }
-    try {
-      const answer = await recommend("popular", { n: 1, exclude })
-      return answer?.items.length ? { item: answer.items[0], answer } : null
-    } catch (error) {
-      console.warn(error.message)
-      return null
-    }
+  /** Puts the card of another item in the place of an old card, and reports that it is shown. */
+  replace(old, { item, answer }) {
+    const next = this.cardOf(item, answer)
+    this.items.push(item)
+    old.replaceWith(next)
+    recommendationViewed(answer, [item])
+    return next
   }
 
-  /** Removes a product that was dismissed in another row. */
+  /** Returns the best item of the answer that no row shows, or null. */
+  takeSpare(productId) {
+    const shown = shownProducts(productId)
+    const place = this.spare.findIndex((one) => !shown.includes(one.product_id))
+    return place < 0 ? null : { item: this.spare.splice(place, 1)[0], answer: this.answer }
+  }
+
+  /** Returns the next item of the placement, or a popular one if it has no more. */
+  async fetchReplacement(productId) {
+    const parameters = { ...this.parameters(), n: 1, exclude: shownProducts(productId) }
+    try {
+      for (const scenario of new Set([this.scenario, "popular"])) {
+        const answer = await recommend(scenario, parameters)
+        if (answer?.items.length) return { item: answer.items[0], answer }
+      }
+    } catch (error) {
+      console.warn(error.message)
+    }
+    return null
+  }
+
+  /** Removes a product that was dismissed in another row, which shows the same one only if both loaded themselves. */
   drop(productId) {
-    if (!this.answer) return
     this.spare = this.spare.filter((item) => item.product_id !== productId)
-    const place = this.items.findIndex((item) => item.product_id === productId)
-    if (place < 0) return
-    const [next] = this.spare.splice(0, 1)
-    this.items.splice(place, 1, ...(next ? [next] : []))
-    this.list.querySelector(`[data-product="${CSS.escape(productId)}"]`)?.replaceWith(...(next ? [this.cardOf(next)] : []))
+    if (!this.items.some((item) => item.product_id === productId)) return
+    this.items = this.items.filter((item) => item.product_id !== productId)
+    const old = this.list.querySelector(`[data-product="${CSS.escape(productId)}"]`)
+    const spare = this.takeSpare(productId)
+    if (old && spare) this.replace(old, spare)
+    else old?.remove()
+    if (!this.items.length) this.hide()
   }
 
   say(element) {
@@ -172,6 +195,11 @@ export class Row {
 /** Creates the section of a row that is not in the template. */
 export function rowSection(title, id) {
   return h("section", { class: "row", "aria-labelledby": id }, h("h2", { id }, title), h("ul", { class: "strip", tabindex: "0" }))
+}
+
+/** Returns the ids of all products that rows show, and this one. */
+function shownProducts(productId) {
+  return [productId, ...[...rows].flatMap((row) => row.items.map((item) => item.product_id))]
 }
 
 export function reloadRows() {

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from config.foundation.number_formats import format_whole_percent
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.refresh.score_models import ScoreModelsByKind
+from customers.lifecycle.scoring.clv.prediction.interval_calibration import LEVEL
 
 PURCHASE_MODEL_LABELS = {
     "bg_nbd": "BG/NBD",
@@ -20,16 +21,23 @@ PURCHASE_MODEL_LABELS = {
 def describe_value(value: dict[str, Any], score_models: ScoreModelsByKind) -> dict[str, str]:
     """Return the labels of a profile's value.
 
-    They show its probabilities as percentages, the share that its intervals really held, and the model's accuracy.
+    They show its probabilities as percentages, the probability of the spend interval if it is not 80 %, the share that its intervals
+    really held, and the model's accuracy.
     """
     score_model = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)
     return {
         "p_alive": format_whole_percent(value["p_alive"]),
-        "probability": format_whole_percent(value["interval_probability"]),
+        "probability": describe_probability(value["interval_probability"]),
         "accuracy": describe_accuracy(score_model) if score_model and value["p_alive"] is not None else "",
         "orders_held": describe_held(value["interval_held"], "orders"),
         "spend_held": describe_held(value["interval_held"], "spend"),
     }
+
+
+def describe_probability(probability: float | None) -> str:
+    """Return the probability of an 80 % interval if it is another one: 0 to 0 for a customer who probably buys nothing is more likely."""
+    text = format_whole_percent(probability)
+    return "" if text == format_whole_percent(LEVEL) else text
 
 
 def describe_accuracy(score_model: ScoreModel) -> str:

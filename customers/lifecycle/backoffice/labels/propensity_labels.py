@@ -6,8 +6,9 @@ from typing import Any
 
 from django.utils.formats import number_format
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from config.foundation.number_formats import format_whole_percent
 from customers.lifecycle.models import ScoreModel
@@ -144,34 +145,78 @@ def describe_fallback(score_model: ScoreModel) -> str:
 
 
 def describe_propensity_accuracy(score_model: ScoreModel) -> str:
-    """Return the accuracy of the model in use beside the baseline, or why there is none."""
+    """Return the accuracy of the probabilities that serve, beside those of the purchase model on the same customers, or why there is none.
+
+    The comparison of the candidates calibrates them on the dates at which they are compared; what serves was calibrated before, or not.
+    """
     figures: dict[str, Any] = score_model.figures
-    if score_model.reason or "candidates" not in figures:
+    quality = figures.get("quality")
+    if score_model.reason or not quality:
         return describe_fallback(score_model)
-    candidates = {candidate["name"]: candidate for candidate in figures["candidates"]}
-    winner, baseline = candidates[figures["winner"]], candidates[figures["baseline"]]
+    level = figures.get("level") or {}
     texts = {
-        "name": CANDIDATE_LABELS[winner["name"]],
-        "auc": number_format(round(winner["auc"], 3), 3),
-        "brier": number_format(round(winner["brier"], 3), 3),
-        "baseline": CANDIDATE_LABELS[baseline["name"]],
-        "baseline_auc": number_format(round(baseline["auc"], 3), 3),
-        "baseline_brier": number_format(round(baseline["brier"], 3), 3),
+        "name": CANDIDATE_LABELS[figures["winner"]],
+        "adjustment": ADJUSTMENT_LABELS[level.get("adjustment", "none")],
+        "customers": number_format(quality["customers"], force_grouping=True),
+        "auc": "–" if quality["auc"] is None else number_format(round(quality["auc"], 3), 3),
+        "brier": number_format(round(quality["brier"], 3), 3),
     }
-    if winner["name"] == baseline["name"]:
-        return _("Model: %(name)s (the baseline), AUC %(auc)s, Brier score %(brier)s.") % texts
-    return (
-        _("Model: %(name)s. AUC %(auc)s (%(baseline)s: %(baseline_auc)s), Brier score %(brier)s (%(baseline_brier)s).")
-        % texts
+    later = _(
+        "Model: %(name)s (%(adjustment)s). On %(customers)s customers of a later date: AUC %(auc)s, Brier score %(brier)s."
     )
+    held_out = _(
+        "Model: %(name)s (%(adjustment)s). On %(customers)s held-out customers: AUC %(auc)s, Brier score %(brier)s."
+    )
+    text = later if level.get("periods") else held_out
+    return f"{text % texts} {_describe_purchase_model(figures)}".rstrip()
+
+
+def _describe_purchase_model(figures: Mapping[str, Any]) -> str:
+    """Return the Brier score of the purchase model on the customers of the same date; "" if it serves itself or was not compared."""
+    options = (figures.get("level") or {}).get("options", [])
+    briers = [
+        option["brier"][0]
+        for option in options
+        if (option["candidate"], option["adjustment"]) == ("purchase_model", "none") and not option["serves"]
+    ]
+    if not briers or briers[0] is None:
+        return ""
+    return _("Purchase model without adjustment: %(brier)s.") % {"brier": number_format(round(briers[0], 3), 3)}
+
+
+def describe_choice(score_model: ScoreModel) -> str:
+    """Return why the training chose the model in use; "" without a trained model."""
+    figures: dict[str, Any] = score_model.figures
+    texts = {
+        "best_candidate": _("%(name)s was significantly better than the baseline, so it is used."),
+        "baseline_not_beaten": _("No model was significantly better than the baseline, so the baseline is used."),
+        "purchase_model_later": _(
+            "%(compared)s was the best model of the comparison, but the purchase model was more accurate on the latest dates, so it is used."
+        ),
+    }
+    text = texts.get(figures.get("why", ""), "")
+    names = {"name": figures.get("winner"), "compared": figures.get("compared_winner")}
+    labels = {key: capfirst(str(CANDIDATE_LABELS[name])) for key, name in names.items() if name in CANDIDATE_LABELS}
+    return text % {"name": "–", "compared": "–", **labels} if text else ""
 
 
 def describe_interval(low: float, high: float) -> str:
-    """Return the interval of a probability by the level of earlier predictions."""
+    """Return the interval of a probability."""
     return _("80%% interval: %(low)s to %(high)s") % {
         "low": format_whole_percent(low),
         "high": format_whole_percent(high),
     }
+
+
+def describe_difference(level: PropensityLevel) -> str:
+    """Return how far predicted and actual rates differed on earlier dates, which the interval follows from; "" without such dates."""
+    if level.difference is None:
+        return ""
+    return ngettext(
+        "On %(cutoffs)s earlier date, the predicted and the actual rate differed by %(points)s percentage points.",
+        "On %(cutoffs)s earlier dates, predicted and actual rates differed by at most %(points)s percentage points.",
+        level.cutoffs,
+    ) % {"cutoffs": number_format(level.cutoffs), "points": number_format(round(100 * level.difference, 1), 1)}
 
 
 def describe_level(level: PropensityLevel) -> str:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.utils.formats import date_format, number_format
+from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -14,23 +15,35 @@ USUAL_SHARE = 0.4  # a gap that is longer than 40 % of the customer's gaps is no
 MAX_ODDS = 1000
 
 
-def describe_gaps(gaps: GapSummary, *, missing_since: datetime | None = None) -> str:
-    """Return two or three sentences. missing_since: since when orders of the whole shop are missing, if they are."""
-    days = max(int(gaps.days), 0)
-    since = ngettext("%(days)s day since the last order", "%(days)s days since the last order", days)
+def describe_gaps(gaps: GapSummary) -> str:
+    """Return two sentences, and a third where the gap is unusual but too short for the stage rules."""
     text = _("%(usual)s; %(since)s. %(comparison)s") % {
         "usual": _describe_usual_gap(gaps),
-        "since": since % {"days": number_format(days, force_grouping=True)},
+        "since": _describe_days(gaps.days),
         "comparison": _describe_present_gap(gaps),
     }
-    if missing_since is None:
-        return text
+    return f"{text} {_describe_floor(gaps)}".rstrip()
+
+
+def describe_quantile_rules(*, days: float, active_days: float, dormant_days: float) -> str:
+    """Return the time since the last order beside the gaps of the shop, by rules of quantiles: the 75th and the 90th percentile."""
     return _(
-        "%(text)s Orders of the whole shop have been overdue since %(day)s, so the passing of time does not change stages at the moment."
+        "%(since)s. In this shop, three of four gaps between orders are at most %(active)s days long, and nine of ten at most "
+        "%(dormant)s days; customers with enough orders are compared with their own gaps."
     ) % {
-        "text": text,
-        "day": date_format(localtime(missing_since), "DATE_FORMAT"),
+        "since": capfirst(_describe_days(days)),
+        "active": number_format(round(active_days), force_grouping=True),
+        "dormant": number_format(round(dormant_days), force_grouping=True),
     }
+
+
+def describe_missing_orders(missing_since: datetime | None) -> str:
+    """Return since when orders of the whole shop are overdue, whatever the kind of the stage rules; "" while they arrive."""
+    if missing_since is None:
+        return ""
+    return _(
+        "Orders of the whole shop have been overdue since %(day)s, so the passing of time does not change stages at the moment."
+    ) % {"day": date_format(localtime(missing_since), "DATE_FORMAT")}
 
 
 def describe_guard(gaps: GapSummary) -> str:
@@ -41,6 +54,24 @@ def describe_guard(gaps: GapSummary) -> str:
         "A gap this long would make them dormant, but by the purchase model of the stage rules, their probability active is "
         "%(p_alive)s and their churn risk only %(churn)s."
     ) % {"p_alive": format_whole_percent(gaps.p_alive), "churn": format_whole_percent(gaps.churn)}
+
+
+def _describe_days(days: float) -> str:
+    whole_days = max(int(days), 0)
+    text = ngettext("%(days)s day since the last order", "%(days)s days since the last order", whole_days)
+    return text % {"days": number_format(whole_days, force_grouping=True)}
+
+
+def _describe_floor(gaps: GapSummary) -> str:
+    """Return that nobody is at risk yet, where the gap is unusual; "" where that decides nothing."""
+    if gaps.longer_share > USUAL_SHARE or gaps.days >= gaps.floor_days:
+        return ""
+    text = ngettext(
+        "By the stage rules, nobody is at risk before %(days)s day without an order.",
+        "By the stage rules, nobody is at risk before %(days)s days without an order.",
+        round(gaps.floor_days),
+    )
+    return text % {"days": number_format(round(gaps.floor_days), force_grouping=True)}
 
 
 def _describe_usual_gap(gaps: GapSummary) -> str:

@@ -19,8 +19,11 @@ from customers.lifecycle.backoffice.labels.propensity_labels import (
     ADJUSTMENT_LABELS,
     CANDIDATE_LABELS,
     DRIFT_LABELS,
+    describe_choice,
+    describe_difference,
     describe_fallback,
     describe_level,
+    describe_propensity_accuracy,
     format_condition,
     get_feature_label,
 )
@@ -85,7 +88,8 @@ def format_target(score_model: ScoreModel, counts: list[int]) -> dict[str, Any]:
         "rate": format_whole_percent(figures["rate"]),
         "by_time": figures.get("evaluated_by") == "time",
         "evaluation_rows": figures.get("evaluation_rows"),
-        "simple": figures.get("why") == "baseline_not_beaten",
+        "choice": describe_choice(score_model),
+        "accuracy": describe_propensity_accuracy(score_model) if quality else "",
         "probability_chart": make_probability_chart(score_model.kind, counts) if any(counts) else None,
         "probability_rows": make_probability_rows(score_model.kind, counts),
         "candidates": format_candidates(figures),
@@ -160,6 +164,7 @@ def format_level(score_model: ScoreModel) -> dict[str, Any] | None:
     if not level or not level["periods"]:
         return None
     return {
+        "difference": describe_difference(read_level(score_model)),
         "note": describe_level(read_level(score_model)),
         "adjustment": ADJUSTMENT_LABELS[level["adjustment"]],
         "periods": [

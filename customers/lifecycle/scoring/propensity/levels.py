@@ -1,4 +1,4 @@
-"""Selects the level at which a model's probabilities serve, and measures how far the level of earlier predictions was off.
+"""Selects the level at which a model's probabilities serve, and how predicted and actual rates differed at earlier moments.
 
 A shop's level changes with the season, with sales and with its mix of customers, and a correction learnt from the past can be worse than
 none. So a correction serves only if it was better at later moments than those it was fitted on.
@@ -188,8 +188,8 @@ def summarize_level(
 def estimate_level_shift(residuals: Sequence[float]) -> float:
     """Return half the width of the 80 % interval of the level, in log-odds.
 
-    residuals: by how much the level of earlier predictions was off. z · √((s² + Σ d²) / (1 + n)), in which the prior s counts as one
-    earlier prediction: with none, the interval is that of an unknown shop.
+    residuals: differences of predicted and actual rates at earlier moments, in log-odds. z · √((s² + Σ d²) / (1 + n)), in which the
+    prior s counts as one earlier prediction: with none, the interval is that of an unknown shop.
     """
     total = PRIOR_SHIFT**2 + sum(residual**2 for residual in residuals)
     return INTERVAL_Z * sqrt(total / (1 + len(residuals)))

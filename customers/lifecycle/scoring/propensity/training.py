@@ -37,8 +37,10 @@ from customers.lifecycle.scoring.propensity.models.tree_rules import extract_rul
 
 MIN_CUSTOMERS = 50  # customers of each outcome
 
-TRAINED_REASONS = ("best_candidate", "baseline_not_beaten")
-# Why a model is what it is; all but the first two mean that no model was trained.
+# best_candidate: the best model of the comparison. baseline_not_beaten: none was better than the baseline. purchase_model_later: the
+# purchase model, because it was better than the best model of the comparison at the latest moments.
+TRAINED_REASONS = ("best_candidate", "baseline_not_beaten", "purchase_model_later")
+# Why a model is what it is; all but TRAINED_REASONS mean that no model was trained.
 REASONS = (
     *TRAINED_REASONS,
     "history_too_short",
@@ -220,19 +222,20 @@ def train_propensity(
             season=season,
         )
         model = fit(selection.candidate, all_rows)
-    newest = all_rows.select(all_rows.cutoff == all_rows.cutoff.max())
-    score, label = selection.scores or (outcome.calibrated[outcome.winner], outcome.evaluation_sample.label)
+    # without earlier moments, the winner serves as it is
+    score, label = selection.scores or (outcome.probabilities[outcome.winner], outcome.evaluation_sample.label)
     return _build_model(
         all_rows,
-        reason="baseline_not_beaten" if selection.candidate in BASELINES else "best_candidate",
+        reason=explain_choice(served=selection.candidate, winner=outcome.winner),
         winner=selection.candidate,
         model=model,
         calibration=selection.calibration,
         results=outcome.results,
-        newest=newest,
+        newest=all_rows.select(all_rows.cutoff == all_rows.cutoff.max()),
         details={
             "hyperparameters": vars(outcome.hyperparameters),
             "evaluated_by": "time" if outcome.is_time_split else "customers",
+            "compared_winner": outcome.winner,
             "purchase_model_share": outcome.purchase_model_share,
             "evaluation_rows": len(label),
             "evaluation_rate": float(label.mean()),
@@ -241,6 +244,13 @@ def train_propensity(
             "rules": [asdict(rule) for rule in extract_rules(tree=fit_tree(all_rows, seed=seed), names=all_rows.names)],
         },
     )
+
+
+def explain_choice(*, served: str, winner: str) -> str:
+    """Return why a candidate serves, one of TRAINED_REASONS. winner: of the comparison."""
+    if served != winner:
+        return "purchase_model_later"
+    return "baseline_not_beaten" if served in BASELINES else "best_candidate"
 
 
 def list_level_candidates(winner: str, purchase_model_column: str | None) -> list[str]:

@@ -30,7 +30,7 @@ class GapSummary:
 
     usual_days: median of the next gap. days: since the last order. own_gaps: completed ones. longer_share: S(t), the probability that a gap
     of this customer lasts longer than that. p_alive, churn: by the purchase model of the rules, None without one. guarded: whether
-    they alone keep the customer from being dormant.
+    they alone keep the customer from being dormant. floor_days: before which nobody is at risk.
     """
 
     usual_days: float
@@ -40,6 +40,7 @@ class GapSummary:
     p_alive: float | None
     churn: float | None
     guarded: bool
+    floor_days: float = 0.0
 
 
 def summarize_gaps(*, histories: OrderHistories, thresholds: StageThresholds, as_of: int) -> GapSummary | None:
@@ -73,7 +74,14 @@ def summarize_gaps(*, histories: OrderHistories, thresholds: StageThresholds, as
         find_time_limits(int(at[-1]), gaps, weight, log_sum, prior_mean, row, limits)
         guarded = as_of >= limits[DORMANT_AT] and is_guarded(first, int(at[-1]), gaps, as_of, alive, row)
     return GapSummary(
-        exp(mean), since, gaps, compute_survival((log(since) - mean) / spread), p_alive, churn, bool(guarded)
+        exp(mean),
+        since,
+        gaps,
+        compute_survival((log(since) - mean) / spread),
+        p_alive,
+        churn,
+        bool(guarded),
+        rule.min_days[0],
     )
 
 

@@ -26,6 +26,7 @@
       return inner.negated ? { ...group("all", [inner]), negated: true } : { ...inner, negated: true };
     }
     for (const every of ["all", "any"]) if (Array.isArray(raw[every])) return group(every, raw[every].map(fromJson));
+    if (Array.isArray(raw.sequence) && raw.sequence.length === 2) return { ...raw, type: "sequence", negated: false };
     if ("field" in raw) return { ...raw, type: "comparison", negated: false };
     return group("all", []);
   }
@@ -38,9 +39,12 @@
     let json;
     if (node.type === "group") {
       json = { [node.every]: node.children.map((child, i) => toJson(child, `${inside}.${node.every}[${i}]`)) };
+    } else if (node.type === "sequence") {
+      json = { sequence: node.sequence, gap_days: node.gap_days };
+      for (const name of ["within_days", "between"]) if (node[name] !== undefined) json[name] = node[name];
     } else {
       json = { field: node.field, op: node.op };
-      for (const name of ["value", "times", "within_days"]) if (node[name] !== undefined) json[name] = node[name];
+      for (const name of ["value", "times", "within_days", "between"]) if (node[name] !== undefined) json[name] = node[name];
     }
     return node.negated ? { not: json } : json;
   }
@@ -102,6 +106,7 @@
       }
       const read = fromJson(raw);
       this.tree = read.type === "group" ? read : group("all", [read]);
+      for (const node of everyNode(this.tree)) node.isLeft = true; // what was there before may show its problems
       this.raw = raw;
       if (!this.root.classList.contains("cb-json")) this.draw();
       this.askSoon();
@@ -131,11 +136,192 @@
       const box = element("div", { className: "cb-group" }, head);
       node.element = box;
       if (!node.children.length && !parent) box.append(element("p", { className: "cb-hint" }, this.texts.allCustomers));
-      for (const child of node.children) box.append(child.type === "group" ? this.drawGroup(child, node) : this.drawComparison(child, node));
+      for (const child of node.children) box.append(this.drawNode(child, node));
+      box.append(this.searchBox(node));
       box.append(element("div", { className: "cb-buttons" },
-        this.button(this.texts.comparison, () => this.add(node, this.newComparison("stage"))),
-        this.button(this.texts.group, () => this.add(node, group("any", [this.newComparison("stage")])))));
+        this.button(this.texts.group, () => this.add(node, group("any", [])))));
       return box;
+    }
+
+    drawNode(child, parent) {
+      if (child.type === "group") return this.drawGroup(child, parent);
+      return child.type === "sequence" ? this.drawSequence(child, parent) : this.drawComparison(child, parent);
+    }
+
+    // ---- search: one box finds fields, choices of fields, and products, categories and brands as values of events
+
+    searchBox(node) {
+      const id = `cb-search-${(this.ids += 1)}`;
+      const list = element("ul", { className: "cb-options", id: `${id}-list`, role: "listbox", hidden: true, "aria-label": this.texts.search });
+      const input = element("input", { type: "search", id, className: "cb-search", placeholder: this.texts.search, autocomplete: "off", role: "combobox",
+        "aria-label": this.texts.search, "aria-expanded": "false", "aria-controls": list.id, "aria-autocomplete": "list" });
+      const state = { input, list, options: [], active: -1, node };
+      let timer;
+      const look = () => {
+        clearTimeout(timer);
+        this.showOptions(state, this.matchFields(input.value));
+        if (input.value.trim()) timer = setTimeout(() => this.lookUpValues(state, input.value), SUGGEST_AFTER_MS);
+      };
+      input.addEventListener("input", look);
+      input.addEventListener("click", look);
+      input.addEventListener("blur", () => setTimeout(() => this.closeOptions(state), 150));
+      input.addEventListener("keydown", (event) => this.moveInOptions(state, event));
+      return element("div", { className: "cb-search-box" }, input, list);
+    }
+
+    matchFields(text) {
+      const words = text.trim().toLowerCase();
+      const options = [];
+      for (const field of this.fields) {
+        if (field.name === "traits.") continue;
+        const isMatch = !words || field.label.toLowerCase().includes(words) || field.group.toLowerCase().includes(words);
+        if (isMatch) options.push({ group: field.group, label: field.label, note: field.help, make: () => this.newComparison(field.name) });
+        for (const choice of words ? field.choices : []) {
+          if (!choice.label.toLowerCase().includes(words)) continue;
+          options.push({ group: field.group, label: `${field.label}: ${choice.label}`, note: "", make: () => this.newChoice(field, choice.value) });
+        }
+      }
+      if (!words || `${this.texts.sequence} ${this.texts.sequenceHelp}`.toLowerCase().includes(words)) {
+        const events = this.fields.filter((field) => field.kind === "event");
+        options.push({ group: events[0].group, label: this.texts.sequence, note: this.texts.sequenceHelp, make: () => this.newSequence() });
+      }
+      return options;
+    }
+
+    newChoice(field, value) {
+      const node = this.newComparison(field.name);
+      node.value = Array.isArray(node.value) ? [value] : value;
+      return node;
+    }
+
+    async lookUpValues(state, text) {
+      const response = await fetch(`${this.suggestUrl}?q=${encodeURIComponent(text.trim())}`, { headers: { Accept: "application/json" } }).catch(() => null);
+      if (!response || !response.ok || state.input.value !== text) return;
+      const { values } = await response.json();
+      const options = [];
+      for (const found of values) {
+        for (const field of this.fields.filter((each) => each.kind === "event" && each.about === found.about && /^(bought|viewed|added)\./.test(each.name))) {
+          const count = found.customers[field.name] || 0;
+          const note = this.texts.customersOf.replace("%(count)s", this.numbers.format(count));
+          const make = () => ({ ...this.newComparison(field.name), value: [found.value] });
+          options.push({ group: found.label, label: `${field.label}: ${found.label}`, note, make });
+          if (!field.name.startsWith("bought.")) continue;
+          options.push({ group: found.label, label: `${field.label}: ${found.label} – ${this.texts.neverLately}`, note: "",
+            make: () => ({ ...this.newComparison(field.name), op: "never", times: undefined, value: [found.value], within_days: 30 }) });
+        }
+      }
+      this.showOptions(state, [...this.matchFields(text), ...options]);
+    }
+
+    showOptions(state, options) {
+      const { input, list } = state;
+      Object.assign(state, { options, active: -1 });
+      input.removeAttribute("aria-activedescendant");
+      list.replaceChildren();
+      let heading = null;
+      options.forEach((option, i) => {
+        if (option.group !== heading) {
+          heading = option.group;
+          list.append(element("li", { className: "cb-heading", role: "presentation" }, heading));
+        }
+        const item = element("li", { className: "cb-option", id: `${input.id}-${i}`, role: "option", "aria-selected": "false" },
+          element("span", {}, option.label), option.note ? element("span", { className: "cb-hint" }, option.note) : null);
+        item.addEventListener("mousedown", (event) => event.preventDefault());
+        item.addEventListener("click", () => this.takeOption(state, i));
+        list.append(item);
+      });
+      if (!options.length) list.append(element("li", { className: "cb-hint", role: "presentation" }, this.texts.searchEmpty));
+      list.hidden = false;
+      input.setAttribute("aria-expanded", "true");
+    }
+
+    closeOptions({ input, list }) {
+      list.hidden = true;
+      input.setAttribute("aria-expanded", "false");
+    }
+
+    moveInOptions(state, event) {
+      const { input, list, options } = state;
+      if (event.key === "Escape") this.closeOptions(state);
+      if (event.key === "Enter") {
+        event.preventDefault();
+        if (options.length && !list.hidden) this.takeOption(state, Math.max(state.active, 0));
+      }
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (step && list.hidden) this.showOptions(state, this.matchFields(input.value));
+      if (!step || !state.options.length) return;
+      event.preventDefault();
+      const number = state.options.length;
+      state.active = state.active < 0 && step < 0 ? number - 1 : (state.active + step + number) % number;
+      list.querySelectorAll("[role=option]").forEach((item, i) => item.setAttribute("aria-selected", String(i === state.active)));
+      const chosen = document.getElementById(`${input.id}-${state.active}`);
+      chosen.scrollIntoView({ block: "nearest" });
+      input.setAttribute("aria-activedescendant", chosen.id);
+    }
+
+    takeOption(state, i) {
+      this.add(state.node, state.options[i].make());
+      const boxes = state.node.element.querySelectorAll(":scope > .cb-search-box .cb-search");
+      if (boxes.length) boxes[boxes.length - 1].focus();
+    }
+
+    newSequence() {
+      return { type: "sequence", negated: false, sequence: [{ field: "viewed.any" }, { field: "bought.any" }], gap_days: 7 };
+    }
+
+    drawSequence(node, parent) {
+      const row = element("div", { className: "cb-row" }, this.notBox(node));
+      node.element = row;
+      this.watchLeaving(row, node);
+      node.sequence.forEach((step, i) => {
+        row.append(element("span", {}, i ? this.texts.then : this.texts.first), this.stepSelect(step));
+        if (this.fieldOf(step.field).about !== "any") row.append(this.listInput(step, this.fieldOf(step.field)));
+      });
+      row.append(element("span", {}, this.texts.gap), this.number(node.gap_days, this.texts.gapDays, (value) => { node.gap_days = value; }), element("span", {}, this.texts.gapDays));
+      row.append(...this.periodEditors(node), this.removeButton(node, parent));
+      return row;
+    }
+
+    stepSelect(step) {
+      const events = this.fields.filter((field) => field.kind === "event").map((field) => [field.name, field.label]);
+      return this.select(events, step.field, this.texts.field, (name) => {
+        step.field = name;
+        delete step.value;
+        if (this.fieldOf(name).about !== "any") step.value = [];
+        this.changed({ redraw: true });
+      });
+    }
+
+    // The days of an event: ever, in the last days, or between two dates.
+    periodEditors(node) {
+      const kind = node.between ? "between" : node.within_days !== undefined ? "last" : "ever";
+      const choice = this.select([["ever", this.texts.ever], ["last", this.texts.lastDays], ["between", this.texts.betweenDates]], kind, this.texts.period, (value) => {
+        delete node.within_days;
+        delete node.between;
+        if (value === "last") node.within_days = 30;
+        if (value === "between") node.between = ["", ""];
+        this.changed({ redraw: true });
+      });
+      if (kind === "last") return [choice, this.number(node.within_days, this.texts.days, (value) => { node.within_days = value; }), element("span", {}, this.texts.days)];
+      if (kind === "ever") return [choice];
+      const dates = [this.texts.from, this.texts.to].map((label, i) => {
+        const input = element("input", { type: "date", value: node.between[i], "aria-label": label });
+        input.addEventListener("input", () => {
+          node.between[i] = input.value;
+          this.changed();
+        });
+        return input;
+      });
+      return [choice, dates[0], element("span", {}, this.texts.and), dates[1]];
+    }
+
+    // Problems of a part appear when the user has left it.
+    watchLeaving(box, node) {
+      box.addEventListener("focusout", (event) => {
+        if (box.contains(event.relatedTarget) || !box.isConnected) return;
+        node.isLeft = true;
+        this.markProblems();
+      });
     }
 
     add(node, child) {
@@ -152,15 +338,21 @@
 
     chooseOperator(node, field, name) {
       node.op = name;
+      const { value } = node;
       delete node.value;
       delete node.times;
+      const { within_days: days, between } = node;
       delete node.within_days;
+      delete node.between;
       const takes = field.operators.find((operator) => operator.name === name).takes;
-      if (takes === "many" && field.name !== "bought.any") node.value = [];
+      if (takes === "many" && field.about !== "any") node.value = Array.isArray(value) && field.kind === "event" ? value : [];
       if (takes === "range") node.value = [null, null];
       if (takes === "days") node.value = 30;
       if (takes === "one") node.value = field.kind === "flag" ? true : field.choices.length ? field.choices[0].value : null;
-      if (field.kind === "bought") node.times = 1;
+      if (field.kind !== "event") return;
+      if (name !== "never") node.times = 1;
+      if (days !== undefined) node.within_days = days;
+      if (between !== undefined) node.between = between;
     }
 
     fieldOf(name) {
@@ -172,6 +364,7 @@
     drawComparison(node, parent) {
       const row = element("div", { className: "cb-row" }, this.notBox(node), this.fieldSelect(node));
       node.element = row;
+      this.watchLeaving(row, node);
       const field = this.fieldOf(String(node.field));
       if (String(node.field).startsWith("traits.") && !this.byName.has(node.field)) row.append(this.traitName(node));
       const operators = field.operators.map((operator) => [operator.name, operator.label]);
@@ -219,7 +412,7 @@
       if (operator.takes === "days") editors.push(this.number(node.value, this.texts.days, (value) => { node.value = value; }), this.texts.days);
       if (operator.takes === "range") editors.push(...this.range(node, field));
       if (operator.takes === "one") editors.push(this.singleInput(node.value, field, node.op, (value) => { node.value = value; }));
-      if (field.kind === "bought") editors.push(...this.bought(node, field));
+      if (field.kind === "event") editors.push(...this.eventEditors(node, field));
       else if (operator.takes === "many") editors.push(this.listInput(node, field));
       return editors;
     }
@@ -230,15 +423,10 @@
       return [at(0, this.texts.from), this.texts.and, at(1, this.texts.to)];
     }
 
-    bought(node, field) {
-      const days = this.number(node.within_days, this.texts.days, (value) => {
-        if (value === null) delete node.within_days;
-        else node.within_days = value;
-      });
-      days.placeholder = this.texts.ever;
-      const times = this.number(node.times === undefined ? 1 : node.times, this.texts.times, (value) => { node.times = value; });
-      const what = field.name === "bought.any" ? [this.texts.orders] : [this.texts.ordersWith, this.listInput(node, field)];
-      return [times, ...what, this.texts.within, days, this.texts.days];
+    eventEditors(node, field) {
+      const times = node.op === "never" ? [] : [this.number(node.times === undefined ? 1 : node.times, this.texts.times, (value) => { node.times = value; }), this.texts.timesUnit];
+      const what = field.about === "any" ? [] : [this.listInput(node, field)];
+      return [...what, ...times, ...this.periodEditors(node)];
     }
 
     singleInput(value, field, op, set, label = this.texts.value) {
@@ -294,7 +482,7 @@
           node.value.splice(i, 1);
           this.changed({ redraw: true });
         });
-        box.append(element("span", { className: "cb-chip" }, String(value), remove));
+        box.append(element("span", { className: "cb-chip" }, String(value).replaceAll(" > ", " › "), remove));
       });
       const input = element("input", { type: "text", placeholder: this.texts.add, title: this.texts.addHint, "aria-label": this.texts.add });
       const take = () => {
@@ -315,7 +503,7 @@
     }
 
     suggests(input, field) {
-      if (!["bought", "names", "segment", "text"].includes(field.kind)) return;
+      if (!["event", "names", "segment", "text"].includes(field.kind)) return;
       const list = element("datalist", { id: `cb-list-${(this.ids += 1)}` });
       input.setAttribute("list", list.id);
       input.setAttribute("autocomplete", "off");
@@ -405,10 +593,6 @@
 
     showProblems(problems) {
       this.found = problems;
-      this.problems.hidden = !problems.length;
-      this.problems.replaceChildren();
-      if (problems.length) this.problems.append(element("p", { className: "cb-problem" }, this.texts.invalid));
-      for (const problem of problems) this.problems.append(this.problemLine(problem));
       this.markProblems();
     }
 
@@ -418,16 +602,29 @@
 
     // Show each problem next to the part of the form whose path is its longest prefix.
     markProblems() {
-      if (!this.tree) return;
+      if (!this.tree) {
+        this.problems.hidden = !this.found.length;
+        this.problems.replaceChildren(...this.found.map((problem) => this.problemLine(problem)));
+        return;
+      }
       this.place.querySelectorAll(".cb-problem").forEach((line) => line.remove());
       this.place.querySelectorAll(".cb-invalid").forEach((part) => part.classList.remove("cb-invalid"));
       const nodes = everyNode(this.tree).filter((node) => node.element);
+      const elsewhere = [];
       for (const problem of this.found) {
         const near = nodes.filter((node) => problem.path.startsWith(node.path)).sort((a, b) => b.path.length - a.path.length)[0];
-        if (!near) continue;
-        near.element.classList.add("cb-invalid");
-        near.element.append(this.problemLine(problem));
+        if (!near || near.type === "group") {
+          elsewhere.push(problem);
+        } else if (near.isLeft && !near.element.contains(document.activeElement)) {
+          near.element.classList.add("cb-invalid");
+          near.element.append(this.problemLine(problem));
+        }
       }
+      const shown = this.root.classList.contains("cb-json") ? this.found : elsewhere.filter((problem) => problem.code !== "empty");
+      this.problems.hidden = !shown.length;
+      this.problems.replaceChildren();
+      if (shown.length) this.problems.append(element("p", { className: "cb-problem" }, this.texts.invalid), ...shown.map((problem) => this.problemLine(problem)));
+      if (this.found.length) this.showCount(this.texts.incomplete);
     }
   }
 

@@ -10,11 +10,11 @@ from scipy.sparse import csr_array
 from recommendations.engine.algorithms.base import (
     Algorithm,
     Attribution,
-    NothingToLearnError,
-    require_weight,
+    require_purchases,
+    select_purchases,
 )
 from recommendations.engine.data.histories import Histories
-from recommendations.engine.data.interactions import KIND_CODES, Interactions
+from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.sparse import multiply, select_columns
 
@@ -30,27 +30,21 @@ class BasketNeighbors(Algorithm):
     rows_: csr_array
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
-        require_weight(interactions)
         self.require_parameters()
-        purchases = self.select_purchases(interactions.build_histories())
-        if not len(purchases.item):
-            raise NothingToLearnError(
-                f"nothing to learn from: no interaction of a kind among {self.kinds} has a weight"
-            )
-        self.fit_purchases(purchases)
+        self.fit_purchases(require_purchases(interactions, self.kinds))
         return self
 
     def score(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, self.rows_.shape[1])
-        purchases = self.select_purchases(histories)
+        purchases = select_purchases(histories, self.kinds)
         neighbors = self.weigh_neighbors(self.compare_baskets(purchases), purchases)
         scores = csr_array(self.weigh_own(purchases) + multiply(neighbors, self.rows_))
         return scores.astype(np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         self.require_fit()
-        purchases = self.select_purchases(history)
+        purchases = select_purchases(history, self.kinds)
         own = self.weigh_own(purchases)
         is_own = own.indices[:, None] == np.asarray(items)[None, :]
         attributions = [Attribution(self.name, own.indices, is_own * own.data[:, None])]
@@ -63,13 +57,6 @@ class BasketNeighbors(Algorithm):
         parts = parts / parts.sum(axis=1, keepdims=True)
         scores = neighbors.data[:, None] * select_columns(self.rows_, neighbors.indices, items)
         return [*attributions, Attribution(self.name, compared.indices, parts.T @ scores)]
-
-    def select_purchases(self, histories: Histories) -> Histories:
-        """Return the histories with purchases only."""
-        is_purchase = histories.weight > 0
-        if self.kinds is not None:
-            is_purchase &= np.isin(histories.kind, [KIND_CODES[kind] for kind in self.kinds])
-        return histories.select_entries(is_purchase)
 
     @abstractmethod
     def require_parameters(self) -> None:

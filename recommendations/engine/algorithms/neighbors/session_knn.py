@@ -1,6 +1,7 @@
 """Session-based kNN: sessions similar to the current one, found without training."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -209,8 +210,7 @@ class SessionKNN(Algorithm):
         )  # fmt: skip
 
     def _get_distance_arguments(self) -> tuple[Any, ...]:
-        powers = float(self.reach) ** np.arange(MAX_POWERS, dtype=np.float64)
-        return powers, float(self.reach), float(self.back), float(self.own)
+        return _list_powers(float(self.reach)), float(self.reach), float(self.back), float(self.own)
 
     def _build_index(
         self, session: npt.NDArray[np.int32], item: npt.NDArray[np.int32], n_sessions: int, n_items: int
@@ -248,6 +248,12 @@ class SessionKNN(Algorithm):
         for name in ("back", "own"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise ValueError(f"{name} must be finite and not negative, got {getattr(self, name)}")
+
+
+@lru_cache(maxsize=64)
+def _list_powers(reach: float) -> npt.NDArray[np.float64]:
+    """Return the powers 0, 1, 2 … of the reach; shared, never write to them."""
+    return reach ** np.arange(MAX_POWERS, dtype=np.float64)
 
 
 def _number_by_end(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from config.foundation.array_types import Flags, Floats, Ints, Rows
+from config.foundation.random_numbers.splitmix64 import GOLDEN, mix_bits, scale_to_unit
 from customers.lifecycle.scoring.next_order.repurchase import fit_product_rhythms, measure_rhythms
 from recommendations.engine.algorithms.repeat.boosted_trees import Matrix
 from recommendations.engine.algorithms.repeat.ranker_kernels import FEATURES, SHORT_SHARE, measure_products
@@ -18,7 +19,6 @@ PRODUCT_SHRINKAGE = 5.0
 MAX_NEGATIVES = 3.0  # per positive row
 MAX_MEASURED = 500_000  # products of customers per cut; in larger shops a sample of customers is enough
 BLOCK_ROWS = 64
-HASH_FACTORS = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
 class MeasuredProducts(NamedTuple):
@@ -38,8 +38,8 @@ type Cut = tuple[Histories, Histories]  # the past, and the purchases to predict
 def list_cuts(purchases: Histories, *, horizon_days: float | None, cuts: int) -> Iterator[Cut]:
     """Yield the past and the later purchases of each customer at several moments, newest first.
 
-    With a horizon, the moments are multiples of it back from as_of, and the later purchases those within it. Without one, they are each
-    customer's last orders, and the later purchases those of the order.
+    With a horizon, the moments are multiples of it back from as_of, and the later purchases those within it; purchases at as_of itself
+    are not before it. Without one, they are each customer's last orders, and the later purchases those of the order.
     """
     if horizon_days is None:
         back = purchases.count_moments_back()
@@ -47,9 +47,9 @@ def list_cuts(purchases: Histories, *, horizon_days: float | None, cuts: int) ->
             yield purchases.select_entries(back >= number), purchases.select_entries(back == number - 1)
         return
     for number in range(1, cuts + 1):
-        begin = purchases.as_of - number * horizon_days * DAY
+        begin, end = (purchases.as_of - back * horizon_days * DAY for back in (number, number - 1))
         past = replace(purchases.select_entries(purchases.order < begin), as_of=begin)
-        is_later = (purchases.order >= begin) & (purchases.order < begin + horizon_days * DAY)
+        is_later = (purchases.order >= begin) & (purchases.order < end)
         yield past, purchases.select_entries(is_later)
 
 
@@ -168,9 +168,5 @@ def _number_pairs(counts: Ints, items: Rows, n_items: int) -> Ints:
 
 
 def _draw_uniform(keys: Ints) -> Floats:
-    """Return a number from 0 to 1 per key, always the same. Source: SplitMix64, Steele et al., OOPSLA 2014."""
-    with np.errstate(over="ignore"):
-        z = keys.astype(np.uint64) * np.uint64(HASH_FACTORS[0])
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(HASH_FACTORS[1])
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(HASH_FACTORS[2])
-        return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) / 2.0**53
+    """Return a number from 0 to 1 per key, always the same."""
+    return scale_to_unit(mix_bits(keys.astype(np.uint64) * GOLDEN))

@@ -14,7 +14,7 @@ from customers.lifecycle.scoring.next_order.repurchase import (
     measure_rhythms,
     predict_repurchase_probability,
 )
-from recommendations.engine.algorithms.base import NothingToLearnError, register, require_weight
+from recommendations.engine.algorithms.base import register, require_purchases, select_purchases
 from recommendations.engine.algorithms.repeat.own_items import OwnItemsAlgorithm
 from recommendations.engine.algorithms.spec import (
     LONG_HALF_LIVES,
@@ -24,7 +24,7 @@ from recommendations.engine.algorithms.spec import (
     estimate_sessions_mb,
 )
 from recommendations.engine.data.histories import Histories
-from recommendations.engine.data.interactions import KIND_CODES, Interactions
+from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.data.weighting import DAY
 from recommendations.engine.linear_algebra.sparse import IntArray, make_csr
@@ -86,12 +86,7 @@ class RepurchaseInterval(OwnItemsAlgorithm):
         self.kinds = kinds
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
-        require_weight(interactions)
-        rhythms = self._measure_rhythms(interactions.build_histories())
-        if not len(rhythms.pair):
-            raise NothingToLearnError(
-                f"nothing to learn from: no interaction of a kind among {self.kinds} has a weight"
-            )
+        rhythms = self._measure_rhythms(require_purchases(interactions, self.kinds))
         usual = fit_product_rhythms(
             rhythms=rhythms,
             product=rhythms.pair % interactions.n_items,
@@ -104,7 +99,7 @@ class RepurchaseInterval(OwnItemsAlgorithm):
     def score(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, len(self.mean_))
-        rhythms = self._measure_rhythms(histories)
+        rhythms = self._measure_rhythms(select_purchases(histories, self.kinds))
         product = rhythms.pair % histories.n_items
         probability = predict_repurchase_probability(
             rhythms=rhythms,
@@ -125,15 +120,12 @@ class RepurchaseInterval(OwnItemsAlgorithm):
         scores = self.score(context.history)
         return scores.indices, scores.data
 
-    def _measure_rhythms(self, histories: Histories) -> PurchaseRhythms:
+    def _measure_rhythms(self, purchases: Histories) -> PurchaseRhythms:
         """Return the rhythms of all pairs; the number of a pair is row of the history · n_items + item."""
-        is_purchase = histories.weight > 0
-        if self.kinds is not None:
-            is_purchase &= np.isin(histories.kind, [KIND_CODES[kind] for kind in self.kinds])
-        row: IntArray = np.repeat(np.arange(len(histories)), np.diff(histories.indptr))
+        row: IntArray = np.repeat(np.arange(len(purchases)), np.diff(purchases.indptr))
         return measure_rhythms(
-            pair=row[is_purchase].astype(np.int64) * histories.n_items + histories.item[is_purchase],
-            at=histories.order[is_purchase] / DAY,
-            as_of=histories.as_of / DAY,
+            pair=row.astype(np.int64) * purchases.n_items + purchases.item,
+            at=purchases.order / DAY,
+            as_of=purchases.as_of / DAY,
             half_life_days=self.half_life_days,
         )

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from scipy.special import expit
 
 from config.foundation.translatable import translatable
-from recommendations.engine.algorithms.base import NothingToLearnError, register, require_weight
+from recommendations.engine.algorithms.base import register, require_purchases, select_purchases
 from recommendations.engine.algorithms.repeat.boosted_trees import Matrix, compute_log_odds, fit_boosted_trees
 from recommendations.engine.algorithms.repeat.own_items import OwnItemsAlgorithm
 from recommendations.engine.algorithms.repeat.ranker_kernels import FEATURES
@@ -28,7 +28,7 @@ from recommendations.engine.algorithms.spec import (
     estimate_sessions_mb,
 )
 from recommendations.engine.data.histories import Histories
-from recommendations.engine.data.interactions import KIND_CODES, KINDS, Interactions
+from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.data.weighting import DAY
 from recommendations.engine.linear_algebra.sparse import make_csr
@@ -89,13 +89,8 @@ class RepeatRanker(OwnItemsAlgorithm):
         self.kinds = kinds
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
-        require_weight(interactions)
         self._require_parameters()
-        purchases = self._select_purchases(interactions.build_histories())
-        if not len(purchases.item):
-            raise NothingToLearnError(
-                f"nothing to learn from: no interaction of a kind among {self.kinds} has a weight"
-            )
+        purchases = require_purchases(interactions, self.kinds)
         self.product_features_ = measure_product_features(purchases, self.half_life_days)
         matrix, label, kept_share = collect_samples(
             list_cuts(purchases, horizon_days=self._limit_horizon(purchases), cuts=self.cuts),
@@ -112,7 +107,7 @@ class RepeatRanker(OwnItemsAlgorithm):
         self.require_fit()
         self.require_histories(histories, len(self.product_features_))
         counts, items, matrix = measure_histories(
-            self._select_purchases(histories), self.product_features_, **self._get_options()
+            select_purchases(histories, self.kinds), self.product_features_, **self._get_options()
         )
         indptr = np.concatenate([[0], np.cumsum(counts)])
         return make_csr(self._predict(matrix), items, indptr, (len(histories), histories.n_items))
@@ -131,7 +126,10 @@ class RepeatRanker(OwnItemsAlgorithm):
     def _score_context(self, context: HistoryContext) -> SparseRow:
         # The workspace's columns are all -1 between explanations, so no array over the catalog has to be made.
         _counts, items, matrix = measure_few(
-            self._select_purchases(context.history), self.product_features_, context.work.columns, **self._get_options()
+            select_purchases(context.history, self.kinds),
+            self.product_features_,
+            context.work.columns,
+            **self._get_options(),
         )
         return items, self._predict(matrix)
 
@@ -158,14 +156,6 @@ class RepeatRanker(OwnItemsAlgorithm):
             return None
         span_days = (purchases.as_of - float(purchases.order.min())) / DAY
         return min(self.horizon_days, span_days / MIN_HORIZONS)
-
-    def _select_purchases(self, histories: Histories) -> Histories:
-        is_purchase = histories.weight > 0
-        if self.kinds is not None:
-            is_chosen = np.zeros(len(KINDS), np.bool_)
-            is_chosen[[KIND_CODES[kind] for kind in self.kinds]] = True
-            is_purchase &= is_chosen[histories.kind]
-        return histories.select_entries(is_purchase)
 
     def _require_parameters(self) -> None:
         """Check the parameters. Errors: ValueError."""

@@ -16,7 +16,12 @@ from rest_framework.views import APIView
 
 from recommendations.serving.recommend_together import InvalidPlacementsError, recommend_together
 from recommendations.serving.request import RecommendationRequest
-from recommendations.serving.rest.batch.request import SHARED_FIELDS, PlacementBatchSerializer, build_requests
+from recommendations.serving.rest.batch.request import (
+    MAX_PLACEMENTS,
+    SHARED_FIELDS,
+    PlacementBatchSerializer,
+    build_requests,
+)
 from recommendations.serving.rest.serializers import PlacementResponseSerializer
 from recommendations.serving.rest.serve import encode_for_caller, record_response
 from recommendations.serving.state.loader import StateLoader, loader
@@ -40,7 +45,7 @@ class PlacementBatchView(APIView):
 
     A product of one placement is left out of the later ones, which still get as many products as they ask for if the shop has
     them; `distinct: false` allows repetitions. Each placement has its own `recommendation_id`. If any placement is invalid,
-    nothing is returned, and the errors name its position and fields.
+    nothing is returned, and the errors name its position and fields. Each placement counts as one request of the rate limit.
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": "recommendations:read"}
@@ -60,6 +65,17 @@ class PlacementBatchView(APIView):
         except InvalidPlacementsError as error:
             raise ValidationError(build_errors(error.errors, len(body.validated_data["placements"]))) from error
         return HttpResponse(response, content_type="application/json")
+
+    @staticmethod
+    def count_further_requests(request: HttpRequest) -> int:
+        """Return how many requests the rate limit counts in addition to this one."""
+        return count_placements(request.data) - 1
+
+
+def count_placements(body: object) -> int:
+    """Return the number of placements of a body that is not validated yet, at most as many as are valid."""
+    placements = body.get("placements") if isinstance(body, Mapping) else None
+    return min(len(placements), MAX_PLACEMENTS) if isinstance(placements, list) else 1
 
 
 def serve_batch(body: dict[str, Any], *, caller: Caller, now: datetime, source: StateLoader = loader) -> bytes:

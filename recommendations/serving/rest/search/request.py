@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from config.foundation.rest.known_names import find_unknown_names
 from config.foundation.text_encoding import make_encodable
+from recommendations.serving.expressions.attributes import CATALOG_PREFIX
 from recommendations.serving.expressions.expression import Boost, Expression, ExpressionError
 from recommendations.serving.expressions.parsing import parse_boosts, parse_filter
 from recommendations.serving.rest.request import BOOST_NOTE, FILTER_NOTE
@@ -43,14 +44,13 @@ from recommendations.serving.search.request import (
 
 MAX_CURSOR_LENGTH, MAX_LIST_LENGTH = 200, 50_000
 MAX_PRICE = Decimal(10) ** 12
-ATTRIBUTE_PREFIX = "attributes."
 TRUE_WORDS, FALSE_WORDS = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
 class SearchQuery(msgspec.Struct, kw_only=True):
     """The parameters of a search request.
 
-    attributes: those that begin with ATTRIBUTE_PREFIX, by the rest of their name.
+    attributes: those that begin with CATALOG_PREFIX, by the rest of their name.
     """
 
     q: make_text_type(  # type: ignore[valid-type]
@@ -74,6 +74,7 @@ class SearchQuery(msgspec.Struct, kw_only=True):
     distinct: Annotated[
         bool, Meta(description="true: only the best product of each group, such as the variants of one product.")
     ] = False
+    autocorrect: Annotated[bool, Meta(description="false: search exactly the typed words.")] = True
     personalised: Annotated[bool, Meta(description="false: the same order for all customers.")] = True
     sort: SearchSort = SearchSort.RELEVANCE
     facets: bool = True
@@ -155,8 +156,8 @@ def parse_search_request(params: Mapping[str, str], *, language: str | None = No
 
 def _find_unknown_parameters(params: Mapping[str, str]) -> dict[str, str]:
     """Return an error for each parameter that does not exist."""
-    names = [name for name in params if not name.startswith(ATTRIBUTE_PREFIX)]
-    valid = [spec.name if spec.kind != "dict" else f"{ATTRIBUTE_PREFIX}NAME" for spec in _QUERY_SPECS]
+    names = [name for name in params if not name.startswith(CATALOG_PREFIX)]
+    valid = [spec.name if spec.kind != "dict" else f"{CATALOG_PREFIX}NAME" for spec in _QUERY_SPECS]
     return {name: str(errors[0]) for name, errors in find_unknown_names(names, valid).items()}
 
 
@@ -164,9 +165,9 @@ def _parse_attributes(params: Mapping[str, str], errors: dict[str, str]) -> dict
     """Return the attribute filters by name; add what is wrong with them to the errors."""
     attributes: dict[str, str] = {}
     for name, value in params.items():
-        if name.startswith(ATTRIBUTE_PREFIX) and len(name) > len(ATTRIBUTE_PREFIX) and value:
+        if name.startswith(CATALOG_PREFIX) and len(name) > len(CATALOG_PREFIX) and value:
             try:
-                attributes[name.removeprefix(ATTRIBUTE_PREFIX)] = _require_storable_text(value, MAX_ID_LENGTH)
+                attributes[name.removeprefix(CATALOG_PREFIX)] = _require_storable_text(value, MAX_ID_LENGTH)
             except _InvalidValueError as error:
                 errors[quote_value(name)] = str(error)
     if len(attributes) > MAX_ATTRIBUTES:

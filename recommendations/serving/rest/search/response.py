@@ -50,11 +50,19 @@ class QueryFiltersJSON(msgspec.Struct):
     price_max: str | None
 
 
+class TypedQueryJSON(msgspec.Struct):
+    """The parameters that search the typed words instead of the corrected ones."""
+
+    q: str
+    autocorrect: bool = False
+
+
 class SearchResponseJSON(msgspec.Struct):
     recommendation_id: str
     scenario: str
     query: str
     corrected: str | None
+    search_instead: TypedQueryJSON | None
     query_filters: QueryFiltersJSON | None
     fallback: str | None
     empty_reason: EmptyReasonJSON | None
@@ -97,6 +105,7 @@ def build_response(page: SearchPage, *, recommendation_id: str) -> SearchRespons
         scenario=SCENARIO,
         query=request.q,
         corrected=page.corrected,
+        search_instead=TypedQueryJSON(request.q) if page.corrected else None,
         query_filters=build_query_filters(page),
         fallback=page.fallback,
         empty_reason=None if items else encode_empty_reason(describe_empty_page(page)),

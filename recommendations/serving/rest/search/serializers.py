@@ -41,6 +41,11 @@ class QueryFiltersSerializer(serializers.Serializer):
     price_max = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
 
 
+class TypedQuerySerializer(serializers.Serializer):
+    q = serializers.CharField()
+    autocorrect = serializers.BooleanField()
+
+
 class SearchItemSerializer(RecommendedItemSerializer):
     highlight = serializers.ListField(
         required=False,
@@ -55,6 +60,9 @@ class SearchResponseSerializer(serializers.Serializer):
     query = serializers.CharField()
     corrected = serializers.CharField(
         allow_null=True, help_text="The query with corrected words; null if nothing was corrected."
+    )
+    search_instead = TypedQuerySerializer(
+        allow_null=True, help_text="The parameters that search exactly the typed words; null if nothing was corrected."
     )
     query_filters = QueryFiltersSerializer(
         allow_null=True, help_text="The prices that the query names, such as under 20 dollars, used as filters."

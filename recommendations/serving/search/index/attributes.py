@@ -1,6 +1,6 @@
 """Product attributes as integer codes, to filter and count products by values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -83,8 +83,13 @@ class AttributeIndex:
             kernels.find_rows_with_code(freeze(rows), *self.frozen_lists, code, has_value)
         return has_value
 
-    def count_values(self, rows: Rows) -> dict[str, list[tuple[str, int]]]:
-        """Return how many rows have each value; the most frequent names and values first."""
+    def count_values(
+        self, rows: Rows, *, is_shown: Callable[[str], bool] | None = None
+    ) -> dict[str, list[tuple[str, int]]]:
+        """Return how many rows have each value; the most frequent names and values first.
+
+        is_shown: whether to count the values of a name; None counts all.
+        """
         counts = np.zeros(len(self.pair_name), np.int64)
         kernels.count_codes(freeze(rows), *self.frozen_lists, counts)
         present = np.flatnonzero(counts)
@@ -95,8 +100,10 @@ class AttributeIndex:
         codes, frequencies = present[order], present_counts[order]
         starts = np.searchsorted(present_names[order], np.arange(len(self.name_list))).tolist()
         values: dict[str, list[tuple[str, int]]] = {}
-        for name in np.argsort(-by_name, kind="stable")[:MAX_NAMES].tolist():
-            if by_name[name] > 0:
+        for name in np.argsort(-by_name, kind="stable").tolist():
+            if not by_name[name] > 0 or len(values) == MAX_NAMES:
+                break
+            if is_shown is None or is_shown(self.name_list[name]):
                 last = starts[name + 1] if name + 1 < len(starts) else len(codes)
                 best = slice(starts[name], min(starts[name] + MAX_VALUES, last))
                 pairs = zip(codes[best].tolist(), frequencies[best].tolist(), strict=True)

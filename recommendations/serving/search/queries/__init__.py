@@ -1,1 +1,1 @@
-"""What shoppers mean: built-in synonyms, and prices in words."""
+"""What shoppers mean: built-in synonyms, prices in words, and the queries of the shop."""

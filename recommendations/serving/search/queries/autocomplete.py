@@ -17,6 +17,7 @@ from recommendations.serving.search.search import find_candidates, find_visible_
 from recommendations.serving.search.search_rules import SearchRules
 from recommendations.serving.search.snapshot import SearchSnapshot
 
+MAX_CHECKED = 8  # queries of the shop whose products are looked up
 DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS = 5, 20
 BASE_POPULARITY = 0.02  # of a product without sales
 
@@ -73,8 +74,23 @@ def autocomplete(
     if asked.filter is not None:
         bound = bind_expression(asked.filter, now)
         visible = visible & snapshot.get_passing(snapshot.catalog.get_expression_mask(bound))
-    queries = [page.corrected] if page.corrected else complete_query(asked.query, snapshot, language, visible, n=n)
+    if page.corrected:
+        queries = [page.corrected]
+    else:
+        searched = find_searched_queries(asked.query, snapshot, language, visible, n=n)
+        queries = list(dict.fromkeys([*searched, *complete_query(asked.query, snapshot, language, visible, n=n)]))[:n]
     return Autocompletion(asked.query, queries, rank_categories(request, snapshot, visible, popularity, n=n), page.hits)
+
+
+def find_searched_queries(query: str, snapshot: SearchSnapshot, language: str, visible: Flags, *, n: int) -> list[str]:
+    """Return queries of the shop that begin with the typed text and of which a visible product has all words."""
+
+    def has_products(text: str) -> bool:
+        matches = snapshot.score_query(f"{text} ", language, None, autocorrect=False).find_matches(visible)
+        return bool((matches.n_covered == matches.n_required).any())
+
+    candidates = snapshot.shop_queries.complete(" ".join(normalize(query).split()), n=min(n, MAX_CHECKED))
+    return [text for text in candidates if has_products(text)]
 
 
 def complete_query(query: str, snapshot: SearchSnapshot, language: str, visible: Flags, *, n: int) -> list[str]:

@@ -57,6 +57,22 @@ _NOT_PRICED = frozenset(
     {"adults", "age", "aged", "ages", "babies", "boys", "children", "girls", "infants", "kids", "men", "people", "seniors", "size", "sizes",
      "teens", "toddlers", "women"}
 )  # fmt: skip
+_ENGLISH_NUMBERS = dict(
+    zip(
+        (*"one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty".split(),  # noqa: SIM905
+         "sixty", "seventy", "eighty", "ninety", "hundred"),
+        (*range(1, 13), 15, *range(20, 100, 10), 100), strict=True,
+    )
+)  # fmt: skip
+_NUMBER_WORDS = re.compile(
+    rf"(?<!\w)(?:(?:a|one)\s{{1,3}})?({'|'.join(_ENGLISH_NUMBERS)})(?=\s{{1,3}}(?:dollars?|bucks?|euros?|pounds? sterling|quid|yuan|cents?)(?!\w))",
+    re.IGNORECASE,
+)
+_RANGE_NUMBERS = re.compile(
+    rf"(?<!\w)(between|from)(\s{{1,3}})({'|'.join(_ENGLISH_NUMBERS)})(?=\s{{1,3}}(?:and|to)\s{{1,3}}\d)", re.IGNORECASE
+)
+_CHINESE_DIGITS = {digit: value for value, digit in enumerate("零一二三四五六七八九")} | {"两": 2}
+_CHINESE_NUMBERS = re.compile(rf"[零一二两三四五六七八九十百千]{{1,7}}(?=\s{{0,3}}(?:{_YUAN}))")
 _CENTS = re.compile(r"^(?:cents?|c|¢)$", re.IGNORECASE)
 
 
@@ -75,6 +91,7 @@ class PriceWords:
 
 def parse_price_words(query: str) -> PriceWords:
     """Split a query into its words and its price range; the query itself without one."""
+    query = write_numbers(query)
     if not any(letter.isdigit() for letter in query):
         return PriceWords(query)
     for pattern, makes_low, makes_high in (
@@ -95,6 +112,25 @@ def parse_price_words(query: str) -> PriceWords:
         price, is_low = read_prices(match)[0], match[match.lastindex or 0].lower() in ("more", "over", "up", "above")
         return PriceWords(remove_match(query, match), price if is_low else None, None if is_low else price)
     return PriceWords(query)
+
+
+def write_numbers(query: str) -> str:
+    """Return the query with the numbers of its prices as digits: five dollars and 十元."""
+    if query.isascii():
+        written = _NUMBER_WORDS.sub(lambda match: str(_ENGLISH_NUMBERS[match[1].lower()]), query)
+        return _RANGE_NUMBERS.sub(lambda match: f"{match[1]}{match[2]}{_ENGLISH_NUMBERS[match[3].lower()]}", written)
+    return _CHINESE_NUMBERS.sub(lambda match: str(read_chinese_number(match[0])), query)
+
+
+def read_chinese_number(text: str) -> int:
+    """Return the value of a Chinese numeral below 10,000, such as 一百二十."""
+    total, digit = 0, 0
+    for character in text:
+        if unit := {"十": 10, "百": 100, "千": 1000}.get(character):
+            total, digit = total + (digit or 1) * unit, 0
+        else:
+            digit = _CHINESE_DIGITS[character]
+    return total + digit
 
 
 def read_prices(match: re.Match[str]) -> list[Decimal]:

@@ -16,6 +16,7 @@ from config.foundation.charts import (
     build_comparison_chart,
     build_heatmap,
     build_interval_chart,
+    build_line_chart,
     build_period_chart,
     build_point_chart,
     build_probability_history,
@@ -74,6 +75,7 @@ EXAMPLES: dict[str, ChartSpec] = {
         diagonal_name="exact",
         **TITLES,
     ),
+    "line": build_line_chart(days=["2026-11-23", "2026-11-24"], values=[3, 5], name="Customers"),
     "probability history": build_probability_history(
         times=["2026-05-01 00:00:00"], percentages=[80.0], name="probability active", marks=[], marks_name="orders"
     ),

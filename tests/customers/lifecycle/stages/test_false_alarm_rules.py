@@ -142,6 +142,31 @@ def test_time_waits_while_the_shop_has_no_orders(admin_client: Client, shop: Cus
     assert CustomerProfile.objects.get(customer=shop).stage == "churned"
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["own rhythm", "floors", "quantiles"])
+def test_overdue_orders_are_explained_with_every_kind_of_rule(shop: Customer, kind: str) -> None:
+    rules = get_active_rules()
+    assert rules is not None
+    names = [field.name for field in StageRules._meta.fields]
+    kept = {name: getattr(rules, name) for name in names if name not in ("id", "version", "is_active", "created_at")}
+    changed = {
+        "own rhythm": {},
+        "floors": {"at_risk_days": 100.0, "dormant_days": 200.0, "churned_days": 400.0},
+        "quantiles": {"method": StageRules.Method.QUANTILES},
+    }[kind]
+    activate_rules(**kept | changed | {"measured_at": None})
+    later = NOON + timedelta(days=90)
+    profile = build_customer_profile(customer_id=shop.pk, as_of=later)
+    assert profile is not None
+    assert profile["orders_missing_since"] is not None
+    assert profile["stage"]["explanation"].count("Orders of the whole shop have been overdue since") == 1
+    assert "days since the last order" in profile["stage"]["explanation"]
+    assert ("nobody is at risk before 100 days" in profile["stage"]["explanation"]) == (kind == "floors")
+    assert ("nine of ten" in profile["stage"]["explanation"]) == (kind == "quantiles")
+    make_order(make_customer("first-after"), placed_at=later - timedelta(hours=1))
+    assert "overdue" not in build_customer_profile(customer_id=shop.pk, as_of=later)["stage"]["explanation"]  # type: ignore[index]
+
+
 SUMMARY = GapSummary(usual_days=6.2, days=23.4, own_gaps=59, longer_share=0.005, p_alive=0.97, churn=0.04, guarded=True)
 
 

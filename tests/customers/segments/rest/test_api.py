@@ -10,6 +10,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from config.access.grants import Grant
+from customers.lifecycle.models import CustomerProfile
+from customers.segments.membership import evaluate_segments
 from customers.segments.models import Segment
 from recommendations.campaigns.models import Campaign
 from tests.makers import make_customer, make_order, make_profile, make_segment
@@ -178,3 +180,27 @@ def test_read_scope_cannot_write() -> None:
     assert reader.patch("/api/v1/segments/loyal/", {"name": "Y"}, format="json").status_code == 403
     assert reader.delete("/api/v1/segments/loyal/").status_code == 403
     assert client_with("campaigns:read").get("/api/v1/segments/loyal/members/").status_code == 403
+
+
+def test_history_entries_exits_and_overlap(client: APIClient) -> None:
+    customer = make_customer("ada")
+    profile = make_profile(customer, stage="loyal")
+    make_segment("loyal", LOYAL)
+    make_segment("all", {"all": []})
+    now = timezone.now()
+    evaluate_segments(as_of=now - timedelta(days=2))
+    CustomerProfile.objects.filter(pk=profile.pk).update(stage="new")
+    evaluate_segments(as_of=now - timedelta(days=1))
+    CustomerProfile.objects.filter(pk=profile.pk).update(stage="loyal")
+    evaluate_segments(as_of=now)
+    days = client.get("/api/v1/segments/loyal/history/").json()["days"]
+    assert [(day["size"], day["entered"], day["left"]) for day in days] == [(1, 0, 0), (0, 0, 1), (1, 1, 0)]
+    since = str(timezone.localdate(now))
+    assert len(client.get(f"/api/v1/segments/loyal/history/?since={since}").json()["days"]) == 1
+    [entry] = client.get("/api/v1/segments/loyal/entered/").json()["results"]
+    [exit_] = client.get("/api/v1/segments/loyal/left/").json()["results"]
+    assert (entry["user_id"], exit_["customer_id"], entry["left_at"]) == ("ada", customer.pk, None)
+    overlap = client.get("/api/v1/segments/all/overlap/loyal/").json()
+    assert (overlap["size"], overlap["other_size"], overlap["both"], overlap["share"]) == (1, 1, 1, 1.0)
+    assert client.get("/api/v1/segments/all/overlap/none/").status_code == 404
+    assert client.get("/api/v1/segments/loyal/history/?since=yesterday").status_code == 400

@@ -39,6 +39,10 @@ def test_a_product_bought_in_the_visit_no_longer_counts_unless_viewed_again() ->
     assert weigh((1, VIEW, 0), (1, PURCHASE, 10), (1, VIEW, 20)).keys() == {1}
 
 
+def test_what_precedes_the_purchase_of_a_product_does_not_count_when_it_is_viewed_again() -> None:
+    assert weigh((1, VIEW, 0), (1, PURCHASE, 0), (1, CART, 0)) == {1: 1.0}
+
+
 def test_unknown_products_continue_a_visit_without_being_part_of_it() -> None:
     pause = VISIT_GAP_S
     assert weigh((-1, VIEW, 0), (2, VIEW, pause)).keys() == {2}

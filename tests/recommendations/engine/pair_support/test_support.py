@@ -6,6 +6,7 @@ import pytest
 from recommendations.engine import KIND_CODES, Interactions, restore
 from recommendations.engine.algorithms.neighbors.item_knn import ItemKNN
 from recommendations.engine.algorithms.sequences.transitions import Transitions
+from recommendations.engine.pair_support.kernels import bound_confidence
 from recommendations.engine.pair_support.support import PairCounts, SupportLevel, bound_lifts
 
 CUP, TEA, TRAY = 0, 1, 2
@@ -75,3 +76,9 @@ def test_the_bound_is_wilsons_and_approaches_the_plain_lift():
     assert (np.diff(bounds) > 0).all(), "the same share of more orders is more certain"
     assert bounds[-1] < 20
     assert bound_lifts(0, 0, 0, 0, prior=1.0, z=1.645) == 0
+
+
+def test_the_kernel_and_the_vectorized_formula_give_the_same_bound():
+    pairs, first, share = np.array([2.0, 40.0, 300.0]), np.array([5.0, 100.0, 300.0]), 0.02
+    bounds = [bound_confidence(*pair, share, 1.0, 1.645) for pair in zip(pairs, first, strict=True)]
+    assert bound_lifts(pairs, first, 800, 40_000, prior=1.0, z=1.645) * share == pytest.approx(np.array(bounds))

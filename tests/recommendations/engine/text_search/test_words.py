@@ -99,3 +99,35 @@ def test_words_are_completed_among_chosen_documents() -> None:
     among = index.search("blue ").rows
     is_blue = np.isin(np.arange(4), among)
     assert index.count_completions("k", among=is_blue) == [(1, "kettle")]
+
+
+def test_an_unlikely_key_costs_more_than_one_beside_the_right_one() -> None:
+    def rate(word: str) -> float:
+        return CorrectionCandidate(word, 1, 1.0).rate("wite")
+
+    assert rate("wire") > rate("wine"), "r is beside t, n is not"
+    assert rate("wote") > rate("wbte"), "vowels are mistaken for each other"
+
+
+def test_two_known_words_without_a_space_are_searched_as_two() -> None:
+    matches = make_index("Bread", "Crumbs", "Tool").search("breadcrumbs")
+    assert matches.corrected == "bread crumbs"
+    assert sorted(matches.rows.tolist()) == [0, 1]
+
+
+def test_two_words_without_a_space_may_be_misspelled() -> None:
+    matches = make_index("Paper towel", "Paper plate", "Tool").search("papertowls")
+    assert matches.corrected == "paper towels"
+    assert matches.rows.tolist()[0] == 0
+    assert make_index("Paper plate", "Tool").search("papertowls").corrected is None, "no product has both words"
+
+
+def test_compounds_of_synonyms_are_recognized() -> None:
+    synonyms = Synonyms.of([(("tin foil", "aluminum foil"), ()), (("cupcake",), ("snack cake",))])
+    index = make_index("Aluminum foil", "Snack cake", "Cups")
+    assert index.search("tinfoil", synonyms=synonyms).rows.tolist() == [0]
+    assert index.search("cup cakes", synonyms=synonyms).rows.tolist()[0] == 1
+
+
+def test_a_misspelled_plural_is_corrected_like_its_singular() -> None:
+    assert make_index("Eggs large", "Essential oils").search("egss").rows.tolist() == [0]

@@ -142,6 +142,16 @@ def test_interest_is_counted_of_the_people_a_product_was_shown_to(new_coffees: s
     assert counts["coffee-1"][:2] == (3, 0)
 
 
+def test_an_impression_that_was_written_after_the_export_counts(new_coffees: set[str], loader: StateLoader) -> None:
+    later = NOON + timedelta(hours=3)
+    show("coffee-0", people=2, at=NOON - timedelta(hours=1))
+    export_warehouse(started_at=NOON)
+    show("coffee-0", people=3, at=NOON - timedelta(minutes=1), start=2)
+    with open_current_warehouse(as_of=later) as tables:
+        counts = count_people(tables, ["coffee-0"], since=NOON - timedelta(days=30), as_of=later)
+    assert counts["coffee-0"][0] == 5
+
+
 def test_merging_shows_no_row_twice_and_continues_when_one_list_ends() -> None:
     ranked = [(row, 1.0 - row / 10) for row in range(5)]
     assert [row for row, _ in merge_new_products(ranked, [1, 7, 8], every=3)] == [0, 1, 7, 2, 3, 8, 4]

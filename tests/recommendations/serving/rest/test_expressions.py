@@ -125,6 +125,25 @@ def test_wrong_expressions_are_named_at_once(call: Any, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", [POPULAR, SEARCH_PATH, RANK_PATH, SEARCH_PATH + "autocomplete/"])
+def test_a_browser_can_use_only_public_attributes_of_the_catalog(call: Any, settings: Any, path: str) -> None:
+    _key, public = make_key(kind="publishable")
+    fields = {"filter": 'attributes.color = "red" and not attributes.label = "high margin"'}
+    if path != SEARCH_PATH + "autocomplete/":
+        fields["boost"] = 'attributes.color = "red" ^ 2, attributes.label starts_with "high" ^ 3'
+    query = {"body": {"product_ids": ["tea-1"], **fields}} if path == RANK_PATH else {"q": "tea", **fields}
+    if path == POPULAR:
+        query.pop("q")
+    status, response = call(path, caller_key=public, **query)
+    assert status == 400
+    errors = list_errors(response)
+    assert set(errors) == set(fields)
+    assert all(message.startswith("attributes.label cannot be used") for message in errors.values())
+    assert call(path, **query)[0] == 200, "the shop's server may use all attributes"
+    settings.PUBLIC_ATTRIBUTES = frozenset({"*"})
+    assert call(path, caller_key=public, **query)[0] == 200
+
+
+@pytest.mark.parametrize("path", [POPULAR, SEARCH_PATH, RANK_PATH, SEARCH_PATH + "autocomplete/"])
 def test_a_browser_cannot_learn_margins_and_stock(call: Any, path: str) -> None:
     _key, public = make_key(kind="publishable")
     wrong = {"filter": "margin > 0.3 and price < 9", "boost": "stock < 5 ^ 2"}

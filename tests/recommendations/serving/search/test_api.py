@@ -38,8 +38,8 @@ def list_ids(page: dict[str, Any]) -> list[str]:
 def test_the_response_has_the_fields_of_recommendations_and_those_of_search(shopper: Client) -> None:
     page = get_page(shopper, q="Blue kettle", n=1)
     assert set(page) == {
-        "recommendation_id", "scenario", "query", "corrected", "query_filters", "fallback", "empty_reason", "total", "items", "facets", "suggestions",
-        "model_version", "took_ms", "next_cursor",
+        "recommendation_id", "scenario", "query", "corrected", "search_instead", "query_filters", "fallback", "empty_reason", "total", "items",
+        "facets", "suggestions", "model_version", "took_ms", "next_cursor",
     }  # fmt: skip
     assert (page["scenario"], page["query"], page["corrected"], page["fallback"]) == (
         "search",
@@ -79,6 +79,18 @@ def test_a_publishable_key_may_search_but_a_key_without_the_scope_may_not(worker
     assert get_page(browser, q="teapot")["total"] == 1
     assert make_client("catalog:read").get(SEARCH).status_code == 403
     assert Client().get(SEARCH).status_code == 401
+
+
+def test_a_browser_sees_and_filters_by_public_attributes_only(worker: Searcher, shopper: Client) -> None:
+    browser = Client(headers={"Authorization": f"Bearer {make_key(kind='publishable')[1]}"})
+    assert {"color", "volume"} <= get_page(shopper)["facets"]["attributes"].keys()
+    shown = get_page(browser)["facets"]["attributes"].keys()
+    assert "color" in shown
+    assert not shown & {"volume", "whistling"}
+    assert get_page(browser, **{"attributes.color": "blue"})["total"]
+    response = browser.get(SEARCH, {"attributes.volume": "1.7 l"})
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["errors"]] == ["attributes.volume"]
 
 
 @pytest.mark.parametrize(

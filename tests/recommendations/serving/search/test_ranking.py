@@ -89,3 +89,19 @@ def test_a_correction_is_the_frequent_word_and_the_only_one_searched(fresh_searc
 def test_best_selling_products_come_first_on_request(fresh_searcher: Searcher) -> None:
     ids = list_ids(find(fresh_searcher, "milk", sort=SearchSort.BEST_SELLING))
     assert ids == ["milk", "bar", "chocolate-milk"]
+
+
+@pytest.mark.usefixtures("shop")
+def test_popularity_lifts_no_product_over_one_that_matches_the_words_better(fresh_searcher: Searcher) -> None:
+    make_product(
+        "cup", title="Cup", category="Kitchen > Cups", description="For hot cocoa, such as from a saucepan, or cold"
+    )
+    make_product("pan", title="Saucepan", category="Kitchen > Pans")
+    snapshot = fresh_searcher.get_snapshot(now=NOON)
+    values = np.zeros(snapshot.catalog.n, np.float32)
+    values[snapshot.catalog.find_row("cup")] = 1.0
+    page = search(
+        SearchRequest(q="saucepan", strict=True), snapshot=snapshot, popularity=lambda rows: values[rows],
+        personal_scores=lambda rows: values[rows],
+    )  # fmt: skip
+    assert list_ids(page) == ["pan", "cup"]

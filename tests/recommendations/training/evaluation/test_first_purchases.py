@@ -36,7 +36,19 @@ def test_only_first_purchases_count_for_the_customers_who_made_one() -> None:
     assert figures["people_new"] == 2
     assert figures["hit_rate_new@10"]["value"] == 0.5  # type: ignore[index]
     assert figures["hit_rate_limited@10"]["value"] == pytest.approx(2 / 3, abs=1e-6)  # type: ignore[index]
-    assert set(figures) == {"ndcg_new@10", "hit_rate_new@10", "ndcg_limited@10", "hit_rate_limited@10", "people_new"}
+    assert figures["people_limited"] == 3
+    assert set(figures) == {f"{metric}_{part}@10" for metric in ("ndcg", "hit_rate") for part in ("new", "limited")} | {
+        "people_new",
+        "people_limited",
+    }
+
+
+def test_the_interval_of_two_customers_who_agree_is_wide() -> None:
+    more = " ".join(f"u2-m{number}" for number in range(10))
+    figures = measure(make_purchases(f"u1-a u3-a u2-b {more}"), make_purchases("u1-b u3-b"))["popularity"]
+    interval = figures["hit_rate_new@10"]
+    assert interval["value"] == 1.0  # type: ignore[index]
+    assert interval["low"] < 0.5, "resamples of two equal values would have no spread"  # type: ignore[index]
 
 
 def test_without_a_first_purchase_there_is_no_figure() -> None:

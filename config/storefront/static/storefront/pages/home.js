@@ -7,6 +7,7 @@ import { page } from "../events.js"
 import "../header.js"
 import { person } from "../person.js"
 import { Row } from "../row.js"
+import { RowGroup } from "../row_group.js"
 import { pageAddress, plural, t } from "../shop.js"
 
 const MOST_TILES = 8
@@ -49,13 +50,11 @@ async function categories() {
 }
 
 page()
-const viewed = new Row(place("recently-viewed"), { scenario: "recently-viewed", parameters: ofAPerson, dismissible: false })
-const forYou = new Row(place("for-you"), { scenario: "for-you", count: 12, fallback: t("popular_now"), after: [viewed] })
-const again = new Row(place("buy-again"), {
-  scenario: "buy-again",
-  parameters: () => (person.userId ? ofAPerson() : null),
-  after: [viewed, forYou],
-})
-const trending = new Row(place("trending"), { scenario: "trending", after: [viewed, forYou, again] })
-new Row(place("new"), { scenario: "new", after: [viewed, forYou, again, trending] })
+new RowGroup([
+  new Row(place("recently-viewed"), { scenario: "recently-viewed", parameters: ofAPerson, dismissible: false, loads: false }),
+  new Row(place("for-you"), { scenario: "for-you", count: 12, fallback: t("popular_now"), loads: false }),
+  new Row(place("buy-again"), { scenario: "buy-again", parameters: () => (person.userId ? ofAPerson() : null), loads: false }),
+  new Row(place("trending"), { scenario: "trending", loads: false }),
+  new Row(place("new"), { scenario: "new", loads: false }),
+])
 categories()

@@ -96,7 +96,9 @@ function render(query, found) {
 }
 
 function corrected(found) {
-  return found.corrected ? [" · ", t("corrected", { query: found.corrected })] : []
+  if (!found.corrected) return []
+  const typed = h("a", { href: `?${changed({ autocorrect: "false" })}` }, t("search_instead", { query: found.search_instead.q }))
+  return [" · ", t("corrected", { query: found.corrected }), " · ", typed]
 }
 
 /** What is filtered by now, each with a way to take it out. */

@@ -100,19 +100,18 @@ def plan_cutoffs(
     horizon_days: int,
     min_history_days: int = MIN_HISTORY_DAYS,
     max_cutoffs: int = MAX_CUTOFFS,
-    step_days: int | None = None,
 ) -> CutoffPlan:
     """Plan the cutoffs before `test_at`, whole weeks apart.
 
     So weekdays are the same at all of them.
     began_at: the moment of the first order. The latest cutoff is the horizon, rounded up to weeks, before the test; the others follow
-    `step_days` apart, half the horizon in whole weeks by default, as long as `min_history_days` are before them.
-    Errors: ValueError for a horizon, number or step that is not above 0.
+    half the horizon apart, in whole weeks, as long as `min_history_days` are before them.
+    Errors: ValueError for a horizon or number that is not above 0.
     """
-    step_days = max(WEEK_DAYS, _round_up_to_weeks(horizon_days / 2)) if step_days is None else step_days
-    for name, value in {"horizon_days": horizon_days, "max_cutoffs": max_cutoffs, "step_days": step_days}.items():
+    for name, value in {"horizon_days": horizon_days, "max_cutoffs": max_cutoffs}.items():
         if value <= 0:
             raise ValueError(f"{name} must be greater than 0, got {value}")
+    step_days = max(WEEK_DAYS, _round_up_to_weeks(horizon_days / 2))
     reach = _round_up_to_weeks(horizon_days) * DAY
     earliest = began_at + min_history_days * DAY
 

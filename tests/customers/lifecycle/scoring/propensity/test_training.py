@@ -14,7 +14,7 @@ from customers.lifecycle.scoring.propensity.models.calibration import (
     fit_centered_isotonic,
     select_calibration,
 )
-from customers.lifecycle.scoring.propensity.training import REASONS, PropensityModel, train_propensity
+from customers.lifecycle.scoring.propensity.training import REASONS, PropensityModel, explain_choice, train_propensity
 
 NAMES = ("recency_days", "orders_90", "spend", "purchase_probability")
 
@@ -225,3 +225,18 @@ def test_folds_keep_a_customers_rows_together():
     fold = assign_folds(group, 3, 1)
     assert all(len(np.unique(fold[group == customer])) == 1 for customer in group)
     assert np.bincount(assign_folds(np.arange(10), 5, 1)).tolist() == [2] * 5
+
+
+@pytest.mark.parametrize(
+    ("served", "winner", "reason"),
+    [
+        ("boosting", "boosting", "best_candidate"),
+        ("recency", "recency", "baseline_not_beaten"),
+        ("purchase_model", "purchase_model", "baseline_not_beaten"),
+        ("purchase_model", "boosting", "purchase_model_later"),
+    ],
+)
+def test_the_reason_says_whether_the_comparison_or_the_latest_dates_decided(
+    served: str, winner: str, reason: str
+) -> None:
+    assert explain_choice(served=served, winner=winner) == reason

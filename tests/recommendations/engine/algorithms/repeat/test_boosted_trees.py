@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -35,3 +38,12 @@ def test_labels_of_one_class_give_no_tree(label: np.ndarray) -> None:
     fitted = fit_boosted_trees(matrix, label, trees=3, depth=2, seed=1)
     assert fitted.leaves.shape == (0, 4)
     assert compute_log_odds(matrix, *fitted).tolist() == [0.0] * len(label)
+
+
+def test_scoring_does_not_import_scikit_learn() -> None:
+    program = (
+        "import sys, recommendations.engine.algorithms.repeat.repeat_ranker;"
+        "sys.exit(str([name for name in sys.modules if name.startswith('sklearn')][:3]) if 'sklearn' in sys.modules else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

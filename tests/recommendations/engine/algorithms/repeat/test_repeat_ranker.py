@@ -105,6 +105,16 @@ def test_cuts_have_what_was_bought_within_the_horizon_after_them() -> None:
     assert (past.item.tolist(), later.item.tolist()) == ([MILK, LAMP, MILK, MILK], [MILK, SOAP])
 
 
+@pytest.mark.parametrize("horizon_days", [5.0, 1 / 3, 0.1 + 1e-9])
+def test_an_order_at_the_end_of_the_data_is_in_no_cut(horizon_days: float) -> None:
+    as_of = 1_700_000_003.7
+    for step in range(200):  # the end of a horizon must not depend on rounding
+        moment = as_of + step / 7
+        history = Histories.of_lists([[MILK, MILK]], n_items=3, orders=[[moment - 60, moment]], as_of=moment)
+        past, later = next(iter(list_cuts(history, horizon_days=horizon_days, cuts=1)))
+        assert (past.item.tolist(), later.order.tolist()) == ([], [moment - 60])
+
+
 def test_cuts_before_the_last_orders() -> None:
     cuts = list(list_cuts(make_history(), horizon_days=None, cuts=2))
     assert [(past.item.tolist(), later.item.tolist()) for past, later in cuts] == [

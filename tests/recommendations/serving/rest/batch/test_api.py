@@ -10,6 +10,7 @@ from customers.events.recent import interactions
 from recommendations.serving.pipeline import visitor
 from recommendations.serving.recommend_together import recommend_together
 from recommendations.serving.request import RecommendationRequest
+from recommendations.serving.rest.batch.api import count_placements
 from recommendations.serving.state import loader as loader_module
 from recommendations.serving.state.loader import StateLoader, loader
 from tests.config.access.callers import make_client, make_key
@@ -90,6 +91,21 @@ def test_a_small_shop_has_short_rows_with_reasons(trained: Any, loader: StateLoa
     assert second.items == []
     assert second.empty_reason is not None
     assert second.empty_reason.code == "no_products"
+
+
+def test_each_placement_counts_as_one_request_of_the_rate_limit(shop_server: Client) -> None:
+    client = make_client("recommendations:read", requests_per_minute=5)
+    body = {"placements": [{"scenario": "popular", "n": 1}] * 3}
+    assert len(post(client, **body)["placements"]) == 3
+    assert post(client, 429, **body)["type"] == "urn:perennial:problem:throttled"
+
+
+@pytest.mark.parametrize(
+    ("body", "counted"),
+    [({"placements": [{}] * 3}, 3), ({"placements": [{}] * 999}, 20), ({"placements": []}, 0), ({}, 1), ([{}] * 4, 1), (None, 1)],
+)  # fmt: skip
+def test_a_wrong_body_counts_as_at_most_a_full_batch(body: Any, counted: int) -> None:
+    assert count_placements(body) == counted
 
 
 def test_recent_activity_is_read_once(trained: Any, loader: StateLoader, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,13 @@ from recommendations.serving.search.queries.price_words import PriceWords, parse
         ("¥50以内 茶", "茶", None, "50"),
         ("between $5 and 10 wine", "wine", "5", "10"),
         ("2 liter soda under 3", "2 liter soda", None, "3"),
+        ("makeup under five dollars", "makeup", None, "5"),
+        ("eggs two dollars or less", "eggs", None, "2"),
+        ("wine between five and ten dollars", "wine", "5", "10"),
+        ("shoes under a hundred dollars", "shoes", None, "100"),
+        ("十元以下的牛奶", "牛奶", None, "10"),
+        ("耳机 一百二十元以内", "耳机", None, "120"),
+        ("两块钱以内 茶", "茶", None, "2"),
     ],
 )
 def test_prices_become_limits(query: str, words: str, low: str | None, high: str | None) -> None:
@@ -50,7 +57,7 @@ def test_prices_become_limits(query: str, words: str, low: str | None, high: str
         "vitamins for women over 50",
         "games for kids under 5", "iphone 15 pro max 256", "pillow at least 20", "crayons for kids between 2 and 4",
         "帐篷 最多3人", "大米 不超过5公斤",
-        "2 dollars", "from 9 lives", "1.7 l kettle", "5 元", "wine 2015-2018", "more than a feeling",
+        "2 dollars", "from 9 lives", "five spice", "from one to five", "三只松鼠", "1.7 l kettle", "5 元", "wine 2015-2018", "more than a feeling",
     ],
 )  # fmt: skip
 def test_other_numbers_stay_words(query: str) -> None:

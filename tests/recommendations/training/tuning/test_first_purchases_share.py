@@ -5,7 +5,7 @@ import pytest
 
 from recommendations.engine import ALGORITHMS, Interactions
 from recommendations.engine.evaluation import Split
-from recommendations.training.tuning.first_purchases import NEW_PRODUCTS_SHARE, add_first_purchases
+from recommendations.training.tuning.first_purchases_share import NEW_PRODUCTS_SHARE, add_first_purchases
 
 NAMES = ("repeat", "popularity", "item-knn", "content")
 

@@ -1,0 +1,21 @@
+"""The events that are counted by day: with products, categories and brands, or only as such."""
+
+from customers.events.event_taxonomy import EVENT_NAMES, Meaning
+
+# Purchases are counted from orders, which know cancellations and never exist twice.
+BOUGHT = str(Meaning.PURCHASE)
+PRODUCT_MEANINGS = (Meaning.VIEW, Meaning.CART, Meaning.CART_REMOVAL, Meaning.WISHLIST)
+OTHER_MEANINGS = (
+    Meaning.SEARCH,
+    Meaning.LIST_VIEW,
+    Meaning.CART_VIEW,
+    Meaning.CHECKOUT,
+    Meaning.REVIEW,
+    Meaning.RECOMMENDATION_CLICK,
+    Meaning.EMAIL_OPENED,
+    Meaning.EMAIL_CLICKED,
+    Meaning.PUSH_TAPPED,
+    Meaning.SMS_CLICKED,
+)
+COUNTED_MEANINGS = frozenset((*PRODUCT_MEANINGS, *OTHER_MEANINGS))
+COUNTED_NAMES = {name.casefold(): str(meaning) for meaning in COUNTED_MEANINGS for name in EVENT_NAMES[meaning]}

@@ -1,0 +1,27 @@
+"""The head of a query: the word that names the product, such as bread in "sliced bread 20 oz"."""
+
+from collections.abc import Sequence
+
+# what a product comes in; the head is the word before
+MEASURES = frozenset(
+    "oz ounce lb pound g gram kg kilo ml l liter litre cl ga gal gallon qt quart pt pint ct count pk pack package pkg dz doz dozen inch cm mm "  # noqa: SIM905
+    "box bottle can jar tub tube carton case piece pc unit size sm xl".split()
+)
+# general words, such as supplies in "cleaning supplies"
+GENERAL_NOUNS = frozenset(
+    "accessory brand good item option product range selection set stuff supply thing type variety".split()  # noqa: SIM905
+)
+# a word that follows these describes the product: shampoo for kids, coffee without sugar
+PREPOSITIONS = frozenset("for from in like no under w with without".split())  # noqa: SIM905
+
+
+def find_head(words: Sequence[str], is_required: Sequence[bool]) -> int | None:
+    """Return the position of the head; None without a required word.
+
+    Noun phrases of English, Chinese and Japanese end with it, apart from measures, general nouns and phrases with a preposition.
+    """
+    end = next((position for position, word in enumerate(words) if position and word in PREPOSITIONS), len(words))
+    candidates = [position for position in range(end) if is_required[position]]
+    named = [position for position in candidates if words[position] not in MEASURES | GENERAL_NOUNS]
+    best = [position for position in named if words[position].isalpha()] or named or candidates
+    return best[-1] if best else None
