@@ -35,6 +35,11 @@ class TrainingBudget:
         """Return the seconds left, at least 0."""
         return max(self.seconds - self.get_elapsed(), 0.0)
 
+    def limit(self, share: float) -> Callable[[], bool]:
+        """Return a function that says whether this share of the seconds, counted from now, has not been used up."""
+        end = self.get_elapsed() + share * self.seconds
+        return lambda: self.get_elapsed() < end
+
 
 class InsufficientMemoryError(Exception):
     """The data alone exceed the memory limit."""

@@ -143,13 +143,16 @@ def tune_and_evaluate(
             candidates=list_candidates(data.products),
         )
         shop = ShopData(data.interactions, data.products, time_split, data.published)
-        tuned = tune_placements(shop=shop, choice=choice, budget=budget, step=step)
+        earlier = read_placements(active)
+        tuned = tune_placements(shop=shop, choice=choice, budget=budget, step=step, earlier=earlier)
+        choice = tuned.choice  # without the components fitted for tuning, whose memory the evaluation needs
         model_evaluation = evaluate_choice(
             time_split=time_split,
             choice=tuned.choice,
             products=data.products,
             active=active.parameters if active is not None else None,
             step=step,
+            budget=budget,
         )
     except EmptySplitError as error:
         logger.warning("The history is too short for an evaluation: %s", error)
@@ -157,7 +160,6 @@ def tune_and_evaluate(
         return TrainingOutcome(
             choice, placements=make_default_placements(choice.components, make_reason("place_short_history"))
         )
-    tuned = replace(tuned, earlier=read_placements(active))
     placements, choice = evaluate_placements(
         shop=shop, tuned=tuned, model_evaluation=model_evaluation, budget=budget, step=step
     )

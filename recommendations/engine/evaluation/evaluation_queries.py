@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from config.foundation.statistics import compute_wilson_bounds
 from recommendations.engine.data.groups import expand_ranges, number_within_groups
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
@@ -18,6 +19,8 @@ from recommendations.engine.linear_algebra.sparse import IntArray, sum_entries
 VIEW_EVENTS = ("view", "click", "wishlist", "cart")
 MAX_CART_ITEMS = 50
 NEW_DAYS = 30.0
+BASE_WINDOWS, MIN_RISING_PEOPLE = 8, 5
+RISING_LEVEL = 0.9  # two-sided, so 95 % for the lower bound
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +28,7 @@ class EvaluationQueries:
     """n queries: row r of histories should lead to the stored columns of row r of relevant.
 
     user: int32 (n,) the user of each query. excluded: CSR (n, n_items) of columns not to show; offered: CSR of the only columns to
-    show; allowed: bool (n_items,), the same for all queries. known: bool (n,), whether the user had bought the relevant product before.
+    show; allowed: bool (n_items,), the same for all queries. known: CSR of the relevant columns that the user had bought before.
     """
 
     histories: Histories
@@ -34,7 +37,7 @@ class EvaluationQueries:
     excluded: csr_array | None = None
     offered: csr_array | None = None
     allowed: npt.NDArray[np.bool_] | None = None
-    known: npt.NDArray[np.bool_] | None = None
+    known: csr_array | None = None
 
     def __len__(self) -> int:
         return len(self.user)
@@ -51,6 +54,12 @@ class EvaluationQueries:
         relevant.eliminate_zeros()
         excluded = items if self.excluded is None else csr_array(self.excluded + items)
         return replace(self, relevant=relevant, excluded=excluded)
+
+    def limit_relevant(self, items: npt.NDArray[np.bool_]) -> "EvaluationQueries":
+        """Return the queries with only these products relevant. items: bool (n_items,)."""
+        relevant = csr_array(self.relevant.multiply(items.astype(np.float32)[None, :]))
+        relevant.eliminate_zeros()
+        return replace(self, relevant=relevant)
 
     def slice_rows(self, start: int, stop: int) -> "EvaluationQueries":
         rows = slice(start, stop)
@@ -151,7 +160,7 @@ def query_next_in_category(
 def query_basket_items(
     past: Interactions, future: Interactions, sample: QuerySample, *, n_given: int, kind: str = "purchase"
 ) -> EvaluationQueries:
-    """Query from `n_given` random products of a basket (fewer if it is small) to a held-out one. past: all earlier purchases."""
+    """Query from `n_given` random products of a basket, at most all but one, to the rest of it. past: all earlier purchases."""
     lines = _select_events(future, kind)
     basket = lines.number_baskets(gap_s=VISIT_GAP_S).astype(np.int64)
     # A product counts once per basket.
@@ -169,17 +178,21 @@ def query_basket_items(
     _, row = np.unique(basket, return_inverse=True)
     rank = number_within_groups(basket)
     n = int(row.max(initial=-1)) + 1
-    held_out, query_items = item[rank == 0], np.full((n, n_given), -1, np.int32)
-    is_query_item = (rank > 0) & (rank <= n_given)
-    query_items[row[is_query_item], rank[is_query_item] - 1] = item[is_query_item]
-    query_user = user[rank == 0]
-    relevant = sum_entries(np.arange(n), held_out, np.ones(n), (n, future.n_items))
+    query_items = np.full((n, n_given), -1, np.int32)
+    is_given = (rank > 0) & (rank <= n_given)
+    query_items[row[is_given], rank[is_given] - 1] = item[is_given]
+    rest = ~is_given
+    is_known = rest & _find_earlier_purchases(past.select(past.kind == KIND_CODES[kind]), user, item)
+    relevant, known = (
+        sum_entries(row[selected], item[selected], np.ones(int(selected.sum())), (n, future.n_items))
+        for selected in (rest, is_known)
+    )
     return EvaluationQueries(
         make_product_histories(query_items, future.n_items),
         relevant,
-        query_user,
+        user[rank == 0],
         build_list_matrix(query_items, future.n_items),
-        known=_find_earlier_purchases(past.select(past.kind == KIND_CODES[kind]), query_user, held_out),
+        known=known,
     )
 
 
@@ -204,6 +217,31 @@ def query_purchases(
     users = np.flatnonzero(np.diff(later.indptr)).astype(np.int32)
     users = users[sample.of(users)]
     return EvaluationQueries(weighted.build_histories(users), later[users, :], users)
+
+
+def find_rising_items(
+    past: Interactions, future: Interactions, *, days: float, kind: str = "purchase"
+) -> npt.NDArray[np.bool_]:
+    """Return bool (n_items,): whether more people than before chose an item in the `days` after as_of of the past, beyond chance.
+
+    Of the people of an item in these days and in the BASE_WINDOWS equally long windows before (each person counts once per window), the share
+    of these days has a lower confidence bound above the same share of all items: a week in which everything sells more lifts no item.
+    At least MIN_RISING_PEOPLE. Wilson's bound, see `compute_wilson_bounds`.
+    """
+    seconds = days * DAY
+    before = _select_events(past, kind)
+    before = before.select(before.order >= past.as_of - BASE_WINDOWS * seconds)
+    window = np.ceil((past.as_of - before.order) / seconds).astype(np.int64)
+    entries = np.unique((window * past.n_users + before.user) * past.n_items + before.item)
+    n_before = np.bincount(entries % past.n_items, minlength=past.n_items)
+    after = _select_events(future, kind)
+    entries = np.unique(after.user.astype(np.int64) * past.n_items + after.item)
+    n_after = np.bincount(entries % past.n_items, minlength=past.n_items)
+    if not n_before.sum():
+        return np.zeros(past.n_items, np.bool_)
+    usual_share = n_after.sum() / (n_after.sum() + n_before.sum())
+    low, _high = compute_wilson_bounds(n_after, np.maximum(n_after + n_before, 1), level=RISING_LEVEL)
+    return (n_after >= MIN_RISING_PEOPLE) & (low > usual_share)
 
 
 def find_new_items(

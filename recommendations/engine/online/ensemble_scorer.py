@@ -5,7 +5,7 @@ reuses, and reads only items with a score. A test asserts that both agree.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -31,12 +31,17 @@ from recommendations.engine.online.kernels import (
     add_scaled,
     assign_slots,
     find_largest_contributions,
+    find_specific_slots,
     scale_contributions,
     select_top_among,
     select_top_online,
 )
+from recommendations.engine.pair_support.support import MIN_PEOPLE, PairSupport
 
 NO_FACTORS = np.empty(0, np.float32)
+# A cause is named if it contributed a quarter of the largest contribution, and explains a product if it is bought half as often again
+# by the customers of the cause.
+MIN_CAUSE_SHARE, SPECIFIC_LIFT = 0.25, 1.5
 SMALLEST_DIVISOR = float(TINY)
 
 
@@ -136,17 +141,59 @@ class ScoredHistory:
         """Return the scores of some rows, 0 for rows without one."""
         return self.work.total[rows] + self.ensemble.static_scores[rows]
 
-    def find_main_causes(self, rows: Rows) -> list[MainCause]:
-        """Return the main cause of each row: the item of the history with the largest share of its score."""
-        items, sources, shares, names = self.attribute_main_causes(rows)
+    def find_main_causes(self, rows: Rows, supports: Mapping[str, PairSupport] | None = None) -> list[MainCause]:
+        """Return the main cause of each row: the item of the history with the largest share of its score.
+
+        supports: source → the counts of its pairs. If the main source has them, the cause is instead the item whose pair with the row has the
+        largest lift, of those that contributed at least MIN_CAUSE_SHARE of the largest contribution and have a lift of SPECIFIC_LIFT: many
+        items of a long history contribute nearly the same, and what is bought most often is related to everything.
+        """
+        items, sources, shares, names = self.attribute_main_causes(rows, supports)
         causes = zip(items.tolist(), sources.tolist(), shares.tolist(), strict=True)
         return [MainCause(item, names[source], share) for item, source, share in causes]
 
-    def attribute_main_causes(self, rows: Rows) -> MainCauses:
+    def attribute_main_causes(self, rows: Rows, supports: Mapping[str, PairSupport] | None = None) -> MainCauses:
         """Return `find_main_causes` as columns."""
         parts, names, items = self._attribute(rows)
         slots, sources, shares = find_largest_contributions(parts)
+        if supports:
+            self._prefer_specific(parts, names, items, rows, supports, (slots, sources, shares))
         return MainCauses(items[slots], sources, shares, names)
+
+    def _prefer_specific(
+        self,
+        parts: npt.NDArray[np.float32],
+        names: Sequence[str],
+        items: Rows,
+        rows: Rows,
+        supports: Mapping[str, PairSupport],
+        causes: tuple[Rows, Rows, Values],
+    ) -> None:
+        """Replace the slots, sources and shares of causes by those of more specific pairs; see `find_main_causes`."""
+        slots, sources, shares = causes
+        columns = np.arange(len(rows))
+        best_lift = np.full(len(rows), SPECIFIC_LIFT, np.float32)
+        chosen_slot, chosen_source = slots.copy(), sources.copy()
+        # What a visit or the row itself causes, or a source without pairs, stays.
+        is_open = np.isin(sources, [index for index, name in enumerate(names) if name in supports])
+        is_open &= (slots >= 0) & (slots < len(items) - 1) & (items[slots] != rows)
+        least = np.where(is_open, MIN_CAUSE_SHARE * parts[sources, slots, columns], np.inf).astype(np.float32)
+        for index, name in enumerate(names):
+            support = supports.get(name)
+            if support is None:
+                continue
+            found = np.full(len(rows), -1, np.int32)
+            find_specific_slots(
+                parts[index], least, items, rows, support.indptr, support.indices, support.people, support.lift,
+                MIN_PEOPLE, best_lift, found,
+            )  # fmt: skip
+            chosen_slot = np.where(found >= 0, found, chosen_slot)
+            chosen_source = np.where(found >= 0, index, chosen_source)
+        largest = parts[:, slots, columns].sum(axis=0)
+        smaller = np.divide(
+            parts[:, chosen_slot, columns].sum(axis=0), largest, out=np.ones(len(rows), np.float32), where=largest > 0
+        )
+        slots[:], sources[:], shares[:] = chosen_slot, chosen_source, shares * smaller
 
     def list_contributions(self, rows: Rows) -> list[list[Contribution]]:
         """Return the contributions to the score of each row, largest first; the values sum to the score."""

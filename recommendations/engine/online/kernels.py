@@ -200,6 +200,39 @@ def find_largest_contributions(
 
 
 @compiled_with_gil
+def find_specific_slots(
+    parts: AnyFloats,
+    least: AnyFloats,
+    items: AnyInts,
+    rows: AnyInts,
+    indptr: AnyInts,
+    indices: AnyInts,
+    people: AnyInts,
+    lift: AnyFloats,
+    min_people: int,
+    best_lift: AnyFloats,
+    best_slot: AnyInts,
+) -> None:
+    """Raise best_lift of each column to the largest lift of the pairs that contributed to it, and set the slot of that pair.
+
+    parts: contributions (slots, columns) of one source, whose pairs are stored as CSR with their people and lifts. least: the smallest
+    contribution per column that counts. items: of the slots, -1 for none. rows: the items of the columns.
+    """
+    for column in range(parts.shape[1]):
+        row = rows[column]
+        for slot in range(items.shape[0]):
+            item = items[slot]
+            value = parts[slot, column]
+            if item < 0 or item == row or item >= indptr.shape[0] - 1 or not value > 0 or value < least[column]:
+                continue
+            for entry in range(indptr[item], indptr[item + 1]):
+                if indices[entry] == row:
+                    if people[entry] >= min_people and lift[entry] > best_lift[column]:
+                        best_lift[column], best_slot[column] = lift[entry], slot
+                    break
+
+
+@compiled_with_gil
 def select_top_online(
     total: AnyFloats,
     touched: Flags,

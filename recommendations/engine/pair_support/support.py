@@ -1,6 +1,6 @@
 """The support of pairs of products, stored beside the neighbors of an algorithm."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple, Self
@@ -13,13 +13,15 @@ from config.foundation.array_types import Flags, Rows
 from config.foundation.statistics import limit_share
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
 from recommendations.engine.linear_algebra.parallel import map_blocks
-from recommendations.engine.linear_algebra.sparse import deal_rows, list_entry_rows, make_csr, transpose
+from recommendations.engine.linear_algebra.sparse import deal_rows, list_entry_rows, make_csr, replace_data, transpose
 from recommendations.engine.pair_support.kernels import count_pair_people, count_top_pairs, find_counts, grade_counts
 
 # A tenth of an order of prior evidence that a pair is as frequent as by chance, and the one-sided 95 % limit.
 PRIOR_ORDERS = 0.1
 Z = 1.645
 MIN_PEOPLE = 2  # fewer would reveal what one customer bought
+# Algorithms whose pairs say which products may be shown beside another one.
+PARTNER_COMPONENTS = ("co-purchase", "item-knn", "transitions")
 
 
 class SupportLevel(IntEnum):
@@ -200,3 +202,15 @@ def select_partners(supports: list[PairSupport], rows: npt.NDArray[np.integer], 
     for support in supports:
         is_partner[support.list_partners(rows)] = True
     return is_partner
+
+
+def find_partners(supports: Sequence[PairSupport], given: csr_array) -> csr_array:
+    """Return CSR (rows, items) of ones: what `select_partners` selects for the stored columns of each row of `given`."""
+    partners = csr_array(given.shape, dtype=np.float32)
+    given = replace_data(given, np.ones(given.nnz))
+    for support in supports:
+        has_people = (support.people >= MIN_PEOPLE).astype(np.float32)
+        pairs = make_csr(has_people, support.indices, support.indptr, (given.shape[1], given.shape[1]))
+        partners = csr_array(partners + given @ pairs)
+    partners.eliminate_zeros()
+    return replace_data(partners, np.ones(partners.nnz))

@@ -1,6 +1,6 @@
 """Chooses the weights of a weighted ensemble by coordinate search on validation data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +18,12 @@ from recommendations.engine.evaluation.runner import find_relevant_items
 from recommendations.engine.topn import count_block_rows, select_top_n
 
 STEPS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5)
+type HasTime = Callable[[], bool]
 MIN_USERS = 100  # with fewer, a bootstrap interval is too narrow to decide what to drop
+
+
+def always_has_time() -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -36,20 +41,26 @@ class ChosenWeights:
 
 @dataclass(frozen=True, eq=False)
 class _CandidateScores:
-    """features: float32 (users, candidates, components) of normalized scores; hits: bool (users, candidates)."""
+    """features: float32 (components, users, candidates) of normalized scores; hits: bool (users, candidates)."""
 
     features: npt.NDArray[np.float32]
     hits: npt.NDArray[np.bool_]
     relevant: npt.NDArray[np.integer]
     n: int
 
-    def compute_mean(self, weights: npt.NDArray[np.float32]) -> float:
-        return float(np.nanmean(self.compute_values(weights)))
+    def compute_mean(self, scores: npt.NDArray[np.float32]) -> float:
+        return float(np.nanmean(self.compute_values(scores)))
 
-    def compute_values(self, weights: npt.NDArray[np.float32]) -> PerUser:
-        scores = self.features @ weights
-        scores[scores <= 0] = -np.inf
-        best = select_top_n(scores, self.n).items
+    def mix(self, weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the weighted sum of the components, float32 (users, candidates)."""
+        scores = np.zeros(self.features.shape[1:], np.float32)
+        for index in np.flatnonzero(weights):
+            scores += weights[index] * self.features[index]
+        return scores
+
+    def compute_values(self, scores: npt.NDArray[np.float32]) -> PerUser:
+        """Return NDCG@n of each user if the candidates are ranked by these scores; those of 0 have none."""
+        best = select_top_n(np.where(scores > 0, scores, np.float32(-np.inf)), self.n).items
         hits = np.take_along_axis(self.hits, np.maximum(best, 0), axis=1) & (best >= 0)
         return ndcg(hits, self.relevant)
 
@@ -69,6 +80,7 @@ def choose_weights(
     steps: Sequence[float] = STEPS,
     rounds: int = 3,
     drop_unhelpful: bool = False,
+    has_time: HasTime = always_has_time,
 ) -> ChosenWeights:
     """Return the weights for `WeightedEnsemble` with the largest mean NDCG@n over at most `max_users` validation users.
 
@@ -93,6 +105,7 @@ def choose_weights(
         rounds=rounds,
         drop_unhelpful=drop_unhelpful,
         seed=seed,
+        has_time=has_time,
     )
 
 
@@ -113,29 +126,30 @@ def tune_ensemble_weights(
     drop_unhelpful: bool = False,
     user: npt.NDArray[np.integer] | None = None,
     seed: int = 0,
+    has_time: HasTime = always_has_time,
 ) -> ChosenWeights:
     """Choose the weights for any histories, of which row r should lead to the stored columns of row r of `relevant`.
 
     excluded: CSR of further columns to leave out of each row; offered: CSR of the only columns that may appear in each row.
     drop_unhelpful: with at least MIN_USERS users, drop components without which the ensemble does not lose NDCG@n beyond chance (paired
     bootstrap over users), the least helpful first, and choose the weights again after each. user: of each row, by default all different.
+    has_time: whether the search may go on; without time the weights reached so far stay, and components that do not help are still dropped.
     """
     masks = _QueryMasks(exclude_seen, seen_kinds, excluded, offered)
     candidates = _collect_candidates(components, histories, relevant, masks, n, normalization, depth)
     names = list(components)
-    single_values = [
-        candidates.compute_mean(np.eye(len(names), dtype=np.float32)[index]) for index in range(len(names))
-    ]
+    single_values = [candidates.compute_mean(scores) for scores in candidates.features]
     # Two starts, because a coordinate search from one component alone may end at a local maximum.
     starts = (np.eye(len(names), dtype=np.float32)[int(np.argmax(single_values))], np.ones(len(names), np.float32))
-    weights, value = max((_climb(candidates, start, steps, rounds) for start in starts), key=lambda result: result[1])
+    climbs = [_climb(candidates, start, steps, rounds, has_time) for start in starts]
+    weights, value = max(climbs, key=lambda result: result[1])
     dropped: dict[str, ConfidenceInterval] = {}
     groups = np.arange(len(histories)) if user is None else user
     while drop_unhelpful and (useless := _find_useless(candidates, weights, groups, seed)) is not None:
         index, dropped[names[index]] = useless
         reduced = weights.copy()
         reduced[index] = 0
-        weights, value = _climb(candidates, reduced, steps, rounds, free=np.flatnonzero(reduced))
+        weights, value = _climb(candidates, reduced, steps, rounds, has_time, free=np.flatnonzero(reduced))
     shares = weights / weights.sum()
     return ChosenWeights(
         {name: round(float(share), 4) for name, share in zip(names, shares, strict=True)},
@@ -165,11 +179,11 @@ def evaluate_without_each(
     masks = _QueryMasks(exclude_seen, seen_kinds)
     candidates = _collect_candidates(used, histories, relevant, masks, n, normalization, depth)
     all_weights = np.array([weights[name] for name in used], np.float32)
-    values = {"": candidates.compute_values(all_weights)}
+    values = {"": candidates.compute_values(candidates.mix(all_weights))}
     for index, name in enumerate(used):
         reduced = all_weights.copy()
         reduced[index] = 0.0
-        values[name] = candidates.compute_values(reduced)
+        values[name] = candidates.compute_values(candidates.mix(reduced))
     return values
 
 
@@ -181,7 +195,7 @@ def _find_useless(
     The other weights stay as they are, so a component is never dropped that others could not replace.
     """
     used = np.flatnonzero(weights)
-    whole = candidates.compute_values(weights)
+    whole = candidates.compute_values(candidates.mix(weights))
     has_value = np.isfinite(whole)
     _, row = np.unique(user[has_value], return_inverse=True)
     counts = np.bincount(row)
@@ -191,7 +205,7 @@ def _find_useless(
     for index in used:
         reduced = weights.copy()
         reduced[index] = 0
-        lost = whole[has_value] - candidates.compute_values(reduced)[has_value]
+        lost = whole[has_value] - candidates.compute_values(candidates.mix(reduced))[has_value]
         columns.append(np.bincount(row, lost) / counts)
     losses = estimate_intervals(np.column_stack(columns), seed=seed)
     useless = [position for position, loss in enumerate(losses) if not loss.low > 0]
@@ -206,18 +220,28 @@ def _climb(
     weights: npt.NDArray[np.float32],
     steps: Sequence[float],
     rounds: int,
+    has_time: HasTime,
     *,
     free: npt.NDArray[np.intp] | None = None,
 ) -> tuple[npt.NDArray[np.float32], float]:
-    """Set one weight after the other to the step that improves most, until a round changes nothing; free: those that may change."""
-    value = candidates.compute_mean(weights)
+    """Set one weight after the other to the step that improves most, until a round changes nothing; free: those that may change.
+
+    Without time left, the weights reached so far are returned.
+    """
+    value = candidates.compute_mean(candidates.mix(weights))
     for _ in range(rounds):
         before = value
         for index in range(len(weights)) if free is None else free.tolist():
+            if not has_time():
+                return weights, value
+            others = weights.copy()
+            others[index] = 0
+            # Only one weight changes, so the scores of the others are summed once.
+            base, own = candidates.mix(others), candidates.features[index]
             for step in steps:
-                trial = weights.copy()
+                trial = others.copy()
                 trial[index] = step
-                trial_value = candidates.compute_mean(trial) if trial.any() else -1.0
+                trial_value = candidates.compute_mean(base + np.float32(step) * own) if trial.any() else -1.0
                 if trial_value > value:
                     weights, value = trial, trial_value
         if value == before:
@@ -260,14 +284,14 @@ def _collect_candidates(
     component are rarely among the best n.
     """
     width = min(depth * len(components), histories.n_items)
-    features = np.zeros((len(histories), width, len(components)), np.float32)
+    features = np.zeros((len(components), len(histories), width), np.float32)
     items = np.full((len(histories), width), -1, np.int32)
     size = max(1, count_block_rows(histories.n_items) // len(components))
     for start in range(0, len(histories), size):
         block = histories.slice_rows(start, start + size)
         rows = slice(start, start + len(block))
         excluded, offered = masks.of(block, rows)
-        items[rows], features[rows] = _collect_block_candidates(
+        items[rows], features[:, rows] = _collect_block_candidates(
             components, block, excluded, offered, normalization, depth, width
         )
     return _CandidateScores(features, find_hits(items, relevant), np.diff(relevant.indptr), n)
@@ -296,7 +320,7 @@ def _collect_block_candidates(
     union[:, 1:][union[:, 1:] == union[:, :-1]] = -1
     items = -np.sort(-union, axis=1)[:, :width]
     features = np.stack(
-        [np.take_along_axis(normalized, np.maximum(items, 0), axis=1) for normalized in normalized_scores], axis=2
+        [np.take_along_axis(normalized, np.maximum(items, 0), axis=1) for normalized in normalized_scores]
     )
-    features[items < 0] = 0
+    features[:, items < 0] = 0
     return items, features

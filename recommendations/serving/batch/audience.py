@@ -19,9 +19,10 @@ from django.utils.translation import gettext as _
 
 from customers.segments.editing import create_static_segment
 from customers.segments.models import Segment
-from recommendations.engine import Histories
+from recommendations.engine import Algorithm, Histories
 from recommendations.engine.algorithms.base import get_reason
 from recommendations.engine.algorithms.popularity.popularity import Popularity
+from recommendations.engine.algorithms.repeat.own_items import OwnItemsAlgorithm
 from recommendations.engine.algorithms.spec import ExplanationReason
 from recommendations.engine.pair_support.support import MIN_PEOPLE
 from recommendations.engine.placements import FOR_YOU
@@ -171,8 +172,10 @@ def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float
         block = build_histories(model, np.stack([users - start, users], axis=1), len(users), now=now)
         owners = np.repeat(users, np.diff(block.indptr))
         is_product = block.item == row
-        # add.at counts every purchase of a user; += would count one
-        np.add.at(times_bought, owners[is_product & (block.kind == PURCHASE)], 1)
+        is_purchase = is_product & (block.kind == PURCHASE)
+        # several lines of one order are one purchase
+        orders = np.unique(np.stack([owners[is_purchase], block.order[is_purchase]]), axis=1)
+        times_bought += np.bincount(orders[0].astype(np.int64), minlength=n)
         is_excluded[owners[is_product & find_hidden_interactions(hidden_kinds, block)]] = True
         for component, name in enumerate(shares):
             item_scores[component, users] = np.maximum(model.blend.components_[name].score_item(block, row), 0)
@@ -188,7 +191,7 @@ def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float
     sources = [names[component] for component in parts[:, best].argmax(axis=0).tolist()] if len(best) else []
     is_bought = int((times_bought > 0).sum()) >= MIN_PEOPLE
     codes = [
-        choose_reason_code(name, times, is_bought=is_bought)
+        choose_reason_code(model.blend.components_[name], times, is_bought=is_bought)
         for name, times in zip(sources, times_bought[best].tolist(), strict=True)
     ]
     return RankedUsers(best, scores[best], codes)
@@ -199,14 +202,18 @@ def find_hidden_interactions(kinds: Sequence[int] | None, block: Histories) -> n
     return np.ones(len(block.item), np.bool_) if kinds is None else np.isin(block.kind, kinds)
 
 
-def choose_reason_code(source: str, times_bought: int, *, is_bought: bool) -> str:
+def choose_reason_code(component: Algorithm, times_bought: int, *, is_bought: bool) -> str:
     """Return the code of the reason for a component's share of a score.
 
     is_bought: at least two people bought the product, so that a reason may say that similar customers do.
     """
-    if source == "repeat":
-        return "bought_often" if times_bought > 1 else "bought_before" if times_bought else "you_viewed"
-    code = REASON_CODES.get(get_reason(source), "because_you_bought")
+    code = REASON_CODES.get(get_reason(component.name), "because_you_bought")
+    if isinstance(component, OwnItemsAlgorithm):
+        if not times_bought:
+            return "you_viewed"
+        if code == "due_again":
+            return code
+        return "bought_often" if times_bought > 1 else "bought_before"
     return "because_you_bought" if code == "customers_like_you" and not is_bought else code
 
 

@@ -82,7 +82,9 @@ def _find_for_you(context: RecommendationContext) -> Candidates | None:
     if scored is None:
         return _find_by_traits(context)
     excluded = context.get_excluded_rows(FOR_YOU)
-    rows, scores = select_candidates(context, scored, placement=FOR_YOU, n=context.depth, excluded=excluded)
+    rows, scores = select_candidates(
+        context, scored, placement=FOR_YOU, n=context.depth, excluded=excluded, allowed=context.allowed_for_you
+    )
     assert context.state.model is not None
     return Candidates(context.state.model.algorithm, rows, scores, scored)
 
@@ -183,7 +185,8 @@ def _find_static(context: RecommendationContext, *, placement: str) -> Candidate
     if blend is None:
         return None
     scored = blend.score(context.make_empty_history(), context.workspaces.take())
-    excluded = context.get_excluded_rows(placement)
+    # As the fallback of a cart or a product page, it shows none of the products of the request.
+    excluded = context.get_excluded_rows(placement, context.get_start_rows())
     rows, scores = select_candidates(context, scored, placement=placement, n=context.depth, excluded=excluded)
     return Candidates(placement, rows, scores, scored)
 

@@ -124,6 +124,17 @@ class RecommendationContext:
         flags[self.purchased_rows] = True
         return flags
 
+    @cached_property
+    def allowed_for_you(self) -> Flags:
+        """The recommendable rows that for-you may show this visitor.
+
+        A visitor without purchases has few interactions, whose pairs may all be due to one customer. So the row has no product that a
+        single person chose: it would show what one customer bought.
+        """
+        if len(self.visitor.get_purchased_rows()):
+            return self.recommendable
+        return self.recommendable & self.state.reason_support.find_chosen_by_several(len(self.recommendable))
+
     def get_start_rows(self) -> Rows:
         """Return the rows of the products that the request starts from, each once."""
         if not self.request.product_ids:

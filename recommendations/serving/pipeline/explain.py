@@ -11,6 +11,9 @@ from recommendations.engine.placements import NEW, RECENTLY_VIEWED
 from recommendations.serving.pipeline import reasons
 from recommendations.serving.pipeline.context import COLD_START, LAST_RESORT, Candidates, RecommendationContext
 from recommendations.serving.pipeline.reasons import RELATED_PLACEMENTS, ItemReason
+from recommendations.serving.state.reason_support import CauseSupport
+
+MIN_WHOLE_SHARE = 0.5  # of a score; a product that caused so much is its reason, however often it is bought
 
 
 def explain(
@@ -80,26 +83,29 @@ def _explain_scores(
     assert scored is not None
     support, history = context.state.reason_support, scored.history
     row_array = np.array(rows, np.int32)
-    causes = scored.attribute_main_causes(row_array)
-    levels = support.grade_causes(causes, row_array).tolist()
+    is_related = candidates.placement in RELATED_PLACEMENTS
+    causes = scored.attribute_main_causes(row_array, None if is_related else support.claimed_supports)
+    grades = support.grade_causes(causes, row_array)
     is_popular = support.are_popular(row_array).tolist()
-    may_soften = candidates.placement in RELATED_PLACEMENTS
-    by_cause: dict[tuple[int, int, int, int], ItemReason] = {}
+    by_cause: dict[tuple[int, int, CauseSupport, int], ItemReason] = {}
     by_row = {}
-    # the reason of a score that no product of the history caused depends only on the popularity of the row
-    columns = zip(rows, *(column.tolist() for column in causes[:3]), levels, is_popular, strict=True)
-    for row, item, source, share, level, popular in columns:
-        if item < 0:
-            own = int(popular)
+    # the reason of a score that no product of the history explains depends only on the popularity of the row
+    columns = zip(rows, *(column.tolist() for column in causes[:3]), grades, is_popular, strict=True)
+    for row, item, source, share, grade, popular in columns:
+        if grade.is_general and share >= MIN_WHOLE_SHARE:
+            # no other product explains it, so this one does
+            grade = grade._replace(is_general=False)
+        if item == row or (is_related and item >= 0 and grade.level == SupportLevel.NONE):
+            own = row
         else:
-            own = row if item == row or (may_soften and level == SupportLevel.NONE) else -1
-        key = (item, source, level, own)
+            own = int(popular) - 3 if item < 0 or grade.is_general else -1
+        key = (item, source, grade, own)
         reason = by_cause.get(key)
         if reason is None:
             reason = by_cause[key] = reasons.choose_reason(
                 row=row,
                 cause=MainCause(item, causes.names[source], share),
-                level=SupportLevel(level),
+                grade=grade,
                 history=history,
                 products=context.state.products,
                 placement=candidates.placement,

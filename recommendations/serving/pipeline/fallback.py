@@ -99,7 +99,7 @@ def _find_last_resort(context: RecommendationContext) -> Candidates:
     allowed = context.recommendable if context.recommendable.any() else context.allowed
     newest = context.state.products.get_newest_rows()
     rows = np.concatenate([newest, np.flatnonzero(allowed).astype(np.int32)])
-    excluded = np.concatenate([context.excluded, context.visitor.dismissed])
+    excluded = np.concatenate([context.excluded, context.visitor.dismissed, context.get_start_rows()])
     if context.groups is not None:
         excluded = context.groups.expand(excluded)
     rows = rows[allowed[rows] & ~are_members(rows, excluded)]

@@ -19,7 +19,7 @@ from recommendations.engine.pair_support.support import SupportLevel
 from recommendations.engine.placements import BOUGHT_TOGETHER, BUY_AGAIN, CART, SIMILAR
 from recommendations.serving.reason_claims import MIN_MILD_COUNT, PAIR_CLAIMS
 from recommendations.serving.state.product_index import ProductIndex
-from recommendations.serving.state.reason_support import ReasonSupport
+from recommendations.serving.state.reason_support import CauseSupport, ReasonSupport
 
 VIEWED_KINDS = {KIND_CODES[kind] for kind in ("view", "click", "wishlist", "cart")}
 PURCHASE = KIND_CODES["purchase"]
@@ -64,14 +64,14 @@ def choose_reason(
     *,
     row: int,
     cause: MainCause,
-    level: SupportLevel,
+    grade: CauseSupport,
     history: Histories,
     products: ProductIndex,
     placement: str,
     support: ReasonSupport,
 ) -> ItemReason:
-    """Return the reason for the largest share of a score. level: how well the cause supports a claim about other customers."""
-    reason = get_reason(cause.source)
+    """Return the reason for the cause of a score. grade: how well the cause supports a claim about other customers."""
+    reason, level = get_reason(cause.source), grade.level
     if cause.item < 0:
         return make_trending_reason() if reason == ExplanationReason.TRENDING else choose_popular_reason(row, support)
     if cause.item == row:
@@ -81,6 +81,9 @@ def choose_reason(
     title = card.title if card is not None else product_id
     if placement not in RELATED_PLACEMENTS:
         was_viewed = _find_last_kind(history, cause.item) in VIEWED_KINDS
+        # Gasoline is bought with everything: it is no reason to show eggs.
+        if grade.is_general and not was_viewed and support.is_popular(row):
+            return make_similar_customers_reason()
         return _make_history_reason(title, product_id, reason, level, was_viewed)
     if reason in PAIR_CLAIMS and level == SupportLevel.NONE:
         return _choose_softer_reason(row, cause.item, title, products=products, support=support)
@@ -116,8 +119,14 @@ def choose_cold_start_reason(
     if landing > max(traits, 0.0) and landing_path and is_inside:
         return make_popular_in_category_reason(landing_path.rpartition(" > ")[2])
     if traits > 0:
-        return ItemReason("popular_with_people_like_you", _("Popular with customers like you"))
+        return make_similar_customers_reason()
     return make_popular_reason()
+
+
+@cache_by_language
+def make_similar_customers_reason() -> ItemReason:
+    """Return the reason for a product that customers with the same traits or purchases choose."""
+    return ItemReason("popular_with_people_like_you", _("Popular with customers like you"))
 
 
 @cache_by_language

@@ -46,15 +46,15 @@ def _add_current_visit(context: RecommendationContext, scored: ScoredHistory) ->
         return
     visit_scored = blends.current_visit.score(visit, context.workspaces.take())
     visit_scored.remove_visited()
-    excluded, factors = context.get_excluded_rows(FOR_YOU), context.factors
-    shown, shown_scores = scored.select_top(
-        MAX_POSITIONS, allowed=context.recommendable, excluded=excluded, factors=factors
+    excluded, factors, allowed = context.get_excluded_rows(FOR_YOU), context.factors, context.allowed_for_you
+    shown, shown_scores = scored.select_top(MAX_POSITIONS, allowed=allowed, excluded=excluded, factors=factors)
+    listed, _scores = select_candidates(
+        context, scored, placement=FOR_YOU, n=MAX_POSITIONS, excluded=excluded, allowed=allowed
     )
-    listed, _scores = select_candidates(context, scored, placement=FOR_YOU, n=MAX_POSITIONS, excluded=excluded)
     visited = visit.item if context.groups is None else context.groups.expand(visit.item)
     # Products that are shown anyway, or that the visitor has bought before, are no answer to the visit.
     others = np.concatenate([excluded, shown, listed, visited, context.purchased_rows])
-    select_top = partial(visit_scored.select_top, allowed=context.recommendable, excluded=others, factors=factors)
+    select_top = partial(visit_scored.select_top, allowed=allowed, excluded=others, factors=factors)
     rows, scores = select_distinct(context, select_top, positions)
     if len(rows):
         base_scores, shown_visit_scores = scored.get_scores(rows), visit_scored.get_scores(shown)

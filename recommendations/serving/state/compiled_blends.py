@@ -13,6 +13,7 @@ from recommendations.engine.online.content_scorer import find_content_width
 from recommendations.engine.online.context import Workspace
 from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, find_max_width
 from recommendations.engine.online.kernels import find_last_kind
+from recommendations.engine.pair_support.support import PairSupport
 from recommendations.engine.placements import FOR_YOU, PLACEMENTS, VISIT_WEIGHTS, PlacementInput
 from recommendations.serving.state.model import NO_ROWS, ServingModel
 from recommendations.serving.state.settings import PlacementConfigs, Switch
@@ -80,10 +81,12 @@ class CompiledBlends:
                 component.support_.find(NO_ROWS, NO_ROWS).grade(1)
         no_scores = np.empty(0, np.float32)
         find_visit_factor(no_scores, no_scores, no_scores, no_scores, 0)
+        components = model.blend.components_.items()
+        supports = {name: part.support_ for name, part in components if part.support_ is not None}
         for blend in _list_blends(self.by_placement, self.visit, self.current_visit):
             workspace = Workspace(blend.n, blend.width)
             for start in histories:
-                _explain_once(blend, start, workspace)
+                _explain_once(blend, start, workspace, supports)
 
 
 def select_components(blend: WeightedEnsemble, weights: Mapping[str, float]) -> WeightedEnsemble | None:
@@ -102,11 +105,13 @@ def _list_blends(by_placement: Mapping[str, OnlineEnsemble], *visits: OnlineEnse
     return [*by_placement.values(), *(visit for visit in visits if visit is not None)]
 
 
-def _explain_once(blend: OnlineEnsemble, history: Histories, workspace: Workspace) -> None:
+def _explain_once(
+    blend: OnlineEnsemble, history: Histories, workspace: Workspace, supports: Mapping[str, PairSupport]
+) -> None:
     scored = blend.score(history, workspace)
     rows, _scores = scored.select_top(3, allowed=np.ones(blend.n, np.bool_), excluded=NO_ROWS)
     scored.select_among(rows, 3, allowed=np.ones(blend.n, np.bool_), excluded=NO_ROWS)
-    scored.find_main_causes(rows)
+    scored.find_main_causes(rows, supports)
     find_last_kind(history.item, history.kind, 0)
     workspace.clear()
 

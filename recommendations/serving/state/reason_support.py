@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,14 +10,30 @@ import numpy.typing as npt
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.algorithms.base import VISIT_PREFIX, get_reason
 from recommendations.engine.algorithms.content.content import Content
-from recommendations.engine.online.ensemble_scorer import MainCauses
-from recommendations.engine.pair_support.support import PairSupport, SupportLevel, select_partners
+from recommendations.engine.online.ensemble_scorer import SPECIFIC_LIFT, MainCauses
+from recommendations.engine.pair_support.support import (
+    MIN_PEOPLE,
+    PARTNER_COMPONENTS,
+    PairSupport,
+    SupportLevel,
+    select_partners,
+)
 from recommendations.serving.reason_claims import PAIR_CLAIMS
 from recommendations.serving.state.model import ServingModel
 
 MIN_COSINE = 0.3  # of the content of two products that may be called similar
 POPULAR_SHARE = 0.2  # the best-selling fifth of a category is popular in it
-PARTNER_COMPONENTS = ("co-purchase", "item-knn", "transitions")
+
+
+class CauseSupport(NamedTuple):
+    """level: what the cause's pair allows to say. is_general: enough people say that the cause is related to everything, not to this."""
+
+    level: SupportLevel
+    is_general: bool = False
+
+
+NO_CLAIM = CauseSupport(SupportLevel.NONE)
+CAUSE_SUPPORTS = {(int(level), flag): CauseSupport(level, flag) for level in SupportLevel for flag in (False, True)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,17 +59,27 @@ class ReasonSupport:
                 return components[name].support_
         return None
 
-    def grade_causes(self, causes: MainCauses, rows: Rows) -> npt.NDArray[np.int8]:
-        """Return the `SupportLevel` of each row's cause for a claim about other customers; NONE for causes that make none."""
-        levels = np.full(len(rows), SupportLevel.NONE, np.int8)
+    def grade_causes(self, causes: MainCauses, rows: Rows) -> list[CauseSupport]:
+        """Return how well each row's cause supports a claim about other customers; level NONE for causes that make none."""
+        levels, is_general = np.full(len(rows), SupportLevel.NONE, np.int8), np.zeros(len(rows), np.bool_)
         is_pair = (causes.items >= 0) & (causes.items != rows)
         for number, source in enumerate(causes.names):
             support = self._find_claimed_support(source)
             if support is not None:
                 positions = (is_pair & (causes.sources == number)).nonzero()[0]
                 if len(positions):
-                    levels[positions] = support.find(causes.items[positions], rows[positions]).grade(self.minimum)
-        return levels
+                    counts = support.find(causes.items[positions], rows[positions])
+                    levels[positions] = counts.grade(self.minimum)
+                    is_general[positions] = (counts.people >= self.minimum) & (counts.lift < SPECIFIC_LIFT)
+        return [
+            CAUSE_SUPPORTS[level, general] for level, general in zip(levels.tolist(), is_general.tolist(), strict=True)
+        ]
+
+    @cached_property
+    def claimed_supports(self) -> dict[str, PairSupport]:
+        """The counts of every component whose reason is a claim about other customers, if it has any."""
+        names = self.model.blend.components_ if self.model is not None else ()
+        return {name: support for name in names if (support := self._find_claimed_support(name)) is not None}
 
     def _find_claimed_support(self, source: str) -> PairSupport | None:
         """Return the counts of a component whose causes claim something about other customers; None for any other one."""
@@ -82,6 +109,15 @@ class ReasonSupport:
         """Return how many people viewed or bought a product before the training."""
         people = self._people
         return int(people[row]) if 0 <= row < len(people) else 0
+
+    def find_chosen_by_several(self, n: int) -> Flags:
+        """Return which of n rows more than one person viewed or bought; all rows that the model does not know."""
+        flags = self._chosen_by_several
+        return flags[:n] if len(flags) >= n else np.append(flags, np.ones(n - len(flags), np.bool_))
+
+    @cached_property
+    def _chosen_by_several(self) -> Flags:
+        return self._people >= MIN_PEOPLE
 
     def is_popular_in_category(self, row: int, category: Rows) -> bool:
         """Return whether the product is among the most popular fifth of its category. category: code of each row, -1 for none."""

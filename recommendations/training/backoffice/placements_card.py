@@ -14,7 +14,8 @@ from recommendations.engine.placements import POPULAR
 from recommendations.placement_labels import PLACEMENT_LABELS, get_placement_label
 from recommendations.training.backoffice.labels.algorithm_labels import get_algorithm_label, get_metric_label
 from recommendations.training.backoffice.labels.decision_labels import get_reason_label
-from recommendations.training.evaluation.placement_evaluation import MIN_CUSTOMERS
+from recommendations.training.evaluation.placement_evaluation import MIN_CUSTOMERS, RANK
+from recommendations.training.evaluation.promotion_criteria import make_reason
 from recommendations.training.models import EvaluationRun
 
 METRICS = ("ndcg@10", "hit_rate@10", "precision@10")
@@ -26,9 +27,14 @@ QUESTION_LABELS: dict[str, str | Promise] = {
 "next order."
     ),
     "one_of_basket": gettext_lazy("From one product in an order to another product in the same order."),
+    "rest_beside_product": gettext_lazy("From one product in an order to the other products in the same order."),
     "rest_of_basket": gettext_lazy("From all other products in an order to the held-out product."),
     "again": gettext_lazy("Previously purchased products that customers buy again after the split."),
+    "later_purchases": gettext_lazy("All purchases after the split, compared with “For you” as customers see it: with few "
+"previously bought products."),
     "next_week": gettext_lazy("Purchases in the seven days after each of several dates. All customers get the same list."),
+    "rising_next_week": gettext_lazy("Purchases in the seven days after each of several dates, of products that sold more than "
+"before in these days. All customers get the same list."),
     "wanted_new": gettext_lazy("Purchases of products published in the last 30 days. All customers get the same list of these "
 "products."),
     "next_in_visit": gettext_lazy("The next product in a visit, if the visitor has viewed it before."),
@@ -37,7 +43,19 @@ QUESTION_LABELS: dict[str, str | Promise] = {
     "next_basket": gettext_lazy("Categories of the next order."),
     "popular_reordered": gettext_lazy("The 200 most popular products in a personal order, evaluated on their purchases."),
 }  # fmt: skip
+# What a customer did in the evaluation, as the object of “the list included …”.
+TARGET_LABELS: dict[str, str | Promise] = {
+    "horizon": gettext_lazy("a later purchase"),
+    "next_view": gettext_lazy("the product viewed next"),
+    "next_basket_category": gettext_lazy("a product of the same category in the next order"),
+    "rest_beside_product": gettext_lazy("another product of the same order"),
+    "rest_of_basket": gettext_lazy("the missing product of the order"),
+    "later_purchases": gettext_lazy("a later purchase"),
+    "rising_next_week": gettext_lazy("a purchase of a product that sold more than before"),
+    "next_basket": gettext_lazy("a category of the next order"),
+}
 COMPARISON_LABELS: dict[str, str | Promise] = {
+    "among_purchased": gettext_lazy("among previously bought products only"),
     "without_repeats": gettext_lazy("without previously bought products"),
     "for_you_unrestricted": gettext_lazy("all purchases, compared with “For you” without restrictions"),
 }
@@ -58,6 +76,9 @@ def build_placements_table(run: EvaluationRun) -> dict[str, Any] | None:
 
 def build_placement_row(name: str, placement: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of one placement."""
+    if name == RANK:
+        # It orders what the shop sends and has no switch; versions of earlier releases stored that it was off.
+        placement = {**placement, "on": True, "why": make_reason("place_factual")}
     figures = placement["figures"]
     return {
         "name": get_placement_label(name),
@@ -81,35 +102,59 @@ def describe_result(name: str, placement: Mapping[str, Any]) -> str:
     """Return one sentence for a merchandiser: what the placement achieves beside its fallback, and whether it is shown."""
     fallback = get_placement_label(placement["fallback"]) if placement["fallback"] else ""
     shares = compare_hit_rates(placement["figures"])
-    code = placement["why"]["code"]
     if name == POPULAR:
         return _("Shows the best sellers, whenever another placement has nothing to show.")
-    if code == "place_factual":
+    if placement["why"]["code"] == "place_factual":
         return _("Shows facts or the products that your shop sends, so there is nothing to evaluate.")
     if not shares:
-        if placement["on"]:
-            return _("Is shown, but there are no data yet to say whether it is better than “%(fallback)s”.") % {
-                "fallback": fallback
-            }
-        return _("Is not shown, because there are no data yet to say whether it is better than “%(fallback)s”.") % {
-            "fallback": fallback
-        }
-    values = {"fallback": fallback, **shares}
+        return describe_missing_result(placement, fallback)
+    target = TARGET_LABELS.get(placement["figures"].get("question", ""), _("what the customer then chose"))
+    values = {"fallback": fallback, "target": target, **shares}
     if placement["on"]:
         return (
-            _(
-                "Is shown: in %(own)s of cases, the ten products included what the customer then chose; with “%(fallback)s”, in "
-                "%(other)s."
-            )
+            _("Is shown: in %(own)s of cases, its list included %(target)s; with “%(fallback)s”, in %(other)s.")
             % values
         )
     return (
         _(
-            "Is not shown, because it is not reliably better than “%(fallback)s”: the ten products would have included what the "
-            "customer then chose in %(own)s of cases instead of %(other)s."
+            "Is not shown, because it is not reliably better than “%(fallback)s”: its list would have included %(target)s in %(own)s of "
+            "cases instead of %(other)s."
         )
         % values
     )
+
+
+def describe_missing_result(placement: Mapping[str, Any], fallback: str) -> str:
+    """Return the sentence of a placement that has no figures of its own: whether and why it is shown."""
+    code, values = placement["why"]["code"], {"fallback": fallback}
+    if code == "place_earlier_on":
+        return (
+            _(
+                "Is shown, because the previous version was better than “%(fallback)s”; this time there was no evaluation."
+            )
+            % values
+        )
+    if code == "place_earlier_off":
+        return (
+            _(
+                "Is not shown, because the previous version was not better than “%(fallback)s”; this time there was no evaluation."
+            )
+            % values
+        )
+    if code == "place_no_time":
+        return (
+            _(
+                "Is not shown, because the training had no time left to find out whether it is better than “%(fallback)s”."
+            )
+            % values
+        )
+    if code == "place_not_chosen":
+        return (
+            _("Is not shown, because it was not better than “%(fallback)s” when its algorithms were chosen.") % values
+        )
+    if placement["on"]:
+        return _("Is shown, but there are no data yet to say whether it is better than “%(fallback)s”.") % values
+    return _("Is not shown, because there are no data yet to say whether it is better than “%(fallback)s”.") % values
 
 
 def describe_visit(visit: Mapping[str, Any] | None) -> str:

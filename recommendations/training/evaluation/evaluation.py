@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
-from recommendations.engine import Algorithm, Interactions, Products
+from recommendations.engine import Algorithm, Interactions, Products, recommend
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS, EventWeights
 from recommendations.engine.evaluation import (
@@ -21,6 +21,7 @@ from recommendations.engine.evaluation import (
 from recommendations.engine.evaluation.exploration_cost import compute_exploration_cost
 from recommendations.engine.evaluation.runner import find_relevant_items
 from recommendations.engine.tuning.ensemble_weights import evaluate_without_each
+from recommendations.training.budget import TrainingBudget
 from recommendations.training.data.time_split import TimeSplit
 from recommendations.training.evaluation.first_purchases import measure_first_purchases
 from recommendations.training.evaluation.new_products import measure_new_products
@@ -38,6 +39,10 @@ from recommendations.training.tuning.model_choice import (
 
 SEGMENT_METRICS = ("ndcg", "hit_rate")
 LIST_LENGTHS = (5, 10, 20)
+EVALUATION_TIME_SHARE = 0.12  # of the time budget, for scoring the test users
+MIN_EVALUATION_USERS, PROBE_USERS = 1000, 64
+# Besides the ranking of all contestants, there are their metrics, segments, the ablation and the lists of first purchases.
+SCORINGS_PER_USER = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +71,12 @@ def evaluate_choice(
     products: Products,
     active: Mapping[str, Any] | None,
     step: ReportStep,
+    budget: TrainingBudget | None = None,
 ) -> ModelEvaluation:
     """Evaluate the model once on the test part; nothing is tuned on it.
 
-    active: parameters of the active version, refitted on the same past as "active".
+    active: parameters of the active version, refitted on the same past as "active". budget: limits the number of customers if scoring
+    all of them would take too long.
     """
     fits = _FitCache(time_split.test.train, products, step)
     parts = {name: fits.get_fitted(component, choice.event_weights) for name, component in choice.components.items()}
@@ -77,7 +84,9 @@ def evaluate_choice(
     served = find_served_algorithm(choice.weights)
     if served == "blend":
         contestants["blend"] = WeightedEnsemble.of_fitted(parts, choice.weights, choice.normalization)
-    past, test = choice.event_weights.of(time_split.test.train), sample_test_users(time_split.test.test)
+    past = choice.event_weights.of(time_split.test.train)
+    n_users = EVALUATION_USERS if budget is None else count_affordable_users(contestants, past, time_split, budget)
+    test = sample_test_users(time_split.test.test, n_users)
     evaluation = _evaluate_contestants(contestants, past, test, time_split, step)
     if active is not None:
         evaluation = _add_active_version(evaluation, fits, active, test, time_split, step)
@@ -119,12 +128,28 @@ def find_served_algorithm(weights: Mapping[str, float]) -> str:
     return used[0] if len(used) == 1 else "blend"
 
 
-def sample_test_users(test: Interactions) -> Interactions:
-    """Return the test interactions of at most EVALUATION_USERS users."""
+def count_affordable_users(
+    contestants: Mapping[str, Algorithm], past: Interactions, time_split: TimeSplit, budget: TrainingBudget
+) -> int:
+    """Return how many test users there is time to evaluate, from MIN_EVALUATION_USERS to EVALUATION_USERS, by scoring PROBE_USERS."""
+    users = np.unique(time_split.test.test.user)
+    if len(users) <= MIN_EVALUATION_USERS:
+        return EVALUATION_USERS
+    histories = past.build_histories(users[:: max(len(users) // PROBE_USERS, 1)][:PROBE_USERS])
+    started_at = budget.get_elapsed()
+    for algorithm in contestants.values():
+        recommend(algorithm, histories, max(LIST_LENGTHS), exclude_seen=False, tie_seed=SEED)
+    per_user = SCORINGS_PER_USER * (budget.get_elapsed() - started_at) / len(histories)
+    affordable = EVALUATION_TIME_SHARE * budget.seconds / per_user if per_user > 0 else EVALUATION_USERS
+    return int(min(max(affordable, MIN_EVALUATION_USERS), EVALUATION_USERS))
+
+
+def sample_test_users(test: Interactions, most: int) -> Interactions:
+    """Return the test interactions of at most `most` users."""
     users = np.unique(test.user)
-    if len(users) <= EVALUATION_USERS:
+    if len(users) <= most:
         return test
-    sampled = np.random.default_rng(SEED).choice(users, EVALUATION_USERS, replace=False)
+    sampled = np.random.default_rng(SEED).choice(users, most, replace=False)
     return test.select(np.isin(test.user, sampled))
 
 

@@ -37,6 +37,7 @@ from recommendations.engine.evaluation.placement_evaluation import (
     repeat_for_all,
     tune_shares,
 )
+from recommendations.engine.pair_support.support import PARTNER_COMPONENTS, PairSupport, find_partners
 from recommendations.engine.placements import (
     BOUGHT_TOGETHER,
     BUY_AGAIN,
@@ -47,6 +48,7 @@ from recommendations.engine.placements import (
     SIMILAR,
 )
 from recommendations.engine.topn import select_top_n
+from recommendations.training.evaluation.first_purchases import rank_both
 from recommendations.training.evaluation.placement_data import EvaluationWindow, ShopData
 from recommendations.training.tuning.model_choice import SEED, ModelChoice
 
@@ -60,6 +62,7 @@ PLACEMENT_ALGORITHMS: dict[str, tuple[str, ...]] = {
     CART: PRODUCT_ALGORITHMS,
     BUY_AGAIN: ("repeat-ranker", "repeat-rhythm", "repeat", "user-knn", "popularity"),
 }
+FILLED_PLACEMENTS = (CART,)  # whose short lists serving fills up with popular products
 CATEGORY_POOL = 300  # best products considered, as in serving
 
 
@@ -131,7 +134,9 @@ class PlacementEvaluator:
         fallback_algorithm: Algorithm = self.components["popularity"]
         if name == BOUGHT_TOGETHER and self.similar_weights:
             fallback_algorithm = self.make_ensemble(self.similar_weights)
-        fallback = rank_queries(fallback_algorithm, queries, seed=SEED)
+        # Serving limits the placement to products that people chose together, but not its fallback.
+        fallback = rank_queries(fallback_algorithm, replace(queries, offered=None), seed=SEED)
+        own = fill_lists(own, fallback, only_empty=name not in FILLED_PLACEMENTS)
         return PlacementMeasurement(
             query_type,
             evaluate_lists(own, fallback, queries, seed=SEED),
@@ -156,34 +161,54 @@ class PlacementEvaluator:
         if name == BUY_AGAIN:
             return "again", query_repurchases(self.window.weighted, past, future, self.sample, kind=self.target)
         n_given = 1 if name == BOUGHT_TOGETHER else MAX_CART_ITEMS
-        query_type = "one_of_basket" if name == BOUGHT_TOGETHER else "rest_of_basket"
-        return query_type, query_basket_items(past, future, self.sample, n_given=n_given, kind=self.target)
+        query_type = "rest_beside_product" if name == BOUGHT_TOGETHER else "rest_of_basket"
+        queries = query_basket_items(past, future, self.sample, n_given=n_given, kind=self.target)
+        if not self.partner_supports or queries.excluded is None:
+            return query_type, queries
+        # The products of the request, which the queries exclude, are those whose partners may be shown.
+        return query_type, replace(queries, offered=find_partners(self.partner_supports, queries.excluded))
+
+    @cached_property
+    def partner_supports(self) -> list[PairSupport]:
+        """Return the counts by which serving selects what bought-together and cart may show; [] without purchases."""
+        co_purchase = self.components.get("co-purchase")
+        if co_purchase is None or co_purchase.support_ is None:
+            return []
+        counting = [self.components[name] for name in PARTNER_COMPONENTS if name in self.components]
+        for component in counting:
+            if component.support_ is None:
+                component.learn_support(self.window.weighted)
+        return [component.support_ for component in counting if component.support_ is not None]
 
     def measure_buy_again(self, placement_weights: PlacementWeights) -> PlacementMeasurement:
-        """Compare buy-again with for-you.
+        """Compare buy-again with for-you as served, which shows few purchased products, on all later purchases.
 
-        Once among the same products, once with unrestricted for-you on all later purchases.
+        Then among purchased products only, which for-you would show without its limit.
         """
-        query_type, queries = self.get_queries(BUY_AGAIN)
+        _query_type, queries = self.get_queries(BUY_AGAIN)
         if not queries.n_users or not placement_weights.weights:
-            return PlacementMeasurement(query_type)
+            return PlacementMeasurement("later_purchases")
         own = rank_queries(self.make_ensemble(placement_weights.weights), queries, seed=SEED)
-        for_you = rank_queries(self.for_you, queries, seed=SEED)
         is_target = self.window.future.kind == KIND_CODES[self.target]
-        # Buy-again can show bought products only; on all purchases it is compared with the list a shop would show instead.
         purchases = self.window.future.select(is_target).build_user_items()
-        unrestricted = replace(
-            queries,
-            relevant=csr_array(purchases[queries.user, :]),
-            offered=None,
-            excluded=self.find_excluded(queries),
-        )
-        unrestricted_for_you = rank_queries(self.for_you, unrestricted, seed=SEED)
+        all_purchases = replace(queries, relevant=csr_array(purchases[queries.user, :]), offered=None)
+        for_you = self.rank_for_you(all_purchases)
+        among_purchased = rank_queries(self.for_you, queries, seed=SEED)
         return PlacementMeasurement(
-            query_type,
-            evaluate_lists(own, for_you, queries, seed=SEED),
-            {"for_you_unrestricted": evaluate_lists(own, unrestricted_for_you, unrestricted, seed=SEED)},
+            "later_purchases",
+            evaluate_lists(fill_lists(own, for_you, only_empty=True), for_you, all_purchases, seed=SEED),
+            {"among_purchased": evaluate_lists(own, among_purchased, queries, seed=SEED)},
         )
+
+    def rank_for_you(self, queries: EvaluationQueries) -> Lists:
+        """Return the lists of for-you as served: without hidden products, and with the default share of purchased ones."""
+        bought = queries.histories.get_seen_items([KIND_CODES["purchase"]])
+        bought.sum_duplicates()
+        hidden = self.find_excluded(queries)
+        if hidden is None:
+            hidden = csr_array(bought.shape, dtype=np.float32)
+        _new, limited = rank_both(self.for_you, queries.histories, hidden=hidden, bought=bought)
+        return limited
 
     def measure_recent(self) -> PlacementMeasurement:
         """Compare recently viewed with popularity."""
@@ -213,12 +238,9 @@ class PlacementEvaluator:
         is_ranked[ranked_items[ranked_items >= 0]] = True
         queries = query_purchases(self.window.weighted, self.window.future, self.sample, kind=self.target)
         excluded = self.find_excluded(queries)
-        relevant = csr_array(queries.relevant.multiply(is_ranked.astype(np.float32)[None, :]))
+        queries = replace(queries.limit_relevant(is_ranked), allowed=is_ranked)
         if excluded is not None:
-            relevant = csr_array(relevant - relevant.multiply(excluded > 0))
-        # Products that no list can show must not count as relevant, and stored zeros would: metrics count stored columns.
-        relevant.eliminate_zeros()
-        queries = replace(queries, relevant=relevant, allowed=is_ranked, excluded=excluded)
+            queries = queries.exclude(excluded)
         own = rank_queries(self.for_you, queries, seed=SEED)
         fallback = rank_queries(self.components["popularity"], queries, seed=SEED)
         return PlacementMeasurement("popular_reordered", evaluate_lists(own, fallback, queries, seed=SEED))
@@ -227,9 +249,7 @@ class PlacementEvaluator:
         """Compare the newest products first, as served, with the most popular of the new products."""
         is_new = find_new_items(self.window.past, published=self.shop.published)
         queries = query_purchases(self.window.weighted, self.window.future, self.sample, kind=self.target)
-        relevant = csr_array(queries.relevant.multiply(is_new.astype(np.float32)[None, :]))
-        relevant.eliminate_zeros()
-        queries = replace(queries, relevant=relevant, allowed=is_new)
+        queries = replace(queries.limit_relevant(is_new), allowed=is_new)
         if not queries.n_users:
             return PlacementMeasurement("wanted_new")
         first_seen_at = find_first_seen(self.window.past, published=self.shop.published)
@@ -246,13 +266,27 @@ class PlacementEvaluator:
         return self.window.past.build_histories(queries.user).get_seen_items(self.shop.split.seen_kinds)
 
 
+def fill_lists(own: Lists, fallback: Lists, *, only_empty: bool) -> Lists:
+    """Return the lists as served: the fallback fills up short lists, or replaces only those that have nothing to show."""
+    if only_empty:
+        return np.where(own[:, :1] >= 0, own, fallback)
+    is_repeated = (fallback[:, :, None] == own[:, None, :]).any(axis=2)
+    joined = np.concatenate([own, np.where(is_repeated, -1, fallback)], axis=1)
+    order = np.argsort(joined < 0, axis=1, kind="stable")[:, : own.shape[1]]
+    return np.take_along_axis(joined, order, axis=1)
+
+
 def compare_without_repeats(own: Lists, fallback: Lists, queries: EvaluationQueries) -> dict[str, QueryScores]:
     """Return the comparison on products the customer had never bought before."""
-    if queries.known is None or queries.known.all():
+    if queries.known is None:
         return {}
-    is_first = np.flatnonzero(~queries.known)
-    first_purchases = replace(queries, relevant=queries.relevant[is_first, :], user=queries.user[is_first])
-    return {"without_repeats": evaluate_lists(own[is_first], fallback[is_first], first_purchases, seed=SEED)}
+    first_purchases = replace(
+        queries, relevant=csr_array(queries.relevant - queries.relevant.multiply(queries.known > 0))
+    )
+    first_purchases.relevant.eliminate_zeros()
+    if not first_purchases.n_users:
+        return {}
+    return {"without_repeats": evaluate_lists(own, fallback, first_purchases, seed=SEED)}
 
 
 def score_without_history(algorithm: Algorithm) -> npt.NDArray[np.float32]:

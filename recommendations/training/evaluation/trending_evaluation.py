@@ -22,7 +22,7 @@ def measure_trending(
     shares: Mapping[str, float],
     normalization: str,
 ) -> PlacementMeasurement:
-    """Evaluate trending over several windows, in total and per window.
+    """Evaluate trending by the rising products over several windows, in total and per window.
 
     The windows need the components trending and popularity.
     """
@@ -37,4 +37,4 @@ def measure_trending(
         f"from:{int(window.past.as_of)}": compare_scores(own_figures, popular_figures, queries.user, seed=SEED)
         for window, queries, own_figures, popular_figures in zip(windows, query_sets, own, popular, strict=True)
     }
-    return PlacementMeasurement("next_week", compare_scores(totals[0], totals[1], users, seed=SEED), per_window)
+    return PlacementMeasurement("rising_next_week", compare_scores(totals[0], totals[1], users, seed=SEED), per_window)

@@ -8,10 +8,10 @@ from recommendations.engine import Algorithm, Interactions
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import NORMALIZATIONS
 from recommendations.engine.data.event_weights import EventWeights
 from recommendations.engine.evaluation import ConfidenceInterval, Split
-from recommendations.engine.tuning.ensemble_weights import ChosenWeights, choose_weights
+from recommendations.engine.tuning.ensemble_weights import ChosenWeights, HasTime, always_has_time, choose_weights
 from recommendations.training.figures import round_figure
 from recommendations.training.tuning.model_choice import SEED, TOP_N, WEIGHTING_USERS, fit_component
-from recommendations.training.tuning.tuning_session import TUNING_USERS, TuningSession
+from recommendations.training.tuning.tuning_session import TUNING_USERS, WEIGHTS_TIME_SHARE, TuningSession
 
 MIN_WEIGHT = 0.02  # a smaller weight costs latency without improving results
 SECOND_NORMALIZATION_TIME_SHARE = 0.15
@@ -69,7 +69,7 @@ def _tune_normalizations(
 ) -> TunedEnsemble:
     """Return the weights under the better normalization.
 
-    The second is skipped if it would take too long.
+    The second is skipped if it would take too long. A search that has used up its share of the time ends with the best weights so far.
     """
     results: dict[str, ChosenWeights] = {}
     started_at = session.budget.get_elapsed()
@@ -79,7 +79,14 @@ def _tune_normalizations(
             break
         session.report_progress("weights", 0.55)
         results[normalization] = choose_ensemble_weights(
-            session, fitted, past, split, max_users, normalization, drop_unhelpful=drop_unhelpful
+            session,
+            fitted,
+            past,
+            split,
+            max_users,
+            normalization,
+            drop_unhelpful=drop_unhelpful,
+            has_time=session.budget.limit(WEIGHTS_TIME_SHARE),
         )
     best = max(results, key=lambda name: results[name].value)
     _record_ensembles(session, results, best)
@@ -112,6 +119,7 @@ def choose_ensemble_weights(
     normalization: str,
     *,
     drop_unhelpful: bool = False,
+    has_time: HasTime = always_has_time,
 ) -> ChosenWeights:
     """Return the weights with the best NDCG for ``max_users`` users of a validation split."""
     return choose_weights(
@@ -125,4 +133,5 @@ def choose_ensemble_weights(
         normalization=normalization,
         max_users=max_users,
         drop_unhelpful=drop_unhelpful,
+        has_time=has_time,
     )

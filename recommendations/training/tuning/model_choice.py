@@ -38,7 +38,7 @@ class ModelChoice:
     value: of the ensemble on the validation part, component_values: of each component alone. trials: the record of
     every search. unused: tuned components that for-you does not use but other placements may. fit_seconds: estimated
     seconds to fit each on everything before the validation part. extra: components for other placements only, which are
-    not contestants of for-you.
+    not contestants of for-you. fitted: components for placements, fitted on the sample of the tuning.
     """
 
     event_weights: EventWeights
@@ -52,13 +52,14 @@ class ModelChoice:
     unused: dict[str, dict[str, Any]] = field(default_factory=dict)
     fit_seconds: dict[str, float] = field(default_factory=dict)
     extra: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fitted: dict[str, Algorithm] = field(default_factory=dict)
 
     def with_extra(self, extra: Mapping[str, Mapping[str, Any]]) -> "ModelChoice":
-        """Return the choice with these extra components instead of the present ones."""
+        """Return the choice with these extra components instead of the present ones, and without fitted ones."""
         own = {name: component for name, component in self.components.items() if name not in self.extra}
         added = {name: dict(component) for name, component in extra.items() if name not in own}
         weights = {name: self.weights.get(name, 0.0) for name in (*own, *added)}
-        return replace(self, components={**own, **added}, weights=weights, extra=added)
+        return replace(self, components={**own, **added}, weights=weights, extra=added, fitted={})
 
 
 def fit_components(

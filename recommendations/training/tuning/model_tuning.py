@@ -9,6 +9,7 @@ from recommendations.engine import Algorithm, Products
 from recommendations.engine.evaluation.splits import EmptySplitError
 from recommendations.training.budget import InsufficientMemoryError, TrainingBudget, estimate_data_mb
 from recommendations.training.data.time_split import TimeSplit
+from recommendations.training.evaluation.placement_evaluation import PLACEMENT_ALGORITHMS
 from recommendations.training.tuning.ensemble_tuning import (
     drop_unhelpful_components,
     tune_ensemble,
@@ -30,6 +31,7 @@ EVALUATION_TIME_SHARE = 0.2
 CHEAP_TIME_SHARE = 0.05  # of the time budget: dropping an algorithm that takes less gains nothing
 MIN_RELATIVE_VALUE = 0.1  # relative to the best value: algorithms below it have never improved an ensemble
 REWEIGHTING_TIME_SHARE = 0.4  # of the remaining time, for weights tuned on all users instead of a sample
+USED_BY_PLACEMENTS = {"popularity", *(name for names in PLACEMENT_ALGORITHMS.values() for name in names)}
 FITTED_MEMORY_SHARE = 0.5  # share of the fitting memory that the fitted arrays keep
 
 
@@ -78,6 +80,7 @@ class _ModelTuner:
                 self.fitted[name], self.values[name] = tuned.fitted, tuned.value
                 self.seconds[name] = (tuned.fit_seconds, tuned.score_seconds)
         all_components = dict(self.components)
+        all_fitted = {name: self.fitted[name] for name in USED_BY_PLACEMENTS if name in self.fitted}
         best = max(self.values.values(), default=0.0)
         self.drop_useless([name for name, value in self.values.items() if value < MIN_RELATIVE_VALUE * best])
         ensemble = tune_ensemble(session, self.fitted, past)
@@ -112,6 +115,7 @@ class _ModelTuner:
             session.excluded,
             unused={name: component for name, component in all_components.items() if name not in components},
             fit_seconds={name: session.scale * fit_s for name, (fit_s, _score_s) in self.seconds.items()},
+            fitted=all_fitted,
         )
 
     def select_affordable(self) -> dict[str, Candidate]:

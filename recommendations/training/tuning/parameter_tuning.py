@@ -17,6 +17,10 @@ from recommendations.training.tuning.model_choice import SEED, TOP_N, fit_compon
 from recommendations.training.tuning.search_space import Candidate
 from recommendations.training.tuning.tuning_session import TuningSession
 
+PROBE_DIVISOR = 16  # one of so many users is enough to estimate the time of a trial
+MIN_PROBED_INTERACTIONS = 50_000  # a trial on fewer takes about a second at most
+MAX_TRIAL_SHARES, MIN_TRIAL_SECONDS = 3.0, 1.0  # the first trial may take so many shares of a candidate's time
+
 
 @dataclass(frozen=True, eq=False)
 class TunedAlgorithm:
@@ -34,13 +38,18 @@ def tune_parameters(
 ) -> TunedAlgorithm | None:
     """Return the best trial within the candidate's share of the time budget.
 
-    Return None if the data contain nothing to learn.
+    Return None if the data contain nothing to learn, or if one trial alone would take several shares.
 
     past: the past of the sample under the event weights.
     """
     budget_s = session.get_parameter_seconds(name)
-    trials = _ParameterTrials(session, name, candidate, past)
     try:
+        if not candidate.is_required and len(past) >= MIN_PROBED_INTERACTIONS:
+            limit = max(MAX_TRIAL_SHARES * budget_s, MIN_TRIAL_SECONDS)
+            if (needed := estimate_trial_seconds(session, candidate, past, limit=limit)) > limit:
+                session.exclude(name, "no_time", needed=needed, left=budget_s)
+                return None
+        trials = _ParameterTrials(session, name, candidate, past)
         result = search_parameters(
             space=candidate.values,
             evaluate=trials.evaluate,
@@ -54,6 +63,37 @@ def tune_parameters(
         return None
     session.record_trials(name, result.trials, result.best)
     return trials.best
+
+
+def estimate_trial_seconds(session: TuningSession, candidate: Candidate, past: Interactions, *, limit: float) -> float:
+    """Return the seconds that the first trial of a candidate would take, from trials on small samples of the users.
+
+    A trial that has started cannot be stopped, and the first one always runs. The time grows linearly with the number of users from a fixed
+    part, such as the texts of all products. limit: above which the estimate must be good; a rough one is too large, never too small.
+    """
+    clock = session.budget.clock
+
+    def run_trial(divisor: int) -> float:
+        is_sampled = past.user % PROBE_DIVISOR < PROBE_DIVISOR // divisor
+        part, users = past.select(is_sampled), session.evaluated_users
+        users = users[users % PROBE_DIVISOR < PROBE_DIVISOR // divisor]
+        if not len(part) or not len(users):
+            return 0.0
+        started_at = clock()
+        try:
+            algorithm = fit_component(candidate.describe(candidate.start), part, session.products)
+            recommend(algorithm, part.build_histories(users), TOP_N, exclude_seen=False, tie_seed=SEED)
+        except NothingToLearnError:
+            pass  # from a part of the users; the trial on all of them decides
+        return clock() - started_at
+
+    seconds = run_trial(PROBE_DIVISOR)
+    if seconds * PROBE_DIVISOR <= limit:
+        return seconds * PROBE_DIVISOR
+    small = run_trial(PROBE_DIVISOR)  # again, because the first one may have compiled code
+    if small > limit:
+        return small
+    return small + (PROBE_DIVISOR - 1) * max(run_trial(PROBE_DIVISOR // 2) - small, 0.0)
 
 
 class _ParameterTrials:

@@ -16,9 +16,9 @@ from recommendations.training.tuning.search_space import Candidate
 
 TUNING_INTERACTIONS = 300_000
 TUNING_USERS = 300
-# shares of the time budget: event weights and parameters; the rest is for fitting on all data
-EVENT_WEIGHTS_TIME_SHARE, PARAMETERS_TIME_SHARE = 0.1, 0.35
-PLACEMENTS_TIME_SHARE = 0.2  # for tuning and evaluating the other placements
+# shares of the time budget: event weights, parameters and each search of ensemble weights; the rest is for fitting on all data
+EVENT_WEIGHTS_TIME_SHARE, PARAMETERS_TIME_SHARE, WEIGHTS_TIME_SHARE = 0.1, 0.3, 0.05
+PLACEMENTS_TIME_SHARE = 0.3  # for tuning and evaluating the other placements
 
 
 class TuningSession:
@@ -66,7 +66,9 @@ class TuningSession:
         Later candidates get what earlier ones did not use.
         """
         names = list(self.candidates)
-        end = self.started_at + (EVENT_WEIGHTS_TIME_SHARE + PARAMETERS_TIME_SHARE) * self.budget.seconds
+        # Reading the data may have taken much of a short budget; the later steps must not lose their share to it.
+        usable = max(self.budget.seconds - self.started_at, 0.0)
+        end = self.started_at + (EVENT_WEIGHTS_TIME_SHARE + PARAMETERS_TIME_SHARE) * usable
         return max(end - self.budget.get_elapsed(), 0.0) / (len(names) - names.index(name))
 
     def get_position(self, name: str) -> float:

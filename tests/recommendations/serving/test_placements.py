@@ -212,6 +212,18 @@ def test_an_erased_customer_is_not_recognized_although_the_model_knows_them(load
     assert get_response(loader, "buy-again", user_id="user-0").fallback == "popular"
 
 
+def test_the_fallback_of_a_cart_does_not_show_what_is_in_it(loader: StateLoader) -> None:
+    PlacementSettings.objects.filter(placement__in=["cart", "similar"]).update(switch="off", updated_at=LATER)
+    best_sellers = list_ids(get_response(loader, "popular"))[:2]
+    for scenario in ("cart", "similar"):
+        response = get_response(
+            loader, scenario, product_ids=best_sellers[:1] if scenario == "similar" else best_sellers
+        )
+        assert (response.fallback, response.fallback_reason) == ("popular", "off")
+        assert best_sellers[0] not in list_ids(response)
+    assert set(best_sellers).isdisjoint(list_ids(get_response(loader, "cart", product_ids=best_sellers)))
+
+
 def test_a_placement_that_is_off_shows_its_fallback(loader: StateLoader) -> None:
     PlacementSettings.objects.filter(placement="cart").update(switch="off", fallback="similar", updated_at=LATER)
     response = get_response(loader, "cart", product_ids=["tea-1"])

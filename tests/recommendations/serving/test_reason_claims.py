@@ -7,6 +7,7 @@ import pytest
 import redis
 from django.utils.translation import override
 
+from customers.events.recent.interactions import remember_interactions
 from customers.warehouse.export import export_warehouse
 from recommendations.engine.pair_support.support import SupportLevel
 from recommendations.engine.placements import PLACEMENTS
@@ -17,6 +18,7 @@ from recommendations.serving.recommend import recommend
 from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.response import RecommendationResponse
 from recommendations.serving.state.loader import StateLoader
+from tests.customers.events.recent.event_rows import make_event_row
 from tests.makers import NOON, make_product
 from tests.recommendations.order_book import OrderBook
 from tests.recommendations.trainings import promote_fitted_model
@@ -104,6 +106,14 @@ def test_a_cart_gets_no_product_that_a_single_person_bought_with_it(loader: Stat
     assert set(texts) == {"tea", "five", "four", "twice"}
     filled = list_texts(get_response(loader, "cart"))
     assert filled["lid"] in ("Popular right now", "From our catalog"), "popular products fill up the row of a cart"
+
+
+@pytest.mark.usefixtures("kettle_shop")
+def test_for_you_does_not_show_a_guest_what_a_single_customer_bought(loader: StateLoader) -> None:
+    remember_interactions([make_event_row("kettle", meaning="view", user_id="", anonymous_id="guest", minutes=1)])
+    guest = set(list_texts(get_response(loader, "for-you", anonymous_id="guest", product_ids=(), strict=True)))
+    assert {"tea", "five", "twice"} <= guest
+    assert {"lid", "once"}.isdisjoint(guest)
 
 
 @pytest.mark.usefixtures("kettle_shop")

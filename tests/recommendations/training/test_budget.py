@@ -22,3 +22,15 @@ def test_the_peak_includes_memory_that_was_freed() -> None:
         assert array.sum() == 25_000_000
         del array
     assert memory.mb >= before.mb + 150
+
+
+def test_a_share_of_the_budget_is_used_up_after_its_seconds() -> None:
+    now = [10.0]
+    budget = TrainingBudget(100, 2000, clock=lambda: now[0])
+    now[0] = 40.0
+    has_time = budget.limit(0.1)
+    assert has_time()
+    now[0] = 49.9
+    assert has_time()
+    now[0] = 50.0
+    assert not has_time()

@@ -23,6 +23,10 @@ REASON_LABELS: dict[str, str | Promise] = {
         "As good as the previous version on the same customers (difference %(difference)s, %(difference_low)s to "
         "%(difference_high)s), with newer data: %(algorithm)s reaches NDCG@10 %(value)s."
     ),
+    "too_few_to_compare": _(
+        "Newer data; fewer than 30 customers can be compared with the previous version, too few to say which is better: "
+        "%(algorithm)s reaches NDCG@10 %(value)s."
+    ),
     "short_history": _("The history is too short for an evaluation, so all algorithms have equal weights."),
     "worse_than_active": _(
         "NDCG@10 is %(difference)s lower than the active version's (%(low)s to %(high)s) on the same customers."
@@ -61,7 +65,9 @@ REASON_LABELS: dict[str, str | Promise] = {
     "place_personal": _(
         "Active, not evaluated: the history is too short. Popular products fill up what it cannot know."
     ),
-    "place_earlier_on": _("Active: not evaluated this time; the previous version was better than the fallback."),
+    "place_earlier_on": _(
+        "Active with the algorithms of the previous version, which was better than the fallback: not evaluated this time."
+    ),
     "place_earlier_off": _("Inactive: not evaluated this time; the previous version was not better than the fallback."),
     "place_no_part": _("Inactive: the version has none of the algorithms that this placement requires."),
     "place_short_history": _("Inactive, not evaluated: the history is too short."),
@@ -82,6 +88,8 @@ LOSS_CODES = ("worse_than_active", "worse_than_baseline")
 
 def get_reason_label(code: str, values: Mapping[str, Any]) -> str:
     """Return a reason in the active language, or its code if it has no label."""
+    if code == "as_good" and values.get("difference_low") is None:
+        code = "too_few_to_compare"  # there is no interval to call two versions equally good by
     if code not in REASON_LABELS:
         return code
     return str(REASON_LABELS[code]) % {name: format_reason_value(code, name, value) for name, value in values.items()}

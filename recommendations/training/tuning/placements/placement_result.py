@@ -20,7 +20,8 @@ from recommendations.training.tuning.model_choice import TOP_N
 # What these show is a fact (the latest products, what was viewed) or the order that a request asks for, so there is nothing to judge.
 FACTUAL_PLACEMENTS = (POPULAR, NEW, RECENTLY_VIEWED, RANK)
 UNJUDGED_CODES = ("place_no_time", "place_short_history")
-JUDGED_CODES = ("place_better", "place_no_better", "place_not_chosen", "place_earlier_on", "place_earlier_off")
+EARLIER_CODES = ("place_earlier_on", "place_earlier_off")
+JUDGED_CODES = ("place_better", "place_no_better", "place_not_chosen", *EARLIER_CODES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ class PlacementResult:
 
     weights: None if no algorithm is available; validation, measurement: results on the validation and test parts;
     fixed_reason: why the placement is or is not active, where the measurement does not decide. visit: of for-you only. earlier: the
-    stored result of the active version.
+    stored result of the active version, whose decision and weights stay; see `with_earlier`.
     """
 
     name: str
@@ -68,20 +69,22 @@ class PlacementResult:
     def decide(self) -> tuple[bool, Reason]:
         """Return whether the placement is active, and why.
 
-        Without an evaluation it keeps the decision of the active version. If there is none, it is off, unless what it shows needs no
-        evaluation.
+        What shows facts is always active. Without an evaluation, a placement keeps the decision of the active version. If there is none,
+        it is off, unless what it shows needs no evaluation.
         """
+        if self.name in FACTUAL_PLACEMENTS and self.weights is not None:
+            return True, make_reason("place_factual" if self.name != POPULAR else "place_floor")
         comparison = self.measurement.comparison
+        if self.earlier is not None:
+            return self.earlier["on"], make_reason("place_earlier_on" if self.earlier["on"] else "place_earlier_off")
         if comparison is None and self.is_worse_on_validation:
             unknown = {"difference": None, "low": None, "high": None}
             return False, self.make_validation_reason(**unknown)
         if self.fixed_reason is not None and self.fixed_reason["code"] not in UNJUDGED_CODES:
             return self.weights is not None, self.fixed_reason
-        if self.fixed_reason is not None or comparison is None or comparison.n_users < MIN_CUSTOMERS:
-            n_users = comparison.n_users if comparison is not None else 0
-            return self.decide_without_evaluation(
-                self.fixed_reason or make_reason("place_too_few", people=n_users, least=MIN_CUSTOMERS)
-            )
+        if not self.is_evaluated:
+            return self.decide_without_evaluation()
+        assert comparison is not None
         difference = comparison.difference[PRIMARY]
         values = {"difference": difference.value, "low": difference.low, "high": difference.high}
         if self.is_worse_on_validation:
@@ -91,19 +94,42 @@ class PlacementResult:
             "place_better" if is_better else "place_no_better", fallback=self.fallback, **values
         )
 
-    def decide_without_evaluation(self, reason: Reason) -> tuple[bool, Reason]:
-        """Return whether a placement that could not be evaluated is active, and why."""
+    def decide_without_evaluation(self) -> tuple[bool, Reason]:
+        """Return whether a placement that was never evaluated is active, and why."""
         if self.weights is None:
             return False, make_reason("place_no_part")
-        if self.name in FACTUAL_PLACEMENTS:
-            return True, make_reason("place_factual")
         if self.name == FOR_YOU:
             return True, make_reason("place_personal")
         if self.name == SIMILAR and self.weights.weights.get("content"):
             return True, make_reason("place_content")
-        if self.earlier is not None and self.earlier.get("is_judged"):
-            return self.earlier["on"], make_reason("place_earlier_on" if self.earlier["on"] else "place_earlier_off")
-        return False, reason
+        comparison = self.measurement.comparison
+        n_users = comparison.n_users if comparison is not None else 0
+        return False, self.fixed_reason or make_reason("place_too_few", people=n_users, least=MIN_CUSTOMERS)
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Return whether enough customers have evaluated the placement, or a rule decided about it."""
+        if self.fixed_reason is not None:
+            return self.fixed_reason["code"] not in UNJUDGED_CODES
+        comparison = self.measurement.comparison
+        return comparison is not None and comparison.n_users >= MIN_CUSTOMERS
+
+    def with_earlier(self, earlier: Mapping[str, Any] | None, components: Collection[str]) -> "PlacementResult":
+        """Return the result with the decision and the weights of the active version, if there was no evaluation this time.
+
+        The decision was about those weights. earlier: the stored result of the active version. components: those of the new version,
+        which must have all that the weights need.
+        """
+        if (
+            self.is_evaluated
+            or self.is_worse_on_validation
+            or self.name in FACTUAL_PLACEMENTS
+            or earlier is None
+            or not earlier.get("is_judged")
+            or not set(earlier["weights"]) <= set(components)
+        ):
+            return self
+        return replace(self, weights=PlacementWeights(dict(earlier["weights"])), earlier=earlier)
 
     @property
     def is_worse_on_validation(self) -> bool:

@@ -25,7 +25,7 @@ from recommendations.training.tuning.placements.timed_step import PLACEMENT_ORDE
 from recommendations.training.tuning.placements.trending_tuning import build_trending_windows, make_trending_queries
 from recommendations.training.tuning.placements.visit_tuning import evaluate_visit
 
-EVALUATION_TIME_SHARE = 0.06  # of the training's time budget
+EVALUATION_TIME_SHARE = 0.13  # of the training's time budget
 
 
 def evaluate_placements(
@@ -81,6 +81,8 @@ class _PlacementTester(TimedPlacementStep):
         if self.tuned.has_late_visits and self.has_time(0.84):
             self.placements[SIMILAR], evaluator.window = self.split_late_visits(window)
         for name in PLACEMENT_ORDER:
+            if name == RANK:  # before those that are active anyway
+                self.placements[TRENDING] = self.evaluate_trending(start)
             placement = self.placements[name]
             if placement.fixed_reason is None and placement.weights is not None:
                 self.placements[name] = (
@@ -93,25 +95,14 @@ class _PlacementTester(TimedPlacementStep):
                 evaluator = PlacementEvaluator(self.shop, self.choice, window, self.test_sample)
                 similar = self.placements[name].weights
                 evaluator.similar_weights = similar.weights if similar is not None else {}
-        self.placements[TRENDING] = self.evaluate_trending(start)
         for_you = self.compare_with_popularity(FOR_YOU, self.model_evaluation.served, make_reason("place_promotion"))
         visit = self.tuned.visit
         if visit is not None and self.has_time(0.84):
             visit = evaluate_visit(evaluator, visit, self.shop.interactions, start=start)
         self.placements[FOR_YOU] = replace(for_you, visit=visit)
         self.placements[POPULAR] = self.compare_with_popularity(POPULAR, "popularity", make_reason("place_floor"))
-        return {name: self.add_earlier(self.placements[name]) for name in (*PLACEMENTS, RANK)}
-
-    def add_earlier(self, placement: PlacementResult) -> PlacementResult:
-        """Return a placement with the result of the active version, if that one's weights can serve."""
-        earlier = self.tuned.earlier.get(placement.name)
-        if (
-            earlier is None
-            or not earlier.get("is_judged")
-            or not set(earlier["weights"]) <= set(self.choice.components)
-        ):
-            return placement
-        return replace(placement, earlier=earlier)
+        earlier, components = self.tuned.earlier, self.choice.components
+        return {name: self.placements[name].with_earlier(earlier.get(name), components) for name in (*PLACEMENTS, RANK)}
 
     def split_late_visits(self, window: EvaluationWindow) -> tuple[PlacementResult, EvaluationWindow]:
         """Tune `similar` on the first half of visits that begin after the validation part.
@@ -133,7 +124,7 @@ class _PlacementTester(TimedPlacementStep):
     def evaluate_trending(self, start: float) -> PlacementResult:
         """Evaluate trending over several windows."""
         placement, shop = self.placements[TRENDING], self.shop
-        if placement.weights is None or not self.has_time(0.84):
+        if placement.fixed_reason is not None or placement.weights is None or not self.has_time(0.84):
             return replace(placement, fixed_reason=make_reason("place_no_time"))
         component = self.choice.components[TRENDING]
         windows = [

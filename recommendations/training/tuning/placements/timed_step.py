@@ -16,9 +16,9 @@ from recommendations.training.evaluation.placement_evaluation import RANK
 from recommendations.training.tuning.model_choice import SEED, ModelChoice, ReportStep
 from recommendations.training.tuning.placements.placement_result import PlacementResult
 
-MAX_TUNING_CELLS, MAX_EVALUATION_CELLS = 30_000_000, 60_000_000  # queries × products scored
-# similar first, because it is the fallback of bought-together; then the cheap ones
-PLACEMENT_ORDER = (SIMILAR, RECENTLY_VIEWED, NEW, CART, BOUGHT_TOGETHER, BUY_AGAIN, CATEGORIES, RANK)
+MAX_TUNING_CELLS, MAX_EVALUATION_CELLS = 30_000_000, 40_000_000  # queries × products scored
+# similar first, because it is the fallback of bought-together; the placements that are active anyway last
+PLACEMENT_ORDER = (SIMILAR, BUY_AGAIN, BOUGHT_TOGETHER, CART, CATEGORIES, RANK, RECENTLY_VIEWED, NEW)
 
 
 class TimedPlacementStep:

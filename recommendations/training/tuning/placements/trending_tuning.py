@@ -5,7 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from recommendations.engine.algorithms.popularity.trending import Trending
-from recommendations.engine.evaluation.evaluation_queries import EvaluationQueries, QuerySample, query_purchases
+from recommendations.engine.evaluation.evaluation_queries import (
+    EvaluationQueries,
+    QuerySample,
+    find_rising_items,
+    query_purchases,
+)
 from recommendations.engine.evaluation.placement_evaluation import find_best_shares
 from recommendations.engine.placements import TRENDING
 from recommendations.engine.tuning.parameter_search import search_parameters
@@ -21,7 +26,7 @@ from recommendations.training.evaluation.trending_evaluation import measure_tren
 from recommendations.training.tuning.model_choice import SEED, ModelChoice, ReportStep, fit_component
 from recommendations.training.tuning.placements.placement_result import PlacementResult
 
-TRENDING_TIME_SHARE = 0.03  # of the training's time budget
+TRENDING_TIME_SHARE = 0.02  # of the training's time budget
 WINDOW_DAYS, MAX_WINDOWS = 7.0, 4
 TRENDING_SPACE: dict[str, tuple[Any, ...]] = {
     "popularity": (0.0, 0.1, 0.2, 0.35, 0.5),  # its share: never more than trending itself
@@ -85,8 +90,16 @@ def tune_trending(
 def make_trending_queries(
     shop: ShopData, windows: Sequence[EvaluationWindow], sample: QuerySample
 ) -> list[EvaluationQueries]:
-    """Return the purchases of each window as queries."""
-    return [query_purchases(window.weighted, window.future, sample, kind=shop.split.target) for window in windows]
+    """Return the purchases of each window as queries, of the products that sold more than before in it.
+
+    What sells as always is the answer of popular products; a list of trending products should have what rises.
+    """
+    query_sets = []
+    for window in windows:
+        is_rising = find_rising_items(window.past, window.future, days=WINDOW_DAYS, kind=shop.split.target)
+        queries = query_purchases(window.weighted, window.future, sample, kind=shop.split.target)
+        query_sets.append(queries.limit_relevant(is_rising))
+    return query_sets
 
 
 def build_trending_windows(shop: ShopData, choice: ModelChoice, *, start: float, stop: float) -> list[EvaluationWindow]:
@@ -120,6 +133,11 @@ def get_trending_shares(parameters: Mapping[str, Any]) -> dict[str, float]:
 def select_own_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of `Trending`, without the share of popularity."""
     return {name: value for name, value in parameters.items() if name != "popularity"}
+
+
+def describe_trending_start() -> dict[str, Any]:
+    """Return the algorithm and parameters of trending before it is tuned."""
+    return describe_trending(TRENDING_START)
 
 
 def describe_trending(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from recommendations.engine.evaluation.evaluation_queries import (
     QuerySample,
     find_first_seen,
     find_new_items,
+    find_rising_items,
     query_basket_items,
     query_next_after_view,
     query_next_basket,
@@ -105,12 +106,53 @@ def test_one_product_of_each_basket_is_held_out() -> None:
     for (_user, query_items, held_out), everything in zip(list_queries(rest), ("abcd", "fg"), strict=True):
         assert sorted(query_items + held_out) == sorted(everything)
     assert rest.known is not None
-    assert rest.known.tolist() == [True, False]  # a view is not a purchase
-    single = query_basket_items(past, future, EVERYTHING, n_given=1)
-    assert [(len(query_items), len(held_out)) for _user, query_items, held_out in list_queries(single)] == [
-        (1, 1),
-        (1, 1),
-    ]
+    assert np.diff(rest.known.indptr).tolist() == [1, 0]  # a view is not a purchase
+
+
+def test_beside_one_product_the_whole_rest_of_the_basket_is_relevant() -> None:
+    future = make(
+        *(("ann", item, 0.0, "purchase") for item in "abcd"), *(("cem", item, 0.0, "purchase") for item in "fg")
+    )
+    past = make(*(("ann", item, -DAY, "purchase") for item in "ab"), as_of=-1.0)
+    queries = query_basket_items(past, future, EVERYTHING, n_given=1)
+    for (_user, given, rest), everything in zip(list_queries(queries), ("abcd", "fg"), strict=True):
+        assert len(given) == 1
+        assert sorted(given + rest) == sorted(everything)
+    assert queries.known is not None
+    bought_before = set(ITEMS.get_ids(queries.known[[0], :].indices.tolist()))
+    assert bought_before == {"a", "b"} & set(list_queries(queries)[0][2])
+
+
+def test_rising_products_sold_to_more_people_than_a_good_week_explains() -> None:
+    week, people = 7 * DAY, [f"person-{number}" for number in range(40)]
+    items = ["steady", "rising", "new", "rare", *(f"other-{number}" for number in range(6))]
+    lines = []
+    for number in range(1, 9):  # eight weeks before, in which steady sells to ten people and rising to one
+        lines += [(person, "steady", -number * week + 1) for person in people[:10]]
+        lines += [(people[0], "rising", -number * week + 1)] * 3  # of the same person, so once
+        lines += [(person, f"other-{item}", -number * week + 1) for person in people[:10] for item in range(6)]
+    # In the week after, everything sells to twice as many people, which is no rise of a single product.
+    lines += [(person, "steady", 1.0) for person in people[:20]]
+    lines += [(person, f"other-{item}", 1.0) for person in people[:20] for item in range(6)]
+    lines += [(person, "rising", 1.0) for person in people[:12]]
+    lines += [(person, "new", 1.0) for person in people[:6]]
+    lines += [(person, "rare", 1.0) for person in people[:4]]
+    user_ids, item_ids, seconds = zip(*lines, strict=True)
+    everything = Interactions.from_ids(
+        user_ids=list(user_ids),
+        item_ids=list(item_ids),
+        order=np.array(seconds, np.float64),
+        kind=np.full(len(lines), KIND_CODES["purchase"], np.int8),
+        users=IdMap.of(people),
+        items=IdMap.of(items),
+        as_of=week,
+    )
+    past, future = everything.before(0.0), everything.after(0.0)
+    rising = find_rising_items(past, future, days=7.0)
+    assert set(everything.items.get_ids(np.flatnonzero(rising).tolist())) == {"rising", "new"}, (
+        "rare has four people only"
+    )
+    assert not find_rising_items(past.before(-9 * week), future, days=7.0).any(), "without a past nothing rises"
 
 
 def test_repurchases_are_products_bought_before() -> None:

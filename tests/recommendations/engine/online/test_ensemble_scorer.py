@@ -8,7 +8,10 @@ import pytest
 
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, select_top_n
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
-from recommendations.engine.online.ensemble_scorer import DeadlineExceededError, OnlineEnsemble, Workspace
+from recommendations.engine.algorithms.neighbors.item_knn import ItemKNN
+from recommendations.engine.linear_algebra.sparse import make_csr
+from recommendations.engine.online.ensemble_scorer import DeadlineExceededError, MainCause, OnlineEnsemble, Workspace
+from recommendations.engine.pair_support.support import PairSupport
 from tests.recommendations.engine.makers import make_algorithm, make_products, make_random_interactions
 
 INTERACTIONS = make_random_interactions()
@@ -150,3 +153,28 @@ def test_similar_products_are_those_of_content(fitted: dict[str, Algorithm]) -> 
         if len(rows):
             assert {cause.item for cause in scored.find_main_causes(rows)} == {item}
         work.clear()
+
+
+def test_the_most_specific_of_the_causes_that_contributed_enough_is_named() -> None:
+    gasoline, cheese, candy, buns = range(4)
+    # The buns get 1.0 from the gasoline, 0.4 from the cheese, and 0.2, which is too little, from the candy.
+    neighbors = make_csr([1.0, 0.4, 0.2], [buns] * 3, [0, 1, 2, 3, 3], (4, 4))
+    knn = ItemKNN()
+    knn.neighbors_ = neighbors
+    single = OnlineEnsemble(WeightedEnsemble.of_fitted({"item-knn": knn}), 4)
+    work = Workspace(4, single.width)
+    scored = single.score(Histories.of_lists([[gasoline, cheese, candy]], n_items=4), work)
+    rows = np.array([buns], np.int32)
+
+    def find_cause(lifts: list[float], people: int = 50) -> MainCause:
+        counts = np.full(3, people, np.int32)
+        support = PairSupport(neighbors.indptr, neighbors.indices, counts, counts, np.array(lifts, np.float32))
+        return scored.find_main_causes(rows, {"item-knn": support})[0]
+
+    assert scored.find_main_causes(rows)[0].item == gasoline
+    specific = find_cause([1.1, 1.8, 4.0])
+    assert (specific.item, specific.source) == (cheese, "item-knn")
+    assert specific.share == pytest.approx(0.25)
+    assert find_cause([1.1, 1.4, 4.0]).item == gasoline, "no cause that contributed enough is specific"
+    assert find_cause([1.1, 1.8, 4.0], people=1).item == gasoline, "one customer is no evidence"
+    assert find_cause([2.0, 1.8, 4.0]).item == gasoline

@@ -2,12 +2,21 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from recommendations.engine import KIND_CODES, Interactions, restore
 from recommendations.engine.algorithms.neighbors.item_knn import ItemKNN
 from recommendations.engine.algorithms.sequences.transitions import Transitions
+from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.pair_support.kernels import bound_confidence
-from recommendations.engine.pair_support.support import PairCounts, SupportLevel, bound_lifts
+from recommendations.engine.pair_support.support import (
+    PairCounts,
+    PairSupport,
+    SupportLevel,
+    bound_lifts,
+    find_partners,
+    select_partners,
+)
 
 CUP, TEA, TRAY = 0, 1, 2
 VIEW, PURCHASE = KIND_CODES["view"], KIND_CODES["purchase"]
@@ -76,6 +85,26 @@ def test_the_bound_is_wilsons_and_approaches_the_plain_lift():
     assert (np.diff(bounds) > 0).all(), "the same share of more orders is more certain"
     assert bounds[-1] < 20
     assert bound_lifts(0, 0, 0, 0, prior=1.0, z=1.645) == 0
+
+
+def test_partners_of_all_rows_are_those_of_each_row() -> None:
+    rng = np.random.default_rng(4)
+    n = 12
+    matrix = make_csr(*_list_random_entries(rng, n), (n, n))
+    people = rng.integers(0, 4, matrix.nnz).astype(np.int32)
+    support = PairSupport(matrix.indptr, matrix.indices, people, people, people.astype(np.float32))
+    given = csr_array((rng.random((5, n)) < 0.2).astype(np.float32))
+    partners = find_partners([support, support], given)
+    for row in range(5):
+        expected = select_partners([support], given[[row], :].indices, n)
+        assert sorted(partners[[row], :].indices.tolist()) == np.flatnonzero(expected).tolist()
+    assert not find_partners([], given).nnz
+
+
+def _list_random_entries(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    is_stored = rng.random((n, n)) < 0.4
+    indptr = np.concatenate([[0], np.cumsum(is_stored.sum(axis=1))])
+    return np.ones(int(is_stored.sum())), np.nonzero(is_stored)[1], indptr
 
 
 def test_the_kernel_and_the_vectorized_formula_give_the_same_bound():

@@ -7,7 +7,13 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from recommendations.engine import Algorithm, Histories
-from recommendations.engine.tuning.ensemble_weights import MIN_USERS, ChosenWeights, tune_ensemble_weights
+from recommendations.engine.tuning.ensemble_weights import (
+    MIN_USERS,
+    ChosenWeights,
+    HasTime,
+    always_has_time,
+    tune_ensemble_weights,
+)
 
 N_ITEMS = 60
 
@@ -22,7 +28,13 @@ class FixedScores:
         return self.scores[histories.user]
 
 
-def tune(n_users: int, *, drop_unhelpful: bool = True, user: npt.NDArray[np.int32] | None = None) -> ChosenWeights:
+def tune(
+    n_users: int,
+    *,
+    drop_unhelpful: bool = True,
+    user: npt.NDArray[np.int32] | None = None,
+    has_time: HasTime = always_has_time,
+) -> ChosenWeights:
     """Tune three parts: two find the products of half of the users each, the third one only those of the first two users."""
     rng = np.random.default_rng(5)
     relevant = rng.integers(N_ITEMS, size=n_users)
@@ -38,6 +50,7 @@ def tune(n_users: int, *, drop_unhelpful: bool = True, user: npt.NDArray[np.int3
         histories=Histories.of_lists([[]] * n_users, n_items=N_ITEMS, users=rows),
         relevant=csr_array((np.ones(n_users, np.float32), (rows, relevant)), shape=(n_users, N_ITEMS)),
         exclude_seen=False,
+        has_time=has_time,
         drop_unhelpful=drop_unhelpful,
         user=user,
         seed=1,
@@ -74,3 +87,14 @@ def test_one_part_always_stays() -> None:
         seed=1,
     )
     assert sorted(chosen.weights.values()) == [0.0, 1.0]
+
+
+def test_without_time_the_search_ends_and_parts_that_do_not_help_are_still_dropped() -> None:
+    n_users = 2 * MIN_USERS
+    checks = iter([True] * 3 + [False] * 1000)
+    chosen = tune(n_users, has_time=lambda: next(checks))
+    assert "rare" in chosen.dropped
+    assert chosen.weights["rare"] == 0
+    assert chosen.value > 0
+    never = tune(n_users, has_time=lambda: False)
+    assert never.weights["rare"] == 0, "the equal weights of the start, without the part that does not help"

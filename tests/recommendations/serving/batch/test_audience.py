@@ -12,9 +12,10 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Consent, ConsentDenial, Customer
 from customers.segments.models import Segment
+from recommendations.engine import ALGORITHMS
 from recommendations.serving.backoffice import audience_page
 from recommendations.serving.batch import audience as audience_module
-from recommendations.serving.batch.audience import Audience, find_audience
+from recommendations.serving.batch.audience import Audience, choose_reason_code, find_audience
 from recommendations.serving.models import PlacementSettings
 from recommendations.serving.rest import audience_api
 from recommendations.serving.state.loader import StateLoader
@@ -82,6 +83,20 @@ def test_scores_are_the_weighted_scores_of_the_components(get_audience: Any, loa
     scores_by_user = {member.user_id: member.score for member in audience.customers}
     for person in range(N_CUSTOMERS):
         assert scores_by_user.get(f"user-{person}", 0) == pytest.approx(expected[person], rel=1e-3, abs=1e-6)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", ["repeat", "repeat-ranker", "repeat-rhythm"])
+def test_algorithms_of_own_products_name_the_own_purchases(name: str) -> None:
+    component = ALGORITHMS[name]()
+    codes = [choose_reason_code(component, times, is_bought=True) for times in (0, 1, 2)]
+    bought = ["due_again"] * 2 if name == "repeat-rhythm" else ["bought_before", "bought_often"]
+    assert codes == ["you_viewed", *bought]
+
+
+def test_other_algorithms_claim_similar_customers_only_if_several_bought_it() -> None:
+    component = ALGORITHMS["user-knn"]()
+    assert choose_reason_code(component, 3, is_bought=True) == "customers_like_you"
+    assert choose_reason_code(component, 3, is_bought=False) == "because_you_bought"
 
 
 def test_customers_who_were_erased_or_refused_are_left_out_at_once(get_audience: Any) -> None:

@@ -1,14 +1,16 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from django.utils.translation import override
 
 from recommendations.engine import KIND_CODES, Histories
-from recommendations.engine.online.ensemble_scorer import MainCause
-from recommendations.engine.pair_support.support import SupportLevel
+from recommendations.engine.linear_algebra.sparse import make_csr
+from recommendations.engine.online.ensemble_scorer import MainCause, MainCauses
+from recommendations.engine.pair_support.support import PairSupport, SupportLevel
 from recommendations.engine.placements import BUY_AGAIN, FOR_YOU
 from recommendations.serving.pipeline.reasons import choose_reason
-from recommendations.serving.state.reason_support import ReasonSupport
+from recommendations.serving.state.reason_support import NO_CLAIM, CauseSupport, ReasonSupport
 
 PRODUCTS = SimpleNamespace(product_ids=["milk", "soap"], cards=[None, None])
 VIEW, PURCHASE = KIND_CODES["view"], KIND_CODES["purchase"]
@@ -23,7 +25,7 @@ def get_text(row: int, *, source: str, placement: str = FOR_YOU) -> str:
         reason = choose_reason(
             row=row,
             cause=MainCause(row, source, 1.0),
-            level=SupportLevel.NONE,
+            grade=NO_CLAIM,
             history=history,
             products=PRODUCTS,
             placement=placement,
@@ -41,3 +43,53 @@ def test_the_number_of_purchases_is_that_of_the_orders(source: str) -> None:
 
 def test_a_product_that_was_only_viewed_was_not_bought() -> None:
     assert get_text(1, source="tifu-knn") == "You viewed it recently"
+
+
+@pytest.mark.parametrize(
+    ("is_general", "kind", "people", "text"),
+    [
+        (True, PURCHASE, 9, "Popular with customers like you"),
+        (
+            True,
+            PURCHASE,
+            4,
+            "Customers who buy gasoline also choose this",
+        ),  # too few chose the product to call it popular
+        (True, VIEW, 9, "Customers who buy gasoline also choose this"),  # the visitor showed interest in it just now
+        (False, PURCHASE, 9, "Customers who buy gasoline also choose this"),
+    ],
+)
+def test_what_is_bought_with_everything_is_no_reason(is_general: bool, kind: int, people: int, text: str) -> None:
+    products = SimpleNamespace(product_ids=["gasoline", "eggs"], cards=[None, None])
+    model = SimpleNamespace(people=np.array([9, people]))
+    with override("en"):
+        reason = choose_reason(
+            row=1,
+            cause=MainCause(0, "user-knn", 0.1),
+            grade=CauseSupport(SupportLevel.OFTEN, is_general),
+            history=Histories.of_lists([[0]], n_items=2, orders=[[1.0]], kinds=[[kind]]),
+            products=products,
+            placement=FOR_YOU,
+            support=ReasonSupport(model, 5),
+        )
+    assert reason.text == text
+
+
+def test_a_cause_is_general_if_enough_people_show_that_it_is_related_to_everything() -> None:
+    pairs = make_csr(np.ones(3), [1, 2, 3], [0, 3, 3, 3, 3], (4, 4))
+    support = PairSupport.of_arrays(
+        pairs,
+        {
+            "orders": np.zeros(3, np.int32),
+            "people": np.array([90, 90, 3], np.int32),
+            "lift": np.array([1.2, 1.6, 1.2], np.float32),
+        },
+    )
+    model = SimpleNamespace(blend=SimpleNamespace(components_={"item-knn": SimpleNamespace(support_=support)}))
+    causes = MainCauses(np.zeros(3, np.int32), np.zeros(3, np.int32), np.full(3, 0.1, np.float32), ["item-knn"])
+    grades = ReasonSupport(model, 5).grade_causes(causes, np.array([1, 2, 3], np.int32))
+    assert grades == [
+        CauseSupport(SupportLevel.OFTEN, is_general=True),
+        CauseSupport(SupportLevel.OFTEN),
+        CauseSupport(SupportLevel.SOME),
+    ]

@@ -1,18 +1,20 @@
 """Model tuning on constructed data whose best model is known."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 
-from recommendations.engine import KIND_CODES, IdMap, Interactions, Products
+from recommendations.engine import KIND_CODES, Algorithm, IdMap, Interactions, Products
 from recommendations.engine.evaluation.splits import EmptySplitError
 from recommendations.training.budget import InsufficientMemoryError, TrainingBudget, estimate_data_mb
 from recommendations.training.data.time_split import split_by_time
 from recommendations.training.evaluation.evaluation import evaluate_choice, find_served_algorithm
 from recommendations.training.runs import TrainingCancelledError
-from recommendations.training.tuning.model_choice import ModelChoice, measure_size
+from recommendations.training.tuning import parameter_tuning
+from recommendations.training.tuning.model_choice import ModelChoice, fit_component, measure_size
 from recommendations.training.tuning.model_tuning import tune_model
 from recommendations.training.tuning.search_space import CANDIDATES
 
@@ -129,6 +131,36 @@ def test_without_time_each_start_is_tried_and_slow_optional_algorithms_are_exclu
     assert {row["algorithm"] for row in choice.trials} >= set(CANDIDATES)
     assert {excluded.code for excluded in choice.excluded} <= {"no_time", "no_help"}
     assert set(choice.components) == {name for name, candidate in CANDIDATES.items() if candidate.is_required}
+
+
+def test_an_optional_algorithm_whose_first_trial_would_take_too_long_is_not_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+
+    def fit_slowly(component: Mapping[str, Any], interactions: Interactions, products: Products) -> Algorithm:
+        if component["algorithm"] == "session-knn":
+            now[0] += len(interactions) / 100
+        return fit_component(component, interactions, products)
+
+    monkeypatch.setattr(parameter_tuning, "fit_component", fit_slowly)
+    monkeypatch.setattr(parameter_tuning, "MIN_PROBED_INTERACTIONS", 100)
+    time_split = split_by_time(make_habits())
+    whole = len(time_split.validation.train) / 100  # seconds
+    names = ("popularity", "repeat", "session-knn", "transitions")
+    choice = tune_model(
+        time_split=time_split,
+        products=PRODUCTS,
+        budget=TrainingBudget(whole, 2000, clock=lambda: now[0]),
+        step=StepRecorder(),
+        candidates={name: CANDIDATES[name] for name in names},
+    )
+    excluded = {entry.algorithm: entry for entry in choice.excluded}
+    assert excluded["session-knn"].code == "no_time"
+    assert excluded["session-knn"].values["needed"] == pytest.approx(whole, rel=0.2)
+    assert "session-knn" not in {row["algorithm"] for row in choice.trials}
+    assert "transitions" in {row["algorithm"] for row in choice.trials}
+    assert now[0] < whole / 2, "the samples take a fraction of the trial"
 
 
 def test_a_cancellation_ends_the_tuning_at_the_next_trial() -> None:

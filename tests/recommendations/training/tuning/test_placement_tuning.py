@@ -8,20 +8,30 @@ import pytest
 
 from recommendations.engine import KIND_CODES, IdMap, Interactions, Products
 from recommendations.engine.evaluation import ConfidenceInterval
+from recommendations.engine.evaluation.evaluation_queries import QuerySample
 from recommendations.engine.evaluation.placement_evaluation import QueryScores
+from recommendations.engine.pair_support.support import select_partners
 from recommendations.engine.placements import PLACEMENTS
 from recommendations.training.budget import TrainingBudget
 from recommendations.training.data.time_split import split_by_time
 from recommendations.training.evaluation.evaluation import evaluate_choice
-from recommendations.training.evaluation.placement_data import ShopData
-from recommendations.training.evaluation.placement_evaluation import RANK, PlacementMeasurement, PlacementWeights
+from recommendations.training.evaluation.placement_data import EvaluationWindow, ShopData
+from recommendations.training.evaluation.placement_evaluation import (
+    RANK,
+    PlacementEvaluator,
+    PlacementMeasurement,
+    PlacementWeights,
+    fill_lists,
+)
 from recommendations.training.evaluation.promotion_criteria import make_reason
 from recommendations.training.train import make_default_choice
-from recommendations.training.tuning.model_choice import ModelChoice
+from recommendations.training.tuning.model_choice import ModelChoice, fit_component
 from recommendations.training.tuning.model_tuning import tune_model
 from recommendations.training.tuning.placements.placement_result import PlacementResult, make_default_placements
 from recommendations.training.tuning.placements.placement_testing import evaluate_placements
 from recommendations.training.tuning.placements.placement_tuning import tune_placements
+from recommendations.training.tuning.placements.timed_step import PLACEMENT_ORDER
+from recommendations.training.tuning.placements.trending_tuning import build_trending_windows, tune_trending
 
 DAY = 86_400.0
 N_USERS, PAIRS, DAYS = 80, 20, 140
@@ -107,11 +117,56 @@ def test_related_products_are_found_and_beat_popular_ones(name: str, query_type:
     assert placement.decide()[1]["code"] == "place_better"
 
 
-def test_buy_again_is_also_compared_with_unrestricted_for_you() -> None:
+def test_buy_again_is_compared_with_for_you_as_served_on_all_later_purchases() -> None:
+    """Both know what customers buy again, but for-you shows few of it, which is why a shop wants the placement."""
     placement = tune_shop()[0]["buy-again"]
+    assert placement.measurement.query_type == "later_purchases"
+    comparison = placement.measurement.comparison
+    assert comparison is not None
+    assert comparison.own["ndcg"].value > comparison.fallback["ndcg"].value + 0.1
+    assert placement.decide() == (True, placement.decide()[1])
+    assert placement.decide()[1]["code"] == "place_better"
+    among_purchased = placement.measurement.other_comparisons["among_purchased"]
+    assert abs(among_purchased.difference["ndcg"].value) < 0.1, "in the order of purchased products they hardly differ"
+
+
+def test_bought_together_is_evaluated_by_the_rest_of_the_basket_beside_a_product() -> None:
+    placement = tune_shop()[0]["bought-together"]
+    assert placement.measurement.query_type == "rest_beside_product"
     assert placement.measurement.comparison is not None
-    assert placement.measurement.comparison.own["ndcg"].value > 0.6
-    assert set(placement.measurement.other_comparisons) == {"for_you_unrestricted"}
+    assert placement.measurement.comparison.own["hit_rate"].value > 0.9
+
+
+def make_evaluator() -> PlacementEvaluator:
+    shop, choice = tune_shop_model(views_from=0.0)
+    window = EvaluationWindow.from_interactions(
+        shop.interactions, choice.event_weights, start=shop.split.test.train.as_of, stop=np.inf
+    )
+    described = {**choice.unused, **choice.components}
+    names = ("popularity", "co-purchase", "item-knn")
+    components = {name: fit_component(described[name], window.weighted, PRODUCTS) for name in names}
+    return PlacementEvaluator(shop, choice, replace(window, components=components), QuerySample(100, 1))
+
+
+@pytest.mark.parametrize("name", ["cart", "bought-together"])
+def test_related_placements_are_evaluated_with_the_products_that_serving_may_show(name: str) -> None:
+    evaluator = make_evaluator()
+    _query_type, queries = evaluator.get_queries(name)
+    assert queries.offered is not None
+    assert queries.excluded is not None
+    supports = [component.support_ for component in evaluator.components.values() if component.support_ is not None]
+    assert len(supports) == 2, "item-knn counts its pairs for this purpose"
+    for row in range(len(queries)):
+        served = select_partners(supports, queries.excluded[[row], :].indices, ITEMS)
+        assert sorted(queries.offered[[row], :].indices.tolist()) == np.flatnonzero(served).tolist()
+    assert queries.offered.nnz < queries.offered.shape[0] * ITEMS
+
+
+def test_short_lists_are_filled_up_as_serving_does() -> None:
+    own = np.array([[4, 5, -1, -1], [-1, -1, -1, -1]], np.int32)
+    popular = np.array([[5, 6, 7, 8], [1, 2, 3, 4]], np.int32)
+    assert fill_lists(own, popular, only_empty=False).tolist() == [[4, 5, 6, 7], [1, 2, 3, 4]]
+    assert fill_lists(own, popular, only_empty=True).tolist() == [[4, 5, -1, -1], [1, 2, 3, 4]]
 
 
 def test_repeat_purchases_are_measured_separately() -> None:
@@ -123,9 +178,47 @@ def test_repeat_purchases_are_measured_separately() -> None:
 def test_without_rising_products_trending_is_off_and_falls_back_to_popular() -> None:
     placement = tune_shop()[0]["trending"]
     is_active, reason = placement.decide()
-    assert not is_active
-    assert reason["values"]["fallback"] == "popular"
-    assert len(placement.measurement.other_comparisons) == 2  # the weeks of the test part
+    assert (is_active, reason["code"]) == (False, "place_too_few")
+    assert placement.fallback == "popular"
+
+
+def make_fashion_shop() -> Interactions:
+    """Return users who buy one of five steady products each week; in each week, half of them also buy the product of the week.
+
+    A product of the week sells from three days before the week on.
+    """
+    rng = np.random.default_rng(7)
+    rows: list[tuple[int, int, float]] = []
+    for week in range(DAYS // 7):
+        for user in range(N_USERS):
+            rows.append((user, rng.integers(5), (week * 7 + rng.random() * 7) * DAY))
+            if user % 2:
+                rows.append((user, 5 + week, (week * 7 - 3 + rng.random() * 10) * DAY))
+    users, items, seconds = zip(*((user, item, max(at, 0.0)) for user, item, at in rows), strict=True)
+    return Interactions.from_rows(
+        user=np.array(users),
+        item=np.array(items),
+        order=np.minimum(np.array(seconds), DAYS * DAY - 1),
+        kind=np.full(len(rows), KIND_CODES["purchase"], np.int8),
+        users=IdMap.of([f"{user:03d}" for user in range(N_USERS)]),
+        items=IdMap.of([f"{item:03d}" for item in range(ITEMS)]),
+        as_of=DAYS * DAY,
+    )
+
+
+def test_trending_is_evaluated_by_what_sells_more_than_before() -> None:
+    """Best sellers win on all purchases of a week, but they do not show what rises."""
+    interactions = make_fashion_shop()
+    shop, choice = ShopData(interactions, PRODUCTS, split_by_time(interactions)), make_default_choice()
+    start = shop.split.validation.train.as_of
+    windows = build_trending_windows(shop, choice, start=start, stop=shop.split.test.train.as_of)
+    budget = TrainingBudget(1, 2000, clock=lambda: 0.0)  # the clock does not move
+    placement, _component = tune_trending(
+        shop=shop, choice=choice, windows=windows, sample=QuerySample(1000, 1), budget=budget, step=ignore_step
+    )
+    assert placement.validation is not None
+    assert placement.validation.beats()
+    assert placement.validation.own["hit_rate"].value > placement.validation.fallback["hit_rate"].value + 0.3
 
 
 def test_personal_categories_are_found() -> None:
@@ -167,16 +260,50 @@ def test_without_views_similar_is_evaluated_by_the_next_basket_of_the_category()
     assert placement.measurement.query_type == "next_basket_category"
 
 
-def test_without_time_placements_are_not_evaluated_and_off_unless_the_active_version_was_better() -> None:
+def test_without_time_a_placement_keeps_the_decision_and_the_weights_of_the_active_version() -> None:
     cart = tune_shop(seconds=0.0)[0]["cart"]
     is_active, reason = cart.decide()
     assert (is_active, reason["code"]) == (False, "place_no_time")
+    weights, components = {"co-purchase": 0.7, "popularity": 0.3}, {"co-purchase", "popularity", "item-knn"}
     for was_on in (True, False):
-        earlier = {"on": was_on, "is_judged": True}
-        is_active, reason = replace(cart, earlier=earlier).decide()
+        earlier = {"on": was_on, "is_judged": True, "weights": weights}
+        kept = cart.with_earlier(earlier, components)
+        is_active, reason = kept.decide()
         assert (is_active, reason["code"]) == (was_on, "place_earlier_on" if was_on else "place_earlier_off")
-        assert replace(cart, earlier=earlier).to_json()["is_judged"], "the next version can rely on it as well"
-    assert replace(cart, earlier={"on": True, "is_judged": False}).decide()[0] is False
+        assert kept.to_json()["weights"] == weights, "the decision was about these"
+        assert kept.to_json()["is_judged"], "the next version can rely on it as well"
+        assert cart.with_earlier(earlier, {"co-purchase"}) is cart, "the new version lacks an algorithm"
+    assert cart.with_earlier({"on": True, "is_judged": False, "weights": weights}, components) is cart
+    assert cart.with_earlier(None, components) is cart
+
+
+def test_an_evaluated_placement_does_not_keep_the_earlier_decision() -> None:
+    earlier = {"on": False, "is_judged": True, "weights": {"co-purchase": 1.0}}
+    cart = tune_shop()[0]["cart"]
+    assert cart.with_earlier(earlier, {"co-purchase"}) is cart
+    few = PlacementResult(
+        "cart", PlacementWeights({"item-knn": 1.0}), None, PlacementMeasurement("", make_scores(0.1, 0.05, n_users=29))
+    )
+    assert few.with_earlier(earlier, {"co-purchase"}).decide()[1]["code"] == "place_earlier_off"
+
+
+@pytest.mark.parametrize("name", ["new", "recently-viewed", "rank", "popular"])
+def test_what_shows_facts_is_active_whatever_was_measured(name: str) -> None:
+    measured = PlacementMeasurement("", make_scores(-0.1, -0.2))
+    placement = PlacementResult(name, PlacementWeights({}), None, measured)
+    assert placement.decide()[0]
+    without_time = replace(placement, fixed_reason=make_reason("place_no_time"))
+    assert without_time.decide()[0]
+    earlier = {"on": False, "is_judged": True, "weights": {}}
+    assert without_time.with_earlier(earlier, set()).decide()[0]
+
+
+def test_placements_that_others_fall_back_to_are_evaluated_first() -> None:
+    for name in PLACEMENT_ORDER:
+        fallback = PLACEMENTS[name].fallback if name in PLACEMENTS else None
+        if fallback in PLACEMENT_ORDER:
+            assert PLACEMENT_ORDER.index(fallback) < PLACEMENT_ORDER.index(name)
+    assert set(PLACEMENT_ORDER[-3:]) == {"rank", "recently-viewed", "new"}, "active anyway, so last"
 
 
 def test_a_small_shop_still_shows_what_needs_no_evaluation() -> None:
