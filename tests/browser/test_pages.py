@@ -16,6 +16,7 @@ from playwright.sync_api import Browser
 from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import Product
+from customers.lifecycle.backoffice.navigation import LIFECYCLE_PAGES
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.lifecycle.stages.rules import get_active_rules
 from customers.segments.models import Segment
@@ -50,7 +51,7 @@ def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
         pages={
             "home": reverse("admin:index"),
             "customer": reverse("admin:lifecycle_customer", args=[customer.pk]),
-            "lifecycle": reverse("admin:lifecycle_overview"),
+            **{f"lifecycle-{name}": reverse(f"admin:lifecycle_{name}") for name in LIFECYCLE_PAGES},
             "moved": f"{reverse('admin:lifecycle_drilldown')}?figure=stage-flow&from=unknown&to=loyal",
             "stage-rules": reverse("admin:lifecycle_stagerules_change", args=[get_active_rules().pk]),  # type: ignore[union-attr]
             "customer-recommendations": reverse("admin:serving_for_customer", args=[customer.pk]),
@@ -86,7 +87,8 @@ def test_pages_open_without_browser_errors(
 def test_pages_fit_on_a_phone(site: SimpleNamespace, live_server: LiveServer, chromium: Browser, language: str) -> None:
     monitored = open_monitored_page(chromium, live_server.url, width=390, language=language)
     monitored.log_in()
-    for name in ("home", "customer", "product-similar", "segment", "segment-members", "campaign-preview"):
+    lifecycle = [f"lifecycle-{name}" for name in LIFECYCLE_PAGES]
+    for name in ("home", "customer", "product-similar", "segment", "segment-members", "campaign-preview", *lifecycle):
         monitored.open(site.pages[name])
         monitored.save(f"{name}-{language}-390")
         assert not monitored.scrolls_sideways(), name

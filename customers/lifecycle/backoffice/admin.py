@@ -19,7 +19,14 @@ from unfold.decorators import display
 from config.foundation.admin.read_only import ReadOnlyAdmin
 from customers.identity.models import Identifier
 from customers.identity.personal_data.masking import may_see_personal
-from customers.lifecycle.backoffice import customer, drilldown_page, overview, stage_rules_page
+from customers.lifecycle.backoffice import (
+    customer,
+    drilldown_page,
+    overview,
+    score_pages,
+    stage_rules_page,
+    stages_page,
+)
 from customers.lifecycle.backoffice.customer_names import PERSONAL_LOOKUPS, get_customer_name
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, StageRules, StageTransition
 from customers.lifecycle.stages.rules import LEVELS, activate_rules, get_active_rules
@@ -75,12 +82,32 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         return [
             path("customer/<int:customer_id>/", view(self.customer_view), name="lifecycle_customer"),
             path("lifecycle/", view(self.overview_view), name="lifecycle_overview"),
+            path("lifecycle/stages/", view(self.stages_view), name="lifecycle_stages"),
+            path("lifecycle/rfm/", view(self.rfm_view), name="lifecycle_rfm"),
+            path("lifecycle/value/", view(self.value_view), name="lifecycle_value"),
+            path("lifecycle/predictions/", view(self.predictions_view), name="lifecycle_predictions"),
+            path("lifecycle/clusters/", view(self.clusters_view), name="lifecycle_clusters"),
             path("customers/", view(self.drilldown_view), name="lifecycle_drilldown"),
             *super().get_urls(),
         ]
 
     def overview_view(self, request: HttpRequest) -> HttpResponse:
         return overview.render_overview_page(request, model_admin=self)
+
+    def stages_view(self, request: HttpRequest) -> HttpResponse:
+        return stages_page.render_stages_page(request, model_admin=self)
+
+    def rfm_view(self, request: HttpRequest) -> HttpResponse:
+        return score_pages.render_rfm_page(request, model_admin=self)
+
+    def value_view(self, request: HttpRequest) -> HttpResponse:
+        return score_pages.render_value_page(request, model_admin=self)
+
+    def predictions_view(self, request: HttpRequest) -> HttpResponse:
+        return score_pages.render_predictions_page(request, model_admin=self)
+
+    def clusters_view(self, request: HttpRequest) -> HttpResponse:
+        return score_pages.render_clusters_page(request, model_admin=self)
 
     def drilldown_view(self, request: HttpRequest) -> HttpResponse:
         return drilldown_page.render_drilldown_page(request, model_admin=self)

@@ -22,6 +22,14 @@ from customers.lifecycle.backoffice.drilldowns import DrilldownError, parse_dril
 from customers.lifecycle.models import CustomerProfile
 
 PER_PAGE = 50
+PAGES = {
+    "rfm-cell": "admin:lifecycle_rfm",
+    "rfm-group": "admin:lifecycle_rfm",
+    "rfm-flow": "admin:lifecycle_rfm",
+    "value": "admin:lifecycle_value",
+    "probability": "admin:lifecycle_predictions",
+    "cluster": "admin:lifecycle_clusters",
+}  # the page of each figure; the Stages page has the others
 ADD_SEGMENT_PERMISSION = "segments.add_segment"
 
 
@@ -29,7 +37,7 @@ def render_drilldown_page(request: HttpRequest, *, model_admin: ModelAdmin) -> H
     """Render the customers that the URL selects, or the reason why it selects none."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    back = reverse("admin:lifecycle_overview")
+    back = reverse(PAGES.get(request.GET.get("figure", ""), "admin:lifecycle_stages"))
     context: dict[str, Any] = {"problems": [], "back": back}
     try:
         drilldown = parse_drilldown(request.GET.dict())

@@ -4,6 +4,15 @@ from django.utils.translation import gettext_lazy as _
 
 from config.foundation.backoffice.navigation import MenuList, MenuPage, register_pages
 
+LIFECYCLE_PAGES = {
+    "overview": _("Overview"),
+    "stages": _("Stages"),
+    "rfm": _("RFM"),
+    "value": _("Value"),
+    "predictions": _("Predictions"),
+    "clusters": _("Clusters"),
+}
+
 register_pages(
     MenuList(
         tab="customers.all",
@@ -12,13 +21,16 @@ register_pages(
         order=10,
         details=("admin:lifecycle_customer",),
     ),
-    MenuPage(
-        tab="customers.lifecycle",
-        label=_("Overview"),
-        url_name="admin:lifecycle_overview",
-        permission="lifecycle.view_customerprofile",
-        order=10,
-        details=("admin:lifecycle_drilldown",),
+    *(
+        MenuPage(
+            tab="customers.lifecycle",
+            label=label,
+            url_name=f"admin:lifecycle_{name}",
+            permission="lifecycle.view_customerprofile",
+            order=10 * number,
+            details=("admin:lifecycle_drilldown",) if name == "overview" else (),
+        )
+        for number, (name, label) in enumerate(LIFECYCLE_PAGES.items(), start=1)
     ),
     MenuList(tab="customers.lifecycle", model="lifecycle.StageTransition", order=90),
     MenuList(tab="settings.stages", model="lifecycle.StageRules", order=10),

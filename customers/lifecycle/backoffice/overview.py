@@ -1,112 +1,97 @@
-"""The Lifecycle page.
-
-It shows stage changes between two days, RFM, predicted value, predictions and clusters.
-"""
+"""The Lifecycle overview: customers per stage, and the answer of each Lifecycle page."""
 
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 
-from customers.lifecycle.backoffice.chart_colors import STAGE_COLORS
-from customers.lifecycle.backoffice.date_range import DateRange, DateRangeForm
-from customers.lifecycle.backoffice.drilldowns import UNKNOWN_STAGE, get_stage_label, make_drilldown_url
-from customers.lifecycle.backoffice.panels.clusters_panel import build_clusters_panel
-from customers.lifecycle.backoffice.panels.clv_panel import build_clv_panel
-from customers.lifecycle.backoffice.panels.propensity_panel import build_propensity_panel
-from customers.lifecycle.backoffice.panels.rfm_panel import build_rfm_panel
-from customers.lifecycle.backoffice.transition_matrix import make_sankey_chart, make_transition_matrix
-from customers.lifecycle.models import LifecycleRun, Stage
+from config.foundation.backoffice.date_range import DayRange, make_last_days
+from config.foundation.backoffice.pages import render_page
+from config.foundation.charts.light import BarList, build_bar_list
+from config.foundation.number_formats import format_count
+from customers.lifecycle.backoffice.drilldowns import get_stage_label, make_drilldown_url
+from customers.lifecycle.backoffice.labels.verdicts import (
+    describe_clusters,
+    describe_prediction,
+    describe_rfm,
+    describe_stage_changes,
+    describe_stages,
+    describe_value,
+)
+from customers.lifecycle.backoffice.panels.propensity_panel import compute_random_gap
+from customers.lifecycle.models import LifecycleRun, ScoreModel
+from customers.lifecycle.propensity.models import PROPENSITY_KINDS
+from customers.lifecycle.refresh.score_models import ScoreModelsByKind, load_latest_score_models
+from customers.lifecycle.rfm.queries import ALL_TIME, get_profiles_run, query_rfm_groups
 from customers.lifecycle.stages.flows import count_stage_flows, sum_flows_by_stage
 
-FORMS = {"form": ("since", "until"), "rfm_form": ("rfm", "rfm_since", "rfm_until")}
+DAYS = 28
 
 
 def render_overview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
-    """Render the Lifecycle page for the two days in the URL, by default the last four weeks."""
+    """Render the customers per stage and the sentence of each page, for the last four weeks until now."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    parameters = request.GET.dict()
-    form = DateRangeForm.from_parameters(parameters)
-    run = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-as_of").first()
-    context: dict[str, Any] = {
-        "form": form,
-        "run": run,
-        "empty": run is None,
-        "other_parameters": select_parameters(parameters, FORMS["rfm_form"]),
-        "rfm_other_parameters": select_parameters(parameters, FORMS["form"]),
-    }
+    run = get_profiles_run()
+    context: dict[str, Any] = {"run": run}
     if run is not None:
+        days = DayRange(make_last_days(DAYS)(localdate()).first, localdate())
+        rows = count_stage_flows(since=days.start, until=days.end)
         context |= {
-            "rfm": build_rfm_panel(parameters),
-            "value": build_clv_panel(),
-            "propensities": build_propensity_panel(),
-            "clusters": build_clusters_panel(),
+            "verdict": describe_stages(rows, first_day=days.first),
+            "stages": make_stage_bars(rows),
+            "answers": list_answers(rows, days, run),
         }
-    if form.is_valid() and run is not None:
-        period = DateRange.from_form(form)
-        rows = count_stage_flows(since=period.since, until=period.until)
-        context |= format_stage_flows(rows, form.to_url_parameters()) | {
-            "stage_counts": format_stage_counts(rows, is_now=form.cleaned_data["until"] >= localdate())
-        }
-    return TemplateResponse(
-        request,
-        "admin/lifecycle/overview.html",
-        {
-            **model_admin.admin_site.each_context(request),
-            "title": _("Lifecycle"),
-            "opts": model_admin.opts,
-            **context,
-        },
+    return render_page(
+        request, "admin/lifecycle/overview.html", title=_("Lifecycle"), as_of=run.as_of if run else None, **context
     )
 
 
-def select_parameters(parameters: dict[str, str], names: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Return the parameters of the other form, which this form submits in hidden fields."""
-    return [(name, parameters[name]) for name in names if parameters.get(name)]
+def make_stage_bars(rows: list[dict[str, Any]]) -> BarList:
+    """Return a bar per stage; each opens its customers."""
+    counts = {stage: after for stage, (_before, after) in sum_flows_by_stage(rows).items() if after}
+    return build_bar_list(
+        label=_("Customers per stage"),
+        labels=[capfirst(get_stage_label(stage)) for stage in counts],
+        values=list(counts.values()),
+        texts=[format_count(customers) for customers in counts.values()],
+        links=[make_drilldown_url("stage", stage=stage) for stage in counts],
+    )
 
 
-def format_stage_flows(rows: list[dict[str, Any]], period: dict[str, str]) -> dict[str, Any]:
-    """Return the matrix and the chart of the stage changes.
-
-    period: URL parameters of the compared days.
-    """
-    counts = {(row["from_stage"], row["to_stage"]): row["customers"] for row in rows}
-
-    def make_url(old: str, new: str) -> str:
-        return make_drilldown_url("stage-flow", **{"from": old or UNKNOWN_STAGE, "to": new}, **period)
-
-    return {
-        "matrix": make_transition_matrix(
-            counts,
-            from_states=("", *Stage.values),
-            to_states=Stage.values,
-            get_label=get_stage_label,
-            make_url=make_url,
-        ),
-        "sankey": make_sankey_chart(
-            counts, to_states=Stage.values, get_label=get_stage_label, make_url=make_url, colors=STAGE_COLORS
-        ),
-    }
-
-
-def format_stage_counts(rows: list[dict[str, Any]], *, is_now: bool) -> list[dict[str, Any]]:
-    """Return the customers per stage before and after.
-
-    is_now: whether the period ends today. Only the current stage can be filtered, so earlier counts have no link.
-    """
-    return [
-        {
-            "name": get_stage_label(stage),
-            "before": before,
-            "after": after,
-            "change": after - before,
-            "url": make_drilldown_url("stage", stage=stage) if after and is_now else "",
-        }
-        for stage, (before, after) in sum_flows_by_stage(rows).items()
-        if before or after
+def list_answers(rows: list[dict[str, Any]], days: DayRange, run: LifecycleRun) -> list[dict[str, str]]:
+    """Return the sentence of each page with its link; pages without figures are left out."""
+    score_models = load_latest_score_models()
+    period = f"since={days.first.isoformat()}&until={days.last.isoformat()}"
+    answers = [
+        (_("Stages"), "admin:lifecycle_stages", period, describe_stage_changes(rows)),
+        (_("RFM"), "admin:lifecycle_rfm", "", describe_rfm(query_rfm_groups(basis=ALL_TIME, as_of=run.as_of))),
+        *describe_models(score_models),
     ]
+    return [
+        {"title": title, "url": f"{reverse(name)}{'?' if query else ''}{query}", "text": text}
+        for title, name, query, text in answers
+        if text
+    ]
+
+
+def describe_models(score_models: ScoreModelsByKind) -> list[tuple[str, str, str, str]]:
+    """Return the title, page, query and sentence of each trained model."""
+    answers = []
+    purchase_model = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)
+    if purchase_model and not purchase_model.reason:
+        answers.append((_("Value"), "admin:lifecycle_value", "", describe_value(purchase_model)))
+    for score_model in (score_models[kind] for kind in PROPENSITY_KINDS if kind in score_models):
+        quality = score_model.figures.get("quality")
+        text = describe_prediction(score_model, random_gap=compute_random_gap(quality) if quality else None)
+        title = capfirst(str(score_model.get_kind_display()))
+        answers.append((title, "admin:lifecycle_predictions", f"prediction={score_model.kind}", text))
+    clusters = score_models.get(ScoreModel.Kind.CLUSTERS)
+    if clusters and not clusters.reason:
+        answers.append((_("Clusters"), "admin:lifecycle_clusters", "", describe_clusters(clusters)))
+    return answers

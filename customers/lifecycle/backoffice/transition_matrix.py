@@ -6,6 +6,7 @@ from typing import Any
 from config.foundation.charts import ChartSpec, build_sankey_chart
 
 OTHER_COLOR = "#9ca3af"
+ANY = "*"  # any state, in the links of totals
 
 type FlowCounts = Mapping[tuple[str, str], int]
 
@@ -20,6 +21,7 @@ def make_transition_matrix(
 ) -> dict[str, Any]:
     """Return the heads, rows and totals of the matrix; states without customers are left out.
 
+    Totals link to all customers of a state before or after, whose other state is `ANY`.
     counts: customers by state before and after. from_states, to_states: the states in the order of the rows and of the columns.
     """
     to_heads = [state for state in to_states if any(new == state for _old, new in counts)]
@@ -30,6 +32,7 @@ def make_transition_matrix(
             {
                 "name": get_label(old),
                 "total": sum(counts.get((old, new), 0) for new in to_heads),
+                "url": make_url(old, ANY),
                 "cells": [
                     {
                         "customers": counts.get((old, new), 0),
@@ -41,7 +44,10 @@ def make_transition_matrix(
             }
             for old in from_heads
         ],
-        "totals": [sum(counts.get((old, new), 0) for old in from_heads) for new in to_heads],
+        "totals": [
+            {"customers": sum(counts.get((old, new), 0) for old in from_heads), "url": make_url(ANY, new)}
+            for new in to_heads
+        ],
         "total": sum(counts.values()),
         "moved": sum(customers for (old, new), customers in counts.items() if old != new),
     }

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
-from customers.lifecycle.models import CustomerProfile, Stage
+from customers.lifecycle.models import CustomerProfile, Stage, StageTransition
 
 # The stage at a time is the one that the first change after it left, or the current one without such a change: so only the changes
 # since then are read, not the whole history. '' is the stage of customers who were not known yet.
@@ -27,9 +27,10 @@ COUNT_FLOWS = f"""
     SELECT from_stage, to_stage, count(*) FROM ({STAGES_AT_BOTH_MOMENTS}) AS state
     WHERE to_stage <> '' GROUP BY from_stage, to_stage
 """  # noqa: S608
-SELECT_CUSTOMERS = (
-    f"SELECT customer_id FROM ({STAGES_AT_BOTH_MOMENTS}) AS state WHERE from_stage = %s AND to_stage = %s"  # noqa: S608
-)
+SELECT_CUSTOMERS = f"""
+    SELECT customer_id FROM ({STAGES_AT_BOTH_MOMENTS}) AS state
+    WHERE from_stage = COALESCE(%s, from_stage) AND to_stage = COALESCE(%s, to_stage) AND to_stage <> ''
+"""  # noqa: S608
 
 STAGE_ORDER = {"": -1, **{stage: position for position, stage in enumerate(Stage.values)}}
 
@@ -51,12 +52,17 @@ def count_stage_flows(*, since: datetime, until: datetime) -> list[dict[str, Any
 
 
 def find_customers_in_flow(
-    *, since: datetime, until: datetime, from_stage: str, to_stage: str
+    *, since: datetime, until: datetime, from_stage: str | None, to_stage: str | None
 ) -> QuerySet[CustomerProfile]:
-    """Return the profiles of one flow of `count_stage_flows`. Errors: as there."""
+    """Return the profiles of the flows of `count_stage_flows` between two stages; None is any stage. Errors: as there."""
     validate_range(since, until)
     customer_ids = RawSQL(SELECT_CUSTOMERS, [until, since, from_stage, to_stage])  # noqa: S611
     return CustomerProfile.objects.filter(pk__in=customer_ids)
+
+
+def has_changes_since(moment: datetime) -> bool:
+    """Return whether a stage changed at the moment or later, so that the stages then are no longer the current ones."""
+    return StageTransition.objects.filter(at__gte=moment).exists()
 
 
 def sum_flows_by_stage(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[int, int]]:

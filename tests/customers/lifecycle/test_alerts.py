@@ -13,7 +13,7 @@ from customers.lifecycle.models import LifecycleRun, ScoreModel
 from tests.makers import NOON
 
 pytestmark = pytest.mark.django_db
-PAGE = "/admin/lifecycle/customerprofile/lifecycle/"
+PAGE = "/admin/lifecycle/customerprofile/lifecycle/predictions/"
 BACKTEST = {
     "as_of": (NOON - timedelta(days=60)).isoformat(),
     "days": 30,
@@ -54,7 +54,7 @@ def test_a_propensity_raises_an_alert_when_it_differs_from_the_actual_rate(
     assert [alert.code for alert in alerts] == codes
     for alert in alerts:
         message = format_alert(alert)
-        assert message.url.endswith("#churn")
+        assert message.url == f"{PAGE}?prediction=churn"
         assert message.text.startswith("Churn:")
 
 
@@ -70,4 +70,4 @@ def test_the_home_page_links_to_the_inaccurate_model(admin_client: Client) -> No
     make_score_model("churn", backtests=[BACKTEST | {"mean_predicted": 0.5}], drift=None)
     page = admin_client.get("/admin/").content.decode()
     assert "Churn: the mean prediction of Sept. 25, 2026 was 50%, but the actual rate is 30%." in page
-    assert f'href="{PAGE}#churn"' in page
+    assert f'href="{PAGE}?prediction=churn"' in page

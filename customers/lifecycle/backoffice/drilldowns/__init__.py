@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from customers.lifecycle.backoffice.drilldowns.drilldown import Drilldown, DrilldownError, make_drilldown_url
 from customers.lifecycle.backoffice.drilldowns.rfm import (
+    ANY_GROUP,
     NO_GROUP,
     MonthEnd,
     get_basis_label,
@@ -17,6 +18,7 @@ from customers.lifecycle.backoffice.drilldowns.rfm import (
 )
 from customers.lifecycle.backoffice.drilldowns.scores import parse_cluster, parse_probability_range, parse_value_range
 from customers.lifecycle.backoffice.drilldowns.stages import (
+    ANY_STAGE,
     UNKNOWN_STAGE,
     get_stage_label,
     parse_stage,
@@ -24,6 +26,8 @@ from customers.lifecycle.backoffice.drilldowns.stages import (
 )
 
 __all__ = [
+    "ANY_GROUP",
+    "ANY_STAGE",
     "DRILLDOWN_PARSERS",
     "NO_GROUP",
     "UNKNOWN_STAGE",

@@ -34,7 +34,7 @@ class Drilldown:
     """A selection of customers.
 
     title, note: description of the selection. parameters: of its URL. condition: the segment condition that selects the same
-    customers, or None if there is none. period: URL parameters of the compared days, for the link back.
+    customers, or None if there is none. period: URL parameters of the page with the number, such as the compared days, for the link back.
     """
 
     title: str

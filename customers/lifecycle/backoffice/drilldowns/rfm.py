@@ -28,6 +28,7 @@ from customers.lifecycle.rfm.queries import (
 from customers.lifecycle.scoring.rfm.rfm_scores import BINS, RFM_CELLS
 
 NO_GROUP = "none"  # URL value for customers without an RFM group
+ANY_GROUP = "any"  # URL value for customers of all groups before, or after
 
 
 @dataclass(frozen=True)
@@ -68,31 +69,48 @@ def parse_rfm_group(parameters: Mapping[str, str]) -> Drilldown:
 
 
 def parse_rfm_flow(parameters: Mapping[str, str]) -> Drilldown:
-    """Parse a change between two RFM groups, from one month end to another."""
+    """Parse a change between two RFM groups from one month end to another, or all customers of a group at one of them.
+
+    Customers without a group at both month ends are left out, as in the table.
+    """
     basis = parse_basis(parameters)
-    old, new = parse_group_key(parameters.get("from", "")), parse_group_key(parameters.get("to", ""))
+    old, new = (parse_group_or_any(parameters.get(name, "")) for name in ("from", "to"))
     months = {month.key: month for month in list_known_months()}
     since, until = months.get(parameters.get("since", "")), months.get(parameters.get("until", ""))
-    if since is None or until is None or (not old and not new):
+    if since is None or until is None or (old, new) in {("", ""), (None, None)}:
         raise DrilldownError([_("The link has no valid groups or months. Choose a number on the Lifecycle page.")])
     period = {"rfm": basis.key, "rfm_since": since.key, "rfm_until": until.key}
     return Drilldown(
-        title=f"{capfirst(get_group_label(old, basis))} → {get_group_label(new, basis)}",
-        note=f"{since.name} – {until.name}, {get_basis_label(basis)}",
+        title=capfirst(" → ".join(get_group_label(group, basis) for group in (old, new) if group is not None)),
+        note=f"{describe_months(old, new, since, until)}, {get_basis_label(basis)}",
         customers=CustomerProfile.objects.annotate(
             cell_before=make_cell_expression(basis=basis, months_back=since.months_back),
             cell_after=make_cell_expression(basis=basis, months_back=until.months_back),
-        ).filter(cell_before__in=CELLS_BY_GROUP[old], cell_after__in=CELLS_BY_GROUP[new]),
+        ).filter(cell_before__in=list_cells(old, other=new), cell_after__in=list_cells(new, other=old)),
         parameters={
             "figure": "rfm-flow",
             "basis": basis.key,
             "since": since.key,
             "until": until.key,
-            "from": old or NO_GROUP,
-            "to": new or NO_GROUP,
+            "from": ANY_GROUP if old is None else old or NO_GROUP,
+            "to": ANY_GROUP if new is None else new or NO_GROUP,
         },
         period=period,
     )
+
+
+def describe_months(old: str | None, new: str | None, since: MonthEnd, until: MonthEnd) -> str:
+    """Return the month ends of a change; for all customers of one group, the month end at which they had it."""
+    if old is None:
+        return until.name
+    return since.name if new is None else f"{since.name} – {until.name}"
+
+
+def list_cells(group: str | None, *, other: str | None) -> list[int]:
+    """Return the RFM cells of a group; of any group if it is None, but not of no group if the other month end has none either."""
+    if group is not None:
+        return CELLS_BY_GROUP[group]
+    return [cell for name, cells in CELLS_BY_GROUP.items() if name or other for cell in cells]
 
 
 def parse_basis(parameters: Mapping[str, str]) -> RfmBasis:
@@ -107,6 +125,11 @@ def parse_group_key(group: str) -> str:
     if group not in {NO_GROUP, *RfmGroup.values}:
         raise DrilldownError([_("The link has no valid RFM group. Choose one on the Lifecycle page.")])
     return "" if group == NO_GROUP else group
+
+
+def parse_group_or_any(group: str) -> str | None:
+    """Return the RFM group of a URL; None for any group."""
+    return None if group == ANY_GROUP else parse_group_key(group)
 
 
 def get_group_label(group: str, basis: RfmBasis) -> str:

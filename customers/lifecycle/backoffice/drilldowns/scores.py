@@ -1,6 +1,7 @@
 """Customers by predicted value, probability or cluster."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from django.utils.formats import number_format
@@ -50,9 +51,10 @@ def parse_probability_range(parameters: Mapping[str, str]) -> Drilldown:
     if kind not in PROPENSITY_KINDS or not bounds or not all(0 <= bound <= 1 for bound in bounds.values()):
         raise DrilldownError([_("The link has no valid probability. Choose a bar on the Lifecycle page.")])
     title = capfirst(str(ScoreModel.Kind(kind).label))
-    return make_range_drilldown(
+    drilldown = make_range_drilldown(
         kind, bounds, parameters={"figure": "probability", "kind": kind}, title=title, format_bound=format_exact_percent
     )
+    return replace(drilldown, period={"prediction": kind})
 
 
 def parse_cluster(parameters: Mapping[str, str]) -> Drilldown:

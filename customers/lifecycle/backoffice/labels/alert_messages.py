@@ -1,4 +1,4 @@
-"""Alerts as sentences, each with a link to its panel on the Lifecycle page."""
+"""Alerts as sentences, each with a link to the Lifecycle page that shows it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ def format_alert(alert: ModelAlert) -> AlertMessage:
     figures = alert.figures
     name = capfirst(alert.score_model.get_kind_display())
     day = date_format(datetime.fromisoformat(figures.get("as_of") or figures["trained_at"]), "DATE_FORMAT")
-    page = reverse("admin:lifecycle_overview")
+    value_page = reverse("admin:lifecycle_value")
     match alert.code:
         case "orders_off":
             text = _(
@@ -33,7 +33,7 @@ def format_alert(alert: ModelAlert) -> AlertMessage:
                 "day": day,
                 "share": format_whole_percent(figures["ratio"]),
             }
-            return AlertMessage(text, f"{page}#value")
+            return AlertMessage(text, value_page)
         case "intervals_off":
             values = {
                 "days": number_format(round(figures["days"]), force_grouping=True),
@@ -50,7 +50,7 @@ def format_alert(alert: ModelAlert) -> AlertMessage:
                     "The 80%% intervals of expected orders are too wide: of those predicted on %(day)s, %(share)s contained "
                     "the actual orders of the next %(days)s days. Most customers will be closer to the expected number."
                 )
-            return AlertMessage(text % values, f"{page}#value")
+            return AlertMessage(text % values, value_page)
         case "propensity_miscalibrated":
             text = _(
                 "%(name)s: the mean prediction of %(day)s was %(predicted)s, but the actual rate is %(actual)s."
@@ -70,7 +70,7 @@ def format_alert(alert: ModelAlert) -> AlertMessage:
                 "name": name,
                 "day": day,
             }
-    return AlertMessage(text, f"{page}#{alert.score_model.kind}")
+    return AlertMessage(text, f"{reverse('admin:lifecycle_predictions')}?prediction={alert.score_model.kind}")
 
 
 def format_missing_orders(last_order: datetime) -> AlertMessage:

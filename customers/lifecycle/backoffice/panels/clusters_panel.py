@@ -1,4 +1,4 @@
-"""The clusters panel of the Lifecycle page."""
+"""The clusters page: a chart and a table of similar customers."""
 
 from typing import Any
 
@@ -15,6 +15,7 @@ from customers.lifecycle.backoffice.labels.cluster_labels import (
     get_cluster_names,
     get_trait_phrase,
 )
+from customers.lifecycle.backoffice.labels.verdicts import describe_clusters
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.refresh.score_models import load_latest_score_models
 
@@ -32,6 +33,7 @@ def build_clusters_panel() -> dict[str, Any]:
     features = metadata["features"]
     return {
         "empty": False,
+        "verdict": describe_clusters(score_model),
         "silhouette": number_format(round(metadata["silhouette"], 2)),
         "stability": number_format(round(metadata["stability"], 2)),
         "stable": metadata["stable"],

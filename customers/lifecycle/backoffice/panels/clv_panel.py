@@ -1,4 +1,4 @@
-"""The predicted value panel of the Lifecycle page: distribution and model accuracy."""
+"""The predicted value page: distribution and model accuracy."""
 
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from config.foundation.charts.bars import Series
 from config.foundation.number_formats import format_whole_percent
 from customers.lifecycle.backoffice.drilldowns import make_drilldown_url
 from customers.lifecycle.backoffice.labels.clv_labels import PURCHASE_MODEL_LABELS, describe_accuracy, describe_held
+from customers.lifecycle.backoffice.labels.verdicts import describe_value
 from customers.lifecycle.clv.backtest import is_forecast_off
 from customers.lifecycle.clv.held_coverage import get_held_coverage, is_coverage_off, list_held_coverage
 from customers.lifecycle.clv.queries import query_value_deciles, query_value_histogram
@@ -28,6 +29,7 @@ def build_clv_panel() -> dict[str, Any]:
     deciles = query_value_deciles()
     return {
         "empty": False,
+        "verdict": describe_value(purchase_model, deciles),
         "accuracy": describe_accuracy(purchase_model),
         "held": describe_held(get_held_coverage(purchase_model), "orders"),
         "held_rows": format_held_coverage(purchase_model),

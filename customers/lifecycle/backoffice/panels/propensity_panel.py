@@ -1,4 +1,4 @@
-"""The predictions panel of the Lifecycle page.
+"""The predictions page.
 
 It shows distribution and model accuracy of each propensity.
 """
@@ -27,6 +27,7 @@ from customers.lifecycle.backoffice.labels.propensity_labels import (
     format_condition,
     get_feature_label,
 )
+from customers.lifecycle.backoffice.labels.verdicts import describe_next_category, describe_prediction
 from customers.lifecycle.facts.histories import from_microseconds
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.propensity.levels import read_level
@@ -79,6 +80,7 @@ def format_target(score_model: ScoreModel, counts: list[int]) -> dict[str, Any]:
     return {
         "key": score_model.kind,
         "name": score_model.get_kind_display(),
+        "verdict": describe_prediction(score_model, random_gap=compute_random_gap(quality) if quality else None),
         "horizon": figures["horizon_days"],
         "fallback": describe_fallback(score_model),
         "trained_at": datetime.fromisoformat(figures["trained_at"]),
@@ -194,13 +196,12 @@ def format_interval(gain: list[float]) -> str:
 def format_quality(quality: dict[str, Any]) -> dict[str, Any]:
     """Return the held-out accuracy and the largest calibration gap that chance explains."""
     curve = to_calibration_curve(quality)
-    _median, random_gap = simulate_max_gap(curve, seed=SEED)
     return {
         "auc": format_decimals(quality["auc"], 3),
         "brier": format_decimals(quality["brier"], 4),
         "customers": number_format(quality["customers"], force_grouping=True),
         "gap": format_decimals(100 * max_calibration_gap(curve), 1),
-        "random_gap": format_decimals(100 * random_gap, 1),
+        "random_gap": format_decimals(100 * compute_random_gap(quality), 1),
         "rows": [
             {
                 "predicted": format_whole_percent(predicted),
@@ -211,6 +212,12 @@ def format_quality(quality: dict[str, Any]) -> dict[str, Any]:
             for predicted, actual, low, high, customers in zip(*quality["curve"].values(), strict=True)
         ],
     }
+
+
+def compute_random_gap(quality: dict[str, Any]) -> float:
+    """Return the largest difference between predicted and actual, from 0 to 1, that chance explains in 95% of cases."""
+    _median, random_gap = simulate_max_gap(to_calibration_curve(quality), seed=SEED)
+    return float(random_gap)
 
 
 def to_calibration_curve(quality: dict[str, Any]) -> CalibrationCurve:
@@ -293,6 +300,7 @@ def format_next_category(score_model: ScoreModel | None) -> dict[str, Any] | Non
         "popularity": _("best-selling category"),
     }
     return {
+        "verdict": describe_next_category(score_model),
         "reason": score_model.get_reason_display() if score_model.reason else "",
         "rows": [
             {

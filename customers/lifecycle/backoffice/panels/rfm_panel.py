@@ -1,4 +1,4 @@
-"""The RFM panel of the Lifecycle page: the map, the groups, and changes between groups."""
+"""The RFM page: the map, the groups, and changes between groups."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -14,6 +14,7 @@ from config.foundation.charts import ChartSpec, build_heatmap
 from config.foundation.number_formats import format_percent
 from customers.lifecycle.backoffice.chart_colors import RFM_COLORS
 from customers.lifecycle.backoffice.drilldowns import (
+    ANY_GROUP,
     NO_GROUP,
     MonthEnd,
     get_basis_label,
@@ -21,7 +22,8 @@ from customers.lifecycle.backoffice.drilldowns import (
     list_known_months,
     make_drilldown_url,
 )
-from customers.lifecycle.backoffice.transition_matrix import make_sankey_chart, make_transition_matrix
+from customers.lifecycle.backoffice.labels.verdicts import describe_rfm
+from customers.lifecycle.backoffice.transition_matrix import ANY, make_sankey_chart, make_transition_matrix
 from customers.lifecycle.models import LifecycleRun
 from customers.lifecycle.rfm.months import find_month_ago
 from customers.lifecycle.rfm.queries import (
@@ -96,6 +98,7 @@ def format_basis(basis: RfmBasis, run: LifecycleRun, before: MonthEnd | None) ->
     customers = sum(cell["customers"] for cell in cells)
     total = sum((cell["total_revenue"] for cell in cells), Decimal(0))
     days = get_window_days(run)
+    groups = query_rfm_groups(basis=basis, as_of=run.as_of)
     cells_by_score = {(cell["r"], cell["f"]): cell for cell in cells}
     return {
         "empty": not customers,
@@ -106,7 +109,8 @@ def format_basis(basis: RfmBasis, run: LifecycleRun, before: MonthEnd | None) ->
         "customers": customers,
         "map": format_map(basis, cells_by_score, total),
         "chart": make_map_chart(basis, cells_by_score, total),
-        "groups": format_groups(basis, run, before, customers, total),
+        "groups": format_groups(basis, groups, before, customers, total),
+        "verdict": describe_rfm(groups),
         "before": before.name if before else "",
     }
 
@@ -152,7 +156,7 @@ def make_map_chart(basis: RfmBasis, cells_by_score: dict[tuple[int, int], dict[s
 
 
 def format_groups(
-    basis: RfmBasis, run: LifecycleRun, before: MonthEnd | None, customers: int, total: Decimal
+    basis: RfmBasis, groups: dict[str, dict[str, Any]], before: MonthEnd | None, customers: int, total: Decimal
 ) -> list[dict[str, Any]]:
     counts_before = count_groups_at(basis=basis, months_back=before.months_back) if before else {}
     return [
@@ -170,7 +174,7 @@ def format_groups(
             "value": row["value"],
             "change": row["customers"] - counts_before[group] if before else None,
         }
-        for group, row in query_rfm_groups(basis=basis, as_of=run.as_of).items()
+        for group, row in groups.items()
     ]
 
 
@@ -187,13 +191,15 @@ def format_group_flows(basis: RfmBasis, since: MonthEnd, until: MonthEnd) -> dic
     rows = count_group_flows(basis=basis, since=since.months_back, until=until.months_back)
     counts = {(row["from_group"], row["to_group"]): row["customers"] for row in rows}
 
+    names = {"": NO_GROUP, ANY: ANY_GROUP}
+
     def make_url(old: str, new: str) -> str:
         parameters = {
             "basis": basis.key,
             "since": since.key,
             "until": until.key,
-            "from": old or NO_GROUP,
-            "to": new or NO_GROUP,
+            "from": names.get(old, old),
+            "to": names.get(new, new),
         }
         return make_drilldown_url("rfm-flow", **parameters)
 

@@ -14,7 +14,7 @@ from tests.makers import NOON
 
 pytestmark = pytest.mark.django_db
 
-PAGE = "/admin/lifecycle/customerprofile/lifecycle/"
+PAGE = "/admin/lifecycle/customerprofile/lifecycle/value/"
 
 
 def test_earlier_refreshes_are_compared_with_the_actual_orders_since(admin_client: Client, db: None) -> None:

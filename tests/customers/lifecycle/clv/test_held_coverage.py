@@ -27,7 +27,7 @@ from tests.makers import NOON
 
 pytestmark = pytest.mark.django_db
 
-PAGE = "/admin/lifecycle/customerprofile/lifecycle/"
+PAGE = "/admin/lifecycle/customerprofile/lifecycle/value/"
 FIELDS = ("expected_orders_low", "expected_orders_high", "spend_low", "spend_high", "interval_probability")
 
 

@@ -17,7 +17,7 @@ from tests.makers import NOON, make_customer, make_order
 
 pytestmark = pytest.mark.django_db
 
-PAGE = "/admin/lifecycle/customerprofile/lifecycle/"
+PAGE = "/admin/lifecycle/customerprofile/lifecycle/value/"
 
 
 @pytest.mark.parametrize(

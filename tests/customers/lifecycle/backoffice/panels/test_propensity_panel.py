@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from tests.makers import NOON
 
 pytestmark = pytest.mark.django_db
 
-PAGE = "/admin/lifecycle/customerprofile/lifecycle/"
+PAGE = "/admin/lifecycle/customerprofile/lifecycle/predictions/"
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +48,16 @@ def test_every_probability_bar_links_to_its_customers(trained: None, admin_clien
 def test_the_page_shows_models_calibration_lift_and_rules(trained: None, admin_client: Client, language: str) -> None:
     with override(language):
         targets = build_propensity_panel()["targets"]
-        page = admin_client.get(PAGE, headers={"accept-language": language}).content.decode()
     trained_targets = [target for target in targets if not target["fallback"]]
     assert trained_targets
     for target in trained_targets:
+        url, headers = f"{PAGE}?prediction={target['key']}", {"accept-language": language}
+        page = admin_client.get(url, headers=headers).content.decode()
         assert sum(row["is_used"] for row in target["candidates"]) == 1
         assert len(target["calibration"]["traces"][1]["x"]) == len(target["quality"]["rows"]) >= 5
         assert len(target["lift"]["traces"][0]["y"]) == 10
         assert target["rules"]
         assert f'id="{target["key"]}-calibration"' in page
         assert str(target["rules"][0]["probability"]) in page
-    assert not re.search(r"\bnan\b", page, re.IGNORECASE)
+        assert target["verdict"] in unescape(page)
+        assert not re.search(r"\bnan\b", page, re.IGNORECASE)

@@ -14,7 +14,8 @@ from tests.makers import NOON, make_customer, make_order, make_profile
 
 pytestmark = pytest.mark.django_db
 
-PAGE, CUSTOMERS_PAGE = "/admin/lifecycle/customerprofile/lifecycle/", "/admin/lifecycle/customerprofile/customers/"
+STAGES_PAGE = "/admin/lifecycle/customerprofile/lifecycle/stages/"
+PAGE, CUSTOMERS_PAGE = "/admin/lifecycle/customerprofile/lifecycle/rfm/", "/admin/lifecycle/customerprofile/customers/"
 
 
 def refresh(as_of: datetime = NOON) -> None:
@@ -70,11 +71,12 @@ def test_numbers_in_sentences_are_grouped_in_english_and_chinese(admin_client: C
         CustomerProfile(customer=visitor, stage="visitor", events=number) for number, visitor in enumerate(visitors)
     )
     refresh(NOON + timedelta(days=90))
+    stages = admin_client.get(STAGES_PAGE, {"since": "2026-10-01", "until": "2027-12-31"}).content.decode()
+    assert "of 1,101 customers" in stages
     text = admin_client.get(PAGE).content.decode()
-    assert "of 1,101 customers" in text
     assert "the last 1,500 days" in text
     customers_page = admin_client.get(CUSTOMERS_PAGE, {"figure": "stage", "stage": "visitor"}).content.decode()
     assert "1,100 customers" in customers_page
     chinese = admin_client.get(PAGE, headers={"accept-language": "zh-hans"}).content.decode()
     assert "最近 1,500 天" in chinese
-    assert "<h3>RFM 分组</h3>" in chinese
+    assert "<h2>RFM 分组</h2>" in chinese
