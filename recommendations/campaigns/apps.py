@@ -19,5 +19,6 @@ class CampaignsConfig(AppConfig):
                 "admin/campaigns/of_customer.html",
                 "campaigns.view_campaign",
                 list_campaign_outcomes,
+                tab="messages",
             )
         )

@@ -37,5 +37,13 @@ class ServingConfig(AppConfig):
         REGISTRY.register(ImpressionMetrics())
         title, template = _("Recommendations now"), "admin/serving/of_customer.html"
         register_panel(
-            CustomerPanel("recommendations", 30, title, template, "serving.view_preview", build_recommendations_panel)
+            CustomerPanel(
+                "recommendations",
+                30,
+                title,
+                template,
+                "serving.view_preview",
+                build_recommendations_panel,
+                tab="recommendations",
+            )
         )

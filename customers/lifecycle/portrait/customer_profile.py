@@ -44,12 +44,16 @@ REASON_NAMES = {
 
 
 def build_customer_profile(
-    *, customer_id: int, score_models: ScoreModelsByKind | None = None, as_of: datetime | None = None
+    *,
+    customer_id: int,
+    score_models: ScoreModelsByKind | None = None,
+    as_of: datetime | None = None,
+    with_reasons: bool = True,
 ) -> dict[str, Any] | None:
     """Return counters, interests, stage and scores with their reasons.
 
     Return None without a profile or if erased. score_models: of the latest refresh, if the caller has them. as_of: the time for which
-    the stage is explained, by default now.
+    the stage is explained, by default now. with_reasons: whether to explain the propensities, which reads the customer's orders.
     """
     profile = CustomerProfile.objects.filter(customer_id=customer_id, customer__erased_at=None).first()
     if profile is None:
@@ -68,6 +72,7 @@ def build_customer_profile(
         "computed_at": profile.computed_at,
         "stage": {**_build_stage(profile), "explanation": explanation},
         "stage_guard": stage_guard,
+        "gaps": gaps,
         "orders_missing_since": missing_since,
         "differences": describe_differences(
             profile, churn_days=churn_model.parameters["horizon_days"] if churn_model else None
@@ -76,7 +81,7 @@ def build_customer_profile(
         "rfm_window": _build_rfm_window(profile, score_models),
         "value": _build_value(profile, score_models),
         "next_order": _build_next_order(profile),
-        "propensities": _build_propensities(profile, score_models),
+        "propensities": _build_propensities(profile, score_models, with_reasons=with_reasons),
         "next_category": _build_next_category(profile, score_models),
         "cluster": _build_cluster(profile, score_models),
         "counters": {name: getattr(profile, name) for name in COUNTERS},
@@ -237,14 +242,16 @@ def _build_next_order(profile: CustomerProfile) -> dict[str, Any]:
     }
 
 
-def _build_propensities(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> list[dict[str, Any]]:
+def _build_propensities(
+    profile: CustomerProfile, score_models: dict[str, ScoreModel], *, with_reasons: bool
+) -> list[dict[str, Any]]:
     """Return one entry per target.
 
     fallback: whether the purchase model is used instead of a trained model. reason: why, or why there is no prediction.
     """
     has_scores = set(PROPENSITY_KINDS) <= set(score_models) and bool(profile.orders) and profile.valued_at is not None
     reasons = {}
-    if has_scores and profile.valued_at:
+    if with_reasons and has_scores and profile.valued_at:
         reasons = explain_propensities(customer_id=profile.pk, as_of=profile.valued_at, score_models=score_models)
     probabilities: dict[str, float] = {
         kind: value

@@ -102,7 +102,7 @@ def build_portrait(*, customer_id: int, as_of: datetime, with_personal: bool) ->
     stored = read_stored_customer(customer_id=customer_id)
     if stored is None or stored.erased_at is not None:
         return CustomerPortrait(as_of, withheld=WithheldReason.ERASED if stored else "")
-    withheld = _find_withheld_reason(customer_id)
+    withheld = find_withheld_reason(customer_id)
     events = [] if withheld else read_events(customer_id=customer_id, as_of=as_of)
     identity = make_identity_lines(
         customer_id=customer_id, stored=stored, events=events, as_of=as_of, with_personal=with_personal
@@ -126,7 +126,7 @@ def build_portrait(*, customer_id: int, as_of: datetime, with_personal: bool) ->
     return CustomerPortrait(as_of, lines, "", identity.hidden, identity.more, len(documents.at), len(events))
 
 
-def _find_withheld_reason(customer_id: int) -> str:
+def find_withheld_reason(customer_id: int) -> str:
     """Return the reason why lines are withheld, by the consents as of now; "" if they are not."""
     # A withdrawal also covers portraits of past times, so as_of does not matter.
     latest = read_latest_consents(customer=Customer(pk=customer_id))

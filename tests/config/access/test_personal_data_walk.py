@@ -32,6 +32,7 @@ from tests.config.access.planted_data import (
     find_secret,
     plant_everything,
 )
+from tests.customers.lifecycle.customer_page import TABS
 from tests.customers.lifecycle.sample_shop import share_rows
 
 BLIND_ROLES = sorted(role for role in ROLES if role not in ("Administrator", "Privacy officer"))
@@ -141,6 +142,8 @@ def list_admin_addresses(shop: SimpleNamespace, planted_rows: int) -> Iterator[s
             continue
         for arguments in list_admin_arguments(shop, path, list(pattern.pattern.converters), planted_rows):
             yield reverse(name, kwargs=arguments)
+            if name == "admin:lifecycle_customer":
+                yield from (f"{reverse(name, kwargs=arguments)}?tab={tab}" for tab in TABS)
 
 
 def list_admin_arguments(shop: SimpleNamespace, path: str, names: list[str], planted_rows: int) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from customers.identity.models import Customer
 
 @dataclass(frozen=True)
 class CustomerPanel:
-    """A panel of the customer page. key: also its anchor. position: panels are sorted by it.
+    """A panel of the customer page. key: also its anchor. position: panels of a tab are sorted by it. tab: key of its tab.
 
     permission: the panel is hidden from users without it. build: returns what the template gets as ``panel``, for a customer
     as of a time.
@@ -25,6 +25,7 @@ class CustomerPanel:
     template: str
     permission: str
     build: Callable[[Customer, datetime], Any]
+    tab: str = "overview"
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,21 @@ def register_panel(panel: CustomerPanel) -> None:
     _panels[panel.key] = panel
 
 
-def build_customer_panels(
-    *, customer: Customer, user: AbstractBaseUser | AnonymousUser | PermissionsMixin, as_of: datetime
-) -> list[RenderedPanel]:
-    """Return the panels that the user may view, in their order."""
+type User = AbstractBaseUser | AnonymousUser | PermissionsMixin
+
+
+def list_visible_panels(*, user: User, tab: str) -> list[CustomerPanel]:
+    """Return the panels of a tab that the user may view, in their order."""
+    return [
+        panel
+        for panel in sorted(_panels.values(), key=lambda panel: panel.position)
+        if panel.tab == tab and user.has_perm(panel.permission)  # type: ignore[union-attr]
+    ]
+
+
+def build_customer_panels(*, customer: Customer, user: User, as_of: datetime, tab: str) -> list[RenderedPanel]:
+    """Return the content of the panels of a tab that the user may view, in their order."""
     return [
         RenderedPanel(panel.key, panel.title, panel.template, panel.build(customer, as_of))
-        for panel in sorted(_panels.values(), key=lambda panel: panel.position)
-        if user.has_perm(panel.permission)  # type: ignore[union-attr]
+        for panel in list_visible_panels(user=user, tab=tab)
     ]

@@ -105,6 +105,7 @@ def test_user_without_personal_data_permission_sees_no_personal_identifier(share
         f"/admin/identity/identifier/{Identifier.objects.get(kind='email_hash').pk}/change/",
         f"/admin/identity/customer/{shared_computer.bo.pk}/change/",
         f"/admin/lifecycle/customerprofile/customer/{shared_computer.bo.pk}/",
+        f"/admin/lifecycle/customerprofile/customer/{shared_computer.bo.pk}/?tab=profile",
     ):
         page = reader.get(address)
         assert page.status_code == 200, address

@@ -52,7 +52,7 @@ def test_graph_shows_identifiers_below_their_original_customer() -> None:
 def test_customer_page_draws_the_graph_with_a_constant_number_of_queries(
     admin_client: Client, django_assert_num_queries: Any, shared_computer: SimpleNamespace
 ) -> None:
-    address = f"/admin/lifecycle/customerprofile/customer/{shared_computer.anna.pk}/"
+    address = f"/admin/lifecycle/customerprofile/customer/{shared_computer.anna.pk}/?tab=profile"
     admin_client.get(address)  # loads the model for the recommendations on the page
     with CaptureQueriesContext(connection) as few:
         admin_client.get(address)

@@ -115,7 +115,7 @@ def test_a_customer_without_predictions_has_no_share(shop: list[Customer]) -> No
 
 def test_both_pages_show_the_share_in_both_languages(admin_client: Client, shop: list[Customer]) -> None:
     held = get_held_coverage(load_purchase_model())
-    customer_page = f"/admin/lifecycle/customerprofile/customer/{shop[1].pk}/"
+    customer_page = f"/admin/lifecycle/customerprofile/customer/{shop[1].pk}/?tab=predictions"
     for language, start in (
         ("en", "In a test on the last 182 days, 80% intervals"),
         ("zh-hans", "在最近 182 天的测试中"),
@@ -136,7 +136,9 @@ def test_without_a_test_the_pages_say_so(admin_client: Client, shop: list[Custom
     score_model = load_purchase_model()
     score_model.figures |= {"held_coverage": []}
     score_model.save()
-    content = admin_client.get(f"/admin/lifecycle/customerprofile/customer/{shop[1].pk}/").content.decode()
+    content = admin_client.get(
+        f"/admin/lifecycle/customerprofile/customer/{shop[1].pk}/?tab=predictions"
+    ).content.decode()
     assert "The intervals are not tested yet. A test needs about three months of orders." in content
     assert admin_client.get(PAGE).context["value"]["held_rows"] == []
 

@@ -42,7 +42,8 @@ def test_a_missing_value_is_explained_on_the_page(admin_client: Client, days: li
     assert profile["value"]["value"] is None
     for language in ("en", "zh-hans"):
         page = admin_client.get(
-            f"/admin/lifecycle/customerprofile/customer/{only.pk}/", headers={"accept-language": language}
+            f"/admin/lifecycle/customerprofile/customer/{only.pk}/?tab=predictions",
+            headers={"accept-language": language},
         )
         with override(language):
             assert str(build_customer_profile(customer_id=only.pk)["value"]["reason_name"]) in page.content.decode()  # type: ignore[index]

@@ -62,7 +62,7 @@ def test_a_missing_propensity_is_explained_on_the_page(
     assert get_score_models()["purchase_30"].reason == reason
     for language in ("en", "zh-hans"):
         url = f"/admin/lifecycle/customerprofile/customer/{customer.pk}/"
-        text = admin_client.get(url, headers={"accept-language": language}).content.decode()
+        text = admin_client.get(url, {"tab": "predictions"}, headers={"accept-language": language}).content.decode()
         with override(language):
             localized = build_customer_profile(customer_id=customer.pk)
         assert localized is not None

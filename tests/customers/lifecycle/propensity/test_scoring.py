@@ -339,7 +339,7 @@ def test_the_customer_page_shows_the_predictions(admin_client: Client, trained: 
     anna = CustomerProfile.objects.filter(orders__gte=5).first()
     assert anna is not None
     url = f"/admin/lifecycle/customerprofile/customer/{anna.pk}/"
-    page = admin_client.get(url, headers={"accept-language": language})
+    page = admin_client.get(url, {"tab": "predictions"}, headers={"accept-language": language})
     text = page.content.decode()
     assert [row["share"] for row in page.context["predictions"][:4]] != ["–"] * 4
     assert page.context["predictions"][4]["meaning"] == anna.next_category

@@ -10,6 +10,7 @@ from recommendations.campaigns.assignment import is_held_out
 from recommendations.campaigns.backoffice.customer_panel import CampaignOutcome, list_campaign_outcomes
 from recommendations.campaigns.models import Campaign
 from tests.customers.events.makers import make_event
+from tests.customers.lifecycle.customer_page import read_all_tabs
 from tests.makers import NOON, make_consent, make_customer, make_identifier, make_profile, make_segment
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +28,7 @@ def get_page(role: str, customer: Customer) -> str:
     user.groups.add(Group.objects.get(name=role))
     client = Client()
     client.force_login(user)
-    return client.get(reverse("admin:lifecycle_customer", args=[customer.pk])).content.decode()
+    return read_all_tabs(client, customer.pk)
 
 
 def test_a_marketer_sees_segments_and_campaigns_of_the_customer(anna: Customer) -> None:
@@ -48,7 +49,7 @@ def test_a_user_without_the_permission_sees_no_campaigns(anna: Customer) -> None
 
 
 def test_a_customer_without_data_sees_what_to_do(admin_client: Client) -> None:
-    page = admin_client.get(reverse("admin:lifecycle_customer", args=[make_customer("bob").pk])).content.decode()
+    page = read_all_tabs(admin_client, make_customer("bob").pk)
     for text in (
         "This customer is not in any segment.",
         "No campaign targets a segment",
@@ -81,13 +82,15 @@ def test_a_campaign_shows_its_outcome_for_the_customer(anna: Customer) -> None:
 
 def test_the_latest_status_of_each_consent_is_shown(admin_client: Client, anna: Customer) -> None:
     make_consent(anna, Consent.Purpose.SMS, status=Consent.Status.WITHDRAWN)
-    page = admin_client.get(reverse("admin:lifecycle_customer", args=[anna.pk])).content.decode()
+    page = read_all_tabs(admin_client, anna.pk)
     assert "withdrawn" in page
 
 
 @pytest.mark.parametrize("number", ["0", "x", "-1", "99999999999999999999", "²"])
 def test_an_invalid_timeline_page_causes_no_error(admin_client: Client, anna: Customer, number: str) -> None:
-    response = admin_client.get(reverse("admin:lifecycle_customer", args=[anna.pk]), {"page": number})
+    response = admin_client.get(
+        reverse("admin:lifecycle_customer", args=[anna.pk]), {"tab": "timeline", "page": number}
+    )
     assert response.status_code == 200
 
 
