@@ -47,4 +47,4 @@ def build_chinese_title(kind: str | None, category: str | None, department: str,
 
 def format_size(size: str) -> str:
     text = re.sub(r"[A-Z]+", lambda found: UNITS.get(found[0], found[0].lower()), size)
-    return re.sub(r"\s+", "", text)
+    return "".join(text.split())

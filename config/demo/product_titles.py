@@ -265,9 +265,11 @@ SHORT_WORDS = frozenset(
 )
 MAX_LABEL = 29  # a label of 30 characters may have been cut off; some lost a space at the end
 
-_PHRASES = re.compile(
-    "|".join(rf"(?<![A-Z]){re.escape(code)}(?![A-Z])" for code in sorted(PHRASES, key=len, reverse=True))
-)
+PHRASES_BY_LENGTH = sorted(PHRASES.items(), key=lambda item: -len(item[0]))
+IGNORED_BRACKETS = ("(BULK&BAG)", "(BULK/PKG)", "(SINGLES)", "(IQF)")
+SEPARATORS = (": ", ":", " - ", "--", "- ", " -")
+ENDINGS = (" ALL OTHERS", " ALL OTHER", " OTHER", " ALL")
+
 _WORDS = re.compile(r"[A-Z][A-Z']*")
 _LOWER_WORDS = re.compile(r"\w+")
 _POSSESSIVES = re.compile(r"\b(WOMEN|MEN|CHILDREN|KID|GIRL|BOY) S\b")
@@ -286,15 +288,18 @@ def build_title(kind: str | None, category: str | None, department: str, package
     if kind and category and set(kind.split()) <= DESCRIPTIVE and not category.startswith(kind):
         noun = CATEGORY_NOUNS.get(category) or expand_label(category)
         text = noun if text in ("Assorted", "Other", "All") else f"{noun}, {lower_first(text)}"
-    return f"{text}, {re.sub(' +', ' ', package_size.lower())}" if package_size else text
+    return f"{text}, {' '.join(package_size.lower().split())}" if package_size else text
 
 
 @cache
 def expand_label(name: str) -> str:
     """Return a label with abbreviations written out and without a word that is cut off."""
-    text = _PHRASES.sub(lambda found: PHRASES[found[0]], name)
-    text = re.sub(r"\([^)]*$", "", text)
-    text = re.sub(r"\((?:BULK&BAG|BULK/PKG|SINGLES|IQF|INCLUDING[^)]*)\)", "", text)
+    text = replace_phrases(name)
+    cut_bracket = text.find("(", text.rfind(")") + 1)
+    if cut_bracket >= 0:
+        text = text[:cut_bracket]
+    for bracket in IGNORED_BRACKETS:
+        text = text.replace(bracket, "")
     if len(name) >= MAX_LABEL and text.endswith(name[-3:]):
         last = re.split(r"[ /&-]", text)[-1]
         if len(last) < 4 and last not in SHORT_WORDS and last not in WORDS:
@@ -302,13 +307,34 @@ def expand_label(name: str) -> str:
     text = _POSSESSIVES.sub(r"\1'S", text)
     text = _PACKS.sub(lambda found: f"{found[1]}-{'PACK' if found[2] == 'PK' else 'PIECE'}", text)
     text = _WORDS.sub(lambda found: WORDS.get(found[0], found[0]), text)
-    text = re.sub(r"(?<=[A-Z])\.(?=\s*[A-Z])", " ", text.replace("&", " & ").replace("(", " (").replace(" ,", ","))
-    text = re.sub(r"\bW/\s*", "WITH ", text)
-    text = re.sub(r"([,;])(?=\S)", r"\1 ", text)
-    text = re.sub(r"\s*(?:: ?|\s-\s|-\s|--+|\s-)\s*", ", ", text)
-    text = re.sub(r"[ ,]+(?:ALL|ALL OTHER|OTHER|ALL OTHERS)$", "", re.sub(r"\s+", " ", text).strip(" -,.:/&"))
+    text = punctuate(text)
     text = _LOWER_WORDS.sub(lambda found: PROPER_NAMES.get(found[0].lower(), found[0].lower()), text)
     return text[:1].upper() + text[1:]
+
+
+def replace_phrases(text: str) -> str:
+    """Replace codes that are not part of a longer word, long ones first."""
+    for code, phrase in PHRASES_BY_LENGTH:
+        start = text.find(code)
+        while start >= 0:
+            end = start + len(code)
+            if text[start - 1 : start].isalpha() or text[end : end + 1].isalpha():
+                start = text.find(code, end)
+                continue
+            text = text[:start] + phrase + text[end:]
+            start = text.find(code, start + len(phrase))
+    return text
+
+
+def punctuate(text: str) -> str:
+    """Write the package's separators as commas and remove what it says of other types."""
+    text = " ".join(text.replace("&", " & ").replace("(", " (").replace(" W/", " WITH ").replace(".", " ").split())
+    for separator in SEPARATORS:
+        text = text.replace(separator, ", ")
+    text = " ".join(text.replace(",", ", ").replace(" ,", ",").split()).strip(" -,.:/&")
+    for ending in ENDINGS:
+        text = text.removesuffix(ending).rstrip(" ,")
+    return text
 
 
 def lower_first(text: str) -> str:

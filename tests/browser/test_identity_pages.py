@@ -100,7 +100,7 @@ def test_a_conflict_is_merged_and_the_merge_is_undone(
 def test_identity_graph_fits_its_container(site: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> None:
     monitored = open_monitored_page(chromium, live_server.url, width=390)
     monitored.log_in()
-    monitored.open(site.customer)
+    monitored.open(f"{site.customer}?tab=profile")
     spills = monitored.page.evaluate(
         """() => {
             const place = document.querySelector('.identity-graph').getBoundingClientRect();

@@ -30,6 +30,7 @@ from customers.segments.rest.serializers import (
     HistoryQuerySerializer,
     MemberSerializer,
     MembershipSerializer,
+    OverlapQuerySerializer,
     OverlapSerializer,
     PreviewRequestSerializer,
     PreviewSerializer,
@@ -199,9 +200,13 @@ class SegmentOverlapView(APIView):
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "segments:read"}
     conflicts = ("GET",)
+    checks_parameters = True
 
-    @extend_schema(operation_id="segments_overlap", responses=OverlapSerializer)
-    def get(self, request: Request, key: str, other: str) -> Response:
+    @extend_schema(operation_id="segments_overlap", parameters=[OverlapQuerySerializer], responses=OverlapSerializer)
+    def get(self, request: Request, key: str) -> Response:
+        query = OverlapQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        other = query.validated_data["other"]
         as_of = timezone.now()
         try:
             members, others = (

@@ -179,6 +179,10 @@ class MembershipSerializer(serializers.Serializer[Any]):
     segments = SegmentNameSerializer(many=True)
 
 
+class OverlapQuerySerializer(KnownFieldsMixin, serializers.Serializer[Any]):
+    other = serializers.SlugField(max_length=100, help_text="The key of the segment to compare with.")
+
+
 class HistoryQuerySerializer(KnownFieldsMixin, serializers.Serializer[Any]):
     since = serializers.DateField(required=False, help_text=_("The first day; by default 90 days ago."))
     until = serializers.DateField(required=False, help_text=_("The last day; by default today."))

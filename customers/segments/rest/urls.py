@@ -13,6 +13,6 @@ urlpatterns = [
     path("segments/<slug:key>/history/", api.SegmentHistory.as_view(), name="segment-history"),
     path("segments/<slug:key>/entered/", api.SegmentEntries.as_view(), name="segment-entries"),
     path("segments/<slug:key>/left/", api.SegmentExits.as_view(), name="segment-exits"),
-    path("segments/<slug:key>/overlap/<slug:other>/", api.SegmentOverlapView.as_view(), name="segment-overlap"),
+    path("segments/<slug:key>/overlap/", api.SegmentOverlapView.as_view(), name="segment-overlap"),
     path("customers/<str:user_id>/segments/", api.CustomerSegments.as_view(), name="customer-segments"),
 ]

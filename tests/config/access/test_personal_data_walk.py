@@ -41,6 +41,7 @@ ALL_BUT_PERSONAL = "everything but personal data"
 # opens one row of other models, and some by the roles
 PLANTED_APPS = frozenset({"identity", "events", "orders", "feedback", "auditlog"})
 PLANTED_ROWS, PLANTED_ROWS_OF_ROLES = 8, 2
+REQUIRED_QUERIES = {"segment-overlap": "?other=handpicked"}
 SEARCH = "/api/v1/search/"  # 503 until a thread has read the products, like autocomplete below it
 DRILLDOWN = "figure=rfm-cell&basis=all&r=5&f=1"
 # pages that are not walked, each with the reason
@@ -218,7 +219,8 @@ def list_api_addresses(shop: SimpleNamespace) -> Iterator[str]:
         assert len(parameters) <= 1, path
         for value in values[parameters[0]] if parameters else [""]:
             start, _bracket, rest = path.partition("<")
-            yield f"/{start}{quote(str(value))}{rest.partition('>')[2]}" if parameters else f"/{path}"
+            address = f"/{start}{quote(str(value))}{rest.partition('>')[2]}" if parameters else f"/{path}"
+            yield address + REQUIRED_QUERIES.get(name, "")
 
 
 def list_public_addresses() -> Iterator[str]:

@@ -228,5 +228,6 @@ def test_pages_are_available_in_chinese(merchandiser: Client) -> None:
         assert 'lang="zh-hans"' in read_body(merchandiser.get(page)).lower()
 
 
-def test_the_menu_links_to_the_rules(merchandiser: Client) -> None:
-    assert LIST in read_body(merchandiser.get(reverse("admin:index")))
+def test_the_tabs_of_recommendations_link_to_the_rules(merchandiser: Client) -> None:
+    performance = reverse("admin:serving_performanceday_changelist")
+    assert f'href="{LIST}"' in read_body(merchandiser.get(performance))

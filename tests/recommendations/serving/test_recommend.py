@@ -38,7 +38,7 @@ def test_customers_get_products_of_their_own_taste(trained: ModelVersion, loader
     assert [item.score for item in tea.items] == sorted((item.score for item in tea.items), reverse=True)
 
 
-def test_the_reason_is_the_largest_share_of_the_score(trained: ModelVersion, loader: StateLoader) -> None:
+def test_the_reason_names_a_product_with_a_large_share_of_the_score(trained: ModelVersion, loader: StateLoader) -> None:
     preview = build_preview(request=FOR_TEA, now=NOON, source=loader)
     model = loader.get_state(now=NOON).model
     history = model.build_history(users=model.find_user_rows(["user_id:user-0"]), recent=[])
@@ -48,10 +48,10 @@ def test_the_reason_is_the_largest_share_of_the_score(trained: ModelVersion, loa
         by_item: dict[int, float] = {}
         for part in contributions:
             by_item[part.item] = by_item.get(part.item, 0) + part.value
-        cause = max(by_item, key=lambda item: by_item[item])
         assert entry.item.reason is not None
-        expected = [model.items.get_id(cause)] if cause >= 0 else []
-        assert entry.item.reason.product_ids == expected, "popularity names no product"
+        # the most specific cause is named, if its share is at least a quarter of the largest; popularity names no product
+        values = [by_item[model.items.get_rows([product_id])[0]] for product_id in entry.item.reason.product_ids]
+        assert all(value >= max(by_item.values()) / 4 for value in values)
         assert 0 < sum(cause.percent for cause in entry.causes) <= 100.5
 
 

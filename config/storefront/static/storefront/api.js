@@ -10,6 +10,7 @@ const PAUSES = [1000, 2000] // before a second and a third try
 const NO_ANSWER = 0
 const WORTH_A_WAIT = new Set([NO_ANSWER, 502, 503, 504])
 const MOST_CARDS = 400
+const BATCH_PATH = "recommendations/batch/"
 const NOT_THERE = new Set([400, 404, 501]) // of a place that this server does not know
 
 export class ApiError extends Error {
@@ -79,7 +80,7 @@ export async function recommend(scenario, parameters = {}) {
 export async function recommendTogether(placements) {
   await settled()
   try {
-    const { placements: answers } = await retry("/api/v1/recommendations/batch/", { body: { ...person.identity, placements } })
+    const { placements: answers } = await retry(`/api/v1/${BATCH_PATH}`, { body: { ...person.identity, placements } })
     rememberCards(answers.flatMap((answer) => answer.items ?? []))
     return answers
   } catch (error) {

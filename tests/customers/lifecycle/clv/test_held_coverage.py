@@ -179,7 +179,7 @@ def test_intervals_that_do_not_hold_raise_one_alert(coverage: float, text: str, 
     (alert,) = find_model_alerts()
     assert (alert.code, alert.score_model) == ("intervals_off", score_model)
     assert text in format_alert(alert).text
-    assert format_alert(alert).url == f"{PAGE}#value"
+    assert format_alert(alert).url == PAGE
     with override("zh-hans"):
         assert chinese in format_alert(alert).text
 

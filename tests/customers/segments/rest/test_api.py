@@ -200,7 +200,7 @@ def test_history_entries_exits_and_overlap(client: APIClient) -> None:
     [entry] = client.get("/api/v1/segments/loyal/entered/").json()["results"]
     [exit_] = client.get("/api/v1/segments/loyal/left/").json()["results"]
     assert (entry["user_id"], exit_["customer_id"], entry["left_at"]) == ("ada", customer.pk, None)
-    overlap = client.get("/api/v1/segments/all/overlap/loyal/").json()
+    overlap = client.get("/api/v1/segments/all/overlap/?other=loyal").json()
     assert (overlap["size"], overlap["other_size"], overlap["both"], overlap["share"]) == (1, 1, 1, 1.0)
-    assert client.get("/api/v1/segments/all/overlap/none/").status_code == 404
+    assert client.get("/api/v1/segments/all/overlap/?other=none").status_code == 404
     assert client.get("/api/v1/segments/loyal/history/?since=yesterday").status_code == 400

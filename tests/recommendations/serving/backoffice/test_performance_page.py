@@ -66,6 +66,6 @@ def test_the_page_needs_permission() -> None:
     assert Client().get(ADDRESS).status_code == 302
 
 
-def test_a_merchandiser_finds_the_page_in_the_menu() -> None:
+def test_a_merchandiser_finds_the_page_in_the_tabs() -> None:
     client = log_in("Merchandiser")
-    assert ADDRESS in client.get("/admin/").content.decode()
+    assert f'href="{ADDRESS}"' in client.get("/admin/merchandising/rule/").content.decode()
