@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from recommendations.engine.placements import RECENTLY_VIEWED
 from recommendations.merchandising.rules.ranking import RankedPage, apply_to_ranking
 from recommendations.serving.pipeline.context import RecommendationContext
 
@@ -14,6 +15,8 @@ def pin_products(context: RecommendationContext, ranked: Sequence[tuple[int, flo
     A pinned product that this visitor or request must not see is left out.
     """
     pins = context.rule_effects.pins if context.rule_effects is not None else ()
+    if context.request.scenario == RECENTLY_VIEWED and not ranked:
+        pins = ()  # a visitor who has viewed nothing has no such row, and another row of the page may show the product
     excluded: frozenset[int] = frozenset()
     if pins:
         rows = context.get_excluded_rows(context.request.scenario, context.get_start_rows())
