@@ -57,6 +57,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Counts the members of every segment, and records who has entered and left."),
     ),
     ScheduledJob(
+        task="customers.segments.tasks.recount_changed_orders",
+        cron="* * * * *",
+        title=_("Count changed orders"),
+        description=_("Counts orders again that an import or an edit has changed, for conditions of segments."),
+    ),
+    ScheduledJob(
         task="customers.segments.tasks.recount_moved_products",
         cron="40 * * * *",
         title=_("Count events of moved products"),

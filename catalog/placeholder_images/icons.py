@@ -244,7 +244,6 @@ DEFAULT_ICON = build_icon(
     '<path d="M10 42h80l-8 42a6 6 0 0 1-6 5H24a6 6 0 0 1-6-5z"/><path d="M28 42L42 14M72 42L58 14" class="o"/>'
     '<path d="M34 54v22M50 54v22M66 54v22" class="s"/>',
 )
-ICONS_BY_KEY = {icon.key: icon for icon in (*ICONS, DEFAULT_ICON)}
 
 
 def choose_icon(*, category: str, title: str) -> CategoryIcon:

@@ -18,6 +18,7 @@ from customers.identity.customer_upsert import CustomerChange, upsert_customers
 from customers.identity.models import Consent, Identifier
 
 SEED = 2
+HOUSEHOLD_PREFIX = "household-"
 CONSENT_SOURCE = "demo (simulated)"
 POLICY_VERSION = "2026-01"
 BIRTHDAY_SHARE = 0.6
@@ -46,10 +47,12 @@ def load_customers(*, loaded_at: datetime, language: str = "en") -> int:
     """Name every household that has no name yet; return how many were changed. A second run changes nothing."""
     households = (
         Identifier.objects.filter(kind=Identifier.Kind.USER_ID, customer__name="", customer__erased_at=None)
+        .filter(value__startswith=HOUSEHOLD_PREFIX)
         .order_by("value")
         .values_list("value", "customer_id", "customer__first_seen_at")
     )
-    rows = [row for row in households if row[0].startswith("household-")]
+    # the account page of the demo shop accepts any other user ID
+    rows = [row for row in households if row[0].removeprefix(HOUSEHOLD_PREFIX).isdecimal()]
     if not rows:
         return 0
     keys = hash_to_keys([user_id for user_id, _customer, _seen in rows], seed=SEED)

@@ -20,10 +20,6 @@ def format_count(value: Number | None) -> str:
     return NO_VALUE if value is None else numbers.format_decimal(value, format="#,##0", locale=get_reader_locale())
 
 
-def format_score(value: Number | None) -> str:
-    return NO_VALUE if value is None else numbers.format_decimal(value, format="0.0000", locale=get_reader_locale())
-
-
 def format_whole_money(value: Number | None, currency: str) -> str:
     """Return an amount in whole units, for overviews."""
     if value is None:

@@ -25,7 +25,6 @@ from customers.processing.models import ProcessingRun
 from customers.processing.outbox import claim_events, release_events
 from customers.processing.rejections import PROCESSING_FAILED, ProcessingRejection, reject_events
 from customers.processing.totals import add_to_totals
-from customers.segments.event_counts.counting import recount_pending_orders
 from customers.warehouse.append import finish_appends
 from customers.warehouse.parquet_files import WarehouseWriteError
 
@@ -89,7 +88,6 @@ class PipelineRun:
         with transaction.atomic():
             orders = project_orders(messages=[], at=self.at)
             update_profiles(activity={}, created=(), ordered=orders.customer_ids, as_of=self.at)
-        recount_pending_orders()
 
     @contextmanager
     def record_run(self, *, waiting: int, oldest_seconds: float) -> Iterator[None]:

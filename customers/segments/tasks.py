@@ -4,12 +4,17 @@ from celery import shared_task
 from django.utils import timezone
 
 from customers.segments import membership
-from customers.segments.event_counts import recounting
+from customers.segments.event_counts import counting, recounting
 
 
 @shared_task(exclusive=True)
 def evaluate_segments() -> int:
     return membership.evaluate_segments(as_of=timezone.now())
+
+
+@shared_task(exclusive=True)
+def recount_changed_orders() -> int:
+    return counting.recount_pending_orders()
 
 
 @shared_task(exclusive=True)

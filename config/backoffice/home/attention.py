@@ -95,7 +95,11 @@ def check_orders(as_of: datetime) -> Iterator[AttentionItem]:
 def check_event_lag(as_of: datetime) -> Iterator[AttentionItem]:
     lag = measure_lag(at=as_of)
     if lag.oldest_seconds > LAG_IS_LATE_SECONDS:
-        text = _("Events are processed late: %(waiting)s wait, the oldest for %(time)s.") % {
+        text = ngettext(
+            "Events are processed late: %(waiting)s is waiting, for %(time)s.",
+            "Events are processed late: %(waiting)s are waiting, the oldest for %(time)s.",
+            lag.waiting,
+        ) % {
             "waiting": format_count(lag.waiting),
             "time": format_duration(lag.oldest_seconds),
         }
@@ -114,7 +118,7 @@ def check_profiles(as_of: datetime) -> Iterator[AttentionItem]:
 def check_models(as_of: datetime) -> Iterator[AttentionItem]:
     trained_on = ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).aggregate(at=Max("as_of"))["at"]
     if trained_on and as_of - trained_on >= MODEL_IS_OLD:
-        text = _("The recommendation model was trained on data of %(days)s ago. Train a new one.") % {
+        text = _("The recommendation model was trained on data from %(days)s ago. Train a new one.") % {
             "days": ngettext("%(count)d day", "%(count)d days", (as_of - trained_on).days)
             % {"count": (as_of - trained_on).days}
         }

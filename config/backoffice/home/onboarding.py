@@ -144,8 +144,8 @@ def list_missing_data() -> list[str]:
     if repeat_buyers < MIN_REPEAT_BUYERS:
         missing.append(
             ngettext(
-                "Value and lifecycle stages by prediction need %(needed)s customers with two orders; you have %(count)s.",
-                "Value and lifecycle stages by prediction need %(needed)s customers with two orders; you have %(count)s.",
+                "Value predictions need %(needed)s customers with two orders; you have %(count)s.",
+                "Value predictions need %(needed)s customers with two orders; you have %(count)s.",
                 repeat_buyers,
             )
             % {"needed": format_count(MIN_REPEAT_BUYERS), "count": format_count(repeat_buyers)}

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
+from django.contrib.admin.views.decorators import staff_member_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 from catalog.placeholder_images.drawing import build_placeholder_url
 from config.backoffice.home import attention, onboarding, sales, suggestions
 from config.foundation import number_formats
-from config.foundation.backoffice.date_range import DateChoice, parse_date_choice
+from config.foundation.backoffice.date_range import DateChoice, DayRange, parse_date_choice
 from customers.lifecycle.backoffice.drilldowns.drilldown import make_drilldown_url
 from customers.lifecycle.backoffice.drilldowns.stages import UNKNOWN_STAGE, get_stage_label
 from customers.lifecycle.models import LifecycleRun, Stage
@@ -140,13 +140,13 @@ def format_best_seller(product: sales.BestSeller, currency: str) -> Context:
 
 def build_flow(as_of: datetime) -> Context:
     """Return the customers per stage with entries and exits of four weeks, and the largest changes between stages."""
-    since = as_of - timedelta(days=FLOW_DAYS)
-    flows = count_stage_flows(since=since, until=as_of)
+    today = timezone.localdate(as_of)
+    days = DayRange(
+        today - timedelta(days=FLOW_DAYS - 1), today
+    )  # today included, as in the lists of people that the figures open
+    period = {"since": days.first.isoformat(), "until": days.last.isoformat()}
+    flows = count_stage_flows(since=days.start, until=days.end)
     total = sum(flow["customers"] for flow in flows)
-    days = {
-        "since": timezone.localdate(since).isoformat(),
-        "until": timezone.localdate(as_of).isoformat(),
-    }
     stages = []
     for stage in Stage.values:
         customers = sum(flow["customers"] for flow in flows if flow["to_stage"] == stage)
@@ -178,7 +178,7 @@ def build_flow(as_of: datetime) -> Context:
                 "to": get_stage_label(move["to_stage"]),
                 "customers": number_formats.format_count(move["customers"]),
                 "url": make_drilldown_url(
-                    "stage-flow", **{"from": move["from_stage"] or UNKNOWN_STAGE, "to": move["to_stage"], **days}
+                    "stage-flow", **{"from": move["from_stage"] or UNKNOWN_STAGE, "to": move["to_stage"], **period}
                 ),
             }
             for move in moves[:FLOW_ROWS]
@@ -199,7 +199,7 @@ def count_moves(flows: list[dict[str, Any]], side: str, stage: str) -> int:
 
 
 @require_POST
-@login_required(login_url="admin:login")
+@staff_member_required
 def draft_campaign(request: HttpRequest, key: str) -> HttpResponse:
     """Create the segment and campaign draft of a suggestion and open the draft."""
     if not all(map(request.user.has_perm, suggestions.PERMISSIONS)):

@@ -57,7 +57,7 @@ SUGGESTIONS = (
             "%(number)s customers ordered for the first time in the last 30 days",
             "count",
         ),
-        _("The second order decides whether a customer stays. Show what goes with the first one."),
+        _("Encourage a second order: show what goes with the first one."),
         _("Second order of new customers"),
     ),
     Suggestion(
@@ -67,7 +67,7 @@ SUGGESTIONS = (
             "%(number)s customers buy most often and spend most",
             "count",
         ),
-        _("They need no discount. Thank them, and show them new products first."),
+        _("Thank them, and show them new products first."),
         _("Thank the best customers"),
     ),
 )

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from django.utils.functional import Promise
 from django.utils.timezone import make_aware
@@ -121,9 +120,6 @@ class DateChoice:
         """Return the URL parameters of the choice, for links that keep it."""
         days = {"since": self.range.first.isoformat(), "until": self.range.last.isoformat()}
         return {"range": self.preset, **(days if self.preset == CUSTOM else {}), "compare": self.comparison}
-
-    def to_query(self) -> str:
-        return urlencode(self.to_parameters())
 
 
 def parse_date_choice(

@@ -19,7 +19,7 @@ from customers.segments.models import PendingOrderCount
 from customers.warehouse.index_lookup import prefer_index_scans
 
 LOCK_KEY = compute_lock_key("segments.event_counts")
-RECOUNT_BATCH_SIZE = 5_000
+RECOUNT_BATCH_SIZE = 100  # customers; while a batch is counted, no events are processed
 
 # The facts are passed in one text per event, because PostgreSQL has no arrays of lists of different lengths.
 BATCH_FACTS = sql.SQL("""

@@ -140,7 +140,7 @@ def test_an_old_model_needs_attention() -> None:
         version="v", algorithm="blend", as_of=NOON - 9 * DAY, created_at=NOON, status=ModelVersion.Status.ACTIVE
     )
     texts = [item.text for item in list_attention_items(user=make_user(superuser=True), as_of=NOON)]
-    assert texts == ["The recommendation model was trained on data of 9 days ago. Train a new one."]
+    assert texts == ["The recommendation model was trained on data from 9 days ago. Train a new one."]
 
 
 def test_a_suggestion_becomes_one_draft_however_often_it_is_clicked(client: Client) -> None:
@@ -191,7 +191,7 @@ def test_missing_data_is_counted_for_each_prediction() -> None:
         make_home_order(customer, days_ago=1, total="3")
         make_home_order(customer, days_ago=2, total="3")
     first, second = list_missing_data()
-    assert "need 30 customers with two orders; you have 3." in first
+    assert "Value predictions need 30 customers with two orders; you have 3." in first
     assert second.endswith("you have 3 customers with an order.")
 
 

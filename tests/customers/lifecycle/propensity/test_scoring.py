@@ -181,8 +181,10 @@ def test_the_score_models_describe_the_training_in_json(trained: Any) -> None:
         quality = figures["quality"]
         (serving,) = [option for option in figures["level"]["options"] if option["serves"]] or [None]
         if serving is None:
-            # the uncalibrated model serves, so its quality is close to that of the calibrated candidate, not equal
-            assert quality["brier"] == pytest.approx(results_by_name[figures["winner"]]["brier"], rel=0.1)
+            # the winner serves as it is, and its mean before the calibration is that of the comparison
+            winner = results_by_name[figures["winner"]]
+            assert quality["mean_predicted"] == pytest.approx(winner["mean_predicted"])
+            assert quality["brier"] >= winner["brier"] * 0.9
         else:
             assert (serving["candidate"], serving["adjustment"]) == (figures["winner"], figures["level"]["adjustment"])
             assert quality["brier"] == pytest.approx(serving["brier"][0])
