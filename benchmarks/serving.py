@@ -232,7 +232,9 @@ def measure_start(record: dict[str, Any]) -> dict[str, float]:
     port = find_free_port()
     target = json.loads((Path(record["folder"]) / "for-you.jsonl").open(encoding="utf-8").readline())[1]
     began, first_answer, took = time.perf_counter(), 0.0, 0.0
-    process = subprocess.Popen(build_web_command(port), env={**os.environ, **get_web_environment()})
+    # Granian logs to stdout, where only the line with the figures belongs.
+    environment = {**os.environ, **get_web_environment()}
+    process = subprocess.Popen(build_web_command(port), env=environment, stdout=sys.stderr)
     try:
         while time.perf_counter() - began < START_TIMEOUT:
             sent = time.perf_counter()
