@@ -223,6 +223,7 @@ INSTALLED_APPS = [
     "customers.events",
     "customers.orders",
     "customers.feedback",
+    "customers.imports",
     "customers.warehouse",
     "customers.lifecycle",
     "customers.segments",

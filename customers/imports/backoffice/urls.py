@@ -1,0 +1,16 @@
+from django.urls import path
+
+from customers.imports.backoffice import columns_page, list_page, run_page, upload_page
+
+app_name = "imports"
+urlpatterns = [
+    path("", list_page.show_imports, name="list"),
+    path("new/<slug:kind>/", upload_page.upload_file, name="new"),
+    path("<int:run_id>/columns/", columns_page.match_file_columns, name="columns"),
+    path("<int:run_id>/", run_page.show_run, name="run"),
+    path("<int:run_id>/fix/", run_page.fix_rows, name="fix"),
+    path("<int:run_id>/import/", run_page.start_import, name="start"),
+    path("<int:run_id>/cancel/", run_page.cancel, name="cancel"),
+    path("<int:run_id>/undo/", run_page.undo, name="undo"),
+    path("<int:run_id>/refused-rows/", run_page.download_refused, name="refused"),
+]
