@@ -79,8 +79,9 @@ def find_line_end(raw: str) -> str:
 def open_decoded(path: Path, encoding: str) -> Iterator[Iterator[str]]:
     with path.open("rb") as file:
         is_gzipped = file.read(2) == GZIP_MAGIC
-    opened = (
-        gzip.open(path, "rt", encoding=encoding, newline="") if is_gzipped else path.open(encoding=encoding, newline="")
-    )
-    with opened as stream:
-        yield iter(stream)
+    if is_gzipped:
+        with gzip.open(path, "rt", encoding=encoding, newline="") as stream:
+            yield iter(stream)
+    else:
+        with path.open(encoding=encoding, newline="") as stream:
+            yield iter(stream)

@@ -17,8 +17,8 @@ from customers.imports.value_types import DISTINCT_TYPES, looks_like
 MIN_PRESET_COLUMNS = 3
 MIN_SIMILARITY = 0.84
 LANGUAGES = ("en", "zh-hans")
-# what a select of the page sends for a column that is left out, and for one that becomes an attribute
-SKIP = ""
+# what stands for a field in a mapping and in the selects of the page: no field, and left out where columns become attributes by default
+NO_FIELD, LEFT_OUT = "", "-"
 
 
 @dataclass
@@ -36,7 +36,7 @@ class ColumnMatch:
 
     @property
     def used(self) -> set[str]:
-        return {columns[0] for columns in self.mapping.values()}
+        return set(invert_mapping(self.mapping))
 
     def add(self, name: str, columns: Sequence[str], reason: str) -> None:
         self.mapping[name] = list(columns)
@@ -54,15 +54,17 @@ def match_columns(
     """
     names = [column.name for column in sample.columns]
     match = ColumnMatch(preset if preset in kind.presets else detect_preset(kind, names))
-    left_out = set()
+    unmatched = set()
     for column, name in (remembered or {}).items():
         if column not in names:
             continue
-        if name is None:
-            left_out.add(column)
+        if name is None or name == LEFT_OUT:
+            unmatched.add(column)
+            if name == LEFT_OUT:
+                match.mapping.setdefault(LEFT_OUT, []).append(column)
         elif name in kind.fields and name not in match.mapping:
             match.add(name, [column], _("as in the last file"))
-    columns = [column for column in sample.columns if column.name not in left_out]
+    columns = [column for column in sample.columns if column.name not in unmatched]
     if match.preset in kind.presets:
         match_by_preset(match, kind.presets[match.preset], columns)
     match_by_name(match, kind, columns)
@@ -151,7 +153,12 @@ def normalize_column(name: str) -> str:
 
 
 def read_choices(
-    *, kind: ImportKind, columns: Sequence[str], choices: Mapping[str, str], previous: Mapping[str, Sequence[str]]
+    *,
+    kind: ImportKind,
+    preset: str,
+    columns: Sequence[str],
+    choices: Mapping[str, str],
+    previous: Mapping[str, Sequence[str]],
 ) -> dict[str, list[str]]:
     """Return the mapping that a user chose: ``choices`` has the field of each column.
 
@@ -159,8 +166,8 @@ def read_choices(
     """
     mapping: dict[str, list[str]] = {}
     for column in columns:
-        name = choices.get(column, SKIP)
-        if name in kind.fields:
+        name = choices.get(column, NO_FIELD)
+        if name in kind.fields or (name == LEFT_OUT and kind.keeps_other_columns(preset)):
             mapping.setdefault(name, []).append(column)
     for name, chosen in mapping.items():
         known = list(previous.get(name, ()))
@@ -171,7 +178,8 @@ def read_choices(
 
 def invert_mapping(mapping: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Return column → field, for the first column of each field."""
-    return {columns[0]: name for name, columns in mapping.items() if columns}
+    fields = {columns[0]: name for name, columns in mapping.items() if columns}
+    return dict.fromkeys(mapping.get(LEFT_OUT, ()), LEFT_OUT) | fields
 
 
 def describe_fallbacks(mapping: Mapping[str, Sequence[str]], kind: ImportKind) -> dict[str, list[tuple[Any, str]]]:

@@ -59,7 +59,8 @@ def create_run(*, kind: ImportKind, file: UploadedFile, source: str, user: Any, 
         started_at=at,
     )
     try:
-        propose_mapping(run, read_sample(get_path(run)))
+        if kind.fields:
+            propose_mapping(run, read_sample(get_path(run)))
     except ImportFileError:
         get_path(run).unlink(missing_ok=True)
         raise
@@ -207,7 +208,8 @@ def import_run(*, run_id: int, at: datetime) -> ImportRun:
         else:
             set_outcome(run, outcome)
             run.created, run.updated, run.unchanged = count_results(run, kind, outcome)
-            run.state, run.dry_run, run.undo_until = ImportState.IMPORTED, False, at + UNDO_PERIOD
+            run.state, run.dry_run = ImportState.IMPORTED, False
+            run.undo_until = at + UNDO_PERIOD if kind.can_undo else None
         run.finished_at = at + timedelta(seconds=time.monotonic() - clock)
         run.save()
     return run
@@ -230,7 +232,7 @@ def undo_run(*, run_id: int, at: datetime) -> UndoResult | None:
         result: UndoResult | None = None
         try:
             with transaction.atomic():
-                result = (kind.undo or undo_changes)(run=run, main_table=kind.main_table)
+                result = undo_changes(run=run, main_table=kind.main_table)
                 run.state, run.undone_at, run.error = ImportState.UNDONE, at, ""
                 run.save()
         except UndoBlockedError as error:

@@ -86,11 +86,19 @@ def resolve_user_ids(*, user_ids: Iterable[str], seen_at: datetime) -> ResolvedU
     return ResolvedUserIds(existing | created | created_elsewhere, frozenset(created))
 
 
+def create_customers(count: int, *, seen_at: datetime) -> list[int]:
+    """Create customers without identifiers, which the caller adds in the same transaction; return their IDs."""
+    if not count:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT_CUSTOMERS, {"seen_at": seen_at, "count": count})
+        return [customer_id for (customer_id,) in cursor.fetchall()]
+
+
 def create_missing_customers(user_ids: list[str], seen_at: datetime) -> dict[str, int]:
     """Create customers; return the user ids that no other process created in the meantime."""
+    ids = create_customers(len(user_ids), seen_at=seen_at)
     with connection.cursor() as cursor:
-        cursor.execute(INSERT_CUSTOMERS, {"seen_at": seen_at, "count": len(user_ids)})
-        ids = [customer_id for (customer_id,) in cursor.fetchall()]
         cursor.execute(CLAIM_IDENTIFIERS, {"values": user_ids, "ids": ids})
         created = dict(cursor.fetchall())
         if len(created) < len(ids):

@@ -17,7 +17,7 @@ from customers.imports.backoffice.starting import start_check
 from customers.imports.backoffice.steps import build_steps
 from customers.imports.kinds.base import ImportFileError, ImportKind, Text
 from customers.imports.matching import (
-    SKIP,
+    NO_FIELD,
     ColumnMatch,
     describe_fallbacks,
     invert_mapping,
@@ -100,7 +100,11 @@ def match_file_columns(request: HttpRequest, run_id: int) -> HttpResponse:
     if request.method == "POST" and not problem:
         choices = read_posted_choices(request, sample)
         mapping = read_choices(
-            kind=kind, columns=[c.name for c in sample.columns], choices=choices, previous=match.mapping
+            kind=kind,
+            preset=preset,
+            columns=[column.name for column in sample.columns],
+            choices=choices,
+            previous=match.mapping,
         )
         match.mapping = mapping
         missing = kind.find_missing_fields(mapping, preset)
@@ -129,6 +133,7 @@ def match_file_columns(request: HttpRequest, run_id: int) -> HttpResponse:
         is_checked=request.method == "POST",
         rows=build_rows(request, run, kind, sample, match),
         choices=build_choices(kind),
+        keeps_others=kind.keeps_other_columns(preset),
         derived=list_derived(kind, preset),
         encoding=sample.encoding,
         delimiter=DELIMITER_LABELS.get(sample.delimiter, sample.delimiter),
@@ -147,7 +152,7 @@ def build_options_form(
         dates = [
             value
             for name, columns in match.mapping.items()
-            if kind.fields[name].type == "date"
+            if name in kind.fields and kind.fields[name].type == "date"
             for value in sample.get_values(columns[0])
         ]
         initial["date_format"] = detect_date_format(dates)
@@ -166,7 +171,9 @@ def find_last_options(run: ImportRun) -> dict[str, Any]:
 
 def read_posted_choices(request: HttpRequest, sample: FileSample) -> dict[str, str]:
     """Return the chosen field of each column; the selects are numbered, because a column may have any name."""
-    return {column.name: request.POST.get(f"column-{position}", SKIP) for position, column in enumerate(sample.columns)}
+    return {
+        column.name: request.POST.get(f"column-{position}", NO_FIELD) for position, column in enumerate(sample.columns)
+    }
 
 
 def build_rows(

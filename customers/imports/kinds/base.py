@@ -47,6 +47,7 @@ class ImportPreset:
         columns: field → the possible names of its column, most likely first.
         joined_fields: fields that are filled from all of their columns: a later column fills the gaps of an earlier one.
         derived_fields: fields that the preset itself computes, with how it does so.
+        keeps_other_columns: whether columns without a field become attributes, unless they are left out.
     """
 
     key: str
@@ -54,6 +55,7 @@ class ImportPreset:
     columns: Mapping[str, Sequence[str]]
     joined_fields: frozenset[str] = frozenset()
     derived_fields: Mapping[str, Text] = field(default_factory=dict)
+    keeps_other_columns: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class ImportTask:
     """A file to check or to import.
 
     Attributes:
-        record_id: the record that an earlier attempt left, which may have finished.
+        at: now.
     """
 
     run: ImportRun
@@ -103,9 +105,8 @@ class ImportKind:
         main_table: the table whose rows count as new and updated; undo is refused if later data has changed them.
         count_labels: the labels of further counts.
         describes_people: whether the rows contain personal data.
-        keeps_other_columns: whether a column can become an attribute.
         counts_changes: whether new and updated objects are counted in what the import recorded, because it writes in several transactions.
-        undo: undoes an import, if not ``undo_changes`` does.
+        can_undo: whether an import can be undone.
         get_reason: returns the text of a problem code.
         import_file: imports a file, or checks it. Raises ImportFileError and ImportCancelledError.
     """
@@ -128,10 +129,12 @@ class ImportKind:
     count_labels: Mapping[str, Text] = field(default_factory=dict)
     default_source: str = "shop"
     describes_people: bool = False
-    keeps_other_columns: bool = False
     counts_changes: bool = False
-    undo: Callable[..., Any] | None = None
+    can_undo: bool = True
     get_reason: Callable[[str], Text] = str
+
+    def keeps_other_columns(self, preset: str) -> bool:
+        return preset in self.presets and self.presets[preset].keeps_other_columns
 
     def find_missing_fields(self, mapping: Mapping[str, Any], preset: str) -> list[Text]:
         """Return the labels of the required fields without a column."""
