@@ -40,7 +40,7 @@ class ImportRun(FileImport):
     created = models.PositiveBigIntegerField(_("new"), default=0)
     updated = models.PositiveBigIntegerField(_("updated"), default=0)
     unchanged = models.PositiveBigIntegerField(_("unchanged"), default=0)
-    rejected = models.PositiveBigIntegerField(_("refused rows"), default=0)
+    rejected = models.PositiveBigIntegerField(_("rejected rows"), default=0)
     counts = models.JSONField(_("counts"), default=dict, blank=True)
     record_id = models.BigIntegerField(null=True, editable=False)
     started_by = models.ForeignKey(

@@ -159,7 +159,7 @@ def hold_run(run_id: int) -> Iterator[ImportRun]:
 
 
 def check_run(*, run_id: int, at: datetime) -> ImportRun:
-    """Check the file of a run: count what the import would change, and list the refused rows."""
+    """Check the file of a run: count what the import would change, and list the rejected rows."""
     with hold_run(run_id) as run:
         if run.state != ImportState.CHECKING:
             return run

@@ -22,7 +22,7 @@ COLUMNS = (
     Column(key="state", label=gettext_lazy("State"), sort="state", align="text"),
     Column(key="created", label=gettext_lazy("New"), sort="created"),
     Column(key="updated", label=gettext_lazy("Updated"), sort="updated"),
-    Column(key="rejected", label=gettext_lazy("Refused rows"), sort="rejected"),
+    Column(key="rejected", label=gettext_lazy("Rejected rows"), sort="rejected"),
     Column(key="at", label=gettext_lazy("Uploaded"), sort="created_at"),
 )
 

@@ -96,7 +96,7 @@ def build_figures(run: ImportRun, kind: ImportKind) -> list[tuple[Any, str]]:
         (kind.created_label, format_count(run.created)),
         (kind.updated_label, format_count(run.updated)),
         (kind.unchanged_label, format_count(run.unchanged)),
-        (_("Refused rows"), format_count(run.rejected)),
+        (_("Rejected rows"), format_count(run.rejected)),
     ]
 
 
@@ -223,8 +223,8 @@ def undo(request: HttpRequest, run_id: int) -> HttpResponse:
 
 
 @staff_member_required
-def download_refused(request: HttpRequest, run_id: int) -> FileResponse:
-    """Download the refused rows with their problems."""
+def download_rejected(request: HttpRequest, run_id: int) -> FileResponse:
+    """Download the rejected rows with their problems."""
     run = find_run(request, run_id)
     kind = runs.get_kind(run)
     if kind.describes_people and not may_see_personal(request):

@@ -12,5 +12,5 @@ urlpatterns = [
     path("<int:run_id>/import/", run_page.start_import, name="start"),
     path("<int:run_id>/cancel/", run_page.cancel, name="cancel"),
     path("<int:run_id>/undo/", run_page.undo, name="undo"),
-    path("<int:run_id>/refused-rows/", run_page.download_refused, name="refused"),
+    path("<int:run_id>/rejected-rows/", run_page.download_rejected, name="rejected"),
 ]

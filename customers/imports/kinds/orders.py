@@ -90,7 +90,7 @@ class OrderOptionsForm(forms.Form):
     )
     products = forms.ChoiceField(
         label=gettext_lazy("Unknown products"),
-        choices=[("create", gettext_lazy("Create them")), ("reject", gettext_lazy("Refuse their rows"))],
+        choices=[("create", gettext_lazy("Create them")), ("reject", gettext_lazy("Reject their rows"))],
     )
     keep_zero_quantity = forms.BooleanField(label=gettext_lazy("Accept rows with quantity 0"), required=False)
 

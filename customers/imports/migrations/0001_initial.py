@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 ("created", models.PositiveBigIntegerField(default=0, verbose_name="new")),
                 ("updated", models.PositiveBigIntegerField(default=0, verbose_name="updated")),
                 ("unchanged", models.PositiveBigIntegerField(default=0, verbose_name="unchanged")),
-                ("rejected", models.PositiveBigIntegerField(default=0, verbose_name="refused rows")),
+                ("rejected", models.PositiveBigIntegerField(default=0, verbose_name="rejected rows")),
                 ("counts", models.JSONField(blank=True, default=dict, verbose_name="counts")),
                 ("record_id", models.BigIntegerField(editable=False, null=True)),
                 ("created_at", models.DateTimeField(verbose_name="uploaded at")),

@@ -199,7 +199,7 @@ def test_values_are_masked_without_the_permission_to_see_personal_data(
     page = client.get(reverse("imports:columns", args=[run.pk])).content.decode()
     assert "ada@example.com" not in page
     assert "2026-05-01" in page
-    assert client.get(reverse("imports:refused", args=[run.pk])).status_code == 403
+    assert client.get(reverse("imports:rejected", args=[run.pk])).status_code == 403
 
 
 def test_pages_need_permissions(client: Client, boss: Client, upload: Upload) -> None:
