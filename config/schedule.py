@@ -123,6 +123,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Deletes uploaded order files that were not confirmed within a week."),
     ),
     ScheduledJob(
+        task="customers.imports.tasks.fetch_feeds",
+        cron="*/5 * * * *",
+        title=_("Fetch product feeds"),
+        description=_("Fetches the product feeds that are due by their URL, and imports those that have changed."),
+    ),
+    ScheduledJob(
         task="customers.imports.tasks.delete_old_uploads",
         cron="50 0 * * *",
         title=_("Purge imported files"),

@@ -65,23 +65,30 @@ class CustomerChange:
         return self.user_id or f"{EMAIL_KEY}{hash_email(self.fields.get('email', ''))}"
 
 
-def upsert_customers(*, changes: Sequence[CustomerChange], seen_at: datetime) -> BulkResult:
+def upsert_customers(
+    *, changes: Sequence[CustomerChange], seen_at: datetime, widens_seen_times: bool = True
+) -> BulkResult:
     """Create or update customers by user id in one transaction; the result lists the outcome of each item.
 
     An item is rejected if its user id appears earlier in the list, or if its e-mail address or phone number belongs to another
     customer: a bulk update never merges customers.
+
+    Args:
+        widens_seen_times: whether known customers were seen at ``seen_at``, as opposed to being listed in a file.
     """
     for _attempt in range(MAX_ATTEMPTS - 1):
         try:
             with transaction.atomic():
-                return write_upserts(changes, seen_at)
+                return write_upserts(changes, seen_at, widens_seen_times=widens_seen_times)
         except CustomerGoneError:
             continue
     with transaction.atomic():
-        return write_upserts(changes, seen_at)
+        return write_upserts(changes, seen_at, widens_seen_times=widens_seen_times)
 
 
-def write_upserts(changes: Sequence[CustomerChange], seen_at: datetime) -> BulkResult:
+def write_upserts(
+    changes: Sequence[CustomerChange], seen_at: datetime, *, widens_seen_times: bool = True
+) -> BulkResult:
     by_email = [change for change in changes if not change.user_id]
     if (
         by_email
@@ -92,7 +99,11 @@ def write_upserts(changes: Sequence[CustomerChange], seen_at: datetime) -> BulkR
         lock_identities()  # before any other lock, because identifiers will go from one customer to another
     problems = find_conflicts(changes)
     accepted = [change for change, item_problems in zip(changes, problems, strict=True) if not item_problems]
-    resolved = resolve_user_ids(user_ids=[change.user_id for change in accepted if change.user_id], seen_at=seen_at)
+    resolved = resolve_user_ids(
+        user_ids=[change.user_id for change in accepted if change.user_id],
+        seen_at=seen_at,
+        widens_seen_times=widens_seen_times,
+    )
     emails = resolve_emails([change for change in accepted if not change.user_id], seen_at=seen_at)
     customer_ids = resolved.customer_ids | emails.customer_ids
     add_identifiers(

@@ -43,31 +43,41 @@ class ColumnMatch:
         self.reasons.setdefault(columns[0], reason)
 
 
+@dataclass(frozen=True)
+class RememberedColumns:
+    """The columns and the mapping of an earlier file."""
+
+    columns: Sequence[str]
+    mapping: Mapping[str, Sequence[str]]
+
+
 def match_columns(
-    *, kind: ImportKind, sample: FileSample, preset: str = "", remembered: Mapping[str, str | None] | None = None
+    *, kind: ImportKind, sample: FileSample, preset: str = "", remembered: RememberedColumns | None = None
 ) -> ColumnMatch:
     """Propose a mapping of the columns of a file.
 
     Args:
         preset: the preset to use; the one with the most columns by default.
-        remembered: column → field of the last file of this source, None if it was left out.
+        remembered: what was chosen for the last file of this source.
     """
     names = [column.name for column in sample.columns]
     match = ColumnMatch(preset if preset in kind.presets else detect_preset(kind, names))
-    unmatched = set()
-    for column, name in (remembered or {}).items():
-        if column not in names:
-            continue
-        if name is None or name == LEFT_OUT:
-            unmatched.add(column)
-            if name == LEFT_OUT:
-                match.mapping.setdefault(LEFT_OUT, []).append(column)
-        elif name in kind.fields and name not in match.mapping:
-            match.add(name, [column], _("as in the last file"))
+    unmatched: set[str] = set()
+    if remembered is not None:
+        for name, earlier in remembered.mapping.items():
+            present = [column for column in earlier if column in names]
+            if name == LEFT_OUT and present:
+                match.mapping[LEFT_OUT] = present
+            elif name in kind.fields and present and present[0] == earlier[0]:
+                match.add(name, present, _("as in the last file"))
+        unmatched = set(remembered.columns) - {column for own in match.mapping.values() for column in own}
     columns = [column for column in sample.columns if column.name not in unmatched]
+    derived: set[str] = set()
     if match.preset in kind.presets:
         match_by_preset(match, kind.presets[match.preset], columns)
-    match_by_name(match, kind, columns)
+        derived = set(kind.presets[match.preset].derived_fields)
+    free = {name: spec for name, spec in kind.fields.items() if name not in match.mapping and name not in derived}
+    match_by_name(match, free, columns)
     match_by_content(match, kind, columns)
     return match
 
@@ -97,9 +107,9 @@ def match_by_preset(match: ColumnMatch, preset: ImportPreset, columns: Sequence[
         match.add(name, [free[0], *rest], str(preset.label))
 
 
-def match_by_name(match: ColumnMatch, kind: ImportKind, columns: Sequence[SampleColumn]) -> None:
+def match_by_name(match: ColumnMatch, fields: Mapping[str, ImportField], columns: Sequence[SampleColumn]) -> None:
     """Match columns whose name is that of a field, then those whose name is similar; the content must fit."""
-    candidates = {name: list_names(name, spec) for name, spec in kind.fields.items()}
+    candidates = {name: list_names(name, spec) for name, spec in fields.items()}
     for is_exact in (True, False):
         for column in columns:
             if column.name in match.used:
@@ -109,19 +119,20 @@ def match_by_name(match: ColumnMatch, kind: ImportKind, columns: Sequence[Sample
             best = max(free, key=lambda name: compare_names(key, free[name]), default="")
             if not best or compare_names(key, free[best]) < (1 if is_exact else MIN_SIMILARITY):
                 continue
-            if looks_like(kind.fields[best].type, column.values):
+            if looks_like(fields[best].type, column.values):
                 match.add(best, [column.name], _("by name"))
 
 
 def match_by_content(match: ColumnMatch, kind: ImportKind, columns: Sequence[SampleColumn]) -> None:
-    """Match a column that alone looks like the values of a field without one."""
+    """Match a column that alone looks like the values of a required field without one, or like addresses in a file of no known system."""
+    is_own = match.preset == next(iter(kind.presets), "")
+    needed = {
+        name for names in kind.required_any for name in names if not any(other in match.mapping for other in names)
+    }
     for name, spec in kind.fields.items():
         if name in match.mapping or spec.type not in DISTINCT_TYPES:
             continue
-        if (
-            sum(other.type == spec.type and key not in match.mapping for key, other in kind.fields.items()) > 1
-            and not spec.is_required
-        ):
+        if not (spec.is_required or name in needed or (spec.type == "email" and is_own)):
             continue
         likely = [
             column.name

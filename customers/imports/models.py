@@ -61,6 +61,55 @@ class ImportRun(FileImport):
         return self.state in (ImportState.CHECKING, ImportState.IMPORTING, ImportState.UNDOING)
 
 
+class FeedInterval(models.IntegerChoices):
+    """How often a feed is fetched, in hours."""
+
+    HOURLY = 1, _("every hour")
+    SIX_HOURS = 6, _("every 6 hours")
+    TWELVE_HOURS = 12, _("every 12 hours")
+    DAILY = 24, _("every day")
+    WEEKLY = 168, _("every week")
+
+
+class ScheduledFeed(models.Model):
+    """The URL of a product file that is fetched and imported on a schedule, with the columns of the source's last import."""
+
+    Interval = FeedInterval
+
+    url = models.URLField(_("URL"), max_length=2000, help_text=_("Must begin with https://."))
+    source = models.CharField(
+        _("source"),
+        max_length=100,
+        unique=True,
+        help_text=_("Short name of the system. The columns are matched as in its last import."),
+    )
+    interval_hours = models.PositiveIntegerField(_("fetch"), choices=FeedInterval, default=FeedInterval.DAILY)
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    etag = models.CharField(max_length=200, blank=True, editable=False)
+    last_modified = models.CharField(max_length=100, blank=True, editable=False)
+    content_hash = models.CharField(max_length=64, blank=True, editable=False)
+    checked_at = models.DateTimeField(_("last fetched at"), null=True, blank=True, editable=False)
+    due_at = models.DateTimeField(_("next fetch at"), null=True, blank=True, editable=False)
+    error = models.TextField(_("error"), blank=True, editable=False)
+    last_run = models.ForeignKey(
+        ImportRun,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        editable=False,
+        verbose_name=_("last import"),
+    )
+
+    class Meta:
+        verbose_name = _("scheduled feed")
+        verbose_name_plural = _("scheduled feeds")
+        ordering = ["source"]
+
+    def __str__(self) -> str:
+        return self.source
+
+
 class ImportChange(models.Model):
     """A row that an import created, updated or deleted; written by triggers, see the migration.
 

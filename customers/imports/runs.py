@@ -22,7 +22,7 @@ from customers.imports.kinds.base import (
     ImportTask,
 )
 from customers.imports.kinds.registry import KINDS
-from customers.imports.matching import ColumnMatch, invert_mapping, match_columns
+from customers.imports.matching import ColumnMatch, RememberedColumns, match_columns
 from customers.imports.models import ImportRun, ImportState
 from customers.imports.samples import FileSample, read_sample
 from customers.imports.undo import (
@@ -79,8 +79,8 @@ def propose_mapping(run: ImportRun, sample: FileSample, *, preset: str = "") -> 
     return match
 
 
-def find_remembered(run: ImportRun) -> dict[str, str | None]:
-    """Return column → field (None if it was left out) of the last import of the same kind and source that was checked."""
+def find_remembered(run: ImportRun) -> RememberedColumns | None:
+    """Return the columns of the last import of the same kind and source that was checked."""
     last = (
         ImportRun.objects.filter(kind=run.kind, source=run.source, finished_at__isnull=False)
         .exclude(pk=run.pk)
@@ -88,11 +88,7 @@ def find_remembered(run: ImportRun) -> dict[str, str | None]:
         .order_by("-created_at", "-id")
         .first()
     )
-    if last is None:
-        return {}
-    fields = invert_mapping(last.mapping)
-    further = {column for columns in last.mapping.values() for column in columns[1:]}
-    return {column: fields.get(column) for column in last.columns if column not in further or column in fields}
+    return None if last is None else RememberedColumns(last.columns, last.mapping)
 
 
 def save_mapping(run: ImportRun, *, mapping: Mapping[str, list[str]], preset: str, options: Mapping[str, Any]) -> None:

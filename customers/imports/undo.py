@@ -146,7 +146,7 @@ def build_changed_condition(table: str) -> str:
     """Return the SQL condition that a row ``t`` differs from what the import left, ``u.after``."""
     text = f"(to_jsonb(t) - ARRAY[{', '.join(map(repr, VOLATILE_COLUMNS.get(table, ())))}]::text[])"
     return f"""
-        CASE WHEN u.is_created THEN md5({text}::text) <> u.after ->> '{FINGERPRINT}'
+        CASE WHEN u.is_created THEN md5({text}::text) IS DISTINCT FROM u.after ->> '{FINGERPRINT}'
              ELSE NOT to_jsonb(t) @> (u.after - ARRAY['{FINGERPRINT}']) END
     """
 

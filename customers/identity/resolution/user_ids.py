@@ -63,8 +63,12 @@ def find_or_create_customers(*, user_ids: Iterable[str], seen_at: datetime) -> d
     return resolve_user_ids(user_ids=user_ids, seen_at=seen_at).customer_ids
 
 
-def resolve_user_ids(*, user_ids: Iterable[str], seen_at: datetime) -> ResolvedUserIds:
-    """Find or create customers as `find_or_create_customers` does, and return which ids were unknown."""
+def resolve_user_ids(*, user_ids: Iterable[str], seen_at: datetime, widens_seen_times: bool = True) -> ResolvedUserIds:
+    """Find or create customers as `find_or_create_customers` does, and return which ids were unknown.
+
+    Args:
+        widens_seen_times: whether ``seen_at`` also applies to customers that exist.
+    """
     unique_ids = sorted(set(user_ids))
     for user_id in unique_ids:
         if not 1 <= len(user_id) <= MAX_ID or "\0" in user_id:
@@ -76,7 +80,7 @@ def resolve_user_ids(*, user_ids: Iterable[str], seen_at: datetime) -> ResolvedU
         missing = [user_id for user_id in unique_ids if user_id not in existing]
         # identifiers first, customers afterwards: all writers use this order, so that they cannot deadlock
         created = create_missing_customers(missing, seen_at) if missing else {}
-        if existing:
+        if existing and widens_seen_times:
             with connection.cursor() as cursor:
                 cursor.execute(WIDEN_SEEN_TIMES, {"ids": sorted(set(existing.values())), "seen_at": seen_at})
         # what another process created between our lookup and our insert is committed by now

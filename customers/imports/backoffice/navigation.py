@@ -13,4 +13,12 @@ register_pages(
         order=10,
         details=("imports:new", "imports:columns", "imports:run"),
     ),
+    MenuPage(
+        tab="data.imports",
+        label=_("Scheduled feeds"),
+        url_name="imports:feeds",
+        permission="imports.view_importrun",
+        order=15,
+        details=("imports:feed", "imports:new-feed"),
+    ),
 )

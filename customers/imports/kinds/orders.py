@@ -90,6 +90,7 @@ class OrderOptionsForm(forms.Form):
     )
     products = forms.ChoiceField(
         label=gettext_lazy("Unknown products"),
+        initial="create",
         choices=[("create", gettext_lazy("Create them")), ("reject", gettext_lazy("Reject their rows"))],
     )
     keep_zero_quantity = forms.BooleanField(label=gettext_lazy("Accept rows with quantity 0"), required=False)

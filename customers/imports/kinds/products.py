@@ -62,6 +62,7 @@ class ProductOptionsForm(forms.Form):
     )
     missing = forms.ChoiceField(
         label=gettext_lazy("Products missing from the file"),
+        initial=MissingProducts.KEEP.value,
         choices=[
             (MissingProducts.KEEP.value, gettext_lazy("Keep unchanged")),
             (MissingProducts.DEACTIVATE.value, gettext_lazy("Deactivate")),

@@ -11,7 +11,7 @@ DECLARE run bigint := nullif(current_setting('perennial.import_run', true), ''):
 BEGIN
     IF run IS NOT NULL THEN
         INSERT INTO imports_importchange (run_id, table_name, row_id, operation, after)
-        SELECT run, TG_TABLE_NAME, n.id, 'I', jsonb_build_object('$fingerprint', md5((to_jsonb(n) - TG_ARGV::text[])::text))
+        SELECT run, TG_TABLE_NAME, n.id, 'I', jsonb_build_object('$fingerprint', md5((to_jsonb(n) - coalesce(TG_ARGV::text[], '{}'))::text))
         FROM changed n;
     END IF;
     RETURN NULL;
@@ -36,7 +36,7 @@ BEGIN
         SELECT run, TG_TABLE_NAME, n.id, 'U',
                (SELECT jsonb_object_agg(key, value) FROM jsonb_each(to_jsonb(o)) WHERE value IS DISTINCT FROM to_jsonb(n) -> key),
                (SELECT jsonb_object_agg(key, value) FROM jsonb_each(to_jsonb(n)) WHERE value IS DISTINCT FROM to_jsonb(o) -> key)
-               || jsonb_build_object('$fingerprint', md5((to_jsonb(n) - TG_ARGV::text[])::text))
+               || jsonb_build_object('$fingerprint', md5((to_jsonb(n) - coalesce(TG_ARGV::text[], '{}'))::text))
         FROM changed n JOIN changed_before o ON o.id = n.id WHERE to_jsonb(n) IS DISTINCT FROM to_jsonb(o);
     END IF;
     RETURN NULL;

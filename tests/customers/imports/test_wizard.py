@@ -14,7 +14,7 @@ from customers.identity.models import Customer
 from customers.imports import runs
 from customers.imports.models import ImportChange, ImportRun, ImportState
 from customers.orders.models import Order, OrderLine
-from tests.customers.imports.conftest import Upload, check_columns, post, show
+from tests.customers.imports.wizard_pages import Upload, check_columns, post, show
 from tests.makers import make_customer, make_order, make_product
 
 pytestmark = pytest.mark.django_db
