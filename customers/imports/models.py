@@ -64,11 +64,11 @@ class ImportRun(FileImport):
 class FeedInterval(models.IntegerChoices):
     """How often a feed is fetched, in hours."""
 
-    HOURLY = 1, _("every hour")
-    SIX_HOURS = 6, _("every 6 hours")
-    TWELVE_HOURS = 12, _("every 12 hours")
-    DAILY = 24, _("every day")
-    WEEKLY = 168, _("every week")
+    HOURLY = 1, _("Every hour")
+    SIX_HOURS = 6, _("Every 6 hours")
+    TWELVE_HOURS = 12, _("Every 12 hours")
+    DAILY = 24, _("Every day")
+    WEEKLY = 168, _("Every week")
 
 
 class ScheduledFeed(models.Model):

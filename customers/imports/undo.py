@@ -178,7 +178,7 @@ def build_dependent_condition(model: type[models.Model]) -> str:
     conditions = []
     for label, name in DEPENDENTS.get(model._meta.label, ()):
         other = apps.get_model(label)
-        column = other._meta.get_field(name).column  # type: ignore[union-attr]
+        column = other._meta.get_field(name).column
         conditions.append(
             f"""EXISTS (SELECT 1 FROM {other._meta.db_table} d WHERE d.{column} = t.id AND NOT EXISTS (
                 SELECT 1 FROM undone o WHERE o.table_name = '{other._meta.db_table}' AND o.row_id = d.id AND o.is_created))"""
@@ -189,7 +189,7 @@ def build_dependent_condition(model: type[models.Model]) -> str:
 def restore_updated_rows(cursor: Any, model: type[models.Model]) -> int:
     """Write back the columns that the import changed and that nobody has changed since."""
     table = model._meta.db_table
-    columns = [item.column for item in model._meta.concrete_fields if not item.primary_key]
+    columns = [str(item.column) for item in model._meta.concrete_fields if not item.primary_key]
     cursor.execute(
         f"""
         UPDATE {table} t SET ({", ".join(columns)}) = ROW({", ".join(f"r.{name}" for name in columns)})

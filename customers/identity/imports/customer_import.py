@@ -197,9 +197,9 @@ def import_batch(
         if dry_run:
             transaction.set_rollback(True)
     problems += [(lines[item.index], item.problems) for item in written.results if item.problems]
-    for line, row_problems in sorted(problems, key=lambda entry: entry[0]):
-        errors.write(line, row_problems)
-        result.problems.update(f"{problem.field}: {problem.code}" for problem in row_problems)
+    for line, line_problems in sorted(problems, key=lambda entry: entry[0]):
+        errors.write(line, line_problems)
+        result.problems.update(f"{problem.field}: {problem.code}" for problem in line_problems)
     result.rows += len(batch)
     result.created += written.created
     result.updated += written.updated

@@ -66,6 +66,18 @@ class ColumnRow:
     fallbacks: list[tuple[Any, str]]
 
 
+@dataclass
+class ReadFile:
+    """The file as the page reads it; ``problem`` says why it cannot be read."""
+
+    form: ReadingForm
+    encoding: str
+    preset: str
+    sample: FileSample
+    match: ColumnMatch
+    problem: str = ""
+
+
 @staff_member_required
 def match_file_columns(request: HttpRequest, run_id: int) -> HttpResponse:
     """Show the columns with their matches, and check the file when they are confirmed."""
@@ -73,52 +85,11 @@ def match_file_columns(request: HttpRequest, run_id: int) -> HttpResponse:
     kind = runs.get_kind(run)
     if run.state not in EDITABLE_STATES or not runs.get_path(run).is_file():
         return HttpResponseRedirect(reverse("imports:run", args=[run.pk]))
-    source = request.POST if request.method == "POST" else request.GET
-    reading = ReadingForm(
-        source if "reading" in source else None,
-        kind=kind,
-        initial={"preset": run.preset, "encoding": run.options.get("encoding", "")},
-    )
-    problem = ""
-    encoding = run.options.get("encoding", "")
-    preset = run.preset
-    if reading.is_bound and reading.is_valid():
-        encoding, preset = reading.cleaned_data["encoding"], reading.cleaned_data.get("preset", "")
-    try:
-        sample = read_sample(runs.get_path(run), encoding=encoding)
-    except ImportFileError as error:
-        problem, sample = str(error), FileSample(())
-    match = ColumnMatch(run.preset, {name: list(columns) for name, columns in run.mapping.items()})
-    if reading.is_bound and (preset != run.preset or encoding != run.options.get("encoding", "")):
-        match = match_columns(kind=kind, sample=sample, preset=preset)
-    elif request.method == "GET":
-        match.reasons = match_columns(
-            kind=kind, sample=sample, preset=preset, remembered=runs.find_remembered(run)
-        ).reasons
-    options = build_options_form(request, run, kind, sample, match)
-    missing: list[Text] = []
-    if request.method == "POST" and not problem:
-        choices = read_posted_choices(request, sample)
-        mapping = read_choices(
-            kind=kind,
-            preset=preset,
-            columns=[column.name for column in sample.columns],
-            choices=choices,
-            previous=match.mapping,
-        )
-        match.mapping = mapping
-        missing = kind.find_missing_fields(mapping, preset)
-        if not missing and (options is None or options.is_valid()):
-            chosen = dict(options.cleaned_data) if options is not None else {}
-            runs.save_mapping(
-                run, mapping=mapping, preset=preset, options=chosen | ({"encoding": encoding} if encoding else {})
-            )
-            run.columns = [column.name for column in sample.columns]
-            run.save(update_fields=["columns"])
-            start_check(run)
-            return HttpResponseRedirect(reverse("imports:run", args=[run.pk]))
-    elif not problem:
-        missing = kind.find_missing_fields(match.mapping, preset)
+    file = read_file(request, run, kind)
+    options = build_options_form(request, run, kind, file.sample, file.match)
+    if request.method == "POST" and not file.problem and confirm_columns(request, run, kind, file, options):
+        start_check(run)
+        return HttpResponseRedirect(reverse("imports:run", args=[run.pk]))
     return render_page(
         request,
         "admin/imports/columns.html",
@@ -126,19 +97,69 @@ def match_file_columns(request: HttpRequest, run_id: int) -> HttpResponse:
         run=run,
         kind=kind,
         steps=build_steps("columns"),
-        reading=reading,
+        reading=file.form,
         options=options,
-        problem=problem,
-        missing=missing,
+        problem=file.problem,
+        missing=[] if file.problem else kind.find_missing_fields(file.match.mapping, file.preset),
         is_checked=request.method == "POST",
-        rows=build_rows(request, run, kind, sample, match),
+        rows=build_rows(request, run, kind, file.sample, file.match),
         choices=build_choices(kind),
-        keeps_others=kind.keeps_other_columns(preset),
-        derived=list_derived(kind, preset),
-        encoding=sample.encoding,
-        delimiter=DELIMITER_LABELS.get(sample.delimiter, sample.delimiter),
-        preset=preset,
+        keeps_others=kind.keeps_other_columns(file.preset),
+        derived=list_derived(kind, file.preset),
+        encoding=file.sample.encoding,
+        delimiter=DELIMITER_LABELS.get(file.sample.delimiter, file.sample.delimiter),
+        preset=file.preset,
     )
+
+
+def read_file(request: HttpRequest, run: ImportRun, kind: ImportKind) -> ReadFile:
+    """Read the columns with the chosen encoding and preset; another choice than before proposes new matches."""
+    parameters = request.POST if request.method == "POST" else request.GET
+    earlier_encoding = run.options.get("encoding", "")
+    form = ReadingForm(
+        parameters if "reading" in parameters else None,
+        kind=kind,
+        initial={"preset": run.preset, "encoding": earlier_encoding},
+    )
+    encoding, preset = earlier_encoding, run.preset
+    if form.is_bound and form.is_valid():
+        encoding, preset = form.cleaned_data["encoding"], form.cleaned_data.get("preset", "")
+    match = ColumnMatch(run.preset, {name: list(columns) for name, columns in run.mapping.items()})
+    try:
+        sample = read_sample(runs.get_path(run), encoding=encoding)
+    except ImportFileError as error:
+        return ReadFile(form, encoding, preset, FileSample(()), match, str(error))
+    if (encoding, preset) != (earlier_encoding, run.preset):
+        match = match_columns(kind=kind, sample=sample, preset=preset)
+    elif request.method == "GET":
+        proposed = match_columns(kind=kind, sample=sample, preset=preset, remembered=runs.find_remembered(run))
+        match.reasons = proposed.reasons
+    return ReadFile(form, encoding, preset, sample, match)
+
+
+def confirm_columns(
+    request: HttpRequest, run: ImportRun, kind: ImportKind, file: ReadFile, options: forms.Form | None
+) -> bool:
+    """Store the chosen columns and options, if they are complete; return whether they are."""
+    columns = [column.name for column in file.sample.columns]
+    file.match.mapping = read_choices(
+        kind=kind,
+        preset=file.preset,
+        columns=columns,
+        choices=read_posted_choices(request, file.sample),
+        previous=file.match.mapping,
+    )
+    if kind.find_missing_fields(file.match.mapping, file.preset) or not (options is None or options.is_valid()):
+        return False
+    chosen = dict(options.cleaned_data) if options is not None else {}
+    run.columns = columns
+    runs.save_mapping(
+        run,
+        mapping=file.match.mapping,
+        preset=file.preset,
+        options=chosen | ({"encoding": file.encoding} if file.encoding else {}),
+    )
+    return True
 
 
 def build_options_form(

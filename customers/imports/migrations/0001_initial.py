@@ -137,11 +137,11 @@ class Migration(migrations.Migration):
                     "interval_hours",
                     models.PositiveIntegerField(
                         choices=[
-                            (1, "every hour"),
-                            (6, "every 6 hours"),
-                            (12, "every 12 hours"),
-                            (24, "every day"),
-                            (168, "every week"),
+                            (1, "Every hour"),
+                            (6, "Every 6 hours"),
+                            (12, "Every 12 hours"),
+                            (24, "Every day"),
+                            (168, "Every week"),
                         ],
                         default=24,
                         verbose_name="fetch",
