@@ -117,4 +117,5 @@ def read_text(fields: Mapping[str, Any], name: str) -> str:
 def choose_deepest(paths: Iterable[str], separator: str) -> str:
     """Return the path with the most parts, written with `` > ``; the first of several."""
     parts = [[part.strip() for part in path.split(separator) if part.strip()] for path in paths]
-    return " > ".join(max(parts, key=lambda names: len(names), default=list[str]()))
+    by_depth = sorted(parts, key=len, reverse=True)
+    return " > ".join(by_depth[0]) if by_depth else ""
