@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -20,6 +20,7 @@ from customers.identity.backoffice.audited_reads import AuditedReads
 from customers.identity.backoffice.conflict_page import render_conflict
 from customers.identity.backoffice.identifier_labels import join_user_ids, label_identifier_type, mask_identifier
 from customers.identity.backoffice.merge_page import render_merge
+from customers.identity.backoffice.traits_page import show_traits_page
 from customers.identity.consent.consent_denials import refresh_consent_denials
 from customers.identity.customer_upsert import (
     HASHED_FIELDS,
@@ -141,6 +142,13 @@ class CustomerAdmin(AuditedReads, ModelAdmin):
         condition |= Q(kind=Identifier.Kind.EMAIL_HASH, value=hash_email(term))
         condition |= Q(kind=Identifier.Kind.PHONE_HASH, value=hash_phone(term))
         return queryset.filter(pk__in=Identifier.objects.filter(condition).values("customer_id")), False
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.traits_view)
+        return [path("<int:customer_id>/traits/", view, name="identity_customer_traits"), *super().get_urls()]
+
+    def traits_view(self, request: HttpRequest, customer_id: int) -> HttpResponse:
+        return show_traits_page(request, model_admin=self, customer_id=customer_id)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # customers are created with an identifier, by events, orders or the REST API
