@@ -59,9 +59,10 @@ def get_panel(client: Client, **query: str) -> dict[str, Any]:
 
 
 def count_linked_customers(client: Client, url: str) -> int:
-    page = client.get(url)
+    page = client.get(url, follow=True)
     assert page.context["problems"] == []
-    return int(page.context["pages"].paginator.count)
+    # changes between groups have a page of their own; all others are a filter of the customers list
+    return int(page.context["pages"].paginator.count if page.context.get("pages") else page.context["page"].total)
 
 
 def list_linked_figures(panel: dict[str, Any]) -> Iterator[tuple[str, int]]:
