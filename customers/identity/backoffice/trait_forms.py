@@ -25,6 +25,7 @@ KINDS = (
     (LIST, gettext_lazy("List")),
 )
 ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+WHOLE_NUMBER = re.compile(r"[+-]?\d{1,18}")
 SEPARATORS = re.compile(r"[,，\n]")
 
 
@@ -36,9 +37,12 @@ def find_kind(value: Any) -> str:
         return NUMBER
     if isinstance(value, str):
         return DATE if ISO_DATE.fullmatch(value) else TEXT
-    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
-        return "" if any(isinstance(item, str) and SEPARATORS.search(item) for item in value) else LIST
-    return ""
+    if not isinstance(value, list) or not all(isinstance(item, str | int | float) for item in value):
+        return ""
+    has_text_of_its_own = any(
+        isinstance(item, bool) or (isinstance(item, str) and SEPARATORS.search(item)) for item in value
+    )
+    return "" if has_text_of_its_own else LIST
 
 
 def format_value(value: Any, kind: str) -> str:
@@ -50,6 +54,9 @@ def format_value(value: Any, kind: str) -> str:
 
 def parse_value(text: str, kind: str, *, old: Any = None) -> Any:
     """Return the value of a field; old: a list of numbers stays one. Errors: ValidationError."""
+    if kind == TEXT:
+        return text.replace("\r\n", "\n") if isinstance(old, str) else text.strip()
+    text = text.strip()
     if kind == NUMBER:
         return parse_number(text)
     if kind == FLAG:
@@ -61,11 +68,9 @@ def parse_value(text: str, kind: str, *, old: Any = None) -> Any:
             return date.fromisoformat(text).isoformat()
         except ValueError as error:
             raise forms.ValidationError(_("Enter a date as YYYY-MM-DD.")) from error
-    if kind == LIST:
-        items = [item.strip() for item in SEPARATORS.split(text) if item.strip()]
-        has_numbers = isinstance(old, list) and bool(old) and not any(isinstance(item, str) for item in old)
-        return [parse_number(item) for item in items] if has_numbers else items
-    return text
+    items = [item.strip() for item in SEPARATORS.split(text) if item.strip()]
+    has_numbers = isinstance(old, list) and bool(old) and not any(isinstance(item, str) for item in old)
+    return [parse_number(item) for item in items] if has_numbers else items
 
 
 YES, NO = frozenset({"true", "yes", "1", "是"}), frozenset({"false", "no", "0", "否"})
@@ -73,10 +78,9 @@ YES, NO = frozenset({"true", "yes", "1", "是"}), frozenset({"false", "no", "0",
 
 def parse_number(text: str) -> int | float:
     try:
-        number = float(text)
+        return int(text) if WHOLE_NUMBER.fullmatch(text) else float(text)
     except ValueError as error:
         raise forms.ValidationError(_("Enter a number, such as 4 or 2.5.")) from error
-    return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 class TraitForm(forms.Form):
@@ -84,7 +88,7 @@ class TraitForm(forms.Form):
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=MAX_TRAIT_NAME)
     kind = forms.ChoiceField(label=gettext_lazy("Type"), choices=KINDS, initial=TEXT)
-    value = forms.CharField(label=gettext_lazy("Value"), required=False)
+    value = forms.CharField(label=gettext_lazy("Value"), required=False, strip=False)
     old = forms.CharField(widget=forms.HiddenInput, required=False)
     remove = forms.BooleanField(label=gettext_lazy("Remove"), required=False)
 
@@ -92,7 +96,7 @@ class TraitForm(forms.Form):
         cleaned = super().clean() or {}
         if self.errors or cleaned.get("remove"):
             return cleaned
-        if not cleaned.get("value"):
+        if not cleaned.get("value", "").strip():
             self.add_error("value", _("Enter a value, or tick Remove."))
             return cleaned
         try:
@@ -157,7 +161,13 @@ class BaseTraitFormSet(forms.BaseFormSet):
 def list_initial(traits: Mapping[str, Any], *, with_personal: bool) -> list[dict[str, Any]]:
     """Return the traits that have a field and that the user may see, in alphabetical order."""
     return [
-        {"name": name, "kind": kind, "value": format_value(value, kind), "old": json.dumps(value)}
+        {
+            "name": name,
+            "kind": kind,
+            "value": format_value(value, kind),
+            "old": json.dumps(value),
+            "is_long": isinstance(value, str) and "\n" in value,
+        }
         for name, value in sorted(traits.items())
         if (kind := find_kind(value)) and (with_personal or not is_hidden_trait(name, value))
     ]

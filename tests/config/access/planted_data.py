@@ -183,7 +183,13 @@ def plant_sales(customer: Customer, other: Customer, product: Any, exports: Path
     addition = SegmentAddition.objects.create(segment=static, added_at=NOON, count=1)
     campaign = Campaign.objects.create(key="spring", name="Spring", segment=segment, holdout_share=0)
     return SimpleNamespace(
-        order=order, order_import=order_import, review=review, segment=segment, static=static, addition=addition, campaign=campaign
+        order=order,
+        order_import=order_import,
+        review=review,
+        segment=segment,
+        static=static,
+        addition=addition,
+        campaign=campaign,
     )
 
 
