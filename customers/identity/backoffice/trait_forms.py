@@ -116,9 +116,8 @@ class BaseTraitFormSet(forms.BaseFormSet):
     def __init__(self, *args: Any, customer: Customer, with_personal: bool, **kwargs: Any) -> None:
         self.customer, self.with_personal = customer, with_personal
         self.traits = customer.traits if isinstance(customer.traits, dict) else {}
-        super().__init__(
-            *args, prefix="traits", initial=list_initial(self.traits, with_personal=with_personal), **kwargs
-        )
+        initial = list_initial(self.traits, with_personal=with_personal)
+        super().__init__(*args, **kwargs | {"prefix": "traits", "initial": initial})
 
     def clean(self) -> None:
         if any(self.errors):

@@ -178,7 +178,7 @@ def make_columns(request: HttpRequest, sort: str, *, with_segments: bool) -> lis
     return [build_column(column, sort, url) for column in columns]
 
 
-def make_page_links(request: HttpRequest, page: CustomerPage) -> dict[str, str]:
+def make_page_links(request: HttpRequest, page: CustomerPage) -> dict[str, Any]:
     url = UrlBuilder(request.GET, "customers")
     return {
         "previous_url": url.set(page=str(page.number - 1)) if page.number > 1 else "",
