@@ -14,6 +14,8 @@ from customers.segments.conditions.fields import OPERATORS, ConditionField, Fiel
 from customers.segments.conditions.parsing import parse_condition
 from customers.segments.models import Segment
 
+SINGLE_OPERATORS = {"in": "eq", "not_in": "ne"}  # "is one of" a single value is "is"
+
 
 def describe_condition(condition: object) -> list[str]:
     """Return one line for each part of a condition, all of which apply; none if it matches everybody.
@@ -64,6 +66,8 @@ def _describe_time(days: int | None, period: Period | None) -> str:
 
 def _describe_comparison(comparison: Comparison) -> str:
     field, operator = comparison.field, OPERATORS[comparison.op]
+    if comparison.op in SINGLE_OPERATORS and len(comparison.value) == 1:
+        operator = OPERATORS[SINGLE_OPERATORS[comparison.op]]
     if operator.takes == Operand.DAYS:
         words = str(operator.label).replace("…", number_format(comparison.value))
         return f"{field.label}: {words}"

@@ -8,7 +8,7 @@ from django.db.models import F, QuerySet
 from customers.identity.models import Customer
 
 MAX_PAGED = 10_000  # users find later rows with filters, not by paging
-PAGE_SIZE = 50
+PAGE_SIZE = 25
 # keys of the URL and the field that orders the rows
 SORT_FIELDS = {
     "customer": "pk",

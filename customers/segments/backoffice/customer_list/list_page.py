@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.db.models import Q
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.formats import number_format
@@ -36,6 +36,7 @@ from customers.segments.customer_list.pages import MAX_PAGED, CustomerPage, clea
 from customers.segments.customer_list.quick_filters import QUICK_FILTERS
 
 SORT_PARAMETER = "customers_sort"
+STATEMENT_TIMEOUT = "57014"
 PAGE_PARAMETER = "customers_page"
 COLUMNS = (
     Column(key="customer", label=gettext_lazy("Customer"), sort="pk", align="text"),
@@ -79,6 +80,10 @@ def show_list(request: HttpRequest) -> HttpResponse:
         problems = error.problems
     except ConditionError as error:
         problems = [_("The conditions are not valid: %(reason)s") % {"reason": error}]
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", "") != STATEMENT_TIMEOUT:
+            raise
+        problems = [_("Finding these customers takes too long. Remove a condition and try again.")]
     with_segments = request.user.has_perm(VIEW_SEGMENT_PERMISSION)
     return render_page(
         request,
@@ -131,7 +136,7 @@ def show_count(request: HttpRequest) -> HttpResponse:
 def count_listed(list_filter: ListFilter, *, as_of: datetime) -> int:
     """Count the customers of the list; everybody is counted on the index of the profiles alone."""
     if list_filter.is_empty:
-        return CustomerProfile.objects.filter(Q(pk__isnull=False)).count()
+        return CustomerProfile.objects.count()
     return query_listed(list_filter, as_of=as_of).count()
 
 

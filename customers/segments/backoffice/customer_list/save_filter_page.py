@@ -16,6 +16,7 @@ from customers.segments.backoffice.customer_list.access import ADD_SEGMENT_PERMI
 from customers.segments.backoffice.save_customers_page import SaveSegmentForm
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.customer_list.list_filter import ListFilter, ListFilterError, parse_list_filter
+from customers.segments.customer_list.quick_filters import QUICK_FILTERS
 from customers.segments.editing import NameTakenError, check_condition, create_segment
 from customers.segments.membership import count_members, preview_condition
 from customers.segments.models import Segment
@@ -39,7 +40,7 @@ def show_save_filter_page(request: HttpRequest) -> HttpResponse:
             title=_("Save as a segment"),
             **context | {"problem": str(error)},
         )
-    form = SaveSegmentForm(request.POST or None, initial={"name": ", ".join(context["lines"])[:200]})
+    form = SaveSegmentForm(request.POST or None, initial={"name": make_name(list_filter)})
     if request.method == "POST" and form.is_valid() and (segment := save_filter(form, list_filter)):
         size = segment.size or 0
         text = ngettext("Segment saved with %(count)s customer.", "Segment saved with %(count)s customers.", size)
@@ -53,6 +54,16 @@ def show_save_filter_page(request: HttpRequest) -> HttpResponse:
         search=list_filter.search,
         **context,
     )
+
+
+def make_name(list_filter: ListFilter) -> str:
+    """Return a name that tells the filter apart: the labels of the quick filters, then the conditions."""
+    quick = [
+        f"{QUICK_FILTERS[name].label}: {QUICK_FILTERS[name].choices[key].label}"
+        for name, key in list_filter.quick.items()
+    ]
+    lines = describe_condition(list_filter.condition) if list_filter.condition else []
+    return ", ".join([*quick, *lines])[:200]
 
 
 def save_filter(form: SaveSegmentForm, list_filter: ListFilter) -> Segment | None:

@@ -116,7 +116,7 @@ def test_number_of_queries_does_not_depend_on_the_rows(marketer: Client, shop: d
     marketer.get(LIST)
     with CaptureQueriesContext(connection) as few:
         marketer.get(LIST)
-    for number in range(20):
+    for number in range(20):  # still one page
         make_profile(make_customer(f"more-{number}"), stage="new")
     with CaptureQueriesContext(connection) as many:
         marketer.get(LIST)
