@@ -15,7 +15,7 @@ from recommendations.serving.impressions.models import (
     PositionBias,
     PositionBiasRun,
 )
-from recommendations.serving.search.models import ShopQuery, Synonym
+from recommendations.serving.search.models import SearchOrder, ShopQuery, Synonym
 from recommendations.training.models import ModelVersion
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "PositionBias",
     "PositionBiasRun",
     "Preview",
+    "SearchOrder",
     "ShopQuery",
     "Synonym",
 ]
