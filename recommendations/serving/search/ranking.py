@@ -198,7 +198,9 @@ class HitRanker:
             weight = weight * (np.float32(CATEGORY_BASE) + self.popularity(catalog_rows))
         shares = np.bincount(codes + 1, weights=weight, minlength=len(catalog.categories) + 1)
         shares[0] = 0.0  # products without a category
-        for named in self.snapshot.levels.find_named(query):
+        table, language = self.snapshot.synonyms, self.request.language
+        named_key = query, language, table.fingerprint
+        for named in self.snapshot.levels.find_named(query, table.get_for_language(language), key=named_key):
             shares[1 : len(named) + 1] *= np.where(named, NAMED_CATEGORY_GAIN, 1.0)
         largest = shares.max(initial=0.0)
         return (1 + np.float32(CATEGORY_WEIGHT) * (shares[codes + 1] / (largest or 1.0))).astype(np.float32)
