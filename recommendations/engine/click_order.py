@@ -20,7 +20,7 @@ from config.foundation.statistics import ConfidenceInterval
 from recommendations.engine.evaluation.bootstrap import estimate_intervals
 
 MAX_WEIGHT = 5.0  # limits the variance that rarely examined positions add
-PRIOR = 1.0  # of exponents at 1; about as strong as 200 clicks
+PRIOR = 4.0  # of exponents at 1; about as strong as 200 clicks
 BOUNDS = (0.1, 4.0)
 LEVEL = 0.99  # learned again every night, so that 95 % would often be exceeded by chance
 SEED = 1

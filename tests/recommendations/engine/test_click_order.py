@@ -27,11 +27,11 @@ def simulate_pages(n: int, *, exponents: tuple[float, float], seed: int = 1) -> 
 
 def test_what_visitors_prefer_is_learned_and_better_on_later_pages() -> None:
     pages = simulate_pages(4000, exponents=(2.5, 0.2))
-    popularity, personal = fit_exponents(build_pairs(pages[:3000], n_factors=2))
+    popularity, personal = fit_exponents(build_pairs(pages[:2000], n_factors=2))
     assert popularity > 1.5
     assert personal < popularity - 1
-    gain = estimate_gain(build_pairs(pages[3000:], n_factors=2), np.array([popularity, personal]))
-    assert 0 < gain.low < gain.mean < gain.high
+    gain = estimate_gain(build_pairs(pages[2000:], n_factors=2), np.array([popularity, personal]))
+    assert 0 < gain.low < gain.value < gain.high
 
 
 def test_visitors_who_agree_with_the_defaults_change_nothing_beyond_chance() -> None:
@@ -42,7 +42,7 @@ def test_visitors_who_agree_with_the_defaults_change_nothing_beyond_chance() -> 
 
 
 def test_few_clicks_hardly_move_the_exponents_and_none_move_them_at_all() -> None:
-    few = fit_exponents(build_pairs(simulate_pages(15, exponents=(4.0, 0.1)), n_factors=2))
+    few = fit_exponents(build_pairs(simulate_pages(10, exponents=(4.0, 0.1)), n_factors=2))
     assert few == pytest.approx([1, 1], abs=0.6)
     assert ((few >= BOUNDS[0]) & (few <= BOUNDS[1])).all()
     assert fit_exponents(build_pairs([], n_factors=2)) == pytest.approx([1, 1])

@@ -46,7 +46,7 @@ class CategoryLevels:
         return cls(list(index_by_path), at, by_term, by_name)
 
     def find_named(self, query: str, synonyms: Synonyms, *, key: Hashable) -> Sequence[npt.NDArray[np.bool_]]:
-        """Return which category codes are in each category whose last name is the query or a synonym of it.
+        """Return which category codes are in each category whose last name is the query; without one, a synonym of it.
 
         A name has the same words and no others. key: of the query and the synonyms, to keep the result for the next one.
         """
@@ -54,8 +54,9 @@ class CategoryLevels:
         if named is None:
             if len(self._named) >= MAX_KEPT_QUERIES:
                 self._named.clear()
-            indexes = dict.fromkeys(
-                index for name in synonyms.list_names(query) for index in self.by_name.get(name, ())
+            typed, *others = synonyms.list_names(query)
+            indexes = self.by_name.get(typed) or dict.fromkeys(
+                index for name in others for index in self.by_name.get(name, ())
             )
             named = self._named[key] = [self.at[self.paths[index].count(" > ")][:-1] == index for index in indexes]
         return named

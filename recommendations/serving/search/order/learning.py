@@ -62,8 +62,8 @@ def choose_order(pages: list[ClickedPage], *, at: datetime) -> SearchOrder:
     exponents = fit_exponents(build_pairs(pages[:split], n_factors=N_EXPONENTS))
     gain = estimate_gain(build_pairs(pages[split:], n_factors=N_EXPONENTS), exponents)
     order.popularity, order.personal = map(float, exponents)
-    if np.isfinite([gain.mean, gain.low, gain.high]).all():
-        order.gain, order.gain_low, order.gain_high = gain.mean, gain.low, gain.high
+    if np.isfinite([gain.value, gain.low, gain.high]).all():
+        order.gain, order.gain_low, order.gain_high = gain.value, gain.low, gain.high
         order.is_served = gain.low > 0
     return order
 

@@ -24,6 +24,8 @@ def test_a_synonym_in_any_language_names_a_category_but_a_related_word_does_not(
     assert find_codes("土豆") == [[0, 2]]
     assert find_codes("crisps") == [[1]]
     assert find_codes("lipstick") == []
+    both = Synonyms.of([(("makeup", "potato"), ())])
+    assert find_codes("makeup", both) == [[3]], "the typed name comes first"
     assert find_codes("土豆", Synonyms()) == []
 
 
