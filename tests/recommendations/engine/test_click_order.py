@@ -26,11 +26,11 @@ def simulate_pages(n: int, *, exponents: tuple[float, float], seed: int = 1) -> 
 
 
 def test_what_visitors_prefer_is_learned_and_better_on_later_pages() -> None:
-    pages = simulate_pages(4000, exponents=(2.5, 0.2))
-    popularity, personal = fit_exponents(build_pairs(pages[:2000], n_factors=2))
+    pages = simulate_pages(8000, exponents=(2.5, 0.2))
+    popularity, personal = fit_exponents(build_pairs(pages[:2500], n_factors=2))
     assert popularity > 1.5
     assert personal < popularity - 1
-    gain = estimate_gain(build_pairs(pages[2000:], n_factors=2), np.array([popularity, personal]))
+    gain = estimate_gain(build_pairs(pages[2500:], n_factors=2), np.array([popularity, personal]))
     assert 0 < gain.low < gain.value < gain.high
 
 
