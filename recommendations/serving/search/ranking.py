@@ -223,7 +223,7 @@ class HitRanker:
         if self.request.sort == SearchSort.RELEVANCE:
             # steps larger than any score: no factor lifts a product over one that matches the words better
             step = float(score.max(initial=0.0)) + 1.0
-            return groups * step + score, freeze(candidates.rows)
+            return (groups * step + score).astype(np.float64, copy=False), freeze(candidates.rows)
         if self.request.sort == SearchSort.NEWEST:
             keys = catalog.published[catalog_rows]
         elif self.request.sort == SearchSort.BEST_SELLING:
