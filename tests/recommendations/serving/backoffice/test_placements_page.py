@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from recommendations.engine.placements import PLACEMENTS
+from recommendations.serving.backoffice.placements.cards import describe_state
 from recommendations.serving.backoffice.placements.samples import build_samples
 from recommendations.serving.backoffice.placements.states import FallbackCause, ServedBy, find_placement_states
 from recommendations.serving.models import PerformanceDay, PlacementSettings
@@ -63,9 +64,7 @@ def test_the_cards_say_what_every_placement_earned_in_whole_days(db: None) -> No
 
 
 def test_an_analyst_sees_no_links_to_rules_that_they_may_not_add(db: None) -> None:
-    page = read_page(log_in("Analyst"))
-    assert "action=pin" not in page
-    assert "No model is trained yet, so the newest products are shown." in page
+    assert "action=pin" not in read_page(log_in("Analyst"))
     assert log_in_as_stranger().get(reverse(PAGE)).status_code == 403
 
 
@@ -75,6 +74,13 @@ def log_in_as_stranger() -> Client:
         User.objects.create(username="x", is_staff=True), backend="django.contrib.auth.backends.ModelBackend"
     )
     return client
+
+
+def test_without_a_model_placements_show_the_newest_products(db: None, loader: StateLoader) -> None:
+    states = find_placement_states(loader.get_state(now=NOON))
+    assert (states["for-you"].served_by, states["for-you"].cause) == (ServedBy.FALLBACK, FallbackCause.NO_MODEL)
+    assert describe_state(states["for-you"]) == "No model is trained yet, so the newest products are shown."
+    assert states["new"].served_by == ServedBy.FACTS
 
 
 def test_states_follow_the_model_its_evaluation_and_the_switch(trained: ModelVersion, loader: StateLoader) -> None:
