@@ -1,6 +1,7 @@
 """Simulates which recommendations the simulated visits saw and clicked, so that the performance pages of the demo have figures."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -69,7 +70,7 @@ def load_recommendations(*, loaded_at: datetime) -> int:
     if source is None or Impression.objects.filter(strategy=STRATEGY).exists():
         return 0
     version = ModelVersion.objects.filter(scenario=FOR_YOU, status=ModelVersion.Status.ACTIVE).first()
-    parameters = {
+    parameters: dict[str, Any] = {
         "source": source.pk,
         "at": loaded_at,
         "version": version.version if version else "",

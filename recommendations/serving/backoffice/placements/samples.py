@@ -82,7 +82,7 @@ def describe_response(
     products = [item.card for item in response.items if item.card is not None]
     categories = [entry.category.replace(" > ", " › ") for entry in response.categories or []][:SAMPLE_SIZE]
     index = response.state.products if response.state is not None else None
-    rows = index.find_rows(list(start)) if index is not None and start else []
-    start_card = index.cards[rows[0]] if index is not None and len(rows) and rows[0] >= 0 else None
+    row = int(index.find_rows(list(start))[0]) if index is not None and start else -1
+    start_card = index.cards[row] if index is not None and row >= 0 else None
     is_own = response.scenario == CATEGORIES and not response.fallback
     return PlacementSample(products, categories, start_card, is_for_customer, "" if is_own else response.fallback or "")

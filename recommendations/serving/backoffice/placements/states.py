@@ -127,6 +127,7 @@ def list_activations() -> list[Activation]:
     return [
         Activation(at, {name: bool(result.get("on", True)) for name, result in (results or {}).items()})
         for at, results in rows
+        if at is not None
     ]
 
 
