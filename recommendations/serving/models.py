@@ -14,6 +14,7 @@ from recommendations.serving.impressions.models import (
     PerformanceRun,
     PositionBias,
     PositionBiasRun,
+    ProductPerformanceDay,
 )
 from recommendations.serving.search.models import SearchOrder, ShopQuery, Synonym
 from recommendations.training.models import ModelVersion
@@ -28,6 +29,7 @@ __all__ = [
     "PositionBias",
     "PositionBiasRun",
     "Preview",
+    "ProductPerformanceDay",
     "SearchOrder",
     "ShopQuery",
     "Synonym",

@@ -48,8 +48,9 @@ def learn_search_order() -> bool:
 
 @shared_task(exclusive=True)
 def tidy_impressions() -> None:
-    """Create coming partitions; delete impressions and run records beyond their retention."""
+    """Create coming partitions; delete impressions, product figures and run records beyond their retention."""
     now = timezone.now()
     partitions.ensure_partitions(as_of=now, of=retention.IMPRESSION_PARTITIONS)
     retention.purge_impressions(before=now - timedelta(days=settings.IMPRESSION_RETENTION_DAYS))
+    retention.purge_product_performance(before=(now - timedelta(days=settings.IMPRESSION_RETENTION_DAYS)).date())
     retention.purge_runs(before=now - timedelta(days=RUN_RETENTION_DAYS))

@@ -8,7 +8,7 @@ DROP_COLUMN = "ALTER TABLE serving_impression DROP COLUMN order_features"
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("serving", "0005_shop_queries"),
+        ("serving", "0006_product_performance"),
     ]
 
     operations = [
