@@ -57,7 +57,7 @@ class CombinedCauses:
         self.titles[cause.title] = self.titles.get(cause.title, 0.0) + cause.percent
 
     def write(self) -> str:
-        titles = sorted(self.titles, key=lambda title: -self.titles[title])
+        titles = [f"“{title}”" for title in sorted(self.titles, key=lambda title: -self.titles[title])]
         return self.sentence % {"titles": join_names(titles)} if "%(titles)s" in self.sentence else self.sentence
 
 
@@ -91,7 +91,7 @@ def explain_item(entry: PreviewedItem, *, is_related: bool) -> list[str]:
     shown = [each for each in causes[:MAX_SENTENCES] if each is causes[0] or each.percent >= MIN_PERCENT]
     return [
         _("%(sentence)s (%(share)s of the score).")
-        % {"sentence": each.write(), "share": format_percent(each.percent / 100, 0)}
+        % {"sentence": each.write(), "share": format_percent(min(each.percent / 100, 1.0), 0)}
         for each in shown
     ]
 
