@@ -4,7 +4,6 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
@@ -13,6 +12,7 @@ from catalog.feeds.product_import import FeedOptions, MissingProducts, import_fe
 from catalog.models import FeedImport
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.progress import ProgressBar
+from config.foundation.shop.profile import get_shop
 
 
 class Command(BaseCommand):
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path)
         parser.add_argument("--format", choices=FeedImport.Format.values, help="default: detected")
         parser.add_argument("--encoding", help="such as gb18030; default: detected")
-        parser.add_argument("--currency", default=settings.SHOP_CURRENCY, help="for prices without a currency")
+        parser.add_argument("--currency", default="", help="for prices without a currency; default: that of the shop")
         parser.add_argument("--dry-run", action="store_true", help="count the changes without making them")
         parser.add_argument(
             "--missing",
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             import_feed(
                 path=options["file"],
                 options=FeedOptions(
-                    currency=options["currency"],
+                    currency=options["currency"] or get_shop().currency,
                     format=options["format"],
                     encoding=options["encoding"],
                     missing=MissingProducts(options["missing"]),
