@@ -59,15 +59,6 @@ def build_bar_chart(
         tick_format: the d3 format of the number axis.
         brush: what dragging over several bars opens.
     """
-    cells = zip(labels, texts, links or [""] * len(labels), strict=True)
-    shared: dict[str, Any] = {
-        "table": build_chart_table(
-            [y_title if horizontal else x_title, (x_title if horizontal else y_title) or _("Value")],
-            [[label, (text, link)] for label, text, link in cells],
-        ),
-        "summary": summarize_values(labels, values, texts),
-        **({"brush": brush} if brush else {}),
-    }
     trace: dict[str, Any] = {
         "type": "bar",
         "customdata": list(links),
@@ -81,11 +72,23 @@ def build_bar_chart(
         trace |= {"hovertemplate": "%{y}: %{text}<extra></extra>", "constraintext": "none", "textangle": 0}
         layout = {"margin": {"l": 8, "r": 40, "t": 8, "b": 8}, "xaxis": numbers}
         layout |= {"yaxis": build_category_axis(y_title, autorange="reversed")}
-        return ChartSpec(traces=[trace], layout=layout, **shared)
-    trace |= {"x": list(labels), "y": list(values), "textposition": "outside"}
-    trace |= {"hovertemplate": "%{x}: %{text}<extra></extra>"}
-    layout = {"margin": {"l": 8, "r": 12, "t": 20, "b": 8}, "xaxis": build_category_axis(x_title), "yaxis": numbers}
-    return ChartSpec(traces=[trace], layout=layout, **shared)
+        x_title, y_title = y_title, x_title
+    else:
+        trace |= {"x": list(labels), "y": list(values), "textposition": "outside"}
+        trace |= {"hovertemplate": "%{x}: %{text}<extra></extra>"}
+        layout = {"margin": {"l": 8, "r": 12, "t": 20, "b": 8}, "xaxis": build_category_axis(x_title), "yaxis": numbers}
+    cells = zip(labels, texts, links or [""] * len(labels), strict=True)
+    spec: ChartSpec = {
+        "traces": [trace],
+        "layout": layout,
+        "table": build_chart_table(
+            [x_title, y_title or _("Value")], [[label, (text, link)] for label, text, link in cells]
+        ),
+        "summary": summarize_values(labels, values, texts),
+    }
+    if brush:
+        spec["brush"] = brush
+    return spec
 
 
 def build_period_chart(*, labels: Sequence[str], links: Sequence[str], now: Series, before: Series) -> ChartSpec:

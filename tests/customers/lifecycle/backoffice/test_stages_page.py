@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import reverse
 from django.utils.timezone import localdate, now
 
 from customers.lifecycle.models import CustomerProfile, StageRules, StageTransition
