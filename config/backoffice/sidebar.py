@@ -44,7 +44,7 @@ def get_shop_name(request: HttpRequest) -> str:
 
 
 def get_brand_palette(request: HttpRequest) -> dict[str, str]:
-    return build_palette(get_shop().color)
+    return dict(build_palette(get_shop().color))  # a copy, because django-unfold writes into it
 
 
 def get_logo_url(request: HttpRequest) -> str | None:

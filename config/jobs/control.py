@@ -1,5 +1,6 @@
 """Starts and cancels jobs by hand."""
 
+import json
 from dataclasses import dataclass
 
 from django_celery_beat.models import PeriodicTask
@@ -27,7 +28,11 @@ def start_job(job: PeriodicTask, *, started_by: str) -> None:
     """Put the job into the queue now, with its usual arguments. Errors: QueueError."""
     try:
         app.send_task(
-            job.task, args=job.get_args(), kwargs=job.get_kwargs(), headers={STARTED_BY: started_by}, queue=job.queue
+            job.task,
+            args=json.loads(job.args or "[]"),
+            kwargs=json.loads(job.kwargs or "{}"),
+            headers={STARTED_BY: started_by},
+            queue=job.queue,
         )
     except (KombuError, OSError) as error:
         raise QueueError from error

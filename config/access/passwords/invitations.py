@@ -34,12 +34,11 @@ class InvitationTokens(PasswordResetTokenGenerator):
         except ValueError:
             return False
         made = (
-            self._make_token_with_timestamp(user, timestamp, secret)  # type: ignore[attr-defined]
-            for secret in [self.secret, *self.secret_fallbacks]
+            self._make_token_with_timestamp(user, timestamp, secret) for secret in [self.secret, *self.secret_fallbacks]
         )
         if not any(constant_time_compare(valid, token) for valid in made):
             return False
-        age = self._num_seconds(self._now()) - timestamp  # type: ignore[attr-defined]
+        age = self._num_seconds(self._now()) - timestamp
         return bool(age <= VALIDITY.total_seconds())
 
 

@@ -110,7 +110,6 @@ AREAS: tuple[Area, ...] = (
             Tab("privacy", _("Privacy")),
             Tab("brand", _("Brand and e-mail")),
             Tab("audit", _("Audit log")),
-            Tab("tables", _("Tables")),
         ),
     ),
 )

@@ -177,7 +177,9 @@ def build_stacked_chart(
             }
         )
     totals = [sum(values) for values in zip(*(line.values for line in series), strict=True)]
-    numbers = build_number_axis(ticks=5, tickformat="~s", **({"dtick": 1} if max(totals, default=0) < 5 else {}))
+    numbers = build_number_axis(ticks=5, tickformat="~s")
+    if max(totals, default=0) < 5:
+        numbers["dtick"] = 1  # whole events
     axes = {"xaxis": build_category_axis(x_title, nticks=ticks, tickangle=0), "yaxis": numbers}
     return {
         "traces": traces,

@@ -9,7 +9,7 @@
     scale: [[0, "#f8fafc"], [0.01, "#e4f5ec"], [0.35, "#8ed3b3"], [1, "#117d5c"]], opacity: { cell: "59", flow: "66" },
   };
   const DARK = {
-    ink: "#d1d5db", faint: "#9ca3af", grid: "#374151", paper: "#111827", main: "#40b68b", other: "#9ca3af", before: "#fde68a", warning: "#f87171",
+    ink: "#d1d5db", faint: "#9ca3af", grid: "#374151", paper: "#111827", main: "#40b68b", other: "#6b7280", before: "#fde68a", warning: "#f87171",
     scale: [[0, "#1b2735"], [0.01, "#123d33"], [0.35, "#0e5441"], [1, "#1b8f69"]], opacity: { cell: "80", flow: "99" },
   };
 

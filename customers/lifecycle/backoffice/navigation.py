@@ -38,5 +38,10 @@ register_pages(
         for number, (name, label) in enumerate(LIFECYCLE_PAGES.items(), start=1)
     ),
     MenuList(tab="settings.stages", model="lifecycle.StageRules", order=10),
-    MenuList(tab="settings.jobs", model="lifecycle.LifecycleRun", order=20),
+    MenuList(
+        tab="settings.jobs",
+        model="lifecycle.LifecycleRun",
+        order=20,
+        menu_permission="django_celery_beat.view_periodictask",
+    ),
 )

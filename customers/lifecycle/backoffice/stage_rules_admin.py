@@ -34,7 +34,7 @@ class StageRulesForm(forms.ModelForm):
         if "effective_from" in self.fields:
             self.initial["effective_from"] = timezone.now().replace(microsecond=0)
         self.exact = {name: value for name, value in self.initial.items() if isinstance(value, float)}
-        self.initial |= {name: round_for_reading(value) for name, value in self.exact.items()}
+        self.initial.update({name: round_for_reading(value) for name, value in self.exact.items()})
 
     @cached_property
     def changed_data(self) -> list[str]:

@@ -36,7 +36,7 @@ def test_saved_settings_are_used_at_once_and_recorded(admin_client: Client) -> N
     logo = Client().get(reverse("shop_logo"))
     assert (logo.content, logo["Content-Type"], logo["X-Content-Type-Options"]) == (PNG, "image/png", "nosniff")
     entry = LogEntry.objects.get(additional_data__event="shop.settings_changed")
-    assert "name" in entry.additional_data["fields"]
+    assert "name" in entry.additional_data["details"]["fields"]
 
 
 def test_the_logo_can_be_removed(admin_client: Client) -> None:

@@ -16,7 +16,7 @@ from tests.config.access.staff import PASSWORD, add_second_factor, make_staff
 from tests.customers.events.makers import log_in_as
 
 pytestmark = pytest.mark.django_db
-LIST, PAGE = reverse("admin:auth_user_changelist"), "/admin/auth/user/invite"
+LIST, PAGE = reverse("admin:auth_user_changelist"), "/admin/auth/user/invite/"
 
 
 @pytest.fixture
@@ -53,7 +53,9 @@ def test_an_invited_colleague_chooses_a_password_and_logs_in_with_the_role(
     )
     assert user.check_password(PASSWORD)
     assert "This invitation is not valid" in Client().get(link[0]).text
-    assert LogEntry.objects.get(additional_data__event="user.invited").additional_data["role"] == "Marketer"
+    assert LogEntry.objects.get(additional_data__event="user.invited").additional_data["details"] == {
+        "role": "Marketer"
+    }
 
 
 def test_without_a_mail_server_the_page_shows_the_link_once(
