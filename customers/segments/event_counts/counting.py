@@ -20,16 +20,17 @@ from customers.warehouse.index_lookup import prefer_index_scans
 
 LOCK_KEY = compute_lock_key("segments.event_counts")
 RECOUNT_BATCH_SIZE = 100  # customers; while a batch is counted, no events are processed
+ADDED_FACTS = 20_000  # per statement, in a recount
 
-# The facts are passed in one text per event, because PostgreSQL has no arrays of lists of different lengths.
-BATCH_FACTS = sql.SQL("""
+# The products are passed as one text per event, because PostgreSQL has no arrays of lists of different lengths.
+FACTS = sql.SQL("""
     SELECT row.id, row.customer_id, row.meaning, row.at AT TIME ZONE {zone} AS at, row.products::text[] AS product_ids
     FROM unnest(%(ids)s::bigint[], %(customers)s::bigint[], %(meanings)s::text[], %(times)s::timestamptz[], %(products)s::text[])
          AS row (id, customer_id, meaning, at, products)
 """)
 # An event belongs to its user ID, else to its anonymous ID, as in the counters of the profile.
-EVENT_FACTS = sql.SQL("""
-    SELECT e.id, e.customer_id, m.meaning, e.occurred_at AT TIME ZONE {zone} AS at,
+READ_EVENT_FACTS = sql.SQL("""
+    SELECT e.id, e.customer_id, m.meaning, e.occurred_at,
            CASE WHEN m.meaning = ANY({product_meanings}) THEN e.product_ids ELSE '{{}}' END AS product_ids
     FROM (
         SELECT i.customer_id, e.id, e.name, e.occurred_at, e.product_ids
@@ -45,8 +46,8 @@ EVENT_FACTS = sql.SQL("""
     JOIN (VALUES {names}) AS m (name, meaning) ON m.name = lower(trim(e.name))
     WHERE NOT EXISTS (SELECT FROM events_outbox w WHERE w.event_id = e.id)
 """)
-ORDER_FACTS = sql.SQL("""
-    SELECT o.id, o.customer_id, {bought} AS meaning, o.placed_at AT TIME ZONE {zone} AS at,
+READ_ORDER_FACTS = sql.SQL("""
+    SELECT o.id, o.customer_id, {bought}, o.placed_at,
            ARRAY(
                SELECT p.product_id FROM orders_orderline l JOIN catalog_product p ON p.id = l.product_id
                WHERE l.order_id = o.id AND l.quantity > 0
@@ -149,19 +150,8 @@ def lock_counts() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_KEY])
 
 
-def build_statement(facts: sql.SQL) -> str:
-    """Return the statement that adds the facts of a query."""
-    parts = {
-        "zone": sql.Literal(settings.TIME_ZONE),
-        "product_meanings": sql.Literal([str(meaning) for meaning in PRODUCT_MEANINGS]),
-        "names": NAMES,
-        "bought": sql.Literal(BOUGHT),
-    }
-    return ADD_FACTS.format(facts=facts.format(**parts)).as_string(None)
-
-
 class CountedEvent(NamedTuple):
-    """An event that is counted."""
+    """An event, or an order, that is counted."""
 
     id: int
     customer_id: int
@@ -181,18 +171,24 @@ def count_events(events: Sequence[CountedEvent], *, received: tuple[datetime, da
     if not events:
         return 0
     products = read_products([event.id for event in events if event.meaning in PRODUCT_MEANINGS], received)
-    ids, customers, meanings, times = map(list, zip(*events, strict=True))
+    lock_counts()
+    add_facts([(*event, products.get(event.id, ())) for event in events])
+    return len(events)
+
+
+def add_facts(facts: Sequence[tuple[int, int, str, datetime, Sequence[str]]]) -> None:
+    """Add events or orders to the counts. facts: the fields of a CountedEvent, and its product IDs."""
+    ids, customers, meanings, times, products = map(list, zip(*facts, strict=True))
     parameters = {
         "ids": ids,
         "customers": customers,
         "meanings": meanings,
         "times": times,
-        "products": [format_text_list(products.get(event_id, ())) for event_id in ids],
+        "products": [format_text_list(product_ids) for product_ids in products],
     }
-    lock_counts()
+    facts_query = FACTS.format(zone=sql.Literal(settings.TIME_ZONE))
     with connection.cursor() as cursor:
-        cursor.execute(build_statement(BATCH_FACTS), parameters)
-    return len(events)
+        cursor.execute(ADD_FACTS.format(facts=facts_query).as_string(None), parameters)
 
 
 def read_products(ids: Sequence[int], received: tuple[datetime, datetime]) -> dict[int, list[str]]:
@@ -207,24 +203,29 @@ def read_products(ids: Sequence[int], received: tuple[datetime, datetime]) -> di
 
 def recount_events(customer_ids: Iterable[int]) -> None:
     """Count the stored events of some customers again, in the caller's transaction."""
-    recount(customer_ids, facts=EVENT_FACTS, orders=False)
+    product_meanings = sql.Literal([str(meaning) for meaning in PRODUCT_MEANINGS])
+    recount(customer_ids, facts=READ_EVENT_FACTS.format(product_meanings=product_meanings, names=NAMES), orders=False)
 
 
 def recount_orders(customer_ids: Iterable[int]) -> None:
     """Count the orders of some customers again, in the caller's transaction."""
-    recount(customer_ids, facts=ORDER_FACTS, orders=True)
+    recount(customer_ids, facts=READ_ORDER_FACTS.format(bought=sql.Literal(BOUGHT)), orders=True)
 
 
-def recount(customer_ids: Iterable[int], *, facts: sql.SQL, orders: bool) -> None:
+def recount(customer_ids: Iterable[int], *, facts: sql.Composed, orders: bool) -> None:
     ids = sorted(set(customer_ids))
     if not ids:
         return
     lock_counts()
     parameters = {"customers": format_bigint_list(ids)}
     delete = DELETE_COUNTS.format(bought=sql.Literal(BOUGHT), orders=sql.Literal(orders)).as_string(None)
+    # Only the facts are looked up by index: adding them joins whole lists, which takes minutes in nested loops.
     with prefer_index_scans(), connection.cursor() as cursor:
         cursor.execute(delete, parameters)
-        cursor.execute(build_statement(facts), parameters)
+        cursor.execute(facts.as_string(None), parameters)
+        rows = cursor.fetchall()
+    for start in range(0, len(rows), ADDED_FACTS):
+        add_facts(rows[start : start + ADDED_FACTS])
 
 
 def count_changed_orders(customer_ids: Iterable[int]) -> None:
