@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import OuterRef, Subquery
+from django.utils.text import capfirst
 from django_celery_beat.models import PeriodicTask
 
 from config.jobs.models import ScheduledRun
 from config.schedule import describe_schedule, find_job
 
-ENDED_EARLY = (ScheduledRun.Status.FAILED, ScheduledRun.Status.CANCELLED)
+INTERNAL = "celery."  # tasks of Celery itself
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ def list_job_states(*, now: datetime) -> list[JobState]:
     """Return all jobs by name, those that failed last first."""
     latest = ScheduledRun.objects.filter(task=OuterRef("task")).order_by("-started_at").values("pk")[:1]
     jobs = list(
-        PeriodicTask.objects.select_related("interval", "crontab", "solar", "clocked").annotate(
-            latest_run_id=Subquery(latest)
-        )
+        PeriodicTask.objects.exclude(task__startswith=INTERNAL)
+        .select_related("interval", "crontab", "solar", "clocked")
+        .annotate(latest_run_id=Subquery(latest))
     )
     runs = ScheduledRun.objects.in_bulk([job.latest_run_id for job in jobs if job.latest_run_id])
     states = [build_job_state(job, runs.get(job.latest_run_id), now=now) for job in jobs]
@@ -52,7 +53,7 @@ def build_job_state(job: PeriodicTask, latest: ScheduledRun | None, *, now: date
         job=job,
         name=str(known.title) if known and known.name == job.name else job.name,
         purpose=job.description or (str(known.description) if known else ""),
-        schedule=describe_schedule(job),
+        schedule=capfirst(describe_schedule(job)),
         latest=latest,
         next_at=compute_next_start(job, now=now),
     )

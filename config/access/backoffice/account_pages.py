@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from unfold.decorators import action, display
 
 from config.access.backoffice.invitation_pages import show_invitation
@@ -68,7 +68,7 @@ class AccountPages:
     def account_status(self, user: Any) -> tuple[str, str]:
         if not user.is_active:
             return "off", _("deactivated")
-        return ("invited", _("invited")) if is_invited(user) else ("active", _("active"))
+        return ("invited", _("invited")) if is_invited(user) else ("active", pgettext("account", "active"))
 
     @display(description=gettext_lazy("last seen"), ordering="last_seen_at")
     def last_seen(self, user: Any) -> SafeString:

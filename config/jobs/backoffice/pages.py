@@ -1,6 +1,6 @@
 """The Jobs page, the history of one job, and the buttons that start and cancel it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -25,6 +25,7 @@ from config.jobs.overview import JobState, build_job_state, list_job_states
 
 VIEW = "django_celery_beat.view_periodictask"
 CHANGE = "django_celery_beat.change_periodictask"
+DUE = timedelta(seconds=2)
 BADGES = {"running": "", "done": "good", "failed": "bad", "cancelled": "warns"}
 COLUMNS = (
     Column(key="started", label=gettext_lazy("started at"), sort="started_at", align="text"),
@@ -171,10 +172,17 @@ def format_job(state: JobState, *, now: datetime) -> dict[str, Any]:
         "running_for": format_duration((now - latest.started_at).total_seconds())
         if latest and state.is_running
         else "",
-        "next": format_age(state.next_at, as_of=now) if state.next_at else "",
+        "next": format_next(state.next_at, now=now),
         "next_at": format_moment(state.next_at) if state.next_at else "",
         "error": describe_job_error(latest) if latest else "",
     }
+
+
+def format_next(next_at: datetime | None, *, now: datetime) -> str:
+    """Return the time until the next start in words; "" for a paused job."""
+    if next_at is None:
+        return ""
+    return _("due now") if next_at - now < DUE else format_age(next_at, as_of=now)
 
 
 def format_run(run: ScheduledRun) -> dict[str, Any]:
