@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, NotRequired, TypedDict
 
-from babel import dates, numbers
+from babel import numbers
 from django.utils.translation import gettext as _
 
 from config.foundation.number_formats import format_count, format_full_day, get_reader_locale
@@ -102,7 +102,8 @@ def format_chart_time(value: str) -> str:
     """Return a day or time of a chart, which is in ISO 8601 and local time, in the reader's language."""
     if len(value) == len("2026-11-24"):
         return format_full_day(date.fromisoformat(value))
-    return dates.format_datetime(datetime.fromisoformat(value), "short", locale=get_reader_locale())
+    moment = datetime.fromisoformat(value)
+    return f"{format_full_day(moment)} {moment:%H:%M}"
 
 
 def get_hover_day_format() -> str:
