@@ -41,7 +41,7 @@ class AccountPages:
         description=gettext_lazy("Invite a colleague"),
         icon="person_add",
         url_path="invite",
-        permissions=["auth.add_user"],
+        permissions=["add"],
     )
     def invite(self, request: HttpRequest) -> HttpResponse:
         return show_invitation(request)
