@@ -173,6 +173,14 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         ),
     ),
     ScheduledJob(
+        task="recommendations.serving.tasks.learn_search_order",
+        cron="45 4 * * *",
+        title=_("Learn the order of search results"),
+        description=_(
+            "Learns from clicks how much popularity and personal taste count among products that match a search equally well."
+        ),
+    ),
+    ScheduledJob(
         task="recommendations.serving.tasks.tidy_impressions",
         cron="50 0 * * *",
         title=_("Maintain impressions"),

@@ -205,3 +205,13 @@ def add_identifiers(owners: Mapping[tuple[str, str], int], *, at: datetime | Non
 def remove_identifiers(keys: set[tuple[str, str]]) -> None:
     for kind in {kind for kind, _value in keys}:
         Identifier.objects.filter(kind=kind, value__in=[value for key_kind, value in keys if key_kind == kind]).delete()
+
+
+def change_traits(*, customer_id: int, changes: Mapping[str, Any], at: datetime) -> bool:
+    """Set traits of one customer, None removes one; return whether anything changed. An older event cannot overwrite them."""
+    with transaction.atomic():
+        customer = Customer.objects.select_for_update().get(pk=customer_id)
+        if not apply_change(CustomerChange("", traits=changes), customer, at):
+            return False
+        customer.save(update_fields=["traits", "field_updated_at"])
+    return True

@@ -110,6 +110,7 @@ AREAS: tuple[Area, ...] = (
             Tab("privacy", _("Privacy")),
             Tab("brand", _("Brand and e-mail")),
             Tab("audit", _("Audit log")),
+            Tab("tables", _("Tables")),
         ),
     ),
 )

@@ -20,13 +20,6 @@ DETAILS = {
 }
 
 register_pages(
-    MenuList(
-        tab="customers.all",
-        model="lifecycle.CustomerProfile",
-        label=_("All customers"),
-        order=10,
-        details=("admin:lifecycle_customer",),
-    ),
     *(
         MenuPage(
             tab="customers.lifecycle",
@@ -43,6 +36,12 @@ register_pages(
         tab="settings.jobs",
         model="lifecycle.LifecycleRun",
         order=20,
+        menu_permission="django_celery_beat.view_periodictask",
+    ),
+    MenuList(
+        tab="settings.tables",
+        model="lifecycle.CustomerProfile",
+        order=10,
         menu_permission="django_celery_beat.view_periodictask",
     ),
 )
