@@ -42,8 +42,8 @@ SETTINGS = {
     "Marketer": {"stages"},
     "Merchandiser": {"stages"},
     "Privacy officer": {"privacy", "audit"},
-    "Operator": {"jobs", "keys", "stages", "brand", "audit"},
-    "Administrator": {"jobs", "keys", "team", "stages", "privacy", "brand", "audit"},
+    "Operator": {"jobs", "keys", "stages", "brand", "audit", "tables"},
+    "Administrator": {"jobs", "keys", "team", "stages", "privacy", "brand", "audit", "tables"},
 }
 
 
