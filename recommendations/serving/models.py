@@ -16,7 +16,7 @@ from recommendations.serving.impressions.models import (
     PositionBiasRun,
     ProductPerformanceDay,
 )
-from recommendations.serving.search.models import ShopQuery, Synonym
+from recommendations.serving.search.models import SearchOrder, ShopQuery, Synonym
 from recommendations.training.models import ModelVersion
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "PositionBiasRun",
     "Preview",
     "ProductPerformanceDay",
+    "SearchOrder",
     "ShopQuery",
     "Synonym",
 ]

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from config.foundation.database import partitions
 from recommendations.serving.impressions import attribution, position_bias, retention, store
+from recommendations.serving.search.order.learning import learn_search_order as learn_order
 from recommendations.serving.search.queries.query_learning import learn_shop_queries
 
 MAX_STORE_SECONDS = 20.0  # after this long a run frees its worker; the next run continues
@@ -37,6 +38,12 @@ def learn_position_bias() -> None:
 def learn_search_queries() -> int:
     """Learn the queries that complete and correct what visitors type."""
     return learn_shop_queries(at=timezone.now())
+
+
+@shared_task(exclusive=True)
+def learn_search_order() -> bool:
+    """Learn how much popularity and taste count among equal matches; return whether the result is served."""
+    return learn_order(at=timezone.now()).is_served
 
 
 @shared_task(exclusive=True)

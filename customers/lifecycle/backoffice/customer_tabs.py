@@ -13,8 +13,9 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from config.foundation.charts import ChartSpec, build_probability_history
+from config.foundation.charts import ChartSpec, build_probability_history, build_state_history
 from customers.identity.backoffice.identity_graph import build_identity_graph
+from customers.identity.backoffice.trait_forms import make_trait_forms
 from customers.identity.models import Consent, Customer, Identifier
 from customers.lifecycle.backoffice.labels.clv_labels import describe_value
 from customers.lifecycle.backoffice.panels.predictions_panel import build_predictions_panel
@@ -93,7 +94,9 @@ def build_overview(view: CustomerView) -> Context:
         "stage_changes": changes,
         "max_stage_changes": MAX_STAGE_CHANGES,
         "orders": list_latest_orders(customer_id=view.customer.pk),
-        "chart": make_stage_chart(changes, view.order_times),
+        "chart": make_stage_chart(
+            changes, view.order_times, end=view.profile["computed_at"] if view.profile else view.as_of
+        ),
         "panels": build_panels(view, "overview"),
     }
 
@@ -113,7 +116,9 @@ def build_timeline_tab(view: CustomerView) -> Context:
 def build_profile_tab(view: CustomerView) -> Context:
     """Return the portrait, the counters with their sources, and the identifiers."""
     portrait = build_portrait(customer_id=view.customer.pk, as_of=view.as_of, with_personal=view.with_personal)
+    may_edit = view.request.user.has_perm("identity.change_customer") and not view.customer.erased_at
     return {
+        "trait_forms": make_trait_forms(view.customer, with_personal=view.with_personal) if may_edit else None,
         "identity": build_identity_graph(customer_id=view.customer.pk, with_personal=view.with_personal),
         "identity_kinds": Identifier.Kind.choices,
         "customer_portrait": portrait,
@@ -244,18 +249,21 @@ def make_active_chart(history: ActiveHistory | None) -> ChartSpec | None:
     )
 
 
-def make_stage_chart(changes: list[dict[str, Any]], orders: list[datetime]) -> dict[str, Any]:
-    """Return the stages over time, oldest first, and the orders since the first stage change."""
+def make_stage_chart(changes: list[dict[str, Any]], orders: list[datetime], *, end: datetime) -> ChartSpec | None:
+    """Return the stages over time and the orders since the first stage change; None without a stage change."""
+    if not changes:
+        return None
     oldest_first = changes[::-1]
-    return {
-        "stages": [str(stage.label) for stage in Stage],
-        "at": [to_chart_time(change["at"]) for change in oldest_first],
-        "values": [change["to_name"] for change in oldest_first],
-        "reasons": [change["reason_name"] for change in oldest_first],
-        "orders": [to_chart_time(moment) for moment in orders if changes and moment >= changes[-1]["at"]],
-        "orders_label": _("orders"),
-        "stage_label": _("stage"),
-    }
+    return build_state_history(
+        states=[str(stage.label) for stage in Stage],
+        times=[to_chart_time(change["at"]) for change in oldest_first],
+        values=[change["to_name"] for change in oldest_first],
+        texts=[f"{change['reason_name']} (v{change['rules_version']})" for change in oldest_first],
+        end=to_chart_time(end),
+        name=_("stage"),
+        marks=[to_chart_time(moment) for moment in orders if moment >= changes[-1]["at"]],
+        marks_name=_("orders"),
+    )
 
 
 def to_chart_time(moment: datetime) -> str:

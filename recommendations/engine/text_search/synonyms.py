@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from recommendations.engine.text_search.tokens import iterate_runs, list_document_terms, normalize, split_into_words
+from recommendations.engine.text_search.tokens import (
+    is_unspaced,
+    iterate_runs,
+    list_document_terms,
+    normalize,
+    split_into_words,
+)
 from recommendations.engine.text_search.vocabulary import Vocabulary, is_correctable
 
 type Atoms = tuple[str, ...]
@@ -13,7 +19,7 @@ type TermSet = tuple[str, ...]  # terms of which a document must contain all
 MAX_NAME_TERMS = 64
 # Weights relative to the word itself.
 SYNONYM_FACTOR = 0.9
-RELATED_FACTOR = 0.5  # of the further words of a group that also finds the name itself: muffin => muffin, snack cake
+RELATED_FACTOR = 0.5  # of the further words of a group that also finds the name itself: muffin => muffin, snack cake; not of translations
 
 
 class Alternative(NamedTuple):
@@ -57,8 +63,10 @@ class Synonyms:
                 atoms = split_into_atoms(name)
                 if not 0 < len(atoms) <= MAX_NAME_TERMS:
                     continue
-                factor = RELATED_FACTOR if atoms in map(split_into_atoms, others) else SYNONYM_FACTOR
+                has_related = atoms in map(split_into_atoms, others)
                 for other in others or names:
+                    is_translation = is_unspaced(normalize(name)) != is_unspaced(normalize(other))
+                    factor = RELATED_FACTOR if has_related and not is_translation else SYNONYM_FACTOR
                     if (terms := split_into_terms(other)) and split_into_atoms(other) != atoms:
                         known = factors.setdefault(atoms, {})
                         known[terms] = max(factor, known.get(terms, 0.0))
@@ -83,6 +91,14 @@ class Synonyms:
     def find_others(self, word: str) -> list[Alternative]:
         """Return the alternatives of a name of one word."""
         return next((others for end, others in self.find_at((word,), 0) if end == 1), [])
+
+    def list_names(self, text: str) -> list[frozenset[str]]:
+        """Return the terms of a text and, if it is a name as a whole, those of its synonyms; related words are none."""
+        atoms = split_into_atoms(text)
+        ends = self.find_at(atoms, 0) if atoms else ()
+        others = [others for end, others in ends if end == len(atoms)]
+        synonyms = [frozenset(other.terms) for other in others[0] if other.factor >= SYNONYM_FACTOR] if others else []
+        return [frozenset(split_into_terms(text)), *synonyms]
 
     def find_at(self, atoms: Atoms, start: int) -> Iterator[tuple[int, list[Alternative]]]:
         """Yield (end, alternatives) of the names that begin at `start`, longest first."""

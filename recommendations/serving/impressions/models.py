@@ -14,6 +14,8 @@ class Impression(models.Model):
     Partitioned by the month in which it was served.
 
     ``user_id`` and ``anonymous_id`` are those of the request; ``customer`` is the one they belonged to at the last look-up.
+
+    ``order_features``: the scores of search results, see `search.order.features`.
     """
 
     recommendation_id = models.CharField(_("recommendation ID"), max_length=64)
@@ -39,6 +41,7 @@ class Impression(models.Model):
     served_at = models.DateTimeField(_("served at"))
     first_rank = models.PositiveIntegerField(_("first rank"), default=1)
     product_ids = ArrayField(models.CharField(max_length=200), verbose_name=_("product IDs"), default=list)
+    order_features = ArrayField(models.FloatField(), verbose_name=_("order of search results"), null=True, blank=True)
 
     class Meta:
         app_label = "serving"

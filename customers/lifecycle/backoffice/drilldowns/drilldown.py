@@ -1,5 +1,6 @@
 """The customers behind a number of the Lifecycle page: the parts that all drill-downs share."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -35,6 +36,7 @@ class Drilldown:
 
     title, note: description of the selection. parameters: of its URL. condition: the segment condition that selects the same
     customers, or None if there is none. period: URL parameters of the page with the number, such as the compared days, for the link back.
+    now: of a selection at an earlier time, the parameters of the same one now, which a dynamic segment can follow.
     """
 
     title: str
@@ -43,10 +45,15 @@ class Drilldown:
     parameters: dict[str, str]
     condition: ConditionTree | None = None
     period: dict[str, str] = field(default_factory=dict)
+    now: dict[str, str] = field(default_factory=dict)
 
     @property
     def query(self) -> str:
         return urlencode(self.parameters)
+
+    @property
+    def query_now(self) -> str:
+        return urlencode(self.now)
 
 
 def make_drilldown_url(figure: str, **parameters: Any) -> str:
@@ -55,6 +62,16 @@ def make_drilldown_url(figure: str, **parameters: Any) -> str:
     figure: a key of `DRILLDOWN_PARSERS`.
     """
     return f"{reverse('admin:lifecycle_drilldown')}?{urlencode({'figure': figure, **parameters})}"
+
+
+def make_customers_url(condition: ConditionTree) -> str:
+    """Return the URL of the customers list with a condition; a single stage is one of its quick filters."""
+    match condition:
+        case {"all": [{"field": "stage", "op": "in", "value": [stage]}]}:
+            parameters = {"stage": stage}
+        case _:
+            parameters = {"condition": json.dumps(condition, separators=(",", ":"))}
+    return f"{reverse('customer_list:list')}?{urlencode(parameters)}"
 
 
 def parse_amounts(parameters: Mapping[str, str]) -> dict[str, Decimal]:

@@ -641,6 +641,10 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
-    document.querySelectorAll("[data-condition-builder]").forEach((root) => new Builder(root));
+    document.querySelectorAll("[data-condition-builder]").forEach((root) => {
+      const fold = root.closest("details:not([open])"); // a builder that is folded away counts nothing before it is opened
+      if (fold) fold.addEventListener("toggle", () => new Builder(root), { once: true });
+      else new Builder(root);
+    });
   });
 })();
