@@ -24,5 +24,5 @@ register_pages(
         order=30,
     ),
     MenuList(tab="data.rejected", model="events.RejectedEvent", order=10),
-    MenuList(tab="settings.tables", model="events.Event", order=10),
+    MenuList(tab="data.live", model="events.Event", label=_("All events"), order=30),
 )
