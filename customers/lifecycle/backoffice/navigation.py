@@ -1,6 +1,7 @@
 """The pages of this package in the menu of the back office."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from config.foundation.backoffice.navigation import MenuList, MenuPage, register_pages
 
@@ -8,7 +9,7 @@ LIFECYCLE_PAGES = {
     "overview": _("Overview"),
     "stages": _("Stages"),
     "rfm": _("RFM"),
-    "value": _("Value"),
+    "value": pgettext_lazy("lifecycle", "Value"),
     "predictions": _("Predictions"),
     "clusters": _("Clusters"),
 }

@@ -100,7 +100,7 @@ def test_the_card_shows_for_every_placement_whether_and_why_it_is_active(
     assert "80 queries from 40 customers" in page
     assert "Bought together 1.00" in page
     assert "0.2000" in page
-    assert "from Sept. 21, 2026" in page
+    assert "from Sep 21, 2026" in page
     assert "Is not shown, because it is not reliably better than “Popular”" in page
     assert reverse("admin:serving_placementsettings_changelist") in page, "how to show it anyway"
 

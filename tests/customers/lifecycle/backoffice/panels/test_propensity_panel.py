@@ -44,6 +44,16 @@ def test_every_probability_bar_links_to_its_customers(trained: None, admin_clien
         assert "Save as segment" in page.content.decode()
 
 
+def test_the_table_of_calibration_has_the_right_columns(trained: None) -> None:
+    [churn, *_others] = build_propensity_panel()["targets"]
+    rows = churn["quality"]["rows"]
+    customers = [row["customers"] for row in rows]
+    assert sum(customers) == int(churn["quality"]["customers"].replace(",", "")) > 0
+    for row in rows:
+        low, high = (int(bound.strip().rstrip("%")) for bound in row["interval"].split("–"))
+        assert 0 <= low <= int(row["actual"].rstrip("%")) <= high <= 100, row
+
+
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_the_page_shows_models_calibration_lift_and_rules(trained: None, admin_client: Client, language: str) -> None:
     with override(language):
