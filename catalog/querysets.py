@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, IntegerField, Q, Value, When
 
 if TYPE_CHECKING:
     from catalog.models import Product
@@ -31,3 +31,24 @@ class ProductQuerySet(models.QuerySet["Product"]):
     def in_category(self, path: str) -> Self:
         """Return the products in the category with this path and below it."""
         return self.filter(Q(category__path=path) | Q(category__path__startswith=f"{path} > "))
+
+    def search(self, text: str) -> Self:
+        """Return the products with every word in their ID, SKU, title or brand.
+
+        First come those with exactly this ID or SKU, then those whose title starts with the text.
+        """
+        condition = Q()
+        for word in text.split():
+            condition &= (
+                Q(product_id__icontains=word)
+                | Q(sku__icontains=word)
+                | Q(title__icontains=word)
+                | Q(brand__icontains=word)
+            )
+        rank = Case(
+            When(Q(product_id=text) | Q(sku=text), then=Value(0)),
+            When(title__istartswith=text, then=Value(1)),
+            default=Value(2),
+            output_field=IntegerField(),
+        )
+        return self.filter(condition).order_by(rank, "title", "pk")

@@ -123,6 +123,18 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Deletes uploaded order files that were not confirmed within a week."),
     ),
     ScheduledJob(
+        task="customers.imports.tasks.fetch_feeds",
+        cron="*/5 * * * *",
+        title=_("Fetch product feeds"),
+        description=_("Fetches the product feeds that are due by their URL, and imports those that have changed."),
+    ),
+    ScheduledJob(
+        task="customers.imports.tasks.delete_old_uploads",
+        cron="50 0 * * *",
+        title=_("Purge imported files"),
+        description=_("Deletes uploaded files after a week, and what undoing an import needs after 30 days."),
+    ),
+    ScheduledJob(
         task="customers.processing.tasks.purge_runs",
         cron="45 0 * * *",
         title=_("Purge processing runs"),
@@ -164,6 +176,14 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         title=_("Learn search queries"),
         description=_(
             "Learns from searches that led to products which queries complete and correct what visitors type."
+        ),
+    ),
+    ScheduledJob(
+        task="recommendations.serving.tasks.learn_search_order",
+        cron="45 4 * * *",
+        title=_("Learn the order of search results"),
+        description=_(
+            "Learns from clicks how much popularity and personal taste count among products that match a search equally well."
         ),
     ),
     ScheduledJob(

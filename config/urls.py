@@ -38,6 +38,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Before the admin site, whose search by django-unfold knows no masking policy.
     path("admin/search/", show_search_results, name="backoffice_search"),
     path("admin/home/", include("config.backoffice.home.urls")),
+    path("admin/imports/", include("customers.imports.backoffice.urls")),
+    path("admin/customers/", include("customers.segments.backoffice.customer_list.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),

@@ -27,6 +27,8 @@ from catalog.backoffice.resources import ProductResource
 from catalog.categories import annotate_product_counts, save_category
 from catalog.feeds.uploads import FEED_UPLOADS
 from catalog.models import Category, FeedImport, Product
+from catalog.product_picker.fields import SingleProductPicker
+from catalog.product_picker.views import show_picker
 from config.foundation.admin.file_imports import FileImportAdmin, render_download_link, render_table
 from config.foundation.admin.table_formats import TABLE_FORMATS
 from config.foundation.number_formats import NO_VALUE, format_amount
@@ -127,7 +129,13 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
         if isinstance(db_field, URLField):
             kwargs["assume_scheme"] = "https"
+        if db_field.name == "parent_id":
+            kwargs["widget"] = SingleProductPicker
         return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap: Callable[..., Any] = self.admin_site.admin_view
+        return [path("picker/", wrap(show_picker), name="catalog_product_picker"), *super().get_urls()]
 
     @display(description=_("price"), ordering="price")
     def formatted_price(self, product: Product) -> str:

@@ -1,6 +1,5 @@
 """Products in the search of the back office."""
 
-from django.db.models import Case, IntegerField, Q, Value, When
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -11,18 +10,7 @@ from config.foundation.backoffice.search import SearchMatch, SearchSource, regis
 
 def find_products(request: HttpRequest, text: str, limit: int) -> list[SearchMatch]:
     """Return products with every word in their ID, SKU, title or brand: those with exactly this ID or SKU first."""
-    condition = Q()
-    for word in text.split():
-        condition &= (
-            Q(product_id__icontains=word) | Q(sku__icontains=word) | Q(title__icontains=word) | Q(brand__icontains=word)
-        )
-    rank = Case(
-        When(Q(product_id=text) | Q(sku=text), then=Value(0)),
-        When(title__istartswith=text, then=Value(1)),
-        default=Value(2),
-        output_field=IntegerField(),
-    )
-    products = Product.objects.filter(condition).order_by(rank, "title", "pk").only("product_id", "title", "brand")
+    products = Product.objects.search(text).only("product_id", "title", "brand")
     return [
         SearchMatch(
             title=product.title or product.product_id,

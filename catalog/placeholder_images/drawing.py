@@ -20,6 +20,11 @@ def build_placeholder_url(*, category: str, title: str) -> str:
     return f"{reverse('catalog-placeholder-image')}?{query}"
 
 
+def choose_image_url(*, image_url: str, category: str, title: str) -> str:
+    """Return the URL of a product's own image, or of its placeholder."""
+    return image_url or build_placeholder_url(category=category, title=title)
+
+
 def draw_placeholder(*, category: str, title: str) -> str:
     """Return an SVG image of 300 × 300 pixels. Its text parts are numbers, so nothing in it comes from the arguments."""
     department = " > ".join(category.split(" > ")[:2])

@@ -1,6 +1,7 @@
-"""Confidence intervals of proportions."""
+"""Confidence intervals of proportions, and relative changes."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from statistics import NormalDist
 
 import numpy as np
@@ -45,3 +46,8 @@ def compute_wilson_interval(hits: int, trials: int, *, level: float = 0.95) -> C
         return ConfidenceInterval(float("nan"), float("nan"), float("nan"))
     low, high = compute_wilson_bounds(hits, trials, level=level)
     return ConfidenceInterval(hits / trials, float(low), float(high))
+
+
+def compute_change(now: Decimal | float | None, before: Decimal | float | None) -> float | None:
+    """Return the relative change, .1 for 10 % more; None without a base, as after a period with more returns than sales."""
+    return float(now) / float(before) - 1 if now is not None and before and before > 0 else None

@@ -68,6 +68,12 @@ def money(value: number_formats.Number | None, currency: str) -> str:
     return number_formats.format_whole_money(value, currency)
 
 
+@register.simple_tag
+def exact_money(value: number_formats.Number | None, currency: str) -> str:
+    """Return an amount with its decimals, such as a price."""
+    return number_formats.format_money(value, currency)
+
+
 @register.filter
 def change(value: float | None) -> str:
     """Return a relative change with its sign: 0.042 is +4.2%."""

@@ -19,11 +19,13 @@ class SegmentsConfig(AppConfig):
         from customers.lifecycle.backoffice.panels.registry import CustomerPanel, register_panel
         from customers.segments import merge_receivers
         from customers.segments.backoffice.customer_panel import list_customer_segments
-        from customers.segments.models import Segment
+        from customers.segments.models import CustomerListView, Segment, SegmentAddition
 
         auditlog.register(
             Segment, exclude_fields=["size", "last_evaluated_at", "duration_ms", "error", "tracked_condition"]
         )
+        auditlog.register(CustomerListView)
+        auditlog.register(SegmentAddition)
         customers_merged.connect(merge_receivers.move_memberships, dispatch_uid="segments.merge")
         customers_merged.connect(merge_receivers.recount_after_merge, dispatch_uid="segments.counts.merge")
         merge_reverted.connect(merge_receivers.restore_memberships, dispatch_uid="segments.revert")

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -118,7 +119,12 @@ def evaluate_segments(*, as_of: datetime) -> int:
 
 
 def find_segments(*, customer: Customer, as_of: datetime) -> list[Segment]:
-    """Return the segments of a customer, sorted by key.
+    """Return the segments of a customer, sorted by key."""
+    return find_segments_of_customers(customer_ids=[customer.pk], as_of=as_of).get(customer.pk, [])
+
+
+def find_segments_of_customers(*, customer_ids: Sequence[int], as_of: datetime) -> dict[int, list[Segment]]:
+    """Return the segments of a few customers, sorted by key; customers without a segment are not included.
 
     Three queries: the segments, the event series that they use, and all their conditions at once.
 
@@ -131,8 +137,13 @@ def find_segments(*, customer: Customer, as_of: datetime) -> list[Segment]:
         for number, segment in enumerate(segments)
         if segment.key in filters
     }
-    row = query_customers().filter(pk=customer.pk).annotate(**flags).values(*flags).first() if flags else None
-    return [segment for number, segment in enumerate(segments) if row and row.get(f"in_{number}")]
+    if not flags or not customer_ids:
+        return {}
+    rows = query_customers().filter(pk__in=customer_ids).annotate(**flags).values("pk", *flags)
+    memberships = {
+        row["pk"]: [segment for number, segment in enumerate(segments) if row.get(f"in_{number}")] for row in rows
+    }
+    return {customer_id: found for customer_id, found in memberships.items() if found}
 
 
 def compile_segments(segments: list[Segment], *, as_of: datetime) -> dict[str, Q]:

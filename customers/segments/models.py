@@ -1,5 +1,6 @@
-"""Segments of customers, their history, and the daily counts of events that conditions compare."""
+"""Segments of customers, their history, the saved views of the customers list, and the daily counts of events that conditions compare."""
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -188,3 +189,46 @@ class SegmentDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.segment_id}: {self.day:%Y-%m-%d}"
+
+
+class CustomerListView(models.Model):
+    """A saved view of the customers list: a filter and an order, for its owner or for everybody who may open the list.
+
+    Attributes:
+        parameters: of the URL, without the search text, which can be personal.
+    """
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="customer_list_views", verbose_name=_("owner")
+    )
+    name = models.CharField(_("name"), max_length=100)
+    parameters = models.JSONField(_("filter and order"), default=dict, blank=True)
+    is_shared = models.BooleanField(_("shared with the team"), default=False)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("view of the customers list")
+        verbose_name_plural = _("views of the customers list")
+        ordering = ["name", "pk"]
+        constraints = [models.UniqueConstraint(fields=["owner", "name"], name="segments_listview_unique")]
+        permissions = [("export_customers", "Can export the customers list")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SegmentAddition(models.Model):
+    """Customers who were added to a static segment from the customers list at once; their members have the same time, so it can be undone."""
+
+    segment = models.ForeignKey(Segment, models.CASCADE, related_name="additions", verbose_name=_("segment"))
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name=_("user"))
+    added_at = models.DateTimeField(_("added at"))
+    count = models.PositiveBigIntegerField(_("customers"))
+    undone_at = models.DateTimeField(_("undone at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("addition to a segment")
+        verbose_name_plural = _("additions to segments")
+
+    def __str__(self) -> str:
+        return f"{self.segment_id}: {self.count}"

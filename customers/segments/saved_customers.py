@@ -15,6 +15,7 @@ from customers.segments.models import Segment
 INSERT_MEMBERS = """
     INSERT INTO segments_segmentmember (segment_id, customer_id, added_at)
     SELECT %s, selected.customer_id, %s FROM ({customers}) AS selected
+    ON CONFLICT (segment_id, customer_id) DO NOTHING
 """
 
 
@@ -46,9 +47,10 @@ def save_customers(
     return segment
 
 
-def add_static_members(*, segment: Segment, customers: QuerySet[CustomerProfile], as_of: datetime) -> None:
-    """Add all customers but the erased ones to a static segment, by one statement."""
+def add_static_members(*, segment: Segment, customers: QuerySet[CustomerProfile], as_of: datetime) -> int:
+    """Add all customers but the erased ones to a static segment, by one statement; return how many were not in it."""
     ids = customers.filter(customer__erased_at__isnull=True).order_by().values("customer_id")
     query, parameters = ids.query.sql_with_params()
     with connection.cursor() as cursor:
         cursor.execute(INSERT_MEMBERS.format(customers=query), [segment.pk, as_of, *parameters])
+        return int(cursor.rowcount)

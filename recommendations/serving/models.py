@@ -14,8 +14,9 @@ from recommendations.serving.impressions.models import (
     PerformanceRun,
     PositionBias,
     PositionBiasRun,
+    ProductPerformanceDay,
 )
-from recommendations.serving.search.models import ShopQuery, Synonym
+from recommendations.serving.search.models import SearchOrder, ShopQuery, Synonym
 from recommendations.training.models import ModelVersion
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "PositionBias",
     "PositionBiasRun",
     "Preview",
+    "ProductPerformanceDay",
+    "SearchOrder",
     "ShopQuery",
     "Synonym",
 ]

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from config.foundation.database import partitions
 from recommendations.serving.impressions import attribution, position_bias, retention, store
+from recommendations.serving.search.order.learning import learn_search_order as learn_order
 from recommendations.serving.search.queries.query_learning import learn_shop_queries
 
 MAX_STORE_SECONDS = 20.0  # after this long a run frees its worker; the next run continues
@@ -40,9 +41,16 @@ def learn_search_queries() -> int:
 
 
 @shared_task(exclusive=True)
+def learn_search_order() -> bool:
+    """Learn how much popularity and taste count among equal matches; return whether the result is served."""
+    return learn_order(at=timezone.now()).is_served
+
+
+@shared_task(exclusive=True)
 def tidy_impressions() -> None:
-    """Create coming partitions; delete impressions and run records beyond their retention."""
+    """Create coming partitions; delete impressions, product figures and run records beyond their retention."""
     now = timezone.now()
     partitions.ensure_partitions(as_of=now, of=retention.IMPRESSION_PARTITIONS)
     retention.purge_impressions(before=now - timedelta(days=settings.IMPRESSION_RETENTION_DAYS))
+    retention.purge_product_performance(before=(now - timedelta(days=settings.IMPRESSION_RETENTION_DAYS)).date())
     retention.purge_runs(before=now - timedelta(days=RUN_RETENTION_DAYS))

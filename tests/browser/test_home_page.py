@@ -54,7 +54,7 @@ def test_a_stage_opens_its_customers(shop: SimpleNamespace, live_server: LiveSer
     monitored = open_monitored_page(chromium, live_server.url, width=1280)
     monitored.log_in()
     monitored.page.get_by_role("link", name="Active", exact=True).click()
-    monitored.page.wait_for_url("**/customers/?figure=stage&stage=active")
+    monitored.page.wait_for_url("**/customers/?stage=active")
     assert monitored.browser_errors == []
 
 

@@ -42,7 +42,11 @@ def test_the_preview_follows_the_form(
     page.fill("input[name=name]", "Coffee for tea drinkers")
     page.select_option("select[name=action]", "pin")
     page.fill("input[name=position]", "2")
-    page.fill("textarea[name=product_ids]", "coffee-3\ncoffee-4")
+    picker = page.locator(".field-product_ids product-picker")
+    for product in ("coffee number 3", "coffee number 4"):
+        picker.get_by_role("combobox").fill(product)
+        picker.get_by_role("option", name=product).click()
+    expect(picker.locator(".picker-chosen li")).to_have_count(2)
     panel = page.locator("[data-rule-preview-panel]")
     expect(panel.locator("[data-changed]")).to_be_visible()
     page.fill("input[name=preview-user_id]", "user-0")
@@ -57,7 +61,7 @@ def test_the_preview_follows_the_form(
     page.click("button[name=_save], input[name=_save]")
     page.wait_for_load_state("networkidle")
     monitored.save(f"rules-{language}-{width}")
-    expect(page.locator("#result_list, table").first).to_contain_text("coffee-3")
+    expect(page.locator("#result_list, table").first).to_contain_text("coffee number 3")
     if width > 1000:
         page.locator("button.rule-switch").first.click()
         page.wait_for_load_state("networkidle")

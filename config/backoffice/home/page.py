@@ -15,10 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from catalog.placeholder_images.drawing import build_placeholder_url
+from catalog.placeholder_images.drawing import choose_image_url
 from config.backoffice.home import attention, onboarding, sales, suggestions
 from config.foundation import number_formats
 from config.foundation.backoffice.date_range import DateChoice, DayRange, parse_date_choice
+from config.foundation.statistics import compute_change
 from customers.lifecycle.backoffice.drilldowns.drilldown import make_drilldown_url
 from customers.lifecycle.backoffice.drilldowns.stages import UNKNOWN_STAGE, get_stage_label
 from customers.lifecycle.models import LifecycleRun, Stage
@@ -89,7 +90,7 @@ def format_sales(totals: sales.SalesComparison) -> Context:
             "label": label,
             "value": show(value),
             "before": show(previous) if before else "",
-            "change": sales.compute_change(value, previous) if before else None,
+            "change": compute_change(value, previous) if before else None,
         }
 
     return {
@@ -112,7 +113,7 @@ def describe_sales(totals: sales.SalesComparison, choice: DateChoice) -> str:
         return ""
     days = ngettext("%(count)d day", "%(count)d days", choice.range.days) % {"count": choice.range.days}
     values = {"revenue": number_formats.format_whole_money(totals.now.revenue, totals.currency), "days": days}
-    change = sales.compute_change(totals.now.revenue, totals.before.revenue) if totals.before else None
+    change = compute_change(totals.now.revenue, totals.before.revenue) if totals.before else None
     if change is None:
         return _("Revenue was %(revenue)s in %(days)s.") % values
     values["change"] = number_formats.format_percent(abs(change))
@@ -126,13 +127,13 @@ def describe_sales(totals: sales.SalesComparison, choice: DateChoice) -> str:
 def format_best_seller(product: sales.BestSeller, currency: str) -> Context:
     return {
         "title": product.title,
-        "image": product.image_url or build_placeholder_url(category=product.category, title=product.title),
+        "image": choose_image_url(image_url=product.image_url, category=product.category, title=product.title),
         "category": product.category.rpartition(" > ")[2],
         "url": reverse("admin:catalog_product_change", args=[product.pk]),
         "orders": ngettext("%(number)s order", "%(number)s orders", product.orders)
         % {"number": number_formats.format_count(product.orders)},
         "revenue": number_formats.format_whole_money(product.revenue, currency),
-        "change": sales.compute_change(product.revenue, product.revenue_before)
+        "change": compute_change(product.revenue, product.revenue_before)
         if product.revenue_before is not None
         else None,
     }

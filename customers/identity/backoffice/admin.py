@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -20,6 +20,7 @@ from customers.identity.backoffice.audited_reads import AuditedReads
 from customers.identity.backoffice.conflict_page import render_conflict
 from customers.identity.backoffice.identifier_labels import join_user_ids, label_identifier_type, mask_identifier
 from customers.identity.backoffice.merge_page import render_merge
+from customers.identity.backoffice.traits_page import show_traits_page
 from customers.identity.consent.consent_denials import refresh_consent_denials
 from customers.identity.customer_upsert import (
     HASHED_FIELDS,
@@ -33,7 +34,6 @@ from customers.identity.customer_upsert import (
 from customers.identity.models import Consent, Customer, Identifier, IdentityConflict, IdentityMerge
 from customers.identity.personal_data.hashing import hash_email, hash_phone
 from customers.identity.personal_data.masking import MASK, mask_json, may_see_personal
-from customers.identity.traits import TRAIT_PREFIX
 
 LISTED = 4  # customers of a conflict that its line in the list names
 
@@ -123,13 +123,13 @@ class CustomerAdmin(AuditedReads, ModelAdmin):
             *personal,
             "language",
             "country",
-            "traits" if with_personal else "masked_traits",
+            "plain_traits" if with_personal else "masked_traits",
             *times,
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
-        masked = [] if may_see_personal(request) else [f"masked_{name}" for name in (*PERSONAL_FIELDS, "traits")]
-        return [*self.readonly_fields, *masked]
+        masked = [] if may_see_personal(request) else [f"masked_{name}" for name in PERSONAL_FIELDS]
+        return [*self.readonly_fields, "plain_traits", "masked_traits", *masked]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Customer], search_term: str
@@ -142,12 +142,19 @@ class CustomerAdmin(AuditedReads, ModelAdmin):
         condition |= Q(kind=Identifier.Kind.PHONE_HASH, value=hash_phone(term))
         return queryset.filter(pk__in=Identifier.objects.filter(condition).values("customer_id")), False
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.traits_view)
+        return [path("<int:customer_id>/traits/", view, name="identity_customer_traits"), *super().get_urls()]
+
+    def traits_view(self, request: HttpRequest, customer_id: int) -> HttpResponse:
+        return show_traits_page(request, model_admin=self, customer_id=customer_id)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # customers are created with an identifier, by events, orders or the REST API
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
         before = hash_contact_fields({name: form.initial.get(name, "") for name in HASHED_FIELDS})
-        record_update_times(obj, list_changed_names(form), datetime.now(UTC))
+        record_update_times(obj, form.changed_data, datetime.now(UTC))
         super().save_model(request, obj, form, change)
         if not may_see_personal(request):
             return
@@ -184,9 +191,12 @@ class CustomerAdmin(AuditedReads, ModelAdmin):
         return MASK
 
     @admin.display(description=_("traits"))
+    def plain_traits(self, obj: Customer) -> str:
+        return format_traits(obj.pk, obj.traits)
+
+    @admin.display(description=_("traits"))
     def masked_traits(self, obj: Customer) -> str:
-        """Return the traits as JSON; they cannot be edited, because saving them would replace the masked values."""
-        return json.dumps(mask_json(obj.traits, among_traits=True), ensure_ascii=False)
+        return format_traits(obj.pk, mask_json(obj.traits, among_traits=True))
 
     @admin.display(description=_("customer profile"))
     def portrait(self, obj: Customer) -> str:
@@ -198,13 +208,18 @@ class CustomerAdmin(AuditedReads, ModelAdmin):
         return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', address, _("Open"))
 
 
-def list_changed_names(form: Any) -> list[str]:
-    """Return the fields and traits that the user changed in the form."""
-    before, after = form.initial.get("traits") or {}, form.cleaned_data.get("traits") or {}
-    names = [name for name in form.changed_data if name != "traits"]
-    if isinstance(before, dict) and isinstance(after, dict):
-        names += [TRAIT_PREFIX + name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
-    return names
+def format_traits(customer_id: int, traits: Any) -> str:
+    """Return one line for each trait, and a link to the page with a field for each."""
+    rows = sorted(traits.items()) if isinstance(traits, dict) else []
+    lines = format_html_join(
+        "",
+        "{}: {}<br>",
+        ((name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) for name, value in rows),
+    )
+    address = reverse("admin:identity_customer_traits", args=[customer_id])
+    return format_html(
+        '{}<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', lines, address, _("Edit traits")
+    )
 
 
 @admin.register(Identifier)

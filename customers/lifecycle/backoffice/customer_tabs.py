@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from config.foundation.charts import ChartSpec, build_probability_history
 from customers.identity.backoffice.identity_graph import build_identity_graph
+from customers.identity.backoffice.trait_forms import make_trait_forms
 from customers.identity.models import Consent, Customer, Identifier
 from customers.lifecycle.backoffice.labels.clv_labels import describe_value
 from customers.lifecycle.backoffice.panels.predictions_panel import build_predictions_panel
@@ -113,7 +114,9 @@ def build_timeline_tab(view: CustomerView) -> Context:
 def build_profile_tab(view: CustomerView) -> Context:
     """Return the portrait, the counters with their sources, and the identifiers."""
     portrait = build_portrait(customer_id=view.customer.pk, as_of=view.as_of, with_personal=view.with_personal)
+    may_edit = view.request.user.has_perm("identity.change_customer") and not view.customer.erased_at
     return {
+        "trait_forms": make_trait_forms(view.customer, with_personal=view.with_personal) if may_edit else None,
         "identity": build_identity_graph(customer_id=view.customer.pk, with_personal=view.with_personal),
         "identity_kinds": Identifier.Kind.choices,
         "customer_portrait": portrait,

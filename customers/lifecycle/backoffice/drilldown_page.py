@@ -1,4 +1,4 @@
-"""The list of customers behind a number of the Lifecycle page.
+"""The list of customers behind a number of the Lifecycle page, for those that no condition can select, such as stage changes.
 
 It has fifty customers per page and no personal data but the user IDs of readers who may see them.
 """
@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.formats import date_format
@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.backoffice.customer_names import PERSONAL_LOOKUPS, get_customer_name
 from customers.lifecycle.backoffice.drilldowns import DrilldownError, parse_drilldown
+from customers.lifecycle.backoffice.drilldowns.drilldown import make_customers_url
 from customers.lifecycle.models import CustomerProfile
 
 PER_PAGE = 50
@@ -34,7 +35,10 @@ ADD_SEGMENT_PERMISSION = "segments.add_segment"
 
 
 def render_drilldown_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
-    """Render the customers that the URL selects, or the reason why it selects none."""
+    """Render the customers that the URL selects, or the reason why it selects none.
+
+    Customers whom a condition selects are shown in the customers list, which sorts, filters and exports them.
+    """
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     back = reverse(PAGES.get(request.GET.get("figure", ""), "admin:lifecycle_stages"))
@@ -44,14 +48,15 @@ def render_drilldown_page(request: HttpRequest, *, model_admin: ModelAdmin) -> H
     except DrilldownError as error:
         context["problems"] = error.problems
     else:
+        if drilldown.condition is not None:
+            return HttpResponseRedirect(make_customers_url(drilldown.condition))
         ids = drilldown.customers.order_by("pk").values_list("pk", flat=True)
         pages = Paginator(ids, PER_PAGE).get_page(request.GET.get("page"))
         context |= {
             "drilldown": drilldown,
             "customers": list_customers(list(pages), with_personal=may_see_personal(request)),
             "pages": pages,
-            "can_save": request.user.has_perm(ADD_SEGMENT_PERMISSION)
-            and (pages.paginator.count or drilldown.condition),
+            "can_save": request.user.has_perm(ADD_SEGMENT_PERMISSION) and bool(pages.paginator.count),
             "back": f"{back}?{urlencode(drilldown.period)}" if drilldown.period else back,
         }
     common = {**model_admin.admin_site.each_context(request), "title": _("Customers"), "opts": model_admin.opts}

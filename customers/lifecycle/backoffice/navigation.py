@@ -15,13 +15,6 @@ LIFECYCLE_PAGES = {
 }
 
 register_pages(
-    MenuList(
-        tab="customers.all",
-        model="lifecycle.CustomerProfile",
-        label=_("All customers"),
-        order=10,
-        details=("admin:lifecycle_customer",),
-    ),
     *(
         MenuPage(
             tab="customers.lifecycle",
@@ -36,4 +29,5 @@ register_pages(
     MenuList(tab="customers.lifecycle", model="lifecycle.StageTransition", order=90),
     MenuList(tab="settings.stages", model="lifecycle.StageRules", order=10),
     MenuList(tab="settings.jobs", model="lifecycle.LifecycleRun", order=20),
+    MenuList(tab="settings.tables", model="lifecycle.CustomerProfile", order=10),
 )

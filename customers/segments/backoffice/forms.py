@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from catalog.product_picker.fields import PickerMedia, ProductPicker
 from config.foundation.text_encoding import make_encodable
 from customers.segments.conditions.catalog_names import list_traits
 from customers.segments.conditions.condition_tree import ConditionError
@@ -25,12 +26,15 @@ class ConditionWidget(forms.Textarea):
     segment_key = ""
 
     class Media:
-        css = {"all": ["segments/condition-builder.css"]}
-        js = ["segments/condition-builder.js"]
+        css = {"all": [*PickerMedia.css["all"], "segments/condition-builder.css"]}
+        js = [*PickerMedia.js, "segments/condition-builder.js"]
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
         context["widget"]["segment_key"] = self.segment_key
+        context["widget"]["picker"] = ProductPicker().render(
+            "", None
+        )  # the builder copies it for each condition on products
         context["widget"]["builder"] = {
             "fields": describe_fields(traits=list_traits()),
             "texts": get_builder_texts(),

@@ -1,8 +1,18 @@
 """The pages of this package in the menu of the back office."""
 
-from config.foundation.backoffice.navigation import MenuList, register_pages
+from django.utils.translation import gettext_lazy as _
+
+from config.foundation.backoffice.navigation import MenuList, MenuPage, register_pages
 
 register_pages(
+    MenuPage(
+        tab="customers.all",
+        label=_("All customers"),
+        url_name="customer_list:list",
+        permission="lifecycle.view_customerprofile",
+        order=10,
+        details=("admin:lifecycle_customer",),
+    ),
     MenuList(
         tab="segments.all",
         model="segments.Segment",

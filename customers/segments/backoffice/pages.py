@@ -20,6 +20,7 @@ from config.foundation.csv_cells import format_csv
 from config.foundation.json_nesting import load_json
 from customers.identity.models import Customer
 from customers.identity.personal_data.masking import mask_id, may_see_personal
+from customers.lifecycle.backoffice.drilldowns.drilldown import make_customers_url
 from customers.segments.conditions.catalog_names import search_values, suggest_names
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.membership import annotate_list_columns, annotate_user_id, preview_condition, query_members
@@ -112,6 +113,7 @@ def show_members(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: i
             "title": _("Members of %(name)s") % {"name": segment.name},
             "opts": model_admin.opts,
             "segment": segment,
+            "list_url": make_customers_url({"all": [{"field": "segment", "op": "in", "value": [segment.key]}]}),
             "as_of": as_of,
             "with_personal": with_personal,
             **context,

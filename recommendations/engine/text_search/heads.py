@@ -11,6 +11,12 @@ MEASURES = frozenset(
 GENERAL_NOUNS = frozenset(
     "accessory brand good item option product range selection set stuff supply thing type variety".split()  # noqa: SIM905
 )
+# words that describe a product also when they are typed last: noodles instant, eggs large
+MODIFIERS = frozenset(
+    "black blue boneless brown canned chilled cordless cotton diet dried dry extra fresh frozen gray green ground instant large light men mini "  # noqa: SIM905
+    "new organic pink plain plus premium purple red salted shredded skinless sliced small smoked sweet unsalted unsweetened unscented "
+    "vegan waterproof white whole wireless women yellow".split()
+)
 # a word that follows these describes the product: shampoo for kids, coffee without sugar
 PREPOSITIONS = frozenset("for from in like no under w with without".split())  # noqa: SIM905
 
@@ -23,5 +29,8 @@ def find_head(words: Sequence[str], is_required: Sequence[bool]) -> int | None:
     end = next((position for position, word in enumerate(words) if position and word in PREPOSITIONS), len(words))
     candidates = [position for position in range(end) if is_required[position]]
     named = [position for position in candidates if words[position] not in MEASURES | GENERAL_NOUNS]
-    best = [position for position in named if words[position].isalpha()] or named or candidates
+    words_only = [position for position in named if words[position].isalpha()]
+    best = (
+        [position for position in words_only if words[position] not in MODIFIERS] or words_only or named or candidates
+    )
     return best[-1] if best else None

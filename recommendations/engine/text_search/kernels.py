@@ -201,12 +201,16 @@ def raise_best_of_all(
     owner: AnyInts,
     segment: int,
     best: AnyFloats,
-) -> int:
-    """Do the same for documents in all of the lists, with the smallest of their impacts."""
+    n_matched: AnyInts,
+    least: AnyFloats,
+    raised: AnyInts,
+) -> tuple[int, int]:
+    """Do the same for documents in all of the lists, with the smallest of their impacts; write which are raised.
+
+    Return how many were 0 before, and how many are raised. n_matched: zeros, which it is again afterwards; least: any values.
+    """
     # n_matched[d] counts the lists in a row that contain d, so one array replaces the intersection of sorted lists.
-    n_matched = np.zeros(best.shape[0], np.int16)
-    least = np.zeros(best.shape[0], np.float32)
-    new = 0
+    new, count = 0, 0
     for list_ in range(starts.shape[0]):
         for posting in range(starts[list_], ends[list_]):
             doc = docs[posting]
@@ -217,7 +221,11 @@ def raise_best_of_all(
                 if list_ + 1 == starts.shape[0] and least[doc] > best[doc]:
                     new += best[doc] == 0
                     best[doc] = least[doc]
-    return new
+                    raised[count] = doc
+                    count += 1
+    for posting in range(starts[0], ends[0]):
+        n_matched[docs[posting]] = 0
+    return new, count
 
 
 @compiled
@@ -269,16 +277,32 @@ def add_scores(
 
 
 @compiled
-def add_all_scores(
-    idf: np.float32, term_bits: np.uint64, adds: bool, best: AnyFloats, total: AnyFloats, covered_terms: AnyInts
+def raise_totals(
+    docs: AnyInts,
+    start: int,
+    end: int,
+    idf: np.float32,
+    term_bits: np.uint64,
+    best: AnyFloats,
+    total: AnyFloats,
+    covered_terms: AnyInts,
 ) -> None:
-    """Do the same for all documents; unless `adds`, raise the total to idf · best instead."""
-    for doc in range(best.shape[0]):
+    """Do the same, but raise the total to idf · best where it is less."""
+    for posting in range(start, end):
+        doc = docs[posting]
         if best[doc] > 0:
-            value = idf * best[doc]
-            total[doc] = total[doc] + value if adds else max(total[doc], value)
+            total[doc] = max(total[doc], idf * best[doc])
             covered_terms[doc] |= term_bits
             best[doc] = 0
+
+
+@compiled
+def move_scores(docs: AnyInts, start: int, end: int, source: AnyFloats, target: AnyFloats) -> None:
+    """Add the source's values of the documents of the postings to the target, and clear them."""
+    for posting in range(start, end):
+        doc = docs[posting]
+        target[doc] += source[doc]
+        source[doc] = 0  # also keeps a document in two ranges from counting twice
 
 
 @compiled

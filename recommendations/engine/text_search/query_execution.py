@@ -128,6 +128,9 @@ class PostingRange(NamedTuple):
     factor: float
 
 
+type PostingSpan = tuple[npt.NDArray[np.int32], int, int]  # documents, and the first and last of them to read
+
+
 class QueryExecution:
     """One run of a query over an index: arrays with an entry per document, and the terms searched.
 
@@ -142,6 +145,8 @@ class QueryExecution:
         self.best = np.zeros(n, np.float32)
         self.total = np.zeros(n, np.float32)
         self.covered_terms = np.zeros(n, np.uint64)
+        self.unit_total = np.zeros(0, np.float32)  # of a unit with several clauses; zeros between them
+        self.n_matched, self.least = np.zeros(0, np.int16), np.zeros(0, np.float32)
         self.words: set[str] = set()
         self.prefixes: list[str] = []
         self.corrections: dict[int, Correction] = {}
@@ -192,20 +197,23 @@ class QueryExecution:
             self.add_clause(clause, unit.alternatives, relaxed=relaxed, total=self.total, is_known=is_known)
             return
         # An alternative replaces all clauses of the unit, so a document gets the larger of their sum and the alternative.
-        total = np.zeros(len(self.index), np.float32)
+        if not len(self.unit_total):
+            self.unit_total = np.zeros(len(self.index), np.float32)
+        total, spans = self.unit_total, list[PostingSpan]()
         # a name with synonyms is no misspelling, although the index may lack its words: pain reliever
         is_known = any(all(map(self.index.count_documents, terms)) for terms, _factor in unit.alternatives)
         idf_sum = sum(
-            self.add_clause(clause, (), relaxed=relaxed, total=total, is_known=is_known) for clause in unit.clauses
+            self.add_clause(clause, (), relaxed=relaxed, total=total, is_known=is_known, spans=spans)
+            for clause in unit.clauses
         )
         for terms, factor in unit.alternatives:
-            if len(terms) == 1:
-                self.raise_ranges(self.find_ranges(terms[0], factor))
-                self.words.add(terms[0])
-            else:
-                self.raise_to_all_terms(terms, factor)
-        kernels.add_all_scores(np.float32(idf_sum), np.uint64(unit.covers), False, self.best, total, self.covered_terms)
-        self.total += total
+            _n_new, raised = self.raise_alternative(terms, factor)
+            spans += raised
+        idf, covers = np.float32(idf_sum), np.uint64(unit.covers)
+        for docs, start, end in spans:
+            kernels.raise_totals(docs, start, end, idf, covers, self.best, total, self.covered_terms)
+        for docs, start, end in spans:
+            kernels.move_scores(docs, start, end, total, self.total)
 
     def add_clause(
         self,
@@ -215,35 +223,45 @@ class QueryExecution:
         relaxed: bool,
         total: npt.NDArray[np.float32],
         is_known: bool = False,
+        spans: "list[PostingSpan] | None" = None,
     ) -> float:
-        """Add idf · the best impact of each document for the clause; return the idf. is_known: no misspelling."""
+        """Add idf · the best impact of each document for the clause; return the idf.
+
+        is_known: no misspelling. spans: to extend by the postings of all documents with a score.
+        """
         if clause.is_single_character and not relaxed:
             return 0.0
         ranges = self.find_ranges(clause.term, CHARACTER_FACTOR if clause.is_single_character else 1.0)
         count = self.raise_ranges(ranges)
         self.words.add(clause.term)
-        raises_any = False  # documents with all terms of an alternative
+        raised: list[PostingSpan] = []
         for terms, factor in alternatives:
+            n_new, more = self.raise_alternative(terms, factor)
+            count += n_new
             if len(terms) == 1:
-                synonym_ranges = self.find_ranges(terms[0], factor)
-                count += self.raise_ranges(synonym_ranges)
-                ranges += synonym_ranges
-                self.words.add(terms[0])
+                ranges += self.find_ranges(terms[0], factor)
             else:
-                n_new = self.raise_to_all_terms(terms, factor)
-                count, raises_any = count + n_new, raises_any or n_new > 0
+                raised += more
         if clause.is_word:
             count += self.add_word_variants(clause, ranges, count, relaxed=relaxed, is_known=is_known)
         idf, covers = np.float32(self.compute_idf(count)), np.uint64(clause.covers)
-        # Documents raised through several terms are in no single range, so they need one pass over all documents.
-        if raises_any:
-            kernels.add_all_scores(idf, covers, True, self.best, total, self.covered_terms)
-        for posting_range in ranges:
-            docs = self.index.segments[posting_range.segment].docs
-            kernels.add_scores(
-                docs, posting_range.start, posting_range.end, idf, covers, self.best, total, self.covered_terms
-            )
+        raised += [self.get_span(posting_range) for posting_range in ranges]
+        for docs, start, end in raised:
+            kernels.add_scores(docs, start, end, idf, covers, self.best, total, self.covered_terms)
+        if spans is not None:
+            spans += raised
         return float(idf)
+
+    def get_span(self, posting_range: PostingRange) -> PostingSpan:
+        return self.index.segments[posting_range.segment].docs, posting_range.start, posting_range.end
+
+    def raise_alternative(self, terms: TermSet, factor: float) -> tuple[int, list[PostingSpan]]:
+        """Raise the best impacts of documents with all terms; return how many had none before, and the postings raised."""
+        if len(terms) > 1:
+            return self.raise_to_all_terms(terms, factor)
+        self.words.add(terms[0])
+        ranges = self.find_ranges(terms[0], factor)
+        return self.raise_ranges(ranges), [self.get_span(posting_range) for posting_range in ranges]
 
     def add_word_variants(
         self, clause: QueryClause, ranges: list[PostingRange], count: int, *, relaxed: bool, is_known: bool
@@ -357,20 +375,36 @@ class QueryExecution:
             )
         return n_new
 
-    def raise_to_all_terms(self, terms: TermSet, weight: float) -> int:
-        """Raise the best impacts of documents with all terms; return how many had none before."""
-        n_new = 0
+    def raise_to_all_terms(self, terms: TermSet, weight: float) -> tuple[int, list[PostingSpan]]:
+        """Raise the best impacts of documents with all terms; return how many had none before, and which are raised."""
+        n_new, spans = 0, list[PostingSpan]()
         self.words |= set(terms)
         for number, segment in enumerate(self.index.segments):
-            spans = [segment.vocabulary.find(term) for term in terms]
-            if all(last > first for first, last in spans):
-                starts = segment.indptr[[first for first, _ in spans]]
-                ends = segment.indptr[[last for _, last in spans]]
-                factor = np.float32(weight)
-                n_new += kernels.raise_best_of_all(
-                    segment.docs, segment.impacts, starts, ends, factor, self.index.owner, number, self.best
-                )
-        return n_new
+            numbers = [segment.vocabulary.find(term) for term in terms]
+            if not all(last > first for first, last in numbers):
+                continue
+            if not len(self.n_matched):
+                self.n_matched = np.zeros(len(self.index), np.int16)
+                self.least = np.empty(len(self.index), np.float32)
+            starts = segment.indptr[[first for first, _ in numbers]]
+            ends = segment.indptr[[last for _, last in numbers]]
+            raised = np.empty(int((ends - starts).min()), np.int32)
+            n_more, n_raised = kernels.raise_best_of_all(
+                segment.docs,
+                segment.impacts,
+                starts,
+                ends,
+                np.float32(weight),
+                self.index.owner,
+                number,
+                self.best,
+                self.n_matched,
+                self.least,
+                raised,
+            )
+            n_new += n_more
+            spans.append((freeze(raised), 0, n_raised))
+        return n_new, spans
 
     def find_correction(self, clause: QueryClause, *, has_no_match: bool) -> CorrectionCandidate | None:
         """Return the word that was most likely meant, or a longer word that begins similarly."""

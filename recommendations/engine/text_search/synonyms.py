@@ -84,6 +84,14 @@ class Synonyms:
         """Return the alternatives of a name of one word."""
         return next((others for end, others in self.find_at((word,), 0) if end == 1), [])
 
+    def list_names(self, text: str) -> list[frozenset[str]]:
+        """Return the terms of a text and, if it is a name as a whole, those of its synonyms; related words are none."""
+        atoms = split_into_atoms(text)
+        ends = self.find_at(atoms, 0) if atoms else ()
+        others = [others for end, others in ends if end == len(atoms)]
+        synonyms = [frozenset(other.terms) for other in others[0] if other.factor >= SYNONYM_FACTOR] if others else []
+        return [frozenset(split_into_terms(text)), *synonyms]
+
     def find_at(self, atoms: Atoms, start: int) -> Iterator[tuple[int, list[Alternative]]]:
         """Yield (end, alternatives) of the names that begin at `start`, longest first."""
         for name, others in self.by_first.get(atoms[start], ()):

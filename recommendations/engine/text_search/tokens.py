@@ -10,7 +10,8 @@ UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U0
 BREAK = "\x00"  # separates texts that are tokenized together
 _UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 _LETTERS = rf"[^\W\d_{UNSPACED}][^\W_{UNSPACED}]*(?:['’][^\W\d_{UNSPACED}]+)*"
-RUN = re.compile(rf"{BREAK}|[{UNSPACED}]+|{_LETTERS}(?:[-‐‑]{_LETTERS})*|\d+(?:\.\d+)*|[^\W_{UNSPACED}]+")
+_FRACTION = r"(?<![\d./])[1-7]/[2-8](?![\d./])"  # one word, or half a gallon is found for 1 gallon
+RUN = re.compile(rf"{BREAK}|[{UNSPACED}]+|{_LETTERS}(?:[-‐‑]{_LETTERS})*|{_FRACTION}|\d+(?:\.\d+)*|[^\W_{UNSPACED}]+")
 _HYPHEN = re.compile("[-‐‑]")
 _APOSTROPHE = re.compile("['’]")
 _ACCENTS = re.compile("[\u0300-\u036f]")
@@ -25,7 +26,7 @@ _IRREGULAR_PLURALS = {
     "knives": "knife", "loaves": "loaf", "leaves": "leaf", "halves": "half", "shelves": "shelf", "scarves": "scarf", "calves": "calf",
     "children": "child", "men": "man", "women": "woman", "teeth": "tooth", "feet": "foot", "mice": "mouse",
 }  # fmt: skip
-TERMS_VERSION = 2  # of the rules that turn texts into terms; a saved index of other rules is built again
+TERMS_VERSION = 3  # of the rules that turn texts into terms; a saved index of other rules is built again
 
 
 class TextRun(NamedTuple):
@@ -46,7 +47,7 @@ def normalize(text: str) -> str:
         return text.lower()
     # NFD separates accents from their letters, so that they can be removed; NFC joins the rest, such as Korean syllables, again.
     folded = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
-    return unicodedata.normalize("NFC", _ACCENTS.sub("", folded))
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", folded)).replace("\u2044", "/")  # ½ is 1⁄2
 
 
 def is_unspaced(run: str) -> bool:

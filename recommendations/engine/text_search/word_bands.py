@@ -3,6 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
+from config.foundation.array_types import AnyFloats, AnyInts
+from recommendations.engine.text_search.kernels import compiled
+
 BAND_RATIO = 0.5  # a product with less than this share of the best word score is in the next band
 MAX_BANDS = 8
 
@@ -12,10 +15,22 @@ def compute_word_bands(text: npt.NDArray[np.float32], tier: npt.NDArray[np.int64
 
     Band b holds the scores from BAND_RATIO^(b + 1) to BAND_RATIO^b of the largest of the tier.
     """
-    if not len(text):
-        return np.zeros(0, np.int64)
-    largest = np.zeros(int(tier.max()) + 1, np.float32)
-    np.maximum.at(largest, tier, text)
-    share = text / np.maximum(largest[tier], np.float32(1e-9))
-    bands = np.floor(np.log(np.maximum(share, 1e-6)) / np.log(BAND_RATIO)).astype(np.int64)
-    return np.clip(bands, 0, MAX_BANDS - 1)
+    bands = np.zeros(len(text), np.int64)
+    if len(text):
+        _write_word_bands(text, tier, bands)
+    return bands
+
+
+@compiled
+def _write_word_bands(text: AnyFloats, tier: AnyInts, bands: AnyInts) -> None:
+    # one pass instead of a dozen over all candidates: this runs for every search
+    largest = np.zeros(tier.max() + 1, np.float32)
+    for position in range(text.shape[0]):
+        largest[tier[position]] = max(largest[tier[position]], text[position])
+    for position in range(text.shape[0]):
+        limit = largest[tier[position]] * BAND_RATIO
+        band = 0
+        while band < MAX_BANDS - 1 and text[position] <= limit:
+            limit *= BAND_RATIO
+            band += 1
+        bands[position] = band

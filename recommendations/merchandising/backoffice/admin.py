@@ -16,9 +16,9 @@ from unfold.decorators import display
 
 from recommendations.merchandising.backoffice import pages
 from recommendations.merchandising.backoffice.forms import RuleForm
-from recommendations.merchandising.backoffice.overview import RuleOverview, build_overviews
-from recommendations.merchandising.backoffice.rule_labels import describe_rule
-from recommendations.merchandising.choices import RulePlacement
+from recommendations.merchandising.backoffice.overview import RuleOverview, build_overviews, find_product_titles
+from recommendations.merchandising.backoffice.rule_labels import describe_rule, join_names
+from recommendations.merchandising.choices import RuleAction, RulePlacement
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rules.editing import save_rule, switch_rules
 from recommendations.merchandising.tasks import write_segment_members
@@ -69,9 +69,9 @@ class RuleAdmin(ModelAdmin):
             gettext_lazy("Products (must match all conditions)"),
             {
                 "fields": (
+                    "product_ids",
                     "category",
                     "brand",
-                    "product_ids",
                     ("attribute_name", "attribute_value"),
                     "tag",
                     ("price_from", "price_to"),
@@ -91,6 +91,19 @@ class RuleAdmin(ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Rule | None = None) -> Any:
         return self.fieldsets if obj else self.fieldsets[:-1]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the values of a link such as “Pin a product”; lists are separated by commas."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        for name in ("scenarios", "weekdays"):
+            if name in initial:
+                initial[name] = initial[name].split(",")
+        if "product_ids" in initial:
+            initial["product_ids"] = request.GET.getlist("product_ids")
+        if initial.get("action") == RuleAction.PIN and "name" not in initial:
+            names = [str(RulePlacement(name).label) for name in initial.get("scenarios", ()) if name in RulePlacement]
+            initial["name"] = _("Pinned in %(placements)s") % {"placements": join_names(names)} if names else ""
+        return initial
 
     def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -115,8 +128,10 @@ class RuleAdmin(ModelAdmin):
         """
         changelist = super().get_changelist_instance(request)
         rules = list(changelist.result_list)
+        titles = find_product_titles(rules)
         for rule, overview in zip(rules, build_overviews(rules=rules, now=timezone.now()), strict=True):
             rule.overview = overview
+            rule.titles = titles
             rule.may_switch = self.has_change_permission(request, rule)
         changelist.result_list = rules
         return changelist
@@ -152,7 +167,7 @@ class RuleAdmin(ModelAdmin):
 
     @display(description=gettext_lazy("effect"))
     def effect(self, rule: Rule) -> SafeString:
-        return format_html('<span class="rule-words">{}</span>', describe_rule(rule))
+        return format_html('<span class="rule-words">{}</span>', describe_rule(rule, rule.titles))  # type: ignore[attr-defined]
 
     @display(description=gettext_lazy("matching products"))
     def matching_products(self, rule: Rule) -> str:

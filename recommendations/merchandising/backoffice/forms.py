@@ -5,30 +5,14 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from catalog.categories import clean_path
 from catalog.field_cleaning import InvalidValueError
+from catalog.product_picker.fields import ProductIdsField
 from recommendations.merchandising.choices import EDITABLE_FIELDS, MAX_PRODUCT_ID_LENGTH, RulePlacement, Weekday
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rules.validation import ACTION_FIELDS
-
-
-class LinesField(forms.CharField):
-    """A list of texts, one per line; duplicates are dropped."""
-
-    widget = UnfoldAdminTextareaWidget
-
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> Any:
-        if isinstance(value, list):
-            return value
-        return list(dict.fromkeys(line.strip() for line in str(value or "").splitlines() if line.strip()))
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return (initial or []) != self.to_python(data)
 
 
 class RuleForm(forms.ModelForm):
@@ -47,11 +31,10 @@ class RuleForm(forms.ModelForm):
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text=gettext_lazy("Leave empty for every day. Days start at midnight in the shop's time zone."),
     )
-    product_ids = LinesField(
-        label=gettext_lazy("Product IDs"),
+    product_ids = ProductIdsField(
+        label=gettext_lazy("Products"),
         required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
-        help_text=gettext_lazy("One per line, in the order of their positions."),
+        help_text=gettext_lazy("In the order of their positions. You can paste product IDs."),
     )
 
     class Meta:

@@ -8,7 +8,8 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from recommendations.merchandising.backoffice.rule_labels import format_moment, join_names
+from catalog.models import Product
+from recommendations.merchandising.backoffice.rule_labels import MAX_NAMES, format_moment, join_names
 from recommendations.merchandising.choices import RuleAction
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rules.conflicts import RuleConflict, find_conflicts
@@ -45,6 +46,12 @@ def build_overviews(*, rules: Sequence[Rule], now: datetime) -> list[RuleOvervie
         build_overview(rule, columns, [conflict for conflict in conflicts if conflict.concerns(rule)], now=now)
         for rule in rules
     ]
+
+
+def find_product_titles(rules: Sequence[Rule]) -> dict[str, str]:
+    """Return the titles of the products that the descriptions of the rules name, in at most one query."""
+    ids = {product_id for rule in rules for product_id in rule.product_ids[:MAX_NAMES]}
+    return dict(Product.objects.filter(product_id__in=ids).values_list("product_id", "title")) if ids else {}
 
 
 def build_overview(

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from recommendations.merchandising.backoffice.overview import build_overviews
+from recommendations.merchandising.backoffice.overview import build_overviews, find_product_titles
 from recommendations.merchandising.backoffice.rule_labels import describe_rule
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rules.editing import switch_rules
@@ -43,7 +43,7 @@ def build_rule_context(request: HttpRequest, *, model_admin: ModelAdmin, object_
     [overview] = build_overviews(rules=[rule], now=timezone.now())
     return context | {
         "overview": overview,
-        "words": describe_rule(rule),
+        "words": describe_rule(rule, find_product_titles([rule])),
         "state": STATE_LABELS[overview.state],
         "history_url": reverse("admin:auditlog_logentry_changelist")
         + "?"

@@ -1,6 +1,6 @@
 """Describe a rule in words, in the language of the reader."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -17,16 +17,21 @@ if TYPE_CHECKING:
     from recommendations.merchandising.models import Rule
 
 MAX_NAMES = 3
+type Titles = Mapping[str, str]
+NO_TITLES: Titles = {}
 
 
-def describe_rule(rule: "Rule") -> str:
-    """Return what the rule does, to which products, in which placements, for whom and when."""
-    parts = [describe_action(rule), *describe_scope(rule)]
+def describe_rule(rule: "Rule", titles: Titles = NO_TITLES) -> str:
+    """Return what the rule does, to which products, in which placements, for whom and when.
+
+    titles: of products by ID; a product without one is named by its ID.
+    """
+    parts = [describe_action(rule, titles), *describe_scope(rule)]
     return pgettext("between the parts of a rule", "; ").join(parts) + pgettext("end of a rule", ".")
 
 
-def describe_action(rule: "Rule") -> str:
-    products = describe_products(rule)
+def describe_action(rule: "Rule", titles: Titles = NO_TITLES) -> str:
+    products = describe_products(rule, titles)
     match rule.action:
         case RuleAction.PIN:
             return _("Pins %(products)s from position %(position)s") % {
@@ -49,8 +54,8 @@ def describe_action(rule: "Rule") -> str:
             return _("Shows only %(products)s") % {"products": products}
 
 
-def describe_products(rule: "Rule") -> str:
-    conditions = list(describe_conditions(rule))
+def describe_products(rule: "Rule", titles: Titles = NO_TITLES) -> str:
+    conditions = list(describe_conditions(rule, titles))
     if not conditions:
         return _("no products")
     return _("products %(conditions)s") % {
@@ -58,8 +63,12 @@ def describe_products(rule: "Rule") -> str:
     }
 
 
-def describe_conditions(rule: "Rule") -> Iterator[str]:
-    if rule.product_ids:
+def describe_conditions(rule: "Rule", titles: Titles = NO_TITLES) -> Iterator[str]:
+    if rule.product_ids and any(product_id in titles for product_id in rule.product_ids[:MAX_NAMES]):
+        yield _("named %(titles)s") % {
+            "titles": join_names([titles.get(product_id, product_id) for product_id in rule.product_ids])
+        }
+    elif rule.product_ids:
         yield _("with the ID %(ids)s") % {"ids": join_names(rule.product_ids)}
     if rule.category:
         yield _("in %(category)s") % {"category": rule.category}

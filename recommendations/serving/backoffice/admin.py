@@ -7,12 +7,12 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
 
 from config.foundation.admin.read_only import AddDisabled, DeleteDisabled, ReadOnlyPermissions
-from recommendations.engine.placements import FOR_YOU, PLACEMENTS
-from recommendations.placement_labels import get_placement_label
-from recommendations.serving.backoffice import audience_page, pages, performance_page, rule_preview_page
+from recommendations.engine.placements import FOR_YOU
+from recommendations.serving.backoffice import audience_page, pages, rule_preview_page
+from recommendations.serving.backoffice.performance import page as performance_page
+from recommendations.serving.backoffice.placements import page as placements_page
 from recommendations.serving.backoffice.search import admin as search_admin
 from recommendations.serving.models import (
     PerformanceDay,
@@ -21,7 +21,6 @@ from recommendations.serving.models import (
     PositionBiasRun,
     Preview,
 )
-from recommendations.training.backoffice.labels.algorithm_labels import get_algorithm_label
 from recommendations.training.models import ModelVersion
 
 __all__ = ["search_admin"]  # registers the admin pages of search
@@ -113,11 +112,9 @@ def list_active_components() -> set[str]:
 
 @admin.register(PlacementSettings)
 class PlacementSettingsAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
-    """One row per placement; rows are neither added nor deleted by hand."""
+    """A page of cards instead of a list; rows are neither added nor deleted by hand."""
 
     form = PlacementSettingsForm
-    list_display = ["placement", "switch", "show_weights", "show_fallback", "diversity", "rotation", "updated_at"]
-    list_display_links = ["placement"]
     readonly_fields = ["updated_at"]
     fieldsets = [
         (None, {"fields": ["switch", "fallback", "weights", "personal_share"]}),
@@ -138,21 +135,8 @@ class PlacementSettingsAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
         (gettext_lazy("Margin and stock"), {"fields": ["margin_weight", "stock_weight", "updated_at"]}),
     ]
 
-    @display(description=gettext_lazy("algorithms"))
-    def show_weights(self, obj: PlacementSettings) -> str:
-        """Return the configured weights, else the defaults.
-
-        Trained weights are on the page of the model.
-        """
-        weights = obj.weights or PLACEMENTS[obj.placement].weights
-        if not weights:
-            return _("trained weights") if obj.placement == FOR_YOU else "–"
-        return ", ".join(f"{get_algorithm_label(name)} {share:g}" for name, share in weights.items())
-
-    @display(description=gettext_lazy("fallback"))
-    def show_fallback(self, obj: PlacementSettings) -> str:
-        fallback = obj.fallback or PLACEMENTS[obj.placement].fallback
-        return get_placement_label(fallback) if fallback else "–"
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return placements_page.show_placements_page(request, model_admin=self)
 
 
 class ReadOnlyServingAdmin(ReadOnlyPermissions, ModelAdmin):

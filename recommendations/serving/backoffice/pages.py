@@ -7,37 +7,43 @@ from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from catalog.models import Product
+from catalog.product_picker.fields import ProductIdsField
+from config.foundation.backoffice.pages import render_page
 from customers.identity.models import Customer
 from customers.identity.personal_data.masking import mask_id, may_see_personal
 from recommendations.engine.placements import FOR_YOU, SIMILAR
-from recommendations.placement_labels import RECOMMENDATION_PLACEMENT_LABELS
+from recommendations.placement_labels import RECOMMENDATION_PLACEMENT_LABELS, get_placement_label
 from recommendations.serving.backoffice.preview import build_preview, make_customer_request
+from recommendations.serving.backoffice.why import explain_preview
+from recommendations.serving.pipeline.candidates import NO_MODEL, SWITCHED_OFF
+from recommendations.serving.pipeline.context import LAST_RESORT
 from recommendations.serving.request import InvalidRequestError, RecommendationRequest
+from recommendations.serving.response import RecommendationResponse
 
 
 class PreviewForm(forms.Form):
     scenario = forms.ChoiceField(
-        label=_("placement"),
+        label=gettext_lazy("placement"),
         choices=list(RECOMMENDATION_PLACEMENT_LABELS.items()),
         required=False,
     )
-    user_id = forms.CharField(label=_("user ID"), required=False, help_text=_("Leave empty for a new visitor."))
-    anonymous_id = forms.CharField(label=_("anonymous ID"), required=False)
-    product_id = forms.CharField(
-        label=_("product IDs"),
-        required=False,
-        help_text=_(
-            "The products that similar, bought-together and cart recommendations are based on, separated by commas."
-        ),
+    user_id = forms.CharField(
+        label=gettext_lazy("user ID"), required=False, help_text=gettext_lazy("Leave empty for a new visitor.")
     )
-    category = forms.CharField(label=_("category path"), required=False)
-    n = forms.IntegerField(label=_("number of products"), required=False, min_value=1, max_value=100)
+    anonymous_id = forms.CharField(label=gettext_lazy("anonymous ID"), required=False)
+    product_id = ProductIdsField(
+        label=gettext_lazy("products"),
+        required=False,
+        help_text=gettext_lazy("The products that similar, bought-together and cart recommendations are based on."),
+    )
+    category = forms.CharField(label=gettext_lazy("category path"), required=False)
+    n = forms.IntegerField(label=gettext_lazy("number of products"), required=False, min_value=1, max_value=100)
 
     def make_request(self) -> RecommendationRequest:
         values = self.cleaned_data
@@ -45,7 +51,7 @@ class PreviewForm(forms.Form):
             scenario=values["scenario"] or FOR_YOU,
             user_id=values["user_id"],
             anonymous_id=values["anonymous_id"],
-            product_ids=[part.strip() for part in values["product_id"].split(",") if part.strip()],
+            product_ids=values["product_id"],
             category=values["category"],
             n=values["n"] or 10,
         )
@@ -100,15 +106,30 @@ def render_preview(
             preview = build_preview(request=recommendation_request, now=timezone.now())
         except InvalidRequestError as error:
             problem = str(error)
-    return TemplateResponse(
+    return render_page(
         request,
         "admin/serving/preview.html",
-        {
-            **model_admin.admin_site.each_context(request),
-            "title": title,
-            "opts": model_admin.opts,
-            "preview": preview,
-            "problem": problem,
-            **context,
-        },
+        title=title,
+        verdict=describe_response(preview.response) if preview is not None else "",
+        preview=preview,
+        items=explain_preview(preview) if preview is not None else [],
+        problem=problem,
+        **context,
     )
+
+
+def describe_response(response: RecommendationResponse) -> str:
+    """Return which placement the response shows, and why if it is not the requested one; "" if it is."""
+    if not response.fallback:
+        return ""
+    placement = get_placement_label(response.scenario)
+    if response.fallback == LAST_RESORT:
+        return _("“%(placement)s” has nothing to show here, so the newest products of the catalog are shown.") % {
+            "placement": placement
+        }
+    values = {"placement": placement, "fallback": get_placement_label(response.fallback)}
+    if response.fallback_reason == SWITCHED_OFF:
+        return _("“%(placement)s” is off, or no better than “%(fallback)s”, which is shown instead.") % values
+    if response.fallback_reason == NO_MODEL:
+        return _("No model is trained yet, so “%(fallback)s” is shown instead of “%(placement)s”.") % values
+    return _("Too little is known for “%(placement)s” here, so “%(fallback)s” is shown instead.") % values

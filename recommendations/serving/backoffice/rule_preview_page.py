@@ -12,8 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from catalog.product_picker.fields import ProductIdsField
 from recommendations.engine.placements import CATEGORIES, FOR_YOU
 from recommendations.merchandising.backoffice.forms import RuleForm
+from recommendations.merchandising.backoffice.overview import find_product_titles
 from recommendations.merchandising.backoffice.rule_labels import describe_rule
 from recommendations.merchandising.choices import RulePlacement
 from recommendations.merchandising.models import Rule
@@ -31,7 +33,7 @@ class RulePreviewForm(forms.Form):
     scenario = forms.ChoiceField(label=gettext_lazy("placement"), choices=PREVIEW_PLACEMENTS, required=False)
     user_id = forms.CharField(label=gettext_lazy("user ID"), required=False)
     anonymous_id = forms.CharField(label=gettext_lazy("anonymous ID"), required=False)
-    product_ids = forms.CharField(label=gettext_lazy("product IDs"), required=False)
+    product_ids = ProductIdsField(label=gettext_lazy("products"), required=False)
     category = forms.CharField(label=gettext_lazy("category path"), required=False)
     n = forms.IntegerField(label=gettext_lazy("number of products"), required=False, min_value=1, max_value=100)
 
@@ -41,7 +43,7 @@ class RulePreviewForm(forms.Form):
             scenario=values["scenario"] or FOR_YOU,
             user_id=values["user_id"],
             anonymous_id=values["anonymous_id"],
-            product_ids=[part.strip() for part in values["product_ids"].split(",") if part.strip()],
+            product_ids=values["product_ids"],
             category=values["category"],
             n=values["n"] or 10,
             explain=False,
@@ -60,7 +62,7 @@ def show_rule_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> 
     form = make_preview_form(draft, data)
     context: dict[str, Any] = {"form": form, "problems": problems, "draft": draft, "preview": None}
     if draft is not None:
-        context["description"] = describe_rule(draft)
+        context["description"] = describe_rule(draft, find_product_titles([draft]))
         if form.is_valid():
             context |= build_preview_context(form.make_request(), draft)
     if request.headers.get("X-Requested-With") == "fetch":
@@ -109,7 +111,8 @@ def make_preview_form(draft: Rule | None, data: QueryDict) -> RulePreviewForm:
     """Return the form of the preview; initially for a placement where the rule applies."""
     if f"{PREFIX}-scenario" in data:
         return RulePreviewForm(data, prefix=PREFIX)
-    placements = [value for value, _label in PREVIEW_PLACEMENTS if draft is not None and value in draft.scenarios]
+    scenarios = draft.scenarios if draft is not None else data.getlist("scenarios")
+    placements = [value for value, _label in PREVIEW_PLACEMENTS if value in scenarios]
     return RulePreviewForm({f"{PREFIX}-scenario": (placements or [FOR_YOU])[0], f"{PREFIX}-n": 10}, prefix=PREFIX)
 
 

@@ -24,7 +24,12 @@ from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.job_runs import JobStatus, record_run
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning
 from recommendations.serving.impressions.merge_receivers import update_impression_customers
-from recommendations.serving.impressions.models import Impression, PerformanceDay, PerformanceRun
+from recommendations.serving.impressions.models import (
+    Impression,
+    PerformanceDay,
+    PerformanceRun,
+    ProductPerformanceDay,
+)
 
 ATTRIBUTION_LOCK = "count_performance"
 LATE_DATA_WAIT = timedelta(days=2)  # extra time for late events and orders after the window of a day
@@ -48,9 +53,11 @@ WHERE e.recommendation_id <> '' AND e.received_at >= %(since)s AND e.received_at
 GROUP BY i.recommendation_id, i.served_at, i.scenario, i.model_version, i.strategy, i.first_rank, i.product_ids,
          product.product_id
 """
-# the last impression of a product before its purchase; lines whose last impression is before the counted days belong to those days
-BOUGHT_PRODUCTS = """
-SELECT latest.served_at, latest.scenario, latest.model_version, latest.strategy, latest.position, o.currency, l.total
+# the last impression of a product before its purchase; is_first marks the line at which an order counts for a placement
+ATTRIBUTED_LINES = """
+SELECT latest.served_at, latest.scenario, latest.model_version, latest.strategy, latest.position, o.currency, l.total,
+       p.product_id, o.id AS order_id,
+       row_number() OVER (PARTITION BY o.id, latest.scenario ORDER BY latest.served_at, latest.position, l.id) = 1 AS is_first
 FROM orders_order o
 JOIN orders_orderline l ON l.order_id = o.id
 JOIN catalog_product p ON p.id = l.product_id
@@ -65,8 +72,11 @@ CROSS JOIN LATERAL (
 ) latest
 WHERE o.placed_at >= %(since)s AND o.placed_at < %(now)s AND o.customer_id IS NOT NULL
   AND o.kind = 'sale' AND o.status <> 'cancelled'
-  AND latest.served_at >= %(since)s AND latest.served_at < %(until)s
 """
+# lines whose last impression is before the counted days belong to those days
+BOUGHT_PRODUCTS = f"""
+SELECT * FROM ({ATTRIBUTED_LINES}) AS line WHERE served_at >= %(since)s AND served_at < %(until)s
+"""  # noqa: S608 — our own text
 INSERT_PERFORMANCE_DAYS = f"""
 WITH response AS (
     SELECT (served_at AT TIME ZONE %(zone)s)::date AS day, scenario, model_version, strategy, first_rank,
@@ -76,25 +86,46 @@ WITH response AS (
     GROUP BY 1, 2, 3, 4, 5, 6
 ), clicked AS ({CLICKED_PRODUCTS}), bought AS ({BOUGHT_PRODUCTS}), figures AS (
     SELECT day, scenario, model_version, strategy, position, '' AS currency, sum(times) AS shown, 0::bigint AS clicked,
-           0::bigint AS carted, 0::bigint AS bought, 0::numeric AS revenue
+           0::bigint AS carted, 0::bigint AS bought, 0::bigint AS orders, 0::numeric AS revenue
     FROM response CROSS JOIN LATERAL generate_series(first_rank, first_rank + length - 1) AS slot (position)
     GROUP BY 1, 2, 3, 4, 5
     UNION ALL
     SELECT (served_at AT TIME ZONE %(zone)s)::date, scenario, model_version, strategy, position, '', 0, count(*),
-           count(*) FILTER (WHERE carted), 0, 0
+           count(*) FILTER (WHERE carted), 0, 0, 0
     FROM clicked GROUP BY 1, 2, 3, 4, 5
     UNION ALL
     SELECT (served_at AT TIME ZONE %(zone)s)::date, scenario, model_version, strategy, position, currency, 0, 0, 0,
-           count(*), sum(total)
+           count(*), count(*) FILTER (WHERE is_first), sum(total)
     FROM bought GROUP BY 1, 2, 3, 4, 5, 6
 )
 INSERT INTO serving_performanceday
-    (day, scenario, model_version, strategy, position, currency, shown, clicked, carted, bought, revenue)
+    (day, scenario, model_version, strategy, position, currency, shown, clicked, carted, bought, orders, revenue)
 SELECT day, scenario, model_version, strategy, position, currency, sum(shown), sum(clicked), sum(carted), sum(bought),
-       sum(revenue)
+       sum(orders), sum(revenue)
 FROM figures
 GROUP BY 1, 2, 3, 4, 5, 6
 """  # noqa: S608 — our own text
+
+INSERT_PRODUCT_DAYS = f"""
+WITH clicked AS ({CLICKED_PRODUCTS}), bought AS ({BOUGHT_PRODUCTS}), figures AS (
+    SELECT (served_at AT TIME ZONE %(zone)s)::date AS day, scenario, product_id, '' AS currency, count(*) AS shown,
+           0::bigint AS clicked, 0::bigint AS orders, 0::numeric AS revenue
+    FROM serving_impression CROSS JOIN LATERAL unnest(product_ids) AS product (product_id)
+    WHERE served_at >= %(since)s AND served_at < %(until)s
+    GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT (served_at AT TIME ZONE %(zone)s)::date, scenario, product_id, '', 0, count(*), 0, 0
+    FROM clicked GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT (served_at AT TIME ZONE %(zone)s)::date, scenario, product_id, currency, 0, 0, count(DISTINCT order_id), sum(total)
+    FROM bought GROUP BY 1, 2, 3, 4
+)
+INSERT INTO serving_productperformanceday (day, scenario, product_id, currency, shown, clicked, orders, revenue)
+SELECT day, scenario, product_id, currency, sum(shown), sum(clicked), sum(orders), sum(revenue)
+FROM figures
+GROUP BY 1, 2, 3, 4
+"""  # noqa: S608 — our own text
+MAX_PRODUCT_DAYS = 92  # that the first run counts
 
 
 @dataclass(frozen=True)
@@ -135,6 +166,8 @@ def count_performance(*, at: datetime) -> AttributionResult:
             run.first_day, run.last_day = first, localdate(at, ZoneInfo(settings.TIME_ZONE))
             result = count_days(first=first, last=run.last_day, at=at)
             run.counts = {"rows": result.rows, "looked_up": result.looked_up}
+            if (days := find_product_days(at=at)) is not None:
+                run.counts["product_rows"] = count_product_days(first=days[0], last=days[1], at=at)
             return result
 
 
@@ -162,22 +195,53 @@ def build_click_parameters(*, every: int = 1) -> dict[str, Any]:
     }
 
 
-def count_days(*, first: date, last: date, at: datetime) -> AttributionResult:
-    """Count the days with three statements, whatever their volume."""
-    since, until = get_day_start(first), get_day_start(last + timedelta(days=1))
-    parameters = {
-        "since": since,
-        "until": until,
+def build_count_parameters(*, first: date, last: date, at: datetime) -> dict[str, Any]:
+    """Return the parameters of the statements that count days."""
+    return {
+        "since": get_day_start(first),
+        "until": get_day_start(last + timedelta(days=1)),
         "now": at,
-        "window": get_attribution_window(),
         "zone": settings.TIME_ZONE,
         **build_click_parameters(),
     }
+
+
+def count_days(*, first: date, last: date, at: datetime) -> AttributionResult:
+    """Count the days with three statements, whatever their volume."""
+    parameters = build_count_parameters(first=first, last=last, at=at)
+    since, until = parameters["since"], parameters["until"]
     with transaction.atomic():
         looked_up = update_impression_customers(since=since, until=until)
         PerformanceDay.objects.filter(day__gte=first, day__lte=last).delete()
-        with connection.cursor() as cursor:
-            # the joins of a whole window fit into memory instead of temporary files; compiling takes longer than it saves
-            cursor.execute("SET LOCAL work_mem = '128MB'; SET LOCAL jit = off")
-            cursor.execute(INSERT_PERFORMANCE_DAYS, parameters)
-            return AttributionResult(first, last, cursor.rowcount, looked_up)
+        return AttributionResult(first, last, run_heavy_statement(INSERT_PERFORMANCE_DAYS, parameters), looked_up)
+
+
+def run_heavy_statement(statement: str, parameters: dict[str, Any]) -> int:
+    """Run a statement over a whole window inside a transaction; return the number of rows written."""
+    with connection.cursor() as cursor:
+        # the joins of a whole window fit into memory instead of temporary files; compiling takes longer than it saves
+        cursor.execute("SET LOCAL work_mem = '128MB'; SET LOCAL jit = off")
+        cursor.execute(statement, parameters)
+        return cursor.rowcount
+
+
+def find_product_days(*, at: datetime) -> tuple[date, date] | None:
+    """Return the first and the last day whose products are to be counted; None if that was done today.
+
+    Products are counted until yesterday: there are far more of them than positions, and pages show whole days.
+    """
+    today = localdate(at, ZoneInfo(settings.TIME_ZONE))
+    runs = PerformanceRun.objects.filter(status=JobStatus.DONE, counts__has_key="product_rows")
+    newest = runs.aggregate(at=Max("started_at"))["at"]
+    if newest is not None and localdate(newest, ZoneInfo(settings.TIME_ZONE)) >= today:
+        return None
+    if newest is not None:
+        return get_first_open_day(at=min(newest, at)), today - timedelta(days=1)
+    return today - timedelta(days=MAX_PRODUCT_DAYS), today - timedelta(days=1)
+
+
+def count_product_days(*, first: date, last: date, at: datetime) -> int:
+    """Replace the figures of products on these days; return the number of rows."""
+    with transaction.atomic():
+        ProductPerformanceDay.objects.filter(day__gte=first, day__lte=last).delete()
+        return run_heavy_statement(INSERT_PRODUCT_DAYS, build_count_parameters(first=first, last=last, at=at))

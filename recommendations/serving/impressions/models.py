@@ -14,6 +14,8 @@ class Impression(models.Model):
     Partitioned by the month in which it was served.
 
     ``user_id`` and ``anonymous_id`` are those of the request; ``customer`` is the one they belonged to at the last look-up.
+
+    ``order_features``: the scores of search results, see `search.order.features`.
     """
 
     recommendation_id = models.CharField(_("recommendation ID"), max_length=64)
@@ -39,6 +41,7 @@ class Impression(models.Model):
     served_at = models.DateTimeField(_("served at"))
     first_rank = models.PositiveIntegerField(_("first rank"), default=1)
     product_ids = ArrayField(models.CharField(max_length=200), verbose_name=_("product IDs"), default=list)
+    order_features = ArrayField(models.FloatField(), verbose_name=_("order of search results"), null=True, blank=True)
 
     class Meta:
         app_label = "serving"
@@ -52,7 +55,8 @@ class Impression(models.Model):
 class PerformanceDay(models.Model):
     """Impressions, attributed clicks and purchases of one day at one position of a placement.
 
-    The row without a currency has the counts; one row per currency has the purchases.
+    The row without a currency has the counts; one row per currency has the purchases. ``bought`` counts order lines; ``orders`` counts
+    an order once in a placement, at its first attributed line.
     """
 
     day = models.DateField(_("day"))
@@ -65,6 +69,7 @@ class PerformanceDay(models.Model):
     clicked = models.PositiveBigIntegerField(_("clicked"), default=0)
     carted = models.PositiveBigIntegerField(_("added to cart"), default=0)
     bought = models.PositiveBigIntegerField(_("bought"), default=0)
+    orders = models.PositiveBigIntegerField(_("orders"), default=0, db_default=0)
     revenue = models.DecimalField(_("revenue"), max_digits=16, decimal_places=2, default=0)
 
     class Meta:
@@ -80,6 +85,35 @@ class PerformanceDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day} {self.scenario} {self.position}"
+
+
+class ProductPerformanceDay(models.Model):
+    """Impressions, attributed clicks and orders of a product in a placement on one day; counted once a day until the day before.
+
+    The row without a currency has the counts; one row per currency has orders and revenue.
+    """
+
+    day = models.DateField(_("day"))
+    scenario = models.CharField(_("scenario"), max_length=50)
+    product_id = models.CharField(_("product ID"), max_length=200)
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    shown = models.PositiveBigIntegerField(_("shown"), default=0)
+    clicked = models.PositiveBigIntegerField(_("clicked"), default=0)
+    orders = models.PositiveBigIntegerField(_("orders"), default=0)
+    revenue = models.DecimalField(_("revenue"), max_digits=16, decimal_places=2, default=0)
+
+    class Meta:
+        app_label = "serving"
+        verbose_name = _("product performance")
+        verbose_name_plural = _("product performance")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["scenario", "day", "product_id", "currency"], name="serving_product_performance_unique"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.scenario} {self.product_id}"
 
 
 class PerformanceRun(JobRun):

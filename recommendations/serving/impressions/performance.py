@@ -26,20 +26,21 @@ from recommendations.serving.impressions.models import (
 from recommendations.serving.impressions.position_bias import get_latest_run
 
 DEFAULT_DAYS = 28
-SUMMED_FIELDS = ("shown", "clicked", "carted", "bought", "revenue")
+SUMMED_FIELDS = ("shown", "clicked", "carted", "bought", "orders", "revenue")
 
 
 @dataclass
 class PerformanceFigures:
     """Counts of products shown: one product in one response counts once.
 
-    ``revenue`` by currency, before refunds.
+    ``bought``: order lines; ``orders``: orders with at least one of them. ``revenue`` by currency, before refunds.
     """
 
     shown: int = 0
     clicked: int = 0
     carted: int = 0
     bought: int = 0
+    orders: int = 0
     revenue: dict[str, Decimal] = field(default_factory=dict)
 
     def add(self, row: dict[str, Any]) -> None:
@@ -48,6 +49,7 @@ class PerformanceFigures:
         self.clicked += row["clicked"]
         self.carted += row["carted"]
         self.bought += row["bought"]
+        self.orders += row["orders"]
         if row["currency"]:
             self.revenue[row["currency"]] = self.revenue.get(row["currency"], Decimal(0)) + row["revenue"]
 
@@ -196,6 +198,7 @@ def add_to_total(total: PerformanceFigures, part: PerformanceFigures) -> None:
     total.clicked += part.clicked
     total.carted += part.carted
     total.bought += part.bought
+    total.orders += part.orders
     for currency, amount in part.revenue.items():
         total.revenue[currency] = total.revenue.get(currency, Decimal(0)) + amount
 

@@ -1,6 +1,6 @@
 """Retention of impressions and run records: old months are dropped, other old rows deleted."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from django.db import connection
@@ -10,7 +10,11 @@ from psycopg import sql
 from config.foundation.database.partitions import MonthlyPartitions, list_partitions
 from config.foundation.job_runs import JobStatus
 from customers.events.retention import CHUNK, delete_in_chunks, get_month_end, get_month_start
-from recommendations.serving.impressions.models import PerformanceRun, PositionBiasRun
+from recommendations.serving.impressions.models import (
+    PerformanceRun,
+    PositionBiasRun,
+    ProductPerformanceDay,
+)
 
 IMPRESSION_PARTITIONS = MonthlyPartitions("serving_impression", "served_at")
 DELETE_CHUNK = """
@@ -35,6 +39,11 @@ def purge_impressions(*, before: datetime) -> tuple[list[str], int]:
                 sql.SQL(DELETE_CHUNK).format(partition=partition).as_string(None), [before, CHUNK]
             )
     return dropped, deleted
+
+
+def purge_product_performance(*, before: date) -> int:
+    """Delete older daily figures of products, which are many; those of placements stay. Return the number of rows."""
+    return ProductPerformanceDay.objects.filter(day__lt=before).delete()[0]
 
 
 def purge_runs(*, before: datetime) -> int:

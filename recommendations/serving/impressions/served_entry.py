@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 MAX_PRODUCTS = 1000  # the limit of POST /rank/
+MAX_FEATURES = 2_000
 
 ShortText = Annotated[str, Meta(max_length=64)]
 IdentifierText = Annotated[str, Meta(max_length=255)]
@@ -20,7 +21,8 @@ class ServedEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
 
     ``product_ids``: in the order shown, from ``first_rank`` on (1 is the top of the first page).
 
-    ``user_id`` and ``anonymous_id`` are those of the request, "" without one.
+    ``user_id`` and ``anonymous_id`` are those of the request, "" without one. ``order_features``: of a page of search results, see
+    `search.order.features`.
     """
 
     recommendation_id: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -34,6 +36,7 @@ class ServedEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     served_at: Annotated[datetime, Meta(tz=True)]
     first_rank: Annotated[int, Meta(ge=1, le=2_000_000)]
     product_ids: Annotated[list[ProductIdText], Meta(max_length=MAX_PRODUCTS)]
+    order_features: Annotated[list[float], Meta(max_length=MAX_FEATURES)] | None = None
 
 
 pack_entry = msgspec.msgpack.Encoder().encode

@@ -41,6 +41,9 @@ class PerformanceFiguresSerializer(serializers.Serializer):
         source="figures.bought",
         help_text="Order lines of the same customers within the attribution window, each counted once.",
     )
+    orders = serializers.IntegerField(
+        source="figures.orders", help_text="Orders with at least one of these lines, each counted once in a placement."
+    )
     revenue = serializers.SerializerMethodField()
     click_rate = ShareSerializer(source="figures.click_rate", allow_null=True)
 

@@ -1,4 +1,4 @@
-"""Synonyms, which merchandisers maintain, and the queries that led customers to products."""
+"""Synonyms, which merchandisers maintain, and what search learns from clicks: queries and weights."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
@@ -96,3 +96,28 @@ class ShopQuery(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class SearchOrder(models.Model):
+    """How much popularity and taste count among equal matches, learned from clicks every night; one row.
+
+    popularity, personal: exponents of their factors, 1 by default. gain: by how much the share of correctly ordered pairs of later pages
+    exceeds that of the defaults; is_served: whether its interval is above 0.
+    """
+
+    learned_at = models.DateTimeField(_("updated at"))
+    pages = models.PositiveIntegerField(_("pages with clicks"), default=0)
+    people = models.PositiveIntegerField(_("people"), default=0)
+    popularity = models.FloatField(_("popularity"), default=1.0)
+    personal = models.FloatField(_("personalization"), default=1.0)
+    gain = models.FloatField(_("gain"), null=True)
+    gain_low = models.FloatField(_("lower limit of the gain"), null=True)
+    gain_high = models.FloatField(_("upper limit of the gain"), null=True)
+    is_served = models.BooleanField(_("served"), default=False)
+
+    class Meta:
+        verbose_name = _("search order")
+        verbose_name_plural = _("search order")
+
+    def __str__(self) -> str:
+        return f"{self.learned_at:%Y-%m-%d}"

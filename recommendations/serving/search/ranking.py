@@ -18,8 +18,6 @@ from recommendations.serving.search.request import SearchRequest, SearchSort
 from recommendations.serving.search.search_rules import SearchRules
 from recommendations.serving.search.snapshot import SearchSnapshot
 
-PERSONAL_WEIGHT = 0.5  # a product with the highest personal score gets 1.5 times its text score
-POPULARITY_WEIGHT = 1.0
 CATEGORY_WEIGHT = 2.0  # of the category in which the products that match the words sell best
 NAMED_CATEGORY_GAIN = 4.0  # on the sales of a category whose name is the query
 CATEGORY_BASE = 0.02  # popularity of a product without sales, for the shares of categories
@@ -31,7 +29,7 @@ MATCHES_WORDS = "words"  # how each product matches depends on its tier
 class SearchHit(NamedTuple):
     """A product of the page. text: score of its words.
 
-    personal, popularity, category, rule, boost: factors on top; row: in the catalog.
+    personal, popularity, category, rule, boost: factors on top; row: in the catalog; group: products of one group match equally well.
     """
 
     row: int
@@ -45,6 +43,7 @@ class SearchHit(NamedTuple):
     match_type: str  # exact, all_words, some_words, everything, popular
     pinned: bool = False
     boost: float = 1.0
+    group: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +100,8 @@ class HitRanker:
         for factor in factors.values():
             score *= factor
         # one candidate more than the page holds shows whether another page follows
-        keys = self.compute_sort_keys(candidates, catalog_rows, score)
+        groups = self.compute_match_groups(candidates)
+        keys = self.compute_sort_keys(candidates, catalog_rows, score, groups)
         top_candidates = self.find_top_candidates(*keys, catalog_rows, offset + n + 1)
         ranked = insert_pins(top_candidates.tolist(), pins, upto=offset + n + 1)
         page = ranked[offset : offset + n]
@@ -115,6 +115,7 @@ class HitRanker:
                 factors[name][shown].tolist() if name in factors else repeat(1.0, len(shown))
                 for name in ("personal", "popularity", "rule", "category", "boost")
             ),
+            groups[shown].tolist(),
             strict=True,
         )
         hits = []
@@ -122,10 +123,10 @@ class HitRanker:
             if candidate < 0:
                 hits.append(self.make_pinned_hit(-candidate - 1, rank, match_type))
                 continue
-            row, value, text, tier, personal, popularity, rule, category, boost = next(unranked)
+            row, value, text, tier, personal, popularity, rule, category, boost, group = next(unranked)
             how = get_word_match_type(tier, matches) if match_type == MATCHES_WORDS else match_type
             hits.append(
-                SearchHit(row, rank, value, text, personal, popularity, rule, category, how, pinned=False, boost=boost)
+                SearchHit(row, rank, value, text, personal, popularity, rule, category, how, False, boost, group)
             )
         return hits, len(ranked) > offset + n and offset + n < MAX_OFFSET
 
@@ -174,9 +175,9 @@ class HitRanker:
         if self.request.sort != SearchSort.RELEVANCE or not len(catalog_rows):
             return factors
         if self.personal_scores is not None:
-            factors["personal"] = 1 + np.float32(PERSONAL_WEIGHT) * self.personal_scores(catalog_rows)
+            factors["personal"] = self.snapshot.order.compute_personal_factor(self.personal_scores(catalog_rows))
         if self.popularity is not None:
-            factors["popularity"] = 1 + np.float32(POPULARITY_WEIGHT) * self.popularity(catalog_rows)
+            factors["popularity"] = self.snapshot.order.compute_popularity_factor(self.popularity(catalog_rows))
         if self.rules is not None and self.rules.factors is not None:
             factors["rule"] = self.rules.factors[catalog_rows]
         if self.boosts is not None:
@@ -197,22 +198,32 @@ class HitRanker:
             weight = weight * (np.float32(CATEGORY_BASE) + self.popularity(catalog_rows))
         shares = np.bincount(codes + 1, weights=weight, minlength=len(catalog.categories) + 1)
         shares[0] = 0.0  # products without a category
-        for named in self.snapshot.levels.find_named(query):
+        table, language = self.snapshot.synonyms, self.request.language
+        named_key = query, language, table.fingerprint
+        for named in self.snapshot.levels.find_named(query, table.get_for_language(language), key=named_key):
             shares[1 : len(named) + 1] *= np.where(named, NAMED_CATEGORY_GAIN, 1.0)
         largest = shares.max(initial=0.0)
         return (1 + np.float32(CATEGORY_WEIGHT) * (shares[codes + 1] / (largest or 1.0))).astype(np.float32)
 
+    def compute_match_groups(self, candidates: SearchCandidates) -> npt.NDArray[np.int64]:
+        """Return a number for each candidate, larger for better matches: the factors order products of one group only."""
+        if self.request.sort != SearchSort.RELEVANCE:
+            return candidates.tier
+        return candidates.tier * MAX_BANDS - compute_word_bands(candidates.text, candidates.tier)
+
     def compute_sort_keys(
-        self, candidates: SearchCandidates, catalog_rows: Rows, score: npt.NDArray[np.float32]
+        self,
+        candidates: SearchCandidates,
+        catalog_rows: Rows,
+        score: npt.NDArray[np.float32],
+        groups: npt.NDArray[np.int64],
     ) -> tuple[npt.NDArray[np.float64], Rows]:
         """Return sort keys (larger first) and tie-breakers, which are the same on every page."""
         catalog = self.snapshot.catalog
         if self.request.sort == SearchSort.RELEVANCE:
             # steps larger than any score: no factor lifts a product over one that matches the words better
             step = float(score.max(initial=0.0)) + 1.0
-            bands = compute_word_bands(candidates.text, candidates.tier)
-            keys = (candidates.tier * MAX_BANDS - bands) * step + score
-            return keys.astype(np.float64), freeze(candidates.rows)
+            return (groups * step + score).astype(np.float64, copy=False), freeze(candidates.rows)
         if self.request.sort == SearchSort.NEWEST:
             keys = catalog.published[catalog_rows]
         elif self.request.sort == SearchSort.BEST_SELLING:

@@ -66,8 +66,9 @@ def search(
 ) -> SearchPage:
     """Return one page of products for the request.
 
-    The score is text² · (1 + PERSONAL_WEIGHT · personal) · (1 + POPULARITY_WEIGHT · popularity) · (1 + CATEGORY_WEIGHT · category) · rule;
-    the personal factor is 1 for an unknown visitor or if `personalised` is off. It orders products that match equally many query words.
+    The score is text² · (1 + PERSONAL_WEIGHT · personal)^p · (1 + POPULARITY_WEIGHT · popularity)^q · (1 + CATEGORY_WEIGHT · category) · rule;
+    p and q are 1 unless learned (`order.learning`), the personal factor is 1 for an unknown visitor or if `personalised` is off. It orders
+    products that match equally well.
     If nothing matches, popular products are shown and `fallback` says so, unless the request is strict. now: the current time, for
     filters and boosts that depend on it. started: the moment of `time.perf_counter` from which the page's time counts.
 

@@ -17,6 +17,7 @@ from config.foundation.database.advisory_locks import AlreadyRunningError, exclu
 from recommendations.serving.search.index.product_reader import count_recent_changes, read_changes, read_products
 from recommendations.serving.search.index.product_texts import ProductTexts
 from recommendations.serving.search.index.storage import open_product_texts, read_pointer, save_product_texts
+from recommendations.serving.search.order.weights import load_order_weights
 from recommendations.serving.search.queries.shop_queries import (
     ShopQueries,
     load_shop_queries,
@@ -105,7 +106,7 @@ class Searcher:
         connection.close()
 
     def refresh(self, *, now: datetime) -> None:
-        """Read changes of products, synonyms, queries and catalog, and replace the snapshot if there are any."""
+        """Read changes of products, synonyms, queries, weights and catalog, and replace the snapshot if there are any."""
         self.refreshed_at = time.monotonic()
         before = self.snapshot
         texts = self.refresh_texts(before.texts if before is not None else None)
@@ -114,7 +115,9 @@ class Searcher:
         synonyms = self.refresh_synonyms(before.synonyms if before is not None else None)
         queries = self.refresh_queries(before.shop_queries if before is not None else None)
         state = self.source.get_state(now=now)
-        snapshot = SearchSnapshot.build(texts, state, synonyms, before=before, shop_queries=queries)
+        snapshot = SearchSnapshot.build(
+            texts, state, synonyms, before=before, shop_queries=queries, order=load_order_weights()
+        )
         if before is None:
             warm_up_search(snapshot)
         self.snapshot = snapshot

@@ -11,6 +11,7 @@ from recommendations.engine.text_search import ScoredQuery
 from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.serving.search.index.category_levels import CategoryLevels
 from recommendations.serving.search.index.product_texts import ProductTexts
+from recommendations.serving.search.order.weights import DEFAULT_ORDER, OrderWeights
 from recommendations.serving.search.personalization import Scores
 from recommendations.serving.search.queries.shop_queries import ShopQueries
 from recommendations.serving.search.query_cache import QueryCache
@@ -25,7 +26,7 @@ NO_QUERIES = ShopQueries()
 
 @dataclass(frozen=True, eq=False)
 class SearchSnapshot:
-    """The texts, catalog, synonyms and queries that the searches of one moment share.
+    """The texts, catalog, synonyms, queries and weights that the searches of one moment share.
 
     Texts and catalog number products differently. catalog_rows: catalog row of each text row, -1 if unknown; text_rows: the
     inverse.
@@ -39,6 +40,7 @@ class SearchSnapshot:
     synonyms: SynonymTable = field(default_factory=SynonymTable)
     brands: Sequence[str] = ()  # by code
     shop_queries: ShopQueries = field(default_factory=ShopQueries)
+    order: OrderWeights = DEFAULT_ORDER
     queries: QueryCache = field(default_factory=QueryCache)
     _passing: dict[int, tuple[Flags, Flags]] = field(default_factory=dict)
 
@@ -51,6 +53,7 @@ class SearchSnapshot:
         *,
         before: "SearchSnapshot | None" = None,
         shop_queries: ShopQueries = NO_QUERIES,
+        order: OrderWeights = DEFAULT_ORDER,
     ) -> "SearchSnapshot":
         """Build the snapshot; mappings of the previous one (`before`) are reused."""
         catalog = state.products
@@ -75,7 +78,7 @@ class SearchSnapshot:
             )
             queries = before.queries if has_same_words else QueryCache()
             rows = before.catalog_rows, before.text_rows
-            return cls(texts, state, *rows, levels, synonyms, brands, shop_queries, queries, before._passing)
+            return cls(texts, state, *rows, levels, synonyms, brands, shop_queries, order, queries, before._passing)
         catalog_rows, text_rows = np.full(n, -1, np.int32), np.full(len(ids), -1, np.int32)
         if before is not None and same:
             catalog_rows[: len(before.catalog_rows)], text_rows[: len(before.text_rows)] = (
@@ -88,7 +91,7 @@ class SearchSnapshot:
         text_rows[missing] = texts.product_ids.find_numbers([ids[row] for row in missing.tolist()])
         known = missing[text_rows[missing] >= 0]
         catalog_rows[text_rows[known]] = known
-        return cls(texts, state, catalog_rows, text_rows, levels, synonyms, brands, shop_queries)
+        return cls(texts, state, catalog_rows, text_rows, levels, synonyms, brands, shop_queries, order)
 
     @property
     def catalog(self) -> ProductIndex:

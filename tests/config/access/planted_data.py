@@ -20,7 +20,7 @@ from customers.identity.personal_data.personal_traits import seal_personal
 from customers.lifecycle.models import CustomerProfile
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.orders.models import OrderEvent, OrderImport
-from customers.segments.models import SegmentMember
+from customers.segments.models import SegmentAddition, SegmentMember
 from recommendations.campaigns.models import Campaign
 from recommendations.merchandising.models import Rule
 from recommendations.training.models import ModelVersion
@@ -180,9 +180,16 @@ def plant_sales(customer: Customer, other: Customer, product: Any, exports: Path
     segment = make_segment("everyone", {"all": []})
     static = make_segment("handpicked", {}, kind="static")
     SegmentMember.objects.create(segment=static, customer=customer)
+    addition = SegmentAddition.objects.create(segment=static, added_at=NOON, count=1)
     campaign = Campaign.objects.create(key="spring", name="Spring", segment=segment, holdout_share=0)
     return SimpleNamespace(
-        order=order, order_import=order_import, review=review, segment=segment, static=static, campaign=campaign
+        order=order,
+        order_import=order_import,
+        review=review,
+        segment=segment,
+        static=static,
+        addition=addition,
+        campaign=campaign,
     )
 
 

@@ -139,7 +139,7 @@ def walk_as(role: str) -> Walk:
 def list_admin_addresses(shop: SimpleNamespace, planted_rows: int) -> Iterator[str]:
     """Yield the address of every admin page, with the keys of planted objects."""
     for path, name, pattern in list_patterns(get_resolver().url_patterns):
-        if not name.startswith("admin:") or name in EXEMPT or pattern.name is None:
+        if not name.startswith(("admin:", "customer_list:")) or name in EXEMPT or pattern.name is None:
             continue
         for arguments in list_admin_arguments(shop, path, list(pattern.pattern.converters), planted_rows):
             yield reverse(name, kwargs=arguments)
@@ -160,6 +160,8 @@ def list_admin_arguments(shop: SimpleNamespace, path: str, names: list[str], pla
         "segment_id": [shop.segment.pk, shop.static.pk],
         "rule_id": [shop.rule.pk],
         "campaign_id": [shop.campaign.pk],
+        "addition_id": [shop.addition.pk],
+        "view_id": [0],  # is only deleted
     }
     if name in known:
         return [{name: value} for value in known[name]]
@@ -295,7 +297,8 @@ def test_an_administrator_sees_the_personal_data_of_each_kind(shop: SimpleNamesp
         reverse("admin:lifecycle_customer", args=[shop.customer.pk]),
         reverse("admin:events_event_change", args=[shop.event.pk]),
         reverse("admin:events_event_changelist"),
-        f"{reverse('admin:lifecycle_drilldown')}?{DRILLDOWN}",
+        reverse("customer_list:list"),
+        f"{reverse('customer_list:export')}?personal",
         reverse("admin:segments_segment_members", args=[shop.segment.pk]),
         reverse("admin:serving_audience", args=["tea"]),
         reverse("admin:events_rejectedevent_change", args=[shop.rejected.pk]),

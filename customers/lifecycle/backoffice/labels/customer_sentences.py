@@ -9,7 +9,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.functional import Promise
 from django.utils.timezone import localdate, localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
+from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
 from config.foundation.number_formats import format_full_day, format_whole_percent
 from customers.identity.models import Consent
@@ -268,7 +268,9 @@ def _describe_days(days: float, *, whole: bool = False) -> str:
 
 def _describe_interval(days: float) -> str:
     number = max(round(days), 1)
-    return ngettext("every day", "every %(every)d days", number) % {"every": number}
+    if number == 1:  # not a plural form: Chinese has one form only, and "every 1 days" is wrong in both languages
+        return pgettext("orders", "every day")
+    return pgettext("orders", "every %(every)d days") % {"every": number}
 
 
 def _capitalize(text: str) -> str:

@@ -78,7 +78,8 @@ def _describe_usual_gap(gaps: GapSummary) -> str:
     usual = max(round(gaps.usual_days), 1)
     values = {"days": number_format(usual, force_grouping=True)}
     if gaps.own_gaps:
-        return ngettext("Usually orders every day", "Usually orders every %(days)s days", usual) % values
+        # not plural forms: Chinese has one form only, which would say "every 1 days"
+        return _("Usually orders every day") if usual == 1 else _("Usually orders every %(days)s days") % values
     text = ngettext(
         "Has ordered on one day; customers who order again usually do so after a day",
         "Has ordered on one day; customers who order again usually do so after %(days)s days",

@@ -458,7 +458,19 @@
 
     listInput(node, field) {
       if (!Array.isArray(node.value)) node.value = [];
+      if (field.about === "product") return this.productPicker(node);
       return field.choices.length ? this.choices(node, field) : this.chips(node, field);
+    }
+
+    productPicker(node) {
+      const picker = document.importNode(this.root.querySelector("[data-cb-picker]").content.firstElementChild, true);
+      const source = picker.querySelector("textarea");
+      source.value = node.value.join("\n");
+      source.addEventListener("change", () => {
+        node.value = [...new Set(source.value.split("\n").map((line) => line.trim()).filter(Boolean))];
+        this.changed();
+      });
+      return picker;
     }
 
     choices(node, field) {
@@ -629,6 +641,10 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
-    document.querySelectorAll("[data-condition-builder]").forEach((root) => new Builder(root));
+    document.querySelectorAll("[data-condition-builder]").forEach((root) => {
+      const fold = root.closest("details:not([open])"); // a builder that is folded away counts nothing before it is opened
+      if (fold) fold.addEventListener("toggle", () => new Builder(root), { once: true });
+      else new Builder(root);
+    });
   });
 })();

@@ -28,7 +28,9 @@
       }
       const typed = focused ? form.elements[focused] : null;
       const value = typed ? typed.value : null;
+      const wasInPicker = panel.contains(document.activeElement) && document.activeElement.closest("product-picker");
       panel.innerHTML = await response.text();
+      if (wasInPicker) panel.querySelector(".picker-search input")?.focus();
       // the new panel replaces its own fields: restore the text and the focus
       const field = focused ? form.elements[focused] : null;
       if (field) {

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -12,12 +13,15 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from recommendations.serving.backoffice.search.forms import SearchPreviewForm
+from recommendations.serving.backoffice.search.order_text import describe_order
 from recommendations.serving.backoffice.search.preview import preview_search
 from recommendations.serving.search.models import Synonym
 from recommendations.serving.search.queries.builtin_synonyms import read_builtin_synonyms
 from recommendations.serving.search.request import InvalidSearchError
 from recommendations.serving.search.searcher import SearchNotReadyError
 from recommendations.serving.search.synonym_table import copy_builtin_synonym
+
+GROUPS_PER_PAGE = 100
 
 
 def show_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
@@ -40,6 +44,7 @@ def show_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpR
         "result": result,
         "problem": problem,
         "may_see_synonyms": model_admin.has_view_permission(request),
+        "order": describe_order(),
     }
     return TemplateResponse(request, "admin/serving/search_preview.html", context)
 
@@ -66,7 +71,7 @@ def show_builtin_synonyms(request: HttpRequest, *, model_admin: ModelAdmin) -> H
     context: dict[str, Any] = {
         **model_admin.admin_site.each_context(request),
         "title": _("Built-in synonyms"),
-        "groups": groups,
+        "page": Paginator(groups, GROUPS_PER_PAGE).get_page(request.GET.get("page")),
         "search": search,
         "may_copy": model_admin.has_add_permission(request) and model_admin.has_change_permission(request),
     }

@@ -8,6 +8,7 @@ from recommendations.serving.impressions.writer import record_impression
 from recommendations.serving.request import make_recommendation_id
 from recommendations.serving.rest.search.response import SearchResponseJSON, build_response, encode_response
 from recommendations.serving.rest.serve import FALLBACKS, RESPONSE_SECONDS
+from recommendations.serving.search.order.features import list_order_features
 from recommendations.serving.search.request import SearchRequest
 from recommendations.serving.search.search import SearchPage
 from recommendations.serving.search.searcher import Searcher, searcher
@@ -61,5 +62,6 @@ def _record_page(page: SearchPage, response: SearchResponseJSON, *, has_opted_ou
             served_at=now,
             first_rank=response.items[0].rank,
             product_ids=[item.product_id for item in response.items],
+            order_features=list_order_features(page),
         )
     )

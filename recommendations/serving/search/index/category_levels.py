@@ -1,12 +1,12 @@
 """The category tree by depth, for facets and suggestions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from recommendations.engine.text_search.synonyms import split_into_terms
+from recommendations.engine.text_search.synonyms import Synonyms, split_into_terms
 
 MAX_KEPT_QUERIES = 1000
 
@@ -23,7 +23,7 @@ class CategoryLevels:
     at: list[npt.NDArray[np.int32]]
     by_term: Mapping[str, list[int]] = field(default_factory=dict)
     by_name: Mapping[frozenset[str], list[int]] = field(default_factory=dict)
-    _named: dict[str, Sequence[npt.NDArray[np.bool_]]] = field(default_factory=dict)
+    _named: dict[Hashable, Sequence[npt.NDArray[np.bool_]]] = field(default_factory=dict)
 
     @classmethod
     def build(cls, categories: Mapping[str, int]) -> "CategoryLevels":
@@ -45,12 +45,18 @@ class CategoryLevels:
             by_name.setdefault(frozenset(terms), []).append(index)
         return cls(list(index_by_path), at, by_term, by_name)
 
-    def find_named(self, query: str) -> Sequence[npt.NDArray[np.bool_]]:
-        """Return which category codes are in each category whose last name has the words of the query and no others; kept for the next query."""
-        named = self._named.get(query)
+    def find_named(self, query: str, synonyms: Synonyms, *, key: Hashable) -> Sequence[npt.NDArray[np.bool_]]:
+        """Return which category codes are in each category whose last name is the query; without one, a synonym of it.
+
+        A name has the same words and no others. key: of the query and the synonyms, to keep the result for the next one.
+        """
+        named = self._named.get(key)
         if named is None:
             if len(self._named) >= MAX_KEPT_QUERIES:
                 self._named.clear()
-            indexes = self.by_name.get(frozenset(split_into_terms(query)), ())
-            named = self._named[query] = [self.at[self.paths[index].count(" > ")][:-1] == index for index in indexes]
+            typed, *others = synonyms.list_names(query)
+            indexes = self.by_name.get(typed) or dict.fromkeys(
+                index for name in others for index in self.by_name.get(name, ())
+            )
+            named = self._named[key] = [self.at[self.paths[index].count(" > ")][:-1] == index for index in indexes]
         return named

@@ -60,7 +60,7 @@ def test_every_page_has_a_url_and_every_list_of_the_project_is_in_the_menu() -> 
         (("admin:index", []), "admin:index"),
         (("admin:events_live", []), "admin:events_live"),
         (("admin:events_event_change", [7]), "admin:events_event_changelist"),
-        (("admin:lifecycle_customer", [7]), "admin:lifecycle_customerprofile_changelist"),
+        (("admin:lifecycle_customer", [7]), "customer_list:list"),
         (("admin:lifecycle_drilldown", []), "admin:lifecycle_overview"),
     ],
 )

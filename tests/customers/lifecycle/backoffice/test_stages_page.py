@@ -11,6 +11,7 @@ from django.utils.timezone import localdate, now
 from customers.lifecycle.models import CustomerProfile, StageRules, StageTransition
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.lifecycle.stages.rules import get_active_rules
+from tests.customers.lifecycle.linked_customers import count_linked_customers
 from tests.makers import make_customer, make_order
 
 pytestmark = pytest.mark.django_db
@@ -54,10 +55,9 @@ def test_every_flow_links_to_its_customers(admin_client: Client, three_customers
         listed += [row["name"] for row in customers_page.context["customers"]]
     assert sorted(listed) == ["bob", "eve"]
     for total in page.context["matrix"]["totals"]:
-        people = admin_client.get(total["url"]).context
-        assert people["pages"].paginator.count == total["customers"] > 0
+        assert count_linked_customers(admin_client, total["url"]) == total["customers"] > 0
     for row in page.context["matrix"]["rows"]:
-        assert admin_client.get(row["url"]).context["pages"].paginator.count == row["total"] > 0
+        assert count_linked_customers(admin_client, row["url"]) == row["total"] > 0
     cells = [cell for row in page.context["matrix"]["rows"] for cell in row["cells"]]
     assert sum(cell["customers"] for cell in cells) == 3
     assert all(bool(cell["url"]) == (cell["customers"] > 0) for cell in cells)

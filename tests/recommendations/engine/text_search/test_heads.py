@@ -18,7 +18,8 @@ def list_best(matches: Matches) -> list[int]:
 @pytest.mark.parametrize(
     ("query", "head"),
     [("sliced bread", "bread"), ("milk 1 gallon", "milk"), ("shampoo for kids", "shampoo"), ("cleaning supply", "cleaning"), ("box", "box"),
-     ("7 up", "up"), ("coffee without sugar 12 oz", "coffee")],
+     ("7 up", "up"), ("coffee without sugar 12 oz", "coffee"),
+     ("noodle instant", "noodle"), ("egg large", "egg"), ("frozen", "frozen"), ("t shirt black", "shirt")],
 )  # fmt: skip
 def test_the_head_is_the_last_word_that_names_a_product(query: str, head: str) -> None:
     words = query.split()

@@ -1,17 +1,25 @@
-"""The recommendation performance page."""
+"""The performance pages: what recommendations earned, how it is attributed, and what is missing."""
 
 import json
 import re
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
+from django.utils import timezone
 
+from recommendations.serving.impressions.store import insert_entries
+from recommendations.serving.models import PerformanceDay, ProductPerformanceDay
+from tests.makers import make_product
+from tests.recommendations.serving.impressions.entries import make_entry
 from tests.recommendations.serving.impressions.test_performance import make_days, make_position_bias
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/admin/serving/performanceday/"
-ALL = f"{ADDRESS}?since=2026-10-28&until=2026-11-24"
+DAYS = "since=2026-10-28&until=2026-11-24"
 
 
 def log_in(*groups: str) -> Client:
@@ -22,43 +30,83 @@ def log_in(*groups: str) -> Client:
     return client
 
 
-def test_an_analyst_sees_the_figures_with_intervals_charts_and_a_warning() -> None:
+def read_page(query: str = "", role: str = "Analyst") -> str:
+    response = log_in(role).get(f"{ADDRESS}?{query}")
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def make_day(days_ago: int, scenario: str = "for-you", **fields: Any) -> date:
+    day = timezone.localdate() - timedelta(days=days_ago)
+    PerformanceDay.objects.create(
+        day=day, scenario=scenario, model_version="m", strategy="s", **{"position": 1, **fields}
+    )
+    return day
+
+
+def test_the_page_says_what_was_earned_and_compares_with_the_days_before() -> None:
+    make_day(1, shown=100, clicked=5)
+    make_day(1, currency="EUR", bought=3, orders=2, revenue=150)
+    make_day(29, currency="EUR", bought=1, orders=1, revenue=100)
+    make_day(1, "cart", currency="EUR", bought=1, orders=1, revenue=50)
+    page = read_page()
+    assert (
+        "Recommendations earned €200 in 28 days: 3 orders within 7 days of an impression, 100.0% more than in the compared period."
+        in page
+    )
+    assert "?scenario=cart&amp;range=28d&amp;compare=previous" in page
+    assert "shown to the same customer in the 7 days before it, each for the placement that showed it last" in page
+    assert "is not necessarily caused by the recommendation" in page
+
+
+def test_a_placement_shows_its_products_positions_and_models() -> None:
     make_days()
     make_position_bias()
-    page = log_in("Analyst").get(ALL).content.decode()
-    assert "is not necessarily caused by the recommendation" in page
-    assert "within 7 days of the impression" in page
+    tea = make_product("tea", title="Green tea")
+    for currency, figures in (("", {"shown": 300, "clicked": 9}), ("EUR", {"orders": 2, "revenue": Decimal("30")})):
+        ProductPerformanceDay.objects.create(
+            day="2026-11-24", scenario="for-you", product_id=tea.product_id, currency=currency, **figures
+        )
+    page = read_page(f"scenario=for-you&{DAYS}")
+    assert "Performance of “For you”" in page
     assert "30.00 EUR + 5.00 USD" in page
-    assert "15.00%" in page
+    assert "Green tea" in page
+    assert "€30.00" in page
     assert "20.00%" in page, "the estimate without position bias"
-    spec = json.loads(re.search(r'<script id="clicks-0" type="application/json">(.*?)</script>', page)[1])  # type: ignore[index]
+    spec = json.loads(re.search(r'<script id="clicks-by-position" type="application/json">(.*?)</script>', page)[1])  # type: ignore[index]
     assert (spec["traces"][0]["y"], spec["traces"][0]["x"]) == (["1", "2"], [0.15, 0.05])
-    assert 'id="looked-0"' in page
-    assert "Nov 24, 2026, 11:55" in page
+    assert 'id="examined-by-position"' in page
 
 
 def test_low_positions_are_combined() -> None:
-    from recommendations.serving.models import PerformanceDay
-
     for position in (1, 20, 21, 40):
-        PerformanceDay.objects.create(
-            day="2026-11-24", scenario="search", model_version="m", strategy="s", position=position, shown=50
-        )
-    page = log_in("Analyst").get(ALL).content.decode()
+        make_day(1, "search", position=position, shown=50)
+    page = read_page("scenario=search")
     assert "after 20" in page
     assert ">100<" in page
 
 
-def test_the_empty_page_explains_what_to_do() -> None:
-    page = log_in("Analyst").get(ADDRESS).content.decode()
-    assert "No recommendations were shown in this period" in page
-    assert "/api/v1/recommendations/for-you/" in page
+def test_the_empty_page_names_the_request_that_is_missing() -> None:
+    page = read_page()
+    assert "Your shop did not request recommendations in this period" in page
+    assert "GET /api/v1/recommendations/for-you/?user_id=…&amp;anonymous_id=…" in page
+    assert "Nothing was shown in these 28 days." in page
+
+
+def test_a_placement_without_clicks_names_the_event_and_one_without_visitors_the_identifier() -> None:
+    day = make_day(1, "similar", shown=100)
+    served_at = timezone.now() - timedelta(days=1)
+    insert_entries([make_entry(f"r{number}", scenario="similar", served_at=served_at) for number in range(4)])
+    assert day == timezone.localdate(served_at)
+    page = read_page("scenario=similar")
+    assert "No clicks are recorded" in page
+    assert "Recommendation Clicked" in page
+    assert "Most requests name no visitor" in page
 
 
 def test_an_invalid_period_is_reported_at_its_field() -> None:
-    page = log_in("Analyst").get(f"{ADDRESS}?since=2026-11-25&until=2026-11-24")
-    assert page.status_code == 200
-    assert "since must not be later" in page.content.decode()
+    page = read_page("since=2026-11-25&until=2026-11-24")
+    assert "The end date is before the start date." in page
 
 
 def test_the_page_needs_permission() -> None:

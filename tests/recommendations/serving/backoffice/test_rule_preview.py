@@ -111,7 +111,7 @@ def test_the_panel_follows_the_form_and_saves_nothing(
     response = merchandiser.post(reverse(PAGE), FORM | preview_fields, headers={"X-Requested-With": "fetch"})
     page = get_page(response)
     assert "<html" not in page
-    assert "Hides products with the ID tea-0, tea-1." in page
+    assert "Hides products named tea number 0, tea number 1." in page
     assert 'value="user-0"' in page
     assert f"This rule changes {response.context['preview'].changed_positions} of the first 5 positions." in page
     assert not Rule.objects.exists()

@@ -11,7 +11,7 @@ from customers.events.models import Event
 from customers.orders.models import OrderLine
 from recommendations.serving.impressions.attribution import count_performance
 from recommendations.serving.impressions.store import insert_entries
-from recommendations.serving.models import Impression, PerformanceDay, PerformanceRun
+from recommendations.serving.models import Impression, PerformanceDay, PerformanceRun, ProductPerformanceDay
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
 from tests.recommendations.serving.impressions.entries import make_entry
 
@@ -204,9 +204,52 @@ def test_a_purchase_is_attributed_to_a_visitor_identified_later() -> None:
     assert PerformanceDay.objects.get(currency="EUR").bought == 1
 
 
+def test_an_order_counts_once_in_a_placement_at_its_first_line_even_when_that_day_is_closed() -> None:
+    ada = make_customer("ada")
+    tea, cake = make_product("tea"), make_product("cake")
+    insert_entries(
+        [
+            make_entry("r1", products=["tea"], user_id="ada"),
+            make_entry("r2", products=["cake"], user_id="ada", served_at=NOON + DAY),
+            make_entry("r3", products=["jam"], user_id="ada", served_at=NOON + DAY, scenario="cart"),
+        ]
+    )
+    make_order(ada, placed_at=NOON + 2 * DAY, products=[tea, cake])
+    count_performance(at=NOON + 3 * DAY)
+    expected = [(date(2026, 11, 24), 1, 1), (date(2026, 11, 25), 1, 0)]
+    names = ("day", "bought", "orders")
+    assert sorted(PerformanceDay.objects.filter(bought__gt=0).values_list(*names)) == expected
+    count_performance(at=NOON + 10 * DAY)
+    count_performance(at=NOON + 10 * DAY + HOUR)  # counts from November 25 on
+    assert sorted(PerformanceDay.objects.filter(bought__gt=0).values_list(*names)) == expected
+
+
+def test_products_are_counted_once_a_day_until_yesterday() -> None:
+    ada, tea = make_customer("ada"), make_product("tea")
+    insert_entries(
+        [
+            make_entry("r1", products=["tea", "cake"], user_id="ada"),
+            make_entry("r2", products=["tea"], served_at=NOON + 3 * DAY),
+        ]
+    )
+    make_event("Product Clicked", "tea")
+    make_order(ada, placed_at=NOON + 2 * HOUR, products=[tea], quantity=2)
+    count_performance(at=LATER)
+    names = ("day", "product_id", "currency", "shown", "clicked", "orders", "revenue")
+    day = date(2026, 11, 24)
+    counted = [(day, "cake", "", 1, 0, 0, 0), (day, "tea", "", 1, 1, 0, 0), (day, "tea", "EUR", 0, 0, 1, 20)]
+    assert sorted(ProductPerformanceDay.objects.values_list(*names)) == counted
+    make_event("Product Clicked", "cake", at=NOON + 3 * HOUR)
+    count_performance(at=LATER + HOUR)
+    assert sorted(ProductPerformanceDay.objects.values_list(*names)) == counted, "the products of today were counted"
+    count_performance(at=LATER + DAY)
+    assert ProductPerformanceDay.objects.get(product_id="cake").clicked == 1
+    assert ProductPerformanceDay.objects.filter(day=date(2026, 11, 27)).get().shown == 1
+
+
 def test_the_number_of_queries_does_not_depend_on_the_data(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     insert_entries([make_entry("r1", products=["a"])])
-    with django_assert_num_queries(QUERIES):
+    with django_assert_num_queries(QUERIES + PRODUCT_QUERIES):
         count_performance(at=LATER)
     ada = make_customer("ada")
     products = [make_product(f"p{number}") for number in range(20)]
@@ -217,7 +260,8 @@ def test_the_number_of_queries_does_not_depend_on_the_data(django_assert_num_que
         count_performance(at=LATER)
 
 
-QUERIES = 13
+QUERIES = 14
+PRODUCT_QUERIES = 5  # only in the first run of a day
 
 
 def test_runs_are_recorded_with_their_days_and_their_errors(monkeypatch: pytest.MonkeyPatch) -> None:

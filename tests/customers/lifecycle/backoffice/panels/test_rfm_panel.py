@@ -21,6 +21,7 @@ from customers.lifecycle.rfm.queries import (
     query_rfm_cells,
     query_rfm_groups,
 )
+from tests.customers.lifecycle.linked_customers import count_linked_customers
 from tests.customers.lifecycle.sample_shop import share_rows
 from tests.makers import NOON, make_customer, make_order
 
@@ -56,12 +57,6 @@ def get_panel(client: Client, **query: str) -> dict[str, Any]:
     page = client.get(PAGE, query)
     assert page.status_code == 200
     return dict(page.context["rfm"])
-
-
-def count_linked_customers(client: Client, url: str) -> int:
-    page = client.get(url)
-    assert page.context["problems"] == []
-    return int(page.context["pages"].paginator.count)
 
 
 def list_linked_figures(panel: dict[str, Any]) -> Iterator[tuple[str, int]]:

@@ -1,0 +1,46 @@
+"""The requests of the product picker: options for a search text, and rows for IDs."""
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.views.decorators.http import require_http_methods
+
+from catalog.product_picker.queries import (
+    MAX_ROWS,
+    describe_products,
+    find_picker_products,
+    parse_product_ids,
+    split_lines,
+)
+
+PERMISSION = "catalog.view_product"
+
+
+@require_http_methods(["GET", "POST"])
+def show_picker(request: HttpRequest) -> HttpResponseBase:
+    """GET with ``q``: the options as HTML.
+
+    POST: the IDs and the rows of the first of them as JSON, with ``ids`` one per line, with ``pasted`` also separated by commas.
+    """
+    if not request.user.has_perm(PERMISSION):
+        raise PermissionDenied
+    return describe_rows(request) if request.method == "POST" else show_options(request)
+
+
+def show_options(request: HttpRequest) -> HttpResponse:
+    text = request.GET.get("q", "")
+    context = {"products": find_picker_products(text), "text": text.strip()}
+    return render(request, "catalog/product_picker_options.html", context)
+
+
+def describe_rows(request: HttpRequest) -> JsonResponse:
+    if "pasted" in request.POST:
+        ids = parse_product_ids(request.POST["pasted"], divides_unknown=True)
+    else:
+        ids = split_lines(request.POST.get("ids", ""))
+    rows = {
+        product.product_id: render_to_string("catalog/product_picker_row.html", {"product": product}).strip()
+        for product in describe_products(ids[:MAX_ROWS])
+    }
+    return JsonResponse({"ids": ids, "rows": rows})

@@ -1,0 +1,167 @@
+"""The cards of the placements page: state, one sentence, figures of whole days, and products."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from config.foundation.number_formats import (
+    format_count,
+    format_full_day,
+    format_percent,
+    format_whole_money,
+)
+from config.foundation.statistics import compute_change
+from recommendations.placement_labels import get_placement_label
+from recommendations.serving.backoffice.placements.samples import PlacementSample
+from recommendations.serving.backoffice.placements.states import FallbackCause, PlacementState, ServedBy
+from recommendations.serving.impressions.comparison import FiguresComparison
+
+STATE_LABELS: dict[ServedBy, tuple[str | Promise, str]] = {
+    ServedBy.MODEL: (gettext_lazy("Model"), "good"),
+    ServedBy.FACTS: (gettext_lazy("On, needs no model"), "good"),
+    ServedBy.FALLBACK: (gettext_lazy("Fallback"), "warns"),
+    ServedBy.OFF: (gettext_lazy("Off"), "neutral"),
+}
+
+
+@dataclass(frozen=True)
+class PlacementCard:
+    """A placement on the page. state_kind: the kind of its badge."""
+
+    placement: str
+    label: str
+    state_label: str | Promise
+    state_kind: str
+    since: str
+    sentence: str
+    figures: list[dict[str, Any]]
+    sample: PlacementSample
+    sample_label: str
+    is_requested: bool
+
+
+def build_card(state: PlacementState, comparison: FiguresComparison | None, sample: PlacementSample) -> PlacementCard:
+    label, kind = STATE_LABELS[state.served_by]
+    return PlacementCard(
+        placement=state.placement,
+        label=get_placement_label(state.placement),
+        state_label=label,
+        state_kind=kind,
+        since=describe_since(state),
+        sentence=" ".join(filter(None, (describe_state(state), describe_result(comparison)))),
+        figures=format_figures(comparison) if comparison is not None else [],
+        sample=sample,
+        sample_label=describe_sample(sample),
+        is_requested=comparison is not None and comparison.now.shown > 0,
+    )
+
+
+def describe_since(state: PlacementState) -> str:
+    return _("since %(day)s") % {"day": format_full_day(state.since.date())} if state.since is not None else ""
+
+
+def describe_state(state: PlacementState) -> str:
+    """Return the sentence on what is shown instead; empty if the placement shows its own products."""
+    values = {"fallback": get_placement_label(state.fallback)}
+    if state.served_by == ServedBy.OFF:
+        return (
+            _("You turned it off: “%(fallback)s” is shown instead.") % values
+            if state.fallback
+            else _("You turned it off.")
+        )
+    if state.cause == FallbackCause.NO_MODEL:
+        return _("No model is trained yet, so the newest products are shown.")
+    if state.cause == FallbackCause.NOT_BETTER:
+        return _("“%(fallback)s” is shown instead: this placement was not better in the evaluation.") % values
+    return ""
+
+
+def describe_result(comparison: FiguresComparison | None) -> str:
+    """Return the sentence on what the placement earned, or which step is missing before it can earn anything."""
+    if comparison is None or not comparison.now.shown:
+        return _("Your shop did not request it in these 28 days.")
+    now = comparison.now
+    if now.orders:
+        values = {
+            "revenue": format_whole_money(comparison.revenue, comparison.currency),
+            "orders": ngettext("%(number)s order", "%(number)s orders", now.orders)
+            % {"number": format_count(now.orders)},
+            "window": describe_window(),
+        }
+        return _("Earned %(revenue)s from %(orders)s %(window)s.") % values
+    if now.clicked:
+        return _("People click it, but no order followed %(window)s.") % {"window": describe_window()}
+    return _("It is shown, but no clicks are recorded: send the recommendation_id of the response with your events.")
+
+
+def describe_window() -> str:
+    """Return the attribution window in words: within 7 days of an impression."""
+    days = settings.RECOMMEND_ATTRIBUTION_DAYS
+    return ngettext("within %(days)d day of an impression", "within %(days)d days of an impression", days) % {
+        "days": days
+    }
+
+
+def format_figures(comparison: FiguresComparison) -> list[dict[str, Any]]:
+    """Return impressions, click-through rate, orders and revenue with their changes."""
+    now, before, currency = comparison.now, comparison.before, comparison.currency
+
+    def build(label: str, value: Any, previous: Any, show: Any, note: str = "") -> dict[str, Any]:
+        return {
+            "label": label,
+            "value": show(value),
+            "change": compute_change(value, previous),
+            "before": show(previous) if previous is not None else "",
+            "note": note,
+        }
+
+    def show_money(value: Any) -> str:
+        return format_whole_money(value, currency) if currency else format_count(value)
+
+    return [
+        build(_("Impressions"), now.shown, before.shown if before else None, format_count),
+        build(
+            _("Click-through rate"),
+            comparison.click_rate,
+            comparison.click_rate_before,
+            lambda rate: format_percent(rate, 2),
+        ),
+        build(_("Orders"), now.orders, before.orders if before else None, format_count),
+        build(_("Revenue"), comparison.revenue, comparison.revenue_before, show_money),
+    ]
+
+
+def describe_sample(sample: PlacementSample) -> str:
+    """Return for whom or what the example is."""
+    if sample.start is not None:
+        return _("Now, for %(title)s") % {"title": sample.start.title}
+    if sample.is_for_customer:
+        return _("Now, for a customer with a recent order")
+    return _("Now, for every visitor")
+
+
+def describe_all(
+    cards: list[PlacementCard], total: FiguresComparison, comparisons: Mapping[str, FiguresComparison]
+) -> str:
+    """Return the sentence of the page: what all placements earned, and which earned most."""
+    if not any(card.is_requested for card in cards):
+        return _("Your shop has not requested recommendations in the last 28 days.")
+    if not total.revenue:
+        return _("Recommendations are shown, but no order is attributed to them in the last 28 days.")
+    best = max(comparisons, key=lambda name: comparisons[name].now.revenue.get(total.currency, 0))
+    values = {
+        "revenue": format_whole_money(total.revenue, total.currency),
+        "window": describe_window(),
+        "placement": get_placement_label(best),
+    }
+    return (
+        _(
+            "Recommendations earned %(revenue)s in the last 28 days from orders %(window)s, most of it in “%(placement)s”."
+        )
+        % values
+    )

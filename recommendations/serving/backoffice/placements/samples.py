@@ -1,0 +1,88 @@
+"""Products that a placement shows at the moment, for an example visitor or product."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from customers.identity.models import Identifier
+from customers.orders.models import Order
+from recommendations.engine.placements import CATEGORIES, PLACEMENTS, POPULAR, PlacementInput
+from recommendations.serving.recommend import recommend
+from recommendations.serving.request import InvalidRequestError, RecommendationRequest
+from recommendations.serving.response import RecommendationResponse
+from recommendations.serving.state.loader import StateLoader, loader
+from recommendations.serving.state.product_index import ProductCard
+
+SAMPLE_SIZE = 6
+NEWEST_ORDERS = 50
+
+
+@dataclass(frozen=True)
+class PlacementSample:
+    """What a placement shows: products, or the names of categories.
+
+    start: the product that it starts from, if any. is_for_customer: for a customer with a recent order. fallback: the placement that
+    filled it, "" if it did so itself.
+    """
+
+    products: list[ProductCard]
+    categories: list[str] = field(default_factory=list)
+    start: ProductCard | None = None
+    is_for_customer: bool = False
+    fallback: str = ""
+
+
+def find_recent_customer() -> str:
+    """Return the user ID of a customer with a recent order; "" without one. Nobody sees it."""
+    customers = list(
+        Order.objects.filter(customer__isnull=False)
+        .order_by("-placed_at")
+        .values_list("customer_id", flat=True)[:NEWEST_ORDERS]
+    )
+    names = dict(
+        Identifier.objects.filter(customer__in=customers, kind=Identifier.Kind.USER_ID).values_list(
+            "customer_id", "value"
+        )
+    )
+    return next((names[customer] for customer in customers if customer in names), "")
+
+
+def build_samples(*, now: datetime, source: StateLoader = loader) -> dict[str, PlacementSample]:
+    """Return an example of every placement. The best seller is the product that similar and other related products start from."""
+    popular = get_response(RecommendationRequest(POPULAR, n=SAMPLE_SIZE, explain=False), now=now, source=source)
+    best_seller = [item.product_id for item in popular.items[:1]] if popular is not None else []
+    user_id = find_recent_customer()
+    samples = {}
+    for name, placement in PLACEMENTS.items():
+        is_personal = placement.start == PlacementInput.HISTORY
+        start = best_seller if placement.start == PlacementInput.PRODUCTS else []
+        request = RecommendationRequest(
+            name, user_id=user_id if is_personal else "", product_ids=start, n=SAMPLE_SIZE, explain=False
+        )
+        response = popular if name == POPULAR else get_response(request, now=now, source=source)
+        samples[name] = describe_response(response, start=start, is_for_customer=is_personal and bool(user_id))
+    return samples
+
+
+def get_response(
+    request: RecommendationRequest, *, now: datetime, source: StateLoader
+) -> RecommendationResponse | None:
+    """Return the response; None if there is no product to start from."""
+    try:
+        return recommend(request=request, now=now, source=source)
+    except InvalidRequestError:
+        return None
+
+
+def describe_response(
+    response: RecommendationResponse | None, *, start: Sequence[str], is_for_customer: bool
+) -> PlacementSample:
+    if response is None:
+        return PlacementSample([])
+    products = [item.card for item in response.items if item.card is not None]
+    categories = [entry.category.replace(" > ", " › ") for entry in response.categories or []][:SAMPLE_SIZE]
+    index = response.state.products if response.state is not None else None
+    row = int(index.find_rows(list(start))[0]) if index is not None and start else -1
+    start_card = index.cards[row] if index is not None and row >= 0 else None
+    is_own = response.scenario == CATEGORIES and not response.fallback
+    return PlacementSample(products, categories, start_card, is_for_customer, "" if is_own else response.fallback or "")

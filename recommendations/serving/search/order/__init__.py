@@ -1,0 +1,1 @@
+"""How popularity and taste order products that match a query equally well, and how clicks change it."""

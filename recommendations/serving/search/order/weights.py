@@ -1,0 +1,44 @@
+"""The weights of popularity and taste that search serves: the defaults, or those learned from clicks."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from recommendations.serving.search.models import SearchOrder
+
+PERSONAL_WEIGHT = 0.5  # a product with the highest personal score gets 1.5 times its text score
+POPULARITY_WEIGHT = 1.0
+
+type Factors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class OrderWeights:
+    """Exponents of the two factors; with 1 a factor counts as by default. learned_at: of the row they come from."""
+
+    popularity: float = 1.0
+    personal: float = 1.0
+    learned_at: datetime | None = None
+
+    def compute_popularity_factor(self, scores: Factors) -> Factors:
+        """Return the factor on the word score for popularity from 0 to 1."""
+        return raise_to(1 + np.float32(POPULARITY_WEIGHT) * scores, self.popularity)
+
+    def compute_personal_factor(self, scores: Factors) -> Factors:
+        """Return the factor on the word score for personal scores from 0 to 1."""
+        return raise_to(1 + np.float32(PERSONAL_WEIGHT) * scores, self.personal)
+
+
+DEFAULT_ORDER = OrderWeights()
+
+
+def raise_to(factors: Factors, exponent: float) -> Factors:
+    return factors if exponent == 1.0 else factors ** np.float32(exponent)
+
+
+def load_order_weights() -> OrderWeights:
+    """Return the weights of the last learning if they are better than the defaults, else the defaults; one query."""
+    row = SearchOrder.objects.filter(is_served=True).values_list("popularity", "personal", "learned_at").first()
+    return OrderWeights(*row) if row is not None else DEFAULT_ORDER

@@ -1,0 +1,134 @@
+"""The page of placements: what each really shows, since when, what it earned, and the links to act on it."""
+
+from datetime import timedelta
+from typing import Any
+
+from auditlog.models import LogEntry
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from recommendations.engine.placements import PLACEMENTS
+from recommendations.serving.backoffice.placements.cards import describe_state
+from recommendations.serving.backoffice.placements.samples import build_samples
+from recommendations.serving.backoffice.placements.states import FallbackCause, ServedBy, find_placement_states
+from recommendations.serving.models import PerformanceDay, PlacementSettings
+from recommendations.serving.state.loader import StateLoader
+from recommendations.training.models import EvaluationRun, ModelVersion
+from tests.makers import NOON, make_product
+
+PAGE = "admin:serving_placementsettings_changelist"
+
+
+def log_in(role: str) -> Client:
+    user = User.objects.create_user("anna", password="x", is_staff=True)
+    user.groups.set(Group.objects.filter(name=role))
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def read_page(client: Client) -> str:
+    response = client.get(reverse(PAGE))
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def make_day(scenario: str, days_ago: int, **fields: Any) -> None:
+    PerformanceDay.objects.create(
+        day=timezone.localdate() - timedelta(days=days_ago),
+        scenario=scenario,
+        model_version="m",
+        strategy="s",
+        position=1,
+        **fields,
+    )
+
+
+def test_the_cards_say_what_every_placement_earned_in_whole_days(db: None) -> None:
+    make_product("tea")
+    make_day("for-you", 1, shown=1000, clicked=50)
+    make_day("for-you", 1, currency="EUR", bought=5, orders=4, revenue=120)
+    make_day("for-you", 30, currency="EUR", bought=2, orders=2, revenue=60)
+    make_day("for-you", 0, currency="EUR", bought=9, orders=9, revenue=999)
+    make_day("cart", 2, shown=70)
+    page = read_page(log_in("Merchandiser"))
+    assert "Earned €120 from 4 orders within 7 days of an impression." in page, "today is not over and does not count"
+    assert "+100.0%" in page
+    assert "Recommendations earned €120 in the last 28 days" in page
+    assert "send the recommendation_id of the response" in page, "the cart is shown, but never clicked"
+    assert page.count("Your shop did not request it in these 28 days.") == len(PLACEMENTS) - 2
+    assert f"{reverse('admin:serving_performanceday_changelist')}?scenario=for-you" in page
+    assert "?action=pin&amp;position=1&amp;scenarios=for-you" in page
+
+
+def test_an_analyst_sees_no_links_to_rules_that_they_may_not_add(db: None) -> None:
+    assert "action=pin" not in read_page(log_in("Analyst"))
+    assert log_in_as_stranger().get(reverse(PAGE)).status_code == 403
+
+
+def log_in_as_stranger() -> Client:
+    client = Client()
+    client.force_login(
+        User.objects.create(username="x", is_staff=True), backend="django.contrib.auth.backends.ModelBackend"
+    )
+    return client
+
+
+def test_without_a_model_placements_show_the_newest_products(db: None, loader: StateLoader) -> None:
+    states = find_placement_states(loader.get_state(now=NOON))
+    assert (states["for-you"].served_by, states["for-you"].cause) == (ServedBy.FALLBACK, FallbackCause.NO_MODEL)
+    assert describe_state(states["for-you"]) == "No model is trained yet, so the newest products are shown."
+    assert states["new"].served_by == ServedBy.FACTS
+
+
+def test_states_follow_the_model_its_evaluation_and_the_switch(trained: ModelVersion, loader: StateLoader) -> None:
+    run = EvaluationRun.objects.filter(model_version=trained).latest("started_at")
+    on = {name: bool(result["on"]) for name, result in run.scenarios.items()}
+    settings = PlacementSettings.objects.get(placement="popular")
+    settings.switch = "off"
+    settings.save()
+    PlacementSettings.objects.filter(placement="cart").update(switch="on", updated_at=timezone.now())
+    states = find_placement_states(loader.get_state(now=NOON))
+    switched = LogEntry.objects.get_for_object(settings).latest("timestamp")  # type: ignore[no-untyped-call]
+    assert (states["popular"].served_by, states["popular"].since) == (ServedBy.OFF, switched.timestamp)
+    assert (states["for-you"].served_by, states["for-you"].since) == (ServedBy.MODEL, trained.activated_at)
+    assert states["cart"].served_by == ServedBy.MODEL, "the shop has turned it on"
+    assert states["new"].served_by == ServedBy.FACTS
+    for name in ("similar", "trending", "bought-together"):
+        assert (states[name].served_by == ServedBy.MODEL) is on[name]
+        assert (states[name].cause == FallbackCause.NOT_BETTER) is not on[name]
+
+
+def test_the_time_of_a_state_is_the_first_activation_that_agrees(trained: ModelVersion, loader: StateLoader) -> None:
+    run = EvaluationRun.objects.filter(model_version=trained).latest("started_at")
+    is_on = bool(run.scenarios["trending"]["on"])
+    for days, value in ((10, is_on), (20, not is_on), (30, is_on)):
+        at = NOON - timedelta(days=days)
+        older = ModelVersion.objects.create(
+            version=f"old-{days}",
+            algorithm="blend",
+            as_of=at,
+            created_at=at,
+            activated_at=at,
+            status="retired",
+            artifact="x",
+        )
+        EvaluationRun.objects.create(
+            model_version=older, started_at=at, status="done", scenarios={"trending": {"on": value}}
+        )
+    states = find_placement_states(loader.get_state(now=NOON))
+    assert states["trending"].since == NOON - timedelta(days=10)
+
+
+def test_samples_show_products_for_a_customer_and_for_the_best_seller(
+    trained: ModelVersion, loader: StateLoader
+) -> None:
+    samples = build_samples(now=NOON, source=loader)
+    assert samples["for-you"].is_for_customer
+    assert samples["for-you"].products
+    best_seller = samples["popular"].products[0]
+    assert samples["similar"].start == best_seller
+    assert best_seller not in samples["similar"].products
+    assert samples["categories"].categories
