@@ -141,6 +141,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Deletes processing runs after 30 days, and small ones after one day."),
     ),
     ScheduledJob(
+        task="config.jobs.tasks.purge_job_runs",
+        cron="55 0 * * *",
+        title=_("Purge job runs"),
+        description=_("Deletes records of job runs after 90 days."),
+    ),
+    ScheduledJob(
         task="customers.warehouse.tasks.export_warehouse",
         cron="0 1 * * *",
         title=_("Export to the warehouse"),

@@ -218,6 +218,7 @@ INSTALLED_APPS = [
     "import_export",
     "django_celery_beat",
     "django_prometheus",
+    "config.foundation.shop",
     "catalog",
     "customers.identity",
     "customers.events",
@@ -233,6 +234,7 @@ INSTALLED_APPS = [
     "recommendations.serving",
     "recommendations.campaigns",
     "config.access",
+    "config.jobs",
     "config.storefront",
     "config",
 ]

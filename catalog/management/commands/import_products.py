@@ -4,7 +4,6 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
@@ -14,6 +13,7 @@ from catalog.feeds.product_import import FeedOptions, MissingProducts, import_fe
 from catalog.models import FeedImport
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.progress import ProgressBar
+from config.foundation.shop.profile import get_shop
 
 
 def parse_mapping(assignments: list[str]) -> dict[str, list[str]]:
@@ -46,7 +46,7 @@ class Command(BaseCommand):
             metavar="FIELD=COLUMN",
             help="column of a field, if not that of the preset; repeatable",
         )
-        parser.add_argument("--currency", default=settings.SHOP_CURRENCY, help="for prices without a currency")
+        parser.add_argument("--currency", default="", help="for prices without a currency; default: that of the shop")
         parser.add_argument("--dry-run", action="store_true", help="count the changes without making them")
         parser.add_argument(
             "--missing",
@@ -69,7 +69,7 @@ class Command(BaseCommand):
             import_feed(
                 path=options["file"],
                 options=FeedOptions(
-                    currency=options["currency"],
+                    currency=options["currency"] or get_shop().currency,
                     format=options["format"],
                     encoding=options["encoding"],
                     missing=MissingProducts(options["missing"]),

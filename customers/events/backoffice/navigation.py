@@ -17,5 +17,5 @@ register_pages(
         order=20,
     ),
     MenuList(tab="data.rejected", model="events.RejectedEvent", order=10),
-    MenuList(tab="settings.tables", model="events.Event", order=10),
+    MenuList(tab="data.live", model="events.Event", label=_("All events"), order=30),
 )

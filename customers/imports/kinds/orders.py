@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from config.foundation.currencies import get_known_currencies
 from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.shop.profile import get_shop
 from customers.events.models import Source
 from customers.imports.kinds.base import (
     ImportField,
@@ -74,7 +75,7 @@ class OrderOptionsForm(forms.Form):
     currency = forms.CharField(
         label=gettext_lazy("Currency"),
         max_length=3,
-        initial=lambda: settings.SHOP_CURRENCY,
+        initial=lambda: get_shop().currency,
         help_text=gettext_lazy("Of orders without one."),
     )
     timezone = forms.CharField(

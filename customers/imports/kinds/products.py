@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -16,6 +15,7 @@ from catalog.feeds.product_import import FeedOptions, MissingProducts, import_fe
 from catalog.models import FeedImport
 from config.foundation.currencies import get_known_currencies
 from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.shop.profile import get_shop
 from customers.imports.kinds.base import (
     ImportCancelledError,
     ImportField,
@@ -57,7 +57,7 @@ class ProductOptionsForm(forms.Form):
     currency = forms.CharField(
         label=gettext_lazy("Currency"),
         max_length=3,
-        initial=lambda: settings.SHOP_CURRENCY,
+        initial=lambda: get_shop().currency,
         help_text=gettext_lazy("Of prices without one."),
     )
     missing = forms.ChoiceField(
@@ -82,7 +82,7 @@ class ProductOptionsForm(forms.Form):
 def build_feed_options(options: Mapping[str, Any], *, preset: str, mapping: Mapping[str, list[str]]) -> FeedOptions:
     """Return the options of a feed; ``mapping`` has the columns that a user chose, "-" the columns to leave out."""
     return FeedOptions(
-        currency=options.get("currency") or settings.SHOP_CURRENCY,
+        currency=options.get("currency") or get_shop().currency,
         encoding=options.get("encoding") or None,
         missing=MissingProducts(options.get("missing") or MissingProducts.KEEP),
         force=bool(options.get("force")),

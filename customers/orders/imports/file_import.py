@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from config.foundation.currencies import get_known_currencies
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.progress import Progress, ignore_progress
+from config.foundation.shop.profile import get_shop
 from customers.events.models import Source
 from customers.orders.imports.arrow_copy import prefetch
 from customers.orders.imports.column_mapping import ColumnMapping, ColumnMappingError, resolve_mapping
@@ -141,7 +142,7 @@ def import_rows(
     )
     options = ImportOptions(
         mapping=columns,
-        currency=check_currency(currency or settings.SHOP_CURRENCY),
+        currency=check_currency(currency or get_shop().currency),
         timezone=check_timezone(timezone),
         as_of=run.started_at,
         decimal_comma=rows.decimal_comma,
