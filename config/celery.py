@@ -5,6 +5,7 @@ A task declared with ``exclusive=True`` never runs twice at the same time. With 
 
 import logging
 import os
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from celery import Celery, Task
@@ -32,11 +33,20 @@ class ExclusiveTask(Task):
         )
 
         try:
-            with exclusive_lock(f"task:{self.name}"):
+            with exclusive_lock(f"task:{self.name}"), self._record():
                 return super().__call__(*args, **kwargs)
         except AlreadyRunningError as error:
             logger.log(logging.DEBUG if self.quiet else logging.WARNING, "%s", error)
             return None
+
+    def _record(self) -> AbstractContextManager[None]:
+        """Record the run of a worker for the Jobs page; a task that is called as a function has no run."""
+        if self.request.called_directly:
+            return nullcontext()
+        from config.jobs.recording import record_scheduled_run  # as above
+
+        started_by = str((self.request.headers or {}).get("started_by", ""))
+        return record_scheduled_run(self.name, celery_id=self.request.id or "", started_by=started_by)
 
 
 @celeryd_init.connect

@@ -123,10 +123,28 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Deletes uploaded order files that were not confirmed within a week."),
     ),
     ScheduledJob(
+        task="customers.imports.tasks.fetch_feeds",
+        cron="*/5 * * * *",
+        title=_("Fetch product feeds"),
+        description=_("Fetches the product feeds that are due by their URL, and imports those that have changed."),
+    ),
+    ScheduledJob(
+        task="customers.imports.tasks.delete_old_uploads",
+        cron="50 0 * * *",
+        title=_("Purge imported files"),
+        description=_("Deletes uploaded files after a week, and what undoing an import needs after 30 days."),
+    ),
+    ScheduledJob(
         task="customers.processing.tasks.purge_runs",
         cron="45 0 * * *",
         title=_("Purge processing runs"),
         description=_("Deletes processing runs after 30 days, and small ones after one day."),
+    ),
+    ScheduledJob(
+        task="config.jobs.tasks.purge_job_runs",
+        cron="55 0 * * *",
+        title=_("Purge job runs"),
+        description=_("Deletes records of job runs after 90 days."),
     ),
     ScheduledJob(
         task="customers.warehouse.tasks.export_warehouse",

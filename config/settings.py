@@ -218,11 +218,13 @@ INSTALLED_APPS = [
     "import_export",
     "django_celery_beat",
     "django_prometheus",
+    "config.foundation.shop",
     "catalog",
     "customers.identity",
     "customers.events",
     "customers.orders",
     "customers.feedback",
+    "customers.imports",
     "customers.warehouse",
     "customers.lifecycle",
     "customers.segments",
@@ -232,6 +234,7 @@ INSTALLED_APPS = [
     "recommendations.serving",
     "recommendations.campaigns",
     "config.access",
+    "config.jobs",
     "config.storefront",
     "config",
 ]
@@ -453,6 +456,9 @@ WAREHOUSE_URL = read_variable("WAREHOUSE_URL", str(VAR_DIR / "warehouse"), str, 
 MODELS_DIR = read_path("MODELS_DIR", VAR_DIR / "models")
 MERCHANDISING_DIR = read_path("MERCHANDISING_DIR", VAR_DIR / "merchandising")
 EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")
+# Product feeds that are fetched by URL: their largest size, and the host names that may have private addresses.
+FEED_MAX_MB = read_int("FEED_MAX_MB", 500, low=1, high=100_000)
+FEED_PRIVATE_HOSTS = read_list("FEED_PRIVATE_HOSTS", [])
 
 # Predicted value: the share of revenue that remains with the shop, and the monthly discount rate of future revenue.
 VALUE_MARGIN = read_float("VALUE_MARGIN", 1.0, low=0.0, high=1.0)

@@ -9,6 +9,7 @@ from catalog.placeholder_images.views import show_placeholder_image
 from config import health
 from config.access.protected_views import ApiDocsView, show_metrics
 from config.backoffice.search_page import show_search_results
+from config.backoffice.settings.shop_page import show_logo
 from config.foundation.rest.problems import respond_api_not_found
 from customers.events.rest.urls import collector_urlpatterns
 from customers.orders.rest.urls import product_urlpatterns
@@ -38,6 +39,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Before the admin site, whose search by django-unfold knows no masking policy.
     path("admin/search/", show_search_results, name="backoffice_search"),
     path("admin/home/", include("config.backoffice.home.urls")),
+    path("admin/settings/jobs/", include("config.jobs.backoffice.urls")),
+    path("admin/settings/", include("config.backoffice.settings.urls")),
+    path("shop-logo", show_logo, name="shop_logo"),
+    path("admin/imports/", include("customers.imports.backoffice.urls")),
     path("admin/customers/", include("customers.segments.backoffice.customer_list.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -144,6 +145,29 @@ def default_language() -> Iterator[None]:
     translation.deactivate()
     yield
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def shop_of_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the shop from the environment: a test of stored shop settings requests the fixture ``stored_shop``.
+
+    Otherwise, whichever request finds the cache expired would make one more query.
+    """
+    from config.foundation.shop import profile
+
+    if "stored_shop" in request.fixturenames:
+        profile.forget_shop()
+    else:
+        monkeypatch.setattr(profile, "_cache", SimpleNamespace(get=lambda key: None, forget=lambda: None))
+
+
+@pytest.fixture
+def stored_shop() -> Iterator[None]:
+    """Read the shop settings of the database, as outside of tests."""
+    from config.foundation.shop import profile
+
+    yield
+    profile.forget_shop()
 
 
 @pytest.fixture(autouse=True)

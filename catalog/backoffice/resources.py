@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from import_export import fields, resources, widgets
@@ -14,6 +13,7 @@ from catalog.field_cleaning import InvalidValueError, clean_attributes, clean_ta
 from catalog.models import Category, Product
 from catalog.rest.serializers import PRODUCT_FIELDS
 from catalog.upsert import build_duplicate_problem, clean_product
+from config.foundation.shop.profile import get_shop
 
 
 class CategoryWidget(widgets.Widget):
@@ -99,7 +99,7 @@ class ProductResource(resources.ModelResource):
         """
         errors = dict(import_validation_errors or {})
         item = {name: getattr(instance, name) for name in PRODUCT_FIELDS if name not in errors and name != "category"}
-        cleaned, problems = clean_product(item, currency=settings.SHOP_CURRENCY)
+        cleaned, problems = clean_product(item, currency=get_shop().currency)
         for problem in problems:
             errors.setdefault(problem.field, ValidationError(problem.message, code=problem.code))
         if errors:

@@ -2,25 +2,24 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import batched
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from catalog.bulk_results import BulkResult, FieldProblem, ItemStatus, combine_results
-from catalog.feeds.delimited import read_delimited
 from catalog.feeds.error_file import ErrorFile
 from catalog.feeds.feed_file import FeedError, detect_encoding, detect_format, open_text
-from catalog.feeds.google_xml import read_google_xml
-from catalog.feeds.json_lines import read_json_lines
+from catalog.feeds.preset_reader import PresetReader
+from catalog.feeds.presets.registry import DEFAULT_PRESET
 from catalog.feeds.row_mapping import FeedRow, build_item
 from catalog.field_cleaning import shorten_value
 from catalog.models import FeedImport, Product
@@ -32,13 +31,6 @@ from config.foundation.progress import Progress, ignore_progress
 BATCH = 2000
 # a feed that lacks more than this share of the active products is more likely broken than complete
 MAX_DEACTIVATED_SHARE = 0.5
-
-READERS: dict[str, Callable[[TextIO], Iterator[FeedRow]]] = {
-    FeedImport.Format.CSV: read_delimited,
-    FeedImport.Format.GOOGLE_TSV: read_delimited,
-    FeedImport.Format.JSONL: read_json_lines,
-    FeedImport.Format.GOOGLE_XML: read_google_xml,
-}
 
 
 class MissingProducts(StrEnum):
@@ -54,13 +46,24 @@ class TooManyMissingError(FeedError):
 
 @dataclass(frozen=True)
 class FeedOptions:
-    """How to read a feed; None means detect."""
+    """How to read a feed; None means detect.
+
+    Attributes:
+        preset: the shop system that exported the file.
+        mapping: field → its columns; takes precedence over the preset, which knows the columns of the other fields.
+        is_complete_mapping: fields that are not in ``mapping`` have no column, even if the preset knows one.
+        skipped: columns that do not become attributes.
+    """
 
     currency: str
     format: str | None = None
     encoding: str | None = None
     missing: MissingProducts = MissingProducts.KEEP
     force: bool = False
+    preset: str = DEFAULT_PRESET
+    mapping: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    is_complete_mapping: bool = False
+    skipped: Sequence[str] = ()
 
 
 def import_feed(
@@ -153,8 +156,15 @@ class FeedImporter:
         encoding = detect_encoding(self.path, self.options.encoding)
         record = self.record
         record.format = self.options.format or detect_format(self.path, encoding)
+        reader = PresetReader(
+            format=record.format,
+            preset=self.options.preset,
+            mapping=self.options.mapping,
+            is_complete=self.options.is_complete_mapping,
+            skipped=self.options.skipped,
+        )
         with open_text(self.path, encoding) as stream:
-            total = sum(1 for _row in READERS[record.format](stream))
+            total = reader.collect(stream)
         if total == 0:
             raise FeedError(_("%(file)s has no products.") % {"file": self.path.name})
         with (
@@ -162,7 +172,7 @@ class FeedImporter:
             ErrorFile(self.error_path) as errors,
             track_seen_ids() as seen_ids,
         ):
-            for batch in batched(READERS[record.format](stream), BATCH):
+            for batch in batched(reader.read(stream), BATCH):
                 self.import_batch(batch, seen_ids, errors)
                 self.progress(record.rows, total)
             # only after the last row: until then it is unknown which products are missing

@@ -69,7 +69,9 @@ def describe_availability(product: Product) -> str:
     is_sold_out = product.availability == Availability.OUT_OF_STOCK or (
         product.stock is not None and product.stock <= 0
     )
-    return _("Out of stock") if is_sold_out else ""
+    if is_sold_out:
+        return _("Out of stock")
+    return "" if product.price else _("Without a price, so it is not recommended")
 
 
 def describe_unknown(product_id: str) -> PickerProduct:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -30,6 +29,7 @@ from catalog.rest.serializers import (
 from catalog.upsert import deactivate_product, update_product, upsert_products
 from catalog.vectors import InvalidVectorNameError, list_vector_names, upsert_vectors
 from config.foundation.rest.known_names import PAGINATION_PARAMETERS
+from config.foundation.shop.profile import get_shop
 
 
 class ProductList(generics.ListAPIView):
@@ -57,7 +57,7 @@ class ProductList(generics.ListAPIView):
         serializer = ProductsWriteSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         result = upsert_products(
-            items=serializer.validated_data["products"], at=timezone.now(), currency=settings.SHOP_CURRENCY
+            items=serializer.validated_data["products"], at=timezone.now(), currency=get_shop().currency
         )
         return Response(result.build_response("product_id"))
 
@@ -130,7 +130,7 @@ class ProductDetail(generics.GenericAPIView):
         if "product_id" in request.data:
             raise ValidationError({"product_id": _("The ID of a product cannot be changed.")}, code="immutable")
         problems = update_product(
-            product_id=product.product_id, fields=request.data, at=timezone.now(), currency=settings.SHOP_CURRENCY
+            product_id=product.product_id, fields=request.data, at=timezone.now(), currency=get_shop().currency
         )
         if problems:
             raise ValidationError(build_field_errors(problems))

@@ -5,6 +5,8 @@ from typing import Any
 
 from django.contrib.auth.models import Group, Permission
 from django.db import connections, transaction
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from config.access.models import Role
 
@@ -16,6 +18,7 @@ VIEW_PERMISSIONS = (
     "events.view_event",
     "orders.view_*",
     "feedback.view_*",
+    "imports.view_*",
     "warehouse.view_*",
     "lifecycle.view_*",
     "segments.view_*",
@@ -33,6 +36,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "orders.view_*",
         "feedback.view_*",
         "feedback.change_*",
+        "imports.view_*",
         "lifecycle.view_*",
         "segments.view_*",
         "training.view_*",
@@ -53,13 +57,38 @@ ROLES: dict[str, tuple[str, ...]] = {
         "axes.*",
         "django_celery_beat.*",
         "events.*",
+        "imports.view_*",
         "lifecycle.view_*",
         "processing.view_*",
+        "shop.*",
         "training.*",
         "warehouse.*",
     ),
     "Administrator": ("*",),
 }
+
+# What the pages call the roles, and what somebody with the role does.
+ROLE_LABELS: dict[str, str | Promise] = {
+    "Analyst": _("Analyst"),
+    "Marketer": _("Marketer"),
+    "Merchandiser": _("Merchandiser"),
+    "Privacy officer": _("Privacy officer"),
+    "Operator": _("Operator"),
+    "Administrator": _("Administrator"),
+}
+ROLE_DESCRIPTIONS: dict[str, str | Promise] = {
+    "Analyst": _("reads all figures, no personal data"),
+    "Marketer": _("reads all figures, makes segments and campaigns"),
+    "Merchandiser": _("edits catalog, placements and rules"),
+    "Privacy officer": _("sees, exports and erases personal data"),
+    "Operator": _("runs jobs, keys, sources and models"),
+    "Administrator": _("does everything, also users and roles"),
+}
+
+
+def get_role_label(name: str) -> str:
+    """Return the role's name in the reader's language; that of an operator's own role as it is."""
+    return str(ROLE_LABELS.get(name, name))
 
 
 def ensure_roles_after_migrate(using: str, **kwargs: Any) -> None:

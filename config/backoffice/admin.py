@@ -12,6 +12,12 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as PlainGroupAdmin
 from django.contrib.auth.admin import UserAdmin as PlainUserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django_celery_beat.admin import CrontabScheduleAdmin as PlainCrontabScheduleAdmin
 from django_celery_beat.admin import PeriodicTaskAdmin as PlainPeriodicTaskAdmin
@@ -24,8 +30,10 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from config.access.backoffice.account_pages import AccountPages
 from config.access.privileges import GrantLimits
+from config.access.roles import ROLE_DESCRIPTIONS, get_role_label
 from config.backoffice.audit_log_admin import AuditLogAdmin
 from config.foundation.admin.read_only import ChangeDisabled, DeleteDisabled
+from config.foundation.number_formats import format_count
 from config.schedule import describe_schedule, find_job
 
 for model in (
@@ -51,22 +59,30 @@ class UserAdmin(DeleteDisabled, AccountPages, GrantLimits, PlainUserAdmin, Model
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = (
-        "username",
-        "email",
-        "first_name",
-        "last_name",
-        "is_active",
-        "is_superuser",
-        "two_factor_state",
-        "last_login",
-    )
+    list_display = ("name_and_address", "email", "roles", "account_status", "two_factor_state", "last_seen")
+    list_filter = ("groups", "is_active")
     compressed_fields = True
 
 
 @admin.register(Group)
 class GroupAdmin(GrantLimits, PlainGroupAdmin, ModelAdmin):  # type: ignore[misc] # Django makes the request optional here only
-    list_display = ("name",)
+    list_display = ("role_label", "role_description", "members")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        return super().get_queryset(request).annotate(member_count=Count("user"))
+
+    @admin.display(description=_("role"), ordering="name")
+    def role_label(self, group: Group) -> str:
+        return get_role_label(group.name)
+
+    @admin.display(description=_("what it is for"))
+    def role_description(self, group: Group) -> str | Promise:
+        return ROLE_DESCRIPTIONS.get(group.name, "–")
+
+    @admin.display(description=_("users"), ordering="member_count")
+    def members(self, group: Any) -> SafeString:
+        url = f"{reverse('admin:auth_user_changelist')}?groups__id__exact={group.pk}"
+        return format_html('<a href="{}">{}</a>', url, format_count(group.member_count))
 
 
 admin.site.register(LogEntry, AuditLogAdmin)

@@ -7,6 +7,13 @@ from config.foundation.backoffice.navigation import MenuList, MenuPage, register
 register_pages(
     MenuPage(tab="home.home", label=_("Home"), url_name="admin:index", permission=None, order=10),
     MenuList(tab="settings.jobs", model="django_celery_beat.PeriodicTask", label=_("Schedule"), order=10),
+    MenuPage(
+        tab="settings.brand",
+        label=_("Brand and e-mail"),
+        url_name="settings:shop",
+        permission="shop.change_shopsettings",
+        order=10,
+    ),
     MenuList(tab="settings.team", model="auth.User", order=10),
     MenuList(tab="settings.team", model="auth.Group", label=_("Roles"), order=20),
     MenuList(tab="settings.audit", model="auditlog.LogEntry", order=10),

@@ -9,6 +9,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from config.foundation.backoffice.navigation import get_navigation
+from config.foundation.shop.palette import build_palette
+from config.foundation.shop.profile import get_shop
 
 
 def build_sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -38,7 +40,17 @@ def build_account_menu(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def get_shop_name(request: HttpRequest) -> str:
-    return settings.SHOP_NAME
+    return get_shop().name
+
+
+def get_brand_palette(request: HttpRequest) -> dict[str, str]:
+    return dict(build_palette(get_shop().color))  # a copy, because django-unfold writes into it
+
+
+def get_logo_url(request: HttpRequest) -> str | None:
+    """Return the URL of the shop's logo; without one, the menu shows the symbol of Perennial."""
+    version = get_shop().logo_version
+    return f"{reverse('shop_logo')}?v={version}" if version else None
 
 
 def get_environment_label(request: HttpRequest) -> list[str | Promise] | None:

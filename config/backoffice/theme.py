@@ -10,6 +10,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "config.backoffice.sidebar.get_shop_name",
     "SITE_SUBHEADER": _("Customer lifecycle"),
     "SITE_SYMBOL": "potted_plant",
+    "SITE_ICON": "config.backoffice.sidebar.get_logo_url",
     "SITE_URL": None,
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("backoffice/favicon.svg")},
@@ -31,19 +32,7 @@ UNFOLD: dict[str, Any] = {
     ],
     "BORDER_RADIUS": "6px",
     "COLORS": {
-        "primary": {
-            "50": "#edfaf4",
-            "100": "#d3f2e3",
-            "200": "#a9e5cb",
-            "300": "#73d1ad",
-            "400": "#40b68b",
-            "500": "#1e9b72",
-            "600": "#117d5c",
-            "700": "#0e644b",
-            "800": "#0d4f3d",
-            "900": "#0b4133",
-            "950": "#05251d",
-        }
+        "primary": "config.backoffice.sidebar.get_brand_palette",
     },
     "ACCOUNT": {"navigation": "config.backoffice.sidebar.build_account_menu"},
     "COMMAND": {"search_models": False, "show_history": False},

@@ -57,6 +57,13 @@ def format_exact_percent(share: Decimal) -> str:
     return numbers.format_percent(share, format="0.##########%", locale=get_reader_locale())
 
 
+def round_for_reading(value: float) -> float:
+    """Return a number with two decimals, or with two significant digits if it is below 0.1: 30.46, 0.025."""
+    if abs(value) >= 0.1 or value == 0:
+        return round(value, 2)
+    return float(f"{value:.2g}")
+
+
 def format_change(value: float | None) -> str:
     """Return a relative change with its sign: +4.2%."""
     if value is None:

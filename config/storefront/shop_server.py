@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from catalog.models import Product
 from config.foundation.json_nesting import require_shallow_json
+from config.foundation.shop.profile import get_shop
 from config.storefront.keys import NAME
 from customers.events.collector.ingest import ingest_items
 from customers.events.models import Source
@@ -137,7 +138,7 @@ def build_order_event(order: PlacedOrder, now: datetime) -> dict[str, Any]:
         for line in order.lines
         if line.product_id in products
     ]
-    currency = next((products[line["product_id"]].currency for line in lines), "") or settings.SHOP_CURRENCY
+    currency = next((products[line["product_id"]].currency for line in lines), "") or get_shop().currency
     total = round(sum(line["price"] * line["quantity"] for line in lines), 2)
     return {
         **build_identity(order, now),

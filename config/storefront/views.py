@@ -11,6 +11,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import get_language
 from django.views.generic import TemplateView
 
+from config.foundation.shop.profile import get_shop
 from config.storefront.keys import read_storefront_keys
 from config.storefront.texts import build_texts
 
@@ -42,7 +43,7 @@ class ShopPage(TemplateView):
         keys = read_storefront_keys()
         shop_context = {
             "language": get_language(),
-            "currency": settings.SHOP_CURRENCY,
+            "currency": get_shop().currency,
             "publishable_key": keys.publishable_key if keys else "",
             "write_key": keys.write_key if keys else "",
             "server": {name: reverse(f"shop:{name}") for name in ("log-in", "place-order")},
@@ -54,7 +55,7 @@ class ShopPage(TemplateView):
             page=self.page,
             script=f"storefront/pages/{self.page}.js",
             shop=shop_context,
-            shop_name=settings.SHOP_NAME,
+            shop_name=get_shop().name,
             has_keys=keys is not None,
             households=HOUSEHOLDS,
             **kwargs,

@@ -6,7 +6,7 @@ from typing import Any
 from django.template import Context, Library
 from django.templatetags.static import static
 from django.utils.functional import Promise
-from django.utils.html import format_html
+from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from config.foundation import number_formats
 from config.foundation.backoffice.date_range import COMPARISONS, CUSTOM, PRESETS, DateChoice
 from config.foundation.backoffice.navigation import describe_location
+from config.foundation.charts import ChartSpec
 
 register = Library()
 
@@ -96,6 +97,12 @@ def date_options(choice: DateChoice) -> dict[str, list[tuple[str, str | Promise,
         "presets": [*presets, (CUSTOM, _("Custom"), choice.preset == CUSTOM)],
         "comparisons": [(key, label, key == choice.comparison) for key, label in COMPARISONS.items()],
     }
+
+
+@register.simple_tag
+def chart_data(spec: ChartSpec, element_id: str) -> SafeString:
+    """Return the part of a chart that the browser draws, as JSON in a script element."""
+    return json_script({name: part for name, part in spec.items() if name not in ("table", "summary")}, element_id)
 
 
 @register.simple_tag

@@ -43,6 +43,7 @@ def import_reviews(
     path: Path,
     mapping: Mapping[str, str],
     received_at: datetime,
+    is_complete_mapping: bool = False,
     encoding: str | None = None,
     dry_run: bool = False,
     progress: Progress = ignore_progress,
@@ -52,13 +53,15 @@ def import_reviews(
     Args:
         mapping: field → column, for columns with other names. Without a ``review_id`` column, a review is identified by a
             hash of its content.
+        is_complete_mapping: fields that are not in ``mapping`` have no column, even if one has their name.
 
     Raises:
         FeedError: the file cannot be read; nothing was imported.
         AlreadyRunningError: another import is running.
     """
-    columns = {name: normalize_name(mapping.get(name, name)) for name in FIELDS}
-    if unknown := sorted(mapping.keys() - columns.keys()):
+    names = mapping if is_complete_mapping else FIELDS
+    columns = {name: normalize_name(mapping.get(name, name)) for name in names}
+    if unknown := sorted(mapping.keys() - set(FIELDS)):
         raise FeedError(
             _("Unknown review fields: %(names)s; valid: %(known)s.")
             % {"names": ", ".join(unknown), "known": ", ".join(FIELDS)}
@@ -87,7 +90,7 @@ def build_error_path(path: Path, received_at: datetime) -> Path:
 def read_rows(path: Path, encoding: str, columns: Mapping[str, str]) -> Iterator[FeedRow]:
     def check_columns(names: list[str]) -> None:
         for name in ("product_id", "rating"):
-            require_column(names, name, [columns[name]])
+            require_column(names, name, [columns.get(name, name)])
 
     file_format = detect_format(path, encoding)
     if file_format == FeedImport.Format.GOOGLE_XML:

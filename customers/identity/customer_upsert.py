@@ -17,7 +17,12 @@ from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.encrypted_field import encrypt
 from customers.identity.personal_data.hashing import hash_email, hash_phone
 from customers.identity.personal_data.sealed_traits import seal_traits
-from customers.identity.resolution.user_ids import find_customers_by_user_id, resolve_user_ids
+from customers.identity.resolution.user_ids import (
+    ResolvedUserIds,
+    create_customers,
+    find_customers_by_user_id,
+    resolve_user_ids,
+)
 from customers.identity.traits import TRAIT_PREFIX, to_microseconds
 
 PERSONAL_FIELDS = ("name", "email", "phone", "birthday")
@@ -26,6 +31,7 @@ TEXT_FIELDS = (*PERSONAL_FIELDS, "language", "country")
 HASHED_FIELDS = {"email": (Identifier.Kind.EMAIL_HASH, hash_email), "phone": (Identifier.Kind.PHONE_HASH, hash_phone)}
 
 MAX_ATTEMPTS = 3
+EMAIL_KEY = "\0email:"
 
 WRITE_CUSTOMERS = """
 UPDATE identity_customer AS customer
@@ -46,76 +52,115 @@ class CustomerGoneError(Exception):
 class CustomerChange:
     """The changes to one customer: a field that is not listed keeps its value, an empty text clears it.
 
-    Traits are merged by key; the value None removes a key.
+    Traits are merged by key; the value None removes a key. Without a user ID, the e-mail address identifies the customer.
     """
 
     user_id: str
     fields: Mapping[str, str] = field(default_factory=dict)
     traits: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def key(self) -> str:
+        """The user ID, or the hash of the address with a prefix that no user ID has."""
+        return self.user_id or f"{EMAIL_KEY}{hash_email(self.fields.get('email', ''))}"
 
-def upsert_customers(*, changes: Sequence[CustomerChange], seen_at: datetime) -> BulkResult:
+
+def upsert_customers(
+    *, changes: Sequence[CustomerChange], seen_at: datetime, widens_seen_times: bool = True
+) -> BulkResult:
     """Create or update customers by user id in one transaction; the result lists the outcome of each item.
 
     An item is rejected if its user id appears earlier in the list, or if its e-mail address or phone number belongs to another
     customer: a bulk update never merges customers.
+
+    Args:
+        widens_seen_times: whether known customers were seen at ``seen_at``, as opposed to being listed in a file.
     """
     for _attempt in range(MAX_ATTEMPTS - 1):
         try:
             with transaction.atomic():
-                return write_upserts(changes, seen_at)
+                return write_upserts(changes, seen_at, widens_seen_times=widens_seen_times)
         except CustomerGoneError:
             continue
     with transaction.atomic():
-        return write_upserts(changes, seen_at)
+        return write_upserts(changes, seen_at, widens_seen_times=widens_seen_times)
 
 
-def write_upserts(changes: Sequence[CustomerChange], seen_at: datetime) -> BulkResult:
-    if find_unproven(keys={key for change in changes for key in hash_contact_fields(change.fields).values()}).exists():
+def write_upserts(
+    changes: Sequence[CustomerChange], seen_at: datetime, *, widens_seen_times: bool = True
+) -> BulkResult:
+    by_email = [change for change in changes if not change.user_id]
+    if (
+        by_email
+        or find_unproven(
+            keys={key for change in changes for key in hash_contact_fields(change.fields).values()}
+        ).exists()
+    ):
         lock_identities()  # before any other lock, because identifiers will go from one customer to another
     problems = find_conflicts(changes)
     accepted = [change for change, item_problems in zip(changes, problems, strict=True) if not item_problems]
-    resolved = resolve_user_ids(user_ids=[change.user_id for change in accepted], seen_at=seen_at)
+    resolved = resolve_user_ids(
+        user_ids=[change.user_id for change in accepted if change.user_id],
+        seen_at=seen_at,
+        widens_seen_times=widens_seen_times,
+    )
+    emails = resolve_emails([change for change in accepted if not change.user_id], seen_at=seen_at)
+    customer_ids = resolved.customer_ids | emails.customer_ids
     add_identifiers(
-        {
-            key: resolved.customer_ids[change.user_id]
-            for change in accepted
-            for key in hash_contact_fields(change.fields).values()
-        },
+        {key: customer_ids[change.key] for change in accepted for key in hash_contact_fields(change.fields).values()},
         at=seen_at,
     )
-    statuses = dict.fromkeys(resolved.created, ItemStatus.CREATED)
-    for user_id in write_changes(accepted, resolved.customer_ids, seen_at):
-        statuses.setdefault(user_id, ItemStatus.UPDATED)
-    return combine_results(keys=[change.user_id for change in changes], problems=problems, written=statuses)
+    statuses = dict.fromkeys(resolved.created | emails.created, ItemStatus.CREATED)
+    for key in write_changes(accepted, customer_ids, seen_at):
+        statuses.setdefault(key, ItemStatus.UPDATED)
+    return combine_results(keys=[change.key for change in changes], problems=problems, written=statuses)
+
+
+def resolve_emails(changes: Sequence[CustomerChange], *, seen_at: datetime) -> ResolvedUserIds:
+    """Find or create the customers of changes without a user ID, by their addresses; the caller holds the identity lock."""
+    hashes = {change.key: hash_email(change.fields["email"]) for change in changes}
+    kind = Identifier.Kind.EMAIL_HASH.value
+    owners = find_identifier_owners({(kind, value) for value in hashes.values()})
+    known = {key: owners[kind, value] for key, value in hashes.items() if (kind, value) in owners}
+    missing = [key for key in hashes if key not in known]
+    return ResolvedUserIds(
+        known | dict(zip(missing, create_customers(len(missing), seen_at=seen_at), strict=True)), frozenset(missing)
+    )
 
 
 def find_conflicts(changes: Sequence[CustomerChange]) -> list[list[FieldProblem]]:
     """Return the problems of each item, compared with the other items and with stored customers."""
     hashes = [hash_contact_fields(change.fields) for change in changes]
     owners = find_identifier_owners({key for keys_by_field in hashes for key in keys_by_field.values()})
-    customer_ids = find_customers_by_user_id(user_ids=[change.user_id for change in changes])
+    customer_ids = find_customers_by_user_id(user_ids=[change.user_id for change in changes if change.user_id])
+    for change in changes:
+        if not change.user_id and (
+            owner := owners.get((Identifier.Kind.EMAIL_HASH.value, hash_email(change.fields["email"])))
+        ):
+            customer_ids[change.key] = owner
     problems: list[list[FieldProblem]] = []
-    seen_user_ids: set[str] = set()
+    seen_keys: set[str] = set()
     claimed: dict[tuple[str, str], str] = {}
     for change, keys_by_field in zip(changes, hashes, strict=True):
         item_problems = []
-        if change.user_id in seen_user_ids:
+        if change.key in seen_keys and change.user_id:
             item_problems.append(
                 FieldProblem("user_id", "duplicate", _("This user_id appears earlier in the list."), change.user_id)
             )
-        seen_user_ids.add(change.user_id)
+        elif change.key in seen_keys:
+            item_problems.append(FieldProblem("email", "duplicate", _("This address appears earlier in the list.")))
+        seen_keys.add(change.key)
         for name, key in keys_by_field.items():
             owner = owners.get(key)
-            is_taken = owner is not None and owner != customer_ids.get(change.user_id)
-            if is_taken or claimed.get(key, change.user_id) != change.user_id:
+            is_taken = owner is not None and owner != customer_ids.get(change.key)
+            if is_taken or claimed.get(key, change.key) != change.key:
                 item_problems.append(
                     FieldProblem(
                         name, "taken", _("This value belongs to another customer; merge the two customers or omit it.")
                     )
                 )
         if not item_problems:
-            claimed.update(dict.fromkeys(keys_by_field.values(), change.user_id))
+            claimed.update(dict.fromkeys(keys_by_field.values(), change.key))
         problems.append(item_problems)
     return problems
 
@@ -137,18 +182,18 @@ def find_identifier_owners(keys: set[tuple[str, str]]) -> dict[tuple[str, str], 
 
 
 def write_changes(changes: Sequence[CustomerChange], customer_ids: Mapping[str, int], at: datetime) -> list[str]:
-    """Apply changes to locked customers; return the user ids of those that changed."""
+    """Apply changes to locked customers; return the keys of those that changed."""
     customers = Customer.objects.select_for_update().order_by("id").in_bulk(set(customer_ids.values()))
     if len(customers) < len(set(customer_ids.values())):
         raise CustomerGoneError
     changed: dict[str, Customer] = {}
     removed: set[tuple[str, str]] = set()
     for change in changes:
-        customer = customers[customer_ids[change.user_id]]
+        customer = customers[customer_ids[change.key]]
         before = hash_contact_fields({name: getattr(customer, name) for name in HASHED_FIELDS})
         if not apply_change(change, customer, at):
             continue
-        changed[change.user_id] = customer
+        changed[change.key] = customer
         after = hash_contact_fields({name: getattr(customer, name) for name in HASHED_FIELDS})
         removed |= set(before.values()) - set(after.values())
     write_customers(list({customer.pk: customer for customer in changed.values()}.values()))

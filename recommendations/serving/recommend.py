@@ -33,6 +33,7 @@ def recommend(
     source: StateLoader = loader,
     activity: RecentActivity | None = None,
     rules: RuleBook | None = None,
+    has_deadline: bool = True,
 ) -> RecommendationResponse:
     """Return the products of a placement, best first, each with the reason why it is shown.
 
@@ -41,7 +42,8 @@ def recommend(
     the state is loaded this makes no database query.
 
     activity: what Valkey knows about the visitor, if the caller has read it already. rules: used instead of the shop's own;
-    an empty book means no rules.
+    an empty book means no rules. has_deadline: False for pages of the back office, which show what a server without load would
+    answer.
 
     Errors: InvalidRequestError for a contradictory request; DatabaseError if nothing is loaded yet and the database is down.
     """
@@ -50,7 +52,13 @@ def recommend(
     state = source.get_state(now=now)
     with WorkspacePool(state) as workspaces:
         context = build_context(
-            request=request, state=state, workspaces=workspaces, now=now, activity=activity, rules=rules
+            request=request,
+            state=state,
+            workspaces=workspaces,
+            now=now,
+            activity=activity,
+            rules=rules,
+            has_deadline=has_deadline,
         )
         candidates = find_candidates(context, request.scenario)
         candidates = apply_fallback(context, candidates)

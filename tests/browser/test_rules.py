@@ -51,9 +51,9 @@ def test_the_preview_follows_the_form(
     expect(panel.locator("[data-changed]")).to_be_visible()
     page.fill("input[name=preview-user_id]", "user-0")
     page.fill("input[name=preview-n]", "5")
-    second = panel.locator("ol").nth(1).locator("li").nth(1)
+    second = panel.locator(".rule-preview-lists ol").nth(1).locator("li").nth(1)
     expect(second).to_contain_text("coffee-3")
-    expect(panel.locator("ol").first.locator("li")).to_have_count(5)
+    expect(panel.locator(".rule-preview-lists ol").first.locator("li")).to_have_count(5)
     expect(panel.locator("[data-changed]")).to_contain_text("5")
     assert page.input_value("input[name=preview-user_id]") == "user-0", "the typed value stays"
     assert not monitored.scrolls_sideways()

@@ -4,15 +4,27 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from catalog.feeds.feed_file import FeedError
+from catalog.feeds.presets.registry import DEFAULT_PRESET, PRESETS
 from catalog.feeds.product_import import FeedOptions, MissingProducts, import_feed
 from catalog.models import FeedImport
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.progress import ProgressBar
+from config.foundation.shop.profile import get_shop
+
+
+def parse_mapping(assignments: list[str]) -> dict[str, list[str]]:
+    """Parse ["title=Name", …] into field → columns; a field that occurs twice has two columns."""
+    mapping: dict[str, list[str]] = {}
+    for text in assignments:
+        name, equals, column = text.partition("=")
+        if not equals or not name.strip() or not column.strip():
+            raise CommandError(f"Invalid --map {text!r}; use field=column, such as title=Name.")
+        mapping.setdefault(name.strip(), []).append(column.strip())
+    return mapping
 
 
 class Command(BaseCommand):
@@ -24,7 +36,17 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path)
         parser.add_argument("--format", choices=FeedImport.Format.values, help="default: detected")
         parser.add_argument("--encoding", help="such as gb18030; default: detected")
-        parser.add_argument("--currency", default=settings.SHOP_CURRENCY, help="for prices without a currency")
+        parser.add_argument(
+            "--preset", choices=list(PRESETS), default=DEFAULT_PRESET, help="shop system that exported the file"
+        )
+        parser.add_argument(
+            "--map",
+            action="append",
+            default=[],
+            metavar="FIELD=COLUMN",
+            help="column of a field, if not that of the preset; repeatable",
+        )
+        parser.add_argument("--currency", default="", help="for prices without a currency; default: that of the shop")
         parser.add_argument("--dry-run", action="store_true", help="count the changes without making them")
         parser.add_argument(
             "--missing",
@@ -47,11 +69,13 @@ class Command(BaseCommand):
             import_feed(
                 path=options["file"],
                 options=FeedOptions(
-                    currency=options["currency"],
+                    currency=options["currency"] or get_shop().currency,
                     format=options["format"],
                     encoding=options["encoding"],
                     missing=MissingProducts(options["missing"]),
                     force=options["force"],
+                    preset=options["preset"],
+                    mapping=parse_mapping(options["map"]),
                 ),
                 started_at=record.started_at,
                 dry_run=record.dry_run,

@@ -33,6 +33,10 @@ EVENTS: dict[str, str | Promise] = {
     "two_factor.reset": _("Two-factor authentication reset"),
     "two_factor.recovery_codes_created": _("Recovery codes created"),
     "two_factor.recovery_code_used": _("Recovery code used"),
+    "user.invited": _("User invited"),
+    "shop.settings_changed": _("Shop settings changed"),
+    "job.started": _("Job started by hand"),
+    "job.cancelled": _("Job cancelled"),
     "session.ended": _("Session ended"),
     "audit_log.purged": _("Old entries of the audit log deleted"),
 }

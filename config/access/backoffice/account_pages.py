@@ -5,19 +5,27 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Greatest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import now
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from unfold.decorators import action, display
 
+from config.access.backoffice.invitation_pages import show_invitation
 from config.access.backoffice.session_pages import report_ended_sessions
-from config.access.models import TwoFactorDevice
+from config.access.models import TwoFactorDevice, UserSession
+from config.access.passwords.invitations import is_invited
+from config.access.roles import get_role_label
 from config.access.sessions.active_sessions import end_sessions, list_active_sessions
 from config.access.two_factor.devices import disable_two_factor, has_device
 from config.foundation.audit_log import record_action
+from config.foundation.number_formats import format_age, format_moment
 
 
 class AccountPages:
@@ -27,10 +35,45 @@ class AccountPages:
     """
 
     actions_detail = ["show_account_security"]
+    actions_list = ["invite"]
+
+    @action(
+        description=gettext_lazy("Invite a colleague"),
+        icon="person_add",
+        url_path="invite",
+        permissions=["add"],
+    )
+    def invite(self, request: HttpRequest) -> HttpResponse:
+        return show_invitation(request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         devices = TwoFactorDevice.objects.filter(user=OuterRef("pk"))
-        return super().get_queryset(request).annotate(has_two_factor=Exists(devices))  # type: ignore[misc]
+        sessions = UserSession.objects.filter(user=OuterRef("pk")).order_by(F("last_active_at").desc(nulls_last=True))
+        users = super().get_queryset(request)  # type: ignore[misc]
+        return users.prefetch_related("groups").annotate(
+            has_two_factor=Exists(devices),
+            last_seen_at=Greatest("last_login", Subquery(sessions.values("last_active_at")[:1])),
+        )
+
+    @display(description=gettext_lazy("name"), ordering="username")
+    def name_and_address(self, user: Any) -> str:
+        return user.get_full_name() or user.get_username()
+
+    @display(description=gettext_lazy("roles"))
+    def roles(self, user: Any) -> str:
+        names = [get_role_label(group.name) for group in user.groups.all()]
+        return ", ".join([_("all permissions"), *names] if user.is_superuser else names) or "–"
+
+    @display(description=gettext_lazy("status"), label={"active": "success", "invited": "info", "off": "danger"})
+    def account_status(self, user: Any) -> tuple[str, str]:
+        if not user.is_active:
+            return "off", _("deactivated")
+        return ("invited", _("invited")) if is_invited(user) else ("active", pgettext("account", "active"))
+
+    @display(description=gettext_lazy("last seen"), ordering="last_seen_at")
+    def last_seen(self, user: Any) -> SafeString:
+        text = format_age(user.last_seen_at, as_of=now()) if user.last_seen_at else _("never")
+        return format_html('<span title="{}">{}</span>', format_moment(user.last_seen_at), text)
 
     @display(description=gettext_lazy("two-factor authentication"), boolean=True, ordering="has_two_factor")
     def two_factor_state(self, user: Any) -> bool:

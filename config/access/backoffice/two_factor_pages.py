@@ -5,7 +5,6 @@ from typing import Any
 from urllib.parse import quote
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import authenticate
 from django.http import HttpRequest, HttpResponse
@@ -31,6 +30,7 @@ from config.access.two_factor.recovery_codes import count_recovery_codes, replac
 from config.access.two_factor.totp import draw_qr_code, format_address, generate_secret
 from config.access.two_factor.verification import NOT_SET_UP, SECOND_FACTOR, VERIFIED, requires_two_factor
 from config.foundation.audit_log import record_action
+from config.foundation.shop.profile import get_shop
 from customers.identity.personal_data.encrypted_field import decrypt, encrypt
 
 NEW_SECRET = "new_two_factor_secret"  # noqa: S105 — the name of the entry; the secret is encrypted, in the session: another session must not know it
@@ -152,7 +152,7 @@ def show_set_up(request: HttpRequest) -> HttpResponse:
             renew_session(request, VERIFIED)
             record_action("two_factor.enabled", instance=user)
             return show_recovery_codes(request, codes, next_url=find_next_url(request))
-    address = format_address(secret, issuer=settings.SHOP_NAME, username=user.get_username())
+    address = format_address(secret, issuer=get_shop().name, username=user.get_username())
     context = {
         "title": _("Set up two-factor authentication"),
         "form": form,
@@ -197,7 +197,7 @@ def show_recovery_codes(request: HttpRequest, codes: list[str], *, next_url: str
         "title": _("Your recovery codes"),
         "codes": codes,
         "next_url": next_url,
-        "download": "data:text/plain;charset=utf-8," + quote("\r\n".join([settings.SHOP_NAME, "", *codes, ""])),
+        "download": "data:text/plain;charset=utf-8," + quote("\r\n".join([get_shop().name, "", *codes, ""])),
     }
     response = TemplateResponse(
         request, "admin/access/recovery_codes.html", {**admin.site.each_context(request), **context}

@@ -5,13 +5,15 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.tokens import default_token_generator
-from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext as _
 from django.utils.translation import override
+
+from config.foundation.shop.mail import send_shop_mail
+from config.foundation.shop.profile import get_shop
 
 BACKENDS_WITHOUT_MAIL = ("console", "dummy")
 
@@ -32,6 +34,7 @@ def mail_reset_links(*, email: str, origin: str, language: str) -> int:
 
 
 def _mail_reset_link(user: Any, *, origin: str) -> None:
+    shop = get_shop()
     token = default_token_generator.make_token(user)
     path = reverse(
         "account:password_reset_confirm",
@@ -39,8 +42,8 @@ def _mail_reset_link(user: Any, *, origin: str) -> None:
     )
     text = render_to_string(
         "admin/access/password_reset_mail.txt",
-        {"username": user.get_username(), "url": f"{origin}{path}", "shop": settings.SHOP_NAME},
+        {"username": user.get_username(), "url": f"{origin}{path}", "shop": shop.name},
     )
-    subject = _("New password for the back office of %(shop)s") % {"shop": settings.SHOP_NAME}
+    subject = _("New password for the back office of %(shop)s") % {"shop": shop.name}
     # To the stored address, not the entered one: both are equal for the database, but not for every mail server.
-    send_mail(subject.replace("\n", " "), text, None, [user.email])
+    send_shop_mail(subject=subject, text=text, recipient=user.email)

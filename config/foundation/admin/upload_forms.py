@@ -1,12 +1,12 @@
 """The form of a file to import: the fields that every import has."""
 
 from django import forms
-from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from config.foundation.currencies import get_known_currencies
+from config.foundation.shop.profile import get_shop
 
 
 class UploadForm(forms.Form):
@@ -25,7 +25,7 @@ class UploadForm(forms.Form):
     currency = forms.CharField(
         label=_("currency"),
         max_length=3,
-        initial=lambda: settings.SHOP_CURRENCY,
+        initial=lambda: get_shop().currency,
         widget=UnfoldAdminTextInputWidget,
     )
     encoding = forms.ChoiceField(

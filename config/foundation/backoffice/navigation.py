@@ -48,13 +48,17 @@ class MenuPage:
 
 @dataclass(frozen=True, kw_only=True)
 class MenuList:
-    """The list of a model in the menu, for users who may view the model. Without a label, it has the plural of the model's name."""
+    """The list of a model in the menu, for users who may view the model. Without a label, it has the plural of the model's name.
+
+    menu_permission: users without it do not have the list in their menu; those who may view the model open it from other pages.
+    """
 
     tab: str
     model: str
     label: str | Promise = ""
     order: int = 100
     details: tuple[str, ...] = ()
+    menu_permission: str | None = None
 
     def __post_init__(self) -> None:
         find_tab(self.tab)
@@ -67,6 +71,8 @@ class MenuList:
 
     def is_visible(self, request: HttpRequest) -> bool:
         model = apps.get_model(self.model)
+        if self.menu_permission is not None and not request.user.has_perm(self.menu_permission):
+            return False
         return admin.site.is_registered(model) and admin.site.get_model_admin(model).has_view_permission(request)
 
 

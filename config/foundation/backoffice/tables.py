@@ -12,12 +12,13 @@ from django.utils.functional import Promise
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: its text, and optionally a link and a tooltip."""
+    """A cell: its text, and optionally a link, a tooltip and an image beside the text."""
 
     text: Any
     url: str = ""
     title: str = ""
     align: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +127,7 @@ def build_column(column: Column, sort: str, url: "UrlBuilder") -> TableColumn:
 
 def make_cell(value: Any, align: str) -> Cell:
     if isinstance(value, Cell):
-        return Cell(value.text, value.url, value.title, value.align or align)
+        return Cell(value.text, value.url, value.title, value.align or align, value.image)
     return Cell("–" if value is None else value, align=align)
 
 

@@ -1,7 +1,10 @@
 """Charts of relations: heat maps, flows between states (Sankey) and profiles on several axes (radar)."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
+
+from django.utils.translation import gettext as _
 
 from config.foundation.charts.bars import Series
 from config.foundation.charts.spec import (
@@ -10,6 +13,9 @@ from config.foundation.charts.spec import (
     ChartSpec,
     NarrowVariant,
     build_category_axis,
+    build_chart_table,
+    format_chart_number,
+    summarize_values,
 )
 
 type Grid[T] = Sequence[Sequence[T]]
@@ -17,6 +23,14 @@ type Grid[T] = Sequence[Sequence[T]]
 RADAR_COLORS = (
     "#117d5c", "#d97706", "#2563eb", "#b91c1c", "#7c3aed", "#0891b2", "#65a30d", "#be185d", "#64748b", "#a16207",
 )  # fmt: skip
+RADAR_DASHES = (
+    "solid",
+    "dash",
+    "dot",
+    "dashdot",
+    "longdash",
+    "longdashdot",
+)  # colors alone do not differ in grey
 MAX_FILLED_SERIES = 3
 
 
@@ -45,23 +59,13 @@ def build_heatmap(
         for pair in zip(names, texts, strict=True)
     ]
 
-    def write(shorten_name: bool) -> list[list[str]]:
-        """Return the cell texts; ``shorten_name`` breaks a name of two words into two lines, for narrow cells."""
-        return [
-            [
-                f"{name.replace(' ', '<br>', 1) if shorten_name else name}<br>{text}".replace("\n", "<br>")
-                for name, text in zip(*pair, strict=True)
-            ]
-            for pair in zip(names, texts, strict=True)
-        ]
-
     trace: dict[str, Any] = {
         "type": "heatmap",
         "x": list(columns),
         "y": list(rows),
         "customdata": [list(row) for row in links],
         "hovertext": hover,
-        "text": write(shorten_name=False),
+        "text": write_cells(names, texts, shorten_name=False),
         "texttemplate": "%{text}",
         "textfont": {"size": 11},
         "xgap": 3,
@@ -76,10 +80,33 @@ def build_heatmap(
     phone = [[text.replace("\n", "<br>") for text in row] for row in texts]
     narrow: list[NarrowVariant] = [
         {"below": PHONE_WIDTH, "traces": [{"text": phone}]},
-        {"below": TABLET_WIDTH, "traces": [{"text": write(shorten_name=True)}]},
+        {"below": TABLET_WIDTH, "traces": [{"text": write_cells(names, texts, shorten_name=True)}]},
     ]
     axes = {"xaxis": build_category_axis(x_title), "yaxis": build_category_axis(y_title)}
-    return {"traces": [trace], "layout": axes, "narrow": narrow}
+    cells = [[text.replace("\n", " · ") for text in row] for row in texts]
+    table = build_chart_table(
+        [f"{y_title} / {x_title}", *columns],
+        [[row, *zip(*pair, strict=True)] for row, *pair in zip(rows, cells, links, strict=True)],
+    )
+    return {
+        "traces": [trace],
+        "layout": axes,
+        "narrow": narrow,
+        "table": table,
+        "summary": _("%(rows)s rows and %(columns)s columns: %(y)s by %(x)s.")
+        % {"rows": len(rows), "columns": len(columns), "y": y_title, "x": x_title},
+    }
+
+
+def write_cells(names: Grid[str], texts: Grid[str], *, shorten_name: bool) -> list[list[str]]:
+    """Return the cell texts; ``shorten_name`` breaks a name of two words into two lines, for narrow cells."""
+    return [
+        [
+            f"{name.replace(' ', '<br>', 1) if shorten_name else name}<br>{text}".replace("\n", "<br>")
+            for name, text in zip(*pair, strict=True)
+        ]
+        for pair in zip(names, texts, strict=True)
+    ]
 
 
 def color_cells(colors: Grid[str]) -> dict[str, Any]:
@@ -140,7 +167,15 @@ def build_sankey_chart(
             "hovertemplate": "%{source.label} → %{target.label}: %{value}<extra></extra>",
         },
     }
-    return {"traces": [trace], "layout": {}}
+    names = [f"{labels[old]} → {labels[new]}" for old, new in zip(sources, targets, strict=True)]
+    texts = [format_chart_number(value) for value in values]
+    rows = zip(names, zip(texts, links, strict=True), strict=True)
+    return {
+        "traces": [trace],
+        "layout": {},
+        "table": build_chart_table([_("Change"), _("Customers")], [list(row) for row in rows]),
+        "summary": summarize_values(names, values, texts),
+    }
 
 
 def build_radar_chart(*, labels: Sequence[str], series: Sequence[Series]) -> ChartSpec:
@@ -152,7 +187,12 @@ def build_radar_chart(*, labels: Sequence[str], series: Sequence[Series]) -> Cha
             "name": line.name,
             "r": [*line.values, line.values[0]],
             "theta": [*labels, labels[0]],
-            "line": {"color": RADAR_COLORS[position % len(RADAR_COLORS)], "width": 2},
+            "customdata": [*line.links, *line.links[:1]],
+            "line": {
+                "color": RADAR_COLORS[position % len(RADAR_COLORS)],
+                "dash": RADAR_DASHES[position % len(RADAR_DASHES)],
+                "width": 2,
+            },
             "fill": fill,
             "opacity": 0.9,
             "hovertemplate": "%{theta}: %{r}<extra>%{fullData.name}</extra>",
@@ -169,4 +209,11 @@ def build_radar_chart(*, labels: Sequence[str], series: Sequence[Series]) -> Cha
             "angularaxis": {"gridcolor": "theme:grid"},
         },
     }
-    return {"traces": traces, "layout": layout}
+    table = build_chart_table(
+        [_("Axis"), *(line.name for line in series)],
+        [[label, *cells] for label, *cells in zip(labels, *(line.cells for line in series), strict=True)],
+    )
+    names = [f"{line.name}, {label}" for line in series for label in labels]
+    values = list(chain.from_iterable(line.values for line in series))
+    summary = summarize_values(names, values, [format_chart_number(value) for value in values])
+    return {"traces": traces, "layout": layout, "table": table, "summary": summary}

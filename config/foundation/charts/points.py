@@ -1,7 +1,9 @@
-"""Charts of points and curves: intervals, scatter, calibration and the history of a probability."""
+"""Charts of points: intervals, scatter and calibration."""
 
 from collections.abc import Sequence
 from typing import Any
+
+from django.utils.translation import gettext as _
 
 from config.foundation.charts.spec import (
     PHONE_WIDTH,
@@ -10,16 +12,16 @@ from config.foundation.charts.spec import (
     NarrowVariant,
     break_label,
     break_labels,
+    build_chart_table,
     build_number_axis,
+    format_chart_number,
+    summarize_values,
 )
 
 # A point's name is left out where it would cover an earlier one: distances as shares of the plot's width and height.
 NAME_WIDTH = 0.25
 NAME_WIDTH_ON_PHONE = 0.6
 NAME_HEIGHT = 0.08
-
-DAY_MS = 86_400_000
-MAX_DAY_TICKS = 6
 
 
 def color_points(highlighted: Sequence[bool]) -> list[str]:
@@ -52,7 +54,19 @@ def build_interval_chart(
     }
     layout = {"xaxis": build_number_axis(x_title), "yaxis": {"autorange": "reversed", "type": "category"}}
     narrow: list[NarrowVariant] = [{"below": PHONE_WIDTH, "traces": [{"y": break_labels(labels)}]}]
-    return {"traces": [trace], "layout": layout, "narrow": narrow}
+    return {
+        "traces": [trace],
+        "layout": layout,
+        "narrow": narrow,
+        "table": build_chart_table(
+            [_("Name"), x_title, _("Interval")],
+            [
+                [label, text, "–" if start is None else f"{format_chart_number(start)} – {format_chart_number(end)}"]
+                for label, text, start, end in zip(labels, texts, low, high, strict=True)
+            ],
+        ),
+        "summary": summarize_values(labels, values, texts),
+    }
 
 
 def build_point_chart(
@@ -85,7 +99,13 @@ def build_point_chart(
         "xaxis": build_number_axis(x_title),
         "yaxis": build_number_axis(y_title),
     }
-    spec: ChartSpec = {"traces": [trace], "layout": layout}
+    rows = zip(labels, map(format_chart_number, x), map(format_chart_number, y), strict=True)
+    spec: ChartSpec = {
+        "traces": [trace],
+        "layout": layout,
+        "table": build_chart_table([_("Name"), x_title, y_title], [list(row) for row in rows]),
+        "summary": summarize_values(labels, y, [format_chart_number(value) for value in y]),
+    }
     if show_names:
         names = [break_label(name) for name in choose_visible_names(x, y, labels, NAME_WIDTH_ON_PHONE)]
         spec["narrow"] = [{"below": PHONE_WIDTH, "traces": [{"text": names}]}]
@@ -155,60 +175,13 @@ def build_calibration_chart(
         "xaxis": build_number_axis(x_title, range=[0, end]),
         "yaxis": build_number_axis(y_title, range=[0, end]),
     }
-    return {"traces": [diagonal, points], "layout": TOP_LEGEND | axes}
-
-
-def build_probability_history(
-    *, times: Sequence[str], percentages: Sequence[float], name: str, marks: Sequence[str], marks_name: str
-) -> ChartSpec:
-    """Return a probability in percent over time, with marks of events below it."""
-    curve = {
-        "type": "scatter",
-        "mode": "lines",
-        "name": name,
-        "x": list(times),
-        "y": list(percentages),
-        "line": {"color": "theme:main", "width": 2},
-        "hovertemplate": "%{x|%Y-%m-%d}: %{y}%<extra></extra>",
+    texts = [[f"{format_chart_number(value)}%" for value in values] for values in (predicted, actual, low, high)]
+    rows = zip(
+        *texts[:2], map(" – ".join, zip(*texts[2:], strict=True)), map(format_chart_number, customers), strict=True
+    )
+    return {
+        "traces": [diagonal, points],
+        "layout": TOP_LEGEND | axes,
+        "table": build_chart_table([x_title, y_title, _("Interval"), _("Customers")], [list(row) for row in rows]),
+        "summary": summarize_values(texts[0], actual, texts[1]),
     }
-    events = {
-        "type": "scatter",
-        "mode": "markers",
-        "name": marks_name,
-        "x": list(marks),
-        "y": [0] * len(marks),
-        "yaxis": "y2",
-        "marker": {"symbol": "line-ns-open", "size": 10, "color": "theme:ink"},
-        "hovertemplate": "%{x|%Y-%m-%d}<extra></extra>",
-    }
-    axes = {
-        "xaxis": {"type": "date", "tickformat": "%Y-%m-%d", "nticks": 8, "anchor": "y2"},
-        "yaxis": {"range": [0, 102], "ticksuffix": "%", "nticks": 6, "domain": [0.1, 1]},
-        "yaxis2": {"visible": False, "domain": [0, 0.06], "fixedrange": True},
-    }
-    return {"traces": [curve, events], "layout": TOP_LEGEND | axes}
-
-
-def build_line_chart(*, days: Sequence[str], values: Sequence[float], name: str) -> ChartSpec:
-    """Return a number over time, one point per day."""
-    tick_days = max(1, -(-len(days) // MAX_DAY_TICKS))  # whole days, so that no date is repeated
-    line = {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": name,
-        "x": list(days),
-        "y": list(values),
-        "line": {"color": "theme:main", "width": 2},
-        "hovertemplate": "%{x|%Y-%m-%d}: %{y:,}<extra></extra>",
-    }
-    layout = {
-        "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
-        "xaxis": {
-            "type": "date",
-            "tickformat": "%Y-%m-%d",
-            "tick0": days[0] if days else None,
-            "dtick": tick_days * DAY_MS,
-        },
-        "yaxis": build_number_axis(name, ticks=5, rangemode="tozero", tickformat="~s"),
-    }
-    return {"traces": [line], "layout": layout}

@@ -5,7 +5,13 @@ the opacity NAME of the theme (cell, flow). The names are defined in charts.js, 
 """
 
 from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any, NotRequired, TypedDict
+
+from babel import numbers
+from django.utils.translation import gettext as _
+
+from config.foundation.number_formats import format_count, format_full_day, get_reader_locale
 
 type Trace = dict[str, Any]
 type Layout = dict[str, Any]
@@ -24,12 +30,91 @@ class NarrowVariant(TypedDict):
     traces: list[Trace]
 
 
+class ChartCell(TypedDict):
+    """A cell of the table behind a chart, with the page that it opens ("": none)."""
+
+    text: str
+    url: str
+
+
+class ChartTable(TypedDict):
+    """The figures of a chart as a table; the first cell of a row is its heading."""
+
+    columns: list[str]
+    rows: list[list[ChartCell]]
+
+
+class ChartBrush(TypedDict):
+    """What dragging over bars opens: ``url`` with the start of the first bar and the end of the last one as parameters."""
+
+    url: str
+    starts: list[dict[str, str]]
+    ends: list[dict[str, str]]
+
+
 class ChartSpec(TypedDict):
-    """The input of charts.js. A click on a mark opens the URL in the trace's ``customdata``."""
+    """A chart: what charts.js draws, and its table and its summary for whoever does not see it.
+
+    A click on a mark opens the URL in the trace's ``customdata``.
+    """
 
     traces: list[Trace]
     layout: Layout
     narrow: NotRequired[list[NarrowVariant]]
+    brush: NotRequired[ChartBrush]
+    table: NotRequired[ChartTable]
+    summary: NotRequired[str]
+
+
+def build_chart_table(columns: Sequence[str], rows: Sequence[Sequence[str | tuple[str, str]]]) -> ChartTable:
+    """Return the table of a chart; a cell is a text, or a text with the page that it opens."""
+    return {
+        "columns": list(columns),
+        "rows": [
+            [{"text": cell, "url": ""} if isinstance(cell, str) else {"text": cell[0], "url": cell[1]} for cell in row]
+            for row in rows
+        ],
+    }
+
+
+def summarize_values(labels: Sequence[str], values: Sequence[float], texts: Sequence[str]) -> str:
+    """Return the number of values, the largest and the smallest one in words."""
+    if not values:
+        return _("No values.")
+    largest, smallest = values.index(max(values)), values.index(min(values))
+    if len(values) == 1:
+        return f"{labels[0]}: {texts[0]}."
+    return _("%(count)s values. Largest: %(largest)s, %(most)s. Smallest: %(smallest)s, %(least)s.") % {
+        "count": format_count(len(values)),
+        "largest": labels[largest],
+        "most": texts[largest],
+        "smallest": labels[smallest],
+        "least": texts[smallest],
+    }
+
+
+def format_chart_number(value: float | None) -> str:
+    """Return a number with at most three decimals in the reader's language."""
+    return "–" if value is None else numbers.format_decimal(value, format="#,##0.###", locale=get_reader_locale())
+
+
+def format_chart_time(value: str) -> str:
+    """Return a day or time of a chart, which is in ISO 8601 and local time, in the reader's language."""
+    if len(value) == len("2026-11-24"):
+        return format_full_day(date.fromisoformat(value))
+    moment = datetime.fromisoformat(value)
+    return f"{format_full_day(moment)} {moment:%H:%M}"
+
+
+def get_hover_day_format() -> str:
+    """Return the d3 format of a day under the pointer, in the reader's language."""
+    return "%Y年%-m月%-d日" if get_reader_locale().startswith("zh") else "%b %-d, %Y"
+
+
+def build_day_axis(**options: Any) -> dict[str, Any]:
+    """Return an axis of days in the reader's language; the year is below the first day of each year."""
+    ticks = "%-m月%-d日\n%Y年" if get_reader_locale().startswith("zh") else "%b %-d\n%Y"
+    return {"type": "date", "tickformat": ticks, **options}
 
 
 def build_axis_title(text: str) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 // Draws the charts of the back office from the specs that config/foundation/charts/ builds.
-// Scripts of a page: {% chart_scripts %}. Place of a chart: <div data-chart="ID"></div>, with its spec in <script id="ID" type="application/json">.
+// Scripts of a page: {% chart_scripts %}. Place of a chart: the component <c-chart>.
 "use strict";
 
 (() => {
+  const PHONE_WIDTH = 440;
   const LIGHT = {
-    ink: "#374151", faint: "#6b7280", grid: "#e5e7eb", paper: "#ffffff", main: "#117d5c", other: "#9ca3af", before: "#d97706",
+    ink: "#374151", faint: "#6b7280", grid: "#e5e7eb", paper: "#ffffff", main: "#117d5c", other: "#9ca3af", before: "#f59e0b", warning: "#b91c1c",
     scale: [[0, "#f8fafc"], [0.01, "#e4f5ec"], [0.35, "#8ed3b3"], [1, "#117d5c"]], opacity: { cell: "59", flow: "66" },
   };
   const DARK = {
-    ink: "#d1d5db", faint: "#9ca3af", grid: "#374151", paper: "#111827", main: "#40b68b", other: "#9ca3af", before: "#fbbf24",
+    ink: "#d1d5db", faint: "#9ca3af", grid: "#374151", paper: "#111827", main: "#40b68b", other: "#6b7280", before: "#fde68a", warning: "#f87171",
     scale: [[0, "#1b2735"], [0.01, "#123d33"], [0.35, "#0e5441"], [1, "#1b8f69"]], opacity: { cell: "80", flow: "99" },
   };
 
@@ -45,11 +46,21 @@
     return variant ? spec.traces.map((trace, i) => ({ ...trace, ...variant.traces[i] })) : spec.traces;
   }
 
+  // The page of all bars that were brushed: the start of the first one and the end of the last one.
+  function getBrushUrl(brush, points) {
+    const numbers = points.map((point) => point.pointNumber);
+    const bounds = { ...brush.starts[Math.min(...numbers)], ...brush.ends[Math.max(...numbers)] };
+    return `${brush.url}${brush.url.includes("?") ? "&" : "?"}${new URLSearchParams(bounds)}`;
+  }
+
   function draw(place) {
     const spec = JSON.parse(document.getElementById(place.dataset.chart).textContent);
     const theme = currentTheme();
     const traces = resolveColors(chooseTraces(spec, place.clientWidth), theme);
     const layout = buildLayout(resolveColors(spec.layout, theme), theme);
+    // on a phone, dragging scrolls the page
+    layout.dragmode = spec.brush && place.clientWidth >= PHONE_WIDTH ? "select" : false;
+    layout.selectdirection = "h";
     window.Plotly.react(place, traces, layout, { displayModeBar: false, responsive: true });
     if (place.dataset.ready) return;
     place.dataset.ready = "true";
@@ -57,6 +68,11 @@
       const link = event.points[0].customdata;
       if (typeof link === "string" && link) window.location.assign(link);
     });
+    if (spec.brush) {
+      place.on("plotly_selected", (event) => {
+        if (event?.points.length) window.location.assign(getBrushUrl(spec.brush, event.points));
+      });
+    }
   }
 
   function drawAll() {

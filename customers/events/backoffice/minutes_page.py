@@ -12,6 +12,8 @@ from django.utils.http import urlencode
 from django.utils.timezone import get_current_timezone_name, localtime
 from django.utils.translation import gettext as _
 
+from config.foundation.charts import build_stacked_chart
+from config.foundation.charts.bars import Series
 from customers.events.backoffice.activity import MINUTE, MinuteCounts, SourceMinuteCounts, count_events_by_minute
 from customers.events.backoffice.event_page import render_page
 
@@ -22,13 +24,11 @@ def render_minutes_page(request: HttpRequest, *, model_admin: ModelAdmin) -> Htt
     """Render the chart and the tables."""
     counts = count_events_by_minute(as_of=timezone.now())
     labels = [f"{localtime(start):%H:%M}" for start in counts.starts]
-    series = build_chart_sources(counts)
     rejected = sum(counts.rejected)
     rows = [build_source_row(source) for source in counts.sources]
     if rejected:
         url = build_rejected_url(request, counts)
         rows.append(build_total_row(_("rejected"), rejected, max(counts.rejected), len(labels), url=url))
-    totals = [sum(minute) for minute in zip(*(source.counts for source in counts.sources), strict=True)]
     return render_page(
         request,
         model_admin=model_admin,
@@ -38,35 +38,27 @@ def render_minutes_page(request: HttpRequest, *, model_admin: ModelAdmin) -> Htt
         time_zone=get_current_timezone_name(),
         total=sum(source.total for source in counts.sources) + rejected,
         rows=rows,
-        minutes=[
-            {"label": label, "counts": [*(line["counts"][number] for line in series), counts.rejected[number]]}
-            for number, label in reversed(list(enumerate(labels)))
-        ],
-        chart={
-            "labels": labels,
-            "sources": series,
-            "rejected": counts.rejected,
-            "rejectedName": _("rejected"),
-            "peak": max([0, *counts.rejected, *totals]),
-        },
+        chart=build_stacked_chart(
+            labels=labels, series=build_chart_series(counts), x_title=_("Minute"), warning=_("rejected")
+        ),
     )
 
 
-def build_chart_sources(counts: MinuteCounts) -> list[dict[str, Any]]:
-    """Return a series for each of the largest sources, and one for all others."""
+def build_chart_series(counts: MinuteCounts) -> list[Series]:
+    """Return a series for each of the largest sources, one for all others, and one for rejected events if there are any."""
     series = [
-        {
-            "name": source.source.name,
-            "counts": source.counts,
-            "links": [build_minute_url(start, source.source.pk) for start in counts.starts],
-        }
+        Series(
+            source.source.name,
+            source.counts,
+            links=[build_minute_url(start, source.source.pk) for start in counts.starts],
+        )
         for source in counts.sources[:MAX_CHART_SOURCES]
     ]
     if rest := counts.sources[MAX_CHART_SOURCES:]:
         totals = [sum(minute) for minute in zip(*(source.counts for source in rest), strict=True)]
-        series.append(
-            {"name": _("Other"), "counts": totals, "links": [build_minute_url(start) for start in counts.starts]}
-        )
+        series.append(Series(_("Other"), totals, links=[build_minute_url(start) for start in counts.starts]))
+    if any(counts.rejected):
+        series.append(Series(_("rejected"), counts.rejected))
     return series
 
 

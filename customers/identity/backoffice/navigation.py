@@ -10,5 +10,5 @@ register_pages(
     MenuList(tab="customers.identity", model="identity.IdentityConflict", order=30),
     MenuList(tab="customers.identity", model="identity.IdentityMerge", order=40),
     MenuList(tab="customers.identity", model="identity.IdentifierTransfer", order=50),
-    MenuList(tab="settings.privacy", model="identity.Consent", order=10),
+    MenuList(tab="settings.privacy", model="identity.Consent", order=10, menu_permission="identity.change_customer"),
 )

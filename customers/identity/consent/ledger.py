@@ -36,6 +36,35 @@ def record_consent(
     return consent
 
 
+def record_changed_consents(*, entries: Iterable[tuple[int, str, str]], recorded_at: datetime, source: str) -> int:
+    """Add the entries (customer, purpose, status) that change the latest one; return how many.
+
+    A withdrawal of what was never granted is no change.
+    """
+    wanted = {(customer_id, purpose): status for customer_id, purpose, status in entries}
+    if not wanted:
+        return 0
+    with transaction.atomic():
+        lock_identities()
+        latest = {
+            (customer_id, purpose): status
+            for customer_id, purpose, status in Consent.objects.filter(
+                customer__in={customer_id for customer_id, _purpose in wanted}
+            )
+            .order_by("customer", "purpose", "-recorded_at", "-id")
+            .distinct("customer", "purpose")
+            .values_list("customer", "purpose", "status")
+        }
+        changed = [
+            Consent(customer_id=key[0], purpose=key[1], status=status, source=source, recorded_at=recorded_at)
+            for key, status in wanted.items()
+            if status != latest.get(key, Consent.Status.WITHDRAWN)
+        ]
+        Consent.objects.bulk_create(changed)
+        refresh_consent_denials(customer_ids={consent.customer_id for consent in changed})
+    return len(changed)
+
+
 def read_latest_consents(*, customer: Customer) -> list[Consent]:
     """Return the current entry of each purpose; a purpose without entries is not included."""
     return list(customer.consents.order_by("purpose", "-recorded_at", "-id").distinct("purpose"))

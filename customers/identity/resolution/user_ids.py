@@ -63,8 +63,12 @@ def find_or_create_customers(*, user_ids: Iterable[str], seen_at: datetime) -> d
     return resolve_user_ids(user_ids=user_ids, seen_at=seen_at).customer_ids
 
 
-def resolve_user_ids(*, user_ids: Iterable[str], seen_at: datetime) -> ResolvedUserIds:
-    """Find or create customers as `find_or_create_customers` does, and return which ids were unknown."""
+def resolve_user_ids(*, user_ids: Iterable[str], seen_at: datetime, widens_seen_times: bool = True) -> ResolvedUserIds:
+    """Find or create customers as `find_or_create_customers` does, and return which ids were unknown.
+
+    Args:
+        widens_seen_times: whether ``seen_at`` also applies to customers that exist.
+    """
     unique_ids = sorted(set(user_ids))
     for user_id in unique_ids:
         if not 1 <= len(user_id) <= MAX_ID or "\0" in user_id:
@@ -76,7 +80,7 @@ def resolve_user_ids(*, user_ids: Iterable[str], seen_at: datetime) -> ResolvedU
         missing = [user_id for user_id in unique_ids if user_id not in existing]
         # identifiers first, customers afterwards: all writers use this order, so that they cannot deadlock
         created = create_missing_customers(missing, seen_at) if missing else {}
-        if existing:
+        if existing and widens_seen_times:
             with connection.cursor() as cursor:
                 cursor.execute(WIDEN_SEEN_TIMES, {"ids": sorted(set(existing.values())), "seen_at": seen_at})
         # what another process created between our lookup and our insert is committed by now
@@ -86,11 +90,19 @@ def resolve_user_ids(*, user_ids: Iterable[str], seen_at: datetime) -> ResolvedU
     return ResolvedUserIds(existing | created | created_elsewhere, frozenset(created))
 
 
+def create_customers(count: int, *, seen_at: datetime) -> list[int]:
+    """Create customers without identifiers, which the caller adds in the same transaction; return their IDs."""
+    if not count:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT_CUSTOMERS, {"seen_at": seen_at, "count": count})
+        return [customer_id for (customer_id,) in cursor.fetchall()]
+
+
 def create_missing_customers(user_ids: list[str], seen_at: datetime) -> dict[str, int]:
     """Create customers; return the user ids that no other process created in the meantime."""
+    ids = create_customers(len(user_ids), seen_at=seen_at)
     with connection.cursor() as cursor:
-        cursor.execute(INSERT_CUSTOMERS, {"seen_at": seen_at, "count": len(user_ids)})
-        ids = [customer_id for (customer_id,) in cursor.fetchall()]
         cursor.execute(CLAIM_IDENTIFIERS, {"values": user_ids, "ids": ids})
         created = dict(cursor.fetchall())
         if len(created) < len(ids):

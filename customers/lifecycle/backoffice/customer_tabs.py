@@ -13,7 +13,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from config.foundation.charts import ChartSpec, build_probability_history
+from config.foundation.charts import ChartSpec, build_probability_history, build_state_history
 from customers.identity.backoffice.identity_graph import build_identity_graph
 from customers.identity.backoffice.trait_forms import make_trait_forms
 from customers.identity.models import Consent, Customer, Identifier
@@ -94,7 +94,9 @@ def build_overview(view: CustomerView) -> Context:
         "stage_changes": changes,
         "max_stage_changes": MAX_STAGE_CHANGES,
         "orders": list_latest_orders(customer_id=view.customer.pk),
-        "chart": make_stage_chart(changes, view.order_times),
+        "chart": make_stage_chart(
+            changes, view.order_times, end=view.profile["computed_at"] if view.profile else view.as_of
+        ),
         "panels": build_panels(view, "overview"),
     }
 
@@ -247,18 +249,21 @@ def make_active_chart(history: ActiveHistory | None) -> ChartSpec | None:
     )
 
 
-def make_stage_chart(changes: list[dict[str, Any]], orders: list[datetime]) -> dict[str, Any]:
-    """Return the stages over time, oldest first, and the orders since the first stage change."""
+def make_stage_chart(changes: list[dict[str, Any]], orders: list[datetime], *, end: datetime) -> ChartSpec | None:
+    """Return the stages over time and the orders since the first stage change; None without a stage change."""
+    if not changes:
+        return None
     oldest_first = changes[::-1]
-    return {
-        "stages": [str(stage.label) for stage in Stage],
-        "at": [to_chart_time(change["at"]) for change in oldest_first],
-        "values": [change["to_name"] for change in oldest_first],
-        "reasons": [change["reason_name"] for change in oldest_first],
-        "orders": [to_chart_time(moment) for moment in orders if changes and moment >= changes[-1]["at"]],
-        "orders_label": _("orders"),
-        "stage_label": _("stage"),
-    }
+    return build_state_history(
+        states=[str(stage.label) for stage in Stage],
+        times=[to_chart_time(change["at"]) for change in oldest_first],
+        values=[change["to_name"] for change in oldest_first],
+        texts=[f"{change['reason_name']} (v{change['rules_version']})" for change in oldest_first],
+        end=to_chart_time(end),
+        name=_("stage"),
+        marks=[to_chart_time(moment) for moment in orders if moment >= changes[-1]["at"]],
+        marks_name=_("orders"),
+    )
 
 
 def to_chart_time(moment: datetime) -> str:

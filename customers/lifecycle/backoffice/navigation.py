@@ -1,6 +1,7 @@
 """The pages of this package in the menu of the back office."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from config.foundation.backoffice.navigation import MenuList, MenuPage, register_pages
 
@@ -8,9 +9,14 @@ LIFECYCLE_PAGES = {
     "overview": _("Overview"),
     "stages": _("Stages"),
     "rfm": _("RFM"),
-    "value": _("Value"),
+    "value": pgettext_lazy("lifecycle", "Value"),
     "predictions": _("Predictions"),
     "clusters": _("Clusters"),
+}
+
+DETAILS = {
+    "overview": ("admin:lifecycle_drilldown",),
+    "stages": ("admin:lifecycle_stagetransition_changelist", "admin:lifecycle_stagetransition_change"),
 }
 
 register_pages(
@@ -21,12 +27,21 @@ register_pages(
             url_name=f"admin:lifecycle_{name}",
             permission="lifecycle.view_customerprofile",
             order=10 * number,
-            details=("admin:lifecycle_drilldown",) if name == "overview" else (),
+            details=DETAILS.get(name, ()),
         )
         for number, (name, label) in enumerate(LIFECYCLE_PAGES.items(), start=1)
     ),
-    MenuList(tab="customers.lifecycle", model="lifecycle.StageTransition", order=90),
     MenuList(tab="settings.stages", model="lifecycle.StageRules", order=10),
-    MenuList(tab="settings.jobs", model="lifecycle.LifecycleRun", order=20),
-    MenuList(tab="settings.tables", model="lifecycle.CustomerProfile", order=10),
+    MenuList(
+        tab="settings.jobs",
+        model="lifecycle.LifecycleRun",
+        order=20,
+        menu_permission="django_celery_beat.view_periodictask",
+    ),
+    MenuList(
+        tab="settings.tables",
+        model="lifecycle.CustomerProfile",
+        order=10,
+        menu_permission="django_celery_beat.view_periodictask",
+    ),
 )

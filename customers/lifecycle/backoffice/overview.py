@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from config.foundation.backoffice.date_range import DayRange, make_last_days
 from config.foundation.backoffice.pages import render_page
@@ -85,7 +86,7 @@ def describe_models(score_models: ScoreModelsByKind) -> list[tuple[str, str, str
     answers = []
     purchase_model = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)
     if purchase_model and not purchase_model.reason:
-        answers.append((_("Value"), "admin:lifecycle_value", "", describe_value(purchase_model)))
+        answers.append((pgettext("lifecycle", "Value"), "admin:lifecycle_value", "", describe_value(purchase_model)))
     for score_model in (score_models[kind] for kind in PROPENSITY_KINDS if kind in score_models):
         quality = score_model.figures.get("quality")
         text = describe_prediction(score_model, random_gap=compute_random_gap(quality) if quality else None)

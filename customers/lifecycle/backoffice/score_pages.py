@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from config.foundation.backoffice.pages import render_page
 from customers.lifecycle.backoffice.panels.clusters_panel import build_clusters_panel
@@ -29,7 +30,9 @@ def render_rfm_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpRes
 
 def render_value_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
     """Render the distribution of the predicted value and the accuracy of its model."""
-    return render_score_page(request, model_admin, name="value", title=_("Value"), build=build_clv_panel)
+    return render_score_page(
+        request, model_admin, name="value", title=pgettext("lifecycle", "Value"), build=build_clv_panel
+    )
 
 
 def render_predictions_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:

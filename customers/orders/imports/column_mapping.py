@@ -59,10 +59,15 @@ def resolve_mapping(
     *,
     columns: Sequence[str],
     preset: str = DEFAULT_PRESET,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Mapping[str, str | Sequence[str]] | None = None,
+    is_complete: bool = False,
     date_formats: Sequence[str] = (),
 ) -> ColumnMapping:
     """Match the columns of a file to fields; ``mapping`` takes precedence over the preset.
+
+    Args:
+        mapping: field → its column, or its columns, of which the first one with a value counts.
+        is_complete: fields that are not in ``mapping`` have no column, even if the preset knows one.
 
     Raises:
         ColumnMappingError: an unknown preset, field or column, one column for two fields, or a required field without a column.
@@ -76,7 +81,7 @@ def resolve_mapping(
     explicit_columns = {column for assigned in resolved.values() for column in assigned}
     # reversed: of several columns whose names differ only in case, the first one counts
     by_name = {normalize_name(column): column for column in reversed(columns) if column not in explicit_columns}
-    for name, candidates in column_preset.columns.items():
+    for name, candidates in ({} if is_complete else column_preset.columns).items():
         matches = [by_name[key] for key in map(normalize_name, candidates) if key in by_name]
         if name not in resolved and matches:
             resolved[name] = tuple(dict.fromkeys(matches if name in column_preset.joined_fields else matches[:1]))
@@ -88,26 +93,29 @@ def resolve_mapping(
     )
 
 
-def check_explicit_mapping(mapping: Mapping[str, str], columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def check_explicit_mapping(
+    mapping: Mapping[str, str | Sequence[str]], columns: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
     """Return the user's mapping as field → columns.
 
-    Raise ColumnMappingError for an unknown field or column.
+    Raise ColumnMappingError for an unknown field or column, or a column that is the first one of two fields.
     """
     resolved: dict[str, tuple[str, ...]] = {}
     field_of_column: dict[str, str] = {}
-    for name, column in mapping.items():
+    for name, assigned in mapping.items():
+        column, *others = [assigned] if isinstance(assigned, str) else assigned
         if name not in FIELDS:
             raise ColumnMappingError(
                 _("Unknown field %(name)s.%(nearest)s Valid fields: %(fields)s.")
                 % {"name": repr(name), "nearest": suggest(name, list(FIELDS)), "fields": ", ".join(FIELDS)}
             )
-        if column not in columns:
+        if unknown := next((each for each in (column, *others) if each not in columns), None):
             raise ColumnMappingError(
                 _("The file has no column %(column)s for %(name)s.%(nearest)s Columns in the file: %(columns)s.")
                 % {
-                    "column": repr(column),
+                    "column": repr(unknown),
                     "name": name,
-                    "nearest": suggest(column, columns),
+                    "nearest": suggest(unknown, columns),
                     "columns": ", ".join(columns),
                 }
             )
@@ -117,7 +125,7 @@ def check_explicit_mapping(mapping: Mapping[str, str], columns: Sequence[str]) -
                 % {"column": repr(column), "first": field_of_column[column], "second": name}
             )
         field_of_column[column] = name
-        resolved[name] = (column,)
+        resolved[name] = (column, *others)
     return resolved
 
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from config.foundation.currencies import get_known_currencies
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.progress import Progress, ignore_progress
+from config.foundation.shop.profile import get_shop
 from customers.events.models import Source
 from customers.orders.imports.arrow_copy import prefetch
 from customers.orders.imports.column_mapping import ColumnMapping, ColumnMappingError, resolve_mapping
@@ -47,7 +48,8 @@ def import_orders(
     source: Source,
     started_at: datetime,
     preset: str = DEFAULT_PRESET,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Mapping[str, str | Sequence[str]] | None = None,
+    is_complete_mapping: bool = False,
     currency: str = "",
     timezone: str = "UTC",
     encoding: str | None = None,
@@ -66,7 +68,8 @@ def import_orders(
     must contain all lines of its orders. Every valid row counts as loaded or unchanged, every other one as rejected.
 
     Args:
-        mapping: field → column; takes precedence over the preset.
+        mapping: field → column or columns; takes precedence over the preset.
+        is_complete_mapping: fields that are not in ``mapping`` have no column, even if the preset knows one.
         currency: the currency of rows without one; empty for the shop's currency.
         timezone: the time zone of times without an offset.
         products: whether unknown products are created, or their rows rejected.
@@ -87,6 +90,7 @@ def import_orders(
             run=run,
             preset=preset,
             mapping=mapping,
+            is_complete_mapping=is_complete_mapping,
             currency=currency,
             timezone=timezone,
             date_formats=date_formats,
@@ -119,7 +123,8 @@ def import_rows(
     rows: OrderRows,
     run: OrderImport,
     preset: str = DEFAULT_PRESET,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Mapping[str, str | Sequence[str]] | None = None,
+    is_complete_mapping: bool = False,
     currency: str = "",
     timezone: str = "UTC",
     date_formats: Sequence[str] = (),
@@ -128,10 +133,16 @@ def import_rows(
     progress: Progress = ignore_progress,
 ) -> OrderImport:
     """Import the rows of an open file into a saved record; see ``import_orders``."""
-    columns = resolve_mapping(columns=rows.columns, preset=preset, mapping=mapping, date_formats=date_formats)
+    columns = resolve_mapping(
+        columns=rows.columns,
+        preset=preset,
+        mapping=mapping,
+        is_complete=is_complete_mapping,
+        date_formats=date_formats,
+    )
     options = ImportOptions(
         mapping=columns,
-        currency=check_currency(currency or settings.SHOP_CURRENCY),
+        currency=check_currency(currency or get_shop().currency),
         timezone=check_timezone(timezone),
         as_of=run.started_at,
         decimal_comma=rows.decimal_comma,

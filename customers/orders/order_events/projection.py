@@ -11,12 +11,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.db import connection
 
 from catalog.categories import ensure_categories
 from catalog.sku_lookup import find_products_by_sku
 from config.foundation.database.advisory_locks import compute_lock_key
+from config.foundation.shop.profile import get_shop
 from customers.events.event_taxonomy import Meaning
 from customers.orders.models import Order
 from customers.orders.order_events.event_parsing import OrderEventError, parse_order_event, read_order_id
@@ -251,11 +251,11 @@ def derive_orders(keys: Sequence[OrderKey], result: OrderProjection, *, at: date
         events = read_log(cursor, parameters)
         cursor.execute(SELECT_ORDERS, parameters)
         stored = {OrderKey(*row[:2]): row[2:] for row in cursor.fetchall()}
-        derived = {}
+        derived, currency = {}, get_shop().currency
         for key in keys:
             if key in stored and stored[key][2] == Order.Kind.RETURN:
                 continue  # an imported credit note; events describe sales only
-            order = derive_order(events[key], currency=settings.SHOP_CURRENCY)
+            order = derive_order(events[key], currency=currency)
             if order is not None:
                 derived[key] = order
         if derived:

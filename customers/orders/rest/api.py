@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 import django_filters
-from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,6 +16,7 @@ from rest_framework.response import Response
 
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.rest.filters import MomentFilter
+from config.foundation.shop.profile import get_shop
 from customers.events.models import Source
 from customers.identity.models import Identifier
 from customers.orders.models import Order
@@ -80,7 +80,7 @@ class OrderList(generics.ListAPIView):
                 items=serializer.validated_data["orders"],
                 source=source,
                 at=timezone.now(),
-                currency=settings.SHOP_CURRENCY,
+                currency=get_shop().currency,
             )
         except AlreadyRunningError as error:
             raise ImportRunningError from error

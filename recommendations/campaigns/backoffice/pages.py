@@ -8,6 +8,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from config.foundation.charts import build_funnel_chart
 from customers.identity.personal_data.masking import may_see_personal
 from customers.segments.conditions.condition_tree import ConditionError
 from recommendations.campaigns.audience import preview_audience, stream_audience
@@ -46,7 +47,12 @@ def show_preview(request: HttpRequest, *, model_admin: ModelAdmin, campaign_id: 
     steps = build_waterfall(preview)
     context |= {
         "steps": steps,
-        "chart": {"names": [step["name"] for step in steps], "customers": [step["customers"] for step in steps]},
+        "chart": build_funnel_chart(
+            labels=[step["name"] for step in steps],
+            values=[step["customers"] for step in steps],
+            title=_("Step"),
+            value_title=_("Customers"),
+        ),
         "effect": describe_effect(preview),
         "too_small": is_too_small(preview),
     }

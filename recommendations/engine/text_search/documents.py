@@ -15,6 +15,7 @@ class TextField:
 # Short fields are the most informative. Not learned: a new shop has no clicks to learn from.
 FIELDS: Mapping[str, TextField] = {
     "title": TextField(3.0, 0.5),
+    "head": TextField(6.0, 0.0),  # the words of the title that name the product: a potato before potato chips
     "brand": TextField(2.0, 0.3),
     "category": TextField(1.2, 0.3),
     "tags": TextField(1.2, 0.3),

@@ -1,6 +1,10 @@
-"""The head of a query: the word that names the product, such as bread in "sliced bread 20 oz"."""
+"""The head of a query or title: the word that names the product, such as bread in "sliced bread 20 oz"."""
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
+
+from recommendations.engine.text_search.tokens import singularize
 
 # what a product comes in; the head is the word before
 MEASURES = frozenset(
@@ -34,3 +38,29 @@ def find_head(words: Sequence[str], is_required: Sequence[bool]) -> int | None:
         [position for position in words_only if words[position] not in MODIFIERS] or words_only or named or candidates
     )
     return best[-1] if best else None
+
+
+_PHRASES = re.compile(r"[,;:()&|\n]| [-–—] |\b(?:and|or)\b")
+_DESCRIPTIONS = re.compile(r"\d|\b(?:for|from|in|no|of|on|to|w|with|without)\b")  # what follows describes the product
+_TITLE_WORDS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+NOT_HEADS = MODIFIERS | MEASURES | GENERAL_NOUNS
+
+
+@lru_cache(maxsize=20_000)
+def find_title_heads(title: str) -> str:
+    """Return the words that name the product, separated by commas: "Potato chips, 11 oz" gives chips, "Potatoes russet" potatoes.
+
+    English phrases end with the head, and words before it that describe it are singular; so a plural is a head too.
+    """
+    heads: list[str] = []
+    for phrase in _PHRASES.split(title.lower()):
+        parts = (list_nouns(part) for part in _DESCRIPTIONS.split(phrase))
+        nouns = next(filter(None, parts), [])  # the first part: chilled 100% orange juice begins with a description
+        heads += [noun for noun in nouns if singularize(noun) != noun or noun == nouns[-1]]
+    return " , ".join(dict.fromkeys(heads))
+
+
+def list_nouns(text: str) -> list[str]:
+    """Return the words that may name a product."""
+    words = _TITLE_WORDS.findall(text)
+    return [word for word in words if singularize(word) not in NOT_HEADS and not word.endswith(("'s", "’s"))]

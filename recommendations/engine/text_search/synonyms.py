@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from recommendations.engine.text_search.tokens import iterate_runs, list_document_terms, normalize, split_into_words
+from recommendations.engine.text_search.tokens import (
+    is_unspaced,
+    iterate_runs,
+    list_document_terms,
+    normalize,
+    split_into_words,
+)
 from recommendations.engine.text_search.vocabulary import Vocabulary, is_correctable
 
 type Atoms = tuple[str, ...]
@@ -13,7 +19,7 @@ type TermSet = tuple[str, ...]  # terms of which a document must contain all
 MAX_NAME_TERMS = 64
 # Weights relative to the word itself.
 SYNONYM_FACTOR = 0.9
-RELATED_FACTOR = 0.5  # of the further words of a group that also finds the name itself: muffin => muffin, snack cake
+RELATED_FACTOR = 0.5  # of the further words of a group that also finds the name itself: muffin => muffin, snack cake; not of translations
 
 
 class Alternative(NamedTuple):
@@ -57,8 +63,10 @@ class Synonyms:
                 atoms = split_into_atoms(name)
                 if not 0 < len(atoms) <= MAX_NAME_TERMS:
                     continue
-                factor = RELATED_FACTOR if atoms in map(split_into_atoms, others) else SYNONYM_FACTOR
+                has_related = atoms in map(split_into_atoms, others)
                 for other in others or names:
+                    is_translation = is_unspaced(normalize(name)) != is_unspaced(normalize(other))
+                    factor = RELATED_FACTOR if has_related and not is_translation else SYNONYM_FACTOR
                     if (terms := split_into_terms(other)) and split_into_atoms(other) != atoms:
                         known = factors.setdefault(atoms, {})
                         known[terms] = max(factor, known.get(terms, 0.0))

@@ -26,7 +26,7 @@ _IRREGULAR_PLURALS = {
     "knives": "knife", "loaves": "loaf", "leaves": "leaf", "halves": "half", "shelves": "shelf", "scarves": "scarf", "calves": "calf",
     "children": "child", "men": "man", "women": "woman", "teeth": "tooth", "feet": "foot", "mice": "mouse",
 }  # fmt: skip
-TERMS_VERSION = 3  # of the rules that turn texts into terms; a saved index of other rules is built again
+TERMS_VERSION = 4  # of the rules that turn texts into terms; a saved index of other rules is built again
 
 
 class TextRun(NamedTuple):

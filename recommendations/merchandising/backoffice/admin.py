@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -72,6 +73,13 @@ class RuleAdmin(ModelAdmin):
                     "product_ids",
                     "category",
                     "brand",
+                )
+            },
+        ),
+        (
+            gettext_lazy("More conditions on products"),
+            {
+                "fields": (
                     ("attribute_name", "attribute_value"),
                     "tag",
                     ("price_from", "price_to"),
@@ -90,7 +98,13 @@ class RuleAdmin(ModelAdmin):
         js = ["merchandising/rule-form.js"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Rule | None = None) -> Any:
-        return self.fieldsets if obj else self.fieldsets[:-1]
+        """Fold the sections that few rules need, unless the rule uses one of their fields."""
+        sections = [(title, dict(section)) for title, section in (self.fieldsets if obj else self.fieldsets[:-1])]
+        for title, section in sections:
+            names = flatten(section["fields"])
+            if title is not None and "product_ids" not in names and not any(getattr(obj, name, None) for name in names):
+                section["classes"] = ("collapse",)
+        return sections
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Return the values of a link such as “Pin a product”; lists are separated by commas."""

@@ -16,6 +16,16 @@ register_pages(
     ),
     MenuList(tab="recommendations.search", model="serving.Synonym", order=20),
     MenuList(tab="recommendations.performance", model="serving.PerformanceDay", order=10),
-    MenuList(tab="settings.jobs", model="serving.PerformanceRun", order=40),
-    MenuList(tab="settings.jobs", model="serving.PositionBiasRun", order=50),
+    MenuList(
+        tab="settings.jobs",
+        model="serving.PerformanceRun",
+        order=40,
+        menu_permission="django_celery_beat.view_periodictask",
+    ),
+    MenuList(
+        tab="settings.jobs",
+        model="serving.PositionBiasRun",
+        order=50,
+        menu_permission="django_celery_beat.view_periodictask",
+    ),
 )

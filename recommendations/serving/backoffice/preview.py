@@ -65,7 +65,7 @@ def build_preview(
 ) -> RecommendationPreview:
     """Return the response to a request with the sources of each item."""
     activity = read_activity(request)
-    response = recommend(request=request, now=now, source=source, activity=activity)
+    response = recommend(request=request, now=now, source=source, activity=activity, has_deadline=False)
     state = source.get_state(now=now)
     visitor = identify_visitor(state=state, request=request, activity=activity, now=now.timestamp())
     causes = explain_sources(
@@ -128,8 +128,9 @@ def explain_sources(
     with WorkspacePool(state) as workspaces:
         scored = None
         if placement == FOR_YOU:
-            context = build_context(request=request, state=state, workspaces=workspaces, now=now, activity=activity)
-            context.deadline = None  # a page of the back office may take its time
+            context = build_context(
+                request=request, state=state, workspaces=workspaces, now=now, activity=activity, has_deadline=False
+            )
             scored = score_visitor(context)
         if scored is None:
             scored = blend.score(history, workspaces.take())

@@ -128,4 +128,4 @@ def recommend_with_rules(
     *, request: RecommendationRequest, rules: RuleBook, now: datetime, source: StateLoader
 ) -> RecommendationResponse:
     """Return the response with these rules only."""
-    return recommend(request=request, now=now, source=source, rules=rules)
+    return recommend(request=request, now=now, source=source, rules=rules, has_deadline=False)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from catalog.product_picker.fields import ProductIdsField
+from catalog.product_picker.queries import MAX_ROWS, describe_products
 from recommendations.engine.placements import CATEGORIES, FOR_YOU
 from recommendations.merchandising.backoffice.forms import RuleForm
 from recommendations.merchandising.backoffice.overview import find_product_titles
@@ -119,9 +120,11 @@ def make_preview_form(draft: Rule | None, data: QueryDict) -> RulePreviewForm:
 def build_preview_context(request: RecommendationRequest, draft: Rule) -> dict[str, Any]:
     """Return the preview, or why there is none."""
     try:
-        return {"preview": preview_with_rules(request=request, draft_rule=draft, now=timezone.now())}
+        preview = preview_with_rules(request=request, draft_rule=draft, now=timezone.now())
     except InvalidRequestError as error:
         return {"problem": str(error)}
+    titles = {product.product_id: product.title for product in describe_products(preview.missing_pins[:MAX_ROWS])}
+    return {"preview": preview, "missing_pins": [f"“{titles.get(name, name)}”" for name in preview.missing_pins]}
 
 
 def list_rule_fields(data: QueryDict) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """“Why this product?”: the sources of a recommendation in sentences, for people of the shop."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -12,6 +12,7 @@ from recommendations.engine.algorithms.base import VISIT_PREFIX, get_reason
 from recommendations.engine.algorithms.spec import ExplanationReason
 from recommendations.engine.cold_start import CLUSTER, LANDING
 from recommendations.engine.placements import PLACEMENTS, PlacementInput
+from recommendations.merchandising.backoffice.rule_labels import join_names
 from recommendations.serving.backoffice.preview import PreviewedItem, RecommendationPreview, SourceLine
 
 MIN_PERCENT = 5.0  # of the score; smaller parts are left out
@@ -26,15 +27,15 @@ REASON_SENTENCES: dict[str, str | Promise] = {
     "popular": gettext_lazy("It sells well: nothing more specific is known about this visitor."),
     "popular_in_category": gettext_lazy("It sells well in its category."),
 }
-# what connects the product with another one of the customer's history, or of the request
+# what connects the product with others of the customer's history, or of the request
 PRODUCT_SENTENCES: dict[ExplanationReason, str | Promise] = {
-    ExplanationReason.SAME_BUYERS: gettext_lazy("People who chose %(title)s choose it too"),
-    ExplanationReason.SIMILAR_PRODUCT: gettext_lazy("It is similar to %(title)s"),
+    ExplanationReason.SAME_BUYERS: gettext_lazy("People who chose %(titles)s choose it too"),
+    ExplanationReason.SIMILAR_PRODUCT: gettext_lazy("It is similar to %(titles)s"),
     ExplanationReason.SIMILAR_CUSTOMERS: gettext_lazy(
-        "Customers who bought similar products, such as %(title)s, buy it"
+        "Customers who bought similar products, such as %(titles)s, buy it"
     ),
-    ExplanationReason.BOUGHT_TOGETHER: gettext_lazy("It is bought in the same orders as %(title)s"),
-    ExplanationReason.CHOSEN_NEXT: gettext_lazy("It is chosen after %(title)s"),
+    ExplanationReason.BOUGHT_TOGETHER: gettext_lazy("It is bought in the same orders as %(titles)s"),
+    ExplanationReason.CHOSEN_NEXT: gettext_lazy("It is chosen after %(titles)s"),
 }
 GENERAL_SENTENCES: dict[ExplanationReason, str | Promise] = {
     ExplanationReason.TRENDING: gettext_lazy("Its sales are rising"),
@@ -44,11 +45,20 @@ GENERAL_SENTENCES: dict[ExplanationReason, str | Promise] = {
 
 
 @dataclass
-class WeightedSentence:
-    """A sentence about a source, with its share of the score in percent."""
+class CombinedCauses:
+    """Causes with the same sentence. titles: the share of the score in percent by title of the product that it names."""
 
-    text: str
-    percent: float
+    sentence: str
+    percent: float = 0.0
+    titles: dict[str, float] = field(default_factory=dict)
+
+    def add(self, cause: SourceLine) -> None:
+        self.percent += cause.percent
+        self.titles[cause.title] = self.titles.get(cause.title, 0.0) + cause.percent
+
+    def write(self) -> str:
+        titles = [f"“{title}”" for title in sorted(self.titles, key=lambda title: -self.titles[title])]
+        return self.sentence % {"titles": join_names(titles)} if "%(titles)s" in self.sentence else self.sentence
 
 
 @dataclass(frozen=True)
@@ -75,27 +85,28 @@ def explain_item(entry: PreviewedItem, *, is_related: bool) -> list[str]:
     code = entry.item.reason.code if entry.item.reason is not None else ""
     if code in ("chosen_by_the_shop", "new") or (code in REASON_SENTENCES and not entry.causes):
         return [str(REASON_SENTENCES[code])]
-    sentences = combine_causes(entry.causes, product_id=entry.item.product_id, is_related=is_related)
-    if not sentences:
+    causes = combine_causes(entry.causes, product_id=entry.item.product_id, is_related=is_related)
+    if not causes:
         return [entry.item.reason.text] if entry.item.reason is not None else []
-    main, others = sentences[0], sentences[1:MAX_SENTENCES]
-    share = _("%(sentence)s (%(share)s of the score).")
+    shown = [each for each in causes[:MAX_SENTENCES] if each is causes[0] or each.percent >= MIN_PERCENT]
     return [
-        share % {"sentence": each.text, "share": format_percent(each.percent / 100, 0)}
-        for each in (main, *(other for other in others if other.percent >= MIN_PERCENT))
+        _("%(sentence)s (%(share)s of the score).")
+        % {"sentence": each.write(), "share": format_percent(min(each.percent / 100, 1.0), 0)}
+        for each in shown
     ]
 
 
-def combine_causes(causes: Sequence[SourceLine], *, product_id: str, is_related: bool) -> list[WeightedSentence]:
-    """Return one sentence for each connection, the largest first: several algorithms may find the same one."""
-    combined: dict[str, WeightedSentence] = {}
+def combine_causes(causes: Sequence[SourceLine], *, product_id: str, is_related: bool) -> list[CombinedCauses]:
+    """Return one sentence for each connection, the largest first: it names several products and algorithms at once."""
+    combined: dict[str, CombinedCauses] = {}
     for cause in causes:
-        text = describe_cause(cause, product_id=product_id, is_related=is_related)
-        combined.setdefault(text, WeightedSentence(text, 0.0)).percent += cause.percent
-    return sorted(combined.values(), key=lambda sentence: -sentence.percent)
+        sentence = choose_sentence(cause, product_id=product_id, is_related=is_related)
+        combined.setdefault(sentence, CombinedCauses(sentence)).add(cause)
+    return sorted(combined.values(), key=lambda each: -each.percent)
 
 
-def describe_cause(cause: SourceLine, *, product_id: str, is_related: bool) -> str:
+def choose_sentence(cause: SourceLine, *, product_id: str, is_related: bool) -> str:
+    """Return the sentence of a cause, with %(titles)s if it names products."""
     if cause.source == LANDING:
         return _("It is popular in the category where the visitor arrived")
     if cause.source == CLUSTER or cause.source.startswith(TRAIT_PREFIX):
@@ -107,9 +118,8 @@ def describe_cause(cause: SourceLine, *, product_id: str, is_related: bool) -> s
         if reason == ExplanationReason.DUE_AGAIN:
             return _("The customer bought it before, and it is due again")
         return _("The customer has bought or viewed it before")
-    text = str(PRODUCT_SENTENCES.get(reason, PRODUCT_SENTENCES[ExplanationReason.SAME_BUYERS])) % {"title": cause.title}
-    if is_related:
-        return text
-    if cause.source.startswith(VISIT_PREFIX):
-        return _("%(connection)s, which the customer viewed in this visit") % {"connection": text}
+    text = str(PRODUCT_SENTENCES.get(reason, PRODUCT_SENTENCES[ExplanationReason.SAME_BUYERS]))
+    if cause.source.startswith(VISIT_PREFIX) and not is_related:
+        # replaced, not formatted: the titles follow later
+        return _("%(connection)s, viewed in this visit").replace("%(connection)s", text)
     return text

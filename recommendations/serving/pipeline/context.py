@@ -181,15 +181,17 @@ def build_context(
     now: datetime,
     activity: RecentActivity | None = None,
     rules: RuleBook | None = None,
+    has_deadline: bool = True,
 ) -> RecommendationContext:
     """Return the context of a validated request.
 
-    activity: what Valkey knows about the visitor, if the caller has read it already. rules: used instead of the shop's.
+    activity: what Valkey knows about the visitor, if the caller has read it already. rules: used instead of the shop's. has_deadline: False for pages
+    of the back office, which may take their time.
 
     Errors: InvalidRequestError for a cursor or landing category that does not exist.
     """
     offset, minute = read_cursor(request.cursor, now=now)
-    deadline = make_deadline()  # before the round trip to Valkey, which counts towards it
+    deadline = make_deadline() if has_deadline else None  # before the round trip to Valkey, which counts towards it
     _require_landing_category(state, request)
     activity = read_activity(request) if activity is None else activity
     visitor = identify_visitor(state=state, request=request, activity=activity, now=now.timestamp())

@@ -189,11 +189,13 @@ class HitRanker:
     ) -> npt.NDArray[np.float32]:
         """Return a factor for the categories in which the best matches sell: the intent of words such as milk or diapers.
 
-        1 + CATEGORY_WEIGHT · the category's share in Σ text² · popularity over the best tier, relative to the largest share.
+        1 + CATEGORY_WEIGHT · the category's share in Σ text⁴ · popularity over the best tier, relative to the largest share. The
+        fourth power, because many products that only contain a word, such as orange juices, would outweigh what it names.
         """
         catalog = self.snapshot.catalog
         codes = catalog.category[catalog_rows]
-        weight = candidates.text * candidates.text * (candidates.tier == candidates.tier.max())
+        squared = candidates.text * candidates.text
+        weight = squared * squared * (candidates.tier == candidates.tier.max())
         if self.popularity is not None:
             weight = weight * (np.float32(CATEGORY_BASE) + self.popularity(catalog_rows))
         shares = np.bincount(codes + 1, weights=weight, minlength=len(catalog.categories) + 1)

@@ -144,7 +144,7 @@ def test_marketer_creates_a_campaign_and_downloads_its_audience(all_customers: S
     assert marketer.get(reverse("admin:campaigns_campaign_changelist")).status_code == 200
     page = read_body(marketer.get(reverse("admin:campaigns_campaign_preview", args=[campaign.pk])))
     assert "plotly/plotly.min.js" in page
-    assert '"customers": [4, 4, 4, 4]' in page
+    assert '"x": [4, 4, 4, 4]' in page
     assert "Set a holdout share" in page
     address = reverse("admin:campaigns_campaign_audience", args=[campaign.pk])
     assert address in page

@@ -36,6 +36,7 @@ class Drilldown:
 
     title, note: description of the selection. parameters: of its URL. condition: the segment condition that selects the same
     customers, or None if there is none. period: URL parameters of the page with the number, such as the compared days, for the link back.
+    now: of a selection at an earlier time, the parameters of the same one now, which a dynamic segment can follow.
     """
 
     title: str
@@ -44,10 +45,15 @@ class Drilldown:
     parameters: dict[str, str]
     condition: ConditionTree | None = None
     period: dict[str, str] = field(default_factory=dict)
+    now: dict[str, str] = field(default_factory=dict)
 
     @property
     def query(self) -> str:
         return urlencode(self.parameters)
+
+    @property
+    def query_now(self) -> str:
+        return urlencode(self.now)
 
 
 def make_drilldown_url(figure: str, **parameters: Any) -> str:

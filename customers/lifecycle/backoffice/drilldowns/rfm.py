@@ -96,6 +96,7 @@ def parse_rfm_flow(parameters: Mapping[str, str]) -> Drilldown:
             "to": ANY_GROUP if new is None else new or NO_GROUP,
         },
         period=period,
+        now={"figure": "rfm-group", "basis": basis.key, "group": new} if old is None and new else {},
     )
 
 

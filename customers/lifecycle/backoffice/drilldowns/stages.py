@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 from django.utils.formats import date_format
 from django.utils.text import capfirst
+from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
 
-from customers.lifecycle.backoffice.date_range import DateRange, DateRangeForm
+from config.foundation.backoffice.date_range import parse_date_choice
 from customers.lifecycle.backoffice.drilldowns.drilldown import (
+    ConditionTree,
     Drilldown,
     DrilldownError,
     make_comparison,
@@ -36,38 +38,36 @@ def parse_stage_flow(parameters: Mapping[str, str]) -> Drilldown:
     is_any = (old == ANY_STAGE, new == ANY_STAGE)
     if old not in {UNKNOWN_STAGE, ANY_STAGE, *Stage.values} or new not in {ANY_STAGE, *Stage.values} or all(is_any):
         raise DrilldownError([_("The link has no valid stages. Choose a number on the Lifecycle page.")])
-    form = DateRangeForm.from_parameters(parameters)
-    if not form.is_valid():
-        raise DrilldownError(
-            [
-                f"{capfirst(str(form.fields[name].label))}: {text}"
-                for name, texts in form.errors.items()
-                for text in texts
-            ]
-        )
-    period, stage = DateRange.from_form(form), "" if old == UNKNOWN_STAGE else old
-    days = {name: date_format(form.cleaned_data[name], "DATE_FORMAT") for name in ("since", "until")}
-    condition = None
+    choice = parse_date_choice(parameters, today=localdate(), comparison="none")
+    if choice.errors:
+        raise DrilldownError(list(choice.errors))
+    days, stage = choice.range, "" if old == UNKNOWN_STAGE else old
+    first_day, last_day = (date_format(day, "DATE_FORMAT") for day in (days.first, days.last))
+    period = {"since": days.first.isoformat(), "until": days.last.isoformat()}
+    condition: ConditionTree | None = None
+    now: dict[str, str] = {}
     if is_any[0]:
-        title, note = capfirst(get_stage_label(new)), _("at the end of %(day)s") % {"day": days["until"]}
-        if not has_changes_since(period.until):
+        title, note = capfirst(get_stage_label(new)), _("at the end of %(day)s") % {"day": last_day}
+        now = {"figure": "stage", "stage": new}
+        if not has_changes_since(days.end):
             condition = make_condition(make_comparison("stage", "in", [new]))
     elif is_any[1]:
-        title, note = capfirst(get_stage_label(stage)), _("at the start of %(day)s") % {"day": days["since"]}
+        title, note = capfirst(get_stage_label(stage)), _("at the start of %(day)s") % {"day": first_day}
     else:
-        title, note = f"{capfirst(get_stage_label(stage))} → {get_stage_label(new)}", " – ".join(days.values())
+        title, note = f"{capfirst(get_stage_label(stage))} → {get_stage_label(new)}", f"{first_day} – {last_day}"
     return Drilldown(
         title=title,
         note=note,
         customers=find_customers_in_flow(
-            since=period.since,
-            until=period.until,
+            since=days.start,
+            until=days.end,
             from_stage=None if is_any[0] else stage,
             to_stage=None if is_any[1] else new,
         ),
-        parameters={"figure": "stage-flow", "from": old, "to": new, **form.to_url_parameters()},
+        parameters={"figure": "stage-flow", "from": old, "to": new, **period},
         condition=condition,
-        period=form.to_url_parameters(),
+        period=period,
+        now={} if condition else now,
     )
 
 

@@ -57,6 +57,7 @@ def build_clusters_panel() -> dict[str, Any]:
                 Series(
                     f"{cluster['id']} · {names[cluster['id']]}",
                     [round(cluster["radar"].get(feature, 0.0)) for feature in features],
+                    links=[make_drilldown_url("cluster", cluster=cluster["id"])] * len(features),
                 )
                 for cluster in metadata["clusters"]
             ],

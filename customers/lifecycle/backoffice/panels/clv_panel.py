@@ -145,6 +145,11 @@ def make_histogram_chart() -> ChartSpec:
         links=[make_value_url(bar["low"], bar["high"]) for bar in bars],
         x_title=_("Predicted value, next 12 months"),
         y_title=_("Customers"),
+        brush={
+            "url": make_drilldown_url("value"),
+            "starts": [{} if bar["low"] is None else {"low": str(bar["low"])} for bar in bars],
+            "ends": [{} if bar["high"] is None else {"below": str(bar["high"])} for bar in bars],
+        },
     )
 
 

@@ -120,6 +120,11 @@ def make_probability_chart(kind: str, counts: list[int]) -> dict[str, Any]:
         links=[row["url"] for row in rows],
         x_title=_("Probability"),
         y_title=_("Customers"),
+        brush={
+            "url": make_drilldown_url("probability", kind=kind),
+            "starts": [{"low": str(bar / N_BINS)} for bar in range(N_BINS)],
+            "ends": [make_bin_end(bar) for bar in range(N_BINS)],
+        },
     )
     return {"id": f"{kind}-probability", **chart}
 
@@ -137,8 +142,12 @@ def make_probability_rows(kind: str, counts: list[int]) -> list[dict[str, Any]]:
 
 
 def make_bin_url(kind: str, bar: int) -> str:
-    upper = "high" if bar == N_BINS - 1 else "below"
-    return make_drilldown_url("probability", kind=kind, low=bar / N_BINS, **{upper: (bar + 1) / N_BINS})
+    return make_drilldown_url("probability", kind=kind, low=bar / N_BINS, **make_bin_end(bar))
+
+
+def make_bin_end(bar: int) -> dict[str, str]:
+    """Return the upper bound of a bin as a parameter; only the last bin includes it."""
+    return {"high" if bar == N_BINS - 1 else "below": str((bar + 1) / N_BINS)}
 
 
 def format_candidates(figures: dict[str, Any]) -> list[dict[str, Any]]:

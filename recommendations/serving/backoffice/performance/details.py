@@ -8,7 +8,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from config.foundation.charts import build_interval_chart, build_point_chart
-from config.foundation.number_formats import NO_VALUE, format_count, format_percent
+from config.foundation.number_formats import NO_VALUE, format_count, format_money, format_percent
 from recommendations.engine.evaluation import ConfidenceInterval
 from recommendations.placement_labels import get_placement_label
 from recommendations.serving.impressions.models import PositionBias
@@ -119,8 +119,6 @@ def format_interval(rate: ConfidenceInterval | None) -> str:
 
 
 def format_revenue(revenue: Mapping[str, Decimal]) -> str:
-    """Return the amounts of all currencies, such as 30.00 EUR + 5.00 USD."""
-    amounts = [
-        f"{number_format(amount, 2, force_grouping=True)} {currency}" for currency, amount in sorted(revenue.items())
-    ]
+    """Return the amounts of all currencies, such as €30.00 + $5.00."""
+    amounts = [format_money(amount, currency) for currency, amount in sorted(revenue.items())]
     return " + ".join(amounts) or NO_VALUE

@@ -102,7 +102,7 @@ def build_daily_charts(daily: DailyFigures, currency: str) -> list[tuple[str, Co
     """Return the columns of revenue and click-through rate by day, with the compared days as a line."""
     labels = [format_full_day(day) for day in daily.days]
     # a longer compared range is cut, so that both lines end together
-    before = daily.before[: len(daily.days)]
+    before = daily.before[: len(daily.days)] if any(figures.shown for figures in daily.before) else []
     revenue = [float(figures.revenue.get(currency, 0)) for figures in daily.now]
     rates = [figures.clicked / figures.shown if figures.shown else 0.0 for figures in daily.now]
     charts = [

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from catalog.models import Product
+from catalog.placeholder_images.drawing import choose_image_url
 from config.foundation.backoffice.date_range import DateChoice
 from config.foundation.backoffice.tables import Cell, Column, Table, build_table
 from config.foundation.number_formats import (
@@ -88,12 +89,17 @@ def build_placements_table(
     )
 
 
+def get_product_image(product: Product) -> str:
+    category = product.category.path if product.category else ""
+    return choose_image_url(image_url=product.image_url, category=category, title=product.title)
+
+
 def build_products_table(request: HttpRequest, products: Sequence[ProductFigures], *, currency: str) -> Table:
     """Return the products of a placement with their titles, in one query."""
     known = {
         product.product_id: product
-        for product in Product.objects.filter(product_id__in=[row.product_id for row in products]).only(
-            "product_id", "title"
+        for product in Product.objects.filter(product_id__in=[row.product_id for row in products]).select_related(
+            "category"
         )
     }
 
@@ -101,7 +107,12 @@ def build_products_table(request: HttpRequest, products: Sequence[ProductFigures
         product = known.get(row.product_id)
         url = reverse("admin:catalog_product_change", args=[product.pk]) if product else ""
         return {
-            "product": Cell(product.title if product else row.product_id, url, title=row.product_id),
+            "product": Cell(
+                product.title if product else row.product_id,
+                url,
+                title=row.product_id,
+                image=get_product_image(product) if product else "",
+            ),
             "shown": format_count(row.shown),
             "clicked": format_count(row.clicked),
             "click_rate": format_percent(row.click_rate, 2),

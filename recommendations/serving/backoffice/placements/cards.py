@@ -46,14 +46,14 @@ class PlacementCard:
 
 
 def build_card(state: PlacementState, comparison: FiguresComparison | None, sample: PlacementSample) -> PlacementCard:
-    label, kind = STATE_LABELS[state.served_by]
+    label, kind = STATE_LABELS[find_actual_source(state, sample)]
     return PlacementCard(
         placement=state.placement,
         label=get_placement_label(state.placement),
         state_label=label,
         state_kind=kind,
         since=describe_since(state),
-        sentence=" ".join(filter(None, (describe_state(state), describe_result(comparison)))),
+        sentence=" ".join(filter(None, (describe_state(state, sample), describe_result(comparison)))),
         figures=format_figures(comparison) if comparison is not None else [],
         sample=sample,
         sample_label=describe_sample(sample),
@@ -61,11 +61,17 @@ def build_card(state: PlacementState, comparison: FiguresComparison | None, samp
     )
 
 
+def find_actual_source(state: PlacementState, sample: PlacementSample) -> ServedBy:
+    """Return what fills the placement: also the fallback, if it has nothing to show to anybody."""
+    is_empty = bool(sample.fallback) and not sample.is_for_customer and sample.start is None
+    return ServedBy.FALLBACK if is_empty and state.served_by != ServedBy.OFF else state.served_by
+
+
 def describe_since(state: PlacementState) -> str:
     return _("since %(day)s") % {"day": format_full_day(state.since.date())} if state.since is not None else ""
 
 
-def describe_state(state: PlacementState) -> str:
+def describe_state(state: PlacementState, sample: PlacementSample) -> str:
     """Return the sentence on what is shown instead; empty if the placement shows its own products."""
     values = {"fallback": get_placement_label(state.fallback)}
     if state.served_by == ServedBy.OFF:
@@ -78,6 +84,11 @@ def describe_state(state: PlacementState) -> str:
         return _("No model is trained yet, so the newest products are shown.")
     if state.cause == FallbackCause.NOT_BETTER:
         return _("“%(fallback)s” is shown instead: this placement was not better in the evaluation.") % values
+    if sample.fallback:
+        values = {"fallback": get_placement_label(sample.fallback)}
+        if sample.is_for_customer:
+            return _("Too little is known about this customer, so “%(fallback)s” is shown.") % values
+        return _("It has nothing to show at the moment, so “%(fallback)s” is shown.") % values
     return ""
 
 
@@ -116,7 +127,7 @@ def format_figures(comparison: FiguresComparison) -> list[dict[str, Any]]:
             "label": label,
             "value": show(value),
             "change": compute_change(value, previous),
-            "before": show(previous) if previous is not None else "",
+            "before": show(previous) if previous else "",
             "note": note,
         }
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from customers.identity.models import Identifier
 from customers.orders.models import Order
-from recommendations.engine.placements import CATEGORIES, PLACEMENTS, POPULAR, PlacementInput
+from recommendations.engine.placements import PLACEMENTS, POPULAR, PlacementInput
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import InvalidRequestError, RecommendationRequest
 from recommendations.serving.response import RecommendationResponse
@@ -69,7 +69,7 @@ def get_response(
 ) -> RecommendationResponse | None:
     """Return the response; None if there is no product to start from."""
     try:
-        return recommend(request=request, now=now, source=source)
+        return recommend(request=request, now=now, source=source, has_deadline=False)
     except InvalidRequestError:
         return None
 
@@ -84,5 +84,4 @@ def describe_response(
     index = response.state.products if response.state is not None else None
     row = int(index.find_rows(list(start))[0]) if index is not None and start else -1
     start_card = index.cards[row] if index is not None and row >= 0 else None
-    is_own = response.scenario == CATEGORIES and not response.fallback
-    return PlacementSample(products, categories, start_card, is_for_customer, "" if is_own else response.fallback or "")
+    return PlacementSample(products, categories, start_card, is_for_customer, response.fallback or "")

@@ -14,6 +14,7 @@ from catalog.models import Product
 from config.foundation.array_types import Flags
 from recommendations.engine.data.text_kernels import hash_texts
 from recommendations.engine.text_search import Documents
+from recommendations.engine.text_search.heads import find_title_heads
 from recommendations.training.data.product_texts import iterate_attribute_values
 
 BATCH_SIZE = 20_000
@@ -114,6 +115,7 @@ def build_batch(rows: Sequence[ProductRow]) -> ProductBatch:
     values = [list(dict.fromkeys(iterate_attribute_values(row.attributes)))[:MAX_ATTRIBUTES] for row in rows]
     texts = {
         "title": [row.title for row in rows],
+        "head": [find_title_heads(row.title) for row in rows],
         "brand": [row.brand for row in rows],
         "category": [row.category or "" for row in rows],
         "tags": [" , ".join(row.tags) for row in rows],

@@ -2,11 +2,13 @@
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.utils.translation import override
 
 from config.foundation.charts import (
     CHART_TYPES,
@@ -14,6 +16,7 @@ from config.foundation.charts import (
     build_bar_chart,
     build_calibration_chart,
     build_comparison_chart,
+    build_funnel_chart,
     build_heatmap,
     build_interval_chart,
     build_line_chart,
@@ -22,8 +25,10 @@ from config.foundation.charts import (
     build_probability_history,
     build_radar_chart,
     build_sankey_chart,
+    build_stacked_chart,
+    build_state_history,
 )
-from config.foundation.charts.bars import Series
+from config.foundation.charts.bars import STACK_COLORS, STACK_PATTERNS, Series
 from config.foundation.charts.spec import break_label
 
 TITLES = {"x_title": "Across", "y_title": "Up"}
@@ -34,6 +39,15 @@ EXAMPLES: dict[str, ChartSpec] = {
     ),
     "period": build_period_chart(
         labels=["May 1"], links=["/orders"], now=Series("now", [5], ["5"]), before=Series("before", [4], ["4"])
+    ),
+    "stacked": build_stacked_chart(
+        labels=["10:00", "10:01"],
+        series=[Series("Web shop", [3, 4], links=["/a", "/b"]), Series("rejected", [0, 1])],
+        x_title="Minute",
+        warning="rejected",
+    ),
+    "funnel": build_funnel_chart(
+        labels=["Segment", "Audience"], values=[200, 50], title="Step", value_title="Customers"
     ),
     "heatmap": build_heatmap(
         columns=["1", "2"],
@@ -79,6 +93,16 @@ EXAMPLES: dict[str, ChartSpec] = {
     "probability history": build_probability_history(
         times=["2026-05-01 00:00:00"], percentages=[80.0], name="probability active", marks=[], marks_name="orders"
     ),
+    "state history": build_state_history(
+        states=["new", "active"],
+        times=["2026-05-01 00:00:00", "2026-06-01 00:00:00"],
+        values=["new", "active"],
+        texts=["placed the first order", "ordered again"],
+        end="2026-07-01 00:00:00",
+        name="stage",
+        marks=["2026-06-01 00:00:00"],
+        marks_name="orders",
+    ),
 }
 
 
@@ -109,6 +133,53 @@ def test_the_browser_knows_every_color_of_the_theme(name: str) -> None:
     colors = {text.removeprefix("theme:") for text in texts if text.startswith("theme:")}
     opacities = {match[1] for text in texts if (match := re.fullmatch(r"#[0-9a-f]{6}~(\w+)", text))}
     assert all(script.count(f"{color}: ") >= 2 for color in colors | opacities)  # in the light and the dark theme
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_chart_has_a_table_and_a_sentence_for_screen_readers(name: str) -> None:
+    table = EXAMPLES[name]["table"]
+    assert table["rows"]
+    assert all(len(row) == len(table["columns"]) for row in table["rows"])
+    assert all(cell["text"] for row in table["rows"] for cell in row)
+    assert EXAMPLES[name]["summary"].endswith(".")
+
+
+def test_the_table_has_the_links_and_the_sentence_the_extremes_of_the_chart() -> None:
+    assert EXAMPLES["bar"]["table"]["rows"][0][1] == {"text": "3", "url": "/new"}
+    assert EXAMPLES["bar"]["summary"] == "2 values. Largest: new, 3. Smallest: loyal, 1."
+    with override("zh-hans"):
+        spec = build_line_chart(days=["2026-11-23", "2026-11-24"], values=[3, 5000], name="客户")
+    assert [cell["text"] for cell in spec["table"]["rows"][0]] == ["2026年11月24日", "5,000"]
+    assert spec["layout"]["xaxis"]["tickformat"].startswith("%-m月%-d日")
+
+
+def compute_lightness(color: str) -> float:
+    """Return the CIE lightness of a color, from 0 (black) to 100 (white), which is its grey."""
+    channels = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in channels)
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return 116 * luminance ** (1 / 3) - 16
+
+
+def read_theme_colors(name: str) -> list[str]:
+    """Return a color of the light and of the dark theme."""
+    return re.findall(
+        rf'\b{name}: "(#[0-9a-f]{{6}})"', (Path(settings.BASE_DIR) / "config/static/backoffice/charts.js").read_text()
+    )
+
+
+@pytest.mark.parametrize("other", ["before", "other"])
+def test_the_two_colors_of_a_comparison_differ_in_grey(other: str) -> None:
+    for first, second in zip(read_theme_colors("main"), read_theme_colors(other), strict=True):
+        assert abs(compute_lightness(first) - compute_lightness(second)) > 5
+    predicted = EXAMPLES["comparison"]["traces"][1]["marker"]
+    assert predicted["pattern"] == {"shape": "/"}
+
+
+def test_neighbours_of_a_stack_differ_in_grey_and_all_series_in_pattern() -> None:
+    for first, second in pairwise(STACK_COLORS):
+        assert abs(compute_lightness(first) - compute_lightness(second)) > 20
+    assert len(set(zip(STACK_COLORS, STACK_PATTERNS, strict=True))) == len(STACK_COLORS)
 
 
 def test_cells_with_colors_of_their_own_get_the_middle_of_their_color_step() -> None:

@@ -25,20 +25,17 @@ def test_events_per_minute_are_shown_by_source_in_local_time(admin_client: Clien
     context = page.context
     assert context["rows"][0]["name"] == "Web shop"
     assert (context["rows"][0]["total"], context["rows"][1]["total"]) == ("3", "1")
-    assert sum(context["chart"]["sources"][0]["counts"]) == 3
+    sent, rejected = context["chart"]["traces"]
+    assert (sum(sent["y"]), sum(rejected["y"]), rejected["marker"]["color"]) == (3, 1, "theme:warning")
     local_time = f"{context['as_of'] + timedelta(hours=5, minutes=45):%H:%M}"
-    assert context["chart"]["labels"][-1] == local_time
+    assert sent["x"][-1] == local_time
     assert f"as of {local_time} (Asia/Kathmandu)" in page.text
-    link = context["chart"]["sources"][0]["links"][-1]
+    link = sent["customdata"][-1]
     assert len(admin_client.get(link).context["cl"].result_list) == 3
 
 
 def test_smallest_of_many_sources_are_combined_as_others(admin_client: Client) -> None:
     for number in range(10):
         make_event(make_source(f"source-{number}"), at=datetime.now(UTC))
-    chart = admin_client.get(MINUTES).context["chart"]
-    assert (len(chart["sources"]), chart["sources"][-1]["name"], sum(chart["sources"][-1]["counts"])) == (
-        8,
-        "Other",
-        3,
-    )
+    traces = admin_client.get(MINUTES).context["chart"]["traces"]
+    assert (len(traces), traces[-1]["name"], sum(traces[-1]["y"])) == (8, "Other", 3)

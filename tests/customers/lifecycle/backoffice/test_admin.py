@@ -100,8 +100,8 @@ def test_the_customer_page_shows_stages_traits_and_orders(admin_client: Client, 
         "30.00",
     ):
         assert expected.lower() in text.lower(), expected
-    stages = page.context["chart"]["values"]
-    assert stages == ["new", "active", "at risk", "dormant", "won back"]
+    stages = page.context["chart"]["traces"][0]["y"]
+    assert stages == ["new", "active", "at risk", "dormant", "won back", "won back"]
 
 
 def test_the_page_exists_before_the_first_refresh_for_known_customers_only(admin_client: Client) -> None:

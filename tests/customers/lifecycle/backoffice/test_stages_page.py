@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import reverse
 from django.utils.timezone import localdate, now
 
 from customers.lifecycle.models import CustomerProfile, StageRules, StageTransition
@@ -174,6 +175,39 @@ def test_the_preview_shows_the_stage_changes_and_saves_nothing(
     assert not StageTransition.objects.filter(rules__version=2).exists()
     same = admin_client.post(PREVIEW, make_form_values(rules))
     assert same.context["moved"] == 0
+
+
+def test_measured_values_have_two_digits_and_keep_all_of_theirs_when_another_is_changed(
+    admin_client: Client, three_customers: dict[str, int]
+) -> None:
+    StageRules.objects.update(second_gap_days=30.456789, churned_alarms=0.0254321, effective_from=None)
+    rules = get_active_rules()
+    assert rules is not None
+    url = reverse("admin:lifecycle_stagerules_change", args=[rules.pk])
+    initial = admin_client.get(url).context["adminform"].form.initial
+    assert (initial["second_gap_days"], initial["churned_alarms"]) == (30.46, 0.025)
+    shown = {name: initial[name] for name in make_form_values(rules) if initial.get(name) is not None}
+    admin_client.post(url, shown | {"loyal_orders": 7})
+    new = get_active_rules()
+    assert new is not None
+    assert (new.version, new.loyal_orders) == (2, 7)
+    assert (new.second_gap_days, new.churned_alarms) == (30.456789, 0.0254321)
+    old = admin_client.get(url).text
+    assert "30.46" in old
+    assert "30.456789" not in old
+
+
+def test_a_column_total_of_an_earlier_day_offers_a_dynamic_segment_of_today(
+    admin_client: Client, three_customers: dict[str, int]
+) -> None:
+    day = localdate() - timedelta(days=35)
+    page = admin_client.get(PAGE, {"since": day - timedelta(days=25), "until": day})
+    customers = admin_client.get(page.context["matrix"]["totals"][0]["url"])
+    drilldown = customers.context["drilldown"]
+    assert drilldown.condition is None
+    assert drilldown.now["figure"] == "stage"
+    assert f"?{drilldown.query_now.replace('&', '&amp;')}" in customers.text
+    assert "Create a dynamic segment of today" in customers.text
 
 
 def test_the_preview_reports_form_errors(admin_client: Client, three_customers: dict[str, int]) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recommendations.engine.text_search import Documents, Matches, Synonyms, TextIndex
-from recommendations.engine.text_search.heads import find_head
+from recommendations.engine.text_search.heads import find_head, find_title_heads
 
 
 def make_index(*titles: str) -> TextIndex:
@@ -69,3 +69,21 @@ def test_chinese_characters_are_names_only_if_no_product_has_the_word() -> None:
     synonyms = Synonyms.of([(("绿",), ("green",)), (("茶",), ("tea",)), (("蓝",), ("blue",))])
     assert list_best(make_index("Green tea", "Green apple").search("绿茶", synonyms=synonyms))[0] == 0
     assert make_index("Blue kettle", "蓝牙耳机").search("蓝牙", synonyms=synonyms).rows.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("title", "heads"),
+    [
+        ("Potato chips, 11 oz", "chips"),
+        ("Potatoes russet, 5 lb", "potatoes , russet"),
+        ("Chilled 100% orange juice", "juice"),
+        ("Chicken breast boneless", "breast"),
+        ("Soft drinks 12-pack cans, 12 oz", "drinks"),
+        ("Men's running shoes - white", "shoes"),
+        ("Shampoo for kids", "shampoo"),
+        ("12 oz", ""),
+        ("", ""),
+    ],
+)
+def test_the_heads_of_a_title_are_its_last_noun_and_plurals(title: str, heads: str) -> None:
+    assert find_title_heads(title) == heads

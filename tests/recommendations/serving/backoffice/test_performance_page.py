@@ -69,7 +69,7 @@ def test_a_placement_shows_its_products_positions_and_models() -> None:
         )
     page = read_page(f"scenario=for-you&{DAYS}")
     assert "Performance of “For you”" in page
-    assert "30.00 EUR + 5.00 USD" in page
+    assert "€30.00 + $5.00" in page
     assert "Green tea" in page
     assert "€30.00" in page
     assert "20.00%" in page, "the estimate without position bias"

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.backoffice.placements.cards import describe_state
-from recommendations.serving.backoffice.placements.samples import build_samples
+from recommendations.serving.backoffice.placements.samples import PlacementSample, build_samples
 from recommendations.serving.backoffice.placements.states import FallbackCause, ServedBy, find_placement_states
 from recommendations.serving.models import PerformanceDay, PlacementSettings
 from recommendations.serving.state.loader import StateLoader
@@ -79,7 +79,10 @@ def log_in_as_stranger() -> Client:
 def test_without_a_model_placements_show_the_newest_products(db: None, loader: StateLoader) -> None:
     states = find_placement_states(loader.get_state(now=NOON))
     assert (states["for-you"].served_by, states["for-you"].cause) == (ServedBy.FALLBACK, FallbackCause.NO_MODEL)
-    assert describe_state(states["for-you"]) == "No model is trained yet, so the newest products are shown."
+    assert (
+        describe_state(states["for-you"], PlacementSample([]))
+        == "No model is trained yet, so the newest products are shown."
+    )
     assert states["new"].served_by == ServedBy.FACTS
 
 

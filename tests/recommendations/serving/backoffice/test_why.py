@@ -26,13 +26,14 @@ def test_sources_become_sentences_and_equal_ones_are_added() -> None:
     entry = make_entry(
         SourceLine("item-knn", "cake", "Cake", 40.0),
         SourceLine("ease", "cake", "Cake", 20.0),
-        SourceLine("content", "jam", "Jam", 30.0),
+        SourceLine("content", "jam", "Jam", 10.0),
+        SourceLine("content", "honey", "Honey", 20.0),
         SourceLine("popularity", "", "", 8.0),
         SourceLine("trending", "", "", 2.0),
     )
     assert explain_item(entry, is_related=False) == [
-        "People who chose Cake choose it too (60% of the score).",
-        "It is similar to Jam (30% of the score).",
+        "People who chose “Cake” choose it too (60% of the score).",
+        "It is similar to “Honey”, “Jam” (30% of the score).",
         "It sells well (8% of the score).",
     ]
 
@@ -42,8 +43,8 @@ def test_sources_become_sentences_and_equal_ones_are_added() -> None:
     [
         ("repeat-rhythm", "tea", "The customer bought it before, and it is due again"),
         ("repeat", "tea", "The customer has bought or viewed it before"),
-        ("visit/content", "jam", "It is similar to Jam, which the customer viewed in this visit"),
-        ("co-purchase", "jam", "It is bought in the same orders as Jam"),
+        ("visit/content", "jam", "It is similar to “Jam”, viewed in this visit"),
+        ("co-purchase", "jam", "It is bought in the same orders as “Jam”"),
         ("trait.country", "", "Customers with the same traits buy it"),
     ],
 )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -41,6 +42,19 @@ def test_every_probability_bar_links_to_its_customers(trained: None, admin_clien
     assert sum(row["customers"] for row in rows) == scored > 0
     for row in rows:
         assert count_linked_customers(admin_client, row["url"]) == row["customers"]
+
+
+def test_brushed_bars_open_the_customers_of_all_of_them(trained: None, admin_client: Client) -> None:
+    target = build_propensity_panel()["targets"][0]
+    chart, rows = target["probability_chart"], target["probability_rows"]
+    brush = chart["brush"]
+    for first, last in ((0, len(rows) - 1), (2, 5)):
+        query = urlencode(brush["starts"][first] | brush["ends"][last])
+        page = admin_client.get(f"{brush['url']}&{query}")
+        expected = sum(row["customers"] for row in rows[first : last + 1])
+        assert page.context["pages"].paginator.count == expected
+    table = chart["table"]["rows"]
+    assert [row[1]["url"] for row in table] == [row["url"] for row in rows]
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])

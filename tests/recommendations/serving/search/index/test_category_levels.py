@@ -5,7 +5,11 @@ from recommendations.serving.search.index.category_levels import CategoryLevels
 
 CATEGORIES = {"Produce > Potatoes": 0, "Snacks > Potato chips": 1, "Produce > Potatoes > Red": 2, "Makeup": 3}
 SYNONYMS = Synonyms.of(
-    [(("土豆",), ("potato",)), (("crisps",), ("potato chip",)), (("lipstick",), ("lipstick", "makeup"))]
+    [
+        (("土豆", "马铃薯"), ("土豆", "马铃薯", "potato")),
+        (("crisps",), ("potato chip",)),
+        (("lipstick",), ("lipstick", "makeup")),
+    ]
 )
 
 

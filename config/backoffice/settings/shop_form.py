@@ -1,0 +1,136 @@
+"""The form of the shop settings."""
+
+from typing import Any
+
+from babel.numbers import get_currency_name
+from django import forms
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import (
+    UnfoldAdminEmailInputWidget,
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
+)
+
+from config.foundation.currencies import get_known_currencies
+from config.foundation.number_formats import format_count, get_reader_locale
+from config.foundation.shop.models import ShopSettings
+from config.foundation.shop.profile import get_shop
+
+MAX_LOGO_BYTES = 200_000
+LOGO_SIGNATURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
+
+
+class ShopForm(forms.ModelForm):
+    """Name, currency, language, brand and e-mail sender of the shop."""
+
+    currency = forms.ChoiceField(
+        label=gettext_lazy("currency"),
+        widget=UnfoldAdminSelectWidget,
+        help_text=gettext_lazy(
+            "Of prices and orders that come without a currency. Stored amounts keep their currency and are not converted."
+        ),
+    )
+    language = forms.ChoiceField(
+        label=gettext_lazy("language of the shop"),
+        widget=UnfoldAdminSelectWidget,
+        help_text=gettext_lazy("Of e-mails to customers and of invitations. Users choose the language of their pages."),
+    )
+    color = forms.RegexField(
+        r"^#[0-9a-fA-F]{6}$",
+        label=gettext_lazy("brand color"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "#117d5c"}),
+        error_messages={"invalid": gettext_lazy("Enter a color as # and six digits, such as #117d5c.")},
+        help_text=gettext_lazy("Of links and buttons. Tints are adjusted so that text stays readable. Empty: green."),
+    )
+    logo_file = forms.FileField(
+        label=gettext_lazy("logo"),
+        required=False,
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".png,.jpg,.jpeg,.webp"}),
+        help_text=gettext_lazy("Square, PNG, JPEG or WebP, up to 200 kB. Shown in the menu and on the log-in page."),
+    )
+    remove_logo = forms.BooleanField(label=gettext_lazy("remove the logo"), required=False, widget=UnfoldBooleanWidget)
+
+    class Meta:
+        model = ShopSettings
+        fields = [
+            *("name", "currency", "language", "color", "logo_file", "remove_logo"),
+            *("sender_name", "sender_address", "reply_to", "postal_address"),
+        ]
+        widgets = {
+            "name": UnfoldAdminTextInputWidget,
+            "sender_name": UnfoldAdminTextInputWidget,
+            "sender_address": UnfoldAdminEmailInputWidget,
+            "reply_to": UnfoldAdminEmailInputWidget,
+            "postal_address": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        }
+        help_texts = {
+            "name": gettext_lazy("In the menu, on the log-in page and in e-mails."),
+            "sender_name": gettext_lazy("Who e-mails come from. Empty: the shop name."),
+            "sender_address": gettext_lazy("Your mail server must be allowed to send for this address."),
+            "reply_to": gettext_lazy("Where answers go. Empty: to the sender address."),
+            "postal_address": gettext_lazy("Below every e-mail. Many countries require it in marketing e-mails."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        shop = get_shop()
+        self.set_choices("currency", list_currencies(), shop.currency)
+        self.set_choices("language", [(code, str(label)) for code, label in settings.LANGUAGES], shop.language)
+        for name in ("name", "sender_name", "sender_address"):
+            self.fields[name].widget.attrs["placeholder"] = getattr(shop, name)
+        if not self.instance.logo:
+            del self.fields["remove_logo"]
+
+    def set_choices(self, name: str, choices: list[tuple[str, str]], current: str) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = choices
+        self.initial[name] = current
+
+    def clean_color(self) -> str:
+        return str(self.cleaned_data["color"]).lower()
+
+    def clean_logo_file(self) -> UploadedFile | None:
+        file: UploadedFile | None = self.cleaned_data["logo_file"]
+        if file is None:
+            return None
+        if file.size is None or file.size > MAX_LOGO_BYTES:
+            raise forms.ValidationError(
+                _("The file has %(size)s kB. Upload one of at most %(max)s kB.")
+                % {"size": format_count((file.size or 0) // 1000), "max": format_count(MAX_LOGO_BYTES // 1000)}
+            )
+        if not find_image_type(file.read(16)):
+            raise forms.ValidationError(_("The file is not a PNG, JPEG or WebP image. Choose another file."))
+        file.seek(0)
+        return file
+
+    def save(self, commit: bool = True) -> ShopSettings:
+        file: UploadedFile | None = self.cleaned_data.get("logo_file")
+        if file is not None:
+            self.instance.logo = file.read()
+            self.instance.logo_type = find_image_type(self.instance.logo)
+        elif self.cleaned_data.get("remove_logo"):
+            self.instance.logo, self.instance.logo_type = b"", ""
+        shop: ShopSettings = super().save(commit)
+        return shop
+
+
+def find_image_type(content: bytes) -> str:
+    """Return the content type by the first bytes; "" for anything that is not a PNG, JPEG or WebP image."""
+    for signature, content_type in LOGO_SIGNATURES.items():
+        if content.startswith(signature) and (content_type != "image/webp" or content[8:12] == b"WEBP"):
+            return content_type
+    return ""
+
+
+def list_currencies() -> list[tuple[str, str]]:
+    """Return the currencies by code with their names in the reader's language."""
+    locale = get_reader_locale()
+    return [(code, f"{code} – {get_currency_name(code, locale=locale)}") for code in sorted(get_known_currencies())]

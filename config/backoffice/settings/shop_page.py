@@ -1,0 +1,101 @@
+"""The page of the shop settings, its test message, and the shop's logo."""
+
+import logging
+from smtplib import SMTPException
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.timezone import localtime, now
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from config.access.passwords.mail import is_mail_configured
+from config.backoffice.settings.shop_form import ShopForm
+from config.foundation.audit_log import record_action
+from config.foundation.backoffice.pages import render_page
+from config.foundation.number_formats import format_moment
+from config.foundation.shop.mail import send_shop_mail
+from config.foundation.shop.models import load_shop_settings
+from config.foundation.shop.profile import forget_shop, get_shop
+
+logger = logging.getLogger(__name__)
+
+PERMISSION = "shop.change_shopsettings"
+SECTIONS = (
+    ("shop", ("name", "currency", "language")),
+    ("brand", ("color", "logo_file", "remove_logo")),
+    ("mail", ("sender_name", "sender_address", "reply_to", "postal_address")),
+)
+
+
+def show_shop_settings(request: HttpRequest) -> HttpResponse:
+    """Show the settings; a POST saves them, or sends a test message with the saved ones."""
+    if not request.user.has_perm(PERMISSION):
+        raise PermissionDenied
+    stored = load_shop_settings()
+    form = ShopForm(request.POST or None, request.FILES or None, instance=stored)
+    if request.method == "POST":
+        if request.POST.get("action") == "test":
+            send_test_message(request)
+            return HttpResponseRedirect(reverse("settings:shop"))
+        if form.is_valid():
+            form.save()
+            forget_shop()
+            record_action("shop.settings_changed", instance=stored, details={"fields": sorted(form.changed_data)})
+            messages.success(request, _("The settings were saved. All pages use them within a few seconds."))
+            return HttpResponseRedirect(reverse("settings:shop"))
+    shop = get_shop()
+    return render_page(
+        request,
+        "backoffice/settings/shop.html",
+        title=_("Brand and e-mail"),
+        form=form,
+        sections={key: [form[name] for name in names if name in form.fields] for key, names in SECTIONS},
+        shop=shop,
+        time_zone=settings.TIME_ZONE,
+        local_time=format_moment(now()),
+        utc_offset=f"{localtime():%z}",
+        mail_is_configured=is_mail_configured(),
+        status=422 if form.errors else None,
+    )
+
+
+def send_test_message(request: HttpRequest) -> None:
+    """Send a message to the user's own address, and report on the page whether the mail server took it."""
+    recipient = request.user.email if request.user.is_authenticated else ""
+    if not recipient:
+        messages.error(request, _("Your account has no e-mail address. Add one on your user page, then try again."))
+        return
+    shop = get_shop()
+    with override(shop.language):
+        subject = _("Test message of %(shop)s") % {"shop": shop.name}
+        text = _("This is a test message. If you can read it, the e-mail settings of %(shop)s work.") % {
+            "shop": shop.name
+        }
+    try:
+        send_shop_mail(subject=subject, text=text, recipient=recipient)
+    except (SMTPException, OSError) as error:
+        logger.warning("The test message could not be sent", exc_info=True)
+        messages.error(
+            request,
+            _(
+                "The mail server did not take the message: %(error)s. Check EMAIL_HOST, EMAIL_USER and the sender address."
+            )
+            % {"error": str(error).strip(".")},
+        )
+        return
+    messages.success(request, _("A test message was sent to %(address)s.") % {"address": recipient})
+
+
+def show_logo(request: HttpRequest) -> HttpResponse:
+    """Return the logo to anybody, because the log-in page shows it."""
+    stored = load_shop_settings()
+    if not stored.logo:
+        raise Http404
+    response = HttpResponse(bytes(stored.logo), content_type=stored.logo_type)
+    response["Cache-Control"] = "public, max-age=86400"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response

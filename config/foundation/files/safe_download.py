@@ -1,0 +1,194 @@
+"""Downloads a file that a user named by its URL, without giving access to the network of the server (SSRF).
+
+Only https is used, and only public addresses are connected to: the name is resolved once, all its addresses are checked, and the
+connection goes to a checked address, so that a second look-up cannot lead elsewhere. Redirects are checked the same way.
+"""
+
+import http.client
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from django.utils.translation import gettext as _
+
+from config.foundation.files.private_files import make_private_folder
+
+CHUNK_BYTES = 256 * 1024
+CONNECT_SECONDS = 15.0
+TOTAL_SECONDS = 30 * 60.0
+MAX_REDIRECTS = 3
+MAX_URL_LENGTH = 2000
+HTTPS_PORT = 443
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+USER_AGENT = "Perennial"
+# IPv6 addresses that contain an IPv4 address, which a gateway of the network may connect to
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class DownloadError(Exception):
+    """The file cannot be downloaded; the message gives the reason and the fix."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """The result of a request.
+
+    Attributes:
+        is_unchanged: the server answered that the file is the one that the validators describe; nothing was written.
+        etag, last_modified: the validators for the next request; empty if the server sends none.
+    """
+
+    is_unchanged: bool
+    etag: str = ""
+    last_modified: str = ""
+    size: int = 0
+
+
+def download_file(
+    *,
+    url: str,
+    path: Path,
+    max_bytes: int,
+    etag: str = "",
+    last_modified: str = "",
+    private_hosts: Collection[str] = (),
+) -> Download:
+    """Download a URL to a file, which appears only when it is complete.
+
+    Args:
+        etag, last_modified: the validators of the last download; the server may then answer that nothing has changed.
+        private_hosts: host names that may have private addresses.
+
+    Raises:
+        DownloadError: the URL is not allowed, the server does not answer, or the file is too large.
+    """
+    deadline = time.monotonic() + TOTAL_SECONDS
+    headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+    headers |= {"If-None-Match": etag} if etag else {}
+    headers |= {"If-Modified-Since": last_modified} if last_modified else {}
+    for _attempt in range(MAX_REDIRECTS + 1):
+        parts = check_url(url)
+        connection = open_connection(parts, find_address(parts, private_hosts))
+        try:
+            target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+            connection.request("GET", target, headers=headers)
+            response = connection.getresponse()
+            if response.status in REDIRECTS:
+                url = urljoin(url, response.headers.get("Location", ""))
+                continue
+            return read_response(response, path, max_bytes=max_bytes, deadline=deadline)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise DownloadError(
+                _("%(host)s does not answer: %(reason)s. Check the URL, or try again later.")
+                % {"host": parts.hostname, "reason": str(error) or type(error).__name__}
+            ) from error
+        finally:
+            connection.close()
+    raise DownloadError(_("The URL is redirected more than %(count)d times.") % {"count": MAX_REDIRECTS})
+
+
+def check_url(url: str) -> SplitResult:
+    """Return the parts of an https URL. Raises DownloadError."""
+    try:
+        parts = urlsplit(url)
+        _port = parts.port  # urlsplit checks the port only when it is read
+        is_valid = bool(parts.hostname)
+    except ValueError:
+        is_valid = False
+    if not is_valid or len(url) > MAX_URL_LENGTH or not url.isprintable() or " " in url:
+        raise DownloadError(_("This is not a valid URL; use a format like https://shop.example/feed.xml."))
+    if parts.scheme != "https":
+        raise DownloadError(_("The URL must begin with https://."))
+    if parts.username is not None or parts.password is not None:
+        raise DownloadError(_("The URL must not contain a user name or a password."))
+    return parts
+
+
+def find_address(parts: SplitResult, private_hosts: Collection[str]) -> str:
+    """Return an address of the host. Raises DownloadError if any of its addresses is not public, unless the host is allowed."""
+    host = (parts.hostname or "").rstrip(".").lower()
+    try:
+        found = socket.getaddrinfo(host, parts.port or HTTPS_PORT, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise DownloadError(_("The host %(host)s is unknown. Check the URL.") % {"host": host}) from error
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    if host not in private_hosts and not all(map(is_public, addresses)):
+        raise DownloadError(
+            _(
+                "The host %(host)s has a private address. Feeds are fetched from public addresses only; an operator can allow "
+                "the host with FEED_PRIVATE_HOSTS."
+            )
+            % {"host": host}
+        )
+    return addresses[0]
+
+
+def is_public(text: str) -> bool:
+    """Return whether an address belongs to the public internet."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        elif address.sixtofour is not None:
+            address = address.sixtofour
+        elif address in NAT64:
+            address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.is_global and not address.is_multicast
+
+
+class PinnedConnection(http.client.HTTPSConnection):
+    """An HTTPS connection to a given address, whose certificate must be that of the host."""
+
+    def __init__(self, host: str, port: int, *, address: str) -> None:
+        super().__init__(host, port, timeout=CONNECT_SECONDS, context=ssl.create_default_context())
+        self.address = address
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self.address, self.port), self.timeout)
+        self.sock = self._context.wrap_socket(plain, server_hostname=self.host)  # type: ignore[attr-defined]
+
+
+def open_connection(parts: SplitResult, address: str) -> http.client.HTTPSConnection:
+    return PinnedConnection(parts.hostname or "", parts.port or HTTPS_PORT, address=address)
+
+
+def read_response(response: http.client.HTTPResponse, path: Path, *, max_bytes: int, deadline: float) -> Download:
+    """Write the body to the file, in bounded time and size. Raises DownloadError."""
+    if response.status == http.client.NOT_MODIFIED:
+        return Download(is_unchanged=True)
+    if response.status != http.client.OK:
+        raise DownloadError(
+            _("The server answers %(status)d %(reason)s. Check the URL.")
+            % {"status": response.status, "reason": response.reason}
+        )
+    size = 0
+    draft = path.with_name(f"{path.name}.part")
+    make_private_folder(path.parent)
+    try:
+        with draft.open("wb") as file:
+            while chunk := response.read(CHUNK_BYTES):
+                size += len(chunk)
+                if size > max_bytes:
+                    raise DownloadError(_("The file is larger than %(max)d MB.") % {"max": max_bytes // (1024 * 1024)})
+                if time.monotonic() > deadline:
+                    raise DownloadError(
+                        _("The download takes longer than %(minutes)d minutes.") % {"minutes": TOTAL_SECONDS // 60}
+                    )
+                file.write(chunk)
+        declared = response.headers.get("Content-Length", "")
+        if declared.isdecimal() and int(declared) != size:
+            raise DownloadError(_("The connection ended before the file was complete. Try again later."))
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return Download(
+        is_unchanged=False,
+        etag=response.headers.get("ETag", "")[:200],
+        last_modified=response.headers.get("Last-Modified", "")[:100],
+        size=size,
+    )

@@ -1,0 +1,66 @@
+"""The shop as the rest of the project reads it, cached for some seconds in each process."""
+
+import logging
+from dataclasses import dataclass
+from hashlib import sha256
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+
+from config.foundation.shop.models import ShopSettings, load_shop_settings
+from config.foundation.ttl_cache import TtlCache
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ShopProfile:
+    """What is known of the shop; every field has a value except the optional ones of brand and e-mail."""
+
+    name: str
+    currency: str
+    language: str
+    color: str
+    logo_version: str
+    sender_name: str
+    sender_address: str
+    reply_to: str
+    postal_address: str
+
+
+def build_shop_profile(stored: ShopSettings) -> ShopProfile:
+    """Return the profile; empty fields take the values of the environment."""
+    name = stored.name or settings.SHOP_NAME
+    return ShopProfile(
+        name=name,
+        currency=stored.currency or settings.SHOP_CURRENCY,
+        language=stored.language or settings.LANGUAGE_CODE,
+        color=stored.color,
+        logo_version=sha256(bytes(stored.logo)).hexdigest()[:12] if stored.logo else "",
+        sender_name=stored.sender_name or name,
+        sender_address=stored.sender_address or settings.DEFAULT_FROM_EMAIL,
+        reply_to=stored.reply_to,
+        postal_address=stored.postal_address,
+    )
+
+
+def _load_profile(_key: str) -> ShopSettings:
+    return load_shop_settings()
+
+
+_cache: TtlCache[ShopSettings] = TtlCache(_load_profile)
+
+
+def get_shop() -> ShopProfile:
+    """Return the shop; without a database, or before its migration, the values of the environment."""
+    try:
+        stored = _cache.get("")
+    except (DatabaseError, InterfaceError):
+        logger.warning("The shop settings cannot be read; the environment is used.", exc_info=True)
+        stored = None
+    return build_shop_profile(stored or ShopSettings())
+
+
+def forget_shop() -> None:
+    """Drop the cached settings of this process; others see a change after some seconds."""
+    _cache.forget()

@@ -1,0 +1,52 @@
+"""Starts and cancels jobs by hand."""
+
+import json
+from dataclasses import dataclass
+
+from django_celery_beat.models import PeriodicTask
+from kombu.exceptions import KombuError
+
+from config.celery import app
+from config.jobs.models import ScheduledRun
+
+STARTED_BY = "started_by"  # header of a task
+CANCEL_SIGNAL = "SIGUSR1"  # raises SoftTimeLimitExceeded in the task, which then undoes its open transaction
+
+
+class QueueError(Exception):
+    """The queue of the worker cannot be reached."""
+
+
+@dataclass(frozen=True)
+class NotRunningError(Exception):
+    """The job does not run, or runs without a record that a cancellation could use."""
+
+    task: str
+
+
+def start_job(job: PeriodicTask, *, started_by: str) -> None:
+    """Put the job into the queue now, with its usual arguments. Errors: QueueError."""
+    try:
+        app.send_task(
+            job.task,
+            args=json.loads(job.args or "[]"),
+            kwargs=json.loads(job.kwargs or "{}"),
+            headers={STARTED_BY: started_by},
+            queue=job.queue,
+        )
+    except (KombuError, OSError) as error:
+        raise QueueError from error
+
+
+def cancel_job(task: str, *, cancelled_by: str) -> ScheduledRun:
+    """Ask the worker to stop the running job; return its record. Errors: NotRunningError, QueueError."""
+    run = ScheduledRun.objects.filter(task=task, status=ScheduledRun.Status.RUNNING).order_by("-started_at").first()
+    if run is None or not run.celery_id:
+        raise NotRunningError(task)
+    run.cancelled_by = cancelled_by[:150]
+    run.save(update_fields=["cancelled_by"])
+    try:
+        app.control.revoke(run.celery_id, terminate=True, signal=CANCEL_SIGNAL)
+    except (KombuError, OSError) as error:
+        raise QueueError from error
+    return run

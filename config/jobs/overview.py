@@ -1,0 +1,67 @@
+"""The scheduled jobs with their latest run and their next start."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import OuterRef, Subquery
+from django.utils.text import capfirst
+from django_celery_beat.models import PeriodicTask
+
+from config.jobs.models import ScheduledRun
+from config.schedule import describe_schedule, find_job
+
+INTERNAL = "celery."  # tasks of Celery itself
+
+
+@dataclass(frozen=True)
+class JobState:
+    """A job with its name and purpose in the reader's language. next_at: None for a paused job."""
+
+    job: PeriodicTask
+    name: str
+    purpose: str
+    schedule: str
+    latest: ScheduledRun | None
+    next_at: datetime | None
+
+    @property
+    def is_running(self) -> bool:
+        return self.latest is not None and self.latest.status == ScheduledRun.Status.RUNNING
+
+    @property
+    def has_failed(self) -> bool:
+        return self.latest is not None and self.latest.status == ScheduledRun.Status.FAILED
+
+
+def list_job_states(*, now: datetime) -> list[JobState]:
+    """Return all jobs by name, those that failed last first."""
+    latest = ScheduledRun.objects.filter(task=OuterRef("task")).order_by("-started_at").values("pk")[:1]
+    jobs = list(
+        PeriodicTask.objects.exclude(task__startswith=INTERNAL)
+        .select_related("interval", "crontab", "solar", "clocked")
+        .annotate(latest_run_id=Subquery(latest))
+    )
+    runs = ScheduledRun.objects.in_bulk([job.latest_run_id for job in jobs if job.latest_run_id])
+    states = [build_job_state(job, runs.get(job.latest_run_id), now=now) for job in jobs]
+    return sorted(states, key=lambda state: (not state.has_failed, not state.is_running, state.name))
+
+
+def build_job_state(job: PeriodicTask, latest: ScheduledRun | None, *, now: datetime) -> JobState:
+    """Return a job with the names of the schedule unless an operator renamed it."""
+    known = find_job(job.task)
+    return JobState(
+        job=job,
+        name=str(known.title) if known and known.name == job.name else job.name,
+        purpose=job.description or (str(known.description) if known else ""),
+        schedule=capfirst(describe_schedule(job)),
+        latest=latest,
+        next_at=compute_next_start(job, now=now),
+    )
+
+
+def compute_next_start(job: PeriodicTask, *, now: datetime) -> datetime | None:
+    """Return when beat starts the job next, not before now; None for a paused job."""
+    if not job.enabled or job.schedule is None:
+        return None
+    remaining = job.schedule.remaining_estimate(job.last_run_at or now)
+    return max(now, now + remaining)

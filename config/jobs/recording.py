@@ -1,0 +1,97 @@
+"""Records the runs of scheduled jobs in the worker. A record that cannot be written never stops a job."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
+
+from config.jobs.models import ScheduledRun
+from config.schedule import find_job
+
+logger = logging.getLogger(__name__)
+
+Status = ScheduledRun.Status
+INTERRUPTED = "Interrupted"
+SHORT_SECONDS = 5.0  # shorter successful runs of a frequent job share a row
+FREQUENT_CRON = "* * * * *"
+SHARED_ROW_AGE = timedelta(hours=1)
+RETENTION = timedelta(days=90)
+MAX_ERROR = 2000
+
+
+@contextmanager
+def record_scheduled_run(task: str, *, celery_id: str, started_by: str = "") -> Iterator[None]:
+    """Record one run, while holding the job's lock. Errors: those of the block."""
+    job = find_job(task)
+    if job is None:
+        yield
+        return
+    is_frequent = bool(job.seconds) or job.cron == FREQUENT_CRON
+    run = ScheduledRun(
+        task=task, celery_id=celery_id, status=Status.RUNNING, started_at=timezone.now(), started_by=started_by[:150]
+    )
+    if not is_frequent or started_by:
+        _write(lambda: start_run(run))
+    started = time.monotonic()
+    try:
+        yield
+    except BaseException as error:
+        status = Status.CANCELLED if isinstance(error, SoftTimeLimitExceeded) else Status.FAILED
+        run.error_type, run.error = type(error).__name__[:100], str(error)[:MAX_ERROR]
+        _write(lambda: finish_run(run, status, seconds=time.monotonic() - started))
+        raise
+    seconds = time.monotonic() - started
+    if run.pk is None and seconds < SHORT_SECONDS:
+        _write(lambda: count_short_run(run, seconds=seconds))
+    else:
+        _write(lambda: finish_run(run, Status.DONE, seconds=seconds))
+
+
+def start_run(run: ScheduledRun) -> None:
+    """Save a run that starts; earlier ones that still seem to run were killed, because the caller holds the job's lock."""
+    ScheduledRun.objects.filter(task=run.task, status=Status.RUNNING).update(
+        status=Status.FAILED, error_type=INTERRUPTED, finished_at=run.started_at
+    )
+    run.save()
+
+
+def finish_run(run: ScheduledRun, status: str, *, seconds: float) -> None:
+    """Save the end of a run; who cancelled it was written by another process in the meantime."""
+    run.status, run.seconds, run.finished_at = status, seconds, run.started_at + timedelta(seconds=seconds)
+    if run.pk is None:
+        run.save()
+    else:
+        run.save(update_fields=["status", "seconds", "finished_at", "error_type", "error"])
+
+
+def count_short_run(run: ScheduledRun, *, seconds: float) -> None:
+    """Count a short successful run of a frequent job: a row holds those of up to an hour without another outcome."""
+    latest = ScheduledRun.objects.filter(task=run.task).order_by("-started_at").first()
+    finished_at = run.started_at + timedelta(seconds=seconds)
+    if (
+        latest
+        and latest.status == Status.DONE
+        and not latest.started_by
+        and finished_at - latest.started_at < SHARED_ROW_AGE
+    ):
+        latest.runs, latest.seconds, latest.finished_at = latest.runs + 1, seconds, finished_at
+        latest.save(update_fields=["runs", "seconds", "finished_at"])
+    else:
+        finish_run(run, Status.DONE, seconds=seconds)
+
+
+def purge_runs(*, now: datetime) -> int:
+    """Delete old records; return their number."""
+    return ScheduledRun.objects.filter(started_at__lt=now - RETENTION).delete()[0]
+
+
+def _write(write: Callable[[], object]) -> None:
+    try:
+        write()
+    except (DatabaseError, InterfaceError):
+        logger.warning("The run of a job could not be recorded", exc_info=True)

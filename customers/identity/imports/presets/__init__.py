@@ -1,0 +1,1 @@
+"""The customer exports of shop systems: one module each, and one line in the registry."""

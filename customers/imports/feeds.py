@@ -1,0 +1,149 @@
+"""Fetches product files by URL on a schedule, and imports those that have changed."""
+
+import logging
+import uuid
+from datetime import datetime, timedelta
+from hashlib import file_digest
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.utils.text import get_valid_filename
+from django.utils.translation import gettext as _
+
+from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
+from config.foundation.files.safe_download import DownloadError, check_url, download_file
+from customers.imports import runs
+from customers.imports.kinds.base import ImportFileError
+from customers.imports.kinds.products import PRODUCTS
+from customers.imports.models import ImportRun, ImportState, ScheduledFeed
+from customers.imports.samples import read_sample
+
+logger = logging.getLogger(__name__)
+# a feed with a larger share of rejected rows is more likely broken than right
+MAX_REJECTED_SHARE = 0.5
+RETRY = timedelta(hours=1)
+
+
+def validate_feed_url(url: str) -> None:
+    """Raise ValidationError unless the URL may be fetched; its address is checked at every download."""
+    try:
+        check_url(url)
+    except DownloadError as error:
+        raise ValidationError(str(error)) from error
+
+
+def fetch_due_feeds(*, at: datetime) -> int:
+    """Fetch the enabled feeds that are due; return how many."""
+    due = ScheduledFeed.objects.filter(Q(due_at__isnull=True) | Q(due_at__lte=at), is_enabled=True).order_by("due_at")
+    count = 0
+    for feed in due:
+        fetch_feed(feed=feed, at=at)
+        count += 1
+    return count
+
+
+def fetch_feed(*, feed: ScheduledFeed, at: datetime) -> ImportRun | None:
+    """Fetch a feed, and import it if it has changed; return the import. ``feed.error`` says what prevented it.
+
+    A feed whose process was killed is fetched again: importing a file twice changes nothing.
+    """
+    try:
+        with exclusive_lock(f"imports.feed:{feed.pk}"):
+            feed.error = ""
+            run = download_and_import(feed, at=at)
+    except AlreadyRunningError:
+        return None
+    except (DownloadError, ImportFileError, OSError) as error:
+        run, feed.error = None, str(error)
+        logger.warning("Feed %s: %s", feed.source, error)
+    feed.checked_at = at
+    feed.due_at = at + (
+        min(RETRY, timedelta(hours=feed.interval_hours)) if feed.error else timedelta(hours=feed.interval_hours)
+    )
+    feed.save()
+    return run
+
+
+def download_and_import(feed: ScheduledFeed, *, at: datetime) -> ImportRun | None:
+    path = runs.UPLOADS.path / f"{uuid.uuid4().hex}-{get_valid_filename(name_file(feed.url))}"
+    download = download_file(
+        url=feed.url,
+        path=path,
+        max_bytes=settings.FEED_MAX_MB * 1024 * 1024,
+        etag=feed.etag,
+        last_modified=feed.last_modified,
+        private_hosts=settings.FEED_PRIVATE_HOSTS,
+    )
+    if download.is_unchanged:
+        return None
+    with path.open("rb") as file:
+        content_hash = file_digest(file, "sha256").hexdigest()
+    if content_hash == feed.content_hash:
+        path.unlink()
+        feed.etag, feed.last_modified = download.etag, download.last_modified
+        return None
+    run = create_feed_run(feed, stored_name=path.name, at=at)
+    feed.last_run = run
+    feed.save(update_fields=["last_run"])
+    run = import_feed_run(run, at=at)
+    # only now: a feed that could not be imported is imported again even if it has not changed
+    feed.etag, feed.last_modified, feed.content_hash = download.etag, download.last_modified, content_hash
+    return run
+
+
+def name_file(url: str) -> str:
+    parts = urlsplit(url)
+    return PurePosixPath(parts.path).name or str(parts.hostname)
+
+
+def create_feed_run(feed: ScheduledFeed, *, stored_name: str, at: datetime) -> ImportRun:
+    """Store the import of a downloaded file. Raises ImportFileError if the file cannot be read or lacks a required column."""
+    run = ImportRun(
+        kind=PRODUCTS.key,
+        source=feed.source,
+        file_name=name_file(feed.url),
+        upload=stored_name,
+        created_at=at,
+        started_at=at,
+        options=find_options(feed),
+    )
+    try:
+        runs.propose_mapping(run, read_sample(runs.get_path(run), encoding=run.options.get("encoding", "")))
+        if missing := PRODUCTS.find_missing_fields(run.mapping, run.preset):
+            raise ImportFileError(
+                _("The feed has no column for: %(fields)s. Import the file once by hand to match its columns.")
+                % {"fields": ", ".join(map(str, missing))}
+            )
+    except ImportFileError:
+        runs.get_path(run).unlink(missing_ok=True)
+        raise
+    run.save()
+    return run
+
+
+def find_options(feed: ScheduledFeed) -> dict[str, Any]:
+    """Return the options of the last import of the feed's source."""
+    last = ImportRun.objects.filter(kind=PRODUCTS.key, source=feed.source, finished_at__isnull=False).first()
+    return dict(last.options) if last is not None else {}
+
+
+def import_feed_run(run: ImportRun, *, at: datetime) -> ImportRun:
+    """Check a file and import it. Raises ImportFileError if it cannot be read, or if most of its rows are rejected."""
+    runs.begin(run, ImportState.CHECKING, allowed=(ImportState.UPLOADED,))
+    run = runs.check_run(run_id=run.pk, at=at)
+    if run.state != ImportState.CHECKED:
+        raise ImportFileError(run.error)
+    if run.rejected > MAX_REJECTED_SHARE * run.rows:
+        raise ImportFileError(
+            _("%(rejected)d of %(rows)d rows have problems, which is more than half. The feed was not imported.")
+            % {"rejected": run.rejected, "rows": run.rows}
+        )
+    runs.begin(run, ImportState.IMPORTING, allowed=(ImportState.CHECKED,))
+    run = runs.import_run(run_id=run.pk, at=at)
+    if run.state != ImportState.IMPORTED:
+        raise ImportFileError(run.error)
+    return run

@@ -1,0 +1,237 @@
+"""The steps of an import: upload, check, import, cancel, undo. Each can be repeated after its process was killed."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.cache import cache
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+
+from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.progress import CACHE_SECONDS, PublishedProgress, read_published_progress
+from config.foundation.uploads import UploadFolder
+from customers.imports.kinds.base import (
+    ImportCancelledError,
+    ImportFileError,
+    ImportKind,
+    ImportOutcome,
+    ImportTask,
+)
+from customers.imports.kinds.registry import KINDS
+from customers.imports.matching import ColumnMatch, RememberedColumns, match_columns
+from customers.imports.models import ImportRun, ImportState
+from customers.imports.samples import FileSample, read_sample
+from customers.imports.undo import (
+    UNDO_PERIOD,
+    UndoBlockedError,
+    UndoResult,
+    count_changes,
+    record_changes,
+    undo_changes,
+)
+
+UPLOADS = UploadFolder("import-uploads", "import")
+SECONDS_BETWEEN_CHECKS = 0.5
+
+
+def get_kind(run: ImportRun) -> ImportKind:
+    return KINDS[run.kind]
+
+
+def get_path(run: ImportRun) -> Path:
+    return UPLOADS.get_path(run)
+
+
+def create_run(*, kind: ImportKind, file: UploadedFile, source: str, user: Any, at: datetime) -> ImportRun:
+    """Store an uploaded file, and match its columns. Raises ImportFileError and OSError; then nothing is kept."""
+    stored = UPLOADS.store_file(file)
+    run = ImportRun(
+        kind=kind.key,
+        source=source,
+        file_name=stored.original_name,
+        upload=stored.stored_name,
+        started_by=user,
+        created_at=at,
+        started_at=at,
+    )
+    try:
+        if kind.fields:
+            propose_mapping(run, read_sample(get_path(run)))
+    except ImportFileError:
+        get_path(run).unlink(missing_ok=True)
+        raise
+    run.save()
+    return run
+
+
+def propose_mapping(run: ImportRun, sample: FileSample, *, preset: str = "") -> ColumnMatch:
+    """Set the columns of a run and the mapping that the last import of the same source and the file suggest."""
+    kind = get_kind(run)
+    match = match_columns(
+        kind=kind, sample=sample, preset=preset, remembered=find_remembered(run) if not preset else None
+    )
+    run.columns = [column.name for column in sample.columns]
+    run.preset, run.mapping = match.preset, match.mapping
+    return match
+
+
+def find_remembered(run: ImportRun) -> RememberedColumns | None:
+    """Return the columns of the last import of the same kind and source that was checked."""
+    last = (
+        ImportRun.objects.filter(kind=run.kind, source=run.source, finished_at__isnull=False)
+        .exclude(pk=run.pk)
+        .exclude(state__in=(ImportState.UPLOADED, ImportState.FAILED))
+        .order_by("-created_at", "-id")
+        .first()
+    )
+    return None if last is None else RememberedColumns(last.columns, last.mapping)
+
+
+def save_mapping(run: ImportRun, *, mapping: Mapping[str, list[str]], preset: str, options: Mapping[str, Any]) -> None:
+    """Store what a user chose; the file has to be checked again."""
+    run.mapping, run.preset, run.options = dict(mapping), preset, dict(options)
+    run.state, run.error, run.record_id = ImportState.UPLOADED, "", None
+    run.save()
+
+
+def begin(run: ImportRun, state: ImportState, *, allowed: tuple[ImportState, ...]) -> bool:
+    """Move a run to a running state, if it is in one of the allowed ones; return whether it was."""
+    with transaction.atomic():
+        locked = ImportRun.objects.select_for_update().get(pk=run.pk)
+        if locked.state not in allowed:
+            return False
+        locked.state, locked.error, locked.finished_at = state, "", None
+        if state == ImportState.IMPORTING:
+            locked.record_id = None  # of the check
+        locked.save(update_fields=["state", "error", "finished_at", "record_id"])
+    cache.delete(get_cancel_key(run.pk))
+    cache.delete(get_progress_key(run.pk))
+    run.refresh_from_db()
+    return True
+
+
+def request_cancel(run: ImportRun) -> None:
+    cache.set(get_cancel_key(run.pk), True, CACHE_SECONDS)
+
+
+def get_cancel_key(pk: int) -> str:
+    return f"import-cancel:{pk}"
+
+
+def get_progress_key(pk: int) -> str:
+    return f"import-progress:{pk}"
+
+
+def read_progress(run: ImportRun) -> int | None:
+    return read_published_progress(get_progress_key(run.pk))
+
+
+class CancellableProgress(PublishedProgress):
+    """Publishes percentages, and stops the work with ImportCancelledError if a user asked for it."""
+
+    def __init__(self, run: ImportRun) -> None:
+        super().__init__(get_progress_key(run.pk))
+        self.cancel_key = get_cancel_key(run.pk)
+        self.checked_at = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        super().__call__(done, total)
+        now = time.monotonic()
+        if now - self.checked_at >= SECONDS_BETWEEN_CHECKS:
+            self.checked_at = now
+            if cache.get(self.cancel_key):
+                raise ImportCancelledError
+
+
+@contextmanager
+def hold_run(run_id: int) -> Iterator[ImportRun]:
+    """Hold a run's lock. Raises AlreadyRunningError if another process works on it."""
+    with exclusive_lock(f"imports.run:{run_id}"):
+        yield ImportRun.objects.get(pk=run_id)
+
+
+def check_run(*, run_id: int, at: datetime) -> ImportRun:
+    """Check the file of a run: count what the import would change, and list the rejected rows."""
+    with hold_run(run_id) as run:
+        if run.state != ImportState.CHECKING:
+            return run
+        run.started_at = at
+        try:
+            outcome = get_kind(run).import_file(build_task(run, at=at, dry_run=True))
+        except ImportCancelledError:
+            run.state = ImportState.UPLOADED
+        except ImportFileError as error:
+            run.state, run.error = ImportState.FAILED, str(error)
+        else:
+            set_outcome(run, outcome)
+            run.state, run.dry_run, run.finished_at = ImportState.CHECKED, True, at
+        run.save()
+    return run
+
+
+def build_task(run: ImportRun, *, at: datetime, dry_run: bool) -> ImportTask:
+    return ImportTask(run=run, path=get_path(run), at=at, dry_run=dry_run, progress=CancellableProgress(run))
+
+
+def set_outcome(run: ImportRun, outcome: ImportOutcome) -> None:
+    run.rows, run.created, run.updated = outcome.rows, outcome.created, outcome.updated
+    run.unchanged, run.rejected = outcome.unchanged, outcome.rejected
+    run.problems, run.counts = dict(outcome.problems), dict(outcome.counts)
+    run.error_file = str(outcome.error_file) if outcome.error_file else ""
+
+
+def import_run(*, run_id: int, at: datetime) -> ImportRun:
+    """Import the file of a run. A cancelled import changes nothing; one that was killed is completed by the next call."""
+    with hold_run(run_id) as run:
+        if run.state != ImportState.IMPORTING:
+            return run
+        kind = get_kind(run)
+        run.started_at = at
+        run.save(update_fields=["started_at"])
+        clock = time.monotonic()
+        try:
+            with record_changes(run):
+                outcome = kind.import_file(build_task(run, at=at, dry_run=False))
+        except ImportCancelledError:
+            undo_changes(run=run, main_table=kind.main_table, is_forced=True)
+            run.state, run.error = ImportState.CANCELLED, ""
+        except ImportFileError as error:
+            run.state, run.error = ImportState.FAILED, str(error)
+        else:
+            set_outcome(run, outcome)
+            run.created, run.updated, run.unchanged = count_results(run, kind, outcome)
+            run.state, run.dry_run = ImportState.IMPORTED, False
+            run.undo_until = at + UNDO_PERIOD if kind.can_undo else None
+        run.finished_at = at + timedelta(seconds=time.monotonic() - clock)
+        run.save()
+    return run
+
+
+def count_results(run: ImportRun, kind: ImportKind, outcome: ImportOutcome) -> tuple[int, int, int]:
+    """Return how many objects were created, updated and left unchanged, by all attempts of the import together."""
+    if not kind.counts_changes:
+        return outcome.created, outcome.updated, outcome.unchanged
+    created, updated = count_changes(run, kind.main_table)
+    return created, updated, max(0, outcome.created + outcome.updated + outcome.unchanged - created - updated)
+
+
+def undo_run(*, run_id: int, at: datetime) -> UndoResult | None:
+    """Undo an import. If later data depends on it, it stays, and ``error`` has the reason."""
+    with hold_run(run_id) as run:
+        if run.state != ImportState.UNDOING:
+            return None
+        kind = get_kind(run)
+        result: UndoResult | None = None
+        try:
+            with transaction.atomic():
+                result = undo_changes(run=run, main_table=kind.main_table)
+                run.state, run.undone_at, run.error = ImportState.UNDONE, at, ""
+                run.save()
+        except UndoBlockedError as error:
+            run.state, run.error = ImportState.IMPORTED, str(error)
+            run.save()
+    return result

@@ -1,0 +1,57 @@
+"""Background tasks of imports."""
+
+import logging
+
+from celery import shared_task
+from django.utils import timezone
+
+from config.foundation.database.advisory_locks import AlreadyRunningError
+from customers.imports import feeds, runs
+from customers.imports.models import ScheduledFeed
+from customers.imports.undo import purge_changes
+
+logger = logging.getLogger(__name__)
+
+
+# Not exclusive tasks, of which a second start would be dropped: several imports may run at the same time, each once.
+@shared_task
+def check_file(run_id: int) -> None:
+    try:
+        runs.check_run(run_id=run_id, at=timezone.now())
+    except AlreadyRunningError as error:
+        logger.warning("%s", error)
+
+
+@shared_task
+def import_file(run_id: int) -> None:
+    try:
+        runs.import_run(run_id=run_id, at=timezone.now())
+    except AlreadyRunningError as error:
+        logger.warning("%s", error)
+
+
+@shared_task
+def undo_import(run_id: int) -> None:
+    try:
+        runs.undo_run(run_id=run_id, at=timezone.now())
+    except AlreadyRunningError as error:
+        logger.warning("%s", error)
+
+
+@shared_task(exclusive=True)
+def delete_old_uploads() -> None:
+    """Delete uploaded files after a week, and the records for undoing imports after their period."""
+    runs.UPLOADS.delete_expired(at=timezone.now())
+    purge_changes(at=timezone.now())
+
+
+@shared_task(exclusive=True)
+def fetch_feeds() -> int:
+    return feeds.fetch_due_feeds(at=timezone.now())
+
+
+@shared_task
+def fetch_one_feed(feed_id: int) -> None:
+    feed = ScheduledFeed.objects.filter(pk=feed_id).first()
+    if feed is not None:
+        feeds.fetch_feed(feed=feed, at=timezone.now())

@@ -1,0 +1,91 @@
+"""A walk per role over all registered pages: the menu shows what a role may open, and everything else answers 403."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client, RequestFactory
+from django.urls import reverse
+
+from config.access.roles import ROLES
+from config.foundation.backoffice.navigation import (
+    Entry,
+    MenuList,
+    NavigationArea,
+    build_navigation,
+    list_registered_pages,
+)
+
+pytestmark = pytest.mark.django_db
+
+# What each role works with: areas of the menu that it must have.
+AREAS = {
+    "Analyst": {
+        *("home", "customers", "segments", "campaigns", "recommendations", "analytics", "catalog", "data", "settings"),
+    },
+    "Marketer": {
+        *("home", "customers", "segments", "campaigns", "recommendations", "analytics", "catalog", "data", "settings"),
+    },
+    "Merchandiser": {
+        *("home", "customers", "segments", "recommendations", "analytics", "catalog", "data", "settings"),
+    },
+    "Privacy officer": {"home", "customers", "analytics", "data", "settings"},
+    "Operator": {"home", "customers", "recommendations", "data", "settings"},
+    "Administrator": {
+        *("home", "customers", "segments", "campaigns", "recommendations"),
+        *("analytics", "catalog", "data", "settings"),
+    },
+}
+# The tabs of the settings by role: what is behind them concerns operation, privacy and users.
+SETTINGS = {
+    "Analyst": {"stages"},
+    "Marketer": {"stages"},
+    "Merchandiser": {"stages"},
+    "Privacy officer": {"privacy", "audit"},
+    "Operator": {"jobs", "keys", "stages", "brand", "audit", "tables"},
+    "Administrator": {"jobs", "keys", "team", "stages", "privacy", "brand", "audit", "tables"},
+}
+
+
+@pytest.fixture
+def person(request: pytest.FixtureRequest, settings: Any) -> User:
+    settings.TWO_FACTOR_REQUIRED = False
+    user = User.objects.create_user(request.param, password="x", is_staff=True)
+    user.groups.add(Group.objects.get(name=request.param))
+    return user
+
+
+def list_areas(user: User) -> dict[str, NavigationArea]:
+    request = RequestFactory().get("/admin/")
+    request.user = user
+    return {area.area.key: area for area in build_navigation(request)}
+
+
+def may_open(entry: Entry, user: User) -> bool:
+    """Return whether a page outside of the user's menu opens from other pages."""
+    return isinstance(entry, MenuList) and user.has_perm("{}.view_{}".format(*entry.model.lower().split(".")))
+
+
+@pytest.mark.parametrize("person", ROLES, indirect=True)
+def test_a_role_opens_every_page_of_its_menu_and_no_other(client: Client, person: User) -> None:
+    client.force_login(person)
+    areas = list_areas(person)
+    visible = {page.url for area in areas.values() for tab in area.tabs for page in tab.pages}
+    opened = {entry.get_url() for entry in list_registered_pages() if may_open(entry, person)}
+    answers = {entry.get_url(): client.get(entry.get_url()) for entry in list_registered_pages()}
+    expected = {url: 200 if url in visible | opened else 403 for url in answers}
+    assert {url: answer.status_code for url, answer in answers.items()} == expected
+    for url in set(answers) - visible - opened:
+        assert "Ask an administrator" in answers[url].text, url
+    assert set(areas) == AREAS[person.username]
+    assert {tab.tab.key for tab in areas["settings"].tabs} == SETTINGS[person.username]
+
+
+@pytest.mark.parametrize("person", ["Analyst"], indirect=True)
+@pytest.mark.parametrize(("language", "text"), [("en", "You do not have access"), ("zh-hans", "您没有权限")])
+def test_a_page_without_access_says_whom_to_ask(client: Client, person: User, language: str, text: str) -> None:
+    client.force_login(person)
+    answer = client.get(reverse("admin:auth_user_changelist"), headers={"accept-language": language})
+    assert answer.status_code == 403
+    assert text in answer.text
+    assert f'href="{reverse("admin:index")}"' in answer.text

@@ -1,0 +1,98 @@
+"""The page of name, currency, brand and e-mail sender."""
+
+import smtplib
+from typing import Any
+
+import pytest
+from auditlog.models import LogEntry
+from django.contrib.auth.models import User
+from django.core import mail
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from config.foundation.shop.models import ShopSettings
+from tests.customers.events.makers import log_in_as
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stored_shop")]
+PAGE = reverse("settings:shop")
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
+VALUES = {"name": "Kettle House", "currency": "CNY", "language": "zh-hans", "color": "#AA3377", "action": "save"}
+
+
+def test_saved_settings_are_used_at_once_and_recorded(admin_client: Client) -> None:
+    page = admin_client.post(PAGE, VALUES | {"logo_file": SimpleUploadedFile("logo.png", PNG)}, follow=True)
+    assert "The settings were saved." in page.text
+    stored = ShopSettings.objects.get()
+    assert (stored.name, stored.currency, stored.language, stored.color) == (
+        "Kettle House",
+        "CNY",
+        "zh-hans",
+        "#aa3377",
+    )
+    home = admin_client.get(reverse("admin:index")).text
+    assert "<strong>Kettle House</strong>" in home
+    assert reverse("shop_logo") in home
+    logo = Client().get(reverse("shop_logo"))
+    assert (logo.content, logo["Content-Type"], logo["X-Content-Type-Options"]) == (PNG, "image/png", "nosniff")
+    entry = LogEntry.objects.get(additional_data__event="shop.settings_changed")
+    assert "name" in entry.additional_data["details"]["fields"]
+
+
+def test_the_logo_can_be_removed(admin_client: Client) -> None:
+    ShopSettings(logo=PNG, logo_type="image/png").save()
+    admin_client.post(PAGE, VALUES | {"remove_logo": "on"})
+    assert not ShopSettings.objects.get().logo
+    assert Client().get(reverse("shop_logo")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"color": "green"}, "Enter a color as # and six digits"),
+        ({"currency": "XYZ"}, "Select a valid choice"),
+        ({"reply_to": "nobody"}, "Enter a valid email address"),
+        ({"logo_file": SimpleUploadedFile("logo.svg", b"<svg onload='alert(1)'/>")}, "not a PNG, JPEG or WebP image"),
+        ({"logo_file": SimpleUploadedFile("logo.png", PNG + bytes(200_000))}, "Upload one of at most 200 kB"),
+    ],
+)
+def test_a_wrong_value_is_reported_at_its_field_and_nothing_is_saved(
+    admin_client: Client, changed: dict[str, Any], error: str
+) -> None:
+    page = admin_client.post(PAGE, VALUES | changed)
+    assert page.status_code == 422
+    assert error in page.text
+    assert 'value="Kettle House"' in page.text
+    assert not ShopSettings.objects.exists()
+
+
+def test_a_test_message_goes_to_the_users_own_address_in_the_language_of_the_shop(
+    admin_client: Client, admin_user: User
+) -> None:
+    ShopSettings(name="茶庄", language="zh-hans").save()
+    page = admin_client.post(PAGE, {"action": "test"}, follow=True)
+    assert "A test message was sent to admin@example.com." in page.text
+    assert mail.outbox[0].to == [admin_user.email]
+    assert "茶庄" in mail.outbox[0].subject
+    assert "Test message" not in mail.outbox[0].subject
+
+
+def test_a_mail_server_that_refuses_is_reported(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**kwargs: Any) -> None:
+        raise smtplib.SMTPSenderRefused(550, b"not your domain", "x@example.com")
+
+    monkeypatch.setattr("config.backoffice.settings.shop_page.send_shop_mail", refuse)
+    page = admin_client.post(PAGE, {"action": "test"}, follow=True)
+    assert "The mail server did not take the message" in page.text
+    assert "not your domain" in page.text
+
+
+def test_an_account_without_an_address_sees_what_to_do(admin_client: Client, admin_user: User) -> None:
+    User.objects.update(email="")
+    assert "has no e-mail address" in admin_client.post(PAGE, {"action": "test"}, follow=True).text
+    assert mail.outbox == []
+
+
+def test_only_who_may_change_the_settings_opens_the_page() -> None:
+    assert log_in_as("Marketer").get(PAGE).status_code == 403
+    assert log_in_as("Operator").get(PAGE).status_code == 200

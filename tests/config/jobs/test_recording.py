@@ -1,0 +1,98 @@
+"""Records of job runs."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import OperationalError
+
+from config.jobs.error_labels import describe_job_error
+from config.jobs.models import ScheduledRun
+from config.jobs.recording import INTERRUPTED, purge_runs, record_scheduled_run
+
+pytestmark = pytest.mark.django_db
+NIGHTLY, FREQUENT = "customers.lifecycle.tasks.refresh_profiles", "customers.processing.tasks.process_events"
+
+
+def fail(task: str, error: BaseException, *, cancelled_by: str = "") -> ScheduledRun:
+    def run() -> None:
+        with record_scheduled_run(task, celery_id="abc"):
+            ScheduledRun.objects.filter(task=task).update(cancelled_by=cancelled_by)
+            raise error
+
+    with pytest.raises(type(error)):
+        run()
+    return ScheduledRun.objects.filter(task=task).latest("started_at")
+
+
+def test_a_run_is_visible_while_it_runs_and_has_a_duration_afterwards() -> None:
+    with record_scheduled_run(NIGHTLY, celery_id="abc", started_by="olga"):
+        run = ScheduledRun.objects.get()
+        assert (run.status, run.celery_id, run.started_by) == ("running", "abc", "olga")
+    run.refresh_from_db()
+    assert run.status == "done"
+    assert run.finished_at
+    assert run.seconds is not None
+
+
+def test_short_runs_of_a_frequent_job_share_a_row_until_one_fails() -> None:
+    for _number in range(3):
+        with record_scheduled_run(FREQUENT, celery_id="abc"):
+            pass
+    assert [run.runs for run in ScheduledRun.objects.all()] == [3]
+    fail(FREQUENT, ValueError("unknown source 'x'"))
+    with record_scheduled_run(FREQUENT, celery_id="abc"):
+        pass
+    assert [(run.status, run.runs) for run in ScheduledRun.objects.order_by("started_at")] == [
+        ("done", 3),
+        ("failed", 1),
+        ("done", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OperationalError("server closed the connection"), "The database did not answer"),
+        (MemoryError(), "Give the worker more memory"),
+        (ValueError("unknown source 'x'\nmore"), "An unexpected error: unknown source 'x'."),
+    ],
+)
+def test_a_failure_is_described_in_words(error: Exception, text: str) -> None:
+    assert text in describe_job_error(fail(NIGHTLY, error))
+
+
+def test_a_cancelled_run_names_who_cancelled_it() -> None:
+    run = fail(NIGHTLY, SoftTimeLimitExceeded(), cancelled_by="olga")
+    assert run.status == "cancelled"
+    assert describe_job_error(run) == "Cancelled by olga. The next run starts again."
+
+
+def test_a_killed_run_is_marked_when_the_job_starts_again() -> None:
+    ScheduledRun.objects.create(task=NIGHTLY, status="running", started_at=datetime.now(UTC) - timedelta(hours=1))
+    with record_scheduled_run(NIGHTLY, celery_id="abc"):
+        pass
+    killed = ScheduledRun.objects.earliest("started_at")
+    assert (killed.status, killed.error_type) == ("failed", INTERRUPTED)
+    assert "at a restart" in describe_job_error(killed)
+
+
+def test_a_job_goes_on_if_its_record_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(run: ScheduledRun) -> None:
+        raise OperationalError("no space left on device")
+
+    monkeypatch.setattr("config.jobs.recording.start_run", break_down)
+    done = []
+    with record_scheduled_run(NIGHTLY, celery_id="abc"):
+        done.append(1)
+    assert done == [1]
+
+
+def test_tasks_without_a_schedule_and_old_runs_leave_no_record() -> None:
+    with record_scheduled_run("config.access.tasks.mail_password_reset", celery_id="abc"):
+        pass
+    assert not ScheduledRun.objects.exists()
+    now = datetime.now(UTC)
+    for days in (10, 100):
+        ScheduledRun.objects.create(task=NIGHTLY, status="done", started_at=now - timedelta(days=days))
+    assert purge_runs(now=now) == 1

@@ -1,0 +1,127 @@
+"""Product feeds are fetched by URL, and imported when they have changed."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from catalog.models import Product
+from config.foundation.files.safe_download import Download, DownloadError
+from customers.imports import feeds, tasks
+from customers.imports.feeds import fetch_due_feeds, fetch_feed
+from customers.imports.models import ImportRun, ScheduledFeed
+from tests.customers.imports.wizard_pages import Upload, post
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+FEED = "id,title,price,link\ntea,Green tea,4.50 EUR,https://shop.example/tea\n"
+URL = "https://shop.example/feed.csv"
+
+
+@pytest.fixture
+def serve(boss: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[[str | Exception], None]:
+    """Return a function that sets what the URL answers."""
+
+    def set_answer(answer: str | Exception) -> None:
+        def download_file(*, path: Path, etag: str, **options: Any) -> Download:
+            if isinstance(answer, Exception):
+                raise answer
+            if etag == f'"{len(answer)}"':
+                return Download(is_unchanged=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(answer)
+            return Download(is_unchanged=False, etag=f'"{len(answer)}"', size=len(answer))
+
+        monkeypatch.setattr(feeds, "download_file", download_file)
+
+    return set_answer
+
+
+def make_feed(**fields: Any) -> ScheduledFeed:
+    return ScheduledFeed.objects.create(**{"url": URL, "source": "shop", **fields})
+
+
+def test_changed_feed_is_imported_and_an_unchanged_one_is_not(serve: Callable[..., None]) -> None:
+    serve(FEED)
+    feed = make_feed()
+    run = fetch_feed(feed=feed, at=NOW)
+    assert run is not None
+    assert (run.state, run.created, feed.error, feed.last_run) == ("imported", 1, "", run)
+    assert fetch_feed(feed=feed, at=NOW + timedelta(days=1)) is None
+    serve(FEED.replace("4.50", "5.00"))
+    feed.etag = ""
+    changed = fetch_feed(feed=feed, at=NOW + timedelta(days=2))
+    assert changed is not None
+    assert (changed.created, changed.updated) == (0, 1)
+    assert str(Product.objects.get().price) == "5.00"
+
+
+def test_feed_uses_the_columns_of_the_last_import_and_can_be_undone(
+    boss: Client, upload: Upload, serve: Callable[..., None]
+) -> None:
+    text = "Nr;Bezeichnung;Preis\ntea;Green tea;4,50\n"
+    names = {"Nr": "product_id", "Bezeichnung": "title", "Preis": "price"}
+    upload("products", text, columns=names, currency="CHF")
+    serve(text)
+    run = fetch_feed(feed=make_feed(), at=NOW)
+    assert run is not None
+    assert (run.state, Product.objects.get().currency) == ("imported", "CHF")
+    ImportRun.objects.update(undo_until=datetime(2100, 1, 1, tzinfo=UTC))
+    assert post(boss, "undo", run).state == "undone"
+    assert not Product.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (DownloadError("No answer."), "No answer."),
+        ("a,b\n1,2\n", "match its columns"),
+        ("id,title,price\ntea,Tea,x\npot,Pot,y\nmug,Mug,2\n", "more than half"),
+    ],
+)
+def test_failed_feed_changes_nothing_and_is_tried_again_within_the_hour(
+    serve: Callable[..., None], answer: str | Exception, reason: str
+) -> None:
+    serve(answer)
+    feed = make_feed()
+    assert fetch_feed(feed=feed, at=NOW) is None
+    feed.refresh_from_db()
+    assert reason in feed.error
+    assert feed.due_at == NOW + timedelta(hours=1)
+    assert not Product.objects.exists()
+    serve(FEED)
+    assert fetch_feed(feed=feed, at=NOW + timedelta(hours=1)) is not None
+    assert feed.error == ""
+
+
+def test_only_due_and_enabled_feeds_are_fetched(serve: Callable[..., None]) -> None:
+    serve(FEED)
+    make_feed()
+    make_feed(source="later", due_at=NOW + timedelta(minutes=1))
+    make_feed(source="off", is_enabled=False)
+    assert fetch_due_feeds(at=NOW) == 1
+    assert ScheduledFeed.objects.get(source="shop").due_at == NOW + timedelta(days=1)
+
+
+def test_feed_is_created_and_deleted_in_the_back_office(
+    boss: Client, serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(FEED)
+    data = {"url": "http://shop.example/feed.csv", "source": "shop", "interval_hours": "24", "is_enabled": "on"}
+    assert "must begin with https" in boss.post(reverse("imports:new-feed"), data).content.decode()
+    assert boss.post(reverse("imports:new-feed"), {**data, "url": URL}).status_code == 302
+    feed = ScheduledFeed.objects.get()
+    monkeypatch.setattr(tasks.fetch_one_feed, "delay", tasks.fetch_one_feed)
+    boss.post(reverse("imports:fetch-feed", args=[feed.pk]))
+    assert Product.objects.exists()
+    page = boss.get(reverse("imports:feeds")).content.decode()
+    assert URL in page
+    assert boss.get(reverse("imports:feed", args=[feed.pk])).status_code == 200
+    boss.post(reverse("imports:delete-feed", args=[feed.pk]))
+    assert not ScheduledFeed.objects.exists()
+    assert Product.objects.exists()

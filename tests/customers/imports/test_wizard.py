@@ -1,0 +1,243 @@
+"""A file of orders goes through the wizard: columns, problems, correction, import, undo."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from catalog.models import Product
+from customers.identity.models import Customer
+from customers.imports import runs
+from customers.imports.models import ImportChange, ImportRun, ImportState
+from customers.orders.models import Order, OrderLine
+from tests.customers.imports.wizard_pages import Upload, check_columns, post, show
+from tests.makers import make_customer, make_order, make_product
+
+pytestmark = pytest.mark.django_db
+
+BROKEN = """Order no;Client mail;Bought on;Article;Qty;Price
+1001;ada@example.com;17.05.2026;tea;2;4,50
+1002;bob@example.com;18.05.2026;pot;many;19,90
+1003;eve@example.com;45.05.2026;tea;1;4,50
+"""
+
+
+def test_columns_are_matched_by_name_and_content(upload: Upload) -> None:
+    run = upload("orders", BROKEN, check=False)
+    assert run.mapping == {
+        "order_id": ["Order no"],
+        "email": ["Client mail"],
+        "placed_at": ["Bought on"],
+        "product_id": ["Article"],
+        "quantity": ["Qty"],
+        "unit_price": ["Price"],
+    }
+
+
+def test_columns_page_shows_samples_and_names_what_is_missing(boss: Client, upload: Upload) -> None:
+    run = upload("orders", "A,B\n1,2026-05-17\n", check=False)
+    page = boss.get(reverse("imports:columns", args=[run.pk])).content.decode()
+    assert "2026-05-17" in page
+    assert "Order ID, Product ID, Quantity, Unit price" in page
+    response = boss.post(
+        reverse("imports:columns", args=[run.pk]), {"reading": "1", "preset": "native", "column-0": "order_id"}
+    )
+    assert "Order date, Product ID" in response.content.decode()
+    assert ImportRun.objects.get().state == ImportState.UPLOADED
+
+
+def test_broken_file_is_corrected_in_the_page_and_imported_to_the_end(boss: Client, upload: Upload) -> None:
+    run = upload("orders", BROKEN)
+    assert (run.state, run.rows, run.created, run.rejected) == ("checked", 3, 1, 2)
+    assert not Order.objects.exists()
+    page = show(boss, run)
+    assert "Not a valid number" in page
+    assert 'name="fix-3-Qty" value="many"' in page
+    assert "45.05.2026" in page
+    run = post(boss, "fix", run, **{"fix-3-Qty": "3", "fix-4-Bought on": "19.05.2026"})
+    assert (run.state, run.created, run.rejected) == ("checked", 3, 0)
+    run = post(boss, "start", run)
+    assert (run.state, run.created, run.rejected) == ("imported", 3, 0)
+    assert Order.objects.get(order_id="1002").total == Decimal("59.70")
+    assert "Undo import" in show(boss, run)
+
+
+def test_undo_removes_what_the_import_created_and_restores_what_it_changed(boss: Client, upload: Upload) -> None:
+    tea, ada = make_product("tea", title="Green tea"), make_customer("ada", country="FR")
+    order = make_order(ada, products=[tea], order_id="1", coupon="OLD")
+    before = (order.total, order.coupon, Customer.objects.get().last_seen_at)
+    text = (
+        "order_id,customer_id,placed_at,product_id,quantity,unit_price,coupon\n"
+        "1,ada,2026-11-24T12:00:00Z,tea,7,4.50,NEW\n2,zoe,2026-05-02,pot,1,20,\n"
+    )
+    run = post(boss, "start", upload("orders", text))
+    assert (run.created, run.updated) == (1, 1)
+    assert Order.objects.get(order_id="1").coupon == "NEW"
+    run = post(boss, "undo", run)
+    assert run.state == "undone"
+    order.refresh_from_db()
+    assert (order.total, order.coupon, Customer.objects.get().last_seen_at) == before
+    assert OrderLine.objects.get().quantity == 1
+    assert list(Product.objects.values_list("product_id", flat=True)) == ["tea"]
+    assert not ImportChange.objects.exists()
+
+
+def test_undo_is_refused_when_later_data_changed_an_order(boss: Client, upload: Upload) -> None:
+    text = "order_id,customer_id,placed_at,product_id,quantity,unit_price\n1,ada,2026-05-01,tea,1,4.50\n"
+    run = post(boss, "start", upload("orders", text))
+    post(boss, "start", upload("orders", text.replace("4.50", "5.50")))
+    run = post(boss, "undo", run)
+    assert run.state == "imported"
+    assert "1 of its orders were changed or used by later data" in show(boss, run)
+    assert Order.objects.get().total == Decimal("5.50")
+
+
+def test_undo_keeps_products_that_later_orders_need(boss: Client, upload: Upload) -> None:
+    header = "order_id,customer_id,placed_at,product_id,quantity,unit_price\n"
+    first = post(boss, "start", upload("orders", header + "1,ada,2026-05-01,tea,1,4.50\n"))
+    post(boss, "start", upload("orders", header + "2,bob,2026-05-02,tea,1,4.50\n"))
+    assert post(boss, "undo", first).state == "undone"
+    assert list(Order.objects.values_list("order_id", flat=True)) == ["2"]
+    assert Product.objects.filter(product_id="tea").exists()
+
+
+def test_undo_ends_after_thirty_days(boss: Client, upload: Upload) -> None:
+    text = "order_id,customer_id,placed_at,product_id,quantity,unit_price\n1,ada,2026-05-01,tea,1,4.50\n"
+    run = post(boss, "start", upload("orders", text))
+    ImportRun.objects.update(undo_until=run.started_at - timedelta(days=1))
+    run.refresh_from_db()
+    assert "Undo import" not in show(boss, run)
+    assert post(boss, "undo", run).state == "imported"
+
+
+def test_cancelled_import_changes_nothing(boss: Client, upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "order_id,customer_id,placed_at,product_id,quantity,unit_price\n1,ada,2026-05-01,tea,1,4.50\n"
+    run = upload("orders", text)
+    begin = runs.begin
+
+    def begin_and_cancel(run: ImportRun, *args: object, **kwargs: object) -> bool:
+        has_begun = begin(run, *args, **kwargs)  # type: ignore[arg-type]
+        runs.request_cancel(run)
+        return has_begun
+
+    monkeypatch.setattr(runs, "begin", begin_and_cancel)
+    run = post(boss, "start", run)
+    assert run.state == "cancelled"
+    assert "Nothing was changed" in show(boss, run)
+    assert not Order.objects.exists()
+    assert not ImportChange.objects.exists()
+
+
+def test_second_start_of_a_finished_import_does_nothing(boss: Client, upload: Upload) -> None:
+    text = "order_id,customer_id,placed_at,product_id,quantity,unit_price\n1,ada,2026-05-01,tea,1,4.50\n"
+    run = post(boss, "start", upload("orders", text))
+    runs.import_run(run_id=run.pk, at=run.started_at)
+    # the process was killed after the orders were stored, before the run was: the next attempt only reports
+    ImportRun.objects.update(state=ImportState.IMPORTING, created=0)
+    again = runs.import_run(run_id=run.pk, at=run.started_at)
+    assert (again.state, again.created) == ("imported", 1)
+    assert Order.objects.count() == 1
+    assert post(boss, "undo", again).state == "undone"
+    assert not Order.objects.exists()
+
+
+def test_columns_are_remembered_for_the_next_file_of_the_source(boss: Client, upload: Upload) -> None:
+    header = "A,B,C,D,E,F,note\n"
+    run = upload("orders", header + "1,ada,2026-05-01,tea,1,4.50,x\n", check=False)
+    names = {
+        "A": "order_id",
+        "B": "customer_id",
+        "C": "placed_at",
+        "D": "product_id",
+        "E": "quantity",
+        "F": "unit_price",
+    }
+    check_columns(boss, run, columns=names, timezone="Asia/Shanghai")
+    later = upload("orders", header + "2,bob,2026-05-02,tea,1,4.50,x\n", check=False)
+    assert later.mapping == {field: [column] for column, field in names.items()}
+    page = boss.get(reverse("imports:columns", args=[later.pk]))
+    assert page.context["options"]["timezone"].value() == "Asia/Shanghai"
+    assert (
+        upload("orders", header + "3,bob,2026-05-02,tea,1,4.50,x\n", check=False, source="other").mapping
+        != later.mapping
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "city"), [("utf-8-sig", "Zürich"), ("windows-1252", "Zürich"), ("gb18030", "上海龙井茶叶专卖店")]
+)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_encodings_and_delimiters_are_recognized(
+    boss: Client, upload: Upload, encoding: str, city: str, delimiter: str
+) -> None:
+    rows = [
+        ["order_id", "customer_id", "placed_at", "product_id", "product_title", "quantity", "unit_price"],
+        ["1", "ada", "2026-05-01", "tea", city, "x", "4"],
+    ]
+    text = "\n".join(delimiter.join(row) for row in rows) + "\n"
+    run = upload("orders", text.encode(encoding))
+    assert run.rejected == 1
+    run = post(boss, "fix", run, **{"fix-2-quantity": "2"})
+    run = post(boss, "start", run)
+    assert (run.state, run.created) == ("imported", 1)
+    assert Product.objects.get().title == city
+
+
+def test_values_are_masked_without_the_permission_to_see_personal_data(
+    boss: Client, client: Client, upload: Upload
+) -> None:
+    text = "order_id,email,placed_at,product_id,quantity,unit_price\n1,ada@example.com,2026-05-01,tea,x,4\n"
+    run = upload("orders", text, check=False)
+    user = get_user_model().objects.create_user("clerk", password="x", is_staff=True)
+    names = ("view_importrun", "add_order", "change_order")
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    client.force_login(user)
+    page = client.get(reverse("imports:columns", args=[run.pk])).content.decode()
+    assert "ada@example.com" not in page
+    assert "2026-05-01" in page
+    assert client.get(reverse("imports:rejected", args=[run.pk])).status_code == 403
+
+
+def test_pages_need_permissions(client: Client, boss: Client, upload: Upload) -> None:
+    run = upload("orders", BROKEN)
+    user = get_user_model().objects.create_user("clerk", password="x", is_staff=True)
+    client.force_login(user)
+    for name, args in (("list", []), ("new", ["orders"]), ("run", [run.pk]), ("columns", [run.pk])):
+        assert client.get(reverse(f"imports:{name}", args=args)).status_code == 403, name
+    user.user_permissions.add(Permission.objects.get(codename="view_importrun"))
+    assert client.get(reverse("imports:list")).status_code == 200
+    assert client.get(reverse("imports:run", args=[run.pk])).status_code == 200
+    assert client.get(reverse("imports:new", args=["orders"])).status_code == 403
+    for name in ("fix", "start", "cancel", "undo"):
+        assert client.post(reverse(f"imports:{name}", args=[run.pk])).status_code == 403, name
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04zip", b"a,b\n"])
+def test_unreadable_file_is_refused_with_the_reason_and_not_kept(
+    boss: Client, settings: object, content: bytes
+) -> None:
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    response = boss.post(
+        reverse("imports:new", args=["orders"]), {"file": SimpleUploadedFile("x.csv", content), "source": "shop"}
+    )
+    assert response.context["form"].errors["file"]
+    assert not ImportRun.objects.exists()
+    assert not list(runs.UPLOADS.path.glob("*"))
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_every_page_answers_in_both_languages(boss: Client, upload: Upload, language: str) -> None:
+    boss.cookies["django_language"] = language
+    run = upload("orders", BROKEN)
+    for address in (
+        reverse("imports:list"),
+        reverse("imports:new", args=["orders"]),
+        reverse("imports:columns", args=[run.pk]),
+    ):
+        assert boss.get(address).status_code == 200
+    show(boss, run)
