@@ -238,7 +238,7 @@ class FeedImportAdmin(FileImportAdmin):
 
     @action(description=_("Import a feed"), url_path="open-upload", permissions=["import"], icon="upload")
     def open_upload(self, request: HttpRequest) -> HttpResponse:
-        return redirect("admin:catalog_feedimport_upload")
+        return redirect("imports:new", "products")
 
     @display(description=_("problems"))
     def problem_table(self, record: FeedImport) -> str | SafeString:

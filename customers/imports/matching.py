@@ -12,7 +12,7 @@ from django.utils.translation import override
 
 from customers.imports.kinds.base import ImportField, ImportKind, ImportPreset
 from customers.imports.samples import FileSample, SampleColumn
-from customers.imports.value_types import DISTINCT_TYPES, looks_like
+from customers.imports.value_types import DISTINCT_TYPES, MIN_SHARE, looks_like
 
 MIN_PRESET_COLUMNS = 3
 MIN_SIMILARITY = 0.84
@@ -119,7 +119,8 @@ def match_by_name(match: ColumnMatch, fields: Mapping[str, ImportField], columns
             best = max(free, key=lambda name: compare_names(key, free[name]), default="")
             if not best or compare_names(key, free[best]) < (1 if is_exact else MIN_SIMILARITY):
                 continue
-            if looks_like(fields[best].type, column.values):
+            # a name that fits exactly needs one value that fits: the file may be broken
+            if looks_like(fields[best].type, column.values, min_share=0 if is_exact else MIN_SHARE):
                 match.add(best, [column.name], _("by name"))
 
 

@@ -59,10 +59,11 @@ VALUE_TYPES: Mapping[str, Callable[[str], bool]] = {
 DISTINCT_TYPES = ("email", "date", "currency")
 
 
-def looks_like(type: str, values: Sequence[str]) -> bool:
-    """Return whether most of the values are of a type; without values, any type fits."""
+def looks_like(type: str, values: Sequence[str], *, min_share: float = MIN_SHARE) -> bool:
+    """Return whether enough of the values are of a type, and at least one; without values, any type fits."""
     filled = [value.strip() for value in values if value.strip()]
-    return not filled or sum(map(VALUE_TYPES[type], filled)) >= MIN_SHARE * len(filled)
+    count = sum(map(VALUE_TYPES[type], filled))
+    return not filled or (count > 0 and count >= min_share * len(filled))
 
 
 def detect_date_format(values: Sequence[str]) -> str:

@@ -43,6 +43,7 @@ class FeedPreset:
         complete: turns the rows of the export into one row per product that can be bought. Computed values have names with ``DERIVED``
             before the field.
         derived_fields: the fields that ``complete`` computes, with how.
+        read_columns: further columns that ``complete`` reads.
         keeps_other_columns: whether columns without a field become attributes.
     """
 
@@ -53,6 +54,7 @@ class FeedPreset:
     collect: Callable[[Rows], Any] = collect_nothing
     complete: Callable[[Rows, Any], Iterator[FeedRow]] = keep_rows
     derived_fields: Mapping[str, str | Promise] = field(default_factory=dict)
+    read_columns: Sequence[str] = ()
     keeps_other_columns: bool = False
 
 

@@ -112,4 +112,14 @@ MAGENTO = FeedPreset(
         "parent_id": _("The configurable product that lists the variant."),
         "brand": _("The attribute brand or manufacturer."),
     },
+    read_columns=(
+        "store_view_code",
+        "product_type",
+        "short_description",
+        "special_price_from_date",
+        "special_price_to_date",
+        "additional_attributes",
+        "allow_backorders",
+        "configurable_variations",
+    ),
 )

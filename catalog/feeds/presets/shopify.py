@@ -108,4 +108,18 @@ SHOPIFY = FeedPreset(
         ),
         "availability": _("From inventory, inventory tracker and inventory policy."),
     },
+    read_columns=(
+        "Handle",
+        "Option1 Name",
+        "Option1 Value",
+        "Option2 Name",
+        "Option2 Value",
+        "Option3 Name",
+        "Option3 Value",
+        "Variant Inventory Tracker",
+        "Variant Inventory Policy",
+        "Variant Compare At Price",
+        "Variant Image",
+        "Status",
+    ),
 )

@@ -116,4 +116,12 @@ WOOCOMMERCE = FeedPreset(
     collect=collect_parents,
     complete=complete_variations,
     derived_fields={"product_id": _("SKU, or the ID if there is none, as in WooCommerce's export of orders.")},
+    read_columns=(
+        "ID",
+        "Type",
+        "Short description",
+        "Date sale price starts",
+        "Date sale price ends",
+        *(f"Attribute {number} {part}" for number in range(1, 10) for part in ("name", "value(s)")),
+    ),
 )

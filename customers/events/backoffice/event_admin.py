@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from config.foundation.admin.paginators import CappedPaginator
 from config.foundation.admin.read_only import ReadOnlyAdmin
-from customers.events.backoffice import event_page, live_page, minutes_page
+from customers.events.backoffice import event_page, live_page, minutes_page, schema_page
 from customers.events.models import Event
 from customers.events.payload_masking import format_indented
 from customers.identity.backoffice.audited_reads import AuditedReads
@@ -74,6 +74,7 @@ class EventAdmin(AuditedReads, ReadOnlyAdmin):
             path("live/", wrap_view(live_page.render_live_page), name="events_live"),
             path("live/rows/", wrap_view(live_page.render_live_rows), name="events_live_rows"),
             path("minutes/", wrap_view(minutes_page.render_minutes_page), name="events_minutes"),
+            path("schema/", wrap_view(schema_page.render_schema_page), name="events_schema"),
             *super().get_urls(),
         ]
 

@@ -16,6 +16,13 @@ register_pages(
         permission="events.view_event",
         order=20,
     ),
+    MenuPage(
+        tab="data.live",
+        label=_("Events seen"),
+        url_name="admin:events_schema",
+        permission="events.view_event",
+        order=30,
+    ),
     MenuList(tab="data.rejected", model="events.RejectedEvent", order=10),
     MenuList(tab="data.live", model="events.Event", label=_("All events"), order=30),
 )

@@ -21,6 +21,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
 from config.foundation.audit_log import record_action
+from config.foundation.number_formats import format_count, format_percent
 from config.foundation.rest.origins import clean_origins
 from customers.events.backoffice.activity import SourceActivity, measure_source_activity
 from customers.events.backoffice.key_pages import KeyPages
@@ -182,11 +183,14 @@ class SourceAdmin(KeyPages, ModelAdmin):
 
     @admin.display(description=gettext_lazy("rejected in 24 hours"))
     def rejected_in_24_hours(self, obj: Source) -> SafeString | int:
-        rejected = get_activity(obj).rejected
-        if not rejected:
+        activity = get_activity(obj)
+        if not activity.rejected:
             return 0
         url = reverse("admin:events_rejectedevent_changelist")
-        return format_html(LINK, f"{url}?status=all&source__id__exact={obj.pk}", rejected)
+        share = format_percent(activity.rejected / (activity.events + activity.rejected))
+        return format_html(
+            LINK, f"{url}?status=all&source__id__exact={obj.pk}", f"{format_count(activity.rejected)} ({share})"
+        )
 
 
 def get_activity(source: Source) -> SourceActivity:

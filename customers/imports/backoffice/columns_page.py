@@ -22,6 +22,7 @@ from customers.imports.matching import (
     describe_fallbacks,
     invert_mapping,
     match_columns,
+    normalize_column,
     read_choices,
 )
 from customers.imports.models import ImportRun, ImportState
@@ -48,6 +49,7 @@ class ReadingForm(forms.Form):
     def __init__(self, *args: Any, kind: ImportKind, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         presets = [(preset.key, preset.label) for preset in kind.presets.values()]
+        presets[:1] = [(key, gettext_lazy("Another system")) for key, _label in presets[:1]]
         if presets:
             self.fields["preset"].choices = presets  # type: ignore[attr-defined]
         else:
@@ -63,6 +65,7 @@ class ColumnRow:
     examples: list[str]
     field: str
     reason: str
+    is_read: bool
     fallbacks: list[tuple[Any, str]]
 
 
@@ -205,6 +208,8 @@ def build_rows(
     for name, columns in match.mapping.items():
         for column in columns[1:]:
             fields.setdefault(column, name if request.method == "POST" else "")
+    preset = kind.presets.get(match.preset)
+    read_by_preset = set(map(normalize_column, preset.read_columns)) if preset else set()
     return [
         ColumnRow(
             name=column.name,
@@ -212,6 +217,7 @@ def build_rows(
             examples=[mask.show(column.name, value) for value in column.list_examples()],
             field=fields.get(column.name, ""),
             reason=match.reasons.get(column.name, ""),
+            is_read=normalize_column(column.name) in read_by_preset,
             fallbacks=fallbacks.get(column.name, []),
         )
         for position, column in enumerate(sample.columns)

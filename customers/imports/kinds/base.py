@@ -47,6 +47,7 @@ class ImportPreset:
         columns: field → the possible names of its column, most likely first.
         joined_fields: fields that are filled from all of their columns: a later column fills the gaps of an earlier one.
         derived_fields: fields that the preset itself computes, with how it does so.
+        read_columns: further columns that the preset reads by itself.
         keeps_other_columns: whether columns without a field become attributes, unless they are left out.
     """
 
@@ -55,6 +56,7 @@ class ImportPreset:
     columns: Mapping[str, Sequence[str]]
     joined_fields: frozenset[str] = frozenset()
     derived_fields: Mapping[str, Text] = field(default_factory=dict)
+    read_columns: Sequence[str] = ()
     keeps_other_columns: bool = False
 
 

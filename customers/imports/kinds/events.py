@@ -78,7 +78,7 @@ EVENTS = ImportKind(
     permissions=("events.add_event", "events.view_event"),
     import_file=import_event_file,
     main_table="events_event",
-    count_labels={"skipped": gettext_lazy("lines that are no event")},
+    count_labels={"skipped": gettext_lazy("lines without an event")},
     describes_people=True,
     can_undo=False,
 )

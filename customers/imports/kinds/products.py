@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from catalog.feeds.feed_file import FeedError
 from catalog.feeds.presets.base import FIELDS
@@ -137,7 +137,7 @@ PRODUCTS = ImportKind(
     icon="inventory_2",
     description=gettext_lazy("The catalog, with prices, stock, categories and images."),
     file_help=gettext_lazy("CSV or TSV, JSON Lines, or a Google Merchant feed in XML."),
-    created_label=gettext_lazy("New products"),
+    created_label=pgettext_lazy("import", "New products"),
     updated_label=gettext_lazy("Changed products"),
     unchanged_label=gettext_lazy("Unchanged products"),
     permissions=("catalog.add_product", "catalog.change_product"),
@@ -154,6 +154,7 @@ PRODUCTS = ImportKind(
             columns=preset.columns,
             joined_fields=preset.joined_fields,
             derived_fields=preset.derived_fields,
+            read_columns=preset.read_columns,
             keeps_other_columns=preset.keeps_other_columns,
         )
         for preset in PRESETS.values()

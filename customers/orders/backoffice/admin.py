@@ -184,7 +184,7 @@ class OrderImportAdmin(FileImportAdmin):
 
     @action(description=_("Import orders"), url_path="open-upload", permissions=["import"], icon="upload")
     def open_upload(self, request: HttpRequest) -> HttpResponse:
-        return redirect("admin:orders_orderimport_upload")
+        return redirect("imports:new", "orders")
 
     def build_context(self, request: HttpRequest, record: OrderImport | None) -> dict[str, Any]:
         percent = read_progress(record) if record is not None else None
