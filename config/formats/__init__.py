@@ -1,1 +1,1 @@
-"""How languages write numbers where Django knows it otherwise than their readers."""
+"""How languages write numbers and dates where Django knows it otherwise than their readers."""

@@ -1,11 +1,13 @@
 """Numbers, money, days and ages in the language of the reader."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from babel import dates, numbers
+from django.utils.formats import date_format
 from django.utils.timezone import localtime
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext
 
 NO_VALUE = "–"
 Number = int | float | Decimal
@@ -78,9 +80,12 @@ def format_day(value: date | None) -> str:
 
 def format_moment(value: datetime | None) -> str:
     """Return a day and time in the shop's time zone."""
-    if value is None:
-        return NO_VALUE
-    return dates.format_datetime(localtime(value), "medium", tzinfo=localtime(value).tzinfo, locale=get_reader_locale())
+    return NO_VALUE if value is None else date_format(localtime(value), "DATETIME_FORMAT")
+
+
+def join_list(names: Iterable[object]) -> str:
+    """Return names as a list in a sentence: many orders, order often; 订单多、下单频繁."""
+    return pgettext("between names", ", ").join(map(str, names))
 
 
 def format_age(value: datetime | None, *, as_of: datetime) -> str:

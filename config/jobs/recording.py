@@ -41,9 +41,8 @@ def record_scheduled_run(task: str, *, celery_id: str, started_by: str = "") -> 
     try:
         yield
     except BaseException as error:
-        status = Status.CANCELLED if isinstance(error, SoftTimeLimitExceeded) else Status.FAILED
-        run.error_type, run.error = type(error).__name__[:100], str(error)[:MAX_ERROR]
-        _write(lambda: finish_run(run, status, seconds=time.monotonic() - started))
+        seconds, failure = time.monotonic() - started, error
+        _write(lambda: fail_run(run, failure, seconds=seconds))
         raise
     seconds = time.monotonic() - started
     if run.pk is None and seconds < SHORT_SECONDS:
@@ -67,6 +66,15 @@ def finish_run(run: ScheduledRun, status: str, *, seconds: float) -> None:
         run.save()
     else:
         run.save(update_fields=["status", "seconds", "finished_at", "error_type", "error"])
+
+
+def fail_run(run: ScheduledRun, error: BaseException, *, seconds: float) -> None:
+    """Save why a run ended early. A library may turn the exception of a cancellation into one of its own."""
+    is_cancelled = isinstance(error, SoftTimeLimitExceeded) or (
+        run.pk is not None and ScheduledRun.objects.filter(pk=run.pk).exclude(cancelled_by="").exists()
+    )
+    run.error_type, run.error = type(error).__name__[:100], str(error)[:MAX_ERROR]
+    finish_run(run, Status.CANCELLED if is_cancelled else Status.FAILED, seconds=seconds)
 
 
 def count_short_run(run: ScheduledRun, *, seconds: float) -> None:

@@ -44,5 +44,5 @@ def test_people_with_a_high_churn_risk_become_a_segment(
     page.locator(".list-form button").click()
     page.wait_for_load_state("networkidle")
     expect(page.locator(".page-verdict")).to_contain_text("30")
-    expect(page.locator("h1")).to_contain_text(name)
+    expect(page.locator(".page-title h1")).to_contain_text(name)
     assert not monitored.browser_errors

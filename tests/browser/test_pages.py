@@ -50,6 +50,7 @@ def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
     return SimpleNamespace(
         pages={
             "home": reverse("admin:index"),
+            "customers": reverse("customer_list:list"),
             "customer": reverse("admin:lifecycle_customer", args=[customer.pk]),
             **{f"lifecycle-{name}": reverse(f"admin:lifecycle_{name}") for name in LIFECYCLE_PAGES},
             "moved": f"{reverse('admin:lifecycle_drilldown')}?figure=stage-flow&from=unknown&to=loyal",
@@ -88,7 +89,16 @@ def test_pages_fit_on_a_phone(site: SimpleNamespace, live_server: LiveServer, ch
     monitored = open_monitored_page(chromium, live_server.url, width=390, language=language)
     monitored.log_in()
     lifecycle = [f"lifecycle-{name}" for name in LIFECYCLE_PAGES]
-    for name in ("home", "customer", "product-similar", "segment", "segment-members", "campaign-preview", *lifecycle):
+    for name in (
+        "home",
+        "customers",
+        "customer",
+        "product-similar",
+        "segment",
+        "segment-members",
+        "campaign-preview",
+        *lifecycle,
+    ):
         monitored.open(site.pages[name])
         monitored.save(f"{name}-{language}-390")
         assert not monitored.scrolls_sideways(), name

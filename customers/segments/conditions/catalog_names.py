@@ -141,9 +141,10 @@ def list_traits() -> tuple[str, ...]:
     """Return the trait names of the newest customers."""
     with connection.cursor() as cursor:
         cursor.execute(
+            # the limit comes before the type: PostgreSQL expects few objects and would sort all customers to find them
             "SELECT DISTINCT jsonb_object_keys(traits) FROM "
-            "(SELECT traits FROM identity_customer WHERE jsonb_typeof(traits) = 'object' ORDER BY id DESC LIMIT %s) AS newest "
-            "ORDER BY 1 LIMIT 200",
+            "(SELECT traits FROM identity_customer ORDER BY id DESC LIMIT %s) AS newest "
+            "WHERE jsonb_typeof(traits) = 'object' ORDER BY 1 LIMIT 200",
             [SAMPLED_CUSTOMERS],
         )
         return tuple(name for (name,) in cursor.fetchall() if 0 < len(name) <= 100)

@@ -14,7 +14,7 @@ from customers.segments.membership import count_members
 from customers.segments.models import Segment, SegmentAddition, SegmentMember
 from customers.segments.saved_customers import add_static_members
 
-MAX_ADDED = 200_000
+MAX_ADDED = 100_000
 
 
 class TooManyCustomersError(ValueError):

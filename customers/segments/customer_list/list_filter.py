@@ -64,6 +64,16 @@ class ListFilter:
             parameters["condition"] = json.dumps(self.condition, ensure_ascii=False, separators=(",", ":"))
         return parameters | ({"q": self.search} if self.search else {})
 
+    def find_unset_fields(self) -> set[str]:
+        """Return the fields that no listed customer has, such as the last order of customers without one."""
+        condition = self.to_condition()
+        comparisons = condition.get("all", []) if isinstance(condition, dict) else []
+        return {
+            str(comparison.get("field"))
+            for comparison in comparisons
+            if isinstance(comparison, dict) and comparison.get("op") == "is_not_set"
+        }
+
     @property
     def query(self) -> str:
         return urlencode(self.to_parameters())

@@ -1,6 +1,6 @@
 """Orders the customers of the list and cuts them into pages, without counting or sorting millions of rows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.db.models import F, QuerySet
@@ -35,8 +35,18 @@ def clean_sort(sort: str) -> str:
     return sort if sort.removeprefix("-") in SORT_FIELDS else DEFAULT_SORT
 
 
-def cut_page(customers: QuerySet[Customer], *, sort: str, number: int, page_size: int = PAGE_SIZE) -> CustomerPage:
-    """Return one page; customers without a value come last. A page beyond the last one is the last one."""
+def cut_page(
+    customers: QuerySet[Customer],
+    *,
+    sort: str,
+    number: int,
+    unset_fields: Collection[str] = (),
+    page_size: int = PAGE_SIZE,
+) -> CustomerPage:
+    """Return one page; customers without a value come last. A page beyond the last one is the last one.
+
+    unset_fields: fields of the profile that none of the customers has, because the filter says so.
+    """
     column, is_descending = SORT_FIELDS[sort.removeprefix("-")], sort.startswith("-")
     found = list(customers.order_by().values_list("pk", F(column))[: MAX_PAGED + 1])
     is_capped = len(found) > MAX_PAGED
@@ -46,6 +56,8 @@ def cut_page(customers: QuerySet[Customer], *, sort: str, number: int, page_size
     start = (number - 1) * page_size
     ids: Sequence[int]
     if is_capped:
+        if column.removeprefix("profile__") in unset_fields:  # the database would look for a value among all customers
+            column, is_descending = "pk", False
         ids = read_ids(customers, column, is_descending=is_descending, start=start, end=start + page_size)
     else:
         found.sort(key=lambda row: row[0])
@@ -56,13 +68,12 @@ def cut_page(customers: QuerySet[Customer], *, sort: str, number: int, page_size
 
 
 def read_ids(customers: QuerySet[Customer], column: str, *, is_descending: bool, start: int, end: int) -> list[int]:
-    """Return the IDs of a page from the database.
-
-    An index has the rows with a value in this order; only if the page reaches beyond them, all rows are sorted.
-    """
-    known = customers.filter(**{f"{column}__isnull": False}).order_by(f"{'-' if is_descending else ''}{column}", "pk")
+    """Return the IDs of a page from the database: first those with a value, in the order of its index, then those without."""
+    order = f"{'-' if is_descending else ''}{column}"
+    known = customers.filter(**{f"{column}__isnull": False}).order_by(order, "pk")
     ids = list(known.values_list("pk", flat=True)[start:end])
     if len(ids) == end - start:
         return ids
-    value = F(column).desc(nulls_last=True) if is_descending else F(column).asc(nulls_last=True)
-    return list(customers.order_by(value, "pk").values_list("pk", flat=True)[start:end])
+    n_known = start + len(ids) if ids else known[:start].count()
+    unknown = customers.filter(**{f"{column}__isnull": True}).order_by("pk").values_list("pk", flat=True)
+    return ids + list(unknown[max(start - n_known, 0) : end - n_known])

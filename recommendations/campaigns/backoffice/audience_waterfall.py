@@ -6,6 +6,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from config.foundation.number_formats import join_list
 from customers.identity.models import Consent
 from recommendations.campaigns.audience import AudiencePreview
 from recommendations.campaigns.models import Campaign
@@ -53,7 +54,7 @@ def describe_reach(channel: str) -> str:
 def describe_consent(purposes: list[str]) -> str:
     if not purposes:
         return _("No consent required by the channel or the campaign.")
-    labels = ", ".join(str(Consent.Purpose(purpose).label) for purpose in purposes)
+    labels = join_list(Consent.Purpose(purpose).label for purpose in purposes)
     return _("Consent granted: %(purposes)s.") % {"purposes": labels}
 
 

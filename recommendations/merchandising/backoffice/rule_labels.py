@@ -10,7 +10,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from config.foundation.number_formats import format_exact_percent
+from config.foundation.number_formats import format_exact_percent, join_list
 from recommendations.merchandising.choices import RuleAction, RulePlacement, Weekday
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def describe_conditions(rule: "Rule", titles: Titles = NO_TITLES) -> Iterator[st
 def describe_scope(rule: "Rule") -> Iterator[str]:
     if rule.scenarios:
         names = [str(RulePlacement(name).label) for name in RulePlacement.values if name in rule.scenarios]
-        yield _("in: %(placements)s") % {"placements": pgettext("between names", ", ").join(names)}
+        yield _("in: %(placements)s") % {"placements": join_list(names)}
     if rule.segment_id is not None:
         yield _("for the segment %(segment)s") % {"segment": rule.segment}
     if rule.starts_at:
@@ -102,7 +102,7 @@ def describe_scope(rule: "Rule") -> Iterator[str]:
         yield _("until %(moment)s") % {"moment": format_moment(rule.ends_at)}
     if rule.weekdays:
         days = [str(Weekday(day).label) for day in sorted(rule.weekdays) if day in Weekday.values]
-        yield _("on %(days)s") % {"days": pgettext("between names", ", ").join(days)}
+        yield _("on %(days)s") % {"days": join_list(days)}
 
 
 def describe_range(low: Any, high: Any) -> str:
@@ -127,7 +127,7 @@ def format_plain(number: Any) -> str:
 
 
 def join_names(names: list[str]) -> str:
-    listed = pgettext("between names", ", ").join(names[:MAX_NAMES])
+    listed = join_list(names[:MAX_NAMES])
     n_more = len(names) - MAX_NAMES
     if n_more <= 0:
         return listed

@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from config.foundation.number_formats import join_list
 from recommendations.training.backoffice.labels.algorithm_labels import (
     get_algorithm_label,
     get_event_type_label,
@@ -161,7 +162,7 @@ def list_limits(run: EvaluationRun) -> list[str]:
     all_counts, before = run.interactions_by_kind.get("all", {}), run.interactions_by_kind.get("before_cut", {})
     unweighted_kinds = [kind for kind in all_counts if kind not in before and kind != "purchase"]
     if unweighted_kinds and run.cut_at:
-        names = ", ".join(get_event_type_label(kind) for kind in unweighted_kinds)
+        names = join_list(get_event_type_label(kind) for kind in unweighted_kinds)
         limits.append(
             _("These event types did not occur before the split, so they have default weights: %(kinds)s.")
             % {"kinds": names}
@@ -170,7 +171,7 @@ def list_limits(run: EvaluationRun) -> list[str]:
         segment for segment in list_segments(run) if 0 < count_segment_customers(run, segment) < MIN_RELIABLE_CUSTOMERS
     ]
     if small_segments:
-        names = ", ".join(get_segment_label(segment) for segment in small_segments)
+        names = join_list(get_segment_label(segment) for segment in small_segments)
         limits.append(
             _("Unreliable metrics, because the segment has fewer than 30 customers: %(segments)s.")
             % {"segments": names}

@@ -285,7 +285,7 @@ def test_a_significantly_wrong_prediction_shows_an_alert_on_the_home_page(admin_
         run=run, kind="purchase_model", algorithm="bg_nbd", figures={"backtests": [backtest]}
     )
     assert (
-        "Actual orders are 50% of the orders predicted on Oct. 1, 2026." in admin_client.get("/admin/").content.decode()
+        "Actual orders are 50% of the orders predicted on Oct 1, 2026." in admin_client.get("/admin/").content.decode()
     )
     score_model.figures = {"backtests": [{**backtest, "ratio": 0.9, "low": 0.7, "high": 1.1}]}
     score_model.save()

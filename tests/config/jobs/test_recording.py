@@ -62,8 +62,9 @@ def test_a_failure_is_described_in_words(error: Exception, text: str) -> None:
     assert text in describe_job_error(fail(NIGHTLY, error))
 
 
-def test_a_cancelled_run_names_who_cancelled_it() -> None:
-    run = fail(NIGHTLY, SoftTimeLimitExceeded(), cancelled_by="olga")
+@pytest.mark.parametrize("error", [SoftTimeLimitExceeded(), RuntimeError("Query interrupted")])
+def test_a_cancelled_run_names_who_cancelled_it(error: Exception) -> None:
+    run = fail(NIGHTLY, error, cancelled_by="olga")
     assert run.status == "cancelled"
     assert describe_job_error(run) == "Cancelled by olga. The next run starts again."
 

@@ -69,5 +69,5 @@ def test_scores_whose_distribution_drifted_since_training_raise_an_alert() -> No
 def test_the_home_page_links_to_the_inaccurate_model(admin_client: Client) -> None:
     make_score_model("churn", backtests=[BACKTEST | {"mean_predicted": 0.5}], drift=None)
     page = admin_client.get("/admin/").content.decode()
-    assert "Churn: the mean prediction of Sept. 25, 2026 was 50%, but the actual rate is 30%." in page
+    assert "Churn: the mean prediction of Sep 25, 2026 was 50%, but the actual rate is 30%." in page
     assert f'href="{PAGE}?prediction=churn"' in page

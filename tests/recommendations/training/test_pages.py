@@ -100,7 +100,7 @@ def test_the_card_shows_for_every_placement_whether_and_why_it_is_active(
     assert "80 queries from 40 customers" in page
     assert "Bought together 1.00" in page
     assert "0.2000" in page
-    assert "from Sept. 21, 2026" in page
+    assert "from Sep 21, 2026" in page
     assert "Is not shown, because it is not reliably better than “Popular”" in page
     assert reverse("admin:serving_placementsettings_changelist") in page, "how to show it anyway"
 
@@ -114,13 +114,16 @@ def test_a_version_without_evaluated_placements_has_a_card_without_them(
 
 def test_trials_can_be_sorted(operator: Client, trained: ModelVersion) -> None:
     run = trained.evaluations.get()
-    values = [row["value"] for row in run.tried if row["value"] is not None]
+    # a busy machine may finish a single trial within the time of the training
+    run.tried = [{**run.tried[0], "value": value} for value in (0.1, 0.3, 0.2)]
+    run.save()
+    values = [row["value"] for row in run.tried]
     descending, ascending = read_card(operator, trained), read_card(operator, trained, tried="value")
     best, worst = f"{max(values):.4f}", f"{min(values):.4f}"
     assert best != worst
 
     def get_first_value(page: str) -> str:
-        table = page.split('id="trials"')[1].split("<tbody>")[1]
+        table = page.split('class="home-table trials"')[1].split("<tbody>")[1]
         return table.split("<td>")[1].split("</td>")[0]
 
     assert get_first_value(descending) == best

@@ -4,6 +4,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.foundation.number_formats import join_list
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.scoring.clusters.naming import HIGH, LOW, NUMBER
 
@@ -47,6 +48,6 @@ def get_cluster_names(score_model: ScoreModel) -> dict[int, str]:
     """Return the names of the clusters of a score model by their numbers."""
     clusters = score_model.parameters.get("words", {}).get("clusters", [])
     return {
-        cluster["id"]: ", ".join(get_trait_phrase(direction, feature) for direction, feature in cluster["name"])
+        cluster["id"]: join_list(get_trait_phrase(direction, feature) for direction, feature in cluster["name"])
         for cluster in clusters
     }

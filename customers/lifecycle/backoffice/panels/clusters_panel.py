@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.charts import build_radar_chart
 from config.foundation.charts.bars import Series
-from config.foundation.number_formats import format_percent
+from config.foundation.number_formats import format_percent, join_list
 from customers.lifecycle.backoffice.drilldowns import make_drilldown_url
 from customers.lifecycle.backoffice.labels.cluster_labels import (
     CLUSTER_FEATURE_LABELS,
@@ -79,4 +79,4 @@ def describe_cluster(cluster: dict[str, Any]) -> str:
         get_trait_phrase(deviation["direction"], deviation["feature"])
         for deviation in cluster["deviations"][:MAX_TRAITS]
     ]
-    return _("Main features: %(parts)s.") % {"parts": ", ".join(parts)}
+    return _("Main features: %(parts)s.") % {"parts": join_list(parts)}

@@ -216,9 +216,11 @@ def format_quality(quality: dict[str, Any]) -> dict[str, Any]:
                 "predicted": format_whole_percent(predicted),
                 "actual": format_whole_percent(actual),
                 "interval": f"{format_whole_percent(low)} – {format_whole_percent(high)}",
-                "customers": customers,
+                "customers": int(customers),
             }
-            for predicted, actual, low, high, customers in zip(*quality["curve"].values(), strict=True)
+            for predicted, actual, low, high, customers in zip(
+                curve.predicted, curve.actual, curve.low, curve.high, curve.customers, strict=True
+            )
         ],
     }
 

@@ -74,7 +74,10 @@ def show_list(request: HttpRequest) -> HttpResponse:
     try:
         list_filter = parse_list_filter(request.GET.dict())
         page = cut_page(
-            query_listed(list_filter, as_of=as_of), sort=sort, number=parse_number(request.GET.get(PAGE_PARAMETER, ""))
+            query_listed(list_filter, as_of=as_of),
+            sort=sort,
+            number=parse_number(request.GET.get(PAGE_PARAMETER, "")),
+            unset_fields=list_filter.find_unset_fields(),
         )
     except ListFilterError as error:
         problems = error.problems
@@ -148,13 +151,17 @@ def label_number(number: int) -> str:
 
 def describe_number(page: CustomerPage, list_filter: ListFilter) -> str:
     """Return one sentence on how many customers the list has."""
+    values = {"count": number_format(page.total, force_grouping=True)}
+    if page.is_capped and list_filter.is_empty:
+        return _("More than %(count)s customers.") % values
     if page.is_capped:
-        number = _("more than %(count)s customers") % {"count": number_format(MAX_PAGED, force_grouping=True)}
-    else:
-        number = label_number(page.total)
+        return _("More than %(count)s customers match this filter.") % values
     if list_filter.is_empty:
-        return _("%(customers)s in total.") % {"customers": number[:1].upper() + number[1:]}
-    return _("%(customers)s match this filter.") % {"customers": number[:1].upper() + number[1:]}
+        return ngettext("%(count)s customer in total.", "%(count)s customers in total.", page.total) % values
+    return (
+        ngettext("%(count)s customer matches this filter.", "%(count)s customers match this filter.", page.total)
+        % values
+    )
 
 
 def make_quick_fields(parameters: Mapping[str, Any]) -> list[QuickField]:

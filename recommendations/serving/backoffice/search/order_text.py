@@ -15,22 +15,22 @@ def describe_order() -> str:
             "Products that match equally well are ordered by popularity and personal taste with default weights. Search learns the weights from "
             "clicks when %(needed_pages)s pages of %(needed_people)s people have clicks; there are %(pages)s pages of %(people)s people so far."
         ) % {
-            "needed_pages": number_format(MIN_PAGES),
-            "needed_people": number_format(MIN_PEOPLE),
-            "pages": number_format(order.pages if order else 0),
-            "people": number_format(order.people if order else 0),
+            "needed_pages": number_format(MIN_PAGES, force_grouping=True),
+            "needed_people": number_format(MIN_PEOPLE, force_grouping=True),
+            "pages": number_format(order.pages if order else 0, force_grouping=True),
+            "people": number_format(order.people if order else 0, force_grouping=True),
         }
     if not order.is_served:
         return _(
             "Products that match equally well are ordered by popularity and personal taste with default weights: weights learned from clicks on "
             "%(pages)s pages were not reliably better on later pages."
-        ) % {"pages": number_format(order.pages)}
+        ) % {"pages": number_format(order.pages, force_grouping=True)}
     return _(
         "Products that match equally well are ordered with weights learned from clicks on %(pages)s pages: popularity counts %(popularity)s "
         "times and personal taste %(personal)s times as much as by default. On later pages, %(gain)s percentage points more pairs of products "
         "were in the order of the clicks."
     ) % {
-        "pages": number_format(order.pages),
+        "pages": number_format(order.pages, force_grouping=True),
         "popularity": number_format(order.popularity, decimal_pos=1),
         "personal": number_format(order.personal, decimal_pos=1),
         "gain": number_format(100 * order.gain, decimal_pos=1),

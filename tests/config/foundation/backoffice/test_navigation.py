@@ -97,10 +97,11 @@ def test_a_page_with_an_unknown_tab_is_an_error_that_lists_the_tabs() -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_a_list_shows_the_tabs_of_its_area_and_its_name_as_title(admin_client: Client, language: str) -> None:
-    page = admin_client.get(reverse("admin:orders_orderimport_changelist"), headers={"accept-language": language}).text
+    address = reverse("admin:events_rejectedevent_changelist")
+    page = admin_client.get(address, headers={"accept-language": language}).text
     assert f'<a href="{reverse("admin:events_live")}">' in page
-    assert '<a href="' + reverse("admin:orders_orderimport_changelist") + '" aria-current="page">' in page
-    assert ("<h1>Imports</h1>" if language == "en" else "<h1>导入</h1>") in page
+    assert f'<a href="{address}" aria-current="page">' in page
+    assert ("<h1>Rejected</h1>" if language == "en" else "<h1>被拒事件</h1>") in page
 
 
 def test_the_page_of_an_object_leads_back_to_its_list(admin_client: Client, admin_user: User) -> None:

@@ -169,7 +169,7 @@ def make_backtest(coverage: float, customers: int = 1_000) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("coverage", "text", "chinese"),
-    [(0.63, "too narrow: of those predicted on Aug. 25, 2026, only 63%", "区间过窄"), (0.91, "too wide", "区间过宽")],
+    [(0.63, "too narrow: of those predicted on Aug 25, 2026, only 63%", "区间过窄"), (0.91, "too wide", "区间过宽")],
 )
 def test_intervals_that_do_not_hold_raise_one_alert(coverage: float, text: str, chinese: str) -> None:
     run = LifecycleRun.objects.create(as_of=NOON, started_at=NOON, status=LifecycleRun.Status.DONE)

@@ -225,7 +225,7 @@ def test_each_channel_counts_sent_opened_and_clicked_messages(anna: Customer) ->
     assert lines["responses.email"].value == {"sent": 2, "opened": 1, "clicked": 1}
     assert (
         lines["responses.email"].text
-        == "2 sent (last 11/16/2026), 1 opened (last 11/16/2026), 1 clicked (last 11/17/2026)"
+        == "2 sent (last Nov 16, 2026), 1 opened (last Nov 16, 2026), 1 clicked (last Nov 17, 2026)"
     )
     assert lines["responses.push"].value == {"sent": 1, "opened": None, "clicked": 0}
     assert lines["responses.sms"].value == {"sent": 0, "opened": None, "clicked": 1}

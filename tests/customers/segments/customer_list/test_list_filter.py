@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from customers.segments.customer_list.list_filter import ListFilter, ListFilterError, parse_list_filter, query_listed
-from customers.segments.customer_list.pages import MAX_PAGED, cut_page
+from customers.segments.customer_list.pages import MAX_PAGED, cut_page, read_ids
 from customers.segments.customer_list.quick_filters import QUICK_FILTERS
 from tests.makers import make_customer, make_profile
 
@@ -104,9 +104,20 @@ def test_pages_are_sorted_with_unknown_values_last(
     )
     assert [names[pk] for pk in pages[0].ids] == expected[:3]
     assert pages[0].is_capped is is_capped
+    assert pages[1].number == (1 if is_capped else 2)
     if not is_capped:
         assert [names[pk] for pk in pages[1].ids] == expected[3:]
         assert (pages[1].total, pages[1].pages) == (4, 2)
+
+
+@pytest.mark.parametrize(("start", "expected"), [(0, ["gone", "risky"]), (2, ["loyal", "visitor"]), (3, ["visitor"])])
+def test_the_database_continues_with_customers_without_a_value(
+    customers: None, start: int, expected: list[str]
+) -> None:
+    found = query_listed(ListFilter(), as_of=NOW)
+    ids = read_ids(found, "profile__churn", is_descending=True, start=start, end=start + 2)
+    names = dict(found.filter(identifiers__kind="user_id").values_list("pk", "identifiers__value"))
+    assert [names[pk] for pk in ids] == expected
 
 
 def test_a_page_beyond_the_last_is_the_last(customers: None) -> None:

@@ -28,5 +28,5 @@ def test_the_portrait_counts_recommendations_served_and_clicked_before_its_date(
     portrait = build_portrait(customer_id=ada.pk, as_of=NOON, with_personal=False)
     [line] = [entry for entry in portrait.lines if entry.key == "responses.recommendations"]
     assert line.value == {"sent": 2, "opened": 0, "clicked": 1}
-    assert line.text == "2 served (last 11/22/2026), 1 clicked (last 11/23/2026)"
+    assert line.text == "2 served (last Nov 22, 2026), 1 clicked (last Nov 23, 2026)"
     assert (line.facts, line.as_of) == (3, NOON - DAY)

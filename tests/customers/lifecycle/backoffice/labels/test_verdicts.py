@@ -58,7 +58,7 @@ def change_actual(actual: float, **changes: Any) -> dict[str, Any]:
 
 def test_stages_count_customers_with_orders_and_those_lost_and_won_back() -> None:
     assert describe_stages(FLOWS, first_day=date(2026, 10, 30)) == (
-        "67% of 9 customers with orders are new, active, loyal or won back; since Oct. 30, 2026, 2 became at risk, dormant or churned "
+        "67% of 9 customers with orders are new, active, loyal or won back; since Oct 30, 2026, 2 became at risk, dormant or churned "
         "and 1 came back."
     )
     assert describe_stages(FLOWS[5:6], first_day=date(2026, 10, 30)) == "No customer has ordered yet."
@@ -171,7 +171,7 @@ def test_value_judges_the_predicted_orders_as_the_alerts_do(figures: dict[str, A
             "churn",
             {"quality": QUALITY, "backtests": [BACKTEST, BACKTEST | {"mean_predicted": 0.5}]},
             0.05,
-            "Churn: predictions are not reliable; the mean prediction of Sept. 25, 2026 was 50%, but the actual rate was 30%.",
+            "Churn: predictions are not reliable; the mean prediction of Sep 25, 2026 was 50%, but the actual rate was 30%.",
         ),
         ("churn", {}, None, "Churn: predictions are not tested yet."),
     ],

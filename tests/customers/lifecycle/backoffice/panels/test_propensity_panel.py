@@ -50,11 +50,20 @@ def test_brushed_bars_open_the_customers_of_all_of_them(trained: None, admin_cli
     brush = chart["brush"]
     for first, last in ((0, len(rows) - 1), (2, 5)):
         query = urlencode(brush["starts"][first] | brush["ends"][last])
-        page = admin_client.get(f"{brush['url']}&{query}")
         expected = sum(row["customers"] for row in rows[first : last + 1])
-        assert page.context["pages"].paginator.count == expected
+        assert count_linked_customers(admin_client, f"{brush['url']}&{query}") == expected
     table = chart["table"]["rows"]
     assert [row[1]["url"] for row in table] == [row["url"] for row in rows]
+
+
+def test_the_table_of_calibration_has_the_right_columns(trained: None) -> None:
+    qualities = [target["quality"] for target in build_propensity_panel()["targets"] if target["quality"]]
+    assert qualities
+    for quality in qualities:
+        assert sum(row["customers"] for row in quality["rows"]) == int(quality["customers"].replace(",", ""))
+        for row in quality["rows"]:
+            low, high = (int(bound.strip().rstrip("%")) for bound in row["interval"].split("–"))
+            assert 0 <= low <= int(row["actual"].rstrip("%")) <= high <= 100, row
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
