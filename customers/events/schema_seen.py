@@ -16,10 +16,10 @@ FROM events_event e JOIN events_source s ON s.id = e.source_id
 WHERE e.id > %(first)s GROUP BY e.source_id, s.name, e.type, e.name
 """
 COUNT_PROPERTIES = """
-SELECT source_id, type, name, key, jsonb_typeof(value) AS kind, count(*)
-FROM events_event, jsonb_each(properties)
-WHERE id > %(first)s AND jsonb_typeof(properties) = 'object' AND key NOT LIKE %(internal)s
-GROUP BY source_id, type, name, key, kind
+SELECT e.source_id, e.type, e.name, p.key, jsonb_typeof(p.value) AS kind, count(*)
+FROM events_event e, jsonb_each(CASE WHEN jsonb_typeof(e.properties) = 'object' THEN e.properties ELSE '{}' END) AS p (key, value)
+WHERE e.id > %(first)s AND p.key NOT LIKE %(internal)s
+GROUP BY e.source_id, e.type, e.name, p.key, kind
 """
 
 

@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.core.cache import cache
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
+from django.db import Error, transaction
 
 from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.job_runs import describe_error
 from config.foundation.progress import CACHE_SECONDS, PublishedProgress, read_published_progress
 from config.foundation.uploads import UploadFolder
 from customers.imports.kinds.base import (
@@ -166,11 +167,21 @@ def check_run(*, run_id: int, at: datetime) -> ImportRun:
             run.state = ImportState.UPLOADED
         except ImportFileError as error:
             run.state, run.error = ImportState.FAILED, str(error)
+        except Exception as error:
+            fail_run(run, error)
+            raise
         else:
             set_outcome(run, outcome)
             run.state, run.dry_run, run.finished_at = ImportState.CHECKED, True, at
         run.save()
     return run
+
+
+def fail_run(run: ImportRun, error: Exception) -> None:
+    """Record an unexpected error, unless the database itself has failed."""
+    run.state, run.error = ImportState.FAILED, describe_error(error)
+    with suppress(Error):
+        run.save()
 
 
 def build_task(run: ImportRun, *, at: datetime, dry_run: bool) -> ImportTask:
@@ -201,6 +212,9 @@ def import_run(*, run_id: int, at: datetime) -> ImportRun:
             run.state, run.error = ImportState.CANCELLED, ""
         except ImportFileError as error:
             run.state, run.error = ImportState.FAILED, str(error)
+        except Exception as error:
+            fail_run(run, error)
+            raise
         else:
             set_outcome(run, outcome)
             run.created, run.updated, run.unchanged = count_results(run, kind, outcome)

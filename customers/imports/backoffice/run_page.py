@@ -19,6 +19,7 @@ from config.foundation.number_formats import format_count, format_moment
 from customers.identity.personal_data.masking import may_see_personal
 from customers.imports import runs
 from customers.imports.backoffice.access import ValueMask, find_run, may_import
+from customers.imports.backoffice.starting import cancel as cancel_run
 from customers.imports.backoffice.starting import start_check, start_undo
 from customers.imports.backoffice.starting import start_import as start_importing
 from customers.imports.backoffice.steps import build_steps
@@ -206,7 +207,7 @@ def start_import(request: HttpRequest, run_id: int) -> HttpResponse:
 def cancel(request: HttpRequest, run_id: int) -> HttpResponse:
     run = find_run(request, run_id, for_import=True)
     if run.state in (ImportState.CHECKING, ImportState.IMPORTING):
-        runs.request_cancel(run)
+        cancel_run(run)
         messages.info(request, _("The import is being cancelled."))
     return redirect_to_run(run)
 

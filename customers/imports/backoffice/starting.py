@@ -31,6 +31,13 @@ def start_import(run: ImportRun) -> None:
         enqueue(run, tasks.import_file, fallback=ImportState.FAILED)
 
 
+def cancel(run: ImportRun) -> None:
+    """Ask the worker to stop. If none has started, or it was killed, the next one removes what was written."""
+    runs.request_cancel(run)
+    task = tasks.check_file if run.state == ImportState.CHECKING else tasks.import_file
+    enqueue(run, task, fallback=ImportState(run.state))
+
+
 def start_undo(run: ImportRun) -> None:
     if runs.begin(run, ImportState.UNDOING, allowed=(ImportState.IMPORTED, ImportState.UNDOING)):
         enqueue(run, tasks.undo_import, fallback=ImportState.IMPORTED)

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
+from catalog.feeds import product_import
 from catalog.models import Product
 from customers.identity.models import Customer
 from customers.imports import runs
@@ -130,6 +131,30 @@ def test_cancelled_import_changes_nothing(boss: Client, upload: Upload, monkeypa
     assert "Nothing was changed" in show(boss, run)
     assert not Order.objects.exists()
     assert not ImportChange.objects.exists()
+
+
+def test_cancelled_import_in_batches_removes_what_it_has_written(
+    boss: Client, upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(product_import, "BATCH", 1)
+    make_product("tea", title="Old title")
+    run = upload("products", "id,title\ntea,New title\npot,Pot\nmug,Mug\n")
+    assert runs.begin(run, ImportState.IMPORTING, allowed=(ImportState.CHECKED,))
+    run = post(boss, "cancel", run)
+    assert run.state == "cancelled"
+    assert list(Product.objects.values_list("product_id", "title")) == [("tea", "Old title")]
+
+
+def test_unexpected_error_is_shown_and_the_import_can_be_repeated(
+    boss: Client, upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = upload("products", "id,title\npot,Pot\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(product_import, "write_products", lambda *args, **kwargs: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            post(boss, "start", run)
+    assert "ZeroDivisionError" in show(boss, run)
+    assert post(boss, "start", run).state == "imported"
 
 
 def test_second_start_of_a_finished_import_does_nothing(boss: Client, upload: Upload) -> None:
