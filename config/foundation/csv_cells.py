@@ -73,3 +73,10 @@ def format_csv(rows: Iterable[Iterable[Any]]) -> str:
     lines = io.StringIO()
     csv.writer(lines).writerows([escape_cell(value) for value in row] for row in rows)
     return lines.getvalue()
+
+
+def format_unescaped_row(cells: Iterable[str], *, delimiter: str, line_end: str) -> str:
+    """Return a row of a file that is only read back by an import and never given to anybody: its cells stay as they are."""
+    line = io.StringIO()
+    csv.writer(line, delimiter=delimiter, lineterminator=line_end).writerow(cells)
+    return line.getvalue()

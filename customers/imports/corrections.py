@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext as _
 
+from config.foundation.csv_cells import format_unescaped_row
 from customers.imports.kinds.base import ImportFileError
 from customers.imports.samples import read_sample
 
@@ -35,7 +36,7 @@ def correct_rows(*, path: Path, encoding: str, corrections: Mapping[int, Mapping
                 if values and first > 1 and len(cells) == len(columns):
                     changed += 1
                     new = [values.get(name, cell) for name, cell in zip(columns, cells, strict=True)]
-                    csv.writer(corrected, delimiter=sample.delimiter, lineterminator=find_line_end(raw)).writerow(new)
+                    corrected.write(format_unescaped_row(new, delimiter=sample.delimiter, line_end=find_line_end(raw)))
                 else:
                     corrected.write(raw)
         except csv.Error as error:

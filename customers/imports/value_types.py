@@ -7,13 +7,13 @@ from datetime import datetime
 
 from config.foundation.currencies import get_known_currencies
 
-EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
-NUMBER = re.compile(r"[-+]?[\d.,' ]*\d[\d.,' ]*(\s?[A-Za-z]{3}|\s?[€$£¥])?|[A-Za-z]{3}\s?[\d.,]+|[€$£¥]\s?[\d.,]+")
 URL = re.compile(r"https?://\S+")
 PHONE = re.compile(r"'?\+?[\d ()./-]{6,20}")
 ISO_DATE = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ].*)?")
 ANY_DATE = re.compile(r"\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}日?([T ,].*)?")
 BOOLEAN_WORDS = frozenset({"true", "false", "yes", "no", "y", "n", "1", "0", "是", "否"})
+NUMBER_CHARACTERS = frozenset("0123456789.,' ")
+CURRENCY_SYMBOLS = frozenset("€$£¥")
 MIN_SHARE = 0.6  # of the values; a column of a broken file still has its type
 
 
@@ -42,13 +42,33 @@ def is_currency(text: str) -> bool:
     return text.upper() in get_known_currencies()
 
 
+def is_email(text: str) -> bool:
+    local, _at, domain = text.partition("@")
+    has_dot = "." in domain.strip(".")
+    return bool(local) and has_dot and "@" not in domain and not any(map(str.isspace, text))
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a number with a sign, and a currency before or after it, if any."""
+    number = text.removeprefix("-").removeprefix("+")
+    if number[:3].isalpha():
+        number = number[3:]
+    elif number[-3:].isalpha():
+        number = number[:-3]
+    else:
+        number = number[1:] if number[:1] in CURRENCY_SYMBOLS else number
+        number = number[:-1] if number[-1:] in CURRENCY_SYMBOLS else number
+    characters = set(number)
+    return characters <= NUMBER_CHARACTERS and any(character.isdecimal() for character in characters)
+
+
 VALUE_TYPES: Mapping[str, Callable[[str], bool]] = {
     "text": lambda text: True,
     "id": lambda text: len(text) <= 255 and not ANY_DATE.fullmatch(text),
-    "email": lambda text: EMAIL.fullmatch(text) is not None,
+    "email": is_email,
     "phone": lambda text: PHONE.fullmatch(text) is not None,
     "date": lambda text: ANY_DATE.fullmatch(text) is not None,
-    "number": lambda text: NUMBER.fullmatch(text) is not None,
+    "number": is_number,
     "integer": lambda text: text.removeprefix("-").isdecimal(),
     "currency": is_currency,
     "url": lambda text: URL.fullmatch(text) is not None,

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import Error, transaction
+from django.db import Error, OperationalError, transaction
 from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery
+from django.utils.translation import gettext as _
 
+from config.foundation.database.statement_timeouts import is_statement_timeout
 from customers.identity.models import Customer, Identifier
 from customers.segments.conditions.comparisons import compile_static_members
 from customers.segments.conditions.compiler import Compiler, compile_condition, list_comparisons
-from customers.segments.conditions.condition_tree import ConditionError, Node
+from customers.segments.conditions.condition_tree import ConditionError, ConditionProblem, Node
 from customers.segments.conditions.parsing import parse_condition
 from customers.segments.editing import check_condition
 from customers.segments.history import record_members
@@ -102,14 +104,21 @@ def preview_condition(*, condition: object, key: str, sample: int, as_of: dateti
     """Count the customers of a condition for the segment ``key``, and return the first ones.
 
     Raises:
-        ConditionError: the condition is not valid.
+        ConditionError: the condition is not valid, or counting its customers takes too long.
     """
     check_condition(condition=condition, key=key, as_of=as_of)
     started = time.perf_counter()
-    customers = query_matching(condition=condition, as_of=as_of, within=(key,) if key else ())
-    count = customers.count()
-    first = annotate_list_columns(customers).order_by("pk")[:sample] if count else []
-    return ConditionPreview(count, as_of, (time.perf_counter() - started) * 1000, list(first))
+    try:
+        with transaction.atomic():
+            customers = query_matching(condition=condition, as_of=as_of, within=(key,) if key else ())
+            count = customers.count()
+            first = list(annotate_list_columns(customers).order_by("pk")[:sample]) if count else []
+    except OperationalError as error:
+        if not is_statement_timeout(error):
+            raise
+        text = _("Counting these customers takes too long. Remove a condition, or try again in a few minutes.")
+        raise ConditionError([ConditionProblem("$", "timeout", text)]) from error
+    return ConditionPreview(count, as_of, (time.perf_counter() - started) * 1000, first)
 
 
 def evaluate_segments(*, as_of: datetime) -> int:

@@ -15,9 +15,9 @@ from catalog.field_cleaning import is_empty
 DERIVED = "="
 FIELDS = (*FIELD_NAMES, *sorted(SALE_NAMES))
 SKIP = "-"
-TAG = re.compile(r"<[^>]*>")
-BLOCK_END = re.compile(r"<\s*(br|/p|/li|/div|/h\d|/tr)[^>]*>", re.IGNORECASE)
-SCRIPT = re.compile(r"<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+BLOCK_ENDS = ("br", "/p", "/li", "/div", "/h1", "/h2", "/h3", "/h4", "/h5", "/h6", "/tr")
+HIDDEN_ELEMENTS = ("script", "style")
+TAG_NAME = re.compile(r"/?\w*")
 
 Rows = Iterable[FeedRow]
 
@@ -106,9 +106,26 @@ def map_row(
 
 def strip_html(text: Any) -> str:
     """Return the text of HTML, with a line break after each block."""
-    plain = TAG.sub("", BLOCK_END.sub("\n", SCRIPT.sub("", str(text or ""))))
-    lines = [" ".join(line.split()) for line in unescape(plain).splitlines()]
+    lines = [" ".join(line.split()) for line in unescape("".join(split_html(str(text or "")))).splitlines()]
     return "\n".join(line for line in lines if line)
+
+
+def split_html(text: str) -> Iterator[str]:
+    """Yield the text between tags, and a line break after each block, in time proportional to the length."""
+    lowered, position = text.lower(), 0
+    while (start := text.find("<", position)) >= 0 and (end := text.find(">", start)) >= 0:
+        yield text[position:start]
+        position = end + 1
+        name = TAG_NAME.match(lowered, start + 1)
+        tag = name[0] if name else ""
+        if tag in BLOCK_ENDS:
+            yield "\n"
+        elif tag in HIDDEN_ELEMENTS:
+            closing = lowered.find(f"</{tag}", position)
+            if closing < 0:  # as browsers do, hide everything after an element that is not closed
+                return
+            position = closing
+    yield text[position:]
 
 
 def read_text(fields: Mapping[str, Any], name: str) -> str:

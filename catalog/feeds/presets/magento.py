@@ -4,7 +4,6 @@ A configurable product lists its variants in ``configurable_variations``; the va
 a ``store_view_code`` translate an earlier row. Source: Adobe Commerce, “Product data attributes reference”.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -17,8 +16,7 @@ from catalog.models import Availability
 
 PARENT_TYPES = frozenset({"configurable", "grouped"})
 INHERITED = ("categories", "description", "short_description", "base_image")
-VARIATION_SKU = re.compile(r"(?:^|\|)sku=([^,|]+)")
-ATTRIBUTE = re.compile(r"(?:^|,)(\w+)=(.*?)(?=,\w+=|$)", re.DOTALL)
+SKU_PREFIX = "sku="
 BRAND_NAMES = ("brand", "manufacturer")
 DATE_FORMATS = ("%Y-%m-%d", "%m/%d/%y", "%m/%d/%Y")
 EARLIEST, LATEST = "1970-01-01", "9999-12-31"
@@ -29,9 +27,24 @@ def collect_variants(rows: Rows) -> dict[str, dict[str, Any]]:
     parents: dict[str, dict[str, Any]] = {}
     for row in rows:
         if not row.problem and read_text(row.fields, "product_type") in PARENT_TYPES:
-            for sku in VARIATION_SKU.findall(read_text(row.fields, "configurable_variations")):
-                parents[sku.strip()] = dict(row.fields)
+            for variation in read_text(row.fields, "configurable_variations").split("|"):
+                if variation.startswith(SKU_PREFIX):
+                    parents[variation.removeprefix(SKU_PREFIX).partition(",")[0].strip()] = dict(row.fields)
     return parents
+
+
+def parse_attributes(text: str) -> dict[str, str]:
+    """Return the attributes of ``color=red,fit=slim, long``, whose values may contain commas."""
+    attributes: dict[str, str] = {}
+    name = ""
+    for part in text.split(","):
+        code, sign, value = part.partition("=")
+        if sign and code.isidentifier():
+            name = code
+            attributes[name] = value
+        elif name:
+            attributes[name] += f",{part}"
+    return attributes
 
 
 def complete_products(rows: Rows, parents: Mapping[str, Mapping[str, Any]]) -> Iterator[FeedRow]:
@@ -48,7 +61,7 @@ def complete_products(rows: Rows, parents: Mapping[str, Mapping[str, Any]]) -> I
 
 
 def derive_fields(fields: Mapping[str, Any], parent: Mapping[str, Any]) -> dict[str, Any]:
-    attributes = dict(ATTRIBUTE.findall(read_text(fields, "additional_attributes")))
+    attributes = parse_attributes(read_text(fields, "additional_attributes"))
     paths = [path.partition("/")[2] or path for path in read_text(fields, "categories").split(",") if path.strip()]
     image = read_text(fields, "base_image")
     derived = {

@@ -5,12 +5,21 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
 from django.test.utils import CaptureQueriesContext
 
 from customers.identity.models import Customer
 from customers.segments import tasks
+from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.editing import MemberFileError, add_members, find_referring_keys, read_user_ids, replace_members
-from customers.segments.membership import count_members, evaluate_segments, find_segments, query_members
+from customers.segments.membership import (
+    count_members,
+    evaluate_segments,
+    find_segments,
+    preview_condition,
+    query_members,
+)
 from customers.segments.models import Segment
 from customers.segments.starter_segments import STARTERS, ensure_starter_segments
 from tests.makers import NOON, make_customer, make_order, make_profile, make_segment
@@ -22,6 +31,16 @@ LOYAL = {"field": "stage", "op": "eq", "value": "loyal"}
 
 def list_segment_keys(customer: Customer) -> list[str]:
     return [segment.key for segment in find_segments(customer=customer, as_of=NOON)]
+
+
+def test_a_count_that_takes_too_long_is_a_problem_of_the_condition(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_customer("ann")
+    slow = Customer.objects.filter(RawSQL("pg_sleep(20) IS NULL", [], output_field=BooleanField()))
+    monkeypatch.setattr("customers.segments.membership.query_matching", lambda **_options: slow)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 500")
+    with pytest.raises(ConditionError, match="takes too long"):
+        preview_condition(condition=LOYAL, key="", sample=0, as_of=NOON)
 
 
 def test_counting_stores_size_time_and_duration() -> None:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Column, TableColumn, UrlBuilder, build_column
+from config.foundation.database.statement_timeouts import is_statement_timeout
 from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.models import CustomerProfile
 from customers.segments.backoffice.customer_list.access import (
@@ -36,7 +37,6 @@ from customers.segments.customer_list.pages import MAX_PAGED, CustomerPage, clea
 from customers.segments.customer_list.quick_filters import QUICK_FILTERS
 
 SORT_PARAMETER = "customers_sort"
-STATEMENT_TIMEOUT = "57014"
 PAGE_PARAMETER = "customers_page"
 COLUMNS = (
     Column(key="customer", label=gettext_lazy("Customer"), sort="pk", align="text"),
@@ -84,7 +84,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
     except ConditionError as error:
         problems = [_("The conditions are not valid: %(reason)s") % {"reason": error}]
     except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") != STATEMENT_TIMEOUT:
+        if not is_statement_timeout(error):
             raise
         problems = [_("Finding these customers takes too long. Remove a condition and try again.")]
     with_segments = request.user.has_perm(VIEW_SEGMENT_PERMISSION)

@@ -16,6 +16,7 @@ from customers.lifecycle.refresh.nightly import refresh_outdated_scores, refresh
 from customers.lifecycle.refresh.profile_updates import recount_customers
 from customers.lifecycle.scoring.clv.fitting import deserialize_fit
 from customers.lifecycle.scoring.clv.models.gamma_gamma import deserialize_spend_fit
+from tests.customers.lifecycle.linked_customers import count_linked_customers
 from tests.customers.lifecycle.sample_shop import CUSTOMERS, make_sample_shop, share_rows
 from tests.makers import NOON, make_customer, make_order
 
@@ -143,12 +144,12 @@ def test_the_page_shows_values_and_clusters_with_links_to_their_customers(
     for link, expected in zip(
         panel["histogram"]["traces"][0]["customdata"], panel["histogram"]["traces"][0]["y"], strict=True
     ):
-        assert admin_client.get(link).context["pages"].paginator.count == expected
+        assert count_linked_customers(admin_client, link) == expected
     for row in panel["deciles"]:
-        assert admin_client.get(row["url"]).context["pages"].paginator.count >= row["customers"]
+        assert count_linked_customers(admin_client, row["url"]) >= row["customers"]
     groups = admin_client.get(CLUSTERS_PAGE).context["clusters"]
     for row in groups["rows"]:
-        assert admin_client.get(row["url"]).context["pages"].paginator.count == row["customers"]
+        assert count_linked_customers(admin_client, row["url"]) == row["customers"]
     assert sum(row["is_used"] for row in panel["models"]) == 1
 
 
