@@ -440,12 +440,15 @@ def test_pin_and_hide_rules_take_effect_in_the_shop_within_two_seconds(
     hidden = before[0]
     office.log_in()
 
-    def fill_form(name: str, **fields: str) -> None:
+    def fill_form(name: str, *, product: str, **fields: str) -> None:
         office.open("/admin/merchandising/rule/add/")
         office.page.fill("input[name=name]", name)
         office.page.select_option("select[name=action]", fields.pop("action"))
         for field, value in fields.items():
             office.page.fill(f"[name={field}]", value)
+        picker = office.page.locator(".field-product_ids product-picker")
+        picker.get_by_role("combobox").fill(product)
+        picker.get_by_role("option", name=product).first.click()
         expect(office.page.locator("[data-rule-preview-panel] [data-changed]")).to_be_visible()
 
     def save() -> None:
@@ -463,15 +466,15 @@ def test_pin_and_hide_rules_take_effect_in_the_shop_within_two_seconds(
         delays.append(time.monotonic() - started)
 
     delays: list[float] = []
-    fill_form("Garden season", action="pin", position="1", product_ids="wheelbarrow")
-    expect(office.page.locator("[data-rule-preview-panel] ol").nth(1).locator("li").first).to_contain_text(
-        "Wheelbarrow"
-    )
+    fill_form("Garden season", action="pin", position="1", product="Wheelbarrow")
+    expect(
+        office.page.locator("[data-rule-preview-panel] .rule-preview-lists ol").nth(1).locator("li").first
+    ).to_contain_text("Wheelbarrow")
     office.save(f"merchandiser-pin-{language}", full_page=True)
     save()
     wait_for_row(lambda row: row[0] == "Wheelbarrow")
     guest.save(f"shop-pinned-{language}-1280")
-    fill_form("Sold elsewhere", action="hide", product_ids=hidden.lower().replace(" ", "-"))
+    fill_form("Sold elsewhere", action="hide", product=hidden)
     office.save(f"merchandiser-hide-{language}", full_page=True)
     save()
     wait_for_row(lambda row: row[0] == "Wheelbarrow" and hidden not in row)
