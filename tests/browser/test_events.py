@@ -147,9 +147,9 @@ def test_events_per_minute_are_drawn(
         post_event(monitored, site.key, userId=f"user-{number}")
     monitored.open(MINUTES)
     expect(
-        monitored.page.locator("[data-minutes] .bars path:visible").first
+        monitored.page.locator("[data-chart='events-by-minute'] .bars path:visible").first
     ).to_be_visible()  # a minute without events has no bar
-    assert monitored.page.locator("[data-minutes] .legendtext").all_text_contents() == ["web"]
+    assert monitored.page.locator("[data-chart='events-by-minute'] .legendtext").all_text_contents() == ["web"]
     assert not monitored.scrolls_sideways()
     monitored.save(f"minutes-{language}-390")
     assert not monitored.browser_errors
