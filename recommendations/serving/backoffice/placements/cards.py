@@ -82,6 +82,8 @@ def describe_state(state: PlacementState, sample: PlacementSample) -> str:
         )
     if state.cause == FallbackCause.NO_MODEL:
         return _("No model is trained yet, so the newest products are shown.")
+    if state.cause == FallbackCause.LOADING:
+        return _("The web server has just started and is loading the model. Reload this page in a minute.")
     if state.cause == FallbackCause.NOT_BETTER:
         return _("“%(fallback)s” is shown instead: this placement was not better in the evaluation.") % values
     if sample.fallback:

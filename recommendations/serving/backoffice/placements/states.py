@@ -12,7 +12,7 @@ from django.contrib.contenttypes.models import ContentType
 from recommendations.engine.placements import FOR_YOU, NEW, PLACEMENTS, RECENTLY_VIEWED
 from recommendations.serving.models import PlacementSettings
 from recommendations.serving.state.loader import ServingState
-from recommendations.training.models import EvaluationRun
+from recommendations.training.models import EvaluationRun, ModelVersion
 
 FACTUAL_PLACEMENTS = (NEW, RECENTLY_VIEWED)
 MAX_VERSIONS = 20  # activations that are looked at for the time since when a placement is on or off
@@ -31,6 +31,7 @@ class FallbackCause(StrEnum):
     """Why a placement shows its fallback although nobody turned it off."""
 
     NO_MODEL = "no_model"
+    LOADING = "loading"  # for some seconds after a start of the web server
     NOT_BETTER = "not_better"
 
 
@@ -63,11 +64,13 @@ class Activation:
 def find_placement_states(
     state: ServingState, settings: Sequence[PlacementSettings] | None = None
 ) -> dict[str, PlacementState]:
-    """Return the state of every placement, in at most four queries."""
+    """Return the state of every placement, in at most five queries."""
     rows = {row.placement: row for row in (PlacementSettings.objects.all() if settings is None else settings)}
     activations = list_activations()
     switched_at = find_switch_changes(list(rows.values()))
     evaluation = find_active_evaluation()
+    versions = ModelVersion.objects.filter(scenario=FOR_YOU, status=ModelVersion.Status.ACTIVE)
+    has_active_version = state.model is not None or versions.exists()
     return {
         name: find_placement_state(
             name,
@@ -76,6 +79,7 @@ def find_placement_states(
             switched_at=switched_at.get(name),
             activations=activations,
             evaluation=evaluation.get(name),
+            has_active_version=has_active_version,
         )
         for name in PLACEMENTS
     }
@@ -89,6 +93,7 @@ def find_placement_state(
     switched_at: datetime | None,
     activations: Sequence[Activation],
     evaluation: Mapping[str, Any] | None,
+    has_active_version: bool,
 ) -> PlacementState:
     fallback = state.placements[name].get_fallback() or ""
     version = state.version
@@ -98,13 +103,14 @@ def find_placement_state(
     if name in FACTUAL_PLACEMENTS:
         return PlacementState(name, ServedBy.FACTS, fallback, switched_at, version, None, is_forced, evaluation)
     if state.model is None:
-        return PlacementState(name, ServedBy.FALLBACK, fallback, None, "", FallbackCause.NO_MODEL, is_forced)
+        cause = FallbackCause.LOADING if has_active_version else FallbackCause.NO_MODEL
+        return PlacementState(name, ServedBy.FALLBACK, fallback, None, "", cause, is_forced)
     is_on = state.blends is None or name not in state.blends.switched_off
     since = find_start(name, is_on, activations) if not is_forced else None
     since = max((at for at in (since, switched_at) if at is not None), default=None)
     served_by = ServedBy.MODEL if is_on else ServedBy.FALLBACK
-    cause = None if is_on else FallbackCause.NOT_BETTER
-    return PlacementState(name, served_by, fallback, since, version, cause, is_forced, evaluation)
+    switched_off_by = None if is_on else FallbackCause.NOT_BETTER
+    return PlacementState(name, served_by, fallback, since, version, switched_off_by, is_forced, evaluation)
 
 
 def find_start(name: str, is_on: bool, activations: Sequence[Activation]) -> datetime | None:

@@ -86,6 +86,16 @@ def test_without_a_model_placements_show_the_newest_products(db: None, loader: S
     assert states["new"].served_by == ServedBy.FACTS
 
 
+def test_a_model_that_is_being_loaded_is_no_missing_model(db: None, loader: StateLoader) -> None:
+    state = loader.get_state(now=NOON)
+    ModelVersion.objects.create(
+        version="v1", scenario="for-you", status="active", algorithm="blend", as_of=NOON, created_at=NOON
+    )
+    card = find_placement_states(state)["for-you"]
+    assert (card.served_by, card.cause) == (ServedBy.FALLBACK, FallbackCause.LOADING)
+    assert "is loading the model" in describe_state(card, PlacementSample([]))
+
+
 def test_states_follow_the_model_its_evaluation_and_the_switch(trained: ModelVersion, loader: StateLoader) -> None:
     run = EvaluationRun.objects.filter(model_version=trained).latest("started_at")
     on = {name: bool(result["on"]) for name, result in run.scenarios.items()}
