@@ -171,7 +171,8 @@ def read_response(response: http.client.HTTPResponse, path: Path, *, max_bytes: 
     make_private_folder(path.parent)
     try:
         with draft.open("wb") as file:
-            while chunk := response.read(CHUNK_BYTES):
+            # read1 returns what has arrived; read would wait for a whole chunk, for ever if the server sends slowly
+            while chunk := response.read1(CHUNK_BYTES):
                 size += len(chunk)
                 if size > max_bytes:
                     raise DownloadError(_("The file is larger than %(max)d MB.") % {"max": max_bytes // (1024 * 1024)})

@@ -1,8 +1,11 @@
 """Downloads by URL reach public servers only, over https, within limits."""
 
+import http.client
 import io
 import socket
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +142,36 @@ def test_unchanged_file_is_not_downloaded_again(
     assert connection.requests[1][0] == "/f.csv?a=1"
     assert connection.requests[1][1]["If-None-Match"] == '"1"'
     assert addresses == [PUBLIC, PUBLIC]
+
+
+def test_a_server_that_sends_byte_by_byte_is_left_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch, resolve: Callable[..., None], tmp_path: Path
+) -> None:
+    resolve(PUBLIC)
+    is_over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def send_slowly() -> None:
+            client, _address = server.accept()
+            with client:
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+                with suppress(OSError):  # the client is gone
+                    while not is_over.wait(0.02):
+                        client.sendall(b"x")
+
+        server.settimeout(20)
+        thread = threading.Thread(target=send_slowly)
+        thread.start()
+        connection = http.client.HTTPConnection("127.0.0.1")
+        connection.sock = socket.socket()  # connected here, because look-ups of names are replaced in this test
+        connection.sock.settimeout(20)
+        connection.sock.connect(server.getsockname())
+        monkeypatch.setattr(safe_download, "open_connection", lambda _parts, _address: connection)
+        monkeypatch.setattr(safe_download, "TOTAL_SECONDS", 0.2)
+        try:
+            with pytest.raises(DownloadError, match="longer"):
+                download_file(url="https://shop.example/f.csv", path=tmp_path / "f", max_bytes=10_000_000)
+        finally:
+            is_over.set()
+            thread.join()
+    assert not list(tmp_path.iterdir())
