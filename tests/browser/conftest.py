@@ -56,6 +56,11 @@ class MonitoredPage:
     def open(self, path: str) -> None:
         self.page.goto(self.address + path, wait_until="networkidle")
 
+    def resize(self, width: int) -> None:
+        """Change the width of the window and wait until the page has drawn itself again."""
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def log_in(self, path: str = "/admin/") -> None:
         self.open(path)
         self.page.fill("input[name=username]", "operator")

@@ -15,9 +15,11 @@ import psycopg
 import pytest
 
 from config import settings as project_settings
-from config.embedded.server_process import find_free_port
+from config.celery import app
 from config.embedded.servers import EmbeddedServers
 from tests.collected_files import collect_uncompressed
+from tests.migrated_servers import copy_migrated_servers
+from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
@@ -34,12 +36,17 @@ class Operator:
         self.folder = folder
         hidden = {"DATABASE_URL", "VALKEY_URL"}
         self.env = {name: value for name, value in os.environ.items() if name not in hidden}
-        self.env |= {"PERENNIAL_VAR": str(folder / "var"), "PYTHONUNBUFFERED": "1"}
+        self.env |= {
+            "PERENNIAL_VAR": str(folder / "var"),
+            "PYTHONUNBUFFERED": "1",
+            "TRAINING_SECONDS": "20",  # a training is killed in its first seconds
+        }
+        copy_migrated_servers(folder / "var")
         collect_uncompressed(folder / "var" / "static")
         self.servers = EmbeddedServers(folder / "var", report=lambda message: None)
         addresses = self.servers.ensure(postgres=True, valkey=True)
         assert addresses.postgres is not None
-        self.database = addresses.postgres
+        self.database, self.valkey_url = addresses.postgres, addresses.valkey
         self.output = folder / "output"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -62,7 +69,7 @@ class Operator:
                 "manage.py",
                 "up",
                 "--port",
-                str(find_free_port()),
+                str(reserve_port()),
                 "--grace",
                 "3",
                 "--web-workers",
@@ -108,13 +115,8 @@ class Operator:
         return row[0] if row is not None and len(row) == 1 else row
 
     def send_task(self, task: str, *arguments: int) -> None:
-        self.manage(
-            "shell",
-            "-v",
-            "0",
-            "-c",
-            f"from celery import current_app as app; app.send_task({task!r}, args={list(arguments)})",
-        )
+        with app.connection_for_write(self.valkey_url) as broker:
+            app.send_task(task, args=list(arguments), connection=broker)
 
 
 @pytest.fixture
@@ -151,7 +153,6 @@ def compute_expected_revenue() -> float:
 
 @pytest.mark.slow
 def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data(operator: Operator) -> None:
-    operator.manage("migrate", "-v", "0")
     write_orders(operator.folder / "orders.csv")
     run = int(
         operator.manage(
@@ -219,6 +220,7 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
     )
     operator.kill("beat")
     operator.wait_for_output("beat exited by SIGKILL: restarting it")
+    assert operator.query_value(TRAINING) == 1
     operator.kill_everything()
     assert operator.query_value("SELECT count(*) FROM training_modelversion WHERE status = 'active'") in (0, 1)
     operator.start()
