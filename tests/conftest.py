@@ -132,6 +132,12 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     return result
 
 
+def pytest_sessionfinish() -> None:
+    """Stop the browser that browser tests have shared."""
+    if "tests.chromium" in sys.modules:
+        sys.modules["tests.chromium"].chromium.stop()
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
     """Copy the database that the first worker has migrated."""

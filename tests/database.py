@@ -35,13 +35,15 @@ def make_copying_creator(creation: Any, template: str, folder: Path) -> Callable
                 is_migrated = creation._database_exists(cursor, template)
             if not is_migrated:
                 name: str = create_test_db(verbosity, autoclobber, serialize, keepdb)
-                connection.close()  # PostgreSQL copies only a database that nobody uses
+                connection.close()
+                connection.close_pool()  # PostgreSQL copies only a database that nobody uses
                 with creation._nodb_cursor() as cursor:
                     cursor.execute(f'CREATE DATABASE "{template}" TEMPLATE "{name}"')
             else:
                 connection.settings_dict["TEST"]["TEMPLATE"] = template
                 name = creation._create_test_db(verbosity, autoclobber, keepdb)
                 connection.close()
+                connection.close_pool()
                 connection.settings_dict["NAME"] = name
         connection.ensure_connection()
         return name

@@ -23,6 +23,7 @@ def copy_migrated_servers(var: Path) -> None:
         if not (prepared / "complete").exists():
             make_migrated_servers(prepared / "var")
             (prepared / "complete").touch()
+    var.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(["cp", "-a", str(prepared / "var"), str(var)], check=True)
 
 
