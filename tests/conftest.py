@@ -217,12 +217,31 @@ def stopped_searcher() -> Iterator[None]:
 
 # seconds that the long tests of a module take together; the tests of a module stay together, because they share its fixtures
 LONG_MODULES = {
-    "journeys/test_kill_and_restart.py": 228,
-    "access/test_schemathesis.py": 430,
-    "benchmarks/test_lifecycle.py": 171,
-    "browser/test_navigation.py": 300,
-    "browser/test_pages.py": 300,
-    "benchmarks/test_serving.py": 66,
+    # acceptance
+    "access/test_schemathesis.py": 350,
+    "journeys/test_kill_and_restart.py": 190,
+    "browser/test_navigation.py": 190,
+    "browser/test_pages.py": 180,
+    "benchmarks/test_lifecycle.py": 160,
+    "browser/test_storefront.py": 150,
+    "serving/test_faults.py": 100,
+    "processing/test_killed.py": 90,
+    "collector/test_faults.py": 70,
+    "benchmarks/test_serving.py": 60,
+    "config/test_up_command.py": 40,
+    "demo/test_complete_journey.py": 40,
+    "collector/test_slow_clients.py": 40,
+    # the other tests
+    "propensity/test_scoring.py": 100,
+    "config/test_patterns.py": 60,
+    "access/test_hostile_input.py": 40,
+    "state/test_model.py": 40,
+    "access/test_personal_data_walk.py": 30,
+    "training/test_train.py": 30,
+    "clv/test_scoring.py": 25,
+    "benchmarks/test_clv.py": 20,
+    "clv/test_held_coverage.py": 15,
+    "resolution/test_resolution_model.py": 15,
 }
 
 

@@ -14,6 +14,7 @@ import pytest
 import redis
 import schemathesis
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core import jsonschema as validators
 from schemathesis.core.failures import Failure
 from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
@@ -86,6 +87,13 @@ def make_sample_data() -> None:
     Campaign.objects.create(key="spring", name="Spring", segment=segment)
     Rule.objects.create(name="Sell the tea", action=RuleAction.BOOST, factor=2, category="Drinks > tea")
     Review.objects.create(review_id="review-1", product=products["tea-1"], rating=5, written_at=NOON)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def large_caches() -> None:
+    """Let Schemathesis keep the validators of all operations; with its own limits it builds most of them again and again."""
+    for cache in (validators.validator_cache, validators._bundle_registry_cache, validators._seeded_validator_cache):
+        cache._maxsize = 100_000
 
 
 def run_schemathesis(
