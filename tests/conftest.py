@@ -220,7 +220,7 @@ LONG_MODULES = {
     # acceptance
     "access/test_schemathesis.py": 350,
     "journeys/test_kill_and_restart.py": 190,
-    "browser/test_navigation.py": 190,
+    "browser/test_navigation.py": 220,
     "browser/test_pages.py": 180,
     "benchmarks/test_lifecycle.py": 160,
     "browser/test_storefront.py": 150,
