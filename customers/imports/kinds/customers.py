@@ -10,6 +10,8 @@ from customers.identity.imports.customer_fields import FIELDS
 from customers.identity.imports.customer_import import import_customers
 from customers.identity.imports.presets.registry import PRESETS
 from customers.imports.kinds.base import (
+    LATER_CHANGES,
+    PROFILES_FOLLOW,
     ImportField,
     ImportFileError,
     ImportKind,
@@ -95,4 +97,13 @@ CUSTOMERS = ImportKind(
     count_labels={"consents": gettext_lazy("changed consents")},
     describes_people=True,
     counts_changes=True,
+    undo_removes=(
+        gettext_lazy(
+            "Customers and consents that this import created. Changed customers get their earlier values back."
+        ),
+    ),
+    undo_keeps=(
+        LATER_CHANGES,
+        PROFILES_FOLLOW,
+    ),
 )

@@ -14,6 +14,8 @@ from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.shop.profile import get_shop
 from customers.events.models import Source
 from customers.imports.kinds.base import (
+    LATER_CHANGES,
+    PROFILES_FOLLOW,
     ImportField,
     ImportFileError,
     ImportKind,
@@ -209,4 +211,12 @@ ORDERS = ImportKind(
     count_labels={name: COUNT_LABELS[name] for name in SHOWN_COUNTS},
     describes_people=True,
     get_reason=explain_problem,
+    undo_removes=(
+        gettext_lazy("Orders that this import created. Changed orders get their earlier values back."),
+        gettext_lazy("Customers and products that this import created, unless later data needs them."),
+    ),
+    undo_keeps=(
+        LATER_CHANGES,
+        PROFILES_FOLLOW,
+    ),
 )

@@ -17,6 +17,7 @@ from config.foundation.currencies import get_known_currencies
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.shop.profile import get_shop
 from customers.imports.kinds.base import (
+    LATER_CHANGES,
     ImportCancelledError,
     ImportField,
     ImportFileError,
@@ -162,4 +163,9 @@ PRODUCTS = ImportKind(
     options_form=ProductOptionsForm,
     count_labels={"deactivated": gettext_lazy("deactivated products")},
     counts_changes=True,
+    undo_removes=(gettext_lazy("Products that this import created. Changed products get their earlier values back."),),
+    undo_keeps=(
+        LATER_CHANGES,
+        gettext_lazy("Recommendations, until the next training."),
+    ),
 )

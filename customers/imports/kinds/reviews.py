@@ -9,6 +9,8 @@ from config.foundation.database.advisory_locks import AlreadyRunningError
 from customers.feedback.review_import import import_reviews
 from customers.feedback.reviews import FIELDS
 from customers.imports.kinds.base import (
+    LATER_CHANGES,
+    PROFILES_FOLLOW,
     ImportField,
     ImportFileError,
     ImportKind,
@@ -78,4 +80,9 @@ REVIEWS = ImportKind(
     },
     describes_people=True,
     counts_changes=True,
+    undo_removes=(gettext_lazy("Reviews that this import created. Changed reviews get their earlier text back."),),
+    undo_keeps=(
+        LATER_CHANGES,
+        PROFILES_FOLLOW,
+    ),
 )
