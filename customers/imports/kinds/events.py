@@ -7,17 +7,15 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.progress import Progress
 from customers.events.imports.file_import import (
     EventImportResult,
-    UnreadableEventFileError,
-    UrlMappingError,
     import_events,
 )
 from customers.events.models import Source
 from customers.imports.event_undo import count_recorded_events, record_events, undo_events
 from customers.imports.kinds.base import ImportFileError, ImportKind, ImportOutcome, ImportTask
+from customers.imports.kinds.outcomes import translate_file_errors
 from customers.imports.models import ImportRun
 
 
@@ -29,7 +27,7 @@ def import_event_file(task: ImportTask) -> ImportOutcome:
     def watch(result: EventImportResult, position: int, size: int) -> None:
         task.progress(position, size)
 
-    try:
+    with translate_file_errors():
         result = import_events(
             path=task.path,
             source=source,
@@ -39,19 +37,15 @@ def import_event_file(task: ImportTask) -> ImportOutcome:
             watch=watch,
             record=lambda rows: record_events(run, source, rows),
         )
-    except (UnreadableEventFileError, UrlMappingError, AlreadyRunningError, OSError) as error:
-        raise ImportFileError(str(error)) from error
     # events that an earlier attempt has added are duplicates of this one
     created = result.accepted if task.dry_run else count_recorded_events(run)
-    return ImportOutcome(
+    return build_outcome(
+        result,
+        counts={"skipped": result.skipped.total()},
         rows=result.lines,
         created=created,
         updated=0,
         unchanged=max(0, result.accepted + result.duplicates - created),
-        rejected=result.rejected,
-        problems=dict(result.problems.most_common()),
-        counts={"skipped": result.skipped.total()} if result.skipped.total() else {},
-        error_file=result.error_file,
     )
 
 

@@ -1,31 +1,28 @@
 """Products, imported by ``catalog.feeds``."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from catalog.feeds.feed_file import FeedError
 from catalog.feeds.presets.base import FIELDS
 from catalog.feeds.presets.registry import PRESETS
 from catalog.feeds.product_import import FeedOptions, MissingProducts, import_feed
 from catalog.models import FeedImport
 from config.foundation.currencies import get_known_currencies
-from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.shop.profile import get_shop
 from customers.imports.kinds.base import (
     LATER_CHANGES,
     ImportCancelledError,
     ImportField,
-    ImportFileError,
     ImportKind,
     ImportOutcome,
     ImportPreset,
     ImportTask,
 )
+from customers.imports.kinds.outcomes import build_outcome, translate_file_errors
 
 # field → label, type of its values, and common names of its column
 SPECS: dict[str, tuple[Any, str, tuple[str, ...]]] = {
@@ -106,30 +103,20 @@ def import_product_file(task: ImportTask) -> ImportOutcome:
         run.save(update_fields=["record_id"])  # before the import: an attempt after a crash finds its record
         options = build_feed_options(run.options, preset=run.preset, mapping=run.mapping)
         try:
-            import_feed(
-                path=task.path,
-                options=options,
-                started_at=task.at,
-                dry_run=task.dry_run,
-                progress=task.progress,
-                record=record,
-            )
+            with translate_file_errors():
+                import_feed(
+                    path=task.path,
+                    options=options,
+                    started_at=task.at,
+                    dry_run=task.dry_run,
+                    progress=task.progress,
+                    record=record,
+                )
         except ImportCancelledError:
             record.error = _("The import was cancelled.")
             record.save(update_fields=["error"])
             raise
-        except (FeedError, AlreadyRunningError) as error:
-            raise ImportFileError(str(error)) from error
-    return ImportOutcome(
-        rows=record.rows,
-        created=record.created,
-        updated=record.updated,
-        unchanged=record.unchanged,
-        rejected=record.rejected,
-        problems=record.problems,
-        counts={"deactivated": record.deactivated} if record.deactivated else {},
-        error_file=Path(record.error_file) if record.error_file else None,
-    )
+    return build_outcome(record, counts={"deactivated": record.deactivated})
 
 
 PRODUCTS = ImportKind(

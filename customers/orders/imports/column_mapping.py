@@ -38,23 +38,6 @@ class ColumnMapping:
         return list(dict.fromkeys(column for columns in self.columns.values() for column in columns))
 
 
-def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
-    """Parse ``["order_id=Invoice", …]`` into a dictionary of field to column."""
-    mapping: dict[str, str] = {}
-    for text in assignments:
-        name, equals, column = text.partition("=")
-        if not equals or not name.strip() or not column.strip():
-            raise ColumnMappingError(
-                _("Invalid mapping %(text)s; use field=column, such as order_id=Invoice.") % {"text": repr(text)}
-            )
-        if name.strip() in mapping:
-            raise ColumnMappingError(
-                _("The field %(name)s is mapped twice; give each field one column.") % {"name": name.strip()}
-            )
-        mapping[name.strip()] = column.strip()
-    return mapping
-
-
 def resolve_mapping(
     *,
     columns: Sequence[str],
