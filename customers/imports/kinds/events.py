@@ -15,7 +15,7 @@ from customers.events.imports.file_import import (
 from customers.events.models import Source
 from customers.imports.event_undo import count_recorded_events, record_events, undo_events
 from customers.imports.kinds.base import ImportFileError, ImportKind, ImportOutcome, ImportTask
-from customers.imports.kinds.outcomes import translate_file_errors
+from customers.imports.kinds.outcomes import build_outcome, translate_file_errors
 from customers.imports.models import ImportRun
 
 

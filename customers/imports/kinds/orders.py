@@ -21,7 +21,7 @@ from customers.imports.kinds.base import (
     ImportPreset,
     ImportTask,
 )
-from customers.imports.kinds.outcomes import translate_file_errors
+from customers.imports.kinds.outcomes import build_outcome, translate_file_errors
 from customers.imports.value_types import DATE_FORMATS
 from customers.orders.imports.count_labels import COUNT_LABELS
 from customers.orders.imports.file_import import (
