@@ -53,6 +53,7 @@ class ImportPreset:
         derived_fields: fields that the preset itself computes, with how it does so.
         read_columns: further columns that the preset reads by itself.
         keeps_other_columns: whether columns without a field become attributes, unless they are left out.
+        missing_help: what to export instead of a file without the required columns.
     """
 
     key: str
@@ -62,6 +63,7 @@ class ImportPreset:
     derived_fields: Mapping[str, Text] = field(default_factory=dict)
     read_columns: Sequence[str] = ()
     keeps_other_columns: bool = False
+    missing_help: Text = ""
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,12 @@ def build_fields() -> dict[str, ImportField]:
 def build_presets() -> Mapping[str, ImportPreset]:
     return {
         preset.key: ImportPreset(
-            key=preset.key, label=preset.label, columns=preset.columns, joined_fields=preset.joined_fields
+            key=preset.key,
+            label=preset.label,
+            columns=preset.columns,
+            joined_fields=preset.joined_fields,
+            read_columns=preset.part_columns,
+            missing_help=preset.missing_help,
         )
         for preset in PRESETS.values()
     }

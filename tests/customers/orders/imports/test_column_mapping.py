@@ -45,5 +45,5 @@ def test_all_required_fields_without_a_column_are_listed() -> None:
 
 
 def test_unknown_preset_is_an_error() -> None:
-    with pytest.raises(ColumnMappingError, match="valid: native, shopify, woocommerce, online-retail"):
-        resolve_mapping(columns=NATIVE, preset="magento")
+    with pytest.raises(ColumnMappingError, match="valid: native, shopify, woocommerce, magento, online-retail"):
+        resolve_mapping(columns=NATIVE, preset="prestashop")
