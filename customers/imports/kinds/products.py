@@ -7,6 +7,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from catalog.feeds.column_translations import add_translations, list_translations
 from catalog.feeds.presets.base import FIELDS
 from catalog.feeds.presets.registry import PRESETS
 from catalog.feeds.product_import import FeedOptions, MissingProducts, import_feed
@@ -139,10 +140,10 @@ PRODUCTS = ImportKind(
         preset.key: ImportPreset(
             key=preset.key,
             label=preset.label,
-            columns=preset.columns,
+            columns=add_translations(preset.columns, preset.translations),
             joined_fields=preset.joined_fields,
             derived_fields=preset.derived_fields,
-            read_columns=preset.read_columns,
+            read_columns=list_translations(preset.read_columns, preset.translations),
             keeps_other_columns=preset.keeps_other_columns,
         )
         for preset in PRESETS.values()

@@ -14,20 +14,28 @@ from tests.makers import make_source
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-QUERY = """increment_id,created_at,customer_id,customer_email,status,order_currency_code,shipping_amount,grand_total,total_refunded,sku,name,qty_ordered,price,item_discount_amount,parent_item_id
-000000012,2026-05-07 10:00:00,7,ada@example.org,complete,EUR,5.0000,42.0000,,WS-M,Shirt,2.0000,20.0000,3.0000,NULL
+QUERY_HEADER = (
+    "increment_id,created_at,customer_id,customer_email,status,order_currency_code,shipping_amount,grand_total,total_refunded,"
+    "sku,name,qty_ordered,price,item_discount_amount,parent_item_id\n"
+)
+QUERY = (
+    QUERY_HEADER
+    + """000000012,2026-05-07 10:00:00,7,ada@example.org,complete,EUR,5.0000,42.0000,,WS-M,Shirt,2.0000,20.0000,3.0000,NULL
 000000012,2026-05-07 10:00:00,7,ada@example.org,complete,EUR,5.0000,42.0000,,WS-M,Shirt M,2.0000,0.0000,0.0000,41
 000000013,2026-05-08 10:00:00,,bob@example.org,closed,EUR,0.0000,9.0000,9.0000,MUG,Mug,1.0000,9.0000,,NULL
 000000014,2026-05-08 11:00:00,,eve@example.org,canceled,EUR,0.0000,9.0000,,MUG,Mug,1.0000,9.0000,,NULL
 000000015,2026-05-08 12:00:00,,eve@example.org,holded,EUR,0.0000,9.0000,,MUG,Mug,1.0000,9.0000,,NULL
 """
+)
 PREFIXED = """increment_id,created_at,customer_email,status,grand_total,item:sku,item:name,item:qty_ordered,item:price,item:parent_item_id
 000000012,2026-05-07 10:00:00,ada@example.org,processing,29.0000,WS-M,Shirt,1.0000,20.0000,
 000000012,,,,,MUG,Mug,1.0000,9.0000,
 """
-TITLES = """Order Number,Order Date,Order Status,Order Purchased From,Order Shipping,Order Grand Total,Customer Email,Shipping Country,Item Name,Item SKU,Item Price,Item Qty Ordered,Item Discount,Item Total
-100000031,2026-05-07 10:00:00,complete,Main Website,4.00,24.00,ada@example.org,DE,Shirt,WS-M,20.00,1,0,20.00
-"""
+TITLES = (
+    "Order Number,Order Date,Order Status,Order Purchased From,Order Shipping,Order Grand Total,Customer Email,Shipping Country,"
+    "Item Name,Item SKU,Item Price,Item Qty Ordered,Item Discount,Item Total\n"
+    "100000031,2026-05-07 10:00:00,complete,Main Website,4.00,24.00,ada@example.org,DE,Shirt,WS-M,20.00,1,0,20.00\n"
+)
 GRID = """ID,Purchase Point,Purchase Date,Bill-to Name,Ship-to Name,Grand Total (Base),Grand Total (Purchased),Status
 000000012,Main Website,2026-05-07 10:00:00,Ada L,Ada L,42.00,42.00,complete
 """
