@@ -11,7 +11,7 @@ from catalog.feeds.presets.registry import DEFAULT_PRESET, PRESETS
 from catalog.feeds.product_import import FeedOptions, MissingProducts, import_feed
 from catalog.models import FeedImport
 from config.foundation.database.advisory_locks import AlreadyRunningError
-from config.foundation.import_command import ImportCommand, parse_columns
+from config.foundation.files.import_command import ImportCommand, parse_columns
 from config.foundation.progress import ProgressBar
 from config.foundation.shop.profile import get_shop
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from catalog.feeds.feed_file import FeedError
 from config.foundation.database.advisory_locks import AlreadyRunningError
-from config.foundation.import_command import ImportCommand, parse_columns
+from config.foundation.files.import_command import ImportCommand, parse_columns
 from config.foundation.progress import ProgressBar
 from customers.feedback.review_import import import_reviews
 from customers.feedback.reviews import FIELDS

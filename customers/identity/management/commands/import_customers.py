@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from catalog.feeds.feed_file import FeedError
 from config.foundation.database.advisory_locks import AlreadyRunningError
-from config.foundation.import_command import ImportCommand, parse_columns
+from config.foundation.files.import_command import ImportCommand, parse_columns
 from config.foundation.progress import ProgressBar
 from customers.identity.imports.customer_fields import FIELDS
 from customers.identity.imports.customer_import import import_customers

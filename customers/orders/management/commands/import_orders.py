@@ -10,7 +10,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from config.foundation.database.advisory_locks import AlreadyRunningError
-from config.foundation.import_command import ImportCommand, parse_columns
+from config.foundation.files.import_command import ImportCommand, parse_columns
 from config.foundation.progress import ProgressBar, ignore_progress
 from customers.events.models import Source
 from customers.orders.imports.count_labels import COUNT_LABELS

@@ -3,7 +3,7 @@
 import pytest
 from django.core.management.base import CommandError
 
-from config.foundation.import_command import parse_columns
+from config.foundation.files.import_command import parse_columns
 
 
 def test_columns_are_assigned_to_fields() -> None:
