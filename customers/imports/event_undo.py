@@ -4,13 +4,14 @@ Each step is a transaction of its own and can be repeated: a batch of events lea
 customers are counted again in groups. A killed undo continues with the next batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import batched
+from typing import Any
 
 import msgspec
-from django.db import connection, transaction
-from django.db.models import Func, Sum
+from django.db import OperationalError, connection, transaction
+from django.db.models import Func, IntegerField, Sum
 from django.db.models.functions import Coalesce
 
 from config.foundation.progress import Progress
@@ -27,6 +28,8 @@ from customers.imports.models import ImportedEvents, ImportRun
 from customers.imports.undo import delete_referring_rows
 from customers.orders.order_events.removal import remove_order_events
 
+MAX_ATTEMPTS = 5
+DEADLOCK = "40P01"
 RECOUNTED_CUSTOMERS = 100  # while a group is counted, no events are processed
 # Nobody but their events has made these customers known: they have no ID of the shop, no address, and nothing of their own.
 FIND_EMPTY_VISITORS = """
@@ -68,7 +71,7 @@ def record_events(run: ImportRun, source: Source, rows: Sequence[EventRow]) -> N
 
 def count_recorded_events(run: ImportRun) -> int:
     """Return how many events all attempts of an import have added."""
-    length = Func("event_ids", function="cardinality")
+    length = Func("event_ids", function="cardinality", output_field=IntegerField())
     total = ImportedEvents.objects.filter(run=run).aggregate(total=Coalesce(Sum(length), 0))["total"]
     return int(total)
 
@@ -83,12 +86,23 @@ def undo_events(*, run: ImportRun, at: datetime, progress: Progress) -> None:
     waiting = list(batches.filter(is_removed=False).values_list("id", flat=True))
     source_key = Source.objects.filter(key=run.source).values_list("key", flat=True).first() or run.source
     for number, pk in enumerate(waiting, start=len(ids) - len(waiting) + 1):
-        remove_batch(pk, source=source_key, at=at)
+        repeat_after_deadlock(remove_batch, pk, source=source_key, at=at)
         progress(number, 2 * len(ids))
     customers = sorted({customer for found in batches.values_list("customer_ids", flat=True) for customer in found})
     for number, group in enumerate(batched(customers, RECOUNTED_CUSTOMERS), start=1):
-        recount_customers(group, at=at)
+        repeat_after_deadlock(recount_customers, group, at=at)
         progress(len(customers) + min(number * RECOUNTED_CUSTOMERS, len(customers)), 2 * max(1, len(customers)))
+
+
+def repeat_after_deadlock(step: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+    """Run a step, again if the processing of events or a merge was in its way."""
+    for _attempt in range(MAX_ATTEMPTS - 1):
+        try:
+            return step(*args, **kwargs)
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") != DEADLOCK:
+                raise
+    return step(*args, **kwargs)
 
 
 def remove_batch(pk: int, *, source: str, at: datetime) -> None:

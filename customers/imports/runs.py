@@ -251,8 +251,8 @@ def undo_run(*, run_id: int, at: datetime) -> UndoResult | None:
             return None
         kind = get_kind(run)
         result: UndoResult | None = None
-        undo_steps(run, kind, at=at)
         try:
+            undo_steps(run, kind, at=at)
             with transaction.atomic():
                 result = undo_changes(run=run, main_table=kind.main_table)
                 run.state, run.undone_at, run.error = ImportState.UNDONE, at, ""
@@ -260,4 +260,9 @@ def undo_run(*, run_id: int, at: datetime) -> UndoResult | None:
         except UndoBlockedError as error:
             run.state, run.error = ImportState.IMPORTED, str(error)
             run.save()
+        except Exception as error:
+            run.state, run.error = ImportState.IMPORTED, describe_error(error)
+            with suppress(Error):
+                run.save()
+            raise
     return result

@@ -146,7 +146,7 @@ def test_rejected_rows_of_a_feed_are_downloaded_only_with_permission(
     assert client.get(address).status_code == 403
 
 
-def test_an_export_has_categories_as_paths() -> None:
+def test_an_export_has_categories_as_paths(boss: Client) -> None:
     exported = ProductResource().export().csv
     assert "蓝色水壶" in exported
     assert "厨房 > 水壶" in exported
