@@ -6,9 +6,9 @@ If the process is killed at any point, the stored batches stay; a second run rec
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -132,7 +132,10 @@ def import_events(
         if kind == "jsonl":
             require_json_lines(file)
         batches = read_json(file) if kind == "jsonl" else read_log(file, urls, imported)
-        stored = store_batches(batches, source=source, received_at=received_at, dry_run=dry_run, record=record)
+        # closed before the lock is released: whoever cancels the import may undo it as soon as no thread writes
+        stored = stack.enter_context(
+            closing(store_batches(batches, source=source, received_at=received_at, dry_run=dry_run, record=record))
+        )
         for batch, result in stored:
             add_to_result(imported, batch, result, error_file)
             watch(imported, batch.position, file.size)
@@ -232,7 +235,7 @@ def store_batches(
     received_at: datetime,
     dry_run: bool,
     record: RecordEvents | None = None,
-) -> Iterator[tuple[ImportBatch, StoreResult]]:
+) -> Generator[tuple[ImportBatch, StoreResult]]:
     """Store batches in threads and yield each with its result, in order; only a few wait, which limits the memory."""
 
     def store(batch: ImportBatch) -> StoreResult:

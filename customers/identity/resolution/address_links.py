@@ -6,6 +6,7 @@ and two customers are never merged.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -35,7 +36,11 @@ def link_user_ids(*, pairs: Sequence[tuple[str, str]], at: datetime) -> int:
     """
     if not pairs:
         return 0
-    parameters = {"user_ids": [pair[0] for pair in pairs], "hashes": [pair[1] for pair in pairs], "at": at}
+    parameters: dict[str, Any] = {
+        "user_ids": [pair[0] for pair in pairs],
+        "hashes": [pair[1] for pair in pairs],
+        "at": at,
+    }
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT EXISTS ({FIND_LINKS})", parameters)
         if cursor.fetchone() != (True,):
