@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from config.foundation.deferred_response import DEFERRED_RESPONSES
+from config.foundation.http.deferred_response import DEFERRED_RESPONSES
 
 type Environ = dict[str, Any]
 type Scope = Any  # granian.rsgi.Scope

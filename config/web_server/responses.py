@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 from threading import Timer
 from typing import Any
 
-from config.foundation.deferred_response import DeferredResponse
+from config.foundation.http.deferred_response import DeferredResponse
 from config.web_server.environ import Environ
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from django.db import connection
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
-from config.foundation.deferred_response import DEFERRED_RESPONSES, DeferredResponse, Send
+from config.foundation.http.deferred_response import DEFERRED_RESPONSES, DeferredResponse, Send
 from customers.events.collector.group_commit import GroupCommit
 from customers.events.collector.views import PendingResponse, build_error_response
 from customers.events.rest.urls import build_collector_views

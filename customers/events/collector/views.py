@@ -17,7 +17,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from config.foundation.client_address import get_client_address
+from config.foundation.http.client_address import get_client_address
 from customers.events.collector.envelope import (
     CallBody,
     CollectorError,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.http import FileResponse, HttpResponse
 
-from config.foundation.deferred_response import DeferredResponse, Send
+from config.foundation.http.deferred_response import DeferredResponse, Send
 from config.web_server import responses
 from config.web_server.responses import HSTS, run_application, send_error
 from tests.config.web_server.fakes import FakeProtocol
