@@ -10,7 +10,7 @@ import numba
 from numba.core.compiler_lock import global_compiler_lock
 
 
-def make_jit(**options: Any) -> Callable[[Any], Any]:
+def make_jit(**options: Any) -> Any:
     """Return `numba.njit` with a disk cache, where one process at a time compiles a kernel and the others then load it.
 
     Processes that start together, such as the workers of a new installation, would otherwise all compile the same kernels. And Numba
