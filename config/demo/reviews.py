@@ -12,7 +12,7 @@ from customers.feedback.reviews import record_reviews
 SEED = 3
 REVIEWS = 2_000
 ID_PREFIX = "simulated-"
-OTHER_LANGUAGE_SHARE = 0.2
+OTHER_LANGUAGE_SHARES = {"en": 0.2, "zh-hans": 0.0}  # customers of a Chinese shop rarely write English
 # Ratings of people who came back for a product: share of at most 1, 2, 3 and 4 stars.
 CUMULATIVE_SHARES = (0.03, 0.08, 0.2, 0.52)
 
@@ -131,7 +131,7 @@ def build_reviews(purchases: list[tuple[Any, ...]], *, language: str) -> list[di
     items = []
     for row, (user_id, product_id, last_at) in enumerate(purchases):
         rating = 1 + sum(stars[row] >= share for share in CUMULATIVE_SHARES)
-        chosen = other_language if other[row] < OTHER_LANGUAGE_SHARE else language
+        chosen = other_language if other[row] < OTHER_LANGUAGE_SHARES[language] else language
         titles, sentences = TEXTS[chosen][rating]
         start = int(first[row] * len(sentences))
         offset = 1 + int(second[row] * (len(sentences) - 1))

