@@ -83,7 +83,7 @@ def test_a_household_reviews_what_it_bought_several_times() -> None:
 
 
 def test_reviews_of_a_chinese_shop_are_chinese() -> None:
-    purchases = [(f"household-{number}", "milk", NOON) for number in range(1, 60)]
+    purchases = [(f"household-{number}", "milk", NOW) for number in range(1, 60)]
     reviews = build_reviews(purchases, language="zh-hans")
     assert {review["language"] for review in reviews} == {"zh-hans"}
 
