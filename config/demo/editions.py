@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from config.demo.category_names import build_category_path
-from config.demo.chinese_catalog import build_chinese_path, build_chinese_title
+from config.demo.chinese_catalog import build_chinese_path, build_chinese_title, format_size
 from config.demo.product_titles import build_title
 
 ENGLISH, CHINESE = "en", "zh-hans"
@@ -26,6 +26,8 @@ class DemoEdition:
         shop_name: empty for that of the environment.
         unlisted: the title of a product that was sold but is not listed, with ``{id}``.
         separator: between a title and the name of the brand.
+        manufacturer, package_size: names of these attributes of products.
+        format_size: package size and category of the package → package size of the shop.
         trait_values: value of a trait in the package → text; values without one stay.
     """
 
@@ -38,6 +40,9 @@ class DemoEdition:
     separator: str
     build_path: BuildPath
     build_title: BuildTitle
+    manufacturer: str
+    package_size: str
+    format_size: Callable[[str, str | None], str]
     trait_values: Mapping[str, str] = field(default_factory=dict)
     shop_name: str = ""
 
@@ -85,6 +90,9 @@ EDITIONS = {
         separator=", ",
         build_path=build_category_path,
         build_title=build_title,
+        manufacturer="manufacturer",
+        package_size="package_size",
+        format_size=lambda size, category: size,
     ),
     CHINESE: DemoEdition(
         language=CHINESE,
@@ -96,6 +104,9 @@ EDITIONS = {
         separator=" ",
         build_path=build_chinese_path,
         build_title=build_chinese_title,
+        manufacturer="厂商",
+        package_size="规格",
+        format_size=format_size,
         trait_values=TRAIT_VALUES_IN_CHINESE,
         shop_name="四季鲜超市",
     ),

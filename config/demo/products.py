@@ -43,7 +43,7 @@ def load_products(folder: Path, *, prices: Mapping[int, float], at: datetime, la
             edition.brands[row["brand"]],
             prices.get(row["product_id"]),
             build_brand_name(row["manufacturer_id"], language),
-            row["package_size"],
+            edition.format_size(row["package_size"] or "", row["product_category"]) or None,
             row["department"] not in EXCLUDED_DEPARTMENTS and not (row["product_type"] or "").startswith("GASOLINE"),
         )
         for row, path, title in zip(rows, paths, build_titles(rows, edition), strict=True)
@@ -57,7 +57,7 @@ def load_products(folder: Path, *, prices: Mapping[int, float], at: datetime, la
         for number in sold_ids
         if number not in listed_ids
     ]
-    return write_products(records, at=at, currency=edition.currency)
+    return write_products(records, at=at, edition=edition)
 
 
 def build_titles(rows: Sequence[ProductRow], edition: DemoEdition) -> list[str]:
@@ -88,7 +88,7 @@ def build_brand_name(manufacturer: int, language: str) -> str:
     return f"{first[number // len(second)]}{joint}{second[number % len(second)]}{endings[ending]}"
 
 
-def write_products(records: Sequence[tuple[object, ...]], *, at: datetime, currency: str) -> int:
+def write_products(records: Sequence[tuple[object, ...]], *, at: datetime, edition: DemoEdition) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             """
@@ -105,12 +105,17 @@ def write_products(records: Sequence[tuple[object, ...]], *, at: datetime, curre
                                          image_url, url, attributes, tags, is_active, created_at, updated_at)
             SELECT product_id, '', title, '', category_id, brand, price, CASE WHEN price IS NULL THEN '' ELSE %(currency)s END,
                    'in_stock', '', '',
-                   jsonb_strip_nulls(jsonb_build_object('manufacturer', manufacturer, 'package_size', package_size)),
+                   jsonb_strip_nulls(jsonb_build_object(%(manufacturer)s::text, manufacturer, %(package_size)s::text, package_size)),
                    '{}', is_active, %(at)s, %(at)s
             FROM demo_product
             ON CONFLICT (product_id) DO NOTHING
             """,
-            {"at": at, "currency": currency},
+            {
+                "at": at,
+                "currency": edition.currency,
+                "manufacturer": edition.manufacturer,
+                "package_size": edition.package_size,
+            },
         )
         return cursor.rowcount
 

@@ -34,22 +34,22 @@ ORDER BY line.customer_id, line.orders DESC, line.product_id COLLATE "C"
 
 type Texts = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
-# Stars → titles and sentences. A review is a title and two different sentences.
+# Stars → titles and sentences that fit any product. A review is a title and two different sentences.
 ENGLISH: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     5: (
-        ("A regular in our kitchen", "Exactly what we wanted", "Would buy again", "Excellent", "The best I have tried"),
+        ("A regular in our household", "Exactly what we wanted", "Would buy again", "Excellent", "The best I have tried"),
         (
             "We order it every other week and it has never let us down.",
-            "Fresh, well packed and delivered on time.",
+            "Well packed and delivered on time.",
             "Great quality for the price.",
-            "The whole family likes it, even the children.",
+            "The whole family likes it.",
             "I tried two other brands and came back to this one.",
         ),
     ),
     4: (
         ("Very good", "Happy with it", "Good value", "Solid choice"),
         (
-            "Tastes good and keeps well.",
+            "We use it up quickly and always order it again.",
             "A little more expensive than last year, but still worth it.",
             "The quality is always the same.",
             "I would like a larger package.",
@@ -59,7 +59,7 @@ ENGLISH: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     3: (
         ("It is all right", "Average", "Fine, nothing special"),
         (
-            "Okay for every day, but I have had better.",
+            "Okay for every day, but there are better ones.",
             "The package was slightly damaged this time.",
             "The price goes up and down a lot.",
             "Good enough when it is on sale.",
@@ -68,8 +68,8 @@ ENGLISH: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     2: (
         ("Not as good as before", "Disappointed", "Too expensive"),
         (
-            "The quality has gone down since the recipe changed.",
-            "Half of it was not fresh when it arrived.",
+            "The quality has gone down since last year.",
+            "It did not arrive in good condition.",
             "Too expensive for what you get.",
             "I had to throw some of it away.",
         ),
@@ -78,7 +78,7 @@ ENGLISH: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("Never again", "Bad quality", "Arrived damaged"),
         (
             "It arrived open and I could not use it.",
-            "It was past its date after two days.",
+            "It looked nothing like the picture.",
             "Customer service did not answer.",
             "I will look for another brand.",
         ),
@@ -89,24 +89,24 @@ CHINESE: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("一直回购", "非常满意", "强烈推荐", "品质很好"),
         (
             "家里每两周都会买，从来没让人失望。",
-            "很新鲜，包装完好，送货也准时。",
+            "包装完好，送货也准时。",
             "这个价格买到这样的品质很划算。",
-            "全家人都喜欢，孩子也爱吃。",
+            "全家人都喜欢。",
             "试过别的牌子，最后还是选它。",
         ),
     ),
     4: (
         ("不错", "挺满意的", "性价比高"),
-        ("味道不错，也耐放。", "比去年贵了一点，但还是值得买。", "品质一直很稳定。", "要是有大包装就更好了。"),
+        ("用得很快，每次都会再买。", "比去年贵了一点，但还是值得买。", "品质一直很稳定。", "要是有大包装就更好了。"),
     ),
     3: (
         ("一般", "还可以"),
         ("日常用还行，不过有更好的选择。", "这次包装有点破损。", "价格波动比较大。", "打折的时候买还不错。"),
     ),
-    2: (("不如以前", "有点失望"), ("换了配方以后品质下降了。", "送到时有一半不新鲜。", "价格偏高。", "扔掉了一部分。")),
+    2: (("不如以前", "有点失望"), ("品质不如去年了。", "送到时品相不太好。", "价格偏高。", "扔掉了一部分。")),
     1: (
         ("不会再买", "质量差"),
-        ("收到时包装已经破了，没法用。", "两天就过期了。", "客服一直没有回复。", "准备换别的牌子。"),
+        ("收到时包装已经破了，没法用。", "和图片差得太远。", "客服一直没有回复。", "准备换别的牌子。"),
     ),
 }
 TEXTS = {"en": ENGLISH, "zh-hans": CHINESE}
