@@ -37,7 +37,13 @@ type Texts = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 # Stars → titles and sentences that fit any product. A review is a title and two different sentences.
 ENGLISH: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     5: (
-        ("A regular in our household", "Exactly what we wanted", "Would buy again", "Excellent", "The best I have tried"),
+        (
+            "A regular in our household",
+            "Exactly what we wanted",
+            "Would buy again",
+            "Excellent",
+            "The best I have tried",
+        ),
         (
             "We order it every other week and it has never let us down.",
             "Well packed and delivered on time.",

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 from django.utils import timezone
+from django.utils.translation import override
 
 from config.access.keys import create_api_key
 from config.access.models import ApiKey
@@ -115,7 +116,9 @@ class Command(up.Command):
             )
         if clicked:
             self.run_step("Recommendations", lambda: load_recommendations(loaded_at=now))
-        if ensure_starter_segments():
+        with override(language):
+            created = ensure_starter_segments()
+        if created:
             evaluate_segments(as_of=now)
         self.ensure_user()
         self.ensure_keys(now=now)
