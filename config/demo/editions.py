@@ -28,6 +28,8 @@ class DemoEdition:
         separator: between a title and the name of the brand.
         manufacturer, package_size: names of these attributes of products.
         format_size: package size and category of the package → package size of the shop.
+        sales_source, visits_source: names of the sources of orders and of simulated visits.
+        store: what the channel of an order starts with, before the number of the store.
         trait_values: value of a trait in the package → text; values without one stay.
     """
 
@@ -43,6 +45,9 @@ class DemoEdition:
     manufacturer: str
     package_size: str
     format_size: Callable[[str, str | None], str]
+    sales_source: str
+    visits_source: str
+    store: str
     trait_values: Mapping[str, str] = field(default_factory=dict)
     shop_name: str = ""
 
@@ -93,6 +98,9 @@ EDITIONS = {
         manufacturer="manufacturer",
         package_size="package_size",
         format_size=lambda size, category: size,
+        sales_source="Complete Journey",
+        visits_source="Storefront (simulated)",
+        store="store",
     ),
     CHINESE: DemoEdition(
         language=CHINESE,
@@ -107,6 +115,9 @@ EDITIONS = {
         manufacturer="厂商",
         package_size="规格",
         format_size=format_size,
+        sales_source="Complete Journey 零售数据",
+        visits_source="店铺访问（模拟）",
+        store="门店",
         trait_values=TRAIT_VALUES_IN_CHINESE,
         shop_name="四季鲜超市",
     ),

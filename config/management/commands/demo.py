@@ -28,7 +28,7 @@ from config.embedded.servers import build_child_environment
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.files.private_files import make_tree_private
 from config.foundation.progress import ProgressBar
-from config.foundation.shop.models import SINGLETON_ID, ShopSettings
+from config.foundation.shop.models import load_shop_settings
 from config.foundation.shop.profile import forget_shop
 from config.management.commands import up
 from config.storefront.keys import ensure_storefront_keys
@@ -158,13 +158,12 @@ class Command(up.Command):
 
 def ensure_shop_settings(*, language: str) -> None:
     """Store the currency and the language of the demo, unless the shop has settings."""
-    edition = EDITIONS[language]
-    _settings, created = ShopSettings.objects.get_or_create(
-        pk=SINGLETON_ID,
-        defaults={"name": edition.shop_name, "currency": edition.currency, "language": edition.language},
-    )
-    if created:
-        forget_shop()
+    shop, edition = load_shop_settings(), EDITIONS[language]
+    if shop.name or shop.currency or shop.language:
+        return
+    shop.name, shop.currency, shop.language = edition.shop_name, edition.currency, edition.language
+    shop.save()
+    forget_shop()
 
 
 def remove_option(arguments: list[str], name: str) -> list[str]:

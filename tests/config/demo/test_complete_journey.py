@@ -26,6 +26,7 @@ from config.demo.complete_journey import (
     load_complete_journey,
     load_due_sales,
 )
+from config.demo.editions import EDITIONS
 from customers.identity.models import Customer
 from customers.orders.models import Order, OrderLine
 from tests.waiting import wait_until
@@ -58,7 +59,7 @@ def test_the_dates_of_the_first_and_last_sale_match_the_package() -> None:
 def test_sales_are_read_up_to_a_moment_and_after_it_once() -> None:
     path, moment = Path(str(DATA / "transactions.parquet")), datetime(2026, 11, 24, 15, tzinfo=UTC)
     shift = count_weeks_to(moment)
-    before = CompleteJourneySales(path, shift=shift, until=moment, price_factor=7)
+    before = CompleteJourneySales(path, shift=shift, until=moment, edition=EDITIONS["zh-hans"])
     later = CompleteJourneySales(path, shift=shift, after=moment)
     (total,) = query_package("SELECT count(*) FROM '{data}/transactions.parquet'")
     assert before.count_rows() + later.count_rows() == total
@@ -67,6 +68,7 @@ def test_sales_are_read_up_to_a_moment_and_after_it_once() -> None:
     assert len(batch.lines) == batch.rows.num_rows == 0
     first = next(before.batches()).rows
     sold = pq.ParquetFile(path).read_row_group(0, columns=["sales_value"])["sales_value"][0].as_py()
+    assert first["channel"][0].as_py().startswith("门店-")
     assert first["line_total"][0].as_py() == pytest.approx(7 * sold)
 
 
