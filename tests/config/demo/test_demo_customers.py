@@ -89,7 +89,7 @@ def test_reviews_of_a_chinese_shop_are_chinese() -> None:
 
 
 @pytest.mark.django_db
-def test_the_shop_settings_of_the_chinese_demo_are_stored_once() -> None:
+def test_the_shop_settings_of_the_chinese_demo_are_stored_once(stored_shop: None) -> None:
     ensure_shop_settings(language="zh-hans")
     shop = get_shop()
     assert (shop.name, shop.currency, shop.language) == ("四季鲜超市", "CNY", "zh-hans")
