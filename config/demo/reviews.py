@@ -125,12 +125,12 @@ def load_reviews(*, loaded_at: datetime, language: str = "en") -> int:
     with connection.cursor() as cursor:
         cursor.execute(PURCHASES, {"since": loaded_at - timedelta(days=180)})
         purchases = cursor.fetchall()[:REVIEWS]
-    items = build_reviews(purchases, language=language)
+    items = build_reviews(purchases, language=language, until=loaded_at)
     return record_reviews(items=items, received_at=loaded_at).created
 
 
-def build_reviews(purchases: list[tuple[Any, ...]], *, language: str) -> list[dict[str, Any]]:
-    """Return a review for each (user ID, product ID, time of the last purchase), written within eight days after it."""
+def build_reviews(purchases: list[tuple[Any, ...]], *, language: str, until: datetime) -> list[dict[str, Any]]:
+    """Return a review for each (user ID, product ID, time of the last purchase), written within a day after it, but before ``until``."""
     keys = hash_to_keys([f"{user_id} {product_id}" for user_id, product_id, _at in purchases], seed=SEED)
     stars, other, title, first, second, delay = (draw_uniform(keys, number).tolist() for number in range(1, 7))
     other_language = "zh-hans" if language == "en" else "en"
@@ -151,7 +151,9 @@ def build_reviews(purchases: list[tuple[Any, ...]], *, language: str) -> list[di
                 "title": titles[int(title[row] * len(titles))],
                 "body": sentences[start] + separator + sentences[(start + offset) % len(sentences)],
                 "language": chosen,
-                "written_at": (last_at + timedelta(hours=1 + delay[row] * 20)).isoformat(),
+                "written_at": min(
+                    last_at + timedelta(hours=1 + delay[row] * 20), until - timedelta(minutes=1)
+                ).isoformat(),
             }
         )
     return items

@@ -84,7 +84,8 @@ def test_a_household_reviews_what_it_bought_several_times() -> None:
 
 def test_reviews_of_a_chinese_shop_are_chinese() -> None:
     purchases = [(f"household-{number}", "milk", NOW) for number in range(1, 60)]
-    reviews = build_reviews(purchases, language="zh-hans")
+    reviews = build_reviews(purchases, language="zh-hans", until=NOW)
+    assert all(review["written_at"] < NOW.isoformat() for review in reviews)
     assert {review["language"] for review in reviews} == {"zh-hans"}
 
 

@@ -174,7 +174,7 @@ def test_optional_algorithms_are_not_tried_once_the_later_steps_need_the_time_th
 
     monkeypatch.setattr(parameter_tuning, "fit_component", fit_slowly)
     monkeypatch.setattr(parameter_tuning, "MIN_PROBED_INTERACTIONS", 100)
-    names = ("popularity", "repeat", "item-knn", "transitions")
+    names = ("popularity", "repeat", "user-knn", "transitions")
     choice = tune_model(
         time_split=split_by_time(make_habits()),
         products=PRODUCTS,
@@ -183,8 +183,8 @@ def test_optional_algorithms_are_not_tried_once_the_later_steps_need_the_time_th
         candidates={name: CANDIDATES[name] for name in names},
     )
     excluded = {entry.algorithm: entry for entry in choice.excluded}
-    assert [excluded[name].code for name in ("item-knn", "transitions")] == ["no_time", "no_time"]
-    assert excluded["item-knn"].values["left"] == 0
+    assert [excluded[name].code for name in ("user-knn", "transitions")] == ["no_time", "no_time"]
+    assert excluded["user-knn"].values["left"] == 0
     assert set(choice.components) >= {"popularity", "repeat"}, "placements require them"
 
 
