@@ -122,7 +122,8 @@ class Command(up.Command):
             evaluate_segments(as_of=now)
         self.ensure_user()
         self.ensure_keys(now=now)
-        ensure_storefront_keys(now=now)
+        with override(language):
+            ensure_storefront_keys(now=now)
         return clicked
 
     def run_step(self, name: str, work: Callable[[], Any]) -> None:
