@@ -4,13 +4,19 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numba
 from numba.core.compiler_lock import global_compiler_lock
 
 
-def make_jit(**options: Any) -> Any:
+class TypeKeepingDecorator(Protocol):
+    """A decorator that keeps the type of what it decorates."""
+
+    def __call__[F: Callable[..., Any]](self, function: F, /) -> F: ...
+
+
+def make_jit(**options: Any) -> TypeKeepingDecorator:
     """Return `numba.njit` with a disk cache, where one process at a time compiles a kernel and the others then load it.
 
     Processes that start together, such as the workers of a new installation, would otherwise all compile the same kernels. And Numba
