@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from config.foundation.backoffice.date_range import DateChoice, DayRange
+from config.foundation.shop.profile import get_shop
 from customers.orders.models import Order, OrderLine
 
 BEST_SELLERS = 8
@@ -33,7 +34,10 @@ class SalesTotals:
 
 @dataclass(frozen=True, slots=True)
 class SalesComparison:
-    """Totals of a range and of the compared one, in the currency of most orders; others are only counted."""
+    """Totals of a range and of the compared one, in the shop's currency; orders in others are only counted.
+
+    If no order has the shop's currency, it is that of most orders.
+    """
 
     currency: str
     now: SalesTotals
@@ -61,7 +65,8 @@ def query_sales(choice: DateChoice) -> SalesComparison:
         .annotate(**totals)
         .order_by()  # type: ignore[arg-type]  # the annotations are only known at run time
     )
-    main = max(rows, key=lambda row: (row["orders_now"], row["currency"]), default=None)
+    shop = get_shop().currency
+    main = max(rows, key=lambda row: (row["currency"] == shop, row["orders_now"], row["currency"]), default=None)
     if main is None:
         return SalesComparison("", SalesTotals(), SalesTotals() if choice.compared else None, 0)
     return SalesComparison(

@@ -6,6 +6,7 @@ from babel.numbers import get_currency_name
 from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import (
@@ -17,6 +18,7 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from config.backoffice.settings.time_zone import list_time_zones, save_time_zone
 from config.foundation.currencies import get_known_currencies
 from config.foundation.number_formats import format_count, get_reader_locale
 from config.foundation.shop.models import ShopSettings
@@ -41,6 +43,20 @@ class ShopForm(forms.ModelForm):
         widget=UnfoldAdminSelectWidget,
         help_text=gettext_lazy("Of e-mails to customers and of invitations. Users choose the language of their pages."),
     )
+    time_zone = forms.CharField(
+        label=gettext_lazy("time zone"),
+        max_length=64,
+        widget=UnfoldAdminTextInputWidget(attrs={"list": "time-zones", "autocomplete": "off"}),
+        help_text=gettext_lazy(
+            "Type a city or an offset to search. Days, charts, schedules and rules with weekdays follow it. After a change, figures by day "
+            "are counted again, so that they can differ from reports that you have saved."
+        ),
+    )
+    confirm_time_zone = forms.BooleanField(
+        label=gettext_lazy("count all figures by day again in the new time zone"),
+        required=False,
+        widget=UnfoldBooleanWidget,
+    )
     color = forms.RegexField(
         r"^#[0-9a-fA-F]{6}$",
         label=gettext_lazy("brand color"),
@@ -60,7 +76,7 @@ class ShopForm(forms.ModelForm):
     class Meta:
         model = ShopSettings
         fields = [
-            *("name", "currency", "language", "color", "logo_file", "remove_logo"),
+            *("name", "currency", "language", "time_zone", "confirm_time_zone", "color", "logo_file", "remove_logo"),
             *("sender_name", "sender_address", "reply_to", "postal_address"),
         ]
         widgets = {
@@ -83,6 +99,8 @@ class ShopForm(forms.ModelForm):
         shop = get_shop()
         self.set_choices("currency", list_currencies(), shop.currency)
         self.set_choices("language", [(code, str(label)) for code, label in settings.LANGUAGES], shop.language)
+        self.time_zone_before = shop.time_zone
+        self.initial["time_zone"] = shop.time_zone
         for name in ("name", "sender_name", "sender_address"):
             self.fields[name].widget.attrs["placeholder"] = getattr(shop, name)
         if not self.instance.logo:
@@ -93,6 +111,31 @@ class ShopForm(forms.ModelForm):
         assert isinstance(field, forms.ChoiceField)
         field.choices = choices
         self.initial[name] = current
+
+    @property
+    def changes_time_zone(self) -> bool:
+        return bool(self.cleaned_data.get("time_zone", self.time_zone_before) != self.time_zone_before)
+
+    def clean_time_zone(self) -> str:
+        name = str(self.cleaned_data["time_zone"]).strip()
+        if name not in list_time_zones():
+            raise forms.ValidationError(
+                _("“%(name)s” is not a known time zone. Choose one from the list, such as Europe/Berlin.")
+                % {"name": name}
+            )
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if self.changes_time_zone and not cleaned.get("confirm_time_zone"):
+            self.add_error(
+                "confirm_time_zone",
+                _(
+                    "Tick the box to change the time zone. Orders and clicks around midnight then belong to another day, and all figures "
+                    "by day are counted again."
+                ),
+            )
+        return cleaned
 
     def clean_color(self) -> str:
         return str(self.cleaned_data["color"]).lower()
@@ -118,7 +161,11 @@ class ShopForm(forms.ModelForm):
             self.instance.logo_type = find_image_type(self.instance.logo)
         elif self.cleaned_data.get("remove_logo"):
             self.instance.logo, self.instance.logo_type = b"", ""
-        shop: ShopSettings = super().save(commit)
+        if not self.changes_time_zone:
+            shop: ShopSettings = super().save(commit)
+            return shop
+        shop = super().save(commit=False)
+        save_time_zone(shop, before=self.time_zone_before, at=now())
         return shop
 
 

@@ -14,6 +14,7 @@ from config.foundation.charts.spec import (
     break_labels,
     build_chart_table,
     build_number_axis,
+    build_value_axis,
     format_chart_number,
     summarize_values,
 )
@@ -52,7 +53,10 @@ def build_interval_chart(
         "error_x": error | {"color": "theme:faint", "thickness": 2, "width": 6},
         "marker": {"size": 12, "color": color_points(highlighted)},
     }
-    layout = {"xaxis": build_number_axis(x_title), "yaxis": {"autorange": "reversed", "type": "category"}}
+    layout = {
+        "xaxis": build_value_axis(x_title, [*values, *filter(None, high)]),
+        "yaxis": {"autorange": "reversed", "type": "category"},
+    }
     narrow: list[NarrowVariant] = [{"below": PHONE_WIDTH, "traces": [{"y": break_labels(labels)}]}]
     return {
         "traces": [trace],
@@ -96,8 +100,8 @@ def build_point_chart(
     }
     layout = {
         "margin": {"l": 8, "r": 24, "t": 24, "b": 8},
-        "xaxis": build_number_axis(x_title),
-        "yaxis": build_number_axis(y_title),
+        "xaxis": build_value_axis(x_title, x),
+        "yaxis": build_value_axis(y_title, y),
     }
     rows = zip(labels, map(format_chart_number, x), map(format_chart_number, y), strict=True)
     spec: ChartSpec = {

@@ -12,7 +12,7 @@ from config.foundation.charts.spec import (
     Trace,
     build_chart_table,
     build_day_axis,
-    build_number_axis,
+    build_value_axis,
     format_chart_number,
     format_chart_time,
     get_hover_day_format,
@@ -38,7 +38,7 @@ def build_line_chart(*, days: Sequence[str], values: Sequence[float], name: str)
     layout = {
         "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
         "xaxis": build_day_axis(tick0=days[0] if days else None, dtick=tick_days * DAY_MS),
-        "yaxis": build_number_axis(name, ticks=5, rangemode="tozero", tickformat="~s"),
+        "yaxis": build_value_axis(name, values),
     }
     labels, texts = [format_chart_time(day) for day in days], [format_chart_number(value) for value in values]
     return {

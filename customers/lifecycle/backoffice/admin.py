@@ -1,7 +1,9 @@
 """Admin of profiles, stage changes and runs; URLs of the lifecycle pages."""
 
+from typing import Any
+
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -10,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from config.foundation.admin.read_only import ReadOnlyAdmin
+from config.foundation.number_formats import format_money
 from customers.identity.models import Identifier
 from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.backoffice import (
@@ -21,6 +24,7 @@ from customers.lifecycle.backoffice import (
 )
 from customers.lifecycle.backoffice.customer_names import PERSONAL_LOOKUPS, get_customer_name
 from customers.lifecycle.backoffice.stage_rules_admin import StageRulesAdmin
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, StageTransition
 
 __all__ = ["StageRulesAdmin"]  # registered by its module
@@ -48,8 +52,8 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         "f",
         "m",
         "orders",
-        "revenue",
-        "value",
+        "formatted_revenue",
+        "formatted_value",
         "last_order_at",
         "next_stage_change_at",
     ]
@@ -59,7 +63,8 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("Enter a complete user ID or a customer number.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CustomerProfile]:
-        return super().get_queryset(request).prefetch_related("customer__identifiers").defer(*PERSONAL_LOOKUPS)
+        profiles = super().get_queryset(request).annotate(amount_currency=Value(get_amount_currency()))
+        return profiles.prefetch_related("customer__identifiers").defer(*PERSONAL_LOOKUPS)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[CustomerProfile], search_term: str
@@ -84,6 +89,14 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
             path("customers/", view(self.drilldown_view), name="lifecycle_drilldown"),
             *super().get_urls(),
         ]
+
+    @display(description=gettext_lazy("revenue"), ordering="revenue")
+    def formatted_revenue(self, profile: Any) -> str:
+        return format_money(profile.revenue, profile.amount_currency)
+
+    @display(description=gettext_lazy("predicted value"), ordering="value")
+    def formatted_value(self, profile: Any) -> str:
+        return format_money(profile.value, profile.amount_currency)
 
     def overview_view(self, request: HttpRequest) -> HttpResponse:
         return overview.render_overview_page(request, model_admin=self)

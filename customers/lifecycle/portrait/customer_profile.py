@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -16,6 +17,7 @@ from customers.lifecycle.backoffice.labels.stage_labels import (
     describe_quantile_rules,
 )
 from customers.lifecycle.clv.held_coverage import get_held_coverage
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.facts.histories import read_histories, to_microseconds
 from customers.lifecycle.models import CustomerProfile, ScoreModel, Stage, StageTransition
 from customers.lifecycle.propensity.explanations import PropensityReason, explain_propensities
@@ -80,6 +82,7 @@ def build_customer_profile(
         "rfm": _build_rfm(profile),
         "rfm_window": _build_rfm_window(profile, score_models),
         "value": _build_value(profile, score_models),
+        "currency": get_amount_currency(),
         "next_order": _build_next_order(profile),
         "propensities": _build_propensities(profile, score_models, with_reasons=with_reasons),
         "next_category": _build_next_category(profile, score_models),
@@ -117,6 +120,12 @@ def list_latest_orders(*, customer_id: int, limit: int = 20) -> list[Order]:
     return list(
         Order.objects.filter(customer_id=customer_id).select_related("source").order_by("-placed_at", "-id")[:limit]
     )
+
+
+def count_orders_in_other_currencies(*, customer_id: int, currency: str) -> dict[str, int]:
+    """Return the number of orders by currency that amounts leave out."""
+    orders = Order.objects.filter(customer_id=customer_id, kind=Order.Kind.SALE).exclude(status=Order.Status.CANCELLED)
+    return dict(orders.exclude(currency=currency).order_by().values_list("currency").annotate(Count("id")))
 
 
 def list_order_times(*, customer_id: int, limit: int = 2000) -> list[datetime]:

@@ -4,7 +4,6 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
-from django.conf import settings
 from django.core.validators import validate_slug
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
@@ -15,6 +14,7 @@ from unfold.widgets import (
 )
 
 from config.foundation.admin.upload_forms import UploadForm
+from config.foundation.shop.profile import get_time_zone_name
 from customers.orders.imports.column_mapping import ColumnMappingError, parse_assignments
 from customers.orders.imports.order_fields import FIELDS
 from customers.orders.imports.presets.registry import DEFAULT_PRESET, PRESETS
@@ -54,7 +54,7 @@ class OrderUploadForm(UploadForm):
     timezone = forms.CharField(
         label=_("time zone"),
         max_length=50,
-        initial=lambda: settings.TIME_ZONE,
+        initial=get_time_zone_name,
         widget=UnfoldAdminTextInputWidget,
         help_text=_("Time zone of times without an offset, such as Europe/Berlin."),
     )

@@ -260,7 +260,6 @@ def make_lift_chart(kind: str, quality: dict[str, Any]) -> dict[str, Any]:
         texts=[format_decimals(value, 2) for value in lift],
         x_title=_("Decile, highest probabilities first"),
         y_title=_("Lift"),
-        tick_format=".1f",
     )
     return {"id": f"{kind}-lift", **chart}
 
