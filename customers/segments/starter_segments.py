@@ -65,7 +65,7 @@ STARTERS: tuple[tuple[str, str, str, Tree], ...] = (
     (
         "prospects",
         "Known, no order yet",
-        "Known by user ID or e-mail address, no order yet.",
+        "Known by user ID or email address, no order yet.",
         {"all": [build_comparison("identified", "eq", True), {"not": build_comparison("bought.any", "at_least")}]},
     ),
 )

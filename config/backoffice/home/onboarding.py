@@ -95,7 +95,7 @@ STEPS = (
     OnboardingStep(
         _("Create a campaign"),
         _(
-            "Choose a segment and the size of the holdout group, then download the audience for your e-mail tool. Perennial does not send "
+            "Choose a segment and the size of the holdout group, then download the audience for your email tool. Perennial does not send "
             "messages itself yet."
         ),
         Campaign.objects.all,

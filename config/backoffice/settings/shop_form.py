@@ -35,13 +35,16 @@ class ShopForm(forms.ModelForm):
         label=gettext_lazy("currency"),
         widget=UnfoldAdminSelectWidget,
         help_text=gettext_lazy(
-            "Of prices and orders that come without a currency. Stored amounts keep their currency and are not converted."
+            "Used for prices and orders that come without a currency, and for all revenue figures. Stored amounts are not converted; orders"
+            " in other currencies are left out of revenue and named where they are."
         ),
     )
     language = forms.ChoiceField(
         label=gettext_lazy("language of the shop"),
         widget=UnfoldAdminSelectWidget,
-        help_text=gettext_lazy("Of e-mails to customers and of invitations. Users choose the language of their pages."),
+        help_text=gettext_lazy(
+            "Used in emails to customers and in invitations. Users choose the language of their own pages."
+        ),
     )
     time_zone = forms.CharField(
         label=gettext_lazy("time zone"),
@@ -63,13 +66,15 @@ class ShopForm(forms.ModelForm):
         required=False,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "#117d5c"}),
         error_messages={"invalid": gettext_lazy("Enter a color as # and six digits, such as #117d5c.")},
-        help_text=gettext_lazy("Of links and buttons. Tints are adjusted so that text stays readable. Empty: green."),
+        help_text=gettext_lazy(
+            "Used for links and buttons. Tints are adjusted so that text stays readable. Leave empty for green."
+        ),
     )
     logo_file = forms.FileField(
         label=gettext_lazy("logo"),
         required=False,
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".png,.jpg,.jpeg,.webp"}),
-        help_text=gettext_lazy("Square, PNG, JPEG or WebP, up to 200 kB. Shown in the menu and on the log-in page."),
+        help_text=gettext_lazy("Square, PNG, JPEG or WebP, up to 200 kB. Shown in the menu and on the login page."),
     )
     remove_logo = forms.BooleanField(label=gettext_lazy("remove the logo"), required=False, widget=UnfoldBooleanWidget)
 
@@ -87,11 +92,11 @@ class ShopForm(forms.ModelForm):
             "postal_address": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         }
         help_texts = {
-            "name": gettext_lazy("In the menu, on the log-in page and in e-mails."),
-            "sender_name": gettext_lazy("Who e-mails come from. Empty: the shop name."),
+            "name": gettext_lazy("Shown in the menu, on the login page and in emails."),
+            "sender_name": gettext_lazy("The name that emails come from. Leave empty to use the shop name."),
             "sender_address": gettext_lazy("Your mail server must be allowed to send for this address."),
-            "reply_to": gettext_lazy("Where answers go. Empty: to the sender address."),
-            "postal_address": gettext_lazy("Below every e-mail. Many countries require it in marketing e-mails."),
+            "reply_to": gettext_lazy("Where replies go. Leave empty to use the sender address."),
+            "postal_address": gettext_lazy("Shown below every email. Many countries require it in marketing emails."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

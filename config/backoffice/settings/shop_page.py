@@ -54,7 +54,7 @@ def show_shop_settings(request: HttpRequest) -> HttpResponse:
     return render_page(
         request,
         "backoffice/settings/shop.html",
-        title=_("Brand and e-mail"),
+        title=_("Brand and email"),
         form=form,
         sections={key: [form[name] for name in names if name in form.fields] for key, names in SECTIONS},
         shop=shop,
@@ -86,12 +86,12 @@ def send_test_message(request: HttpRequest) -> None:
     """Send a message to the user's own address, and report on the page whether the mail server took it."""
     recipient = request.user.email if request.user.is_authenticated else ""
     if not recipient:
-        messages.error(request, _("Your account has no e-mail address. Add one on your user page, then try again."))
+        messages.error(request, _("Your account has no email address. Add one on your user page, then try again."))
         return
     shop = get_shop()
     with override(shop.language):
         subject = _("Test message of %(shop)s") % {"shop": shop.name}
-        text = _("This is a test message. If you can read it, the e-mail settings of %(shop)s work.") % {
+        text = _("This is a test message. If you can read it, the email settings of %(shop)s work.") % {
             "shop": shop.name
         }
     try:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from config.foundation.charts.spec import (
     PHONE_WIDTH,
@@ -63,7 +64,7 @@ def build_interval_chart(
         "layout": layout,
         "narrow": narrow,
         "table": build_chart_table(
-            [_("Name"), x_title, _("Interval")],
+            [pgettext("thing", "Name"), x_title, _("Interval")],
             [
                 [label, text, "–" if start is None else f"{format_chart_number(start)} – {format_chart_number(end)}"]
                 for label, text, start, end in zip(labels, texts, low, high, strict=True)
@@ -107,7 +108,7 @@ def build_point_chart(
     spec: ChartSpec = {
         "traces": [trace],
         "layout": layout,
-        "table": build_chart_table([_("Name"), x_title, y_title], [list(row) for row in rows]),
+        "table": build_chart_table([pgettext("thing", "Name"), x_title, y_title], [list(row) for row in rows]),
         "summary": summarize_values(labels, y, [format_chart_number(value) for value in y]),
     }
     if show_names:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from config.foundation.charts.spec import (
     TOP_LEGEND,
@@ -113,7 +114,7 @@ def build_state_history(
     return {
         "traces": [steps, build_marks(marks, marks_name)],
         "layout": build_history_layout(axis),
-        "table": build_chart_table([_("Time"), name, _("Reason")], rows[::-1]),
+        "table": build_chart_table([_("Time"), name, pgettext("stage", "Reason")], rows[::-1]),
         "summary": _("%(count)s changes. Since %(time)s: %(state)s.")
         % {"count": format_chart_number(len(values)), "time": labels[-1], "state": values[-1]},
     }
