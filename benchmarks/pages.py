@@ -138,7 +138,7 @@ def list_detail_urls() -> list[str]:
     urls = [f"{page}?tab={tab}" for tab in tabs]
     filters = ("stage=at_risk", "churn=high&customers_sort=-value", "last_order=30d&customers_sort=last_order")
     urls += [f"{reverse('customer_list:list')}?{query}" for query in filters]
-    urls += [reverse("admin:serving_placement_performance", args=[name]) for name in ("for-you", "similar")]
+    urls += [f"{reverse('admin:serving_performanceday_changelist')}?scenario={name}" for name in ("for-you", "similar")]
     for view, model in (
         ("admin:segments_segment_overview", Segment),
         ("admin:orders_order_change", Order),
