@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.charts import build_bar_chart, build_calibration_chart
 from config.foundation.number_formats import format_whole_percent
+from config.foundation.slow_figures import get_figures
 from customers.lifecycle.alerts import is_miscalibrated
 from customers.lifecycle.backoffice.drilldowns import make_drilldown_url
 from customers.lifecycle.backoffice.labels.propensity_labels import (
@@ -66,6 +67,10 @@ def build_propensity_panel() -> dict[str, Any]:
 
 def count_by_probability() -> dict[str, list[int]]:
     """Return the number of customers per probability bin, by target."""
+    return get_figures("probabilities", dict[str, list[int]], _count_bins)
+
+
+def _count_bins() -> dict[str, list[int]]:
     counts: dict[str, list[int]] = {}
     with connection.cursor() as cursor:
         cursor.execute(COUNT_BY_PROBABILITY, {"bars": N_BINS})
