@@ -7,7 +7,7 @@ that a million customers need about ten gigabytes and some minutes.
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
@@ -17,6 +17,7 @@ from benchmarks.neighbours import log
 LATEST = """SELECT id FROM (
     SELECT id, row_number() OVER (PARTITION BY {owner} ORDER BY {time} DESC, id DESC) AS position FROM {table} WHERE {owner} IS NOT NULL
 ) AS numbered WHERE position <= {limit}"""
+SPREAD_DAYS = 700
 MAX_ORDERS, MAX_LINES, MAX_CHANGES, MAX_EVENTS, MAX_SERIES = 3, 2, 3, 2, 5
 
 
@@ -24,15 +25,16 @@ MAX_ORDERS, MAX_LINES, MAX_CHANGES, MAX_EVENTS, MAX_SERIES = 3, 2, 3, 2, 5
 class CopiedTable:
     """A table with rows per customer.
 
-    keys: columns with numbers, and the table whose numbers they are. texts: columns that stay unique with the number of the copy. where:
-    the rows to copy.
+    keys: columns with numbers, and the table whose numbers they are. texts: columns that stay unique with the number of the copy. times:
+    columns that are earlier in each copy, so that the copies are spread over `SPREAD_DAYS`. where: the rows to copy.
     """
 
     name: str
     keys: Mapping[str, str]
     texts: Sequence[str] = ()
     where: str = "true"
-    is_partitioned: bool = field(default=False)
+    times: Sequence[str] = ()
+    is_partitioned: bool = False
 
 
 def pick_latest(table: str, owner: str, time_column: str, limit: int) -> str:
@@ -50,7 +52,7 @@ TABLES = (
     ),
     CopiedTable("identity_consent", {"id": "identity_consent", "customer_id": CUSTOMER}),
     CopiedTable(
-        "orders_order", {"id": "orders_order", "customer_id": CUSTOMER}, ("order_id",), f"s.id IN ({ORDERS})"
+        "orders_order", {"id": "orders_order", "customer_id": CUSTOMER}, ("order_id",), f"s.id IN ({ORDERS})", ("placed_at",)
     ),
     CopiedTable(
         "orders_orderline",
@@ -58,12 +60,13 @@ TABLES = (
         (),
         f"s.order_id IN ({ORDERS}) AND s.line_number <= {MAX_LINES}",
     ),
-    CopiedTable("lifecycle_customerprofile", {"customer_id": CUSTOMER}),
+    CopiedTable("lifecycle_customerprofile", {"customer_id": CUSTOMER}, times=("last_order_at",)),
     CopiedTable(
         "lifecycle_stagetransition",
         {"id": "lifecycle_stagetransition", "customer_id": CUSTOMER},
         (),
         f"s.id IN ({CHANGES})",
+        ("at",),
     ),
     CopiedTable(
         "segments_eventcount",
@@ -129,7 +132,7 @@ def copy_rows(connection: psycopg.Connection, table: CopiedTable, *, copies: int
             [table.name],
         )
     ]
-    values = [build_value(table, column, steps) for column in columns]
+    values = [build_value(table, column, steps, days=SPREAD_DAYS / copies) for column in columns]
     indexes = [] if table.is_partitioned else drop_indexes(connection, table.name)
     cursor = connection.execute(
         sql.SQL(
@@ -148,11 +151,13 @@ def copy_rows(connection: psycopg.Connection, table: CopiedTable, *, copies: int
     return cursor.rowcount
 
 
-def build_value(table: CopiedTable, column: str, steps: Mapping[str, int]) -> sql.Composable:
+def build_value(table: CopiedTable, column: str, steps: Mapping[str, int], *, days: float) -> sql.Composable:
     """Return the value of a column in copy k."""
     name = sql.Identifier("s", column)
     if column in table.keys:
         return sql.SQL("{} + k * {}").format(name, steps[table.keys[column]])
+    if column in table.times:
+        return sql.SQL("{} - k * {}::float8 * interval '1 day'").format(name, days)
     if column in table.texts:
         return sql.SQL("CASE WHEN {} = '' THEN '' ELSE {} || '-' || k END").format(name, name)
     return name

@@ -133,6 +133,7 @@ class PendingEventCount(models.Model):
     customer_id = models.BigIntegerField(primary_key=True)
 
     class Meta:
+        default_permissions = ()
         verbose_name = _("customer with events to count again")
         verbose_name_plural = _("customers with events to count again")
 

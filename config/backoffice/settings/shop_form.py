@@ -19,7 +19,7 @@ from unfold.widgets import (
 )
 
 from config.backoffice.settings.time_zone import list_time_zones, save_time_zone
-from config.foundation.currencies import get_known_currencies
+from config.foundation.currencies import get_current_currencies
 from config.foundation.number_formats import format_count, get_reader_locale
 from config.foundation.shop.models import ShopSettings
 from config.foundation.shop.profile import get_shop
@@ -102,7 +102,7 @@ class ShopForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         shop = get_shop()
-        self.set_choices("currency", list_currencies(), shop.currency)
+        self.set_choices("currency", list_currencies(shop.currency), shop.currency)
         self.set_choices("language", [(code, str(label)) for code, label in settings.LANGUAGES], shop.language)
         self.time_zone_before = shop.time_zone
         self.initial["time_zone"] = shop.time_zone
@@ -182,7 +182,8 @@ def find_image_type(content: bytes) -> str:
     return ""
 
 
-def list_currencies() -> list[tuple[str, str]]:
-    """Return the currencies by code with their names in the reader's language."""
+def list_currencies(current: str) -> list[tuple[str, str]]:
+    """Return the currencies in use, and the current one, by code with their names in the reader's language."""
     locale = get_reader_locale()
-    return [(code, f"{code} – {get_currency_name(code, locale=locale)}") for code in sorted(get_known_currencies())]
+    codes = sorted(get_current_currencies() | {current})
+    return [(code, f"{code} – {get_currency_name(code, locale=locale)}") for code in codes]

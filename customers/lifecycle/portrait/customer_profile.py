@@ -68,7 +68,7 @@ def build_customer_profile(
         if text
     )
     stage_guard = describe_guard(gaps) if gaps and profile.stage == Stage.AT_RISK else ""
-    churn_model = score_models.get(ScoreModel.Kind.CHURN)
+    churn_model, currency = score_models.get(ScoreModel.Kind.CHURN), get_amount_currency()
     return {
         "customer_id": customer_id,
         "computed_at": profile.computed_at,
@@ -82,9 +82,9 @@ def build_customer_profile(
         "rfm": _build_rfm(profile),
         "rfm_window": _build_rfm_window(profile, score_models),
         "value": _build_value(profile, score_models),
-        "currency": get_amount_currency(),
+        "currency": currency,
         "next_order": _build_next_order(profile),
-        "propensities": _build_propensities(profile, score_models, with_reasons=with_reasons),
+        "propensities": _build_propensities(profile, score_models, with_reasons=with_reasons, currency=currency),
         "next_category": _build_next_category(profile, score_models),
         "cluster": _build_cluster(profile, score_models),
         "counters": {name: getattr(profile, name) for name in COUNTERS},
@@ -252,7 +252,7 @@ def _build_next_order(profile: CustomerProfile) -> dict[str, Any]:
 
 
 def _build_propensities(
-    profile: CustomerProfile, score_models: dict[str, ScoreModel], *, with_reasons: bool
+    profile: CustomerProfile, score_models: dict[str, ScoreModel], *, with_reasons: bool, currency: str
 ) -> list[dict[str, Any]]:
     """Return one entry per target.
 
@@ -269,7 +269,7 @@ def _build_propensities(
     }
     intervals = bound_propensities(probabilities, score_models)
     return [
-        _build_propensity(kind, profile, score_models.get(kind), intervals.get(kind), reasons.get(kind, ()))
+        _build_propensity(kind, profile, score_models.get(kind), intervals.get(kind), reasons.get(kind, ()), currency)
         for kind in PROPENSITY_KINDS
     ]
 
@@ -280,6 +280,7 @@ def _build_propensity(
     score_model: ScoreModel | None,
     interval: tuple[float, float] | None,
     propensity_reasons: tuple[PropensityReason, ...],
+    currency: str,
 ) -> dict[str, Any]:
     reason, probability = _get_reason(score_model), getattr(profile, kind)
     if probability is None:
@@ -297,7 +298,7 @@ def _build_propensity(
             {
                 "feature": propensity_reason.feature,
                 "family": str(FAMILY_LABELS.get(propensity_reason.family, propensity_reason.family)),
-                "text": format_reason(propensity_reason),
+                "text": format_reason(propensity_reason, currency=currency),
                 "direction": "raises" if propensity_reason.raises else "lowers",
             }
             for propensity_reason in propensity_reasons

@@ -17,7 +17,7 @@ from unfold.decorators import action, display
 
 from config.foundation.admin.file_imports import FileImportAdmin, render_download_link, render_table
 from config.foundation.admin.read_only import ReadOnlyInline, ReadOnlyPermissions
-from config.foundation.number_formats import NO_VALUE, format_amount
+from config.foundation.number_formats import NO_VALUE, format_money
 from customers.identity.backoffice.audited_reads import AuditedReads
 from customers.identity.models import Identifier
 from customers.identity.personal_data.masking import is_personal_id, may_see_personal
@@ -113,7 +113,7 @@ class OrderAdmin(AuditedReads, ReadOnlyPermissions, ModelAdmin):
 
     @display(description=_("total"), ordering="total")
     def formatted_total(self, order: Order) -> str:
-        return format_amount(order.total, order.currency)
+        return format_money(order.total, order.currency)
 
 
 def choose_masked_columns(names: Iterable[str], request: HttpRequest) -> list[str]:

@@ -9,6 +9,7 @@ class Migration(migrations.Migration):
             name="PendingEventCount",
             fields=[("customer_id", models.BigIntegerField(primary_key=True, serialize=False))],
             options={
+                "default_permissions": (),
                 "verbose_name": "customer with events to count again",
                 "verbose_name_plural": "customers with events to count again",
             },

@@ -106,7 +106,7 @@ def test_a_mail_server_that_refuses_is_reported(admin_client: Client, monkeypatc
 
 def test_an_account_without_an_address_sees_what_to_do(admin_client: Client, admin_user: User) -> None:
     User.objects.update(email="")
-    assert "has no e-mail address" in admin_client.post(PAGE, {"action": "test"}, follow=True).text
+    assert "has no email address" in admin_client.post(PAGE, {"action": "test"}, follow=True).text
     assert mail.outbox == []
 
 

@@ -65,7 +65,7 @@ def format_models(score_model: ScoreModel) -> list[dict[str, Any]]:
             "log_likelihood": number_format(round(row["log_likelihood"], 1), use_l10n=True, force_grouping=True),
             "mae": number_format(round(row["mae"], 3), force_grouping=True),
             "correlation": "–" if row["correlation"] is None else number_format(round(row["correlation"], 3)),
-            "ratio": format_whole_percent(row["total_ratio"]) or "–",
+            "ratio": format_whole_percent(1 / row["total_ratio"]) if row["total_ratio"] else "–",
             "coverage": format_whole_percent(row["coverage"]),
         }
         for name, row in score_model.figures.get("held_out", {}).items()

@@ -80,7 +80,7 @@ def _count_bins() -> dict[str, list[int]]:
 
 
 def format_target(score_model: ScoreModel, counts: list[int]) -> dict[str, Any]:
-    figures = score_model.figures
+    figures, currency = score_model.figures, score_model.run.currency
     quality = figures.get("quality")
     return {
         "key": score_model.kind,
@@ -104,7 +104,9 @@ def format_target(score_model: ScoreModel, counts: list[int]) -> dict[str, Any]:
         "lift": make_lift_chart(score_model.kind, quality) if quality and quality["lift"] else None,
         "rules": [
             {
-                "text": _(" and ").join(format_condition(condition) for condition in rule["conditions"]),
+                "text": _(" and ").join(
+                    format_condition(condition, currency=currency) for condition in rule["conditions"]
+                ),
                 "share": format_whole_percent(rule["share"]),
                 "probability": format_whole_percent(rule["probability"]),
             }
