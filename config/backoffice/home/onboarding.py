@@ -15,6 +15,7 @@ from catalog.models import Product
 from config.foundation.number_formats import format_count
 from customers.events.models import Source
 from customers.lifecycle.models import LifecycleRun
+from customers.lifecycle.scoring.clusters.model_selection import MIN_CUSTOMERS_PER_CLUSTER, MIN_K
 from customers.lifecycle.scoring.clv.fitting import MIN_REPEAT_BUYERS
 from customers.lifecycle.scoring.propensity.training import MIN_CUSTOMERS
 from customers.orders.models import Order
@@ -22,6 +23,7 @@ from recommendations.campaigns.models import Campaign
 from recommendations.serving.impressions.models import Impression
 from recommendations.training.models import ModelVersion
 
+MIN_CLUSTERED = MIN_K * MIN_CUSTOMERS_PER_CLUSTER
 START_PERMISSION = "django_celery_beat.change_periodictask"
 
 
@@ -174,5 +176,14 @@ def list_missing_data() -> list[str]:
                 buyers,
             )
             % {"needed": format_count(MIN_CUSTOMERS), "count": format_count(buyers)}
+        )
+    if buyers < MIN_CLUSTERED:
+        missing.append(
+            ngettext(
+                "Clusters need %(needed)s customers with an order; you have %(count)s.",
+                "Clusters need %(needed)s customers with an order; you have %(count)s.",
+                buyers,
+            )
+            % {"needed": format_count(MIN_CLUSTERED), "count": format_count(buyers)}
         )
     return missing

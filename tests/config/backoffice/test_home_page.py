@@ -211,9 +211,10 @@ def test_missing_data_is_counted_for_each_prediction() -> None:
         customer = make_customer()
         make_home_order(customer, days_ago=1, total="3")
         make_home_order(customer, days_ago=2, total="3")
-    first, second = list_missing_data()
+    first, second, third = list_missing_data()
     assert "Value predictions need 30 customers with two orders; you have 3." in first
     assert second.endswith("you have 3 customers with an order.")
+    assert third == "Clusters need 30 customers with an order; you have 3."
 
 
 def make_user(*permissions: str, superuser: bool = False) -> User:
