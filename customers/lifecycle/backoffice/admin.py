@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
+from config.foundation.admin.paginators import CappedPaginator
 from config.foundation.admin.read_only import ReadOnlyAdmin
 from config.foundation.number_formats import format_money
 from customers.identity.models import Identifier
@@ -42,6 +43,7 @@ STAGE_BADGES = {
 
 @admin.register(CustomerProfile)
 class CustomerProfileAdmin(ReadOnlyAdmin):
+    paginator = CappedPaginator
     list_display_links = None  # the first column links to the page of the customer
     list_display = [
         "masked_customer_link",
@@ -151,6 +153,7 @@ def format_profile_link(profile: CustomerProfile, *, with_personal: bool) -> Saf
 
 @admin.register(StageTransition)
 class StageTransitionAdmin(ReadOnlyAdmin):
+    paginator = CappedPaginator
     list_display = ["at", "customer_link", "from_stage", "to_stage", "reason", "rules"]
     list_filter = ["to_stage", "from_stage", "reason"]
     list_select_related = ["customer", "rules"]

@@ -16,6 +16,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter, RangeNumericFilter
 from unfold.decorators import action, display
 
 from config.foundation.admin.file_imports import FileImportAdmin, render_download_link, render_table
+from config.foundation.admin.paginators import CappedPaginator
 from config.foundation.admin.read_only import ReadOnlyInline, ReadOnlyPermissions
 from config.foundation.number_formats import NO_VALUE, format_money
 from customers.identity.backoffice.audited_reads import AuditedReads
@@ -40,6 +41,7 @@ class OrderLineInline(ReadOnlyInline):
 
 @admin.register(Order)
 class OrderAdmin(AuditedReads, ReadOnlyPermissions, ModelAdmin):
+    paginator = CappedPaginator
     list_display = ("order_id", "source", "placed_at", "user_id", "kind", "status", "formatted_total", "channel")
     list_filter = (
         "kind",
