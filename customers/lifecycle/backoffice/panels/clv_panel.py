@@ -14,7 +14,7 @@ from customers.lifecycle.backoffice.labels.clv_labels import PURCHASE_MODEL_LABE
 from customers.lifecycle.backoffice.labels.verdicts import describe_value
 from customers.lifecycle.clv.backtest import is_forecast_off
 from customers.lifecycle.clv.held_coverage import get_held_coverage, is_coverage_off, list_held_coverage
-from customers.lifecycle.clv.queries import query_value_deciles, query_value_histogram
+from customers.lifecycle.clv.queries import ValueBin, query_value_deciles, query_value_histogram
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.refresh.score_models import load_latest_score_models
@@ -154,7 +154,7 @@ def make_histogram_chart() -> ChartSpec:
     )
 
 
-def format_bin(bar: dict[str, Any], currency: str) -> str:
+def format_bin(bar: ValueBin, currency: str) -> str:
     if bar["low"] is None:
         return f"< {format_bin_edge(bar['high'], currency)}"
     low = format_bin_edge(bar["low"], currency)
