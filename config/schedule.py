@@ -5,6 +5,7 @@ from typing import Any
 
 from cron_descriptor import FormatException, MissingFieldException, Options, WrongArgumentException, get_description
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.db import connections, transaction
 from django.db.models.signals import post_migrate
 from django.utils.functional import Promise
