@@ -117,7 +117,7 @@ def multiply_customers(customers: int) -> None:
 
 
 def read_number(connection: psycopg.Connection, query: str) -> int:
-    row = connection.execute(query).fetchone()  # type: ignore[arg-type]  # our own text
+    row = connection.execute(query).fetchone()
     assert row is not None
     return int(row[0])
 
@@ -143,11 +143,11 @@ def copy_rows(connection: psycopg.Connection, table: CopiedTable, *, copies: int
             columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
             values=sql.SQL(", ").join(values),
             copies=copies,
-            where=sql.SQL(table.where),  # type: ignore[arg-type]  # our own text
+            where=sql.SQL(table.where),
         )
     )
     for definition in indexes:
-        connection.execute(definition)  # type: ignore[arg-type]  # from PostgreSQL
+        connection.execute(definition)
     return cursor.rowcount
 
 
@@ -171,5 +171,5 @@ def drop_indexes(connection: psycopg.Connection, table: str) -> list[str]:
         [table],
     ).fetchall()
     for name, _definition in rows:
-        connection.execute(f"DROP INDEX {name}")  # type: ignore[arg-type]
+        connection.execute(f"DROP INDEX {name}")
     return [definition for _name, definition in rows]

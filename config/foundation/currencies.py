@@ -17,6 +17,6 @@ def get_current_currencies() -> frozenset[str]:
     """Return the codes of the currencies that some country uses today."""
     territories = Locale("en").territories
     return (
-        frozenset(code for territory in territories for code in get_territory_currencies(territory))
+        frozenset(code for territory in territories for code in get_territory_currencies(str(territory)))
         & get_known_currencies()
     )

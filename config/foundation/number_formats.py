@@ -25,7 +25,7 @@ def format_count(value: Number | None) -> str:
 def format_short_number(value: Number) -> str:
     """Return a number as the axis of a chart shows it: 1.5K, 20M; in Chinese 1,500, 1.5万."""
     locale = get_reader_locale()
-    if abs(value) < (10_000 if locale.startswith("zh") else 1_000):
+    if abs(float(value)) < (10_000 if locale.startswith("zh") else 1_000):
         return numbers.format_decimal(value, format="#,##0.###", locale=locale)
     return numbers.format_compact_decimal(value, locale=locale, fraction_digits=2)
 

@@ -183,12 +183,8 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
     run.counts = _count_stages()
     quality = _measure_data_quality(histories) | {"customers_with_orders": len(scores.customer)}
     timer.record("counts")
-    quality |= {
-        "orders_in_other_currencies": amounts.other_orders,
-        "transitions_removed": removed,
-        "rfm_window_days": settings.RFM_WINDOW_DAYS,
-    }
-    run.quality = quality | {"seconds": timer}
+    quality |= {"transitions_removed": removed, "rfm_window_days": settings.RFM_WINDOW_DAYS}
+    run.quality = quality | {"orders_in_other_currencies": amounts.other_orders, "seconds": timer}
     progress(N_STEPS, N_STEPS)
 
 
