@@ -65,10 +65,13 @@ class TextIndex:
         """Return the number of documents outside the first segment."""
         return int((self.owner > 0).sum())
 
-    def with_changes(self, rows: Sequence[int] | Rows, documents: Documents) -> "TextIndex":
+    def with_changes(
+        self, rows: Sequence[int] | Rows, documents: Documents, *, pause: Callable[[], None] = lambda: None
+    ) -> "TextIndex":
         """Return the index with these documents at their rows; rows after the last one are new.
 
-        Field lengths stay relative to the mean lengths of the first documents that had each field.
+        Field lengths stay relative to the mean lengths of the first documents that had each field. pause: called after every few
+        milliseconds of work.
 
         Raises ValueError if rows are not distinct, not negative and as many as documents.
         """
@@ -80,7 +83,7 @@ class TextIndex:
         if not len(new_rows):
             return self
         n = max(len(self), int(new_rows.max()) + 1)
-        segment, pivots = build_segment(documents, new_rows, n=n, pivots=self.pivots)
+        segment, pivots = build_segment(documents, new_rows, n=n, pivots=self.pivots, pause=pause)
         owner = np.full(n, -1, np.int8)
         owner[: len(self)] = self.owner
         # The old texts stay in their segments; kernels skip them, because their segment owns the row no more.
@@ -133,6 +136,11 @@ class TextIndex:
                 )
             ]
         return assemble_segment(parts, keys=keys)
+
+    def warm_up(self, pause: Callable[[], None] = lambda: None) -> None:
+        """Compute what searches would otherwise compute first; pause: called after every few milliseconds of work."""
+        for segment in self.segments:
+            segment.warm_up(pause)
 
     def to_arrays(self) -> tuple[dict[str, npt.NDArray], dict[str, Any]]:
         """Return the index as arrays by name and JSON."""
