@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 import numpy as np
+from django.utils.translation import get_language
 
 from recommendations.engine import Contribution
 from recommendations.engine.online.ensemble_scorer import MainCause
@@ -87,6 +88,7 @@ def _explain_scores(
     causes = scored.attribute_main_causes(row_array, None if is_related else support.claimed_supports)
     grades = support.grade_causes(causes, row_array)
     is_popular = support.are_popular(row_array).tolist()
+    language = get_language()
     by_cause: dict[tuple[int, int, CauseSupport, int], ItemReason] = {}
     by_row = {}
     # the reason of a score that no product of the history explains depends only on the popularity of the row
@@ -110,6 +112,7 @@ def _explain_scores(
                 products=context.state.products,
                 placement=candidates.placement,
                 support=support,
+                language=language,
             )
         by_row[row] = reason
     return by_row

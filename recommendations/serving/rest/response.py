@@ -1,16 +1,15 @@
 """Encode responses as JSON in one pass, for the REST views and the fast path."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from recommendations.serving.pipeline.fallback import EmptyListReason
-from recommendations.serving.pipeline.reasons import ItemReason
 from recommendations.serving.response import RecommendationResponse, RecommendedCategory, RecommendedItem
-from recommendations.serving.state.product_index import ProductIndex
+from recommendations.serving.state.product_index import ItemParts, ProductIndex
 from recommendations.serving.visitor_claims import UNVERIFIED
-
-NULL = msgspec.Raw(b"null")
 
 
 class ReasonJSON(msgspec.Struct):
@@ -23,15 +22,6 @@ class EmptyReasonJSON(msgspec.Struct):
     code: str
     text: str
     filters: list[str]
-
-
-class ItemJSON(msgspec.Struct):
-    product_id: str
-    rank: int
-    score: float
-    reason: ReasonJSON | msgspec.Raw | None
-    product: msgspec.Raw
-    boost: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class CategoryJSON(msgspec.Struct):
@@ -52,7 +42,7 @@ class ResponseJSON(msgspec.Struct):
     model_version: str
     stale: bool
     took_ms: float
-    items: list[ItemJSON]
+    items: msgspec.Raw
     next_cursor: str | None
     categories: list[CategoryJSON] | msgspec.UnsetType = msgspec.UNSET
     left_out: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
@@ -78,7 +68,7 @@ def encode_response(response: RecommendationResponse, *, is_unverified: bool = F
             response.model_version,
             response.stale,
             response.took_ms,
-            [_encode_item(item, products) for item in response.items],
+            encode_items(response.items, products),
             response.next_cursor,
             msgspec.UNSET if categories is None else [_encode_category(category) for category in categories],
             msgspec.UNSET if left_out is None else [{"product_id": id_, "why": why} for id_, why in left_out],
@@ -93,16 +83,37 @@ def encode_empty_reason(reason: EmptyListReason | None) -> EmptyReasonJSON | Non
     return None if reason is None else EmptyReasonJSON(reason.code, reason.text, list(reason.filters))
 
 
-def _encode_item(item: RecommendedItem, products: ProductIndex | None) -> ItemJSON:
-    product = products.get_json(item.row) if products is not None and item.row >= 0 else NULL
-    boost = msgspec.UNSET if item.boost is None else round(item.boost, 4)
-    return ItemJSON(item.product_id, item.rank, round(item.score, 6), _encode_reason(item.reason), product, boost)
+def encode_items(items: Sequence[RecommendedItem], products: ProductIndex | None) -> msgspec.Raw:
+    """Return the JSON of a list, joined from the parts that all responses share."""
+    joined = []
+    for item, score in zip(items, encode_numbers([item.score for item in items], decimals=6), strict=True):
+        known = products.get_json(item.row) if products is not None and item.row >= 0 else None
+        if known is None or known.product_id != item.product_id:  # a request may name a product by its SKU
+            known = ItemParts.encode(item.product_id, known.card if known is not None else None)
+        joined.append(
+            join_item(known, item.rank, score, item.reason.json if item.reason is not None else b"null", item.boost)
+        )
+    return msgspec.Raw(b"[%b]" % b",".join(joined))
+
+
+def join_item(
+    parts: ItemParts, rank: int, score: bytes, reason: bytes, boost: float | None, *, more: bytes = b""
+) -> bytes:
+    """Return the JSON of an item. more: further fields, each after a comma."""
+    if boost is not None:
+        more = b',"boost":%b%b' % (_encoder.encode(round(boost, 4)), more)
+    return b'%b%d,"score":%b,"reason":%b,"product":%b%b}' % (
+        parts.head, rank, score, reason, parts.product, more,
+    )  # fmt: skip
+
+
+def encode_numbers(values: Sequence[float], *, decimals: int) -> list[bytes]:
+    """Return the JSON of float32 numbers, rounded; for these, the rounding of NumPy is that of Python."""
+    if not values:
+        return []
+    return _encoder.encode(np.array(values, np.float64).round(decimals).tolist())[1:-1].split(b",")
 
 
 def _encode_category(category: RecommendedCategory) -> CategoryJSON:
-    reason = _encode_reason(category.reason)
+    reason = None if category.reason is None else msgspec.Raw(category.reason.json)
     return CategoryJSON(category.category, category.rank, round(category.score, 6), reason, category.product_ids)
-
-
-def _encode_reason(reason: ItemReason | None) -> msgspec.Raw | None:
-    return None if reason is None else reason.json

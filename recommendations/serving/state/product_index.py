@@ -93,6 +93,27 @@ class ProductJSON(msgspec.Struct):
     category: str
 
 
+class ItemParts(NamedTuple):
+    """The JSON of an item before and after its rank, score and reason; product: its card."""
+
+    card: ProductCard | None
+    product_id: str
+    head: bytes
+    product: bytes
+
+    @classmethod
+    def encode(cls, product_id: str, card: ProductCard | None) -> "ItemParts":
+        """Return the parts of a product, null for one that the catalog does not know."""
+        product = b"null"
+        if card is not None:
+            price = None if card.price is None else str(card.price)
+            product = msgspec.json.encode(
+                ProductJSON(card.title, price, card.currency, card.image_url, card.url, card.brand, card.category)
+            )
+        head = b'{"product_id":%b,"rank":' % msgspec.json.encode(product_id)
+        return cls(card, product_id, head, product)
+
+
 class ProductFilters(NamedTuple):
     """Which products may be shown. category: a path, which includes the categories below it.
 
@@ -156,7 +177,7 @@ class ProductIndex:
         self.known_recent_changes: tuple[int, datetime | None] = (0, None)
         self.generation = 0
         self.is_full = False  # if no row is left for a product, the loader replaces this index with a larger one
-        self._json: dict[int, msgspec.Raw] = {}
+        self._json: dict[int, ItemParts] = {}
         self._masks: dict[ProductFilters, npt.NDArray[np.bool_]] = {}
         self._unpriced: dict[ProductFilters, npt.NDArray[np.bool_]] = {}
         self._between: dict[tuple[float, float], npt.NDArray[np.bool_]] = {}
@@ -337,7 +358,6 @@ class ProductIndex:
         self.cards[number] = (
             None if is_draft else ProductCard(product_id, title, price, currency, image_url, url, brand, category or "")
         )
-        self._json.pop(number, None)
         if sku != self.skus[number]:
             self.skus[number] = sku
             self._has_new_skus = True
@@ -366,16 +386,13 @@ class ProductIndex:
                 rows[sku] = -1 if sku in rows else row
         self.row_by_sku, self._has_new_skus = rows, False
 
-    def get_json(self, row: int) -> msgspec.Raw:
-        """Return the product card as JSON, encoded once."""
+    def get_json(self, row: int) -> "ItemParts":
+        """Return the parts of the JSON of an item that are the same in all responses, encoded once per card."""
+        card = self.cards[row]
         encoded = self._json.get(row)
-        if encoded is None:
-            card = self.cards[row]
-            if card is None:
-                return msgspec.Raw(b"null")
-            price = None if card.price is None else str(card.price)
-            product = ProductJSON(card.title, price, card.currency, card.image_url, card.url, card.brand, card.category)
-            encoded = self._json[row] = msgspec.Raw(msgspec.json.encode(product))
+        # a refresh may replace the card while another thread encodes it
+        if encoded is None or encoded.card is not card:
+            encoded = self._json[row] = ItemParts.encode(self.product_ids[row], card)
         return encoded
 
     def find_parents(self) -> npt.NDArray[np.int32]:

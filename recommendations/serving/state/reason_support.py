@@ -61,16 +61,14 @@ class ReasonSupport:
 
     def grade_causes(self, causes: MainCauses, rows: Rows) -> list[CauseSupport]:
         """Return how well each row's cause supports a claim about other customers; level NONE for causes that make none."""
-        levels, is_general = np.full(len(rows), SupportLevel.NONE, np.int8), np.zeros(len(rows), np.bool_)
-        is_pair = (causes.items >= 0) & (causes.items != rows)
+        levels, is_general = np.zeros(len(rows), np.int8), np.zeros(len(rows), np.bool_)
         for number, source in enumerate(causes.names):
             support = self._find_claimed_support(source)
             if support is not None:
-                positions = (is_pair & (causes.sources == number)).nonzero()[0]
-                if len(positions):
-                    counts = support.find(causes.items[positions], rows[positions])
-                    levels[positions] = counts.grade(self.minimum)
-                    is_general[positions] = (counts.people >= self.minimum) & (counts.lift < SPECIFIC_LIFT)
+                support.grade_pairs(
+                    causes.items, rows, causes.sources, number,
+                    minimum=self.minimum, specific_lift=SPECIFIC_LIFT, out=(levels, is_general),
+                )  # fmt: skip
         return [
             CAUSE_SUPPORTS[level, general] for level, general in zip(levels.tolist(), is_general.tolist(), strict=True)
         ]
@@ -91,10 +89,9 @@ class ReasonSupport:
     def are_popular(self, rows: Rows) -> Flags:
         """Return for each row what `is_popular` does."""
         people = self._people
-        flags = np.zeros(len(rows), np.bool_)
-        is_known = (rows >= 0) & (rows < len(people))
-        flags[is_known] = people[rows[is_known]] >= self.minimum
-        return flags
+        if not len(people):
+            return np.zeros(len(rows), np.bool_)
+        return (people.take(rows, mode="clip") >= self.minimum) & (rows >= 0) & (rows < len(people))
 
     def select_partners(self, rows: Rows, n: int) -> Flags:
         """Return which of n rows at least two people chose together with any of the given ones."""
