@@ -96,7 +96,9 @@ def rank_products(
     with WorkspacePool(state) as workspaces:
         context = _build_rank_context(request, state, workspaces, now=now, depth=len(rows), activity=activity)
         left_out = _find_excluded_products(context, rows, request.filter)
-        positions: AnyInts = np.delete(np.arange(len(rows)), list(left_out))
+        positions: AnyInts = np.arange(len(rows))
+        if left_out:
+            positions = np.delete(positions, list(left_out))
         scored, problem = _score_visitor(context)
         positions, scores = _sort_positions(rows, positions, scored, context.factors)
         ranked_rows = rows[positions]

@@ -281,6 +281,51 @@ def replace_causes(
 
 
 @compiled_with_gil
+def group_causes(
+    rows: AnyInts,
+    items: AnyInts,
+    sources: AnyInts,
+    levels: AnyInts,
+    is_general: Flags,
+    is_popular: Flags,
+    is_related: bool,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Group rows by main cause, so that each reason is worded once: the first position of each group, and the group of each row.
+
+    The reason also depends on the row itself if it caused its own score, or, among related products, if its pair supports no claim;
+    and on its popularity if no item, or one that is related to everything, caused its score.
+    """
+    n = rows.shape[0]
+    first, numbers, own = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    count = 0
+    for position in range(n):
+        item = items[position]
+        if item == rows[position] or (is_related and item >= 0 and levels[position] == 0):
+            own[position] = rows[position]
+        elif item < 0 or is_general[position]:
+            own[position] = -2 if is_popular[position] else -3
+        else:
+            own[position] = -1
+        number = 0
+        while number < count:
+            other = first[number]
+            if (
+                items[other] == item
+                and sources[other] == sources[position]
+                and levels[other] == levels[position]
+                and is_general[other] == is_general[position]
+                and own[other] == own[position]
+            ):
+                break
+            number += 1
+        if number == count:
+            first[count] = position
+            count += 1
+        numbers[position] = number
+    return first[:count], numbers
+
+
+@compiled_with_gil
 def select_top_online(
     total: AnyFloats,
     touched: Flags,

@@ -22,6 +22,7 @@ from recommendations.engine.text_search.vocabulary import freeze
 MAX_SEGMENTS = 5  # small segments are merged beyond this number
 MAX_CHANGED_SHARE = 0.1  # of all documents; more changes are merged into the main segment
 MAX_COMPLETIONS = 20
+MAX_KEPT_PREFIXES = 5_000
 NO_SYNONYMS = Synonyms()
 EVERYTHING = np.empty(0, np.bool_)
 
@@ -221,8 +222,17 @@ class TextIndex:
         return ScoredQuery(self, text, synonyms, WordChoice(weights, count_people, corrects=corrects))
 
     def complete(self, prefix: str, *, n: int) -> list[str]:
-        """Return the words with this prefix that occur in most documents, most frequent first."""
-        return [text for _count, text in self.count_completions(prefix)[:n]]
+        """Return the words with this prefix that occur in most documents, most frequent first; kept for the next search."""
+        completions = self._completions.get(prefix)
+        if completions is None:
+            if len(self._completions) >= MAX_KEPT_PREFIXES:
+                self._completions.clear()
+            completions = self._completions[prefix] = [text for _count, text in self.count_completions(prefix)]
+        return completions[:n]
+
+    @cached_property
+    def _completions(self) -> dict[str, list[str]]:
+        return {}
 
     def count_completions(self, prefix: str, *, among: Flags | None = None) -> list[tuple[int, str]]:
         """Return (documents, word) of the MAX_COMPLETIONS words with this prefix in most documents, most frequent first.

@@ -11,6 +11,9 @@ from recommendations.serving.response import RecommendationResponse, Recommended
 from recommendations.serving.state.product_index import ItemParts, ProductIndex
 from recommendations.serving.visitor_claims import UNVERIFIED
 
+# the pieces between the parts of an item
+SCORE, REASON, END = b',"score":', b',"reason":', b"},"
+
 
 class ReasonJSON(msgspec.Struct):
     code: str
@@ -85,26 +88,36 @@ def encode_empty_reason(reason: EmptyListReason | None) -> EmptyReasonJSON | Non
 
 def encode_items(items: Sequence[RecommendedItem], products: ProductIndex | None) -> msgspec.Raw:
     """Return the JSON of a list, joined from the parts that all responses share."""
-    joined = []
-    for item, score in zip(items, encode_numbers([item.score for item in items], decimals=6), strict=True):
-        known = products.get_json(item.row) if products is not None and item.row >= 0 else None
-        if known is None or known.product_id != item.product_id:  # a request may name a product by its SKU
-            known = ItemParts.encode(item.product_id, known.card if known is not None else None)
-        joined.append(
-            join_item(known, item.rank, score, item.reason.json if item.reason is not None else b"null", item.boost)
-        )
-    return msgspec.Raw(b"[%b]" % b",".join(joined))
+    scores = encode_numbers([item.score for item in items], decimals=6)
+    rows = [item.row for item in items]
+    all_parts = [None] * len(rows) if products is None else products.list_json(rows)
+    pieces: list[bytes] = []
+    for (product_id, rank, _score, _card, reason, _row, boost), score, parts in zip(
+        items, scores, all_parts, strict=True
+    ):
+        if parts is None:
+            parts = ItemParts.encode(product_id, None)
+        card, known_id, head, tail = parts
+        if known_id != product_id:  # a request may name a product by its SKU
+            _card, _id, head, tail = ItemParts.encode(product_id, card)
+        pieces += (head, b"%d" % rank, SCORE, score, REASON, b"null" if reason is None else reason.json, tail)
+        if boost is not None:
+            pieces.append(encode_boost(boost))
+        pieces.append(END)
+    return join_items(pieces)
 
 
-def join_item(
-    parts: ItemParts, rank: int, score: bytes, reason: bytes, boost: float | None, *, more: bytes = b""
-) -> bytes:
-    """Return the JSON of an item. more: further fields, each after a comma."""
-    if boost is not None:
-        more = b',"boost":%b%b' % (_encoder.encode(round(boost, 4)), more)
-    return b'%b%d,"score":%b,"reason":%b,"product":%b%b}' % (
-        parts.head, rank, score, reason, parts.product, more,
-    )  # fmt: skip
+def encode_boost(boost: float) -> bytes:
+    """Return the JSON of the field of a boost, after a comma."""
+    return b',"boost":%b' % _encoder.encode(round(boost, 4))
+
+
+def join_items(pieces: list[bytes]) -> msgspec.Raw:
+    """Return the JSON array of items, of which each ends with END."""
+    if not pieces:
+        return msgspec.Raw(b"[]")
+    pieces[-1] = b"}]"
+    return msgspec.Raw(b"[" + b"".join(pieces))
 
 
 def encode_numbers(values: Sequence[float], *, decimals: int) -> list[bytes]:

@@ -94,12 +94,12 @@ class ProductJSON(msgspec.Struct):
 
 
 class ItemParts(NamedTuple):
-    """The JSON of an item before and after its rank, score and reason; product: its card."""
+    """The JSON of an item before its rank (head), and the field of its product after a comma (tail)."""
 
     card: ProductCard | None
     product_id: str
     head: bytes
-    product: bytes
+    tail: bytes
 
     @classmethod
     def encode(cls, product_id: str, card: ProductCard | None) -> "ItemParts":
@@ -111,7 +111,7 @@ class ItemParts(NamedTuple):
                 ProductJSON(card.title, price, card.currency, card.image_url, card.url, card.brand, card.category)
             )
         head = b'{"product_id":%b,"rank":' % msgspec.json.encode(product_id)
-        return cls(card, product_id, head, product)
+        return cls(card, product_id, head, b',"product":' + product)
 
 
 class ProductFilters(NamedTuple):
@@ -394,6 +394,17 @@ class ProductIndex:
         if encoded is None or encoded.card is not card:
             encoded = self._json[row] = ItemParts.encode(self.product_ids[row], card)
         return encoded
+
+    def list_json(self, rows: Sequence[int]) -> "list[ItemParts | None]":
+        """Return `get_json` of each row, None for rows of -1."""
+        get, cards = self._json.get, self.cards
+        listed: list[ItemParts | None] = []
+        for row in rows:
+            parts = get(row)
+            if parts is None or parts[0] is not cards[row]:
+                parts = self.get_json(row) if row >= 0 else None
+            listed.append(parts)
+        return listed
 
     def find_parents(self) -> npt.NDArray[np.int32]:
         """Return the number of each row's product group, -1 without one; a product whose ID names a group belongs to it."""

@@ -10,11 +10,15 @@ from django.utils.translation import gettext as _
 
 from recommendations.serving.pipeline.fallback import END_OF_LIST, FILTERS, EmptyListReason
 from recommendations.serving.rest.response import (
+    END,
+    REASON,
+    SCORE,
     EmptyReasonJSON,
     ReasonJSON,
+    encode_boost,
     encode_empty_reason,
     encode_numbers,
-    join_item,
+    join_items,
 )
 from recommendations.serving.search.facets import Facets, FacetValue
 from recommendations.serving.search.search import SearchPage
@@ -114,13 +118,17 @@ def encode_hits(page: SearchPage) -> msgspec.Raw:
     """
     request, catalog = page.request, page.snapshot.catalog
     language = get_language() or ""
-    joined = []
+    pieces: list[bytes] = []
     for hit, score in zip(page.hits, encode_numbers([hit.score for hit in page.hits], decimals=6), strict=True):
+        parts = catalog.get_json(hit.row)
         reason = get_reason_json(hit.match_type, language) if request.explain else b"null"
-        boost = hit.boost if request.boost and request.explain else None
-        more = b',"highlight":%b' % _encoder.encode(highlight_title(page, hit.row)) if request.highlight else b""
-        joined.append(join_item(catalog.get_json(hit.row), hit.rank, score, reason, boost, more=more))
-    return msgspec.Raw(b"[%b]" % b",".join(joined))
+        pieces += (parts.head, b"%d" % hit.rank, SCORE, score, REASON, reason, parts.tail)
+        if request.boost and request.explain:
+            pieces.append(encode_boost(hit.boost))
+        if request.highlight:
+            pieces.append(b',"highlight":%b' % _encoder.encode(highlight_title(page, hit.row)))
+        pieces.append(END)
+    return join_items(pieces)
 
 
 def highlight_title(page: SearchPage, row: int) -> list[tuple[str, bool]]:
