@@ -111,18 +111,6 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Adds keyed hashes of new entries, which show later whether somebody changed the audit log."),
     ),
     ScheduledJob(
-        task="catalog.tasks.delete_expired_uploads",
-        cron="35 0 * * *",
-        title=_("Purge uploaded feeds"),
-        description=_("Deletes uploaded product feeds that were imported or abandoned."),
-    ),
-    ScheduledJob(
-        task="customers.orders.tasks.delete_expired_order_uploads",
-        cron="40 0 * * *",
-        title=_("Purge uploaded orders"),
-        description=_("Deletes uploaded order files that were not confirmed within a week."),
-    ),
-    ScheduledJob(
         task="customers.imports.tasks.fetch_feeds",
         cron="*/5 * * * *",
         title=_("Fetch product feeds"),

@@ -59,7 +59,7 @@ def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
             "product": reverse("admin:catalog_product_change", args=[product.pk]),
             "product-similar": reverse("admin:serving_similar", args=[product.product_id]),
             "products": reverse("admin:catalog_product_changelist"),
-            "feed-upload": reverse("admin:catalog_feedimport_upload"),
+            "upload": reverse("imports:new", args=["products"]),
             "segment": reverse("admin:segments_segment_change", args=[segment.pk]),
             "segment-members": reverse("admin:segments_segment_members", args=[segment.pk]),
             "campaign": reverse("admin:campaigns_campaign_change", args=[campaign.pk]),

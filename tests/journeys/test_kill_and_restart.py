@@ -157,23 +157,23 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
         operator.manage(
             "shell", "-v", "0", "-c",
             "from pathlib import Path; from django.core.files import File; from django.utils import timezone;"
-            "from customers.events.models import Source; from config.foundation.uploads import create_confirmed_import;"
-            "from customers.orders.imports.uploads import create_dry_run, import_upload;"
-            "source = Source.objects.create(key='shop', name='shop', kind='import');"
+            "from customers.imports import runs; from customers.imports.kinds.orders import ORDERS;"
             f"file = File(Path({str(operator.folder / 'orders.csv')!r}).open('rb'), name='orders.csv'); file.size;"
-            "dry_run = create_dry_run(file=file, source=source, options={'currency': 'EUR'}, at=timezone.now()); import_upload(run=dry_run);"
-            "print(create_confirmed_import(dry_run=dry_run, at=timezone.now(), copied_fields=['source']).pk)",
+            "run = runs.create_run(kind=ORDERS, file=file, source='shop', user=None, at=timezone.now());"
+            "runs.save_mapping(run, mapping=run.mapping, preset=run.preset, options={'currency': 'EUR'});"
+            "runs.begin(run, 'checking', allowed=('uploaded',)); runs.check_run(run_id=run.pk, at=timezone.now());"
+            "runs.begin(run, 'importing', allowed=('checked',)); print(run.pk)",
         ).strip()
     )  # fmt: skip
 
     # a killed worker is restarted and resumes its import
     operator.start()
-    operator.send_task("customers.orders.tasks.import_orders_file", run)
+    operator.send_task("customers.imports.tasks.import_file", run)
     wait_until(lambda: operator.query_value(WORKING, "%orders%") > 0, within=60, what="the import to write")
     operator.kill("worker")
     operator.wait_for_output("worker exited by SIGKILL: restarting it")
     assert operator.query_value("SELECT count(*) FROM orders_orderline") in (0, ORDERS * LINES_PER_ORDER)
-    finished = "SELECT finished_at IS NOT NULL AND error = '' FROM orders_orderimport WHERE id = %s"
+    finished = "SELECT state = 'imported' FROM imports_importrun WHERE id = %s"
     wait_until(lambda: operator.query_value(finished, run), within=120, what="the import to end")
     assert operator.query_value("SELECT count(*) FROM orders_order") == ORDERS
     assert operator.query_value("SELECT count(*), sum(total)::float FROM orders_orderline") == (
