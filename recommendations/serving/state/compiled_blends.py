@@ -79,6 +79,7 @@ class CompiledBlends:
         no_levels, no_flags = np.empty(0, np.int8), np.empty(0, np.bool_)
         for component in model.blend.components_.values():
             if component.support_ is not None:
+                component.support_.find(NO_ROWS, NO_ROWS).grade(1)
                 component.support_.grade_pairs(
                     NO_ROWS, NO_ROWS, NO_ROWS, 0, minimum=1, specific_lift=1.0, out=(no_levels, no_flags)
                 )
