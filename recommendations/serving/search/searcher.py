@@ -16,7 +16,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from catalog.models import Product
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.database.wait_limits import limit_database_wait, stop_limiter
-from recommendations.serving.search.index.builder import IndexBuilder
+from recommendations.serving.search.index.builder import INDEX_LOCK, IndexBuilder
 from recommendations.serving.search.index.product_reader import count_recent_changes, read_changes, read_products
 from recommendations.serving.search.index.product_texts import ProductTexts
 from recommendations.serving.search.index.storage import open_product_texts, read_pointer, save_product_texts
@@ -35,7 +35,6 @@ REFRESH_INTERVAL_S = 1.0
 COUNT_INTERVAL_S = 30.0
 MAX_WAIT_S = 5.0  # limit for the first request of a process, while the products are read
 MAX_PRELOADED = 20_000  # products whose index is built before the fork in less than two seconds
-INDEX_LOCK = "search index"
 logger = logging.getLogger(__name__)
 
 

@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from recommendations.serving.search.index.storage import read_pointer
 
+INDEX_LOCK = "search index"  # held by the process that builds or merges the index
 BUILDER_LOCK = "search index builder"
 WAIT_SECONDS = 1.0  # for the builder of another process
 RETRY_SECONDS = 300.0
@@ -52,12 +53,13 @@ class IndexBuilder:
     def _run(self) -> None:
         before = read_pointer()
         try:
-            while read_pointer() == before:
+            while read_pointer() == before:  # no other process has built it meanwhile
                 try:
                     with exclusive_lock(BUILDER_LOCK):
-                        if read_pointer() == before:  # no other process has built it meanwhile
-                            subprocess.run(self.command, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, check=True)
-                        return
+                        with exclusive_lock(INDEX_LOCK):
+                            pass  # nobody is building, not even a command whose starter has ended
+                        subprocess.run(self.command, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, check=True)
+                    return
                 except AlreadyRunningError:
                     time.sleep(WAIT_SECONDS)
         except (OSError, subprocess.SubprocessError, DatabaseError) as error:
