@@ -156,7 +156,13 @@ class Searcher:
         queries = self.refresh_queries(before.shop_queries if before is not None else None)
         state = self.source.get_state(now=now)
         snapshot = SearchSnapshot.build(
-            texts, state, synonyms, before=before, shop_queries=queries, order=load_order_weights()
+            texts,
+            state,
+            synonyms,
+            before=before,
+            shop_queries=queries,
+            order=load_order_weights(),
+            pause=pause_for_requests,
         )
         if self.snapshot is None:
             warm_up_search(snapshot)
