@@ -118,6 +118,7 @@ def test_undo_removes_exactly_what_the_import_added(
     page = boss.get(reverse("imports:undo", args=[run.pk])).content.decode()
     assert "What stays" in page
     assert "Unsubscriptions" in page
+    assert "nothing is undone" not in page
     run = post(boss, "undo", run)
     assert (run.state, run.error) == ("undone", "")
     assert take_snapshot() == before
