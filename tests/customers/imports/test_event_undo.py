@@ -23,7 +23,7 @@ from customers.segments.event_counts.counting import recount_pending_orders
 from customers.segments.models import EventCount
 from tests.customers.imports.wizard_pages import Upload, post, show
 from tests.customers.processing.event_makers import order, product, send, track
-from tests.makers import make_product
+from tests.makers import make_customer, make_identifier, make_product
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -126,6 +126,15 @@ def test_undo_removes_exactly_what_the_import_added(
     assert "The import was undone." in show(boss, run)
     # the file can be imported again
     assert import_added(boss, upload).state == "imported"
+
+
+def test_visitor_who_was_known_before_the_import_stays(boss: Client, upload: Upload, source: Source) -> None:
+    visitor = make_customer(None)
+    make_identifier(visitor, "v1", kind=Identifier.Kind.ANONYMOUS_ID)  # without events, as after their retention
+    run = post(boss, "start", upload("events", write_file(ADDED), name="events.jsonl"))
+    process_events(at=timezone.now())
+    assert post(boss, "undo", run).state == "undone"
+    assert Customer.objects.filter(pk=visitor.pk).exists()
 
 
 class KilledError(BaseException):
