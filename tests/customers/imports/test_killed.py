@@ -1,5 +1,6 @@
 """An import in batches that is killed and started again has one complete result, which can be undone."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,8 +13,12 @@ from django.test import Client
 from django.utils import timezone
 
 from catalog.models import Product
+from customers.events.imports import file_import
+from customers.events.models import Event, EventReceipt
 from customers.imports import runs
 from customers.imports.models import ImportState
+from tests.child_processes import kill_after_output, start_child
+from tests.customers.events.client import track
 from tests.customers.imports.wizard_pages import Upload, post
 from tests.makers import make_product
 
@@ -26,6 +31,8 @@ import django
 django.setup()
 from django.utils import timezone
 from catalog.feeds import product_import
+from customers.events.imports import file_import
+from customers.events.models import Event, EventReceipt
 from customers.imports import runs
 product_import.BATCH = 10
 
@@ -72,3 +79,37 @@ def test_killed_import_of_products_is_completed_without_double_counts(
     assert Product.objects.count() == ROWS
     assert post(boss, "undo", again).state == "undone"
     assert list(Product.objects.values_list("product_id", "title")) == [("p0", "Old title")]
+
+
+UNDOING = """
+import sys
+from django.utils import timezone
+from customers.imports import event_undo, runs
+
+remove, calls = event_undo.remove_order_events, []
+
+def remove_and_wait(**arguments):
+    calls.append(arguments)
+    if len(calls) == 3:  # in the middle of a transaction
+        print("there", flush=True)
+        sys.stdin.read()  # until the process is killed
+    return remove(**arguments)
+
+event_undo.remove_order_events = remove_and_wait
+runs.undo_run(run_id={run}, at=timezone.now())
+"""
+
+
+def test_killed_undo_of_events_is_completed(boss: Client, upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_import, "BATCH_ITEMS", 10)
+    run = post(boss, "start", upload("events", write_events(ROWS), name="events.jsonl"))
+    assert runs.begin(run, ImportState.UNDOING, allowed=(ImportState.IMPORTED,))
+    kill_after_output(start_child(UNDOING.format(run=run.pk)), "there")
+    assert Event.objects.count() == ROWS - 20
+    runs.undo_run(run_id=run.pk, at=timezone.now())
+    run.refresh_from_db()
+    assert (run.state, Event.objects.count(), EventReceipt.objects.count()) == ("undone", 0, 0)
+
+
+def write_events(count: int) -> str:
+    return "".join(json.dumps(track(messageId=f"m{number}")) + "\n" for number in range(count))
