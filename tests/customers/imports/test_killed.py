@@ -1,11 +1,6 @@
 """An import in batches that is killed and started again has one complete result, which can be undone."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.conf import settings as django_settings
@@ -25,14 +20,10 @@ from tests.makers import make_product
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 ROWS = 60
-CHILD = """
+IMPORTING = """
 import sys
-import django
-django.setup()
 from django.utils import timezone
 from catalog.feeds import product_import
-from customers.events.imports import file_import
-from customers.events.models import Event, EventReceipt
 from customers.imports import runs
 product_import.BATCH = 10
 
@@ -43,7 +34,7 @@ class Progress(runs.CancellableProgress):
             sys.stdin.read()  # until the process is killed
 
 runs.CancellableProgress = Progress
-runs.import_run(run_id=int(sys.argv[1]), at=timezone.now())
+runs.import_run(run_id={run}, at=timezone.now())
 """
 
 
@@ -54,25 +45,8 @@ def test_killed_import_of_products_is_completed_without_double_counts(
     run = upload("products", "id,title,price\n" + "".join(f"p{n},Product {n},{n}.50\n" for n in range(ROWS)))
     assert (run.created, run.updated) == (ROWS - 1, 1)
     assert runs.begin(run, ImportState.IMPORTING, allowed=(ImportState.CHECKED,))
-    name = django_settings.DATABASES["default"]["NAME"]
-    url = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))
-    environment = {"DATABASE_URL": url, "PERENNIAL_VAR": str(django_settings.VAR_DIR)}
-    environment["EXPORTS_DIR"] = str(django_settings.EXPORTS_DIR)
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(run.pk)],
-        env={**os.environ, **environment},
-        cwd=Path(__file__).parents[3],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline() == "there\n"
-    child.kill()
-    child.wait()
-    child.stdout.close()
-    assert child.stdin is not None
-    child.stdin.close()
+    folders = {"PERENNIAL_VAR": str(django_settings.VAR_DIR), "EXPORTS_DIR": str(django_settings.EXPORTS_DIR)}
+    kill_after_output(start_child(IMPORTING.format(run=run.pk), **folders), "there")
     assert 0 < Product.objects.count() < ROWS
     again = runs.import_run(run_id=run.pk, at=timezone.now())
     assert (again.state, again.created, again.updated, again.unchanged) == ("imported", ROWS - 1, 1, 0)
