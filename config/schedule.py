@@ -37,6 +37,14 @@ class ScheduledJob:
             return str(self.title)
 
 
+DEMO_JOBS = (
+    ScheduledJob(
+        task="config.tasks.load_due_demo_orders",
+        cron="17 * * * *",
+        title=_("Load due demo orders"),
+        description=_("Loads the orders of the demo data whose time has come."),
+    ),
+)
 SCHEDULE: tuple[ScheduledJob, ...] = (
     ScheduledJob(
         task="customers.processing.tasks.process_events",
@@ -109,18 +117,6 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         cron="* * * * *",
         title=_("Seal the audit log"),
         description=_("Adds keyed hashes of new entries, which show later whether somebody changed the audit log."),
-    ),
-    ScheduledJob(
-        task="catalog.tasks.delete_expired_uploads",
-        cron="35 0 * * *",
-        title=_("Purge uploaded feeds"),
-        description=_("Deletes uploaded product feeds that were imported or abandoned."),
-    ),
-    ScheduledJob(
-        task="customers.orders.tasks.delete_expired_order_uploads",
-        cron="40 0 * * *",
-        title=_("Purge uploaded orders"),
-        description=_("Deletes uploaded order files that were not confirmed within a week."),
     ),
     ScheduledJob(
         task="customers.imports.tasks.fetch_feeds",
@@ -210,6 +206,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         title=_("Train recommendations"),
         description=_("Trains and evaluates a recommendation model and promotes it if it passes the checks."),
     ),
+    *(DEMO_JOBS if settings.DEMO else ()),
 )
 
 

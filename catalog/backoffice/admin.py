@@ -1,7 +1,6 @@
 """Categories, products and feed imports in the back office."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -15,21 +14,20 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from import_export.admin import ImportExportModelAdmin
+from import_export.admin import ExportMixin
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter, RangeNumericFilter
-from unfold.contrib.import_export.forms import ExportForm, ImportForm
+from unfold.contrib.import_export.forms import ExportForm
 from unfold.decorators import action, display
 
 from catalog.backoffice import pages
 from catalog.backoffice.forms import CategoryForm
 from catalog.backoffice.resources import ProductResource
 from catalog.categories import annotate_product_counts, save_category
-from catalog.feeds.uploads import FEED_UPLOADS
 from catalog.models import Category, FeedImport, Product
 from catalog.product_picker.fields import SingleProductPicker
 from catalog.product_picker.views import show_picker
-from config.foundation.admin.file_imports import FileImportAdmin, render_download_link, render_table
+from config.foundation.admin.file_imports import FileImportAdmin, redirect_to_wizard, render_download_link, render_table
 from config.foundation.admin.table_formats import TABLE_FORMATS
 from config.foundation.number_formats import NO_VALUE, format_amount
 
@@ -58,10 +56,9 @@ class CategoryAdmin(ModelAdmin):
 
 
 @admin.register(Product)
-class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
+class ProductAdmin(ExportMixin, ModelAdmin):
     resource_classes = (ProductResource,)
     formats = TABLE_FORMATS
-    import_form_class = ImportForm
     export_form_class = ExportForm
     list_display = (
         "product_id",
@@ -100,6 +97,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     show_full_result_count = False
     list_per_page = 50
     actions = ("activate", "deactivate")
+    actions_list = ("open_import",)
     fieldsets = (
         (
             None,
@@ -135,7 +133,18 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         wrap: Callable[..., Any] = self.admin_site.admin_view
-        return [path("picker/", wrap(show_picker), name="catalog_product_picker"), *super().get_urls()]
+        return [
+            path("picker/", wrap(show_picker), name="catalog_product_picker"),
+            *redirect_to_wizard("products", "import/", "process_import/"),
+            *super().get_urls(),
+        ]
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perms(pages.IMPORT_PERMISSIONS)
+
+    @action(description=_("Import products"), url_path="open-import", permissions=["import"], icon="upload")
+    def open_import(self, request: HttpRequest) -> HttpResponse:
+        return redirect("imports:new", "products")
 
     @display(description=_("price"), ordering="price")
     def formatted_price(self, product: Product) -> str:
@@ -194,8 +203,8 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
 
 @admin.register(FeedImport)
 class FeedImportAdmin(FileImportAdmin):
-    uploads = FEED_UPLOADS
     import_permissions = pages.IMPORT_PERMISSIONS
+    import_kind = "products"
     list_display = (
         "file_name",
         "format",
@@ -209,7 +218,6 @@ class FeedImportAdmin(FileImportAdmin):
         "rejected",
     )
     list_filter = ("dry_run", "format")
-    change_form_before_template = "admin/catalog/feed_import_result.html"
     fields = (
         "file_name",
         "format",
@@ -222,6 +230,7 @@ class FeedImportAdmin(FileImportAdmin):
         "unchanged",
         "rejected",
         "deactivated",
+        "error",
         "problem_table",
         "error_download",
     )
@@ -230,15 +239,9 @@ class FeedImportAdmin(FileImportAdmin):
     def get_urls(self) -> list[URLPattern]:
         wrap: Callable[..., Any] = self.admin_site.admin_view
         return [
-            path("upload/", wrap(partial(pages.upload_feed, model_admin=self)), name="catalog_feedimport_upload"),
-            path("<int:record_id>/confirm/", wrap(pages.confirm_feed), name="catalog_feedimport_confirm"),
             path("<int:record_id>/errors/", wrap(pages.download_errors), name="catalog_feedimport_errors"),
             *super().get_urls(),
         ]
-
-    @action(description=_("Import a feed"), url_path="open-upload", permissions=["import"], icon="upload")
-    def open_upload(self, request: HttpRequest) -> HttpResponse:
-        return redirect("imports:new", "products")
 
     @display(description=_("problems"))
     def problem_table(self, record: FeedImport) -> str | SafeString:

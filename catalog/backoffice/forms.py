@@ -4,50 +4,9 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from catalog.categories import build_category_path
-from catalog.feeds.product_import import FeedOptions, MissingProducts
-from catalog.models import Category, FeedImport
-from config.foundation.admin.upload_forms import UploadForm
-
-
-class FeedUploadForm(UploadForm):
-    """A feed to upload, with the options of its import."""
-
-    file_help_text = _("CSV, TSV, JSON Lines, or a Google Merchant feed in XML or TSV.")
-    currency_help_text = _("Currency of prices without one.")
-    field_order = ("file", "format", "encoding", "currency", "missing", "force")
-
-    format = forms.ChoiceField(
-        label=_("format"),
-        required=False,
-        choices=[("", _("Detect automatically")), *FeedImport.Format.choices],
-        widget=UnfoldAdminSelectWidget,
-    )
-    missing = forms.ChoiceField(
-        label=_("products missing from the file"),
-        choices=[
-            (MissingProducts.KEEP.value, _("keep unchanged")),
-            (MissingProducts.DEACTIVATE.value, _("deactivate")),
-        ],
-        widget=UnfoldAdminSelectWidget,
-    )
-    force = forms.BooleanField(
-        label=_("deactivate even if more than half of the products are missing"),
-        required=False,
-        widget=UnfoldBooleanWidget,
-    )
-
-    def build_options(self) -> FeedOptions:
-        data = self.cleaned_data
-        return FeedOptions(
-            currency=data["currency"],
-            format=data["format"] or None,
-            encoding=data["encoding"] or None,
-            missing=MissingProducts(data["missing"]),
-            force=data["force"],
-        )
+from catalog.models import Category
 
 
 class CategoryForm(forms.ModelForm):

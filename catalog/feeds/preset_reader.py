@@ -6,6 +6,7 @@ from typing import Any, TextIO
 
 from django.utils.translation import gettext as _
 
+from catalog.feeds.column_translations import find_english_names
 from catalog.feeds.delimited import read_delimited, require_column
 from catalog.feeds.feed_file import FeedError
 from catalog.feeds.google_xml import read_google_xml
@@ -37,6 +38,7 @@ class PresetReader:
     skipped: Sequence[str]
     context: Any = None
     columns: list[str] | None = field(default=None, init=False)
+    english: dict[str, str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
@@ -75,7 +77,7 @@ class PresetReader:
             yield from rows
             return
         preset = PRESETS[self.preset]
-        skipped = frozenset(map(normalize_name, self.skipped))
+        skipped = frozenset(map(self._normalize, self.skipped))
         resolved: dict[str, list[str]] | None = None
         for row in rows:
             if row.problem:
@@ -87,15 +89,27 @@ class PresetReader:
 
     def _read_file(self, stream: TextIO) -> Iterator[FeedRow]:
         read = READERS.get(self.format)
-        return read(stream) if read else read_delimited(stream, self._check_columns if self.is_mapped else None)
+        rows = read(stream) if read else read_delimited(stream, self._check_columns if self.is_mapped else None)
+        for row in rows:
+            yield FeedRow(row.line, self._translate(row.fields), row.problem) if self.english else row
+
+    def _translate(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        return {self.english.get(name, name): value for name, value in fields.items()}
+
+    def _normalize(self, column: str) -> str:
+        """Return the name under which rows have a column of the file."""
+        name = normalize_name(column)
+        return self.english.get(name, name)
 
     def _check_columns(self, columns: list[str]) -> None:
         """Remember the columns of the header. Raises FeedError if one that is needed is missing."""
-        self.columns = columns
         preset = PRESETS[self.preset]
+        self.english = find_english_names(columns, preset.translations)
+        columns = [self.english.get(name, name) for name in columns]
+        self.columns = columns
         for name, chosen in self.mapping.items():
             for column in chosen:
-                require_column(columns, name, [normalize_name(column)])
+                require_column(columns, name, [self._normalize(column)])
         resolved = self._resolve(columns)
         for name in ("product_id", "title"):
             if name not in resolved and name not in preset.derived_fields:
@@ -103,7 +117,7 @@ class PresetReader:
                 require_column(columns, name, list(map(normalize_name, candidates)))
 
     def _resolve(self, columns: list[str]) -> dict[str, list[str]]:
-        chosen = {name: [normalize_name(column) for column in own] for name, own in self.mapping.items()}
+        chosen = {name: list(map(self._normalize, own)) for name, own in self.mapping.items()}
         if self.is_complete:
             return chosen
         used = {column for own in chosen.values() for column in own}

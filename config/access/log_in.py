@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from config.access.two_factor.devices import CodeResult, check_user_code
 from config.foundation.audit_log import describe_user, record_action
-from config.foundation.client_address import get_client_address
+from config.foundation.http.client_address import get_client_address
 
 COOLOFF_SECONDS = 900
 IPV6_NETWORK_BITS = 64  # what one subscriber has

@@ -35,6 +35,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "catalog.*",
         "orders.view_*",
         "feedback.view_*",
+        "feedback.add_review",
         "feedback.change_*",
         "imports.view_*",
         "lifecycle.view_*",
@@ -59,6 +60,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "events.*",
         "imports.view_*",
         "lifecycle.view_*",
+        "orders.add_order",  # with change_order: the import of past orders
+        "orders.change_order",
         "processing.view_*",
         "shop.*",
         "training.*",
@@ -79,9 +82,9 @@ ROLE_LABELS: dict[str, str | Promise] = {
 ROLE_DESCRIPTIONS: dict[str, str | Promise] = {
     "Analyst": _("reads all figures, no personal data"),
     "Marketer": _("reads all figures, makes segments and campaigns"),
-    "Merchandiser": _("edits catalog, placements and rules"),
+    "Merchandiser": _("edits and imports the catalog, edits placements and rules"),
     "Privacy officer": _("sees, exports and erases personal data"),
-    "Operator": _("runs jobs, keys, sources and models"),
+    "Operator": _("runs imports, jobs, keys, sources and models"),
     "Administrator": _("does everything, also users and roles"),
 }
 

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from config.access.grants import Grant
-from config.foundation.client_address import get_client_address
+from config.foundation.http.client_address import get_client_address
 from config.foundation.rate_limiter import count_locally
 from config.foundation.valkey import ValkeyDownError, run_pipeline
 

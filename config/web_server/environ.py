@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+from config.foundation.http.deferred_response import DEFERRED_RESPONSES
+
 type Environ = dict[str, Any]
 type Scope = Any  # granian.rsgi.Scope
 
@@ -19,6 +21,7 @@ SAME_FOR_ALL: Environ = {
     "wsgi.multithread": True,
     "wsgi.run_once": False,
     "wsgi.version": (1, 0),
+    DEFERRED_RESPONSES: True,
 }
 PROTOCOLS = {"1": "HTTP/1.0", "1.1": "HTTP/1.1"}
 # A part of a static file would have to be sent by a thread that waits for the client, so everybody gets the whole file.

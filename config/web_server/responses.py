@@ -9,6 +9,7 @@ from tempfile import TemporaryFile
 from threading import Timer
 from typing import Any
 
+from config.foundation.http.deferred_response import DeferredResponse
 from config.web_server.environ import Environ
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,9 @@ def run_application(application: Application, environ: Environ, protocol: Protoc
     result: Iterable[bytes] = ()
     try:
         result = application(environ, start)
-        if isinstance(result, list) or getattr(result, "streaming", True) is False:
+        if isinstance(result, DeferredResponse):
+            result.send_later(lambda chunks: protocol.response_bytes(start.status, start.headers, b"".join(chunks)))
+        elif isinstance(result, list) or getattr(result, "streaming", True) is False:
             protocol.response_bytes(start.status, start.headers, b"".join(result))
         elif path := find_file(start, result):
             protocol.response_file(start.status, start.headers, path)

@@ -88,14 +88,21 @@ def project_reviews(*, messages: Sequence[ReviewMessage]) -> ReviewProjection:
     return projection
 
 
-def build_item(message: ReviewMessage) -> dict[str, Any]:
+def read_review_fields(properties: Mapping[str, Any], *, source: str, message_id: str) -> dict[str, Any]:
+    """Return the fields that an event has; the default review ID is that of the event."""
     item = {
-        name: message.properties[spelling]
+        name: properties[spelling]
         for name, spellings in FIELDS.items()
         for spelling in reversed(spellings)
-        if message.properties.get(spelling) is not None
+        if properties.get(spelling) is not None
     }
-    review_id = item.setdefault("review_id", f"{message.source}:{message.message_id}")
+    item.setdefault("review_id", f"{source}:{message_id}")
+    return item
+
+
+def build_item(message: ReviewMessage) -> dict[str, Any]:
+    item = read_review_fields(message.properties, source=message.source, message_id=message.message_id)
+    review_id = item["review_id"]
     if message.author:
         # with the author in its key, a review from a browser never replaces that of somebody else
         digest = sha256(f"{message.author}\n{review_id}".encode(errors="replace")).hexdigest()

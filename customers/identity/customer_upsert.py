@@ -17,6 +17,7 @@ from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.encrypted_field import encrypt
 from customers.identity.personal_data.hashing import hash_email, hash_phone
 from customers.identity.personal_data.sealed_traits import seal_traits
+from customers.identity.resolution.address_links import link_user_ids
 from customers.identity.resolution.user_ids import (
     ResolvedUserIds,
     create_customers,
@@ -66,7 +67,11 @@ class CustomerChange:
 
 
 def upsert_customers(
-    *, changes: Sequence[CustomerChange], seen_at: datetime, widens_seen_times: bool = True
+    *,
+    changes: Sequence[CustomerChange],
+    seen_at: datetime,
+    widens_seen_times: bool = True,
+    links_addresses: bool = False,
 ) -> BulkResult:
     """Create or update customers by user id in one transaction; the result lists the outcome of each item.
 
@@ -75,19 +80,26 @@ def upsert_customers(
 
     Args:
         widens_seen_times: whether known customers were seen at ``seen_at``, as opposed to being listed in a file.
+        links_addresses: whether a new user ID goes to the customer with its address, if that customer has none.
     """
     for _attempt in range(MAX_ATTEMPTS - 1):
         try:
             with transaction.atomic():
-                return write_upserts(changes, seen_at, widens_seen_times=widens_seen_times)
+                return write_upserts(
+                    changes, seen_at, widens_seen_times=widens_seen_times, links_addresses=links_addresses
+                )
         except CustomerGoneError:
             continue
     with transaction.atomic():
-        return write_upserts(changes, seen_at, widens_seen_times=widens_seen_times)
+        return write_upserts(changes, seen_at, widens_seen_times=widens_seen_times, links_addresses=links_addresses)
 
 
 def write_upserts(
-    changes: Sequence[CustomerChange], seen_at: datetime, *, widens_seen_times: bool = True
+    changes: Sequence[CustomerChange],
+    seen_at: datetime,
+    *,
+    widens_seen_times: bool = True,
+    links_addresses: bool = False,
 ) -> BulkResult:
     by_email = [change for change in changes if not change.user_id]
     if (
@@ -97,6 +109,9 @@ def write_upserts(
         ).exists()
     ):
         lock_identities()  # before any other lock, because identifiers will go from one customer to another
+    if links_addresses:
+        named = [change for change in changes if change.user_id and change.fields.get("email")]
+        link_user_ids(pairs=[(change.user_id, hash_email(change.fields["email"])) for change in named], at=seen_at)
     problems = find_conflicts(changes)
     accepted = [change for change, item_problems in zip(changes, problems, strict=True) if not item_problems]
     resolved = resolve_user_ids(

@@ -12,6 +12,8 @@ back those rows that still belong to the kept customer.
 `consent_restored`: identifiers of customers who no longer deny either; sent after the commit.
 
 `customer_erased`: customer_id, at, sent inside the erasure's transaction.
+
+`customers_deleted`: customer_ids of visitors of whom nothing is left, sent before they are deleted, in the same transaction.
 """
 
 from django.dispatch import Signal
@@ -22,3 +24,4 @@ identifiers_transferred = Signal()
 consent_denied = Signal()
 consent_restored = Signal()
 customer_erased = Signal()
+customers_deleted = Signal()

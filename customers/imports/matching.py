@@ -1,9 +1,12 @@
 """Matches the columns of a file to fields: by what was chosen before, by a preset, by name, and by content."""
 
 import re
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from django.utils.functional import Promise
@@ -77,7 +80,7 @@ def match_columns(
         match_by_preset(match, kind.presets[match.preset], columns)
         derived = set(kind.presets[match.preset].derived_fields)
     free = {name: spec for name, spec in kind.fields.items() if name not in match.mapping and name not in derived}
-    match_by_name(match, free, columns)
+    match_by_name(match, kind.key, free, columns)
     match_by_content(match, kind, columns)
     return match
 
@@ -107,9 +110,11 @@ def match_by_preset(match: ColumnMatch, preset: ImportPreset, columns: Sequence[
         match.add(name, [free[0], *rest], str(preset.label))
 
 
-def match_by_name(match: ColumnMatch, fields: Mapping[str, ImportField], columns: Sequence[SampleColumn]) -> None:
+def match_by_name(
+    match: ColumnMatch, kind: str, fields: Mapping[str, ImportField], columns: Sequence[SampleColumn]
+) -> None:
     """Match columns whose name is that of a field, then those whose name is similar; the content must fit."""
-    candidates = {name: list_names(name, spec) for name, spec in fields.items()}
+    candidates = {name: list_names(kind, name, spec) for name, spec in fields.items()}
     for is_exact in (True, False):
         for column in columns:
             if column.name in match.used:
@@ -146,13 +151,27 @@ def match_by_content(match: ColumnMatch, kind: ImportKind, columns: Sequence[Sam
             match.add(name, likely, _("by content"))
 
 
-def list_names(key: str, spec: ImportField) -> set[str]:
+@cache
+def load_column_names() -> dict[str, dict[str, list[str]]]:
+    """Return the common names of columns in further languages: kind of import → field → names."""
+    names: dict[str, dict[str, list[str]]] = {}
+    for file in (files(__package__) / "column_names").iterdir():
+        if file.name.endswith(".toml"):
+            for kind, fields in tomllib.loads(file.read_text(encoding="utf-8")).items():
+                for name, own in fields.items():
+                    names.setdefault(kind, {}).setdefault(name, []).extend(own)
+    return names
+
+
+def list_names(kind: str, key: str, spec: ImportField) -> set[str]:
     """Return the normalized names of a field: its key, its label in every language, and its common names."""
     labels = []
     for language in LANGUAGES:
         with override(language):
             labels.append(str(spec.label))
-    return {normalize_column(name) for name in (key, *labels, *spec.names)}
+    return {
+        normalize_column(name) for name in (key, *labels, *spec.names, *load_column_names().get(kind, {}).get(key, ()))
+    }
 
 
 def compare_names(key: str, names: Iterable[str]) -> float:

@@ -1,6 +1,7 @@
 """Imports of the wizard, and the rows that they changed."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -135,3 +136,27 @@ class ImportChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operation} {self.table_name} {self.row_id}"
+
+
+class ImportedEvents(models.Model):
+    """A batch of events that an import added, written in their transaction, so that the import can be undone.
+
+    Attributes:
+        known_reviews: reviews that existed before events of this batch stated them.
+        customer_ids: the customers whose events the undo has removed; they are counted again after all batches.
+    """
+
+    run = models.ForeignKey(ImportRun, models.CASCADE, related_name="event_batches")
+    received_at = models.DateTimeField()
+    event_ids = ArrayField(models.BigIntegerField())
+    known_reviews = ArrayField(models.TextField(), default=list)
+    customer_ids = ArrayField(models.BigIntegerField(), default=list)
+    is_removed = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = _("imported events")
+        verbose_name_plural = _("imported events")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.run_id}: {len(self.event_ids)}"

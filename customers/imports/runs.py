@@ -36,6 +36,8 @@ from customers.imports.undo import (
 )
 
 UPLOADS = UploadFolder("import-uploads", "import")
+# of the upload pages before the wizard, whose last files have to be deleted too
+EARLIER_UPLOADS = (UploadFolder("uploads", "feed"), UploadFolder("order-uploads", "orders"))
 SECONDS_BETWEEN_CHECKS = 0.5
 
 
@@ -208,6 +210,7 @@ def import_run(*, run_id: int, at: datetime) -> ImportRun:
             with record_changes(run):
                 outcome = kind.import_file(build_task(run, at=at, dry_run=False))
         except ImportCancelledError:
+            undo_steps(run, kind, at=at)
             undo_changes(run=run, main_table=kind.main_table, is_forced=True)
             run.state, run.error = ImportState.CANCELLED, ""
         except ImportFileError as error:
@@ -219,7 +222,7 @@ def import_run(*, run_id: int, at: datetime) -> ImportRun:
             set_outcome(run, outcome)
             run.created, run.updated, run.unchanged = count_results(run, kind, outcome)
             run.state, run.dry_run = ImportState.IMPORTED, False
-            run.undo_until = at + UNDO_PERIOD if kind.can_undo else None
+            run.undo_until = at + UNDO_PERIOD
         run.finished_at = at + timedelta(seconds=time.monotonic() - clock)
         run.save()
     return run
@@ -233,14 +236,23 @@ def count_results(run: ImportRun, kind: ImportKind, outcome: ImportOutcome) -> t
     return created, updated, max(0, outcome.created + outcome.updated + outcome.unchanged - created - updated)
 
 
+def undo_steps(run: ImportRun, kind: ImportKind, *, at: datetime) -> None:
+    if kind.undo_steps is not None:
+        kind.undo_steps(run, at, PublishedProgress(get_progress_key(run.pk)))
+
+
 def undo_run(*, run_id: int, at: datetime) -> UndoResult | None:
-    """Undo an import. If later data depends on it, it stays, and ``error`` has the reason."""
+    """Undo an import; a killed undo is completed by the next call.
+
+    If later data depends on the import, it stays, and ``error`` has the reason.
+    """
     with hold_run(run_id) as run:
         if run.state != ImportState.UNDOING:
             return None
         kind = get_kind(run)
         result: UndoResult | None = None
         try:
+            undo_steps(run, kind, at=at)
             with transaction.atomic():
                 result = undo_changes(run=run, main_table=kind.main_table)
                 run.state, run.undone_at, run.error = ImportState.UNDONE, at, ""
@@ -248,4 +260,9 @@ def undo_run(*, run_id: int, at: datetime) -> UndoResult | None:
         except UndoBlockedError as error:
             run.state, run.error = ImportState.IMPORTED, str(error)
             run.save()
+        except Exception as error:
+            run.state, run.error = ImportState.IMPORTED, describe_error(error)
+            with suppress(Error):
+                run.save()
+            raise
     return result

@@ -98,4 +98,9 @@ def read_feed_sample(path: Path) -> FileSample:
 
 def add_feed_row(columns: dict[str, list[str]], row: FeedRow) -> None:
     for name, value in row.fields.items():
-        columns.setdefault(name, []).append("" if value is None else str(value))
+        columns.setdefault(replace_surrogates(name), []).append("" if value is None else replace_surrogates(str(value)))
+
+
+def replace_surrogates(text: str) -> str:
+    """Replace lone surrogates, which JSON can contain and no page can show."""
+    return text.encode(errors="replace").decode()

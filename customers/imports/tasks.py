@@ -41,7 +41,8 @@ def undo_import(run_id: int) -> None:
 @shared_task(exclusive=True)
 def delete_old_uploads() -> None:
     """Delete uploaded files after a week, and the records for undoing imports after their period."""
-    runs.UPLOADS.delete_expired(at=timezone.now())
+    for folder in (runs.UPLOADS, *runs.EARLIER_UPLOADS):
+        folder.delete_expired(at=timezone.now())
     purge_changes(at=timezone.now())
 
 

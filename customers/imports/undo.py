@@ -13,7 +13,7 @@ from django.db import connection, models, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from customers.imports.models import ImportChange, ImportRun
+from customers.imports.models import ImportChange, ImportedEvents, ImportRun, ImportState
 
 UNDO_PERIOD = timedelta(days=30)
 # the setting of the database session that makes the triggers record changes
@@ -115,6 +115,7 @@ def undo_changes(*, run: ImportRun, main_table: str, is_forced: bool = False) ->
         for table, model in reversed(tables.items()):
             result.restored[table] += insert_deleted_rows(cursor, model)
         ImportChange.objects.filter(run=run).delete()
+        ImportedEvents.objects.filter(run=run).delete()
     return result
 
 
@@ -275,4 +276,5 @@ def forget_customer(customer_id: int, **kwargs: Any) -> None:
 def purge_changes(*, at: datetime) -> int:
     """Delete the changes of imports that can no longer be undone; return their number."""
     deleted, _counts = ImportChange.objects.filter(run__undo_until__lt=at).delete()
+    ImportedEvents.objects.filter(run__undo_until__lt=at).exclude(run__state=ImportState.UNDOING).delete()
     return deleted

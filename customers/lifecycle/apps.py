@@ -8,13 +8,15 @@ class LifecycleConfig(AppConfig):
     verbose_name = _("Lifecycle")
 
     def ready(self) -> None:
+        from customers.events.signals import events_removed
         from customers.identity.signals import customers_merged, identifiers_transferred, merge_reverted
         from customers.lifecycle.merge_receivers import (
+            recount_after_change,
             recount_after_merge,
             recount_after_revert,
-            recount_after_transfer,
         )
 
         customers_merged.connect(recount_after_merge, dispatch_uid="lifecycle.merge")
         merge_reverted.connect(recount_after_revert, dispatch_uid="lifecycle.revert")
-        identifiers_transferred.connect(recount_after_transfer, dispatch_uid="lifecycle.transfer")
+        identifiers_transferred.connect(recount_after_change, dispatch_uid="lifecycle.transfer")
+        events_removed.connect(recount_after_change, dispatch_uid="lifecycle.events_removed")

@@ -1,4 +1,4 @@
-"""Recounts profiles and stage histories after a merge of customers or its reversal, and after a transfer of identifiers."""
+"""Recounts profiles and stage histories after merges, reverted merges and transfers of identifiers, and after events were removed."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -42,8 +42,8 @@ def recount_after_revert(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]]
     )
 
 
-def recount_after_transfer(*, customer_ids: Sequence[int], at: datetime, **_kwargs: Any) -> None:
-    """Recount the customers whose identifiers, and therefore events, have changed."""
+def recount_after_change(*, customer_ids: Sequence[int], at: datetime, **_kwargs: Any) -> None:
+    """Recount the customers whose events have changed: identifiers went to another customer, or events were removed."""
     with connection.cursor() as cursor:
         cursor.execute(WAIT_FOR_REFRESH, [PROFILE_LOCK_KEY])
     recount_customers(customer_ids=customer_ids, as_of=at)

@@ -10,8 +10,10 @@ class SegmentsConfig(AppConfig):
     def ready(self) -> None:
         from auditlog.registry import auditlog
 
+        from customers.events.signals import events_removed
         from customers.identity.signals import (
             customer_erased,
+            customers_deleted,
             customers_merged,
             identifiers_transferred,
             merge_reverted,
@@ -30,8 +32,10 @@ class SegmentsConfig(AppConfig):
         customers_merged.connect(merge_receivers.recount_after_merge, dispatch_uid="segments.counts.merge")
         merge_reverted.connect(merge_receivers.restore_memberships, dispatch_uid="segments.revert")
         merge_reverted.connect(merge_receivers.recount_after_revert, dispatch_uid="segments.counts.revert")
-        identifiers_transferred.connect(merge_receivers.recount_after_transfer, dispatch_uid="segments.counts.transfer")
+        identifiers_transferred.connect(merge_receivers.recount_after_change, dispatch_uid="segments.counts.transfer")
+        events_removed.connect(merge_receivers.recount_after_change, dispatch_uid="segments.counts.events_removed")
         customer_erased.connect(merge_receivers.forget_erased_customer, dispatch_uid="segments.erase")
+        customers_deleted.connect(merge_receivers.forget_deleted_customers, dispatch_uid="segments.delete")
         register_panel(
             CustomerPanel(
                 "segments",

@@ -1,4 +1,4 @@
-"""Moves static memberships and recounts events when customers are merged, and when a merge is reverted."""
+"""Moves static memberships and recounts events when customers are merged, when a merge is reverted, and when events were removed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -72,9 +72,13 @@ def recount_after_revert(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]]
     recount_events([customer_id for kept, merged, _rows in merges for customer_id in (kept, merged)])
 
 
-def recount_after_transfer(*, customer_ids: Sequence[int], **_kwargs: Any) -> None:
+def recount_after_change(*, customer_ids: Sequence[int], **_kwargs: Any) -> None:
     recount_events(customer_ids)
 
 
 def forget_erased_customer(*, customer_id: int, **_kwargs: Any) -> None:
     forget_customers([customer_id])
+
+
+def forget_deleted_customers(*, customer_ids: Sequence[int], **_kwargs: Any) -> None:
+    forget_customers(customer_ids)

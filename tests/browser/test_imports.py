@@ -51,6 +51,8 @@ def test_broken_orders_are_corrected_in_the_page_and_imported(
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("All 2 rows were imported.")).to_be_visible()
     expect(page.locator(".figure", has_text="New orders")).to_contain_text("2")
+    page.get_by_role("link", name="Undo import").click()
+    expect(page.get_by_role("heading", name="What stays")).to_be_visible()
     page.get_by_role("button", name="Undo import").click()
     expect(page.get_by_text("The import was undone.")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width

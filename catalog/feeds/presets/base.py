@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils.functional import Promise
 
+from catalog.feeds.column_translations import Translations
 from catalog.feeds.row_mapping import FIELD_NAMES, SALE_NAMES, FeedRow, normalize_name
 from catalog.field_cleaning import is_empty
 
@@ -45,6 +46,7 @@ class FeedPreset:
         derived_fields: the fields that ``complete`` computes, with how.
         read_columns: further columns that ``complete`` reads.
         keeps_other_columns: whether columns without a field become attributes.
+        translations: the names of the columns in other languages, in which the system writes them too.
     """
 
     key: str
@@ -56,6 +58,7 @@ class FeedPreset:
     derived_fields: Mapping[str, str | Promise] = field(default_factory=dict)
     read_columns: Sequence[str] = ()
     keeps_other_columns: bool = False
+    translations: Translations = field(default_factory=dict)
 
 
 def resolve_columns(preset: FeedPreset, columns: Sequence[str]) -> dict[str, list[str]]:

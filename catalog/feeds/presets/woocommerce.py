@@ -1,4 +1,4 @@
-"""WooCommerce → Products → Export (English column names).
+"""WooCommerce → Products → Export. Its columns have the language of the shop; the rows have English names here.
 
 A product with variations has a row of the type ``variable``, and one row of the type ``variation`` for each; ``Parent`` has the SKU of
 the product, or ``id:`` and its ID. Source: woocommerce.com, “Product CSV Importer and Exporter”, and its CSV import schema.
@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from catalog.feeds.column_translations import load_translations
 from catalog.feeds.presets.base import DERIVED, FeedPreset, Rows, choose_deepest, read_text, strip_html
 from catalog.feeds.row_mapping import FeedRow
 from catalog.models import Availability
@@ -124,4 +125,5 @@ WOOCOMMERCE = FeedPreset(
         "Date sale price ends",
         *(f"Attribute {number} {part}" for number in range(1, 10) for part in ("name", "value(s)")),
     ),
+    translations=load_translations(__package__, "woocommerce_columns"),
 )

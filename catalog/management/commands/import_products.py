@@ -1,10 +1,9 @@
 """Imports a product feed into the catalog."""
 
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from catalog.feeds.feed_file import FeedError
@@ -12,42 +11,20 @@ from catalog.feeds.presets.registry import DEFAULT_PRESET, PRESETS
 from catalog.feeds.product_import import FeedOptions, MissingProducts, import_feed
 from catalog.models import FeedImport
 from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.files.import_command import ImportCommand, parse_columns
 from config.foundation.progress import ProgressBar
 from config.foundation.shop.profile import get_shop
 
 
-def parse_mapping(assignments: list[str]) -> dict[str, list[str]]:
-    """Parse ["title=Name", …] into field → columns; a field that occurs twice has two columns."""
-    mapping: dict[str, list[str]] = {}
-    for text in assignments:
-        name, equals, column = text.partition("=")
-        if not equals or not name.strip() or not column.strip():
-            raise CommandError(f"Invalid --map {text!r}; use field=column, such as title=Name.")
-        mapping.setdefault(name.strip(), []).append(column.strip())
-    return mapping
-
-
-class Command(BaseCommand):
+class Command(ImportCommand):
     help = (
         "Imports a product feed (CSV, TSV, JSON Lines or Google Merchant XML). Importing a file twice changes nothing."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path)
+        self.add_file_arguments(parser, presets=PRESETS, default_preset=DEFAULT_PRESET)
         parser.add_argument("--format", choices=FeedImport.Format.values, help="default: detected")
-        parser.add_argument("--encoding", help="such as gb18030; default: detected")
-        parser.add_argument(
-            "--preset", choices=list(PRESETS), default=DEFAULT_PRESET, help="shop system that exported the file"
-        )
-        parser.add_argument(
-            "--map",
-            action="append",
-            default=[],
-            metavar="FIELD=COLUMN",
-            help="column of a field, if not that of the preset; repeatable",
-        )
         parser.add_argument("--currency", default="", help="for prices without a currency; default: that of the shop")
-        parser.add_argument("--dry-run", action="store_true", help="count the changes without making them")
         parser.add_argument(
             "--missing",
             choices=[choice.value for choice in MissingProducts],
@@ -75,7 +52,7 @@ class Command(BaseCommand):
                     missing=MissingProducts(options["missing"]),
                     force=options["force"],
                     preset=options["preset"],
-                    mapping=parse_mapping(options["map"]),
+                    mapping=parse_columns(options["map"], example="title=Name"),
                 ),
                 started_at=record.started_at,
                 dry_run=record.dry_run,
@@ -83,19 +60,16 @@ class Command(BaseCommand):
                 record=record,
             )
         except (FeedError, AlreadyRunningError) as error:
-            self.report(record)
+            self.report_record(record)
             raise CommandError(str(error)) from error
-        self.report(record)
+        self.report_record(record)
 
-    def report(self, record: FeedImport) -> None:
-        if record.dry_run:
-            self.stdout.write("Dry run: nothing was changed.")
-        self.stdout.write(
-            f"{record.rows} rows: {record.created} created, {record.updated} updated, {record.unchanged} unchanged, "
-            f"{record.rejected} rejected. Missing from the file and "
-            f"{'to be ' if record.dry_run else ''}deactivated: {record.deactivated}."
+    def report_record(self, record: FeedImport) -> None:
+        to_be = "to be " if record.dry_run else ""
+        self.report(
+            record,
+            problems=record.problems,
+            error_file=record.error_file,
+            dry_run=record.dry_run,
+            further=f" Missing from the file and {to_be}deactivated: {record.deactivated}.",
         )
-        for problem, count in record.problems.items():
-            self.stdout.write(f"  {count} × {problem}")
-        if record.error_file:
-            self.stdout.write(f"Rejected rows with reasons: {record.error_file}")

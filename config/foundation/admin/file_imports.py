@@ -1,31 +1,32 @@
-"""Pages of the records of file imports: their state, their counts, and whether a dry run can be confirmed."""
+"""Pages of the records of file imports: their state and their counts."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from config.foundation.admin.read_only import ReadOnlyPermissions
 from config.foundation.job_runs import FileImport
 from config.foundation.number_formats import NO_VALUE
-from config.foundation.uploads import UploadFolder
 
 
 class FileImportAdmin(ReadOnlyPermissions, ModelAdmin):
-    """Lists and shows imports; subclasses add the upload page.
+    """Lists and shows imports, which the import wizard and the command line start.
 
     Attributes:
-        uploads: the folder of the uploaded files.
         import_permissions: the permissions that an import requires.
+        import_kind: the kind of data in the import wizard.
     """
 
-    uploads: ClassVar[UploadFolder]
     import_permissions: ClassVar[tuple[str, ...]]
+    import_kind: ClassVar[str]
 
     search_fields = ("file_name",)
     date_hierarchy = "started_at"
@@ -35,22 +36,27 @@ class FileImportAdmin(ReadOnlyPermissions, ModelAdmin):
     def has_import_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perms(self.import_permissions)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        context = self.build_context(request, self.get_object(request, object_id))
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
+    def get_urls(self) -> list[URLPattern]:
+        return [*redirect_to_wizard(self.import_kind, "upload/", "<int:record_id>/confirm/"), *super().get_urls()]
 
-    def build_context(self, request: HttpRequest, record: Any) -> dict[str, Any]:
-        """Return what the template above the fields shows; ``record`` is None if it does not exist."""
-        can_confirm = record is not None and self.uploads.can_confirm(record) and self.has_import_permission(request)
-        return {"can_confirm": can_confirm}
+    @action(description=_("Import a file"), url_path="open-upload", permissions=["import"], icon="upload")
+    def open_upload(self, request: HttpRequest) -> HttpResponse:
+        return redirect("imports:new", self.import_kind)
 
     @display(description=_("state"), label={"done": "success", "failed": "danger", "open": "warning"})
     def state(self, record: FileImport) -> tuple[str, Any]:
         if record.error:
             return "failed", _("failed")
         return ("done", _("done")) if record.finished_at else ("open", _("not finished"))
+
+
+def redirect_to_wizard(kind: str, *routes: str) -> list[URLPattern]:
+    """Return the URLs of earlier upload pages, which lead to the import wizard."""
+
+    def open_wizard(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        return redirect("imports:new", kind)
+
+    return [path(route, open_wizard) for route in routes]
 
 
 def render_table(rows: Iterable[tuple[Any, Any]]) -> str | SafeString:

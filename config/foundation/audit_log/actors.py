@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.db import models
 from django.http import HttpRequest
 
-from config.foundation.client_address import get_client_address
+from config.foundation.http.client_address import get_client_address
 
 PrimaryKey = int | str
 

@@ -2,14 +2,19 @@
 
 Only https is used, and only public addresses are connected to: the name is resolved once, all its addresses are checked, and the
 connection goes to a checked address, so that a second look-up cannot lead elsewhere. Redirects are checked the same way.
+
+A deadline bounds the whole download, from the first connection to the last byte: a timer shuts the connection down, whatever the server is
+sending at that time. Each single wait for the server is bounded too.
 """
 
 import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -72,17 +77,19 @@ def download_file(
     headers |= {"If-None-Match": etag} if etag else {}
     headers |= {"If-Modified-Since": last_modified} if last_modified else {}
     for _attempt in range(MAX_REDIRECTS + 1):
+        require_time(deadline)
         parts = check_url(url)
-        connection = open_connection(parts, find_address(parts, private_hosts))
+        target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+        connection = PinnedConnection(parts, address=find_address(parts, private_hosts))
         try:
-            target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
-            connection.request("GET", target, headers=headers)
-            response = connection.getresponse()
-            if response.status in REDIRECTS:
+            with close_at(deadline, connection):
+                connection.request("GET", target, headers=headers)
+                response = connection.getresponse()
+                if response.status not in REDIRECTS:
+                    return read_response(response, path, max_bytes=max_bytes, deadline=deadline)
                 url = urljoin(url, response.headers.get("Location", ""))
-                continue
-            return read_response(response, path, max_bytes=max_bytes, deadline=deadline)
         except (OSError, http.client.HTTPException, ValueError) as error:
+            require_time(deadline, cause=error)
             raise DownloadError(
                 _("%(host)s does not answer: %(reason)s. Check the URL, or try again later.")
                 % {"host": parts.hostname, "reason": str(error) or type(error).__name__}
@@ -90,6 +97,26 @@ def download_file(
         finally:
             connection.close()
     raise DownloadError(_("The URL is redirected more than %(count)d times.") % {"count": MAX_REDIRECTS})
+
+
+@contextmanager
+def close_at(deadline: float, connection: "PinnedConnection") -> Iterator[None]:
+    """Shut the connection down at the deadline; a read that waits then fails."""
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), connection.shut_down)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def require_time(deadline: float, *, cause: Exception | None = None) -> None:
+    """Raise DownloadError after the deadline."""
+    if time.monotonic() >= deadline:
+        raise DownloadError(
+            _("The download takes longer than %(minutes)d minutes.") % {"minutes": TOTAL_SECONDS // 60}
+        ) from cause
 
 
 def check_url(url: str) -> SplitResult:
@@ -144,17 +171,28 @@ def is_public(text: str) -> bool:
 class PinnedConnection(http.client.HTTPSConnection):
     """An HTTPS connection to a given address, whose certificate must be that of the host."""
 
-    def __init__(self, host: str, port: int, *, address: str) -> None:
-        super().__init__(host, port, timeout=CONNECT_SECONDS, context=ssl.create_default_context())
+    def __init__(self, parts: SplitResult, *, address: str) -> None:
+        context = ssl.create_default_context()
+        super().__init__(parts.hostname or "", parts.port or HTTPS_PORT, timeout=CONNECT_SECONDS, context=context)
         self.address = address
+        self.is_shut_down = False
 
     def connect(self) -> None:
         plain = socket.create_connection((self.address, self.port), self.timeout)
-        self.sock = self._context.wrap_socket(plain, server_hostname=self.host)  # type: ignore[attr-defined]
+        # the handshake follows separately, so that `shut_down` can end it as well
+        self.sock = self._context.wrap_socket(  # type: ignore[attr-defined]
+            plain, server_hostname=self.host, do_handshake_on_connect=False
+        )
+        if self.is_shut_down:
+            raise TimeoutError
+        self.sock.do_handshake()
 
-
-def open_connection(parts: SplitResult, address: str) -> http.client.HTTPSConnection:
-    return PinnedConnection(parts.hostname or "", parts.port or HTTPS_PORT, address=address)
+    def shut_down(self) -> None:
+        """End the connection from another thread; the thread that waits for the server gets an error or the end of the data."""
+        self.is_shut_down = True
+        if self.sock is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # without a word of TLS, which would wait
 
 
 def read_response(response: http.client.HTTPResponse, path: Path, *, max_bytes: int, deadline: float) -> Download:
@@ -176,11 +214,8 @@ def read_response(response: http.client.HTTPResponse, path: Path, *, max_bytes: 
                 size += len(chunk)
                 if size > max_bytes:
                     raise DownloadError(_("The file is larger than %(max)d MB.") % {"max": max_bytes // (1024 * 1024)})
-                if time.monotonic() > deadline:
-                    raise DownloadError(
-                        _("The download takes longer than %(minutes)d minutes.") % {"minutes": TOTAL_SECONDS // 60}
-                    )
                 file.write(chunk)
+        require_time(deadline)  # the end of the body may be that of the connection
         declared = response.headers.get("Content-Length", "")
         if declared.isdecimal() and int(declared) != size:
             raise DownloadError(_("The connection ended before the file was complete. Try again later."))

@@ -74,11 +74,11 @@ WITH source AS MATERIALIZED (
            recommendation_id
     FROM input JOIN receipt USING (source_id, message_id)
     ORDER BY position
-    RETURNING id, received_at
+    RETURNING id, received_at, source_id, message_id
 ), waiting AS (
     INSERT INTO events_outbox (event_id, received_at) SELECT id, received_at FROM event
 )
-SELECT position, is_unpersonalized FROM input JOIN receipt USING (source_id, message_id)
+SELECT position, is_unpersonalized, event.id FROM input JOIN event USING (source_id, message_id)
 """
 
 INSERT_REJECTED = """
@@ -212,8 +212,9 @@ class EventWriter:
         with psycopg.Cursor(self.connection) as cursor:
             register_array_dumpers(cursor)
             cursor.execute(INSERT_EVENTS, build_columns(rows), prepare=True, binary=True)
-            for position, is_unpersonalized in cursor.fetchall():
+            for position, is_unpersonalized, event_id in cursor.fetchall():
                 row = rows[position - 1]
+                row.event_id = event_id
                 if is_unpersonalized:
                     row.is_personalized = False
                 new[get_receipt_key(row)] = row

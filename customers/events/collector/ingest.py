@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from customers.events.collector.event_store import RejectedItem, StoreResult, record_events
 from customers.events.collector.items import DecodeItem, ItemError, decode_item
@@ -12,7 +12,21 @@ from customers.events.recent.interactions import remember_interactions
 from customers.events.sources.user_tokens import read_token_key
 from customers.events.sources.write_keys import KnownSource
 
-type StoreFunction = Callable[[Sequence[EventRow], Sequence[RejectedItem]], StoreResult]
+
+class PendingResult(Protocol):
+    """The result of a call that is available later."""
+
+    def get_result(self) -> StoreResult:
+        """Return the result or raise the error, once the call is finished."""
+
+    def wait(self) -> StoreResult:
+        """Wait for the result and return it, or raise the error; instead of `when_finished`."""
+
+    def when_finished(self, callback: Callable[[], None]) -> None:
+        """Call a function once when the call is finished, in any thread."""
+
+
+type StoreFunction = Callable[[Sequence[EventRow], Sequence[RejectedItem]], StoreResult | PendingResult]
 
 
 def ingest_items(

@@ -98,6 +98,7 @@ class EventRow(msgspec.Struct):
         previous_id: set if the event is an alias.
         is_personalized: whether it may influence recommendations; the consent ledger may still forbid it.
         warning: code of what was not accepted of the event, see `ITEM_WARNINGS`; empty if all of it was.
+        event_id: the number of the stored event; 0 before it is stored.
     """
 
     index: int
@@ -108,6 +109,7 @@ class EventRow(msgspec.Struct):
     previous_id: str = ""
     is_personalized: bool = True
     warning: str = ""
+    event_id: int = 0
 
 
 def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContext) -> EventRow:

@@ -17,7 +17,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from config.foundation.client_address import get_client_address
+from config.foundation.http.client_address import get_client_address
 from customers.events.collector.envelope import (
     CallBody,
     CollectorError,
@@ -28,7 +28,14 @@ from customers.events.collector.envelope import (
     read_write_key,
 )
 from customers.events.collector.event_store import RejectedItem, StoreResult
-from customers.events.collector.ingest import StoreFunction, build_context, parse_items, reject_item, store_and_remember
+from customers.events.collector.ingest import (
+    PendingResult,
+    StoreFunction,
+    build_context,
+    parse_items,
+    reject_item,
+    store_and_remember,
+)
 from customers.events.collector.items import DecodeItem, ItemError, choose_item_decoder
 from customers.events.collector.parsing import ITEM_WARNINGS, EventRow, RequestContext
 from customers.events.collector.rate_limits import limit_content, limit_requests
@@ -52,8 +59,12 @@ class CollectorView(View):
     http_method_names = ["get", "post", "options"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return self.handle_errors(request, lambda: super(CollectorView, self).dispatch(request, *args, **kwargs))
+
+    def handle_errors(self, request: HttpRequest, get_response: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+        """Return a response, or the one for an error, with the headers that let the shop's pages read it."""
         try:
-            response = super().dispatch(request, *args, **kwargs)
+            response = get_response()
         except CollectorError as error:
             response = build_error_response(error.status, error.code, error.message)
             if error.retry_after:
@@ -65,6 +76,9 @@ class CollectorView(View):
                 503, "database_unreachable", "The events could not be stored; send them again."
             )
             response["Retry-After"] = str(RETRY_SECONDS)
+        if isinstance(response, PendingResponse):
+            response.finish = lambda build: self.handle_errors(request, build)
+            return response
         origin = request.META.get("HTTP_ORIGIN")
         if origin and request.method != "OPTIONS":
             # errors need the header too: without it, the shop's script cannot read the response
@@ -251,8 +265,23 @@ def read_request_key(request: HttpRequest) -> str:
     return request.GET.get("writeKey", "") if request.META.get("QUERY_STRING") else ""
 
 
-def build_response(result: StoreResult) -> HttpResponse:
-    """Return the response to a stored call."""
+class PendingResponse(HttpResponse):
+    """The response to a call whose result is not available yet; `complete` returns the one that is sent."""
+
+    def __init__(self, pending: PendingResult) -> None:
+        super().__init__()
+        self.pending = pending
+        self.finish: Callable[[Callable[[], HttpResponseBase]], HttpResponseBase] = lambda build: build()
+
+    def complete(self) -> HttpResponseBase:
+        """Return the response, or the one for an error, once the call is finished."""
+        return self.finish(lambda: build_response(self.pending.get_result()))
+
+
+def build_response(result: StoreResult | PendingResult) -> HttpResponse:
+    """Return the response to a stored call, or one that is pending."""
+    if not isinstance(result, StoreResult):
+        return PendingResponse(result)
     content: dict[str, Any] = {
         "success": True,
         "accepted": len(result.rows),

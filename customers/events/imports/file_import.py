@@ -6,16 +6,16 @@ If the process is killed at any point, the stored batches stay; a second run rec
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TextIO
 
-from django.db import connections
+from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.translation import gettext as _
 
@@ -24,7 +24,7 @@ from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.files.private_files import make_private_folder
 from customers.events.collector.event_store import StoreResult
 from customers.events.collector.ingest import ingest_items, parse_items
-from customers.events.collector.parsing import RequestContext
+from customers.events.collector.parsing import EventRow, RequestContext
 from customers.events.imports.access_log import AccessLogReader, LogLineError
 from customers.events.imports.json_lines import MAX_LINE, LineError, iterate_line_items
 from customers.events.imports.line_reader import LineFile, UnreadableEventFileError, open_lines
@@ -90,6 +90,10 @@ class EventImportResult:
 ImportProgress = Callable[[EventImportResult, int, int], None]
 
 
+# called with the new events of a batch, in the transaction that stores them
+RecordEvents = Callable[[Sequence[EventRow]], None]
+
+
 def ignore_import_progress(imported: EventImportResult, position: int, size: int) -> None:
     """Report no progress."""
 
@@ -104,6 +108,7 @@ def import_events(
     dry_run: bool = False,
     errors: Path,
     watch: ImportProgress = ignore_import_progress,
+    record: RecordEvents | None = None,
 ) -> EventImportResult:
     """Import JSON Lines or an access log, compressed or not; ``-`` is standard input.
 
@@ -111,6 +116,7 @@ def import_events(
         mapping: the file that maps URLs to events; the built-in mapping if None.
         dry_run: check and count, but write nothing except the error file.
         errors: the file that lists rejected lines, if there are any.
+        record: records the new events of each batch, in a thread of its own.
 
     Raises:
         UnreadableFileError, MappingError: the file or the mapping could not be read completely.
@@ -126,7 +132,11 @@ def import_events(
         if kind == "jsonl":
             require_json_lines(file)
         batches = read_json(file) if kind == "jsonl" else read_log(file, urls, imported)
-        for batch, result in store_batches(batches, source=source, received_at=received_at, dry_run=dry_run):
+        # closed before the lock is released: whoever cancels the import may undo it as soon as no thread writes
+        stored = stack.enter_context(
+            closing(store_batches(batches, source=source, received_at=received_at, dry_run=dry_run, record=record))
+        )
+        for batch, result in stored:
             add_to_result(imported, batch, result, error_file)
             watch(imported, batch.position, file.size)
         imported.error_file = errors if error_file.exists else None
@@ -219,29 +229,37 @@ def read_log(file: LineFile, urls: UrlMapping, imported: EventImportResult) -> I
 
 
 def store_batches(
-    batches: Iterator[ImportBatch], *, source: Source, received_at: datetime, dry_run: bool
-) -> Iterator[tuple[ImportBatch, StoreResult]]:
+    batches: Iterator[ImportBatch],
+    *,
+    source: Source,
+    received_at: datetime,
+    dry_run: bool,
+    record: RecordEvents | None = None,
+) -> Generator[tuple[ImportBatch, StoreResult]]:
     """Store batches in threads and yield each with its result, in order; only a few wait, which limits the memory."""
 
-    def record(batch: ImportBatch) -> StoreResult:
+    def store(batch: ImportBatch) -> StoreResult:
         if dry_run:
             return check_batch(source=source, items=batch.items, received_at=received_at)
-        # an import may take hours, and recommendations ask which events were stored after their last update
-        stored_at = received_at + timedelta(seconds=time.monotonic() - began)
-        return ingest_items(
-            source=source,
-            items=batch.items,
-            call_type=None,
-            sent_at=None,
-            received_at=received_at,
-            stored_at=stored_at,
-        )
+        with nullcontext() if record is None else transaction.atomic():
+            result = ingest_items(
+                source=source,
+                items=batch.items,
+                call_type=None,
+                sent_at=None,
+                received_at=received_at,
+                # an import may take hours, and recommendations ask which events were stored after their last update
+                stored_at=received_at + timedelta(seconds=time.monotonic() - began),
+            )
+            if record is not None and result.rows:
+                record(result.rows)
+        return result
 
     began = time.monotonic()
     pending: deque[tuple[ImportBatch, Future[StoreResult]]] = deque()
     with WriterPool() as writers:
         for batch in batches:
-            pending.append((batch, writers.pool.submit(record, batch)))
+            pending.append((batch, writers.pool.submit(store, batch)))
             if len(pending) >= 2 * WRITERS:
                 stored_batch, future = pending.popleft()
                 yield stored_batch, future.result()

@@ -190,7 +190,7 @@ def import_batch(
         consents.append(row_consents)
         lines.append(row.line)
     with transaction.atomic():
-        written = upsert_customers(changes=changes, seen_at=at, widens_seen_times=False)
+        written = upsert_customers(changes=changes, seen_at=at, widens_seen_times=False, links_addresses=True)
         rejected = {item.index for item in written.results if item.status is ItemStatus.REJECTED}
         accepted = [(change, consents[index]) for index, change in enumerate(changes) if index not in rejected]
         result.consents += write_consents(accepted, at=at, source=source)

@@ -104,6 +104,7 @@ def match_file_columns(request: HttpRequest, run_id: int) -> HttpResponse:
         options=options,
         problem=file.problem,
         missing=[] if file.problem else kind.find_missing_fields(file.match.mapping, file.preset),
+        missing_help=kind.presets[file.preset].missing_help if file.preset in kind.presets else "",
         is_checked=request.method == "POST",
         rows=build_rows(request, run, kind, file.sample, file.match),
         choices=build_choices(kind),

@@ -11,7 +11,7 @@ register_pages(
         url_name="imports:list",
         permission="imports.view_importrun",
         order=10,
-        details=("imports:new", "imports:columns", "imports:run"),
+        details=("imports:new", "imports:columns", "imports:run", "imports:undo"),
     ),
     MenuPage(
         tab="data.imports",

@@ -85,11 +85,12 @@ def build_context(request: HttpRequest, run: ImportRun, kind: ImportKind, *, has
         "can_download": bool(run.error_file) and (mask.is_open or not kind.describes_people),
         "verdict_text": build_verdict(run, kind),
         "undo_until": format_moment(run.undo_until) if run.undo_until else "",
-        "can_undo": can_import
-        and run.state == ImportState.IMPORTED
-        and run.undo_until is not None
-        and timezone.now() < run.undo_until,
+        "can_undo": can_import and can_undo(run),
     }
+
+
+def can_undo(run: ImportRun) -> bool:
+    return run.state == ImportState.IMPORTED and run.undo_until is not None and timezone.now() < run.undo_until
 
 
 def build_figures(run: ImportRun, kind: ImportKind) -> list[tuple[Any, str]]:
@@ -212,14 +213,24 @@ def cancel(request: HttpRequest, run_id: int) -> HttpResponse:
     return redirect_to_run(run)
 
 
-@require_POST
 @staff_member_required
 def undo(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Say what an undo removes and what stays, and undo the import when that is confirmed."""
     run = find_run(request, run_id, for_import=True)
-    if run.undo_until is None or timezone.now() >= run.undo_until:
+    kind = runs.get_kind(run)
+    if run.state == ImportState.IMPORTED and not can_undo(run):
         messages.error(request, _("This import can no longer be undone."))
-    else:
+    elif request.method == "POST":
         start_undo(run)
+    elif can_undo(run):
+        return render_page(
+            request,
+            "admin/imports/undo.html",
+            title=_("Undo the import of %(file)s?") % {"file": run.file_name},
+            run=run,
+            kind=kind,
+            figures=build_figures(run, kind)[:2],
+        )
     return redirect_to_run(run)
 
 

@@ -8,11 +8,15 @@ from typing import Any
 
 from django import forms
 from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from config.foundation.progress import Progress
 from customers.imports.models import ImportRun
 
 Text = str | Promise
+
+PROFILES_FOLLOW = _("Profiles and predictions, until the next nightly refresh.")
+LATER_CHANGES = _("Values that were changed again after the import.")
 
 
 class ImportFileError(Exception):
@@ -49,6 +53,7 @@ class ImportPreset:
         derived_fields: fields that the preset itself computes, with how it does so.
         read_columns: further columns that the preset reads by itself.
         keeps_other_columns: whether columns without a field become attributes, unless they are left out.
+        missing_help: what to export instead of a file without the required columns.
     """
 
     key: str
@@ -58,6 +63,7 @@ class ImportPreset:
     derived_fields: Mapping[str, Text] = field(default_factory=dict)
     read_columns: Sequence[str] = ()
     keeps_other_columns: bool = False
+    missing_help: Text = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,8 @@ class ImportKind:
         count_labels: the labels of further counts.
         describes_people: whether the rows contain personal data.
         counts_changes: whether new and updated objects are counted in what the import recorded, because it writes in several transactions.
-        can_undo: whether an import can be undone.
+        undo_steps: undoes what is not recorded as changes of rows, in steps that can be repeated.
+        undo_removes, undo_keeps: what an undo takes back, and what it leaves.
         get_reason: returns the text of a problem code.
         import_file: imports a file, or checks it. Raises ImportFileError and ImportCancelledError.
     """
@@ -132,7 +139,9 @@ class ImportKind:
     default_source: str = "shop"
     describes_people: bool = False
     counts_changes: bool = False
-    can_undo: bool = True
+    undo_steps: Callable[[ImportRun, datetime, Progress], None] | None = None
+    undo_removes: tuple[Text, ...] = ()
+    undo_keeps: tuple[Text, ...] = ()
     get_reason: Callable[[str], Text] = str
 
     def keeps_other_columns(self, preset: str) -> bool:

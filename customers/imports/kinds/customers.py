@@ -4,19 +4,19 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from catalog.feeds.feed_file import FeedError
-from config.foundation.database.advisory_locks import AlreadyRunningError
 from customers.identity.imports.customer_fields import FIELDS
 from customers.identity.imports.customer_import import import_customers
 from customers.identity.imports.presets.registry import PRESETS
 from customers.imports.kinds.base import (
+    LATER_CHANGES,
+    PROFILES_FOLLOW,
     ImportField,
-    ImportFileError,
     ImportKind,
     ImportOutcome,
     ImportPreset,
     ImportTask,
 )
+from customers.imports.kinds.outcomes import build_outcome, translate_file_errors
 
 # field → label, type of its values, and common names of its column
 SPECS: dict[str, tuple[Any, str, tuple[str, ...]]] = {
@@ -38,7 +38,7 @@ SPECS: dict[str, tuple[Any, str, tuple[str, ...]]] = {
 def import_customer_file(task: ImportTask) -> ImportOutcome:
     """Import or check a file of customers; a second import of a row changes nothing."""
     run = task.run
-    try:
+    with translate_file_errors():
         result = import_customers(
             path=task.path,
             received_at=task.at,
@@ -51,18 +51,7 @@ def import_customer_file(task: ImportTask) -> ImportOutcome:
             dry_run=task.dry_run,
             progress=task.progress,
         )
-    except (FeedError, AlreadyRunningError, OSError) as error:
-        raise ImportFileError(str(error)) from error
-    return ImportOutcome(
-        rows=result.rows,
-        created=result.created,
-        updated=result.updated,
-        unchanged=result.unchanged,
-        rejected=result.rejected,
-        problems=dict(result.problems.most_common()),
-        counts={"consents": result.consents} if result.consents else {},
-        error_file=result.error_file,
-    )
+    return build_outcome(result, counts={"consents": result.consents})
 
 
 CUSTOMERS = ImportKind(
@@ -95,4 +84,13 @@ CUSTOMERS = ImportKind(
     count_labels={"consents": gettext_lazy("changed consents")},
     describes_people=True,
     counts_changes=True,
+    undo_removes=(
+        gettext_lazy(
+            "Customers and consents that this import created. Changed customers get their earlier values back."
+        ),
+    ),
+    undo_keeps=(
+        LATER_CHANGES,
+        PROFILES_FOLLOW,
+    ),
 )

@@ -1,20 +1,22 @@
 """Events, imported by ``customers.events.imports``; the file format names its fields itself."""
 
+from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.progress import Progress
 from customers.events.imports.file_import import (
     EventImportResult,
-    UnreadableEventFileError,
-    UrlMappingError,
     import_events,
 )
 from customers.events.models import Source
+from customers.imports.event_undo import count_recorded_events, record_events, undo_events
 from customers.imports.kinds.base import ImportFileError, ImportKind, ImportOutcome, ImportTask
+from customers.imports.kinds.outcomes import build_outcome, translate_file_errors
+from customers.imports.models import ImportRun
 
 
 def import_event_file(task: ImportTask) -> ImportOutcome:
@@ -25,7 +27,7 @@ def import_event_file(task: ImportTask) -> ImportOutcome:
     def watch(result: EventImportResult, position: int, size: int) -> None:
         task.progress(position, size)
 
-    try:
+    with translate_file_errors():
         result = import_events(
             path=task.path,
             source=source,
@@ -33,19 +35,22 @@ def import_event_file(task: ImportTask) -> ImportOutcome:
             dry_run=task.dry_run,
             errors=Path(settings.EXPORTS_DIR) / "imports" / f"events-{run.pk}-rejected.csv",
             watch=watch,
+            record=lambda rows: record_events(run, source, rows),
         )
-    except (UnreadableEventFileError, UrlMappingError, AlreadyRunningError, OSError) as error:
-        raise ImportFileError(str(error)) from error
-    return ImportOutcome(
+    # events that an earlier attempt has added are duplicates of this one
+    created = result.accepted if task.dry_run else count_recorded_events(run)
+    return build_outcome(
+        result,
+        counts={"skipped": result.skipped.total()},
         rows=result.lines,
-        created=result.accepted,
+        created=created,
         updated=0,
-        unchanged=result.duplicates,
-        rejected=result.rejected,
-        problems=dict(result.problems.most_common()),
-        counts={"skipped": result.skipped.total()} if result.skipped.total() else {},
-        error_file=result.error_file,
+        unchanged=max(0, result.accepted + result.duplicates - created),
     )
+
+
+def undo_event_import(run: ImportRun, at: datetime, progress: Progress) -> None:
+    undo_events(run=run, at=at, progress=progress)
 
 
 def find_source(key: str) -> Source:
@@ -80,5 +85,23 @@ EVENTS = ImportKind(
     main_table="events_event",
     count_labels={"skipped": gettext_lazy("lines without an event")},
     describes_people=True,
-    can_undo=False,
+    undo_steps=undo_event_import,
+    undo_removes=(
+        gettext_lazy("The events that this import added. Events that were known before stay."),
+        gettext_lazy(
+            "Orders and reviews that exist only because of these events, and what these events changed in other orders."
+        ),
+        gettext_lazy("Visitors without an ID or an address who are known only from these events."),
+        gettext_lazy(
+            "What was counted with these events, such as daily counts, sessions, recent activity and stages: it is counted again."
+        ),
+    ),
+    undo_keeps=(
+        gettext_lazy(
+            "Customers with an ID or an address, with the fields that these events filled and the merges that they led to."
+        ),
+        gettext_lazy("Unsubscriptions: whoever unsubscribed gets no emails."),
+        gettext_lazy("Products that orders of these events created, and new texts of reviews that were known before."),
+        gettext_lazy("Recommendations, until the next training, and the performance of placements on earlier days."),
+    ),
 )

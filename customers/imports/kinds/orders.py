@@ -10,23 +10,21 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.currencies import get_known_currencies
-from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.shop.profile import get_shop
 from customers.events.models import Source
 from customers.imports.kinds.base import (
+    LATER_CHANGES,
+    PROFILES_FOLLOW,
     ImportField,
-    ImportFileError,
     ImportKind,
     ImportOutcome,
     ImportPreset,
     ImportTask,
 )
+from customers.imports.kinds.outcomes import build_outcome, translate_file_errors
 from customers.imports.value_types import DATE_FORMATS
 from customers.orders.imports.count_labels import COUNT_LABELS
 from customers.orders.imports.file_import import (
-    ColumnMappingError,
-    ImportOptionError,
-    UnreadableOrderFileError,
     get_error_file,
     import_orders,
 )
@@ -124,7 +122,7 @@ def import_order_file(task: ImportTask) -> ImportOutcome:
         record.save()
         run.record_id = record.pk
         run.save(update_fields=["record_id"])  # before the import: an attempt after a crash finds its record
-        try:
+        with translate_file_errors():
             import_orders(
                 path=task.path,
                 source=source,
@@ -143,16 +141,12 @@ def import_order_file(task: ImportTask) -> ImportOutcome:
                 run=record,
                 file_name=run.file_name,
             )
-        except (UnreadableOrderFileError, ColumnMappingError, ImportOptionError, AlreadyRunningError, OSError) as error:
-            raise ImportFileError(str(error)) from error
-    return ImportOutcome(
-        rows=record.rows,
+    return build_outcome(
+        record,
+        counts={name: record.counts.get(name, 0) for name in SHOWN_COUNTS},
         created=record.counts.get("orders_created", 0),
         updated=record.counts.get("orders_updated", 0),
         unchanged=record.counts.get("orders_unchanged", 0),
-        rejected=record.rejected,
-        problems=record.problems,
-        counts={name: number for name, number in record.counts.items() if number and name in SHOWN_COUNTS},
         error_file=get_error_file(record) if record.error_file else None,
     )
 
@@ -180,7 +174,12 @@ def build_fields() -> dict[str, ImportField]:
 def build_presets() -> Mapping[str, ImportPreset]:
     return {
         preset.key: ImportPreset(
-            key=preset.key, label=preset.label, columns=preset.columns, joined_fields=preset.joined_fields
+            key=preset.key,
+            label=preset.label,
+            columns=preset.columns,
+            joined_fields=preset.joined_fields,
+            read_columns=preset.part_columns,
+            missing_help=preset.missing_help,
         )
         for preset in PRESETS.values()
     }
@@ -209,4 +208,12 @@ ORDERS = ImportKind(
     count_labels={name: COUNT_LABELS[name] for name in SHOWN_COUNTS},
     describes_people=True,
     get_reason=explain_problem,
+    undo_removes=(
+        gettext_lazy("Orders that this import created. Changed orders get their earlier values back."),
+        gettext_lazy("Customers and products that this import created, unless later data needs them."),
+    ),
+    undo_keeps=(
+        LATER_CHANGES,
+        PROFILES_FOLLOW,
+    ),
 )

@@ -1,30 +1,29 @@
 """Products, imported by ``catalog.feeds``."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from catalog.feeds.feed_file import FeedError
+from catalog.feeds.column_translations import add_translations, list_translations
 from catalog.feeds.presets.base import FIELDS
 from catalog.feeds.presets.registry import PRESETS
 from catalog.feeds.product_import import FeedOptions, MissingProducts, import_feed
 from catalog.models import FeedImport
 from config.foundation.currencies import get_known_currencies
-from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.shop.profile import get_shop
 from customers.imports.kinds.base import (
+    LATER_CHANGES,
     ImportCancelledError,
     ImportField,
-    ImportFileError,
     ImportKind,
     ImportOutcome,
     ImportPreset,
     ImportTask,
 )
+from customers.imports.kinds.outcomes import build_outcome, translate_file_errors
 
 # field → label, type of its values, and common names of its column
 SPECS: dict[str, tuple[Any, str, tuple[str, ...]]] = {
@@ -105,30 +104,20 @@ def import_product_file(task: ImportTask) -> ImportOutcome:
         run.save(update_fields=["record_id"])  # before the import: an attempt after a crash finds its record
         options = build_feed_options(run.options, preset=run.preset, mapping=run.mapping)
         try:
-            import_feed(
-                path=task.path,
-                options=options,
-                started_at=task.at,
-                dry_run=task.dry_run,
-                progress=task.progress,
-                record=record,
-            )
+            with translate_file_errors():
+                import_feed(
+                    path=task.path,
+                    options=options,
+                    started_at=task.at,
+                    dry_run=task.dry_run,
+                    progress=task.progress,
+                    record=record,
+                )
         except ImportCancelledError:
             record.error = _("The import was cancelled.")
             record.save(update_fields=["error"])
             raise
-        except (FeedError, AlreadyRunningError) as error:
-            raise ImportFileError(str(error)) from error
-    return ImportOutcome(
-        rows=record.rows,
-        created=record.created,
-        updated=record.updated,
-        unchanged=record.unchanged,
-        rejected=record.rejected,
-        problems=record.problems,
-        counts={"deactivated": record.deactivated} if record.deactivated else {},
-        error_file=Path(record.error_file) if record.error_file else None,
-    )
+    return build_outcome(record, counts={"deactivated": record.deactivated})
 
 
 PRODUCTS = ImportKind(
@@ -151,10 +140,10 @@ PRODUCTS = ImportKind(
         preset.key: ImportPreset(
             key=preset.key,
             label=preset.label,
-            columns=preset.columns,
+            columns=add_translations(preset.columns, preset.translations),
             joined_fields=preset.joined_fields,
             derived_fields=preset.derived_fields,
-            read_columns=preset.read_columns,
+            read_columns=list_translations(preset.read_columns, preset.translations),
             keeps_other_columns=preset.keeps_other_columns,
         )
         for preset in PRESETS.values()
@@ -162,4 +151,9 @@ PRODUCTS = ImportKind(
     options_form=ProductOptionsForm,
     count_labels={"deactivated": gettext_lazy("deactivated products")},
     counts_changes=True,
+    undo_removes=(gettext_lazy("Products that this import created. Changed products get their earlier values back."),),
+    undo_keeps=(
+        LATER_CHANGES,
+        gettext_lazy("Recommendations, until the next training."),
+    ),
 )

@@ -4,18 +4,18 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from catalog.feeds.feed_file import FeedError
-from config.foundation.database.advisory_locks import AlreadyRunningError
 from customers.feedback.review_import import import_reviews
 from customers.feedback.reviews import FIELDS
 from customers.imports.kinds.base import (
+    LATER_CHANGES,
+    PROFILES_FOLLOW,
     ImportField,
-    ImportFileError,
     ImportKind,
     ImportOutcome,
     ImportPreset,
     ImportTask,
 )
+from customers.imports.kinds.outcomes import build_outcome, translate_file_errors
 
 # field → label, type of its values, and common names of its column
 SPECS: dict[str, tuple[Any, str, tuple[str, ...]]] = {
@@ -32,7 +32,7 @@ SPECS: dict[str, tuple[Any, str, tuple[str, ...]]] = {
 
 def import_review_file(task: ImportTask) -> ImportOutcome:
     """Import or check a file of reviews; a second import of a row changes nothing."""
-    try:
+    with translate_file_errors():
         result = import_reviews(
             path=task.path,
             mapping={name: columns[0] for name, columns in task.run.mapping.items()},
@@ -42,17 +42,7 @@ def import_review_file(task: ImportTask) -> ImportOutcome:
             dry_run=task.dry_run,
             progress=task.progress,
         )
-    except (FeedError, AlreadyRunningError, OSError) as error:
-        raise ImportFileError(str(error)) from error
-    return ImportOutcome(
-        rows=result.rows,
-        created=result.created,
-        updated=result.updated,
-        unchanged=result.unchanged,
-        rejected=result.rejected,
-        problems=dict(result.problems.most_common()),
-        error_file=result.error_file,
-    )
+    return build_outcome(result)
 
 
 REVIEWS = ImportKind(
@@ -78,4 +68,9 @@ REVIEWS = ImportKind(
     },
     describes_people=True,
     counts_changes=True,
+    undo_removes=(gettext_lazy("Reviews that this import created. Changed reviews get their earlier text back."),),
+    undo_keeps=(
+        LATER_CHANGES,
+        PROFILES_FOLLOW,
+    ),
 )

@@ -6,14 +6,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RangeNumericFilter
-from unfold.decorators import action, display
+from unfold.decorators import display
 
 from config.foundation.admin.file_imports import FileImportAdmin, render_download_link, render_table
 from config.foundation.admin.read_only import ReadOnlyInline, ReadOnlyPermissions
@@ -23,7 +22,6 @@ from customers.identity.models import Identifier
 from customers.identity.personal_data.masking import is_personal_id, may_see_personal
 from customers.orders.backoffice import missing_products_page, pages
 from customers.orders.imports.count_labels import COUNT_LABELS
-from customers.orders.imports.uploads import ORDER_UPLOADS, read_progress
 from customers.orders.models import Order, OrderImport, OrderLine
 from customers.orders.order_rules import REASONS
 
@@ -75,6 +73,10 @@ class OrderAdmin(AuditedReads, ReadOnlyPermissions, ModelAdmin):
         "created_at",
     )
     readonly_fields = (*fields, "masked_user_id")
+
+    def has_view_permission(self, request: HttpRequest, obj: Order | None = None) -> bool:
+        # not with change_order, which allows to import orders
+        return request.user.has_perm("orders.view_order")
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
         return choose_masked_columns(self.list_display, request)
@@ -136,8 +138,8 @@ def name_buyer(order: Order, *, with_personal: bool) -> str:
 
 @admin.register(OrderImport)
 class OrderImportAdmin(FileImportAdmin):
-    uploads = ORDER_UPLOADS
     import_permissions = pages.IMPORT_PERMISSIONS
+    import_kind = "orders"
     list_display = (
         "file_name",
         "source",
@@ -151,7 +153,6 @@ class OrderImportAdmin(FileImportAdmin):
     )
     list_select_related = ("source",)
     list_filter = ("dry_run", "source")
-    change_form_before_template = "admin/orders/order_import_result.html"
     fields = (
         "file_name",
         "source",
@@ -162,6 +163,7 @@ class OrderImportAdmin(FileImportAdmin):
         "loaded",
         "unchanged",
         "rejected",
+        "error",
         "count_table",
         "problem_table",
         "error_download",
@@ -176,19 +178,9 @@ class OrderImportAdmin(FileImportAdmin):
     def get_urls(self) -> list[URLPattern]:
         wrap: Callable[..., Any] = self.admin_site.admin_view
         return [
-            path("upload/", wrap(partial(pages.upload_orders, model_admin=self)), name="orders_orderimport_upload"),
-            path("<int:run_id>/confirm/", wrap(pages.confirm_orders), name="orders_orderimport_confirm"),
             path("<int:run_id>/errors/", wrap(pages.download_rejected), name="orders_orderimport_errors"),
             *super().get_urls(),
         ]
-
-    @action(description=_("Import orders"), url_path="open-upload", permissions=["import"], icon="upload")
-    def open_upload(self, request: HttpRequest) -> HttpResponse:
-        return redirect("imports:new", "orders")
-
-    def build_context(self, request: HttpRequest, record: OrderImport | None) -> dict[str, Any]:
-        percent = read_progress(record) if record is not None else None
-        return {**super().build_context(request, record), "percent": percent}
 
     @display(description=_("counts"))
     def count_table(self, run: OrderImport) -> str | SafeString:

@@ -1,7 +1,7 @@
 """Finds the column of a file that holds each field of an order line."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from django.utils.translation import gettext as _
@@ -23,11 +23,15 @@ class ColumnMapping:
         columns: field → its columns; the first column with a value counts.
         date_formats: ``strptime`` formats, tried before ISO 8601.
         guest_ids: customer IDs that mean "guest".
+        part_columns: columns that have a value in rows to leave out, see ``ColumnPreset``.
+        statuses: word of the shop system → our status.
     """
 
     columns: Mapping[str, tuple[str, ...]]
     date_formats: tuple[str, ...] = ()
     guest_ids: frozenset[str] = frozenset()
+    part_columns: tuple[str, ...] = ()
+    statuses: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, *fields: str) -> bool:
         """Return whether the file has a column for any of the fields."""
@@ -35,24 +39,8 @@ class ColumnMapping:
 
     def list_columns(self) -> list[str]:
         """List the columns in use, each once."""
-        return list(dict.fromkeys(column for columns in self.columns.values() for column in columns))
-
-
-def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
-    """Parse ``["order_id=Invoice", …]`` into a dictionary of field to column."""
-    mapping: dict[str, str] = {}
-    for text in assignments:
-        name, equals, column = text.partition("=")
-        if not equals or not name.strip() or not column.strip():
-            raise ColumnMappingError(
-                _("Invalid mapping %(text)s; use field=column, such as order_id=Invoice.") % {"text": repr(text)}
-            )
-        if name.strip() in mapping:
-            raise ColumnMappingError(
-                _("The field %(name)s is mapped twice; give each field one column.") % {"name": name.strip()}
-            )
-        mapping[name.strip()] = column.strip()
-    return mapping
+        used = (column for columns in self.columns.values() for column in columns)
+        return list(dict.fromkeys((*used, *self.part_columns)))
 
 
 def resolve_mapping(
@@ -90,6 +78,10 @@ def resolve_mapping(
         columns={name: resolved[name] for name in FIELDS if name in resolved},
         date_formats=(*date_formats, *column_preset.date_formats),
         guest_ids=column_preset.guest_ids,
+        part_columns=tuple(
+            column for column in columns if normalize_name(column) in map(normalize_name, column_preset.part_columns)
+        ),
+        statuses=column_preset.statuses,
     )
 
 
@@ -147,8 +139,16 @@ def check_required_fields(
         f"{name} ({FIELDS[name]}){suggest_any([*preset.columns.get(name, ()), name], columns)}" for name in missing
     ]
     raise ColumnMappingError(
-        _("Missing columns: %(missing)s. Columns in the file: %(columns)s. Map a field with field=column.")
-        % {"missing": "; ".join(descriptions), "columns": ", ".join(columns)}
+        " ".join(
+            filter(
+                None,
+                (
+                    _("Missing columns: %(missing)s. Columns in the file: %(columns)s. Map a field with field=column.")
+                    % {"missing": "; ".join(descriptions), "columns": ", ".join(columns)},
+                    str(preset.missing_help),
+                ),
+            )
+        )
     )
 
 

@@ -22,7 +22,7 @@ from customers.events.models import Source
 from customers.orders.imports.arrow_copy import prefetch
 from customers.orders.imports.column_mapping import ColumnMapping, ColumnMappingError, resolve_mapping
 from customers.orders.imports.files.order_file import open_rows
-from customers.orders.imports.files.row_batches import OrderRows, UnreadableOrderFileError
+from customers.orders.imports.files.row_batches import OrderRows, UnreadableOrderFileError, leave_out_rows
 from customers.orders.imports.loading.load_result import LoadResult
 from customers.orders.imports.loading.staged_load import load_staged_orders
 from customers.orders.imports.parsing import ImportOptions
@@ -199,7 +199,7 @@ def check_and_load(
 def stage_rows(rows: OrderRows, staging: Staging, mapping: ColumnMapping, progress: Progress) -> int:
     """Read and check all rows; return their number."""
     for batch in prefetch(rows.batches(mapping.list_columns())):
-        staging.add(batch)
+        staging.add(leave_out_rows(batch, mapping.part_columns))
         progress(int(batch.rows_read * READING_SHARE), batch.total_rows)
     if not staging.staged:
         raise UnreadableOrderFileError(

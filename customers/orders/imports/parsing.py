@@ -220,7 +220,11 @@ class ParseQueryBuilder:
             f"WHEN {word} IN ({', '.join(quote_text(word) for word in words.split())}) THEN {quote_text(str(status))}"
             for status, words in STATUS_WORDS.items()
         )
-        return f"CASE {cases} END"
+        own = " ".join(
+            f"WHEN {word} = {quote_text(text)} THEN {quote_text(status)}"
+            for text, status in self.mapping.statuses.items()
+        )
+        return f"CASE {own} {cases} END"
 
     def _build_signed_discount(self) -> str:
         """Return the expression of the discount column with the sign of the quantity.

@@ -59,10 +59,13 @@ class DerivedOrder:
     guest_email_hash: str
 
 
-def derive_order(events: Iterable[LoggedOrderEvent], *, currency: str) -> DerivedOrder | None:
+def derive_order(
+    events: Iterable[LoggedOrderEvent], *, currency: str, keeps_imported_lines: bool = True
+) -> DerivedOrder | None:
     """Return the order, or None before it was completed.
 
-    ``currency`` is the currency of events without one.
+    ``currency`` is the currency of events without one. ``keeps_imported_lines``: imported lines that are still valid need not be
+    written again.
     """
     log = sorted(events, key=lambda event: (event.occurred_at, EVENT_TYPES.index(event.kind), event.message_id))
     initial_events = [event for event in log if event.kind in (IMPORTED, COMPLETED)]
@@ -87,7 +90,7 @@ def derive_order(events: Iterable[LoggedOrderEvent], *, currency: str) -> Derive
         refunded=refunded,
         coupon=details.get("coupon", ""),
         channel=details.get("channel", ""),
-        lines=None if has_imported_lines else lines,
+        lines=None if has_imported_lines and keeps_imported_lines else lines,
         user_id=user_id,
         anonymous_id=anonymous_id,
         guest_email_hash=guest_email_hash,

@@ -1,19 +1,15 @@
 """Admin pages of products, categories and feed imports."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
-from tablib import Dataset
 
 from catalog.backoffice.resources import ProductResource
-from catalog.feeds.uploads import FEED_UPLOADS
 from catalog.models import Category, FeedImport, Product
 from catalog.upsert import upsert_products
 
@@ -48,12 +44,10 @@ def get(client: Client, name: str, *args: Any, **query: Any) -> str:
     [
         "product_changelist",
         "product_add",
-        "product_import",
         "product_export",
         "category_changelist",
         "category_add",
         "feedimport_changelist",
-        "feedimport_upload",
     ],
 )
 def test_every_page_answers(boss: Client, name: str, language: str) -> None:
@@ -125,112 +119,34 @@ def test_a_category_cannot_break_the_tree(boss: Client, name: str, below: bool) 
     assert set(Category.objects.values_list("path", flat=True)) == {"厨房", "厨房 > 水壶"}
 
 
-def upload(client: Client, text: str, **options: str) -> FeedImport:
-    data = {"file": SimpleUploadedFile("商品.csv", text.encode()), "currency": "EUR", "missing": "keep", **options}
-    response = client.post(reverse("admin:catalog_feedimport_upload"), data)
-    assert response.status_code == 302, response.content.decode()
-    return FeedImport.objects.latest("id")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/admin/catalog/feedimport/upload/",
+        "/admin/catalog/feedimport/7/confirm/",
+        "/admin/catalog/product/import/",
+        "/admin/catalog/product/process_import/",
+    ],
+)
+def test_earlier_upload_pages_lead_to_the_import_wizard(boss: Client, address: str) -> None:
+    for response in (boss.get(address), boss.post(address)):
+        assert response.headers["Location"] == reverse("imports:new", args=["products"])
 
 
-def test_an_uploaded_feed_runs_as_a_dry_run_before_it_is_confirmed(boss: Client) -> None:
-    dry_run = upload(boss, "id,title\nb,Pan 2\nc,新品\n,x\n")
-    assert (dry_run.dry_run, dry_run.created, dry_run.updated, dry_run.rejected) == (True, 1, 1, 1)
-    assert Product.objects.count() == 2
-    page = get(boss, "feedimport_change", dry_run.pk)
-    confirm = reverse("admin:catalog_feedimport_confirm", args=[dry_run.pk])
-    assert confirm in page
-    assert "product_id: required" in page
-
-    response = boss.post(confirm)
-    record = FeedImport.objects.latest("id")
-    assert response.status_code == 302
-    assert (record.dry_run, record.created, record.updated, record.error) == (False, 1, 1, "")
-    assert Product.objects.get(product_id="c").title == "新品"
-    assert confirm not in get(boss, "feedimport_change", dry_run.pk), "the file is deleted after its import"
-    errors = boss.get(reverse("admin:catalog_feedimport_errors", args=[record.pk]))
-    assert b"4,product_id" in b"".join(errors.streaming_content)  # type: ignore[attr-defined]
-
-
-def test_an_unreadable_upload_shows_its_error_and_cannot_be_confirmed(boss: Client) -> None:
-    dry_run = upload(boss, "price\n1\n")
-    assert "Missing column for product_id" in dry_run.error
-    page = get(boss, "feedimport_change", dry_run.pk)
-    assert "Missing column for product_id" in page
-    boss.post(reverse("admin:catalog_feedimport_confirm", args=[dry_run.pk]))
-    assert FeedImport.objects.count() == 1
-
-
-def test_a_large_upload_goes_to_a_worker(boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[int] = []
-    monkeypatch.setattr("config.foundation.uploads.MAX_INLINE_BYTES", 10)
-    monkeypatch.setattr("catalog.backoffice.pages.import_uploaded_feed.delay", started.append)
-    record = upload(boss, "id,title\nb,Pan 2\n")
-    assert started == [record.pk]
-    assert record.finished_at is None
-
-
-def test_uploading_requires_permission_to_change_products(client: Client) -> None:
+def test_rejected_rows_of_a_feed_are_downloaded_only_with_permission(
+    boss: Client, client: Client, tmp_path: Path
+) -> None:
+    path = tmp_path / "rejected.csv"
+    path.write_text("line,field\n4,product_id\n")
+    record = FeedImport.objects.create(file_name="feed.csv", started_at=NOW, error_file=str(path), problems={"x": 1})
+    address = reverse("admin:catalog_feedimport_errors", args=[record.pk])
+    assert address in get(boss, "feedimport_change", record.pk)
+    assert b"4,product_id" in b"".join(boss.get(address).streaming_content)  # type: ignore[attr-defined]
     client.force_login(get_user_model().objects.create_user("reader", password="x", is_staff=True))
-    assert client.get(reverse("admin:catalog_feedimport_upload")).status_code == 403
+    assert client.get(address).status_code == 403
 
 
-def test_unconfirmed_uploads_are_deleted_after_a_week(boss: Client) -> None:
-    upload(boss, "id,title\nb,Pan 2\n")
-    written_at = datetime.fromtimestamp(next(FEED_UPLOADS.path.iterdir()).stat().st_mtime, UTC)
-    assert FEED_UPLOADS.delete_expired(at=written_at) == 0
-    assert FEED_UPLOADS.delete_expired(at=written_at.replace(year=written_at.year + 1)) == 1
-
-
-def test_an_export_can_be_imported_again_and_changes_nothing(boss: Client) -> None:
+def test_an_export_has_categories_as_paths(boss: Client) -> None:
     exported = ProductResource().export().csv
     assert "蓝色水壶" in exported
     assert "厨房 > 水壶" in exported
-    result = ProductResource().import_data(Dataset().load(exported, format="csv"), raise_errors=True)
-    assert result.totals["skip"] == 2
-    assert set(Product.objects.values_list("updated_at", flat=True)) == {NOW}
-
-
-def test_the_import_page_shows_a_preview_before_it_writes(boss: Client) -> None:
-    text = "product_id,title,category,price,cost,tags\na/1,Neu,Home > New,5.00,2.10,x|y\nz,Zet,,,,\n"
-    preview = boss.post(
-        reverse("admin:catalog_product_import"),
-        {"import_file": SimpleUploadedFile("p.csv", text.encode()), "format": "0", "resource": ""},
-    )
-    assert preview.status_code == 200
-    assert Product.objects.count() == 2
-    form = preview.context["confirm_form"]
-    confirmed = boss.post(reverse("admin:catalog_product_process_import"), form.initial)
-    assert confirmed.status_code == 302
-    product = Product.objects.select_related("category").get(product_id="a/1")
-    assert (product.title, product.price, product.tags) == ("Neu", Decimal(5), ["x", "y"])
-    assert product.cost == Decimal("2.10")
-    assert product.category is not None
-    assert product.category.path == "Home > New"
-    assert product.currency == "EUR"
-    assert product.updated_at > NOW
-    assert Product.objects.get(product_id="z").currency == ""
-
-
-def test_the_import_page_names_an_invalid_row_and_writes_nothing(boss: Client) -> None:
-    data = Dataset(headers=["product_id", "title", "price", "availability"])
-    data.append(["n1", "N1", "-4", "in_stock"])
-    data.append(["n2", "N2", "4", "perhaps"])
-    data.append(["n3", "", "4", "in_stock"])
-    data.append(["n4", "N4", "4", "in_stock"])
-    data.append(["n4", "N4 again", "4", "in_stock"])
-    result = ProductResource().import_data(data)
-    assert [set(row.error_dict) for row in result.invalid_rows] == [
-        {"price"},
-        {"availability"},
-        {"title"},
-        {"product_id"},
-    ]
-
-
-def test_the_import_page_does_not_run_a_query_per_row(boss: Client, django_assert_max_num_queries: Any) -> None:
-    data = Dataset(headers=["product_id", "title", "category"])
-    for n in range(300):
-        data.append([f"n{n}", "T", f"C > {n % 9}"])
-    with django_assert_max_num_queries(25):
-        result = ProductResource().import_data(data, raise_errors=True)
-    assert result.totals["new"] == 300

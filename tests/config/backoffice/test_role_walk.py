@@ -15,6 +15,7 @@ from config.foundation.backoffice.navigation import (
     build_navigation,
     list_registered_pages,
 )
+from customers.imports.kinds.registry import KINDS
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +45,15 @@ SETTINGS = {
     "Privacy officer": {"privacy", "audit"},
     "Operator": {"jobs", "keys", "stages", "brand", "audit", "tables"},
     "Administrator": {"jobs", "keys", "team", "stages", "privacy", "brand", "audit", "tables"},
+}
+# What each role may import. Customers have personal data, which only administrators and privacy officers see.
+IMPORTS = {
+    "Analyst": set[str](),
+    "Marketer": set[str](),
+    "Merchandiser": {"products", "reviews"},
+    "Privacy officer": set[str](),
+    "Operator": {"orders", "events"},
+    "Administrator": {"products", "customers", "orders", "reviews", "events"},
 }
 
 
@@ -89,3 +99,10 @@ def test_a_page_without_access_says_whom_to_ask(client: Client, person: User, la
     assert answer.status_code == 403
     assert text in answer.text
     assert f'href="{reverse("admin:index")}"' in answer.text
+
+
+@pytest.mark.parametrize("person", ROLES, indirect=True)
+def test_a_role_imports_what_it_works_with(client: Client, person: User) -> None:
+    client.force_login(person)
+    allowed = {kind for kind in KINDS if client.get(reverse("imports:new", args=[kind])).status_code == 200}
+    assert allowed == IMPORTS[person.username]

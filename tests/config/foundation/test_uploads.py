@@ -1,4 +1,4 @@
-"""Uploaded files are stored, confirmed and deleted."""
+"""Uploaded files are stored and deleted."""
 
 import os
 from dataclasses import dataclass
@@ -19,10 +19,7 @@ NOW = datetime(2026, 5, 17, 12, tzinfo=UTC)
 
 @dataclass
 class ImportRecord:
-    dry_run: bool = True
-    finished_at: datetime | None = NOW
-    error: str = ""
-    upload: str = ""
+    upload: str
 
 
 @pytest.fixture
@@ -39,19 +36,6 @@ def test_a_stored_file_has_a_unique_safe_name(folder: UploadFolder) -> None:
     assert (folder.path / first.stored_name).read_bytes() == b"x"
 
 
-def test_only_a_complete_dry_run_whose_file_exists_can_be_confirmed(folder: UploadFolder) -> None:
-    upload = folder.store_file(SimpleUploadedFile("a.csv", b"x")).stored_name
-    assert folder.can_confirm(ImportRecord(upload=upload))
-    assert not folder.can_confirm(ImportRecord(upload=upload, dry_run=False))
-    assert not folder.can_confirm(ImportRecord(upload=upload, finished_at=None))
-    assert not folder.can_confirm(ImportRecord(upload=upload, error="broken"))
-    folder.delete_imported(ImportRecord(upload=upload))
-    assert folder.can_confirm(ImportRecord(upload=upload)), "a dry run must keep its file"
-    folder.delete_imported(ImportRecord(upload=upload, dry_run=False))
-    assert not folder.can_confirm(ImportRecord(upload=upload))
-    assert not folder.can_confirm(ImportRecord())
-
-
 def test_a_worker_imports_files_above_the_limit(folder: UploadFolder) -> None:
     small = folder.store_file(SimpleUploadedFile("a.csv", b"x" * MAX_INLINE_BYTES))
     large = folder.store_file(SimpleUploadedFile("b.csv", b"x" * (MAX_INLINE_BYTES + 1)))
@@ -59,7 +43,7 @@ def test_a_worker_imports_files_above_the_limit(folder: UploadFolder) -> None:
     assert folder.is_large(ImportRecord(upload=large.stored_name))
 
 
-def test_unconfirmed_files_are_deleted_after_a_week(folder: UploadFolder) -> None:
+def test_old_files_are_deleted_after_a_week(folder: UploadFolder) -> None:
     assert folder.delete_expired(at=NOW) == 0, "the folder does not exist yet"
     path = folder.path / folder.store_file(SimpleUploadedFile("a.csv", b"x")).stored_name
     os.utime(path, (NOW.timestamp(), NOW.timestamp()))
@@ -69,7 +53,7 @@ def test_unconfirmed_files_are_deleted_after_a_week(folder: UploadFolder) -> Non
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/admin/login/", "/i18n/setlang/", "/admin/orders/orderimport/upload/"])
+@pytest.mark.parametrize("path", ["/admin/login/", "/i18n/setlang/", "/admin/imports/new/orders/"])
 def test_visitors_write_no_files(path: str, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path
     monkeypatch.setattr(TemporaryFileUploadHandler, "new_file", lambda *_args, **_options: pytest.fail("a file"))

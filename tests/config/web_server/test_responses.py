@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.http import FileResponse, HttpResponse
 
+from config.foundation.http.deferred_response import DeferredResponse, Send
 from config.web_server import responses
 from config.web_server.responses import HSTS, run_application, send_error
 from tests.config.web_server.fakes import FakeProtocol
@@ -39,6 +40,26 @@ def test_a_response_of_django_is_sent_and_closed() -> None:
     response = HttpResponse(b"hello")
     assert run(return_result(response)).responses == [(200, {}, b"hello")]
     assert response.closed
+
+
+def test_a_deferred_response_is_sent_when_it_is_ready() -> None:
+    sends: list[Send] = []
+    starts: list[Callable[..., None]] = []
+
+    def application(environ: dict[str, Any], start_response: Callable[..., None]) -> Iterable[bytes]:
+        starts.append(start_response)
+        return DeferredResponse(sends.append)
+
+    protocol = run(application)
+    assert protocol.responses == []
+    starts[0]("200 OK", [("X-Tag", "1")])
+    sends[0]([b"a", b"b"])
+    assert protocol.responses == [(200, {"X-Tag": "1"}, b"ab")]
+
+
+def test_a_deferred_response_cannot_be_iterated_by_another_server() -> None:
+    with pytest.raises(TypeError, match="send_later"):
+        list(DeferredResponse(lambda send: None))
 
 
 def test_an_error_becomes_a_500(caplog: pytest.LogCaptureFixture) -> None:

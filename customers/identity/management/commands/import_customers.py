@@ -1,52 +1,34 @@
 """``manage.py import_customers FILE``: imports customers."""
 
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from catalog.feeds.feed_file import FeedError
 from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.files.import_command import ImportCommand, parse_columns
 from config.foundation.progress import ProgressBar
 from customers.identity.imports.customer_fields import FIELDS
 from customers.identity.imports.customer_import import import_customers
 from customers.identity.imports.presets.registry import DEFAULT_PRESET, PRESETS
 
 
-class Command(BaseCommand):
+class Command(ImportCommand):
     help = f"Imports customers from CSV or JSON Lines. Fields: {', '.join(FIELDS)}. A second import of the same file changes nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path)
-        parser.add_argument(
-            "--preset", choices=list(PRESETS), default=DEFAULT_PRESET, help="shop system that exported the file"
-        )
-        parser.add_argument(
-            "--map",
-            action="append",
-            default=[],
-            metavar="FIELD=COLUMN",
-            help="column of a field, if not that of the preset; repeatable",
-        )
-        parser.add_argument("--encoding", help="such as gb18030; default: detected")
+        self.add_file_arguments(parser, presets=PRESETS, default_preset=DEFAULT_PRESET)
         parser.add_argument("--source", default="import", help="source that the consent ledger names")
-        parser.add_argument("--dry-run", action="store_true", help="count the changes without making them")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        mapping: dict[str, list[str]] = {}
-        for text in options["map"]:
-            name, equals, column = text.partition("=")
-            if not equals or not name.strip() or not column.strip():
-                raise CommandError(f"Invalid --map {text!r}; use field=column, such as email=Mail.")
-            mapping.setdefault(name.strip(), []).append(column.strip())
         try:
             result = import_customers(
                 path=options["file"],
                 received_at=timezone.now(),
                 preset=options["preset"],
-                mapping=mapping,
+                mapping=parse_columns(options["map"], example="email=Mail"),
                 encoding=options["encoding"],
                 source=options["source"],
                 dry_run=options["dry_run"],
@@ -54,13 +36,9 @@ class Command(BaseCommand):
             )
         except (FeedError, AlreadyRunningError) as error:
             raise CommandError(str(error)) from error
-        if options["dry_run"]:
-            self.stdout.write("Dry run: nothing was changed.")
-        self.stdout.write(
-            f"{result.rows} rows: {result.created} created, {result.updated} updated, {result.unchanged} unchanged, "
-            f"{result.rejected} rejected."
+        self.report(
+            result,
+            problems=dict(result.problems.most_common()),
+            error_file=result.error_file,
+            dry_run=options["dry_run"],
         )
-        for problem, count in result.problems.most_common():
-            self.stdout.write(f"  {count} × {problem}")
-        if result.error_file:
-            self.stdout.write(f"Rejected rows with reasons: {result.error_file}")

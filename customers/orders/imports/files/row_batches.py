@@ -1,13 +1,15 @@
 """What every reader of an order file returns."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 # the first columns of an error file; in a file that has them, cells are escaped
 ERROR_COLUMNS = ("line", "field", "value", "code", "reason")
+NO_VALUES = ["", "0", "NULL"]
 
 
 class UnreadableOrderFileError(Exception):
@@ -42,6 +44,16 @@ class RowBatch:
     rows: pa.RecordBatch
     rows_read: int
     total_rows: int
+
+
+def leave_out_rows(batch: RowBatch, columns: Sequence[str]) -> RowBatch:
+    """Return the rows without a value in any of the columns; 0 and NULL are none."""
+    kept: pa.Array | None = None
+    for column in columns:
+        texts = pc.utf8_upper(pc.utf8_trim_whitespace(pc.cast(batch.rows[column], pa.string())))
+        is_empty = pc.is_in(pc.fill_null(texts, ""), value_set=pa.array(NO_VALUES))
+        kept = is_empty if kept is None else pc.and_(kept, is_empty)
+    return batch if kept is None else replace(batch, lines=batch.lines.filter(kept), rows=batch.rows.filter(kept))
 
 
 class OrderRows(Protocol):

@@ -11,6 +11,7 @@ from customers.identity.locking import lock_identities
 from customers.identity.merging.transfers import ProvenClaim, transfer_claimed
 from customers.identity.personal_data.encrypted_field import encrypt
 from customers.identity.personal_data.hashing import hash_email
+from customers.identity.resolution.address_links import link_user_ids
 from customers.orders.imports.arrow_arrays import build_integer_array, build_text_array
 from customers.orders.imports.arrow_copy import copy_batches, fetch_integers
 from customers.orders.imports.loading.load_result import COPY_ROWS, KEY_IDS
@@ -30,6 +31,13 @@ FIND_CLAIMED = """
     JOIN identity_identifier f ON f.kind = 'email_hash' AND f.value = i.email_hash AND NOT f.is_proven
     WHERE i.kind = 'user_id' OR i.is_new OR i.customer_id IS NULL
     GROUP BY f.value
+"""
+# Customers of the import whose ID is new, but whose address is known.
+FIND_KNOWN_ADDRESSES = """
+    SELECT i.value, i.email_hash FROM imported_customer i
+    JOIN identity_identifier f ON f.kind = 'email_hash' AND f.value = i.email_hash AND f.is_proven
+    WHERE NOT EXISTS (SELECT FROM identity_identifier u WHERE u.kind = 'user_id' AND u.value = i.value)
+    ORDER BY i.key
 """
 
 
@@ -66,6 +74,9 @@ def load_customers(cursor: CursorWrapper, staging: Staging, options: ImportOptio
     cursor.execute(f"SELECT EXISTS ({FIND_CLAIMED})")
     if cursor.fetchone() == (True,):
         lock_identities()  # before any other lock, because identifiers will go from one customer to another
+    if kind == "user_id":
+        cursor.execute(FIND_KNOWN_ADDRESSES)
+        link_user_ids(pairs=cursor.fetchall(), at=at)
     created = create_missing_customers(cursor, staging, at=at)
     claim_addresses(cursor, at=at)
     add_email_identifiers(cursor, at=at)

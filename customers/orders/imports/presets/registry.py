@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from customers.orders.imports.presets.base import ColumnPreset
+from customers.orders.imports.presets.magento import MAGENTO
 from customers.orders.imports.presets.native import NATIVE
 from customers.orders.imports.presets.online_retail import ONLINE_RETAIL
 from customers.orders.imports.presets.shopify import SHOPIFY
@@ -15,6 +16,7 @@ PRESETS: Mapping[str, ColumnPreset] = {
         NATIVE,
         SHOPIFY,
         WOOCOMMERCE,
+        MAGENTO,
         ONLINE_RETAIL,
     )
 }

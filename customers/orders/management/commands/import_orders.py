@@ -1,19 +1,18 @@
 """``manage.py import_orders FILE``: imports past orders from CSV or Parquet."""
 
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import OperationalError
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.files.import_command import ImportCommand, parse_columns
 from config.foundation.progress import ProgressBar, ignore_progress
 from customers.events.models import Source
-from customers.orders.imports.column_mapping import parse_assignments
 from customers.orders.imports.count_labels import COUNT_LABELS
 from customers.orders.imports.file_import import (
     ColumnMappingError,
@@ -28,7 +27,7 @@ from customers.orders.models import OrderImport
 from customers.orders.order_rules import REASONS
 
 
-class Command(BaseCommand):
+class Command(ImportCommand):
     help = (
         "Imports past orders from a CSV file (any common encoding and delimiter, also gzipped) or a Parquet file. "
         "A second import of the same file changes nothing. Fields for --map: "
@@ -37,26 +36,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path)
+        self.add_file_arguments(parser, presets=PRESETS, default_preset=DEFAULT_PRESET)
         parser.add_argument("--source", default="orders", help="key of the shop system; order IDs are unique within it")
-        parser.add_argument(
-            "--preset",
-            choices=list(PRESETS),
-            default=DEFAULT_PRESET,
-            help="column names of the shop system that wrote the file",
-        )
-        parser.add_argument(
-            "--map",
-            action="append",
-            default=[],
-            metavar="FIELD=COLUMN",
-            help="column of a field, if not that of the preset; repeatable",
-        )
         parser.add_argument("--currency", default="", help="currency of rows without one; default: SHOP_CURRENCY")
         parser.add_argument(
             "--timezone", default="UTC", help="time zone of times without an offset, such as Europe/Berlin"
         )
-        parser.add_argument("--encoding", default=None, help="encoding of a CSV file; default: detected")
         parser.add_argument(
             "--date-format",
             action="append",
@@ -70,7 +55,6 @@ class Command(BaseCommand):
             help="create unknown products, or reject their rows",
         )
         parser.add_argument("--keep-zero-quantity", action="store_true", help="accept rows with quantity 0")
-        parser.add_argument("--dry-run", action="store_true", help="check and count the rows, write nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -79,7 +63,7 @@ class Command(BaseCommand):
                 source=find_source(options["source"]),
                 started_at=timezone.now(),
                 preset=options["preset"],
-                mapping=parse_assignments(options["map"]),
+                mapping=parse_columns(options["map"], example="order_id=Invoice"),
                 currency=options["currency"].upper(),
                 timezone=options["timezone"],
                 encoding=options["encoding"],

@@ -10,13 +10,13 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from catalog.feeds.uploads import FEED_UPLOADS
 from config.foundation.files.private_files import (
     DATABASE_FOLDER,
     keep_new_files_private,
     make_private_folder,
     make_tree_private,
 )
+from config.foundation.uploads import UploadFolder
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +98,8 @@ def test_new_folders_are_private_with_their_parents(tmp_path: Path) -> None:
 def test_uploads_are_private(tmp_path: Path, settings: pytest.FixtureRequest) -> None:
     settings.EXPORTS_DIR = tmp_path / "exports"  # type: ignore[attr-defined]
     settings.MEDIA_ROOT = tmp_path / "media"  # type: ignore[attr-defined]
-    FEED_UPLOADS.store_file(SimpleUploadedFile("feed.csv", b"x"))
-    assert get_mode(FEED_UPLOADS.path) == get_mode(tmp_path / "exports") == 0o700
+    uploads = UploadFolder("uploads", "feed")
+    uploads.store_file(SimpleUploadedFile("feed.csv", b"x"))
+    assert get_mode(uploads.path) == get_mode(tmp_path / "exports") == 0o700
     name = default_storage.save("folder/image.png", ContentFile(b"x"))
     assert [get_mode(tmp_path / "media" / name), get_mode(tmp_path / "media" / "folder")] == [0o600, 0o700]

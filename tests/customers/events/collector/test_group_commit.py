@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -138,3 +139,60 @@ def test_source_with_events_cannot_be_deleted_by_any_statement(group: GroupCommi
     assert group._connection is not None
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
         group._connection.execute("DELETE FROM events_source")
+
+
+def test_threads_of_further_calls_are_free_while_a_statement_runs(
+    group: GroupCommit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source_id = make_source().pk
+    gate = Gate(monkeypatch)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(group.submit, build_rows("m1", source_id=source_id), [])
+        wait_until(lambda: gate.sizes, what="the first call to be written")
+        pending = [group.submit(build_rows(name, source_id=source_id), []) for name in ("m2", "m3", "m2")]
+        stored: list[int] = []
+        for index, call in enumerate(pending):
+            call.when_finished(partial(stored.append, index))
+        assert stored == []
+        gate.open.set()
+        wait_until(lambda: len(stored) == len(pending), what="the other calls to be stored")
+        assert len(first.result().wait().rows) == 1
+    assert stored == [0, 1, 2]
+    assert gate.sizes == [1, 3]
+    assert [len(call.get_result().rows) for call in pending] == [1, 1, 0]
+    finished: list[bool] = []
+    pending[0].when_finished(lambda: finished.append(True))
+    assert finished == [True]
+    assert sorted(Event.objects.values_list("message_id", flat=True)) == ["m1", "m2", "m3"]
+
+
+def test_a_call_waits_while_too_many_rows_are_in_the_queue(group: GroupCommit, monkeypatch: pytest.MonkeyPatch) -> None:
+    source_id = make_source().pk
+    monkeypatch.setattr(group_commit, "MAX_WAITING_ROWS", 2)
+    gate = Gate(monkeypatch)
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(group.submit, build_rows("m1", source_id=source_id), [])
+        wait_until(lambda: gate.sizes, what="the first call to be written")
+        group.submit(build_rows("m2", "m3", source_id=source_id), [])
+        late = pool.submit(group.submit, build_rows("m4", source_id=source_id), [])
+        wait_until(lambda: len(group._queue) == 2, what="the late call to be in the queue")
+        assert not late.done()
+        gate.open.set()
+        assert len(late.result(timeout=30).get_result().rows) == 1
+    assert Event.objects.count() == 4
+    assert group._waiting_rows == 0
+
+
+def test_a_callback_that_fails_does_not_affect_the_other_calls(
+    group: GroupCommit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    source_id = make_source().pk
+    gate = Gate(monkeypatch)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(group.submit, build_rows("m1", source_id=source_id), [])
+        wait_until(lambda: gate.sizes, what="the first call to be written")
+        failing, other = (group.submit(build_rows(name, source_id=source_id), []) for name in ("m2", "m3"))
+        failing.when_finished(lambda: 1 / 0)
+        gate.open.set()
+        assert len(other.wait().rows) == 1
+    assert "could not be passed on" in caplog.text

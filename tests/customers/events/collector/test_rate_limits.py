@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from config.foundation.client_address import get_client_address
+from config.foundation.http.client_address import get_client_address
 from config.foundation.rate_limiter import RateLimiter, RateLimits
 from customers.events.collector.rate_limits import limiter
 from customers.events.models import Event, Source

@@ -1,10 +1,16 @@
 """Exports of shop systems go through the wizard without a change of the proposed columns."""
 
+import csv
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.test import Client
 
+from catalog.backoffice.resources import ProductResource
+from catalog.feeds.column_translations import load_translations
+from catalog.feeds.presets.woocommerce import WOOCOMMERCE
 from catalog.models import Product
 from customers.identity.models import Consent, Customer, Identifier
 from customers.imports.models import ImportRun
@@ -15,8 +21,8 @@ from tests.customers.imports.wizard_pages import Upload, post
 pytestmark = pytest.mark.django_db
 
 
-def run_import(boss: Client, upload: Upload, kind: str, text: str | bytes) -> ImportRun:
-    run = upload(kind, text)
+def run_import(boss: Client, upload: Upload, kind: str, text: str | bytes, *, source: str = "shop") -> ImportRun:
+    run = upload(kind, text, source=source)
     assert (run.state, run.problems) == ("checked", {}), run.error
     counts = (run.created, run.updated, run.unchanged)
     run = post(boss, "start", run)
@@ -26,6 +32,21 @@ def run_import(boss: Client, upload: Upload, kind: str, text: str | bytes) -> Im
 
 def read_product(product_id: str) -> Product:
     return Product.objects.select_related("category").get(product_id=product_id)
+
+
+def read_catalog() -> list[Any]:
+    names = (
+        "product_id",
+        "title",
+        "description",
+        "category__path",
+        "brand",
+        "price",
+        "availability",
+        "stock",
+        "parent_id",
+    )
+    return list(Product.objects.order_by("product_id").values(*names, "image_url", "tags", "attributes", "is_active"))
 
 
 def test_shopify_products_with_variants(boss: Client, upload: Upload) -> None:
@@ -110,6 +131,26 @@ def test_woocommerce_customers_complete_those_of_the_orders(boss: Client, upload
     assert Order.objects.get().lines.get().product.product_id == "hoodie-blue"
 
 
+@pytest.mark.parametrize(
+    ("customers", "orders"),
+    [
+        (exports.WOOCOMMERCE_CUSTOMERS, exports.WOOCOMMERCE_ORDERS),  # only the orders have IDs
+        (exports.SHOPIFY_CUSTOMERS, exports.SHOPIFY_ORDERS),  # only the customers have IDs
+    ],
+)
+@pytest.mark.parametrize("is_customers_first", [True, False])
+def test_orders_and_customers_find_each_other_in_any_order(
+    boss: Client, upload: Upload, customers: str, orders: str, is_customers_first: bool
+) -> None:
+    files = [("customers", customers), ("orders", orders)]
+    for kind, text in files if is_customers_first else reversed(files):
+        assert run_import(boss, upload, kind, text).rejected == 0
+    buyers = Customer.objects.filter(orders__isnull=False).distinct()
+    assert all(buyer.name for buyer in buyers)
+    kinds = {kind for buyer in buyers for kind in buyer.identifiers.values_list("kind", flat=True)}
+    assert {"user_id", "email_hash"} <= kinds
+
+
 def test_magento_products_with_configurable_ones(boss: Client, upload: Upload) -> None:
     run = run_import(boss, upload, "products", exports.MAGENTO_PRODUCTS)
     assert (run.preset, run.rows, run.created) == ("magento", 2, 2)
@@ -149,6 +190,66 @@ def test_second_import_of_an_export_changes_nothing(boss: Client, upload: Upload
     created = run_import(boss, upload, kind, text).created
     again = run_import(boss, upload, kind, text)
     assert (again.created, again.updated, again.unchanged) == (0, 0, created)
+
+
+def translate_header(text: str, table: Mapping[str, str]) -> str:
+    """Return a CSV file with its header in another language; a translation that occurs twice is used once."""
+    header, _break, rows = text.partition("\n")
+    names = {english: column for column, english in reversed(table.items())}
+    cells = next(csv.reader([header]))
+    return ",".join(f'"{names.get(cell, cell)}"' for cell in cells) + "\n" + rows
+
+
+@pytest.mark.parametrize("language", sorted(WOOCOMMERCE.translations))
+def test_woocommerce_exports_in_other_languages_equal_the_english_one(
+    boss: Client, upload: Upload, language: str
+) -> None:
+    run_import(boss, upload, "products", exports.WOOCOMMERCE_PRODUCTS)
+    before = read_catalog()
+    Product.objects.all().delete()
+    text = translate_header(exports.WOOCOMMERCE_PRODUCTS, WOOCOMMERCE.translations[language])
+    run = run_import(boss, upload, "products", text, source=f"shop-{language}")
+    assert run.preset == "woocommerce"
+    assert read_catalog() == before
+
+
+@pytest.mark.parametrize(
+    "language", sorted(load_translations("customers.identity.imports.presets", "woocommerce_columns"))
+)
+def test_woocommerce_customers_report_in_other_languages(boss: Client, upload: Upload, language: str) -> None:
+    table = load_translations("customers.identity.imports.presets", "woocommerce_columns")[language]
+    text = translate_header(exports.WOOCOMMERCE_CUSTOMERS, table)
+    run = run_import(boss, upload, "customers", text, source=f"shop-{language}")
+    assert run.preset == "woocommerce"
+    customer = Customer.objects.get()
+    assert (customer.name, customer.country) == ("Eve Moneypenny", "GB")
+
+
+ORDERS_BY_LANGUAGE = {
+    "de": "Bestellnummer;E-Mail;Bestelldatum;Artikelnummer;Produktname;Menge;Einzelpreis",
+    "fr": "Numéro de commande;Adresse e-mail;Date de commande;Référence;Produit;Quantité;Prix unitaire",
+    "es": "Número de pedido;Correo electrónico;Fecha del pedido;Referencia;Producto;Cantidad;Precio unitario",
+    "it": "Numero ordine;Indirizzo email;Data ordine;Codice prodotto;Prodotto;Quantità;Prezzo unitario",
+    "nl": "Bestelnummer;E-mailadres;Besteldatum;Artikelnummer;Productnaam;Aantal;Stuksprijs",
+    "zh": "订单编号;邮箱;下单时间;商品编号;商品名称;数量;单价",
+}
+
+
+@pytest.mark.parametrize("language", sorted(ORDERS_BY_LANGUAGE))
+def test_columns_of_orders_are_recognized_in_other_languages(boss: Client, upload: Upload, language: str) -> None:
+    text = f"{ORDERS_BY_LANGUAGE[language]}\n1001;ada@example.com;2026-05-17;tea;Tea;2;4,50\n"
+    run = run_import(boss, upload, "orders", text)
+    assert (run.created, run.rejected) == (1, 0)
+    order = Order.objects.get()
+    assert (order.order_id, order.total) == ("1001", Decimal(9))
+    assert order.lines.get().product.title == "Tea"
+
+
+def test_an_export_of_the_catalog_can_be_imported_again(boss: Client, upload: Upload) -> None:
+    run_import(boss, upload, "products", exports.WOOCOMMERCE_PRODUCTS)
+    count = Product.objects.count()
+    again = run_import(boss, upload, "products", ProductResource().export().csv, source="export")
+    assert (again.created, again.updated, again.unchanged) == (0, 0, count)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

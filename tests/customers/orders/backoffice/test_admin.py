@@ -1,26 +1,20 @@
 """Admin pages of orders and their imports."""
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from customers.orders.imports.uploads import ORDER_UPLOADS
-from customers.orders.models import Order, OrderImport
-from tests.makers import make_customer, make_order, make_product
+from customers.orders.imports.file_import import import_orders
+from tests.makers import NOON, make_customer, make_order, make_product, make_source
 
 pytestmark = pytest.mark.django_db
 
-FILE = (
-    "Invoice,customer_id,placed_at,product_id,quantity,unit_price\n"
-    "1,ada,2026-05-01,tea,1,4.50\n2,ada,2026-05-01,tea,many,4.50\n"
-)
+FILE = "order_id,customer_id,placed_at,product_id,quantity,unit_price\n1,ada,2026-05-01,tea,many,4.50\n"
 
 
 @pytest.fixture
@@ -37,24 +31,8 @@ def get(client: Client, name: str, *args: Any, **query: Any) -> str:
     return response.content.decode()
 
 
-def upload(client: Client, text: str = FILE, **fields: Any) -> OrderImport:
-    fields = {
-        "file": SimpleUploadedFile("march.csv", text.encode()),
-        "source": "shop",
-        "preset": "native",
-        "mapping": "order_id=Invoice",
-        "currency": "eur",
-        "timezone": "UTC",
-        "products": "create",
-        **fields,
-    }
-    response = client.post(reverse("admin:orders_orderimport_upload"), fields)
-    assert response.status_code == 302, response.context["form"].errors
-    return OrderImport.objects.latest("pk")
-
-
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
-@pytest.mark.parametrize("name", ["order_changelist", "orderimport_changelist", "orderimport_upload"])
+@pytest.mark.parametrize("name", ["order_changelist", "orderimport_changelist"])
 def test_every_page_answers(boss: Client, name: str, language: str) -> None:
     boss.cookies["django_language"] = language
     make_order(make_customer("ada"), products=[make_product()])
@@ -85,30 +63,11 @@ def test_orders_are_searched_by_id_and_by_customer(boss: Client) -> None:
     assert "first-one" not in page
 
 
-def test_upload_is_checked_first_and_imported_after_confirmation(boss: Client) -> None:
-    dry_run = upload(boss)
-    assert (dry_run.dry_run, dry_run.file_name, dry_run.rows, dry_run.loaded, dry_run.rejected) == (
-        True,
-        "march.csv",
-        2,
-        1,
-        1,
-    )
-    assert not Order.objects.exists()
-    page = get(boss, "orderimport_change", dry_run.pk)
-    assert "Nothing has been changed yet" in page
-    assert "Not a valid number" in page
-    response = boss.post(reverse("admin:orders_orderimport_confirm", args=[dry_run.pk]))
-    record = OrderImport.objects.latest("pk")
-    assert response.headers["Location"] == reverse("admin:orders_orderimport_change", args=[record.pk])
-    assert (record.dry_run, record.file_name, record.loaded) == (False, "march.csv", 1)
-    assert Order.objects.get().currency == "EUR"
-    assert not list(ORDER_UPLOADS.path.iterdir())
-
-
-def test_rejected_rows_are_downloaded_only_with_permission(boss: Client, client: Client) -> None:
-    dry_run = upload(boss)
-    address = reverse("admin:orders_orderimport_errors", args=[dry_run.pk])
+def test_rejected_rows_are_downloaded_only_with_permission(boss: Client, client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(FILE)
+    record = import_orders(path=path, source=make_source(), started_at=NOON, currency="EUR")
+    address = reverse("admin:orders_orderimport_errors", args=[record.pk])
     response = boss.get(address)
     assert b"many" in b"".join(response.streaming_content)  # type: ignore[attr-defined]
     user = get_user_model().objects.create_user("clerk", password="x", is_staff=True)
@@ -116,40 +75,14 @@ def test_rejected_rows_are_downloaded_only_with_permission(boss: Client, client:
     assert client.get(address).status_code == 403
     user.user_permissions.add(Permission.objects.get(codename="view_orderimport"))
     assert client.get(address).status_code == 403  # the rows contain the addresses of buyers
-    assert address not in get(client, "orderimport_change", dry_run.pk)
+    assert address not in get(client, "orderimport_change", record.pk)
     user.user_permissions.add(Permission.objects.get(codename="view_personal"))
     response = client.get(address)
     assert response.status_code == 200
     assert b"many" in b"".join(response.streaming_content)  # type: ignore[attr-defined]
 
 
-def test_unreadable_file_shows_the_reason(boss: Client) -> None:
-    dry_run = upload(boss, mapping="order_id=Invoyce")
-    assert "Did you mean" in get(boss, "orderimport_change", dry_run.pk)
-    response = boss.post(reverse("admin:orders_orderimport_confirm", args=[dry_run.pk]), follow=True)
-    assert "Upload it again" in response.content.decode()
-    assert not Order.objects.exists()
-
-
-@pytest.mark.parametrize(
-    ("field", "value"), [("mapping", "nonsense"), ("currency", "abcd"), ("timezone", "Mars"), ("source", "a b")]
-)
-def test_invalid_options_are_reported(boss: Client, field: str, value: str) -> None:
-    fields = {"source": "shop", "preset": "native", "currency": "EUR", "timezone": "UTC", "products": "create"}
-    response = boss.post(
-        reverse("admin:orders_orderimport_upload"),
-        {**fields, "file": SimpleUploadedFile("march.csv", FILE.encode()), field: value},
-    )
-    assert field in response.context["form"].errors
-    assert not OrderImport.objects.exists()
-
-
-def test_upload_page_requires_import_permission(client: Client) -> None:
-    client.force_login(get_user_model().objects.create_user("clerk", password="x", is_staff=True))
-    assert client.get(reverse("admin:orders_orderimport_upload")).status_code == 403
-
-
-def test_old_uploads_are_deleted(boss: Client) -> None:
-    dry_run = upload(boss)
-    assert ORDER_UPLOADS.delete_expired(at=dry_run.started_at + timedelta(days=6)) == 0
-    assert ORDER_UPLOADS.delete_expired(at=dry_run.started_at + timedelta(days=8)) == 1
+@pytest.mark.parametrize("address", ["upload/", "7/confirm/"])
+def test_earlier_upload_pages_lead_to_the_import_wizard(boss: Client, address: str) -> None:
+    response = boss.get(f"/admin/orders/orderimport/{address}")
+    assert response.headers["Location"] == reverse("imports:new", args=["orders"])

@@ -1,0 +1,118 @@
+"""Takes the interactions of deleted events off the recent interactions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from config.foundation.valkey import ValkeyDownError, run_pipeline
+from customers.events.event_taxonomy import Meaning, lookup_meaning
+from customers.events.recent.interactions import MEANING_LETTERS, format_recent_key, to_base36
+
+CHUNK = 500  # identifiers per round trip
+# Other events of the same second, which keep their place in the list.
+READ_REMAINING = """
+SELECT owner.value, owner.second, e.name, e.product_ids
+FROM unnest(%(values)s::text[], %(seconds)s::bigint[]) AS owner (value, second)
+JOIN events_event e ON {condition} AND e.type = 'track'
+ AND e.occurred_at >= to_timestamp(owner.second) AND e.occurred_at < to_timestamp(owner.second + 1)
+"""
+OF_OWNER = {
+    "user_id": "e.user_id = owner.value AND e.user_id <> ''",
+    "anonymous_id": "e.anonymous_id = owner.value AND e.anonymous_id <> '' AND e.user_id = ''",
+}
+
+
+class RemovedInteraction(NamedTuple):
+    """An interaction that no longer exists; kind and value name its user or visitor."""
+
+    kind: str
+    value: str
+    meaning: Meaning
+    second: int
+
+
+def forget_interactions(interactions: Iterable[RemovedInteraction]) -> None:
+    """Remove interactions whose events were deleted from the lists of their users and visitors, inside the deletion's transaction.
+
+    If Valkey is down, they stay until newer ones replace them.
+    """
+    by_kind: dict[str, dict[str, list[RemovedInteraction]]] = {}
+    for interaction in interactions:
+        by_kind.setdefault(interaction.kind, {}).setdefault(interaction.value, []).append(interaction)
+    with suppress(ValkeyDownError):
+        for kind, by_value in by_kind.items():
+            values = list(by_value)
+            for start in range(0, len(values), CHUNK):
+                correct_lists(kind, {value: by_value[value] for value in values[start : start + CHUNK]})
+
+
+def correct_lists(kind: str, removed: Mapping[str, Sequence[RemovedInteraction]]) -> None:
+    """Correct the lists of some identifiers of one kind."""
+
+    def read(pipe: Any) -> None:
+        for value in removed:
+            pipe.zrange(format_recent_key(kind, value), 0, -1)
+            pipe.zrange(f"dismissed:{kind}:{value}", 0, -1, withscores=True)
+
+    replies = run_pipeline(read)
+    stale: dict[str, list[str]] = {}
+    seconds: list[tuple[str, int]] = []
+    dismissed: dict[str, list[bytes]] = {}
+    for at, (value, interactions) in enumerate(removed.items()):
+        if members := find_members(replies[2 * at], interactions):
+            stale[value] = members
+            seconds += [(value, second) for second in {item.second for item in interactions}]
+        undone = {item.second for item in interactions if item.meaning == Meaning.DISMISSAL}
+        if products := [product for product, second in replies[2 * at + 1] if int(second) in undone]:
+            dismissed[value] = products
+    remaining = read_remaining(kind, seconds) if seconds else {}
+
+    def write(pipe: Any) -> None:
+        for value, members in stale.items():
+            if gone := select_gone(members, remaining.get(value, set())):
+                pipe.zrem(format_recent_key(kind, value), *gone)
+        for value, products in dismissed.items():
+            pipe.zrem(f"dismissed:{kind}:{value}", *products)
+
+    if stale or dismissed:
+        run_pipeline(write)
+
+
+def find_members(members: Sequence[bytes], removed: Sequence[RemovedInteraction]) -> list[str]:
+    """Return the members with the type and the second of a removed interaction; its product may have been named by a SKU."""
+    heads = {format_head(item.meaning, item.second) for item in removed if item.meaning in MEANING_LETTERS}
+    return [text for member in members if strip_delay(text := member.decode()).partition(":")[0] in heads]
+
+
+def select_gone(members: Sequence[str], remaining: set[str]) -> list[str]:
+    """Return the members without a remaining event; of several with the same one, that with the shortest delay stays."""
+    kept: dict[str, str] = {}
+    for member in sorted(members, key=lambda text: (len(text), text)):  # numbers of the same base sort like this
+        if (bare := strip_delay(member)) in remaining:
+            kept.setdefault(bare, member)
+    return [member for member in members if kept.get(strip_delay(member)) != member]
+
+
+def format_head(meaning: Meaning, second: int) -> str:
+    return f"{MEANING_LETTERS[meaning]}{to_base36(second)}"
+
+
+def strip_delay(member: str) -> str:
+    """Return a member without the delay of a late event."""
+    head, _colon, product_id = member.partition(":")
+    return f"{head.partition('~')[0]}:{product_id}"
+
+
+def read_remaining(kind: str, seconds: Sequence[tuple[str, int]]) -> dict[str, set[str]]:
+    """Return the members, without delays, of the stored events of these identifiers in these seconds."""
+    values, moments = map(list, zip(*seconds, strict=True))
+    members: dict[str, set[str]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(READ_REMAINING.format(condition=OF_OWNER[kind]), {"values": values, "seconds": moments})
+        for value, second, name, products in cursor.fetchall():
+            meaning = lookup_meaning(name)
+            if meaning in MEANING_LETTERS:
+                members.setdefault(value, set()).update(f"{format_head(meaning, second)}:{item}" for item in products)
+    return members
