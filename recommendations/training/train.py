@@ -20,7 +20,7 @@ from recommendations.engine.algorithms.ensembles.weighted_ensemble import Weight
 from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS
 from recommendations.engine.evaluation.splits import EmptySplitError
 from recommendations.engine.exploration import count_people
-from recommendations.engine.variety.near_identical import find_near_identical
+from recommendations.engine.variety.near_identical import find_near_identical, group_equal_titles
 from recommendations.training.budget import PeakMemory, TrainingBudget
 from recommendations.training.data.customer_traits import KnownTraits, extract_known_traits
 from recommendations.training.data.extract import TrainingData, extract_training_data
@@ -263,13 +263,12 @@ def build_artifact(
 
 
 def find_similar_groups(data: TrainingData, blend: WeightedEnsemble) -> dict[str, npt.NDArray[np.int32]]:
-    """Return which products have nearly the same content, as the artifact stores it; {} without a content model."""
+    """Return which products look nearly the same, as the artifact stores it: by their titles, and by a content model if there is one."""
     content = next((part for part in blend.components_.values() if isinstance(part, Content)), None)
-    if content is None:
-        return {}
     interactions = data.interactions
     popularity = np.bincount(interactions.item, interactions.weight, interactions.n_items)
-    return {"near_identical": find_near_identical(content, popularity)}
+    near = find_near_identical(content, popularity) if content is not None else None
+    return {"near_identical": group_equal_titles(data.products.texts, popularity, near)}
 
 
 def serialize_placements(outcome: TrainingOutcome) -> dict[str, dict[str, Any]]:

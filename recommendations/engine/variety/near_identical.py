@@ -1,4 +1,6 @@
-"""Products with nearly the same content, found among the nearest neighbors that the content model has anyway."""
+"""Products that look nearly the same to a shopper: by title, and by the nearest neighbors that the content model has anyway."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -6,9 +8,37 @@ from scipy.sparse import csr_array
 
 from config.foundation.array_types import Rows
 from recommendations.engine.algorithms.content.content import Content
+from recommendations.engine.data.id_map import IdMap
 
 MIN_COSINE = 0.9
 TOLERANCE = 1e-5  # of 32-bit cosines
+TITLE_FIELDS = ("title", "brand", "category")  # what a card shows beside picture and price
+
+
+def group_equal_titles(
+    texts: Mapping[str, Sequence[str]], popularity: npt.NDArray[np.floating], near: Rows | None = None
+) -> Rows:
+    """Return int32 (items,): the row of the leader of each item's group, after grouping items of equal title, brand and category.
+
+    Their attributes may differ, such as the number of the manufacturer: shoppers see the same card. Of equal items the most popular leads,
+    ties go to the lower row, and all of them join the group that it has in ``near``. So no chain forms here either. Items without a title
+    keep their group.
+
+    texts: field → (items,) texts, see `Products`. near: see `find_near_identical`; by default each item is alone.
+    """
+    n_items = len(popularity)
+    near = np.arange(n_items, dtype=np.int32) if near is None else near
+    if "title" not in texts:
+        return near
+    codes = np.zeros(n_items, np.int64)
+    for column in (texts[field] for field in TITLE_FIELDS if field in texts):
+        names, numbers = IdMap.number_ids([" ".join(text.casefold().split()) for text in column])
+        codes = np.unique(codes * len(names) + numbers, return_inverse=True)[1].astype(np.int64)
+    by_popularity = np.lexsort((-np.arange(n_items), popularity))
+    leader = np.empty(n_items, np.int32)
+    leader[codes[by_popularity]] = by_popularity  # the last write wins
+    has_title = np.fromiter((bool(text.strip()) for text in texts["title"]), np.bool_, n_items)
+    return np.where(has_title, near[leader[codes]], near).astype(np.int32)
 
 
 def find_near_identical(

@@ -128,6 +128,10 @@ def _find_related(context: RecommendationContext, *, placement: str) -> Candidat
     excluded = context.get_excluded_rows(placement, start_rows)
     allowed = _select_related(context, known) if placement in (BOUGHT_TOGETHER, CART) else context.recommendable
     rows, scores = select_candidates(context, scored, placement=placement, n=n, excluded=excluded, allowed=allowed)
+    if placement == SIMILAR:
+        # A few customers who bought a juice and hair color do not make them similar.
+        is_similar = context.state.reason_support.are_similar(rows, known)
+        rows, scores = rows[is_similar], scores[is_similar]
     candidates = Candidates(placement, rows, scores, scored)
     return _personalize(context, candidates, share=context.get_config(placement).personal_share)
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.algorithms.base import VISIT_PREFIX, get_reason
 from recommendations.engine.algorithms.content.content import Content
+from recommendations.engine.linear_algebra.set_kernels import are_members
 from recommendations.engine.online.ensemble_scorer import SPECIFIC_LIFT, MainCauses
 from recommendations.engine.pair_support.support import (
     MIN_PEOPLE,
@@ -100,6 +101,27 @@ class ReasonSupport:
         """Return which of n rows at least two people chose together with any of the given ones."""
         supports = [self.find_support(name) for name in PARTNER_COMPONENTS]
         return select_partners([support for support in supports if support is not None], rows, n)
+
+    def are_similar(self, rows: Rows, starts: Rows) -> Flags:
+        """Return which rows may be called similar to one of the start products.
+
+        Their content is near, or enough people chose both, more than by chance. Rows that the model does not know are similar, as are
+        all rows without a content model.
+        """
+        content = self.model.blend.components_.get("content") if self.model is not None else None
+        if not isinstance(content, Content):
+            return np.ones(len(rows), np.bool_)
+        document, neighbors = content.document_, content.neighbors_
+        near = [neighbors.indices[neighbors.indptr[text] : neighbors.indptr[text + 1]] for text in document[starts]]
+        flags = rows >= len(document)
+        flags[~flags] = are_members(document[rows[~flags]], document[np.concatenate(near)])
+        others = (~flags).nonzero()[0]
+        if len(others):
+            firsts, seconds = np.repeat(starts, len(others)), np.tile(rows[others], len(starts))
+            for support in self.claimed_supports.values():
+                is_often = support.find(firsts, seconds).grade(self.minimum) == SupportLevel.OFTEN
+                flags[others] |= is_often.reshape(len(starts), len(others)).any(axis=0)
+        return flags
 
     def is_popular(self, row: int) -> bool:
         """Return whether enough people viewed or bought the product."""

@@ -7,8 +7,8 @@ from scipy.sparse import csr_array
 
 from recommendations.engine import IdMap, Interactions, Products
 from recommendations.engine.algorithms.content.content import Content
-from recommendations.engine.linear_algebra.sparse import transpose
-from recommendations.engine.variety.near_identical import find_near_identical
+from recommendations.engine.linear_algebra.sparse import multiply_top_k_rows, transpose
+from recommendations.engine.variety.near_identical import find_near_identical, group_equal_titles
 
 NEAR = 25.0  # degrees; the cosine of 25.84° is 0.9
 
@@ -20,7 +20,9 @@ def make_content(degrees: list[float], *, k: int = 50) -> Content:
     content.vectors_ = csr_array(np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32))
     content.term_documents_ = transpose(content.vectors_)
     content.document_ = np.arange(len(degrees), dtype=np.int32)
-    content.neighbors_ = content._find_similar_items(np.ones(len(degrees)))
+    content.neighbors_ = content._find_similar_items(
+        np.ones(len(degrees)), multiply_top_k_rows(content.vectors_, content.term_documents_, content.k + 1)
+    )
     return content
 
 
@@ -62,3 +64,17 @@ def test_products_with_equal_texts_are_one_group_and_products_without_words_none
 
 def test_a_shop_with_one_product_has_one_group() -> None:
     assert find_groups([10], [1]) == [0]
+
+
+def test_equal_titles_of_one_brand_and_category_are_one_group_whatever_their_attributes() -> None:
+    texts = {
+        "title": ["Strawberries, 16 oz", "strawberries,  16 oz", "Strawberries, 16 oz", "Strawberries, 1 lb", "", ""],
+        "brand": ["National", "National", "Own", "National", "", ""],
+        "category": ["Berries"] * 6,
+        "attributes": ["manufacturer=1", "manufacturer=2", "", "", "", ""],
+    }
+    assert group_equal_titles(texts, np.array([1, 5, 1, 1, 1, 1])).tolist() == [1, 1, 2, 3, 4, 5]
+    # all products of a title join the group that its most popular product has
+    near = np.array([0, 3, 2, 3, 4, 0], np.int32)
+    assert group_equal_titles(texts, np.array([1, 5, 1, 9, 1, 1]), near).tolist() == [3, 3, 2, 3, 4, 0]
+    assert group_equal_titles({}, np.ones(2)).tolist() == [0, 1]

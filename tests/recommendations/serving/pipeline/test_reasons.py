@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from django.utils.translation import override
 
-from recommendations.engine import KIND_CODES, Histories
+from recommendations.engine import KIND_CODES, Histories, IdMap, Interactions, Products
+from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.online.ensemble_scorer import MainCause, MainCauses
 from recommendations.engine.pair_support.support import PairSupport, SupportLevel
@@ -93,3 +94,21 @@ def test_a_cause_is_general_if_enough_people_show_that_it_is_related_to_everythi
         CauseSupport(SupportLevel.OFTEN),
         CauseSupport(SupportLevel.SOME),
     ]
+
+
+def test_products_are_similar_by_content_or_by_enough_customers() -> None:
+    interactions = Interactions.from_ids(user_ids=["a"], item_ids=["p0"], items=IdMap.of([f"p{n}" for n in range(4)]))
+    texts = {"title": ["apple juice", "orange juice", "hair color", "white grapes"]}
+    content = Content().fit(interactions, Products.of_columns(texts))
+    pairs = make_csr(np.ones(2), [2, 3], [0, 2, 2, 2, 2], (4, 4))
+    support = PairSupport.of_arrays(
+        pairs,
+        {"orders": np.array([2, 9], np.int32), "people": np.array([2, 9], np.int32), "lift": np.full(2, 3, np.float32)},
+    )
+    components = {"content": content, "item-knn": SimpleNamespace(support_=support)}
+    reasons = ReasonSupport(SimpleNamespace(blend=SimpleNamespace(components_=components)), 5)
+    rows, starts = np.array([1, 2, 3, 4], np.int32), np.array([0], np.int32)
+    # two customers are too few for hair color, nine are enough for grapes; nobody knows a new product yet
+    assert reasons.are_similar(rows, starts).tolist() == [True, False, True, True]
+    components.pop("content")
+    assert reasons.are_similar(rows, starts).all()
