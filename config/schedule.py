@@ -37,6 +37,14 @@ class ScheduledJob:
             return str(self.title)
 
 
+DEMO_JOBS = (
+    ScheduledJob(
+        task="config.tasks.load_due_demo_orders",
+        cron="17 * * * *",
+        title=_("Load due demo orders"),
+        description=_("Loads the orders of the demo data whose time has come."),
+    ),
+)
 SCHEDULE: tuple[ScheduledJob, ...] = (
     ScheduledJob(
         task="customers.processing.tasks.process_events",
@@ -198,6 +206,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         title=_("Train recommendations"),
         description=_("Trains and evaluates a recommendation model and promotes it if it passes the checks."),
     ),
+    *(DEMO_JOBS if settings.DEMO else ()),
 )
 
 

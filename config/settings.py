@@ -481,7 +481,7 @@ COLD_START_TRAITS = read_list(
 # Feeds store every column that is not a field as an attribute, also those that only the shop should know, such as custom_label_0.
 VARIANT_ATTRIBUTES = (
     "age_group,color,colour,condition,flavor,flavour,gender,manufacturer,material,package_size,pattern,rating,scent,size,size_system,"
-    "size_type,style,颜色,尺码,尺寸,材质,规格,口味,款式,图案"
+    "size_type,style,颜色,尺码,尺寸,材质,规格,口味,款式,图案,厂商"
 )
 PUBLIC_ATTRIBUTES = frozenset(read_list("PUBLIC_ATTRIBUTES", VARIANT_ATTRIBUTES.split(",")))
 # The share of for-you positions that try new products (0: none), and for how many days after its publication a product is new.

@@ -32,9 +32,9 @@ class DeliveryError(Exception):
     """The collector rejects the events or cannot be reached."""
 
 
-def ensure_simulated_source() -> Source:
+def ensure_simulated_source(*, name: str = SOURCE_NAME) -> Source:
     return Source.objects.get_or_create(
-        key=SOURCE_KEY, defaults={"name": SOURCE_NAME, "kind": Source.Kind.SERVER, "is_simulated": True}
+        key=SOURCE_KEY, defaults={"name": name, "kind": Source.Kind.SERVER, "is_simulated": True}
     )[0]
 
 

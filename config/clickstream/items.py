@@ -36,9 +36,9 @@ BATCH_ITEMS = 2_000
 _encode = msgspec.json.Encoder().encode
 
 
-def build_items(shop: SimulatedShop, history: SimulatedHistory) -> Iterator[list[bytes]]:
+def build_items(shop: SimulatedShop, history: SimulatedHistory, *, locale: str = "en-US") -> Iterator[list[bytes]]:
     """Yield lists of items in order of time. The same seed and orders give the same message ids."""
-    writer = ItemWriter(shop, history)
+    writer = ItemWriter(shop, history, locale)
     for start in range(0, len(history), BATCH_ITEMS):
         yield writer.encode_items(start, min(start + BATCH_ITEMS, len(history)))
 
@@ -46,9 +46,10 @@ def build_items(shop: SimulatedShop, history: SimulatedHistory) -> Iterator[list
 class ItemWriter:
     """Encodes events; the JSON parts that many events share are encoded once."""
 
-    def __init__(self, shop: SimulatedShop, history: SimulatedHistory) -> None:
+    def __init__(self, shop: SimulatedShop, history: SimulatedHistory, locale: str = "en-US") -> None:
         self.shop = shop
         self.history = history
+        self.locale = locale
         self.contexts: dict[int, msgspec.Raw] = {}
         self.products: dict[tuple[int, int], msgspec.Raw] = {}
         visits = history.visits
@@ -103,7 +104,7 @@ class ItemWriter:
             "library": LIBRARY,
             "sessionId": f"sim-{self.visit_ids[visit]}",
             "userAgent": USER_AGENTS[kind],
-            "locale": "en-US",
+            "locale": self.locale,
         }
         if kind == SimulatedDevice.APP:
             context["device"] = {"id": f"sim-{int(visits.device[visit]):016x}", "type": "android"}
@@ -124,7 +125,7 @@ class ItemWriter:
         if step == VisitStep.LIST_VIEWED:
             return {"category": category}
         if step == VisitStep.SEARCHED:
-            return {"query": title.partition(",")[0].lower()}
+            return {"query": build_query(title)}
         quantity_shown = quantity if step in (VisitStep.ADDED, VisitStep.REMOVED) else 0
         raw = self.products.get((product, quantity_shown))
         if raw is None:
@@ -151,3 +152,8 @@ class ItemWriter:
                 "currency": self.shop.basket_currency[basket],
             }
         return properties
+
+
+def build_query(title: str) -> str:
+    """Return what somebody who looks for a product types: its title up to the first comma, or to the first space if it is Chinese."""
+    return title.partition("," if title[:1].isascii() else " ")[0].lower()

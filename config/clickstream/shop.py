@@ -25,6 +25,18 @@ WHERE o.placed_at > %(since)s AND o.placed_at <= %(until)s AND o.kind = 'sale' A
   AND o.customer_id = ANY(%(customers)s)
 ORDER BY o.placed_at, s.key COLLATE "C", o.order_id COLLATE "C"
 """
+LATEST_BASKETS = """
+SELECT id, key, order_id, customer_id, extract(epoch FROM placed_at)::float8, total::float8, currency, user_id, placed_at
+FROM (
+    SELECT DISTINCT ON (o.customer_id) o.id, s.key || '/' || o.order_id AS key, o.order_id, o.customer_id, o.placed_at, o.total, o.currency,
+           i.value AS user_id
+    FROM orders_order o JOIN events_source s ON s.id = o.source_id
+    JOIN identity_identifier i ON i.customer_id = o.customer_id AND i.kind = 'user_id'
+    WHERE o.placed_at <= %(until)s AND o.kind = 'sale' AND NOT s.is_simulated AND o.customer_id <> ALL(%(customers)s)
+    ORDER BY o.customer_id, o.placed_at DESC, s.key COLLATE "C", o.order_id COLLATE "C", i.value COLLATE "C"
+) AS latest
+ORDER BY placed_at, key COLLATE "C"
+"""
 LINES = """
 SELECT l.order_id, p.id, ceil(l.quantity)::int
 FROM orders_orderline l JOIN catalog_product p ON p.id = l.product_id
@@ -37,6 +49,8 @@ FROM catalog_product p LEFT JOIN catalog_category c ON c.id = p.category_id
 WHERE p.is_active
 ORDER BY coalesce(c.path, '') COLLATE "C", p.product_id COLLATE "C"
 """
+
+LONGEST_RESEARCH_DAYS = 6  # an order is researched within five days before it
 
 
 class NoOrdersError(Exception):
@@ -62,9 +76,14 @@ class SimulatedCatalog:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedShop:
-    """Orders in order of time; `line_*` are their lines, order by order."""
+    """Orders in order of time; `line_*` are their lines, order by order.
+
+    has_browsing: whether there are visits that belong to no order.
+    """
 
     catalog: SimulatedCatalog
+    product_positions: dict[int, int]
+    customers: list[int]
     households: list[str]
     household_key: Keys
     basket_key: Keys
@@ -78,6 +97,7 @@ class SimulatedShop:
     line_quantity: Integers
     since: datetime
     until: datetime
+    has_browsing: bool = True
 
 
 def read_shop(*, days: int, households: int, seed: int) -> SimulatedShop:
@@ -85,17 +105,47 @@ def read_shop(*, days: int, households: int, seed: int) -> SimulatedShop:
 
     Raises NoOrdersError if no customer with a user id bought anything.
     """
-    until = Order.objects.filter(kind=Order.Kind.SALE, source__is_simulated=False).aggregate(at=Max("placed_at"))["at"]
-    if until is None:
-        raise NoOrdersError("There are no orders. Import some first (manage.py import_orders).")
+    until = find_newest_order()
     window: dict[str, Any] = {"since": until - timedelta(days=days), "until": until}
     user_ids = choose_households(window, households=households, seed=seed)
     if not user_ids:
         raise NoOrdersError(f"No customer with a user id bought anything in the {days} days before {until:%Y-%m-%d}.")
     baskets = run_query(BASKETS, window | {"customers": list(user_ids)})
+    return build_shop(read_catalog(seed=seed), baskets, user_ids, since=window["since"], until=until, seed=seed)
+
+
+def read_latest_orders(beyond: SimulatedShop, *, seed: int) -> SimulatedShop:
+    """Read the newest order of every household that is not in another shop. There are no visits but those around these orders."""
+    baskets = run_query(LATEST_BASKETS, {"until": beyond.until, "customers": beyond.customers})
+    user_ids = {row[3]: row[7] for row in baskets}
+    since = min((row[8] for row in baskets), default=beyond.until) - timedelta(days=LONGEST_RESEARCH_DAYS)
+    catalog = beyond.catalog, beyond.product_positions
+    return build_shop(catalog, baskets, user_ids, since=since, until=beyond.until, seed=seed, has_browsing=False)
+
+
+def find_newest_order() -> datetime:
+    """Return the time of the newest order that is not simulated. Raises NoOrdersError."""
+    orders = Order.objects.filter(kind=Order.Kind.SALE, source__is_simulated=False)
+    until: datetime | None = orders.aggregate(at=Max("placed_at"))["at"]
+    if until is None:
+        raise NoOrdersError("There are no orders. Import some first (manage.py import_orders).")
+    return until
+
+
+def build_shop(
+    catalog: tuple[SimulatedCatalog, dict[int, int]],
+    baskets: list[tuple[Any, ...]],
+    user_ids: dict[int, str],
+    *,
+    since: datetime,
+    until: datetime,
+    seed: int,
+    has_browsing: bool = True,
+) -> SimulatedShop:
+    """Return the shop of some orders in order of time; ``user_ids`` are those of their customers."""
     names = sorted(user_ids.values())
     household_positions = {name: number for number, name in enumerate(names)}
-    catalog, product_positions = read_catalog(seed=seed)
+    products, product_positions = catalog
     basket_positions = {row[0]: number for number, row in enumerate(baskets)}
     lines = run_query(LINES, {"orders": list(basket_positions)})
     line_columns = np.array(
@@ -104,7 +154,9 @@ def read_shop(*, days: int, households: int, seed: int) -> SimulatedShop:
     ).reshape(-1, 3)
     line_columns = line_columns[np.argsort(line_columns[:, 0], kind="stable")]
     return SimulatedShop(
-        catalog=catalog,
+        catalog=products,
+        product_positions=product_positions,
+        customers=list(user_ids),
         households=names,
         household_key=hash_to_keys(names, seed=seed),
         basket_key=hash_to_keys([row[1] for row in baskets], seed=seed),
@@ -116,8 +168,9 @@ def read_shop(*, days: int, households: int, seed: int) -> SimulatedShop:
         line_basket=line_columns[:, 0],
         line_product=line_columns[:, 1],
         line_quantity=line_columns[:, 2],
-        since=window["since"],
+        since=since,
         until=until,
+        has_browsing=has_browsing,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from config.clickstream.delivery import ensure_simulated_source, send_items, write_file
 from config.clickstream.items import build_items
 from config.clickstream.sessions import SimulatedHistory, plan_history
-from config.clickstream.shop import SimulatedShop, read_shop
+from config.clickstream.shop import SimulatedShop, read_latest_orders, read_shop
 from config.foundation.progress import Progress, ignore_progress
 from customers.events.imports.file_import import EventImportResult, import_items
 from customers.events.models import Event, Source
@@ -34,17 +34,29 @@ class ReceiptsExpiredError(Exception):
 
 
 class ClickstreamSimulation:
-    """Visits of the last ``days`` days before the newest order, around the orders of ``households`` households."""
+    """Visits of the last ``days`` days before the newest order, around the orders of ``households`` households.
 
-    def __init__(self, *, days: int, households: int, seed: int) -> None:
+    with_latest_orders: also the visits around the newest order of every other household.
+    """
+
+    def __init__(
+        self, *, days: int, households: int, seed: int, with_latest_orders: bool = False, locale: str = "en-US"
+    ) -> None:
         self.shop: SimulatedShop = read_shop(days=days, households=households, seed=seed)
-        self.history: SimulatedHistory = plan_history(self.shop, seed=seed)
+        shops = [self.shop]
+        if with_latest_orders and (others := read_latest_orders(self.shop, seed=seed)).households:
+            shops.append(others)
+        self.locale = locale
+        self.parts: list[tuple[SimulatedShop, SimulatedHistory]] = [
+            (shop, plan_history(shop, seed=seed)) for shop in shops
+        ]
 
     def __len__(self) -> int:
-        return len(self.history)
+        return sum(len(history) for _shop, history in self.parts)
 
     def build_items(self) -> Iterator[list[bytes]]:
-        return build_items(self.shop, self.history)
+        for shop, history in self.parts:
+            yield from build_items(shop, history, locale=self.locale)
 
     def build_reporter(self, progress: Progress) -> Callable[[int], None]:
         return lambda done: progress(done, len(self))

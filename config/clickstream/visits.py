@@ -76,6 +76,7 @@ def plan_visits(shop: SimulatedShop, *, seed: int) -> SimulatedVisits:
         shop.basket_at[researched] - before,
     )
     days = np.arange(int(shop.since.timestamp() // DAY), int(shop.until.timestamp() // DAY) + 1)
+    days = days if shop.has_browsing else days[:0]
     browsing = draw_daily_visits(shop.household_key, days, BROWSING_VISITS_PER_DAY)
     strangers = draw_daily_visits(
         hash_to_keys([f"stranger {n}" for n in range(len(shop.households))], seed=seed), days, STRANGER_VISITS_PER_DAY

@@ -19,7 +19,7 @@ from customers.identity.models import Consent, Identifier
 
 SEED = 2
 HOUSEHOLD_PREFIX = "household-"
-CONSENT_SOURCE = "demo (simulated)"
+CONSENT_SOURCES = {"en": "demo (simulated)", "zh-hans": "演示（模拟）"}
 POLICY_VERSION = "2026-01"
 BIRTHDAY_SHARE = 0.6
 PHONE_SHARE = 0.7
@@ -58,7 +58,12 @@ def load_customers(*, loaded_at: datetime, language: str = "en") -> int:
     keys = hash_to_keys([user_id for user_id, _customer, _seen in rows], seed=SEED)
     changes = build_changes([user_id for user_id, _customer, _seen in rows], keys, language=language)
     upsert_customers(changes=changes, seen_at=loaded_at)
-    record_consents([customer for _user, customer, _seen in rows], [seen or loaded_at for *_ids, seen in rows], keys)
+    record_consents(
+        [customer for _user, customer, _seen in rows],
+        [seen or loaded_at for *_ids, seen in rows],
+        keys,
+        CONSENT_SOURCES[language],
+    )
     return len(rows)
 
 
@@ -103,7 +108,7 @@ def pick(names: list[str], draw: float) -> str:
     return names[int(draw * len(names))]
 
 
-def record_consents(customer_ids: list[int], first_seen: list[datetime], keys: Keys) -> None:
+def record_consents(customer_ids: list[int], first_seen: list[datetime], keys: Keys, source: str) -> None:
     """Add entries to the ledger at each customer's first visit. Emails, texts and push messages do not affect how events are stored."""
     entries = []
     for number, (purpose, (granted, withdrawn)) in enumerate(CONSENT_SHARES.items()):
@@ -111,7 +116,7 @@ def record_consents(customer_ids: list[int], first_seen: list[datetime], keys: K
         for customer_id, at, draw in zip(customer_ids, first_seen, draws, strict=True):
             if draw < granted + withdrawn:
                 status = Consent.Status.GRANTED if draw < granted else Consent.Status.WITHDRAWN
-                entries.append((customer_id, purpose.value, status.value, POLICY_VERSION, CONSENT_SOURCE, at))
+                entries.append((customer_id, purpose.value, status.value, POLICY_VERSION, source, at))
     with (
         connection.cursor() as cursor,
         cursor.copy(

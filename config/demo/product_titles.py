@@ -6,6 +6,8 @@ The package has no product names, only codes such as ``SFT DRNK 2 LITER BTL CARB
 import re
 from functools import cache
 
+from config.demo.label_tables import LabelLevel, read_labels
+
 # Codes of several words, replaced before single words.
 PHRASES = {
     "SW GDS": "SWEET BAKED GOODS",
@@ -284,16 +286,19 @@ def build_title(kind: str | None, category: str | None, department: str, package
         kind: the package's product type, cut off at 30 characters; None for some products.
         category: its product category, which comes first if the type only describes, such as ``PREMIUM``.
     """
-    text = expand_label(kind or category or department)
+    text = expand_label(kind) if kind else expand_label(category, LabelLevel.CATEGORY) if category else ""
+    text = text or expand_label(department, LabelLevel.DEPARTMENT)
     if kind and category and set(kind.split()) <= DESCRIPTIVE and not category.startswith(kind):
-        noun = CATEGORY_NOUNS.get(category) or expand_label(category)
+        noun = CATEGORY_NOUNS.get(category) or expand_label(category, LabelLevel.CATEGORY)
         text = noun if text in ("Assorted", "Other", "All") else f"{noun}, {lower_first(text)}"
     return f"{text}, {' '.join(package_size.lower().split())}" if package_size else text
 
 
 @cache
-def expand_label(name: str) -> str:
-    """Return a label with abbreviations written out and without a word that is cut off."""
+def expand_label(name: str, level: LabelLevel = LabelLevel.TYPE) -> str:
+    """Return a label from the table, or with abbreviations written out and without a word that is cut off."""
+    if known := read_labels("english_labels.tsv")[level].get(name):
+        return known
     text = replace_phrases(name)
     cut_bracket = text.find("(", text.rfind(")") + 1)
     if cut_bracket >= 0:

@@ -1,6 +1,6 @@
 """Simulates which recommendations the simulated visits saw and clicked, so that the performance pages of the demo have figures."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -15,6 +15,7 @@ from recommendations.training.models import ModelVersion
 
 STRATEGY = "simulated"  # shown in the column Strategy
 LENGTH = 6  # products of a response
+DAYS = 22  # with visits of many households; before them, some households have the visits around one order only
 CLICKED_PERCENT, SHOWN_PERCENT = (
     9,
     70,
@@ -29,6 +30,7 @@ FROM (
     SELECT *, hashtextextended(message_id, 15) & 9007199254740991 AS hash
     FROM events_event
     WHERE source_id = %(source)s AND type = 'track' AND name = 'Product Viewed' AND cardinality(product_ids) = 1
+      AND occurred_at > %(since)s
 ) AS view
 """
 INSERT_RESPONSES = f"""
@@ -73,6 +75,7 @@ def load_recommendations(*, loaded_at: datetime) -> int:
     parameters: dict[str, Any] = {
         "source": source.pk,
         "at": loaded_at,
+        "since": loaded_at - timedelta(days=DAYS),
         "version": version.version if version else "",
         "strategy": STRATEGY,
         "placements": list(PLACEMENTS),

@@ -12,7 +12,7 @@ from customers.feedback.reviews import record_reviews
 SEED = 3
 REVIEWS = 2_000
 ID_PREFIX = "simulated-"
-OTHER_LANGUAGE_SHARE = 0.2
+OTHER_LANGUAGE_SHARES = {"en": 0.2, "zh-hans": 0.0}  # customers of a Chinese shop rarely write English
 # Ratings of people who came back for a product: share of at most 1, 2, 3 and 4 stars.
 CUMULATIVE_SHARES = (0.03, 0.08, 0.2, 0.52)
 
@@ -34,22 +34,28 @@ ORDER BY line.customer_id, line.orders DESC, line.product_id COLLATE "C"
 
 type Texts = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
-# Stars → titles and sentences. A review is a title and two different sentences.
+# Stars → titles and sentences that fit any product. A review is a title and two different sentences.
 ENGLISH: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     5: (
-        ("A regular in our kitchen", "Exactly what we wanted", "Would buy again", "Excellent", "The best I have tried"),
+        (
+            "A regular in our household",
+            "Exactly what we wanted",
+            "Would buy again",
+            "Excellent",
+            "The best I have tried",
+        ),
         (
             "We order it every other week and it has never let us down.",
-            "Fresh, well packed and delivered on time.",
+            "Well packed and delivered on time.",
             "Great quality for the price.",
-            "The whole family likes it, even the children.",
+            "The whole family likes it.",
             "I tried two other brands and came back to this one.",
         ),
     ),
     4: (
         ("Very good", "Happy with it", "Good value", "Solid choice"),
         (
-            "Tastes good and keeps well.",
+            "We use it up quickly and always order it again.",
             "A little more expensive than last year, but still worth it.",
             "The quality is always the same.",
             "I would like a larger package.",
@@ -59,7 +65,7 @@ ENGLISH: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     3: (
         ("It is all right", "Average", "Fine, nothing special"),
         (
-            "Okay for every day, but I have had better.",
+            "Okay for every day, but there are better ones.",
             "The package was slightly damaged this time.",
             "The price goes up and down a lot.",
             "Good enough when it is on sale.",
@@ -68,8 +74,8 @@ ENGLISH: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     2: (
         ("Not as good as before", "Disappointed", "Too expensive"),
         (
-            "The quality has gone down since the recipe changed.",
-            "Half of it was not fresh when it arrived.",
+            "The quality has gone down since last year.",
+            "It did not arrive in good condition.",
             "Too expensive for what you get.",
             "I had to throw some of it away.",
         ),
@@ -78,7 +84,7 @@ ENGLISH: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("Never again", "Bad quality", "Arrived damaged"),
         (
             "It arrived open and I could not use it.",
-            "It was past its date after two days.",
+            "It looked nothing like the picture.",
             "Customer service did not answer.",
             "I will look for another brand.",
         ),
@@ -89,24 +95,24 @@ CHINESE: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("一直回购", "非常满意", "强烈推荐", "品质很好"),
         (
             "家里每两周都会买，从来没让人失望。",
-            "很新鲜，包装完好，送货也准时。",
+            "包装完好，送货也准时。",
             "这个价格买到这样的品质很划算。",
-            "全家人都喜欢，孩子也爱吃。",
+            "全家人都喜欢。",
             "试过别的牌子，最后还是选它。",
         ),
     ),
     4: (
         ("不错", "挺满意的", "性价比高"),
-        ("味道不错，也耐放。", "比去年贵了一点，但还是值得买。", "品质一直很稳定。", "要是有大包装就更好了。"),
+        ("用得很快，每次都会再买。", "比去年贵了一点，但还是值得买。", "品质一直很稳定。", "要是有大包装就更好了。"),
     ),
     3: (
         ("一般", "还可以"),
         ("日常用还行，不过有更好的选择。", "这次包装有点破损。", "价格波动比较大。", "打折的时候买还不错。"),
     ),
-    2: (("不如以前", "有点失望"), ("换了配方以后品质下降了。", "送到时有一半不新鲜。", "价格偏高。", "扔掉了一部分。")),
+    2: (("不如以前", "有点失望"), ("品质不如去年了。", "送到时品相不太好。", "价格偏高。", "扔掉了一部分。")),
     1: (
         ("不会再买", "质量差"),
-        ("收到时包装已经破了，没法用。", "两天就过期了。", "客服一直没有回复。", "准备换别的牌子。"),
+        ("收到时包装已经破了，没法用。", "和图片差得太远。", "客服一直没有回复。", "准备换别的牌子。"),
     ),
 }
 TEXTS = {"en": ENGLISH, "zh-hans": CHINESE}
@@ -119,19 +125,19 @@ def load_reviews(*, loaded_at: datetime, language: str = "en") -> int:
     with connection.cursor() as cursor:
         cursor.execute(PURCHASES, {"since": loaded_at - timedelta(days=180)})
         purchases = cursor.fetchall()[:REVIEWS]
-    items = build_reviews(purchases, language=language)
+    items = build_reviews(purchases, language=language, until=loaded_at)
     return record_reviews(items=items, received_at=loaded_at).created
 
 
-def build_reviews(purchases: list[tuple[Any, ...]], *, language: str) -> list[dict[str, Any]]:
-    """Return a review for each (user ID, product ID, time of the last purchase), written within eight days after it."""
+def build_reviews(purchases: list[tuple[Any, ...]], *, language: str, until: datetime) -> list[dict[str, Any]]:
+    """Return a review for each (user ID, product ID, time of the last purchase), written within a day after it, but before ``until``."""
     keys = hash_to_keys([f"{user_id} {product_id}" for user_id, product_id, _at in purchases], seed=SEED)
     stars, other, title, first, second, delay = (draw_uniform(keys, number).tolist() for number in range(1, 7))
     other_language = "zh-hans" if language == "en" else "en"
     items = []
     for row, (user_id, product_id, last_at) in enumerate(purchases):
         rating = 1 + sum(stars[row] >= share for share in CUMULATIVE_SHARES)
-        chosen = other_language if other[row] < OTHER_LANGUAGE_SHARE else language
+        chosen = other_language if other[row] < OTHER_LANGUAGE_SHARES[language] else language
         titles, sentences = TEXTS[chosen][rating]
         start = int(first[row] * len(sentences))
         offset = 1 + int(second[row] * (len(sentences) - 1))
@@ -145,7 +151,9 @@ def build_reviews(purchases: list[tuple[Any, ...]], *, language: str) -> list[di
                 "title": titles[int(title[row] * len(titles))],
                 "body": sentences[start] + separator + sentences[(start + offset) % len(sentences)],
                 "language": chosen,
-                "written_at": (last_at + timedelta(hours=1 + delay[row] * 20)).isoformat(),
+                "written_at": min(
+                    last_at + timedelta(hours=1 + delay[row] * 20), until - timedelta(minutes=1)
+                ).isoformat(),
             }
         )
     return items

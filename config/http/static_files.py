@@ -22,7 +22,7 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 MANIFEST_NAME = "staticfiles.json"
 DRAFT_NAME = ".draft"
-FORMAT = "3"  # change it when the same sources give other files
+FORMAT = "4"  # change it when the same sources give other files
 # Not used by any page: source maps, other bundles of the same packages, and what plotly's package has for Python.
 IGNORED = [
     "*.map",
@@ -70,7 +70,13 @@ class CollectedFilesStorage(CompressedManifestStaticFilesStorage):
     keep_only_hashed_files = True
     patterns = (
         ("*.css", CompressedManifestStaticFilesStorage.patterns[0][1][:2]),  # without source maps
-        ("storefront/*.js", ((r"""(?P<matched>from\s+"(?P<url>\.{1,2}/[^"]+)")""", 'from "%(url)s"'),)),
+        (
+            "storefront/*.js",
+            (
+                (r"""(?P<matched>from\s+"(?P<url>\.{1,2}/[^"]+)")""", 'from "%(url)s"'),
+                (r"""(?P<matched>import\s+"(?P<url>\.{1,2}/[^"]+)")""", 'import "%(url)s"'),
+            ),
+        ),
     )
 
     def __init__(self, *args: Any, earlier: Path | None = None, **options: Any) -> None:

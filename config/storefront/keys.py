@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from config.access.grants import find_key_grant
 from config.access.keys import create_api_key, rotate_api_key
@@ -66,7 +67,7 @@ def make_write_key(*, now: datetime) -> str:
     source, _created = Source.objects.update_or_create(
         key=NAME,
         defaults={"enabled": True},
-        create_defaults={"name": "Demo storefront", "kind": Source.Kind.BROWSER, "enabled": True},
+        create_defaults={"name": _("Demo storefront"), "kind": Source.Kind.BROWSER, "enabled": True},
     )
     return rotate_write_key(source_id=source.pk, now=now)
 

@@ -33,9 +33,8 @@ INTAKE_THREADS = 2
 LIVENESS_PATH = "/health/live"
 # Answered from memory, in a quarter as many threads of their own: the others may all be waiting for the database.
 MEMORY_PATHS = ("/api/v1/recommendations/", "/api/v1/rank/", "/api/v1/search/")
-# Calls to the collector are brief unless the database is slow: a few run where they are taken in, without a change of threads.
-COLLECTOR_PATHS = ("/v1/", "/beacon/v1/", "/mp/", "/api/s/")
-COLLECTOR_THREADS = 4
+# A few other requests run where they are taken in, because most are brief: a change of threads costs half as much as a small view.
+INLINE_THREADS = 4
 
 
 class Scheduler(_granian.CallbackScheduler):
@@ -97,8 +96,8 @@ class RequestHandler:
         self._hsts = getattr(application, "hsts", "")
         self._bodies = BodyReceiver(limits, port=port, on_complete=self._run)
         self._memory_threads = ThreadLimit(count_memory_threads(threads))
-        self._collector_threads = Semaphore(COLLECTOR_THREADS)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._inline_threads = Semaphore(INLINE_THREADS)
+        self._pool = ThreadPoolExecutor(max(threads - INLINE_THREADS, 1), thread_name_prefix="request")
 
     def start(self) -> None:
         self._bodies.start()
@@ -120,17 +119,17 @@ class RequestHandler:
             logger.exception("A request could not be handled")
 
     def _run(self, environ: Environ, protocol: Protocol) -> None:
-        """Run the application now if it is brief, otherwise in the pool, or after one of the running requests."""
+        """Run the application now if few requests run, otherwise in the pool, or after one of the running requests."""
         path = environ["PATH_INFO"]
         if path.startswith(MEMORY_PATHS):
             self._run_from_memory(environ, protocol)
         elif path == LIVENESS_PATH:
             self._run_application(environ, protocol)
-        elif path.startswith(COLLECTOR_PATHS) and self._collector_threads.acquire(blocking=False):
+        elif self._inline_threads.acquire(blocking=False):
             try:
                 self._run_application(environ, protocol)
             finally:
-                self._collector_threads.release()
+                self._inline_threads.release()
         else:
             self._pool.submit(self._run_application, environ, protocol)
 
@@ -199,7 +198,7 @@ def run_worker(
         ipc,
         runtime_threads,
         runtime_blocking_threads,
-        INTAKE_THREADS + COLLECTOR_THREADS + count_memory_threads(threads),
+        INTAKE_THREADS + INLINE_THREADS + count_memory_threads(threads),
         blocking_threads_idle_timeout,
         backpressure,
         http_mode,

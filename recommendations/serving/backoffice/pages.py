@@ -19,6 +19,7 @@ from customers.identity.models import Customer
 from customers.identity.personal_data.masking import mask_id, may_see_personal
 from recommendations.engine.placements import FOR_YOU, SIMILAR
 from recommendations.placement_labels import RECOMMENDATION_PLACEMENT_LABELS, get_placement_label
+from recommendations.serving.backoffice.placements.states import has_active_version
 from recommendations.serving.backoffice.preview import build_preview, make_customer_request
 from recommendations.serving.backoffice.why import explain_preview
 from recommendations.serving.pipeline.candidates import NO_MODEL, SWITCHED_OFF
@@ -122,8 +123,12 @@ def describe_response(response: RecommendationResponse) -> str:
     """Return which placement the response shows, and why if it is not the requested one; "" if it is."""
     if not response.fallback:
         return ""
+    if response.fallback_reason == NO_MODEL and has_active_version():
+        return _("The web server has just started and is loading the model. Reload this page in a minute.")
     placement = get_placement_label(response.scenario)
     if response.fallback == LAST_RESORT:
+        if response.fallback_reason == NO_MODEL:
+            return _("No model is trained yet, so the newest products are shown.")
         return _("“%(placement)s” has nothing to show here, so the newest products of the catalog are shown.") % {
             "placement": placement
         }

@@ -25,10 +25,9 @@ from recommendations.training.tuning.model_choice import (
 )
 from recommendations.training.tuning.parameter_tuning import tune_parameters
 from recommendations.training.tuning.search_space import CANDIDATES, Candidate
-from recommendations.training.tuning.tuning_session import TuningSession
+from recommendations.training.tuning.tuning_session import EVALUATION_TIME_SHARE, FITS_AFTER_TUNING, TuningSession
 
-EVALUATION_TIME_SHARE = 0.2
-CHEAP_TIME_SHARE = 0.05  # of the time budget: dropping an algorithm that takes less gains nothing
+CHEAP_TIME_SHARE = 0.03  # of the time budget: dropping an algorithm that takes less gains nothing
 MIN_RELATIVE_VALUE = 0.1  # relative to the best value: algorithms below it have never improved an ensemble
 REWEIGHTING_TIME_SHARE = 0.4  # of the remaining time, for weights tuned on all users instead of a sample
 USED_BY_PLACEMENTS = {"popularity", *(name for names in PLACEMENT_ALGORITHMS.values() for name in names)}
@@ -155,9 +154,9 @@ class _ModelTuner:
         fast = dict(self.components)
         remaining = max(session.get_remaining_seconds() - EVALUATION_TIME_SHARE * budget_s, 0.0)
         for name in sorted(self.components, key=lambda component: weights[component]):
-            if self.estimate_seconds(fast, fits=2) <= remaining:
+            if self.estimate_seconds(fast, fits=FITS_AFTER_TUNING) <= remaining:
                 break
-            needed = self.estimate_seconds([name], fits=2)
+            needed = self.estimate_seconds([name], fits=FITS_AFTER_TUNING)
             if not session.candidates[name].is_required and needed > CHEAP_TIME_SHARE * budget_s:
                 session.exclude(name, "no_time", needed=needed, left=remaining)
                 del fast[name]

@@ -38,7 +38,8 @@ def tune_parameters(
 ) -> TunedAlgorithm | None:
     """Return the best trial within the candidate's share of the time budget.
 
-    Return None if the data contain nothing to learn, or if one trial alone would take several shares.
+    Return None if the data contain nothing to learn, if one trial alone would take several shares, or if the later steps need the time
+    that is left.
 
     past: the past of the sample under the event weights.
     """
@@ -46,6 +47,9 @@ def tune_parameters(
     try:
         if not candidate.is_required and len(past) >= MIN_PROBED_INTERACTIONS:
             limit = max(MAX_TRIAL_SHARES * budget_s, MIN_TRIAL_SECONDS)
+            if not budget_s:
+                session.exclude(name, "no_time", needed=limit, left=0.0)
+                return None
             if (needed := estimate_trial_seconds(session, candidate, past, limit=limit)) > limit:
                 session.exclude(name, "no_time", needed=needed, left=budget_s)
                 return None
@@ -62,6 +66,8 @@ def tune_parameters(
         session.exclude(name, "nothing_to_learn")
         return None
     session.record_trials(name, result.trials, result.best)
+    if candidate.is_required and trials.best is not None:
+        session.required_fit_seconds += trials.best.fit_seconds
     return trials.best
 
 

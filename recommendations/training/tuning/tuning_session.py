@@ -19,6 +19,8 @@ TUNING_USERS = 300
 # shares of the time budget: event weights, parameters and each search of ensemble weights; the rest is for fitting on all data
 EVENT_WEIGHTS_TIME_SHARE, PARAMETERS_TIME_SHARE, WEIGHTS_TIME_SHARE = 0.1, 0.3, 0.05
 PLACEMENTS_TIME_SHARE = 0.3  # for tuning and evaluating the other placements
+EVALUATION_TIME_SHARE = 0.2  # for evaluating the model
+FITS_AFTER_TUNING = 2  # of every component: for the test and to serve
 
 
 class TuningSession:
@@ -49,6 +51,7 @@ class TuningSession:
         self.trials: list[dict[str, Any]] = []
         self.excluded: list[ExcludedAlgorithm] = []
         self.started_at = budget.get_elapsed()
+        self.required_fit_seconds = 0.0  # of the required candidates that are tuned, on the sample
 
     def find_relevant(self, past: Interactions) -> csr_array:
         """Return the relevant items of the evaluated users of the sample."""
@@ -61,7 +64,7 @@ class TuningSession:
         return max(self.budget.get_remaining() - PLACEMENTS_TIME_SHARE * self.budget.seconds, 0.0)
 
     def get_parameter_seconds(self, name: str) -> float:
-        """Return an equal share of the time left for parameters.
+        """Return an equal share of the time left for parameters; 0 once the later steps need all that is left.
 
         Later candidates get what earlier ones did not use.
         """
@@ -69,7 +72,13 @@ class TuningSession:
         # Reading the data may have taken much of a short budget; the later steps must not lose their share to it.
         usable = max(self.budget.seconds - self.started_at, 0.0)
         end = self.started_at + (EVENT_WEIGHTS_TIME_SHARE + PARAMETERS_TIME_SHARE) * usable
+        end = min(end, self.budget.seconds - self.get_reserved_seconds())
         return max(end - self.budget.get_elapsed(), 0.0) / (len(names) - names.index(name))
+
+    def get_reserved_seconds(self) -> float:
+        """Return the seconds that the steps after the tuning need, as far as the fits so far tell."""
+        fits_s = FITS_AFTER_TUNING * self.scale * self.required_fit_seconds
+        return (EVALUATION_TIME_SHARE + PLACEMENTS_TIME_SHARE) * self.budget.seconds + fits_s
 
     def get_position(self, name: str) -> float:
         """Return the position of a candidate among all candidates, from 0 to 1."""

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from config.clickstream.items import build_items
+from config.clickstream.items import build_items, build_query
 from config.clickstream.sessions import plan_history
-from config.clickstream.shop import NoOrdersError, read_shop
+from config.clickstream.shop import NoOrdersError, read_latest_orders, read_shop
 from customers.events.collector.ingest import parse_items
 from customers.events.collector.parsing import RequestContext
 from customers.orders.models import Order
@@ -227,3 +227,24 @@ def test_products_are_picked_in_proportion_to_their_attractiveness(orders: list[
     weights = np.diff(np.concatenate([[0.0], catalog.cumulative_weights]))[:10]
     assert len(picked) == 10
     assert np.abs(picked / 50_000 - weights / weights.sum()).max() < 0.001
+
+
+def test_households_beyond_the_simulated_ones_get_the_visits_around_their_newest_order(orders: list[Order]) -> None:
+    late = make_customer("household-late")
+    make_order(late, placed_at=NOON - timedelta(days=200), products=[make_product("p40")], order_id="late", total=5)
+    shop = read_shop(days=DAYS, households=4, seed=1)
+    others = read_latest_orders(shop, seed=1)
+    assert sorted(shop.households + others.households) == sorted(
+        [*(f"household-{number}" for number in range(HOUSEHOLDS)), "household-late"]
+    )
+    items = [json.loads(item) for batch in build_items(others, plan_history(others, seed=1)) for item in batch]
+    confirmed = [item for item in items if item.get("name") == "Order Confirmation"]
+    newest = {f"order-{number}-0" for number in range(HOUSEHOLDS)} | {"late"}
+    assert {item["properties"]["order_id"] for item in confirmed} <= newest
+    assert len(confirmed) == len(others.households) == HOUSEHOLDS - 4 + 1
+    assert all(item["context"]["simulated"] is True for item in items)
+
+
+def test_what_visitors_search_for_is_a_product_in_their_language() -> None:
+    assert build_query("Yogurt, 6 oz, Alder & Frost") == "yogurt"
+    assert build_query("酸奶 单杯 170克 春河惠") == "酸奶"

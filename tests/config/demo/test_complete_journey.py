@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
@@ -21,10 +22,11 @@ from catalog.models import Product
 from config.demo import complete_journey
 from config.demo.complete_journey import (
     CompleteJourneySales,
-    clean_label,
     count_weeks_to,
     load_complete_journey,
+    load_due_sales,
 )
+from config.demo.editions import EDITIONS
 from customers.identity.models import Customer
 from customers.orders.models import Order, OrderLine
 from tests.waiting import wait_until
@@ -41,21 +43,33 @@ def query_package(query: str) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("day", range(1, 15))
-def test_the_last_sale_is_within_the_week_before_loading(day: int) -> None:
+def test_the_last_sale_is_on_the_day_of_loading_or_within_six_days_after_it(day: int) -> None:
     loaded_at = datetime(2026, 12, day, tzinfo=UTC)
     shift = count_weeks_to(loaded_at)
     assert shift.days % 7 == 0
-    assert 1 <= (loaded_at.date() - (complete_journey.LAST_SALE + shift)).days <= 7
+    assert 0 <= (complete_journey.LAST_SALE + shift - loaded_at.date()).days <= 6
 
 
-def test_the_date_of_the_last_sale_matches_the_package() -> None:
-    assert query_package("SELECT CAST(max(transaction_timestamp) AS DATE) FROM '{data}/transactions.parquet'") == (
-        complete_journey.LAST_SALE,
-    )
+def test_the_dates_of_the_first_and_last_sale_match_the_package() -> None:
+    columns = "min(transaction_timestamp), CAST(max(transaction_timestamp) AS DATE)"
+    first, last = query_package(f"SELECT {columns} FROM '{{data}}/transactions.parquet'")
+    assert (first.replace(tzinfo=UTC), last) == (complete_journey.FIRST_SALE, complete_journey.LAST_SALE)
 
 
-def test_category_names_are_readable() -> None:
-    assert clean_label("SOFT DRINKS 12/18&15PK CAN CAR") == "Soft drinks 12/18 & 15pk can car"
+def test_sales_are_read_up_to_a_moment_and_after_it_once() -> None:
+    path, moment = Path(str(DATA / "transactions.parquet")), datetime(2026, 11, 24, 15, tzinfo=UTC)
+    shift = count_weeks_to(moment)
+    before = CompleteJourneySales(path, shift=shift, until=moment, edition=EDITIONS["zh-hans"])
+    later = CompleteJourneySales(path, shift=shift, after=moment)
+    (total,) = query_package("SELECT count(*) FROM '{data}/transactions.parquet'")
+    assert before.count_rows() + later.count_rows() == total
+    batch = next(later.batches())
+    assert [batch.rows.num_rows for batch in later.batches()][:2] == [0, 0]
+    assert len(batch.lines) == batch.rows.num_rows == 0
+    first = next(before.batches()).rows
+    sold = pq.ParquetFile(path).read_row_group(0, columns=["sales_value"])["sales_value"][0].as_py()
+    assert first["channel"][0].as_py().startswith("门店-")
+    assert first["line_total"][0].as_py() == pytest.approx(7 * sold)
 
 
 def test_median_prices_exclude_discounts() -> None:
@@ -124,22 +138,24 @@ def test_killed_load_is_completed_by_the_next_and_a_third_does_nothing(settings:
     assert not Order.objects.exists()
 
     assert load_complete_journey(loaded_at=NOW)
+    shift = count_weeks_to(NOW)
+    sold = f"'{{data}}/transactions.parquet' WHERE transaction_timestamp <= TIMESTAMP '{(NOW - shift):%Y-%m-%d %H:%M}'"
     lines, total, discount, quantity, orders, households = query_package(
         """
         SELECT count(*), sum(CAST(sales_value AS DECIMAL(14,2))),
                sum(CASE WHEN quantity <> 0 THEN CAST(round(retail_disc + coupon_match_disc, 2) AS DECIMAL(14,2)) END),
                sum(quantity), count(DISTINCT basket_id), count(DISTINCT household_id)
-        FROM '{data}/transactions.parquet'
-        """
+        FROM """
+        + sold
     )
     totals = OrderLine.objects.aggregate(Count("id"), Sum("total"), Sum("discount"), Sum("quantity"))
     assert list(totals.values()) == [lines, total, discount, quantity]
-    assert lines == 1_469_307
+    assert 1_400_000 < lines < 1_469_307
     assert (Order.objects.count(), Customer.objects.count()) == (orders, households)
     assert Order.objects.filter(customer=None).count() == 0
     assert Order.objects.aggregate(Sum("total"))["total__sum"] == total
     span = Order.objects.aggregate(first=Min("placed_at"), last=Max("placed_at"))
-    assert span["last"].date() == date(2026, 11, 23)
+    assert NOW - timedelta(hours=12) < span["last"] <= NOW
     assert span["first"].weekday() == datetime(2017, 1, 1, tzinfo=UTC).weekday()
 
     assert Product.objects.exclude(category=None).count() == 92_331
@@ -152,5 +168,11 @@ def test_killed_load_is_completed_by_the_next_and_a_third_does_nothing(settings:
     first = Customer.objects.get(identifiers__kind="user_id", identifiers__value="household-1")
     assert first.traits["age"] == "65+"
 
-    assert not load_complete_journey(loaded_at=NOW + timedelta(days=30))
+    assert not load_complete_journey(loaded_at=NOW + timedelta(days=1))
     assert OrderLine.objects.count() == lines
+    due = load_due_sales(at=NOW + timedelta(days=1))
+    assert 3_000 < due < 9_000
+    assert load_due_sales(at=NOW + timedelta(days=1)) == 0
+    assert load_due_sales(at=NOW + timedelta(days=30)) == 1_469_307 - lines - due
+    assert OrderLine.objects.count() == 1_469_307
+    assert Order.objects.aggregate(last=Max("placed_at"))["last"].date() == date(2026, 11, 30)

@@ -6,10 +6,12 @@ from decimal import Decimal
 import pytest
 
 from catalog.models import Product
-from config.demo.complete_journey import read_language
 from config.demo.customers import load_customers
-from config.demo.reviews import load_reviews
-from config.management.commands.demo import remove_option
+from config.demo.products import read_language
+from config.demo.reviews import build_reviews, load_reviews
+from config.foundation.shop.models import ShopSettings
+from config.foundation.shop.profile import forget_shop, get_shop
+from config.management.commands.demo import ensure_shop_settings, remove_option
 from customers.events.models import Source
 from customers.feedback.models import Review
 from customers.identity.models import Consent, Customer, Identifier
@@ -78,6 +80,25 @@ def test_a_household_reviews_what_it_bought_several_times() -> None:
     assert {review.language for review in reviews} == {"en", "zh-hans"}
     assert all(NOW - timedelta(days=5) < review.written_at < NOW for review in reviews)
     assert load_reviews(loaded_at=NOW) == 0
+
+
+def test_reviews_of_a_chinese_shop_are_chinese() -> None:
+    purchases = [(f"household-{number}", "milk", NOW) for number in range(1, 60)]
+    reviews = build_reviews(purchases, language="zh-hans", until=NOW)
+    assert all(review["written_at"] < NOW.isoformat() for review in reviews)
+    assert {review["language"] for review in reviews} == {"zh-hans"}
+
+
+@pytest.mark.django_db
+def test_the_shop_settings_of_the_chinese_demo_are_stored_once(stored_shop: None) -> None:
+    ensure_shop_settings(language="zh-hans")
+    shop = get_shop()
+    assert (shop.name, shop.currency, shop.language) == ("四季鲜超市", "CNY", "zh-hans")
+    ShopSettings.objects.update(name="我的商店")
+    ensure_shop_settings(language="zh-hans")
+    forget_shop()
+    assert get_shop().name == "我的商店"
+    forget_shop()
 
 
 @pytest.mark.django_db

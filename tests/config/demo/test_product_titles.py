@@ -11,18 +11,18 @@ from config.demo.product_titles import WORDS, build_title, expand_label
 @pytest.mark.parametrize(
     ("kind", "category", "size", "title"),
     [
-        ("SFT DRNK 2 LITER BTL CARB INCL", "SOFT DRINKS", "2 L", "Soft drink 2 liter bottle, 2 l"),
+        ("SFT DRNK 2 LITER BTL CARB INCL", "SOFT DRINKS", "2 L", "Soft drink, 2 liter bottle, 2 l"),
         ("BREAD:ITALIAN/FRENCH", "BREAD", "22  OZ", "Bread, Italian/French, 22 oz"),
         ("PREMIUM", "ICE CREAM/MILK/SHERBTS", None, "Ice cream, premium"),
         ("MISCELLANEOUS", "LUNCHMEAT", None, "Lunchmeat"),
-        ("CANNED CAT FOOD (9 LIVES/FRISK", "CAT FOOD", "5.5 OZ", "Canned cat food, 5.5 oz"),
+        ("CANNED CAT FOOD (9 LIVES/FRISK", "CAT FOOD", "5.5 OZ", "Canned cat food (9 Lives/Friskies), 5.5 oz"),
         (
             "FRZN SS PREMIUM ENTREES/DNRS/N",
             "FRZN MEAT/MEAT DINNERS",
             None,
-            "Frozen single-serve premium entrees/dinners",
+            "Frozen premium single-serve dinners",
         ),
-        ("ORANGES NAVELS ALL", "CITRUS", None, "Oranges navels"),
+        ("ORANGES NAVELS ALL", "CITRUS", None, "Oranges, navel"),
         (None, None, None, "Grocery"),
     ],
 )

@@ -193,7 +193,7 @@ def test_the_files_of_all_apps_can_be_collected(tmp_path: Path) -> None:
     for name in paths:
         if name.startswith("storefront/") and name.endswith(".js"):
             text = (root / paths[name]).read_text()
-            imports = re.findall(r'from "(\.[^"]+)"', text)
+            imports = re.findall(r'(?:from|import) "(\.[^"]+)"', text)
             missing = [
                 target for target in imports if not (root / paths[name]).parent.joinpath(target).resolve().is_file()
             ]

@@ -1,7 +1,9 @@
 """Content-based recommendation: products with similar texts, attributes and vectors; works for new products and new shops."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +44,25 @@ from recommendations.engine.online.linear_scorer import LinearScorer
 FREE_TEXT = ("title", "description")
 PRICE = "price band"
 MAX_DIMENSIONS = 64
+MAX_TEXT_FITS = 3  # of one catalog; a training tries three weights of the price
+
+
+@dataclass(frozen=True, eq=False)
+class TextFit:
+    """What a fit learns from the products alone: a training fits on three parts of the interactions, always with the same products.
+
+    The arrays are those of `Content`; cosines: CSR (documents, documents), the most similar documents of each.
+    """
+
+    vectors: csr_array
+    term_documents: csr_array
+    document: npt.NDArray[np.int32]
+    vocabulary: IdMap
+    inverse_frequency: npt.NDArray[np.float64]
+    cosines: csr_array
+
+
+_TEXT_FITS: WeakKeyDictionary[Products, dict[tuple[float, ...], TextFit]] = WeakKeyDictionary()
 
 
 def _estimate_mb(size: DataSize, parameters: Mapping[str, Any]) -> float:
@@ -102,10 +123,31 @@ class Content(Algorithm):
         self.price_weight = price_weight
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
-        self.learn_vectors(products, interactions.n_items)
+        texts = self._learn_texts(products, interactions.n_items)
+        self.vectors_, self.term_documents_, self.document_ = texts.vectors, texts.term_documents, texts.document
+        self.vocabulary_, self.inverse_frequency_ = texts.vocabulary, texts.inverse_frequency
         popularity = np.bincount(interactions.item, interactions.weight, interactions.n_items)
-        self.neighbors_ = self._find_similar_items(popularity)
+        self.neighbors_ = self._find_similar_items(popularity, texts.cosines)
         return self
+
+    def _learn_texts(self, products: Products | None, n_items: int) -> TextFit:
+        """Return what is learned from the products, which is the same for all interactions."""
+        known = _TEXT_FITS.setdefault(products, {}) if products is not None and products.n_items == n_items else {}
+        key = (self.k, self.max_share, self.vector_weight, self.price_weight)
+        if key not in known:
+            self.learn_vectors(products, n_items)
+            cosines = multiply_top_k_rows(self.vectors_, self.term_documents_, self.k + 1)
+            if len(known) >= MAX_TEXT_FITS:
+                del known[next(iter(known))]
+            known[key] = TextFit(
+                self.vectors_,
+                self.term_documents_,
+                self.document_,
+                self.vocabulary_,
+                self.inverse_frequency_,
+                cosines,
+            )
+        return known[key]
 
     def learn_vectors(self, products: Products | None, n_items: int) -> csr_array:
         """Learn only the vectors; return one row per item, CSR (n_items, terms). Errors: NothingToLearnError, ValueError."""
@@ -188,7 +230,7 @@ class Content(Algorithm):
             blocks.append(make_csr(unit.data * self.vector_weight, unit.indices, unit.indptr, unit.shape))
         return normalize_rows(csr_array(hstack(blocks, format="csr")))
 
-    def _find_similar_items(self, popularity: npt.NDArray[np.float64]) -> csr_array:
+    def _find_similar_items(self, popularity: npt.NDArray[np.float64], cosines: csr_array) -> csr_array:
         """Return CSR (documents, items): the k + 1 documents most similar to each, itself included, as their most popular items.
 
         One item per text: in a catalog with fifty articles named "Bananas", the alternatives to one are not the other 49.
@@ -196,7 +238,6 @@ class Content(Algorithm):
         by_popularity = np.argsort(popularity, kind="stable").astype(np.int32)
         most_popular = np.empty(self.vectors_.shape[0], np.int32)
         most_popular[self.document_[by_popularity]] = by_popularity  # the last write wins: the most popular item
-        cosines = multiply_top_k_rows(self.vectors_, self.term_documents_, self.k + 1)
         shape = (cosines.shape[0], len(self.document_))
         return make_csr(cosines.data, most_popular[cosines.indices], cosines.indptr, shape)
 

@@ -69,8 +69,7 @@ def find_placement_states(
     activations = list_activations()
     switched_at = find_switch_changes(list(rows.values()))
     evaluation = find_active_evaluation()
-    versions = ModelVersion.objects.filter(scenario=FOR_YOU, status=ModelVersion.Status.ACTIVE)
-    has_active_version = state.model is not None or versions.exists()
+    is_trained = state.model is not None or has_active_version()
     return {
         name: find_placement_state(
             name,
@@ -79,10 +78,15 @@ def find_placement_states(
             switched_at=switched_at.get(name),
             activations=activations,
             evaluation=evaluation.get(name),
-            has_active_version=has_active_version,
+            is_trained=is_trained,
         )
         for name in PLACEMENTS
     }
+
+
+def has_active_version() -> bool:
+    """Return whether a model is trained; without a model in memory, it is still being loaded."""
+    return ModelVersion.objects.filter(scenario=FOR_YOU, status=ModelVersion.Status.ACTIVE).exists()
 
 
 def find_placement_state(
@@ -93,7 +97,7 @@ def find_placement_state(
     switched_at: datetime | None,
     activations: Sequence[Activation],
     evaluation: Mapping[str, Any] | None,
-    has_active_version: bool,
+    is_trained: bool,
 ) -> PlacementState:
     fallback = state.placements[name].get_fallback() or ""
     version = state.version
@@ -103,7 +107,7 @@ def find_placement_state(
     if name in FACTUAL_PLACEMENTS:
         return PlacementState(name, ServedBy.FACTS, fallback, switched_at, version, None, is_forced, evaluation)
     if state.model is None:
-        cause = FallbackCause.LOADING if has_active_version else FallbackCause.NO_MODEL
+        cause = FallbackCause.LOADING if is_trained else FallbackCause.NO_MODEL
         return PlacementState(name, ServedBy.FALLBACK, fallback, None, "", cause, is_forced)
     is_on = state.blends is None or name not in state.blends.switched_off
     since = find_start(name, is_on, activations) if not is_forced else None

@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 
 from recommendations.engine import IdMap, Interactions, Products
 from recommendations.engine.algorithms.content.content import Content
-from recommendations.engine.linear_algebra.sparse import transpose
+from recommendations.engine.linear_algebra.sparse import multiply_top_k_rows, transpose
 from recommendations.engine.variety.near_identical import find_near_identical, group_equal_titles
 
 NEAR = 25.0  # degrees; the cosine of 25.84° is 0.9
@@ -20,7 +20,9 @@ def make_content(degrees: list[float], *, k: int = 50) -> Content:
     content.vectors_ = csr_array(np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32))
     content.term_documents_ = transpose(content.vectors_)
     content.document_ = np.arange(len(degrees), dtype=np.int32)
-    content.neighbors_ = content._find_similar_items(np.ones(len(degrees)))
+    content.neighbors_ = content._find_similar_items(
+        np.ones(len(degrees)), multiply_top_k_rows(content.vectors_, content.term_documents_, content.k + 1)
+    )
     return content
 
 

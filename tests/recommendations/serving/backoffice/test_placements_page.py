@@ -1,5 +1,6 @@
 """The page of placements: what each really shows, since when, what it earned, and the links to act on it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,10 +11,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from recommendations.engine.placements import PLACEMENTS
+from recommendations.serving.backoffice.pages import describe_response
 from recommendations.serving.backoffice.placements.cards import describe_state
 from recommendations.serving.backoffice.placements.samples import PlacementSample, build_samples
 from recommendations.serving.backoffice.placements.states import FallbackCause, ServedBy, find_placement_states
 from recommendations.serving.models import PerformanceDay, PlacementSettings
+from recommendations.serving.pipeline.candidates import NO_MODEL
+from recommendations.serving.pipeline.context import LAST_RESORT
+from recommendations.serving.response import RecommendationResponse
 from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import EvaluationRun, ModelVersion
 from tests.makers import NOON, make_product
@@ -94,6 +99,16 @@ def test_a_model_that_is_being_loaded_is_no_missing_model(db: None, loader: Stat
     card = find_placement_states(state)["for-you"]
     assert (card.served_by, card.cause) == (ServedBy.FALLBACK, FallbackCause.LOADING)
     assert "is loading the model" in describe_state(card, PlacementSample([]))
+
+
+def test_the_preview_tells_a_model_that_is_being_loaded_from_a_missing_one(db: None) -> None:
+    response = RecommendationResponse("id", "for-you", "popular", LAST_RESORT, "", 1.0, fallback_reason=NO_MODEL)
+    assert describe_response(response) == "No model is trained yet, so the newest products are shown."
+    ModelVersion.objects.create(
+        version="v1", scenario="for-you", status="active", algorithm="blend", as_of=NOON, created_at=NOON
+    )
+    assert "is loading the model" in describe_response(response)
+    assert "is loading the model" in describe_response(replace(response, fallback="popular"))
 
 
 def test_states_follow_the_model_its_evaluation_and_the_switch(trained: ModelVersion, loader: StateLoader) -> None:

@@ -163,6 +163,31 @@ def test_an_optional_algorithm_whose_first_trial_would_take_too_long_is_not_trie
     assert now[0] < whole / 2, "the samples take a fraction of the trial"
 
 
+def test_optional_algorithms_are_not_tried_once_the_later_steps_need_the_time_that_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+
+    def fit_slowly(component: Mapping[str, Any], interactions: Interactions, products: Products) -> Algorithm:
+        now[0] += 6.0 if component["algorithm"] == "popularity" else 0.0
+        return fit_component(component, interactions, products)
+
+    monkeypatch.setattr(parameter_tuning, "fit_component", fit_slowly)
+    monkeypatch.setattr(parameter_tuning, "MIN_PROBED_INTERACTIONS", 100)
+    names = ("popularity", "repeat", "user-knn", "transitions")
+    choice = tune_model(
+        time_split=split_by_time(make_habits()),
+        products=PRODUCTS,
+        budget=TrainingBudget(24, 2000, clock=lambda: now[0]),
+        step=StepRecorder(),
+        candidates={name: CANDIDATES[name] for name in names},
+    )
+    excluded = {entry.algorithm: entry for entry in choice.excluded}
+    assert [excluded[name].code for name in ("user-knn", "transitions")] == ["no_time", "no_time"]
+    assert excluded["user-knn"].values["left"] == 0
+    assert set(choice.components) >= {"popularity", "repeat"}, "placements require them"
+
+
 def test_a_cancellation_ends_the_tuning_at_the_next_trial() -> None:
     recorder = StepRecorder(cancel_at="user-knn")
     with pytest.raises(TrainingCancelledError):

@@ -1,13 +1,17 @@
 """Content-based recommendation against known answers."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from recommendations.engine import Histories, IdMap, Interactions, NothingToLearnError, Products, recommend
+from recommendations.engine.algorithms.content import content
 from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.data.text_terms import split_terms
+from recommendations.engine.linear_algebra.sparse import multiply_top_k_rows
 from tests.recommendations.engine.makers import (
     make_random_interactions,
 )
@@ -122,3 +126,26 @@ def test_content_works_without_sales():
     interactions = Interactions.from_ids(user_ids=[], item_ids=[], items=IdMap.of(["p0", "p1", "p2"]))
     model = Content().fit(interactions, Products.of_columns({"title": ["red tea", "green tea", "oil"]}))
     assert recommend(model, Histories.of_lists([[0]], n_items=3), 5, exclude_seen=True).items[0].tolist()[0] == 1
+
+
+def test_the_texts_of_the_same_products_are_learned_once_and_alternatives_follow_the_sales(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+
+    def multiply_and_count(*arguments: Any) -> csr_array:
+        calls.append(arguments)
+        return multiply_top_k_rows(*arguments)
+
+    monkeypatch.setattr(content, "multiply_top_k_rows", multiply_and_count)
+    interactions, products = make_shop(["green tea", "green tea", "green leaves"])
+    first = Content().fit(interactions.select(interactions.item != 1), products)
+    second = Content().fit(interactions.select(interactions.item != 0), products)
+    assert len(calls) == 1
+    fresh = Content().fit(interactions.select(interactions.item != 0), replace(products))
+    assert first.find_similar(2)[0].tolist() == [0]
+    assert second.find_similar(2)[0].tolist() == fresh.find_similar(2)[0].tolist() == [1]
+    Content(price_weight=1.0).fit(interactions, products)
+    assert len(calls) == 3
+    with pytest.raises(ValueError, match="products describe"):
+        Content().fit(make_random_interactions(), products)
