@@ -16,7 +16,6 @@ import hiredis
 import redis
 from django.conf import settings
 from redis.backoff import NoBackoff
-from redis.connection import ConnectionInterface
 from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
@@ -42,7 +41,7 @@ class LuaScript:
 class _ThreadConnection(threading.local):
     """This thread's connection, the reader of its replies, and the process that opened it."""
 
-    connection: ConnectionInterface | None = None
+    connection: Any = None  # redis.Connection, whose socket has no public name
     reader: Any = None
     process = 0
 
@@ -96,16 +95,14 @@ class ValkeyClient:
         try:
             sock, reader = self._open_on_thread()
             try:
-                sock.sendall(hiredis.pack_command(command))
+                sock.sendall(hiredis.pack_command(command))  # type: ignore[arg-type]  # the stub allows one argument only
                 while (reply := reader.gets()) is _INCOMPLETE:
                     received = sock.recv(READ_BYTES)
                     if not received:
                         raise redis.ConnectionError("Valkey closed the connection")
                     reader.feed(received)
-            except (
-                BlockingIOError,
-                ssl.SSLWantReadError,
-            ) as error:  # how the system reports the end of the socket's own time limit
+            except (BlockingIOError, ssl.SSLWantReadError) as error:
+                # how the system reports the end of the socket's own time limit
                 raise redis.TimeoutError("Timeout reading from socket") from error
             except OSError as error:
                 raise redis.ConnectionError(str(error)) from error
@@ -114,7 +111,7 @@ class ValkeyClient:
             if not opened:
                 raise
             return self._execute_on_thread(*command)
-        except redis.TimeoutError:
+        except BaseException:
             self._close_on_thread()  # a late reply must not be read as the reply to the next command
             raise
         if isinstance(reply, Exception):
