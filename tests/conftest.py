@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +14,11 @@ from urllib.parse import urlsplit, urlunsplit
 import django
 import pytest
 import redis
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from config.embedded.servers import EmbeddedServers, check_address
 from config.translations import compile_catalog
+from tests.database import APPEND_ONLY, QuickFlush, drop_template, make_copying_creator
 
 SERVERS = pytest.StashKey[EmbeddedServers]()
 
@@ -43,6 +46,15 @@ def pytest_configure(config: pytest.Config) -> None:
     # Tests log in without a second factor; those of two-factor authentication turn it on.
     os.environ.setdefault("TWO_FACTOR_REQUIRED", "false")
     django.setup()
+    # Hashing a password slowly is a quarter of a second in each test that makes a user.
+    PBKDF2PasswordHasher.iterations = 1000
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Skip modules without acceptance tests when only these run: importing all takes each worker long."""
+    if config.option.markexpr != "acceptance" or not fnmatch(collection_path.name, "test_*.py"):
+        return None
+    return True if "acceptance" not in collection_path.read_text(encoding="utf-8") else None
 
 
 def start_temporary_servers(config: pytest.Config) -> None:
@@ -61,6 +73,8 @@ def start_temporary_servers(config: pytest.Config) -> None:
     addresses = servers.ensure(postgres="DATABASE_URL" not in os.environ, valkey="VALKEY_URL" not in os.environ)
     if addresses.postgres:
         os.environ["DATABASE_URL"] = addresses.postgres
+    os.environ["TEST_TEMPLATE_DATABASE"] = template = f"test_migrated_{os.getpid()}"
+    config.add_cleanup(lambda: drop_template(os.environ["DATABASE_URL"], template))
     if addresses.valkey:
         os.environ["VALKEY_URL"] = addresses.valkey
 
@@ -118,14 +132,35 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     return result
 
 
+def pytest_sessionfinish() -> None:
+    """Stop the browser that browser tests have shared."""
+    if "tests.chromium" in sys.modules:
+        sys.modules["tests.chromium"].chromium.stop()
+
+
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Let tests that commit empty the tables of the audit log afterwards; its other triggers stay active in all tests."""
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """Copy the database that the first worker has migrated."""
     from django.db import connection
 
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder, template = Path(os.environ["PERENNIAL_VAR"]), os.environ["TEST_TEMPLATE_DATABASE"]
+        connection.creation.create_test_db = make_copying_creator(connection.creation, template, folder)  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Let tests that commit empty the tables quickly, and those of the audit log at all; its other triggers stay active."""
+    from django.db import connection
+    from django.test import TransactionTestCase
+
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        for table in ("auditlog_logentry", "access_auditseal"):
+        for table in APPEND_ONLY:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER audit_log_no_truncate")
+        quick_flush = QuickFlush(connection)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda test_case: quick_flush.flush())
+        yield
 
 
 @pytest.fixture
@@ -180,42 +215,54 @@ def stopped_searcher() -> Iterator[None]:
         vars(searcher_module.searcher).update(vars(searcher_module.Searcher()))
 
 
-# half a minute or more each, longest first
-LONGEST = (
-    "journeys/test_kill_and_restart.py",
-    "access/test_schemathesis.py",
-    "benchmarks/test_lifecycle.py",
-    "browser/test_pages.py",
-    "demo/test_complete_journey.py",
-    "serving/test_faults.py",
-    "processing/test_killed.py",
-    "benchmarks/test_serving.py",
-    "browser/test_home_page.py",
-    "events/collector/test_faults.py",
-    "browser/test_storefront.py",
-    "propensity/test_scoring.py",
-    "benchmarks/test_propensity.py",
-    "training/test_train.py",
-    "order_events/test_projection.py",
-)
+# seconds that the long tests of a module take together; the tests of a module stay together, because they share its fixtures
+LONG_MODULES = {
+    # acceptance
+    "access/test_schemathesis.py": 350,
+    "journeys/test_kill_and_restart.py": 190,
+    "browser/test_navigation.py": 220,
+    "browser/test_pages.py": 180,
+    "benchmarks/test_lifecycle.py": 160,
+    "browser/test_storefront.py": 150,
+    "serving/test_faults.py": 100,
+    "processing/test_killed.py": 90,
+    "collector/test_faults.py": 70,
+    "benchmarks/test_serving.py": 60,
+    "config/test_up_command.py": 40,
+    "demo/test_complete_journey.py": 40,
+    "collector/test_slow_clients.py": 40,
+    # the other tests
+    "propensity/test_scoring.py": 100,
+    "config/test_patterns.py": 60,
+    "access/test_hostile_input.py": 40,
+    "state/test_model.py": 40,
+    "access/test_personal_data_walk.py": 30,
+    "training/test_train.py": 30,
+    "clv/test_scoring.py": 25,
+    "benchmarks/test_clv.py": 20,
+    "clv/test_held_coverage.py": 15,
+    "resolution/test_resolution_model.py": 15,
+}
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run the longest tests first on each worker, so that no worker starts one when the others have finished."""
-    workers = getattr(config, "workerinput", {}).get("workercount", 1)
-    position = {
-        id(item): next((n for n, path_part in enumerate(LONGEST) if path_part in item.nodeid), len(LONGEST))
-        for item in items
-    }
-    longest = sorted((item for item in items if position[id(item)] < len(LONGEST)), key=lambda item: position[id(item)])
-    short = [item for item in items if position[id(item)] == len(LONGEST)]
-    share = len(items) / max(workers, 1)
+    """Give each worker its share of the long modules, longest first, so that no worker starts one when the others have finished."""
+    n_workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    by_module: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        module = next((module for module in LONG_MODULES if module in item.nodeid), "")
+        by_module.setdefault(module, []).append(item)
+    short = by_module.pop("", [])
+    shares: list[tuple[int, list[pytest.Item]]] = [(0, [])] * n_workers
+    for module in sorted(by_module, key=lambda module: -LONG_MODULES[module]):
+        least = min(range(n_workers), key=lambda worker: shares[worker][0])
+        seconds, worker_items = shares[least]
+        shares[least] = seconds + LONG_MODULES[module], [*worker_items, *by_module[module]]
+    # xdist gives each worker the next part of the list, all of equal length; what a worker has not begun, another may take over
     ordered: list[pytest.Item] = []
-    for worker in range(workers):
-        # the tests of a module stay together, because they share its fixtures
-        worker_tests = [item for item in longest if position[id(item)] % workers == worker]
-        n_short = max(round((worker + 1) * share) - len(ordered) - len(worker_tests), 0)
-        ordered += [*worker_tests, *short[:n_short]]
+    for worker, (_seconds, worker_items) in enumerate(shares, start=1):
+        n_short = max(worker * len(items) // n_workers - len(ordered) - len(worker_items), 0)
+        ordered += [*worker_items, *short[:n_short]]
         del short[:n_short]
     items[:] = [*ordered, *short]

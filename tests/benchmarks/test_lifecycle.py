@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.lifecycle_shop import DAYS, START, draw_categories, simulate_shop_orders
 from benchmarks.serving_shop import simulate_catalog
+from tests.migrated_servers import copy_migrated_servers
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("features_s", "fit_s", "score_s", "write_s", "choose_s")
@@ -37,7 +38,8 @@ def test_customers_of_the_simulated_shop_have_their_own_categories():
 @pytest.mark.acceptance
 @pytest.mark.slow
 def test_a_small_shop_is_refreshed_twice_and_measured(tmp_path: Path):
-    command = [sys.executable, "-m", "benchmarks.lifecycle", "--customers", "1000"]
+    copy_migrated_servers(tmp_path / "1000" / "var")
+    command = [sys.executable, "-m", "benchmarks.lifecycle", "--customers", "1000", "--folder", str(tmp_path)]
     environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "VALKEY_URL")}
     process = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False

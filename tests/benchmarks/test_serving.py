@@ -17,6 +17,7 @@ from benchmarks.serving_shop import (
     simulate_catalog,
     simulate_recent_views,
 )
+from tests.migrated_servers import copy_migrated_servers
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = ("for_you", "for_you_any_price", "similar", "cart", "rank", "search", "autocomplete")
@@ -53,9 +54,10 @@ def test_complements_are_in_the_same_category():
 
 @pytest.mark.acceptance
 @pytest.mark.slow
-def test_a_small_shop_is_simulated_served_and_measured(tmp_path):
+def test_a_small_shop_is_simulated_served_and_measured(tmp_path: Path):
+    copy_migrated_servers(tmp_path / "300x2000" / "var")
     command = [sys.executable, "-m", "benchmarks.serving", "--products", "300", "--customers", "2000"]
-    command += ["--seconds", "0.3", "--rounds", "1"]
+    command += ["--seconds", "0.3", "--rounds", "1", "--folder", str(tmp_path)]
     environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "VALKEY_URL")}
     process = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False

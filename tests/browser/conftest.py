@@ -3,9 +3,7 @@
 Models are imported inside the fixtures: pytest reads this file before tests/conftest.py has set Django up.
 """
 
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,14 +11,16 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response
+
+from tests.chromium import CHROMIUM
+from tests.chromium import chromium as shared_chromium
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "var" / "screenshots"
-CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 PASSWORD = "a-long-password-for-tests"
 
 
@@ -56,6 +56,11 @@ class MonitoredPage:
     def open(self, path: str) -> None:
         self.page.goto(self.address + path, wait_until="networkidle")
 
+    def resize(self, width: int) -> None:
+        """Change the width of the window and wait until the page has drawn itself again."""
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def log_in(self, path: str = "/admin/") -> None:
         self.open(path)
         self.page.fill("input[name=username]", "operator")
@@ -86,21 +91,13 @@ def shop(operator: "User") -> SimpleNamespace:
     return make_shop(datetime.now(UTC))
 
 
-@contextmanager
-def start_chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def chromium(request: pytest.FixtureRequest, operator: "User") -> Iterator[Browser]:
-    """Start Chromium after the data is made: Playwright's event loop and Django's ORM cannot share a thread."""
+    """Return the browser after the data is made: Playwright's event loop and Django's ORM cannot share a thread."""
     for name in ("shop", "site"):
         if name in request.fixturenames:
             request.getfixturevalue(name)
-    with start_chromium() as browser:
+    with shared_chromium.use() as browser:
         yield browser
 
 

@@ -24,16 +24,22 @@ from customers.warehouse.export import export_warehouse
 from recommendations.campaigns.models import Campaign
 from recommendations.training.models import EvaluationRun
 from recommendations.training.train import train
-from tests.browser.conftest import open_monitored_page, start_chromium
+from tests.browser.conftest import open_monitored_page
 from tests.recommendations.shop import get_customer, make_tea_and_coffee_shop
 
 pytestmark = pytest.mark.acceptance
+
+PHONE_PAGES = (
+    *("home", "customers", "customer", "product-similar", "segment", "segment-members", "campaign-preview"),
+    *(f"lifecycle-{name}" for name in LIFECYCLE_PAGES),
+)
 
 
 @pytest.fixture
 def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> SimpleNamespace:
     """Make orders, warehouse, profiles, a model, a segment and a campaign; return the page URLs by name."""
     settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
+    settings.TRAINING_SECONDS = 2
     now = datetime.now(UTC)
     make_tea_and_coffee_shop(until=now)
     export_warehouse(started_at=now)
@@ -68,12 +74,13 @@ def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
             "evaluation": reverse("admin:training_evaluationrun_change", args=[EvaluationRun.objects.latest("pk").pk]),
             "schedule": reverse("admin:django_celery_beat_periodictask_changelist"),
             "api-docs": reverse("docs"),
-        }
+        },
+        lists_and_forms=list(list_forms_and_changelists(operator)),
     )
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
-def test_pages_open_without_browser_errors(
+def test_pages_open_without_browser_errors_and_fit_on_a_phone(
     site: SimpleNamespace, live_server: LiveServer, chromium: Browser, language: str
 ) -> None:
     monitored = open_monitored_page(chromium, live_server.url, width=1440, language=language)
@@ -82,26 +89,22 @@ def test_pages_open_without_browser_errors(
         monitored.open(address)
         monitored.save(f"{name}-{language}")
         assert not monitored.browser_errors, name
-
-
-@pytest.mark.parametrize("language", ["en", "zh-hans"])
-def test_pages_fit_on_a_phone(site: SimpleNamespace, live_server: LiveServer, chromium: Browser, language: str) -> None:
-    monitored = open_monitored_page(chromium, live_server.url, width=390, language=language)
-    monitored.log_in()
-    lifecycle = [f"lifecycle-{name}" for name in LIFECYCLE_PAGES]
-    for name in (
-        "home",
-        "customers",
-        "customer",
-        "product-similar",
-        "segment",
-        "segment-members",
-        "campaign-preview",
-        *lifecycle,
-    ):
+    monitored.resize(390)
+    for name in PHONE_PAGES:
         monitored.open(site.pages[name])
         monitored.save(f"{name}-{language}-390")
         assert not monitored.scrolls_sideways(), name
+        assert not monitored.browser_errors, name
+
+
+def test_every_list_and_form_opens_without_browser_errors(
+    site: SimpleNamespace, live_server: LiveServer, chromium: Browser
+) -> None:
+    monitored = open_monitored_page(chromium, live_server.url, width=1440, language="zh-hans")
+    monitored.log_in()
+    for address in site.lists_and_forms:
+        monitored.open(address)
+        assert not monitored.browser_errors, address
 
 
 def list_forms_and_changelists(user: User) -> Iterator[str]:
@@ -118,15 +121,3 @@ def list_forms_and_changelists(user: User) -> Iterator[str]:
                 yield reverse(f"{names}_add")
         except NoReverseMatch:
             continue
-
-
-def test_every_list_and_form_opens_without_browser_errors(
-    operator: User, site: SimpleNamespace, live_server: LiveServer
-) -> None:
-    addresses = list(list_forms_and_changelists(operator))
-    with start_chromium() as browser:
-        monitored = open_monitored_page(browser, live_server.url, width=1440, language="zh-hans")
-        monitored.log_in()
-        for address in addresses:
-            monitored.open(address)
-            assert not monitored.browser_errors, address

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from tests.browser.conftest import CHROMIUM
+from tests.chromium import CHROMIUM
 from tests.clients.sdk_packages import install_node_packages, install_old_python_client
 from tests.clients.storefront import visit_page
 

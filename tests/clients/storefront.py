@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.sync_api import Page, Response
 
-from tests.browser.conftest import start_chromium
+from tests.chromium import chromium
 
 PACKAGE = Path("node_modules", "@segment", "analytics-next", "dist", "umd")
 MAX_SECONDS = 40
@@ -96,7 +96,7 @@ def visit_page(
         thread = Thread(target=shop.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:
-            with start_chromium() as browser:
+            with chromium.use() as browser:
                 opened = PageVisit(browser.new_context(extra_http_headers=headers).new_page(), shop.url)
                 opened.page.goto(shop.url)
                 yield opened

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from config.embedded.server_process import find_free_port
 from customers.events.models import Event
 from tests.clients.proxy import run_proxy
 from tests.clients.sdk_packages import install_node_packages
 from tests.clients.sdks import STOREFRONT, require_chromium
 from tests.clients.storefront import visit_page
 from tests.customers.events.client import make_keyed_source
+from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
@@ -33,7 +33,7 @@ def make_task(server: str, key: str, *calls: dict[str, Any], batches: bool = Fal
 
 
 def test_only_allowed_origins_may_send_events(server: str) -> None:
-    port = find_free_port()
+    port = reserve_port()
     source, key = make_keyed_source(allowed_origins=[f"http://127.0.0.1:{port}"])
     with open_shop() as other_shop:
         report = other_shop.page.evaluate("task => drive(task)", make_task(server, key, VIEW))

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import redis
 
-from config.embedded.server_process import find_free_port
 from tests.browser.kettle_shop import make_kettle_shop
 from tests.clients.sdk_packages import ROOT, install_node_packages
 from tests.clients.sdks import require_chromium
@@ -20,6 +19,7 @@ from tests.clients.storefront import visit_page
 from tests.clients.test_snippets import HOST, MODULE_PAGE, list_fenced_blocks, run_command
 from tests.clients.web_server import run_web_server
 from tests.customers.events.client import make_keyed_source
+from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
@@ -55,7 +55,7 @@ def shop(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path: P
 
     settings.TRAINING_SECONDS, settings.WAREHOUSE_URL = 2, str(tmp_path / "warehouse")
     settings.MODELS_DIR = tmp_path / "models"
-    now, port = datetime.now(UTC), find_free_port()
+    now, port = datetime.now(UTC), reserve_port()
     make_kettle_shop(now, product_ids=IDS, user_prefix="customer")
     # 45 customers are too few to show that a placement is better than its fallback
     PlacementSettings.objects.update(switch=PlacementSettings.Switch.ON)

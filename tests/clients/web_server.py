@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from config.embedded.server_process import find_free_port
 from tests.child_processes import PROJECT, get_test_database_url
+from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 
@@ -22,7 +22,7 @@ def run_web_server(*, log: Path | None = None, **settings: str) -> Iterator[str]
         log: file for the server's output.
         settings: environment variables of the server.
     """
-    port = find_free_port()
+    port = reserve_port()
     command = [sys.executable, "-m", "config.web_server", "--port", str(port), "--workers", "1", "--threads", "4"]
     command += ["config.wsgi:application"]
     environment = os.environ | {

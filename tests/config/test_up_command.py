@@ -16,10 +16,11 @@ import psycopg
 import pytest
 from django.core.management.base import CommandError
 
-from config.embedded.server_process import find_free_port, is_alive
+from config.embedded.server_process import is_alive
 from config.management.commands.up import choose_port
 from config.supervisor import processes
 from tests.collected_files import collect_uncompressed
+from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
@@ -215,7 +216,7 @@ def assert_is_private(var: Path) -> None:
 def test_up_serves_until_ctrl_c_and_leaves_no_process_behind(
     terminals: list[Terminal], tmp_path: Path, empty_database: str
 ) -> None:
-    port = find_free_port()
+    port = reserve_port()
     command = ["manage.py", "up", "--migrate", "--port", str(port), "--web-workers", "1", "--worker-concurrency", "1"]
     var = tmp_path / "var"
     (var / "exports").mkdir(mode=0o755, parents=True)  # from before, when others could read everything

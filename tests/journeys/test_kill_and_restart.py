@@ -15,9 +15,11 @@ import psycopg
 import pytest
 
 from config import settings as project_settings
-from config.embedded.server_process import find_free_port
+from config.celery import app
 from config.embedded.servers import EmbeddedServers
 from tests.collected_files import collect_uncompressed
+from tests.migrated_servers import copy_migrated_servers
+from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.acceptance
 PROJECT = Path(project_settings.__file__).resolve().parents[1]
 ORDERS, LINES_PER_ORDER, CUSTOMERS, PRODUCTS = 20_000, 5, 1_500, 400
 START = datetime(2026, 1, 1, tzinfo=UTC)
+PATIENCE = 400  # seconds; on a busy machine, compiling the kernels of a new clone takes minutes
 
 
 class Operator:
@@ -34,12 +37,17 @@ class Operator:
         self.folder = folder
         hidden = {"DATABASE_URL", "VALKEY_URL"}
         self.env = {name: value for name, value in os.environ.items() if name not in hidden}
-        self.env |= {"PERENNIAL_VAR": str(folder / "var"), "PYTHONUNBUFFERED": "1"}
+        self.env |= {
+            "PERENNIAL_VAR": str(folder / "var"),
+            "PYTHONUNBUFFERED": "1",
+            "TRAINING_SECONDS": "20",  # a training is killed in its first seconds
+        }
+        copy_migrated_servers(folder / "var")
         collect_uncompressed(folder / "var" / "static")
         self.servers = EmbeddedServers(folder / "var", report=lambda message: None)
         addresses = self.servers.ensure(postgres=True, valkey=True)
         assert addresses.postgres is not None
-        self.database = addresses.postgres
+        self.database, self.valkey_url = addresses.postgres, addresses.valkey
         self.output = folder / "output"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -62,14 +70,14 @@ class Operator:
                 "manage.py",
                 "up",
                 "--port",
-                str(find_free_port()),
+                str(reserve_port()),
                 "--grace",
                 "3",
                 "--web-workers",
                 "1",
             ]
             self.process = subprocess.Popen(command, cwd=PROJECT, env=self.env, stdout=file, stderr=file)
-        wait_until(lambda: " ready." in self.read_output(), within=60, what="the worker to be ready")
+        wait_until(lambda: " ready." in self.read_output(), within=PATIENCE, what="the worker to be ready")
 
     def read_output(self) -> str:
         return self.output.read_text()
@@ -96,7 +104,7 @@ class Operator:
         psutil.wait_procs(programs, timeout=60)
 
     def wait_for_output(self, text: str) -> None:
-        wait_until(lambda: text in self.read_output(), within=60, what=f"{text!r} in the output")
+        wait_until(lambda: text in self.read_output(), within=PATIENCE, what=f"{text!r} in the output")
 
     def wait_for_exit(self) -> int:
         assert self.process is not None
@@ -108,13 +116,8 @@ class Operator:
         return row[0] if row is not None and len(row) == 1 else row
 
     def send_task(self, task: str, *arguments: int) -> None:
-        self.manage(
-            "shell",
-            "-v",
-            "0",
-            "-c",
-            f"from celery import current_app as app; app.send_task({task!r}, args={list(arguments)})",
-        )
+        with app.connection_for_write(self.valkey_url) as broker:
+            app.send_task(task, args=list(arguments), connection=broker)
 
 
 @pytest.fixture
@@ -151,7 +154,6 @@ def compute_expected_revenue() -> float:
 
 @pytest.mark.slow
 def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data(operator: Operator) -> None:
-    operator.manage("migrate", "-v", "0")
     write_orders(operator.folder / "orders.csv")
     run = int(
         operator.manage(
@@ -169,12 +171,12 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
     # a killed worker is restarted and resumes its import
     operator.start()
     operator.send_task("customers.imports.tasks.import_file", run)
-    wait_until(lambda: operator.query_value(WORKING, "%orders%") > 0, within=60, what="the import to write")
+    wait_until(lambda: operator.query_value(WORKING, "%orders%") > 0, within=PATIENCE, what="the import to write")
     operator.kill("worker")
     operator.wait_for_output("worker exited by SIGKILL: restarting it")
     assert operator.query_value("SELECT count(*) FROM orders_orderline") in (0, ORDERS * LINES_PER_ORDER)
     finished = "SELECT state = 'imported' FROM imports_importrun WHERE id = %s"
-    wait_until(lambda: operator.query_value(finished, run), within=120, what="the import to end")
+    wait_until(lambda: operator.query_value(finished, run), within=PATIENCE, what="the import to end")
     assert operator.query_value("SELECT count(*) FROM orders_order") == ORDERS
     assert operator.query_value("SELECT count(*), sum(total)::float FROM orders_orderline") == (
         ORDERS * LINES_PER_ORDER,
@@ -186,7 +188,7 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
     operator.send_task("customers.lifecycle.tasks.refresh_profiles")
     wait_until(
         lambda: operator.query_value("SELECT count(*) FROM lifecycle_lifecyclerun") > 0,
-        within=60,
+        within=PATIENCE,
         what="the refresh to begin",
     )
     operator.kill("web")
@@ -194,8 +196,8 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
     assert operator.query_value("SELECT count(*) FROM lifecycle_customerprofile") in (0, CUSTOMERS)
     operator.send_task("customers.lifecycle.tasks.refresh_profiles")
     done = "SELECT count(*) FROM lifecycle_lifecyclerun WHERE status = 'done'"
-    wait_until(lambda: operator.query_value(done) > 0, within=120, what="a refresh to end")
-    wait_until(lambda: operator.query_value(RUNNING) == 0, within=120, what="every refresh to end")
+    wait_until(lambda: operator.query_value(done) > 0, within=PATIENCE, what="a refresh to end")
+    wait_until(lambda: operator.query_value(RUNNING) == 0, within=PATIENCE, what="every refresh to end")
     assert operator.query_value("SELECT count(*), sum(orders), sum(revenue)::float FROM lifecycle_customerprofile") == (
         CUSTOMERS,
         ORDERS,
@@ -214,18 +216,19 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
     operator.send_task("recommendations.training.tasks.train_nightly")
     wait_until(
         lambda: operator.query_value("SELECT count(*) FROM training_evaluationrun") > 0,
-        within=60,
+        within=PATIENCE,
         what="the training to begin",
     )
     operator.kill("beat")
     operator.wait_for_output("beat exited by SIGKILL: restarting it")
+    assert operator.query_value(TRAINING) == 1
     operator.kill_everything()
     assert operator.query_value("SELECT count(*) FROM training_modelversion WHERE status = 'active'") in (0, 1)
     operator.start()
     operator.send_task("recommendations.training.tasks.train_nightly")
     active = "SELECT count(*) FROM training_modelversion WHERE status = 'active'"
-    wait_until(lambda: operator.query_value(active) == 1, within=180, what="a model to serve")
-    wait_until(lambda: operator.query_value(TRAINING) == 0, within=180, what="every training to end")
+    wait_until(lambda: operator.query_value(active) == 1, within=PATIENCE, what="a model to serve")
+    wait_until(lambda: operator.query_value(TRAINING) == 0, within=PATIENCE, what="every training to end")
     assert operator.query_value(active) == 1
     folders = {path.name for path in (operator.folder / "var" / "models").iterdir()}
     assert operator.query_value("SELECT artifact FROM training_modelversion WHERE status = 'active'") in folders

@@ -10,6 +10,8 @@ from typing import Any, cast
 
 import numba
 
+from config.foundation.kernels.compilation import make_jit
+
 ROOT = Path(__file__).parents[3]
 # Files with functions that the kernels of other files call, and this file.
 SHARED_FILES = (
@@ -35,12 +37,12 @@ _SHARED_STAMP = stamp_shared_files()
 
 
 def _compile_with(**options: Any) -> Callable[[Any], Any]:
-    """Return `numba.njit` with a disk cache that is valid only while the shared kernel files are unchanged.
+    """Return Numba's decorator with a disk cache that is valid only while the shared kernel files are unchanged.
 
     Numba compares the modification time of the file that defines a kernel, but not of the files whose kernels it calls: after an upgrade
     of a shared file alone, its callers would keep running the old machine code.
     """
-    jit = numba.njit(cache=True, **options)
+    jit = make_jit(**options)
 
     def decorate(function: Any) -> Any:
         dispatcher = jit(function)

@@ -19,9 +19,10 @@ import redis
 
 from config.embedded import file_access
 from config.embedded.postgres import PostgresServer
-from config.embedded.server_process import find_free_port, is_alive
+from config.embedded.server_process import is_alive
 from config.embedded.servers import EmbeddedServers, ServerError, check_address
 from config.embedded.valkey import ValkeyServer
+from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 PROJECT = Path(file_access.__file__).parents[2]
@@ -83,8 +84,8 @@ def empty_var(folder: Path) -> Path:
 @pytest.fixture(autouse=True)
 def use_free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Avoid the ports of a Perennial that runs on this machine."""
-    monkeypatch.setattr(PostgresServer, "preferred_port", find_free_port())
-    monkeypatch.setattr(ValkeyServer, "preferred_port", find_free_port())
+    monkeypatch.setattr(PostgresServer, "preferred_port", reserve_port())
+    monkeypatch.setattr(ValkeyServer, "preferred_port", reserve_port())
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from config.embedded.server_process import find_free_port
 from tests.child_processes import PROJECT
+from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 SAMPLE = "tests.config.web_server.sample_application:application"
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 @contextmanager
 def run_server(*options: str, application: str = SAMPLE) -> Iterator[int]:
     """Run ``python -m config.web_server`` and yield its port."""
-    port = find_free_port()
+    port = reserve_port()
     command = [sys.executable, "-m", "config.web_server", "--port", str(port), *options, application]
     process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

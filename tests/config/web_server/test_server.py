@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from config.embedded.server_process import find_free_port
 from tests.child_processes import PROJECT
 from tests.config.web_server.sample_application import ROWS
 from tests.config.web_server.server import (
@@ -25,6 +24,7 @@ from tests.config.web_server.server import (
     run_server,
     send,
 )
+from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
@@ -180,7 +180,7 @@ def test_liveness_is_answered_while_all_threads_are_busy(port: int) -> None:
 
 
 def test_stopping_finishes_running_requests_and_refuses_unfinished_bodies() -> None:
-    port = find_free_port()
+    port = reserve_port()
     command = [sys.executable, "-m", "config.web_server", "--port", str(port), "--workers", "1", SAMPLE]
     process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_until(lambda: is_listening(port, process), within=60, what="the web server")

@@ -21,8 +21,10 @@ import psycopg
 import redis
 
 from config import settings as project_settings
-from config.embedded.server_process import EmbeddedServer, find_free_port
+from config.embedded.server_process import EmbeddedServer
 from config.embedded.servers import EmbeddedServers
+from tests.migrated_servers import copy_migrated_servers
+from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 PROJECT = Path(project_settings.__file__).resolve().parents[1]
@@ -47,6 +49,7 @@ class CollectorServer:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        copy_migrated_servers(folder / "var")
         self.servers = EmbeddedServers(folder / "var", report=lambda message: None)
         addresses = self.servers.ensure(postgres=True, valkey=True)
         assert addresses.postgres is not None
@@ -59,9 +62,8 @@ class CollectorServer:
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "DATABASE_STATEMENT_TIMEOUT": "5",
         }
-        self.port = find_free_port()
+        self.port = reserve_port()
         self.web: subprocess.Popen[bytes] | None = None
-        self.run_python("manage.py", "migrate", "-v", "0")
         self.start_web()
 
     def run_python(self, *arguments: str) -> str:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Floats, Ints
+from config.foundation.kernels.compilation import make_jit
 
 type Points = npt.NDArray[np.float32]
 
@@ -21,7 +21,7 @@ type Labels = npt.NDArray[np.int16]
 BLOCK_ROWS = 65_536  # rows; fixed, so that sums do not depend on the number of threads
 TILE_ROWS = 128  # rows
 
-compiled = numba.njit(nogil=True, cache=True)
+compiled = make_jit(nogil=True)
 
 
 @dataclass(frozen=True, eq=False)

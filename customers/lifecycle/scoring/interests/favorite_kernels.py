@@ -3,15 +3,15 @@
 ``favorites`` documents the results.
 """
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Ints
+from config.foundation.kernels.compilation import make_jit
 
 type Bytes = npt.NDArray[np.uint8]
 
-compiled = numba.njit(nogil=True, cache=True)
+compiled = make_jit(nogil=True)
 
 OPEN, CLOSE, COMMA, SPACE, DOT, ZERO = 91, 93, 44, 32, 46, 48
 ITEM_BYTES = 14  # bytes of a pair without its name: [NAME, 0.1234] and the separator

@@ -1,12 +1,12 @@
 """Loops over customers' order lines by category, compiled by Numba."""
 
-import numba
 import numpy as np
 
 from config.foundation.array_types import Flags, Floats, Ints
+from config.foundation.kernels.compilation import make_jit
 from customers.lifecycle.scoring.propensity.features.event_facts import DAY, UNKNOWN, Matrix
 
-compiled = numba.njit(nogil=True, cache=True)
+compiled = make_jit(nogil=True)
 
 
 @compiled

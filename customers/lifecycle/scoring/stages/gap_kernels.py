@@ -6,10 +6,10 @@ S(t) of a longer gap falls below a share that the customer's gaps exceed only so
 
 import math
 
-import numba
 import numpy as np
 
 from config.foundation.array_types import Floats, Ints
+from config.foundation.kernels.compilation import make_jit
 
 # Columns of a row of the rule. within 0: the rules use the quantiles of gaps instead.
 GAP_FIELDS = (
@@ -54,7 +54,7 @@ MAX_DAYS = 1e6
 MEMORY = 0.9  # weight of each gap relative to the next one, because rates drift
 LOG_MAX_DAYS = math.log(MAX_DAYS)
 
-compiled = numba.njit(nogil=True, cache=True)
+compiled = make_jit(nogil=True)
 
 
 @compiled

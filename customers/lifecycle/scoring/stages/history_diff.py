@@ -1,11 +1,11 @@
 """Compares the stored stage changes with the derived ones in one pass, compiled by Numba."""
 
-import numba
 import numpy as np
 
 from config.foundation.array_types import Flags, Ints
+from config.foundation.kernels.compilation import make_jit
 
-compiled = numba.njit(nogil=True, cache=True)
+compiled = make_jit(nogil=True)
 
 
 @compiled

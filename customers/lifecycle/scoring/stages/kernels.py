@@ -3,11 +3,11 @@
 ``derivation`` documents the stage rules.
 """
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import NEVER, Floats, Ints
+from config.foundation.kernels.compilation import make_jit
 from customers.lifecycle.scoring.stages.gap_kernels import (
     ALPHA,
     MAX_DAYS,
@@ -55,7 +55,7 @@ DAY = 86_400_000_000
 YEAR = 365 * DAY
 MAX_CHANGES_PER_FACT = 5  # e.g. reactivated → loyal → at risk → dormant → churned
 
-compiled = numba.njit(nogil=True, cache=True)
+compiled = make_jit(nogil=True)
 
 
 @compiled

@@ -6,12 +6,12 @@ They are in one file because Numba's disk cache detects changes of the calling f
 
 import math
 
-import numba
 import numpy as np
 
 from config.foundation.array_types import Floats, Ints
+from config.foundation.kernels.compilation import make_jit
 
-compiled = numba.njit(nogil=True, cache=True)
+compiled = make_jit(nogil=True)
 
 # Gauss–Legendre rules on [0, 1] with 8, 12 and 24 nodes, concatenated. They integrate exp(−5 u), exp(−12 u) and exp(−34 u) to 1e-12,
 # 1e-12 and 1e-9, and (1 + …)^power, whose nearest pole is π / length away, to 1e-12 up to lengths of 2, 4 and 10.

@@ -2,12 +2,12 @@
 
 import math
 
-import numba
 import numpy as np
 
 from config.foundation.array_types import Floats, Ints
+from config.foundation.kernels.compilation import make_jit
 
-compiled = numba.njit(nogil=True, cache=True)
+compiled = make_jit(nogil=True)
 
 
 @compiled

@@ -5,12 +5,12 @@ Loops compiled by Numba.
 
 import math
 
-import numba
 import numpy as np
 
 from config.foundation.array_types import Floats
+from config.foundation.kernels.compilation import make_jit
 
-compiled = numba.njit(nogil=True, cache=True)
+compiled = make_jit(nogil=True)
 
 MIN_LOG = -600.0
 

@@ -3,11 +3,11 @@
 ``features`` documents the columns.
 """
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Floats, Ints
+from config.foundation.kernels.compilation import make_jit
 from customers.lifecycle.scoring.propensity.features.event_facts import DAY, Matrix
 
 WINDOWS = (30, 90, 180, 365)
@@ -30,7 +30,7 @@ ORDER_COLUMNS = (
     SPEND_30, SPEND_90, SPEND_180, SPEND_365, SPEND_TREND, RETURN_SHARE,
 ) = range(len(ORDER_COLUMNS))  # fmt: skip
 
-compiled = numba.njit(nogil=True, cache=True)
+compiled = make_jit(nogil=True)
 
 
 @compiled

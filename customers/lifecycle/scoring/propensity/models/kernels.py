@@ -3,11 +3,11 @@
 Rows are scored in blocks that stay in the cache, one tree after the other.
 """
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Floats, Ints
+from config.foundation.kernels.compilation import make_jit
 from customers.lifecycle.scoring.propensity.features.event_facts import Matrix
 
 type NodeIndices = npt.NDArray[np.int32]
@@ -16,7 +16,7 @@ PLAIN, SIGNED_LOG, LOGIT = range(3)
 BLOCK_ROWS = 1024
 MAX_DEVIATIONS = 5.0  # standard deviations up to which a linear model extrapolates
 
-compiled = numba.njit(nogil=True, cache=True)
+compiled = make_jit(nogil=True)
 
 
 @compiled
