@@ -200,6 +200,29 @@ def find_largest_contributions(
 
 
 @compiled_with_gil
+def find_least_contributions(
+    parts: AnyFloats,
+    slots: AnyInts,
+    sources: AnyInts,
+    items: AnyInts,
+    rows: AnyInts,
+    has_pairs: Flags,
+    min_share: float,
+) -> npt.NDArray[np.float32]:
+    """Return per column the smallest contribution with which an item of a history may replace the main cause; inf where none may.
+
+    slots, sources: of the main causes, see `find_largest_contributions`. has_pairs: of each source. What a visit or the row itself
+    causes, or a source without pairs, stays.
+    """
+    least = np.full(rows.shape[0], np.inf, np.float32)
+    for column in range(rows.shape[0]):
+        slot, source = slots[column], sources[column]
+        if 0 <= slot < items.shape[0] - 1 and has_pairs[source] and items[slot] != rows[column]:
+            least[column] = np.float32(min_share) * parts[source, slot, column]
+    return least
+
+
+@compiled_with_gil
 def find_specific_slots(
     parts: AnyFloats,
     least: AnyFloats,
@@ -210,16 +233,20 @@ def find_specific_slots(
     people: AnyInts,
     lift: AnyFloats,
     min_people: int,
+    source: int,
     best_lift: AnyFloats,
     best_slot: AnyInts,
+    best_source: AnyInts,
 ) -> None:
-    """Raise best_lift of each column to the largest lift of the pairs that contributed to it, and set the slot of that pair.
+    """Raise best_lift of each column to the largest lift of the pairs that contributed to it; set the slot and source of that pair.
 
     parts: contributions (slots, columns) of one source, whose pairs are stored as CSR with their people and lifts. least: the smallest
     contribution per column that counts. items: of the slots, -1 for none. rows: the items of the columns.
     """
     for column in range(parts.shape[1]):
         row = rows[column]
+        if least[column] == np.inf:
+            continue
         for slot in range(items.shape[0]):
             item = items[slot]
             value = parts[slot, column]
@@ -228,8 +255,74 @@ def find_specific_slots(
             for entry in range(indptr[item], indptr[item + 1]):
                 if indices[entry] == row:
                     if people[entry] >= min_people and lift[entry] > best_lift[column]:
-                        best_lift[column], best_slot[column] = lift[entry], slot
+                        best_lift[column], best_slot[column], best_source[column] = lift[entry], slot, source
                     break
+
+
+@compiled_with_gil
+def replace_causes(
+    parts: AnyFloats,
+    chosen_slots: AnyInts,
+    chosen_sources: AnyInts,
+    slots: AnyInts,
+    sources: AnyInts,
+    shares: AnyFloats,
+) -> None:
+    """Replace the slots and sources of main causes where others were chosen (≥ 0), and scale the shares to them."""
+    for column in range(slots.shape[0]):
+        if chosen_slots[column] < 0:
+            continue
+        largest, chosen = np.float32(0), np.float32(0)
+        for source in range(parts.shape[0]):
+            largest += parts[source, slots[column], column]
+            chosen += parts[source, chosen_slots[column], column]
+        slots[column], sources[column] = chosen_slots[column], chosen_sources[column]
+        shares[column] *= chosen / largest if largest > 0 else np.float32(1)
+
+
+@compiled_with_gil
+def group_causes(
+    rows: AnyInts,
+    items: AnyInts,
+    sources: AnyInts,
+    levels: AnyInts,
+    is_general: Flags,
+    is_popular: Flags,
+    is_related: bool,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Group rows by main cause, so that each reason is worded once: the first position of each group, and the group of each row.
+
+    The reason also depends on the row itself if it caused its own score, or, among related products, if its pair supports no claim;
+    and on its popularity if no item, or one that is related to everything, caused its score.
+    """
+    n = rows.shape[0]
+    first, numbers, own = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    count = 0
+    for position in range(n):
+        item = items[position]
+        if item == rows[position] or (is_related and item >= 0 and levels[position] == 0):
+            own[position] = rows[position]
+        elif item < 0 or is_general[position]:
+            own[position] = -2 if is_popular[position] else -3
+        else:
+            own[position] = -1
+        number = 0
+        while number < count:
+            other = first[number]
+            if (
+                items[other] == item
+                and sources[other] == sources[position]
+                and levels[other] == levels[position]
+                and is_general[other] == is_general[position]
+                and own[other] == own[position]
+            ):
+                break
+            number += 1
+        if number == count:
+            first[count] = position
+            count += 1
+        numbers[position] = number
+    return first[:count], numbers
 
 
 @compiled_with_gil
