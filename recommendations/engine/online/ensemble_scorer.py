@@ -17,6 +17,13 @@ from recommendations.engine.algorithms.base import VISIT_PREFIX, Contribution
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import RANK_DEPTH, TINY, WeightedEnsemble
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.linear_algebra.set_kernels import are_members
+from recommendations.engine.online.cause_kernels import (
+    find_largest_contributions,
+    find_least_contributions,
+    find_specific_slots,
+    replace_causes,
+    scale_contributions,
+)
 from recommendations.engine.online.context import (
     ComponentScores,
     HistoryContext,
@@ -30,11 +37,6 @@ from recommendations.engine.online.kernels import (
     add_normalized,
     add_scaled,
     assign_slots,
-    find_largest_contributions,
-    find_least_contributions,
-    find_specific_slots,
-    replace_causes,
-    scale_contributions,
     select_top_among,
     select_top_online,
 )

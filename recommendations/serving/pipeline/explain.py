@@ -6,8 +6,8 @@ import numpy as np
 from django.utils.translation import get_language
 
 from recommendations.engine import Contribution
+from recommendations.engine.online.cause_kernels import group_causes
 from recommendations.engine.online.ensemble_scorer import MainCause
-from recommendations.engine.online.kernels import group_causes
 from recommendations.engine.placements import NEW, RECENTLY_VIEWED
 from recommendations.serving.pipeline import reasons
 from recommendations.serving.pipeline.context import COLD_START, LAST_RESORT, Candidates, RecommendationContext

@@ -13,8 +13,8 @@ from recommendations.engine import KIND_CODES, Contribution, Histories
 from recommendations.engine.algorithms.base import get_reason
 from recommendations.engine.algorithms.spec import ExplanationReason
 from recommendations.engine.cold_start import LANDING, POPULARITY
+from recommendations.engine.online.cause_kernels import find_last_kind
 from recommendations.engine.online.ensemble_scorer import MainCause
-from recommendations.engine.online.kernels import find_last_kind
 from recommendations.engine.pair_support.support import SupportLevel
 from recommendations.engine.placements import BOUGHT_TOGETHER, BUY_AGAIN, CART, SIMILAR
 from recommendations.serving.reason_claims import MIN_MILD_COUNT, PAIR_CLAIMS

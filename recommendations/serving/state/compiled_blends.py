@@ -9,10 +9,10 @@ from recommendations.engine import Histories
 from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.visits import DEFAULT_DECAY, find_visit_factor
+from recommendations.engine.online.cause_kernels import find_last_kind, group_causes
 from recommendations.engine.online.content_scorer import find_content_width
 from recommendations.engine.online.context import Workspace
 from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, find_max_width
-from recommendations.engine.online.kernels import find_last_kind, group_causes
 from recommendations.engine.pair_support.support import PairSupport
 from recommendations.engine.placements import FOR_YOU, PLACEMENTS, VISIT_WEIGHTS, PlacementInput
 from recommendations.serving.state.model import NO_ROWS, ServingModel

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recommendations.engine.online.kernels import group_causes, replace_causes
+from recommendations.engine.online.cause_kernels import group_causes, replace_causes
 
 ROWS = np.array([1, 2, 3, 4, 5, 6], np.int32)
 
