@@ -9,6 +9,7 @@ from django.db.models import DecimalField, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
 from config.foundation.backoffice.date_range import DateChoice, DayRange
+from config.foundation.shop.profile import get_shop
 from recommendations.serving.impressions.models import Impression, PerformanceDay, ProductPerformanceDay
 from recommendations.serving.impressions.performance import PerformanceFigures, sum_figures, sum_figures_by
 
@@ -25,7 +26,7 @@ class FiguresComparison:
 
     @property
     def currency(self) -> str:
-        """The currency with the most revenue; "" without revenue."""
+        """The currency of revenue; "" without revenue."""
         return choose_currency([self.now, *([self.before] if self.before else [])])
 
     @property
@@ -71,9 +72,10 @@ class DailyFigures:
 
 
 def choose_currency(parts: Iterable[PerformanceFigures]) -> str:
-    """Return the currency with the most revenue; "" without revenue."""
+    """Return the shop's currency, or that with the most revenue if there is none in the shop's; "" without revenue."""
     revenue = sum_figures(parts).revenue
-    return max(revenue, key=lambda currency: (revenue[currency], currency), default="")
+    shop = get_shop().currency
+    return max(revenue, key=lambda currency: (currency == shop, revenue[currency], currency), default="")
 
 
 def filter_days(days: DayRange, scenario: str = "") -> QuerySet[PerformanceDay]:
