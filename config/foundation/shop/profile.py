@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
@@ -66,6 +67,11 @@ def get_time_zone_name() -> str:
 
 def get_time_zone() -> ZoneInfo:
     return ZoneInfo(get_time_zone_name())
+
+
+def get_time_zone_change() -> datetime | None:
+    """Return when the time zone was changed last; None if it never was."""
+    return _get_stored().time_zone_changed_at
 
 
 def read_time_zone_name() -> str:
