@@ -163,7 +163,6 @@ SHARE_OF_BUDGET = {
     "repeat": 0.02,
 }
 CONTENT_PARAMETERS = ("similarity_weight", "substitutes", "max_share")  # of transitions
-PEER_SHARE = sum(SHARE_OF_BUDGET.values()) / len(PEERS)
 VARIANT_PARAMETERS: dict[str, dict[str, Any]] = {
     "transitions without similarity": {"similarity_weight": 0.0},
     "transitions without substitutes": {"substitutes": 0.0},
@@ -267,7 +266,7 @@ class Comparison:
             else PerennialModel(ALGORITHMS[name](**parameters), self.products)
         )
 
-    def tune(self, name: str) -> dict[str, Any]:
+    def tune(self, name: str, budget_s: float) -> dict[str, Any]:
         """Search the parameters of one algorithm, and evaluate them on the whole validation data."""
 
         def evaluate(parameters: dict[str, Any]) -> float:
@@ -275,11 +274,10 @@ class Comparison:
             model.fit(self.search_task.train)
             return self.search_task.compute_value(model.recommend_items(self.search_task))
 
-        budget = self.arguments.budget * SHARE_OF_BUDGET.get(name, PEER_SHARE)
         search = search_parameters(
             space=self.get_space(name),
             evaluate=evaluate,
-            budget_s=budget,
+            budget_s=budget_s,
             seed=self.arguments.seed,
             start=STARTS.get(name),
         )
@@ -299,8 +297,18 @@ class Comparison:
 
     def tune_own(self) -> dict[str, dict[str, Any]]:
         """Tune all our algorithms, then the blend of them."""
-        tuned = {name: self.tune(name) for name in self.list_own_algorithms()}
+        budget_s = self.arguments.budget
+        tuned = {name: self.tune(name, budget_s * SHARE_OF_BUDGET[name]) for name in self.list_own_algorithms()}
         return tuned | {"blend": self.tune_blend(tuned)}
+
+    def tune_peers(self, budget_s: float) -> dict[str, dict[str, Any]]:
+        """Tune implicit's models within as many seconds as ours took; what one does not need is left to the later ones."""
+        tuned: dict[str, dict[str, Any]] = {}
+        names = sorted(PEERS, key=lambda name: len(SPACES[name]))  # those of a single parameter end early
+        for index, name in enumerate(names):
+            left_s = max(budget_s - sum_tune_seconds(tuned), 0.0)
+            tuned[name] = self.tune(name, left_s / (len(names) - index))
+        return tuned
 
     def tune_blend(self, tuned: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         """Tune the weights of all our algorithms together, and leave out those with the weight 0."""
@@ -383,7 +391,7 @@ def main() -> None:
     compile_kernels(sequences.products is not None)
     comparison = Comparison(sequences, sequences.products, arguments)
     own = comparison.tune_own()
-    tuned = own | {name: comparison.tune(name) for name in PEERS}
+    tuned = own | comparison.tune_peers(sum_tune_seconds(own))
     best = find_best(own)
     lines = {name: comparison.evaluate_on_test(name, tuned[name]) for name in tuned}
     not_refitted = comparison.score_without_refit(best, own[best])
