@@ -16,7 +16,7 @@ from psycopg import sql
 
 from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.clv.backtest import backtest_purchase_models
-from customers.lifecycle.facts.amounts import get_amount_currency
+from customers.lifecycle.facts.amounts import build_amount_currency
 from customers.lifecycle.facts.histories import select_purchases, to_microseconds
 from customers.lifecycle.models import VALUE_COLUMNS, LifecycleRun, ScoreModel
 from customers.lifecycle.refresh.score_columns import ProfileScores
@@ -156,7 +156,7 @@ def find_multi_currency_customers(as_of: datetime, customer_ids: Sequence[int] |
     with connection.cursor() as cursor:
         cursor.execute(
             OTHER_CURRENCIES.format(
-                as_of=sql.Literal(as_of), customer_filter=customer_filter, currency=sql.Literal(get_amount_currency())
+                as_of=sql.Literal(as_of), customer_filter=customer_filter, currency=build_amount_currency()
             )
         )
         return np.array([customer for (customer,) in cursor.fetchall()], np.int64)

@@ -22,6 +22,10 @@ NET_AMOUNT = sql.SQL(
     "ELSE o.total - o.refunded END"
 )
 
+AMOUNT_CURRENCY = sql.SQL(
+    "COALESCE((SELECT currency FROM lifecycle_lifecyclerun WHERE currency <> '' ORDER BY id DESC LIMIT 1), {shop})"
+)
+
 
 @dataclass(frozen=True)
 class AmountCurrency:
@@ -50,6 +54,11 @@ def get_amount_currency() -> str:
     return counted or get_shop().currency
 
 
-def build_net_amount(currency: str) -> sql.Composable:
+def build_amount_currency() -> sql.Composable:
+    """Return the currency of `get_amount_currency` as an expression, which needs no query of its own."""
+    return AMOUNT_CURRENCY.format(shop=sql.Literal(get_shop().currency))
+
+
+def build_net_amount() -> sql.Composable:
     """Return the amount that a document adds to revenue."""
-    return NET_AMOUNT.format(currency=sql.Literal(currency))
+    return NET_AMOUNT.format(currency=build_amount_currency())

@@ -20,7 +20,7 @@ from config.foundation.database.temporary_tables import (
     load_temporary_table,
 )
 from config.foundation.shop.profile import read_time_zone_name
-from customers.lifecycle.facts.amounts import build_net_amount, get_amount_currency
+from customers.lifecycle.facts.amounts import build_amount_currency, build_net_amount
 from customers.lifecycle.facts.histories import sum_revenue
 from customers.lifecycle.facts.order_facts import OrderFacts
 from customers.lifecycle.scoring.interests.favorites import Favorites, encode_copy_rows, merge_favorites, rank_favorites
@@ -171,14 +171,11 @@ def build_order_counter_queries(*, as_of: datetime, customer_ids: Sequence[int])
     The keys are the names under which the queries refer to each other.
     """
     ids = sql.Literal(list(customer_ids))
-    currency = get_amount_currency()
-    parts = {"as_of": sql.Literal(as_of), "ids": ids, "currency": sql.Literal(currency)}
+    parts = {"as_of": sql.Literal(as_of), "ids": ids, "currency": build_amount_currency()}
     limit = sql.Literal(MAX_FAVORITES)
     return {
         "lifecycle_purchased_lines": PURCHASED_LINES.format(**parts),
-        "lifecycle_order_counters": ORDER_COUNTERS.format(
-            net=build_net_amount(currency), average_gap=AVERAGE_GAP, **parts
-        ),
+        "lifecycle_order_counters": ORDER_COUNTERS.format(net=build_net_amount(), average_gap=AVERAGE_GAP, **parts),
         "lifecycle_categories": FAVORITES_BY_LINES.format(lines=LINES_BY_CATEGORY, limit=limit),
         "lifecycle_brands": FAVORITES_BY_LINES.format(lines=LINES_BY_BRAND, limit=limit),
         "lifecycle_hours": FAVORITE_HOURS.format(

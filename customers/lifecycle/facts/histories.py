@@ -12,7 +12,7 @@ from psycopg import sql
 
 from catalog.models import Category
 from config.foundation.database.binary_copy import IntegerColumns, read_integers
-from customers.lifecycle.facts.amounts import build_net_amount, get_amount_currency
+from customers.lifecycle.facts.amounts import build_net_amount
 from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -93,7 +93,7 @@ def read_histories(*, as_of: datetime, customer_ids: Sequence[int]) -> OrderHist
     names = list_top_categories()
     parts = {
         "as_of": sql.Literal(as_of),
-        "net": build_net_amount(get_amount_currency()),
+        "net": build_net_amount(),
         "ids": sql.Literal(list(customer_ids)),
     }
     main = MAIN_CATEGORIES.format(names=sql.Literal(names), **parts) if names else NO_CATEGORIES

@@ -14,7 +14,7 @@ from catalog.models import Category, Product
 from config.foundation.array_types import Ints
 from config.foundation.database.binary_copy import IntegerColumns, read_integers
 from config.foundation.shop.profile import read_time_zone_name
-from customers.lifecycle.facts.amounts import build_net_amount, get_amount_currency
+from customers.lifecycle.facts.amounts import build_amount_currency, build_net_amount
 from customers.lifecycle.facts.histories import read_customers
 from customers.lifecycle.facts.id_positions import find_positions
 from customers.lifecycle.scoring.interests.favorite_kernels import find_top_codes, group_by_customer
@@ -87,11 +87,10 @@ def read_order_facts(*, as_of: datetime) -> OrderFacts:
     """Return the facts before ``as_of`` of all customers known before it and not erased."""
     customers = read_customers(as_of=as_of)
     ids = customers["id"]
-    currency = get_amount_currency()
     parts = {
         "as_of": sql.Literal(as_of),
-        "net": build_net_amount(currency),
-        "currency": sql.Literal(currency),
+        "net": build_net_amount(),
+        "currency": build_amount_currency(),
         "zone": sql.Literal(read_time_zone_name()),
     }
     columns = ["id", "customer_id", "at", "amount", "is_order", "is_priced", "total", "discount", "hour"]
