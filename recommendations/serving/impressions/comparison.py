@@ -9,7 +9,6 @@ from django.db.models import DecimalField, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
 from config.foundation.backoffice.date_range import DateChoice, DayRange
-from config.foundation.shop.profile import get_shop
 from recommendations.serving.impressions.models import Impression, PerformanceDay, ProductPerformanceDay
 from recommendations.serving.impressions.performance import PerformanceFigures, sum_figures, sum_figures_by
 
@@ -72,10 +71,9 @@ class DailyFigures:
 
 
 def choose_currency(parts: Iterable[PerformanceFigures]) -> str:
-    """Return the shop's currency, or that with the most revenue if there is none in the shop's; "" without revenue."""
+    """Return the currency with the most revenue; "" without revenue."""
     revenue = sum_figures(parts).revenue
-    shop = get_shop().currency
-    return max(revenue, key=lambda currency: (currency == shop, revenue[currency], currency), default="")
+    return max(revenue, key=lambda currency: (revenue[currency], currency), default="")
 
 
 def filter_days(days: DayRange, scenario: str = "") -> QuerySet[PerformanceDay]:
